@@ -1,0 +1,232 @@
+"""The tables, and only the tables. No type here is SQLite's or PostgreSQL's own.
+
+Models are not bound to a database: a query is told where to run, `query.execute(database)`.
+"""
+
+from peewee import (
+    BigAutoField,
+    BigIntegerField,
+    BlobField,
+    CompositeKey,
+    DoubleField,
+    IntegerField,
+    Model,
+    TextField,
+)
+
+
+class SpanRow(Model):
+    """One span, `storage.span.Span`. Found by trace; everything that lists reads `traces`."""
+
+    trace_id = TextField()
+    span_id = TextField()
+    parent_id = TextField(null=True)
+    name = TextField()
+    kind = TextField()
+    status = TextField()
+    started_at = BigIntegerField()
+    ended_at = BigIntegerField(null=True)
+    duration_ns = BigIntegerField(null=True)
+    platform = TextField(null=True)
+    audience = TextField(null=True)
+    team = TextField(null=True)
+    channel = TextField(null=True)
+    thread_ts = TextField(null=True)
+    message_ts = TextField(null=True)
+    user = TextField(null=True)
+    agent = TextField(null=True)
+    configured_provider = TextField(null=True)
+    provider = TextField(null=True)
+    model = TextField(null=True)
+    input_tokens = BigIntegerField(null=True)
+    output_tokens = BigIntegerField(null=True)
+    cached_tokens = BigIntegerField(null=True)
+    cost = BigIntegerField(null=True)
+    cost_source = TextField(null=True)
+    decision = TextField(null=True)
+    reason = TextField(null=True)
+    text = TextField(null=True)
+    error_type = TextField(null=True)
+    error_message = TextField(null=True)
+    attributes = TextField(null=True)
+    events = TextField(null=True)
+    links = TextField(null=True)
+    scope = TextField(null=True)
+    process = TextField(null=True)
+
+    class Meta:
+        table_name = "spans"
+        primary_key = CompositeKey("trace_id", "span_id")
+
+
+class TraceRow(Model):
+    """One summary a trace, kept by the writer in the transaction that stores its spans."""
+
+    trace_id = TextField(primary_key=True)
+    name = TextField(null=True)
+    status = TextField()
+    platform = TextField(null=True)
+    audience = TextField(null=True)
+    team = TextField(null=True)
+    channel = TextField(null=True)
+    thread_ts = TextField(null=True)
+    message_ts = TextField(null=True)
+    user = TextField(null=True)
+    agent = TextField(null=True)
+    provider = TextField(null=True)
+    model = TextField(null=True)
+    started_at = BigIntegerField()
+    ended_at = BigIntegerField(null=True)
+    duration_ns = BigIntegerField(null=True)
+    span_count = IntegerField()
+    error_count = IntegerField()
+    input_tokens = BigIntegerField(null=True)
+    output_tokens = BigIntegerField(null=True)
+    cached_tokens = BigIntegerField(null=True)
+    cost = BigIntegerField(null=True)
+    decision = TextField(null=True)
+    reason = TextField(null=True)
+    text = TextField(null=True)
+    error_message = TextField(null=True)
+
+    class Meta:
+        table_name = "traces"
+
+
+class RollupRow(Model):
+    """Counts and latency of one dimension's key, in one hour or one UTC day, for one audience."""
+
+    level = TextField()
+    """`hour` or `day`."""
+    starts_at = BigIntegerField()
+    dimension = TextField()
+    """`all`, `agent`, `provider`, `model`, `platform`, `channel`, `user` or `decision`."""
+    key = TextField()
+    audience = TextField()
+    team = TextField()
+    traces = BigIntegerField()
+    errors = BigIntegerField()
+    input_tokens = BigIntegerField()
+    output_tokens = BigIntegerField()
+    cached_tokens = BigIntegerField()
+    cost = BigIntegerField()
+    priced = BigIntegerField()
+    """How many calls had a known cost: 0 says that `cost` is unknown, not nothing."""
+    latency = BlobField(null=True)
+    """A `storage.histogram.Histogram`."""
+
+    class Meta:
+        table_name = "rollups"
+        primary_key = CompositeKey("level", "dimension", "starts_at", "audience", "key")
+
+
+class MetricRow(Model):
+    id = BigAutoField()
+    name = TextField()
+    value = DoubleField()
+    labels = TextField(null=True)
+    recorded_at = BigIntegerField()
+    trace_id = TextField(null=True)
+    span_id = TextField(null=True)
+
+    class Meta:
+        table_name = "metrics"
+
+
+class LogRow(Model):
+    id = BigAutoField()
+    level = TextField()
+    message = TextField()
+    attributes = TextField(null=True)
+    recorded_at = BigIntegerField()
+    trace_id = TextField(null=True)
+    span_id = TextField(null=True)
+
+    class Meta:
+        table_name = "logs"
+
+
+class ScoreRow(Model):
+    """Feedback on a trace. The key lets a reaction that is taken back take its score along."""
+
+    trace_id = TextField()
+    name = TextField()
+    user = TextField()
+    value = DoubleField()
+    label = TextField(null=True)
+    recorded_at = BigIntegerField()
+
+    class Meta:
+        table_name = "scores"
+        primary_key = CompositeKey("trace_id", "name", "user")
+
+
+class ClaimRow(Model):
+    """Something that is to happen once across processes: an event handled, a digest sent."""
+
+    key = TextField(primary_key=True)
+    owner = TextField()
+    claimed_at = BigIntegerField()
+    expires_at = BigIntegerField()
+    """When another may take over what was not done."""
+    done_at = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "claims"
+
+
+class SubscriptionRow(Model):
+    """A channel's morning digest, at its local time."""
+
+    team = TextField()
+    channel = TextField()
+    local_time = TextField()
+    """`HH:MM`."""
+    time_zone = TextField()
+    """An IANA name, such as `Europe/Berlin`."""
+    created_by = TextField()
+    created_at = BigIntegerField()
+
+    class Meta:
+        table_name = "subscriptions"
+        primary_key = CompositeKey("team", "channel")
+
+
+class ProcessRow(Model):
+    """A process that records. Its last batch number makes the replay of a batch harmless."""
+
+    process = TextField(primary_key=True)
+    """`host:pid:start time`, which no later process of the host repeats."""
+    started_at = BigIntegerField()
+    last_batch = BigIntegerField()
+    ended_at = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "processes"
+
+
+TABLES: tuple[type[Model], ...] = (
+    SpanRow,
+    TraceRow,
+    RollupRow,
+    MetricRow,
+    LogRow,
+    ScoreRow,
+    ClaimRow,
+    SubscriptionRow,
+    ProcessRow,
+)
+
+# Lists are always newest first, and always of one team or of one shell.
+for _columns in (
+    (TraceRow.started_at,),
+    (TraceRow.agent, TraceRow.started_at),
+    (TraceRow.status, TraceRow.started_at),
+    (TraceRow.channel, TraceRow.thread_ts, TraceRow.started_at),
+    (TraceRow.user, TraceRow.started_at),
+    (TraceRow.audience, TraceRow.started_at),
+):
+    TraceRow.add_index(TraceRow.index(*_columns))
+SpanRow.add_index(SpanRow.index(SpanRow.process, where=SpanRow.status == "running"))
+MetricRow.add_index(MetricRow.index(MetricRow.name, MetricRow.recorded_at))
+LogRow.add_index(LogRow.index(LogRow.trace_id))
