@@ -63,6 +63,8 @@ class TraceRow(Model):
     """One summary a trace, kept by the writer in the transaction that stores its spans."""
 
     trace_id = TextField(primary_key=True)
+    rooted = IntegerField()
+    """1 when name, status and times are the root span's, 0 while only its children are known."""
     name = TextField(null=True)
     status = TextField()
     platform = TextField(null=True)
@@ -199,7 +201,6 @@ class ProcessRow(Model):
     """`host:pid:start time`, which no later process of the host repeats."""
     started_at = BigIntegerField()
     last_batch = BigIntegerField()
-    ended_at = BigIntegerField(null=True)
 
     class Meta:
         table_name = "processes"

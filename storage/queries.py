@@ -5,11 +5,16 @@ seen. None asks for all there is, which only a shell on the database's own machi
 Times are nanoseconds since the epoch.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 from peewee import Database
 
+from storage.histogram import Histogram
+from storage.models import RollupRow, SpanRow, TraceRow
+from storage.rollups import LEVELS
 from storage.span import Span
 
 
@@ -99,15 +104,40 @@ def recent_traces(
 ) -> Page:
     """The newest traces that fit every filter; `skipped` also lists turns that were only skipped.
 
-    Raises `BadCursor`."""
-    raise NotImplementedError
+    Raises `BadCursor`.
+    """
+    equal = {"agent": agent, "status": status, "channel": channel, "user": user}
+    query = _visible(audiences).order_by(TraceRow.started_at.desc(), TraceRow.trace_id.desc())
+    for name, value in {**equal, "platform": platform}.items():
+        if value is not None:
+            query = query.where(getattr(TraceRow, name) == value)
+    if since is not None:
+        query = query.where(TraceRow.started_at >= since)
+    if not skipped:
+        query = query.where(TraceRow.decision.is_null() | (TraceRow.decision != "skip"))
+    for word in words.split():
+        query = query.where(_contains(word))
+    if cursor is not None:
+        started_at, trace_id = _parse_cursor(cursor)
+        earlier = TraceRow.started_at < started_at
+        query = query.where(
+            earlier | ((TraceRow.started_at == started_at) & (TraceRow.trace_id < trace_id))
+        )
+    found = _summaries(database, query.limit(limit + 1))
+    more = f"{found[limit - 1].started_at}-{found[limit - 1].trace_id}"
+    return Page(found[:limit], more if len(found) > limit else None)
 
 
 def traces_by_id(
     database: Database, prefix: str, *, audiences: Collection[str] | None = None, limit: int = 5
 ) -> tuple[TraceSummary, ...]:
     """The traces whose id begins with `prefix`; more than one when the prefix is too short."""
-    raise NotImplementedError
+    prefix = prefix.lower()
+    query = _visible(audiences).where(
+        TraceRow.trace_id >= prefix,
+        TraceRow.trace_id < prefix + "g",  # The first character after every hex digit.
+    )
+    return _summaries(database, query.order_by(TraceRow.trace_id).limit(limit))
 
 
 def thread_traces(
@@ -118,7 +148,8 @@ def thread_traces(
     audiences: Collection[str] | None = None,
 ) -> tuple[TraceSummary, ...]:
     """All turns of one thread, oldest first, skipped ones included."""
-    raise NotImplementedError
+    query = _visible(audiences).where(TraceRow.channel == channel, TraceRow.thread_ts == thread_ts)
+    return _summaries(database, query.order_by(TraceRow.started_at))
 
 
 def message_traces(
@@ -129,19 +160,25 @@ def message_traces(
     audiences: Collection[str] | None = None,
 ) -> tuple[TraceSummary, ...]:
     """The traces of one message, oldest first."""
-    raise NotImplementedError
+    query = _visible(audiences).where(
+        TraceRow.channel == channel, TraceRow.message_ts == message_ts
+    )
+    return _summaries(database, query.order_by(TraceRow.started_at))
 
 
 def running_traces(
     database: Database, *, audiences: Collection[str] | None = None, limit: int = 50
 ) -> tuple[TraceSummary, ...]:
     """What runs now, longest first."""
-    raise NotImplementedError
+    query = _visible(audiences).where(TraceRow.status == "running")
+    return _summaries(database, query.order_by(TraceRow.started_at).limit(limit))
 
 
 def trace_spans(database: Database, trace_id: str) -> tuple[Span, ...]:
     """The spans of one trace, by start. Parents that are not stored are still named."""
-    raise NotImplementedError
+    query = SpanRow.select().where(SpanRow.trace_id == trace_id)
+    rows = query.order_by(SpanRow.started_at, SpanRow.span_id).dicts().execute(database)
+    return tuple(span_of(row) for row in rows)
 
 
 def statistics(
@@ -155,10 +192,127 @@ def statistics(
     """Counts, percentiles (within 1%), tokens and cost from the rollups.
 
     `by` is a dimension of `storage.models.RollupRow`, or `hour`; groups come most traces first
-    (hours in their order), keys as stored: an hour is its start in nanoseconds."""
-    raise NotImplementedError
+    (hours in their order), keys as stored: an hour is its start in nanoseconds. The edges of the
+    period are those of their hours: `since` is rounded down, `until` up.
+    """
+    rows = _rollups(database, dimension="all", since=since, until=until, audiences=audiences)
+    if by == "hour":
+        hours = _rollups(
+            database, dimension="all", since=since, until=until, audiences=audiences, days=False
+        )
+        groups = _groups(hours, key="starts_at")
+        groups.sort(key=lambda group: int(group.key))
+    elif by is not None:
+        found = _rollups(database, dimension=by, since=since, until=until, audiences=audiences)
+        groups = _groups(found, key="key")
+        groups.sort(key=lambda group: (-group.traces, group.key))
+    else:
+        groups = []
+    return Statistics(since, until, _group("", rows), tuple(groups))
 
 
 def private_audiences(database: Database, *, team: str) -> frozenset[str]:
-    """The private channels and group DMs of a team that have traces (ids that begin with C or G)."""
-    raise NotImplementedError
+    """The private channels and group DMs of a team that have traces."""
+    query = TraceRow.select(TraceRow.audience).where(
+        TraceRow.team == team, TraceRow.audience == TraceRow.channel
+    )
+    return frozenset(name for (name,) in query.distinct().tuples().execute(database))
+
+
+def span_of(row: Mapping[str, Any]) -> Span:
+    """A stored row as the value it was."""
+    values = dict(row)
+    for name, empty in (("attributes", "{}"), ("events", "[]"), ("links", "[]")):
+        values[name] = json.loads(values[name] or empty)
+    return Span(**values)
+
+
+SUMMARY_FIELDS = tuple(item.name for item in fields(TraceSummary))
+
+
+def _visible(audiences: Collection[str] | None) -> Any:
+    query = TraceRow.select(*(getattr(TraceRow, name) for name in SUMMARY_FIELDS))
+    return query if audiences is None else query.where(TraceRow.audience.in_(list(audiences)))
+
+
+def _summaries(database: Database, query: Any) -> tuple[TraceSummary, ...]:
+    return tuple(TraceSummary(**row) for row in query.dicts().execute(database))
+
+
+def _contains(word: str) -> Any:
+    return (
+        TraceRow.name.contains(word)
+        | TraceRow.text.contains(word)
+        | TraceRow.agent.contains(word)
+        | TraceRow.error_message.contains(word)
+    )
+
+
+def _parse_cursor(cursor: str) -> tuple[int, str]:
+    started_at, _, trace_id = cursor.partition("-")
+    if not (started_at.isdecimal() and trace_id):
+        raise BadCursor(f"{cursor!r} is no cursor: take the one that the page before gave.")
+    return int(started_at), trace_id
+
+
+def _rollups(
+    database: Database,
+    *,
+    dimension: str,
+    since: int,
+    until: int,
+    audiences: Collection[str] | None,
+    days: bool = True,
+) -> list[dict[str, Any]]:
+    """Rows whose hours make up the period: whole days as one row, the edges by the hour."""
+    rows: list[dict[str, Any]] = []
+    for level, start, end in _periods(since, until, days=days):
+        query = RollupRow.select().where(
+            RollupRow.level == level,
+            RollupRow.dimension == dimension,
+            RollupRow.starts_at >= start,
+            RollupRow.starts_at < end,
+        )
+        if audiences is not None:
+            query = query.where(RollupRow.audience.in_(list(audiences)))
+        rows.extend(query.dicts().execute(database))
+    return rows
+
+
+def _periods(since: int, until: int, *, days: bool) -> Iterable[tuple[str, int, int]]:
+    hour, day = LEVELS["hour"], LEVELS["day"]
+    first, last = since - since % hour, until + -until % hour
+    first_day, last_day = first + -first % day, last - last % day
+    if not days or first_day >= last_day:
+        return [("hour", first, last)]
+    return [
+        ("hour", first, first_day),
+        ("day", first_day, last_day),
+        ("hour", last_day, last),
+    ]
+
+
+def _groups(rows: Iterable[dict[str, Any]], *, key: str) -> list[Group]:
+    by_key: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        by_key.setdefault(str(row[key]), []).append(row)
+    return [_group(name, members) for name, members in by_key.items()]
+
+
+def _group(key: str, rows: list[dict[str, Any]]) -> Group:
+    def total(name: str) -> int:
+        return sum(row[name] for row in rows)
+
+    latency = Histogram.merge_many([row["latency"] for row in rows if row["latency"]])
+    return Group(
+        key=key,
+        traces=total("traces"),
+        errors=total("errors"),
+        p50_ns=latency.quantile(0.50),
+        p95_ns=latency.quantile(0.95),
+        p99_ns=latency.quantile(0.99),
+        input_tokens=total("input_tokens"),
+        output_tokens=total("output_tokens"),
+        cached_tokens=total("cached_tokens"),
+        cost=total("cost") if total("priced") else None,
+    )

@@ -62,6 +62,8 @@ class Span:
     links: Sequence[Mapping[str, object]] = ()
     scope: str | None = None
     process: str | None = None
+    entry: bool = False
+    """Whether its parent is in another process. Not stored."""
 
     @property
     def failed(self) -> bool:

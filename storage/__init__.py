@@ -1,0 +1,21 @@
+"""What was recorded: tables, writing, reading, upkeep.
+
+>>> from storage import Observability
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from storage.observability import Observability as Observability
+    from storage.tracing import ActiveSpan as ActiveSpan
+
+__all__ = ["ActiveSpan", "Observability"]
+
+
+def __getattr__(name: str) -> Any:
+    # A command that records must start before the database's libraries are read.
+    if name not in __all__:
+        raise AttributeError(f"module 'storage' has no attribute {name!r}")
+    from storage import observability, tracing
+
+    return getattr(observability if name == "Observability" else tracing, name)

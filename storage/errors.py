@@ -1,0 +1,28 @@
+"""What can go wrong with the database, in one sentence each.
+
+StorageError
+├── BadDatabaseURL
+├── NetworkFileSystem
+├── NewerDatabase
+└── DatabaseUnavailable
+"""
+
+
+class StorageError(Exception):
+    """The database cannot serve; the message says why and what to do."""
+
+
+class BadDatabaseURL(StorageError):
+    """The words do not name a database that tracebot can open."""
+
+
+class NetworkFileSystem(StorageError):
+    """SQLite's write-ahead log needs shared memory, which network file systems lack."""
+
+
+class NewerDatabase(StorageError):
+    """A newer tracebot has changed the tables; this one would misread them."""
+
+
+class DatabaseUnavailable(StorageError):
+    """The database cannot be opened, or is busy past every retry."""

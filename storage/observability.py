@@ -1,0 +1,191 @@
+"""The recording API: four verbs, and nothing that raises into its caller or keeps it waiting."""
+
+import atexit
+import contextlib
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from opentelemetry import trace
+
+from storage.process import this_process
+from storage.signals import Log, Metric, Score
+from storage.span import Kind, Status
+from storage.tracing import (
+    PROVIDER,
+    ActiveSpan,
+    CurrentSpan,
+    Tracer,
+    parse_traceparent,
+)
+
+if TYPE_CHECKING:
+    from peewee import Database
+
+
+class Observability:
+    """One process's recording, into one database.
+
+    >>> with Observability.open(platform="cli") as observability:
+    ...     with observability.span("invoke_agent claude", agent="claude") as span:
+    ...         span.set(output_tokens=412)
+    """
+
+    def __init__(
+        self,
+        open_database: Callable[[], "Database"],
+        *,
+        platform: str,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        from storage.writer import Writer
+
+        self._open_database = open_database
+        self._writer = Writer(open_database, process=this_process())
+        self._tracer = Tracer(
+            self._writer.put,
+            context={"platform": platform},
+            remote_parent=parse_traceparent(environ.get("TRACEPARENT")),
+        )
+        self._closed = False
+        self._serve_libraries()
+        atexit.register(self.close)
+
+    @classmethod
+    def open(
+        cls,
+        database: str | Path | None = None,
+        *,
+        platform: str,
+        environ: Mapping[str, str] = os.environ,
+    ) -> Self:
+        """Record into `database`, a path or URL: else TRACEBOT_DATABASE_URL, else the default.
+
+        `platform` is where the work comes from: `slack`, `cli`, `mcp` or `otlp`. A process that
+        was given TRACEPARENT records under its caller. Raises `storage.errors.StorageError`.
+        """
+        from storage.abandoned import mark_abandoned
+        from storage.database import open_database
+
+        opened = open_database(database or environ.get("TRACEBOT_DATABASE_URL"))
+        mark_abandoned(opened)
+        return cls(lambda: opened, platform=platform, environ=environ)
+
+    @property
+    def database(self) -> "Database":
+        """For `storage.queries`. Each thread that reads gets a connection of its own."""
+        return self._open_database()
+
+    def span(
+        self,
+        name: str,
+        *,
+        kind: Kind = "internal",
+        parent: ActiveSpan | None = None,
+        **attributes: object,
+    ) -> CurrentSpan:
+        """A span for the length of a `with`, under the current one, or under `parent`.
+
+        An exception that leaves the block is recorded, and goes on.
+        """
+        return CurrentSpan(self._tracer.begin(name, attributes, kind=kind, parent=parent))
+
+    def start_span(
+        self,
+        name: str,
+        attributes: Mapping[str, Any] | None = None,
+        *,
+        kind: Kind = "internal",
+        parent: ActiveSpan | None = None,
+    ) -> ActiveSpan:
+        """A span for callers that cannot nest; it is not the current one. See `end_span`."""
+        return self._tracer.begin(name, attributes, kind=kind, parent=parent)
+
+    def end_span(self, span: ActiveSpan, status: Status = "ok") -> None:
+        """End what `start_span` began; a failure noted on it before stays."""
+        if span.status == "running":
+            span.status = status
+        span.end()
+
+    def record_metric(
+        self, name: str, value: float, labels: Mapping[str, str] | None = None
+    ) -> None:
+        """Note a number that is no span's own: `record_metric("queue.depth", 3)`."""
+        self._writer.put(
+            Metric(
+                name=name,
+                value=float(value),
+                labels=dict(labels or {}),
+                recorded_at=time.time_ns(),
+                **self._here(),
+            )
+        )
+
+    def log_structured(
+        self, level: str, message: str, attributes: Mapping[str, object] | None = None
+    ) -> None:
+        """Note a line with its facts, in the trace that is current."""
+        self._writer.put(
+            Log(
+                level=level.lower(),
+                message=str(message),
+                attributes=dict(attributes or {}),
+                recorded_at=time.time_ns(),
+                **self._here(),
+            )
+        )
+
+    def record_score(
+        self, trace_id: str, *, name: str, user: str, value: float | None, label: str | None = None
+    ) -> None:
+        """What `user` thinks of a trace, 0 to 1; a value of None takes it back."""
+        self._writer.put(
+            Score(
+                trace_id=trace_id,
+                name=name,
+                user=user,
+                value=value,
+                label=label,
+                recorded_at=time.time_ns(),
+            )
+        )
+
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Whether all that was recorded before this call is committed within `timeout` seconds."""
+        return self._writer.flush(timeout)
+
+    def close(self) -> None:
+        """Store what is left and stop. Spans that are still open stay `running`."""
+        if self._closed:
+            return
+        self._closed = True
+        atexit.unregister(self.close)
+        if PROVIDER.tracer is self._tracer:
+            PROVIDER.tracer = None
+        self._writer.close()
+
+    def _here(self) -> dict[str, str | None]:
+        current = trace.get_current_span()
+        if isinstance(current, ActiveSpan):
+            return {"trace_id": current.trace_id, "span_id": current.span_id}
+        return {"trace_id": None, "span_id": None}
+
+    def _serve_libraries(self) -> None:
+        PROVIDER.tracer = self._tracer
+        if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+            with contextlib.suppress(Exception):
+                trace.set_tracer_provider(PROVIDER)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,42 @@
+"""Statements that Peewee compiles once and that run many times on Peewee's connection.
+
+Peewee's own row building costs a hundred times what SQLite's insert does.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from peewee import Database, __exception_wrapper__
+
+
+def compiled(query: Any, database: Database) -> str:
+    """The SQL of a query, with a placeholder for each of its values, in their order."""
+    sql: str = database.get_sql_context().sql(query).query()[0]
+    return sql
+
+
+class Statement:
+    """One statement, compiled at its first use for each kind of database."""
+
+    def __init__(self, compile: Callable[[Database], str]) -> None:
+        self._compile = compile
+        self._sql: dict[type[Database], str] = {}
+
+    def sql(self, database: Database) -> str:
+        kind = type(database)
+        if kind not in self._sql:
+            self._sql[kind] = self._compile(database)
+        return self._sql[kind]
+
+    def execute_many(self, database: Database, rows: Sequence[Sequence[Any]]) -> None:
+        if not rows:
+            return
+        with __exception_wrapper__:
+            database.connection().cursor().executemany(self.sql(database), rows)
+
+    def fetch(self, database: Database, values: Sequence[Any]) -> list[Any]:
+        with __exception_wrapper__:
+            cursor = database.connection().cursor()
+            cursor.execute(self.sql(database), values)
+            rows: list[Any] = cursor.fetchall()
+        return rows
