@@ -1,0 +1,81 @@
+"""What goes wrong on demand. Each fault strikes so many times, then all is well again."""
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """How one Web API call goes wrong: late, with another status, or both."""
+
+    delay: float = 0.0
+    status: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str = ""
+    content_type: str = "application/json"
+
+
+LOGIN_PAGE = "<!DOCTYPE html><html><head><title>Sign in | Slack</title></head><body></body></html>"
+
+
+class Faults:
+    """`method` is a Web API method, or `files` for the download of a file."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, deque[Fault]] = {}
+        self._duplicates = 0
+        self._lost_acks = 0
+        self._lock = threading.Lock()
+
+    def rate_limit(self, method: str, times: int = 1, *, retry_after: int = 1) -> None:
+        headers = {"Retry-After": str(retry_after)}
+        body = '{"ok":false,"error":"ratelimited"}'
+        self._add(method, times, Fault(status=429, headers=headers, body=body))
+
+    def server_error(self, method: str, times: int = 1, *, status: int = 503) -> None:
+        page = "<html><body>upstream connect error</body></html>"
+        self._add(method, times, Fault(status=status, body=page, content_type="text/html"))
+
+    def error(self, method: str, error: str, times: int = 1) -> None:
+        """An ordinary refusal, `{"ok": false}`, whatever was asked."""
+        self._add(method, times, Fault(status=200, body=f'{{"ok":false,"error":"{error}"}}'))
+
+    def latency(self, method: str, seconds: float, times: int = 1) -> None:
+        self._add(method, times, Fault(delay=seconds))
+
+    def wrong_content(self, method: str, times: int = 1, *, body: str = LOGIN_PAGE) -> None:
+        """Status 200 with a page instead of what was asked for: for a file, the login page."""
+        self._add(method, times, Fault(status=200, body=body, content_type="text/html"))
+
+    def redirect(self, location: str, times: int = 1, *, method: str = "files") -> None:
+        self._add(method, times, Fault(status=302, headers={"Location": location}))
+
+    def duplicate_event(self, times: int = 1) -> None:
+        """The next events come twice, with the same `event_id`."""
+        with self._lock:
+            self._duplicates += times
+
+    def lose_ack(self, times: int = 1) -> None:
+        """The app's next acknowledgements of events do not arrive, so Slack tries again."""
+        with self._lock:
+            self._lost_acks += times
+
+    def take(self, method: str) -> Fault | None:
+        with self._lock:
+            waiting = self._waiting.get(method)
+            return waiting.popleft() if waiting else None
+
+    def take_duplicates(self) -> int:
+        with self._lock:
+            taken, self._duplicates = min(self._duplicates, 1), max(self._duplicates - 1, 0)
+            return taken
+
+    def take_lost_ack(self) -> bool:
+        with self._lock:
+            taken, self._lost_acks = self._lost_acks > 0, max(self._lost_acks - 1, 0)
+            return taken
+
+    def _add(self, method: str, times: int, fault: Fault) -> None:
+        with self._lock:
+            self._waiting.setdefault(method, deque()).extend([fault] * times)

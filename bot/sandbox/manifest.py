@@ -1,0 +1,47 @@
+"""What the app may do, as its manifest declares it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """`commands` maps a slash command to whether Slack escapes its text;
+    `shortcuts` a callback id to `message` or `global`."""
+
+    name: str
+    scopes: frozenset[str]
+    bot_events: frozenset[str]
+    commands: Mapping[str, bool]
+    shortcuts: Mapping[str, str]
+    interactivity: bool
+    socket_mode: bool
+    home_tab: bool
+
+    @classmethod
+    def read(cls, path: Path) -> "Manifest":
+        content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        features = content.get("features", {})
+        settings = content.get("settings", {})
+        commands = features.get("slash_commands", [])
+        shortcuts = features.get("shortcuts", [])
+        return cls(
+            name=content["display_information"]["name"],
+            scopes=frozenset(content["oauth_config"]["scopes"]["bot"]),
+            bot_events=frozenset(settings.get("event_subscriptions", {}).get("bot_events", [])),
+            commands={each["command"]: each.get("should_escape", False) for each in commands},
+            shortcuts={each["callback_id"]: each["type"] for each in shortcuts},
+            interactivity=settings.get("interactivity", {}).get("is_enabled", False),
+            socket_mode=settings.get("socket_mode_enabled", False),
+            home_tab=features.get("app_home", {}).get("home_tab_enabled", False),
+        )
+
+    def without(self, *names: str) -> "Manifest":
+        """The same app lacking some scopes or event subscriptions."""
+        return replace(
+            self, scopes=self.scopes - set(names), bot_events=self.bot_events - set(names)
+        )

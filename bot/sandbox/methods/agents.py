@@ -1,0 +1,59 @@
+"""assistant.threads.* and agents.sessions.*: what a person sees while an agent works."""
+
+from bot.sandbox.arguments import Arguments
+from bot.sandbox.methods.method import Method
+from bot.sandbox.refusal import Refusal
+from bot.sandbox.slack import Slack, Thread
+from bot.sandbox.values import Json
+
+SESSION_STATUSES = frozenset({"active", "processing", "suspended", "closed"})
+MOST_LOADING_MESSAGES = 10
+MOST_PROMPTS = 4
+
+
+def _thread(slack: Slack, arguments: Arguments) -> Thread:
+    channel = slack.workspace.joined_channel(arguments.text("channel_id"))
+    ts = arguments.need("thread_ts")
+    if slack.workspace.find(channel.id, ts) is None:
+        raise Refusal("thread_not_found")
+    return channel.id, ts
+
+
+def set_status(slack: Slack, arguments: Arguments) -> Json:
+    thread = _thread(slack, arguments)
+    messages = arguments.json("loading_messages") or []
+    if len(messages) > MOST_LOADING_MESSAGES:
+        raise Refusal("invalid_arguments", "no more than 10 loading_messages")
+    with slack.workspace.changing():
+        slack.statuses[thread] = arguments.text("status") or ""
+    return {}
+
+
+def set_prompts(slack: Slack, arguments: Arguments) -> Json:
+    channel = slack.workspace.joined_channel(arguments.text("channel_id"))
+    prompts = arguments.objects("prompts", error="invalid_arguments") or []
+    if not 0 < len(prompts) <= MOST_PROMPTS:
+        raise Refusal("invalid_arguments", "between 1 and 4 prompts")
+    with slack.workspace.changing():
+        slack.prompts[channel.id, arguments.text("thread_ts") or ""] = prompts
+    return {}
+
+
+def set_session(slack: Slack, arguments: Arguments) -> Json:
+    status = arguments.need("status")
+    if status not in SESSION_STATUSES:
+        raise Refusal("invalid_arguments", "status must be active, processing, suspended, closed")
+    thread = _thread(slack, arguments)
+    with slack.workspace.changing():
+        slack.sessions[thread] = status
+    answer: Json = {"status": status, "agent_status": status}
+    if "agent_session_stopped" not in slack.manifest.bot_events:
+        answer["warning"] = "missing_agent_session_stopped_event_subscription"
+    return answer
+
+
+METHODS = {
+    "agents.sessions.setStatus": Method(set_session, scopes=("chat:write",)),
+    "assistant.threads.setStatus": Method(set_status, scopes=("chat:write", "assistant:write")),
+    "assistant.threads.setSuggestedPrompts": Method(set_prompts, scopes=("assistant:write",)),
+}

@@ -1,0 +1,130 @@
+"""conversations.*"""
+
+from collections.abc import Callable
+
+from bot.sandbox.arguments import Arguments
+from bot.sandbox.methods.method import HISTORY_SCOPES, READ_SCOPES, Method
+from bot.sandbox.paging import page
+from bot.sandbox.refusal import Refusal
+from bot.sandbox.slack import Slack
+from bot.sandbox.values import Json, Message
+
+KINDS = {"public_channel": "channel", "private_channel": "group", "im": "im", "mpim": "mpim"}
+
+
+def _between(arguments: Arguments) -> Callable[[Message], bool]:
+    oldest, latest = arguments.text("oldest") or "0", arguments.text("latest")
+    inclusive = arguments.flag("inclusive")
+    try:
+        low, high = float(oldest), float(latest) if latest else float("inf")
+    except ValueError as failure:
+        raise Refusal("invalid_ts_oldest") from failure
+
+    def within(message: Message) -> bool:
+        ts = float(message.ts)
+        return low <= ts <= high if inclusive else low < ts < high
+
+    return within
+
+
+def _messages(slack: Slack, arguments: Arguments, found: list[Message], limit: int) -> Json:
+    shown, cursor = page(found, cursor=arguments.text("cursor"), limit=limit)
+    metadata = arguments.flag("include_all_metadata")
+    return {
+        "messages": [slack.workspace.shown(each, metadata=metadata) for each in shown],
+        "has_more": bool(cursor),
+        "response_metadata": {"next_cursor": cursor},
+    }
+
+
+def history(slack: Slack, arguments: Arguments) -> Json:
+    """Newest first, without the replies in threads."""
+    channel = slack.workspace.joined_channel(arguments.text("channel"))
+    slack.need_kind_scope(channel.kind, "history")
+    within = _between(arguments)
+    roots = [
+        each
+        for each in reversed(slack.workspace.messages[channel.id])
+        if (each.thread_ts is None or each.broadcast) and within(each)
+    ]
+    answer = _messages(slack, arguments, roots, arguments.number("limit", 100, most=999))
+    return answer | {"pin_count": 0}
+
+
+def replies(slack: Slack, arguments: Arguments) -> Json:
+    """The parent, then its replies, oldest first. The parent is there whatever `oldest` says."""
+    channel = slack.workspace.joined_channel(arguments.text("channel"))
+    slack.need_kind_scope(channel.kind, "history")
+    ts = arguments.need("ts")
+    parent = slack.workspace.find(channel.id, ts)
+    if parent is None:
+        raise Refusal("thread_not_found")
+    within = _between(arguments)
+    thread = [each for each in slack.workspace.replies(channel.id, ts) if within(each)]
+    limit = arguments.number("limit", 1000, most=1000)
+    return _messages(slack, arguments, [parent, *thread], limit)
+
+
+def info(slack: Slack, arguments: Arguments) -> Json:
+    channel = slack.workspace.visible_channel(arguments.text("channel"))
+    slack.need_kind_scope(channel.kind, "read")
+    return {"channel": channel.as_slack(bot=slack.workspace.bot.id)}
+
+
+def members(slack: Slack, arguments: Arguments) -> Json:
+    channel = slack.workspace.visible_channel(arguments.text("channel"))
+    slack.need_kind_scope(channel.kind, "read")
+    limit = arguments.number("limit", 100, most=1000)
+    shown, cursor = page(channel.members, cursor=arguments.text("cursor"), limit=limit)
+    return {"members": shown, "response_metadata": {"next_cursor": cursor}}
+
+
+def list_(slack: Slack, arguments: Arguments) -> Json:
+    """Public channels, and the private conversations that the bot is in."""
+    wanted = (arguments.text("types") or "public_channel").split(",")
+    if not set(wanted) <= set(KINDS):
+        raise Refusal("invalid_types")
+    kinds = {KINDS[each] for each in wanted}
+    bot = slack.workspace.bot.id
+    found = []
+    for channel in slack.workspace.channels.values():
+        if channel.kind in kinds and (not channel.is_private or bot in channel.members):
+            slack.need_kind_scope(channel.kind, "read")
+            found.append(channel)
+    limit = arguments.number("limit", 100, most=999)
+    shown, cursor = page(found, cursor=arguments.text("cursor"), limit=limit)
+    channels = [each.as_slack(bot=bot) for each in shown]
+    return {"channels": channels, "response_metadata": {"next_cursor": cursor}}
+
+
+def open_(slack: Slack, arguments: Arguments) -> Json:
+    """A direct message, or one of several people, with the bot in it."""
+    users = [each for each in (arguments.text("users") or "").split(",") if each]
+    if not users:
+        raise Refusal("users_list_not_supplied")
+    if not set(users) <= set(slack.workspace.users):
+        raise Refusal("user_not_found")
+    slack.need_scope("im:write" if len(users) == 1 else "mpim:write")
+    channel = slack.workspace.direct([slack.workspace.bot.id, *users])
+    full = arguments.flag("return_im")
+    shape = channel.as_slack(bot=slack.workspace.bot.id)
+    return {"channel": shape if full else {"id": channel.id}}
+
+
+def join(slack: Slack, arguments: Arguments) -> Json:
+    channel = slack.workspace.visible_channel(arguments.text("channel"))
+    if channel.kind != "channel":
+        raise Refusal("method_not_supported_for_channel_type")
+    slack.activity.join(channel, slack.workspace.bot.id)
+    return {"channel": channel.as_slack(bot=slack.workspace.bot.id)}
+
+
+METHODS = {
+    "conversations.history": Method(history, scopes=HISTORY_SCOPES),
+    "conversations.info": Method(info, scopes=READ_SCOPES),
+    "conversations.join": Method(join, scopes=("channels:join",)),
+    "conversations.list": Method(list_, scopes=READ_SCOPES),
+    "conversations.members": Method(members, scopes=READ_SCOPES),
+    "conversations.open": Method(open_, scopes=("im:write", "mpim:write")),
+    "conversations.replies": Method(replies, scopes=HISTORY_SCOPES),
+}

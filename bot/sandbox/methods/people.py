@@ -1,0 +1,73 @@
+"""Who is who: auth.test, users.*, bots.info, team.info; and opening a Socket Mode connection."""
+
+from bot.sandbox.arguments import Arguments
+from bot.sandbox.methods.method import Method
+from bot.sandbox.paging import page
+from bot.sandbox.refusal import Refusal
+from bot.sandbox.slack import Slack
+from bot.sandbox.values import Json
+from bot.sandbox.workspace import APP, TEAM, URL
+
+
+def api_test(slack: Slack, arguments: Arguments) -> Json:
+    error = arguments.text("error")
+    if error:
+        raise Refusal(error, args=dict(arguments.values))
+    return {"args": dict(arguments.values)}
+
+
+def auth_test(slack: Slack, arguments: Arguments) -> Json:
+    bot = slack.workspace.bot
+    return {
+        "url": URL,
+        "team": "tracebot sandbox",
+        "user": bot.name,
+        "team_id": TEAM,
+        "user_id": bot.id,
+        "bot_id": bot.bot_id,
+        "is_enterprise_install": False,
+    }
+
+
+def connections_open(slack: Slack, arguments: Arguments) -> Json:
+    host = slack.base.removeprefix("http://")
+    return {"url": f"ws://{host}/link/?ticket={slack.sockets.new_ticket()}&app_id={APP}"}
+
+
+def users_info(slack: Slack, arguments: Arguments) -> Json:
+    user = slack.workspace.users.get(arguments.need("user"))
+    if user is None:
+        raise Refusal("user_not_found")
+    return {"user": user.as_slack()}
+
+
+def users_list(slack: Slack, arguments: Arguments) -> Json:
+    limit = arguments.number("limit", 200, most=1000)
+    users = list(slack.workspace.users.values())
+    shown, cursor = page(users, cursor=arguments.text("cursor"), limit=limit)
+    members = [user.as_slack() for user in shown]
+    return {"members": members, "response_metadata": {"next_cursor": cursor}}
+
+
+def bots_info(slack: Slack, arguments: Arguments) -> Json:
+    wanted = arguments.need("bot")
+    for user in slack.workspace.users.values():
+        if user.bot_id == wanted:
+            return {"bot": user.bot_profile()}
+    raise Refusal("bot_not_found")
+
+
+def team_info(slack: Slack, arguments: Arguments) -> Json:
+    domain = URL.removeprefix("https://").removesuffix(".slack.com/")
+    return {"team": {"id": TEAM, "name": "tracebot sandbox", "domain": domain, "url": URL}}
+
+
+METHODS = {
+    "api.test": Method(api_test, token="none"),
+    "apps.connections.open": Method(connections_open, token="app"),
+    "auth.test": Method(auth_test),
+    "bots.info": Method(bots_info, scopes=("users:read",)),
+    "team.info": Method(team_info, scopes=("team:read",)),
+    "users.info": Method(users_info, scopes=("users:read",)),
+    "users.list": Method(users_list, scopes=("users:read",)),
+}

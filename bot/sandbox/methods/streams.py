@@ -1,0 +1,85 @@
+"""chat.startStream, appendStream, stopStream: a message that grows while it is written."""
+
+from bot.sandbox.arguments import Arguments
+from bot.sandbox.contents import MARKDOWN_LIMIT, checked_blocks
+from bot.sandbox.methods.method import Method
+from bot.sandbox.refusal import Refusal
+from bot.sandbox.slack import Slack
+from bot.sandbox.values import Json, Message
+from bot.sandbox.workspace import TEAM
+
+STREAM_SECONDS = 5 * 60.0
+"""A stream ends by itself so long after its start, however busy it is."""
+
+
+def _piece(arguments: Arguments) -> str:
+    """The text in `markdown_text` and in the text chunks; other chunks have none."""
+    chunks = arguments.objects("chunks", error="invalid_chunks") or []
+    texts = [each.get("text", "") for each in chunks if each.get("type") == "markdown_text"]
+    text = (arguments.text("markdown_text") or "") + "".join(texts)
+    if len(text) > MARKDOWN_LIMIT:
+        raise Refusal("msg_too_long")
+    return text
+
+
+def start(slack: Slack, arguments: Arguments) -> Json:
+    channel = slack.workspace.joined_channel(arguments.text("channel"))
+    thread_ts = arguments.need("thread_ts")
+    if slack.workspace.find(channel.id, thread_ts) is None:
+        raise Refusal("thread_not_found")
+    if channel.kind != "im":
+        for name in ("recipient_user_id", "recipient_team_id"):
+            if not arguments.text(name):
+                raise Refusal(f"missing_{name}")
+    message = Message(
+        channel=channel.id,
+        ts=slack.clock.timestamp(),
+        text=_piece(arguments),
+        user=slack.workspace.bot.id,
+        team=TEAM,
+        thread_ts=thread_ts,
+        bot=slack.workspace.bot.bot_profile(),
+    )
+    slack.activity.post(message)
+    slack.streams[channel.id, message.ts] = slack.clock.now()
+    slack.statuses.pop((channel.id, thread_ts), None)
+    return {"channel": channel.id, "ts": message.ts}
+
+
+def _streaming(slack: Slack, arguments: Arguments) -> Message:
+    channel = slack.workspace.joined_channel(arguments.text("channel"))
+    message = slack.workspace.message(channel.id, arguments.text("ts"))
+    started = slack.streams.get((channel.id, message.ts))
+    if started is None or slack.clock.now() - started > STREAM_SECONDS:
+        raise Refusal("message_not_in_streaming_state")
+    return message
+
+
+def append(slack: Slack, arguments: Arguments) -> Json:
+    message = _streaming(slack, arguments)
+    piece = _piece(arguments)
+    if not piece and not arguments.text("chunks"):
+        raise Refusal("no_text")
+    with slack.workspace.changing():
+        message.text += piece
+    return {"channel": message.channel, "ts": message.ts}
+
+
+def stop(slack: Slack, arguments: Arguments) -> Json:
+    message = _streaming(slack, arguments)
+    text = message.text + _piece(arguments)
+    markdown = [{"type": "markdown", "text": text}] if text else []
+    blocks = arguments.objects("blocks", error="invalid_blocks") or []
+    blocks = checked_blocks([*markdown, *blocks], "message", new_id=slack.workspace.new_id)
+    metadata = arguments.json("metadata", error="invalid_metadata_format")
+    slack.activity.edit(message, text=text, blocks=blocks, metadata=metadata)
+    del slack.streams[message.channel, message.ts]
+    shown = slack.workspace.shown(message)
+    return {"channel": message.channel, "ts": message.ts, "message": shown}
+
+
+METHODS = {
+    "chat.appendStream": Method(append, scopes=("chat:write",)),
+    "chat.startStream": Method(start, scopes=("chat:write",)),
+    "chat.stopStream": Method(stop, scopes=("chat:write",)),
+}

@@ -1,0 +1,212 @@
+"""What a workspace is made of, and how each of it looks in Slack's JSON."""
+
+import copy
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+Json = dict[str, Any]
+ChannelKind = Literal["channel", "group", "im", "mpim"]
+"""Slack's `channel_type`: a public channel, a private one, a direct message, a group of them."""
+
+
+@dataclass(slots=True)
+class User:
+    id: str
+    name: str
+    team_id: str
+    tz: str = "UTC"
+    guest: bool = False
+    external: bool = False
+    """Of another workspace, here through Slack Connect."""
+    bot_id: str | None = None
+    app_id: str | None = None
+    legacy: bool = False
+    """A bot that posts as `subtype: bot_message`, with a name of its own and no user."""
+
+    @property
+    def mention(self) -> str:
+        return f"<@{self.id}>"
+
+    def as_slack(self) -> Json:
+        offset = datetime.now(ZoneInfo(self.tz)).utcoffset()
+        profile: Json = {"real_name": self.name, "display_name": self.name, "team": self.team_id}
+        if self.bot_id is not None:
+            profile |= {"bot_id": self.bot_id, "api_app_id": self.app_id}
+        return {
+            "id": self.id,
+            "team_id": self.team_id,
+            "name": self.name,
+            "real_name": self.name,
+            "deleted": False,
+            "tz": self.tz,
+            "tz_label": self.tz,
+            "tz_offset": int(offset.total_seconds()) if offset else 0,
+            "profile": profile,
+            "is_admin": False,
+            "is_owner": False,
+            "is_primary_owner": False,
+            "is_restricted": self.guest,
+            "is_ultra_restricted": False,
+            "is_stranger": self.external,
+            "is_bot": self.bot_id is not None,
+            "is_app_user": False,
+            "updated": 0,
+        }
+
+    def bot_profile(self) -> Json:
+        return {
+            "id": self.bot_id,
+            "app_id": self.app_id,
+            "user_id": self.id,
+            "name": self.name,
+            "team_id": self.team_id,
+            "deleted": False,
+            "updated": 0,
+            "icons": {},
+        }
+
+
+@dataclass(slots=True)
+class Channel:
+    id: str
+    name: str
+    kind: ChannelKind
+    members: list[str]
+    created: int = 0
+    creator: str = ""
+    is_ext_shared: bool = False
+
+    @property
+    def is_private(self) -> bool:
+        return self.kind != "channel"
+
+    def as_slack(self, *, bot: str) -> Json:
+        """As the user `bot` is shown it."""
+        shape: Json = {
+            "id": self.id,
+            "created": self.created,
+            "is_channel": self.kind in ("channel", "group"),
+            "is_group": self.kind == "group",
+            "is_im": self.kind == "im",
+            "is_mpim": self.kind == "mpim",
+            "is_private": self.is_private,
+            "is_archived": False,
+            "is_ext_shared": self.is_ext_shared,
+            "is_shared": self.is_ext_shared,
+            "is_org_shared": False,
+        }
+        if self.kind == "im":
+            return shape | {"user": next(each for each in self.members if each != bot)}
+        return shape | {
+            "name": self.name,
+            "name_normalized": self.name,
+            "creator": self.creator,
+            "is_general": self.name == "general",
+            "is_member": bot in self.members,
+            "topic": {"value": "", "creator": "", "last_set": 0},
+            "purpose": {"value": "", "creator": "", "last_set": 0},
+            "num_members": len(self.members),
+        }
+
+
+@dataclass(slots=True)
+class File:
+    id: str
+    name: str
+    mimetype: str
+    content: bytes
+    user: str
+    created: int
+    base: str
+    title: str = ""
+    channels: list[str] = field(default_factory=list)
+    overrides: Json = field(default_factory=dict)
+    """What a test replaces in the file's JSON: `{"mode": "tombstone"}` for instance."""
+
+    @property
+    def path(self) -> str:
+        return f"files-pri/{self.id}/{self.name}"
+
+    def as_slack(self) -> Json:
+        return {
+            "id": self.id,
+            "created": self.created,
+            "timestamp": self.created,
+            "name": self.name,
+            "title": self.title or self.name,
+            "mimetype": self.mimetype,
+            "filetype": self.name.rpartition(".")[2] or "binary",
+            "user": self.user,
+            "size": len(self.content),
+            "mode": "hosted",
+            "is_external": False,
+            "is_public": False,
+            "file_access": "visible",
+            "url_private": f"{self.base}/{self.path}",
+            "url_private_download": f"{self.base}/{self.path}?download=1",
+            "channels": list(self.channels),
+            **self.overrides,
+        }
+
+
+@dataclass(slots=True)
+class Message:
+    channel: str
+    ts: str
+    text: str
+    user: str | None
+    team: str
+    blocks: list[Json] = field(default_factory=list)
+    attachments: list[Json] = field(default_factory=list)
+    thread_ts: str | None = None
+    """The parent's `ts` in a reply; None outside a thread and in the parent itself."""
+    broadcast: bool = False
+    bot: Json | None = None
+    """The `bot_profile` of the bot that wrote it."""
+    subtype: str | None = None
+    username: str | None = None
+    metadata: Json | None = None
+    files: list[File] = field(default_factory=list)
+    reactions: dict[str, list[str]] = field(default_factory=dict)
+    edited: Json | None = None
+    ephemeral_to: str | None = None
+    client_msg_id: str | None = None
+
+    @property
+    def bot_id(self) -> str | None:
+        return self.bot["id"] if self.bot else None
+
+    @property
+    def files_json(self) -> list[Json]:
+        return [file.as_slack() for file in self.files]
+
+    def as_slack(self, *, metadata: bool = False) -> Json:
+        """`metadata` only where the reader asked for it, as in Slack."""
+        shape: Json = {
+            "type": "message",
+            "subtype": self.subtype,
+            "user": self.user,
+            "text": self.text,
+            "ts": self.ts,
+            "client_msg_id": self.client_msg_id,
+            "team": self.team,
+            "thread_ts": self.thread_ts,
+            "blocks": self.blocks,
+            "attachments": self.attachments,
+            "files": self.files_json,
+            "username": self.username,
+            "edited": self.edited,
+            "reactions": [
+                {"name": name, "users": users, "count": len(users)}
+                for name, users in self.reactions.items()
+            ],
+        }
+        if self.bot is not None:
+            shape |= {"bot_id": self.bot_id, "app_id": self.bot["app_id"]}
+            shape["bot_profile"] = None if self.username else self.bot
+        if metadata:
+            shape["metadata"] = self.metadata
+        filled = {key: value for key, value in shape.items() if value not in (None, [])}
+        return copy.deepcopy(filled)
