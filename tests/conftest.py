@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from peewee import Database
 
+from bot.sandbox import Sandbox
 from storage import Observability
 from storage.database import open_database
 
@@ -27,3 +28,9 @@ def observability(db_path: Path) -> Iterator[Observability]:
     with Observability.open(db_path, platform="slack") as opened:
         yield opened
         opened.database.close()
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox.start(Path(__file__).parent.parent / "manifest.yml") as running:
+        yield running

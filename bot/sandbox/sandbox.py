@@ -16,10 +16,12 @@ from bot.sandbox.callbacks import Callbacks
 from bot.sandbox.clock import Clock
 from bot.sandbox.downloads import Downloads
 from bot.sandbox.faults import Faults
+from bot.sandbox.http_delivery import HttpDelivery
 from bot.sandbox.interactions import Interactions
 from bot.sandbox.manifest import Manifest
-from bot.sandbox.outbox import Outbox
+from bot.sandbox.outbox import Outbox, Undelivered
 from bot.sandbox.people import People, Where, Who, id_of
+from bot.sandbox.refusal import SandboxError
 from bot.sandbox.responding import Responding
 from bot.sandbox.server import Server, listen
 from bot.sandbox.slack import Slack
@@ -251,6 +253,19 @@ class Sandbox:
     def wait_for_app(self, *, connections: int = 1, timeout: float = 10.0) -> None:
         """Until the app has connected."""
         self.wait_until(lambda: len(self._slack.sockets.connections) >= connections, timeout)
+
+    def deliver_to(self, url: str, *, retry_waits: Sequence[float] | None = None) -> None:
+        """From now on send signed requests to the app, instead of Socket Mode's envelopes.
+
+        `retry_waits` shortens the seconds before the second, third and fourth try of an event.
+        Raises `SandboxError` if the app does not answer Slack's verification."""
+        delivery = HttpDelivery(url, signing_secret=self.signing_secret)
+        try:
+            self._server.run(delivery.verify())
+        except Undelivered as failure:
+            raise SandboxError(f"{url} is no request URL for Slack: {failure.reason}.") from failure
+        self._slack.outbox.transport = delivery
+        self._slack.outbox.retry_waits = retry_waits or self._slack.outbox.retry_waits
 
     def settle(self, timeout: float = 10.0) -> None:
         """Until every event is acknowledged or given up. The app may still be at work on them."""
