@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.sandbox.arguments import Arguments
-from bot.sandbox.blocks import Surface, problems
+from bot.sandbox.block_shapes import MARKDOWN_LIMIT, Surface
+from bot.sandbox.blocks import problems
 from bot.sandbox.refusal import Refusal
 from bot.sandbox.values import Json
 
 TEXT_KEPT = 40_000
-MARKDOWN_LIMIT = 12_000
 EVENT_TYPE_LIMIT = 50
 BLOCKS_SIZE_LIMIT = 13_000
 """Characters of a message's blocks as JSON; Slack's own figure is not published."""

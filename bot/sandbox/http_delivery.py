@@ -17,6 +17,8 @@ ANSWER_SECONDS = 3.0
 class HttpDelivery:
     """One request URL for everything. Slack's clock is the real one: an app checks it."""
 
+    late = "http_timeout"
+
     def __init__(self, url: str, *, signing_secret: str) -> None:
         self._url = url
         self._secret = signing_secret.encode()
@@ -45,7 +47,7 @@ class HttpDelivery:
             async with httpx.AsyncClient(timeout=ANSWER_SECONDS, trust_env=False) as client:
                 return await client.post(self._url, content=body, headers=headers)
         except httpx.TimeoutException as failure:
-            raise Undelivered("http_timeout") from failure
+            raise Undelivered(self.late) from failure
         except httpx.HTTPError as failure:
             raise Undelivered("connection_failed") from failure
 

@@ -38,6 +38,10 @@ class Undelivered(Exception):
 
 
 class Transport(Protocol):
+    @property
+    def late(self) -> str:
+        """Slack's word for an acknowledgement that did not come in time."""
+
     async def deliver(self, kind: Kind, payload: Json, *, attempt: int, reason: str) -> Json | None:
         """The app's answer, None for a bare acknowledgement. Raises `Undelivered`."""
 
@@ -129,7 +133,9 @@ class Outbox:
             await asyncio.sleep(wait)
             try:
                 await self.transport.deliver("events_api", payload, attempt=attempt, reason=reason)
-                return
+                if not self._faults.take_lost_ack():
+                    return
+                reason = self.transport.late
             except Undelivered as failure:
                 reason = failure.reason
                 if failure.final:

@@ -46,7 +46,7 @@ class Sandbox:
         self.clock = Clock()
         self._workspace = Workspace(self.clock, bot_name=manifest.name)
         token = secrets.token_hex(12)
-        hub = SocketHub(self._workspace, self.faults)
+        hub = SocketHub(self._workspace)
         outbox = Outbox(self._workspace, manifest, hub, self.faults, token=token)
         self._slack = Slack(
             clock=self.clock,

@@ -9,7 +9,6 @@ from uuid import uuid4
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from bot.sandbox.faults import Faults
 from bot.sandbox.outbox import Kind, Undelivered
 from bot.sandbox.values import Json
 from bot.sandbox.workspace import APP, Workspace
@@ -50,13 +49,14 @@ class Connection:
 class SocketHub:
     """All of the app's connections. What is sent goes to one of them, each in turn."""
 
-    def __init__(self, workspace: Workspace, faults: Faults) -> None:
+    late = "timeout"
+
+    def __init__(self, workspace: Workspace) -> None:
         self.connections: list[Connection] = []
         self.opened = 0
         """How many there ever were."""
         self._tickets: set[str] = set()
         self._workspace = workspace
-        self._faults = faults
         self._connected = asyncio.Event()
         self._turn = 0
 
@@ -101,12 +101,9 @@ class SocketHub:
         if kind == "events_api":
             envelope |= {"retry_attempt": attempt, "retry_reason": reason}
         try:
-            answer = await connection.send(envelope)
+            return await connection.send(envelope)
         except (TimeoutError, WebSocketDisconnect, RuntimeError) as failure:
-            raise Undelivered("timeout") from failure
-        if kind == "events_api" and self._faults.take_lost_ack():
-            raise Undelivered("timeout")
-        return answer
+            raise Undelivered(self.late) from failure
 
     async def refresh(self, reason: str) -> None:
         """Ask every connection to be replaced by a new one, as Slack does every few hours."""

@@ -1,7 +1,8 @@
 """chat.startStream, appendStream, stopStream: a message that grows while it is written."""
 
 from bot.sandbox.arguments import Arguments
-from bot.sandbox.contents import MARKDOWN_LIMIT, checked_blocks
+from bot.sandbox.block_shapes import MARKDOWN_LIMIT
+from bot.sandbox.contents import checked_blocks
 from bot.sandbox.methods.method import Method
 from bot.sandbox.refusal import Refusal
 from bot.sandbox.slack import Slack
