@@ -11,16 +11,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from opentelemetry import trace
 
+from storage.ids import Ids, parse_traceparent
 from storage.process import this_process
 from storage.signals import Log, Metric, Score
 from storage.span import Kind, Status
-from storage.tracing import (
-    PROVIDER,
-    ActiveSpan,
-    CurrentSpan,
-    Tracer,
-    parse_traceparent,
-)
+from storage.tracing import PROVIDER, ActiveSpan, CurrentSpan, Tracer
 
 if TYPE_CHECKING:
     from peewee import Database
@@ -100,9 +95,16 @@ class Observability:
         *,
         kind: Kind = "internal",
         parent: ActiveSpan | None = None,
+        ids: Ids | None = None,
+        started_at: int | None = None,
     ) -> ActiveSpan:
-        """A span for callers that cannot nest; it is not the current one. See `end_span`."""
-        return self._tracer.begin(name, attributes, kind=kind, parent=parent)
+        """A span for callers that cannot nest; it is not the current one. See `end_span`.
+
+        `ids` and `started_at` (ns) are for one that began before it could be recorded.
+        """
+        return self._tracer.begin(
+            name, attributes, kind=kind, parent=parent, ids=ids, started_at=started_at
+        )
 
     def end_span(self, span: ActiveSpan, status: Status = "ok") -> None:
         """End what `start_span` began; a failure noted on it before stays."""

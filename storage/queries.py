@@ -124,8 +124,10 @@ def recent_traces(
             earlier | ((TraceRow.started_at == started_at) & (TraceRow.trace_id < trace_id))
         )
     found = _summaries(database, query.limit(limit + 1))
-    more = f"{found[limit - 1].started_at}-{found[limit - 1].trace_id}"
-    return Page(found[:limit], more if len(found) > limit else None)
+    if len(found) <= limit:
+        return Page(found, None)
+    last = found[limit - 1]
+    return Page(found[:limit], f"{last.started_at}-{last.trace_id}")
 
 
 def traces_by_id(

@@ -5,7 +5,6 @@ ours are the same and stand in the same context. Nothing here touches the databa
 a span at its start and at its end, and the writer's thread turns it into a `storage.span.Span`.
 """
 
-import random
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,35 +20,12 @@ from opentelemetry.trace.status import StatusCode
 from opentelemetry.util._decorator import _agnosticcontextmanager
 
 from storage.conventions import FIELDS, INHERITED, INTEGERS
+from storage.ids import Ids, format_traceparent, new_span_id, new_trace_id
 from storage.span import Kind, Span, Status
 
 Sink = Callable[["ActiveSpan"], None]
-Ids = tuple[str, str]
-"""A trace id and a span id, hex."""
-
 SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 MAX_EVENTS = 128
-
-
-def new_trace_id(now_ns: int) -> str:
-    """Milliseconds first, so that rows of one time lie together; the rest is random."""
-    return f"{now_ns // 1_000_000:012x}{random.getrandbits(80):020x}"
-
-
-def new_span_id() -> str:
-    return f"{random.getrandbits(64) or 1:016x}"
-
-
-def parse_traceparent(header: str | None) -> Ids | None:
-    """Trace and span id of a W3C `traceparent`, None where it is not one."""
-    parts = (header or "").strip().lower().split("-")
-    if len(parts) < 4 or parts[0] == "ff" or [len(part) for part in parts[:4]] != [2, 32, 16, 2]:
-        return None
-    if set("".join(parts[:4])) - set("0123456789abcdef") or not (
-        int(parts[1], 16) and int(parts[2], 16)
-    ):
-        return None
-    return parts[1], parts[2]
 
 
 class ActiveSpan(trace.Span):
@@ -88,6 +64,7 @@ class ActiveSpan(trace.Span):
         attributes: Mapping[str, Any] | None = None,
         started_at: int | None = None,
         scope: str | None = None,
+        ids: Ids | None = None,
     ) -> None:
         now = time.time_ns()
         self.name = name
@@ -105,6 +82,8 @@ class ActiveSpan(trace.Span):
             self.context = parent.context
         else:
             self.trace_id, self.parent_id = parent
+        if ids is not None:
+            self.trace_id, self.span_id = ids
         self.status: Status = "running"
         self.error: tuple[str, str] | None = None
         self.events: list[dict[str, object]] | None = None
@@ -123,7 +102,7 @@ class ActiveSpan(trace.Span):
     @property
     def traceparent(self) -> str:
         """The W3C header that hangs another process's spans under this one."""
-        return f"00-{self.trace_id}-{self.span_id}-01"
+        return format_traceparent(self.trace_id, self.span_id)
 
     def set(self, **attributes: object) -> None:
         """Set attributes; the words of `storage.conventions` fill the span's columns."""
@@ -295,8 +274,12 @@ class Tracer(trace.Tracer):
         parent: ActiveSpan | None = None,
         context: Context | None = None,
         started_at: int | None = None,
+        ids: Ids | None = None,
     ) -> ActiveSpan:
-        """Start a span under `parent`, else the current span, else what called this process."""
+        """Start a span under `parent`, else the current span, else what called this process.
+
+        `ids` are for a span that was named before it could be recorded.
+        """
         return ActiveSpan(
             name,
             self._sink,
@@ -306,6 +289,7 @@ class Tracer(trace.Tracer):
             attributes=attributes,
             started_at=started_at,
             scope=self._scope,
+            ids=ids,
         )
 
     def _parent_in(self, context: Context | None) -> ActiveSpan | Ids | None:

@@ -1,0 +1,134 @@
+"""`tracebot run -- COMMAND …`: a command as a span. It is started first; we import after that."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from storage.ids import Ids, format_traceparent, new_span_id, new_trace_id, parse_traceparent
+
+if TYPE_CHECKING:
+    from storage.observability import Observability
+    from storage.tracing import ActiveSpan
+
+FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
+"""A terminal sends these to the command as well as to us."""
+
+NOT_FOUND, NOT_EXECUTABLE = 127, 126
+"""As a shell answers."""
+
+
+def run(
+    command: Sequence[str], *, database: str | None, environ: Mapping[str, str] = os.environ
+) -> int:
+    """Run `command` on our own standard streams and record it; its exit code."""
+    started_at = time.time_ns()
+    parent = parse_traceparent(environ.get("TRACEPARENT"))
+    ids = (parent[0] if parent else new_trace_id(started_at), new_span_id())
+    for number in FROM_TERMINAL:
+        signal.signal(number, lambda number, frame: None)
+    try:
+        child: subprocess.Popen[bytes] | OSError = subprocess.Popen(
+            command, env={**environ, "TRACEPARENT": format_traceparent(*ids)}
+        )
+    except OSError as error:
+        child = error
+    else:
+        _forward_signals(child)
+    return _record(command, child, ids, started_at=started_at, database=database, environ=environ)
+
+
+def _forward_signals(child: subprocess.Popen[bytes]) -> None:
+    def forward(number: int, frame: FrameType | None) -> None:
+        child.send_signal(number)
+
+    for number in FORWARDED if _in_terminal() else FORWARDED + FROM_TERMINAL:
+        signal.signal(number, forward)
+
+
+def _in_terminal() -> bool:
+    """Whether we are what a terminal's Ctrl-C goes to."""
+    try:
+        return os.tcgetpgrp(sys.stderr.fileno()) == os.getpgrp()
+    except OSError:
+        return False
+
+
+def _record(
+    command: Sequence[str],
+    child: subprocess.Popen[bytes] | OSError,
+    ids: Ids,
+    *,
+    started_at: int,
+    database: str | None,
+    environ: Mapping[str, str],
+) -> int:
+    observability = _open(database, environ)
+    if observability is None:
+        return _finish(child)
+    with observability:
+        span = observability.start_span(
+            f"run {Path(command[0]).name}",
+            _attributes(command, child),
+            kind="client",
+            ids=ids,
+            started_at=started_at,
+        )
+        code = _finish(child)
+        _conclude(span, code, child)
+        observability.end_span(span)
+    return code
+
+
+def _open(database: str | None, environ: Mapping[str, str]) -> "Observability | None":
+    from storage.errors import StorageError
+    from storage.observability import Observability
+
+    try:
+        return Observability.open(database, platform="cli", environ=environ)
+    except StorageError as error:
+        sys.stderr.write(f"tracebot: the command runs, but is not recorded: {error}\n")
+        return None
+
+
+def _attributes(
+    command: Sequence[str], child: subprocess.Popen[bytes] | OSError
+) -> dict[str, object]:
+    from storage.redaction import redact_arguments
+
+    attributes: dict[str, object] = {
+        "process.executable.name": Path(command[0]).name,
+        "process.command_args": redact_arguments(command),
+        "process.working_directory": os.getcwd(),
+    }
+    if not isinstance(child, OSError):
+        attributes["process.pid"] = child.pid
+    return attributes
+
+
+def _finish(child: subprocess.Popen[bytes] | OSError) -> int:
+    """The code to exit with: the command's own, 128 + N when signal N ended it."""
+    if isinstance(child, OSError):
+        sys.stderr.write(f"tracebot: {child.filename}: {child.strerror}\n")
+        return NOT_FOUND if isinstance(child, FileNotFoundError) else NOT_EXECUTABLE
+    code = child.wait()
+    return code if code >= 0 else 128 - code
+
+
+def _conclude(span: "ActiveSpan", code: int, child: subprocess.Popen[bytes] | OSError) -> None:
+    if isinstance(child, OSError):
+        span.fail(type(child).__qualname__, f"could not be started: {child.strerror}")
+        return
+    span.set(**{"process.exit.code": code})
+    if child.returncode < 0:
+        name = signal.Signals(-child.returncode).name
+        span.set(**{"process.signal": name})
+        span.fail(name, f"ended by {name}")
+    elif code:
+        span.fail("exit_code", f"exit code {code}")
