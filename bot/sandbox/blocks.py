@@ -28,7 +28,7 @@ def problems(blocks: list[Json], surface: Surface) -> list[Problem]:
     return [
         *_totals(blocks),
         *_repeated("block_id", _block_ids(blocks)),
-        *_repeated_actions(blocks),
+        *_repeated("action_id", _action_ids(blocks, "")),
     ]
 
 
@@ -44,11 +44,6 @@ def _totals(blocks: list[Json]) -> Iterator[Problem]:
         yield Problem("", f"markdown must be less than {MARKDOWN_LIMIT + 1} characters together")
     if characters([block for block in blocks if block["type"] == "data_table"]) > TABLE_CHARACTERS:
         yield Problem("", f"data_tables: no more than {TABLE_CHARACTERS} characters together")
-
-
-def _repeated_actions(blocks: list[Json]) -> Iterator[Problem]:
-    # Slack wants them unique in a block; within a message one would not tell two apart either.
-    return _repeated("action_id", _action_ids(blocks, ""))
 
 
 def _repeated(name: str, places: Iterable[tuple[str, str]]) -> Iterator[Problem]:

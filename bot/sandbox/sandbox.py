@@ -275,6 +275,10 @@ class Sandbox:
         """Send an event a second time, with the same `event_id`."""
         self._slack.outbox.redeliver(payload)
 
+    def revoke_tokens(self) -> None:
+        """Take the app's tokens away, as an uninstallation does."""
+        self._api.revoked = True
+
     def drop_sockets(self) -> None:
         """Cut the app's connections off without a word."""
         self._server.run(self._server.abort_sockets())

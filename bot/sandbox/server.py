@@ -25,6 +25,17 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
+class _Uvicorn(uvicorn.Server):
+    """Waits to be told to stop, where uvicorn looks ten times a second."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.told_to_stop = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        await self.told_to_stop.wait()
+
+
 class Server:
     """Runs until `stop`. `before_stop` runs on the loop, while connections still stand."""
 
@@ -45,7 +56,7 @@ class Server:
             lifespan="off",
             timeout_graceful_shutdown=1,
         )
-        self._server = uvicorn.Server(config)
+        self._server = _Uvicorn(config)
         self._listener = listener
         self._on_start = on_start
         self._before_stop = before_stop
@@ -60,8 +71,7 @@ class Server:
 
     def stop(self) -> None:
         if self._thread.is_alive():
-            self.run(self._before_stop())
-        self._server.should_exit = True
+            self.run(self._end())
         self._thread.join(STARTING_SECONDS)
         self._listener.close()
 
@@ -81,6 +91,10 @@ class Server:
             if "websocket" in type(protocol).__module__ and transport is not None:
                 transport.get_extra_info("socket").setsockopt(*AT_ONCE)
                 transport.abort()
+
+    async def _end(self) -> None:
+        await self._before_stop()
+        self._server.told_to_stop.set()
 
     def _run(self) -> None:
         asyncio.run(self._serve())
