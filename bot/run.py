@@ -24,6 +24,36 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126
 """As a shell answers."""
 
 
+USAGE = """\
+usage: tracebot run [--database PATH] -- COMMAND [ARGUMENT …]
+
+Run a command and record it: how long it took, how it ended, under which trace. Its input, output,
+signals and exit code are its own. It is given TRACEPARENT, so that what it records hangs under it.
+
+  tracebot run -- pytest -x
+  tracebot run -- sh -c 'claude -p "what changed?" | tee answer.txt'
+"""
+
+
+def main(arguments: Sequence[str], *, environ: Mapping[str, str] = os.environ) -> int:
+    """Read our own options, and run the rest; the exit code."""
+    words, database = list(arguments), None
+    while words and words[0].startswith("-") and words[0] != "--":
+        option, _, value = words.pop(0).partition("=")
+        if option in ("-h", "--help"):
+            sys.stdout.write(USAGE)
+            return 0
+        if option != "--database" or not (value or words):
+            sys.stderr.write(f"tracebot: run has no option {option}.\n{USAGE}")
+            return 2
+        database = value or words.pop(0)
+    command = words[1:] if words[:1] == ["--"] else words
+    if not command:
+        sys.stderr.write(f"tracebot: there is no command to run.\n{USAGE}")
+        return 2
+    return run(command, database=database, environ=environ)
+
+
 def run(
     command: Sequence[str], *, database: str | None, environ: Mapping[str, str] = os.environ
 ) -> int:

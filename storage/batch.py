@@ -77,11 +77,11 @@ def scrub(span: Span) -> None:
     if span.error_message is not None:
         span.error_message = redact(span.error_message)
     if span.attributes:
-        span.attributes = redact_value(span.attributes)  # type: ignore[assignment]
+        span.attributes = redact_value(span.attributes)
     if span.events:
-        span.events = redact_value(span.events)  # type: ignore[assignment]
+        span.events = redact_value(span.events)
     if span.links:
-        span.links = redact_value(span.links)  # type: ignore[assignment]
+        span.links = redact_value(span.links)
 
 
 SPAN_FIELDS = tuple(item.name for item in fields(Span) if item.name != "entry")

@@ -6,7 +6,7 @@ Peewee's own row building costs a hundred times what SQLite's insert does.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from peewee import Database, __exception_wrapper__
+from peewee import Database, __exception_wrapper__  # type: ignore[attr-defined]
 
 
 def compiled(query: Any, database: Database) -> str:

@@ -122,4 +122,4 @@ def test_a_database_that_cannot_be_opened_never_stops_the_command(tmp_path: Path
 def test_run_without_a_command_says_how(db_path: Path) -> None:
     result = run(db_path)
     assert result.returncode == 2
-    assert "tracebot run -- COMMAND" in result.stderr
+    assert "there is no command to run" in result.stderr

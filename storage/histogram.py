@@ -1,0 +1,142 @@
+"""Latency in logarithmic buckets that merge: within 1% of the truth, whatever the range.
+
+After DDSketch (Masson, Rim, Lee: https://arxiv.org/abs/1908.10693): bucket i holds what lies in
+(γ^(i-1), γ^i]. A few values are kept as they are, so that small groups are exact.
+"""
+
+import struct
+import sys
+from array import array
+from collections import Counter
+from collections.abc import Iterable
+from math import ceil, log
+
+GAMMA = 1.02
+EXACT = 32
+"""Up to this many values are kept themselves."""
+
+_PER_BUCKET = 1 / log(GAMMA)
+_VERSION = 1
+_HEADER = struct.Struct("<BI")
+
+
+class Histogram:
+    """Counts of durations, in nanoseconds."""
+
+    __slots__ = ("_buckets", "_exact")
+
+    def __init__(self) -> None:
+        self._exact: list[int] = []
+        self._buckets: Counter[int] = Counter()
+
+    @property
+    def count(self) -> int:
+        return len(self._exact) + self._buckets.total()
+
+    def add(self, value: int) -> None:
+        """Count one duration; what is below a nanosecond counts as one."""
+        value = max(value, 1)
+        if not self._buckets and len(self._exact) < EXACT:
+            self._exact.append(value)
+            return
+        if self._exact:
+            self._blur()
+        self._buckets[_bucket(value)] += 1
+
+    def merge(self, other: "Histogram") -> None:
+        """Add what `other` has counted."""
+        few = len(self._exact) + len(other._exact) <= EXACT
+        if few and not other._buckets and not self._buckets:
+            self._exact += other._exact
+            return
+        self._blur()
+        self._buckets.update(other._buckets)
+        self._buckets.update(map(_bucket, other._exact))
+
+    def quantile(self, q: float) -> float | None:
+        """The duration below which a share `q` of all lies, in ns; None when there are none.
+
+        Of exact values it is the linear interpolation that `statistics.quantiles` calls
+        `inclusive`; of buckets the value within γ of the one at that rank.
+        """
+        if not self.count:
+            return None
+        rank = q * (self.count - 1)
+        if not self._buckets:
+            return _interpolated(sorted(self._exact), rank)
+        passed = 0
+        for bucket in sorted(self._buckets):
+            passed += self._buckets[bucket]
+            if passed > rank:
+                break
+        return 2 * GAMMA**bucket / (1 + GAMMA)
+
+    def to_bytes(self) -> bytes:
+        """A version byte and the number of exact values; these; then buckets and their counts."""
+        buckets = sorted(self._buckets)
+        counts = array("I", [self._buckets[bucket] for bucket in buckets])
+        exact = array("Q", sorted(self._exact))
+        return b"".join(
+            (
+                _HEADER.pack(_VERSION, len(exact)),
+                _little(exact),
+                _little(array("H", buckets)),
+                _little(counts),
+            )
+        )
+
+    @classmethod
+    def from_bytes(cls, blob: bytes | memoryview) -> "Histogram":
+        """What `to_bytes` made. Raises ValueError for what it did not."""
+        return cls.merge_many([blob])
+
+    @classmethod
+    def merge_many(cls, blobs: Iterable[bytes | memoryview]) -> "Histogram":
+        """The sum of many that `to_bytes` made."""
+        merged = cls()
+        for blob in blobs:
+            exact, buckets = _parse(bytes(blob))
+            other = cls()
+            other._exact, other._buckets = exact, buckets
+            merged.merge(other)
+        return merged
+
+    def _blur(self) -> None:
+        self._buckets.update(map(_bucket, self._exact))
+        self._exact = []
+
+
+def _bucket(value: int) -> int:
+    return ceil(log(value) * _PER_BUCKET)
+
+
+def _interpolated(values: list[int], rank: float) -> float:
+    below = int(rank)
+    above = min(below + 1, len(values) - 1)
+    return values[below] + (values[above] - values[below]) * (rank - below)
+
+
+def _parse(blob: bytes) -> tuple[list[int], Counter[int]]:
+    if len(blob) < _HEADER.size or blob[0] != _VERSION:
+        raise ValueError("These bytes are no histogram that this version of tracebot wrote.")
+    start = _HEADER.size + 8 * _HEADER.unpack_from(blob)[1]
+    buckets, rest = divmod(len(blob) - start, 6)
+    if buckets < 0 or rest:
+        raise ValueError("These bytes are a histogram that was cut off.")
+    exact, indices, counts = array("Q"), array("H"), array("I")
+    exact.frombytes(blob[_HEADER.size : start])
+    indices.frombytes(blob[start : start + 2 * buckets])
+    counts.frombytes(blob[start + 2 * buckets :])
+    for values in (exact, indices, counts):
+        _swap(values)
+    return exact.tolist(), Counter(dict(zip(indices, counts, strict=True)))
+
+
+def _little(values: "array[int]") -> bytes:
+    _swap(values)
+    return values.tobytes()
+
+
+def _swap(values: "array[int]") -> None:
+    if sys.byteorder == "big":
+        values.byteswap()
