@@ -1,11 +1,11 @@
 """What people do that the app must answer at once: commands, buttons, shortcuts, modals."""
 
 from collections.abc import Iterator
-from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from bot.sandbox.callbacks import Response
-from bot.sandbox.outbox import Kind, Undelivered
+from bot.sandbox.outbox import Undelivered
 from bot.sandbox.people import People, Where, Who, id_of
 from bot.sandbox.refusal import Refusal, SandboxError
 from bot.sandbox.responding import Responding
@@ -45,11 +45,10 @@ class Interactions:
         url, response = self._slack.callbacks.new_response(user=person.id, channel=place.id)
         payload = self._command_payload(person, place, command, text) | {"response_url": url}
         try:
-            answer = self._ask("slash_commands", payload)
+            then = partial(self._answered, response)
+            self._slack.outbox.ask("slash_commands", payload, then).result(ANSWER_SECONDS)
         except Undelivered as failure:
             self._fail(response, f'{command} failed with the error "{failure.reason}"')
-        else:
-            self._answered(response, answer)
         return self._produced(response, responses, timeout)
 
     def click(
@@ -157,15 +156,11 @@ class Interactions:
         }
         self._slack.outbox.tell("agent_session_stopped", event)
 
-    def _ask(self, kind: Kind, payload: Json) -> Json | None:
-        answer: Future[Json | None] = self._slack.outbox.ask(kind, payload)
-        return answer.result(ANSWER_SECONDS)
-
     def _insist(self, payload: Json) -> Json | None:
         if not self._slack.manifest.interactivity:
             raise SandboxError("The manifest does not enable interactivity.")
         try:
-            return self._ask("interactive", payload)
+            return self._slack.outbox.ask("interactive", payload).result(ANSWER_SECONDS)
         except Undelivered as failure:
             raise SandboxError(f"The app did not answer in time: {failure.reason}.") from failure
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import copy
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from typing import Any, Literal, Protocol
 
@@ -13,6 +13,7 @@ from bot.sandbox.values import Json
 from bot.sandbox.workspace import Workspace
 
 Kind = Literal["events_api", "slash_commands", "interactive"]
+Then = Callable[[Json | None], None]
 
 RETRY_WAITS = (0.0, 60.0, 300.0)
 """Seconds before Slack's second, third and fourth try of an event."""
@@ -35,6 +36,10 @@ class Undelivered(Exception):
         super().__init__(reason)
         self.reason = reason
         self.final = final
+
+
+def _ignore(answer: Json | None) -> None:
+    """The default of what to do with an answer."""
 
 
 class Transport(Protocol):
@@ -102,10 +107,12 @@ class Outbox:
         """Send an event again as it was, under the same `event_id`."""
         self._submit(self._deliver_event(payload))
 
-    def ask(self, kind: Kind, payload: Json) -> Future[Json | None]:
-        """One try, as Slack does for what a person waits for. The future raises `Undelivered`."""
+    def ask(self, kind: Kind, payload: Json, then: Then = _ignore) -> Future[Json | None]:
+        """One try, as Slack does for what a person waits for. The future raises `Undelivered`.
+
+        `then` takes the answer on the server's loop, before anything that follows it."""
         answer: Future[Json | None] = Future()
-        self._submit(self._deliver_question(kind, payload, answer))
+        self._submit(self._deliver_question(kind, payload, then, answer))
         return answer
 
     def _submit(self, work: Coroutine[Any, Any, None]) -> None:
@@ -144,10 +151,12 @@ class Outbox:
             self.lost.append(payload)
 
     async def _deliver_question(
-        self, kind: Kind, payload: Json, answer: Future[Json | None]
+        self, kind: Kind, payload: Json, then: Then, answer: Future[Json | None]
     ) -> None:
         try:
-            answer.set_result(await self.transport.deliver(kind, payload, attempt=0, reason=""))
+            body = await self.transport.deliver(kind, payload, attempt=0, reason="")
+            then(body)
+            answer.set_result(body)
         except asyncio.CancelledError:
             answer.cancel()
             raise

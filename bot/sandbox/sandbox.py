@@ -121,6 +121,10 @@ class Sandbox:
         return f"{self.base}/"
 
     @property
+    def manifest(self) -> Manifest:
+        return self._slack.manifest
+
+    @property
     def team_id(self) -> str:
         return TEAM
 
@@ -250,14 +254,16 @@ class Sandbox:
         self.wait_until(lambda: len(self.calls(method)) >= count, timeout)
         return self.calls(method)
 
-    def wait_for_app(self, *, connections: int = 1, timeout: float = 10.0) -> None:
-        """Until the app has connected."""
-        self.wait_until(lambda: len(self._slack.sockets.connections) >= connections, timeout)
+    def wait_for_app(self, *, connections: int = 1, opened: int = 1, timeout: float = 10.0) -> None:
+        """Until the app has so many connections, of so many that it ever opened."""
+        hub = self._slack.sockets
+        self.wait_until(
+            lambda: len(hub.connections) >= connections and hub.opened >= opened, timeout
+        )
 
-    def deliver_to(self, url: str, *, retry_waits: Sequence[float] | None = None) -> None:
+    def deliver_to(self, url: str) -> None:
         """From now on send signed requests to the app, instead of Socket Mode's envelopes.
 
-        `retry_waits` shortens the seconds before the second, third and fourth try of an event.
         Raises `SandboxError` if the app does not answer Slack's verification."""
         delivery = HttpDelivery(url, signing_secret=self.signing_secret)
         try:
@@ -265,7 +271,15 @@ class Sandbox:
         except Undelivered as failure:
             raise SandboxError(f"{url} is no request URL for Slack: {failure.reason}.") from failure
         self._slack.outbox.transport = delivery
-        self._slack.outbox.retry_waits = retry_waits or self._slack.outbox.retry_waits
+
+    @property
+    def retry_waits(self) -> Sequence[float]:
+        """Seconds before the second, third and fourth try of an event; Slack's unless set."""
+        return self._slack.outbox.retry_waits
+
+    @retry_waits.setter
+    def retry_waits(self, waits: Sequence[float]) -> None:
+        self._slack.outbox.retry_waits = waits
 
     def settle(self, timeout: float = 10.0) -> None:
         """Until every event is acknowledged or given up. The app may still be at work on them."""

@@ -88,7 +88,7 @@ class SocketHub:
                 await connection.read()
         finally:
             connection.hang_up()
-            self._change(lambda: self.connections.remove(connection))
+            self._change(lambda: self._remove(connection))
 
     async def deliver(self, kind: Kind, payload: Json, *, attempt: int, reason: str) -> Json | None:
         connection = await self._next_connection(patient=kind == "events_api")
@@ -106,8 +106,13 @@ class SocketHub:
             raise Undelivered(self.late) from failure
 
     async def refresh(self, reason: str) -> None:
-        """Ask every connection to be replaced by a new one, as Slack does every few hours."""
-        for connection in list(self.connections):
+        """Ask every connection to be replaced by a new one, as Slack does every few hours.
+
+        A `warning` goes before; with any other reason nothing more is sent to it."""
+        leaving = list(self.connections)
+        if reason != "warning":
+            self._change(self.connections.clear)
+        for connection in leaving:
             await connection.socket.send_text(json.dumps(_disconnect(reason)))
 
     async def close(self) -> None:
@@ -119,8 +124,13 @@ class SocketHub:
         if not self.connections and not patient:
             raise Undelivered("dispatch_failed")
         await self._connected.wait()
+        connection = self.connections[self._turn % len(self.connections)]
         self._turn += 1
-        return self.connections[self._turn % len(self.connections)]
+        return connection
+
+    def _remove(self, connection: Connection) -> None:
+        if connection in self.connections:
+            self.connections.remove(connection)
 
     def _change(self, change: Callable[[], None]) -> None:
         with self._workspace.changing():

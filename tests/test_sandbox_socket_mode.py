@@ -1,0 +1,350 @@
+"""The sandbox's Socket Mode, over raw connections and with the real Bolt."""
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from slack_bolt import Ack, App, Respond, Say
+from slack_bolt.adapter.socket_mode import SocketModeHandler
+from slack_sdk import WebClient
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from bot.sandbox import Channel, Manifest, Sandbox, SandboxError, User
+
+BUTTON = {
+    "type": "button",
+    "action_id": "next_page",
+    "value": "2",
+    "text": {"type": "plain_text", "text": "Next"},
+}
+
+
+@pytest.fixture
+def alice(sandbox: Sandbox) -> User:
+    return sandbox.add_user("alice")
+
+
+@pytest.fixture
+def general(sandbox: Sandbox, alice: User) -> Channel:
+    return sandbox.add_channel("general", [alice])
+
+
+@contextmanager
+def raw(sandbox: Sandbox) -> Iterator[ClientConnection]:
+    """A connection that greets, and then does nothing by itself."""
+    web = WebClient(base_url=sandbox.api_url)
+    url = web.apps_connections_open(app_token=sandbox.app_token)["url"]
+    with connect(url, proxy=None) as connection:
+        assert json.loads(connection.recv(5))["type"] == "hello"
+        yield connection
+
+
+def receive(connection: ClientConnection, *, ack: bool = True, **payload: Any) -> dict[str, Any]:
+    envelope: dict[str, Any] = json.loads(connection.recv(10))
+    if ack:
+        acknowledgement = {"envelope_id": envelope["envelope_id"]}
+        connection.send(json.dumps(acknowledgement | ({"payload": payload} if payload else {})))
+    return envelope
+
+
+@contextmanager
+def concurrently(work: Callable[[], object]) -> Iterator[None]:
+    """While a person waits for the app, the test plays the app."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(work)
+        yield
+        waiting.result(10)
+
+
+def respond(url: str) -> int:
+    return httpx.post(url, json={"text": "hi"}, trust_env=False).status_code
+
+
+@contextmanager
+def running(sandbox: Sandbox, register: Callable[[App], object]) -> Iterator[App]:
+    """A Bolt app of the real kind, connected."""
+    client = WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
+    app = App(client=client)
+    register(app)
+    handler = SocketModeHandler(app, sandbox.app_token, ping_interval=0.2)
+    handler.connect()
+    sandbox.wait_for_app()
+    try:
+        yield app
+    finally:
+        sandbox.settle()
+        handler.client.closed = True
+        # Its reader looks for a last message before it stops, for up to a second.
+        handler.client.message_queue.put("")
+        handler.close()
+
+
+def test_a_mention_arrives_twice_under_two_event_ids(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    with raw(sandbox) as connection:
+        posted = sandbox.post(alice, general, f"{sandbox.mention} hello")
+        envelopes = [receive(connection), receive(connection)]
+    events = {each["payload"]["event"]["type"]: each["payload"] for each in envelopes}
+    assert set(events) == {"message", "app_mention"}
+    assert events["message"]["event_id"] != events["app_mention"]["event_id"]
+    assert {each["event"]["ts"] for each in events.values()} == {posted.ts}
+    assert events["message"]["event"]["channel_type"] == "channel"
+    assert {each["type"] for each in envelopes} == {"events_api"}
+    assert envelopes[0]["accepts_response_payload"] is False
+    assert envelopes[0]["retry_attempt"] == 0
+
+
+def test_a_direct_message_is_no_mention(sandbox: Sandbox, alice: User) -> None:
+    sandbox.post(alice, sandbox.open_dm(alice), f"{sandbox.mention} hello")
+    (told,) = sandbox.events()
+    assert told["event"]["channel_type"] == "im"
+
+
+def test_an_app_hears_only_where_it_is_and_what_it_subscribed_to(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    elsewhere = sandbox.add_channel("elsewhere", [alice], with_bot=False)
+    sandbox.post(alice, elsewhere, f"{sandbox.mention} are you here?")
+    assert sandbox.events() == []
+
+
+def test_a_subscription_that_the_manifest_lacks_is_not_served(sandbox: Sandbox) -> None:
+    manifest = sandbox.manifest.without("message.channels", "reactions:read")
+    with Sandbox.start(manifest) as deaf:
+        alice = deaf.add_user("alice")
+        message = deaf.post(alice, deaf.add_channel("general", [alice]), f"{deaf.mention} hello")
+        deaf.react(alice, message, "eyes")
+        assert [each["event"]["type"] for each in deaf.events()] == ["app_mention"]
+
+
+def test_an_event_without_an_acknowledgement_goes_to_another_connection(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    sandbox.faults.lose_ack()
+    with raw(sandbox) as one, raw(sandbox) as other:
+        sandbox.post(alice, general, "hello")
+        first, second = receive(one), receive(other)
+        sandbox.settle()
+    assert first["payload"]["event_id"] == second["payload"]["event_id"]
+    assert first["envelope_id"] != second["envelope_id"]
+    assert (second["retry_attempt"], second["retry_reason"]) == (1, "timeout")
+
+
+def test_an_event_goes_to_one_of_several_connections(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    with raw(sandbox) as one, raw(sandbox) as other:
+        sandbox.post(alice, general, "first")
+        sandbox.post(alice, general, "second")
+        texts = {receive(each)["payload"]["event"]["text"] for each in (one, other)}
+        sandbox.settle()
+    assert texts == {"first", "second"}
+
+
+def test_an_event_waits_for_the_app_to_connect(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    sandbox.post(alice, general, "hello")
+    with raw(sandbox) as connection:
+        assert receive(connection)["payload"]["event"]["text"] == "hello"
+        sandbox.settle()
+
+
+def test_an_event_can_come_twice(sandbox: Sandbox, alice: User, general: Channel) -> None:
+    sandbox.faults.duplicate_event()
+    with raw(sandbox) as connection:
+        sandbox.post(alice, general, "hello")
+        one, two = receive(connection)["payload"], receive(connection)["payload"]
+        sandbox.redeliver(one)
+        three = receive(connection)["payload"]
+    assert one == two == three
+
+
+def test_an_eleventh_connection_is_one_too_many(sandbox: Sandbox) -> None:
+    web = WebClient(base_url=sandbox.api_url)
+    tickets = [web.apps_connections_open(app_token=sandbox.app_token)["url"] for _ in range(11)]
+    with ExitStack() as stack:
+        connections = [stack.enter_context(connect(url, proxy=None)) for url in tickets]
+        greetings = [json.loads(connection.recv(5)) for connection in connections]
+    assert [each["type"] for each in greetings[:10]] == ["hello"] * 10
+    assert greetings[9]["num_connections"] == 10
+    assert greetings[10]["reason"] == "too_many_websockets"
+
+
+def test_a_ticket_opens_one_connection(sandbox: Sandbox) -> None:
+    url = WebClient(base_url=sandbox.api_url).apps_connections_open(app_token=sandbox.app_token)
+    with connect(url["url"], proxy=None), pytest.raises(Exception, match="403"):
+        connect(url["url"], proxy=None)
+
+
+def test_a_dropped_connection_gives_no_warning(sandbox: Sandbox) -> None:
+    with raw(sandbox) as connection:
+        sandbox.drop_sockets()
+        with pytest.raises((ConnectionClosed, ConnectionResetError)):
+            connection.recv(5)
+
+
+def test_bolt_answers_a_mention(sandbox: Sandbox, alice: User, general: Channel) -> None:
+    def register(app: App) -> None:
+        @app.event("app_mention")
+        def answer(event: dict[str, Any], say: Say) -> None:
+            say(text=f"You said {event['text']}", thread_ts=event["ts"])
+
+        @app.event("message")
+        def ignore() -> None:
+            """Nothing to do."""
+
+    with running(sandbox, register):
+        question = sandbox.post(alice, general, f"{sandbox.mention} hello")
+        reply = sandbox.wait_for_reply(general, question.ts, containing="You said")
+    assert reply.bot_id == sandbox.bot_id
+
+
+def test_bolt_connects_anew_after_a_refresh_and_after_a_drop(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    def register(app: App) -> None:
+        @app.event("message")
+        def answer(event: dict[str, Any], say: Say) -> None:
+            say(text="yes", thread_ts=event["ts"])
+
+    with running(sandbox, register):
+        sandbox.refresh_sockets()
+        sandbox.wait_for_app(opened=2)
+        question = sandbox.post(alice, general, "still there?")
+        sandbox.wait_for_reply(general, question.ts)
+        sandbox.settle()
+        sandbox.drop_sockets()
+        question = sandbox.post(alice, general, "and now?")
+        sandbox.wait_for_reply(general, question.ts)
+
+
+def test_a_slash_command_shows_what_the_app_answers_and_adds(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    def register(app: App) -> None:
+        @app.command("/trace")
+        def answer(ack: Ack, respond: Respond, command: dict[str, Any]) -> None:
+            ack(f"at once: {command['text']}")
+            respond("later, to all", response_type="in_channel")
+
+    with running(sandbox, register):
+        shown = sandbox.command(alice, general, "/trace", "ls", responses=2)
+    assert [(message.text, message.ephemeral_to) for message in shown] == [
+        ("at once: ls", alice.id),
+        ("later, to all", None),
+    ]
+    assert [message.text for message in sandbox.messages(general)] == ["later, to all"]
+
+
+def test_a_slash_command_that_nobody_takes_fails_before_the_person_s_eyes(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    (shown,) = sandbox.command(alice, general, "/trace", "ls")
+    assert "dispatch_failed" in shown.text
+    with pytest.raises(SandboxError, match="not a valid command"):
+        sandbox.command(alice, general, "/trade")
+
+
+def test_a_response_url_has_five_uses_and_half_an_hour(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    with raw(sandbox) as connection:
+        with concurrently(lambda: sandbox.command(alice, general, "/trace", responses=0)):
+            url = receive(connection)["payload"]["response_url"]
+        assert [respond(url) for _ in range(6)] == [200] * 5 + [404]
+        with concurrently(lambda: sandbox.command(alice, general, "/trace", responses=0)):
+            url = receive(connection)["payload"]["response_url"]
+        sandbox.clock.advance(30 * 60 + 1)
+        assert respond(url) == 404
+
+
+def test_a_click_replaces_an_ephemeral_message(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    def register(app: App) -> None:
+        @app.command("/trace")
+        def answer(ack: Ack, respond: Respond) -> None:
+            ack()
+            respond(text="page 1", blocks=[{"type": "actions", "elements": [BUTTON]}])
+
+        @app.action("next_page")
+        def turn(ack: Ack, respond: Respond, body: dict[str, Any]) -> None:
+            ack()
+            assert body["container"]["is_ephemeral"] is True
+            assert "message" not in body
+            respond(f"page {body['actions'][0]['value']}", replace_original=True)
+
+    with running(sandbox, register):
+        (page,) = sandbox.command(alice, general, "/trace", "ls")
+        sandbox.click(alice, page, "next_page", responses=1)
+    assert [message.text for message in sandbox.ephemerals(alice, general)] == ["page 2"]
+
+
+def test_a_message_shortcut_opens_a_modal_that_is_sent(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    view = {
+        "type": "modal",
+        "callback_id": "note",
+        "title": {"type": "plain_text", "text": "Trace"},
+        "blocks": [{"type": "divider"}],
+    }
+    sent: list[Any] = []
+
+    def register(app: App) -> None:
+        @app.shortcut("show_trace")
+        def show(ack: Ack, client: WebClient, body: dict[str, Any]) -> None:
+            client.views_open(trigger_id=body["trigger_id"], view=view)
+            ack()
+
+        @app.view("note")
+        def take(ack: Ack, view: dict[str, Any]) -> None:
+            sent.append(view["state"]["values"])
+            ack()
+
+        @app.event("message")
+        def ignore() -> None:
+            """Nothing to do."""
+
+    with running(sandbox, register):
+        message = sandbox.post(alice, general, "hello")
+        sandbox.shortcut(alice, message, "show_trace")
+        sandbox.submit(alice, {"b": {"a": {"value": "x"}}})
+    assert sent == [{"b": {"a": {"value": "x"}}}]
+
+
+def test_a_trigger_is_good_once_and_for_three_seconds(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    web = WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
+    view = {"type": "modal", "title": {"type": "plain_text", "text": "T"}, "blocks": []}
+
+    def opened(trigger: str) -> object:
+        return web.api_call("views.open", json={"trigger_id": trigger, "view": view}).data
+
+    with raw(sandbox) as connection:
+        with concurrently(lambda: sandbox.command(alice, general, "/trace", responses=0)):
+            trigger = receive(connection)["payload"]["trigger_id"]
+        assert web.views_open(trigger_id=trigger, view=view)["ok"]
+        with pytest.raises(Exception, match="exchanged_trigger_id"):
+            opened(trigger)
+        with concurrently(lambda: sandbox.command(alice, general, "/trace", responses=0)):
+            trigger = receive(connection)["payload"]["trigger_id"]
+        sandbox.clock.advance(4)
+        with pytest.raises(Exception, match="expired_trigger_id"):
+            opened(trigger)
+
+
+def test_the_manifest_is_read_as_it_is_written(sandbox: Sandbox) -> None:
+    manifest: Manifest = sandbox.manifest
+    assert manifest.name == "tracebot"
+    assert manifest.commands == {"/trace": False}
+    assert manifest.shortcuts == {"show_trace": "message"}
+    assert manifest.socket_mode
