@@ -1,5 +1,6 @@
 """The stand-in workspace as tests and the demo hold it."""
 
+import copy
 import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -186,6 +187,20 @@ class Sandbox:
         wanted = (id_of(user), id_of(channel))
         mine = [m for m in self._workspace.ephemerals if (m.ephemeral_to, m.channel) == wanted]
         return self._workspace.copies(mine)
+
+    def home(self, user: Who) -> Json:
+        """The view that the app published in this person's App Home."""
+        return self._view(f"home:{id_of(user)}")
+
+    def modal(self, user: Who) -> Json:
+        """The modal that stands open before this person."""
+        return self._view(f"modal:{id_of(user)}")
+
+    def _view(self, key: str) -> Json:
+        with self._workspace.reading():
+            if key not in self._slack.views:
+                raise SandboxError(f"There is no view {key}.")
+            return copy.deepcopy(self._slack.views[key])
 
     def reactions(self, channel: Where, ts: str) -> dict[str, list[str]]:
         """Emoji name → who reacted with it."""
