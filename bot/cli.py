@@ -1,8 +1,7 @@
 """`tracebot`: the same words as `/trace`, and what only a shell has."""
 
-import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NoReturn
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2

@@ -1,0 +1,121 @@
+"""The one reader of the environment, and of `.env`: every variable, its type and its default."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from reports.durations import parse_duration
+
+Capture = Literal["none", "preview", "full"]
+PREVIEW_LENGTH = 200
+
+
+class SettingsError(Exception):
+    """A variable is missing or makes no sense; the message names it and says what to do."""
+
+
+def _token(prefix: str, where: str) -> Callable[[SecretStr], SecretStr]:
+    def check(value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and not value.get_secret_value().startswith(prefix):
+            raise ValueError(f"must begin with {prefix}: copy it from {where}")
+        return value
+
+    return check
+
+
+BotToken = Annotated[
+    SecretStr, AfterValidator(_token("xoxb-", "the app's page, OAuth & Permissions"))
+]
+AppToken = Annotated[
+    SecretStr, AfterValidator(_token("xapp-", "the app's page, Basic Information"))
+]
+
+
+def _period(words: str) -> str:
+    parse_duration(words)
+    return words
+
+
+Period = Annotated[str, AfterValidator(_period)]
+
+
+class Settings(BaseSettings):
+    """What stands in the environment or in `.env`; see `.env.example`."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_prefix="TRACEBOT_", extra="ignore", populate_by_name=True
+    )
+
+    slack_bot_token: BotToken = Field(SecretStr(""), validation_alias="SLACK_BOT_TOKEN")
+    slack_app_token: AppToken = Field(SecretStr(""), validation_alias="SLACK_APP_TOKEN")
+    slack_signing_secret: SecretStr = Field(
+        SecretStr(""), validation_alias="SLACK_SIGNING_SECRET"
+    )
+    slack_api_url: str = Field("https://slack.com/api/", validation_alias="SLACK_API_URL")
+    port: int = Field(3000, ge=0, le=65535, validation_alias="PORT")
+
+    database_url: str = ""
+    busy_timeout_ms: int = Field(5_000, ge=0, le=600_000)
+    agents: Path | None = None
+    capture: Capture = "preview"
+    retention: Period = "90d"
+    workers: int = Field(8, ge=1, le=256)
+    mention_only: bool = False
+    max_file_mb: float = Field(10, gt=0)
+
+    @property
+    def retention_ns(self) -> int:
+        return parse_duration(self.retention)
+
+    def captured(self, text: str) -> str | None:
+        """What of a message's text is kept."""
+        if self.capture == "none":
+            return None
+        if self.capture == "full" or len(text) <= PREVIEW_LENGTH:
+            return text
+        return f"{text[:PREVIEW_LENGTH]}…"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the environment; the tokens are taken out of it, so that no child inherits them.
+
+    Raises `SettingsError`.
+    """
+    try:
+        settings = Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsError(_sentence(error)) from None
+    for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"):
+        os.environ.pop(name, None)
+    return settings
+
+
+def require(settings: Settings, *, http: bool) -> None:
+    """Raise `SettingsError` where what this way of serving needs is missing."""
+    needed = {"SLACK_BOT_TOKEN": settings.slack_bot_token}
+    if http:
+        needed["SLACK_SIGNING_SECRET"] = settings.slack_signing_secret
+    else:
+        needed["SLACK_APP_TOKEN"] = settings.slack_app_token
+    missing = [name for name, value in needed.items() if not value.get_secret_value()]
+    if missing:
+        names = " and ".join(missing)
+        raise SettingsError(
+            f"{names} is not set: copy it from the app's page at https://api.slack.com/apps into "
+            "the environment or .env (README.md shows the five steps)."
+        )
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    field = str(first["loc"][0])
+    info = Settings.model_fields.get(field)
+    alias = info.validation_alias if info else None
+    name = alias if isinstance(alias, str) else field
+    if not name.isupper():
+        name = f"TRACEBOT_{name.upper()}"
+    return f"{name} {first['msg'].removeprefix('Value error, ')} (see .env.example)."
