@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 from bot.sandbox.refusal import SandboxError
 from bot.sandbox.richtext import rich_text
@@ -47,7 +48,9 @@ class People:
             team=writer.team_id,
             thread_ts=thread_ts,
             subtype="file_share" if files else None,
-            files=[self._shared(each, writer) for each in files],
+            files=[
+                each if isinstance(each, File) else self.add_file(writer, *each) for each in files
+            ],
             blocks=list(blocks),
             metadata=metadata,
         )
@@ -85,10 +88,11 @@ class People:
             raise SandboxError(f"Message {live.ts} is not {id_of(user)}'s to change.")
         return live
 
-    def _shared(self, attached: Attachment | File, writer: User) -> File:
-        if isinstance(attached, File):
-            return attached
-        name, mimetype, content = attached
+    def add_file(
+        self, user: Who, name: str, mimetype: str, content: bytes, **overrides: Any
+    ) -> File:
+        """A file to post later. `overrides` replace what Slack says of it: `mode="tombstone"`."""
+        writer = self._workspace.user(id_of(user))
         file = File(
             id=self._workspace.new_id("F"),
             name=name,
@@ -97,6 +101,7 @@ class People:
             user=writer.id,
             created=int(self._slack.clock.now()),
             base=self._slack.base,
+            overrides=overrides,
         )
         with self._workspace.changing():
             self._workspace.files[file.id] = file

@@ -75,6 +75,7 @@ class Sandbox:
     def _bind(self, downloads: Downloads) -> None:
         """The verbs of people, as the sandbox's own."""
         self.post = self._people.post
+        self.add_file = self._people.add_file
         self.edit = self._people.edit
         self.delete = self._people.delete
         self.react = self._people.react
@@ -120,6 +121,12 @@ class Sandbox:
     @property
     def page_url(self) -> str:
         return f"{self.base}/"
+
+    @property
+    def elsewhere_url(self) -> str:
+        """A page under another host's name, for redirects; `strangers` tells who came with a
+        token."""
+        return f"{self.base.replace('127.0.0.1', 'localhost')}/elsewhere"
 
     @property
     def manifest(self) -> Manifest:

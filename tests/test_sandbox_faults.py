@@ -1,0 +1,62 @@
+"""What goes wrong in the sandbox on demand, met by Slack's own client and its retry handlers."""
+
+import time
+
+import pytest
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+from slack_sdk.http_retry.builtin_handlers import (
+    RateLimitErrorRetryHandler,
+    ServerErrorRetryHandler,
+)
+
+from bot.sandbox import Sandbox
+
+
+@pytest.fixture
+def web(sandbox: Sandbox) -> WebClient:
+    return WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
+
+
+def test_a_rate_limit_says_how_long(sandbox: Sandbox, web: WebClient) -> None:
+    sandbox.faults.rate_limit("auth.test", retry_after=7)
+    with pytest.raises(SlackApiError) as caught:
+        web.auth_test()
+    assert caught.value.response.status_code == 429
+    assert caught.value.response.headers["retry-after"] == "7"
+    assert web.auth_test()["ok"]
+
+
+def test_retry_handlers_get_through(sandbox: Sandbox, web: WebClient) -> None:
+    web.retry_handlers.append(RateLimitErrorRetryHandler(max_retry_count=1))
+    web.retry_handlers.append(ServerErrorRetryHandler(max_retry_count=1))
+    sandbox.faults.rate_limit("auth.test", retry_after=0)
+    assert web.auth_test()["ok"]
+    sandbox.faults.server_error("auth.test", status=500)
+    assert web.auth_test()["ok"]
+    assert [call.status for call in sandbox.calls("auth.test")] == [429, 200, 500, 200]
+
+
+def test_a_server_error_is_no_json(sandbox: Sandbox, web: WebClient) -> None:
+    sandbox.faults.server_error("auth.test", status=503)
+    with pytest.raises(SlackApiError, match="non-JSON"):
+        web.auth_test()
+
+
+def test_any_refusal_can_be_asked_for(sandbox: Sandbox, web: WebClient) -> None:
+    sandbox.faults.error("auth.test", "account_inactive")
+    with pytest.raises(SlackApiError, match="account_inactive"):
+        web.auth_test()
+
+
+def test_an_answer_can_be_late(sandbox: Sandbox, web: WebClient) -> None:
+    sandbox.faults.latency("auth.test", 0.2)
+    begun = time.monotonic()
+    assert web.auth_test()["ok"]
+    assert time.monotonic() - begun >= 0.2
+
+
+def test_an_answer_can_be_a_page(sandbox: Sandbox, web: WebClient) -> None:
+    sandbox.faults.wrong_content("auth.test")
+    with pytest.raises(SlackApiError, match="non-JSON"):
+        web.auth_test()

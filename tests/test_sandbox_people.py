@@ -1,0 +1,186 @@
+"""What people do in the sandbox, and how the app is told of it."""
+
+from typing import Any
+
+import pytest
+from slack_sdk import WebClient
+
+from bot.sandbox import Channel, Sandbox, SandboxError, User
+
+
+@pytest.fixture
+def alice(sandbox: Sandbox) -> User:
+    return sandbox.add_user("alice")
+
+
+@pytest.fixture
+def general(sandbox: Sandbox, alice: User) -> Channel:
+    return sandbox.add_channel("general", [alice])
+
+
+def told(sandbox: Sandbox) -> list[dict[str, Any]]:
+    return [payload["event"] for payload in sandbox.events()]
+
+
+def test_a_typed_message_looks_like_one(sandbox: Sandbox, alice: User, general: Channel) -> None:
+    sandbox.post(alice, general, f"{sandbox.mention} is 1 &lt; 2?")
+    event = told(sandbox)[0]
+    assert event["client_msg_id"]
+    assert event["blocks"][0]["elements"][0]["elements"] == [
+        {"type": "user", "user_id": sandbox.bot_user_id},
+        {"type": "text", "text": " is 1 < 2?"},
+    ]
+
+
+@pytest.mark.parametrize(("private", "kind"), [(False, "channel"), (True, "group")])
+def test_each_kind_of_channel_says_its_kind(
+    sandbox: Sandbox, alice: User, private: bool, kind: str
+) -> None:
+    channel = sandbox.add_channel("room", [alice], private=private)
+    sandbox.post(alice, channel, "hello")
+    assert told(sandbox)[0]["channel_type"] == kind
+
+
+def test_a_direct_message_of_several_is_its_own_kind(sandbox: Sandbox, alice: User) -> None:
+    group = sandbox.open_dm(alice, sandbox.add_user("bob"))
+    sandbox.post(alice, group, f"{sandbox.mention} hello")
+    assert [event["type"] for event in told(sandbox)] == ["message", "app_mention"]
+    assert told(sandbox)[0]["channel_type"] == "mpim"
+    assert sandbox.open_dm(alice).id != group.id
+
+
+def test_a_reply_names_its_thread_and_whose_it_is(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    bob = sandbox.add_user("bob")
+    sandbox.join(bob, general)
+    root = sandbox.post(alice, general, "root")
+    sandbox.post(bob, general, "reply", thread_ts=root.ts)
+    event = told(sandbox)[-1]
+    assert (event["thread_ts"], event["parent_user_id"]) == (root.ts, alice.id)
+
+
+def test_an_edit_tells_both_versions(sandbox: Sandbox, alice: User, general: Channel) -> None:
+    message = sandbox.post(alice, general, "secret")
+    sandbox.edit(alice, message, "nothing")
+    event = told(sandbox)[-1]
+    assert event["subtype"] == "message_changed"
+    assert event["message"]["text"] == "nothing"
+    assert event["message"]["edited"]["user"] == alice.id
+    assert event["previous_message"]["text"] == "secret"
+
+
+def test_a_deletion_names_what_is_gone(sandbox: Sandbox, alice: User, general: Channel) -> None:
+    message = sandbox.post(alice, general, "secret")
+    sandbox.delete(alice, message)
+    event = told(sandbox)[-1]
+    assert (event["subtype"], event["deleted_ts"]) == ("message_deleted", message.ts)
+    assert sandbox.messages(general) == []
+
+
+def test_a_deleted_parent_leaves_a_tombstone(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    root = sandbox.post(alice, general, "secret")
+    sandbox.post(alice, general, "reply", thread_ts=root.ts)
+    sandbox.delete(alice, root)
+    event = told(sandbox)[-1]
+    assert event["message"]["subtype"] == "tombstone"
+    assert [message.text for message in sandbox.thread(general, root.ts)] == [
+        "This message was deleted.",
+        "reply",
+    ]
+
+
+def test_reactions_come_and_go(sandbox: Sandbox, alice: User, general: Channel) -> None:
+    message = sandbox.post(alice, general, "hello")
+    sandbox.react(alice, message, "thumbsup")
+    sandbox.unreact(alice, message, "+1")
+    added, removed = told(sandbox)[-2:]
+    assert (added["type"], removed["type"]) == ("reaction_added", "reaction_removed")
+    assert added["reaction"] == "+1"
+    assert added["item"] == {"type": "message", "channel": general.id, "ts": message.ts}
+    assert added["item_user"] == alice.id
+
+
+def test_another_bot_s_message_says_whose_it_is(sandbox: Sandbox, general: Channel) -> None:
+    modern, legacy = sandbox.add_bot("codex"), sandbox.add_bot("webhook", legacy=True)
+    sandbox.join(modern, general)
+    sandbox.join(legacy, general)
+    metadata = {"event_type": "build", "event_payload": {"id": 1}}
+    sandbox.post(modern, general, f"{sandbox.mention} done", metadata=metadata)
+    sandbox.post(legacy, general, "done too")
+    first, mention, second = told(sandbox)
+    assert first["bot_id"] == modern.bot_id
+    assert first["bot_profile"]["name"] == "codex"
+    assert first["metadata"] == metadata
+    assert "subtype" not in first
+    assert mention["type"] == "app_mention"
+    assert (second["subtype"], second["username"]) == ("bot_message", "webhook")
+    assert "user" not in second
+
+
+def test_the_bot_hears_its_own_message_but_no_mention(sandbox: Sandbox, general: Channel) -> None:
+    web = WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
+    web.chat_postMessage(channel=general.id, text=f"I am {sandbox.mention}")
+    (event,) = told(sandbox)
+    assert event["bot_id"] == sandbox.bot_id
+
+
+def test_a_person_of_another_workspace_is_marked(sandbox: Sandbox) -> None:
+    partner = sandbox.add_user("partner", external=True)
+    shared = sandbox.add_channel("shared", [partner])
+    sandbox.post(partner, shared, "hello")
+    assert told(sandbox)[0]["user_team"] == partner.team_id != sandbox.team_id
+    web = WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
+    assert web.conversations_info(channel=shared.id)["channel"]["is_ext_shared"] is True
+
+
+def test_a_person_does_only_what_slack_lets_them(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    bob = sandbox.add_user("bob")
+    message = sandbox.post(alice, general, "hello")
+    with pytest.raises(SandboxError, match="not a member"):
+        sandbox.post(bob, general, "let me in")
+    sandbox.join(bob, general)
+    with pytest.raises(SandboxError, match="to change"):
+        sandbox.delete(bob, message)
+    with pytest.raises(SandboxError, match="no message"):
+        sandbox.post(alice, general, "reply", thread_ts="1.000000")
+
+
+def test_who_leaves_is_no_member_any_more(sandbox: Sandbox, alice: User, general: Channel) -> None:
+    sandbox.leave(alice, general)
+    web = WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
+    assert web.conversations_members(channel=general.id)["members"] == [sandbox.bot_user_id]
+
+
+def test_opening_the_home_names_its_tab(sandbox: Sandbox, alice: User) -> None:
+    sandbox.open_home(alice, tab="messages")
+    (event,) = told(sandbox)
+    assert (event["type"], event["tab"]) == ("app_home_opened", "messages")
+    assert event["channel"] == sandbox.open_dm(alice).id
+
+
+def test_the_stop_button_is_there_while_the_agent_works(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    root = sandbox.post(alice, general, "work")
+    with pytest.raises(SandboxError, match="not processing"):
+        sandbox.stop_agent(alice, general, root.ts)
+    web = WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
+    where = {"channel_id": general.id, "thread_ts": root.ts}
+    web.api_call("agents.sessions.setStatus", json=where | {"status": "processing"})
+    sandbox.stop_agent(alice, general, root.ts)
+    event = told(sandbox)[-1]
+    assert event["type"] == "agent_session_stopped"
+    assert (event["thread_ts"], event["streaming_message_ts"]) == (root.ts, [])
+
+
+def test_waiting_in_vain_says_what_there_is(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    root = sandbox.post(alice, general, "anyone?")
+    with pytest.raises(TimeoutError, match=r"anyone\?"):
+        sandbox.wait_for_reply(general, root.ts, timeout=0.01)
