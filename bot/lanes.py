@@ -15,6 +15,12 @@ class Lanes:
         self._executor = executor
         self._waiting: dict[Hashable, deque[Job]] = {}
         self._lock = threading.Lock()
+        self._quiet = threading.Condition(self._lock)
+
+    def drain(self, *, timeout: float) -> bool:
+        """Whether every lane is empty within `timeout` seconds."""
+        with self._quiet:
+            return self._quiet.wait_for(lambda: not self._waiting, timeout)
 
     def submit(self, lane: Hashable, job: Job) -> bool:
         """Run `job` after those of its lane; whether it has to wait for one."""
@@ -37,6 +43,7 @@ class Lanes:
             waiting = self._waiting[lane]
             if not waiting:
                 del self._waiting[lane]
+                self._quiet.notify_all()
                 return
             job = waiting.popleft()
         # Through the executor again, so that a busy thread does not hold its place for ever.

@@ -79,7 +79,7 @@ class Observability:
         name: str,
         *,
         kind: Kind = "internal",
-        parent: ActiveSpan | None = None,
+        parent: ActiveSpan | Ids | None = None,
         **attributes: object,
     ) -> CurrentSpan:
         """A span for the length of a `with`, under the current one, or under `parent`.
@@ -94,7 +94,7 @@ class Observability:
         attributes: Mapping[str, Any] | None = None,
         *,
         kind: Kind = "internal",
-        parent: ActiveSpan | None = None,
+        parent: ActiveSpan | Ids | None = None,
         ids: Ids | None = None,
         started_at: int | None = None,
     ) -> ActiveSpan:

@@ -271,7 +271,7 @@ class Tracer(trace.Tracer):
         attributes: Mapping[str, Any] | None = None,
         *,
         kind: Kind = "internal",
-        parent: ActiveSpan | None = None,
+        parent: ActiveSpan | Ids | None = None,
         context: Context | None = None,
         started_at: int | None = None,
         ids: Ids | None = None,

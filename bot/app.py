@@ -1,0 +1,190 @@
+"""Settings → objects → the Bolt app: the one place where everything is wired together."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from slack_bolt import App
+from slack_bolt.adapter.socket_mode import SocketModeHandler
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.http_retry.builtin_handlers import (
+    ConnectionErrorRetryHandler,
+    RateLimitErrorRetryHandler,
+    ServerErrorRetryHandler,
+)
+
+from bot.access import Access
+from bot.agents.roster import Roster
+from bot.conversation import Conversation
+from bot.decision import Me
+from bot.feedback import Feedback
+from bot.files import SLACK_FILES, FileDownloads, FileLimits
+from bot.inbox import Inbox
+from bot.listeners import messages, reactions
+from bot.once import Once
+from bot.people import Directory
+from bot.settings import Settings, SettingsError
+from bot.thread import ThreadReader
+from bot.web import WebServer, build_web
+from storage import Observability
+from storage.database import database_path
+
+SCOPES = frozenset(
+    (
+        *("app_mentions:read", "chat:write", "commands", "users:read", "files:read"),
+        *("channels:history", "groups:history", "im:history", "mpim:history"),
+        *("channels:read", "groups:read", "mpim:read"),
+        *("reactions:read", "reactions:write"),
+    )
+)
+"""Without these some of what the bot is asked would fail, message by message."""
+
+GRACE_S = 20.0
+
+logger = logging.getLogger("tracebot")
+
+
+@dataclass(slots=True)
+class Bot:
+    """A running bot. `stop` takes no more events, and waits for the turns that run."""
+
+    app: App
+    inbox: Inbox
+    observability: Observability
+    stopping: list[Callable[[], object]] = field(default_factory=list)
+
+    def stop(self, *, grace: float = GRACE_S) -> None:
+        for stop in self.stopping:
+            stop()
+        self.inbox.stop(grace=grace)
+
+
+def build_bot(settings: Settings, *, roster: Roster, observability: Observability) -> Bot:
+    """The bot, not yet listening. Raises `SettingsError` where Slack refuses its token."""
+    client = _client(settings)
+    identity = _identify(client)
+    me = Me(
+        user=identity["user_id"],
+        bot_id=identity["bot_id"],
+        agents=frozenset(roster.names),
+        mention_only=settings.mention_only,
+    )
+    app = App(
+        client=client,
+        signing_secret=settings.slack_signing_secret.get_secret_value() or "socket mode",
+        token_verification_enabled=False,
+        process_before_response=False,
+    )
+    directory = Directory(client)
+    threads = ThreadReader(client)
+    http = httpx.Client(timeout=10.0, follow_redirects=False)
+    background = ThreadPoolExecutor(4, thread_name_prefix="tracebot-background")
+    inbox = Inbox(
+        Conversation(
+            client=client,
+            me=me,
+            roster=roster,
+            downloads=_downloads(settings, http, observability),
+            directory=directory,
+            threads=threads,
+            observability=observability,
+            settings=settings,
+        ),
+        once=Once(observability.database),
+        observability=observability,
+        workers=settings.workers,
+    )
+    feedback = Feedback(
+        client=client,
+        bot_user=me.user,
+        observability=observability,
+        threads=threads,
+        settings=settings,
+    )
+    messages.register(app, inbox, lambda body: background.submit(feedback.changed, body))
+    reactions.register(app, feedback, background)
+    access = Access(directory, observability.database, team=identity["team_id"])
+    bot = Bot(app, inbox, observability)
+    bot.stopping += [lambda: background.shutdown(cancel_futures=True), http.close]
+    app.error(_report)
+    return bot
+
+
+def connect(bot: Bot, settings: Settings) -> None:
+    """Listen in Socket Mode."""
+    handler = SocketModeHandler(
+        bot.app, settings.slack_app_token.get_secret_value(), trace_enabled=False
+    )
+    try:
+        handler.connect()
+    except SlackClientError as error:
+        raise SettingsError(_refusal("SLACK_APP_TOKEN", error)) from error
+    bot.stopping.insert(0, handler.close)
+
+
+def listen(bot: Bot, settings: Settings) -> WebServer:
+    """Listen in HTTP mode, on every interface, for Slack's signed requests."""
+    server = WebServer(build_web(bot.app), host="0.0.0.0", port=settings.port)
+    server.start()
+    bot.stopping.insert(0, server.stop)
+    return server
+
+
+def _client(settings: Settings) -> WebClient:
+    client = WebClient(settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url)
+    client.retry_handlers = [
+        ConnectionErrorRetryHandler(max_retry_count=2),
+        RateLimitErrorRetryHandler(max_retry_count=3),
+        ServerErrorRetryHandler(max_retry_count=2),
+    ]
+    return client
+
+
+def _identify(client: WebClient) -> dict[str, Any]:
+    try:
+        answer = client.auth_test()
+    except SlackClientError as error:
+        raise SettingsError(_refusal("SLACK_BOT_TOKEN", error)) from error
+    granted = frozenset(answer.headers.get("x-oauth-scopes", "").replace(" ", "").split(","))
+    if missing := SCOPES - granted:
+        raise SettingsError(
+            f"The app lacks the scopes {', '.join(sorted(missing))}: add them under OAuth & "
+            "Permissions (manifest.yml names them all) and install the app again."
+        )
+    return dict(answer.data)  # type: ignore[arg-type]
+
+
+def _refusal(variable: str, error: SlackClientError) -> str:
+    if isinstance(error, SlackApiError):
+        reason = error.response.get("error", "unknown_error")
+        return (
+            f"Slack refuses {variable} ({reason}): copy it again from the app's page at "
+            "https://api.slack.com/apps."
+        )
+    return f"Slack cannot be reached ({type(error).__name__}): check the network and SLACK_API_URL."
+
+
+def _downloads(
+    settings: Settings, http: httpx.Client, observability: Observability
+) -> FileDownloads:
+    api = urlsplit(settings.slack_api_url)
+    own = {f"{api.scheme}://{api.netloc}"} if api.hostname in ("127.0.0.1", "localhost") else set()
+    folder: Path = database_path(settings.database_url).parent / "files"
+    return FileDownloads(
+        folder=folder,
+        token=settings.slack_bot_token.get_secret_value(),
+        origins=frozenset({SLACK_FILES, *own}),
+        limits=FileLimits(max_bytes=int(settings.max_file_mb * 1_000_000)),
+        http=http,
+        observability=observability,
+    )
+
+
+def _report(error: Exception, body: dict[str, Any]) -> None:
+    logger.error("A request of type %s failed", body.get("type"), exc_info=error)

@@ -1,0 +1,21 @@
+"""Reactions: a thumb on an answer is what its user thinks of it."""
+
+from concurrent.futures import Executor
+from typing import Any
+
+from slack_bolt import App
+
+from bot.feedback import Feedback
+
+Body = dict[str, Any]
+
+
+def register(app: App, feedback: Feedback, executor: Executor) -> None:
+    def added(body: Body) -> None:
+        executor.submit(feedback.reacted, body, added=True)
+
+    def removed(body: Body) -> None:
+        executor.submit(feedback.reacted, body, added=False)
+
+    app.event("reaction_added")(added)
+    app.event("reaction_removed")(removed)
