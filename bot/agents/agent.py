@@ -8,7 +8,7 @@ AgentError
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol
+from typing import Literal, Protocol
 
 Mode = Literal["query", "execute"]
 """`query` only reads; `execute` may change files."""
@@ -76,39 +76,37 @@ class Agent(Protocol):
 
 
 class AgentError(Exception):
-    """The agent gave no answer; the message says what would help."""
+    """The agent gave no answer; the message says what would help.
 
-    kind: ClassVar[str] = "agent_error"
+    `stderr` is the end of what it said there: it may hold secrets, so it is for redacted records.
+    """
 
     def __init__(
-        self,
-        message: str,
-        *,
-        error_type: str | None = None,
-        exit_code: int | None = None,
-        stderr: str = "",
+        self, error_type: str, message: str, *, exit_code: int | None = None, stderr: str = ""
     ) -> None:
         super().__init__(message)
-        self.error_type = error_type or self.kind
+        self.error_type = error_type
         self.message = message
         self.exit_code = exit_code
         self.stderr = stderr
-        """The end of what it said on stderr: may hold secrets, so it is for redacted records."""
 
 
 class AgentNotFound(AgentError):
-    """The program is not there; the message says what to install or which setting to change."""
+    """The program, or the folder it is to work in, is not there."""
 
-    kind = "not_found"
+    def __init__(self, message: str) -> None:
+        super().__init__("not_found", message)
 
 
 class AgentTimeout(AgentError):
     """The agent did not end within its time, and was stopped."""
 
-    kind = "timeout"
+    def __init__(self, message: str, *, stderr: str = "") -> None:
+        super().__init__("timeout", message, stderr=stderr)
 
 
 class AgentCrashed(AgentError):
-    """The agent ended badly; its exit code and last words are kept."""
+    """The agent ended badly."""
 
-    kind = "crash"
+    def __init__(self, message: str, *, exit_code: int | None = None, stderr: str = "") -> None:
+        super().__init__("crash", message, exit_code=exit_code, stderr=stderr)

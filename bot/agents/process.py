@@ -1,0 +1,202 @@
+"""A supervised child process: bounded in time, in memory, and in what it leaves behind."""
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal
+
+CHUNK = 65_536
+POLL_S = 0.05
+"""How often to look whether the child has ended, where the system cannot tell us."""
+
+Stop = Literal["timeout", "flood"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """How long a child may run, and how much of what it prints is kept.
+
+    After `timeout_s` its whole process group gets SIGTERM, and `grace_s` later SIGKILL. The first
+    `stdout_bytes` and the last `stderr_bytes` are kept; a child that prints more than
+    `flood_bytes` in all is stopped.
+    """
+
+    timeout_s: float = 600.0
+    grace_s: float = 5.0
+    stdout_bytes: int = 1_000_000
+    stderr_bytes: int = 65_536
+    flood_bytes: int = 256_000_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """How a child ended; `exit_code` is negative for a signal, `stopped` is why we ended it."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    stopped: Stop | None
+    truncated: bool
+
+
+def run(
+    command: Sequence[str],
+    *,
+    stdin: bytes,
+    environment: Mapping[str, str],
+    folder: Path | None,
+    limits: Limits,
+) -> Outcome:
+    """Run `command` without a shell, in a session of its own. Raises `OSError` if it cannot start.
+
+    When it has ended, what is left of its process group is killed.
+    """
+    child = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        cwd=folder,
+        start_new_session=True,
+    )
+    with Supervision(child, stdin, limits) as supervision:
+        return supervision.outcome()
+
+
+class Supervision:
+    """One child from its start to its end, on the thread that waits for the answer."""
+
+    def __init__(self, child: subprocess.Popen[bytes], stdin: bytes, limits: Limits) -> None:
+        assert child.stdin and child.stdout and child.stderr
+        self._child = child
+        self._stdin, self._stdout, self._stderr = child.stdin, child.stdout, child.stderr
+        self._unsent = memoryview(stdin)
+        self._limits = limits
+        self._kept = bytearray()
+        self._last_words = bytearray()
+        self._printed = 0
+        self._stopped: Stop | None = None
+        self._selector = selectors.DefaultSelector()
+        self._exit = _exit_descriptor(child.pid)
+
+    def __enter__(self) -> "Supervision":
+        for pipe, events in (
+            (self._stdout, selectors.EVENT_READ),
+            (self._stderr, selectors.EVENT_READ),
+            (self._stdin, selectors.EVENT_WRITE),
+        ):
+            os.set_blocking(pipe.fileno(), False)
+            self._selector.register(pipe, events)
+        if self._exit is not None:
+            self._selector.register(self._exit, selectors.EVENT_READ)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._child.returncode is None:
+            self._signal(signal.SIGKILL)
+            self._child.wait()
+        self._selector.close()
+        for pipe in (self._stdin, self._stdout, self._stderr):
+            with contextlib.suppress(OSError):
+                pipe.close()
+        if self._exit is not None:
+            os.close(self._exit)
+
+    def outcome(self) -> Outcome:
+        if not self._serve(until=time.monotonic() + self._limits.timeout_s):
+            self._stopped = self._stopped or "timeout"
+            self._signal(signal.SIGTERM)
+            self._serve(until=time.monotonic() + self._limits.grace_s)
+        # Its group first, while its process id is still its own; the answer is in the pipe.
+        self._signal(signal.SIGKILL)
+        exit_code = self._child.wait()
+        self._drain()
+        return Outcome(
+            exit_code=exit_code,
+            stdout=self._kept.decode("utf-8", "replace"),
+            stderr=self._last_words.decode("utf-8", "replace"),
+            stopped=self._stopped,
+            truncated=self._printed > len(self._kept),
+        )
+
+    def _serve(self, *, until: float) -> bool:
+        """Feed and read the child; whether it ended by itself in time."""
+        while (left := until - time.monotonic()) > 0:
+            for key, _ in self._selector.select(left if self._exit is not None else POLL_S):
+                if key.fileobj == self._exit:
+                    return True
+                self._attend(key.fileobj)
+            if self._exit is None and self._child.poll() is not None:
+                return True
+            if self._stopped is None and self._printed > self._limits.flood_bytes:
+                self._stopped = "flood"
+                return False
+        return False
+
+    def _drain(self) -> None:
+        """Read what is still in the pipes: one pipe's worth, for an escaped child may hold them."""
+        for pipe in (self._stdout, self._stderr):
+            for _ in range(1 + 1_048_576 // CHUNK):
+                if pipe.closed or not self._read(pipe):
+                    break
+
+    def _attend(self, pipe: object) -> None:
+        if pipe is self._stdin:
+            self._write()
+        elif pipe is self._stdout:
+            self._read(self._stdout)
+        else:
+            self._read(self._stderr)
+
+    def _write(self) -> None:
+        try:
+            self._unsent = self._unsent[os.write(self._stdin.fileno(), self._unsent[:CHUNK]) :]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            self._unsent = self._unsent[:0]
+        if not self._unsent:
+            self._let_go(self._stdin)
+
+    def _read(self, pipe: IO[bytes]) -> bool:
+        """Take what `pipe` has now; False when that is nothing."""
+        try:
+            data = os.read(pipe.fileno(), CHUNK)
+        except BlockingIOError:
+            return False
+        if not data:
+            self._let_go(pipe)
+            return False
+        if pipe is self._stdout:
+            self._printed += len(data)
+            self._kept += data[: self._limits.stdout_bytes - len(self._kept)]
+        else:
+            self._last_words += data
+            del self._last_words[: -self._limits.stderr_bytes]
+        return True
+
+    def _let_go(self, pipe: IO[bytes]) -> None:
+        self._selector.unregister(pipe)
+        with contextlib.suppress(OSError):
+            pipe.close()
+
+    def _signal(self, number: signal.Signals) -> None:
+        # Its process group bears its process id: it leads a session.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._child.pid, number)
+
+
+def _exit_descriptor(pid: int) -> int | None:
+    """A descriptor that turns readable when the process ends (Linux), or None."""
+    if not hasattr(os, "pidfd_open"):
+        return None
+    with contextlib.suppress(OSError):
+        return os.pidfd_open(pid)
+    return None
