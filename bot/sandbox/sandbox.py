@@ -21,6 +21,7 @@ from bot.sandbox.http_delivery import HttpDelivery
 from bot.sandbox.interactions import Interactions
 from bot.sandbox.manifest import Manifest
 from bot.sandbox.outbox import Outbox, Undelivered
+from bot.sandbox.page import Page
 from bot.sandbox.people import People, Where, Who, id_of
 from bot.sandbox.refusal import SandboxError
 from bot.sandbox.responding import Responding
@@ -63,9 +64,10 @@ class Sandbox:
         self._people = People(self._slack)
         responding = Responding(self._slack)
         self._interactions = Interactions(self._slack, self._people, responding, token)
+        page = Page(self._slack, self._people, self._interactions)
         downloads = Downloads(self._slack, self._api, self.faults)
         self._server = Server(
-            _application(self._api, hub, responding, downloads),
+            _application(self._api, hub, responding, downloads, page),
             self._listener,
             on_start=outbox.start,
             before_stop=self._before_stop,
@@ -330,7 +332,7 @@ def _digits(count: int) -> str:
 
 
 def _application(
-    api: Api, hub: SocketHub, responding: Responding, downloads: Downloads
+    api: Api, hub: SocketHub, responding: Responding, downloads: Downloads, page: Page
 ) -> Starlette:
     return Starlette(
         routes=[
@@ -340,6 +342,9 @@ def _application(
             Route("/files-pri/{id}/{name:path}", downloads.fetch),
             Route("/upload/v1/{id}", downloads.upload, methods=["POST"]),
             Route("/elsewhere", downloads.elsewhere),
+            Route("/", page.show),
+            Route("/page/state", page.state),
+            Route("/page/act", page.act, methods=["POST"]),
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)],
     )

@@ -1,0 +1,111 @@
+"""The sandbox's page: what it is told, and what can be done on it."""
+
+import base64
+import re
+from typing import Any
+
+import httpx
+import pytest
+from slack_sdk import WebClient
+
+from bot.sandbox import Channel, Sandbox, User
+
+
+@pytest.fixture
+def alice(sandbox: Sandbox) -> User:
+    return sandbox.add_user("alice")
+
+
+@pytest.fixture
+def general(sandbox: Sandbox, alice: User) -> Channel:
+    return sandbox.add_channel("general", [alice])
+
+
+def state(sandbox: Sandbox, user: User, after: str = "") -> httpx.Response:
+    query = {"user": user.id, "after": after}
+    return httpx.get(f"{sandbox.page_url}page/state", params=query, trust_env=False)
+
+
+def act(sandbox: Sandbox, user: User, **body: Any) -> dict[str, Any]:
+    url = f"{sandbox.page_url}page/act"
+    answer = httpx.post(url, json={"user": user.id, **body}, trust_env=False)
+    shown: dict[str, Any] = answer.json()
+    return shown
+
+
+def test_the_page_needs_nothing_from_elsewhere(sandbox: Sandbox) -> None:
+    page = httpx.get(sandbox.page_url, trust_env=False)
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    assert not re.search(r'(src|href)="', page.text)
+    assert "innerHTML" not in page.text
+
+
+def test_a_person_sees_their_own_channels_and_ephemerals(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    bob = sandbox.add_user("bob")
+    sandbox.join(bob, general)
+    sandbox.add_channel("secret", [bob], private=True)
+    web = WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
+    web.chat_postEphemeral(channel=general.id, user=alice.id, text="for alice")
+    seen = state(sandbox, alice).json()
+    assert [channel["name"] for channel in seen["channels"]] == ["general"]
+    (message,) = seen["channels"][0]["messages"]
+    assert (message["text"], message["ephemeral"]) == ("for alice", True)
+    assert state(sandbox, bob).json()["channels"][0]["messages"] == []
+
+
+def test_the_page_is_told_only_of_changes(sandbox: Sandbox, alice: User, general: Channel) -> None:
+    version = str(state(sandbox, alice).json()["version"])
+    assert state(sandbox, alice, version).status_code == 204
+    sandbox.post(alice, general, "news")
+    assert state(sandbox, alice, version).status_code == 200
+
+
+def test_what_is_typed_is_kept_as_slack_keeps_it(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    typed = "@tracebot is <b> & @nobody safe?"
+    act(sandbox, alice, do="post", channel=general.id, text=typed)
+    (message,) = sandbox.messages(general)
+    assert message.text == f"{sandbox.mention} is &lt;b&gt; &amp; @nobody safe?"
+    assert [each["event"]["type"] for each in sandbox.events()] == ["message", "app_mention"]
+
+
+def test_a_file_is_attached(sandbox: Sandbox, alice: User, general: Channel) -> None:
+    content = base64.b64encode(b"hello").decode()
+    attached = [{"name": "a.txt", "type": "text/plain", "content": content}]
+    act(sandbox, alice, do="post", channel=general.id, text="", files=attached)
+    assert sandbox.messages(general)[0].files[0].content == b"hello"
+
+
+def test_a_reaction_comes_and_goes_with_the_same_click(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    message = sandbox.post(alice, general, "hello")
+    click = {"do": "react", "channel": general.id, "ts": message.ts, "name": "eyes"}
+    act(sandbox, alice, **click)
+    assert sandbox.reactions(general, message.ts) == {"eyes": [alice.id]}
+    act(sandbox, alice, **click)
+    assert sandbox.reactions(general, message.ts) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "thread_ts", "notice"),
+    [("/trace ls", "1.000000", "inside a thread"), ("/nope", None, "not a valid command")],
+)
+def test_a_command_that_slack_does_not_take_is_explained(
+    sandbox: Sandbox, alice: User, general: Channel, text: str, thread_ts: str, notice: str
+) -> None:
+    where = {"channel": general.id, "thread_ts": thread_ts}
+    assert notice in act(sandbox, alice, do="command", text=text, **where)["notice"]
+
+
+def test_another_site_cannot_act_on_the_page(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    body = f'{{"user": "{alice.id}", "do": "post", "channel": "{general.id}", "text": "x"}}'
+    url, headers = f"{sandbox.page_url}page/act", {"Content-Type": "text/plain"}
+    answer = httpx.post(url, content=body, headers=headers, trust_env=False)
+    assert answer.status_code == 415
+    assert sandbox.messages(general) == []
