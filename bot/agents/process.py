@@ -200,3 +200,12 @@ def _exit_descriptor(pid: int) -> int | None:
     with contextlib.suppress(OSError):
         return os.pidfd_open(pid)
     return None
+
+
+def ending(exit_code: int) -> str:
+    """An exit code in words, such as `was ended by SIGSEGV`."""
+    if exit_code >= 0:
+        return f"ended with exit code {exit_code}"
+    with contextlib.suppress(ValueError):
+        return f"was ended by {signal.Signals(-exit_code).name}"
+    return f"was ended by signal {-exit_code}"

@@ -1,0 +1,109 @@
+"""One table of the agents file, read with an error that names file, line and the nearest key."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+
+class RosterError(Exception):
+    """The agents file makes no sense, or does not name this agent; the message says what would."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Section:
+    """The table `name` (empty at the top) of the file `path` with the text `source`."""
+
+    path: Path
+    source: str
+    name: str
+    values: Mapping[str, object]
+
+    def table(self, key: str) -> "Section":
+        """The table under `key`, empty where there is none."""
+        value = self.values.get(key, {})
+        if not isinstance(value, dict):
+            raise self.error(key, f"{key} is a table: write [{self._dotted(key)}] on its own line")
+        return Section(path=self.path, source=self.source, name=self._dotted(key), values=value)
+
+    def only(self, known: Collection[str]) -> None:
+        """Refuse keys that nobody reads: most are misspelt."""
+        for key in self.values:
+            if key not in known:
+                raise self.error(key, f"there is no key {key}{nearest(key, known)}")
+
+    def text(self, key: str, default: str) -> str:
+        value = self.values.get(key, default)
+        if not isinstance(value, str) or not value or "\0" in value:
+            raise self.error(key, f'{key} is a text in quotes, such as "{default or "claude"}"')
+        return value
+
+    def choice(self, key: str, choices: Collection[str], default: str) -> str:
+        value = self.text(key, default)
+        if value not in choices:
+            known = " or ".join(f'"{choice}"' for choice in choices)
+            raise self.error(key, f'{key} is {known}, not "{value}"')
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        value = self.values.get(key, [])
+        if not isinstance(value, list) or not all(map(_is_text, value)):
+            raise self.error(key, f'{key} is a list of texts, such as ["claude", "-p"]')
+        return tuple(value)
+
+    def seconds(self, key: str, default: float) -> float:
+        value = self.values.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.error(key, f"{key} is a number of seconds, such as 600")
+        if not 0 < value <= 86_400:
+            raise self.error(key, f"{key} is more than 0 and at most 86400 seconds")
+        return float(value)
+
+    def mapping(self, key: str) -> dict[str, str]:
+        value = self.values.get(key, {})
+        if not isinstance(value, dict) or not all(map(_is_text, value.values())):
+            raise self.error(key, f'{key} is a table of texts, such as {{ NAME = "value" }}')
+        return dict(value)
+
+    def error(self, key: str | None, what: str) -> RosterError:
+        line = line_of(self.source, self.name, key)
+        at = f", line {line}" if line else ""
+        table = f"in [{self.name}] " if self.name else ""
+        return RosterError(f"{self.path}{at}: {table}{what}.")
+
+    def _dotted(self, key: str) -> str:
+        return f"{self.name}.{key}" if self.name else key
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """What may have been meant, to end a sentence with."""
+    choices = list(known)
+    match = get_close_matches(word, choices, n=1)
+    if match:
+        return f"; did you mean {match[0]}"
+    return f"; known are {', '.join(choices)}" if choices else ""
+
+
+def line_of(source: str, section: str, key: str | None) -> int | None:
+    """The line of `key` in `[section]`, else of the section, else None; good enough for people."""
+    current, section_line = "", None
+    for number, line in enumerate(source.splitlines(), 1):
+        header = re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line)
+        if header:
+            current = header[1].replace('"', "").replace("'", "")
+            if key is not None and current == (f"{section}.{key}" if section else key):
+                return number
+            if current == section:
+                section_line = number
+        elif current == section and key is not None and _assigns(line, key):
+            return number
+    return section_line
+
+
+def _assigns(line: str, key: str) -> bool:
+    return re.match(rf"""\s*["']?{re.escape(key)}["']?\s*[=.]""", line) is not None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and "\0" not in value
