@@ -1,0 +1,332 @@
+"""What a reader sees: final words made from query results, and the raw values beside them.
+
+A view knows nothing of Slack or of a terminal; each renderer shows the same one in its own way.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from reports import wording
+from storage.queries import Group, Statistics, TraceSummary
+from storage.span import Span
+from storage.upkeep import Health
+
+SHORT_ID = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceLine:
+    """One trace in a list. `icon` names its status; `note` is why it failed or was skipped."""
+
+    trace_id: str
+    short_id: str
+    icon: str
+    status: str
+    name: str
+    agent: str
+    when: str
+    duration: str
+    tokens: str
+    cost: str
+    channel: str
+    user: str
+    text: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceListView:
+    title: str
+    lines: tuple[TraceLine, ...]
+    traces: tuple[TraceSummary, ...]
+    next: str | None = None
+    words: Mapping[str, Any] = field(default_factory=dict)
+    """What the next page is asked with."""
+    empty: str = "There is nothing to show yet."
+    kind: str = "ls"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpanLine:
+    """One span in a tree; `start` and `width` are shares of the trace's length."""
+
+    depth: int
+    icon: str
+    status: str
+    name: str
+    duration: str
+    start: float
+    width: float
+    facts: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceView:
+    line: TraceLine
+    spans: tuple[SpanLine, ...]
+    trace: TraceSummary
+    values: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatsLine:
+    key: str
+    traces: str
+    errors: str
+    error_rate: str
+    p50: str
+    p95: str
+    p99: str
+    tokens: str
+    cost: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatsView:
+    title: str
+    by: str | None
+    total: StatsLine
+    lines: tuple[StatsLine, ...]
+    statistics: Statistics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthView:
+    facts: tuple[tuple[str, str], ...]
+    health: Health
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HelpView:
+    title: str
+    commands: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageView:
+    """One sentence: what is not there, or what was done."""
+
+    text: str
+    found: bool = False
+
+
+View = TraceListView | TraceView | StatsView | HealthView | HelpView | MessageView
+
+
+def trace_list(
+    traces: Sequence[TraceSummary], *, next: str | None, words: Mapping[str, Any], now: int
+) -> TraceListView:
+    return TraceListView(
+        title="Traces, newest first",
+        lines=tuple(_line(trace, now=now) for trace in traces),
+        traces=tuple(traces),
+        next=next,
+        words=words,
+        empty="No trace fits. Messages that were only skipped are shown with --all.",
+    )
+
+
+def thread(traces: Sequence[TraceSummary], *, now: int) -> TraceListView:
+    return TraceListView(
+        title=f"The thread's {len(traces)} turn{'' if len(traces) == 1 else 's'}, oldest first",
+        lines=tuple(_line(trace, now=now) for trace in traces),
+        traces=tuple(traces),
+        kind="thread",
+    )
+
+
+def running(traces: Sequence[TraceSummary], *, now: int) -> TraceListView:
+    return TraceListView(
+        title="Running now, longest first",
+        lines=tuple(_line(trace, now=now) for trace in traces),
+        traces=tuple(traces),
+        empty="Nothing runs at the moment.",
+        kind="ps",
+    )
+
+
+def _line(trace: TraceSummary, *, now: int) -> TraceLine:
+    status = "skipped" if trace.decision == "skip" else trace.status
+    length = trace.duration_ns
+    if length is None and trace.status == "running":
+        length = now - trace.started_at
+    return TraceLine(
+        trace_id=trace.trace_id,
+        short_id=trace.trace_id[:SHORT_ID],
+        icon=wording.ICONS.get(status, "?"),
+        status=status,
+        name=trace.name,
+        agent=trace.agent or "",
+        when=wording.ago(trace.started_at, now=now),
+        duration=wording.duration(length),
+        tokens=_tokens(trace.input_tokens, trace.output_tokens),
+        cost=wording.cost(trace.cost) if trace.cost is not None else "",
+        channel=trace.channel or "",
+        user=trace.user or "",
+        text=wording.shortened(trace.text or "", 80),
+        note=_note(trace),
+    )
+
+
+def _note(trace: TraceSummary) -> str:
+    if trace.decision == "skip":
+        return f"skipped: {wording.reason(trace.reason)}"
+    return wording.shortened(trace.error_message or "", 120) if trace.error_count else ""
+
+
+def _tokens(input_tokens: int | None, output_tokens: int | None) -> str:
+    if input_tokens is None and output_tokens is None:
+        return ""
+    return f"{wording.tokens(input_tokens)} → {wording.tokens(output_tokens)} tokens"
+
+
+def trace_tree(trace: TraceSummary, spans: Sequence[Span], *, now: int) -> TraceView:
+    """The spans as a tree, parents before children, each with its bar on the trace's time."""
+    begins = min((span.started_at for span in spans), default=trace.started_at)
+    ends = max((_end(span, now) for span in spans if not _later(span, trace)), default=begins)
+    length = max(ends - begins, 1)
+    return TraceView(
+        line=_line(trace, now=now),
+        spans=tuple(
+            _span_line(span, depth, begins=begins, length=length, now=now)
+            for span, depth in _in_tree_order(spans)
+        ),
+        trace=trace,
+        values=tuple(spans),
+    )
+
+
+def _end(span: Span, now: int) -> int:
+    if span.ended_at is not None:
+        return span.ended_at
+    return now if span.status == "running" else span.started_at
+
+
+def _later(span: Span, trace: TraceSummary) -> bool:
+    """What came after the turn, such as a thumb next morning, does not stretch its bars."""
+    return trace.ended_at is not None and span.started_at > trace.ended_at
+
+
+def _in_tree_order(spans: Sequence[Span]) -> Iterable[tuple[Span, int]]:
+    here = {span.span_id for span in spans}
+    children: dict[str | None, list[Span]] = {}
+    for span in spans:
+        parent = span.parent_id if span.parent_id in here else None
+        children.setdefault(parent, []).append(span)
+    waiting = [(span, 0) for span in reversed(children.get(None, []))]
+    while waiting:
+        span, depth = waiting.pop()
+        yield span, depth
+        waiting += [(child, depth + 1) for child in reversed(children.get(span.span_id, []))]
+
+
+def _span_line(span: Span, depth: int, *, begins: int, length: int, now: int) -> SpanLine:
+    start = min((span.started_at - begins) / length, 1.0)
+    took = span.duration_ns
+    if took is None and span.status == "running":
+        took = now - span.started_at
+    return SpanLine(
+        depth=depth,
+        icon=wording.ICONS.get(span.status, "?"),
+        status=span.status,
+        name=span.name,
+        duration=wording.duration(took),
+        start=start,
+        width=min((took or 0) / length, 1.0 - start),
+        facts=_facts(span),
+    )
+
+
+FACTS = ("messages", "characters", "cache", "bytes", "mime_type", "mode", "attempts", "exit_code")
+"""Attributes worth a place beside a span's name."""
+
+
+def _facts(span: Span) -> str:
+    facts = []
+    if span.reason:
+        verb = "answered" if span.decision == "answer" else "skipped"
+        facts.append(f"{verb}: {wording.reason(span.reason)}")
+    if span.provider and span.configured_provider not in (None, span.provider):
+        facts.append(f"{span.provider} instead of {span.configured_provider}")
+    facts += [word for word in (span.model, _tokens(span.input_tokens, span.output_tokens)) if word]
+    if span.cost is not None:
+        facts.append(wording.cost(span.cost))
+    facts += [f"{name} {span.attributes[name]}" for name in FACTS if name in span.attributes]
+    if (code := span.attributes.get("process.exit.code")) is not None:
+        facts.append(f"exit code {code}")
+    if span.error_message or span.error_type:
+        facts.append(wording.shortened(f"{span.error_type}: {span.error_message}", 120))
+    return ", ".join(facts)
+
+
+def statistics(found: Statistics, *, by: str | None, time_zone: str) -> StatsView:
+    days = (found.until - found.since) / 86_400 / wording.SECOND_NS
+    period = f"last {days:.0f} days" if days >= 2 else f"last {days * 24:.0f} hours"
+    return StatsView(
+        title=f"Statistics of the {period}" + (f", by {by}" if by else ""),
+        by=by,
+        total=_stats_line("all", found.total),
+        lines=tuple(_stats_line(_key(group.key, by, time_zone), group) for group in found.groups),
+        statistics=found,
+    )
+
+
+def _key(key: str, by: str | None, time_zone: str) -> str:
+    if by == "hour":
+        return wording.local(int(key), time_zone, form="%m-%d %H:%M")
+    return wording.reason(key) if by == "decision" else key
+
+
+def _stats_line(key: str, group: Group) -> StatsLine:
+    spent = group.input_tokens or group.output_tokens
+    return StatsLine(
+        key=key,
+        traces=f"{group.traces:,}",
+        errors=f"{group.errors:,}",
+        error_rate=wording.percent(group.errors, group.traces),
+        p50=wording.duration(group.p50_ns),
+        p95=wording.duration(group.p95_ns),
+        p99=wording.duration(group.p99_ns),
+        tokens=_tokens(group.input_tokens, group.output_tokens) if spent else "",
+        cost=wording.cost(group.cost),
+    )
+
+
+def health(found: Health, *, now: int) -> HealthView:
+    return HealthView(
+        facts=(
+            ("Database", found.path),
+            ("Size", f"{wording.size(found.size)}, log {wording.size(found.wal_size)}"),
+            ("Traces", f"{found.traces:,} of {found.spans:,} spans, {found.running:,} running"),
+            ("Oldest", wording.ago(found.oldest, now=now) if found.oldest else wording.UNKNOWN),
+            ("Newest", wording.ago(found.newest, now=now) if found.newest else wording.UNKNOWN),
+            ("SQLite", found.sqlite_version),
+        ),
+        health=found,
+    )
+
+
+HELP = (
+    ("ls [words]", "traces, newest first; --agent --status --user --since 24h --all"),
+    ("show ID or link", "one trace: each step, how long it took, how it ended"),
+    ("thread [link]", "all turns of a thread; without a link the latest one here"),
+    ("stats [--by agent]", "counts, errors, latency, tokens and cost; --since 7d"),
+    ("ps", "what runs now"),
+    ("digest here at 09:00", "a morning summary in this channel; digest now, digest off"),
+    ("health", "how the recording and its database are"),
+)
+
+
+def help_words() -> HelpView:
+    return HelpView(title="What you can ask", commands=HELP)
+
+
+def not_found(what: str) -> MessageView:
+    return MessageView(
+        text=f"Nothing is found for {what}: see ls for what there is, or give more digits."
+    )
+
+
+def ambiguous(prefix: str, ids: Sequence[str]) -> MessageView:
+    return MessageView(text=f"{prefix} begins several traces: {', '.join(ids)}.")

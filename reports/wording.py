@@ -1,0 +1,113 @@
+"""Numbers, times and reasons in the words that people read."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+SECOND_NS = 1_000_000_000
+
+ICONS = {
+    "running": "…",
+    "ok": "✓",
+    "error": "✗",
+    "timeout": "⧖",
+    "cancelled": "⊘",
+    "abandoned": "☠",
+    "skipped": "·",
+}
+
+REASONS = {
+    "mentioned": "the bot was mentioned",
+    "direct_message": "it was a direct message",
+    "active_speaker": "the bot spoke last in this thread",
+    "own_message": "the bot wrote it itself",
+    "bot_message": "another bot wrote it",
+    "not_a_message": "it was an edit, a join or the like",
+    "empty": "there was nothing in it",
+    "other_bot_mentioned": "another bot was mentioned",
+    "mention_only": "the bot answers only when it is mentioned",
+    "other_agent_active": "another agent spoke last in this thread",
+    "no_active_speaker": "nobody asked the bot in this thread",
+    "thread_unreadable": "Slack would not show the thread",
+    "not_mentioned": "the bot was not mentioned",
+    "handled_elsewhere": "another process handled it",
+}
+"""Why the bot answers a message, or does not."""
+
+UNKNOWN = "–"
+
+
+def duration(ns: float | None) -> str:
+    """`412 ms`, `3.2 s`, `4 min 05 s`, `2 h 10 min`."""
+    if ns is None:
+        return UNKNOWN
+    if ns < 9_950_000:
+        return f"{ns / 1_000_000:.1f} ms"
+    if ns < 999_500_000:
+        return f"{ns / 1_000_000:.0f} ms"
+    seconds = ns / SECOND_NS
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def cost(micro_dollars: int | None) -> str:
+    """Dollars, with as many digits as small sums need; unknown is not nothing."""
+    if micro_dollars is None:
+        return UNKNOWN
+    dollars = micro_dollars / 1_000_000
+    return f"${dollars:,.2f}" if dollars >= 1 or not dollars else f"${dollars:.4f}"
+
+
+def tokens(count: int | None) -> str:
+    """`412`, `12.3k`, `4.1M`."""
+    if count is None:
+        return UNKNOWN
+    if count < 1_000:
+        return str(count)
+    return f"{count / 1_000:.1f}k" if count < 999_950 else f"{count / 1_000_000:.1f}M"
+
+
+def size(count: int) -> str:
+    """`812 B`, `3.4 MB`."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1_000 or unit == "GB":
+            break
+        value /= 1_000
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def ago(then: int, *, now: int) -> str:
+    """`just now`, `5 min ago`, `3 h ago`, `2 d ago`."""
+    seconds = max(now - then, 0) // SECOND_NS
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length} {unit} ago"
+    return "just now" if seconds < 10 else f"{seconds} s ago"
+
+
+def utc(ns: int) -> str:
+    """RFC 3339, with microseconds."""
+    seconds, rest = divmod(ns, SECOND_NS)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1_000:06}Z"
+
+
+def local(ns: int, time_zone: str, *, form: str = "%Y-%m-%d %H:%M") -> str:
+    return datetime.fromtimestamp(ns // SECOND_NS, ZoneInfo(time_zone)).strftime(form)
+
+
+def percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f}%" if whole else UNKNOWN
+
+
+def reason(word: str | None) -> str:
+    return REASONS.get(word or "", word or "")
+
+
+def shortened(text: str, length: int) -> str:
+    """One line of at most `length` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else f"{line[: length - 1].rstrip()}…"
