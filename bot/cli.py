@@ -1,10 +1,27 @@
 """`tracebot`: the same words as `/trace`, and what only a shell has."""
 
+import os
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from argparse import Namespace
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
-EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+if TYPE_CHECKING:
+    from peewee import Database
+
+    from reports.views import View
+
+DONE, FAILED, NO_SENSE = 0, 1, 2
+
+EXAMPLES = """\
+examples:
+  tracebot demo                    a workspace on this machine, to look around in
+  tracebot run -- pytest -x        record a command
+  tracebot ls --since 24h          what happened since yesterday
+  tracebot show 01a20b7c           one trace, step by step
+  tracebot stats --by agent        which agent fails, what it costs, whether it gets slower
+  tracebot serve                   answer in your Slack workspace
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -18,4 +35,159 @@ def tracebot(arguments: list[str]) -> int:
         from bot.run import main as run
 
         return run(arguments[1:])
-    return 2
+
+    from bot.settings import SettingsError
+    from reports.commands import UsageError
+    from storage.errors import StorageError
+
+    try:
+        return _do(arguments)
+    except UsageError as error:
+        return _refuse(str(error), arguments, code=NO_SENSE)
+    except (StorageError, SettingsError) as error:
+        return _refuse(str(error), arguments, code=FAILED)
+    except BrokenPipeError:  # `tracebot ls | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+
+
+def _refuse(message: str, arguments: list[str], *, code: int) -> int:
+    if "--json" in arguments:
+        from reports.render.json import error
+
+        print(error(message))  # noqa: T201
+    else:
+        sys.stderr.write(f"tracebot: {message}\n")
+    return code
+
+
+def _do(arguments: list[str]) -> int:
+    from reports.commands import build_parser, parse
+
+    parser, commands = build_parser(prog="tracebot", shell=True)
+    parser.epilog = EXAMPLES
+    _add_commands(commands)
+    words = parse(parser, arguments)
+    if words.command == "help":
+        parser.print_help()
+        return DONE
+    return OWN.get(words.command, _read)(words)
+
+
+def _add_commands(commands: Any) -> None:
+    """What Slack does not have."""
+
+    def command(name: str, help: str) -> Any:
+        return commands.add_parser(name, help=help, description=help)
+
+    command("run", "Record a command: tracebot run -- COMMAND …")
+    serve = command("serve", "Answer in a Slack workspace, in Socket Mode.")
+    serve.add_argument("--http", action="store_true", help="in HTTP mode: /slack/events")
+    demo = command("demo", "Play a short conversation in a workspace on this machine.")
+    demo.add_argument("--keep", action="store_true", help="leave it running, with its page")
+    checkpoint = command("checkpoint", "Move SQLite's write-ahead log into the database.")
+    checkpoint.add_argument("--truncate", action="store_true", help="and empty the log's file")
+    clean = command("clean", "Remove old traces; statistics stay.")
+    clean.add_argument("--older-than", required=True, metavar="PERIOD", help="such as 30d")
+    clean.add_argument("--dry-run", action="store_true", help="only say what would go")
+    for maintenance in (checkpoint, clean):
+        maintenance.add_argument("--database", metavar="PATH")
+
+
+def _open(words: Namespace, environ: Mapping[str, str] = os.environ) -> "Database":
+    from bot.settings import load_settings
+    from storage.database import open_database
+
+    settings = load_settings()
+    return open_database(
+        words.database or settings.database_url, busy_timeout_ms=settings.busy_timeout_ms
+    )
+
+
+def _read(words: Namespace) -> int:
+    """The words that Slack has too."""
+    import time
+
+    from reports.commands import Viewer, answer
+    from reports.views import MessageView
+
+    database = _open(words)
+    try:
+        view = answer(words, database=database, viewer=Viewer(), now=time.time_ns())
+    finally:
+        database.close()
+    _show(view, as_json=words.json)
+    return FAILED if isinstance(view, MessageView) and not view.found else DONE
+
+
+def _show(view: "View", *, as_json: bool) -> None:
+    if as_json:
+        from reports.render.json import render as render_json
+
+        print(render_json(view))  # noqa: T201
+        return
+    import shutil
+
+    from reports.render.terminal import render
+
+    on_terminal = sys.stdout.isatty()
+    colour = on_terminal and "NO_COLOR" not in os.environ
+    width = shutil.get_terminal_size().columns if on_terminal else 120
+    print(render(view, width=width, colour=colour))  # noqa: T201
+
+
+def _serve(words: Namespace) -> int:
+    from bot.serve import serve
+
+    return serve(http=words.http)
+
+
+def _demo(words: Namespace) -> int:
+    from bot.demo import demo
+
+    return demo(keep=words.keep)
+
+
+def _checkpoint(words: Namespace) -> int:
+    from storage.upkeep import checkpoint
+
+    database = _open(words)
+    try:
+        result = checkpoint(database, "truncate" if words.truncate else "passive")
+    finally:
+        database.close()
+    if not result.complete:
+        sys.stderr.write(f"tracebot: The checkpoint is not complete: {result.reason}.\n")
+        return FAILED
+    sys.stdout.write(f"{result.checkpointed_pages} pages are in the database.\n")
+    return DONE
+
+
+def _clean(words: Namespace) -> int:
+    import time
+
+    from reports.commands import UsageError
+    from reports.durations import parse_duration
+    from storage.upkeep import apply_retention, count_older
+
+    try:
+        older_than = parse_duration(words.older_than)
+    except ValueError as error:
+        raise UsageError(f"{error}.") from None
+    database = _open(words)
+    try:
+        now = time.time_ns()
+        count = count_older if words.dry_run else apply_retention
+        removed = count(database, older_than_ns=older_than, now=now)
+    finally:
+        database.close()
+    sys.stdout.write(f"{removed:,} traces {'would go' if words.dry_run else 'are gone'}.\n")
+    return DONE
+
+
+OWN: Mapping[str, Callable[[Namespace], int]] = {
+    "serve": _serve,
+    "demo": _demo,
+    "checkpoint": _checkpoint,
+    "clean": _clean,
+}

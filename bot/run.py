@@ -4,13 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from storage.ids import Ids, format_traceparent, new_span_id, new_trace_id, parse_traceparent
+from storage.ids import format_traceparent, new_span_id, new_trace_id, parse_traceparent
 
 if TYPE_CHECKING:
     from storage.observability import Observability
@@ -63,15 +64,49 @@ def run(
     ids = (parent[0] if parent else new_trace_id(started_at), new_span_id())
     for number in FROM_TERMINAL:
         signal.signal(number, lambda number, frame: None)
-    try:
-        child: subprocess.Popen[bytes] | OSError = subprocess.Popen(
-            command, env={**environ, "TRACEPARENT": format_traceparent(*ids)}
+    child = _start(command, {**environ, "TRACEPARENT": format_traceparent(*ids)})
+    recording = _open(database, environ)
+    if recording is None:
+        return _exit_code(child)
+    with recording:
+        span = recording.start_span(
+            f"run {Path(command[0]).name}",
+            _attributes(command, child),
+            kind="client",
+            ids=ids,
+            started_at=started_at,
         )
+        code = _exit_code(child)
+        _conclude(span, code, child)
+        span.end(child.ended_at if isinstance(child, Child) else None)
+    return code
+
+
+class Child:
+    """The command, and when it ended: we may still be importing then."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+        self.ended_at: int | None = None
+        self._waiting = threading.Thread(target=self._wait, daemon=True)
+        self._waiting.start()
+
+    def _wait(self) -> None:
+        self.process.wait()
+        self.ended_at = time.time_ns()
+
+    def wait(self) -> int:
+        self._waiting.join()
+        return self.process.returncode
+
+
+def _start(command: Sequence[str], environ: Mapping[str, str]) -> Child | OSError:
+    try:
+        process = subprocess.Popen(command, env=environ)
     except OSError as error:
-        child = error
-    else:
-        _forward_signals(child)
-    return _record(command, child, ids, started_at=started_at, database=database, environ=environ)
+        return error
+    _forward_signals(process)
+    return Child(process)
 
 
 def _forward_signals(child: subprocess.Popen[bytes]) -> None:
@@ -90,32 +125,6 @@ def _in_terminal() -> bool:
         return False
 
 
-def _record(
-    command: Sequence[str],
-    child: subprocess.Popen[bytes] | OSError,
-    ids: Ids,
-    *,
-    started_at: int,
-    database: str | None,
-    environ: Mapping[str, str],
-) -> int:
-    observability = _open(database, environ)
-    if observability is None:
-        return _finish(child)
-    with observability:
-        span = observability.start_span(
-            f"run {Path(command[0]).name}",
-            _attributes(command, child),
-            kind="client",
-            ids=ids,
-            started_at=started_at,
-        )
-        code = _finish(child)
-        _conclude(span, code, child)
-        observability.end_span(span)
-    return code
-
-
 def _open(database: str | None, environ: Mapping[str, str]) -> "Observability | None":
     from storage.errors import StorageError
     from storage.observability import Observability
@@ -127,9 +136,7 @@ def _open(database: str | None, environ: Mapping[str, str]) -> "Observability | 
         return None
 
 
-def _attributes(
-    command: Sequence[str], child: subprocess.Popen[bytes] | OSError
-) -> dict[str, object]:
+def _attributes(command: Sequence[str], child: Child | OSError) -> dict[str, object]:
     from storage.redaction import redact_arguments
 
     attributes: dict[str, object] = {
@@ -137,12 +144,12 @@ def _attributes(
         "process.command_args": redact_arguments(command),
         "process.working_directory": os.getcwd(),
     }
-    if not isinstance(child, OSError):
-        attributes["process.pid"] = child.pid
+    if isinstance(child, Child):
+        attributes["process.pid"] = child.process.pid
     return attributes
 
 
-def _finish(child: subprocess.Popen[bytes] | OSError) -> int:
+def _exit_code(child: Child | OSError) -> int:
     """The code to exit with: the command's own, 128 + N when signal N ended it."""
     if isinstance(child, OSError):
         sys.stderr.write(f"tracebot: {child.filename}: {child.strerror}\n")
@@ -151,13 +158,13 @@ def _finish(child: subprocess.Popen[bytes] | OSError) -> int:
     return code if code >= 0 else 128 - code
 
 
-def _conclude(span: "ActiveSpan", code: int, child: subprocess.Popen[bytes] | OSError) -> None:
+def _conclude(span: "ActiveSpan", code: int, child: Child | OSError) -> None:
     if isinstance(child, OSError):
         span.fail(type(child).__qualname__, f"could not be started: {child.strerror}")
         return
     span.set(**{"process.exit.code": code})
-    if child.returncode < 0:
-        name = signal.Signals(-child.returncode).name
+    if child.process.returncode < 0:
+        name = signal.Signals(-child.process.returncode).name
         span.set(**{"process.signal": name})
         span.fail(name, f"ended by {name}")
     elif code:

@@ -52,9 +52,7 @@ class Settings(BaseSettings):
 
     slack_bot_token: BotToken = Field(SecretStr(""), validation_alias="SLACK_BOT_TOKEN")
     slack_app_token: AppToken = Field(SecretStr(""), validation_alias="SLACK_APP_TOKEN")
-    slack_signing_secret: SecretStr = Field(
-        SecretStr(""), validation_alias="SLACK_SIGNING_SECRET"
-    )
+    slack_signing_secret: SecretStr = Field(SecretStr(""), validation_alias="SLACK_SIGNING_SECRET")
     slack_api_url: str = Field("https://slack.com/api/", validation_alias="SLACK_API_URL")
     port: int = Field(3000, ge=0, le=65535, validation_alias="PORT")
 

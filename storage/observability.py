@@ -55,6 +55,7 @@ class Observability:
         database: str | Path | None = None,
         *,
         platform: str,
+        busy_timeout_ms: int | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> Self:
         """Record into `database`, a path or URL: else TRACEBOT_DATABASE_URL, else the default.
@@ -63,9 +64,12 @@ class Observability:
         was given TRACEPARENT records under its caller. Raises `storage.errors.StorageError`.
         """
         from storage.abandoned import mark_abandoned
-        from storage.database import open_database
+        from storage.database import BUSY_TIMEOUT_MS, open_database
 
-        opened = open_database(database or environ.get("TRACEBOT_DATABASE_URL"))
+        opened = open_database(
+            database or environ.get("TRACEBOT_DATABASE_URL"),
+            busy_timeout_ms=busy_timeout_ms or BUSY_TIMEOUT_MS,
+        )
         mark_abandoned(opened)
         return cls(lambda: opened, platform=platform, environ=environ)
 

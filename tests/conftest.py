@@ -1,12 +1,16 @@
 """Fixtures: real databases in a folder of the test's own, real sockets, nothing mocked."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from peewee import Database
 
-from bot.sandbox import Sandbox
+from bot.agents.roster import load_roster
+from bot.app import Bot, build_bot, connect
+from bot.sandbox import Channel, Sandbox, User
+from bot.settings import Settings
 from storage import Observability
 from storage.database import open_database
 
@@ -34,3 +38,44 @@ def observability(db_path: Path) -> Iterator[Observability]:
 def sandbox() -> Iterator[Sandbox]:
     with Sandbox.start(Path(__file__).parent.parent / "manifest.yml") as running:
         yield running
+
+
+@pytest.fixture
+def alice(sandbox: Sandbox) -> User:
+    return sandbox.add_user("alice", tz="Europe/Berlin")
+
+
+@pytest.fixture
+def general(sandbox: Sandbox, alice: User) -> Channel:
+    return sandbox.add_channel("general", [alice])
+
+
+@pytest.fixture
+def start_bot(
+    sandbox: Sandbox, observability: Observability, tmp_path: Path
+) -> Iterator[Callable[..., Bot]]:
+    """Start the real bot in the sandbox: `agents` is the text of an agents file."""
+    running: list[Bot] = []
+
+    def start(agents: str = "", **overrides: Any) -> Bot:
+        settings = Settings(
+            _env_file=None,
+            SLACK_BOT_TOKEN=sandbox.bot_token,
+            SLACK_APP_TOKEN=sandbox.app_token,
+            SLACK_SIGNING_SECRET=sandbox.signing_secret,
+            SLACK_API_URL=sandbox.api_url,
+            database_url=str(observability.database.database),
+            **overrides,
+        )
+        path = tmp_path / "agents.toml"
+        path.write_text(agents)
+        roster = load_roster(path if agents else None)
+        bot = build_bot(settings, roster=roster, observability=observability)
+        running.append(bot)
+        connect(bot, settings)
+        sandbox.wait_for_app(connections=len(running))
+        return bot
+
+    yield start
+    for bot in running:
+        bot.stop(grace=5.0)

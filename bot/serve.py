@@ -1,0 +1,58 @@
+"""`tracebot serve`: answer until a signal says to stop, then let the running turns finish."""
+
+import logging
+import signal
+import sys
+import threading
+from types import FrameType
+
+from bot.agents.roster import load_roster
+from bot.app import build_bot, connect, listen
+from bot.settings import load_settings, require
+from storage import Observability
+from storage.log_handler import LogHandler
+
+
+def serve(*, http: bool) -> int:
+    """Serve in Socket Mode or over HTTP. Raises `SettingsError` and `StorageError`."""
+    settings = load_settings()
+    require(settings, http=http)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    roster = load_roster(settings.agents)
+    with Observability.open(
+        settings.database_url or None,
+        platform="slack",
+        busy_timeout_ms=settings.busy_timeout_ms,
+    ) as observability:
+        handler = LogHandler(observability)
+        logging.getLogger().addHandler(handler)
+        bot = build_bot(settings, roster=roster, observability=observability)
+        try:
+            if http:
+                listen(bot, settings)
+                where = f"http://0.0.0.0:{settings.port}/slack/events"
+            else:
+                connect(bot, settings)
+                where = "Socket Mode"
+            sys.stderr.write(
+                f"tracebot answers in {where}, with {', '.join(roster.names)}; "
+                f"it records into {observability.database.database}. Ctrl-C stops it.\n"
+            )
+            _wait_for_signal()
+        finally:
+            bot.stop()
+            logging.getLogger().removeHandler(handler)
+    return 0
+
+
+def _wait_for_signal() -> None:
+    stop = threading.Event()
+
+    def stopping(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stopping)
+    stop.wait()

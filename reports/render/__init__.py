@@ -1,0 +1,1 @@
+"""How a view is shown: `render(view)`, and nothing that reads or writes."""

@@ -1,0 +1,133 @@
+"""A view as the JSON that scripts rely on: raw numbers, one object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from reports import views
+from reports.wording import utc
+from storage.conventions import ATTRIBUTES
+from storage.queries import Group, TraceSummary
+from storage.span import Span
+
+COLUMNS = frozenset(ATTRIBUTES) - {"error_type", "error_message"}
+
+
+def render(view: views.View) -> str:
+    return json.dumps(RENDERERS[type(view)](view), ensure_ascii=False, indent=2)
+
+
+def error(message: str) -> str:
+    return json.dumps({"error": message}, ensure_ascii=False)
+
+
+def _list(view: views.TraceListView) -> dict[str, Any]:
+    traces = [_trace(trace) for trace in view.traces]
+    return {"traces": traces, "next": view.next} if view.kind == "ls" else {"traces": traces}
+
+
+def _trace(trace: TraceSummary) -> dict[str, Any]:
+    return {
+        "trace_id": trace.trace_id,
+        "name": trace.name,
+        "status": trace.status,
+        "platform": trace.platform,
+        "agent": trace.agent,
+        "channel_id": trace.channel,
+        "thread_ts": trace.thread_ts,
+        "user_id": trace.user,
+        "started_at": utc(trace.started_at),
+        "duration_ms": _ms(trace.duration_ns),
+        "span_count": trace.span_count,
+        "error_count": trace.error_count,
+        "input_tokens": trace.input_tokens,
+        "output_tokens": trace.output_tokens,
+        "cost_usd": _usd(trace.cost),
+        "decision": trace.decision,
+        "reason": trace.reason,
+    }
+
+
+def _tree(view: views.TraceView) -> dict[str, Any]:
+    return {"trace": _trace(view.trace), "spans": [_span(span) for span in view.values]}
+
+
+def _span(span: Span) -> dict[str, Any]:
+    known = {
+        ATTRIBUTES[name]: value
+        for name in ATTRIBUTES
+        if name in COLUMNS and (value := getattr(span, name)) is not None
+    }
+    failed = span.error_type is not None or span.error_message is not None
+    return {
+        "span_id": span.span_id,
+        "parent_id": span.parent_id,
+        "name": span.name,
+        "kind": span.kind,
+        "status": span.status,
+        "started_at": utc(span.started_at),
+        "duration_ms": _ms(span.duration_ns),
+        "attributes": {**known, **span.attributes},
+        "events": list(span.events),
+        "error": {"type": span.error_type, "message": span.error_message} if failed else None,
+    }
+
+
+def _stats(view: views.StatsView) -> dict[str, Any]:
+    found = view.statistics
+    return {
+        "since": utc(found.since),
+        "until": utc(found.until),
+        "total": _group(found.total),
+        "groups": [
+            {"key": utc(int(group.key)) if view.by == "hour" else group.key, **_group(group)}
+            for group in found.groups
+        ],
+    }
+
+
+def _group(group: Group) -> dict[str, Any]:
+    return {
+        "traces": group.traces,
+        "errors": group.errors,
+        "error_rate": group.errors / group.traces if group.traces else 0.0,
+        "p50_ms": _ms(group.p50_ns),
+        "p95_ms": _ms(group.p95_ns),
+        "p99_ms": _ms(group.p99_ns),
+        "input_tokens": group.input_tokens,
+        "output_tokens": group.output_tokens,
+        "cost_usd": _usd(group.cost),
+    }
+
+
+def _health(view: views.HealthView) -> dict[str, Any]:
+    return asdict(view.health)
+
+
+def _help(view: views.HelpView) -> dict[str, Any]:
+    return {"commands": dict(view.commands)}
+
+
+def _message(view: views.MessageView) -> dict[str, Any]:
+    return {"message": view.text} if view.found else {"error": view.text}
+
+
+def _ms(ns: float | None) -> float | None:
+    return None if ns is None else round(ns / 1_000_000, 3)
+
+
+def _usd(micro_dollars: int | None) -> float | None:
+    return None if micro_dollars is None else micro_dollars / 1_000_000
+
+
+RENDERERS: Mapping[type, Callable[[Any], dict[str, Any]]] = {
+    views.TraceListView: _list,
+    views.TraceView: _tree,
+    views.StatsView: _stats,
+    views.HealthView: _health,
+    views.HelpView: _help,
+    views.MessageView: _message,
+}

@@ -1,0 +1,166 @@
+"""A view as text: aligned columns and bars, in colour where a terminal reads it."""
+
+from collections.abc import Callable, Mapping
+from io import StringIO
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from reports import views
+
+COLOURS = {
+    "ok": "green",
+    "error": "red",
+    "timeout": "red",
+    "abandoned": "red",
+    "running": "cyan",
+    "cancelled": "yellow",
+    "skipped": "bright_black",
+}
+BAR = 24
+
+
+def render(view: views.View, *, width: int = 100, colour: bool = False) -> str:
+    """Lines of at most `width` columns, with escape codes only where `colour` asks for them."""
+    out = StringIO()
+    console = Console(
+        file=out,
+        width=width,
+        force_terminal=colour,
+        no_color=not colour,
+        color_system="standard" if colour else None,
+        highlight=False,
+        emoji=False,
+        markup=False,
+    )
+    console.print(RENDERERS[type(view)](view))
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def _grid(*columns: str) -> Table:
+    """A table without lines; a column's name begins with `>` where it is one of numbers."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in columns:
+        right = name.startswith(">")
+        table.add_column(
+            name.lstrip(">"), justify="right" if right else "left", no_wrap=right, overflow="fold"
+        )
+    return table
+
+
+def _status(icon: str, status: str) -> Text:
+    return Text(icon, style=COLOURS.get(status, ""))
+
+
+def _list(view: views.TraceListView) -> RenderableType:
+    if not view.lines:
+        return Text(view.empty)
+    table = _grid("", "trace", "when", ">took", "agent", "what")
+    for column in table.columns[1:5]:
+        column.no_wrap = True
+    for line in view.lines:
+        table.add_row(
+            _status(line.icon, line.status),
+            Text(line.short_id, style="bold"),
+            line.when,
+            line.duration,
+            line.agent or "–",
+            _what(line),
+        )
+    if view.next is None:
+        return table
+    return Group(table, Text(f"\nMore: add --cursor {view.next}", style="bright_black"))
+
+
+def _what(line: views.TraceLine) -> Text:
+    what = Text(line.text or line.name)
+    for fact in (line.tokens, line.cost):
+        if fact:
+            what.append(f"  {fact}", style="bright_black")
+    if line.note:
+        what.append(f"  {line.note}", style=COLOURS.get(line.status, ""))
+    return what
+
+
+def _tree(view: views.TraceView) -> RenderableType:
+    line = view.line
+    head = Text.assemble(
+        _status(line.icon, line.status),
+        f" {line.name}  ",
+        (line.trace_id, "bold"),
+        f"\n  {line.when}, {line.duration}",
+        *(f", {fact}" for fact in (line.agent, line.tokens, line.cost) if fact),
+    )
+    if line.text:
+        head.append(f"\n  “{line.text}”")
+    if line.note:
+        head.append(f"\n  {line.note}", style=COLOURS.get(line.status, ""))
+    table = _grid("", "", ">", "", "")
+    table.show_header = False
+    for span in view.spans:
+        colour = COLOURS.get(span.status, "")
+        table.add_row(
+            _status(span.icon, span.status),
+            Text("  " * span.depth + span.name, no_wrap=True),
+            span.duration,
+            Text(bar(span.start, span.width, BAR), style=colour, no_wrap=True),
+            Text(span.facts, style="" if span.status == "ok" else colour),
+        )
+    return Group(head, Text(""), table)
+
+
+def bar(start: float, width: float, length: int) -> str:
+    """A span's place in its trace's time, `length` characters long; never less than one mark."""
+    left = min(int(start * length), length - 1)
+    filled = min(max(round(width * length), 1), length - left)
+    return "·" * left + "█" * filled + "·" * (length - left - filled)
+
+
+def _stats(view: views.StatsView) -> RenderableType:
+    table = _grid(view.by or "", *(f">{name}" for name in STATS_COLUMNS))
+    for line in view.lines:
+        table.add_row(*_cells(line))
+    table.add_row(*(Text(cell, style="bold") for cell in _cells(view.total)))
+    return Group(Text(view.title, style="bold"), Text(""), table)
+
+
+STATS_COLUMNS = ("traces", "errors", "rate", "p50", "p95", "p99", "tokens", "cost")
+
+
+def _cells(line: views.StatsLine) -> tuple[str, ...]:
+    return (
+        *(line.key, line.traces, line.errors, line.error_rate),
+        *(line.p50, line.p95, line.p99, line.tokens or "–", line.cost),
+    )
+
+
+def _pairs(pairs: tuple[tuple[str, str], ...]) -> Table:
+    table = _grid("", "")
+    table.show_header = False
+    for name, value in pairs:
+        table.add_row(Text(name, style="bold", no_wrap=True), value)
+    return table
+
+
+def _health(view: views.HealthView) -> RenderableType:
+    return _pairs(view.facts)
+
+
+def _help(view: views.HelpView) -> RenderableType:
+    return Group(Text(view.title, style="bold"), Text(""), _pairs(view.commands))
+
+
+def _message(view: views.MessageView) -> RenderableType:
+    return Text(view.text)
+
+
+RENDERERS: Mapping[type, Callable[[Any], RenderableType]] = {
+    views.TraceListView: _list,
+    views.TraceView: _tree,
+    views.StatsView: _stats,
+    views.HealthView: _health,
+    views.HelpView: _help,
+    views.MessageView: _message,
+}
