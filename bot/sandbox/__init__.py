@@ -17,8 +17,17 @@ Slack refuses. People's side of it is Python, from any thread:
 Where a user or a channel is asked for, the object or its id will do. Texts are as Slack stores
 them: `<@U…>` is a mention, `&amp;` an ampersand.
 
-`sandbox.faults` makes things go wrong, `sandbox.clock.advance` lets time pass for whatever has a
-deadline, `sandbox.calls("chat.postMessage")` tells what the app asked for.
+Looking and waiting: `messages`, `thread`, `ephemerals`, `reactions`, `home`, `modal`, `events`
+(what the app was told), `calls` (what it asked for, without tokens), `wait_for_reply`,
+`wait_for_message`, `wait_for_reaction`, `wait_for_call`, `wait_until`, `settle`.
+
+Trouble: `sandbox.faults` (`rate_limit`, `server_error`, `error`, `latency`, `wrong_content`,
+`redirect`, `duplicate_event`, `lose_ack`), `drop_sockets`, `refresh_sockets`, `redeliver`,
+`revoke_tokens`, `retry_waits` for Slack's tries, and `clock.advance` for whatever has a deadline.
+A manifest that lacks something: `Sandbox.start(Manifest.read(path).without("files:read"))`.
+
+An app that listens instead of connecting is reached with `sandbox.deliver_to(url)`. People find
+the workspace in a browser at `sandbox.page_url`; `#user/channel/thread` leads to one place in it.
 """
 
 from bot.sandbox.api import ApiCall

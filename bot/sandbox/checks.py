@@ -75,8 +75,8 @@ def array(item: Check, most: int, *, least: int = 1) -> Check:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """An object's fields. Of each group in `either`, at least one must be there;
-    `beyond` sees what no field can see alone."""
+    """An object's fields. One of `either`, if any, must be there too;
+    `beyond` sees what no field can see alone, once each of them is right."""
 
     required: Mapping[str, Check] = field(default_factory=dict)
     optional: Mapping[str, Check] = field(default_factory=dict)
@@ -87,6 +87,10 @@ class Shape:
         if not isinstance(value, dict):
             yield Problem(at, "must be an object")
             return
+        found = list(self._fields(value, at))
+        yield from found or self.beyond(value, at)
+
+    def _fields(self, value: dict[str, Any], at: str) -> Iterator[Problem]:
         fields = {**self.required, **self.optional}
         for name in self.required:
             if name not in value:
@@ -98,7 +102,6 @@ class Shape:
                 yield Problem(at, f"invalid additional property: {name}")
             else:
                 yield from fields[name](each, f"{at}/{name}")
-        yield from self.beyond(value, at)
 
 
 def kind(shapes: Mapping[str, Shape]) -> Check:

@@ -85,10 +85,10 @@ def reaction(
     }
 
 
-def wrapped(workspace: Workspace, event: Json, *, token: str) -> Json:
+def wrapped(workspace: Workspace, event: Json) -> Json:
     """The payload around an event, with an id of its own."""
     return {
-        "token": token,
+        "token": workspace.verification_token,
         "team_id": TEAM,
         "context_team_id": TEAM,
         "context_enterprise_id": None,

@@ -1,29 +1,25 @@
 """What people do that the app must answer at once: commands, buttons, shortcuts, modals."""
 
-from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
+from bot.sandbox import payloads
 from bot.sandbox.callbacks import Response
 from bot.sandbox.outbox import Undelivered
 from bot.sandbox.people import People, Where, Who, id_of
 from bot.sandbox.refusal import Refusal, SandboxError
 from bot.sandbox.responding import Responding
 from bot.sandbox.slack import Slack
-from bot.sandbox.values import Channel, Json, Message, User
-from bot.sandbox.workspace import APP, TEAM, URL
+from bot.sandbox.values import Json, Message
+from bot.sandbox.workspace import TEAM
 
-DOMAIN = URL.removeprefix("https://").removesuffix(".slack.com/")
 ANSWER_SECONDS = 10.0
-COMMAND_CHANNEL = {"im": "directmessage", "group": "privategroup"}
 
 
 class Interactions:
-    def __init__(self, slack: Slack, people: People, responding: Responding, token: str) -> None:
+    def __init__(self, slack: Slack, people: People, responding: Responding) -> None:
         self._slack = slack
         self._people = people
         self._responding = responding
-        self._token = token
 
     def command(
         self,
@@ -43,7 +39,15 @@ class Interactions:
         if "commands" not in self._slack.manifest.scopes:
             raise SandboxError("The app has no scope `commands`.")
         url, response = self._slack.callbacks.new_response(user=person.id, channel=place.id)
-        payload = self._command_payload(person, place, command, text) | {"response_url": url}
+        payload = payloads.command(
+            person,
+            place,
+            command,
+            text,
+            token=self._slack.workspace.verification_token,
+            trigger=self._slack.callbacks.new_trigger(person.id),
+        )
+        payload["response_url"] = url
         try:
             then = partial(self._answered, response)
             self._slack.outbox.ask("slash_commands", payload, then).result(ANSWER_SECONDS)
@@ -63,22 +67,14 @@ class Interactions:
     ) -> list[Message]:
         """Press a button, or choose the option with this `value` from a menu."""
         live = self._people.seen(user, message)
-        block, element = _find_element(live.blocks, action_id)
-        action = _action(block, element, value) | {"action_ts": self._slack.clock.timestamp()}
-        container = {
-            "type": "message",
-            "message_ts": live.ts,
-            "channel_id": live.channel,
-            "is_ephemeral": live.ephemeral_to is not None,
-            **({"thread_ts": live.thread_ts} if live.thread_ts else {}),
-        }
+        action = payloads.action(live.blocks, action_id, value)
         url, response = self._response_to(user, live)
         payload = self._payload("block_actions", user) | {
-            "container": container,
-            "channel": self._channel(live),
+            "container": payloads.container(live),
+            "channel": self._place(live),
             "response_url": url,
             "state": {"values": {}},
-            "actions": [action],
+            "actions": [action | {"action_ts": self._slack.clock.timestamp()}],
         }
         if live.ephemeral_to is None:
             payload["message"] = self._slack.workspace.shown(live, metadata=True)
@@ -102,7 +98,7 @@ class Interactions:
         payload = self._payload("message_action", user) | {
             "action_ts": self._slack.clock.timestamp(),
             "callback_id": callback_id,
-            "channel": self._channel(live),
+            "channel": self._place(live),
             "message_ts": live.ts,
             "message": self._slack.workspace.shown(live, metadata=True),
             "response_url": url,
@@ -199,76 +195,12 @@ class Interactions:
             thread_ts=message.thread_ts,
         )
 
-    def _channel(self, message: Message) -> Json:
-        channel = self._slack.workspace.channels[message.channel]
-        return {"id": channel.id, "name": COMMAND_CHANNEL.get(channel.kind, channel.name)}
-
     def _payload(self, type_: str, user: Who) -> Json:
         person = self._slack.workspace.user(id_of(user))
-        return {
-            "type": type_,
-            "token": self._token,
-            "api_app_id": APP,
-            "team": {"id": TEAM, "domain": DOMAIN},
-            "enterprise": None,
-            "is_enterprise_install": False,
-            "user": {
-                "id": person.id,
-                "username": person.name,
-                "name": person.name,
-                "team_id": person.team_id,
-            },
-            "trigger_id": self._slack.callbacks.new_trigger(person.id),
-        }
+        trigger = self._slack.callbacks.new_trigger(person.id)
+        return payloads.interaction(
+            type_, person, token=self._slack.workspace.verification_token, trigger=trigger
+        )
 
-    def _command_payload(self, person: User, place: Channel, command: str, text: str) -> Json:
-        return {
-            "token": self._token,
-            "team_id": TEAM,
-            "team_domain": DOMAIN,
-            "channel_id": place.id,
-            "channel_name": COMMAND_CHANNEL.get(place.kind, place.name),
-            "user_id": person.id,
-            "user_name": person.name,
-            "command": command,
-            "text": text.strip(),
-            "api_app_id": APP,
-            "is_enterprise_install": "false",
-            "trigger_id": self._slack.callbacks.new_trigger(person.id),
-        }
-
-
-def _elements(block: Json) -> Iterator[Json]:
-    yield from block.get("elements", [])
-    if "accessory" in block:
-        yield block["accessory"]
-
-
-def _find_element(blocks: list[Json], action_id: str) -> tuple[Json, Json]:
-    for block in blocks:
-        for element in _elements(block):
-            if element.get("action_id") == action_id:
-                return block, element
-    raise SandboxError(f"The message has nothing to click with the action_id {action_id}.")
-
-
-def _action(block: Json, element: Json, value: str | None) -> Json:
-    action: Json = {
-        "type": element["type"],
-        "action_id": element["action_id"],
-        "block_id": block["block_id"],
-    }
-    kept = {key: element[key] for key in ("text", "value", "style") if key in element}
-    if element["type"] == "feedback_buttons":
-        buttons = [element["positive_button"], element["negative_button"]]
-        return action | _chosen(buttons, value)
-    if "options" in element:
-        return action | {"selected_option": _chosen(element["options"], value)}
-    return action | kept
-
-
-def _chosen(options: list[Json], value: str | None) -> dict[str, Any]:
-    for option in options:
-        if option["value"] == value:
-            return option
-    raise SandboxError(f"There is no option with the value {value}.")
+    def _place(self, message: Message) -> Json:
+        return payloads.place(self._slack.workspace.channels[message.channel])

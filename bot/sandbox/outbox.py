@@ -61,7 +61,6 @@ class Outbox:
         transport: Transport,
         faults: Faults,
         *,
-        token: str,
         retry_waits: Sequence[float] = RETRY_WAITS,
     ) -> None:
         self.transport = transport
@@ -73,7 +72,6 @@ class Outbox:
         self._workspace = workspace
         self._manifest = manifest
         self._faults = faults
-        self._token = token
         self._loop: asyncio.AbstractEventLoop | None = None
         self._under_way = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -98,7 +96,7 @@ class Outbox:
             return
         if scope is not None and scope not in self._manifest.scopes:
             return
-        payload = events.wrapped(self._workspace, copy.deepcopy(event), token=self._token)
+        payload = events.wrapped(self._workspace, copy.deepcopy(event))
         self.events.append(payload)
         for _ in range(1 + self._faults.take_duplicates()):
             self.redeliver(payload)

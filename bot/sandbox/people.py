@@ -40,22 +40,25 @@ class People:
         place = self._workspace.member_channel(id_of(channel), writer.id)
         if thread_ts is not None and self._workspace.find(place.id, thread_ts) is None:
             raise SandboxError(f"There is no message {thread_ts} in {place.id}.")
-        message = Message(
-            channel=place.id,
-            ts=self._slack.clock.timestamp(),
-            text=text,
-            user=writer.id,
-            team=writer.team_id,
-            thread_ts=thread_ts,
-            subtype="file_share" if files else None,
-            files=[
-                each if isinstance(each, File) else self.add_file(writer, *each) for each in files
-            ],
-            blocks=list(blocks),
-            metadata=metadata,
-        )
-        _sign(message, writer)
-        return self._slack.activity.post(message)
+        attached = [
+            each if isinstance(each, File) else self.add_file(user, *each) for each in files
+        ]
+        with self._workspace.changing():
+            message = Message(
+                channel=place.id,
+                ts=self._slack.clock.timestamp(),
+                text=text,
+                user=writer.id,
+                team=writer.team_id,
+                thread_ts=thread_ts,
+                subtype="file_share" if files else None,
+                files=attached,
+                blocks=list(blocks),
+                metadata=metadata,
+            )
+            _sign(message, writer)
+            self._slack.activity.post(message)
+            return self._workspace.copies([message])[0]
 
     def edit(self, user: Who, message: Message, text: str) -> None:
         live = self._own(user, message)

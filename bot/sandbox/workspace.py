@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,8 @@ class Workspace:
         self.messages: dict[str, list[Message]] = {}
         self.ephemerals: list[Message] = []
         self.files: dict[str, File] = {}
+        self.verification_token = secrets.token_hex(12)
+        """What Slack sent along before it signed; nobody should look at it."""
         self.version = 0
         self._changed = threading.Condition(threading.RLock())
         self._numbers = itertools.count(1)
