@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from peewee import Database
+from slack_sdk import WebClient
 
 from bot.agents.roster import load_roster
 from bot.app import Bot, build_bot, connect
@@ -48,6 +49,12 @@ def alice(sandbox: Sandbox) -> User:
 @pytest.fixture
 def general(sandbox: Sandbox, alice: User) -> Channel:
     return sandbox.add_channel("general", [alice])
+
+
+@pytest.fixture
+def web(sandbox: Sandbox) -> WebClient:
+    """Slack's own client, with the bot's token."""
+    return WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
 
 
 @pytest.fixture

@@ -13,21 +13,6 @@ from bot.sandbox import Channel, Manifest, Sandbox, User
 MANIFEST = Path(__file__).parent.parent / "manifest.yml"
 
 
-@pytest.fixture
-def web(sandbox: Sandbox) -> WebClient:
-    return WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
-
-
-@pytest.fixture
-def alice(sandbox: Sandbox) -> User:
-    return sandbox.add_user("alice", tz="Europe/Berlin")
-
-
-@pytest.fixture
-def general(sandbox: Sandbox, alice: User) -> Channel:
-    return sandbox.add_channel("general", [alice])
-
-
 def refused(call: Callable[..., Any], **arguments: Any) -> str:
     with pytest.raises(SlackApiError) as caught:
         call(**arguments)

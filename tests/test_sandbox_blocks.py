@@ -286,13 +286,3 @@ def test_a_home_is_published_within_its_own_limits(sandbox: Sandbox, web: WebCli
     assert len(sandbox.home(alice)["blocks"]) == 100
     with pytest.raises(SlackApiError, match="invalid_blocks"):
         web.views_publish(user_id=alice.id, view={"type": "home", "blocks": [DIVIDER] * 101})
-
-
-@pytest.fixture
-def web(sandbox: Sandbox) -> WebClient:
-    return WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
-
-
-@pytest.fixture
-def general(sandbox: Sandbox) -> Channel:
-    return sandbox.add_channel("general")

@@ -13,11 +13,6 @@ from slack_sdk.http_retry.builtin_handlers import (
 from bot.sandbox import Sandbox
 
 
-@pytest.fixture
-def web(sandbox: Sandbox) -> WebClient:
-    return WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
-
-
 def test_a_rate_limit_says_how_long(sandbox: Sandbox, web: WebClient) -> None:
     sandbox.faults.rate_limit("auth.test", retry_after=7)
     with pytest.raises(SlackApiError) as caught:

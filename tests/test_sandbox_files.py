@@ -14,16 +14,6 @@ NOTES = ("notes.txt", "text/plain", b"remember the milk")
 
 
 @pytest.fixture
-def alice(sandbox: Sandbox) -> User:
-    return sandbox.add_user("alice")
-
-
-@pytest.fixture
-def general(sandbox: Sandbox, alice: User) -> Channel:
-    return sandbox.add_channel("general", [alice])
-
-
-@pytest.fixture
 def posted(sandbox: Sandbox, alice: User, general: Channel) -> Message:
     return sandbox.post(alice, general, "read this", files=[NOTES])
 

@@ -17,16 +17,6 @@ from slack_sdk.signature import SignatureVerifier
 from bot.sandbox import Channel, Sandbox, SandboxError, User
 
 
-@pytest.fixture
-def alice(sandbox: Sandbox) -> User:
-    return sandbox.add_user("alice")
-
-
-@pytest.fixture
-def general(sandbox: Sandbox, alice: User) -> Channel:
-    return sandbox.add_channel("general", [alice])
-
-
 @dataclass
 class Listener:
     """A server that answers each request with the next of `statuses`, and 200 after those."""

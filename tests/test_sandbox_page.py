@@ -11,16 +11,6 @@ from slack_sdk import WebClient
 from bot.sandbox import Channel, Sandbox, User
 
 
-@pytest.fixture
-def alice(sandbox: Sandbox) -> User:
-    return sandbox.add_user("alice")
-
-
-@pytest.fixture
-def general(sandbox: Sandbox, alice: User) -> Channel:
-    return sandbox.add_channel("general", [alice])
-
-
 def state(sandbox: Sandbox, user: User, after: str = "") -> httpx.Response:
     query = {"user": user.id, "after": after}
     return httpx.get(f"{sandbox.page_url}page/state", params=query, trust_env=False)

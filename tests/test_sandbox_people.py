@@ -8,16 +8,6 @@ from slack_sdk import WebClient
 from bot.sandbox import Channel, Sandbox, SandboxError, User
 
 
-@pytest.fixture
-def alice(sandbox: Sandbox) -> User:
-    return sandbox.add_user("alice")
-
-
-@pytest.fixture
-def general(sandbox: Sandbox, alice: User) -> Channel:
-    return sandbox.add_channel("general", [alice])
-
-
 def told(sandbox: Sandbox) -> list[dict[str, Any]]:
     return [payload["event"] for payload in sandbox.events()]
 

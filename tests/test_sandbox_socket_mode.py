@@ -24,16 +24,6 @@ BUTTON = {
 }
 
 
-@pytest.fixture
-def alice(sandbox: Sandbox) -> User:
-    return sandbox.add_user("alice")
-
-
-@pytest.fixture
-def general(sandbox: Sandbox, alice: User) -> Channel:
-    return sandbox.add_channel("general", [alice])
-
-
 @contextmanager
 def raw(sandbox: Sandbox) -> Iterator[ClientConnection]:
     """A connection that greets, and then does nothing by itself."""
