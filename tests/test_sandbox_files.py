@@ -61,30 +61,28 @@ def test_a_redirect_leads_to_another_host_that_notes_who_brings_a_token(
     assert sandbox.strangers == [False]
 
 
-def test_a_file_of_a_channel_without_the_bot_is_not_there(sandbox: Sandbox, alice: User) -> None:
+def test_a_file_of_a_channel_without_the_bot_is_not_there(
+    sandbox: Sandbox, alice: User, web: WebClient
+) -> None:
     elsewhere = sandbox.add_channel("elsewhere", [alice], with_bot=False)
     file = sandbox.post(alice, elsewhere, files=[NOTES]).files[0]
-    web = WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
     with pytest.raises(SlackApiError, match="file_not_found"):
         web.files_info(file=file.id)
 
 
 def test_a_file_of_another_kind_can_be_asked_about(
-    sandbox: Sandbox, alice: User, general: Channel
+    sandbox: Sandbox, alice: User, general: Channel, web: WebClient
 ) -> None:
-    overrides = {"file_access": "check_file_info"}
-    file = sandbox.add_file(alice, *NOTES, **overrides)
+    file = sandbox.add_file(alice, *NOTES, file_access="check_file_info")
     shared = sandbox.post(alice, general, "from a partner", files=[file])
     assert shared.files[0].as_slack()["file_access"] == "check_file_info"
-    web = WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
     assert web.files_info(file=file.id)["file"]["file_access"] == "visible"
 
 
 def test_the_client_uploads_a_file_into_a_thread(
-    sandbox: Sandbox, alice: User, general: Channel
+    sandbox: Sandbox, alice: User, general: Channel, web: WebClient
 ) -> None:
     root = sandbox.post(alice, general, "a file, please")
-    web = WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
     web.files_upload_v2(
         content="name,age\n", filename="a.csv", channel=general.id, thread_ts=root.ts
     )
@@ -93,8 +91,9 @@ def test_the_client_uploads_a_file_into_a_thread(
     assert sandbox.calls("files.completeUploadExternal")[0].error is None
 
 
-def test_an_upload_that_was_never_sent_cannot_be_completed(sandbox: Sandbox) -> None:
-    web = WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
+def test_an_upload_that_was_never_sent_cannot_be_completed(
+    sandbox: Sandbox, web: WebClient
+) -> None:
     asked = web.files_getUploadURLExternal(filename="a.txt", length=3)
     with pytest.raises(SlackApiError, match="file_not_found"):
         web.files_completeUploadExternal(files=[{"id": asked["file_id"], "title": "a"}])

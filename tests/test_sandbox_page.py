@@ -31,12 +31,11 @@ def test_the_page_needs_nothing_from_elsewhere(sandbox: Sandbox) -> None:
 
 
 def test_a_person_sees_their_own_channels_and_ephemerals(
-    sandbox: Sandbox, alice: User, general: Channel
+    sandbox: Sandbox, alice: User, general: Channel, web: WebClient
 ) -> None:
     bob = sandbox.add_user("bob")
     sandbox.join(bob, general)
     sandbox.add_channel("secret", [bob], private=True)
-    web = WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
     web.chat_postEphemeral(channel=general.id, user=alice.id, text="for alice")
     seen = state(sandbox, alice).json()
     assert [channel["name"] for channel in seen["channels"]] == ["general"]

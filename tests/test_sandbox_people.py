@@ -110,19 +110,19 @@ def test_another_bot_s_message_says_whose_it_is(sandbox: Sandbox, general: Chann
     assert "user" not in second
 
 
-def test_the_bot_hears_its_own_message_but_no_mention(sandbox: Sandbox, general: Channel) -> None:
-    web = WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
+def test_the_bot_hears_its_own_message_but_no_mention(
+    sandbox: Sandbox, general: Channel, web: WebClient
+) -> None:
     web.chat_postMessage(channel=general.id, text=f"I am {sandbox.mention}")
     (event,) = told(sandbox)
     assert event["bot_id"] == sandbox.bot_id
 
 
-def test_a_person_of_another_workspace_is_marked(sandbox: Sandbox) -> None:
+def test_a_person_of_another_workspace_is_marked(sandbox: Sandbox, web: WebClient) -> None:
     partner = sandbox.add_user("partner", external=True)
     shared = sandbox.add_channel("shared", [partner])
     sandbox.post(partner, shared, "hello")
     assert told(sandbox)[0]["user_team"] == partner.team_id != sandbox.team_id
-    web = WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
     assert web.conversations_info(channel=shared.id)["channel"]["is_ext_shared"] is True
 
 
@@ -140,9 +140,10 @@ def test_a_person_does_only_what_slack_lets_them(
         sandbox.post(alice, general, "reply", thread_ts="1.000000")
 
 
-def test_who_leaves_is_no_member_any_more(sandbox: Sandbox, alice: User, general: Channel) -> None:
+def test_who_leaves_is_no_member_any_more(
+    sandbox: Sandbox, alice: User, general: Channel, web: WebClient
+) -> None:
     sandbox.leave(alice, general)
-    web = WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
     assert web.conversations_members(channel=general.id)["members"] == [sandbox.bot_user_id]
 
 
@@ -154,12 +155,11 @@ def test_opening_the_home_names_its_tab(sandbox: Sandbox, alice: User) -> None:
 
 
 def test_the_stop_button_is_there_while_the_agent_works(
-    sandbox: Sandbox, alice: User, general: Channel
+    sandbox: Sandbox, alice: User, general: Channel, web: WebClient
 ) -> None:
     root = sandbox.post(alice, general, "work")
     with pytest.raises(SandboxError, match="not processing"):
         sandbox.stop_agent(alice, general, root.ts)
-    web = WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
     where = {"channel_id": general.id, "thread_ts": root.ts}
     web.api_call("agents.sessions.setStatus", json=where | {"status": "processing"})
     sandbox.stop_agent(alice, general, root.ts)

@@ -311,9 +311,8 @@ def test_a_message_shortcut_opens_a_modal_that_is_sent(
 
 
 def test_a_trigger_is_good_once_and_for_three_seconds(
-    sandbox: Sandbox, alice: User, general: Channel
+    sandbox: Sandbox, alice: User, general: Channel, web: WebClient
 ) -> None:
-    web = WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
     view = {"type": "modal", "title": {"type": "plain_text", "text": "T"}, "blocks": []}
 
     def opened(trigger: str) -> object:
