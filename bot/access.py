@@ -33,7 +33,7 @@ class Access:
 
     def audiences(self, team: str, user: str) -> frozenset[str]:
         """The audiences that `user` belongs to now; none for guests and strangers."""
-        if not self._is_member(team, user):
+        if not self.is_member(team, user):
             return frozenset()
         private = private_audiences(self._database, team=team)
         joined = {channel for channel in private if self._is_in(channel, user)}
@@ -41,7 +41,7 @@ class Access:
 
     def may_see(self, trace: TraceSummary, team: str, user: str) -> bool:
         """Whether `user` may see this trace, as its conversation is now."""
-        if trace.team != team or trace.channel is None or not self._is_member(team, user):
+        if trace.team != team or trace.channel is None or not self.is_member(team, user):
             return False
         if trace.audience == trace.user == user:
             return True
@@ -57,7 +57,7 @@ class Access:
         """What a post to `channel` may speak of: public conversations, and its own."""
         return frozenset({team, channel})
 
-    def _is_member(self, team: str, user: str) -> bool:
+    def is_member(self, team: str, user: str) -> bool:
         """A full member of the workspace: neither a guest nor from another organisation."""
         facts = self._ask_user(user)
         if team != self._team or facts is None or facts.get("deleted"):

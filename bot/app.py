@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,15 +24,19 @@ from bot.access import Access
 from bot.agents.roster import Roster
 from bot.conversation import Conversation
 from bot.decision import Me
+from bot.digests import post_digest, was_posted
 from bot.feedback import Feedback
 from bot.files import SLACK_FILES, FileDownloads, FileLimits
 from bot.inbox import Inbox
-from bot.listeners import messages, reactions
+from bot.inquiry import Inquiry
+from bot.listeners import messages, reactions, trace
 from bot.once import Once
 from bot.people import Directory
 from bot.settings import Settings, SettingsError
 from bot.thread import ThreadReader
 from bot.web import WebServer, build_web
+from reports.digest import Digests
+from reports.schedule import Schedule
 from storage import Observability
 from storage.database import database_path
 
@@ -57,9 +62,11 @@ class Bot:
     app: App
     inbox: Inbox
     observability: Observability
+    schedule: Schedule
     stopping: list[Callable[[], object]] = field(default_factory=list)
 
     def stop(self, *, grace: float = GRACE_S) -> None:
+        self.schedule.stop()
         for stop in self.stopping:
             stop()
         self.inbox.stop(grace=grace)
@@ -110,7 +117,25 @@ def build_bot(settings: Settings, *, roster: Roster, observability: Observabilit
     messages.register(app, inbox, lambda body: background.submit(feedback.changed, body))
     reactions.register(app, feedback, background)
     access = Access(directory, observability.database, team=identity["team_id"])
-    bot = Bot(app, inbox, observability)
+    digests = Digests(
+        observability.database,
+        post=partial(post_digest, client),
+        posted=partial(was_posted, client),
+        audiences=access.channel_audiences,
+    )
+    trace.register(
+        app,
+        Inquiry(
+            client=client,
+            access=access,
+            directory=directory,
+            digests=digests,
+            observability=observability,
+        ),
+        background,
+    )
+    schedule = Schedule(observability.database, digests=digests, retention_ns=settings.retention_ns)
+    bot = Bot(app, inbox, observability, schedule)
     bot.stopping += [lambda: background.shutdown(cancel_futures=True), http.close]
     app.error(_report)
     return bot

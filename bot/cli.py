@@ -37,7 +37,7 @@ def tracebot(arguments: list[str]) -> int:
         return run(arguments[1:])
 
     from bot.settings import SettingsError
-    from reports.commands import UsageError
+    from reports.errors import UsageError
     from storage.errors import StorageError
 
     try:
@@ -166,8 +166,8 @@ def _checkpoint(words: Namespace) -> int:
 def _clean(words: Namespace) -> int:
     import time
 
-    from reports.commands import UsageError
     from reports.durations import parse_duration
+    from reports.errors import UsageError
     from storage.upkeep import apply_retention, count_older
 
     try:

@@ -42,7 +42,7 @@ class Directory:
         cursor: str | None = None
         while True:
             page = self._client.conversations_members(
-                channel=channel, limit=1_000, **({"cursor": cursor} if cursor else {})
+                channel=channel, limit=1_000, cursor=cursor
             )
             members += page["members"]
             cursor = (page.get("response_metadata") or {}).get("next_cursor")

@@ -36,6 +36,7 @@ def serve(*, http: bool) -> int:
             else:
                 connect(bot, settings)
                 where = "Socket Mode"
+            bot.schedule.start()
             sys.stderr.write(
                 f"tracebot answers in {where}, with {', '.join(roster.names)}; "
                 f"it records into {observability.database.database}. Ctrl-C stops it.\n"

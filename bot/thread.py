@@ -99,8 +99,8 @@ class ThreadReader:
                 ts=thread_ts,
                 limit=PAGE,
                 include_all_metadata=True,
-                **({"oldest": after} if after else {}),
-                **({"cursor": cursor} if cursor else {}),
+                oldest=after,
+                cursor=cursor,
             )
             messages += page["messages"]
             cursor = (page.get("response_metadata") or {}).get("next_cursor")

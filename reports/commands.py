@@ -12,6 +12,7 @@ from peewee import Database
 
 from reports import views
 from reports.durations import parse_duration
+from reports.errors import UsageError
 from storage import queries
 from storage.queries import BadCursor, TraceSummary
 from storage.upkeep import health
@@ -23,10 +24,6 @@ PLATFORMS = ("slack", "cli", "mcp", "otlp")
 PERMALINK = re.compile(r"/archives/([A-Z0-9]+)/p(\d{10})(\d{6})(?:\?.*?thread_ts=([\d.]+))?")
 ESCAPED = re.compile(r"<[#@]([A-Z0-9]+)(?:\|[^>]*)?>|<(https?://[^|>]+)(?:\|[^>]*)?>")
 TYPED = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'"})
-
-
-class UsageError(Exception):
-    """The words make no sense; the message says what would."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +111,9 @@ def build_parser(*, prog: str, shell: bool) -> tuple[Parser, Any]:
     command("ps", "Show what runs now.")
     command("health", "Say how the recording and its database are.")
     command("help", "Show these words.")
+    if not shell:
+        digest = command("digest", "A morning summary in this channel.")
+        digest.add_argument("order", nargs="*")
     return parser, commands
 
 

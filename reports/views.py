@@ -92,6 +92,17 @@ class StatsView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DigestView:
+    title: str
+    total: StatsLine
+    agents: tuple[StatsLine, ...]
+    skipped: tuple[tuple[str, str], ...]
+    """Why messages were left alone, and how many."""
+    failed: tuple[TraceLine, ...]
+    quiet: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HealthView:
     facts: tuple[tuple[str, str], ...]
     health: Health
@@ -111,7 +122,7 @@ class MessageView:
     found: bool = False
 
 
-View = TraceListView | TraceView | StatsView | HealthView | HelpView | MessageView
+View = TraceListView | TraceView | StatsView | DigestView | HealthView | HelpView | MessageView
 
 
 def trace_list(
@@ -290,6 +301,28 @@ def _stats_line(key: str, group: Group) -> StatsLine:
         p99=wording.duration(group.p99_ns),
         tokens=_tokens(group.input_tokens, group.output_tokens) if spent else "",
         cost=wording.cost(group.cost),
+    )
+
+
+ANSWERED = frozenset(("mentioned", "direct_message", "active_speaker"))
+
+
+def digest(
+    *,
+    title: str,
+    agents: Statistics,
+    decisions: Statistics,
+    failed: Sequence[TraceSummary],
+    now: int,
+) -> DigestView:
+    skipped = [group for group in decisions.groups if group.key not in ANSWERED]
+    return DigestView(
+        title=title,
+        total=_stats_line("all", agents.total),
+        agents=tuple(_stats_line(group.key, group) for group in agents.groups),
+        skipped=tuple((wording.reason(group.key), f"{group.traces:,}") for group in skipped),
+        failed=tuple(_line(trace, now=now) for trace in failed),
+        quiet=not agents.total.traces,
     )
 
 

@@ -17,9 +17,10 @@ class Subscription:
     local_time: str
     time_zone: str
     created_by: str
+    created_at: int = 0
 
 
-def subscribe(database: Database, subscription: Subscription, *, now: int) -> None:
+def subscribe(database: Database, subscription: Subscription) -> None:
     """Add a channel's subscription, in place of the one it had."""
     row = {
         "team": subscription.team,
@@ -27,11 +28,12 @@ def subscribe(database: Database, subscription: Subscription, *, now: int) -> No
         "local_time": subscription.local_time,
         "time_zone": subscription.time_zone,
         "created_by": subscription.created_by,
+        "created_at": subscription.created_at,
     }
     with transaction(database):
-        SubscriptionRow.insert(**row, created_at=now).on_conflict(
+        SubscriptionRow.insert(**row).on_conflict(
             conflict_target=[SubscriptionRow.team, SubscriptionRow.channel],
-            update={**row, "created_at": now},
+            update=row,
         ).execute(database)
 
 
@@ -51,5 +53,6 @@ def subscriptions(database: Database) -> tuple[Subscription, ...]:
         SubscriptionRow.local_time,
         SubscriptionRow.time_zone,
         SubscriptionRow.created_by,
+        SubscriptionRow.created_at,
     ).order_by(SubscriptionRow.team, SubscriptionRow.channel)
     return tuple(Subscription(*row) for row in query.tuples().execute(database))

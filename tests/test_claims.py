@@ -39,9 +39,9 @@ def test_a_released_claim_is_free_at_once(database: Database) -> None:
 
 
 def test_a_channel_has_one_subscription_the_latest(database: Database) -> None:
-    subscribe(database, Subscription("T1", "C1", "09:00", "UTC", "U1"), now=1)
-    subscribe(database, Subscription("T1", "C1", "08:30", "Europe/Berlin", "U2"), now=2)
-    assert subscriptions(database) == (Subscription("T1", "C1", "08:30", "Europe/Berlin", "U2"),)
+    subscribe(database, Subscription("T1", "C1", "09:00", "UTC", "U1", 1))
+    subscribe(database, Subscription("T1", "C1", "08:30", "Europe/Berlin", "U2", 2))
+    assert subscriptions(database) == (Subscription("T1", "C1", "08:30", "Europe/Berlin", "U2", 2),)
     assert unsubscribe(database, team="T1", channel="C1")
     assert not unsubscribe(database, team="T1", channel="C1")
     assert subscriptions(database) == ()

@@ -1,6 +1,7 @@
 """Turns, seen from Slack and from the database: the real app, over the sandbox's sockets."""
 
 import sys
+import time
 from collections.abc import Callable
 
 import pytest
@@ -29,16 +30,25 @@ command = ["{PYTHON}", "-c", "import sys, time; q = sys.stdin.read(); time.sleep
 """
 
 
+def eventually(holds: Callable[[], bool]) -> None:
+    """Wait for what happens after the last thing that Slack is told."""
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.01)
+
+
 def finished(
     observability: Observability, channel: Channel, thread_ts: str, *, count: int = 1
 ) -> tuple[TraceSummary, ...]:
     """The traces of a thread once `count` of them have ended."""
-    for _ in range(100):
+
+    def traces() -> tuple[TraceSummary, ...]:
         observability.flush()
-        found = thread_traces(observability.database, channel=channel.id, thread_ts=thread_ts)
-        if len([trace for trace in found if trace.status != "running"]) >= count:
-            return found
-    raise TimeoutError(f"{count} traces were expected, there are {found}")
+        return thread_traces(observability.database, channel=channel.id, thread_ts=thread_ts)
+
+    eventually(lambda: len([t for t in traces() if t.status != "running"]) >= count)
+    return traces()
 
 
 def spans_of(observability: Observability, trace: TraceSummary) -> dict[str, Span]:
@@ -291,10 +301,10 @@ def test_a_thumb_on_the_answer_is_a_score_that_can_be_taken_back(
         return list(query.execute(observability.database))
 
     sandbox.react(alice, answer, "+1")
-    sandbox.wait_until(lambda: scores() == [(trace.trace_id, 1.0)])
+    eventually(lambda: scores() == [(trace.trace_id, 1.0)])
     assert "reaction added +1" in spans_of(observability, trace)
     sandbox.unreact(alice, answer, "+1")
-    sandbox.wait_until(lambda: scores() == [])
+    eventually(lambda: scores() == [])
 
 
 def test_the_stored_text_of_a_deleted_message_is_erased(
@@ -309,7 +319,7 @@ def test_the_stored_text_of_a_deleted_message_is_erased(
     (trace,) = finished(observability, general, chatter.ts)
     assert trace.text == "I should not have said that"
     sandbox.delete(alice, chatter)
-    sandbox.wait_until(lambda: finished(observability, general, chatter.ts)[0].text is None)
+    eventually(lambda: finished(observability, general, chatter.ts)[0].text is None)
     dump = observability.database.execute_sql("SELECT * FROM spans").fetchall()
     assert "should not have" not in str(dump)
 

@@ -10,7 +10,7 @@ from bot.inbox import Inbox
 Body = dict[str, Any]
 
 
-def register(app: App, inbox: Inbox, changed: Callable[[Body], None]) -> None:
+def register(app: App, inbox: Inbox, changed: Callable[[Body], object]) -> None:
     """`changed` takes the events of messages that were edited or deleted."""
 
     def accept(body: Body) -> None:

@@ -148,6 +148,36 @@ def _cells(line: views.StatsLine) -> tuple[str, ...]:
     )
 
 
+def _digest(view: views.DigestView) -> list[Block]:
+    if view.quiet:
+        return [header(view.title), section("Nothing: nobody asked them anything.")]
+    total = view.total
+    facts = (
+        f"*{total.traces}* turns · *{total.errors}* failed ({total.error_rate}) · "
+        f"half within *{total.p50}*, 95% within *{total.p95}* · cost {total.cost}"
+    )
+    blocks = [header(view.title), section(facts)]
+    if view.agents:
+        blocks += _agents(view.agents)
+    if view.skipped:
+        left = ", ".join(f"{count} because {why}" for why, count in view.skipped)
+        blocks.append(context(escape(f"Left alone: {left}.")))
+    for place, line in enumerate(view.failed):
+        block = section(_line(line))
+        block["accessory"] = button("Show", f"{SHOW}_{place}", line.trace_id)
+        blocks.append(block)
+    return blocks
+
+
+def _agents(lines: tuple[views.StatsLine, ...]) -> list[Block]:
+    said = [
+        f"*{escape(line.key)}*  {line.traces} turns, {line.errors} failed, "
+        f"p50 {line.p50}, p95 {line.p95}, cost {line.cost}"
+        for line in lines[:20]
+    ]
+    return [section("\n".join(said))]
+
+
 def _health(view: views.HealthView) -> list[Block]:
     return [section("\n".join(f"*{name}*  {escape(value)}" for name, value in view.facts))]
 
@@ -165,6 +195,7 @@ RENDERERS: Mapping[type, Callable[[Any], list[Block]]] = {
     views.TraceListView: _list,
     views.TraceView: _tree,
     views.StatsView: _stats,
+    views.DigestView: _digest,
     views.HealthView: _health,
     views.HelpView: _help,
     views.MessageView: _message,

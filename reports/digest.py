@@ -1,0 +1,158 @@
+"""The morning digest: what it says, when it is due, and that it is posted once."""
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from peewee import Database
+
+from reports import views
+from reports.errors import UsageError
+from storage.claims import claim, complete
+from storage.process import this_process
+from storage.queries import Statistics, recent_traces, statistics
+from storage.subscriptions import Subscription, subscriptions
+
+SECOND_NS = 1_000_000_000
+DAY_NS = 24 * 3_600 * SECOND_NS
+LEASE_NS = 600 * SECOND_NS
+"""After this another process may finish what one that died began."""
+
+HOW = "write digest now, digest off, or digest here at 09:00 [Europe/Berlin]"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked: `now`, `off`, or `at` a local time, in a zone where one was named."""
+
+    what: str
+    local_time: str = ""
+    time_zone: str | None = None
+
+
+def parse_order(words: Sequence[str]) -> Order:
+    """The words after `digest`. Raises `UsageError`."""
+    plain = [word for word in words if word.lower() not in ("here", "at")]
+    if len(plain) == 1 and plain[0].lower() in ("now", "off"):
+        return Order(plain[0].lower())
+    if not plain or len(plain) > 2:
+        raise UsageError(f"That is no digest: {HOW}.")
+    match = re.fullmatch(r"(\d{1,2})[:.](\d{2})", plain[0])
+    if match is None or int(match.group(1)) > 23 or int(match.group(2)) > 59:
+        raise UsageError(f"{plain[0]!r} is no time of day: {HOW}.")
+    zone = plain[1] if len(plain) == 2 else None
+    if zone is not None:
+        check_time_zone(zone)
+    return Order("at", f"{int(match.group(1)):02}:{match.group(2)}", zone)
+
+
+def check_time_zone(name: str) -> None:
+    """Raise `UsageError` where `name` is no IANA time zone."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UsageError(
+            f"{name!r} is no time zone: write one such as Europe/Berlin, America/New_York or UTC."
+        ) from None
+
+
+def due(subscription: Subscription, *, now: int) -> date | None:
+    """The local date whose digest is due at `now`, None before its time."""
+    zone = ZoneInfo(subscription.time_zone)
+    today = datetime.fromtimestamp(now / SECOND_NS, zone).date()
+    moment = datetime.combine(today, time.fromisoformat(subscription.local_time), zone)
+    scheduled = int(moment.timestamp()) * SECOND_NS
+    return today if subscription.created_at < scheduled <= now else None
+
+
+def yesterday(today: date, time_zone: str) -> tuple[int, int]:
+    """The local day before, as nanoseconds: 23 or 25 hours long where the clock changes."""
+    zone = ZoneInfo(time_zone)
+    edges = (datetime.combine(day, time(), zone) for day in (today - timedelta(days=1), today))
+    since, until = (int(edge.astimezone(UTC).timestamp()) * SECOND_NS for edge in edges)
+    return since, until
+
+
+def digest(
+    database: Database,
+    *,
+    audiences: Collection[str],
+    since: int,
+    until: int,
+    title: str,
+    now: int,
+) -> views.DigestView:
+    """What happened in a period, as the members of one channel may see it."""
+
+    def by(dimension: str) -> Statistics:
+        return statistics(database, since=since, until=until, by=dimension, audiences=audiences)
+
+    failed = [
+        trace
+        for status in ("error", "timeout", "abandoned")
+        for trace in recent_traces(
+            database, audiences=audiences, status=status, since=since, limit=3
+        ).traces
+        if trace.started_at < until
+    ]
+    return views.digest(
+        title=title, agents=by("agent"), decisions=by("decision"), failed=failed[:3], now=now
+    )
+
+
+class Digests:
+    """Posts what is due. `post` shows a view in a channel, with a key that `posted` finds."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        post: Callable[[str, views.View, str], None],
+        posted: Callable[[str, str], bool],
+        audiences: Callable[[str, str], Collection[str]],
+    ) -> None:
+        self._database = database
+        self._post = post
+        self._posted = posted
+        self._audiences = audiences
+
+    def send_due(self, *, now: int) -> int:
+        """Post each digest that is due and that nobody posted yet; how many."""
+        return sum(
+            self._send(subscription, day, now=now)
+            for subscription in subscriptions(self._database)
+            if (day := due(subscription, now=now)) is not None
+        )
+
+    def _send(self, subscription: Subscription, day: date, *, now: int) -> bool:
+        key = f"digest:{subscription.team}:{subscription.channel}:{day}"
+        if not claim(self._database, key, owner=this_process(), now=now, lease_ns=LEASE_NS):
+            return False
+        # Whoever held the claim before may have died between posting and saying so.
+        fresh = not self._posted(subscription.channel, key)
+        if fresh:
+            since, until = yesterday(day, subscription.time_zone)
+            view = digest(
+                self._database,
+                audiences=self._audiences(subscription.team, subscription.channel),
+                since=since,
+                until=until,
+                title=f"What the agents did on {day - timedelta(days=1):%A, %d %B}",
+                now=now,
+            )
+            self._post(subscription.channel, view, key)
+        complete(self._database, key, now=now)
+        return fresh
+
+    def now(self, team: str, channel: str, *, now: int) -> views.DigestView:
+        """The last 24 hours, for whoever asks in `channel`."""
+        return digest(
+            self._database,
+            audiences=self._audiences(team, channel),
+            since=now - DAY_NS,
+            until=now,
+            title="What the agents did in the last 24 hours",
+            now=now,
+        )

@@ -1,0 +1,84 @@
+"""What happens by itself: a tick a minute, and the database says what is due."""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from peewee import Database, PeeweeException
+
+from reports.digest import Digests
+from storage.claims import claim
+from storage.process import this_process
+from storage.upkeep import CheckpointMode, apply_retention, checkpoint
+
+DAY_NS = 24 * 3_600 * 1_000_000_000
+
+logger = logging.getLogger("tracebot.schedule")
+
+
+class Schedule:
+    """Ticks in the background. Any number of processes may tick on one database."""
+
+    def __init__(self, database: Database, *, digests: Digests, retention_ns: int) -> None:
+        self._database = database
+        self._digests = digests
+        self._retention_ns = retention_ns
+        self._scheduler = BackgroundScheduler(timezone=UTC)
+
+    def start(self) -> None:
+        self._scheduler.add_job(
+            self._tick_now,
+            "interval",
+            minutes=1,
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=None,
+        )
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)
+
+    def tick(self, *, now: int) -> None:
+        """Do what is due. One thing that fails keeps nothing else from being done."""
+        self._attempt("The digest", lambda: self._digests.send_due(now=now))
+        self._attempt("The checkpoint", lambda: self._checkpoint("passive"))
+        today = datetime.fromtimestamp(now / 1_000_000_000, UTC).date()
+        self._attempt("Retention", lambda: self._daily(f"retention:{today}", self._retain, now))
+        self._attempt(
+            "The daily checkpoint", lambda: self._daily(f"truncate:{today}", self._truncate, now)
+        )
+
+    def _tick_now(self) -> None:
+        self.tick(now=time.time_ns())
+        if not self._database.is_closed():
+            # APScheduler's threads come and go; a connection left open would be a reader.
+            self._database.close()
+
+    def _attempt(self, what: str, do: Callable[[], object]) -> None:
+        try:
+            do()
+        except PeeweeException as error:
+            logger.warning("%s has to wait, the database does not answer: %s", what, error)
+        except Exception:
+            logger.exception("%s failed", what)
+
+    def _daily(self, key: str, do: Callable[[int], None], now: int) -> None:
+        if claim(self._database, key, owner=this_process(), now=now, lease_ns=DAY_NS):
+            do(now)
+
+    def _retain(self, now: int) -> None:
+        removed = apply_retention(self._database, older_than_ns=self._retention_ns, now=now)
+        if removed:
+            logger.info("Retention removed %d traces.", removed)
+
+    def _truncate(self, now: int) -> None:
+        self._checkpoint("truncate")
+
+    def _checkpoint(self, mode: CheckpointMode) -> None:
+        result = checkpoint(self._database, mode)
+        if not result.complete:
+            logger.warning("A %s checkpoint is not complete: %s.", mode, result.reason)
