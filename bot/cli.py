@@ -99,9 +99,9 @@ def _open(words: Namespace, environ: Mapping[str, str] = os.environ) -> "Databas
     from storage.database import open_database
 
     settings = load_settings()
-    return open_database(
-        words.database or settings.database_url, busy_timeout_ms=settings.busy_timeout_ms
-    )
+    url: str = words.database or settings.database_url
+    database: Database = open_database(url, busy_timeout_ms=settings.busy_timeout_ms)
+    return database
 
 
 def _read(words: Namespace) -> int:

@@ -1,0 +1,49 @@
+"""Slack blocks as lines of text, for a terminal that shows what Slack would."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+EMOJI = {
+    ":white_check_mark:": "✅",
+    ":x:": "❌",
+    ":zzz:": "💤",
+    ":hourglass_flowing_sand:": "⏳",
+    ":alarm_clock:": "⏰",
+    ":ghost:": "👻",
+    ":no_entry_sign:": "🚫",
+}
+MARKS = re.compile(r"(?<!\w)[*_`](\S(?:[^\n]*?\S)?)[*_`](?!\w)")
+
+
+def block_text(blocks: Sequence[dict[str, Any]]) -> str:
+    """One line or more a block; buttons in brackets."""
+    return "\n".join(filter(None, (_block(block) for block in blocks)))
+
+
+def _block(block: dict[str, Any]) -> str:
+    if block["type"] == "actions":
+        return "  ".join(_button(element) for element in block["elements"])
+    if block["type"] == "context":
+        return " ".join(_mrkdwn(element.get("text", "")) for element in block["elements"])
+    text = block.get("text", "")
+    said = _mrkdwn(text if isinstance(text, str) else text["text"])
+    if block["type"] == "header":
+        return f"{said}\n{'─' * len(said)}"
+    accessory = block.get("accessory")
+    first, newline, rest = said.partition("\n")
+    return f"{first}  {_button(accessory)}{newline}{rest}" if accessory else said
+
+
+def _button(element: dict[str, Any]) -> str:
+    return f"[{element['text']['text']}]"
+
+
+def _mrkdwn(text: str) -> str:
+    for name, sign in EMOJI.items():
+        text = text.replace(name, sign)
+    if "```" not in text:
+        text = MARKS.sub(r"\1", text)
+    plain = re.sub(r"<#(\w+)(?:\|([^>]*))?>", lambda m: f"#{m.group(2) or m.group(1)}", text)
+    plain = plain.replace("```", "")
+    return plain.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&").rstrip()
