@@ -106,6 +106,7 @@ def build_bot(settings: Settings, *, roster: Roster, observability: Observabilit
         once=Once(observability.database),
         observability=observability,
         workers=settings.workers,
+        captured=lambda message: settings.captured(message.without_mention(me.user)),
     )
     feedback = Feedback(
         client=client,

@@ -1,7 +1,6 @@
 """One message's turn: decide, history, files, agent, reply, reaction. Each step is a span."""
 
 import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -80,7 +79,6 @@ class Conversation:
                     kind=message.channel_type or "group",
                     user=message.user,
                 ),
-                text=self._settings.captured(message.text),
             )
             read = self._read_where_needed(message) if claimed else None
             decision = self._decide(message, read, claimed=claimed)
@@ -168,7 +166,7 @@ class Conversation:
     # Answering.
 
     def _answer(self, message: IncomingMessage, read: ThreadRead | None, root: ActiveSpan) -> None:
-        prompt = self._prompt(message)
+        prompt = message.without_mention(self._me.user)
         if not prompt and not message.files:
             self._post(message, _usage(self._me))
             return
@@ -182,11 +180,6 @@ class Conversation:
         finally:
             self._unreact(message, EYES)
         self._react(message, DONE if answered else FAILED)
-
-    def _prompt(self, message: IncomingMessage) -> str:
-        """What is asked: the text without the mention of us."""
-        own = re.compile(rf"<@{re.escape(self._me.user)}(?:\|[^>]*)?>")
-        return own.sub("", message.text).strip()
 
     def _choose_agent(self, message: IncomingMessage, read: ThreadRead | None) -> Agent:
         """The one whose thread it is, else the channel's."""
@@ -269,7 +262,7 @@ class Conversation:
 
     @contextmanager
     def _reaction(self, what: str, name: str) -> Iterator[None]:
-        with self._observability.span(f"{what} {name}", kind="client") as span:
+        with self._observability.span(what, kind="client", emoji=name) as span:
             try:
                 yield
             except SlackApiError as error:

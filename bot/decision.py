@@ -63,6 +63,10 @@ class IncomingMessage:
     def is_direct(self) -> bool:
         return self.channel_type == "im"
 
+    def without_mention(self, user: str) -> str:
+        """What is asked: the text without the mention of `user`."""
+        return re.sub(rf"<@{re.escape(user)}(?:\|[^>]*)?>", "", self.text).strip()
+
     @property
     def mentions(self) -> frozenset[str]:
         return frozenset(MENTION.findall(self.text))

@@ -55,6 +55,11 @@ class Stage:
         self.names[user.id] = name
         return user
 
+    def channel(self, name: str, *members: User) -> Channel:
+        channel = self.sandbox.add_channel(name, members)
+        self.names[channel.id] = name
+        return channel
+
     def say(
         self,
         user: User,
@@ -109,8 +114,8 @@ def demo(*, keep: bool) -> int:
         sandbox = stack.enter_context(Sandbox.start(_manifest()))
         stage = Stage(sandbox, console)
         alice, bob = stage.person("alice"), stage.person("bob")
-        general = sandbox.add_channel("general", [alice, bob])
-        incidents = sandbox.add_channel("incidents", [alice, bob])
+        general = stage.channel("general", alice, bob)
+        incidents = stage.channel("incidents", alice, bob)
         observability = stack.enter_context(
             Observability.open(folder / "tracebot.db", platform="slack")
         )
@@ -173,7 +178,7 @@ def _ask(stage: Stage, alice: User, general: Channel, question: Message) -> None
     for words in ("ls", f"thread {link}", "stats --by agent", f"show {link}"):
         stage.console.print(f"[bold]/trace {words}[/]  [dim](typed by alice; only she sees it)[/]")
         for message in stage.sandbox.command(alice, general, "/trace", words):
-            for line in block_text(message.blocks).splitlines():
+            for line in block_text(message.blocks, names=stage.names).splitlines():
                 stage.console.print(f"  {_plain(line)}")
         stage.console.print()
 

@@ -90,7 +90,7 @@ class Feedback:
         name = str(event["reaction"])
         root = trace_spans(self._observability.database, trace.trace_id)[0]
         span = self._observability.start_span(
-            f"reaction {'added' if added else 'removed'} {name.partition('::')[0]}",
+            "reaction added" if added else "reaction removed",
             {
                 "team": trace.team,
                 "channel": trace.channel,
@@ -98,7 +98,7 @@ class Feedback:
                 "thread_ts": trace.thread_ts,
                 "message_ts": trace.message_ts,
                 "user": event["user"],
-                "slack.reaction": name,
+                "emoji": name,
             },
             kind="consumer",
             parent=(root.trace_id, root.span_id),

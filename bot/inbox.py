@@ -1,7 +1,7 @@
 """Messages as they arrive: once each, one turn at a time in a thread, the others beside it."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -24,10 +24,12 @@ class Inbox:
         once: Once,
         observability: Observability,
         workers: int,
+        captured: Callable[[IncomingMessage], str | None],
     ) -> None:
         self._conversation = conversation
         self._once = once
         self._observability = observability
+        self._captured = captured
         self._turns = ThreadPoolExecutor(workers, thread_name_prefix="tracebot-turn")
         self._notices = ThreadPoolExecutor(2, thread_name_prefix="tracebot-notice")
         self._lanes = Lanes(self._turns)
@@ -65,6 +67,7 @@ class Inbox:
             "thread_ts": message.root_ts,
             "message_ts": message.ts,
             "user": message.user,
+            "text": self._captured(message),
             "messaging.system": "slack",
             "messaging.operation.type": "process",
             "slack.event_id": body.get("event_id"),

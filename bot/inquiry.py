@@ -173,6 +173,7 @@ class Inquiry:
             user=place.user,
             channel=place.channel,
             audience=place.user,
+            decision="skip",  # No agent is asked: lists and statistics leave it out.
         ) as span:
             shown = self._view(view, span)
             respond(

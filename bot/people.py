@@ -41,9 +41,7 @@ class Directory:
         members: list[str] = []
         cursor: str | None = None
         while True:
-            page = self._client.conversations_members(
-                channel=channel, limit=1_000, cursor=cursor
-            )
+            page = self._client.conversations_members(channel=channel, limit=1_000, cursor=cursor)
             members += page["members"]
             cursor = (page.get("response_metadata") or {}).get("next_cursor")
             if not cursor:

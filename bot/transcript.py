@@ -1,7 +1,7 @@
 """Slack blocks as lines of text, for a terminal that shows what Slack would."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 EMOJI = {
@@ -16,9 +16,12 @@ EMOJI = {
 MARKS = re.compile(r"(?<!\w)[*_`](\S(?:[^\n]*?\S)?)[*_`](?!\w)")
 
 
-def block_text(blocks: Sequence[dict[str, Any]]) -> str:
-    """One line or more a block; buttons in brackets."""
-    return "\n".join(filter(None, (_block(block) for block in blocks)))
+def block_text(blocks: Sequence[dict[str, Any]], *, names: Mapping[str, str]) -> str:
+    """One line or more a block; buttons in brackets. `names` are those of users and channels."""
+    text = "\n".join(filter(None, (_block(block) for block in blocks)))
+    for id_, name in names.items():
+        text = text.replace(id_, name)
+    return text
 
 
 def _block(block: dict[str, Any]) -> str:

@@ -158,7 +158,7 @@ def running(traces: Sequence[TraceSummary], *, now: int) -> TraceListView:
 
 
 def _line(trace: TraceSummary, *, now: int) -> TraceLine:
-    status = "skipped" if trace.decision == "skip" else trace.status
+    status = "skipped" if trace.decision == "skip" and trace.reason else trace.status
     length = trace.duration_ns
     if length is None and trace.status == "running":
         length = now - trace.started_at
@@ -181,7 +181,7 @@ def _line(trace: TraceSummary, *, now: int) -> TraceLine:
 
 
 def _note(trace: TraceSummary) -> str:
-    if trace.decision == "skip":
+    if trace.decision == "skip" and trace.reason:
         return f"skipped: {wording.reason(trace.reason)}"
     return wording.shortened(trace.error_message or "", 120) if trace.error_count else ""
 
@@ -249,7 +249,17 @@ def _span_line(span: Span, depth: int, *, begins: int, length: int, now: int) ->
     )
 
 
-FACTS = ("messages", "characters", "cache", "bytes", "mime_type", "mode", "attempts", "exit_code")
+FACTS = (
+    "emoji",
+    "messages",
+    "characters",
+    "cache",
+    "bytes",
+    "mime_type",
+    "mode",
+    "attempts",
+    "exit_code",
+)
 """Attributes worth a place beside a span's name."""
 
 

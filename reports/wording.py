@@ -37,9 +37,11 @@ UNKNOWN = "–"
 
 
 def duration(ns: float | None) -> str:
-    """`412 ms`, `3.2 s`, `4 min 05 s`, `2 h 10 min`."""
+    """`40 µs`, `412 ms`, `3.2 s`, `4 min 05 s`, `2 h 10 min`."""
     if ns is None:
         return UNKNOWN
+    if ns < 950_000:
+        return f"{ns / 1_000:.0f} µs"
     if ns < 9_950_000:
         return f"{ns / 1_000_000:.1f} ms"
     if ns < 999_500_000:

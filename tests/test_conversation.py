@@ -77,7 +77,7 @@ def test_a_mention_is_answered_in_its_thread_and_every_step_is_a_span(
     assert (spans["decide"].decision, spans["decide"].reason) == ("answer", "mentioned")
     assert spans["invoke_agent echo"].parent_id == root.span_id
     assert spans["reply"].attributes["slack.reply_ts"] == [answer.ts]
-    assert {"add reaction eyes", "remove reaction eyes"} <= spans.keys()
+    assert {"add reaction", "remove reaction"} <= spans.keys()
     assert answer.metadata is not None
     assert answer.metadata["event_payload"]["trace_id"] == trace.trace_id
 
@@ -302,7 +302,7 @@ def test_a_thumb_on_the_answer_is_a_score_that_can_be_taken_back(
 
     sandbox.react(alice, answer, "+1")
     eventually(lambda: scores() == [(trace.trace_id, 1.0)])
-    assert "reaction added +1" in spans_of(observability, trace)
+    assert "reaction added" in spans_of(observability, trace)
     sandbox.unreact(alice, answer, "+1")
     eventually(lambda: scores() == [])
 
