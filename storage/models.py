@@ -195,10 +195,10 @@ class SubscriptionRow(Model):
 
 
 class ProcessRow(Model):
-    """A process that records. Its last batch number makes the replay of a batch harmless."""
+    """A writer of some process. Its last batch number makes the replay of a batch harmless."""
 
     process = TextField(primary_key=True)
-    """`host:pid:start time`, which no later process of the host repeats."""
+    """`storage.process.new_writer`'s name, which no later one repeats."""
     started_at = BigIntegerField()
     last_batch = BigIntegerField()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from opentelemetry import trace
 
 from storage.ids import Ids, parse_traceparent
-from storage.process import this_process
+from storage.process import new_writer
 from storage.signals import Log, Metric, Score
 from storage.span import Kind, Status
 from storage.tracing import PROVIDER, ActiveSpan, CurrentSpan, Tracer
@@ -39,7 +39,7 @@ class Observability:
         from storage.writer import Writer
 
         self._open_database = open_database
-        self._writer = Writer(open_database, process=this_process())
+        self._writer = Writer(open_database, process=new_writer())
         self._tracer = Tracer(
             self._writer.put,
             context={"platform": platform},

@@ -1,8 +1,11 @@
 """Which process this is, in words that no later one repeats, and whether another still runs."""
 
+import itertools
 import os
 import socket
 from pathlib import Path
+
+_serial = itertools.count(1)
 
 
 def this_process() -> str:
@@ -11,9 +14,14 @@ def this_process() -> str:
     return f"{socket.gethostname()}:{pid}:{_started(pid) or 0}"
 
 
+def new_writer() -> str:
+    """A name for one more writer of this process: each counts its batches from 1."""
+    return f"{this_process()}:{next(_serial)}"
+
+
 def is_alive(process: str) -> bool:
     """Whether it runs; one of another host, which cannot be asked, is taken to."""
-    host, pid, started = process.rsplit(":", 2)
+    host, pid, started = process.split(":")[:3]
     if host != socket.gethostname():
         return True
     try:

@@ -226,6 +226,17 @@ def test_spans_of_a_living_process_are_left_running(db_path: Path) -> None:
         observability.end_span(span)
 
 
+def test_one_process_may_record_twice_into_a_database(db_path: Path) -> None:
+    for name in ("first", "second"):
+        with Observability.open(db_path, platform="cli") as observability:
+            with observability.span(name):
+                pass
+            assert observability.flush()
+    with Observability.open(db_path, platform="cli") as observability:
+        names = {trace.name for trace in recent_traces(observability.database).traces}
+    assert names == {"first", "second"}
+
+
 def test_recording_into_a_database_that_went_away_raises_nothing(tmp_path: Path) -> None:
     path = tmp_path / "gone" / "t.db"
     with Observability.open(path, platform="slack") as observability:
