@@ -126,7 +126,7 @@ def test_ls_filters(recorded: Path, words: list[str], count: int) -> None:
 
 def test_show_as_json_keeps_its_contract(recorded: Path) -> None:
     trace_id = as_json(recorded, "ls", "--agent", "claude")["traces"][0]["trace_id"]
-    answer = as_json(recorded, "show", trace_id[:12])
+    answer = as_json(recorded, "show", trace_id[:24])
     assert answer.keys() == {"trace", "spans"}
     assert answer["trace"]["trace_id"] == trace_id
     root, _, attempt = answer["spans"]
