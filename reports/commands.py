@@ -24,6 +24,11 @@ PLATFORMS = ("slack", "cli", "mcp", "otlp")
 PERMALINK = re.compile(r"/archives/([A-Z0-9]+)/p(\d{10})(\d{6})(?:\?.*?thread_ts=([\d.]+))?")
 ESCAPED = re.compile(r"<[#@]([A-Z0-9]+)(?:\|[^>]*)?>|<(https?://[^|>]+)(?:\|[^>]*)?>")
 TYPED = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'"})
+DASH = re.compile(r"(?<!\S)[—–](?=\w)")
+APOSTROPHE, KEPT = re.compile(r"(?<=\w)'(?=\w)"), "\ue000"
+
+SLACK_PAGE = 10
+"""Traces in a message: more would not fit into it, and its button goes on from there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +103,10 @@ def build_parser(*, prog: str, shell: bool) -> tuple[Parser, Any]:
     ls.add_argument("--user", metavar="ID")
     ls.add_argument("--platform", choices=PLATFORMS)
     ls.add_argument("--since", type=_period, metavar="PERIOD", help="such as 24h or 7d")
-    ls.add_argument("--limit", type=_limit, default=10, metavar="N", help="at most 100")
+    most = 100 if shell else SLACK_PAGE
+    ls.add_argument(
+        "--limit", type=_limit_to(most), default=10, metavar="N", help=f"at most {most}"
+    )
     ls.add_argument("--all", action="store_true", help="also messages that were only skipped")
     ls.add_argument("--cursor", metavar="CURSOR", help="go on where a list ended")
     show = command("show", "Show one trace: each step, how long it took, how it ended.")
@@ -124,32 +132,52 @@ def _period(words: str) -> int:
         raise UsageError(f"{error}.") from None
 
 
-def _limit(words: str) -> int:
-    if not words.isdecimal() or not 1 <= int(words) <= 100:
-        raise UsageError(f"{words!r} is no limit: write a number from 1 to 100.")
-    return int(words)
+def _limit_to(most: int) -> Callable[[str], int]:
+    def limit(words: str) -> int:
+        if not words.isdecimal() or not 1 <= int(words) <= most:
+            raise UsageError(f"{words!r} is no limit: write a number from 1 to {most}.")
+        return int(words)
+
+    return limit
 
 
 def parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
     """The words as a namespace with a `command`. Raises `UsageError`."""
     try:
-        words = parser.parse_args(list(arguments))
+        words, rest = parser.parse_known_args(list(arguments))
     except argparse.ArgumentError as error:
         raise UsageError(_sentence(str(error), parser.prog)) from None
     words.command = words.command or "help"
+    _take(rest, words, parser.prog)
     return words
+
+
+def _take(rest: Sequence[str], words: argparse.Namespace, prog: str) -> None:
+    """What argparse leaves over: words that follow an option, or what makes no sense."""
+    for word in rest:
+        if word.startswith("-") or not hasattr(words, "words"):
+            options = [f"--{name.replace('_', '-')}" for name in vars(words) if name != "command"]
+            close = difflib.get_close_matches(word.partition("=")[0], options, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"see {prog} help."
+            raise UsageError(f"{words.command} does not take {word}: {hint}")
+    if rest:
+        words.words = [*words.words, *rest]
 
 
 def split_slack(text: str) -> list[str]:
     """The words of a slash command as it was typed: quotes and dashes as Slack bends them."""
-    plain = text.translate(TYPED).replace("—", "--").replace("–", "--")
+    plain = DASH.sub("--", text.translate(TYPED))
     plain = ESCAPED.sub(lambda match: match.group(1) or match.group(2), plain)
     try:
-        return shlex.split(plain)
+        words = shlex.split(APOSTROPHE.sub(KEPT, plain))
     except ValueError:
         raise UsageError(
             'A quote is not closed: write "two words" with a quote at both ends.'
         ) from None
+    words = [word.replace(KEPT, "'") for word in words]
+    if not words or {"-h", "--help"} & set(words):
+        return ["help"]
+    return [words[0].lower(), *words[1:]]  # A telephone begins with a capital.
 
 
 def answer(
