@@ -1,5 +1,6 @@
 """The sandbox's Web API, asked by the real client."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.sandbox import Channel, Manifest, Sandbox, User
+from bot.sandbox.methods import METHODS
 
 MANIFEST = Path(__file__).parent.parent / "manifest.yml"
 
@@ -261,6 +263,35 @@ def test_a_stopped_stream_is_a_message(sandbox: Sandbox, web: WebClient, alice: 
     stream = web.chat_startStream(channel=dm.id, thread_ts=root.ts, markdown_text="all")["ts"]
     web.chat_stopStream(channel=dm.id, ts=stream, markdown_text=" done")
     assert sandbox.thread(dm, root.ts)[1].blocks[0]["text"] == "all done"
+
+
+NONSENSE: list[dict[str, Any]] = [
+    {},
+    {"channel": [1]},
+    {"channel": "{general}", "text": "x", "blocks": [1]},
+    {"channel": "{general}", "text": "x", "blocks": "{"},
+    {"channel": "{general}", "text": "x", "metadata": "x"},
+    {"channel": "{general}", "ts": "x", "timestamp": "x", "oldest": "x", "limit": "-1"},
+    {"channel_id": "{general}", "thread_ts": "x", "loading_messages": 5, "prompts": [1]},
+    {"channel": "{general}", "thread_ts": "x", "chunks": [{"type": "markdown_text", "text": 5}]},
+    {"view": [], "user_id": "{alice}"},
+    {"view": {"type": "home", "blocks": 1}, "user_id": "{alice}"},
+    {"view": {"type": "modal", "title": "x", "blocks": []}, "trigger_id": "x"},
+    {"message": 1},
+    {"files": [{}], "filename": "x", "length": "-1"},
+]
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "api.test"])
+def test_nonsense_is_answered_in_slack_s_words(
+    web: WebClient, alice: User, general: Channel, method: str
+) -> None:
+    for arguments in NONSENSE:
+        text = json.dumps(arguments).replace("{general}", general.id).replace("{alice}", alice.id)
+        try:
+            web.api_call(method, json=json.loads(text))
+        except SlackApiError as refusal:
+            assert "non-JSON" not in refusal.response["error"], text
 
 
 def test_only_this_machine_under_its_own_name_is_let_in(sandbox: Sandbox) -> None:

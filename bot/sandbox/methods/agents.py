@@ -1,13 +1,14 @@
 """assistant.threads.* and agents.sessions.*: what a person sees while an agent works."""
 
 from bot.sandbox.arguments import Arguments
+from bot.sandbox.checks import array, string
 from bot.sandbox.methods.method import Method
 from bot.sandbox.refusal import Refusal
 from bot.sandbox.slack import Slack, Thread
 from bot.sandbox.values import Json
 
 SESSION_STATUSES = frozenset({"active", "processing", "suspended", "closed"})
-MOST_LOADING_MESSAGES = 10
+LOADING_MESSAGES = array(string(1000), 10, least=0)
 MOST_PROMPTS = 4
 
 
@@ -21,11 +22,10 @@ def _thread(slack: Slack, arguments: Arguments) -> Thread:
 
 def set_status(slack: Slack, arguments: Arguments) -> Json:
     thread = _thread(slack, arguments)
-    messages = arguments.json("loading_messages") or []
-    if len(messages) > MOST_LOADING_MESSAGES:
-        raise Refusal("invalid_arguments", "no more than 10 loading_messages")
-    with slack.workspace.changing():
-        slack.statuses[thread] = arguments.text("status") or ""
+    found = list(LOADING_MESSAGES(arguments.json("loading_messages") or [], "/loading_messages"))
+    if found:
+        raise Refusal("invalid_arguments", *(each.message for each in found))
+    slack.statuses[thread] = arguments.text("status") or ""
     return {}
 
 
@@ -34,8 +34,7 @@ def set_prompts(slack: Slack, arguments: Arguments) -> Json:
     prompts = arguments.objects("prompts", error="invalid_arguments") or []
     if not 0 < len(prompts) <= MOST_PROMPTS:
         raise Refusal("invalid_arguments", "between 1 and 4 prompts")
-    with slack.workspace.changing():
-        slack.prompts[channel.id, arguments.text("thread_ts") or ""] = prompts
+    slack.prompts[channel.id, arguments.text("thread_ts") or ""] = prompts
     return {}
 
 
@@ -44,8 +43,7 @@ def set_session(slack: Slack, arguments: Arguments) -> Json:
     if status not in SESSION_STATUSES:
         raise Refusal("invalid_arguments", "status must be active, processing, suspended, closed")
     thread = _thread(slack, arguments)
-    with slack.workspace.changing():
-        slack.sessions[thread] = status
+    slack.sessions[thread] = status
     answer: Json = {"status": status, "agent_status": status}
     if "agent_session_stopped" not in slack.manifest.bot_events:
         answer["warning"] = "missing_agent_session_stopped_event_subscription"

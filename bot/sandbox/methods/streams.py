@@ -16,7 +16,7 @@ STREAM_SECONDS = 5 * 60.0
 def _piece(arguments: Arguments) -> str:
     """The text in `markdown_text` and in the text chunks; other chunks have none."""
     chunks = arguments.objects("chunks", error="invalid_chunks") or []
-    texts = [each.get("text", "") for each in chunks if each.get("type") == "markdown_text"]
+    texts = [str(each.get("text", "")) for each in chunks if each.get("type") == "markdown_text"]
     text = (arguments.text("markdown_text") or "") + "".join(texts)
     if len(text) > MARKDOWN_LIMIT:
         raise Refusal("msg_too_long")
@@ -61,8 +61,7 @@ def append(slack: Slack, arguments: Arguments) -> Json:
     piece = _piece(arguments)
     if not piece and not arguments.text("chunks"):
         raise Refusal("no_text")
-    with slack.workspace.changing():
-        message.text += piece
+    message.text += piece
     return {"channel": message.channel, "ts": message.ts}
 
 

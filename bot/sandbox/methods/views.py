@@ -1,9 +1,11 @@
 """views.* and blocks.validate."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from bot.sandbox.arguments import Arguments
+from bot.sandbox.block_elements import plain
 from bot.sandbox.blocks import problems
+from bot.sandbox.checks import Check, Problem, Shape, anything, array, choice, flag, string
 from bot.sandbox.contents import checked_blocks
 from bot.sandbox.methods.method import Method
 from bot.sandbox.refusal import Refusal
@@ -11,20 +13,37 @@ from bot.sandbox.slack import Slack
 from bot.sandbox.values import Json
 from bot.sandbox.workspace import APP, TEAM
 
-TITLE_LIMIT = 24
-METADATA_LIMIT = 3000
+# The blocks themselves have a check of their own, which says where each fault is.
+BLOCKS = array(anything, 1000, least=0)
+COMMON: dict[str, Check] = {
+    "private_metadata": string(3000, least=0),
+    "callback_id": string(255),
+    "external_id": string(255),
+}
+VIEWS = {
+    "home": Shape({"type": choice("home"), "blocks": BLOCKS}, COMMON),
+    "modal": Shape(
+        {"type": choice("modal"), "blocks": BLOCKS, "title": plain(24)},
+        {
+            **COMMON,
+            "submit": plain(24),
+            "close": plain(24),
+            "clear_on_close": flag,
+            "notify_on_close": flag,
+        },
+    ),
+}
 
 
 def _view(slack: Slack, arguments: Arguments, kind: Literal["modal", "home"]) -> Json:
     view = arguments.json("view", error="invalid_view")
-    if not isinstance(view, dict) or view.get("type") != kind:
-        raise Refusal("invalid_view", f"view.type must be {kind}")
-    if len(str(view.get("private_metadata", ""))) > METADATA_LIMIT:
-        raise Refusal("view_too_large", "private_metadata is longer than 3000 characters")
-    for name in ("title", "submit", "close") if kind == "modal" else ():
-        _check_title(name, view.get(name))
-    blocks = checked_blocks(view.get("blocks", []), kind, new_id=slack.workspace.new_id)
-    return view | {
+    wrong = list(VIEWS[kind](view, "/view"))
+    if wrong:
+        texts = [f"{each.message} [json-pointer:{each.pointer}]" for each in wrong]
+        raise Refusal("invalid_arguments", *texts)
+    shape: Json = view
+    blocks = checked_blocks(shape["blocks"], kind, new_id=slack.workspace.new_id)
+    return shape | {
         "id": slack.workspace.new_id("V"),
         "blocks": blocks,
         "hash": slack.clock.timestamp(),
@@ -35,14 +54,6 @@ def _view(slack: Slack, arguments: Arguments, kind: Literal["modal", "home"]) ->
     }
 
 
-def _check_title(name: str, text: Any) -> None:
-    if text is None and name == "title":
-        raise Refusal("invalid_arguments", "missing required field: title [json-pointer:/view]")
-    if text is not None and len(str(text.get("text", ""))) > TITLE_LIMIT:
-        message = f"must be less than 25 characters [json-pointer:/view/{name}/text]"
-        raise Refusal("invalid_arguments", message)
-
-
 def publish(slack: Slack, arguments: Arguments) -> Json:
     if not slack.manifest.home_tab:
         raise Refusal("not_enabled")
@@ -50,16 +61,14 @@ def publish(slack: Slack, arguments: Arguments) -> Json:
     if user not in slack.workspace.users:
         raise Refusal("user_not_found")
     view = _view(slack, arguments, "home")
-    with slack.workspace.changing():
-        slack.views[f"home:{user}"] = view
+    slack.views[f"home:{user}"] = view
     return {"view": view}
 
 
 def open_(slack: Slack, arguments: Arguments) -> Json:
     view = _view(slack, arguments, "modal")
     user = slack.callbacks.exchange(arguments.need("trigger_id"))
-    with slack.workspace.changing():
-        slack.views[f"modal:{user}"] = view
+    slack.views[f"modal:{user}"] = view
     return {"view": view}
 
 
@@ -69,9 +78,7 @@ def validate(slack: Slack, arguments: Arguments) -> Json:
     if len(given) != 1:
         raise Refusal("invalid_arguments", "provide exactly one of blocks, message, view")
     name = given[0]
-    value = arguments.json(name, error=f"invalid_{name}")
-    blocks = value if name == "blocks" else value.get("blocks", [])
-    found = problems(blocks, "modal" if name == "view" else "message")
+    found = _faults(name, arguments)
     if found:
         errors = [
             {"pointer": each.pointer, "code": "failed_constraint", "message": each.message}
@@ -79,6 +86,18 @@ def validate(slack: Slack, arguments: Arguments) -> Json:
         ]
         raise Refusal(f"invalid_{name}", errors=errors)
     return {}
+
+
+def _faults(name: str, arguments: Arguments) -> list[Problem]:
+    value = arguments.json(name, error=f"invalid_{name}")
+    if name == "blocks":
+        return problems(value, "message")
+    if not isinstance(value, dict):
+        return [Problem("", "must be an object")]
+    if name == "message":
+        return problems(value.get("blocks", []), "message")
+    kind: Literal["modal", "home"] = "home" if value.get("type") == "home" else "modal"
+    return list(VIEWS[kind](value, "")) or problems(value["blocks"], kind)
 
 
 METHODS = {
