@@ -8,9 +8,9 @@ Slack cannot be asked, nobody may.
 import logging
 
 from peewee import Database
-from slack_sdk.errors import SlackClientError
 
 from bot.people import Directory, Facts, channel_type
+from bot.slack_errors import SLACK_ERRORS
 from storage.queries import TraceSummary, private_audiences
 
 logger = logging.getLogger("tracebot.access")
@@ -69,20 +69,20 @@ class Access:
     def _is_public(self, channel: str) -> bool:
         try:
             return channel_type(self._directory.channel(channel)) == "channel"
-        except SlackClientError as error:
+        except SLACK_ERRORS as error:
             logger.warning("Slack does not say who may see %s: %s", channel, error)
             return False
 
     def _is_in(self, channel: str, user: str) -> bool:
         try:
             return user in self._directory.members(channel)
-        except SlackClientError as error:
+        except SLACK_ERRORS as error:
             logger.warning("Slack does not say who is in %s: %s", channel, error)
             return False
 
     def _ask_user(self, user: str) -> Facts | None:
         try:
             return self._directory.user(user)
-        except SlackClientError as error:
+        except SLACK_ERRORS as error:
             logger.warning("Slack does not say who %s is: %s", user, error)
             return None

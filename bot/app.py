@@ -13,7 +13,7 @@ import httpx
 from slack_bolt import App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_handlers import (
     ConnectionErrorRetryHandler,
     RateLimitErrorRetryHandler,
@@ -33,6 +33,7 @@ from bot.listeners import messages, reactions, trace
 from bot.once import Once
 from bot.people import Directory
 from bot.settings import Settings, SettingsError
+from bot.slack_errors import SLACK_ERRORS
 from bot.thread import ThreadReader
 from bot.web import WebServer, build_web
 from reports.digest import Digests
@@ -149,14 +150,19 @@ def connect(bot: Bot, settings: Settings) -> None:
     )
     try:
         handler.connect()
-    except SlackClientError as error:
+    except SLACK_ERRORS as error:
         raise SettingsError(_refusal("SLACK_APP_TOKEN", error)) from error
     bot.stopping.insert(0, handler.close)
 
 
 def listen(bot: Bot, settings: Settings) -> WebServer:
     """Listen in HTTP mode, on every interface, for Slack's signed requests."""
-    server = WebServer(build_web(bot.app), host="0.0.0.0", port=settings.port)
+    try:
+        server = WebServer(build_web(bot.app), host="0.0.0.0", port=settings.port)
+    except OSError as error:
+        raise SettingsError(
+            f"Port {settings.port} is not to be had ({error.strerror}): name another with PORT."
+        ) from error
     server.start()
     bot.stopping.insert(0, server.stop)
     return server
@@ -175,7 +181,7 @@ def _client(settings: Settings) -> WebClient:
 def _identify(client: WebClient) -> dict[str, Any]:
     try:
         answer = client.auth_test()
-    except SlackClientError as error:
+    except SLACK_ERRORS as error:
         raise SettingsError(_refusal("SLACK_BOT_TOKEN", error)) from error
     granted = frozenset(answer.headers.get("x-oauth-scopes", "").replace(" ", "").split(","))
     if missing := SCOPES - granted:
@@ -186,7 +192,7 @@ def _identify(client: WebClient) -> dict[str, Any]:
     return dict(answer.data)  # type: ignore[arg-type]
 
 
-def _refusal(variable: str, error: SlackClientError) -> str:
+def _refusal(variable: str, error: Exception) -> str:
     if isinstance(error, SlackApiError):
         reason = error.response.get("error", "unknown_error")
         return (

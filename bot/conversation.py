@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackApiError
 
 from bot.access import audience_of
 from bot.agents.agent import (
@@ -33,6 +33,7 @@ from bot.files import FetchResult, FileDownloads
 from bot.people import Directory, channel_type
 from bot.replies import failure_message, reply_messages
 from bot.settings import Settings
+from bot.slack_errors import SLACK_ERRORS
 from bot.thread import ThreadRead, ThreadReader
 from storage import ActiveSpan, Observability
 from storage.span import Status
@@ -109,7 +110,7 @@ class Conversation:
             return message
         try:
             kind = channel_type(self._directory.channel(message.channel))
-        except SlackClientError as error:
+        except SLACK_ERRORS as error:
             logger.warning("Slack does not say what %s is: %s", message.channel, error)
             return message
         return replace(message, channel_type=kind)
@@ -146,7 +147,7 @@ class Conversation:
     def _is_bot(self, user: str) -> bool:
         try:
             return bool(self._directory.user(user).get("is_bot"))
-        except SlackClientError:
+        except SLACK_ERRORS:
             return False  # Silence is the worse fault of the two.
 
     def _read(self, message: IncomingMessage) -> ThreadRead:
@@ -268,7 +269,7 @@ class Conversation:
             except SlackApiError as error:
                 if error.response.get("error") not in ("already_reacted", "no_reaction"):
                     span.fail("slack_api", str(error.response.get("error")))
-            except SlackClientError as error:
+            except SLACK_ERRORS as error:
                 span.fail(type(error).__name__, str(error))
 
 

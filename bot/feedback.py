@@ -6,9 +6,9 @@ from typing import Any
 
 from peewee import PeeweeException
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackClientError
 
 from bot.settings import Settings
+from bot.slack_errors import SLACK_ERRORS
 from bot.thread import REPLY_EVENT, ThreadReader
 from storage import Observability
 from storage.queries import TraceSummary, message_traces, trace_spans, traces_by_id
@@ -45,7 +45,7 @@ class Feedback:
             return
         try:
             trace = self._trace_of(item["channel"], item["ts"], event)
-        except (SlackClientError, PeeweeException) as error:
+        except (*SLACK_ERRORS, PeeweeException) as error:
             logger.warning("A reaction could not be tied to its trace: %s", error)
             return
         if trace is not None:

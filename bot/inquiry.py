@@ -10,10 +10,10 @@ from typing import Any
 
 from peewee import PeeweeException
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackClientError
 
 from bot.access import Access
 from bot.people import Directory
+from bot.slack_errors import SLACK_ERRORS
 from bot.thread import REPLY_EVENT
 from reports import views
 from reports.commands import Viewer, answer, build_parser, parse, split_slack
@@ -149,7 +149,7 @@ class Inquiry:
     def _time_zone(self, user: str) -> str:
         try:
             return str(self._directory.user(user).get("tz") or "UTC")
-        except SlackClientError:
+        except SLACK_ERRORS:
             return "UTC"
 
     def _post(self, channel: str, blocks: list[dict[str, Any]], *, text: str) -> None:
@@ -189,7 +189,7 @@ class Inquiry:
         except UsageError as error:
             span.fail("usage", str(error))
             return views.MessageView(text=str(error))
-        except SlackClientError as error:
+        except SLACK_ERRORS as error:
             span.fail("slack_api", str(error))
             return views.MessageView(
                 text="Slack does not let me look at this channel: invite me with /invite first."

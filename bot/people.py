@@ -14,7 +14,7 @@ Facts = Mapping[str, Any]
 
 
 class Directory:
-    """Slack's users, conversations and their members. Each may raise `SlackClientError`."""
+    """Slack's users, conversations and their members. Each may raise `SLACK_ERRORS`."""
 
     def __init__(self, client: WebClient, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from reports.durations import parse_duration
@@ -41,6 +41,8 @@ def _period(words: str) -> str:
 
 
 Period = Annotated[str, AfterValidator(_period)]
+NamedFile = Annotated[Path | None, BeforeValidator(lambda words: words or None)]
+"""A path; an empty word in `.env` is none."""
 
 
 class Settings(BaseSettings):
@@ -58,7 +60,7 @@ class Settings(BaseSettings):
 
     database_url: str = ""
     busy_timeout_ms: int = Field(5_000, ge=0, le=600_000)
-    agents: Path | None = None
+    agents: NamedFile = None
     capture: Capture = "preview"
     retention: Period = "90d"
     workers: int = Field(8, ge=1, le=256)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackClientError
 
 from bot.agents.agent import HistoryMessage
 from bot.decision import Speaker, Thread
+from bot.slack_errors import SLACK_ERRORS
 
 PAGE = 200
 MAX_PAGES = 50
@@ -79,7 +79,7 @@ class ThreadReader:
         known = known if fresh else ()
         try:
             newer = self._fetch(channel, thread_ts, after=known[-1]["ts"] if known else None)
-        except SlackClientError as error:
+        except SLACK_ERRORS as error:
             logger.warning("The thread %s in %s cannot be read: %s", thread_ts, channel, error)
             return ThreadRead(None)
         messages = (*known, *newer)

@@ -1,5 +1,6 @@
 """HTTP mode: Slack's events at `/slack/events`, and `/health` for whoever watches the process."""
 
+import socket
 import threading
 
 import uvicorn
@@ -36,9 +37,15 @@ class WebServer:
     """Serves on a thread of its own, so that stopping is the same in both modes."""
 
     def __init__(self, web: Starlette, *, host: str, port: int) -> None:
-        config = uvicorn.Config(web, host=host, port=port, log_level="warning", ws="none")
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, name="tracebot-web", daemon=True)
+        """Raises OSError where the port cannot be had."""
+        self._listener = socket.create_server((host, port))
+        self._server = uvicorn.Server(uvicorn.Config(web, log_level="warning", ws="none"))
+        self._thread = threading.Thread(
+            target=self._server.run,
+            kwargs={"sockets": [self._listener]},
+            name="tracebot-web",
+            daemon=True,
+        )
 
     def start(self) -> None:
         self._thread.start()
@@ -46,7 +53,8 @@ class WebServer:
     def stop(self) -> None:
         self._server.should_exit = True
         self._thread.join(5.0)
+        self._listener.close()
 
     @property
     def port(self) -> int:
-        return int(self._server.servers[0].sockets[0].getsockname()[1])
+        return int(self._listener.getsockname()[1])

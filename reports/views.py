@@ -189,7 +189,7 @@ def _note(trace: TraceSummary) -> str:
 def _tokens(input_tokens: int | None, output_tokens: int | None) -> str:
     if input_tokens is None and output_tokens is None:
         return ""
-    return f"{wording.tokens(input_tokens)} → {wording.tokens(output_tokens)} tokens"
+    return f"{wording.tokens(input_tokens)} → {wording.tokens(output_tokens)}"
 
 
 def trace_tree(trace: TraceSummary, spans: Sequence[Span], *, now: int) -> TraceView:

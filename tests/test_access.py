@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bot.app import Bot
+from bot import people
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.transcript import block_text
 from storage import Observability
@@ -182,11 +183,13 @@ def test_a_channel_that_became_private_hides_what_was_public(
     alice: User,
     bob: User,
     general: Channel,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     leaving = sandbox.add_channel("leaving", [alice])
     trace = asked(sandbox, observability, alice, leaving, SECRET)
     live: Any = sandbox._workspace.channels[leaving.id]
     live.kind = "group"
+    monkeypatch.setattr(people, "REMEMBERED_S", 0.0)  # The minute is over.
     assert SECRET not in ask(sandbox, bob, general, f"show {trace.trace_id}")
     assert SECRET not in ask(sandbox, bob, general, "ls")
 

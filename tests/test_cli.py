@@ -238,7 +238,7 @@ def test_show_draws_a_tree_with_bars(recorded: Path) -> None:
     assert "    attempt claude" not in shown.splitlines()[0]
     assert "█" in shown
     assert "answered: the bot was mentioned" in shown
-    assert "opus, 1.2k → 80 tokens, $0.0123" in shown
+    assert "opus, 1.2k → 80, $0.0123" in shown
 
 
 def test_a_skipped_message_says_why(recorded: Path) -> None:

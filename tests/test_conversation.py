@@ -22,11 +22,14 @@ default = "broken"
 provider = "command"
 command = ["{PYTHON}", "-c", "import sys; sys.stderr.write('secret details'); sys.exit(3)"]
 """
+SLEEPER = (
+    "import sys, time; q = sys.stdin.read(); time.sleep(0.7); print('done:', q.splitlines()[-1])"
+)
 SLOW = f"""
 default = "slow"
 [agents.slow]
 provider = "command"
-command = ["{PYTHON}", "-c", "import sys, time; q = sys.stdin.read(); time.sleep(0.7); print('done:', q.splitlines()[-1])"]
+command = ["{PYTHON}", "-c", "{SLEEPER}"]
 """
 
 

@@ -99,9 +99,7 @@ def test_a_database_of_a_newer_version_is_refused(db_path: Path) -> None:
 
 
 def test_processes_that_migrate_at_once_apply_each_migration_once(db_path: Path) -> None:
-    script = (
-        f"from storage.database import open_database; open_database({str(db_path)!r}).close()"
-    )
+    script = f"from storage.database import open_database; open_database({str(db_path)!r}).close()"
     command = [sys.executable, "-W", "error", "-c", script]
     children = [subprocess.Popen(command) for _ in range(4)]
     assert [child.wait() for child in children] == [0, 0, 0, 0]

@@ -1,7 +1,8 @@
 """A view as Slack blocks, within Slack's limits: https://docs.slack.dev/reference/block-kit."""
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from reports import views
@@ -14,7 +15,13 @@ MAX_SPANS = 40
 SECTION = 2_900
 """Characters; Slack takes 3,000 in a section, and about 13,000 in all of a message's blocks."""
 
-NAME, BAR = 30, 16
+WATERFALL = 8_000
+STATS_ROWS = 30
+PART = 240
+"""Characters of a line's text, and of its note: ten lines fit whatever is in them."""
+
+BUTTON_VALUE = 2_000
+NAME, KEY, BAR = 30, 36, 16
 EMOJI = {
     "ok": ":white_check_mark:",
     "error": ":x:",
@@ -42,12 +49,25 @@ def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def clipped(text: str, length: int = SECTION) -> str:
+    """Escaped text of at most `length` characters, not cut within an `&amp;`."""
+    if len(text) <= length:
+        return text
+    return re.sub(r"&[a-z]{0,4}$", "", text[: length - 1]) + "…"
+
+
 def section(text: str) -> Block:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text[:SECTION]}}
+    return {"type": "section", "text": {"type": "mrkdwn", "text": clipped(text)}}
 
 
 def context(text: str) -> Block:
-    return {"type": "context", "elements": [{"type": "mrkdwn", "text": text[:SECTION]}]}
+    return {"type": "context", "elements": [{"type": "mrkdwn", "text": clipped(text)}]}
+
+
+def code(rows: Iterable[str]) -> Block:
+    """Rows in columns. Only the rows' own back quotes could end the block early."""
+    text = escape("\n".join(rows).replace("```", "'''"))
+    return section(f"```{clipped(text, SECTION - 6)}```")
 
 
 def header(text: str) -> Block:
@@ -66,25 +86,31 @@ def button(label: str, action_id: str, value: str) -> Block:
 def _list(view: views.TraceListView) -> list[Block]:
     if not view.lines:
         return [section(escape(view.empty))]
-    blocks = [header(view.title)]
-    for place, line in enumerate(view.lines[:MAX_LINES]):
-        block = section(_line(line))
-        block["accessory"] = button("Show", f"{SHOW}_{place}", line.trace_id)
-        blocks.append(block)
-    hidden = len(view.lines) - MAX_LINES
-    if hidden > 0:
-        blocks.append(context(f"… and {hidden} more, not shown here."))
-    if view.next is not None:
-        value = json.dumps({"words": dict(view.words), "cursor": view.next}, separators=(",", ":"))
-        blocks.append({"type": "actions", "elements": [button("Next", NEXT, value[:2_000])]})
+    # What came last in a thread is what people ask about; other lists begin with it.
+    lines = view.lines[-MAX_LINES:] if view.kind == "thread" else view.lines[:MAX_LINES]
+    blocks = [header(view.title), *_lines(lines)]
+    if hidden := len(view.lines) - len(lines):
+        which = "earlier" if view.kind == "thread" else "more"
+        blocks.insert(1, context(f"{hidden} {which}: tracebot {view.kind} in a shell shows all."))
+    value = json.dumps({"words": dict(view.words), "cursor": view.next}, separators=(",", ":"))
+    if view.next is not None and len(value) <= BUTTON_VALUE:
+        blocks.append({"type": "actions", "elements": [button("Next", NEXT, value)]})
     return blocks
 
 
+def _lines(lines: Iterable[views.TraceLine]) -> Iterator[Block]:
+    for place, line in enumerate(lines):
+        show = button("Show", f"{SHOW}_{place}", line.trace_id)
+        yield {**section(_line(line)), "accessory": show}
+
+
 def _line(line: views.TraceLine) -> str:
-    said = f"“{escape(line.text)}”" if line.text else f"*{escape(line.name)}*"
-    facts = [line.when, line.duration, line.agent, _place(line), line.tokens, line.cost]
+    text, name = clipped(escape(line.text), PART), clipped(escape(line.name), PART)
+    said = f"“{text}”" if line.text else f"*{name}*"
+    agent = clipped(escape(line.agent), KEY)
+    facts = [line.when, line.duration, agent, _place(line), line.tokens, line.cost]
     second = " · ".join(fact for fact in facts if fact)
-    note = f"\n_{escape(line.note)}_" if line.note else ""
+    note = f"\n_{clipped(escape(line.note), PART)}_" if line.note else ""
     return f"{EMOJI.get(line.status, '')} {said}\n`{line.short_id}` {second}{note}"
 
 
@@ -101,17 +127,23 @@ def _tree(view: views.TraceView) -> list[Block]:
     return blocks
 
 
-def _waterfall(spans: tuple[views.SpanLine, ...]) -> list[Block]:
-    rows = [_row(span) for span in spans[:MAX_SPANS]]
-    if len(spans) > MAX_SPANS:
-        rows.append(f"… and {len(spans) - MAX_SPANS} more steps: tracebot show in a shell")
-    blocks, text = [], ""
-    for row in rows:
-        if len(text) + len(row) > SECTION - 10:
-            blocks.append(section(f"```{text}```"))
-            text = ""
-        text += row + "\n"
-    return [*blocks, section(f"```{text}```")][:3]
+def _waterfall(spans: tuple[views.SpanLine, ...]) -> Iterator[Block]:
+    """As many rows as a message holds, in as few blocks as take them."""
+    rows: list[str] = []
+    shown, used, size = 0, 0, 0
+    for row in map(_row, spans[:MAX_SPANS]):
+        length = len(escape(row)) + 1
+        if used + length > WATERFALL:
+            break
+        if size + length > SECTION - 6:
+            yield code(rows)
+            rows, size = [], 0
+        rows.append(row)
+        shown, used, size = shown + 1, used + length, size + length
+    if rows:
+        yield code(rows)
+    if shown < len(spans):
+        yield context(f"… and {len(spans) - shown} more steps: tracebot show in a shell has all.")
 
 
 def _row(span: views.SpanLine) -> str:
@@ -120,12 +152,12 @@ def _row(span: views.SpanLine) -> str:
     bars = bar(span.start, span.width, BAR)
     row = f"{span.icon} {name:<{NAME}} {span.duration:>8} {bars}"
     facts = span.facts if len(span.facts) <= 90 else f"{span.facts[:89]}…"
-    return escape(f"{row}  {facts}".rstrip().replace("```", "'''"))
+    return f"{row}  {facts}".rstrip()
 
 
 def _stats(view: views.StatsView) -> list[Block]:
     names = (view.by or "", "traces", "errors", "rate", "p50", "p95", "p99", "cost")
-    rows = [names, *(_cells(line) for line in view.lines[:30]), _cells(view.total)]
+    rows = [names, *(_cells(line) for line in view.lines[:STATS_ROWS]), _cells(view.total)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(names))]
     lines = [
         "  ".join(
@@ -134,14 +166,20 @@ def _stats(view: views.StatsView) -> list[Block]:
         ).rstrip()
         for row in rows
     ]
-    blocks = [header(view.title), section(f"```{escape(chr(10).join(lines))[:SECTION]}```")]
-    if view.total.tokens:
-        blocks.append(context(escape(view.total.tokens)))
+    half = len(lines) // 2 + 1 if len(lines) > STATS_ROWS // 2 else len(lines)
+    blocks = [header(view.title), code(lines[:half])]
+    if lines[half:]:
+        blocks.append(code(lines[half:]))
+    facts = [f"{view.total.tokens} tokens" if view.total.tokens else ""]
+    if hidden := len(view.lines) - STATS_ROWS:
+        facts.append(f"{hidden} more in a shell: tracebot stats" if hidden > 0 else "")
+    if said := " · ".join(filter(None, facts)):
+        blocks.append(context(said))
     return blocks
 
 
 def _cells(line: views.StatsLine) -> tuple[str, ...]:
-    key = line.key if len(line.key) <= 40 else f"{line.key[:39]}…"
+    key = line.key if len(line.key) <= KEY else f"{line.key[: KEY - 1]}…"
     return (
         *(key, line.traces, line.errors, line.error_rate),
         *(line.p50, line.p95, line.p99, line.cost),
@@ -162,16 +200,12 @@ def _digest(view: views.DigestView) -> list[Block]:
     if view.skipped:
         left = ", ".join(f"{count} because {why}" for why, count in view.skipped)
         blocks.append(context(escape(f"Left alone: {left}.")))
-    for place, line in enumerate(view.failed):
-        block = section(_line(line))
-        block["accessory"] = button("Show", f"{SHOW}_{place}", line.trace_id)
-        blocks.append(block)
-    return blocks
+    return [*blocks, *_lines(view.failed)]
 
 
 def _agents(lines: tuple[views.StatsLine, ...]) -> list[Block]:
     said = [
-        f"*{escape(line.key)}*  {line.traces} turns, {line.errors} failed, "
+        f"*{clipped(escape(line.key), KEY)}*  {line.traces} turns, {line.errors} failed, "
         f"p50 {line.p50}, p95 {line.p95}, cost {line.cost}"
         for line in lines[:20]
     ]
