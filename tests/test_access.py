@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from bot.app import Bot
 from bot import people
+from bot.app import Bot
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.transcript import block_text
 from storage import Observability
