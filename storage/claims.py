@@ -27,10 +27,7 @@ def claim(database: Database, key: str, *, owner: str, now: int, lease_ns: int) 
         where=SQL('"claims"."done_at" IS NULL AND "claims"."expires_at" <= EXCLUDED."claimed_at"'),
     )
     with transaction(database):
-        insert.execute(database)
-        row = ClaimRow.select(ClaimRow.owner, ClaimRow.claimed_at, ClaimRow.done_at)
-        holder = row.where(ClaimRow.key == key).tuples().execute(database)[0]
-    return tuple(holder) == (owner, now, None)
+        return bool(insert.as_rowcount().execute(database))
 
 
 def complete(database: Database, key: str, *, now: int) -> None:

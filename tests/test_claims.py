@@ -45,3 +45,9 @@ def test_a_channel_has_one_subscription_the_latest(database: Database) -> None:
     assert unsubscribe(database, team="T1", channel="C1")
     assert not unsubscribe(database, team="T1", channel="C1")
     assert subscriptions(database) == ()
+
+
+def test_two_threads_of_one_process_cannot_both_claim(database: Database) -> None:
+    first = claim(database, "digest", owner="host:1", now=5, lease_ns=10)
+    second = claim(database, "digest", owner="host:1", now=5, lease_ns=10)
+    assert (first, second) == (True, False)
