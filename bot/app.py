@@ -98,7 +98,7 @@ def build_bot(settings: Settings, *, roster: Roster, observability: Observabilit
             client=client,
             me=me,
             roster=roster,
-            downloads=_downloads(settings, http, observability),
+            downloads=_downloads(settings, client, http, observability),
             directory=directory,
             threads=threads,
             observability=observability,
@@ -203,7 +203,7 @@ def _refusal(variable: str, error: Exception) -> str:
 
 
 def _downloads(
-    settings: Settings, http: httpx.Client, observability: Observability
+    settings: Settings, client: WebClient, http: httpx.Client, observability: Observability
 ) -> FileDownloads:
     api = urlsplit(settings.slack_api_url)
     own = {f"{api.scheme}://{api.netloc}"} if api.hostname in ("127.0.0.1", "localhost") else set()
@@ -215,6 +215,7 @@ def _downloads(
         limits=FileLimits(max_bytes=int(settings.max_file_mb * 1_000_000)),
         http=http,
         observability=observability,
+        info=lambda file: client.files_info(file=file)["file"],
     )
 
 
