@@ -167,14 +167,14 @@ def _line(trace: TraceSummary, *, now: int) -> TraceLine:
         short_id=trace.trace_id[:SHORT_ID],
         icon=wording.ICONS.get(status, "?"),
         status=status,
-        name=trace.name,
-        agent=trace.agent or "",
+        name=wording.plain(trace.name),
+        agent=wording.plain(trace.agent or ""),
         when=wording.ago(trace.started_at, now=now),
         duration=wording.duration(length),
         tokens=_tokens(trace.input_tokens, trace.output_tokens),
         cost=wording.cost(trace.cost) if trace.cost is not None else "",
-        channel=trace.channel or "",
-        user=trace.user or "",
+        channel=wording.plain(trace.channel or ""),
+        user=wording.plain(trace.user or ""),
         text=wording.shortened(trace.text or "", 80),
         note=_note(trace),
     )
@@ -241,7 +241,7 @@ def _span_line(span: Span, depth: int, *, begins: int, length: int, now: int) ->
         depth=depth,
         icon=wording.ICONS.get(span.status, "?"),
         status=span.status,
-        name=span.name,
+        name=wording.plain(span.name),
         duration=wording.duration(took),
         start=start,
         width=min((took or 0) / length, 1.0 - start),
@@ -278,7 +278,7 @@ def _facts(span: Span) -> str:
         facts.append(f"exit code {code}")
     if span.error_message or span.error_type:
         facts.append(wording.shortened(f"{span.error_type}: {span.error_message}", 120))
-    return ", ".join(facts)
+    return wording.plain(", ".join(facts))
 
 
 def statistics(found: Statistics, *, by: str | None, time_zone: str) -> StatsView:
@@ -302,7 +302,7 @@ def _key(key: str, by: str | None, time_zone: str) -> str:
 def _stats_line(key: str, group: Group) -> StatsLine:
     spent = group.input_tokens or group.output_tokens
     return StatsLine(
-        key=key,
+        key=wording.plain(key),
         traces=f"{group.traces:,}",
         errors=f"{group.errors:,}",
         error_rate=wording.percent(group.errors, group.traces),

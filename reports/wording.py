@@ -1,5 +1,6 @@
 """Numbers, times and reasons in the words that people read."""
 
+import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -34,6 +35,7 @@ REASONS = {
 """Why the bot answers a message, or does not."""
 
 UNKNOWN = "–"
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def duration(ns: float | None) -> str:
@@ -109,7 +111,12 @@ def reason(word: str | None) -> str:
     return REASONS.get(word or "", word or "")
 
 
+def plain(text: str) -> str:
+    """One line without control characters: what others wrote gives a terminal no orders."""
+    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", " ".join(text.split()))
+
+
 def shortened(text: str, length: int) -> str:
-    """One line of at most `length` characters."""
-    line = " ".join(text.split())
+    """One plain line of at most `length` characters."""
+    line = plain(text)
     return line if len(line) <= length else f"{line[: length - 1].rstrip()}…"
