@@ -22,7 +22,9 @@ from slack_sdk.http_retry.builtin_handlers import (
 
 from bot.access import Access
 from bot.agents.roster import Roster
+from bot.answering import Answering
 from bot.conversation import Conversation
+from bot.deciding import Deciding
 from bot.decision import Me
 from bot.digests import post_digest, was_posted
 from bot.feedback import Feedback
@@ -32,6 +34,7 @@ from bot.inquiry import Inquiry
 from bot.listeners import messages, reactions, trace
 from bot.once import Once
 from bot.people import Directory
+from bot.reactions import Reactions
 from bot.settings import Settings, SettingsError
 from bot.slack_errors import SLACK_ERRORS
 from bot.thread import ThreadReader
@@ -95,14 +98,20 @@ def build_bot(settings: Settings, *, roster: Roster, observability: Observabilit
     background = ThreadPoolExecutor(4, thread_name_prefix="tracebot-background")
     inbox = Inbox(
         Conversation(
-            client=client,
             me=me,
             roster=roster,
+            deciding=Deciding(
+                me=me, directory=directory, threads=threads, observability=observability
+            ),
+            answering=Answering(
+                client=client,
+                bot_user=me.user,
+                observability=observability,
+                settings=settings,
+            ),
+            reactions=Reactions(client, observability),
             downloads=_downloads(settings, client, http, observability),
-            directory=directory,
-            threads=threads,
             observability=observability,
-            settings=settings,
         ),
         once=Once(observability.database),
         observability=observability,

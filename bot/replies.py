@@ -1,7 +1,7 @@
 """What an agent said, as Slack messages: within its limits, and without ringing anybody's bell."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bot.thread import REPLY_EVENT
@@ -48,6 +48,24 @@ def failure_message(agent: str, error_type: str, *, trace_id: str) -> str:
         f"Sorry, {escape(agent)} could not answer: {why}. "
         f"See what happened with `/trace show {trace_id[:16]}`."
     )
+
+
+def usage_message(bot_user: str, agents: Sequence[str]) -> str:
+    """What somebody is told who asked nothing."""
+    others = (
+        f" Name an agent to ask that one (or several): {', '.join(f'`@{a}`' for a in agents)}."
+        if len(agents) > 1
+        else ""
+    )
+    return (
+        f"Ask me something: <@{bot_user}> _what is in this file?_ In a thread that I answered in, "
+        f"you need not mention me.{others} `/trace help` shows what I remember."
+    )
+
+
+def too_many_message(left_out: Sequence[str], *, most: int) -> str:
+    """What somebody is told who named more agents than are asked at once."""
+    return f"I ask at most {most} agents at once, so I left out {escape(', '.join(left_out))}."
 
 
 def silence(text: str) -> str:

@@ -33,6 +33,19 @@ command = ["{PYTHON}", "-c", "{SLEEPER}"]
 """
 
 
+SEVERAL = f"""
+default = "echo"
+[agents.echo]
+provider = "echo"
+[agents.parrot]
+provider = "command"
+command = ["{PYTHON}", "-c", "import sys; print('parrot:', sys.stdin.read().strip())"]
+[agents.broken]
+provider = "command"
+command = ["{PYTHON}", "-c", "import sys; sys.exit(3)"]
+"""
+
+
 def eventually(holds: Callable[[], bool]) -> None:
     """Wait for what happens after the last thing that Slack is told."""
     deadline = time.monotonic() + 10
@@ -276,6 +289,66 @@ def test_a_thread_of_more_than_a_hundred_messages_keeps_its_speaker(
     spans = spans_of(observability, mine)
     assert mine.reason == "other_agent_active"
     assert spans["read thread"].attributes["messages"] == 232
+
+
+def test_an_agent_is_picked_by_its_name_and_keeps_the_thread(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot(SEVERAL)
+    question = sandbox.post(alice, general, f"{sandbox.mention} @parrot hello")
+    assert sandbox.wait_for_reply(general, question.ts).text == "parrot: hello"
+    sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
+    sandbox.post(alice, general, "and now?", thread_ts=question.ts)
+    sandbox.wait_for_reply(general, question.ts, containing="and now?")
+    sandbox.post(alice, general, "echo: your turn", thread_ts=question.ts)
+    sandbox.wait_for_reply(general, question.ts, containing="You said: your turn")
+    traces = finished(observability, general, question.ts, count=3)
+    assert [trace.agent for trace in traces] == ["parrot", "parrot", "echo"]
+
+
+def test_several_agents_named_each_answer_under_one_trace(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot(SEVERAL)
+    question = sandbox.post(alice, general, f"{sandbox.mention} @echo @parrot hello")
+    sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
+    answers = sandbox.thread(general, question.ts)[1:]
+    assert sorted(answer.text for answer in answers) == ["You said: hello", "parrot: hello"]
+    payloads = [answer.metadata["event_payload"] for answer in answers if answer.metadata]
+    assert {payload["agent"] for payload in payloads} == {"echo", "parrot"}
+    (trace,) = finished(observability, general, question.ts)
+    assert {payload["trace_id"] for payload in payloads} == {trace.trace_id}
+    assert trace.agent == "echo, parrot"
+    spans = trace_spans(observability.database, trace.trace_id)
+    (root,) = [span for span in spans if span.parent_id is None]
+    asked = [span for span in spans if span.name.startswith("invoke_agent")]
+    assert {span.agent for span in asked} == {"echo", "parrot"}
+    assert {span.parent_id for span in asked} == {root.span_id}
+
+
+def test_one_agent_of_several_that_fails_gets_its_own_sorry_and_a_cross(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot(SEVERAL)
+    question = sandbox.post(alice, general, f"{sandbox.mention} @broken @echo hello")
+    sandbox.wait_for_reaction(general, question.ts, "x")
+    answers = [message.text for message in sandbox.thread(general, question.ts)[1:]]
+    assert "You said: hello" in answers
+    assert any("broken could not answer" in answer for answer in answers)
+    (trace,) = finished(observability, general, question.ts)
+    assert trace.status == "error"
 
 
 def test_an_empty_mention_gets_a_line_on_how_to_ask(
