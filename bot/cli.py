@@ -62,7 +62,7 @@ def _refuse(message: str, arguments: list[str], *, code: int) -> int:
 
 
 def _do(arguments: list[str]) -> int:
-    from reports.commands import build_parser, parse
+    from reports.grammar import build_parser, parse
 
     parser, commands = build_parser(prog="tracebot", shell=True)
     parser.epilog = EXAMPLES

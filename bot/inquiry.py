@@ -16,9 +16,10 @@ from bot.people import Directory
 from bot.slack_errors import SLACK_ERRORS
 from bot.thread import REPLY_EVENT
 from reports import views
-from reports.commands import Viewer, answer, build_parser, parse, split_slack
+from reports.commands import Viewer, answer
 from reports.digest import Digests, parse_order
 from reports.errors import UsageError
+from reports.grammar import build_parser, parse, split_slack
 from reports.render.slack import fallback, render
 from storage import ActiveSpan, Observability
 from storage.queries import traces_by_id

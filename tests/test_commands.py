@@ -4,9 +4,10 @@ import pytest
 from hour import ALICE, BOB, FOLLOW_UP, GENERAL, NOW, SECRET, TEAM, THREAD, record_an_hour
 
 from reports import views
-from reports.commands import Viewer, answer, build_parser, parse, split_slack
+from reports.commands import Viewer, answer
 from reports.durations import parse_duration
 from reports.errors import UsageError
+from reports.grammar import build_parser, parse, split_slack
 from storage import Observability
 
 HOUR_NS = 3_600 * 1_000_000_000

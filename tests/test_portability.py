@@ -7,7 +7,8 @@ from hour import ALICE, BOB, FOLLOW_UP, GENERAL, NOW, SECRET, TEAM, THREAD, reco
 from peewee import Database, PostgresqlDatabase
 
 from reports import views
-from reports.commands import Viewer, answer, build_parser, parse
+from reports.commands import Viewer, answer
+from reports.grammar import build_parser, parse
 from storage import Observability
 from storage.batch import Batch, store
 from storage.claims import claim, complete
