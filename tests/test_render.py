@@ -14,8 +14,9 @@ from peewee import Database
 
 from bot.sandbox.blocks import problems
 from reports import views
-from reports.commands import Viewer, answer, build_parser, parse
+from reports.commands import Viewer, answer
 from reports.digest import Digests
+from reports.grammar import build_parser, parse
 from reports.render import json as as_json
 from reports.render import slack, terminal
 from storage import Observability
