@@ -1,0 +1,61 @@
+"""The workspace's page in a real browser: what it draws, and what it does not run."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from slack_sdk import WebClient
+
+from bot.sandbox import Channel, Sandbox, User
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""
+QUIET = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+"""Without these it asks the network for what a test has no use for."""
+
+pytestmark = pytest.mark.skipif(
+    not CHROMIUM, reason="There is no Chromium here: apt-get install chromium."
+)
+
+
+def drawn(url: str, folder: Path) -> str:
+    """The page's elements after its script has run."""
+    command = [CHROMIUM, *QUIET, f"--user-data-dir={folder}", "--virtual-time-budget=4000"]
+    browser = subprocess.run(
+        [*command, "--dump-dom", url], capture_output=True, text=True, timeout=120, check=True
+    )
+    return browser.stdout
+
+
+def test_a_person_sees_what_was_written_and_nothing_of_it_runs(
+    sandbox: Sandbox, alice: User, general: Channel, tmp_path: Path
+) -> None:
+    sandbox.post(alice, general, "*hello* &lt;img src=x onerror=document.title='taken'&gt;")
+    hidden = sandbox.add_channel("hidden", [], private=True)
+    page = drawn(sandbox.page_url, tmp_path)
+    assert "<title>taken" not in page
+    assert "hello" in page
+    assert "&lt;img src=x" in page
+    assert hidden.name not in page
+
+
+def test_blocks_are_drawn_as_slack_draws_them(
+    sandbox: Sandbox, web: WebClient, alice: User, general: Channel, tmp_path: Path
+) -> None:
+    button = {"type": "button", "action_id": "show", "text": {"type": "plain_text", "text": "Show"}}
+    web.chat_postMessage(
+        channel=general.id,
+        text="blocks",
+        blocks=[
+            {"type": "header", "text": {"type": "plain_text", "text": "Traces & more"}},
+            {"type": "section", "text": {"type": "mrkdwn", "text": "```a  b```"}},
+            {"type": "actions", "elements": [button]},
+        ],
+    )
+    page = drawn(f"{sandbox.page_url}#{alice.id}/{general.id}", tmp_path)
+    assert "Traces &amp; more" in page
+    assert "<pre" in page
+    assert ">Show</button>" in page
