@@ -34,7 +34,7 @@ def test_a_person_sees_what_was_written_and_nothing_of_it_runs(
     sandbox: Sandbox, alice: User, general: Channel, tmp_path: Path
 ) -> None:
     sandbox.post(alice, general, "*hello* &lt;img src=x onerror=document.title='taken'&gt;")
-    hidden = sandbox.add_channel("hidden", [], private=True)
+    hidden = sandbox.add_channel("merger-plans", [], private=True)
     page = drawn(sandbox.page_url, tmp_path)
     assert "<title>taken" not in page
     assert "hello" in page
