@@ -63,7 +63,7 @@ def store_spans(database: Database, batch: Batch) -> None:
         return
     for span in batch.spans:
         scrub(span)
-    SPANS.execute_many(database, [_span_row(span) for span in batch.spans])
+    SPANS.execute_many(database, [span_row(span) for span in batch.spans])
     TRACES.execute_many(database, _trace_rows(batch))
     ROOTS.execute_many(database, _root_rows(batch.spans))
     add(database, additions(span for span in batch.spans if span.status != "running"))
@@ -88,7 +88,7 @@ SPAN_FIELDS = tuple(item.name for item in fields(Span) if item.name != "entry")
 JSON_FIELDS = frozenset({"attributes", "events", "links", "labels"})
 
 
-def _span_row(span: Span) -> tuple[Any, ...]:
+def span_row(span: Span) -> tuple[Any, ...]:
     return tuple(
         _json(value) if name in JSON_FIELDS else value
         for name in SPAN_FIELDS

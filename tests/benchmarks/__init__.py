@@ -1,0 +1,6 @@
+"""What recording and asking cost: `scripts/bench`, see `docs/performance.md`.
+
+A benchmark is a file in `measures/`: its name is the benchmark's, the first line of its docstring
+says what it measures, and `measure(run)` yields `Figure`s. `ON_DEMAND = True` keeps one out of a
+run that names none.
+"""

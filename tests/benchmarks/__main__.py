@@ -1,0 +1,97 @@
+"""`scripts/bench [NAME …] [--json | --markdown]`."""
+
+import argparse
+import difflib
+import importlib
+import pkgutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+
+from benchmarks import measures
+from benchmarks.figure import Figure
+from benchmarks.run import Run
+from benchmarks.table import as_json, as_markdown, as_text
+
+CACHE = Path(__file__).parents[2] / "build" / "benchmarks"
+
+EXAMPLES = """\
+examples:
+  scripts/bench                     all of it: ten minutes, and as many more the first time
+  scripts/bench caller ingest       only these
+  scripts/bench --rounds 3 list     quicker, less certain
+  scripts/bench --markdown          the table of docs/performance.md
+
+benchmarks:
+"""
+
+
+def benchmarks() -> Mapping[str, ModuleType]:
+    """Every benchmark there is, by its name."""
+    return {
+        name.replace("_", "-"): importlib.import_module(f"benchmarks.measures.{name}")
+        for _, name, _ in pkgutil.iter_modules(measures.__path__)
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    known = benchmarks()
+    options = _parser(known).parse_args(arguments)
+    if wrong := [name for name in options.names if name not in known]:
+        near = difflib.get_close_matches(wrong[0], known, n=1, cutoff=0.3)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."
+        sys.stderr.write(f"bench: there is no benchmark {wrong[0]}: {hint}\n")
+        return 2
+    names = options.names or [n for n in known if not getattr(known[n], "ON_DEMAND", False)]
+    figures: list[Figure] = []
+    for name in names:
+        run = Run(cache=CACHE, rounds=options.rounds, note=Progress(name))
+        figures += known[name].measure(run)
+    Progress("").clear()
+    render = as_json if options.json else as_markdown if options.markdown else as_text
+    sys.stdout.write(render(figures) + "\n")
+    return int(any(figure.met is False for figure in figures))
+
+
+class Progress:
+    """One line on a terminal that says what is going on; silent elsewhere."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._started = time.monotonic()
+
+    def __call__(self, text: str) -> None:
+        if sys.stderr.isatty():
+            seconds = time.monotonic() - self._started
+            sys.stderr.write(f"\r\033[K{self._name}: {text} ({seconds:.0f} s)")
+            sys.stderr.flush()
+
+    def clear(self) -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\033[K")
+
+
+def _parser(known: Mapping[str, ModuleType]) -> argparse.ArgumentParser:
+    width = max(map(len, known))
+    lines = [
+        f"  {name:<{width}}  {(module.__doc__ or '').partition(chr(10))[0]}"
+        for name, module in known.items()
+    ]
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description="What recording and asking cost, each figure against its peer or limit.",
+        epilog=EXAMPLES + "\n".join(lines),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these benchmarks")
+    parser.add_argument("--rounds", type=int, default=5, help="of which the median is taken (5)")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one object with raw numbers")
+    form.add_argument("--markdown", action="store_true", help="the machine and a table")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""Databases of a given size, made once through the real path and kept for the next run."""
+
+import hashlib
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from peewee import SchemaManager, SqliteDatabase
+
+from benchmarks import traces
+from benchmarks.run import Run
+from benchmarks.traces import make_traces
+from storage import models
+from storage.batch import SPAN_FIELDS, Batch, span_row, store
+from storage.database import open_database
+from storage.models import SpanRow
+from storage.span import Span
+from storage.upkeep import checkpoint
+
+BATCH_SIZE = 1_000
+PRAGMAS = {"journal_mode": "wal", "synchronous": "normal"} | {
+    "cache_size": -64_000,
+    "wal_autocheckpoint": 10_000,
+}
+"""The peer's, the same as ours in `storage.database`."""
+
+
+def our_database(run: Run, spans: int) -> Path:
+    """A database of ours with so many spans. Nobody writes to it: see `copied`."""
+    return _kept(run, f"ours-{spans}", lambda path: _make_ours(run, path, spans))
+
+
+def bare_database(run: Run, spans: int) -> Path:
+    """The same span rows with the same indexes, by Python's sqlite3, and nothing else."""
+    return _kept(run, f"bare-{spans}", lambda path: _make_bare(run, path, spans))
+
+
+def copied(source: Path, folder: Path) -> Path:
+    """A copy to write to. No connection of this process may be open on `source`."""
+    target = folder / source.name
+    shutil.copyfile(source, target)
+    return target
+
+
+def open_bare(path: Path) -> sqlite3.Connection:
+    """The peer's connection, with its one table."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    for name, value in PRAGMAS.items():
+        connection.execute(f"PRAGMA {name}={value}")
+    schema = SchemaManager(SpanRow, SqliteDatabase(None))
+    for statement in (schema._create_table(), *schema._create_indexes()):
+        connection.execute(statement.query()[0])
+    return connection
+
+
+def insert_bare(connection: sqlite3.Connection, rows: Iterable[tuple[object, ...]]) -> None:
+    """1,000 rows a transaction."""
+    waiting = iter(rows)
+    places = ", ".join("?" * len(SPAN_FIELDS))
+    columns = ", ".join(f'"{name}"' for name in SPAN_FIELDS)
+    sql = f"INSERT INTO spans ({columns}) VALUES ({places})"
+    while some := list(islice(waiting, BATCH_SIZE)):
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany(sql, some)
+        connection.execute("COMMIT")
+
+
+def _kept(run: Run, name: str, make: Callable[[Path], None]) -> Path:
+    sources = (Path(str(module.__file__)).read_bytes() for module in (traces, models))
+    path = run.cache / f"{name}-{hashlib.sha256(b''.join(sources)).hexdigest()[:12]}.db"
+    if path.exists():
+        return path
+    run.cache.mkdir(parents=True, exist_ok=True)
+    for stale in run.cache.glob(f"{name}-*"):
+        stale.unlink()
+    unfinished = path.with_name(f"{path.name}-unfinished")
+    make(unfinished)
+    unfinished.rename(path)
+    return path
+
+
+def _make_ours(run: Run, path: Path, spans: int) -> None:
+    database = open_database(path)
+    for number, some in enumerate(_batches(run, spans), 1):
+        store(database, Batch("bench:1:1:1", number, spans=some))
+    checkpoint(database, "truncate")
+    database.close()
+
+
+def _make_bare(run: Run, path: Path, spans: int) -> None:
+    connection = open_bare(path)
+    for some in _batches(run, spans):
+        insert_bare(connection, map(span_row, some))
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+
+
+def _batches(run: Run, spans: int) -> Iterator[list[Span]]:
+    waiting = (span for trace in make_traces(spans) for span in reversed(trace))
+    made = 0
+    while some := list(islice(waiting, BATCH_SIZE)):
+        yield some
+        made += len(some)
+        run.note(f"making a database: {made:,} of {spans:,} spans")

@@ -1,0 +1,25 @@
+"""`tracebot ls` on 1,000,000 spans, the whole process."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+
+from benchmarks.databases import our_database
+from benchmarks.figure import Figure
+from benchmarks.measures.cold import TRACEBOT
+from benchmarks.run import Run, milliseconds
+
+
+def measure(run: Run) -> Iterator[Figure]:
+    environ = {**os.environ, "TRACEBOT_DATABASE_URL": str(our_database(run, run.big))}
+
+    def list_traces() -> float:
+        return milliseconds(
+            lambda: subprocess.run(
+                (TRACEBOT, "ls"), env=environ, check=True, stdout=subprocess.DEVNULL
+            ),
+            times=run.count(5),
+        )
+
+    (whole,) = run.medians(list_traces)
+    yield Figure(name="cold-ls", ours=whole, unit="ms", at_most=250)

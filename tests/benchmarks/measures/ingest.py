@@ -1,0 +1,92 @@
+"""Spans a second from the queue to committed rows, with summaries and rollups.
+
+The peer is Python's sqlite3: `executemany` of the same span rows, ready-made, into the same
+table with the same indexes and pragmas, 1,000 a transaction, and nothing besides.
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.databases import bare_database, copied, insert_bare, open_bare, our_database
+from benchmarks.figure import Figure
+from benchmarks.run import Run
+from benchmarks.traces import NOW, SECOND, as_active, make_spans
+from storage.batch import span_row
+from storage.database import open_database
+from storage.process import new_writer
+from storage.span import Span
+from storage.writer import Writer
+
+SPANS = 20_000
+
+
+def measure(run: Run) -> Iterator[Figure]:
+    with run.folder() as folder:
+        yield _figure(run, "ingest, empty", folder, None, None)
+    with run.folder() as folder:
+        ours, bare = our_database(run, run.big), bare_database(run, run.big)
+        yield _figure(run, f"ingest, {run.big:,} spans", folder, ours, bare)
+
+
+def _figure(run: Run, name: str, folder: Path, ours: Path | None, bare: Path | None) -> Figure:
+    """Each round adds to the same two databases, or to two new ones where there are none."""
+    paths = [copied(path, folder) if path else None for path in (ours, bare)]
+    rounds = iter(range(1, 1_000))
+
+    def spans() -> list[Span]:
+        return later(make_spans(run.count(SPANS)), next(rounds))
+
+    def store_ours() -> float:
+        return _ours(paths[0] or folder / f"{next(rounds)}.db", spans())
+
+    def store_bare() -> float:
+        return _bare(paths[1] or folder / f"{next(rounds)}.db", spans())
+
+    mine, peer = run.medians(store_ours, store_bare)
+    return Figure(
+        name=name,
+        ours=mine,
+        theirs=peer,
+        unit="spans/s",
+        peer="sqlite3.executemany of the span rows alone",
+        ratio_at_least=1.0,
+    )
+
+
+def later(spans: list[Span], number: int) -> list[Span]:
+    """The same spans as a later day would bring them: none is there yet."""
+    shift = number * 40 * 86_400 * SECOND
+    for span in spans:
+        begins = span.started_at + shift
+        millis = int(span.trace_id[:12], 16) + shift // 1_000_000
+        span.trace_id = f"{millis:012x}{span.trace_id[12:]}"
+        span.ended_at = begins + (span.duration_ns or 0)
+        span.started_at = begins
+    assert not spans or spans[0].started_at > NOW
+    return spans
+
+
+def _ours(path: Path, spans: list[Span]) -> float:
+    database = open_database(path)
+    active = as_active(spans)
+    writer = Writer(lambda: database, process=new_writer())
+    started = time.perf_counter()
+    for span in active:  # At its start and at its end, as the recording API does.
+        writer.put(span)
+        writer.put(span)
+    assert writer.flush(120)
+    took = time.perf_counter() - started
+    writer.close()
+    database.close()
+    return len(active) / took
+
+
+def _bare(path: Path, spans: list[Span]) -> float:
+    connection = open_bare(path)
+    rows = [span_row(span) for span in spans]
+    started = time.perf_counter()
+    insert_bare(connection, rows)
+    took = time.perf_counter() - started
+    connection.close()
+    return len(rows) / took

@@ -1,0 +1,57 @@
+"""The newest 20 traces by each filter, at 1,000,000 spans against the same at 10,000."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from peewee import Database
+
+from benchmarks.figure import Figure
+from benchmarks.growth import growth
+from benchmarks.run import Run
+from benchmarks.traces import (
+    DAY,
+    NOW,
+    PRIVATE,
+    PUBLIC,
+    RARE_AGENT,
+    TEAM,
+    USERS,
+)
+from storage.queries import recent_traces, running_traces
+
+PERSON: Collection[str] = (TEAM, USERS[0], *PRIVATE)
+"""What someone in 50 private channels may see."""
+
+FILTERS: Mapping[str, Mapping[str, Any]] = {
+    "all": {},
+    "--all": {"skipped": True},
+    "a person": {"audiences": PERSON},
+    "a person in no private channel": {"audiences": (TEAM, USERS[0])},
+    "a stranger": {"audiences": ("U0NOBODY",)},
+    "agent": {"agent": "claude"},
+    "rare agent": {"agent": RARE_AGENT},
+    "absent agent": {"agent": "nobody"},
+    "a person, rare agent": {"audiences": PERSON, "agent": RARE_AGENT},
+    "errors": {"status": "error"},
+    "absent status": {"status": "abandoned"},
+    "a person, timeouts": {"audiences": PERSON, "status": "timeout"},
+    "channel": {"channel": PUBLIC[3]},
+    "absent channel": {"channel": "C0NOWHERE"},
+    "user": {"user": USERS[7]},
+    "user, errors": {"user": USERS[7], "status": "error"},
+    "platform": {"platform": "mcp"},
+    "absent platform": {"platform": "otlp"},
+    "a day, agent": {"since": NOW - DAY, "agent": "codex"},
+    "words": {"words": "nightly import"},
+    "absent words": {"words": "zeppelin"},
+}
+
+
+def measure(run: Run) -> Iterator[Figure]:
+    for name, filters in FILTERS.items():
+
+        def ask(database: Database, filters: Mapping[str, Any] = filters) -> object:
+            return recent_traces(database, **filters)
+
+        yield growth(run, f"list, {name}", ask)
+    yield growth(run, "list, running", lambda database: running_traces(database))

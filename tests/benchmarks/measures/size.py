@@ -1,0 +1,20 @@
+"""Bytes a span on disk, summaries and rollups included, against the bare rows and their indexes."""
+
+from collections.abc import Iterator
+
+from benchmarks.databases import bare_database, our_database
+from benchmarks.figure import Figure
+from benchmarks.run import Run
+
+
+def measure(run: Run) -> Iterator[Figure]:
+    mine = our_database(run, run.big).stat().st_size / run.big
+    bare = bare_database(run, run.big).stat().st_size / run.big
+    yield Figure(
+        name="size",
+        ours=mine,
+        theirs=bare,
+        unit="bytes",
+        peer="the span rows with the same indexes",
+        ratio_at_most=1.15,
+    )

@@ -1,0 +1,24 @@
+"""All turns of one thread, and the turn of one message, at 1,000,000 spans against 10,000."""
+
+from collections.abc import Iterator
+
+from peewee import Database
+
+from benchmarks.figure import Figure
+from benchmarks.growth import growth
+from benchmarks.run import Run
+from storage.queries import TraceSummary, message_traces, recent_traces, thread_traces
+
+
+def measure(run: Run) -> Iterator[Figure]:
+    def a_turn(database: Database) -> TraceSummary:
+        return recent_traces(database, agent="claude", limit=40).traces[-1]
+
+    def thread(database: Database, turn: TraceSummary) -> None:
+        assert thread_traces(database, channel=str(turn.channel), thread_ts=str(turn.thread_ts))
+
+    def message(database: Database, turn: TraceSummary) -> None:
+        assert message_traces(database, channel=str(turn.channel), message_ts=str(turn.message_ts))
+
+    yield growth(run, "thread", thread, given=a_turn)
+    yield growth(run, "thread, by message", message, given=a_turn)
