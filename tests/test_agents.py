@@ -16,18 +16,18 @@ from bot.agents.agent import (
     HistoryMessage,
     Request,
 )
-from bot.agents.command import CommandAgent
-from bot.agents.echo import EchoAgent
+from bot.agents.command import CommandProvider
+from bot.agents.echo import EchoProvider
 from bot.agents.process import Limits
 
 TRACE, SPAN = "a" * 32, "b" * 16
 HASTY = Limits(timeout_s=0.3, grace_s=0.2)
 
 
-def python(script: str, **options: object) -> CommandAgent:
+def python(script: str, **options: object) -> CommandProvider:
     """An agent that is a few lines of Python."""
     command = (sys.executable, "-S", "-c", script)
-    return CommandAgent(name="helper", command=command, **options)  # type: ignore[arg-type]
+    return CommandProvider(agent="helper", command=command, **options)  # type: ignore[arg-type]
 
 
 def gone(pid: int) -> bool:
@@ -45,13 +45,13 @@ def gone(pid: int) -> bool:
 
 
 def test_echo_says_what_it_was_told() -> None:
-    assert EchoAgent().answer(Request(prompt="hello")).text == "You said: hello"
+    assert EchoProvider().answer(Request(prompt="hello")).text == "You said: hello"
 
 
 def test_echo_names_the_files_and_the_length_of_the_history() -> None:
     history = (HistoryMessage(author="U1", text="hi"), HistoryMessage(author="U2", text="ho"))
     request = Request(prompt="and?", history=history, files=(Path("/x/F1.txt"),))
-    assert EchoAgent().answer(request).text.splitlines() == [
+    assert EchoProvider().answer(request).text.splitlines() == [
         "You said: and?",
         "I have read 2 earlier messages of this thread.",
         "I was given 1 file: F1.txt.",
@@ -59,7 +59,7 @@ def test_echo_names_the_files_and_the_length_of_the_history() -> None:
 
 
 def test_a_command_answers_what_it_prints() -> None:
-    reply = CommandAgent(name="cat", command=("cat",)).answer(Request(prompt="salve, münde"))
+    reply = CommandProvider(agent="cat", command=("cat",)).answer(Request(prompt="salve, münde"))
     assert (reply.text, reply.provider, reply.exit_code) == ("salve, münde", "command", 0)
     assert (reply.input_tokens, reply.cost) == (None, None)
 
@@ -70,7 +70,7 @@ def test_history_and_files_come_once_before_the_prompt() -> None:
         history=(HistoryMessage(author="Ann", text="one\nBob: two"),),
         files=(Path("/data/F1.txt"),),
     )
-    assert CommandAgent(name="cat", command=("cat",)).answer(request).text == (
+    assert CommandProvider(agent="cat", command=("cat",)).answer(request).text == (
         "The conversation so far:\nAnn: one\n    Bob: two\n\n"
         "Files that came with this message:\n/data/F1.txt\n\n"
         "Answer this message:\n\nwhich?"
@@ -81,27 +81,6 @@ def test_a_prompt_as_argument_is_never_an_option_and_never_for_a_shell() -> None
     agent = python("import sys; print(sys.argv[1:], sys.stdin.read())", prompt="argument")
     reply = agent.answer(Request(prompt="--help; echo $(id)"))
     assert reply.text == "['--', '--help; echo $(id)']"
-
-
-@pytest.mark.parametrize(
-    ("allowed", "asked", "arguments"),
-    [
-        ("query", "query", "['-r']"),
-        ("execute", "execute", "['-w']"),
-        ("execute", "query", "['-r']"),
-        ("query", "execute", "['-r']"),
-    ],
-)
-def test_only_an_agent_that_may_change_files_is_told_to(
-    allowed: str, asked: str, arguments: str
-) -> None:
-    agent = python(
-        "import sys; print(sys.argv[1:])",
-        mode=allowed,
-        query_arguments=("-r",),
-        execute_arguments=("-w",),
-    )
-    assert agent.answer(Request(prompt="x", mode=asked)).text == arguments  # type: ignore[arg-type]
 
 
 def test_a_child_knows_of_the_environment_only_what_is_allowed() -> None:
@@ -144,19 +123,19 @@ def test_resource_attributes_of_the_agents_file_stay() -> None:
 
 
 def test_a_program_that_is_not_there_is_named() -> None:
-    agent = CommandAgent(name="ghost", command=("no-such-program",))
+    agent = CommandProvider(agent="ghost", command=("no-such-program",))
     with pytest.raises(AgentNotFound, match="needs the program no-such-program.*install it"):
         agent.answer(Request(prompt="x"))
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    agent = CommandAgent(name="lost", command=("cat",), working_directory=tmp_path / "none")
+    agent = CommandProvider(agent="lost", command=("cat",), working_directory=tmp_path / "none")
     with pytest.raises(AgentNotFound, match="none, which is no folder: set working_directory"):
         agent.answer(Request(prompt="x"))
 
 
 def test_a_prompt_too_long_for_an_argument_is_an_agents_error() -> None:
-    agent = CommandAgent(name="long", command=("echo",), prompt="argument")
+    agent = CommandProvider(agent="long", command=("echo",), prompt="argument")
     with pytest.raises(AgentError, match="Argument list too long") as caught:
         agent.answer(Request(prompt="x" * 3_000_000))
     assert caught.value.error_type == "not_started"
@@ -180,7 +159,7 @@ def test_an_agent_that_a_signal_ends_has_crashed() -> None:
 
 def test_an_agent_that_says_nothing_gave_no_answer() -> None:
     with pytest.raises(AgentError, match="without an answer") as caught:
-        CommandAgent(name="mute", command=("true",)).answer(Request(prompt="x"))
+        CommandProvider(agent="mute", command=("true",)).answer(Request(prompt="x"))
     assert caught.value.error_type == "empty"
 
 
@@ -191,7 +170,9 @@ def test_an_agent_that_reads_nothing_of_a_long_prompt_still_answers() -> None:
 
 def test_an_agent_that_answers_while_it_reads_does_not_block() -> None:
     prompt = "x" * 900_000
-    assert CommandAgent(name="cat", command=("cat",)).answer(Request(prompt=prompt)).text == prompt
+    assert (
+        CommandProvider(agent="cat", command=("cat",)).answer(Request(prompt=prompt)).text == prompt
+    )
 
 
 def test_bytes_that_are_no_text_are_replaced() -> None:
@@ -212,8 +193,8 @@ def test_a_long_answer_is_cut_and_says_so() -> None:
 
 def test_an_agent_that_prints_forever_is_stopped_and_costs_no_memory() -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    agent = CommandAgent(
-        name="loud", command=("yes",), limits=Limits(timeout_s=30, flood_bytes=50_000_000)
+    agent = CommandProvider(
+        agent="loud", command=("yes",), limits=Limits(timeout_s=30, flood_bytes=50_000_000)
     )
     with pytest.raises(AgentCrashed, match="printed more than"):
         agent.answer(Request(prompt="x"))
@@ -222,7 +203,7 @@ def test_an_agent_that_prints_forever_is_stopped_and_costs_no_memory() -> None:
 
 def test_a_slow_agent_is_stopped_in_time() -> None:
     started = time.monotonic()
-    agent = CommandAgent(name="slow", command=("sleep", "60"), limits=HASTY)
+    agent = CommandProvider(agent="slow", command=("sleep", "60"), limits=HASTY)
     with pytest.raises(AgentTimeout, match="did not answer within 0.3 s") as caught:
         agent.answer(Request(prompt="x"))
     assert caught.value.error_type == "timeout"
@@ -234,7 +215,7 @@ def test_an_agent_that_ignores_the_request_to_end_is_killed_with_its_grandchildr
 ) -> None:
     pids = tmp_path / "pids"
     script = f"trap '' TERM; (trap '' TERM; sleep 61) & echo $$ $! > {pids}; wait; sleep 62"
-    agent = CommandAgent(name="stubborn", command=("sh", "-c", script), limits=HASTY)
+    agent = CommandProvider(agent="stubborn", command=("sh", "-c", script), limits=HASTY)
     with pytest.raises(AgentTimeout):
         agent.answer(Request(prompt="x"))
     assert all(gone(int(pid)) for pid in pids.read_text().split())
@@ -244,7 +225,7 @@ def test_a_polite_agent_may_end_by_itself_within_its_grace(tmp_path: Path) -> No
     told = tmp_path / "told"
     script = f"trap 'echo bye > {told}; exit 0' TERM; sleep 60 & wait"
     limits = Limits(timeout_s=0.3, grace_s=10)
-    agent = CommandAgent(name="polite", command=("sh", "-c", script), limits=limits)
+    agent = CommandProvider(agent="polite", command=("sh", "-c", script), limits=limits)
     with pytest.raises(AgentTimeout):
         agent.answer(Request(prompt="x"))
     assert told.read_text() == "bye\n"
@@ -254,7 +235,7 @@ def test_what_an_agent_leaves_running_does_not_hold_its_answer(tmp_path: Path) -
     pid = tmp_path / "pid"
     script = f"sleep 60 & echo $! > {pid}; echo done"
     started = time.monotonic()
-    reply = CommandAgent(name="messy", command=("sh", "-c", script)).answer(Request(prompt="x"))
+    reply = CommandProvider(agent="messy", command=("sh", "-c", script)).answer(Request(prompt="x"))
     assert reply.text == "done"
     assert time.monotonic() - started < 10
     assert gone(int(pid.read_text()))
@@ -263,7 +244,9 @@ def test_what_an_agent_leaves_running_does_not_hold_its_answer(tmp_path: Path) -
 def test_a_child_that_left_its_group_does_not_hold_the_answer(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     script = f"setsid sleep 60 & echo $! > {pid}; echo done"
-    reply = CommandAgent(name="escape", command=("sh", "-c", script)).answer(Request(prompt="x"))
+    reply = CommandProvider(agent="escape", command=("sh", "-c", script)).answer(
+        Request(prompt="x")
+    )
     assert reply.text == "done"
     os.kill(int(pid.read_text()), 9)
 
@@ -276,7 +259,7 @@ def test_an_agent_that_closes_its_output_and_stays_is_waited_for() -> None:
 
 
 def test_asking_leaves_no_open_files() -> None:
-    agent = CommandAgent(name="cat", command=("cat",))
+    agent = CommandProvider(agent="cat", command=("cat",))
     agent.answer(Request(prompt="x"))
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(5):

@@ -1,17 +1,27 @@
 """What the bot asks an agent, what it hears back, and why it may hear nothing.
 
 AgentError
-├── AgentNotFound   "not_found": the program, or the folder it is to work in, is not there
-├── AgentTimeout    "timeout": it did not end within its time
-└── AgentCrashed    "crash": it ended badly
+├── AgentNotFound    "not_found": the program, or the folder it is to work in, is not there
+├── AgentTimeout     "timeout": it did not end within its time
+├── AgentCrashed     "crash": it ended badly
+├── AgentCancelled   "cancelled": somebody stopped it
+└── AgentError       "not_started", "quota", "authentication", "refused", "empty"
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from bot.agents.cancellation import Cancellation
+
 Mode = Literal["query", "execute"]
 """`query` only reads; `execute` may change files."""
+
+WORTH_A_SECOND_TRY = frozenset(
+    {"not_found", "not_started", "quota", "authentication", "crash", "timeout"}
+)
+"""The error types after which the agent's next provider is asked: never a refusal or a stop."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,10 +33,29 @@ class HistoryMessage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """What arrives while an agent works.
+
+    `text` is a further piece of the answer, `tool` a tool it began to use, in a few words.
+    `restart` says that another provider begins, and what came before is not part of the answer.
+    """
+
+    text: str = ""
+    tool: str | None = None
+    restart: bool = False
+
+
+def _unheard(progress: Progress) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
     """One question with all that an agent may know of where it was asked.
 
-    `traceparent` is the W3C header of the attempt's span: what the agent records hangs under it.
+    `traceparent` is the W3C header of the attempt's span: what the agent records hangs under it,
+    and `collector` is the base URL that it may send OTLP to, None where nobody listens.
+    `on_progress` is called on the thread that asks, before `answer` returns.
     """
 
     prompt: str
@@ -37,13 +66,17 @@ class Request:
     channel: str | None = None
     thread_ts: str | None = None
     traceparent: str | None = None
+    collector: str | None = None
+    cancellation: Cancellation = field(default_factory=Cancellation)
+    on_progress: Callable[[Progress], object] = _unheard
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
     """An answer, and what is known of how it came about; None is unknown, never zero.
 
-    `cost` is in micro-dollars; `cost_source` is `reported` or `estimated`.
+    `input_tokens` include the cached ones. `cost` is in micro-dollars; `cost_source` is
+    `reported` or `estimated`. `first_output_ns` is the time from the start to the first output.
     """
 
     text: str
@@ -54,41 +87,64 @@ class Reply:
     cached_tokens: int | None = None
     cost: int | None = None
     cost_source: str | None = None
+    turns: int | None = None
+    tool_calls: int | None = None
+    first_output_ns: int | None = None
+    stop_reason: str | None = None
+    response_id: str | None = None
     session_id: str | None = None
     exit_code: int | None = None
 
 
-class Agent(Protocol):
-    """Someone who answers. May be asked from several threads at once."""
+class Provider(Protocol):
+    """Someone who answers: a program or a model. May be asked from several threads at once."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Its kind: `claude`, `openai`, `command`, …; the reply says who really answered."""
 
     @property
-    def provider(self) -> str:
-        """Who is configured to answer; the reply says who did."""
-
-    @property
-    def mode(self) -> Mode: ...
+    def model(self) -> str | None:
+        """The model of the agents file; the reply says which one it really was."""
 
     def answer(self, request: Request) -> Reply:
         """Answer, or raise `AgentError`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Agent:
+    """A name of the agents file, and who answers under it: the first of `providers` that can.
+
+    `mode` is the most that a request can ask of it.
+    """
+
+    name: str
+    mode: Mode = "query"
+    providers: tuple[Provider, ...]
 
 
 class AgentError(Exception):
     """The agent gave no answer; the message says what would help.
 
     `stderr` is the end of what it said there: it may hold secrets, so it is for redacted records.
+    `partial` is what came before it failed: the text so far, tokens and cost that were spent.
     """
 
     def __init__(
-        self, error_type: str, message: str, *, exit_code: int | None = None, stderr: str = ""
+        self,
+        error_type: str,
+        message: str,
+        *,
+        exit_code: int | None = None,
+        stderr: str = "",
+        partial: Reply | None = None,
     ) -> None:
         super().__init__(message)
         self.error_type = error_type
         self.message = message
         self.exit_code = exit_code
         self.stderr = stderr
+        self.partial = partial
 
 
 class AgentNotFound(AgentError):
@@ -101,12 +157,27 @@ class AgentNotFound(AgentError):
 class AgentTimeout(AgentError):
     """The agent did not end within its time, and was stopped."""
 
-    def __init__(self, message: str, *, stderr: str = "") -> None:
-        super().__init__("timeout", message, stderr=stderr)
+    def __init__(self, message: str, *, stderr: str = "", partial: Reply | None = None) -> None:
+        super().__init__("timeout", message, stderr=stderr, partial=partial)
 
 
 class AgentCrashed(AgentError):
     """The agent ended badly."""
 
-    def __init__(self, message: str, *, exit_code: int | None = None, stderr: str = "") -> None:
-        super().__init__("crash", message, exit_code=exit_code, stderr=stderr)
+    def __init__(
+        self,
+        message: str,
+        *,
+        exit_code: int | None = None,
+        stderr: str = "",
+        partial: Reply | None = None,
+    ) -> None:
+        super().__init__("crash", message, exit_code=exit_code, stderr=stderr, partial=partial)
+
+
+class AgentCancelled(AgentError):
+    """Somebody stopped the agent: `by` is a Slack user's id, or what else it was."""
+
+    def __init__(self, by: str, *, stderr: str = "", partial: Reply | None = None) -> None:
+        super().__init__("cancelled", f"Stopped by {by}.", stderr=stderr, partial=partial)
+        self.by = by

@@ -8,11 +8,11 @@ from typing import Literal
 
 from bot.agents import process
 from bot.agents.agent import (
+    AgentCancelled,
     AgentCrashed,
     AgentError,
     AgentNotFound,
     AgentTimeout,
-    Mode,
     Reply,
     Request,
 )
@@ -24,13 +24,16 @@ PromptBy = Literal["stdin", "argument"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CommandAgent:
-    """Starts `command` for each question; `environ` is what its environment is chosen from."""
+class CommandProvider:
+    """Starts `command` for each question to `agent`.
 
-    name: str
+    `environ` is what its environment is chosen from.
+    """
+
+    agent: str
     command: tuple[str, ...]
-    mode: Mode = "query"
-    provider: str = "command"
+    name: str = "command"
+    model: str | None = None
     working_directory: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     pass_environment: tuple[str, ...] = ()
@@ -44,7 +47,7 @@ class CommandAgent:
         arguments, stdin = self._invocation(request)
         environment = child_environment(
             self.environ,
-            agent=self.name,
+            agent=self.agent,
             request=request,
             passed=self.pass_environment,
             own=self.environment,
@@ -56,16 +59,18 @@ class CommandAgent:
                 environment=environment,
                 folder=self.working_directory,
                 limits=self.limits,
+                cancellation=request.cancellation,
             )
         except OSError as error:
             raise self._not_started(error) from error
-        return Reply(text=self._text(outcome), provider=self.provider, exit_code=outcome.exit_code)
+        if outcome.stopped == "cancelled":
+            raise AgentCancelled(request.cancellation.by or "somebody", stderr=outcome.stderr)
+        return Reply(text=self._text(outcome), provider=self.name, exit_code=outcome.exit_code)
 
     def _invocation(self, request: Request) -> tuple[list[str], bytes]:
         """The argument list and the input: the prompt is in one of the two."""
-        # What the agents file lets an agent do is the most that a request can ask of it.
-        execute = request.mode == self.mode == "execute"
-        arguments = [*self.command, *(self.execute_arguments if execute else self.query_arguments)]
+        by_mode = {"query": self.query_arguments, "execute": self.execute_arguments}
+        arguments = [*self.command, *by_mode[request.mode]]
         prompt = render(request)
         if self.prompt == "stdin":
             return arguments, f"{prompt}\n".encode("utf-8", "replace")
@@ -75,18 +80,18 @@ class CommandAgent:
     def _text(self, outcome: Outcome) -> str:
         if outcome.stopped == "timeout":
             raise AgentTimeout(
-                f"{self.name} did not answer within {self.limits.timeout_s:g} s and was stopped: "
+                f"{self.agent} did not answer within {self.limits.timeout_s:g} s and was stopped: "
                 "give it more time in the agents file, or ask for less.",
                 stderr=outcome.stderr,
             )
         if outcome.stopped == "flood":
             raise AgentCrashed(
-                f"{self.name} printed more than {self.limits.flood_bytes} bytes and was stopped.",
+                f"{self.agent} printed more than {self.limits.flood_bytes} bytes and was stopped.",
                 stderr=outcome.stderr,
             )
         if outcome.exit_code:
             raise AgentCrashed(
-                f"{self.name} {process.ending(outcome.exit_code)}: its trace has its last words.",
+                f"{self.agent} {process.ending(outcome.exit_code)}: its trace has its last words.",
                 exit_code=outcome.exit_code,
                 stderr=outcome.stderr,
             )
@@ -94,7 +99,7 @@ class CommandAgent:
         if not text:
             raise AgentError(
                 "empty",
-                f"{self.name} ended without an answer: its trace has what it said on stderr.",
+                f"{self.agent} ended without an answer: its trace has what it said on stderr.",
                 exit_code=outcome.exit_code,
                 stderr=outcome.stderr,
             )
@@ -103,14 +108,14 @@ class CommandAgent:
     def _not_started(self, error: OSError) -> AgentError:
         if self.working_directory is not None and not self.working_directory.is_dir():
             return AgentNotFound(
-                f"{self.name} is to work in {self.working_directory}, which is no folder: "
+                f"{self.agent} is to work in {self.working_directory}, which is no folder: "
                 "set working_directory in the agents file."
             )
         if isinstance(error, FileNotFoundError):
             return AgentNotFound(
-                f"{self.name} needs the program {self.command[0]}, which is not found: "
+                f"{self.agent} needs the program {self.command[0]}, which is not found: "
                 "install it, or name its full path in the agents file."
             )
         return AgentError(
-            "not_started", f"{self.name} could not start {self.command[0]}: {error.strerror}."
+            "not_started", f"{self.agent} could not start {self.command[0]}: {error.strerror}."
         )

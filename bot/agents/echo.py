@@ -2,17 +2,16 @@
 
 from dataclasses import dataclass
 
-from bot.agents.agent import Mode, Reply, Request
+from bot.agents.agent import Reply, Request
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class EchoAgent:
+class EchoProvider:
     name: str = "echo"
-    mode: Mode = "query"
-    provider: str = "echo"
+    model: str | None = None
 
     def answer(self, request: Request) -> Reply:
-        return Reply(text=echo(request), provider=self.provider)
+        return Reply(text=echo(request), provider=self.name)
 
 
 def echo(request: Request) -> str:

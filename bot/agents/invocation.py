@@ -1,9 +1,19 @@
 """Ask an agent, and record it: one span for the question, one under it for each attempt."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from bot.agents.agent import Agent, AgentError, AgentTimeout, Reply, Request
+from bot.agents.agent import (
+    WORTH_A_SECOND_TRY,
+    Agent,
+    AgentCancelled,
+    AgentError,
+    AgentTimeout,
+    Progress,
+    Provider,
+    Reply,
+    Request,
+)
 from storage import ActiveSpan, Observability
 from storage.span import Status
 
@@ -12,11 +22,17 @@ LAST_WORDS = 4_000
 
 
 def invoke(agent: Agent, request: Request, *, observability: Observability) -> Reply:
-    """The agent's answer. Raises `AgentError`, recorded, when there is none."""
+    """The answer of the agent's first provider that has one.
+
+    Raises the last provider's `AgentError`, recorded, when there is none.
+    """
+    # What the agents file lets an agent do is the most that a request can ask of it.
+    if agent.mode == "query":
+        request = replace(request, mode="query")
     name = f"invoke_agent {agent.name}"
     with observability.span(name, kind="client", agent=agent.name, mode=request.mode) as span:
         span.set(**{"gen_ai.operation.name": "invoke_agent"}, **_sizes(request))
-        reply = _noting_failure(span, lambda: _attempt(agent, request, observability))
+        reply = _noting_failure(span, lambda: _ask(agent, request, span, observability))
         span.set(provider=reply.provider, model=reply.model)
         return reply
 
@@ -31,43 +47,90 @@ def _sizes(request: Request) -> dict[str, object]:
     }
 
 
-def _attempt(agent: Agent, request: Request, observability: Observability) -> Reply:
+def _ask(agent: Agent, request: Request, span: ActiveSpan, observability: Observability) -> Reply:
+    """Ask one provider after the other, while the failure is worth a second try."""
+    *others, last = agent.providers
+    for fallbacks, provider in enumerate(others):
+        span.set(fallbacks=fallbacks)
+        try:
+            return _attempt(provider, request, observability)
+        except AgentError as error:
+            if error.error_type not in WORTH_A_SECOND_TRY:
+                raise
+        request.on_progress(Progress(restart=True))
+    span.set(fallbacks=len(others))
+    return _attempt(last, request, observability)
+
+
+def _attempt(provider: Provider, request: Request, observability: Observability) -> Reply:
     # The configured provider, tokens and cost stand here only: statistics add up spans with them.
     with observability.span(
-        f"attempt {agent.provider}",
+        f"attempt {provider.name}",
         kind="client",
-        configured_provider=agent.provider,
-        provider=agent.provider,
+        configured_provider=provider.name,
+        provider=provider.name,
+        model=provider.model,
+        mode=request.mode,
     ) as span:
+        span.set(**_sizes(request))
         traced = replace(request, traceparent=span.traceparent)
-        reply = _noting_failure(span, lambda: agent.answer(traced), last_words=True)
-        span.set(
-            provider=reply.provider,
-            model=reply.model,
-            input_tokens=reply.input_tokens,
-            output_tokens=reply.output_tokens,
-            cached_tokens=reply.cached_tokens,
-            cost=reply.cost,
-            cost_source=reply.cost_source,
-            **_known({"gen_ai.conversation.id": reply.session_id}),
-            **_known({"process.exit.code": reply.exit_code}),
-        )
+        reply = _noting_failure(span, lambda: _answer(provider, traced), attempt=True)
+        _record(span, reply)
         return reply
 
 
-def _noting_failure(
-    span: ActiveSpan, ask: Callable[[], Reply], *, last_words: bool = False
-) -> Reply:
+def _answer(provider: Provider, request: Request) -> Reply:
+    if request.cancellation.by is not None:
+        raise AgentCancelled(request.cancellation.by)
+    return provider.answer(request)
+
+
+def _noting_failure(span: ActiveSpan, ask: Callable[[], Reply], *, attempt: bool = False) -> Reply:
     try:
         return ask()
     except AgentError as error:
-        status: Status = "timeout" if isinstance(error, AgentTimeout) else "error"
-        span.fail(error.error_type, error.message, status=status)
-        if last_words:
+        span.fail(error.error_type, error.message, status=status_of(error))
+        if attempt:
+            if error.partial is not None:
+                _record(span, error.partial)
             span.set(**_known({"process.exit.code": error.exit_code}))
             span.set(**_known({"process.stderr": error.stderr[-LAST_WORDS:] or None}))
         raise
 
 
-def _known(attributes: dict[str, object]) -> dict[str, object]:
+def status_of(error: AgentError) -> Status:
+    """The status of a span whose work ended with `error`."""
+    if isinstance(error, AgentTimeout):
+        return "timeout"
+    return "cancelled" if isinstance(error, AgentCancelled) else "error"
+
+
+def _record(span: ActiveSpan, reply: Reply) -> None:
+    span.set(
+        provider=reply.provider,
+        **_known(
+            {
+                "model": reply.model,
+                "input_tokens": reply.input_tokens,
+                "output_tokens": reply.output_tokens,
+                "cached_tokens": reply.cached_tokens,
+                "cost": reply.cost,
+                "cost_source": reply.cost_source,
+                "turns": reply.turns,
+                "tool_calls": reply.tool_calls,
+                "gen_ai.response.time_to_first_chunk": _seconds(reply.first_output_ns),
+                "gen_ai.response.finish_reasons": reply.stop_reason,
+                "gen_ai.response.id": reply.response_id,
+                "gen_ai.conversation.id": reply.session_id,
+                "process.exit.code": reply.exit_code,
+            }
+        ),
+    )
+
+
+def _seconds(duration_ns: int | None) -> float | None:
+    return None if duration_ns is None else duration_ns / 1e9
+
+
+def _known(attributes: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in attributes.items() if value is not None}

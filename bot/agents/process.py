@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
+from bot.agents.cancellation import Cancellation
+
 CHUNK = 65_536
 POLL_S = 0.05
 """How often to look whether the child has ended, where the system cannot tell us."""
 
-Stop = Literal["timeout", "flood"]
+Stop = Literal["timeout", "flood", "cancelled"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,10 +54,11 @@ def run(
     environment: Mapping[str, str],
     folder: Path | None,
     limits: Limits,
+    cancellation: Cancellation,
 ) -> Outcome:
     """Run `command` without a shell, in a session of its own. Raises `OSError` if it cannot start.
 
-    When it has ended, what is left of its process group is killed.
+    When it has ended, or is cancelled, what is left of its process group is killed.
     """
     child = subprocess.Popen(
         command,
@@ -66,7 +69,10 @@ def run(
         cwd=folder,
         start_new_session=True,
     )
-    with Supervision(child, stdin, limits) as supervision:
+    with (
+        Supervision(child, stdin, limits) as supervision,
+        cancellation.watch(supervision.cancel),
+    ):
         return supervision.outcome()
 
 
@@ -85,6 +91,7 @@ class Supervision:
         self._stopped: Stop | None = None
         self._selector = selectors.DefaultSelector()
         self._exit = _exit_descriptor(child.pid)
+        self._cancelled, self._cancel = os.pipe()
 
     def __enter__(self) -> "Supervision":
         for pipe, events in (
@@ -94,6 +101,7 @@ class Supervision:
         ):
             os.set_blocking(pipe.fileno(), False)
             self._selector.register(pipe, events)
+        self._selector.register(self._cancelled, selectors.EVENT_READ)
         if self._exit is not None:
             self._selector.register(self._exit, selectors.EVENT_READ)
         return self
@@ -106,8 +114,13 @@ class Supervision:
         for pipe in (self._stdin, self._stdout, self._stderr):
             with contextlib.suppress(OSError):
                 pipe.close()
-        if self._exit is not None:
-            os.close(self._exit)
+        for descriptor in (self._cancelled, self._cancel, self._exit):
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def cancel(self) -> None:
+        """End the child soon; from any thread, while this is entered."""
+        os.write(self._cancel, b"x")
 
     def outcome(self) -> Outcome:
         if not self._serve(until=time.monotonic() + self._limits.timeout_s):
@@ -132,6 +145,10 @@ class Supervision:
             for key, _ in self._selector.select(left if self._exit is not None else POLL_S):
                 if key.fileobj == self._exit:
                     return True
+                if key.fileobj == self._cancelled:
+                    self._selector.unregister(self._cancelled)
+                    self._stopped = "cancelled"
+                    return False
                 self._attend(key.fileobj)
             if self._exit is None and self._child.poll() is not None:
                 return True

@@ -1,16 +1,16 @@
-"""Who can be asked: the agents of the agents file. A new kind of agent is a line in `PROVIDERS`."""
+"""Who can be asked: the agents of the agents file. A new provider is a line in `PROVIDERS`."""
 
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from bot.agents.agent import Agent, Mode
-from bot.agents.command import CommandAgent, PromptBy
-from bot.agents.echo import EchoAgent
+from bot.agents.agent import Agent, Mode, Provider
+from bot.agents.command import CommandProvider, PromptBy
+from bot.agents.echo import EchoProvider
 from bot.agents.environment import FORBIDDEN, matches
 from bot.agents.process import Limits
 from bot.agents.section import RosterError, Section, nearest
@@ -19,6 +19,18 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 CHANNEL = re.compile(r"[CDG][A-Z0-9]+")
 
 __all__ = ["Roster", "RosterError", "load_roster"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kind:
+    """How one kind of provider is read from the agents file.
+
+    `keys` are those it knows beside the agent's own; `build` is given them, the agent's name, and
+    what the environment of agents is chosen from.
+    """
+
+    keys: tuple[str, ...]
+    build: Callable[[Section, str, Mapping[str, str]], Provider]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +61,8 @@ def load_roster(path: Path | None, *, environ: Mapping[str, str] = os.environ) -
     `environ` is what the environment of agents is chosen from.
     """
     if path is None:
-        return Roster(agents={"echo": EchoAgent()}, default="echo", channels={})
+        echo = Agent(name="echo", providers=(EchoProvider(),))
+        return Roster(agents={"echo": echo}, default="echo", channels={})
     top = _read(path)
     top.only(("default", "channels", "agents"))
     named = top.table("agents")
@@ -108,25 +121,54 @@ def _agent(section: Section, name: str, environ: Mapping[str, str]) -> Agent:
         raise section.error(
             None, f"the agent's name {name!r} is to be letters, digits, and . _ - between them"
         )
-    provider = section.choice("provider", tuple(PROVIDERS), "command")
-    return PROVIDERS[provider](section, name, environ)
+    providers = tuple(_provider(each, name, environ) for each in _provider_sections(section))
+    mode = cast(Mode, section.choice("mode", ("query", "execute"), "query"))
+    return Agent(name=name, mode=mode, providers=providers)
 
 
-def _echo(section: Section, name: str, environ: Mapping[str, str]) -> Agent:
-    section.only(("provider", "mode"))
-    return EchoAgent(name=name, mode=_mode(section))
+def _provider_sections(section: Section) -> list[Section]:
+    """One section a provider: what stands in the agent's table, and over it what in its own."""
+    if "providers" not in section.values:
+        return [section]
+    if "provider" in section.values:
+        raise section.error("provider", "there is provider or providers, not both")
+    own = section.tables("providers", short="provider")
+    shared = {key: value for key, value in section.values.items() if key != "providers"}
+    kinds = [PROVIDERS[_kind(each)] for each in own]
+    for key in shared:
+        section.known(key, {*AGENT_KEYS, *(key for kind in kinds for key in kind.keys)})
+    return [
+        replace(each, values={**_of(shared, kind.keys), **each.values})
+        for each, kind in zip(own, kinds, strict=True)
+    ]
 
 
-def _command(section: Section, name: str, environ: Mapping[str, str]) -> Agent:
-    section.only(COMMAND_KEYS)
+def _of(values: Mapping[str, object], keys: Collection[str]) -> dict[str, object]:
+    return {key: value for key, value in values.items() if key in keys}
+
+
+def _kind(section: Section) -> str:
+    return section.choice("provider", tuple(PROVIDERS), "command")
+
+
+def _provider(section: Section, name: str, environ: Mapping[str, str]) -> Provider:
+    kind = PROVIDERS[_kind(section)]
+    section.only((*AGENT_KEYS, *kind.keys))
+    return kind.build(section, name, environ)
+
+
+def _echo(section: Section, name: str, environ: Mapping[str, str]) -> Provider:
+    return EchoProvider()
+
+
+def _command(section: Section, name: str, environ: Mapping[str, str]) -> Provider:
     command = section.texts("command")
     if not command:
         raise section.error("command", 'command is missing: write command = ["claude", "-p"]')
     _refuse_secrets(section)
-    return CommandAgent(
-        name=name,
+    return CommandProvider(
+        agent=name,
         command=(os.path.expanduser(command[0]), *command[1:]),
-        mode=_mode(section),
         working_directory=_folder(section),
         environment=section.mapping("environment"),
         pass_environment=section.texts("pass_environment"),
@@ -136,10 +178,6 @@ def _command(section: Section, name: str, environ: Mapping[str, str]) -> Agent:
         limits=Limits(timeout_s=section.seconds("timeout", Limits().timeout_s)),
         environ=environ,
     )
-
-
-def _mode(section: Section) -> Mode:
-    return cast(Mode, section.choice("mode", ("query", "execute"), "query"))
 
 
 def _folder(section: Section) -> Path:
@@ -158,19 +196,21 @@ def _refuse_secrets(section: Section) -> None:
                 raise section.error(key, f"{name} is the bot's own and is given to no agent")
 
 
-PROVIDERS: Mapping[str, Callable[[Section, str, Mapping[str, str]], Agent]] = {
-    "command": _command,
-    "echo": _echo,
+AGENT_KEYS = ("provider", "providers", "mode")
+
+PROVIDERS: Mapping[str, Kind] = {
+    "command": Kind(
+        keys=(
+            "command",
+            "timeout",
+            "working_directory",
+            "environment",
+            "pass_environment",
+            "query_arguments",
+            "execute_arguments",
+            "prompt",
+        ),
+        build=_command,
+    ),
+    "echo": Kind(keys=(), build=_echo),
 }
-COMMAND_KEYS = (
-    "provider",
-    "command",
-    "mode",
-    "timeout",
-    "working_directory",
-    "environment",
-    "pass_environment",
-    "query_arguments",
-    "execute_arguments",
-    "prompt",
-)

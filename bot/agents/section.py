@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -27,11 +27,26 @@ class Section:
             raise self.error(key, f"{key} is a table: write [{self._dotted(key)}] on its own line")
         return Section(path=self.path, source=self.source, name=self._dotted(key), values=value)
 
+    def tables(self, key: str, *, short: str) -> list["Section"]:
+        """The tables of a list; a text in it is short for a table with that text under `short`."""
+        value = self.values.get(key)
+        if not isinstance(value, list) or not value:
+            raise self.error(key, f'{key} is a list, such as ["claude", "codex"]')
+        tables = [{short: each} if isinstance(each, str) else each for each in value]
+        if not all(isinstance(table, dict) for table in tables):
+            raise self.error(
+                key, f'{key} is a list of names, or tables such as {{ {short} = "…" }}'
+            )
+        return [replace(self, values=table) for table in tables]
+
     def only(self, known: Collection[str]) -> None:
         """Refuse keys that nobody reads: most are misspelt."""
         for key in self.values:
-            if key not in known:
-                raise self.error(key, f"there is no key {key}{nearest(key, known)}")
+            self.known(key, known)
+
+    def known(self, key: str, known: Collection[str]) -> None:
+        if key not in known:
+            raise self.error(key, f"there is no key {key}{nearest(key, known)}")
 
     def text(self, key: str, default: str) -> str:
         value = self.values.get(key, default)
