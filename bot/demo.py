@@ -6,7 +6,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from importlib.resources import files
 from pathlib import Path
 
 from rich.console import Console
@@ -202,7 +201,10 @@ def _stay(console: Console, sandbox: Sandbox) -> None:
 
 
 def _manifest() -> Manifest:
-    return Manifest.read(Path(str(files("bot").joinpath("../manifest.yml"))))
+    """The project's own, beside this package, or where an installed wheel has put it."""
+    beside = Path(__file__).parent.parent / "manifest.yml"
+    installed = Path(sys.prefix) / "share" / "tracebot" / "manifest.yml"
+    return Manifest.read(beside if beside.exists() else installed)
 
 
 def _plain(text: str) -> str:

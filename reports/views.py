@@ -274,7 +274,7 @@ def _facts(span: Span) -> str:
     if span.cost is not None:
         facts.append(wording.cost(span.cost))
     facts += [f"{name} {span.attributes[name]}" for name in FACTS if name in span.attributes]
-    if (code := span.attributes.get("process.exit.code")) is not None:
+    if span.error_type is None and (code := span.attributes.get("process.exit.code")) is not None:
         facts.append(f"exit code {code}")
     if span.error_message or span.error_type:
         facts.append(wording.shortened(f"{span.error_type}: {span.error_message}", 120))
