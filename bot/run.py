@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -62,8 +62,6 @@ def run(
     started_at = time.time_ns()
     parent = parse_traceparent(environ.get("TRACEPARENT"))
     ids = (parent[0] if parent else new_trace_id(started_at), new_span_id())
-    for number in FROM_TERMINAL:
-        signal.signal(number, lambda number, frame: None)
     child = _start(command, {**environ, "TRACEPARENT": format_traceparent(*ids)})
     recording = _open(database, environ)
     if recording is None:
@@ -101,20 +99,46 @@ class Child:
 
 
 def _start(command: Sequence[str], environ: Mapping[str, str]) -> Child | OSError:
+    forwarder = Forwarder()
     try:
         process = subprocess.Popen(command, env=environ)
     except OSError as error:
         return error
-    _forward_signals(process)
+    forwarder.forward_to(process)
     return Child(process)
 
 
-def _forward_signals(child: subprocess.Popen[bytes]) -> None:
-    def forward(number: int, frame: FrameType | None) -> None:
-        child.send_signal(number)
+class Forwarder:
+    """Passes signals on to the command; those that come before it has started wait for it."""
 
-    for number in FORWARDED if _in_terminal() else FORWARDED + FROM_TERMINAL:
-        signal.signal(number, forward)
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+        self._waiting: list[int] = []
+        self._handle(FORWARDED, self._forward)
+        # In a terminal the command gets its own Ctrl-C.
+        self._handle(FROM_TERMINAL, self._leave if _in_terminal() else self._forward)
+
+    def forward_to(self, child: subprocess.Popen[bytes]) -> None:
+        self._child = child
+        while self._waiting:
+            child.send_signal(self._waiting.pop(0))
+
+    def _handle(
+        self, numbers: Iterable[int], handler: Callable[[int, FrameType | None], None]
+    ) -> None:
+        for number in numbers:
+            # What we were started to ignore, as under nohup, the command is to ignore, too.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, handler)
+
+    def _forward(self, number: int, frame: FrameType | None) -> None:
+        if self._child is None:
+            self._waiting.append(number)
+        else:
+            self._child.send_signal(number)
+
+    def _leave(self, number: int, frame: FrameType | None) -> None:
+        pass
 
 
 def _in_terminal() -> bool:

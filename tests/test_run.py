@@ -86,6 +86,16 @@ def test_signals_are_forwarded(db_path: Path, database: Database, number: signal
     assert recorded(database)[1].attributes["process.exit.code"] == 42
 
 
+def test_a_hangup_that_is_ignored_stays_ignored(db_path: Path) -> None:
+    ended = subprocess.run(
+        ["nohup", TRACEBOT, "run", "--", "sh", "-c", "kill -HUP $$; echo still here"],
+        env={**os.environ, "TRACEBOT_DATABASE_URL": str(db_path)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+    )
+    assert (ended.returncode, ended.stdout) == (0, b"still here\n")
+
+
 def test_a_run_inside_a_run_is_its_child(db_path: Path, database: Database) -> None:
     assert run(db_path, TRACEBOT, "run", "--", "true").returncode == 0
     (summary,) = recent_traces(database).traces
