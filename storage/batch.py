@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from threading import Event
 from typing import Any
@@ -11,6 +11,7 @@ from peewee import EXCLUDED, SQL, Case, Database, fn
 
 from storage.database import transaction
 from storage.models import LogRow, MetricRow, ProcessRow, ScoreRow, SpanRow, TraceRow
+from storage.received import settle, unseen
 from storage.redaction import redact, redact_value
 from storage.rollups import add, additions
 from storage.signals import Log, Metric, Score
@@ -59,14 +60,16 @@ def _take_number(database: Database, batch: Batch) -> bool:
 
 def store_spans(database: Database, batch: Batch) -> None:
     """Spans with their summaries and rollups, within the caller's transaction."""
-    if not batch.spans:
+    spans = unseen(database, batch.spans)
+    if not spans:
         return
-    for span in batch.spans:
+    for span in spans:
         scrub(span)
-    SPANS.execute_many(database, [span_row(span) for span in batch.spans])
-    TRACES.execute_many(database, _trace_rows(batch))
-    ROOTS.execute_many(database, _root_rows(batch.spans))
-    add(database, additions(span for span in batch.spans if span.status != "running"))
+    SPANS.execute_many(database, [span_row(span) for span in spans])
+    counted, released = settle(database, spans)
+    TRACES.execute_many(database, _trace_rows(counted, released, resumed=batch.resumed))
+    ROOTS.execute_many(database, _root_rows(spans))
+    add(database, additions(span for span in (*counted, *released) if span.status != "running"))
 
 
 def scrub(span: Span) -> None:
@@ -84,7 +87,8 @@ def scrub(span: Span) -> None:
         span.links = redact_value(span.links)
 
 
-SPAN_FIELDS = tuple(item.name for item in fields(Span) if item.name != "entry")
+NOT_STORED = ("entry", "received")
+SPAN_FIELDS = tuple(item.name for item in fields(Span) if item.name not in NOT_STORED)
 JSON_FIELDS = frozenset({"attributes", "events", "links", "labels"})
 
 
@@ -122,9 +126,12 @@ KEPT = (
 TRACE_FIELDS = ("trace_id", "name", "status", "started_at", "rooted", *SUMMED, *KEPT)
 
 
-def _trace_rows(batch: Batch) -> list[tuple[Any, ...]]:
+def _trace_rows(
+    spans: Sequence[Span], released: Sequence[Span], *, resumed: Collection[str]
+) -> list[tuple[Any, ...]]:
+    """What to add to the summaries; of `released` spans, which are in them, what they spent."""
     totals: dict[str, dict[str, Any]] = {}
-    for span in batch.spans:
+    for span in spans:
         row = totals.get(span.trace_id)
         if row is None:
             row = dict.fromkeys(TRACE_FIELDS)
@@ -132,8 +139,10 @@ def _trace_rows(batch: Batch) -> list[tuple[Any, ...]]:
             row |= {"started_at": span.started_at, "rooted": 0, "span_count": 0, "error_count": 0}
             totals[span.trace_id] = row
         row["started_at"] = min(row["started_at"], span.started_at)
-        row["span_count"] += span.span_id not in batch.resumed
+        row["span_count"] += span.span_id not in resumed
         _summarise(row, span)
+    for span in released:
+        _spend(totals[span.trace_id], span)
     return [tuple(row.values()) for row in totals.values()]
 
 
@@ -144,6 +153,10 @@ def _summarise(row: dict[str, Any], span: Span) -> None:
     if span.status == "running":
         return
     row["error_count"] += span.failed
+    _spend(row, span)
+
+
+def _spend(row: dict[str, Any], span: Span) -> None:
     for name in SUMMED[2:]:
         if (value := getattr(span, name)) is not None:
             row[name] = (row[name] or 0) + value

@@ -4,7 +4,7 @@ import atexit
 import contextlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -14,7 +14,7 @@ from opentelemetry import trace
 from storage.ids import Ids, parse_traceparent
 from storage.process import new_writer
 from storage.signals import Log, Metric, Score
-from storage.span import Kind, Status
+from storage.span import Kind, Span, Status
 from storage.tracing import PROVIDER, ActiveSpan, CurrentSpan, Tracer
 
 if TYPE_CHECKING:
@@ -158,6 +158,16 @@ class Observability:
                 recorded_at=time.time_ns(),
             )
         )
+
+    def receive(self, items: Iterable[Span | Metric | Log]) -> None:
+        """Store what another process recorded; a span that is stored already changes nothing."""
+        for item in items:
+            self._writer.put(item)
+
+    @property
+    def room(self) -> int:
+        """How many more spans can wait to be stored; with none left, the next are lost."""
+        return self._writer.room
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Whether all that was recorded before this call is committed within `timeout` seconds."""

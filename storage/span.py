@@ -7,6 +7,9 @@ from typing import Literal
 Kind = Literal["internal", "client", "server", "producer", "consumer"]
 Status = Literal["running", "ok", "error", "timeout", "cancelled", "abandoned"]
 
+WITHIN = "tracebot.within.span_id"
+"""The attribute behind `Span.within`."""
+
 FAILED: frozenset[str] = frozenset({"error", "timeout", "abandoned"})
 """The statuses counted as errors. A cancelled span did what its user asked."""
 
@@ -64,6 +67,14 @@ class Span:
     process: str | None = None
     entry: bool = False
     """Whether its parent is in another process. Not stored."""
+    received: bool = False
+    """Whether another process sent it, perhaps not for the first time. Not stored."""
+
+    @property
+    def within(self) -> str | None:
+        """The span of its trace that speaks for what this one spent, unless that one is silent."""
+        speaker = self.attributes.get(WITHIN)
+        return speaker if isinstance(speaker, str) else None
 
     @property
     def failed(self) -> bool:

@@ -68,6 +68,11 @@ class Writer:
         if not self._arrived.is_set():
             self._arrived.set()
 
+    @property
+    def room(self) -> int:
+        """How many more can wait. Who can be told to come later should not use the last of it."""
+        return max(self._queue_size - len(self._queue), 0)
+
     def flush(self, timeout: float) -> bool:
         """Whether all that was handed over before this call is committed, within `timeout` s."""
         mark = threading.Event()

@@ -1,6 +1,7 @@
 """The tables and every query mean the same on PostgreSQL: the same spans, the same answers."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hour import ALICE, BOB, FOLLOW_UP, GENERAL, NOW, SECRET, TEAM, THREAD, record_an_hour
@@ -14,6 +15,7 @@ from storage.batch import Batch, store
 from storage.claims import claim, complete
 from storage.models import TABLES
 from storage.queries import recent_traces, trace_spans
+from storage.span import WITHIN, Span
 from storage.subscriptions import Subscription, subscribe, subscriptions, unsubscribe
 
 PARSER, _ = build_parser(prog="tracebot", shell=True)
@@ -84,6 +86,26 @@ def test_a_batch_that_comes_again_changes_nothing(both: tuple[Database, Database
     before = recent_traces(postgres, skipped=True).traces
     assert not store(postgres, Batch("host:1:1", 2, spans=[]))
     assert recent_traces(postgres, skipped=True).traces == before
+
+
+def test_received_spans_are_stored_once_and_speak_for_a_silent_attempt(
+    both: tuple[Database, Database],
+) -> None:
+    _, postgres = both
+    times = {"started_at": NOW, "ended_at": NOW + 1, "duration_ns": 1}
+    attempt = Span(
+        trace_id="f" * 32, span_id="a" * 16, name="attempt", configured_provider="x", **times
+    )
+    request = replace(attempt, span_id="b" * 16, parent_id="a" * 16, configured_provider=None)
+    request = replace(request, received=True, status="ok", input_tokens=7)
+    request = replace(request, attributes={WITHIN: "a" * 16})
+    ended = replace(attempt, status="timeout")
+    batches = [[attempt], [request, request], [request], [ended], [request]]
+    for number, spans in enumerate(batches, 10):
+        resumed = {"a" * 16} if spans == [ended] else set()
+        assert store(postgres, Batch("host:1:1", number, spans=list(spans), resumed=resumed))
+    (summary,) = recent_traces(postgres, limit=1).traces
+    assert (summary.span_count, summary.input_tokens) == (2, 7)
 
 
 def test_a_claim_is_one_processes(postgres: Database) -> None:
