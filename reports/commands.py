@@ -9,12 +9,19 @@ from typing import Any
 from peewee import Database
 
 from reports import views
+from reports.costs import costs
 from reports.errors import UsageError
-from storage import queries
+from reports.failures import failures
+from storage import outliers, queries
 from storage.queries import BadCursor, TraceSummary
 from storage.upkeep import health
 
 PERMALINK = re.compile(r"/archives/([A-Z0-9]+)/p(\d{10})(\d{6})(?:\?.*?thread_ts=([\d.]+))?")
+
+FAILED_TRACES = 1_000
+"""How many of the newest are read for `errors`."""
+
+SLOWEST = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +63,13 @@ def _ls(words: argparse.Namespace, database: Database, viewer: Viewer, now: int)
         raise UsageError(str(error)) from None
     seen = tuple(trace for trace in page.traces if viewer.may_see(trace))
     return views.trace_list(seen, next=page.next, words=_again(words), now=now)
+
+
+def _search(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:
+    """`ls` of everything."""
+    everything = {"agent": None, "status": None, "channel": None, "user": None, "platform": None}
+    vars(words).update(everything, all=True)
+    return _ls(words, database, viewer, now)
 
 
 def _again(words: argparse.Namespace) -> dict[str, Any]:
@@ -142,6 +156,34 @@ def _stats(words: argparse.Namespace, database: Database, viewer: Viewer, now: i
     return views.statistics(statistics, by=words.by, time_zone=viewer.time_zone)
 
 
+def _cost(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:
+    by_model, by_agent = (
+        queries.statistics(
+            database, since=now - words.since, until=now, by=by, audiences=viewer.audiences
+        )
+        for by in ("model", "agent")
+    )
+    return costs(by_model, by_agent)
+
+
+def _errors(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:
+    since = now - words.since
+    found = outliers.failed_traces(
+        database, since=since, audiences=viewer.audiences, limit=FAILED_TRACES
+    )
+    seen = [trace.trace_id for trace in found if viewer.may_see(trace)]
+    spans = outliers.failed_spans(database, seen)
+    return failures(spans, since=since, now=now, all_of_them=len(found) < FAILED_TRACES)
+
+
+def _slow(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:
+    since = now - words.since
+    found = outliers.slowest_traces(
+        database, since=since, audiences=viewer.audiences, limit=SLOWEST
+    )
+    return views.slowest(tuple(filter(viewer.may_see, found)), since=since, now=now)
+
+
 def _ps(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:
     found = queries.running_traces(database, audiences=viewer.audiences)
     return views.running(tuple(filter(viewer.may_see, found)), now=now)
@@ -160,6 +202,10 @@ ANSWERS: dict[str, Callable[[argparse.Namespace, Database, Viewer, int], views.V
     "show": _show,
     "thread": _thread,
     "stats": _stats,
+    "cost": _cost,
+    "errors": _errors,
+    "slow": _slow,
+    "search": _search,
     "ps": _ps,
     "health": _health,
     "help": _help,

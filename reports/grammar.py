@@ -19,6 +19,12 @@ TYPED = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'
 DASH = re.compile(r"(?<!\S)[—–](?=\w)")
 APOSTROPHE, KEPT = re.compile(r"(?<=\w)'(?=\w)"), "\ue000"
 
+PERIODICALS = {
+    "cost": "What was spent, by model and by agent, and what has no known price.",
+    "errors": "What failed, by error and agent, with the latest trace of each.",
+    "slow": "What took longest.",
+}
+
 SLACK_PAGE = 10
 """Traces in a message: more would not fit into it, and its button goes on from there."""
 
@@ -96,6 +102,16 @@ def build_parser(*, prog: str, shell: bool) -> tuple[Parser, Any]:
     stats = command("stats", "Counts, errors, latency, tokens and cost.", STATS_EXAMPLES)
     stats.add_argument("--by", choices=DIMENSIONS)
     stats.add_argument("--since", type=_period, default=_period("7d"), metavar="PERIOD")
+    for name, help in PERIODICALS.items():
+        asked = command(name, help)
+        asked.add_argument("--since", type=_period, default=_period("7d"), metavar="PERIOD")
+    search = command("search", "List every trace that speaks of these words, skipped ones too.")
+    search.add_argument("words", nargs="+", metavar="WORD")
+    search.add_argument("--since", type=_period, metavar="PERIOD")
+    search.add_argument(
+        "--limit", type=_limit_to(most), default=10, metavar="N", help=f"at most {most}"
+    )
+    search.add_argument("--cursor", metavar="CURSOR", help="go on where a list ended")
     command("ps", "Show what runs now.")
     command("health", "Say how the recording and its database are.")
     command("help", "Show these words.")

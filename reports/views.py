@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reports import wording
+from reports.costs import CostView, statistics_note
+from reports.failures import FailuresView
 from storage.queries import Group, Statistics, TraceSummary
 from storage.span import Span
 from storage.upkeep import Health
@@ -89,6 +91,8 @@ class StatsView:
     total: StatsLine
     lines: tuple[StatsLine, ...]
     statistics: Statistics
+    note: str = ""
+    """Which models have no known price, where the lines are models."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +126,17 @@ class MessageView:
     found: bool = False
 
 
-View = TraceListView | TraceView | StatsView | DigestView | HealthView | HelpView | MessageView
+View = (
+    TraceListView
+    | TraceView
+    | StatsView
+    | CostView
+    | FailuresView
+    | DigestView
+    | HealthView
+    | HelpView
+    | MessageView
+)
 
 
 def trace_list(
@@ -157,6 +171,16 @@ def running(traces: Sequence[TraceSummary], *, now: int) -> TraceListView:
     )
 
 
+def slowest(traces: Sequence[TraceSummary], *, since: int, now: int) -> TraceListView:
+    return TraceListView(
+        title=f"The slowest of the {wording.period(since, now)}",
+        lines=tuple(_line(trace, now=now) for trace in traces),
+        traces=tuple(traces),
+        empty="Nothing that ended is in this period.",
+        kind="slow",
+    )
+
+
 def _line(trace: TraceSummary, *, now: int) -> TraceLine:
     status = "skipped" if trace.decision == "skip" and trace.reason else trace.status
     length = trace.duration_ns
@@ -171,7 +195,7 @@ def _line(trace: TraceSummary, *, now: int) -> TraceLine:
         agent=wording.plain(trace.agent or ""),
         when=wording.ago(trace.started_at, now=now),
         duration=wording.duration(length),
-        tokens=_tokens(trace.input_tokens, trace.output_tokens),
+        tokens=wording.token_pair(trace.input_tokens, trace.output_tokens),
         cost=wording.cost(trace.cost) if trace.cost is not None else "",
         channel=wording.plain(trace.channel or ""),
         user=wording.plain(trace.user or ""),
@@ -184,12 +208,6 @@ def _note(trace: TraceSummary) -> str:
     if trace.decision == "skip" and trace.reason:
         return f"skipped: {wording.reason(trace.reason)}"
     return wording.shortened(trace.error_message or "", 120) if trace.error_count else ""
-
-
-def _tokens(input_tokens: int | None, output_tokens: int | None) -> str:
-    if input_tokens is None and output_tokens is None:
-        return ""
-    return f"{wording.tokens(input_tokens)} → {wording.tokens(output_tokens)}"
 
 
 def trace_tree(trace: TraceSummary, spans: Sequence[Span], *, now: int) -> TraceView:
@@ -270,7 +288,8 @@ def _facts(span: Span) -> str:
         facts.append(f"{verb}: {wording.reason(span.reason)}")
     if span.provider and span.configured_provider not in (None, span.provider):
         facts.append(f"{span.provider} instead of {span.configured_provider}")
-    facts += [word for word in (span.model, _tokens(span.input_tokens, span.output_tokens)) if word]
+    tokens = wording.token_pair(span.input_tokens, span.output_tokens)
+    facts += [word for word in (span.model, tokens) if word]
     if span.cost is not None:
         facts.append(wording.cost(span.cost))
     facts += [f"{name} {span.attributes[name]}" for name in FACTS if name in span.attributes]
@@ -282,14 +301,14 @@ def _facts(span: Span) -> str:
 
 
 def statistics(found: Statistics, *, by: str | None, time_zone: str) -> StatsView:
-    days = (found.until - found.since) / 86_400 / wording.SECOND_NS
-    period = f"last {days:.0f} days" if days >= 2 else f"last {days * 24:.0f} hours"
+    period = wording.period(found.since, found.until)
     return StatsView(
         title=f"Statistics of the {period}" + (f", by {by}" if by else ""),
         by=by,
         total=_stats_line("all", found.total),
         lines=tuple(_stats_line(_key(group.key, by, time_zone), group) for group in found.groups),
         statistics=found,
+        note=statistics_note(found, by=by),
     )
 
 
@@ -309,7 +328,7 @@ def _stats_line(key: str, group: Group) -> StatsLine:
         p50=wording.duration(group.p50_ns),
         p95=wording.duration(group.p95_ns),
         p99=wording.duration(group.p99_ns),
-        tokens=_tokens(group.input_tokens, group.output_tokens) if spent else "",
+        tokens=wording.token_pair(group.input_tokens, group.output_tokens) if spent else "",
         cost=wording.cost(group.cost),
     )
 
@@ -355,6 +374,10 @@ HELP = (
     ("show ID or link", "one trace: each step, how long it took, how it ended"),
     ("thread [link]", "all turns of a thread; without a link the latest one here"),
     ("stats [--by agent]", "counts, errors, latency, tokens and cost; --since 7d"),
+    ("cost [--since 30d]", "what was spent, by model and by agent"),
+    ("errors", "what failed, by error and agent, with the latest trace; --since 7d"),
+    ("slow", "what took longest; --since 7d"),
+    ("search words", "like ls, skipped messages too"),
     ("ps", "what runs now"),
     ("digest here at 09:00", "a morning summary in this channel; digest now, digest off"),
     ("health", "how the recording and its database are"),

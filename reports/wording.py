@@ -74,6 +74,13 @@ def tokens(count: int | None) -> str:
     return f"{count / 1_000:.1f}k" if count < 999_950 else f"{count / 1_000_000:.1f}M"
 
 
+def token_pair(input_tokens: int | None, output_tokens: int | None) -> str:
+    """`12.3k → 412`; empty where neither is known."""
+    if input_tokens is None and output_tokens is None:
+        return ""
+    return f"{tokens(input_tokens)} → {tokens(output_tokens)}"
+
+
 def size(count: int) -> str:
     """`812 B`, `3.4 MB`."""
     value = float(count)
@@ -91,6 +98,14 @@ def ago(then: int, *, now: int) -> str:
         if seconds >= length:
             return f"{seconds // length} {unit} ago"
     return "just now" if seconds < 10 else f"{seconds} s ago"
+
+
+def period(since: int, until: int) -> str:
+    """`last 7 days`, `last 24 hours`, `last 30 minutes`."""
+    hours = (until - since) / 3_600 / SECOND_NS
+    if hours >= 48:
+        return f"last {hours / 24:.0f} days"
+    return f"last {hours:.0f} hours" if hours >= 2 else f"last {hours * 60:.0f} minutes"
 
 
 def utc(ns: int) -> str:

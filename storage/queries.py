@@ -107,7 +107,7 @@ def recent_traces(
     Raises `BadCursor`.
     """
     equal = {"agent": agent, "status": status, "channel": channel, "user": user}
-    query = _visible(audiences).order_by(TraceRow.started_at.desc(), TraceRow.trace_id.desc())
+    query = visible(audiences).order_by(TraceRow.started_at.desc(), TraceRow.trace_id.desc())
     for name, value in {**equal, "platform": platform}.items():
         if value is not None:
             query = query.where(getattr(TraceRow, name) == value)
@@ -123,7 +123,7 @@ def recent_traces(
         query = query.where(
             earlier | ((TraceRow.started_at == started_at) & (TraceRow.trace_id < trace_id))
         )
-    found = _summaries(database, query.limit(limit + 1))
+    found = summaries(database, query.limit(limit + 1))
     if len(found) <= limit:
         return Page(found, None)
     last = found[limit - 1]
@@ -135,11 +135,11 @@ def traces_by_id(
 ) -> tuple[TraceSummary, ...]:
     """The traces whose id begins with `prefix`; more than one when the prefix is too short."""
     prefix = prefix.lower()
-    query = _visible(audiences).where(
+    query = visible(audiences).where(
         TraceRow.trace_id >= prefix,
         TraceRow.trace_id < prefix + "g",  # The first character after every hex digit.
     )
-    return _summaries(database, query.order_by(TraceRow.trace_id).limit(limit))
+    return summaries(database, query.order_by(TraceRow.trace_id).limit(limit))
 
 
 def thread_traces(
@@ -150,8 +150,8 @@ def thread_traces(
     audiences: Collection[str] | None = None,
 ) -> tuple[TraceSummary, ...]:
     """All turns of one thread, oldest first, skipped ones included."""
-    query = _visible(audiences).where(TraceRow.channel == channel, TraceRow.thread_ts == thread_ts)
-    return _summaries(database, query.order_by(TraceRow.started_at))
+    query = visible(audiences).where(TraceRow.channel == channel, TraceRow.thread_ts == thread_ts)
+    return summaries(database, query.order_by(TraceRow.started_at))
 
 
 def message_traces(
@@ -162,18 +162,16 @@ def message_traces(
     audiences: Collection[str] | None = None,
 ) -> tuple[TraceSummary, ...]:
     """The traces of one message, oldest first."""
-    query = _visible(audiences).where(
-        TraceRow.channel == channel, TraceRow.message_ts == message_ts
-    )
-    return _summaries(database, query.order_by(TraceRow.started_at))
+    query = visible(audiences).where(TraceRow.channel == channel, TraceRow.message_ts == message_ts)
+    return summaries(database, query.order_by(TraceRow.started_at))
 
 
 def running_traces(
     database: Database, *, audiences: Collection[str] | None = None, limit: int = 50
 ) -> tuple[TraceSummary, ...]:
     """What runs now, longest first."""
-    query = _visible(audiences).where(TraceRow.status == "running")
-    return _summaries(database, query.order_by(TraceRow.started_at).limit(limit))
+    query = visible(audiences).where(TraceRow.status == "running")
+    return summaries(database, query.order_by(TraceRow.started_at).limit(limit))
 
 
 def trace_spans(database: Database, trace_id: str) -> tuple[Span, ...]:
@@ -232,12 +230,12 @@ def span_of(row: Mapping[str, Any]) -> Span:
 SUMMARY_FIELDS = tuple(item.name for item in fields(TraceSummary))
 
 
-def _visible(audiences: Collection[str] | None) -> Any:
+def visible(audiences: Collection[str] | None) -> Any:
     query = TraceRow.select(*(getattr(TraceRow, name) for name in SUMMARY_FIELDS))
     return query if audiences is None else query.where(TraceRow.audience.in_(list(audiences)))
 
 
-def _summaries(database: Database, query: Any) -> tuple[TraceSummary, ...]:
+def summaries(database: Database, query: Any) -> tuple[TraceSummary, ...]:
     return tuple(TraceSummary(**row) for row in query.dicts().execute(database))
 
 

@@ -75,6 +75,10 @@ WAYS_OUT = [
     "stats --by channel",
     "stats --by user",
     "ps",
+    "cost",
+    "errors",
+    "slow",
+    "search merger",
 ]
 
 

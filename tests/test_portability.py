@@ -70,6 +70,10 @@ def both(observability: Observability, postgres: Database) -> tuple[Database, Da
         "stats --by model",
         "stats --by decision",
         "stats --by hour --since 24h",
+        "cost",
+        "errors",
+        "slow",
+        "search plans",
     ],
 )
 def test_the_same_question_gets_the_same_answer(
@@ -78,7 +82,7 @@ def test_the_same_question_gets_the_same_answer(
     asked = parse(PARSER, words.split())
     here, there = (answer(asked, database=each, viewer=viewer, now=NOW) for each in both)
     assert here == there
-    assert isinstance(here, views.TraceListView | views.TraceView | views.StatsView)
+    assert not isinstance(here, views.MessageView)
 
 
 def test_a_batch_that_comes_again_changes_nothing(both: tuple[Database, Database]) -> None:

@@ -15,11 +15,14 @@ from peewee import Database
 from bot.sandbox.blocks import problems
 from reports import views
 from reports.commands import Viewer, answer
+from reports.costs import costs
 from reports.digest import Digests
+from reports.failures import failures
 from reports.grammar import build_parser, parse
 from reports.render import json as as_json
 from reports.render import slack, terminal
 from storage import Observability
+from storage.outliers import FailedSpan
 from storage.queries import Group, Statistics, TraceSummary, recent_traces
 from storage.span import Span
 from storage.upkeep import health
@@ -97,7 +100,34 @@ def statistics(text: str, count: int) -> views.View:
     )
 
 
-MAKERS = (lists, threads, trees, statistics)
+def cost(text: str, count: int) -> views.View:
+    def group(key: str, price: int | None) -> Group:
+        counts = dict.fromkeys(("traces", "errors", "input_tokens", "output_tokens"), 10**12)
+        times = dict.fromkeys(("p50_ns", "p95_ns", "p99_ns"), 1e13)
+        return Group(key=key, **counts, **times, cached_tokens=10**12, cost=price)  # type: ignore[arg-type]
+
+    groups = tuple(group(f"{text}{number}", (None, 10**12)[number % 2]) for number in range(count))
+    found = Statistics(0, NOW, group("", 10**12), groups)
+    return costs(found, found)
+
+
+def failed(text: str, count: int) -> views.View:
+    spans = [
+        FailedSpan(
+            trace_id=f"{number:032x}",
+            name=text,
+            agent=text,
+            status="error",
+            started_at=NOW,
+            error_type=f"{text}{number}",
+            error_message=text,
+        )
+        for number in range(count)
+    ]
+    return failures(spans, since=0, now=NOW, all_of_them=False)
+
+
+MAKERS = (lists, threads, trees, statistics, cost, failed)
 
 
 def checked(blocks: Sequence[slack.Block]) -> str:
@@ -166,7 +196,7 @@ def test_every_kind_of_view_can_be_shown_everywhere_it_is_asked_for(
 ) -> None:
     record_an_hour(observability)
     database = observability.database
-    words = ["ls", "stats", "ps", "health", "help", "show ffffffff"]
+    words = ["ls", "stats", "ps", "health", "help", "show ffffffff", "cost", "errors", "slow"]
     found = [
         answer(parse(PARSER, each.split()), database=database, viewer=Viewer(), now=NOW)
         for each in words

@@ -8,6 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from reports import views
+from reports.costs import CostView, Spent
+from reports.failures import FailuresView
 from reports.wording import utc
 from storage.conventions import ATTRIBUTES
 from storage.queries import Group, TraceSummary
@@ -103,6 +105,47 @@ def _group(group: Group) -> dict[str, Any]:
     }
 
 
+def _costs(view: CostView) -> dict[str, Any]:
+    return {
+        "since": utc(view.since),
+        "until": utc(view.until),
+        "total": _spent(view.total),
+        "models": [{"key": each.key, **_spent(each)} for each in view.models],
+        "agents": [{"key": each.key, **_spent(each)} for each in view.agents],
+        "unpriced": [each.key for each in view.unpriced],
+    }
+
+
+def _spent(spent: Spent) -> dict[str, Any]:
+    return {
+        "input_tokens": spent.input_tokens,
+        "output_tokens": spent.output_tokens,
+        "cached_tokens": spent.cached_tokens,
+        "cost_usd": _usd(spent.cost),
+    }
+
+
+def _failures(view: FailuresView) -> dict[str, Any]:
+    return {
+        "since": utc(view.since),
+        "until": utc(view.until),
+        "errors": [
+            {
+                "error_type": failure.error_type,
+                "agent": failure.agent,
+                "traces": failure.traces,
+                "latest": {
+                    "trace_id": failure.latest.trace_id,
+                    "name": failure.latest.name,
+                    "started_at": utc(failure.latest.started_at),
+                    "message": failure.latest.error_message,
+                },
+            }
+            for failure in view.failures
+        ],
+    }
+
+
 def _health(view: views.HealthView) -> dict[str, Any]:
     return asdict(view.health)
 
@@ -127,6 +170,8 @@ RENDERERS: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     views.TraceListView: _list,
     views.TraceView: _tree,
     views.StatsView: _stats,
+    CostView: _costs,
+    FailuresView: _failures,
     views.HealthView: _health,
     views.HelpView: _help,
     views.MessageView: _message,

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from reports import views
+from reports.costs import CostView
+from reports.failures import FailureLine, FailuresView
 from reports.render.terminal import bar
 
 Block = dict[str, Any]
@@ -17,6 +19,8 @@ SECTION = 2_900
 
 WATERFALL = 8_000
 STATS_ROWS = 30
+COST_ROWS = 15
+NOTE = 600
 PART = 240
 """Characters of a line's text, and of its note: ten lines fit whatever is in them."""
 
@@ -155,17 +159,22 @@ def _row(span: views.SpanLine) -> str:
     return f"{row}  {facts}".rstrip()
 
 
-def _stats(view: views.StatsView) -> list[Block]:
-    names = (view.by or "", "traces", "errors", "rate", "p50", "p95", "p99", "cost")
-    rows = [names, *(_cells(line) for line in view.lines[:STATS_ROWS]), _cells(view.total)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(names))]
-    lines = [
+def _columns(rows: list[tuple[str, ...]]) -> list[str]:
+    """Rows with the first cell on the left, and the others on the right of their column."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
         "  ".join(
             cell.ljust(width) if not column else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
     ]
+
+
+def _stats(view: views.StatsView) -> list[Block]:
+    names = (view.by or "", "traces", "errors", "rate", "p50", "p95", "p99", "cost")
+    rows = [names, *(_cells(line) for line in view.lines[:STATS_ROWS]), _cells(view.total)]
+    lines = _columns(rows)
     half = len(lines) // 2 + 1 if len(lines) > STATS_ROWS // 2 else len(lines)
     blocks = [header(view.title), code(lines[:half])]
     if lines[half:]:
@@ -175,13 +184,53 @@ def _stats(view: views.StatsView) -> list[Block]:
         facts.append(f"{hidden} more in a shell: tracebot stats" if hidden > 0 else "")
     if said := " · ".join(filter(None, facts)):
         blocks.append(context(said))
-    return blocks
+    return blocks + _note(view.note)
+
+
+def _note(note: str) -> list[Block]:
+    return [context(clipped(escape(note), NOTE))] if note else []
+
+
+def _costs(view: CostView) -> list[Block]:
+    blocks = [header(view.title)]
+    for by, lines in view.lines:
+        # The most expensive, and the total.
+        shown = lines if len(lines) <= COST_ROWS else (*lines[: COST_ROWS - 1], lines[-1])
+        cells = [(_key(line.key), line.tokens or "–", line.cost, line.share) for line in shown]
+        blocks.append(code(_columns([(by, "tokens", "cost", "share"), *cells])))
+    return blocks + _note(view.note)
+
+
+def _failures(view: FailuresView) -> list[Block]:
+    if not view.lines:
+        return [section(escape(view.empty))]
+    blocks = [header(view.title)]
+    for place, line in enumerate(view.lines[:MAX_LINES]):
+        show = button("Show", f"{SHOW}_{place}", line.trace_id)
+        blocks.append({**section(_failure(line)), "accessory": show})
+    if hidden := len(view.lines) - MAX_LINES:
+        blocks += _note(f"{hidden} rarer ones: tracebot errors in a shell." if hidden > 0 else "")
+    return blocks + _note(view.note)
+
+
+def _failure(line: FailureLine) -> str:
+    who = f" · {clipped(escape(line.agent), KEY)}" if line.agent else ""
+    times = "once" if line.traces == "1" else f"{line.traces} times"
+    where = clipped(escape(line.where), PART)
+    message = f"\n_{clipped(escape(line.message), PART)}_" if line.message else ""
+    return (
+        f"*{clipped(escape(line.error_type), KEY)}*{who} · {times}, the latest {line.when} "
+        f"in {where}{message}"
+    )
+
+
+def _key(key: str) -> str:
+    return key if len(key) <= KEY else f"{key[: KEY - 1]}…"
 
 
 def _cells(line: views.StatsLine) -> tuple[str, ...]:
-    key = line.key if len(line.key) <= KEY else f"{line.key[: KEY - 1]}…"
     return (
-        *(key, line.traces, line.errors, line.error_rate),
+        *(_key(line.key), line.traces, line.errors, line.error_rate),
         *(line.p50, line.p95, line.p99, line.cost),
     )
 
@@ -230,6 +279,8 @@ RENDERERS: Mapping[type, Callable[[Any], list[Block]]] = {
     views.TraceView: _tree,
     views.StatsView: _stats,
     views.DigestView: _digest,
+    CostView: _costs,
+    FailuresView: _failures,
     views.HealthView: _health,
     views.HelpView: _help,
     views.MessageView: _message,

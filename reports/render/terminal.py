@@ -9,6 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from reports import views
+from reports.costs import CostView
+from reports.failures import FailuresView
 
 COLOURS = {
     "ok": "green",
@@ -123,7 +125,11 @@ def _stats(view: views.StatsView) -> RenderableType:
     for line in view.lines:
         table.add_row(*_cells(line))
     table.add_row(*(Text(cell, style="bold") for cell in _cells(view.total)))
-    return Group(Text(view.title, style="bold"), Text(""), table)
+    return Group(Text(view.title, style="bold"), Text(""), table, *_note(view.note, "yellow"))
+
+
+def _note(note: str, style: str) -> list[RenderableType]:
+    return [Text(f"\n{note}", style=style)] if note else []
 
 
 STATS_COLUMNS = ("traces", "errors", "rate", "p50", "p95", "p99", "tokens", "cost")
@@ -134,6 +140,33 @@ def _cells(line: views.StatsLine) -> tuple[str, ...]:
         *(line.key, line.traces, line.errors, line.error_rate),
         *(line.p50, line.p95, line.p99, line.tokens or "–", line.cost),
     )
+
+
+def _costs(view: CostView) -> RenderableType:
+    tables: list[RenderableType] = [Text(view.title, style="bold")]
+    for by, lines in view.lines:
+        table = _grid(by, ">tokens", ">cached", ">cost", ">share")
+        for line in lines:
+            table.add_row(line.key, line.tokens or "–", line.cached, line.cost, line.share)
+        tables += [Text(""), table]
+    return Group(*tables, *_note(view.note, "yellow"))
+
+
+def _failures(view: FailuresView) -> RenderableType:
+    if not view.lines:
+        return Text(view.empty)
+    table = _grid("error", "agent", ">traces", "latest", "trace", "where", "what")
+    for column in table.columns[:5]:
+        column.no_wrap = True
+    for line in view.lines:
+        table.add_row(
+            Text(line.error_type, style="red"),
+            *(line.agent or "–", line.traces, line.when),
+            Text(line.trace_id[: views.SHORT_ID], style="bold"),
+            *(line.where, line.message),
+        )
+    note = _note(view.note, "bright_black")
+    return Group(Text(view.title, style="bold"), Text(""), table, *note)
 
 
 def _pairs(pairs: tuple[tuple[str, str], ...]) -> Table:
@@ -160,6 +193,8 @@ RENDERERS: Mapping[type, Callable[[Any], RenderableType]] = {
     views.TraceListView: _list,
     views.TraceView: _tree,
     views.StatsView: _stats,
+    CostView: _costs,
+    FailuresView: _failures,
     views.HealthView: _health,
     views.HelpView: _help,
     views.MessageView: _message,
