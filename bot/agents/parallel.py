@@ -1,0 +1,73 @@
+"""Several agents at once, from Python: each is recorded under one parent."""
+
+import contextvars
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from bot.agents.agent import Agent, AgentError, Reply, Request
+from bot.agents.invocation import invoke
+from storage import Observability
+
+AT_ONCE = 4
+"""How many agents work at the same time: each may be a program with a model's context in it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """What `agent` is asked."""
+
+    agent: Agent
+    request: Request
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What came of a question: a reply, or the error that says why there is none."""
+
+    agent: str
+    reply: Reply | None = None
+    error: AgentError | None = None
+
+
+def query(
+    questions: Sequence[Question], *, observability: Observability, at_once: int = AT_ONCE
+) -> tuple[Answer, ...]:
+    """The answers in the order of the questions, asked `at_once` at a time.
+
+    >>> answers = query(
+    ...     [Question(agent=agent, request=Request(prompt="What changed?")) for agent in agents],
+    ...     observability=observability,
+    ... )
+
+    An exception in here, such as Ctrl-C, cancels the agents that still work.
+    """
+    with (
+        observability.span("query", agents=len(questions)) as span,
+        ThreadPoolExecutor(at_once, thread_name_prefix="query") as pool,
+    ):
+        # Each thread starts in our context, where the parent is the current span.
+        pending = [
+            pool.submit(contextvars.copy_context().run, _ask, question, observability)
+            for question in questions
+        ]
+        try:
+            answers = tuple(each.result() for each in pending)
+        except BaseException:
+            for question in questions:
+                question.request.cancellation.cancel("interrupt")
+            raise
+        failed = [answer.agent for answer in answers if answer.error is not None]
+        if failed:
+            span.fail("agents_failed", f"No answer from {', '.join(failed)}.")
+    return answers
+
+
+def _ask(question: Question, observability: Observability) -> Answer:
+    agent = question.agent
+    try:
+        return Answer(
+            agent=agent.name, reply=invoke(agent, question.request, observability=observability)
+        )
+    except AgentError as error:
+        return Answer(agent=agent.name, error=error)
