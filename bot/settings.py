@@ -90,8 +90,20 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         raise SettingsError(_sentence(error)) from None
     for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"):
-        os.environ.pop(name, None)
+        if name in os.environ:
+            _wipe(name)
     return settings
+
+
+def _wipe(name: str) -> None:
+    """Out of the environment, and out of the memory of it that `/proc/PID/environ` shows."""
+    import ctypes
+
+    libc = ctypes.CDLL(None)
+    libc.getenv.restype = ctypes.c_void_p
+    if value := libc.getenv(name.encode()):
+        ctypes.memset(value, 0, len(os.environb[name.encode()]))
+    del os.environ[name]
 
 
 def require(settings: Settings, *, http: bool) -> None:

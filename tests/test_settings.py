@@ -1,6 +1,8 @@
 """The environment: every variable documented, every mistake named, no token left behind."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,22 @@ def test_tokens_are_taken_out_of_the_environment(monkeypatch: pytest.MonkeyPatch
     settings = load_settings()
     assert settings.slack_app_token == SecretStr("xapp-1")
     assert not [name for name in os.environ if name.startswith("SLACK_")]
+
+
+def test_tokens_are_wiped_from_what_other_processes_can_read() -> None:
+    """A child of the same user may read `/proc/PID/environ` of its parent."""
+    script = (
+        "from bot.settings import load_settings\n"
+        "before = open('/proc/self/environ').read()\n"
+        "load_settings(_env_file=None)\n"
+        "after = open('/proc/self/environ').read()\n"
+        "print('xoxb-1-secret' in before, 'xoxb-1-secret' in after, 'KEPT=here' in after)\n"
+    )
+    environ = {**os.environ, "SLACK_BOT_TOKEN": "xoxb-1-secret", "KEPT": "here"}
+    shown = subprocess.run(
+        [sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.split() == ["True", "False", "True"]
 
 
 def test_tokens_are_not_shown_where_settings_are() -> None:
