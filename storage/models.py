@@ -206,6 +206,32 @@ class ProcessRow(Model):
         table_name = "processes"
 
 
+class TombstoneRow(Model):
+    """What is left of a trace that retention removed: that it was, and who might have seen it."""
+
+    trace_id = TextField(primary_key=True)
+    removed_at = BigIntegerField()
+    audience = TextField(null=True)
+    team = TextField(null=True)
+    channel = TextField(null=True)
+
+    class Meta:
+        table_name = "tombstones"
+
+
+class MaintenanceRow(Model):
+    """How each kind of upkeep went the last time: a check, a checkpoint, a recovery."""
+
+    name = TextField(primary_key=True)
+    at = BigIntegerField()
+    ok = IntegerField()
+    details = TextField(null=True)
+    """JSON, as `storage.maintenance` writes it."""
+
+    class Meta:
+        table_name = "maintenance"
+
+
 TABLES: tuple[type[Model], ...] = (
     SpanRow,
     TraceRow,
@@ -216,6 +242,8 @@ TABLES: tuple[type[Model], ...] = (
     ClaimRow,
     SubscriptionRow,
     ProcessRow,
+    TombstoneRow,
+    MaintenanceRow,
 )
 
 # Lists are always newest first, and always of one team or of one shell.
