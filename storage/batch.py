@@ -38,9 +38,12 @@ class Batch:
         return len(self.spans) + len(self.metrics) + len(self.logs) + len(self.scores)
 
 
-def store(database: Database, batch: Batch) -> bool:
-    """Store a batch in one transaction; False when it was stored before."""
-    with transaction(database):
+def store(database: Database, batch: Batch, *, deadline: float = 5.0) -> bool:
+    """Store a batch in one transaction; False when it was stored before.
+
+    A database that others write to is waited for `deadline` seconds.
+    """
+    with transaction(database, deadline=deadline):
         if not _take_number(database, batch):
             return False
         store_spans(database, batch)

@@ -1,7 +1,9 @@
 """Open a database by its URL, and write to it in transactions that begin with IMMEDIATE."""
 
+import errno
 import os
 import random
+import re
 import sys
 import threading
 import time
@@ -12,7 +14,13 @@ from pathlib import Path
 import peewee
 from playhouse.cysqlite_ext import CySqliteDatabase
 
-from storage.errors import BadDatabaseURL, DatabaseUnavailable, NetworkFileSystem, StorageError
+from storage.errors import (
+    BadDatabaseURL,
+    DatabaseUnavailable,
+    NetworkFileSystem,
+    StorageError,
+    TemporarilyUnavailable,
+)
 from storage.migrations import migrate
 
 BUSY_TIMEOUT_MS = 5_000
@@ -40,6 +48,15 @@ def open_database(
 
     Each thread gets a connection of its own, at its first query. Raises `StorageError`.
     """
+    database = locate(url, busy_timeout_ms=busy_timeout_ms)
+    prepare(database)
+    return database
+
+
+def locate(
+    url: str | Path | None = None, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS
+) -> CySqliteDatabase:
+    """The database that `url` names, untouched. Raises `StorageError` for what can be none."""
     path = database_path(url)
     if CySqliteDatabase.server_version < OLDEST_SQLITE:
         version = ".".join(map(str, CySqliteDatabase.server_version))
@@ -47,23 +64,71 @@ def open_database(
             f"SQLite {version} can corrupt a shared database: install cysqlite 0.4 or newer."
         )
     refuse_network_file_system(path)
+    return connect(path, busy_timeout_ms=busy_timeout_ms)
+
+
+def prepare(database: peewee.Database, *, patience: float = 60.0) -> None:
+    """Create and migrate `database` where it has to be.
+
+    A migration by another process is waited for `patience` seconds. Raises `NewerDatabase`,
+    `TemporarilyUnavailable` for what may pass by itself, and `DatabaseUnavailable`.
+    """
+    path = Path(database.database)
     try:
         _create_private(path)
-        database = connect(path, busy_timeout_ms=busy_timeout_ms)
-        migrate(database)
+        migrate(database, patience=patience)
     except (OSError, peewee.DatabaseError, peewee.InterfaceError) as error:
+        if cause_of(error) in PASSING:
+            raise TemporarilyUnavailable(
+                f"The database {path} cannot be opened now ({error})."
+            ) from error
         raise DatabaseUnavailable(
             f"The database {path} cannot be opened ({error}): check that the folder can be "
             "written, or name another with TRACEBOT_DATABASE_URL."
         ) from error
-    return database
 
 
-def connect(path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> CySqliteDatabase:
-    """A database object for `path`, neither created nor migrated."""
+CAUSES = {5: "locked", 6: "locked", 8: "read-only", 10: "I/O error", 11: "damaged", 13: "disk full"}
+"""SQLite's result codes, https://sqlite.org/rescode.html, in words."""
+
+ERRNOS = {errno.ENOSPC: "disk full", errno.EDQUOT: "disk full", errno.EIO: "I/O error"}
+PASSING = frozenset(("locked", "disk full", "I/O error"))
+"""Causes that may pass by themselves, or soon be mended."""
+
+_CODE = re.compile(r"\(code=(\d+)")
+
+
+def cause_of(error: BaseException) -> str:
+    """Why the database failed, in a word or two; the error's own name where that is unknown."""
+    if isinstance(error, OSError) and error.errno in ERRNOS:
+        return ERRNOS[error.errno]
+    code = _CODE.search(str(error))
+    known = CAUSES.get(int(code[1])) if code else None
+    if known is None and isinstance(error, TemporarilyUnavailable):
+        return "locked"
+    return known or type(error).__name__
+
+
+def identity(database: peewee.Database) -> tuple[int, int] | None:
+    """Which file is at the database's path now; None where none is."""
+    try:
+        status = os.stat(database.database)  # Never an open.
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def connect(
+    path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS, thread_safe: bool = True
+) -> CySqliteDatabase:
+    """A database object for `path`, neither created nor migrated.
+
+    Each thread gets a connection of its own, or with `thread_safe=False` all share one.
+    """
     return CySqliteDatabase(
         str(path),
         rank_functions=False,
+        thread_safe=thread_safe,
         timeout=busy_timeout_ms / 1000,
         lock_type="IMMEDIATE",
         pragmas={

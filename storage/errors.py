@@ -5,6 +5,7 @@ StorageError
 ├── NetworkFileSystem
 ├── NewerDatabase
 └── DatabaseUnavailable
+    └── TemporarilyUnavailable
 """
 
 
@@ -26,3 +27,7 @@ class NewerDatabase(StorageError):
 
 class DatabaseUnavailable(StorageError):
     """The database cannot be opened, or is busy past every retry."""
+
+
+class TemporarilyUnavailable(DatabaseUnavailable):
+    """The database is locked, full or being migrated: what is recorded waits in the spool."""

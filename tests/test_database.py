@@ -1,5 +1,6 @@
 """Opening, migrating and writing."""
 
+import fcntl
 import os
 import stat
 import subprocess
@@ -15,6 +16,7 @@ from storage.database import (
     connect,
     database_path,
     open_database,
+    prepare,
     refuse_network_file_system,
     transaction,
 )
@@ -23,6 +25,7 @@ from storage.errors import (
     DatabaseUnavailable,
     NetworkFileSystem,
     NewerDatabase,
+    TemporarilyUnavailable,
 )
 from storage.migrations import HERE, migrate
 from storage.models import TABLES
@@ -107,6 +110,27 @@ def test_processes_that_migrate_at_once_apply_each_migration_once(db_path: Path)
     rows = database.execute_sql("SELECT name FROM schema_migration").fetchall()
     assert [name for (name,) in rows] == sorted(path.stem for path in HERE.glob("[0-9]*.py"))
     database.close()
+
+
+def test_a_migration_by_another_process_is_waited_for_only_so_long(db_path: Path) -> None:
+    lock = os.open(f"{db_path}.migrating", os.O_CREAT | os.O_RDWR, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    database = connect(db_path)
+    with pytest.raises(TemporarilyUnavailable, match="changing the tables"):
+        prepare(database, patience=0.1)
+    os.close(lock)
+    prepare(database, patience=0.1)
+    assert database.table_exists("spans")
+    database.close()
+
+
+def test_a_database_that_is_locked_is_unavailable_for_a_time(db_path: Path) -> None:
+    holder = connect(db_path)
+    holder.execute_sql("BEGIN EXCLUSIVE")
+    with pytest.raises(TemporarilyUnavailable, match="locked"):
+        open_database(db_path, busy_timeout_ms=10)
+    holder.rollback()
+    holder.close()
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(db_path: Path, tmp_path: Path) -> None:
