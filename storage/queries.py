@@ -239,13 +239,12 @@ def visible(audiences: Collection[str] | None) -> Any:
 
 
 def _wanted(filters: Mapping[str, str | None], *, since: int | None, skipped: bool) -> list[Any]:
-    wanted = [
+    wanted: list[Any] = [TraceRow.started_at >= (since or 0)]
+    wanted += [
         getattr(TraceRow, name) == value for name, value in filters.items() if value is not None
     ]
     if filters["status"] not in (None, "ok"):
         wanted.append(NOT_OK)
-    if since is not None:
-        wanted.append(TraceRow.started_at >= since)
     if not skipped:
         wanted.append(TraceRow.decision.is_null() | (TraceRow.decision != "skip"))
     return wanted
