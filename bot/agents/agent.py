@@ -77,10 +77,12 @@ class Reply:
 
     `input_tokens` include the cached ones. `cost` is in micro-dollars; `cost_source` is
     `reported` or `estimated`. `first_output_ns` is the time from the start to the first output.
+    `api` is the base URL of the API that answered, where we spoke to it ourselves.
     """
 
     text: str
     provider: str
+    api: str | None = None
     model: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None

@@ -180,6 +180,18 @@ def _command(section: Section, name: str, environ: Mapping[str, str]) -> Provide
     )
 
 
+def _openai(section: Section, name: str, environ: Mapping[str, str]) -> Provider:
+    from bot.agents.http_model import build
+
+    return build(section, name, environ, dialect="openai")
+
+
+def _anthropic(section: Section, name: str, environ: Mapping[str, str]) -> Provider:
+    from bot.agents.http_model import build
+
+    return build(section, name, environ, dialect="anthropic")
+
+
 def _folder(section: Section) -> Path:
     """Relative to the agents file, so that it does not matter where the bot was started."""
     home = section.path.absolute().parent
@@ -198,6 +210,8 @@ def _refuse_secrets(section: Section) -> None:
 
 AGENT_KEYS = ("provider", "providers", "mode")
 
+HTTP_KEYS = ("model", "base_url", "api_key_env", "system", "max_tokens", "temperature", "timeout")
+
 PROVIDERS: Mapping[str, Kind] = {
     "command": Kind(
         keys=(
@@ -212,5 +226,7 @@ PROVIDERS: Mapping[str, Kind] = {
         ),
         build=_command,
     ),
+    "openai": Kind(keys=HTTP_KEYS, build=_openai),
+    "anthropic": Kind(keys=HTTP_KEYS, build=_anthropic),
     "echo": Kind(keys=(), build=_echo),
 }

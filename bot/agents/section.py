@@ -75,6 +75,24 @@ class Section:
             raise self.error(key, f"{key} is more than 0 and at most 86400 seconds")
         return float(value)
 
+    def integer(self, key: str) -> int | None:
+        """A whole number above 0, or None where there is none."""
+        value = self.values.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise self.error(key, f"{key} is a whole number above 0, such as 1000")
+        return value
+
+    def number(self, key: str, *, most: float) -> float | None:
+        """A number from 0 to `most`, or None where there is none."""
+        value = self.values.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+            raise self.error(key, f"{key} is a number from 0 to {most:g}")
+        return float(value)
+
     def mapping(self, key: str) -> dict[str, str]:
         value = self.values.get(key, {})
         if not isinstance(value, dict) or not all(map(_is_text, value.values())):
