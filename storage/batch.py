@@ -1,6 +1,5 @@
 """What one transaction writes: spans, their summaries and rollups, metrics, logs, scores."""
 
-import json
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, fields
@@ -14,6 +13,7 @@ from storage.models import LogRow, MetricRow, ProcessRow, ScoreRow, SpanRow, Tra
 from storage.received import settle, unseen
 from storage.redaction import redact, redact_value
 from storage.rollups import add, additions
+from storage.rows import SPAN_FIELDS, as_json, span_rows
 from storage.signals import Log, Metric, Score
 from storage.span import Span
 from storage.statements import Statement, compiled
@@ -66,57 +66,23 @@ def store_spans(database: Database, batch: Batch) -> None:
     spans = unseen(database, batch.spans)
     if not spans:
         return
-    for span in spans:
-        scrub(span)
-    SPANS.execute_many(database, [span_row(span) for span in spans])
+    SPANS.execute_many(database, span_rows(spans))
     counted, released = settle(database, spans)
     TRACES.execute_many(database, _trace_rows(counted, released, resumed=batch.resumed))
     ROOTS.execute_many(database, _root_rows(spans))
     add(database, additions(span for span in (*counted, *released) if span.status != "running"))
 
 
-def scrub(span: Span) -> None:
-    """Take the secrets out of all that came from outside."""
-    span.name = redact(span.name)
-    if span.text is not None:
-        span.text = redact(span.text)
-    if span.error_message is not None:
-        span.error_message = redact(span.error_message)
-    if span.attributes:
-        span.attributes = redact_value(span.attributes)
-    if span.events:
-        span.events = redact_value(span.events)
-    if span.links:
-        span.links = redact_value(span.links)
-
-
-NOT_STORED = ("entry", "received")
-SPAN_FIELDS = tuple(item.name for item in fields(Span) if item.name not in NOT_STORED)
-JSON_FIELDS = frozenset({"attributes", "events", "links", "labels"})
-
-
-def span_row(span: Span) -> tuple[Any, ...]:
-    return tuple(
-        _json(value) if name in JSON_FIELDS else value
-        for name in SPAN_FIELDS
-        for value in (getattr(span, name),)
-    )
-
-
 def _row(item: Metric | Log) -> tuple[Any, ...]:
     values = ((f.name, getattr(item, f.name)) for f in fields(item))
     return tuple(
-        _json(redact_value(value))
-        if name in JSON_FIELDS
+        as_json(redact_value(value))
+        if name in ("attributes", "labels")
         else redact(value)
         if name == "message"
         else value
         for name, value in values
     )
-
-
-def _json(value: Any) -> str | None:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False) if value else None
 
 
 SUMMED = ("span_count", "error_count", "input_tokens", "output_tokens", "cached_tokens", "cost")

@@ -13,9 +13,10 @@ from benchmarks import traces
 from benchmarks.run import Run
 from benchmarks.traces import make_traces
 from storage import models
-from storage.batch import SPAN_FIELDS, Batch, span_row, store
+from storage.batch import Batch, store
 from storage.database import open_database
 from storage.models import SpanRow
+from storage.rows import SPAN_FIELDS, span_rows
 from storage.span import Span
 from storage.upkeep import checkpoint
 
@@ -92,7 +93,7 @@ def _make_ours(run: Run, path: Path, spans: int) -> None:
 def _make_bare(run: Run, path: Path, spans: int) -> None:
     connection = open_bare(path)
     for some in _batches(run, spans):
-        insert_bare(connection, map(span_row, some))
+        insert_bare(connection, span_rows(some))
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
 

@@ -12,9 +12,9 @@ from benchmarks.databases import bare_database, copied, insert_bare, open_bare, 
 from benchmarks.figure import Figure
 from benchmarks.run import Run
 from benchmarks.traces import NOW, SECOND, as_active, make_spans
-from storage.batch import span_row
 from storage.database import open_database
 from storage.process import new_writer
+from storage.rows import span_rows
 from storage.span import Span
 from storage.writer import Writer
 
@@ -84,7 +84,7 @@ def _ours(path: Path, spans: list[Span]) -> float:
 
 def _bare(path: Path, spans: list[Span]) -> float:
     connection = open_bare(path)
-    rows = [span_row(span) for span in spans]
+    rows = span_rows(spans)
     started = time.perf_counter()
     insert_bare(connection, rows)
     took = time.perf_counter() - started
