@@ -38,15 +38,30 @@ OLDER: Mapping[str, str] = {
     "gen_ai.system": "provider",
     "gen_ai.usage.prompt_tokens": "input_tokens",
     "gen_ai.usage.completion_tokens": "output_tokens",
+    "gen_ai.usage.cache_read_input_tokens": "cached_tokens",
     "llm.model_name": "model",
+    "llm.request.model": "model",
+    "llm.response.model": "model",
     "llm.provider": "provider",
+    "llm.system": "provider",
+    "llm.vendor": "provider",
     "llm.token_count.prompt": "input_tokens",
     "llm.token_count.completion": "output_tokens",
     "llm.token_count.prompt_details.cache_read": "cached_tokens",
     "llm.usage.prompt_tokens": "input_tokens",
     "llm.usage.completion_tokens": "output_tokens",
+    "ai.model.id": "model",
+    "ai.model.provider": "provider",
+    "ai.usage.promptTokens": "input_tokens",
+    "ai.usage.inputTokens": "input_tokens",
+    "ai.usage.completionTokens": "output_tokens",
+    "ai.usage.outputTokens": "output_tokens",
+    "ai.usage.cachedInputTokens": "cached_tokens",
 }
-"""Names of older dialects (gen_ai before 1.37, OpenInference, OpenLLMetry) → span field."""
+"""Names of older dialects → span field; a conventional name on the same span has precedence.
+
+gen_ai before 1.37, OpenInference and OpenLLMetry (`llm.*`), Vercel's AI SDK (`ai.*`).
+"""
 
 FIELDS: Mapping[str, str] = {
     **OLDER,
@@ -61,3 +76,77 @@ INHERITED: frozenset[str] = frozenset(
 """Words that a child span takes over from its parent, so that each row carries its own context."""
 
 INTEGERS: frozenset[str] = frozenset({"input_tokens", "output_tokens", "cached_tokens", "cost"})
+
+
+# What other processes send.
+
+MEASURED: frozenset[str] = frozenset(
+    {
+        *("provider", "model", "input_tokens", "output_tokens", "cached_tokens"),
+        *("error_type", "error_message"),
+    }
+)
+"""The columns that what another process says may fill. Who may see a span is never among them."""
+
+RECEIVED: Mapping[str, str] = {
+    **{name: field for name, field in FIELDS.items() if field in MEASURED and name != field},
+    "gen_ai.agent.name": "agent",
+}
+"""Conventional and older names → the column, on a span of another process."""
+
+RENAMED: Mapping[str, str] = {
+    "gen_ai.usage.cache_creation.input_tokens": "gen_ai.usage.cache_write.input_tokens",
+    "gen_ai.usage.cache_creation_input_tokens": "gen_ai.usage.cache_write.input_tokens",
+    "llm.token_count.prompt_details.cache_write": "gen_ai.usage.cache_write.input_tokens",
+    "llm.token_count.completion_details.reasoning": "gen_ai.usage.reasoning.output_tokens",
+    "gen_ai.usage.reasoning_tokens": "gen_ai.usage.reasoning.output_tokens",
+    "ai.usage.reasoningTokens": "gen_ai.usage.reasoning.output_tokens",
+    "ai.response.id": "gen_ai.response.id",
+    "ai.toolCall.name": "gen_ai.tool.name",
+    "ai.toolCall.id": "gen_ai.tool.call.id",
+    "session.id": "gen_ai.conversation.id",
+    "tool.name": "gen_ai.tool.name",
+    "tool_call.id": "gen_ai.tool.call.id",
+    "traceloop.entity.name": "gen_ai.tool.name",
+    "openinference.span.kind": "gen_ai.operation.name",
+    "traceloop.span.kind": "gen_ai.operation.name",
+}
+"""Names of older dialects → the conventional attribute that they mean."""
+
+OPERATIONS: Mapping[str, str] = {
+    "LLM": "chat",
+    "CHAIN": "invoke_workflow",
+    "WORKFLOW": "invoke_workflow",
+    "AGENT": "invoke_agent",
+    "TOOL": "execute_tool",
+    "EMBEDDING": "embeddings",
+    "RETRIEVER": "retrieval",
+}
+"""The span kinds of OpenInference and OpenLLMetry → `gen_ai.operation.name`."""
+
+RESPONSE_ID = "gen_ai.response.id"
+PARENT_TRACE_ID = "tracebot.parent.trace_id"
+PARENT_SPAN_ID = "tracebot.parent.span_id"
+"""The resource attributes by which a child process says which span of ours started it."""
+
+CONTENT: frozenset[str] = frozenset(
+    (
+        *("gen_ai.prompt", "gen_ai.completion", "gen_ai.system_instructions"),
+        *("gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.tool.definitions"),
+        *("gen_ai.tool.call.arguments", "gen_ai.tool.call.result", "gen_ai.retrieval.documents"),
+        *("input.value", "output.value", "llm.prompts", "llm.completions"),
+        *("llm.input_messages", "llm.output_messages", "llm.prompt_template.variables"),
+        *("traceloop.entity.input", "traceloop.entity.output"),
+        *("ai.prompt", "ai.response.text", "ai.response.object", "ai.response.reasoning"),
+        *("ai.response.toolCalls", "ai.toolCall.args", "ai.toolCall.result"),
+        *("prompt", "user_prompt", "response", "completion", "content", "body"),
+        *("request_text", "response_text", "function_args", "arguments", "input", "output"),
+        *("tool_input", "tool_output", "tool_parameters", "full_command", "new_context"),
+    )
+)
+CONTENT_PREFIXES = (
+    *("gen_ai.prompt.", "gen_ai.completion.", "gen_ai.input.messages.", "gen_ai.output.messages."),
+    *("llm.input_messages.", "llm.output_messages.", "llm.prompts.", "llm.completions."),
+    *("retrieval.documents.", "reranker.", "embedding.text", "ai.prompt."),
+)
+"""What people, models and tools said, in any dialect: kept as far as TRACEBOT_CAPTURE lets."""
