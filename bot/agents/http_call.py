@@ -140,7 +140,7 @@ class Call:
                 turns=conversation(self._request, agent=endpoint.agent),
                 model=endpoint.model,
                 official=endpoint.base_url == endpoint.dialect.base_url,
-                system=endpoint.system,
+                system=self._request.instructions or endpoint.system,
                 max_tokens=endpoint.max_tokens,
                 temperature=endpoint.temperature,
             )

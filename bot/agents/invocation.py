@@ -30,6 +30,7 @@ def invoke(agent: Agent, request: Request, *, observability: Observability) -> R
     # What the agents file lets an agent do is the most that a request can ask of it.
     if agent.mode == "query":
         request = replace(request, mode="query")
+    request = replace(request, instructions=agent.instructions or request.instructions)
     name = f"invoke_agent {agent.name}"
     with observability.span(name, kind="client", agent=agent.name, mode=request.mode) as span:
         span.set(**{"gen_ai.operation.name": "invoke_agent"}, **_sizes(request))

@@ -5,14 +5,16 @@ import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 from bot.agents.agent import Agent, Mode, Provider
-from bot.agents.command import CommandProvider, PromptBy
+from bot.agents.command import CommandProvider
 from bot.agents.echo import EchoProvider
 from bot.agents.environment import FORBIDDEN, matches
 from bot.agents.process import Limits
+from bot.agents.programs.known import COMMAND, PROGRAMS, Program, PromptBy
 from bot.agents.section import RosterError, Section, nearest
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -123,7 +125,8 @@ def _agent(section: Section, name: str, environ: Mapping[str, str]) -> Agent:
         )
     providers = tuple(_provider(each, name, environ) for each in _provider_sections(section))
     mode = cast(Mode, section.choice("mode", ("query", "execute"), "query"))
-    return Agent(name=name, mode=mode, providers=providers)
+    instructions = section.text("instructions", "") if "instructions" in section.values else ""
+    return Agent(name=name, mode=mode, instructions=instructions, providers=providers)
 
 
 def _provider_sections(section: Section) -> list[Section]:
@@ -135,6 +138,12 @@ def _provider_sections(section: Section) -> list[Section]:
     own = section.tables("providers", short="provider")
     shared = {key: value for key, value in section.values.items() if key != "providers"}
     kinds = [PROVIDERS[_kind(each)] for each in own]
+    if "model" in shared and len({_kind(each) for each in own}) > 1:
+        raise section.error(
+            "model",
+            "model is one provider's: write it in providers, such as "
+            'providers = [{ provider = "claude", model = "opus" }, "codex"]',
+        )
     for key in shared:
         section.known(key, {*AGENT_KEYS, *(key for kind in kinds for key in kind.keys)})
     return [
@@ -161,23 +170,31 @@ def _echo(section: Section, name: str, environ: Mapping[str, str]) -> Provider:
     return EchoProvider()
 
 
-def _command(section: Section, name: str, environ: Mapping[str, str]) -> Provider:
-    command = section.texts("command")
+def _program(program: Program, section: Section, name: str, environ: Mapping[str, str]) -> Provider:
+    command = section.texts("command") or program.command
     if not command:
-        raise section.error("command", 'command is missing: write command = ["claude", "-p"]')
+        raise section.error("command", 'command is missing: write command = ["sort", "--unique"]')
     _refuse_secrets(section)
+    prompt = section.choice("prompt", ("stdin", "argument"), program.prompt)
     return CommandProvider(
         agent=name,
+        program=program,
         command=(os.path.expanduser(command[0]), *command[1:]),
+        model=section.text("model", "") if "model" in section.values else None,
         working_directory=_folder(section),
         environment=section.mapping("environment"),
         pass_environment=section.texts("pass_environment"),
-        query_arguments=section.texts("query_arguments"),
-        execute_arguments=section.texts("execute_arguments"),
-        prompt=cast(PromptBy, section.choice("prompt", ("stdin", "argument"), "stdin")),
+        arguments=section.texts("arguments"),
+        by_mode=_by_mode(section),
+        prompt=cast(PromptBy, prompt),
         limits=Limits(timeout_s=section.seconds("timeout", Limits().timeout_s)),
         environ=environ,
     )
+
+
+def _by_mode(section: Section) -> dict[Mode, tuple[str, ...]]:
+    keys: dict[Mode, str] = {"query": "query_arguments", "execute": "execute_arguments"}
+    return {mode: section.texts(key) for mode, key in keys.items() if key in section.values}
 
 
 def _openai(section: Section, name: str, environ: Mapping[str, str]) -> Provider:
@@ -208,25 +225,26 @@ def _refuse_secrets(section: Section) -> None:
                 raise section.error(key, f"{name} is the bot's own and is given to no agent")
 
 
-AGENT_KEYS = ("provider", "providers", "mode")
+AGENT_KEYS = ("provider", "providers", "mode", "instructions")
+COMMAND_KEYS = (
+    "command",
+    "arguments",
+    "query_arguments",
+    "execute_arguments",
+    "prompt",
+    "timeout",
+    "working_directory",
+    "environment",
+    "pass_environment",
+)
+PROGRAM_KEYS = ("model", *(key for key in COMMAND_KEYS if key != "prompt"))
 
 HTTP_KEYS = ("model", "base_url", "api_key_env", "system", "max_tokens", "temperature", "timeout")
 
 PROVIDERS: Mapping[str, Kind] = {
-    "command": Kind(
-        keys=(
-            "command",
-            "timeout",
-            "working_directory",
-            "environment",
-            "pass_environment",
-            "query_arguments",
-            "execute_arguments",
-            "prompt",
-        ),
-        build=_command,
-    ),
+    "command": Kind(keys=COMMAND_KEYS, build=partial(_program, COMMAND)),
     "openai": Kind(keys=HTTP_KEYS, build=_openai),
     "anthropic": Kind(keys=HTTP_KEYS, build=_anthropic),
     "echo": Kind(keys=(), build=_echo),
+    **{each.name: Kind(keys=PROGRAM_KEYS, build=partial(_program, each)) for each in PROGRAMS},
 }
