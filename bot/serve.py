@@ -41,6 +41,7 @@ def serve(*, http: bool) -> int:
                 f"tracebot answers in {where}, with {', '.join(roster.names)}; "
                 f"it records into {observability.database.database}. Ctrl-C stops it.\n"
             )
+            signal.signal(signal.SIGHUP, lambda number, frame: roster.reload())
             _wait_for_signal()
         finally:
             bot.stop()

@@ -52,7 +52,7 @@ class CommandProvider:
         return self.program.name
 
     def answer(self, request: Request) -> Reply:
-        environment, telemetry = self._environment(request)
+        environment, telemetry = self.environment_for(request)
         arguments, stdin = self._invocation(request, telemetry)
         heard = Heard(on_progress=request.on_progress)
         listener = self._listener(heard)
@@ -80,7 +80,7 @@ class CommandProvider:
         dialect = self.program.dialect
         return TextListener(heard) if dialect is None else EventListener(heard, dialect)
 
-    def _environment(self, request: Request) -> tuple[dict[str, str], Telemetry]:
+    def environment_for(self, request: Request) -> tuple[dict[str, str], Telemetry]:
         environment = child_environment(
             self.environ,
             agent=self.agent,
