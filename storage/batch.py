@@ -73,6 +73,13 @@ def store_spans(database: Database, batch: Batch) -> None:
     add(database, additions(span for span in (*counted, *released) if span.status != "running"))
 
 
+def store_summaries(database: Database, spans: Sequence[Span]) -> None:
+    """The summaries of traces that have none, of all their spans; in the caller's transaction."""
+    counted, released = settle(database, spans)
+    TRACES.execute_many(database, _trace_rows(counted, released, resumed=()))
+    ROOTS.execute_many(database, _root_rows(spans))
+
+
 def _row(item: Metric | Log) -> tuple[Any, ...]:
     values = ((f.name, getattr(item, f.name)) for f in fields(item))
     return tuple(

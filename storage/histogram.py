@@ -7,6 +7,7 @@ After DDSketch (Masson, Rim, Lee: https://arxiv.org/abs/1908.10693): bucket i ho
 import struct
 import sys
 from array import array
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
 from math import ceil, log
@@ -18,6 +19,7 @@ EXACT = 32
 _PER_BUCKET = 1 / log(GAMMA)
 _VERSION = 1
 _HEADER = struct.Struct("<BI")
+_EMPTY = _HEADER.pack(_VERSION, 0)
 
 
 class Histogram:
@@ -75,15 +77,7 @@ class Histogram:
         """A version byte and the number of exact values; these; then buckets and their counts."""
         buckets = sorted(self._buckets)
         counts = array("I", [self._buckets[bucket] for bucket in buckets])
-        exact = array("Q", sorted(self._exact))
-        return b"".join(
-            (
-                _HEADER.pack(_VERSION, len(exact)),
-                _little(exact),
-                _little(array("H", buckets)),
-                _little(counts),
-            )
-        )
+        return _packed(array("Q", sorted(self._exact)), array("H", buckets), counts)
 
     @classmethod
     def from_bytes(cls, blob: bytes | memoryview) -> "Histogram":
@@ -95,15 +89,32 @@ class Histogram:
         """The sum of many that `to_bytes` made."""
         merged = cls()
         for blob in blobs:
-            exact, buckets = _parse(bytes(blob))
+            exact, indices, counts = _parse(bytes(blob))
             other = cls()
-            other._exact, other._buckets = exact, buckets
+            other._exact = exact.tolist()
+            other._buckets = Counter(dict(zip(indices, counts, strict=True)))
             merged.merge(other)
         return merged
 
     def _blur(self) -> None:
         self._buckets.update(map(_bucket, self._exact))
         self._exact = []
+
+
+def extended(blob: bytes | None, values: Iterable[int]) -> bytes:
+    """The bytes of a histogram to which `values` were added: what `add` comes to, much sooner."""
+    stored, indices, counts = _parse(blob or _EMPTY)
+    exact = [*stored, *(max(value, 1) for value in values)]
+    if not indices and len(exact) <= EXACT:
+        return _packed(array("Q", sorted(exact)), indices, counts)
+    for bucket, count in Counter(map(_bucket, exact)).items():
+        place = bisect_left(indices, bucket)
+        if place < len(indices) and indices[place] == bucket:
+            counts[place] += count
+        else:
+            indices.insert(place, bucket)
+            counts.insert(place, count)
+    return _packed(array("Q"), indices, counts)
 
 
 def _bucket(value: int) -> int:
@@ -116,7 +127,8 @@ def _interpolated(values: list[int], rank: float) -> float:
     return values[below] + (values[above] - values[below]) * (rank - below)
 
 
-def _parse(blob: bytes) -> tuple[list[int], Counter[int]]:
+def _parse(blob: bytes) -> "tuple[array[int], array[int], array[int]]":
+    """The exact values; the buckets in their order; their counts."""
     if len(blob) < _HEADER.size or blob[0] != _VERSION:
         raise ValueError("These bytes are no histogram that this version of tracebot wrote.")
     start = _HEADER.size + 8 * _HEADER.unpack_from(blob)[1]
@@ -129,7 +141,12 @@ def _parse(blob: bytes) -> tuple[list[int], Counter[int]]:
     counts.frombytes(blob[start + 2 * buckets :])
     for values in (exact, indices, counts):
         _swap(values)
-    return exact.tolist(), Counter(dict(zip(indices, counts, strict=True)))
+    return exact, indices, counts
+
+
+def _packed(exact: "array[int]", indices: "array[int]", counts: "array[int]") -> bytes:
+    head = _HEADER.pack(_VERSION, len(exact))
+    return head + _little(exact) + _little(indices) + _little(counts)
 
 
 def _little(values: "array[int]") -> bytes:

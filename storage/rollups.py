@@ -4,13 +4,13 @@ A trace counts once, by its root. An agent call counts for its provider and mode
 its reason. Tokens and cost count wherever the span that spent them carries them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from peewee import EXCLUDED, Database
+from peewee import EXCLUDED, Database, fn
 
-from storage.histogram import Histogram
+from storage.histogram import extended
 from storage.models import RollupRow
 from storage.span import Span
 from storage.statements import Statement, compiled
@@ -23,7 +23,7 @@ CONTEXT = ("platform", "channel", "user", "agent")
 CALL = ("provider", "model")
 
 Key = tuple[str, int, str, str, str, str]
-"""level, starts_at, dimension, key, audience, team."""
+"""level, starts_at, dimension, key and audience name a row; its team comes along."""
 
 
 @dataclass(slots=True)
@@ -53,30 +53,55 @@ class Addition:
             self.cost += span.cost
             self.priced += 1
 
+    def add(self, other: "Addition") -> None:
+        self.traces += other.traces
+        self.errors += other.errors
+        self.input_tokens += other.input_tokens
+        self.output_tokens += other.output_tokens
+        self.cached_tokens += other.cached_tokens
+        self.cost += other.cost
+        self.priced += other.priced
+        self.durations += other.durations
+
 
 def additions(spans: Iterable[Span]) -> dict[Key, Addition]:
     """What ended spans add, by the row they add it to."""
-    totals: dict[Key, Addition] = {}
+    hours: dict[Key, Addition] = {}
     for span in spans:
-        for dimension, key, counts, spends in _contributions(span):
-            for level, length in LEVELS.items():
-                starts_at = span.started_at - span.started_at % length
-                row = (level, starts_at, dimension, key, span.audience or "", span.team or "")
-                addition = totals.get(row)
-                if addition is None:
-                    addition = totals[row] = Addition()
-                if counts:
-                    addition.count(span)
-                if spends:
-                    addition.spend(span)
-    return totals
+        spends = span.input_tokens is not None or span.output_tokens is not None or bool(span.cost)
+        counts = span.parent_id is None and span.decision != "skip"
+        if not (counts or spends) and span.reason is None and span.configured_provider is None:
+            continue  # As most: a step within a turn.
+        hour = span.started_at - span.started_at % HOUR_NS
+        audience, team = span.audience or "", span.team or ""
+        for dimension, key, counted, spent in _contributions(span, counts=counts, spends=spends):
+            row = ("hour", hour, dimension, key, audience, team)
+            addition = hours.get(row)
+            if addition is None:
+                addition = hours[row] = Addition()
+            if counted:
+                addition.count(span)
+            if spent:
+                addition.spend(span)
+    return hours | _by_day(hours)
 
 
-def _contributions(span: Span) -> Iterator[tuple[str, str, bool, bool]]:
+def _by_day(hours: Mapping[Key, Addition]) -> dict[Key, Addition]:
+    days: dict[Key, Addition] = {}
+    for (_, hour, dimension, key, audience, team), addition in hours.items():
+        row = ("day", hour - hour % LEVELS["day"], dimension, key, audience, team)
+        day = days.get(row)
+        if day is None:
+            day = days[row] = Addition()
+        day.add(addition)
+    return days
+
+
+def _contributions(
+    span: Span, *, counts: bool, spends: bool
+) -> Iterator[tuple[str, str, bool, bool]]:
     if span.reason is not None:
         yield "decision", span.reason, True, False
-    spends = span.input_tokens is not None or span.output_tokens is not None or bool(span.cost)
-    counts = span.parent_id is None and span.decision != "skip"
     if counts or spends:
         yield "all", "", counts, spends
         for dimension in CONTEXT:
@@ -88,84 +113,64 @@ def _contributions(span: Span) -> Iterator[tuple[str, str, bool, bool]]:
                 yield dimension, key, True, spends
 
 
-INSERT_FIELDS = (
-    "level",
-    "starts_at",
-    "dimension",
-    "key",
-    "audience",
-    "team",
-    "traces",
-    "errors",
-    "input_tokens",
-    "output_tokens",
-    "cached_tokens",
-    "cost",
-    "priced",
-    "latency",
-)
+KEY_FIELDS = ("level", "starts_at", "dimension", "key", "audience")
+SUMS = ("traces", "errors", "input_tokens", "output_tokens", "cached_tokens", "cost", "priced")
+INSERT_FIELDS = (*KEY_FIELDS, "team", *SUMS, "latency")
 
-
-def _upsert(database: Database) -> str:
-    sums = INSERT_FIELDS[6:-1]
-    update: dict[Any, Any] = {name: _plus(name) for name in sums}
-    update["latency"] = EXCLUDED.latency
-    insert = RollupRow.insert_many(
-        [tuple("" for _ in INSERT_FIELDS)], fields=[getattr(RollupRow, f) for f in INSERT_FIELDS]
-    ).on_conflict(
-        conflict_target=[
-            RollupRow.level,
-            RollupRow.dimension,
-            RollupRow.starts_at,
-            RollupRow.audience,
-            RollupRow.key,
-        ],
-        update=update,
-    )
-    return compiled(insert, database)
-
-
-def _plus(name: str) -> Any:
-    return getattr(RollupRow, name) + getattr(EXCLUDED, name)
-
-
-def _latency(database: Database) -> str:
-    query = RollupRow.select(RollupRow.latency).where(
-        RollupRow.level == "",
-        RollupRow.dimension == "",
-        RollupRow.starts_at == 0,
-        RollupRow.audience == "",
-        RollupRow.key == "",
-    )
-    return compiled(query, database)
-
-
-UPSERT = Statement(_upsert)
-LATENCY = Statement(_latency)
+LOOKED_UP = 50
+"""How many keys one statement asks for."""
 
 
 def add(database: Database, totals: Mapping[Key, Addition]) -> None:
     """Add to the stored rows, within the caller's transaction."""
-    rows = []
-    for (level, starts_at, dimension, key, audience, team), addition in totals.items():
-        stored = LATENCY.fetch(database, (level, dimension, starts_at, audience, key))
-        latency = stored[0][0] if stored else None
-        rows.append(
-            (
-                *(level, starts_at, dimension, key, audience, team),
-                *(addition.traces, addition.errors),
-                *(addition.input_tokens, addition.output_tokens, addition.cached_tokens),
-                *(addition.cost, addition.priced),
-                _merged(latency, addition.durations),
-            )
+    stored = _latencies(database, [row[:5] for row, added in totals.items() if added.durations])
+    rows = [
+        (
+            *row,
+            *(added.traces, added.errors),
+            *(added.input_tokens, added.output_tokens, added.cached_tokens),
+            *(added.cost, added.priced),
+            extended(stored.get(row[:5]), added.durations) if added.durations else None,
         )
+        for row, added in totals.items()
+    ]
     UPSERT.execute_many(database, rows)
 
 
-def _merged(stored: bytes | None, durations: list[int]) -> bytes | None:
-    if not durations:
-        return stored
-    histogram = Histogram.from_bytes(stored) if stored else Histogram()
-    for duration in durations:
-        histogram.add(duration)
-    return histogram.to_bytes()
+def _latencies(
+    database: Database, keys: Sequence[tuple[Any, ...]]
+) -> dict[tuple[Any, ...], bytes | None]:
+    found: dict[tuple[Any, ...], bytes | None] = {}
+    for start in range(0, len(keys), LOOKED_UP):
+        some = keys[start : start + LOOKED_UP]
+        some = [*some, *[some[-1]] * (LOOKED_UP - len(some))]
+        values = [value for key in some for value in key]
+        for *key, latency in LATENCIES.fetch(database, values):
+            found[tuple(key)] = None if latency is None else bytes(latency)
+    return found
+
+
+def _upsert(database: Database) -> str:
+    update: dict[Any, Any] = {
+        name: getattr(RollupRow, name) + getattr(EXCLUDED, name) for name in SUMS
+    }
+    update["latency"] = fn.COALESCE(EXCLUDED.latency, RollupRow.latency)
+    insert = RollupRow.insert_many(
+        [("",) * len(INSERT_FIELDS)], fields=[getattr(RollupRow, f) for f in INSERT_FIELDS]
+    ).on_conflict(conflict_target=[getattr(RollupRow, name) for name in KEY_FIELDS], update=update)
+    return compiled(insert, database)
+
+
+def _select_latencies(database: Database) -> str:
+    place = ", ".join([database.param] * len(KEY_FIELDS))
+    keys = ", ".join([f"({place})"] * LOOKED_UP)
+    columns = ", ".join(f"rollups.{name}" for name in (*KEY_FIELDS, "latency"))
+    same = " AND ".join(
+        f"rollups.{name} = asked.column{number}" for number, name in enumerate(KEY_FIELDS, 1)
+    )
+    # The cross join makes SQLite look each key up, rather than all rows through.
+    return f"SELECT {columns} FROM (VALUES {keys}) AS asked CROSS JOIN rollups WHERE {same}"
+
+
+UPSERT = Statement(_upsert)
+LATENCIES = Statement(_select_latencies)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.histogram import Histogram
+from storage.histogram import Histogram, extended
 
 DURATIONS = st.lists(st.integers(min_value=1, max_value=10**15), max_size=80)
 
@@ -60,6 +60,16 @@ def test_bytes_bring_back_the_same(values: list[int]) -> None:
     again = Histogram.from_bytes(histogram.to_bytes())
     assert again.to_bytes() == histogram.to_bytes()
     assert again.quantile(0.5) == histogram.quantile(0.5)
+
+
+@given(DURATIONS, DURATIONS, DURATIONS)
+def test_extending_bytes_is_adding_each(
+    first: list[int], second: list[int], third: list[int]
+) -> None:
+    blob = None
+    for values in (first, second, third):
+        blob = extended(blob, values)
+    assert blob == filled(first + second + third).to_bytes()
 
 
 def test_merging_many_is_merging_one_after_the_other() -> None:
