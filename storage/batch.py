@@ -76,8 +76,7 @@ def store_spans(database: Database, batch: Batch) -> None:
 def store_summaries(database: Database, spans: Sequence[Span]) -> None:
     """The summaries of traces that have none, of all their spans; in the caller's transaction."""
     counted, released = settle(database, spans)
-    TRACES.execute_many(database, _trace_rows(counted, released, resumed=()))
-    ROOTS.execute_many(database, _root_rows(spans))
+    summarise(database, counted, released, resumed=())
 
 
 def _row(item: Metric | Log) -> tuple[Any, ...]:
