@@ -92,6 +92,9 @@ def _add_commands(commands: Any) -> None:
     command("run", "Record a command: tracebot run -- COMMAND …")
     serve = command("serve", "Answer in a Slack workspace, in Socket Mode.")
     serve.add_argument("--http", action="store_true", help="in HTTP mode: /slack/events")
+    collect = command("collect", "Take OpenTelemetry (OTLP over HTTP) from any program.")
+    collect.add_argument("--host", default="127.0.0.1", help="others need TRACEBOT_OTLP_TOKEN")
+    collect.add_argument("--port", type=int, default=4318, help="4318 unless told; 0 is any")
     demo = command("demo", "Play a short conversation in a workspace on this machine.")
     demo.add_argument("--keep", action="store_true", help="leave it running, with its page")
     agents = command("agents", "List the agents: is each one found, which version, what failed.")
@@ -108,7 +111,7 @@ def _add_commands(commands: Any) -> None:
     clean = command("clean", "Remove old traces; statistics stay.")
     clean.add_argument("--older-than", required=True, metavar="PERIOD", help="such as 30d")
     clean.add_argument("--dry-run", action="store_true", help="only say what would go")
-    for maintenance in (checkpoint, clean):
+    for maintenance in (collect, checkpoint, clean):
         maintenance.add_argument("--database", metavar="PATH")
 
 
@@ -158,6 +161,13 @@ def _serve(words: Namespace) -> int:
     from bot.serve import serve
 
     return serve(http=words.http)
+
+
+def _collect(words: Namespace) -> int:
+    from bot.collect import collect
+    from bot.settings import load_settings
+
+    return collect(load_settings(), host=words.host, port=words.port, database=words.database)
 
 
 def _demo(words: Namespace) -> int:
@@ -217,6 +227,7 @@ def _clean(words: Namespace) -> int:
 
 OWN: Mapping[str, Callable[[Namespace], int]] = {
     "serve": _serve,
+    "collect": _collect,
     "demo": _demo,
     "agents": _agents,
     "import": _import,
