@@ -187,6 +187,13 @@ def refusal(step: Refuse, path: str) -> Json:
     if "GenerateContent" in path:
         status = {401: "UNAUTHENTICATED", 429: "RESOURCE_EXHAUSTED"}.get(step.status, "INTERNAL")
         error = {"code": step.status, "status": status, "message": step.message}
+        if step.status == 429:
+            violation = {
+                "quotaMetric": "generativelanguage.googleapis.com/generate_requests",
+                "quotaId": "GenerateRequestsPerDayPerProjectPerModel",
+            }
+            kind = "type.googleapis.com/google.rpc.QuotaFailure"
+            error["details"] = [{"@type": kind, "violations": [violation]}]
     elif "messages" not in path:
         error["code"] = step.kind
     return {"type": "error", "error": error}
