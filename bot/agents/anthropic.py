@@ -24,8 +24,8 @@ def _body(question: Question) -> dict[str, object]:
         "messages": [_message(turn) for turn in question.turns],
         "stream": True,
     }
-    if question.system is not None:
-        body["system"] = question.system
+    if question.instructions:
+        body["system"] = question.instructions
     if question.temperature is not None:
         body["temperature"] = question.temperature
     return body

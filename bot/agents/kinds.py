@@ -100,7 +100,7 @@ COMMAND_KEYS = (
 )
 PROGRAM_KEYS = ("model", *(key for key in COMMAND_KEYS if key != "prompt"))
 
-HTTP_KEYS = ("model", "base_url", "api_key_env", "system", "max_tokens", "temperature", "timeout")
+HTTP_KEYS = ("model", "base_url", "api_key_env", "max_tokens", "temperature", "timeout")
 
 PROVIDERS: Mapping[str, Kind] = {
     "command": Kind(keys=COMMAND_KEYS, build=partial(_program, COMMAND)),
