@@ -3,18 +3,19 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from functools import partial
 
 from bot.access import audience_of
-from bot.agents.agent import Agent, AgentError, AgentTimeout
+from bot.agents.agent import Agent
+from bot.agents.cancellation import Cancellation
 from bot.agents.roster import Roster
-from bot.answering import Answering, Question
+from bot.answering import Answering, Failure, Question
 from bot.deciding import Deciding
 from bot.decision import IncomingMessage, Me, is_me
 from bot.files import FetchResult, FileDownloads
 from bot.mentions import addressed
-from bot.reactions import DONE, FAILED, READ, WAITING, Reactions
+from bot.reactions import DONE, FAILED, READ, STOPPED, WAITING, Reactions
 from bot.replies import too_many_message, usage_message
+from bot.running import RunningTurn, RunningTurns
 from bot.thread import ThreadRead
 from storage import ActiveSpan, Observability
 from storage.tracing import CurrentSpan
@@ -35,6 +36,7 @@ class Conversation:
         answering: Answering,
         reactions: Reactions,
         downloads: FileDownloads,
+        running: RunningTurns,
         observability: Observability,
     ) -> None:
         self._me = me
@@ -43,6 +45,7 @@ class Conversation:
         self._answering = answering
         self._reactions = reactions
         self._downloads = downloads
+        self._running = running
         self._observability = observability
         self._told_to_wait: set[str] = set()
 
@@ -50,14 +53,7 @@ class Conversation:
         """Answer the message, or leave it, and end `root`."""
         with CurrentSpan(root):
             message = self._deciding.complete(message)
-            root.set(
-                audience=audience_of(
-                    team=message.team,
-                    channel=message.channel,
-                    kind=message.channel_type or "group",
-                    user=message.user,
-                ),
-            )
+            root.set(audience=_audience(message))
             if claimed:
                 read = self._deciding.read_where_needed(message)
                 decision = self._deciding.decide(message, read)
@@ -92,10 +88,11 @@ class Conversation:
         root.set(agent=", ".join(agent.name for agent in agents))
         self._reactions.add(message, READ)
         try:
-            errors = self._ask(agents, message, named.prompt, read, root)
+            with self._running.running(_running_turn(message, root)) as cancellation:
+                failures = self._ask(agents, message, named.prompt, read, root, cancellation)
         finally:
             self._reactions.remove(message, READ)
-        self._reactions.add(message, FAILED if errors else DONE)
+        self._reactions.add(message, _ending(failures))
 
     def _choose(
         self, named: Sequence[str], message: IncomingMessage, read: ThreadRead | None
@@ -115,7 +112,8 @@ class Conversation:
         prompt: str,
         read: ThreadRead | None,
         root: ActiveSpan,
-    ) -> list[AgentError]:
+        cancellation: Cancellation,
+    ) -> list[Failure]:
         """Ask them side by side; what went wrong is told to the user, and is the turn's too."""
         question = Question(
             message=message,
@@ -127,12 +125,13 @@ class Conversation:
         if left_out:
             names = [agent.name for agent in left_out]
             self._answering.say(message, too_many_message(names, most=MOST_AGENTS))
-        ask = partial(self._answering.answer, question=question, root=root)
-        errors = [error for error in _side_by_side(ask, asked) if error is not None]
-        for error in errors[:1]:
-            timeout = isinstance(error, AgentTimeout)
-            root.fail(error.error_type, error.message, status="timeout" if timeout else "error")
-        return errors
+        failures = _side_by_side(
+            lambda agent: self._answering.answer(agent, question, root, cancellation), asked
+        )
+        # A stop is what somebody wanted: it says more of the turn than what failed beside it.
+        for failure in sorted(failures, key=lambda failure: failure.status != "cancelled")[:1]:
+            root.fail(failure.error_type, failure.message, status=failure.status)
+        return failures
 
     def _fetch(self, message: IncomingMessage) -> FetchResult:
         if not message.files:
@@ -143,11 +142,38 @@ class Conversation:
         return result
 
 
-def _side_by_side(
-    ask: Callable[[Agent], AgentError | None], agents: Sequence[Agent]
-) -> list[AgentError | None]:
-    """The first on this thread, each other on one of its own."""
+def _running_turn(message: IncomingMessage, root: ActiveSpan) -> RunningTurn:
+    return RunningTurn(
+        trace_id=root.trace_id,
+        team=message.team,
+        channel=message.channel,
+        thread_ts=message.root_ts,
+        message_ts=message.ts,
+        user=message.user,
+        audience=_audience(message),
+    )
+
+
+def _audience(message: IncomingMessage) -> str:
+    return audience_of(
+        team=message.team,
+        channel=message.channel,
+        kind=message.channel_type or "group",
+        user=message.user,
+    )
+
+
+def _ending(failures: Sequence[Failure]) -> str:
+    """The reaction that says how the turn ended."""
+    if any(failure.status == "cancelled" for failure in failures):
+        return STOPPED
+    return FAILED if failures else DONE
+
+
+def _side_by_side(ask: Callable[[Agent], Failure | None], agents: Sequence[Agent]) -> list[Failure]:
+    """The first on this thread, each other on one of its own; what went wrong."""
     first, *others = agents
     with ThreadPoolExecutor(max(len(others), 1), thread_name_prefix="tracebot-agent") as threads:
         asked = [threads.submit(copy_context().run, ask, agent) for agent in others]
-        return [ask(first), *(each.result() for each in asked)]
+        failures = [ask(first), *(each.result() for each in asked)]
+    return [failure for failure in failures if failure is not None]

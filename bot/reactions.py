@@ -10,7 +10,8 @@ from bot.decision import IncomingMessage
 from bot.slack_errors import SLACK_ERRORS
 from storage import Observability
 
-READ, WAITING, DONE, FAILED = "eyes", "hourglass_flowing_sand", "white_check_mark", "x"
+READ, WAITING = "eyes", "hourglass_flowing_sand"
+DONE, FAILED, STOPPED = "white_check_mark", "x", "octagonal_sign"
 
 
 class Reactions:

@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from slack_sdk import WebClient
@@ -110,10 +111,17 @@ class ThreadReader:
         return [m for m in messages if after is None or float(m["ts"]) > float(after)]
 
     def _remember(self, key: tuple[str, str], messages: tuple[Message, ...]) -> None:
-        self._cache[key] = (self._clock(), messages)
+        self._cache[key] = (self._clock(), tuple(takewhile(_is_whole, messages)))
         self._cache.move_to_end(key)
         while len(self._cache) > CACHED_THREADS:
             self._cache.popitem(last=False)
+
+
+def _is_whole(message: Message) -> bool:
+    """Whether it will stay as it is: a bot may still be writing one that has no metadata yet."""
+    if not message.get("bot_id") or message.get("metadata"):
+        return True
+    return float(message["ts"]) < time.time() - CACHE_S
 
 
 def _author(message: Message) -> str:

@@ -8,7 +8,7 @@ import pytest
 from peewee import Database
 from slack_sdk import WebClient
 
-from bot.agents.roster import load_roster
+from bot.agents.roster import Roster, load_roster
 from bot.app import Bot, build_bot, connect
 from bot.sandbox import Channel, Sandbox, User
 from bot.settings import Settings
@@ -57,14 +57,20 @@ def web(sandbox: Sandbox) -> WebClient:
     return WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
 
 
+def _roster(folder: Path, agents: str) -> Roster:
+    path = folder / "agents.toml"
+    path.write_text(agents)
+    return load_roster(path if agents else None)
+
+
 @pytest.fixture
 def start_bot(
     sandbox: Sandbox, observability: Observability, tmp_path: Path
 ) -> Iterator[Callable[..., Bot]]:
-    """Start the real bot in the sandbox: `agents` is the text of an agents file."""
+    """Start the real bot in the sandbox: `agents` is the text of an agents file, or a roster."""
     running: list[Bot] = []
 
-    def start(agents: str = "", **overrides: Any) -> Bot:
+    def start(agents: str | Roster = "", **overrides: Any) -> Bot:
         settings = Settings(
             _env_file=None,
             SLACK_BOT_TOKEN=sandbox.bot_token,
@@ -74,9 +80,7 @@ def start_bot(
             database_url=str(observability.database.database),
             **overrides,
         )
-        path = tmp_path / "agents.toml"
-        path.write_text(agents)
-        roster = load_roster(path if agents else None)
+        roster = agents if isinstance(agents, Roster) else _roster(tmp_path, agents)
         bot = build_bot(settings, roster=roster, observability=observability)
         running.append(bot)
         connect(bot, settings)

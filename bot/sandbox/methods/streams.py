@@ -12,15 +12,35 @@ from bot.sandbox.workspace import TEAM
 STREAM_SECONDS = 5 * 60.0
 """A stream ends by itself so long after its start, however busy it is."""
 
+CHUNKS = {"markdown_text", "task_update", "plan_update", "blocks"}
+
 
 def _piece(arguments: Arguments) -> str:
     """The text in `markdown_text` and in the text chunks; other chunks have none."""
-    chunks = arguments.objects("chunks", error="invalid_chunks") or []
-    texts = [str(each.get("text", "")) for each in chunks if each.get("type") == "markdown_text"]
+    texts = [str(each.get("text", "")) for each in _chunks(arguments, "markdown_text")]
     text = (arguments.text("markdown_text") or "") + "".join(texts)
     if len(text) > MARKDOWN_LIMIT:
         raise Refusal("msg_too_long")
     return text
+
+
+def _chunks(arguments: Arguments, type_: str) -> list[Json]:
+    chunks = arguments.objects("chunks", error="invalid_chunks") or []
+    if not {each.get("type") for each in chunks} <= CHUNKS:
+        raise Refusal("invalid_chunks")
+    return [each for each in chunks if each["type"] == type_]
+
+
+def _blocks(slack: Slack, arguments: Arguments, standing: list[Json]) -> list[Json]:
+    """What stands below a stream's text: its blocks, and a card for each task, as it is now."""
+    cards = {each["task_id"]: each for each in standing if each["type"] == "task_card"}
+    for task in _chunks(arguments, "task_update"):
+        card = {"type": "task_card", "task_id": task["id"]}
+        cards[task["id"]] = card | {key: task[key] for key in ("title", "status")}
+    given = [block for each in _chunks(arguments, "blocks") for block in each["blocks"]]
+    checked = checked_blocks(given, "message", new_id=slack.workspace.new_id)
+    kept = [each for each in standing if each["type"] != "task_card"]
+    return [*kept, *checked, *cards.values()]
 
 
 def start(slack: Slack, arguments: Arguments) -> Json:
@@ -36,6 +56,7 @@ def start(slack: Slack, arguments: Arguments) -> Json:
         channel=channel.id,
         ts=slack.clock.timestamp(),
         text=_piece(arguments),
+        blocks=_blocks(slack, arguments, []),
         user=slack.workspace.bot.id,
         team=TEAM,
         thread_ts=thread_ts,
@@ -62,6 +83,7 @@ def append(slack: Slack, arguments: Arguments) -> Json:
     if not piece and not arguments.text("chunks"):
         raise Refusal("no_text")
     message.text += piece
+    message.blocks = _blocks(slack, arguments, message.blocks)
     return {"channel": message.channel, "ts": message.ts}
 
 
@@ -71,6 +93,7 @@ def stop(slack: Slack, arguments: Arguments) -> Json:
     markdown = [{"type": "markdown", "text": text}] if text else []
     blocks = arguments.objects("blocks", error="invalid_blocks") or []
     blocks = checked_blocks([*markdown, *blocks], "message", new_id=slack.workspace.new_id)
+    blocks = [*blocks[:1], *_blocks(slack, arguments, message.blocks), *blocks[1:]]
     metadata = arguments.json("metadata", error="invalid_metadata_format")
     slack.activity.edit(message, text=text, blocks=blocks, metadata=metadata)
     del slack.streams[message.channel, message.ts]
