@@ -6,14 +6,31 @@ Slack cannot be asked, nobody may.
 """
 
 import logging
+from typing import Protocol
 
 from peewee import Database
 
 from bot.people import Directory, Facts, channel_type
 from bot.slack_errors import SLACK_ERRORS
-from storage.queries import TraceSummary, private_audiences
+from storage.queries import private_audiences
 
 logger = logging.getLogger("tracebot.access")
+
+
+class Visible(Protocol):
+    """A trace, stored or running, as far as its visibility rests on it."""
+
+    @property
+    def audience(self) -> str | None: ...
+
+    @property
+    def team(self) -> str | None: ...
+
+    @property
+    def channel(self) -> str | None: ...
+
+    @property
+    def user(self) -> str | None: ...
 
 
 def audience_of(*, team: str, channel: str, kind: str, user: str) -> str:
@@ -39,7 +56,7 @@ class Access:
         joined = {channel for channel in private if self._is_in(channel, user)}
         return frozenset({team, user, *joined})
 
-    def may_see(self, trace: TraceSummary, team: str, user: str) -> bool:
+    def may_see(self, trace: Visible, team: str, user: str) -> bool:
         """Whether `user` may see this trace, as its conversation is now."""
         if trace.team != team or trace.channel is None or not self.is_member(team, user):
             return False
@@ -47,7 +64,7 @@ class Access:
             return True
         return self._is_public(trace.channel) or self._is_in(trace.channel, user)
 
-    def may_be_shown_in(self, trace: TraceSummary, team: str, channel: str) -> bool:
+    def may_be_shown_in(self, trace: Visible, team: str, channel: str) -> bool:
         """Whether everyone in `channel` may see this trace."""
         if trace.team != team or trace.channel is None:
             return False

@@ -31,12 +31,16 @@ from bot.feedback import Feedback
 from bot.files import SLACK_FILES, FileDownloads, FileLimits
 from bot.inbox import Inbox
 from bot.inquiry import Inquiry
-from bot.listeners import messages, reactions, trace
+from bot.listeners import messages, reactions, sessions, trace
+from bot.live import LiveReplies
 from bot.once import Once
 from bot.people import Directory
+from bot.posting import Posting
 from bot.reactions import Reactions
+from bot.running import RunningTurns
 from bot.settings import Settings, SettingsError
 from bot.slack_errors import SLACK_ERRORS
+from bot.stopping import Stopping
 from bot.thread import ThreadReader
 from bot.web import WebServer, build_web
 from reports.digest import Digests
@@ -96,6 +100,8 @@ def build_bot(settings: Settings, *, roster: Roster, observability: Observabilit
     threads = ThreadReader(client)
     http = httpx.Client(timeout=10.0, follow_redirects=False)
     background = ThreadPoolExecutor(4, thread_name_prefix="tracebot-background")
+    posting = Posting(_bare_client(settings))
+    running = RunningTurns(observability.database)
     inbox = Inbox(
         Conversation(
             me=me,
@@ -104,13 +110,15 @@ def build_bot(settings: Settings, *, roster: Roster, observability: Observabilit
                 me=me, directory=directory, threads=threads, observability=observability
             ),
             answering=Answering(
-                client=client,
                 bot_user=me.user,
+                posting=posting,
+                live=LiveReplies(_bare_client(settings, timeout_s=5), posting),
                 observability=observability,
                 settings=settings,
             ),
             reactions=Reactions(client, observability),
             downloads=_downloads(settings, client, http, observability),
+            running=running,
             observability=observability,
         ),
         once=Once(observability.database),
@@ -118,16 +126,19 @@ def build_bot(settings: Settings, *, roster: Roster, observability: Observabilit
         workers=settings.workers,
         captured=lambda message: settings.captured(message.without_mention(me.user)),
     )
+    access = Access(directory, observability.database, team=identity["team_id"])
+    stopping = Stopping(running=running, access=access, database=observability.database)
     feedback = Feedback(
         client=client,
         bot_user=me.user,
         observability=observability,
         threads=threads,
+        stopping=stopping,
         settings=settings,
     )
     messages.register(app, inbox, lambda body: background.submit(feedback.changed, body))
     reactions.register(app, feedback, background)
-    access = Access(directory, observability.database, team=identity["team_id"])
+    sessions.register(app, stopping, background)
     digests = Digests(
         observability.database,
         post=partial(post_digest, client),
@@ -141,13 +152,18 @@ def build_bot(settings: Settings, *, roster: Roster, observability: Observabilit
             access=access,
             directory=directory,
             digests=digests,
+            stopping=stopping,
             observability=observability,
         ),
         background,
     )
     schedule = Schedule(observability.database, digests=digests, retention_ns=settings.retention_ns)
     bot = Bot(app, inbox, observability, schedule)
-    bot.stopping += [lambda: background.shutdown(cancel_futures=True), http.close]
+    bot.stopping += [
+        lambda: background.shutdown(cancel_futures=True),
+        running.close,
+        http.close,
+    ]
     app.error(_report)
     return bot
 
@@ -178,12 +194,24 @@ def listen(bot: Bot, settings: Settings) -> WebServer:
 
 
 def _client(settings: Settings) -> WebClient:
-    client = WebClient(settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url)
+    """For what may be tried again without harm."""
+    client = _bare_client(settings)
     client.retry_handlers = [
         ConnectionErrorRetryHandler(max_retry_count=2),
         RateLimitErrorRetryHandler(max_retry_count=3),
         ServerErrorRetryHandler(max_retry_count=2),
     ]
+    return client
+
+
+def _bare_client(settings: Settings, *, timeout_s: int = 30) -> WebClient:
+    """Tries each call once."""
+    client = WebClient(
+        settings.slack_bot_token.get_secret_value(),
+        base_url=settings.slack_api_url,
+        timeout=timeout_s,
+    )
+    client.retry_handlers = []
     return client
 
 

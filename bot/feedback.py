@@ -9,6 +9,7 @@ from slack_sdk import WebClient
 
 from bot.settings import Settings
 from bot.slack_errors import SLACK_ERRORS
+from bot.stopping import Stopping
 from bot.thread import REPLY_EVENT, ThreadReader
 from storage import Observability
 from storage.queries import TraceSummary, message_traces, trace_spans, traces_by_id
@@ -29,12 +30,14 @@ class Feedback:
         bot_user: str,
         observability: Observability,
         threads: ThreadReader,
+        stopping: Stopping,
         settings: Settings,
     ) -> None:
         self._client = client
         self._bot_user = bot_user
         self._observability = observability
         self._threads = threads
+        self._stopping = stopping
         self._settings = settings
 
     def reacted(self, body: Mapping[str, Any], *, added: bool) -> None:
@@ -58,9 +61,16 @@ class Feedback:
         ts = event.get("deleted_ts") or before.get("ts")
         if not ts:
             return
-        text = (event.get("message") or {}).get("text")
+        after = event.get("message") or {}
+        # A message with replies is not taken away: a tombstone stands in its place.
+        deleted = not after or after.get("subtype") == "tombstone"
         if before.get("thread_ts"):
             self._threads.forget(event["channel"], before["thread_ts"])
+        if after.get("user") == self._bot_user:
+            return  # A reply of ours that grows.
+        if deleted:
+            self._stopping.question_deleted(event["channel"], ts)
+        text = None if deleted else after.get("text")
         try:
             self._observability.flush(1.0)
             erase_text(

@@ -14,6 +14,7 @@ from slack_sdk import WebClient
 from bot.access import Access
 from bot.people import Directory
 from bot.slack_errors import SLACK_ERRORS
+from bot.stopping import Stopping
 from bot.thread import REPLY_EVENT
 from reports import views
 from reports.commands import Viewer, answer
@@ -49,12 +50,14 @@ class Inquiry:
         access: Access,
         directory: Directory,
         digests: Digests,
+        stopping: Stopping,
         observability: Observability,
     ) -> None:
         self._client = client
         self._access = access
         self._directory = directory
         self._digests = digests
+        self._stopping = stopping
         self._observability = observability
         self._parser, _ = build_parser(prog="/trace", shell=False)
 
@@ -63,11 +66,8 @@ class Inquiry:
 
         def view() -> views.View:
             words = parse(self._parser, split_slack(text))
-            return (
-                self._digest(words, place)
-                if words.command == "digest"
-                else self._answer(words, place)
-            )
+            own = {"digest": self._digest, "cancel": self._cancel}
+            return own.get(words.command, self._answer)(words, place)
 
         self._respond(text.partition(" ")[0] or "help", place, view, respond)
 
@@ -109,6 +109,16 @@ class Inquiry:
             return views.MessageView(text="It is shared in this channel.", found=True)
 
         self._respond("share", place, view, respond)
+
+    def stop(self, trace_id: str, place: Place, respond: Respond) -> None:
+        """The button of a running reply: where it works, the reply itself shows it."""
+        words = Namespace(id=trace_id)
+        self._respond(
+            "cancel", place, lambda: self._cancel(words, place), respond, only_refusals=True
+        )
+
+    def _cancel(self, words: Namespace, place: Place) -> views.View:
+        return self._stopping.by_id(words.id, team=place.team, user=place.user)
 
     def _answer(self, words: Namespace, place: Place) -> views.View:
         return answer(
@@ -166,6 +176,7 @@ class Inquiry:
         respond: Respond,
         *,
         replace_original: bool = False,
+        only_refusals: bool = False,
     ) -> None:
         with self._observability.span(
             f"/trace {name[:40]}",
@@ -177,6 +188,8 @@ class Inquiry:
             decision="skip",  # No agent is asked: lists and statistics leave it out.
         ) as span:
             shown = self._view(view, span)
+            if only_refusals and isinstance(shown, views.MessageView) and shown.found:
+                return
             respond(
                 blocks=render(shown),
                 text=fallback(shown),

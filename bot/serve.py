@@ -41,16 +41,14 @@ def serve(*, http: bool) -> int:
                 f"tracebot answers in {where}, with {', '.join(roster.names)}; "
                 f"it records into {observability.database.database}. Ctrl-C stops it.\n"
             )
-            signal.signal(signal.SIGHUP, lambda number, frame: roster.reload())
-            wait_for_signal()
+            _wait_for_signal()
         finally:
             bot.stop()
             logging.getLogger().removeHandler(handler)
     return 0
 
 
-def wait_for_signal() -> None:
-    """Until SIGTERM or Ctrl-C."""
+def _wait_for_signal() -> None:
     stop = threading.Event()
 
     def stopping(number: int, frame: FrameType | None) -> None:

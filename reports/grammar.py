@@ -113,6 +113,8 @@ def build_parser(*, prog: str, shell: bool) -> tuple[Parser, Any]:
     )
     search.add_argument("--cursor", metavar="CURSOR", help="go on where a list ended")
     command("ps", "Show what runs now.")
+    cancel = command("cancel", "Stop an answer that is being written.")
+    cancel.add_argument("id", metavar="ID", help="its trace's id, or the beginning of it: see ps")
     command("health", "Say how the recording and its database are.")
     command("help", "Show these words.")
     if not shell:

@@ -291,8 +291,7 @@ def _facts(span: Span) -> str:
     tokens = wording.token_pair(span.input_tokens, span.output_tokens)
     facts += [word for word in (span.model, tokens) if word]
     if span.cost is not None:
-        estimated = " estimated" if span.cost_source == "estimated" else ""
-        facts.append(f"{wording.cost(span.cost)}{estimated}")
+        facts.append(wording.cost(span.cost))
     facts += [f"{name} {span.attributes[name]}" for name in FACTS if name in span.attributes]
     if span.error_type is None and (code := span.attributes.get("process.exit.code")) is not None:
         facts.append(f"exit code {code}")
@@ -380,6 +379,7 @@ HELP = (
     ("slow", "what took longest; --since 7d"),
     ("search words", "like ls, skipped messages too"),
     ("ps", "what runs now"),
+    ("cancel ID", "stop an answer that is being written"),
     ("digest here at 09:00", "a morning summary in this channel; digest now, digest off"),
     ("health", "how the recording and its database are"),
 )

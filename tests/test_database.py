@@ -17,6 +17,7 @@ from storage.database import (
     database_path,
     open_database,
     prepare,
+    refuse_network_file_system,
     transaction,
 )
 from storage.errors import (
@@ -28,7 +29,6 @@ from storage.errors import (
 )
 from storage.migrations import HERE, migrate
 from storage.models import TABLES
-from storage.mounts import refuse_network_file_system
 
 
 def test_a_new_database_has_the_settings_that_many_processes_need(database: Database) -> None:

@@ -1,15 +1,8 @@
-"""Anthropic's Messages API, as of its version 2023-06-01.
-
-Version 2026-10-21 takes no temperature, and the servers that imitate the API do not know it; all
-else that is used here is the same in both.
-https://platform.claude.com/docs/en/api/messages-streaming
-https://platform.claude.com/docs/en/api/versioning
-"""
+"""Anthropic's Messages API: https://docs.anthropic.com/en/api/messages-streaming"""
 
 from bot.agents.chat import Image, Turn
 from bot.agents.dialect import Answer, Dialect, Event, Question, count, mapping, text, word
 
-VERSION = "2023-06-01"
 MAX_TOKENS = 8_192
 """The API wants a number; every model since 2024 can write as much."""
 
@@ -24,8 +17,8 @@ def _body(question: Question) -> dict[str, object]:
         "messages": [_message(turn) for turn in question.turns],
         "stream": True,
     }
-    if question.instructions:
-        body["system"] = question.instructions
+    if question.system is not None:
+        body["system"] = question.system
     if question.temperature is not None:
         body["temperature"] = question.temperature
     return body
@@ -80,7 +73,7 @@ ANTHROPIC = Dialect(
     base_url="https://api.anthropic.com",
     path="/v1/messages",
     key_variable="ANTHROPIC_API_KEY",
-    headers={"anthropic-version": VERSION},
+    headers={"anthropic-version": "2023-06-01"},
     show_key=lambda key: {"x-api-key": key},
     body=_body,
     read=_read,

@@ -18,7 +18,7 @@ class Question:
     turns: tuple[Turn, ...]
     model: str
     official: bool = True
-    instructions: str = ""
+    system: str | None = None
     max_tokens: int | None = None
     temperature: float | None = None
 

@@ -64,6 +64,7 @@ class Endpoint:
     base_url: str
     key_variable: str | None = None
     key: str | None = field(default=None, repr=False)
+    system: str | None = None
     max_tokens: int | None = None
     temperature: float | None = None
     timeout_s: float = TIMEOUT_S
@@ -139,7 +140,7 @@ class Call:
                 turns=conversation(self._request, agent=endpoint.agent),
                 model=endpoint.model,
                 official=endpoint.base_url == endpoint.dialect.base_url,
-                instructions=self._request.instructions.strip(),
+                system=endpoint.system,
                 max_tokens=endpoint.max_tokens,
                 temperature=endpoint.temperature,
             )

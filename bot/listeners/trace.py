@@ -7,7 +7,7 @@ from typing import Any
 from slack_bolt import Ack, App, Respond
 
 from bot.inquiry import Inquiry, Place
-from reports.render.slack import NEXT, SHARE, SHOW
+from reports.render.slack import NEXT, SHARE, SHOW, STOP
 
 Body = dict[str, Any]
 
@@ -31,12 +31,22 @@ def register(app: App, inquiry: Inquiry, executor: Executor) -> None:
         ack()
         executor.submit(inquiry.share, _value(body), _place(body), respond)
 
+    def stop(ack: Ack, body: Body, respond: Respond) -> None:
+        ack()
+        executor.submit(inquiry.stop, _value(body), _place(body), respond)
+
+    def stop_listed(ack: Ack, body: Body, respond: Respond) -> None:
+        ack()
+        executor.submit(inquiry.ask, f"cancel {_value(body)}", _place(body), respond)
+
     def shortcut(ack: Ack, body: Body, respond: Respond) -> None:
         ack()
         executor.submit(inquiry.show_message, body["message"], _place(body), respond)
 
     app.command("/trace")(command)
     app.action(_starting_with(SHOW))(show)
+    app.action(STOP)(stop)
+    app.action(_starting_with(f"{STOP}_"))(stop_listed)
     app.action(NEXT)(next_page)
     app.action(SHARE)(share)
     app.shortcut("show_trace")(shortcut)

@@ -35,8 +35,8 @@ EMOJI = {
     "cancelled": ":no_entry_sign:",
     "skipped": ":zzz:",
 }
-SHOW, NEXT, SHARE = "trace_show", "trace_next", "trace_share"
-"""The buttons' action ids; `trace_show` is followed by the place of its line."""
+SHOW, NEXT, SHARE, STOP = "trace_show", "trace_next", "trace_share", "trace_stop"
+"""The buttons' action ids; `trace_show` and `trace_stop` may be followed by a line's place."""
 
 
 def render(view: views.View) -> list[Block]:
@@ -92,7 +92,7 @@ def _list(view: views.TraceListView) -> list[Block]:
         return [section(escape(view.empty))]
     # What came last in a thread is what people ask about; other lists begin with it.
     lines = view.lines[-MAX_LINES:] if view.kind == "thread" else view.lines[:MAX_LINES]
-    blocks = [header(view.title), *_lines(lines)]
+    blocks = [header(view.title), *_lines(lines, kind=view.kind)]
     if hidden := len(view.lines) - len(lines):
         which = "earlier" if view.kind == "thread" else "more"
         blocks.insert(1, context(f"{hidden} {which}: tracebot {view.kind} in a shell shows all."))
@@ -102,10 +102,11 @@ def _list(view: views.TraceListView) -> list[Block]:
     return blocks
 
 
-def _lines(lines: Iterable[views.TraceLine]) -> Iterator[Block]:
+def _lines(lines: Iterable[views.TraceLine], *, kind: str = "ls") -> Iterator[Block]:
+    label, action_id = ("Stop", STOP) if kind == "ps" else ("Show", SHOW)
     for place, line in enumerate(lines):
-        show = button("Show", f"{SHOW}_{place}", line.trace_id)
-        yield {**section(_line(line)), "accessory": show}
+        pressed = button(label, f"{action_id}_{place}", line.trace_id)
+        yield {**section(_line(line)), "accessory": pressed}
 
 
 def _line(line: views.TraceLine) -> str:
