@@ -24,6 +24,14 @@ examples:
 """
 
 
+AGENTS_EXAMPLES = """\
+examples:
+  tracebot agents                            those of TRACEBOT_AGENTS, else echo alone
+  TRACEBOT_AGENTS=new.toml tracebot agents   check a file before it is used
+  tracebot agents --json | jq '.agents[] | select(.last_error) | .name'
+"""
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(tracebot(sys.argv[1:] if arguments is None else list(arguments)))
 
@@ -36,6 +44,7 @@ def tracebot(arguments: list[str]) -> int:
 
         return run(arguments[1:])
 
+    from bot.agents.section import RosterError
     from bot.settings import SettingsError
     from reports.errors import UsageError
     from storage.errors import StorageError
@@ -44,7 +53,7 @@ def tracebot(arguments: list[str]) -> int:
         return _do(arguments)
     except UsageError as error:
         return _refuse(str(error), arguments, code=NO_SENSE)
-    except (StorageError, SettingsError) as error:
+    except (StorageError, SettingsError, RosterError) as error:
         return _refuse(str(error), arguments, code=FAILED)
     except BrokenPipeError:  # `tracebot ls | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -83,14 +92,26 @@ def _add_commands(commands: Any) -> None:
     command("run", "Record a command: tracebot run -- COMMAND …")
     serve = command("serve", "Answer in a Slack workspace, in Socket Mode.")
     serve.add_argument("--http", action="store_true", help="in HTTP mode: /slack/events")
+    collect = command("collect", "Take OpenTelemetry (OTLP over HTTP) from any program.")
+    collect.add_argument("--host", default="127.0.0.1", help="others need TRACEBOT_OTLP_TOKEN")
+    collect.add_argument("--port", type=int, default=4318, help="4318 unless told; 0 is any")
     demo = command("demo", "Play a short conversation in a workspace on this machine.")
     demo.add_argument("--keep", action="store_true", help="leave it running, with its page")
+    agents = command("agents", "List the agents: is each one found, which version, what failed.")
+    agents.epilog = AGENTS_EXAMPLES
+    agents.add_argument("--json", action="store_true", help="one object, for scripts")
+    agents.add_argument("--database", metavar="PATH")
+    importing = command("import", "Turn another tool's agents into an agents file.")
+    importing.epilog = "example:\n  tracebot import crewx crewx.yaml --output agents.toml"
+    importing.add_argument("format", choices=["crewx"])
+    importing.add_argument("file")
+    importing.add_argument("--output", metavar="FILE", help="a new file; else it is printed")
     checkpoint = command("checkpoint", "Move SQLite's write-ahead log into the database.")
     checkpoint.add_argument("--truncate", action="store_true", help="and empty the log's file")
     clean = command("clean", "Remove old traces; statistics stay.")
     clean.add_argument("--older-than", required=True, metavar="PERIOD", help="such as 30d")
     clean.add_argument("--dry-run", action="store_true", help="only say what would go")
-    for maintenance in (checkpoint, clean):
+    for maintenance in (collect, checkpoint, clean):
         maintenance.add_argument("--database", metavar="PATH")
 
 
@@ -142,10 +163,29 @@ def _serve(words: Namespace) -> int:
     return serve(http=words.http)
 
 
+def _collect(words: Namespace) -> int:
+    from bot.collect import collect
+    from bot.settings import load_settings
+
+    return collect(load_settings(), host=words.host, port=words.port, database=words.database)
+
+
 def _demo(words: Namespace) -> int:
     from bot.demo import demo
 
     return demo(keep=words.keep)
+
+
+def _agents(words: Namespace) -> int:
+    from bot.agents_command import show_agents
+
+    return show_agents(database=words.database or "", as_json=words.json)
+
+
+def _import(words: Namespace) -> int:
+    from bot.agents_command import import_agents
+
+    return import_agents(path=words.file, output=words.output)
 
 
 def _cancel(words: Namespace) -> int:
@@ -199,7 +239,10 @@ def _clean(words: Namespace) -> int:
 
 OWN: Mapping[str, Callable[[Namespace], int]] = {
     "serve": _serve,
+    "collect": _collect,
     "demo": _demo,
+    "agents": _agents,
+    "import": _import,
     "cancel": _cancel,
     "checkpoint": _checkpoint,
     "clean": _clean,

@@ -41,14 +41,16 @@ def serve(*, http: bool) -> int:
                 f"tracebot answers in {where}, with {', '.join(roster.names)}; "
                 f"it records into {observability.database.database}. Ctrl-C stops it.\n"
             )
-            _wait_for_signal()
+            signal.signal(signal.SIGHUP, lambda number, frame: roster.reload())
+            wait_for_signal()
         finally:
             bot.stop()
             logging.getLogger().removeHandler(handler)
     return 0
 
 
-def _wait_for_signal() -> None:
+def wait_for_signal() -> None:
+    """Until SIGTERM or Ctrl-C."""
     stop = threading.Event()
 
     def stopping(number: int, frame: FrameType | None) -> None:

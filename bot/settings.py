@@ -12,6 +12,7 @@ from reports.durations import parse_duration
 
 Capture = Literal["none", "preview", "full"]
 PREVIEW_LENGTH = 200
+OTLP_TOKEN = "TRACEBOT_OTLP_TOKEN"
 
 
 class SettingsError(Exception):
@@ -45,6 +46,10 @@ NamedFile = Annotated[Path | None, BeforeValidator(lambda words: words or None)]
 """A path; an empty word in `.env` is none."""
 
 
+OtlpPort = Annotated[int, Field(ge=0, le=65535)] | Literal["off"]
+"""0 is any port that is free."""
+
+
 class Settings(BaseSettings):
     """What stands in the environment or in `.env`; see `.env.example`."""
 
@@ -66,6 +71,8 @@ class Settings(BaseSettings):
     workers: int = Field(8, ge=1, le=256)
     mention_only: bool = False
     max_file_mb: float = Field(10, gt=0)
+    otlp_port: OtlpPort = 0
+    otlp_token: SecretStr = SecretStr("")
 
     @property
     def retention_ns(self) -> int:
@@ -89,7 +96,7 @@ def load_settings(**overrides: Any) -> Settings:
         settings = Settings(**overrides)
     except ValidationError as error:
         raise SettingsError(_sentence(error)) from None
-    for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"):
+    for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", OTLP_TOKEN):
         if name in os.environ:
             _wipe(name)
     return settings

@@ -38,7 +38,8 @@ class WebServer:
 
     def __init__(self, web: Starlette, *, host: str, port: int) -> None:
         """Raises OSError where the port cannot be had."""
-        self._listener = socket.create_server((host, port))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, port), family=family)
         self._server = uvicorn.Server(uvicorn.Config(web, log_level="warning", ws="none"))
         self._thread = threading.Thread(
             target=self._server.run,

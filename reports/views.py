@@ -291,7 +291,8 @@ def _facts(span: Span) -> str:
     tokens = wording.token_pair(span.input_tokens, span.output_tokens)
     facts += [word for word in (span.model, tokens) if word]
     if span.cost is not None:
-        facts.append(wording.cost(span.cost))
+        estimated = " estimated" if span.cost_source == "estimated" else ""
+        facts.append(f"{wording.cost(span.cost)}{estimated}")
     facts += [f"{name} {span.attributes[name]}" for name in FACTS if name in span.attributes]
     if span.error_type is None and (code := span.attributes.get("process.exit.code")) is not None:
         facts.append(f"exit code {code}")

@@ -1,11 +1,8 @@
 """Open a database by its URL, and write to it in transactions that begin with IMMEDIATE."""
 
 import errno
-import os
 import random
 import re
-import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,21 +14,15 @@ from playhouse.cysqlite_ext import CySqliteDatabase
 from storage.errors import (
     BadDatabaseURL,
     DatabaseUnavailable,
-    NetworkFileSystem,
     StorageError,
     TemporarilyUnavailable,
 )
-from storage.migrations import migrate
+from storage.mounts import refuse_network_file_system
+from storage.shared import SharedDatabase, file_at
 
 BUSY_TIMEOUT_MS = 5_000
 OLDEST_SQLITE = (3, 51, 3)
 """Older ones corrupt a database that one process checkpoints while another writes."""
-
-NETWORK_FILE_SYSTEMS = frozenset(
-    ("9p", "afs", "ceph", "cifs", "fuse.sshfs", "glusterfs", "lustre", "nfs", "nfs4", "smb3")
-)
-
-_creating = threading.Lock()
 
 
 def default_path() -> Path:
@@ -43,7 +34,7 @@ def default_path() -> Path:
 
 def open_database(
     url: str | Path | None = None, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS
-) -> CySqliteDatabase:
+) -> SharedDatabase:
     """The database at a path or a `sqlite:///path` URL, created and migrated where it has to be.
 
     Each thread gets a connection of its own, at its first query. Raises `StorageError`.
@@ -55,7 +46,7 @@ def open_database(
 
 def locate(
     url: str | Path | None = None, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS
-) -> CySqliteDatabase:
+) -> SharedDatabase:
     """The database that `url` names, untouched. Raises `StorageError` for what can be none."""
     path = database_path(url)
     if CySqliteDatabase.server_version < OLDEST_SQLITE:
@@ -67,16 +58,23 @@ def locate(
     return connect(path, busy_timeout_ms=busy_timeout_ms)
 
 
-def prepare(database: peewee.Database, *, patience: float = 60.0) -> None:
-    """Create and migrate `database` where it has to be.
+def prepare(database: SharedDatabase, *, patience: float = 60.0) -> None:
+    """Create and migrate `database` where it has to be, and replace it where it is damaged.
 
     A migration by another process is waited for `patience` seconds. Raises `NewerDatabase`,
     `TemporarilyUnavailable` for what may pass by itself, and `DatabaseUnavailable`.
     """
-    path = Path(database.database)
+    path = database.path
     try:
-        _create_private(path)
-        migrate(database, patience=patience)
+        try:
+            database.make(patience=patience)
+        except Exception as error:
+            # A file that tracebot never had open is some other one, named by mistake.
+            if cause_of(error) != "damaged" or not Path(f"{path}.migrating").exists():
+                raise
+            from storage.recovery import recover  # It opens databases itself.
+
+            recover(database)
     except (OSError, peewee.DatabaseError, peewee.InterfaceError) as error:
         if cause_of(error) in PASSING:
             raise TemporarilyUnavailable(
@@ -88,7 +86,15 @@ def prepare(database: peewee.Database, *, patience: float = 60.0) -> None:
         ) from error
 
 
-CAUSES = {5: "locked", 6: "locked", 8: "read-only", 10: "I/O error", 11: "damaged", 13: "disk full"}
+CAUSES = {
+    5: "locked",
+    6: "locked",
+    8: "read-only",
+    10: "I/O error",
+    11: "damaged",
+    13: "disk full",
+    26: "damaged",
+}
 """SQLite's result codes, https://sqlite.org/rescode.html, in words."""
 
 ERRNOS = {errno.ENOSPC: "disk full", errno.EDQUOT: "disk full", errno.EIO: "I/O error"}
@@ -109,24 +115,20 @@ def cause_of(error: BaseException) -> str:
     return known or type(error).__name__
 
 
-def identity(database: peewee.Database) -> tuple[int, int] | None:
+def identity(database: SharedDatabase) -> tuple[int, int] | None:
     """Which file is at the database's path now; None where none is."""
-    try:
-        status = os.stat(database.database)  # Never an open.
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+    return file_at(database.path)
 
 
 def connect(
     path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS, thread_safe: bool = True
-) -> CySqliteDatabase:
+) -> SharedDatabase:
     """A database object for `path`, neither created nor migrated.
 
     Each thread gets a connection of its own, or with `thread_safe=False` all share one.
     """
-    return CySqliteDatabase(
-        str(path),
+    return SharedDatabase(
+        path,
         rank_functions=False,
         thread_safe=thread_safe,
         timeout=busy_timeout_ms / 1000,
@@ -158,24 +160,6 @@ def database_path(url: str | Path | None) -> Path:
     )
 
 
-def refuse_network_file_system(path: Path, *, mounts: Path = Path("/proc/self/mounts")) -> None:
-    """Raise `NetworkFileSystem` where `mounts`, a Linux mount table, says that `path` is on one."""
-    if not mounts.exists():
-        return
-    folder = path.parent.resolve()
-    table = [line.split(" ") for line in mounts.read_text(errors="replace").splitlines()]
-    parents = {str(folder), *map(str, folder.parents)}
-    holding = [(row[1], row[2]) for row in table if row[1].replace("\\040", " ") in parents]
-    if not holding:
-        return
-    mount_point, kind = max(holding, key=lambda row: len(row[0]))
-    if kind in NETWORK_FILE_SYSTEMS:
-        raise NetworkFileSystem(
-            f"{path} is on a network file system ({kind} at {mount_point}), where SQLite loses "
-            "data: name a local file with TRACEBOT_DATABASE_URL."
-        )
-
-
 @contextmanager
 def transaction(database: peewee.Database, *, deadline: float = 5.0) -> Iterator[None]:
     """One transaction that may write. Raises the first error, whatever its rollback says.
@@ -204,15 +188,3 @@ def _begin(database: peewee.Database, *, until: float) -> None:
                 raise
             time.sleep(wait * random.random())
             wait = min(wait * 2, 0.1)
-
-
-def _create_private(path: Path) -> None:
-    # Under a lock: closing a descriptor of a database drops every SQLite lock the process has on
-    # it, so the file is made before any connection is, and never opened by us again.
-    with _creating:
-        if not path.parent.exists():
-            path.parent.mkdir(mode=0o700, parents=True)
-        if not path.exists():
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    if sys.platform != "win32" and path.stat().st_mode & 0o077:
-        path.chmod(0o600)

@@ -23,10 +23,15 @@ class Maintenance:
 
 def note(database: Database, done: Maintenance) -> None:
     """Remember it in place of the last one of its name."""
+    with transaction(database):
+        put(database, done)
+
+
+def put(database: Database, done: Maintenance) -> None:
+    """The same, within the caller's transaction."""
     row = {"at": done.at, "ok": int(done.ok), "details": json.dumps(dict(done.details))}
     insert = MaintenanceRow.insert(name=done.name, **row)
-    with transaction(database):
-        insert.on_conflict(conflict_target=[MaintenanceRow.name], update=row).execute(database)
+    insert.on_conflict(conflict_target=[MaintenanceRow.name], update=row).execute(database)
 
 
 def last(database: Database, name: str) -> Maintenance | None:

@@ -36,20 +36,24 @@ def unseen(database: Database, spans: Sequence[Span]) -> Sequence[Span]:
     return fresh
 
 
-def settle(database: Database, spans: Sequence[Span]) -> tuple[list[Span], list[Span]]:
+def settle(database: Database, spans: Sequence[Span]) -> tuple[Sequence[Span], Sequence[Span]]:
     """What of just stored spans adds up, and which earlier ones add up from now on.
 
     A span that another speaks for is there without its tokens and cost.
     """
+    released = [span for ended in _silent_ends(spans) for span in _under(database, ended)]
+    if released:
+        here = {_key(span) for span in spans}
+        released = [span for span in released if _key(span) not in here]
     speakers = {(span.trace_id, span.within) for span in spans if span.received and span.within}
     speaking = {key for key in speakers if _speaks(database, key)}
-    here = {_key(span) for span in spans}
+    if not speaking:
+        return spans, released
     counted = [
         _silenced(span) if span.received and (span.trace_id, span.within) in speaking else span
         for span in spans
     ]
-    released = [span for ended in _silent_ends(spans) for span in _under(database, ended)]
-    return counted, [span for span in released if _key(span) not in here]
+    return counted, released
 
 
 def _silenced(span: Span) -> Span:
@@ -89,13 +93,8 @@ def _key(span: Span) -> Key:
 
 
 def _stored(database: Database, keys: Sequence[Key]) -> set[Key]:
-    found: set[Key] = set()
-    for start in range(0, len(keys), LOOKED_UP):
-        some = keys[start : start + LOOKED_UP]
-        some = [*some, *[some[-1]] * (LOOKED_UP - len(some))]
-        values = [value for key in some for value in key]
-        found.update((row[0], row[1]) for row in STORED.fetch(database, values))
-    return found
+    rows = STORED.look_up(database, keys, at_a_time=LOOKED_UP)
+    return {(trace_id, span_id) for trace_id, span_id in rows}
 
 
 def _select_stored(database: Database) -> str:

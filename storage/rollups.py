@@ -140,14 +140,8 @@ def add(database: Database, totals: Mapping[Key, Addition]) -> None:
 def _latencies(
     database: Database, keys: Sequence[tuple[Any, ...]]
 ) -> dict[tuple[Any, ...], bytes | None]:
-    found: dict[tuple[Any, ...], bytes | None] = {}
-    for start in range(0, len(keys), LOOKED_UP):
-        some = keys[start : start + LOOKED_UP]
-        some = [*some, *[some[-1]] * (LOOKED_UP - len(some))]
-        values = [value for key in some for value in key]
-        for *key, latency in LATENCIES.fetch(database, values):
-            found[tuple(key)] = None if latency is None else bytes(latency)
-    return found
+    rows = LATENCIES.look_up(database, keys, at_a_time=LOOKED_UP)
+    return {tuple(key): latency and bytes(latency) for *key, latency in rows}
 
 
 def _upsert(database: Database) -> str:

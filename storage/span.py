@@ -14,7 +14,7 @@ FAILED: frozenset[str] = frozenset({"error", "timeout", "abandoned"})
 """The statuses counted as errors. A cancelled span did what its user asked."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Span:
     """One timed step, as stored.
 
@@ -28,11 +28,11 @@ class Span:
 
     trace_id: str
     span_id: str
-    parent_id: str | None = None
     name: str
+    started_at: int
+    parent_id: str | None = None
     kind: Kind = "internal"
     status: Status = "running"
-    started_at: int
     ended_at: int | None = None
     duration_ns: int | None = None
 

@@ -15,6 +15,11 @@ def compiled(query: Any, database: Database) -> str:
     return sql
 
 
+def insert(model: Any, names: Sequence[str]) -> Any:
+    """An INSERT of one row with these columns."""
+    return model.insert_many([("",) * len(names)], fields=[getattr(model, name) for name in names])
+
+
 class Statement:
     """One statement, compiled at its first use for each kind of database."""
 
@@ -39,4 +44,15 @@ class Statement:
             cursor = database.connection().cursor()
             cursor.execute(self.sql(database), values)
             rows: list[Any] = cursor.fetchall()
+        return rows
+
+    def look_up(
+        self, database: Database, keys: Sequence[Sequence[Any]], *, at_a_time: int
+    ) -> list[Any]:
+        """Rows for any number of keys, by a statement that takes so many: the last is repeated."""
+        rows: list[Any] = []
+        for start in range(0, len(keys), at_a_time):
+            some = keys[start : start + at_a_time]
+            some = [*some, *[some[-1]] * (at_a_time - len(some))]
+            rows += self.fetch(database, [value for key in some for value in key])
         return rows

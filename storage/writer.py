@@ -7,10 +7,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cysqlite import DatabaseCorruptError
 from peewee import Database, PeeweeException
 
 from storage.batch import Batch, store
+from storage.database import cause_of
 from storage.errors import StorageError
+from storage.recovery import recover
+from storage.shared import SharedDatabase
 from storage.signals import Log, Metric, Score
 from storage.span import Span
 from storage.tracing import ActiveSpan, to_span
@@ -100,8 +104,8 @@ class Writer:
             try:
                 database = database or self._open_database()
                 self._drain(database)
-            except (PeeweeException, StorageError) as error:
-                self._postpone(error)
+            except (PeeweeException, StorageError, DatabaseCorruptError) as error:
+                self._postpone(self._recovered(error, database))
             except Exception:
                 # A lost span is a gap in a chart; a dead writer would lose all that follow.
                 logger.exception("A batch could not be stored and was dropped.")
@@ -153,6 +157,15 @@ class Writer:
             batch.resumed.add(span.span_id)
         active.stored = span.status
         batch.spans.append(span)
+
+    def _recovered(self, error: Exception, database: Database | None) -> Exception:
+        """The error, after a damaged database is replaced; or why it cannot be."""
+        if isinstance(database, SharedDatabase) and cause_of(error) == "damaged":
+            try:
+                recover(database)
+            except (PeeweeException, StorageError, OSError) as further:
+                return further
+        return error
 
     def _postpone(self, error: Exception) -> None:
         self.counts.failures += 1

@@ -72,8 +72,7 @@ def test_only_an_agent_that_may_change_files_is_told_to(
     provider = CommandProvider(
         agent="helper",
         command=(sys.executable, "-S", "-c", "import sys; print(sys.argv[1:])"),
-        query_arguments=("-r",),
-        execute_arguments=("-w",),
+        by_mode={"query": ("-r",), "execute": ("-w",)},
     )
     agent = Agent(name="helper", mode=allowed, providers=(provider,))
     request = Request(prompt="x", mode=asked)

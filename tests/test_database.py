@@ -17,7 +17,6 @@ from storage.database import (
     database_path,
     open_database,
     prepare,
-    refuse_network_file_system,
     transaction,
 )
 from storage.errors import (
@@ -29,6 +28,7 @@ from storage.errors import (
 )
 from storage.migrations import HERE, migrate
 from storage.models import TABLES
+from storage.mounts import refuse_network_file_system
 
 
 def test_a_new_database_has_the_settings_that_many_processes_need(database: Database) -> None:

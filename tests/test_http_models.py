@@ -134,8 +134,8 @@ def test_the_first_piece_is_heard_before_the_last_is_written(server: ModelServer
 
 def test_what_is_sent_is_what_was_configured(server: ModelServer) -> None:
     server.will(say("x"))
-    request = Request(prompt="why?", traceparent=TRACEPARENT)
-    ask(server, request, system="Be brief.", max_tokens=50, temperature=0.5)
+    request = Request(prompt="why?", instructions="Be brief.", traceparent=TRACEPARENT)
+    ask(server, request, max_tokens=50, temperature=0.5)
     (body,) = server.bodies
     assert (body["model"], body["max_tokens"]) == (MODELS[server.dialect], 50)
     assert body["temperature"] == 0.5

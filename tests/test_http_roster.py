@@ -50,10 +50,9 @@ def test_a_server_of_ones_own_gets_a_key_only_where_one_is_named(agents_file: Pa
 def test_options_are_read(agents_file: Path) -> None:
     endpoint = provider(
         agents_file,
-        'provider = "anthropic"\nmodel = "x"\nsystem = "Be brief."\nmax_tokens = 100\n'
-        "temperature = 1\ntimeout = 20",
+        'provider = "anthropic"\nmodel = "x"\nmax_tokens = 100\ntemperature = 1\ntimeout = 20',
     ).endpoint
-    assert (endpoint.system, endpoint.max_tokens) == ("Be brief.", 100)
+    assert endpoint.max_tokens == 100
     assert (endpoint.temperature, endpoint.timeout_s) == (1.0, 20.0)
 
 

@@ -53,6 +53,7 @@ def _unheard(progress: Progress) -> None:
 class Request:
     """One question with all that an agent may know of where it was asked.
 
+    `instructions` are the agent's own: who it is to be. They come before all else.
     `traceparent` is the W3C header of the attempt's span: what the agent records hangs under it,
     and `collector` is the base URL that it may send OTLP to, None where nobody listens.
     `on_progress` is called on the thread that asks, before `answer` returns.
@@ -60,6 +61,7 @@ class Request:
 
     prompt: str
     mode: Mode = "query"
+    instructions: str = ""
     history: tuple[HistoryMessage, ...] = ()
     files: tuple[Path, ...] = ()
     platform: str = "slack"
@@ -117,11 +119,12 @@ class Provider(Protocol):
 class Agent:
     """A name of the agents file, and who answers under it: the first of `providers` that can.
 
-    `mode` is the most that a request can ask of it.
+    `mode` is the most that a request can ask of it, and `instructions` stand before its prompts.
     """
 
     name: str
     mode: Mode = "query"
+    instructions: str = ""
     providers: tuple[Provider, ...]
 
 

@@ -1,8 +1,15 @@
-"""Anthropic's Messages API: https://docs.anthropic.com/en/api/messages-streaming"""
+"""Anthropic's Messages API, as of its version 2023-06-01.
+
+Version 2026-10-21 takes no temperature, and the servers that imitate the API do not know it; all
+else that is used here is the same in both.
+https://platform.claude.com/docs/en/api/messages-streaming
+https://platform.claude.com/docs/en/api/versioning
+"""
 
 from bot.agents.chat import Image, Turn
 from bot.agents.dialect import Answer, Dialect, Event, Question, count, mapping, text, word
 
+VERSION = "2023-06-01"
 MAX_TOKENS = 8_192
 """The API wants a number; every model since 2024 can write as much."""
 
@@ -17,8 +24,8 @@ def _body(question: Question) -> dict[str, object]:
         "messages": [_message(turn) for turn in question.turns],
         "stream": True,
     }
-    if question.system is not None:
-        body["system"] = question.system
+    if question.instructions:
+        body["system"] = question.instructions
     if question.temperature is not None:
         body["temperature"] = question.temperature
     return body
@@ -73,7 +80,7 @@ ANTHROPIC = Dialect(
     base_url="https://api.anthropic.com",
     path="/v1/messages",
     key_variable="ANTHROPIC_API_KEY",
-    headers={"anthropic-version": "2023-06-01"},
+    headers={"anthropic-version": VERSION},
     show_key=lambda key: {"x-api-key": key},
     body=_body,
     read=_read,

@@ -1,10 +1,9 @@
-"""Any program that takes a prompt and prints an answer."""
+"""A program that takes a prompt and prints an answer: an agent's own, or any."""
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from bot.agents import process
 from bot.agents.agent import (
@@ -13,45 +12,55 @@ from bot.agents.agent import (
     AgentError,
     AgentNotFound,
     AgentTimeout,
+    Mode,
     Reply,
     Request,
 )
 from bot.agents.environment import child_environment
 from bot.agents.process import Limits, Outcome
+from bot.agents.programs.failures import error_type_of
+from bot.agents.programs.heard import Heard
+from bot.agents.programs.known import COMMAND, Program, PromptBy
+from bot.agents.programs.listening import EventListener, Listener, TextListener
+from bot.agents.programs.telemetry import Telemetry
 from bot.agents.prompt import render
-
-PromptBy = Literal["stdin", "argument"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CommandProvider:
-    """Starts `command` for each question to `agent`.
+    """Starts `command`, a `program`, for each question to `agent`.
 
-    `environ` is what its environment is chosen from.
+    `by_mode` stands in place of the program's own arguments for a mode. `environ` is what its
+    environment is chosen from.
     """
 
     agent: str
     command: tuple[str, ...]
-    name: str = "command"
+    program: Program = COMMAND
     model: str | None = None
     working_directory: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     pass_environment: tuple[str, ...] = ()
-    query_arguments: tuple[str, ...] = ()
-    execute_arguments: tuple[str, ...] = ()
-    prompt: PromptBy = "stdin"
+    arguments: tuple[str, ...] = ()
+    by_mode: Mapping[Mode, tuple[str, ...]] = field(default_factory=dict)
+    prompt: PromptBy | None = None
     limits: Limits = field(default_factory=Limits)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
+    @property
+    def name(self) -> str:
+        return self.program.name
+
     def answer(self, request: Request) -> Reply:
-        arguments, stdin = self._invocation(request)
-        environment = child_environment(
-            self.environ,
-            agent=self.agent,
-            request=request,
-            passed=self.pass_environment,
-            own=self.environment,
-        )
+        environment, telemetry = self.environment_for(request)
+        arguments, stdin = self._invocation(request, telemetry)
+        heard = Heard(on_progress=request.on_progress)
+        listener = self._listener(heard)
+
+        def hear(data: bytes) -> bool:
+            listener.feed(data)
+            return not heard.hopeless
+
         try:
             outcome = process.run(
                 arguments,
@@ -60,50 +69,100 @@ class CommandProvider:
                 folder=self.working_directory,
                 limits=self.limits,
                 cancellation=request.cancellation,
+                on_output=hear,
             )
         except OSError as error:
             raise self._not_started(error) from error
-        if outcome.stopped == "cancelled":
-            raise AgentCancelled(request.cancellation.by or "somebody", stderr=outcome.stderr)
-        return Reply(text=self._text(outcome), provider=self.name, exit_code=outcome.exit_code)
+        listener.close()
+        return self._conclude(outcome, heard, request)
 
-    def _invocation(self, request: Request) -> tuple[list[str], bytes]:
+    def _listener(self, heard: Heard) -> Listener:
+        dialect = self.program.dialect
+        return TextListener(heard) if dialect is None else EventListener(heard, dialect)
+
+    def environment_for(self, request: Request) -> tuple[dict[str, str], Telemetry]:
+        environment = child_environment(
+            self.environ,
+            agent=self.agent,
+            request=request,
+            passed=(*self.program.passes, *self.pass_environment),
+            own=self.environment,
+        )
+        if request.collector is None:
+            return environment, Telemetry()
+        telemetry = self.program.telemetry(request.collector, environment)
+        return {**environment, **telemetry.environment}, telemetry
+
+    def _invocation(self, request: Request, telemetry: Telemetry) -> tuple[list[str], bytes]:
         """The argument list and the input: the prompt is in one of the two."""
-        by_mode = {"query": self.query_arguments, "execute": self.execute_arguments}
-        arguments = [*self.command, *by_mode[request.mode]]
-        prompt = render(request)
-        if self.prompt == "stdin":
+        program = self.program
+        by_mode = {**program.by_mode, **self.by_mode}
+        model = program.model if self.model is not None else ()
+        arguments = [
+            *self.command,
+            *program.arguments,
+            *by_mode.get(request.mode, ()),
+            *(part.format(model=self.model) for part in model),
+            *telemetry.arguments,
+            *self.arguments,
+            *program.last,
+        ]
+        prompt = program.address(self.model, render(request))
+        if (self.prompt or program.prompt) == "stdin":
             return arguments, f"{prompt}\n".encode("utf-8", "replace")
         text = prompt.replace("\0", "").encode("utf-8", "replace").decode()
-        return [*arguments, "--", text], b""
+        return [*arguments, *program.before_prompt, text], b""
 
-    def _text(self, outcome: Outcome) -> str:
+    # How it ended.
+
+    def _conclude(self, outcome: Outcome, heard: Heard, request: Request) -> Reply:
+        """The answer, or the first of the reasons why there is none."""
+        code = outcome.exit_code
+        partial = heard.reply(provider=self.name, model=self.model, exit_code=code)
+        if outcome.stopped == "cancelled":
+            by = request.cancellation.by or "somebody"
+            raise AgentCancelled(by, stderr=outcome.stderr, partial=partial)
         if outcome.stopped == "timeout":
             raise AgentTimeout(
                 f"{self.agent} did not answer within {self.limits.timeout_s:g} s and was stopped: "
                 "give it more time in the agents file, or ask for less.",
                 stderr=outcome.stderr,
+                partial=partial,
             )
+        failure = self._failure(outcome, heard)
+        if failure is None:
+            return partial
+        error_type, message = failure
+        if error_type == "crash":
+            raise AgentCrashed(message, exit_code=code, stderr=outcome.stderr, partial=partial)
+        raise AgentError(
+            error_type, message, exit_code=code, stderr=outcome.stderr, partial=partial
+        )
+
+    def _failure(self, outcome: Outcome, heard: Heard) -> tuple[str, str] | None:
+        """The error type, and a sentence."""
         if outcome.stopped == "flood":
-            raise AgentCrashed(
-                f"{self.agent} printed more than {self.limits.flood_bytes} bytes and was stopped.",
-                stderr=outcome.stderr,
-            )
+            what = f"printed more than {self.limits.flood_bytes} bytes and was stopped"
+            return "crash", f"{self.agent} {what}."
+        if heard.failure is not None:
+            error_type, said = heard.failure
+            return error_type, f"{self.agent} {WHAT[error_type]}: {said[:500]}"
         if outcome.exit_code:
-            raise AgentCrashed(
-                f"{self.agent} {process.ending(outcome.exit_code)}: its trace has its last words.",
-                exit_code=outcome.exit_code,
-                stderr=outcome.stderr,
-            )
-        text = outcome.stdout.strip()
-        if not text:
-            raise AgentError(
-                "empty",
-                f"{self.agent} ended without an answer: its trace has what it said on stderr.",
-                exit_code=outcome.exit_code,
-                stderr=outcome.stderr,
-            )
-        return f"{text}\n[The answer was longer and is cut here.]" if outcome.truncated else text
+            error_type = self._error_type(outcome)
+            ending = process.ending(outcome.exit_code)
+            return error_type, f"{self.agent} {ending}: its trace has its last words."
+        if not heard.complete:
+            return "crash", f"{self.agent} ended in the middle of its answer."
+        if not heard.text():
+            what = "ended without an answer: its trace has what it said on stderr"
+            return "empty", f"{self.agent} {what}."
+        return None
+
+    def _error_type(self, outcome: Outcome) -> str:
+        """What an agent's own program says in its last words; any other's may be about anything."""
+        if outcome.exit_code in self.program.exit_codes:
+            return self.program.exit_codes[outcome.exit_code]
+        return "crash" if self.program is COMMAND else error_type_of(outcome.stderr[-2_000:])
 
     def _not_started(self, error: OSError) -> AgentError:
         if self.working_directory is not None and not self.working_directory.is_dir():
@@ -119,3 +178,11 @@ class CommandProvider:
         return AgentError(
             "not_started", f"{self.agent} could not start {self.command[0]}: {error.strerror}."
         )
+
+
+WHAT: Mapping[str, str] = {
+    "quota": "has used up what it may use",
+    "authentication": "is not let in, log in with its program or pass its key",
+    "refused": "refuses to answer this",
+    "crash": "failed",
+}

@@ -18,7 +18,7 @@ class Question:
     turns: tuple[Turn, ...]
     model: str
     official: bool = True
-    system: str | None = None
+    instructions: str = ""
     max_tokens: int | None = None
     temperature: float | None = None
 

@@ -64,7 +64,6 @@ class Endpoint:
     base_url: str
     key_variable: str | None = None
     key: str | None = field(default=None, repr=False)
-    system: str | None = None
     max_tokens: int | None = None
     temperature: float | None = None
     timeout_s: float = TIMEOUT_S
@@ -140,7 +139,7 @@ class Call:
                 turns=conversation(self._request, agent=endpoint.agent),
                 model=endpoint.model,
                 official=endpoint.base_url == endpoint.dialect.base_url,
-                system=endpoint.system,
+                instructions=self._request.instructions.strip(),
                 max_tokens=endpoint.max_tokens,
                 temperature=endpoint.temperature,
             )

@@ -77,7 +77,6 @@ def build(section: Section, agent: str, environ: Mapping[str, str], *, dialect: 
         dialect=spoken,
         model=section.text("model", ""),
         base_url=_base_url(section, spoken.base_url),
-        system=section.text("system", "") if "system" in section.values else None,
         max_tokens=section.integer("max_tokens"),
         temperature=section.number("temperature", most=2),
         timeout_s=section.seconds("timeout", TIMEOUT_S),

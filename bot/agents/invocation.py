@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from bot.agents import prices
 from bot.agents.agent import (
     WORTH_A_SECOND_TRY,
     Agent,
@@ -29,6 +30,7 @@ def invoke(agent: Agent, request: Request, *, observability: Observability) -> R
     # What the agents file lets an agent do is the most that a request can ask of it.
     if agent.mode == "query":
         request = replace(request, mode="query")
+    request = replace(request, instructions=agent.instructions or request.instructions)
     name = f"invoke_agent {agent.name}"
     with observability.span(name, kind="client", agent=agent.name, mode=request.mode) as span:
         span.set(**{"gen_ai.operation.name": "invoke_agent"}, **_sizes(request))
@@ -82,7 +84,9 @@ def _attempt(provider: Provider, request: Request, observability: Observability)
 def _answer(provider: Provider, request: Request) -> Reply:
     if request.cancellation.by is not None:
         raise AgentCancelled(request.cancellation.by)
-    return provider.answer(request)
+    if provider.name != "echo":
+        prices.load_in_background()
+    return prices.priced(provider.answer(request))
 
 
 def _noting_failure(span: ActiveSpan, ask: Callable[[], Reply], *, attempt: bool = False) -> Reply:
@@ -92,7 +96,7 @@ def _noting_failure(span: ActiveSpan, ask: Callable[[], Reply], *, attempt: bool
         span.fail(error.error_type, error.message, status=status_of(error))
         if attempt:
             if error.partial is not None:
-                _record(span, error.partial)
+                _record(span, prices.priced(error.partial))
             span.set(**_known({"process.exit.code": error.exit_code}))
             span.set(**_known({"process.stderr": error.stderr[-LAST_WORDS:] or None}))
         raise

@@ -9,8 +9,8 @@ from bot.agents.dialect import Answer, Dialect, Event, Question, count, mapping,
 
 def _body(question: Question) -> dict[str, object]:
     messages = [_message(turn) for turn in question.turns]
-    if question.system is not None:
-        messages.insert(0, {"role": "system", "content": question.system})
+    if question.instructions:
+        messages.insert(0, {"role": "system", "content": question.instructions})
     body: dict[str, object] = {
         "model": question.model,
         "messages": messages,

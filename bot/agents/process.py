@@ -6,7 +6,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
@@ -17,21 +17,19 @@ CHUNK = 65_536
 POLL_S = 0.05
 """How often to look whether the child has ended, where the system cannot tell us."""
 
-Stop = Literal["timeout", "flood", "cancelled"]
+Stop = Literal["timeout", "flood", "cancelled", "enough"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
     """How long a child may run, and how much of what it prints is kept.
 
-    After `timeout_s` its whole process group gets SIGTERM, and `grace_s` later SIGKILL. The first
-    `stdout_bytes` and the last `stderr_bytes` are kept; a child that prints more than
-    `flood_bytes` in all is stopped.
+    After `timeout_s` its whole process group gets SIGTERM, and `grace_s` later SIGKILL. The last
+    `stderr_bytes` are kept; a child that prints more than `flood_bytes` in all is stopped.
     """
 
     timeout_s: float = 600.0
     grace_s: float = 5.0
-    stdout_bytes: int = 1_000_000
     stderr_bytes: int = 65_536
     flood_bytes: int = 256_000_000
 
@@ -41,10 +39,8 @@ class Outcome:
     """How a child ended; `exit_code` is negative for a signal, `stopped` is why we ended it."""
 
     exit_code: int
-    stdout: str
     stderr: str
     stopped: Stop | None
-    truncated: bool
 
 
 def run(
@@ -55,10 +51,12 @@ def run(
     folder: Path | None,
     limits: Limits,
     cancellation: Cancellation,
+    on_output: Callable[[bytes], bool],
 ) -> Outcome:
     """Run `command` without a shell, in a session of its own. Raises `OSError` if it cannot start.
 
-    When it has ended, or is cancelled, what is left of its process group is killed.
+    `on_output` is given what it prints, as it comes, and says whether to go on. When the child has
+    ended, or is cancelled, what is left of its process group is killed.
     """
     child = subprocess.Popen(
         command,
@@ -70,7 +68,7 @@ def run(
         start_new_session=True,
     )
     with (
-        Supervision(child, stdin, limits) as supervision,
+        Supervision(child, stdin, limits, on_output) as supervision,
         cancellation.watch(supervision.cancel),
     ):
         return supervision.outcome()
@@ -79,13 +77,19 @@ def run(
 class Supervision:
     """One child from its start to its end, on the thread that waits for the answer."""
 
-    def __init__(self, child: subprocess.Popen[bytes], stdin: bytes, limits: Limits) -> None:
+    def __init__(
+        self,
+        child: subprocess.Popen[bytes],
+        stdin: bytes,
+        limits: Limits,
+        on_output: Callable[[bytes], bool],
+    ) -> None:
         assert child.stdin and child.stdout and child.stderr
         self._child = child
         self._stdin, self._stdout, self._stderr = child.stdin, child.stdout, child.stderr
         self._unsent = memoryview(stdin)
         self._limits = limits
-        self._kept = bytearray()
+        self._on_output = on_output
         self._last_words = bytearray()
         self._printed = 0
         self._stopped: Stop | None = None
@@ -123,37 +127,34 @@ class Supervision:
         os.write(self._cancel, b"x")
 
     def outcome(self) -> Outcome:
-        if not self._serve(until=time.monotonic() + self._limits.timeout_s):
+        if not self._serve(until=time.monotonic() + self._limits.timeout_s, heed=True):
             self._stopped = self._stopped or "timeout"
             self._signal(signal.SIGTERM)
-            self._serve(until=time.monotonic() + self._limits.grace_s)
+            self._serve(until=time.monotonic() + self._limits.grace_s, heed=False)
         # Its group first, while its process id is still its own; the answer is in the pipe.
         self._signal(signal.SIGKILL)
         exit_code = self._child.wait()
         self._drain()
         return Outcome(
             exit_code=exit_code,
-            stdout=self._kept.decode("utf-8", "replace"),
             stderr=self._last_words.decode("utf-8", "replace"),
             stopped=self._stopped,
-            truncated=self._printed > len(self._kept),
         )
 
-    def _serve(self, *, until: float) -> bool:
-        """Feed and read the child; whether it ended by itself in time."""
+    def _serve(self, *, until: float, heed: bool) -> bool:
+        """Feed and read the child; whether it ended in time. `heed` reasons to stop it before."""
         while (left := until - time.monotonic()) > 0:
             for key, _ in self._selector.select(left if self._exit is not None else POLL_S):
                 if key.fileobj == self._exit:
                     return True
                 if key.fileobj == self._cancelled:
                     self._selector.unregister(self._cancelled)
-                    self._stopped = "cancelled"
-                    return False
-                self._attend(key.fileobj)
+                    self._stopped = self._stopped or "cancelled"
+                else:
+                    self._attend(key.fileobj)
             if self._exit is None and self._child.poll() is not None:
                 return True
-            if self._stopped is None and self._printed > self._limits.flood_bytes:
-                self._stopped = "flood"
+            if heed and self._stopped is not None:
                 return False
         return False
 
@@ -193,7 +194,10 @@ class Supervision:
             return False
         if pipe is self._stdout:
             self._printed += len(data)
-            self._kept += data[: self._limits.stdout_bytes - len(self._kept)]
+            if self._printed > self._limits.flood_bytes:
+                self._stopped = self._stopped or "flood"
+            elif not self._on_output(data):
+                self._stopped = self._stopped or "enough"
         else:
             self._last_words += data
             del self._last_words[: -self._limits.stderr_bytes]

@@ -1,11 +1,11 @@
-"""What a text-in, text-out agent is given: the thread, the files, and the question, once."""
+"""What a text-in, text-out agent is given: who it is, the thread, the files, the question, once."""
 
 from bot.agents.agent import HistoryMessage, Request
 
 
 def render(request: Request) -> str:
     """The prompt alone where there is nothing else to know."""
-    parts = [_history(request.history), _files(request)]
+    parts = [request.instructions.strip(), _history(request.history), _files(request)]
     context = [part for part in parts if part]
     if not context:
         return request.prompt

@@ -1,68 +1,95 @@
-"""Who can be asked: the agents of the agents file. A new provider is a line in `PROVIDERS`."""
+"""Who can be asked: the agents of the agents file, which may change while the bot runs."""
 
+import logging
 import os
 import re
 import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 from bot.agents.agent import Agent, Mode, Provider
-from bot.agents.command import CommandProvider, PromptBy
 from bot.agents.echo import EchoProvider
-from bot.agents.environment import FORBIDDEN, matches
-from bot.agents.process import Limits
+from bot.agents.kinds import PROVIDERS
 from bot.agents.section import RosterError, Section, nearest
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 CHANNEL = re.compile(r"[CDG][A-Z0-9]+")
+AGENT_KEYS = ("provider", "providers", "mode", "instructions")
 
 __all__ = ["Roster", "RosterError", "load_roster"]
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Kind:
-    """How one kind of provider is read from the agents file.
-
-    `keys` are those it knows beside the agent's own; `build` is given them, the agent's name, and
-    what the environment of agents is chosen from.
-    """
-
-    keys: tuple[str, ...]
-    build: Callable[[Section, str, Mapping[str, str]], Provider]
+logger = logging.getLogger("tracebot.agents")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Roster:
-    """The agents by name, who answers by default, and who in which channel."""
+class Contents:
+    """What stands in an agents file: the agents by name, the default, and who in which channel."""
 
     agents: Mapping[str, Agent]
     default: str
     channels: Mapping[str, str]
 
+
+class Roster:
+    """The agents of the file `path`, else echo alone. May be asked from several threads at once.
+
+    Raises `RosterError`. `environ` is what the environment of agents is chosen from.
+    """
+
+    def __init__(self, path: Path | None, *, environ: Mapping[str, str] = os.environ) -> None:
+        self._path = path
+        self._environ = environ
+        self._contents = read_agents(path, environ)
+
+    @property
+    def agents(self) -> Mapping[str, Agent]:
+        return self._contents.agents
+
+    @property
+    def default(self) -> str:
+        return self._contents.default
+
+    @property
+    def channels(self) -> Mapping[str, str]:
+        return self._contents.channels
+
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(self.agents)
+        return tuple(self._contents.agents)
 
     def agent(self, name: str) -> Agent:
         """Raises `RosterError`, which says whom there is."""
-        if name not in self.agents:
-            raise RosterError(f"There is no agent {name}{nearest(name, self.agents)}.")
-        return self.agents[name]
+        agents = self._contents.agents
+        if name not in agents:
+            raise RosterError(f"There is no agent {name}{nearest(name, agents)}.")
+        return agents[name]
 
     def for_channel(self, channel: str | None) -> Agent:
-        return self.agents[self.channels.get(channel or "", self.default)]
+        now = self._contents
+        return now.agents[now.channels.get(channel or "", now.default)]
+
+    def reload(self) -> bool:
+        """Read the file again. Whether that went well; else all stays as it was, and is logged."""
+        try:
+            self._contents = read_agents(self._path, self._environ)
+        except RosterError as error:
+            logger.error("The agents stay as they were: %s", error)
+            return False
+        logger.info("The agents are now %s.", ", ".join(self.names))
+        return True
 
 
 def load_roster(path: Path | None, *, environ: Mapping[str, str] = os.environ) -> Roster:
-    """The agents of the file `path`, or echo alone. Raises `RosterError`.
+    return Roster(path, environ=environ)
 
-    `environ` is what the environment of agents is chosen from.
-    """
+
+def read_agents(path: Path | None, environ: Mapping[str, str]) -> Contents:
+    """The contents of an agents file. Raises `RosterError`."""
     if path is None:
         echo = Agent(name="echo", providers=(EchoProvider(),))
-        return Roster(agents={"echo": echo}, default="echo", channels={})
+        return Contents(agents={"echo": echo}, default="echo", channels={})
     top = _read(path)
     top.only(("default", "channels", "agents"))
     named = top.table("agents")
@@ -73,7 +100,7 @@ def load_roster(path: Path | None, *, environ: Mapping[str, str] = os.environ) -
         )
     default = top.text("default", next(iter(agents)))
     _check_known(top, "default", default, agents)
-    return Roster(agents=agents, default=default, channels=_channels(top, agents))
+    return Contents(agents=agents, default=default, channels=_channels(top, agents))
 
 
 def _read(path: Path) -> Section:
@@ -123,7 +150,8 @@ def _agent(section: Section, name: str, environ: Mapping[str, str]) -> Agent:
         )
     providers = tuple(_provider(each, name, environ) for each in _provider_sections(section))
     mode = cast(Mode, section.choice("mode", ("query", "execute"), "query"))
-    return Agent(name=name, mode=mode, providers=providers)
+    instructions = section.text("instructions", "") if "instructions" in section.values else ""
+    return Agent(name=name, mode=mode, instructions=instructions, providers=providers)
 
 
 def _provider_sections(section: Section) -> list[Section]:
@@ -135,6 +163,14 @@ def _provider_sections(section: Section) -> list[Section]:
     own = section.tables("providers", short="provider")
     shared = {key: value for key, value in section.values.items() if key != "providers"}
     kinds = [PROVIDERS[_kind(each)] for each in own]
+    for each, kind in zip(own, kinds, strict=True):
+        each.only(("provider", *kind.keys))
+    if "model" in shared and len({_kind(each) for each in own}) > 1:
+        raise section.error(
+            "model",
+            "model is one provider's: write it in providers, such as "
+            'providers = [{ provider = "claude", model = "opus" }, "codex"]',
+        )
     for key in shared:
         section.known(key, {*AGENT_KEYS, *(key for kind in kinds for key in kind.keys)})
     return [
@@ -155,78 +191,3 @@ def _provider(section: Section, name: str, environ: Mapping[str, str]) -> Provid
     kind = PROVIDERS[_kind(section)]
     section.only((*AGENT_KEYS, *kind.keys))
     return kind.build(section, name, environ)
-
-
-def _echo(section: Section, name: str, environ: Mapping[str, str]) -> Provider:
-    return EchoProvider()
-
-
-def _command(section: Section, name: str, environ: Mapping[str, str]) -> Provider:
-    command = section.texts("command")
-    if not command:
-        raise section.error("command", 'command is missing: write command = ["claude", "-p"]')
-    _refuse_secrets(section)
-    return CommandProvider(
-        agent=name,
-        command=(os.path.expanduser(command[0]), *command[1:]),
-        working_directory=_folder(section),
-        environment=section.mapping("environment"),
-        pass_environment=section.texts("pass_environment"),
-        query_arguments=section.texts("query_arguments"),
-        execute_arguments=section.texts("execute_arguments"),
-        prompt=cast(PromptBy, section.choice("prompt", ("stdin", "argument"), "stdin")),
-        limits=Limits(timeout_s=section.seconds("timeout", Limits().timeout_s)),
-        environ=environ,
-    )
-
-
-def _openai(section: Section, name: str, environ: Mapping[str, str]) -> Provider:
-    from bot.agents.http_model import build
-
-    return build(section, name, environ, dialect="openai")
-
-
-def _anthropic(section: Section, name: str, environ: Mapping[str, str]) -> Provider:
-    from bot.agents.http_model import build
-
-    return build(section, name, environ, dialect="anthropic")
-
-
-def _folder(section: Section) -> Path:
-    """Relative to the agents file, so that it does not matter where the bot was started."""
-    home = section.path.absolute().parent
-    return home / Path(section.text("working_directory", str(home))).expanduser()
-
-
-def _refuse_secrets(section: Section) -> None:
-    for key, names in (
-        ("environment", tuple(section.mapping("environment"))),
-        ("pass_environment", section.texts("pass_environment")),
-    ):
-        for name in names:
-            if matches(name.upper(), FORBIDDEN):
-                raise section.error(key, f"{name} is the bot's own and is given to no agent")
-
-
-AGENT_KEYS = ("provider", "providers", "mode")
-
-HTTP_KEYS = ("model", "base_url", "api_key_env", "system", "max_tokens", "temperature", "timeout")
-
-PROVIDERS: Mapping[str, Kind] = {
-    "command": Kind(
-        keys=(
-            "command",
-            "timeout",
-            "working_directory",
-            "environment",
-            "pass_environment",
-            "query_arguments",
-            "execute_arguments",
-            "prompt",
-        ),
-        build=_command,
-    ),
-    "openai": Kind(keys=HTTP_KEYS, build=_openai),
-    "anthropic": Kind(keys=HTTP_KEYS, build=_anthropic),
-    "echo": Kind(keys=(), build=_echo),
-}

@@ -120,7 +120,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def line_of(source: str, section: str, key: str | None) -> int | None:
     """The line of `key` in `[section]`, else of the section, else None; good enough for people."""
-    current, section_line = "", None
+    current, section_line, inline = "", None, None
     for number, line in enumerate(source.splitlines(), 1):
         header = re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line)
         if header:
@@ -129,9 +129,12 @@ def line_of(source: str, section: str, key: str | None) -> int | None:
                 return number
             if current == section:
                 section_line = number
-        elif current == section and key is not None and _assigns(line, key):
-            return number
-    return section_line
+        elif current == section and key is not None:
+            if _assigns(line, key):
+                return number
+            if inline is None and re.search(rf"[{{,]\s*{re.escape(key)}\s*=", line):
+                inline = number
+    return inline or section_line
 
 
 def _assigns(line: str, key: str) -> bool:

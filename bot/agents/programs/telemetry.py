@@ -1,0 +1,81 @@
+"""What makes each agent's program send its own telemetry to our receiver.
+
+The environment that all of them understand in part is OpenTelemetry's own:
+https://opentelemetry.io/docs/specs/otel/protocol/exporter/
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Telemetry:
+    """What to add to a program's environment and arguments."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
+
+
+def by_environment(collector: str, environment: Mapping[str, str]) -> Telemetry:
+    """For whatever has an OpenTelemetry SDK in it."""
+    return Telemetry(
+        environment={
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector,
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        }
+    )
+
+
+def claude(collector: str, environment: Mapping[str, str]) -> Telemetry:
+    """https://code.claude.com/docs/en/monitoring-usage"""
+    exporters = {f"OTEL_{signal}_EXPORTER": "otlp" for signal in ("METRICS", "LOGS", "TRACES")}
+    return Telemetry(
+        environment={
+            "CLAUDE_CODE_ENABLE_TELEMETRY": "1",
+            "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA": "1",
+            **exporters,
+            **by_environment(collector, environment).environment,
+        }
+    )
+
+
+def codex(collector: str, environment: Mapping[str, str]) -> Telemetry:
+    """Its configuration, overridden: it reads no endpoint from the environment."""
+    exporters = {"exporter": "logs", "trace_exporter": "traces", "metrics_exporter": "metrics"}
+    arguments: list[str] = []
+    for name, path in exporters.items():
+        endpoint = f'endpoint="{collector}/v1/{path}",protocol="binary"'
+        arguments += ["-c", f"otel.{name}={{otlp-http={{{endpoint}}}}}"]
+    return Telemetry(arguments=tuple(arguments))
+
+
+def gemini(collector: str, environment: Mapping[str, str]) -> Telemetry:
+    return Telemetry(
+        environment={
+            "GEMINI_TELEMETRY_ENABLED": "true",
+            "GEMINI_TELEMETRY_TARGET": "local",
+            "GEMINI_TELEMETRY_OTLP_ENDPOINT": collector,
+            "GEMINI_TELEMETRY_OTLP_PROTOCOL": "http",
+            "GEMINI_TELEMETRY_TRACES_ENABLED": "true",
+            "GEMINI_TELEMETRY_LOG_PROMPTS": "false",
+        }
+    )
+
+
+def copilot(collector: str, environment: Mapping[str, str]) -> Telemetry:
+    return Telemetry(
+        environment={"COPILOT_OTEL_ENABLED": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": collector}
+    )
+
+
+def opencode(collector: str, environment: Mapping[str, str]) -> Telemetry:
+    """A setting of its configuration, laid over what the environment has of it."""
+    name = "OPENCODE_CONFIG_CONTENT"
+    try:
+        config = json.loads(environment.get(name) or "{}")
+        config.setdefault("experimental", {})["openTelemetry"] = True
+    except (ValueError, AttributeError, TypeError):
+        return Telemetry()  # It will say itself what is wrong with it.
+    standard = by_environment(collector, environment).environment
+    return Telemetry(environment={name: json.dumps(config), **standard})

@@ -1,0 +1,72 @@
+"""Whether the database is whole: SQLite's `quick_check`, bounded in time."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from storage.database import cause_of, connect
+from storage.maintenance import Maintenance, last, note
+from storage.recovery import recover
+from storage.shared import SharedDatabase
+
+LIMIT_S = 30.0
+STEPS = 10_000
+"""SQLite's virtual machine steps between two looks at the clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """`at` is nanoseconds. `finished` is False where the time was up before the end."""
+
+    at: int
+    ok: bool
+    finished: bool
+    finding: str = ""
+
+
+def check(database: SharedDatabase, *, limit_s: float = LIMIT_S) -> Check:
+    """Look the whole file through, for at most `limit_s` seconds, and remember what was found.
+
+    A damaged database is replaced, see `storage.recovery`; the result says so.
+    """
+    found = _quick_check(database, limit_s)
+    if not found.ok:
+        # This thread's connection may not have met the damage yet.
+        database.execute_sql("SELECT 1").fetchall()
+        recover(database)
+    details = {"finished": found.finished, "finding": found.finding}
+    note(database, Maintenance(name="check", at=found.at, ok=found.ok, details=details))
+    return found
+
+
+def last_check(database: SharedDatabase) -> Check | None:
+    """The last one that any process made of this database."""
+    done = last(database, "check")
+    if done is None:
+        return None
+    return Check(
+        at=done.at,
+        ok=done.ok,
+        finished=bool(done.details.get("finished")),
+        finding=str(done.details.get("finding", "")),
+    )
+
+
+def _quick_check(database: SharedDatabase, limit_s: float) -> Check:
+    own = connect(database.path)
+    now, until = time.time_ns(), time.monotonic() + limit_s
+    own.progress(lambda: time.monotonic() > until, STEPS)
+    try:
+        rows: list[tuple[Any, ...]] = own.execute_sql("PRAGMA quick_check(1)").fetchall()
+    except Exception as error:
+        if cause_of(error) == "damaged":
+            return Check(at=now, ok=False, finished=True, finding=str(error))
+        if time.monotonic() > until:
+            return Check(at=now, ok=True, finished=False)
+        raise
+    finally:
+        if not own.is_closed():
+            own.close()
+    finding = str(rows[0][0])
+    ok = finding == "ok"
+    return Check(at=now, ok=ok, finished=True, finding="" if ok else finding)
