@@ -285,6 +285,10 @@ def test_a_long_list_pages_with_a_button_in_its_place(
         ("thread", "There is no thread here yet"),
         ("stats --by agent", "Statistics of the last 7 days"),
         ("health", "Traces"),
+        ("cost", "What the last 7 days cost"),
+        ("errors --since 24h", "Nothing failed in this period"),
+        ("slow", "Nothing that ended"),
+        ("search nothing of the kind", "No trace fits"),
     ],
 )
 def test_each_mistake_gets_one_sentence_and_the_bot_goes_on(

@@ -171,6 +171,34 @@ def test_stats_by_hour_are_in_their_order(recorded: Path) -> None:
     assert hour["traces"] == 2
 
 
+def test_cost_and_errors_as_json_keep_their_contract(recorded: Path) -> None:
+    told = json.loads(tracebot(recorded, "cost", "--json").stdout)
+    assert set(told) == {"since", "until", "total", "models", "agents", "unpriced"}
+    spent = {
+        "input_tokens": 1200,
+        "output_tokens": 80,
+        "cached_tokens": 0,
+        "cost_usd": 0.012345,
+    }
+    assert told["total"] == spent
+    assert told["models"] == [{"key": "opus", **spent}]
+    assert told["agents"] == [{"key": "claude", **spent}]
+    assert told["unpriced"] == []
+    told = json.loads(tracebot(recorded, "errors", "--json").stdout)
+    assert set(told) == {"since", "until", "errors"}
+    (error,) = told["errors"]
+    assert (error["error_type"], error["agent"], error["traces"]) == ("exit_code", "codex", 1)
+    assert set(error["latest"]) == {"trace_id", "name", "started_at", "message"}
+
+
+@pytest.mark.parametrize(("words", "count"), [(["slow"], 2), (["search", "lunch"], 1)])
+def test_slow_and_search_as_json_are_lists_of_traces(
+    recorded: Path, words: list[str], count: int
+) -> None:
+    told = json.loads(tracebot(recorded, *words, "--json").stdout)
+    assert len(told["traces"]) == count
+
+
 def test_thread_as_json_holds_its_turns_skips_too(recorded: Path) -> None:
     link = "https://x.slack.com/archives/C1/p1700000001000000?thread_ts=1.0&cid=C1"
     for place in (["C1", "1.0"], [link]):

@@ -393,13 +393,36 @@ def test_a_server_that_is_not_there_is_asked_for() -> None:
     server._http.server_close()
     error = failure(server)
     assert isinstance(error, AgentNotFound)
-    assert f"{server.url}" in error.message
-    assert error.message.endswith("is the server running there?")
+    assert f"cannot reach the server at {server.url}" in error.message
+    assert error.message.endswith("is it running?")
 
 
 def test_a_host_that_is_not_known_is_asked_for(openai: ModelServer) -> None:
     error = failure(openai, base_url="http://no-such-host.invalid/v1")
     assert error.error_type == "not_found"
+
+
+def test_a_server_that_speaks_no_tls_is_not_said_to_be_absent(openai: ModelServer) -> None:
+    error = failure(openai, base_url=openai.url.replace("http:", "https:"))
+    assert error.error_type == "not_found"
+    assert error.message.endswith("see its scheme, and its certificate.")
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "gopher://127.0.0.1:9"])
+def test_a_proxy_that_cannot_be_used_is_named(
+    openai: ModelServer, proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    error = failure(openai, base_url="https://api.example.com/v1")
+    assert error.error_type == "not_started"
+    assert "set another in HTTPS_PROXY" in error.message
+
+
+def test_a_proxy_that_is_not_there_is_no_broken_answer(
+    openai: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    assert failure(openai, base_url="https://api.example.com/v1").error_type == "not_found"
 
 
 def test_the_key_goes_to_nobody_else(openai: ModelServer) -> None:

@@ -84,5 +84,5 @@ ANTHROPIC = Dialect(
     show_key=lambda key: {"x-api-key": key},
     body=_body,
     read=_read,
-    cut=frozenset({"max_tokens", "model_context_window_exceeded"}),
+    cut=("max_tokens", "model_context_window_exceeded"),
 )

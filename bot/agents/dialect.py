@@ -56,7 +56,7 @@ class Dialect:
     body: Callable[[Question], dict[str, object]]
     read: Callable[[Event, Answer], str]
     """Take an event into the answer; the text that it adds."""
-    cut: frozenset[str]
+    cut: tuple[str, ...]
 
 
 def mapping(value: object) -> Event:

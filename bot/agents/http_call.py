@@ -109,12 +109,7 @@ class Call:
 
     async def _ask_again_and_again(self, *, until: float) -> None:
         body = json.dumps(self._body()).encode()
-        async with httpx.AsyncClient(
-            verify=_tls(),
-            # A proxy tunnels https, but to http, such as a local model's, it would see the key.
-            trust_env=self._endpoint.base_url.startswith("https:"),
-            timeout=httpx.Timeout(None, connect=CONNECT_S),
-        ) as http:
+        async with self._client() as http:
             for attempt in range(1, ATTEMPTS + 1):
                 self._answer = Answer()
                 try:
@@ -126,6 +121,21 @@ class Call:
                     if attempt == ATTEMPTS or self._answer.length or wait > min(left, MAX_WAIT_S):
                         raise busy.error from busy
                     await asyncio.sleep(wait)
+
+    def _client(self) -> httpx.AsyncClient:
+        try:
+            return httpx.AsyncClient(
+                verify=_tls(),
+                # A proxy tunnels https; to http, such as a local model's, it would see the key.
+                trust_env=self._endpoint.base_url.startswith("https:"),
+                timeout=httpx.Timeout(None, connect=CONNECT_S),
+            )
+        except (ImportError, ValueError, httpx.InvalidURL) as error:
+            raise AgentError(
+                "not_started",
+                f"{self._endpoint.agent} cannot use the proxy that the environment names ({error}):"
+                " set another in HTTPS_PROXY, or except the address with NO_PROXY.",
+            ) from error
 
     def _wait(self, busy: Busy, attempt: int) -> float:
         if busy.wait is not None:
@@ -167,7 +177,7 @@ class Call:
             async with http.stream("POST", url, content=body, headers=self._headers()) as response:
                 await self._check(response)
                 await self._read(response)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
             raise Busy(self._unreachable(error)) from error
         except httpx.TransportError as error:
             raise Busy(self._crash("closed the connection before its answer was whole")) from error
@@ -229,7 +239,7 @@ class Call:
         answer.length += len(piece)
         self._request.on_progress(Progress(text=piece))
         if answer.length >= MAX_ANSWER:
-            answer.stop_reason, answer.ended = next(iter(self._endpoint.dialect.cut)), True
+            answer.stop_reason, answer.ended = self._endpoint.dialect.cut[0], True
 
     def _reply(self) -> Reply:
         reply = self._told()
@@ -288,9 +298,10 @@ class Call:
         return AgentCrashed(message, partial=self.partial())
 
     def _unreachable(self, error: Exception) -> AgentNotFound:
+        hint = "see its scheme, and its certificate." if "SSL" in str(error) else "is it running?"
         return AgentNotFound(
-            f"{self._endpoint.agent} cannot be reached at {self._endpoint.base_url} ({error}): "
-            "is the server running there?"
+            f"{self._endpoint.agent} cannot reach the server at {self._endpoint.base_url} "
+            f"({str(error) or type(error).__name__}): {hint}"
         )
 
 

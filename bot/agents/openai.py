@@ -73,5 +73,5 @@ OPENAI = Dialect(
     show_key=lambda key: {"Authorization": f"Bearer {key}"},
     body=_body,
     read=_read,
-    cut=frozenset({"length"}),
+    cut=("length",),
 )
