@@ -28,7 +28,7 @@ from bot.deciding import Deciding
 from bot.decision import Me
 from bot.digests import post_digest, was_posted
 from bot.feedback import Feedback
-from bot.files import SLACK_FILES, FileDownloads, FileLimits
+from bot.files import SLACK_FILES, FileDownloads, FileLimits, forget_files
 from bot.inbox import Inbox
 from bot.inquiry import Inquiry
 from bot.listeners import messages, reactions, sessions, trace
@@ -157,7 +157,12 @@ def build_bot(settings: Settings, *, roster: Roster, observability: Observabilit
         ),
         background,
     )
-    schedule = Schedule(observability.database, digests=digests, retention_ns=settings.retention_ns)
+    schedule = Schedule(
+        observability.database,
+        digests=digests,
+        retention=settings.kept,
+        tidy=lambda before: forget_files(files_folder(settings), before=before),
+    )
     bot = Bot(app, inbox, observability, schedule)
     bot.stopping += [
         lambda: background.shutdown(cancel_futures=True),
@@ -239,14 +244,18 @@ def _refusal(variable: str, error: Exception) -> str:
     return f"Slack cannot be reached ({type(error).__name__}): check the network and SLACK_API_URL."
 
 
+def files_folder(settings: Settings) -> Path:
+    """Where what came with messages is kept: beside the database."""
+    return database_path(settings.database_url).parent / "files"
+
+
 def _downloads(
     settings: Settings, client: WebClient, http: httpx.Client, observability: Observability
 ) -> FileDownloads:
     api = urlsplit(settings.slack_api_url)
     own = {f"{api.scheme}://{api.netloc}"} if api.hostname in ("127.0.0.1", "localhost") else set()
-    folder: Path = database_path(settings.database_url).parent / "files"
     return FileDownloads(
-        folder=folder,
+        folder=files_folder(settings),
         token=settings.slack_bot_token.get_secret_value(),
         origins=frozenset({SLACK_FILES, *own}),
         limits=FileLimits(max_bytes=int(settings.max_file_mb * 1_000_000)),

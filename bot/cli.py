@@ -85,6 +85,7 @@ def _do(arguments: list[str]) -> int:
 
 def _add_commands(commands: Any) -> None:
     """What Slack does not have."""
+    from bot.maintenance import add_commands as add_maintenance
 
     def command(name: str, help: str) -> Any:
         return commands.add_parser(name, help=help, description=help)
@@ -106,13 +107,8 @@ def _add_commands(commands: Any) -> None:
     importing.add_argument("format", choices=["crewx"])
     importing.add_argument("file")
     importing.add_argument("--output", metavar="FILE", help="a new file; else it is printed")
-    checkpoint = command("checkpoint", "Move SQLite's write-ahead log into the database.")
-    checkpoint.add_argument("--truncate", action="store_true", help="and empty the log's file")
-    clean = command("clean", "Remove old traces; statistics stay.")
-    clean.add_argument("--older-than", required=True, metavar="PERIOD", help="such as 30d")
-    clean.add_argument("--dry-run", action="store_true", help="only say what would go")
-    for maintenance in (collect, checkpoint, clean):
-        maintenance.add_argument("--database", metavar="PATH")
+    collect.add_argument("--database", metavar="PATH")
+    add_maintenance(command)
 
 
 def _open(words: Namespace, environ: Mapping[str, str] = os.environ) -> "Database":
@@ -200,41 +196,14 @@ def _cancel(words: Namespace) -> int:
     return DONE if said.found else FAILED
 
 
-def _checkpoint(words: Namespace) -> int:
-    from storage.upkeep import checkpoint
+def _maintain(words: Namespace) -> int:
+    from bot.maintenance import OWN as maintenance
 
     database = _open(words)
     try:
-        result = checkpoint(database, "truncate" if words.truncate else "passive")
+        return maintenance[words.command](words, database)
     finally:
         database.close()
-    if not result.complete:
-        sys.stderr.write(f"tracebot: The checkpoint is not complete: {result.reason}.\n")
-        return FAILED
-    sys.stdout.write(f"{result.checkpointed_pages} pages are in the database.\n")
-    return DONE
-
-
-def _clean(words: Namespace) -> int:
-    import time
-
-    from reports.durations import parse_duration
-    from reports.errors import UsageError
-    from storage.upkeep import apply_retention, count_older
-
-    try:
-        older_than = parse_duration(words.older_than)
-    except ValueError as error:
-        raise UsageError(f"{error}.") from None
-    database = _open(words)
-    try:
-        now = time.time_ns()
-        count = count_older if words.dry_run else apply_retention
-        removed = count(database, older_than_ns=older_than, now=now)
-    finally:
-        database.close()
-    sys.stdout.write(f"{removed:,} traces {'would go' if words.dry_run else 'are gone'}.\n")
-    return DONE
 
 
 OWN: Mapping[str, Callable[[Namespace], int]] = {
@@ -244,6 +213,5 @@ OWN: Mapping[str, Callable[[Namespace], int]] = {
     "agents": _agents,
     "import": _import,
     "cancel": _cancel,
-    "checkpoint": _checkpoint,
-    "clean": _clean,
+    **dict.fromkeys(("checkpoint", "clean"), _maintain),
 }

@@ -16,7 +16,7 @@ import httpx
 from bot.download import Downloader, Refused
 from storage import ActiveSpan, Observability
 
-__all__ = ["SLACK_FILES", "FetchResult", "FileDownloads", "FileLimits", "Refusal"]
+__all__ = ["SLACK_FILES", "FetchResult", "FileDownloads", "FileLimits", "Refusal", "forget_files"]
 
 SLACK_FILES = "https://files.slack.com"
 
@@ -192,3 +192,11 @@ def _shown(mime_type: str) -> str:
     """A type is a stranger's words until it looks like a type."""
     known = re.fullmatch(r"[a-z]+/[a-z0-9.+-]{1,80}", mime_type)
     return mime_type if known else "unknown"
+
+
+def forget_files(folder: Path, *, before: float) -> int:
+    """Delete what was fetched before this moment (seconds since the epoch); how many files."""
+    old = [path for path in folder.rglob("*") if path.is_file() and path.stat().st_mtime < before]
+    for path in old:
+        path.unlink(missing_ok=True)
+    return len(old)

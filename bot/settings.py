@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from reports.durations import parse_duration
+from reports.durations import parse_retention
+from storage.retention import Retention
 
 Capture = Literal["none", "preview", "full"]
 PREVIEW_LENGTH = 200
@@ -36,12 +37,12 @@ AppToken = Annotated[
 ]
 
 
-def _period(words: str) -> str:
-    parse_duration(words)
+def _retention(words: str) -> str:
+    parse_retention(words)
     return words
 
 
-Period = Annotated[str, AfterValidator(_period)]
+RetentionWords = Annotated[str, AfterValidator(_retention)]
 NamedFile = Annotated[Path | None, BeforeValidator(lambda words: words or None)]
 """A path; an empty word in `.env` is none."""
 
@@ -67,7 +68,7 @@ class Settings(BaseSettings):
     busy_timeout_ms: int = Field(5_000, ge=0, le=600_000)
     agents: NamedFile = None
     capture: Capture = "preview"
-    retention: Period = "90d"
+    retention: RetentionWords = "90d"
     workers: int = Field(8, ge=1, le=256)
     mention_only: bool = False
     max_file_mb: float = Field(10, gt=0)
@@ -75,8 +76,8 @@ class Settings(BaseSettings):
     otlp_token: SecretStr = SecretStr("")
 
     @property
-    def retention_ns(self) -> int:
-        return parse_duration(self.retention)
+    def kept(self) -> Retention:
+        return parse_retention(self.retention)
 
     def captured(self, text: str) -> str | None:
         """What of a message's text is kept."""

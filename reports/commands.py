@@ -13,8 +13,9 @@ from reports.costs import costs
 from reports.errors import UsageError
 from reports.failures import failures
 from storage import outliers, queries
+from storage.health import health
 from storage.queries import BadCursor, TraceSummary
-from storage.upkeep import health
+from storage.tombstones import Tombstone, tombstones
 
 PERMALINK = re.compile(r"/archives/([A-Z0-9]+)/p(\d{10})(\d{6})(?:\?.*?thread_ts=([\d.]+))?")
 
@@ -29,7 +30,7 @@ class Viewer:
     """Who asks, and from where. `audiences` of None: a shell on the database's own machine."""
 
     audiences: frozenset[str] | None = None
-    may_see: Callable[[TraceSummary], bool] = lambda trace: True
+    may_see: Callable[[TraceSummary | Tombstone], bool] = lambda trace: True
     team: str | None = None
     user: str | None = None
     channel: str | None = None
@@ -96,10 +97,19 @@ def _show(words: argparse.Namespace, database: Database, viewer: Viewer, now: in
         )
     seen = [trace for trace in found if viewer.may_see(trace)]
     if not seen:
-        return views.not_found(words.id)
+        return _removed(words.id, database, viewer)
     if len(seen) > 1:
         return views.ambiguous(words.id, [trace.trace_id for trace in seen])
     return views.trace_tree(seen[0], queries.trace_spans(database, seen[0].trace_id), now=now)
+
+
+def _removed(trace_id: str, database: Database, viewer: Viewer) -> views.View:
+    """That it is gone, to those who might have seen it; to others it never was."""
+    found = tombstones(database, trace_id, audiences=viewer.audiences)
+    seen = [tombstone for tombstone in found if viewer.may_see(tombstone)]
+    if len(seen) != 1:
+        return views.not_found(trace_id)
+    return views.removed(seen[0], time_zone=viewer.time_zone)
 
 
 def _thread_of(link: re.Match[str], database: Database, viewer: Viewer) -> tuple[TraceSummary, ...]:

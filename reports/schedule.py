@@ -11,9 +11,11 @@ from peewee import Database, PeeweeException
 from reports.digest import Digests
 from storage.claims import claim
 from storage.process import this_process
-from storage.upkeep import CheckpointMode, apply_retention, checkpoint
+from storage.retention import Retention, apply_retention
+from storage.upkeep import CheckpointMode, checkpoint
 
-DAY_NS = 24 * 3_600 * 1_000_000_000
+SECOND_NS = 1_000_000_000
+DAY_NS = 24 * 3_600 * SECOND_NS
 
 logger = logging.getLogger("tracebot.schedule")
 
@@ -21,10 +23,19 @@ logger = logging.getLogger("tracebot.schedule")
 class Schedule:
     """Ticks in the background. Any number of processes may tick on one database."""
 
-    def __init__(self, database: Database, *, digests: Digests, retention_ns: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        digests: Digests,
+        retention: Retention,
+        tidy: Callable[[float], object] = lambda before: None,
+    ) -> None:
+        """`tidy` removes what is kept elsewhere and is older than a moment, in seconds."""
         self._database = database
         self._digests = digests
-        self._retention_ns = retention_ns
+        self._retention = retention
+        self._tidy = tidy
         self._scheduler = BackgroundScheduler(timezone=UTC)
 
     def start(self) -> None:
@@ -71,9 +82,11 @@ class Schedule:
             do(now)
 
     def _retain(self, now: int) -> None:
-        removed = apply_retention(self._database, older_than_ns=self._retention_ns, now=now)
-        if removed:
-            logger.info("Retention removed %d traces.", removed)
+        removed = apply_retention(self._database, self._retention, now=now)
+        if removed.traces:
+            logger.info("Retention removed %d traces.", removed.traces)
+        if (age := self._retention.older_than_ns) is not None:
+            self._tidy((now - age) / SECOND_NS)
 
     def _truncate(self, now: int) -> None:
         self._checkpoint("truncate")

@@ -10,9 +10,10 @@ from typing import Any
 from reports import wording
 from reports.costs import CostView, statistics_note
 from reports.failures import FailuresView
+from storage.health import Health
 from storage.queries import Group, Statistics, TraceSummary
 from storage.span import Span
-from storage.upkeep import Health
+from storage.tombstones import Tombstone
 
 SHORT_ID = 16
 
@@ -393,6 +394,14 @@ def help_words() -> HelpView:
 def not_found(what: str) -> MessageView:
     return MessageView(
         text=f"Nothing is found for {what}: see ls for what there is, or give more digits."
+    )
+
+
+def removed(tombstone: Tombstone, *, time_zone: str) -> MessageView:
+    day = wording.local(tombstone.removed_at, time_zone, form="%Y-%m-%d")
+    return MessageView(
+        text=f"Trace {tombstone.trace_id} was removed on {day} by retention; "
+        "the statistics still count it."
     )
 
 

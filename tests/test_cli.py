@@ -235,6 +235,8 @@ def test_health_counts_what_is_there(recorded: Path) -> None:
         (["thread", "C1", "9.9"], 1, "Nothing is found"),
         (["thread", "nonsense"], 2, "names no thread"),
         (["clean", "--older-than", "x"], 2, "no period"),
+        (["clean", "--down-to", "x"], 2, "no size"),
+        (["clean"], 2, "--older-than 30d or --down-to 2GB"),
     ],
 )
 def test_a_mistake_gets_one_sentence_and_an_exit_code(
@@ -304,9 +306,16 @@ def test_clean_removes_old_traces_and_keeps_statistics(recorded: Path) -> None:
     for table in ("traces", "spans"):
         database.execute_sql(f"UPDATE {table} SET started_at = started_at - 86400000000000 * 40")
     database.close()
-    assert tracebot(recorded, "clean", "--older-than", "30d", "--dry-run").stdout.startswith("3 ")
+    plan = tracebot(recorded, "clean", "--older-than", "30d", "--dry-run").stdout
+    assert plan.startswith("3 traces would go: 6 spans, about ")
+    assert plan.endswith("; 3 slack.\n")
     assert len(as_json(recorded, "ls", "--all")["traces"]) == 3
-    assert tracebot(recorded, "clean", "--older-than", "30d").stdout == "3 traces are gone.\n"
+    gone = as_json(recorded, "ls", "--all")["traces"][0]["trace_id"]
+    cleaned = tracebot(recorded, "clean", "--older-than", "30d").stdout
+    assert cleaned.startswith("3 traces are gone: 6 spans")
+    shown = tracebot(recorded, "show", gone)
+    assert (shown.returncode, "by retention" in shown.stdout) == (1, True)
+    assert tracebot(recorded, "clean", "--older-than", "30d").stdout == "0 traces are gone.\n"
     assert as_json(recorded, "ls", "--all")["traces"] == []
     assert as_json(recorded, "stats")["total"]["traces"] == 2
 

@@ -22,10 +22,10 @@ from reports.grammar import build_parser, parse
 from reports.render import json as as_json
 from reports.render import slack, terminal
 from storage import Observability
+from storage.health import health
 from storage.outliers import FailedSpan
 from storage.queries import Group, Statistics, TraceSummary, recent_traces
 from storage.span import Span
-from storage.upkeep import health
 
 PARSER, _ = build_parser(prog="tracebot", shell=True)
 MOST = 13_000

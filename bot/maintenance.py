@@ -1,0 +1,107 @@
+"""The words for the database itself, which only a shell has."""
+
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from typing import Any
+
+from peewee import Database
+
+from reports import wording
+from reports.durations import parse_duration, parse_size
+from reports.errors import UsageError
+from storage.retention import Removal, Retention, apply_retention, planned
+from storage.upkeep import checkpoint
+
+DONE, FAILED = 0, 1
+
+
+def add_commands(command: Callable[[str, str], Any]) -> None:
+    """What stands behind `tracebot`, each with its options."""
+    move = command("checkpoint", "Move SQLite's write-ahead log into the database.")
+    move.add_argument("--truncate", action="store_true", help="and empty the log's file")
+    clean = command("clean", "Remove old traces; statistics stay.")
+    clean.add_argument("--older-than", metavar="PERIOD", help="such as 30d")
+    clean.add_argument("--down-to", metavar="SIZE", help="such as 2GB: the oldest go until it fits")
+    clean.add_argument("--dry-run", action="store_true", help="only say what would go")
+    for maintenance in (move, clean):
+        maintenance.add_argument("--database", metavar="PATH")
+
+
+def run_checkpoint(words: Namespace, database: Database) -> int:
+    result = checkpoint(database, "truncate" if words.truncate else "passive")
+    if not result.complete:
+        sys.stderr.write(f"tracebot: The checkpoint is not complete: {result.reason}.\n")
+        return FAILED
+    sys.stdout.write(f"{result.checkpointed_pages} pages are in the database.\n")
+    return DONE
+
+
+def run_clean(words: Namespace, database: Database) -> int:
+    retention, now = _retention(words), time.time_ns()
+    if words.dry_run:
+        removal = planned(database, retention, now=now)
+        sys.stdout.write(f"{_sentence(removal, 'would go')}\n")
+        return DONE
+    line, gone = ProgressLine(), 0
+
+    def progress(traces: int) -> None:
+        nonlocal gone
+        gone += traces
+        line.show(f"{gone:,} traces are gone …")
+
+    removal = apply_retention(database, retention, now=now, progress=progress)
+    line.clear()
+    sys.stdout.write(f"{_sentence(removal, 'are gone')}\n")
+    return DONE
+
+
+def _retention(words: Namespace) -> Retention:
+    if words.older_than is None and words.down_to is None:
+        raise UsageError("clean needs to know what may go: --older-than 30d or --down-to 2GB.")
+    try:
+        age = None if words.older_than is None else parse_duration(words.older_than)
+        size = None if words.down_to is None else parse_size(words.down_to)
+    except ValueError as error:
+        raise UsageError(f"{error}.") from None
+    return Retention(older_than_ns=age, max_bytes=size)
+
+
+def _sentence(removal: Removal, verb: str) -> str:
+    """`1,204 traces would go: 9,632 spans, about 6.3 MB, begun 2026-08-02 to …; 1,200 slack …`."""
+    if not removal.traces or removal.oldest is None or removal.newest is None:
+        return f"0 traces {verb}."
+    days = [wording.local(ns, "UTC", form="%Y-%m-%d") for ns in (removal.oldest, removal.newest)]
+    platforms = sorted(removal.by_platform.items(), key=lambda item: -item[1])
+    return (
+        f"{removal.traces:,} traces {verb}: {removal.spans:,} spans, about "
+        f"{wording.size(removal.size)}, begun {days[0]} to {days[1]}; "
+        f"{', '.join(f'{count:,} {platform}' for platform, count in platforms)}."
+    )
+
+
+class ProgressLine:
+    """One line on a terminal that is written over; nothing where nobody watches."""
+
+    EVERY_S = 0.2
+
+    def __init__(self) -> None:
+        self._watched = sys.stderr.isatty()
+        self._shown_at = time.monotonic()
+
+    def show(self, text: str) -> None:
+        if self._watched and time.monotonic() > self._shown_at + self.EVERY_S:
+            self._shown_at = time.monotonic()
+            sys.stderr.write(f"\r\x1b[K{text}")
+            sys.stderr.flush()
+
+    def clear(self) -> None:
+        if self._watched:
+            sys.stderr.write("\r\x1b[K")
+
+
+OWN: dict[str, Callable[[Namespace, Database], int]] = {
+    "checkpoint": run_checkpoint,
+    "clean": run_clean,
+}
