@@ -4,7 +4,6 @@ import contextlib
 import os
 import selectors
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from bot.agents.cancellation import Cancellation
+from bot.agents.child import Child, start
 
 CHUNK = 65_536
 POLL_S = 0.05
@@ -24,8 +24,8 @@ Stop = Literal["timeout", "flood", "cancelled", "enough"]
 class Limits:
     """How long a child may run, and how much of what it prints is kept.
 
-    After `timeout_s` its whole process group gets SIGTERM, and `grace_s` later SIGKILL. The last
-    `stderr_bytes` are kept; a child that prints more than `flood_bytes` in all is stopped.
+    After `timeout_s` its whole process group gets SIGTERM, and `grace_s` later all of it SIGKILL.
+    The last `stderr_bytes` are kept; a child that prints more than `flood_bytes` in all is stopped.
     """
 
     timeout_s: float = 600.0
@@ -53,20 +53,12 @@ def run(
     cancellation: Cancellation,
     on_output: Callable[[bytes], bool],
 ) -> Outcome:
-    """Run `command` without a shell, in a session of its own. Raises `OSError` if it cannot start.
+    """Run `command`, without a shell. Raises `OSError` if it cannot start.
 
     `on_output` is given what it prints, as it comes, and says whether to go on. When the child has
-    ended, or is cancelled, what is left of its process group is killed.
+    ended, or is cancelled, what is left of it is killed.
     """
-    child = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-        cwd=folder,
-        start_new_session=True,
-    )
+    child = start(command, environment=environment, folder=folder)
     with (
         Supervision(child, stdin, limits, on_output) as supervision,
         cancellation.watch(supervision.cancel),
@@ -79,12 +71,11 @@ class Supervision:
 
     def __init__(
         self,
-        child: subprocess.Popen[bytes],
+        child: Child,
         stdin: bytes,
         limits: Limits,
         on_output: Callable[[bytes], bool],
     ) -> None:
-        assert child.stdin and child.stdout and child.stderr
         self._child = child
         self._stdin, self._stdout, self._stderr = child.stdin, child.stdout, child.stderr
         self._unsent = memoryview(stdin)
@@ -111,13 +102,10 @@ class Supervision:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._child.returncode is None:
-            self._signal(signal.SIGKILL)
-            self._child.wait()
+        if not self._child.ended:
+            self._child.kill()
         self._selector.close()
-        for pipe in (self._stdin, self._stdout, self._stderr):
-            with contextlib.suppress(OSError):
-                pipe.close()
+        self._child.close()
         for descriptor in (self._cancelled, self._cancel, self._exit):
             if descriptor is not None:
                 os.close(descriptor)
@@ -129,11 +117,11 @@ class Supervision:
     def outcome(self) -> Outcome:
         if not self._serve(until=time.monotonic() + self._limits.timeout_s, heed=True):
             self._stopped = self._stopped or "timeout"
-            self._signal(signal.SIGTERM)
+            self._child.terminate()
             self._serve(until=time.monotonic() + self._limits.grace_s, heed=False)
-        # Its group first, while its process id is still its own; the answer is in the pipe.
-        self._signal(signal.SIGKILL)
-        exit_code = self._child.wait()
+        # What it has left behind; the answer is in the pipe.
+        self._child.kill()
+        exit_code = self._child.exit_code()
         self._drain()
         return Outcome(
             exit_code=exit_code,
@@ -152,7 +140,7 @@ class Supervision:
                     self._stopped = self._stopped or "cancelled"
                 else:
                     self._attend(key.fileobj)
-            if self._exit is None and self._child.poll() is not None:
+            if self._exit is None and self._child.ended:
                 return True
             if heed and self._stopped is not None:
                 return False
@@ -207,11 +195,6 @@ class Supervision:
         self._selector.unregister(pipe)
         with contextlib.suppress(OSError):
             pipe.close()
-
-    def _signal(self, number: signal.Signals) -> None:
-        # Its process group bears its process id: it leads a session.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._child.pid, number)
 
 
 def _exit_descriptor(pid: int) -> int | None:

@@ -11,8 +11,8 @@ MAX_LINE = 8_000_000
 """Bytes of a line that is still read as an event: three times the longest answer that is kept."""
 MAX_STRAY = 65_536
 """Bytes of lines that are no events which are kept."""
-FLOOD = 16_000_000
-"""Bytes of such lines after which there is nothing to wait for."""
+FLOOD = 20_000
+"""Lines of such after which there is nothing to wait for."""
 
 Event = Mapping[str, object]
 Dialect = Callable[[Event, Heard], None]
@@ -101,7 +101,7 @@ class EventListener:
 
     def _keep(self, line: bytes) -> None:
         self._stray += (line + b"\n")[: MAX_STRAY - len(self._stray)]
-        self._strayed += len(line)
+        self._strayed += 1
         if self._strayed > FLOOD:
             self._heard.fail("crash", "it prints what is not an answer", hopeless=True)
 
