@@ -1,6 +1,10 @@
-"""Spans that a process left running when it died are ended, as `abandoned`, by the next one."""
+"""Spans that a process left running when it died are ended, as `abandoned`, by the next one.
+
+But not while some of what it recorded waits in the spool: their ends may be there.
+"""
 
 from dataclasses import replace
+from pathlib import Path
 
 from peewee import Database
 
@@ -9,12 +13,15 @@ from storage.database import transaction
 from storage.models import SpanRow
 from storage.process import is_alive, this_process
 from storage.queries import span_of
+from storage.spool import has_waiting, spool_folder
 
 
 def mark_abandoned(database: Database) -> int:
     """End the running spans of dead processes; how many there were."""
     running = SpanRow.select(SpanRow.process).where(SpanRow.status == "running").distinct()
-    dead = [name for (name,) in running.tuples().execute(database) if name and not is_alive(name)]
+    names = [name for (name,) in running.tuples().execute(database) if name]
+    folder = spool_folder(Path(database.database))
+    dead = [name for name in names if not is_alive(name) and not has_waiting(folder, name)]
     if not dead:
         return 0
     with transaction(database):

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from threading import Event
 from typing import Any
 
 from peewee import EXCLUDED, SQL, Database
@@ -32,8 +31,6 @@ class Batch:
     metrics: list[Metric] = field(default_factory=list)
     logs: list[Log] = field(default_factory=list)
     scores: list[Score] = field(default_factory=list)
-    marks: list[Event] = field(default_factory=list)
-    """Who waits to hear that all before them is stored."""
 
     def __len__(self) -> int:
         return len(self.spans) + len(self.metrics) + len(self.logs) + len(self.scores)

@@ -1,10 +1,10 @@
 """The recording API: four verbs, and nothing that raises into its caller or keeps it waiting."""
 
-import atexit
 import contextlib
+import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any, Self
 from opentelemetry import trace
 
 from storage.ids import Ids, parse_traceparent
-from storage.process import new_writer
+from storage.lifetime import let_go, look_after
 from storage.signals import Log, Metric, Score
 from storage.span import Kind, Span, Status
 from storage.tracing import PROVIDER, ActiveSpan, CurrentSpan, Tracer
 
 if TYPE_CHECKING:
     from peewee import Database
+
+logger = logging.getLogger("tracebot.storage")
 
 
 class Observability:
@@ -31,23 +33,22 @@ class Observability:
 
     def __init__(
         self,
-        open_database: Callable[[], "Database"],
+        database: "Database",
         *,
         platform: str,
+        linger: float | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
-        from storage.writer import Writer
-
-        self._open_database = open_database
-        self._writer = Writer(open_database, process=new_writer())
-        self._tracer = Tracer(
-            self._writer.put,
-            context={"platform": platform},
-            remote_parent=parse_traceparent(environ.get("TRACEPARENT")),
-        )
+        self.database = database
+        """For `storage.queries`. Each thread that reads gets a connection of its own."""
+        self._platform = platform
+        self._linger = linger
+        self._remote_parent = parse_traceparent(environ.get("TRACEPARENT"))
         self._closed = False
+        self._begin()
         self._serve_libraries()
-        atexit.register(self.close)
+        look_after(self)
+        self._writer.start()
 
     @classmethod
     def open(
@@ -56,27 +57,31 @@ class Observability:
         *,
         platform: str,
         busy_timeout_ms: int | None = None,
+        linger: float | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> Self:
         """Record into `database`, a path or URL: else TRACEBOT_DATABASE_URL, else the default.
 
         `platform` is where the work comes from: `slack`, `cli`, `mcp` or `otlp`. A process that
-        was given TRACEPARENT records under its caller. Raises `storage.errors.StorageError`.
+        was given TRACEPARENT records under its caller. `linger` is how long a span waits for
+        company, 0 to 0.2 s: what a SIGKILL can lose. A database that is locked, full or being
+        migrated is no error: what is recorded waits in the spool. Raises
+        `storage.errors.StorageError` for any that no waiting mends.
         """
+        from peewee import PeeweeException
+
         from storage.abandoned import mark_abandoned
-        from storage.database import BUSY_TIMEOUT_MS, open_database
+        from storage.database import BUSY_TIMEOUT_MS, locate, prepare
+        from storage.errors import TemporarilyUnavailable
 
-        opened = open_database(
-            database or environ.get("TRACEBOT_DATABASE_URL"),
-            busy_timeout_ms=busy_timeout_ms or BUSY_TIMEOUT_MS,
-        )
-        mark_abandoned(opened)
-        return cls(lambda: opened, platform=platform, environ=environ)
-
-    @property
-    def database(self) -> "Database":
-        """For `storage.queries`. Each thread that reads gets a connection of its own."""
-        return self._open_database()
+        busy_ms = busy_timeout_ms or BUSY_TIMEOUT_MS
+        located = locate(database or environ.get("TRACEBOT_DATABASE_URL"), busy_timeout_ms=busy_ms)
+        try:
+            prepare(located, patience=busy_ms / 1000)
+            mark_abandoned(located)
+        except (TemporarilyUnavailable, PeeweeException) as error:
+            logger.warning("%s Until then, what is recorded waits in the spool.", error)
+        return cls(located, platform=platform, linger=linger, environ=environ)
 
     def span(
         self,
@@ -173,15 +178,46 @@ class Observability:
         """Whether all that was recorded before this call is committed within `timeout` seconds."""
         return self._writer.flush(timeout)
 
-    def close(self) -> None:
-        """Store what is left and stop. Spans that are still open stay `running`."""
-        if self._closed:
-            return
-        self._closed = True
-        atexit.unregister(self.close)
-        if PROVIDER.tracer is self._tracer:
-            PROVIDER.tracer = None
-        self._writer.close()
+    def close(self, timeout: float = 5.0) -> bool:
+        """Store what is left and stop; whether all of it is committed within `timeout` seconds.
+
+        What the database does not take waits in the spool. Spans that are still open stay
+        `running`.
+        """
+        if not self._closed:
+            self._closed = True
+            if PROVIDER.tracer is self._tracer:
+                PROVIDER.tracer = None
+        complete = self._writer.close(timeout)
+        let_go(self)
+        self.database.close()
+        return complete
+
+    def pause(self) -> None:
+        """Before a fork: finish the batch under way, and have no connection open."""
+        self._writer.pause()
+
+    def resume(self) -> None:
+        """After a fork, in the parent."""
+        self._writer.resume()
+
+    def forked(self) -> None:
+        """After a fork, in the child: record by a writer of its own. See docs/recording.md."""
+        self._writer.abandon()
+        current = PROVIDER.tracer is self._tracer
+        self._begin()
+        if current:
+            PROVIDER.tracer = self._tracer
+
+    def _begin(self) -> None:
+        from storage.writer import writer_for
+
+        self._writer = writer_for(self.database, linger=self._linger)
+        self._tracer = Tracer(
+            self._writer.put,
+            context={"platform": self._platform},
+            remote_parent=self._remote_parent,
+        )
 
     def _here(self) -> dict[str, str | None]:
         current = trace.get_current_span()

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from playhouse.cysqlite_ext import CySqliteDatabase
-
+from storage.connections import SqliteDatabase
 from storage.locks import locked
 from storage.migrations import migrate
 
@@ -16,7 +15,7 @@ File = tuple[int, int]
 """Device and inode."""
 
 
-class SharedDatabase(CySqliteDatabase):  # type: ignore[misc]
+class SharedDatabase(SqliteDatabase):
     """Goes on with the file that is at its path, when that is another one than it has open.
 
     `storage.recovery` and `storage.backup` rename the file. They hold SQLite's write lock, so that

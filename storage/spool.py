@@ -1,156 +1,278 @@
-"""Where a batch waits when the database cannot take it: a file per process, beside the database.
+"""Where a batch waits when the database cannot take it: a file per writer, beside the database.
 
-A record is its length, its CRC-32 (both 4 bytes, little-endian) and a batch as JSON. A record is
-written with one call, so that a process killed half-way leaves a torn tail and nothing worse. The
-batches of a file are replayed in their order; their numbers make a second replay harmless.
+A record is a mark, its length, its CRC-32 (4 bytes each, little-endian) and a batch as JSON in
+ASCII, which the mark is not: so the next whole record is found behind damage. A record is written
+with one call; a process killed half-way leaves a torn tail and nothing worse. Whoever holds a
+file's lock may replay it; its batches are in their order, and their numbers make a second replay
+harmless. What a file says is scrubbed of secrets before it is written.
 """
 
 import fcntl
 import json
+import logging
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from storage.batch import Batch
+from storage.batch import Batch, scrub
+from storage.redaction import redact, redact_value
 from storage.signals import Log, Metric, Score
 from storage.span import Span
 
 CAP_BYTES = 256_000_000
-HEADER = struct.Struct("<II")
+MARK = b"\xf5tb\xf6"
+HEADER = struct.Struct("<4sII")
+
+logger = logging.getLogger("tracebot.storage")
 
 
 class SpoolFull(Exception):
-    """The spool has reached its cap; the batch is lost."""
+    """The spool has reached its cap, and takes no more until some of it is replayed."""
 
 
-class Spool:
-    """The batches of this process that the database could not take, oldest first."""
+class SpoolFile:
+    """An open file of records. Whoever has its descriptor has its lock, until `close`."""
 
-    def __init__(self, folder: Path, process: str, *, cap: int = CAP_BYTES) -> None:
-        self._path = folder / f"{process.replace('/', '_')}.spool"
-        self._cap = cap
-        self._descriptor: int | None = None
-        self._size = 0
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self.size = os.fstat(descriptor).st_size
+        self._descriptor = descriptor
         self._position = 0
+        self._damaged = False
 
-    def __bool__(self) -> bool:
-        return self._descriptor is not None
-
-    def append(self, batch: Batch) -> None:
-        """Keep a batch. Raises `SpoolFull`, or OSError where the disk will not take it."""
-        record = encode(batch)
-        if self._size + len(record) > self._cap:
-            raise SpoolFull
-        descriptor = self._open()
+    @classmethod
+    def create(cls, path: Path) -> "SpoolFile":
+        """A new file, locked before any other process can see it under its name."""
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        unseen = path.with_suffix(".new")
+        flags = os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_RDWR
+        descriptor = os.open(unseen, flags, 0o600)
         try:
-            written = os.write(descriptor, record)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            unseen.rename(path)
         except OSError:
-            os.ftruncate(descriptor, self._size)
+            os.close(descriptor)
             raise
-        if written < len(record):
-            os.ftruncate(descriptor, self._size)
-            raise OSError(f"{self._path}: no space for a record of {len(record)} bytes")
-        self._size += written
+        return cls(path, descriptor)
 
-    def replay(self, store: Callable[[Batch], object]) -> None:
-        """Hand every batch to `store`; the first that it raises on, and those after it, stay."""
-        if self._descriptor is None:
-            return
-        for batch, end in read(self._path, start=self._position):
-            store(batch)
+    @classmethod
+    def left_behind(cls, path: Path) -> "SpoolFile | None":
+        """A file of a process that is gone; None for one that another process holds, or took."""
+        try:
+            descriptor = os.open(path, os.O_RDWR)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            same = os.path.samestat(os.fstat(descriptor), path.stat())
+        except OSError:
+            same = False
+        if not same:
+            os.close(descriptor)
+            return None
+        return cls(path, descriptor)
+
+    def append(self, record: bytes) -> None:
+        """Write a record whole, or raise OSError and leave the file as it was."""
+        try:
+            written = os.write(self._descriptor, record)
+            if written < len(record):
+                raise OSError(f"{self.path}: no space for a record of {len(record)} bytes")
+        except OSError:
+            os.ftruncate(self._descriptor, self.size)
+            raise
+        self.size += written
+
+    def batches(self) -> Iterator[Batch]:
+        """The batches in their order, those appended meanwhile too; then the file is done with.
+
+        Asking for the next one says that the last is stored.
+        """
+        while (found := self._record_from(self._position)) is not None:
+            payload, end = found
+            batch = self._decoded(payload)
+            if batch is not None:
+                yield batch
             self._position = end
         self._remove()
 
     def close(self) -> None:
         """Let another process replay what is left."""
-        if self._descriptor is not None:
+        if self._descriptor >= 0:
             os.close(self._descriptor)
-            self._descriptor = None
+            self._descriptor = -1
 
-    def _open(self) -> int:
-        if self._descriptor is None:
-            self._path.parent.mkdir(mode=0o700, exist_ok=True)
-            flags = os.O_CREAT | os.O_APPEND | os.O_WRONLY
-            self._descriptor = os.open(self._path, flags, 0o600)
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._size = os.fstat(self._descriptor).st_size
-        return self._descriptor
+    def _record_from(self, position: int) -> tuple[bytes, int] | None:
+        """The first whole record at or behind `position`, and where it ends."""
+        found = self._record_at(position)
+        while found is None and position + HEADER.size <= self.size:
+            position = self._next_mark(position + 1)
+            found = self._record_at(position)
+            self._damaged = self._damaged or found is not None
+        return found
+
+    def _record_at(self, position: int) -> tuple[bytes, int] | None:
+        header = os.pread(self._descriptor, HEADER.size, position)
+        if len(header) < HEADER.size:
+            return None
+        mark, length, checksum = HEADER.unpack(header)
+        end = position + HEADER.size + length
+        if mark != MARK or end > self.size:
+            return None
+        payload = os.pread(self._descriptor, length, position + HEADER.size)
+        return (payload, end) if zlib.crc32(payload) == checksum else None
+
+    def _next_mark(self, position: int) -> int:
+        step = 1 << 20
+        while position < self.size:
+            chunk = os.pread(self._descriptor, step + len(MARK), position)
+            if (at := chunk.find(MARK)) >= 0:
+                return position + at
+            position += step
+        return self.size
+
+    def _decoded(self, payload: bytes) -> Batch | None:
+        try:
+            return decode(payload)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            self._damaged = True
+            return None
 
     def _remove(self) -> None:
-        self._path.unlink(missing_ok=True)
+        if self._damaged:
+            aside = self.path.with_suffix(".damaged")
+            logger.warning("A spool had damaged records, which are lost: it is kept as %s.", aside)
+            self.path.replace(aside)
+        else:
+            self.path.unlink(missing_ok=True)
         self.close()
-        self._size = self._position = 0
+
+
+class Spool:
+    """The batches of one writer that the database could not take, oldest first."""
+
+    def __init__(self, folder: Path, process: str, *, cap: int = CAP_BYTES) -> None:
+        self._path = folder / f"{file_name(process)}.spool"
+        self._cap = cap
+        self._file: SpoolFile | None = None
+
+    def __bool__(self) -> bool:
+        return self._file is not None
+
+    def append(self, batch: Batch) -> None:
+        """Keep a batch. Raises `SpoolFull`, or OSError where the disk will not take it."""
+        record = encode(batch)
+        size = self._file.size if self._file else 0
+        if size + len(record) > self._cap:
+            raise SpoolFull(f"{self._path} has reached its cap of {self._cap:,} bytes")
+        created = self._file is None
+        self._file = self._file or SpoolFile.create(self._path)
+        try:
+            self._file.append(record)
+        except OSError:
+            if created:
+                self._path.unlink(missing_ok=True)
+                self.close()
+            raise
+
+    def batches(self) -> Iterator[Batch]:
+        """The batches in their order; asking for the next one says that the last is stored."""
+        if self._file is not None:
+            yield from self._file.batches()
+            self._file = None
+
+    def close(self) -> None:
+        """Let another process replay what is left."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 def spool_folder(database_path: Path) -> Path:
     return database_path.with_name(f"{database_path.name}.spool")
 
 
-def adopt(folder: Path, store: Callable[[Batch], object]) -> int:
-    """Replay what processes that are gone left behind; how many batches there were.
+def file_name(process: str) -> str:
+    return process.replace("/", "_")
 
-    A file that another process holds, its own or one that is adopting it, is passed over.
-    """
-    adopted = 0
+
+def left_behind(folder: Path) -> Iterator[Batch]:
+    """What writers that are gone left, file by file; asking for more says the last is stored."""
     for path in sorted(folder.glob("*.spool")):
-        descriptor = os.open(path, os.O_RDWR)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for batch, _ in read(path):
-                store(batch)
-                adopted += 1
-            path.unlink(missing_ok=True)
-        except BlockingIOError:
+        file = SpoolFile.left_behind(path)
+        if file is None:
             continue
+        try:
+            yield from file.batches()
         finally:
-            os.close(descriptor)
-    return adopted
+            file.close()
+
+
+def has_waiting(folder: Path, process: str) -> bool:
+    """Whether batches of the writer `process` wait."""
+    return (folder / f"{file_name(process)}.spool").exists()
 
 
 def waiting(folder: Path) -> tuple[int, int]:
     """How many spool files there are, and their bytes."""
-    sizes = [path.stat().st_size for path in folder.glob("*.spool")]
+    sizes = []
+    for path in folder.glob("*.spool"):
+        try:
+            sizes.append(path.stat().st_size)
+        except FileNotFoundError:  # Replayed just now.
+            continue
     return len(sizes), sum(sizes)
 
 
-def read(path: Path, *, start: int = 0) -> Iterator[tuple[Batch, int]]:
-    """The whole records of a file and where each ends. A torn or foreign tail ends the reading."""
-    with path.open("rb") as file:
-        file.seek(start)
-        while len(header := file.read(HEADER.size)) == HEADER.size:
-            length, checksum = HEADER.unpack(header)
-            payload = file.read(length)
-            if len(payload) < length or zlib.crc32(payload) != checksum:
-                return
-            yield decode(payload), file.tell()
-
-
 def encode(batch: Batch) -> bytes:
-    content: dict[str, Any] = {
+    """A record. What it holds is scrubbed of secrets, in the batch, too."""
+    for span in batch.spans:
+        scrub(span)
+    batch.metrics = [replace(item, labels=redact_value(item.labels)) for item in batch.metrics]
+    batch.logs = [
+        replace(item, message=redact(item.message), attributes=redact_value(item.attributes))
+        for item in batch.logs
+    ]
+    content = {
         "process": batch.process,
         "number": batch.number,
-        "spans": [asdict(span) for span in batch.spans],
+        "spans": [_known(span) for span in batch.spans],
         "resumed": sorted(batch.resumed),
-        "metrics": [asdict(metric) for metric in batch.metrics],
-        "logs": [asdict(log) for log in batch.logs],
-        "scores": [asdict(score) for score in batch.scores],
+        "metrics": [_known(metric) for metric in batch.metrics],
+        "logs": [_known(log) for log in batch.logs],
+        "scores": [_known(score) for score in batch.scores],
     }
-    payload = json.dumps(content, separators=(",", ":")).encode()
-    return HEADER.pack(len(payload), zlib.crc32(payload)) + payload
+    payload = json.dumps(content, separators=(",", ":"), default=str).encode()
+    return HEADER.pack(MARK, len(payload), zlib.crc32(payload)) + payload
 
 
 def decode(payload: bytes) -> Batch:
+    """The batch in a record's payload; fields that only another version knows are passed over."""
     content = json.loads(payload)
     return Batch(
         content["process"],
         content["number"],
-        spans=[Span(**span) for span in content["spans"]],
+        spans=[_span(values) for values in content["spans"]],
         resumed=set(content["resumed"]),
-        metrics=[Metric(**metric) for metric in content["metrics"]],
-        logs=[Log(**log) for log in content["logs"]],
-        scores=[Score(**score) for score in content["scores"]],
+        metrics=[_made(Metric, values) for values in content["metrics"]],
+        logs=[_made(Log, values) for values in content["logs"]],
+        scores=[_made(Score, values) for values in content["scores"]],
     )
+
+
+def _known(item: Any) -> dict[str, Any]:
+    values = ((field.name, getattr(item, field.name)) for field in fields(item))
+    return {name: value for name, value in values if value is not None and value != ()}
+
+
+def _made(kind: Any, values: Mapping[str, Any]) -> Any:
+    return kind(**{field.name: values.get(field.name) for field in fields(kind)})
+
+
+def _span(values: Mapping[str, Any]) -> Span:
+    known = {field.name: values[field.name] for field in fields(Span) if field.name in values}
+    return Span(**known)

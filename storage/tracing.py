@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from operator import itemgetter
 from types import TracebackType
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from opentelemetry import trace
 from opentelemetry.context import Context, attach, detach
@@ -92,7 +92,7 @@ class ActiveSpan(trace.Span):
         self.links: list[dict[str, object]] | None = None
         self.ended_at: int | None = None
         self.duration_ns: int | None = None
-        self.stored: Status | None = None
+        self.stored: Status | Literal["refused"] | None = None
         self.scope = scope
         self._sink = sink
         if attributes:
@@ -141,7 +141,8 @@ class ActiveSpan(trace.Span):
             self.status = "ok"
         # Last: the writer takes a span with an end as complete.
         self.ended_at = self.started_at + self.duration_ns
-        self._sink(self)
+        if self.stored is not None:  # Else its start still waits to be taken.
+            self._sink(self)
 
     def get_span_context(self) -> SpanContext:
         return SpanContext(int(self.trace_id, 16), int(self.span_id, 16), False, SAMPLED)

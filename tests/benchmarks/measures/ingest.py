@@ -13,10 +13,9 @@ from benchmarks.figure import Figure
 from benchmarks.run import Run
 from benchmarks.traces import NOW, SECOND, as_active, make_spans
 from storage.database import open_database
-from storage.process import new_writer
 from storage.rows import span_rows
 from storage.span import Span
-from storage.writer import Writer
+from storage.writer import writer_for
 
 SPANS = 20_000
 
@@ -70,7 +69,7 @@ def later(spans: list[Span], number: int) -> list[Span]:
 def _ours(path: Path, spans: list[Span]) -> float:
     database = open_database(path)
     active = as_active(spans)
-    writer = Writer(lambda: database, process=new_writer())
+    writer = writer_for(database)
     started = time.perf_counter()
     for span in active:  # At its start and at its end, as the recording API does.
         writer.put(span)

@@ -13,7 +13,7 @@ from peewee import Database
 from benchmarks.figure import Figure
 from benchmarks.measures.caller import ATTRIBUTES
 from benchmarks.run import Run, answer, in_process, percentile
-from storage import Observability, writer
+from storage import Observability, delivery
 from storage.batch import Batch, store
 from storage.database import open_database
 from storage.models import SpanRow
@@ -86,15 +86,15 @@ def main(path: str, seconds: float) -> None:
     commits: list[float] = []
     visible: list[float] = []
 
-    def timed(database: Database, batch: Batch) -> bool:
+    def timed(database: Database, batch: Batch, *, deadline: float) -> bool:
         started = time.perf_counter_ns()
-        stored = store(database, batch)
+        stored = store(database, batch, deadline=deadline)
         commits.append((time.perf_counter_ns() - started) / 1e6)
         now = time.time_ns()
         visible.extend((now - span.ended_at) / 1e6 for span in batch.spans if span.ended_at)
         return stored
 
-    writer.store = timed
+    delivery.store = timed
     callers = []
     with Observability.open(path, platform="cli") as recording:
         spans = max(int(PER_SECOND * seconds), 1)
