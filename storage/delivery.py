@@ -4,6 +4,7 @@ Used by a writer's thread alone, but for `disconnect`.
 """
 
 import logging
+import random
 import time
 from collections.abc import Generator, Iterator
 from contextlib import suppress
@@ -21,7 +22,7 @@ from peewee import (
 from storage.abandoned import mark_abandoned
 from storage.batch import Batch, store
 from storage.database import cause_of, identity, prepare
-from storage.errors import StorageError
+from storage.errors import StorageError, TemporarilyUnavailable
 from storage.losses import Losses
 from storage.spool import Spool, SpoolFull, left_behind, waiting
 
@@ -32,6 +33,7 @@ RETRY_S = 0.25
 CATCH_UP_S = 0.1
 """How long what waits is replayed before new spans are looked after."""
 
+WARN_AFTER_S = 1.0
 WARN_EVERY_S = 60.0
 
 REFUSED = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
@@ -63,6 +65,7 @@ class Delivery:
         self._behind = True
         self._adopted = 0
         self._retry_at = self._full_until = 0.0
+        self._failing_since: float | None = None
         self._warned_at = float("-inf")
 
     def deliver(self, batch: Batch) -> bool:
@@ -120,7 +123,9 @@ class Delivery:
             self._spool.append(batch)
         except (OSError, SpoolFull) as error:
             self._full_until = time.monotonic() + RETRY_S
-            self._warn(f"The database cannot take what is recorded, nor can the spool ({error})")
+            self._warn(
+                f"Neither the database nor the spool takes what is recorded, which waits in memory ({error})"
+            )
             return False
         if first:
             self._begin_replay()
@@ -167,6 +172,7 @@ class Delivery:
                 return False
             if not self._write_apart(batch, error):
                 return False
+        self._failing_since = None
         if batch.process == self.process:
             self.committed = batch.number
         return True
@@ -174,13 +180,24 @@ class Delivery:
     def _write(self, batch: Batch) -> None:
         while True:
             if self._file is None:
-                prepare(self._database, patience=PATIENCE_S)
-                self._file = identity(self._database)
+                self._open()
             store(self._database, batch, deadline=PATIENCE_S)
             if identity(self._database) == self._file:
                 return
             # The file was moved or deleted, and what was stored went with it.
             self.disconnect()
+
+    def _open(self) -> None:
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                prepare(self._database, patience=PATIENCE_S)
+                break
+            except TemporarilyUnavailable:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.02 * random.random())
+        self._file = identity(self._database)
 
     def _write_apart(self, batch: Batch, error: Exception) -> bool:
         """Each thing by itself, so that what is refused takes nothing else along.
@@ -200,12 +217,15 @@ class Delivery:
         return self._store(Batch(batch.process, batch.number))
 
     def _failed(self, error: Exception) -> None:
-        cause = cause_of(error)
-        self._losses.failed(cause)
-        self._retry_at = time.monotonic() + RETRY_S
+        cause, now = cause_of(error), time.monotonic()
+        if self._failing_since is None:
+            self._failing_since = now
+            self._losses.failed(cause)
+        self._retry_at = now + RETRY_S
         if cause != "locked":
             self.disconnect()
-        self._warn(f"The database cannot take what is recorded ({error}): it waits in the spool")
+        if now >= self._failing_since + WARN_AFTER_S:
+            self._warn(f"What is recorded waits in the spool, as the database fails: {error}")
 
     def _warn(self, sentence: str) -> None:
         now = time.monotonic()

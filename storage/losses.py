@@ -17,7 +17,8 @@ DROPPED = "tracebot.dropped"
 spans that kept everything but their events, or their attributes without a column."""
 
 WRITE_FAILED = "tracebot.write_failed"
-"""Labels: `cause`, as of `storage.database.cause_of`. Nothing is lost by it: the batch waits."""
+"""Labels: `cause`, as of `storage.database.cause_of`. How often the database began to fail. Nothing
+is lost by it: what is recorded waits in the spool."""
 
 SAID_EVERY_S = 60.0
 

@@ -18,8 +18,9 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from storage.batch import Batch, scrub
+from storage.batch import Batch
 from storage.redaction import redact, redact_value
+from storage.rows import span_rows
 from storage.signals import Log, Metric, Score
 from storage.span import Span
 
@@ -230,8 +231,7 @@ def waiting(folder: Path) -> tuple[int, int]:
 
 def encode(batch: Batch) -> bytes:
     """A record. What it holds is scrubbed of secrets, in the batch, too."""
-    for span in batch.spans:
-        scrub(span)
+    span_rows(batch.spans)  # Takes the secrets out of them, a batch at a time.
     batch.metrics = [replace(item, labels=redact_value(item.labels)) for item in batch.metrics]
     batch.logs = [
         replace(item, message=redact(item.message), attributes=redact_value(item.attributes))
@@ -266,7 +266,7 @@ def decode(payload: bytes) -> Batch:
 
 def _known(item: Any) -> dict[str, Any]:
     values = ((field.name, getattr(item, field.name)) for field in fields(item))
-    return {name: value for name, value in values if value is not None and value != ()}
+    return {name: value for name, value in values if value is not None}
 
 
 def _made(kind: Any, values: Mapping[str, Any]) -> Any:
@@ -275,4 +275,6 @@ def _made(kind: Any, values: Mapping[str, Any]) -> Any:
 
 def _span(values: Mapping[str, Any]) -> Span:
     known = {field.name: values[field.name] for field in fields(Span) if field.name in values}
+    known["events"] = tuple(known.get("events", ()))
+    known["links"] = tuple(known.get("links", ()))
     return Span(**known)
