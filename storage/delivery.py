@@ -10,8 +10,8 @@ from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from cysqlite import DatabaseCorruptError
 from peewee import (
-    Database,
     DataError,
     IntegrityError,
     NotSupportedError,
@@ -24,6 +24,7 @@ from storage.batch import Batch, store
 from storage.database import cause_of, identity, prepare
 from storage.errors import StorageError, TemporarilyUnavailable
 from storage.losses import Losses
+from storage.shared import SharedDatabase
 from storage.spool import Spool, SpoolFull, left_behind, waiting
 
 PATIENCE_S = 0.1
@@ -39,7 +40,7 @@ WARN_EVERY_S = 60.0
 REFUSED = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 """What the database will never take. Any other of its errors may pass."""
 
-UNAVAILABLE = (PeeweeException, StorageError, OSError)
+UNAVAILABLE = (PeeweeException, StorageError, OSError, DatabaseCorruptError)
 
 logger = logging.getLogger("tracebot.storage")
 
@@ -51,12 +52,14 @@ class Delivery:
     writers which are gone left in theirs. `database` is not used by anyone else.
     """
 
-    def __init__(self, database: Database, *, spool: Path, process: str, losses: Losses) -> None:
+    def __init__(
+        self, database: SharedDatabase, *, spool: Path, process: str, losses: Losses
+    ) -> None:
         self.process = process
         self.committed = 0
         """The number of the last batch that the database has."""
         self._database = database
-        self._file: object = None
+        self._open = False
         self._folder = spool
         self._spool = Spool(spool, process)
         self._losses = losses
@@ -99,7 +102,7 @@ class Delivery:
 
     def disconnect(self) -> None:
         """Close the connection; the next batch opens another."""
-        self._file = None
+        self._open = False
         if not self._database.is_closed():
             self._database.close()
 
@@ -123,9 +126,7 @@ class Delivery:
             self._spool.append(batch)
         except (OSError, SpoolFull) as error:
             self._full_until = time.monotonic() + RETRY_S
-            self._warn(
-                f"Neither the database nor the spool takes what is recorded, which waits in memory ({error})"
-            )
+            self._warn(f"What is recorded waits in memory, as the spool fails, too: {error}")
             return False
         if first:
             self._begin_replay()
@@ -179,15 +180,15 @@ class Delivery:
 
     def _write(self, batch: Batch) -> None:
         while True:
-            if self._file is None:
-                self._open()
+            if not self._open:
+                self._prepare()
             store(self._database, batch, deadline=PATIENCE_S)
-            if identity(self._database) == self._file:
+            if self._database.file == identity(self._database):
                 return
-            # The file was moved or deleted, and what was stored went with it.
+            # The file was moved or deleted meanwhile, and what was stored went with it.
             self.disconnect()
 
-    def _open(self) -> None:
+    def _prepare(self) -> None:
         until = time.monotonic() + PATIENCE_S
         while True:
             try:
@@ -197,7 +198,7 @@ class Delivery:
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.02 * random.random())
-        self._file = identity(self._database)
+        self._open = True
 
     def _write_apart(self, batch: Batch, error: Exception) -> bool:
         """Each thing by itself, so that what is refused takes nothing else along.
@@ -222,10 +223,20 @@ class Delivery:
             self._failing_since = now
             self._losses.failed(cause)
         self._retry_at = now + RETRY_S
+        if cause == "damaged":
+            self._recover()
         if cause != "locked":
             self.disconnect()
         if now >= self._failing_since + WARN_AFTER_S:
             self._warn(f"What is recorded waits in the spool, as the database fails: {error}")
+
+    def _recover(self) -> None:
+        from storage.recovery import recover  # Rarely needed, and much to import.
+
+        try:
+            recover(self._database)
+        except UNAVAILABLE as error:
+            self._warn(f"The database is damaged, and cannot be replaced yet: {error}")
 
     def _warn(self, sentence: str) -> None:
         now = time.monotonic()
