@@ -12,7 +12,7 @@ from types import ModuleType
 
 from benchmarks import measures
 from benchmarks.figure import Figure
-from benchmarks.run import Run
+from benchmarks.run import Run, Unavailable
 from benchmarks.table import as_json, as_markdown, as_text
 
 CACHE = Path(__file__).parents[2] / "build" / "benchmarks"
@@ -46,13 +46,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     names = options.names or [n for n in known if not getattr(known[n], "ON_DEMAND", False)]
     figures: list[Figure] = []
+    unavailable = False
     for name in names:
-        run = Run(cache=CACHE, rounds=options.rounds, note=Progress(name))
-        figures += known[name].measure(run)
+        progress = Progress(name)
+        run = Run(cache=CACHE, rounds=options.rounds, note=progress)
+        try:
+            figures += known[name].measure(run)
+        except Unavailable as problem:
+            unavailable = True
+            progress.clear()
+            sys.stderr.write(f"bench: {name}: {problem}\n")
     Progress("").clear()
     render = as_json if options.json else as_markdown if options.markdown else as_text
     sys.stdout.write(render(figures) + "\n")
-    return int(any(figure.met is False for figure in figures))
+    return int(unavailable or any(figure.met is False for figure in figures))
 
 
 class Progress:

@@ -14,6 +14,10 @@ from pathlib import Path
 from typing import Any
 
 
+class Unavailable(Exception):
+    """A benchmark needs what is not there; the message says what, and what to do."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """What a benchmark is given. The tests give a small one, to see that each still runs."""

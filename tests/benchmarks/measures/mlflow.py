@@ -1,0 +1,27 @@
+"""On demand: the same traces in MLflow, with a SQLite store in the process."""
+
+from collections.abc import Iterator
+
+from benchmarks.figure import Figure
+from benchmarks.peers.compare import Peer, compare
+from benchmarks.run import Run
+
+ON_DEMAND = True
+
+PEER = Peer(
+    name="mlflow",
+    title="MLflow 3.17.2",
+    requirements=("mlflow==3.17.2",),
+    script="of_mlflow.py",
+    spans=2_000,
+    goals={"until readable": 300, "size": 0.4},
+    ways={
+        "until readable": "its SDK, asynchronous, never more than its queue holds",
+        "list": "search_traces without spans",
+        "stats": "query_trace_metrics of spans by name, which has the agent in it",
+    },
+)
+
+
+def measure(run: Run) -> Iterator[Figure]:
+    return compare(run, PEER)

@@ -1,0 +1,171 @@
+"""Ours and a peer asked the same questions in turn: what disturbs the machine disturbs both."""
+
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.figure import Figure
+from benchmarks.measures.caller import ATTRIBUTES
+from benchmarks.peers.day import SINCE, UNTIL, write_day
+from benchmarks.peers.environment import python_of
+from benchmarks.peers.processes import Driver, driver
+from benchmarks.peers.receiver import Receiver, receiver
+from benchmarks.run import Run
+
+CALLED = 200
+"""Spans in a stretch of which the caller's cost is taken: none of the queues is full then."""
+TIMES = 5
+"""How often a question is asked in a round."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """Who is compared with. `goals` are limits on the ratio of ours to theirs, by the figure."""
+
+    name: str
+    title: str
+    requirements: tuple[str, ...]
+    """The first is the peer's own package, pinned."""
+    script: str
+    """Of `drivers/`."""
+    spans: int = 0
+    """How many to load, for about a minute of theirs."""
+    goals: dict[str, float] = field(default_factory=dict)
+    ways: dict[str, str] = field(default_factory=dict)
+    """How it is asked, by the figure."""
+
+    def figure(self, what: str, ours: float, theirs: float, unit: str) -> Figure:
+        way = self.ways.get(what)
+        more_is_better = unit.endswith("/s")
+        goal = self.goals.get(what, 1.0)
+        return Figure(
+            name=f"{self.name}, {what}",
+            ours=ours,
+            theirs=theirs,
+            unit=unit,
+            peer=f"{self.title}: {way}" if way else self.title,
+            ratio_at_least=goal if more_is_better else None,
+            ratio_at_most=None if more_is_better else goal,
+        )
+
+
+class Comparison:
+    """One run: ours first, then theirs, in folders and processes of their own."""
+
+    def __init__(self, run: Run, peer: Peer, folder: Path, receiver: Receiver) -> None:
+        self._run = run
+        self._peer = peer
+        self._folder = folder
+        self._receiver = receiver
+        python = python_of(peer.requirements, note=run.note)
+        self._sides = {
+            "ours": (Path(sys.executable), "ours.py"),
+            "theirs": (python, peer.script),
+        }
+        self.starts: tuple[list[float], list[float]] = ([], [])
+        """Seconds from nothing until a first span could be read, ours and theirs."""
+        self.loaded = 0
+        """Spans in each."""
+
+    @contextmanager
+    def started(self, name: str) -> Iterator[tuple[Driver, Driver]]:
+        """Both, each on an empty folder."""
+        with ExitStack() as stack:
+            drivers = []
+            for (side, (python, script)), starts in zip(
+                self._sides.items(), self.starts, strict=True
+            ):
+                self._run.note(f"starting {script}")
+                started = time.perf_counter()
+                place = self._folder / f"{name}-{side}"
+                place.mkdir()
+                drivers.append(
+                    stack.enter_context(driver(python, script, place, self._receiver.url))
+                )
+                starts.append(time.perf_counter() - started)
+            yield drivers[0], drivers[1]
+
+    def sizes(self, name: str) -> list[int]:
+        """Bytes that both left in their folders."""
+        return [
+            sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
+            for place in (self._folder / f"{name}-{side}" for side in self._sides)
+        ]
+
+    def caller(self, both: tuple[Driver, Driver]) -> Iterator[Figure]:
+        """Microseconds a span: how long its caller waits, and how long it works for it."""
+        called = {"name": "invoke_agent claude", "attributes": ATTRIBUTES}
+        found: list[list[dict[str, float]]] = [[], []]
+        for _ in range(self._run.rounds + 1):
+            for each, costs in zip(both, found, strict=True):
+                costs.append(each.ask("caller", **called, spans=self._run.count(CALLED)))
+        for what, key in (("caller", "waited"), ("caller, CPU", "worked")):
+            # The first round makes what is made once.
+            medians = [statistics.median(cost[key] for cost in costs[1:]) for costs in found]
+            yield self._peer.figure(what, *medians, "µs")
+
+    def load(self, both: tuple[Driver, Driver]) -> list[float]:
+        """Spans a second."""
+        rates: tuple[list[float], list[float]] = ([], [])
+        day = write_day(
+            self._folder, spans=self._run.count(self._peer.spans), parts=self._run.rounds
+        )
+        for path, spans in day:
+            for each, found in zip(both, rates, strict=True):
+                self._run.note(f"{spans:,} spans of {path.stem} into each")
+                found.append(spans / each.ask("load", path=str(path)))
+            self.loaded += spans
+        return [statistics.median(found) for found in rates]
+
+    def asked(self, both: tuple[Driver, Driver], question: str, **details: Any) -> list[float]:
+        """Milliseconds. Raises where the answers differ: that would compare two questions."""
+        found: list[list[dict[str, float]]] = [[], []]
+        for _ in range(self._run.rounds):
+            self._run.note(question)
+            for each, answers in zip(both, found, strict=True):
+                answers.append(each.ask(question, times=self._run.count(TIMES), **details))
+        ours, theirs = ({answer["found"] for answer in answers} for answers in found)
+        if ours != theirs:
+            raise RuntimeError(f"{question}: ours finds {ours}, {self._peer.title} {theirs}.")
+        return [statistics.median(answer["ms"] for answer in answers) for answers in found]
+
+
+def compare(run: Run, peer: Peer) -> Iterator[Figure]:
+    """Everything, against a recorder that stores."""
+    with run.folder() as folder, receiver() as sink:
+        comparison = Comparison(run, peer, folder, sink)
+        with comparison.started("idle") as both:
+            idle = [each.ask("resident") for each in both]
+        empty = comparison.sizes("idle")
+        with comparison.started("caller") as both:
+            yield from comparison.caller(both)
+        with comparison.started("loaded") as both:
+            yield peer.figure("until readable", *comparison.load(both), "spans/s")
+            after = [each.ask("resident") for each in both]
+            yield peer.figure("list", *comparison.asked(both, "list"), "ms")
+            yield peer.figure("trace", *comparison.asked(both, "trace", number=-1), "ms")
+            period = {"since": SINCE, "until": UNTIL}
+            yield peer.figure("stats", *comparison.asked(both, "stats", **period), "ms")
+        full = comparison.sizes("loaded")
+        grown = (big - small for big, small in zip(full, empty, strict=True))
+        yield peer.figure("size", *(size / comparison.loaded for size in grown), "bytes")
+        starts = [statistics.median(found) for found in comparison.starts]
+        yield peer.figure("start", *starts, "s")
+        yield peer.figure("memory, idle", *idle, "MB")
+        yield peer.figure("memory, after", *after, "MB")
+
+
+def compare_caller(run: Run, peer: Peer) -> Iterator[Figure]:
+    """What a span costs its caller, against an SDK that sends what it recorded elsewhere."""
+    with run.folder() as folder, receiver() as sink:
+        comparison = Comparison(run, peer, folder, sink)
+        with comparison.started("caller") as both:
+            figures = [*comparison.caller(both)]
+        if not sink.received:
+            raise RuntimeError(f"{peer.title} sent nothing: it was not recording.")
+        yield from figures

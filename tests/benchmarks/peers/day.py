@@ -1,0 +1,42 @@
+"""The harness's traces, all of them within one day, as drivers read them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.traces import COLUMNS, DAY, DAYS, MS, NOW, make_traces
+from storage.conventions import ATTRIBUTES
+from storage.span import Span
+
+UNTIL = NOW
+SINCE = NOW - DAY
+
+
+def write_day(folder: Path, *, spans: int, parts: int) -> Iterator[tuple[Path, int]]:
+    """Files of whole traces in their order, with how many spans each has: a trace a line."""
+    traces = [*make_traces(spans)][:-1]  # The last one may be cut.
+    for part in range(parts):
+        first, end = (len(traces) * number // parts for number in (part, part + 1))
+        some = [[as_json(span) for span in trace] for trace in traces[first:end]]
+        path = folder / f"part-{part}.jsonl"
+        path.write_text("\n".join(map(json.dumps, some)))
+        yield path, sum(map(len, some))
+
+
+def as_json(span: Span) -> dict[str, Any]:
+    """A span with its columns as attributes, under their conventional names."""
+    began = SINCE + (span.started_at - (NOW - DAYS * DAY)) // DAYS
+    columns = {ATTRIBUTES[word]: getattr(span, word) for word in COLUMNS if word in ATTRIBUTES}
+    known = {name: value for name, value in columns.items() if value is not None}
+    return {
+        "trace_id": f"{began // MS:012x}{span.trace_id[12:]}",
+        "span_id": span.span_id,
+        "parent_id": span.parent_id,
+        "name": span.name,
+        "kind": span.kind,
+        "status": span.status,
+        "started_at": began,
+        "ended_at": began + (span.duration_ns or 0),
+        "attributes": {**known, **span.attributes},
+    }
