@@ -22,20 +22,29 @@ class EventReader:
     """Fed with pieces of a stream, cut anywhere; gives the data of each event that is whole."""
 
     def __init__(self) -> None:
-        self._unread = b""
+        self._unread = bytearray()
         self._data: list[bytes] = []
         self._size = 0
 
     def feed(self, piece: bytes) -> Iterator[str]:
         """Raises `EventTooLarge`."""
-        *lines, self._unread = LINE_END.split(self._unread + piece)
-        for line in lines:
+        for line in self._lines(piece):
             if line:
                 self._take(line)
             elif self._data:
                 yield b"\n".join(self._data).decode("utf-8", "replace")
                 self._data, self._size = [], 0
         self._check(self._size + len(self._unread))
+
+    def _lines(self, piece: bytes) -> list[bytes]:
+        """Those that are whole now."""
+        waiting = self._unread.endswith(b"\r")
+        self._unread += piece
+        if not (waiting or b"\n" in piece or b"\r" in piece):
+            return []  # A long line is not searched from its beginning with each of its pieces.
+        *lines, rest = LINE_END.split(bytes(self._unread))
+        self._unread = bytearray(rest)
+        return lines
 
     def _take(self, line: bytes) -> None:
         name, _, value = line.partition(b":")
