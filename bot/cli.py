@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from peewee import Database
-
     from reports.views import View
+    from storage.shared import SharedDatabase
 
 DONE, FAILED, NO_SENSE = 0, 1, 2
 
@@ -111,14 +110,20 @@ def _add_commands(commands: Any) -> None:
     add_maintenance(command)
 
 
-def _open(words: Namespace, environ: Mapping[str, str] = os.environ) -> "Database":
+def _open(words: Namespace) -> "SharedDatabase":
+    from storage.database import prepare
+
+    database = _locate(words)
+    prepare(database)
+    return database
+
+
+def _locate(words: Namespace) -> "SharedDatabase":
     from bot.settings import load_settings
-    from storage.database import open_database
+    from storage.database import locate
 
     settings = load_settings()
-    url: str = words.database or settings.database_url
-    database: Database = open_database(url, busy_timeout_ms=settings.busy_timeout_ms)
-    return database
+    return locate(words.database or settings.database_url, busy_timeout_ms=settings.busy_timeout_ms)
 
 
 def _read(words: Namespace) -> int:
@@ -199,7 +204,8 @@ def _cancel(words: Namespace) -> int:
 def _maintain(words: Namespace) -> int:
     from bot.maintenance import OWN as maintenance
 
-    database = _open(words)
+    # What is to be replaced may be damaged, or not there.
+    database = _locate(words) if words.command == "restore" else _open(words)
     try:
         return maintenance[words.command](words, database)
     finally:
@@ -213,5 +219,5 @@ OWN: Mapping[str, Callable[[Namespace], int]] = {
     "agents": _agents,
     "import": _import,
     "cancel": _cancel,
-    **dict.fromkeys(("checkpoint", "clean"), _maintain),
+    **dict.fromkeys(("checkpoint", "clean", "backup", "restore"), _maintain),
 }

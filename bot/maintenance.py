@@ -4,14 +4,15 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
-
-from peewee import Database
 
 from reports import wording
 from reports.durations import parse_duration, parse_size
 from reports.errors import UsageError
+from storage.backup import Copied, backup, restore
 from storage.retention import Removal, Retention, apply_retention, planned
+from storage.shared import SharedDatabase
 from storage.upkeep import checkpoint
 
 DONE, FAILED = 0, 1
@@ -25,11 +26,17 @@ def add_commands(command: Callable[[str, str], Any]) -> None:
     clean.add_argument("--older-than", metavar="PERIOD", help="such as 30d")
     clean.add_argument("--down-to", metavar="SIZE", help="such as 2GB: the oldest go until it fits")
     clean.add_argument("--dry-run", action="store_true", help="only say what would go")
-    for maintenance in (move, clean):
+    copy = command("backup", "Copy the database to a file, while others write, and check it.")
+    copy.add_argument("file", metavar="FILE")
+    copy.add_argument("--force", action="store_true", help="in the place of a file that is there")
+    back = command("restore", "Put a backup in the place of the database, which is kept.")
+    back.add_argument("file", metavar="FILE")
+    back.add_argument("--force", action="store_true", help="even while others have it open")
+    for maintenance in (move, clean, copy, back):
         maintenance.add_argument("--database", metavar="PATH")
 
 
-def run_checkpoint(words: Namespace, database: Database) -> int:
+def run_checkpoint(words: Namespace, database: SharedDatabase) -> int:
     result = checkpoint(database, "truncate" if words.truncate else "passive")
     if not result.complete:
         sys.stderr.write(f"tracebot: The checkpoint is not complete: {result.reason}.\n")
@@ -38,7 +45,7 @@ def run_checkpoint(words: Namespace, database: Database) -> int:
     return DONE
 
 
-def run_clean(words: Namespace, database: Database) -> int:
+def run_clean(words: Namespace, database: SharedDatabase) -> int:
     retention, now = _retention(words), time.time_ns()
     if words.dry_run:
         removal = planned(database, retention, now=now)
@@ -53,8 +60,34 @@ def run_clean(words: Namespace, database: Database) -> int:
 
     removal = apply_retention(database, retention, now=now, progress=progress)
     line.clear()
-    sys.stdout.write(f"{_sentence(removal, 'are gone')}\n")
+    sys.stdout.write(f"{_sentence(removal, 'went')}\n")
     return DONE
+
+
+def run_backup(words: Namespace, database: SharedDatabase) -> int:
+    line = ProgressLine()
+    copied = backup(database, Path(words.file), force=words.force, progress=line.pages)
+    line.clear()
+    sys.stdout.write(f"{copied.path}: {_contents(copied)}; checked.\n")
+    return DONE
+
+
+def run_restore(words: Namespace, database: SharedDatabase) -> int:
+    line = ProgressLine()
+    restored = restore(database, Path(words.file), force=words.force, progress=line.pages)
+    line.clear()
+    kept = f" What was there is kept as {restored.aside}." if restored.aside else ""
+    sys.stdout.write(f"{database.path} holds {_contents(restored.copied)} again.{kept}\n")
+    return DONE
+
+
+def _contents(copied: Copied) -> str:
+    traces, spans = _counted(copied.traces, "trace"), _counted(copied.spans, "span")
+    return f"{traces}, {spans}, {wording.size(copied.size)}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _retention(words: Namespace) -> Retention:
@@ -71,11 +104,11 @@ def _retention(words: Namespace) -> Retention:
 def _sentence(removal: Removal, verb: str) -> str:
     """`1,204 traces would go: 9,632 spans, about 6.3 MB, begun 2026-08-02 to …; 1,200 slack …`."""
     if not removal.traces or removal.oldest is None or removal.newest is None:
-        return f"0 traces {verb}."
+        return f"No trace {verb}."
     days = [wording.local(ns, "UTC", form="%Y-%m-%d") for ns in (removal.oldest, removal.newest)]
     platforms = sorted(removal.by_platform.items(), key=lambda item: -item[1])
     return (
-        f"{removal.traces:,} traces {verb}: {removal.spans:,} spans, about "
+        f"{_counted(removal.traces, 'trace')} {verb}: {_counted(removal.spans, 'span')}, about "
         f"{wording.size(removal.size)}, begun {days[0]} to {days[1]}; "
         f"{', '.join(f'{count:,} {platform}' for platform, count in platforms)}."
     )
@@ -96,12 +129,17 @@ class ProgressLine:
             sys.stderr.write(f"\r\x1b[K{text}")
             sys.stderr.flush()
 
+    def pages(self, done: int, of: int) -> None:
+        self.show(f"{100 * done // max(of, 1)}% …")
+
     def clear(self) -> None:
         if self._watched:
             sys.stderr.write("\r\x1b[K")
 
 
-OWN: dict[str, Callable[[Namespace, Database], int]] = {
+OWN: dict[str, Callable[[Namespace, SharedDatabase], int]] = {
     "checkpoint": run_checkpoint,
     "clean": run_clean,
+    "backup": run_backup,
+    "restore": run_restore,
 }

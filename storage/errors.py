@@ -4,6 +4,7 @@ StorageError
 ├── BadDatabaseURL
 ├── NetworkFileSystem
 ├── NewerDatabase
+├── BackupError
 └── DatabaseUnavailable
     └── TemporarilyUnavailable
 """
@@ -23,6 +24,10 @@ class NetworkFileSystem(StorageError):
 
 class NewerDatabase(StorageError):
     """A newer tracebot has changed the tables; this one would misread them."""
+
+
+class BackupError(StorageError):
+    """The copy cannot be made, is not whole, or cannot take the database's place."""
 
 
 class DatabaseUnavailable(StorageError):

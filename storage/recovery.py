@@ -59,7 +59,7 @@ def recover(database: SharedDatabase) -> bool:
     with locked(opening(database.path)):
         if damaged is not None and file_at(database.path) != damaged:
             return False
-        aside = _set_aside(database.path)
+        aside = set_aside_with_write_lock(database.path, word="damaged")
     database.make()
     if aside is None:
         return False
@@ -76,20 +76,23 @@ def recover(database: SharedDatabase) -> bool:
     return True
 
 
-def _set_aside(path: Path) -> Path | None:
-    """Rename the file with SQLite's write lock, so that no commit is under way."""
+def set_aside_with_write_lock(path: Path, *, word: str) -> Path | None:
+    """Rename the files while no commit is under way, the lock `opening` being held; see there.
+
+    Raises `TemporarilyUnavailable` while another process writes.
+    """
     connection = Connection(str(path), timeout=WRITE_LOCK_S)
     try:
         try:
             connection.execute("BEGIN IMMEDIATE")
         except cysqlite.DatabaseLockedError as error:
             raise TemporarilyUnavailable(
-                f"{path} is damaged, and another process is writing to it: end that one."
+                f"{path} has to be replaced, and another process is writing to it: end that one."
             ) from error
         except cysqlite.DatabaseError as error:
             if cause_of(error) != "damaged":
                 raise
-        return set_aside(path, word="damaged")
+        return set_aside(path, word=word)
     finally:
         if connection.in_transaction:
             connection.rollback()

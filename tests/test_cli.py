@@ -312,10 +312,10 @@ def test_clean_removes_old_traces_and_keeps_statistics(recorded: Path) -> None:
     assert len(as_json(recorded, "ls", "--all")["traces"]) == 3
     gone = as_json(recorded, "ls", "--all")["traces"][0]["trace_id"]
     cleaned = tracebot(recorded, "clean", "--older-than", "30d").stdout
-    assert cleaned.startswith("3 traces are gone: 6 spans")
+    assert cleaned.startswith("3 traces went: 6 spans")
     shown = tracebot(recorded, "show", gone)
     assert (shown.returncode, "by retention" in shown.stdout) == (1, True)
-    assert tracebot(recorded, "clean", "--older-than", "30d").stdout == "0 traces are gone.\n"
+    assert tracebot(recorded, "clean", "--older-than", "30d").stdout == "No trace went.\n"
     assert as_json(recorded, "ls", "--all")["traces"] == []
     assert as_json(recorded, "stats")["total"]["traces"] == 2
 
