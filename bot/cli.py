@@ -2,11 +2,12 @@
 
 import os
 import sys
-from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from reports.views import View
     from storage.shared import SharedDatabase
 
@@ -43,8 +44,7 @@ def tracebot(arguments: list[str]) -> int:
 
         return run(arguments[1:])
 
-    from bot.agents.section import RosterError
-    from bot.settings import SettingsError
+    from bot.errors import ConfigurationError
     from reports.errors import UsageError
     from storage.errors import StorageError
 
@@ -52,7 +52,7 @@ def tracebot(arguments: list[str]) -> int:
         return _do(arguments)
     except UsageError as error:
         return _refuse(str(error), arguments, code=NO_SENSE)
-    except (StorageError, SettingsError, RosterError) as error:
+    except (StorageError, ConfigurationError) as error:
         return _refuse(str(error), arguments, code=FAILED)
     except BrokenPipeError:  # `tracebot ls | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -110,7 +110,7 @@ def _add_commands(commands: Any) -> None:
     add_maintenance(command)
 
 
-def _open(words: Namespace) -> "SharedDatabase":
+def _open(words: "Namespace") -> "SharedDatabase":
     from storage.database import prepare
 
     database = _locate(words)
@@ -118,15 +118,20 @@ def _open(words: Namespace) -> "SharedDatabase":
     return database
 
 
-def _locate(words: Namespace) -> "SharedDatabase":
-    from bot.settings import load_settings
-    from storage.database import locate
+def _locate(words: "Namespace", environ: Mapping[str, str] = os.environ) -> "SharedDatabase":
+    from storage.database import BUSY_TIMEOUT_MS, locate
 
-    settings = load_settings()
-    return locate(words.database or settings.database_url, busy_timeout_ms=settings.busy_timeout_ms)
+    url, busy_timeout_ms = environ.get("TRACEBOT_DATABASE_URL", ""), BUSY_TIMEOUT_MS
+    if os.path.exists(".env") or "TRACEBOT_BUSY_TIMEOUT_MS" in environ:
+        # Only then: reading all settings takes longer than most answers.
+        from bot.settings import load_settings
+
+        settings = load_settings()
+        url, busy_timeout_ms = settings.database_url, settings.busy_timeout_ms
+    return locate(words.database or url, busy_timeout_ms=busy_timeout_ms)
 
 
-def _read(words: Namespace) -> int:
+def _read(words: "Namespace") -> int:
     """The words that Slack has too."""
     import time
 
@@ -158,38 +163,38 @@ def _show(view: "View", *, as_json: bool) -> None:
     print(render(view, width=width, colour=colour))  # noqa: T201
 
 
-def _serve(words: Namespace) -> int:
+def _serve(words: "Namespace") -> int:
     from bot.serve import serve
 
     return serve(http=words.http)
 
 
-def _collect(words: Namespace) -> int:
+def _collect(words: "Namespace") -> int:
     from bot.collect import collect
     from bot.settings import load_settings
 
     return collect(load_settings(), host=words.host, port=words.port, database=words.database)
 
 
-def _demo(words: Namespace) -> int:
+def _demo(words: "Namespace") -> int:
     from bot.demo import demo
 
     return demo(keep=words.keep)
 
 
-def _agents(words: Namespace) -> int:
+def _agents(words: "Namespace") -> int:
     from bot.agents_command import show_agents
 
     return show_agents(database=words.database or "", as_json=words.json)
 
 
-def _import(words: Namespace) -> int:
+def _import(words: "Namespace") -> int:
     from bot.agents_command import import_agents
 
     return import_agents(path=words.file, output=words.output)
 
 
-def _cancel(words: Namespace) -> int:
+def _cancel(words: "Namespace") -> int:
     from bot.stopping import stop_from_shell
 
     database = _open(words)
@@ -201,7 +206,7 @@ def _cancel(words: Namespace) -> int:
     return DONE if said.found else FAILED
 
 
-def _maintain(words: Namespace) -> int:
+def _maintain(words: "Namespace") -> int:
     from bot.maintenance import OWN as maintenance
 
     # What is to be replaced may be damaged, or not there.
@@ -212,7 +217,7 @@ def _maintain(words: Namespace) -> int:
         database.close()
 
 
-OWN: Mapping[str, Callable[[Namespace], int]] = {
+OWN: Mapping[str, Callable[["Namespace"], int]] = {
     "serve": _serve,
     "collect": _collect,
     "demo": _demo,

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bot.errors import ConfigurationError
 from reports.durations import parse_retention
 from storage.retention import Retention
 
@@ -16,7 +17,7 @@ PREVIEW_LENGTH = 200
 OTLP_TOKEN = "TRACEBOT_OTLP_TOKEN"
 
 
-class SettingsError(Exception):
+class SettingsError(ConfigurationError):
     """A variable is missing or makes no sense; the message names it and says what to do."""
 
 

@@ -12,7 +12,7 @@ from storage.batch import Batch, store_spans
 from storage.database import transaction
 from storage.models import SpanRow
 from storage.process import is_alive, this_process
-from storage.queries import span_of
+from storage.span import span_of
 from storage.spool import has_waiting, spool_folder
 
 

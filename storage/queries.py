@@ -5,7 +5,6 @@ seen. None asks for all there is, which only a shell on the database's own machi
 Times are nanoseconds since the epoch.
 """
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -15,7 +14,7 @@ from peewee import SQL, Database, ValuesList, fn
 from storage.histogram import Histogram
 from storage.models import NOT_OK, RollupRow, SpanRow, TraceRow
 from storage.rollups import LEVELS
-from storage.span import Span
+from storage.span import Span, span_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,14 +215,6 @@ def private_audiences(database: Database, *, team: str) -> frozenset[str]:
         TraceRow.team == team, TraceRow.audience == TraceRow.channel
     )
     return frozenset(name for (name,) in query.distinct().tuples().execute(database))
-
-
-def span_of(row: Mapping[str, Any]) -> Span:
-    """A stored row as the value it was."""
-    values = dict(row)
-    for name, empty in (("attributes", "{}"), ("events", "[]"), ("links", "[]")):
-        values[name] = json.loads(values[name] or empty)
-    return Span(**values)
 
 
 SUMMARY_FIELDS = tuple(item.name for item in fields(TraceSummary))

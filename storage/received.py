@@ -11,8 +11,7 @@ from dataclasses import replace
 from peewee import Database
 
 from storage.models import SpanRow
-from storage.queries import span_of
-from storage.span import WITHIN, Span
+from storage.span import WITHIN, Span, span_of
 from storage.statements import Statement, compiled
 
 Key = tuple[str, str]

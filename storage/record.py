@@ -8,8 +8,7 @@ from peewee import Database
 
 from storage.ids import Ids
 from storage.models import SpanRow
-from storage.queries import span_of
-from storage.span import Span
+from storage.span import Span, span_of
 from storage.statements import Statement
 
 REMEMBERED = 1_000

@@ -1,8 +1,9 @@
 """The one value that every source turns what it saw into, and the only one the writer takes."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Kind = Literal["internal", "client", "server", "producer", "consumer"]
 Status = Literal["running", "ok", "error", "timeout", "cancelled", "abandoned"]
@@ -79,3 +80,11 @@ class Span:
     @property
     def failed(self) -> bool:
         return self.status in FAILED
+
+
+def span_of(row: Mapping[str, Any]) -> Span:
+    """A stored row as the value it was."""
+    values = dict(row)
+    for name, empty in (("attributes", "{}"), ("events", "[]"), ("links", "[]")):
+        values[name] = json.loads(values[name] or empty)
+    return Span(**values)

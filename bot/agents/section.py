@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
+from bot.errors import ConfigurationError
 
-class RosterError(Exception):
+
+class RosterError(ConfigurationError):
     """The agents file makes no sense, or does not name this agent; the message says what would."""
 
 
