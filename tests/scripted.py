@@ -2,10 +2,10 @@
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from bot.agents.agent import Agent, AgentCancelled, AgentError, Progress, Reply, Request
-from bot.agents.roster import Roster
+from bot.agents.roster import Contents, Roster
 
 PATIENCE_S = 30.0
 
@@ -56,8 +56,15 @@ def _stop(request: Request) -> Reply:
 
 def roster_of(*providers: Scripted, default: str = "") -> Roster:
     """An agent for each, under its name."""
-    agents = {each.name: Agent(name=each.name, providers=(each,)) for each in providers}
-    return Roster(agents=agents, default=default or providers[0].name, channels={})
+    return roster_with(
+        {each.name: Agent(name=each.name, providers=(each,)) for each in providers},
+        default=default or providers[0].name,
+    )
+
+
+def roster_with(agents: Mapping[str, Agent], *, default: str) -> Roster:
+    contents = Contents(agents=agents, default=default, channels={})
+    return Roster(lambda: contents)
 
 
 def crashed(text: str = "it broke") -> AgentError:

@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from scripted import Scripted, crashed, roster_of
+from scripted import Scripted, crashed, roster_of, roster_with
 from slack_sdk import WebClient
 from test_conversation import finished, spans_of
 
 from bot import live, shown
 from bot.agents.agent import Agent
-from bot.agents.roster import Roster
 from bot.app import Bot
 from bot.decision import Speaker
 from bot.replies import reply_messages, running_message
@@ -298,7 +297,7 @@ def test_another_provider_begins_anew_and_is_named_in_the_reply(
 ) -> None:
     claude, codex = Scripted("claude"), Scripted("codex")
     agents = {"helper": Agent(name="helper", providers=(claude, codex))}
-    start_bot(Roster(agents=agents, default="helper", channels={}))
+    start_bot(roster_with(agents, default="helper"))
     question = _ask(claude, sandbox, alice, general)
     claude.say("claude says")
     running(sandbox, general, question, "claude says")

@@ -4,8 +4,9 @@ import logging
 import os
 import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -33,15 +34,11 @@ class Contents:
 
 
 class Roster:
-    """The agents of the file `path`, else echo alone. May be asked from several threads at once.
+    """The agents that `read` finds now. May be asked from several threads at once."""
 
-    Raises `RosterError`. `environ` is what the environment of agents is chosen from.
-    """
-
-    def __init__(self, path: Path | None, *, environ: Mapping[str, str] = os.environ) -> None:
-        self._path = path
-        self._environ = environ
-        self._contents = read_agents(path, environ)
+    def __init__(self, read: Callable[[], Contents]) -> None:
+        self._read = read
+        self._contents = read()
 
     @property
     def agents(self) -> Mapping[str, Agent]:
@@ -73,7 +70,7 @@ class Roster:
     def reload(self) -> bool:
         """Read the file again. Whether that went well; else all stays as it was, and is logged."""
         try:
-            self._contents = read_agents(self._path, self._environ)
+            self._contents = self._read()
         except RosterError as error:
             logger.error("The agents stay as they were: %s", error)
             return False
@@ -82,7 +79,11 @@ class Roster:
 
 
 def load_roster(path: Path | None, *, environ: Mapping[str, str] = os.environ) -> Roster:
-    return Roster(path, environ=environ)
+    """The agents of the file `path`, else echo alone. Raises `RosterError`.
+
+    `environ` is what the environment of agents is chosen from.
+    """
+    return Roster(partial(read_agents, path, environ))
 
 
 def read_agents(path: Path | None, environ: Mapping[str, str]) -> Contents:
