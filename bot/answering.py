@@ -69,12 +69,15 @@ class Answering:
         live: LiveReplies,
         observability: Observability,
         settings: Settings,
+        collector: str | None = None,
     ) -> None:
+        """`collector` is the base URL to which agents may send their own telemetry."""
         self._bot_user = bot_user
         self._posting = posting
         self._live = live
         self._observability = observability
         self._settings = settings
+        self._collector = collector
 
     def answer(
         self, agent: Agent, question: Question, root: ActiveSpan, cancellation: Cancellation
@@ -117,6 +120,7 @@ class Answering:
             platform="slack",
             channel=question.message.channel,
             thread_ts=question.message.root_ts,
+            collector=self._collector,
             cancellation=cancellation,
             on_progress=live.heard,
         )

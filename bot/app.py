@@ -80,8 +80,17 @@ class Bot:
         self.inbox.stop(grace=grace)
 
 
-def build_bot(settings: Settings, *, roster: Roster, observability: Observability) -> Bot:
-    """The bot, not yet listening. Raises `SettingsError` where Slack refuses its token."""
+def build_bot(
+    settings: Settings,
+    *,
+    roster: Roster,
+    observability: Observability,
+    collector: str | None = None,
+) -> Bot:
+    """The bot, not yet listening. Raises `SettingsError` where Slack refuses its token.
+
+    `collector` is the base URL to which its agents may send their own telemetry.
+    """
     client = _client(settings)
     identity = _identify(client)
     me = Me(
@@ -115,6 +124,7 @@ def build_bot(settings: Settings, *, roster: Roster, observability: Observabilit
                 live=LiveReplies(_bare_client(settings, timeout_s=5), posting),
                 observability=observability,
                 settings=settings,
+                collector=collector,
             ),
             reactions=Reactions(client, observability),
             downloads=_downloads(settings, client, http, observability),

@@ -42,7 +42,7 @@ def collect(settings: Settings, *, host: str, port: int, database: str | None) -
     taken = collector.taken
     sys.stderr.write(
         f"tracebot took {taken.stored:,} spans, log records and data points, left out "
-        f"{taken.noise:,} spans as noise and rejected {taken.rejected:,}.\n"
+        f"{taken.noise:,} as noise and rejected {taken.rejected:,}.\n"
     )
     if not stored:
         sys.stderr.write("tracebot: The database did not take all of them in time.\n")

@@ -8,7 +8,8 @@ from types import FrameType
 
 from bot.agents.roster import load_roster
 from bot.app import build_bot, connect, listen
-from bot.settings import load_settings, require
+from bot.collector import Collector
+from bot.settings import Settings, SettingsError, load_settings, require
 from storage import Observability
 from storage.log_handler import LogHandler
 
@@ -28,7 +29,9 @@ def serve(*, http: bool) -> int:
     ) as observability:
         handler = LogHandler(observability)
         logging.getLogger().addHandler(handler)
-        bot = build_bot(settings, roster=roster, observability=observability)
+        collector = Collector(observability, capture=settings.captured)
+        url = _listen_to_agents(collector, settings)
+        bot = build_bot(settings, roster=roster, observability=observability, collector=url)
         try:
             if http:
                 listen(bot, settings)
@@ -45,8 +48,22 @@ def serve(*, http: bool) -> int:
             wait_for_signal()
         finally:
             bot.stop()
+            collector.stop()
             logging.getLogger().removeHandler(handler)
     return 0
+
+
+def _listen_to_agents(collector: Collector, settings: Settings) -> str | None:
+    """Where agents may send their own telemetry."""
+    if settings.otlp_port == "off":
+        return None
+    try:
+        return collector.listen(port=settings.otlp_port)
+    except OSError as error:
+        raise SettingsError(
+            f"Port {settings.otlp_port} of 127.0.0.1 is not to be had ({error.strerror}): name "
+            "another with TRACEBOT_OTLP_PORT; 0 is any, off is none."
+        ) from error
 
 
 def wait_for_signal() -> None:

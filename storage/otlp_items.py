@@ -185,7 +185,13 @@ def value_of(value: Any) -> Any:
 
 @lru_cache(maxsize=8_192)
 def _target(sender: Sender, name: str) -> tuple[str, str | None, bool]:
-    """The conventional name, its column, and whether its value is what somebody wrote."""
+    """The conventional name, its column, and whether its value is what somebody wrote.
+
+    What is not kept has no name.
+    """
+    # What we say of a span is not for others to say.
+    if name.startswith("tracebot.") or sender.is_noise(name):
+        return "", None, False
     conventional = sender.renamed.get(name) or RENAMED.get(name, name)
     content = name in CONTENT or name.startswith(CONTENT_PREFIXES)
     return conventional, RECEIVED.get(conventional), content
@@ -217,17 +223,15 @@ def _details(pairs: Any, scope: Scope) -> dict[str, Any]:
     """The attributes of what has no columns."""
     details: dict[str, Any] = {}
     for pair in pairs[:MAX_ATTRIBUTES]:
-        name = pair.key
-        content = name in CONTENT or name.startswith(CONTENT_PREFIXES)
-        _keep(details, name, value_of(pair.value), content, scope)
+        name, _, content = _target(scope.sender, pair.key)
+        _keep(details, name and pair.key, value_of(pair.value), content, scope)
     return details
 
 
 def _keep(rest: dict[str, Any], name: str, value: Any, content: bool, scope: Scope) -> None:
     if content:
         value = _captured(value, scope.capture)
-    # What we say of a span is not for others to say.
-    if value is not None and not name.startswith("tracebot."):
+    if value is not None and name:
         rest[name] = value
 
 

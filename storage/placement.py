@@ -10,13 +10,15 @@ import hashlib
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from storage.conventions import INHERITED, RESPONSE_ID
 from storage.ids import Ids
 from storage.otlp_items import Resource
 from storage.signals import Log, Metric
 from storage.span import WITHIN, Span
+
+T = TypeVar("T")
 
 REMEMBERED = 10_000
 """How many responses are remembered, so that a second telling of one is known."""
@@ -39,7 +41,7 @@ class Placement:
 
     def __init__(self, record: Record) -> None:
         self.noise: Counter[str] = Counter()
-        """How many spans were left out as noise, by `service.name`."""
+        """How many spans, log records and data points were left out, by `service.name`."""
         self._record = record
         self._responses: OrderedDict[Ids, str] = OrderedDict()
 
@@ -56,6 +58,7 @@ class Placement:
         return kept
 
     def logs(self, resource: Resource, logs: Sequence[Log]) -> Iterable[Log]:
+        logs = self._telling(resource, logs, name="message")
         parent = self._parent(resource)
         if parent is not None:
             trace_id, span_id = parent.trace_id, parent.span_id
@@ -63,12 +66,21 @@ class Placement:
         ours = self._record.ours({log.trace_id for log in logs if log.trace_id})
         return (replace(log, trace_id=_other(log.trace_id, ours)) for log in logs)
 
-    def metrics(self, resource: Resource, metrics: Iterable[Metric]) -> Iterable[Metric]:
+    def metrics(self, resource: Resource, metrics: Sequence[Metric]) -> Iterable[Metric]:
+        metrics = self._telling(resource, metrics, name="name")
         parent = self._parent(resource)
         if parent is None:
             return metrics
         trace_id, span_id = parent.trace_id, parent.span_id
         return (replace(metric, trace_id=trace_id, span_id=span_id) for metric in metrics)
+
+    def _telling(self, resource: Resource, items: Sequence[T], *, name: str) -> Sequence[T]:
+        sender = resource.sender
+        if not sender.noise:
+            return items
+        telling = [item for item in items if not sender.is_noise(getattr(item, name))]
+        self.noise[resource.service] += len(items) - len(telling)
+        return telling
 
     def _parent(self, resource: Resource) -> Span | None:
         return None if resource.parent is None else self._record.span(resource.parent)

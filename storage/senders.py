@@ -13,17 +13,22 @@ class Sender:
     """A program by its `service.name`.
 
     `kept` are patterns of the span names worth keeping, where most are noise; empty keeps all.
+    `noise` are patterns of attributes, log records and metrics that are left out.
     `renamed` are its own names for what the conventions have a name for.
     """
 
     agent: str | None = None
     kept: tuple[str, ...] = ()
+    noise: tuple[str, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
     cache_apart: bool = False
     """Whether its input tokens are those beside the cached ones, rather than all of them."""
 
     def keeps(self, name: str) -> bool:
         return not self.kept or any(fnmatchcase(name, pattern) for pattern in self.kept)
+
+    def is_noise(self, name: str) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in self.noise)
 
 
 CLAUDE = Sender(
@@ -42,9 +47,17 @@ CODEX = Sender(
     agent="codex",
     # One prompt is 400 to 600 spans of its inner workings.
     kept=("session_task.turn", "handle_responses", "mcp.tools.call"),
+    noise=(
+        *("code.*", "thread.*", "target", "busy_ns", "idle_ns"),
+        *("codex.sse_event*", "codex.startup*", "codex.auth*", "codex.skills.*", "codex.plugins.*"),
+        *("codex.sqlite.*", "codex.db.*", "codex.rollout*", "codex.thread*", "codex.process.*"),
+        *("codex.shell_snapshot*", "codex.cloud_config_bundle.*", "flushing OTEL metrics"),
+    ),
     renamed={"model": "gen_ai.request.model"},
 )
-OPENCODE = Sender(agent="opencode", kept=("ai.*", "Tool.execute"))
+OPENCODE = Sender(
+    agent="opencode", kept=("ai.*", "Tool.execute"), noise=("ai.settings.*", "ai.request.headers.*")
+)
 
 SENDERS: Mapping[str, Sender] = {
     "claude-code": CLAUDE,

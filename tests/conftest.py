@@ -67,10 +67,13 @@ def _roster(folder: Path, agents: str) -> Roster:
 def start_bot(
     sandbox: Sandbox, observability: Observability, tmp_path: Path
 ) -> Iterator[Callable[..., Bot]]:
-    """Start the real bot in the sandbox: `agents` is the text of an agents file, or a roster."""
+    """Start the real bot in the sandbox: `agents` is the text of an agents file, or a roster.
+
+    `collector` is where its agents may send their own telemetry.
+    """
     running: list[Bot] = []
 
-    def start(agents: str | Roster = "", **overrides: Any) -> Bot:
+    def start(agents: str | Roster = "", *, collector: str | None = None, **overrides: Any) -> Bot:
         settings = Settings(
             _env_file=None,
             SLACK_BOT_TOKEN=sandbox.bot_token,
@@ -81,7 +84,7 @@ def start_bot(
             **overrides,
         )
         roster = agents if isinstance(agents, Roster) else _roster(tmp_path, agents)
-        bot = build_bot(settings, roster=roster, observability=observability)
+        bot = build_bot(settings, roster=roster, observability=observability, collector=collector)
         running.append(bot)
         connect(bot, settings)
         sandbox.wait_for_app(connections=len(running))
