@@ -293,12 +293,15 @@ class Writer:
         self._pending = None
 
 
-def writer_for(database: Database, *, linger: float | None = None) -> Writer:
+def writer_for(
+    database: Database, *, linger: float | None = None, queue_size: int = QUEUE_SIZE
+) -> Writer:
     """One more writer of this process for `database`, by a connection of its own."""
     path, process, losses = Path(database.database), new_writer(), Losses()
     own = connect(path, busy_timeout_ms=BUSY_MS, thread_safe=False)
     delivery = Delivery(own, spool=spool_folder(path), process=process, losses=losses)
-    return Writer(delivery, losses=losses, linger=LINGER_S if linger is None else linger)
+    linger = LINGER_S if linger is None else linger
+    return Writer(delivery, losses=losses, linger=linger, queue_size=queue_size)
 
 
 def lighten(item: object, losses: Losses, *, attributes: bool) -> None:
