@@ -82,12 +82,12 @@ def stop_button(trace_id: str) -> Message:
 
 
 WHY = {
-    "not_found": "its program is not installed here: whoever runs me should install it",
-    "not_started": "its program cannot be started: whoever runs me should look at it",
+    "not_found": "its program or its server is not there: whoever runs me should see to it",
+    "not_started": "it cannot be started: whoever runs me should look at it",
     "timeout": "it ran out of time: ask for less at once, or ask again",
     "crash": "it ended with an error: ask again, or ask another agent",
     "quota": "its quota is used up: ask again later, or ask another agent",
-    "authentication": "it is not signed in: whoever runs me should sign it in",
+    "authentication": "it is not signed in, or its key is wrong: whoever runs me should see to it",
     "refused": "it refused: put the question differently",
     "empty": "it ended without an answer: ask again",
 }

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from model_server import KEY, ModelServer, refuse, say
+from model_server import KEY, ModelServer, refuse, say, stall
 
+from bot import live
 from bot.app import Bot
 from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
@@ -79,6 +80,27 @@ def test_who_may_not_ask_the_model_is_told_no_more_than_that(
     assert turn.status == "error"
     told = "\n".join(message.text for message in sandbox.messages(general))
     assert turn.trace_id[:16] in told
+    assert "its key is wrong: whoever runs me should see to it" in told
     assert "bad key" not in told
     assert KEY not in repr(turn)
     assert "THE_MODELS_KEY holds a valid key" in str(turn.error_message)
+
+
+@pytest.mark.usefixtures("bot")
+def test_who_stops_an_answer_stops_the_model_and_what_it_took_is_known(
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    general: Channel,
+    model: ModelServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live, "QUICK_S", 0.05)
+    model.will(stall("The first half"))
+    question = sandbox.post(alice, general, f"{sandbox.mention} think hard")
+    running = sandbox.wait_for_reply(general, question.ts, containing="The first half")
+    sandbox.click(alice, running, "trace_stop")
+    sandbox.wait_for_reaction(general, question.ts, "octagonal_sign")
+    assert model.hung_up.wait(20)
+    (turn,) = turns(observability, 1)
+    assert (turn.status, turn.input_tokens) == ("cancelled", 1_000)
