@@ -29,9 +29,13 @@ class Say:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Use:
-    """The model wants to use a tool; `arguments` by the tool's name, the first one offered."""
+    """The model wants to use a tool: the first one offered of `arguments`, by the tool's name.
+
+    Where none is offered it says so, if `optional`; else what was asked is a bad request.
+    """
 
     arguments: Mapping[str, Json]
+    optional: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -172,6 +176,12 @@ class _Handler(BaseHTTPRequestHandler):
     def step(self, path: str, body: Json) -> Say | Use | None:
         """What to say now; None when the answer was an error."""
         step = self.models.next_step(path, body)
+        if (
+            isinstance(step, Use)
+            and step.optional
+            and step.arguments.keys().isdisjoint(offered(body))
+        ):
+            return Say()
         if isinstance(step, Hang):
             self.models.closing.wait(120)
             raise BrokenPipeError
@@ -208,11 +218,20 @@ def words(text: str) -> list[str]:
     return [f"{word} " for word in text.split(" ")[:-1]] + text.split(" ")[-1:]
 
 
-def chosen(step: Use, offered: Sequence[str]) -> tuple[str, Json]:
-    for name in offered:
+def offered(body: Json) -> list[str]:
+    """The names of the tools that the model is given, in each API's way."""
+    names: list[str] = []
+    for tool in body.get("tools", []):
+        names += [each["name"] for each in tool.get("functionDeclarations", [])]
+        names += [tool.get("function", tool).get("name") or ""]
+    return names
+
+
+def chosen(step: Use, body: Json) -> tuple[str, Json]:
+    for name in offered(body):
         if name in step.arguments:
             return name, step.arguments[name]
-    raise BadRequest(f"none of {sorted(step.arguments)} is among the tools {sorted(offered)}")
+    raise BadRequest(f"none of {sorted(step.arguments)} is among the tools {offered(body)}")
 
 
 # Anthropic: https://docs.anthropic.com/en/api/messages-streaming
@@ -267,7 +286,7 @@ def anthropic_messages(handler: _Handler, path: str, body: Json) -> None:
 
 def _anthropic_content(step: Say | Use, body: Json) -> tuple[list[Json], str, Say]:
     if isinstance(step, Use):
-        name, arguments = chosen(step, [tool["name"] for tool in body["tools"]])
+        name, arguments = chosen(step, body)
         block = {"type": "tool_use", "id": "toolu_01", "name": name, "input": arguments}
         return [block], "tool_use", Say(output_tokens=20)
     stop = {"end": "end_turn", "length": "max_tokens", "refusal": "refusal"}[step.stop]
@@ -351,8 +370,7 @@ def _responses_item(step: Say | Use, body: Json) -> Json:
             "status": "completed",
             "content": [part],
         }
-    offered = [tool.get("name", "") for tool in body.get("tools", [])]
-    name, arguments = chosen(step, offered)
+    name, arguments = chosen(step, body)
     return {
         "id": "item_01",
         "type": "function_call",
@@ -403,8 +421,7 @@ def _chat_deltas(step: Say | Use, body: Json) -> tuple[list[Json], str]:
     if isinstance(step, Say):
         finish = {"end": "stop", "length": "length", "refusal": "content_filter"}[step.stop]
         return [{"role": "assistant", "content": word} for word in words(step.text)], finish
-    offered = [tool["function"]["name"] for tool in body["tools"] if "function" in tool]
-    name, arguments = chosen(step, offered)
+    name, arguments = chosen(step, body)
     function = {"name": name, "arguments": json.dumps(arguments)}
     call = {"index": 0, "id": "call_01", "type": "function", "function": function}
     return [{"role": "assistant", "tool_calls": [call]}], "tool_calls"
@@ -424,10 +441,7 @@ def gemini_stream(handler: _Handler, path: str, body: Json) -> None:
     if step is None:
         return
     if isinstance(step, Use):
-        offered = [
-            each["name"] for tool in body["tools"] for each in tool.get("functionDeclarations", [])
-        ]
-        name, arguments = chosen(step, offered)
+        name, arguments = chosen(step, body)
         parts: list[Json] = [{"functionCall": {"name": name, "args": arguments}}]
         say = Say(output_tokens=20)
     else:
