@@ -480,6 +480,11 @@ def gemini_once(handler: _Handler, path: str, body: Json) -> None:
     handler.json(200, {"candidates": [candidate], "usageMetadata": usage})
 
 
+def nothing_said(handler: _Handler, path: str, body: Json) -> None:
+    """What codex tells its maker about itself when its telemetry is on."""
+    handler.json(200, {})
+
+
 Answer = Callable[[_Handler, str, Json], None]
 ROUTES: tuple[tuple[str, str, Answer], ...] = (
     ("POST", "/v1/messages", anthropic_messages),
@@ -489,4 +494,5 @@ ROUTES: tuple[tuple[str, str, Answer], ...] = (
     ("GET", "/models", openai_models),
     ("POST", ":streamGenerateContent", gemini_stream),
     ("POST", ":generateContent", gemini_once),
+    ("POST", "/analytics/codex/turn-costs", nothing_said),
 )
