@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from reports import wording
 from storage.queries import Group, Statistics
 
-NO_MODEL = "unnamed model"
+NO_MODEL, NO_AGENT = "unnamed model", "unnamed agent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +53,7 @@ class CostView:
 def costs(by_model: Statistics, by_agent: Statistics) -> CostView:
     """Both of the same period and audiences."""
     total = _spent(by_model.total)
-    models = [_spent(group) for group in by_model.groups if _has_spent(group)]
-    if (rest := _without_model(total, models)) is not None:
-        models.append(rest)
-    models.sort(key=_dearest)
-    agents = sorted((_spent(group) for group in by_agent.groups if _has_spent(group)), key=_dearest)
+    models, agents = _all(by_model, NO_MODEL), _all(by_agent, NO_AGENT)
     last = _line(total, total)
     return CostView(
         title=f"What the {wording.period(by_model.since, by_model.until)} cost",
@@ -105,16 +101,20 @@ def _spent(group: Group) -> Spent:
     )
 
 
-def _without_model(total: Spent, models: Iterable[Spent]) -> Spent | None:
-    """What was spent by calls that did not say which model answered."""
+def _all(found: Statistics, unnamed: str) -> list[Spent]:
+    """All that was spent, most expensive first: also what belongs to no group."""
+    named = [_spent(group) for group in found.groups if _has_spent(group)]
+    total = found.total
     rest = Spent(
-        key=NO_MODEL,
-        input_tokens=total.input_tokens - sum(each.input_tokens for each in models),
-        output_tokens=total.output_tokens - sum(each.output_tokens for each in models),
-        cached_tokens=total.cached_tokens - sum(each.cached_tokens for each in models),
-        cost=(total.cost or 0) - sum(each.cost or 0 for each in models) or None,
+        key=unnamed,
+        input_tokens=total.input_tokens - sum(each.input_tokens for each in named),
+        output_tokens=total.output_tokens - sum(each.output_tokens for each in named),
+        cached_tokens=total.cached_tokens - sum(each.cached_tokens for each in named),
+        cost=(total.cost or 0) - sum(each.cost or 0 for each in named) or None,
     )
-    return rest if rest.input_tokens or rest.output_tokens or rest.cost else None
+    if rest.input_tokens or rest.output_tokens or rest.cost:
+        named.append(rest)
+    return sorted(named, key=_dearest)
 
 
 def _dearest(spent: Spent) -> tuple[int, int, str]:

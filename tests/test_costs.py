@@ -110,6 +110,17 @@ def test_what_no_model_is_named_for_is_in_the_sums(observability: Observability)
     ]
 
 
+def test_what_no_agent_is_named_for_is_in_the_sums(observability: Observability) -> None:
+    spend(observability, "known", cost=2_000)
+    record(observability, "chat", ago=MINUTE, ms=5, model="known", input_tokens=7, cost=3)
+    assert observability.flush()
+    view = cost(observability)
+    assert [(each.key, each.input_tokens, each.cost) for each in view.agents] == [
+        ("claude", 1_000, 2_000),
+        ("unnamed agent", 7, 3),
+    ]
+
+
 def test_nothing_spent_is_said_without_an_invented_price(observability: Observability) -> None:
     record_an_hour(observability)
     nobody = Viewer(audiences=frozenset({"T9"}))
