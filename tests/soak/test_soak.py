@@ -1,0 +1,25 @@
+"""The faults of test_faults.py, for as long as it takes to trust them."""
+
+from pathlib import Path
+
+from faults import run
+from test_faults import SOUND
+
+
+def test_300_kills_lose_no_acknowledged_span(db_path: Path) -> None:
+    found = run("kills", db_path, 300, timeout=1_200)
+    assert found.pop("acknowledged") > 3_000
+    assert found == SOUND
+
+
+def test_eight_processes_share_one_database_for_a_minute(db_path: Path) -> None:
+    found = run("crowd", db_path, 60, timeout=600)
+    assert found.pop("exit codes") == [0] * 8
+    assert found == SOUND
+
+
+def test_many_processes_begin_at_once_again_and_again(tmp_path: Path) -> None:
+    for turn in range(20):
+        found = run("race", tmp_path / f"{turn}.db", 12, timeout=300)
+        assert found.pop("exit codes") == [0] * 12
+        assert found == SOUND
