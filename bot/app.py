@@ -96,7 +96,7 @@ def build_bot(
     me = Me(
         user=identity["user_id"],
         bot_id=identity["bot_id"],
-        agents=frozenset(roster.names),
+        agents=roster,
         mention_only=settings.mention_only,
     )
     app = App(

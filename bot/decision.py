@@ -5,6 +5,7 @@ nothing about whose thread it is.
 """
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -94,7 +95,8 @@ class Me:
 
     user: str
     bot_id: str
-    agents: frozenset[str]
+    agents: Container[str]
+    """The names of the agents that answer as this bot, as they are now."""
     mention_only: bool = False
 
 

@@ -74,7 +74,7 @@ def _attempt(provider: Provider, request: Request, observability: Observability)
         model=provider.model,
         mode=request.mode,
     ) as span:
-        span.set(**_sizes(request))
+        span.set(**_sizes(request), **_known({"tracebot.model.configured": provider.model}))
         traced = replace(request, traceparent=span.traceparent)
         reply = _noting_failure(span, lambda: _answer(provider, traced), attempt=True)
         _record(span, reply)

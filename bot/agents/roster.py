@@ -56,6 +56,9 @@ class Roster:
     def names(self) -> tuple[str, ...]:
         return tuple(self._contents.agents)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._contents.agents
+
     def agent(self, name: str) -> Agent:
         """Raises `RosterError`, which says whom there is."""
         agents = self._contents.agents
