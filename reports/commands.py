@@ -15,6 +15,7 @@ from reports.failures import failures
 from storage import outliers, queries
 from storage.health import health
 from storage.queries import BadCursor, TraceSummary
+from storage.statistics import statistics
 from storage.tombstones import Tombstone, tombstones
 
 PERMALINK = re.compile(r"/archives/([A-Z0-9]+)/p(\d{10})(\d{6})(?:\?.*?thread_ts=([\d.]+))?")
@@ -160,17 +161,15 @@ def _latest_thread(database: Database, viewer: Viewer) -> tuple[str, str]:
 
 
 def _stats(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:
-    statistics = queries.statistics(
+    found = statistics(
         database, since=now - words.since, until=now, by=words.by, audiences=viewer.audiences
     )
-    return views.statistics(statistics, by=words.by, time_zone=viewer.time_zone)
+    return views.statistics(found, by=words.by, time_zone=viewer.time_zone)
 
 
 def _cost(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:
     by_model, by_agent = (
-        queries.statistics(
-            database, since=now - words.since, until=now, by=by, audiences=viewer.audiences
-        )
+        statistics(database, since=now - words.since, until=now, by=by, audiences=viewer.audiences)
         for by in ("model", "agent")
     )
     return costs(by_model, by_agent)

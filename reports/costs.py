@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reports import wording
-from storage.queries import Group, Statistics
+from storage.statistics import Group, Statistics
 
 NO_MODEL, NO_AGENT = "unnamed model", "unnamed agent"
 

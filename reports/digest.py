@@ -12,7 +12,8 @@ from reports import views
 from reports.errors import UsageError
 from storage.claims import claim, complete
 from storage.process import this_process
-from storage.queries import Statistics, recent_traces, statistics
+from storage.queries import recent_traces
+from storage.statistics import Statistics, statistics
 from storage.subscriptions import Subscription, subscriptions
 
 SECOND_NS = 1_000_000_000

@@ -11,8 +11,9 @@ from reports import wording
 from reports.costs import CostView, statistics_note
 from reports.failures import FailuresView
 from storage.health import Health
-from storage.queries import Group, Statistics, TraceSummary
+from storage.queries import TraceSummary
 from storage.span import Span
+from storage.statistics import Group, Statistics
 from storage.tombstones import Tombstone
 
 SHORT_ID = 16

@@ -88,12 +88,16 @@ class Histogram:
     def merge_many(cls, blobs: Iterable[bytes | memoryview]) -> "Histogram":
         """The sum of many that `to_bytes` made."""
         merged = cls()
-        for blob in blobs:
-            exact, indices, counts = _parse(bytes(blob))
-            other = cls()
-            other._exact = exact.tolist()
-            other._buckets = Counter(dict(zip(indices, counts, strict=True)))
-            merged.merge(other)
+        values = array("Q")
+        for blob in map(bytes, blobs):
+            exact, indices, counts = _parse(blob)
+            values += exact
+            for bucket, count in zip(indices, counts, strict=True):
+                merged._buckets[bucket] += count
+        if merged._buckets or len(values) > EXACT:
+            merged._buckets.update(map(_bucket, values))
+        else:
+            merged._exact = values.tolist()
         return merged
 
     def _blur(self) -> None:

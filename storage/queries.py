@@ -5,15 +5,13 @@ seen. None asks for all there is, which only a shell on the database's own machi
 Times are nanoseconds since the epoch.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from peewee import SQL, Database, ValuesList, fn
+from peewee import SQL, Database, Select, ValuesList, fn
 
-from storage.histogram import Histogram
-from storage.models import NOT_OK, RollupRow, SpanRow, TraceRow
-from storage.rollups import LEVELS
+from storage.models import NOT_OK, SpanRow, TraceRow
 from storage.span import Span, span_of
 
 
@@ -56,30 +54,6 @@ class Page:
 
     traces: tuple[TraceSummary, ...]
     next: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """One line of statistics. Percentiles are nanoseconds, None where nothing ended."""
-
-    key: str
-    traces: int
-    errors: int
-    p50_ns: float | None
-    p95_ns: float | None
-    p99_ns: float | None
-    input_tokens: int
-    output_tokens: int
-    cached_tokens: int
-    cost: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    since: int
-    until: int
-    total: Group
-    groups: tuple[Group, ...]
 
 
 class BadCursor(ValueError):
@@ -168,7 +142,7 @@ def running_traces(
     database: Database, *, audiences: Collection[str] | None = None, limit: int = 50
 ) -> tuple[TraceSummary, ...]:
     """What runs now, longest first."""
-    query = visible(audiences).where(TraceRow.status == "running")
+    query = visible(audiences).where(TraceRow.status == "running", NOT_OK)
     return summaries(database, query.order_by(TraceRow.started_at).limit(limit))
 
 
@@ -179,42 +153,23 @@ def trace_spans(database: Database, trace_id: str) -> tuple[Span, ...]:
     return tuple(span_of(row) for row in rows)
 
 
-def statistics(
-    database: Database,
-    *,
-    since: int,
-    until: int,
-    by: str | None = None,
-    audiences: Collection[str] | None = None,
-) -> Statistics:
-    """Counts, percentiles (within 1%), tokens and cost from the rollups.
-
-    `by` is a dimension of `storage.models.RollupRow`, or `hour`; groups come most traces first
-    (hours in their order), keys as stored: an hour is its start in nanoseconds. The edges of the
-    period are those of their hours: `since` is rounded down, `until` up.
-    """
-    rows = _rollups(database, dimension="all", since=since, until=until, audiences=audiences)
-    if by == "hour":
-        hours = _rollups(
-            database, dimension="all", since=since, until=until, audiences=audiences, days=False
-        )
-        groups = _groups(hours, key="starts_at")
-        groups.sort(key=lambda group: int(group.key))
-    elif by is not None:
-        found = _rollups(database, dimension=by, since=since, until=until, audiences=audiences)
-        groups = _groups(found, key="key")
-        groups.sort(key=lambda group: (-group.traces, group.key))
-    else:
-        groups = []
-    return Statistics(since, until, _group("", rows), tuple(groups))
-
-
 def private_audiences(database: Database, *, team: str) -> frozenset[str]:
     """The private channels and group DMs of a team that have traces."""
-    query = TraceRow.select(TraceRow.audience).where(
-        TraceRow.team == team, TraceRow.audience == TraceRow.channel
+    # From one audience to the next by their index: DISTINCT would read an entry a trace.
+    first = TraceRow.select(fn.MIN(TraceRow.audience).alias("name")).where(
+        TraceRow.audience.is_null(False)
     )
-    return frozenset(name for (name,) in query.distinct().tuples().execute(database))
+    known = first.cte("known", recursive=True, columns=("name",))
+    following = TraceRow.select(fn.MIN(TraceRow.audience)).where(TraceRow.audience > known.c.name)
+    known = known.union_all(Select((known,), (following,)).where(known.c.name.is_null(False)))
+    names = known.select_from(known.c.name).where(known.c.name.is_null(False), known.c.name != team)
+    any_of_it = (
+        TraceRow.select(TraceRow.channel)
+        .where(TraceRow.audience == known.c.name, TraceRow.team == team)
+        .limit(1)
+    )
+    of_a_channel = names.where(known.c.name == any_of_it)
+    return frozenset(name for (name,) in of_a_channel.tuples().execute(database))
 
 
 SUMMARY_FIELDS = tuple(item.name for item in fields(TraceSummary))
@@ -294,66 +249,3 @@ def _parse_cursor(cursor: str) -> tuple[int, str]:
     if not (started_at.isdecimal() and trace_id):
         raise BadCursor(f"{cursor!r} is no cursor: take the one that the page before gave.")
     return int(started_at), trace_id
-
-
-def _rollups(
-    database: Database,
-    *,
-    dimension: str,
-    since: int,
-    until: int,
-    audiences: Collection[str] | None,
-    days: bool = True,
-) -> list[dict[str, Any]]:
-    """Rows whose hours make up the period: whole days as one row, the edges by the hour."""
-    rows: list[dict[str, Any]] = []
-    for level, start, end in _periods(since, until, days=days):
-        query = RollupRow.select().where(
-            RollupRow.level == level,
-            RollupRow.dimension == dimension,
-            RollupRow.starts_at >= start,
-            RollupRow.starts_at < end,
-        )
-        if audiences is not None:
-            query = query.where(RollupRow.audience.in_(list(audiences)))
-        rows.extend(query.dicts().execute(database))
-    return rows
-
-
-def _periods(since: int, until: int, *, days: bool) -> Iterable[tuple[str, int, int]]:
-    hour, day = LEVELS["hour"], LEVELS["day"]
-    first, last = since - since % hour, until + -until % hour
-    first_day, last_day = first + -first % day, last - last % day
-    if not days or first_day >= last_day:
-        return [("hour", first, last)]
-    return [
-        ("hour", first, first_day),
-        ("day", first_day, last_day),
-        ("hour", last_day, last),
-    ]
-
-
-def _groups(rows: Iterable[dict[str, Any]], *, key: str) -> list[Group]:
-    by_key: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        by_key.setdefault(str(row[key]), []).append(row)
-    return [_group(name, members) for name, members in by_key.items()]
-
-
-def _group(key: str, rows: list[dict[str, Any]]) -> Group:
-    def total(name: str) -> int:
-        return sum(row[name] for row in rows)
-
-    latency = Histogram.merge_many([row["latency"] for row in rows if row["latency"]])
-    return Group(
-        key=key,
-        traces=total("traces"),
-        errors=total("errors"),
-        p50_ns=latency.quantile(0.50),
-        p95_ns=latency.quantile(0.95),
-        p99_ns=latency.quantile(0.99),
-        input_tokens=total("input_tokens"),
-        output_tokens=total("output_tokens"),
-        cached_tokens=total("cached_tokens"),
-        cost=total("cost") if total("priced") else None,
-    )

@@ -19,6 +19,9 @@ HOUR_NS = 3_600 * 1_000_000_000
 LEVELS: Mapping[str, int] = {"hour": HOUR_NS, "day": 24 * HOUR_NS}
 """A period reads whole days from day rows and its edges from hour rows."""
 
+EVERYONE = "*"
+"""The audience of a day's row for all audiences together: who may see everything reads one."""
+
 CONTEXT = ("platform", "channel", "user", "agent")
 CALL = ("provider", "model")
 
@@ -89,11 +92,15 @@ def additions(spans: Iterable[Span]) -> dict[Key, Addition]:
 def _by_day(hours: Mapping[Key, Addition]) -> dict[Key, Addition]:
     days: dict[Key, Addition] = {}
     for (_, hour, dimension, key, audience, team), addition in hours.items():
-        row = ("day", hour - hour % LEVELS["day"], dimension, key, audience, team)
-        day = days.get(row)
-        if day is None:
-            day = days[row] = Addition()
-        day.add(addition)
+        day = hour - hour % LEVELS["day"]
+        for row in (
+            ("day", day, dimension, key, audience, team),
+            ("day", day, dimension, key, EVERYONE, ""),
+        ):
+            total = days.get(row)
+            if total is None:
+                total = days[row] = Addition()
+            total.add(addition)
     return days
 
 

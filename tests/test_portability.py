@@ -14,7 +14,7 @@ from storage import Observability
 from storage.batch import Batch, store
 from storage.claims import claim, complete
 from storage.models import TABLES
-from storage.queries import recent_traces, trace_spans
+from storage.queries import private_audiences, recent_traces, trace_spans
 from storage.span import WITHIN, Span
 from storage.subscriptions import Subscription, subscribe, subscriptions, unsubscribe
 
@@ -126,3 +126,11 @@ def test_a_subscription_is_replaced_and_ended(postgres: Database) -> None:
     assert [each.local_time for each in subscriptions(postgres)] == ["10:00"]
     assert unsubscribe(postgres, team=TEAM, channel=GENERAL)
     assert not subscriptions(postgres)
+
+
+def test_private_conversations_are_found_from_one_to_the_next(
+    both: tuple[Database, Database],
+) -> None:
+    for database in both:
+        assert private_audiences(database, team=TEAM) == {SECRET}
+        assert private_audiences(database, team="T0OTHER") == frozenset()

@@ -6,8 +6,9 @@ import pytest
 from peewee import Database
 
 from storage import Observability
-from storage.queries import TraceSummary, recent_traces, statistics, trace_spans
+from storage.queries import TraceSummary, recent_traces, trace_spans
 from storage.span import WITHIN, Span
+from storage.statistics import statistics
 
 NOW = 1_764_000_000 * 10**9
 HOUR = 3_600 * 10**9

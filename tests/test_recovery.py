@@ -14,9 +14,10 @@ import pytest
 from storage import Observability
 from storage.database import connect, open_database
 from storage.integrity import check, last_check
-from storage.queries import recent_traces, statistics, trace_spans
+from storage.queries import recent_traces, trace_spans
 from storage.recovery import Recovery, finish_recoveries, recover, recoveries
 from storage.shared import SharedDatabase
+from storage.statistics import statistics
 
 HOUR = 3_600 * 1_000_000_000
 PAGE = 4_096

@@ -24,8 +24,9 @@ from reports.render import slack, terminal
 from storage import Observability
 from storage.health import health
 from storage.outliers import FailedSpan
-from storage.queries import Group, Statistics, TraceSummary, recent_traces
+from storage.queries import TraceSummary, recent_traces
 from storage.span import Span
+from storage.statistics import Group, Statistics
 
 PARSER, _ = build_parser(prog="tracebot", shell=True)
 MOST = 13_000

@@ -17,8 +17,9 @@ from reports.grammar import build_parser, parse
 from storage import Observability
 from storage.database import connect, transaction
 from storage.maintenance import last
-from storage.queries import recent_traces, statistics, trace_spans
+from storage.queries import recent_traces, trace_spans
 from storage.retention import Removal, Retention, apply_retention, planned, used_bytes
+from storage.statistics import statistics
 from storage.upkeep import checkpoint
 
 DAY = 24 * 3_600 * 1_000_000_000

@@ -12,8 +12,9 @@ from reports.costs import CostView, Spent
 from reports.failures import FailuresView
 from reports.wording import utc
 from storage.conventions import ATTRIBUTES
-from storage.queries import Group, TraceSummary
+from storage.queries import TraceSummary
 from storage.span import Span
+from storage.statistics import Group
 
 COLUMNS = frozenset(ATTRIBUTES) - {"error_type", "error_message"}
 

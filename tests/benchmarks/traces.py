@@ -40,11 +40,10 @@ def make_traces(spans: int, *, seed: int = 7) -> Iterator[list[Span]]:
     """Traces, oldest first, until there are `spans` spans; the last one may be cut."""
     chance = random.Random(seed)
     made, threads = 0, [(PUBLIC[0], TEAM, "1.0")]
-    gap = DAYS * DAY // max(spans // 8, 1)
-    now = NOW - DAYS * DAY
+    gap = DAYS * DAY // spans
     while made < spans:
-        now += int(gap * (0.5 + chance.random()))
-        trace = _trace(chance, min(now, NOW - SECOND), threads)[: spans - made]
+        now = NOW - int((spans - made - chance.random()) * gap)
+        trace = _trace(chance, now, threads)[: spans - made]
         made += len(trace)
         yield trace
 

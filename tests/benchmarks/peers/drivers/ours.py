@@ -9,7 +9,8 @@ from answering import later, per_span, read_traces, resident, serve, timed
 
 from storage import Observability
 from storage.models import SpanRow
-from storage.queries import recent_traces, statistics, trace_spans, traces_by_id
+from storage.queries import recent_traces, trace_spans, traces_by_id
+from storage.statistics import statistics
 from storage.tracing import ActiveSpan
 from storage.upkeep import checkpoint
 
