@@ -136,6 +136,7 @@ def _read(words: "Namespace") -> int:
     import time
 
     from reports.commands import Viewer, answer
+    from reports.healthiness import HealthView
     from reports.views import MessageView
 
     database = _open(words)
@@ -144,7 +145,9 @@ def _read(words: "Namespace") -> int:
     finally:
         database.close()
     _show(view, as_json=words.json)
-    return FAILED if isinstance(view, MessageView) and not view.found else DONE
+    if isinstance(view, MessageView) and not view.found:
+        return FAILED
+    return FAILED if isinstance(view, HealthView) and not view.ok else DONE
 
 
 def _show(view: "View", *, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from bot.app import build_bot, connect, listen
 from bot.collector import Collector
 from bot.settings import Settings, SettingsError, load_settings, require
 from storage import Observability
+from storage.integrity import check_at_start
 from storage.log_handler import LogHandler
 
 
@@ -29,6 +30,7 @@ def serve(*, http: bool) -> int:
     ) as observability:
         handler = LogHandler(observability)
         logging.getLogger().addHandler(handler)
+        check_at_start(observability.database)
         collector = Collector(observability, capture=settings.captured)
         url = _listen_to_agents(collector, settings)
         bot = build_bot(settings, roster=roster, observability=observability, collector=url)

@@ -8,13 +8,16 @@ from typing import Any
 
 from peewee import Database
 
-from reports import views
+from reports import healthiness, views
 from reports.costs import costs
 from reports.errors import UsageError
 from reports.failures import failures
 from storage import outliers, queries
 from storage.health import health
+from storage.integrity import check
 from storage.queries import BadCursor, TraceSummary
+from storage.recovery import finish_recoveries
+from storage.shared import SharedDatabase
 from storage.statistics import statistics
 from storage.tombstones import Tombstone, tombstones
 
@@ -24,6 +27,10 @@ FAILED_TRACES = 1_000
 """How many of the newest are read for `errors`."""
 
 SLOWEST = 10
+
+
+CHECK_S = 10.0
+"""How long `health` looks the database through, in a shell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +206,15 @@ def _ps(words: argparse.Namespace, database: Database, viewer: Viewer, now: int)
 
 
 def _health(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:
-    return views.health(health(database), now=now)
+    """In a shell the file is looked through first; in Slack the last look is shown."""
+    assert isinstance(database, SharedDatabase)
+    in_shell = viewer.audiences is None
+    if viewer.audiences == frozenset():
+        raise UsageError("How the database is, is for full members of this workspace.")
+    if in_shell:
+        finish_recoveries(database)
+        check(database, limit_s=CHECK_S)
+    return healthiness.view(health(database, now=now), now=now, private=not in_shell)
 
 
 def _help(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:

@@ -11,8 +11,11 @@ from peewee import Database
 from reports import views
 from reports.errors import UsageError
 from storage.claims import claim, complete
+from storage.losses import DROPPED, losses
 from storage.process import this_process
 from storage.queries import recent_traces
+from storage.recovery import Recovery, recoveries
+from storage.shared import SharedDatabase
 from storage.statistics import Statistics, statistics
 from storage.subscriptions import Subscription, subscriptions
 
@@ -98,8 +101,14 @@ def digest(
         ).traces
         if trace.started_at < until
     ]
+    lost = losses(database, since=since, until=until)
     return views.digest(
-        title=title, agents=by("agent"), decisions=by("decision"), failed=failed[:3], now=now
+        title=title,
+        agents=by("agent"),
+        decisions=by("decision"),
+        failed=failed[:3],
+        dropped=sum(loss.number for loss in lost if loss.name == DROPPED),
+        now=now,
     )
 
 
@@ -108,7 +117,7 @@ class Digests:
 
     def __init__(
         self,
-        database: Database,
+        database: SharedDatabase,
         *,
         post: Callable[[str, views.View, str], None],
         posted: Callable[[str, str], bool],
@@ -126,6 +135,26 @@ class Digests:
             for subscription in subscriptions(self._database)
             if (day := due(subscription, now=now)) is not None
         )
+
+    def tell_of_recoveries(self, *, now: int) -> int:
+        """Tell each channel with a digest, once, of a database that was damaged; how many."""
+        found = [each for each in recoveries(self._database) if each.finished]
+        return sum(
+            self._tell(subscription, recovery, now=now)
+            for recovery in found
+            if recovery.at > now - DAY_NS
+            for subscription in subscriptions(self._database)
+        )
+
+    def _tell(self, subscription: Subscription, recovery: Recovery, *, now: int) -> bool:
+        key = f"recovery:{recovery.file}:{subscription.team}:{subscription.channel}"
+        if not claim(self._database, key, owner=this_process(), now=now, lease_ns=LEASE_NS):
+            return False
+        fresh = not self._posted(subscription.channel, key)
+        if fresh:
+            self._post(subscription.channel, views.recovered(recovery, now=now), key)
+        complete(self._database, key, now=now)
+        return fresh
 
     def _send(self, subscription: Subscription, day: date, *, now: int) -> bool:
         key = f"digest:{subscription.team}:{subscription.channel}:{day}"

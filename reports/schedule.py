@@ -6,16 +6,24 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from apscheduler.schedulers.background import BackgroundScheduler
-from peewee import Database, PeeweeException
+from peewee import PeeweeException
 
+from reports import wording
 from reports.digest import Digests
+from reports.healthiness import WAL_LIMIT
 from storage.claims import claim
+from storage.health import log_size
+from storage.integrity import check
+from storage.maintenance import Maintenance, last, note
 from storage.process import this_process
+from storage.recovery import finish_recoveries
 from storage.retention import Retention, apply_retention
+from storage.shared import SharedDatabase
 from storage.upkeep import CheckpointMode, checkpoint
 
 SECOND_NS = 1_000_000_000
-DAY_NS = 24 * 3_600 * SECOND_NS
+HOUR_NS = 3_600 * SECOND_NS
+DAY_NS = 24 * HOUR_NS
 
 logger = logging.getLogger("tracebot.schedule")
 
@@ -25,7 +33,7 @@ class Schedule:
 
     def __init__(
         self,
-        database: Database,
+        database: SharedDatabase,
         *,
         digests: Digests,
         retention: Retention,
@@ -56,12 +64,14 @@ class Schedule:
     def tick(self, *, now: int) -> None:
         """Do what is due. One thing that fails keeps nothing else from being done."""
         self._attempt("The digest", lambda: self._digests.send_due(now=now))
-        self._attempt("The checkpoint", lambda: self._checkpoint("passive"))
+        self._attempt("The checkpoint", lambda: self._checkpoint("passive", now))
+        self._attempt("The recovery", lambda: self._recover(now))
         today = datetime.fromtimestamp(now / 1_000_000_000, UTC).date()
         self._attempt("Retention", lambda: self._daily(f"retention:{today}", self._retain, now))
         self._attempt(
             "The daily checkpoint", lambda: self._daily(f"truncate:{today}", self._truncate, now)
         )
+        self._attempt("The check", lambda: self._daily(f"check:{today}", self._check, now))
 
     def _tick_now(self) -> None:
         self.tick(now=time.time_ns())
@@ -89,9 +99,32 @@ class Schedule:
             self._tidy((now - age) / SECOND_NS)
 
     def _truncate(self, now: int) -> None:
-        self._checkpoint("truncate")
+        self._checkpoint("truncate", now)
 
-    def _checkpoint(self, mode: CheckpointMode) -> None:
+    def _check(self, now: int) -> None:
+        check(self._database)
+
+    def _recover(self, now: int) -> None:
+        finish_recoveries(self._database)
+        self._digests.tell_of_recoveries(now=now)
+
+    def _checkpoint(self, mode: CheckpointMode, now: int) -> None:
         result = checkpoint(self._database, mode)
         if not result.complete:
             logger.warning("A %s checkpoint is not complete: %s.", mode, result.reason)
+        before = last(self._database, "checkpoint")
+        # Each minute's would be a write a minute on a machine where nothing happens.
+        if before is None or before.ok != result.complete or before.at < now - HOUR_NS:
+            done = Maintenance(name="checkpoint", at=now, ok=result.complete)
+            note(self._database, done)
+            self._watch_log()
+
+    def _watch_log(self) -> None:
+        size = log_size(self._database.path)
+        if size > WAL_LIMIT:
+            logger.warning(
+                "The write-ahead log has grown to %s: a reader keeps it from being emptied. End "
+                "programs that have had the database open for long, then tracebot checkpoint "
+                "--truncate.",
+                wording.size(size),
+            )

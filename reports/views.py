@@ -10,8 +10,9 @@ from typing import Any
 from reports import wording
 from reports.costs import CostView, statistics_note
 from reports.failures import FailuresView
-from storage.health import Health
+from reports.healthiness import HealthView
 from storage.queries import TraceSummary
+from storage.recovery import Recovery
 from storage.span import Span
 from storage.statistics import Group, Statistics
 from storage.tombstones import Tombstone
@@ -106,12 +107,8 @@ class DigestView:
     """Why messages were left alone, and how many."""
     failed: tuple[TraceLine, ...]
     quiet: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HealthView:
-    facts: tuple[tuple[str, str], ...]
-    health: Health
+    dropped: int = 0
+    """How much recording could not keep."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -345,6 +342,7 @@ def digest(
     agents: Statistics,
     decisions: Statistics,
     failed: Sequence[TraceSummary],
+    dropped: int,
     now: int,
 ) -> DigestView:
     skipped = [group for group in decisions.groups if group.key not in ANSWERED]
@@ -355,20 +353,7 @@ def digest(
         skipped=tuple((wording.reason(group.key), f"{group.traces:,}") for group in skipped),
         failed=tuple(_line(trace, now=now) for trace in failed),
         quiet=not agents.total.traces,
-    )
-
-
-def health(found: Health, *, now: int) -> HealthView:
-    return HealthView(
-        facts=(
-            ("Database", found.path),
-            ("Size", f"{wording.size(found.size)}, log {wording.size(found.wal_size)}"),
-            ("Traces", f"{found.traces:,} of {found.spans:,} spans, {found.running:,} running"),
-            ("Oldest", wording.ago(found.oldest, now=now) if found.oldest else wording.UNKNOWN),
-            ("Newest", wording.ago(found.newest, now=now) if found.newest else wording.UNKNOWN),
-            ("SQLite", found.sqlite_version),
-        ),
-        health=found,
+        dropped=dropped,
     )
 
 
@@ -403,6 +388,17 @@ def removed(tombstone: Tombstone, *, time_zone: str) -> MessageView:
     return MessageView(
         text=f"Trace {tombstone.trace_id} was removed on {day} by retention; "
         "the statistics still count it."
+    )
+
+
+def recovered(recovery: Recovery, *, now: int) -> MessageView:
+    lost = recovery.lost.get("spans")
+    words = "nobody can tell how many are lost" if lost is None else f"{lost:,} are lost"
+    return MessageView(
+        text=f"The bot's database was damaged, {wording.ago(recovery.at, now=now)}, and has been "
+        f"replaced: {recovery.saved.get('spans', 0):,} spans were saved, {words}. Recording goes "
+        "on; /trace health says more.",
+        found=True,
     )
 
 

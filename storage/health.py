@@ -1,45 +1,88 @@
-"""How the database is."""
+"""How the database is: counts, sizes, and how upkeep went the last time."""
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from peewee import Database, fn
+from peewee import fn
 
+from storage.integrity import Check, last_check
+from storage.losses import DROPPED, losses
+from storage.maintenance import Maintenance, last
+from storage.migrations import HISTORY
 from storage.models import TraceRow
+from storage.recovery import Recovery, recoveries
+from storage.shared import SharedDatabase
+from storage.spool import spool_folder, waiting
+
+LOSSES_NS = 24 * 3_600 * 1_000_000_000
+"""How far back losses are counted."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """How the database is. Sizes in bytes; `oldest` and `newest` are nanoseconds, or None."""
+    """How the database is. Sizes in bytes; times are nanoseconds, or None where it never was.
+
+    `dropped` and `write_failures` are of the last 24 hours; a failed write lost nothing, its batch
+    waited in the spool.
+    """
 
     path: str
     size: int
     wal_size: int
+    disk_free: int
     traces: int
     spans: int
     running: int
     oldest: int | None
     newest: int | None
+    check: Check | None
+    checkpoint: Maintenance | None
+    backup: Maintenance | None
+    recoveries: tuple[Recovery, ...]
+    spool_files: int
+    spool_size: int
+    dropped: int
+    write_failures: int
+    migrations: tuple[str, ...]
     sqlite_version: str
 
 
-def health(database: Database) -> Health:
-    path = Path(database.database)
+def health(database: SharedDatabase, *, now: int) -> Health:
+    path = database.path
     times = TraceRow.select(fn.MIN(TraceRow.started_at), fn.MAX(TraceRow.started_at))
-    oldest, newest = times.tuples().execute(database)[0]
+    oldest, newest = list(times.tuples().execute(database))[0]
     running = TraceRow.select(fn.COUNT(TraceRow.trace_id)).where(TraceRow.status == "running")
+    spool_files, spool_size = waiting(spool_folder(path))
+    lost = losses(database, since=now - LOSSES_NS)
+    applied = database.execute_sql(f'SELECT name FROM "{HISTORY}" ORDER BY name').fetchall()
     return Health(
         path=str(path),
         size=_size(path),
-        wal_size=_size(Path(f"{path}-wal")),
+        wal_size=log_size(path),
+        disk_free=shutil.disk_usage(path.parent).free,
         traces=int(TraceRow.select(fn.COUNT(TraceRow.trace_id)).scalar(database)),
         spans=int(TraceRow.select(fn.SUM(TraceRow.span_count)).scalar(database) or 0),
         running=int(running.scalar(database)),
         oldest=oldest,
         newest=newest,
+        check=last_check(database),
+        checkpoint=last(database, "checkpoint"),
+        backup=last(database, "backup"),
+        recoveries=recoveries(database),
+        spool_files=spool_files,
+        spool_size=spool_size,
+        dropped=sum(loss.number for loss in lost if loss.name == DROPPED),
+        write_failures=sum(loss.number for loss in lost if loss.name != DROPPED),
+        migrations=tuple(name for (name,) in applied),
         sqlite_version=".".join(map(str, database.server_version)),
     )
+
+
+def log_size(path: Path) -> int:
+    """Bytes of the write-ahead log of the database at `path`."""
+    return _size(Path(f"{path}-wal"))
 
 
 def _size(path: Path) -> int:

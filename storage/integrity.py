@@ -1,17 +1,25 @@
 """Whether the database is whole: SQLite's `quick_check`, bounded in time."""
 
+import logging
+import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from storage.database import cause_of, connect
 from storage.maintenance import Maintenance, last, note
-from storage.recovery import recover
+from storage.recovery import finish_recoveries, recover
 from storage.shared import SharedDatabase
 
 LIMIT_S = 30.0
+SMALL = 64_000_000
+"""Bytes that are checked in less time than a start takes."""
+
 STEPS = 10_000
 """SQLite's virtual machine steps between two looks at the clock."""
+
+logger = logging.getLogger("tracebot.storage")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +45,27 @@ def check(database: SharedDatabase, *, limit_s: float = LIMIT_S) -> Check:
     details = {"finished": found.finished, "finding": found.finding}
     note(database, Maintenance(name="check", at=found.at, ok=found.ok, details=details))
     return found
+
+
+def check_at_start(database: SharedDatabase) -> None:
+    """Check a small file at once, and a big one beside whatever comes. Raises nothing."""
+    if (file := database.path).exists() and file.stat().st_size > SMALL:
+        name = "tracebot-check"
+        threading.Thread(target=_check_quietly, args=(file,), name=name, daemon=True).start()
+    else:
+        _check_quietly(file)
+
+
+def _check_quietly(path: Path) -> None:
+    own = connect(path)
+    try:
+        check(own)
+        finish_recoveries(own)
+    except Exception:
+        logger.exception("The database could not be checked")
+    finally:
+        if not own.is_closed():
+            own.close()
 
 
 def last_check(database: SharedDatabase) -> Check | None:

@@ -18,7 +18,7 @@ from storage.span import Kind, Span, Status
 from storage.tracing import PROVIDER, ActiveSpan, CurrentSpan, Tracer
 
 if TYPE_CHECKING:
-    from peewee import Database
+    from storage.shared import SharedDatabase
 
 logger = logging.getLogger("tracebot.storage")
 
@@ -33,7 +33,7 @@ class Observability:
 
     def __init__(
         self,
-        database: "Database",
+        database: "SharedDatabase",
         *,
         platform: str,
         linger: float | None = None,

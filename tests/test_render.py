@@ -10,10 +10,9 @@ import pytest
 from hour import NOW, TEAM, record_an_hour
 from hypothesis import given
 from hypothesis import strategies as st
-from peewee import Database
 
 from bot.sandbox.blocks import problems
-from reports import views
+from reports import healthiness, views
 from reports.commands import Viewer, answer
 from reports.costs import costs
 from reports.digest import Digests
@@ -25,6 +24,7 @@ from storage import Observability
 from storage.health import health
 from storage.outliers import FailedSpan
 from storage.queries import TraceSummary, recent_traces
+from storage.shared import SharedDatabase
 from storage.span import Span
 from storage.statistics import Group, Statistics
 
@@ -240,6 +240,8 @@ def test_a_late_thumb_does_not_flatten_the_bars(observability: Observability) ->
     assert tree.spans[0].width > 0.9
 
 
-def test_health_in_json_names_its_numbers(database: Database, db_path: Path) -> None:
-    shown = json.loads(as_json.render(views.health(health(database), now=NOW)))
+def test_health_in_json_names_its_numbers(database: SharedDatabase, db_path: Path) -> None:
+    shown = json.loads(
+        as_json.render(healthiness.view(health(database, now=NOW), now=NOW, private=False))
+    )
     assert (shown["path"], shown["spans"]) == (str(db_path), 0)

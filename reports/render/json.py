@@ -10,6 +10,7 @@ from typing import Any
 from reports import views
 from reports.costs import CostView, Spent
 from reports.failures import FailuresView
+from reports.healthiness import HealthView
 from reports.wording import utc
 from storage.conventions import ATTRIBUTES
 from storage.queries import TraceSummary
@@ -147,8 +148,9 @@ def _failures(view: FailuresView) -> dict[str, Any]:
     }
 
 
-def _health(view: views.HealthView) -> dict[str, Any]:
-    return asdict(view.health)
+def _health(view: HealthView) -> dict[str, Any]:
+    problems = [asdict(problem) for problem in view.problems]
+    return {"ok": view.ok, "problems": problems, **asdict(view.health)}
 
 
 def _help(view: views.HelpView) -> dict[str, Any]:
@@ -173,7 +175,7 @@ RENDERERS: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     views.StatsView: _stats,
     CostView: _costs,
     FailuresView: _failures,
-    views.HealthView: _health,
+    HealthView: _health,
     views.HelpView: _help,
     views.MessageView: _message,
 }

@@ -8,6 +8,7 @@ from typing import Any
 from reports import views
 from reports.costs import CostView
 from reports.failures import FailureLine, FailuresView
+from reports.healthiness import HealthView
 from reports.render.terminal import bar
 
 Block = dict[str, Any]
@@ -250,6 +251,8 @@ def _digest(view: views.DigestView) -> list[Block]:
     if view.skipped:
         left = ", ".join(f"{count} because {why}" for why, count in view.skipped)
         blocks.append(context(escape(f"Left alone: {left}.")))
+    if view.dropped:
+        blocks.append(context(f"⚠ Recording dropped {view.dropped:,} things: `/trace health`."))
     return [*blocks, *_lines(view.failed)]
 
 
@@ -262,8 +265,12 @@ def _agents(lines: tuple[views.StatsLine, ...]) -> list[Block]:
     return [section("\n".join(said))]
 
 
-def _health(view: views.HealthView) -> list[Block]:
-    return [section("\n".join(f"*{name}*  {escape(value)}" for name, value in view.facts))]
+def _health(view: HealthView) -> list[Block]:
+    facts = "\n".join(f"*{name}*  {escape(value)}" for name, value in view.facts)
+    problems = "\n".join(
+        f"{problem.mark} *{problem.fact}*: {escape(problem.advice)}." for problem in view.problems
+    )
+    return [section(facts), *([section(problems)] if problems else [])]
 
 
 def _help(view: views.HelpView) -> list[Block]:
@@ -282,7 +289,7 @@ RENDERERS: Mapping[type, Callable[[Any], list[Block]]] = {
     views.DigestView: _digest,
     CostView: _costs,
     FailuresView: _failures,
-    views.HealthView: _health,
+    HealthView: _health,
     views.HelpView: _help,
     views.MessageView: _message,
 }

@@ -11,6 +11,7 @@ from rich.text import Text
 from reports import views
 from reports.costs import CostView
 from reports.failures import FailuresView
+from reports.healthiness import HealthView
 
 COLOURS = {
     "ok": "green",
@@ -177,8 +178,13 @@ def _pairs(pairs: tuple[tuple[str, str], ...]) -> Table:
     return table
 
 
-def _health(view: views.HealthView) -> RenderableType:
-    return _pairs(view.facts)
+def _health(view: HealthView) -> RenderableType:
+    if view.ok:
+        return _pairs(view.facts)
+    problems = tuple(
+        (f"{problem.mark} {problem.fact}", f"{problem.advice}.") for problem in view.problems
+    )
+    return Group(_pairs(view.facts), Text(""), _pairs(problems))
 
 
 def _help(view: views.HelpView) -> RenderableType:
@@ -195,7 +201,7 @@ RENDERERS: Mapping[type, Callable[[Any], RenderableType]] = {
     views.StatsView: _stats,
     CostView: _costs,
     FailuresView: _failures,
-    views.HealthView: _health,
+    HealthView: _health,
     views.HelpView: _help,
     views.MessageView: _message,
 }
