@@ -7,7 +7,7 @@ from bot.agents.agent import Request
 from storage.ids import parse_traceparent
 
 ALLOWED = ("PATH", "HOME", "LANG", "LC_*", "TZ", "TMPDIR", "USER", "SHELL", "TERM")
-FORBIDDEN = ("SLACK_*", "TRACEBOT_DATABASE_URL")
+FORBIDDEN = ("SLACK_*", "TRACEBOT_DATABASE_URL", "TRACEBOT_OTLP_TOKEN")
 """Never given to a child, whoever asks for it."""
 
 RESOURCE = "OTEL_RESOURCE_ATTRIBUTES"
