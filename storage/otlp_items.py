@@ -4,10 +4,10 @@ Messages are walked field by field: protobuf's `MessageToDict` takes five times 
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from storage.conventions import (
     CONTENT,
@@ -38,13 +38,20 @@ MAX_EVENTS = 128
 MAX_NAME = 1_000
 MAX_TEXT = 65_536
 
-KINDS: tuple[Kind, ...] = ("internal", "internal", "server", "client", "producer", "consumer")
+KINDS: Mapping[int, Kind] = {
+    1: "internal",
+    2: "server",
+    3: "client",
+    4: "producer",
+    5: "consumer",
+}
 ERROR = 2
 """`STATUS_CODE_ERROR`. Unset and ok are both `ok` here."""
 
 LEVELS = ("trace", "debug", "info", "warning", "error", "critical")
 """By fours of `severity_number`, which begins at 1."""
 
+NO_IDS = frozenset((bytes(8), bytes(16)))
 OPERATION = "gen_ai.operation.name"
 CACHE_WRITE = "gen_ai.usage.cache_write.input_tokens"
 
@@ -72,7 +79,7 @@ class Resource:
 class Scope:
     """What the items of one instrumentation scope share."""
 
-    __slots__ = ("capture", "facts", "name", "sender")
+    __slots__ = ("capture", "facts", "name", "sender", "targets")
 
     def __init__(self, resource: Resource, sent: Any, capture: Capture) -> None:
         self.sender = resource.sender
@@ -80,29 +87,31 @@ class Scope:
         self.name = storable(sent.scope.name[:200]) or None
         facts = {"service.name": resource.service, "otel.schema_url": sent.schema_url[:200]}
         self.facts = {name: value for name, value in facts.items() if value}
+        self.targets: dict[str, Target] = {}
 
 
 def read_span(sent: Any, scope: Scope) -> Span:
     """Raises `Malformed`."""
     trace_id, span_id = _id(sent.trace_id, 16, "trace"), _id(sent.span_id, 8, "span")
-    parent_id = _id(sent.parent_span_id, 8, "parent span") if sent.parent_span_id else None
+    above = sent.parent_span_id
+    parent_id = _id(above, 8, "parent span") if above else None
     started_at, ended_at = sent.start_time_unix_nano, sent.end_time_unix_nano
     if not 0 < started_at <= LAST or ended_at > LAST:
         raise Malformed(f"the times of span {span_id} make no sense")
-    ended_at = max(started_at, ended_at)
+    if ended_at < started_at:
+        ended_at = started_at
     columns, attributes = _attributes(sent.attributes, scope)
-    events = [_event(event, scope) for event in sent.events[:MAX_EVENTS]]
+    events = [_event(event, scope) for event in sent.events[:MAX_EVENTS]] if sent.events else []
     failed = sent.status.code == ERROR
     if failed:
         columns.setdefault("error_type", _error_type(events))
         columns.setdefault("error_message", storable(sent.status.message))
-    kind = sent.kind
     return Span(
         trace_id=trace_id,
         span_id=span_id,
         parent_id=parent_id if parent_id != span_id else None,
         name=sent.name[:MAX_NAME],
-        kind=KINDS[kind] if 0 <= kind < len(KINDS) else "internal",
+        kind=KINDS.get(sent.kind, "internal"),
         status="error" if failed else "ok",
         started_at=started_at,
         ended_at=ended_at,
@@ -110,7 +119,7 @@ def read_span(sent: Any, scope: Scope) -> Span:
         platform="otlp",
         attributes=attributes,
         events=events,
-        links=[_link(link, scope) for link in sent.links[:MAX_EVENTS]],
+        links=[_link(link, scope) for link in sent.links[:MAX_EVENTS]] if sent.links else [],
         scope=scope.name,
         received=True,
         **columns,
@@ -127,7 +136,7 @@ def read_log(sent: Any, scope: Scope) -> Log:
     if isinstance(body, str):
         message = body
     elif body is not None:
-        _keep(attributes, "body", body, True, scope)
+        _keep(attributes, "body", body, scope)
     return Log(
         level=_level(sent),
         message=str(message)[:MAX_TEXT],
@@ -183,56 +192,80 @@ def value_of(value: Any) -> Any:
     return getattr(value, kind) if kind else None
 
 
-@lru_cache(maxsize=8_192)
-def _target(sender: Sender, name: str) -> tuple[str, str | None, bool]:
-    """The conventional name, its column, and whether its value is what somebody wrote.
+Target = tuple[Literal["rest", "column", "older", "content", "nothing"], str]
+"""What becomes of an attribute, and the name of its column or its conventional name."""
 
-    What is not kept has no name.
-    """
+
+def _target(scope: Scope, name: str) -> Target:
+    found = scope.targets.get(name)
+    if found is None:
+        found = scope.targets[name] = _find_target(scope.sender, name)
+    return found
+
+
+@lru_cache(maxsize=8_192)
+def _find_target(sender: Sender, name: str) -> Target:
     # What we say of a span is not for others to say.
     if name.startswith("tracebot.") or sender.is_noise(name):
-        return "", None, False
+        return "nothing", name
     conventional = sender.renamed.get(name) or RENAMED.get(name, name)
+    if conventional in RECEIVED:
+        return "older" if conventional in OLDER else "column", RECEIVED[conventional]
     content = name in CONTENT or name.startswith(CONTENT_PREFIXES)
-    return conventional, RECEIVED.get(conventional), content
+    return "content" if content else "rest", conventional
 
 
 def _attributes(pairs: Any, scope: Scope) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What fills columns, and the rest."""
+    """What fills columns, and the rest. Most of the time of a request is spent here."""
     columns: dict[str, Any] = {}
     rest: dict[str, Any] = dict(scope.facts)
+    targets = scope.targets
     for pair in pairs[:MAX_ATTRIBUTES]:
-        value = value_of(pair.value)
-        name, column, content = _target(scope.sender, pair.key)
-        if column is not None:
-            if name not in OLDER or column not in columns:
-                columns[column] = _column(column, value)
-        else:
-            _keep(rest, name, value, content, scope)
-    if scope.sender.cache_apart and columns.get("input_tokens") is not None:
-        cached = (columns.get("cached_tokens"), _count(rest.get(CACHE_WRITE)))
-        columns["input_tokens"] += sum(number or 0 for number in cached)
-    if OPERATION in rest:
-        rest[OPERATION] = OPERATIONS.get(str(rest[OPERATION]).upper(), rest[OPERATION])
-    if scope.sender.agent is not None:
-        columns.setdefault("agent", scope.sender.agent)
+        key = pair.key
+        becomes, name = targets.get(key) or _target(scope, key)
+        if becomes == "nothing":
+            continue
+        sent = pair.value
+        # Most are texts, and that of one that is none is empty.
+        value = sent.string_value or value_of(sent)
+        if becomes == "rest":
+            if value is not None:
+                rest[name] = value
+        elif becomes == "content":
+            _keep(rest, name, value, scope)
+        elif becomes == "column" or name not in columns:
+            columns[name] = _column(name, value)
+    _finish(columns, rest, scope.sender)
     return columns, rest
 
 
+def _finish(columns: dict[str, Any], rest: dict[str, Any], sender: Sender) -> None:
+    """What can be said only when all attributes are known."""
+    if sender.cache_apart and columns.get("input_tokens") is not None:
+        cached = (columns.get("cached_tokens"), _count(rest.get(CACHE_WRITE)))
+        columns["input_tokens"] += sum(number or 0 for number in cached)
+    if (operation := rest.get(OPERATION)) is not None:
+        rest[OPERATION] = OPERATIONS.get(str(operation).upper(), operation)
+    if sender.agent is not None:
+        columns.setdefault("agent", sender.agent)
+
+
 def _details(pairs: Any, scope: Scope) -> dict[str, Any]:
-    """The attributes of what has no columns."""
+    """The attributes of what has no columns, under the names they came with."""
     details: dict[str, Any] = {}
     for pair in pairs[:MAX_ATTRIBUTES]:
-        name, _, content = _target(scope.sender, pair.key)
-        _keep(details, name and pair.key, value_of(pair.value), content, scope)
+        becomes, _ = _target(scope, pair.key)
+        value = value_of(pair.value)
+        if becomes == "content":
+            _keep(details, pair.key, value, scope)
+        elif becomes != "nothing" and value is not None:
+            details[pair.key] = value
     return details
 
 
-def _keep(rest: dict[str, Any], name: str, value: Any, content: bool, scope: Scope) -> None:
-    if content:
-        value = _captured(value, scope.capture)
-    if value is not None and name:
-        rest[name] = value
+def _keep(rest: dict[str, Any], name: str, value: Any, scope: Scope) -> None:
+    if value is not None and (kept := _captured(value, scope.capture)) is not None:
+        rest[name] = kept
 
 
 def _captured(value: Any, capture: Capture) -> str | None:
@@ -244,7 +277,9 @@ def _captured(value: Any, capture: Capture) -> str | None:
 def _column(column: str, value: Any) -> str | int | None:
     if column in INTEGERS:
         return _count(value)
-    return None if value is None else storable(str(value)[:MAX_NAME])
+    if value is None:
+        return None
+    return storable((value if type(value) is str else str(value))[:MAX_NAME])
 
 
 def _count(value: Any) -> int | None:
@@ -256,7 +291,7 @@ def _count(value: Any) -> int | None:
 
 
 def _id(sent: bytes, length: int, what: str) -> str:
-    if len(sent) != length or not any(sent):
+    if len(sent) != length or sent in NO_IDS:
         raise Malformed(f"{sent.hex()[:40] or 'nothing'} is no {what} id")
     return sent.hex()
 

@@ -25,13 +25,13 @@ def unseen(database: Database, spans: Sequence[Span]) -> Sequence[Span]:
     """Without those received spans that are stored already, or come twice in `spans`."""
     if not any(span.received for span in spans):
         return spans
-    seen = _stored(database, [_key(span) for span in spans if span.received])
+    keys = [(span.trace_id, span.span_id) for span in spans]
+    seen = _stored(database, [key for key, span in zip(keys, spans, strict=True) if span.received])
     fresh: list[Span] = []
-    for span in spans:
-        key = _key(span)
-        if not (span.received and key in seen):
+    for key, span in zip(keys, spans, strict=True):
+        if not (key in seen and span.received):
+            seen.add(key)
             fresh.append(span)
-        seen.add(key)
     return fresh
 
 
