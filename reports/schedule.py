@@ -12,6 +12,7 @@ from reports import wording
 from reports.digest import Digests
 from reports.healthiness import WAL_LIMIT
 from storage.claims import claim
+from storage.delivery import adopt
 from storage.health import log_size
 from storage.integrity import check
 from storage.maintenance import Maintenance, last, note
@@ -64,6 +65,7 @@ class Schedule:
     def tick(self, *, now: int) -> None:
         """Do what is due. One thing that fails keeps nothing else from being done."""
         self._attempt("The digest", lambda: self._digests.send_due(now=now))
+        self._attempt("What waits in the spool", lambda: adopt(self._database))
         self._attempt("The checkpoint", lambda: self._checkpoint("passive", now))
         self._attempt("The recovery", lambda: self._recover(now))
         today = datetime.fromtimestamp(now / 1_000_000_000, UTC).date()

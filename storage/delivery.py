@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cysqlite import DatabaseCorruptError
 from peewee import (
+    Database,
     DataError,
     IntegrityError,
     NotSupportedError,
@@ -21,14 +22,18 @@ from peewee import (
 
 from storage.abandoned import mark_abandoned
 from storage.batch import Batch, store
-from storage.database import cause_of, identity, prepare
+from storage.database import cause_of, connect, identity, prepare
 from storage.errors import StorageError, TemporarilyUnavailable
 from storage.losses import Losses
+from storage.process import new_writer
 from storage.shared import SharedDatabase
-from storage.spool import Spool, SpoolFull, left_behind, waiting
+from storage.spool import Spool, SpoolFull, left_behind, spool_folder, waiting
 
 PATIENCE_S = 0.1
 """How long a batch waits for other writers, and for a migration, before it goes to the spool."""
+
+BUSY_MS = 10
+"""SQLite's own waiting, between tries: ours has jitter, and is fairer between processes."""
 
 RETRY_S = 0.25
 CATCH_UP_S = 0.1
@@ -245,6 +250,21 @@ class Delivery:
         self._warned_at = now
         files, size = waiting(self._folder)
         logger.warning("%s. %d files wait, %s bytes.", sentence, files, f"{size:,}")
+
+
+def delivery_for(database: Database, *, losses: Losses) -> Delivery:
+    """For one more writer of this process, by a connection of its own."""
+    path = Path(database.database)
+    own = connect(path, busy_timeout_ms=BUSY_MS, thread_safe=False)
+    return Delivery(own, spool=spool_folder(path), process=new_writer(), losses=losses)
+
+
+def adopt(database: Database) -> None:
+    """Store what writers that are gone left in the spool, as far as the database takes it."""
+    delivery = delivery_for(database, losses=Losses())
+    while delivery.next_try == 0:
+        delivery.catch_up()
+    delivery.close()
 
 
 def _may_pass(error: Exception) -> bool:

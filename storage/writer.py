@@ -4,20 +4,16 @@ import logging
 import threading
 import time
 from collections import deque
-from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from peewee import Database
 
 from storage.batch import Batch
 from storage.conventions import FIELDS
-from storage.database import connect
-from storage.delivery import RETRY_S, Delivery
+from storage.delivery import RETRY_S, Delivery, delivery_for
 from storage.losses import Losses
-from storage.process import new_writer
 from storage.signals import Log, Metric, Score
 from storage.span import Span
-from storage.spool import spool_folder
 from storage.tracing import ActiveSpan, to_span
 
 LINGER_S = 0.05
@@ -26,9 +22,6 @@ BATCH_SIZE = 1_000
 QUEUE_SIZE = 200_000
 """How many spans, metrics, logs and scores may wait in memory. From half of that the oldest lose
 their events, from three quarters the attributes that fill no column; past it what comes is lost."""
-
-BUSY_MS = 10
-"""SQLite's own waiting, between tries: ours has jitter, and is fairer between processes."""
 
 BATCHES_A_TURN = 20
 """Then what waits in the spool has its turn, whatever arrives."""
@@ -297,9 +290,8 @@ def writer_for(
     database: Database, *, linger: float | None = None, queue_size: int = QUEUE_SIZE
 ) -> Writer:
     """One more writer of this process for `database`, by a connection of its own."""
-    path, process, losses = Path(database.database), new_writer(), Losses()
-    own = connect(path, busy_timeout_ms=BUSY_MS, thread_safe=False)
-    delivery = Delivery(own, spool=spool_folder(path), process=process, losses=losses)
+    losses = Losses()
+    delivery = delivery_for(database, losses=losses)
     linger = LINGER_S if linger is None else linger
     return Writer(delivery, losses=losses, linger=linger, queue_size=queue_size)
 

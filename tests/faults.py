@@ -55,11 +55,7 @@ def kills(path: Path, number: float) -> dict[str, Any]:
         os.waitpid(child, 0)
     os.kill(locker, signal.SIGKILL)
     os.waitpid(locker, 0)
-    with Observability.open(path, platform="cli"):  # Stores what is left in the spools.
-        deadline = time.monotonic() + 60
-        while waiting(spool_folder(path))[0] and time.monotonic() < deadline:
-            time.sleep(0.01)
-    stored = names(path)
+    stored = settled(path)
     return {
         "acknowledged": len(acknowledged),
         "lost": len(set(acknowledged) - set(stored)),
@@ -109,7 +105,7 @@ def crowd(path: Path, seconds: float) -> dict[str, Any]:
     ended = [os.waitstatus_to_exitcode(os.waitpid(writer, 0)[1]) for writer in writers]
     os.kill(reader, signal.SIGTERM)
     os.waitpid(reader, 0)
-    stored = names(path)
+    stored = settled(path)
     last = [max(number(name) for name in stored if writer(name) == each) for each in range(8)]
     return {
         "exit codes": ended,
@@ -164,7 +160,7 @@ def race(path: Path, processes: float) -> dict[str, Any]:
 
     children = [fork(lambda name=name: begin(name)) for name in range(int(processes))]
     ended = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-    stored = names(path)
+    stored = settled(path)
     return {
         "exit codes": ended,
         "lost": int(processes) * 20 - len(set(stored)),
@@ -185,7 +181,12 @@ def fork(work: Callable[[], object]) -> int:
     os._exit(0)
 
 
-def names(path: Path) -> list[str]:
+def settled(path: Path) -> list[str]:
+    """The names of all spans, once what is left in the spools is stored, too."""
+    with Observability.open(path, platform="cli"):
+        deadline = time.monotonic() + 60
+        while waiting(spool_folder(path))[0] and time.monotonic() < deadline:
+            time.sleep(0.01)
     database = connect(path)
     stored = [name for (name,) in SpanRow.select(SpanRow.name).tuples().execute(database)]
     database.close()

@@ -16,6 +16,7 @@ import pytest
 from storage import Observability
 from storage.batch import Batch, store
 from storage.database import connect, open_database
+from storage.delivery import adopt
 from storage.errors import NewerDatabase
 from storage.losses import losses
 from storage.models import MetricRow, RollupRow, SpanRow
@@ -191,6 +192,33 @@ def test_a_replay_after_a_crash_before_the_spool_was_removed_changes_nothing(
         assert until(lambda: waiting(spool_folder(db_path)) == (0, 0))
     assert names(database) == ["span 1"]
     assert list(RollupRow.select().tuples().execute(database)) == rows
+
+
+def test_a_command_run_while_the_database_is_locked_is_recorded_later(
+    db_path: Path, database: SharedDatabase, lock: SharedDatabase
+) -> None:
+    environ = {**os.environ, "TRACEBOT_DATABASE_URL": str(db_path)}
+    command = [str(Path(sys.executable).with_name("tracebot")), "run", "--", "sh", "-c", "exit 3"]
+    assert subprocess.run(command, env=environ, check=False, timeout=60).returncode == 3
+    assert waiting(spool_folder(db_path))[0] == 1
+    lock.rollback()
+    adopt(database)
+    assert names(database) == ["run sh"]
+
+
+def test_adopting_stores_what_is_left_and_leaves_what_cannot_be_stored(
+    db_path: Path, database: SharedDatabase, lock: SharedDatabase
+) -> None:
+    spool = Spool(spool_folder(db_path), "gone:1:2:1")
+    for number in (1, 2):
+        spool.append(Batch("gone:1:2:1", number, spans=[span(number, status="ok")]))
+    spool.close()
+    adopt(database)
+    assert waiting(spool_folder(db_path))[0] == 1
+    lock.rollback()
+    adopt(database)
+    assert names(database) == ["span 1", "span 2"]
+    assert waiting(spool_folder(db_path)) == (0, 0)
 
 
 def test_a_database_that_was_deleted_is_begun_anew_and_nothing_is_lost_into_the_old_one(
