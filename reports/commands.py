@@ -13,12 +13,14 @@ from reports.costs import costs
 from reports.errors import UsageError
 from reports.failures import failures
 from storage import outliers, queries
+from storage.errors import TookTooLong
 from storage.health import health
 from storage.integrity import check
 from storage.queries import BadCursor, TraceSummary
 from storage.recovery import finish_recoveries
 from storage.shared import SharedDatabase
 from storage.statistics import statistics
+from storage.time_limit import time_limit
 from storage.tombstones import Tombstone, tombstones
 
 PERMALINK = re.compile(r"/archives/([A-Z0-9]+)/p(\d{10})(\d{6})(?:\?.*?thread_ts=([\d.]+))?")
@@ -28,6 +30,9 @@ FAILED_TRACES = 1_000
 
 SLOWEST = 10
 
+
+ANSWER_S = 30.0
+"""How long a question may take."""
 
 CHECK_S = 10.0
 """How long `health` looks the database through, in a shell."""
@@ -49,7 +54,11 @@ def answer(
     words: argparse.Namespace, *, database: Database, viewer: Viewer, now: int
 ) -> views.View:
     """What the words ask for, as `viewer` may see it. Raises `UsageError`."""
-    return ANSWERS[words.command](words, database, viewer, now)
+    try:
+        with time_limit(database, ANSWER_S):
+            return ANSWERS[words.command](words, database, viewer, now)
+    except TookTooLong as error:
+        return views.MessageView(text=str(error))
 
 
 def _ls(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:

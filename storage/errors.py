@@ -5,6 +5,7 @@ StorageError
 ├── NetworkFileSystem
 ├── NewerDatabase
 ├── BackupError
+├── TookTooLong
 └── DatabaseUnavailable
     └── TemporarilyUnavailable
 """
@@ -28,6 +29,10 @@ class NewerDatabase(StorageError):
 
 class BackupError(StorageError):
     """The copy cannot be made, is not whole, or cannot take the database's place."""
+
+
+class TookTooLong(StorageError):
+    """A question was not answered in its time."""
 
 
 class DatabaseUnavailable(StorageError):
