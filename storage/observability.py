@@ -18,6 +18,7 @@ from storage.span import Kind, Span, Status
 from storage.tracing import PROVIDER, ActiveSpan, CurrentSpan, Tracer
 
 if TYPE_CHECKING:
+    from storage.processor import SpanProcessor
     from storage.shared import SharedDatabase
 
 logger = logging.getLogger("tracebot.storage")
@@ -45,6 +46,7 @@ class Observability:
         self._linger = linger
         self._remote_parent = parse_traceparent(environ.get("TRACEPARENT"))
         self._closed = False
+        self._processor: SpanProcessor | None = None
         self._begin()
         self._serve_libraries()
         look_after(self)
@@ -188,6 +190,8 @@ class Observability:
             self._closed = True
             if PROVIDER.tracer is self._tracer:
                 PROVIDER.tracer = None
+            if self._processor is not None:
+                self._processor.detach(self._tracer)
         complete = self._writer.close(timeout)
         let_go(self)
         self.database.close()
@@ -208,6 +212,8 @@ class Observability:
         self._begin()
         if current:
             PROVIDER.tracer = self._tracer
+        if self._processor is not None:
+            self._processor.attach(self._tracer, self.flush)
 
     def _begin(self) -> None:
         from storage.writer import writer_for
@@ -227,9 +233,16 @@ class Observability:
 
     def _serve_libraries(self) -> None:
         PROVIDER.tracer = self._tracer
-        if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        provider = trace.get_tracer_provider()
+        if isinstance(provider, trace.ProxyTracerProvider):
             with contextlib.suppress(Exception):
                 trace.set_tracer_provider(PROVIDER)
+        elif provider is not PROVIDER:
+            from storage.processor import processor_of
+
+            self._processor = processor_of(provider)
+            if self._processor is not None:
+                self._processor.attach(self._tracer, self.flush)
 
     def __enter__(self) -> Self:
         return self

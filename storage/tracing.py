@@ -295,6 +295,30 @@ class Tracer(trace.Tracer):
             ids=ids,
         )
 
+    def follow(
+        self,
+        name: str,
+        *,
+        ids: Ids,
+        parent: ActiveSpan | Ids | None,
+        kind: Kind,
+        attributes: Mapping[str, Any] | None,
+        started_at: int | None,
+        scope: str | None,
+    ) -> ActiveSpan:
+        """A span that somebody else began, with its ids and its parent."""
+        return ActiveSpan(
+            name,
+            self._sink,
+            kind=kind,
+            parent=parent,
+            context=self._context,
+            attributes=attributes,
+            started_at=started_at,
+            scope=scope,
+            ids=ids,
+        )
+
     def _parent_in(self, context: Context | None) -> ActiveSpan | Ids | None:
         current = get_current_span(context)
         if isinstance(current, ActiveSpan):
