@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from reports.grammar import Parser
     from reports.views import View
     from storage.shared import SharedDatabase
 
@@ -69,12 +70,20 @@ def _refuse(message: str, arguments: list[str], *, code: int) -> int:
     return code
 
 
-def _do(arguments: list[str]) -> int:
-    from reports.grammar import build_parser, parse
+def shell_parser() -> tuple["Parser", Any]:
+    """The grammar with what only a shell has, and its commands by name."""
+    from reports.grammar import build_parser
 
     parser, commands = build_parser(prog="tracebot", shell=True)
     parser.epilog = EXAMPLES
     _add_commands(commands)
+    return parser, commands
+
+
+def _do(arguments: list[str]) -> int:
+    from reports.grammar import parse
+
+    parser, _ = shell_parser()
     words = parse(parser, arguments)
     if words.command == "help":
         parser.print_help()

@@ -226,6 +226,14 @@ def _health(words: argparse.Namespace, database: Database, viewer: Viewer, now: 
     return healthiness.view(health(database, now=now), now=now, private=not in_shell)
 
 
+def _digest(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:
+    from reports.digest import last_day, parse_order
+
+    if parse_order(words.order).what != "now":
+        raise UsageError("A digest is of a channel: type /trace digest there. Here is digest now.")
+    return last_day(database, audiences=viewer.audiences, now=now)
+
+
 def _help(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:
     return views.help_words()
 
@@ -241,5 +249,6 @@ ANSWERS: dict[str, Callable[[argparse.Namespace, Database, Viewer, int], views.V
     "search": _search,
     "ps": _ps,
     "health": _health,
+    "digest": _digest,
     "help": _help,
 }

@@ -82,7 +82,7 @@ def yesterday(today: date, time_zone: str) -> tuple[int, int]:
 def digest(
     database: Database,
     *,
-    audiences: Collection[str],
+    audiences: Collection[str] | None,
     since: int,
     until: int,
     title: str,
@@ -108,6 +108,20 @@ def digest(
         decisions=by("decision"),
         failed=failed[:3],
         dropped=sum(loss.number for loss in lost if loss.name == DROPPED),
+        now=now,
+    )
+
+
+def last_day(
+    database: Database, *, audiences: Collection[str] | None, now: int
+) -> views.DigestView:
+    """The last 24 hours, for whoever asks."""
+    return digest(
+        database,
+        audiences=audiences,
+        since=now - DAY_NS,
+        until=now,
+        title="What the agents did in the last 24 hours",
         now=now,
     )
 
@@ -178,11 +192,4 @@ class Digests:
 
     def now(self, team: str, channel: str, *, now: int) -> views.DigestView:
         """The last 24 hours, for whoever asks in `channel`."""
-        return digest(
-            self._database,
-            audiences=self._audiences(team, channel),
-            since=now - DAY_NS,
-            until=now,
-            title="What the agents did in the last 24 hours",
-            now=now,
-        )
+        return last_day(self._database, audiences=self._audiences(team, channel), now=now)

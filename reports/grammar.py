@@ -117,9 +117,8 @@ def build_parser(*, prog: str, shell: bool) -> tuple[Parser, Any]:
     cancel.add_argument("id", metavar="ID", help="its trace's id, or the beginning of it: see ps")
     command("health", "Say how the recording and its database are.")
     command("help", "Show these words.")
-    if not shell:
-        digest = command("digest", "A morning summary in this channel.")
-        digest.add_argument("order", nargs="*")
+    digest = command("digest", "A summary of the last day; in Slack each morning in a channel.")
+    digest.add_argument("order", nargs="*", help="now; in Slack also: here at 09:00, off")
     return parser, commands
 
 

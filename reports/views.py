@@ -4,7 +4,7 @@ A view knows nothing of Slack or of a terminal; each renderer shows the same one
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reports import wording
@@ -107,6 +107,10 @@ class DigestView:
     """Why messages were left alone, and how many."""
     failed: tuple[TraceLine, ...]
     quiet: bool
+    by_agent: Statistics
+    left_alone: Statistics
+    """Decisions to skip, by reason."""
+    failures: tuple[TraceSummary, ...]
     dropped: int = 0
     """How much recording could not keep."""
 
@@ -353,6 +357,9 @@ def digest(
         skipped=tuple((wording.reason(group.key), f"{group.traces:,}") for group in skipped),
         failed=tuple(_line(trace, now=now) for trace in failed),
         quiet=not agents.total.traces,
+        by_agent=agents,
+        left_alone=replace(decisions, groups=tuple(skipped)),
+        failures=tuple(failed),
         dropped=dropped,
     )
 

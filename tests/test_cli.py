@@ -336,3 +336,15 @@ def test_serve_without_what_it_needs_names_the_variable(
     result = tracebot(tmp_path / "t.db", "serve", environ=environ)
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
     assert sentence in result.stderr
+
+
+def test_the_digest_of_the_last_day_is_there_in_a_shell_too(recorded: Path) -> None:
+    shown = tracebot(recorded, "digest", "now").stdout
+    assert "What the agents did in the last 24 hours" in shown
+    assert "Left alone: 1 because the bot was not mentioned." in shown
+    told = as_json(recorded, "digest", "now")
+    assert {group["key"] for group in told["agents"]} >= {"claude"}
+    assert told["left_alone"] == {"not_mentioned": 1}
+    refused = tracebot(recorded, "digest", "here", "at", "09:00")
+    assert refused.returncode == 2
+    assert "type /trace digest there" in refused.stderr

@@ -82,7 +82,7 @@ def test_signals_are_forwarded(db_path: Path, database: Database, number: signal
         assert child.stdout is not None
         assert child.stdout.readline() == b"ready\n"
         child.send_signal(number)
-        assert child.wait(timeout=10) == 42
+        assert child.wait(timeout=60) == 42
     assert recorded(database)[1].attributes["process.exit.code"] == 42
 
 

@@ -93,6 +93,19 @@ def _stats(view: views.StatsView) -> dict[str, Any]:
     }
 
 
+def _digest(view: views.DigestView) -> dict[str, Any]:
+    found = view.by_agent
+    return {
+        "since": utc(found.since),
+        "until": utc(found.until),
+        "total": _group(found.total),
+        "agents": [{"key": group.key, **_group(group)} for group in found.groups],
+        "left_alone": {group.key: group.traces for group in view.left_alone.groups},
+        "failed": [_trace(trace) for trace in view.failures],
+        "dropped": view.dropped,
+    }
+
+
 def _group(group: Group) -> dict[str, Any]:
     return {
         "traces": group.traces,
@@ -173,6 +186,7 @@ RENDERERS: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     views.TraceListView: _list,
     views.TraceView: _tree,
     views.StatsView: _stats,
+    views.DigestView: _digest,
     CostView: _costs,
     FailuresView: _failures,
     HealthView: _health,

@@ -1,6 +1,6 @@
 """A view as text: aligned columns and bars, in colour where a terminal reads it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from io import StringIO
 from typing import Any
 
@@ -60,10 +60,17 @@ def _status(icon: str, status: str) -> Text:
 def _list(view: views.TraceListView) -> RenderableType:
     if not view.lines:
         return Text(view.empty)
+    table = _lines(view.lines)
+    if view.next is None:
+        return table
+    return Group(table, Text(f"\nMore: add --cursor {view.next}", style="bright_black"))
+
+
+def _lines(lines: Iterable[views.TraceLine]) -> Table:
     table = _grid("", "trace", "when", ">took", "agent", "what")
     for column in table.columns[1:5]:
         column.no_wrap = True
-    for line in view.lines:
+    for line in lines:
         table.add_row(
             _status(line.icon, line.status),
             Text(line.short_id, style="bold"),
@@ -72,9 +79,7 @@ def _list(view: views.TraceListView) -> RenderableType:
             line.agent or "–",
             _what(line),
         )
-    if view.next is None:
-        return table
-    return Group(table, Text(f"\nMore: add --cursor {view.next}", style="bright_black"))
+    return table
 
 
 def _what(line: views.TraceLine) -> Text:
@@ -122,11 +127,16 @@ def bar(start: float, width: float, length: int) -> str:
 
 
 def _stats(view: views.StatsView) -> RenderableType:
-    table = _grid(view.by or "", *(f">{name}" for name in STATS_COLUMNS))
-    for line in view.lines:
-        table.add_row(*_cells(line))
-    table.add_row(*(Text(cell, style="bold") for cell in _cells(view.total)))
+    table = _groups(view.by or "", view.lines, view.total)
     return Group(Text(view.title, style="bold"), Text(""), table, *_note(view.note, "yellow"))
+
+
+def _groups(by: str, lines: Iterable[views.StatsLine], total: views.StatsLine) -> Table:
+    table = _grid(by, *(f">{name}" for name in STATS_COLUMNS))
+    for line in lines:
+        table.add_row(*_cells(line))
+    table.add_row(*(Text(cell, style="bold") for cell in _cells(total)))
+    return table
 
 
 def _note(note: str, style: str) -> list[RenderableType]:
@@ -170,6 +180,21 @@ def _failures(view: FailuresView) -> RenderableType:
     return Group(Text(view.title, style="bold"), Text(""), table, *note)
 
 
+def _digest(view: views.DigestView) -> RenderableType:
+    title = Text(view.title, style="bold")
+    if view.quiet:
+        return Group(title, Text("\nNo agent was asked."))
+    parts: list[RenderableType] = [title, Text(""), _groups("agent", view.agents, view.total)]
+    if view.skipped:
+        left = ", ".join(f"{count} because {why}" for why, count in view.skipped)
+        parts.append(Text(f"\nLeft alone: {left}."))
+    if view.failed:
+        parts += [Text("\nFailed:"), _lines(view.failed)]
+    if view.dropped:
+        parts += _note(f"Recording dropped {view.dropped:,} things: see health.", "yellow")
+    return Group(*parts)
+
+
 def _pairs(pairs: tuple[tuple[str, str], ...]) -> Table:
     table = _grid("", "")
     table.show_header = False
@@ -199,6 +224,7 @@ RENDERERS: Mapping[type, Callable[[Any], RenderableType]] = {
     views.TraceListView: _list,
     views.TraceView: _tree,
     views.StatsView: _stats,
+    views.DigestView: _digest,
     CostView: _costs,
     FailuresView: _failures,
     HealthView: _health,
