@@ -57,9 +57,11 @@ def close_all(timeout: float = 5.0) -> None:
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
-    close_all(SIGTERM_GRACE_S)
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
+    try:
+        close_all(SIGTERM_GRACE_S)
+    finally:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
 
 def _close_with_multiprocessing(_: object) -> None:

@@ -56,10 +56,6 @@ class Losses:
         """How many of a kind were dropped."""
         return self._counts[DROPPED, kind]
 
-    @property
-    def failures(self) -> int:
-        return sum(number for (name, _), number in self._counts.items() if name == WRITE_FAILED)
-
     def due(self, *, at_once: bool = False) -> list[Metric]:
         """What was counted since the last time, to be stored: once a minute, or `at_once`."""
         now = time.monotonic()

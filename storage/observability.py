@@ -194,7 +194,8 @@ class Observability:
                 self._processor.detach(self._tracer)
         complete = self._writer.close(timeout)
         let_go(self)
-        self.database.close()
+        with contextlib.suppress(Exception):  # This thread may be in a transaction of its own.
+            self.database.close()
         return complete
 
     def pause(self) -> None:

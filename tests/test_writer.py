@@ -18,6 +18,7 @@ from storage.batch import Batch, store
 from storage.database import connect, open_database
 from storage.delivery import adopt
 from storage.errors import NewerDatabase
+from storage.locks import locked
 from storage.losses import losses
 from storage.models import MetricRow, RollupRow, SpanRow
 from storage.process import new_writer
@@ -114,6 +115,20 @@ def test_a_database_locked_at_the_start_refuses_nobody(db_path: Path) -> None:
         holder.close()
         assert observability.flush(WITHIN_S)
         assert [trace.name for trace in recent_traces(observability.database).traces] == ["early"]
+
+
+def test_what_is_recorded_while_another_process_migrates_waits_in_the_spool(
+    db_path: Path,
+) -> None:
+    with locked(db_path.with_name(f"{db_path.name}.migrating")):
+        observability = Observability.open(db_path, platform="cli", busy_timeout_ms=10)
+        with observability.span("early"):
+            pass
+        assert not observability.flush(0.5)
+        assert waiting(spool_folder(db_path))[0] == 1
+    assert observability.flush(WITHIN_S)
+    assert names(observability.database) == ["early"]
+    assert observability.close()
 
 
 def test_a_database_that_a_newer_version_changed_is_refused_at_the_start(db_path: Path) -> None:
@@ -388,6 +403,35 @@ def test_sigterm_loses_nothing_and_ends_the_process_as_ever(
         child.terminate()
         assert child.wait(WITHIN_S) == code
     assert len(names(database)) == 200
+
+
+SIGNALS_SCRIPT = """
+import signal, sys
+from storage import Observability
+observability = Observability.open(sys.argv[1], platform="cli", linger=0.0)
+interrupted = 0
+def interrupt(number, frame):
+    global interrupted
+    interrupted += 1
+    with observability.span("interrupt"): pass
+signal.signal(signal.SIGALRM, interrupt)
+signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+for number in range(5_000):
+    with observability.span("work"): pass
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert observability.flush(30)
+print(interrupted)
+"""
+
+
+def test_a_signal_handler_may_record_while_its_own_thread_does(
+    db_path: Path, database: SharedDatabase
+) -> None:
+    done = run(SIGNALS_SCRIPT, db_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    stored = names(database)
+    assert stored.count("work") == 5_000
+    assert stored.count("interrupt") == int(done.stdout) > 0
 
 
 def test_a_handler_of_the_applications_own_is_left_alone(db_path: Path) -> None:
