@@ -37,6 +37,7 @@ from bot.once import Once
 from bot.people import Directory
 from bot.posting import Posting
 from bot.reactions import Reactions
+from bot.replies import SHUTDOWN
 from bot.running import RunningTurns
 from bot.settings import Settings, SettingsError
 from bot.slack_errors import SLACK_ERRORS
@@ -65,19 +66,29 @@ logger = logging.getLogger("tracebot")
 
 @dataclass(slots=True)
 class Bot:
-    """A running bot. `stop` takes no more events, and waits for the turns that run."""
+    """A running bot. `listening` is what brings it events, `closing` what they need until the end;
+    each is a list of what ends it."""
 
     app: App
     inbox: Inbox
     observability: Observability
     schedule: Schedule
-    stopping: list[Callable[[], object]] = field(default_factory=list)
+    running: RunningTurns
+    listening: list[Callable[[], object]] = field(default_factory=list)
+    closing: list[Callable[[], object]] = field(default_factory=list)
 
     def stop(self, *, grace: float = GRACE_S) -> None:
+        """Take no more events; let the turns that run end, and after `grace` seconds end them."""
         self.schedule.stop()
-        for stop in self.stopping:
+        for stop in self.listening:
             stop()
         self.inbox.stop(grace=grace)
+        for close in self.closing:
+            close()
+
+    def hurry(self) -> None:
+        """End the turns that run at once, whatever grace they have; from any thread."""
+        self.running.cancel_all(SHUTDOWN)
 
 
 def build_bot(
@@ -132,6 +143,7 @@ def build_bot(
             observability=observability,
         ),
         once=Once(observability.database),
+        running=running,
         observability=observability,
         workers=settings.workers,
         captured=lambda message: settings.captured(message.without_mention(me.user)),
@@ -173,13 +185,14 @@ def build_bot(
         retention=settings.kept,
         tidy=lambda before: forget_files(files_folder(settings), before=before),
     )
-    bot = Bot(app, inbox, observability, schedule)
-    bot.stopping += [
+    app.error(_report)
+    bot = Bot(app, inbox, observability, schedule, running)
+    bot.closing += [
+        posting.close,
         lambda: background.shutdown(cancel_futures=True),
         running.close,
         http.close,
     ]
-    app.error(_report)
     return bot
 
 
@@ -192,7 +205,7 @@ def connect(bot: Bot, settings: Settings) -> None:
         handler.connect()
     except SLACK_ERRORS as error:
         raise SettingsError(_refusal("SLACK_APP_TOKEN", error)) from error
-    bot.stopping.insert(0, handler.close)
+    bot.listening.append(handler.close)
 
 
 def listen(bot: Bot, settings: Settings) -> WebServer:
@@ -204,7 +217,7 @@ def listen(bot: Bot, settings: Settings) -> WebServer:
             f"Port {settings.port} is not to be had ({error.strerror}): name another with PORT."
         ) from error
     server.start()
-    bot.stopping.insert(0, server.stop)
+    bot.listening.append(server.stop)
     return server
 
 

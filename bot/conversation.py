@@ -1,5 +1,6 @@
 """One message's turn: decide, history, files, agents, replies, reactions. Each step is a span."""
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -14,7 +15,7 @@ from bot.decision import IncomingMessage, Me, is_me
 from bot.files import FetchResult, FileDownloads
 from bot.mentions import addressed
 from bot.reactions import DONE, FAILED, READ, STOPPED, WAITING, Reactions
-from bot.replies import too_many_message, usage_message
+from bot.replies import SHUTDOWN, stopped_message, too_many_message, usage_message
 from bot.running import RunningTurn, RunningTurns
 from bot.thread import ThreadRead
 from storage import ActiveSpan, Observability
@@ -48,6 +49,7 @@ class Conversation:
         self._running = running
         self._observability = observability
         self._told_to_wait: set[str] = set()
+        self._stopping = threading.Event()
 
     def turn(self, message: IncomingMessage, root: ActiveSpan, *, claimed: bool) -> None:
         """Answer the message, or leave it, and end `root`."""
@@ -61,7 +63,9 @@ class Conversation:
                 read, decision = None, self._deciding.leave(message)
             root.set(decision="answer" if decision.answer else "skip")
             self._end_wait(message)
-            if decision.answer:
+            if decision.answer and self._stopping.is_set():
+                self._send_away(message, root)
+            elif decision.answer:
                 self._answer(message, read, root)
 
     def tell_to_wait(self, message: IncomingMessage, root: ActiveSpan) -> None:
@@ -71,6 +75,15 @@ class Conversation:
             with self._observability.span("wait", parent=root):
                 self._told_to_wait.add(message.ts)
                 self._reactions.add(message, WAITING)
+
+    def stop(self) -> None:
+        """Ask no more agents: whoever waits is told to ask again, for Slack sends nothing twice."""
+        self._stopping.set()
+
+    def _send_away(self, message: IncomingMessage, root: ActiveSpan) -> None:
+        self._answering.say(message, stopped_message(SHUTDOWN))
+        root.fail("cancelled", f"Stopped by {SHUTDOWN}.", status="cancelled")
+        self._reactions.add(message, STOPPED)
 
     def _end_wait(self, message: IncomingMessage) -> None:
         if message.ts in self._told_to_wait:

@@ -9,7 +9,12 @@ from bot.conversation import Conversation
 from bot.decision import IncomingMessage
 from bot.lanes import Lanes
 from bot.once import Once
+from bot.replies import SHUTDOWN
+from bot.running import RunningTurns
 from storage import Observability
+
+LAST_WORDS_S = 15.0
+"""How long agents that were stopped have to end, and their threads to be told."""
 
 logger = logging.getLogger("tracebot.inbox")
 
@@ -22,12 +27,14 @@ class Inbox:
         conversation: Conversation,
         *,
         once: Once,
+        running: RunningTurns,
         observability: Observability,
         workers: int,
         captured: Callable[[IncomingMessage], str | None],
     ) -> None:
         self._conversation = conversation
         self._once = once
+        self._running = running
         self._observability = observability
         self._captured = captured
         self._turns = ThreadPoolExecutor(workers, thread_name_prefix="tracebot-turn")
@@ -55,8 +62,11 @@ class Inbox:
             self._notices.submit(self._conversation.tell_to_wait, message, root)
 
     def stop(self, *, grace: float) -> None:
-        """Take no more; wait up to `grace` seconds for the turns that run."""
-        self._lanes.drain(timeout=grace)
+        """Take no more; let the turns that run end within `grace` seconds, then end them."""
+        self._conversation.stop()
+        if not self._lanes.drain(timeout=grace):
+            self._running.cancel_all(SHUTDOWN)
+            self._lanes.drain(timeout=LAST_WORDS_S)
         self._notices.shutdown(wait=True, cancel_futures=True)
         self._turns.shutdown(wait=False, cancel_futures=True)
 

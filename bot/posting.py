@@ -4,6 +4,7 @@ A `chat.postMessage` whose answer does not arrive may have been heard all the sa
 sent again the thread is searched for it, by the metadata that every reply carries.
 """
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,11 +40,14 @@ class Posting:
         client: WebClient,
         *,
         patience_s: float = PATIENCE_S,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
         self._patience_s = patience_s
-        self._sleep = sleep
+        self._closing = threading.Event()
+
+    def close(self) -> None:
+        """Insist no longer."""
+        self._closing.set()
 
     def post(self, place: Place, message: Message) -> str:
         """The new message's `ts`. Raises one of `SLACK_ERRORS` where Slack will not have it."""
@@ -79,9 +83,8 @@ class Posting:
                 if limited is None and not _in_doubt(error):
                     raise
                 pause = wait if limited is None else limited
-                if time.monotonic() + pause > deadline:
+                if time.monotonic() + pause > deadline or self._closing.wait(pause):
                     raise
-            self._sleep(pause)
             wait = min(2 * wait, LONGEST_WAIT_S)
             if limited is None and (ts := heard()) is not None:
                 return ts

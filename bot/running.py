@@ -43,6 +43,7 @@ class RunningTurns:
         self._turns: dict[str, RunningTurn] = {}
         self._changed = threading.Condition()
         self._closed = False
+        self._all_cancelled_by: str | None = None
         self._watch = threading.Thread(
             target=self._fulfil_wishes, name="tracebot-running", daemon=True
         )
@@ -53,6 +54,8 @@ class RunningTurns:
         with self._changed:
             self._turns[turn.trace_id] = turn
             self._changed.notify_all()
+            if self._all_cancelled_by is not None:
+                turn.cancellation.cancel(self._all_cancelled_by)
         try:
             yield turn.cancellation
         finally:
@@ -65,6 +68,9 @@ class RunningTurns:
             return tuple(self._turns.values())
 
     def cancel_all(self, by: str) -> None:
+        """Stop those that run, and whatever is about to."""
+        with self._changed:
+            self._all_cancelled_by = by
         for turn in self.all():
             turn.cancellation.cancel(by)
 

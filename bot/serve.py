@@ -7,7 +7,7 @@ import threading
 from types import FrameType
 
 from bot.agents.roster import load_roster
-from bot.app import build_bot, connect, listen
+from bot.app import Bot, build_bot, connect, listen
 from bot.collector import Collector
 from bot.settings import Settings, SettingsError, load_settings, require
 from storage import Observability
@@ -34,6 +34,8 @@ def serve(*, http: bool) -> int:
         collector = Collector(observability, capture=settings.captured)
         url = _listen_to_agents(collector, settings)
         bot = build_bot(settings, roster=roster, observability=observability, collector=url)
+        signal.signal(signal.SIGHUP, lambda number, frame: roster.reload())
+        told = told_to_stop()
         try:
             if http:
                 listen(bot, settings)
@@ -46,10 +48,10 @@ def serve(*, http: bool) -> int:
                 f"tracebot answers in {where}, with {', '.join(roster.names)}; "
                 f"it records into {observability.database.database}. Ctrl-C stops it.\n"
             )
-            signal.signal(signal.SIGHUP, lambda number, frame: roster.reload())
-            wait_for_signal()
+            told.wait()
+            _hurry_at_the_next(bot)
         finally:
-            bot.stop()
+            bot.stop(grace=settings.grace)
             collector.stop()
             logging.getLogger().removeHandler(handler)
     return 0
@@ -68,8 +70,26 @@ def _listen_to_agents(collector: Collector, settings: Settings) -> str | None:
         ) from error
 
 
+def _hurry_at_the_next(bot: Bot) -> None:
+    """A second signal gives no grace, a third ends the process as it is."""
+
+    def hurrying(number: int, frame: FrameType | None) -> None:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_DFL)
+        # On a thread of its own: this one may hold what it would wait for.
+        threading.Thread(target=bot.hurry, daemon=True).start()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, hurrying)
+
+
 def wait_for_signal() -> None:
     """Until SIGTERM or Ctrl-C."""
+    told_to_stop().wait()
+
+
+def told_to_stop() -> threading.Event:
+    """Is set on SIGTERM or Ctrl-C."""
     stop = threading.Event()
 
     def stopping(number: int, frame: FrameType | None) -> None:
@@ -77,4 +97,4 @@ def wait_for_signal() -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stopping)
-    stop.wait()
+    return stop
