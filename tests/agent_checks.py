@@ -68,6 +68,24 @@ def changes_files_only_in_execute_mode(name: str, tmp_path: Path) -> None:
         assert made.exists() is changes, f"{name} in {mode} mode"
 
 
+def reads_a_file_that_came(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "files" / "of {slack}" / "F1.txt"
+    path.parent.mkdir(parents=True)
+    path.write_text("Its content: 4711\n")
+    arguments = {
+        "Read": {"file_path": str(path)},
+        "exec_command": {"cmd": f"cat '{path}'"},
+        "read_file": {"file_path": str(path)},
+        "view": {"path": str(path)},
+    }
+    # opencode is given the file with the prompt.
+    steps = (Say(),) if name == "opencode" else (Use(arguments=arguments), Say())
+    with model_server(*steps) as models:
+        request = Request(prompt="Read it.", files=(path,))
+        assert provider(name, models.url, tmp_path / "home").answer(request).text == "Forty two."
+    assert "Its content: 4711" in str(models.requests[-1])
+
+
 def tells_a_wrong_key(name: str, tmp_path: Path) -> None:
     with model_server(WRONG_KEY) as models, pytest.raises(AgentError) as caught:
         provider(name, models.url, tmp_path).answer(Request(prompt="x"))

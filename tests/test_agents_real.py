@@ -26,6 +26,11 @@ def test_only_in_execute_mode_it_changes_files(name: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", QUICK)
+def test_it_reads_a_file_that_came_with_the_message(name: str, tmp_path: Path) -> None:
+    agent_checks.reads_a_file_that_came(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", QUICK)
 def test_a_wrong_key_is_told_apart(name: str, tmp_path: Path) -> None:
     agent_checks.tells_a_wrong_key(name, tmp_path)
 

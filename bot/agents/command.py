@@ -1,7 +1,7 @@
 """A program that takes a prompt and prints an answer: an agent's own, or any."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -104,6 +104,7 @@ class CommandProvider:
             *by_mode.get(request.mode, ()),
             *(part.format(model=self.model) for part in model),
             *telemetry.arguments,
+            *self._to_read(request.files),
             *self.arguments,
             *program.last,
         ]
@@ -112,6 +113,13 @@ class CommandProvider:
             return arguments, f"{prompt}\n".encode("utf-8", "replace")
         text = prompt.replace("\0", "").encode("utf-8", "replace").decode()
         return [*arguments, *program.before_prompt, text], b""
+
+    def _to_read(self, files: Sequence[Path]) -> list[str]:
+        """The arguments that let the program read them: each once."""
+        template = self.program.file
+        if template is None:
+            return []
+        return list(dict.fromkeys(template.format(file=path, folder=path.parent) for path in files))
 
     # How it ended.
 

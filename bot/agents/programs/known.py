@@ -37,6 +37,8 @@ class Program:
     arguments: tuple[str, ...] = ()
     by_mode: Mapping[Mode, tuple[str, ...]] = field(default_factory=dict)
     model: tuple[str, ...] = ("--model", "{model}")
+    file: str | None = None
+    """What lets it read a file that came with a message, wherever that is; None: it may anyway."""
     last: tuple[str, ...] = ()
     prompt: PromptBy = "stdin"
     passes: tuple[str, ...] = ()
@@ -67,6 +69,7 @@ CLAUDE = Program(
         *("CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR"),
         *NETWORK,
     ),
+    file="--add-dir={folder}",
     telemetry=telemetry.claude,
     dialect=dialects.claude,
 )
@@ -98,6 +101,7 @@ GEMINI = Program(
         *("GOOGLE_CLOUD_LOCATION", "GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_APPLICATION_CREDENTIALS"),
         *NETWORK,
     ),
+    file="--include-directories={folder}",
     telemetry=telemetry.gemini,
     dialect=dialects.gemini,
     exit_codes={41: "authentication"},
@@ -116,6 +120,7 @@ COPILOT = Program(
         *("COPILOT_MODEL", "COPILOT_OFFLINE", "COPILOT_PROVIDER_*"),
         *NETWORK,
     ),
+    file="--add-dir={folder}",
     telemetry=telemetry.copilot,
     dialect=dialects.copilot,
 )
@@ -129,6 +134,7 @@ OPENCODE = Program(
         "execute": ("--agent", "build"),
     },
     passes=("OPENCODE_CONFIG", "OPENCODE_CONFIG_CONTENT", "OPENCODE_API_KEY", "XDG_*", *NETWORK),
+    file="--file={file}",
     telemetry=telemetry.opencode,
     dialect=dialects.opencode,
 )
