@@ -108,7 +108,7 @@ class Delivery:
     def disconnect(self) -> None:
         """Close the connection; the next batch opens another."""
         self._open = False
-        if not self._database.is_closed():
+        with suppress(*UNAVAILABLE):  # It is forgotten all the same.
             self._database.close()
 
     def close(self) -> None:
@@ -118,8 +118,10 @@ class Delivery:
         self.disconnect()
 
     def abandon(self) -> None:
-        """In a forked child, of its parent's delivery: let go of its files, but not of its
-        connection, which `storage.connections` keeps."""
+        """In a forked child, of its parent's: let go of the spool.
+
+        The connection is left alone, see `storage.connections`.
+        """
         with suppress(ValueError):  # The parent's thread was running it.
             self._backlog.close()
         self._spool.close()
@@ -165,7 +167,7 @@ class Delivery:
 
     def _welcome(self, adopted: int) -> None:
         logger.info("%d batches that ended processes left in the spool are stored.", adopted)
-        with suppress(PeeweeException):  # Else the next start does it.
+        with suppress(*UNAVAILABLE):  # Else the next start does it.
             mark_abandoned(self._database)
 
     def _store(self, batch: Batch) -> bool:

@@ -271,10 +271,12 @@ class Writer:
             elif self._delivery.next_try:
                 time.sleep(0.01)
         self._complete = not self._unfinished()
-        while (batch := self._pending or self._next_batch()) and self._delivery.keep(batch):
-            self._pending = None
-        self._pending = batch
-        self._drop_pending()
+        while self._pending or self._queue or self._lean:
+            self._pending = self._pending or self._next_batch()
+            if not self._pending or self._delivery.keep(self._pending):
+                self._pending = None
+            else:
+                self._drop_pending()
         self.losses.due(at_once=True)
         self._delivery.close()
 

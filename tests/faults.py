@@ -197,10 +197,10 @@ def state(path: Path, stored: Sequence[str]) -> dict[str, Any]:
     """Whether the file is whole, each span is there once, and the statistics agree."""
     database = connect(path)
     ended = SpanRow.select().where(SpanRow.status != "running").count(database)
-    day = RollupRow.select(RollupRow.traces).where(
-        RollupRow.level == "day", RollupRow.dimension == "all"
+    hours = RollupRow.select(RollupRow.traces).where(
+        RollupRow.level == "hour", RollupRow.dimension == "all"
     )
-    counted = sum(traces for (traces,) in day.tuples().execute(database))
+    counted = sum(traces for (traces,) in hours.tuples().execute(database))
     found = {
         "doubled": len(stored) - len(set(stored)),
         "miscounted": counted - ended,

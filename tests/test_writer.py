@@ -187,7 +187,7 @@ def test_spans_whose_ends_wait_in_a_spool_are_not_taken_for_abandoned(
 
         assert until(lambda: statuses() == {"ends": "ok", "stays": "abandoned"})
     total = RollupRow.select(RollupRow.traces, RollupRow.errors).where(
-        RollupRow.level == "day", RollupRow.dimension == "all"
+        RollupRow.level == "hour", RollupRow.dimension == "all"
     )
     assert list(total.tuples().execute(database)) == [(2, 1)]
 
