@@ -11,7 +11,14 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from storage.ids import format_traceparent, new_span_id, new_trace_id, parse_traceparent
+from storage.ids import (
+    Ids,
+    format_traceparent,
+    new_span_id,
+    new_trace_id,
+    parent_resource,
+    parse_traceparent,
+)
 
 if TYPE_CHECKING:
     from storage.observability import Observability
@@ -62,7 +69,7 @@ def run(
     started_at = time.time_ns()
     parent = parse_traceparent(environ.get("TRACEPARENT"))
     ids = (parent[0] if parent else new_trace_id(started_at), new_span_id())
-    child = _start(command, {**environ, "TRACEPARENT": format_traceparent(*ids)})
+    child = _start(command, {**environ, **_trace(ids, environ)})
     recording = _open(database, environ)
     if recording is None:
         return _exit_code(child)
@@ -96,6 +103,15 @@ class Child:
     def wait(self) -> int:
         self._waiting.join()
         return self.process.returncode
+
+
+def _trace(ids: Ids, environ: Mapping[str, str]) -> dict[str, str]:
+    """What hangs the command's own spans under ours, for both ways in which programs do that."""
+    resource = "OTEL_RESOURCE_ATTRIBUTES"
+    return {
+        "TRACEPARENT": format_traceparent(*ids),
+        resource: parent_resource(ids, environ.get(resource)),
+    }
 
 
 def _start(command: Sequence[str], environ: Mapping[str, str]) -> Child | OSError:

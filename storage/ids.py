@@ -2,6 +2,8 @@
 
 import os
 
+from storage.conventions import PARENT_SPAN_ID, PARENT_TRACE_ID
+
 Ids = tuple[str, str]
 """A trace id and a span id."""
 
@@ -23,6 +25,19 @@ def new_span_id() -> str:
 def format_traceparent(trace_id: str, span_id: str) -> str:
     """The header that hangs another process's spans under this one."""
     return f"00-{trace_id}-{span_id}-01"
+
+
+def parent_resource(ids: Ids, inherited: str | None) -> str:
+    """OTEL_RESOURCE_ATTRIBUTES for a process that this span starts: many keep no TRACEPARENT.
+
+    What the process sends to our receiver hangs under the span; see `storage.placement`.
+    """
+    kept = [
+        fact
+        for fact in (inherited or "").split(",")
+        if fact and not fact.startswith((PARENT_TRACE_ID, PARENT_SPAN_ID))
+    ]
+    return ",".join([*kept, f"{PARENT_TRACE_ID}={ids[0]}", f"{PARENT_SPAN_ID}={ids[1]}"])
 
 
 def parse_traceparent(header: str | None) -> Ids | None:

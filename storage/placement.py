@@ -93,13 +93,13 @@ class Placement:
         if not sender.kept:
             return spans
         here = _by_ids(spans)
-        kept = [span for span in spans if sender.keeps(span.name)]
+        kept = [span for span in spans if sender.keeps(span)]
         self.noise[resource.service] += len(spans) - len(kept)
         parents = []
         for span in kept:
             _, *above = _upwards(span, here)
             top = above[-1] if above else span
-            nearest = next((each.span_id for each in above if sender.keeps(each.name)), None)
+            nearest = next((each.span_id for each in above if sender.keeps(each)), None)
             parents.append(nearest or (None if adopted else top.parent_id))
         for span, parent_id in zip(kept, parents, strict=True):
             span.parent_id = parent_id

@@ -7,25 +7,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from storage.span import Span
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sender:
     """A program by its `service.name`.
 
     `kept` are patterns of the span names worth keeping, where most are noise; empty keeps all.
+    Of those in `kept_with_tokens`, only spans that tell tokens are.
     `noise` are patterns of attributes, log records and metrics that are left out.
     `renamed` are its own names for what the conventions have a name for.
     """
 
     agent: str | None = None
     kept: tuple[str, ...] = ()
+    kept_with_tokens: frozenset[str] = frozenset()
     noise: tuple[str, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
     cache_apart: bool = False
     """Whether its input tokens are those beside the cached ones, rather than all of them."""
 
-    def keeps(self, name: str) -> bool:
-        return not self.kept or any(fnmatchcase(name, pattern) for pattern in self.kept)
+    def keeps(self, span: Span) -> bool:
+        if span.name in self.kept_with_tokens and span.output_tokens is None:
+            return False
+        return not self.kept or any(fnmatchcase(span.name, pattern) for pattern in self.kept)
 
     def is_noise(self, name: str) -> bool:
         return any(fnmatchcase(name, pattern) for pattern in self.noise)
@@ -47,6 +53,7 @@ CODEX = Sender(
     agent="codex",
     # One prompt is 400 to 600 spans of its inner workings.
     kept=("session_task.turn", "handle_responses", "mcp.tools.call"),
+    kept_with_tokens=frozenset({"handle_responses"}),
     noise=(
         *("code.*", "thread.*", "target", "busy_ns", "idle_ns"),
         *("codex.sse_event*", "codex.startup*", "codex.auth*", "codex.skills.*", "codex.plugins.*"),

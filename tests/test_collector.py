@@ -372,3 +372,32 @@ def test_collect_says_when_its_port_is_taken(
     process, said = collecting("--port", url.rpartition(":")[2])
     assert "--port" in said
     assert process.wait(30) == 1
+
+
+def test_what_a_recorded_command_sends_hangs_under_it(
+    url: str, observability: Observability, db_path: Path, tmp_path: Path
+) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(f"import sys\nsys.stdin.read()\n{CHILD}")
+    program = [sys.executable, "-c", "from bot.cli import main; main()", "run"]
+    environment = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": url}
+    environment["OTEL_RESOURCE_ATTRIBUTES"] = "service.name=shop,tracebot.parent.span_id=old"
+    with subprocess.Popen(
+        [*program, "--database", str(db_path), "--", sys.executable, str(script)],
+        env=environment,
+        cwd=Path(__file__).parent.parent,
+        stdin=subprocess.PIPE,
+    ) as running:
+        deadline = time.monotonic() + 60
+        while not recent_traces(observability.database).traces:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        running.communicate(timeout=60)
+    assert running.returncode == 0
+    assert observability.flush()
+    (summary,) = recent_traces(observability.database).traces
+    spans = {span.name: span for span in trace_spans(observability.database, summary.trace_id)}
+    command = next(span for name, span in spans.items() if name.startswith("run "))
+    assert spans["think"].parent_id == command.span_id
+    assert spans["think"].attributes["service.name"] == "shop"
+    assert (summary.platform, summary.input_tokens) == ("cli", 7)

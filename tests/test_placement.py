@@ -155,7 +155,7 @@ def test_a_trace_whose_root_is_yet_to_come_is_listed_by_what_is_there(
 def test_spans_that_go_in_a_ring_are_stored(placement: Placement, attempt: ActiveSpan) -> None:
     ring = [sent("a", "b", input_tokens=1), sent("b", "a", input_tokens=1)]
     assert len(placement.spans(sender(attempt), ring)) == 2
-    noisy = [sent("a", "b", name="handle_responses"), sent("b", "a")]
+    noisy = [sent("a", "b", name="session_task.turn"), sent("b", "a")]
     assert len(placement.spans(sender(service="codex_exec"), noisy)) == 1
 
 
@@ -168,7 +168,8 @@ def test_noise_is_left_out_and_counted_and_its_children_move_up(
             sent("b", "a", name="session_loop"),
             sent("c", "b", name="session_task.turn"),
             sent("d", "c", name="run_turn"),
-            sent("e", "d", name="handle_responses"),
+            sent("e", "d", name="handle_responses", output_tokens=7),
+            sent("1", "d", name="handle_responses"),
             sent("f", "9", name="mcp.tools.call"),
         ]
 
@@ -179,7 +180,7 @@ def test_noise_is_left_out_and_counted_and_its_children_move_up(
         "handle_responses": "c" * 16,
         "mcp.tools.call": attempt.span_id,
     }
-    assert placement.noise == {"codex_exec": 3}
+    assert placement.noise == {"codex_exec": 4}
     alone = placement.spans(sender(service="codex_exec"), turn())
     up = {span.name: span.parent_id for span in alone}
     assert up["session_task.turn"] is None

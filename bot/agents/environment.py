@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
 from bot.agents.agent import Request
-from storage.ids import parse_traceparent
+from storage.ids import parent_resource, parse_traceparent
 
 ALLOWED = ("PATH", "HOME", "LANG", "LC_*", "TZ", "TMPDIR", "USER", "SHELL", "TERM")
 FORBIDDEN = ("SLACK_*", "TRACEBOT_DATABASE_URL", "TRACEBOT_OTLP_TOKEN")
@@ -44,7 +44,6 @@ def _trace(agent: str, request: Request, *, resource: str | None) -> dict[str, s
     }
     ids = parse_traceparent(request.traceparent)
     if ids is not None:
-        parent = f"tracebot.parent.trace_id={ids[0]},tracebot.parent.span_id={ids[1]}"
         values["TRACEPARENT"] = request.traceparent
-        values[RESOURCE] = f"{resource},{parent}" if resource else parent
+        values[RESOURCE] = parent_resource(ids, resource)
     return {name: value for name, value in values.items() if value is not None}
