@@ -116,6 +116,9 @@ def _add_commands(commands: Any) -> None:
     importing.add_argument("file")
     importing.add_argument("--output", metavar="FILE", help="a new file; else it is printed")
     collect.add_argument("--database", metavar="PATH")
+    doctor = command("doctor", "Look at settings, Slack, agents and database; say what is wrong.")
+    doctor.add_argument("--json", action="store_true", help="one object, for scripts")
+    doctor.add_argument("--database", metavar="PATH")
     add_maintenance(command)
 
 
@@ -150,6 +153,10 @@ def _read(words: "Namespace") -> int:
 
     database = _open(words)
     try:
+        if words.command == "health":
+            from bot.maintenance import look_through
+
+            look_through(database)
         view = answer(words, database=database, viewer=Viewer(), now=time.time_ns())
     finally:
         database.close()
@@ -206,6 +213,12 @@ def _import(words: "Namespace") -> int:
     return import_agents(path=words.file, output=words.output)
 
 
+def _doctor(words: "Namespace") -> int:
+    from bot.doctor import doctor
+
+    return doctor(database=words.database, as_json=words.json)
+
+
 def _cancel(words: "Namespace") -> int:
     from bot.stopping import stop_from_shell
 
@@ -236,5 +249,6 @@ OWN: Mapping[str, Callable[["Namespace"], int]] = {
     "agents": _agents,
     "import": _import,
     "cancel": _cancel,
+    "doctor": _doctor,
     **dict.fromkeys(("checkpoint", "clean", "backup", "restore"), _maintain),
 }

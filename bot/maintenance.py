@@ -11,11 +11,15 @@ from reports import wording
 from reports.durations import parse_duration, parse_size
 from reports.errors import UsageError
 from storage.backup import Copied, backup, restore
+from storage.integrity import check
+from storage.recovery import finish_recoveries
 from storage.retention import Removal, Retention, apply_retention, planned
 from storage.shared import SharedDatabase
 from storage.upkeep import checkpoint
 
 DONE, FAILED = 0, 1
+CHECK_S = 10.0
+"""How long a question for the database's health looks the file through."""
 
 
 def add_commands(command: Callable[[str, str], Any]) -> None:
@@ -34,6 +38,18 @@ def add_commands(command: Callable[[str, str], Any]) -> None:
     back.add_argument("--force", action="store_true", help="even while others have it open")
     for maintenance in (move, clean, copy, back):
         maintenance.add_argument("--database", metavar="PATH")
+
+
+def look_through(database: SharedDatabase) -> None:
+    """Check the file, and finish saving what can be read of a damaged one."""
+    line = ProgressLine()
+    check(database, limit_s=CHECK_S)
+    finish_recoveries(
+        database,
+        wait=True,
+        progress=lambda table, rows: line.show(f"{rows:,} rows of {table} are saved …"),
+    )
+    line.clear()
 
 
 def run_checkpoint(words: Namespace, database: SharedDatabase) -> int:

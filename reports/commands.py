@@ -15,9 +15,7 @@ from reports.failures import failures
 from storage import outliers, queries
 from storage.errors import TookTooLong
 from storage.health import health
-from storage.integrity import check
 from storage.queries import BadCursor, TraceSummary
-from storage.recovery import finish_recoveries
 from storage.shared import SharedDatabase
 from storage.statistics import statistics
 from storage.time_limit import time_limit
@@ -33,9 +31,6 @@ SLOWEST = 10
 
 ANSWER_S = 30.0
 """How long a question may take."""
-
-CHECK_S = 10.0
-"""How long `health` looks the database through, in a shell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,15 +210,11 @@ def _ps(words: argparse.Namespace, database: Database, viewer: Viewer, now: int)
 
 
 def _health(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:
-    """In a shell the file is looked through first; in Slack the last look is shown."""
     assert isinstance(database, SharedDatabase)
-    in_shell = viewer.audiences is None
     if viewer.audiences == frozenset():
         raise UsageError("How the database is, is for full members of this workspace.")
-    if in_shell:
-        finish_recoveries(database)
-        check(database, limit_s=CHECK_S)
-    return healthiness.view(health(database, now=now), now=now, private=not in_shell)
+    in_slack = viewer.audiences is not None
+    return healthiness.view(health(database, now=now), now=now, private=in_slack)
 
 
 def _digest(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:

@@ -114,22 +114,27 @@ def recoveries(database: SharedDatabase) -> tuple[Recovery, ...]:
 
 
 def finish_recoveries(
-    database: SharedDatabase, *, progress: Callable[[str, int], object] = lambda table, rows: None
-) -> int:
-    """Save what nobody has saved yet, unless another process is at it; how many files there were.
+    database: SharedDatabase,
+    *,
+    wait: bool = False,
+    progress: Callable[[str, int], object] = lambda table, rows: None,
+) -> None:
+    """Save what nobody has saved yet; while another is at it, `wait` for that one or leave it.
 
     `progress` is told a table and how many of its rows are saved.
     """
-    unfinished = [found.file for found in recoveries(database) if not found.finished]
-    if not unfinished:
-        return 0
+    if not _unfinished(database):
+        return
     try:
-        with locked(database.path.with_name(f"{database.path.name}.salvaging"), wait=False):
-            for file in unfinished:
+        with locked(database.path.with_name(f"{database.path.name}.salvaging"), wait=wait):
+            for file in _unfinished(database):
                 salvage(database, database.path.with_name(file), progress=progress)
     except BlockingIOError:
-        return 0
-    return len(unfinished)
+        return
+
+
+def _unfinished(database: SharedDatabase) -> list[str]:
+    return [found.file for found in recoveries(database) if not found.finished]
 
 
 def _salvage_quietly(path: Path) -> None:

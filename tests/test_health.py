@@ -45,6 +45,7 @@ def ask(database: SharedDatabase, viewer: Viewer) -> healthiness.HealthView:
 
 def test_health_names_all_that_matters(database: SharedDatabase, tmp_path: Path) -> None:
     backup(database, tmp_path / "copy.db")
+    check(database)
     facts = dict(ask(database, Viewer()).facts)
     assert facts["Check"] == "ok, just now"
     assert facts["Backup"] == "just now"
@@ -99,9 +100,10 @@ def tracebot(path: Path, *words: str) -> "subprocess.CompletedProcess[str]":
 
 
 def damage(path: Path) -> None:
-    """Overwrite half of the pages of a database that nobody here has open."""
+    """Overwrite a quarter of the pages of a database that nobody here has open."""
     with path.open("r+b") as file:
-        for page in range(2, path.stat().st_size // 4_096, 2):
+        pages = path.stat().st_size // 4_096
+        for page in range(pages // 2, pages, 2):
             file.seek(page * 4_096)
             file.write(os.urandom(4_096))
 
@@ -126,6 +128,7 @@ def test_health_in_a_shell_replaces_a_damaged_database_and_fails(db_path: Path) 
     assert (as_json["ok"], as_json["check"]["ok"]) == (False, True)
     (recovery,) = as_json["recoveries"]
     assert recovery["finished"]
+    assert recovery["saved"]["traces"] > 0
     assert db_path.with_name(recovery["file"]).exists()
 
 

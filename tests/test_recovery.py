@@ -254,7 +254,7 @@ def test_saving_that_was_interrupted_goes_on_and_counts_nothing_twice(full: Path
         assert subprocess.run(command, check=False).returncode == -9
     database = open_database(full)
     assert not recoveries(database)[0].finished
-    assert finish_recoveries(database) == 1
+    finish_recoveries(database)
     recovery = finished(database)
     assert (recovery.complete, recovery.saved["spans"]) == (True, 800)
     assert database.execute_sql("SELECT count(*) FROM spans").fetchone()[0] == 800
