@@ -25,6 +25,12 @@ examples:
 """
 
 
+QUERY_EXAMPLES = """\
+examples:
+  tracebot query "what is new in this folder?"          the default agent
+  tracebot query "@claude review it" "@codex review it"  two at once, under one trace
+  git diff | tracebot query -                           the question from stdin
+"""
 AGENTS_EXAMPLES = """\
 examples:
   tracebot agents                            those of TRACEBOT_AGENTS, else echo alone
@@ -106,6 +112,13 @@ def _add_commands(commands: Any) -> None:
     collect.add_argument("--port", type=int, default=4318, help="4318 unless told; 0 is any")
     demo = command("demo", "Play a short conversation in a workspace on this machine.")
     demo.add_argument("--keep", action="store_true", help="leave it running, with its page")
+    query = command("query", "Ask one or several agents, side by side.")
+    query.epilog = QUERY_EXAMPLES
+    query.add_argument("texts", nargs="+", metavar="QUESTION", help="- is read from stdin")
+    query.add_argument("--mode", choices=["query", "execute"], default="query")
+    query.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="for all of them")
+    query.add_argument("--json", action="store_true", help="one object, for scripts")
+    query.add_argument("--database", metavar="PATH", default="")
     agents = command("agents", "List the agents: is each one found, which version, what failed.")
     agents.epilog = AGENTS_EXAMPLES
     agents.add_argument("--json", action="store_true", help="one object, for scripts")
@@ -219,6 +232,32 @@ def _doctor(words: "Namespace") -> int:
     return doctor(database=words.database, as_json=words.json)
 
 
+def _seconds(words: str) -> float:
+    from reports.errors import UsageError
+
+    try:
+        seconds = float(words)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e6:
+        raise UsageError(f"{words!r} is no time limit: write a number of seconds, such as 90.")
+    return seconds
+
+
+def _query(words: "Namespace") -> int:
+    from bot.query import Order, run_query
+
+    return run_query(
+        Order(
+            texts=words.texts,
+            mode=words.mode,
+            timeout_s=words.timeout,
+            as_json=words.json,
+            database=words.database,
+        )
+    )
+
+
 def _cancel(words: "Namespace") -> int:
     from bot.stopping import stop_from_shell
 
@@ -248,6 +287,7 @@ OWN: Mapping[str, Callable[["Namespace"], int]] = {
     "demo": _demo,
     "agents": _agents,
     "import": _import,
+    "query": _query,
     "cancel": _cancel,
     "doctor": _doctor,
     **dict.fromkeys(("checkpoint", "clean", "backup", "restore"), _maintain),

@@ -1,6 +1,7 @@
 """Several agents at once, from Python: each is recorded under one parent."""
 
 import contextvars
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ class Answer:
     """What came of a question: a reply, or the error that says why there is none."""
 
     agent: str
+    trace_id: str
+    duration_ns: int
     reply: Reply | None = None
     error: AgentError | None = None
 
@@ -48,7 +51,9 @@ def query(
     ):
         # Each thread starts in our context, where the parent is the current span.
         pending = [
-            pool.submit(contextvars.copy_context().run, _ask, question, observability)
+            pool.submit(
+                contextvars.copy_context().run, _ask, question, span.trace_id, observability
+            )
             for question in questions
         ]
         try:
@@ -63,11 +68,16 @@ def query(
     return answers
 
 
-def _ask(question: Question, observability: Observability) -> Answer:
-    agent = question.agent
+def _ask(question: Question, trace_id: str, observability: Observability) -> Answer:
+    began, reply, failure = time.monotonic_ns(), None, None
     try:
-        return Answer(
-            agent=agent.name, reply=invoke(agent, question.request, observability=observability)
-        )
+        reply = invoke(question.agent, question.request, observability=observability)
     except AgentError as error:
-        return Answer(agent=agent.name, error=error)
+        failure = error
+    return Answer(
+        agent=question.agent.name,
+        trace_id=trace_id,
+        duration_ns=time.monotonic_ns() - began,
+        reply=reply,
+        error=failure,
+    )
