@@ -64,6 +64,14 @@ def tracebot(arguments: list[str]) -> int:
     except BrokenPipeError:  # `tracebot ls | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    except Exception as error:
+        from storage.database import CAUSES, cause_of
+
+        cause = cause_of(error)
+        if cause not in CAUSES.values():
+            raise
+        advice = "tracebot health says more, and replaces a database that is damaged"
+        return _refuse(f"The database cannot do that ({cause}): {advice}.", arguments, code=FAILED)
 
 
 def _refuse(message: str, arguments: list[str], *, code: int) -> int:

@@ -161,5 +161,6 @@ def _recoveries(found: Health, now: int) -> list[tuple[str, str]]:
         lost = recovery.lost.get("spans")
         lost_words = "nobody knows how many lost" if lost is None else f"{lost:,} lost"
         how = f"{saved}, {lost_words}" if recovery.finished else f"{saved} so far"
-        said.append(("Damaged", f"{wording.ago(recovery.at, now=now)}: {how}"))
+        ago = wording.ago(recovery.at, now=now)
+        said.append(("Damaged", f"{ago}: {how}; the rest is in {recovery.file}"))
     return said

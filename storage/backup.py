@@ -139,7 +139,9 @@ def _copy(source: Any, partial: Path, progress: Progress | None) -> None:
         # One file, that can be read from a medium that cannot be written.
         target.execute("PRAGMA journal_mode = DELETE").fetchall()
     except cysqlite.OperationalError as error:
-        raise BackupError(f"{partial.parent} cannot take the copy ({error}).") from error
+        raise BackupError(
+            f"{partial.parent} cannot take the copy: make room there, or name another folder."
+        ) from error
     finally:
         target.close()
 

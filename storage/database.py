@@ -134,7 +134,6 @@ def connect(
         timeout=busy_timeout_ms / 1000,
         lock_type="IMMEDIATE",
         pragmas={
-            "auto_vacuum": "incremental",  # Before the first table and the first WAL page.
             "journal_mode": "wal",
             "synchronous": "normal",
             "foreign_keys": "on",

@@ -3,9 +3,12 @@
 import logging
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from peewee import PeeweeException
 
 from storage.database import cause_of, connect
 from storage.maintenance import Maintenance, last, note
@@ -43,7 +46,8 @@ def check(database: SharedDatabase, *, limit_s: float = LIMIT_S) -> Check:
         database.execute_sql("SELECT 1").fetchall()
         recover(database)
     details = {"finished": found.finished, "finding": found.finding}
-    note(database, Maintenance(name="check", at=found.at, ok=found.ok, details=details))
+    with suppress(PeeweeException):  # On a full disk nothing is remembered.
+        note(database, Maintenance(name="check", at=found.at, ok=found.ok, details=details))
     return found
 
 

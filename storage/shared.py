@@ -67,6 +67,13 @@ class SharedDatabase(SqliteDatabase):
         self._ready = self._ready or self.file
         return connection
 
+    def _set_pragmas(self, conn: Any) -> None:
+        # Before the first table, and never again: it writes, and would keep readers from opening
+        # a database on a full disk.
+        if not self.path.exists() or not self.path.stat().st_size:
+            conn.pragma("auto_vacuum", "incremental")
+        super()._set_pragmas(conn)
+
     def _follow(self) -> None:
         if getattr(self._state, "making", False):
             return

@@ -287,6 +287,17 @@ def test_a_database_that_cannot_be_opened_is_one_sentence(tmp_path: Path) -> Non
     assert "TRACEBOT_DATABASE_URL" in result.stderr
 
 
+def test_what_the_database_cannot_do_is_one_sentence(recorded: Path) -> None:
+    holder = connect(recorded)
+    holder.begin()
+    busy = {"TRACEBOT_BUSY_TIMEOUT_MS": "1"}
+    result = tracebot(recorded, "clean", "--older-than", "1s", environ=busy)
+    holder.rollback()
+    holder.close()
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert "cannot do that (locked)" in result.stderr
+
+
 def test_checkpoint_says_what_it_did_and_what_is_in_its_way(recorded: Path) -> None:
     reader = connect(recorded)
     reader.begin("deferred")

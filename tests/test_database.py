@@ -26,9 +26,12 @@ from storage.errors import (
     NewerDatabase,
     TemporarilyUnavailable,
 )
+from storage.health import log_size
 from storage.migrations import HERE, migrate
 from storage.models import TABLES
 from storage.mounts import refuse_network_file_system
+from storage.shared import SharedDatabase
+from storage.upkeep import checkpoint
 
 
 def test_a_new_database_has_the_settings_that_many_processes_need(database: Database) -> None:
@@ -40,6 +43,17 @@ def test_a_new_database_has_the_settings_that_many_processes_need(database: Data
     assert pragma("synchronous") == 1
     assert pragma("auto_vacuum") == 2
     assert pragma("foreign_keys") == 1
+
+
+def test_to_connect_and_read_writes_nothing(database: SharedDatabase) -> None:
+    checkpoint(database, "truncate")
+    writer, reader = connect(database.path), connect(database.path, busy_timeout_ms=1)
+    writer.begin()
+    assert reader.execute_sql("SELECT count(*) FROM spans").fetchall() == [(0,)]
+    writer.rollback()
+    assert log_size(database.path) == 0
+    writer.close()
+    reader.close()
 
 
 def test_a_new_database_and_its_folder_are_private(tmp_path: Path) -> None:
