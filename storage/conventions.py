@@ -124,6 +124,9 @@ OPERATIONS: Mapping[str, str] = {
 }
 """The span kinds of OpenInference and OpenLLMetry → `gen_ai.operation.name`."""
 
+DOLLARS: frozenset[str] = frozenset(("llm.cost.total", "gen_ai.usage.cost"))
+"""What a call cost, in dollars: OpenInference's name, and the one that others use."""
+
 RESPONSE_ID = "gen_ai.response.id"
 PARENT_TRACE_ID = "tracebot.parent.trace_id"
 PARENT_SPAN_ID = "tracebot.parent.span_id"

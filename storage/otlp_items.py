@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 from storage.conventions import (
     CONTENT,
     CONTENT_PREFIXES,
+    DOLLARS,
     INTEGERS,
     OLDER,
     OPERATIONS,
@@ -248,6 +249,9 @@ def _finish(columns: dict[str, Any], rest: dict[str, Any], sender: Sender) -> No
         rest[OPERATION] = OPERATIONS.get(str(operation).upper(), operation)
     if sender.agent is not None:
         columns.setdefault("agent", sender.agent)
+    for name in DOLLARS.intersection(rest):
+        cost = _micro_dollars(rest.pop(name))
+        columns |= {"cost": cost, "cost_source": None if cost is None else "reported"}
 
 
 def _details(pairs: Any, scope: Scope) -> dict[str, Any]:
@@ -280,6 +284,13 @@ def _column(column: str, value: Any) -> str | int | None:
     if value is None:
         return None
     return storable((value if type(value) is str else str(value))[:MAX_NAME])
+
+
+def _micro_dollars(dollars: Any) -> int | None:
+    try:
+        return _count(round(float(dollars) * 1_000_000))
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _count(value: Any) -> int | None:

@@ -128,7 +128,7 @@ class Placement:
                 _hang(span, parent)
 
     def _name_speakers(self, spans: Iterable[Span], parent: Span | None) -> None:
-        """Note on each span with tokens which other span tells of the same ones."""
+        """Note on each span with tokens or cost which other span tells of the same."""
         telling = [span for span in spans if _tells(span)]
         if not telling:
             return
@@ -162,7 +162,8 @@ def _hang(span: Span, parent: Span) -> None:
 
 
 def _tells(span: Span) -> bool:
-    return span.input_tokens is not None or span.output_tokens is not None
+    figures = (span.input_tokens, span.output_tokens, span.cost)
+    return any(figure is not None for figure in figures)
 
 
 def _by_ids(spans: Iterable[Span]) -> Here:

@@ -236,6 +236,16 @@ def test_claudes_input_tokens_are_told_without_the_cached_ones() -> None:
     assert (elsewhere.input_tokens, elsewhere.attributes["input_tokens"]) == (None, 100)
 
 
+@pytest.mark.parametrize("name", ["llm.cost.total", "gen_ai.usage.cost"])
+@pytest.mark.parametrize(
+    ("dollars", "cost"), [(0.0125, 12_500), ("0.5", 500_000), (-1.0, None), ("free", None)]
+)
+def test_a_cost_in_dollars_is_one_of_ours(name: str, dollars: Any, cost: int | None) -> None:
+    span = span_with({name: dollars})
+    source = None if cost is None else "reported"
+    assert (span.cost, span.cost_source) == (cost, source)
+
+
 @pytest.mark.parametrize("tokens", [-1, "many", 2**63 - 1, 1.5, [1], True, "9" * 5_000])
 def test_numbers_that_make_no_sense_are_left_out_or_whole(tokens: Any) -> None:
     found = span_with({"gen_ai.usage.input_tokens": tokens}).input_tokens
