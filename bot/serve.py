@@ -32,7 +32,7 @@ def serve(*, http: bool) -> int:
         logging.getLogger().addHandler(handler)
         check_at_start(observability.database)
         collector = Collector(observability, capture=settings.captured)
-        url = _listen_to_agents(collector, settings)
+        url = listen_to_agents(collector, settings)
         bot = build_bot(settings, roster=roster, observability=observability, collector=url)
         signal.signal(signal.SIGHUP, lambda number, frame: roster.reload())
         told = told_to_stop()
@@ -57,7 +57,7 @@ def serve(*, http: bool) -> int:
     return 0
 
 
-def _listen_to_agents(collector: Collector, settings: Settings) -> str | None:
+def listen_to_agents(collector: Collector, settings: Settings) -> str | None:
     """Where agents may send their own telemetry."""
     if settings.otlp_port == "off":
         return None

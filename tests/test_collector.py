@@ -26,6 +26,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from bot.collector import MAX_BODY, Collector
+from bot.serve import listen_to_agents
+from bot.settings import Settings, SettingsError
 from storage import Observability
 from storage.models import MetricRow
 from storage.queries import recent_traces, trace_spans
@@ -401,3 +403,13 @@ def test_what_a_recorded_command_sends_hangs_under_it(
     assert spans["think"].parent_id == command.span_id
     assert spans["think"].attributes["service.name"] == "shop"
     assert (summary.platform, summary.input_tokens) == ("cli", 7)
+
+
+def test_serve_listens_to_its_agents_where_it_is_told(collector: Collector) -> None:
+    assert listen_to_agents(collector, Settings(_env_file=None, otlp_port="off")) is None
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SettingsError, match="TRACEBOT_OTLP_PORT"):
+            listen_to_agents(collector, Settings(_env_file=None, otlp_port=port))
+    url = listen_to_agents(collector, Settings(_env_file=None))
+    assert httpx.get(f"{url}/health").json() == {"ok": True}
