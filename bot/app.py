@@ -29,9 +29,10 @@ from bot.decision import Me
 from bot.digests import post_digest, was_posted
 from bot.feedback import Feedback
 from bot.files import SLACK_FILES, FileDownloads, FileLimits, forget_files
+from bot.home import Home
 from bot.inbox import Inbox
 from bot.inquiry import Inquiry
-from bot.listeners import messages, reactions, sessions, trace
+from bot.listeners import home, messages, reactions, sessions, trace
 from bot.live import LiveReplies
 from bot.once import Once
 from bot.people import Directory
@@ -122,6 +123,7 @@ def build_bot(
     background = ThreadPoolExecutor(4, thread_name_prefix="tracebot-background")
     posting = Posting(_bare_client(settings))
     running = RunningTurns(observability.database)
+    once = Once(observability.database)
     inbox = Inbox(
         Conversation(
             me=me,
@@ -142,7 +144,7 @@ def build_bot(
             running=running,
             observability=observability,
         ),
-        once=Once(observability.database),
+        once=once,
         running=running,
         observability=observability,
         workers=settings.workers,
@@ -154,6 +156,7 @@ def build_bot(
         client=client,
         bot_user=me.user,
         observability=observability,
+        once=once,
         threads=threads,
         stopping=stopping,
         settings=settings,
@@ -167,18 +170,16 @@ def build_bot(
         posted=partial(was_posted, client),
         audiences=access.channel_audiences,
     )
-    trace.register(
-        app,
-        Inquiry(
-            client=client,
-            access=access,
-            directory=directory,
-            digests=digests,
-            stopping=stopping,
-            observability=observability,
-        ),
-        background,
+    inquiry = Inquiry(
+        client=client,
+        access=access,
+        directory=directory,
+        digests=digests,
+        stopping=stopping,
+        observability=observability,
     )
+    trace.register(app, inquiry, background)
+    home.register(app, Home(client, inquiry.view, observability), background)
     schedule = Schedule(
         observability.database,
         digests=digests,

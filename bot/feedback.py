@@ -7,6 +7,7 @@ from typing import Any
 from peewee import PeeweeException
 from slack_sdk import WebClient
 
+from bot.once import Once
 from bot.settings import Settings
 from bot.slack_errors import SLACK_ERRORS
 from bot.stopping import Stopping
@@ -29,6 +30,7 @@ class Feedback:
         client: WebClient,
         bot_user: str,
         observability: Observability,
+        once: Once,
         threads: ThreadReader,
         stopping: Stopping,
         settings: Settings,
@@ -36,6 +38,7 @@ class Feedback:
         self._client = client
         self._bot_user = bot_user
         self._observability = observability
+        self._once = once
         self._threads = threads
         self._stopping = stopping
         self._settings = settings
@@ -51,7 +54,8 @@ class Feedback:
         except (*SLACK_ERRORS, PeeweeException) as error:
             logger.warning("A reaction could not be tied to its trace: %s", error)
             return
-        if trace is not None:
+        event_id = f"event:{body.get('event_id')}"
+        if trace is not None and self._once.unseen(event_id) and self._once.claim(event_id):
             self._record(trace, event, added=added)
 
     def changed(self, body: Mapping[str, Any]) -> None:

@@ -63,13 +63,14 @@ class Inquiry:
 
     def ask(self, text: str, place: Place, respond: Respond) -> None:
         """The words after `/trace`."""
+        name = text.partition(" ")[0] or "help"
+        self._respond(name, place, lambda: self.view(text, place), respond)
 
-        def view() -> views.View:
-            words = parse(self._parser, split_slack(text))
-            own = {"digest": self._digest, "cancel": self._cancel}
-            return own.get(words.command, self._answer)(words, place)
-
-        self._respond(text.partition(" ")[0] or "help", place, view, respond)
+    def view(self, text: str, place: Place) -> views.View:
+        """What the words ask for. Raises `UsageError`, `SLACK_ERRORS` and `PeeweeException`."""
+        words = parse(self._parser, split_slack(text))
+        own = {"digest": self._digest, "cancel": self._cancel}
+        return own.get(words.command, self._answer)(words, place)
 
     def next_page(self, value: str, place: Place, respond: Respond) -> None:
         """The list's next page, in the place of this one."""

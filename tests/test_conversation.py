@@ -383,6 +383,36 @@ def test_a_thumb_on_the_answer_is_a_score_that_can_be_taken_back(
     eventually(lambda: scores() == [])
 
 
+def test_a_reaction_that_slack_sends_again_is_recorded_once_by_all_bots_of_a_database(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    start_bot()
+    question = sandbox.post(alice, general, f"{sandbox.mention} good?")
+    answer = sandbox.wait_for_reply(general, question.ts)
+    (trace,) = finished(observability, general, question.ts, count=1)[:1]
+
+    def recorded(name: str) -> int:
+        observability.flush()
+        spans = trace_spans(observability.database, trace.trace_id)
+        return [span.name for span in spans].count(name)
+
+    sandbox.react(alice, answer, "tada")
+    eventually(lambda: recorded("reaction added") == 1)
+    looked_up = len(sandbox.calls("conversations.replies"))
+    (event,) = (e for e in sandbox.events("reaction_added") if e["event"]["user"] == alice.id)
+    for _ in range(4):
+        sandbox.redeliver(event)
+    sandbox.wait_for_call("conversations.replies", count=looked_up + 4)
+    sandbox.unreact(alice, answer, "tada")
+    eventually(lambda: recorded("reaction removed") == 1)
+    assert recorded("reaction added") == 1
+
+
 def test_the_stored_text_of_a_deleted_message_is_erased(
     sandbox: Sandbox,
     observability: Observability,
