@@ -311,6 +311,24 @@ def test_when_the_queue_is_full_detail_goes_first_then_what_comes_last_and_all_i
     assert stored == {kind: writer.losses[kind] for kind in ("spans", "events", "attributes")}
 
 
+def test_every_span_is_stored_or_counted_however_many_threads_record(
+    database: SharedDatabase,
+) -> None:
+    writer = writer_for(database, linger=0.0, queue_size=500)
+
+    def record(first: int) -> None:
+        for number in range(first, first + 1_000):
+            writer.put(span(number, status="ok"))
+
+    threads = [threading.Thread(target=record, args=(turn * 1_000,)) for turn in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert writer.close(60)
+    assert SpanRow.select().count(database) + writer.losses["spans"] == 8_000
+
+
 def test_a_span_whose_start_found_no_room_is_stored_at_its_end(database: SharedDatabase) -> None:
     writer = stalled(database, queue_size=4)
     tracer = Tracer(writer.put, context={"platform": "cli"})
