@@ -4,6 +4,7 @@ The queries are those of its own pages (traces, one trace, a project's statistic
 ours do not show: annotations, evaluations, the children of each row.
 """
 
+import atexit
 import http.client
 import json
 import os
@@ -77,6 +78,7 @@ class Phoenix:
             },
             stdin=subprocess.DEVNULL,
         )
+        atexit.register(self.process.kill)  # However this driver ends.
         wait_until(self._answers, seconds=120)
         self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         (project,) = self.ask("{ projects { edges { node { id } } } }")["projects"]["edges"]
