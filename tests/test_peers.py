@@ -1,5 +1,6 @@
 """What the comparison with other recorders needs of us; none of them is installed for a test."""
 
+import json
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ from benchmarks.__main__ import benchmarks, main
 from benchmarks.measures import langfuse_sdk, logfire_sdk, mlflow, phoenix
 from benchmarks.peers import compare as comparison
 from benchmarks.peers.compare import Peer, compare
+from benchmarks.peers.day import SINCE, UNTIL, write_day
 from benchmarks.peers.processes import DRIVERS, driver, group
 from benchmarks.run import Run
 
@@ -72,6 +74,14 @@ def test_ours_compared_with_itself_finds_every_figure(
     assert named == ["caller", "caller, CPU", "until readable", *asked]
     assert all(figure.ours > 0 and figure.theirs for figure in figures)
     assert [path.name for path in tmp_path.iterdir()] == []
+
+
+def test_every_span_of_a_trace_keeps_to_its_trace_and_to_the_day(tmp_path: Path) -> None:
+    for path, spans in write_day(tmp_path, spans=2_000, parts=2):
+        traces = [json.loads(line) for line in path.read_text().splitlines()]
+        assert sum(map(len, traces)) == spans
+        assert all(len({span["trace_id"] for span in trace}) == 1 for trace in traces)
+        assert all(SINCE <= span["started_at"] < UNTIL for trace in traces for span in trace)
 
 
 def test_a_driver_that_fails_says_why(tmp_path: Path) -> None:

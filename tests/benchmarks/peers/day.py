@@ -26,11 +26,12 @@ def write_day(folder: Path, *, spans: int, parts: int) -> Iterator[tuple[Path, i
 
 def as_json(span: Span) -> dict[str, Any]:
     """A span with its columns as attributes, under their conventional names."""
-    began = SINCE + (span.started_at - (NOW - DAYS * DAY)) // DAYS
+    began = _within_the_day(span.started_at)
+    trace_began = _within_the_day(int(span.trace_id[:12], 16) * MS)  # Of all its spans the same.
     columns = {ATTRIBUTES[word]: getattr(span, word) for word in COLUMNS if word in ATTRIBUTES}
     known = {name: value for name, value in columns.items() if value is not None}
     return {
-        "trace_id": f"{began // MS:012x}{span.trace_id[12:]}",
+        "trace_id": f"{trace_began // MS:012x}{span.trace_id[12:]}",
         "span_id": span.span_id,
         "parent_id": span.parent_id,
         "name": span.name,
@@ -40,3 +41,8 @@ def as_json(span: Span) -> dict[str, Any]:
         "ended_at": began + (span.duration_ns or 0),
         "attributes": {**known, **span.attributes},
     }
+
+
+def _within_the_day(moment: int) -> int:
+    """Where a moment of the harness's month lies in the day that stands for it."""
+    return SINCE + (moment - (NOW - DAYS * DAY)) // DAYS
