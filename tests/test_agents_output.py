@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from bot.agents.agent import AgentError, Progress, Request
 from bot.agents.command import CommandProvider
+from bot.agents.process import Limits
 from bot.agents.programs.heard import Heard
 from bot.agents.programs.known import PROGRAMS
 from bot.agents.programs.listening import EventListener
@@ -196,6 +197,17 @@ def test_half_a_line_of_json_is_no_answer_and_what_came_before_is_kept(code: int
     assert caught.value.error_type == "crash"
     assert caught.value.partial is not None
     assert caught.value.partial.text == "Half"
+
+
+def test_a_program_that_has_answered_and_does_not_end_has_answered() -> None:
+    script = f"import time; print({RESULT!r}, flush=True); time.sleep(60)"
+    agent = CommandProvider(
+        agent="lingers",
+        program=BY_NAME["claude"],
+        command=(sys.executable, "-S", "-c", script),
+        limits=Limits(timeout_s=3, grace_s=0.2),
+    )
+    assert agent.answer(Request(prompt="x")).text == "Yes."
 
 
 def test_an_answer_of_300_000_characters_is_whole() -> None:

@@ -130,7 +130,10 @@ class CommandProvider:
         if outcome.stopped == "cancelled":
             by = request.cancellation.by or "somebody"
             raise AgentCancelled(by, stderr=outcome.stderr, partial=partial)
+        answered = self.program.dialect is not None and heard.complete and heard.failure is None
         if outcome.stopped == "timeout":
+            if answered and partial.text:  # It only did not end.
+                return partial
             raise AgentTimeout(
                 f"{self.agent} did not answer within {self.limits.timeout_s:g} s and was stopped: "
                 "give it more time in the agents file, or ask for less.",
