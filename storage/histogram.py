@@ -9,7 +9,7 @@ import sys
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import ceil, log
 
 GAMMA = 1.02
@@ -19,7 +19,9 @@ EXACT = 32
 _PER_BUCKET = 1 / log(GAMMA)
 _VERSION = 1
 _HEADER = struct.Struct("<BI")
-_EMPTY = _HEADER.pack(_VERSION, 0)
+_ONE = struct.Struct("<BIQ")
+BIG_ENDIAN = sys.byteorder == "big"
+"""Bytes are little-endian wherever they are written."""
 
 
 class Histogram:
@@ -105,10 +107,12 @@ class Histogram:
         self._exact = []
 
 
-def extended(blob: bytes | None, values: Iterable[int]) -> bytes:
+def extended(blob: bytes | None, values: Sequence[int]) -> bytes:
     """The bytes of a histogram to which `values` were added: what `add` comes to, much sooner."""
-    stored, indices, counts = _parse(blob or _EMPTY)
-    exact = [*stored, *(max(value, 1) for value in values)]
+    if blob is None and len(values) == 1:  # As for most rows of a batch.
+        return _ONE.pack(_VERSION, 1, max(values[0], 1))
+    exact, indices, counts = _parse(blob) if blob else (array("Q"), array("H"), array("I"))
+    exact.extend([value if value > 0 else 1 for value in values])
     if not indices and len(exact) <= EXACT:
         return _packed(array("Q", sorted(exact)), indices, counts)
     for bucket, count in Counter(map(_bucket, exact)).items():
@@ -141,23 +145,18 @@ def _parse(blob: bytes) -> "tuple[array[int], array[int], array[int]]":
         raise ValueError("These bytes are a histogram that was cut off.")
     exact, indices, counts = array("Q"), array("H"), array("I")
     exact.frombytes(blob[_HEADER.size : start])
-    indices.frombytes(blob[start : start + 2 * buckets])
-    counts.frombytes(blob[start + 2 * buckets :])
-    for values in (exact, indices, counts):
-        _swap(values)
+    if buckets:
+        indices.frombytes(blob[start : start + 2 * buckets])
+        counts.frombytes(blob[start + 2 * buckets :])
+    if BIG_ENDIAN:
+        for values in (exact, indices, counts):
+            values.byteswap()
     return exact, indices, counts
 
 
 def _packed(exact: "array[int]", indices: "array[int]", counts: "array[int]") -> bytes:
     head = _HEADER.pack(_VERSION, len(exact))
-    return head + _little(exact) + _little(indices) + _little(counts)
-
-
-def _little(values: "array[int]") -> bytes:
-    _swap(values)
-    return values.tobytes()
-
-
-def _swap(values: "array[int]") -> None:
-    if sys.byteorder == "big":
-        values.byteswap()
+    if BIG_ENDIAN:
+        for values in (exact, indices, counts):
+            values.byteswap()
+    return head + exact.tobytes() + indices.tobytes() + counts.tobytes()

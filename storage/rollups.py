@@ -4,6 +4,7 @@ A trace counts once, by its root. An agent call counts for its provider and mode
 its reason. Tokens and cost count wherever the span that spent them carries them.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,7 +70,7 @@ class Addition:
 
 def additions(spans: Iterable[Span]) -> dict[Key, Addition]:
     """What ended spans add, by the row they add it to."""
-    hours: dict[Key, Addition] = {}
+    hours: defaultdict[Key, Addition] = defaultdict(Addition)
     for span in spans:
         spends = span.input_tokens is not None or span.output_tokens is not None or bool(span.cost)
         counts = span.parent_id is None and span.decision != "skip"
@@ -78,10 +79,7 @@ def additions(spans: Iterable[Span]) -> dict[Key, Addition]:
         hour = span.started_at - span.started_at % HOUR_NS
         audience, team = span.audience or "", span.team or ""
         for dimension, key, counted, spent in _contributions(span, counts=counts, spends=spends):
-            row = ("hour", hour, dimension, key, audience, team)
-            addition = hours.get(row)
-            if addition is None:
-                addition = hours[row] = Addition()
+            addition = hours["hour", hour, dimension, key, audience, team]
             if counted:
                 addition.count(span)
             if spent:
@@ -90,17 +88,11 @@ def additions(spans: Iterable[Span]) -> dict[Key, Addition]:
 
 
 def _by_day(hours: Mapping[Key, Addition]) -> dict[Key, Addition]:
-    days: dict[Key, Addition] = {}
+    days: defaultdict[Key, Addition] = defaultdict(Addition)
     for (_, hour, dimension, key, audience, team), addition in hours.items():
         day = hour - hour % LEVELS["day"]
-        for row in (
-            ("day", day, dimension, key, audience, team),
-            ("day", day, dimension, key, EVERYONE, ""),
-        ):
-            total = days.get(row)
-            if total is None:
-                total = days[row] = Addition()
-            total.add(addition)
+        days["day", day, dimension, key, audience, team].add(addition)
+        days["day", day, dimension, key, EVERYONE, ""].add(addition)
     return days
 
 
