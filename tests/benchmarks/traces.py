@@ -36,11 +36,11 @@ WORDS = (
 )
 
 
-def make_traces(spans: int, *, seed: int = 7) -> Iterator[list[Span]]:
-    """Traces, oldest first, until there are `spans` spans; the last one may be cut."""
+def make_traces(spans: int, *, seed: int = 7, days: float = DAYS) -> Iterator[list[Span]]:
+    """Traces of so many days, oldest first, `spans` spans in all; the last one may be cut."""
     chance = random.Random(seed)
     made, threads = 0, [(PUBLIC[0], TEAM, "1.0")]
-    gap = DAYS * DAY // spans
+    gap = int(days * DAY / spans)
     while made < spans:
         now = NOW - int((spans - made - chance.random()) * gap)
         trace = _trace(chance, now, threads)[: spans - made]
@@ -48,9 +48,9 @@ def make_traces(spans: int, *, seed: int = 7) -> Iterator[list[Span]]:
         yield trace
 
 
-def make_spans(spans: int, *, seed: int = 7) -> list[Span]:
+def make_spans(spans: int, *, seed: int = 7, days: float = DAYS) -> list[Span]:
     """The spans of `make_traces`, in the order in which they would have ended."""
-    return [span for trace in make_traces(spans, seed=seed) for span in reversed(trace)]
+    return [span for trace in make_traces(spans, seed=seed, days=days) for span in reversed(trace)]
 
 
 def as_active(spans: Iterable[Span]) -> list[ActiveSpan]:

@@ -45,16 +45,19 @@ def _longest(run: Run, move: Callable[[Database], None]) -> float:
         database = open_database(folder / "t.db")
         spans = make_spans(run.count(COMMITS) * SPANS_A_COMMIT)
         store(database, Batch("bench:1:1:1", 1, spans=make_spans(100, seed=1)))
-        finished = threading.Event()
+        finished, ready = threading.Event(), threading.Barrier(3)
 
         def read() -> None:
             cursor = database.execute_sql("SELECT * FROM spans")
             cursor.fetchone()  # And no further: a transaction that stays open.
+            ready.wait()
             finished.wait()
             cursor.close()
             database.close()
 
         def keep_moving() -> None:
+            database.connection()
+            ready.wait()
             while not finished.wait(0.05):
                 move(database)
             database.close()
@@ -62,6 +65,7 @@ def _longest(run: Run, move: Callable[[Database], None]) -> float:
         threads = [threading.Thread(target=work) for work in (read, keep_moving)]
         for thread in threads:
             thread.start()
+        ready.wait()
         took = []
         for number in range(run.count(COMMITS)):
             some = spans[number * SPANS_A_COMMIT :][:SPANS_A_COMMIT]

@@ -1,7 +1,8 @@
 """Spans a second from the queue to committed rows, with summaries and rollups.
 
 The peer is Python's sqlite3: `executemany` of the same span rows, ready-made, into the same
-table with the same indexes and pragmas, 1,000 a transaction, and nothing besides.
+table with the same indexes and pragmas, 1,000 a transaction, and nothing besides. The spans lie as
+densely in time as those of the big database.
 """
 
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 from benchmarks.databases import bare_database, copied, insert_bare, open_bare, our_database
 from benchmarks.figure import Figure
 from benchmarks.run import Run
-from benchmarks.traces import NOW, SECOND, as_active, make_spans
+from benchmarks.traces import DAYS, NOW, SECOND, as_active, make_spans
 from storage.database import open_database
 from storage.rows import span_rows
 from storage.span import Span
@@ -34,7 +35,8 @@ def _figure(run: Run, name: str, folder: Path, ours: Path | None, bare: Path | N
     rounds = iter(range(1, 1_000))
 
     def spans() -> list[Span]:
-        return later(make_spans(run.count(SPANS)), next(rounds))
+        count = run.count(SPANS)
+        return later(make_spans(count, days=DAYS * count / 1_000_000), next(rounds))
 
     def store_ours() -> float:
         return _ours(paths[0] or folder / f"{next(rounds)}.db", spans())
