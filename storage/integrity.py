@@ -40,11 +40,12 @@ def check(database: SharedDatabase, *, limit_s: float = LIMIT_S) -> Check:
 
     A damaged database is replaced, see `storage.recovery`; the result says so.
     """
-    found = _quick_check(database, limit_s)
+    own = connect(database.path)
+    found = _quick_check(own, limit_s)
     if not found.ok:
-        # This thread's connection may not have met the damage yet.
-        database.execute_sql("SELECT 1").fetchall()
-        recover(database)
+        recover(own)  # The file that was looked through: another may be in its place by now.
+        if not own.is_closed():
+            own.close()
     details = {"finished": found.finished, "finding": found.finding}
     with suppress(PeeweeException):  # On a full disk nothing is remembered.
         note(database, Maintenance(name="check", at=found.at, ok=found.ok, details=details))
@@ -85,8 +86,7 @@ def last_check(database: SharedDatabase) -> Check | None:
     )
 
 
-def _quick_check(database: SharedDatabase, limit_s: float) -> Check:
-    own = connect(database.path)
+def _quick_check(own: SharedDatabase, limit_s: float) -> Check:
     now, until = time.time_ns(), time.monotonic() + limit_s
     own.progress(lambda: time.monotonic() > until, STEPS)
     try:
@@ -98,6 +98,7 @@ def _quick_check(database: SharedDatabase, limit_s: float) -> Check:
             return Check(at=now, ok=True, finished=False)
         raise
     finally:
+        own.progress(None)
         if not own.is_closed():
             own.close()
     finding = str(rows[0][0])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from storage import Observability
+from storage import Observability, integrity
 from storage.database import connect, open_database
 from storage.integrity import check, last_check
 from storage.queries import recent_traces, trace_spans
@@ -264,7 +264,7 @@ def test_saving_that_was_interrupted_goes_on_and_counts_nothing_twice(full: Path
 
 WRITER = """
 import sys
-from storage import Observability
+from storage import Observability, integrity
 with Observability.open({path!r}, platform="cli") as observability:
     number = 0
     while sys.stdin.readline():
@@ -312,6 +312,29 @@ def test_writers_of_several_processes_lose_nothing_after_the_damage(full: Path) 
     after = {f"{name} {number}" for name in "abc" for number in range(first_after, reached + 1)}
     assert not after - names
     assert database.execute_sql("PRAGMA integrity_check").fetchall() == [("ok",)]
+    database.close()
+
+
+def test_a_check_that_ends_after_another_process_replaced_the_file_leaves_the_new_one(
+    full: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damage(full, 0.5)
+
+    def slow_check(own: SharedDatabase, limit_s: float) -> integrity.Check:
+        found = quick_check(own, limit_s)
+        assert not found.ok
+        other = connect(full)
+        other.execute_sql("SELECT 1").fetchall()
+        assert recover(other)
+        other.close()
+        return found
+
+    quick_check = integrity._quick_check
+    monkeypatch.setattr(integrity, "_quick_check", slow_check)
+    database = open_database(full)
+    check(database)
+    assert len(list(full.parent.glob("*.damaged-*[0-9]"))) == 1
+    assert finished(database).saved["spans"] > 700
     database.close()
 
 
