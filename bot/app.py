@@ -42,6 +42,7 @@ from bot.replies import SHUTDOWN
 from bot.running import RunningTurns
 from bot.settings import Settings, SettingsError
 from bot.slack_errors import SLACK_ERRORS
+from bot.slots import Slots
 from bot.stopping import Stopping
 from bot.thread import ThreadReader
 from bot.web import WebServer, build_web
@@ -142,12 +143,12 @@ def build_bot(
             reactions=Reactions(client, observability),
             downloads=_downloads(settings, client, http, observability),
             running=running,
+            slots=Slots(settings.workers),
             observability=observability,
         ),
         once=once,
         running=running,
         observability=observability,
-        workers=settings.workers,
         captured=lambda message: settings.captured(message.without_mention(me.user)),
     )
     access = Access(directory, observability.database, team=identity["team_id"])

@@ -1,8 +1,9 @@
 """One message's turn: decide, history, files, agents, replies, reactions. Each step is a span."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
 
 from bot.access import audience_of
@@ -17,6 +18,7 @@ from bot.mentions import addressed
 from bot.reactions import DONE, FAILED, READ, STOPPED, WAITING, Reactions
 from bot.replies import SHUTDOWN, stopped_message, too_many_message, usage_message
 from bot.running import RunningTurn, RunningTurns
+from bot.slots import Slots
 from bot.thread import ThreadRead
 from storage import ActiveSpan, Observability
 from storage.tracing import CurrentSpan
@@ -38,6 +40,7 @@ class Conversation:
         reactions: Reactions,
         downloads: FileDownloads,
         running: RunningTurns,
+        slots: Slots,
         observability: Observability,
     ) -> None:
         self._me = me
@@ -47,6 +50,7 @@ class Conversation:
         self._reactions = reactions
         self._downloads = downloads
         self._running = running
+        self._slots = slots
         self._observability = observability
         self._told_to_wait: set[str] = set()
         self._stopping = threading.Event()
@@ -99,13 +103,28 @@ class Conversation:
             read = self._deciding.read(message)
         agents = self._choose(named.agents, message, read)
         root.set(agent=", ".join(agent.name for agent in agents))
-        self._reactions.add(message, READ)
-        try:
-            with self._running.running(_running_turn(message, root)) as cancellation:
-                failures = self._ask(agents, message, named.prompt, read, root, cancellation)
-        finally:
-            self._reactions.remove(message, READ)
+        with (
+            self._running.running(_running_turn(message, root)) as cancellation,
+            self._slot(message, cancellation),
+        ):
+            if self._stopping.is_set():
+                cancellation.cancel(SHUTDOWN)
+            failures = self._ask(agents, message, named.prompt, read, root, cancellation)
         self._reactions.add(message, _ending(failures))
+
+    @contextmanager
+    def _slot(self, message: IncomingMessage, cancellation: Cancellation) -> Iterator[None]:
+        """Wait until agents may be asked; the message shows whether it waits or is read."""
+        shown = WAITING if self._slots.full else READ
+        self._reactions.add(message, shown)
+        try:
+            with self._slots.taken(cancellation):
+                if shown is WAITING:
+                    self._reactions.remove(message, WAITING)
+                    self._reactions.add(message, shown := READ)
+                yield
+        finally:
+            self._reactions.remove(message, shown)
 
     def _choose(
         self, named: Sequence[str], message: IncomingMessage, read: ThreadRead | None

@@ -13,6 +13,9 @@ from bot.replies import SHUTDOWN
 from bot.running import RunningTurns
 from storage import Observability
 
+TURNS = 256
+"""Far more than ask agents at once: what is only to be decided on waits for no agent."""
+
 LAST_WORDS_S = 15.0
 """How long agents that were stopped have to end, and their threads to be told."""
 
@@ -20,7 +23,7 @@ logger = logging.getLogger("tracebot.inbox")
 
 
 class Inbox:
-    """Takes events from Bolt's threads at once; turns run on `workers` threads of their own."""
+    """Takes events from Bolt's threads at once; turns run on threads of their own."""
 
     def __init__(
         self,
@@ -29,7 +32,6 @@ class Inbox:
         once: Once,
         running: RunningTurns,
         observability: Observability,
-        workers: int,
         captured: Callable[[IncomingMessage], str | None],
     ) -> None:
         self._conversation = conversation
@@ -37,7 +39,7 @@ class Inbox:
         self._running = running
         self._observability = observability
         self._captured = captured
-        self._turns = ThreadPoolExecutor(workers, thread_name_prefix="tracebot-turn")
+        self._turns = ThreadPoolExecutor(TURNS, thread_name_prefix="tracebot-turn")
         self._notices = ThreadPoolExecutor(2, thread_name_prefix="tracebot-notice")
         self._lanes = Lanes(self._turns)
 

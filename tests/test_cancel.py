@@ -15,7 +15,7 @@ from bot.sandbox import Channel, Message, Sandbox, User
 from bot.stopping import stop_from_shell
 from reports.errors import UsageError
 from storage import Observability
-from storage.queries import TraceSummary
+from storage.queries import TraceSummary, running_traces, thread_traces
 
 StartBot = Callable[..., Bot]
 
@@ -47,8 +47,6 @@ def question(
 
 def running_id(observability: Observability) -> str:
     observability.flush()
-    from storage.queries import running_traces
-
     (trace,) = running_traces(observability.database)
     return trace.trace_id
 
@@ -239,3 +237,26 @@ def test_what_is_no_turn_is_left_alone(observability: Observability) -> None:
     observability.end_span(span)
     with pytest.raises(UsageError, match="at least 4"):
         stop_from_shell(observability.database, "xyz")
+
+
+def test_what_waits_for_a_slot_shows_it_and_can_be_stopped_while_it_waits(
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot(roster_of(agent), workers=1)
+    first = sandbox.post(alice, general, f"{sandbox.mention} think hard")
+    agent.wait_until_asked()
+    second = sandbox.post(alice, general, f"{sandbox.mention} me too")
+    sandbox.wait_for_reaction(general, second.ts, "hourglass_flowing_sand")
+    chatter = sandbox.post(alice, general, "lunch?")
+    assert finished(observability, general, chatter.ts)[0].reason == "not_mentioned"
+    (trace,) = thread_traces(observability.database, channel=general.id, thread_ts=second.ts)
+    sandbox.command(alice, general, "/trace", f"cancel {trace.trace_id}")
+    stopped(sandbox, observability, general, second)
+    assert len(agent.requests) == 1
+    agent.end("done")
+    sandbox.wait_for_reaction(general, first.ts, "white_check_mark")
