@@ -21,7 +21,7 @@ from bot.running import RunningTurn, RunningTurns
 from bot.slots import Slots
 from bot.thread import ThreadRead
 from storage import ActiveSpan, Observability
-from storage.tracing import CurrentSpan
+from storage.active_span import CurrentSpan
 
 MOST_AGENTS = 5
 """As many as one message may ask side by side."""

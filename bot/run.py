@@ -21,8 +21,8 @@ from storage.ids import (
 )
 
 if TYPE_CHECKING:
+    from storage.active_span import ActiveSpan
     from storage.observability import Observability
-    from storage.tracing import ActiveSpan
 
 FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)

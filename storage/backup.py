@@ -58,6 +58,8 @@ def backup(
     target = target.absolute()
     if target == database.path.absolute():
         raise BackupError(f"{target} is the database itself: name another file.")
+    if target.exists() and not target.is_file():
+        raise BackupError(f"{target} is no ordinary file, and stays what it is: name another.")
     if target.exists() and not force:
         raise BackupError(f"{target} is there already: name another file, or add --force.")
     with _partial(target) as partial:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from opentelemetry import trace
 
+from storage.active_span import ActiveSpan, CurrentSpan
 from storage.ids import Ids, parse_traceparent
 from storage.lifetime import let_go, look_after
 from storage.signals import Log, Metric, Score
 from storage.span import Kind, Span, Status
-from storage.tracing import PROVIDER, ActiveSpan, CurrentSpan, Tracer
+from storage.tracing import PROVIDER, Tracer
 
 if TYPE_CHECKING:
     from storage.processor import SpanProcessor

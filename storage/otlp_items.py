@@ -26,7 +26,7 @@ from storage.redaction import redact
 from storage.senders import Sender, sender_of
 from storage.signals import Log, Metric
 from storage.span import Kind, Span
-from storage.tracing import storable
+from storage.span_values import storable
 
 Capture = Callable[[str], str | None]
 """What of a text that somebody wrote is kept."""

@@ -13,8 +13,9 @@ from weakref import WeakKeyDictionary
 from opentelemetry.trace import StatusCode, TracerProvider
 from opentelemetry.trace.propagation import get_current_span
 
+from storage.active_span import ActiveSpan
 from storage.span import Kind
-from storage.tracing import ActiveSpan, Tracer
+from storage.tracing import Tracer
 
 logger = logging.getLogger("tracebot.storage")
 

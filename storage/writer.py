@@ -8,13 +8,14 @@ from queue import Empty, SimpleQueue
 
 from peewee import Database
 
+from storage.active_span import ActiveSpan
 from storage.batch import Batch
 from storage.conventions import FIELDS
 from storage.delivery import RETRY_S, Delivery, delivery_for
 from storage.losses import Losses
 from storage.signals import Log, Metric, Score
 from storage.span import Span
-from storage.tracing import ActiveSpan, to_span
+from storage.span_values import to_span
 
 LINGER_S = 0.05
 LONGEST_LINGER_S = 0.2

@@ -59,6 +59,18 @@ def test_a_file_that_is_there_is_replaced_only_when_told(
         backup(database, database.path, force=True)
 
 
+def test_what_is_no_ordinary_file_stays_what_it_is(
+    database: SharedDatabase, tmp_path: Path
+) -> None:
+    """As root, a backup to /dev/null would put a file in its place, for everybody."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for target in (pipe, tmp_path):
+        with pytest.raises(BackupError, match="no ordinary file"):
+            backup(database, target, force=True)
+    assert pipe.is_fifo()
+
+
 def test_a_folder_that_is_not_there_is_one_sentence(
     database: SharedDatabase, tmp_path: Path
 ) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from storage.active_span import ActiveSpan
 from storage.conventions import ATTRIBUTES, FIELDS, INTEGERS
-from storage.tracing import ActiveSpan, storable, to_span
+from storage.span_values import storable, to_span
 
 NAMES = st.one_of(st.sampled_from(sorted(FIELDS)), st.text(max_size=5))
 VALUES = st.one_of(
