@@ -149,8 +149,10 @@ def _remove(
     platforms: Counter[str] = Counter()
     spans, oldest, newest = 0, None, None
     while traces := _next_to_go(database, before):
+        began = time.monotonic()
         with transaction(database):
             _bury(database, traces, now)
+        _let_others_write(began)
         platforms.update(trace["platform"] or "unknown" for trace in traces)
         spans += sum(trace["span_count"] for trace in traces)
         oldest, newest = oldest or traces[0]["started_at"], traces[-1]["started_at"]
@@ -192,6 +194,11 @@ def _bury(database: Database, traces: Sequence[Mapping[str, Any]], now: int) -> 
     TombstoneRow.insert_many(stones).on_conflict_ignore().execute(database)
 
 
+def _let_others_write(began: float) -> None:
+    """For as long as this one has: who begins again at once shuts the others out."""
+    time.sleep(min(time.monotonic() - began, 0.1))
+
+
 def _sum(one: Removal, other: Removal) -> Removal:
     return Removal(
         traces=one.traces + other.traces,
@@ -229,8 +236,9 @@ def _give_back(database: Database) -> None:
 
     left = free()
     while left:
-        database.execute_sql("PRAGMA incremental_vacuum(1000)").fetchall()
-        time.sleep(0)
+        began = time.monotonic()
+        database.execute_sql("PRAGMA incremental_vacuum(250)").fetchall()
+        _let_others_write(began)
         before, left = left, free()
         if left >= before:  # A file that was made without auto_vacuum keeps them.
             break
