@@ -1,153 +1,135 @@
-"""Slack fails in the middle of a turn: it is recorded as what it is, and the bot goes on."""
+"""The worst, in short: what `scripts/soak` does for minutes. See faults.py."""
 
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from scripted import Scripted, roster_of
-from test_conversation import eventually, finished, spans_of
+from faults import run
+from peewee import OperationalError
 
-from bot import live, posting
-from bot.agents.agent import AgentError
-from bot.app import Bot
-from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
+from storage.database import open_database, transaction
+from storage.models import SpanRow
+from storage.spool import spool_folder, waiting
 
-StartBot = Callable[..., Bot]
+SOUND = {"lost": 0, "doubled": 0, "miscounted": 0, "integrity": "ok", "spooled": 0}
 
 
-@pytest.fixture(autouse=True)
-def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "QUICK_S", 0.05)
-    monkeypatch.setattr(live, "PACE_S", 0.02)
-    monkeypatch.setattr(live, "CALLS_A_SECOND", 1_000)
-    monkeypatch.setattr(posting, "LONGEST_WAIT_S", 0.1)
+def test_no_acknowledged_span_is_lost_however_often_the_process_is_killed(db_path: Path) -> None:
+    found = run("kills", db_path, 10, timeout=120)
+    assert found.pop("acknowledged") > 0
+    assert found == SOUND
+
+
+def test_eight_processes_write_checkpoint_and_read_on_one_database(db_path: Path) -> None:
+    found = run("crowd", db_path, 2, timeout=120)
+    assert found.pop("exit codes") == [0] * 8
+    assert found == SOUND
+
+
+def test_processes_that_begin_to_record_at_once_make_one_database(db_path: Path) -> None:
+    found = run("race", db_path, 6, timeout=120)
+    assert found.pop("exit codes") == [0] * 6
+    assert found == SOUND
+
+
+def test_the_first_cause_of_a_failure_is_told_not_that_of_the_rollback(db_path: Path) -> None:
+    database = open_database(db_path)
+    pages = database.execute_sql("PRAGMA page_count").fetchone()[0]
+    database.execute_sql(f"PRAGMA max_page_count = {pages}").fetchall()
+    with pytest.raises(OperationalError, match="full"), transaction(database):
+        for number in range(1_000):
+            key = f"{number:0500d}"
+            database.execute_sql("INSERT INTO claims VALUES (?, 'me', 1, 2, NULL)", (key,))
+    database.close()
 
 
 @pytest.fixture
-def agent() -> Scripted:
-    return Scripted()
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "none", str(folder)]
+    try:
+        mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no mount command")
+    if mounted.returncode:
+        pytest.skip(f"a file system cannot be mounted here: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-@pytest.fixture
-def ask(
-    agent: Scripted, start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
-) -> Callable[[], Message]:
-    start_bot(roster_of(agent))
-
-    def asked() -> Message:
-        question = sandbox.post(alice, general, f"{sandbox.mention} think hard")
-        agent.wait_until_asked()
-        return question
-
-    return asked
+def record(observability: Observability, count: int, *, first: int = 0) -> None:
+    for number in range(first, first + count):
+        with observability.span(f"span {number}", text="x" * 2_000):
+            pass
 
 
-def goes_on(ask: Callable[[], Message], agent: Scripted, sandbox: Sandbox, where: Channel) -> None:
-    """The next question is answered as if nothing had been."""
-    question = ask()
-    agent.end("all is well")
-    sandbox.wait_for_reply(where, question.ts, containing="all is well")
-    sandbox.wait_for_reaction(where, question.ts, "white_check_mark")
+def test_a_disk_that_is_full_loses_nothing_once_it_is_enlarged(small_disk: Path) -> None:
+    path = small_disk / "t.db"
+    with Observability.open(path, platform="cli") as observability:
+        record(observability, 100)
+        assert observability.flush(20)
+        filler = small_disk / "filler"
+        with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="space"):
+            while True:
+                file.write(b"x" * 4_096)
+        record(observability, 1_500, first=100)  # More than the disk ever had room for.
+        assert not observability.flush(1.0)
+        with observability.span("still taken"):  # Nor is its caller told anything.
+            pass
+        enlarge = ["mount", "-o", "remount,size=64m", str(small_disk)]
+        subprocess.run(enlarge, check=True)
+        assert observability.flush(30)
+        query = SpanRow.select(SpanRow.name).order_by(SpanRow.started_at).tuples()
+        stored = [name for (name,) in query.execute(observability.database)]
+        check = observability.database.execute_sql("PRAGMA integrity_check").fetchall()
+    assert stored == [*(f"span {number}" for number in range(1_600)), "still taken"]
+    assert check == [("ok",)]
+    assert waiting(spool_folder(path)) == (0, 0)
 
 
-@pytest.mark.parametrize("fault", ["server_error", "rate_limit"])
-def test_an_answer_is_insisted_on_while_slack_is_unwell_and_posted_once(
-    fault: str,
-    monkeypatch: pytest.MonkeyPatch,
-    ask: Callable[[], Message],
-    agent: Scripted,
-    sandbox: Sandbox,
-    general: Channel,
-) -> None:
-    monkeypatch.setattr(live, "QUICK_S", 30.0)
-    question = ask()
-    getattr(sandbox.faults, fault)("chat.postMessage", times=3)
-    agent.end("whole")
-    sandbox.wait_for_reaction(general, question.ts, "white_check_mark", timeout=30)
-    assert [message.text for message in sandbox.thread(general, question.ts)[1:]] == ["whole"]
-    assert len(sandbox.calls("chat.postMessage")) == 4
+FILE_LIMIT_SCRIPT = """
+import resource, sys
+from storage import Observability
+from storage.models import SpanRow
+observability = Observability.open(sys.argv[1], platform="cli")
+with observability.span("before"): pass
+assert observability.flush(20)
+soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+for number in range(500):
+    with observability.span(f"span {number}", text="x" * 2000): pass
+assert not observability.flush(1)
+resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+assert observability.flush(30)
+assert SpanRow.select().count(observability.database) == 501
+assert observability.close()
+"""
 
 
-@pytest.mark.parametrize("refusal", ["channel_not_found", "is_archived", "not_in_channel"])
-def test_an_agent_is_stopped_when_nobody_can_be_answered_there(
-    refusal: str,
-    ask: Callable[[], Message],
-    agent: Scripted,
-    sandbox: Sandbox,
-    general: Channel,
-    observability: Observability,
-) -> None:
-    sandbox.faults.error("chat.startStream", refusal)
-    sandbox.faults.error("chat.postMessage", refusal)
-    question = ask()
-    agent.say("for nobody")
-    (trace,) = finished(observability, general, question.ts)
-    spans = spans_of(observability, trace)
-    assert agent.requests[0].cancellation.by == f"slack: {refusal}"
-    assert spans["attempt scripted"].status == "cancelled"
-    assert (spans["reply"].error_type, spans["reply"].error_message) == ("slack_api", refusal)
-    assert trace.status != "ok"
-    goes_on(ask, agent, sandbox, general)
+def test_a_disk_that_refuses_every_write_loses_nothing_once_it_takes_them(db_path: Path) -> None:
+    command = [sys.executable, "-c", FILE_LIMIT_SCRIPT, str(db_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "waits" in done.stderr
 
 
-def test_the_bot_removed_from_the_channel_leaves_no_agent_running(
-    ask: Callable[[], Message],
-    agent: Scripted,
-    sandbox: Sandbox,
-    general: Channel,
-    observability: Observability,
-) -> None:
-    question = ask()
-    agent.say("The first half")
-    sandbox.wait_for_reply(general, question.ts, containing="The first half")
-    bot = sandbox.bot_user_id
-    sandbox.leave(bot, general)
-    agent.say(" and more")
-    eventually(lambda: agent.requests[0].cancellation.by is not None)
-    (trace,) = finished(observability, general, question.ts)
-    assert spans_of(observability, trace)["reply"].error_type == "slack_api"
-    sandbox.join(bot, general)
-    goes_on(ask, agent, sandbox, general)
-
-
-def test_a_part_that_is_too_long_for_slack_is_posted_in_shorter_ones(
-    monkeypatch: pytest.MonkeyPatch,
-    ask: Callable[[], Message],
-    agent: Scripted,
-    sandbox: Sandbox,
-    general: Channel,
-) -> None:
-    monkeypatch.setattr(live, "QUICK_S", 30.0)
-    question = ask()
-    sandbox.faults.error("chat.postMessage", "msg_too_long")
-    agent.end("word " * 1_000)
-    sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
-    assert len(sandbox.thread(general, question.ts)) == 3
-
-
-@pytest.mark.parametrize(
-    ("error_type", "said"),
-    [
-        ("authentication", "it is not signed in"),
-        ("quota", "quota is used up: ask again later"),
-        ("timeout", "ran out of time"),
-        ("refused", "put the question differently"),
-    ],
-)
-def test_an_agents_failure_is_its_kind_and_what_to_do_never_its_words(
-    error_type: str,
-    said: str,
-    ask: Callable[[], Message],
-    agent: Scripted,
-    sandbox: Sandbox,
-    general: Channel,
-    observability: Observability,
-) -> None:
-    question = ask()
-    agent.fail(AgentError(error_type, "key sk-secret is bad"))
-    sandbox.wait_for_reaction(general, question.ts, "x")
-    (reply,) = sandbox.thread(general, question.ts)[1:]
-    (trace,) = finished(observability, general, question.ts)
-    assert said in reply.text
-    assert trace.trace_id[:16] in reply.text
-    assert "sk-secret" not in str(reply)
+def test_a_process_may_end_while_its_disk_is_full(small_disk: Path) -> None:
+    path = small_disk / "t.db"
+    observability = Observability.open(path, platform="cli")
+    assert observability.flush(20)
+    descriptor = os.open(small_disk / "filler", os.O_CREAT | os.O_WRONLY, 0o600)
+    with pytest.raises(OSError, match="space"):
+        while True:
+            os.write(descriptor, b"x" * 4_096)
+    os.close(descriptor)
+    record(observability, 50)
+    began = time.monotonic()
+    assert not observability.close()
+    assert time.monotonic() - began < 10
