@@ -12,6 +12,7 @@ EMOJI = {
     ":alarm_clock:": "⏰",
     ":ghost:": "👻",
     ":no_entry_sign:": "🚫",
+    ":octagonal_sign:": "🛑",
 }
 MARKS = re.compile(r"(?<!\w)[*_`](\S(?:[^\n]*?\S)?)[*_`](?!\w)")
 

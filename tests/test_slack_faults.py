@@ -1,14 +1,19 @@
 """Slack fails in the middle of a turn: it is recorded as what it is, and the bot goes on."""
 
 from collections.abc import Callable
+from typing import Any
+from urllib.error import URLError
 
 import pytest
 from scripted import Scripted, roster_of
+from slack_sdk import WebClient
+from slack_sdk.web import SlackResponse
 from test_conversation import eventually, finished, spans_of
 
 from bot import live, posting
 from bot.agents.agent import AgentError
 from bot.app import Bot
+from bot.replies import reply_messages
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
 
@@ -66,6 +71,31 @@ def test_an_answer_is_insisted_on_while_slack_is_unwell_and_posted_once(
     sandbox.wait_for_reaction(general, question.ts, "white_check_mark", timeout=30)
     assert [message.text for message in sandbox.thread(general, question.ts)[1:]] == ["whole"]
     assert len(sandbox.calls("chat.postMessage")) == 4
+
+
+class Deaf(WebClient):
+    """Slack hears its first post; the answer to it is lost on the way."""
+
+    heard = False
+
+    def chat_postMessage(self, **arguments: Any) -> SlackResponse:
+        answer = super().chat_postMessage(**arguments)
+        if not self.heard:
+            self.heard = True
+            raise URLError("connection reset")
+        return answer
+
+
+def test_a_post_whose_answer_is_lost_is_found_and_not_sent_again(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    question = sandbox.post(alice, general, "think hard")
+    deaf = Deaf(token=sandbox.bot_token, base_url=sandbox.api_url)
+    place = posting.Place(sandbox.team_id, general.id, question.ts, alice.id)
+    (message,) = reply_messages("whole", payload={"agent": "claude", "trace_id": "1"})
+    ts = posting.Posting(deaf).post(place, message)
+    (reply,) = sandbox.thread(general, question.ts)[1:]
+    assert (reply.ts, reply.text) == (ts, "whole")
 
 
 @pytest.mark.parametrize("refusal", ["channel_not_found", "is_archived", "not_in_channel"])
