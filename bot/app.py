@@ -121,7 +121,9 @@ def build_bot(
     directory = Directory(client)
     threads = ThreadReader(client)
     http = httpx.Client(timeout=10.0, follow_redirects=False)
-    background = ThreadPoolExecutor(4, thread_name_prefix="tracebot-background")
+    # Nobody waits for what is done in the background; it must keep no question waiting either.
+    background = ThreadPoolExecutor(2, thread_name_prefix="tracebot-background")
+    inquiries = ThreadPoolExecutor(8, thread_name_prefix="tracebot-inquiry")
     posting = Posting(_bare_client(settings))
     running = RunningTurns(observability.database)
     once = Once(observability.database)
@@ -164,7 +166,7 @@ def build_bot(
     )
     messages.register(app, inbox, lambda body: background.submit(feedback.changed, body))
     reactions.register(app, feedback, background)
-    sessions.register(app, stopping, background)
+    sessions.register(app, stopping, inquiries)
     digests = Digests(
         observability.database,
         post=partial(post_digest, client),
@@ -179,8 +181,8 @@ def build_bot(
         stopping=stopping,
         observability=observability,
     )
-    trace.register(app, inquiry, background)
-    home.register(app, Home(client, inquiry.view, observability), background)
+    trace.register(app, inquiry, inquiries)
+    home.register(app, Home(client, inquiry.view, observability), inquiries)
     schedule = Schedule(
         observability.database,
         digests=digests,
@@ -192,6 +194,7 @@ def build_bot(
     bot.closing += [
         posting.close,
         lambda: background.shutdown(cancel_futures=True),
+        lambda: inquiries.shutdown(cancel_futures=True),
         running.close,
         http.close,
     ]
