@@ -17,6 +17,7 @@ from bot.sandbox.manifest import Manifest
 from bot.settings import load_settings
 from bot.transcript import block_text
 from storage import Observability
+from storage.models import ScoreRow
 
 AGENTS = """\
 default = "echo"
@@ -121,7 +122,7 @@ def demo(*, keep: bool) -> int:
         _start_bot(stack, sandbox, observability, folder, incidents)
         console.print("[bold]A workspace on this machine, with the real bot in it[/]\n")
         question = _talk(stage, alice, bob, general, incidents)
-        observability.flush()
+        _wait_for_score(observability)
         _ask(stage, alice, general, question)
         _say_what_next(console, folder, took=time.monotonic() - began)
         if keep:
@@ -168,8 +169,17 @@ def _talk(stage: Stage, alice: User, bob: User, general: Channel, incidents: Cha
     stage.hear(incidents, stage.say(bob, incidents, f"{bot} why is checkout slow?"))
     stage.sandbox.react(alice, answer, "+1")
     stage.console.print("      [dim](alice gives the first answer a 👍)[/]\n")
-    stage.sandbox.wait_for_call("conversations.replies", count=2)  # The follow-up, the thumb.
     return question
+
+
+def _wait_for_score(observability: Observability) -> None:
+    """The thumb comes last; what follows is to show it."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        observability.flush()
+        if ScoreRow.select().exists(observability.database):
+            return
+        time.sleep(0.02)
 
 
 def _ask(stage: Stage, alice: User, general: Channel, question: Message) -> None:
