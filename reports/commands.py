@@ -8,10 +8,11 @@ from typing import Any
 
 from peewee import Database
 
-from reports import healthiness, views
+from reports import healthiness, lists, views
 from reports.costs import costs
 from reports.errors import UsageError
 from reports.failures import failures
+from reports.tree import trace_tree
 from storage import outliers, queries
 from storage.errors import TookTooLong
 from storage.health import health
@@ -75,7 +76,7 @@ def _ls(words: argparse.Namespace, database: Database, viewer: Viewer, now: int)
     except BadCursor as error:
         raise UsageError(str(error)) from None
     seen = tuple(trace for trace in page.traces if viewer.may_see(trace))
-    return views.trace_list(seen, next=page.next, words=_again(words), now=now)
+    return lists.trace_list(seen, next=page.next, words=_again(words), now=now)
 
 
 def _search(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:
@@ -112,7 +113,7 @@ def _show(words: argparse.Namespace, database: Database, viewer: Viewer, now: in
         return _removed(words.id, database, viewer)
     if len(seen) > 1:
         return views.ambiguous(words.id, [trace.trace_id for trace in seen])
-    return views.trace_tree(seen[0], queries.trace_spans(database, seen[0].trace_id), now=now)
+    return trace_tree(seen[0], queries.trace_spans(database, seen[0].trace_id), now=now)
 
 
 def _removed(trace_id: str, database: Database, viewer: Viewer) -> views.View:
@@ -145,7 +146,7 @@ def _thread(words: argparse.Namespace, database: Database, viewer: Viewer, now: 
     seen = tuple(trace for trace in found if viewer.may_see(trace))
     if not seen:
         return views.not_found("that thread")
-    return views.thread(seen, now=now)
+    return lists.thread(seen, now=now)
 
 
 def _place(place: Sequence[str], database: Database, viewer: Viewer) -> tuple[str, str]:
@@ -201,12 +202,12 @@ def _slow(words: argparse.Namespace, database: Database, viewer: Viewer, now: in
     found = outliers.slowest_traces(
         database, since=since, audiences=viewer.audiences, limit=SLOWEST
     )
-    return views.slowest(tuple(filter(viewer.may_see, found)), since=since, now=now)
+    return lists.slowest(tuple(filter(viewer.may_see, found)), since=since, now=now)
 
 
 def _ps(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:
     found = queries.running_traces(database, audiences=viewer.audiences)
-    return views.running(tuple(filter(viewer.may_see, found)), now=now)
+    return lists.running(tuple(filter(viewer.may_see, found)), now=now)
 
 
 def _health(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:

@@ -3,75 +3,19 @@
 A view knows nothing of Slack or of a terminal; each renderer shows the same one in its own way.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from reports import wording
 from reports.costs import CostView, statistics_note
 from reports.failures import FailuresView
 from reports.healthiness import HealthView
+from reports.lists import TraceLine, TraceListView, trace_line
+from reports.tree import TraceView
 from storage.queries import TraceSummary
 from storage.recovery import Recovery
-from storage.span import Span
 from storage.statistics import Group, Statistics
 from storage.tombstones import Tombstone
-
-SHORT_ID = 16
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TraceLine:
-    """One trace in a list. `icon` names its status; `note` is why it failed or was skipped."""
-
-    trace_id: str
-    short_id: str
-    icon: str
-    status: str
-    name: str
-    agent: str
-    when: str
-    duration: str
-    tokens: str
-    cost: str
-    channel: str
-    user: str
-    text: str
-    note: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TraceListView:
-    title: str
-    lines: tuple[TraceLine, ...]
-    traces: tuple[TraceSummary, ...]
-    next: str | None = None
-    words: Mapping[str, Any] = field(default_factory=dict)
-    """What the next page is asked with."""
-    empty: str = "There is nothing to show yet."
-    kind: str = "ls"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpanLine:
-    """One span in a tree; `start` and `width` are shares of the trace's length."""
-
-    depth: int
-    icon: str
-    status: str
-    name: str
-    duration: str
-    start: float
-    width: float
-    facts: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TraceView:
-    line: TraceLine
-    spans: tuple[SpanLine, ...]
-    trace: TraceSummary
-    values: tuple[Span, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,168 +86,6 @@ View = (
 )
 
 
-def trace_list(
-    traces: Sequence[TraceSummary], *, next: str | None, words: Mapping[str, Any], now: int
-) -> TraceListView:
-    return TraceListView(
-        title="Traces, newest first",
-        lines=tuple(_line(trace, now=now) for trace in traces),
-        traces=tuple(traces),
-        next=next,
-        words=words,
-        empty="No trace fits. Messages that were only skipped are shown with --all.",
-    )
-
-
-def thread(traces: Sequence[TraceSummary], *, now: int) -> TraceListView:
-    return TraceListView(
-        title=f"The thread's {len(traces)} turn{'' if len(traces) == 1 else 's'}, oldest first",
-        lines=tuple(_line(trace, now=now) for trace in traces),
-        traces=tuple(traces),
-        kind="thread",
-    )
-
-
-def running(traces: Sequence[TraceSummary], *, now: int) -> TraceListView:
-    return TraceListView(
-        title="Running now, longest first",
-        lines=tuple(_line(trace, now=now) for trace in traces),
-        traces=tuple(traces),
-        empty="Nothing runs at the moment.",
-        kind="ps",
-    )
-
-
-def slowest(traces: Sequence[TraceSummary], *, since: int, now: int) -> TraceListView:
-    return TraceListView(
-        title=f"The slowest of the {wording.period(since, now)}",
-        lines=tuple(_line(trace, now=now) for trace in traces),
-        traces=tuple(traces),
-        empty="Nothing that ended is in this period.",
-        kind="slow",
-    )
-
-
-def _line(trace: TraceSummary, *, now: int) -> TraceLine:
-    status = "skipped" if trace.decision == "skip" and trace.reason else trace.status
-    length = trace.duration_ns
-    if length is None and trace.status == "running":
-        length = now - trace.started_at
-    return TraceLine(
-        trace_id=trace.trace_id,
-        short_id=trace.trace_id[:SHORT_ID],
-        icon=wording.ICONS.get(status, "?"),
-        status=status,
-        name=wording.plain(trace.name),
-        agent=wording.plain(trace.agent or ""),
-        when=wording.ago(trace.started_at, now=now),
-        duration=wording.duration(length),
-        tokens=wording.token_pair(trace.input_tokens, trace.output_tokens),
-        cost=wording.cost(trace.cost) if trace.cost is not None else "",
-        channel=wording.plain(trace.channel or ""),
-        user=wording.plain(trace.user or ""),
-        text=wording.shortened(trace.text or "", 80),
-        note=_note(trace),
-    )
-
-
-def _note(trace: TraceSummary) -> str:
-    if trace.decision == "skip" and trace.reason:
-        return f"skipped: {wording.reason(trace.reason)}"
-    return wording.shortened(trace.error_message or "", 120) if trace.error_count else ""
-
-
-def trace_tree(trace: TraceSummary, spans: Sequence[Span], *, now: int) -> TraceView:
-    """The spans as a tree, parents before children, each with its bar on the trace's time."""
-    begins = min((span.started_at for span in spans), default=trace.started_at)
-    ends = max((_end(span, now) for span in spans if not _later(span, trace)), default=begins)
-    length = max(ends - begins, 1)
-    return TraceView(
-        line=_line(trace, now=now),
-        spans=tuple(
-            _span_line(span, depth, begins=begins, length=length, now=now)
-            for span, depth in _in_tree_order(spans)
-        ),
-        trace=trace,
-        values=tuple(spans),
-    )
-
-
-def _end(span: Span, now: int) -> int:
-    if span.ended_at is not None:
-        return span.ended_at
-    return now if span.status == "running" else span.started_at
-
-
-def _later(span: Span, trace: TraceSummary) -> bool:
-    """What came after the turn, such as a thumb next morning, does not stretch its bars."""
-    return trace.ended_at is not None and span.started_at > trace.ended_at
-
-
-def _in_tree_order(spans: Sequence[Span]) -> Iterable[tuple[Span, int]]:
-    here = {span.span_id for span in spans}
-    children: dict[str | None, list[Span]] = {}
-    for span in spans:
-        parent = span.parent_id if span.parent_id in here else None
-        children.setdefault(parent, []).append(span)
-    waiting = [(span, 0) for span in reversed(children.get(None, []))]
-    while waiting:
-        span, depth = waiting.pop()
-        yield span, depth
-        waiting += [(child, depth + 1) for child in reversed(children.get(span.span_id, []))]
-
-
-def _span_line(span: Span, depth: int, *, begins: int, length: int, now: int) -> SpanLine:
-    start = min((span.started_at - begins) / length, 1.0)
-    took = span.duration_ns
-    if took is None and span.status == "running":
-        took = now - span.started_at
-    return SpanLine(
-        depth=depth,
-        icon=wording.ICONS.get(span.status, "?"),
-        status=span.status,
-        name=wording.plain(span.name),
-        duration=wording.duration(took),
-        start=start,
-        width=min((took or 0) / length, 1.0 - start),
-        facts=_facts(span),
-    )
-
-
-FACTS = (
-    "emoji",
-    "messages",
-    "characters",
-    "cache",
-    "bytes",
-    "mime_type",
-    "mode",
-    "attempts",
-    "exit_code",
-)
-"""Attributes worth a place beside a span's name."""
-
-
-def _facts(span: Span) -> str:
-    facts = []
-    if span.reason:
-        verb = "answered" if span.decision == "answer" else "skipped"
-        facts.append(f"{verb}: {wording.reason(span.reason)}")
-    if span.provider and span.configured_provider not in (None, span.provider):
-        facts.append(f"{span.provider} instead of {span.configured_provider}")
-    tokens = wording.token_pair(span.input_tokens, span.output_tokens)
-    facts += [word for word in (span.model, tokens) if word]
-    if span.cost is not None:
-        estimated = " estimated" if span.cost_source == "estimated" else ""
-        facts.append(f"{wording.cost(span.cost)}{estimated}")
-    facts += [f"{name} {span.attributes[name]}" for name in FACTS if name in span.attributes]
-    if span.error_type is None and (code := span.attributes.get("process.exit.code")) is not None:
-        facts.append(f"exit code {code}")
-    if span.error_message or span.error_type:
-        facts.append(wording.shortened(f"{span.error_type}: {span.error_message}", 120))
-    return wording.plain(", ".join(facts))
-
-
 def statistics(found: Statistics, *, by: str | None, time_zone: str) -> StatsView:
     period = wording.period(found.since, found.until)
     return StatsView(
@@ -355,7 +137,7 @@ def digest(
         total=_stats_line("all", agents.total),
         agents=tuple(_stats_line(group.key, group) for group in agents.groups),
         skipped=tuple((wording.reason(group.key), f"{group.traces:,}") for group in skipped),
-        failed=tuple(_line(trace, now=now) for trace in failed),
+        failed=tuple(trace_line(trace, now=now) for trace in failed),
         quiet=not agents.total.traces,
         by_agent=agents,
         left_alone=replace(decisions, groups=tuple(skipped)),

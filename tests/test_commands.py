@@ -8,6 +8,8 @@ from reports.commands import Viewer, answer
 from reports.durations import parse_duration
 from reports.errors import UsageError
 from reports.grammar import build_parser, parse, split_slack
+from reports.lists import TraceListView
+from reports.tree import TraceView
 from storage import Observability
 
 HOUR_NS = 3_600 * 1_000_000_000
@@ -113,7 +115,7 @@ def ask(observability: Observability, *words: str, viewer: Viewer | None = None)
 
 def listed(view: views.View, ids: dict[str, str]) -> list[str]:
     """The short names of the traces in a list."""
-    assert isinstance(view, views.TraceListView)
+    assert isinstance(view, TraceListView)
     names = {id: name for name, id in ids.items()}
     return [names[line.trace_id] for line in view.lines]
 
@@ -161,7 +163,7 @@ def test_a_cursor_goes_on_where_the_page_ended(observability: Observability) -> 
     more: list[str] = []
     for _ in range(3):
         page = ask(observability, "ls", "--limit", "2", *more)
-        assert isinstance(page, views.TraceListView)
+        assert isinstance(page, TraceListView)
         seen += listed(page, ids)
         more = ["--cursor", page.next or ""]
     assert seen == ["running", "command", "direct", "private", "follow-up", "question"]
@@ -215,7 +217,7 @@ def test_the_beginning_of_an_id_will_do_where_it_is_the_only_one(
 ) -> None:
     ids = record_an_hour(observability)
     shown = ask(observability, "show", ids["question"][:20].upper())
-    assert isinstance(shown, views.TraceView)
+    assert isinstance(shown, TraceView)
     assert shown.line.trace_id == ids["question"]
     assert "begins several traces" in said(ask(observability, "show", ids["question"][:4]))
 
@@ -230,7 +232,7 @@ def test_a_messages_link_shows_its_trace(observability: Observability, link: str
     ids = record_an_hour(observability)
     place = f"https://acme.slack.com/archives/{GENERAL}/p{link.replace('.', '', 1)}"
     shown = ask(observability, "show", place)
-    assert isinstance(shown, views.TraceView)
+    assert isinstance(shown, TraceView)
     assert shown.line.trace_id == ids["follow-up"]
 
 
@@ -240,7 +242,7 @@ def test_the_link_of_an_answer_shows_the_turn_that_it_answered(
     ids = record_an_hour(observability)
     place = f"https://acme.slack.com/archives/{GENERAL}/p1763999404000900?thread_ts={THREAD}"
     shown = ask(observability, "show", place)
-    assert isinstance(shown, views.TraceView)
+    assert isinstance(shown, TraceView)
     assert shown.line.trace_id == ids["question"]
 
 

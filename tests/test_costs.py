@@ -10,6 +10,7 @@ from reports.commands import Viewer, answer
 from reports.costs import CostView
 from reports.failures import FailuresView
 from reports.grammar import build_parser, parse
+from reports.lists import TraceListView
 from reports.render import json as as_json
 from reports.render import slack, terminal
 from storage import Observability
@@ -165,7 +166,7 @@ def test_the_last_word_on_failures_and_slow_traces_is_the_viewers_own_check(
     viewer = Viewer(may_see=lambda trace: trace.trace_id not in (ids["follow-up"], ids["command"]))
     assert errors(observability, viewer=viewer).lines == ()
     slow = ask(observability, "slow", viewer)
-    assert isinstance(slow, views.TraceListView)
+    assert isinstance(slow, TraceListView)
     assert [trace.trace_id for trace in slow.traces[:1]] == [ids["question"]]
 
 
@@ -212,7 +213,7 @@ def test_a_failure_that_another_provider_made_good_is_counted(observability: Obs
 def test_the_slowest_come_first_and_only_those_of_the_period(observability: Observability) -> None:
     ids = record_an_hour(observability)
     slow = ask(observability, "slow --since 9m")
-    assert isinstance(slow, views.TraceListView)
+    assert isinstance(slow, TraceListView)
     names = {id: name for name, id in ids.items()}
     shown = [names[trace.trace_id] for trace in slow.traces]
     assert shown == ["command", "follow-up", "private", "direct"]
@@ -223,7 +224,7 @@ def test_a_search_finds_skipped_messages_too(observability: Observability) -> No
     ids = record_an_hour(observability)
     for words, name in (("search and you", "skipped"), ("search PYTEST", "command")):
         found = ask(observability, words)
-        assert isinstance(found, views.TraceListView)
+        assert isinstance(found, TraceListView)
         assert [trace.trace_id for trace in found.traces] == [ids[name]]
 
 

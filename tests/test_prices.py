@@ -15,6 +15,7 @@ from reports import views
 from reports.commands import Viewer, answer
 from reports.costs import CostView
 from reports.grammar import build_parser, parse
+from reports.tree import TraceView
 from storage import Observability
 from storage.queries import recent_traces, trace_spans
 
@@ -101,7 +102,7 @@ def test_an_attempt_is_recorded_with_its_estimated_cost(observability: Observabi
     ]
     assert (attempt.name, attempt.cost_source) == ("attempt codex", "estimated")
     shown = ask(observability, f"show {trace.trace_id}")
-    assert isinstance(shown, views.TraceView)
+    assert isinstance(shown, TraceView)
     assert any("$0.1350 estimated" in span.facts for span in shown.spans)
 
 

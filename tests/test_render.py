@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.sandbox.blocks import problems
-from reports import healthiness, views
+from reports import healthiness, lists, views
 from reports.commands import Viewer, answer
 from reports.costs import costs
 from reports.digest import Digests
@@ -20,6 +20,7 @@ from reports.failures import failures
 from reports.grammar import build_parser, parse
 from reports.render import json as as_json
 from reports.render import slack, terminal
+from reports.tree import trace_tree
 from storage import Observability
 from storage.health import health
 from storage.outliers import FailedSpan
@@ -67,20 +68,20 @@ def span(text: str, number: int) -> Span:
     )
 
 
-def lists(text: str, count: int) -> views.View:
+def a_list(text: str, count: int) -> views.View:
     traces = [trace(text, number=number) for number in range(count)]
-    return views.trace_list(traces, next="1-a", words={"words": [text]}, now=NOW)
+    return lists.trace_list(traces, next="1-a", words={"words": [text]}, now=NOW)
 
 
-def threads(text: str, count: int) -> views.View:
-    return views.thread([trace(text, number=number) for number in range(count)], now=NOW)
+def a_thread(text: str, count: int) -> views.View:
+    return lists.thread([trace(text, number=number) for number in range(count)], now=NOW)
 
 
-def trees(text: str, count: int) -> views.View:
-    return views.trace_tree(trace(text), [span(text, number) for number in range(count)], now=NOW)
+def a_tree(text: str, count: int) -> views.View:
+    return trace_tree(trace(text), [span(text, number) for number in range(count)], now=NOW)
 
 
-def statistics(text: str, count: int) -> views.View:
+def some_statistics(text: str, count: int) -> views.View:
     def group(key: str) -> Group:
         return Group(
             key=key,
@@ -128,7 +129,7 @@ def failed(text: str, count: int) -> views.View:
     return failures(spans, since=0, now=NOW, all_of_them=False)
 
 
-MAKERS = (lists, threads, trees, statistics, cost, failed)
+MAKERS = (a_list, a_thread, a_tree, some_statistics, cost, failed)
 
 
 def checked(blocks: Sequence[slack.Block]) -> str:
@@ -180,7 +181,7 @@ def test_lines_on_a_terminal_are_no_longer_than_it_is_wide(width: int) -> None:
 
 
 def test_colour_is_only_where_it_is_asked_for() -> None:
-    view = lists("why?", 3)
+    view = a_list("why?", 3)
     assert "\x1b[" in terminal.render(view, colour=True)
     assert "\x1b[" not in terminal.render(view)
 
@@ -224,7 +225,7 @@ def test_a_digest_fits_in_a_message(observability: Observability) -> None:
 
 
 def test_a_waterfall_says_what_it_leaves_out() -> None:
-    shown = checked(slack.render(trees("step", 100)))
+    shown = checked(slack.render(a_tree("step", 100)))
     assert "60 more steps" in shown
 
 
@@ -236,7 +237,7 @@ def test_a_late_thumb_does_not_flatten_the_bars(observability: Observability) ->
     times = (found.started_at, found.ended_at, found.duration_ns)
     spans[0] = replace(spans[0], started_at=times[0], ended_at=times[1], duration_ns=times[2])
     spans[1] = replace(spans[1], started_at=NOW + 10**15)
-    tree = views.trace_tree(found, spans, now=NOW)
+    tree = trace_tree(found, spans, now=NOW)
     assert tree.spans[0].width > 0.9
 
 

@@ -11,6 +11,8 @@ from reports import views
 from reports.costs import CostView, Spent
 from reports.failures import FailuresView
 from reports.healthiness import HealthView
+from reports.lists import TraceListView
+from reports.tree import TraceView
 from reports.wording import utc
 from storage.conventions import ATTRIBUTES
 from storage.queries import TraceSummary
@@ -28,7 +30,7 @@ def error(message: str) -> str:
     return json.dumps({"error": message}, ensure_ascii=False)
 
 
-def _list(view: views.TraceListView) -> dict[str, Any]:
+def _list(view: TraceListView) -> dict[str, Any]:
     traces = [_trace(trace) for trace in view.traces]
     return {"traces": traces, "next": view.next} if view.kind == "ls" else {"traces": traces}
 
@@ -55,7 +57,7 @@ def _trace(trace: TraceSummary) -> dict[str, Any]:
     }
 
 
-def _tree(view: views.TraceView) -> dict[str, Any]:
+def _tree(view: TraceView) -> dict[str, Any]:
     return {"trace": _trace(view.trace), "spans": [_span(span) for span in view.values]}
 
 
@@ -183,8 +185,8 @@ def _usd(micro_dollars: int | None) -> float | None:
 
 
 RENDERERS: Mapping[type, Callable[[Any], dict[str, Any]]] = {
-    views.TraceListView: _list,
-    views.TraceView: _tree,
+    TraceListView: _list,
+    TraceView: _tree,
     views.StatsView: _stats,
     views.DigestView: _digest,
     CostView: _costs,

@@ -9,7 +9,9 @@ from reports import views
 from reports.costs import CostView
 from reports.failures import FailureLine, FailuresView
 from reports.healthiness import HealthView
+from reports.lists import TraceLine, TraceListView
 from reports.render.terminal import bar
+from reports.tree import SpanLine, TraceView
 
 Block = dict[str, Any]
 
@@ -88,7 +90,7 @@ def button(label: str, action_id: str, value: str) -> Block:
     }
 
 
-def _list(view: views.TraceListView) -> list[Block]:
+def _list(view: TraceListView) -> list[Block]:
     if not view.lines:
         return [section(escape(view.empty))]
     # What came last in a thread is what people ask about; other lists begin with it.
@@ -103,14 +105,14 @@ def _list(view: views.TraceListView) -> list[Block]:
     return blocks
 
 
-def _lines(lines: Iterable[views.TraceLine], *, kind: str = "ls") -> Iterator[Block]:
+def _lines(lines: Iterable[TraceLine], *, kind: str = "ls") -> Iterator[Block]:
     label, action_id = ("Stop", STOP) if kind == "ps" else ("Show", SHOW)
     for place, line in enumerate(lines):
         pressed = button(label, f"{action_id}_{place}", line.trace_id)
         yield {**section(_line(line)), "accessory": pressed}
 
 
-def _line(line: views.TraceLine) -> str:
+def _line(line: TraceLine) -> str:
     text, name = clipped(escape(line.text), PART), clipped(escape(line.name), PART)
     said = f"“{text}”" if line.text else f"*{name}*"
     agent = clipped(escape(line.agent), KEY)
@@ -120,12 +122,12 @@ def _line(line: views.TraceLine) -> str:
     return f"{EMOJI.get(line.status, '')} {said}\n`{line.short_id}` {second}{note}"
 
 
-def _place(line: views.TraceLine) -> str:
+def _place(line: TraceLine) -> str:
     """Names that nobody is notified by: a channel is a link, a user in `ls` is not a mention."""
     return f"<#{line.channel}>" if line.channel.startswith("C") else ""
 
 
-def _tree(view: views.TraceView) -> list[Block]:
+def _tree(view: TraceView) -> list[Block]:
     blocks = [section(_line(view.line)), *_waterfall(view.spans)]
     blocks.append(
         {"type": "actions", "elements": [button("Share here", SHARE, view.line.trace_id)]}
@@ -133,7 +135,7 @@ def _tree(view: views.TraceView) -> list[Block]:
     return blocks
 
 
-def _waterfall(spans: tuple[views.SpanLine, ...]) -> Iterator[Block]:
+def _waterfall(spans: tuple[SpanLine, ...]) -> Iterator[Block]:
     """As many rows as a message holds, in as few blocks as take them."""
     rows: list[str] = []
     shown, used, size = 0, 0, 0
@@ -152,7 +154,7 @@ def _waterfall(spans: tuple[views.SpanLine, ...]) -> Iterator[Block]:
         yield context(f"… and {len(spans) - shown} more steps: tracebot show in a shell has all.")
 
 
-def _row(span: views.SpanLine) -> str:
+def _row(span: SpanLine) -> str:
     name = f"{'  ' * min(span.depth, 6)}{span.name}"
     name = name if len(name) <= NAME else f"{name[: NAME - 1]}…"
     bars = bar(span.start, span.width, BAR)
@@ -283,8 +285,8 @@ def _message(view: views.MessageView) -> list[Block]:
 
 
 RENDERERS: Mapping[type, Callable[[Any], list[Block]]] = {
-    views.TraceListView: _list,
-    views.TraceView: _tree,
+    TraceListView: _list,
+    TraceView: _tree,
     views.StatsView: _stats,
     views.DigestView: _digest,
     CostView: _costs,

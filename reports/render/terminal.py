@@ -12,6 +12,8 @@ from reports import views
 from reports.costs import CostView
 from reports.failures import FailuresView
 from reports.healthiness import HealthView
+from reports.lists import SHORT_ID, TraceLine, TraceListView
+from reports.tree import TraceView
 
 COLOURS = {
     "ok": "green",
@@ -57,7 +59,7 @@ def _status(icon: str, status: str) -> Text:
     return Text(icon, style=COLOURS.get(status, ""))
 
 
-def _list(view: views.TraceListView) -> RenderableType:
+def _list(view: TraceListView) -> RenderableType:
     if not view.lines:
         return Text(view.empty)
     table = _lines(view.lines)
@@ -66,7 +68,7 @@ def _list(view: views.TraceListView) -> RenderableType:
     return Group(table, Text(f"\nMore: add --cursor {view.next}", style="bright_black"))
 
 
-def _lines(lines: Iterable[views.TraceLine]) -> Table:
+def _lines(lines: Iterable[TraceLine]) -> Table:
     table = _grid("", "trace", "when", ">took", "agent", "what")
     for column in table.columns[1:5]:
         column.no_wrap = True
@@ -82,7 +84,7 @@ def _lines(lines: Iterable[views.TraceLine]) -> Table:
     return table
 
 
-def _what(line: views.TraceLine) -> Text:
+def _what(line: TraceLine) -> Text:
     what = Text(line.text or line.name)
     for fact in (line.tokens, line.cost):
         if fact:
@@ -92,7 +94,7 @@ def _what(line: views.TraceLine) -> Text:
     return what
 
 
-def _tree(view: views.TraceView) -> RenderableType:
+def _tree(view: TraceView) -> RenderableType:
     line = view.line
     head = Text.assemble(
         _status(line.icon, line.status),
@@ -173,7 +175,7 @@ def _failures(view: FailuresView) -> RenderableType:
         table.add_row(
             Text(line.error_type, style="red"),
             *(line.agent or "–", line.traces, line.when),
-            Text(line.trace_id[: views.SHORT_ID], style="bold"),
+            Text(line.trace_id[:SHORT_ID], style="bold"),
             *(line.where, line.message),
         )
     note = _note(view.note, "bright_black")
@@ -221,8 +223,8 @@ def _message(view: views.MessageView) -> RenderableType:
 
 
 RENDERERS: Mapping[type, Callable[[Any], RenderableType]] = {
-    views.TraceListView: _list,
-    views.TraceView: _tree,
+    TraceListView: _list,
+    TraceView: _tree,
     views.StatsView: _stats,
     views.DigestView: _digest,
     CostView: _costs,
