@@ -142,7 +142,9 @@ class Downloader:
 
     def _chunks(self, response: httpx.Response, *, deadline: float) -> Iterator[bytes]:
         size = 0
-        for chunk in response.iter_raw(65_536):
+        for (
+            chunk
+        ) in response.iter_raw():  # As they come: gathered, a drip would outwait the deadline.
             size += len(chunk)
             if size > self.max_bytes:
                 raise Refused("too_large", _too_large(self.max_bytes))

@@ -32,12 +32,24 @@ def record(path: Path, *names: str, note: str = "x" * 500) -> None:
         observability.database.close()
 
 
-def damage(path: Path, *places: float) -> None:
-    """Overwrite pages of a database that nobody in this process has open."""
+LEAF = b"\x0d"
+"""How a page begins that holds rows of a table: https://sqlite.org/fileformat2.html#b_tree_pages."""
+
+
+def damage(path: Path, *places: float, only_leaves: bool = False) -> None:
+    """Overwrite pages of a database that nobody in this process has open.
+
+    With `only_leaves` each is the next page with rows: what an index tells of them can be read.
+    """
     size = path.stat().st_size
     with path.open("r+b") as file:
         for place in places:
-            file.seek(int(size * place) // PAGE * PAGE)
+            start = int(size * place) // PAGE * PAGE
+            file.seek(start)
+            while only_leaves and file.read(1) != LEAF:
+                start += PAGE
+                file.seek(start)
+            file.seek(start)
             file.write(os.urandom(PAGE))
 
 
@@ -83,7 +95,7 @@ def test_what_can_be_read_around_broken_pages_is_saved(full: Path) -> None:
     database = open_database(full)
     before = totals(database)
     database.close()
-    damage(full, 0.5, 0.52, 0.8)
+    damage(full, 0.5, 0.52, 0.8, only_leaves=True)
     database = open_database(full)
     found = check(database)
     assert (found.ok, found.finished) == (False, True)
