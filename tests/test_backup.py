@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,8 @@ def test_backup_and_restore_while_three_processes_write(db_path: Path, tmp_path:
     ]
     for thread in threads:
         thread.start()
+    while {name[0] for name in set(acknowledged)} != set("abc"):  # Each has stored something.
+        time.sleep(0.01)
     database = open_database(db_path)
     copies = []
     for number in range(3):
