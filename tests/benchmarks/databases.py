@@ -12,7 +12,7 @@ from peewee import SchemaManager, SqliteDatabase
 from benchmarks import traces
 from benchmarks.run import Run
 from benchmarks.traces import make_traces
-from storage import models
+from storage import models, rollups
 from storage.batch import Batch, store
 from storage.database import open_database
 from storage.models import SpanRow
@@ -69,7 +69,7 @@ def insert_bare(connection: sqlite3.Connection, rows: Iterable[tuple[object, ...
 
 
 def _kept(run: Run, name: str, make: Callable[[Path], None]) -> Path:
-    sources = (Path(str(module.__file__)).read_bytes() for module in (traces, models))
+    sources = (Path(str(module.__file__)).read_bytes() for module in (traces, models, rollups))
     path = run.cache / f"{name}-{hashlib.sha256(b''.join(sources)).hexdigest()[:12]}.db"
     if path.exists():
         return path
