@@ -41,10 +41,12 @@ def store(database: Database, batch: Batch, *, deadline: float = 5.0) -> bool:
 
     A database that others write to is waited for `deadline` seconds.
     """
+    # Before the transaction: what needs no database keeps no other writer waiting.
+    rows = span_rows(batch.spans)
     with transaction(database, deadline=deadline):
         if not _take_number(database, batch):
             return False
-        store_spans(database, batch)
+        _store_spans(database, batch, rows)
         METRICS.execute_many(database, [_row(metric) for metric in batch.metrics])
         LOGS.execute_many(database, [_row(log) for log in batch.logs])
         _store_scores(database, batch.scores)
@@ -61,10 +63,17 @@ def _take_number(database: Database, batch: Batch) -> bool:
 
 def store_spans(database: Database, batch: Batch) -> None:
     """Spans with their summaries and rollups, within the caller's transaction."""
+    _store_spans(database, batch, span_rows(batch.spans))
+
+
+def _store_spans(database: Database, batch: Batch, rows: Sequence[tuple[Any, ...]]) -> None:
     spans = unseen(database, batch.spans)
     if not spans:
         return
-    SPANS.execute_many(database, span_rows(spans))
+    if len(spans) < len(rows):
+        of_span = dict(zip(map(id, batch.spans), rows, strict=True))
+        rows = [of_span[id(span)] for span in spans]
+    SPANS.execute_many(database, rows)
     counted, released = settle(database, spans)
     summarise(database, counted, released, resumed=batch.resumed)
     add(database, additions(span for span in (*counted, *released) if span.status != "running"))

@@ -176,6 +176,10 @@ def transaction(database: peewee.Database, *, deadline: float = 5.0) -> Iterator
         raise
 
 
+LONGEST_WAIT_S = 0.03
+"""Between two tries: about what a batch takes, for whoever waits longer is late when it is free."""
+
+
 def _begin(database: peewee.Database, *, until: float) -> None:
     wait = 0.001
     while True:
@@ -186,4 +190,4 @@ def _begin(database: peewee.Database, *, until: float) -> None:
             if "locked" not in str(error) or time.monotonic() > until:
                 raise
             time.sleep(wait * random.random())
-            wait = min(wait * 2, 0.1)
+            wait = min(wait * 2, LONGEST_WAIT_S)
