@@ -3,40 +3,15 @@
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from reports.grammar import Parser
     from reports.views import View
     from storage.shared import SharedDatabase
 
 DONE, FAILED, NO_SENSE = 0, 1, 2
-
-EXAMPLES = """\
-examples:
-  tracebot demo                    a workspace on this machine, to look around in
-  tracebot run -- pytest -x        record a command
-  tracebot ls --since 24h          what happened since yesterday
-  tracebot show 01a20b7c           one trace, step by step
-  tracebot stats --by agent        which agent fails, what it costs, whether it gets slower
-  tracebot serve                   answer in your Slack workspace
-"""
-
-
-QUERY_EXAMPLES = """\
-examples:
-  tracebot query "what is new in this folder?"          the default agent
-  tracebot query "@claude review it" "@codex review it"  two at once, under one trace
-  git diff | tracebot query -                           the question from stdin
-"""
-AGENTS_EXAMPLES = """\
-examples:
-  tracebot agents                            those of TRACEBOT_AGENTS, else echo alone
-  TRACEBOT_AGENTS=new.toml tracebot agents   check a file before it is used
-  tracebot agents --json | jq '.agents[] | select(.last_error) | .name'
-"""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -84,17 +59,8 @@ def _refuse(message: str, arguments: list[str], *, code: int) -> int:
     return code
 
 
-def shell_parser() -> tuple["Parser", Any]:
-    """The grammar with what only a shell has, and its commands by name."""
-    from reports.grammar import build_parser
-
-    parser, commands = build_parser(prog="tracebot", shell=True)
-    parser.epilog = EXAMPLES
-    _add_commands(commands)
-    return parser, commands
-
-
 def _do(arguments: list[str]) -> int:
+    from bot.shell_grammar import shell_parser
     from reports.grammar import parse
 
     parser, _ = shell_parser()
@@ -103,44 +69,6 @@ def _do(arguments: list[str]) -> int:
         parser.print_help()
         return DONE
     return OWN.get(words.command, _read)(words)
-
-
-def _add_commands(commands: Any) -> None:
-    """What Slack does not have."""
-    from bot.maintenance import add_commands as add_maintenance
-
-    def command(name: str, help: str) -> Any:
-        return commands.add_parser(name, help=help, description=help)
-
-    command("run", "Record a command: tracebot run -- COMMAND …")
-    serve = command("serve", "Answer in a Slack workspace, in Socket Mode.")
-    serve.add_argument("--http", action="store_true", help="in HTTP mode: /slack/events")
-    collect = command("collect", "Take OpenTelemetry (OTLP over HTTP) from any program.")
-    collect.add_argument("--host", default="127.0.0.1", help="others need TRACEBOT_OTLP_TOKEN")
-    collect.add_argument("--port", type=int, default=4318, help="4318 unless told; 0 is any")
-    demo = command("demo", "Play a short conversation in a workspace on this machine.")
-    demo.add_argument("--keep", action="store_true", help="leave it running, with its page")
-    query = command("query", "Ask one or several agents, side by side.")
-    query.epilog = QUERY_EXAMPLES
-    query.add_argument("texts", nargs="+", metavar="QUESTION", help="- is read from stdin")
-    query.add_argument("--mode", choices=["query", "execute"], default="query")
-    query.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="for all of them")
-    query.add_argument("--json", action="store_true", help="one object, for scripts")
-    query.add_argument("--database", metavar="PATH", default="")
-    agents = command("agents", "List the agents: is each one found, which version, what failed.")
-    agents.epilog = AGENTS_EXAMPLES
-    agents.add_argument("--json", action="store_true", help="one object, for scripts")
-    agents.add_argument("--database", metavar="PATH")
-    importing = command("import", "Turn another tool's agents into an agents file.")
-    importing.epilog = "example:\n  tracebot import crewx crewx.yaml --output agents.toml"
-    importing.add_argument("format", choices=["crewx"])
-    importing.add_argument("file")
-    importing.add_argument("--output", metavar="FILE", help="a new file; else it is printed")
-    collect.add_argument("--database", metavar="PATH")
-    doctor = command("doctor", "Look at settings, Slack, agents and database; say what is wrong.")
-    doctor.add_argument("--json", action="store_true", help="one object, for scripts")
-    doctor.add_argument("--database", metavar="PATH")
-    add_maintenance(command)
 
 
 def _open(words: "Namespace") -> "SharedDatabase":
@@ -238,18 +166,6 @@ def _doctor(words: "Namespace") -> int:
     from bot.doctor import doctor
 
     return doctor(database=words.database, as_json=words.json)
-
-
-def _seconds(words: str) -> float:
-    from reports.errors import UsageError
-
-    try:
-        seconds = float(words)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 1e6:
-        raise UsageError(f"{words!r} is no time limit: write a number of seconds, such as 90.")
-    return seconds
 
 
 def _query(words: "Namespace") -> int:

@@ -5,7 +5,6 @@ import time
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from reports import wording
 from reports.durations import parse_duration, parse_size
@@ -20,24 +19,6 @@ from storage.upkeep import checkpoint
 DONE, FAILED = 0, 1
 CHECK_S = 10.0
 """How long a question for the database's health looks the file through."""
-
-
-def add_commands(command: Callable[[str, str], Any]) -> None:
-    """What stands behind `tracebot`, each with its options."""
-    move = command("checkpoint", "Move SQLite's write-ahead log into the database.")
-    move.add_argument("--truncate", action="store_true", help="and empty the log's file")
-    clean = command("clean", "Remove old traces; statistics stay.")
-    clean.add_argument("--older-than", metavar="PERIOD", help="such as 30d")
-    clean.add_argument("--down-to", metavar="SIZE", help="such as 2GB: the oldest go until it fits")
-    clean.add_argument("--dry-run", action="store_true", help="only say what would go")
-    copy = command("backup", "Copy the database to a file, while others write, and check it.")
-    copy.add_argument("file", metavar="FILE")
-    copy.add_argument("--force", action="store_true", help="in the place of a file that is there")
-    back = command("restore", "Put a backup in the place of the database, which is kept.")
-    back.add_argument("file", metavar="FILE")
-    back.add_argument("--force", action="store_true", help="even while others have it open")
-    for maintenance in (move, clean, copy, back):
-        maintenance.add_argument("--database", metavar="PATH")
 
 
 def look_through(database: SharedDatabase) -> None:

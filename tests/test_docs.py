@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli import shell_parser
+from bot.shell_grammar import shell_parser
 from reports.grammar import build_parser
 
 ROOT = Path(__file__).parent.parent
