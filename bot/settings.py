@@ -125,9 +125,9 @@ def require(settings: Settings, *, http: bool) -> None:
         needed["SLACK_APP_TOKEN"] = settings.slack_app_token
     missing = [name for name, value in needed.items() if not value.get_secret_value()]
     if missing:
-        names = " and ".join(missing)
+        names, verb = " and ".join(missing), "is" if len(missing) == 1 else "are"
         raise SettingsError(
-            f"{names} is not set: copy it from the app's page at https://api.slack.com/apps into "
+            f"{names} {verb} not set: copy from the app's page at https://api.slack.com/apps into "
             "the environment or .env (README.md shows the five steps)."
         )
 
