@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -26,7 +27,9 @@ PACKAGES = {
     "copilot": "@github/copilot@1.0.102",
     "opencode": "opencode-ai@1.18.33",
 }
-INSTALL_S = 180
+INSTALL_S = 90
+REMEMBERED_S = 600
+"""Where npm reaches no registry, this is found out once, and not for each program."""
 
 
 def installed(name: str) -> Path:
@@ -46,13 +49,19 @@ def installed(name: str) -> Path:
 
 
 def _install(npm: str, package: str, folder: Path) -> None:
+    failure = folder.parent / "failure"
+    if failure.exists() and time.time() < failure.stat().st_mtime + REMEMBERED_S:
+        pytest.skip(failure.read_text())
     (folder / "package.json").write_text("{}")
-    command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(folder), package]
+    command = [npm, "install", "--no-audit", "--no-fund", "--fetch-retries=1", "--prefix"]
     try:
-        subprocess.run(command, check=True, capture_output=True, timeout=INSTALL_S)
+        subprocess.run(
+            [*command, str(folder), package], check=True, capture_output=True, timeout=INSTALL_S
+        )
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         said = (error.stderr or b"").decode(errors="replace").strip().splitlines()
-        pytest.skip(f"npm could not install {package}: {said[-1] if said else error}")
+        failure.write_text(f"npm could not install {package}: {said[-1] if said else error}")
+        pytest.skip(failure.read_text())
 
 
 def provider(

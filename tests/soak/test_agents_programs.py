@@ -6,7 +6,6 @@ import pytest
 
 from storage import Observability
 from tests import agent_checks
-from tests.agent_programs import PACKAGES
 
 OTHERS = ("copilot", "opencode")
 SLOW = ("gemini", *OTHERS)
@@ -15,8 +14,8 @@ BELOW = {
     "codex": "session_task.turn",
     "gemini": "llm_call",
     "copilot": "invoke_agent",
-    "opencode": "ai.streamText",
 }
+"""Not opencode: it ends without waiting until what it tells of itself has been sent."""
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -44,7 +43,7 @@ def test_it_can_be_stopped_while_its_model_thinks(name: str, tmp_path: Path) -> 
     agent_checks.can_be_stopped(name, tmp_path)
 
 
-@pytest.mark.parametrize("name", PACKAGES)
+@pytest.mark.parametrize("name", BELOW)
 def test_its_own_telemetry_hangs_under_our_attempt(
     name: str, tmp_path: Path, observability: Observability
 ) -> None:
