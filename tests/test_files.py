@@ -164,23 +164,25 @@ def test_a_server_that_asks_for_more_time_than_there_is_is_given_up(
 
 
 @contextlib.contextmanager
-def dripping() -> Iterator[str]:
-    """A server that sends one byte at a time and never ends."""
+def dripping(length: int) -> Iterator[tuple[str, list[bytes]]]:
+    """A server that sends one byte at a time, and what it has sent."""
     listener = socket.create_server(("127.0.0.1", 0))
     done = threading.Event()
+    sent: list[bytes] = []
 
     def serve() -> None:
         connection, _ = listener.accept()
-        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 900\r\n\r\n"
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n"
         with connection, contextlib.suppress(OSError):
-            connection.sendall(head)
-            while not done.wait(0.02):
+            connection.sendall(head.encode())
+            while len(sent) < length and not done.wait(0.02):
                 connection.sendall(b"x")
+                sent.append(b"x")
 
     thread = threading.Thread(target=serve)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", sent
     finally:
         done.set()
         thread.join()
@@ -188,13 +190,14 @@ def dripping() -> Iterator[str]:
 
 
 def test_a_server_that_drips_is_left_in_time(downloads: FileDownloads, told: Told) -> None:
-    with dripping() as base:
+    with dripping(900) as (base, sent):
         hurried = replace(
             downloads,
             origins=frozenset({base}),
             limits=replace(downloads.limits, timeout_s=0.3),
         )
         assert "too long" in reason(hurried, {**told, "url_private_download": f"{base}/file"})
+        assert len(sent) < 450, "it was waited for to the end"
 
 
 def test_a_full_disk_is_seen_before_it_is_full(downloads: FileDownloads, told: Told) -> None:
