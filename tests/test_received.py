@@ -82,6 +82,20 @@ def test_a_sent_span_does_not_take_the_place_of_ours(observability: Observabilit
     assert only(observability.database).span_count == 1
 
 
+def test_what_is_known_is_passed_over_and_what_comes_with_it_is_stored(
+    observability: Observability,
+) -> None:
+    with observability.span("turn", audience="T1") as turn:
+        assert observability.flush()
+        forged = sent(turn.span_id, trace_id=turn.trace_id, name="forged", audience="T2")
+        fresh = sent("a" * 16, trace_id=turn.trace_id, parent=turn.span_id, name="fresh")
+        observability.receive([forged, fresh])
+        assert observability.flush()
+        stored = trace_spans(observability.database, turn.trace_id)
+        told = {span.name: (span.status, span.audience) for span in stored}
+        assert told == {"turn": ("running", "T1"), "fresh": ("ok", None)}
+
+
 @pytest.mark.parametrize("when", ["during", "with its end", "after"])
 def test_tokens_that_the_attempt_tells_are_counted_once(
     observability: Observability, when: str
