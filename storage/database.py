@@ -177,7 +177,8 @@ def transaction(database: peewee.Database, *, deadline: float = 5.0) -> Iterator
 
 
 LONGEST_WAIT_S = 0.03
-"""Between two tries: about what a batch takes, for whoever waits longer is late when it is free."""
+"""Between two tries. Trying more often commits sooner, and takes the processor time that spans need
+to be seen: see `writers` in docs/performance.md."""
 
 
 def _begin(database: peewee.Database, *, until: float) -> None:
