@@ -10,9 +10,9 @@ from typing import Protocol
 
 from peewee import Database
 
-from bot.people import Directory, Facts, channel_type
-from bot.slack_errors import SLACK_ERRORS
-from storage.queries import private_audiences
+from bot.slack.directory import Directory, Facts, channel_type
+from bot.slack.errors import SLACK_ERRORS
+from storage.queries.traces import private_audiences
 
 logger = logging.getLogger("tracebot.access")
 
@@ -34,7 +34,7 @@ class Visible(Protocol):
 
 
 def audience_of(*, team: str, channel: str, kind: str, user: str) -> str:
-    """What a span of this conversation is stored with; see `storage.span.Span`."""
+    """What a span of this conversation is stored with; see `storage.model.span.Span`."""
     if kind == "im":
         return user
     return team if kind == "channel" else channel

@@ -21,35 +21,38 @@ from slack_sdk.http_retry.builtin_handlers import (
 )
 
 from bot.access import Access
-from bot.agents.roster import Roster
-from bot.answering import Answering
-from bot.conversation import Conversation
-from bot.deciding import Deciding
-from bot.decision import Me
-from bot.digests import post_digest, was_posted
-from bot.feedback import Feedback
-from bot.files import SLACK_FILES, FileDownloads, FileLimits, forget_files
-from bot.home import Home
-from bot.inbox import Inbox
-from bot.inquiry import Inquiry
-from bot.listeners import home, messages, reactions, sessions, trace
-from bot.live import LiveReplies
-from bot.once import Once
-from bot.people import Directory
-from bot.posting import Posting
-from bot.reactions import Reactions
-from bot.replies import SHUTDOWN
-from bot.running import RunningTurns
+from bot.agents.config.roster import Roster
+from bot.concurrency.event_dedup import Once
+from bot.concurrency.limiter import Slots
+from bot.concurrency.running_turns import RunningTurns
+from bot.http.slack_events import WebServer, build_web
+from bot.jobs.digests import post_digest, was_posted
+from bot.jobs.scheduler import Schedule
+from bot.listeners import app_home as home
+from bot.listeners import messages, reactions
+from bot.listeners import stop_button as sessions
+from bot.listeners import trace_command as trace
+from bot.replies.delivery import Posting
+from bot.replies.live import LiveReplies
+from bot.replies.messages import SHUTDOWN
+from bot.replies.responder import Answering
 from bot.settings import Settings, SettingsError
-from bot.slack_errors import SLACK_ERRORS
-from bot.slots import Slots
-from bot.stopping import Stopping
-from bot.thread import ThreadReader
-from bot.web import WebServer, build_web
+from bot.slack.attachments import SLACK_FILES, FileDownloads, FileLimits, forget_files
+from bot.slack.directory import Directory
+from bot.slack.errors import SLACK_ERRORS
+from bot.slack.reactions import Reactions
+from bot.slack.threads import ThreadReader
+from bot.trace_ui.app_home import Home
+from bot.trace_ui.slash_command import Inquiry
+from bot.turns.cancel import Stopping
+from bot.turns.decider import Deciding
+from bot.turns.decision import Me
+from bot.turns.feedback import Feedback
+from bot.turns.inbox import Inbox
+from bot.turns.turn import Conversation
 from reports.digest import Digests
-from reports.schedule import Schedule
 from storage import Observability
-from storage.database import database_path
+from storage.database.connect import database_path
 
 SCOPES = frozenset(
     (

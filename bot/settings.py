@@ -9,8 +9,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.errors import ConfigurationError
-from reports.durations import parse_retention
-from storage.retention import Retention
+from reports.units import parse_retention
+from storage.upkeep.retention import Retention
 
 Capture = Literal["none", "preview", "full"]
 PREVIEW_LENGTH = 200

@@ -8,16 +8,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from peewee import Database
 
-from reports import views
 from reports.errors import UsageError
-from storage.claims import claim, complete
-from storage.losses import DROPPED, losses
-from storage.process import this_process
-from storage.queries import recent_traces
-from storage.recovery import Recovery, recoveries
-from storage.shared import SharedDatabase
-from storage.statistics import Statistics, statistics
-from storage.subscriptions import Subscription, subscriptions
+from reports.views import views
+from storage.coordination.digest_subscriptions import Subscription, subscriptions
+from storage.coordination.leases import claim, complete
+from storage.coordination.process_identity import this_process
+from storage.database.shared_file import SharedDatabase
+from storage.queries.statistics import Statistics, statistics
+from storage.queries.traces import recent_traces
+from storage.recovery.replacement import Recovery, recoveries
+from storage.writer.dropped import DROPPED, losses
 
 SECOND_NS = 1_000_000_000
 DAY_NS = 24 * 3_600 * SECOND_NS

@@ -6,8 +6,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from storage.active_span import ActiveSpan as ActiveSpan
-    from storage.observability import Observability as Observability
+    from storage.recording.observability import Observability as Observability
+    from storage.tracing.active_span import ActiveSpan as ActiveSpan
 
 __all__ = ["ActiveSpan", "Observability"]
 
@@ -16,6 +16,7 @@ def __getattr__(name: str) -> Any:
     # A command that records must start before the database's libraries are read.
     if name not in __all__:
         raise AttributeError(f"module 'storage' has no attribute {name!r}")
-    from storage import active_span, observability
+    from storage.recording import observability
+    from storage.tracing import active_span
 
     return getattr(observability if name == "Observability" else active_span, name)

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from peewee import fn
 
-from storage.integrity import Check, last_check
-from storage.losses import DROPPED, losses
-from storage.maintenance import Maintenance, last
-from storage.migrations import HISTORY
-from storage.models import TraceRow
-from storage.recovery import Recovery, recoveries
-from storage.shared import SharedDatabase
-from storage.spool import spool_folder, waiting
+from storage.database.migrations import HISTORY
+from storage.database.models import TraceRow
+from storage.database.shared_file import SharedDatabase
+from storage.recovery.integrity import Check, last_check
+from storage.recovery.replacement import Recovery, recoveries
+from storage.upkeep.journal import Maintenance, last
+from storage.writer.dropped import DROPPED, losses
+from storage.writer.spool import spool_folder, waiting
 
 LOSSES_NS = 24 * 3_600 * 1_000_000_000
 """How far back losses are counted."""
@@ -86,5 +86,5 @@ def log_size(path: Path) -> int:
 
 
 def _size(path: Path) -> int:
-    # A stat, never an open: see `storage.shared`.
+    # A stat, never an open: see `storage.database.shared_file`.
     return os.stat(path).st_size if path.exists() else 0

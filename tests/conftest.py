@@ -8,12 +8,13 @@ import pytest
 from peewee import Database
 from slack_sdk import WebClient
 
-from bot.agents.roster import Roster, load_roster
+from bot.agents.config.roster import Roster, load_roster
 from bot.app import Bot, build_bot, connect
 from bot.sandbox import Channel, Sandbox, User
 from bot.settings import Settings
 from storage import Observability
-from storage.database import open_database
+from storage.recovery.opening import open_database
+from tests.support.paths import MANIFEST
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def observability(db_path: Path) -> Iterator[Observability]:
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox.start(Path(__file__).parent.parent / "manifest.yml") as running:
+    with Sandbox.start(MANIFEST) as running:
         yield running
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.support.paths import ROOT
+
 FLOORS = {"storage": 0, "reports": 1, "bot": 2}
 FILES = sorted(path for floor in FLOORS for path in (ROOT / floor).rglob("*.py"))
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bot.agents.agent import Reply, Request
+from bot.agents.types import Reply, Request
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from bot.agents import prices
-from bot.agents.agent import (
+from bot.agents import pricing as prices
+from bot.agents.types import (
     WORTH_A_SECOND_TRY,
     Agent,
     AgentCancelled,
@@ -16,7 +16,7 @@ from bot.agents.agent import (
     Request,
 )
 from storage import ActiveSpan, Observability
-from storage.span import Status
+from storage.model.span import Status
 
 LAST_WORDS = 4_000
 """How many characters of an agent's stderr a record of its failure keeps."""

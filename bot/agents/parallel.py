@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from bot.agents.agent import Agent, AgentError, Reply, Request
 from bot.agents.invocation import invoke
+from bot.agents.types import Agent, AgentError, Reply, Request
 from storage import Observability
 
 AT_ONCE = 4

@@ -5,7 +5,7 @@ from typing import Any
 
 from slack_bolt import App
 
-from bot.inbox import Inbox
+from bot.turns.inbox import Inbox
 
 Body = dict[str, Any]
 

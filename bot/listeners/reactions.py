@@ -5,7 +5,7 @@ from typing import Any
 
 from slack_bolt import App
 
-from bot.feedback import Feedback
+from bot.turns.feedback import Feedback
 
 Body = dict[str, Any]
 

@@ -30,10 +30,10 @@ An app that listens instead of connecting is reached with `sandbox.deliver_to(ur
 the workspace in a browser at `sandbox.page_url`; `#user/channel/thread` leads to one place in it.
 """
 
-from bot.sandbox.api import ApiCall
-from bot.sandbox.manifest import Manifest
-from bot.sandbox.refusal import SandboxError
+from bot.sandbox.endpoints.web_api import ApiCall
 from bot.sandbox.sandbox import Sandbox
-from bot.sandbox.values import Channel, File, Message, User
+from bot.sandbox.state.errors import SandboxError
+from bot.sandbox.state.manifest import Manifest
+from bot.sandbox.state.values import Channel, File, Message, User
 
 __all__ = ["ApiCall", "Channel", "File", "Manifest", "Message", "Sandbox", "SandboxError", "User"]

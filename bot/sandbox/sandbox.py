@@ -10,26 +10,26 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import Route, WebSocketRoute
 
-from bot.sandbox.activity import Activity
-from bot.sandbox.api import Api
-from bot.sandbox.callbacks import Callbacks
-from bot.sandbox.clock import Clock
-from bot.sandbox.downloads import Downloads
-from bot.sandbox.faults import Faults
-from bot.sandbox.http_delivery import HttpDelivery
-from bot.sandbox.interactions import Interactions
-from bot.sandbox.manifest import Manifest
-from bot.sandbox.outbox import Outbox, Undelivered
-from bot.sandbox.page import Page
-from bot.sandbox.people import People, Who, id_of
-from bot.sandbox.refusal import SandboxError
-from bot.sandbox.responding import Responding
-from bot.sandbox.server import Server, listen
-from bot.sandbox.slack import Slack
-from bot.sandbox.sockets import SocketHub
-from bot.sandbox.values import Channel, Json, User
-from bot.sandbox.watching import Watching
-from bot.sandbox.workspace import APP, TEAM, Workspace
+from bot.sandbox.backend.activity import Activity
+from bot.sandbox.backend.callbacks import Callbacks
+from bot.sandbox.backend.slack import Slack
+from bot.sandbox.delivery.http import HttpDelivery
+from bot.sandbox.delivery.outbox import Outbox, Undelivered
+from bot.sandbox.delivery.server import Server, listen
+from bot.sandbox.delivery.sockets import SocketHub
+from bot.sandbox.endpoints.files import Downloads
+from bot.sandbox.endpoints.response_urls import Responding
+from bot.sandbox.endpoints.web_api import Api
+from bot.sandbox.page.page import Page
+from bot.sandbox.state.clock import Clock
+from bot.sandbox.state.errors import SandboxError
+from bot.sandbox.state.faults import Faults
+from bot.sandbox.state.manifest import Manifest
+from bot.sandbox.state.values import Channel, Json, User
+from bot.sandbox.state.workspace import APP, TEAM, Workspace
+from bot.sandbox.users.interactions import Interactions
+from bot.sandbox.users.people import People, Who, id_of
+from bot.sandbox.users.watching import Watching
 
 # The sandbox is for this machine alone: a page elsewhere must not reach it by a name of its own.
 HOSTS = ["127.0.0.1", "localhost"]

@@ -5,13 +5,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from reports import views
-from reports.costs import CostView
-from reports.failures import FailureLine, FailuresView
-from reports.healthiness import HealthView
-from reports.lists import TraceLine, TraceListView
 from reports.render.terminal import bar
-from reports.tree import SpanLine, TraceView
+from reports.views import views
+from reports.views.costs import CostView
+from reports.views.failures import FailureLine, FailuresView
+from reports.views.health import HealthView
+from reports.views.trace_list import TraceLine, TraceListView
+from reports.views.trace_tree import SpanLine, TraceView
 
 Block = dict[str, Any]
 

@@ -8,12 +8,12 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from reports import views
-from reports.costs import CostView
-from reports.failures import FailuresView
-from reports.healthiness import HealthView
-from reports.lists import SHORT_ID, TraceLine, TraceListView
-from reports.tree import TraceView
+from reports.views import views
+from reports.views.costs import CostView
+from reports.views.failures import FailuresView
+from reports.views.health import HealthView
+from reports.views.trace_list import SHORT_ID, TraceLine, TraceListView
+from reports.views.trace_tree import TraceView
 
 COLOURS = {
     "ok": "green",

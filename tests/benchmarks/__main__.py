@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks import measures
-from benchmarks.figure import Figure
-from benchmarks.run import Run, Unavailable
-from benchmarks.table import as_json, as_markdown, as_text
+from tests.benchmarks import measures
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.run import Run, Unavailable
+from tests.benchmarks.table import as_json, as_markdown, as_text
 
 CACHE = Path(__file__).parents[2] / "build" / "benchmarks"
 
@@ -31,7 +31,7 @@ benchmarks:
 def benchmarks() -> Mapping[str, ModuleType]:
     """Every benchmark there is, by its name."""
     return {
-        name.replace("_", "-"): importlib.import_module(f"benchmarks.measures.{name}")
+        name.replace("_", "-"): importlib.import_module(f"tests.benchmarks.measures.{name}")
         for _, name, _ in pkgutil.iter_modules(measures.__path__)
     }
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from storage.conventions import ATTRIBUTES, SCHEMA_URL
-from storage.otlp_items import ERROR, KINDS
-from storage.span import Kind, Span
+from storage.model.semconv import ATTRIBUTES, SCHEMA_URL
+from storage.model.span import Kind, Span
+from storage.otlp.items import ERROR, KINDS
 
 NUMBERS: Mapping[Kind, int] = {kind: number for number, kind in KINDS.items()}
 SERVICE = "shop"

@@ -9,23 +9,24 @@ from pathlib import Path
 
 from peewee import SchemaManager, SqliteDatabase
 
-from benchmarks import traces
-from benchmarks.run import Run
-from benchmarks.traces import make_traces
-from storage import models, rollups
-from storage.batch import Batch, store
-from storage.database import open_database
-from storage.models import SpanRow
-from storage.rows import SPAN_FIELDS, span_rows
-from storage.span import Span
-from storage.upkeep import checkpoint
+from storage.database import models
+from storage.database.models import SpanRow
+from storage.model.span import Span
+from storage.recovery.opening import open_database
+from storage.store import rollups
+from storage.store.batch import Batch, store
+from storage.store.span_rows import SPAN_FIELDS, span_rows
+from storage.upkeep.checkpoint import checkpoint
+from tests.benchmarks import traces
+from tests.benchmarks.run import Run
+from tests.benchmarks.traces import make_traces
 
 BATCH_SIZE = 1_000
 PRAGMAS = {"journal_mode": "wal", "synchronous": "normal"} | {
     "cache_size": -64_000,
     "wal_autocheckpoint": 10_000,
 }
-"""The peer's, the same as ours in `storage.database`."""
+"""The peer's, the same as ours in `storage.database.connect`."""
 
 
 def our_database(run: Run, spans: int) -> Path:

@@ -5,10 +5,10 @@ from typing import Any
 
 from peewee import Database
 
-from benchmarks.databases import our_database
-from benchmarks.figure import Figure
-from benchmarks.run import Run, milliseconds
-from storage.database import connect
+from storage.database.connect import connect
+from tests.benchmarks.databases import our_database
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.run import Run, milliseconds
 
 TIMES = 20
 

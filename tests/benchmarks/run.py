@@ -62,7 +62,7 @@ def percentile(values: list[float], share: float) -> float:
 
 def in_process(module: str, *arguments: object) -> subprocess.Popen[str]:
     """`python -m module arguments`, a process of its own; what it prints is for `answer`."""
-    paths = (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", ""))
+    paths = (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", ""))
     return subprocess.Popen(
         [sys.executable, "-m", module, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},

@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 import cysqlite
 
-from benchmarks.figure import Figure, number
+from tests.benchmarks.figure import Figure, number
 
 HEADINGS = ("", "ours", "theirs", "ratio", "goal", "", "against")
 

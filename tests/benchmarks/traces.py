@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from typing import Any
 
-from storage.active_span import ActiveSpan
-from storage.span import Span, Status
+from storage.model.span import Span, Status
+from storage.tracing.active_span import ActiveSpan
 
 MS = 1_000_000
 SECOND = 1_000 * MS

@@ -1,11 +1,11 @@
-"""All five programs of agents; tests/test_agents_real.py has the quicker part of it."""
+"""All five agent programs; test_real_programs.py has the quicker part."""
 
 from pathlib import Path
 
 import pytest
 
 from storage import Observability
-from tests import agent_checks
+from tests.support import agent_checks
 
 OTHERS = ("copilot", "opencode")
 SLOW = ("gemini", *OTHERS)

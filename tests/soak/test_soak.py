@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from faults import run
-from test_faults import SOUND
+from tests.support.process_faults import SOUND, run
 
 
 def test_300_kills_lose_no_acknowledged_span(db_path: Path) -> None:

@@ -9,12 +9,14 @@ import time
 from pathlib import Path
 
 from storage import Observability
-from storage.backup import backup
-from storage.database import connect, open_database, transaction
-from storage.integrity import check
-from storage.recovery import finish_recoveries, recoveries
-from storage.retention import Retention, apply_retention, used_bytes
-from storage.upkeep import checkpoint
+from storage.database.connect import connect
+from storage.database.transactions import transaction
+from storage.recovery.backup import backup
+from storage.recovery.integrity import check
+from storage.recovery.opening import open_database
+from storage.recovery.replacement import finish_recoveries, recoveries
+from storage.upkeep.checkpoint import checkpoint
+from storage.upkeep.retention import Retention, apply_retention, used_bytes
 
 PAGE = 4_096
 ROUNDS = 15

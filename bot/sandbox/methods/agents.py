@@ -1,11 +1,11 @@
 """assistant.threads.* and agents.sessions.*: what a person sees while an agent works."""
 
-from bot.sandbox.arguments import Arguments
-from bot.sandbox.checks import array, string
+from bot.sandbox.backend.slack import Slack, Thread
+from bot.sandbox.blocks.checks import array, string
 from bot.sandbox.methods.method import Method
-from bot.sandbox.refusal import Refusal
-from bot.sandbox.slack import Slack, Thread
-from bot.sandbox.values import Json
+from bot.sandbox.requests.arguments import Arguments
+from bot.sandbox.state.errors import Refusal
+from bot.sandbox.state.values import Json
 
 SESSION_STATUSES = frozenset({"active", "processing", "suspended", "closed"})
 LOADING_MESSAGES = array(string(1000), 10, least=0)

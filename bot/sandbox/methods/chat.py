@@ -2,14 +2,14 @@
 
 import re
 
-from bot.sandbox.arguments import Arguments
-from bot.sandbox.contents import Contents
+from bot.sandbox.backend.slack import Slack
 from bot.sandbox.methods import streams
 from bot.sandbox.methods.method import Method
-from bot.sandbox.refusal import Refusal
-from bot.sandbox.slack import Slack
-from bot.sandbox.values import Channel, Json, Message
-from bot.sandbox.workspace import TEAM
+from bot.sandbox.requests.arguments import Arguments
+from bot.sandbox.requests.contents import Contents
+from bot.sandbox.state.errors import Refusal
+from bot.sandbox.state.values import Channel, Json, Message
+from bot.sandbox.state.workspace import TEAM
 
 UPDATE_LIMIT = 4000
 """chat.update refuses a text that chat.postMessage would still take."""

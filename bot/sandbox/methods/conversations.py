@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from bot.sandbox.arguments import Arguments
+from bot.sandbox.backend.slack import Slack
 from bot.sandbox.methods.method import HISTORY_SCOPES, READ_SCOPES, Method
-from bot.sandbox.paging import page
-from bot.sandbox.refusal import Refusal
-from bot.sandbox.slack import Slack
-from bot.sandbox.values import Json, Message
+from bot.sandbox.requests.arguments import Arguments
+from bot.sandbox.requests.paging import page
+from bot.sandbox.state.errors import Refusal
+from bot.sandbox.state.values import Json, Message
 
 KINDS = {"public_channel": "channel", "private_channel": "group", "im": "im", "mpim": "mpim"}
 

@@ -2,12 +2,12 @@
 
 import mimetypes
 
-from bot.sandbox.arguments import Arguments
+from bot.sandbox.backend.slack import Slack
 from bot.sandbox.methods.method import Method
-from bot.sandbox.refusal import Refusal
-from bot.sandbox.slack import Slack
-from bot.sandbox.values import File, Json, Message
-from bot.sandbox.workspace import TEAM
+from bot.sandbox.requests.arguments import Arguments
+from bot.sandbox.state.errors import Refusal
+from bot.sandbox.state.values import File, Json, Message
+from bot.sandbox.state.workspace import TEAM
 
 
 def info(slack: Slack, arguments: Arguments) -> Json:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from bot.sandbox.arguments import Arguments
-from bot.sandbox.slack import Slack
-from bot.sandbox.values import Json
+from bot.sandbox.backend.slack import Slack
+from bot.sandbox.requests.arguments import Arguments
+from bot.sandbox.state.values import Json
 
 READ_SCOPES = ("channels:read", "groups:read", "im:read", "mpim:read")
 HISTORY_SCOPES = ("channels:history", "groups:history", "im:history", "mpim:history")

@@ -1,12 +1,12 @@
 """Who is who: auth.test, users.*, bots.info, team.info; and opening a Socket Mode connection."""
 
-from bot.sandbox.arguments import Arguments
+from bot.sandbox.backend.slack import Slack
 from bot.sandbox.methods.method import Method
-from bot.sandbox.paging import page
-from bot.sandbox.refusal import Refusal
-from bot.sandbox.slack import Slack
-from bot.sandbox.values import Json
-from bot.sandbox.workspace import APP, TEAM, URL
+from bot.sandbox.requests.arguments import Arguments
+from bot.sandbox.requests.paging import page
+from bot.sandbox.state.errors import Refusal
+from bot.sandbox.state.values import Json
+from bot.sandbox.state.workspace import APP, TEAM, URL
 
 
 def api_test(slack: Slack, arguments: Arguments) -> Json:

@@ -1,10 +1,10 @@
 """reactions.*"""
 
-from bot.sandbox.arguments import Arguments
+from bot.sandbox.backend.slack import Slack
 from bot.sandbox.methods.method import Method
-from bot.sandbox.refusal import Refusal
-from bot.sandbox.slack import Slack
-from bot.sandbox.values import Json, Message
+from bot.sandbox.requests.arguments import Arguments
+from bot.sandbox.state.errors import Refusal
+from bot.sandbox.state.values import Json, Message
 
 
 def _message(slack: Slack, arguments: Arguments) -> Message:

@@ -1,13 +1,13 @@
 """chat.startStream, appendStream, stopStream: a message that grows while it is written."""
 
-from bot.sandbox.arguments import Arguments
-from bot.sandbox.block_shapes import MARKDOWN_LIMIT
-from bot.sandbox.contents import checked_blocks
+from bot.sandbox.backend.slack import Slack
+from bot.sandbox.blocks.shapes import MARKDOWN_LIMIT
 from bot.sandbox.methods.method import Method
-from bot.sandbox.refusal import Refusal
-from bot.sandbox.slack import Slack
-from bot.sandbox.values import Json, Message
-from bot.sandbox.workspace import TEAM
+from bot.sandbox.requests.arguments import Arguments
+from bot.sandbox.requests.contents import checked_blocks
+from bot.sandbox.state.errors import Refusal
+from bot.sandbox.state.values import Json, Message
+from bot.sandbox.state.workspace import TEAM
 
 STREAM_SECONDS = 5 * 60.0
 """A stream ends by itself so long after its start, however busy it is."""

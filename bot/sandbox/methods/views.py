@@ -2,16 +2,16 @@
 
 from typing import Literal
 
-from bot.sandbox.arguments import Arguments
-from bot.sandbox.block_elements import plain
-from bot.sandbox.blocks import problems
-from bot.sandbox.checks import Check, Problem, Shape, anything, array, choice, flag, string
-from bot.sandbox.contents import checked_blocks
+from bot.sandbox.backend.slack import Slack
+from bot.sandbox.blocks.checks import Check, Problem, Shape, anything, array, choice, flag, string
+from bot.sandbox.blocks.elements import plain
+from bot.sandbox.blocks.validate import problems
 from bot.sandbox.methods.method import Method
-from bot.sandbox.refusal import Refusal
-from bot.sandbox.slack import Slack
-from bot.sandbox.values import Json
-from bot.sandbox.workspace import APP, TEAM
+from bot.sandbox.requests.arguments import Arguments
+from bot.sandbox.requests.contents import checked_blocks
+from bot.sandbox.state.errors import Refusal
+from bot.sandbox.state.values import Json
+from bot.sandbox.state.workspace import APP, TEAM
 
 # The blocks themselves have a check of their own, which says where each fault is.
 BLOCKS = array(anything, 1000, least=0)

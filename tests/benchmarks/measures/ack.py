@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from benchmarks.figure import Figure
-from benchmarks.run import Run, percentile
 from bot.sandbox import Sandbox
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.run import Run, percentile
+from tests.support.paths import MANIFEST
 
 TURNS = 50
 SAMPLES = 200
 PATIENCE_S = 120.0
-MANIFEST = Path(__file__).parents[3] / "manifest.yml"
 SLOW = """\
 import pathlib, sys, time
 print("I begin", flush=True)

@@ -5,11 +5,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.figure import Figure
-from benchmarks.measures.caller import ATTRIBUTES
-from benchmarks.run import Run, answer, in_process
 from storage import Observability
-from storage.models import SpanRow
+from storage.database.models import SpanRow
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.measures.caller import ATTRIBUTES
+from tests.benchmarks.run import Run, answer, in_process
 
 SPANS = 100_000
 

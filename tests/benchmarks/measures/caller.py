@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 
 from opentelemetry.sdk.trace import TracerProvider
 
-from benchmarks.figure import Figure
-from benchmarks.run import Run
 from storage import Observability
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.run import Run
 
 ATTRIBUTES = {
     "messaging.system": "slack",

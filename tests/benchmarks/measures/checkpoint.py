@@ -11,12 +11,12 @@ from contextlib import suppress
 
 from peewee import Database, OperationalError
 
-from benchmarks.figure import Figure
-from benchmarks.run import Run, milliseconds
-from benchmarks.traces import make_spans
-from storage.batch import Batch, store
-from storage.database import open_database
-from storage.upkeep import checkpoint
+from storage.recovery.opening import open_database
+from storage.store.batch import Batch, store
+from storage.upkeep.checkpoint import checkpoint
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.run import Run, milliseconds
+from tests.benchmarks.traces import make_spans
 
 COMMITS = 200
 SPANS_A_COMMIT = 20

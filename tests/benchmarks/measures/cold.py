@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.figure import Figure
-from benchmarks.run import Run, milliseconds
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.run import Run, milliseconds
 
 TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
 

@@ -4,10 +4,10 @@ import os
 import subprocess
 from collections.abc import Iterator
 
-from benchmarks.databases import our_database
-from benchmarks.figure import Figure
-from benchmarks.measures.cold import TRACEBOT
-from benchmarks.run import Run, milliseconds
+from tests.benchmarks.databases import our_database
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.measures.cold import TRACEBOT
+from tests.benchmarks.run import Run, milliseconds
 
 
 def measure(run: Run) -> Iterator[Figure]:

@@ -9,14 +9,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.databases import bare_database, copied, insert_bare, open_bare, our_database
-from benchmarks.figure import Figure
-from benchmarks.run import Run
-from benchmarks.traces import DAYS, NOW, SECOND, as_active, make_spans
-from storage.database import open_database
-from storage.rows import span_rows
-from storage.span import Span
-from storage.writer import writer_for
+from storage.model.span import Span
+from storage.recovery.opening import open_database
+from storage.store.span_rows import span_rows
+from storage.writer.writer import writer_for
+from tests.benchmarks.databases import bare_database, copied, insert_bare, open_bare, our_database
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.run import Run
+from tests.benchmarks.traces import DAYS, NOW, SECOND, as_active, make_spans
 
 SPANS = 20_000
 

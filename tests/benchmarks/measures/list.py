@@ -5,10 +5,11 @@ from typing import Any
 
 from peewee import Database
 
-from benchmarks.figure import Figure
-from benchmarks.growth import growth
-from benchmarks.run import Run
-from benchmarks.traces import (
+from storage.queries.traces import recent_traces, running_traces
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.growth import growth
+from tests.benchmarks.run import Run
+from tests.benchmarks.traces import (
     DAY,
     NOW,
     PRIVATE,
@@ -17,7 +18,6 @@ from benchmarks.traces import (
     TEAM,
     USERS,
 )
-from storage.queries import recent_traces, running_traces
 
 PERSON: Collection[str] = (TEAM, USERS[0], *PRIVATE)
 """What someone in 50 private channels may see."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from benchmarks.figure import Figure
-from benchmarks.peers.compare import Peer, compare
-from benchmarks.run import Run
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.peers.compare import Peer, compare
+from tests.benchmarks.run import Run
 
 ON_DEMAND = True
 

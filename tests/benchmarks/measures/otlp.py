@@ -17,16 +17,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from benchmarks.as_otlp import request_of
-from benchmarks.figure import Figure
-from benchmarks.measures.ingest import later
-from benchmarks.run import Run
-from benchmarks.traces import make_spans
-from bot.collector import Collector
-from bot.web import WebServer
+from bot.http.otlp_receiver import Collector
+from bot.http.slack_events import WebServer
 from storage import Observability
-from storage.conventions import INHERITED
-from storage.span import Span
+from storage.model.semconv import INHERITED
+from storage.model.span import Span
+from tests.benchmarks.as_otlp import request_of
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.measures.ingest import later
+from tests.benchmarks.run import Run
+from tests.benchmarks.traces import make_spans
 
 SPANS = 51_200
 BATCH = 512

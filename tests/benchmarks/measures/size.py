@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from benchmarks.databases import bare_database, our_database
-from benchmarks.figure import Figure
-from benchmarks.run import Run
+from tests.benchmarks.databases import bare_database, our_database
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.run import Run
 
 
 def measure(run: Run) -> Iterator[Figure]:

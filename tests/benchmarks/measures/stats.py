@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 from peewee import Database
 
-from benchmarks.databases import our_database
-from benchmarks.figure import Figure
-from benchmarks.growth import growth
-from benchmarks.measures.list import PERSON
-from benchmarks.run import Run, milliseconds
-from benchmarks.traces import DAY, DAYS, NOW
-from storage.database import connect
-from storage.models import SpanRow
-from storage.statistics import Statistics, statistics
+from storage.database.connect import connect
+from storage.database.models import SpanRow
+from storage.queries.statistics import Statistics, statistics
+from tests.benchmarks.databases import our_database
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.growth import growth
+from tests.benchmarks.measures.list import PERSON
+from tests.benchmarks.run import Run, milliseconds
+from tests.benchmarks.traces import DAY, DAYS, NOW
 
 SINCE = NOW - DAYS * DAY
 SHARES = (0.50, 0.95, 0.99)

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from peewee import Database
 
-from benchmarks.figure import Figure
-from benchmarks.growth import growth
-from benchmarks.run import Run
-from storage.queries import TraceSummary, message_traces, recent_traces, thread_traces
+from storage.queries.traces import TraceSummary, message_traces, recent_traces, thread_traces
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.growth import growth
+from tests.benchmarks.run import Run
 
 
 def measure(run: Run) -> Iterator[Figure]:

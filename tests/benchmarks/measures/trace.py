@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from peewee import Database
 
-from benchmarks.figure import Figure
-from benchmarks.growth import growth
-from benchmarks.run import Run
-from storage.queries import recent_traces, trace_spans, traces_by_id
+from storage.queries.traces import recent_traces, trace_spans, traces_by_id
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.growth import growth
+from tests.benchmarks.run import Run
 
 
 def measure(run: Run) -> Iterator[Figure]:

@@ -10,15 +10,16 @@ from typing import Any
 
 from peewee import Database
 
-from benchmarks.figure import Figure
-from benchmarks.measures.caller import ATTRIBUTES
-from benchmarks.run import Run, answer, in_process, percentile
-from storage import Observability, delivery
-from storage.batch import Batch, store
-from storage.database import open_database
-from storage.models import SpanRow
-from storage.queries import recent_traces
-from storage.upkeep import checkpoint
+from storage import Observability
+from storage.database.models import SpanRow
+from storage.queries.traces import recent_traces
+from storage.recovery.opening import open_database
+from storage.store.batch import Batch, store
+from storage.upkeep.checkpoint import checkpoint
+from storage.writer import delivery
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.measures.caller import ATTRIBUTES
+from tests.benchmarks.run import Run, answer, in_process, percentile
 
 PROCESSES = 8
 PER_SECOND = 500

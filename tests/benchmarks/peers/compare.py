@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figure import Figure
-from benchmarks.measures.caller import ATTRIBUTES
-from benchmarks.peers.day import SINCE, UNTIL, write_day
-from benchmarks.peers.environment import python_of
-from benchmarks.peers.processes import Driver, driver
-from benchmarks.peers.receiver import Receiver, receiver
-from benchmarks.run import Run
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.measures.caller import ATTRIBUTES
+from tests.benchmarks.peers.day import SINCE, UNTIL, write_day
+from tests.benchmarks.peers.environment import python_of
+from tests.benchmarks.peers.processes import Driver, driver
+from tests.benchmarks.peers.receiver import Receiver, receiver
+from tests.benchmarks.run import Run
 
 CALLED = 200
 """Spans in a stretch of which the caller's cost is taken: none of the queues is full then."""

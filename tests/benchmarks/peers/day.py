@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.traces import COLUMNS, DAY, DAYS, MS, NOW, make_traces
-from storage.conventions import ATTRIBUTES
-from storage.span import Span
+from storage.model.semconv import ATTRIBUTES
+from storage.model.span import Span
+from tests.benchmarks.traces import COLUMNS, DAY, DAYS, MS, NOW, make_traces
 
 UNTIL = NOW
 SINCE = NOW - DAY

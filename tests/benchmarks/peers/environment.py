@@ -11,8 +11,8 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from benchmarks.peers.processes import group
-from benchmarks.run import Unavailable
+from tests.benchmarks.peers.processes import group
+from tests.benchmarks.run import Unavailable
 
 SECONDS = 900
 """The longest an installation may take."""

@@ -8,11 +8,11 @@ from typing import Any
 from answering import later, per_span, read_traces, resident, serve, timed
 
 from storage import Observability
-from storage.active_span import ActiveSpan
-from storage.models import SpanRow
-from storage.queries import recent_traces, trace_spans, traces_by_id
-from storage.statistics import statistics
-from storage.upkeep import checkpoint
+from storage.database.models import SpanRow
+from storage.queries.statistics import statistics
+from storage.queries.traces import recent_traces, trace_spans, traces_by_id
+from storage.tracing.active_span import ActiveSpan
+from storage.upkeep.checkpoint import checkpoint
 
 
 class Ours:

@@ -1,0 +1,209 @@
+"""CrewX's `crewx.yaml` as an agents file, and a list of what could not be carried over."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bot.agents.config.roster import NAME
+from bot.agents.config.toml_section import RosterError
+from bot.agents.programs.catalog import PROGRAMS, Program
+from bot.agents.types import Mode
+
+BY_NAME: Mapping[str, Program] = {f"cli/{program.name}": program for program in PROGRAMS}
+KNOWN = {"id", "name", "description", "provider", "working_directory", "options", "inline"}
+KNOWN_INLINE = {"type", "provider", "model", "prompt", "system_prompt"}
+MODES: tuple[Mode, ...] = ("query", "execute")
+SAME_AS = {
+    "--yolo": "--approval-mode",
+    "-y": "--approval-mode",
+    "-s": "--sandbox",
+    "--full-auto": "--sandbox",
+    "--dangerously-bypass-approvals-and-sandbox": "--sandbox",
+    "--dangerously-skip-permissions": "--permission-mode",
+    "--disallowedTools": "--disallowed-tools",
+    "--allow-all-tools": "--allow-tool",
+}
+"""Options → which of ours they take the place of."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Imported:
+    """The text of an agents file, and what its reader has to know."""
+
+    text: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+def import_crewx(path: Path, *, folder: Path | None) -> Imported:
+    """The agents of `path` for an agents file in `folder`; None: for one that may be anywhere.
+
+    Raises `RosterError` when there is no agent in it.
+    """
+    document = _read(path)
+    agents = document.get("agents")
+    if not isinstance(agents, list) or not agents:
+        raise RosterError(f"{path} has no list of agents: this is no crewx.yaml.")
+    imported = Imported()
+    tables = []
+    for number, agent in enumerate(agents, 1):
+        entry = _Entry(agent, imported.notes, number)
+        table = entry.table(path.absolute().parent, folder)
+        if table is not None:
+            tables.append(table)
+    if not tables:
+        raise RosterError(f"{path}: no agent of it can be imported: {' '.join(imported.notes)}")
+    imported.notes += [
+        f"{key} is not carried over: tracebot has nothing like it."
+        for key in document
+        if key not in ("agents", "version")
+    ]
+    header = (
+        f'# Imported from {path.name}. All agents only read: set mode = "execute" where wanted.'
+    )
+    imported.text = "\n\n".join([header, *tables]) + "\n"
+    return imported
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RosterError(f"{path} cannot be read: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        place = getattr(error, "problem_mark", None)
+        line = f", line {place.line + 1}" if place else ""
+        raise RosterError(f"{path}{line}: this is not YAML.") from None
+    if not isinstance(document, dict):
+        raise RosterError(f"{path} is no crewx.yaml: it has no keys.")
+    return document
+
+
+class _Entry:
+    """One agent of a crewx.yaml."""
+
+    def __init__(self, agent: Any, notes: list[str], number: int) -> None:
+        self._agent: dict[str, Any] = agent if isinstance(agent, dict) else {}
+        inline = self._agent.get("inline")
+        self._inline: dict[str, Any] = inline if isinstance(inline, dict) else {}
+        self._name = str(self._agent.get("id") or f"agent {number}")
+        self._notes = notes
+
+    def table(self, home: Path, folder: Path | None) -> str | None:
+        """Its table of the agents file."""
+        if not NAME.fullmatch(self._name):
+            self._note("is left out: its id is not letters, digits, and . _ - between them")
+            return None
+        programs = self._programs()
+        if not programs:
+            self._note("is left out: none of its providers is known here")
+            return None
+        values: dict[str, object] = {}
+        if "working_directory" in self._agent:
+            values["working_directory"] = self._folder(home, folder)
+        tables = [self._provider(program, first=program is programs[0]) for program in programs]
+        if len(tables) == 1:
+            values = {**tables[0], **values}
+        else:
+            values["providers"] = [
+                table["provider"] if len(table) == 1 else table for table in tables
+            ]
+        prompt = self._inline.get("system_prompt") or self._inline.get("prompt")
+        if prompt:
+            values["instructions"] = str(prompt).strip()
+        self._note_the_rest(str(prompt or ""))
+        return _toml(self._name, values)
+
+    def _programs(self) -> list[Program]:
+        given = self._agent.get("provider") or self._inline.get("provider") or []
+        names = [str(each) for each in (given if isinstance(given, list) else [given])]
+        for name in names:
+            if name not in BY_NAME and f"cli/{name}" not in BY_NAME:
+                kind = '"openai" or "anthropic"' if name.startswith("api/") else '"command"'
+                self._note(f"its provider {name} is not carried over: write it with {kind}")
+        found = [BY_NAME.get(name) or BY_NAME.get(f"cli/{name}") for name in names]
+        return [program for program in found if program is not None]
+
+    def _provider(self, program: Program, *, first: bool) -> dict[str, object]:
+        table: dict[str, object] = {"provider": program.name}
+        # A model is one provider's: CrewX asks only the first one where there is a model.
+        if first and (model := self._inline.get("model")):
+            table["model"] = str(model)
+        options = self._agent.get("options")
+        if isinstance(options, list):
+            options = dict.fromkeys(MODES, options)
+        if isinstance(options, dict):
+            chosen = {mode: self._options(options.get(mode), program) for mode in MODES}
+            for mode in MODES:
+                if chosen[mode]:
+                    table[f"{mode}_arguments"] = _merged(program, mode, chosen[mode])
+        return table
+
+    def _options(self, options: Any, program: Program) -> list[str]:
+        """A list, or a list for each provider."""
+        if isinstance(options, dict):
+            options = options.get(f"cli/{program.name}") or options.get(program.name)
+        return [str(each) for each in options] if isinstance(options, list) else []
+
+    def _folder(self, home: Path, folder: Path | None) -> str:
+        given = Path(str(self._agent["working_directory"])).expanduser()
+        return str(given if folder == home or given.is_absolute() else (home / given).resolve())
+
+    def _note_the_rest(self, prompt: str) -> None:
+        if "{{" in prompt:
+            self._note("its prompt has {{templates}}, which stand there as they are")
+        for key in [*(self._agent.keys() - KNOWN), *(self._inline.keys() - KNOWN_INLINE)]:
+            self._note(f"its {key} is not carried over")
+
+    def _note(self, what: str) -> None:
+        self._notes.append(f"{self._name}: {what}.")
+
+
+def _merged(program: Program, mode: Mode, options: list[str]) -> list[str]:
+    """Our own arguments of the mode, without those that an option takes the place of."""
+    replaced = {SAME_AS.get(_option(each), _option(each)) for each in options}
+    ours: list[str] = []
+    for part in program.by_mode.get(mode, ()):
+        if not part.startswith("-") and ours and _option(ours[-1]) in replaced:
+            continue
+        if _option(part) not in replaced:
+            ours.append(part)
+    return ours + [each for each in options if each not in program.arguments]
+
+
+def _option(argument: str) -> str:
+    return argument.partition("=")[0]
+
+
+def _toml(name: str, values: Mapping[str, object]) -> str:
+    bare = name if NAME.fullmatch(name) and "." not in name else _quoted(name)
+    lines = [f"[agents.{bare}]"]
+    for key, value in values.items():
+        if key == "instructions":
+            lines.append(f"{key} = {_paragraph(str(value))}")
+        else:
+            lines.append(f"{key} = {_value(value)}")
+    return "\n".join(lines)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{key} = {_value(each)}' for key, each in value.items())} }}"
+    return _quoted(str(value))
+
+
+def _quoted(text: str) -> str:
+    # A JSON string is a TOML string, but for DEL, which TOML wants escaped.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _paragraph(text: str) -> str:
+    if "\n" not in text:
+        return _quoted(text)
+    lines = (_quoted(line)[1:-1] for line in text.splitlines())
+    return '"""\n' + "\n".join(lines) + '"""'

@@ -1,0 +1,111 @@
+"""What has been understood of an agent that works: its answer so far, and what it spent."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from dataclasses import fields as fields_of
+
+from bot.agents.types import Progress, Reply
+
+MAX_CHARACTERS = 1_000_000
+"""How much of an answer is kept."""
+
+Failure = tuple[str, str]
+"""An error type of `bot.agents.types`, and what the agent's program says about it."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Heard:
+    """Filled while the agent works. Fields as `Reply` has them, None while unknown.
+
+    An agent says several messages, with tools between them; the last one is its answer.
+    """
+
+    on_progress: Callable[[Progress], object]
+    started_ns: int = field(default_factory=time.monotonic_ns)
+    messages: list[list[str]] = field(default_factory=lambda: [[]])
+    """Each in the pieces in which it came."""
+    characters: int = 0
+    answer: str | None = None
+    """The answer as the agent's program gave it in the end, where it does."""
+    complete: bool = False
+    """The agent's program said that it is done."""
+    failure: Failure | None = None
+    hopeless: bool = False
+    """The failure will not go away by waiting."""
+
+    model: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cost: int | None = None
+    turns: int | None = None
+    tool_calls: int | None = None
+    first_output_ns: int | None = None
+    stop_reason: str | None = None
+    response_id: str | None = None
+    session_id: str | None = None
+
+    def say(self, piece: str) -> None:
+        """A further piece of the message that the agent is saying."""
+        if piece:
+            self._note_output()
+        # One more than is kept, so that it shows that there was more.
+        piece = piece[: max(MAX_CHARACTERS + 1 - self.characters, 0)]
+        if piece:
+            self.characters += len(piece)
+            self.messages[-1].append(piece)
+            self.on_progress(Progress(text=piece))
+
+    def begin(self) -> None:
+        """The agent begins another message."""
+        if self.messages[-1]:
+            self.messages.append([])
+            self.on_progress(Progress(text="\n\n"))
+
+    def use(self, tool: str, what: str | None = None) -> None:
+        """The agent begins to use a tool."""
+        self._note_output()
+        self.tool_calls = (self.tool_calls or 0) + 1
+        line = f"{tool}: {what}" if what else tool
+        self.on_progress(Progress(tool=" ".join(line.split())[:100]))
+        self.begin()
+
+    def spend(self, *, input: int | None, output: int | None, cached: int | None) -> None:
+        """Add tokens; `input` includes the cached ones."""
+        for name, more in (("input", input), ("output", output), ("cached", cached)):
+            if more is not None:
+                field_name = f"{name}_tokens"
+                setattr(self, field_name, (getattr(self, field_name) or 0) + more)
+
+    def fail(self, error_type: str, message: str | None, *, hopeless: bool = False) -> None:
+        self.failure = (error_type, message or "it does not say why")
+        self.hopeless = self.hopeless or hopeless
+
+    def text(self) -> str:
+        """The agent's answer: the last message that has words."""
+        messages = ("".join(pieces) for pieces in reversed(self.messages))
+        said = self.answer or next((each for each in messages if each.strip()), "")
+        if len(said) <= MAX_CHARACTERS and self.characters <= MAX_CHARACTERS:
+            return said.strip()
+        return f"{said[:MAX_CHARACTERS].strip()}\n[The answer was longer and is cut here.]"
+
+    def reply(self, *, provider: str, model: str | None, exit_code: int | None) -> Reply:
+        known = {name: getattr(self, name) for name in REPORTED}
+        return Reply(
+            **known,
+            text=self.text(),
+            provider=provider,
+            model=self.model or model,
+            cost_source=None if self.cost is None else "reported",
+            exit_code=exit_code,
+        )
+
+    def _note_output(self) -> None:
+        if self.first_output_ns is None:
+            self.first_output_ns = time.monotonic_ns() - self.started_ns
+
+
+REPORTED = {each.name for each in fields_of(Reply)} & {each.name for each in fields_of(Heard)} - {
+    "model"
+}

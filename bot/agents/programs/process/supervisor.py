@@ -1,0 +1,215 @@
+"""A supervised child process: bounded in time, in memory, and in what it leaves behind."""
+
+import contextlib
+import os
+import selectors
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal
+
+from bot.agents.cancellation import Cancellation
+from bot.agents.programs.process.child import Child, start
+
+CHUNK = 65_536
+POLL_S = 0.05
+"""How often to look whether the child has ended, where the system cannot tell us."""
+
+Stop = Literal["timeout", "flood", "cancelled", "enough"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """How long a child may run, and how much of what it prints is kept.
+
+    After `timeout_s` its whole process group gets SIGTERM, and `grace_s` later all of it SIGKILL.
+    The last `stderr_bytes` are kept; a child that prints more than `flood_bytes` in all is stopped.
+    """
+
+    timeout_s: float = 600.0
+    grace_s: float = 5.0
+    stderr_bytes: int = 65_536
+    flood_bytes: int = 256_000_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """How a child ended; `exit_code` is negative for a signal, `stopped` is why we ended it."""
+
+    exit_code: int
+    stderr: str
+    stopped: Stop | None
+
+
+def run(
+    command: Sequence[str],
+    *,
+    stdin: bytes,
+    environment: Mapping[str, str],
+    folder: Path | None,
+    limits: Limits,
+    cancellation: Cancellation,
+    on_output: Callable[[bytes], bool],
+) -> Outcome:
+    """Run `command`, without a shell. Raises `OSError` if it cannot start.
+
+    `on_output` is given what it prints, as it comes, and says whether to go on. When the child has
+    ended, or is cancelled, what is left of it is killed.
+    """
+    child = start(command, environment=environment, folder=folder)
+    with (
+        Supervision(child, stdin, limits, on_output) as supervision,
+        cancellation.watch(supervision.cancel),
+    ):
+        return supervision.outcome()
+
+
+class Supervision:
+    """One child from its start to its end, on the thread that waits for the answer."""
+
+    def __init__(
+        self,
+        child: Child,
+        stdin: bytes,
+        limits: Limits,
+        on_output: Callable[[bytes], bool],
+    ) -> None:
+        self._child = child
+        self._stdin, self._stdout, self._stderr = child.stdin, child.stdout, child.stderr
+        self._unsent = memoryview(stdin)
+        self._limits = limits
+        self._on_output = on_output
+        self._last_words = bytearray()
+        self._printed = 0
+        self._stopped: Stop | None = None
+        self._selector = selectors.DefaultSelector()
+        self._exit = _exit_descriptor(child.pid)
+        self._cancelled, self._cancel = os.pipe()
+
+    def __enter__(self) -> "Supervision":
+        for pipe, events in (
+            (self._stdout, selectors.EVENT_READ),
+            (self._stderr, selectors.EVENT_READ),
+            (self._stdin, selectors.EVENT_WRITE),
+        ):
+            os.set_blocking(pipe.fileno(), False)
+            self._selector.register(pipe, events)
+        self._selector.register(self._cancelled, selectors.EVENT_READ)
+        if self._exit is not None:
+            self._selector.register(self._exit, selectors.EVENT_READ)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if not self._child.ended:
+            self._child.kill()
+        self._selector.close()
+        self._child.close()
+        for descriptor in (self._cancelled, self._cancel, self._exit):
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def cancel(self) -> None:
+        """End the child soon; from any thread, while this is entered."""
+        os.write(self._cancel, b"x")
+
+    def outcome(self) -> Outcome:
+        if not self._serve(until=time.monotonic() + self._limits.timeout_s, heed=True):
+            self._stopped = self._stopped or "timeout"
+            self._child.terminate()
+            self._serve(until=time.monotonic() + self._limits.grace_s, heed=False)
+        # What it has left behind; the answer is in the pipe.
+        self._child.kill()
+        exit_code = self._child.exit_code()
+        self._drain()
+        return Outcome(
+            exit_code=exit_code,
+            stderr=self._last_words.decode("utf-8", "replace"),
+            stopped=self._stopped,
+        )
+
+    def _serve(self, *, until: float, heed: bool) -> bool:
+        """Feed and read the child; whether it ended in time. `heed` reasons to stop it before."""
+        while (left := until - time.monotonic()) > 0:
+            for key, _ in self._selector.select(left if self._exit is not None else POLL_S):
+                if key.fileobj == self._exit:
+                    return True
+                if key.fileobj == self._cancelled:
+                    self._selector.unregister(self._cancelled)
+                    self._stopped = self._stopped or "cancelled"
+                else:
+                    self._attend(key.fileobj)
+            if self._exit is None and self._child.ended:
+                return True
+            if heed and self._stopped is not None:
+                return False
+        return False
+
+    def _drain(self) -> None:
+        """Read what is still in the pipes: one pipe's worth, for an escaped child may hold them."""
+        for pipe in (self._stdout, self._stderr):
+            for _ in range(1 + 1_048_576 // CHUNK):
+                if pipe.closed or not self._read(pipe):
+                    break
+
+    def _attend(self, pipe: object) -> None:
+        if pipe is self._stdin:
+            self._write()
+        elif pipe is self._stdout:
+            self._read(self._stdout)
+        else:
+            self._read(self._stderr)
+
+    def _write(self) -> None:
+        try:
+            self._unsent = self._unsent[os.write(self._stdin.fileno(), self._unsent[:CHUNK]) :]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            self._unsent = self._unsent[:0]
+        if not self._unsent:
+            self._let_go(self._stdin)
+
+    def _read(self, pipe: IO[bytes]) -> bool:
+        """Take what `pipe` has now; False when that is nothing."""
+        try:
+            data = os.read(pipe.fileno(), CHUNK)
+        except BlockingIOError:
+            return False
+        if not data:
+            self._let_go(pipe)
+            return False
+        if pipe is self._stdout:
+            self._printed += len(data)
+            if self._printed > self._limits.flood_bytes:
+                self._stopped = self._stopped or "flood"
+            elif not self._on_output(data):
+                self._stopped = self._stopped or "enough"
+        else:
+            self._last_words += data
+            del self._last_words[: -self._limits.stderr_bytes]
+        return True
+
+    def _let_go(self, pipe: IO[bytes]) -> None:
+        self._selector.unregister(pipe)
+        with contextlib.suppress(OSError):
+            pipe.close()
+
+
+def _exit_descriptor(pid: int) -> int | None:
+    """A descriptor that turns readable when the process ends (Linux), or None."""
+    if not hasattr(os, "pidfd_open"):
+        return None
+    with contextlib.suppress(OSError):
+        return os.pidfd_open(pid)
+    return None
+
+
+def ending(exit_code: int) -> str:
+    """An exit code in words, such as `was ended by SIGSEGV`."""
+    if exit_code >= 0:
+        return f"ended with exit code {exit_code}"
+    with contextlib.suppress(ValueError):
+        return f"was ended by {signal.Signals(-exit_code).name}"
+    return f"was ended by signal {-exit_code}"

@@ -1,0 +1,199 @@
+"""A program that takes a prompt and prints an answer: an agent's own, or any."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bot.agents.programs.catalog import COMMAND, Program, PromptBy
+from bot.agents.programs.output.answer import Heard
+from bot.agents.programs.output.error_types import error_type_of
+from bot.agents.programs.output.reader import EventListener, Listener, TextListener
+from bot.agents.programs.process import supervisor as process
+from bot.agents.programs.process.environment import child_environment
+from bot.agents.programs.process.supervisor import Limits, Outcome
+from bot.agents.programs.prompt import render
+from bot.agents.programs.telemetry import Telemetry
+from bot.agents.types import (
+    AgentCancelled,
+    AgentCrashed,
+    AgentError,
+    AgentNotFound,
+    AgentTimeout,
+    Mode,
+    Reply,
+    Request,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CommandProvider:
+    """Starts `command`, a `program`, for each question to `agent`.
+
+    `by_mode` stands in place of the program's own arguments for a mode. `environ` is what its
+    environment is chosen from.
+    """
+
+    agent: str
+    command: tuple[str, ...]
+    program: Program = COMMAND
+    model: str | None = None
+    working_directory: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    pass_environment: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    by_mode: Mapping[Mode, tuple[str, ...]] = field(default_factory=dict)
+    prompt: PromptBy | None = None
+    limits: Limits = field(default_factory=Limits)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.program.name
+
+    def answer(self, request: Request) -> Reply:
+        environment, telemetry = self.environment_for(request)
+        arguments, stdin = self._invocation(request, telemetry)
+        heard = Heard(on_progress=request.on_progress)
+        listener = self._listener(heard)
+
+        def hear(data: bytes) -> bool:
+            listener.feed(data)
+            return not heard.hopeless
+
+        try:
+            outcome = process.run(
+                arguments,
+                stdin=stdin,
+                environment=environment,
+                folder=self.working_directory,
+                limits=self.limits,
+                cancellation=request.cancellation,
+                on_output=hear,
+            )
+        except OSError as error:
+            raise self._not_started(error) from error
+        listener.close()
+        return self._conclude(outcome, heard, request)
+
+    def _listener(self, heard: Heard) -> Listener:
+        dialect = self.program.dialect
+        return TextListener(heard) if dialect is None else EventListener(heard, dialect)
+
+    def environment_for(self, request: Request) -> tuple[dict[str, str], Telemetry]:
+        environment = child_environment(
+            self.environ,
+            agent=self.agent,
+            request=request,
+            passed=(*self.program.passes, *self.pass_environment),
+            own=self.environment,
+        )
+        if request.collector is None:
+            return environment, Telemetry()
+        telemetry = self.program.telemetry(request.collector, environment)
+        return {**environment, **telemetry.environment}, telemetry
+
+    def _invocation(self, request: Request, telemetry: Telemetry) -> tuple[list[str], bytes]:
+        """The argument list and the input: the prompt is in one of the two."""
+        program = self.program
+        by_mode = {**program.by_mode, **self.by_mode}
+        model = program.model if self.model is not None else ()
+        arguments = [
+            *self.command,
+            *program.arguments,
+            *by_mode.get(request.mode, ()),
+            *(part.format(model=self.model) for part in model),
+            *telemetry.arguments,
+            *self._to_read(request.files),
+            *self.arguments,
+            *program.last,
+        ]
+        prompt = program.address(self.model, render(request))
+        if (self.prompt or program.prompt) == "stdin":
+            return arguments, f"{prompt}\n".encode("utf-8", "replace")
+        text = prompt.replace("\0", "").encode("utf-8", "replace").decode()
+        return [*arguments, *program.before_prompt, text], b""
+
+    def _to_read(self, files: Sequence[Path]) -> list[str]:
+        """The arguments that let the program read them: each once."""
+        template = self.program.file
+        if template is None:
+            return []
+        return list(dict.fromkeys(template.format(file=path, folder=path.parent) for path in files))
+
+    # How it ended.
+
+    def _conclude(self, outcome: Outcome, heard: Heard, request: Request) -> Reply:
+        """The answer, or the first of the reasons why there is none."""
+        code = outcome.exit_code
+        partial = heard.reply(provider=self.name, model=self.model, exit_code=code)
+        if outcome.stopped == "cancelled":
+            by = request.cancellation.by or "somebody"
+            raise AgentCancelled(by, stderr=outcome.stderr, partial=partial)
+        answered = self.program.dialect is not None and heard.complete and heard.failure is None
+        if outcome.stopped == "timeout":
+            if answered and partial.text:  # It only did not end.
+                return partial
+            raise AgentTimeout(
+                f"{self.agent} did not answer within {self.limits.timeout_s:g} s and was stopped: "
+                "give it more time in the agents file, or ask for less.",
+                stderr=outcome.stderr,
+                partial=partial,
+            )
+        failure = self._failure(outcome, heard)
+        if failure is None:
+            return partial
+        error_type, message = failure
+        if error_type == "crash":
+            raise AgentCrashed(message, exit_code=code, stderr=outcome.stderr, partial=partial)
+        raise AgentError(
+            error_type, message, exit_code=code, stderr=outcome.stderr, partial=partial
+        )
+
+    def _failure(self, outcome: Outcome, heard: Heard) -> tuple[str, str] | None:
+        """The error type, and a sentence."""
+        if outcome.stopped == "flood":
+            what = f"printed more than {self.limits.flood_bytes} bytes and was stopped"
+            return "crash", f"{self.agent} {what}."
+        if heard.failure is not None:
+            error_type, said = heard.failure
+            return error_type, f"{self.agent} {WHAT[error_type]}: {said[:500]}"
+        if outcome.exit_code:
+            error_type = self._error_type(outcome)
+            ending = process.ending(outcome.exit_code)
+            return error_type, f"{self.agent} {ending}: its trace has its last words."
+        if not heard.complete:
+            return "crash", f"{self.agent} ended in the middle of its answer."
+        if not heard.text():
+            what = "ended without an answer: its trace has what it said on stderr"
+            return "empty", f"{self.agent} {what}."
+        return None
+
+    def _error_type(self, outcome: Outcome) -> str:
+        """What an agent's own program says in its last words; any other's may be about anything."""
+        if outcome.exit_code in self.program.exit_codes:
+            return self.program.exit_codes[outcome.exit_code]
+        return "crash" if self.program is COMMAND else error_type_of(outcome.stderr[-2_000:])
+
+    def _not_started(self, error: OSError) -> AgentError:
+        if self.working_directory is not None and not self.working_directory.is_dir():
+            return AgentNotFound(
+                f"{self.agent} is to work in {self.working_directory}, which is no folder: "
+                "set working_directory in the agents file."
+            )
+        if isinstance(error, FileNotFoundError):
+            return AgentNotFound(
+                f"{self.agent} needs the program {self.command[0]}, which is not found: "
+                "install it, or name its full path in the agents file."
+            )
+        return AgentError(
+            "not_started", f"{self.agent} could not start {self.command[0]}: {error.strerror}."
+        )
+
+
+WHAT: Mapping[str, str] = {
+    "quota": "has used up what it may use",
+    "authentication": "is not let in, log in with its program or pass its key",
+    "refused": "refuses to answer this",
+    "crash": "failed",
+}

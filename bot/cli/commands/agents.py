@@ -1,0 +1,104 @@
+"""`tracebot agents`, `tracebot import crewx`: who can be asked here, and how they got here."""
+
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bot.agents.config.crewx_import import import_crewx
+from bot.agents.config.roster import load_roster
+from bot.agents.config.status import AgentState, ProviderState, agent_states
+from bot.settings import load_settings
+from reports.formatting import utc
+from storage.errors import StorageError
+
+if TYPE_CHECKING:
+    from peewee import Database
+
+
+def show_agents(*, database: str, as_json: bool) -> int:
+    """Print them; 1 when an agent has no provider that could answer. Raises `RosterError`."""
+    settings = load_settings()
+    roster = load_roster(settings.agents)
+    states = agent_states(roster, _recorded(database or settings.database_url))
+    if as_json:
+        sys.stdout.write(json.dumps({"agents": [_as_object(each) for each in states]}) + "\n")
+    else:
+        where = settings.agents or "no agents file: echo answers (TRACEBOT_AGENTS names one)"
+        sys.stdout.write(f"{where}\n\n" + "\n".join(map(_as_text, states)))
+    return 0 if all(any(p.problem is None for p in each.providers) for each in states) else 1
+
+
+def import_agents(*, path: str, output: str | None) -> int:
+    """Write the agents of a crewx.yaml as an agents file. Raises `RosterError`."""
+    target = None if output is None else Path(output).absolute()
+    imported = import_crewx(Path(path), folder=None if target is None else target.parent)
+    for note in imported.notes:
+        sys.stderr.write(f"tracebot: {note}\n")
+    if target is None:
+        sys.stdout.write(imported.text)
+        return 0
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            file.write(imported.text)
+    except OSError as error:
+        sys.stderr.write(f"tracebot: {target} cannot be written: {error.strerror}.\n")
+        return 1
+    sys.stderr.write(f"tracebot: {target} is written: TRACEBOT_AGENTS={target} uses it.\n")
+    return 0
+
+
+def _recorded(url: str) -> "Database | None":
+    from storage.recovery.opening import open_database
+
+    try:
+        database: Database = open_database(url)
+    except StorageError as error:
+        sys.stderr.write(f"tracebot: what failed last is not known: {error}\n")
+        return None
+    return database
+
+
+def _as_text(state: AgentState) -> str:
+    about = [state.mode, *(["default"] if state.default else []), *state.channels]
+    lines = [f"{state.name}  ({', '.join(about)})", *map(_provider_line, state.providers)]
+    error = state.last_error
+    if error is not None:
+        at = datetime.fromtimestamp(error.started_at / 1e9).astimezone()
+        lines.append(f"  last error {at:%Y-%m-%d %H:%M}, trace {error.trace_id[:12]}:")
+        lines.append(f"    {error.error_message or error.status}")
+    return "\n".join(lines) + "\n"
+
+
+def _provider_line(state: ProviderState) -> str:
+    words = [state.provider, state.model, state.version, state.place]
+    known = "  ".join(word for word in words if word)
+    return f"  {known}" if state.problem is None else f"  {known}  ✗ {state.problem}"
+
+
+def _as_object(state: AgentState) -> dict[str, object]:
+    error = state.last_error
+    return {
+        "name": state.name,
+        "mode": state.mode,
+        "default": state.default,
+        "channels": list(state.channels),
+        "providers": [
+            {
+                "provider": each.provider,
+                "model": each.model,
+                "place": each.place,
+                "version": each.version,
+                "problem": each.problem,
+            }
+            for each in state.providers
+        ],
+        "last_error": None
+        if error is None
+        else {
+            "at": utc(error.started_at),
+            "trace_id": error.trace_id,
+            "message": error.error_message,
+        },
+    }

@@ -1,0 +1,168 @@
+"""`tracebot doctor`: looks at all that serving rests on, and says what to do where it fails."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from email.utils import parsedate_to_datetime
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+
+from bot.agents.config.roster import load_roster
+from bot.agents.config.status import agent_states
+from bot.cli.commands.database import look_through
+from bot.errors import ConfigurationError
+from bot.settings import Settings, load_settings
+from bot.slack.errors import SLACK_ERRORS
+from reports.views.health import view
+from storage.database.connect import OLDEST_SQLITE, database_path
+from storage.database.filesystem import refuse_network_file_system
+from storage.database.shared_file import SharedDatabase
+from storage.errors import StorageError
+from storage.health import health
+from storage.recovery.opening import open_database
+
+WELL, WARNING, WRONG = "✓", "⚠", "✗"
+CLOCK_S = 60
+"""How far the clock may be from Slack's; past 5 minutes Slack's signed requests are refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """`advice` is what to do, empty where nothing is to be done."""
+
+    mark: str
+    what: str
+    found: str
+    advice: str = ""
+
+
+Findings = Iterator[Finding]
+
+
+def doctor(*, database: str | None, as_json: bool) -> int:
+    """Print what was found; 1 when something is wrong."""
+    findings = list(examine(database))
+    if as_json:
+        sys.stdout.write(json.dumps({"findings": [asdict(each) for each in findings]}) + "\n")
+    else:
+        width = max(len(finding.what) for finding in findings)
+        for finding in findings:
+            sys.stdout.write(f"{finding.mark} {finding.what:<{width}}  {finding.found}\n")
+            if finding.advice:
+                sys.stdout.write(f"  {'':<{width}}  → {finding.advice}\n")
+    return 1 if any(finding.mark == WRONG for finding in findings) else 0
+
+
+def examine(database: str | None) -> Findings:
+    try:
+        settings = load_settings()
+    except ConfigurationError as error:
+        yield Finding(mark=WRONG, what="settings", found="make no sense", advice=str(error))
+        return
+    yield Finding(mark=WELL, what="settings", found="make sense")
+    if database is not None:
+        settings = settings.model_copy(update={"database_url": database})
+    for look in (_tokens, _slack, _agents, _file_system, _database):
+        yield from look(settings)
+
+
+def _tokens(settings: Settings) -> Findings:
+    tokens = {
+        "SLACK_BOT_TOKEN": (settings.slack_bot_token, "tracebot serve"),
+        "SLACK_APP_TOKEN": (settings.slack_app_token, "Socket Mode"),
+        "SLACK_SIGNING_SECRET": (settings.slack_signing_secret, "tracebot serve --http"),
+    }
+    for name, (value, user) in tokens.items():
+        if value.get_secret_value():
+            yield Finding(mark=WELL, what=name, found="is set")
+        else:
+            advice = f"{user} needs it: copy it from the app's page at https://api.slack.com/apps"
+            yield Finding(mark=WARNING, what=name, found="is not set", advice=advice)
+
+
+def _slack(settings: Settings) -> Findings:
+    """Whether Slack takes the token, and how far our clock is from Slack's."""
+    token = settings.slack_bot_token.get_secret_value()
+    if not token:
+        return
+    try:
+        answer = WebClient(token, base_url=settings.slack_api_url, timeout=5).auth_test()
+    except SlackApiError as error:
+        advice = "copy the token again from the app's page, OAuth & Permissions"
+        found = f"refuses SLACK_BOT_TOKEN ({error.response.get('error')})"
+        yield Finding(mark=WRONG, what="Slack", found=found, advice=advice)
+        return
+    except SLACK_ERRORS as error:
+        advice = "check the network, the proxy and SLACK_API_URL"
+        found = f"cannot be reached ({type(error).__name__})"
+        yield Finding(mark=WRONG, what="Slack", found=found, advice=advice)
+        return
+    yield Finding(mark=WELL, what="Slack", found=f"knows the bot, in {answer.get('team')}")
+    date = {name.lower(): value for name, value in answer.headers.items()}.get("date")
+    if date:
+        yield _clock(time.time() - parsedate_to_datetime(str(date)).timestamp())
+
+
+def _clock(ahead: float) -> Finding:
+    if abs(ahead) < CLOCK_S:
+        return Finding(mark=WELL, what="clock", found="agrees with Slack's")
+    where = "ahead of" if ahead > 0 else "behind"
+    advice = "set it, for example with timedatectl set-ntp true"
+    found = f"is {abs(ahead):.0f} s {where} Slack's"
+    return Finding(mark=WRONG, what="clock", found=found, advice=advice)
+
+
+def _agents(settings: Settings) -> Findings:
+    try:
+        roster = load_roster(settings.agents)
+    except ConfigurationError as error:
+        yield Finding(mark=WRONG, what="agents", found="cannot be read", advice=str(error))
+        return
+    where = str(settings.agents) if settings.agents else "the built-in one"
+    yield Finding(mark=WELL, what="agents", found=f"{', '.join(roster.names)} ({where})")
+    for agent in agent_states(roster, None):
+        problems = [each.problem for each in agent.providers if each.problem is not None]
+        mark = WRONG if len(problems) == len(agent.providers) else WARNING
+        for problem in problems:
+            advice = "see tracebot agents"
+            yield Finding(mark=mark, what=f"agent {agent.name}", found=problem, advice=advice)
+
+
+def _file_system(settings: Settings) -> Findings:
+    try:
+        refuse_network_file_system(database_path(settings.database_url))
+    except StorageError as error:
+        yield Finding(mark=WRONG, what="file system", found="is no good", advice=str(error))
+    else:
+        yield Finding(mark=WELL, what="file system", found="is this machine's own")
+    version = SharedDatabase.server_version
+    found = ".".join(map(str, version))
+    if version < OLDEST_SQLITE:
+        advice = "older ones can corrupt a shared database: install cysqlite 0.4 or newer"
+        yield Finding(mark=WRONG, what="SQLite", found=found, advice=advice)
+    else:
+        yield Finding(mark=WELL, what="SQLite", found=found)
+
+
+def _database(settings: Settings) -> Findings:
+    try:
+        database = open_database(settings.database_url)
+    except StorageError as error:
+        yield Finding(mark=WRONG, what="database", found="cannot be opened", advice=str(error))
+        return
+    try:
+        look_through(database)
+        now = time.time_ns()
+        seen = view(health(database, now=now), now=now, private=False)
+    finally:
+        database.close()
+    facts = dict(seen.facts)
+    size = f"{facts['Database']}, {facts['Size']}, checked: {facts['Check']}"
+    yield Finding(mark=WELL if seen.ok else WARNING, what="database", found=size)
+    for problem in seen.problems:
+        what = problem.fact.lower()
+        found = facts[problem.fact].removeprefix(f"{problem.mark} ")
+        yield Finding(mark=problem.mark, what=what, found=found, advice=problem.advice)

@@ -1,0 +1,119 @@
+"""`tracebot query "@claude …" "@codex …"`: several agents at once from a shell."""
+
+import json
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.agents.cancellation import Cancellation
+from bot.agents.config.roster import Roster, load_roster
+from bot.agents.parallel import Answer, Question, query
+from bot.agents.types import Mode, Request
+from bot.settings import load_settings
+from bot.turns.agent_mentions import addressed
+from reports import formatting as wording
+from reports.errors import UsageError
+from storage import Observability
+
+INTERRUPTED = 130
+"""As a shell says it of what Ctrl-C ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is asked for. `texts` are the questions, each to the agents that it names."""
+
+    texts: Sequence[str]
+    mode: Mode
+    timeout_s: float | None
+    as_json: bool
+    database: str
+
+
+def run_query(order: Order) -> int:
+    """Ask, and print; 1 where an agent did not answer. Raises `UsageError` and `RosterError`."""
+    settings = load_settings()
+    roster = load_roster(settings.agents)
+    cancellation = Cancellation()
+    questions = list(_questions(order, roster, cancellation))
+    with Observability.open(
+        order.database or settings.database_url or None,
+        platform="cli",
+        busy_timeout_ms=settings.busy_timeout_ms,
+    ) as observability:
+        timer = threading.Timer(order.timeout_s or 0, cancellation.cancel, ["timeout"])
+        timer.daemon = True
+        if order.timeout_s is not None:
+            timer.start()
+        try:
+            answers = query(questions, observability=observability)
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        finally:
+            timer.cancel()
+    sys.stdout.write(_as_json(answers) if order.as_json else _as_text(answers))
+    return 0 if all(answer.reply for answer in answers) else 1
+
+
+def _questions(order: Order, roster: Roster, cancellation: Cancellation) -> Iterator[Question]:
+    for text in order.texts:
+        named = addressed(sys.stdin.read() if text == "-" else text, roster.names)
+        if not named.prompt:
+            raise UsageError(f'{text!r} asks nothing: write "@{roster.default} what is new?"')
+        for name in named.agents or (roster.default,):
+            agent = roster.agent(name)
+            if order.mode == "execute" and agent.mode == "query":
+                raise UsageError(
+                    f'{name} may only read: mode = "execute" in the agents file lets it change '
+                    "files."
+                )
+            request = Request(
+                prompt=named.prompt, mode=order.mode, platform="cli", cancellation=cancellation
+            )
+            yield Question(agent=agent, request=request)
+
+
+def _as_text(answers: Sequence[Answer]) -> str:
+    """Each answer below its agent's name and what is known of it."""
+    parts = [f"{_heading(answer)}\n{_said(answer)}\n" for answer in answers]
+    parts.append(f"tracebot show {answers[0].trace_id}\n")
+    return "\n".join(parts)
+
+
+def _heading(answer: Answer) -> str:
+    facts = [answer.agent, wording.duration(answer.duration_ns)]
+    if reply := answer.reply:
+        facts.append(reply.provider if reply.provider != answer.agent else "")
+        facts.append(wording.token_pair(reply.input_tokens, reply.output_tokens))
+        facts.append("" if reply.cost is None else wording.cost(reply.cost))
+    return " · ".join(filter(None, facts))
+
+
+def _said(answer: Answer) -> str:
+    if answer.reply is not None:
+        return answer.reply.text.strip()
+    assert answer.error is not None
+    return f"No answer ({answer.error.error_type}): {answer.error.message}"
+
+
+def _as_json(answers: Sequence[Answer]) -> str:
+    found = {"trace_id": answers[0].trace_id, "answers": [_as_object(each) for each in answers]}
+    return json.dumps(found, ensure_ascii=False, indent=2) + "\n"
+
+
+def _as_object(answer: Answer) -> dict[str, Any]:
+    reply, error = answer.reply, answer.error
+    return {
+        "agent": answer.agent,
+        "text": reply and reply.text,
+        "provider": reply and reply.provider,
+        "model": reply and reply.model,
+        "duration_ms": answer.duration_ns / 1e6,
+        "input_tokens": reply and reply.input_tokens,
+        "output_tokens": reply and reply.output_tokens,
+        "cached_tokens": reply and reply.cached_tokens,
+        "cost_usd": None if reply is None or reply.cost is None else reply.cost / 1e6,
+        "error": error and {"type": error.error_type, "message": error.message},
+    }

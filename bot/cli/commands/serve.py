@@ -1,0 +1,100 @@
+"""`tracebot serve`: answer until a signal says to stop, then let the running turns finish."""
+
+import logging
+import signal
+import sys
+import threading
+from types import FrameType
+
+from bot.agents.config.roster import load_roster
+from bot.app import Bot, build_bot, connect, listen
+from bot.http.otlp_receiver import Collector
+from bot.settings import Settings, SettingsError, load_settings, require
+from storage import Observability
+from storage.recording.log_handler import LogHandler
+from storage.recovery.integrity import check_at_start
+
+
+def serve(*, http: bool) -> int:
+    """Serve in Socket Mode or over HTTP. Raises `SettingsError` and `StorageError`."""
+    settings = load_settings()
+    require(settings, http=http)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    roster = load_roster(settings.agents)
+    with Observability.open(
+        settings.database_url or None,
+        platform="slack",
+        busy_timeout_ms=settings.busy_timeout_ms,
+    ) as observability:
+        handler = LogHandler(observability)
+        logging.getLogger().addHandler(handler)
+        check_at_start(observability.database)
+        collector = Collector(observability, capture=settings.captured)
+        url = listen_to_agents(collector, settings)
+        bot = build_bot(settings, roster=roster, observability=observability, collector=url)
+        signal.signal(signal.SIGHUP, lambda number, frame: roster.reload())
+        told = told_to_stop()
+        try:
+            if http:
+                listen(bot, settings)
+                where = f"http://0.0.0.0:{settings.port}/slack/events"
+            else:
+                connect(bot, settings)
+                where = "Socket Mode"
+            bot.schedule.start()
+            sys.stderr.write(
+                f"tracebot answers in {where}, with {', '.join(roster.names)}; "
+                f"it records into {observability.database.database}. Ctrl-C stops it.\n"
+            )
+            told.wait()
+            _hurry_at_the_next(bot)
+        finally:
+            bot.stop(grace=settings.grace)
+            collector.stop()
+            logging.getLogger().removeHandler(handler)
+    return 0
+
+
+def listen_to_agents(collector: Collector, settings: Settings) -> str | None:
+    """Where agents may send their own telemetry."""
+    if settings.otlp_port == "off":
+        return None
+    try:
+        return collector.listen(port=settings.otlp_port)
+    except OSError as error:
+        raise SettingsError(
+            f"Port {settings.otlp_port} of 127.0.0.1 is not to be had ({error.strerror}): name "
+            "another with TRACEBOT_OTLP_PORT; 0 is any, off is none."
+        ) from error
+
+
+def _hurry_at_the_next(bot: Bot) -> None:
+    """A second signal gives no grace, a third ends the process as it is."""
+
+    def hurrying(number: int, frame: FrameType | None) -> None:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_DFL)
+        # On a thread of its own: this one may hold what it would wait for.
+        threading.Thread(target=bot.hurry, daemon=True).start()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, hurrying)
+
+
+def wait_for_signal() -> None:
+    """Until SIGTERM or Ctrl-C."""
+    told_to_stop().wait()
+
+
+def told_to_stop() -> threading.Event:
+    """Is set on SIGTERM or Ctrl-C."""
+    stop = threading.Event()
+
+    def stopping(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stopping)
+    return stop

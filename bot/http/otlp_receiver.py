@@ -1,0 +1,242 @@
+"""Takes OpenTelemetry over HTTP: what agents and other programs record of themselves.
+
+POST `/v1/traces`, `/v1/logs` and `/v1/metrics`, as https://opentelemetry.io/docs/specs/otlp/ has
+it. On this machine's loopback interface anyone may send, but no web page that a browser here
+shows; elsewhere only who has the token.
+"""
+
+import asyncio
+import hmac
+import logging
+import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+
+from peewee import PeeweeException
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from bot.http.slack_events import WebServer
+from storage import Observability
+from storage.model.records import Log, Metric
+from storage.model.span import Span
+from storage.otlp.correlation import Placement
+from storage.otlp.decoder import BadTelemetry, Encoding, Signal, Telemetry, answer, read, refusal
+from storage.otlp.span_lookup import StoredRecord
+from storage.writer.writer import QUEUE_SIZE
+
+MAX_BODY = 20 * 1024 * 1024
+"""Bytes, before and after decompression."""
+
+MAX_BODIES = 16
+"""How many may be on their way in at once."""
+
+MAX_MEMBERS = 64
+"""Of one gzip body: each costs a copy of those that follow."""
+
+BODY_S = 30.0
+RETRY_S = 2
+RESERVED = QUEUE_SIZE // 2
+"""The part of the queue that is for what cannot be sent again: our own spans."""
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+ENCODINGS: dict[str, Encoding] = {
+    "application/x-protobuf": "protobuf",
+    "application/json": "json",
+}
+TYPES = {encoding: content_type for content_type, encoding in ENCODINGS.items()}
+
+logger = logging.getLogger("tracebot.collector")
+
+
+class Refused(Exception):
+    """The request is not taken; the message says why, for its sender."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+@dataclass(slots=True)
+class Taken:
+    """What came in so far, in items: spans, log records and data points."""
+
+    stored: int = 0
+    noise: int = 0
+    rejected: int = 0
+
+
+class Collector:
+    """One endpoint into one recording. Reads bodies on the event loop, decodes on a thread."""
+
+    def __init__(
+        self,
+        observability: Observability,
+        *,
+        capture: Callable[[str], str | None],
+        token: str = "",
+        retry_s: int = RETRY_S,
+    ) -> None:
+        """`capture` says what is kept of a text that somebody wrote. No `token`: loopback only."""
+        self.taken = Taken()
+        self._observability = observability
+        self._capture = capture
+        self._token = token
+        self._retry_s = retry_s
+        self._bodies = 0
+        self._server: WebServer | None = None
+        record = StoredRecord(observability.database, flush=lambda: observability.flush(1.0))
+        self._placement = Placement(record)
+        # One: Python decodes no faster with more, and the bot's own threads want their turn.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="tracebot-collector")
+
+    def web(self) -> Starlette:
+        names: tuple[Signal, ...] = ("traces", "logs", "metrics")
+        routes = [Route(f"/v1/{name}", self._endpoint(name), methods=["POST"]) for name in names]
+        return Starlette(routes=[*routes, Route("/health", _health)])
+
+    def listen(self, *, host: str = "127.0.0.1", port: int = 0) -> str:
+        """Take requests; the base URL. Raises OSError where the port cannot be had; 0 is any."""
+        self._server = WebServer(self.web(), host=host, port=port)
+        self._server.start()
+        return f"http://{f'[{host}]' if ':' in host else host}:{self._server.port}"
+
+    def stop(self) -> None:
+        """Take no more. What was taken is stored when the recording is flushed."""
+        if self._server is not None:
+            self._server.stop()
+        self._thread.shutdown()
+
+    def _endpoint(self, signal: Signal) -> Callable[[Request], object]:
+        async def take(request: Request) -> Response:
+            encoding = ENCODINGS.get(_essence(request.headers.get("content-type", "")))
+            try:
+                return await self._take(request, signal, encoding)
+            except Refused as error:
+                response = self._refusal(error, encoding or "json")
+                if error.status == 408 or "content-length" not in request.headers:
+                    # What is yet to come of the body is not waited for.
+                    response.headers["Connection"] = "close"
+                return response
+
+        return take
+
+    async def _take(self, request: Request, signal: Signal, encoding: Encoding | None) -> Response:
+        self._check_sender(request)
+        if encoding is None:
+            raise Refused(415, f"Send {' or '.join(ENCODINGS)}.")
+        compression = request.headers.get("content-encoding", "identity").lower()
+        if compression not in ("gzip", "identity"):
+            raise Refused(415, "Send it compressed with gzip, or not at all.")
+        self._check_room(1)
+        if self._bodies >= MAX_BODIES:
+            raise Refused(503, "Too much comes at once; send it again later.")
+        self._bodies += 1
+        try:
+            body = await _body(request)
+            told = await asyncio.get_running_loop().run_in_executor(
+                self._thread, self._store, body, signal, encoding, compression == "gzip"
+            )
+        finally:
+            self._bodies -= 1
+        return Response(told, media_type=TYPES[encoding])
+
+    def _check_sender(self, request: Request) -> None:
+        """No web page may send: a browser names its origin, or reaches us by another's name."""
+        if "origin" in request.headers:
+            raise Refused(403, "Web pages may not send telemetry here.")
+        if self._token:
+            given = request.headers.get("authorization", "").removeprefix("Bearer ")
+            if not hmac.compare_digest(given.encode(), self._token.encode()):
+                raise Refused(401, "Send the header Authorization: Bearer with the right token.")
+        elif request.url.hostname not in LOOPBACK:
+            raise Refused(403, "Send to 127.0.0.1, by that name.")
+
+    def _check_room(self, items: int) -> None:
+        if self._observability.room - items < RESERVED:
+            raise Refused(503, "The queue is full; send it again later.")
+
+    def _store(self, body: bytes, signal: Signal, encoding: Encoding, compressed: bool) -> bytes:
+        """On the thread: what the sender is told. Raises `Refused`."""
+        try:
+            content = _decompressed(body) if compressed else body
+            telemetry = read(content, signal, encoding=encoding, capture=self._capture)
+            self._place(telemetry)
+        except BadTelemetry as error:
+            raise Refused(400, str(error)) from error
+        except PeeweeException as error:
+            logger.warning(
+                "Telemetry waits with its sender, the database does not answer: %s", error
+            )
+            raise Refused(503, "The database does not answer; send it again later.") from error
+        return answer(signal, telemetry, encoding=encoding)
+
+    def _place(self, telemetry: Telemetry) -> None:
+        placement, before = self._placement, self._placement.noise.total()
+        items: list[Span | Metric | Log] = [
+            *chain.from_iterable(placement.spans(*sent) for sent in telemetry.spans),
+            *chain.from_iterable(placement.logs(*sent) for sent in telemetry.logs),
+            *chain.from_iterable(placement.metrics(*sent) for sent in telemetry.metrics),
+        ]
+        self._check_room(len(items))
+        self._observability.receive(items)
+        self.taken.stored += len(items)
+        self.taken.noise += placement.noise.total() - before
+        self.taken.rejected += telemetry.rejected
+
+    def _refusal(self, error: Refused, encoding: Encoding) -> Response:
+        headers = {"Retry-After": str(self._retry_s)} if error.status == 503 else {}
+        if error.status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
+        content = refusal(error.message, encoding=encoding)
+        return Response(content, error.status, headers, media_type=TYPES[encoding])
+
+
+async def _health(request: Request) -> Response:
+    return JSONResponse({"ok": True})
+
+
+def _essence(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+async def _body(request: Request) -> bytes:
+    length = request.headers.get("content-length", "0")
+    if length.isdecimal() and int(length[:20]) > MAX_BODY:
+        raise Refused(413, f"Send at most {MAX_BODY} bytes at once.")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for part in request.stream():
+                body += part
+                if len(body) > MAX_BODY:
+                    raise Refused(413, f"Send at most {MAX_BODY} bytes at once.")
+    except TimeoutError:
+        raise Refused(408, "The body did not come in time.") from None
+    except ClientDisconnect:
+        raise Refused(400, "The body did not come to its end.") from None
+    return bytes(body)
+
+
+def _decompressed(body: bytes) -> bytes:
+    """Stops as soon as it is too much. Raises `Refused` and `BadTelemetry`."""
+    content = bytearray()
+    for _ in range(MAX_MEMBERS):
+        member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        try:
+            content += member.decompress(body, MAX_BODY + 1 - len(content))
+        except zlib.error as error:
+            raise BadTelemetry(f"This is no gzip: {error}.") from None
+        if len(content) > MAX_BODY:
+            raise Refused(413, f"Send at most {MAX_BODY} bytes at once, also when compressed.")
+        if not member.eof:
+            raise BadTelemetry("This is no whole gzip: its end is missing.")
+        body = member.unused_data
+        if not body:
+            return bytes(content)
+    raise BadTelemetry(f"This gzip has more than {MAX_MEMBERS} members.")

@@ -1,0 +1,17 @@
+"""The app's Home tab is looked at."""
+
+from concurrent.futures import Executor
+from typing import Any
+
+from slack_bolt import App
+
+from bot.trace_ui.app_home import Home
+
+Body = dict[str, Any]
+
+
+def register(app: App, home: Home, executor: Executor) -> None:
+    def opened(body: Body) -> None:
+        executor.submit(home.opened, body)
+
+    app.event("app_home_opened")(opened)

@@ -1,0 +1,24 @@
+"""Slack's own Stop button, which it shows under a session that is processing."""
+
+from concurrent.futures import Executor
+from typing import Any
+
+from slack_bolt import App
+
+from bot.turns.cancel import Stopping
+
+Body = dict[str, Any]
+
+
+def register(app: App, stopping: Stopping, executor: Executor) -> None:
+    def stopped(body: Body) -> None:
+        event = body["event"]
+        executor.submit(
+            stopping.in_thread,
+            event["channel"],
+            event["thread_ts"],
+            team=body.get("team_id") or "",
+            user=event.get("user") or "",
+        )
+
+    app.event("agent_session_stopped")(stopped)

@@ -1,0 +1,110 @@
+"""The events Slack tells an app of, and which subscription each needs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from bot.sandbox.state.values import Channel, Json, Message
+from bot.sandbox.state.workspace import APP, TEAM, Workspace
+
+SUBSCRIPTION = {
+    "channel": "message.channels",
+    "group": "message.groups",
+    "im": "message.im",
+    "mpim": "message.mpim",
+}
+
+
+def posted(workspace: Workspace, message: Message) -> Iterator[tuple[str, Json]]:
+    """(subscription, event) of a new message; one that mentions the bot makes two."""
+    channel = workspace.channels[message.channel]
+    event = {
+        **workspace.shown(message, metadata=message.bot is not None),
+        "channel": message.channel,
+        "event_ts": message.ts,
+    }
+    event.pop("reactions", None)
+    writer = workspace.users.get(message.user or "")
+    if writer is not None and writer.external:
+        event |= {"user_team": writer.team_id, "source_team": writer.team_id}
+    if message.broadcast:
+        event["subtype"] = "thread_broadcast"
+    yield SUBSCRIPTION[channel.kind], event | {"channel_type": channel.kind}
+    own = message.user == workspace.bot.id
+    if channel.kind != "im" and workspace.bot.mention in message.text and not own:
+        yield "app_mention", event | {"type": "app_mention"}
+
+
+def _hidden(workspace: Workspace, channel: Channel, subtype: str, **fields: Any) -> Json:
+    ts = workspace.clock.timestamp()
+    return {
+        "type": "message",
+        "subtype": subtype,
+        "channel": channel.id,
+        "channel_type": channel.kind,
+        "hidden": True,
+        "ts": ts,
+        "event_ts": ts,
+        **fields,
+    }
+
+
+def changed(workspace: Workspace, message: Message, previous: Json) -> tuple[str, Json]:
+    channel = workspace.channels[message.channel]
+    event = _hidden(
+        workspace,
+        channel,
+        "message_changed",
+        message=workspace.shown(message),
+        previous_message=previous,
+    )
+    return SUBSCRIPTION[channel.kind], event
+
+
+def deleted(workspace: Workspace, channel: Channel, previous: Json) -> tuple[str, Json]:
+    event = _hidden(
+        workspace,
+        channel,
+        "message_deleted",
+        deleted_ts=previous["ts"],
+        previous_message=previous,
+    )
+    return SUBSCRIPTION[channel.kind], event
+
+
+def reaction(
+    workspace: Workspace, message: Message, *, user: str, name: str, added: bool
+) -> tuple[str, Json]:
+    type_ = "reaction_added" if added else "reaction_removed"
+    return type_, {
+        "type": type_,
+        "user": user,
+        "reaction": name,
+        "item": {"type": "message", "channel": message.channel, "ts": message.ts},
+        "item_user": message.user,
+        "event_ts": workspace.clock.timestamp(),
+    }
+
+
+def wrapped(workspace: Workspace, event: Json) -> Json:
+    """The payload around an event, with an id of its own."""
+    return {
+        "token": workspace.verification_token,
+        "team_id": TEAM,
+        "context_team_id": TEAM,
+        "context_enterprise_id": None,
+        "api_app_id": APP,
+        "event": event,
+        "type": "event_callback",
+        "event_id": workspace.new_id("Ev"),
+        "event_time": int(workspace.clock.now()),
+        "authorizations": [
+            {
+                "enterprise_id": None,
+                "team_id": TEAM,
+                "user_id": workspace.bot.id,
+                "is_bot": True,
+                "is_enterprise_install": False,
+            }
+        ],
+        "is_ext_shared_channel": False,
+    }

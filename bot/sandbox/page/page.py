@@ -1,0 +1,186 @@
+"""The workspace in a browser: one page, what it shows, and what is done on it."""
+
+import base64
+import html
+import re
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from bot.sandbox.backend.slack import Slack
+from bot.sandbox.blocks.emoji import EMOJI
+from bot.sandbox.state.errors import Refusal, SandboxError
+from bot.sandbox.state.values import Channel, Json, Message, User
+from bot.sandbox.users.interactions import Interactions
+from bot.sandbox.users.people import People
+
+MOST_BYTES = 10_000_000
+MOST_MESSAGES = 500
+"""Of each channel: enough to look at, and the newest."""
+
+# Everything is text to the page, and nothing on it comes from anywhere else.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+HEADERS = {
+    "Content-Security-Policy": POLICY + "connect-src 'self'; base-uri 'none'; form-action 'none'"
+}
+
+
+class Page:
+    def __init__(self, slack: Slack, people: People, interactions: Interactions) -> None:
+        self._slack = slack
+        self._workspace = slack.workspace
+        self._people = people
+        self._interactions = interactions
+        self._html = files("bot.sandbox.page").joinpath("page.html").read_text(encoding="utf-8")
+        self._verbs: dict[str, Callable[[Json], object]] = {
+            "post": self._post,
+            "command": self._command,
+            "click": self._click,
+            "react": self._react,
+            "shortcut": self._shortcut,
+            "close": self._close,
+            "stop": self._stop,
+        }
+
+    async def show(self, request: Request) -> Response:
+        return HTMLResponse(self._html, headers=HEADERS)
+
+    async def state(self, request: Request) -> Response:
+        """All that the person in `user` sees; nothing (204) if it is as `after` was."""
+        with self._workspace.reading():
+            if request.query_params.get("after") == str(self._workspace.version):
+                return Response(status_code=204)
+            return JSONResponse(self._state(request.query_params.get("user", "")))
+
+    async def act(self, request: Request) -> Response:
+        """Do one thing as a person; `{"notice": …}` says why it could not be done."""
+        # A page of another site can post here, but not with this content type.
+        if request.headers.get("content-type") != "application/json":
+            return JSONResponse({"notice": "Send JSON."}, 415)
+        body: Json = await request.json()
+        try:
+            await run_in_threadpool(self._verbs[body["do"]], body)
+        except (SandboxError, Refusal) as failure:
+            return JSONResponse({"notice": str(failure)})
+        return JSONResponse({})
+
+    def _state(self, id: str) -> Json:
+        people = [user for user in self._workspace.users.values() if user.bot_id is None]
+        people = [user for user in people if user is not self._workspace.slackbot]
+        me = self._workspace.users.get(id) or next(iter(people), self._workspace.bot)
+        channels = [each for each in self._workspace.channels.values() if me.id in each.members]
+        return {
+            "version": self._workspace.version,
+            "me": me.id,
+            "bot": self._workspace.bot.id,
+            "people": [user.id for user in people],
+            "users": {user.id: _named(user) for user in self._workspace.users.values()},
+            "channels": [self._channel(each, me) for each in channels],
+            "commands": list(self._slack.manifest.commands),
+            "shortcuts": [
+                id for id, kind in self._slack.manifest.shortcuts.items() if kind == "message"
+            ],
+            "modal": self._slack.views.get(f"modal:{me.id}"),
+            "statuses": {
+                f"{channel} {ts}": status
+                for (channel, ts), status in self._slack.statuses.items()
+                if status
+            },
+            "sessions": {
+                f"{channel} {ts}": status for (channel, ts), status in self._slack.sessions.items()
+            },
+            "emoji": EMOJI,
+        }
+
+    def _channel(self, channel: Channel, me: User) -> Json:
+        others = [each for each in channel.members if each != me.id]
+        names = ", ".join(self._workspace.users[each].name for each in others)
+        posted = self._workspace.messages[channel.id][-MOST_MESSAGES:]
+        mine = [
+            each
+            for each in self._workspace.ephemerals
+            if (each.channel, each.ephemeral_to) == (channel.id, me.id)
+        ]
+        messages = sorted([*posted, *mine], key=lambda each: float(each.ts))
+        return {
+            "id": channel.id,
+            "name": names if channel.kind in ("im", "mpim") else channel.name,
+            "kind": channel.kind,
+            "members": len(channel.members),
+            "messages": [self._message(each) for each in messages],
+        }
+
+    def _message(self, message: Message) -> Json:
+        if message.ephemeral_to is not None:
+            return message.as_slack() | {"ephemeral": True}
+        shape = self._workspace.shown(message)
+        streaming = (message.channel, message.ts) in self._slack.streams
+        return shape | {"permalink": self._workspace.permalink(message), "streaming": streaming}
+
+    def _post(self, body: Json) -> None:
+        attached = [_decoded(each) for each in body.get("files", [])]
+        self._people.post(
+            body["user"],
+            body["channel"],
+            self._stored(body["text"]),
+            thread_ts=body.get("thread_ts"),
+            files=attached,
+        )
+
+    def _command(self, body: Json) -> None:
+        if body.get("thread_ts"):
+            raise SandboxError("Slash commands cannot be used inside a thread.")
+        command, _, text = body["text"].partition(" ")
+        self._interactions.command(body["user"], body["channel"], command, text, responses=0)
+
+    def _click(self, body: Json) -> None:
+        message = self._found(body)
+        self._interactions.click(body["user"], message, body["action_id"], value=body.get("value"))
+
+    def _react(self, body: Json) -> None:
+        message = self._found(body)
+        mine = body["user"] in message.reactions.get(body["name"], [])
+        verb = self._people.unreact if mine else self._people.react
+        verb(body["user"], message, body["name"])
+
+    def _shortcut(self, body: Json) -> None:
+        self._interactions.shortcut(body["user"], self._found(body), body["callback_id"])
+
+    def _close(self, body: Json) -> None:
+        with self._workspace.changing():
+            self._slack.views.pop(f"modal:{body['user']}", None)
+
+    def _stop(self, body: Json) -> None:
+        self._interactions.stop_agent(body["user"], body["channel"], body["ts"])
+
+    def _found(self, body: Json) -> Message:
+        everything = [*self._workspace.messages[body["channel"]], *self._workspace.ephemerals]
+        for message in everything:
+            if message.ts == body["ts"]:
+                return message
+        raise SandboxError("That message is no longer there.")
+
+    def _stored(self, text: str) -> str:
+        """What was typed, as Slack keeps it: escaped, and with ids for names."""
+        ids = {user.name: user.mention for user in self._workspace.users.values()}
+        return re.sub(
+            r"@([\w.-]+)",
+            lambda found: ids.get(found[1], found[0]),
+            html.escape(text, quote=False),
+        )
+
+
+def _named(user: User) -> Json:
+    return {"name": user.name, "bot": user.bot_id is not None, "guest": user.guest}
+
+
+def _decoded(attached: Json) -> tuple[str, str, bytes]:
+    content = base64.b64decode(attached["content"])
+    if len(content) > MOST_BYTES:
+        raise SandboxError("That file is larger than 10 MB.")
+    mimetype: Any = attached["type"] or "application/octet-stream"
+    return attached["name"], str(mimetype), content

@@ -1,0 +1,90 @@
+"""What a message says: text, blocks, attachments and metadata, checked as Slack checks them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bot.sandbox.blocks.shapes import MARKDOWN_LIMIT, Surface
+from bot.sandbox.blocks.validate import problems
+from bot.sandbox.requests.arguments import Arguments
+from bot.sandbox.state.errors import Refusal
+from bot.sandbox.state.values import Json
+
+TEXT_KEPT = 40_000
+EVENT_TYPE_LIMIT = 50
+BLOCKS_SIZE_LIMIT = 13_000
+"""Characters of a message's blocks as JSON; Slack's own figure is not published."""
+
+
+@dataclass(slots=True)
+class Contents:
+    """None where the call did not say."""
+
+    given_text: str | None
+    blocks: list[Json] | None
+    attachments: list[Json] | None
+    metadata: Json | None
+
+    @classmethod
+    def read(cls, arguments: Arguments, *, new_id: Callable[[str], str]) -> "Contents":
+        text, blocks = arguments.text("text"), arguments.objects("blocks", error="invalid_blocks")
+        markdown = arguments.text("markdown_text")
+        if markdown is not None:
+            if text or blocks:
+                raise Refusal("markdown_text_conflict")
+            text, blocks = _from_markdown(markdown)
+        if blocks is not None:
+            blocks = checked_blocks(blocks, "message", new_id=new_id)
+        return cls(
+            given_text=text,
+            blocks=blocks,
+            attachments=arguments.objects("attachments", error="invalid_attachments"),
+            metadata=_metadata(arguments.json("metadata", error="invalid_metadata_format")),
+        )
+
+    @property
+    def text(self) -> str:
+        return (self.given_text or "")[:TEXT_KEPT]
+
+    def need_something(self) -> None:
+        if not self.text and not self.blocks and not self.attachments:
+            raise Refusal("no_text")
+
+    def changes(self) -> dict[str, Any]:
+        """The fields of a message that an edit replaces."""
+        given = {
+            "text": None if self.given_text is None else self.text,
+            "blocks": self.blocks,
+            "attachments": self.attachments,
+            "metadata": self.metadata,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+
+def checked_blocks(
+    blocks: list[Json], surface: Surface, *, new_id: Callable[[str], str]
+) -> list[Json]:
+    """The blocks, each with a `block_id`. Raises `Refusal` for the first thing wrong with them."""
+    found = problems(blocks, surface)
+    if found:
+        texts = [f"{each.message} [json-pointer:/blocks{each.pointer}]" for each in found]
+        raise Refusal("invalid_blocks", *texts, errors=texts)
+    if surface == "message" and len(str(blocks)) > BLOCKS_SIZE_LIMIT:
+        raise Refusal("msg_blocks_too_long")
+    return [block | {"block_id": block.get("block_id") or new_id("b")} for block in blocks]
+
+
+def _from_markdown(markdown: str) -> tuple[str, list[Json]]:
+    if len(markdown) > MARKDOWN_LIMIT:
+        raise Refusal("msg_too_long")
+    return markdown, [{"type": "markdown", "text": markdown}]
+
+
+def _metadata(value: Any) -> Json | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or not isinstance(value.get("event_payload"), dict):
+        raise Refusal("invalid_metadata_format")
+    if not 0 < len(str(value.get("event_type", ""))) <= EVENT_TYPE_LIMIT:
+        raise Refusal("invalid_metadata_format")
+    return value

@@ -1,0 +1,206 @@
+"""What people do that the app must answer at once: commands, buttons, shortcuts, modals."""
+
+from functools import partial
+
+from bot.sandbox.backend.callbacks import Response
+from bot.sandbox.backend.slack import Slack
+from bot.sandbox.delivery.outbox import Undelivered
+from bot.sandbox.endpoints.response_urls import Responding
+from bot.sandbox.state.errors import Refusal, SandboxError
+from bot.sandbox.state.values import Json, Message
+from bot.sandbox.state.workspace import TEAM
+from bot.sandbox.users import payloads
+from bot.sandbox.users.people import People, Where, Who, id_of
+
+ANSWER_SECONDS = 10.0
+
+
+class Interactions:
+    def __init__(self, slack: Slack, people: People, responding: Responding) -> None:
+        self._slack = slack
+        self._people = people
+        self._responding = responding
+
+    def command(
+        self,
+        user: Who,
+        channel: Where,
+        command: str,
+        text: str = "",
+        *,
+        responses: int = 1,
+        timeout: float = 5.0,
+    ) -> list[Message]:
+        """What the person is shown for it, once there are so many `responses`, or time is up."""
+        person = self._slack.workspace.user(id_of(user))
+        place = self._slack.workspace.member_channel(id_of(channel), person.id)
+        if command not in self._slack.manifest.commands:
+            raise SandboxError(f"{command} is not a valid command: the manifest lacks it.")
+        if "commands" not in self._slack.manifest.scopes:
+            raise SandboxError("The app has no scope `commands`.")
+        url, response = self._slack.callbacks.new_response(user=person.id, channel=place.id)
+        payload = payloads.command(
+            person,
+            place,
+            command,
+            text,
+            token=self._slack.workspace.verification_token,
+            trigger=self._slack.callbacks.new_trigger(person.id),
+        )
+        payload["response_url"] = url
+        try:
+            then = partial(self._answered, response)
+            self._slack.outbox.ask("slash_commands", payload, then).result(ANSWER_SECONDS)
+        except Undelivered as failure:
+            self._fail(response, f'{command} failed with the error "{failure.reason}"')
+        return self._produced(response, responses, timeout)
+
+    def click(
+        self,
+        user: Who,
+        message: Message,
+        action_id: str,
+        *,
+        value: str | None = None,
+        responses: int = 0,
+        timeout: float = 5.0,
+    ) -> list[Message]:
+        """Press a button, or choose the option with this `value` from a menu."""
+        live = self._people.seen(user, message)
+        action = payloads.action(live.blocks, action_id, value)
+        url, response = self._response_to(user, live)
+        payload = self._payload("block_actions", user) | {
+            "container": payloads.container(live),
+            "channel": self._place(live),
+            "response_url": url,
+            "state": {"values": {}},
+            "actions": [action | {"action_ts": self._slack.clock.timestamp()}],
+        }
+        if live.ephemeral_to is None:
+            payload["message"] = self._slack.workspace.shown(live, metadata=True)
+        self._insist(payload)
+        return self._produced(response, responses, timeout)
+
+    def shortcut(
+        self,
+        user: Who,
+        message: Message,
+        callback_id: str,
+        *,
+        responses: int = 0,
+        timeout: float = 5.0,
+    ) -> list[Message]:
+        """Choose a message shortcut from the menu of a message."""
+        if self._slack.manifest.shortcuts.get(callback_id) != "message":
+            raise SandboxError(f"The manifest has no message shortcut {callback_id}.")
+        live = self._people.seen(user, message)
+        url, response = self._response_to(user, live)
+        payload = self._payload("message_action", user) | {
+            "action_ts": self._slack.clock.timestamp(),
+            "callback_id": callback_id,
+            "channel": self._place(live),
+            "message_ts": live.ts,
+            "message": self._slack.workspace.shown(live, metadata=True),
+            "response_url": url,
+        }
+        self._insist(payload)
+        return self._produced(response, responses, timeout)
+
+    def submit(self, user: Who, values: Json) -> Json | None:
+        """Send the open modal, its inputs as `{block_id: {action_id: {…}}}`; the app's answer."""
+        view = self._slack.views.pop(f"modal:{id_of(user)}", None)
+        if view is None:
+            raise SandboxError(f"{id_of(user)} has no modal open.")
+        view = view | {"state": {"values": values}}
+        answer = self._insist(
+            self._payload("view_submission", user) | {"view": view, "response_urls": []}
+        )
+        if answer and answer.get("response_action") == "errors":
+            self._slack.views[f"modal:{id_of(user)}"] = view
+        return answer
+
+    def open_home(self, user: Who, *, tab: str = "home") -> None:
+        """Look at the app's home, or with `messages` at the direct message with it."""
+        workspace = self._slack.workspace
+        channel = workspace.direct([workspace.bot.id, id_of(user)])
+        event: Json = {
+            "type": "app_home_opened",
+            "user": id_of(user),
+            "channel": channel.id,
+            "tab": tab,
+            "event_ts": self._slack.clock.timestamp(),
+        }
+        view = self._slack.views.get(f"home:{id_of(user)}")
+        self._slack.outbox.tell("app_home_opened", event | ({"view": view} if view else {}))
+
+    def stop_agent(self, user: Who, channel: Where, thread_ts: str) -> None:
+        """Press Slack's Stop button under a session that is processing."""
+        thread = (id_of(channel), thread_ts)
+        if self._slack.sessions.get(thread) != "processing":
+            raise SandboxError("There is no Stop button: the session is not processing.")
+        replies = self._slack.workspace.replies(*thread)
+        streaming = [each.ts for each in replies if (each.channel, each.ts) in self._slack.streams]
+        for ts in streaming:
+            del self._slack.streams[thread[0], ts]
+        event = {
+            "type": "agent_session_stopped",
+            "channel": thread[0],
+            "thread_ts": thread_ts,
+            "user": id_of(user),
+            "streaming_message_ts": streaming,
+            "event_ts": self._slack.clock.timestamp(),
+        }
+        self._slack.outbox.tell("agent_session_stopped", event)
+
+    def _insist(self, payload: Json) -> Json | None:
+        if not self._slack.manifest.interactivity:
+            raise SandboxError("The manifest does not enable interactivity.")
+        try:
+            return self._slack.outbox.ask("interactive", payload).result(ANSWER_SECONDS)
+        except Undelivered as failure:
+            raise SandboxError(f"The app did not answer in time: {failure.reason}.") from failure
+
+    def _answered(self, response: Response, answer: Json | None) -> None:
+        """What came with the acknowledgement of a command is shown like any response."""
+        if not answer:
+            return
+        try:
+            with self._slack.workspace.changing():
+                self._responding.say(response, answer)
+        except Refusal as refusal:
+            self._fail(response, f'The app answered wrongly: "{refusal.error}"')
+
+    def _fail(self, response: Response, text: str) -> None:
+        message = Message(
+            channel=response.channel,
+            ts=self._slack.clock.timestamp(),
+            text=text,
+            user="USLACKBOT",
+            team=TEAM,
+            ephemeral_to=response.user,
+        )
+        self._slack.activity.post(message)
+        response.produced.append(message)
+
+    def _produced(self, response: Response, count: int, timeout: float) -> list[Message]:
+        workspace = self._slack.workspace
+        workspace.wait_until(lambda: len(response.produced) >= count, timeout)
+        return workspace.copies(response.produced)
+
+    def _response_to(self, user: Who, message: Message) -> tuple[str, Response]:
+        return self._slack.callbacks.new_response(
+            user=id_of(user),
+            channel=message.channel,
+            original=message,
+            thread_ts=message.thread_ts,
+        )
+
+    def _payload(self, type_: str, user: Who) -> Json:
+        person = self._slack.workspace.user(id_of(user))
+        trigger = self._slack.callbacks.new_trigger(person.id)
+        return payloads.interaction(
+            type_, person, token=self._slack.workspace.verification_token, trigger=trigger
+        )
+
+    def _place(self, message: Message) -> Json:
+        return payloads.place(self._slack.workspace.channels[message.channel])

@@ -1,0 +1,122 @@
+"""What people, and other apps' bots, do with messages."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from bot.sandbox.backend.slack import Slack
+from bot.sandbox.blocks.richtext import rich_text
+from bot.sandbox.state.errors import SandboxError
+from bot.sandbox.state.values import Channel, File, Json, Message, User
+
+Attachment = tuple[str, str, bytes]
+"""(name, mimetype, content)"""
+Who = User | str
+Where = Channel | str
+
+
+def id_of(thing: User | Channel | str) -> str:
+    return thing if isinstance(thing, str) else thing.id
+
+
+class People:
+    def __init__(self, slack: Slack) -> None:
+        self._slack = slack
+        self._workspace = slack.workspace
+
+    def post(
+        self,
+        user: Who,
+        channel: Where,
+        text: str = "",
+        *,
+        thread_ts: str | None = None,
+        files: Sequence[Attachment | File] = (),
+        blocks: Sequence[Json] = (),
+        metadata: Json | None = None,
+    ) -> Message:
+        """`text` is as Slack stores it: `<@U…>` for a mention, `&amp;` for an ampersand."""
+        writer = self._workspace.user(id_of(user))
+        place = self._workspace.member_channel(id_of(channel), writer.id)
+        if thread_ts is not None and self._workspace.find(place.id, thread_ts) is None:
+            raise SandboxError(f"There is no message {thread_ts} in {place.id}.")
+        attached = [
+            each if isinstance(each, File) else self.add_file(user, *each) for each in files
+        ]
+        with self._workspace.changing():
+            message = Message(
+                channel=place.id,
+                ts=self._slack.clock.timestamp(),
+                text=text,
+                user=writer.id,
+                team=writer.team_id,
+                thread_ts=thread_ts,
+                subtype="file_share" if files else None,
+                files=attached,
+                blocks=list(blocks),
+                metadata=metadata,
+            )
+            _sign(message, writer)
+            self._slack.activity.post(message)
+            return self._workspace.copies([message])[0]
+
+    def edit(self, user: Who, message: Message, text: str) -> None:
+        live = self._own(user, message)
+        edited = {"user": id_of(user), "ts": self._slack.clock.timestamp()}
+        self._slack.activity.edit(live, text=text, blocks=[rich_text(text)], edited=edited)
+
+    def delete(self, user: Who, message: Message) -> None:
+        self._slack.activity.delete(self._own(user, message))
+
+    def react(self, user: Who, message: Message, name: str) -> None:
+        self._slack.activity.react(self.seen(user, message), user=id_of(user), name=name)
+
+    def unreact(self, user: Who, message: Message, name: str) -> None:
+        self._slack.activity.unreact(self.seen(user, message), user=id_of(user), name=name)
+
+    def seen(self, user: Who, message: Message) -> Message:
+        """The message itself, of which the caller may hold a copy."""
+        channel = self._workspace.member_channel(message.channel, id_of(user))
+        found = self._workspace.find(channel.id, message.ts)
+        if found is not None:
+            return found
+        for each in self._workspace.ephemerals:
+            if each.ts == message.ts and each.ephemeral_to == id_of(user):
+                return each
+        raise SandboxError(f"{id_of(user)} sees no message {message.ts} in {channel.id}.")
+
+    def _own(self, user: Who, message: Message) -> Message:
+        live = self.seen(user, message)
+        if live.user != id_of(user):
+            raise SandboxError(f"Message {live.ts} is not {id_of(user)}'s to change.")
+        return live
+
+    def add_file(
+        self, user: Who, name: str, mimetype: str, content: bytes, **overrides: Any
+    ) -> File:
+        """A file to post later. `overrides` replace what Slack says of it: `mode="tombstone"`."""
+        writer = self._workspace.user(id_of(user))
+        file = File(
+            id=self._workspace.new_id("F"),
+            name=name,
+            mimetype=mimetype,
+            content=content,
+            user=writer.id,
+            created=int(self._slack.clock.now()),
+            base=self._slack.base,
+            overrides=overrides,
+        )
+        with self._workspace.changing():
+            self._workspace.files[file.id] = file
+        return file
+
+
+def _sign(message: Message, writer: User) -> None:
+    """Mark the message as its writer's, the way Slack tells people and kinds of bots apart."""
+    if writer.bot_id is None:
+        message.client_msg_id = str(uuid.uuid4())
+        message.blocks = message.blocks or ([rich_text(message.text)] if message.text else [])
+        return
+    message.bot = writer.bot_profile()
+    if writer.legacy:
+        message.user, message.username, message.subtype = None, writer.name, "bot_message"

@@ -1,0 +1,202 @@
+"""Fetch what came with a message: few bytes, little time, and the token to no other host.
+
+A file is stored under its id, never under its own name. What is wrong with one file is a
+`Refusal`, and the others are fetched all the same.
+"""
+
+import re
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from bot.slack.download import Downloader, Refused
+from storage import ActiveSpan, Observability
+
+__all__ = ["SLACK_FILES", "FetchResult", "FileDownloads", "FileLimits", "Refusal", "forget_files"]
+
+SLACK_FILES = "https://files.slack.com"
+
+EXTENSIONS: Mapping[str, str] = {
+    "text/plain": ".txt",
+    "text/markdown": ".md",
+    "text/csv": ".csv",
+    "text/tab-separated-values": ".tsv",
+    "text/html": ".html",
+    "text/css": ".css",
+    "text/javascript": ".js",
+    "text/xml": ".xml",
+    "text/x-python": ".py",
+    "text/x-diff": ".diff",
+    "application/json": ".json",
+    "application/xml": ".xml",
+    "application/yaml": ".yaml",
+    "application/x-yaml": ".yaml",
+    "application/toml": ".toml",
+    "application/pdf": ".pdf",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": ".docx",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ".xlsx",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": ".pptx",
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "image/gif": ".gif",
+    "image/webp": ".webp",
+}
+"""What an agent can read, and what such a file is called on our disk."""
+
+ELSEWHERE: Mapping[str, str] = {
+    "external": "it is kept outside Slack",
+    "tombstone": "it was deleted",
+    "hidden_by_limit": "the workspace's plan hides it",
+}
+"""`mode` of a file that Slack does not hold."""
+
+Info = Callable[[str], Mapping[str, object]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileLimits:
+    """What a file may cost. `timeout_s` is for all attempts of one file together."""
+
+    max_bytes: int = 10 * 1024 * 1024
+    timeout_s: float = 30.0
+    attempts: int = 3
+    free_disk: int = 100_000_000
+    mime_types: frozenset[str] = frozenset(EXTENSIONS)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refusal:
+    """A file that was not fetched; the reason holds neither its name nor its address."""
+
+    file_id: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FetchResult:
+    """The files that are there, in the message's order, and those that are not."""
+
+    paths: tuple[Path, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileDownloads:
+    """Fetches files into `folder`; `info` asks Slack about a file it has told us too little of."""
+
+    folder: Path
+    token: str = field(repr=False)
+    origins: frozenset[str] = frozenset({SLACK_FILES})
+    limits: FileLimits = field(default_factory=FileLimits)
+    http: httpx.Client
+    observability: Observability
+    info: Info | None = None
+    sleep: Callable[[float], object] = time.sleep
+    now: Callable[[], float] = time.monotonic
+
+    def fetch(self, files: Sequence[Mapping[str, object]]) -> FetchResult:
+        """Fetch each of a Slack message's `files`; never raises for one of them."""
+        paths: list[Path] = []
+        refused: list[Refusal] = []
+        for file in files:
+            identity = safe_id(file.get("id"))
+            with self.observability.span("download file", kind="client", file_id=identity) as span:
+                outcome = self._fetch(identity, file, span)
+            if isinstance(outcome, Path):
+                paths.append(outcome)
+            else:
+                refused.append(outcome)
+        return FetchResult(paths=tuple(paths), refused=tuple(refused))
+
+    def _fetch(self, identity: str, file: Mapping[str, object], span: ActiveSpan) -> Path | Refusal:
+        try:
+            return self._store(identity, self._told(file), span)
+        except Refused as error:
+            error_type, reason = error.error_type, error.reason
+        except OSError as error:
+            error_type, reason = "disk", f"it could not be stored ({error.strerror})"
+        except Exception as error:  # One bad file must not cost the answer.
+            span.record_exception(error)
+            error_type, reason = type(error).__name__, "it could not be fetched"
+        span.fail(error_type, reason)
+        return Refusal(file_id=identity, reason=reason)
+
+    def _told(self, file: Mapping[str, object]) -> Mapping[str, object]:
+        """The file as it is known after asking, where Slack says that one has to ask."""
+        if file.get("file_access") != "check_file_info":
+            return file
+        if self.info is None:
+            raise Refused("file_access", "it comes from another workspace")
+        return self.info(str(file.get("id")))
+
+    def _store(self, identity: str, file: Mapping[str, object], span: ActiveSpan) -> Path:
+        mime_type = _mime_type(file)
+        span.set(mime_type=mime_type)
+        address = _address(file, mime_type, self.limits)
+        make_private(self.folder)
+        if shutil.disk_usage(self.folder).free - self.limits.max_bytes < self.limits.free_disk:
+            raise Refused("disk_full", "there is too little room on the disk")
+        path = self.folder / f"{identity}{EXTENSIONS.get(mime_type, '.bin')}"
+        done = self._downloader().download(address, path, html=mime_type == "text/html")
+        span.set(bytes=done.size, attempts=done.attempts)
+        return path
+
+    def _downloader(self) -> Downloader:
+        return Downloader(
+            http=self.http,
+            token=self.token,
+            origins=self.origins,
+            max_bytes=self.limits.max_bytes,
+            timeout_s=self.limits.timeout_s,
+            attempts=self.limits.attempts,
+            sleep=self.sleep,
+            now=self.now,
+        )
+
+
+def safe_id(value: object) -> str:
+    """An id that is a file's name and nothing else, whatever was sent as one."""
+    return re.sub(r"[^A-Za-z0-9_-]", "", str(value or ""))[:64] or "unnamed"
+
+
+def make_private(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+
+
+def _mime_type(file: Mapping[str, object]) -> str:
+    return str(file.get("mimetype") or "").partition(";")[0].strip().lower()
+
+
+def _address(file: Mapping[str, object], mime_type: str, limits: FileLimits) -> str:
+    """Where to fetch the file, where what Slack says of it allows that."""
+    elsewhere = ELSEWHERE.get(str(file.get("mode")))
+    if elsewhere is not None:
+        raise Refused(str(file.get("mode")), elsewhere)
+    if mime_type not in limits.mime_types:
+        raise Refused("mime_type", f"files of type {_shown(mime_type)} are not read")
+    size = file.get("size")
+    if isinstance(size, int) and size > limits.max_bytes:
+        raise Refused("too_large", f"it is larger than {limits.max_bytes / 1_000_000:.3g} MB")
+    address = file.get("url_private_download") or file.get("url_private")
+    if not isinstance(address, str):
+        raise Refused("address", "Slack gave no address for it")
+    return address
+
+
+def _shown(mime_type: str) -> str:
+    """A type is a stranger's words until it looks like a type."""
+    known = re.fullmatch(r"[a-z]+/[a-z0-9.+-]{1,80}", mime_type)
+    return mime_type if known else "unknown"
+
+
+def forget_files(folder: Path, *, before: float) -> int:
+    """Delete what was fetched before this moment (seconds since the epoch); how many files."""
+    old = [path for path in folder.rglob("*") if path.is_file() and path.stat().st_mtime < before]
+    for path in old:
+        path.unlink(missing_ok=True)
+    return len(old)

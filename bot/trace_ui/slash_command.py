@@ -1,0 +1,217 @@
+"""What people ask of the record in Slack: answered to them alone, with what they may see."""
+
+import json
+import logging
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from peewee import PeeweeException
+from slack_sdk import WebClient
+
+from bot.access import Access
+from bot.slack.directory import Directory
+from bot.slack.errors import SLACK_ERRORS
+from bot.slack.threads import REPLY_EVENT
+from bot.turns.cancel import Stopping
+from reports.commands.handlers import Viewer, answer
+from reports.commands.parser import build_parser, parse, split_slack
+from reports.digest import Digests, parse_order
+from reports.errors import UsageError
+from reports.render.slack import fallback, render
+from reports.views import views
+from storage import ActiveSpan, Observability
+from storage.coordination.digest_subscriptions import Subscription, subscribe, unsubscribe
+from storage.queries.traces import traces_by_id
+
+Respond = Callable[..., Any]
+
+logger = logging.getLogger("tracebot.inquiry")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Who asks, and where."""
+
+    team: str
+    user: str
+    channel: str
+
+
+class Inquiry:
+    """Answers `/trace`. Every answer goes through `Access`, buttons too."""
+
+    def __init__(
+        self,
+        *,
+        client: WebClient,
+        access: Access,
+        directory: Directory,
+        digests: Digests,
+        stopping: Stopping,
+        observability: Observability,
+    ) -> None:
+        self._client = client
+        self._access = access
+        self._directory = directory
+        self._digests = digests
+        self._stopping = stopping
+        self._observability = observability
+        self._parser, _ = build_parser(prog="/trace", shell=False)
+
+    def ask(self, text: str, place: Place, respond: Respond) -> None:
+        """The words after `/trace`."""
+        name = text.partition(" ")[0] or "help"
+        self._respond(name, place, lambda: self.view(text, place), respond)
+
+    def view(self, text: str, place: Place) -> views.View:
+        """What the words ask for. Raises `UsageError`, `SLACK_ERRORS` and `PeeweeException`."""
+        words = parse(self._parser, split_slack(text))
+        own = {"digest": self._digest, "cancel": self._cancel}
+        return own.get(words.command, self._answer)(words, place)
+
+    def next_page(self, value: str, place: Place, respond: Respond) -> None:
+        """The list's next page, in the place of this one."""
+
+        def view() -> views.View:
+            asked = json.loads(value)
+            words = parse(self._parser, ["ls"])
+            vars(words).update(asked["words"], cursor=asked["cursor"])
+            return self._answer(words, place)
+
+        self._respond("ls", place, view, respond, replace_original=True)
+
+    def show_message(self, message: dict[str, Any], place: Place, respond: Respond) -> None:
+        """The trace of a message, or of the answer that it is."""
+        metadata = message.get("metadata") or {}
+        if metadata.get("event_type") == REPLY_EVENT:
+            wanted = str(metadata["event_payload"].get("trace_id"))
+        else:
+            ts = str(message["ts"]).replace(".", "")
+            wanted = f"https://slack/archives/{place.channel}/p{ts}"
+        self.ask(f"show {wanted}", place, respond)
+
+    def share(self, trace_id: str, place: Place, respond: Respond) -> None:
+        """Post a trace to the channel, where all of its members may see it."""
+
+        def view() -> views.View:
+            found = traces_by_id(self._observability.database, trace_id)
+            if not found or not self._access.may_see(found[0], place.team, place.user):
+                return views.not_found(trace_id)
+            if not self._access.may_be_shown_in(found[0], place.team, place.channel):
+                return views.MessageView(
+                    text="That trace is of a private conversation: it is not for everyone here."
+                )
+            shown = self._answer(parse(self._parser, ["show", trace_id]), place)
+            blocks = [block for block in render(shown) if block["type"] != "actions"]
+            self._post(place.channel, blocks, text=f"A trace that <@{place.user}> shares")
+            return views.MessageView(text="It is shared in this channel.", found=True)
+
+        self._respond("share", place, view, respond)
+
+    def stop(self, trace_id: str, place: Place, respond: Respond) -> None:
+        """The button of a running reply: where it works, the reply itself shows it."""
+        words = Namespace(id=trace_id)
+        self._respond(
+            "cancel", place, lambda: self._cancel(words, place), respond, only_refusals=True
+        )
+
+    def _cancel(self, words: Namespace, place: Place) -> views.View:
+        return self._stopping.by_id(words.id, team=place.team, user=place.user)
+
+    def _answer(self, words: Namespace, place: Place) -> views.View:
+        return answer(
+            words,
+            database=self._observability.database,
+            viewer=Viewer(
+                audiences=self._access.audiences(place.team, place.user),
+                may_see=lambda trace: self._access.may_see(trace, place.team, place.user),
+                team=place.team,
+                user=place.user,
+                channel=place.channel,
+                time_zone=self._time_zone(place.user),
+            ),
+            now=time.time_ns(),
+        )
+
+    def _digest(self, words: Namespace, place: Place) -> views.View:
+        if not self._access.is_member(place.team, place.user):
+            raise UsageError("Digests are for full members of this workspace.")
+        order, database = parse_order(words.order), self._observability.database
+        if order.what == "now":
+            return self._digests.now(place.team, place.channel, now=time.time_ns())
+        if order.what == "off":
+            ended = unsubscribe(database, team=place.team, channel=place.channel)
+            text = "The digest is off." if ended else "There was no digest in this channel."
+            return views.MessageView(text=text, found=True)
+        self._directory.channel(place.channel)  # Raises where the bot could not post.
+        zone = order.time_zone or self._time_zone(place.user)
+        subscription = Subscription(
+            place.team, place.channel, order.local_time, zone, place.user, time.time_ns()
+        )
+        subscribe(database, subscription)
+        return views.MessageView(
+            text=f"The digest comes to this channel each day at {order.local_time} ({zone}). "
+            "/trace digest off ends it.",
+            found=True,
+        )
+
+    def _time_zone(self, user: str) -> str:
+        try:
+            return str(self._directory.user(user).get("tz") or "UTC")
+        except SLACK_ERRORS:
+            return "UTC"
+
+    def _post(self, channel: str, blocks: list[dict[str, Any]], *, text: str) -> None:
+        self._client.chat_postMessage(
+            channel=channel, blocks=blocks, text=text, unfurl_links=False, unfurl_media=False
+        )
+
+    def _respond(
+        self,
+        name: str,
+        place: Place,
+        view: Callable[[], views.View],
+        respond: Respond,
+        *,
+        replace_original: bool = False,
+        only_refusals: bool = False,
+    ) -> None:
+        with self._observability.span(
+            f"/trace {name[:40]}",
+            kind="consumer",
+            team=place.team,
+            user=place.user,
+            channel=place.channel,
+            audience=place.user,
+            decision="skip",  # No agent is asked: lists and statistics leave it out.
+        ) as span:
+            shown = self._view(view, span)
+            if only_refusals and isinstance(shown, views.MessageView) and shown.found:
+                return
+            respond(
+                blocks=render(shown),
+                text=fallback(shown),
+                response_type="ephemeral",
+                replace_original=replace_original,
+            )
+
+    def _view(self, view: Callable[[], views.View], span: ActiveSpan) -> views.View:
+        try:
+            return view()
+        except UsageError as error:
+            span.fail("usage", str(error))
+            return views.MessageView(text=str(error))
+        except SLACK_ERRORS as error:
+            span.fail("slack_api", str(error))
+            return views.MessageView(
+                text="Slack does not let me look at this channel: invite me with /invite first."
+            )
+        except PeeweeException as error:
+            span.fail("database", str(error))
+            logger.error("/trace could not be answered", exc_info=error)
+            return views.MessageView(
+                text="The database does not answer at the moment: please ask again in a minute."
+            )

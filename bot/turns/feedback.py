@@ -1,0 +1,130 @@
+"""What people think of answers, and what they take back: reactions, edits, deletions."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from peewee import PeeweeException
+from slack_sdk import WebClient
+
+from bot.concurrency.event_dedup import Once
+from bot.settings import Settings
+from bot.slack.errors import SLACK_ERRORS
+from bot.slack.threads import REPLY_EVENT, ThreadReader
+from bot.turns.cancel import Stopping
+from storage import Observability
+from storage.queries.traces import TraceSummary, message_traces, trace_spans, traces_by_id
+from storage.upkeep.checkpoint import erase_text
+
+THUMBS: Mapping[str, float] = {"+1": 1.0, "thumbsup": 1.0, "-1": 0.0, "thumbsdown": 0.0}
+
+logger = logging.getLogger("tracebot.feedback")
+
+
+class Feedback:
+    """Reactions become spans of the trace they are about, and thumbs its scores."""
+
+    def __init__(
+        self,
+        *,
+        client: WebClient,
+        bot_user: str,
+        observability: Observability,
+        once: Once,
+        threads: ThreadReader,
+        stopping: Stopping,
+        settings: Settings,
+    ) -> None:
+        self._client = client
+        self._bot_user = bot_user
+        self._observability = observability
+        self._once = once
+        self._threads = threads
+        self._stopping = stopping
+        self._settings = settings
+
+    def reacted(self, body: Mapping[str, Any], *, added: bool) -> None:
+        """A person's reaction on one of our answers, or on a message that we answered."""
+        event = body["event"]
+        item = event.get("item") or {}
+        if event.get("user") == self._bot_user or item.get("type") != "message":
+            return
+        try:
+            trace = self._trace_of(item["channel"], item["ts"], event)
+        except (*SLACK_ERRORS, PeeweeException) as error:
+            logger.warning("A reaction could not be tied to its trace: %s", error)
+            return
+        event_id = f"event:{body.get('event_id')}"
+        if trace is not None and self._once.unseen(event_id) and self._once.claim(event_id):
+            self._record(trace, event, added=added)
+
+    def changed(self, body: Mapping[str, Any]) -> None:
+        """A message was edited or deleted: what is stored of its text follows."""
+        event = body["event"]
+        before = event.get("previous_message") or {}
+        ts = event.get("deleted_ts") or before.get("ts")
+        if not ts:
+            return
+        after = event.get("message") or {}
+        # A message with replies is not taken away: a tombstone stands in its place.
+        deleted = not after or after.get("subtype") == "tombstone"
+        if before.get("thread_ts"):
+            self._threads.forget(event["channel"], before["thread_ts"])
+        if after.get("user") == self._bot_user:
+            return  # A reply of ours that grows.
+        if deleted:
+            self._stopping.question_deleted(event["channel"], ts)
+        text = None if deleted else after.get("text")
+        try:
+            self._observability.flush(1.0)
+            erase_text(
+                self._observability.database,
+                channel=event["channel"],
+                message_ts=ts,
+                replacement=self._settings.captured(text) if text else None,
+            )
+        except PeeweeException as error:
+            logger.error("The stored text of a deleted or edited message stays: %s", error)
+
+    def _trace_of(self, channel: str, ts: str, event: Mapping[str, Any]) -> TraceSummary | None:
+        database = self._observability.database
+        if event.get("item_user") != self._bot_user:
+            return next(iter(message_traces(database, channel=channel, message_ts=ts)), None)
+        found = self._client.conversations_replies(
+            channel=channel, ts=ts, latest=ts, inclusive=True, limit=1, include_all_metadata=True
+        )
+        for message in found["messages"]:
+            metadata = message.get("metadata") or {}
+            if message["ts"] == ts and metadata.get("event_type") == REPLY_EVENT:
+                trace_id = str(metadata["event_payload"].get("trace_id"))
+                return next(iter(traces_by_id(database, trace_id)), None)
+        return None
+
+    def _record(self, trace: TraceSummary, event: Mapping[str, Any], *, added: bool) -> None:
+        name = str(event["reaction"])
+        root = trace_spans(self._observability.database, trace.trace_id)[0]
+        span = self._observability.start_span(
+            "reaction added" if added else "reaction removed",
+            {
+                "team": trace.team,
+                "channel": trace.channel,
+                "audience": trace.audience,
+                "thread_ts": trace.thread_ts,
+                "message_ts": trace.message_ts,
+                "user": event["user"],
+                "emoji": name,
+            },
+            kind="consumer",
+            parent=(root.trace_id, root.span_id),
+        )
+        self._observability.end_span(span)
+        thumb = name.partition("::")[0]
+        if thumb not in THUMBS:
+            return
+        self._observability.record_score(
+            trace.trace_id,
+            name="user_feedback",
+            user=event["user"],
+            value=THUMBS[thumb] if added else None,
+            label=thumb,
+        )

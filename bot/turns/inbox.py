@@ -1,0 +1,105 @@
+"""Messages as they arrive: once each, one turn at a time in a thread, the others beside it."""
+
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from bot.concurrency.event_dedup import Once
+from bot.concurrency.running_turns import RunningTurns
+from bot.concurrency.serial_queues import Lanes
+from bot.replies.messages import SHUTDOWN
+from bot.turns.decision import IncomingMessage
+from bot.turns.turn import Conversation
+from storage import Observability
+
+TURNS = 256
+"""Far more than ask agents at once: what is only to be decided on waits for no agent."""
+
+LAST_WORDS_S = 15.0
+"""How long agents that were stopped have to end, and their threads to be told."""
+
+logger = logging.getLogger("tracebot.inbox")
+
+
+class Inbox:
+    """Takes events from Bolt's threads at once; turns run on threads of their own."""
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        *,
+        once: Once,
+        running: RunningTurns,
+        observability: Observability,
+        captured: Callable[[IncomingMessage], str | None],
+    ) -> None:
+        self._conversation = conversation
+        self._once = once
+        self._running = running
+        self._observability = observability
+        self._captured = captured
+        self._turns = ThreadPoolExecutor(TURNS, thread_name_prefix="tracebot-turn")
+        self._notices = ThreadPoolExecutor(2, thread_name_prefix="tracebot-notice")
+        self._lanes = Lanes(self._turns)
+
+    def accept(self, body: Mapping[str, Any]) -> None:
+        """A `message` or `app_mention` event; a mention in a channel arrives as both."""
+        message = parse_message(body)
+        place = f"message:{message.team}:{message.channel}:{message.ts}"
+        if not self._once.unseen(place):
+            return
+        root = self._observability.start_span(
+            "slack message", self._attributes(message, body), kind="consumer"
+        )
+
+        def turn() -> None:
+            try:
+                self._conversation.turn(message, root, claimed=self._once.claim(place))
+            except Exception:
+                logger.exception("A turn failed in trace %s", root.trace_id)
+
+        lane = (message.team, message.channel, message.root_ts)
+        if self._lanes.submit(lane, turn):
+            self._notices.submit(self._conversation.tell_to_wait, message, root)
+
+    def stop(self, *, grace: float) -> None:
+        """Take no more; let the turns that run end within `grace` seconds, then end them."""
+        self._conversation.stop()
+        if not self._lanes.drain(timeout=grace):
+            self._running.cancel_all(SHUTDOWN)
+            self._lanes.drain(timeout=LAST_WORDS_S)
+        self._notices.shutdown(wait=True, cancel_futures=True)
+        self._turns.shutdown(wait=False, cancel_futures=True)
+
+    def _attributes(self, message: IncomingMessage, body: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "team": message.team,
+            "channel": message.channel,
+            "thread_ts": message.root_ts,
+            "message_ts": message.ts,
+            "user": message.user,
+            "text": self._captured(message),
+            "messaging.system": "slack",
+            "messaging.operation.type": "process",
+            "slack.event_id": body.get("event_id"),
+            "slack.event_type": body["event"].get("type"),
+            "slack.files": len(message.files),
+        }
+
+
+def parse_message(body: Mapping[str, Any]) -> IncomingMessage:
+    """The message of an event as Slack delivers it."""
+    event = body["event"]
+    return IncomingMessage(
+        team=body.get("team_id") or event.get("team") or "",
+        channel=event["channel"],
+        channel_type=event.get("channel_type"),
+        ts=event["ts"],
+        thread_ts=event.get("thread_ts"),
+        user=event.get("user") or "",
+        text=event.get("text") or "",
+        bot_id=event.get("bot_id"),
+        subtype=event.get("subtype"),
+        files=tuple(event.get("files") or ()),
+    )

@@ -1,0 +1,197 @@
+"""A view as the JSON that scripts rely on: raw numbers, one object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from reports.formatting import utc
+from reports.views import views
+from reports.views.costs import CostView, Spent
+from reports.views.failures import FailuresView
+from reports.views.health import HealthView
+from reports.views.trace_list import TraceListView
+from reports.views.trace_tree import TraceView
+from storage.model.semconv import ATTRIBUTES
+from storage.model.span import Span
+from storage.queries.statistics import Group
+from storage.queries.traces import TraceSummary
+
+COLUMNS = frozenset(ATTRIBUTES) - {"error_type", "error_message"}
+
+
+def render(view: views.View) -> str:
+    return json.dumps(RENDERERS[type(view)](view), ensure_ascii=False, indent=2)
+
+
+def error(message: str) -> str:
+    return json.dumps({"error": message}, ensure_ascii=False)
+
+
+def _list(view: TraceListView) -> dict[str, Any]:
+    traces = [_trace(trace) for trace in view.traces]
+    return {"traces": traces, "next": view.next} if view.kind == "ls" else {"traces": traces}
+
+
+def _trace(trace: TraceSummary) -> dict[str, Any]:
+    return {
+        "trace_id": trace.trace_id,
+        "name": trace.name,
+        "status": trace.status,
+        "platform": trace.platform,
+        "agent": trace.agent,
+        "channel_id": trace.channel,
+        "thread_ts": trace.thread_ts,
+        "user_id": trace.user,
+        "started_at": utc(trace.started_at),
+        "duration_ms": _ms(trace.duration_ns),
+        "span_count": trace.span_count,
+        "error_count": trace.error_count,
+        "input_tokens": trace.input_tokens,
+        "output_tokens": trace.output_tokens,
+        "cost_usd": _usd(trace.cost),
+        "decision": trace.decision,
+        "reason": trace.reason,
+    }
+
+
+def _tree(view: TraceView) -> dict[str, Any]:
+    return {"trace": _trace(view.trace), "spans": [_span(span) for span in view.values]}
+
+
+def _span(span: Span) -> dict[str, Any]:
+    known = {
+        ATTRIBUTES[name]: value
+        for name in ATTRIBUTES
+        if name in COLUMNS and (value := getattr(span, name)) is not None
+    }
+    failed = span.error_type is not None or span.error_message is not None
+    return {
+        "span_id": span.span_id,
+        "parent_id": span.parent_id,
+        "name": span.name,
+        "kind": span.kind,
+        "status": span.status,
+        "started_at": utc(span.started_at),
+        "duration_ms": _ms(span.duration_ns),
+        "attributes": {**known, **span.attributes},
+        "events": list(span.events),
+        "error": {"type": span.error_type, "message": span.error_message} if failed else None,
+    }
+
+
+def _stats(view: views.StatsView) -> dict[str, Any]:
+    found = view.statistics
+    return {
+        "since": utc(found.since),
+        "until": utc(found.until),
+        "total": _group(found.total),
+        "groups": [
+            {"key": utc(int(group.key)) if view.by == "hour" else group.key, **_group(group)}
+            for group in found.groups
+        ],
+    }
+
+
+def _digest(view: views.DigestView) -> dict[str, Any]:
+    found = view.by_agent
+    return {
+        "since": utc(found.since),
+        "until": utc(found.until),
+        "total": _group(found.total),
+        "agents": [{"key": group.key, **_group(group)} for group in found.groups],
+        "left_alone": {group.key: group.traces for group in view.left_alone.groups},
+        "failed": [_trace(trace) for trace in view.failures],
+        "dropped": view.dropped,
+    }
+
+
+def _group(group: Group) -> dict[str, Any]:
+    return {
+        "traces": group.traces,
+        "errors": group.errors,
+        "error_rate": group.errors / group.traces if group.traces else 0.0,
+        "p50_ms": _ms(group.p50_ns),
+        "p95_ms": _ms(group.p95_ns),
+        "p99_ms": _ms(group.p99_ns),
+        "input_tokens": group.input_tokens,
+        "output_tokens": group.output_tokens,
+        "cost_usd": _usd(group.cost),
+    }
+
+
+def _costs(view: CostView) -> dict[str, Any]:
+    return {
+        "since": utc(view.since),
+        "until": utc(view.until),
+        "total": _spent(view.total),
+        "models": [{"key": each.key, **_spent(each)} for each in view.models],
+        "agents": [{"key": each.key, **_spent(each)} for each in view.agents],
+        "unpriced": [each.key for each in view.unpriced],
+    }
+
+
+def _spent(spent: Spent) -> dict[str, Any]:
+    return {
+        "input_tokens": spent.input_tokens,
+        "output_tokens": spent.output_tokens,
+        "cached_tokens": spent.cached_tokens,
+        "cost_usd": _usd(spent.cost),
+    }
+
+
+def _failures(view: FailuresView) -> dict[str, Any]:
+    return {
+        "since": utc(view.since),
+        "until": utc(view.until),
+        "errors": [
+            {
+                "error_type": failure.error_type,
+                "agent": failure.agent,
+                "traces": failure.traces,
+                "latest": {
+                    "trace_id": failure.latest.trace_id,
+                    "name": failure.latest.name,
+                    "started_at": utc(failure.latest.started_at),
+                    "message": failure.latest.error_message,
+                },
+            }
+            for failure in view.failures
+        ],
+    }
+
+
+def _health(view: HealthView) -> dict[str, Any]:
+    problems = [asdict(problem) for problem in view.problems]
+    return {"ok": view.ok, "problems": problems, **asdict(view.health)}
+
+
+def _help(view: views.HelpView) -> dict[str, Any]:
+    return {"commands": dict(view.commands)}
+
+
+def _message(view: views.MessageView) -> dict[str, Any]:
+    return {"message": view.text} if view.found else {"error": view.text}
+
+
+def _ms(ns: float | None) -> float | None:
+    return None if ns is None else round(ns / 1_000_000, 3)
+
+
+def _usd(micro_dollars: int | None) -> float | None:
+    return None if micro_dollars is None else micro_dollars / 1_000_000
+
+
+RENDERERS: Mapping[type, Callable[[Any], dict[str, Any]]] = {
+    TraceListView: _list,
+    TraceView: _tree,
+    views.StatsView: _stats,
+    views.DigestView: _digest,
+    CostView: _costs,
+    FailuresView: _failures,
+    HealthView: _health,
+    views.HelpView: _help,
+    views.MessageView: _message,
+}

@@ -1,0 +1,36 @@
+"""Periods and sizes in words: `30m`, `24h`, `7d`, `2w`; `500MB`, `2GB`."""
+
+import re
+
+from storage.upkeep.retention import Retention
+
+UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
+SECOND_NS = 1_000_000_000
+BYTES = {"kb": 1_000, "mb": 1_000_000, "gb": 1_000_000_000, "tb": 1_000_000_000_000}
+
+
+def parse_duration(words: str) -> int:
+    """Nanoseconds. Raises ValueError with what would be right."""
+    number, unit = words.strip()[:-1], words.strip()[-1:].lower()
+    if unit not in UNITS_S or not number.isdecimal() or not int(number):
+        raise ValueError(f"{words!r} is no period: write 30m, 24h, 7d or 2w")
+    return int(number) * UNITS_S[unit] * SECOND_NS
+
+
+def parse_size(words: str) -> int:
+    """Bytes. Raises ValueError with what would be right."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]b)", words.strip().lower())
+    if match is None or not float(match.group(1)):
+        raise ValueError(f"{words!r} is no size: write 500MB or 2GB")
+    return int(float(match.group(1)) * BYTES[match.group(2)])
+
+
+def parse_retention(words: str) -> Retention:
+    """`90d`, `2GB` or `90d,2GB`. Raises ValueError with what would be right."""
+    age, size = None, None
+    for part in words.split(","):
+        if part.strip().lower().endswith("b"):
+            size = parse_size(part)
+        else:
+            age = parse_duration(part)
+    return Retention(older_than_ns=age, max_bytes=size)

@@ -1,0 +1,136 @@
+"""What the agents cost, by model and by agent, and the tokens that nobody knows the price of."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from reports import formatting as wording
+from storage.queries.statistics import Group, Statistics
+
+NO_MODEL, NO_AGENT = "unnamed model", "unnamed agent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """Tokens and micro-dollars of one model or agent; a cost of None is unknown, never nothing."""
+
+    key: str
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    cost: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostLine:
+    """`share` is of all that is known to have been spent."""
+
+    key: str
+    tokens: str
+    cached: str
+    cost: str
+    share: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostView:
+    """The lines are in words, most expensive first; `total`, `models` and `agents` are raw."""
+
+    title: str
+    lines: tuple[tuple[str, tuple[CostLine, ...]], ...]
+    """What they are by, and the lines; the total is the last."""
+    note: str
+    since: int
+    until: int
+    total: Spent
+    models: tuple[Spent, ...]
+    agents: tuple[Spent, ...]
+
+    @property
+    def unpriced(self) -> tuple[Spent, ...]:
+        return unpriced(self.models)
+
+
+def costs(by_model: Statistics, by_agent: Statistics) -> CostView:
+    """Both of the same period and audiences."""
+    total = _spent(by_model.total)
+    models, agents = _all(by_model, NO_MODEL), _all(by_agent, NO_AGENT)
+    last = _line(total, total)
+    return CostView(
+        title=f"What the {wording.period(by_model.since, by_model.until)} cost",
+        lines=(
+            ("model", (*(_line(each, total) for each in models), last)),
+            ("agent", (*(_line(each, total) for each in agents), last)),
+        ),
+        note=unpriced_note(models),
+        since=by_model.since,
+        until=by_model.until,
+        total=total,
+        models=tuple(models),
+        agents=tuple(agents),
+    )
+
+
+def unpriced(models: Iterable[Spent]) -> tuple[Spent, ...]:
+    return tuple(each for each in models if each.cost is None)
+
+
+def unpriced_note(models: Iterable[Spent]) -> str:
+    """Which models' tokens are in no sum of money; empty where there are none."""
+    named = [f"{wording.plain(each.key)} ({_tokens(each)} tokens)" for each in unpriced(models)]
+    return f"No price is known for {', '.join(named)}: no sum holds them." if named else ""
+
+
+def statistics_note(found: Statistics, *, by: str | None) -> str:
+    """The same under statistics, which know of models only where they are by model."""
+    if by != "model":
+        return ""
+    return unpriced_note(_spent(group) for group in found.groups if _has_spent(group))
+
+
+def _has_spent(group: Group) -> bool:
+    return bool(group.input_tokens or group.output_tokens or group.cost)
+
+
+def _spent(group: Group) -> Spent:
+    return Spent(
+        key=group.key or "all",
+        input_tokens=group.input_tokens,
+        output_tokens=group.output_tokens,
+        cached_tokens=group.cached_tokens,
+        cost=group.cost,
+    )
+
+
+def _all(found: Statistics, unnamed: str) -> list[Spent]:
+    """All that was spent, most expensive first: also what belongs to no group."""
+    named = [_spent(group) for group in found.groups if _has_spent(group)]
+    total = found.total
+    rest = Spent(
+        key=unnamed,
+        input_tokens=total.input_tokens - sum(each.input_tokens for each in named),
+        output_tokens=total.output_tokens - sum(each.output_tokens for each in named),
+        cached_tokens=total.cached_tokens - sum(each.cached_tokens for each in named),
+        cost=(total.cost or 0) - sum(each.cost or 0 for each in named) or None,
+    )
+    if rest.input_tokens or rest.output_tokens or rest.cost:
+        named.append(rest)
+    return sorted(named, key=_dearest)
+
+
+def _dearest(spent: Spent) -> tuple[int, int, str]:
+    return -(spent.cost or 0), -(spent.input_tokens + spent.output_tokens), spent.key
+
+
+def _line(spent: Spent, total: Spent) -> CostLine:
+    known = spent.cost is not None and total.cost
+    return CostLine(
+        key=wording.plain(spent.key),
+        tokens=_tokens(spent),
+        cached=wording.tokens(spent.cached_tokens),
+        cost=wording.cost(spent.cost),
+        share=wording.percent(spent.cost or 0, total.cost or 0) if known else wording.UNKNOWN,
+    )
+
+
+def _tokens(spent: Spent) -> str:
+    return wording.token_pair(spent.input_tokens, spent.output_tokens)

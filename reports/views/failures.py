@@ -1,0 +1,81 @@
+"""What failed, in groups: which error, of which agent, how often, and where to look first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reports import formatting as wording
+from storage.queries.failures import FailedSpan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One error of one agent. `latest` is where it happened last: its deepest span."""
+
+    error_type: str
+    agent: str | None
+    traces: int
+    latest: FailedSpan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureLine:
+    error_type: str
+    agent: str
+    traces: str
+    when: str
+    trace_id: str
+    where: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailuresView:
+    """The lines are in words, most frequent first; `failures` are raw."""
+
+    title: str
+    lines: tuple[FailureLine, ...]
+    note: str
+    since: int
+    until: int
+    failures: tuple[Failure, ...]
+    empty: str = "Nothing failed in this period."
+
+
+def failures(
+    spans: Sequence[FailedSpan], *, since: int, now: int, all_of_them: bool
+) -> FailuresView:
+    """`spans` come latest first; `all_of_them` is False where only the newest traces were read."""
+    groups: dict[tuple[str, str | None], list[FailedSpan]] = {}
+    for span in spans:
+        groups.setdefault((span.error_type or span.status, span.agent), []).append(span)
+    found = [
+        Failure(
+            error_type=error_type,
+            agent=agent,
+            traces=len({span.trace_id for span in members}),
+            latest=members[0],
+        )
+        for (error_type, agent), members in groups.items()
+    ]
+    found.sort(key=lambda failure: (-failure.traces, -failure.latest.started_at))
+    return FailuresView(
+        title=f"What failed in the {wording.period(since, now)}",
+        lines=tuple(_line(failure, now=now) for failure in found),
+        note="" if all_of_them else "Only the newest failures of the period are counted.",
+        since=since,
+        until=now,
+        failures=tuple(found),
+    )
+
+
+def _line(failure: Failure, *, now: int) -> FailureLine:
+    latest = failure.latest
+    return FailureLine(
+        error_type=wording.plain(failure.error_type),
+        agent=wording.plain(failure.agent or ""),
+        traces=f"{failure.traces:,}",
+        when=wording.ago(latest.started_at, now=now),
+        trace_id=latest.trace_id,
+        where=wording.plain(latest.name),
+        message=wording.shortened(latest.error_message or "", 120),
+    )

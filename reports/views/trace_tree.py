@@ -1,0 +1,122 @@
+"""One trace as a tree: parents before children, each with its bar on the trace's time."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from reports import formatting as wording
+from reports.views.trace_list import TraceLine, trace_line
+from storage.model.span import Span
+from storage.queries.traces import TraceSummary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpanLine:
+    """One span in a tree; `start` and `width` are shares of the trace's length."""
+
+    depth: int
+    icon: str
+    status: str
+    name: str
+    duration: str
+    start: float
+    width: float
+    facts: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceView:
+    line: TraceLine
+    spans: tuple[SpanLine, ...]
+    trace: TraceSummary
+    values: tuple[Span, ...]
+
+
+def trace_tree(trace: TraceSummary, spans: Sequence[Span], *, now: int) -> TraceView:
+    """The spans as a tree, parents before children, each with its bar on the trace's time."""
+    begins = min((span.started_at for span in spans), default=trace.started_at)
+    ends = max((_end(span, now) for span in spans if not _later(span, trace)), default=begins)
+    length = max(ends - begins, 1)
+    return TraceView(
+        line=trace_line(trace, now=now),
+        spans=tuple(
+            _span_line(span, depth, begins=begins, length=length, now=now)
+            for span, depth in _in_tree_order(spans)
+        ),
+        trace=trace,
+        values=tuple(spans),
+    )
+
+
+def _end(span: Span, now: int) -> int:
+    if span.ended_at is not None:
+        return span.ended_at
+    return now if span.status == "running" else span.started_at
+
+
+def _later(span: Span, trace: TraceSummary) -> bool:
+    """What came after the turn, such as a thumb next morning, does not stretch its bars."""
+    return trace.ended_at is not None and span.started_at > trace.ended_at
+
+
+def _in_tree_order(spans: Sequence[Span]) -> Iterable[tuple[Span, int]]:
+    here = {span.span_id for span in spans}
+    children: dict[str | None, list[Span]] = {}
+    for span in spans:
+        parent = span.parent_id if span.parent_id in here else None
+        children.setdefault(parent, []).append(span)
+    waiting = [(span, 0) for span in reversed(children.get(None, []))]
+    while waiting:
+        span, depth = waiting.pop()
+        yield span, depth
+        waiting += [(child, depth + 1) for child in reversed(children.get(span.span_id, []))]
+
+
+def _span_line(span: Span, depth: int, *, begins: int, length: int, now: int) -> SpanLine:
+    start = min((span.started_at - begins) / length, 1.0)
+    took = span.duration_ns
+    if took is None and span.status == "running":
+        took = now - span.started_at
+    return SpanLine(
+        depth=depth,
+        icon=wording.ICONS.get(span.status, "?"),
+        status=span.status,
+        name=wording.plain(span.name),
+        duration=wording.duration(took),
+        start=start,
+        width=min((took or 0) / length, 1.0 - start),
+        facts=_facts(span),
+    )
+
+
+FACTS = (
+    "emoji",
+    "messages",
+    "characters",
+    "cache",
+    "bytes",
+    "mime_type",
+    "mode",
+    "attempts",
+    "exit_code",
+)
+"""Attributes worth a place beside a span's name."""
+
+
+def _facts(span: Span) -> str:
+    facts = []
+    if span.reason:
+        verb = "answered" if span.decision == "answer" else "skipped"
+        facts.append(f"{verb}: {wording.reason(span.reason)}")
+    if span.provider and span.configured_provider not in (None, span.provider):
+        facts.append(f"{span.provider} instead of {span.configured_provider}")
+    tokens = wording.token_pair(span.input_tokens, span.output_tokens)
+    facts += [word for word in (span.model, tokens) if word]
+    if span.cost is not None:
+        estimated = " estimated" if span.cost_source == "estimated" else ""
+        facts.append(f"{wording.cost(span.cost)}{estimated}")
+    facts += [f"{name} {span.attributes[name]}" for name in FACTS if name in span.attributes]
+    if span.error_type is None and (code := span.attributes.get("process.exit.code")) is not None:
+        facts.append(f"exit code {code}")
+    if span.error_message or span.error_type:
+        facts.append(wording.shortened(f"{span.error_type}: {span.error_message}", 120))
+    return wording.plain(", ".join(facts))

@@ -1,0 +1,58 @@
+"""Which channels want a digest, and when."""
+
+from dataclasses import dataclass
+
+from peewee import Database
+
+from storage.database.models import SubscriptionRow
+from storage.database.transactions import transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A channel's digest at `local_time` (HH:MM) in `time_zone` (an IANA name)."""
+
+    team: str
+    channel: str
+    local_time: str
+    time_zone: str
+    created_by: str
+    created_at: int = 0
+
+
+def subscribe(database: Database, subscription: Subscription) -> None:
+    """Add a channel's subscription, in place of the one it had."""
+    row = {
+        "team": subscription.team,
+        "channel": subscription.channel,
+        "local_time": subscription.local_time,
+        "time_zone": subscription.time_zone,
+        "created_by": subscription.created_by,
+        "created_at": subscription.created_at,
+    }
+    with transaction(database):
+        SubscriptionRow.insert(**row).on_conflict(
+            conflict_target=[SubscriptionRow.team, SubscriptionRow.channel],
+            update=row,
+        ).execute(database)
+
+
+def unsubscribe(database: Database, *, team: str, channel: str) -> bool:
+    """End a channel's subscription; False where it had none."""
+    delete = SubscriptionRow.delete().where(
+        SubscriptionRow.team == team, SubscriptionRow.channel == channel
+    )
+    with transaction(database):
+        return bool(delete.execute(database))
+
+
+def subscriptions(database: Database) -> tuple[Subscription, ...]:
+    query = SubscriptionRow.select(
+        SubscriptionRow.team,
+        SubscriptionRow.channel,
+        SubscriptionRow.local_time,
+        SubscriptionRow.time_zone,
+        SubscriptionRow.created_by,
+        SubscriptionRow.created_at,
+    ).order_by(SubscriptionRow.team, SubscriptionRow.channel)
+    return tuple(Subscription(*row) for row in query.tuples().execute(database))

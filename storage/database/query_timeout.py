@@ -1,0 +1,34 @@
+"""Readers end in time: while one reads, the write-ahead log can only grow."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from peewee import Database
+
+from storage.database.shared_file import SharedDatabase
+from storage.errors import TookTooLong
+
+STEPS = 10_000
+"""SQLite's virtual machine steps between two looks at the clock: about a millisecond."""
+
+
+@contextmanager
+def time_limit(database: Database, seconds: float) -> Iterator[None]:
+    """What this thread asks within the block ends after `seconds`, with `TookTooLong`."""
+    if not isinstance(database, SharedDatabase):
+        yield
+        return
+    connection, until = database.connection(), time.monotonic() + seconds
+    connection.progress(lambda: time.monotonic() > until, STEPS)
+    try:
+        yield
+    except Exception as error:
+        if "interrupted" in str(error) and time.monotonic() > until:
+            raise TookTooLong(
+                f"This takes longer than {seconds:g} s: ask for less, with --since or a filter."
+            ) from error
+        raise
+    finally:
+        if not connection.is_closed():
+            connection.progress(None)

@@ -1,0 +1,130 @@
+"""Counts, percentiles, tokens and cost of a period, from the rollups."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from peewee import Database
+
+from storage.database.models import RollupRow
+from storage.store import rollups
+from storage.store.histogram import Histogram
+from storage.store.rollups import LEVELS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """One line of statistics. Percentiles are nanoseconds, None where nothing ended."""
+
+    key: str
+    traces: int
+    errors: int
+    p50_ns: float | None
+    p95_ns: float | None
+    p99_ns: float | None
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    cost: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    since: int
+    until: int
+    total: Group
+    groups: tuple[Group, ...]
+
+
+def statistics(
+    database: Database,
+    *,
+    since: int,
+    until: int,
+    by: str | None = None,
+    audiences: Collection[str] | None = None,
+) -> Statistics:
+    """Counts, percentiles (within 1%), tokens and cost from the rollups.
+
+    `by` is a dimension of `models.RollupRow`, or `hour`; groups come most traces first
+    (hours in their order), keys as stored: an hour is its start in nanoseconds. The edges of the
+    period are those of their hours: `since` is rounded down, `until` up.
+    """
+    rows_of = partial(_rollups, database, since=since, until=until, audiences=audiences)
+    total = _group("", rows_of(dimension="all"))
+    if by is None:
+        return Statistics(since, until, total, ())
+    if by == "hour":
+        hours = _groups(rows_of(dimension="all", key="starts_at"))
+        return Statistics(since, until, total, tuple(sorted(hours, key=lambda g: int(g.key))))
+    groups = _groups(rows_of(dimension=by))
+    groups.sort(key=lambda group: (-group.traces, group.key))
+    return Statistics(since, until, total, tuple(groups))
+
+
+SUMS = tuple(getattr(RollupRow, name) for name in rollups.SUMS)
+
+Row = Sequence[Any]
+"""A group's key, the sums in the order of `storage.store.rollups.SUMS`, and the latency's bytes."""
+
+
+def _rollups(
+    database: Database,
+    *,
+    dimension: str,
+    since: int,
+    until: int,
+    audiences: Collection[str] | None,
+    key: str = "key",
+) -> list[Row]:
+    """Rows whose hours make up the period: whole days as one row, the edges by the hour."""
+    rows: list[Row] = []
+    for level, start, end in _periods(since, until, days=key != "starts_at"):
+        query = RollupRow.select(getattr(RollupRow, key), *SUMS, RollupRow.latency).where(
+            RollupRow.level == level,
+            RollupRow.dimension == dimension,
+            RollupRow.starts_at >= start,
+            RollupRow.starts_at < end,
+        )
+        if audiences is not None:
+            query = query.where(RollupRow.audience.in_(list(audiences)))
+        elif level == "day":
+            query = query.where(RollupRow.audience == rollups.EVERYONE)
+        rows += database.execute(query).fetchall()
+    return rows
+
+
+def _periods(since: int, until: int, *, days: bool) -> Iterable[tuple[str, int, int]]:
+    hour, day = LEVELS["hour"], LEVELS["day"]
+    first, last = since - since % hour, until + -until % hour
+    first_day, last_day = first + -first % day, last - last % day
+    if not days or first_day >= last_day:
+        return [("hour", first, last)]
+    return [
+        ("hour", first, first_day),
+        ("day", first_day, last_day),
+        ("hour", last_day, last),
+    ]
+
+
+def _groups(rows: Iterable[Row]) -> list[Group]:
+    by_key: dict[str, list[Row]] = {}
+    for row in rows:
+        by_key.setdefault(str(row[0]), []).append(row)
+    return [_group(name, members) for name, members in by_key.items()]
+
+
+def _group(key: str, rows: Sequence[Row]) -> Group:
+    _, *columns, latencies = zip(*rows, strict=True) if rows else [()] * (len(SUMS) + 2)
+    sums = dict(zip(rollups.SUMS, map(sum, columns), strict=True))
+    priced, cost = sums.pop("priced"), sums.pop("cost")
+    latency = Histogram.merge_many([blob for blob in latencies if blob])
+    return Group(
+        key=key,
+        p50_ns=latency.quantile(0.50),
+        p95_ns=latency.quantile(0.95),
+        p99_ns=latency.quantile(0.99),
+        cost=cost if priced else None,
+        **sums,
+    )

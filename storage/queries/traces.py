@@ -1,0 +1,251 @@
+"""Every SELECT that people's questions need. Filters are keyword-only; answers are frozen values.
+
+`audiences` is who asks, as `storage.model.span.Span.audience` names it: the ids whose traces may be
+seen. None asks for all there is, which only a shell on the database's own machine may.
+Times are nanoseconds since the epoch.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from peewee import SQL, Database, Select, ValuesList, fn
+
+from storage.database.models import NOT_OK, SpanRow, TraceRow
+from storage.model.span import Span, span_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceSummary:
+    """One row of a list: what one turn, command or call came to. `cost` is in micro-dollars."""
+
+    trace_id: str
+    name: str
+    status: str
+    platform: str | None
+    audience: str | None
+    team: str | None
+    channel: str | None
+    thread_ts: str | None
+    message_ts: str | None
+    user: str | None
+    agent: str | None
+    provider: str | None
+    model: str | None
+    started_at: int
+    ended_at: int | None
+    duration_ns: int | None
+    span_count: int
+    error_count: int
+    input_tokens: int | None
+    output_tokens: int | None
+    cached_tokens: int | None
+    cost: int | None
+    decision: str | None
+    """`answer` or `skip` where the bot had to decide, else None."""
+    reason: str | None
+    text: str | None
+    error_message: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Traces, newest first, and the cursor of the next page, None at the end."""
+
+    traces: tuple[TraceSummary, ...]
+    next: str | None
+
+
+class BadCursor(ValueError):
+    """The cursor is not one that an earlier page gave."""
+
+
+def recent_traces(
+    database: Database,
+    *,
+    audiences: Collection[str] | None = None,
+    words: str = "",
+    agent: str | None = None,
+    status: str | None = None,
+    channel: str | None = None,
+    user: str | None = None,
+    platform: str | None = None,
+    since: int | None = None,
+    skipped: bool = False,
+    limit: int = 20,
+    cursor: str | None = None,
+) -> Page:
+    """The newest traces that fit every filter; `skipped` also lists turns that were only skipped.
+
+    `words` are looked for in the newest `SEARCHED` traces of the other filters, on the next page
+    in those before them. Raises `BadCursor`.
+    """
+    filters = {"agent": agent, "status": status, "channel": channel, "user": user}
+    wanted = _wanted({**filters, "platform": platform}, since=since, skipped=skipped)
+    if cursor is not None:
+        wanted.append(_before(cursor))
+    further = None
+    if words:
+        further = _started_at(database, wanted, after=SEARCHED)
+        wanted += [_contains(word) for word in words.split()]
+    if further is not None:
+        wanted.append(TraceRow.started_at > further)
+    filtered = agent or channel or user or platform or status not in (None, "ok")
+    if audiences is None or filtered:
+        query = _newest(audiences, wanted, limit + 1)
+    else:
+        query = _newest_of_each(audiences, wanted, limit + 1)
+    found = summaries(database, query)
+    if len(found) > limit:
+        last = found[limit - 1]
+        return Page(found[:limit], f"{last.started_at}-{last.trace_id}")
+    return Page(found, None if further is None else f"{further + 1}-0")
+
+
+def traces_by_id(
+    database: Database, prefix: str, *, audiences: Collection[str] | None = None, limit: int = 5
+) -> tuple[TraceSummary, ...]:
+    """The traces whose id begins with `prefix`; more than one when the prefix is too short."""
+    prefix = prefix.lower()
+    query = visible(audiences).where(
+        TraceRow.trace_id >= prefix,
+        TraceRow.trace_id < prefix + "g",  # The first character after every hex digit.
+    )
+    return summaries(database, query.order_by(TraceRow.trace_id).limit(limit))
+
+
+def thread_traces(
+    database: Database,
+    *,
+    channel: str,
+    thread_ts: str,
+    audiences: Collection[str] | None = None,
+) -> tuple[TraceSummary, ...]:
+    """All turns of one thread, oldest first, skipped ones included."""
+    query = visible(audiences).where(TraceRow.channel == channel, TraceRow.thread_ts == thread_ts)
+    return summaries(database, query.order_by(TraceRow.started_at))
+
+
+def message_traces(
+    database: Database,
+    *,
+    channel: str,
+    message_ts: str,
+    audiences: Collection[str] | None = None,
+) -> tuple[TraceSummary, ...]:
+    """The traces of one message, oldest first."""
+    query = visible(audiences).where(TraceRow.channel == channel, TraceRow.message_ts == message_ts)
+    return summaries(database, query.order_by(TraceRow.started_at))
+
+
+def running_traces(
+    database: Database, *, audiences: Collection[str] | None = None, limit: int = 50
+) -> tuple[TraceSummary, ...]:
+    """What runs now, longest first."""
+    query = visible(audiences).where(TraceRow.status == "running", NOT_OK)
+    return summaries(database, query.order_by(TraceRow.started_at).limit(limit))
+
+
+def trace_spans(database: Database, trace_id: str) -> tuple[Span, ...]:
+    """The spans of one trace, by start. Parents that are not stored are still named."""
+    query = SpanRow.select().where(SpanRow.trace_id == trace_id)
+    rows = query.order_by(SpanRow.started_at, SpanRow.span_id).dicts().execute(database)
+    return tuple(span_of(row) for row in rows)
+
+
+def private_audiences(database: Database, *, team: str) -> frozenset[str]:
+    """The private channels and group DMs of a team that have traces."""
+    # From one audience to the next by their index: DISTINCT would read an entry a trace.
+    first = TraceRow.select(fn.MIN(TraceRow.audience).alias("name")).where(
+        TraceRow.audience.is_null(False)
+    )
+    known = first.cte("known", recursive=True, columns=("name",))
+    following = TraceRow.select(fn.MIN(TraceRow.audience)).where(TraceRow.audience > known.c.name)
+    known = known.union_all(Select((known,), (following,)).where(known.c.name.is_null(False)))
+    names = known.select_from(known.c.name).where(known.c.name.is_null(False), known.c.name != team)
+    any_of_it = (
+        TraceRow.select(TraceRow.channel)
+        .where(TraceRow.audience == known.c.name, TraceRow.team == team)
+        .limit(1)
+    )
+    of_a_channel = names.where(known.c.name == any_of_it)
+    return frozenset(name for (name,) in of_a_channel.tuples().execute(database))
+
+
+SUMMARY_FIELDS = tuple(item.name for item in fields(TraceSummary))
+SEARCHED = 20_000
+"""How many traces a search for words reads at a time: about 50 ms."""
+
+NEWEST = (TraceRow.started_at.desc(), TraceRow.trace_id.desc())
+
+
+def visible(audiences: Collection[str] | None) -> Any:
+    query = TraceRow.select(*(getattr(TraceRow, name) for name in SUMMARY_FIELDS))
+    return query if audiences is None else query.where(TraceRow.audience.in_(list(audiences)))
+
+
+def _wanted(filters: Mapping[str, str | None], *, since: int | None, skipped: bool) -> list[Any]:
+    wanted: list[Any] = [TraceRow.started_at >= (since or 0)]
+    wanted += [
+        getattr(TraceRow, name) == value for name, value in filters.items() if value is not None
+    ]
+    if filters["status"] not in (None, "ok"):
+        wanted.append(NOT_OK)
+    if not skipped:
+        wanted.append(TraceRow.decision.is_null() | (TraceRow.decision != "skip"))
+    return wanted
+
+
+def _newest(audiences: Collection[str] | None, wanted: Sequence[Any], limit: int) -> Any:
+    """By the index of a filter, which has the audience beside it, else by that of all times."""
+    query = visible(None).where(*wanted)
+    if audiences is not None:
+        # Not `audience IN`, for which SQLite would read all that the audiences have, and sort it.
+        query = query.where(fn.COALESCE(TraceRow.audience, "").in_(list(audiences)))
+    return query.order_by(*NEWEST).limit(limit)
+
+
+def _newest_of_each(audiences: Collection[str], wanted: Sequence[Any], limit: int) -> Any:
+    """The newest of the newest of each: who sees little is not kept waiting by what others see."""
+    names = ValuesList([(name,) for name in audiences or ("",)], alias="audiences")
+    own = TraceRow.select(TraceRow.trace_id).where(
+        TraceRow.audience == SQL('"audiences"."column1"'), *wanted
+    )
+    ids = own.order_by(*NEWEST).limit(limit)
+    query = visible(None).join(names, on=TraceRow.trace_id.in_(ids))
+    return query.order_by(*NEWEST).limit(limit)
+
+
+def _started_at(database: Database, wanted: Sequence[Any], *, after: int) -> int | None:
+    """When the newest trace began that has `after` newer ones; None where there is none."""
+    query = TraceRow.select(TraceRow.started_at).where(*wanted)
+    newest: int | None = (
+        query.order_by(TraceRow.started_at.desc()).offset(after).limit(1).scalar(database)
+    )
+    return newest
+
+
+def _before(cursor: str) -> Any:
+    started_at, trace_id = _parse_cursor(cursor)
+    earlier = TraceRow.started_at < started_at
+    return earlier | ((TraceRow.started_at == started_at) & (TraceRow.trace_id < trace_id))
+
+
+def summaries(database: Database, query: Any) -> tuple[TraceSummary, ...]:
+    return tuple(TraceSummary(**row) for row in query.dicts().execute(database))
+
+
+def _contains(word: str) -> Any:
+    return (
+        TraceRow.name.contains(word)
+        | TraceRow.text.contains(word)
+        | TraceRow.agent.contains(word)
+        | TraceRow.error_message.contains(word)
+    )
+
+
+def _parse_cursor(cursor: str) -> tuple[int, str]:
+    started_at, _, trace_id = cursor.partition("-")
+    if not (started_at.isdecimal() and trace_id):
+        raise BadCursor(f"{cursor!r} is no cursor: take the one that the page before gave.")
+    return int(started_at), trace_id

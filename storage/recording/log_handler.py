@@ -1,0 +1,27 @@
+"""Python's own logging, stored: warnings and errors, with the trace they happened in."""
+
+import logging
+import traceback
+
+from storage.recording.observability import Observability
+
+
+class LogHandler(logging.Handler):
+    """Stores what any library logs. Its own storage's lines are left out: they would not end."""
+
+    def __init__(self, observability: Observability, *, level: int = logging.WARNING) -> None:
+        super().__init__(level)
+        self._observability = observability
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name.startswith("tracebot.storage"):
+            return
+        attributes: dict[str, object] = {"logger": record.name}
+        if record.exc_info and record.exc_info[1] is not None:
+            stack = traceback.format_exception(record.exc_info[1], limit=-20)
+            attributes["exception"] = "".join(stack)[-4_000:]
+        try:
+            message = record.getMessage()
+        except Exception:
+            message = str(record.msg)
+        self._observability.log_structured(record.levelname, message, attributes)

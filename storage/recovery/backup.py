@@ -1,0 +1,226 @@
+"""A consistent copy of the database while others write, and the way back."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cysqlite
+from cysqlite._cysqlite import Connection
+from peewee import PeeweeException
+
+from storage.coordination.process_identity import is_alive
+from storage.database.connect import connect
+from storage.database.error_causes import cause_of
+from storage.database.lock_files import locked
+from storage.database.migrations import HERE, HISTORY
+from storage.database.models import ProcessRow
+from storage.database.shared_file import SharedDatabase, opening, set_aside
+from storage.errors import BackupError
+from storage.recovery.replacement import set_aside_with_write_lock
+from storage.upkeep.journal import Maintenance, note
+
+PAGES_A_STEP = 1_000
+ALONE_S = 1.0
+"""How long to wait for others to close the database."""
+
+Progress = Callable[[int, int], object]
+"""Told how many pages are copied, of how many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copied:
+    """A whole and checked copy; `size` in bytes."""
+
+    path: Path
+    size: int
+    traces: int
+    spans: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """What is in place now, and where what was there before is kept, None where nothing was."""
+
+    copied: Copied
+    aside: Path | None
+
+
+def backup(
+    database: SharedDatabase, target: Path, *, force: bool = False, progress: Progress | None = None
+) -> Copied:
+    """Copy the database to `target` as it is at this moment. Raises `BackupError`.
+
+    It is written under another name, checked, and renamed: `target` is never half a copy.
+    """
+    target = target.absolute()
+    if target == database.path.absolute():
+        raise BackupError(f"{target} is the database itself: name another file.")
+    if target.exists() and not target.is_file():
+        raise BackupError(f"{target} is no ordinary file, and stays what it is: name another.")
+    if target.exists() and not force:
+        raise BackupError(f"{target} is there already: name another file, or add --force.")
+    with _partial(target) as partial:
+        own = connect(database.path)
+        own.begin("deferred")
+        try:
+            # Its one snapshot: without it the copy would begin anew at each commit of another.
+            counts = _counts(own.connection())
+            _copy(own.connection(), partial, progress)
+        finally:
+            own.rollback()
+            own.close()
+        copied = _verified(partial, name=target)
+        if (copied.traces, copied.spans) != counts:
+            raise BackupError(f"{target} would not hold what the database does: try again.")
+        os.replace(partial, target)
+    _sync(target.parent)
+    details = {"size": copied.size, "traces": copied.traces, "spans": copied.spans}
+    note(database, Maintenance(name="backup", at=time.time_ns(), ok=True, details=details))
+    return copied
+
+
+def restore(
+    database: SharedDatabase, source: Path, *, force: bool = False, progress: Progress | None = None
+) -> Restored:
+    """Put a backup in the place of the database, which is kept under another name.
+
+    Raises `BackupError`, also where another process has the database open; with `force` that one
+    goes on with the backup.
+    """
+    source, path = source.absolute(), database.path
+    if not source.exists():
+        raise BackupError(f"{source} is not there: name a file that tracebot backup wrote.")
+    if not database.is_closed():
+        database.close()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _partial(path) as partial:
+        origin = Connection(f"file:{source}?mode=ro", uri=True)
+        try:
+            origin.execute("SELECT count(*) FROM sqlite_master").fetchall()
+            _copy(origin, partial, progress)
+        except cysqlite.DatabaseError as error:
+            raise BackupError(f"{source} is no whole database ({error}).") from error
+        finally:
+            origin.close()
+        copied = _verified(partial, name=source)
+        users = _users(database) if path.exists() else ""
+        with locked(opening(path)):
+            aside = _displace(path, users, force=force)
+            os.replace(partial, path)
+    _sync(path.parent)
+    database.make()
+    return Restored(copied=copied, aside=aside)
+
+
+@contextmanager
+def _partial(target: Path) -> Iterator[Path]:
+    """A private file beside `target`, gone at the end unless it was renamed."""
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        os.close(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
+        yield partial
+    except OSError as error:
+        raise BackupError(f"{target} cannot be written ({error.strerror}).") from error
+    finally:
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            with suppress(OSError):
+                os.unlink(f"{partial}{suffix}")
+
+
+def _copy(source: Any, partial: Path, progress: Progress | None) -> None:
+    def step(remaining: int, pages: int, done: bool) -> None:
+        if progress:
+            progress(pages - remaining, pages)
+
+    target = Connection(str(partial))
+    try:
+        source.backup(target, pages=PAGES_A_STEP, progress=step)
+        # One file, that can be read from a medium that cannot be written.
+        target.execute("PRAGMA journal_mode = DELETE").fetchall()
+    except cysqlite.OperationalError as error:
+        raise BackupError(
+            f"{partial.parent} cannot take the copy: make room there, or name another folder."
+        ) from error
+    finally:
+        target.close()
+
+
+def _verified(copy: Path, *, name: Path) -> Copied:
+    """Raises `BackupError` where the copy is not whole, or none of tracebot's."""
+    connection = Connection(str(copy))
+    try:
+        finding = connection.execute("PRAGMA integrity_check(1)").fetchall()[0][0]
+        if finding != "ok":
+            raise BackupError(f"{name} is damaged ({finding}).")
+        applied = {row[0] for row in connection.execute(f'SELECT name FROM "{HISTORY}"')}
+        if newer := applied - {path.stem for path in HERE.glob("[0-9]*.py")}:
+            raise BackupError(f"{name} is of a newer tracebot ({max(newer)}): update tracebot.")
+        traces, spans = _counts(connection)
+    except cysqlite.DatabaseError as error:
+        raise BackupError(f"{name} is no database of tracebot's ({error}).") from error
+    finally:
+        connection.close()
+    return Copied(path=name, size=copy.stat().st_size, traces=traces, spans=spans)
+
+
+def _counts(connection: Any) -> tuple[int, int]:
+    traces, spans = (
+        connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
+        for table in ("traces", "spans")
+    )
+    return int(traces), int(spans)
+
+
+def _users(database: SharedDatabase) -> str:
+    """The living processes that have written to the database, in words."""
+    own = connect(database.path)
+    try:
+        query = ProcessRow.select(ProcessRow.process)
+        names = [name for (name,) in query.tuples().execute(own)]
+    except (PeeweeException, cysqlite.DatabaseError):  # It may be damaged, or none.
+        names = []
+    finally:
+        if not own.is_closed():
+            own.close()
+    alive = {name.split(":")[1] for name in names if is_alive(name)}
+    return f" ({'processes' if len(alive) > 1 else 'process'} {', '.join(alive)})" if alive else ""
+
+
+def _displace(path: Path, users: str, *, force: bool) -> Path | None:
+    if not path.exists():
+        set_aside(path, word="orphan")
+        return None
+    if not force and not _is_alone(path):
+        raise BackupError(
+            f"Another process{users} has {path} open: end it first, or add --force, and it goes "
+            "on with what is restored."
+        )
+    return set_aside_with_write_lock(path, word="replaced")
+
+
+def _is_alone(path: Path) -> bool:
+    """Whether nobody else has the database open: only then does its journal change its mode."""
+    connection = Connection(str(path), timeout=ALONE_S)
+    try:
+        connection.execute("PRAGMA journal_mode = DELETE").fetchall()
+    except cysqlite.DatabaseLockedError:
+        return False
+    except cysqlite.DatabaseError as error:
+        if cause_of(error) != "damaged":
+            raise
+    finally:
+        connection.close()
+    return True
+
+
+def _sync(folder: Path) -> None:
+    """Make the renaming last."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

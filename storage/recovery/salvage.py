@@ -1,0 +1,275 @@
+"""Reads what can be read of a damaged database, row by row where a page is broken."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import cysqlite
+from cysqlite._cysqlite import Connection
+from peewee import Database
+
+from storage.database.migrations import HISTORY
+from storage.database.transactions import transaction
+from storage.queries.traces import trace_spans
+from storage.store.batch import store_summaries
+from storage.store.histogram import Histogram
+from storage.upkeep.journal import Maintenance, last, put
+
+CHUNK = 500
+"""Rows a transaction."""
+
+UNKNOWN_END = 4_096
+"""How far past the last readable row to look, where nothing tells how many there were."""
+
+FIRST = ("subscriptions", "claims", "spans", "traces")
+"""What is missed first: digests, then the traces, whose summaries need their spans."""
+
+Row = tuple[Any, ...]
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far the saving is: the last row handled, and counts, by table."""
+
+    position: dict[str, int] = field(default_factory=dict)
+    saved: dict[str, int] = field(default_factory=dict)
+    lost: dict[str, int | None] = field(default_factory=dict)
+    done: list[str] = field(default_factory=list)
+    finished: bool = False
+
+
+def salvage(
+    database: Database, damaged: Path, *, progress: Callable[[str, int], object]
+) -> Progress:
+    """Save what `damaged` holds into `database`, going on where an earlier attempt stopped."""
+    name = f"recovery:{damaged.name}"
+    before = last(database, name)
+    state = Progress(**before.details) if before else Progress()
+    began = before.at if before else time.time_ns()
+
+    def remember() -> None:
+        ok = state.finished and set(state.lost.values()) == {0}
+        details = {key: getattr(state, key) for key in Progress.__slots__}
+        put(database, Maintenance(name=name, at=began, ok=ok, details=details))
+
+    if damaged.exists():
+        source = Connection(str(damaged), timeout=5.0)
+        try:
+            for table in _tables(database, source):
+                if table.name not in state.done:
+                    _save(database, source, table, state, remember, progress)
+        finally:
+            source.close()
+    state.finished = True
+    with transaction(database):
+        remember()
+    return state
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table that both databases have; `columns` are those that are copied."""
+
+    name: str
+    columns: tuple[str, ...]
+
+    @property
+    def quoted(self) -> str:
+        return ", ".join(f'"{column}"' for column in self.columns)
+
+
+def _tables(database: Database, source: Any) -> list[Table]:
+    """Empty where the damaged file does not even tell its tables."""
+    with suppress(cysqlite.DatabaseError):
+        # Tables that are named before a broken page of the schema can be read all the same.
+        source.execute("PRAGMA writable_schema = ON")
+    found = []
+    for name in database.get_tables():
+        if name == HISTORY:
+            continue
+        here, there = _columns(database.execute_sql, name), _columns(source.execute, name)
+        # An id that only counts rows is given anew: new rows may have it by now.
+        copied = [column for column, counts in here.items() if column in there and not counts]
+        if copied:
+            found.append(Table(name, tuple(copied)))
+    return sorted(found, key=lambda table: (table.name not in FIRST, table.name))
+
+
+def _columns(execute: Callable[[str], Any], table: str) -> dict[str, bool]:
+    """The columns of a table, and whether each is the row's number."""
+    try:
+        rows = execute(f'PRAGMA table_info("{table}")').fetchall()
+    except cysqlite.DatabaseError:
+        return {}
+    keys = sum(bool(key) for *_, key in rows)
+    return {row[1]: keys == 1 and bool(row[5]) and row[2] == "INTEGER" for row in rows}
+
+
+def _save(
+    database: Database,
+    source: Any,
+    table: Table,
+    state: Progress,
+    remember: Callable[[], None],
+    progress: Callable[[str, int], object],
+) -> None:
+    store = STORE.get(table.name, _store)
+    state.saved.setdefault(table.name, 0)
+    count, highest = _extent(source, table)
+    for rows in _readable(source, table, state.position.get(table.name, 0) + 1, highest):
+        with transaction(database):
+            store(database, table, [row[1:] for row in rows])
+            state.position[table.name] = rows[-1][0]
+            state.saved[table.name] += len(rows)
+            remember()
+        progress(table.name, state.saved[table.name])
+    if table.name == "traces":
+        state.saved["traces"] += _sum_up_lost(database)
+    state.lost[table.name] = None if count is None else max(count - state.saved[table.name], 0)
+    state.done.append(table.name)
+    with transaction(database):
+        remember()
+
+
+def _readable(source: Any, table: Table, low: int, high: int) -> Iterator[list[Row]]:
+    """The rows that can be read, in chunks, each row behind its number.
+
+    A range that ends in an error is halved until the broken rows stand alone.
+    """
+    ranges = [(low, high)]
+    while ranges:
+        low, high = ranges.pop()
+        rows, whole = _read(source, table, low, high)
+        if rows:
+            yield rows
+            low = rows[-1][0] + 1
+        if whole and len(rows) < CHUNK:
+            continue
+        if whole or rows:
+            ranges.append((low, high))
+        elif low < high:
+            middle = (low + high) // 2
+            ranges += [(middle + 1, high), (low, middle)]
+
+
+def _read(source: Any, table: Table, low: int, high: int) -> tuple[list[Row], bool]:
+    """The first rows of a range, and whether none of them was in the way of the rest."""
+    # One row is looked up, not searched for: the search would touch its neighbour.
+    where, values = ("= ?", (low,)) if low == high else ("BETWEEN ? AND ?", (low, high))
+    sql = (
+        f'SELECT rowid, {table.quoted} FROM "{table.name}" NOT INDEXED '
+        f"WHERE rowid {where} ORDER BY rowid LIMIT {CHUNK}"
+    )
+    rows: list[Row] = []
+    try:
+        for row in source.execute(sql, values):
+            rows.append(row)
+    except (cysqlite.DatabaseError, UnicodeDecodeError):
+        return rows, low > high
+    return rows, True
+
+
+def _extent(source: Any, table: Table) -> tuple[int | None, int]:
+    """How many rows there were, None where nothing tells; and the number of the last, or more."""
+    # Asked for both, SQLite reads the index that is named; for the count alone, any.
+    sql = f'SELECT count(*), max(rowid) FROM "{table.name}"'
+    try:
+        names = [row[1] for row in source.execute(f'PRAGMA index_list("{table.name}")')]
+    except cysqlite.DatabaseError:
+        names = []
+    for hint in (*(f'INDEXED BY "{name}"' for name in names), "NOT INDEXED"):
+        try:
+            count, highest = source.execute(f"{sql} {hint}").fetchone()
+            return count, highest or 0
+        except cysqlite.DatabaseError:  # Broken too, or an index of some rows only.
+            continue
+    reached = 0
+    while True:
+        rows, whole = _read(source, table, reached + 1, 2**62)
+        reached = rows[-1][0] if rows else reached
+        if not whole or len(rows) < CHUNK:
+            return None, reached + UNKNOWN_END
+
+
+def _store(database: Database, table: Table, rows: Sequence[Row]) -> None:
+    """What is there already is newer and stays; what breaks a rule of the table is not a row."""
+    marks = ", ".join("?" for _ in table.columns)
+    database.connection().executemany(
+        f'INSERT OR IGNORE INTO "{table.name}" ({table.quoted}) VALUES ({marks})', rows
+    )
+
+
+def _store_traces(database: Database, table: Table, rows: Sequence[Row]) -> None:
+    """A trace that went on in the new database is summed up again, from all of its spans."""
+    place = table.columns.index("trace_id")
+    ids = [row[place] for row in rows]
+    marks = ", ".join("?" for _ in ids)
+    both = f"SELECT trace_id FROM traces WHERE trace_id IN ({marks})"
+    continued = [trace_id for (trace_id,) in database.execute_sql(both, ids).fetchall()]
+    _store(database, table, rows)
+    for trace_id in continued:
+        sum_up(database, trace_id)
+
+
+def _sum_up_lost(database: Database) -> int:
+    """Make the summaries that could not be read; how many."""
+    lost = "SELECT DISTINCT trace_id FROM spans WHERE trace_id NOT IN (SELECT trace_id FROM traces)"
+    ids = [trace_id for (trace_id,) in database.execute_sql(lost).fetchall()]
+    for start in range(0, len(ids), CHUNK):
+        with transaction(database):
+            for trace_id in ids[start : start + CHUNK]:
+                sum_up(database, trace_id)
+    return len(ids)
+
+
+def sum_up(database: Database, trace_id: str) -> None:
+    """Make a trace's summary anew from its spans, within the caller's transaction."""
+    spans = trace_spans(database, trace_id)
+    here = {span.span_id for span in spans}
+    entered = [
+        replace(span, entry=span.parent_id not in here, received=span.within is not None)
+        for span in spans
+    ]
+    database.execute_sql("DELETE FROM traces WHERE trace_id = ?", (trace_id,))
+    store_summaries(database, entered)
+
+
+def _store_rollups(database: Database, table: Table, rows: Sequence[Row]) -> None:
+    """Sums are added to those of the new database, and latencies merged."""
+    keys = ("level", "dimension", "starts_at", "audience", "key")
+    where = " AND ".join(f'"{key}" = ?' for key in keys)
+    summed = [name for name in table.columns if name not in (*keys, "team", "latency")]
+    sets = ", ".join(f'"{name}" = "{name}" + ?' for name in summed)
+    for row in rows:
+        values = dict(zip(table.columns, row, strict=True))
+        key = tuple(values[name] for name in keys)
+        found = database.execute_sql(f"SELECT latency FROM rollups WHERE {where}", key).fetchall()
+        if not found:
+            _store(database, table, [row])
+            continue
+        blobs = [blob for blob in (found[0][0], values["latency"]) if blob]
+        merged = Histogram.merge_many(blobs).to_bytes() if blobs else None
+        database.execute_sql(
+            f"UPDATE rollups SET {sets}, latency = ? WHERE {where}",
+            (*(values[name] for name in summed), merged, *key),
+        )
+
+
+def _store_processes(database: Database, table: Table, rows: Sequence[Row]) -> None:
+    """The higher number of a batch holds, so that none is stored twice."""
+    marks = ", ".join("?" for _ in table.columns)
+    database.connection().executemany(
+        f"INSERT INTO processes ({table.quoted}) VALUES ({marks}) ON CONFLICT (process) "
+        "DO UPDATE SET last_batch = max(last_batch, excluded.last_batch)",
+        rows,
+    )
+
+
+STORE: dict[str, Callable[[Database, Table, Sequence[Row]], None]] = {
+    "traces": _store_traces,
+    "rollups": _store_rollups,
+    "processes": _store_processes,
+}

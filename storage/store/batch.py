@@ -1,0 +1,147 @@
+"""What one transaction writes: spans, their summaries and rollups, metrics, logs, scores."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from peewee import EXCLUDED, SQL, Database
+
+from storage.database.models import LogRow, MetricRow, ProcessRow, ScoreRow, SpanRow
+from storage.database.statements import Statement, compiled, insert
+from storage.database.transactions import transaction
+from storage.model.records import Log, Metric, Score
+from storage.model.redaction import redact, redact_value
+from storage.model.span import Span
+from storage.store.deduplication import settle, unseen
+from storage.store.rollups import add, additions
+from storage.store.span_rows import SPAN_FIELDS, as_json, span_rows
+from storage.store.trace_summaries import summarise
+
+
+@dataclass(slots=True)
+class Batch:
+    """One process's next things to store. Its number makes storing it twice harmless."""
+
+    process: str
+    number: int
+    spans: list[Span] = field(default_factory=list)
+    resumed: set[str] = field(default_factory=set)
+    """Ids of spans here that an earlier batch stored as running."""
+    metrics: list[Metric] = field(default_factory=list)
+    logs: list[Log] = field(default_factory=list)
+    scores: list[Score] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.spans) + len(self.metrics) + len(self.logs) + len(self.scores)
+
+
+def store(database: Database, batch: Batch, *, deadline: float = 5.0) -> bool:
+    """Store a batch in one transaction; False when it was stored before.
+
+    A database that others write to is waited for `deadline` seconds.
+    """
+    # Before the transaction: what needs no database keeps no other writer waiting.
+    rows = span_rows(batch.spans)
+    with transaction(database, deadline=deadline):
+        if not _take_number(database, batch):
+            return False
+        _store_spans(database, batch, rows)
+        METRICS.execute_many(database, [_row(metric) for metric in batch.metrics])
+        LOGS.execute_many(database, [_row(log) for log in batch.logs])
+        _store_scores(database, batch.scores)
+    return True
+
+
+def _take_number(database: Database, batch: Batch) -> bool:
+    row = LAST_BATCH.fetch(database, (batch.process,))
+    if row and row[0][0] >= batch.number:
+        return False
+    TAKE_NUMBER.execute_many(database, [(batch.process, time.time_ns(), batch.number)])
+    return True
+
+
+def store_spans(database: Database, batch: Batch) -> None:
+    """Spans with their summaries and rollups, within the caller's transaction."""
+    _store_spans(database, batch, span_rows(batch.spans))
+
+
+def _store_spans(database: Database, batch: Batch, rows: Sequence[tuple[Any, ...]]) -> None:
+    spans = unseen(database, batch.spans)
+    if not spans:
+        return
+    if len(spans) < len(rows):
+        of_span = dict(zip(map(id, batch.spans), rows, strict=True))
+        rows = [of_span[id(span)] for span in spans]
+    SPANS.execute_many(database, rows)
+    counted, released = settle(database, spans)
+    summarise(database, counted, released, resumed=batch.resumed)
+    add(database, additions(span for span in (*counted, *released) if span.status != "running"))
+
+
+def store_summaries(database: Database, spans: Sequence[Span]) -> None:
+    """The summaries of traces that have none, of all their spans; in the caller's transaction."""
+    counted, released = settle(database, spans)
+    summarise(database, counted, released, resumed=())
+
+
+def _row(item: Metric | Log) -> tuple[Any, ...]:
+    values = ((f.name, getattr(item, f.name)) for f in fields(item))
+    return tuple(
+        as_json(redact_value(value))
+        if name in ("attributes", "labels")
+        else redact(value)
+        if name == "message"
+        else value
+        for name, value in values
+    )
+
+
+def _store_scores(database: Database, scores: Sequence[Score]) -> None:
+    for score in scores:
+        key = (score.trace_id, score.name, score.user)
+        DROP_SCORE.execute_many(database, [key])
+        if score.value is not None:
+            SCORES.execute_many(database, [(*key, score.value, score.label, score.recorded_at)])
+
+
+def _upsert_span(database: Database) -> str:
+    key = ("trace_id", "span_id")
+    upsert = insert(SpanRow, SPAN_FIELDS).on_conflict(
+        conflict_target=[SpanRow.trace_id, SpanRow.span_id],
+        update={name: getattr(EXCLUDED, name) for name in SPAN_FIELDS if name not in key},
+        # What has ended stays: a row that comes again, or late, changes nothing.
+        where=SQL('"spans"."status" = \'running\''),
+    )
+    return compiled(upsert, database)
+
+
+def _upsert_process(database: Database) -> str:
+    upsert = insert(ProcessRow, ("process", "started_at", "last_batch")).on_conflict(
+        conflict_target=[ProcessRow.process], update={"last_batch": EXCLUDED.last_batch}
+    )
+    return compiled(upsert, database)
+
+
+SPANS = Statement(_upsert_span)
+METRICS = Statement(
+    lambda database: compiled(insert(MetricRow, [f.name for f in fields(Metric)]), database)
+)
+LOGS = Statement(lambda database: compiled(insert(LogRow, [f.name for f in fields(Log)]), database))
+SCORES = Statement(
+    lambda database: compiled(
+        insert(ScoreRow, ("trace_id", "name", "user", "value", "label", "recorded_at")), database
+    )
+)
+DROP_SCORE = Statement(
+    lambda database: compiled(
+        ScoreRow.delete().where(ScoreRow.trace_id == "", ScoreRow.name == "", ScoreRow.user == ""),
+        database,
+    )
+)
+LAST_BATCH = Statement(
+    lambda database: compiled(
+        ProcessRow.select(ProcessRow.last_batch).where(ProcessRow.process == ""), database
+    )
+)
+TAKE_NUMBER = Statement(_upsert_process)

@@ -1,0 +1,169 @@
+"""What a span adds to the statistics, and how a batch of it is added to the stored rows.
+
+A trace counts once, by its root. An agent call counts for its provider and model, a decision for
+its reason. Tokens and cost count wherever the span that spent them carries them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from peewee import EXCLUDED, Database, fn
+
+from storage.database.models import RollupRow
+from storage.database.statements import Statement, compiled
+from storage.model.span import Span
+from storage.store.histogram import extended
+
+HOUR_NS = 3_600 * 1_000_000_000
+LEVELS: Mapping[str, int] = {"hour": HOUR_NS, "day": 24 * HOUR_NS}
+"""A period reads whole days from day rows and its edges from hour rows."""
+
+EVERYONE = "*"
+"""The audience of a day's row for all audiences together: who may see everything reads one."""
+
+CONTEXT = ("platform", "channel", "user", "agent")
+CALL = ("provider", "model")
+
+Key = tuple[str, int, str, str, str, str]
+"""level, starts_at, dimension, key and audience name a row; its team comes along."""
+
+
+@dataclass(slots=True)
+class Addition:
+    """What one batch adds to one row."""
+
+    traces: int = 0
+    errors: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cost: int = 0
+    priced: int = 0
+    durations: list[int] = field(default_factory=list)
+
+    def count(self, span: Span) -> None:
+        self.traces += 1
+        self.errors += span.failed
+        if span.duration_ns is not None:
+            self.durations.append(span.duration_ns)
+
+    def spend(self, span: Span) -> None:
+        self.input_tokens += span.input_tokens or 0
+        self.output_tokens += span.output_tokens or 0
+        self.cached_tokens += span.cached_tokens or 0
+        if span.cost is not None:
+            self.cost += span.cost
+            self.priced += 1
+
+    def add(self, other: "Addition") -> None:
+        self.traces += other.traces
+        self.errors += other.errors
+        self.input_tokens += other.input_tokens
+        self.output_tokens += other.output_tokens
+        self.cached_tokens += other.cached_tokens
+        self.cost += other.cost
+        self.priced += other.priced
+        self.durations += other.durations
+
+
+def additions(spans: Iterable[Span]) -> dict[Key, Addition]:
+    """What ended spans add, by the row they add it to."""
+    hours: defaultdict[Key, Addition] = defaultdict(Addition)
+    for span in spans:
+        spends = span.input_tokens is not None or span.output_tokens is not None or bool(span.cost)
+        counts = span.parent_id is None and span.decision != "skip"
+        if not (counts or spends) and span.reason is None and span.configured_provider is None:
+            continue  # As most: a step within a turn.
+        hour = span.started_at - span.started_at % HOUR_NS
+        audience, team = span.audience or "", span.team or ""
+        for dimension, key, counted, spent in _contributions(span, counts=counts, spends=spends):
+            addition = hours["hour", hour, dimension, key, audience, team]
+            if counted:
+                addition.count(span)
+            if spent:
+                addition.spend(span)
+    return hours | _by_day(hours)
+
+
+def _by_day(hours: Mapping[Key, Addition]) -> dict[Key, Addition]:
+    days: defaultdict[Key, Addition] = defaultdict(Addition)
+    for (_, hour, dimension, key, audience, team), addition in hours.items():
+        day = hour - hour % LEVELS["day"]
+        days["day", day, dimension, key, audience, team].add(addition)
+        days["day", day, dimension, key, EVERYONE, ""].add(addition)
+    return days
+
+
+def _contributions(
+    span: Span, *, counts: bool, spends: bool
+) -> Iterator[tuple[str, str, bool, bool]]:
+    if span.reason is not None:
+        yield "decision", span.reason, True, False
+    if counts or spends:
+        yield "all", "", counts, spends
+        for dimension in CONTEXT:
+            if (key := getattr(span, dimension)) is not None:
+                yield dimension, key, counts, spends
+    if spends or span.configured_provider is not None:
+        for dimension in CALL:
+            if (key := getattr(span, dimension)) is not None:
+                yield dimension, key, True, spends
+
+
+KEY_FIELDS = ("level", "starts_at", "dimension", "key", "audience")
+SUMS = ("traces", "errors", "input_tokens", "output_tokens", "cached_tokens", "cost", "priced")
+INSERT_FIELDS = (*KEY_FIELDS, "team", *SUMS, "latency")
+
+LOOKED_UP = 50
+"""How many keys one statement asks for."""
+
+
+def add(database: Database, totals: Mapping[Key, Addition]) -> None:
+    """Add to the stored rows, within the caller's transaction."""
+    stored = _latencies(database, [row[:5] for row, added in totals.items() if added.durations])
+    rows = [
+        (
+            *row,
+            *(added.traces, added.errors),
+            *(added.input_tokens, added.output_tokens, added.cached_tokens),
+            *(added.cost, added.priced),
+            extended(stored.get(row[:5]), added.durations) if added.durations else None,
+        )
+        for row, added in totals.items()
+    ]
+    UPSERT.execute_many(database, rows)
+
+
+def _latencies(
+    database: Database, keys: Sequence[tuple[Any, ...]]
+) -> dict[tuple[Any, ...], bytes | None]:
+    rows = LATENCIES.look_up(database, keys, at_a_time=LOOKED_UP)
+    return {tuple(key): latency and bytes(latency) for *key, latency in rows}
+
+
+def _upsert(database: Database) -> str:
+    update: dict[Any, Any] = {
+        name: getattr(RollupRow, name) + getattr(EXCLUDED, name) for name in SUMS
+    }
+    update["latency"] = fn.COALESCE(EXCLUDED.latency, RollupRow.latency)
+    insert = RollupRow.insert_many(
+        [("",) * len(INSERT_FIELDS)], fields=[getattr(RollupRow, f) for f in INSERT_FIELDS]
+    ).on_conflict(conflict_target=[getattr(RollupRow, name) for name in KEY_FIELDS], update=update)
+    return compiled(insert, database)
+
+
+def _select_latencies(database: Database) -> str:
+    place = ", ".join([database.param] * len(KEY_FIELDS))
+    keys = ", ".join([f"({place})"] * LOOKED_UP)
+    columns = ", ".join(f"rollups.{name}" for name in (*KEY_FIELDS, "latency"))
+    same = " AND ".join(
+        f"rollups.{name} = asked.column{number}" for number, name in enumerate(KEY_FIELDS, 1)
+    )
+    # The cross join makes SQLite look each key up, rather than all rows through.
+    return f"SELECT {columns} FROM (VALUES {keys}) AS asked CROSS JOIN rollups WHERE {same}"
+
+
+UPSERT = Statement(_upsert)
+LATENCIES = Statement(_select_latencies)

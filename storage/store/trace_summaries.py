@@ -1,0 +1,148 @@
+"""One summary a trace, kept by whoever stores its spans, in the same transaction."""
+
+from collections.abc import Collection, Sequence
+from operator import attrgetter
+from typing import Any
+
+from peewee import EXCLUDED, Case, Database, fn
+
+from storage.database.models import TraceRow
+from storage.database.statements import Statement, compiled, insert
+from storage.model.span import Span
+
+SPENT = ("input_tokens", "output_tokens", "cached_tokens", "cost")
+SUMMED = ("span_count", "error_count", *SPENT)
+KEPT = (
+    *("platform", "audience", "team", "channel", "thread_ts", "message_ts", "user", "agent"),
+    *("provider", "model", "decision", "reason", "text", "error_message"),
+)
+"""What a summary takes from the first span that has it."""
+
+ROOT_FIELDS = ("rooted", "name", "status", "started_at", "ended_at", "duration_ns")
+"""What it takes from the root. In the order of the model, which is that of Peewee's UPDATE."""
+
+TRACE_FIELDS = ("trace_id", *ROOT_FIELDS, *SUMMED, *KEPT)
+LOOKED_UP = 50
+
+_kept = attrgetter(*KEPT)
+_spent = attrgetter(*SPENT)
+
+
+def summarise(
+    database: Database, spans: Sequence[Span], released: Sequence[Span], *, resumed: Collection[str]
+) -> None:
+    """Add just stored spans to the summaries; of `released` ones, which are there, what they spent.
+
+    `resumed` are the ids of spans that were there as running.
+    """
+    traces: dict[str, list[Span]] = {}
+    for span in spans:
+        traces.setdefault(span.trace_id, []).append(span)
+    spenders: dict[str, list[Span]] = {}
+    for span in released:
+        spenders.setdefault(span.trace_id, []).append(span)
+    keys = [(trace_id,) for trace_id in traces]
+    stored = {row[0] for row in STORED.look_up(database, keys, at_a_time=LOOKED_UP)}
+    rows = [
+        (
+            *(trace_id, *(_unknown(members) if trace_id in stored else _root(members))),
+            sum(span.span_id not in resumed for span in members),
+            *_sums(members, spenders.get(trace_id, ())),
+            *map(_first, zip(*map(_kept, members), strict=True)),
+        )
+        for trace_id, members in traces.items()
+    ]
+    UPSERT.execute_many(database, rows)
+    # A row that is new has its root by now: to set it again would touch every index.
+    roots = [span for span in spans if _may_be_root(span) and span.trace_id in stored]
+    ROOTS.execute_many(
+        database, [(*_of_root(span), span.trace_id, _rooted(span)) for span in roots]
+    )
+
+
+def _may_be_root(span: Span) -> bool:
+    """A summary speaks of its trace's root; until that is here, of what another process called."""
+    return span.parent_id is None or span.entry
+
+
+def _rooted(span: Span) -> int:
+    return int(span.parent_id is None)
+
+
+def _of_root(span: Span) -> tuple[Any, ...]:
+    times = (span.started_at, span.ended_at, span.duration_ns)
+    return (_rooted(span), span.name, span.status, *times)
+
+
+def _root(members: Sequence[Span]) -> tuple[Any, ...]:
+    """The root fields of a new row."""
+    root: Span | None = None
+    for span in members:
+        if _may_be_root(span) and (root is None or _rooted(span) >= _rooted(root)):
+            root = span
+    return _unknown(members) if root is None else _of_root(root)
+
+
+def _unknown(members: Sequence[Span]) -> tuple[Any, ...]:
+    return (0, members[0].name, "running", min(span.started_at for span in members), None, None)
+
+
+def _sums(members: Sequence[Span], spenders: Sequence[Span]) -> tuple[int | None, ...]:
+    """Errors, tokens and cost, None where nobody tells."""
+    ended = [span for span in members if span.status != "running"]
+    columns = zip(*map(_spent, (*ended, *spenders)), strict=True)
+    spent = [_sum(column) for column in columns] or [None] * len(SPENT)
+    return (sum(span.failed for span in ended), *spent)
+
+
+def _sum(column: tuple[int | None, ...]) -> int | None:
+    if column.count(None) == len(column):
+        return None
+    return sum(value for value in column if value is not None)
+
+
+def _first(column: tuple[Any, ...]) -> Any:
+    if column[0] is not None or column.count(None) == len(column):
+        return column[0]
+    return next(value for value in column if value is not None)
+
+
+def _upsert(database: Database) -> str:
+    def summed(name: str) -> Any:
+        old, new = getattr(TraceRow, name), getattr(EXCLUDED, name)
+        return fn.COALESCE(old + new, old, new)
+
+    def kept(name: str) -> Any:
+        return fn.COALESCE(getattr(TraceRow, name), getattr(EXCLUDED, name))
+
+    earlier = Case(
+        None,
+        [(EXCLUDED.started_at < TraceRow.started_at, EXCLUDED.started_at)],
+        TraceRow.started_at,
+    )
+    upsert = insert(TraceRow, TRACE_FIELDS).on_conflict(
+        conflict_target=[TraceRow.trace_id],
+        update={
+            "started_at": earlier,
+            **{name: summed(name) for name in SUMMED},
+            **{name: kept(name) for name in KEPT},
+        },
+    )
+    return compiled(upsert, database)
+
+
+def _update_root(database: Database) -> str:
+    update = TraceRow.update({getattr(TraceRow, name): "" for name in ROOT_FIELDS}).where(
+        TraceRow.trace_id == "", TraceRow.rooted <= 0
+    )
+    return compiled(update, database)
+
+
+def _select_stored(database: Database) -> str:
+    query = TraceRow.select(TraceRow.trace_id).where(TraceRow.trace_id.in_([""] * LOOKED_UP))
+    return compiled(query, database)
+
+
+UPSERT = Statement(_upsert)
+ROOTS = Statement(_update_root)
+STORED = Statement(_select_stored)

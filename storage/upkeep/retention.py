@@ -1,0 +1,245 @@
+"""Old traces go, whole ones, in short transactions; their statistics and a tombstone stay."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from peewee import Database, fn
+
+from storage.coordination.process_identity import is_alive
+from storage.database.models import (
+    ClaimRow,
+    LogRow,
+    MetricRow,
+    ProcessRow,
+    ScoreRow,
+    SpanRow,
+    TombstoneRow,
+    TraceRow,
+)
+from storage.database.transactions import transaction
+from storage.upkeep.checkpoint import checkpoint
+from storage.upkeep.journal import Maintenance, note
+
+SPANS_A_TRANSACTION = 2_000
+DAY_NS = 24 * 3_600 * 1_000_000_000
+YEAR_NS = 365 * DAY_NS
+"""How long a tombstone stays."""
+
+CLAIMS_NS = 7 * DAY_NS
+"""How long a claim stays at the least: Slack sends nothing again after so long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """What is kept: nothing older than `older_than_ns`, and no more than `max_bytes` of file."""
+
+    older_than_ns: int | None = None
+    max_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """What goes, or went. `size` in bytes, roughly; `oldest` and `newest` are when traces began."""
+
+    traces: int = 0
+    spans: int = 0
+    size: int = 0
+    oldest: int | None = None
+    newest: int | None = None
+    by_platform: Mapping[str, int] = field(default_factory=dict)
+
+
+def planned(database: Database, retention: Retention, *, now: int) -> Removal:
+    """What `apply_retention` would remove."""
+    before = _boundary(database, retention, now=now)
+    if before is None:
+        return Removal()
+    count, spans = fn.COUNT(TraceRow.trace_id), fn.COALESCE(fn.SUM(TraceRow.span_count), 0)
+    times = fn.MIN(TraceRow.started_at), fn.MAX(TraceRow.started_at)
+    query = TraceRow.select(TraceRow.platform, count, spans, *times).where(*_ended(before))
+    rows = list(query.group_by(TraceRow.platform).tuples().execute(database))
+    if not rows:
+        return Removal()
+    removed_spans = sum(int(row[2]) for row in rows)
+    return Removal(
+        traces=sum(row[1] for row in rows),
+        spans=removed_spans,
+        size=int(removed_spans * _bytes_a_span(database)),
+        oldest=min(row[3] for row in rows),
+        newest=max(row[4] for row in rows),
+        by_platform={row[0] or "unknown": row[1] for row in rows},
+    )
+
+
+def apply_retention(
+    database: Database,
+    retention: Retention,
+    *,
+    now: int,
+    progress: Callable[[int], object] = lambda traces: None,
+) -> Removal:
+    """Remove what is not to be kept; what that was. Traces that still run stay, rollups too.
+
+    `progress` is told how many more traces are gone.
+    """
+    size, total = used_bytes(database), Removal()
+    while (before := _boundary(database, retention, now=now)) is not None:
+        removed = _remove(database, before, now, progress)
+        if not removed.traces:
+            break
+        total = _sum(total, removed)
+    _forget(database, retention, now=now)
+    total = _sum(total, Removal(size=max(size - used_bytes(database), 0)))
+    _give_back(database)
+    details = {"traces": total.traces, "spans": total.spans, "size": total.size}
+    note(database, Maintenance(name="retention", at=now, ok=True, details=details))
+    return total
+
+
+def used_bytes(database: Database) -> int:
+    """The file without its free pages."""
+    pages, free, size = (
+        database.execute_sql(f"PRAGMA {name}").fetchall()[0][0]
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * size)
+
+
+def _boundary(database: Database, retention: Retention, *, now: int) -> int | None:
+    """Traces that began before this have to go; None where none has to."""
+    bounds = []
+    if retention.older_than_ns is not None:
+        bounds.append(now - retention.older_than_ns)
+    if retention.max_bytes is not None:
+        excess = used_bytes(database) - retention.max_bytes
+        if excess > 0:
+            bounds.append(_after_oldest(database, spans=excess / _bytes_a_span(database)))
+    before = max(bounds, default=None)
+    if before is None or not TraceRow.select().where(*_ended(before)).limit(1).count(database):
+        return None
+    return before
+
+
+def _bytes_a_span(database: Database) -> float:
+    spans = TraceRow.select(fn.SUM(TraceRow.span_count)).scalar(database) or 0
+    return used_bytes(database) / max(int(spans), 1)
+
+
+def _after_oldest(database: Database, *, spans: float) -> int:
+    """A moment before which the oldest traces with so many spans began."""
+    (reached,) = database.execute_sql(
+        "SELECT min(started_at) FROM (SELECT started_at, sum(span_count) OVER "
+        "(ORDER BY started_at) AS total FROM traces WHERE status != 'running') AS running "
+        f"WHERE total >= {database.param}",
+        (int(spans),),
+    ).fetchall()[0]
+    return 2**62 if reached is None else int(reached) + 1
+
+
+def _ended(before: int) -> tuple[Any, Any]:
+    return TraceRow.started_at < before, TraceRow.status != "running"
+
+
+def _remove(
+    database: Database, before: int, now: int, progress: Callable[[int], object]
+) -> Removal:
+    platforms: Counter[str] = Counter()
+    spans, oldest, newest = 0, None, None
+    while traces := _next_to_go(database, before):
+        began = time.monotonic()
+        with transaction(database):
+            _bury(database, traces, now)
+        _let_others_write(began)
+        platforms.update(trace["platform"] or "unknown" for trace in traces)
+        spans += sum(trace["span_count"] for trace in traces)
+        oldest, newest = oldest or traces[0]["started_at"], traces[-1]["started_at"]
+        progress(len(traces))
+    return Removal(
+        traces=platforms.total(),
+        spans=spans,
+        oldest=oldest,
+        newest=newest,
+        by_platform=platforms,
+    )
+
+
+def _next_to_go(database: Database, before: int) -> list[dict[str, Any]]:
+    """The oldest traces, as many as one short transaction removes; at least one."""
+    query = TraceRow.select(
+        TraceRow.trace_id,
+        TraceRow.audience,
+        TraceRow.team,
+        TraceRow.channel,
+        TraceRow.platform,
+        TraceRow.started_at,
+        TraceRow.span_count,
+    ).where(*_ended(before))
+    rows = list(query.order_by(TraceRow.started_at).limit(200).dicts().execute(database))
+    taken, spans = 0, 0
+    while taken < len(rows) and spans < SPANS_A_TRANSACTION:
+        spans += rows[taken]["span_count"]
+        taken += 1
+    return rows[:taken]
+
+
+def _bury(database: Database, traces: Sequence[Mapping[str, Any]], now: int) -> None:
+    ids = [trace["trace_id"] for trace in traces]
+    for table in (SpanRow, LogRow, ScoreRow, TraceRow):
+        table.delete().where(table.trace_id.in_(ids)).execute(database)
+    kept = ("trace_id", "audience", "team", "channel")
+    stones = [{**{name: trace[name] for name in kept}, "removed_at": now} for trace in traces]
+    TombstoneRow.insert_many(stones).on_conflict_ignore().execute(database)
+
+
+def _let_others_write(began: float) -> None:
+    """For as long as this one has: who begins again at once shuts the others out."""
+    time.sleep(min(time.monotonic() - began, 0.1))
+
+
+def _sum(one: Removal, other: Removal) -> Removal:
+    return Removal(
+        traces=one.traces + other.traces,
+        spans=one.spans + other.spans,
+        size=one.size + other.size,
+        oldest=one.oldest or other.oldest,
+        newest=other.newest or one.newest,
+        by_platform=Counter(one.by_platform) + Counter(other.by_platform),
+    )
+
+
+def _forget(database: Database, retention: Retention, *, now: int) -> None:
+    """What belongs to no trace and to no living process any more."""
+    oldest = TraceRow.select(fn.MIN(TraceRow.started_at)).scalar(database) or now
+    # Where the size decides, lines and numbers are kept for as long as the traces beside them.
+    ages = [now - retention.older_than_ns] if retention.older_than_ns is not None else []
+    before = max([*ages, oldest] if retention.max_bytes is not None else ages)
+    long_ago = min(before, now - CLAIMS_NS)
+    started = ProcessRow.select(ProcessRow.process).where(ProcessRow.started_at < long_ago)
+    names = [name for (name,) in started.tuples().execute(database)]
+    dead = [name for name in names if not is_alive(name)]
+    with transaction(database):
+        for table in (LogRow, MetricRow):
+            table.delete().where(table.recorded_at < before).execute(database)
+        ClaimRow.delete().where(ClaimRow.claimed_at < long_ago).execute(database)
+        ProcessRow.delete().where(ProcessRow.process.in_(dead)).execute(database)
+        TombstoneRow.delete().where(TombstoneRow.removed_at < now - YEAR_NS).execute(database)
+
+
+def _give_back(database: Database) -> None:
+    """Free pages leave the file a few at a time, so that no writer waits for long."""
+
+    def free() -> int:
+        return int(database.execute_sql("PRAGMA freelist_count").fetchall()[0][0])
+
+    left = free()
+    while left:
+        began = time.monotonic()
+        database.execute_sql("PRAGMA incremental_vacuum(250)").fetchall()
+        _let_others_write(began)
+        before, left = left, free()
+        if left >= before:  # A file that was made without auto_vacuum keeps them.
+            break
+    checkpoint(database, "truncate")

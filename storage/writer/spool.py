@@ -1,0 +1,280 @@
+"""Where a batch waits when the database cannot take it: a file per writer, beside the database.
+
+A record is a mark, its length, its CRC-32 (4 bytes each, little-endian) and a batch as JSON in
+ASCII, which the mark is not: so the next whole record is found behind damage. A record is written
+with one call; a process killed half-way leaves a torn tail and nothing worse. Whoever holds a
+file's lock may replay it; its batches are in their order, and their numbers make a second replay
+harmless. What a file says is scrubbed of secrets before it is written.
+"""
+
+import fcntl
+import json
+import logging
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from storage.model.records import Log, Metric, Score
+from storage.model.redaction import redact, redact_value
+from storage.model.span import Span
+from storage.store.batch import Batch
+from storage.store.span_rows import span_rows
+
+CAP_BYTES = 256_000_000
+MARK = b"\xf5tb\xf6"
+HEADER = struct.Struct("<4sII")
+
+logger = logging.getLogger("tracebot.storage")
+
+
+class SpoolFull(Exception):
+    """The spool has reached its cap, and takes no more until some of it is replayed."""
+
+
+class SpoolFile:
+    """An open file of records. Whoever has its descriptor has its lock, until `close`."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self.size = os.fstat(descriptor).st_size
+        self._descriptor = descriptor
+        self._position = 0
+        self._damaged = False
+
+    @classmethod
+    def create(cls, path: Path) -> "SpoolFile":
+        """A new file, locked before any other process can see it under its name."""
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        unseen = path.with_suffix(".new")
+        flags = os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_RDWR
+        descriptor = os.open(unseen, flags, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            unseen.rename(path)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return cls(path, descriptor)
+
+    @classmethod
+    def left_behind(cls, path: Path) -> "SpoolFile | None":
+        """A file of a process that is gone; None for one that another process holds, or took."""
+        try:
+            descriptor = os.open(path, os.O_RDWR)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            same = os.path.samestat(os.fstat(descriptor), path.stat())
+        except OSError:
+            same = False
+        if not same:
+            os.close(descriptor)
+            return None
+        return cls(path, descriptor)
+
+    def append(self, record: bytes) -> None:
+        """Write a record whole, or raise OSError and leave the file as it was."""
+        try:
+            written = os.write(self._descriptor, record)
+            if written < len(record):
+                raise OSError(f"{self.path}: no space for a record of {len(record)} bytes")
+        except OSError:
+            os.ftruncate(self._descriptor, self.size)
+            raise
+        self.size += written
+
+    def batches(self) -> Iterator[Batch]:
+        """The batches in their order, those appended meanwhile too; then the file is done with.
+
+        Asking for the next one says that the last is stored.
+        """
+        while (found := self._record_from(self._position)) is not None:
+            payload, end = found
+            batch = self._decoded(payload)
+            if batch is not None:
+                yield batch
+            self._position = end
+        self._remove()
+
+    def close(self) -> None:
+        """Let another process replay what is left."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _record_from(self, position: int) -> tuple[bytes, int] | None:
+        """The first whole record at or behind `position`, and where it ends."""
+        found = self._record_at(position)
+        while found is None and position + HEADER.size <= self.size:
+            position = self._next_mark(position + 1)
+            found = self._record_at(position)
+            self._damaged = self._damaged or found is not None
+        return found
+
+    def _record_at(self, position: int) -> tuple[bytes, int] | None:
+        header = os.pread(self._descriptor, HEADER.size, position)
+        if len(header) < HEADER.size:
+            return None
+        mark, length, checksum = HEADER.unpack(header)
+        end = position + HEADER.size + length
+        if mark != MARK or end > self.size:
+            return None
+        payload = os.pread(self._descriptor, length, position + HEADER.size)
+        return (payload, end) if zlib.crc32(payload) == checksum else None
+
+    def _next_mark(self, position: int) -> int:
+        step = 1 << 20
+        while position < self.size:
+            chunk = os.pread(self._descriptor, step + len(MARK), position)
+            if (at := chunk.find(MARK)) >= 0:
+                return position + at
+            position += step
+        return self.size
+
+    def _decoded(self, payload: bytes) -> Batch | None:
+        try:
+            return decode(payload)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            self._damaged = True
+            return None
+
+    def _remove(self) -> None:
+        if self._damaged:
+            aside = self.path.with_suffix(".damaged")
+            logger.warning("A spool had damaged records, which are lost: it is kept as %s.", aside)
+            self.path.replace(aside)
+        else:
+            self.path.unlink(missing_ok=True)
+        self.close()
+
+
+class Spool:
+    """The batches of one writer that the database could not take, oldest first."""
+
+    def __init__(self, folder: Path, process: str, *, cap: int = CAP_BYTES) -> None:
+        self._path = folder / f"{file_name(process)}.spool"
+        self._cap = cap
+        self._file: SpoolFile | None = None
+
+    def __bool__(self) -> bool:
+        return self._file is not None
+
+    def append(self, batch: Batch) -> None:
+        """Keep a batch. Raises `SpoolFull`, or OSError where the disk will not take it."""
+        record = encode(batch)
+        size = self._file.size if self._file else 0
+        if size + len(record) > self._cap:
+            raise SpoolFull(f"{self._path} has reached its cap of {self._cap:,} bytes")
+        created = self._file is None
+        self._file = self._file or SpoolFile.create(self._path)
+        try:
+            self._file.append(record)
+        except OSError:
+            if created:
+                self._path.unlink(missing_ok=True)
+                self.close()
+            raise
+
+    def batches(self) -> Iterator[Batch]:
+        """The batches in their order; asking for the next one says that the last is stored."""
+        if self._file is not None:
+            yield from self._file.batches()
+            self._file = None
+
+    def close(self) -> None:
+        """Let another process replay what is left."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def spool_folder(database_path: Path) -> Path:
+    return database_path.with_name(f"{database_path.name}.spool")
+
+
+def file_name(process: str) -> str:
+    return process.replace("/", "_")
+
+
+def left_behind(folder: Path) -> Iterator[Batch]:
+    """What writers that are gone left, file by file; asking for more says the last is stored."""
+    for path in sorted(folder.glob("*.spool")):
+        file = SpoolFile.left_behind(path)
+        if file is None:
+            continue
+        try:
+            yield from file.batches()
+        finally:
+            file.close()
+
+
+def has_waiting(folder: Path, process: str) -> bool:
+    """Whether batches of the writer `process` wait."""
+    return (folder / f"{file_name(process)}.spool").exists()
+
+
+def waiting(folder: Path) -> tuple[int, int]:
+    """How many spool files there are, and their bytes."""
+    sizes = []
+    for path in folder.glob("*.spool"):
+        try:
+            sizes.append(path.stat().st_size)
+        except FileNotFoundError:  # Replayed just now.
+            continue
+    return len(sizes), sum(sizes)
+
+
+def encode(batch: Batch) -> bytes:
+    """A record. What it holds is scrubbed of secrets, in the batch, too."""
+    span_rows(batch.spans)  # Takes the secrets out of them, a batch at a time.
+    batch.metrics = [replace(item, labels=redact_value(item.labels)) for item in batch.metrics]
+    batch.logs = [
+        replace(item, message=redact(item.message), attributes=redact_value(item.attributes))
+        for item in batch.logs
+    ]
+    content = {
+        "process": batch.process,
+        "number": batch.number,
+        "spans": [_known(span) for span in batch.spans],
+        "resumed": sorted(batch.resumed),
+        "metrics": [_known(metric) for metric in batch.metrics],
+        "logs": [_known(log) for log in batch.logs],
+        "scores": [_known(score) for score in batch.scores],
+    }
+    payload = json.dumps(content, separators=(",", ":"), default=str).encode()
+    return HEADER.pack(MARK, len(payload), zlib.crc32(payload)) + payload
+
+
+def decode(payload: bytes) -> Batch:
+    """The batch in a record's payload; fields that only another version knows are passed over."""
+    content = json.loads(payload)
+    return Batch(
+        content["process"],
+        content["number"],
+        spans=[_span(values) for values in content["spans"]],
+        resumed=set(content["resumed"]),
+        metrics=[_made(Metric, values) for values in content["metrics"]],
+        logs=[_made(Log, values) for values in content["logs"]],
+        scores=[_made(Score, values) for values in content["scores"]],
+    )
+
+
+def _known(item: Any) -> dict[str, Any]:
+    values = ((field.name, getattr(item, field.name)) for field in fields(item))
+    return {name: value for name, value in values if value is not None}
+
+
+def _made(kind: Any, values: Mapping[str, Any]) -> Any:
+    return kind(**{field.name: values.get(field.name) for field in fields(kind)})
+
+
+def _span(values: Mapping[str, Any]) -> Span:
+    known = {field.name: values[field.name] for field in fields(Span) if field.name in values}
+    known["events"] = tuple(known.get("events", ()))
+    known["links"] = tuple(known.get("links", ()))
+    return Span(**known)

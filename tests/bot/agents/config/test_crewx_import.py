@@ -1,0 +1,134 @@
+"""A crewx.yaml becomes an agents file, and what could not be carried over is said."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.agents.config.crewx_import import import_crewx
+from bot.agents.config.roster import Roster, RosterError, load_roster
+from bot.agents.programs.provider import CommandProvider
+
+CREWX = r"""
+version: "1.0"
+agents:
+  - id: "frontend"
+    name: "React"
+    provider: "cli/claude"
+    working_directory: "./src"
+    skills: {include: [testing]}
+    options:
+      query: ["--add-dir=.", "--verbose"]
+      execute: ["--add-dir=.", "--allowedTools=Edit,Bash"]
+    inline:
+      type: agent
+      model: sonnet
+      system_prompt: |
+        You are a "senior" developer.
+        Use C:\path and '''quotes''' and "${"{{name}}"}".
+  - id: back.end
+    provider: ["cli/gemini", "cli/claude", "plugin/mine"]
+    options:
+      execute:
+        cli/gemini: ["--yolo"]
+        cli/claude: ["--permission-mode=plan"]
+    inline: {prompt: "One line"}
+  - id: plain
+    options: ["--add-dir=."]
+    inline: {provider: codex, model: gpt-5.5, prompt: x}
+  - id: local
+    provider: api/ollama
+layouts: {}
+"""
+
+
+@pytest.fixture
+def crewx(tmp_path: Path) -> Path:
+    path = tmp_path / "crewx.yaml"
+    path.write_text(CREWX)
+    return path
+
+
+def loaded(crewx: Path, tmp_path: Path) -> Roster:
+    target = tmp_path / "agents.toml"
+    target.write_text(import_crewx(crewx, folder=tmp_path).text)
+    return load_roster(target, environ={})
+
+
+def providers(roster: Roster, name: str) -> list[CommandProvider]:
+    found = roster.agent(name).providers
+    assert all(isinstance(each, CommandProvider) for each in found)
+    return list(found)  # type: ignore[arg-type]
+
+
+def test_agents_keep_provider_model_folder_and_prompt(crewx: Path, tmp_path: Path) -> None:
+    roster = loaded(crewx, tmp_path)
+    assert roster.names == ("frontend", "back.end", "plain")
+    (claude,) = providers(roster, "frontend")
+    assert (claude.name, claude.model) == ("claude", "sonnet")
+    assert claude.working_directory == tmp_path / "src"
+    assert roster.agent("frontend").instructions == (
+        "You are a \"senior\" developer.\nUse C:\\path and '''quotes''' and \"${\"{{name}}\"}\"."
+    )
+    (codex,) = providers(roster, "plain")
+    assert (codex.name, codex.model) == ("codex", "gpt-5.5")
+
+
+def test_a_list_of_providers_is_an_order_to_fall_back_in(crewx: Path, tmp_path: Path) -> None:
+    gemini, claude = providers(loaded(crewx, tmp_path), "back.end")
+    assert (gemini.name, claude.name) == ("gemini", "claude")
+
+
+def test_options_are_added_to_ours_or_take_their_place(crewx: Path, tmp_path: Path) -> None:
+    roster = loaded(crewx, tmp_path)
+    (claude,) = providers(roster, "frontend")
+    assert claude.by_mode == {
+        "query": ("--disallowed-tools=Edit,Write,NotebookEdit", "--add-dir=."),
+        "execute": ("--permission-mode=acceptEdits", "--add-dir=.", "--allowedTools=Edit,Bash"),
+    }
+    gemini, claude = providers(roster, "back.end")
+    assert gemini.by_mode == {"execute": ("--yolo",)}
+    assert claude.by_mode == {"execute": ("--permission-mode=plan",)}
+    (codex,) = providers(roster, "plain")
+    assert codex.by_mode["query"] == ("--sandbox=read-only", "--add-dir=.")
+
+
+def test_every_agent_only_reads(crewx: Path, tmp_path: Path) -> None:
+    roster = loaded(crewx, tmp_path)
+    assert {roster.agent(name).mode for name in roster.names} == {"query"}
+
+
+def test_what_is_not_carried_over_is_said(crewx: Path) -> None:
+    assert import_crewx(crewx, folder=None).notes == [
+        "frontend: its prompt has {{templates}}, which stand there as they are.",
+        "frontend: its skills is not carried over.",
+        'back.end: its provider plugin/mine is not carried over: write it with "command".',
+        "local: its provider api/ollama is not carried over: "
+        'write it with "openai" or "anthropic".',
+        "local: is left out: none of its providers is known here.",
+        "layouts is not carried over: tracebot has nothing like it.",
+    ]
+
+
+def test_a_folder_is_absolute_where_the_agents_file_lies_elsewhere(
+    crewx: Path, tmp_path: Path
+) -> None:
+    text = import_crewx(crewx, folder=tmp_path / "elsewhere").text
+    assert f'working_directory = "{tmp_path / "src"}"' in text
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("agents: [", "line 1: this is not YAML"),
+        ("just words", "it has no keys"),
+        ("agents: {}", "has no list of agents"),
+        ("agents:\n  - id: x\n    provider: api/x", "no agent of it can be imported: x: its provi"),
+        ("agents: [1, null]", "no agent of it can be imported"),
+        ("agents: [{id: '../x', provider: cli/claude}]", "its id is not letters"),
+    ],
+)
+def test_what_is_no_crewx_file_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
+    path = tmp_path / "crewx.yaml"
+    path.write_text(text)
+    with pytest.raises(RosterError, match=sentence):
+        import_crewx(path, folder=None)

@@ -1,0 +1,178 @@
+"""`tracebot agents` and `tracebot import crewx`, as somebody at a shell sees them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.agents.invocation import invoke
+from bot.agents.types import Agent, AgentCrashed, Reply, Request
+from storage import Observability
+
+TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
+FAKE = "#!/bin/sh\n[ \"$1\" = --version ] && echo '2.1.300 (Claude Code)'\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """With an agents file, and a program `claude` that tells a version."""
+    program = tmp_path / "claude"
+    program.write_text(FAKE)
+    program.chmod(0o755)
+    (tmp_path / "agents.toml").write_text(
+        """
+        default = "reviewer"
+        channels = { C0123456789 = "words" }
+        [agents.words]
+        command = ["wc"]
+        [agents.reviewer]
+        mode = "execute"
+        providers = [{ provider = "claude", model = "opus" }, "codex"]
+        [agents.api]
+        provider = "openai"
+        model = "gpt-5-mini"
+        """
+    )
+    return tmp_path
+
+
+def tracebot(
+    folder: Path, *words: str, agents: str = "agents.toml"
+) -> subprocess.CompletedProcess[str]:
+    environ = {
+        "PATH": f"{folder}:/usr/bin:/bin",
+        "HOME": str(folder),
+        "TRACEBOT_DATABASE_URL": str(folder / "tracebot.db"),
+        "TRACEBOT_AGENTS": str(folder / agents) if agents else "",
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+    }
+    return subprocess.run(
+        [TRACEBOT, *words],
+        env=environ,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def fail(folder: Path, name: str, message: str) -> str:
+    """Record a failure of the agent `name`; its trace's id."""
+
+    class Broken:
+        name = "claude"
+        model = None
+
+        def answer(self, request: Request) -> Reply:
+            raise AgentCrashed(message)
+
+    with Observability.open(folder / "tracebot.db", platform="slack") as observability:
+        agent = Agent(name=name, providers=(Broken(),))
+        with pytest.raises(AgentCrashed), observability.span("slack message", agent=name) as root:
+            invoke(agent, Request(prompt="x"), observability=observability)
+        observability.flush()
+        observability.database.close()
+    return root.trace_id
+
+
+def test_each_agent_is_listed_with_its_state(folder: Path) -> None:
+    trace_id = fail(folder, "reviewer", "reviewer failed: no more paper")
+    result = tracebot(folder, "agents")
+    lines = result.stdout.splitlines()
+    assert lines[0] == str(folder / "agents.toml")
+    assert lines[2:4] == ["words  (query, C0123456789)", "  command  /usr/bin/wc"]
+    assert lines[5:8] == [
+        "reviewer  (execute, default)",
+        f"  claude  opus  2.1.300  {folder / 'claude'}",
+        "  codex  ✗ codex is not found: install it, or name its path with command",
+    ]
+    assert lines[8].startswith("  last error 20")
+    assert trace_id[:12] in lines[8]
+    assert lines[9] == "    reviewer failed: no more paper"
+    assert lines[11:] == [
+        "api  (query)",
+        "  openai  gpt-5-mini  https://api.openai.com/v1  ✗ OPENAI_API_KEY is not set",
+    ]
+    assert result.returncode == 1, "an agent that nobody can answer for"
+
+
+def test_a_script_gets_the_same_as_json(folder: Path) -> None:
+    trace_id = fail(folder, "reviewer", "reviewer failed: no more paper")
+    found: dict[str, Any] = json.loads(tracebot(folder, "agents", "--json").stdout)
+    words, reviewer, _ = found["agents"]
+    assert (words["mode"], words["default"], words["channels"]) == (
+        "query",
+        False,
+        ["C0123456789"],
+    )
+    assert words["last_error"] is None
+    assert reviewer["providers"] == [
+        {
+            "provider": "claude",
+            "model": "opus",
+            "place": str(folder / "claude"),
+            "version": "2.1.300",
+            "problem": None,
+        },
+        {
+            "provider": "codex",
+            "model": None,
+            "place": None,
+            "version": None,
+            "problem": "codex is not found: install it, or name its path with command",
+        },
+    ]
+    assert reviewer["last_error"]["trace_id"] == trace_id
+    assert reviewer["last_error"]["message"] == "reviewer failed: no more paper"
+    assert reviewer["last_error"]["at"].endswith("Z")
+
+
+def test_without_a_file_echo_is_listed(folder: Path) -> None:
+    result = tracebot(folder, "agents", agents="")
+    assert result.returncode == 0
+    assert result.stdout.splitlines()[2:] == ["echo  (query, default)", "  echo"]
+
+
+def test_a_file_with_a_mistake_is_one_sentence_with_its_line(folder: Path) -> None:
+    (folder / "agents.toml").write_text("[agents.a]\nprovider = 'claude'\ntimout = 5")
+    result = tracebot(folder, "agents")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"tracebot: {folder}/agents.toml, line 3: in [agents.a] there is no key timout; "
+        "did you mean timeout.\n"
+    )
+
+
+def test_a_program_that_does_not_tell_its_version_is_still_found(folder: Path) -> None:
+    (folder / "claude").write_text("#!/bin/sh\nexit 3\n")
+    found = json.loads(tracebot(folder, "agents", "--json").stdout)
+    state = found["agents"][1]["providers"][0]
+    assert (state["version"], state["problem"]) == (None, None)
+
+
+def test_a_crewx_file_is_imported_into_a_new_file(folder: Path) -> None:
+    (folder / "crewx.yaml").write_text(
+        "agents:\n- {id: ann, provider: cli/claude, team: x, inline: {prompt: Be brief.}}\n"
+    )
+    result = tracebot(folder, "import", "crewx", "crewx.yaml", "--output", "new.toml")
+    assert result.returncode == 0
+    assert "ann: its team is not carried over." in result.stderr
+    assert f"TRACEBOT_AGENTS={folder}/new.toml uses it" in result.stderr
+    listed = tracebot(folder, "agents", agents="new.toml")
+    assert "ann  (query, default)" in listed.stdout
+    again = tracebot(folder, "import", "crewx", "crewx.yaml", "--output", "new.toml")
+    assert (again.returncode, "File exists" in again.stderr) == (1, True)
+
+
+def test_a_crewx_file_is_printed_where_no_file_is_named(folder: Path) -> None:
+    (folder / "crewx.yaml").write_text("agents:\n- {id: ann, provider: cli/claude}\n")
+    result = tracebot(folder, "import", "crewx", "crewx.yaml")
+    assert '[agents.ann]\nprovider = "claude"\n' in result.stdout
+    missing = tracebot(folder, "import", "crewx", "none.yaml")
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert "none.yaml cannot be read: No such file or directory." in missing.stderr

@@ -1,0 +1,106 @@
+"""A model behind HTTP answers in Slack: from the mention to the follow-up, and a failure told."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from bot.app import Bot
+from bot.replies import live
+from bot.sandbox import Channel, Sandbox, User
+from storage import Observability
+from storage.queries.traces import TraceSummary, recent_traces
+from tests.support.model_server import KEY, ModelServer, refuse, say, stall
+
+StartBot = Callable[..., Bot]
+
+
+@pytest.fixture
+def model() -> Iterator[ModelServer]:
+    with ModelServer("anthropic", KEY).serving() as running:
+        yield running
+        assert running.complaints == []
+
+
+@pytest.fixture
+def bot(start_bot: StartBot, model: ModelServer, monkeypatch: pytest.MonkeyPatch) -> Bot:
+    monkeypatch.setenv("THE_MODELS_KEY", KEY)
+    return start_bot(
+        f'[agents.sonnet]\nprovider = "anthropic"\nmodel = "claude-sonnet-4-5"\n'
+        f'base_url = "{model.url}"\napi_key_env = "THE_MODELS_KEY"'
+    )
+
+
+def turns(observability: Observability, count: int) -> tuple[TraceSummary, ...]:
+    """The turns that have ended, oldest first."""
+    for _ in range(200):
+        observability.flush()
+        ended = [t for t in recent_traces(observability.database).traces if t.status != "running"]
+        if len(ended) == count:
+            return tuple(reversed(ended))
+    raise AssertionError("the turns were not recorded")
+
+
+@pytest.mark.usefixtures("bot")
+def test_a_model_answers_in_a_thread_and_knows_what_it_said_before(
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    general: Channel,
+    model: ModelServer,
+) -> None:
+    model.will(say("It is ", "blue."), say("Rayleigh."))
+    question = sandbox.post(alice, general, f"{sandbox.mention} what colour is the sky?")
+    sandbox.wait_for_reply(general, question.ts, containing="It is blue.")
+    sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
+    follow_up = sandbox.post(alice, general, "who says so?", thread_ts=question.ts)
+    sandbox.wait_for_reply(general, question.ts, containing="Rayleigh.")
+    sandbox.wait_for_reaction(general, follow_up.ts, "white_check_mark")
+    first, second = (body["messages"] for body in model.bodies)
+    assert first == [{"role": "user", "content": "what colour is the sky?"}]
+    assert [message["role"] for message in second] == ["user", "assistant", "user"]
+    assert second[1]["content"] == "It is blue."
+    assert second[2]["content"] == "who says so?"
+    for turn in turns(observability, 2):
+        assert turn.agent == "sonnet"
+        assert (turn.input_tokens, turn.output_tokens) == (1_000, 100)
+
+
+@pytest.mark.usefixtures("bot")
+def test_who_may_not_ask_the_model_is_told_no_more_than_that(
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    general: Channel,
+    model: ModelServer,
+) -> None:
+    model.will(refuse(401, {"type": "authentication_error", "message": f"bad key {KEY}"}))
+    question = sandbox.post(alice, general, f"{sandbox.mention} hello?")
+    sandbox.wait_for_reaction(general, question.ts, "x")
+    (turn,) = turns(observability, 1)
+    assert turn.status == "error"
+    told = "\n".join(message.text for message in sandbox.messages(general))
+    assert turn.trace_id[:16] in told
+    assert "its key is wrong: whoever runs me should see to it" in told
+    assert "bad key" not in told
+    assert KEY not in repr(turn)
+    assert "THE_MODELS_KEY holds a valid key" in str(turn.error_message)
+
+
+@pytest.mark.usefixtures("bot")
+def test_who_stops_an_answer_stops_the_model_and_what_it_took_is_known(
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    general: Channel,
+    model: ModelServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live, "QUICK_S", 0.05)
+    model.will(stall("The first half"))
+    question = sandbox.post(alice, general, f"{sandbox.mention} think hard")
+    running = sandbox.wait_for_reply(general, question.ts, containing="The first half")
+    sandbox.click(alice, running, "trace_stop")
+    sandbox.wait_for_reaction(general, question.ts, "octagonal_sign")
+    assert model.hung_up.wait(20)
+    (turn,) = turns(observability, 1)
+    assert (turn.status, turn.input_tokens) == ("cancelled", 1_000)

@@ -1,0 +1,668 @@
+"""Models behind HTTP: real sockets, strict servers, and all that a server can do wrong."""
+
+import gzip
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.agents.cancellation import Cancellation
+from bot.agents.models import call as http_call
+from bot.agents.models.call import Endpoint
+from bot.agents.models.provider import DIALECTS, HttpModel
+from bot.agents.types import (
+    AgentCancelled,
+    AgentCrashed,
+    AgentError,
+    AgentNotFound,
+    AgentTimeout,
+    HistoryMessage,
+    Progress,
+    Reply,
+    Request,
+)
+from tests.support.model_server import (
+    KEY,
+    Exchange,
+    ModelServer,
+    Step,
+    anthropic_events,
+    begin,
+    openai_events,
+    refuse,
+    say,
+    stall,
+)
+
+TRACEPARENT = f"00-{'a' * 32}-{'b' * 16}-01"
+MODELS = {"openai": "gpt-5-mini", "anthropic": "claude-sonnet-4-5"}
+
+
+@pytest.fixture(params=["openai", "anthropic"])
+def server(request: pytest.FixtureRequest) -> Iterator[ModelServer]:
+    with ModelServer(request.param, KEY).serving() as running:
+        yield running
+        assert running.complaints == []
+
+
+@pytest.fixture
+def openai() -> Iterator[ModelServer]:
+    with ModelServer("openai", KEY).serving() as running:
+        yield running
+        assert running.complaints == []
+
+
+def model(server: ModelServer, **changes: Any) -> HttpModel:
+    endpoint = Endpoint(
+        agent="helper",
+        dialect=DIALECTS[server.dialect],
+        model=MODELS[server.dialect],
+        base_url=server.url,
+        key_variable="THE_KEY" if server.key else None,
+        key=server.key,
+        timeout_s=30.0,
+        backoff_s=0.01,
+    )
+    return HttpModel(endpoint=replace(endpoint, **changes))
+
+
+def ask(server: ModelServer, request: Request | None = None, **changes: Any) -> Reply:
+    return model(server, **changes).answer(request or Request(prompt="why?"))
+
+
+def failure(server: ModelServer, request: Request | None = None, **changes: Any) -> AgentError:
+    with pytest.raises(AgentError) as caught:
+        ask(server, request, **changes)
+    assert "\n" not in caught.value.message
+    assert KEY not in f"{caught.value.message}{caught.value!r}{caught.value.partial}"
+    return caught.value
+
+
+def raw(data: bytes, *, kind: str = "text/event-stream", **headers: str) -> Step:
+    return lambda exchange: exchange.start(kind=kind, **headers).send(data)
+
+
+def stream(*events: Any) -> Step:
+    return lambda exchange: exchange.start().events(*events)
+
+
+# A good answer.
+
+
+def test_an_answer_comes_in_pieces_with_all_that_the_api_tells_of_it(server: ModelServer) -> None:
+    server.will(say("Because ", "it is.\n", "ünï"))
+    heard: list[Progress] = []
+    reply = ask(server, Request(prompt="why?", on_progress=heard.append))
+    assert reply.text == "Because it is.\nünï"
+    assert [each.text for each in heard] == ["Because ", "it is.\n", "ünï"]
+    assert (reply.input_tokens, reply.output_tokens, reply.cached_tokens) == (1_000, 100, 600)
+    assert reply.provider == server.dialect
+    assert reply.api == server.url
+    assert (reply.cost, reply.cost_source) == (None, None)
+    assert reply.first_output_ns is not None
+    assert 0 < reply.first_output_ns < 30e9
+
+
+def test_the_model_the_stop_reason_and_the_id_are_those_of_the_answer(server: ModelServer) -> None:
+    server.will(say("x"))
+    reply = ask(server)
+    assert (reply.model, reply.stop_reason, reply.response_id) == {
+        "openai": ("gpt-5-mini", "stop", "chatcmpl-1"),
+        "anthropic": ("claude-sonnet-4-5-20250929", "end_turn", "msg_1"),
+    }[server.dialect]
+
+
+def test_the_first_piece_is_heard_before_the_last_is_written(server: ModelServer) -> None:
+    heard = threading.Event()
+
+    def step(exchange: Exchange) -> None:
+        begin("first ")(exchange)
+        assert heard.wait(20)
+        rest = {"openai": openai_events, "anthropic": anthropic_events}[server.dialect]("last")
+        exchange.events(*rest[-4:])
+
+    server.will(step)
+    reply = ask(server, Request(prompt="why?", on_progress=lambda progress: heard.set()))
+    assert reply.text == "first last"
+
+
+def test_what_is_sent_is_what_was_configured(server: ModelServer) -> None:
+    server.will(say("x"))
+    request = Request(prompt="why?", instructions="Be brief.", traceparent=TRACEPARENT)
+    ask(server, request, max_tokens=50, temperature=0.5)
+    (body,) = server.bodies
+    assert (body["model"], body["max_tokens"]) == (MODELS[server.dialect], 50)
+    assert body["temperature"] == 0.5
+    if server.dialect == "openai":
+        assert body["messages"][0] == {"role": "system", "content": "Be brief."}
+    else:
+        assert body["system"] == "Be brief."
+    assert body["messages"][-1] == {"role": "user", "content": "why?"}
+    assert server.headers[0]["traceparent"] == TRACEPARENT
+
+
+def test_what_is_not_configured_is_left_to_the_api(openai: ModelServer) -> None:
+    openai.will(say("x"))
+    ask(openai)
+    assert set(openai.bodies[0]) == {"model", "messages", "stream", "stream_options"}
+
+
+def test_a_local_server_is_shown_no_key() -> None:
+    with ModelServer("openai", None).serving() as local:
+        local.will(say("here", model="qwen3:8b"))
+        assert ask(local, model="qwen3:8b").model == "qwen3:8b"
+        assert "Authorization" not in local.headers[0]
+        assert local.complaints == []
+
+
+def test_a_proxy_of_the_environment_does_not_see_what_goes_to_a_local_server(
+    openai: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    openai.will(say("direct"))
+    assert ask(openai).text == "direct"
+
+
+def test_what_others_charge_is_taken_from_their_word(openai: ModelServer) -> None:
+    events = openai_events("x")
+    events[-2]["usage"]["cost"] = 0.00125  # type: ignore[index]
+    openai.will(stream(*events))
+    reply = ask(openai)
+    assert (reply.cost, reply.cost_source) == (1_250, "reported")
+
+
+def test_a_server_that_does_not_say_done_has_still_ended(openai: ModelServer) -> None:
+    openai.will(stream(*openai_events("fine")[:-2]))
+    reply = ask(openai)
+    assert (reply.text, reply.input_tokens, reply.model) == ("fine", None, "gpt-5-mini")
+
+
+def test_many_may_ask_at_once(server: ModelServer) -> None:
+    server.will(say("x" * 100))
+    asked = model(server)
+    with ThreadPoolExecutor(8) as pool:
+        replies = list(pool.map(lambda _: asked.answer(Request(prompt="why?")), range(24)))
+    assert {reply.text for reply in replies} == {"x" * 100}
+
+
+def test_a_long_answer_is_whole(server: ModelServer) -> None:
+    server.will(say(*(["0123456789" * 10] * 3_000)))
+    assert len(ask(server).text) == 300_000
+
+
+# What the model is told.
+
+
+def messages(server: ModelServer, request: Request) -> list[tuple[str, Any]]:
+    server.will(say("x"))
+    ask(server, request)
+    return [(each["role"], each["content"]) for each in server.bodies[-1]["messages"]]
+
+
+def history(*messages: tuple[str, str]) -> tuple[HistoryMessage, ...]:
+    return tuple(HistoryMessage(author=author, text=text) for author, text in messages)
+
+
+def test_what_the_agent_wrote_is_the_assistants_and_all_else_the_users(server: ModelServer) -> None:
+    earlier = history(
+        ("U1", "what is this?\nSay."),
+        ("helper", "A bot."),
+        ("U2", "really?"),
+        ("codex", "Yes."),
+    )
+    assert messages(server, Request(prompt="and now?", history=earlier)) == [
+        ("user", "U1: what is this?\n    Say."),
+        ("assistant", "A bot."),
+        ("user", "U2: really?\n\ncodex: Yes.\n\nand now?"),
+    ]
+
+
+def test_a_conversation_that_the_agent_began_begins_with_a_user(server: ModelServer) -> None:
+    earlier = history(("helper", "Good morning."), ("helper", "Anyone?"))
+    assert messages(server, Request(prompt="yes", history=earlier)) == [
+        ("user", "helper: Good morning."),
+        ("assistant", "Anyone?"),
+        ("user", "yes"),
+    ]
+
+
+def test_of_a_thread_that_is_too_long_the_newest_is_told(openai: ModelServer) -> None:
+    earlier = history(("U1", "old " * 60_000), ("U2", "new"), ("helper", "  "))
+    ((role, content),) = messages(openai, Request(prompt="well?", history=earlier))
+    assert role == "user"
+    assert content.startswith("tracebot: [Earlier messages")
+    assert content.endswith("U2: new\n\nwell?")
+    assert "old" not in content
+
+
+def test_half_characters_do_not_spoil_the_question(server: ModelServer) -> None:
+    earlier = history(("U1", "a\ud83d"))
+    (only,) = messages(server, Request(prompt="b\udc00", history=earlier))
+    assert only == ("user", "U1: a?\n\nb?")
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
+
+
+def test_text_files_are_told_images_shown_and_others_named(
+    server: ModelServer, tmp_path: Path
+) -> None:
+    contents = {
+        "F1.csv": b"\xef\xbb\xbfa,b\n1,2\n",
+        "F2.txt": PNG,  # The name lies.
+        "F3.pdf": b"%PDF-1.7\0\xff\xfe",
+        "F4.webp": b"RIFF\0\0\0\0WEBPVP8 ",
+    }
+    for name, data in contents.items():
+        (tmp_path / name).write_bytes(data)
+    files = (*(tmp_path / name for name in contents), tmp_path / "F5.txt")
+    (_, content), *rest = messages(server, Request(prompt="see?", files=files))
+    assert rest == []
+    (text,) = [part["text"] for part in content if part["type"] == "text"]
+    assert text == (
+        '<file name="F1.csv">\na,b\n1,2\n\n</file>\n\n[The file F3.pdf cannot be read here.]\n\n'
+        "[The file F5.txt cannot be read here.]\n\nsee?"
+    )
+    shown = [part for part in content if part["type"] != "text"]
+    kinds = ["image/png", "image/webp"]
+    if server.dialect == "openai":
+        urls = [part["image_url"]["url"] for part in shown]
+        assert [url.split(";")[0].removeprefix("data:") for url in urls] == kinds
+    else:
+        assert [part["source"]["media_type"] for part in shown] == kinds
+
+
+def test_an_image_alone_is_a_question(server: ModelServer, tmp_path: Path) -> None:
+    (tmp_path / "F1.png").write_bytes(PNG)
+    ((_, content),) = messages(server, Request(prompt="", files=(tmp_path / "F1.png",)))
+    assert len(content) == 1
+
+
+def test_too_large_files_are_cut_or_named(openai: ModelServer, tmp_path: Path) -> None:
+    (tmp_path / "F1.txt").write_text("é" * 500_000)
+    (tmp_path / "F2.png").write_bytes(PNG + b"\0" * 4_000_000)
+    files = (tmp_path / "F1.txt", tmp_path / "F2.png")
+    ((_, content),) = messages(openai, Request(prompt="see?", files=files))
+    assert content.count("é") == 200_000
+    assert "[It is longer, and cut here.]" in content
+    assert "[The file F2.png cannot be read here.]" in content
+
+
+# What goes wrong before the answer begins.
+
+
+@pytest.mark.parametrize("status", [429, 500, 503, 529, 408])
+def test_what_may_be_over_soon_is_tried_again(server: ModelServer, status: int) -> None:
+    server.will(refuse(status, {"type": "overloaded_error", "message": "busy"}), say("now"))
+    assert ask(server).text == "now"
+    assert len(server.bodies) == 2
+
+
+def test_a_connection_that_breaks_before_the_first_word_is_tried_again(
+    server: ModelServer,
+) -> None:
+    broken: tuple[Step, ...] = (
+        lambda exchange: exchange.cut(),
+        lambda exchange: begin()(exchange).cut(),
+    )
+    server.will(*broken, say("now"))
+    assert ask(server).text == "now"
+    assert len(server.bodies) == 3
+
+
+def test_an_error_event_before_the_first_word_is_tried_again(server: ModelServer) -> None:
+    event = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+    server.will(stream(event), say("now"))
+    assert ask(server).text == "now"
+
+
+def test_a_third_failure_is_the_last(server: ModelServer) -> None:
+    server.will(refuse(529, {"type": "overloaded_error", "message": "Overloaded"}))
+    error = failure(server)
+    assert error.error_type == "crash"
+    assert "529 Overloaded" in error.message
+    assert len(server.bodies) == 3
+
+
+def test_the_server_says_how_long_to_wait(openai: ModelServer) -> None:
+    openai.will(refuse(429, {"message": "slow down"}, Retry_After="0.3"), say("now"))
+    started = time.monotonic()
+    assert ask(openai).text == "now"
+    assert time.monotonic() - started >= 0.3
+
+
+@pytest.mark.parametrize("wait", ["3600", "Fri, 01 Jan 2100 00:00:00 GMT"])
+def test_whoever_asks_for_an_hours_patience_is_not_waited_for(
+    openai: ModelServer, wait: str
+) -> None:
+    openai.will(refuse(429, {"message": "slow down"}, Retry_After=wait))
+    started = time.monotonic()
+    assert failure(openai).error_type == "quota"
+    assert len(openai.bodies) == 1
+    assert time.monotonic() - started < 20
+
+
+def test_an_attempt_that_would_end_too_late_is_not_waited_for(openai: ModelServer) -> None:
+    openai.will(refuse(429, {"message": "slow down"}, Retry_After="30"))
+    assert failure(openai, timeout_s=10.0).error_type == "quota"
+
+
+@pytest.mark.parametrize(
+    ("step", "error_type", "said"),
+    [
+        (refuse(401, {"type": "authentication_error", "message": "invalid"}), "authentication", ""),
+        (refuse(403, {"type": "permission_error"}), "authentication", "THE_KEY"),
+        (refuse(402, {"type": "billing_error", "message": "pay"}), "quota", "402 pay"),
+        (
+            refuse(429, {"code": "insufficient_quota", "type": "insufficient_quota"}),
+            "quota",
+            "raise the account's limits",
+        ),
+        (
+            refuse(400, {"type": "invalid_request_error", "message": "Your credit balance is low"}),
+            "quota",
+            "credit balance",
+        ),
+        (refuse(404, {"type": "not_found_error", "message": "model: x"}), "not_found", "model: x"),
+        (refuse(404, 'model "x" not found'), "not_found", "see model and base_url"),
+        (refuse(400, {"code": "content_filter", "message": "no"}), "refused", ""),
+        (refuse(400, {"message": "too  long\n"}), "crash", "400 too long"),
+        (refuse(500, {"message": "x"}, x_should_retry="false"), "crash", "500 x"),
+        (refuse(418, {"message": ["?"]}), "crash", "418"),
+    ],
+)
+def test_what_lasts_is_said_at_once_and_in_its_class(
+    server: ModelServer, step: Step, error_type: str, said: str
+) -> None:
+    server.will(step)
+    error = failure(server)
+    assert error.error_type == error_type
+    assert said in error.message
+    assert len(server.bodies) == 1
+
+
+def test_a_server_that_is_not_there_is_asked_for() -> None:
+    server = ModelServer("openai", KEY)
+    server._http.server_close()
+    error = failure(server)
+    assert isinstance(error, AgentNotFound)
+    assert f"cannot reach the server at {server.url}" in error.message
+    assert error.message.endswith("is it running?")
+
+
+def test_a_host_that_is_not_known_is_asked_for(openai: ModelServer) -> None:
+    error = failure(openai, base_url="http://no-such-host.invalid/v1")
+    assert error.error_type == "not_found"
+
+
+def test_a_server_that_speaks_no_tls_is_not_said_to_be_absent(openai: ModelServer) -> None:
+    error = failure(openai, base_url=openai.url.replace("http:", "https:"))
+    assert error.error_type == "not_found"
+    assert error.message.endswith("see its scheme, and its certificate.")
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "gopher://127.0.0.1:9"])
+def test_a_proxy_that_cannot_be_used_is_named(
+    openai: ModelServer, proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    error = failure(openai, base_url="https://api.example.com/v1")
+    assert error.error_type == "not_started"
+    assert "set another in HTTPS_PROXY" in error.message
+
+
+def test_a_proxy_that_is_not_there_is_no_broken_answer(
+    openai: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    assert failure(openai, base_url="https://api.example.com/v1").error_type == "not_found"
+
+
+def test_the_key_goes_to_nobody_else(openai: ModelServer) -> None:
+    with ModelServer("openai", KEY).serving() as elsewhere:
+        elsewhere.will(say("caught"))
+        openai.will(
+            lambda exchange: exchange.start(307, Location=f"{elsewhere.url}/chat/completions").send(
+                b""
+            )
+        )
+        assert "set base_url to the final address" in failure(openai).message
+        assert elsewhere.headers == []
+
+
+def test_a_server_that_repeats_the_key_does_not_bring_it_into_the_record(
+    server: ModelServer,
+) -> None:
+    server.will(refuse(401, {"message": f"Incorrect API key provided: {KEY}."}))
+    assert "Incorrect API key provided: …." in failure(server).message
+    assert KEY not in repr(model(server))
+
+
+def test_a_model_without_its_key_is_not_asked(server: ModelServer) -> None:
+    error = failure(server, key=None)
+    assert error.error_type == "authentication"
+    assert "the variable THE_KEY, which was not set" in error.message
+    assert server.bodies == []
+
+
+# What goes wrong in the answer.
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"data: {]\n\n", "no JSON object"),
+        (b"data: [1]\n\n", "no JSON object"),
+        (b"data: " + b"[" * 100_000 + b"\n\n", "no JSON object"),
+        (b"data: " + b"x" * 2_000_000, "an event of more than 1,000,000 bytes"),
+        (b"data: x\n" * 2_000_000, "an event of more than 1,000,000 bytes"),
+    ],
+)
+def test_what_is_no_answer_is_refused(server: ModelServer, data: bytes, said: str) -> None:
+    server.will(raw(data))
+    error = failure(server)
+    assert isinstance(error, AgentCrashed)
+    assert said in error.message
+    assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/json", ""])
+def test_a_page_is_no_answer(server: ModelServer, kind: str) -> None:
+    server.will(raw(b"<html>Welcome</html>", kind=kind))
+    assert "see base_url in the agents file" in failure(server).message
+
+
+def test_what_comes_compressed_is_not_unpacked(server: ModelServer) -> None:
+    bomb = gzip.compress(b"data: " + b"0" * 5_000_000)
+    server.will(raw(bomb, Content_Encoding="gzip"))
+    assert "compressed" in failure(server).message
+    assert server.headers[0]["Accept-Encoding"] == "identity"
+
+
+@pytest.mark.parametrize("end", [lambda exchange: exchange.cut(), lambda exchange: None])
+def test_half_an_answer_is_none_but_is_not_lost(
+    server: ModelServer, end: Callable[[Exchange], None]
+) -> None:
+    server.will(lambda exchange: end(begin("half an ")(exchange)))
+    error = failure(server)
+    assert error.error_type == "crash"
+    assert error.partial is not None
+    assert error.partial.text == "half an "
+    if server.dialect == "anthropic":
+        assert error.partial.input_tokens == 1_000
+    assert len(server.bodies) == 1, "an answer that has begun is not asked for again"
+
+
+def test_an_error_in_mid_answer_keeps_its_class(server: ModelServer) -> None:
+    event = {"type": "error", "error": {"type": "rate_limit_error", "message": "enough"}}
+    server.will(lambda exchange: begin("half an ")(exchange).events(event))
+    error = failure(server)
+    assert error.error_type == "quota"
+    assert "enough" in error.message
+    assert len(server.bodies) == 1
+
+
+def test_an_endless_answer_is_cut_and_says_so(server: ModelServer) -> None:
+    def step(exchange: Exchange) -> None:
+        begin()(exchange)
+        events = {"openai": openai_events, "anthropic": anthropic_events}[server.dialect]
+        for _ in range(1_000):
+            exchange.events(events("x" * 50_000)[1 if server.dialect == "openai" else 3])
+
+    server.will(step)
+    reply = ask(server)
+    assert reply.text == "x" * 1_000_000 + "\n[The answer was longer and is cut here.]"
+    assert server.hung_up.wait(20)
+
+
+def test_a_stream_of_nothing_ends(server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_call, "MAX_STREAM", 1_000_000)
+
+    def step(exchange: Exchange) -> None:
+        exchange.start()
+        for _ in range(1_000):
+            exchange.send(b": nothing yet\n" * 1_000)
+
+    server.will(step)
+    assert "sent more than 1,000,000 bytes" in failure(server).message
+    assert server.hung_up.wait(20)
+
+
+def test_an_answer_that_reached_its_length_says_so(server: ModelServer) -> None:
+    stop = {"openai": "length", "anthropic": "max_tokens"}[server.dialect]
+    server.will(say("To be contin", stop=stop))
+    reply = ask(server)
+    assert reply.text == "To be contin\n[The answer was longer and is cut here.]"
+    assert reply.stop_reason == stop
+
+
+def test_a_refusal_is_not_an_answer_and_what_it_took_is_known(server: ModelServer) -> None:
+    stop = {"openai": "content_filter", "anthropic": "refusal"}[server.dialect]
+    server.will(say("I can", stop=stop))
+    error = failure(server)
+    assert error.error_type == "refused"
+    assert error.partial is not None
+    assert (error.partial.input_tokens, error.partial.output_tokens) == (1_000, 100)
+
+
+def test_a_refusal_in_words_is_a_refusal(openai: ModelServer) -> None:
+    events = openai_events("")
+    events[1]["choices"][0]["delta"] = {"refusal": "I cannot help with that."}  # type: ignore[index]
+    openai.will(stream(*events))
+    assert failure(openai).error_type == "refused"
+
+
+@pytest.mark.parametrize("pieces", [(), ("  ", "\n")])
+def test_nothing_but_space_is_no_answer(server: ModelServer, pieces: tuple[str, ...]) -> None:
+    server.will(say(*pieces))
+    error = failure(server)
+    assert error.error_type == "empty"
+    assert error.partial is not None
+
+
+@pytest.mark.parametrize("count", [-1, True, "many", 1.5, 2**70, None, {}])
+def test_counts_that_are_none_are_unknown(openai: ModelServer, count: object) -> None:
+    events = openai_events("x")
+    usage = {"prompt_tokens": count, "completion_tokens": count, "cost": -1}
+    events[-2]["usage"] = {**usage, "prompt_tokens_details": {"cached_tokens": count}}  # type: ignore[index]
+    events[0].update(model=["x"], id=7, choices="none")  # type: ignore[union-attr]
+    openai.will(stream(*events))
+    reply = ask(openai)
+    assert (reply.input_tokens, reply.output_tokens, reply.cached_tokens) == (None, None, None)
+    assert reply.cost is None
+
+
+# Time and cancellation.
+
+
+def test_a_stream_that_stalls_ends_in_time_with_what_it_said(server: ModelServer) -> None:
+    server.will(stall("half an "))
+    error = failure(server, timeout_s=0.5)
+    assert isinstance(error, AgentTimeout)
+    assert "did not answer within 0.5 s" in error.message
+    assert error.partial is not None
+    assert error.partial.text == "half an "
+    assert server.hung_up.wait(20)
+
+
+def test_a_server_that_says_nothing_ends_in_time(server: ModelServer) -> None:
+    server.will(lambda exchange: exchange.wait_for_hang_up())
+    assert isinstance(failure(server, timeout_s=0.3), AgentTimeout)
+    assert server.hung_up.wait(20)
+
+
+@pytest.mark.parametrize("begins", [True, False])
+def test_who_cancels_is_obeyed_at_once(server: ModelServer, begins: bool) -> None:
+    server.will(stall("half an ") if begins else lambda exchange: exchange.wait_for_hang_up())
+    cancellation = Cancellation()
+    heard = threading.Event()
+    request = Request(
+        prompt="why?", cancellation=cancellation, on_progress=lambda progress: heard.set()
+    )
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(ask, server, request)
+        assert (heard if begins else server.asked).wait(20)
+        started = time.monotonic()
+        assert cancellation.cancel("U1")
+        with pytest.raises(AgentCancelled) as caught:
+            asking.result(20)
+    assert time.monotonic() - started < 5
+    assert caught.value.by == "U1"
+    assert (caught.value.partial is not None) == begins
+    assert server.hung_up.wait(20), "the connection is closed, so that the model stops, too"
+
+
+def test_who_waits_for_a_second_attempt_can_be_cancelled(openai: ModelServer) -> None:
+    openai.will(refuse(429, {"message": "slow down"}, Retry_After="20"))
+    cancellation = Cancellation()
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(ask, openai, Request(prompt="why?", cancellation=cancellation))
+        assert openai.asked.wait(20)
+        started = time.monotonic()
+        cancellation.cancel("shutdown")
+        with pytest.raises(AgentCancelled, match="Stopped by shutdown"):
+            asking.result(20)
+    assert time.monotonic() - started < 10
+
+
+def test_what_was_cancelled_before_is_not_asked(openai: ModelServer) -> None:
+    openai.will(say("x"))
+    cancellation = Cancellation()
+    cancellation.cancel("U1")
+    with pytest.raises(AgentCancelled):
+        ask(openai, Request(prompt="why?", cancellation=cancellation))
+    assert openai.bodies == []
+
+
+def test_asking_leaves_no_open_files_and_no_threads(server: ModelServer) -> None:
+    server.will(say("x"))
+    ask(server)
+    before = len(os.listdir("/proc/self/fd"))
+    server.will(say("x"), stall("half"), refuse(400), lambda exchange: begin()(exchange).cut())
+    for _ in range(4):
+        try:
+            ask(server, timeout_s=0.3)
+        except AgentError:
+            continue
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and len(os.listdir("/proc/self/fd")) > before:
+        time.sleep(0.01)
+    assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_a_listener_that_raises_ends_the_call_and_not_the_process(server: ModelServer) -> None:
+    server.will(stall("half an "))
+
+    def listener(progress: Progress) -> None:
+        raise RuntimeError("the thread is gone")
+
+    with pytest.raises(RuntimeError, match="the thread is gone"):
+        ask(server, Request(prompt="why?", on_progress=listener))
+    assert server.hung_up.wait(20)

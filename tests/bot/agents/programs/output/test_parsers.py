@@ -1,0 +1,295 @@
+"""What agents' programs printed, read again from tests/support/agents_output.
+
+What crewx prints is written by hand: it could not be had here.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.agents.programs.catalog import PROGRAMS
+from bot.agents.programs.output.answer import Heard
+from bot.agents.programs.output.reader import EventListener
+from bot.agents.programs.process.supervisor import Limits
+from bot.agents.programs.provider import CommandProvider
+from bot.agents.types import AgentError, Progress, Request
+from tests.support.paths import ROOT
+
+OUTPUTS = ROOT / "tests" / "support" / "agents_output"
+BY_NAME = {program.name: program for program in PROGRAMS}
+REPLAY = """
+import json, sys
+sys.stdin.read()
+*lines, end = open(sys.argv[1]).read().splitlines(keepends=True)
+sys.stdout.writelines(lines)
+sys.stdout.flush()
+sys.stderr.write(json.loads(end)["stderr"])
+sys.exit(max(json.loads(end)["exit_code"], 0))
+"""
+
+
+def replaying(name: str, case: str) -> CommandProvider:
+    """A program that prints what the real one printed."""
+    return CommandProvider(
+        agent=name,
+        program=BY_NAME[name],
+        command=(sys.executable, "-S", "-c", REPLAY, str(OUTPUTS / f"{name}_{case}.jsonl")),
+        model="configured",
+    )
+
+
+TOKENS = {"input_tokens": 1_120, "output_tokens": 7, "cached_tokens": 1_000}
+ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
+    ("claude", "answer"): {
+        **TOKENS,
+        "cost": 1_275,
+        "cost_source": "reported",
+        "turns": 1,
+        "tool_calls": None,
+        "model": "claude-opus-4-8",
+        "stop_reason": "end_turn",
+        "response_id": "msg_01",
+        "session_id": "00000000-id",
+        "exit_code": 0,
+    },
+    ("claude", "tool"): {
+        "input_tokens": 2_240,
+        "output_tokens": 27,
+        "cached_tokens": 2_000,
+        "cost": 2_875,
+        "turns": 2,
+        "tool_calls": 1,
+    },
+    ("codex", "answer"): {
+        **TOKENS,
+        "cost": None,
+        "model": "configured",
+        "session_id": "00000000-id",
+        "tool_calls": None,
+    },
+    ("codex", "tool"): {"input_tokens": 2_240, "output_tokens": 27, "tool_calls": 1},
+    ("gemini", "answer"): {
+        # The small model that chose which one to ask had 5 and 5.
+        **TOKENS,
+        "input_tokens": 1_125,
+        "output_tokens": 12,
+        "tool_calls": 0,
+        "model": "gemini-3.1-pro-preview",
+        "session_id": "00000000-id",
+    },
+    ("gemini", "tool"): {"input_tokens": 2_245, "output_tokens": 32, "tool_calls": 1},
+    ("copilot", "answer"): {
+        "input_tokens": None,
+        "cost": None,
+        "model": "gpt-5.4",
+        "turns": 1,
+        "session_id": "00000000-id",
+        "response_id": "chatcmpl_01",
+    },
+    ("copilot", "tool"): {"turns": 2, "tool_calls": 1},
+    ("opencode", "answer"): {
+        **TOKENS,
+        "cost": None,
+        "model": "configured",
+        "turns": 1,
+        "stop_reason": "stop",
+        "session_id": "ses_id",
+    },
+    ("opencode", "tool"): {"input_tokens": 2_240, "output_tokens": 27, "turns": 2, "tool_calls": 1},
+}
+
+
+@pytest.mark.parametrize(("name", "case"), ANSWERS)
+def test_an_answer_is_read_with_what_it_took(name: str, case: str) -> None:
+    heard: list[Progress] = []
+    reply = replaying(name, case).answer(Request(prompt="What is it?", on_progress=heard.append))
+    assert (reply.text, reply.provider) == ("Forty two.", name)
+    expected = ANSWERS[name, case]
+    assert {field: getattr(reply, field) for field in expected} == expected
+    assert reply.first_output_ns is not None
+    assert "".join(progress.text for progress in heard).strip() == "Forty two."
+    tools = [progress.tool for progress in heard if progress.tool]
+    assert len(tools) == (1 if case == "tool" else 0)
+
+
+@pytest.mark.parametrize("name", ["claude", "copilot"])
+def test_a_long_answer_comes_in_pieces(name: str) -> None:
+    heard: list[Progress] = []
+    reply = replaying(name, "long").answer(Request(prompt="x", on_progress=heard.append))
+    assert reply.text == " ".join(["word"] * 20)
+    assert len(heard) > 10
+
+
+@pytest.mark.parametrize(
+    ("name", "case", "error_type", "words"),
+    [
+        ("claude", "authentication", "authentication", "the API does not know its key"),
+        ("claude", "quota", "quota", "You exceeded your current quota"),
+        ("claude", "refused", "refused", "appears to violate our Usage Policy"),
+        ("codex", "authentication", "authentication", "401 Unauthorized"),
+        ("codex", "quota", "quota", "Quota exceeded"),
+        ("codex", "refused", "empty", "without an answer"),
+        ("gemini", "authentication", "authentication", "Incorrect API key"),
+        ("gemini", "quota", "quota", "exhausted your daily quota"),
+        ("copilot", "authentication", "authentication", "HTTP 401"),
+        ("copilot", "quota", "quota", "429 You exceeded"),
+        ("opencode", "authentication", "authentication", "Incorrect API key"),
+        ("opencode", "refused", "refused", "content filter"),
+    ],
+)
+def test_a_failure_is_told_apart(name: str, case: str, error_type: str, words: str) -> None:
+    with pytest.raises(AgentError) as caught:
+        replaying(name, case).answer(Request(prompt="x"))
+    assert caught.value.error_type == error_type
+    assert caught.value.message.startswith(f"{name} ")
+    assert words in caught.value.message
+
+
+def test_what_a_refusal_cost_is_known() -> None:
+    with pytest.raises(AgentError) as caught:
+        replaying("claude", "refused").answer(Request(prompt="x"))
+    partial = caught.value.partial
+    assert partial is not None
+    assert (partial.cost, partial.input_tokens, partial.stop_reason) == (1_275, 1_120, "refusal")
+
+
+def test_a_program_that_would_try_again_for_minutes_is_not_waited_for() -> None:
+    script = (
+        'i=0; while :; do i=$((i+1)); echo \'{"type":"system","subtype":"api_retry","attempt":\''
+        '$i\',"error":"authentication_failed"}\'; sleep 0.05; done'
+    )
+    agent = CommandProvider(agent="c", program=BY_NAME["claude"], command=("sh", "-c", script))
+    with pytest.raises(AgentError) as caught:
+        agent.answer(Request(prompt="x"))
+    assert caught.value.error_type == "authentication"
+
+
+def printing(text: str, *, name: str = "claude", code: int = 0) -> CommandProvider:
+    script = f"import sys; sys.stdout.write({text!r}); sys.exit({code})"
+    command = (sys.executable, "-S", "-c", script)
+    return CommandProvider(agent=name, program=BY_NAME[name], command=command)
+
+
+RESULT = json.dumps({"type": "result", "result": "Yes.", "is_error": False})
+
+
+def test_lines_that_are_no_events_do_not_disturb() -> None:
+    assert printing(f"npm warn old\n{{oops\n\n[1]\n{RESULT}\n").answer(
+        Request(prompt="x")
+    ).text == ("Yes.")
+
+
+def test_a_program_that_prints_no_events_at_all_has_answered_in_words() -> None:
+    assert printing("Just words.\nAnd more.").answer(Request(prompt="x")).text == (
+        "Just words.\nAnd more."
+    )
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_half_a_line_of_json_is_no_answer_and_what_came_before_is_kept(code: int) -> None:
+    said = {"type": "assistant", "message": {"content": [{"type": "text", "text": "Half"}]}}
+    with pytest.raises(AgentError) as caught:
+        printing(f"{json.dumps(said)}\n{RESULT[:20]}", code=code).answer(Request(prompt="x"))
+    assert caught.value.error_type == "crash"
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "Half"
+
+
+def test_a_program_that_has_answered_and_does_not_end_has_answered() -> None:
+    script = f"import time; print({RESULT!r}, flush=True); time.sleep(60)"
+    agent = CommandProvider(
+        agent="lingers",
+        program=BY_NAME["claude"],
+        command=(sys.executable, "-S", "-c", script),
+        limits=Limits(timeout_s=3, grace_s=0.2),
+    )
+    assert agent.answer(Request(prompt="x")).text == "Yes."
+
+
+def test_an_answer_of_300_000_characters_is_whole() -> None:
+    answer = "\N{GRINNING FACE}" * 300_000
+    event = json.dumps({"type": "result", "result": answer, "is_error": False})
+    assert printing_file(event).text == answer
+
+
+def printing_file(event: str) -> Any:
+    script = "import sys; print(sys.stdin.read())"
+    agent = CommandProvider(
+        agent="c", program=BY_NAME["claude"], command=(sys.executable, "-S", "-c", script)
+    )
+    return agent.answer(Request(prompt=event))
+
+
+def test_the_last_words_of_a_known_program_tell_why() -> None:
+    script = "import sys; sys.stderr.write('Error: 401 Unauthorized'); sys.exit(1)"
+    command = (sys.executable, "-S", "-c", script)
+    for program in PROGRAMS:
+        agent = CommandProvider(agent="c", program=program, command=command)
+        with pytest.raises(AgentError) as caught:
+            agent.answer(Request(prompt="x"))
+        assert caught.value.error_type == "authentication"
+
+
+def test_crewx_is_given_its_agent_and_the_question_in_one_argument(tmp_path: Path) -> None:
+    """Written by hand, from CrewX's documentation and source: `crewx query --raw "@agent …"`."""
+    script = "import sys; print(sys.argv[1:], len(sys.stdin.read()))"
+    agent = CommandProvider(
+        agent="c",
+        program=BY_NAME["crewx"],
+        command=(sys.executable, "-S", "-c", script),
+        model="backend",
+    )
+    reply = agent.answer(Request(prompt="--why?"))
+    assert reply.text == "['query', '--raw', '@backend --why?'] 0"
+
+
+WORDS = [
+    *("type", "subtype", "message", "content", "text", "usage", "item", "event", "delta", "part"),
+    *("stats", "models", "data", "error", "tokens", "cache", "result", "status", "input", "state"),
+    *("total_cost_usd", "name", "is_error", "cost", "reason", "id", "model", "session_id"),
+]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda children: (
+        st.lists(children, max_size=3) | st.dictionaries(st.sampled_from(WORDS), children)
+    ),
+    max_leaves=8,
+)
+TYPES = [
+    *("stream_event", "assistant", "system", "result", "thread.started", "item.started", "text"),
+    *("item.completed", "turn.completed", "turn.failed", "error", "init", "message", "tool_use"),
+    *("assistant.turn_start", "assistant.message_delta", "assistant.message", "step_start"),
+    *("tool.execution_start", "session.error", "step_finish"),
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    program=st.sampled_from([each for each in PROGRAMS if each.dialect]),
+    kind=st.sampled_from(TYPES),
+    event=st.dictionaries(st.sampled_from(WORDS), JSON),
+)
+def test_no_event_is_strange_enough_to_fail(program: Any, kind: str, event: dict[str, Any]) -> None:
+    heard = Heard(on_progress=lambda progress: None)
+    listener = EventListener(heard, program.dialect)
+    listener.feed(json.dumps({**event, "type": kind}).encode() + b"\n")
+    listener.close()
+    assert isinstance(heard.reply(provider="x", model=None, exit_code=0).text, str)
+
+
+def test_a_line_beyond_all_measure_is_let_go_and_the_next_is_read() -> None:
+    heard = Heard(on_progress=lambda progress: None)
+    dialect = BY_NAME["claude"].dialect
+    assert dialect is not None
+    listener = EventListener(heard, dialect)
+    for _ in range(50):
+        listener.feed(b"x" * 1_000_000)
+    listener.feed(b"\n" + RESULT.encode() + b"\n")
+    listener.close()
+    assert heard.text() == "Yes."
+    assert len(listener.stray) <= 65_536

@@ -1,0 +1,219 @@
+"""Agents that mean harm, or are just broken: they are ended, and so is all that they started."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bot.agents.cancellation import Cancellation
+from bot.agents.invocation import invoke
+from bot.agents.programs.catalog import CLAUDE, PROGRAMS
+from bot.agents.programs.process.supervisor import Limits
+from bot.agents.programs.provider import CommandProvider
+from bot.agents.types import Agent, AgentCancelled, AgentCrashed, AgentError, AgentTimeout, Request
+from storage import Observability
+from storage.queries.traces import recent_traces, trace_spans
+from tests.support.paths import ROOT
+
+HASTY = Limits(timeout_s=0.5, grace_s=0.2)
+ESCAPE = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execve(sys.executable, [sys.executable, "-S", "-c", {last!r}], {{}})
+    os._exit(0)
+os.wait()
+while not os.path.exists({pids!r}):
+    time.sleep(0.01)
+"""
+LAST = """
+import os, signal, time
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_IGN)
+open({pids!r} + ".new", "w").write(str(os.getpid()))
+os.rename({pids!r} + ".new", {pids!r})
+time.sleep(60)
+"""
+
+
+def eventually(holds: Callable[[], bool], *, within_s: float = 15) -> bool:
+    deadline = time.monotonic() + within_s
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def escaping(pids: Path, *, then: str) -> CommandProvider:
+    """Leaves a process with a session and parents of its own, deaf, and without our environment."""
+    script = ESCAPE.format(last=LAST.format(pids=str(pids)), pids=str(pids)) + then
+    command = (sys.executable, "-S", "-c", script)
+    return CommandProvider(agent="escape", command=command, limits=Limits(timeout_s=5, grace_s=0.2))
+
+
+def test_a_process_that_left_its_session_and_its_parents_is_ended(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    assert escaping(pids, then="print('done')").answer(Request(prompt="x")).text == "done"
+    assert not alive(int(pids.read_text()))
+
+
+def test_such_a_process_is_ended_too_when_time_is_up(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    with pytest.raises(AgentTimeout):
+        escaping(pids, then="time.sleep(60)").answer(Request(prompt="x"))
+    assert not alive(int(pids.read_text()))
+
+
+def test_a_cancel_ends_all_of_it_at_once(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    cancellation = Cancellation()
+
+    def cancel() -> None:
+        eventually(pids.exists)
+        cancellation.cancel("U1")
+
+    canceller = threading.Thread(target=cancel)
+    canceller.start()
+    with pytest.raises(AgentCancelled):
+        escaping(pids, then="time.sleep(60)").answer(Request(prompt="x", cancellation=cancellation))
+    canceller.join()
+    assert not alive(int(pids.read_text()))
+
+
+def test_an_agent_does_not_outlive_the_bot(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    bot = f"""
+from bot.agents.types import Request
+from bot.agents.programs.provider import CommandProvider
+command = ("sh", "-c", "sleep 61 & echo $$ $! > {pids}.new; mv {pids}.new {pids}; sleep 62")
+CommandProvider(agent="orphan", command=command).answer(Request(prompt="x"))
+"""
+    root = ROOT
+    process = subprocess.Popen([sys.executable, "-c", bot], cwd=root)
+    assert eventually(pids.exists)
+    process.kill()
+    process.wait()
+    for pid in map(int, pids.read_text().split()):
+        assert eventually(lambda pid=pid: not alive(pid)), "it still runs"  # type: ignore[misc]
+
+
+def test_other_children_of_the_process_are_left_alone(tmp_path: Path) -> None:
+    other = subprocess.Popen(["sh", "-c", "sleep 0.3; exit 7"])
+    lasting = subprocess.Popen(["sleep", "60"])
+    pids = tmp_path / "pids"
+    escaping(pids, then="print('done')").answer(Request(prompt="x"))
+    assert lasting.poll() is None
+    assert other.wait() == 7
+    lasting.kill()
+    assert lasting.wait() == -signal.SIGKILL
+
+
+def test_no_zombies_are_left(tmp_path: Path) -> None:
+    def children() -> set[int]:
+        found = set()
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = stat.read_text().rpartition(")")[2].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(fields[1]) == os.getpid():
+                found.add(int(stat.parent.name))
+        return found
+
+    before = children()
+    script = "for i in 1 2 3 4 5; do (setsid true &) ; done; echo done"
+    agent = CommandProvider(agent="messy", command=("sh", "-c", script))
+    for _ in range(3):
+        assert agent.answer(Request(prompt="x")).text == "done"
+    assert children() <= before
+
+
+def test_an_agents_own_pipes_break_as_usual() -> None:
+    agent = CommandProvider(agent="pipe", command=("sh", "-c", "yes | head -1; echo $?"))
+    assert agent.answer(Request(prompt="x")).text == "y\n0"
+
+
+def test_a_file_that_is_no_program_is_an_agents_error(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("text")
+    agent = CommandProvider(agent="plain", command=(str(tmp_path / "plain"),))
+    with pytest.raises(AgentError, match="could not start .*plain: Permission denied") as caught:
+        agent.answer(Request(prompt="x"))
+    assert caught.value.error_type == "not_started"
+
+
+GROWTH_KB = 60_000
+"""Twice the longest line that is read, and what Python takes beside."""
+
+
+@pytest.mark.parametrize("program", [CommandProvider(agent="x", command=()).program, CLAUDE])
+def test_a_line_of_50_mb_without_an_end_costs_no_memory(program: object) -> None:
+    script = "import sys; [sys.stdout.write('x' * 1_000_000) for _ in range(50)]"
+    agent = CommandProvider(
+        agent="long",
+        program=program,  # type: ignore[arg-type]
+        command=(sys.executable, "-S", "-c", script),
+    )
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    text = agent.answer(Request(prompt="x")).text
+    assert set(text.removesuffix("\n[The answer was longer and is cut here.]")) == {"x"}
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < GROWTH_KB
+
+
+def test_a_program_that_prints_forever_what_is_no_event_is_stopped() -> None:
+    agent = CommandProvider(agent="loud", program=CLAUDE, command=("sh", "-c", "yes"))
+    with pytest.raises(AgentCrashed, match="it prints what is not an answer"):
+        agent.answer(Request(prompt="x"))
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=[each.name for each in PROGRAMS])
+def test_binary_rubbish_is_read_as_text(program: object) -> None:
+    script = r"import os; os.write(1, bytes(range(256)) * 100 + b'\n{\xff}\n' + b'\0' * 1000)"
+    agent = CommandProvider(
+        agent="rubbish",
+        program=program,  # type: ignore[arg-type]
+        command=(sys.executable, "-S", "-c", script),
+    )
+    assert "abc" in agent.answer(Request(prompt="x")).text
+
+
+def test_secrets_that_an_agent_prints_are_not_recorded(observability: Observability) -> None:
+    secret = "xoxb-123456789012-123456789012-abcdefghijklmnopqrstuvwx"
+    script = f"import sys; sys.stderr.write('my token is {secret}'); sys.exit(1)"
+    provider = CommandProvider(agent="leaky", command=(sys.executable, "-S", "-c", script))
+    agent = Agent(name="leaky", providers=(provider,))
+    with pytest.raises(AgentCrashed):
+        invoke(agent, Request(prompt="x"), observability=observability)
+    observability.flush()
+    (trace,) = recent_traces(observability.database).traces
+    stored = str(trace_spans(observability.database, trace.trace_id))
+    assert "my token is" in stored
+    assert secret not in stored
+
+
+def test_an_agent_that_reads_nothing_and_says_nothing_is_stopped_in_time() -> None:
+    agent = CommandProvider(
+        agent="still",
+        command=(sys.executable, "-S", "-c", "import time; time.sleep(60)"),
+        limits=HASTY,
+    )
+    started = time.monotonic()
+    with pytest.raises(AgentTimeout):
+        agent.answer(Request(prompt="x" * 1_000_000))
+    assert time.monotonic() - started < 20

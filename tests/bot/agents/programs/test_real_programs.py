@@ -1,0 +1,112 @@
+"""claude, codex and gemini themselves, headless, against a stand-in of their model on loopback.
+
+The first run installs them from npm; without npm the tests are skipped.
+tests/soak has the same for the others, and what takes gemini longer.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.app import Bot
+from bot.sandbox import Channel, Sandbox, User
+from storage import Observability
+from storage.queries.traces import thread_traces, trace_spans
+from tests.support import agent_checks
+from tests.support.agent_programs import provider
+from tests.support.fake_models import Say, Use, model_server
+
+REAL = ("claude", "codex", "gemini")
+QUICK = ("claude", "codex")
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_it_answers_and_says_what_it_took(name: str, tmp_path: Path) -> None:
+    agent_checks.answers(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_only_in_execute_mode_it_changes_files(name: str, tmp_path: Path) -> None:
+    agent_checks.changes_files_only_in_execute_mode(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_it_reads_a_file_that_came_with_the_message(name: str, tmp_path: Path) -> None:
+    agent_checks.reads_a_file_that_came(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_wrong_key_is_told_apart(name: str, tmp_path: Path) -> None:
+    agent_checks.tells_a_wrong_key(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_it_can_be_stopped_while_its_model_thinks(name: str, tmp_path: Path) -> None:
+    agent_checks.can_be_stopped(name, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "below"), [("claude", "claude_code.interaction"), ("codex", "session_task.turn")]
+)
+def test_its_own_telemetry_hangs_under_our_attempt(
+    name: str, below: str, tmp_path: Path, observability: Observability
+) -> None:
+    agent_checks.hangs_its_telemetry_under_ours(name, tmp_path, observability, (below,))
+
+
+def test_a_question_in_slack_falls_back_to_claude_itself(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: Callable[..., Bot],
+    alice: User,
+    general: Channel,
+    tmp_path: Path,
+) -> None:
+    with model_server(Use(arguments=agent_checks.TOOLS), Say(text="It is *forty two*.")) as models:
+        claude = provider("claude", models.url, tmp_path)
+        environment = ", ".join(
+            f"{name} = {json.dumps(value)}" for name, value in claude.environment.items()
+        )
+        start_bot(
+            f"""
+            [agents.helper]
+            [[agents.helper.providers]]
+            provider = "codex"
+            command = ["no-such-codex"]
+            [[agents.helper.providers]]
+            provider = "claude"
+            command = ["{claude.command[0]}"]
+            model = "opus"
+            environment = {{ {environment} }}
+            """
+        )
+        question = sandbox.post(alice, general, f"{sandbox.mention} what is 6 × 7?")
+        sandbox.wait_for_reply(general, question.ts, containing="forty two", timeout=60)
+        sandbox.wait_for_reaction(general, question.ts, "white_check_mark", timeout=30)
+    assert models.unexpected == []
+    (trace,) = ended(observability, general, question.ts)
+    spans = {span.name: span for span in trace_spans(observability.database, trace.trace_id)}
+    assert spans["invoke_agent helper"].attributes["fallbacks"] == 1
+    assert spans["attempt codex"].error_type == "not_found"
+    attempt = spans["attempt claude"]
+    assert (attempt.configured_provider, attempt.provider) == ("claude", "claude")
+    assert attempt.attributes["tracebot.model.configured"] == "opus"
+    assert (attempt.input_tokens, attempt.output_tokens) == (2_240, 27)
+    assert (attempt.cost is not None, attempt.cost_source) == (True, "reported")
+    assert (attempt.attributes["turns"], attempt.attributes["tool_calls"]) == (2, 1)
+
+
+def ended(observability: Observability, channel: Channel, thread_ts: str) -> tuple[Any, ...]:
+    """The traces of the thread, once they have ended."""
+    deadline = time.monotonic() + 30
+    while True:
+        observability.flush()
+        traces = thread_traces(observability.database, channel=channel.id, thread_ts=thread_ts)
+        if traces and all(trace.status != "running" for trace in traces):
+            return traces
+        assert time.monotonic() < deadline, "it did not end"
+        time.sleep(0.05)

@@ -1,0 +1,132 @@
+"""What agents record of themselves hangs under our own span of them: the real programs, in Slack.
+
+Their model is a stand-in on loopback, the receiver is the real one.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.agents.invocation import invoke
+from bot.agents.types import Agent, Request
+from bot.app import Bot
+from bot.http.otlp_receiver import Collector
+from bot.sandbox import Channel, Sandbox, User
+from storage import Observability
+from storage.model.span import Span
+from storage.queries.traces import TraceSummary, recent_traces, trace_spans
+from tests.support.agent_programs import provider
+from tests.support.fake_models import Say, model_server
+
+PLACE = {"team": "T1", "channel": "C1", "user": "U1", "audience": "C1"}
+
+
+@pytest.fixture
+def url(observability: Observability) -> Iterator[str]:
+    collector = Collector(observability, capture=lambda text: text[:20])
+    yield collector.listen()
+    collector.stop()
+
+
+def once(observability: Observability, holds: Callable[[list[Span]], bool]) -> list[Span]:
+    """The spans of the one trace, as soon as they are all there."""
+    deadline = time.monotonic() + 30
+    while True:
+        assert observability.flush()
+        (summary,) = recent_traces(observability.database).traces
+        spans = list(trace_spans(observability.database, summary.trace_id))
+        if holds(spans):
+            return spans
+        assert time.monotonic() < deadline, [span.name for span in spans]
+        time.sleep(0.05)
+
+
+EXPECTED = {
+    "claude": {
+        "claude_code.interaction": "attempt claude",
+        "claude_code.llm_request": "claude_code.interaction",
+    },
+    "codex": {"session_task.turn": "attempt codex", "handle_responses": "session_task.turn"},
+    "copilot": {"invoke_agent": "attempt copilot", "chat gpt-5.4": "invoke_agent"},
+    "gemini": {"llm_call": "attempt gemini"},
+}
+"""What each program records that is worth keeping, and what that hangs under.
+
+Not opencode, which ends at times before it has sent anything.
+"""
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_an_agents_own_spans_hang_under_its_attempt(
+    name: str, url: str, observability: Observability, tmp_path: Path
+) -> None:
+    with model_server(Say()) as models, observability.span("slack message", **PLACE):
+        program = provider(name, models.url, tmp_path / "home")
+        invoke(
+            Agent(name=name, mode="query", providers=(program,)),
+            Request(prompt="What is six times seven?", collector=url),
+            observability=observability,
+        )
+    expected = EXPECTED[name]
+    spans = once(observability, lambda spans: {span.name for span in spans} >= set(expected))
+    names = {span.span_id: span.name for span in spans}
+    assert {s.name: names.get(s.parent_id or "") for s in spans if s.name in expected} == expected
+    for span in spans:
+        seen = (span.platform, span.team, span.channel, span.user, span.audience)
+        assert seen == ("slack", "T1", "C1", "U1", "C1")
+    theirs = [span for span in spans if span.name in expected]
+    assert {span.agent for span in theirs} == {name}
+    assert max(span.output_tokens or 0 for span in theirs) >= 7
+    (summary,) = recent_traces(observability.database).traces
+    attempt = next(span for span in spans if span.name == f"attempt {name}")
+    # Copilot tells its tokens nowhere but in its telemetry.
+    told = attempt.output_tokens if attempt.output_tokens is not None else 7
+    assert summary.output_tokens == told
+    assert len(spans) < 30
+
+
+AGENT = """
+import os, sys
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter()))
+with provider.get_tracer("agent").start_as_current_span("think"):
+    print("thought about", sys.stdin.read().strip())
+"""
+
+
+def test_an_agents_own_spans_are_in_the_slack_turn(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: Callable[..., Bot],
+    alice: User,
+    general: Channel,
+    url: str,
+    tmp_path: Path,
+) -> None:
+    script = tmp_path / "agent.py"
+    script.write_text(AGENT)
+    agents = f"""
+    default = "thinker"
+    [agents.thinker]
+    provider = "command"
+    command = ["{sys.executable}", "{script}"]
+    """
+    start_bot(agents, collector=url)
+    question = sandbox.post(alice, general, f"{sandbox.mention} what now?")
+    sandbox.wait_for_reply(general, question.ts, containing="thought about")
+
+    def done(spans: list[Span]) -> bool:
+        return {"think", "slack message"} <= {span.name for span in spans if span.ended_at}
+
+    spans = {span.name: span for span in once(observability, done)}
+    think, attempt = spans["think"], spans["attempt command"]
+    assert think.parent_id == attempt.span_id
+    assert (think.channel, think.user, think.agent) == (general.id, alice.id, "thinker")
+    summary: TraceSummary = recent_traces(observability.database).traces[0]
+    assert summary.audience == think.audience

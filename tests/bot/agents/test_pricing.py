@@ -1,0 +1,172 @@
+"""What a call cost, where whoever answered does not say."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bot.agents.invocation import invoke
+from bot.agents.pricing import priced
+from bot.agents.types import Agent, AgentCrashed, AgentError, Reply, Request
+from reports.commands.handlers import Viewer, answer
+from reports.commands.parser import build_parser, parse
+from reports.views import views
+from reports.views.costs import CostView
+from reports.views.trace_tree import TraceView
+from storage import Observability
+from storage.queries.traces import recent_traces, trace_spans
+
+
+def reply(provider: str, model: str | None, **changes: object) -> Reply:
+    known: dict[str, object] = {"input_tokens": 100_000, "output_tokens": 1_000}
+    return Reply(text="x", provider=provider, model=model, **{**known, **changes})  # type: ignore[arg-type]
+
+
+# Dollars for a million tokens, as the vendors publish them: in 3, from the cache 0.30, out 15.
+SONNET = (100_000 - 60_000) * 3.00 + 60_000 * 0.30 + 1_000 * 15.00
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "api"),
+    [
+        ("anthropic", "claude-sonnet-4-5-20250929", "https://api.anthropic.com"),
+        ("claude", "claude-sonnet-4-5", None),
+        ("copilot", "claude-sonnet-4.5", None),
+        ("opencode", "anthropic/claude-sonnet-4-5", None),
+    ],
+)
+def test_a_call_costs_what_its_vendor_publishes_and_the_cache_is_cheaper(
+    provider: str, model: str, api: str | None
+) -> None:
+    found = priced(reply(provider, model, api=api, cached_tokens=60_000))
+    assert (found.cost, found.cost_source) == (round(SONNET), "estimated")
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "more"),
+    [
+        ("openai", "no-such-model", {"api": "https://api.openai.com/v1"}),
+        ("openai", "gpt-5", {"api": "http://127.0.0.1:11434/v1"}),
+        ("openai", "deepseek-r1:7b", {"api": "http://127.0.0.1:11434/v1"}),
+        ("codex", "claude-sonnet-4-5", {}),
+        ("opencode", "nobody/claude-sonnet-4-5", {}),
+        ("opencode", "/", {}),
+        ("crewx", "", {}),
+        ("claude", None, {}),
+        ("claude", "claude-sonnet-4-5", {"input_tokens": None}),
+        ("claude", "claude-sonnet-4-5", {"output_tokens": None}),
+        ("claude", "claude-sonnet-4-5", {"cached_tokens": 10**9}),
+    ],
+)
+def test_what_cannot_be_known_is_unknown_and_not_nothing(
+    provider: str, model: str | None, more: dict[str, object]
+) -> None:
+    found = priced(reply(provider, model, **more))
+    assert (found.cost, found.cost_source) == (None, None)
+
+
+def test_what_the_agent_reports_is_believed() -> None:
+    reported = reply("claude", "claude-sonnet-4-5", cost=7, cost_source="reported")
+    assert priced(reported) is reported
+
+
+class Fixed:
+    """A provider that always answers the same, or fails the same way."""
+
+    name = "codex"
+    model = None
+
+    def __init__(self, said: Reply | AgentError) -> None:
+        self._said = said
+
+    def answer(self, request: Request) -> Reply:
+        if isinstance(self._said, AgentError):
+            raise self._said
+        return self._said
+
+
+def test_an_attempt_is_recorded_with_its_estimated_cost(observability: Observability) -> None:
+    agent = Agent(name="helper", providers=(Fixed(reply("codex", "gpt-5")),))
+    heard = invoke(agent, Request(prompt="why?"), observability=observability)
+    assert heard.cost == round(100_000 * 1.25 + 1_000 * 10.00)
+    assert observability.flush()
+    (trace,) = recent_traces(observability.database).traces
+    assert trace.cost == heard.cost
+    (attempt,) = [
+        span
+        for span in trace_spans(observability.database, trace.trace_id)
+        if span.cost is not None
+    ]
+    assert (attempt.name, attempt.cost_source) == ("attempt codex", "estimated")
+    shown = ask(observability, f"show {trace.trace_id}")
+    assert isinstance(shown, TraceView)
+    assert any("$0.1350 estimated" in span.facts for span in shown.spans)
+
+
+def test_what_a_failed_attempt_spent_is_recorded_too(observability: Observability) -> None:
+    crash = AgentCrashed("codex broke off.", partial=reply("codex", "gpt-5"))
+    with pytest.raises(AgentCrashed):
+        invoke(
+            Agent(name="helper", providers=(Fixed(crash),)),
+            Request(prompt="why?"),
+            observability=observability,
+        )
+    assert observability.flush()
+    (trace,) = recent_traces(observability.database).traces
+    assert trace.cost == 135_000
+
+
+def test_a_model_without_a_price_is_named_where_costs_are_read(
+    observability: Observability,
+) -> None:
+    for model in ("gpt-5", "my-own-model"):
+        agent = Agent(name="helper", providers=(Fixed(reply("codex", model)),))
+        invoke(agent, Request(prompt="why?"), observability=observability)
+    assert observability.flush()
+    view = ask(observability, "cost")
+    assert isinstance(view, CostView)
+    assert view.total.cost == 135_000
+    assert [(each.key, each.input_tokens) for each in view.unpriced] == [("my-own-model", 100_000)]
+
+
+def ask(observability: Observability, words: str) -> views.View:
+    parser, _ = build_parser(prog="tracebot", shell=True)
+    return answer(
+        parse(parser, words.split()),
+        database=observability.database,
+        viewer=Viewer(),
+        now=time.time_ns(),
+    )
+
+
+ALONE = """
+import socket, sys, threading
+def refuse(*arguments): raise AssertionError("the network was asked")
+socket.socket.connect = socket.getaddrinfo = refuse
+
+from bot.agents import pricing as prices
+from bot.agents.types import Reply
+assert "genai_prices" not in sys.modules, "it is imported before it is needed"
+for _ in range(3):
+    prices.load_in_background()
+assert [t.name for t in threading.enumerate()].count("prices") <= 1
+reply = Reply(text="x", provider="codex", model="gpt-5", input_tokens=10, output_tokens=10)
+assert prices.priced(reply).cost
+[thread.join(60) for thread in threading.enumerate() if thread.name == "prices"]
+assert threading.enumerate() == [threading.main_thread()], "something fetches prices"
+"""
+
+
+def test_prices_are_loaded_late_in_the_background_and_never_fetched(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE],
+        env={**os.environ, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

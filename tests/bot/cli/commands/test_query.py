@@ -1,0 +1,113 @@
+"""`tracebot query`: several agents at once from a shell, recorded under one parent."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot.cli.main import tracebot
+from storage.queries.traces import recent_traces, trace_spans
+from storage.recovery.opening import open_database
+
+PYTHON = sys.executable
+AGENTS = f"""
+default = "echo"
+[agents.echo]
+provider = "echo"
+[agents.parrot]
+mode = "execute"
+provider = "command"
+command = ["{PYTHON}", "-c", "import sys; print('parrot:', sys.stdin.read().strip())"]
+[agents.broken]
+provider = "command"
+command = ["{PYTHON}", "-c", "import sys; sys.exit(3)"]
+[agents.slow]
+provider = "command"
+command = ["{PYTHON}", "-c", "import time; time.sleep(600)"]
+"""
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, db_path: Path) -> None:
+    (tmp_path / "agents.toml").write_text(AGENTS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRACEBOT_AGENTS", str(tmp_path / "agents.toml"))
+    monkeypatch.setenv("TRACEBOT_DATABASE_URL", str(db_path))
+
+
+def test_several_agents_answer_under_one_parent(
+    db_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tracebot(["query", "@parrot one", "two", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert [answer["agent"] for answer in said["answers"]] == ["parrot", "echo"]
+    assert "one" in said["answers"][0]["text"]
+    assert all(answer["duration_ms"] > 0 for answer in said["answers"])
+    database = open_database(db_path)
+    (trace,) = recent_traces(database).traces
+    assert (trace.trace_id, trace.platform, trace.status) == (said["trace_id"], "cli", "ok")
+    spans = trace_spans(database, trace.trace_id)
+    asked = [span for span in spans if span.name.startswith("invoke_agent")]
+    assert {span.parent_id for span in asked} == {spans[0].span_id}
+    assert len(asked) == 2
+    database.close()
+
+
+def test_a_person_reads_who_answered_and_where_it_is_recorded(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert tracebot(["query", "@echo @parrot hello"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" · ")[0] for line in lines if " · " in line] == ["echo", "parrot"]
+    assert lines[-1].startswith("tracebot show ")
+
+
+def test_one_without_an_answer_fails_the_command_and_leaves_the_others(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert tracebot(["query", "@broken hello", "@echo hello", "--json"]) == 1
+    broken, echo = json.loads(capsys.readouterr().out)["answers"]
+    assert (broken["text"], broken["error"]["type"]) == (None, "crash")
+    assert echo["error"] is None
+    assert tracebot(["query", "@broken hello"]) == 1
+    assert "No answer (crash): " in capsys.readouterr().out
+
+
+def test_the_question_may_come_from_stdin(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("@parrot from a pipe\n"))
+    assert tracebot(["query", "-"]) == 0
+    assert "from a pipe" in capsys.readouterr().out
+
+
+def test_time_that_runs_out_stops_the_agents(capsys: pytest.CaptureFixture[str]) -> None:
+    assert tracebot(["query", "@slow hello", "--timeout", "0.5", "--json"]) == 1
+    (slow,) = json.loads(capsys.readouterr().out)["answers"]
+    assert slow["error"]["type"] == "cancelled"
+    assert slow["duration_ms"] < 30_000
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["@parrot"], "asks nothing"),
+        (["--mode", "execute", "@echo change it"], "echo may only read"),
+        (["--timeout", "soon", "hello"], "is no time limit"),
+        ([], "required: QUESTION"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anyone_is_asked(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tracebot(["query", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_execute_is_asked_for_where_the_agents_file_lets_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert tracebot(["query", "--mode", "execute", "@parrot do it"]) == 0
+    assert "do it" in capsys.readouterr().out

@@ -1,0 +1,135 @@
+"""`tracebot run`, as a real process around real commands."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from peewee import Database
+
+from storage.model.span import Span
+from storage.queries.traces import TraceSummary, recent_traces, trace_spans
+
+TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
+
+
+def run(
+    db_path: Path, *command: str, environ: dict[str, str] | None = None, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [TRACEBOT, "run", "--", *command],
+        env={**os.environ, "TRACEBOT_DATABASE_URL": str(db_path), **(environ or {})},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+
+def recorded(database: Database) -> tuple[TraceSummary, Span]:
+    (summary,) = recent_traces(database).traces
+    (span,) = trace_spans(database, summary.trace_id)
+    return summary, span
+
+
+def test_a_command_is_recorded_and_its_streams_are_its_own(
+    db_path: Path, database: Database
+) -> None:
+    script = "import sys; print(sys.stdin.read().upper()); sys.stderr.write('oops')"
+    result = run(db_path, sys.executable, "-c", script, stdin="hello")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "HELLO\n", "oops")
+    summary, span = recorded(database)
+    assert summary.name == f"run {Path(sys.executable).name}"
+    assert (summary.platform, summary.status) == ("cli", "ok")
+    assert span.attributes["process.exit.code"] == 0
+    assert span.attributes["process.command_args"] == [sys.executable, "-c", script]
+
+
+def test_it_exits_with_the_commands_code(db_path: Path, database: Database) -> None:
+    assert run(db_path, "sh", "-c", "exit 7").returncode == 7
+    _, span = recorded(database)
+    assert (span.status, span.error_type, span.error_message) == (
+        "error",
+        "exit_code",
+        "exit code 7",
+    )
+
+
+def test_a_command_ended_by_a_signal_says_which(db_path: Path, database: Database) -> None:
+    assert run(db_path, "sh", "-c", "kill -KILL $$").returncode == 128 + signal.SIGKILL
+    _, span = recorded(database)
+    assert span.attributes["process.signal"] == "SIGKILL"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_signals_are_forwarded(db_path: Path, database: Database, number: signal.Signals) -> None:
+    script = (
+        "import signal, sys, time\n"
+        f"signal.signal({int(number)}, lambda *_: sys.exit(42))\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(20)\n"
+    )
+    child = subprocess.Popen(
+        [TRACEBOT, "run", "--", sys.executable, "-c", script],
+        env={**os.environ, "TRACEBOT_DATABASE_URL": str(db_path)},
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    with child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        child.send_signal(number)
+        assert child.wait(timeout=60) == 42
+    assert recorded(database)[1].attributes["process.exit.code"] == 42
+
+
+def test_a_hangup_that_is_ignored_stays_ignored(db_path: Path) -> None:
+    ended = subprocess.run(
+        ["nohup", TRACEBOT, "run", "--", "sh", "-c", "kill -HUP $$; echo still here"],
+        env={**os.environ, "TRACEBOT_DATABASE_URL": str(db_path)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+    )
+    assert (ended.returncode, ended.stdout) == (0, b"still here\n")
+
+
+def test_a_run_inside_a_run_is_its_child(db_path: Path, database: Database) -> None:
+    assert run(db_path, TRACEBOT, "run", "--", "true").returncode == 0
+    (summary,) = recent_traces(database).traces
+    outer, inner = trace_spans(database, summary.trace_id)
+    assert (outer.name, inner.name) == ("run tracebot", "run true")
+    assert inner.parent_id == outer.span_id
+    assert (summary.name, summary.span_count) == ("run tracebot", 2)
+
+
+def test_secrets_in_arguments_are_not_stored(db_path: Path, database: Database) -> None:
+    run(db_path, "true", "--token", "s3cr3t-value-here", "PASSWORD=hunter2hunter2")
+    _, span = recorded(database)
+    assert "s3cr3t-value-here" not in str(span)
+    assert "hunter2hunter2" not in str(span)
+
+
+def test_a_command_that_is_not_there_answers_as_a_shell_does(
+    db_path: Path, database: Database
+) -> None:
+    result = run(db_path, "no-such-command-here")
+    assert result.returncode == 127
+    assert "no-such-command-here" in result.stderr
+    assert recorded(database)[1].error_type == "FileNotFoundError"
+
+
+def test_a_database_that_cannot_be_opened_never_stops_the_command(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = run(tmp_path / "file" / "t.db", "sh", "-c", "echo done; exit 3")
+    assert (result.returncode, result.stdout) == (3, "done\n")
+    assert "not recorded" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_run_without_a_command_says_how(db_path: Path) -> None:
+    result = run(db_path)
+    assert result.returncode == 2
+    assert "there is no command to run" in result.stderr

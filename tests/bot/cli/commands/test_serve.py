@@ -1,0 +1,167 @@
+"""`tracebot serve` as its operator runs it: a process of its own, ended and told by signals."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.sandbox import Channel, Message, Sandbox, User
+from storage import Observability
+from storage.queries.traces import TraceSummary, thread_traces
+from tests.support.conversations import ended, eventually
+
+TRACEBOT = Path(sys.executable).parent / "tracebot"
+PATIENCE_S = 60.0
+
+SLOW = """\
+import pathlib, sys, time
+here = pathlib.Path(sys.argv[1])
+question = sys.stdin.read().splitlines()[-1]
+(here / "asked").touch()
+print("The first half", flush=True)
+while not (here / "go").exists():
+    time.sleep(0.02)
+print("and the second.")
+"""
+
+Serve = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def agents(tmp_path: Path) -> Path:
+    path = tmp_path / "agents.toml"
+    (tmp_path / "slow.py").write_text(SLOW)
+    command = [sys.executable, str(tmp_path / "slow.py"), str(tmp_path)]
+    path.write_text(f'[agents.slow]\nprovider = "command"\ncommand = {command}\n')
+    return path
+
+
+@pytest.fixture
+def serve(sandbox: Sandbox, db_path: Path, agents: Path) -> Iterator[Serve]:
+    """Start `tracebot serve`, connected."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(**environment: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [TRACEBOT, "serve"],
+            cwd=agents.parent,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={
+                **os.environ,
+                "SLACK_BOT_TOKEN": sandbox.bot_token,
+                "SLACK_APP_TOKEN": sandbox.app_token,
+                "SLACK_API_URL": sandbox.api_url,
+                "TRACEBOT_DATABASE_URL": str(db_path),
+                "TRACEBOT_AGENTS": str(agents),
+                "TRACEBOT_OTLP_PORT": "0",
+                **environment,
+            },
+        )
+        started.append(process)
+        sandbox.wait_for_app(timeout=PATIENCE_S)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def ask(sandbox: Sandbox, alice: User, general: Channel, folder: Path) -> Message:
+    question = sandbox.post(alice, general, f"{sandbox.mention} think hard")
+    eventually((folder / "asked").exists)
+    return question
+
+
+def wait_to_read(process: subprocess.Popen[str], words: str) -> None:
+    """Until the bot logs these words."""
+    assert process.stderr is not None
+    assert any(words in line for line in process.stderr), "it ended before"
+
+
+def exit_code(process: subprocess.Popen[str]) -> int:
+    process.communicate(timeout=PATIENCE_S)
+    return process.returncode
+
+
+def traces(db_path: Path, general: Channel, question: Message) -> list[TraceSummary]:
+    with Observability.open(db_path, platform="cli") as reading:
+        found = thread_traces(reading.database, channel=general.id, thread_ts=question.ts)
+        reading.database.close()
+    return list(found)
+
+
+def test_an_answer_that_ends_within_the_grace_is_given_before_the_bot_ends(
+    serve: Serve,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    db_path: Path,
+    tmp_path: Path,
+) -> None:
+    process = serve()
+    question = ask(sandbox, alice, general, tmp_path)
+    process.send_signal(signal.SIGTERM)
+    wait_to_read(process, "connection has been closed")
+    (tmp_path / "go").touch()
+    assert exit_code(process) == 0
+    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    assert answer.text == "The first half\nand the second."
+    (trace,) = traces(db_path, general, question)
+    assert trace.status == "ok"
+
+
+def test_threads_are_told_where_an_answer_was_stopped_or_not_begun(
+    serve: Serve,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    db_path: Path,
+    tmp_path: Path,
+) -> None:
+    process = serve(TRACEBOT_GRACE="0.2")
+    question = ask(sandbox, alice, general, tmp_path)
+    waiting = sandbox.post(alice, general, f"{sandbox.mention} and this?", thread_ts=question.ts)
+    sandbox.wait_for_reaction(general, waiting.ts, "hourglass_flowing_sand", timeout=PATIENCE_S)
+    process.send_signal(signal.SIGTERM)
+    assert exit_code(process) == 0
+    stopped = [m for m in sandbox.thread(general, question.ts) if "restarted" in m.text]
+    assert len(stopped) == 2
+    assert stopped[0].text.startswith("The first half\n:octagonal_sign: I am being restarted")
+    for message in (question, waiting):
+        assert set(sandbox.reactions(general, message.ts)) == {"octagonal_sign"}
+    assert [trace.status for trace in traces(db_path, general, question)] == ["cancelled"] * 2
+
+
+def test_a_second_signal_gives_no_grace(
+    serve: Serve, sandbox: Sandbox, alice: User, general: Channel, tmp_path: Path
+) -> None:
+    process = serve(TRACEBOT_GRACE="600")
+    question = ask(sandbox, alice, general, tmp_path)
+    process.send_signal(signal.SIGTERM)
+    wait_to_read(process, "connection has been closed")
+    process.send_signal(signal.SIGINT)
+    assert exit_code(process) == 0
+    sandbox.wait_for_reply(general, question.ts, containing="restarted")
+
+
+def test_a_hangup_reads_the_agents_again(
+    serve: Serve, sandbox: Sandbox, alice: User, general: Channel, agents: Path
+) -> None:
+    process = serve()
+    agents.write_text('[agents.parrot]\nprovider = "echo"\n')
+    process.send_signal(signal.SIGHUP)
+    wait_to_read(process, "The agents are now parrot")
+    question = sandbox.post(alice, general, f"{sandbox.mention} @parrot hello")
+    reply = sandbox.wait_for_reply(general, question.ts, timeout=PATIENCE_S)
+    assert reply.metadata is not None
+    assert reply.metadata["event_payload"]["agent"] == "parrot"
+    sandbox.post(alice, general, "and without a name?", thread_ts=question.ts)
+    sandbox.wait_for_reply(general, question.ts, containing="without a name", timeout=PATIENCE_S)
+    process.send_signal(signal.SIGTERM)
+    assert exit_code(process) == 0

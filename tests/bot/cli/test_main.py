@@ -1,0 +1,361 @@
+"""The command line as a user meets it: real processes, and the JSON that scripts rely on."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storage import Observability
+from storage.database.connect import connect
+
+TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
+
+
+@pytest.fixture
+def recorded(db_path: Path) -> Path:
+    """A database with a turn, a failure and a skipped message."""
+    with Observability.open(db_path, platform="slack") as observability:
+        with observability.span(
+            "slack message", team="T1", channel="C1", thread_ts="1.0", user="U1", agent="claude"
+        ) as root:
+            root.set(text="what is new?", decision="answer")
+            with observability.span("decide", decision="answer", reason="mentioned"):
+                pass
+            with observability.span(
+                "attempt claude",
+                configured_provider="claude",
+                provider="claude",
+                model="opus",
+                input_tokens=1200,
+                output_tokens=80,
+                cost=12_345,
+                cost_source="reported",
+            ) as attempt:
+                attempt.event("first token", ms=900)
+        with observability.span("run make", agent="codex") as failed:
+            failed.fail("exit_code", "exit code 2")
+        with observability.span("slack message", channel="C1", decision="skip") as skipped:
+            skipped.set(text="lunch?")
+            with observability.span("decide", decision="skip", reason="not_mentioned"):
+                pass
+    return db_path
+
+
+def tracebot(
+    db_path: Path, *words: str, environ: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [TRACEBOT, *words],
+        env={**os.environ, "TRACEBOT_DATABASE_URL": str(db_path), **(environ or {})},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def as_json(db_path: Path, *words: str) -> dict[str, Any]:
+    result = tracebot(db_path, *words, "--json")
+    assert (result.returncode, result.stderr) == (0, "")
+    answer: dict[str, Any] = json.loads(result.stdout)
+    return answer
+
+
+TRACE_KEYS = {
+    *("trace_id", "name", "status", "platform", "agent", "channel_id", "thread_ts", "user_id"),
+    *("started_at", "duration_ms", "span_count", "error_count"),
+    *("input_tokens", "output_tokens", "cost_usd"),
+}
+GROUP_KEYS = {
+    *("traces", "errors", "error_rate", "p50_ms", "p95_ms", "p99_ms"),
+    *("input_tokens", "output_tokens", "cost_usd"),
+}
+SPAN_KEYS = {
+    *("span_id", "parent_id", "name", "kind", "status", "started_at", "duration_ms"),
+    *("attributes", "events", "error"),
+}
+
+
+def test_ls_as_json_keeps_its_contract(recorded: Path) -> None:
+    answer = as_json(recorded, "ls")
+    assert answer.keys() == {"traces", "next"}
+    failed, turn = answer["traces"]
+    assert turn.keys() >= TRACE_KEYS
+    assert (turn["agent"], turn["channel_id"], turn["user_id"]) == ("claude", "C1", "U1")
+    assert (turn["span_count"], turn["error_count"]) == (3, 0)
+    assert (turn["input_tokens"], turn["output_tokens"]) == (1200, 80)
+    assert turn["cost_usd"] == 0.012345
+    assert turn["started_at"].endswith("Z")
+    assert (failed["status"], failed["error_count"], failed["cost_usd"]) == ("error", 1, None)
+    assert answer["next"] is None
+
+
+def test_ls_pages_with_a_cursor(recorded: Path) -> None:
+    first = as_json(recorded, "ls", "--all", "--limit", "2")
+    second = as_json(recorded, "ls", "--all", "--limit", "2", "--cursor", first["next"])
+    ids = [trace["trace_id"] for trace in first["traces"] + second["traces"]]
+    assert len(set(ids)) == 3
+    assert second["next"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [
+        ([], 2),
+        (["--all"], 3),
+        (["--agent", "claude"], 1),
+        (["--status", "error"], 1),
+        (["--channel", "C1"], 1),
+        (["--channel", "C1", "--all"], 2),
+        (["--user", "U1"], 1),
+        (["--platform", "cli"], 0),
+        (["--since", "1h"], 2),
+        (["new"], 1),
+        (["what", "new"], 1),
+        (["lunch", "--all"], 1),
+    ],
+)
+def test_ls_filters(recorded: Path, words: list[str], count: int) -> None:
+    assert len(as_json(recorded, "ls", *words)["traces"]) == count
+
+
+def test_show_as_json_keeps_its_contract(recorded: Path) -> None:
+    trace_id = as_json(recorded, "ls", "--agent", "claude")["traces"][0]["trace_id"]
+    answer = as_json(recorded, "show", trace_id[:24])
+    assert answer.keys() == {"trace", "spans"}
+    assert answer["trace"]["trace_id"] == trace_id
+    root, _, attempt = answer["spans"]
+    assert attempt.keys() == SPAN_KEYS
+    assert attempt["parent_id"] == root["span_id"]
+    assert attempt["attributes"]["gen_ai.usage.input_tokens"] == 1200
+    assert attempt["events"][0]["name"] == "first token"
+    assert attempt["error"] is None
+
+
+def test_stats_as_json_keeps_its_contract(recorded: Path) -> None:
+    answer = as_json(recorded, "stats", "--by", "agent", "--since", "1d")
+    assert answer.keys() == {"since", "until", "total", "groups"}
+    assert answer["total"].keys() >= GROUP_KEYS
+    groups = {group["key"]: group for group in answer["groups"]}
+    assert groups.keys() == {"claude", "codex"}
+    assert (groups["claude"]["traces"], groups["claude"]["errors"]) == (1, 0)
+    assert groups["claude"]["cost_usd"] == 0.012345
+    assert groups["claude"]["p50_ms"] > 0
+    assert (groups["codex"]["error_rate"], groups["codex"]["cost_usd"]) == (1.0, None)
+    assert answer["total"]["traces"] == 2
+
+
+@pytest.mark.parametrize(
+    ("by", "keys"),
+    [
+        ("provider", {"claude"}),
+        ("model", {"opus"}),
+        ("platform", {"slack"}),
+        ("channel", {"C1"}),
+        ("user", {"U1"}),
+        ("decision", {"mentioned", "not_mentioned"}),
+    ],
+)
+def test_stats_by_each_dimension(recorded: Path, by: str, keys: set[str]) -> None:
+    assert {group["key"] for group in as_json(recorded, "stats", "--by", by)["groups"]} == keys
+
+
+def test_stats_by_hour_are_in_their_order(recorded: Path) -> None:
+    (hour,) = as_json(recorded, "stats", "--by", "hour")["groups"]
+    assert hour["key"].endswith(":00:00.000000Z")
+    assert hour["traces"] == 2
+
+
+def test_cost_and_errors_as_json_keep_their_contract(recorded: Path) -> None:
+    told = json.loads(tracebot(recorded, "cost", "--json").stdout)
+    assert set(told) == {"since", "until", "total", "models", "agents", "unpriced"}
+    spent = {
+        "input_tokens": 1200,
+        "output_tokens": 80,
+        "cached_tokens": 0,
+        "cost_usd": 0.012345,
+    }
+    assert told["total"] == spent
+    assert told["models"] == [{"key": "opus", **spent}]
+    assert told["agents"] == [{"key": "claude", **spent}]
+    assert told["unpriced"] == []
+    told = json.loads(tracebot(recorded, "errors", "--json").stdout)
+    assert set(told) == {"since", "until", "errors"}
+    (error,) = told["errors"]
+    assert (error["error_type"], error["agent"], error["traces"]) == ("exit_code", "codex", 1)
+    assert set(error["latest"]) == {"trace_id", "name", "started_at", "message"}
+
+
+@pytest.mark.parametrize(("words", "count"), [(["slow"], 2), (["search", "lunch"], 1)])
+def test_slow_and_search_as_json_are_lists_of_traces(
+    recorded: Path, words: list[str], count: int
+) -> None:
+    told = json.loads(tracebot(recorded, *words, "--json").stdout)
+    assert len(told["traces"]) == count
+
+
+def test_thread_as_json_holds_its_turns_skips_too(recorded: Path) -> None:
+    link = "https://x.slack.com/archives/C1/p1700000001000000?thread_ts=1.0&cid=C1"
+    for place in (["C1", "1.0"], [link]):
+        assert len(as_json(recorded, "thread", *place)["traces"]) == 1
+
+
+def test_ps_shows_what_runs(recorded: Path) -> None:
+    assert as_json(recorded, "ps") == {"traces": []}
+    with Observability.open(recorded, platform="cli") as observability:
+        span = observability.start_span("long work")
+        observability.flush()
+        (trace,) = as_json(recorded, "ps")["traces"]
+        observability.end_span(span)
+    assert (trace["name"], trace["status"]) == ("long work", "running")
+
+
+def test_health_counts_what_is_there(recorded: Path) -> None:
+    health = as_json(recorded, "health")
+    assert (health["traces"], health["spans"], health["running"]) == (3, 6, 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (["lss"], 2, "did you mean ls?"),
+        (["ls", "--agnt", "x"], 2, "--agnt"),
+        (["ls", "--status", "bad"], 2, "choose from"),
+        (["ls", "--since", "yesterday"], 2, "write 30m, 24h, 7d or 2w"),
+        (["ls", "--limit", "0"], 2, "from 1 to 100"),
+        (["ls", "--cursor", "x"], 2, "cursor"),
+        (["show"], 2, "ID"),
+        (["show", "zz"], 2, "at least 4 of its digits"),
+        (["show", "deadbeef"], 1, "Nothing is found for deadbeef"),
+        (["thread", "C1", "9.9"], 1, "Nothing is found"),
+        (["thread", "nonsense"], 2, "names no thread"),
+        (["clean", "--older-than", "x"], 2, "no period"),
+        (["clean", "--down-to", "x"], 2, "no size"),
+        (["clean"], 2, "--older-than 30d or --down-to 2GB"),
+    ],
+)
+def test_a_mistake_gets_one_sentence_and_an_exit_code(
+    recorded: Path, words: list[str], code: int, sentence: str
+) -> None:
+    result = tracebot(recorded, *words)
+    said = result.stdout + result.stderr
+    assert (result.returncode, said.count("\n")) == (code, 1), said
+    assert sentence in said
+
+
+def test_a_mistake_as_json_is_an_object_too(recorded: Path) -> None:
+    for words in (["show", "deadbeef"], ["ls", "--since", "x"]):
+        result = tracebot(recorded, *words, "--json")
+        assert json.loads(result.stdout).keys() == {"error"}
+
+
+def test_a_pipe_gets_no_colour_and_whole_lines(recorded: Path) -> None:
+    for words in (["ls"], ["stats", "--by", "agent"], ["health"], ["help"]):
+        result = tracebot(recorded, *words)
+        assert result.returncode == 0
+        assert "\x1b" not in result.stdout
+
+
+def test_show_draws_a_tree_with_bars(recorded: Path) -> None:
+    trace_id = as_json(recorded, "ls", "--agent", "claude")["traces"][0]["trace_id"]
+    shown = tracebot(recorded, "show", trace_id).stdout
+    assert "slack message" in shown
+    assert "    attempt claude" not in shown.splitlines()[0]
+    assert "█" in shown
+    assert "answered: the bot was mentioned" in shown
+    assert "opus, 1.2k → 80, $0.0123" in shown
+
+
+def test_a_skipped_message_says_why(recorded: Path) -> None:
+    assert "skipped: the bot was not mentioned" in tracebot(recorded, "ls", "--all").stdout
+
+
+def test_help_has_examples(recorded: Path) -> None:
+    assert "examples:" in tracebot(recorded, "--help").stdout
+    assert "ls --agent claude" in tracebot(recorded, "ls", "--help").stdout
+
+
+def test_a_database_that_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = tracebot(tmp_path / "file" / "t.db", "ls")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "TRACEBOT_DATABASE_URL" in result.stderr
+
+
+def test_what_the_database_cannot_do_is_one_sentence(recorded: Path) -> None:
+    holder = connect(recorded)
+    holder.begin()
+    busy = {"TRACEBOT_BUSY_TIMEOUT_MS": "1"}
+    result = tracebot(recorded, "clean", "--older-than", "1s", environ=busy)
+    holder.rollback()
+    holder.close()
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert "cannot do that (locked)" in result.stderr
+
+
+def test_checkpoint_says_what_it_did_and_what_is_in_its_way(recorded: Path) -> None:
+    reader = connect(recorded)
+    reader.begin("deferred")
+    reader.execute_sql("SELECT count(*) FROM spans").fetchall()
+    with Observability.open(recorded, platform="cli") as other, other.span("more"):
+        pass
+    blocked = tracebot(recorded, "checkpoint", "--truncate")
+    assert blocked.returncode == 1
+    assert "another connection still reads or writes" in blocked.stderr
+    reader.rollback()
+    reader.close()
+    assert tracebot(recorded, "checkpoint", "--truncate").returncode == 0
+
+
+def test_clean_removes_old_traces_and_keeps_statistics(recorded: Path) -> None:
+    database = connect(recorded)
+    for table in ("traces", "spans"):
+        database.execute_sql(f"UPDATE {table} SET started_at = started_at - 86400000000000 * 40")
+    database.close()
+    plan = tracebot(recorded, "clean", "--older-than", "30d", "--dry-run").stdout
+    assert plan.startswith("3 traces would go: 6 spans, about ")
+    assert plan.endswith("; 3 slack.\n")
+    assert len(as_json(recorded, "ls", "--all")["traces"]) == 3
+    gone = as_json(recorded, "ls", "--all")["traces"][0]["trace_id"]
+    cleaned = tracebot(recorded, "clean", "--older-than", "30d").stdout
+    assert cleaned.startswith("3 traces went: 6 spans")
+    shown = tracebot(recorded, "show", gone)
+    assert (shown.returncode, "by retention" in shown.stdout) == (1, True)
+    assert tracebot(recorded, "clean", "--older-than", "30d").stdout == "No trace went.\n"
+    assert as_json(recorded, "ls", "--all")["traces"] == []
+    assert as_json(recorded, "stats")["total"]["traces"] == 2
+
+
+@pytest.mark.parametrize(
+    ("environ", "sentence"),
+    [
+        ({}, "SLACK_BOT_TOKEN and SLACK_APP_TOKEN are not set"),
+        ({"SLACK_BOT_TOKEN": "rubbish"}, "SLACK_BOT_TOKEN must begin with xoxb-"),
+        ({"TRACEBOT_CAPTURE": "all"}, "TRACEBOT_CAPTURE"),
+        ({"TRACEBOT_RETENTION": "long"}, "TRACEBOT_RETENTION"),
+        ({"PORT": "many"}, "PORT"),
+    ],
+)
+def test_serve_without_what_it_needs_names_the_variable(
+    tmp_path: Path, environ: dict[str, str], sentence: str
+) -> None:
+    result = tracebot(tmp_path / "t.db", "serve", environ=environ)
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert sentence in result.stderr
+
+
+def test_the_digest_of_the_last_day_is_there_in_a_shell_too(recorded: Path) -> None:
+    shown = tracebot(recorded, "digest", "now").stdout
+    assert "What the agents did in the last 24 hours" in shown
+    assert "Left alone: 1 because the bot was not mentioned." in shown
+    told = as_json(recorded, "digest", "now")
+    assert {group["key"] for group in told["agents"]} >= {"claude"}
+    assert told["left_alone"] == {"not_mentioned": 1}
+    refused = tracebot(recorded, "digest", "here", "at", "09:00")
+    assert refused.returncode == 2
+    assert "type /trace digest there" in refused.stderr

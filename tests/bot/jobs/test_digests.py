@@ -1,0 +1,213 @@
+"""The digest: what is typed, when it is due, what it says, and that it is posted once."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from peewee import Database
+
+from bot.app import Bot
+from bot.jobs.digests import DIGEST_EVENT
+from bot.sandbox import Channel, Message, Sandbox, User
+from reports.digest import Digests, Order, due, parse_order, yesterday
+from reports.errors import UsageError
+from reports.views.views import DigestView, View
+from storage import Observability
+from storage.coordination.digest_subscriptions import Subscription, subscribe, subscriptions
+from storage.recovery.opening import open_database
+from tests.support.factories import ALICE, GENERAL, NOW, SECRET, TEAM, record_an_hour
+
+SECOND = 1_000_000_000
+HOUR = 3_600 * SECOND
+
+
+def at(words: str, zone: str = "UTC") -> int:
+    """Nanoseconds of a local time."""
+    return int(datetime.fromisoformat(words).replace(tzinfo=ZoneInfo(zone)).timestamp()) * SECOND
+
+
+@pytest.mark.parametrize(
+    ("words", "order"),
+    [
+        ("now", Order("now")),
+        ("off", Order("off")),
+        ("here at 09:00", Order("at", "09:00")),
+        ("at 9:05", Order("at", "09:05")),
+        ("Here At 23.59 Europe/Berlin", Order("at", "23:59", "Europe/Berlin")),
+    ],
+)
+def test_what_is_typed_is_understood(words: str, order: Order) -> None:
+    assert parse_order(words.split()) == order
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("", "That is no digest"),
+        ("here", "That is no digest"),
+        ("at 24:00", "'24:00' is no time of day"),
+        ("at noon", "'noon' is no time of day"),
+        ("at 09:00 Berlin", "'Berlin' is no time zone"),
+        ("at 09:00 ../../etc/passwd", "is no time zone"),
+        ("at 09:00 Europe/Berlin please", "That is no digest"),
+    ],
+)
+def test_other_words_are_refused_with_what_would_do(words: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        parse_order(words.split())
+
+
+def subscription(zone: str = "Europe/Berlin", *, created_at: int = 1) -> Subscription:
+    return Subscription(TEAM, GENERAL, "02:30", zone, ALICE, created_at)
+
+
+def test_it_is_due_from_its_local_time_on() -> None:
+    before, after = at("2026-01-15T02:29:59", "Europe/Berlin"), at("2026-01-15T01:30:00")
+    assert due(subscription(), now=before) is None
+    assert str(due(subscription(), now=after)) == "2026-01-15"
+
+
+def test_who_subscribes_after_todays_time_waits_until_tomorrow() -> None:
+    noon = at("2026-01-15T12:00:00", "Europe/Berlin")
+    assert due(subscription(created_at=noon), now=noon + HOUR) is None
+    assert str(due(subscription(created_at=noon), now=noon + 15 * HOUR)) == "2026-01-16"
+
+
+@pytest.mark.parametrize("day", ["2026-03-29", "2026-10-25"])
+def test_it_comes_once_on_the_days_when_the_clock_changes(day: str) -> None:
+    """02:30 does not exist on the one day, and comes twice on the other."""
+    minutes = range(at(f"{day}T00:00:00", "Europe/Berlin"), at(f"{day}T06:00:00"), 60 * SECOND)
+    dates = [str(found) for now in minutes if (found := due(subscription(), now=now))]
+    assert set(dates) == {day}
+    assert len(dates) > 100  # Once it is due it stays due, until it is claimed.
+
+
+@pytest.mark.parametrize(("day", "hours"), [("2026-03-30", 23), ("2026-10-26", 25)])
+def test_yesterday_is_as_long_as_it_was(day: str, hours: int) -> None:
+    since, until = yesterday(datetime.fromisoformat(day).date(), "Europe/Berlin")
+    assert until - since == hours * HOUR
+
+
+class Posts:
+    """A channel that remembers what was posted to it."""
+
+    def __init__(self) -> None:
+        self.posted: list[tuple[str, View, str]] = []
+
+    def post(self, channel: str, view: View, key: str) -> None:
+        self.posted.append((channel, view, key))
+
+    def was_posted(self, channel: str, key: str) -> bool:
+        return any(key == known for _, _, known in self.posted)
+
+
+def digests(database: Database, posts: Posts) -> Digests:
+    return Digests(
+        database,
+        post=posts.post,
+        posted=posts.was_posted,
+        audiences=lambda team, channel: {team, channel},
+    )
+
+
+def test_it_says_what_the_channels_members_may_see(observability: Observability) -> None:
+    record_an_hour(observability)
+    view = digests(observability.database, Posts()).now(TEAM, GENERAL, now=NOW)
+    assert [(line.key, line.traces, line.errors) for line in view.agents] == [("claude", "2", "1")]
+    assert [line.note for line in view.failed] == ["claude did not answer within 30 s."]
+    assert view.skipped == (("another bot was mentioned", "1"),)
+    secret = digests(observability.database, Posts()).now(TEAM, SECRET, now=NOW)
+    assert secret.agents[0].traces == "3"
+
+
+def test_a_day_without_turns_is_quiet(database: Database) -> None:
+    assert digests(database, Posts()).now(TEAM, GENERAL, now=NOW).quiet
+
+
+def test_processes_that_race_post_it_once(database: Database, db_path: Path) -> None:
+    subscribe(database, subscription("UTC"))
+    posts, now = Posts(), at("2026-01-15T02:30:00")
+    gate = threading.Barrier(6)
+
+    def send() -> None:
+        own = open_database(db_path)
+        gate.wait()
+        digests(own, posts).send_due(now=now)
+        own.close()
+
+    threads = [threading.Thread(target=send) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(posts.posted) == 1
+    assert isinstance(posts.posted[0][1], DigestView)
+    assert posts.posted[0][1].title == "What the agents did on Wednesday, 14 January"
+    assert digests(database, posts).send_due(now=now + HOUR) == 0
+    assert digests(database, posts).send_due(now=now + 24 * HOUR) == 1
+
+
+class Crash(Exception):
+    """The process dies here."""
+
+
+@pytest.mark.parametrize("posted", [False, True], ids=["before posting", "after posting"])
+def test_one_that_died_half_way_is_finished_once_by_another(
+    database: Database, posted: bool
+) -> None:
+    subscribe(database, subscription("UTC"))
+    posts, now = Posts(), at("2026-01-15T02:30:00")
+
+    def die(channel: str, view: View, key: str) -> None:
+        if posted:
+            posts.post(channel, view, key)
+        raise Crash
+
+    dying = Digests(
+        database, post=die, posted=posts.was_posted, audiences=lambda team, channel: {team}
+    )
+    with pytest.raises(Crash):
+        dying.send_due(now=now)
+    assert digests(database, posts).send_due(now=now + 60 * SECOND) == 0, "its lease still runs"
+    digests(database, posts).send_due(now=now + HOUR)
+    assert len(posts.posted) == 1
+
+
+def shown(message: Message) -> str:
+    return str(message.blocks)
+
+
+def test_a_channel_subscribes_is_sent_its_digest_once_and_unsubscribes(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: Callable[..., Bot],
+    alice: User,
+    general: Channel,
+) -> None:
+    bots = [start_bot(), start_bot()]
+    (answer,) = sandbox.command(alice, general, "/trace", "digest here at 09:00")
+    assert "each day at 09:00 (Europe/Berlin)" in shown(answer)
+    (kept,) = subscriptions(observability.database)
+    tomorrow = datetime.fromtimestamp(kept.created_at / SECOND, UTC).date().toordinal() + 1
+    nine = at(f"{datetime.fromordinal(tomorrow):%Y-%m-%d}T09:00:01", "Europe/Berlin")
+    for bot in bots:
+        bot.schedule.tick(now=nine)
+    digest = sandbox.wait_for_message(general)
+    assert digest.metadata["event_type"] == DIGEST_EVENT
+    assert len([m for m in sandbox.messages(general) if m.metadata]) == 1
+    (answer,) = sandbox.command(alice, general, "/trace", "digest off")
+    assert "The digest is off." in shown(answer)
+    assert not subscriptions(observability.database)
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_digest_now_is_for_who_asks(
+    sandbox: Sandbox, start_bot: Callable[..., Bot], alice: User, general: Channel
+) -> None:
+    start_bot()
+    (answer,) = sandbox.command(alice, general, "/trace", "digest now")
+    assert "last 24 hours" in shown(answer)
+    assert not [m for m in sandbox.messages(general) if m.user == sandbox.bot_user_id]

@@ -1,0 +1,345 @@
+"""A reply that is shown while its agent works, and what stands there in the end."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from slack_sdk import WebClient
+
+from bot.agents.types import Agent
+from bot.app import Bot
+from bot.replies import live
+from bot.replies import live_messages as shown
+from bot.replies.messages import reply_messages, running_message
+from bot.sandbox import Channel, Message, Sandbox, User
+from bot.slack.threads import ThreadReader
+from bot.turns.decision import Speaker
+from storage import Observability
+from tests.support.conversations import ended, finished, spans_of
+from tests.support.fake_agent import Scripted, crashed, roster_of, roster_with
+
+StartBot = Callable[..., Bot]
+LONG = "\n\n".join(f"paragraph {number} " + "word " * 60 for number in range(80))
+
+
+@pytest.fixture(autouse=True)
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "QUICK_S", 0.05)
+    monkeypatch.setattr(live, "PACE_S", 0.02)
+    monkeypatch.setattr(live, "CALLS_A_SECOND", 1_000)
+
+
+@pytest.fixture
+def agent() -> Scripted:
+    return Scripted()
+
+
+@pytest.fixture
+def question(
+    agent: Scripted, start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
+) -> Iterator[Message]:
+    """Asked, and being answered."""
+    start_bot(roster_of(agent))
+    yield _ask(agent, sandbox, alice, general)
+
+
+def _ask(agent: Scripted, sandbox: Sandbox, alice: User, general: Channel) -> Message:
+    asked = sandbox.post(alice, general, f"{sandbox.mention} think hard")
+    agent.wait_until_asked()
+    return asked
+
+
+def running(sandbox: Sandbox, channel: Channel, question: Message, text: str = "") -> Message:
+    """The reply while it grows, once it shows `text`."""
+    reply = sandbox.wait_for_reply(channel, question.ts, containing=text)
+    sandbox.wait_until(lambda: text in sandbox.thread(channel, question.ts)[-1].text)
+    return reply
+
+
+def looks(message: Message) -> tuple[str, list[Any], Any]:
+    blocks = [
+        {key: value for key, value in block.items() if key != "block_id"}
+        for block in message.blocks
+    ]
+    return message.text, blocks, message.metadata
+
+
+def posted(text: str, trace_id: str, sandbox: Sandbox, **more: Any) -> list[Any]:
+    """How an answer looks that was never streamed."""
+    payload = {"agent": "scripted", "trace_id": trace_id, "bot_user_id": sandbox.bot_user_id}
+    parts = reply_messages(text, payload={**payload, "provider": "scripted"}, **more)
+    return [(part["text"], part["blocks"], part["metadata"]) for part in parts]
+
+
+def trace_of(message: Message) -> str:
+    assert message.metadata is not None
+    return str(message.metadata["event_payload"]["trace_id"])
+
+
+def test_a_quick_answer_is_simply_posted(
+    monkeypatch: pytest.MonkeyPatch,
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+) -> None:
+    monkeypatch.setattr(live, "QUICK_S", 30.0)
+    start_bot(roster_of(agent))
+    question = _ask(agent, sandbox, alice, general)
+    agent.say("one ")
+    agent.end("one two")
+    ended(sandbox, general, question, "white_check_mark")
+    called = {call.method for call in sandbox.calls()}
+    assert called.isdisjoint({"chat.startStream", "chat.update", "agents.sessions.setStatus"})
+
+
+def test_an_answer_is_shown_as_it_comes_and_ends_as_if_it_had_been_posted(
+    agent: Scripted,
+    question: Message,
+    sandbox: Sandbox,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    text = "a < b & c <@U0123456789> **bold** <!channel>"
+    agent.say("a < b ")
+    first = running(sandbox, general, question, "a < b ")
+    assert first.metadata is None
+    agent.say("& c <")
+    agent.say("@U0123456789> **bold**")
+    running(sandbox, general, question, "**bold**")
+    assert "<@" not in sandbox.thread(general, question.ts)[-1].text
+    agent.end(text)
+    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    assert answer.ts == first.ts
+    assert [looks(answer)] == posted(text, trace_of(answer), sandbox)
+    (trace,) = finished(observability, general, question.ts)
+    reply = spans_of(observability, trace)["reply"]
+    assert reply.attributes["slack.reply_ts"] == [answer.ts]
+    assert reply.attributes["slack.stream.pieces"] >= 2
+    assert 0 < reply.attributes["slack.stream.time_to_first_piece"] < 10
+
+
+def test_tools_in_use_are_short_lines_that_are_gone_in_the_end(
+    agent: Scripted, question: Message, sandbox: Sandbox, general: Channel
+) -> None:
+    agent.use("Read notes.txt")
+    agent.use("Bash make")
+
+    def cards() -> list[tuple[str, str]]:
+        blocks = sandbox.thread(general, question.ts)[-1].blocks
+        return [(b["title"], b["status"]) for b in blocks if b["type"] == "task_card"]
+
+    sandbox.wait_until(
+        lambda: cards() == [("Read notes.txt", "complete"), ("Bash make", "in_progress")]
+    )
+    agent.end("done")
+    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    assert [block["type"] for block in answer.blocks] == ["markdown"]
+
+
+def test_text_after_a_tool_begins_a_paragraph(
+    agent: Scripted, question: Message, sandbox: Sandbox, general: Channel
+) -> None:
+    agent.say("I look.")
+    agent.use("Read")
+    agent.say("It says")
+    agent.say(" no.")
+    running(sandbox, general, question, "I look.\n\nIt says no.")
+    agent.end("No.")
+    ended(sandbox, general, question, "white_check_mark")
+
+
+@pytest.mark.parametrize("error", ["unknown_method", "missing_scope", "invalid_chunks"])
+def test_where_slack_does_not_stream_the_reply_is_edited(
+    error: str,
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot(roster_of(agent))
+    sandbox.faults.error("chat.startStream", error, times=10)
+    question = _ask(agent, sandbox, alice, general)
+    agent.use("Read notes.txt")
+    agent.say("half ")
+    reply = running(sandbox, general, question, "half")
+    sandbox.wait_until(lambda: "Read notes.txt" in sandbox.thread(general, question.ts)[-1].text)
+    agent.end("half whole")
+    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    assert answer.ts == reply.ts
+    assert [looks(answer)] == posted("half whole", trace_of(answer), sandbox)
+
+
+def test_a_stream_that_slack_ended_goes_on_as_an_edited_message(
+    agent: Scripted, question: Message, sandbox: Sandbox, general: Channel
+) -> None:
+    agent.say("one ")
+    reply = running(sandbox, general, question, "one")
+    sandbox.clock.advance(301)
+    agent.say("two ")
+    running(sandbox, general, question, "one two")
+    sandbox.wait_for_call("chat.update")
+    agent.end("one two three")
+    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    assert answer.ts == reply.ts
+    assert [looks(answer)] == posted("one two three", trace_of(answer), sandbox)
+
+
+def test_a_stream_is_ended_before_slack_ends_it(
+    monkeypatch: pytest.MonkeyPatch,
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+) -> None:
+    monkeypatch.setattr(shown, "STREAM_S", 0.0)
+    start_bot(roster_of(agent))
+    question = _ask(agent, sandbox, alice, general)
+    agent.say("one")
+    running(sandbox, general, question, "one")
+    agent.end("one two")
+    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    assert len(sandbox.calls("chat.stopStream")) == 1
+    assert not [call for call in sandbox.calls("chat.appendStream") if call.error]
+    assert [looks(answer)] == posted("one two", trace_of(answer), sandbox)
+
+
+def test_a_long_answer_shows_its_end_and_ends_in_parts(
+    agent: Scripted, question: Message, sandbox: Sandbox, general: Channel
+) -> None:
+    agent.say(LONG)
+    running(sandbox, general, question, "at work")
+    sandbox.wait_until(
+        lambda: "paragraph 79" in str(sandbox.thread(general, question.ts)[1].blocks)
+    )
+    agent.end(LONG)
+    answers = ended(sandbox, general, question, "white_check_mark")
+    assert len(answers) > 1
+    assert [looks(each) for each in answers] == posted(LONG, trace_of(answers[0]), sandbox)
+
+
+def test_nothing_shown_costs_no_answer(
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot(roster_of(agent))
+    sandbox.faults.error("chat.startStream", "fatal_error", times=10)
+    sandbox.faults.error("chat.postMessage", "fatal_error", times=1)
+    question = _ask(agent, sandbox, alice, general)
+    sandbox.wait_for_call("chat.postMessage")
+    agent.say("half")
+    agent.end("whole")
+    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    assert [looks(answer)] == posted("whole", trace_of(answer), sandbox)
+
+
+def test_a_rate_limited_stream_waits_and_goes_on(
+    agent: Scripted, question: Message, sandbox: Sandbox, general: Channel
+) -> None:
+    agent.say("one ")
+    running(sandbox, general, question, "one")
+    sandbox.faults.rate_limit("chat.appendStream", retry_after=1)
+    agent.say("two ")
+    running(sandbox, general, question, "one two ")
+    assert not sandbox.calls("chat.update")
+    agent.end("one two")
+    ended(sandbox, general, question, "white_check_mark")
+
+
+def test_an_answer_whose_running_reply_was_deleted_is_posted_anew(
+    agent: Scripted, question: Message, sandbox: Sandbox, general: Channel
+) -> None:
+    agent.say("one ")
+    reply = running(sandbox, general, question, "one")
+    sandbox.faults.error("chat.update", "message_not_found", times=1)
+    agent.end("whole")
+    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    assert answer.ts != reply.ts
+    assert [looks(answer)] == posted("whole", trace_of(answer), sandbox)
+
+
+def test_an_agent_that_fails_half_way_leaves_what_it_said_and_why_it_ended(
+    agent: Scripted, question: Message, sandbox: Sandbox, general: Channel
+) -> None:
+    agent.say("The first half.")
+    running(sandbox, general, question, "first half")
+    agent.fail(crashed())
+    (answer,) = ended(sandbox, general, question, "x")
+    assert answer.text.startswith("The first half.\nSorry, scripted could not answer")
+    assert "it broke" not in answer.text
+    assert [block["type"] for block in answer.blocks] == ["markdown", "context"]
+
+
+def test_an_unexpected_fault_leaves_no_half_answer_without_an_end(
+    agent: Scripted, question: Message, sandbox: Sandbox, general: Channel
+) -> None:
+    agent.say("The first half.")
+    running(sandbox, general, question, "first half")
+    agent.fail(ZeroDivisionError("a fault of ours"))
+    (answer,) = ended(sandbox, general, question, "x")
+    assert "something went wrong" in answer.text
+    assert "a fault of ours" not in answer.text
+
+
+def test_another_provider_begins_anew_and_is_named_in_the_reply(
+    start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    claude, codex = Scripted("claude"), Scripted("codex")
+    agents = {"helper": Agent(name="helper", providers=(claude, codex))}
+    start_bot(roster_with(agents, default="helper"))
+    question = _ask(claude, sandbox, alice, general)
+    claude.say("claude says")
+    running(sandbox, general, question, "claude says")
+    claude.fail(crashed())
+    codex.wait_until_asked()
+    codex.say("codex says")
+    running(sandbox, general, question, "codex says")
+    assert "claude says" not in sandbox.thread(general, question.ts)[-1].text
+    codex.end("codex says so")
+    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    assert answer.text == "codex says so\nclaude was not available; codex answered."
+
+
+def test_a_session_works_until_its_last_agent_is_done(
+    start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    one, two = Scripted("one"), Scripted("two")
+    start_bot(roster_of(one, two))
+    question = sandbox.post(alice, general, f"{sandbox.mention} @one @two race")
+    sandbox.wait_for_call("chat.startStream", count=2)
+    sandbox.wait_for_call("agents.sessions.setStatus", count=2)
+    one.end("first")
+    sandbox.wait_for_reply(general, question.ts, containing="first")
+    two.end("second")
+    ended(sandbox, general, question, "white_check_mark")
+    said = [call.arguments["status"] for call in sandbox.calls("agents.sessions.setStatus")]
+    assert said == ["processing", "processing", "active"]
+
+
+def test_a_reply_that_still_grows_is_read_again(
+    sandbox: Sandbox, web: WebClient, alice: User, general: Channel
+) -> None:
+    question = sandbox.post(alice, general, "think hard")
+    place = {"channel": general.id, "thread_ts": question.ts}
+    growing = web.chat_postMessage(**place, text="half")
+    threads = ThreadReader(web)
+    assert threads.read(general.id, question.ts).history(before="9e9")[-1].text == "half"
+    (whole,) = reply_messages("whole", payload={"agent": "claude"})
+    whole = {key: whole[key] for key in ("text", "blocks", "metadata")}
+    web.chat_update(channel=general.id, ts=str(growing["ts"]), **whole)
+    again = threads.read(general.id, question.ts)
+    assert again.cached
+    assert [message.text for message in again.history(before="9e9")] == ["think hard", "whole"]
+    assert again.thread().active_speaker == Speaker(sandbox.bot_id, "claude")
+
+
+def test_a_running_message_stays_within_slacks_limits() -> None:
+    message = running_message("a" * 64, "&" * 50_000, tool="<" * 5_000, trace_id="0" * 32)
+    assert len(message["text"]) <= 4_000
+    assert len(str(message["blocks"])) < 13_000

@@ -1,0 +1,184 @@
+"""Slack fails in the middle of a turn: it is recorded as what it is, and the bot goes on."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.error import URLError
+
+import pytest
+from slack_sdk import WebClient
+from slack_sdk.web import SlackResponse
+
+from bot.agents.types import AgentError
+from bot.app import Bot
+from bot.replies import delivery as posting
+from bot.replies import live
+from bot.replies.messages import reply_messages
+from bot.sandbox import Channel, Message, Sandbox, User
+from storage import Observability
+from tests.support.conversations import eventually, finished, spans_of
+from tests.support.fake_agent import Scripted, roster_of
+
+StartBot = Callable[..., Bot]
+
+
+@pytest.fixture(autouse=True)
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "QUICK_S", 0.05)
+    monkeypatch.setattr(live, "PACE_S", 0.02)
+    monkeypatch.setattr(live, "CALLS_A_SECOND", 1_000)
+    monkeypatch.setattr(posting, "LONGEST_WAIT_S", 0.1)
+
+
+@pytest.fixture
+def agent() -> Scripted:
+    return Scripted()
+
+
+@pytest.fixture
+def ask(
+    agent: Scripted, start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
+) -> Callable[[], Message]:
+    start_bot(roster_of(agent))
+
+    def asked() -> Message:
+        question = sandbox.post(alice, general, f"{sandbox.mention} think hard")
+        agent.wait_until_asked()
+        return question
+
+    return asked
+
+
+def goes_on(ask: Callable[[], Message], agent: Scripted, sandbox: Sandbox, where: Channel) -> None:
+    """The next question is answered as if nothing had been."""
+    question = ask()
+    agent.end("all is well")
+    sandbox.wait_for_reply(where, question.ts, containing="all is well")
+    sandbox.wait_for_reaction(where, question.ts, "white_check_mark")
+
+
+@pytest.mark.parametrize("fault", ["server_error", "rate_limit"])
+def test_an_answer_is_insisted_on_while_slack_is_unwell_and_posted_once(
+    fault: str,
+    monkeypatch: pytest.MonkeyPatch,
+    ask: Callable[[], Message],
+    agent: Scripted,
+    sandbox: Sandbox,
+    general: Channel,
+) -> None:
+    monkeypatch.setattr(live, "QUICK_S", 30.0)
+    question = ask()
+    getattr(sandbox.faults, fault)("chat.postMessage", times=3)
+    agent.end("whole")
+    sandbox.wait_for_reaction(general, question.ts, "white_check_mark", timeout=30)
+    assert [message.text for message in sandbox.thread(general, question.ts)[1:]] == ["whole"]
+    assert len(sandbox.calls("chat.postMessage")) == 4
+
+
+class Deaf(WebClient):
+    """Slack hears its first post; the answer to it is lost on the way."""
+
+    heard = False
+
+    def chat_postMessage(self, **arguments: Any) -> SlackResponse:
+        answer = super().chat_postMessage(**arguments)
+        if not self.heard:
+            self.heard = True
+            raise URLError("connection reset")
+        return answer
+
+
+def test_a_post_whose_answer_is_lost_is_found_and_not_sent_again(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    question = sandbox.post(alice, general, "think hard")
+    deaf = Deaf(token=sandbox.bot_token, base_url=sandbox.api_url)
+    place = posting.Place(sandbox.team_id, general.id, question.ts, alice.id)
+    (message,) = reply_messages("whole", payload={"agent": "claude", "trace_id": "1"})
+    ts = posting.Posting(deaf).post(place, message)
+    (reply,) = sandbox.thread(general, question.ts)[1:]
+    assert (reply.ts, reply.text) == (ts, "whole")
+
+
+@pytest.mark.parametrize("refusal", ["channel_not_found", "is_archived", "not_in_channel"])
+def test_an_agent_is_stopped_when_nobody_can_be_answered_there(
+    refusal: str,
+    ask: Callable[[], Message],
+    agent: Scripted,
+    sandbox: Sandbox,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    sandbox.faults.error("chat.startStream", refusal)
+    sandbox.faults.error("chat.postMessage", refusal)
+    question = ask()
+    agent.say("for nobody")
+    (trace,) = finished(observability, general, question.ts)
+    spans = spans_of(observability, trace)
+    assert agent.requests[0].cancellation.by == f"slack: {refusal}"
+    assert spans["attempt scripted"].status == "cancelled"
+    assert (spans["reply"].error_type, spans["reply"].error_message) == ("slack_api", refusal)
+    assert trace.status != "ok"
+    goes_on(ask, agent, sandbox, general)
+
+
+def test_the_bot_removed_from_the_channel_leaves_no_agent_running(
+    ask: Callable[[], Message],
+    agent: Scripted,
+    sandbox: Sandbox,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    question = ask()
+    agent.say("The first half")
+    sandbox.wait_for_reply(general, question.ts, containing="The first half")
+    bot = sandbox.bot_user_id
+    sandbox.leave(bot, general)
+    agent.say(" and more")
+    eventually(lambda: agent.requests[0].cancellation.by is not None)
+    (trace,) = finished(observability, general, question.ts)
+    assert spans_of(observability, trace)["reply"].error_type == "slack_api"
+    sandbox.join(bot, general)
+    goes_on(ask, agent, sandbox, general)
+
+
+def test_a_part_that_is_too_long_for_slack_is_posted_in_shorter_ones(
+    monkeypatch: pytest.MonkeyPatch,
+    ask: Callable[[], Message],
+    agent: Scripted,
+    sandbox: Sandbox,
+    general: Channel,
+) -> None:
+    monkeypatch.setattr(live, "QUICK_S", 30.0)
+    question = ask()
+    sandbox.faults.error("chat.postMessage", "msg_too_long")
+    agent.end("word " * 1_000)
+    sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
+    assert len(sandbox.thread(general, question.ts)) == 3
+
+
+@pytest.mark.parametrize(
+    ("error_type", "said"),
+    [
+        ("authentication", "it is not signed in"),
+        ("quota", "quota is used up: ask again later"),
+        ("timeout", "ran out of time"),
+        ("refused", "put the question differently"),
+    ],
+)
+def test_an_agents_failure_is_its_kind_and_what_to_do_never_its_words(
+    error_type: str,
+    said: str,
+    ask: Callable[[], Message],
+    agent: Scripted,
+    sandbox: Sandbox,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    question = ask()
+    agent.fail(AgentError(error_type, "key sk-secret is bad"))
+    sandbox.wait_for_reaction(general, question.ts, "x")
+    (reply,) = sandbox.thread(general, question.ts)[1:]
+    (trace,) = finished(observability, general, question.ts)
+    assert said in reply.text
+    assert trace.trace_id[:16] in reply.text
+    assert "sk-secret" not in str(reply)

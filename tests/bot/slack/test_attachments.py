@@ -1,0 +1,227 @@
+"""Fetching a message's files: few bytes, little time, and the token to no other host."""
+
+import contextlib
+import socket
+import stat
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from bot.sandbox import Channel, Sandbox, User
+from bot.slack.attachments import FileDownloads, FileLimits, safe_id
+from storage import Observability
+from storage.queries.traces import recent_traces, trace_spans
+
+NOTES = ("notes.txt", "text/plain", b"remember the milk")
+Told = Mapping[str, Any]
+
+
+@pytest.fixture
+def downloads(
+    sandbox: Sandbox, observability: Observability, tmp_path: Path
+) -> Iterator[FileDownloads]:
+    with httpx.Client(trust_env=False, follow_redirects=False) as http:
+        yield FileDownloads(
+            folder=tmp_path / "files",
+            token=sandbox.bot_token,
+            origins=frozenset({sandbox.base}),
+            limits=FileLimits(max_bytes=1_000, timeout_s=5.0, free_disk=0),
+            http=http,
+            observability=observability,
+            sleep=lambda seconds: None,
+        )
+
+
+@pytest.fixture
+def told(sandbox: Sandbox, alice: User, general: Channel) -> Told:
+    """What Slack tells of a file."""
+    message = sandbox.post(alice, general, "read this", files=[NOTES])
+    return message.files[0].as_slack()
+
+
+def reason(downloads: FileDownloads, file: Told) -> str:
+    result = downloads.fetch([file])
+    assert result.paths == ()
+    assert not list(downloads.folder.glob("*")), "something was left behind"
+    return result.refused[0].reason
+
+
+def test_a_file_is_stored_under_its_id_for_its_owner_alone(
+    downloads: FileDownloads, told: Told
+) -> None:
+    (path,) = downloads.fetch([{**told, "name": "../../etc/passwd"}]).paths
+    assert (path.parent, path.name) == (downloads.folder, f"{told['id']}.txt")
+    assert path.read_bytes() == NOTES[2]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("id_", ["../../x", "/etc/passwd", "a\0b", "", None, "F" * 500, "é✓"])
+def test_a_hostile_id_is_a_name_and_nothing_else(id_: object) -> None:
+    name = safe_id(id_)
+    assert name
+    assert len(name) <= 64
+    assert Path(name).name == name
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"mimetype": "application/x-msdownload"}, "application/x-msdownload are not read"),
+        ({"mimetype": "<script>"}, "type unknown are not read"),
+        ({"mimetype": None}, "type unknown are not read"),
+        ({"size": 1_001}, "larger than 0.001 MB"),
+        ({"mode": "external"}, "outside Slack"),
+        ({"mode": "tombstone"}, "was deleted"),
+        ({"mode": "hidden_by_limit"}, "plan hides it"),
+        ({"file_access": "check_file_info"}, "another workspace"),
+        ({"url_private_download": None, "url_private": None}, "no address"),
+        ({"url_private_download": "http://a\nb/"}, "makes no sense"),
+        ({"url_private_download": "https://files.slack.com.evil.example/x"}, "not Slack's"),
+        ({"url_private_download": "https://files.slack.com@evil.example/x"}, "not Slack's"),
+        ({"url_private_download": "file:///etc/passwd"}, "not Slack's"),
+    ],
+)
+def test_what_is_not_to_be_fetched_is_refused_before_anything_is_asked(
+    downloads: FileDownloads, told: Told, changes: Told, said: str
+) -> None:
+    assert said in reason(downloads, {**told, **changes})
+
+
+def test_the_token_follows_no_redirect_to_another_host(
+    sandbox: Sandbox, downloads: FileDownloads, told: Told
+) -> None:
+    sandbox.faults.redirect(sandbox.elsewhere_url)
+    assert "not Slack's" in reason(downloads, told)
+    assert sandbox.strangers == []
+
+
+def test_a_circle_of_redirects_ends(sandbox: Sandbox, downloads: FileDownloads, told: Told) -> None:
+    sandbox.faults.redirect(told["url_private_download"], times=20)
+    assert "in a circle" in reason(downloads, told)
+
+
+def test_a_redirect_on_the_same_host_is_followed(
+    sandbox: Sandbox, downloads: FileDownloads, told: Told
+) -> None:
+    sandbox.faults.redirect(told["url_private_download"])
+    assert downloads.fetch([told]).paths
+
+
+def test_a_login_page_is_not_a_file(sandbox: Sandbox, downloads: FileDownloads, told: Told) -> None:
+    sandbox.faults.wrong_content("files")
+    assert "missing files:read" in reason(downloads, told)
+
+
+def test_a_login_page_that_calls_itself_text_is_not_a_file(
+    sandbox: Sandbox, downloads: FileDownloads, alice: User, general: Channel
+) -> None:
+    page = ("page.txt", "text/plain", b"\n <!DOCTYPE html><html>sign in</html>")
+    message = sandbox.post(alice, general, files=[page])
+    assert "login page" in reason(downloads, message.files[0].as_slack())
+
+
+def test_more_bytes_than_were_announced_are_cut_off(
+    sandbox: Sandbox, downloads: FileDownloads, alice: User, general: Channel
+) -> None:
+    message = sandbox.post(alice, general, files=[("big.txt", "text/plain", b"x" * 5_000)])
+    told = {**message.files[0].as_slack(), "size": 10}
+    assert "larger than" in reason(downloads, told)
+
+
+def test_a_busy_server_is_asked_again_three_times_in_all(
+    sandbox: Sandbox, downloads: FileDownloads, told: Told, observability: Observability
+) -> None:
+    waits: list[float] = []
+    patient = replace(downloads, sleep=waits.append)
+    sandbox.faults.rate_limit("files", retry_after=2)
+    sandbox.faults.server_error("files")
+    assert patient.fetch([told]).paths
+    assert waits == [2.0, 2.0]
+    observability.flush()
+    (trace,) = recent_traces(observability.database).traces
+    (span,) = trace_spans(observability.database, trace.trace_id)
+    assert (span.attributes["attempts"], span.attributes["bytes"]) == (3, len(NOTES[2]))
+
+
+def test_a_server_that_stays_busy_is_given_up(
+    sandbox: Sandbox, downloads: FileDownloads, told: Told
+) -> None:
+    sandbox.faults.server_error("files", times=3)
+    assert "Slack answered 503, 3 times" in reason(downloads, told)
+
+
+def test_a_server_that_asks_for_more_time_than_there_is_is_given_up(
+    sandbox: Sandbox, downloads: FileDownloads, told: Told
+) -> None:
+    sandbox.faults.rate_limit("files", retry_after=3_600)
+    assert "no time left" in reason(downloads, told)
+
+
+@contextlib.contextmanager
+def dripping(length: int) -> Iterator[tuple[str, list[bytes]]]:
+    """A server that sends one byte at a time, and what it has sent."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    done = threading.Event()
+    sent: list[bytes] = []
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n"
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(head.encode())
+            while len(sent) < length and not done.wait(0.02):
+                connection.sendall(b"x")
+                sent.append(b"x")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", sent
+    finally:
+        done.set()
+        thread.join()
+        listener.close()
+
+
+def test_a_server_that_drips_is_left_in_time(downloads: FileDownloads, told: Told) -> None:
+    with dripping(900) as (base, sent):
+        hurried = replace(
+            downloads,
+            origins=frozenset({base}),
+            limits=replace(downloads.limits, timeout_s=0.3),
+        )
+        assert "too long" in reason(hurried, {**told, "url_private_download": f"{base}/file"})
+        assert len(sent) < 450, "it was waited for to the end"
+
+
+def test_a_full_disk_is_seen_before_it_is_full(downloads: FileDownloads, told: Told) -> None:
+    cautious = replace(downloads, limits=replace(downloads.limits, free_disk=10**18))
+    assert "too little room" in reason(cautious, told)
+
+
+def test_one_bad_file_costs_the_others_nothing(downloads: FileDownloads, told: Told) -> None:
+    result = downloads.fetch([{**told, "mode": "tombstone"}, told, {}])
+    assert (len(result.paths), len(result.refused)) == (1, 2)
+
+
+def test_another_workspaces_file_is_asked_about_first(downloads: FileDownloads, told: Told) -> None:
+    asking = replace(downloads, info=lambda file_id: {**told, "asked": file_id})
+    strange = {"id": told["id"], "file_access": "check_file_info"}
+    assert asking.fetch([strange]).paths
+
+
+def test_no_token_name_or_address_is_recorded(
+    sandbox: Sandbox, downloads: FileDownloads, told: Told, observability: Observability
+) -> None:
+    sandbox.faults.server_error("files", times=3)
+    downloads.fetch([told, told])
+    observability.flush()
+    rows = str(observability.database.execute_sql("SELECT * FROM spans").fetchall())
+    for secret in (sandbox.bot_token, "notes.txt", told["url_private_download"]):
+        assert secret not in rows

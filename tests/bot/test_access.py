@@ -1,0 +1,297 @@
+"""Nobody is shown a trace from a conversation they are not in: every way out of Slack."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from bot.app import Bot
+from bot.cli.commands.transcript import block_text
+from bot.sandbox import Channel, Message, Sandbox, User
+from bot.slack import directory as people
+from storage import Observability
+from storage.queries.traces import TraceSummary, recent_traces
+
+StartBot = Callable[..., Bot]
+SECRET = "the merger is on friday"
+
+
+@pytest.fixture
+def bob(sandbox: Sandbox) -> User:
+    return sandbox.add_user("bob")
+
+
+@pytest.fixture
+def general(sandbox: Sandbox, alice: User, bob: User) -> Channel:
+    return sandbox.add_channel("general", [alice, bob])
+
+
+@pytest.fixture
+def board(sandbox: Sandbox, alice: User) -> Channel:
+    return sandbox.add_channel("board", [alice], private=True)
+
+
+@pytest.fixture
+def bot(start_bot: StartBot) -> Iterator[Bot]:
+    yield start_bot()
+
+
+def shown(messages: list[Message]) -> str:
+    return "\n".join(block_text(message.blocks, names={}) + message.text for message in messages)
+
+
+def ask(sandbox: Sandbox, user: User, channel: Channel, words: str) -> str:
+    messages = sandbox.command(user, channel, "/trace", words)
+    assert all(message.ephemeral_to == user.id for message in messages)
+    return shown(messages)
+
+
+def asked(
+    sandbox: Sandbox, observability: Observability, user: User, channel: Channel, text: str
+) -> TraceSummary:
+    """The trace of a question that was answered."""
+    mention = "" if channel.id.startswith("D") else sandbox.mention
+    question = sandbox.post(user, channel, f"{mention} {text}")
+    sandbox.wait_for_reply(channel, question.ts, containing=text)
+    sandbox.wait_for_reaction(channel, question.ts, "white_check_mark")
+    for _ in range(200):
+        observability.flush()
+        traces = recent_traces(observability.database).traces
+        found = [t for t in traces if t.message_ts == question.ts and t.status == "ok"]
+        if found:
+            return found[0]
+    raise AssertionError("the turn was not recorded")
+
+
+WAYS_OUT = [
+    "ls",
+    "ls --all",
+    "ls merger",
+    "ls --channel {channel}",
+    "show {id}",
+    "show {link}",
+    "thread {link}",
+    "thread {channel} {ts}",
+    "stats --by channel",
+    "stats --by user",
+    "ps",
+    "cost",
+    "errors",
+    "slow",
+    "search merger",
+]
+
+
+def fill(words: str, trace: TraceSummary, channel: Channel) -> str:
+    ts = trace.message_ts or ""
+    link = f"https://example.slack.com/archives/{channel.id}/p{ts.replace('.', '')}"
+    return words.format(id=trace.trace_id, channel=channel.id, ts=ts, link=link)
+
+
+@pytest.mark.usefixtures("bot")
+def test_a_private_channel_is_seen_by_its_members_and_by_nobody_else(
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    bob: User,
+    general: Channel,
+    board: Channel,
+) -> None:
+    trace = asked(sandbox, observability, alice, board, SECRET)
+    assert trace.audience == board.id
+    for words in WAYS_OUT:
+        answer = ask(sandbox, bob, general, fill(words, trace, board))
+        assert SECRET not in answer, words
+        assert trace.trace_id[:16] not in answer or words.startswith(("show {id}",)), words
+        if "stats" in words:
+            assert board.id not in answer
+    assert SECRET in ask(sandbox, alice, general, "ls")
+    assert "invoke_agent echo" in ask(sandbox, alice, general, f"show {trace.trace_id}")
+
+
+@pytest.mark.usefixtures("bot")
+def test_what_may_not_be_seen_and_what_is_not_there_are_answered_alike(
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    bob: User,
+    general: Channel,
+    board: Channel,
+) -> None:
+    trace = asked(sandbox, observability, alice, board, SECRET)
+    hidden = ask(sandbox, bob, general, f"show {trace.trace_id}")
+    absent = ask(sandbox, bob, general, f"show {'0' * 32}")
+    assert hidden.replace(trace.trace_id, "ID") == absent.replace("0" * 32, "ID")
+
+
+@pytest.mark.usefixtures("bot")
+def test_a_direct_message_is_seen_by_its_user_alone(
+    sandbox: Sandbox, observability: Observability, alice: User, bob: User, general: Channel
+) -> None:
+    dm = sandbox.open_dm(alice)
+    trace = asked(sandbox, observability, alice, dm, SECRET)
+    for words in WAYS_OUT:
+        assert SECRET not in ask(sandbox, bob, general, fill(words, trace, dm)), words
+    assert SECRET in ask(sandbox, alice, general, "ls")
+
+
+@pytest.mark.usefixtures("bot")
+def test_who_leaves_a_private_channel_sees_its_traces_no_more(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    bob: User,
+    general: Channel,
+    board: Channel,
+) -> None:
+    sandbox.join(bob, board)
+    trace = asked(sandbox, observability, alice, board, SECRET)
+    sandbox.leave(bob, board)
+    assert SECRET not in ask(sandbox, bob, general, f"show {trace.trace_id}")
+
+
+@pytest.mark.usefixtures("bot")
+def test_a_public_channel_is_seen_by_members_but_not_by_guests_and_strangers(
+    sandbox: Sandbox, observability: Observability, alice: User, bob: User, general: Channel
+) -> None:
+    guest = sandbox.add_user("guest", guest=True)
+    stranger = sandbox.add_user("stranger", external=True)
+    for each in (guest, stranger):
+        sandbox.join(each, general)
+    trace = asked(sandbox, observability, alice, general, SECRET)
+    assert SECRET in ask(sandbox, bob, general, "ls")
+    for each in (guest, stranger):
+        for words in WAYS_OUT:
+            assert SECRET not in ask(sandbox, each, general, fill(words, trace, general)), words
+
+
+@pytest.mark.usefixtures("bot")
+def test_nothing_private_is_shown_while_slack_cannot_be_asked(
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    general: Channel,
+    board: Channel,
+) -> None:
+    asked(sandbox, observability, alice, board, SECRET)
+    sandbox.faults.error("conversations.members", "internal_error", times=50)
+    sandbox.faults.error("conversations.info", "internal_error", times=50)
+    assert SECRET not in ask(sandbox, alice, general, "ls")
+
+
+@pytest.mark.usefixtures("bot")
+def test_a_channel_that_became_private_hides_what_was_public(
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    bob: User,
+    general: Channel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    leaving = sandbox.add_channel("leaving", [alice])
+    trace = asked(sandbox, observability, alice, leaving, SECRET)
+    live: Any = sandbox._workspace.channels[leaving.id]
+    live.kind = "group"
+    monkeypatch.setattr(people, "REMEMBERED_S", 0.0)  # The minute is over.
+    assert SECRET not in ask(sandbox, bob, general, f"show {trace.trace_id}")
+    assert SECRET not in ask(sandbox, bob, general, "ls")
+
+
+@pytest.mark.usefixtures("bot")
+def test_sharing_a_private_trace_elsewhere_is_refused(
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    general: Channel,
+    board: Channel,
+) -> None:
+    trace = asked(sandbox, observability, alice, board, SECRET)
+    (seen,) = sandbox.command(alice, general, "/trace", f"show {trace.trace_id}")
+    before = len(sandbox.messages(general))
+    answer = sandbox.click(alice, seen, "trace_share", responses=1)
+    assert "private conversation" in shown(answer)
+    assert len(sandbox.messages(general)) == before
+    (seen,) = sandbox.command(alice, board, "/trace", f"show {trace.trace_id}")
+    sandbox.click(alice, seen, "trace_share", responses=1)
+    assert "invoke_agent echo" in shown(sandbox.messages(board)[-1:])
+
+
+@pytest.mark.usefixtures("bot")
+def test_a_button_is_checked_again_when_it_is_pressed(
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    bob: User,
+    general: Channel,
+    board: Channel,
+) -> None:
+    trace = asked(sandbox, observability, alice, board, SECRET)
+    asked(sandbox, observability, bob, general, "something harmless")
+    (listed,) = sandbox.command(bob, general, "/trace", "ls")
+    live = next(m for m in sandbox._workspace.ephemerals if m.ts == listed.ts)
+    for block in live.blocks:
+        if "accessory" in block:
+            block["accessory"]["value"] = trace.trace_id
+    assert SECRET not in shown(sandbox.click(bob, listed, "trace_show_0", responses=1))
+
+
+@pytest.mark.usefixtures("bot")
+def test_the_message_shortcut_shows_the_trace_of_a_question_and_of_an_answer(
+    sandbox: Sandbox, observability: Observability, alice: User, general: Channel
+) -> None:
+    trace = asked(sandbox, observability, alice, general, "short cut?")
+    question, answer = sandbox.messages(general)[:2]
+    for message in (question, answer):
+        said = shown(sandbox.shortcut(alice, message, "show_trace", responses=1))
+        assert trace.trace_id[:16] in said
+
+
+@pytest.mark.usefixtures("bot")
+def test_a_long_list_pages_with_a_button_in_its_place(
+    sandbox: Sandbox, observability: Observability, alice: User, general: Channel
+) -> None:
+    for number in range(12):
+        with observability.span(
+            "slack message",
+            team=sandbox.team_id,
+            audience=sandbox.team_id,
+            channel=general.id,
+            text=f"question {number}",
+        ):
+            pass
+    observability.flush()
+    (first,) = sandbox.command(alice, general, "/trace", "ls")
+    assert "question 11" in shown([first])
+    assert "question 1”" not in shown([first])
+    sandbox.click(alice, first, "trace_next", responses=1)
+    (second,) = [m for m in sandbox.ephemerals(alice, general) if m.ts == first.ts]
+    assert "question 1”" in shown([second])
+    assert "question 11" not in shown([second])
+
+
+@pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("lss", "did you mean ls?"),
+        ('ls "unclosed', "A quote is not closed"),
+        ("ls —agent “echo”", "No trace fits"),
+        ("show", "ID"),
+        ("digest here at 25:00", "no time of day"),
+        ("digest here at 09:00 Mars/Olympus", "no time zone"),
+        ("", "What you can ask"),
+        ("help", "What you can ask"),
+        ("thread", "There is no thread here yet"),
+        ("stats --by agent", "Statistics of the last 7 days"),
+        ("health", "Traces"),
+        ("cost", "What the last 7 days cost"),
+        ("errors --since 24h", "Nothing failed in this period"),
+        ("slow", "Nothing that ended"),
+        ("search nothing of the kind", "No trace fits"),
+    ],
+)
+def test_each_mistake_gets_one_sentence_and_the_bot_goes_on(
+    sandbox: Sandbox, alice: User, general: Channel, words: str, sentence: str
+) -> None:
+    assert sentence in ask(sandbox, alice, general, words)

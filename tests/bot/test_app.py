@@ -1,0 +1,140 @@
+"""The wired app: refused tokens and scopes, HTTP mode, and listeners as Bolt fills them."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from slack_bolt.kwargs_injection.args import Args
+
+from bot.agents.config.roster import load_roster
+from bot.app import SCOPES, Bot, build_bot, connect, listen
+from bot.sandbox import Channel, Manifest, Sandbox, User
+from bot.settings import Settings, SettingsError, load_settings
+from storage import Observability
+
+StartBot = Callable[..., Bot]
+
+
+def settings_for(sandbox: Sandbox, **changes: Any) -> Settings:
+    return load_settings(
+        _env_file=None,
+        **{
+            "SLACK_BOT_TOKEN": sandbox.bot_token,
+            "SLACK_APP_TOKEN": sandbox.app_token,
+            "SLACK_SIGNING_SECRET": sandbox.signing_secret,
+            "SLACK_API_URL": sandbox.api_url,
+            "PORT": 0,
+            **changes,
+        },
+    )
+
+
+def build(settings: Settings, observability: Observability) -> Bot:
+    return build_bot(settings, roster=load_roster(None), observability=observability)
+
+
+def test_a_bot_token_that_slack_refuses_is_named(
+    sandbox: Sandbox, observability: Observability
+) -> None:
+    settings = settings_for(sandbox, SLACK_BOT_TOKEN="xoxb-wrong")
+    with pytest.raises(SettingsError, match=r"SLACK_BOT_TOKEN \(invalid_auth\)"):
+        build(settings, observability)
+
+
+def test_an_app_token_that_slack_refuses_is_named(
+    sandbox: Sandbox, observability: Observability
+) -> None:
+    settings = settings_for(sandbox, SLACK_APP_TOKEN="xapp-wrong")
+    bot = build(settings, observability)
+    with pytest.raises(SettingsError, match="SLACK_APP_TOKEN"):
+        connect(bot, settings)
+    bot.stop()
+
+
+def test_slack_out_of_reach_is_one_sentence(sandbox: Sandbox, observability: Observability) -> None:
+    settings = settings_for(sandbox, SLACK_API_URL="http://127.0.0.1:9/api/")
+    with pytest.raises(SettingsError, match="SLACK_API_URL"):
+        build(settings, observability)
+
+
+def test_a_missing_scope_is_named_before_anything_fails(
+    sandbox: Sandbox, observability: Observability
+) -> None:
+    with (
+        Sandbox.start(_without(sandbox.manifest, "files:read")) as poorer,
+        pytest.raises(SettingsError, match="files:read"),
+    ):
+        build(settings_for(poorer), observability)
+
+
+def _without(manifest: Manifest, scope: str) -> Manifest:
+    from dataclasses import replace
+
+    return replace(manifest, scopes=manifest.scopes - {scope})
+
+
+def test_the_manifest_asks_for_every_scope_that_the_bot_needs(sandbox: Sandbox) -> None:
+    assert sandbox.manifest.scopes >= SCOPES
+
+
+def test_http_mode_answers_with_the_same_listeners(
+    sandbox: Sandbox, observability: Observability, alice: User, general: Channel
+) -> None:
+    settings = settings_for(sandbox)
+    bot = build(settings, observability)
+    server = listen(bot, settings)
+    try:
+        base = f"http://127.0.0.1:{server.port}"
+        sandbox.deliver_to(f"{base}/slack/events")
+        question = sandbox.post(alice, general, f"{sandbox.mention} over http?")
+        sandbox.wait_for_reply(general, question.ts, containing="over http?")
+        (shown,) = sandbox.command(alice, general, "/trace", "help")
+        assert "What you can ask" in str(shown.blocks)
+        assert httpx.get(f"{base}/health").json() == {"ok": True}
+        forged = {"X-Slack-Request-Timestamp": "soon", "X-Slack-Signature": "v0=00"}
+        assert httpx.post(f"{base}/slack/events", headers=forged, json={}).status_code == 401
+        assert httpx.post(f"{base}/slack/events", json={}).status_code == 401
+    finally:
+        bot.stop()
+
+
+def test_listeners_take_what_bolt_gives(start_bot: StartBot) -> None:
+    """A keyword-only parameter is never filled, and an unknown one arrives as None."""
+    known = set(inspect.signature(Args.__init__).parameters)
+    listeners = start_bot().app._listeners
+    assert listeners
+    for listener in listeners:
+        function = listener.ack_function
+        for parameter in inspect.signature(function).parameters.values():
+            assert parameter.kind is not inspect.Parameter.KEYWORD_ONLY, function
+            assert parameter.name in known, function
+
+
+def test_a_dropped_socket_is_opened_again(
+    sandbox: Sandbox, start_bot: StartBot, alice: User, general: Channel
+) -> None:
+    start_bot()
+    sandbox.drop_sockets()
+    sandbox.wait_for_app(opened=2, timeout=20)
+    question = sandbox.post(alice, general, f"{sandbox.mention} are you back?")
+    sandbox.wait_for_reply(general, question.ts, containing="are you back?", timeout=20)
+
+
+def test_no_token_is_in_the_database(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    tokens = (sandbox.bot_token, sandbox.app_token, sandbox.signing_secret)
+    question = sandbox.post(alice, general, f"{sandbox.mention} keep {tokens[0]}")
+    sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
+    observability.flush()
+    database = observability.database
+    for table in database.get_tables():
+        rows = str(database.execute_sql(f'SELECT * FROM "{table}"').fetchall())
+        assert not any(token in rows for token in tokens), table

@@ -1,0 +1,117 @@
+"""The environment: every variable documented, every mistake named, no token left behind."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from bot.settings import Settings, SettingsError, load_settings, require
+from tests.support.paths import ROOT
+
+EXAMPLE = ROOT / ".env.example"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.startswith(("SLACK_", "TRACEBOT_")) or name == "PORT":
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def variables() -> set[str]:
+    """The names that `Settings` reads."""
+    return {
+        str(info.validation_alias or f"TRACEBOT_{name.upper()}")
+        for name, info in Settings.model_fields.items()
+    }
+
+
+def test_the_example_and_the_settings_name_the_same_variables() -> None:
+    lines = EXAMPLE.read_text().splitlines()
+    named = {line.partition("=")[0] for line in lines if line and not line.startswith("#")}
+    assert named == variables()
+
+
+def test_each_variable_of_the_example_has_a_line_on_what_it_does() -> None:
+    lines = EXAMPLE.read_text().splitlines()
+    for before, line in zip(lines, lines[1:], strict=False):
+        if line and not line.startswith("#"):
+            assert before.startswith("# "), line
+
+
+def test_the_example_holds_the_defaults(tmp_path: Path) -> None:
+    from_example = Settings(_env_file=EXAMPLE)  # type: ignore[call-arg]
+    plain = Settings(_env_file=None)  # type: ignore[call-arg]
+    left_out = {"agents"}  # An empty path is no path.
+    assert from_example.model_dump(exclude=left_out) == plain.model_dump(exclude=left_out)
+    assert from_example.agents is None
+
+
+def test_a_env_file_in_the_working_directory_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("SLACK_BOT_TOKEN=xoxb-1\nTRACEBOT_WORKERS=3\nUNRELATED=1\n")
+    settings = load_settings()
+    assert settings.slack_bot_token.get_secret_value() == "xoxb-1"
+    assert settings.workers == 3
+
+
+def test_tokens_are_taken_out_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"):
+        monkeypatch.setenv(name, "xoxb-1" if "BOT" in name else "xapp-1")
+    settings = load_settings()
+    assert settings.slack_app_token == SecretStr("xapp-1")
+    assert not [name for name in os.environ if name.startswith("SLACK_")]
+
+
+def test_tokens_are_wiped_from_what_other_processes_can_read() -> None:
+    """A child of the same user may read `/proc/PID/environ` of its parent."""
+    script = (
+        "from bot.settings import load_settings\n"
+        "before = open('/proc/self/environ').read()\n"
+        "load_settings(_env_file=None)\n"
+        "after = open('/proc/self/environ').read()\n"
+        "print('xoxb-1-secret' in before, 'xoxb-1-secret' in after, 'KEPT=here' in after)\n"
+    )
+    environ = {**os.environ, "SLACK_BOT_TOKEN": "xoxb-1-secret", "KEPT": "here"}
+    shown = subprocess.run(
+        [sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.split() == ["True", "False", "True"]
+
+
+def test_tokens_are_not_shown_where_settings_are() -> None:
+    settings = load_settings(SLACK_BOT_TOKEN="xoxb-secret")
+    assert "xoxb-secret" not in repr(settings)
+    assert "xoxb-secret" not in settings.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SLACK_BOT_TOKEN", "xapp-1"),
+        ("SLACK_APP_TOKEN", "xoxb-1"),
+        ("PORT", "70000"),
+        ("TRACEBOT_CAPTURE", "everything"),
+        ("TRACEBOT_RETENTION", "30"),
+        ("TRACEBOT_WORKERS", "0"),
+        ("TRACEBOT_MAX_FILE_MB", "-1"),
+    ],
+)
+def test_a_value_that_makes_no_sense_names_its_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=name) as refused:
+        load_settings()
+    assert value not in str(refused.value) or not name.startswith("SLACK_")
+
+
+def test_each_way_of_serving_names_what_it_lacks() -> None:
+    settings = load_settings(SLACK_BOT_TOKEN="xoxb-1")
+    with pytest.raises(SettingsError, match="SLACK_APP_TOKEN"):
+        require(settings, http=False)
+    with pytest.raises(SettingsError, match="SLACK_SIGNING_SECRET"):
+        require(settings, http=True)

@@ -1,0 +1,69 @@
+"""The app's Home tab: what its reader asked, the last week, the words; nobody else's secrets."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bot.app import Bot
+from bot.sandbox import Channel, Sandbox, SandboxError, User
+from storage import Observability
+from tests.support.conversations import finished
+
+StartBot = Callable[..., Bot]
+
+
+def home(sandbox: Sandbox, user: User) -> list[Any]:
+    """The blocks of the tab once it is published."""
+    count = len(sandbox.calls("views.publish"))
+    sandbox.open_home(user)
+    sandbox.wait_for_call("views.publish", count=count + 1)
+    blocks: list[Any] = sandbox.home(user)["blocks"]
+    return blocks
+
+
+def test_the_home_tab_shows_ones_own_traces_the_week_and_the_words(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    bob = sandbox.add_user("bob")
+    sandbox.join(bob, general)
+    for user, text in ((alice, "alices question"), (bob, "bobs question")):
+        question = sandbox.post(user, general, f"{sandbox.mention} {text}")
+        finished(observability, general, question.ts)
+    blocks = home(sandbox, alice)
+    assert "alices question" in str(blocks)
+    assert "bobs question" not in str(blocks)
+    assert "Statistics of the" in str(blocks)
+    assert "/trace show" in str(blocks)
+    assert not [block for block in blocks if block["type"] == "actions" or "accessory" in block]
+
+
+def test_the_home_tab_tells_a_guest_nothing(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    guest = sandbox.add_user("guest", guest=True)
+    sandbox.join(guest, general)
+    question = sandbox.post(guest, general, f"{sandbox.mention} a guests question")
+    finished(observability, general, question.ts)
+    assert "guests question" not in str(home(sandbox, guest))
+
+
+def test_the_messages_tab_publishes_nothing(
+    sandbox: Sandbox, start_bot: StartBot, alice: User
+) -> None:
+    start_bot()
+    sandbox.open_home(alice, tab="messages")
+    sandbox.settle()
+    home(sandbox, sandbox.add_user("bob"))
+    with pytest.raises(SandboxError):
+        sandbox.home(alice)

@@ -1,0 +1,262 @@
+"""Stopping an answer: by the button under it, by Slack's own, by its id, from a shell."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bot.app import Bot
+from bot.replies import live
+from bot.sandbox import Channel, Message, Sandbox, User
+from bot.turns.cancel import stop_from_shell
+from reports.errors import UsageError
+from storage import Observability
+from storage.queries.traces import TraceSummary, running_traces, thread_traces
+from tests.support.conversations import finished, spans_of
+from tests.support.fake_agent import Scripted, roster_of
+
+StartBot = Callable[..., Bot]
+
+
+@pytest.fixture(autouse=True)
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "QUICK_S", 0.05)
+    monkeypatch.setattr(live, "PACE_S", 0.02)
+    monkeypatch.setattr(live, "CALLS_A_SECOND", 1_000)
+
+
+@pytest.fixture
+def agent() -> Scripted:
+    return Scripted()
+
+
+@pytest.fixture
+def question(
+    agent: Scripted, start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
+) -> Message:
+    """Asked, and being answered."""
+    start_bot(roster_of(agent))
+    asked = sandbox.post(alice, general, f"{sandbox.mention} think hard")
+    agent.wait_until_asked()
+    agent.say("The first half")
+    sandbox.wait_for_reply(general, asked.ts, containing="The first half")
+    return asked
+
+
+def running_id(observability: Observability) -> str:
+    observability.flush()
+    (trace,) = running_traces(observability.database)
+    return trace.trace_id
+
+
+def stopped(
+    sandbox: Sandbox, observability: Observability, channel: Channel, question: Message
+) -> tuple[Message, TraceSummary]:
+    """The reply of a stopped turn, and its trace."""
+    sandbox.wait_for_reaction(channel, question.ts, "octagonal_sign")
+    assert set(sandbox.reactions(channel, question.ts)) == {"octagonal_sign"}
+    (reply,) = sandbox.thread(channel, question.ts)[1:]
+    (trace,) = finished(observability, channel, question.ts)
+    assert trace.status == "cancelled"
+    return reply, trace
+
+
+def test_the_button_of_a_running_reply_stops_its_agent(
+    question: Message,
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    general: Channel,
+) -> None:
+    reply = sandbox.thread(general, question.ts)[-1]
+    assert sandbox.click(alice, reply, "trace_stop") == []
+    reply, trace = stopped(sandbox, observability, general, question)
+    assert reply.text == f"The first half\n:octagonal_sign: Stopped by <@{alice.id}>."
+    assert [block["type"] for block in reply.blocks] == ["markdown", "context"]
+    spans = spans_of(observability, trace)
+    assert spans["attempt scripted"].status == "cancelled"
+    assert spans["invoke_agent scripted"].status == "cancelled"
+    assert trace.error_message == f"Stopped by {alice.id}."
+
+
+def test_slacks_own_stop_button_stops_the_thread(
+    question: Message,
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    general: Channel,
+) -> None:
+    sandbox.stop_agent(alice, general, question.ts)
+    reply, _ = stopped(sandbox, observability, general, question)
+    assert reply.text.endswith(f"Stopped by <@{alice.id}>.")
+    said = [call.arguments["status"] for call in sandbox.calls("agents.sessions.setStatus")]
+    assert said[-1] == "active"
+
+
+def test_trace_cancel_stops_a_turn_and_says_so(
+    question: Message,
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    general: Channel,
+) -> None:
+    trace_id = running_id(observability)
+    (said,) = sandbox.command(alice, general, "/trace", f"cancel {trace_id[:12].upper()}")
+    assert "being stopped" in str(said.blocks)
+    stopped(sandbox, observability, general, question)
+    (again,) = sandbox.command(alice, general, "/trace", f"cancel {trace_id}")
+    assert "has ended already" in str(again.blocks)
+
+
+@pytest.mark.parametrize("wanted", ["0" * 32, "what", ""])
+def test_cancelling_what_is_not_there_is_one_sentence(
+    wanted: str, start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    start_bot()
+    (said,) = sandbox.command(alice, general, "/trace", f"cancel {wanted}")
+    (block,) = said.blocks
+    assert block["type"] == "section"
+
+
+def test_each_line_of_ps_has_a_button_that_stops_it(
+    question: Message,
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    general: Channel,
+) -> None:
+    observability.flush()
+    (listed,) = sandbox.command(alice, general, "/trace", "ps")
+    (said,) = sandbox.click(alice, listed, "trace_stop_0", responses=1)
+    assert "being stopped" in str(said.blocks)
+    stopped(sandbox, observability, general, question)
+
+
+def test_who_may_not_see_a_turn_cannot_stop_it(
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    general: Channel,
+) -> None:
+    mallory = sandbox.add_user("mallory")
+    sandbox.join(mallory, general)
+    secret = sandbox.add_channel("secret", [alice], private=True)
+    start_bot(roster_of(agent))
+    question = sandbox.post(alice, secret, f"{sandbox.mention} think hard")
+    agent.wait_until_asked()
+    trace_id = running_id(observability)
+    (said,) = sandbox.command(mallory, general, "/trace", f"cancel {trace_id}")
+    assert "Nothing is found" in str(said.blocks)
+    agent.end("done")
+    sandbox.wait_for_reaction(secret, question.ts, "white_check_mark")
+
+
+def test_the_next_message_of_the_thread_goes_on_after_a_stop(
+    agent: Scripted,
+    question: Message,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+) -> None:
+    second = sandbox.post(alice, general, f"{sandbox.mention} and now?", thread_ts=question.ts)
+    sandbox.wait_for_reaction(general, second.ts, "hourglass_flowing_sand")
+    sandbox.stop_agent(alice, general, question.ts)
+    agent.wait_until_asked()
+    agent.end("Now this.")
+    sandbox.wait_for_reply(general, question.ts, containing="Now this.")
+    sandbox.wait_for_reaction(general, second.ts, "white_check_mark")
+    sandbox.wait_for_reaction(general, question.ts, "octagonal_sign")
+
+
+def test_a_deleted_question_is_answered_no_further(
+    agent: Scripted,
+    question: Message,
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    general: Channel,
+) -> None:
+    sandbox.delete(alice, question)
+    (trace,) = finished(observability, general, question.ts)
+    assert (trace.status, trace.error_message) == ("cancelled", "Stopped by deletion.")
+
+
+def test_a_button_that_reaches_another_bot_on_the_same_database_stops_the_turn(
+    question: Message,
+    sandbox: Sandbox,
+    observability: Observability,
+    db_path: Path,
+    general: Channel,
+) -> None:
+    trace_id = running_id(observability)
+    with Observability.open(db_path, platform="cli") as other:
+        said = stop_from_shell(other.database, trace_id)
+        other.database.close()
+    assert said.found, said.text
+    reply, _ = stopped(sandbox, observability, general, question)
+    assert reply.text.endswith(":octagonal_sign: Stopped from a shell.")
+
+
+def test_a_shell_stops_a_turn_of_another_process(
+    question: Message,
+    sandbox: Sandbox,
+    observability: Observability,
+    db_path: Path,
+    general: Channel,
+) -> None:
+    trace_id = running_id(observability)
+    tracebot = [str(Path(sys.executable).parent / "tracebot"), "cancel", "--database", str(db_path)]
+    done = subprocess.run([*tracebot, trace_id[:16]], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, f"{trace_id} is stopped.\n"), done.stderr
+    stopped(sandbox, observability, general, question)
+    again = subprocess.run([*tracebot, trace_id], capture_output=True, text=True, timeout=60)
+    assert again.returncode == 1
+    assert "has ended already" in again.stdout
+
+
+def test_a_turn_whose_process_does_not_answer_is_said_to_run_on(
+    observability: Observability,
+) -> None:
+    span = observability.start_span("slack message", {"message_ts": "1.000001"})
+    observability.flush()
+    said = stop_from_shell(observability.database, span.trace_id, patience_s=0.2)
+    assert not said.found
+    assert "still runs" in said.text
+    observability.end_span(span)
+
+
+def test_what_is_no_turn_is_left_alone(observability: Observability) -> None:
+    span = observability.start_span("run pytest")
+    observability.flush()
+    said = stop_from_shell(observability.database, span.trace_id)
+    assert "stop it where it was begun" in said.text
+    observability.end_span(span)
+    with pytest.raises(UsageError, match="at least 4"):
+        stop_from_shell(observability.database, "xyz")
+
+
+def test_what_waits_for_a_slot_shows_it_and_can_be_stopped_while_it_waits(
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot(roster_of(agent), workers=1)
+    first = sandbox.post(alice, general, f"{sandbox.mention} think hard")
+    agent.wait_until_asked()
+    second = sandbox.post(alice, general, f"{sandbox.mention} me too")
+    sandbox.wait_for_reaction(general, second.ts, "hourglass_flowing_sand")
+    chatter = sandbox.post(alice, general, "lunch?")
+    assert finished(observability, general, chatter.ts)[0].reason == "not_mentioned"
+    (trace,) = thread_traces(observability.database, channel=general.id, thread_ts=second.ts)
+    sandbox.command(alice, general, "/trace", f"cancel {trace.trace_id}")
+    stopped(sandbox, observability, general, second)
+    assert len(agent.requests) == 1
+    agent.end("done")
+    sandbox.wait_for_reaction(general, first.ts, "white_check_mark")

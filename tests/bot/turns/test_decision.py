@@ -1,0 +1,135 @@
+"""Who answers: the table of the system we succeed, and each of its faults."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.turns.decision import Decision, IncomingMessage, Me, Reason, Speaker, Thread, decide
+
+ME = Me(user="UBOT", bot_id="BBOT", agents=frozenset({"claude", "echo"}))
+OTHER_BOT = frozenset({"UCODEX"})
+EMPTY = Thread()
+OURS = Thread(Speaker("BBOT", "claude"))
+THEIRS = Thread(Speaker("BCODEX", "codex"))
+
+
+def message(**changes: Any) -> IncomingMessage:
+    plain = IncomingMessage(
+        team="T1",
+        channel="C1",
+        channel_type="channel",
+        ts="2.0",
+        thread_ts=None,
+        user="UALICE",
+        text="what is new?",
+    )
+    return replace(plain, **changes)
+
+
+def decided(
+    thread: Thread = EMPTY,
+    *,
+    me: Me = ME,
+    other_bots: frozenset[str] = frozenset(),
+    **changes: Any,
+) -> Decision:
+    return decide(message(**changes), thread, me, other_bots=other_bots)
+
+
+IN_THREAD = {"thread_ts": "1.0"}
+
+
+def test_a_mention_is_answered() -> None:
+    assert decided(text="<@UBOT> hello") == Decision(True, Reason.MENTIONED)
+
+
+def test_a_mention_is_answered_in_another_agents_thread() -> None:
+    assert decided(THEIRS, text="<@UBOT|tracebot> hello", **IN_THREAD).answer
+
+
+def test_another_bot_mentioned_and_not_us_is_left_to_it() -> None:
+    decision = decided(OURS, text="<@UCODEX> hello", other_bots=OTHER_BOT, **IN_THREAD)
+    assert decision == Decision(False, Reason.OTHER_BOT_MENTIONED)
+
+
+def test_two_bots_mentioned_both_answer() -> None:
+    assert decided(text="<@UCODEX> <@UBOT> race!", other_bots=OTHER_BOT).answer
+
+
+def test_a_human_mentioned_silences_nobody() -> None:
+    assert decided(OURS, text="<@UBOB> look at this", **IN_THREAD).answer
+
+
+def test_a_direct_message_is_answered() -> None:
+    assert decided(channel_type="im") == Decision(True, Reason.DIRECT_MESSAGE)
+
+
+def test_a_direct_message_that_mentions_us_is_answered() -> None:
+    assert decided(channel_type="im", text="<@UBOT> hello").answer
+
+
+def test_a_follow_up_in_our_thread_is_answered() -> None:
+    assert decided(OURS, **IN_THREAD) == Decision(True, Reason.ACTIVE_SPEAKER)
+
+
+def test_a_follow_up_in_another_agents_thread_is_left_to_it() -> None:
+    assert decided(THEIRS, **IN_THREAD) == Decision(False, Reason.OTHER_AGENT_ACTIVE)
+
+
+def test_a_speaker_that_names_no_agent_is_known_by_its_bot() -> None:
+    assert decided(Thread(Speaker("BBOT")), **IN_THREAD).answer
+    assert not decided(Thread(Speaker("BCODEX")), **IN_THREAD).answer
+
+
+def test_mention_only_mode_leaves_threads_alone() -> None:
+    me = replace(ME, mention_only=True)
+    assert decided(OURS, me=me, **IN_THREAD) == Decision(False, Reason.MENTION_ONLY)
+    assert decided(OURS, me=me, text="<@UBOT> but now", **IN_THREAD).answer
+    assert decided(me=me, channel_type="im").answer
+
+
+def test_a_thread_without_a_bot_is_left_alone() -> None:
+    assert decided(**IN_THREAD) == Decision(False, Reason.NO_ACTIVE_SPEAKER)
+
+
+def test_files_alone_in_our_thread_are_not_a_question() -> None:
+    decision = decided(OURS, text="", subtype="file_share", files=({"id": "F1"},), **IN_THREAD)
+    assert decision == Decision(False, Reason.NO_ACTIVE_SPEAKER)
+
+
+def test_text_with_a_file_is_a_message() -> None:
+    assert decided(OURS, subtype="file_share", files=({"id": "F1"},), **IN_THREAD).answer
+
+
+def test_a_thread_that_cannot_be_read_is_left_alone() -> None:
+    decision = decided(Thread(readable=False), **IN_THREAD)
+    assert decision == Decision(False, Reason.THREAD_UNREADABLE)
+
+
+def test_a_channel_message_without_a_mention_is_left_alone() -> None:
+    assert decided() == Decision(False, Reason.NOT_MENTIONED)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"user": "UBOT"}, Reason.OWN_MESSAGE),
+        ({"bot_id": "BBOT"}, Reason.OWN_MESSAGE),
+        ({"bot_id": "BCODEX"}, Reason.BOT_MESSAGE),
+        ({"subtype": "bot_message"}, Reason.BOT_MESSAGE),
+        ({"user": "USLACKBOT"}, Reason.BOT_MESSAGE),
+        ({"subtype": "message_changed"}, Reason.NOT_A_MESSAGE),
+        ({"subtype": "channel_join"}, Reason.NOT_A_MESSAGE),
+        ({"text": "  "}, Reason.EMPTY),
+    ],
+)
+def test_what_no_person_says_is_dropped_even_where_we_are_mentioned(
+    changes: dict[str, Any], reason: Reason
+) -> None:
+    text = {"text": "<@UBOT> hello", **changes}
+    assert decided(OURS, channel_type="im", **text) == Decision(False, reason)
+
+
+def test_bots_never_answer_each_other_for_ever() -> None:
+    assert not decided(OURS, bot_id="BCODEX", text="<@UBOT> your turn", **IN_THREAD).answer

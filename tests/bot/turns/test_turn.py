@@ -1,0 +1,452 @@
+"""Turns, seen from Slack and from the database: the real app, over the sandbox's sockets."""
+
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from bot.app import Bot
+from bot.sandbox import Channel, Sandbox, User
+from storage import Observability
+from storage.database.models import ScoreRow
+from storage.queries.traces import recent_traces, trace_spans
+from tests.support.conversations import eventually, finished, spans_of
+
+StartBot = Callable[..., Bot]
+
+PYTHON = sys.executable
+FAILING = f"""
+default = "broken"
+[agents.broken]
+provider = "command"
+command = ["{PYTHON}", "-c", "import sys; sys.stderr.write('secret details'); sys.exit(3)"]
+"""
+SLEEPER = (
+    "import sys, time; q = sys.stdin.read(); time.sleep(0.7); print('done:', q.splitlines()[-1])"
+)
+SLOW = f"""
+default = "slow"
+[agents.slow]
+provider = "command"
+command = ["{PYTHON}", "-c", "{SLEEPER}"]
+"""
+
+
+SEVERAL = f"""
+default = "echo"
+[agents.echo]
+provider = "echo"
+[agents.parrot]
+provider = "command"
+command = ["{PYTHON}", "-c", "import sys; print('parrot:', sys.stdin.read().strip())"]
+[agents.broken]
+provider = "command"
+command = ["{PYTHON}", "-c", "import sys; sys.exit(3)"]
+"""
+
+
+def test_a_mention_is_answered_in_its_thread_and_every_step_is_a_span(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    question = sandbox.post(alice, general, f"{sandbox.mention} what is new?")
+    answer = sandbox.wait_for_reply(general, question.ts, containing="what is new?")
+    sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
+    assert set(sandbox.reactions(general, question.ts)) == {"white_check_mark"}
+    (trace,) = finished(observability, general, question.ts)
+    assert (trace.status, trace.agent, trace.decision) == ("ok", "echo", "answer")
+    assert (trace.user, trace.team, trace.audience) == (alice.id, sandbox.team_id, sandbox.team_id)
+    spans = spans_of(observability, trace)
+    root = spans["slack message"]
+    assert root.kind == "consumer"
+    assert root.attributes["messaging.system"] == "slack"
+    assert (spans["decide"].decision, spans["decide"].reason) == ("answer", "mentioned")
+    assert spans["invoke_agent echo"].parent_id == root.span_id
+    assert spans["reply"].attributes["slack.reply_ts"] == [answer.ts]
+    assert {"add reaction", "remove reaction"} <= spans.keys()
+    assert answer.metadata is not None
+    assert answer.metadata["event_payload"]["trace_id"] == trace.trace_id
+
+
+def test_a_follow_up_needs_no_mention_and_is_given_the_history(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    question = sandbox.post(alice, general, f"{sandbox.mention} first")
+    sandbox.wait_for_reply(general, question.ts, containing="first")
+    sandbox.post(alice, general, "and second?", thread_ts=question.ts)
+    second = sandbox.wait_for_reply(general, question.ts, containing="and second?")
+    assert "2 earlier messages" in second.text
+    _, trace = finished(observability, general, question.ts, count=2)
+    spans = spans_of(observability, trace)
+    assert spans["decide"].reason == "active_speaker"
+    assert spans["read thread"].attributes["messages"] == 2
+    assert spans["read thread"].attributes["cache"] == "miss"
+
+
+def test_a_direct_message_is_answered_and_is_its_users_alone(
+    sandbox: Sandbox, observability: Observability, start_bot: StartBot, alice: User
+) -> None:
+    start_bot()
+    dm = sandbox.open_dm(alice)
+    question = sandbox.post(alice, dm, "psst")
+    sandbox.wait_for_reply(dm, question.ts, containing="psst")
+    (trace,) = finished(observability, dm, question.ts)
+    assert trace.audience == alice.id
+
+
+def test_a_message_to_nobody_is_skipped_and_its_reason_recorded(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    chatter = sandbox.post(alice, general, "lunch?")
+    (trace,) = finished(observability, general, chatter.ts)
+    assert (trace.decision, trace.reason, trace.status) == ("skip", "not_mentioned", "ok")
+    assert sandbox.calls("chat.postMessage") == []
+    assert sandbox.reactions(general, chatter.ts) == {}
+    assert recent_traces(observability.database).traces == ()
+    assert len(recent_traces(observability.database, skipped=True).traces) == 1
+
+
+def test_another_bot_mentioned_is_left_to_it(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    codex = sandbox.add_bot("codex")
+    sandbox.join(codex, general)
+    start_bot()
+    theirs = sandbox.post(alice, general, f"<@{codex.id}> hello")
+    (trace,) = finished(observability, general, theirs.ts)
+    assert trace.reason == "other_bot_mentioned"
+
+
+def test_a_mention_that_arrives_as_two_events_is_answered_once(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    question = sandbox.post(alice, general, f"{sandbox.mention} once please")
+    sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
+    for event in sandbox.events():
+        sandbox.redeliver(event)
+    sandbox.settle()
+    traces = finished(observability, general, question.ts)
+    assert len(sandbox.calls("chat.postMessage")) == 1
+    assert len(traces) == 1
+
+
+def test_two_bots_that_share_a_database_answer_once(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    start_bot()
+    questions = [
+        sandbox.post(alice, general, f"{sandbox.mention} question {number}") for number in range(6)
+    ]
+    for number, question in enumerate(questions):
+        sandbox.wait_for_reply(general, question.ts, containing=f"question {number}")
+        sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
+    sandbox.settle()
+    for question in questions:
+        assert len(sandbox.thread(general, question.ts)) == 2
+
+
+def test_a_file_is_fetched_after_the_decision_and_before_the_agent(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    file = ("notes.txt", "text/plain", b"buy milk")
+    question = sandbox.post(alice, general, f"{sandbox.mention} read this", files=[file])
+    sandbox.wait_for_reply(general, question.ts, containing="1 file")
+    (trace,) = finished(observability, general, question.ts)
+    spans = spans_of(observability, trace)
+    order = ["decide", "download file", "invoke_agent echo", "reply"]
+    starts = [spans[name].started_at for name in order]
+    assert starts == sorted(starts)
+    ignored = sandbox.post(alice, general, "for whom it may concern", files=[file])
+    (skipped,) = finished(observability, general, ignored.ts)
+    assert "download file" not in spans_of(observability, skipped)
+
+
+def test_an_agent_that_fails_says_so_kindly_and_gets_a_cross(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot(FAILING)
+    question = sandbox.post(alice, general, f"{sandbox.mention} try")
+    answer = sandbox.wait_for_reply(general, question.ts, containing="/trace show")
+    sandbox.wait_for_reaction(general, question.ts, "x")
+    assert "white_check_mark" not in sandbox.reactions(general, question.ts)
+    assert "secret details" not in answer.text
+    (trace,) = finished(observability, general, question.ts)
+    assert trace.trace_id[:16] in answer.text
+    assert (trace.status, trace.error_count > 0) == ("error", True)
+    assert spans_of(observability, trace)["invoke_agent broken"].error_type == "crash"
+
+
+def test_a_busy_thread_keeps_the_order_and_answers_all(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot(SLOW)
+    question = sandbox.post(alice, general, f"{sandbox.mention} one")
+    sandbox.wait_for_reaction(general, question.ts, "eyes")
+    two = sandbox.post(alice, general, "two", thread_ts=question.ts)
+    three = sandbox.post(alice, general, "three", thread_ts=question.ts)
+    sandbox.wait_for_reaction(general, two.ts, "hourglass_flowing_sand")
+    for message in (question, two, three):
+        sandbox.wait_for_reaction(general, message.ts, "white_check_mark")
+    texts = [m.text for m in sandbox.thread(general, question.ts) if m.user == sandbox.bot_user_id]
+    assert [text.split()[-1] for text in texts] == ["one", "two", "three"]
+    assert set(sandbox.reactions(general, two.ts)) == {"white_check_mark"}
+
+
+def test_threads_do_not_wait_for_one_another(
+    sandbox: Sandbox, start_bot: StartBot, alice: User, general: Channel
+) -> None:
+    start_bot(SLOW)
+    questions = [sandbox.post(alice, general, f"{sandbox.mention} q{n}") for n in range(5)]
+    for question in questions:
+        sandbox.wait_for_reaction(general, question.ts, "eyes", timeout=2.0)
+
+
+def test_a_thread_of_more_than_a_hundred_messages_keeps_its_speaker(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    question = sandbox.post(alice, general, f"{sandbox.mention} start")
+    sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
+    codex = sandbox.add_bot("codex")
+    sandbox.join(codex, general)
+    for number in range(230):
+        sandbox.post(codex, general, f"<@{alice.id}> {number}", thread_ts=question.ts)
+    last = sandbox.post(alice, general, "who is speaking?", thread_ts=question.ts)
+    observability.flush()
+    traces = finished(observability, general, question.ts, count=232)
+    mine = next(trace for trace in traces if trace.message_ts == last.ts)
+    spans = spans_of(observability, mine)
+    assert mine.reason == "other_agent_active"
+    assert spans["read thread"].attributes["messages"] == 232
+
+
+def test_an_agent_is_picked_by_its_name_and_keeps_the_thread(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot(SEVERAL)
+    question = sandbox.post(alice, general, f"{sandbox.mention} @parrot hello")
+    assert sandbox.wait_for_reply(general, question.ts).text == "parrot: hello"
+    sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
+    sandbox.post(alice, general, "and now?", thread_ts=question.ts)
+    sandbox.wait_for_reply(general, question.ts, containing="and now?")
+    sandbox.post(alice, general, "echo: your turn", thread_ts=question.ts)
+    sandbox.wait_for_reply(general, question.ts, containing="You said: your turn")
+    traces = finished(observability, general, question.ts, count=3)
+    assert [trace.agent for trace in traces] == ["parrot", "parrot", "echo"]
+
+
+def test_several_agents_named_each_answer_under_one_trace(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot(SEVERAL)
+    question = sandbox.post(alice, general, f"{sandbox.mention} @echo @parrot hello")
+    sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
+    answers = sandbox.thread(general, question.ts)[1:]
+    assert sorted(answer.text for answer in answers) == ["You said: hello", "parrot: hello"]
+    payloads = [answer.metadata["event_payload"] for answer in answers if answer.metadata]
+    assert {payload["agent"] for payload in payloads} == {"echo", "parrot"}
+    (trace,) = finished(observability, general, question.ts)
+    assert {payload["trace_id"] for payload in payloads} == {trace.trace_id}
+    assert trace.agent == "echo, parrot"
+    spans = trace_spans(observability.database, trace.trace_id)
+    (root,) = [span for span in spans if span.parent_id is None]
+    asked = [span for span in spans if span.name.startswith("invoke_agent")]
+    assert {span.agent for span in asked} == {"echo", "parrot"}
+    assert {span.parent_id for span in asked} == {root.span_id}
+
+
+def test_one_agent_of_several_that_fails_gets_its_own_sorry_and_a_cross(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot(SEVERAL)
+    question = sandbox.post(alice, general, f"{sandbox.mention} @broken @echo hello")
+    sandbox.wait_for_reaction(general, question.ts, "x")
+    answers = [message.text for message in sandbox.thread(general, question.ts)[1:]]
+    assert "You said: hello" in answers
+    assert any("broken could not answer" in answer for answer in answers)
+    (trace,) = finished(observability, general, question.ts)
+    assert trace.status == "error"
+
+
+def test_an_empty_mention_gets_a_line_on_how_to_ask(
+    sandbox: Sandbox, start_bot: StartBot, alice: User, general: Channel
+) -> None:
+    start_bot()
+    question = sandbox.post(alice, general, sandbox.mention)
+    assert "Ask me something" in sandbox.wait_for_reply(general, question.ts).text
+
+
+def test_a_thumb_on_the_answer_is_a_score_that_can_be_taken_back(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    question = sandbox.post(alice, general, f"{sandbox.mention} good?")
+    answer = sandbox.wait_for_reply(general, question.ts)
+    (trace,) = finished(observability, general, question.ts)
+
+    def scores() -> list[tuple[str, float]]:
+        observability.flush()
+        query = ScoreRow.select(ScoreRow.trace_id, ScoreRow.value).tuples()
+        return list(query.execute(observability.database))
+
+    sandbox.react(alice, answer, "+1")
+    eventually(lambda: scores() == [(trace.trace_id, 1.0)])
+    assert "reaction added" in spans_of(observability, trace)
+    sandbox.unreact(alice, answer, "+1")
+    eventually(lambda: scores() == [])
+
+
+def test_a_reaction_that_slack_sends_again_is_recorded_once_by_all_bots_of_a_database(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    start_bot()
+    question = sandbox.post(alice, general, f"{sandbox.mention} good?")
+    answer = sandbox.wait_for_reply(general, question.ts)
+    (trace,) = finished(observability, general, question.ts, count=1)[:1]
+
+    def recorded(name: str) -> int:
+        observability.flush()
+        spans = trace_spans(observability.database, trace.trace_id)
+        return [span.name for span in spans].count(name)
+
+    sandbox.react(alice, answer, "tada")
+    eventually(lambda: recorded("reaction added") == 1)
+    looked_up = len(sandbox.calls("conversations.replies"))
+    (event,) = (e for e in sandbox.events("reaction_added") if e["event"]["user"] == alice.id)
+    for _ in range(4):
+        sandbox.redeliver(event)
+    sandbox.wait_for_call("conversations.replies", count=looked_up + 4)
+    sandbox.unreact(alice, answer, "tada")
+    eventually(lambda: recorded("reaction removed") == 1)
+    assert recorded("reaction added") == 1
+
+
+def test_the_stored_text_of_a_deleted_message_is_erased(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    chatter = sandbox.post(alice, general, "I should not have said that")
+    (trace,) = finished(observability, general, chatter.ts)
+    assert trace.text == "I should not have said that"
+    sandbox.delete(alice, chatter)
+    eventually(lambda: finished(observability, general, chatter.ts)[0].text is None)
+    dump = observability.database.execute_sql("SELECT * FROM spans").fetchall()
+    assert "should not have" not in str(dump)
+
+
+@pytest.mark.parametrize(("capture", "kept"), [("none", None), ("full", "x" * 300)])
+def test_how_much_text_is_kept_is_settable(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+    capture: str,
+    kept: str | None,
+) -> None:
+    start_bot(capture=capture)
+    chatter = sandbox.post(alice, general, "x" * 300)
+    assert finished(observability, general, chatter.ts)[0].text == kept
+
+
+def test_the_bot_answers_when_its_database_is_gone(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    observability.flush()
+    for table in ("claims", "spans", "traces"):
+        observability.database.execute_sql(f"DROP TABLE {table}")
+    question = sandbox.post(alice, general, f"{sandbox.mention} still there?")
+    sandbox.wait_for_reply(general, question.ts, containing="still there?")
+
+
+def test_slack_refusing_a_reaction_stops_no_answer(
+    sandbox: Sandbox, start_bot: StartBot, alice: User, general: Channel
+) -> None:
+    start_bot()
+    sandbox.faults.error("reactions.add", "too_many_reactions", times=2)
+    question = sandbox.post(alice, general, f"{sandbox.mention} anyway")
+    sandbox.wait_for_reply(general, question.ts, containing="anyway")
+
+
+def test_a_rate_limited_reply_is_sent_when_slack_allows_it(
+    sandbox: Sandbox, start_bot: StartBot, alice: User, general: Channel
+) -> None:
+    start_bot()
+    sandbox.faults.rate_limit("chat.postMessage", times=1, retry_after=1)
+    question = sandbox.post(alice, general, f"{sandbox.mention} patience")
+    sandbox.wait_for_reply(general, question.ts, containing="patience")

@@ -1,0 +1,69 @@
+"""The documentation names what there is, and nothing that there is not."""
+
+import re
+import subprocess
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+
+import pytest
+
+from bot.cli.parser import shell_parser
+from reports.commands.parser import build_parser
+from tests.support.paths import ROOT
+
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+SECTIONS = dict(
+    re.findall(
+        r"^### `([a-z]+)[^\n]*\n(.*?)(?=^##|\Z)",
+        (ROOT / "docs" / "commands.md").read_text(),
+        re.MULTILINE | re.DOTALL,
+    )
+)
+
+
+def commands() -> dict[str, ArgumentParser]:
+    in_slack = build_parser(prog="/trace", shell=False)[1].choices
+    return {**in_slack, **shell_parser()[1].choices}
+
+
+def test_every_command_has_a_section_and_every_section_a_command() -> None:
+    assert set(SECTIONS) == set(commands())
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_every_option_of_a_command_stands_in_its_section(name: str) -> None:
+    everywhere = {"--help", "--json", "--database"}
+    options = {
+        option
+        for action in commands()[name]._actions
+        for option in action.option_strings
+        if option.startswith("--")
+    }
+    assert {option for option in options - everywhere if option not in SECTIONS[name]} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_within_the_project_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text())
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert [page.name for page in (ROOT / "docs").glob("*.md") if page.name not in readme] == []
+
+
+def test_settings_named_in_the_documentation_exist() -> None:
+    example = (ROOT / ".env.example").read_text()
+    given = {"TRACEBOT_AGENT", "TRACEBOT_CHANNEL", "TRACEBOT_THREAD_TS"}  # To children, by us.
+    for page in PAGES:
+        named = set(re.findall(r"\b(?:TRACEBOT|SLACK)_[A-Z_]+\b", page.read_text())) - given
+        assert {name for name in named if name not in example} == set(), page.name
+
+
+def test_the_readmes_python_runs(tmp_path: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    environ = {"HOME": str(tmp_path), "PATH": ""}
+    subprocess.run([sys.executable, "-c", code], env=environ, check=True, cwd=ROOT)
+    assert (tmp_path / ".local/share/tracebot/tracebot.db").exists()

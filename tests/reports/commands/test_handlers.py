@@ -1,0 +1,274 @@
+"""The words that people ask with: what is understood, and what is said where it is not."""
+
+import pytest
+
+from reports.commands.handlers import Viewer, answer
+from reports.commands.parser import build_parser, parse, split_slack
+from reports.errors import UsageError
+from reports.units import parse_duration
+from reports.views import views
+from reports.views.trace_list import TraceListView
+from reports.views.trace_tree import TraceView
+from storage import Observability
+from tests.support.factories import (
+    ALICE,
+    BOB,
+    FOLLOW_UP,
+    GENERAL,
+    NOW,
+    SECRET,
+    TEAM,
+    THREAD,
+    record_an_hour,
+)
+
+HOUR_NS = 3_600 * 1_000_000_000
+
+
+def typed(text: str) -> dict[str, object]:
+    """What `/trace TEXT` is taken for, without what was left open."""
+    parser, _ = build_parser(prog="/trace", shell=False)
+    words = vars(parse(parser, split_slack(text)))
+    return {name: value for name, value in words.items() if value}
+
+
+def refused(text: str) -> str:
+    with pytest.raises(UsageError) as refusal:
+        typed(text)
+    return str(refusal.value)
+
+
+@pytest.mark.parametrize("text", ["", "   ", "help", "--help", "stats --help", "-h"])
+def test_whoever_is_at_a_loss_gets_help(text: str) -> None:
+    assert typed(text) == {"command": "help"}
+
+
+@pytest.mark.parametrize(
+    ("text", "understood"),
+    [
+        ("ls —agent claude", {"agent": "claude"}),
+        ("ls –since 24h", {"since": 24 * HOUR_NS}),
+        ("ls “release notes”", {"words": ["release notes"]}),
+        ("ls 'release notes'", {"words": ["release notes"]}),
+        ("ls it's broken", {"words": ["it's", "broken"]}),
+        ("ls it’s “don’t”", {"words": ["it's", "don't"]}),
+        ("ls before—after", {"words": ["before—after"]}),
+        ("ls --channel <#C1|general> --user <@U1|alice>", {"channel": "C1", "user": "U1"}),
+        ("ls --agent claude release notes", {"agent": "claude", "words": ["release", "notes"]}),
+        ("Ls --all", {"all": True}),
+    ],
+)
+def test_slack_bends_what_is_typed_and_it_is_still_understood(
+    text: str, understood: dict[str, object]
+) -> None:
+    assert typed(text) == {"command": "ls", "limit": 10, **understood}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("sats", "did you mean stats?"),
+        ("frobnicate", "choose from ls, show, thread"),
+        ("stats --by agnt", "did you mean agent?"),
+        ("ls --agnt claude", "did you mean --agent?"),
+        ("ls --status eror", "did you mean error?"),
+        ("ls --zzz", "see /trace help"),
+        ("stats yesterday", "stats does not take yesterday"),
+        ('ls "release', "A quote is not closed"),
+        ("ls --since soon", "write 30m, 24h, 7d or 2w"),
+        ("ls --limit 0", "from 1 to 10"),
+        ("ls --limit 50", "from 1 to 10"),
+        ("ls --agent", "expected one argument"),
+        ("show", "ID"),
+    ],
+)
+def test_words_without_sense_get_one_sentence_that_says_what_would_do(text: str, said: str) -> None:
+    assert said in refused(text)
+    assert "\n" not in refused(text)
+
+
+def test_the_shell_has_a_longer_list_and_its_own_options() -> None:
+    parser, commands = build_parser(prog="tracebot", shell=True)
+    commands.add_parser("serve")
+    words = parse(parser, ["ls", "--limit", "100", "--json", "--database", "x.db"])
+    assert (words.limit, words.json, words.database) == (100, True, "x.db")
+    assert parse(parser, ["serve"]).command == "serve"
+
+
+def test_the_shell_shows_examples_with_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    parser, _ = build_parser(prog="tracebot", shell=True)
+    with pytest.raises(SystemExit) as end:
+        parser.parse_args(["ls", "--help"])
+    assert end.value.code == 0
+    assert "--agent claude --since 24h" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "hours"), [("30m", 0.5), ("24h", 24), ("7d", 168), ("2w", 336), (" 1H ", 1)]
+)
+def test_periods_are_written_with_a_letter(words: str, hours: float) -> None:
+    assert parse_duration(words) == hours * HOUR_NS
+
+
+@pytest.mark.parametrize("words", ["", "h", "0h", "-1h", "1.5h", "7 d", "²h", "1y"])
+def test_other_periods_are_refused(words: str) -> None:
+    with pytest.raises(ValueError, match="write 30m, 24h, 7d or 2w"):
+        parse_duration(words)
+
+
+def ask(observability: Observability, *words: str, viewer: Viewer | None = None) -> views.View:
+    parser, _ = build_parser(prog="tracebot", shell=True)
+    return answer(
+        parse(parser, words), database=observability.database, viewer=viewer or Viewer(), now=NOW
+    )
+
+
+def listed(view: views.View, ids: dict[str, str]) -> list[str]:
+    """The short names of the traces in a list."""
+    assert isinstance(view, TraceListView)
+    names = {id: name for name, id in ids.items()}
+    return [names[line.trace_id] for line in view.lines]
+
+
+def said(view: views.View) -> str:
+    assert isinstance(view, views.MessageView)
+    return view.text
+
+
+MAY_SEE = Viewer(audiences=frozenset({TEAM, ALICE}), team=TEAM, user=ALICE, channel=GENERAL)
+"""Alice, who is not in the private channel."""
+
+
+def test_a_list_is_newest_first_without_what_was_only_skipped(
+    observability: Observability,
+) -> None:
+    ids = record_an_hour(observability)
+    names = ["running", "command", "direct", "private", "follow-up", "question"]
+    assert listed(ask(observability, "ls"), ids) == names
+    assert "skipped" in listed(ask(observability, "ls", "--all"), ids)
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["--agent", "echo"], ["direct"]),
+        (["--status", "timeout"], ["follow-up"]),
+        (["--channel", SECRET], ["private"]),
+        (["--user", BOB, "--all"], ["private", "skipped"]),
+        (["--platform", "cli"], ["running", "command"]),
+        (["--since", "3m"], ["running", "command", "direct"]),
+        (["what", "new"], ["question"]),
+    ],
+)
+def test_a_list_is_narrowed_by_each_filter(
+    observability: Observability, words: list[str], names: list[str]
+) -> None:
+    ids = record_an_hour(observability)
+    assert listed(ask(observability, "ls", *words), ids) == names
+
+
+def test_a_cursor_goes_on_where_the_page_ended(observability: Observability) -> None:
+    ids = record_an_hour(observability)
+    seen: list[str] = []
+    more: list[str] = []
+    for _ in range(3):
+        page = ask(observability, "ls", "--limit", "2", *more)
+        assert isinstance(page, TraceListView)
+        seen += listed(page, ids)
+        more = ["--cursor", page.next or ""]
+    assert seen == ["running", "command", "direct", "private", "follow-up", "question"]
+    assert page.next is None
+
+
+def test_a_cursor_of_no_page_is_refused(observability: Observability) -> None:
+    with pytest.raises(UsageError, match="take the one that the page before gave"):
+        ask(observability, "ls", "--cursor", "yesterday")
+
+
+def test_what_may_not_be_seen_is_answered_like_what_is_not_there(
+    observability: Observability,
+) -> None:
+    ids = record_an_hour(observability)
+    secret = said(ask(observability, "show", ids["private"], viewer=MAY_SEE))
+    nothing = said(ask(observability, "show", "f" * 32, viewer=MAY_SEE))
+    assert secret.replace(ids["private"], "") == nothing.replace("f" * 32, "")
+    thread = said(ask(observability, "thread", SECRET, "1763999760.000400", viewer=MAY_SEE))
+    assert thread == said(ask(observability, "thread", "C9", "1.2", viewer=MAY_SEE))
+
+
+def test_lists_and_statistics_hold_only_what_the_viewer_may_see(
+    observability: Observability,
+) -> None:
+    ids = record_an_hour(observability)
+    assert listed(ask(observability, "ls", viewer=MAY_SEE), ids) == [
+        "direct",
+        "follow-up",
+        "question",
+    ]
+    shown = ask(observability, "stats", "--by", "channel", viewer=MAY_SEE)
+    assert isinstance(shown, views.StatsView)
+    assert SECRET not in {line.key for line in shown.lines}
+    assert listed(ask(observability, "ps", viewer=MAY_SEE), ids) == []
+
+
+def test_the_last_word_on_each_trace_is_the_viewers_own_check(
+    observability: Observability,
+) -> None:
+    ids = record_an_hour(observability)
+    viewer = Viewer(may_see=lambda trace: trace.trace_id != ids["question"])
+    assert "question" not in listed(ask(observability, "ls", viewer=viewer), ids)
+    assert "Nothing is found" in said(ask(observability, "show", ids["question"], viewer=viewer))
+    thread = ask(observability, "thread", GENERAL, THREAD, viewer=viewer)
+    assert listed(thread, ids) == ["follow-up"]
+
+
+def test_the_beginning_of_an_id_will_do_where_it_is_the_only_one(
+    observability: Observability,
+) -> None:
+    ids = record_an_hour(observability)
+    shown = ask(observability, "show", ids["question"][:20].upper())
+    assert isinstance(shown, TraceView)
+    assert shown.line.trace_id == ids["question"]
+    assert "begins several traces" in said(ask(observability, "show", ids["question"][:4]))
+
+
+def test_what_is_no_id_is_refused_with_what_would_be_one(observability: Observability) -> None:
+    with pytest.raises(UsageError, match="at least 4 of its digits, or a message's link"):
+        ask(observability, "show", "that one")
+
+
+@pytest.mark.parametrize("link", [FOLLOW_UP, f"{FOLLOW_UP}?thread_ts={THREAD}&cid={GENERAL}"])
+def test_a_messages_link_shows_its_trace(observability: Observability, link: str) -> None:
+    ids = record_an_hour(observability)
+    place = f"https://acme.slack.com/archives/{GENERAL}/p{link.replace('.', '', 1)}"
+    shown = ask(observability, "show", place)
+    assert isinstance(shown, TraceView)
+    assert shown.line.trace_id == ids["follow-up"]
+
+
+def test_the_link_of_an_answer_shows_the_turn_that_it_answered(
+    observability: Observability,
+) -> None:
+    ids = record_an_hour(observability)
+    place = f"https://acme.slack.com/archives/{GENERAL}/p1763999404000900?thread_ts={THREAD}"
+    shown = ask(observability, "show", place)
+    assert isinstance(shown, TraceView)
+    assert shown.line.trace_id == ids["question"]
+
+
+def test_a_thread_is_named_by_a_link_by_its_place_or_not_at_all(
+    observability: Observability,
+) -> None:
+    ids = record_an_hour(observability)
+    link = f"https://acme.slack.com/archives/{GENERAL}/p1763999404000900?thread_ts={THREAD}"
+    turns = ["question", "follow-up"]
+    assert listed(ask(observability, "thread", link), ids) == turns
+    assert listed(ask(observability, "thread", GENERAL, THREAD), ids) == turns
+    assert listed(ask(observability, "thread", viewer=MAY_SEE), ids) == turns
+
+
+def test_a_channel_without_threads_says_so(observability: Observability) -> None:
+    with pytest.raises(UsageError, match="There is no thread here yet"):
+        ask(observability, "thread", viewer=MAY_SEE)
+    with pytest.raises(UsageError, match="That names no thread"):
+        ask(observability, "thread", "somewhere")

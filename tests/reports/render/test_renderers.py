@@ -1,0 +1,250 @@
+"""Each view in Slack, on a terminal and as JSON: within every limit, whatever people wrote."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.sandbox.blocks.validate import problems
+from reports.commands.handlers import Viewer, answer
+from reports.commands.parser import build_parser, parse
+from reports.digest import Digests
+from reports.render import json_output as as_json
+from reports.render import slack, terminal
+from reports.views import health as healthiness
+from reports.views import trace_list as lists
+from reports.views import views
+from reports.views.costs import costs
+from reports.views.failures import failures
+from reports.views.trace_tree import trace_tree
+from storage import Observability
+from storage.database.shared_file import SharedDatabase
+from storage.health import health
+from storage.model.span import Span
+from storage.queries.failures import FailedSpan
+from storage.queries.statistics import Group, Statistics
+from storage.queries.traces import TraceSummary, recent_traces
+from tests.support.factories import NOW, TEAM, record_an_hour
+
+PARSER, _ = build_parser(prog="tracebot", shell=True)
+MOST = 13_000
+"""Characters of a message's blocks."""
+
+HOSTILE = (
+    "&" * 400,
+    "```" * 100,
+    "<!channel> <@U1> *x* _y_",
+    "a\nb\tc",
+    "𝔘" * 300,
+    "\x1b[31mred\a",
+)
+
+
+def trace(text: str = "why?", *, number: int = 0, **changes: object) -> TraceSummary:
+    known = dict.fromkeys(TraceSummary.__dataclass_fields__)
+    known |= {"trace_id": f"{number:032x}", "name": text, "status": "error", "text": text}
+    known |= {"started_at": NOW, "span_count": 3, "error_count": 1, "error_message": text}
+    return TraceSummary(**{**known, "agent": text, "channel": "C1", **changes})  # type: ignore[arg-type]
+
+
+def span(text: str, number: int) -> Span:
+    parent = f"{number - 1:016x}" if number else None
+    return Span(
+        trace_id="0" * 32,
+        span_id=f"{number:016x}",
+        parent_id=parent,
+        name=text,
+        status="error",
+        started_at=NOW + number,
+        ended_at=NOW + number + 1,
+        duration_ns=1,
+        model=text,
+        error_type="crash",
+        error_message=text,
+        attributes={"mode": text},
+    )
+
+
+def a_list(text: str, count: int) -> views.View:
+    traces = [trace(text, number=number) for number in range(count)]
+    return lists.trace_list(traces, next="1-a", words={"words": [text]}, now=NOW)
+
+
+def a_thread(text: str, count: int) -> views.View:
+    return lists.thread([trace(text, number=number) for number in range(count)], now=NOW)
+
+
+def a_tree(text: str, count: int) -> views.View:
+    return trace_tree(trace(text), [span(text, number) for number in range(count)], now=NOW)
+
+
+def some_statistics(text: str, count: int) -> views.View:
+    def group(key: str) -> Group:
+        return Group(
+            key=key,
+            traces=10**9,
+            errors=10**8,
+            p50_ns=1e13,
+            p95_ns=1e13,
+            p99_ns=1e13,
+            input_tokens=10**12,
+            output_tokens=10**12,
+            cached_tokens=0,
+            cost=10**12,
+        )
+
+    groups = tuple(group(f"{text}{number}") for number in range(count))
+    return views.statistics(
+        Statistics(0, NOW, group(""), groups), by="agent", time_zone="Europe/Berlin"
+    )
+
+
+def cost(text: str, count: int) -> views.View:
+    def group(key: str, price: int | None) -> Group:
+        counts = dict.fromkeys(("traces", "errors", "input_tokens", "output_tokens"), 10**12)
+        times = dict.fromkeys(("p50_ns", "p95_ns", "p99_ns"), 1e13)
+        return Group(key=key, **counts, **times, cached_tokens=10**12, cost=price)  # type: ignore[arg-type]
+
+    groups = tuple(group(f"{text}{number}", (None, 10**12)[number % 2]) for number in range(count))
+    found = Statistics(0, NOW, group("", 10**12), groups)
+    return costs(found, found)
+
+
+def failed(text: str, count: int) -> views.View:
+    spans = [
+        FailedSpan(
+            trace_id=f"{number:032x}",
+            name=text,
+            agent=text,
+            status="error",
+            started_at=NOW,
+            error_type=f"{text}{number}",
+            error_message=text,
+        )
+        for number in range(count)
+    ]
+    return failures(spans, since=0, now=NOW, all_of_them=False)
+
+
+MAKERS = (a_list, a_thread, a_tree, some_statistics, cost, failed)
+
+
+def checked(blocks: Sequence[slack.Block]) -> str:
+    """What people read of the blocks, when Slack takes them."""
+    assert problems(list(blocks), "message") == []
+    assert len(str(blocks)) <= MOST
+    return "\n".join(mrkdwn(blocks))
+
+
+def mrkdwn(value: object) -> Iterator[str]:
+    if isinstance(value, list | tuple):
+        for each in value:
+            yield from mrkdwn(each)
+    elif isinstance(value, dict):
+        if value.get("type") == "mrkdwn":
+            yield value["text"]
+        yield from mrkdwn(list(value.values()))
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+@pytest.mark.parametrize("count", [1, 10, 100, 500])
+@pytest.mark.parametrize("make", MAKERS)
+def test_slack_takes_every_view_however_long_and_whatever_is_in_it(
+    make: type, count: int, text: str
+) -> None:
+    shown = checked(slack.render(make(text, count)))
+    assert "<!channel>" not in shown
+    assert "<@U1>" not in shown
+
+
+@given(text=st.text(max_size=300), count=st.integers(0, 30))
+def test_slack_takes_whatever_people_write(text: str, count: int) -> None:
+    for make in MAKERS:
+        checked(slack.render(make(text, count)))
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+@pytest.mark.parametrize("make", MAKERS)
+def test_a_terminal_gets_no_control_characters_of_others(make: type, text: str) -> None:
+    shown = terminal.render(make(text, 5), width=100)
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", shown)
+
+
+@pytest.mark.parametrize("width", [60, 100, 200])
+def test_lines_on_a_terminal_are_no_longer_than_it_is_wide(width: int) -> None:
+    for make in MAKERS:
+        shown = terminal.render(make("word " * 50, 5), width=width)
+        assert max(map(len, shown.splitlines())) <= width
+
+
+def test_colour_is_only_where_it_is_asked_for() -> None:
+    view = a_list("why?", 3)
+    assert "\x1b[" in terminal.render(view, colour=True)
+    assert "\x1b[" not in terminal.render(view)
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_json_is_one_object_of_raw_values(make: type) -> None:
+    shown = json.loads(as_json.render(make("\x1b[31m ünï", 3)))
+    assert isinstance(shown, dict)
+    assert "\x1b[31m ünï" in str(shown) or "\\x1b[31m ünï" in str(shown)
+
+
+def test_every_kind_of_view_can_be_shown_everywhere_it_is_asked_for(
+    observability: Observability,
+) -> None:
+    record_an_hour(observability)
+    database = observability.database
+    words = ["ls", "stats", "ps", "health", "help", "show ffffffff", "cost", "errors", "slow"]
+    found = [
+        answer(parse(PARSER, each.split()), database=database, viewer=Viewer(), now=NOW)
+        for each in words
+    ]
+    for view in found:
+        checked(slack.render(view))
+        assert terminal.render(view).strip()
+        assert json.loads(as_json.render(view))
+        assert slack.fallback(view)
+
+
+def test_a_digest_fits_in_a_message(observability: Observability) -> None:
+    record_an_hour(observability)
+    digests = Digests(
+        observability.database,
+        post=lambda channel, view, key: None,
+        posted=lambda channel, key: False,
+        audiences=lambda team, channel: {team},
+    )
+    view = digests.now(TEAM, "C1", now=NOW)
+    checked(slack.render(view))
+    hostile = tuple(replace(line, key="&" * 500) for line in view.agents * 40)
+    checked(slack.render(replace(view, agents=hostile)))
+
+
+def test_a_waterfall_says_what_it_leaves_out() -> None:
+    shown = checked(slack.render(a_tree("step", 100)))
+    assert "60 more steps" in shown
+
+
+def test_a_late_thumb_does_not_flatten_the_bars(observability: Observability) -> None:
+    ids = record_an_hour(observability)
+    database = observability.database
+    (found,) = [t for t in recent_traces(database).traces if t.trace_id == ids["question"]]
+    spans = [span("step", 0), span("thumb", 1)]
+    times = (found.started_at, found.ended_at, found.duration_ns)
+    spans[0] = replace(spans[0], started_at=times[0], ended_at=times[1], duration_ns=times[2])
+    spans[1] = replace(spans[1], started_at=NOW + 10**15)
+    tree = trace_tree(found, spans, now=NOW)
+    assert tree.spans[0].width > 0.9
+
+
+def test_health_in_json_names_its_numbers(database: SharedDatabase, db_path: Path) -> None:
+    shown = json.loads(
+        as_json.render(healthiness.view(health(database, now=NOW), now=NOW, private=False))
+    )
+    assert (shown["path"], shown["spans"]) == (str(db_path), 0)

@@ -1,0 +1,152 @@
+"""Migrations as they go wrong: raced, killed, failing, and with recording that starts meanwhile."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from peewee import IntegrityError
+
+from storage import Observability
+from storage.database.connect import connect
+from storage.database.migrations import HERE, HISTORY, migrate
+from storage.database.shared_file import SharedDatabase
+from storage.recovery.opening import open_database
+
+BOTH = """
+def up(migrator, database):
+    database.execute_sql("CREATE TABLE first (id INTEGER)")
+    {between}
+    database.execute_sql("CREATE TABLE second (id INTEGER)")
+"""
+
+MIGRATE = """
+import sys
+from pathlib import Path
+from storage.database.connect import connect
+from storage.database.migrations import migrate
+database = connect(Path(sys.argv[1]))
+print(len(migrate(database, folder=Path(sys.argv[2]))))
+database.close()
+"""
+
+RECORD = """
+import sys
+from storage import Observability
+with Observability.open(sys.argv[1], platform="cli") as observability:
+    with observability.span(sys.argv[2]):
+        pass
+    assert observability.flush(30)
+"""
+
+
+def write(folder: Path, name: str, between: str = "pass") -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.py").write_text(BOTH.format(between=between))
+    return folder
+
+
+def start(script: str, *words: object) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-W", "error", "-c", script, *map(str, words)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def applied(database: SharedDatabase) -> list[str]:
+    rows = database.execute_sql(f'SELECT name FROM "{HISTORY}" ORDER BY name').fetchall()
+    return [name for (name,) in rows]
+
+
+def test_of_six_processes_one_applies_a_migration(db_path: Path, tmp_path: Path) -> None:
+    folder = write(tmp_path / "migrations", "0001_slow", "__import__('time').sleep(0.3)")
+    children = [start(MIGRATE, db_path, folder) for _ in range(6)]
+    results = [(child.communicate()[0].strip(), child.returncode) for child in children]
+    assert sorted(results) == [("0", 0)] * 5 + [("1", 0)]
+    database = connect(db_path)
+    assert applied(database) == ["0001_slow"]
+    database.close()
+
+
+def test_recording_that_starts_during_the_race_loses_nothing(db_path: Path) -> None:
+    children = [start(RECORD, db_path, f"span {number}") for number in range(6)]
+    assert [child.communicate() and child.returncode for child in children] == [0] * 6
+    database = open_database(db_path)
+    names = {name for (name,) in database.execute_sql("SELECT name FROM spans").fetchall()}
+    assert names == {f"span {number}" for number in range(6)}
+    assert applied(database) == sorted(path.stem for path in HERE.glob("[0-9]*.py"))
+    database.close()
+
+
+def test_recording_waits_for_a_migration_and_is_stored_after_it(
+    db_path: Path, tmp_path: Path
+) -> None:
+    open_database(db_path).close()
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    for path in HERE.glob("[0-9]*.py"):
+        (folder / path.name).write_text(path.read_text())
+    write(folder, "9000_slow", "__import__('time').sleep(1.0)")
+    child = start(MIGRATE, db_path, folder)
+    with Observability.open(db_path, platform="cli") as observability:
+        for number in range(20):
+            with observability.span(f"span {number}"):
+                pass
+            time.sleep(0.05)
+        assert child.wait(60) == 0
+        assert child.stdout
+        child.stdout.close()
+        assert observability.flush(30.0)
+        rows = observability.database.execute_sql("SELECT count(*) FROM spans").fetchall()
+        assert rows == [(20,)]
+        observability.database.close()
+
+
+def test_a_process_killed_within_a_migration_leaves_nothing_of_it(
+    db_path: Path, tmp_path: Path
+) -> None:
+    killed = "__import__('os').kill(__import__('os').getpid(), 9)"
+    folder = write(tmp_path / "migrations", "0001_killed", killed)
+    child = start(MIGRATE, db_path, folder)
+    child.communicate()
+    assert child.returncode == -9
+    database = connect(db_path)
+    assert set(database.get_tables()) <= {HISTORY}
+    write(folder, "0001_killed")
+    assert migrate(database, folder=folder) == ["0001_killed"]
+    assert set(database.get_tables()) == {HISTORY, "first", "second"}
+    database.close()
+
+
+def test_a_migration_that_fails_half_way_is_undone_and_those_before_it_stay(
+    db_path: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    (folder / "0001_fine.py").write_text(
+        "def up(migrator, database):\n    database.execute_sql('CREATE TABLE fine (id INTEGER)')\n"
+    )
+    write(folder, "0002_half", "database.execute_sql('CREATE TABLE first (id INTEGER)')")
+    database = connect(db_path)
+    with pytest.raises(Exception, match="already exists"):
+        migrate(database, folder=folder)
+    assert applied(database) == ["0001_fine"]
+    assert set(database.get_tables()) == {HISTORY, "fine"}
+    database.close()
+
+
+def test_a_migration_and_its_record_are_one_transaction(db_path: Path, tmp_path: Path) -> None:
+    database = open_database(db_path)
+    before = set(database.get_tables())
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    for path in HERE.glob("[0-9]*.py"):
+        (folder / path.name).write_text(path.read_text())
+    write(folder, "9000_unrecorded")
+    database.execute_sql(
+        f'CREATE TRIGGER refuse BEFORE INSERT ON "{HISTORY}" '
+        "BEGIN SELECT RAISE(ABORT, 'not recorded'); END"
+    )
+    with pytest.raises(IntegrityError, match="not recorded"):
+        migrate(database, folder=folder)
+    assert set(database.get_tables()) == before
+    database.close()

@@ -1,0 +1,139 @@
+"""What is a secret, and what only looks like one."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storage.model import redaction
+from storage.model.redaction import redact, redact_arguments, redact_value
+from tests.support.secrets import SECRETS
+
+CONTEXTS = [
+    "{}",
+    "use {} please",
+    '{{"key": "{}"}}',
+    "https://example.com/?q={}",
+    "KEY={}",
+    "first line\n{}\nlast line",
+    "ünïcödé → {} ✓",
+]
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+@pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS.keys())
+def test_a_secret_is_known_by_its_shape(secret: str, context: str) -> None:
+    redacted = redact(context.format(secret))
+    assert secret not in redacted
+    assert "[redacted:" in redacted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password=correct-horse",
+        "PASSWORD='correct-horse'",
+        '"client_secret": "correct-horse"',
+        '{\\"signing_secret\\": \\"correct-horse\\"}',
+        "api-key: correct-horse",
+        "--auth-token correct-horse",
+        "--token=correct-horse",
+        "Authorization: Bearer correct-horse",
+        "authorization: basic correct-horse",
+        "curl -H 'Authorization: token correct-horse'",
+        "postgresql://bot:correct-horse@db.example.com/traces",
+        "https://example.com/?a=1&access_token=correct-horse&b=2",
+    ],
+)
+def test_a_secret_is_known_by_its_name(text: str) -> None:
+    redacted = redact(text)
+    assert "correct-horse" not in redacted
+    assert "[redacted:secret]" in redacted
+
+
+def test_what_stands_around_a_secret_stays() -> None:
+    url = "postgresql://bot:correct-horse@db.example.com/traces"
+    assert redact(url) == "postgresql://bot:[redacted:secret]@db.example.com/traces"
+    assert redact("a=1&token=xyz12345&b=2") == "a=1&token=[redacted:secret]&b=2"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "max_tokens: 4096",
+        '"max_tokens": 4096, "input_tokens": 12',
+        "next_token: null",
+        "the token was refused",
+        "tokenizer=cl100k_base",
+        "secretary: Ms Bird",
+        "commit 3b18e512dba79e4c8300dd08aeb37f8e728b8dad",
+        "trace 0af7651916cd43dd8448eb211c80319c",
+        "id 123e4567-e89b-12d3-a456-426614174000",
+        "https://example.com/a/b?page=2",
+        "ask-me-anything-about-this-topic-today",
+        "token_count=17",
+    ],
+)
+def test_what_only_looks_like_a_secret_stays_whole(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_values_of_secret_names_are_replaced_whatever_they_look_like() -> None:
+    value = {
+        "password": "hunter2",
+        "env": {"SLACK_SIGNING_SECRET": "abc", "HOME": "/root"},
+        "list": [{"token": "t0k"}],
+        "max_tokens": 4096,
+        "token": 7,
+        "secret": None,
+    }
+    assert redact_value(value) == {
+        "password": "[redacted:secret]",
+        "env": {"SLACK_SIGNING_SECRET": "[redacted:secret]", "HOME": "/root"},
+        "list": [{"token": "[redacted:secret]"}],
+        "max_tokens": 4096,
+        "token": 7,
+        "secret": None,
+    }
+
+
+def test_arguments_lose_what_follows_a_secret_name() -> None:
+    arguments = ["curl", "--token", "abc", "--max-tokens", "5", "API_KEY=abc", "--password", "--v"]
+    assert redact_arguments(arguments) == [
+        "curl",
+        "--token",
+        "[redacted:secret]",
+        "--max-tokens",
+        "5",
+        "API_KEY=[redacted:secret]",
+        "--password",
+        "--v",
+    ]
+
+
+def test_odd_values_become_what_json_holds() -> None:
+    cycle: list[object] = []
+    cycle.append(cycle)
+    value = {1: b"\xff\xfe", "nan": float("nan"), "cycle": cycle, "surrogate": "a\ud800b"}
+    json.dumps(redact_value(value)).encode()
+
+
+def test_a_scrubber_that_fails_stores_nothing_of_the_value() -> None:
+    class Hostile:
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    assert redact_value({"a": Hostile(), "b": "visible"}) == redaction.FAILED
+
+
+@given(st.text())
+def test_redacting_never_raises_and_a_second_time_changes_nothing(text: str) -> None:
+    once = redact(text)
+    once.encode()
+    assert redact(once) == once
+
+
+@given(st.text(max_size=40), st.sampled_from(sorted(SECRETS.values())), st.text(max_size=40))
+def test_no_surroundings_hide_a_secret(before: str, secret: str, after: str) -> None:
+    assert secret not in redact(f"{before} {secret} {after}")

@@ -1,0 +1,260 @@
+"""Where received telemetry belongs, and what senders cannot talk their way into."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from storage import ActiveSpan, Observability
+from storage.model.records import Log, Metric
+from storage.model.span import Span
+from storage.otlp.correlation import Placement
+from storage.otlp.items import Resource
+from storage.otlp.sources import sender_of
+from storage.otlp.span_lookup import StoredRecord
+from storage.queries.traces import recent_traces, trace_spans
+
+NOW = 1_764_000_000 * 10**9
+THEIRS = "abcdefabcdefabcdefabcdefabcdefab"
+PLACE = {
+    "team": "T1",
+    "channel": "C1",
+    "thread_ts": "1.2",
+    "message_ts": "1.3",
+    "user": "U1",
+    "agent": "helper",
+    "audience": "C1",
+}
+
+
+@pytest.fixture
+def attempt(observability: Observability) -> Iterator[ActiveSpan]:
+    """The span under which an agent of ours runs."""
+    with (
+        observability.span("slack message", **PLACE),
+        observability.span("attempt claude", configured_provider="claude") as span,
+    ):
+        yield span
+
+
+@pytest.fixture
+def placement(observability: Observability) -> Placement:
+    return Placement(StoredRecord(observability.database, flush=observability.flush))
+
+
+def sender(parent: Any = None, service: str = "shop") -> Resource:
+    ids = (parent.trace_id, parent.span_id) if isinstance(parent, ActiveSpan) else parent
+    return Resource(service, sender_of(service), ids)
+
+
+def sent(span_id: str, parent: str | None = None, **fields: Any) -> Span:
+    given: dict[str, Any] = {"trace_id": THEIRS, "name": "work", "status": "ok"} | fields
+    times = {"started_at": NOW, "ended_at": NOW, "duration_ns": 0}
+    digits = parent * 16 if parent and len(parent) == 1 else parent
+    return Span(
+        span_id=span_id * 16,
+        parent_id=digits,
+        platform="otlp",
+        received=True,
+        **times,
+        **given,
+    )
+
+
+def context(span: Span) -> dict[str, Any]:
+    return {name: getattr(span, name) for name in PLACE}
+
+
+def test_all_of_a_child_hangs_under_the_span_that_started_it(
+    placement: Placement, attempt: ActiveSpan
+) -> None:
+    root, child = placement.spans(sender(attempt), [sent("a"), sent("b", "a")])
+    assert (root.trace_id, root.parent_id) == (attempt.trace_id, attempt.span_id)
+    assert (child.trace_id, child.parent_id) == (attempt.trace_id, "a" * 16)
+    for span in (root, child):
+        assert context(span) == PLACE
+        assert (span.platform, span.entry) == ("slack", False)
+
+
+def test_a_child_that_took_traceparent_hangs_there_too(
+    placement: Placement, attempt: ActiveSpan, observability: Observability
+) -> None:
+    assert observability.flush()
+    ours = {"trace_id": attempt.trace_id}
+    spans = [sent("b", "a", **ours), sent("a", attempt.span_id, **ours)]
+    assert [context(span) for span in placement.spans(sender(), spans)] == [PLACE, PLACE]
+    assert {span.trace_id for span in spans} == {attempt.trace_id}
+    assert [span.parent_id for span in spans] == ["a" * 16, attempt.span_id]
+
+
+def test_what_a_child_says_of_itself_is_not_believed(
+    placement: Placement, attempt: ActiveSpan
+) -> None:
+    lie = sent("a", team="T9", channel="C9", user="U9", audience="T9", agent="root", thread_ts="9")
+    (span,) = placement.spans(sender(attempt), [lie])
+    assert context(span) == PLACE
+
+
+def test_a_span_that_is_not_there_is_nobodys_parent(placement: Placement) -> None:
+    root, child = placement.spans(sender(("1" * 32, "2" * 16)), [sent("a"), sent("b", "a")])
+    assert (root.trace_id, root.parent_id, root.platform) == (THEIRS, None, "otlp")
+    assert child.parent_id == "a" * 16
+    assert set(context(root).values()) == {None}
+
+
+def test_a_trace_of_ours_is_not_joined_by_its_id_alone(
+    placement: Placement, attempt: ActiveSpan, observability: Observability
+) -> None:
+    assert observability.flush()
+    ours = {"trace_id": attempt.trace_id}
+    spans = [sent("a", **ours), sent("b", "a", **ours), sent("c", "9", **ours)]
+    for span in placement.spans(sender(), spans):
+        assert span.trace_id != attempt.trace_id
+        assert (span.platform, span.audience) == ("otlp", None)
+    assert len({span.trace_id for span in spans}) == 1
+    (wrong,) = placement.spans(sender((attempt.trace_id, "9" * 16)), [sent("d", **ours)])
+    assert wrong.trace_id == spans[0].trace_id
+    logs = placement.logs(sender(), [log(attempt.trace_id)])
+    assert [each.trace_id for each in logs] == [spans[0].trace_id]
+
+
+def test_a_child_cannot_take_the_place_of_our_own_spans(
+    placement: Placement, attempt: ActiveSpan, observability: Observability
+) -> None:
+    lie = sent("a", name="lie")
+    lie.span_id = attempt.span_id
+    observability.receive(placement.spans(sender(attempt), [lie]))
+    assert observability.flush()
+    names = [span.name for span in trace_spans(observability.database, attempt.trace_id)]
+    assert "lie" not in names
+
+
+def test_a_trace_of_nobodys_is_seen_by_no_one_in_slack(
+    placement: Placement, observability: Observability
+) -> None:
+    observability.receive(placement.spans(sender(), [sent("a", audience=None)]))
+    assert observability.flush()
+    database = observability.database
+    assert recent_traces(database, audiences=["T1", "C1", "U1"]).traces == ()
+    assert recent_traces(database).traces[0].platform == "otlp"
+
+
+def test_a_trace_whose_root_is_yet_to_come_is_listed_by_what_is_there(
+    placement: Placement, observability: Observability
+) -> None:
+    observability.receive(placement.spans(sender(), [sent("b", "a", name="step")]))
+    assert observability.flush()
+    (summary,) = recent_traces(observability.database).traces
+    assert (summary.name, summary.status) == ("step", "ok")
+    observability.receive(placement.spans(sender(), [sent("a", name="whole", status="error")]))
+    assert observability.flush()
+    (summary,) = recent_traces(observability.database).traces
+    assert (summary.name, summary.status, summary.span_count) == ("whole", "error", 2)
+
+
+def test_spans_that_go_in_a_ring_are_stored(placement: Placement, attempt: ActiveSpan) -> None:
+    ring = [sent("a", "b", input_tokens=1), sent("b", "a", input_tokens=1)]
+    assert len(placement.spans(sender(attempt), ring)) == 2
+    noisy = [sent("a", "b", name="session_task.turn"), sent("b", "a")]
+    assert len(placement.spans(sender(service="codex_exec"), noisy)) == 1
+
+
+def test_noise_is_left_out_and_counted_and_its_children_move_up(
+    placement: Placement, attempt: ActiveSpan
+) -> None:
+    def turn() -> list[Span]:
+        return [
+            sent("a", name="codex.exec"),
+            sent("b", "a", name="session_loop"),
+            sent("c", "b", name="session_task.turn"),
+            sent("d", "c", name="run_turn"),
+            sent("e", "d", name="handle_responses", output_tokens=7),
+            sent("1", "d", name="handle_responses"),
+            sent("f", "9", name="mcp.tools.call"),
+        ]
+
+    kept = placement.spans(sender(attempt, "codex_exec"), turn())
+    up = {span.name: span.parent_id for span in kept}
+    assert up == {
+        "session_task.turn": attempt.span_id,
+        "handle_responses": "c" * 16,
+        "mcp.tools.call": attempt.span_id,
+    }
+    assert placement.noise == {"codex_exec": 4}
+    alone = placement.spans(sender(service="codex_exec"), turn())
+    up = {span.name: span.parent_id for span in alone}
+    assert up["session_task.turn"] is None
+    assert up["mcp.tools.call"] == "9" * 16
+
+
+def test_the_outer_of_two_spans_speaks_for_the_tokens_of_both(placement: Placement) -> None:
+    outer, inner, other = placement.spans(
+        sender(),
+        [sent("a", input_tokens=9), sent("b", "a", input_tokens=5), sent("c", "a")],
+    )
+    assert (outer.within, inner.within, other.within) == (None, "a" * 16, None)
+
+
+def test_one_response_is_counted_once(placement: Placement) -> None:
+    def told(span_id: str, response: str, trace_id: str = THEIRS) -> Span:
+        response_id = {"gen_ai.response.id": response}
+        return sent(span_id, "f", trace_id=trace_id, output_tokens=5, attributes=response_id)
+
+    (first,) = placement.spans(sender(), [told("a", "r1")])
+    again, second, elsewhere = placement.spans(
+        sender(), [told("a", "r1"), told("b", "r1"), told("c", "r1", "c" * 32)]
+    )
+    assert (first.within, again.within, elsewhere.within) == (None, None, None)
+    assert second.within == "a" * 16
+
+
+def test_an_attempt_speaks_for_its_agents_tokens(placement: Placement, attempt: ActiveSpan) -> None:
+    (span,) = placement.spans(sender(attempt), [sent("a", input_tokens=5)])
+    assert span.within == attempt.span_id
+
+
+def test_a_command_does_not_speak_for_what_runs_in_it(
+    placement: Placement, observability: Observability
+) -> None:
+    with observability.span("run claude", platform="cli") as command:
+        (span,) = placement.spans(sender(command), [sent("a", input_tokens=5)])
+    assert (span.within, span.platform, span.parent_id) == (None, "cli", command.span_id)
+
+
+def log(trace_id: str | None = None) -> Log:
+    return Log(
+        level="info",
+        message="m",
+        attributes={},
+        recorded_at=NOW,
+        trace_id=trace_id,
+        span_id="b" * 16 if trace_id else None,
+    )
+
+
+def test_logs_and_metrics_of_a_child_are_found_with_its_trace(
+    placement: Placement, attempt: ActiveSpan
+) -> None:
+    metric = Metric(name="m", value=1.0, labels={}, recorded_at=NOW, trace_id=None, span_id=None)
+    (placed,) = placement.metrics(sender(attempt), [metric])
+    assert (placed.trace_id, placed.span_id) == (attempt.trace_id, attempt.span_id)
+    bare, inside = placement.logs(sender(attempt), [log(), log(THEIRS)])
+    assert (bare.trace_id, bare.span_id) == (attempt.trace_id, attempt.span_id)
+    assert (inside.trace_id, inside.span_id) == (attempt.trace_id, "b" * 16)
+    assert [*placement.metrics(sender(), [metric])] == [metric]
+
+
+def test_a_span_that_is_not_there_is_not_asked_for_at_every_turn(
+    observability: Observability,
+) -> None:
+    flushed: list[int] = []
+    clock = [0.0]
+    record = StoredRecord(
+        observability.database, flush=lambda: flushed.append(1), now=lambda: clock[0]
+    )
+    for _ in range(3):
+        assert record.span(("1" * 32, "2" * 16)) is None
+    assert len(flushed) == 1
+    clock[0] = 6.0
+    assert record.span(("1" * 32, "2" * 16)) is None
+    assert len(flushed) == 2

@@ -1,0 +1,507 @@
+"""OTLP's bytes become our values: every dialect, both encodings, and whatever else may come."""
+
+import contextlib
+import json
+from typing import Any
+
+import pytest
+from google.protobuf.json_format import MessageToDict
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as trace_service
+
+from storage.model.records import Log, Metric
+from storage.model.span import Span
+from storage.otlp.decoder import BadTelemetry, Encoding, Signal, Telemetry, answer, read, refusal
+
+TRACE, SPAN, PARENT = "5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174", "eee19b7ec3c1b173"
+START = 1_544_712_660_000_000_000
+SECRET = "xoxb-" + "123456789012-1234567890123-" + "abcdefghijklmnopqrstuvwx"
+
+
+def value(python: Any) -> dict[str, Any]:
+    """An `AnyValue` in OTLP's JSON."""
+    if isinstance(python, bool):
+        return {"boolValue": python}
+    if isinstance(python, int):
+        return {"intValue": str(python)}
+    if isinstance(python, float):
+        return {"doubleValue": python}
+    if isinstance(python, list):
+        return {"arrayValue": {"values": [value(item) for item in python]}}
+    if isinstance(python, dict):
+        return {"kvlistValue": {"values": attributes(python)}}
+    return {"stringValue": python}
+
+
+def attributes(facts: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"key": name, "value": value(fact)} for name, fact in facts.items()]
+
+
+def a_span(facts: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+    return {
+        "traceId": TRACE,
+        "spanId": SPAN,
+        "parentSpanId": PARENT,
+        "name": "chat gpt-5",
+        "kind": 3,
+        "startTimeUnixNano": str(START),
+        "endTimeUnixNano": str(START + 1_500),
+        "attributes": attributes(facts or {}),
+        **fields,
+    }
+
+
+def request(*spans: Any, service: str = "shop", scope: str = "lib") -> dict[str, Any]:
+    resource = {"attributes": attributes({"service.name": service, "host.name": "vm"})}
+    scope_spans = {"scope": {"name": scope}, "spans": list(spans)}
+    return {"resourceSpans": [{"resource": resource, "scopeSpans": [scope_spans]}]}
+
+
+def read_json(content: Any, signal: Signal = "traces", *, capture: Any = str) -> Telemetry:
+    return read(json.dumps(content).encode(), signal, encoding="json", capture=capture)
+
+
+def spans_of(telemetry: Telemetry) -> list[Span]:
+    return [span for _, spans in telemetry.spans for span in spans]
+
+
+def span_with(facts: dict[str, Any], *, service: str = "shop", capture: Any = str) -> Span:
+    (span,) = spans_of(read_json(request(a_span(facts), service=service), capture=capture))
+    return span
+
+
+def test_a_span_keeps_what_it_says() -> None:
+    sent = a_span(
+        {
+            "server.address": "api.openai.com",
+            "retries": 2,
+            "ratio": 0.5,
+            "tags": ["a", {"b": True}],
+        },
+        events=[{"name": "retry", "timeUnixNano": START + 1, "attributes": attributes({"n": 1})}],
+        links=[{"traceId": TRACE, "spanId": PARENT, "attributes": attributes({"why": "batch"})}],
+    )
+    (span,) = spans_of(read_json(request(sent)))
+    assert (span.trace_id, span.span_id, span.parent_id) == (TRACE, SPAN, PARENT)
+    assert (span.name, span.kind, span.status, span.scope) == ("chat gpt-5", "client", "ok", "lib")
+    assert (span.started_at, span.ended_at, span.duration_ns) == (START, START + 1_500, 1_500)
+    assert (span.platform, span.audience, span.received) == ("otlp", None, True)
+    assert span.attributes == {
+        "service.name": "shop",
+        "server.address": "api.openai.com",
+        "retries": 2,
+        "ratio": 0.5,
+        "tags": ["a", {"b": True}],
+    }
+    assert list(span.events) == [{"name": "retry", "at": START + 1, "attributes": {"n": 1}}]
+    link = {"trace_id": TRACE, "span_id": PARENT, "attributes": {"why": "batch"}}
+    assert list(span.links) == [link]
+
+
+def test_protobuf_and_json_mean_the_same() -> None:
+    message = trace_service.ExportTraceServiceRequest()
+    scope = message.resource_spans.add().scope_spans.add(schema_url="https://example.com/1")
+    span = scope.spans.add(
+        trace_id=bytes.fromhex(TRACE),
+        span_id=bytes.fromhex(SPAN),
+        name="work",
+        start_time_unix_nano=START,
+        end_time_unix_nano=START + 5,
+    )
+    span.attributes.add(key="gen_ai.usage.input_tokens").value.int_value = 12
+    span.attributes.add(key="raw").value.bytes_value = b"123"
+    span.status.code = 2
+    content = MessageToDict(message)
+    (sent,) = content["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    sent |= {"traceId": TRACE, "spanId": SPAN, "parentSpanId": ""}
+    body = message.SerializeToString()
+    binary = read(body, "traces", encoding="protobuf", capture=str)
+    assert spans_of(binary) == spans_of(read_json(content))
+    (read_span,) = spans_of(binary)
+    assert read_span.input_tokens == 12
+    assert read_span.attributes == {"raw": "[3 bytes]", "otel.schema_url": "https://example.com/1"}
+
+
+@pytest.mark.parametrize("kind", [3, "SPAN_KIND_CLIENT"])
+@pytest.mark.parametrize("start", [START, str(START)])
+@pytest.mark.parametrize("parent", ["", None])
+def test_json_may_be_written_in_several_ways(kind: Any, start: Any, parent: Any) -> None:
+    sent = a_span(kind=kind, startTimeUnixNano=start, parentSpanId=parent, unknownField={"a": [1]})
+    sent["traceId"] = TRACE.upper()
+    (span,) = spans_of(read_json(request(sent)))
+    assert (span.kind, span.started_at, span.parent_id) == ("client", START, None)
+    assert span.trace_id == TRACE
+
+
+def test_a_failed_span_says_why() -> None:
+    raised = attributes({"exception.type": "ValueError", "exception.message": "no"})
+    sent = a_span(
+        status={"code": 2, "message": "it broke"}, events=[{"name": "e", "attributes": raised}]
+    )
+    (span,) = spans_of(read_json(request(sent)))
+    assert (span.status, span.error_type, span.error_message) == ("error", "ValueError", "it broke")
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (
+            {
+                "gen_ai.provider.name": "openai",
+                "gen_ai.request.model": "gpt-5",
+                "gen_ai.response.model": "gpt-5-2026",
+                "gen_ai.usage.input_tokens": 10,
+                "gen_ai.usage.output_tokens": 3,
+                "gen_ai.usage.cache_read.input_tokens": 4,
+            },
+            ("openai", "gpt-5-2026", 10, 3, 4),
+        ),
+        (
+            {
+                "gen_ai.response.model": "gpt-5-2026",
+                "gen_ai.request.model": "gpt-5",
+                "gen_ai.system": "openai",
+                "gen_ai.usage.prompt_tokens": 10,
+                "gen_ai.usage.completion_tokens": 3,
+            },
+            ("openai", "gpt-5-2026", 10, 3, None),
+        ),
+        (
+            {
+                "openinference.span.kind": "LLM",
+                "llm.provider": "anthropic",
+                "llm.model_name": "claude",
+                "llm.token_count.prompt": 10,
+                "llm.token_count.completion": 3,
+                "llm.token_count.prompt_details.cache_read": 4,
+            },
+            ("anthropic", "claude", 10, 3, 4),
+        ),
+        (
+            {
+                "traceloop.span.kind": "task",
+                "llm.vendor": "cohere",
+                "llm.request.model": "command",
+                "llm.usage.prompt_tokens": "10",
+                "llm.usage.completion_tokens": 3,
+            },
+            ("cohere", "command", 10, 3, None),
+        ),
+        (
+            {
+                "ai.model.provider": "anthropic.messages",
+                "ai.model.id": "claude",
+                "ai.usage.promptTokens": 10,
+                "ai.usage.completionTokens": 3,
+            },
+            ("anthropic.messages", "claude", 10, 3, None),
+        ),
+    ],
+    ids=["conventions", "before 1.37", "OpenInference", "OpenLLMetry", "AI SDK"],
+)
+def test_every_dialect_fills_the_same_columns(
+    facts: dict[str, Any], expected: tuple[Any, ...]
+) -> None:
+    span = span_with(facts)
+    columns = (span.provider, span.model, span.input_tokens, span.output_tokens, span.cached_tokens)
+    assert columns == expected
+
+
+@pytest.mark.parametrize(
+    ("facts", "operation"),
+    [
+        ({"openinference.span.kind": "LLM"}, "chat"),
+        ({"openinference.span.kind": "TOOL"}, "execute_tool"),
+        ({"traceloop.span.kind": "workflow"}, "invoke_workflow"),
+        ({"gen_ai.operation.name": "chat"}, "chat"),
+    ],
+)
+def test_an_operation_has_its_conventional_name(facts: dict[str, Any], operation: str) -> None:
+    assert span_with(facts).attributes["gen_ai.operation.name"] == operation
+
+
+def test_claudes_input_tokens_are_told_without_the_cached_ones() -> None:
+    facts = {
+        "model": "claude-opus-4-8",
+        "input_tokens": 100,
+        "output_tokens": 7,
+        "cache_read_tokens": 900,
+        "cache_creation_tokens": 50,
+    }
+    span = span_with(facts, service="claude-code")
+    assert (span.input_tokens, span.output_tokens, span.cached_tokens) == (1_050, 7, 900)
+    assert (span.model, span.agent) == ("claude-opus-4-8", "claude")
+    elsewhere = span_with(facts)
+    assert (elsewhere.input_tokens, elsewhere.attributes["input_tokens"]) == (None, 100)
+
+
+@pytest.mark.parametrize("name", ["llm.cost.total", "gen_ai.usage.cost"])
+@pytest.mark.parametrize(
+    ("dollars", "cost"), [(0.0125, 12_500), ("0.5", 500_000), (-1.0, None), ("free", None)]
+)
+def test_a_cost_in_dollars_is_one_of_ours(name: str, dollars: Any, cost: int | None) -> None:
+    span = span_with({name: dollars})
+    source = None if cost is None else "reported"
+    assert (span.cost, span.cost_source) == (cost, source)
+
+
+@pytest.mark.parametrize("tokens", [-1, "many", 2**63 - 1, 1.5, [1], True, "9" * 5_000])
+def test_numbers_that_make_no_sense_are_left_out_or_whole(tokens: Any) -> None:
+    found = span_with({"gen_ai.usage.input_tokens": tokens}).input_tokens
+    assert found is None or 0 <= found < 2**63
+
+
+def test_nothing_a_sender_says_decides_who_sees_it() -> None:
+    span = span_with(
+        {
+            "tracebot.audience": "T1",
+            "audience": "T1",
+            "tracebot.platform": "slack",
+            "slack.team.id": "T1",
+            "team": "T1",
+            "slack.user.id": "U1",
+            "user": "U1",
+            "messaging.destination.name": "C1",
+            "channel": "C1",
+            "slack.thread_ts": "1.2",
+            "tracebot.decision": "skip",
+            "tracebot.within.span_id": PARENT,
+            "cost": 5,
+            "tracebot.provider.configured": "claude",
+            "tracebot.cost.microusd": 5,
+        }
+    )
+    assert span.platform == "otlp"
+    trusted = ("audience", "team", "user", "channel", "thread_ts", "decision", "within", "cost")
+    assert [getattr(span, name) for name in (*trusted, "configured_provider")] == [None] * 9
+    assert not [name for name in span.attributes if name.startswith("tracebot.")]
+
+
+CONTENT = {
+    "gen_ai.input.messages": "said",
+    "gen_ai.prompt.0.content": "said",
+    "prompt": "said",
+    "user_prompt": "said",
+    "llm.input_messages.0.message.content": "said",
+    "traceloop.entity.input": "said",
+    "ai.prompt": "said",
+    "input.value": "said",
+    "gen_ai.tool.call.arguments": {"path": "said"},
+    "ai.response.text": "said",
+}
+
+
+def test_what_people_wrote_is_kept_as_far_as_capture_lets() -> None:
+    def none(text: str) -> None:
+        return None
+
+    def preview(text: str) -> str:
+        return text[:2]
+
+    assert "said" in json.dumps(span_with(CONTENT).attributes)
+    assert span_with(CONTENT, capture=none).attributes == {"service.name": "shop"}
+    kept = span_with(CONTENT, capture=preview).attributes
+    assert set(kept) == {*CONTENT, "service.name"}
+    assert "said" not in json.dumps(kept)
+
+
+def test_a_secret_is_not_cut_in_two() -> None:
+    kept = span_with({"prompt": f"use {SECRET}"}, capture=lambda text: text[:20])
+    assert "xoxb" not in json.dumps(kept.attributes)
+
+
+def test_events_and_logs_follow_capture_too() -> None:
+    said = attributes({"gen_ai.prompt": "said", "n": 1})
+    (span,) = spans_of(
+        read_json(
+            request(a_span(events=[{"name": "e", "attributes": said}])), capture=lambda t: None
+        )
+    )
+    assert span.events[0]["attributes"] == {"n": 1}
+    (log,) = logs_of(
+        {"body": {"kvlistValue": {"values": attributes({"content": "said"})}}, "attributes": said},
+        capture=lambda text: None,
+    )
+    assert "said" not in json.dumps(log.attributes)
+
+
+def logs_of(*records: dict[str, Any], capture: Any = str) -> list[Log]:
+    scope_logs = [{"scope": {"name": "events"}, "logRecords": list(records)}]
+    resource = {"attributes": attributes({"service.name": "claude-code"})}
+    content = {"resourceLogs": [{"resource": resource, "scopeLogs": scope_logs}]}
+    telemetry = read_json(content, "logs", capture=capture)
+    return [log for _, logs in telemetry.logs for log in logs]
+
+
+def test_a_log_record_keeps_its_level_and_its_span() -> None:
+    record = {
+        "timeUnixNano": str(START),
+        "severityNumber": 17,
+        "body": {"stringValue": "claude_code.api_request"},
+        "attributes": attributes({"cost_usd": 0.25}),
+        "traceId": TRACE,
+        "spanId": SPAN,
+    }
+    (log,) = logs_of(record)
+    assert (log.level, log.message, log.recorded_at) == ("error", "claude_code.api_request", START)
+    assert (log.trace_id, log.span_id) == (TRACE, SPAN)
+    assert log.attributes == {
+        "service.name": "claude-code",
+        "otel.scope.name": "events",
+        "cost_usd": 0.25,
+    }
+
+
+def test_a_log_record_without_ids_or_body_is_one_all_the_same() -> None:
+    (log,) = logs_of({"traceId": "", "spanId": "", "attributes": attributes({"event.name": "hi"})})
+    assert (log.message, log.level, log.trace_id, log.span_id) == ("hi", "info", None, None)
+
+
+def metrics_of(*metrics: dict[str, Any]) -> list[Metric]:
+    content = {"resourceMetrics": [{"scopeMetrics": [{"metrics": list(metrics)}]}]}
+    return [point for _, points in read_json(content, "metrics").metrics for point in points]
+
+
+def test_each_number_of_a_metric_is_one() -> None:
+    labels = attributes({"model": "opus", "n": 1})
+    points = [{"asDouble": 0.5, "timeUnixNano": START, "attributes": labels}, {"asInt": "3"}]
+    spread = {"dataPoints": [{"count": "4", "sum": 10.5, "bucketCounts": ["4"]}]}
+    found = metrics_of(
+        {"name": "cost", "sum": {"dataPoints": points, "aggregationTemporality": 1}},
+        {"name": "up", "gauge": {"dataPoints": [{"asDouble": "NaN"}, {"asInt": 1}]}},
+        {"name": "wait", "histogram": spread},
+        {"name": "size", "exponentialHistogram": spread},
+        {"name": "lag", "summary": {"dataPoints": [{"count": 2, "sum": 1.0}]}},
+    )
+    assert [(metric.name, metric.value) for metric in found] == [
+        *(("cost", 0.5), ("cost", 3.0), ("up", 1.0)),
+        *(("wait.count", 4.0), ("wait.sum", 10.5), ("size.count", 4.0), ("size.sum", 10.5)),
+        *(("lag.count", 2.0), ("lag.sum", 1.0)),
+    ]
+    assert found[0].labels == {"model": "opus", "n": "1"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"traceId": "xyz"},
+        {"traceId": "0" * 32},
+        {"traceId": TRACE[:-2]},
+        {"traceId": 5},
+        {"spanId": ""},
+        {"spanId": None},
+        {"parentSpanId": "ab"},
+        {"startTimeUnixNano": "soon"},
+        {"startTimeUnixNano": 0},
+        {"endTimeUnixNano": str(2**64 - 1)},
+        {"startTimeUnixNano": 2**70},
+        {"attributes": {"key": "no list"}},
+        {"attributes": [{"key": "a", "value": {"intValue": "1e9999"}}]},
+        {"name": "\ud800"},
+        {"links": [{"traceId": "xyz"}]},
+    ],
+    ids=str,
+)
+def test_a_bad_span_among_good_ones_is_rejected_alone(wrong: dict[str, Any]) -> None:
+    good = a_span(spanId="1" * 16)
+    telemetry = read_json(request(good, a_span(**wrong), a_span(spanId="2" * 16)))
+    assert [span.span_id for span in spans_of(telemetry)] == ["1" * 16, "2" * 16]
+    assert telemetry.rejected == 1
+    told = json.loads(answer("traces", telemetry, encoding="json"))["partialSuccess"]
+    assert told["rejectedSpans"] == "1"
+    assert told["errorMessage"]
+    response = trace_service.ExportTraceServiceResponse.FromString(
+        answer("traces", telemetry, encoding="protobuf")
+    )
+    assert response.partial_success.rejected_spans == 1
+    assert response.partial_success.error_message == told["errorMessage"]
+
+
+def test_where_all_is_well_the_answer_is_empty() -> None:
+    telemetry = read_json(request(a_span()))
+    assert answer("traces", telemetry, encoding="json") == b"{}"
+    assert answer("traces", telemetry, encoding="protobuf") == b""
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [
+        (b"", "json"),
+        (b"{", "json"),
+        (b"[]", "json"),
+        (b'"text"', "json"),
+        (b'{"resourceSpans": {}}', "json"),
+        (b'{"resourceSpans": [5]}', "json"),
+        (b"[" * 100_000, "json"),
+        (b"\xff\xfe", "json"),
+        (b"\xff\xff\xff", "protobuf"),
+        (b"{}", "protobuf"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(body: bytes, encoding: Encoding) -> None:
+    with pytest.raises(BadTelemetry):
+        read(body, "traces", encoding=encoding, capture=str)
+
+
+def test_a_refusal_is_a_status_with_a_message() -> None:
+    assert json.loads(refusal("too much", encoding="json")) == {"message": "too much"}
+    assert refusal("no", encoding="protobuf") == b"\x12\x02no"
+    assert len(refusal("x" * 1_000, encoding="protobuf")) == 129
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["traceId", "spanId", "attributes", "key", "value", "kind", "links"])
+            | st.sampled_from(["stringValue", "intValue", "arrayValue", "values", "status", "name"])
+            | st.sampled_from(["spans", "scopeSpans", "resourceSpans", "resource", "scope"]),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    JSON, st.sampled_from(["attributes", "events", "links", "status", "kind", "name", "traceId"])
+)
+def test_any_json_is_read_rejected_or_refused(content: Any, where: str) -> None:
+    bodies: list[Any] = [content, {"resourceSpans": content}, request(a_span(**{where: content}))]
+    bodies.append(request(content))
+    for body in bodies:
+        try:
+            telemetry = read_json(body)
+        except BadTelemetry:
+            continue
+        assert len(spans_of(telemetry)) + telemetry.rejected <= 1
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=300), st.sampled_from(["traces", "logs", "metrics"]))
+def test_any_bytes_are_read_or_refused(body: bytes, signal: Signal) -> None:
+    for encoding in ("protobuf", "json"):
+        try:
+            read(body, signal, encoding=encoding, capture=str)
+        except BadTelemetry:
+            continue
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, 10_000), st.integers(0, 255))
+def test_a_damaged_request_is_read_rejected_or_refused(at: int, byte: int) -> None:
+    message = trace_service.ExportTraceServiceRequest()
+    span = (
+        message.resource_spans.add()
+        .scope_spans.add()
+        .spans.add(trace_id=b"1" * 16, span_id=b"2" * 8, start_time_unix_nano=START, name="x")
+    )
+    span.attributes.add(key="a").value.string_value = "b"
+    body = bytearray(message.SerializeToString())
+    body[at % len(body)] = byte
+    with contextlib.suppress(BadTelemetry):
+        read(bytes(body), "traces", encoding="protobuf", capture=str)

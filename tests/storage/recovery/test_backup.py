@@ -1,0 +1,234 @@
+"""Backup and restore, while others write."""
+
+import os
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from storage import Observability
+from storage.database.connect import connect, locate
+from storage.database.shared_file import SharedDatabase
+from storage.errors import BackupError
+from storage.queries.traces import recent_traces
+from storage.recovery.backup import backup, restore
+from storage.recovery.opening import open_database
+
+TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
+
+
+def record(path: Path, *names: str) -> None:
+    with Observability.open(path, platform="cli") as observability:
+        for name in names:
+            with observability.span(name):
+                pass
+        assert observability.flush(30.0)
+        observability.database.close()
+
+
+def names_in(path: Path) -> set[str]:
+    database = connect(path)
+    found = {name for (name,) in database.execute_sql("SELECT name FROM spans").fetchall()}
+    database.close()
+    return found
+
+
+def test_a_backup_is_one_private_whole_file(database: SharedDatabase, tmp_path: Path) -> None:
+    record(database.path, "one", "two")
+    target = tmp_path / "copy.db"
+    copied = backup(database, target)
+    assert (copied.traces, copied.spans, copied.size) == (2, 2, target.stat().st_size)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert {path.name for path in tmp_path.iterdir() if "copy" in path.name} == {"copy.db"}
+    assert names_in(target) == {"one", "two"}
+
+
+def test_a_file_that_is_there_is_replaced_only_when_told(
+    database: SharedDatabase, tmp_path: Path
+) -> None:
+    target = tmp_path / "copy.db"
+    target.write_text("precious")
+    with pytest.raises(BackupError, match="--force"):
+        backup(database, target)
+    assert target.read_text() == "precious"
+    backup(database, target, force=True)
+    assert names_in(target) == set()
+    with pytest.raises(BackupError, match="the database itself"):
+        backup(database, database.path, force=True)
+
+
+def test_what_is_no_ordinary_file_stays_what_it_is(
+    database: SharedDatabase, tmp_path: Path
+) -> None:
+    """As root, a backup to /dev/null would put a file in its place, for everybody."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for target in (pipe, tmp_path):
+        with pytest.raises(BackupError, match="no ordinary file"):
+            backup(database, target, force=True)
+    assert pipe.is_fifo()
+
+
+def test_a_folder_that_is_not_there_is_one_sentence(
+    database: SharedDatabase, tmp_path: Path
+) -> None:
+    with pytest.raises(BackupError, match="cannot be written"):
+        backup(database, tmp_path / "none" / "copy.db")
+
+
+WRITER = """
+import sys
+from storage import Observability
+with Observability.open({path!r}, platform="cli") as observability:
+    number = 0
+    print("ready", flush=True)
+    while sys.stdin.readline():
+        for _ in range(50):
+            number += 1
+            with observability.span(f"{{sys.argv[1]}} {{number}}", note="x" * 1_000):
+                pass
+        print(number if observability.flush(30) else "lost", flush=True)
+"""
+
+
+def test_backup_and_restore_while_three_processes_write(db_path: Path, tmp_path: Path) -> None:
+    record(db_path, *(f"before {number}" for number in range(300)))
+    command = [sys.executable, "-c", WRITER.format(path=str(db_path))]
+    writers = [
+        subprocess.Popen([*command, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for name in "abc"
+    ]
+    acknowledged: set[str] = set()
+    stop = threading.Event()
+
+    def work(writer: "subprocess.Popen[str]", name: str) -> None:
+        assert writer.stdin and writer.stdout
+        assert writer.stdout.readline() == "ready\n"
+        done = 0
+        while not stop.is_set():
+            writer.stdin.write("go\n")
+            writer.stdin.flush()
+            reached = int(writer.stdout.readline())
+            acknowledged.update(f"{name} {number}" for number in range(done + 1, reached + 1))
+            done = reached
+
+    threads = [
+        threading.Thread(target=work, args=pair) for pair in zip(writers, "abc", strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    while {name[0] for name in set(acknowledged)} != set("abc"):  # Each has stored something.
+        time.sleep(0.01)
+    database = open_database(db_path)
+    copies = []
+    for number in range(3):
+        before = set(acknowledged)
+        copies.append(tmp_path / f"copy-{number}.db")
+        copied = backup(database, copies[-1])
+        held = names_in(copies[-1])
+        assert before <= held
+        assert len(held) == copied.spans
+    refused = subprocess.run(
+        [TRACEBOT, "restore", str(copies[0])],
+        env={**os.environ, "TRACEBOT_DATABASE_URL": str(db_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert "--force" in refused.stderr
+    assert str(writers[0].pid) in refused.stderr
+    stop.set()
+    for thread, writer in zip(threads, writers, strict=True):
+        thread.join()
+        assert writer.stdin and writer.stdout
+        writer.stdin.close()
+        assert writer.wait(30) == 0
+        writer.stdout.close()
+    restored = restore(database, copies[0])
+    assert names_in(db_path) == names_in(copies[0])
+    assert restored.aside is not None
+    assert acknowledged <= names_in(restored.aside)
+    assert len(recent_traces(database, limit=10).traces) == 10
+    database.close()
+
+
+def test_a_forced_restore_is_followed_by_those_who_have_the_database_open(
+    db_path: Path, tmp_path: Path
+) -> None:
+    record(db_path, "kept")
+    database = open_database(db_path)
+    backup(database, tmp_path / "copy.db")
+    with Observability.open(db_path, platform="cli") as observability:
+        with observability.span("undone"):
+            pass
+        assert observability.flush()
+        with pytest.raises(BackupError, match="has .* open"):
+            restore(database, tmp_path / "copy.db")
+        restore(database, tmp_path / "copy.db", force=True)
+        with observability.span("after"):
+            pass
+        assert observability.flush()
+        names = {trace.name for trace in recent_traces(observability.database).traces}
+        assert names == {"kept", "after"}
+        observability.database.close()
+    database.close()
+
+
+@pytest.mark.parametrize("content", [b"", b"no database " * 1_000])
+def test_what_is_no_backup_is_refused_and_nothing_is_touched(
+    database: SharedDatabase, tmp_path: Path, content: bytes
+) -> None:
+    record(database.path, "one")
+    (tmp_path / "copy.db").write_bytes(content)
+    with pytest.raises(BackupError, match="no database of tracebot's|no whole database"):
+        restore(database, tmp_path / "copy.db")
+    assert names_in(database.path) == {"one"}
+    with pytest.raises(BackupError, match="is not there"):
+        restore(database, tmp_path / "none.db")
+
+
+def test_a_damaged_backup_is_refused(database: SharedDatabase, tmp_path: Path) -> None:
+    record(database.path, *(f"work {number}" for number in range(300)))
+    target = tmp_path / "copy.db"
+    size = backup(database, target).size
+    with target.open("r+b") as file:
+        file.seek(size // 2 // 4_096 * 4_096)
+        file.write(os.urandom(4_096))
+    with pytest.raises(BackupError, match="damaged|no database|no whole"):
+        restore(database, target)
+    assert len(names_in(database.path)) == 300
+
+
+def test_restore_makes_a_database_where_none_is(tmp_path: Path) -> None:
+    record(tmp_path / "one.db", "work")
+    backup(open_database(tmp_path / "one.db"), tmp_path / "copy.db")
+    other = locate(tmp_path / "elsewhere" / "two.db")
+    assert restore(other, tmp_path / "copy.db").aside is None
+    assert names_in(other.path) == {"work"}
+    other.close()
+
+
+def test_the_words_say_what_they_did(db_path: Path, tmp_path: Path) -> None:
+    record(db_path, "one")
+
+    def tracebot(*words: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [TRACEBOT, *words, "--database", str(db_path)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    made = tracebot("backup", str(tmp_path / "copy.db"))
+    assert (made.returncode, made.stderr) == (0, "")
+    assert made.stdout.startswith(f"{tmp_path}/copy.db: 1 trace, 1 span, ")
+    again = tracebot("backup", str(tmp_path / "copy.db"))
+    assert (again.returncode, again.stdout) == (1, "")
+    back = tracebot("restore", str(tmp_path / "copy.db"))
+    assert back.returncode == 0
+    assert "What was there is kept as " in back.stdout

@@ -1,0 +1,156 @@
+"""What another process sends is stored once, and its tokens are counted once."""
+
+from typing import Any
+
+import pytest
+from peewee import Database
+
+from storage import Observability
+from storage.model.span import WITHIN, Span
+from storage.queries.statistics import statistics
+from storage.queries.traces import TraceSummary, recent_traces, trace_spans
+
+NOW = 1_764_000_000 * 10**9
+HOUR = 3_600 * 10**9
+TRACE = "0123456789abcdef0123456789abcdef"
+
+
+def sent(span_id: str, *, parent: str | None = None, **fields: Any) -> Span:
+    """A span as a receiver hands it over."""
+    times = {"started_at": NOW, "ended_at": NOW + 10**6, "duration_ns": 10**6, "status": "ok"}
+    given = {"trace_id": TRACE, "name": "chat", "platform": "otlp", **times, **fields}
+    return Span(span_id=span_id, parent_id=parent, received=True, **given)
+
+
+def within(attempt: str, trace_id: str, span_id: str = "b" * 16, **fields: Any) -> Span:
+    """A request that an agent of ours reports, within our own span of it."""
+    given: dict[str, Any] = {"input_tokens": 70, "output_tokens": 7, "model": "m"} | fields
+    attributes = {WITHIN: attempt}
+    return sent(span_id, parent=attempt, trace_id=trace_id, attributes=attributes, **given)
+
+
+def only(database: Database) -> TraceSummary:
+    (summary,) = recent_traces(database).traces
+    return summary
+
+
+def tokens(database: Database) -> list[int | None]:
+    """Input tokens of the one trace, of the statistics, and of the statistics by model."""
+    since, until = NOW - 10**6 * HOUR, NOW + 10**6 * HOUR
+    figures = statistics(database, since=since, until=until, by="model")
+    by_model = sum(group.input_tokens for group in figures.groups)
+    return [only(database).input_tokens, figures.total.input_tokens, by_model]
+
+
+def test_the_same_spans_sent_twice_change_nothing(observability: Observability) -> None:
+    for _ in range(2):
+        observability.receive(
+            [sent("a" * 16, input_tokens=5), sent("b" * 16, parent="a" * 16, status="error")]
+        )
+        assert observability.flush()
+    summary = only(observability.database)
+    assert (summary.span_count, summary.error_count, summary.input_tokens) == (2, 1, 5)
+    figures = statistics(observability.database, since=NOW, until=NOW + HOUR)
+    assert (figures.total.traces, figures.total.input_tokens) == (1, 5)
+
+
+def test_a_span_that_comes_twice_in_one_batch_is_stored_once(observability: Observability) -> None:
+    observability.receive([sent("a" * 16, name="first"), sent("a" * 16, name="second")] * 400)
+    assert observability.flush()
+    assert only(observability.database).span_count == 1
+    assert [span.name for span in trace_spans(observability.database, TRACE)] == ["first"]
+
+
+def test_what_comes_late_is_added_once(observability: Observability) -> None:
+    observability.receive([sent("a" * 16)])
+    assert observability.flush()
+    observability.receive([sent(f"{n:016x}", parent="a" * 16) for n in range(1, 600)])
+    observability.receive([sent(f"{n:016x}", parent="a" * 16) for n in range(300, 900)])
+    assert observability.flush()
+    assert only(observability.database).span_count == 900
+
+
+def test_a_sent_span_does_not_take_the_place_of_ours(observability: Observability) -> None:
+    with observability.span("turn", audience="T1") as turn:
+        assert observability.flush()
+        lie = sent(turn.span_id, trace_id=turn.trace_id, name="lie", audience=None)
+        observability.receive([lie])
+        assert observability.flush()
+    assert observability.flush()
+    (span,) = trace_spans(observability.database, turn.trace_id)
+    assert (span.name, span.audience, span.status) == ("turn", "T1", "ok")
+    assert only(observability.database).span_count == 1
+
+
+def test_what_is_known_is_passed_over_and_what_comes_with_it_is_stored(
+    observability: Observability,
+) -> None:
+    with observability.span("turn", audience="T1") as turn:
+        assert observability.flush()
+        forged = sent(turn.span_id, trace_id=turn.trace_id, name="forged", audience="T2")
+        fresh = sent("a" * 16, trace_id=turn.trace_id, parent=turn.span_id, name="fresh")
+        observability.receive([forged, fresh])
+        assert observability.flush()
+        stored = trace_spans(observability.database, turn.trace_id)
+        told = {span.name: (span.status, span.audience) for span in stored}
+        assert told == {"turn": ("running", "T1"), "fresh": ("ok", None)}
+
+
+@pytest.mark.parametrize("when", ["during", "with its end", "after"])
+def test_tokens_that_the_attempt_tells_are_counted_once(
+    observability: Observability, when: str
+) -> None:
+    with observability.span("turn"):
+        attempt = observability.start_span("attempt claude", {"configured_provider": "claude"})
+        assert observability.flush()
+        telemetry = within(attempt.span_id, attempt.trace_id)
+        if when == "during":
+            observability.receive([telemetry])
+            assert observability.flush()
+        attempt.set(input_tokens=100, output_tokens=10, model="m")
+        if when == "with its end":
+            observability.receive([telemetry])
+        attempt.end()
+        assert observability.flush()
+        if when == "after":
+            observability.receive([telemetry])
+    assert observability.flush()
+    assert tokens(observability.database) == [100, 100, 100]
+    stored = trace_spans(observability.database, attempt.trace_id)
+    assert {span.name: span.input_tokens for span in stored}["chat"] == 70
+
+
+@pytest.mark.parametrize("when", ["during", "with its end", "after"])
+def test_the_telemetry_of_a_killed_agent_is_counted(
+    observability: Observability, when: str
+) -> None:
+    with observability.span("turn"):
+        attempt = observability.start_span("attempt claude", {"configured_provider": "claude"})
+        assert observability.flush()
+        telemetry = [
+            within(attempt.span_id, attempt.trace_id),
+            within(attempt.span_id, attempt.trace_id, "c" * 16, status="error"),
+        ]
+        if when == "during":
+            observability.receive(telemetry)
+            assert observability.flush()
+            assert tokens(observability.database) == [None, 0, 0]
+        if when == "with its end":
+            observability.receive(telemetry)
+        attempt.fail("timeout", "killed", status="timeout")
+        attempt.end()
+        assert observability.flush()
+        if when == "after":
+            observability.receive(telemetry)
+    assert observability.flush()
+    assert tokens(observability.database) == [140, 140, 140]
+    summary = only(observability.database)
+    assert (summary.span_count, summary.error_count) == (4, 2)
+
+
+def test_there_is_less_room_the_more_waits(observability: Observability) -> None:
+    before = observability.room
+    observability.receive([sent(f"{n:016x}") for n in range(1, 2_001)])
+    assert before >= observability.room
+    assert observability.flush()
+    assert observability.room == before

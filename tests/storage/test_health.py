@@ -1,0 +1,212 @@
+"""What `health` says, in a shell and in Slack, and what is said without being asked."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.jobs.scheduler import Schedule
+from reports.commands.handlers import Viewer, answer
+from reports.commands.parser import build_parser, parse
+from reports.digest import Digests
+from reports.errors import UsageError
+from reports.render import slack, terminal
+from reports.views import health as healthiness
+from reports.views import views
+from storage import Observability
+from storage.coordination.digest_subscriptions import Subscription, subscribe
+from storage.database.shared_file import SharedDatabase
+from storage.health import Health, health, log_size
+from storage.recovery.backup import backup
+from storage.recovery.integrity import check, check_at_start
+from storage.recovery.opening import open_database
+from storage.recovery.replacement import recover, recoveries
+from storage.upkeep.journal import last
+from storage.upkeep.retention import Retention
+from tests.support.factories import GENERAL, TEAM
+
+TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
+HOUR = 3_600 * 1_000_000_000
+PARSER, _ = build_parser(prog="tracebot", shell=True)
+MEMBER = Viewer(audiences=frozenset({TEAM}))
+
+
+def ask(database: SharedDatabase, viewer: Viewer) -> healthiness.HealthView:
+    words = parse(PARSER, ["health"])
+    view = answer(words, database=database, viewer=viewer, now=time.time_ns())
+    assert isinstance(view, healthiness.HealthView)
+    return view
+
+
+def test_health_names_all_that_matters(database: SharedDatabase, tmp_path: Path) -> None:
+    backup(database, tmp_path / "copy.db")
+    check(database)
+    facts = dict(ask(database, Viewer()).facts)
+    assert facts["Check"] == "ok, just now"
+    assert facts["Backup"] == "just now"
+    assert facts["Waiting"] == "nothing"
+    assert facts["Dropped"].startswith("0 in the last 24 h")
+    assert facts["Database"] == str(database.path)
+    assert "0002_upkeep" in facts["Migrations"] or facts["Migrations"] > "2, up to 0002"
+
+
+def test_slack_is_told_no_path_and_a_guest_nothing(database: SharedDatabase) -> None:
+    view = ask(database, MEMBER)
+    assert "Database" not in dict(view.facts)
+    assert str(database.path.parent) not in json.dumps(slack.render(view))
+    with pytest.raises(UsageError, match="full members"):
+        ask(database, Viewer(audiences=frozenset()))
+
+
+def sound(database: SharedDatabase) -> Health:
+    return replace(health(database, now=time.time_ns()), disk_free=10**12)
+
+
+@pytest.mark.parametrize(
+    ("change", "fact", "advice"),
+    [
+        ({"wal_size": 300_000_000}, "Log", "checkpoint --truncate"),
+        ({"disk_free": 50_000_000}, "Disk free", "clean --older-than"),
+        ({"disk_free": 400_000_000}, "Disk free", "TRACEBOT_RETENTION"),
+        ({"spool_files": 2, "spool_size": 900}, "Waiting", "next process"),
+        ({"dropped": 7}, "Dropped", "the log"),
+    ],
+)
+def test_what_is_not_well_is_marked_with_what_to_do(
+    database: SharedDatabase, change: dict[str, int], fact: str, advice: str
+) -> None:
+    well = healthiness.view(sound(database), now=time.time_ns(), private=False)
+    assert (well.ok, well.problems) == (True, ())
+    found = replace(sound(database), **change)  # type: ignore[arg-type]
+    view = healthiness.view(found, now=time.time_ns(), private=False)
+    (problem,) = view.problems
+    assert (problem.fact, view.ok) == (fact, False)
+    assert advice in problem.advice
+    assert dict(view.facts)[fact].startswith(problem.mark)
+    for shown in (terminal.render(view), json.dumps(slack.render(view), ensure_ascii=False)):
+        assert problem.mark in shown
+        assert problem.advice[:20] in shown
+
+
+def tracebot(path: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [TRACEBOT, *words, "--database", str(path)], capture_output=True, text=True, check=False
+    )
+
+
+def damage(path: Path) -> None:
+    """Overwrite a quarter of the pages of a database that nobody here has open."""
+    with path.open("r+b") as file:
+        pages = path.stat().st_size // 4_096
+        for page in range(pages // 2, pages, 2):
+            file.seek(page * 4_096)
+            file.write(os.urandom(4_096))
+
+
+def record(path: Path, *names: str) -> None:
+    with Observability.open(path, platform="cli") as observability:
+        for name in names:
+            with observability.span(name, note="x" * 500):
+                pass
+        assert observability.flush(30.0)
+        observability.database.close()
+
+
+def test_health_in_a_shell_replaces_a_damaged_database_and_fails(db_path: Path) -> None:
+    record(db_path, *(f"work {number}" for number in range(300)))
+    assert tracebot(db_path, "health").returncode == 0
+    damage(db_path)
+    said = tracebot(db_path, "health")
+    assert said.returncode == 1
+    assert "✗ damaged, just now" in said.stdout or "⚠" in said.stdout
+    as_json = json.loads(tracebot(db_path, "health", "--json").stdout)
+    assert (as_json["ok"], as_json["check"]["ok"]) == (False, True)
+    (recovery,) = as_json["recoveries"]
+    assert recovery["finished"]
+    assert recovery["saved"]["traces"] > 0
+    assert db_path.with_name(recovery["file"]).exists()
+
+
+def test_a_damaged_database_is_found_at_the_start(db_path: Path) -> None:
+    record(db_path, *(f"work {number}" for number in range(300)))
+    damage(db_path)
+    database = open_database(db_path)
+    check_at_start(database)
+    assert recoveries(database)
+    database.close()
+
+
+def schedule(
+    database: SharedDatabase, posts: list[tuple[str, str]], posted: set[str]
+) -> tuple[Schedule, Digests]:
+    def post(channel: str, view: views.View, key: str) -> None:
+        assert isinstance(view, views.MessageView)
+        posts.append((channel, view.text))
+        posted.add(key)
+
+    digests = Digests(
+        database,
+        post=post,
+        posted=lambda channel, key: key in posted,
+        audiences=lambda team, channel: frozenset({team}),
+    )
+    return Schedule(database, digests=digests, retention=Retention(older_than_ns=HOUR)), digests
+
+
+def test_channels_with_a_digest_are_told_once_of_a_damaged_database(
+    database: SharedDatabase,
+) -> None:
+    now = time.time_ns()
+    subscribe(database, Subscription(TEAM, GENERAL, "09:00", "UTC", "U1", now))
+    recover(database)
+    posts: list[tuple[str, str]] = []
+    ticking, digests = schedule(database, posts, set())
+    deadline = time.monotonic() + 30
+    while not posts and time.monotonic() < deadline:  # Until what can be read is saved.
+        digests.tell_of_recoveries(now=time.time_ns())
+        time.sleep(0.02)
+    ticking.tick(now=time.time_ns())
+    ((channel, text),) = posts
+    assert channel == GENERAL
+    assert "was damaged, just now, and has been replaced: 0 spans were saved, 0 are lost" in text
+    assert str(database.path.parent) not in text
+
+
+def test_how_the_checkpoint_went_is_remembered_once_an_hour(database: SharedDatabase) -> None:
+    ticking, _ = schedule(database, [], set())
+    now = time.time_ns()
+    ticking.tick(now=now)
+    done = last(database, "checkpoint")
+    assert done is not None and (done.at, done.ok) == (now, True)
+    for minutes, remembered in ((1, now), (61, now + 61 * 60 * 1_000_000_000)):
+        ticking.tick(now=now + minutes * 60 * 1_000_000_000)
+        done = last(database, "checkpoint")
+        assert done is not None and done.at == remembered
+
+
+def test_a_log_that_grows_without_end_is_a_warning(
+    database: SharedDatabase, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.jobs.scheduler.WAL_LIMIT", 10_000)
+    ticking, _ = schedule(database, [], set())
+    subscribe(database, Subscription(TEAM, GENERAL, "09:00", "UTC", "U1", time.time_ns()))
+    assert log_size(database.path) > 10_000
+    with caplog.at_level(logging.WARNING, logger="tracebot.schedule"):
+        ticking.tick(now=time.time_ns())
+    assert "checkpoint --truncate" in caplog.text
+
+
+def test_a_check_of_a_day_is_made_once(database: SharedDatabase) -> None:
+    ticking, _ = schedule(database, [], set())
+    now = time.time_ns()
+    ticking.tick(now=now)
+    first = last(database, "check")
+    ticking.tick(now=now + 1_000_000_000)
+    assert first is not None and last(database, "check") == first
+    assert check(database).ok

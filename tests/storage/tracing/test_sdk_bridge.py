@@ -1,0 +1,106 @@
+"""Where the application runs OpenTelemetry's SDK itself, its spans are recorded with ours.
+
+OpenTelemetry's provider is set once a process, so that this is seen in processes of its own.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from peewee import Database
+
+from storage.model.span import Span
+from storage.queries.traces import recent_traces, trace_spans
+
+SETUP = """
+import sys
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
+from storage import Observability
+
+class Elsewhere(SpanExporter):
+    seen = []
+    def export(self, spans):
+        self.seen += [span.name for span in spans]
+        return SpanExportResult.SUCCESS
+
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(Elsewhere()))
+trace.set_tracer_provider(provider)
+tracer = trace.get_tracer("shop")
+"""
+
+
+def run(path: Path, script: str) -> str:
+    command = [sys.executable, "-W", "error", "-c", SETUP + script, str(path)]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def spans_of(database: Database) -> dict[str, Span]:
+    (summary,) = recent_traces(database).traces
+    return {span.name: span for span in trace_spans(database, summary.trace_id)}
+
+
+def test_spans_of_the_sdk_and_ours_are_one_tree(db_path: Path, database: Database) -> None:
+    said = run(
+        db_path,
+        """
+with Observability.open(sys.argv[1], platform="cli") as observability:
+    with observability.span("turn", channel="C1", audience="C1"):
+        with tracer.start_as_current_span("order", kind=trace.SpanKind.CLIENT) as order:
+            order.set_attribute("gen_ai.usage.input_tokens", 7)
+            order.add_event("paid", {"by": "card"})
+            with observability.span("inner"):
+                pass
+            with tracer.start_as_current_span("pack"):
+                pass
+print(Elsewhere.seen)
+""",
+    )
+    assert said.strip() == "['pack', 'order']"
+    spans = spans_of(database)
+    turn, order, inner, pack = (spans[name] for name in ("turn", "order", "inner", "pack"))
+    assert (order.parent_id, order.kind, order.scope) == (turn.span_id, "client", "shop")
+    assert (order.input_tokens, order.channel, order.audience) == (7, "C1", "C1")
+    assert order.events[0]["name"] == "paid"
+    assert inner.parent_id == pack.parent_id == order.span_id
+    assert (pack.channel, pack.status) == ("C1", "ok")
+
+
+def test_a_failure_that_the_sdk_saw_is_recorded(db_path: Path, database: Database) -> None:
+    run(
+        db_path,
+        """
+with Observability.open(sys.argv[1], platform="cli"):
+    try:
+        with tracer.start_as_current_span("order"):
+            raise ValueError("no money")
+    except ValueError:
+        pass
+""",
+    )
+    order = spans_of(database)["order"]
+    assert (order.parent_id, order.status, order.error_type) == (None, "error", "ValueError")
+    assert "no money" in (order.error_message or "")
+    assert order.events[0]["name"] == "exception"
+
+
+def test_a_recording_that_is_closed_records_no_more(db_path: Path, database: Database) -> None:
+    run(
+        db_path,
+        """
+for name in ("first", "second"):
+    with Observability.open(sys.argv[1], platform="cli"):
+        if name == "first":
+            open_still = tracer.start_span("open still")
+        with tracer.start_as_current_span(name):
+            provider.force_flush()
+    with tracer.start_as_current_span("between"):
+        pass
+open_still.end()
+""",
+    )
+    traces = recent_traces(database).traces
+    assert sorted(trace.name for trace in traces) == ["first", "open still", "second"]
+    assert {trace.name: trace.span_count for trace in traces}["first"] == 1

@@ -1,0 +1,78 @@
+"""Checkpoints and erasure, on real databases."""
+
+import logging
+
+import pytest
+
+from bot.jobs.scheduler import Schedule
+from reports.digest import Digests
+from storage import Observability
+from storage.database.connect import connect
+from storage.health import health
+from storage.upkeep.checkpoint import checkpoint, erase_text
+from storage.upkeep.retention import Retention
+
+DAY = 24 * 3_600 * 1_000_000_000
+
+
+def record(observability: Observability, *names: str) -> None:
+    for name in names:
+        with observability.span(name), observability.span("inner"):
+            observability.log_structured("warning", f"in {name}")
+    assert observability.flush()
+
+
+def test_a_checkpoint_reports_sqlites_own_answer(observability: Observability) -> None:
+    record(observability, "work")
+    result = checkpoint(observability.database, "truncate")
+    assert (result.complete, result.reason) == (True, "")
+    assert health(observability.database, now=0).wal_size == 0
+
+
+def test_a_checkpoint_behind_a_reader_is_not_complete_and_says_why(
+    observability: Observability,
+) -> None:
+    reader = connect(observability.database.database)
+    reader.begin("deferred")
+    reader.execute_sql("SELECT count(*) FROM spans").fetchall()
+    record(observability, "work")
+    result = checkpoint(observability.database, "truncate")
+    assert not result.complete
+    assert "another connection" in result.reason
+    reader.rollback()
+    reader.close()
+
+
+def test_a_blocked_checkpoint_is_a_warning_with_the_reason(
+    observability: Observability, caplog: pytest.LogCaptureFixture
+) -> None:
+    record(observability, "work")
+    database = observability.database
+    digests = Digests(
+        database,
+        post=lambda channel, view, key: None,
+        posted=lambda channel, key: False,
+        audiences=lambda team, channel: frozenset(),
+    )
+    reader = connect(database.database)
+    reader.begin("deferred")
+    reader.execute_sql("SELECT count(*) FROM spans").fetchall()
+    record(observability, "more work")
+    with caplog.at_level(logging.WARNING, logger="tracebot.schedule"):
+        Schedule(database, digests=digests, retention=Retention(older_than_ns=30 * DAY)).tick(
+            now=DAY
+        )
+    assert "truncate checkpoint is not complete: another connection" in caplog.text
+    reader.rollback()
+    reader.close()
+
+
+def test_erasing_a_messages_text_leaves_nothing_of_it(observability: Observability) -> None:
+    words = {"channel": "C1", "message_ts": "1.0", "text": "regrettable"}
+    with observability.span("slack message", **words):
+        pass
+    observability.flush()
+    database = observability.database
+    erase_text(database, channel="C1", message_ts="1.0")
+    for table in ("spans", "traces"):
+        assert "regrettable" not in str(database.execute_sql(f"SELECT * FROM {table}").fetchall())

@@ -1,0 +1,246 @@
+"""Retention: whole traces go, by age and by size; statistics stay, and tombstones."""
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from peewee import Database
+
+from bot.slack.attachments import forget_files
+from reports.commands.handlers import Viewer, answer
+from reports.commands.parser import build_parser, parse
+from reports.units import parse_retention
+from reports.views import views
+from storage import Observability
+from storage.database.connect import connect
+from storage.database.transactions import transaction
+from storage.queries.statistics import statistics
+from storage.queries.traces import recent_traces, trace_spans
+from storage.upkeep.checkpoint import checkpoint
+from storage.upkeep.journal import last
+from storage.upkeep.retention import Removal, Retention, apply_retention, planned, used_bytes
+from tests.support.factories import GENERAL, SECRET, TEAM
+
+DAY = 24 * 3_600 * 1_000_000_000
+MONTH = Retention(older_than_ns=30 * DAY)
+PARSER, _ = build_parser(prog="tracebot", shell=True)
+
+
+def record(observability: Observability, *names: str, note: str = "", **words: object) -> None:
+    for name in names:
+        with observability.span(name, **words), observability.span("inner", note=note):
+            observability.log_structured("warning", f"in {name}")
+    assert observability.flush()
+
+
+def age(database: Database, name: str, *, days: int) -> None:
+    """As if the trace called `name` had happened `days` ago."""
+    (trace,) = [t for t in recent_traces(database).traces if t.name == name]
+    for table in ("traces", "spans"):
+        database.execute_sql(
+            f"UPDATE {table} SET started_at = started_at - ? WHERE trace_id = ?",
+            (days * DAY, trace.trace_id),
+        )
+
+
+def test_retention_removes_whole_old_traces_and_keeps_statistics(
+    observability: Observability,
+) -> None:
+    record(observability, "old", "new")
+    database = observability.database
+    age(database, "old", days=40)
+    now = recent_traces(database).traces[0].started_at + 1_000_000_000
+    before = statistics(database, since=now - DAY, until=now).total
+    assert planned(database, MONTH, now=now).traces == 1
+    removed = apply_retention(database, MONTH, now=now)
+    assert (removed.traces, removed.spans, removed.by_platform) == (1, 2, {"slack": 1})
+    (left,) = recent_traces(database).traces
+    assert (left.name, len(trace_spans(database, left.trace_id))) == ("new", 2)
+    assert database.execute_sql("SELECT count(*) FROM spans").fetchone()[0] == 2
+    assert statistics(database, since=now - DAY, until=now).total == before
+    assert before.traces == 2
+
+
+def test_retention_leaves_what_still_runs(observability: Observability) -> None:
+    span = observability.start_span("endless")
+    observability.flush()
+    age(observability.database, "endless", days=400)
+    now = span.started_at + DAY
+    assert apply_retention(observability.database, MONTH, now=now) == Removal()
+    observability.end_span(span)
+
+
+def test_retention_gives_the_disk_back(observability: Observability) -> None:
+    for number in range(300):
+        with observability.span(f"work {number}", note="x" * 2_000):
+            pass
+    observability.flush()
+    checkpoint(observability.database, "truncate")
+    full = observability.database.path.stat().st_size
+    apply_retention(observability.database, Retention(older_than_ns=1), now=2**62)
+    assert observability.database.path.stat().st_size < full / 3
+
+
+def fill(observability: Observability, traces: int) -> None:
+    record(observability, *(f"work {number}" for number in range(traces)), note="x" * 2_000)
+    checkpoint(observability.database, "truncate")
+
+
+def test_by_size_the_oldest_traces_go_until_the_rest_fits(observability: Observability) -> None:
+    fill(observability, 400)
+    database = observability.database
+    limit = used_bytes(database) // 2
+    now = time.time_ns()
+    plan = planned(database, Retention(max_bytes=limit), now=now)
+    removed = apply_retention(database, Retention(max_bytes=limit), now=now)
+    assert used_bytes(database) <= limit
+    assert database.path.stat().st_size <= limit * 1.1
+    assert 150 < removed.traces < 300
+    assert abs(plan.traces - removed.traces) < removed.traces / 2
+    left = [trace.name for trace in recent_traces(database, limit=400).traces]
+    assert left == [f"work {number}" for number in range(399, removed.traces - 1, -1)]
+    assert apply_retention(database, Retention(max_bytes=limit), now=now).traces == 0
+
+
+def test_what_does_not_fit_even_alone_ends_the_removal(observability: Observability) -> None:
+    fill(observability, 20)
+    removed = apply_retention(
+        observability.database, Retention(max_bytes=1_000), now=time.time_ns()
+    )
+    assert removed.traces == 20
+
+
+def test_a_plan_removes_nothing_and_tells_what_would_go(observability: Observability) -> None:
+    record(observability, "old", "older", "new")
+    database = observability.database
+    age(database, "old", days=40)
+    age(database, "older", days=50)
+    now = time.time_ns()
+    plan = planned(database, MONTH, now=now)
+    assert (plan.traces, plan.spans, plan.by_platform) == (2, 4, {"slack": 2})
+    assert plan.oldest is not None and plan.newest is not None
+    assert plan.newest - plan.oldest == pytest.approx(10 * DAY, rel=0.01)
+    assert plan.size > 0
+    assert len(recent_traces(database).traces) == 3
+
+
+def show(database: Database, trace_id: str, viewer: Viewer) -> str:
+    view = answer(
+        parse(PARSER, ["show", trace_id]), database=database, viewer=viewer, now=time.time_ns()
+    )
+    assert isinstance(view, views.MessageView) and not view.found
+    return view.text
+
+
+def test_a_removed_trace_is_said_to_be_removed_to_those_who_might_have_seen_it(
+    observability: Observability,
+) -> None:
+    record(observability, "old", team=TEAM, channel=SECRET, audience=SECRET, user="U0BOB")
+    database = observability.database
+    (trace,) = recent_traces(database).traces
+    now = trace.started_at + 31 * DAY
+    apply_retention(database, MONTH, now=now)
+    day = time.strftime("%Y-%m-%d", time.gmtime(now / 1_000_000_000))
+    said = f"Trace {trace.trace_id} was removed on {day} by retention"
+    assert show(database, trace.trace_id, Viewer()).startswith(said)
+    assert show(database, trace.trace_id[:12], Viewer()).startswith(said)
+    member = Viewer(audiences=frozenset({TEAM, SECRET}), may_see=lambda seen: True)
+    assert show(database, trace.trace_id, member).startswith(said)
+    stranger = Viewer(audiences=frozenset({TEAM}), may_see=lambda seen: True)
+    former = Viewer(audiences=frozenset({TEAM, SECRET}), may_see=lambda seen: False)
+    never = show(database, "f" * 32, stranger).replace("f" * 32, trace.trace_id)
+    for viewer in (stranger, former):
+        assert show(database, trace.trace_id, viewer) == never
+
+
+def test_a_tombstone_is_small_and_goes_after_a_year(observability: Observability) -> None:
+    words = {"team": TEAM, "channel": GENERAL, "audience": TEAM}
+    record(observability, *(f"work {number}" for number in range(500)), **words)
+    database = observability.database
+    now = time.time_ns() + 31 * DAY
+    apply_retention(database, MONTH, now=now)
+    empty = used_bytes(database)
+    assert database.execute_sql("SELECT count(*) FROM tombstones").fetchone()[0] == 500
+    apply_retention(database, MONTH, now=now + 366 * DAY)
+    assert database.execute_sql("SELECT count(*) FROM tombstones").fetchone()[0] == 0
+    assert (empty - used_bytes(database)) / 500 < 200
+
+
+def test_old_claims_and_dead_processes_go(observability: Observability) -> None:
+    record(observability, "work")
+    database = observability.database
+    with transaction(database):
+        database.execute_sql("INSERT INTO claims VALUES ('event:1', 'me', 1, 2, NULL)")
+        database.execute_sql("INSERT INTO processes VALUES ('gone:1:1:1', 1, 7)")
+        database.execute_sql(
+            "UPDATE processes SET process = replace(process, substr(process, 1, "
+            "instr(process, ':') - 1), ?) WHERE last_batch = 7",
+            (os.uname().nodename,),
+        )
+    apply_retention(database, MONTH, now=time.time_ns())
+    assert database.execute_sql("SELECT count(*) FROM claims").fetchone()[0] == 0
+    names = database.execute_sql("SELECT process FROM processes").fetchall()
+    assert len(names) == 1 and not names[0][0].endswith(":1:1:1")
+
+
+def test_old_files_go(tmp_path: Path) -> None:
+    for name, day in (("old.txt", 1), ("new.txt", 9)):
+        (tmp_path / name).write_text(name)
+        os.utime(tmp_path / name, (day * 86_400, day * 86_400))
+    assert forget_files(tmp_path, before=5 * 86_400) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["new.txt"]
+    assert forget_files(tmp_path / "none", before=1) == 0
+
+
+def test_retention_keeps_no_writer_waiting(observability: Observability) -> None:
+    fill(observability, 1_500)
+    database = observability.database
+    done, waits = threading.Event(), []
+
+    def write() -> None:
+        own = connect(database.path)
+        while not done.is_set():
+            began = time.monotonic()
+            with transaction(own):
+                own.execute_sql("INSERT OR REPLACE INTO claims VALUES ('a', 'me', 1, 2, NULL)")
+            waits.append(time.monotonic() - began)
+        own.close()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    removed = apply_retention(database, Retention(older_than_ns=1), now=time.time_ns() + DAY)
+    done.set()
+    writer.join()
+    assert removed.traces == 1_500
+    assert len(waits) > 10
+    assert max(waits) < 2.0
+
+
+def test_how_retention_went_is_remembered(observability: Observability) -> None:
+    record(observability, "work")
+    now = time.time_ns() + 31 * DAY
+    apply_retention(observability.database, MONTH, now=now)
+    done = last(observability.database, "retention")
+    assert done is not None
+    assert (done.at, done.ok, done.details["traces"]) == (now, True, 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "retention"),
+    [
+        ("90d", Retention(older_than_ns=90 * DAY)),
+        ("2GB", Retention(max_bytes=2_000_000_000)),
+        ("90d,2GB", Retention(older_than_ns=90 * DAY, max_bytes=2_000_000_000)),
+        ("1.5gb, 2w", Retention(older_than_ns=14 * DAY, max_bytes=1_500_000_000)),
+    ],
+)
+def test_retention_is_read_by_age_and_by_size(words: str, retention: Retention) -> None:
+    assert parse_retention(words) == retention
+
+
+@pytest.mark.parametrize("words", ["", "forever", "90", "0GB", "2GB,", "-1d"])
+def test_a_retention_that_makes_no_sense_is_refused(words: str) -> None:
+    with pytest.raises(ValueError, match="write"):
+        parse_retention(words)

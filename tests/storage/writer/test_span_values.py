@@ -1,0 +1,79 @@
+"""What the recording API holds becomes the value that is stored, whatever its attributes are."""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from storage.model.semconv import ATTRIBUTES, FIELDS, INTEGERS
+from storage.tracing.active_span import ActiveSpan
+from storage.writer.span_values import storable, to_span
+
+NAMES = st.one_of(st.sampled_from(sorted(FIELDS)), st.text(max_size=5))
+VALUES = st.one_of(
+    st.none(), st.text(max_size=5), st.integers(), st.booleans(), st.just("\ud800"), st.floats()
+)
+ATTRIBUTE_SETS = st.dictionaries(NAMES, VALUES, max_size=12)
+
+
+def expected(name: str, value: object) -> object:
+    if FIELDS[name] not in INTEGERS:
+        return storable(value if isinstance(value, str) else str(value))
+    try:
+        number = int(value)  # type: ignore[call-overload]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if abs(number) < 2**63 else None
+
+
+def active(context: dict[str, object], attributes: dict[str, Any]) -> ActiveSpan:
+    return ActiveSpan("a step", lambda span: None, context=context, attributes=attributes)
+
+
+@settings(deadline=None)
+@given(ATTRIBUTE_SETS, ATTRIBUTE_SETS)
+def test_known_names_fill_columns_and_the_rest_stay_attributes(
+    context: dict[str, object], attributes: dict[str, Any]
+) -> None:
+    span = active(context, attributes)
+    span.end()
+    merged = {**span.context, **attributes}
+    columns = {
+        FIELDS[name]: expected(name, value)
+        for name, value in merged.items()
+        if name in FIELDS and value is not None
+    }
+    for _ in range(2):  # The second time by what was remembered of the first.
+        value = to_span(span, process="host:1:1:1")
+        assert {name: getattr(value, name) for name in ATTRIBUTES} == {
+            name: columns.get(name) for name in ATTRIBUTES
+        }
+        assert list(value.attributes) == [name for name in merged if name not in FIELDS]
+
+
+def test_a_span_is_its_own_from_id_to_end() -> None:
+    parent = ("0" * 31 + "1", "0" * 15 + "2")
+    span = ActiveSpan(
+        "invoke_agent claude",
+        lambda span: None,
+        kind="client",
+        parent=parent,
+        context={"platform": "slack"},
+        attributes={"agent": "claude", "x": 1},
+        scope="library",
+    )
+    span.event("noted", at="once")
+    span.fail("timeout", "too late", status="timeout")
+    running = to_span(span, process="host:1:1:1")
+    span.end()
+    value = to_span(span, process="host:1:1:1")
+    assert (running.status, running.ended_at) == ("running", None)
+    assert (value.trace_id, value.parent_id, value.span_id) == (*parent, span.span_id)
+    assert (value.name, value.kind, value.status) == ("invoke_agent claude", "client", "timeout")
+    assert (value.started_at, value.ended_at) == (span.started_at, span.ended_at)
+    assert value.duration_ns == span.duration_ns
+    assert (value.platform, value.agent, value.attributes) == ("slack", "claude", {"x": 1})
+    assert (value.error_type, value.error_message) == ("timeout", "too late")
+    assert [event["name"] for event in value.events] == ["noted"]
+    assert (value.scope, value.process, value.entry) == ("library", "host:1:1:1", True)
+    assert (value.links, value.received) == ((), False)

@@ -1,0 +1,641 @@
+"""Nothing lost: what was recorded is in the database, or waits in the spool, whatever happens."""
+
+import logging
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from storage import Observability
+from storage.coordination.process_identity import new_writer
+from storage.database.connect import connect
+from storage.database.lock_files import locked
+from storage.database.models import MetricRow, RollupRow, SpanRow
+from storage.database.shared_file import SharedDatabase
+from storage.errors import NewerDatabase
+from storage.model.span import Span
+from storage.queries.traces import recent_traces
+from storage.recovery.opening import open_database
+from storage.store.batch import Batch, store
+from storage.tracing.tracer import Tracer
+from storage.writer.delivery import adopt
+from storage.writer.dropped import losses
+from storage.writer.spool import Spool, spool_folder, waiting
+from storage.writer.writer import Writer, writer_for
+
+WITHIN_S = 20.0
+"""How long a test waits for what happens soon, on a busy machine."""
+
+
+def until(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + WITHIN_S
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def names(database: SharedDatabase) -> list[str]:
+    query = SpanRow.select(SpanRow.name).order_by(SpanRow.started_at)
+    return [name for (name,) in query.tuples().execute(database)]
+
+
+def span(number: int, **values: object) -> Span:
+    known = {"trace_id": f"{number:032x}", "span_id": f"{number:016x}", "name": f"span {number}"}
+    return Span(**{"started_at": number, "ended_at": number + 1, **known, **values})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def database(db_path: Path) -> Iterator[SharedDatabase]:
+    opened = open_database(db_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def lock(database: SharedDatabase, db_path: Path) -> Iterator[SharedDatabase]:
+    """Another connection that writes, until it is rolled back."""
+    holder = connect(db_path)
+    holder.begin()
+    yield holder
+    if holder.connection().in_transaction:
+        holder.rollback()
+    holder.close()
+
+
+def run(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+
+
+def test_what_a_locked_database_cannot_take_waits_in_the_spool_and_comes_in_order(
+    db_path: Path, lock: SharedDatabase, database: SharedDatabase
+) -> None:
+    with Observability.open(db_path, platform="cli", busy_timeout_ms=10) as observability:
+        for number in range(3):
+            with observability.span(f"before {number}"):
+                pass
+        assert not observability.flush(0.5)
+        files, size = waiting(spool_folder(db_path))
+        assert (files, size > 0) == (1, True)
+        for number in range(3):
+            with observability.span(f"behind {number}"):
+                pass
+        assert not observability.flush(0.5)
+        assert waiting(spool_folder(db_path))[1] > size
+        lock.rollback()
+        assert observability.flush(WITHIN_S)
+        with observability.span("after"):
+            pass
+    assert names(database) == [
+        *(f"before {number}" for number in range(3)),
+        *(f"behind {number}" for number in range(3)),
+        "after",
+    ]
+    assert waiting(spool_folder(db_path)) == (0, 0)
+    (loss,) = losses(database, since=0)
+    assert (loss.name, loss.what) == ("tracebot.write_failed", "locked")
+
+
+def test_a_database_locked_at_the_start_refuses_nobody(db_path: Path) -> None:
+    holder = connect(db_path)
+    holder.execute_sql("BEGIN EXCLUSIVE")
+    with Observability.open(db_path, platform="cli", busy_timeout_ms=10) as observability:
+        with observability.span("early"):
+            pass
+        assert not observability.flush(0.5)
+        holder.rollback()
+        holder.close()
+        assert observability.flush(WITHIN_S)
+        assert [trace.name for trace in recent_traces(observability.database).traces] == ["early"]
+
+
+def test_what_is_recorded_while_another_process_migrates_waits_in_the_spool(
+    db_path: Path,
+) -> None:
+    with locked(db_path.with_name(f"{db_path.name}.migrating")):
+        observability = Observability.open(db_path, platform="cli", busy_timeout_ms=10)
+        with observability.span("early"):
+            pass
+        assert not observability.flush(0.5)
+        assert waiting(spool_folder(db_path))[0] == 1
+    assert observability.flush(WITHIN_S)
+    assert names(observability.database) == ["early"]
+    assert observability.close()
+
+
+def test_a_database_that_a_newer_version_changed_is_refused_at_the_start(db_path: Path) -> None:
+    database = open_database(db_path)
+    database.execute_sql("INSERT INTO schema_migration (name, applied) VALUES ('9999_x', '2030')")
+    database.close()
+    with pytest.raises(NewerDatabase):
+        Observability.open(db_path, platform="cli")
+
+
+def test_a_later_process_stores_what_a_killed_one_left_in_the_spool(
+    db_path: Path, lock: SharedDatabase, database: SharedDatabase
+) -> None:
+    script = (
+        "import os, signal, sys, time\n"
+        "from storage import Observability\n"
+        "from storage.writer.spool import spool_folder, waiting\n"
+        "from pathlib import Path\n"
+        "observability = Observability.open(sys.argv[1], platform='cli', busy_timeout_ms=10)\n"
+        "with observability.span('left behind'): pass\n"
+        "while not waiting(spool_folder(Path(sys.argv[1])))[1]: time.sleep(0.01)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert run(script, db_path).returncode == -signal.SIGKILL
+    lock.rollback()
+    with Observability.open(db_path, platform="cli"):
+        assert until(lambda: names(database) == ["left behind"])
+    assert waiting(spool_folder(db_path)) == (0, 0)
+
+
+def test_spans_whose_ends_wait_in_a_spool_are_not_taken_for_abandoned(
+    db_path: Path, database: SharedDatabase
+) -> None:
+    script = (
+        "import os, signal, sys, time\n"
+        "from pathlib import Path\n"
+        "from storage import Observability\n"
+        "from storage.database.connect import connect\n"
+        "from storage.writer.spool import spool_folder, waiting\n"
+        "path = Path(sys.argv[1])\n"
+        "observability = Observability.open(path, platform='cli', busy_timeout_ms=10)\n"
+        "ends, stays = observability.start_span('ends'), observability.start_span('stays')\n"
+        "assert observability.flush()\n"
+        "holder = connect(path)\n"
+        "holder.begin()\n"
+        "ends.end()\n"
+        "while not waiting(spool_folder(path))[1]: time.sleep(0.01)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert run(script, db_path).returncode == -signal.SIGKILL
+    with Observability.open(db_path, platform="cli"):
+
+        def statuses() -> dict[str, str]:
+            query = SpanRow.select(SpanRow.name, SpanRow.status)
+            return dict(query.tuples().execute(database))
+
+        assert until(lambda: statuses() == {"ends": "ok", "stays": "abandoned"})
+    total = RollupRow.select(RollupRow.traces, RollupRow.errors).where(
+        RollupRow.level == "hour", RollupRow.dimension == "all"
+    )
+    assert list(total.tuples().execute(database)) == [(2, 1)]
+
+
+def test_a_replay_after_a_crash_before_the_spool_was_removed_changes_nothing(
+    db_path: Path, database: SharedDatabase
+) -> None:
+    def batch() -> Batch:
+        return Batch("gone:1:2:1", 1, spans=[span(1, status="ok", input_tokens=5)])
+
+    store(database, batch())
+    rows = list(RollupRow.select().tuples().execute(database))
+    spool = Spool(spool_folder(db_path), "gone:1:2:1")
+    spool.append(batch())
+    spool.close()
+    with Observability.open(db_path, platform="cli"):
+        assert until(lambda: waiting(spool_folder(db_path)) == (0, 0))
+    assert names(database) == ["span 1"]
+    assert list(RollupRow.select().tuples().execute(database)) == rows
+
+
+def test_a_command_run_while_the_database_is_locked_is_recorded_later(
+    db_path: Path, database: SharedDatabase, lock: SharedDatabase
+) -> None:
+    environ = {**os.environ, "TRACEBOT_DATABASE_URL": str(db_path)}
+    command = [str(Path(sys.executable).with_name("tracebot")), "run", "--", "sh", "-c", "exit 3"]
+    assert subprocess.run(command, env=environ, check=False, timeout=60).returncode == 3
+    assert waiting(spool_folder(db_path))[0] == 1
+    lock.rollback()
+    adopt(database)
+    assert names(database) == ["run sh"]
+
+
+def test_adopting_stores_what_is_left_and_leaves_what_cannot_be_stored(
+    db_path: Path, database: SharedDatabase, lock: SharedDatabase
+) -> None:
+    spool = Spool(spool_folder(db_path), "gone:1:2:1")
+    for number in (1, 2):
+        spool.append(Batch("gone:1:2:1", number, spans=[span(number, status="ok")]))
+    spool.close()
+    adopt(database)
+    assert waiting(spool_folder(db_path))[0] == 1
+    lock.rollback()
+    adopt(database)
+    assert names(database) == ["span 1", "span 2"]
+    assert waiting(spool_folder(db_path)) == (0, 0)
+
+
+def test_a_database_that_was_deleted_is_begun_anew_and_nothing_is_lost_into_the_old_one(
+    db_path: Path,
+) -> None:
+    with Observability.open(db_path, platform="cli") as observability:
+        with observability.span("first"):
+            pass
+        assert observability.flush()
+        for file in db_path.parent.glob("tracebot.db*"):
+            if file.is_file():
+                file.unlink()
+        with observability.span("second"):
+            pass
+        assert observability.flush(WITHIN_S)
+    database = open_database(db_path)
+    assert names(database) == ["second"]
+    database.close()
+
+
+def test_one_span_that_the_database_refuses_takes_no_other_along(
+    database: SharedDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer = writer_for(database)
+    with caplog.at_level(logging.ERROR, "tracebot.storage"):
+        for number in range(5):
+            writer.put(span(number, duration_ns=2**70 if number == 2 else 1))
+        assert writer.flush(WITHIN_S)
+    assert names(database) == ["span 0", "span 1", "span 3", "span 4"]
+    assert writer.losses["spans"] == 1
+    assert "refuses some of a batch" in caplog.text
+    writer.put(span(5))
+    assert writer.close()
+    assert names(database)[-1] == "span 5"
+    assert [(loss.what, loss.number) for loss in losses(database, since=0)] == [("spans", 1)]
+
+
+def stalled(database: SharedDatabase, *, queue_size: int) -> Writer:
+    """A writer whose thread waits until `resume`."""
+    writer = writer_for(database, linger=0.0, queue_size=queue_size)
+    writer.start()
+    writer.pause()
+    return writer
+
+
+def test_when_the_queue_is_full_detail_goes_first_then_what_comes_last_and_all_is_counted(
+    database: SharedDatabase,
+) -> None:
+    writer = stalled(database, queue_size=100)
+    for number in range(150):
+        writer.put(
+            span(
+                number,
+                status="ok",
+                agent="claude",
+                attributes={"colour": "blue"},
+                events=[{"name": "said", "at": 1}],
+            )
+        )
+    assert writer.room == 0
+    writer.resume()
+    assert writer.close(WITHIN_S)
+    assert writer.losses["spans"] == 50
+    columns = SpanRow.select(SpanRow.agent, SpanRow.attributes, SpanRow.events)
+    rows = list(columns.order_by(SpanRow.started_at).tuples().execute(database))
+    assert len(rows) == 100
+    assert {agent for agent, _, _ in rows} == {"claude"}
+    lost_events = [events is None for _, _, events in rows]
+    lost_attributes = [attributes is None for _, attributes, _ in rows]
+    assert sum(lost_events) == writer.losses["events"] > 0
+    assert sum(lost_attributes) == writer.losses["attributes"] > 0
+    assert lost_events == sorted(lost_events, reverse=True)  # The oldest first.
+    assert rows[-1][1:] != (None, None)
+    stored = {loss.what: loss.number for loss in losses(database, since=0)}
+    assert stored == {kind: writer.losses[kind] for kind in ("spans", "events", "attributes")}
+
+
+def test_every_span_is_stored_or_counted_however_many_threads_record(
+    database: SharedDatabase,
+) -> None:
+    writer = writer_for(database, linger=0.0, queue_size=500)
+
+    def record(first: int) -> None:
+        for number in range(first, first + 1_000):
+            writer.put(span(number, status="ok"))
+
+    threads = [threading.Thread(target=record, args=(turn * 1_000,)) for turn in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert writer.close(60)
+    assert SpanRow.select().count(database) + writer.losses["spans"] == 8_000
+
+
+def test_a_span_whose_start_found_no_room_is_stored_at_its_end(database: SharedDatabase) -> None:
+    writer = stalled(database, queue_size=4)
+    tracer = Tracer(writer.put, context={"platform": "cli"})
+    spans = [tracer.begin(f"span {number}") for number in range(6)]
+    writer.resume()
+    assert until(lambda: writer.room == 4)
+    for active in spans:
+        active.end()
+        assert writer.flush(WITHIN_S)
+    assert writer.close()
+    assert sorted(names(database)) == [f"span {number}" for number in range(6)]
+    assert writer.losses["spans"] == 0
+    counted = [trace.span_count for trace in recent_traces(database).traces]
+    assert counted == [1] * 6
+
+
+def test_a_writer_that_is_closed_takes_nothing_and_raises_nothing(
+    database: SharedDatabase,
+) -> None:
+    writer = writer_for(database)
+    writer.put(span(1))
+    assert writer.close()
+    writer.put(span(2))
+    assert writer.flush(0.1)
+    assert writer.close()
+    assert names(database) == ["span 1"]
+    assert writer.losses["spans"] == 1
+
+
+@pytest.mark.parametrize("linger", [-0.1, 0.3])
+def test_a_linger_past_what_a_kill_may_lose_is_refused(db_path: Path, linger: float) -> None:
+    with pytest.raises(ValueError, match=r"0 to 0\.2"):
+        Observability.open(db_path, platform="cli", linger=linger)
+
+
+def test_recordings_opened_and_closed_leak_neither_threads_nor_descriptors(db_path: Path) -> None:
+    def once() -> None:
+        with Observability.open(db_path, platform="cli") as observability:
+            with observability.span("work"):
+                pass
+            observability.database.execute_sql("SELECT 1").fetchall()
+
+    once()
+    threads, descriptors = threading.active_count(), len(os.listdir("/dev/fd"))
+    for _ in range(10):
+        once()
+    assert threading.active_count() == threads
+    assert len(os.listdir("/dev/fd")) == descriptors
+
+
+def test_two_recordings_of_one_process_keep_apart(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a.db", "b.db")]
+    opened = [Observability.open(path, platform="cli") for path in paths]
+    for path, observability in zip(paths, opened, strict=True):
+        with observability.span(path.name):
+            pass
+    for observability in opened:
+        assert observability.close()
+    for path in paths:
+        database = open_database(path)
+        assert names(database) == [path.name]
+        database.close()
+
+
+SIGTERM_SCRIPT = (
+    "import signal, sys, time\n"
+    "from storage import Observability\n"
+    "observability = Observability.open(sys.argv[1], platform='cli', linger=0.2)\n"
+    "{before}\n"
+    "for number in range(200):\n"
+    "    with observability.span('work'): pass\n"
+    "print('ready', flush=True)\n"
+    "time.sleep(60)\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "code"),
+    [("", -signal.SIGTERM), ("signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))", 7)],
+    ids=["nobody handles it", "the application handles it"],
+)
+def test_sigterm_loses_nothing_and_ends_the_process_as_ever(
+    db_path: Path, database: SharedDatabase, before: str, code: int
+) -> None:
+    script = SIGTERM_SCRIPT.format(before=before)
+    command = [sys.executable, "-c", script, str(db_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        child.terminate()
+        assert child.wait(WITHIN_S) == code
+    assert len(names(database)) == 200
+
+
+SIGNALS_SCRIPT = """
+import signal, sys
+from storage import Observability
+observability = Observability.open(sys.argv[1], platform="cli", linger=0.0)
+interrupted = 0
+def interrupt(number, frame):
+    global interrupted
+    interrupted += 1
+    with observability.span("interrupt"): pass
+signal.signal(signal.SIGALRM, interrupt)
+signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+for number in range(5_000):
+    with observability.span("work"): pass
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert observability.flush(30)
+print(interrupted)
+"""
+
+
+def test_a_signal_handler_may_record_while_its_own_thread_does(
+    db_path: Path, database: SharedDatabase
+) -> None:
+    done = run(SIGNALS_SCRIPT, db_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    stored = names(database)
+    assert stored.count("work") == 5_000
+    assert stored.count("interrupt") == int(done.stdout) > 0
+
+
+def test_a_handler_of_the_applications_own_is_left_alone(db_path: Path) -> None:
+    def own(*_: object) -> None:
+        pass
+
+    before = signal.signal(signal.SIGTERM, own)
+    try:
+        with Observability.open(db_path, platform="cli"):
+            assert signal.getsignal(signal.SIGTERM) is own
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        with Observability.open(db_path, platform="cli"):
+            assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_what_is_recorded_while_the_interpreter_ends_is_stored(
+    db_path: Path, database: SharedDatabase
+) -> None:
+    script = (
+        "import atexit, sys\n"
+        "from storage import Observability\n"
+        "observability = Observability.open(sys.argv[1], platform='cli')\n"
+        "def last():\n"
+        "    with observability.span('at exit'): pass\n"
+        "atexit.register(last)\n"
+        "class Late:\n"
+        "    def __del__(self):\n"
+        "        with observability.span('too late'): pass\n"
+        "late = Late()\n"
+    )
+    done = run(script, db_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert names(database) == ["at exit"]
+
+
+FORK_SCRIPT = """
+import os, sys, threading, time
+from storage import Observability
+observability = Observability.open(sys.argv[1], platform="cli")
+done = threading.Event()
+def work():
+    while not done.is_set():
+        with observability.span("parent's"): pass
+        time.sleep(0.001)
+thread = threading.Thread(target=work)
+thread.start()
+outer = observability.start_span("outer")
+children = []
+for number in range(6):
+    child = os.fork()
+    if not child:
+        with observability.span("child's", parent=outer): pass
+        outer.end()
+        os._exit(0 if observability.flush(20) else 3)
+    children.append(child)
+codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+done.set()
+thread.join()
+outer.end()
+assert codes == [0] * 6, codes
+assert observability.close(20)
+"""
+
+
+def test_a_forked_child_records_by_itself_while_its_parent_writes(
+    db_path: Path, database: SharedDatabase
+) -> None:
+    done = run(FORK_SCRIPT, db_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    query = SpanRow.select(SpanRow.name, SpanRow.status, SpanRow.parent_id, SpanRow.process)
+    rows = list(query.tuples().execute(database))
+    (outer,) = [row for row in rows if row[0] == "outer"]
+    children = [row for row in rows if row[0] == "child's"]
+    assert outer[1] == "ok"
+    assert len(children) == len({process for *_, process in children}) == 6
+    assert {parent for _, _, parent, _ in children} != {None}
+    assert {process for *_, process in rows if process not in {c[3] for c in children}} == {
+        outer[3]
+    }
+    assert database.execute_sql("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_a_child_forked_while_another_thread_reads_opens_no_connection(
+    db_path: Path, database: SharedDatabase
+) -> None:
+    script = (
+        "import os, sys, threading\n"
+        "from storage import Observability\n"
+        "from storage.queries.traces import recent_traces\n"
+        "observability = Observability.open(sys.argv[1], platform='cli')\n"
+        "read, finish = threading.Event(), threading.Event()\n"
+        "def reader():\n"
+        "    recent_traces(observability.database)\n"
+        "    read.set(); finish.wait()\n"
+        "thread = threading.Thread(target=reader); thread.start(); read.wait()\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    with observability.span('spooled'): pass\n"
+        "    committed = observability.close()\n"
+        "    os._exit(3 if committed else 0)\n"
+        "code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])\n"
+        "finish.set(); thread.join()\n"
+        "sys.exit(code)\n"
+    )
+    done = run(script, db_path)
+    assert done.returncode == 0, done.stderr
+    with Observability.open(db_path, platform="cli"):
+        assert until(lambda: names(database) == ["spooled"])
+
+
+def record_in_child(path: str, name: str) -> None:
+    with Observability.open(path, platform="cli") as observability, observability.span(name):
+        pass
+
+
+MULTIPROCESSING_SCRIPT = """
+import multiprocessing, sys
+from storage import Observability
+def work(number):
+    if observability is None:
+        opened = Observability.open(sys.argv[1], platform="cli")
+    else:
+        opened = observability
+    with opened.span(f"work {number}"): pass
+observability = None
+if __name__ == "__main__":
+    observability = Observability.open(sys.argv[1], platform="cli")
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        pool.map(work, range(6), chunksize=1)
+        pool.close()
+        pool.join()
+    for number in (6, 7):
+        child = multiprocessing.get_context("fork").Process(target=work, args=(number,))
+        child.start()
+        child.join()
+"""
+
+
+def test_children_of_multiprocessing_flush_when_they_end(
+    db_path: Path, database: SharedDatabase
+) -> None:
+    done = run(MULTIPROCESSING_SCRIPT, db_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(names(database)) == [f"work {number}" for number in range(8)]
+
+
+def test_spawned_children_record_by_themselves(db_path: Path, database: SharedDatabase) -> None:
+    context = multiprocessing.get_context("spawn")
+    children = [
+        context.Process(target=record_in_child, args=(str(db_path), f"spawned {number}"))
+        for number in range(2)
+    ]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(60)
+    assert [child.exitcode for child in children] == [0, 0]
+    assert sorted(names(database)) == ["spawned 0", "spawned 1"]
+
+
+def test_a_clock_that_goes_backwards_leaves_durations_right(
+    observability: Observability, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with observability.span("work"):
+        monkeypatch.setattr(time, "time_ns", lambda: 1_000)
+    assert observability.flush()
+    query = SpanRow.select(SpanRow.started_at, SpanRow.ended_at, SpanRow.duration_ns)
+    ((started, ended, duration),) = query.tuples().execute(observability.database)
+    assert 0 < duration < WITHIN_S * 1e9
+    assert ended == started + duration
+
+
+def test_losses_are_noted_at_most_once_a_minute(database: SharedDatabase) -> None:
+    writer = writer_for(database)
+    writer.losses.dropped("spans", 3)
+    assert [metric.value for metric in writer.losses.due()] == [3.0]
+    writer.losses.dropped("spans")
+    assert writer.losses.due() == []
+    assert [metric.value for metric in writer.losses.due(at_once=True)] == [1.0]
+    assert writer.close()
+    assert MetricRow.select().count(database) == 0
+
+
+def test_each_writer_of_a_process_has_a_name_of_its_own() -> None:
+    assert new_writer() != new_writer()

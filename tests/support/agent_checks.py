@@ -1,0 +1,133 @@
+"""What holds for each of the agents' programs, as tests/support/agent_programs.py installs them."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from bot.agents.cancellation import Cancellation
+from bot.agents.invocation import invoke
+from bot.agents.types import Agent, AgentCancelled, AgentError, Mode, Progress, Request
+from bot.http.otlp_receiver import Collector
+from storage import Observability
+from storage.queries.traces import recent_traces, trace_spans
+from tests.support.agent_programs import provider
+from tests.support.fake_models import Hang, Refuse, Say, Use, model_server
+
+TOOLS = {
+    "Bash": {"command": "echo hello", "description": "Say hello"},
+    "exec_command": {"cmd": "echo hello"},
+    "list_directory": {"dir_path": "."},
+    "bash": {"command": "echo hello", "description": "Say hello"},
+}
+WRITES = {
+    "Write": {"file_path": "{work}/made.txt", "content": "made"},
+    "exec_command": {"cmd": "echo made > made.txt"},
+    "write_file": {"file_path": "{work}/made.txt", "content": "made"},
+    "create": {"path": "{work}/made.txt", "file_text": "made"},
+    "write": {"filePath": "{work}/made.txt", "content": "made"},
+}
+WRONG_KEY = Refuse(status=401, kind="invalid_api_key", message="Incorrect API key.")
+
+
+def answers(name: str, tmp_path: Path) -> None:
+    heard: list[Progress] = []
+    prompt = "--help me: what is 6 × 7? $(id) `id`"
+    with model_server(Use(arguments=TOOLS), Say(text="It is forty two.")) as models:
+        agent = provider(name, models.url, tmp_path)
+        reply = agent.answer(Request(prompt=prompt, on_progress=heard.append))
+    assert models.unexpected == []
+    assert (reply.text, reply.provider, reply.exit_code) == ("It is forty two.", name, 0)
+    assert reply.tool_calls == 1
+    if name != "copilot":  # It tells tokens only in its telemetry.
+        assert reply.cached_tokens == 2_000
+        # gemini has asked a small model first which one to ask.
+        assert reply.input_tokens in (2_240, 2_245)
+    assert reply.session_id
+    assert "".join(progress.text for progress in heard).strip() == "It is forty two."
+    assert [progress.tool for progress in heard if progress.tool] != []
+    _, asked = models.requests[0]
+    assert str(asked).count("what is 6 × 7? $(id) `id`") == 1, "the prompt is sent once, as it is"
+
+
+def changes_files_only_in_execute_mode(name: str, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    arguments = {
+        tool: {key: value.format(work=work) for key, value in given.items()}
+        for tool, given in WRITES.items()
+    }
+    made = work / "made.txt"
+    modes: tuple[tuple[Mode, bool], ...] = (("query", False), ("execute", True))
+    for mode, changes in modes:
+        with model_server(Use(arguments=arguments, optional=True), Say()) as models:
+            # With a model of OpenAI's, copilot writes by a tool that takes no JSON.
+            model = "claude-sonnet-4.5" if name == "copilot" else None
+            agent = provider(name, models.url, tmp_path, model=model)
+            assert agent.answer(Request(prompt="Make it.", mode=mode)).text == "Forty two."
+        assert made.exists() is changes, f"{name} in {mode} mode"
+
+
+def reads_a_file_that_came(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "files" / "of {slack}" / "F1.txt"
+    path.parent.mkdir(parents=True)
+    path.write_text("Its content: 4711\n")
+    arguments = {
+        "Read": {"file_path": str(path)},
+        "exec_command": {"cmd": f"cat '{path}'"},
+        "read_file": {"file_path": str(path)},
+        "view": {"path": str(path)},
+    }
+    # opencode is given the file with the prompt.
+    steps = (Say(),) if name == "opencode" else (Use(arguments=arguments), Say())
+    with model_server(*steps) as models:
+        request = Request(prompt="Read it.", files=(path,))
+        assert provider(name, models.url, tmp_path / "home").answer(request).text == "Forty two."
+    assert "Its content: 4711" in str(models.requests[-1])
+
+
+def tells_a_wrong_key(name: str, tmp_path: Path) -> None:
+    with model_server(WRONG_KEY) as models, pytest.raises(AgentError) as caught:
+        provider(name, models.url, tmp_path).answer(Request(prompt="x"))
+    assert caught.value.error_type == "authentication"
+
+
+def can_be_stopped(name: str, tmp_path: Path) -> None:
+    cancellation = Cancellation()
+    with model_server(Hang()) as models:
+
+        def cancel() -> None:
+            deadline = time.monotonic() + 60
+            while not models.requests and time.monotonic() < deadline:
+                time.sleep(0.02)
+            cancellation.cancel("U1")
+
+        canceller = threading.Thread(target=cancel)
+        canceller.start()
+        with pytest.raises(AgentCancelled):
+            provider(name, models.url, tmp_path).answer(
+                Request(prompt="x", cancellation=cancellation)
+            )
+        canceller.join()
+        assert models.requests
+
+
+def hangs_its_telemetry_under_ours(
+    name: str, tmp_path: Path, observability: Observability, spans: tuple[str, ...]
+) -> None:
+    collector = Collector(observability, capture=lambda text: text)
+    try:
+        with model_server(Say()) as models:
+            agent = Agent(name=name, providers=(provider(name, models.url, tmp_path),))
+            request = Request(prompt="x", collector=collector.listen())
+            invoke(agent, request, observability=observability)
+        observability.flush()
+        traces = recent_traces(observability.database, platform="slack").traces
+        (ours,) = [trace for trace in traces if trace.name == f"invoke_agent {name}"]
+        stored = trace_spans(observability.database, ours.trace_id)
+        (attempt,) = [span for span in stored if span.name == f"attempt {name}"]
+        below = {span.name for span in stored if span.parent_id == attempt.span_id}
+        assert below.intersection(spans), sorted(span.name for span in stored)
+        assert models.unexpected == [], "other requests"
+    finally:
+        collector.stop()

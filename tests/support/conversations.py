@@ -1,0 +1,43 @@
+"""Wait for turns to end, seen from Slack and from the database."""
+
+import time
+from collections.abc import Callable
+
+from bot.app import Bot
+from bot.sandbox import Channel, Message, Sandbox
+from storage import Observability
+from storage.model.span import Span
+from storage.queries.traces import TraceSummary, thread_traces, trace_spans
+
+StartBot = Callable[..., Bot]
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Wait for what happens after the last thing that Slack is told."""
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.01)
+
+
+def finished(
+    observability: Observability, channel: Channel, thread_ts: str, *, count: int = 1
+) -> tuple[TraceSummary, ...]:
+    """The traces of a thread once `count` of them have ended."""
+
+    def traces() -> tuple[TraceSummary, ...]:
+        observability.flush()
+        return thread_traces(observability.database, channel=channel.id, thread_ts=thread_ts)
+
+    eventually(lambda: len([t for t in traces() if t.status != "running"]) >= count)
+    return traces()
+
+
+def spans_of(observability: Observability, trace: TraceSummary) -> dict[str, Span]:
+    return {span.name: span for span in trace_spans(observability.database, trace.trace_id)}
+
+
+def ended(sandbox: Sandbox, channel: Channel, question: Message, how: str) -> list[Message]:
+    """The replies in the end."""
+    sandbox.wait_for_reaction(channel, question.ts, how)
+    return sandbox.thread(channel, question.ts)[1:]

@@ -1,0 +1,71 @@
+"""A provider that a test leads step by step, as an agent that works for a while."""
+
+import queue
+import threading
+from collections.abc import Callable, Mapping
+
+from bot.agents.config.roster import Contents, Roster
+from bot.agents.types import Agent, AgentCancelled, AgentError, Progress, Reply, Request
+
+PATIENCE_S = 30.0
+
+Step = Callable[[Request], Reply | None]
+
+
+class Scripted:
+    """Answers each question with the steps that come until one of them ends it."""
+
+    model = None
+
+    def __init__(self, name: str = "scripted") -> None:
+        self.name = name
+        self.requests: list[Request] = []
+        self.asked = threading.Semaphore(0)
+        self._steps: queue.Queue[Step] = queue.Queue()
+
+    def say(self, text: str) -> None:
+        self._steps.put(lambda request: request.on_progress(Progress(text=text)) and None)
+
+    def use(self, tool: str) -> None:
+        self._steps.put(lambda request: request.on_progress(Progress(tool=tool)) and None)
+
+    def end(self, text: str) -> None:
+        self._steps.put(lambda request: Reply(text=text, provider=self.name))
+
+    def fail(self, error: Exception) -> None:
+        def step(request: Request) -> Reply:
+            raise error
+
+        self._steps.put(step)
+
+    def wait_until_asked(self) -> None:
+        assert self.asked.acquire(timeout=PATIENCE_S), "nobody asked"
+
+    def answer(self, request: Request) -> Reply:
+        self.requests.append(request)
+        self.asked.release()
+        with request.cancellation.watch(lambda: self._steps.put(_stop)):
+            while True:
+                if (reply := self._steps.get(timeout=PATIENCE_S)(request)) is not None:
+                    return reply
+
+
+def _stop(request: Request) -> Reply:
+    raise AgentCancelled(str(request.cancellation.by))
+
+
+def roster_of(*providers: Scripted, default: str = "") -> Roster:
+    """An agent for each, under its name."""
+    return roster_with(
+        {each.name: Agent(name=each.name, providers=(each,)) for each in providers},
+        default=default or providers[0].name,
+    )
+
+
+def roster_with(agents: Mapping[str, Agent], *, default: str) -> Roster:
+    contents = Contents(agents=agents, default=default, channels={})
+    return Roster(lambda: contents)
+
+
+def crashed(text: str = "it broke") -> AgentError:
+    return AgentError("crash", text)

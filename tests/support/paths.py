@@ -1,0 +1,6 @@
+"""Paths in the checkout that the tests run from."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+MANIFEST = ROOT / "manifest.yml"
