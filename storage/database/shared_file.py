@@ -18,7 +18,7 @@ File = tuple[int, int]
 class SharedDatabase(SqliteDatabase):
     """Goes on with the file that is at its path, when that is another one than it has open.
 
-    `storage.recovery.replacement` and `backup` rename the file. They hold SQLite's write lock, so that
+    `storage.recovery.replacement` and `backup` rename the file. They hold SQLite's write lock, so
     no commit is under way, and the lock `opening` alone, so that nobody opens half of the old
     files and half of the new. Others find out by the inode, before a query and once a transaction
     has begun.
