@@ -13,20 +13,15 @@ import httpx
 from slack_bolt import App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
-from slack_sdk.http_retry.builtin_handlers import (
-    ConnectionErrorRetryHandler,
-    RateLimitErrorRetryHandler,
-    ServerErrorRetryHandler,
-)
 
 from bot.access import Access
 from bot.agents.config.roster import Roster
 from bot.concurrency.event_dedup import Once
 from bot.concurrency.limiter import Slots
 from bot.concurrency.running_turns import RunningTurns
-from bot.http.slack_events import WebServer, build_web
-from bot.jobs.digests import post_digest, was_posted
+from bot.http.server import WebServer
+from bot.http.slack_events import build_web
+from bot.jobs.digests import Digests, post_digest, was_posted
 from bot.jobs.scheduler import Schedule
 from bot.listeners import app_home as home
 from bot.listeners import messages, reactions
@@ -38,6 +33,7 @@ from bot.replies.messages import SHUTDOWN
 from bot.replies.responder import Answering
 from bot.settings import Settings, SettingsError
 from bot.slack.attachments import SLACK_FILES, FileDownloads, FileLimits, forget_files
+from bot.slack.client import client_with_retries, client_without_retries, connection_error, identify
 from bot.slack.directory import Directory
 from bot.slack.errors import SLACK_ERRORS
 from bot.slack.reactions import Reactions
@@ -50,19 +46,8 @@ from bot.turns.decision import Me
 from bot.turns.feedback import Feedback
 from bot.turns.inbox import Inbox
 from bot.turns.turn import Conversation
-from reports.digest import Digests
 from storage import Observability
 from storage.database.connect import database_path
-
-SCOPES = frozenset(
-    (
-        *("app_mentions:read", "chat:write", "commands", "users:read", "files:read"),
-        *("channels:history", "groups:history", "im:history", "mpim:history"),
-        *("channels:read", "groups:read", "mpim:read"),
-        *("reactions:read", "reactions:write"),
-    )
-)
-"""Without these some of what the bot is asked would fail, message by message."""
 
 GRACE_S = 20.0
 
@@ -107,8 +92,8 @@ def build_bot(
 
     `collector` is the base URL to which its agents may send their own telemetry.
     """
-    client = _client(settings)
-    identity = _identify(client)
+    client = client_with_retries(settings)
+    identity = identify(client)
     me = Me(
         user=identity["user_id"],
         bot_id=identity["bot_id"],
@@ -127,7 +112,7 @@ def build_bot(
     # Nobody waits for what is done in the background; it must keep no question waiting either.
     background = ThreadPoolExecutor(2, thread_name_prefix="tracebot-background")
     inquiries = ThreadPoolExecutor(8, thread_name_prefix="tracebot-inquiry")
-    posting = Posting(_bare_client(settings))
+    posting = Posting(client_without_retries(settings))
     running = RunningTurns(observability.database)
     once = Once(observability.database)
     inbox = Inbox(
@@ -140,7 +125,7 @@ def build_bot(
             answering=Answering(
                 bot_user=me.user,
                 posting=posting,
-                live=LiveReplies(_bare_client(settings, timeout_s=5), posting),
+                live=LiveReplies(client_without_retries(settings, timeout_s=5), posting),
                 observability=observability,
                 settings=settings,
                 collector=collector,
@@ -212,7 +197,7 @@ def connect(bot: Bot, settings: Settings) -> None:
     try:
         handler.connect()
     except SLACK_ERRORS as error:
-        raise SettingsError(_refusal("SLACK_APP_TOKEN", error)) from error
+        raise SettingsError(connection_error("SLACK_APP_TOKEN", error)) from error
     bot.listening.append(handler.close)
 
 
@@ -227,52 +212,6 @@ def listen(bot: Bot, settings: Settings) -> WebServer:
     server.start()
     bot.listening.append(server.stop)
     return server
-
-
-def _client(settings: Settings) -> WebClient:
-    """For what may be tried again without harm."""
-    client = _bare_client(settings)
-    client.retry_handlers = [
-        ConnectionErrorRetryHandler(max_retry_count=2),
-        RateLimitErrorRetryHandler(max_retry_count=3),
-        ServerErrorRetryHandler(max_retry_count=2),
-    ]
-    return client
-
-
-def _bare_client(settings: Settings, *, timeout_s: int = 30) -> WebClient:
-    """Tries each call once."""
-    client = WebClient(
-        settings.slack_bot_token.get_secret_value(),
-        base_url=settings.slack_api_url,
-        timeout=timeout_s,
-    )
-    client.retry_handlers = []
-    return client
-
-
-def _identify(client: WebClient) -> dict[str, Any]:
-    try:
-        answer = client.auth_test()
-    except SLACK_ERRORS as error:
-        raise SettingsError(_refusal("SLACK_BOT_TOKEN", error)) from error
-    granted = frozenset(answer.headers.get("x-oauth-scopes", "").replace(" ", "").split(","))
-    if missing := SCOPES - granted:
-        raise SettingsError(
-            f"The app lacks the scopes {', '.join(sorted(missing))}: add them under OAuth & "
-            "Permissions (manifest.yml names them all) and install the app again."
-        )
-    return dict(answer.data)  # type: ignore[arg-type]
-
-
-def _refusal(variable: str, error: Exception) -> str:
-    if isinstance(error, SlackApiError):
-        reason = error.response.get("error", "unknown_error")
-        return (
-            f"Slack refuses {variable} ({reason}): copy it again from the app's page at "
-            "https://api.slack.com/apps."
-        )
-    return f"Slack cannot be reached ({type(error).__name__}): check the network and SLACK_API_URL."
 
 
 def files_folder(settings: Settings) -> Path:

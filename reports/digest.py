@@ -1,7 +1,7 @@
 """The morning digest: what it says, when it is due, and that it is posted once."""
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -10,19 +10,13 @@ from peewee import Database
 
 from reports.errors import UsageError
 from reports.views import views
-from storage.coordination.digest_subscriptions import Subscription, subscriptions
-from storage.coordination.leases import claim, complete
-from storage.coordination.process_identity import this_process
-from storage.database.shared_file import SharedDatabase
+from storage.coordination.digest_subscriptions import Subscription
 from storage.queries.statistics import Statistics, statistics
 from storage.queries.traces import recent_traces
-from storage.recovery.replacement import Recovery, recoveries
 from storage.writer.dropped import DROPPED, losses
 
 SECOND_NS = 1_000_000_000
 DAY_NS = 24 * 3_600 * SECOND_NS
-LEASE_NS = 600 * SECOND_NS
-"""After this another process may finish what one that died began."""
 
 HOW = "write digest now, digest off, or digest here at 09:00 [Europe/Berlin]"
 
@@ -124,72 +118,3 @@ def last_day(
         title="What the agents did in the last 24 hours",
         now=now,
     )
-
-
-class Digests:
-    """Posts what is due. `post` shows a view in a channel, with a key that `posted` finds."""
-
-    def __init__(
-        self,
-        database: SharedDatabase,
-        *,
-        post: Callable[[str, views.View, str], None],
-        posted: Callable[[str, str], bool],
-        audiences: Callable[[str, str], Collection[str]],
-    ) -> None:
-        self._database = database
-        self._post = post
-        self._posted = posted
-        self._audiences = audiences
-
-    def send_due(self, *, now: int) -> int:
-        """Post each digest that is due and that nobody posted yet; how many."""
-        return sum(
-            self._send(subscription, day, now=now)
-            for subscription in subscriptions(self._database)
-            if (day := due(subscription, now=now)) is not None
-        )
-
-    def tell_of_recoveries(self, *, now: int) -> int:
-        """Tell each channel with a digest, once, of a database that was damaged; how many."""
-        found = [each for each in recoveries(self._database) if each.finished]
-        return sum(
-            self._tell(subscription, recovery, now=now)
-            for recovery in found
-            if recovery.at > now - DAY_NS
-            for subscription in subscriptions(self._database)
-        )
-
-    def _tell(self, subscription: Subscription, recovery: Recovery, *, now: int) -> bool:
-        key = f"recovery:{recovery.file}:{subscription.team}:{subscription.channel}"
-        if not claim(self._database, key, owner=this_process(), now=now, lease_ns=LEASE_NS):
-            return False
-        fresh = not self._posted(subscription.channel, key)
-        if fresh:
-            self._post(subscription.channel, views.recovered(recovery, now=now), key)
-        complete(self._database, key, now=now)
-        return fresh
-
-    def _send(self, subscription: Subscription, day: date, *, now: int) -> bool:
-        key = f"digest:{subscription.team}:{subscription.channel}:{day}"
-        if not claim(self._database, key, owner=this_process(), now=now, lease_ns=LEASE_NS):
-            return False
-        # Whoever held the claim before may have died between posting and saying so.
-        fresh = not self._posted(subscription.channel, key)
-        if fresh:
-            since, until = yesterday(day, subscription.time_zone)
-            view = digest(
-                self._database,
-                audiences=self._audiences(subscription.team, subscription.channel),
-                since=since,
-                until=until,
-                title=f"What the agents did on {day - timedelta(days=1):%A, %d %B}",
-                now=now,
-            )
-            self._post(subscription.channel, view, key)
-        complete(self._database, key, now=now)
-        return fresh
-
-    def now(self, team: str, channel: str, *, now: int) -> views.DigestView:
-        """The last 24 hours, for whoever asks in `channel`."""
-        return last_day(self._database, audiences=self._audiences(team, channel), now=now)

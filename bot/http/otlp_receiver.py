@@ -20,7 +20,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bot.http.slack_events import WebServer
+from bot.http.server import WebServer
+from bot.settings import Settings, SettingsError
 from storage import Observability
 from storage.model.records import Log, Metric
 from storage.model.span import Span
@@ -240,3 +241,16 @@ def _decompressed(body: bytes) -> bytes:
         if not body:
             return bytes(content)
     raise BadTelemetry(f"This gzip has more than {MAX_MEMBERS} members.")
+
+
+def listen_to_agents(collector: Collector, settings: Settings) -> str | None:
+    """Where agents may send their own telemetry."""
+    if settings.otlp_port == "off":
+        return None
+    try:
+        return collector.listen(port=settings.otlp_port)
+    except OSError as error:
+        raise SettingsError(
+            f"Port {settings.otlp_port} of 127.0.0.1 is not to be had ({error.strerror}): name "
+            "another with TRACEBOT_OTLP_PORT; 0 is any, off is none."
+        ) from error

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from apscheduler.schedulers.background import BackgroundScheduler
 from peewee import PeeweeException
 
+from bot.jobs.digests import Digests
 from reports import formatting as wording
-from reports.digest import Digests
 from reports.views.health import WAL_LIMIT
 from storage.coordination.leases import claim
 from storage.coordination.process_identity import this_process

@@ -7,7 +7,6 @@ sent again the thread is searched for it, by the metadata that every reply carri
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from slack_sdk import WebClient
@@ -15,21 +14,12 @@ from slack_sdk.errors import SlackApiError
 
 from bot.replies.messages import Message
 from bot.slack.errors import SLACK_ERRORS, retry_after
+from bot.slack.types import Place
 
 PATIENCE_S = 120.0
 """How long an answer that is there already is worth waiting for Slack."""
 
 LONGEST_WAIT_S = 8.0
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A thread, and the person who is answered there."""
-
-    team: str
-    channel: str
-    thread_ts: str
-    user: str
 
 
 class Posting:

@@ -14,10 +14,11 @@ from contextlib import suppress
 from slack_sdk import WebClient
 
 from bot.agents.types import Progress
-from bot.replies.delivery import Place, Posting
+from bot.replies.delivery import Posting
 from bot.replies.live_messages import Draft, Edited, Heading, Shown, Streamed
 from bot.replies.messages import Message
 from bot.slack.errors import GONE, SLACK_ERRORS, error_code, retry_after
+from bot.slack.types import Place
 
 QUICK_S = 1.5
 """An answer that is there by then is simply posted."""

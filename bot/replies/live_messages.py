@@ -6,8 +6,8 @@ from typing import Protocol
 
 from slack_sdk import WebClient
 
-from bot.replies.delivery import Place
 from bot.replies.messages import RUNNING_LIMIT, Message, running_blocks, running_message, silence
+from bot.slack.types import Place
 
 STREAM_S = 240.0
 """Slack ends a stream about five minutes after its start, however busy it is."""

@@ -8,7 +8,7 @@ from slack_sdk.errors import SlackApiError
 from bot.agents.cancellation import Cancellation
 from bot.agents.invocation import invoke, status_of
 from bot.agents.types import Agent, AgentCancelled, AgentError, HistoryMessage, Reply, Request
-from bot.replies.delivery import Place, Posting
+from bot.replies.delivery import Posting
 from bot.replies.live import LiveReplies, LiveReply
 from bot.replies.messages import (
     failure_message,
@@ -19,7 +19,7 @@ from bot.replies.messages import (
 from bot.settings import Settings
 from bot.slack.attachments import FetchResult
 from bot.slack.errors import SLACK_ERRORS, TOO_LONG, error_code
-from bot.turns.decision import IncomingMessage
+from bot.slack.types import IncomingMessage, Place
 from storage import ActiveSpan, Observability
 from storage.model.span import Status
 

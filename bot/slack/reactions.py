@@ -7,7 +7,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.slack.errors import SLACK_ERRORS
-from bot.turns.decision import IncomingMessage
+from bot.slack.types import IncomingMessage
 from storage import Observability
 
 READ, WAITING = "eyes", "hourglass_flowing_sand"

@@ -13,7 +13,7 @@ from slack_sdk import WebClient
 
 from bot.agents.types import HistoryMessage
 from bot.slack.errors import SLACK_ERRORS
-from bot.turns.decision import Speaker, Thread
+from bot.slack.types import Speaker, Thread
 
 PAGE = 200
 MAX_PAGES = 50

@@ -12,13 +12,14 @@ from peewee import PeeweeException
 from slack_sdk import WebClient
 
 from bot.access import Access
+from bot.jobs.digests import Digests
 from bot.slack.directory import Directory
 from bot.slack.errors import SLACK_ERRORS
 from bot.slack.threads import REPLY_EVENT
 from bot.turns.cancel import Stopping
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse, split_slack
-from reports.digest import Digests, parse_order
+from reports.digest import parse_order
 from reports.errors import UsageError
 from reports.render.slack import fallback, render
 from reports.views import views

@@ -6,7 +6,8 @@ from dataclasses import replace
 from bot.slack.directory import Directory, channel_type
 from bot.slack.errors import SLACK_ERRORS
 from bot.slack.threads import ThreadRead, ThreadReader
-from bot.turns.decision import Decision, IncomingMessage, Me, Reason, Thread, decide, settled
+from bot.slack.types import IncomingMessage, Thread
+from bot.turns.decision import Decision, Me, Reason, decide, settled
 from storage import ActiveSpan, Observability
 
 logger = logging.getLogger("tracebot.deciding")

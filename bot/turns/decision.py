@@ -4,15 +4,14 @@ The first row that holds decides. A human who is mentioned silences nobody; file
 nothing about whose thread it is.
 """
 
-import re
 from collections.abc import Container
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bot.slack.types import IncomingMessage, Speaker, Thread
+
 PLAIN = frozenset((None, "file_share", "thread_broadcast", "me_message"))
 """Subtypes of what a person says. The others tell of changes: edits, joins, topics."""
-
-MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
 
 
 class Reason(StrEnum):
@@ -33,60 +32,6 @@ class Reason(StrEnum):
     THREAD_UNREADABLE = "thread_unreadable"
     NOT_MENTIONED = "not_mentioned"
     HANDLED_ELSEWHERE = "handled_elsewhere"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IncomingMessage:
-    """A message as it arrived. `ts` and `thread_ts` are Slack's time stamps, its ids."""
-
-    team: str
-    channel: str
-    channel_type: str | None
-    """`channel`, `group`, `im` or `mpim`; None where the event does not say."""
-    ts: str
-    thread_ts: str | None
-    user: str
-    text: str
-    bot_id: str | None = None
-    subtype: str | None = None
-    files: tuple[dict[str, object], ...] = ()
-
-    @property
-    def in_thread(self) -> bool:
-        return self.thread_ts is not None and self.thread_ts != self.ts
-
-    @property
-    def root_ts(self) -> str:
-        """The thread that an answer belongs in."""
-        return self.thread_ts or self.ts
-
-    @property
-    def is_direct(self) -> bool:
-        return self.channel_type == "im"
-
-    def without_mention(self, user: str) -> str:
-        """What is asked: the text without the mention of `user`."""
-        return re.sub(rf"<@{re.escape(user)}(?:\|[^>]*)?>", "", self.text).strip()
-
-    @property
-    def mentions(self) -> frozenset[str]:
-        return frozenset(MENTION.findall(self.text))
-
-
-@dataclass(frozen=True, slots=True)
-class Speaker:
-    """The bot that spoke last in a thread, and as which agent, where that is known."""
-
-    bot_id: str
-    agent: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Thread:
-    """What of a thread the decision needs. Not `readable`: Slack would not show it."""
-
-    active_speaker: Speaker | None = None
-    readable: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

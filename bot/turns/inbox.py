@@ -9,7 +9,7 @@ from bot.concurrency.event_dedup import Once
 from bot.concurrency.running_turns import RunningTurns
 from bot.concurrency.serial_queues import Lanes
 from bot.replies.messages import SHUTDOWN
-from bot.turns.decision import IncomingMessage
+from bot.slack.types import IncomingMessage, parse_message
 from bot.turns.turn import Conversation
 from storage import Observability
 
@@ -86,20 +86,3 @@ class Inbox:
             "slack.event_type": body["event"].get("type"),
             "slack.files": len(message.files),
         }
-
-
-def parse_message(body: Mapping[str, Any]) -> IncomingMessage:
-    """The message of an event as Slack delivers it."""
-    event = body["event"]
-    return IncomingMessage(
-        team=body.get("team_id") or event.get("team") or "",
-        channel=event["channel"],
-        channel_type=event.get("channel_type"),
-        ts=event["ts"],
-        thread_ts=event.get("thread_ts"),
-        user=event.get("user") or "",
-        text=event.get("text") or "",
-        bot_id=event.get("bot_id"),
-        subtype=event.get("subtype"),
-        files=tuple(event.get("files") or ()),
-    )

@@ -17,9 +17,10 @@ from bot.replies.responder import Answering, Failure, Question
 from bot.slack.attachments import FetchResult, FileDownloads
 from bot.slack.reactions import DONE, FAILED, READ, STOPPED, WAITING, Reactions
 from bot.slack.threads import ThreadRead
+from bot.slack.types import IncomingMessage
 from bot.turns.agent_mentions import addressed
 from bot.turns.decider import Deciding
-from bot.turns.decision import IncomingMessage, Me, is_me
+from bot.turns.decision import Me, is_me
 from storage import ActiveSpan, Observability
 from storage.tracing.active_span import CurrentSpan
 

@@ -9,9 +9,10 @@ import pytest
 from slack_bolt.kwargs_injection.args import Args
 
 from bot.agents.config.roster import load_roster
-from bot.app import SCOPES, Bot, build_bot, connect, listen
+from bot.app import Bot, build_bot, connect, listen
 from bot.sandbox import Channel, Manifest, Sandbox, User
 from bot.settings import Settings, SettingsError, load_settings
+from bot.slack.client import SCOPES
 from storage import Observability
 
 StartBot = Callable[..., Bot]

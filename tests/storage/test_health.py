@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from bot.jobs.digests import Digests
 from bot.jobs.scheduler import Schedule
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
-from reports.digest import Digests
 from reports.errors import UsageError
 from reports.render import slack, terminal
 from reports.views import health as healthiness

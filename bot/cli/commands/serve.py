@@ -8,8 +8,8 @@ from types import FrameType
 
 from bot.agents.config.roster import load_roster
 from bot.app import Bot, build_bot, connect, listen
-from bot.http.otlp_receiver import Collector
-from bot.settings import Settings, SettingsError, load_settings, require
+from bot.http.otlp_receiver import Collector, listen_to_agents
+from bot.settings import load_settings, require
 from storage import Observability
 from storage.recording.log_handler import LogHandler
 from storage.recovery.integrity import check_at_start
@@ -55,19 +55,6 @@ def serve(*, http: bool) -> int:
             collector.stop()
             logging.getLogger().removeHandler(handler)
     return 0
-
-
-def listen_to_agents(collector: Collector, settings: Settings) -> str | None:
-    """Where agents may send their own telemetry."""
-    if settings.otlp_port == "off":
-        return None
-    try:
-        return collector.listen(port=settings.otlp_port)
-    except OSError as error:
-        raise SettingsError(
-            f"Port {settings.otlp_port} of 127.0.0.1 is not to be had ({error.strerror}): name "
-            "another with TRACEBOT_OTLP_PORT; 0 is any, off is none."
-        ) from error
 
 
 def _hurry_at_the_next(bot: Bot) -> None:

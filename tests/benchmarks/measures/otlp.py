@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bot.http.otlp_receiver import Collector
-from bot.http.slack_events import WebServer
+from bot.http.server import WebServer
 from storage import Observability
 from storage.model.semconv import INHERITED
 from storage.model.span import Span

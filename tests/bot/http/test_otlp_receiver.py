@@ -25,8 +25,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
-from bot.cli.commands.serve import listen_to_agents
-from bot.http.otlp_receiver import MAX_BODY, Collector
+from bot.http.otlp_receiver import MAX_BODY, Collector, listen_to_agents
 from bot.settings import Settings, SettingsError
 from storage import Observability
 from storage.database.models import MetricRow

@@ -10,9 +10,9 @@ import pytest
 from peewee import Database
 
 from bot.app import Bot
-from bot.jobs.digests import DIGEST_EVENT
+from bot.jobs.digests import DIGEST_EVENT, Digests
 from bot.sandbox import Channel, Message, Sandbox, User
-from reports.digest import Digests, Order, due, parse_order, yesterday
+from reports.digest import Order, due, parse_order, yesterday
 from reports.errors import UsageError
 from reports.views.views import DigestView, View
 from storage import Observability

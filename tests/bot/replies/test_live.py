@@ -13,7 +13,7 @@ from bot.replies import live_messages as shown
 from bot.replies.messages import reply_messages, running_message
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.slack.threads import ThreadReader
-from bot.turns.decision import Speaker
+from bot.slack.types import Speaker
 from storage import Observability
 from tests.support.conversations import ended, finished, spans_of
 from tests.support.fake_agent import Scripted, crashed, roster_of, roster_with

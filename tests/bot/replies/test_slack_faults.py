@@ -14,6 +14,7 @@ from bot.replies import delivery as posting
 from bot.replies import live
 from bot.replies.messages import reply_messages
 from bot.sandbox import Channel, Message, Sandbox, User
+from bot.slack.types import Place
 from storage import Observability
 from tests.support.conversations import eventually, finished, spans_of
 from tests.support.fake_agent import Scripted, roster_of
@@ -92,7 +93,7 @@ def test_a_post_whose_answer_is_lost_is_found_and_not_sent_again(
 ) -> None:
     question = sandbox.post(alice, general, "think hard")
     deaf = Deaf(token=sandbox.bot_token, base_url=sandbox.api_url)
-    place = posting.Place(sandbox.team_id, general.id, question.ts, alice.id)
+    place = Place(sandbox.team_id, general.id, question.ts, alice.id)
     (message,) = reply_messages("whole", payload={"agent": "claude", "trace_id": "1"})
     ts = posting.Posting(deaf).post(place, message)
     (reply,) = sandbox.thread(general, question.ts)[1:]

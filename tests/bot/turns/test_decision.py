@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from bot.turns.decision import Decision, IncomingMessage, Me, Reason, Speaker, Thread, decide
+from bot.slack.types import IncomingMessage, Speaker, Thread
+from bot.turns.decision import Decision, Me, Reason, decide
 
 ME = Me(user="UBOT", bot_id="BBOT", agents=frozenset({"claude", "echo"}))
 OTHER_BOT = frozenset({"UCODEX"})

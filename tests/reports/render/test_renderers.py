@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.jobs.digests import Digests
 from bot.sandbox.blocks.validate import problems
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
-from reports.digest import Digests
 from reports.render import json_output as as_json
 from reports.render import slack, terminal
 from reports.views import health as healthiness

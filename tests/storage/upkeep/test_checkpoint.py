@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
+from bot.jobs.digests import Digests
 from bot.jobs.scheduler import Schedule
-from reports.digest import Digests
 from storage import Observability
 from storage.database.connect import connect
 from storage.health import health
