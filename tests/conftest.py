@@ -1,4 +1,4 @@
-"""Fixtures: real databases in a folder of the test's own, real sockets, nothing mocked."""
+"""Fixtures: real databases in the test's own folder and real sockets; nothing is mocked."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,12 +9,12 @@ from peewee import Database
 from slack_sdk import WebClient
 
 from bot.agents.config.roster import Roster, load_roster
-from bot.app import Bot, build_bot, connect
+from bot.app import Bot
 from bot.sandbox import Channel, Sandbox, User
-from bot.settings import Settings
 from storage import Observability
 from storage.recovery.opening import open_database
 from tests.support.paths import MANIFEST
+from tests.support.running_bot import start_in
 
 
 @pytest.fixture
@@ -75,19 +75,9 @@ def start_bot(
     running: list[Bot] = []
 
     def start(agents: str | Roster = "", *, collector: str | None = None, **overrides: Any) -> Bot:
-        settings = Settings(
-            _env_file=None,
-            SLACK_BOT_TOKEN=sandbox.bot_token,
-            SLACK_APP_TOKEN=sandbox.app_token,
-            SLACK_SIGNING_SECRET=sandbox.signing_secret,
-            SLACK_API_URL=sandbox.api_url,
-            database_url=str(observability.database.database),
-            **overrides,
-        )
         roster = agents if isinstance(agents, Roster) else _roster(tmp_path, agents)
-        bot = build_bot(settings, roster=roster, observability=observability, collector=collector)
+        bot = start_in(sandbox, observability, roster, collector=collector, **overrides)
         running.append(bot)
-        connect(bot, settings)
         sandbox.wait_for_app(connections=len(running))
         return bot
 

@@ -1,0 +1,35 @@
+"""Start the real bot in a sandbox."""
+
+from typing import Any
+
+from bot.agents.config.roster import Roster
+from bot.app import Bot, build_bot, connect
+from bot.sandbox import Sandbox
+from bot.settings import Settings
+from storage import Observability
+
+
+def start_in(
+    sandbox: Sandbox,
+    observability: Observability,
+    roster: Roster,
+    *,
+    collector: str | None = None,
+    **overrides: Any,
+) -> Bot:
+    """Build a bot and connect it in Socket Mode; *overrides* are settings.
+
+    *collector* is the base URL to which its agents may send their own telemetry.
+    """
+    settings = Settings(
+        _env_file=None,
+        SLACK_BOT_TOKEN=sandbox.bot_token,
+        SLACK_APP_TOKEN=sandbox.app_token,
+        SLACK_SIGNING_SECRET=sandbox.signing_secret,
+        SLACK_API_URL=sandbox.api_url,
+        database_url=str(observability.database.database),
+        **overrides,
+    )
+    bot = build_bot(settings, roster=roster, observability=observability, collector=collector)
+    connect(bot, settings)
+    return bot
