@@ -2,11 +2,11 @@
 
 import asyncio
 import json
-import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import count
 from ssl import SSLContext
 
 import httpx
@@ -25,13 +25,12 @@ from bot.agents.types import (
     Reply,
     Request,
 )
+from bot.retry import RetryPolicy, TryAgain
 
-ATTEMPTS = 3
-BACKOFF_S = 0.5
-"""Before the second attempt, twice as long before the third; up to a quarter less, by chance."""
+RETRIES = RetryPolicy(attempts=3, first_wait_s=0.5)
 
 MAX_WAIT_S = 60.0
-"""Whoever asks for more patience than this is not waited for."""
+"""The longest wait between two attempts: if a server asks for more, its error is reported."""
 
 TIMEOUT_S = 600.0
 CONNECT_S = 10.0
@@ -67,16 +66,7 @@ class Endpoint:
     max_tokens: int | None = None
     temperature: float | None = None
     timeout_s: float = TIMEOUT_S
-    backoff_s: float = BACKOFF_S
-
-
-class Busy(Exception):
-    """An attempt that failed as `error` says, and that may go better after `wait` seconds."""
-
-    def __init__(self, error: AgentError, *, wait: float | None = None) -> None:
-        super().__init__(error.message)
-        self.error = error
-        self.wait = wait
+    retries: RetryPolicy = RETRIES
 
 
 class Call:
@@ -110,16 +100,21 @@ class Call:
     async def _ask_again_and_again(self, *, until: float) -> None:
         body = json.dumps(self._body()).encode()
         async with self._client() as http:
-            for attempt in range(1, ATTEMPTS + 1):
+            for attempt in count(1):
                 self._answer = Answer()
                 try:
                     await self._ask(http, body)
                     break
-                except Busy as busy:
-                    wait = self._wait(busy, attempt)
-                    left = until - asyncio.get_running_loop().time()
-                    if attempt == ATTEMPTS or self._answer.length or wait > min(left, MAX_WAIT_S):
-                        raise busy.error from busy
+                except TryAgain as again:
+                    # Once a part of the answer is shown, another attempt would show it twice.
+                    if self._answer.length:
+                        raise again.error from again
+                    left = min(until - asyncio.get_running_loop().time(), MAX_WAIT_S)
+                    wait = self._endpoint.retries.wait_after(
+                        attempt, asked_s=again.wait_s, left_s=left
+                    )
+                    if wait is None:
+                        raise again.error from again
                     await asyncio.sleep(wait)
 
     def _client(self) -> httpx.AsyncClient:
@@ -136,11 +131,6 @@ class Call:
                 f"{self._endpoint.agent} cannot use the proxy that the environment names ({error}):"
                 " set another in HTTPS_PROXY, or except the address with NO_PROXY.",
             ) from error
-
-    def _wait(self, busy: Busy, attempt: int) -> float:
-        if busy.wait is not None:
-            return busy.wait
-        return self._endpoint.backoff_s * 2.0 ** (attempt - 1) * random.uniform(0.75, 1.0)
 
     def _body(self) -> dict[str, object]:
         endpoint = self._endpoint
@@ -171,18 +161,20 @@ class Call:
         return headers
 
     async def _ask(self, http: httpx.AsyncClient, body: bytes) -> None:
-        """One attempt. Raises `Busy` where another may go better, else `AgentError`."""
+        """One attempt. Raises `TryAgain` if another may succeed, else `AgentError`."""
         url = self._endpoint.base_url + self._endpoint.dialect.path
         try:
             async with http.stream("POST", url, content=body, headers=self._headers()) as response:
                 await self._check(response)
                 await self._read(response)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
-            raise Busy(self._unreachable(error)) from error
+            raise TryAgain(self._unreachable(error)) from error
         except httpx.TransportError as error:
-            raise Busy(self._crash("closed the connection before its answer was whole")) from error
+            raise TryAgain(
+                self._crash("closed the connection before its answer was whole")
+            ) from error
         if not self._answer.ended and self._answer.stop_reason is None:
-            raise Busy(self._crash("stopped in the middle of its answer"))
+            raise TryAgain(self._crash("stopped in the middle of its answer"))
 
     async def _check(self, response: httpx.Response) -> None:
         """Whether this is the beginning of an answer."""
@@ -291,7 +283,7 @@ class Call:
             error = AgentTimeout(message, partial=self.partial())
         else:
             error = AgentError(problem.error_type, message, partial=self.partial())
-        return Busy(error, wait=problem.wait) if problem.again else error
+        return TryAgain(error, wait_s=problem.wait_s) if problem.again else error
 
     def _crash(self, what: str) -> AgentCrashed:
         message = f"{self._endpoint.agent} failed: {self._endpoint.base_url} {what}."

@@ -1,13 +1,12 @@
 """What a model API says when it does not answer, and what that means for the one who asked."""
 
 import json
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
 from bot.agents.models.api import Event, mapping, text
+from bot.retry import retry_after
 
 STATUSES: Mapping[int, str] = {
     401: "authentication",
@@ -44,13 +43,13 @@ LASTING = frozenset({"insufficient_quota", "billing_error"})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
-    """`said` is the API's own words; `again` that it may do better soon, after `wait` seconds
+    """`said` is the API's own words; `again` that it may do better soon, after `wait_s` seconds
     where it said so."""
 
     error_type: str
     said: str
     again: bool
-    wait: float | None = None
+    wait_s: float | None = None
 
 
 def of_response(status: int, headers: Mapping[str, str], body: bytes) -> Problem:
@@ -64,7 +63,7 @@ def of_response(status: int, headers: Mapping[str, str], body: bytes) -> Problem
         error_type=error_type,
         said=f"{status} {message or name}".strip(),
         again=again and name not in LASTING and headers.get("x-should-retry") != "false",
-        wait=retry_after(headers, now=time.time()),
+        wait_s=retry_after(headers, now=time.time()),
     )
 
 
@@ -74,19 +73,6 @@ def in_event(event: Event) -> Problem | None:
         return None
     name, message = _words(event)
     return Problem(error_type=NAMES.get(name, "crash"), said=message or name, again=name in PASSING)
-
-
-def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
-    """Seconds; None where nothing that makes sense is asked for."""
-    value = headers.get("retry-after", "")
-    try:
-        wait = float(value)
-    except ValueError:
-        try:
-            wait = parsedate_to_datetime(value).timestamp() - now
-        except (ValueError, OverflowError):
-            return None
-    return max(wait, 0.0) if math.isfinite(wait) else None
 
 
 def _words(event: Event) -> tuple[str, str]:

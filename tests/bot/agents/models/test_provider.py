@@ -27,6 +27,7 @@ from bot.agents.types import (
     Reply,
     Request,
 )
+from bot.retry import RetryPolicy
 from tests.support.model_server import (
     KEY,
     Exchange,
@@ -67,7 +68,7 @@ def model(server: ModelServer, **changes: Any) -> HttpModel:
         key_variable="THE_KEY" if server.key else None,
         key=server.key,
         timeout_s=30.0,
-        backoff_s=0.01,
+        retries=RetryPolicy(attempts=3, first_wait_s=0.01),
     )
     return HttpModel(endpoint=replace(endpoint, **changes))
 
