@@ -117,6 +117,12 @@ def test_a_dropped_socket_is_opened_again(
     sandbox: Sandbox, start_bot: StartBot, alice: User, general: Channel
 ) -> None:
     start_bot()
+    # One answer first: it proves that the client is reading. slack_sdk reads from 0.1 s after it
+    # connects, but pings at once, and a reset that arrives in between is reported to the ping
+    # alone. The client then takes up to a minute to notice that its connection is gone.
+    question = sandbox.post(alice, general, f"{sandbox.mention} are you there?")
+    sandbox.wait_for_reply(general, question.ts, containing="are you there?")
+    sandbox.settle()
     sandbox.drop_sockets()
     sandbox.wait_for_app(opened=2, timeout=20)
     question = sandbox.post(alice, general, f"{sandbox.mention} are you back?")
