@@ -16,8 +16,8 @@ from slack_sdk import WebClient
 
 from bot.access import Access
 from bot.agents.config.roster import Roster
-from bot.concurrency.event_dedup import Once
-from bot.concurrency.limiter import Slots
+from bot.concurrency.event_dedup import EventDedup
+from bot.concurrency.limiter import TurnLimiter
 from bot.concurrency.running_turns import RunningTurns
 from bot.http.server import WebServer
 from bot.http.slack_events import build_web
@@ -27,10 +27,10 @@ from bot.listeners import app_home as home
 from bot.listeners import messages, reactions
 from bot.listeners import stop_button as sessions
 from bot.listeners import trace_command as trace
-from bot.replies.delivery import Posting
+from bot.replies.delivery import ReplyDelivery
 from bot.replies.live import LiveReplies
 from bot.replies.messages import SHUTDOWN
-from bot.replies.responder import Answering
+from bot.replies.responder import Responder
 from bot.settings import Settings, SettingsError
 from bot.slack.attachments import SLACK_FILES, FileDownloads, FileLimits, forget_files
 from bot.slack.client import client_with_retries, client_without_retries, connection_error, identify
@@ -40,12 +40,12 @@ from bot.slack.reactions import Reactions
 from bot.slack.threads import ThreadReader
 from bot.trace_ui.app_home import Home
 from bot.trace_ui.slash_command import Inquiry
-from bot.turns.cancel import Stopping
-from bot.turns.decider import Deciding
-from bot.turns.decision import Me
+from bot.turns.cancel import TurnCanceller
+from bot.turns.decider import Decider
+from bot.turns.decision import BotIdentity
 from bot.turns.feedback import Feedback
 from bot.turns.inbox import Inbox
-from bot.turns.turn import Conversation
+from bot.turns.turn import TurnHandler
 from storage import Observability
 from storage.database.connect import database_path
 
@@ -94,7 +94,7 @@ def build_bot(
     """
     client = client_with_retries(settings)
     identity = identify(client)
-    me = Me(
+    me = BotIdentity(
         user=identity["user_id"],
         bot_id=identity["bot_id"],
         agents=roster,
@@ -112,17 +112,17 @@ def build_bot(
     # Nobody waits for what is done in the background; it must keep no question waiting either.
     background = ThreadPoolExecutor(2, thread_name_prefix="tracebot-background")
     inquiries = ThreadPoolExecutor(8, thread_name_prefix="tracebot-inquiry")
-    posting = Posting(client_without_retries(settings))
+    posting = ReplyDelivery(client_without_retries(settings))
     running = RunningTurns(observability.database)
-    once = Once(observability.database)
+    dedup = EventDedup(observability.database)
     inbox = Inbox(
-        Conversation(
+        TurnHandler(
             me=me,
             roster=roster,
-            deciding=Deciding(
+            deciding=Decider(
                 me=me, directory=directory, threads=threads, observability=observability
             ),
-            answering=Answering(
+            answering=Responder(
                 bot_user=me.user,
                 posting=posting,
                 live=LiveReplies(client_without_retries(settings, timeout_s=5), posting),
@@ -133,28 +133,28 @@ def build_bot(
             reactions=Reactions(client, observability),
             downloads=_downloads(settings, client, http, observability),
             running=running,
-            slots=Slots(settings.workers),
+            limiter=TurnLimiter(settings.workers),
             observability=observability,
         ),
-        once=once,
+        dedup=dedup,
         running=running,
         observability=observability,
         captured=lambda message: settings.captured(message.without_mention(me.user)),
     )
     access = Access(directory, observability.database, team=identity["team_id"])
-    stopping = Stopping(running=running, access=access, database=observability.database)
+    canceller = TurnCanceller(running=running, access=access, database=observability.database)
     feedback = Feedback(
         client=client,
         bot_user=me.user,
         observability=observability,
-        once=once,
+        dedup=dedup,
         threads=threads,
-        stopping=stopping,
+        canceller=canceller,
         settings=settings,
     )
     messages.register(app, inbox, lambda body: background.submit(feedback.changed, body))
     reactions.register(app, feedback, background)
-    sessions.register(app, stopping, inquiries)
+    sessions.register(app, canceller, inquiries)
     digests = Digests(
         observability.database,
         post=partial(post_digest, client),
@@ -166,7 +166,7 @@ def build_bot(
         access=access,
         directory=directory,
         digests=digests,
-        stopping=stopping,
+        canceller=canceller,
         observability=observability,
     )
     trace.register(app, inquiry, inquiries)

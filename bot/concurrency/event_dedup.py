@@ -1,45 +1,53 @@
-"""Each event is handled once, though Slack sends it again, twice in two guises, or to two bots."""
+"""Handle each event once, although Slack retries it, sends it in two forms, or to two bots."""
 
 import logging
 import threading
 import time
-from collections import OrderedDict
 
+from cachetools import LRUCache
 from peewee import Database, PeeweeException
 
 from storage.coordination.leases import claim
 from storage.coordination.process_identity import this_process
 
-REMEMBERED = 10_000
+REMEMBERED_EVENTS = 10_000
 LEASE_NS = 24 * 3_600 * 1_000_000_000
+"""Longer than Slack retries an event, so that a late retry finds the lease still held."""
 
-logger = logging.getLogger("tracebot.once")
+logger = logging.getLogger("tracebot.dedup")
 
 
-class Once:
-    """What this process saw it knows by heart; what others took, the database tells."""
+class EventDedup:
+    """Deduplicate events in memory within this process and through leases across processes.
+
+    The two steps are separate because the first must be quick (it runs before Slack's
+    acknowledgement is due) and the second asks the database, which may be locked for a while.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._owner = this_process()
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._seen: LRUCache[str, None] = LRUCache(REMEMBERED_EVENTS)
+        # Bolt calls its listeners from several threads: look-up and insertion are one step.
         self._lock = threading.Lock()
 
-    def unseen(self, *keys: str) -> bool:
-        """Whether this process meets all of these for the first time."""
+    def is_new(self, key: str) -> bool:
+        """Return True the first time that this process sees *key*."""
         with self._lock:
-            known = [key for key in keys if key in self._seen]
-            self._seen.update(dict.fromkeys(keys))
-            while len(self._seen) > REMEMBERED:
-                self._seen.popitem(last=False)
-        return not known
+            if key in self._seen:
+                return False
+            self._seen[key] = None
+            return True
 
     def claim(self, key: str) -> bool:
-        """Whether no other process has taken it. A database that is gone stops no answer."""
+        """Return True if no other process handles *key*, and keep it from the others.
+
+        If the database cannot be asked the event counts as ours: two answers are better than none.
+        """
         try:
             return claim(
                 self._database, key, owner=self._owner, now=time.time_ns(), lease_ns=LEASE_NS
             )
         except PeeweeException as error:
-            logger.warning("The database does not say whether %s is taken: %s", key, error)
+            logger.warning("The database cannot be asked who handles %s: %s", key, error)
             return True

@@ -1,8 +1,8 @@
-"""The turns that run in this process, and how each is stopped: from here, or by another process.
+"""The turns that run in this process, and how each is cancelled: from here or from elsewhere.
 
-Slack hands an event or a button to any one of an app's connections, and a shell is no connection
-at all. A wish to stop a turn of another process therefore goes through the database, which each
-process watches while it has turns that run.
+Slack sends an event or a click to any one of an app's connections, and a shell has no connection
+at all. A request to cancel another process's turn therefore goes through the database, which each
+process polls while it runs turns.
 """
 
 import logging
@@ -16,14 +16,15 @@ from peewee import Database, PeeweeException
 from bot.agents.cancellation import Cancellation
 from storage.coordination.cancel_requests import wishes
 
-WATCH_S = 1.0
+POLL_S = 1.0
+"""The longest that another process's request to cancel waits to be seen."""
 
 logger = logging.getLogger("tracebot.running")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningTurn:
-    """A turn whose agents are at work. Its names are those of a stored trace."""
+    """A turn whose agents are working. Its fields are named as those of a stored trace."""
 
     trace_id: str
     team: str
@@ -36,27 +37,30 @@ class RunningTurn:
 
 
 class RunningTurns:
-    """Knows them by trace id; `database` is asked for wishes of others."""
+    """The running turns by trace id. A thread polls *database* for requests to cancel them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._turns: dict[str, RunningTurn] = {}
+        # Guards everything below and wakes the polling thread, which sleeps without turns.
         self._changed = threading.Condition()
         self._closed = False
         self._all_cancelled_by: str | None = None
-        self._watch = threading.Thread(
-            target=self._fulfil_wishes, name="tracebot-running", daemon=True
-        )
-        self._watch.start()
+        self._poller = threading.Thread(target=self._poll, name="tracebot-running", daemon=True)
+        self._poller.start()
 
     @contextmanager
     def running(self, turn: RunningTurn) -> Iterator[Cancellation]:
+        """Register *turn* during the block."""
         with self._changed:
             self._turns[turn.trace_id] = turn
             self._changed.notify_all()
-            if self._all_cancelled_by is not None:
-                turn.cancellation.cancel(self._all_cancelled_by)
+            cancelled_by = self._all_cancelled_by
         try:
+            # Outside the lock, as everywhere here: cancelling calls back into whatever watches the
+            # turn, which may take locks of its own.
+            if cancelled_by is not None:
+                turn.cancellation.cancel(cancelled_by)
             yield turn.cancellation
         finally:
             with self._changed:
@@ -64,37 +68,40 @@ class RunningTurns:
                 self._changed.notify_all()
 
     def all(self) -> tuple[RunningTurn, ...]:
+        """Return the turns that run now."""
         with self._changed:
             return tuple(self._turns.values())
 
     def cancel_all(self, by: str) -> None:
-        """Stop those that run, and whatever is about to."""
+        """Cancel the turns that run, and every turn that starts from now on."""
+        # Set before the turns are listed: a turn is either in the list or sees this when it starts.
         with self._changed:
             self._all_cancelled_by = by
         for turn in self.all():
             turn.cancellation.cancel(by)
 
     def close(self) -> None:
-        """Watch for wishes no longer."""
+        """Stop polling and wait for the thread to end."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._watch.join()
+        self._poller.join()
 
-    def _fulfil_wishes(self) -> None:
+    def _poll(self) -> None:
         while self._wait_for_turns():
+            turns = self.all()
             try:
-                found = wishes(self._database, [turn.trace_id for turn in self.all()])
+                requests = wishes(self._database, [turn.trace_id for turn in turns])
             except PeeweeException as error:
-                logger.warning("The database does not say which turns are to stop: %s", error)
+                logger.warning("The database cannot be asked which turns to cancel: %s", error)
                 continue
-            for turn in self.all():
-                if turn.trace_id in found:
-                    turn.cancellation.cancel(found[turn.trace_id])
+            for turn in turns:
+                if turn.trace_id in requests:
+                    turn.cancellation.cancel(requests[turn.trace_id])
 
     def _wait_for_turns(self) -> bool:
-        """Until a moment after a turn runs; False when there is no more to watch."""
+        """Sleep while no turn runs, then for one poll interval; return False once closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or bool(self._turns))
-            self._changed.wait_for(lambda: self._closed, WATCH_S)
+            self._changed.wait_for(lambda: self._closed, POLL_S)
             return not self._closed

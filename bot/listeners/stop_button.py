@@ -5,16 +5,16 @@ from typing import Any
 
 from slack_bolt import App
 
-from bot.turns.cancel import Stopping
+from bot.turns.cancel import TurnCanceller
 
 Body = dict[str, Any]
 
 
-def register(app: App, stopping: Stopping, executor: Executor) -> None:
+def register(app: App, canceller: TurnCanceller, executor: Executor) -> None:
     def stopped(body: Body) -> None:
         event = body["event"]
         executor.submit(
-            stopping.in_thread,
+            canceller.in_thread,
             event["channel"],
             event["thread_ts"],
             team=body.get("team_id") or "",

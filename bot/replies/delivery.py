@@ -1,4 +1,4 @@
-"""Posting in a thread: insisted on while Slack is unwell, and once though a call may be lost.
+"""Post in a thread: insisted on while Slack is unwell, and once though a call may be lost.
 
 A `chat.postMessage` whose answer does not arrive may have been heard all the same. Before it is
 sent again the thread is searched for it, by the metadata that every reply carries.
@@ -22,7 +22,7 @@ PATIENCE_S = 120.0
 LONGEST_WAIT_S = 8.0
 
 
-class Posting:
+class ReplyDelivery:
     """`client` is one that tries each call once, but for what cannot have been heard."""
 
     def __init__(

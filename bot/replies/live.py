@@ -14,7 +14,7 @@ from contextlib import suppress
 from slack_sdk import WebClient
 
 from bot.agents.types import Progress
-from bot.replies.delivery import Posting
+from bot.replies.delivery import ReplyDelivery
 from bot.replies.live_messages import Draft, Edited, Heading, Shown, Streamed
 from bot.replies.messages import Message
 from bot.slack.errors import GONE, SLACK_ERRORS, error_code, retry_after
@@ -169,7 +169,7 @@ class LiveReplies:
     `client` tries each call once and does not wait for Slack: the next piece says the same.
     """
 
-    def __init__(self, client: WebClient, posting: Posting) -> None:
+    def __init__(self, client: WebClient, posting: ReplyDelivery) -> None:
         self.posting = posting
         self._client = client
         self._in_thread: Counter[tuple[str, str]] = Counter()

@@ -8,7 +8,7 @@ from slack_sdk.errors import SlackApiError
 from bot.agents.cancellation import Cancellation
 from bot.agents.invocation import invoke, status_of
 from bot.agents.types import Agent, AgentCancelled, AgentError, HistoryMessage, Reply, Request
-from bot.replies.delivery import Posting
+from bot.replies.delivery import ReplyDelivery
 from bot.replies.live import LiveReplies, LiveReply
 from bot.replies.messages import (
     failure_message,
@@ -58,14 +58,14 @@ class Answer:
     failure: Failure | None = None
 
 
-class Answering:
+class Responder:
     """Asks agents, and posts what they say; may be called from several threads at once."""
 
     def __init__(
         self,
         *,
         bot_user: str,
-        posting: Posting,
+        posting: ReplyDelivery,
         live: LiveReplies,
         observability: Observability,
         settings: Settings,

@@ -16,7 +16,7 @@ from bot.jobs.digests import Digests
 from bot.slack.directory import Directory
 from bot.slack.errors import SLACK_ERRORS
 from bot.slack.threads import REPLY_EVENT
-from bot.turns.cancel import Stopping
+from bot.turns.cancel import TurnCanceller
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse, split_slack
 from reports.digest import parse_order
@@ -51,14 +51,14 @@ class Inquiry:
         access: Access,
         directory: Directory,
         digests: Digests,
-        stopping: Stopping,
+        canceller: TurnCanceller,
         observability: Observability,
     ) -> None:
         self._client = client
         self._access = access
         self._directory = directory
         self._digests = digests
-        self._stopping = stopping
+        self._canceller = canceller
         self._observability = observability
         self._parser, _ = build_parser(prog="/trace", shell=False)
 
@@ -120,7 +120,7 @@ class Inquiry:
         )
 
     def _cancel(self, words: Namespace, place: Place) -> views.View:
-        return self._stopping.by_id(words.id, team=place.team, user=place.user)
+        return self._canceller.by_id(words.id, team=place.team, user=place.user)
 
     def _answer(self, words: Namespace, place: Place) -> views.View:
         return answer(

@@ -1,4 +1,4 @@
-"""Stopping what runs: by its id, in its thread, with its question; here or in another process."""
+"""Cancel running turns: by id, by thread, or because the message was deleted."""
 
 import re
 import time
@@ -22,7 +22,7 @@ MOST = 1_000
 """As many running traces are looked through."""
 
 
-class Stopping:
+class TurnCanceller:
     """Whoever may see a trace may stop it."""
 
     def __init__(self, *, running: RunningTurns, access: Access, database: Database) -> None:
@@ -54,7 +54,7 @@ class Stopping:
             if here and self._access.may_see(turn, team, user):
                 self._stop(turn, by=user)
 
-    def question_deleted(self, channel: str, message_ts: str) -> None:
+    def message_deleted(self, channel: str, message_ts: str) -> None:
         """Nobody waits for the answer to a message that was taken back."""
         for turn in self._turns():
             if (turn.channel, turn.message_ts) == (channel, message_ts):

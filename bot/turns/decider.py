@@ -7,17 +7,22 @@ from bot.slack.directory import Directory, channel_type
 from bot.slack.errors import SLACK_ERRORS
 from bot.slack.threads import ThreadRead, ThreadReader
 from bot.slack.types import IncomingMessage, Thread
-from bot.turns.decision import Decision, Me, Reason, decide, settled
+from bot.turns.decision import BotIdentity, Decision, Reason, decide, settled
 from storage import ActiveSpan, Observability
 
 logger = logging.getLogger("tracebot.deciding")
 
 
-class Deciding:
+class Decider:
     """Decides on messages, and reads their threads."""
 
     def __init__(
-        self, *, me: Me, directory: Directory, threads: ThreadReader, observability: Observability
+        self,
+        *,
+        me: BotIdentity,
+        directory: Directory,
+        threads: ThreadReader,
+        observability: Observability,
     ) -> None:
         self._me = me
         self._directory = directory

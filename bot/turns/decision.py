@@ -35,7 +35,7 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Me:
+class BotIdentity:
     """Who this bot is."""
 
     user: str
@@ -52,13 +52,15 @@ class Decision:
 
 
 def decide(
-    message: IncomingMessage, thread: Thread, me: Me, *, other_bots: frozenset[str]
+    message: IncomingMessage, thread: Thread, me: BotIdentity, *, other_bots: frozenset[str]
 ) -> Decision:
     """Whether to answer. `other_bots` are the bots among the users mentioned, this one not."""
     return settled(message, me, other_bots=other_bots) or _decide_by_thread(message, thread, me)
 
 
-def settled(message: IncomingMessage, me: Me, *, other_bots: frozenset[str]) -> Decision | None:
+def settled(
+    message: IncomingMessage, me: BotIdentity, *, other_bots: frozenset[str]
+) -> Decision | None:
     """The decision, where it can be made without reading the thread."""
     if reason := _not_for_us(message, me):
         return Decision(False, reason)
@@ -75,7 +77,7 @@ def settled(message: IncomingMessage, me: Me, *, other_bots: frozenset[str]) -> 
     return None
 
 
-def _not_for_us(message: IncomingMessage, me: Me) -> Reason | None:
+def _not_for_us(message: IncomingMessage, me: BotIdentity) -> Reason | None:
     if message.user == me.user or message.bot_id == me.bot_id:
         return Reason.OWN_MESSAGE
     if message.subtype == "bot_message" or message.bot_id or message.user == "USLACKBOT":
@@ -87,7 +89,7 @@ def _not_for_us(message: IncomingMessage, me: Me) -> Reason | None:
     return None
 
 
-def _decide_by_thread(message: IncomingMessage, thread: Thread, me: Me) -> Decision:
+def _decide_by_thread(message: IncomingMessage, thread: Thread, me: BotIdentity) -> Decision:
     if not thread.readable:
         return Decision(False, Reason.THREAD_UNREADABLE)
     if thread.active_speaker is None or not message.text.strip():
@@ -97,7 +99,7 @@ def _decide_by_thread(message: IncomingMessage, thread: Thread, me: Me) -> Decis
     return Decision(False, Reason.OTHER_AGENT_ACTIVE)
 
 
-def is_me(speaker: Speaker, me: Me) -> bool:
+def is_me(speaker: Speaker, me: BotIdentity) -> bool:
     """Whether the speaker is this bot: an agent that it named says more than the bot's id."""
     if speaker.agent is not None:
         return speaker.agent in me.agents

@@ -7,11 +7,11 @@ from typing import Any
 from peewee import PeeweeException
 from slack_sdk import WebClient
 
-from bot.concurrency.event_dedup import Once
+from bot.concurrency.event_dedup import EventDedup
 from bot.settings import Settings
 from bot.slack.errors import SLACK_ERRORS
 from bot.slack.threads import REPLY_EVENT, ThreadReader
-from bot.turns.cancel import Stopping
+from bot.turns.cancel import TurnCanceller
 from storage import Observability
 from storage.queries.traces import TraceSummary, message_traces, trace_spans, traces_by_id
 from storage.upkeep.checkpoint import erase_text
@@ -30,17 +30,17 @@ class Feedback:
         client: WebClient,
         bot_user: str,
         observability: Observability,
-        once: Once,
+        dedup: EventDedup,
         threads: ThreadReader,
-        stopping: Stopping,
+        canceller: TurnCanceller,
         settings: Settings,
     ) -> None:
         self._client = client
         self._bot_user = bot_user
         self._observability = observability
-        self._once = once
+        self._dedup = dedup
         self._threads = threads
-        self._stopping = stopping
+        self._canceller = canceller
         self._settings = settings
 
     def reacted(self, body: Mapping[str, Any], *, added: bool) -> None:
@@ -55,7 +55,7 @@ class Feedback:
             logger.warning("A reaction could not be tied to its trace: %s", error)
             return
         event_id = f"event:{body.get('event_id')}"
-        if trace is not None and self._once.unseen(event_id) and self._once.claim(event_id):
+        if trace is not None and self._dedup.is_new(event_id) and self._dedup.claim(event_id):
             self._record(trace, event, added=added)
 
     def changed(self, body: Mapping[str, Any]) -> None:
@@ -73,7 +73,7 @@ class Feedback:
         if after.get("user") == self._bot_user:
             return  # A reply of ours that grows.
         if deleted:
-            self._stopping.question_deleted(event["channel"], ts)
+            self._canceller.message_deleted(event["channel"], ts)
         text = None if deleted else after.get("text")
         try:
             self._observability.flush(1.0)

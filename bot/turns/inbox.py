@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from bot.concurrency.event_dedup import Once
+from bot.concurrency.event_dedup import EventDedup
 from bot.concurrency.running_turns import RunningTurns
-from bot.concurrency.serial_queues import Lanes
+from bot.concurrency.serial_queues import SerialQueues
 from bot.replies.messages import SHUTDOWN
 from bot.slack.types import IncomingMessage, parse_message
-from bot.turns.turn import Conversation
+from bot.turns.turn import TurnHandler
 from storage import Observability
 
 TURNS = 256
@@ -27,27 +27,27 @@ class Inbox:
 
     def __init__(
         self,
-        conversation: Conversation,
+        conversation: TurnHandler,
         *,
-        once: Once,
+        dedup: EventDedup,
         running: RunningTurns,
         observability: Observability,
         captured: Callable[[IncomingMessage], str | None],
     ) -> None:
         self._conversation = conversation
-        self._once = once
+        self._dedup = dedup
         self._running = running
         self._observability = observability
         self._captured = captured
         self._turns = ThreadPoolExecutor(TURNS, thread_name_prefix="tracebot-turn")
         self._notices = ThreadPoolExecutor(2, thread_name_prefix="tracebot-notice")
-        self._lanes = Lanes(self._turns)
+        self._queues = SerialQueues(self._turns)
 
     def accept(self, body: Mapping[str, Any]) -> None:
         """A `message` or `app_mention` event; a mention in a channel arrives as both."""
         message = parse_message(body)
         place = f"message:{message.team}:{message.channel}:{message.ts}"
-        if not self._once.unseen(place):
+        if not self._dedup.is_new(place):
             return
         root = self._observability.start_span(
             "slack message", self._attributes(message, body), kind="consumer"
@@ -55,20 +55,20 @@ class Inbox:
 
         def turn() -> None:
             try:
-                self._conversation.turn(message, root, claimed=self._once.claim(place))
+                self._conversation.turn(message, root, claimed=self._dedup.claim(place))
             except Exception:
                 logger.exception("A turn failed in trace %s", root.trace_id)
 
         lane = (message.team, message.channel, message.root_ts)
-        if self._lanes.submit(lane, turn):
+        if self._queues.submit(lane, turn):
             self._notices.submit(self._conversation.tell_to_wait, message, root)
 
     def stop(self, *, grace: float) -> None:
         """Take no more; let the turns that run end within `grace` seconds, then end them."""
         self._conversation.stop()
-        if not self._lanes.drain(timeout=grace):
+        if not self._queues.drain(timeout=grace):
             self._running.cancel_all(SHUTDOWN)
-            self._lanes.drain(timeout=LAST_WORDS_S)
+            self._queues.drain(timeout=LAST_WORDS_S)
         self._notices.shutdown(wait=True, cancel_futures=True)
         self._turns.shutdown(wait=False, cancel_futures=True)
 

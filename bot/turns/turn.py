@@ -10,17 +10,17 @@ from bot.access import audience_of
 from bot.agents.cancellation import Cancellation
 from bot.agents.config.roster import Roster
 from bot.agents.types import Agent
-from bot.concurrency.limiter import Slots
+from bot.concurrency.limiter import TurnLimiter
 from bot.concurrency.running_turns import RunningTurn, RunningTurns
 from bot.replies.messages import SHUTDOWN, stopped_message, too_many_message, usage_message
-from bot.replies.responder import Answering, Failure, Question
+from bot.replies.responder import Failure, Question, Responder
 from bot.slack.attachments import FetchResult, FileDownloads
 from bot.slack.reactions import DONE, FAILED, READ, STOPPED, WAITING, Reactions
 from bot.slack.threads import ThreadRead
 from bot.slack.types import IncomingMessage
 from bot.turns.agent_mentions import addressed
-from bot.turns.decider import Deciding
-from bot.turns.decision import Me, is_me
+from bot.turns.decider import Decider
+from bot.turns.decision import BotIdentity, is_me
 from storage import ActiveSpan, Observability
 from storage.tracing.active_span import CurrentSpan
 
@@ -28,20 +28,20 @@ MOST_AGENTS = 5
 """As many as one message may ask side by side."""
 
 
-class Conversation:
+class TurnHandler:
     """Answers messages. Nothing that goes wrong in recording or reacting stops an answer."""
 
     def __init__(
         self,
         *,
-        me: Me,
+        me: BotIdentity,
         roster: Roster,
-        deciding: Deciding,
-        answering: Answering,
+        deciding: Decider,
+        answering: Responder,
         reactions: Reactions,
         downloads: FileDownloads,
         running: RunningTurns,
-        slots: Slots,
+        limiter: TurnLimiter,
         observability: Observability,
     ) -> None:
         self._me = me
@@ -51,7 +51,7 @@ class Conversation:
         self._reactions = reactions
         self._downloads = downloads
         self._running = running
-        self._slots = slots
+        self._limiter = limiter
         self._observability = observability
         self._told_to_wait: set[str] = set()
         self._stopping = threading.Event()
@@ -116,10 +116,10 @@ class Conversation:
     @contextmanager
     def _slot(self, message: IncomingMessage, cancellation: Cancellation) -> Iterator[None]:
         """Wait until agents may be asked; the message shows whether it waits or is read."""
-        shown = WAITING if self._slots.full else READ
+        shown = WAITING if self._limiter.full else READ
         self._reactions.add(message, shown)
         try:
-            with self._slots.taken(cancellation):
+            with self._limiter.slot(cancellation):
                 if shown is WAITING:
                     self._reactions.remove(message, WAITING)
                     self._reactions.add(message, shown := READ)

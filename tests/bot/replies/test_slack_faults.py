@@ -95,7 +95,7 @@ def test_a_post_whose_answer_is_lost_is_found_and_not_sent_again(
     deaf = Deaf(token=sandbox.bot_token, base_url=sandbox.api_url)
     place = Place(sandbox.team_id, general.id, question.ts, alice.id)
     (message,) = reply_messages("whole", payload={"agent": "claude", "trace_id": "1"})
-    ts = posting.Posting(deaf).post(place, message)
+    ts = posting.ReplyDelivery(deaf).post(place, message)
     (reply,) = sandbox.thread(general, question.ts)[1:]
     assert (reply.ts, reply.text) == (ts, "whole")
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from bot.slack.types import IncomingMessage, Speaker, Thread
-from bot.turns.decision import Decision, Me, Reason, decide
+from bot.turns.decision import BotIdentity, Decision, Reason, decide
 
-ME = Me(user="UBOT", bot_id="BBOT", agents=frozenset({"claude", "echo"}))
+ME = BotIdentity(user="UBOT", bot_id="BBOT", agents=frozenset({"claude", "echo"}))
 OTHER_BOT = frozenset({"UCODEX"})
 EMPTY = Thread()
 OURS = Thread(Speaker("BBOT", "claude"))
@@ -31,7 +31,7 @@ def message(**changes: Any) -> IncomingMessage:
 def decided(
     thread: Thread = EMPTY,
     *,
-    me: Me = ME,
+    me: BotIdentity = ME,
     other_bots: frozenset[str] = frozenset(),
     **changes: Any,
 ) -> Decision:
