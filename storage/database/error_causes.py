@@ -1,38 +1,55 @@
-"""Classify database errors by SQLite result code."""
+"""Classify database errors. Only this module reads result codes and the text of exceptions."""
 
 import errno
 import re
 
-from storage.errors import TemporarilyUnavailable
+from storage.errors import StorageError, TemporarilyUnavailable
+
+LOCKED = "locked"
+READ_ONLY = "read-only"
+INTERRUPTED = "interrupted"
+IO_ERROR = "I/O error"
+DAMAGED = "damaged"
+DISK_FULL = "disk full"
 
 CAUSES = {
-    5: "locked",
-    6: "locked",
-    8: "read-only",
-    10: "I/O error",
-    11: "damaged",
-    13: "disk full",
-    26: "damaged",
+    5: LOCKED,
+    6: LOCKED,
+    8: READ_ONLY,
+    9: INTERRUPTED,
+    10: IO_ERROR,
+    11: DAMAGED,
+    13: DISK_FULL,
+    26: DAMAGED,
 }
-"""SQLite's result codes, https://sqlite.org/rescode.html, in words."""
+"""SQLite's primary result codes (https://sqlite.org/rescode.html) and what they mean."""
 
+ERRNOS = {
+    errno.EAGAIN: LOCKED,  # Another process holds a lock file.
+    errno.EDQUOT: DISK_FULL,
+    errno.EIO: IO_ERROR,
+    errno.ENOSPC: DISK_FULL,
+}
 
-ERRNOS = {errno.ENOSPC: "disk full", errno.EDQUOT: "disk full", errno.EIO: "I/O error"}
+TRANSIENT = frozenset((LOCKED, DISK_FULL, IO_ERROR))
+"""Causes that may end without tracebot's help: the same statement can succeed later."""
 
-
-PASSING = frozenset(("locked", "disk full", "I/O error"))
-"""Causes that may pass by themselves, or soon be mended."""
-
-
-_CODE = re.compile(r"\(code=(\d+)")
+# cysqlite's exceptions do not carry the code as an attribute. It ends their text, after the
+# statement, which may contain anything. A test fails if a new version words this differently.
+_CODE = re.compile(r"\(code=(\d+)(?:, ext=\d+)?\)\s*$")
 
 
 def cause_of(error: BaseException) -> str:
-    """Why the database failed, in a word or two; the error's own name where that is unknown."""
+    """Return why the database failed: a value of `CAUSES`, or the name of the exception's class.
+
+    One of our own errors is classified by the error that it was raised from.
+    """
+    if isinstance(error, StorageError) and error.__cause__ is not None:
+        return cause_of(error.__cause__)
+    if isinstance(error, TemporarilyUnavailable):
+        return LOCKED
     if isinstance(error, OSError) and error.errno in ERRNOS:
         return ERRNOS[error.errno]
     code = _CODE.search(str(error))
     known = CAUSES.get(int(code[1])) if code else None
-    if known is None and isinstance(error, TemporarilyUnavailable):
-        return "locked"
     return known or type(error).__name__

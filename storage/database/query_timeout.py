@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from peewee import Database
 
+from storage.database.error_causes import INTERRUPTED, cause_of
 from storage.database.shared_file import SharedDatabase
 from storage.errors import TookTooLong
 
@@ -24,7 +25,7 @@ def time_limit(database: Database, seconds: float) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if "interrupted" in str(error) and time.monotonic() > until:
+        if cause_of(error) == INTERRUPTED:
             raise TookTooLong(
                 f"This takes longer than {seconds:g} s: ask for less, with --since or a filter."
             ) from error

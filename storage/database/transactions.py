@@ -7,6 +7,8 @@ from contextlib import contextmanager, suppress
 
 import peewee
 
+from storage.database.error_causes import LOCKED, cause_of
+
 
 @contextmanager
 def transaction(database: peewee.Database, *, deadline: float = 5.0) -> Iterator[None]:
@@ -37,7 +39,7 @@ def _begin(database: peewee.Database, *, until: float) -> None:
             database.begin()
             return
         except peewee.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > until:
+            if cause_of(error) != LOCKED or time.monotonic() > until:
                 raise
             time.sleep(wait * random.random())
             wait = min(wait * 2, LONGEST_WAIT_S)

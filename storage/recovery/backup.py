@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import cysqlite
-from cysqlite._cysqlite import Connection
+from cysqlite import Connection  # type: ignore[attr-defined]
 from peewee import PeeweeException
 
 from storage.coordination.process_identity import is_alive
 from storage.database.connect import connect
-from storage.database.error_causes import cause_of
+from storage.database.error_causes import DAMAGED, LOCKED, cause_of
 from storage.database.lock_files import locked
 from storage.database.migrations import HERE, HISTORY
 from storage.database.models import ProcessRow
@@ -207,11 +207,11 @@ def _is_alone(path: Path) -> bool:
     connection = Connection(str(path), timeout=ALONE_S)
     try:
         connection.execute("PRAGMA journal_mode = DELETE").fetchall()
-    except cysqlite.DatabaseLockedError:
-        return False
     except cysqlite.DatabaseError as error:
-        if cause_of(error) != "damaged":
+        cause = cause_of(error)
+        if cause not in (LOCKED, DAMAGED):
             raise
+        return cause == DAMAGED
     finally:
         connection.close()
     return True

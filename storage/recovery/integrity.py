@@ -11,7 +11,7 @@ from typing import Any
 from peewee import PeeweeException
 
 from storage.database.connect import connect
-from storage.database.error_causes import cause_of
+from storage.database.error_causes import DAMAGED, INTERRUPTED, cause_of
 from storage.database.shared_file import SharedDatabase
 from storage.recovery.replacement import finish_recoveries, recover
 from storage.upkeep.journal import Maintenance, last, note
@@ -93,9 +93,10 @@ def _quick_check(own: SharedDatabase, limit_s: float) -> Check:
     try:
         rows: list[tuple[Any, ...]] = own.execute_sql("PRAGMA quick_check(1)").fetchall()
     except Exception as error:
-        if cause_of(error) == "damaged":
+        cause = cause_of(error)
+        if cause == DAMAGED:
             return Check(at=now, ok=False, finished=True, finding=str(error))
-        if time.monotonic() > until:
+        if cause == INTERRUPTED:
             return Check(at=now, ok=True, finished=False)
         raise
     finally:

@@ -5,7 +5,7 @@ from pathlib import Path
 import peewee
 
 from storage.database.connect import BUSY_TIMEOUT_MS, locate
-from storage.database.error_causes import PASSING, cause_of
+from storage.database.error_causes import DAMAGED, TRANSIENT, cause_of
 from storage.database.shared_file import SharedDatabase
 from storage.errors import DatabaseUnavailable, TemporarilyUnavailable
 from storage.recovery.replacement import recover
@@ -35,12 +35,12 @@ def prepare(database: SharedDatabase, *, patience: float = 60.0) -> None:
             database.make(patience=patience)
         except Exception as error:
             # A file that tracebot never had open is some other one, named by mistake.
-            if cause_of(error) != "damaged" or not Path(f"{path}.migrating").exists():
+            if cause_of(error) != DAMAGED or not Path(f"{path}.migrating").exists():
                 raise
 
             recover(database)
     except (OSError, peewee.DatabaseError, peewee.InterfaceError) as error:
-        if cause_of(error) in PASSING:
+        if cause_of(error) in TRANSIENT:
             raise TemporarilyUnavailable(
                 f"The database {path} cannot be opened now ({error})."
             ) from error

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cysqlite
-from cysqlite._cysqlite import Connection
+from cysqlite import Connection  # type: ignore[attr-defined]
 
 from storage.database.connect import connect
-from storage.database.error_causes import cause_of
+from storage.database.error_causes import DAMAGED, LOCKED, cause_of
 from storage.database.lock_files import locked
 from storage.database.shared_file import SharedDatabase, file_at, opening, set_aside
 from storage.errors import TemporarilyUnavailable
@@ -86,12 +86,14 @@ def set_aside_with_write_lock(path: Path, *, word: str) -> Path | None:
     try:
         try:
             connection.execute("BEGIN IMMEDIATE")
-        except cysqlite.DatabaseLockedError as error:
-            raise TemporarilyUnavailable(
-                f"{path} has to be replaced, and another process is writing to it: end that one."
-            ) from error
         except cysqlite.DatabaseError as error:
-            if cause_of(error) != "damaged":
+            cause = cause_of(error)
+            if cause == LOCKED:
+                raise TemporarilyUnavailable(
+                    f"{path} has to be replaced, but another process is writing to it: stop that "
+                    "process and try again."
+                ) from error
+            if cause != DAMAGED:
                 raise
         return set_aside(path, word=word)
     finally:
@@ -126,8 +128,9 @@ def finish_recoveries(
     """
     if not _unfinished(database):
         return
+    patience = None if wait else 0.0
     try:
-        with locked(database.path.with_name(f"{database.path.name}.salvaging"), wait=wait):
+        with locked(Path(f"{database.path}.salvaging"), patience=patience):
             for file in _unfinished(database):
                 salvage(database, database.path.with_name(file), progress=progress)
     except BlockingIOError:

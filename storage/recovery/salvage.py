@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import cysqlite
-from cysqlite._cysqlite import Connection
+from cysqlite import Connection  # type: ignore[attr-defined]
 from peewee import Database
 
 from storage.database.migrations import HISTORY

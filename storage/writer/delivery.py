@@ -22,7 +22,7 @@ from peewee import (
 
 from storage.coordination.process_identity import new_writer
 from storage.database.connect import connect, identity
-from storage.database.error_causes import cause_of
+from storage.database.error_causes import DAMAGED, LOCKED, cause_of
 from storage.database.shared_file import SharedDatabase
 from storage.errors import StorageError, TemporarilyUnavailable
 from storage.recovery.opening import prepare
@@ -232,9 +232,9 @@ class Delivery:
             self._failing_since = now
             self._losses.failed(cause)
         self._retry_at = now + RETRY_S
-        if cause == "damaged":
+        if cause == DAMAGED:
             self._recover()
-        if cause != "locked":
+        if cause != LOCKED:
             self.disconnect()
         if now >= self._failing_since + WARN_AFTER_S:
             self._warn(f"What is recorded waits in the spool, as the database fails: {error}")

@@ -7,7 +7,6 @@ file's lock may replay it; its batches are in their order, and their numbers mak
 harmless. What a file says is scrubbed of secrets before it is written.
 """
 
-import fcntl
 import json
 import logging
 import os
@@ -18,6 +17,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from storage.database.lock_files import lock
 from storage.model.records import Log, Metric, Score
 from storage.model.redaction import redact, redact_value
 from storage.model.span import Span
@@ -53,7 +53,7 @@ class SpoolFile:
         flags = os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_RDWR
         descriptor = os.open(unseen, flags, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(descriptor, patience=0)
             unseen.rename(path)
         except OSError:
             os.close(descriptor)
@@ -68,7 +68,7 @@ class SpoolFile:
         except OSError:
             return None
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(descriptor, patience=0)
             same = os.path.samestat(os.fstat(descriptor), path.stat())
         except OSError:
             same = False

@@ -4,15 +4,13 @@ One process applies what is missing while others wait; each migration and its re
 transaction. A database that knows migrations which are not here is of a newer tracebot.
 """
 
-import fcntl
-import os
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import peewee
 
+from storage.database.lock_files import locked
 from storage.errors import NewerDatabase, TemporarilyUnavailable
 
 HERE = Path(__file__).parent
@@ -28,7 +26,7 @@ def migrate(database: peewee.Database, *, folder: Path = HERE, patience: float =
     known = {path.stem for path in folder.glob("[0-9]*.py")}
     if _applied(database, known=known) == known:
         return []
-    with _one_at_a_time(database, until=time.monotonic() + patience):
+    with _one_at_a_time(database, patience=patience):
         from playhouse.migrations import Runner
 
         applied: list[str] = Runner(database, str(folder), table_name=HISTORY).up()
@@ -49,25 +47,13 @@ def _applied(database: peewee.Database, *, known: set[str]) -> set[str]:
 
 
 @contextmanager
-def _one_at_a_time(database: peewee.Database, *, until: float) -> Iterator[None]:
-    # A lock file of its own: the database's own file must never be opened beside SQLite.
-    descriptor = os.open(f"{database.database}.migrating", os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        while not _taken(descriptor):
-            if time.monotonic() > until:
-                raise TemporarilyUnavailable(
-                    f"Another process is changing the tables of {database.database}: try again "
-                    "when it is done."
-                )
-            time.sleep(0.02)
+def _one_at_a_time(database: peewee.Database, *, patience: float) -> Iterator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(Path(f"{database.database}.migrating"), patience=patience))
+        except BlockingIOError as error:
+            raise TemporarilyUnavailable(
+                f"Another process is changing the tables of {database.database}: try again when it "
+                "is done."
+            ) from error
         yield
-    finally:
-        os.close(descriptor)
-
-
-def _taken(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
