@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from peewee import Database
 
 from reports.errors import UsageError
-from reports.views import views
+from reports.views.digest import DigestView, digest_view
 from storage.coordination.digest_subscriptions import Subscription
 from storage.queries.statistics import Statistics, statistics
 from storage.queries.traces import recent_traces
@@ -81,7 +81,7 @@ def digest(
     until: int,
     title: str,
     now: int,
-) -> views.DigestView:
+) -> DigestView:
     """What happened in a period, as the members of one channel may see it."""
 
     def by(dimension: str) -> Statistics:
@@ -96,7 +96,7 @@ def digest(
         if trace.started_at < until
     ]
     lost = losses(database, since=since, until=until)
-    return views.digest(
+    return digest_view(
         title=title,
         agents=by("agent"),
         decisions=by("decision"),
@@ -106,9 +106,7 @@ def digest(
     )
 
 
-def last_day(
-    database: Database, *, audiences: Collection[str] | None, now: int
-) -> views.DigestView:
+def last_day(database: Database, *, audiences: Collection[str] | None, now: int) -> DigestView:
     """The last 24 hours, for whoever asks."""
     return digest(
         database,

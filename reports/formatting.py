@@ -135,3 +135,10 @@ def shortened(text: str, length: int) -> str:
     """One plain line of at most `length` characters."""
     line = plain(text)
     return line if len(line) <= length else f"{line[: length - 1].rstrip()}…"
+
+
+def bar(start: float, width: float, length: int) -> str:
+    """A span's place in its trace's time, `length` characters long; never less than one mark."""
+    left = min(int(start * length), length - 1)
+    filled = min(max(round(width * length), 1), length - left)
+    return "·" * left + "█" * filled + "·" * (length - left - filled)

@@ -98,7 +98,7 @@ def _read(words: "Namespace") -> int:
 
     from reports.commands.handlers import Viewer, answer
     from reports.views.health import HealthView
-    from reports.views.views import MessageView
+    from reports.views.messages import MessageView
 
     database = _open(words)
     try:

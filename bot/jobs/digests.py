@@ -7,7 +7,8 @@ from slack_sdk import WebClient
 
 from reports.digest import DAY_NS, SECOND_NS, digest, due, last_day, yesterday
 from reports.render.slack import fallback, render
-from reports.views import views
+from reports.views.digest import DigestView
+from reports.views.messages import recovered
 from reports.views.views import View
 from storage.coordination.digest_subscriptions import Subscription, subscriptions
 from storage.coordination.leases import claim, complete
@@ -52,7 +53,7 @@ class Digests:
         self,
         database: SharedDatabase,
         *,
-        post: Callable[[str, views.View, str], None],
+        post: Callable[[str, View, str], None],
         posted: Callable[[str, str], bool],
         audiences: Callable[[str, str], Collection[str]],
     ) -> None:
@@ -85,7 +86,7 @@ class Digests:
             return False
         fresh = not self._posted(subscription.channel, key)
         if fresh:
-            self._post(subscription.channel, views.recovered(recovery, now=now), key)
+            self._post(subscription.channel, recovered(recovery, now=now), key)
         complete(self._database, key, now=now)
         return fresh
 
@@ -109,6 +110,6 @@ class Digests:
         complete(self._database, key, now=now)
         return fresh
 
-    def now(self, team: str, channel: str, *, now: int) -> views.DigestView:
+    def now(self, team: str, channel: str, *, now: int) -> DigestView:
         """The last 24 hours, for whoever asks in `channel`."""
         return last_day(self._database, audiences=self._audiences(team, channel), now=now)

@@ -9,7 +9,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from peewee import PeeweeException
 
 from bot.jobs.digests import Digests
-from reports import formatting as wording
+from reports import formatting
 from reports.views.health import WAL_LIMIT
 from storage.coordination.leases import claim
 from storage.coordination.process_identity import this_process
@@ -128,5 +128,5 @@ class Schedule:
                 "The write-ahead log has grown to %s: a reader keeps it from being emptied. End "
                 "programs that have had the database open for long, then tracebot checkpoint "
                 "--truncate.",
-                wording.size(size),
+                formatting.size(size),
             )

@@ -7,7 +7,7 @@ from typing import Any
 from slack_bolt import Ack, App, Respond
 
 from bot.trace_ui.slash_command import Inquiry, Place
-from reports.render.slack import NEXT, SHARE, SHOW, STOP
+from reports.render.block_kit import NEXT, SHARE, SHOW, STOP
 
 Body = dict[str, Any]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bot.slack.threads import REPLY_EVENT
-from reports.render.slack import STOP, button, clipped, context, escape, section
+from reports.render.block_kit import STOP, button, clipped, context, escape, section
 
 MARKDOWN_LIMIT = 11_000
 """Slack takes 12,000 characters of markdown, and about 13,000 of blocks in all."""

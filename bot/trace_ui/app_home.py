@@ -9,8 +9,9 @@ from slack_sdk import WebClient
 
 from bot.slack.errors import SLACK_ERRORS, error_code
 from bot.trace_ui.slash_command import Place
-from reports.render.slack import Block, render, section
-from reports.views import views
+from reports.render.block_kit import Block, section
+from reports.render.slack import render
+from reports.views.views import View
 from storage import Observability
 
 logger = logging.getLogger("tracebot.home")
@@ -24,7 +25,7 @@ class Home:
     def __init__(
         self,
         client: WebClient,
-        view: Callable[[str, Place], views.View],
+        view: Callable[[str, Place], View],
         observability: Observability,
     ) -> None:
         self._client = client

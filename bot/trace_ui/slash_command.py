@@ -22,7 +22,8 @@ from reports.commands.parser import build_parser, parse, split_slack
 from reports.digest import parse_order
 from reports.errors import UsageError
 from reports.render.slack import fallback, render
-from reports.views import views
+from reports.views.messages import MessageView, not_found
+from reports.views.views import View
 from storage import ActiveSpan, Observability
 from storage.coordination.digest_subscriptions import Subscription, subscribe, unsubscribe
 from storage.queries.traces import traces_by_id
@@ -67,7 +68,7 @@ class Inquiry:
         name = text.partition(" ")[0] or "help"
         self._respond(name, place, lambda: self.view(text, place), respond)
 
-    def view(self, text: str, place: Place) -> views.View:
+    def view(self, text: str, place: Place) -> View:
         """What the words ask for. Raises `UsageError`, `SLACK_ERRORS` and `PeeweeException`."""
         words = parse(self._parser, split_slack(text))
         own = {"digest": self._digest, "cancel": self._cancel}
@@ -76,10 +77,10 @@ class Inquiry:
     def next_page(self, value: str, place: Place, respond: Respond) -> None:
         """The list's next page, in the place of this one."""
 
-        def view() -> views.View:
+        def view() -> View:
             asked = json.loads(value)
             words = parse(self._parser, ["ls"])
-            vars(words).update(asked["words"], cursor=asked["cursor"])
+            vars(words).update(asked["filters"], cursor=asked["cursor"])
             return self._answer(words, place)
 
         self._respond("ls", place, view, respond, replace_original=True)
@@ -97,18 +98,18 @@ class Inquiry:
     def share(self, trace_id: str, place: Place, respond: Respond) -> None:
         """Post a trace to the channel, where all of its members may see it."""
 
-        def view() -> views.View:
+        def view() -> View:
             found = traces_by_id(self._observability.database, trace_id)
             if not found or not self._access.may_see(found[0], place.team, place.user):
-                return views.not_found(trace_id)
+                return not_found(trace_id)
             if not self._access.may_be_shown_in(found[0], place.team, place.channel):
-                return views.MessageView(
+                return MessageView(
                     text="That trace is of a private conversation: it is not for everyone here."
                 )
             shown = self._answer(parse(self._parser, ["show", trace_id]), place)
             blocks = [block for block in render(shown) if block["type"] != "actions"]
             self._post(place.channel, blocks, text=f"A trace that <@{place.user}> shares")
-            return views.MessageView(text="It is shared in this channel.", found=True)
+            return MessageView(text="It is shared in this channel.", found=True)
 
         self._respond("share", place, view, respond)
 
@@ -119,10 +120,10 @@ class Inquiry:
             "cancel", place, lambda: self._cancel(words, place), respond, only_refusals=True
         )
 
-    def _cancel(self, words: Namespace, place: Place) -> views.View:
+    def _cancel(self, words: Namespace, place: Place) -> View:
         return self._canceller.by_id(words.id, team=place.team, user=place.user)
 
-    def _answer(self, words: Namespace, place: Place) -> views.View:
+    def _answer(self, words: Namespace, place: Place) -> View:
         return answer(
             words,
             database=self._observability.database,
@@ -137,7 +138,7 @@ class Inquiry:
             now=time.time_ns(),
         )
 
-    def _digest(self, words: Namespace, place: Place) -> views.View:
+    def _digest(self, words: Namespace, place: Place) -> View:
         if not self._access.is_member(place.team, place.user):
             raise UsageError("Digests are for full members of this workspace.")
         order, database = parse_order(words.order), self._observability.database
@@ -146,14 +147,14 @@ class Inquiry:
         if order.what == "off":
             ended = unsubscribe(database, team=place.team, channel=place.channel)
             text = "The digest is off." if ended else "There was no digest in this channel."
-            return views.MessageView(text=text, found=True)
+            return MessageView(text=text, found=True)
         self._directory.channel(place.channel)  # Raises where the bot could not post.
         zone = order.time_zone or self._time_zone(place.user)
         subscription = Subscription(
             place.team, place.channel, order.local_time, zone, place.user, time.time_ns()
         )
         subscribe(database, subscription)
-        return views.MessageView(
+        return MessageView(
             text=f"The digest comes to this channel each day at {order.local_time} ({zone}). "
             "/trace digest off ends it.",
             found=True,
@@ -174,7 +175,7 @@ class Inquiry:
         self,
         name: str,
         place: Place,
-        view: Callable[[], views.View],
+        view: Callable[[], View],
         respond: Respond,
         *,
         replace_original: bool = False,
@@ -190,7 +191,7 @@ class Inquiry:
             decision="skip",  # No agent is asked: lists and statistics leave it out.
         ) as span:
             shown = self._view(view, span)
-            if only_refusals and isinstance(shown, views.MessageView) and shown.found:
+            if only_refusals and isinstance(shown, MessageView) and shown.found:
                 return
             respond(
                 blocks=render(shown),
@@ -199,20 +200,20 @@ class Inquiry:
                 replace_original=replace_original,
             )
 
-    def _view(self, view: Callable[[], views.View], span: ActiveSpan) -> views.View:
+    def _view(self, view: Callable[[], View], span: ActiveSpan) -> View:
         try:
             return view()
         except UsageError as error:
             span.fail("usage", str(error))
-            return views.MessageView(text=str(error))
+            return MessageView(text=str(error))
         except SLACK_ERRORS as error:
             span.fail("slack_api", str(error))
-            return views.MessageView(
+            return MessageView(
                 text="Slack does not let me look at this channel: invite me with /invite first."
             )
         except PeeweeException as error:
             span.fail("database", str(error))
             logger.error("/trace could not be answered", exc_info=error)
-            return views.MessageView(
+            return MessageView(
                 text="The database does not answer at the moment: please ask again in a minute."
             )

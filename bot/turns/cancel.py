@@ -10,7 +10,7 @@ from bot.access import Access
 from bot.concurrency.running_turns import RunningTurn, RunningTurns
 from bot.replies.messages import DELETION, SHELL
 from reports.errors import UsageError
-from reports.views import views
+from reports.views.messages import MessageView, ambiguous, not_found
 from storage.coordination.cancel_requests import wish
 from storage.queries.traces import TraceSummary, running_traces, traces_by_id
 
@@ -30,7 +30,7 @@ class TurnCanceller:
         self._access = access
         self._database = database
 
-    def by_id(self, wanted: str, *, team: str, user: str) -> views.MessageView:
+    def by_id(self, wanted: str, *, team: str, user: str) -> MessageView:
         """Stop the turn whose trace id `wanted` begins. Raises `UsageError`."""
 
         def may_see(trace: RunningTurn | TraceSummary) -> bool:
@@ -43,9 +43,9 @@ class TurnCanceller:
             found = traces_by_id(self._database, prefix)
             return _not_running(wanted, list(filter(may_see, found)))
         if len(seen) > 1:
-            return views.ambiguous(wanted, [turn.trace_id for turn in seen])
+            return ambiguous(wanted, [turn.trace_id for turn in seen])
         self._stop(seen[0], by=user)
-        return views.MessageView(text="It is being stopped: its thread will say so.", found=True)
+        return MessageView(text="It is being stopped: its thread will say so.", found=True)
 
     def in_thread(self, channel: str, thread_ts: str, *, team: str, user: str) -> None:
         """Stop the thread's turn that runs; those that wait for it go on."""
@@ -80,7 +80,7 @@ class TurnCanceller:
 
 def stop_from_shell(
     database: Database, wanted: str, *, patience_s: float = PATIENCE_S
-) -> views.MessageView:
+) -> MessageView:
     """Ask whoever runs the turn to stop it, and wait until it has. Raises `UsageError`."""
     prefix = _prefix(wanted)
     everywhere = running_traces(database, limit=MOST)
@@ -88,12 +88,12 @@ def stop_from_shell(
     if not begun:
         return _not_running(wanted, traces_by_id(database, prefix))
     if len(begun) > 1:
-        return views.ambiguous(wanted, [trace.trace_id for trace in begun])
+        return ambiguous(wanted, [trace.trace_id for trace in begun])
     trace_id = begun[0].trace_id
     wish(database, trace_id, by=SHELL, now=time.time_ns())
     if _within(patience_s, lambda: _has_ended(database, trace_id)):
-        return views.MessageView(text=f"{trace_id} is stopped.", found=True)
-    return views.MessageView(
+        return MessageView(text=f"{trace_id} is stopped.", found=True)
+    return MessageView(
         text=f"{trace_id} still runs: its process did not answer within {patience_s:g} s. "
         "It stops as soon as that one hears of it; tracebot ps shows what runs."
     )
@@ -109,12 +109,12 @@ def _is_turn(trace: TraceSummary) -> bool:
     return trace.platform == "slack" and trace.message_ts is not None
 
 
-def _not_running(wanted: str, found: Sequence[TraceSummary]) -> views.MessageView:
+def _not_running(wanted: str, found: Sequence[TraceSummary]) -> MessageView:
     if not found:
-        return views.not_found(wanted)
+        return not_found(wanted)
     if any(trace.status == "running" for trace in found):
-        return views.MessageView(text=f"{wanted} is no turn of mine: stop it where it was begun.")
-    return views.MessageView(text=f"{wanted} has ended already: there is nothing to stop.")
+        return MessageView(text=f"{wanted} is no turn of mine: stop it where it was begun.")
+    return MessageView(text=f"{wanted} has ended already: there is nothing to stop.")
 
 
 def _has_ended(database: Database, trace_id: str) -> bool:

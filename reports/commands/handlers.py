@@ -1,4 +1,4 @@
-"""What the words ask for, answered as far as the one who asks may see it."""
+"""Run a parsed command and return a view of what the viewer may see."""
 
 import argparse
 import re
@@ -9,37 +9,50 @@ from typing import Any
 from peewee import Database
 
 from reports.errors import UsageError
-from reports.views import health as healthiness
-from reports.views import trace_list as lists
-from reports.views import views
-from reports.views.costs import costs
-from reports.views.failures import failures
-from reports.views.trace_tree import trace_tree
+from reports.views.costs import costs_view
+from reports.views.failures import failures_view
+from reports.views.health import health_view
+from reports.views.messages import MessageView, ambiguous, help_view, not_found, removed
+from reports.views.statistics import statistics_view
+from reports.views.trace_list import running_view, slowest_view, thread_view, trace_list_view
+from reports.views.trace_tree import trace_view
+from reports.views.views import View
 from storage.database.query_timeout import time_limit
 from storage.database.shared_file import SharedDatabase
 from storage.errors import TookTooLong
 from storage.health import health
-from storage.queries import failures as outliers
-from storage.queries import traces as queries
+from storage.queries.failures import failed_spans, failed_traces, slowest_traces
 from storage.queries.removed_traces import Tombstone, tombstones
 from storage.queries.statistics import statistics
-from storage.queries.traces import BadCursor, TraceSummary
+from storage.queries.traces import (
+    BadCursor,
+    TraceSummary,
+    message_traces,
+    recent_traces,
+    running_traces,
+    thread_traces,
+    trace_spans,
+    traces_by_id,
+)
 
 PERMALINK = re.compile(r"/archives/([A-Z0-9]+)/p(\d{10})(\d{6})(?:\?.*?thread_ts=([\d.]+))?")
 
 FAILED_TRACES = 1_000
-"""How many of the newest are read for `errors`."""
+"""How many failed traces `errors` reads, newest first."""
 
 SLOWEST = 10
 
-
 ANSWER_S = 30.0
-"""How long a question may take."""
+"""A command may query the database for this long, in seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Viewer:
-    """Who asks, and from where. `audiences` of None: a shell on the database's own machine."""
+    """The person who asks, and from where.
+
+    `audiences` are those that they belong to; None is a shell on the database's own machine, which
+    sees everything. `may_see` decides about each trace that is listed or shown.
+    """
 
     audiences: frozenset[str] | None = None
     may_see: Callable[[TraceSummary | Tombstone], bool] = lambda trace: True
@@ -49,110 +62,109 @@ class Viewer:
     time_zone: str = "UTC"
 
 
-def answer(
-    words: argparse.Namespace, *, database: Database, viewer: Viewer, now: int
-) -> views.View:
-    """What the words ask for, as `viewer` may see it. Raises `UsageError`."""
+def answer(args: argparse.Namespace, *, database: Database, viewer: Viewer, now: int) -> View:
+    """Run the command `args.command` for `viewer`. Raises `UsageError`."""
     try:
         with time_limit(database, ANSWER_S):
-            return ANSWERS[words.command](words, database, viewer, now)
+            return HANDLERS[args.command](args, database, viewer, now)
     except TookTooLong as error:
-        return views.MessageView(text=str(error))
+        return MessageView(text=str(error))
 
 
-def _ls(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:
+def _ls(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
     try:
-        page = queries.recent_traces(
+        page = recent_traces(
             database,
             audiences=viewer.audiences,
-            words=" ".join(words.words),
-            agent=words.agent,
-            status=words.status,
-            channel=words.channel,
-            user=words.user,
-            platform=words.platform,
-            since=now - words.since if words.since else None,
-            skipped=words.all,
-            limit=words.limit,
-            cursor=words.cursor,
+            words=" ".join(args.words),
+            agent=args.agent,
+            status=args.status,
+            channel=args.channel,
+            user=args.user,
+            platform=args.platform,
+            since=now - args.since if args.since else None,
+            skipped=args.all,
+            limit=args.limit,
+            cursor=args.cursor,
         )
     except BadCursor as error:
         raise UsageError(str(error)) from None
     seen = tuple(trace for trace in page.traces if viewer.may_see(trace))
-    return lists.trace_list(seen, next=page.next, words=_again(words), now=now)
+    return trace_list_view(seen, next=page.next, filters=_filters(args), now=now)
 
 
-def _search(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:
-    """`ls` of everything."""
-    everything = {"agent": None, "status": None, "channel": None, "user": None, "platform": None}
-    vars(words).update(everything, all=True)
-    return _ls(words, database, viewer, now)
-
-
-def _again(words: argparse.Namespace) -> dict[str, Any]:
-    """What the next page is asked with."""
+def _filters(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments that the next page has to repeat."""
     kept = ("words", "agent", "status", "channel", "user", "platform", "since", "limit", "all")
-    return {name: value for name in kept if (value := getattr(words, name))}
+    return {name: value for name in kept if (value := getattr(args, name))}
 
 
-def _show(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:
-    link = PERMALINK.search(words.id)
-    if link:
-        found = queries.message_traces(
-            database,
-            channel=link.group(1),
-            message_ts=f"{link.group(2)}.{link.group(3)}",
-            audiences=viewer.audiences,
-        ) or _thread_of(link, database, viewer)
-        found = found[-1:]
-    elif re.fullmatch(r"[0-9a-fA-F]{4,32}", words.id):
-        found = queries.traces_by_id(database, words.id, audiences=viewer.audiences)
+def _search(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    """List traces without any filter but the words, skipped messages included."""
+    no_filter = {"agent": None, "status": None, "channel": None, "user": None, "platform": None}
+    vars(args).update(no_filter, all=True)
+    return _ls(args, database, viewer, now)
+
+
+def _show(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    if link := PERMALINK.search(args.id):
+        found = _by_message(link, database, viewer)[-1:]
+    elif re.fullmatch(r"[0-9a-fA-F]{4,32}", args.id):
+        found = traces_by_id(database, args.id, audiences=viewer.audiences)
     else:
         raise UsageError(
-            f"{words.id} is no trace's id: give at least 4 of its digits, or a message's link."
+            f"{args.id} is not a trace id: give at least 4 of its digits, or a message's link."
         )
     seen = [trace for trace in found if viewer.may_see(trace)]
     if not seen:
-        return _removed(words.id, database, viewer)
+        return _removed(args.id, database, viewer)
     if len(seen) > 1:
-        return views.ambiguous(words.id, [trace.trace_id for trace in seen])
-    return trace_tree(seen[0], queries.trace_spans(database, seen[0].trace_id), now=now)
+        return ambiguous(args.id, [trace.trace_id for trace in seen])
+    return trace_view(seen[0], trace_spans(database, seen[0].trace_id), now=now)
 
 
-def _removed(trace_id: str, database: Database, viewer: Viewer) -> views.View:
-    """That it is gone, to those who might have seen it; to others it never was."""
+def _by_message(
+    link: re.Match[str], database: Database, viewer: Viewer
+) -> tuple[TraceSummary, ...]:
+    """Return the traces of a message; if it is a reply, those of the turns before it."""
+    channel, seconds, micros, thread_ts = link.groups()
+    asked = message_traces(
+        database,
+        channel=channel,
+        message_ts=f"{seconds}.{micros}",
+        audiences=viewer.audiences,
+    )
+    if asked or thread_ts is None:
+        return tuple(asked)
+    turns = thread_traces(
+        database, channel=channel, thread_ts=thread_ts, audiences=viewer.audiences
+    )
+    posted = int(seconds) * 1_000_000_000 + int(micros) * 1_000
+    return tuple(turn for turn in turns if turn.decision == "answer" and turn.started_at <= posted)
+
+
+def _removed(trace_id: str, database: Database, viewer: Viewer) -> View:
+    """Say that retention removed the trace, but only to those who could have seen it."""
     found = tombstones(database, trace_id, audiences=viewer.audiences)
     seen = [tombstone for tombstone in found if viewer.may_see(tombstone)]
     if len(seen) != 1:
-        return views.not_found(trace_id)
-    return views.removed(seen[0], time_zone=viewer.time_zone)
+        return not_found(trace_id)
+    return removed(seen[0], time_zone=viewer.time_zone)
 
 
-def _thread_of(link: re.Match[str], database: Database, viewer: Viewer) -> tuple[TraceSummary, ...]:
-    """The link may be of an answer: its thread's turns that began before it."""
-    if link.group(4) is None:
-        return ()
-    turns = queries.thread_traces(
-        database, channel=link.group(1), thread_ts=link.group(4), audiences=viewer.audiences
-    )
-    answered = int(link.group(2)) * 1_000_000_000 + int(link.group(3)) * 1_000
-    return tuple(
-        turn for turn in turns if turn.decision == "answer" and turn.started_at <= answered
-    )
-
-
-def _thread(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:
-    channel, thread_ts = _place(words.place, database, viewer)
-    found = queries.thread_traces(
+def _thread(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    channel, thread_ts = _place(args.place, database, viewer)
+    found = thread_traces(
         database, channel=channel, thread_ts=thread_ts, audiences=viewer.audiences
     )
     seen = tuple(trace for trace in found if viewer.may_see(trace))
     if not seen:
-        return views.not_found("that thread")
-    return lists.thread(seen, now=now)
+        return not_found("that thread")
+    return thread_view(seen, now=now)
 
 
 def _place(place: Sequence[str], database: Database, viewer: Viewer) -> tuple[str, str]:
+    """Return the channel and the time stamp of the thread that `place` names."""
     if not place:
         return _latest_thread(database, viewer)
     if len(place) == 1 and (link := PERMALINK.search(place[0])):
@@ -160,80 +172,79 @@ def _place(place: Sequence[str], database: Database, viewer: Viewer) -> tuple[st
     if len(place) == 2 and re.fullmatch(r"\d+\.\d+", place[1]):
         return place[0], place[1]
     raise UsageError(
-        "That names no thread: give a message's link (… → Copy link), or a channel's id and "
-        "the thread's time stamp."
+        "That is not a thread: give a message's link (… → Copy link), or a channel's id and the "
+        "thread's time stamp."
     )
 
 
 def _latest_thread(database: Database, viewer: Viewer) -> tuple[str, str]:
-    page = queries.recent_traces(
+    page = recent_traces(
         database, audiences=viewer.audiences, channel=viewer.channel, platform="slack", limit=20
     )
     for trace in page.traces:
         if trace.channel and trace.thread_ts and viewer.may_see(trace):
             return trace.channel, trace.thread_ts
-    raise UsageError("There is no thread here yet: give the link of one of its messages.")
+    raise UsageError("No thread is recorded here yet: give the link of a message in a thread.")
 
 
-def _stats(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:
+def _stats(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
     found = statistics(
-        database, since=now - words.since, until=now, by=words.by, audiences=viewer.audiences
+        database, since=now - args.since, until=now, by=args.by, audiences=viewer.audiences
     )
-    return views.statistics(found, by=words.by, time_zone=viewer.time_zone)
+    return statistics_view(found, by=args.by, time_zone=viewer.time_zone)
 
 
-def _cost(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:
+def _cost(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
     by_model, by_agent = (
-        statistics(database, since=now - words.since, until=now, by=by, audiences=viewer.audiences)
+        statistics(database, since=now - args.since, until=now, by=by, audiences=viewer.audiences)
         for by in ("model", "agent")
     )
-    return costs(by_model, by_agent)
+    return costs_view(by_model, by_agent)
 
 
-def _errors(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:
-    since = now - words.since
-    found = outliers.failed_traces(
-        database, since=since, audiences=viewer.audiences, limit=FAILED_TRACES
-    )
+def _errors(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    since = now - args.since
+    found = failed_traces(database, since=since, audiences=viewer.audiences, limit=FAILED_TRACES)
     seen = [trace.trace_id for trace in found if viewer.may_see(trace)]
-    spans = outliers.failed_spans(database, seen)
-    return failures(spans, since=since, now=now, all_of_them=len(found) < FAILED_TRACES)
+    spans = failed_spans(database, seen)
+    return failures_view(spans, since=since, now=now, all_of_them=len(found) < FAILED_TRACES)
 
 
-def _slow(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:
-    since = now - words.since
-    found = outliers.slowest_traces(
-        database, since=since, audiences=viewer.audiences, limit=SLOWEST
-    )
-    return lists.slowest(tuple(filter(viewer.may_see, found)), since=since, now=now)
+def _slow(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    since = now - args.since
+    found = slowest_traces(database, since=since, audiences=viewer.audiences, limit=SLOWEST)
+    return slowest_view(tuple(filter(viewer.may_see, found)), since=since, now=now)
 
 
-def _ps(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:
-    found = queries.running_traces(database, audiences=viewer.audiences)
-    return lists.running(tuple(filter(viewer.may_see, found)), now=now)
+def _ps(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    found = running_traces(database, audiences=viewer.audiences)
+    return running_view(tuple(filter(viewer.may_see, found)), now=now)
 
 
-def _health(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:
+def _health(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
     assert isinstance(database, SharedDatabase)
     if viewer.audiences == frozenset():
-        raise UsageError("How the database is, is for full members of this workspace.")
+        raise UsageError("Only full members of this workspace may see the health of the database.")
     in_slack = viewer.audiences is not None
-    return healthiness.view(health(database, now=now), now=now, private=in_slack)
+    return health_view(health(database, now=now), now=now, private=in_slack)
 
 
-def _digest(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:
+def _digest(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
     from reports.digest import last_day, parse_order
 
-    if parse_order(words.order).what != "now":
-        raise UsageError("A digest is of a channel: type /trace digest there. Here is digest now.")
+    if parse_order(args.order).what != "now":
+        raise UsageError(
+            "Digests are posted to Slack channels: type /trace digest in one. A shell has only "
+            "digest now."
+        )
     return last_day(database, audiences=viewer.audiences, now=now)
 
 
-def _help(words: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> views.View:
-    return views.help_words()
+def _help(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    return help_view()
 
 
-ANSWERS: dict[str, Callable[[argparse.Namespace, Database, Viewer, int], views.View]] = {
+HANDLERS: dict[str, Callable[[argparse.Namespace, Database, Viewer, int], View]] = {
     "ls": _ls,
     "show": _show,
     "thread": _thread,

@@ -8,12 +8,15 @@ from dataclasses import asdict
 from typing import Any
 
 from reports.formatting import utc
-from reports.views import views
 from reports.views.costs import CostView, Spent
+from reports.views.digest import DigestView
 from reports.views.failures import FailuresView
 from reports.views.health import HealthView
+from reports.views.messages import HelpView, MessageView
+from reports.views.statistics import StatsView
 from reports.views.trace_list import TraceListView
 from reports.views.trace_tree import TraceView
+from reports.views.views import View
 from storage.model.semconv import ATTRIBUTES
 from storage.model.span import Span
 from storage.queries.statistics import Group
@@ -22,7 +25,7 @@ from storage.queries.traces import TraceSummary
 COLUMNS = frozenset(ATTRIBUTES) - {"error_type", "error_message"}
 
 
-def render(view: views.View) -> str:
+def render(view: View) -> str:
     return json.dumps(RENDERERS[type(view)](view), ensure_ascii=False, indent=2)
 
 
@@ -82,7 +85,7 @@ def _span(span: Span) -> dict[str, Any]:
     }
 
 
-def _stats(view: views.StatsView) -> dict[str, Any]:
+def _stats(view: StatsView) -> dict[str, Any]:
     found = view.statistics
     return {
         "since": utc(found.since),
@@ -95,7 +98,7 @@ def _stats(view: views.StatsView) -> dict[str, Any]:
     }
 
 
-def _digest(view: views.DigestView) -> dict[str, Any]:
+def _digest(view: DigestView) -> dict[str, Any]:
     found = view.by_agent
     return {
         "since": utc(found.since),
@@ -168,11 +171,11 @@ def _health(view: HealthView) -> dict[str, Any]:
     return {"ok": view.ok, "problems": problems, **asdict(view.health)}
 
 
-def _help(view: views.HelpView) -> dict[str, Any]:
+def _help(view: HelpView) -> dict[str, Any]:
     return {"commands": dict(view.commands)}
 
 
-def _message(view: views.MessageView) -> dict[str, Any]:
+def _message(view: MessageView) -> dict[str, Any]:
     return {"message": view.text} if view.found else {"error": view.text}
 
 
@@ -187,11 +190,11 @@ def _usd(micro_dollars: int | None) -> float | None:
 RENDERERS: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     TraceListView: _list,
     TraceView: _tree,
-    views.StatsView: _stats,
-    views.DigestView: _digest,
+    StatsView: _stats,
+    DigestView: _digest,
     CostView: _costs,
     FailuresView: _failures,
     HealthView: _health,
-    views.HelpView: _help,
-    views.MessageView: _message,
+    HelpView: _help,
+    MessageView: _message,
 }

@@ -1,25 +1,37 @@
 """A view as Slack blocks, within Slack's limits: https://docs.slack.dev/reference/block-kit."""
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from reports.render.terminal import bar
-from reports.views import views
+from reports.formatting import bar
+from reports.render.block_kit import (
+    NEXT,
+    SECTION,
+    SHARE,
+    SHOW,
+    STOP,
+    Block,
+    button,
+    clipped,
+    code,
+    context,
+    escape,
+    header,
+    section,
+)
 from reports.views.costs import CostView
+from reports.views.digest import DigestView
 from reports.views.failures import FailureLine, FailuresView
 from reports.views.health import HealthView
+from reports.views.messages import HelpView, MessageView
+from reports.views.statistics import StatsLine, StatsView
 from reports.views.trace_list import TraceLine, TraceListView
 from reports.views.trace_tree import SpanLine, TraceView
-
-Block = dict[str, Any]
+from reports.views.views import View
 
 MAX_LINES = 10
 MAX_SPANS = 40
-SECTION = 2_900
-"""Characters; Slack takes 3,000 in a section, and about 13,000 in all of a message's blocks."""
-
 WATERFALL = 8_000
 STATS_ROWS = 30
 COST_ROWS = 15
@@ -38,56 +50,15 @@ EMOJI = {
     "cancelled": ":no_entry_sign:",
     "skipped": ":zzz:",
 }
-SHOW, NEXT, SHARE, STOP = "trace_show", "trace_next", "trace_share", "trace_stop"
-"""The buttons' action ids; `trace_show` and `trace_stop` may be followed by a line's place."""
 
 
-def render(view: views.View) -> list[Block]:
+def render(view: View) -> list[Block]:
     return RENDERERS[type(view)](view)
 
 
-def fallback(view: views.View) -> str:
+def fallback(view: View) -> str:
     """The words that a notification shows."""
     return escape(getattr(view, "title", "") or getattr(view, "text", "") or "A trace")
-
-
-def escape(text: str) -> str:
-    """Exactly the three characters that Slack's mrkdwn takes for its own."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def clipped(text: str, length: int = SECTION) -> str:
-    """Escaped text of at most `length` characters, not cut within an `&amp;`."""
-    if len(text) <= length:
-        return text
-    return re.sub(r"&[a-z]{0,4}$", "", text[: length - 1]) + "…"
-
-
-def section(text: str) -> Block:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": clipped(text)}}
-
-
-def context(text: str) -> Block:
-    return {"type": "context", "elements": [{"type": "mrkdwn", "text": clipped(text)}]}
-
-
-def code(rows: Iterable[str]) -> Block:
-    """Rows in columns. Only the rows' own back quotes could end the block early."""
-    text = escape("\n".join(rows).replace("```", "'''"))
-    return section(f"```{clipped(text, SECTION - 6)}```")
-
-
-def header(text: str) -> Block:
-    return {"type": "header", "text": {"type": "plain_text", "text": text[:150], "emoji": False}}
-
-
-def button(label: str, action_id: str, value: str) -> Block:
-    return {
-        "type": "button",
-        "text": {"type": "plain_text", "text": label},
-        "action_id": action_id,
-        "value": value,
-    }
 
 
 def _list(view: TraceListView) -> list[Block]:
@@ -99,7 +70,7 @@ def _list(view: TraceListView) -> list[Block]:
     if hidden := len(view.lines) - len(lines):
         which = "earlier" if view.kind == "thread" else "more"
         blocks.insert(1, context(f"{hidden} {which}: tracebot {view.kind} in a shell shows all."))
-    value = json.dumps({"words": dict(view.words), "cursor": view.next}, separators=(",", ":"))
+    value = json.dumps({"filters": dict(view.filters), "cursor": view.next}, separators=(",", ":"))
     if view.next is not None and len(value) <= BUTTON_VALUE:
         blocks.append({"type": "actions", "elements": [button("Next", NEXT, value)]})
     return blocks
@@ -175,7 +146,7 @@ def _columns(rows: list[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def _stats(view: views.StatsView) -> list[Block]:
+def _stats(view: StatsView) -> list[Block]:
     names = (view.by or "", "traces", "errors", "rate", "p50", "p95", "p99", "cost")
     rows = [names, *(_cells(line) for line in view.lines[:STATS_ROWS]), _cells(view.total)]
     lines = _columns(rows)
@@ -232,14 +203,14 @@ def _key(key: str) -> str:
     return key if len(key) <= KEY else f"{key[: KEY - 1]}…"
 
 
-def _cells(line: views.StatsLine) -> tuple[str, ...]:
+def _cells(line: StatsLine) -> tuple[str, ...]:
     return (
         *(_key(line.key), line.traces, line.errors, line.error_rate),
         *(line.p50, line.p95, line.p99, line.cost),
     )
 
 
-def _digest(view: views.DigestView) -> list[Block]:
+def _digest(view: DigestView) -> list[Block]:
     if view.quiet:
         return [header(view.title), section("Nothing: nobody asked them anything.")]
     total = view.total
@@ -258,7 +229,7 @@ def _digest(view: views.DigestView) -> list[Block]:
     return [*blocks, *_lines(view.failed)]
 
 
-def _agents(lines: tuple[views.StatsLine, ...]) -> list[Block]:
+def _agents(lines: tuple[StatsLine, ...]) -> list[Block]:
     said = [
         f"*{clipped(escape(line.key), KEY)}*  {line.traces} turns, {line.errors} failed, "
         f"p50 {line.p50}, p95 {line.p95}, cost {line.cost}"
@@ -275,23 +246,23 @@ def _health(view: HealthView) -> list[Block]:
     return [section(facts), *([section(problems)] if problems else [])]
 
 
-def _help(view: views.HelpView) -> list[Block]:
+def _help(view: HelpView) -> list[Block]:
     lines = [f"`/trace {words}`  {escape(meaning)}" for words, meaning in view.commands]
     return [section(f"*{view.title}*\n" + "\n".join(lines))]
 
 
-def _message(view: views.MessageView) -> list[Block]:
+def _message(view: MessageView) -> list[Block]:
     return [section(escape(view.text))]
 
 
 RENDERERS: Mapping[type, Callable[[Any], list[Block]]] = {
     TraceListView: _list,
     TraceView: _tree,
-    views.StatsView: _stats,
-    views.DigestView: _digest,
+    StatsView: _stats,
+    DigestView: _digest,
     CostView: _costs,
     FailuresView: _failures,
     HealthView: _health,
-    views.HelpView: _help,
-    views.MessageView: _message,
+    HelpView: _help,
+    MessageView: _message,
 }

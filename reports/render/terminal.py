@@ -8,12 +8,16 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from reports.views import views
+from reports.formatting import bar
 from reports.views.costs import CostView
+from reports.views.digest import DigestView
 from reports.views.failures import FailuresView
 from reports.views.health import HealthView
+from reports.views.messages import HelpView, MessageView
+from reports.views.statistics import StatsLine, StatsView
 from reports.views.trace_list import SHORT_ID, TraceLine, TraceListView
 from reports.views.trace_tree import TraceView
+from reports.views.views import View
 
 COLOURS = {
     "ok": "green",
@@ -27,7 +31,7 @@ COLOURS = {
 BAR = 24
 
 
-def render(view: views.View, *, width: int = 100, colour: bool = False) -> str:
+def render(view: View, *, width: int = 100, colour: bool = False) -> str:
     """Lines of at most `width` columns, with escape codes only where `colour` asks for them."""
     out = StringIO()
     console = Console(
@@ -121,19 +125,12 @@ def _tree(view: TraceView) -> RenderableType:
     return Group(head, Text(""), table)
 
 
-def bar(start: float, width: float, length: int) -> str:
-    """A span's place in its trace's time, `length` characters long; never less than one mark."""
-    left = min(int(start * length), length - 1)
-    filled = min(max(round(width * length), 1), length - left)
-    return "·" * left + "█" * filled + "·" * (length - left - filled)
-
-
-def _stats(view: views.StatsView) -> RenderableType:
+def _stats(view: StatsView) -> RenderableType:
     table = _groups(view.by or "", view.lines, view.total)
     return Group(Text(view.title, style="bold"), Text(""), table, *_note(view.note, "yellow"))
 
 
-def _groups(by: str, lines: Iterable[views.StatsLine], total: views.StatsLine) -> Table:
+def _groups(by: str, lines: Iterable[StatsLine], total: StatsLine) -> Table:
     table = _grid(by, *(f">{name}" for name in STATS_COLUMNS))
     for line in lines:
         table.add_row(*_cells(line))
@@ -148,7 +145,7 @@ def _note(note: str, style: str) -> list[RenderableType]:
 STATS_COLUMNS = ("traces", "errors", "rate", "p50", "p95", "p99", "tokens", "cost")
 
 
-def _cells(line: views.StatsLine) -> tuple[str, ...]:
+def _cells(line: StatsLine) -> tuple[str, ...]:
     return (
         *(line.key, line.traces, line.errors, line.error_rate),
         *(line.p50, line.p95, line.p99, line.tokens or "–", line.cost),
@@ -182,7 +179,7 @@ def _failures(view: FailuresView) -> RenderableType:
     return Group(Text(view.title, style="bold"), Text(""), table, *note)
 
 
-def _digest(view: views.DigestView) -> RenderableType:
+def _digest(view: DigestView) -> RenderableType:
     title = Text(view.title, style="bold")
     if view.quiet:
         return Group(title, Text("\nNo agent was asked."))
@@ -214,22 +211,22 @@ def _health(view: HealthView) -> RenderableType:
     return Group(_pairs(view.facts), Text(""), _pairs(problems))
 
 
-def _help(view: views.HelpView) -> RenderableType:
+def _help(view: HelpView) -> RenderableType:
     return Group(Text(view.title, style="bold"), Text(""), _pairs(view.commands))
 
 
-def _message(view: views.MessageView) -> RenderableType:
+def _message(view: MessageView) -> RenderableType:
     return Text(view.text)
 
 
 RENDERERS: Mapping[type, Callable[[Any], RenderableType]] = {
     TraceListView: _list,
     TraceView: _tree,
-    views.StatsView: _stats,
-    views.DigestView: _digest,
+    StatsView: _stats,
+    DigestView: _digest,
     CostView: _costs,
     FailuresView: _failures,
     HealthView: _health,
-    views.HelpView: _help,
-    views.MessageView: _message,
+    HelpView: _help,
+    MessageView: _message,
 }

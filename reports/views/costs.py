@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reports import formatting as wording
+from reports import formatting
 from storage.queries.statistics import Group, Statistics
 
 NO_MODEL, NO_AGENT = "unnamed model", "unnamed agent"
@@ -47,21 +47,21 @@ class CostView:
 
     @property
     def unpriced(self) -> tuple[Spent, ...]:
-        return unpriced(self.models)
+        return _unpriced(self.models)
 
 
-def costs(by_model: Statistics, by_agent: Statistics) -> CostView:
+def costs_view(by_model: Statistics, by_agent: Statistics) -> CostView:
     """Both of the same period and audiences."""
     total = _spent(by_model.total)
     models, agents = _all(by_model, NO_MODEL), _all(by_agent, NO_AGENT)
     last = _line(total, total)
     return CostView(
-        title=f"What the {wording.period(by_model.since, by_model.until)} cost",
+        title=f"What the {formatting.period(by_model.since, by_model.until)} cost",
         lines=(
             ("model", (*(_line(each, total) for each in models), last)),
             ("agent", (*(_line(each, total) for each in agents), last)),
         ),
-        note=unpriced_note(models),
+        note=_unpriced_note(models),
         since=by_model.since,
         until=by_model.until,
         total=total,
@@ -70,21 +70,18 @@ def costs(by_model: Statistics, by_agent: Statistics) -> CostView:
     )
 
 
-def unpriced(models: Iterable[Spent]) -> tuple[Spent, ...]:
+def unpriced_note(found: Statistics) -> str:
+    """Name the models of statistics by model that have no known price; "" if all have one."""
+    return _unpriced_note(_spent(group) for group in found.groups if _has_spent(group))
+
+
+def _unpriced_note(models: Iterable[Spent]) -> str:
+    named = [f"{formatting.plain(each.key)} ({_tokens(each)} tokens)" for each in _unpriced(models)]
+    return f"No price known for {', '.join(named)}; not included in totals." if named else ""
+
+
+def _unpriced(models: Iterable[Spent]) -> tuple[Spent, ...]:
     return tuple(each for each in models if each.cost is None)
-
-
-def unpriced_note(models: Iterable[Spent]) -> str:
-    """Which models' tokens are in no sum of money; empty where there are none."""
-    named = [f"{wording.plain(each.key)} ({_tokens(each)} tokens)" for each in unpriced(models)]
-    return f"No price is known for {', '.join(named)}: no sum holds them." if named else ""
-
-
-def statistics_note(found: Statistics, *, by: str | None) -> str:
-    """The same under statistics, which know of models only where they are by model."""
-    if by != "model":
-        return ""
-    return unpriced_note(_spent(group) for group in found.groups if _has_spent(group))
 
 
 def _has_spent(group: Group) -> bool:
@@ -124,13 +121,13 @@ def _dearest(spent: Spent) -> tuple[int, int, str]:
 def _line(spent: Spent, total: Spent) -> CostLine:
     known = spent.cost is not None and total.cost
     return CostLine(
-        key=wording.plain(spent.key),
+        key=formatting.plain(spent.key),
         tokens=_tokens(spent),
-        cached=wording.tokens(spent.cached_tokens),
-        cost=wording.cost(spent.cost),
-        share=wording.percent(spent.cost or 0, total.cost or 0) if known else wording.UNKNOWN,
+        cached=formatting.tokens(spent.cached_tokens),
+        cost=formatting.cost(spent.cost),
+        share=formatting.percent(spent.cost or 0, total.cost or 0) if known else formatting.UNKNOWN,
     )
 
 
 def _tokens(spent: Spent) -> str:
-    return wording.token_pair(spent.input_tokens, spent.output_tokens)
+    return formatting.token_pair(spent.input_tokens, spent.output_tokens)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports import formatting as wording
+from reports import formatting
 from storage.queries.failures import FailedSpan
 
 
@@ -41,7 +41,7 @@ class FailuresView:
     empty: str = "Nothing failed in this period."
 
 
-def failures(
+def failures_view(
     spans: Sequence[FailedSpan], *, since: int, now: int, all_of_them: bool
 ) -> FailuresView:
     """`spans` come latest first; `all_of_them` is False where only the newest traces were read."""
@@ -59,7 +59,7 @@ def failures(
     ]
     found.sort(key=lambda failure: (-failure.traces, -failure.latest.started_at))
     return FailuresView(
-        title=f"What failed in the {wording.period(since, now)}",
+        title=f"What failed in the {formatting.period(since, now)}",
         lines=tuple(_line(failure, now=now) for failure in found),
         note="" if all_of_them else "Only the newest failures of the period are counted.",
         since=since,
@@ -71,11 +71,11 @@ def failures(
 def _line(failure: Failure, *, now: int) -> FailureLine:
     latest = failure.latest
     return FailureLine(
-        error_type=wording.plain(failure.error_type),
-        agent=wording.plain(failure.agent or ""),
+        error_type=formatting.plain(failure.error_type),
+        agent=formatting.plain(failure.agent or ""),
         traces=f"{failure.traces:,}",
-        when=wording.ago(latest.started_at, now=now),
+        when=formatting.ago(latest.started_at, now=now),
         trace_id=latest.trace_id,
-        where=wording.plain(latest.name),
-        message=wording.shortened(latest.error_message or "", 120),
+        where=formatting.plain(latest.name),
+        message=formatting.shortened(latest.error_message or "", 120),
     )

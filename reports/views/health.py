@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reports import formatting as wording
+from reports import formatting
 from storage.health import Health
 
 WAL_LIMIT = 256_000_000
@@ -93,7 +93,7 @@ RULES = (
 )
 
 
-def view(found: Health, *, now: int, private: bool) -> HealthView:
+def health_view(found: Health, *, now: int, private: bool) -> HealthView:
     """`private`: for a channel, where no path of the machine is shown."""
     problems = tuple(
         Problem(mark=rule.mark, fact=rule.fact, advice=rule.advice)
@@ -110,13 +110,13 @@ def _facts(found: Health, now: int) -> list[tuple[str, str]]:
     """The path comes first."""
 
     def when(ns: int | None) -> str:
-        return wording.ago(ns, now=now) if ns else "never"
+        return formatting.ago(ns, now=now) if ns else "never"
 
     facts = [
         ("Database", found.path),
-        ("Size", wording.size(found.size)),
-        ("Log", wording.size(found.wal_size)),
-        ("Disk free", wording.size(found.disk_free)),
+        ("Size", formatting.size(found.size)),
+        ("Log", formatting.size(found.wal_size)),
+        ("Disk free", formatting.size(found.disk_free)),
         ("Traces", f"{found.traces:,} of {found.spans:,} spans, {found.running:,} running"),
         ("Oldest", when(found.oldest)),
         ("Newest", when(found.newest)),
@@ -134,16 +134,16 @@ def _facts(found: Health, now: int) -> list[tuple[str, str]]:
 def _check(found: Health, now: int) -> str:
     if found.check is None:
         return "never"
-    ago = wording.ago(found.check.at, now=now)
+    ago = formatting.ago(found.check.at, now=now)
     if not found.check.ok:
-        return f"damaged, {ago}: {wording.shortened(found.check.finding, 120)}"
+        return f"damaged, {ago}: {formatting.shortened(found.check.finding, 120)}"
     return f"ok, {ago}" if found.check.finished else f"nothing found in the time there was, {ago}"
 
 
 def _checkpoint(found: Health, now: int) -> str:
     if found.checkpoint is None:
         return "never"
-    ago = wording.ago(found.checkpoint.at, now=now)
+    ago = formatting.ago(found.checkpoint.at, now=now)
     return f"complete, {ago}" if found.checkpoint.ok else f"not complete, {ago}"
 
 
@@ -151,7 +151,7 @@ def _waiting(found: Health) -> str:
     if not found.spool_files:
         return "nothing"
     files = "1 file" if found.spool_files == 1 else f"{found.spool_files} files"
-    return f"{files} in the spool, {wording.size(found.spool_size)}"
+    return f"{files} in the spool, {formatting.size(found.spool_size)}"
 
 
 def _recoveries(found: Health, now: int) -> list[tuple[str, str]]:
@@ -161,6 +161,6 @@ def _recoveries(found: Health, now: int) -> list[tuple[str, str]]:
         lost = recovery.lost.get("spans")
         lost_words = "nobody knows how many lost" if lost is None else f"{lost:,} lost"
         how = f"{saved}, {lost_words}" if recovery.finished else f"{saved} so far"
-        ago = wording.ago(recovery.at, now=now)
+        ago = formatting.ago(recovery.at, now=now)
         said.append(("Damaged", f"{ago}: {how}; the rest is in {recovery.file}"))
     return said

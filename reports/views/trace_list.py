@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from reports import formatting as wording
+from reports import formatting
 from storage.queries.traces import TraceSummary
 
 SHORT_ID = 16
@@ -36,26 +36,26 @@ class TraceListView:
     lines: tuple[TraceLine, ...]
     traces: tuple[TraceSummary, ...]
     next: str | None = None
-    words: Mapping[str, Any] = field(default_factory=dict)
-    """What the next page is asked with."""
+    filters: Mapping[str, Any] = field(default_factory=dict)
+    """The arguments of `ls` that the next page repeats."""
     empty: str = "There is nothing to show yet."
     kind: str = "ls"
 
 
-def trace_list(
-    traces: Sequence[TraceSummary], *, next: str | None, words: Mapping[str, Any], now: int
+def trace_list_view(
+    traces: Sequence[TraceSummary], *, next: str | None, filters: Mapping[str, Any], now: int
 ) -> TraceListView:
     return TraceListView(
         title="Traces, newest first",
         lines=tuple(trace_line(trace, now=now) for trace in traces),
         traces=tuple(traces),
         next=next,
-        words=words,
+        filters=filters,
         empty="No trace fits. Messages that were only skipped are shown with --all.",
     )
 
 
-def thread(traces: Sequence[TraceSummary], *, now: int) -> TraceListView:
+def thread_view(traces: Sequence[TraceSummary], *, now: int) -> TraceListView:
     return TraceListView(
         title=f"The thread's {len(traces)} turn{'' if len(traces) == 1 else 's'}, oldest first",
         lines=tuple(trace_line(trace, now=now) for trace in traces),
@@ -64,7 +64,7 @@ def thread(traces: Sequence[TraceSummary], *, now: int) -> TraceListView:
     )
 
 
-def running(traces: Sequence[TraceSummary], *, now: int) -> TraceListView:
+def running_view(traces: Sequence[TraceSummary], *, now: int) -> TraceListView:
     return TraceListView(
         title="Running now, longest first",
         lines=tuple(trace_line(trace, now=now) for trace in traces),
@@ -74,9 +74,9 @@ def running(traces: Sequence[TraceSummary], *, now: int) -> TraceListView:
     )
 
 
-def slowest(traces: Sequence[TraceSummary], *, since: int, now: int) -> TraceListView:
+def slowest_view(traces: Sequence[TraceSummary], *, since: int, now: int) -> TraceListView:
     return TraceListView(
-        title=f"The slowest of the {wording.period(since, now)}",
+        title=f"The slowest of the {formatting.period(since, now)}",
         lines=tuple(trace_line(trace, now=now) for trace in traces),
         traces=tuple(traces),
         empty="Nothing that ended is in this period.",
@@ -92,22 +92,22 @@ def trace_line(trace: TraceSummary, *, now: int) -> TraceLine:
     return TraceLine(
         trace_id=trace.trace_id,
         short_id=trace.trace_id[:SHORT_ID],
-        icon=wording.ICONS.get(status, "?"),
+        icon=formatting.ICONS.get(status, "?"),
         status=status,
-        name=wording.plain(trace.name),
-        agent=wording.plain(trace.agent or ""),
-        when=wording.ago(trace.started_at, now=now),
-        duration=wording.duration(length),
-        tokens=wording.token_pair(trace.input_tokens, trace.output_tokens),
-        cost=wording.cost(trace.cost) if trace.cost is not None else "",
-        channel=wording.plain(trace.channel or ""),
-        user=wording.plain(trace.user or ""),
-        text=wording.shortened(trace.text or "", 80),
+        name=formatting.plain(trace.name),
+        agent=formatting.plain(trace.agent or ""),
+        when=formatting.ago(trace.started_at, now=now),
+        duration=formatting.duration(length),
+        tokens=formatting.token_pair(trace.input_tokens, trace.output_tokens),
+        cost=formatting.cost(trace.cost) if trace.cost is not None else "",
+        channel=formatting.plain(trace.channel or ""),
+        user=formatting.plain(trace.user or ""),
+        text=formatting.shortened(trace.text or "", 80),
         note=_note(trace),
     )
 
 
 def _note(trace: TraceSummary) -> str:
     if trace.decision == "skip" and trace.reason:
-        return f"skipped: {wording.reason(trace.reason)}"
-    return wording.shortened(trace.error_message or "", 120) if trace.error_count else ""
+        return f"skipped: {formatting.reason(trace.reason)}"
+    return formatting.shortened(trace.error_message or "", 120) if trace.error_count else ""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from reports import formatting as wording
+from reports import formatting
 from reports.views.trace_list import TraceLine, trace_line
 from storage.model.span import Span
 from storage.queries.traces import TraceSummary
@@ -31,7 +31,7 @@ class TraceView:
     values: tuple[Span, ...]
 
 
-def trace_tree(trace: TraceSummary, spans: Sequence[Span], *, now: int) -> TraceView:
+def trace_view(trace: TraceSummary, spans: Sequence[Span], *, now: int) -> TraceView:
     """The spans as a tree, parents before children, each with its bar on the trace's time."""
     begins = min((span.started_at for span in spans), default=trace.started_at)
     ends = max((_end(span, now) for span in spans if not _later(span, trace)), default=begins)
@@ -78,10 +78,10 @@ def _span_line(span: Span, depth: int, *, begins: int, length: int, now: int) ->
         took = now - span.started_at
     return SpanLine(
         depth=depth,
-        icon=wording.ICONS.get(span.status, "?"),
+        icon=formatting.ICONS.get(span.status, "?"),
         status=span.status,
-        name=wording.plain(span.name),
-        duration=wording.duration(took),
+        name=formatting.plain(span.name),
+        duration=formatting.duration(took),
         start=start,
         width=min((took or 0) / length, 1.0 - start),
         facts=_facts(span),
@@ -106,17 +106,17 @@ def _facts(span: Span) -> str:
     facts = []
     if span.reason:
         verb = "answered" if span.decision == "answer" else "skipped"
-        facts.append(f"{verb}: {wording.reason(span.reason)}")
+        facts.append(f"{verb}: {formatting.reason(span.reason)}")
     if span.provider and span.configured_provider not in (None, span.provider):
         facts.append(f"{span.provider} instead of {span.configured_provider}")
-    tokens = wording.token_pair(span.input_tokens, span.output_tokens)
+    tokens = formatting.token_pair(span.input_tokens, span.output_tokens)
     facts += [word for word in (span.model, tokens) if word]
     if span.cost is not None:
         estimated = " estimated" if span.cost_source == "estimated" else ""
-        facts.append(f"{wording.cost(span.cost)}{estimated}")
+        facts.append(f"{formatting.cost(span.cost)}{estimated}")
     facts += [f"{name} {span.attributes[name]}" for name in FACTS if name in span.attributes]
     if span.error_type is None and (code := span.attributes.get("process.exit.code")) is not None:
         facts.append(f"exit code {code}")
     if span.error_message or span.error_type:
-        facts.append(wording.shortened(f"{span.error_type}: {span.error_message}", 120))
-    return wording.plain(", ".join(facts))
+        facts.append(formatting.shortened(f"{span.error_type}: {span.error_message}", 120))
+    return formatting.plain(", ".join(facts))

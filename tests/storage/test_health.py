@@ -17,8 +17,9 @@ from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
 from reports.errors import UsageError
 from reports.render import slack, terminal
-from reports.views import health as healthiness
-from reports.views import views
+from reports.views.health import HealthView, health_view
+from reports.views.messages import MessageView
+from reports.views.views import View
 from storage import Observability
 from storage.coordination.digest_subscriptions import Subscription, subscribe
 from storage.database.shared_file import SharedDatabase
@@ -37,10 +38,10 @@ PARSER, _ = build_parser(prog="tracebot", shell=True)
 MEMBER = Viewer(audiences=frozenset({TEAM}))
 
 
-def ask(database: SharedDatabase, viewer: Viewer) -> healthiness.HealthView:
+def ask(database: SharedDatabase, viewer: Viewer) -> HealthView:
     words = parse(PARSER, ["health"])
     view = answer(words, database=database, viewer=viewer, now=time.time_ns())
-    assert isinstance(view, healthiness.HealthView)
+    assert isinstance(view, HealthView)
     return view
 
 
@@ -81,10 +82,10 @@ def sound(database: SharedDatabase) -> Health:
 def test_what_is_not_well_is_marked_with_what_to_do(
     database: SharedDatabase, change: dict[str, int], fact: str, advice: str
 ) -> None:
-    well = healthiness.view(sound(database), now=time.time_ns(), private=False)
+    well = health_view(sound(database), now=time.time_ns(), private=False)
     assert (well.ok, well.problems) == (True, ())
     found = replace(sound(database), **change)  # type: ignore[arg-type]
-    view = healthiness.view(found, now=time.time_ns(), private=False)
+    view = health_view(found, now=time.time_ns(), private=False)
     (problem,) = view.problems
     assert (problem.fact, view.ok) == (fact, False)
     assert advice in problem.advice
@@ -145,8 +146,8 @@ def test_a_damaged_database_is_found_at_the_start(db_path: Path) -> None:
 def schedule(
     database: SharedDatabase, posts: list[tuple[str, str]], posted: set[str]
 ) -> tuple[Schedule, Digests]:
-    def post(channel: str, view: views.View, key: str) -> None:
-        assert isinstance(view, views.MessageView)
+    def post(channel: str, view: View, key: str) -> None:
+        assert isinstance(view, MessageView)
         posts.append((channel, view.text))
         posted.add(key)
 
@@ -174,7 +175,7 @@ def test_channels_with_a_digest_are_told_once_of_a_damaged_database(
     ticking.tick(now=time.time_ns())
     ((channel, text),) = posts
     assert channel == GENERAL
-    assert "was damaged, just now, and has been replaced: 0 spans were saved, 0 are lost" in text
+    assert "was damaged just now and has been replaced: 0 spans were saved, 0 were lost" in text
     assert str(database.path.parent) not in text
 
 

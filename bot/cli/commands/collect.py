@@ -2,7 +2,7 @@
 
 import sys
 
-from bot.cli.commands.serve import wait_for_signal
+from bot.cli.commands.signals import stop_signal
 from bot.http.otlp_receiver import LOOPBACK, Collector
 from bot.settings import Settings, SettingsError
 from storage import Observability
@@ -36,7 +36,7 @@ def collect(settings: Settings, *, host: str, port: int, database: str | None) -
             f"  OTEL_EXPORTER_OTLP_ENDPOINT={url} OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n"
             "(docs/telemetry.md has the settings of each agent). Ctrl-C stops it.\n"
         )
-        wait_for_signal()
+        stop_signal().wait()
         collector.stop()
         stored = observability.flush(FLUSH_S)
     taken = collector.taken

@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
-from reports import formatting as wording
+from reports import formatting
 from reports.errors import UsageError
 from reports.units import parse_duration, parse_size
 from storage.database.shared_file import SharedDatabase
@@ -80,7 +80,7 @@ def run_restore(words: Namespace, database: SharedDatabase) -> int:
 
 def _contents(copied: Copied) -> str:
     traces, spans = _counted(copied.traces, "trace"), _counted(copied.spans, "span")
-    return f"{traces}, {spans}, {wording.size(copied.size)}"
+    return f"{traces}, {spans}, {formatting.size(copied.size)}"
 
 
 def _counted(number: int, noun: str) -> str:
@@ -102,11 +102,11 @@ def _sentence(removal: Removal, verb: str) -> str:
     """`1,204 traces would go: 9,632 spans, about 6.3 MB, begun 2026-08-02 to …; 1,200 slack …`."""
     if not removal.traces or removal.oldest is None or removal.newest is None:
         return f"No trace {verb}."
-    days = [wording.local(ns, "UTC", form="%Y-%m-%d") for ns in (removal.oldest, removal.newest)]
+    days = [formatting.local(ns, "UTC", form="%Y-%m-%d") for ns in (removal.oldest, removal.newest)]
     platforms = sorted(removal.by_platform.items(), key=lambda item: -item[1])
     return (
         f"{_counted(removal.traces, 'trace')} {verb}: {_counted(removal.spans, 'span')}, about "
-        f"{wording.size(removal.size)}, begun {days[0]} to {days[1]}; "
+        f"{formatting.size(removal.size)}, begun {days[0]} to {days[1]}; "
         f"{', '.join(f'{count:,} {platform}' for platform, count in platforms)}."
     )
 

@@ -16,7 +16,7 @@ from bot.cli.commands.database import look_through
 from bot.errors import ConfigurationError
 from bot.settings import Settings, load_settings
 from bot.slack.errors import SLACK_ERRORS
-from reports.views.health import view
+from reports.views.health import health_view
 from storage.database.connect import OLDEST_SQLITE, database_path
 from storage.database.filesystem import refuse_network_file_system
 from storage.database.shared_file import SharedDatabase
@@ -156,7 +156,7 @@ def _database(settings: Settings) -> Findings:
     try:
         look_through(database)
         now = time.time_ns()
-        seen = view(health(database, now=now), now=now, private=False)
+        seen = health_view(health(database, now=now), now=now, private=False)
     finally:
         database.close()
     facts = dict(seen.facts)

@@ -13,7 +13,7 @@ from bot.agents.parallel import Answer, Question, query
 from bot.agents.types import Mode, Request
 from bot.settings import load_settings
 from bot.turns.agent_mentions import addressed
-from reports import formatting as wording
+from reports import formatting
 from reports.errors import UsageError
 from storage import Observability
 
@@ -83,11 +83,11 @@ def _as_text(answers: Sequence[Answer]) -> str:
 
 
 def _heading(answer: Answer) -> str:
-    facts = [answer.agent, wording.duration(answer.duration_ns)]
+    facts = [answer.agent, formatting.duration(answer.duration_ns)]
     if reply := answer.reply:
         facts.append(reply.provider if reply.provider != answer.agent else "")
-        facts.append(wording.token_pair(reply.input_tokens, reply.output_tokens))
-        facts.append("" if reply.cost is None else wording.cost(reply.cost))
+        facts.append(formatting.token_pair(reply.input_tokens, reply.output_tokens))
+        facts.append("" if reply.cost is None else formatting.cost(reply.cost))
     return " · ".join(filter(None, facts))
 
 

@@ -8,6 +8,7 @@ from types import FrameType
 
 from bot.agents.config.roster import load_roster
 from bot.app import Bot, build_bot, connect, listen
+from bot.cli.commands.signals import stop_signal
 from bot.http.otlp_receiver import Collector, listen_to_agents
 from bot.settings import load_settings, require
 from storage import Observability
@@ -35,7 +36,7 @@ def serve(*, http: bool) -> int:
         url = listen_to_agents(collector, settings)
         bot = build_bot(settings, roster=roster, observability=observability, collector=url)
         signal.signal(signal.SIGHUP, lambda number, frame: roster.reload())
-        told = told_to_stop()
+        stop = stop_signal()
         try:
             if http:
                 listen(bot, settings)
@@ -48,7 +49,7 @@ def serve(*, http: bool) -> int:
                 f"tracebot answers in {where}, with {', '.join(roster.names)}; "
                 f"it records into {observability.database.database}. Ctrl-C stops it.\n"
             )
-            told.wait()
+            stop.wait()
             _hurry_at_the_next(bot)
         finally:
             bot.stop(grace=settings.grace)
@@ -68,20 +69,3 @@ def _hurry_at_the_next(bot: Bot) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, hurrying)
-
-
-def wait_for_signal() -> None:
-    """Until SIGTERM or Ctrl-C."""
-    told_to_stop().wait()
-
-
-def told_to_stop() -> threading.Event:
-    """Is set on SIGTERM or Ctrl-C."""
-    stop = threading.Event()
-
-    def stopping(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stopping)
-    return stop

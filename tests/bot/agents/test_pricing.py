@@ -13,9 +13,9 @@ from bot.agents.pricing import priced
 from bot.agents.types import Agent, AgentCrashed, AgentError, Reply, Request
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
-from reports.views import views
 from reports.views.costs import CostView
 from reports.views.trace_tree import TraceView
+from reports.views.views import View
 from storage import Observability
 from storage.queries.traces import recent_traces, trace_spans
 
@@ -132,7 +132,7 @@ def test_a_model_without_a_price_is_named_where_costs_are_read(
     assert [(each.key, each.input_tokens) for each in view.unpriced] == [("my-own-model", 100_000)]
 
 
-def ask(observability: Observability, words: str) -> views.View:
+def ask(observability: Observability, words: str) -> View:
     parser, _ = build_parser(prog="tracebot", shell=True)
     return answer(
         parse(parser, words.split()),

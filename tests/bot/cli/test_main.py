@@ -233,7 +233,7 @@ def test_health_counts_what_is_there(recorded: Path) -> None:
         (["show", "zz"], 2, "at least 4 of its digits"),
         (["show", "deadbeef"], 1, "Nothing is found for deadbeef"),
         (["thread", "C1", "9.9"], 1, "Nothing is found"),
-        (["thread", "nonsense"], 2, "names no thread"),
+        (["thread", "nonsense"], 2, "is not a thread"),
         (["clean", "--older-than", "x"], 2, "no period"),
         (["clean", "--down-to", "x"], 2, "no size"),
         (["clean"], 2, "--older-than 30d or --down-to 2GB"),
@@ -358,4 +358,4 @@ def test_the_digest_of_the_last_day_is_there_in_a_shell_too(recorded: Path) -> N
     assert told["left_alone"] == {"not_mentioned": 1}
     refused = tracebot(recorded, "digest", "here", "at", "09:00")
     assert refused.returncode == 2
-    assert "type /trace digest there" in refused.stderr
+    assert "type /trace digest in one" in refused.stderr

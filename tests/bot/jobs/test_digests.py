@@ -14,7 +14,8 @@ from bot.jobs.digests import DIGEST_EVENT, Digests
 from bot.sandbox import Channel, Message, Sandbox, User
 from reports.digest import Order, due, parse_order, yesterday
 from reports.errors import UsageError
-from reports.views.views import DigestView, View
+from reports.views.digest import DigestView
+from reports.views.views import View
 from storage import Observability
 from storage.coordination.digest_subscriptions import Subscription, subscribe, subscriptions
 from storage.recovery.opening import open_database

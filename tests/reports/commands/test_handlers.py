@@ -6,9 +6,11 @@ from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse, split_slack
 from reports.errors import UsageError
 from reports.units import parse_duration
-from reports.views import views
+from reports.views.messages import MessageView
+from reports.views.statistics import StatsView
 from reports.views.trace_list import TraceListView
 from reports.views.trace_tree import TraceView
+from reports.views.views import View
 from storage import Observability
 from tests.support.factories import (
     ALICE,
@@ -116,22 +118,22 @@ def test_other_periods_are_refused(words: str) -> None:
         parse_duration(words)
 
 
-def ask(observability: Observability, *words: str, viewer: Viewer | None = None) -> views.View:
+def ask(observability: Observability, *words: str, viewer: Viewer | None = None) -> View:
     parser, _ = build_parser(prog="tracebot", shell=True)
     return answer(
         parse(parser, words), database=observability.database, viewer=viewer or Viewer(), now=NOW
     )
 
 
-def listed(view: views.View, ids: dict[str, str]) -> list[str]:
+def listed(view: View, ids: dict[str, str]) -> list[str]:
     """The short names of the traces in a list."""
     assert isinstance(view, TraceListView)
     names = {id: name for name, id in ids.items()}
     return [names[line.trace_id] for line in view.lines]
 
 
-def said(view: views.View) -> str:
-    assert isinstance(view, views.MessageView)
+def said(view: View) -> str:
+    assert isinstance(view, MessageView)
     return view.text
 
 
@@ -206,7 +208,7 @@ def test_lists_and_statistics_hold_only_what_the_viewer_may_see(
         "question",
     ]
     shown = ask(observability, "stats", "--by", "channel", viewer=MAY_SEE)
-    assert isinstance(shown, views.StatsView)
+    assert isinstance(shown, StatsView)
     assert SECRET not in {line.key for line in shown.lines}
     assert listed(ask(observability, "ps", viewer=MAY_SEE), ids) == []
 
@@ -268,7 +270,7 @@ def test_a_thread_is_named_by_a_link_by_its_place_or_not_at_all(
 
 
 def test_a_channel_without_threads_says_so(observability: Observability) -> None:
-    with pytest.raises(UsageError, match="There is no thread here yet"):
+    with pytest.raises(UsageError, match="No thread is recorded here yet"):
         ask(observability, "thread", viewer=MAY_SEE)
-    with pytest.raises(UsageError, match="That names no thread"):
+    with pytest.raises(UsageError, match="That is not a thread"):
         ask(observability, "thread", "somewhere")

@@ -16,12 +16,13 @@ from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
 from reports.render import json_output as as_json
 from reports.render import slack, terminal
-from reports.views import health as healthiness
-from reports.views import trace_list as lists
-from reports.views import views
-from reports.views.costs import costs
-from reports.views.failures import failures
-from reports.views.trace_tree import trace_tree
+from reports.views.costs import costs_view
+from reports.views.failures import failures_view
+from reports.views.health import health_view
+from reports.views.statistics import statistics_view
+from reports.views.trace_list import thread_view, trace_list_view
+from reports.views.trace_tree import trace_view
+from reports.views.views import View
 from storage import Observability
 from storage.database.shared_file import SharedDatabase
 from storage.health import health
@@ -70,20 +71,20 @@ def span(text: str, number: int) -> Span:
     )
 
 
-def a_list(text: str, count: int) -> views.View:
+def a_list(text: str, count: int) -> View:
     traces = [trace(text, number=number) for number in range(count)]
-    return lists.trace_list(traces, next="1-a", words={"words": [text]}, now=NOW)
+    return trace_list_view(traces, next="1-a", filters={"words": [text]}, now=NOW)
 
 
-def a_thread(text: str, count: int) -> views.View:
-    return lists.thread([trace(text, number=number) for number in range(count)], now=NOW)
+def a_thread(text: str, count: int) -> View:
+    return thread_view([trace(text, number=number) for number in range(count)], now=NOW)
 
 
-def a_tree(text: str, count: int) -> views.View:
-    return trace_tree(trace(text), [span(text, number) for number in range(count)], now=NOW)
+def a_tree(text: str, count: int) -> View:
+    return trace_view(trace(text), [span(text, number) for number in range(count)], now=NOW)
 
 
-def some_statistics(text: str, count: int) -> views.View:
+def some_statistics(text: str, count: int) -> View:
     def group(key: str) -> Group:
         return Group(
             key=key,
@@ -99,12 +100,12 @@ def some_statistics(text: str, count: int) -> views.View:
         )
 
     groups = tuple(group(f"{text}{number}") for number in range(count))
-    return views.statistics(
+    return statistics_view(
         Statistics(0, NOW, group(""), groups), by="agent", time_zone="Europe/Berlin"
     )
 
 
-def cost(text: str, count: int) -> views.View:
+def cost(text: str, count: int) -> View:
     def group(key: str, price: int | None) -> Group:
         counts = dict.fromkeys(("traces", "errors", "input_tokens", "output_tokens"), 10**12)
         times = dict.fromkeys(("p50_ns", "p95_ns", "p99_ns"), 1e13)
@@ -112,10 +113,10 @@ def cost(text: str, count: int) -> views.View:
 
     groups = tuple(group(f"{text}{number}", (None, 10**12)[number % 2]) for number in range(count))
     found = Statistics(0, NOW, group("", 10**12), groups)
-    return costs(found, found)
+    return costs_view(found, found)
 
 
-def failed(text: str, count: int) -> views.View:
+def failed(text: str, count: int) -> View:
     spans = [
         FailedSpan(
             trace_id=f"{number:032x}",
@@ -128,7 +129,7 @@ def failed(text: str, count: int) -> views.View:
         )
         for number in range(count)
     ]
-    return failures(spans, since=0, now=NOW, all_of_them=False)
+    return failures_view(spans, since=0, now=NOW, all_of_them=False)
 
 
 MAKERS = (a_list, a_thread, a_tree, some_statistics, cost, failed)
@@ -239,12 +240,12 @@ def test_a_late_thumb_does_not_flatten_the_bars(observability: Observability) ->
     times = (found.started_at, found.ended_at, found.duration_ns)
     spans[0] = replace(spans[0], started_at=times[0], ended_at=times[1], duration_ns=times[2])
     spans[1] = replace(spans[1], started_at=NOW + 10**15)
-    tree = trace_tree(found, spans, now=NOW)
+    tree = trace_view(found, spans, now=NOW)
     assert tree.spans[0].width > 0.9
 
 
 def test_health_in_json_names_its_numbers(database: SharedDatabase, db_path: Path) -> None:
     shown = json.loads(
-        as_json.render(healthiness.view(health(database, now=NOW), now=NOW, private=False))
+        as_json.render(health_view(health(database, now=NOW), now=NOW, private=False))
     )
     assert (shown["path"], shown["spans"]) == (str(db_path), 0)

@@ -8,10 +8,10 @@ from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
 from reports.render import json_output as as_json
 from reports.render import slack, terminal
-from reports.views import views
 from reports.views.costs import CostView
 from reports.views.failures import FailuresView
 from reports.views.trace_list import TraceListView
+from reports.views.views import View
 from storage import Observability
 from tests.support.factories import (
     ALICE,
@@ -29,7 +29,7 @@ ALICES = Viewer(audiences=frozenset({TEAM, ALICE}), team=TEAM, user=ALICE, chann
 """Alice, who is not in the private channel."""
 
 
-def ask(observability: Observability, words: str, viewer: Viewer | None = None) -> views.View:
+def ask(observability: Observability, words: str, viewer: Viewer | None = None) -> View:
     parser, _ = build_parser(prog="tracebot", shell=True)
     asked = parse(parser, words.split())
     return answer(asked, database=observability.database, viewer=viewer or Viewer(), now=NOW)
@@ -105,7 +105,7 @@ def test_statistics_by_model_name_what_has_no_price(observability: Observability
     spend(observability, "qwen3:8b", cost=None)
     view = ask(observability, "stats --by model")
     for shown in (terminal.render(view), str(slack.render(view))):
-        assert "No price is known for qwen3:8b (1.0k → 100 tokens)" in shown
+        assert "No price known for qwen3:8b (1.0k → 100 tokens)" in shown
         assert "$0.00 " not in shown
     assert "No price" not in terminal.render(ask(observability, "stats --by agent"))
 

@@ -8,7 +8,8 @@ import pytest
 from reports.commands import handlers as commands
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
-from reports.views import views
+from reports.views.messages import MessageView
+from reports.views.views import View
 from storage import Observability
 from storage.coordination.digest_subscriptions import subscriptions
 from storage.database.query_timeout import time_limit
@@ -101,11 +102,11 @@ def test_a_question_that_takes_too_long_is_ended(database: SharedDatabase) -> No
 def test_a_question_that_takes_too_long_is_answered_with_a_sentence(
     database: SharedDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def endless(*arguments: object) -> views.View:
-        return views.MessageView(text=str(database.execute_sql(ENDLESS).fetchall()), found=True)
+    def endless(*arguments: object) -> View:
+        return MessageView(text=str(database.execute_sql(ENDLESS).fetchall()), found=True)
 
-    monkeypatch.setitem(commands.ANSWERS, "ls", endless)
+    monkeypatch.setitem(commands.HANDLERS, "ls", endless)
     monkeypatch.setattr(commands, "ANSWER_S", 0.2)
     said = answer(parse(PARSER, ["ls"]), database=database, viewer=Viewer(), now=NOW)
-    assert isinstance(said, views.MessageView)
+    assert isinstance(said, MessageView)
     assert (said.found, "longer than 0.2 s" in said.text) == (False, True)

@@ -8,7 +8,7 @@ from peewee import Database, PostgresqlDatabase
 
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
-from reports.views import views
+from reports.views.messages import MessageView
 from storage import Observability
 from storage.coordination.digest_subscriptions import (
     Subscription,
@@ -97,7 +97,7 @@ def test_the_same_question_gets_the_same_answer(
     asked = parse(PARSER, words.split())
     here, there = (answer(asked, database=each, viewer=viewer, now=NOW) for each in both)
     assert here == there
-    assert not isinstance(here, views.MessageView)
+    assert not isinstance(here, MessageView)
 
 
 def test_a_batch_that_comes_again_changes_nothing(both: tuple[Database, Database]) -> None:

@@ -12,7 +12,7 @@ from bot.slack.attachments import forget_files
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
 from reports.units import parse_retention
-from reports.views import views
+from reports.views.messages import MessageView
 from storage import Observability
 from storage.database.connect import connect
 from storage.database.transactions import transaction
@@ -130,7 +130,7 @@ def show(database: Database, trace_id: str, viewer: Viewer) -> str:
     view = answer(
         parse(PARSER, ["show", trace_id]), database=database, viewer=viewer, now=time.time_ns()
     )
-    assert isinstance(view, views.MessageView) and not view.found
+    assert isinstance(view, MessageView) and not view.found
     return view.text
 
 

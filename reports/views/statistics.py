@@ -1,0 +1,64 @@
+"""Statistics as text: counts, errors, latency, tokens and cost, in total and by group."""
+
+from dataclasses import dataclass
+
+from reports import formatting
+from reports.views.costs import unpriced_note
+from storage.queries.statistics import Group, Statistics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatsLine:
+    key: str
+    traces: str
+    errors: str
+    error_rate: str
+    p50: str
+    p95: str
+    p99: str
+    tokens: str
+    cost: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatsView:
+    title: str
+    by: str | None
+    total: StatsLine
+    lines: tuple[StatsLine, ...]
+    statistics: Statistics
+    note: str = ""
+    """Which models have no known price, where the lines are models."""
+
+
+def statistics_view(found: Statistics, *, by: str | None, time_zone: str) -> StatsView:
+    period = formatting.period(found.since, found.until)
+    return StatsView(
+        title=f"Statistics of the {period}" + (f", by {by}" if by else ""),
+        by=by,
+        total=stats_line("all", found.total),
+        lines=tuple(stats_line(_key(group.key, by, time_zone), group) for group in found.groups),
+        statistics=found,
+        note=unpriced_note(found) if by == "model" else "",
+    )
+
+
+def _key(key: str, by: str | None, time_zone: str) -> str:
+    if by == "hour":
+        return formatting.local(int(key), time_zone, form="%m-%d %H:%M")
+    return formatting.reason(key) if by == "decision" else key
+
+
+def stats_line(key: str, group: Group) -> StatsLine:
+    spent = group.input_tokens or group.output_tokens
+    return StatsLine(
+        key=formatting.plain(key),
+        traces=f"{group.traces:,}",
+        errors=f"{group.errors:,}",
+        error_rate=formatting.percent(group.errors, group.traces),
+        p50=formatting.duration(group.p50_ns),
+        p95=formatting.duration(group.p95_ns),
+        p99=formatting.duration(group.p99_ns),
+        tokens=formatting.token_pair(group.input_tokens, group.output_tokens) if spent else "",
+        cost=formatting.cost(group.cost),
+    )
