@@ -15,6 +15,7 @@ from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 
 from bot.access import Access
+from bot.agents.cancellation import SHUTDOWN
 from bot.agents.config.roster import Roster
 from bot.concurrency.event_dedup import EventDedup
 from bot.concurrency.limiter import TurnLimiter
@@ -29,7 +30,6 @@ from bot.listeners import stop_button as sessions
 from bot.listeners import trace_command as trace
 from bot.replies.delivery import ReplyDelivery
 from bot.replies.live import LiveReplies
-from bot.replies.messages import SHUTDOWN
 from bot.replies.responder import Responder
 from bot.settings import Settings, SettingsError
 from bot.slack.attachments import SLACK_FILES, FileDownloads, FileLimits, forget_files

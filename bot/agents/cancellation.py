@@ -4,6 +4,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+SHUTDOWN, DELETION, SHELL = "shutdown", "deletion", "shell"
+"""Who cancels if it is not a Slack user: the bot stops, the question was deleted, a shell asked."""
+
 
 class Cancellation:
     """One per turn, asked and told from any thread; it cannot be taken back."""

@@ -4,17 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from bot.agents import pricing as prices
-from bot.agents.types import (
-    WORTH_A_SECOND_TRY,
-    Agent,
-    AgentCancelled,
-    AgentError,
-    AgentTimeout,
-    Progress,
-    Provider,
-    Reply,
-    Request,
-)
+from bot.agents.errors import FALLBACK_ERRORS, AgentCancelled, AgentError, AgentTimeout
+from bot.agents.types import Agent, Progress, Provider, Reply, Request
 from storage import ActiveSpan, Observability
 from storage.model.span import Status
 
@@ -57,7 +48,7 @@ def _ask(agent: Agent, request: Request, span: ActiveSpan, observability: Observ
         try:
             return _attempt(provider, request, observability)
         except AgentError as error:
-            if error.error_type not in WORTH_A_SECOND_TRY:
+            if error.error_type not in FALLBACK_ERRORS:
                 raise
         request.on_progress(Progress(restart=True))
     span.set(fallbacks=len(others))

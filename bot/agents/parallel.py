@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from bot.agents.errors import AgentError
 from bot.agents.invocation import invoke
-from bot.agents.types import Agent, AgentError, Reply, Request
+from bot.agents.types import Agent, Reply, Request
 from storage import Observability
 
 AT_ONCE = 4
@@ -15,7 +16,7 @@ AT_ONCE = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Question:
+class AgentQuery:
     """What `agent` is asked."""
 
     agent: Agent
@@ -23,7 +24,7 @@ class Question:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
+class QueryResult:
     """What came of a question: a reply, or the error that says why there is none."""
 
     agent: str
@@ -34,8 +35,8 @@ class Answer:
 
 
 def query(
-    questions: Sequence[Question], *, observability: Observability, at_once: int = AT_ONCE
-) -> tuple[Answer, ...]:
+    questions: Sequence[AgentQuery], *, observability: Observability, at_once: int = AT_ONCE
+) -> tuple[QueryResult, ...]:
     """The answers in the order of the questions, asked `at_once` at a time.
 
     >>> answers = query(
@@ -68,13 +69,13 @@ def query(
     return answers
 
 
-def _ask(question: Question, trace_id: str, observability: Observability) -> Answer:
+def _ask(question: AgentQuery, trace_id: str, observability: Observability) -> QueryResult:
     began, reply, failure = time.monotonic_ns(), None, None
     try:
         reply = invoke(question.agent, question.request, observability=observability)
     except AgentError as error:
         failure = error
-    return Answer(
+    return QueryResult(
         agent=question.agent.name,
         trace_id=trace_id,
         duration_ns=time.monotonic_ns() - began,

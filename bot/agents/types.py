@@ -1,12 +1,4 @@
-"""What the bot asks an agent, what it hears back, and why it may hear nothing.
-
-AgentError
-├── AgentNotFound    "not_found": the program, or the folder it is to work in, is not there
-├── AgentTimeout     "timeout": it did not end within its time
-├── AgentCrashed     "crash": it ended badly
-├── AgentCancelled   "cancelled": somebody stopped it
-└── AgentError       "not_started", "quota", "authentication", "refused", "empty"
-"""
+"""The values that agents are asked and answer with, and the protocol of a provider."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,11 +9,6 @@ from bot.agents.cancellation import Cancellation
 
 Mode = Literal["query", "execute"]
 """`query` only reads; `execute` may change files."""
-
-WORTH_A_SECOND_TRY = frozenset(
-    {"not_found", "not_started", "quota", "authentication", "crash", "timeout"}
-)
-"""The error types after which the agent's next provider is asked: never a refusal or a stop."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,63 +113,3 @@ class Agent:
     mode: Mode = "query"
     instructions: str = ""
     providers: tuple[Provider, ...]
-
-
-class AgentError(Exception):
-    """The agent gave no answer; the message says what would help.
-
-    `stderr` is the end of what it said there: it may hold secrets, so it is for redacted records.
-    `partial` is what came before it failed: the text so far, tokens and cost that were spent.
-    """
-
-    def __init__(
-        self,
-        error_type: str,
-        message: str,
-        *,
-        exit_code: int | None = None,
-        stderr: str = "",
-        partial: Reply | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.error_type = error_type
-        self.message = message
-        self.exit_code = exit_code
-        self.stderr = stderr
-        self.partial = partial
-
-
-class AgentNotFound(AgentError):
-    """The program, or the folder it is to work in, is not there."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__("not_found", message)
-
-
-class AgentTimeout(AgentError):
-    """The agent did not end within its time, and was stopped."""
-
-    def __init__(self, message: str, *, stderr: str = "", partial: Reply | None = None) -> None:
-        super().__init__("timeout", message, stderr=stderr, partial=partial)
-
-
-class AgentCrashed(AgentError):
-    """The agent ended badly."""
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        exit_code: int | None = None,
-        stderr: str = "",
-        partial: Reply | None = None,
-    ) -> None:
-        super().__init__("crash", message, exit_code=exit_code, stderr=stderr, partial=partial)
-
-
-class AgentCancelled(AgentError):
-    """Somebody stopped the agent: `by` is a Slack user's id, or what else it was."""
-
-    def __init__(self, by: str, *, stderr: str = "", partial: Reply | None = None) -> None:
-        super().__init__("cancelled", f"Stopped by {by}.", stderr=stderr, partial=partial)
-        self.by = by

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bot.agents.cancellation import DELETION, SHELL, SHUTDOWN
 from bot.slack.threads import REPLY_EVENT
 from reports.render.block_kit import STOP, button, clipped, context, escape, section
 
@@ -102,9 +103,6 @@ def failure_message(agent: str, error_type: str, *, trace_id: str) -> str:
         f"See what happened with `/trace show {trace_id[:16]}`."
     )
 
-
-SHUTDOWN, DELETION, SHELL = "shutdown", "deletion", "shell"
-"""Who cancels, where it is no user of Slack: the bot's end, the question's, somebody in a shell."""
 
 STOPPED = {
     SHUTDOWN: "I am being restarted and had to stop: please ask again in a minute.",

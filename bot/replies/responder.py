@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from slack_sdk.errors import SlackApiError
 
 from bot.agents.cancellation import Cancellation
+from bot.agents.errors import AgentCancelled, AgentError
 from bot.agents.invocation import invoke, status_of
-from bot.agents.types import Agent, AgentCancelled, AgentError, HistoryMessage, Reply, Request
+from bot.agents.types import Agent, HistoryMessage, Reply, Request
 from bot.replies.delivery import ReplyDelivery
 from bot.replies.live import LiveReplies, LiveReply
 from bot.replies.messages import (

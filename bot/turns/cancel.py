@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from peewee import Database, PeeweeException
 
 from bot.access import Access
+from bot.agents.cancellation import DELETION, SHELL
 from bot.concurrency.running_turns import RunningTurn, RunningTurns
-from bot.replies.messages import DELETION, SHELL
 from reports.errors import UsageError
 from reports.views.messages import MessageView, ambiguous, not_found
 from storage.coordination.cancel_requests import wish

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from bot.agents.cancellation import SHUTDOWN
 from bot.concurrency.event_dedup import EventDedup
 from bot.concurrency.running_turns import RunningTurns
 from bot.concurrency.serial_queues import SerialQueues
-from bot.replies.messages import SHUTDOWN
 from bot.slack.types import IncomingMessage, parse_message
 from bot.turns.turn import TurnHandler
 from storage import Observability

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from contextvars import copy_context
 
 from bot.access import audience_of
-from bot.agents.cancellation import Cancellation
+from bot.agents.cancellation import SHUTDOWN, Cancellation
 from bot.agents.config.roster import Roster
 from bot.agents.types import Agent
 from bot.concurrency.limiter import TurnLimiter
 from bot.concurrency.running_turns import RunningTurn, RunningTurns
-from bot.replies.messages import SHUTDOWN, stopped_message, too_many_message, usage_message
+from bot.replies.messages import stopped_message, too_many_message, usage_message
 from bot.replies.responder import Failure, Question, Responder
 from bot.slack.attachments import FetchResult, FileDownloads
 from bot.slack.reactions import DONE, FAILED, READ, STOPPED, WAITING, Reactions

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.agents.config.provider_kinds import PROVIDERS
+from bot.agents.config.provider_kinds import PROVIDER_KINDS
 from bot.agents.config.roster import AGENT_KEYS, load_roster
 from bot.agents.programs.catalog import NETWORK, PROGRAMS, Program
 from tests.support.paths import ROOT
@@ -16,17 +16,17 @@ TEXT = (ROOT / "docs" / "agents.md").read_text()
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=[each.name for each in PROGRAMS])
 def test_its_arguments_and_its_environment_are_those_of_the_table(program: Program) -> None:
-    always = " ".join([*program.command, *program.arguments, *program.last])
-    query, execute = (" ".join(program.by_mode[mode]) for mode in ("query", "execute"))
+    always = " ".join([*program.command, *program.arguments, *program.final_arguments])
+    query, execute = (" ".join(program.mode_arguments[mode]) for mode in ("query", "execute"))
     assert f"| `{program.name}` | `{always}` | `{query}` | `{execute}` |" in TEXT
     if program.name != "crewx":
-        own = " ".join(f"`{name}`" for name in program.passes if name not in NETWORK)
+        own = " ".join(f"`{name}`" for name in program.pass_environment if name not in NETWORK)
         assert f"- **{program.name}**: {own};" in TEXT
 
 
 def test_each_key_and_each_provider_is_explained() -> None:
-    keys = {*AGENT_KEYS, *(key for kind in PROVIDERS.values() for key in kind.keys)}
-    for word in {*keys, *PROVIDERS}:
+    keys = {*AGENT_KEYS, *(key for kind in PROVIDER_KINDS.values() for key in kind.keys)}
+    for word in {*keys, *PROVIDER_KINDS}:
         assert f"`{word}`" in TEXT, word
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from bot.agents.cancellation import Cancellation
+from bot.agents.errors import AgentCancelled, AgentError
 from bot.agents.invocation import invoke
-from bot.agents.types import Agent, AgentCancelled, AgentError, Mode, Progress, Request
+from bot.agents.types import Agent, Mode, Progress, Request
 from bot.http.otlp_receiver import Collector
 from storage import Observability
 from storage.queries.traces import recent_traces, trace_spans

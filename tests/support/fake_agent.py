@@ -4,8 +4,9 @@ import queue
 import threading
 from collections.abc import Callable, Mapping
 
-from bot.agents.config.roster import Contents, Roster
-from bot.agents.types import Agent, AgentCancelled, AgentError, Progress, Reply, Request
+from bot.agents.config.roster import Roster, RosterContents
+from bot.agents.errors import AgentCancelled, AgentError
+from bot.agents.types import Agent, Progress, Reply, Request
 
 PATIENCE_S = 30.0
 
@@ -63,7 +64,7 @@ def roster_of(*providers: Scripted, default: str = "") -> Roster:
 
 
 def roster_with(agents: Mapping[str, Agent], *, default: str) -> Roster:
-    contents = Contents(agents=agents, default=default, channels={})
+    contents = RosterContents(agents=agents, default=default, channels={})
     return Roster(lambda: contents)
 
 

@@ -166,7 +166,7 @@ def _merged(program: Program, mode: Mode, options: list[str]) -> list[str]:
     """Our own arguments of the mode, without those that an option takes the place of."""
     replaced = {SAME_AS.get(_option(each), _option(each)) for each in options}
     ours: list[str] = []
-    for part in program.by_mode.get(mode, ()):
+    for part in program.mode_arguments.get(mode, ()):
         if not part.startswith("-") and ours and _option(ours[-1]) in replaced:
             continue
         if _option(part) not in replaced:

@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from bot.agents.config.toml_section import Section
+from bot.agents.config.toml_section import TomlSection
 from bot.agents.echo import EchoProvider
-from bot.agents.programs.catalog import COMMAND, PROGRAMS, Program, PromptBy
+from bot.agents.programs.catalog import COMMAND, PROGRAMS, Program, PromptVia
 from bot.agents.programs.process.environment import FORBIDDEN, matches
 from bot.agents.programs.process.supervisor import Limits
 from bot.agents.programs.provider import CommandProvider
@@ -17,7 +17,7 @@ from bot.agents.types import Mode, Provider
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Kind:
+class ProviderKind:
     """How one kind of provider is read from the agents file.
 
     `keys` are those it knows beside the agent's own; `build` is given them, the agent's name, and
@@ -25,14 +25,16 @@ class Kind:
     """
 
     keys: tuple[str, ...]
-    build: Callable[[Section, str, Mapping[str, str]], Provider]
+    build: Callable[[TomlSection, str, Mapping[str, str]], Provider]
 
 
-def _echo(section: Section, name: str, environ: Mapping[str, str]) -> Provider:
+def _echo(section: TomlSection, name: str, environ: Mapping[str, str]) -> Provider:
     return EchoProvider()
 
 
-def _program(program: Program, section: Section, name: str, environ: Mapping[str, str]) -> Provider:
+def _program(
+    program: Program, section: TomlSection, name: str, environ: Mapping[str, str]
+) -> Provider:
     command = section.texts("command") or program.command
     if not command:
         raise section.error("command", 'command is missing: write command = ["sort", "--unique"]')
@@ -47,37 +49,37 @@ def _program(program: Program, section: Section, name: str, environ: Mapping[str
         environment=section.mapping("environment"),
         pass_environment=section.texts("pass_environment"),
         arguments=section.texts("arguments"),
-        by_mode=_by_mode(section),
-        prompt=cast(PromptBy, prompt),
+        mode_arguments=_by_mode(section),
+        prompt=cast(PromptVia, prompt),
         limits=Limits(timeout_s=section.seconds("timeout", Limits().timeout_s)),
         environ=environ,
     )
 
 
-def _by_mode(section: Section) -> dict[Mode, tuple[str, ...]]:
+def _by_mode(section: TomlSection) -> dict[Mode, tuple[str, ...]]:
     keys: dict[Mode, str] = {"query": "query_arguments", "execute": "execute_arguments"}
     return {mode: section.texts(key) for mode, key in keys.items() if key in section.values}
 
 
-def _openai(section: Section, name: str, environ: Mapping[str, str]) -> Provider:
-    from bot.agents.models.provider import build
+def _openai(section: TomlSection, name: str, environ: Mapping[str, str]) -> Provider:
+    from bot.agents.config.http_provider import build
 
     return build(section, name, environ, dialect="openai")
 
 
-def _anthropic(section: Section, name: str, environ: Mapping[str, str]) -> Provider:
-    from bot.agents.models.provider import build
+def _anthropic(section: TomlSection, name: str, environ: Mapping[str, str]) -> Provider:
+    from bot.agents.config.http_provider import build
 
     return build(section, name, environ, dialect="anthropic")
 
 
-def _folder(section: Section) -> Path:
+def _folder(section: TomlSection) -> Path:
     """Relative to the agents file, so that it does not matter where the bot was started."""
     home = section.path.absolute().parent
     return home / Path(section.text("working_directory", str(home))).expanduser()
 
 
-def _refuse_secrets(section: Section) -> None:
+def _refuse_secrets(section: TomlSection) -> None:
     for key, names in (
         ("environment", tuple(section.mapping("environment"))),
         ("pass_environment", section.texts("pass_environment")),
@@ -102,10 +104,13 @@ PROGRAM_KEYS = ("model", *(key for key in COMMAND_KEYS if key != "prompt"))
 
 HTTP_KEYS = ("model", "base_url", "api_key_env", "max_tokens", "temperature", "timeout")
 
-PROVIDERS: Mapping[str, Kind] = {
-    "command": Kind(keys=COMMAND_KEYS, build=partial(_program, COMMAND)),
-    "openai": Kind(keys=HTTP_KEYS, build=_openai),
-    "anthropic": Kind(keys=HTTP_KEYS, build=_anthropic),
-    "echo": Kind(keys=(), build=_echo),
-    **{each.name: Kind(keys=PROGRAM_KEYS, build=partial(_program, each)) for each in PROGRAMS},
+PROVIDER_KINDS: Mapping[str, ProviderKind] = {
+    "command": ProviderKind(keys=COMMAND_KEYS, build=partial(_program, COMMAND)),
+    "openai": ProviderKind(keys=HTTP_KEYS, build=_openai),
+    "anthropic": ProviderKind(keys=HTTP_KEYS, build=_anthropic),
+    "echo": ProviderKind(keys=(), build=_echo),
+    **{
+        each.name: ProviderKind(keys=PROGRAM_KEYS, build=partial(_program, each))
+        for each in PROGRAMS
+    },
 }

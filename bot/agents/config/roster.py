@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from bot.agents.config.provider_kinds import PROVIDERS
-from bot.agents.config.toml_section import RosterError, Section, nearest
+from bot.agents.config.provider_kinds import PROVIDER_KINDS
+from bot.agents.config.toml_section import RosterError, TomlSection, nearest
 from bot.agents.echo import EchoProvider
 from bot.agents.types import Agent, Mode, Provider
 
@@ -25,7 +25,7 @@ logger = logging.getLogger("tracebot.agents")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Contents:
+class RosterContents:
     """What stands in an agents file: the agents by name, the default, and who in which channel."""
 
     agents: Mapping[str, Agent]
@@ -36,7 +36,7 @@ class Contents:
 class Roster:
     """The agents that `read` finds now. May be asked from several threads at once."""
 
-    def __init__(self, read: Callable[[], Contents]) -> None:
+    def __init__(self, read: Callable[[], RosterContents]) -> None:
         self._read = read
         self._contents = read()
 
@@ -89,11 +89,11 @@ def load_roster(path: Path | None, *, environ: Mapping[str, str] = os.environ) -
     return Roster(partial(read_agents, path, environ))
 
 
-def read_agents(path: Path | None, environ: Mapping[str, str]) -> Contents:
+def read_agents(path: Path | None, environ: Mapping[str, str]) -> RosterContents:
     """The contents of an agents file. Raises `RosterError`."""
     if path is None:
         echo = Agent(name="echo", providers=(EchoProvider(),))
-        return Contents(agents={"echo": echo}, default="echo", channels={})
+        return RosterContents(agents={"echo": echo}, default="echo", channels={})
     top = _read(path)
     top.only(("default", "channels", "agents"))
     named = top.table("agents")
@@ -104,10 +104,10 @@ def read_agents(path: Path | None, environ: Mapping[str, str]) -> Contents:
         )
     default = top.text("default", next(iter(agents)))
     _check_known(top, "default", default, agents)
-    return Contents(agents=agents, default=default, channels=_channels(top, agents))
+    return RosterContents(agents=agents, default=default, channels=_channels(top, agents))
 
 
-def _read(path: Path) -> Section:
+def _read(path: Path) -> TomlSection:
     try:
         source = path.read_text(encoding="utf-8")
         values = tomllib.loads(source)
@@ -119,7 +119,7 @@ def _read(path: Path) -> Section:
         raise RosterError(f"{path} is not UTF-8 text: save it as UTF-8.") from None
     except tomllib.TOMLDecodeError as error:
         raise RosterError(f"{path}{_place(error)}") from None
-    return Section(path=path, source=source, name="", values=values)
+    return TomlSection(path=path, source=source, name="", values=values)
 
 
 def _place(error: tomllib.TOMLDecodeError) -> str:
@@ -131,7 +131,7 @@ def _place(error: tomllib.TOMLDecodeError) -> str:
     return f"{where}: this is not TOML: {found[1][:1].lower()}{found[1][1:]}."
 
 
-def _channels(top: Section, agents: Mapping[str, Agent]) -> dict[str, str]:
+def _channels(top: TomlSection, agents: Mapping[str, Agent]) -> dict[str, str]:
     channels = top.table("channels")
     for channel in channels.values:
         if not CHANNEL.fullmatch(channel):
@@ -142,12 +142,12 @@ def _channels(top: Section, agents: Mapping[str, Agent]) -> dict[str, str]:
     return {channel: str(name) for channel, name in channels.values.items()}
 
 
-def _check_known(section: Section, key: str, name: str, agents: Mapping[str, Agent]) -> None:
+def _check_known(section: TomlSection, key: str, name: str, agents: Mapping[str, Agent]) -> None:
     if name not in agents:
         raise section.error(key, f"there is no agent {name}{nearest(name, agents)}")
 
 
-def _agent(section: Section, name: str, environ: Mapping[str, str]) -> Agent:
+def _agent(section: TomlSection, name: str, environ: Mapping[str, str]) -> Agent:
     if not NAME.fullmatch(name):
         raise section.error(
             None, f"the agent's name {name!r} is to be letters, digits, and . _ - between them"
@@ -158,7 +158,7 @@ def _agent(section: Section, name: str, environ: Mapping[str, str]) -> Agent:
     return Agent(name=name, mode=mode, instructions=instructions, providers=providers)
 
 
-def _provider_sections(section: Section) -> list[Section]:
+def _provider_sections(section: TomlSection) -> list[TomlSection]:
     """One section a provider: what stands in the agent's table, and over it what in its own."""
     if "providers" not in section.values:
         return [section]
@@ -166,7 +166,7 @@ def _provider_sections(section: Section) -> list[Section]:
         raise section.error("provider", "there is provider or providers, not both")
     own = section.tables("providers", short="provider")
     shared = {key: value for key, value in section.values.items() if key != "providers"}
-    kinds = [PROVIDERS[_kind(each)] for each in own]
+    kinds = [PROVIDER_KINDS[_kind(each)] for each in own]
     for each, kind in zip(own, kinds, strict=True):
         each.only(("provider", *kind.keys))
     if "model" in shared and len({_kind(each) for each in own}) > 1:
@@ -187,11 +187,11 @@ def _of(values: Mapping[str, object], keys: Collection[str]) -> dict[str, object
     return {key: value for key, value in values.items() if key in keys}
 
 
-def _kind(section: Section) -> str:
-    return section.choice("provider", tuple(PROVIDERS), "command")
+def _kind(section: TomlSection) -> str:
+    return section.choice("provider", tuple(PROVIDER_KINDS), "command")
 
 
-def _provider(section: Section, name: str, environ: Mapping[str, str]) -> Provider:
-    kind = PROVIDERS[_kind(section)]
+def _provider(section: TomlSection, name: str, environ: Mapping[str, str]) -> Provider:
+    kind = PROVIDER_KINDS[_kind(section)]
     section.only((*AGENT_KEYS, *kind.keys))
     return kind.build(section, name, environ)

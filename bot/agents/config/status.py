@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.agents.config.roster import Roster
-from bot.agents.models.provider import HttpModel
+from bot.agents.models.provider import HttpProvider
 from bot.agents.programs.catalog import COMMAND
 from bot.agents.programs.provider import CommandProvider
 from bot.agents.types import Agent, Mode, Provider, Request
@@ -26,7 +26,7 @@ VERSION = re.compile(r"\d+\.\d+[\w.+-]*")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ProviderState:
+class ProviderStatus:
     """`place` is where it is: a path, a URL. `problem` says what is missing, None where nothing is.
 
     `version` is None where it was not asked, or not told.
@@ -40,22 +40,22 @@ class ProviderState:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AgentState:
+class AgentStatus:
     name: str
     mode: Mode
     default: bool
     channels: tuple[str, ...]
-    providers: tuple[ProviderState, ...]
+    providers: tuple[ProviderStatus, ...]
     last_error: TraceSummary | None
 
 
-def agent_states(roster: Roster, database: "Database | None") -> tuple[AgentState, ...]:
+def agent_statuses(roster: Roster, database: "Database | None") -> tuple[AgentStatus, ...]:
     """The agents in the order of their file; without a database nothing is known of errors."""
     providers = [each for agent in roster.agents.values() for each in agent.providers]
     with ThreadPoolExecutor(max(len(providers), 1)) as pool:
-        states = iter(list(pool.map(provider_state, providers)))
+        states = iter(list(pool.map(provider_status, providers)))
     return tuple(
-        AgentState(
+        AgentStatus(
             name=name,
             mode=agent.mode,
             default=name == roster.default,
@@ -77,15 +77,15 @@ def last_error(database: "Database", agent: Agent) -> TraceSummary | None:
     return max(found, key=lambda trace: trace.started_at, default=None)
 
 
-def provider_state(provider: Provider) -> ProviderState:
+def provider_status(provider: Provider) -> ProviderStatus:
     if isinstance(provider, CommandProvider):
-        return _program_state(provider)
-    state = ProviderState(provider=provider.name, model=provider.model)
-    if isinstance(provider, HttpModel):
+        return _program_status(provider)
+    state = ProviderStatus(provider=provider.name, model=provider.model)
+    if isinstance(provider, HttpProvider):
         endpoint = provider.endpoint
         missing = endpoint.key_variable is not None and endpoint.key is None
         problem = f"{endpoint.key_variable} is not set" if missing else None
-        return ProviderState(
+        return ProviderStatus(
             provider=provider.name,
             model=provider.model,
             place=endpoint.base_url,
@@ -94,7 +94,7 @@ def provider_state(provider: Provider) -> ProviderState:
     return state
 
 
-def _program_state(provider: CommandProvider) -> ProviderState:
+def _program_status(provider: CommandProvider) -> ProviderStatus:
     environment, _ = provider.environment_for(Request(prompt=""))
     path = shutil.which(provider.command[0], path=environment.get("PATH"))
     folder = provider.working_directory
@@ -106,7 +106,7 @@ def _program_state(provider: CommandProvider) -> ProviderState:
     # Only an agent's own program is known to take --version, and to do nothing else then.
     asked = path is not None and provider.program is not COMMAND
     command = (*provider.command, "--version")
-    return ProviderState(
+    return ProviderStatus(
         provider=provider.name,
         model=provider.model,
         place=path,

@@ -14,7 +14,7 @@ class RosterError(ConfigurationError):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Section:
+class TomlSection:
     """The table `name` (empty at the top) of the file `path` with the text `source`."""
 
     path: Path
@@ -22,14 +22,14 @@ class Section:
     name: str
     values: Mapping[str, object]
 
-    def table(self, key: str) -> "Section":
+    def table(self, key: str) -> "TomlSection":
         """The table under `key`, empty where there is none."""
         value = self.values.get(key, {})
         if not isinstance(value, dict):
             raise self.error(key, f"{key} is a table: write [{self._dotted(key)}] on its own line")
-        return Section(path=self.path, source=self.source, name=self._dotted(key), values=value)
+        return TomlSection(path=self.path, source=self.source, name=self._dotted(key), values=value)
 
-    def tables(self, key: str, *, short: str) -> list["Section"]:
+    def tables(self, key: str, *, short: str) -> list["TomlSection"]:
         """The tables of a list; a text in it is short for a table with that text under `short`."""
         value = self.values.get(key)
         if not isinstance(value, list) or not value:

@@ -6,8 +6,17 @@ https://platform.claude.com/docs/en/api/messages-streaming
 https://platform.claude.com/docs/en/api/versioning
 """
 
-from bot.agents.models.api import Answer, Dialect, Event, Question, count, mapping, text, word
-from bot.agents.models.conversation import Image, Turn
+from bot.agents.models.api import (
+    Event,
+    ModelAnswer,
+    ModelApi,
+    ModelRequest,
+    count,
+    mapping,
+    name_or_id,
+    text,
+)
+from bot.agents.models.conversation import ChatMessage, Image
 
 VERSION = "2023-06-01"
 MAX_TOKENS = 8_192
@@ -17,7 +26,7 @@ INPUT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens
 """`input_tokens` leaves out what the cache took or gave."""
 
 
-def _body(question: Question) -> dict[str, object]:
+def _body(question: ModelRequest) -> dict[str, object]:
     body: dict[str, object] = {
         "model": question.model,
         "max_tokens": question.max_tokens or MAX_TOKENS,
@@ -31,7 +40,7 @@ def _body(question: Question) -> dict[str, object]:
     return body
 
 
-def _message(turn: Turn) -> dict[str, object]:
+def _message(turn: ChatMessage) -> dict[str, object]:
     if not turn.images:
         return {"role": turn.role, "content": turn.text}
     said = [{"type": "text", "text": turn.text}] if turn.text else []
@@ -43,15 +52,15 @@ def _image(image: Image) -> dict[str, object]:
     return {"type": "image", "source": source}
 
 
-def _read(event: Event, answer: Answer) -> str:
+def _read(event: Event, answer: ModelAnswer) -> str:
     kind = event.get("type")
     if kind == "message_start":
         message = mapping(event.get("message"))
-        answer.model = word(message.get("model"))
-        answer.response_id = word(message.get("id"))
+        answer.model = name_or_id(message.get("model"))
+        answer.response_id = name_or_id(message.get("id"))
         _read_usage(mapping(message.get("usage")), answer)
     elif kind == "message_delta":
-        stop_reason = word(mapping(event.get("delta")).get("stop_reason"))
+        stop_reason = name_or_id(mapping(event.get("delta")).get("stop_reason"))
         answer.stop_reason = stop_reason or answer.stop_reason
         answer.refused = answer.stop_reason == "refusal"
         _read_usage(mapping(event.get("usage")), answer)
@@ -64,7 +73,7 @@ def _read(event: Event, answer: Answer) -> str:
     return ""
 
 
-def _read_usage(usage: Event, answer: Answer) -> None:
+def _read_usage(usage: Event, answer: ModelAnswer) -> None:
     """Counts are of the whole answer so far, and the later ones need not repeat the earlier."""
     for name in (*INPUT, "output_tokens"):
         if (tokens := count(usage.get(name))) is not None:
@@ -75,14 +84,14 @@ def _read_usage(usage: Event, answer: Answer) -> None:
     answer.cached_tokens = answer.usage.get("cache_read_input_tokens")
 
 
-ANTHROPIC = Dialect(
+ANTHROPIC = ModelApi(
     name="anthropic",
     base_url="https://api.anthropic.com",
     path="/v1/messages",
     key_variable="ANTHROPIC_API_KEY",
     headers={"anthropic-version": VERSION},
-    show_key=lambda key: {"x-api-key": key},
+    key_headers=lambda key: {"x-api-key": key},
     body=_body,
     read=_read,
-    cut=("max_tokens", "model_context_window_exceeded"),
+    cut_reasons=("max_tokens", "model_context_window_exceeded"),
 )

@@ -3,19 +3,19 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from bot.agents.models.conversation import Turn
+from bot.agents.models.conversation import ChatMessage
 
 Event = Mapping[str, object]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Question:
+class ModelRequest:
     """What a model is asked, and how; None leaves it to the API.
 
     `official` is whether it is asked at the API's own address, not at one that imitates it.
     """
 
-    turns: tuple[Turn, ...]
+    turns: tuple[ChatMessage, ...]
     model: str
     official: bool = True
     instructions: str = ""
@@ -24,7 +24,7 @@ class Question:
 
 
 @dataclass(slots=True)
-class Answer:
+class ModelAnswer:
     """What a stream has told so far; None is unknown. `ended` is that nothing more will come."""
 
     text: list[str] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Dialect:
+class ModelApi:
     """How one kind of API is spoken to. `cut` are the stop reasons of an answer that had to end."""
 
     name: str
@@ -51,12 +51,12 @@ class Dialect:
     path: str
     key_variable: str
     headers: Mapping[str, str]
-    show_key: Callable[[str], Mapping[str, str]]
+    key_headers: Callable[[str], Mapping[str, str]]
     """The headers that show a key."""
-    body: Callable[[Question], dict[str, object]]
-    read: Callable[[Event, Answer], str]
+    body: Callable[[ModelRequest], dict[str, object]]
+    read: Callable[[Event, ModelAnswer], str]
     """Take an event into the answer; the text that it adds."""
-    cut: tuple[str, ...]
+    cut_reasons: tuple[str, ...]
 
 
 def mapping(value: object) -> Event:
@@ -69,7 +69,7 @@ def text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def word(value: object) -> str | None:
+def name_or_id(value: object) -> str | None:
     """What should be a name or an id, whatever was sent."""
     return text(value)[:200] or None
 

@@ -11,20 +11,13 @@ from ssl import SSLContext
 
 import httpx
 
+from bot.agents.errors import AgentCrashed, AgentError, AgentNotFound, AgentTimeout
 from bot.agents.models import errors as problems
-from bot.agents.models.api import Answer, Dialect, Question
+from bot.agents.models.api import ModelAnswer, ModelApi, ModelRequest
 from bot.agents.models.conversation import conversation
-from bot.agents.models.errors import Problem
-from bot.agents.models.sse import EventReader, EventTooLarge
-from bot.agents.types import (
-    AgentCrashed,
-    AgentError,
-    AgentNotFound,
-    AgentTimeout,
-    Progress,
-    Reply,
-    Request,
-)
+from bot.agents.models.errors import ReportedError
+from bot.agents.models.sse import EventStreamReader, EventTooLarge
+from bot.agents.types import Progress, Reply, Request
 from bot.retry import RetryPolicy, TryAgain
 
 RETRIES = RetryPolicy(attempts=3, first_wait_s=0.5)
@@ -58,7 +51,7 @@ class Endpoint:
     """
 
     agent: str
-    dialect: Dialect
+    dialect: ModelApi
     model: str
     base_url: str
     key_variable: str | None = None
@@ -69,13 +62,13 @@ class Endpoint:
     retries: RetryPolicy = RETRIES
 
 
-class Call:
+class ModelCall:
     """One question, from its first attempt to its answer."""
 
     def __init__(self, endpoint: Endpoint, request: Request) -> None:
         self._endpoint = endpoint
         self._request = request
-        self._answer = Answer()
+        self._answer = ModelAnswer()
         self._started = time.monotonic_ns()
         self._first_output_ns: int | None = None
 
@@ -101,7 +94,7 @@ class Call:
         body = json.dumps(self._body()).encode()
         async with self._client() as http:
             for attempt in count(1):
-                self._answer = Answer()
+                self._answer = ModelAnswer()
                 try:
                     await self._ask(http, body)
                     break
@@ -135,7 +128,7 @@ class Call:
     def _body(self) -> dict[str, object]:
         endpoint = self._endpoint
         return endpoint.dialect.body(
-            Question(
+            ModelRequest(
                 turns=conversation(self._request, agent=endpoint.agent),
                 model=endpoint.model,
                 official=endpoint.base_url == endpoint.dialect.base_url,
@@ -155,7 +148,7 @@ class Call:
             "User-Agent": "tracebot",
         }
         if self._endpoint.key is not None:
-            headers |= self._endpoint.dialect.show_key(self._endpoint.key)
+            headers |= self._endpoint.dialect.key_headers(self._endpoint.key)
         if self._request.traceparent is not None:
             headers["traceparent"] = self._request.traceparent
         return headers
@@ -194,7 +187,7 @@ class Call:
             )
 
     async def _read(self, response: httpx.Response) -> None:
-        reader, size = EventReader(), 0
+        reader, size = EventStreamReader(), 0
         async for piece in response.aiter_raw():
             size += len(piece)
             if size > MAX_STREAM:
@@ -231,7 +224,7 @@ class Call:
         answer.length += len(piece)
         self._request.on_progress(Progress(text=piece))
         if answer.length >= MAX_ANSWER:
-            answer.stop_reason, answer.ended = self._endpoint.dialect.cut[0], True
+            answer.stop_reason, answer.ended = self._endpoint.dialect.cut_reasons[0], True
 
     def _reply(self) -> Reply:
         reply = self._told()
@@ -252,7 +245,7 @@ class Call:
     def _told(self) -> Reply:
         told = self._answer
         text = "".join(told.text)
-        if text and told.stop_reason in self._endpoint.dialect.cut:
+        if text and told.stop_reason in self._endpoint.dialect.cut_reasons:
             text += f"\n{LONGER}"
         return Reply(
             text=text,
@@ -271,7 +264,7 @@ class Call:
 
     # What went wrong, in one sentence that says what to do.
 
-    def _failed(self, problem: Problem) -> Exception:
+    def _failed(self, problem: ReportedError) -> Exception:
         endpoint = self._endpoint
         key = endpoint.key_variable or "api_key_env"
         hint = HINTS.get(problem.error_type, "").format(key=key)

@@ -41,24 +41,24 @@ class Image:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Turn:
+class ChatMessage:
     role: Literal["user", "assistant"]
     text: str
     images: tuple[Image, ...] = ()
 
 
-def conversation(request: Request, *, agent: str) -> tuple[Turn, ...]:
+def conversation(request: Request, *, agent: str) -> tuple[ChatMessage, ...]:
     """Turns that alternate, from a user's to the question: what `agent` wrote is the assistant's.
 
     Others are told apart by their names before what they said; a conversation that begins with
     the agent's own words begins with a user who quotes them.
     """
-    turns: list[Turn] = []
+    turns: list[ChatMessage] = []
     for message in _newest(request.history):
         if message.author == agent and turns:
-            _add(turns, Turn(role="assistant", text=_clean(message.text)))
+            _add(turns, ChatMessage(role="assistant", text=_clean(message.text)))
         else:
-            _add(turns, Turn(role="user", text=_clean(_line(message))))
+            _add(turns, ChatMessage(role="user", text=_clean(_line(message))))
     _add(turns, _question(request))
     return tuple(turns)
 
@@ -76,13 +76,13 @@ def _newest(history: tuple[HistoryMessage, ...]) -> list[HistoryMessage]:
     return kept[::-1]
 
 
-def _add(turns: list[Turn], turn: Turn) -> None:
+def _add(turns: list[ChatMessage], turn: ChatMessage) -> None:
     if not turns or turns[-1].role != turn.role:
         turns.append(turn)
         return
     before = turns.pop()
     text = "\n\n".join(filter(None, (before.text, turn.text)))
-    turns.append(Turn(role=turn.role, text=text, images=turn.images))
+    turns.append(ChatMessage(role=turn.role, text=text, images=turn.images))
 
 
 def _line(message: HistoryMessage) -> str:
@@ -90,10 +90,10 @@ def _line(message: HistoryMessage) -> str:
     return f"{message.author}: " + message.text.replace("\n", "\n    ")
 
 
-def _question(request: Request) -> Turn:
+def _question(request: Request) -> ChatMessage:
     images, others = _images(request.files)
     text = "\n\n".join(filter(None, (*_texts(others), request.prompt)))
-    return Turn(role="user", text=_clean(text), images=images)
+    return ChatMessage(role="user", text=_clean(text), images=images)
 
 
 def _images(files: Iterable[Path]) -> tuple[tuple[Image, ...], list[Path]]:

@@ -42,7 +42,7 @@ LASTING = frozenset({"insufficient_quota", "billing_error"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Problem:
+class ReportedError:
     """`said` is the API's own words; `again` that it may do better soon, after `wait_s` seconds
     where it said so."""
 
@@ -52,14 +52,14 @@ class Problem:
     wait_s: float | None = None
 
 
-def of_response(status: int, headers: Mapping[str, str], body: bytes) -> Problem:
+def of_response(status: int, headers: Mapping[str, str], body: bytes) -> ReportedError:
     """What an answer other than 200 means."""
     name, message = _words(_json(body))
     error_type = NAMES.get(name) or STATUSES.get(status, "crash")
     if "credit balance" in message.lower():  # Anthropic's 400 of an account without money.
         error_type, name = "quota", "billing_error"
     again = status in (408, 409, 429) or status >= 500
-    return Problem(
+    return ReportedError(
         error_type=error_type,
         said=f"{status} {message or name}".strip(),
         again=again and name not in LASTING and headers.get("x-should-retry") != "false",
@@ -67,12 +67,14 @@ def of_response(status: int, headers: Mapping[str, str], body: bytes) -> Problem
     )
 
 
-def in_event(event: Event) -> Problem | None:
+def in_event(event: Event) -> ReportedError | None:
     """What an event in mid-stream means, where it is one of an error."""
     if not event.get("error"):
         return None
     name, message = _words(event)
-    return Problem(error_type=NAMES.get(name, "crash"), said=message or name, again=name in PASSING)
+    return ReportedError(
+        error_type=NAMES.get(name, "crash"), said=message or name, again=name in PASSING
+    )
 
 
 def _words(event: Event) -> tuple[str, str]:

@@ -3,11 +3,20 @@
 https://platform.openai.com/docs/api-reference/chat-streaming
 """
 
-from bot.agents.models.api import Answer, Dialect, Event, Question, count, mapping, text, word
-from bot.agents.models.conversation import Image, Turn
+from bot.agents.models.api import (
+    Event,
+    ModelAnswer,
+    ModelApi,
+    ModelRequest,
+    count,
+    mapping,
+    name_or_id,
+    text,
+)
+from bot.agents.models.conversation import ChatMessage, Image
 
 
-def _body(question: Question) -> dict[str, object]:
+def _body(question: ModelRequest) -> dict[str, object]:
     messages = [_message(turn) for turn in question.turns]
     if question.instructions:
         messages.insert(0, {"role": "system", "content": question.instructions})
@@ -26,7 +35,7 @@ def _body(question: Question) -> dict[str, object]:
     return body
 
 
-def _message(turn: Turn) -> dict[str, object]:
+def _message(turn: ChatMessage) -> dict[str, object]:
     if not turn.images:
         return {"role": turn.role, "content": turn.text}
     said = [{"type": "text", "text": turn.text}] if turn.text else []
@@ -38,20 +47,20 @@ def _image(image: Image) -> dict[str, object]:
     return {"type": "image_url", "image_url": {"url": url}}
 
 
-def _read(event: Event, answer: Answer) -> str:
-    answer.model = word(event.get("model")) or answer.model
-    answer.response_id = word(event.get("id")) or answer.response_id
+def _read(event: Event, answer: ModelAnswer) -> str:
+    answer.model = name_or_id(event.get("model")) or answer.model
+    answer.response_id = name_or_id(event.get("id")) or answer.response_id
     _read_usage(mapping(event.get("usage")), answer)
     choices = event.get("choices")
     choice = mapping(choices[0]) if isinstance(choices, list) and choices else {}
     delta = mapping(choice.get("delta"))
-    answer.stop_reason = word(choice.get("finish_reason")) or answer.stop_reason
+    answer.stop_reason = name_or_id(choice.get("finish_reason")) or answer.stop_reason
     if answer.stop_reason == "content_filter" or text(delta.get("refusal")):
         answer.refused = True
     return text(delta.get("content"))
 
 
-def _read_usage(usage: Event, answer: Answer) -> None:
+def _read_usage(usage: Event, answer: ModelAnswer) -> None:
     if not usage:
         return
     answer.input_tokens = count(usage.get("prompt_tokens"))
@@ -64,14 +73,14 @@ def _read_usage(usage: Event, answer: Answer) -> None:
         answer.cost = round(cost * 1_000_000)
 
 
-OPENAI = Dialect(
+OPENAI = ModelApi(
     name="openai",
     base_url="https://api.openai.com/v1",
     path="/chat/completions",
     key_variable="OPENAI_API_KEY",
     headers={},
-    show_key=lambda key: {"Authorization": f"Bearer {key}"},
+    key_headers=lambda key: {"Authorization": f"Bearer {key}"},
     body=_body,
     read=_read,
-    cut=("length",),
+    cut_reasons=("length",),
 )

@@ -18,7 +18,7 @@ class EventTooLarge(ValueError):
     """An event that does not end would fill the memory."""
 
 
-class EventReader:
+class EventStreamReader:
     """Fed with pieces of a stream, cut anywhere; gives the data of each event that is whole."""
 
     def __init__(self) -> None:

@@ -5,25 +5,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.agents.programs.catalog import COMMAND, Program, PromptBy
-from bot.agents.programs.output.answer import Heard
+from bot.agents.errors import AgentCancelled, AgentCrashed, AgentError, AgentNotFound, AgentTimeout
+from bot.agents.programs.catalog import COMMAND, Program, PromptVia
+from bot.agents.programs.output.answer import ParsedAnswer
 from bot.agents.programs.output.error_types import error_type_of
-from bot.agents.programs.output.reader import EventListener, Listener, TextListener
-from bot.agents.programs.process import supervisor as process
+from bot.agents.programs.output.reader import JsonLinesReader, OutputReader, TextReader
+from bot.agents.programs.process import supervisor
 from bot.agents.programs.process.environment import child_environment
 from bot.agents.programs.process.supervisor import Limits, Outcome
 from bot.agents.programs.prompt import render
 from bot.agents.programs.telemetry import Telemetry
-from bot.agents.types import (
-    AgentCancelled,
-    AgentCrashed,
-    AgentError,
-    AgentNotFound,
-    AgentTimeout,
-    Mode,
-    Reply,
-    Request,
-)
+from bot.agents.types import Mode, Reply, Request
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,8 +34,8 @@ class CommandProvider:
     environment: Mapping[str, str] = field(default_factory=dict)
     pass_environment: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
-    by_mode: Mapping[Mode, tuple[str, ...]] = field(default_factory=dict)
-    prompt: PromptBy | None = None
+    mode_arguments: Mapping[Mode, tuple[str, ...]] = field(default_factory=dict)
+    prompt: PromptVia | None = None
     limits: Limits = field(default_factory=Limits)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
@@ -54,15 +46,15 @@ class CommandProvider:
     def answer(self, request: Request) -> Reply:
         environment, telemetry = self.environment_for(request)
         arguments, stdin = self._invocation(request, telemetry)
-        heard = Heard(on_progress=request.on_progress)
-        listener = self._listener(heard)
+        heard = ParsedAnswer(on_progress=request.on_progress)
+        reader = self._listener(heard)
 
         def hear(data: bytes) -> bool:
-            listener.feed(data)
+            reader.feed(data)
             return not heard.hopeless
 
         try:
-            outcome = process.run(
+            outcome = supervisor.run(
                 arguments,
                 stdin=stdin,
                 environment=environment,
@@ -73,19 +65,19 @@ class CommandProvider:
             )
         except OSError as error:
             raise self._not_started(error) from error
-        listener.close()
+        reader.close()
         return self._conclude(outcome, heard, request)
 
-    def _listener(self, heard: Heard) -> Listener:
-        dialect = self.program.dialect
-        return TextListener(heard) if dialect is None else EventListener(heard, dialect)
+    def _listener(self, heard: ParsedAnswer) -> OutputReader:
+        parser = self.program.parser
+        return TextReader(heard) if parser is None else JsonLinesReader(heard, parser)
 
     def environment_for(self, request: Request) -> tuple[dict[str, str], Telemetry]:
         environment = child_environment(
             self.environ,
             agent=self.agent,
             request=request,
-            passed=(*self.program.passes, *self.pass_environment),
+            passed=(*self.program.pass_environment, *self.pass_environment),
             own=self.environment,
         )
         if request.collector is None:
@@ -96,17 +88,17 @@ class CommandProvider:
     def _invocation(self, request: Request, telemetry: Telemetry) -> tuple[list[str], bytes]:
         """The argument list and the input: the prompt is in one of the two."""
         program = self.program
-        by_mode = {**program.by_mode, **self.by_mode}
+        mode_arguments = {**program.mode_arguments, **self.mode_arguments}
         model = program.model if self.model is not None else ()
         arguments = [
             *self.command,
             *program.arguments,
-            *by_mode.get(request.mode, ()),
+            *mode_arguments.get(request.mode, ()),
             *(part.format(model=self.model) for part in model),
             *telemetry.arguments,
             *self._to_read(request.files),
             *self.arguments,
-            *program.last,
+            *program.final_arguments,
         ]
         prompt = program.address(self.model, render(request))
         if (self.prompt or program.prompt) == "stdin":
@@ -123,14 +115,14 @@ class CommandProvider:
 
     # How it ended.
 
-    def _conclude(self, outcome: Outcome, heard: Heard, request: Request) -> Reply:
+    def _conclude(self, outcome: Outcome, heard: ParsedAnswer, request: Request) -> Reply:
         """The answer, or the first of the reasons why there is none."""
         code = outcome.exit_code
         partial = heard.reply(provider=self.name, model=self.model, exit_code=code)
         if outcome.stopped == "cancelled":
             by = request.cancellation.by or "somebody"
             raise AgentCancelled(by, stderr=outcome.stderr, partial=partial)
-        answered = self.program.dialect is not None and heard.complete and heard.failure is None
+        answered = self.program.parser is not None and heard.complete and heard.failure is None
         if outcome.stopped == "timeout":
             if answered and partial.text:  # It only did not end.
                 return partial
@@ -150,7 +142,7 @@ class CommandProvider:
             error_type, message, exit_code=code, stderr=outcome.stderr, partial=partial
         )
 
-    def _failure(self, outcome: Outcome, heard: Heard) -> tuple[str, str] | None:
+    def _failure(self, outcome: Outcome, heard: ParsedAnswer) -> tuple[str, str] | None:
         """The error type, and a sentence."""
         if outcome.stopped == "flood":
             what = f"printed more than {self.limits.flood_bytes} bytes and was stopped"
@@ -160,7 +152,7 @@ class CommandProvider:
             return error_type, f"{self.agent} {WHAT[error_type]}: {said[:500]}"
         if outcome.exit_code:
             error_type = self._error_type(outcome)
-            ending = process.ending(outcome.exit_code)
+            ending = supervisor.ending(outcome.exit_code)
             return error_type, f"{self.agent} {ending}: its trace has its last words."
         if not heard.complete:
             return "crash", f"{self.agent} ended in the middle of its answer."

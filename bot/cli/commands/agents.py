@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bot.agents.config.crewx_import import import_crewx
 from bot.agents.config.roster import load_roster
-from bot.agents.config.status import AgentState, ProviderState, agent_states
+from bot.agents.config.status import AgentStatus, ProviderStatus, agent_statuses
 from bot.settings import load_settings
 from reports.formatting import utc
 from storage.errors import StorageError
@@ -21,7 +21,7 @@ def show_agents(*, database: str, as_json: bool) -> int:
     """Print them; 1 when an agent has no provider that could answer. Raises `RosterError`."""
     settings = load_settings()
     roster = load_roster(settings.agents)
-    states = agent_states(roster, _recorded(database or settings.database_url))
+    states = agent_statuses(roster, _recorded(database or settings.database_url))
     if as_json:
         sys.stdout.write(json.dumps({"agents": [_as_object(each) for each in states]}) + "\n")
     else:
@@ -60,7 +60,7 @@ def _recorded(url: str) -> "Database | None":
     return database
 
 
-def _as_text(state: AgentState) -> str:
+def _as_text(state: AgentStatus) -> str:
     about = [state.mode, *(["default"] if state.default else []), *state.channels]
     lines = [f"{state.name}  ({', '.join(about)})", *map(_provider_line, state.providers)]
     error = state.last_error
@@ -71,13 +71,13 @@ def _as_text(state: AgentState) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _provider_line(state: ProviderState) -> str:
+def _provider_line(state: ProviderStatus) -> str:
     words = [state.provider, state.model, state.version, state.place]
     known = "  ".join(word for word in words if word)
     return f"  {known}" if state.problem is None else f"  {known}  ✗ {state.problem}"
 
 
-def _as_object(state: AgentState) -> dict[str, object]:
+def _as_object(state: AgentStatus) -> dict[str, object]:
     error = state.last_error
     return {
         "name": state.name,

@@ -11,7 +11,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.agents.config.roster import load_roster
-from bot.agents.config.status import agent_states
+from bot.agents.config.status import agent_statuses
 from bot.cli.commands.database import look_through
 from bot.errors import ConfigurationError
 from bot.settings import Settings, load_settings
@@ -123,7 +123,7 @@ def _agents(settings: Settings) -> Findings:
         return
     where = str(settings.agents) if settings.agents else "the built-in one"
     yield Finding(mark=WELL, what="agents", found=f"{', '.join(roster.names)} ({where})")
-    for agent in agent_states(roster, None):
+    for agent in agent_statuses(roster, None):
         problems = [each.problem for each in agent.providers if each.problem is not None]
         mark = WRONG if len(problems) == len(agent.providers) else WARNING
         for problem in problems:

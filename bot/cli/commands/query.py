@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.agents.cancellation import Cancellation
 from bot.agents.config.roster import Roster, load_roster
-from bot.agents.parallel import Answer, Question, query
+from bot.agents.parallel import AgentQuery, QueryResult, query
 from bot.agents.types import Mode, Request
 from bot.settings import load_settings
 from bot.turns.agent_mentions import addressed
@@ -57,7 +57,7 @@ def run_query(order: Order) -> int:
     return 0 if all(answer.reply for answer in answers) else 1
 
 
-def _questions(order: Order, roster: Roster, cancellation: Cancellation) -> Iterator[Question]:
+def _questions(order: Order, roster: Roster, cancellation: Cancellation) -> Iterator[AgentQuery]:
     for text in order.texts:
         named = addressed(sys.stdin.read() if text == "-" else text, roster.names)
         if not named.prompt:
@@ -72,17 +72,17 @@ def _questions(order: Order, roster: Roster, cancellation: Cancellation) -> Iter
             request = Request(
                 prompt=named.prompt, mode=order.mode, platform="cli", cancellation=cancellation
             )
-            yield Question(agent=agent, request=request)
+            yield AgentQuery(agent=agent, request=request)
 
 
-def _as_text(answers: Sequence[Answer]) -> str:
+def _as_text(answers: Sequence[QueryResult]) -> str:
     """Each answer below its agent's name and what is known of it."""
     parts = [f"{_heading(answer)}\n{_said(answer)}\n" for answer in answers]
     parts.append(f"tracebot show {answers[0].trace_id}\n")
     return "\n".join(parts)
 
 
-def _heading(answer: Answer) -> str:
+def _heading(answer: QueryResult) -> str:
     facts = [answer.agent, formatting.duration(answer.duration_ns)]
     if reply := answer.reply:
         facts.append(reply.provider if reply.provider != answer.agent else "")
@@ -91,19 +91,19 @@ def _heading(answer: Answer) -> str:
     return " · ".join(filter(None, facts))
 
 
-def _said(answer: Answer) -> str:
+def _said(answer: QueryResult) -> str:
     if answer.reply is not None:
         return answer.reply.text.strip()
     assert answer.error is not None
     return f"No answer ({answer.error.error_type}): {answer.error.message}"
 
 
-def _as_json(answers: Sequence[Answer]) -> str:
+def _as_json(answers: Sequence[QueryResult]) -> str:
     found = {"trace_id": answers[0].trace_id, "answers": [_as_object(each) for each in answers]}
     return json.dumps(found, ensure_ascii=False, indent=2) + "\n"
 
 
-def _as_object(answer: Answer) -> dict[str, Any]:
+def _as_object(answer: QueryResult) -> dict[str, Any]:
     reply, error = answer.reply, answer.error
     return {
         "agent": answer.agent,

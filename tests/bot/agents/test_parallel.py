@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bot.agents.parallel import Question, query
-from bot.agents.types import Agent, AgentCrashed, Reply, Request
+from bot.agents.errors import AgentCrashed
+from bot.agents.parallel import AgentQuery, query
+from bot.agents.types import Agent, Reply, Request
 from storage import Observability
 from storage.queries.traces import recent_traces, trace_spans
 
@@ -43,9 +44,9 @@ class Broken:
         raise self.error
 
 
-def questions(provider: object, *names: str) -> list[Question]:
+def questions(provider: object, *names: str) -> list[AgentQuery]:
     return [
-        Question(
+        AgentQuery(
             agent=Agent(name=name, providers=(provider,)),  # type: ignore[arg-type]
             request=Request(prompt=f"for {name}"),
         )

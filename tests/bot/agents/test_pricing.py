@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from bot.agents.errors import AgentCrashed, AgentError
 from bot.agents.invocation import invoke
 from bot.agents.pricing import priced
-from bot.agents.types import Agent, AgentCrashed, AgentError, Reply, Request
+from bot.agents.types import Agent, Reply, Request
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
 from reports.views.costs import CostView

@@ -8,7 +8,7 @@ import pytest
 from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
 
-from bot.agents.types import AgentError
+from bot.agents.errors import AgentError
 from bot.app import Bot
 from bot.replies import delivery as posting
 from bot.replies import live

@@ -14,7 +14,8 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from bot.agents.types import AgentError, Request
+from bot.agents.errors import AgentError
+from bot.agents.types import Request
 from tests.support.agent_programs import PROGRAMS, provider
 from tests.support.fake_models import ModelServer, Refuse, Say, Step, Use, model_server
 

@@ -15,7 +15,7 @@ Failure = tuple[str, str]
 
 
 @dataclass(kw_only=True, slots=True)
-class Heard:
+class ParsedAnswer:
     """Filled while the agent works. Fields as `Reply` has them, None while unknown.
 
     An agent says several messages, with tools between them; the last one is its answer.
@@ -106,6 +106,6 @@ class Heard:
             self.first_output_ns = time.monotonic_ns() - self.started_ns
 
 
-REPORTED = {each.name for each in fields_of(Reply)} & {each.name for each in fields_of(Heard)} - {
-    "model"
-}
+REPORTED = {each.name for each in fields_of(Reply)} & {
+    each.name for each in fields_of(ParsedAnswer)
+} - {"model"}

@@ -6,7 +6,7 @@ codex 0.169.0, gemini 0.61.0, copilot 1.0.102, opencode 1.18.33.
 
 from collections.abc import Mapping
 
-from bot.agents.programs.output.answer import Heard
+from bot.agents.programs.output.answer import ParsedAnswer
 from bot.agents.programs.output.error_types import error_type_of
 from bot.agents.programs.output.json_path import at, count, items, micro_dollars, text
 from bot.agents.programs.output.reader import Event
@@ -15,7 +15,7 @@ PATIENCE = 2
 """How often claude may try again where it was refused as a stranger; it would try 10 times."""
 
 
-def claude(event: Event, heard: Heard) -> None:
+def claude(event: Event, heard: ParsedAnswer) -> None:
     """`claude -p --output-format stream-json --verbose --include-partial-messages`."""
     if text(event, "parent_tool_use_id") is not None:  # What an agent of its own says to it.
         return
@@ -31,7 +31,7 @@ def claude(event: Event, heard: Heard) -> None:
             _claude_result(event, heard)
 
 
-def _claude_message(event: Event, heard: Heard) -> None:
+def _claude_message(event: Event, heard: ParsedAnswer) -> None:
     model = text(event, "message", "model")
     if model == "<synthetic>":  # Claude's own words, about an error.
         return
@@ -45,7 +45,7 @@ def _claude_message(event: Event, heard: Heard) -> None:
                 heard.say(text(block, "text") or "")
 
 
-def _claude_system(event: Event, heard: Heard) -> None:
+def _claude_system(event: Event, heard: ParsedAnswer) -> None:
     if text(event, "subtype") == "init":
         heard.model = text(event, "model")
     if text(event, "subtype") == "api_retry" and text(event, "error") == "authentication_failed":
@@ -54,7 +54,7 @@ def _claude_system(event: Event, heard: Heard) -> None:
         heard.fail("authentication", message, hopeless=tried > PATIENCE)
 
 
-def _claude_result(event: Event, heard: Heard) -> None:
+def _claude_result(event: Event, heard: ParsedAnswer) -> None:
     heard.complete = True
     heard.failure = None
     usage = at(event, "usage")
@@ -94,7 +94,7 @@ CODEX_TOOLS = {
 """Type of item → where it says what it does."""
 
 
-def codex(event: Event, heard: Heard) -> None:
+def codex(event: Event, heard: ParsedAnswer) -> None:
     """`codex exec --json`. It neither names its model nor its cost."""
     match text(event, "type"):
         case "thread.started":
@@ -118,7 +118,7 @@ def codex(event: Event, heard: Heard) -> None:
             heard.fail(error_type_of(message), message)
 
 
-def _codex_item(event: Event, heard: Heard) -> None:
+def _codex_item(event: Event, heard: ParsedAnswer) -> None:
     kind = text(event, "item", "type") or ""
     started = text(event, "type") == "item.started"
     if kind in CODEX_TOOLS:
@@ -131,7 +131,7 @@ def _codex_item(event: Event, heard: Heard) -> None:
         heard.say(text(event, "item", "text") or "")
 
 
-def gemini(event: Event, heard: Heard) -> None:
+def gemini(event: Event, heard: ParsedAnswer) -> None:
     """`gemini --output-format stream-json`."""
     match text(event, "type"):
         case "init":
@@ -149,7 +149,7 @@ def gemini(event: Event, heard: Heard) -> None:
             _gemini_result(event, heard)
 
 
-def _gemini_result(event: Event, heard: Heard) -> None:
+def _gemini_result(event: Event, heard: ParsedAnswer) -> None:
     heard.complete = True
     heard.failure = None
     heard.input_tokens = count(event, "stats", "input_tokens")
@@ -165,7 +165,7 @@ def _gemini_result(event: Event, heard: Heard) -> None:
         heard.fail(error_type_of(message), message)
 
 
-def copilot(event: Event, heard: Heard) -> None:
+def copilot(event: Event, heard: ParsedAnswer) -> None:
     """`copilot --output-format json`. It tells tokens only in its telemetry."""
     match text(event, "type"):
         case "assistant.turn_start":
@@ -187,7 +187,7 @@ def copilot(event: Event, heard: Heard) -> None:
             heard.session_id = text(event, "sessionId")
 
 
-def _copilot_message(event: Event, heard: Heard) -> None:
+def _copilot_message(event: Event, heard: ParsedAnswer) -> None:
     heard.failure = None
     heard.model = text(event, "data", "model") or heard.model
     heard.response_id = text(event, "data", "apiCallId") or heard.response_id
@@ -195,7 +195,7 @@ def _copilot_message(event: Event, heard: Heard) -> None:
         heard.say(text(event, "data", "content") or "")
 
 
-def opencode(event: Event, heard: Heard) -> None:
+def opencode(event: Event, heard: ParsedAnswer) -> None:
     """`opencode run --format json`. It does not name its model."""
     heard.session_id = text(event, "sessionID") or heard.session_id
     part = at(event, "part")
@@ -215,7 +215,7 @@ def opencode(event: Event, heard: Heard) -> None:
             heard.fail(error_type_of(message, status=status), message)
 
 
-def _opencode_step(part: object, heard: Heard) -> None:
+def _opencode_step(part: object, heard: ParsedAnswer) -> None:
     heard.stop_reason = text(part, "reason")
     heard.complete = heard.stop_reason != "tool-calls"
     heard.failure = None

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from bot.agents.programs.output.answer import Heard
+from bot.agents.programs.output.answer import ParsedAnswer
 
 MAX_LINE = 8_000_000
 """Bytes of a line that is still read as an event: three times the longest answer that is kept."""
@@ -15,11 +15,11 @@ FLOOD = 20_000
 """Lines of such after which there is nothing to wait for."""
 
 Event = Mapping[str, object]
-Dialect = Callable[[Event, Heard], None]
+Parser = Callable[[Event, ParsedAnswer], None]
 """Notes what one event of a program's output says."""
 
 
-class Listener(Protocol):
+class OutputReader(Protocol):
     """Bounded in memory, whatever a program prints."""
 
     def feed(self, data: bytes) -> None:
@@ -29,10 +29,10 @@ class Listener(Protocol):
         """There is no more."""
 
 
-class TextListener:
+class TextReader:
     """All of it is the answer."""
 
-    def __init__(self, heard: Heard) -> None:
+    def __init__(self, heard: ParsedAnswer) -> None:
         self._heard = heard
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
@@ -44,12 +44,12 @@ class TextListener:
         self._heard.complete = True
 
 
-class EventListener:
+class JsonLinesReader:
     """JSON lines. Others are kept as text, and are the answer where there was no event at all."""
 
-    def __init__(self, heard: Heard, dialect: Dialect) -> None:
+    def __init__(self, heard: ParsedAnswer, parser: Parser) -> None:
         self._heard = heard
-        self._dialect = dialect
+        self._dialect = parser
         self._line = bytearray()
         self._overlong = False
         self._events = 0

@@ -81,15 +81,15 @@ def test_a_list_of_providers_is_an_order_to_fall_back_in(crewx: Path, tmp_path: 
 def test_options_are_added_to_ours_or_take_their_place(crewx: Path, tmp_path: Path) -> None:
     roster = loaded(crewx, tmp_path)
     (claude,) = providers(roster, "frontend")
-    assert claude.by_mode == {
+    assert claude.mode_arguments == {
         "query": ("--disallowed-tools=Edit,Write,NotebookEdit", "--add-dir=."),
         "execute": ("--permission-mode=acceptEdits", "--add-dir=.", "--allowedTools=Edit,Bash"),
     }
     gemini, claude = providers(roster, "back.end")
-    assert gemini.by_mode == {"execute": ("--yolo",)}
-    assert claude.by_mode == {"execute": ("--permission-mode=plan",)}
+    assert gemini.mode_arguments == {"execute": ("--yolo",)}
+    assert claude.mode_arguments == {"execute": ("--permission-mode=plan",)}
     (codex,) = providers(roster, "plain")
-    assert codex.by_mode["query"] == ("--sandbox=read-only", "--add-dir=.")
+    assert codex.mode_arguments["query"] == ("--sandbox=read-only", "--add-dir=.")
 
 
 def test_every_agent_only_reads(crewx: Path, tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from bot.agents.config.roster import RosterError, load_roster
+from bot.agents.errors import AgentError
 from bot.agents.invocation import invoke
-from bot.agents.models.provider import HttpModel
-from bot.agents.types import AgentError, Request
+from bot.agents.models.provider import HttpProvider
+from bot.agents.types import Request
 from storage import Observability
 from storage.queries.traces import recent_traces, trace_spans
 from tests.support.model_server import KEY, ModelServer, refuse, say
@@ -20,10 +21,10 @@ def agents_file(tmp_path: Path) -> Path:
     return tmp_path / "agents.toml"
 
 
-def provider(agents_file: Path, table: str) -> HttpModel:
+def provider(agents_file: Path, table: str) -> HttpProvider:
     agents_file.write_text(f"[agents.helper]\n{table}")
     (found,) = load_roster(agents_file, environ=ENVIRON).agents["helper"].providers
-    assert isinstance(found, HttpModel)
+    assert isinstance(found, HttpProvider)
     return found
 
 

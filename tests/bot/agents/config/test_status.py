@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from bot.agents.errors import AgentCrashed
 from bot.agents.invocation import invoke
-from bot.agents.types import Agent, AgentCrashed, Reply, Request
+from bot.agents.types import Agent, Reply, Request
 from storage import Observability
 
 TRACEBOT = str(Path(sys.executable).with_name("tracebot"))

@@ -13,20 +13,11 @@ from typing import Any
 import pytest
 
 from bot.agents.cancellation import Cancellation
+from bot.agents.errors import AgentCancelled, AgentCrashed, AgentError, AgentNotFound, AgentTimeout
 from bot.agents.models import call as http_call
 from bot.agents.models.call import Endpoint
-from bot.agents.models.provider import DIALECTS, HttpModel
-from bot.agents.types import (
-    AgentCancelled,
-    AgentCrashed,
-    AgentError,
-    AgentNotFound,
-    AgentTimeout,
-    HistoryMessage,
-    Progress,
-    Reply,
-    Request,
-)
+from bot.agents.models.provider import APIS, HttpProvider
+from bot.agents.types import HistoryMessage, Progress, Reply, Request
 from bot.retry import RetryPolicy
 from tests.support.model_server import (
     KEY,
@@ -59,10 +50,10 @@ def openai() -> Iterator[ModelServer]:
         assert running.complaints == []
 
 
-def model(server: ModelServer, **changes: Any) -> HttpModel:
+def model(server: ModelServer, **changes: Any) -> HttpProvider:
     endpoint = Endpoint(
         agent="helper",
-        dialect=DIALECTS[server.dialect],
+        dialect=APIS[server.dialect],
         model=MODELS[server.dialect],
         base_url=server.url,
         key_variable="THE_KEY" if server.key else None,
@@ -70,7 +61,7 @@ def model(server: ModelServer, **changes: Any) -> HttpModel:
         timeout_s=30.0,
         retries=RetryPolicy(attempts=3, first_wait_s=0.01),
     )
-    return HttpModel(endpoint=replace(endpoint, **changes))
+    return HttpProvider(endpoint=replace(endpoint, **changes))
 
 
 def ask(server: ModelServer, request: Request | None = None, **changes: Any) -> Reply:

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.agents.models.sse import MAX_EVENT, EventReader, EventTooLarge
+from bot.agents.models.sse import MAX_EVENT, EventStreamReader, EventTooLarge
 
 
 def read(*pieces: bytes) -> list[str]:
-    reader = EventReader()
+    reader = EventStreamReader()
     return [data for piece in pieces for data in reader.feed(piece)]
 
 
@@ -50,7 +50,7 @@ def test_a_stream_reads_the_same_wherever_it_is_cut(
 
 @pytest.mark.parametrize("line", [b"x", b"data: x\n"])
 def test_an_event_without_an_end_is_refused_before_it_fills_the_memory(line: bytes) -> None:
-    reader = EventReader()
+    reader = EventStreamReader()
     with pytest.raises(EventTooLarge, match="more than 1,000,000 bytes"):
         for _ in range(2 * MAX_EVENT):
             list(reader.feed(line * 1_000))

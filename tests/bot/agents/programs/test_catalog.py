@@ -9,19 +9,10 @@ from dataclasses import dataclass
 import pytest
 
 from bot.agents.cancellation import Cancellation
+from bot.agents.errors import AgentCancelled, AgentCrashed, AgentError, AgentTimeout
 from bot.agents.invocation import invoke
 from bot.agents.programs.provider import CommandProvider
-from bot.agents.types import (
-    Agent,
-    AgentCancelled,
-    AgentCrashed,
-    AgentError,
-    AgentTimeout,
-    Mode,
-    Progress,
-    Reply,
-    Request,
-)
+from bot.agents.types import Agent, Mode, Progress, Reply, Request
 from storage import Observability
 from storage.model.span import Span
 from storage.queries.traces import recent_traces, trace_spans
@@ -72,7 +63,7 @@ def test_only_an_agent_that_may_change_files_is_told_to(
     provider = CommandProvider(
         agent="helper",
         command=(sys.executable, "-S", "-c", "import sys; print(sys.argv[1:])"),
-        by_mode={"query": ("-r",), "execute": ("-w",)},
+        mode_arguments={"query": ("-r",), "execute": ("-w",)},
     )
     agent = Agent(name="helper", mode=allowed, providers=(provider,))
     request = Request(prompt="x", mode=asked)

@@ -9,16 +9,10 @@ from pathlib import Path
 import pytest
 
 from bot.agents.echo import EchoProvider
+from bot.agents.errors import AgentCrashed, AgentError, AgentNotFound, AgentTimeout
 from bot.agents.programs.process.supervisor import Limits
 from bot.agents.programs.provider import CommandProvider
-from bot.agents.types import (
-    AgentCrashed,
-    AgentError,
-    AgentNotFound,
-    AgentTimeout,
-    HistoryMessage,
-    Request,
-)
+from bot.agents.types import HistoryMessage, Request
 
 TRACE, SPAN = "a" * 32, "b" * 16
 HASTY = Limits(timeout_s=0.3, grace_s=0.2)

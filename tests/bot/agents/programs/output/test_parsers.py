@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.agents.errors import AgentError
 from bot.agents.programs.catalog import PROGRAMS
-from bot.agents.programs.output.answer import Heard
-from bot.agents.programs.output.reader import EventListener
+from bot.agents.programs.output.answer import ParsedAnswer
+from bot.agents.programs.output.reader import JsonLinesReader
 from bot.agents.programs.process.supervisor import Limits
 from bot.agents.programs.provider import CommandProvider
-from bot.agents.types import AgentError, Progress, Request
+from bot.agents.types import Progress, Request
 from tests.support.paths import ROOT
 
 OUTPUTS = ROOT / "tests" / "support" / "agents_output"
@@ -270,26 +271,26 @@ TYPES = [
 
 @settings(max_examples=150, deadline=None)
 @given(
-    program=st.sampled_from([each for each in PROGRAMS if each.dialect]),
+    program=st.sampled_from([each for each in PROGRAMS if each.parser]),
     kind=st.sampled_from(TYPES),
     event=st.dictionaries(st.sampled_from(WORDS), JSON),
 )
 def test_no_event_is_strange_enough_to_fail(program: Any, kind: str, event: dict[str, Any]) -> None:
-    heard = Heard(on_progress=lambda progress: None)
-    listener = EventListener(heard, program.dialect)
-    listener.feed(json.dumps({**event, "type": kind}).encode() + b"\n")
-    listener.close()
+    heard = ParsedAnswer(on_progress=lambda progress: None)
+    reader = JsonLinesReader(heard, program.parser)
+    reader.feed(json.dumps({**event, "type": kind}).encode() + b"\n")
+    reader.close()
     assert isinstance(heard.reply(provider="x", model=None, exit_code=0).text, str)
 
 
 def test_a_line_beyond_all_measure_is_let_go_and_the_next_is_read() -> None:
-    heard = Heard(on_progress=lambda progress: None)
-    dialect = BY_NAME["claude"].dialect
-    assert dialect is not None
-    listener = EventListener(heard, dialect)
+    heard = ParsedAnswer(on_progress=lambda progress: None)
+    parser = BY_NAME["claude"].parser
+    assert parser is not None
+    reader = JsonLinesReader(heard, parser)
     for _ in range(50):
-        listener.feed(b"x" * 1_000_000)
-    listener.feed(b"\n" + RESULT.encode() + b"\n")
-    listener.close()
+        reader.feed(b"x" * 1_000_000)
+    reader.feed(b"\n" + RESULT.encode() + b"\n")
+    reader.close()
     assert heard.text() == "Yes."
-    assert len(listener.stray) <= 65_536
+    assert len(reader.stray) <= 65_536

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from bot.agents.cancellation import Cancellation
+from bot.agents.errors import AgentCancelled, AgentCrashed, AgentError, AgentTimeout
 from bot.agents.invocation import invoke
 from bot.agents.programs.catalog import CLAUDE, PROGRAMS
 from bot.agents.programs.process.supervisor import Limits
 from bot.agents.programs.provider import CommandProvider
-from bot.agents.types import Agent, AgentCancelled, AgentCrashed, AgentError, AgentTimeout, Request
+from bot.agents.types import Agent, Request
 from storage import Observability
 from storage.queries.traces import recent_traces, trace_spans
 from tests.support.paths import ROOT
