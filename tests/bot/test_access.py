@@ -282,7 +282,7 @@ def test_a_long_list_pages_with_a_button_in_its_place(
         ("digest here at 09:00 Mars/Olympus", "no time zone"),
         ("", "What you can ask"),
         ("help", "What you can ask"),
-        ("thread", "There is no thread here yet"),
+        ("thread", "No thread is recorded here yet"),
         ("stats --by agent", "Statistics of the last 7 days"),
         ("health", "Traces"),
         ("cost", "What the last 7 days cost"),
