@@ -21,9 +21,9 @@ from bot.concurrency.event_dedup import EventDedup
 from bot.concurrency.limiter import TurnLimiter
 from bot.concurrency.running_turns import RunningTurns
 from bot.http.server import WebServer
-from bot.http.slack_events import build_web
+from bot.http.slack_events import events_app
 from bot.jobs.digests import Digests, post_digest, was_posted
-from bot.jobs.scheduler import Schedule
+from bot.jobs.scheduler import Scheduler
 from bot.listeners import app_home as home
 from bot.listeners import messages, reactions
 from bot.listeners import stop_button as sessions
@@ -32,14 +32,14 @@ from bot.replies.delivery import ReplyDelivery
 from bot.replies.live import LiveReplies
 from bot.replies.responder import Responder
 from bot.settings import Settings, SettingsError
-from bot.slack.attachments import SLACK_FILES, FileDownloads, FileLimits, forget_files
+from bot.slack.attachments import SLACK_FILES, FileDownloads, FileLimits, delete_old_files
 from bot.slack.client import client_with_retries, client_without_retries, connection_error, identify
 from bot.slack.directory import Directory
 from bot.slack.errors import SLACK_ERRORS
 from bot.slack.reactions import Reactions
 from bot.slack.threads import ThreadReader
-from bot.trace_ui.app_home import Home
-from bot.trace_ui.slash_command import Inquiry
+from bot.trace_ui.app_home import AppHome
+from bot.trace_ui.slash_command import SlashCommand
 from bot.turns.cancel import TurnCanceller
 from bot.turns.decider import Decider
 from bot.turns.decision import BotIdentity
@@ -62,7 +62,7 @@ class Bot:
     app: App
     inbox: Inbox
     observability: Observability
-    schedule: Schedule
+    schedule: Scheduler
     running: RunningTurns
     listening: list[Callable[[], object]] = field(default_factory=list)
     closing: list[Callable[[], object]] = field(default_factory=list)
@@ -161,7 +161,7 @@ def build_bot(
         posted=partial(was_posted, client),
         audiences=access.channel_audiences,
     )
-    inquiry = Inquiry(
+    inquiry = SlashCommand(
         client=client,
         access=access,
         directory=directory,
@@ -170,12 +170,12 @@ def build_bot(
         observability=observability,
     )
     trace.register(app, inquiry, inquiries)
-    home.register(app, Home(client, inquiry.view, observability), inquiries)
-    schedule = Schedule(
+    home.register(app, AppHome(client, inquiry.view, observability), inquiries)
+    schedule = Scheduler(
         observability.database,
         digests=digests,
-        retention=settings.kept,
-        tidy=lambda before: forget_files(files_folder(settings), before=before),
+        retention=settings.retention,
+        tidy=lambda before: delete_old_files(files_folder(settings), before=before),
     )
     app.error(_report)
     bot = Bot(app, inbox, observability, schedule, running)
@@ -204,7 +204,7 @@ def connect(bot: Bot, settings: Settings) -> None:
 def listen(bot: Bot, settings: Settings) -> WebServer:
     """Listen in HTTP mode, on every interface, for Slack's signed requests."""
     try:
-        server = WebServer(build_web(bot.app), host="0.0.0.0", port=settings.port)
+        server = WebServer(events_app(bot.app), host="0.0.0.0", port=settings.port)
     except OSError as error:
         raise SettingsError(
             f"Port {settings.port} is not to be had ({error.strerror}): name another with PORT."

@@ -1,4 +1,8 @@
-"""The one reader of the environment, and of `.env`: every variable, its type and its default."""
+"""Settings: every environment variable, its type and its default.
+
+No other module reads the environment or `.env`. Loading this one loads no database, so that
+commands which need only a setting start fast.
+"""
 
 import os
 from collections.abc import Callable
@@ -6,11 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.errors import ConfigurationError
 from reports.units import parse_retention
-from storage.upkeep.retention import Retention
+from storage.model.retention import Retention
 
 Capture = Literal["none", "preview", "full"]
 PREVIEW_LENGTH = 200
@@ -18,16 +22,20 @@ OTLP_TOKEN = "TRACEBOT_OTLP_TOKEN"
 
 
 class SettingsError(ConfigurationError):
-    """A variable is missing or makes no sense; the message names it and says what to do."""
+    """A setting is missing or invalid. The message names the variable and says what to do."""
 
 
 def _token(prefix: str, where: str) -> Callable[[SecretStr], SecretStr]:
     def check(value: SecretStr) -> SecretStr:
         if value.get_secret_value() and not value.get_secret_value().startswith(prefix):
-            raise ValueError(f"must begin with {prefix}: copy it from {where}")
+            raise ValueError(f"it must begin with {prefix}; copy it from {where}")
         return value
 
     return check
+
+
+def _retention(value: object) -> object:
+    return parse_retention(value) if isinstance(value, str) else value
 
 
 BotToken = Annotated[
@@ -38,22 +46,17 @@ AppToken = Annotated[
 ]
 
 
-def _retention(words: str) -> str:
-    parse_retention(words)
-    return words
-
-
-RetentionWords = Annotated[str, AfterValidator(_retention)]
-NamedFile = Annotated[Path | None, BeforeValidator(lambda words: words or None)]
-"""A path; an empty word in `.env` is none."""
-
+# NoDecode: pydantic-settings would read a dataclass as JSON, and these are written as 90d,2GB.
+RetentionLimits = Annotated[Retention, NoDecode, BeforeValidator(_retention)]
+OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: value or None)]
+"""A path, or None if the variable is set but empty, as in `.env.example`."""
 
 OtlpPort = Annotated[int, Field(ge=0, le=65535)] | Literal["off"]
-"""0 is any port that is free."""
+"""A port, 0 for any free one, or "off"."""
 
 
 class Settings(BaseSettings):
-    """What stands in the environment or in `.env`; see `.env.example`."""
+    """Values from the environment or `.env`; `.env.example` says what each is for."""
 
     model_config = SettingsConfigDict(
         env_file=".env", env_prefix="TRACEBOT_", extra="ignore", populate_by_name=True
@@ -67,9 +70,9 @@ class Settings(BaseSettings):
 
     database_url: str = ""
     busy_timeout_ms: int = Field(5_000, ge=0, le=600_000)
-    agents: NamedFile = None
+    agents: OptionalPath = None
     capture: Capture = "preview"
-    retention: RetentionWords = "90d"
+    retention: RetentionLimits = parse_retention("90d")
     workers: int = Field(8, ge=1, le=256)
     grace: float = Field(20, ge=0, le=3_600)
     mention_only: bool = False
@@ -77,12 +80,8 @@ class Settings(BaseSettings):
     otlp_port: OtlpPort = 0
     otlp_token: SecretStr = SecretStr("")
 
-    @property
-    def kept(self) -> Retention:
-        return parse_retention(self.retention)
-
     def captured(self, text: str) -> str | None:
-        """What of a message's text is kept."""
+        """Return the part of a message's text that may be stored, None if nothing may."""
         if self.capture == "none":
             return None
         if self.capture == "full" or len(text) <= PREVIEW_LENGTH:
@@ -91,9 +90,9 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Read the environment; the tokens are taken out of it, so that no child inherits them.
+    """Read the environment and `.env`, and remove the tokens from the environment.
 
-    Raises `SettingsError`.
+    A child process, such as an agent, then cannot inherit them. Raises `SettingsError`.
     """
     try:
         settings = Settings(**overrides)
@@ -106,7 +105,11 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 def _wipe(name: str) -> None:
-    """Out of the environment, and out of the memory of it that `/proc/PID/environ` shows."""
+    """Remove a variable from the environment and overwrite its value in memory.
+
+    `del os.environ[name]` alone leaves the value in the block that `/proc/PID/environ` shows to
+    every process of the same user.
+    """
     import ctypes
 
     libc = ctypes.CDLL(None)
@@ -117,7 +120,7 @@ def _wipe(name: str) -> None:
 
 
 def require(settings: Settings, *, http: bool) -> None:
-    """Raise `SettingsError` where what this way of serving needs is missing."""
+    """Raise `SettingsError` if a token is missing that Socket Mode, or HTTP mode, needs."""
     needed = {"SLACK_BOT_TOKEN": settings.slack_bot_token}
     if http:
         needed["SLACK_SIGNING_SECRET"] = settings.slack_signing_secret
@@ -127,12 +130,13 @@ def require(settings: Settings, *, http: bool) -> None:
     if missing:
         names, verb = " and ".join(missing), "is" if len(missing) == 1 else "are"
         raise SettingsError(
-            f"{names} {verb} not set: copy from the app's page at https://api.slack.com/apps into "
-            "the environment or .env (README.md shows the five steps)."
+            f"{names} {verb} not set. Copy the value from the app's page at "
+            "https://api.slack.com/apps into .env or the environment; README.md shows the steps."
         )
 
 
 def _sentence(error: ValidationError) -> str:
+    """Return the first mistake with the variable's name, but never its value: it may be a token."""
     first = error.errors()[0]
     field = str(first["loc"][0])
     info = Settings.model_fields.get(field)
@@ -140,4 +144,5 @@ def _sentence(error: ValidationError) -> str:
     name = alias if isinstance(alias, str) else field
     if not name.isupper():
         name = f"TRACEBOT_{name.upper()}"
-    return f"{name} {first['msg'].removeprefix('Value error, ')} (see .env.example)."
+    problem = first["msg"].removeprefix("Value error, ").replace("Input should be", "it must be")
+    return f"{name} is not valid: {problem}. See .env.example for what it takes."

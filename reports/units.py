@@ -2,7 +2,7 @@
 
 import re
 
-from storage.upkeep.retention import Retention
+from storage.model.retention import Retention
 
 UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
 SECOND_NS = 1_000_000_000

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 
-def build_web(app: App) -> Starlette:
+def events_app(app: App) -> Starlette:
     """Bolt verifies Slack's signature on everything that arrives at `/slack/events`."""
     handler = SlackRequestHandler(app)
 

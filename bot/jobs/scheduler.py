@@ -15,11 +15,12 @@ from storage.coordination.leases import claim
 from storage.coordination.process_identity import this_process
 from storage.database.shared_file import SharedDatabase
 from storage.health import log_size
+from storage.model.retention import Retention
 from storage.recovery.integrity import check
 from storage.recovery.replacement import finish_recoveries
 from storage.upkeep.checkpoint import CheckpointMode, checkpoint
 from storage.upkeep.journal import Maintenance, last, note
-from storage.upkeep.retention import Retention, apply_retention
+from storage.upkeep.retention import apply_retention
 from storage.writer.delivery import adopt
 
 SECOND_NS = 1_000_000_000
@@ -29,7 +30,7 @@ DAY_NS = 24 * HOUR_NS
 logger = logging.getLogger("tracebot.schedule")
 
 
-class Schedule:
+class Scheduler:
     """Ticks in the background. Any number of processes may tick on one database."""
 
     def __init__(

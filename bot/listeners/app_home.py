@@ -5,12 +5,12 @@ from typing import Any
 
 from slack_bolt import App
 
-from bot.trace_ui.app_home import Home
+from bot.trace_ui.app_home import AppHome
 
 Body = dict[str, Any]
 
 
-def register(app: App, home: Home, executor: Executor) -> None:
+def register(app: App, home: AppHome, executor: Executor) -> None:
     def opened(body: Body) -> None:
         executor.submit(home.opened, body)
 

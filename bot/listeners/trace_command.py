@@ -6,42 +6,42 @@ from typing import Any
 
 from slack_bolt import Ack, App, Respond
 
-from bot.trace_ui.slash_command import Inquiry, Place
+from bot.trace_ui.slash_command import Requester, SlashCommand
 from reports.render.block_kit import NEXT, SHARE, SHOW, STOP
 
 Body = dict[str, Any]
 
 
-def register(app: App, inquiry: Inquiry, executor: Executor) -> None:
+def register(app: App, inquiry: SlashCommand, executor: Executor) -> None:
     """Each is acknowledged at once and answered from `executor`."""
 
     def command(ack: Ack, body: Body, respond: Respond) -> None:
         ack()
-        executor.submit(inquiry.ask, body.get("text") or "", _place(body), respond)
+        executor.submit(inquiry.ask, body.get("text") or "", _requester(body), respond)
 
     def show(ack: Ack, body: Body, respond: Respond) -> None:
         ack()
-        executor.submit(inquiry.ask, f"show {_value(body)}", _place(body), respond)
+        executor.submit(inquiry.ask, f"show {_value(body)}", _requester(body), respond)
 
     def next_page(ack: Ack, body: Body, respond: Respond) -> None:
         ack()
-        executor.submit(inquiry.next_page, _value(body), _place(body), respond)
+        executor.submit(inquiry.next_page, _value(body), _requester(body), respond)
 
     def share(ack: Ack, body: Body, respond: Respond) -> None:
         ack()
-        executor.submit(inquiry.share, _value(body), _place(body), respond)
+        executor.submit(inquiry.share, _value(body), _requester(body), respond)
 
     def stop(ack: Ack, body: Body, respond: Respond) -> None:
         ack()
-        executor.submit(inquiry.stop, _value(body), _place(body), respond)
+        executor.submit(inquiry.stop, _value(body), _requester(body), respond)
 
     def stop_listed(ack: Ack, body: Body, respond: Respond) -> None:
         ack()
-        executor.submit(inquiry.ask, f"cancel {_value(body)}", _place(body), respond)
+        executor.submit(inquiry.ask, f"cancel {_value(body)}", _requester(body), respond)
 
     def shortcut(ack: Ack, body: Body, respond: Respond) -> None:
         ack()
-        executor.submit(inquiry.show_message, body["message"], _place(body), respond)
+        executor.submit(inquiry.show_message, body["message"], _requester(body), respond)
 
     app.command("/trace")(command)
     app.action(_starting_with(SHOW))(show)
@@ -57,12 +57,12 @@ def _starting_with(action_id: str) -> Any:
     return re.compile(f"^{re.escape(action_id)}")
 
 
-def _place(body: Body) -> Place:
+def _requester(body: Body) -> Requester:
     """Commands say it in words of their own, actions in objects."""
     team = body.get("team_id") or (body.get("team") or {}).get("id") or ""
     user = body.get("user_id") or (body.get("user") or {}).get("id") or ""
     channel = body.get("channel_id") or (body.get("channel") or {}).get("id") or ""
-    return Place(team=team, user=user, channel=channel)
+    return Requester(team=team, user=user, channel=channel)
 
 
 def _value(body: Body) -> str:

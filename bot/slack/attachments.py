@@ -1,7 +1,7 @@
-"""Fetch what came with a message: few bytes, little time, and the token to no other host.
+"""Fetch the files that came with a message, so that agents can read them.
 
-A file is stored under its id, never under its own name. What is wrong with one file is a
-`Refusal`, and the others are fetched all the same.
+A file is stored under its id, never under its own name, which a stranger chose. An error in one
+file is reported as a `RefusedFile` and does not keep the others from being fetched.
 """
 
 import re
@@ -13,10 +13,17 @@ from pathlib import Path
 
 import httpx
 
-from bot.slack.download import Downloader, Refused
+from bot.slack.download import Downloader, DownloadError
 from storage import ActiveSpan, Observability
 
-__all__ = ["SLACK_FILES", "FetchResult", "FileDownloads", "FileLimits", "Refusal", "forget_files"]
+__all__ = [
+    "SLACK_FILES",
+    "FetchResult",
+    "FileDownloads",
+    "FileLimits",
+    "RefusedFile",
+    "delete_old_files",
+]
 
 SLACK_FILES = "https://files.slack.com"
 
@@ -45,21 +52,21 @@ EXTENSIONS: Mapping[str, str] = {
     "image/gif": ".gif",
     "image/webp": ".webp",
 }
-"""What an agent can read, and what such a file is called on our disk."""
+"""MIME types that agents can read, and the extension with which such a file is stored."""
 
 ELSEWHERE: Mapping[str, str] = {
-    "external": "it is kept outside Slack",
+    "external": "it is stored outside Slack",
     "tombstone": "it was deleted",
-    "hidden_by_limit": "the workspace's plan hides it",
+    "hidden_by_limit": "the workspace's plan hides old files",
 }
-"""`mode` of a file that Slack does not hold."""
+"""Values of a file's `mode` if Slack has no contents to send, and why."""
 
 Info = Callable[[str], Mapping[str, object]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FileLimits:
-    """What a file may cost. `timeout_s` is for all attempts of one file together."""
+    """Limits for one file. `timeout_s` covers all attempts together; sizes are in bytes."""
 
     max_bytes: int = 10 * 1024 * 1024
     timeout_s: float = 30.0
@@ -69,8 +76,8 @@ class FileLimits:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Refusal:
-    """A file that was not fetched; the reason holds neither its name nor its address."""
+class RefusedFile:
+    """A file that was not fetched. The reason contains neither its name nor its address."""
 
     file_id: str
     reason: str
@@ -78,15 +85,18 @@ class Refusal:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FetchResult:
-    """The files that are there, in the message's order, and those that are not."""
+    """The fetched files, in the order of the message, and those that were not fetched."""
 
     paths: tuple[Path, ...] = ()
-    refused: tuple[Refusal, ...] = ()
+    refused: tuple[RefusedFile, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileDownloads:
-    """Fetches files into `folder`; `info` asks Slack about a file it has told us too little of."""
+    """Fetch files into `folder`.
+
+    `info` asks Slack for the details of a file by its id, if the event does not have them.
+    """
 
     folder: Path
     token: str = field(repr=False)
@@ -99,9 +109,9 @@ class FileDownloads:
     now: Callable[[], float] = time.monotonic
 
     def fetch(self, files: Sequence[Mapping[str, object]]) -> FetchResult:
-        """Fetch each of a Slack message's `files`; never raises for one of them."""
+        """Fetch the `files` of a Slack message. Never raises for an error in one of them."""
         paths: list[Path] = []
-        refused: list[Refusal] = []
+        refused: list[RefusedFile] = []
         for file in files:
             identity = safe_id(file.get("id"))
             with self.observability.span("download file", kind="client", file_id=identity) as span:
@@ -112,25 +122,27 @@ class FileDownloads:
                 refused.append(outcome)
         return FetchResult(paths=tuple(paths), refused=tuple(refused))
 
-    def _fetch(self, identity: str, file: Mapping[str, object], span: ActiveSpan) -> Path | Refusal:
+    def _fetch(
+        self, identity: str, file: Mapping[str, object], span: ActiveSpan
+    ) -> Path | RefusedFile:
         try:
-            return self._store(identity, self._told(file), span)
-        except Refused as error:
+            return self._store(identity, self._with_details(file), span)
+        except DownloadError as error:
             error_type, reason = error.error_type, error.reason
         except OSError as error:
             error_type, reason = "disk", f"it could not be stored ({error.strerror})"
-        except Exception as error:  # One bad file must not cost the answer.
+        except Exception as error:  # An error in one file must not cost the whole answer.
             span.record_exception(error)
             error_type, reason = type(error).__name__, "it could not be fetched"
         span.fail(error_type, reason)
-        return Refusal(file_id=identity, reason=reason)
+        return RefusedFile(file_id=identity, reason=reason)
 
-    def _told(self, file: Mapping[str, object]) -> Mapping[str, object]:
-        """The file as it is known after asking, where Slack says that one has to ask."""
+    def _with_details(self, file: Mapping[str, object]) -> Mapping[str, object]:
+        """Return the file's details. Events leave them out for files of another workspace."""
         if file.get("file_access") != "check_file_info":
             return file
         if self.info is None:
-            raise Refused("file_access", "it comes from another workspace")
+            raise DownloadError("file_access", "it comes from another workspace")
         return self.info(str(file.get("id")))
 
     def _store(self, identity: str, file: Mapping[str, object], span: ActiveSpan) -> Path:
@@ -139,7 +151,7 @@ class FileDownloads:
         address = _address(file, mime_type, self.limits)
         make_private(self.folder)
         if shutil.disk_usage(self.folder).free - self.limits.max_bytes < self.limits.free_disk:
-            raise Refused("disk_full", "there is too little room on the disk")
+            raise DownloadError("disk_full", "there is too little space on the disk")
         path = self.folder / f"{identity}{EXTENSIONS.get(mime_type, '.bin')}"
         done = self._downloader().download(address, path, html=mime_type == "text/html")
         span.set(bytes=done.size, attempts=done.attempts)
@@ -159,7 +171,7 @@ class FileDownloads:
 
 
 def safe_id(value: object) -> str:
-    """An id that is a file's name and nothing else, whatever was sent as one."""
+    """Return a file name made of the id alone, whatever characters were sent as an id."""
     return re.sub(r"[^A-Za-z0-9_-]", "", str(value or ""))[:64] or "unnamed"
 
 
@@ -173,29 +185,29 @@ def _mime_type(file: Mapping[str, object]) -> str:
 
 
 def _address(file: Mapping[str, object], mime_type: str, limits: FileLimits) -> str:
-    """Where to fetch the file, where what Slack says of it allows that."""
+    """Return the file's address. Raises `DownloadError` if its details already rule it out."""
     elsewhere = ELSEWHERE.get(str(file.get("mode")))
     if elsewhere is not None:
-        raise Refused(str(file.get("mode")), elsewhere)
+        raise DownloadError(str(file.get("mode")), elsewhere)
     if mime_type not in limits.mime_types:
-        raise Refused("mime_type", f"files of type {_shown(mime_type)} are not read")
+        raise DownloadError("mime_type", f"files of type {_shown(mime_type)} are not supported")
     size = file.get("size")
     if isinstance(size, int) and size > limits.max_bytes:
-        raise Refused("too_large", f"it is larger than {limits.max_bytes / 1_000_000:.3g} MB")
+        raise DownloadError("too_large", f"it is larger than {limits.max_bytes / 1_000_000:.3g} MB")
     address = file.get("url_private_download") or file.get("url_private")
     if not isinstance(address, str):
-        raise Refused("address", "Slack gave no address for it")
+        raise DownloadError("address", "Slack gave no address for it")
     return address
 
 
 def _shown(mime_type: str) -> str:
-    """A type is a stranger's words until it looks like a type."""
+    """Return a type that may be shown in Slack: whoever sent the file chose its text."""
     known = re.fullmatch(r"[a-z]+/[a-z0-9.+-]{1,80}", mime_type)
     return mime_type if known else "unknown"
 
 
-def forget_files(folder: Path, *, before: float) -> int:
-    """Delete what was fetched before this moment (seconds since the epoch); how many files."""
+def delete_old_files(folder: Path, *, before: float) -> int:
+    """Delete files that were fetched before a time in seconds since the epoch; return how many."""
     old = [path for path in folder.rglob("*") if path.is_file() and path.stat().st_mtime < before]
     for path in old:
         path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Clients of Slack's Web API, and the check that they may do what the bot needs."""
+"""Clients of Slack's Web API, and the check at the start that the bot's token is good enough."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from slack_sdk.http_retry.builtin_handlers import (
 )
 
 from bot.settings import Settings, SettingsError
-from bot.slack.errors import SLACK_ERRORS
+from bot.slack.errors import SLACK_ERRORS, error_code
 
 SCOPES = frozenset(
     (
@@ -21,11 +21,19 @@ SCOPES = frozenset(
         *("reactions:read", "reactions:write"),
     )
 )
-"""Without these some of what the bot is asked would fail, message by message."""
+"""The scopes without which some messages could not be answered.
+
+They are checked at the start, because a missing one would otherwise show only in the middle of a
+turn. `manifest.yml` asks for a few more, which only make replies nicer.
+"""
 
 
 def client_with_retries(settings: Settings) -> WebClient:
-    """For what may be tried again without harm."""
+    """Return a client that repeats failed calls.
+
+    Use it for calls that do no harm when Slack executes them twice: reading, and reactions. A
+    repeated `chat.postMessage` may post twice.
+    """
     client = client_without_retries(settings)
     client.retry_handlers = [
         ConnectionErrorRetryHandler(max_retry_count=2),
@@ -36,17 +44,22 @@ def client_with_retries(settings: Settings) -> WebClient:
 
 
 def client_without_retries(settings: Settings, *, timeout_s: int = 30) -> WebClient:
-    """Tries each call once."""
+    """Return a client that makes each call once; the caller decides whether to repeat it."""
     client = WebClient(
         settings.slack_bot_token.get_secret_value(),
         base_url=settings.slack_api_url,
         timeout=timeout_s,
     )
+    # An empty list, because slack_sdk's default repeats a call after a connection error.
     client.retry_handlers = []
     return client
 
 
 def identify(client: WebClient) -> dict[str, Any]:
+    """Return the answer of `auth.test`: `user_id`, `bot_id`, `team_id` and more.
+
+    Raises `SettingsError` if Slack does not accept the token or a scope is missing.
+    """
     try:
         answer = client.auth_test()
     except SLACK_ERRORS as error:
@@ -54,17 +67,20 @@ def identify(client: WebClient) -> dict[str, Any]:
     granted = frozenset(answer.headers.get("x-oauth-scopes", "").replace(" ", "").split(","))
     if missing := SCOPES - granted:
         raise SettingsError(
-            f"The app lacks the scopes {', '.join(sorted(missing))}: add them under OAuth & "
-            "Permissions (manifest.yml names them all) and install the app again."
+            f"The Slack app lacks the scopes {', '.join(sorted(missing))}. Add them on the app's "
+            "page under OAuth & Permissions (manifest.yml lists all) and install the app again."
         )
     return dict(answer.data)  # type: ignore[arg-type]
 
 
 def connection_error(variable: str, error: Exception) -> str:
-    if isinstance(error, SlackApiError):
-        reason = error.response.get("error", "unknown_error")
-        return (
-            f"Slack refuses {variable} ({reason}): copy it again from the app's page at "
-            "https://api.slack.com/apps."
-        )
-    return f"Slack cannot be reached ({type(error).__name__}): check the network and SLACK_API_URL."
+    """Return why the bot cannot connect with the token in `variable`, and what to do about it."""
+    code = error_code(error)
+    if not isinstance(error, SlackApiError):
+        return f"Slack cannot be reached ({code}). Check the network and SLACK_API_URL."
+    if error.response.status_code != 200:
+        return f"Slack does not accept calls at the moment ({code}). Try again in a few minutes."
+    return (
+        f"Slack does not accept {variable} ({code}). Copy it again from the app's page at "
+        "https://api.slack.com/apps."
+    )

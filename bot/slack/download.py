@@ -1,4 +1,4 @@
-"""One address to one file on disk: origin checked on every hop, bytes and time bounded."""
+"""Download one file, within limits: the origin of every redirect, the bytes and the time."""
 
 import os
 import tempfile
@@ -10,15 +10,17 @@ from pathlib import Path
 
 import httpx
 
+from bot.retry import RetryPolicy, TryAgain, retry_after
+
 MAX_HOPS = 5
 STALL_S = 10.0
-"""How long a server may send nothing."""
+"""How long a server may send nothing before the attempt counts as failed."""
 
 LOGIN_PAGE = "Slack showed a login page instead: the app is missing files:read"
 
 
-class Refused(Exception):
-    """A file that is not fetched; the message is the reason, without its name or address."""
+class DownloadError(Exception):
+    """A file that cannot be downloaded. The reason contains neither its name nor its address."""
 
     def __init__(self, error_type: str, reason: str) -> None:
         super().__init__(reason)
@@ -26,23 +28,24 @@ class Refused(Exception):
         self.reason = reason
 
 
-class Busy(Exception):
-    """The server may do better at the next attempt, after `wait` seconds where it said so."""
-
-    def __init__(self, reason: str, *, wait: float | None = None) -> None:
-        super().__init__(reason)
-        self.wait = wait
+class Unavailable(Exception):
+    """One attempt failed, and another may succeed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Downloaded:
+    """The number of bytes, and how many attempts they took."""
+
     size: int
     attempts: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Downloader:
-    """`timeout_s` is for all attempts together; the token is sent to `origins` and nowhere else."""
+    """Download from `origins`; the token is sent nowhere else.
+
+    `timeout_s` covers all attempts together. `sleep` and `now` are replaced in tests.
+    """
 
     http: httpx.Client
     token: str = field(repr=False)
@@ -54,27 +57,25 @@ class Downloader:
     now: Callable[[], float] = time.monotonic
 
     def download(self, address: str, path: Path, *, html: bool) -> Downloaded:
-        """Store what is at `address` as `path`, or raise `Refused`; `html` is when it may be HTML.
+        """Store the file at `address` as `path`. Raises `DownloadError`.
 
-        Busy servers are asked again after 1, 2, 4, … seconds, or after what they ask for.
+        An HTML page is Slack's login page and an error, unless the file is `html` itself.
         """
-        deadline = self.now() + self.timeout_s
-        for attempt in range(1, self.attempts + 1):
-            try:
-                size = self._attempt(address, path, deadline=deadline, html=html)
-            except Busy as busy:
-                self._wait(busy, attempt, deadline=deadline)
-            else:
-                return Downloaded(size=size, attempts=attempt)
-        raise AssertionError("the last attempt returns or raises")
+        deadline, attempts = self.now() + self.timeout_s, 0
 
-    def _wait(self, busy: Busy, attempt: int, *, deadline: float) -> None:
-        if attempt == self.attempts:
-            raise Refused("unavailable", f"{busy}, {attempt} times")
-        wait = 2.0 ** (attempt - 1) if busy.wait is None else busy.wait
-        if self.now() + wait >= deadline:
-            raise Refused("timeout", f"{busy}, and there was no time left to ask again")
-        self.sleep(wait)
+        def attempt() -> int:
+            nonlocal attempts
+            attempts += 1
+            return self._attempt(address, path, deadline=deadline, html=html)
+
+        policy = RetryPolicy(attempts=self.attempts, first_wait_s=1.0, jitter=0.0)
+        try:
+            size = policy.call(attempt, patience_s=self.timeout_s, sleep=self.sleep, now=self.now)
+        except Unavailable as error:
+            if attempts == self.attempts:
+                raise DownloadError("unavailable", f"{error}, {attempts} times") from error
+            raise DownloadError("timeout", f"{error}, and no time is left to try again") from error
+        return Downloaded(size=size, attempts=attempts)
 
     def _attempt(self, address: str, path: Path, *, deadline: float, html: bool) -> int:
         try:
@@ -82,13 +83,16 @@ class Downloader:
                 _check_response(response, html=html, max_bytes=self.max_bytes)
                 return self._store(response, path, deadline=deadline, html=html)
         except httpx.TimeoutException as error:
-            raise Busy("Slack did not send it in time") from error
+            raise TryAgain(Unavailable("Slack did not send it in time")) from error
         except httpx.TransportError as error:
-            raise Busy("the connection broke") from error
+            raise TryAgain(Unavailable("the connection was lost")) from error
 
     @contextmanager
     def _response(self, address: str, *, deadline: float) -> Iterator[httpx.Response]:
-        """The answer at the end of the redirects."""
+        """Follow redirects to the response, and check where each of them leads.
+
+        httpx would send the token to any host on the way.
+        """
         url = self._allowed(address)
         for _ in range(MAX_HOPS):
             response = self._send(url, deadline=deadline)
@@ -99,16 +103,16 @@ class Downloader:
                 url = self._allowed(response.headers.get("location", ""), base=url)
             finally:
                 response.close()
-        raise Refused("redirects", "its address leads in a circle")
+        raise DownloadError("redirects", "it is redirected in a circle")
 
     def _send(self, url: httpx.URL, *, deadline: float) -> httpx.Response:
         left = deadline - self.now()
         if left <= 0:
-            raise Refused("timeout", "it took too long")
+            raise DownloadError("timeout", "it took too long")
         request = self.http.build_request(
             "GET",
             url,
-            # Compressed, a small file could fill the memory before the cap is seen.
+            # Uncompressed: a small compressed file could fill the memory before the limit is seen.
             headers={"Authorization": f"Bearer {self.token}", "Accept-Encoding": "identity"},
             timeout=min(left, STALL_S),
         )
@@ -118,12 +122,12 @@ class Downloader:
         try:
             url = base.join(address) if base else httpx.URL(address)
         except httpx.InvalidURL:
-            raise Refused("address", "its address makes no sense") from None
+            raise DownloadError("address", "its address is not a URL") from None
         if origin(url) in {origin(httpx.URL(allowed)) for allowed in self.origins}:
             return url
         if base is not None and url.host.endswith(".slack.com"):
-            raise Refused("login_page", LOGIN_PAGE)
-        raise Refused("origin", "its address is on a host that is not Slack's")
+            raise DownloadError("login_page", LOGIN_PAGE)
+        raise DownloadError("origin", "its address is on a host that is not Slack's")
 
     def _store(self, response: httpx.Response, path: Path, *, deadline: float, html: bool) -> int:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
@@ -132,7 +136,7 @@ class Downloader:
                 size = 0
                 for chunk in self._chunks(response, deadline=deadline):
                     if size == 0 and not html and looks_like_html(chunk):
-                        raise Refused("login_page", LOGIN_PAGE)
+                        raise DownloadError("login_page", LOGIN_PAGE)
                     size += part.write(chunk)
             os.replace(name, path)
         except BaseException:
@@ -142,19 +146,23 @@ class Downloader:
 
     def _chunks(self, response: httpx.Response, *, deadline: float) -> Iterator[bytes]:
         size = 0
-        for (
-            chunk
-        ) in response.iter_raw():  # As they come: gathered, a drip would outwait the deadline.
+        # Without a chunk size: httpx would collect bytes until a chunk is full, and a server that
+        # sends one byte at a time would keep us far past the deadline.
+        for chunk in response.iter_raw():
             size += len(chunk)
             if size > self.max_bytes:
-                raise Refused("too_large", _too_large(self.max_bytes))
+                raise DownloadError("too_large", _too_large(self.max_bytes))
             if self.now() > deadline:
-                raise Refused("timeout", "it took too long")
+                raise DownloadError("timeout", "it took too long")
             yield chunk
 
 
 def origin(url: httpx.URL) -> str:
-    """Scheme, host and port; with somebody's name in it, an origin that is nobody's."""
+    """Return scheme, host and port, such as `https://files.slack.com`.
+
+    An address with a user name, such as `https://files.slack.com@evil.example`, gets an origin
+    that matches none.
+    """
     port = f":{url.port}" if url.port else ""
     return f"{url.scheme}://{'?@' if url.userinfo else ''}{url.host}{port}"
 
@@ -167,20 +175,17 @@ def looks_like_html(start: bytes) -> bool:
 def _check_response(response: httpx.Response, *, html: bool, max_bytes: int) -> None:
     status, headers = response.status_code, response.headers
     if status == 429 or status >= 500:
-        raise Busy(f"Slack answered {status}", wait=_number(headers.get("retry-after")))
+        wait = retry_after(headers, now=time.time())
+        raise TryAgain(Unavailable(f"Slack answered {status}"), wait_s=wait)
     if status != 200:
-        raise Refused(f"http_{status}", f"Slack answered {status}")
+        raise DownloadError(f"http_{status}", f"Slack answered {status}")
     if not html and headers.get("content-type", "").lower().startswith("text/html"):
-        raise Refused("login_page", LOGIN_PAGE)
+        raise DownloadError("login_page", LOGIN_PAGE)
     if headers.get("content-encoding", "identity").lower() != "identity":
-        raise Refused("encoding", "it came compressed, which was not asked for")
-    if (_number(headers.get("content-length")) or 0) > max_bytes:
-        raise Refused("too_large", _too_large(max_bytes))
-
-
-def _number(header: str | None) -> float | None:
-    """A header that is a number; `Retry-After` may also be a date, which Slack never sends."""
-    return float(header) if header is not None and header.isascii() and header.isdigit() else None
+        raise DownloadError("encoding", "Slack sent it compressed")
+    length = headers.get("content-length", "")
+    if length.isdecimal() and int(length[:20]) > max_bytes:
+        raise DownloadError("too_large", _too_large(max_bytes))
 
 
 def _too_large(max_bytes: int) -> str:

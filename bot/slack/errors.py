@@ -1,11 +1,18 @@
-"""What Slack's client raises when Slack refuses, cannot be reached, or breaks off half-way."""
+"""What Slack's client raises, and what those errors mean for the caller.
 
+`bot.errors` has the errors that we raise about settings; `bot.retry` decides when to call again.
+"""
+
+import time
 from http.client import HTTPException
 
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from bot import retry
+
 SLACK_ERRORS = (SlackClientError, HTTPException, OSError)
-"""`slack_sdk` lets the network's own errors through as they are (`URLError` is an OSError)."""
+"""Everything that a call may raise: `slack_sdk` passes network errors through unchanged
+(`URLError` is an OSError)."""
 
 GONE = frozenset(
     (
@@ -13,25 +20,24 @@ GONE = frozenset(
         *("account_inactive", "token_revoked", "team_access_not_granted"),
     )
 )
-"""Slack's words for that nobody can be answered there any more."""
+"""Error codes after which nothing can be posted in that conversation any more."""
 
 TOO_LONG = frozenset(
     ("msg_too_long", "msg_blocks_too_long", "invalid_blocks", "invalid_blocks_format")
 )
-"""… and for that a message is more than it takes."""
+"""Error codes of a message that is longer, or has other blocks, than Slack accepts."""
 
 
 def retry_after(error: Exception) -> float | None:
-    """The seconds that Slack asks us to wait, where that is why it refused."""
+    """Return the seconds to wait if Slack limits the rate of calls, None for any other error."""
     if not isinstance(error, SlackApiError) or error.response.status_code != 429:
         return None
-    headers = {name.lower(): value for name, value in error.response.headers.items()}
-    seconds = headers.get("retry-after", "1")
-    return float(seconds) if str(seconds).isdecimal() else 1.0
+    seconds = retry.retry_after(error.response.headers, now=time.time())
+    return 1.0 if seconds is None else seconds
 
 
 def error_code(error: Exception) -> str:
-    """Slack's own word for it, such as `not_in_channel`, else the kind of error."""
+    """Return Slack's own code such as `not_in_channel`, else the HTTP status or the class."""
     if isinstance(error, SlackApiError):
         if error.response.status_code >= 500:
             return f"status {error.response.status_code}"

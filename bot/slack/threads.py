@@ -1,14 +1,15 @@
-"""Reading a Slack thread: all of it, newest speaker and history."""
+"""Read Slack threads: their messages, who spoke last, and what was said before."""
 
 import logging
 import re
+import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
+from cachetools import TTLCache
 from slack_sdk import WebClient
 
 from bot.agents.types import HistoryMessage
@@ -17,13 +18,15 @@ from bot.slack.types import Speaker, Thread
 
 PAGE = 200
 MAX_PAGES = 50
-"""10,000 messages: past this a thread is read from its beginning only."""
+"""At most 10,000 messages are read; what comes after them in a longer thread is not seen."""
 
 CACHED_THREADS = 500
 CACHE_S = 600.0
 AGENT_MARK = re.compile(r"\(@([\w.-]+)\)")
+"""How other bots name the agent that speaks, at the end of a message: `(@claude)`."""
+
 REPLY_EVENT = "tracebot_reply"
-"""The metadata event type of our own answers."""
+"""The `event_type` in the metadata of our own replies."""
 
 logger = logging.getLogger("tracebot.thread")
 
@@ -32,18 +35,19 @@ Message = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ThreadRead:
-    """A thread's messages, oldest first; None of them where Slack would not show it."""
+    """A thread's messages, oldest first, or None if Slack does not let the bot read them."""
 
     messages: tuple[Message, ...] | None
     cached: bool = False
 
     def thread(self) -> Thread:
+        """Return the part that decisions need."""
         if self.messages is None:
             return Thread(readable=False)
         return Thread(active_speaker(self.messages))
 
     def history(self, *, before: str) -> tuple[HistoryMessage, ...]:
-        """What was said before the message `before`, without it."""
+        """Return what was said before the message with the time stamp `before`."""
         return tuple(
             HistoryMessage(author=_author(message), text=message.get("text", ""))
             for message in self.messages or ()
@@ -52,8 +56,10 @@ class ThreadRead:
 
 
 def active_speaker(messages: Sequence[Message]) -> Speaker | None:
-    """The bot of the newest message in which a bot said something, read from its metadata, else
-    from its text `(@agent)`, else from the bot's id."""
+    """Return the bot that wrote last, None if no bot did.
+
+    Its agent is read from the message's metadata, else from a mark such as `(@claude)` in the text.
+    """
     for message in reversed(messages):
         bot_id = message.get("bot_id")
         if not bot_id or not message.get("text", "").strip():
@@ -67,29 +73,40 @@ def active_speaker(messages: Sequence[Message]) -> Speaker | None:
 
 
 class ThreadReader:
-    """Reads threads, and of one that it read lately only what is new."""
+    """Read threads. Of a thread that was read lately only newer messages are fetched."""
 
     def __init__(self, client: WebClient, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
-        self._clock = clock
-        self._cache: OrderedDict[tuple[str, str], tuple[float, tuple[Message, ...]]] = OrderedDict()
+        self._cache: TTLCache[tuple[str, str], tuple[Message, ...]] = TTLCache(
+            CACHED_THREADS, CACHE_S, timer=clock
+        )
+        self._changes = 0
+        self._lock = threading.Lock()
 
     def read(self, channel: str, thread_ts: str) -> ThreadRead:
-        read_at, known = self._cache.get((channel, thread_ts), (0.0, ()))
-        fresh = bool(known) and self._clock() - read_at < CACHE_S
-        known = known if fresh else ()
+        """Return the thread as it is now. Never raises for an error of Slack."""
+        key = (channel, thread_ts)
+        with self._lock:
+            known, changes = self._cache.get(key) or (), self._changes
         try:
+            # Without the lock: turns of other threads must not wait for this one's pages.
             newer = self._fetch(channel, thread_ts, after=known[-1]["ts"] if known else None)
         except SLACK_ERRORS as error:
             logger.warning("The thread %s in %s cannot be read: %s", thread_ts, channel, error)
             return ThreadRead(None)
         messages = (*known, *newer)
-        self._remember((channel, thread_ts), messages)
-        return ThreadRead(messages, cached=fresh)
+        with self._lock:
+            # If a message was edited or deleted while its thread was fetched, then what came may
+            # still hold the old text. It is good for this turn and must not serve the next ones.
+            if changes == self._changes:
+                self._cache[key] = tuple(takewhile(_is_final, messages))
+        return ThreadRead(messages, cached=bool(known))
 
     def forget(self, channel: str, thread_ts: str) -> None:
-        """A message of the thread was changed or deleted."""
-        self._cache.pop((channel, thread_ts), None)
+        """Read the whole thread again next time, because one of its messages was changed."""
+        with self._lock:
+            self._changes += 1
+            self._cache.pop((channel, thread_ts), None)
 
     def _fetch(self, channel: str, thread_ts: str, *, after: str | None) -> list[Message]:
         messages: list[Message] = []
@@ -107,18 +124,12 @@ class ThreadReader:
             cursor = (page.get("response_metadata") or {}).get("next_cursor")
             if not cursor:
                 break
-        # The root comes with every answer, whatever `oldest` says.
+        # Slack returns the first message of the thread with every page, whatever `oldest` says.
         return [m for m in messages if after is None or float(m["ts"]) > float(after)]
 
-    def _remember(self, key: tuple[str, str], messages: tuple[Message, ...]) -> None:
-        self._cache[key] = (self._clock(), tuple(takewhile(_is_whole, messages)))
-        self._cache.move_to_end(key)
-        while len(self._cache) > CACHED_THREADS:
-            self._cache.popitem(last=False)
 
-
-def _is_whole(message: Message) -> bool:
-    """Whether it will stay as it is: a bot may still be writing one that has no metadata yet."""
+def _is_final(message: Message) -> bool:
+    """Return False for a message that a bot may still be writing: its metadata comes last."""
     if not message.get("bot_id") or message.get("metadata"):
         return True
     return float(message["ts"]) < time.time() - CACHE_S

@@ -8,7 +8,7 @@ from peewee import PeeweeException
 from slack_sdk import WebClient
 
 from bot.slack.errors import SLACK_ERRORS, error_code
-from bot.trace_ui.slash_command import Place
+from bot.trace_ui.slash_command import Requester
 from reports.render.block_kit import Block, section
 from reports.render.slack import render
 from reports.views.views import View
@@ -19,13 +19,13 @@ logger = logging.getLogger("tracebot.home")
 DIVIDER = {"type": "divider"}
 
 
-class Home:
+class AppHome:
     """Publishes the tab. `view` answers words as `/trace` does, for one who asks."""
 
     def __init__(
         self,
         client: WebClient,
-        view: Callable[[str, Place], View],
+        view: Callable[[str, Requester], View],
         observability: Observability,
     ) -> None:
         self._client = client
@@ -36,26 +36,26 @@ class Home:
         event = body["event"]
         if event.get("tab") != "home":
             return
-        place = Place(team=body.get("team_id") or "", user=event["user"], channel="")
+        requester = Requester(team=body.get("team_id") or "", user=event["user"], channel="")
         with self._observability.span(
             "app home",
             kind="consumer",
-            team=place.team,
-            user=place.user,
-            audience=place.user,
+            team=requester.team,
+            user=requester.user,
+            audience=requester.user,
             decision="skip",  # No agent is asked: lists and statistics leave it out.
         ) as span:
             try:
-                view = {"type": "home", "blocks": self._blocks(place)}
-                self._client.views_publish(user_id=place.user, view=view)
+                view = {"type": "home", "blocks": self._blocks(requester)}
+                self._client.views_publish(user_id=requester.user, view=view)
             except SLACK_ERRORS as error:
                 span.fail("slack_api", error_code(error))
                 logger.warning("A Home tab could not be published: %s", error_code(error))
 
-    def _blocks(self, place: Place) -> list[Block]:
-        asked = (f"ls --user {place.user} --limit 5", "stats --since 7d", "help")
+    def _blocks(self, requester: Requester) -> list[Block]:
+        asked = (f"ls --user {requester.user} --limit 5", "stats --since 7d", "help")
         try:
-            shown = [self._view(words, place) for words in asked]
+            shown = [self._view(words, requester) for words in asked]
         except PeeweeException as error:
             logger.error("A Home tab could not be filled", exc_info=error)
             return [section("The database does not answer at the moment: please look in again.")]

@@ -34,7 +34,7 @@ logger = logging.getLogger("tracebot.inquiry")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Requester:
     """Who asks, and where."""
 
     team: str
@@ -42,7 +42,7 @@ class Place:
     channel: str
 
 
-class Inquiry:
+class SlashCommand:
     """Answers `/trace`. Every answer goes through `Access`, buttons too."""
 
     def __init__(
@@ -63,95 +63,100 @@ class Inquiry:
         self._observability = observability
         self._parser, _ = build_parser(prog="/trace", shell=False)
 
-    def ask(self, text: str, place: Place, respond: Respond) -> None:
+    def ask(self, text: str, requester: Requester, respond: Respond) -> None:
         """The words after `/trace`."""
         name = text.partition(" ")[0] or "help"
-        self._respond(name, place, lambda: self.view(text, place), respond)
+        self._respond(name, requester, lambda: self.view(text, requester), respond)
 
-    def view(self, text: str, place: Place) -> View:
+    def view(self, text: str, requester: Requester) -> View:
         """What the words ask for. Raises `UsageError`, `SLACK_ERRORS` and `PeeweeException`."""
         words = parse(self._parser, split_slack(text))
         own = {"digest": self._digest, "cancel": self._cancel}
-        return own.get(words.command, self._answer)(words, place)
+        return own.get(words.command, self._answer)(words, requester)
 
-    def next_page(self, value: str, place: Place, respond: Respond) -> None:
+    def next_page(self, value: str, requester: Requester, respond: Respond) -> None:
         """The list's next page, in the place of this one."""
 
         def view() -> View:
             asked = json.loads(value)
             words = parse(self._parser, ["ls"])
             vars(words).update(asked["filters"], cursor=asked["cursor"])
-            return self._answer(words, place)
+            return self._answer(words, requester)
 
-        self._respond("ls", place, view, respond, replace_original=True)
+        self._respond("ls", requester, view, respond, replace_original=True)
 
-    def show_message(self, message: dict[str, Any], place: Place, respond: Respond) -> None:
+    def show_message(self, message: dict[str, Any], requester: Requester, respond: Respond) -> None:
         """The trace of a message, or of the answer that it is."""
         metadata = message.get("metadata") or {}
         if metadata.get("event_type") == REPLY_EVENT:
             wanted = str(metadata["event_payload"].get("trace_id"))
         else:
             ts = str(message["ts"]).replace(".", "")
-            wanted = f"https://slack/archives/{place.channel}/p{ts}"
-        self.ask(f"show {wanted}", place, respond)
+            wanted = f"https://slack/archives/{requester.channel}/p{ts}"
+        self.ask(f"show {wanted}", requester, respond)
 
-    def share(self, trace_id: str, place: Place, respond: Respond) -> None:
+    def share(self, trace_id: str, requester: Requester, respond: Respond) -> None:
         """Post a trace to the channel, where all of its members may see it."""
 
         def view() -> View:
             found = traces_by_id(self._observability.database, trace_id)
-            if not found or not self._access.may_see(found[0], place.team, place.user):
+            if not found or not self._access.may_see(found[0], requester.team, requester.user):
                 return not_found(trace_id)
-            if not self._access.may_be_shown_in(found[0], place.team, place.channel):
+            if not self._access.may_be_shown_in(found[0], requester.team, requester.channel):
                 return MessageView(
                     text="That trace is of a private conversation: it is not for everyone here."
                 )
-            shown = self._answer(parse(self._parser, ["show", trace_id]), place)
+            shown = self._answer(parse(self._parser, ["show", trace_id]), requester)
             blocks = [block for block in render(shown) if block["type"] != "actions"]
-            self._post(place.channel, blocks, text=f"A trace that <@{place.user}> shares")
+            self._post(requester.channel, blocks, text=f"A trace that <@{requester.user}> shares")
             return MessageView(text="It is shared in this channel.", found=True)
 
-        self._respond("share", place, view, respond)
+        self._respond("share", requester, view, respond)
 
-    def stop(self, trace_id: str, place: Place, respond: Respond) -> None:
+    def stop(self, trace_id: str, requester: Requester, respond: Respond) -> None:
         """The button of a running reply: where it works, the reply itself shows it."""
         words = Namespace(id=trace_id)
         self._respond(
-            "cancel", place, lambda: self._cancel(words, place), respond, only_refusals=True
+            "cancel", requester, lambda: self._cancel(words, requester), respond, only_refusals=True
         )
 
-    def _cancel(self, words: Namespace, place: Place) -> View:
-        return self._canceller.by_id(words.id, team=place.team, user=place.user)
+    def _cancel(self, words: Namespace, requester: Requester) -> View:
+        return self._canceller.by_id(words.id, team=requester.team, user=requester.user)
 
-    def _answer(self, words: Namespace, place: Place) -> View:
+    def _answer(self, words: Namespace, requester: Requester) -> View:
         return answer(
             words,
             database=self._observability.database,
             viewer=Viewer(
-                audiences=self._access.audiences(place.team, place.user),
-                may_see=lambda trace: self._access.may_see(trace, place.team, place.user),
-                team=place.team,
-                user=place.user,
-                channel=place.channel,
-                time_zone=self._time_zone(place.user),
+                audiences=self._access.audiences(requester.team, requester.user),
+                may_see=lambda trace: self._access.may_see(trace, requester.team, requester.user),
+                team=requester.team,
+                user=requester.user,
+                channel=requester.channel,
+                time_zone=self._time_zone(requester.user),
             ),
             now=time.time_ns(),
         )
 
-    def _digest(self, words: Namespace, place: Place) -> View:
-        if not self._access.is_member(place.team, place.user):
+    def _digest(self, words: Namespace, requester: Requester) -> View:
+        if not self._access.is_member(requester.team, requester.user):
             raise UsageError("Digests are for full members of this workspace.")
         order, database = parse_order(words.order), self._observability.database
         if order.what == "now":
-            return self._digests.now(place.team, place.channel, now=time.time_ns())
+            return self._digests.now(requester.team, requester.channel, now=time.time_ns())
         if order.what == "off":
-            ended = unsubscribe(database, team=place.team, channel=place.channel)
+            ended = unsubscribe(database, team=requester.team, channel=requester.channel)
             text = "The digest is off." if ended else "There was no digest in this channel."
             return MessageView(text=text, found=True)
-        self._directory.channel(place.channel)  # Raises where the bot could not post.
-        zone = order.time_zone or self._time_zone(place.user)
+        self._directory.channel(requester.channel)  # Raises where the bot could not post.
+        zone = order.time_zone or self._time_zone(requester.user)
         subscription = Subscription(
-            place.team, place.channel, order.local_time, zone, place.user, time.time_ns()
+            team=requester.team,
+            channel=requester.channel,
+            local_time=order.local_time,
+            time_zone=zone,
+            created_by=requester.user,
+            created_at=time.time_ns(),
         )
         subscribe(database, subscription)
         return MessageView(
@@ -174,7 +179,7 @@ class Inquiry:
     def _respond(
         self,
         name: str,
-        place: Place,
+        requester: Requester,
         view: Callable[[], View],
         respond: Respond,
         *,
@@ -184,10 +189,10 @@ class Inquiry:
         with self._observability.span(
             f"/trace {name[:40]}",
             kind="consumer",
-            team=place.team,
-            user=place.user,
-            channel=place.channel,
-            audience=place.user,
+            team=requester.team,
+            user=requester.user,
+            channel=requester.channel,
+            audience=requester.user,
             decision="skip",  # No agent is asked: lists and statistics leave it out.
         ) as span:
             shown = self._view(view, span)

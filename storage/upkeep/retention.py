@@ -20,6 +20,7 @@ from storage.database.models import (
     TraceRow,
 )
 from storage.database.transactions import transaction
+from storage.model.retention import Retention
 from storage.upkeep.checkpoint import checkpoint
 from storage.upkeep.journal import Maintenance, note
 
@@ -30,14 +31,6 @@ YEAR_NS = 365 * DAY_NS
 
 CLAIMS_NS = 7 * DAY_NS
 """How long a claim stays at the least: Slack sends nothing again after so long."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retention:
-    """What is kept: nothing older than `older_than_ns`, and no more than `max_bytes` of file."""
-
-    older_than_ns: int | None = None
-    max_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The environment: every variable documented, every mistake named, no token left behind."""
+"""Settings: every variable is documented, mistakes name the variable, and no token is leaked."""
 
 import os
 import subprocess
@@ -51,7 +51,7 @@ def test_the_example_holds_the_defaults(tmp_path: Path) -> None:
     assert from_example.agents is None
 
 
-def test_a_env_file_in_the_working_directory_is_read(tmp_path: Path) -> None:
+def test_an_env_file_in_the_working_directory_is_read(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("SLACK_BOT_TOKEN=xoxb-1\nTRACEBOT_WORKERS=3\nUNRELATED=1\n")
     settings = load_settings()
     assert settings.slack_bot_token.get_secret_value() == "xoxb-1"
@@ -82,7 +82,7 @@ def test_tokens_are_wiped_from_what_other_processes_can_read() -> None:
     assert shown.stdout.split() == ["True", "False", "True"]
 
 
-def test_tokens_are_not_shown_where_settings_are() -> None:
+def test_tokens_are_hidden_when_settings_are_printed() -> None:
     settings = load_settings(SLACK_BOT_TOKEN="xoxb-secret")
     assert "xoxb-secret" not in repr(settings)
     assert "xoxb-secret" not in settings.model_dump_json()
@@ -100,7 +100,7 @@ def test_tokens_are_not_shown_where_settings_are() -> None:
         ("TRACEBOT_MAX_FILE_MB", "-1"),
     ],
 )
-def test_a_value_that_makes_no_sense_names_its_variable(
+def test_an_invalid_value_is_refused_with_the_name_of_its_variable(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -115,3 +115,14 @@ def test_each_way_of_serving_names_what_it_lacks() -> None:
         require(settings, http=False)
     with pytest.raises(SettingsError, match="SLACK_SIGNING_SECRET"):
         require(settings, http=True)
+
+
+def test_settings_are_read_without_loading_a_database() -> None:
+    script = "import sys, bot.settings; print(*sys.modules)"
+    shown = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    loaded = shown.stdout.split()
+    assert not [
+        name for name in loaded if name.startswith(("peewee", "cysqlite", "storage.database"))
+    ]

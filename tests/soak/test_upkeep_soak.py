@@ -11,12 +11,13 @@ from pathlib import Path
 from storage import Observability
 from storage.database.connect import connect
 from storage.database.transactions import transaction
+from storage.model.retention import Retention
 from storage.recovery.backup import backup
 from storage.recovery.integrity import check
 from storage.recovery.opening import open_database
 from storage.recovery.replacement import finish_recoveries, recoveries
 from storage.upkeep.checkpoint import checkpoint
-from storage.upkeep.retention import Retention, apply_retention, used_bytes
+from storage.upkeep.retention import apply_retention, used_bytes
 
 PAGE = 4_096
 ROUNDS = 15

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bot.jobs.digests import Digests
-from bot.jobs.scheduler import Schedule
+from bot.jobs.scheduler import Scheduler
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
 from reports.errors import UsageError
@@ -25,12 +25,12 @@ from storage.coordination.digest_subscriptions import Subscription, subscribe
 from storage.database.migrations import HERE
 from storage.database.shared_file import SharedDatabase
 from storage.health import Health, health, log_size
+from storage.model.retention import Retention
 from storage.recovery.backup import backup
 from storage.recovery.integrity import check, check_at_start
 from storage.recovery.opening import open_database
 from storage.recovery.replacement import recover, recoveries
 from storage.upkeep.journal import last
-from storage.upkeep.retention import Retention
 from tests.support.factories import GENERAL, TEAM
 
 TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
@@ -146,7 +146,7 @@ def test_a_damaged_database_is_found_at_the_start(db_path: Path) -> None:
 
 def schedule(
     database: SharedDatabase, posts: list[tuple[str, str]], posted: set[str]
-) -> tuple[Schedule, Digests]:
+) -> tuple[Scheduler, Digests]:
     def post(channel: str, view: View, key: str) -> None:
         assert isinstance(view, MessageView)
         posts.append((channel, view.text))
@@ -158,7 +158,7 @@ def schedule(
         posted=lambda channel, key: key in posted,
         audiences=lambda team, channel: frozenset({team}),
     )
-    return Schedule(database, digests=digests, retention=Retention(older_than_ns=HOUR)), digests
+    return Scheduler(database, digests=digests, retention=Retention(older_than_ns=HOUR)), digests
 
 
 def test_channels_with_a_digest_are_told_once_of_a_damaged_database(

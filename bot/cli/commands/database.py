@@ -10,11 +10,12 @@ from reports import formatting
 from reports.errors import UsageError
 from reports.units import parse_duration, parse_size
 from storage.database.shared_file import SharedDatabase
+from storage.model.retention import Retention
 from storage.recovery.backup import Copied, backup, restore
 from storage.recovery.integrity import check
 from storage.recovery.replacement import finish_recoveries
 from storage.upkeep.checkpoint import checkpoint
-from storage.upkeep.retention import Removal, Retention, apply_retention, planned
+from storage.upkeep.retention import Removal, apply_retention, planned
 
 DONE, FAILED = 0, 1
 CHECK_S = 10.0

@@ -1,4 +1,4 @@
-"""Fetching a message's files: few bytes, little time, and the token to no other host."""
+"""Fetching a message's files: limits on bytes and time, and no token for other hosts."""
 
 import contextlib
 import socket
@@ -39,7 +39,7 @@ def downloads(
 
 @pytest.fixture
 def told(sandbox: Sandbox, alice: User, general: Channel) -> Told:
-    """What Slack tells of a file."""
+    """A file as Slack's events describe it."""
     message = sandbox.post(alice, general, "read this", files=[NOTES])
     return message.files[0].as_slack()
 
@@ -47,7 +47,7 @@ def told(sandbox: Sandbox, alice: User, general: Channel) -> Told:
 def reason(downloads: FileDownloads, file: Told) -> str:
     result = downloads.fetch([file])
     assert result.paths == ()
-    assert not list(downloads.folder.glob("*")), "something was left behind"
+    assert not list(downloads.folder.glob("*")), "a partial file was left behind"
     return result.refused[0].reason
 
 
@@ -62,7 +62,7 @@ def test_a_file_is_stored_under_its_id_for_its_owner_alone(
 
 
 @pytest.mark.parametrize("id_", ["../../x", "/etc/passwd", "a\0b", "", None, "F" * 500, "é✓"])
-def test_a_hostile_id_is_a_name_and_nothing_else(id_: object) -> None:
+def test_a_hostile_id_cannot_leave_the_folder(id_: object) -> None:
     name = safe_id(id_)
     assert name
     assert len(name) <= 64
@@ -72,28 +72,28 @@ def test_a_hostile_id_is_a_name_and_nothing_else(id_: object) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"mimetype": "application/x-msdownload"}, "application/x-msdownload are not read"),
-        ({"mimetype": "<script>"}, "type unknown are not read"),
-        ({"mimetype": None}, "type unknown are not read"),
+        ({"mimetype": "application/x-msdownload"}, "application/x-msdownload are not supported"),
+        ({"mimetype": "<script>"}, "type unknown are not supported"),
+        ({"mimetype": None}, "type unknown are not supported"),
         ({"size": 1_001}, "larger than 0.001 MB"),
         ({"mode": "external"}, "outside Slack"),
         ({"mode": "tombstone"}, "was deleted"),
-        ({"mode": "hidden_by_limit"}, "plan hides it"),
+        ({"mode": "hidden_by_limit"}, "plan hides old files"),
         ({"file_access": "check_file_info"}, "another workspace"),
         ({"url_private_download": None, "url_private": None}, "no address"),
-        ({"url_private_download": "http://a\nb/"}, "makes no sense"),
+        ({"url_private_download": "http://a\nb/"}, "is not a URL"),
         ({"url_private_download": "https://files.slack.com.evil.example/x"}, "not Slack's"),
         ({"url_private_download": "https://files.slack.com@evil.example/x"}, "not Slack's"),
         ({"url_private_download": "file:///etc/passwd"}, "not Slack's"),
     ],
 )
-def test_what_is_not_to_be_fetched_is_refused_before_anything_is_asked(
+def test_a_file_that_must_not_be_fetched_is_refused_without_a_request(
     downloads: FileDownloads, told: Told, changes: Told, said: str
 ) -> None:
     assert said in reason(downloads, {**told, **changes})
 
 
-def test_the_token_follows_no_redirect_to_another_host(
+def test_the_token_is_not_sent_to_another_host_after_a_redirect(
     sandbox: Sandbox, downloads: FileDownloads, told: Told
 ) -> None:
     sandbox.faults.redirect(sandbox.elsewhere_url)
@@ -101,7 +101,7 @@ def test_the_token_follows_no_redirect_to_another_host(
     assert sandbox.strangers == []
 
 
-def test_a_circle_of_redirects_ends(sandbox: Sandbox, downloads: FileDownloads, told: Told) -> None:
+def test_redirects_in_a_circle_end(sandbox: Sandbox, downloads: FileDownloads, told: Told) -> None:
     sandbox.faults.redirect(told["url_private_download"], times=20)
     assert "in a circle" in reason(downloads, told)
 
@@ -126,7 +126,7 @@ def test_a_login_page_that_calls_itself_text_is_not_a_file(
     assert "login page" in reason(downloads, message.files[0].as_slack())
 
 
-def test_more_bytes_than_were_announced_are_cut_off(
+def test_a_file_that_is_larger_than_announced_is_refused(
     sandbox: Sandbox, downloads: FileDownloads, alice: User, general: Channel
 ) -> None:
     message = sandbox.post(alice, general, files=[("big.txt", "text/plain", b"x" * 5_000)])
@@ -134,7 +134,7 @@ def test_more_bytes_than_were_announced_are_cut_off(
     assert "larger than" in reason(downloads, told)
 
 
-def test_a_busy_server_is_asked_again_three_times_in_all(
+def test_a_busy_server_is_tried_three_times_in_all(
     sandbox: Sandbox, downloads: FileDownloads, told: Told, observability: Observability
 ) -> None:
     waits: list[float] = []
@@ -160,12 +160,12 @@ def test_a_server_that_asks_for_more_time_than_there_is_is_given_up(
     sandbox: Sandbox, downloads: FileDownloads, told: Told
 ) -> None:
     sandbox.faults.rate_limit("files", retry_after=3_600)
-    assert "no time left" in reason(downloads, told)
+    assert "no time is left" in reason(downloads, told)
 
 
 @contextlib.contextmanager
 def dripping(length: int) -> Iterator[tuple[str, list[bytes]]]:
-    """A server that sends one byte at a time, and what it has sent."""
+    """Yield the address of a server that sends one byte at a time, and the bytes it has sent."""
     listener = socket.create_server(("127.0.0.1", 0))
     done = threading.Event()
     sent: list[bytes] = []
@@ -189,7 +189,9 @@ def dripping(length: int) -> Iterator[tuple[str, list[bytes]]]:
         listener.close()
 
 
-def test_a_server_that_drips_is_left_in_time(downloads: FileDownloads, told: Told) -> None:
+def test_a_server_that_sends_byte_by_byte_is_given_up_at_the_deadline(
+    downloads: FileDownloads, told: Told
+) -> None:
     with dripping(900) as (base, sent):
         hurried = replace(
             downloads,
@@ -197,20 +199,26 @@ def test_a_server_that_drips_is_left_in_time(downloads: FileDownloads, told: Tol
             limits=replace(downloads.limits, timeout_s=0.3),
         )
         assert "too long" in reason(hurried, {**told, "url_private_download": f"{base}/file"})
-        assert len(sent) < 450, "it was waited for to the end"
+        assert len(sent) < 450, "the download went on past the deadline"
 
 
-def test_a_full_disk_is_seen_before_it_is_full(downloads: FileDownloads, told: Told) -> None:
+def test_nothing_is_fetched_onto_a_disk_that_is_nearly_full(
+    downloads: FileDownloads, told: Told
+) -> None:
     cautious = replace(downloads, limits=replace(downloads.limits, free_disk=10**18))
-    assert "too little room" in reason(cautious, told)
+    assert "too little space" in reason(cautious, told)
 
 
-def test_one_bad_file_costs_the_others_nothing(downloads: FileDownloads, told: Told) -> None:
+def test_one_bad_file_does_not_keep_the_others_from_being_fetched(
+    downloads: FileDownloads, told: Told
+) -> None:
     result = downloads.fetch([{**told, "mode": "tombstone"}, told, {}])
     assert (len(result.paths), len(result.refused)) == (1, 2)
 
 
-def test_another_workspaces_file_is_asked_about_first(downloads: FileDownloads, told: Told) -> None:
+def test_the_details_of_another_workspaces_file_are_fetched_first(
+    downloads: FileDownloads, told: Told
+) -> None:
     asking = replace(downloads, info=lambda file_id: {**told, "asked": file_id})
     strange = {"id": told["id"], "file_access": "check_file_info"}
     assert asking.fetch([strange]).paths

@@ -5,12 +5,12 @@ import logging
 import pytest
 
 from bot.jobs.digests import Digests
-from bot.jobs.scheduler import Schedule
+from bot.jobs.scheduler import Scheduler
 from storage import Observability
 from storage.database.connect import connect
 from storage.health import health
+from storage.model.retention import Retention
 from storage.upkeep.checkpoint import checkpoint, erase_text
-from storage.upkeep.retention import Retention
 
 DAY = 24 * 3_600 * 1_000_000_000
 
@@ -59,7 +59,7 @@ def test_a_blocked_checkpoint_is_a_warning_with_the_reason(
     reader.execute_sql("SELECT count(*) FROM spans").fetchall()
     record(observability, "more work")
     with caplog.at_level(logging.WARNING, logger="tracebot.schedule"):
-        Schedule(database, digests=digests, retention=Retention(older_than_ns=30 * DAY)).tick(
+        Scheduler(database, digests=digests, retention=Retention(older_than_ns=30 * DAY)).tick(
             now=DAY
         )
     assert "truncate checkpoint is not complete: another connection" in caplog.text

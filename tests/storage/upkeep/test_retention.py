@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from peewee import Database
 
-from bot.slack.attachments import forget_files
+from bot.slack.attachments import delete_old_files
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
 from reports.units import parse_retention
@@ -16,11 +16,12 @@ from reports.views.messages import MessageView
 from storage import Observability
 from storage.database.connect import connect
 from storage.database.transactions import transaction
+from storage.model.retention import Retention
 from storage.queries.statistics import statistics
 from storage.queries.traces import recent_traces, trace_spans
 from storage.upkeep.checkpoint import checkpoint
 from storage.upkeep.journal import last
-from storage.upkeep.retention import Removal, Retention, apply_retention, planned, used_bytes
+from storage.upkeep.retention import Removal, apply_retention, planned, used_bytes
 from tests.support.factories import GENERAL, SECRET, TEAM
 
 DAY = 24 * 3_600 * 1_000_000_000
@@ -189,9 +190,9 @@ def test_old_files_go(tmp_path: Path) -> None:
     for name, day in (("old.txt", 1), ("new.txt", 9)):
         (tmp_path / name).write_text(name)
         os.utime(tmp_path / name, (day * 86_400, day * 86_400))
-    assert forget_files(tmp_path, before=5 * 86_400) == 1
+    assert delete_old_files(tmp_path, before=5 * 86_400) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["new.txt"]
-    assert forget_files(tmp_path / "none", before=1) == 0
+    assert delete_old_files(tmp_path / "none", before=1) == 0
 
 
 def test_retention_keeps_no_writer_waiting(observability: Observability) -> None:

@@ -1,0 +1,66 @@
+"""Reading threads: what is cached, and what must not be."""
+
+from collections.abc import Callable
+from typing import Any
+
+from slack_sdk import WebClient
+from slack_sdk.web.slack_response import SlackResponse
+
+from bot.sandbox import Channel, Sandbox, User
+from bot.slack.threads import CACHE_S, ThreadReader
+
+
+class SlowlyRead(WebClient):
+    """A client that does something between Slack's answer to a page and its caller's return."""
+
+    meanwhile: Callable[[], object] = staticmethod(lambda: None)
+
+    def conversations_replies(self, **arguments: Any) -> SlackResponse:
+        page = super().conversations_replies(**arguments)
+        self.meanwhile()
+        return page
+
+
+def texts(threads: ThreadReader, channel: Channel, ts: str) -> list[str]:
+    return [message.text for message in threads.read(channel.id, ts).history(before="9e9")]
+
+
+def test_only_newer_messages_are_fetched_the_second_time(
+    sandbox: Sandbox, web: WebClient, alice: User, general: Channel
+) -> None:
+    first = sandbox.post(alice, general, "one")
+    threads = ThreadReader(web)
+    assert texts(threads, general, first.ts) == ["one"]
+    second = sandbox.post(alice, general, "two", thread_ts=first.ts)
+    assert texts(threads, general, first.ts) == ["one", "two"]
+    calls = sandbox.calls("conversations.replies")
+    assert [call.arguments.get("oldest") for call in calls] == [None, first.ts]
+    assert texts(threads, general, second.thread_ts or "") == ["one", "two"]
+
+
+def test_a_thread_is_read_from_its_beginning_when_the_cache_is_old(
+    sandbox: Sandbox, web: WebClient, alice: User, general: Channel
+) -> None:
+    first = sandbox.post(alice, general, "one")
+    now = 0.0
+    threads = ThreadReader(web, clock=lambda: now)
+    threads.read(general.id, first.ts)
+    now = CACHE_S
+    assert not threads.read(general.id, first.ts).cached
+
+
+def test_a_message_edited_while_its_thread_is_read_is_not_remembered(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    message = sandbox.post(alice, general, "my password is hunter2")
+    client = SlowlyRead(sandbox.bot_token, base_url=sandbox.api_url)
+    threads = ThreadReader(client)
+
+    def edit() -> None:
+        client.meanwhile = lambda: None
+        sandbox.edit(alice, message, "never mind")
+        threads.forget(general.id, message.ts)
+
+    client.meanwhile = edit
+    threads.read(general.id, message.ts)
+    assert texts(threads, general, message.ts) == ["never mind"]
