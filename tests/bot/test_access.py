@@ -8,7 +8,7 @@ import pytest
 from bot.app import Bot
 from bot.cli.commands.transcript import block_text
 from bot.sandbox import Channel, Message, Sandbox, User
-from bot.slack import directory as people
+from bot.slack import directory
 from storage import Observability
 from storage.queries.traces import TraceSummary, recent_traces
 
@@ -180,8 +180,8 @@ def test_nothing_private_is_shown_while_slack_cannot_be_asked(
     assert SECRET not in ask(sandbox, alice, general, "ls")
 
 
-@pytest.mark.usefixtures("bot")
 def test_a_channel_that_became_private_hides_what_was_public(
+    start_bot: StartBot,
     sandbox: Sandbox,
     observability: Observability,
     alice: User,
@@ -189,11 +189,12 @@ def test_a_channel_that_became_private_hides_what_was_public(
     general: Channel,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(directory, "CACHE_S", 0.0)  # As if a minute passed between two lookups.
+    start_bot()
     leaving = sandbox.add_channel("leaving", [alice])
     trace = asked(sandbox, observability, alice, leaving, SECRET)
     live: Any = sandbox._workspace.channels[leaving.id]
     live.kind = "group"
-    monkeypatch.setattr(people, "REMEMBERED_S", 0.0)  # The minute is over.
     assert SECRET not in ask(sandbox, bob, general, f"show {trace.trace_id}")
     assert SECRET not in ask(sandbox, bob, general, "ls")
 
