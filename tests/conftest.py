@@ -1,10 +1,12 @@
 """Fixtures: real databases in the test's own folder and real sockets; nothing is mocked."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from peewee import Database
 from slack_sdk import WebClient
 
@@ -15,6 +17,16 @@ from storage import Observability
 from storage.recovery.opening import open_database
 from tests.support.paths import MANIFEST
 from tests.support.running_bot import start_in
+
+# A deadline or a health check by time would fail on a busy machine. In CI the examples are always
+# the same, so that a run fails only because of its change.
+settings.register_profile(
+    "tracebot",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="CI" in os.environ,
+)
+settings.load_profile("tracebot")
 
 
 @pytest.fixture

@@ -466,7 +466,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     JSON, st.sampled_from(["attributes", "events", "links", "status", "kind", "name", "traceId"])
 )
@@ -481,7 +481,7 @@ def test_any_json_is_read_rejected_or_refused(content: Any, where: str) -> None:
         assert len(spans_of(telemetry)) + telemetry.rejected <= 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=300), st.sampled_from(["traces", "logs", "metrics"]))
 def test_any_bytes_are_read_or_refused(body: bytes, signal: Signal) -> None:
     for encoding in ("protobuf", "json"):
@@ -491,7 +491,7 @@ def test_any_bytes_are_read_or_refused(body: bytes, signal: Signal) -> None:
             continue
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(0, 10_000), st.integers(0, 255))
 def test_a_damaged_request_is_read_rejected_or_refused(at: int, byte: int) -> None:
     message = trace_service.ExportTraceServiceRequest()

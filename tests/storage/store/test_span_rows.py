@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.model.span import Span
@@ -66,7 +66,6 @@ def read(row: dict[str, Any]) -> dict[str, Any]:
     return row | {name: json.loads(row[name] or "null") for name in JSON_FIELDS}
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(SPANS, max_size=5))
 def test_a_batch_searched_as_one_text_is_stored_as_if_each_value_had_been(
     spans: list[Span],

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.model.semconv import ATTRIBUTES, FIELDS, INTEGERS
@@ -30,7 +30,6 @@ def active(context: dict[str, object], attributes: dict[str, Any]) -> ActiveSpan
     return ActiveSpan("a step", lambda span: None, context=context, attributes=attributes)
 
 
-@settings(deadline=None)
 @given(ATTRIBUTE_SETS, ATTRIBUTE_SETS)
 def test_known_names_fill_columns_and_the_rest_stay_attributes(
     context: dict[str, object], attributes: dict[str, Any]

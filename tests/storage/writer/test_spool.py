@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage.model.records import Log, Metric, Score
@@ -111,7 +111,7 @@ def numbers_left(folder: Path) -> list[int]:
     return [found.number for found in left_behind(folder)]
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50)
 @given(BATCHES)
 def test_any_batch_comes_out_as_it_went_in(written: Batch) -> None:
     record = encode(written)
@@ -120,7 +120,7 @@ def test_any_batch_comes_out_as_it_went_in(written: Batch) -> None:
     assert decode(record[HEADER.size :]) == written
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.text(max_size=9), min_size=1, max_size=4), st.floats(0, 1))
 def test_a_file_cut_anywhere_yields_the_batches_before_the_cut(
     tmp_path_factory: pytest.TempPathFactory, names: list[str], where: float

@@ -269,7 +269,7 @@ TYPES = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     program=st.sampled_from([each for each in PROGRAMS if each.parser]),
     kind=st.sampled_from(TYPES),
