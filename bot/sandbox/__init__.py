@@ -1,7 +1,7 @@
 """A stand-in Slack workspace on loopback, for the demo and the tests.
 
 It speaks Socket Mode, signed HTTP delivery and the Web API over real sockets, and refuses what
-Slack refuses. People's side of it is Python, from any thread:
+Slack refuses. The people in it are driven from Python, from any thread:
 
     with Sandbox.start(Path("manifest.yml")) as sandbox:
         alice = sandbox.add_user("alice", tz="Europe/Berlin")
@@ -14,20 +14,21 @@ Slack refuses. People's side of it is Python, from any thread:
         shown = sandbox.command(alice, general, "/trace", "ls")
         sandbox.click(alice, shown[0], "next_page", responses=1)
 
-Where a user or a channel is asked for, the object or its id will do. Texts are as Slack stores
-them: `<@U…>` is a mention, `&amp;` an ampersand.
+A user or a channel can be given as the object or as its id. Texts are as Slack stores them:
+`<@U…>` is a mention, `&amp;` an ampersand.
 
-Looking and waiting: `messages`, `thread`, `ephemerals`, `reactions`, `home`, `modal`, `events`
-(what the app was told), `calls` (what it asked for, without tokens), `wait_for_reply`,
+Reading and waiting: `messages`, `thread`, `ephemerals`, `reactions`, `home`, `modal`, `events`
+(sent to the app), `calls` (its Web API calls, without tokens), `wait_for_reply`,
 `wait_for_message`, `wait_for_reaction`, `wait_for_call`, `wait_until`, `settle`.
 
-Trouble: `sandbox.faults` (`rate_limit`, `server_error`, `error`, `latency`, `wrong_content`,
+Faults: `sandbox.faults` (`rate_limit`, `server_error`, `error`, `latency`, `wrong_content`,
 `redirect`, `duplicate_event`, `lose_ack`), `drop_sockets`, `refresh_sockets`, `redeliver`,
-`revoke_tokens`, `retry_waits` for Slack's tries, and `clock.advance` for whatever has a deadline.
-A manifest that lacks something: `Sandbox.start(Manifest.read(path).without("files:read"))`.
+`revoke_tokens`, `retry_waits` for Slack's attempts, and `clock.advance` for anything with a
+deadline. To start without a scope or a subscription:
+`Sandbox.start(Manifest.read(path).without("files:read"))`.
 
-An app that listens instead of connecting is reached with `sandbox.deliver_to(url)`. People find
-the workspace in a browser at `sandbox.page_url`; `#user/channel/thread` leads to one place in it.
+`sandbox.deliver_to(url)` switches from Socket Mode to signed HTTP requests. The workspace can be
+opened in a browser at `sandbox.page_url`; add `#user/channel/thread` to open one place in it.
 """
 
 from bot.sandbox.endpoints.web_api import ApiCall

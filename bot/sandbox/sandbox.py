@@ -1,4 +1,4 @@
-"""The stand-in workspace as tests and the demo hold it."""
+"""The stand-in workspace, wired together: the object that tests and the demo use."""
 
 import secrets
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ from bot.sandbox.delivery.http import HttpDelivery
 from bot.sandbox.delivery.outbox import Outbox, Undelivered
 from bot.sandbox.delivery.server import Server, listen
 from bot.sandbox.delivery.sockets import SocketHub
-from bot.sandbox.endpoints.files import Downloads
-from bot.sandbox.endpoints.response_urls import Responding
-from bot.sandbox.endpoints.web_api import Api
+from bot.sandbox.endpoints.files import FileHost
+from bot.sandbox.endpoints.response_urls import ResponseUrls
+from bot.sandbox.endpoints.web_api import WebApi
 from bot.sandbox.page.page import Page
 from bot.sandbox.state.clock import Clock
 from bot.sandbox.state.errors import SandboxError
@@ -29,14 +29,15 @@ from bot.sandbox.state.values import Channel, Json, User
 from bot.sandbox.state.workspace import APP, TEAM, Workspace
 from bot.sandbox.users.interactions import Interactions
 from bot.sandbox.users.people import People, Who, id_of
-from bot.sandbox.users.watching import Watching
+from bot.sandbox.users.watching import WorkspaceWatcher
 
-# The sandbox is for this machine alone: a page elsewhere must not reach it by a name of its own.
+# Only this machine may use the sandbox. Checking the Host header also stops DNS rebinding: a web
+# page elsewhere cannot reach it under its own host name.
 HOSTS = ["127.0.0.1", "localhost"]
 
 
-class Sandbox(Watching):
-    """See `bot.sandbox`. Made by `Sandbox.start`, and a context manager."""
+class Sandbox(WorkspaceWatcher):
+    """A running workspace, started by `Sandbox.start`; a context manager. See `bot.sandbox`."""
 
     def __init__(self, manifest: Manifest, *, port: int = 0) -> None:
         listener = listen(port)
@@ -47,21 +48,21 @@ class Sandbox(Watching):
         self.clock = Clock()
         self.faults = Faults()
         slack = _slack(manifest, self.clock, self.faults, self.base)
-        api = Api(slack, self.faults, {self.bot_token: "bot", self.app_token: "app"})
+        api = WebApi(slack, self.faults, {self.bot_token: "bot", self.app_token: "app"})
         super().__init__(slack, api)
         people = People(slack)
-        responding = Responding(slack)
-        interactions = Interactions(slack, people, responding)
-        downloads = Downloads(slack, api, self.faults)
+        response_urls = ResponseUrls(slack)
+        interactions = Interactions(slack, people, response_urls)
+        files = FileHost(slack, api, self.faults)
         page = Page(slack, people, interactions)
         self._server = Server(
-            _application(api, slack.sockets, responding, downloads, page),
+            _application(api, slack.sockets, response_urls, files, page),
             listener,
             on_start=slack.outbox.start,
             before_stop=self._before_stop,
         )
-        self.strangers = downloads.strangers
-        # What people do are the sandbox's own verbs.
+        self.tokens_elsewhere = files.tokens_elsewhere
+        # Bound directly: forwarding methods would repeat each signature and add nothing.
         self.post = people.post
         self.add_file = people.add_file
         self.edit = people.edit
@@ -77,7 +78,7 @@ class Sandbox(Watching):
 
     @classmethod
     def start(cls, manifest: Path | Manifest, *, port: int = 0) -> "Sandbox":
-        """Serve on loopback in a thread; port 0 takes a free one."""
+        """Serve on loopback in a thread of its own; port 0 picks a free port."""
         read = Manifest.read(manifest) if isinstance(manifest, Path) else manifest
         sandbox = cls(read, port=port)
         sandbox._server.start()
@@ -111,8 +112,7 @@ class Sandbox(Watching):
 
     @property
     def elsewhere_url(self) -> str:
-        """A page under another host's name, for redirects; `strangers` tells who came with a
-        token."""
+        """A URL on another host, as a target for redirects; see `tokens_elsewhere`."""
         return f"{self.base.replace('127.0.0.1', 'localhost')}/elsewhere"
 
     @property
@@ -133,17 +133,17 @@ class Sandbox(Watching):
 
     @property
     def mention(self) -> str:
-        """What stands in a text that mentions the bot."""
+        """The text that mentions the bot: `<@U…>`."""
         return self._workspace.bot.mention
 
     def add_user(
         self, name: str, *, tz: str = "UTC", guest: bool = False, external: bool = False
     ) -> User:
-        """A person. `external` ones come from another workspace, through Slack Connect."""
+        """Add a person; `external` ones belong to another workspace, through Slack Connect."""
         return self._workspace.add_user(name, tz=tz, guest=guest, external=external)
 
     def add_bot(self, name: str, *, legacy: bool = False) -> User:
-        """Another app's bot. A `legacy` one posts as `bot_message`, without a user."""
+        """Add another app's bot; a `legacy` one posts as `bot_message`, without a user."""
         return self._workspace.add_user(name, is_bot=True, legacy=legacy)
 
     def add_channel(
@@ -158,7 +158,7 @@ class Sandbox(Watching):
         return self._workspace.add_channel(name, "group" if private else "channel", ids)
 
     def open_dm(self, *users: Who) -> Channel:
-        """The direct message of these people and the bot: a group of them when there are more."""
+        """Return the direct message of the bot and these people, or their group message."""
         return self._workspace.direct([self.bot_user_id, *(id_of(each) for each in users)])
 
     def join(self, user: Who, channel: Channel) -> None:
@@ -168,19 +168,22 @@ class Sandbox(Watching):
         self._slack.activity.leave(channel, id_of(user))
 
     def deliver_to(self, url: str) -> None:
-        """From now on send signed requests to the app, instead of Socket Mode's envelopes.
+        """Send signed HTTP requests to the app from now on, instead of Socket Mode envelopes.
 
-        Raises `SandboxError` if the app does not answer Slack's verification."""
+        Raises `SandboxError` if the app does not answer Slack's verification.
+        """
         delivery = HttpDelivery(url, signing_secret=self.signing_secret)
         try:
             self._server.run(delivery.verify())
         except Undelivered as failure:
-            raise SandboxError(f"{url} is no request URL for Slack: {failure.reason}.") from failure
+            raise SandboxError(
+                f"Slack would not accept {url} as a request URL: {failure.reason}."
+            ) from failure
         self._slack.outbox.transport = delivery
 
     @property
     def retry_waits(self) -> Sequence[float]:
-        """Seconds before the second, third and fourth try of an event; Slack's unless set."""
+        """Seconds before the second, third and fourth attempt at an event; Slack's unless set."""
         return self._slack.outbox.retry_waits
 
     @retry_waits.setter
@@ -188,20 +191,20 @@ class Sandbox(Watching):
         self._slack.outbox.retry_waits = waits
 
     def redeliver(self, payload: Json) -> None:
-        """Send an event a second time, with the same `event_id`."""
+        """Send an event again, under the same `event_id`."""
         self._slack.outbox.redeliver(payload)
 
     def revoke_tokens(self) -> None:
-        """Take the app's tokens away, as an uninstallation does."""
+        """Revoke the app's tokens, as uninstalling it does."""
         self._api.revoked = True
 
     def drop_sockets(self) -> None:
-        """Cut the app's connections off without a word."""
+        """Reset the app's TCP connections, without a close frame."""
         self._server.run(self._server.abort_sockets())
         self.wait_until(lambda: not self._slack.sockets.connections)
 
     def refresh_sockets(self, reason: str = "refresh_requested") -> None:
-        """Ask the app to connect anew, as Slack does every few hours."""
+        """Ask the app to reconnect, as Slack does every few hours."""
         self._server.run(self._slack.sockets.refresh(reason))
 
 
@@ -226,16 +229,16 @@ def _slack(manifest: Manifest, clock: Clock, faults: Faults, base: str) -> Slack
 
 
 def _application(
-    api: Api, hub: SocketHub, responding: Responding, downloads: Downloads, page: Page
+    api: WebApi, hub: SocketHub, response_urls: ResponseUrls, files: FileHost, page: Page
 ) -> Starlette:
     return Starlette(
         routes=[
             Route("/api/{method}", api.endpoint, methods=["GET", "POST"]),
             WebSocketRoute("/link/", hub.serve),
-            Route("/response/{key:path}", responding.endpoint, methods=["POST"]),
-            Route("/files-pri/{id}/{name:path}", downloads.fetch),
-            Route("/upload/v1/{id}", downloads.upload, methods=["POST"]),
-            Route("/elsewhere", downloads.elsewhere),
+            Route("/response/{key:path}", response_urls.endpoint, methods=["POST"]),
+            Route("/files-pri/{id}/{name:path}", files.fetch),
+            Route("/upload/v1/{id}", files.upload, methods=["POST"]),
+            Route("/elsewhere", files.elsewhere),
             Route("/", page.show),
             Route("/page/state", page.state),
             Route("/page/act", page.act, methods=["POST"]),

@@ -1,4 +1,4 @@
-"""What happens in the workspace, by people and by the app alike: change it, then tell the app."""
+"""Changes to the workspace, by people and by the app alike: make the change, then tell the app."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,16 +10,22 @@ from bot.sandbox.state.values import Channel, Json, Message
 from bot.sandbox.state.workspace import Workspace
 
 Tell = Callable[[str, Json], None]
-"""Takes a subscription's name and an event, and does not wait."""
+"""Sends an event under the name of its subscription, without waiting for the app."""
 
 
 class Activity:
+    """Post, edit and delete messages, react to them, join and leave channels.
+
+    Each change and its event are made under one lock, so that the app is told of the changes in
+    the order in which they happened.
+    """
+
     def __init__(self, workspace: Workspace, tell: Tell) -> None:
         self._workspace = workspace
         self._tell = tell
 
     def post(self, message: Message) -> Message:
-        """Put a message into its channel, or into the view of the one it is meant for alone."""
+        """Add a message to its channel, or to the ephemeral messages if it is for one person."""
         workspace = self._workspace
         with workspace.changing():
             if message.ephemeral_to is not None:
@@ -41,7 +47,7 @@ class Activity:
             self._tell_member(message.channel, *events.changed(workspace, message, previous))
 
     def delete(self, message: Message) -> None:
-        """Take a message away; a parent with replies leaves a tombstone, as in Slack."""
+        """Delete a message; a parent with replies leaves a tombstone, as in Slack."""
         workspace = self._workspace
         if workspace.replies(message.channel, message.ts):
             self.edit(
@@ -94,7 +100,7 @@ class Activity:
         self._tell_member(message.channel, *event)
 
     def _tell_member(self, channel: str, subscription: str, event: Json) -> None:
-        # Slack tells an app only of conversations that its bot is in.
+        # Slack sends an app events only from conversations that its bot is in.
         if self._workspace.bot.id in self._workspace.channels[channel].members:
             self._tell(subscription, event)
 

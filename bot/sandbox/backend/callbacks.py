@@ -1,4 +1,4 @@
-"""The short-lived permissions Slack hands an app: `trigger_id` and `response_url`."""
+"""The short-lived permissions that Slack gives an app: `trigger_id` and `response_url`."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ MOST_RESPONSES = 5
 
 @dataclass(slots=True)
 class Response:
-    """Leave to answer one person in one channel. `original` is the message that was clicked."""
+    """A permission to answer one person in one channel. `original` is the clicked message."""
 
     user: str
     channel: str
@@ -27,6 +27,8 @@ class Response:
 
 
 class Callbacks:
+    """Issue triggers and response URLs, and check each use against Slack's limits."""
+
     def __init__(self, clock: Clock, base: str) -> None:
         self._clock = clock
         self._base = base
@@ -40,7 +42,7 @@ class Callbacks:
         return trigger
 
     def exchange(self, trigger: str) -> str:
-        """Use a trigger up, for the person who pulled it. Raises `Refusal`."""
+        """Use up a trigger and return the id of the user it belongs to. Raises `Refusal`."""
         if trigger in self._exchanged:
             raise Refusal("exchanged_trigger_id")
         if trigger not in self._triggers:
@@ -59,7 +61,7 @@ class Callbacks:
         original: Message | None = None,
         thread_ts: str | None = None,
     ) -> tuple[str, Response]:
-        """(response_url, what may be done with it)"""
+        """Return a new response_url and the permission behind it."""
         expires = self._clock.now() + RESPONSE_SECONDS
         key = f"{TEAM}/{secrets.randbelow(10**12)}/{secrets.token_urlsafe(18)}"
         response = Response(user, channel, expires, original, thread_ts)

@@ -1,4 +1,4 @@
-"""All that a Web API method needs to answer."""
+"""The collaborators that every Web API method is given."""
 
 from dataclasses import dataclass, field
 
@@ -18,7 +18,7 @@ Thread = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Slack:
-    """`base` is the sandbox's own address, without a slash at the end."""
+    """One workspace with its delivery. `base` is the sandbox's address, without a final slash."""
 
     clock: Clock
     manifest: Manifest
@@ -29,23 +29,23 @@ class Slack:
     sockets: SocketHub
     base: str
     uploads: dict[str, File] = field(default_factory=dict)
-    """Files asked for with files.getUploadURLExternal and not completed yet."""
+    """Files requested with files.getUploadURLExternal and not completed yet."""
     streams: dict[Thread, float] = field(default_factory=dict)
-    """Messages that are being streamed, and since when."""
+    """Messages that are being streamed → start of the stream, in seconds."""
     views: dict[str, Json] = field(default_factory=dict)
-    """What a person has before them: `home:U…` is App Home, `modal:U…` the open modal."""
+    """The views that people see: `home:U…` is an App Home, `modal:U…` an open modal."""
     statuses: dict[Thread, str] = field(default_factory=dict)
-    """What assistant.threads.setStatus shows under a thread."""
+    """Thread → the status shown under it, set by assistant.threads.setStatus."""
     sessions: dict[Thread, str] = field(default_factory=dict)
     prompts: dict[Thread, list[Json]] = field(default_factory=dict)
 
     def need_scope(self, *scopes: str) -> None:
-        """Refuse unless the app has one of these."""
+        """Raise `Refusal` unless the app has one of these scopes."""
         if scopes and not self.manifest.scopes.intersection(scopes):
             provided = ",".join(sorted(self.manifest.scopes))
             raise Refusal("missing_scope", needed=",".join(scopes), provided=provided)
 
     def need_kind_scope(self, kind: ChannelKind, verb: str) -> None:
-        """Reading a conversation needs the scope of its kind: `groups:history`, `im:read`."""
+        """Raise `Refusal` unless the app has the scope of this kind, such as `groups:history`."""
         noun = {"channel": "channels", "group": "groups", "im": "im", "mpim": "mpim"}[kind]
         self.need_scope(f"{noun}:{verb}")

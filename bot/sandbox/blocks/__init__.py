@@ -1,0 +1,1 @@
+"""Block Kit: the shapes and limits of blocks, and Slack's messages about violations."""

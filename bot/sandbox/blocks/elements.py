@@ -1,4 +1,4 @@
-"""The shapes of what stands inside blocks: texts, options, buttons, menus, inputs."""
+"""The shapes of the elements inside blocks: texts, options, buttons, menus, inputs."""
 
 from bot.sandbox.blocks.checks import (
     Check,
@@ -83,7 +83,7 @@ TEXT_INPUT: dict[str, Check] = {
     "dispatch_action_config": anything,
 }
 
-# Actions, accessories and inputs take these alike.
+# Valid in actions, as accessories and in inputs.
 INTERACTIVE: dict[str, Shape] = {
     "button": BUTTON,
     "overflow": Shape({"options": array(OPTION, 5)}, {"action_id": ACTION_ID, "confirm": CONFIRM}),

@@ -1,4 +1,4 @@
-"""The emoji that the sandbox knows, as Slack names them, and how they look."""
+"""The emoji that the sandbox knows: Slack's name → the character."""
 
 import re
 
@@ -104,8 +104,10 @@ _SKIN_TONE = re.compile(r"::skin-tone-[2-6]$")
 
 
 def canonical(name: str) -> str | None:
-    """The name Slack keeps for a reaction; None for one that is no emoji.
+    """Return the name under which Slack stores a reaction; None if it is not an emoji.
 
-    Slack knows thousands: a name missing here is added above, never let through unseen."""
+    Slack knows thousands. Add a missing name above rather than accept unknown ones: a typo in
+    the bot would then pass the tests and fail in Slack.
+    """
     name = ALIASES.get(name, name)
     return name if _SKIN_TONE.sub("", name) in EMOJI else None

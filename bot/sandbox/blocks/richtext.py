@@ -1,4 +1,4 @@
-"""The rich_text block that Slack adds to what a person typed."""
+"""The rich_text block that Slack adds to a message typed by a person."""
 
 import html
 import re

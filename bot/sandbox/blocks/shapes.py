@@ -1,12 +1,12 @@
-"""The shapes of blocks, and where each may stand."""
+"""The shapes of blocks, and the surfaces on which each is allowed."""
 
 from collections.abc import Iterator
 from typing import Any, Literal
 
 from bot.sandbox.blocks.checks import (
     Check,
-    Problem,
     Shape,
+    Violation,
     anything,
     array,
     choice,
@@ -63,13 +63,13 @@ DATA_CELLS = {**CELLS, "raw_number": Shape({"value": number(), "text": string(20
 COLUMN = Shape(optional={"align": choice("left", "center", "right"), "is_wrapped": flag})
 
 
-def _nullable_column(value: Any, at: str) -> Iterator[Problem]:
+def _nullable_column(value: Any, at: str) -> Iterator[Violation]:
     if value is not None:
         yield from COLUMN(value, at)
 
 
 def characters(value: Any) -> int:
-    """How much text there is in a structure, whatever it is nested in."""
+    """Count the characters of all `text` fields, at any depth."""
     if isinstance(value, list):
         return sum(characters(each) for each in value)
     if not isinstance(value, dict):
@@ -79,15 +79,15 @@ def characters(value: Any) -> int:
     return (len(own) if isinstance(own, str) else 0) + characters(rest)
 
 
-def _even_rows(table: Any, at: str) -> Iterator[Problem]:
+def _even_rows(table: Any, at: str) -> Iterator[Violation]:
     rows = [row for row in table.get("rows", []) if isinstance(row, list)]
     if len({len(row) for row in rows}) > 1:
-        yield Problem(f"{at}/rows", "all rows must have the same number of cells")
+        yield Violation(f"{at}/rows", "all rows must have the same number of cells")
     header = rows[0] if rows else []
     if any(isinstance(cell, dict) and cell.get("type") == "rich_text" for cell in header):
-        yield Problem(f"{at}/rows/0", "header cells must not be rich_text")
+        yield Violation(f"{at}/rows/0", "header cells must not be rich_text")
     if characters(rows) > TABLE_CHARACTERS:
-        yield Problem(f"{at}/rows", f"no more than {TABLE_CHARACTERS} characters allowed")
+        yield Violation(f"{at}/rows", f"no more than {TABLE_CHARACTERS} characters allowed")
 
 
 POINT = Shape({"label": string(20), "value": number()})
@@ -96,13 +96,13 @@ AXIS = Shape({"categories": array(string(20), 20)}, {"x_label": string(50), "y_l
 SEGMENT = Shape({"label": string(20), "value": number(0, above=True)})
 
 
-def _categories_covered(chart: Any, at: str) -> Iterator[Problem]:
+def _categories_covered(chart: Any, at: str) -> Iterator[Violation]:
     categories = chart.get("axis_config", {}).get("categories", [])
     for index, series in enumerate(chart.get("series", [])):
         labels = [point.get("label") for point in series.get("data", [])]
         if sorted(map(str, labels)) != sorted(map(str, categories)):
             pointer = f"{at}/series/{index}/data"
-            yield Problem(pointer, "must have exactly one point for every category")
+            yield Violation(pointer, "must have exactly one point for every category")
 
 
 AXIS_CHART = Shape({"series": array(SERIES, 12), "axis_config": AXIS}, beyond=_categories_covered)

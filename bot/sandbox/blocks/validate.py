@@ -1,9 +1,9 @@
-"""Whether Slack would take these blocks, and if not, what it would say."""
+"""Check a list of blocks as Slack does."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from bot.sandbox.blocks.checks import Problem, array, kind
+from bot.sandbox.blocks.checks import Violation, array, kind
 from bot.sandbox.blocks.shapes import (
     ALLOWED,
     MARKDOWN_LIMIT,
@@ -19,8 +19,8 @@ MOST_CHARTS = 2
 MOST_TABLES = 1
 
 
-def problems(blocks: list[Json], surface: Surface) -> list[Problem]:
-    """All that is wrong with them; an empty list means that Slack takes them."""
+def violations(blocks: list[Json], surface: Surface) -> list[Violation]:
+    """Return every violation; an empty list means that Slack accepts the blocks."""
     shapes = {name: SHAPES[name] for name in ALLOWED[surface]}
     found = list(array(kind(shapes), MOST_BLOCKS[surface], least=0)(blocks, ""))
     if found:
@@ -32,25 +32,25 @@ def problems(blocks: list[Json], surface: Surface) -> list[Problem]:
     ]
 
 
-def _totals(blocks: list[Json]) -> Iterator[Problem]:
-    """What holds for the message, not for one block."""
+def _totals(blocks: list[Json]) -> Iterator[Violation]:
+    """Check the limits of the whole message, across its blocks."""
     kinds = [block["type"] for block in blocks]
     if kinds.count("data_visualization") > MOST_CHARTS:
-        yield Problem("", f"no more than {MOST_CHARTS} data_visualization blocks allowed")
+        yield Violation("", f"no more than {MOST_CHARTS} data_visualization blocks allowed")
     if kinds.count("table") > MOST_TABLES:
-        yield Problem("", "only_one_table_allowed")
+        yield Violation("", "only_one_table_allowed")
     markdown = sum(len(block["text"]) for block in blocks if block["type"] == "markdown")
     if markdown > MARKDOWN_LIMIT:
-        yield Problem("", f"markdown must be less than {MARKDOWN_LIMIT + 1} characters together")
+        yield Violation("", f"markdown must be less than {MARKDOWN_LIMIT + 1} characters together")
     if characters([block for block in blocks if block["type"] == "data_table"]) > TABLE_CHARACTERS:
-        yield Problem("", f"data_tables: no more than {TABLE_CHARACTERS} characters together")
+        yield Violation("", f"data_tables: no more than {TABLE_CHARACTERS} characters together")
 
 
-def _repeated(name: str, places: Iterable[tuple[str, str]]) -> Iterator[Problem]:
+def _repeated(name: str, places: Iterable[tuple[str, str]]) -> Iterator[Violation]:
     seen: set[str] = set()
     for pointer, id in places:
         if id in seen:
-            yield Problem(pointer, f'`{name}` "{id}" already exists')
+            yield Violation(pointer, f'`{name}` "{id}" already exists')
         seen.add(id)
 
 

@@ -1,0 +1,1 @@
+"""Delivery to the app: events and questions, over Socket Mode or signed HTTP."""

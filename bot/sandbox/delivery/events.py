@@ -1,4 +1,4 @@
-"""The events Slack tells an app of, and which subscription each needs."""
+"""The events that Slack sends an app, each with the subscription that it needs."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ SUBSCRIPTION = {
 
 
 def posted(workspace: Workspace, message: Message) -> Iterator[tuple[str, Json]]:
-    """(subscription, event) of a new message; one that mentions the bot makes two."""
+    """Yield (subscription, event) for a new message: two if it mentions the bot."""
     channel = workspace.channels[message.channel]
     event = {
         **workspace.shown(message, metadata=message.bot is not None),
@@ -86,7 +86,7 @@ def reaction(
 
 
 def wrapped(workspace: Workspace, event: Json) -> Json:
-    """The payload around an event, with an id of its own."""
+    """Wrap an event into its payload, under a new `event_id`."""
     return {
         "token": workspace.verification_token,
         "team_id": TEAM,

@@ -1,4 +1,4 @@
-"""Signed delivery over HTTP, to an app that listens instead of connecting."""
+"""Signed delivery over HTTP, to an app that listens on a request URL."""
 
 import hashlib
 import hmac
@@ -15,7 +15,10 @@ ANSWER_SECONDS = 3.0
 
 
 class HttpDelivery:
-    """One request URL for everything. Slack's clock is the real one: an app checks it."""
+    """Deliver everything to one request URL.
+
+    Signatures carry the real time, not the sandbox's: an app refuses a timestamp that is not now.
+    """
 
     late = "http_timeout"
 
@@ -35,7 +38,7 @@ class HttpDelivery:
         return _answer(response)
 
     async def verify(self) -> None:
-        """Slack's question before it accepts a request URL. Raises `Undelivered`."""
+        """Send the challenge that Slack sends before it accepts a URL. Raises `Undelivered`."""
         challenge = hashlib.sha256(self._url.encode()).hexdigest()
         payload = {"type": "url_verification", "challenge": challenge, "token": "verification"}
         answer = await self.deliver("events_api", payload, attempt=0, reason="")
@@ -71,7 +74,7 @@ def _encoded(kind: Kind, payload: Json) -> tuple[bytes, str]:
 
 
 def _answer(response: httpx.Response) -> Json | None:
-    """JSON as it is; any other text is a message to show."""
+    """Return a JSON answer unchanged; any other text is a message to show."""
     if not response.text:
         return None
     if response.headers.get("content-type", "").startswith("application/json"):

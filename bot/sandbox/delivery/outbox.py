@@ -1,4 +1,4 @@
-"""What is on its way to the app: events with Slack's tries, and questions that want an answer."""
+"""Delivery to the app: events with Slack's retries, and questions that need an answer."""
 
 import asyncio
 import copy
@@ -16,7 +16,7 @@ Kind = Literal["events_api", "slash_commands", "interactive"]
 Then = Callable[[Json | None], None]
 
 RETRY_WAITS = (0.0, 60.0, 300.0)
-"""Seconds before Slack's second, third and fourth try of an event."""
+"""Seconds before Slack's second, third and fourth attempt to deliver an event."""
 
 EVENT_SCOPE = {
     "app_mention": "app_mentions:read",
@@ -30,7 +30,7 @@ EVENT_SCOPE = {
 
 
 class Undelivered(Exception):
-    """The app did not take it. `reason` is Slack's word; `final` forbids another try."""
+    """The app did not accept it. `reason` is Slack's word; `final` forbids another attempt."""
 
     def __init__(self, reason: str, *, final: bool = False) -> None:
         super().__init__(reason)
@@ -39,20 +39,25 @@ class Undelivered(Exception):
 
 
 def _ignore(answer: Json | None) -> None:
-    """The default of what to do with an answer."""
+    """Do nothing with an answer."""
 
 
 class Transport(Protocol):
+    """A way to reach the app: Socket Mode or HTTP."""
+
     @property
     def late(self) -> str:
-        """Slack's word for an acknowledgement that did not come in time."""
+        """Slack's word for an acknowledgement that was late."""
 
     async def deliver(self, kind: Kind, payload: Json, *, attempt: int, reason: str) -> Json | None:
-        """The app's answer, None for a bare acknowledgement. Raises `Undelivered`."""
+        """Return the app's answer, None for a bare acknowledgement. Raises `Undelivered`."""
 
 
 class Outbox:
-    """Takes from any thread; sends on the server's loop. Waiting ones die with the server."""
+    """Accept deliveries from any thread and send them on the server's loop.
+
+    Deliveries that still wait when the server stops are cancelled.
+    """
 
     def __init__(
         self,
@@ -66,9 +71,9 @@ class Outbox:
         self.transport = transport
         self.retry_waits = retry_waits
         self.events: list[Json] = []
-        """The payload of every event the app was told of, in order."""
+        """The payload of every event sent to the app, in order."""
         self.lost: list[Json] = []
-        """Those that it never took."""
+        """Payloads that the app never acknowledged."""
         self._workspace = workspace
         self._manifest = manifest
         self._faults = faults
@@ -90,7 +95,7 @@ class Outbox:
         return self._under_way == 0
 
     def tell(self, subscription: str, event: Json) -> None:
-        """Send an event if the app subscribed to it and may know of it. Does not wait."""
+        """Send an event if the app subscribed to it and has the scope for it; do not wait."""
         scope = EVENT_SCOPE.get(subscription)
         if subscription not in self._manifest.bot_events:
             return
@@ -102,13 +107,15 @@ class Outbox:
             self.redeliver(payload)
 
     def redeliver(self, payload: Json) -> None:
-        """Send an event again as it was, under the same `event_id`."""
+        """Send an event unchanged, under the same `event_id`."""
         self._submit(self._deliver_event(payload))
 
     def ask(self, kind: Kind, payload: Json, then: Then = _ignore) -> Future[Json | None]:
-        """One try, as Slack does for what a person waits for. The future raises `Undelivered`.
+        """Deliver once, because a person waits for the answer. The future raises `Undelivered`.
 
-        `then` takes the answer on the server's loop, before anything that follows it."""
+        `then` is called with the answer on the server's loop, before the future is done: what it
+        adds to the workspace is there when the caller goes on.
+        """
         answer: Future[Json | None] = Future()
         self._submit(self._deliver_question(kind, payload, then, answer))
         return answer
@@ -116,8 +123,10 @@ class Outbox:
     def _submit(self, work: Coroutine[Any, Any, None]) -> None:
         loop = self._loop
         if loop is None:
+            # Closed, or Python would warn of a coroutine that was never awaited.
             work.close()
             return
+        # Counted here and not in the task: `idle` must be false as soon as the caller returns.
         with self._workspace.changing():
             self._under_way += 1
         loop.call_soon_threadsafe(self._start_task, loop, work)

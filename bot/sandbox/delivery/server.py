@@ -1,4 +1,4 @@
-"""The sandbox's own web server: uvicorn on loopback, in a thread of its own."""
+"""The sandbox's web server: uvicorn on loopback, in a thread of its own."""
 
 import asyncio
 import socket
@@ -14,11 +14,11 @@ STARTING_SECONDS = 10.0
 LAST_SECONDS = 1.0
 PING_SECONDS = 0.2
 AT_ONCE = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-"""The socket option that makes closing a reset, instead of a polite end."""
+"""The socket option that makes closing send a TCP reset instead of a regular end."""
 
 
 def listen(port: int) -> socket.socket:
-    """A bound socket, so that the address is known before anything runs."""
+    """Return a listening socket, so that the address is known before the server runs."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
@@ -27,9 +27,10 @@ def listen(port: int) -> socket.socket:
 
 
 class _Uvicorn(uvicorn.Server):
-    """Stops when it is told to, and at once, where uvicorn looks ten times a second.
+    """A uvicorn server that stops at once instead of polling for it ten times a second.
 
-    A suite starts a hundred of them."""
+    A test suite starts hundreds of them.
+    """
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -45,12 +46,16 @@ class _Uvicorn(uvicorn.Server):
             connection.shutdown()
         if self.server_state.tasks:
             await asyncio.wait(self.server_state.tasks, timeout=LAST_SECONDS)
-        # A closed transport says goodbye in the loop's next round.
+        # A closed transport calls connection_lost in the next iteration of the loop.
         await asyncio.sleep(0)
 
 
 class Server:
-    """Runs until `stop`. `before_stop` runs on the loop, while connections still stand."""
+    """Serve in a thread until `stop`.
+
+    `on_start` and `before_stop` run on the server's loop; the second while connections are still
+    open.
+    """
 
     def __init__(
         self,
@@ -64,7 +69,8 @@ class Server:
             app,
             log_level="warning",
             ws="websockets-sansio",
-            # slack_sdk's own client waits for the next frame before it can hang up.
+            # slack_sdk's client can only hang up after it has received another frame: frequent
+            # pings keep that wait, and with it every test, short.
             ws_ping_interval=PING_SECONDS,
             lifespan="off",
         )
@@ -79,7 +85,7 @@ class Server:
     def start(self) -> None:
         self._thread.start()
         if not self._started.wait(STARTING_SECONDS):
-            raise RuntimeError("The sandbox's server did not start.")
+            raise RuntimeError(f"The sandbox's server did not start within {STARTING_SECONDS:g} s.")
 
     def stop(self) -> None:
         if self._thread.is_alive():
@@ -88,7 +94,7 @@ class Server:
         self._listener.close()
 
     def run(self, work: Awaitable[None]) -> None:
-        """Run something on the server's loop, and wait for it."""
+        """Run something on the server's loop and wait until it is done."""
         assert self._loop is not None, "start comes first"
 
         async def wait() -> None:
@@ -97,7 +103,7 @@ class Server:
         asyncio.run_coroutine_threadsafe(wait(), self._loop).result(STARTING_SECONDS)
 
     async def abort_sockets(self) -> None:
-        """Cut every WebSocket off with a TCP reset, as a broken network does."""
+        """End every WebSocket with a TCP reset, as a broken network does."""
         for protocol in list(self._server.server_state.connections):
             transport: Any = getattr(protocol, "transport", None)
             if "websocket" in type(protocol).__module__ and transport is not None:

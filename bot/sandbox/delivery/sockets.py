@@ -1,4 +1,4 @@
-"""Socket Mode: the app's connections, envelopes on them, and the acknowledgements of those."""
+"""Socket Mode: the app's connections, the envelopes sent on them and their acknowledgements."""
 
 import asyncio
 import json
@@ -18,12 +18,14 @@ ACK_SECONDS = 3.0
 
 
 class Connection:
+    """One WebSocket of the app. `waiting` maps an envelope's id to its acknowledgement."""
+
     def __init__(self, socket: WebSocket) -> None:
         self.socket = socket
         self.waiting: dict[str, asyncio.Future[Json | None]] = {}
 
     async def send(self, envelope: Json) -> Json | None:
-        """The acknowledgement's payload. Raises `TimeoutError`, or `WebSocketDisconnect`."""
+        """Return the acknowledgement's payload. Raises `TimeoutError` or `WebSocketDisconnect`."""
         acknowledged = asyncio.get_running_loop().create_future()
         self.waiting[envelope["envelope_id"]] = acknowledged
         try:
@@ -33,7 +35,7 @@ class Connection:
             self.waiting.pop(envelope["envelope_id"], None)
 
     async def read(self) -> None:
-        """Take acknowledgements until the app hangs up."""
+        """Match acknowledgements to envelopes until the app hangs up."""
         async for text in self.socket.iter_text():
             message = json.loads(text)
             acknowledged = self.waiting.get(message.get("envelope_id"))
@@ -47,14 +49,18 @@ class Connection:
 
 
 class SocketHub:
-    """All of the app's connections. What is sent goes to one of them, each in turn."""
+    """All of the app's connections. Each envelope goes to one of them, in turn.
+
+    Everything here runs on the server's loop, so the lists need no lock of their own; changes are
+    made under the workspace's lock only to wake the threads that wait for them.
+    """
 
     late = "timeout"
 
     def __init__(self, workspace: Workspace) -> None:
         self.connections: list[Connection] = []
         self.opened = 0
-        """How many there ever were."""
+        """How many connections were opened so far."""
         self._tickets: set[str] = set()
         self._workspace = workspace
         self._connected = asyncio.Event()
@@ -66,7 +72,7 @@ class SocketHub:
         return ticket
 
     async def serve(self, socket: WebSocket) -> None:
-        """The endpoint that `apps.connections.open` gives out; a ticket opens it once."""
+        """Serve the URL that `apps.connections.open` returned; a ticket opens it once."""
         ticket = socket.query_params.get("ticket", "")
         if ticket not in self._tickets:
             await socket.close(code=4001)
@@ -106,9 +112,11 @@ class SocketHub:
             raise Undelivered(self.late) from failure
 
     async def refresh(self, reason: str) -> None:
-        """Ask every connection to be replaced by a new one, as Slack does every few hours.
+        """Ask the app to replace every connection, as Slack does every few hours.
 
-        A `warning` goes before; with any other reason nothing more is sent to it."""
+        A connection that was sent a `warning` stays in use; after any other reason nothing more
+        is sent on it.
+        """
         leaving = list(self.connections)
         if reason != "warning":
             self._change(self.connections.clear)

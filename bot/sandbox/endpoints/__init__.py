@@ -1,0 +1,1 @@
+"""The HTTP endpoints that an app calls: the Web API, response URLs and files."""

@@ -1,4 +1,4 @@
-"""Files over HTTP: fetching one with a bearer token, and the second step of an upload."""
+"""Files over HTTP: downloads with a bearer token, and the second step of an upload."""
 
 import asyncio
 
@@ -6,16 +6,16 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from bot.sandbox.backend.slack import Slack
-from bot.sandbox.endpoints.web_api import Api, bearer, faulty
+from bot.sandbox.endpoints.web_api import WebApi, bearer, faulty
 from bot.sandbox.state.faults import LOGIN_PAGE, Faults
 
 
-class Downloads:
-    """Slack's file host, and another host beside it."""
+class FileHost:
+    """Slack's file host, and another host to which it can redirect."""
 
-    def __init__(self, slack: Slack, api: Api, faults: Faults) -> None:
-        self.strangers: list[bool] = []
-        """For each request to the other host, whether it carried a token."""
+    def __init__(self, slack: Slack, api: WebApi, faults: Faults) -> None:
+        self.tokens_elsewhere: list[bool] = []
+        """One entry for each request to the other host: True if it carried a token."""
         self._slack = slack
         self._api = api
         self._faults = faults
@@ -29,15 +29,15 @@ class Downloads:
         file = self._slack.workspace.files.get(request.path_params["id"])
         allowed = self._api.allows(bearer(request))
         if not allowed or "files:read" not in self._slack.manifest.scopes:
-            # Slack says nothing of the token: it shows a person's login page, with status 200.
+            # Slack does not mention the token: it answers with its login page and status 200.
             return HTMLResponse(LOGIN_PAGE)
         if file is None:
             return PlainTextResponse("Not found", status_code=404)
         return Response(file.content, media_type=file.mimetype)
 
     async def elsewhere(self, request: Request) -> Response:
-        """Another host, to be redirected to."""
-        self.strangers.append("authorization" in request.headers)
+        """Answer as another host, the target of a redirect."""
+        self.tokens_elsewhere.append("authorization" in request.headers)
         return PlainTextResponse("not Slack")
 
     async def upload(self, request: Request) -> Response:
@@ -46,6 +46,6 @@ class Downloads:
             return PlainTextResponse("Not found", status_code=404)
         content = await request.body()
         if len(content) != file.overrides["size"]:
-            return PlainTextResponse("The length is not what was asked for", status_code=400)
+            return PlainTextResponse("The length differs from the one announced", status_code=400)
         file.content = content
         return PlainTextResponse(f"OK - {len(file.content)}")

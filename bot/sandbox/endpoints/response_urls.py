@@ -1,4 +1,4 @@
-"""What an app says through a response_url, or in the answer to a slash command."""
+"""Answers through a response_url, or in the acknowledgement of a slash command."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,9 @@ from bot.sandbox.state.workspace import TEAM
 GONE = frozenset({"expired_url", "used_url"})
 
 
-class Responding:
+class ResponseUrls:
+    """Turn an answer into a new message, or a change of the clicked one."""
+
     def __init__(self, slack: Slack) -> None:
         self._slack = slack
 
@@ -36,7 +38,7 @@ class Responding:
         return PlainTextResponse("ok")
 
     def say(self, response: Response, body: Mapping[str, Any]) -> None:
-        """Do what the body asks: a new message, or another in the place of the clicked one."""
+        """Post a new message, or replace or delete the clicked one, as the body asks."""
         arguments = Arguments(body)
         original = response.original
         if arguments.flag("delete_original") and original is not None:

@@ -1,4 +1,4 @@
-"""The Web API's front door: who calls, with what, and whether they may."""
+"""The Web API's endpoint: authenticate the caller, check scopes, call the method, record it."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from bot.sandbox.state.values import Json
 
 @dataclass(frozen=True, slots=True)
 class ApiCall:
-    """A call as the sandbox took it. `arguments` are without the token; `error` is None when ok."""
+    """One recorded call. `arguments` exclude the token; `error` is None if the call succeeded."""
 
     method: str
     arguments: Mapping[str, Any]
@@ -30,8 +30,8 @@ class ApiCall:
     response: Json
 
 
-class Api:
-    """`tokens` maps a token to its kind, `bot` or `app`."""
+class WebApi:
+    """Answer `/api/METHOD`. `tokens` maps a token to its kind, `bot` or `app`."""
 
     def __init__(self, slack: Slack, faults: Faults, tokens: Mapping[str, str]) -> None:
         self.calls: list[ApiCall] = []
@@ -102,7 +102,7 @@ def bearer(request: Request) -> str | None:
 
 
 def _token(request: Request, values: dict[str, Any]) -> str | None:
-    """Taken out of the arguments, so that no record holds it."""
+    """Return the token and remove it from the arguments, so that no record contains it."""
     argument = values.pop("token", None)
     return bearer(request) or argument
 

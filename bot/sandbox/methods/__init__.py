@@ -1,4 +1,4 @@
-"""The Web API's methods, each a function of (slack, arguments) that answers or raises `Refusal`."""
+"""The Web API's methods: each takes (slack, arguments) and answers or raises `Refusal`."""
 
 from bot.sandbox.methods import agents, chat, conversations, files, people, reactions, views
 from bot.sandbox.methods.method import Method

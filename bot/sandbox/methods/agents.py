@@ -1,4 +1,4 @@
-"""assistant.threads.* and agents.sessions.*: what a person sees while an agent works."""
+"""assistant.threads.* and agents.sessions.*: the signs that an agent is working."""
 
 from bot.sandbox.backend.slack import Slack, Thread
 from bot.sandbox.blocks.checks import array, string

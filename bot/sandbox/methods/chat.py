@@ -1,4 +1,4 @@
-"""chat.*: what the app writes. Streams are in `streams.py`."""
+"""chat.*: the app's messages. Streams are in `streams.py`."""
 
 import re
 
@@ -12,11 +12,11 @@ from bot.sandbox.state.values import Channel, Json, Message
 from bot.sandbox.state.workspace import TEAM
 
 UPDATE_LIMIT = 4000
-"""chat.update refuses a text that chat.postMessage would still take."""
+"""Characters. chat.update refuses a longer text, which chat.postMessage would accept."""
 
 
 def _channel(slack: Slack, arguments: Arguments) -> Channel:
-    """Where to write; a person's id means the direct message with them."""
+    """Return the channel to write to; a user's id means the direct message with them."""
     id = arguments.text("channel")
     if id in slack.workspace.users:
         return slack.workspace.direct([slack.workspace.bot.id, id])
@@ -80,7 +80,7 @@ def _own(slack: Slack, arguments: Arguments, error: str) -> Message:
 
 
 def update(slack: Slack, arguments: Arguments) -> Json:
-    """Replaces what is given; blocks that are not given stay."""
+    """Replace the fields that are given; the others stay, blocks included."""
     message = _own(slack, arguments, "cant_update_message")
     contents = Contents.read(arguments, new_id=slack.workspace.new_id)
     if len(contents.text) > UPDATE_LIMIT:

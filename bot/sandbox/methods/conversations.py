@@ -1,4 +1,4 @@
-"""conversations.*"""
+"""conversations.*: channels, their members and their messages."""
 
 from collections.abc import Callable
 
@@ -38,7 +38,7 @@ def _messages(slack: Slack, arguments: Arguments, found: list[Message], limit: i
 
 
 def history(slack: Slack, arguments: Arguments) -> Json:
-    """Newest first, without the replies in threads."""
+    """Return a channel's messages, newest first, without the replies in threads."""
     channel = slack.workspace.joined_channel(arguments.text("channel"))
     slack.need_kind_scope(channel.kind, "history")
     within = _between(arguments)
@@ -52,7 +52,7 @@ def history(slack: Slack, arguments: Arguments) -> Json:
 
 
 def replies(slack: Slack, arguments: Arguments) -> Json:
-    """The parent, then its replies, oldest first. The parent is there whatever `oldest` says."""
+    """Return the parent and its replies, oldest first; the parent even if `oldest` is later."""
     channel = slack.workspace.joined_channel(arguments.text("channel"))
     slack.need_kind_scope(channel.kind, "history")
     ts = arguments.need("ts")
@@ -80,7 +80,7 @@ def members(slack: Slack, arguments: Arguments) -> Json:
 
 
 def list_(slack: Slack, arguments: Arguments) -> Json:
-    """Public channels, and the private conversations that the bot is in."""
+    """Return the public channels, and the private conversations that the bot is in."""
     wanted = (arguments.text("types") or "public_channel").split(",")
     if not set(wanted) <= set(KINDS):
         raise Refusal("invalid_types")
@@ -98,7 +98,7 @@ def list_(slack: Slack, arguments: Arguments) -> Json:
 
 
 def open_(slack: Slack, arguments: Arguments) -> Json:
-    """A direct message, or one of several people, with the bot in it."""
+    """Open the direct message, or the group message, of the bot and these users."""
     users = [each for each in (arguments.text("users") or "").split(",") if each]
     if not users:
         raise Refusal("users_list_not_supplied")

@@ -1,4 +1,4 @@
-"""files.*: information, and uploading in three steps (ask, send, complete)."""
+"""files.*: information, and uploads in three steps (request a URL, send, complete)."""
 
 import mimetypes
 
@@ -14,7 +14,7 @@ def info(slack: Slack, arguments: Arguments) -> Json:
     file = slack.workspace.files.get(arguments.need("file"))
     if file is None or not _seen_by_bot(slack, file):
         raise Refusal("file_not_found")
-    # The rest of a file from elsewhere is what this method is asked for.
+    # An app calls this to learn what the event of a file from another workspace left out.
     shape = file.as_slack() | {"file_access": "visible"}
     return {"file": shape, "comments": [], "response_metadata": {"next_cursor": ""}}
 

@@ -1,4 +1,4 @@
-"""One Web API method: what answers it, and what it asks of the caller."""
+"""One Web API method, with the token and the scopes that it requires."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,10 @@ HISTORY_SCOPES = ("channels:history", "groups:history", "im:history", "mpim:hist
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """Any one of `scopes` will do, as far as the method's name alone can tell."""
+    """A method of the Web API. The caller needs any one of `scopes`.
+
+    A method that depends on its arguments checks more by itself: history of a private channel.
+    """
 
     answer: Callable[[Slack, Arguments], Json]
     scopes: tuple[str, ...] = ()

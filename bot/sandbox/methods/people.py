@@ -1,4 +1,4 @@
-"""Who is who: auth.test, users.*, bots.info, team.info; and opening a Socket Mode connection."""
+"""Identities: auth.test, users.*, bots.info, team.info; and opening a Socket Mode connection."""
 
 from bot.sandbox.backend.slack import Slack
 from bot.sandbox.methods.method import Method

@@ -1,4 +1,4 @@
-"""reactions.*"""
+"""reactions.*: the bot's own emoji on messages."""
 
 from bot.sandbox.backend.slack import Slack
 from bot.sandbox.methods.method import Method

@@ -1,4 +1,4 @@
-"""chat.startStream, appendStream, stopStream: a message that grows while it is written."""
+"""chat.startStream, appendStream and stopStream: a message that grows while it is written."""
 
 from bot.sandbox.backend.slack import Slack
 from bot.sandbox.blocks.shapes import MARKDOWN_LIMIT
@@ -10,13 +10,13 @@ from bot.sandbox.state.values import Json, Message
 from bot.sandbox.state.workspace import TEAM
 
 STREAM_SECONDS = 5 * 60.0
-"""A stream ends by itself so long after its start, however busy it is."""
+"""A stream ends this long after its start, even while it is appended to."""
 
 CHUNKS = {"markdown_text", "task_update", "plan_update", "blocks"}
 
 
 def _piece(arguments: Arguments) -> str:
-    """The text in `markdown_text` and in the text chunks; other chunks have none."""
+    """Join the text of `markdown_text` and of the text chunks."""
     texts = [str(each.get("text", "")) for each in _chunks(arguments, "markdown_text")]
     text = (arguments.text("markdown_text") or "") + "".join(texts)
     if len(text) > MARKDOWN_LIMIT:
@@ -32,7 +32,7 @@ def _chunks(arguments: Arguments, type_: str) -> list[Json]:
 
 
 def _blocks(slack: Slack, arguments: Arguments, standing: list[Json]) -> list[Json]:
-    """What stands below a stream's text: its blocks, and a card for each task, as it is now."""
+    """Return the blocks below a stream's text: its own, then a card with the state of each task."""
     cards = {each["task_id"]: each for each in standing if each["type"] == "task_card"}
     for task in _chunks(arguments, "task_update"):
         card = {"type": "task_card", "task_id": task["id"]}

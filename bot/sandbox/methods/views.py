@@ -3,9 +3,9 @@
 from typing import Literal
 
 from bot.sandbox.backend.slack import Slack
-from bot.sandbox.blocks.checks import Check, Problem, Shape, anything, array, choice, flag, string
+from bot.sandbox.blocks.checks import Check, Shape, Violation, anything, array, choice, flag, string
 from bot.sandbox.blocks.elements import plain
-from bot.sandbox.blocks.validate import problems
+from bot.sandbox.blocks.validate import violations
 from bot.sandbox.methods.method import Method
 from bot.sandbox.requests.arguments import Arguments
 from bot.sandbox.requests.contents import checked_blocks
@@ -13,7 +13,7 @@ from bot.sandbox.state.errors import Refusal
 from bot.sandbox.state.values import Json
 from bot.sandbox.state.workspace import APP, TEAM
 
-# The blocks themselves have a check of their own, which says where each fault is.
+# Any blocks: `checked_blocks` checks them afterwards, with a pointer to each violation.
 BLOCKS = array(anything, 1000, least=0)
 COMMON: dict[str, Check] = {
     "private_metadata": string(3000, least=0),
@@ -73,7 +73,7 @@ def open_(slack: Slack, arguments: Arguments) -> Json:
 
 
 def validate(slack: Slack, arguments: Arguments) -> Json:
-    """Exactly one of `blocks`, `message`, `view`; answers with all that is wrong."""
+    """Check exactly one of `blocks`, `message`, `view`; refuse with every violation."""
     given = [name for name in ("blocks", "message", "view") if arguments.text(name)]
     if len(given) != 1:
         raise Refusal("invalid_arguments", "provide exactly one of blocks, message, view")
@@ -88,16 +88,16 @@ def validate(slack: Slack, arguments: Arguments) -> Json:
     return {}
 
 
-def _faults(name: str, arguments: Arguments) -> list[Problem]:
+def _faults(name: str, arguments: Arguments) -> list[Violation]:
     value = arguments.json(name, error=f"invalid_{name}")
     if name == "blocks":
-        return problems(value, "message")
+        return violations(value, "message")
     if not isinstance(value, dict):
-        return [Problem("", "must be an object")]
+        return [Violation("", "must be an object")]
     if name == "message":
-        return problems(value.get("blocks", []), "message")
+        return violations(value.get("blocks", []), "message")
     kind: Literal["modal", "home"] = "home" if value.get("type") == "home" else "modal"
-    return list(VIEWS[kind](value, "")) or problems(value["blocks"], kind)
+    return list(VIEWS[kind](value, "")) or violations(value["blocks"], kind)
 
 
 METHODS = {

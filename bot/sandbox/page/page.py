@@ -1,4 +1,4 @@
-"""The workspace in a browser: one page, what it shows, and what is done on it."""
+"""The workspace in a browser: one page, the state that it shows and the actions on it."""
 
 import base64
 import html
@@ -20,9 +20,9 @@ from bot.sandbox.users.people import People
 
 MOST_BYTES = 10_000_000
 MOST_MESSAGES = 500
-"""Of each channel: enough to look at, and the newest."""
+"""The newest messages shown of each channel."""
 
-# Everything is text to the page, and nothing on it comes from anywhere else.
+# A second line of defence: the page sets everything as text and loads nothing from elsewhere.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
 HEADERS = {
     "Content-Security-Policy": POLICY + "connect-src 'self'; base-uri 'none'; form-action 'none'"
@@ -30,6 +30,8 @@ HEADERS = {
 
 
 class Page:
+    """The page's three endpoints: the HTML, the state of one person, and the actions of people."""
+
     def __init__(self, slack: Slack, people: People, interactions: Interactions) -> None:
         self._slack = slack
         self._workspace = slack.workspace
@@ -50,17 +52,20 @@ class Page:
         return HTMLResponse(self._html, headers=HEADERS)
 
     async def state(self, request: Request) -> Response:
-        """All that the person in `user` sees; nothing (204) if it is as `after` was."""
+        """Return what the person `user` sees; 204 if the version is still `after`."""
         with self._workspace.reading():
             if request.query_params.get("after") == str(self._workspace.version):
                 return Response(status_code=204)
             return JSONResponse(self._state(request.query_params.get("user", "")))
 
     async def act(self, request: Request) -> Response:
-        """Do one thing as a person; `{"notice": …}` says why it could not be done."""
-        # A page of another site can post here, but not with this content type.
+        """Act as a person; `{"notice": …}` in the answer says why that failed."""
+        # Another site's page can post here, but not with this content type: a browser would ask the
+        # sandbox first (CORS), and the sandbox does not agree.
         if request.headers.get("content-type") != "application/json":
-            return JSONResponse({"notice": "Send JSON."}, 415)
+            return JSONResponse(
+                {"notice": "The page sends JSON: set Content-Type to application/json."}, 415
+            )
         body: Json = await request.json()
         try:
             await run_in_threadpool(self._verbs[body["do"]], body)
@@ -133,7 +138,9 @@ class Page:
 
     def _command(self, body: Json) -> None:
         if body.get("thread_ts"):
-            raise SandboxError("Slash commands cannot be used inside a thread.")
+            raise SandboxError(
+                "Slack has no slash commands inside a thread. Type the command in the channel."
+            )
         command, _, text = body["text"].partition(" ")
         self._interactions.command(body["user"], body["channel"], command, text, responses=0)
 
@@ -162,10 +169,10 @@ class Page:
         for message in everything:
             if message.ts == body["ts"]:
                 return message
-        raise SandboxError("That message is no longer there.")
+        raise SandboxError("That message was deleted.")
 
     def _stored(self, text: str) -> str:
-        """What was typed, as Slack keeps it: escaped, and with ids for names."""
+        """Return typed text as Slack stores it: escaped, and with ids in place of names."""
         ids = {user.name: user.mention for user in self._workspace.users.values()}
         return re.sub(
             r"@([\w.-]+)",
@@ -181,6 +188,6 @@ def _named(user: User) -> Json:
 def _decoded(attached: Json) -> tuple[str, str, bytes]:
     content = base64.b64decode(attached["content"])
     if len(content) > MOST_BYTES:
-        raise SandboxError("That file is larger than 10 MB.")
+        raise SandboxError("That file is larger than 10 MB. Choose a smaller one.")
     mimetype: Any = attached["type"] or "application/octet-stream"
     return attached["name"], str(mimetype), content

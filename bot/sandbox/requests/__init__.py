@@ -1,0 +1,1 @@
+"""The arguments of a Web API call: reading, checking and paging."""

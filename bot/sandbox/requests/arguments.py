@@ -1,4 +1,4 @@
-"""The arguments of a Web API call, whether they came as a form, a query or JSON."""
+"""The arguments of a Web API call, sent as a form, a query or JSON."""
 
 import json
 from collections.abc import Mapping
@@ -10,6 +10,8 @@ TRUE = frozenset({"1", "true", "True"})
 
 
 class Arguments:
+    """Read arguments by name and type. Raises `Refusal` if one is missing or malformed."""
+
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.values = values
 
@@ -35,7 +37,7 @@ class Arguments:
         return min(int(text), most)
 
     def json(self, name: str, *, error: str = "invalid_arguments") -> Any:
-        """A structure: as it is in a JSON body, encoded in a form."""
+        """Return a structure: plain in a JSON body, encoded as text in a form."""
         value = self.values.get(name)
         if not isinstance(value, str):
             return value

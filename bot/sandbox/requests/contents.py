@@ -1,11 +1,11 @@
-"""What a message says: text, blocks, attachments and metadata, checked as Slack checks them."""
+"""The contents of a message: text, blocks, attachments and metadata, checked as Slack does."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from bot.sandbox.blocks.shapes import MARKDOWN_LIMIT, Surface
-from bot.sandbox.blocks.validate import problems
+from bot.sandbox.blocks.validate import violations
 from bot.sandbox.requests.arguments import Arguments
 from bot.sandbox.state.errors import Refusal
 from bot.sandbox.state.values import Json
@@ -18,7 +18,7 @@ BLOCKS_SIZE_LIMIT = 13_000
 
 @dataclass(slots=True)
 class Contents:
-    """None where the call did not say."""
+    """The contents that a call gave; None for each that it left out."""
 
     given_text: str | None
     blocks: list[Json] | None
@@ -51,7 +51,7 @@ class Contents:
             raise Refusal("no_text")
 
     def changes(self) -> dict[str, Any]:
-        """The fields of a message that an edit replaces."""
+        """Return the fields of a message that an edit replaces."""
         given = {
             "text": None if self.given_text is None else self.text,
             "blocks": self.blocks,
@@ -64,8 +64,8 @@ class Contents:
 def checked_blocks(
     blocks: list[Json], surface: Surface, *, new_id: Callable[[str], str]
 ) -> list[Json]:
-    """The blocks, each with a `block_id`. Raises `Refusal` for the first thing wrong with them."""
-    found = problems(blocks, surface)
+    """Return the blocks, each with a `block_id`. Raises `Refusal` with every violation."""
+    found = violations(blocks, surface)
     if found:
         texts = [f"{each.message} [json-pointer:/blocks{each.pointer}]" for each in found]
         raise Refusal("invalid_blocks", *texts, errors=texts)

@@ -1,4 +1,4 @@
-"""Slack's cursors: opaque, and good only for the list they came from."""
+"""Slack's cursors: opaque, and valid only for the list that they came from."""
 
 import base64
 import binascii
@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 
 
 def page(items: Sequence[Item], *, cursor: str | None, limit: int) -> tuple[list[Item], str]:
-    """(this page, the next one's cursor or "")"""
+    """Return one page, and the cursor of the next page or ""."""
     start = _start(cursor) if cursor else 0
     rest = start + limit
     shown = list(items[start:rest])

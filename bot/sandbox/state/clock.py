@@ -1,4 +1,4 @@
-"""The workspace's time, which a test may move forward, and Slack's timestamps."""
+"""The workspace's time, which a test can move forward, and Slack's timestamps."""
 
 import threading
 import time
@@ -16,11 +16,11 @@ class Clock:
         return time.time() + self._ahead
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, for whatever has a deadline in Slack."""
+        """Let time pass in Slack: triggers, response URLs and streams expire."""
         self._ahead += seconds
 
     def timestamp(self) -> str:
-        """The `ts` of the next message or event: seconds and six digits."""
+        """Return the `ts` of the next message or event: seconds and six digits."""
         with self._lock:
             self._last = max(self._last + 1, int(self.now() * 1_000_000))
             return f"{self._last // 1_000_000}.{self._last % 1_000_000:06d}"

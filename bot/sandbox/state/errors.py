@@ -1,14 +1,14 @@
-"""What the sandbox says when it will not.
+"""The sandbox's exceptions.
 
-* `Refusal`: Slack's answer to the app; `{"ok": false, "error": …}`.
-* `SandboxError`: a test or a demo asked for what could not happen in Slack.
+* `Refusal`: Slack refuses a call of the app: `{"ok": false, "error": …}`.
+* `SandboxError`: a test or the demo asked for something that cannot happen in Slack.
 """
 
 from typing import Any
 
 
 class Refusal(Exception):
-    """The app asked for what Slack refuses. `error` is Slack's word for it."""
+    """Slack refuses this call of the app. `error` is Slack's name for the reason."""
 
     def __init__(self, error: str, *messages: str, **extra: Any) -> None:
         super().__init__(error, *messages)
@@ -25,4 +25,4 @@ class Refusal(Exception):
 
 
 class SandboxError(Exception):
-    """What was asked of the sandbox could not happen in Slack; the message says why."""
+    """This cannot happen in Slack; the message says why."""

@@ -1,4 +1,4 @@
-"""What goes wrong on demand. Each fault strikes so many times, then all is well again."""
+"""Faults on demand. Each strikes a given number of times, then everything works again."""
 
 import threading
 from collections import deque
@@ -20,7 +20,11 @@ LOGIN_PAGE = "<!DOCTYPE html><html><head><title>Sign in | Slack</title></head><b
 
 
 class Faults:
-    """`method` is a Web API method, or `files` for the download of a file."""
+    """The faults that are still to strike; safe to use from any thread.
+
+    `method` is the name of a Web API method, or `files` for the download of a file. Faults of one
+    method strike in the order in which they were added.
+    """
 
     def __init__(self) -> None:
         self._waiting: dict[str, deque[Fault]] = {}
@@ -38,26 +42,26 @@ class Faults:
         self._add(method, times, Fault(status=status, body=page, content_type="text/html"))
 
     def error(self, method: str, error: str, times: int = 1) -> None:
-        """An ordinary refusal, `{"ok": false}`, whatever was asked."""
+        """Refuse with `{"ok": false, "error": …}`, whatever the arguments are."""
         self._add(method, times, Fault(status=200, body=f'{{"ok":false,"error":"{error}"}}'))
 
     def latency(self, method: str, seconds: float, times: int = 1) -> None:
         self._add(method, times, Fault(delay=seconds))
 
     def wrong_content(self, method: str, times: int = 1, *, body: str = LOGIN_PAGE) -> None:
-        """Status 200 with a page instead of what was asked for: for a file, the login page."""
+        """Answer with status 200 and a page, by default Slack's login page, instead of content."""
         self._add(method, times, Fault(status=200, body=body, content_type="text/html"))
 
     def redirect(self, location: str, times: int = 1, *, method: str = "files") -> None:
         self._add(method, times, Fault(status=302, headers={"Location": location}))
 
     def duplicate_event(self, times: int = 1) -> None:
-        """The next events come twice, with the same `event_id`."""
+        """Send the next events twice, under the same `event_id`."""
         with self._lock:
             self._duplicates += times
 
     def lose_ack(self, times: int = 1) -> None:
-        """The app's next acknowledgements of events do not arrive, so Slack tries again."""
+        """Lose the app's next acknowledgements of events, so that Slack delivers them again."""
         with self._lock:
             self._lost_acks += times
 

@@ -1,4 +1,4 @@
-"""What the app may do, as its manifest declares it."""
+"""The app's permissions and features, as its manifest declares them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,8 +10,11 @@ import yaml
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`commands` maps a slash command to whether Slack escapes its text;
-    `shortcuts` a callback id to `message` or `global`."""
+    """The parts of a manifest that the sandbox enforces.
+
+    `commands` maps a slash command to True if Slack escapes its text; `shortcuts` maps a callback
+    id to `message` or `global`.
+    """
 
     name: str
     scopes: frozenset[str]
@@ -41,7 +44,7 @@ class Manifest:
         )
 
     def without(self, *names: str) -> "Manifest":
-        """The same app lacking some scopes or event subscriptions."""
+        """Return the same manifest without these scopes or event subscriptions."""
         return replace(
             self, scopes=self.scopes - set(names), bot_events=self.bot_events - set(names)
         )

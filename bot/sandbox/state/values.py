@@ -1,4 +1,4 @@
-"""What a workspace is made of, and how each of it looks in Slack's JSON."""
+"""The values a workspace consists of, and their forms in Slack's JSON."""
 
 import copy
 from dataclasses import dataclass, field
@@ -13,17 +13,19 @@ ChannelKind = Literal["channel", "group", "im", "mpim"]
 
 @dataclass(slots=True)
 class User:
+    """A person, or the bot of an app; a bot has a `bot_id`."""
+
     id: str
     name: str
     team_id: str
     tz: str = "UTC"
     guest: bool = False
     external: bool = False
-    """Of another workspace, here through Slack Connect."""
+    """Belongs to another workspace; is here through Slack Connect."""
     bot_id: str | None = None
     app_id: str | None = None
     legacy: bool = False
-    """A bot that posts as `subtype: bot_message`, with a name of its own and no user."""
+    """A bot that posts as `subtype: bot_message`, with a username and without a user."""
 
     @property
     def mention(self) -> str:
@@ -70,6 +72,8 @@ class User:
 
 @dataclass(slots=True)
 class Channel:
+    """A conversation of any kind; `members` are ids of users."""
+
     id: str
     name: str
     kind: ChannelKind
@@ -83,7 +87,7 @@ class Channel:
         return self.kind != "channel"
 
     def as_slack(self, *, bot: str) -> Json:
-        """As the user `bot` is shown it."""
+        """Return the channel as the user `bot` sees it."""
         shape: Json = {
             "id": self.id,
             "created": self.created,
@@ -113,6 +117,8 @@ class Channel:
 
 @dataclass(slots=True)
 class File:
+    """A file and its content; `base` is the address of the host it is downloaded from."""
+
     id: str
     name: str
     mimetype: str
@@ -123,7 +129,7 @@ class File:
     title: str = ""
     channels: list[str] = field(default_factory=list)
     overrides: Json = field(default_factory=dict)
-    """What a test replaces in the file's JSON: `{"mode": "tombstone"}` for instance."""
+    """Fields that a test replaces in the file's JSON, such as `{"mode": "tombstone"}`."""
 
     @property
     def path(self) -> str:
@@ -153,6 +159,8 @@ class File:
 
 @dataclass(slots=True)
 class Message:
+    """A message, as Slack stores it. An ephemeral one has a reader in `ephemeral_to`."""
+
     channel: str
     ts: str
     text: str
@@ -183,7 +191,7 @@ class Message:
         return [file.as_slack() for file in self.files]
 
     def as_slack(self, *, metadata: bool = False) -> Json:
-        """`metadata` only where the reader asked for it, as in Slack."""
+        """Return the message in Slack's JSON; with `metadata` only if the reader asked for it."""
         shape: Json = {
             "type": "message",
             "subtype": self.subtype,

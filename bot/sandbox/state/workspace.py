@@ -1,4 +1,4 @@
-"""The one workspace: its people, channels, messages and files, and who may see what."""
+"""The workspace: its people, channels, messages and files, and who may see them."""
 
 import copy
 import itertools
@@ -19,7 +19,11 @@ URL = "https://tracebot-sandbox.slack.com/"
 
 
 class Workspace:
-    """Read and change it within `changing()` or `reading()`; every change wakes who waits."""
+    """Everything that is stored, under one lock.
+
+    Read it within `reading()` and change it within `changing()`. The lock is reentrant, so a change
+    may consist of others. Each change raises `version` and wakes every thread in `wait_until`.
+    """
 
     def __init__(self, clock: Clock, *, bot_name: str) -> None:
         self.clock = clock
@@ -29,7 +33,7 @@ class Workspace:
         self.ephemerals: list[Message] = []
         self.files: dict[str, File] = {}
         self.verification_token = secrets.token_hex(12)
-        """What Slack sent along before it signed; nobody should look at it."""
+        """The deprecated token in each payload; an app checks the signature instead."""
         self.version = 0
         self._changed = threading.Condition(threading.RLock())
         self._numbers = itertools.count(1)
@@ -49,7 +53,10 @@ class Workspace:
             yield
 
     def wait_until(self, predicate: Callable[[], bool], timeout: float) -> bool:
-        """Whether it came true in time. Looked at after every change, and at the end."""
+        """Return True if the predicate holds within `timeout` seconds.
+
+        It is called under the lock, after every change and at the end.
+        """
         deadline = time.monotonic() + timeout
         with self._changed:
             return self._changed.wait_for(predicate, deadline - time.monotonic())
@@ -100,7 +107,7 @@ class Workspace:
             return channel
 
     def direct(self, members: Sequence[str]) -> Channel:
-        """The direct message (or group of them) between these, made if there is none yet."""
+        """Return the direct or group message between these users; create it if needed."""
         wanted = set(members)
         kind: ChannelKind = "im" if len(wanted) == 2 else "mpim"
         with self.changing():
@@ -122,7 +129,7 @@ class Workspace:
         return channel
 
     def visible_channel(self, id: str | None) -> Channel:
-        """A channel that the app's bot may know of."""
+        """Return a channel that the bot may see. Raises `Refusal`."""
         channel = self.channels.get(id or "")
         if channel is None or (channel.is_private and self.bot.id not in channel.members):
             raise Refusal("channel_not_found")
@@ -138,7 +145,7 @@ class Workspace:
         return next((each for each in self.messages[channel] if each.ts == ts), None)
 
     def message(self, channel: str, ts: str | None) -> Message:
-        """A posted message. An ephemeral one is nobody's to find."""
+        """Return a posted message; ephemeral ones cannot be found. Raises `Refusal`."""
         found = self.find(channel, ts)
         if found is None:
             raise Refusal("message_not_found")
@@ -148,7 +155,7 @@ class Workspace:
         return [each for each in self.messages[channel] if each.thread_ts == ts]
 
     def shown(self, message: Message, *, metadata: bool = False) -> Json:
-        """The message as Slack's readers get it: a parent knows of its replies."""
+        """Return the message as the API shows it: a parent with the count of its replies."""
         shape = message.as_slack(metadata=metadata)
         if message.thread_ts is not None:
             parent = self.find(message.channel, message.thread_ts)
@@ -174,6 +181,6 @@ class Workspace:
         return f"{link}?thread_ts={message.thread_ts}&cid={message.channel}"
 
     def copies(self, messages: Sequence[Message]) -> list[Message]:
-        """What may be handed to another thread."""
+        """Return copies, which another thread may read without the lock."""
         with self.reading():
             return copy.deepcopy(list(messages))

@@ -1,11 +1,11 @@
-"""What people do that the app must answer at once: commands, buttons, shortcuts, modals."""
+"""The actions that an app must answer at once: commands, buttons, shortcuts, modals."""
 
 from functools import partial
 
 from bot.sandbox.backend.callbacks import Response
 from bot.sandbox.backend.slack import Slack
 from bot.sandbox.delivery.outbox import Undelivered
-from bot.sandbox.endpoints.response_urls import Responding
+from bot.sandbox.endpoints.response_urls import ResponseUrls
 from bot.sandbox.state.errors import Refusal, SandboxError
 from bot.sandbox.state.values import Json, Message
 from bot.sandbox.state.workspace import TEAM
@@ -16,10 +16,12 @@ ANSWER_SECONDS = 10.0
 
 
 class Interactions:
-    def __init__(self, slack: Slack, people: People, responding: Responding) -> None:
+    """Act as a person and wait for the app's answer."""
+
+    def __init__(self, slack: Slack, people: People, response_urls: ResponseUrls) -> None:
         self._slack = slack
         self._people = people
-        self._responding = responding
+        self._response_urls = response_urls
 
     def command(
         self,
@@ -31,13 +33,16 @@ class Interactions:
         responses: int = 1,
         timeout: float = 5.0,
     ) -> list[Message]:
-        """What the person is shown for it, once there are so many `responses`, or time is up."""
+        """Type a slash command; return what the person is shown for it.
+
+        Waits until there are as many messages as `responses`, at most `timeout` seconds.
+        """
         person = self._slack.workspace.user(id_of(user))
         place = self._slack.workspace.member_channel(id_of(channel), person.id)
         if command not in self._slack.manifest.commands:
-            raise SandboxError(f"{command} is not a valid command: the manifest lacks it.")
+            raise SandboxError(f"{command} is not a valid command: add it to the manifest.")
         if "commands" not in self._slack.manifest.scopes:
-            raise SandboxError("The app has no scope `commands`.")
+            raise SandboxError("The app lacks the scope `commands`: add it to the manifest.")
         url, response = self._slack.callbacks.new_response(user=person.id, channel=place.id)
         payload = payloads.command(
             person,
@@ -65,7 +70,10 @@ class Interactions:
         responses: int = 0,
         timeout: float = 5.0,
     ) -> list[Message]:
-        """Press a button, or choose the option with this `value` from a menu."""
+        """Press a button, or choose the option with this `value` from a menu.
+
+        Returns the app's answers through the response_url, once there are as many as `responses`.
+        """
         live = self._people.seen(user, message)
         action = payloads.action(live.blocks, action_id, value)
         url, response = self._response_to(user, live)
@@ -90,9 +98,9 @@ class Interactions:
         responses: int = 0,
         timeout: float = 5.0,
     ) -> list[Message]:
-        """Choose a message shortcut from the menu of a message."""
+        """Choose a message shortcut from the menu of a message; see `click` for the rest."""
         if self._slack.manifest.shortcuts.get(callback_id) != "message":
-            raise SandboxError(f"The manifest has no message shortcut {callback_id}.")
+            raise SandboxError(f"The manifest declares no message shortcut {callback_id}.")
         live = self._people.seen(user, message)
         url, response = self._response_to(user, live)
         payload = self._payload("message_action", user) | {
@@ -107,7 +115,10 @@ class Interactions:
         return self._produced(response, responses, timeout)
 
     def submit(self, user: Who, values: Json) -> Json | None:
-        """Send the open modal, its inputs as `{block_id: {action_id: {…}}}`; the app's answer."""
+        """Submit the open modal and return the app's answer.
+
+        `values` are the inputs: `{block_id: {action_id: {…}}}`.
+        """
         view = self._slack.views.pop(f"modal:{id_of(user)}", None)
         if view is None:
             raise SandboxError(f"{id_of(user)} has no modal open.")
@@ -120,7 +131,7 @@ class Interactions:
         return answer
 
     def open_home(self, user: Who, *, tab: str = "home") -> None:
-        """Look at the app's home, or with `messages` at the direct message with it."""
+        """Open the app's Home tab, or with `messages` the direct message with it."""
         workspace = self._slack.workspace
         channel = workspace.direct([workspace.bot.id, id_of(user)])
         event: Json = {
@@ -134,10 +145,10 @@ class Interactions:
         self._slack.outbox.tell("app_home_opened", event | ({"view": view} if view else {}))
 
     def stop_agent(self, user: Who, channel: Where, thread_ts: str) -> None:
-        """Press Slack's Stop button under a session that is processing."""
+        """Press Slack's Stop button under a session that is processing. Its streams end."""
         thread = (id_of(channel), thread_ts)
         if self._slack.sessions.get(thread) != "processing":
-            raise SandboxError("There is no Stop button: the session is not processing.")
+            raise SandboxError("Slack shows no Stop button: the session is not processing.")
         replies = self._slack.workspace.replies(*thread)
         streaming = [each.ts for each in replies if (each.channel, each.ts) in self._slack.streams]
         for ts in streaming:
@@ -161,14 +172,14 @@ class Interactions:
             raise SandboxError(f"The app did not answer in time: {failure.reason}.") from failure
 
     def _answered(self, response: Response, answer: Json | None) -> None:
-        """What came with the acknowledgement of a command is shown like any response."""
+        """Show the answer in the acknowledgement of a command like any other response."""
         if not answer:
             return
         try:
             with self._slack.workspace.changing():
-                self._responding.say(response, answer)
+                self._response_urls.say(response, answer)
         except Refusal as refusal:
-            self._fail(response, f'The app answered wrongly: "{refusal.error}"')
+            self._fail(response, f'Slack refuses the app\'s answer: "{refusal.error}"')
 
     def _fail(self, response: Response, text: str) -> None:
         message = Message(

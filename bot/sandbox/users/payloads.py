@@ -1,4 +1,4 @@
-"""What Slack sends an app when somebody types a command, presses a button, picks a shortcut."""
+"""The payloads of slash commands, buttons, menus, shortcuts and modals."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from bot.sandbox.state.workspace import APP, TEAM, URL
 
 DOMAIN = URL.removeprefix("https://").removesuffix(".slack.com/")
 NAMELESS = {"im": "directmessage", "group": "privategroup"}
-"""What stands for a channel's name where Slack does not tell it."""
+"""Slack's placeholders for the names of channels that have none or keep it private."""
 
 
 def command(
@@ -31,7 +31,7 @@ def command(
 
 
 def interaction(type_: str, person: User, *, token: str, trigger: str) -> Json:
-    """What all interactive payloads have."""
+    """Return the fields that all interactive payloads share."""
     return {
         "type": type_,
         "token": token,
@@ -54,7 +54,7 @@ def place(channel: Channel) -> Json:
 
 
 def container(message: Message) -> Json:
-    """Where the pressed button stands."""
+    """Return the place of the pressed button."""
     thread = {"thread_ts": message.thread_ts} if message.thread_ts else {}
     return {
         "type": "message",
@@ -66,7 +66,7 @@ def container(message: Message) -> Json:
 
 
 def action(blocks: list[Json], action_id: str, value: str | None) -> Json:
-    """What was pressed, or chosen: the option (or feedback button) with this `value`."""
+    """Return the pressed element, with the chosen option (or feedback button) if it has several."""
     block, element = _element(blocks, action_id)
     pressed: Json = {
         "type": element["type"],
@@ -86,7 +86,7 @@ def _element(blocks: list[Json], action_id: str) -> tuple[Json, Json]:
         for element in _interactive(block):
             if element.get("action_id") == action_id:
                 return block, element
-    raise SandboxError(f"There is nothing to click with the action_id {action_id}.")
+    raise SandboxError(f"No button or menu of this message has the action_id {action_id}.")
 
 
 def _interactive(block: Json) -> Iterator[Json]:
@@ -99,4 +99,4 @@ def _chosen(options: list[Json], value: str | None) -> Json:
     for option in options:
         if option["value"] == value:
             return option
-    raise SandboxError(f"There is no option with the value {value}.")
+    raise SandboxError(f"No option has the value {value}.")

@@ -1,4 +1,4 @@
-"""What people, and other apps' bots, do with messages."""
+"""The actions of people, and of other apps' bots, on messages."""
 
 import uuid
 from collections.abc import Sequence
@@ -20,6 +20,8 @@ def id_of(thing: User | Channel | str) -> str:
 
 
 class People:
+    """Post, edit, delete and react as a user. Raises `SandboxError` if Slack does not allow it."""
+
     def __init__(self, slack: Slack) -> None:
         self._slack = slack
         self._workspace = slack.workspace
@@ -35,11 +37,14 @@ class People:
         blocks: Sequence[Json] = (),
         metadata: Json | None = None,
     ) -> Message:
-        """`text` is as Slack stores it: `<@U…>` for a mention, `&amp;` for an ampersand."""
+        """Post a message; return a copy of it.
+
+        `text` is as Slack stores it: `<@U…>` is a mention, `&amp;` an ampersand.
+        """
         writer = self._workspace.user(id_of(user))
         place = self._workspace.member_channel(id_of(channel), writer.id)
         if thread_ts is not None and self._workspace.find(place.id, thread_ts) is None:
-            raise SandboxError(f"There is no message {thread_ts} in {place.id}.")
+            raise SandboxError(f"There is no message {thread_ts} in {place.id} to reply to.")
         attached = [
             each if isinstance(each, File) else self.add_file(user, *each) for each in files
         ]
@@ -75,7 +80,7 @@ class People:
         self._slack.activity.unreact(self.seen(user, message), user=id_of(user), name=name)
 
     def seen(self, user: Who, message: Message) -> Message:
-        """The message itself, of which the caller may hold a copy."""
+        """Return the stored message of which the caller holds a copy."""
         channel = self._workspace.member_channel(message.channel, id_of(user))
         found = self._workspace.find(channel.id, message.ts)
         if found is not None:
@@ -83,18 +88,20 @@ class People:
         for each in self._workspace.ephemerals:
             if each.ts == message.ts and each.ephemeral_to == id_of(user):
                 return each
-        raise SandboxError(f"{id_of(user)} sees no message {message.ts} in {channel.id}.")
+        raise SandboxError(f"{id_of(user)} cannot see the message {message.ts} in {channel.id}.")
 
     def _own(self, user: Who, message: Message) -> Message:
         live = self.seen(user, message)
         if live.user != id_of(user):
-            raise SandboxError(f"Message {live.ts} is not {id_of(user)}'s to change.")
+            raise SandboxError(
+                f"{id_of(user)} did not write the message {live.ts} and may not change it."
+            )
         return live
 
     def add_file(
         self, user: Who, name: str, mimetype: str, content: bytes, **overrides: Any
     ) -> File:
-        """A file to post later. `overrides` replace what Slack says of it: `mode="tombstone"`."""
+        """Return a file to post later; `overrides` replace fields of its JSON."""
         writer = self._workspace.user(id_of(user))
         file = File(
             id=self._workspace.new_id("F"),
@@ -112,7 +119,7 @@ class People:
 
 
 def _sign(message: Message, writer: User) -> None:
-    """Mark the message as its writer's, the way Slack tells people and kinds of bots apart."""
+    """Add the fields by which Slack tells apart people, bots and legacy bots."""
     if writer.bot_id is None:
         message.client_msg_id = str(uuid.uuid4())
         message.blocks = message.blocks or ([rich_text(message.text)] if message.text else [])

@@ -1,71 +1,75 @@
-"""What a test may look at in the sandbox, and wait for."""
+"""Reading the workspace, and waiting for changes in it, from any thread."""
 
 import copy
 from collections.abc import Callable
 
 from bot.sandbox.backend.slack import Slack
-from bot.sandbox.endpoints.web_api import Api, ApiCall
+from bot.sandbox.endpoints.web_api import ApiCall, WebApi
 from bot.sandbox.state.errors import SandboxError
 from bot.sandbox.state.values import Json, Message
 from bot.sandbox.users.people import Where, Who, id_of
 
 
-class Watching:
-    """Hands out copies only. What waits is woken by each change, and raises `TimeoutError`."""
+class WorkspaceWatcher:
+    """Return copies of what is in the workspace, or wait for it.
 
-    def __init__(self, slack: Slack, api: Api) -> None:
+    Every `wait_…` and `settle` looks again after each change, so that it returns at once when its
+    condition holds. Timeouts are in seconds; `TimeoutError` is raised when one is over.
+    """
+
+    def __init__(self, slack: Slack, api: WebApi) -> None:
         self._slack = slack
         self._workspace = slack.workspace
         self._api = api
 
     def messages(self, channel: Where) -> list[Message]:
-        """All that stands in a channel, replies too, oldest first."""
+        """Return all messages of a channel, replies included, oldest first."""
         return self._workspace.copies(self._workspace.messages[id_of(channel)])
 
     def thread(self, channel: Where, ts: str) -> list[Message]:
-        """The parent and its replies, oldest first."""
+        """Return the parent and its replies, oldest first."""
         everything = self._workspace.messages[id_of(channel)]
         return self._workspace.copies([m for m in everything if ts in (m.ts, m.thread_ts)])
 
     def ephemerals(self, user: Who, channel: Where) -> list[Message]:
-        """What only this person sees there."""
+        """Return the messages in this channel that only this person sees."""
         wanted = (id_of(user), id_of(channel))
         mine = [m for m in self._workspace.ephemerals if (m.ephemeral_to, m.channel) == wanted]
         return self._workspace.copies(mine)
 
     def home(self, user: Who) -> Json:
-        """The view that the app published in this person's App Home."""
+        """Return the view that the app published in this person's App Home."""
         return self._view(f"home:{id_of(user)}")
 
     def modal(self, user: Who) -> Json:
-        """The modal that stands open before this person."""
+        """Return the modal that is open for this person."""
         return self._view(f"modal:{id_of(user)}")
 
     def _view(self, key: str) -> Json:
         with self._workspace.reading():
             if key not in self._slack.views:
-                raise SandboxError(f"There is no view {key}.")
+                raise SandboxError(f"The app has not shown the view {key}.")
             return copy.deepcopy(self._slack.views[key])
 
     def reactions(self, channel: Where, ts: str) -> dict[str, list[str]]:
-        """Emoji name → who reacted with it."""
+        """Return emoji name → ids of the users who reacted with it."""
         return self._workspace.copies([self._workspace.message(id_of(channel), ts)])[0].reactions
 
     def calls(self, method: str | None = None) -> list[ApiCall]:
-        """The Web API calls so far. Never holds a token."""
+        """Return the Web API calls so far, without tokens."""
         with self._workspace.reading():
             return [call for call in self._api.calls if method in (None, call.method)]
 
     def events(self, type_: str | None = None) -> list[Json]:
-        """The payloads of events that the app was told of; `redeliver` takes one."""
+        """Return the payloads of the events sent to the app; `redeliver` accepts one."""
         with self._workspace.reading():
             told = list(self._slack.outbox.events)
         return [each for each in told if type_ in (None, each["event"]["type"])]
 
     def wait_until(self, predicate: Callable[[], bool], timeout: float = 10.0) -> None:
-        """Raises `TimeoutError`. The predicate is asked again after each change."""
+        """Wait until the predicate holds."""
         if not self._workspace.wait_until(predicate, timeout):
-            raise TimeoutError(f"It did not come about within {timeout:g} s.")
+            raise TimeoutError(f"The condition was not met within {timeout:g} s.")
 
     def wait_for_message(
         self,
@@ -76,7 +80,7 @@ class Watching:
         user: Who | None = None,
         timeout: float = 10.0,
     ) -> Message:
-        """A message of the bot (or of `user`), in this thread if one is named."""
+        """Wait for a message of the bot (or of `user`), in one thread or the whole channel."""
         writer = self._workspace.bot.id if user is None else id_of(user)
 
         def matching() -> list[Message]:
@@ -90,13 +94,13 @@ class Watching:
 
         if not self._workspace.wait_until(lambda: bool(matching()), timeout):
             there = [message.text for message in self.messages(channel)]
-            raise TimeoutError(f"No such message within {timeout:g} s; there are {there}.")
+            raise TimeoutError(f"No such message within {timeout:g} s; the channel has {there}.")
         return self._workspace.copies(matching()[:1])[0]
 
     def wait_for_reply(
         self, channel: Where, thread_ts: str, *, containing: str = "", timeout: float = 10.0
     ) -> Message:
-        """The bot's first reply in a thread that has this text in it."""
+        """Wait for the bot's first reply in a thread that contains this text."""
         return self.wait_for_message(
             channel, thread_ts=thread_ts, containing=containing, timeout=timeout
         )
@@ -104,7 +108,7 @@ class Watching:
     def wait_for_reaction(
         self, channel: Where, ts: str, name: str, *, timeout: float = 10.0
     ) -> None:
-        """The bot's own reaction to a message."""
+        """Wait for the bot's own reaction to a message."""
         message = self._workspace.message(id_of(channel), ts)
         self.wait_until(
             lambda: self._workspace.bot.id in message.reactions.get(name, []), timeout=timeout
@@ -115,12 +119,12 @@ class Watching:
         return self.calls(method)
 
     def wait_for_app(self, *, connections: int = 1, opened: int = 1, timeout: float = 10.0) -> None:
-        """Until the app has so many connections, of so many that it ever opened."""
+        """Wait until the app has this many connections, and has opened this many in all."""
         hub = self._slack.sockets
         self.wait_until(
             lambda: len(hub.connections) >= connections and hub.opened >= opened, timeout
         )
 
     def settle(self, timeout: float = 10.0) -> None:
-        """Until every event is acknowledged or given up. The app may still be at work on them."""
+        """Wait until every event is acknowledged or given up; the app may still work on them."""
         self.wait_until(lambda: self._slack.outbox.idle, timeout)

@@ -1,4 +1,4 @@
-"""The sandbox's Web API, asked by the real client."""
+"""The sandbox's Web API, called by the real client."""
 
 import json
 from collections.abc import Callable
@@ -19,7 +19,7 @@ def refused(call: Callable[..., Any], **arguments: Any) -> str:
     return str(caught.value.response["error"])
 
 
-def test_the_manifest_says_what_the_bot_is(sandbox: Sandbox, web: WebClient) -> None:
+def test_auth_test_names_the_bot_and_its_scopes(sandbox: Sandbox, web: WebClient) -> None:
     answer = web.auth_test()
     assert answer["user_id"] == sandbox.bot_user_id
     assert answer["bot_id"] == sandbox.bot_id
@@ -31,7 +31,7 @@ def test_an_unknown_token_is_refused(sandbox: Sandbox, token: str, error: str) -
     assert refused(WebClient(token=token, base_url=sandbox.api_url).auth_test) == error
 
 
-def test_each_method_wants_its_own_kind_of_token(sandbox: Sandbox, web: WebClient) -> None:
+def test_a_token_of_the_wrong_kind_is_refused(sandbox: Sandbox, web: WebClient) -> None:
     error = "not_allowed_token_type"
     assert refused(web.apps_connections_open, app_token=sandbox.bot_token) == error
     assert refused(WebClient(sandbox.app_token, base_url=sandbox.api_url).users_list) == error
@@ -42,7 +42,7 @@ def test_a_revoked_token_is_refused(sandbox: Sandbox, web: WebClient) -> None:
     assert refused(web.auth_test) == "token_revoked"
 
 
-def test_a_scope_that_the_manifest_lacks_is_named() -> None:
+def test_a_scope_missing_from_the_manifest_is_named() -> None:
     with Sandbox.start(Manifest.read(MANIFEST).without("reactions:write")) as sandbox:
         channel = sandbox.add_channel("general")
         web = WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
@@ -67,7 +67,9 @@ def test_no_token_is_ever_recorded(sandbox: Sandbox, web: WebClient) -> None:
     assert sandbox.bot_token not in repr(sandbox.calls())
 
 
-def test_the_bot_writes_only_where_it_is(sandbox: Sandbox, web: WebClient, alice: User) -> None:
+def test_the_bot_reads_and_writes_only_in_its_channels(
+    sandbox: Sandbox, web: WebClient, alice: User
+) -> None:
     public = sandbox.add_channel("public", [alice], with_bot=False)
     secret = sandbox.add_channel("secret", [alice], with_bot=False, private=True)
     assert refused(web.chat_postMessage, channel=public.id, text="hi") == "not_in_channel"
@@ -77,7 +79,7 @@ def test_the_bot_writes_only_where_it_is(sandbox: Sandbox, web: WebClient, alice
     assert web.conversations_info(channel=public.id)["channel"]["is_member"] is False
 
 
-def test_a_message_to_a_person_lands_in_their_direct_message(
+def test_a_message_to_a_user_is_a_direct_message(
     sandbox: Sandbox, web: WebClient, alice: User
 ) -> None:
     answer = web.chat_postMessage(channel=alice.id, text="hi")
@@ -108,7 +110,7 @@ def test_history_is_newest_first_and_without_replies(
     assert [message["text"] for message in later] == ["second"]
 
 
-def test_a_cursor_of_ones_own_making_is_refused(web: WebClient, general: Channel) -> None:
+def test_an_invented_cursor_is_refused(web: WebClient, general: Channel) -> None:
     call = web.conversations_history
     assert refused(call, channel=general.id, cursor="bmV4dDp4") == "invalid_cursor"
     assert refused(call, channel=general.id, limit=0) == "invalid_limit"
@@ -125,7 +127,7 @@ def test_members_are_read_in_pages(sandbox: Sandbox, web: WebClient) -> None:
     assert found == [*(person.id for person in people), sandbox.bot_user_id]
 
 
-def test_people_differ(sandbox: Sandbox, web: WebClient) -> None:
+def test_guests_partners_and_bots_can_be_told_apart(sandbox: Sandbox, web: WebClient) -> None:
     guest = sandbox.add_user("guest", guest=True)
     partner = sandbox.add_user("partner", external=True, tz="Asia/Tokyo")
     robot = sandbox.add_bot("codex")
@@ -138,7 +140,7 @@ def test_people_differ(sandbox: Sandbox, web: WebClient) -> None:
     assert refused(web.users_info, user="U404") == "user_not_found"
 
 
-def test_a_reply_needs_a_thread_that_is_there(
+def test_a_reply_needs_an_existing_thread(
     sandbox: Sandbox, web: WebClient, alice: User, general: Channel
 ) -> None:
     root = sandbox.post(alice, general, "root")
@@ -150,7 +152,7 @@ def test_a_reply_needs_a_thread_that_is_there(
     assert refused(call, **where, thread_ts="yesterday") == "invalid_thread_ts"
 
 
-def test_a_message_says_something(web: WebClient, general: Channel) -> None:
+def test_an_empty_message_is_refused(web: WebClient, general: Channel) -> None:
     with pytest.warns(UserWarning, match="`text` argument is missing"):
         assert refused(web.chat_postMessage, channel=general.id, text="") == "no_text"
 
@@ -164,7 +166,7 @@ def test_a_long_text_is_cut_when_posted_and_refused_when_updated(
     assert error == "msg_too_long"
 
 
-def test_only_ones_own_message_is_changed(
+def test_the_bot_can_change_only_its_own_messages(
     sandbox: Sandbox, web: WebClient, alice: User, general: Channel
 ) -> None:
     mine = web.chat_postMessage(channel=general.id, text="mine")["ts"]
@@ -178,7 +180,7 @@ def test_only_ones_own_message_is_changed(
     assert [message.text for message in sandbox.messages(general)] == ["theirs"]
 
 
-def test_an_ephemeral_message_is_seen_by_one_and_fetched_by_none(
+def test_an_ephemeral_message_is_seen_by_one_person_and_cannot_be_fetched(
     sandbox: Sandbox, web: WebClient, alice: User, general: Channel
 ) -> None:
     bob = sandbox.add_user("bob")
@@ -194,7 +196,7 @@ def test_an_ephemeral_message_is_seen_by_one_and_fetched_by_none(
     assert refused(call, channel=general.id, user=bob.id, text="x") == "user_not_in_channel"
 
 
-def test_reactions_are_added_once(
+def test_a_reaction_can_be_added_only_once(
     sandbox: Sandbox, web: WebClient, alice: User, general: Channel
 ) -> None:
     ts = sandbox.post(alice, general, "hi").ts
@@ -209,7 +211,7 @@ def test_reactions_are_added_once(
     assert sandbox.reactions(general, ts) == {}
 
 
-def test_a_reaction_is_kept_under_its_first_name(
+def test_a_reaction_is_stored_under_its_main_name(
     sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
     message = sandbox.post(alice, general, "hi")
@@ -217,7 +219,7 @@ def test_a_reaction_is_kept_under_its_first_name(
     assert sandbox.reactions(general, message.ts) == {"+1": [alice.id]}
 
 
-def test_metadata_is_given_to_who_asks_for_it(web: WebClient, general: Channel) -> None:
+def test_metadata_is_returned_only_on_request(web: WebClient, general: Channel) -> None:
     metadata = {"event_type": "answer", "event_payload": {"trace": "abc"}}
     web.chat_postMessage(channel=general.id, text="hi", metadata=metadata)
     plain = web.conversations_history(channel=general.id)["messages"][0]
@@ -281,7 +283,7 @@ NONSENSE: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("method", [name for name in METHODS if name != "api.test"])
-def test_nonsense_is_answered_in_slack_s_words(
+def test_malformed_arguments_are_refused_in_slack_s_words(
     web: WebClient, alice: User, general: Channel, method: str
 ) -> None:
     for arguments in NONSENSE:
@@ -292,7 +294,7 @@ def test_nonsense_is_answered_in_slack_s_words(
             assert "non-JSON" not in refusal.response["error"], text
 
 
-def test_only_this_machine_under_its_own_name_is_let_in(sandbox: Sandbox) -> None:
+def test_a_request_under_another_host_name_is_refused(sandbox: Sandbox) -> None:
     web = WebClient(
         token=sandbox.bot_token, base_url=sandbox.api_url, headers={"Host": "evil.example"}
     )

@@ -1,4 +1,4 @@
-"""What the sandbox says of blocks, beside what an independent library makes of the same limits."""
+"""The limits of blocks, compared with those of an independent library."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.sandbox import Channel, Sandbox
 from bot.sandbox.blocks.shapes import Surface
-from bot.sandbox.blocks.validate import problems
+from bot.sandbox.blocks.validate import violations
 
 Json = dict[str, Any]
 
@@ -190,15 +190,15 @@ REFUSED: dict[str, tuple[list[Json], str, str]] = {
 
 
 @pytest.mark.parametrize("blocks", AT_THE_LIMIT.values(), ids=AT_THE_LIMIT.keys())
-def test_what_is_within_the_limits_is_taken(blocks: list[Json]) -> None:
-    assert problems(blocks, "message") == []
+def test_blocks_within_the_limits_are_accepted(blocks: list[Json]) -> None:
+    assert violations(blocks, "message") == []
 
 
 @pytest.mark.parametrize(("blocks", "pointer", "words"), REFUSED.values(), ids=REFUSED.keys())
-def test_what_is_past_a_limit_is_refused_by_name(
+def test_blocks_past_a_limit_are_refused_with_their_place(
     blocks: list[Json], pointer: str, words: str
 ) -> None:
-    found = problems(blocks, "message")
+    found = violations(blocks, "message")
     assert found, "Slack would have refused this"
     assert found[0].pointer.startswith(pointer)
     assert words in found[0].message
@@ -215,8 +215,10 @@ def test_what_is_past_a_limit_is_refused_by_name(
         ("modal", section("x"), True),
     ],
 )
-def test_each_surface_takes_its_own_kinds(surface: Surface, block: Json, allowed: bool) -> None:
-    assert (problems([block], surface) == []) is allowed
+def test_each_surface_accepts_its_own_kinds_of_blocks(
+    surface: Surface, block: Json, allowed: bool
+) -> None:
+    assert (violations([block], surface) == []) is allowed
 
 
 ORACLE = {
@@ -253,11 +255,11 @@ ORACLE = {
 
 
 @pytest.mark.parametrize("block", ORACLE.values(), ids=ORACLE.keys())
-def test_what_slackblocks_builds_is_taken(block: slackblocks.Block) -> None:
-    assert problems([json.loads(repr(block))], "message") == []
+def test_blocks_built_by_slackblocks_are_accepted(block: slackblocks.Block) -> None:
+    assert violations([json.loads(repr(block))], "message") == []
 
 
-def test_a_message_with_bad_blocks_is_refused_and_says_where(
+def test_a_message_with_invalid_blocks_is_refused_with_their_place(
     sandbox: Sandbox, general: Channel, web: WebClient
 ) -> None:
     with pytest.raises(SlackApiError) as caught:
@@ -273,7 +275,7 @@ def test_a_message_with_too_much_in_its_blocks_is_refused(general: Channel, web:
         web.chat_postMessage(channel=general.id, text="x", blocks=[section("x" * 2900)] * 5)
 
 
-def test_blocks_can_be_asked_about_beforehand(web: WebClient) -> None:
+def test_blocks_can_be_validated_before_they_are_posted(web: WebClient) -> None:
     assert web.api_call("blocks.validate", json={"blocks": [DIVIDER]})["ok"]
     with pytest.raises(SlackApiError) as caught:
         web.api_call("blocks.validate", json={"blocks": [section("")]})

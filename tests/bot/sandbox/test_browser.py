@@ -1,4 +1,4 @@
-"""The workspace's page in a real browser: what it draws, and what it does not run."""
+"""The workspace's page in a real browser: it draws messages and runs nothing in them."""
 
 import shutil
 import subprocess
@@ -14,15 +14,15 @@ QUIET = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
-"""Without these it asks the network for what a test has no use for."""
+"""Without these Chromium calls services on the network that a test does not need."""
 
 pytestmark = pytest.mark.skipif(
-    not CHROMIUM, reason="There is no Chromium here: apt-get install chromium."
+    not CHROMIUM, reason="Chromium is not installed: apt-get install chromium."
 )
 
 
 def drawn(url: str, folder: Path) -> str:
-    """The page's elements after its script has run."""
+    """Return the page's HTML after its script has run."""
     command = [CHROMIUM, *QUIET, f"--user-data-dir={folder}", "--virtual-time-budget=4000"]
     browser = subprocess.run(
         [*command, "--dump-dom", url], capture_output=True, text=True, timeout=120, check=True
@@ -30,7 +30,7 @@ def drawn(url: str, folder: Path) -> str:
     return browser.stdout
 
 
-def test_a_person_sees_what_was_written_and_nothing_of_it_runs(
+def test_html_in_a_message_is_shown_and_does_not_run(
     sandbox: Sandbox, alice: User, general: Channel, tmp_path: Path
 ) -> None:
     sandbox.post(alice, general, "*hello* &lt;img src=x onerror=document.title='taken'&gt;")

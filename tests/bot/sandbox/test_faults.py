@@ -1,4 +1,4 @@
-"""What goes wrong in the sandbox on demand, met by Slack's own client and its retry handlers."""
+"""The sandbox's faults on demand, met by Slack's own client and its retry handlers."""
 
 import time
 
@@ -13,7 +13,7 @@ from slack_sdk.http_retry.builtin_handlers import (
 from bot.sandbox import Sandbox
 
 
-def test_a_rate_limit_says_how_long(sandbox: Sandbox, web: WebClient) -> None:
+def test_a_rate_limit_names_its_wait(sandbox: Sandbox, web: WebClient) -> None:
     sandbox.faults.rate_limit("auth.test", retry_after=7)
     with pytest.raises(SlackApiError) as caught:
         web.auth_test()
@@ -22,7 +22,7 @@ def test_a_rate_limit_says_how_long(sandbox: Sandbox, web: WebClient) -> None:
     assert web.auth_test()["ok"]
 
 
-def test_retry_handlers_get_through(sandbox: Sandbox, web: WebClient) -> None:
+def test_slack_s_retry_handlers_succeed_after_a_fault(sandbox: Sandbox, web: WebClient) -> None:
     web.retry_handlers.append(RateLimitErrorRetryHandler(max_retry_count=1))
     web.retry_handlers.append(ServerErrorRetryHandler(max_retry_count=1))
     sandbox.faults.rate_limit("auth.test", retry_after=0)
@@ -32,26 +32,26 @@ def test_retry_handlers_get_through(sandbox: Sandbox, web: WebClient) -> None:
     assert [call.status for call in sandbox.calls("auth.test")] == [429, 200, 500, 200]
 
 
-def test_a_server_error_is_no_json(sandbox: Sandbox, web: WebClient) -> None:
+def test_a_server_error_is_not_json(sandbox: Sandbox, web: WebClient) -> None:
     sandbox.faults.server_error("auth.test", status=503)
     with pytest.raises(SlackApiError, match="non-JSON"):
         web.auth_test()
 
 
-def test_any_refusal_can_be_asked_for(sandbox: Sandbox, web: WebClient) -> None:
+def test_a_call_can_be_refused_with_any_error(sandbox: Sandbox, web: WebClient) -> None:
     sandbox.faults.error("auth.test", "account_inactive")
     with pytest.raises(SlackApiError, match="account_inactive"):
         web.auth_test()
 
 
-def test_an_answer_can_be_late(sandbox: Sandbox, web: WebClient) -> None:
+def test_an_answer_can_be_delayed(sandbox: Sandbox, web: WebClient) -> None:
     sandbox.faults.latency("auth.test", 0.2)
     begun = time.monotonic()
     assert web.auth_test()["ok"]
     assert time.monotonic() - begun >= 0.2
 
 
-def test_an_answer_can_be_a_page(sandbox: Sandbox, web: WebClient) -> None:
+def test_an_answer_can_be_an_html_page(sandbox: Sandbox, web: WebClient) -> None:
     sandbox.faults.wrong_content("auth.test")
     with pytest.raises(SlackApiError, match="non-JSON"):
         web.auth_test()

@@ -1,4 +1,4 @@
-"""Files in the sandbox: with a message, by upload, and the ways that fetching one goes wrong."""
+"""Files in the sandbox: posted, uploaded, downloaded, and the faults of a download."""
 
 import httpx
 import pytest
@@ -21,7 +21,7 @@ def fetch(message: Message, token: str) -> httpx.Response:
     return httpx.get(url, headers={"Authorization": f"Bearer {token}"}, trust_env=False)
 
 
-def test_a_message_with_a_file_says_so(sandbox: Sandbox, posted: Message) -> None:
+def test_the_event_of_a_message_lists_its_files(sandbox: Sandbox, posted: Message) -> None:
     (told,) = sandbox.events("message")
     (file,) = told["event"]["files"]
     assert told["event"]["subtype"] == "file_share"
@@ -35,31 +35,31 @@ def test_a_file_is_fetched_with_the_token(sandbox: Sandbox, posted: Message) -> 
     assert response.headers["content-type"].startswith("text/plain")
 
 
-def test_a_wrong_token_gets_a_login_page_and_no_error(posted: Message) -> None:
+def test_a_wrong_token_gets_a_login_page_instead_of_an_error(posted: Message) -> None:
     response = fetch(posted, "xoxb-wrong")
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/html")
     assert b"Sign in" in response.content
 
 
-def test_a_missing_scope_gets_the_same_page() -> None:
+def test_a_missing_scope_gets_the_login_page_too() -> None:
     with Sandbox.start(Manifest.read(MANIFEST).without("files:read")) as sandbox:
         alice = sandbox.add_user("alice")
         message = sandbox.post(alice, sandbox.add_channel("general", [alice]), files=[NOTES])
         assert b"Sign in" in fetch(message, sandbox.bot_token).content
 
 
-def test_a_redirect_leads_to_another_host_that_notes_who_brings_a_token(
+def test_the_target_of_a_redirect_records_whether_a_token_came_along(
     sandbox: Sandbox, posted: Message
 ) -> None:
     sandbox.faults.redirect(sandbox.elsewhere_url)
     response = fetch(posted, sandbox.bot_token)
     assert httpx.URL(response.headers["location"]).host != httpx.URL(sandbox.base).host
     httpx.get(response.headers["location"], trust_env=False)
-    assert sandbox.strangers == [False]
+    assert sandbox.tokens_elsewhere == [False]
 
 
-def test_a_file_of_a_channel_without_the_bot_is_not_there(
+def test_a_file_in_a_channel_without_the_bot_cannot_be_found(
     sandbox: Sandbox, alice: User, web: WebClient
 ) -> None:
     elsewhere = sandbox.add_channel("elsewhere", [alice], with_bot=False)
@@ -68,7 +68,7 @@ def test_a_file_of_a_channel_without_the_bot_is_not_there(
         web.files_info(file=file.id)
 
 
-def test_a_file_of_another_kind_can_be_asked_about(
+def test_a_file_from_another_workspace_is_described_by_files_info(
     sandbox: Sandbox, alice: User, general: Channel, web: WebClient
 ) -> None:
     file = sandbox.add_file(alice, *NOTES, file_access="check_file_info")

@@ -19,7 +19,7 @@ from bot.sandbox import Channel, Sandbox, SandboxError, User
 
 @dataclass
 class Listener:
-    """A server that answers each request with the next of `statuses`, and 200 after those."""
+    """A server that answers each request with the next of `statuses`, then with 200."""
 
     statuses: list[int] = field(default_factory=list)
     no_retry: bool = False
@@ -35,7 +35,7 @@ class Listener:
 
 @dataclass
 class BoltListener:
-    """Bolt behind a plain server, as an adapter does it."""
+    """A Bolt app behind a plain server, as its adapters run it."""
 
     app: App
 
@@ -59,7 +59,7 @@ def serving(listener: Listener | BoltListener) -> Iterator[str]:
             self.wfile.write(content)
 
         def log_message(self, *args: Any) -> None:
-            """Keep quiet."""
+            """Write no log."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.01))
@@ -72,7 +72,7 @@ def serving(listener: Listener | BoltListener) -> Iterator[str]:
         server.server_close()
 
 
-def test_bolt_takes_signed_requests_and_answers(
+def test_bolt_accepts_signed_requests_and_answers(
     sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
     client = WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
@@ -84,7 +84,7 @@ def test_bolt_takes_signed_requests_and_answers(
 
     @app.event("message")
     def ignore() -> None:
-        """Nothing to do."""
+        """Accept the event without an answer."""
 
     @app.command("/trace")
     def trace(ack: Ack, command: dict[str, Any]) -> None:
@@ -99,7 +99,9 @@ def test_bolt_takes_signed_requests_and_answers(
     assert shown.text == "traces: ls & more"
 
 
-def test_each_request_is_signed_now(sandbox: Sandbox, alice: User, general: Channel) -> None:
+def test_each_request_is_signed_with_the_current_time(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
     listener = Listener()
     with serving(listener) as url:
         sandbox.deliver_to(url)
@@ -111,7 +113,7 @@ def test_each_request_is_signed_now(sandbox: Sandbox, alice: User, general: Chan
     assert "x-slack-retry-num" not in headers
 
 
-def test_an_event_that_fails_is_tried_four_times(
+def test_an_event_is_delivered_at_most_four_times(
     sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
     sandbox.retry_waits = (0, 0, 0)
@@ -126,7 +128,9 @@ def test_an_event_that_fails_is_tried_four_times(
     assert len({body for _, body in listener.requests}) == 1
 
 
-def test_an_app_may_decline_more_tries(sandbox: Sandbox, alice: User, general: Channel) -> None:
+def test_an_app_can_decline_further_attempts(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
     sandbox.retry_waits = (0, 0, 0)
     listener = Listener(statuses=[500] * 4, no_retry=True)
     with serving(listener) as url:
@@ -136,7 +140,7 @@ def test_an_app_may_decline_more_tries(sandbox: Sandbox, alice: User, general: C
     assert len(listener.requests) == 1
 
 
-def test_a_command_is_tried_once(sandbox: Sandbox, alice: User, general: Channel) -> None:
+def test_a_command_is_delivered_once(sandbox: Sandbox, alice: User, general: Channel) -> None:
     listener = Listener(statuses=[500])
     with serving(listener) as url:
         sandbox.deliver_to(url)
@@ -145,6 +149,6 @@ def test_a_command_is_tried_once(sandbox: Sandbox, alice: User, general: Channel
     assert len(listener.requests) == 1
 
 
-def test_a_request_url_that_does_not_answer_is_no_request_url(sandbox: Sandbox) -> None:
+def test_a_request_url_that_does_not_answer_is_refused(sandbox: Sandbox) -> None:
     with pytest.raises(SandboxError, match="connection_failed"):
         sandbox.deliver_to("http://127.0.0.1:9/slack/events")

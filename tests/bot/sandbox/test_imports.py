@@ -1,4 +1,4 @@
-"""The sandbox is for the demo and the tests: a bot that serves a workspace loads nothing of it."""
+"""The sandbox is for the demo and the tests only: `tracebot serve` does not import it."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from bot.sandbox import Channel, Sandbox, User
 TRACEBOT = ("-X", "importtime", "-c", "from bot.cli.main import main; main()")
 
 
-def test_serving_loads_nothing_of_the_sandbox(
+def test_serving_imports_nothing_of_the_sandbox(
     sandbox: Sandbox, alice: User, general: Channel, tmp_path: Path
 ) -> None:
     environment = os.environ | {

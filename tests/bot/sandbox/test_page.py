@@ -1,4 +1,4 @@
-"""The sandbox's page: what it is told, and what can be done on it."""
+"""The sandbox's page: the state it shows and the actions on it."""
 
 import base64
 import re
@@ -23,7 +23,7 @@ def act(sandbox: Sandbox, user: User, **body: Any) -> dict[str, Any]:
     return shown
 
 
-def test_the_page_needs_nothing_from_elsewhere(sandbox: Sandbox) -> None:
+def test_the_page_loads_nothing_from_elsewhere(sandbox: Sandbox) -> None:
     page = httpx.get(sandbox.page_url, trust_env=False)
     assert page.headers["content-security-policy"].startswith("default-src 'none'")
     assert not re.search(r'(src|href)="', page.text)
@@ -44,14 +44,16 @@ def test_a_person_sees_their_own_channels_and_ephemerals(
     assert state(sandbox, bob).json()["channels"][0]["messages"] == []
 
 
-def test_the_page_is_told_only_of_changes(sandbox: Sandbox, alice: User, general: Channel) -> None:
+def test_the_page_s_state_is_sent_only_after_a_change(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
     version = str(state(sandbox, alice).json()["version"])
     assert state(sandbox, alice, version).status_code == 204
     sandbox.post(alice, general, "news")
     assert state(sandbox, alice, version).status_code == 200
 
 
-def test_what_is_typed_is_kept_as_slack_keeps_it(
+def test_typed_text_is_stored_as_slack_stores_it(
     sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
     typed = "@tracebot is <b> & @nobody safe?"
@@ -68,7 +70,7 @@ def test_a_file_is_attached(sandbox: Sandbox, alice: User, general: Channel) -> 
     assert sandbox.messages(general)[0].files[0].content == b"hello"
 
 
-def test_a_reaction_comes_and_goes_with_the_same_click(
+def test_the_same_click_adds_and_removes_a_reaction(
     sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
     message = sandbox.post(alice, general, "hello")
@@ -83,7 +85,7 @@ def test_a_reaction_comes_and_goes_with_the_same_click(
     ("text", "thread_ts", "notice"),
     [("/trace ls", "1.000000", "inside a thread"), ("/nope", None, "not a valid command")],
 )
-def test_a_command_that_slack_does_not_take_is_explained(
+def test_a_refused_command_is_explained(
     sandbox: Sandbox, alice: User, general: Channel, text: str, thread_ts: str, notice: str
 ) -> None:
     where = {"channel": general.id, "thread_ts": thread_ts}

@@ -1,4 +1,4 @@
-"""What people do in the sandbox, and how the app is told of it."""
+"""The actions of people in the sandbox, and the events that the app is sent for them."""
 
 from typing import Any
 
@@ -12,7 +12,9 @@ def told(sandbox: Sandbox) -> list[dict[str, Any]]:
     return [payload["event"] for payload in sandbox.events()]
 
 
-def test_a_typed_message_looks_like_one(sandbox: Sandbox, alice: User, general: Channel) -> None:
+def test_a_typed_message_has_a_client_id_and_rich_text(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
     sandbox.post(alice, general, f"{sandbox.mention} is 1 &lt; 2?")
     event = told(sandbox)[0]
     assert event["client_msg_id"]
@@ -23,7 +25,7 @@ def test_a_typed_message_looks_like_one(sandbox: Sandbox, alice: User, general: 
 
 
 @pytest.mark.parametrize(("private", "kind"), [(False, "channel"), (True, "group")])
-def test_each_kind_of_channel_says_its_kind(
+def test_an_event_names_the_kind_of_its_channel(
     sandbox: Sandbox, alice: User, private: bool, kind: str
 ) -> None:
     channel = sandbox.add_channel("room", [alice], private=private)
@@ -31,7 +33,7 @@ def test_each_kind_of_channel_says_its_kind(
     assert told(sandbox)[0]["channel_type"] == kind
 
 
-def test_a_direct_message_of_several_is_its_own_kind(sandbox: Sandbox, alice: User) -> None:
+def test_a_group_message_is_a_kind_of_channel(sandbox: Sandbox, alice: User) -> None:
     group = sandbox.open_dm(alice, sandbox.add_user("bob"))
     sandbox.post(alice, group, f"{sandbox.mention} hello")
     assert [event["type"] for event in told(sandbox)] == ["message", "app_mention"]
@@ -39,7 +41,7 @@ def test_a_direct_message_of_several_is_its_own_kind(sandbox: Sandbox, alice: Us
     assert sandbox.open_dm(alice).id != group.id
 
 
-def test_a_reply_names_its_thread_and_whose_it_is(
+def test_a_reply_names_its_thread_and_the_author_of_the_parent(
     sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
     bob = sandbox.add_user("bob")
@@ -50,7 +52,9 @@ def test_a_reply_names_its_thread_and_whose_it_is(
     assert (event["thread_ts"], event["parent_user_id"]) == (root.ts, alice.id)
 
 
-def test_an_edit_tells_both_versions(sandbox: Sandbox, alice: User, general: Channel) -> None:
+def test_the_event_of_an_edit_has_both_versions(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
     message = sandbox.post(alice, general, "secret")
     sandbox.edit(alice, message, "nothing")
     event = told(sandbox)[-1]
@@ -60,7 +64,9 @@ def test_an_edit_tells_both_versions(sandbox: Sandbox, alice: User, general: Cha
     assert event["previous_message"]["text"] == "secret"
 
 
-def test_a_deletion_names_what_is_gone(sandbox: Sandbox, alice: User, general: Channel) -> None:
+def test_the_event_of_a_deletion_has_the_deleted_message(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
     message = sandbox.post(alice, general, "secret")
     sandbox.delete(alice, message)
     event = told(sandbox)[-1]
@@ -82,7 +88,9 @@ def test_a_deleted_parent_leaves_a_tombstone(
     ]
 
 
-def test_reactions_come_and_go(sandbox: Sandbox, alice: User, general: Channel) -> None:
+def test_adding_and_removing_a_reaction_send_events(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
     message = sandbox.post(alice, general, "hello")
     sandbox.react(alice, message, "thumbsup")
     sandbox.unreact(alice, message, "+1")
@@ -93,7 +101,7 @@ def test_reactions_come_and_go(sandbox: Sandbox, alice: User, general: Channel) 
     assert added["item_user"] == alice.id
 
 
-def test_another_bot_s_message_says_whose_it_is(sandbox: Sandbox, general: Channel) -> None:
+def test_another_bot_s_message_names_the_bot(sandbox: Sandbox, general: Channel) -> None:
     modern, legacy = sandbox.add_bot("codex"), sandbox.add_bot("webhook", legacy=True)
     sandbox.join(modern, general)
     sandbox.join(legacy, general)
@@ -110,7 +118,7 @@ def test_another_bot_s_message_says_whose_it_is(sandbox: Sandbox, general: Chann
     assert "user" not in second
 
 
-def test_the_bot_hears_its_own_message_but_no_mention(
+def test_the_bot_s_own_message_sends_no_mention(
     sandbox: Sandbox, general: Channel, web: WebClient
 ) -> None:
     web.chat_postMessage(channel=general.id, text=f"I am {sandbox.mention}")
@@ -126,7 +134,7 @@ def test_a_person_of_another_workspace_is_marked(sandbox: Sandbox, web: WebClien
     assert web.conversations_info(channel=shared.id)["channel"]["is_ext_shared"] is True
 
 
-def test_a_person_does_only_what_slack_lets_them(
+def test_an_action_that_slack_does_not_allow_is_refused(
     sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
     bob = sandbox.add_user("bob")
@@ -134,27 +142,27 @@ def test_a_person_does_only_what_slack_lets_them(
     with pytest.raises(SandboxError, match="not a member"):
         sandbox.post(bob, general, "let me in")
     sandbox.join(bob, general)
-    with pytest.raises(SandboxError, match="to change"):
+    with pytest.raises(SandboxError, match="may not change"):
         sandbox.delete(bob, message)
     with pytest.raises(SandboxError, match="no message"):
         sandbox.post(alice, general, "reply", thread_ts="1.000000")
 
 
-def test_who_leaves_is_no_member_any_more(
+def test_a_person_who_left_is_not_a_member(
     sandbox: Sandbox, alice: User, general: Channel, web: WebClient
 ) -> None:
     sandbox.leave(alice, general)
     assert web.conversations_members(channel=general.id)["members"] == [sandbox.bot_user_id]
 
 
-def test_opening_the_home_names_its_tab(sandbox: Sandbox, alice: User) -> None:
+def test_the_event_of_opening_the_app_names_the_tab(sandbox: Sandbox, alice: User) -> None:
     sandbox.open_home(alice, tab="messages")
     (event,) = told(sandbox)
     assert (event["type"], event["tab"]) == ("app_home_opened", "messages")
     assert event["channel"] == sandbox.open_dm(alice).id
 
 
-def test_the_stop_button_is_there_while_the_agent_works(
+def test_the_stop_button_exists_only_while_a_session_is_processing(
     sandbox: Sandbox, alice: User, general: Channel, web: WebClient
 ) -> None:
     root = sandbox.post(alice, general, "work")
@@ -168,7 +176,7 @@ def test_the_stop_button_is_there_while_the_agent_works(
     assert (event["thread_ts"], event["streaming_message_ts"]) == (root.ts, [])
 
 
-def test_waiting_in_vain_says_what_there_is(
+def test_a_wait_that_times_out_lists_the_messages(
     sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
     root = sandbox.post(alice, general, "anyone?")

@@ -26,7 +26,7 @@ BUTTON = {
 
 @contextmanager
 def raw(sandbox: Sandbox) -> Iterator[ClientConnection]:
-    """A connection that greets, and then does nothing by itself."""
+    """Open a connection that was greeted and does nothing by itself."""
     web = WebClient(base_url=sandbox.api_url)
     url = web.apps_connections_open(app_token=sandbox.app_token)["url"]
     with connect(url, proxy=None) as connection:
@@ -44,7 +44,7 @@ def receive(connection: ClientConnection, *, ack: bool = True, **payload: Any) -
 
 @contextmanager
 def concurrently(work: Callable[[], object]) -> Iterator[None]:
-    """While a person waits for the app, the test plays the app."""
+    """Do the work of a person, who waits for the app, while the test plays the app."""
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(work)
         yield
@@ -57,7 +57,7 @@ def respond(url: str) -> int:
 
 @contextmanager
 def running(sandbox: Sandbox, register: Callable[[App], object]) -> Iterator[App]:
-    """A Bolt app of the real kind, connected."""
+    """Connect a real Bolt app."""
     client = WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
     app = App(client=client)
     register(app)
@@ -69,7 +69,7 @@ def running(sandbox: Sandbox, register: Callable[[App], object]) -> Iterator[App
     finally:
         sandbox.settle()
         handler.client.closed = True
-        # Its reader looks for a last message before it stops, for up to a second.
+        # The client's message processor waits up to a second for a message before it stops.
         handler.client.message_queue.put("")
         handler.close()
 
@@ -90,13 +90,13 @@ def test_a_mention_arrives_twice_under_two_event_ids(
     assert envelopes[0]["retry_attempt"] == 0
 
 
-def test_a_direct_message_is_no_mention(sandbox: Sandbox, alice: User) -> None:
+def test_a_mention_in_a_direct_message_sends_one_event(sandbox: Sandbox, alice: User) -> None:
     sandbox.post(alice, sandbox.open_dm(alice), f"{sandbox.mention} hello")
     (told,) = sandbox.events()
     assert told["event"]["channel_type"] == "im"
 
 
-def test_an_app_hears_only_where_it_is_and_what_it_subscribed_to(
+def test_an_app_gets_no_events_from_channels_without_its_bot(
     sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
     elsewhere = sandbox.add_channel("elsewhere", [alice], with_bot=False)
@@ -104,7 +104,7 @@ def test_an_app_hears_only_where_it_is_and_what_it_subscribed_to(
     assert sandbox.events() == []
 
 
-def test_a_subscription_that_the_manifest_lacks_is_not_served(sandbox: Sandbox) -> None:
+def test_an_app_gets_only_the_events_it_subscribed_to(sandbox: Sandbox) -> None:
     manifest = sandbox.manifest.without("message.channels", "reactions:read")
     with Sandbox.start(manifest) as deaf:
         alice = deaf.add_user("alice")
@@ -113,7 +113,7 @@ def test_a_subscription_that_the_manifest_lacks_is_not_served(sandbox: Sandbox) 
         assert [each["event"]["type"] for each in deaf.events()] == ["app_mention"]
 
 
-def test_an_event_without_an_acknowledgement_goes_to_another_connection(
+def test_an_unacknowledged_event_is_sent_to_another_connection(
     sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
     sandbox.faults.lose_ack()
@@ -146,7 +146,7 @@ def test_an_event_waits_for_the_app_to_connect(
         sandbox.settle()
 
 
-def test_an_event_can_come_twice(sandbox: Sandbox, alice: User, general: Channel) -> None:
+def test_an_event_can_be_sent_twice(sandbox: Sandbox, alice: User, general: Channel) -> None:
     sandbox.faults.duplicate_event()
     with raw(sandbox) as connection:
         sandbox.post(alice, general, "hello")
@@ -156,7 +156,7 @@ def test_an_event_can_come_twice(sandbox: Sandbox, alice: User, general: Channel
     assert one == two == three
 
 
-def test_an_eleventh_connection_is_one_too_many(sandbox: Sandbox) -> None:
+def test_an_eleventh_connection_is_refused(sandbox: Sandbox) -> None:
     web = WebClient(base_url=sandbox.api_url)
     tickets = [web.apps_connections_open(app_token=sandbox.app_token)["url"] for _ in range(11)]
     with ExitStack() as stack:
@@ -173,7 +173,7 @@ def test_a_ticket_opens_one_connection(sandbox: Sandbox) -> None:
         connect(url["url"], proxy=None)
 
 
-def test_a_dropped_connection_gives_no_warning(sandbox: Sandbox) -> None:
+def test_a_dropped_connection_ends_without_a_close_frame(sandbox: Sandbox) -> None:
     with raw(sandbox) as connection:
         sandbox.drop_sockets()
         with pytest.raises((ConnectionClosed, ConnectionResetError)):
@@ -188,7 +188,7 @@ def test_bolt_answers_a_mention(sandbox: Sandbox, alice: User, general: Channel)
 
         @app.event("message")
         def ignore() -> None:
-            """Nothing to do."""
+            """Accept the event without an answer."""
 
     with running(sandbox, register):
         question = sandbox.post(alice, general, f"{sandbox.mention} hello")
@@ -196,7 +196,7 @@ def test_bolt_answers_a_mention(sandbox: Sandbox, alice: User, general: Channel)
     assert reply.bot_id == sandbox.bot_id
 
 
-def test_bolt_connects_anew_after_a_refresh_and_after_a_drop(
+def test_bolt_reconnects_after_a_refresh_and_after_a_drop(
     sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
     def register(app: App) -> None:
@@ -215,7 +215,7 @@ def test_bolt_connects_anew_after_a_refresh_and_after_a_drop(
         sandbox.wait_for_reply(general, question.ts)
 
 
-def test_a_slash_command_shows_what_the_app_answers_and_adds(
+def test_a_slash_command_shows_the_answer_and_the_later_response(
     sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
     def register(app: App) -> None:
@@ -234,7 +234,7 @@ def test_a_slash_command_shows_what_the_app_answers_and_adds(
     assert [message.text for message in sandbox.messages(general)] == ["later, to all"]
 
 
-def test_a_slash_command_that_nobody_takes_fails_before_the_person_s_eyes(
+def test_a_slash_command_without_an_app_shows_an_error(
     sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
     (shown,) = sandbox.command(alice, general, "/trace", "ls")
@@ -243,7 +243,7 @@ def test_a_slash_command_that_nobody_takes_fails_before_the_person_s_eyes(
         sandbox.command(alice, general, "/trade")
 
 
-def test_a_response_url_has_five_uses_and_half_an_hour(
+def test_a_response_url_has_five_uses_within_half_an_hour(
     sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
     with raw(sandbox) as connection:
@@ -278,7 +278,7 @@ def test_a_click_replaces_an_ephemeral_message(
     assert [message.text for message in sandbox.ephemerals(alice, general)] == ["page 2"]
 
 
-def test_a_message_shortcut_opens_a_modal_that_is_sent(
+def test_a_message_shortcut_opens_a_modal_that_can_be_submitted(
     sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
     view = {
@@ -302,7 +302,7 @@ def test_a_message_shortcut_opens_a_modal_that_is_sent(
 
         @app.event("message")
         def ignore() -> None:
-            """Nothing to do."""
+            """Accept the event without an answer."""
 
     with running(sandbox, register):
         message = sandbox.post(alice, general, "hello")
@@ -311,7 +311,7 @@ def test_a_message_shortcut_opens_a_modal_that_is_sent(
     assert sent == [{"b": {"a": {"value": "x"}}}]
 
 
-def test_a_trigger_is_good_once_and_for_three_seconds(
+def test_a_trigger_can_be_used_once_and_within_three_seconds(
     sandbox: Sandbox, alice: User, general: Channel, web: WebClient
 ) -> None:
     view = {"type": "modal", "title": {"type": "plain_text", "text": "T"}, "blocks": []}
@@ -332,7 +332,7 @@ def test_a_trigger_is_good_once_and_for_three_seconds(
             opened(trigger)
 
 
-def test_the_manifest_is_read_as_it_is_written(sandbox: Sandbox) -> None:
+def test_the_manifest_is_read(sandbox: Sandbox) -> None:
     manifest: Manifest = sandbox.manifest
     assert manifest.name == "tracebot"
     assert manifest.commands == {"/trace": False}

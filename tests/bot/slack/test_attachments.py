@@ -98,7 +98,7 @@ def test_the_token_is_not_sent_to_another_host_after_a_redirect(
 ) -> None:
     sandbox.faults.redirect(sandbox.elsewhere_url)
     assert "not Slack's" in reason(downloads, told)
-    assert sandbox.strangers == []
+    assert sandbox.tokens_elsewhere == []
 
 
 def test_redirects_in_a_circle_end(sandbox: Sandbox, downloads: FileDownloads, told: Told) -> None:

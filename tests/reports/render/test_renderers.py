@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.jobs.digests import Digests
-from bot.sandbox.blocks.validate import problems
+from bot.sandbox.blocks.validate import violations
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
 from reports.render import json_output as as_json
@@ -137,7 +137,7 @@ MAKERS = (a_list, a_thread, a_tree, some_statistics, cost, failed)
 
 def checked(blocks: Sequence[slack.Block]) -> str:
     """What people read of the blocks, when Slack takes them."""
-    assert problems(list(blocks), "message") == []
+    assert violations(list(blocks), "message") == []
     assert len(str(blocks)) <= MOST
     return "\n".join(mrkdwn(blocks))
 
