@@ -1,4 +1,4 @@
-"""The documentation names what there is, and nothing that there is not."""
+"""The documentation names everything that exists, and nothing else."""
 
 import re
 import subprocess
@@ -12,7 +12,7 @@ from bot.cli.parser import shell_parser
 from reports.commands.parser import build_parser
 from tests.support.paths import ROOT
 
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 SECTIONS = dict(
     re.findall(
         r"^### `([a-z]+)[^\n]*\n(.*?)(?=^##|\Z)",
@@ -43,7 +43,7 @@ def test_every_option_of_a_command_stands_in_its_section(name: str) -> None:
     assert {option for option in options - everywhere if option not in SECTIONS[name]} == set()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_within_the_project_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text())
     assert [target for target in targets if not (page.parent / target).exists()] == []
