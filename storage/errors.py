@@ -5,7 +5,7 @@ StorageError
 ├── NetworkFileSystem
 ├── NewerDatabase
 ├── BackupError
-├── TookTooLong
+├── QueryTimeout
 └── DatabaseUnavailable
     └── TemporarilyUnavailable
 """
@@ -31,7 +31,7 @@ class BackupError(StorageError):
     """The copy cannot be made, is not whole, or cannot take the database's place."""
 
 
-class TookTooLong(StorageError):
+class QueryTimeout(StorageError):
     """A question was not answered in its time."""
 
 

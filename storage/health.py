@@ -12,7 +12,7 @@ from storage.database.models import TraceRow
 from storage.database.shared_file import SharedDatabase
 from storage.recovery.integrity import Check, last_check
 from storage.recovery.replacement import Recovery, recoveries
-from storage.upkeep.journal import Maintenance, last
+from storage.upkeep.journal import JournalEntry, last_entry
 from storage.writer.dropped import DROPPED, losses
 from storage.writer.spool import spool_folder, waiting
 
@@ -38,8 +38,8 @@ class Health:
     oldest: int | None
     newest: int | None
     check: Check | None
-    checkpoint: Maintenance | None
-    backup: Maintenance | None
+    checkpoint: JournalEntry | None
+    backup: JournalEntry | None
     recoveries: tuple[Recovery, ...]
     spool_files: int
     spool_size: int
@@ -68,8 +68,8 @@ def health(database: SharedDatabase, *, now: int) -> Health:
         oldest=oldest,
         newest=newest,
         check=last_check(database),
-        checkpoint=last(database, "checkpoint"),
-        backup=last(database, "backup"),
+        checkpoint=last_entry(database, "checkpoint"),
+        backup=last_entry(database, "backup"),
         recoveries=recoveries(database),
         spool_files=spool_files,
         spool_size=spool_size,

@@ -7,7 +7,7 @@ import time
 from cachetools import LRUCache
 from peewee import Database, PeeweeException
 
-from storage.coordination.leases import claim
+from storage.coordination.leases import acquire_lease
 from storage.coordination.process_identity import this_process
 
 REMEMBERED_EVENTS = 10_000
@@ -45,7 +45,7 @@ class EventDedup:
         If the database cannot be asked the event counts as ours: two answers are better than none.
         """
         try:
-            return claim(
+            return acquire_lease(
                 self._database, key, owner=self._owner, now=time.time_ns(), lease_ns=LEASE_NS
             )
         except PeeweeException as error:

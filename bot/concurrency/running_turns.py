@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from peewee import Database, PeeweeException
 
 from bot.agents.cancellation import Cancellation
-from storage.coordination.cancel_requests import wishes
+from storage.coordination.cancel_requests import cancel_requests
 
 POLL_S = 1.0
 """The longest that another process's request to cancel waits to be seen."""
@@ -91,7 +91,7 @@ class RunningTurns:
         while self._wait_for_turns():
             turns = self.all()
             try:
-                requests = wishes(self._database, [turn.trace_id for turn in turns])
+                requests = cancel_requests(self._database, [turn.trace_id for turn in turns])
             except PeeweeException as error:
                 logger.warning("The database cannot be asked which turns to cancel: %s", error)
                 continue

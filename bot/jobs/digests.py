@@ -11,7 +11,7 @@ from reports.views.digest import DigestView
 from reports.views.messages import recovered
 from reports.views.views import View
 from storage.coordination.digest_subscriptions import Subscription, subscriptions
-from storage.coordination.leases import claim, complete
+from storage.coordination.leases import acquire_lease, complete_lease
 from storage.coordination.process_identity import this_process
 from storage.database.shared_file import SharedDatabase
 from storage.recovery.replacement import Recovery, recoveries
@@ -82,17 +82,17 @@ class Digests:
 
     def _tell(self, subscription: Subscription, recovery: Recovery, *, now: int) -> bool:
         key = f"recovery:{recovery.file}:{subscription.team}:{subscription.channel}"
-        if not claim(self._database, key, owner=this_process(), now=now, lease_ns=LEASE_NS):
+        if not acquire_lease(self._database, key, owner=this_process(), now=now, lease_ns=LEASE_NS):
             return False
         fresh = not self._posted(subscription.channel, key)
         if fresh:
             self._post(subscription.channel, recovered(recovery, now=now), key)
-        complete(self._database, key, now=now)
+        complete_lease(self._database, key, now=now)
         return fresh
 
     def _send(self, subscription: Subscription, day: date, *, now: int) -> bool:
         key = f"digest:{subscription.team}:{subscription.channel}:{day}"
-        if not claim(self._database, key, owner=this_process(), now=now, lease_ns=LEASE_NS):
+        if not acquire_lease(self._database, key, owner=this_process(), now=now, lease_ns=LEASE_NS):
             return False
         # Whoever held the claim before may have died between posting and saying so.
         fresh = not self._posted(subscription.channel, key)
@@ -107,7 +107,7 @@ class Digests:
                 now=now,
             )
             self._post(subscription.channel, view, key)
-        complete(self._database, key, now=now)
+        complete_lease(self._database, key, now=now)
         return fresh
 
     def now(self, team: str, channel: str, *, now: int) -> DigestView:

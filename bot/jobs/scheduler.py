@@ -11,7 +11,7 @@ from peewee import PeeweeException
 from bot.jobs.digests import Digests
 from reports import formatting
 from reports.views.health import WAL_LIMIT
-from storage.coordination.leases import claim
+from storage.coordination.leases import acquire_lease
 from storage.coordination.process_identity import this_process
 from storage.database.shared_file import SharedDatabase
 from storage.health import log_size
@@ -19,7 +19,7 @@ from storage.model.retention import Retention
 from storage.recovery.integrity import check
 from storage.recovery.replacement import finish_recoveries
 from storage.upkeep.checkpoint import CheckpointMode, checkpoint
-from storage.upkeep.journal import Maintenance, last, note
+from storage.upkeep.journal import JournalEntry, add_entry, last_entry
 from storage.upkeep.retention import apply_retention
 from storage.writer.delivery import adopt
 
@@ -91,7 +91,7 @@ class Scheduler:
             logger.exception("%s failed", what)
 
     def _daily(self, key: str, do: Callable[[int], None], now: int) -> None:
-        if claim(self._database, key, owner=this_process(), now=now, lease_ns=DAY_NS):
+        if acquire_lease(self._database, key, owner=this_process(), now=now, lease_ns=DAY_NS):
             do(now)
 
     def _retain(self, now: int) -> None:
@@ -115,11 +115,11 @@ class Scheduler:
         result = checkpoint(self._database, mode)
         if not result.complete:
             logger.warning("A %s checkpoint is not complete: %s.", mode, result.reason)
-        before = last(self._database, "checkpoint")
+        before = last_entry(self._database, "checkpoint")
         # Each minute's would be a write a minute on a machine where nothing happens.
         if before is None or before.ok != result.complete or before.at < now - HOUR_NS:
-            done = Maintenance(name="checkpoint", at=now, ok=result.complete)
-            note(self._database, done)
+            done = JournalEntry(name="checkpoint", at=now, ok=result.complete)
+            add_entry(self._database, done)
             self._watch_log()
 
     def _watch_log(self) -> None:

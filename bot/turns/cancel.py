@@ -11,7 +11,7 @@ from bot.agents.cancellation import DELETION, SHELL
 from bot.concurrency.running_turns import RunningTurn, RunningTurns
 from reports.errors import UsageError
 from reports.views.messages import MessageView, ambiguous, not_found
-from storage.coordination.cancel_requests import wish
+from storage.coordination.cancel_requests import request_cancel
 from storage.queries.traces import TraceSummary, running_traces, traces_by_id
 
 PREFIX = re.compile(r"[0-9a-fA-F]{4,32}")
@@ -75,7 +75,7 @@ class TurnCanceller:
         if isinstance(turn, RunningTurn):
             turn.cancellation.cancel(by)
             return
-        wish(self._database, turn.trace_id, by=by, now=time.time_ns())
+        request_cancel(self._database, turn.trace_id, by=by, now=time.time_ns())
 
 
 def stop_from_shell(
@@ -90,7 +90,7 @@ def stop_from_shell(
     if len(begun) > 1:
         return ambiguous(wanted, [trace.trace_id for trace in begun])
     trace_id = begun[0].trace_id
-    wish(database, trace_id, by=SHELL, now=time.time_ns())
+    request_cancel(database, trace_id, by=SHELL, now=time.time_ns())
     if _within(patience_s, lambda: _has_ended(database, trace_id)):
         return MessageView(text=f"{trace_id} is stopped.", found=True)
     return MessageView(

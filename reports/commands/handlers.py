@@ -17,12 +17,12 @@ from reports.views.statistics import statistics_view
 from reports.views.trace_list import running_view, slowest_view, thread_view, trace_list_view
 from reports.views.trace_tree import trace_view
 from reports.views.views import View
-from storage.database.query_timeout import time_limit
+from storage.database.query_timeout import query_timeout
 from storage.database.shared_file import SharedDatabase
-from storage.errors import TookTooLong
+from storage.errors import QueryTimeout
 from storage.health import health
 from storage.queries.failures import failed_spans, failed_traces, slowest_traces
-from storage.queries.removed_traces import Tombstone, tombstones
+from storage.queries.removed_traces import RemovedTrace, removed_traces
 from storage.queries.statistics import statistics
 from storage.queries.traces import (
     BadCursor,
@@ -55,7 +55,7 @@ class Viewer:
     """
 
     audiences: frozenset[str] | None = None
-    may_see: Callable[[TraceSummary | Tombstone], bool] = lambda trace: True
+    may_see: Callable[[TraceSummary | RemovedTrace], bool] = lambda trace: True
     team: str | None = None
     user: str | None = None
     channel: str | None = None
@@ -65,9 +65,9 @@ class Viewer:
 def answer(args: argparse.Namespace, *, database: Database, viewer: Viewer, now: int) -> View:
     """Run the command `args.command` for `viewer`. Raises `UsageError`."""
     try:
-        with time_limit(database, ANSWER_S):
+        with query_timeout(database, ANSWER_S):
             return HANDLERS[args.command](args, database, viewer, now)
-    except TookTooLong as error:
+    except QueryTimeout as error:
         return MessageView(text=str(error))
 
 
@@ -145,7 +145,7 @@ def _by_message(
 
 def _removed(trace_id: str, database: Database, viewer: Viewer) -> View:
     """Say that retention removed the trace, but only to those who could have seen it."""
-    found = tombstones(database, trace_id, audiences=viewer.audiences)
+    found = removed_traces(database, trace_id, audiences=viewer.audiences)
     seen = [tombstone for tombstone in found if viewer.may_see(tombstone)]
     if len(seen) != 1:
         return not_found(trace_id)

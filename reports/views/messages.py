@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports import formatting
-from storage.queries.removed_traces import Tombstone
+from storage.queries.removed_traces import RemovedTrace
 from storage.recovery.replacement import Recovery
 
 HELP = (
@@ -47,7 +47,7 @@ def not_found(what: str) -> MessageView:
     )
 
 
-def removed(tombstone: Tombstone, *, time_zone: str) -> MessageView:
+def removed(tombstone: RemovedTrace, *, time_zone: str) -> MessageView:
     day = formatting.local(tombstone.removed_at, time_zone, form="%Y-%m-%d")
     return MessageView(
         text=f"Trace {tombstone.trace_id} was removed on {day} by retention; "

@@ -4,21 +4,21 @@ from collections.abc import Collection
 
 from peewee import Database
 
-from storage.coordination.leases import claim
-from storage.database.models import ClaimRow
+from storage.coordination.leases import acquire_lease
+from storage.database.models import LeaseRow
 
 PREFIX = "cancel:"
 WISHED_FOR_NS = 3_600 * 1_000_000_000
 """A wish that nobody fulfilled by then may be made again."""
 
 
-def wish(database: Database, trace_id: str, *, by: str, now: int) -> None:
+def request_cancel(database: Database, trace_id: str, *, by: str, now: int) -> None:
     """Ask the process that runs the trace to stop it; of several wishes the first counts."""
-    claim(database, PREFIX + trace_id, owner=by, now=now, lease_ns=WISHED_FOR_NS)
+    acquire_lease(database, PREFIX + trace_id, owner=by, now=now, lease_ns=WISHED_FOR_NS)
 
 
-def wishes(database: Database, trace_ids: Collection[str]) -> dict[str, str]:
+def cancel_requests(database: Database, trace_ids: Collection[str]) -> dict[str, str]:
     """Which of these traces somebody wishes stopped, and who."""
     keys = [PREFIX + trace_id for trace_id in trace_ids]
-    query = ClaimRow.select(ClaimRow.key, ClaimRow.owner).where(ClaimRow.key.in_(keys)).tuples()
+    query = LeaseRow.select(LeaseRow.key, LeaseRow.owner).where(LeaseRow.key.in_(keys)).tuples()
     return {key.removeprefix(PREFIX): by for key, by in query.execute(database)}

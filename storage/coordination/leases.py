@@ -6,19 +6,19 @@ may take it over once the lease has run out, and finds out first how far the wor
 
 from peewee import EXCLUDED, SQL, Database
 
-from storage.database.models import ClaimRow
+from storage.database.models import LeaseRow
 from storage.database.transactions import transaction
 
 FOREVER_NS = 2**62
 
 
-def claim(database: Database, key: str, *, owner: str, now: int, lease_ns: int) -> bool:
+def acquire_lease(database: Database, key: str, *, owner: str, now: int, lease_ns: int) -> bool:
     """Whether `owner` may do the work. False while another holds it, and once it is done."""
     expires_at = min(now + lease_ns, FOREVER_NS)
-    insert = ClaimRow.insert(
+    insert = LeaseRow.insert(
         key=key, owner=owner, claimed_at=now, expires_at=expires_at
     ).on_conflict(
-        conflict_target=[ClaimRow.key],
+        conflict_target=[LeaseRow.key],
         update={
             "owner": EXCLUDED.owner,
             "claimed_at": EXCLUDED.claimed_at,
@@ -30,13 +30,13 @@ def claim(database: Database, key: str, *, owner: str, now: int, lease_ns: int) 
         return bool(insert.as_rowcount().execute(database))
 
 
-def complete(database: Database, key: str, *, now: int) -> None:
+def complete_lease(database: Database, key: str, *, now: int) -> None:
     """The work is done, for good."""
     with transaction(database):
-        ClaimRow.update(done_at=now).where(ClaimRow.key == key).execute(database)
+        LeaseRow.update(done_at=now).where(LeaseRow.key == key).execute(database)
 
 
 def release(database: Database, key: str) -> None:
     """The work was not done; anyone may claim it."""
     with transaction(database):
-        ClaimRow.delete().where(ClaimRow.key == key).execute(database)
+        LeaseRow.delete().where(LeaseRow.key == key).execute(database)

@@ -5,7 +5,7 @@ from pathlib import Path
 from playhouse.cysqlite_ext import CySqliteDatabase
 
 from storage.database.filesystem import refuse_network_file_system
-from storage.database.shared_file import SharedDatabase, file_at
+from storage.database.shared_file import SharedDatabase
 from storage.errors import (
     BadDatabaseURL,
     StorageError,
@@ -35,11 +35,6 @@ def locate(
         )
     refuse_network_file_system(path)
     return connect(path, busy_timeout_ms=busy_timeout_ms)
-
-
-def identity(database: SharedDatabase) -> tuple[int, int] | None:
-    """Which file is at the database's path now; None where none is."""
-    return file_at(database.path)
 
 
 def connect(

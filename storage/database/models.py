@@ -168,7 +168,7 @@ class ScoreRow(Model):
         primary_key = CompositeKey("trace_id", "name", "user")
 
 
-class ClaimRow(Model):
+class LeaseRow(Model):
     """Something that is to happen once across processes: an event handled, a digest sent."""
 
     key = TextField(primary_key=True)
@@ -211,7 +211,7 @@ class ProcessRow(Model):
         table_name = "processes"
 
 
-class TombstoneRow(Model):
+class RemovedTraceRow(Model):
     """What is left of a trace that retention removed: that it was, and who might have seen it."""
 
     trace_id = TextField(primary_key=True)
@@ -224,7 +224,7 @@ class TombstoneRow(Model):
         table_name = "tombstones"
 
 
-class MaintenanceRow(Model):
+class JournalRow(Model):
     """How each kind of upkeep went the last time: a check, a checkpoint, a recovery."""
 
     name = TextField(primary_key=True)
@@ -244,11 +244,11 @@ TABLES: tuple[type[Model], ...] = (
     MetricRow,
     LogRow,
     ScoreRow,
-    ClaimRow,
+    LeaseRow,
     SubscriptionRow,
     ProcessRow,
-    TombstoneRow,
-    MaintenanceRow,
+    RemovedTraceRow,
+    JournalRow,
 )
 
 # Lists are newest first. What else they ask of every row stands in the index, so that rows which

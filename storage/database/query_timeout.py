@@ -8,15 +8,15 @@ from peewee import Database
 
 from storage.database.error_causes import INTERRUPTED, cause_of
 from storage.database.shared_file import SharedDatabase
-from storage.errors import TookTooLong
+from storage.errors import QueryTimeout
 
 STEPS = 10_000
 """SQLite's virtual machine steps between two looks at the clock: about a millisecond."""
 
 
 @contextmanager
-def time_limit(database: Database, seconds: float) -> Iterator[None]:
-    """What this thread asks within the block ends after `seconds`, with `TookTooLong`."""
+def query_timeout(database: Database, seconds: float) -> Iterator[None]:
+    """What this thread asks within the block ends after `seconds`, with `QueryTimeout`."""
     if not isinstance(database, SharedDatabase):
         yield
         return
@@ -26,7 +26,7 @@ def time_limit(database: Database, seconds: float) -> Iterator[None]:
         yield
     except Exception as error:
         if cause_of(error) == INTERRUPTED:
-            raise TookTooLong(
+            raise QueryTimeout(
                 f"This takes longer than {seconds:g} s: ask for less, with --since or a filter."
             ) from error
         raise

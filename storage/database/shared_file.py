@@ -37,15 +37,15 @@ class SharedDatabase(SqliteDatabase):
         opened: File | None = getattr(self._state, "file", None)
         return opened
 
-    def make(self, *, patience: float = 60.0) -> None:
+    def create(self, *, patience: float = 60.0) -> None:
         """Make the file where there is none, and bring its tables up to date."""
-        self._state.making = True
+        self._state.creating = True
         try:
             _create_private(self.path)
             migrate(self, patience=patience)
             self._ready = self.file
         finally:
-            self._state.making = False
+            self._state.creating = False
 
     def cursor(self, named_cursor: object = None) -> Any:
         self._follow()
@@ -75,7 +75,7 @@ class SharedDatabase(SqliteDatabase):
         super()._set_pragmas(conn)
 
     def _follow(self) -> None:
-        if getattr(self._state, "making", False):
+        if getattr(self._state, "creating", False):
             return
         if not self.is_closed() and self._state.conn.in_transaction:
             return
@@ -84,7 +84,7 @@ class SharedDatabase(SqliteDatabase):
             return
         if not self.is_closed():
             self.close()
-        self.make()
+        self.create()
 
 
 def file_at(path: Path) -> File | None:

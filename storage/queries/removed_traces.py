@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from peewee import Database
 
-from storage.database.models import TombstoneRow
+from storage.database.models import RemovedTraceRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tombstone:
+class RemovedTrace:
     """A removed trace, as far as it takes to say so to those who might have seen it."""
 
     trace_id: str
@@ -24,15 +24,15 @@ class Tombstone:
         return self.audience
 
 
-def tombstones(
+def removed_traces(
     database: Database, prefix: str, *, audiences: Collection[str] | None = None, limit: int = 5
-) -> tuple[Tombstone, ...]:
+) -> tuple[RemovedTrace, ...]:
     """Return removed traces by id prefix; see `storage.queries.traces` for `audiences`."""
     low = prefix.lower()
-    query = TombstoneRow.select().where(
-        TombstoneRow.trace_id >= low, TombstoneRow.trace_id < f"{low}g"
+    query = RemovedTraceRow.select().where(
+        RemovedTraceRow.trace_id >= low, RemovedTraceRow.trace_id < f"{low}g"
     )
     if audiences is not None:
-        query = query.where(TombstoneRow.audience.in_(list(audiences)))
-    rows = query.order_by(TombstoneRow.trace_id).limit(limit).dicts().execute(database)
-    return tuple(Tombstone(**row) for row in rows)
+        query = query.where(RemovedTraceRow.audience.in_(list(audiences)))
+    rows = query.order_by(RemovedTraceRow.trace_id).limit(limit).dicts().execute(database)
+    return tuple(RemovedTrace(**row) for row in rows)

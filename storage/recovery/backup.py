@@ -21,7 +21,7 @@ from storage.database.models import ProcessRow
 from storage.database.shared_file import SharedDatabase, opening, set_aside
 from storage.errors import BackupError
 from storage.recovery.replacement import set_aside_with_write_lock
-from storage.upkeep.journal import Maintenance, note
+from storage.upkeep.journal import JournalEntry, add_entry
 
 PAGES_A_STEP = 1_000
 ALONE_S = 1.0
@@ -79,7 +79,7 @@ def backup(
         os.replace(partial, target)
     _sync(target.parent)
     details = {"size": copied.size, "traces": copied.traces, "spans": copied.spans}
-    note(database, Maintenance(name="backup", at=time.time_ns(), ok=True, details=details))
+    add_entry(database, JournalEntry(name="backup", at=time.time_ns(), ok=True, details=details))
     return copied
 
 
@@ -112,7 +112,7 @@ def restore(
             aside = _displace(path, users, force=force)
             os.replace(partial, path)
     _sync(path.parent)
-    database.make()
+    database.create()
     return Restored(copied=copied, aside=aside)
 
 

@@ -14,7 +14,7 @@ from storage.database.connect import connect
 from storage.database.error_causes import DAMAGED, INTERRUPTED, cause_of
 from storage.database.shared_file import SharedDatabase
 from storage.recovery.replacement import finish_recoveries, recover
-from storage.upkeep.journal import Maintenance, last, note
+from storage.upkeep.journal import JournalEntry, add_entry, last_entry
 
 LIMIT_S = 30.0
 SMALL = 64_000_000
@@ -49,7 +49,7 @@ def check(database: SharedDatabase, *, limit_s: float = LIMIT_S) -> Check:
             own.close()
     details = {"finished": found.finished, "finding": found.finding}
     with suppress(PeeweeException):  # On a full disk nothing is remembered.
-        note(database, Maintenance(name="check", at=found.at, ok=found.ok, details=details))
+        add_entry(database, JournalEntry(name="check", at=found.at, ok=found.ok, details=details))
     return found
 
 
@@ -76,7 +76,7 @@ def _check_quietly(path: Path) -> None:
 
 def last_check(database: SharedDatabase) -> Check | None:
     """The last one that any process made of this database."""
-    done = last(database, "check")
+    done = last_entry(database, "check")
     if done is None:
         return None
     return Check(

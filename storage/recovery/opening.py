@@ -32,7 +32,7 @@ def prepare(database: SharedDatabase, *, patience: float = 60.0) -> None:
     path = database.path
     try:
         try:
-            database.make(patience=patience)
+            database.create(patience=patience)
         except Exception as error:
             # A file that tracebot never had open is some other one, named by mistake.
             if cause_of(error) != DAMAGED or not Path(f"{path}.migrating").exists():

@@ -21,7 +21,7 @@ from storage.database.lock_files import locked
 from storage.database.shared_file import SharedDatabase, file_at, opening, set_aside
 from storage.errors import TemporarilyUnavailable
 from storage.recovery.salvage import salvage
-from storage.upkeep.journal import Maintenance, all_of, note
+from storage.upkeep.journal import JournalEntry, add_entry, entries
 
 WRITE_LOCK_S = 5.0
 
@@ -61,7 +61,7 @@ def recover(database: SharedDatabase) -> bool:
         if damaged is not None and file_at(database.path) != damaged:
             return False
         aside = set_aside_with_write_lock(database.path, word="damaged")
-    database.make()
+    database.create()
     if aside is None:
         return False
     logger.error(
@@ -70,7 +70,7 @@ def recover(database: SharedDatabase) -> bool:
         database.path,
         aside.name,
     )
-    note(database, Maintenance(name=f"recovery:{aside.name}", at=time.time_ns(), ok=False))
+    add_entry(database, JournalEntry(name=f"recovery:{aside.name}", at=time.time_ns(), ok=False))
     threading.Thread(
         target=_salvage_quietly, args=(database.path,), name="tracebot-salvage", daemon=True
     ).start()
@@ -112,7 +112,7 @@ def recoveries(database: SharedDatabase) -> tuple[Recovery, ...]:
             saved=done.details.get("saved", {}),
             lost=done.details.get("lost", {}),
         )
-        for done in all_of(database, "recovery:")
+        for done in entries(database, "recovery:")
     )
 
 

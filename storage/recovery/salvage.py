@@ -16,7 +16,7 @@ from storage.database.transactions import transaction
 from storage.queries.traces import trace_spans
 from storage.store.batch import store_summaries
 from storage.store.histogram import Histogram
-from storage.upkeep.journal import Maintenance, last, put
+from storage.upkeep.journal import JournalEntry, last_entry, put_entry
 
 CHUNK = 500
 """Rows a transaction."""
@@ -46,14 +46,14 @@ def salvage(
 ) -> Progress:
     """Save what `damaged` holds into `database`, going on where an earlier attempt stopped."""
     name = f"recovery:{damaged.name}"
-    before = last(database, name)
+    before = last_entry(database, name)
     state = Progress(**before.details) if before else Progress()
     began = before.at if before else time.time_ns()
 
     def remember() -> None:
         ok = state.finished and set(state.lost.values()) == {0}
         details = {key: getattr(state, key) for key in Progress.__slots__}
-        put(database, Maintenance(name=name, at=began, ok=ok, details=details))
+        put_entry(database, JournalEntry(name=name, at=began, ok=ok, details=details))
 
     if damaged.exists():
         source = Connection(str(damaged), timeout=5.0)

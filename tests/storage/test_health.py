@@ -30,7 +30,7 @@ from storage.recovery.backup import backup
 from storage.recovery.integrity import check, check_at_start
 from storage.recovery.opening import open_database
 from storage.recovery.replacement import recover, recoveries
-from storage.upkeep.journal import last
+from storage.upkeep.journal import last_entry
 from tests.support.factories import GENERAL, TEAM
 
 TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
@@ -184,11 +184,11 @@ def test_how_the_checkpoint_went_is_remembered_once_an_hour(database: SharedData
     ticking, _ = schedule(database, [], set())
     now = time.time_ns()
     ticking.tick(now=now)
-    done = last(database, "checkpoint")
+    done = last_entry(database, "checkpoint")
     assert done is not None and (done.at, done.ok) == (now, True)
     for minutes, remembered in ((1, now), (61, now + 61 * 60 * 1_000_000_000)):
         ticking.tick(now=now + minutes * 60 * 1_000_000_000)
-        done = last(database, "checkpoint")
+        done = last_entry(database, "checkpoint")
         assert done is not None and done.at == remembered
 
 
@@ -208,7 +208,7 @@ def test_a_check_of_a_day_is_made_once(database: SharedDatabase) -> None:
     ticking, _ = schedule(database, [], set())
     now = time.time_ns()
     ticking.tick(now=now)
-    first = last(database, "check")
+    first = last_entry(database, "check")
     ticking.tick(now=now + 1_000_000_000)
-    assert first is not None and last(database, "check") == first
+    assert first is not None and last_entry(database, "check") == first
     assert check(database).ok

@@ -10,13 +10,15 @@ from storage.coordination.digest_subscriptions import (
     subscriptions,
     unsubscribe,
 )
-from storage.coordination.leases import claim, complete, release
+from storage.coordination.leases import acquire_lease, complete_lease, release
 
 
 def test_of_many_that_claim_at_once_one_gets_it(database: Database) -> None:
     def attempt(worker: int) -> bool:
         try:
-            return claim(database, "event", owner=f"worker {worker}", now=1_000, lease_ns=50)
+            return acquire_lease(
+                database, "event", owner=f"worker {worker}", now=1_000, lease_ns=50
+            )
         finally:
             database.close()
 
@@ -25,22 +27,22 @@ def test_of_many_that_claim_at_once_one_gets_it(database: Database) -> None:
 
 
 def test_a_claim_is_free_again_when_its_lease_has_run_out(database: Database) -> None:
-    assert claim(database, "digest", owner="a", now=0, lease_ns=100)
-    assert not claim(database, "digest", owner="b", now=99, lease_ns=100)
-    assert claim(database, "digest", owner="b", now=100, lease_ns=100)
-    assert not claim(database, "digest", owner="a", now=101, lease_ns=100)
+    assert acquire_lease(database, "digest", owner="a", now=0, lease_ns=100)
+    assert not acquire_lease(database, "digest", owner="b", now=99, lease_ns=100)
+    assert acquire_lease(database, "digest", owner="b", now=100, lease_ns=100)
+    assert not acquire_lease(database, "digest", owner="a", now=101, lease_ns=100)
 
 
 def test_what_is_done_is_never_claimed_again(database: Database) -> None:
-    assert claim(database, "digest", owner="a", now=0, lease_ns=100)
-    complete(database, "digest", now=50)
-    assert not claim(database, "digest", owner="b", now=10_000, lease_ns=100)
+    assert acquire_lease(database, "digest", owner="a", now=0, lease_ns=100)
+    complete_lease(database, "digest", now=50)
+    assert not acquire_lease(database, "digest", owner="b", now=10_000, lease_ns=100)
 
 
 def test_a_released_claim_is_free_at_once(database: Database) -> None:
-    assert claim(database, "digest", owner="a", now=0, lease_ns=100)
+    assert acquire_lease(database, "digest", owner="a", now=0, lease_ns=100)
     release(database, "digest")
-    assert claim(database, "digest", owner="b", now=1, lease_ns=100)
+    assert acquire_lease(database, "digest", owner="b", now=1, lease_ns=100)
 
 
 def test_a_channel_has_one_subscription_the_latest(database: Database) -> None:
@@ -53,6 +55,6 @@ def test_a_channel_has_one_subscription_the_latest(database: Database) -> None:
 
 
 def test_two_threads_of_one_process_cannot_both_claim(database: Database) -> None:
-    first = claim(database, "digest", owner="host:1", now=5, lease_ns=10)
-    second = claim(database, "digest", owner="host:1", now=5, lease_ns=10)
+    first = acquire_lease(database, "digest", owner="host:1", now=5, lease_ns=10)
+    second = acquire_lease(database, "digest", owner="host:1", now=5, lease_ns=10)
     assert (first, second) == (True, False)

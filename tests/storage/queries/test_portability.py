@@ -17,7 +17,7 @@ from storage.coordination.digest_subscriptions import (
     subscriptions,
     unsubscribe,
 )
-from storage.coordination.leases import claim, complete
+from storage.coordination.leases import acquire_lease, complete_lease
 from storage.database.migrations import HERE, HISTORY
 from storage.database.models import TABLES
 from storage.model.span import WITHIN, Span
@@ -122,11 +122,11 @@ def test_received_spans_are_stored_once_and_speak_for_a_silent_attempt(
 
 
 def test_a_claim_is_one_processes(postgres: Database) -> None:
-    assert claim(postgres, "digest:1", owner="a", now=1, lease_ns=10)
-    assert not claim(postgres, "digest:1", owner="b", now=5, lease_ns=10)
-    assert claim(postgres, "digest:1", owner="b", now=12, lease_ns=10)
-    complete(postgres, "digest:1", now=13)
-    assert not claim(postgres, "digest:1", owner="a", now=100, lease_ns=10)
+    assert acquire_lease(postgres, "digest:1", owner="a", now=1, lease_ns=10)
+    assert not acquire_lease(postgres, "digest:1", owner="b", now=5, lease_ns=10)
+    assert acquire_lease(postgres, "digest:1", owner="b", now=12, lease_ns=10)
+    complete_lease(postgres, "digest:1", now=13)
+    assert not acquire_lease(postgres, "digest:1", owner="a", now=100, lease_ns=10)
 
 
 def test_a_subscription_is_replaced_and_ended(postgres: Database) -> None:

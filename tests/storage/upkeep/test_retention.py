@@ -20,7 +20,7 @@ from storage.model.retention import Retention
 from storage.queries.statistics import statistics
 from storage.queries.traces import recent_traces, trace_spans
 from storage.upkeep.checkpoint import checkpoint
-from storage.upkeep.journal import last
+from storage.upkeep.journal import last_entry
 from storage.upkeep.retention import Removal, apply_retention, planned, used_bytes
 from tests.support.factories import GENERAL, SECRET, TEAM
 
@@ -223,7 +223,7 @@ def test_how_retention_went_is_remembered(observability: Observability) -> None:
     record(observability, "work")
     now = time.time_ns() + 31 * DAY
     apply_retention(observability.database, MONTH, now=now)
-    done = last(observability.database, "retention")
+    done = last_entry(observability.database, "retention")
     assert done is not None
     assert (done.at, done.ok, done.details["traces"]) == (now, True, 1)
 
