@@ -29,7 +29,6 @@ from bot.listeners import messages, reactions
 from bot.listeners import stop_button as sessions
 from bot.listeners import trace_command as trace
 from bot.replies.delivery import ReplyDelivery
-from bot.replies.live import LiveReplies
 from bot.replies.responder import Responder
 from bot.settings import Settings, SettingsError
 from bot.slack.attachments import SLACK_FILES, FileDownloads, FileLimits, delete_old_files
@@ -93,10 +92,10 @@ def build_bot(
     `collector` is the base URL to which its agents may send their own telemetry.
     """
     client = client_with_retries(settings)
-    identity = identify(client)
-    me = BotIdentity(
-        user=identity["user_id"],
-        bot_id=identity["bot_id"],
+    auth = identify(client)
+    identity = BotIdentity(
+        user=auth["user_id"],
+        bot_id=auth["bot_id"],
         agents=roster,
         mention_only=settings.mention_only,
     )
@@ -112,20 +111,20 @@ def build_bot(
     # Nobody waits for what is done in the background; it must keep no question waiting either.
     background = ThreadPoolExecutor(2, thread_name_prefix="tracebot-background")
     inquiries = ThreadPoolExecutor(8, thread_name_prefix="tracebot-inquiry")
-    posting = ReplyDelivery(client_without_retries(settings))
+    delivery = ReplyDelivery(client_without_retries(settings))
     running = RunningTurns(observability.database)
     dedup = EventDedup(observability.database)
     inbox = Inbox(
         TurnHandler(
-            me=me,
+            identity=identity,
             roster=roster,
-            deciding=Decider(
-                me=me, directory=directory, threads=threads, observability=observability
+            decider=Decider(
+                identity=identity, directory=directory, threads=threads, observability=observability
             ),
-            answering=Responder(
-                bot_user=me.user,
-                posting=posting,
-                live=LiveReplies(client_without_retries(settings, timeout_s=5), posting),
+            responder=Responder(
+                bot_user=identity.user,
+                live_client=client_without_retries(settings, timeout_s=5),
+                delivery=delivery,
                 observability=observability,
                 settings=settings,
                 collector=collector,
@@ -136,16 +135,17 @@ def build_bot(
             limiter=TurnLimiter(settings.workers),
             observability=observability,
         ),
+        bot_user=identity.user,
         dedup=dedup,
         running=running,
         observability=observability,
-        captured=lambda message: settings.captured(message.without_mention(me.user)),
+        settings=settings,
     )
-    access = Access(directory, observability.database, team=identity["team_id"])
+    access = Access(directory, observability.database, team=auth["team_id"])
     canceller = TurnCanceller(running=running, access=access, database=observability.database)
     feedback = Feedback(
         client=client,
-        bot_user=me.user,
+        bot_user=identity.user,
         observability=observability,
         dedup=dedup,
         threads=threads,
@@ -180,7 +180,7 @@ def build_bot(
     app.error(_report)
     bot = Bot(app, inbox, observability, schedule, running)
     bot.closing += [
-        posting.close,
+        delivery.close,
         lambda: background.shutdown(cancel_futures=True),
         lambda: inquiries.shutdown(cancel_futures=True),
         running.close,

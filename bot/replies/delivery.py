@@ -1,7 +1,7 @@
-"""Post in a thread: insisted on while Slack is unwell, and once though a call may be lost.
+"""Post in a thread: retried while Slack is unwell, and once only although an answer may be lost.
 
-A `chat.postMessage` whose answer does not arrive may have been heard all the same. Before it is
-sent again the thread is searched for it, by the metadata that every reply carries.
+If Slack's answer to a `chat.postMessage` does not arrive, the message may have been posted all the
+same. Before it is sent again the thread is searched for the metadata that every reply carries.
 """
 
 import threading
@@ -13,34 +13,33 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.replies.messages import Message
+from bot.retry import RetryPolicy, TryAgain
 from bot.slack.errors import SLACK_ERRORS, retry_after
 from bot.slack.types import Place
 
 PATIENCE_S = 120.0
-"""How long an answer that is there already is worth waiting for Slack."""
+"""How long a finished answer is retried. An agent may have worked on it for many minutes."""
 
+FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 8.0
 
 
 class ReplyDelivery:
-    """`client` is one that tries each call once, but for what cannot have been heard."""
+    """Post, update and delete replies. `client` must not retry: we retry what is safe to repeat."""
 
-    def __init__(
-        self,
-        client: WebClient,
-        *,
-        patience_s: float = PATIENCE_S,
-    ) -> None:
+    def __init__(self, client: WebClient) -> None:
         self._client = client
-        self._patience_s = patience_s
         self._closing = threading.Event()
+        self._policy = RetryPolicy(
+            attempts=None, first_wait_s=FIRST_WAIT_S, longest_wait_s=LONGEST_WAIT_S
+        )
 
     def close(self) -> None:
-        """Insist no longer."""
+        """Retry no more: calls that wait raise their last error."""
         self._closing.set()
 
     def post(self, place: Place, message: Message) -> str:
-        """The new message's `ts`. Raises one of `SLACK_ERRORS` where Slack will not have it."""
+        """Post a new message and return its `ts`. Raises one of `SLACK_ERRORS`."""
 
         def send() -> str:
             answer = self._client.chat_postMessage(
@@ -48,48 +47,53 @@ class ReplyDelivery:
             )
             return str(answer["ts"])
 
-        return self._insist(send, heard=lambda: self._find(place, message))
+        return self._retry(send, find=lambda: self._find(place, message))
 
     def update(self, place: Place, ts: str, message: Message) -> str:
-        """Put `message` in the place of one of ours. Raises as `post` does."""
+        """Replace one of our messages and return its `ts`. Raises one of `SLACK_ERRORS`."""
         known = {key: message[key] for key in ("text", "blocks", "metadata") if key in message}
 
         def send() -> str:
             return str(self._client.chat_update(channel=place.channel, ts=ts, **known)["ts"])
 
-        return self._insist(send, heard=lambda: None)
+        # An update that is sent twice changes nothing, so there is nothing to search for.
+        return self._retry(send, find=lambda: None)
 
     def delete(self, place: Place, ts: str) -> None:
+        """Delete one of our messages. Raises one of `SLACK_ERRORS`."""
         self._client.chat_delete(channel=place.channel, ts=ts)
 
-    def _insist(self, send: Callable[[], str], *, heard: Callable[[], str | None]) -> str:
-        deadline = time.monotonic() + self._patience_s
-        wait = 0.5
-        while True:
+    def _retry(self, send: Callable[[], str], *, find: Callable[[], str | None]) -> str:
+        """Call *send* until it succeeds, or *find* shows that an earlier call did."""
+        in_doubt = False
+
+        def attempt() -> str:
+            nonlocal in_doubt
+            if in_doubt and (ts := find()) is not None:
+                return ts
             try:
                 return send()
             except SLACK_ERRORS as error:
-                limited = retry_after(error)
-                if limited is None and not _in_doubt(error):
+                asked = retry_after(error)
+                # A rate limit is an answer: the call had no effect. Silence is not.
+                if asked is None and not _in_doubt(error):
                     raise
-                pause = wait if limited is None else limited
-                if time.monotonic() + pause > deadline or self._closing.wait(pause):
-                    raise
-            wait = min(2 * wait, LONGEST_WAIT_S)
-            if limited is None and (ts := heard()) is not None:
-                return ts
+                in_doubt = in_doubt or asked is None
+                raise TryAgain(error, wait_s=asked) from error
+
+        return self._policy.call(attempt, patience_s=PATIENCE_S, sleep=self._closing.wait)
 
     def _find(self, place: Place, message: Message) -> str | None:
-        """The `ts` of a message in the thread with the same metadata."""
+        """Return the `ts` of a message in the thread with the same metadata."""
         wanted = message.get("metadata")
         if wanted is None:
             return None
         try:
-            # The newest: replies come oldest first, and this one is no older than the question.
+            # Only the newest ones: Slack lists a thread from its oldest message, page by page.
             page = self._client.conversations_replies(
                 channel=place.channel,
                 ts=place.thread_ts,
-                oldest=f"{time.time() - 2 * self._patience_s:.6f}",
+                oldest=f"{time.time() - 2 * PATIENCE_S:.6f}",
                 include_all_metadata=True,
                 limit=200,
             )
@@ -100,5 +104,5 @@ class ReplyDelivery:
 
 
 def _in_doubt(error: Exception) -> bool:
-    """Whether Slack did not say what became of the call."""
+    """Return True if Slack did not say whether the call took effect."""
     return not isinstance(error, SlackApiError) or error.response.status_code >= 500

@@ -1,7 +1,7 @@
-"""The reply of an agent that is still at work: shown as it grows, with a button that stops it.
+"""Show an agent's reply while the agent works: it grows, and has a button that stops the agent.
 
-Nothing here can cost an answer: what Slack refuses is shown in another way, or not at all, and the
-end of the turn puts the whole answer in the place of whatever stands there by then.
+Nothing here can cost an answer. What Slack refuses is shown in another way, or not at all; at the
+end of the turn the whole answer takes the place of whatever is shown by then.
 """
 
 import logging
@@ -10,215 +10,242 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from types import TracebackType
 
 from slack_sdk import WebClient
 
 from bot.agents.types import Progress
 from bot.replies.delivery import ReplyDelivery
-from bot.replies.live_messages import Draft, Edited, Heading, Shown, Streamed
+from bot.replies.live_messages import Draft, EditedMessage, Heading, LiveMessage, StreamedMessage
 from bot.replies.messages import Message
 from bot.slack.errors import GONE, SLACK_ERRORS, error_code, retry_after
 from bot.slack.types import Place
 
 QUICK_S = 1.5
-"""An answer that is there by then is simply posted."""
+"""An answer that is complete by then is posted as an ordinary message."""
 
 PACE_S = 1.0
+"""Seconds between two updates of a reply, if Slack's limit allows it."""
+
 CALLS_A_SECOND = 1.4
-"""Of all running replies together: `chat.appendStream` takes about 100 calls a minute."""
+"""By all live replies together: `chat.appendStream` allows about 100 calls a minute (tier 4)."""
 
 logger = logging.getLogger("tracebot.live")
 
 
-class LiveReply:
-    """One agent's reply. A thread of its own shows it, so that its agent never waits for Slack.
-
-    `gone` hears Slack's word when nobody can be answered there any more.
-    """
-
-    def __init__(
-        self,
-        live: "LiveReplies",
-        place: Place,
-        heading: Heading,
-        *,
-        gone: Callable[[str], object],
-    ) -> None:
-        self._live = live
-        self._place = place
-        self._heading = heading
-        self._gone = gone
-        self._began = time.monotonic()
-        self._text: list[str] = []
-        self._tools: list[str] = []
-        self._restarts = 0
-        self._parted = False
-        self._lock = threading.Lock()
-        self._over = threading.Event()
-        self._shown: Shown | None = None
-        self._standing: list[str] = []
-        self.pieces = 0
-        """How many times something more was shown."""
-        self.first_piece_ns: int | None = None
-        """From the agent's start until its first words stood in Slack."""
-        self._thread = threading.Thread(target=self._run, name="tracebot-live", daemon=True)
-        self._thread.start()
-
-    def heard(self, progress: Progress) -> None:
-        """Take what the agent says, on its own thread; never waits."""
-        with self._lock:
-            if progress.restart:
-                self._text, self._tools, self._parted = [], [], False
-                self._restarts += 1
-            if progress.tool:
-                self._tools.append(progress.tool)
-                self._parted = bool(self._text)
-            if progress.text:
-                self._text += ["\n\n", progress.text] if self._parted else [progress.text]
-                self._parted = False
-
-    @property
-    def draft(self) -> Draft:
-        with self._lock:
-            return Draft("".join(self._text), tuple(self._tools), self._restarts)
-
-    def finish(self, messages: list[Message]) -> list[str]:
-        """Put `messages` where the draft stood, and below; their `ts`.
-
-        Raises one of `SLACK_ERRORS`; after that others may be tried, in the place of those that
-        were posted.
-        """
-        self._stop()
-        for number, message in enumerate(messages):
-            if number < len(self._standing):
-                self._standing[number] = self._replace(self._standing[number], message)
-            else:
-                self._standing.append(self._live.posting.post(self._place, message))
-        return self._standing
-
-    def close(self) -> None:
-        """It is over, whether or not it could be finished."""
-        self._stop()
-        if self._shown is not None:
-            self._live.ended(self._place)
-
-    def _stop(self) -> None:
-        if self._over.is_set():
-            return
-        self._over.set()
-        self._thread.join()
-        if self._shown is not None:
-            with suppress(*SLACK_ERRORS):
-                self._shown.close()
-            self._standing = [self._shown.ts]
-
-    def _replace(self, ts: str, message: Message) -> str:
-        posting = self._live.posting
-        try:
-            return posting.update(self._place, ts, message)
-        except SLACK_ERRORS as error:
-            logger.warning("A running reply cannot be replaced: %s", error_code(error))
-        posted = posting.post(self._place, message)
-        with suppress(*SLACK_ERRORS):
-            posting.delete(self._place, ts)
-        return posted
-
-    def _run(self) -> None:
-        wait: float | None = QUICK_S
-        while wait is not None and not self._over.wait(wait):
-            wait = self._step()
-
-    def _step(self) -> float | None:
-        """Show what there is; seconds until the next time, None where there is none."""
-        try:
-            self._show(self.draft)
-            return self._live.pace_s
-        except SLACK_ERRORS as error:
-            if (pause := retry_after(error)) is not None:
-                return pause
-            code = error_code(error)
-            logger.info("A running reply is not shown: %s", code)
-            if code in GONE:
-                self._gone(code)
-                return None
-        if not isinstance(self._shown, Streamed):
-            return None
-        self._edit_from_now(self._shown)
-        return self._live.pace_s
-
-    def _show(self, draft: Draft) -> None:
-        if self._shown is None:
-            self._shown = self._live.begin(self._place, self._heading)
-        if not self._shown.can_show(draft):
-            self._edit_from_now(self._shown)
-        self._shown.show(draft)
-        if draft.text or draft.tools:
-            self.pieces += 1
-        if draft.text and self.first_piece_ns is None:
-            self.first_piece_ns = int((time.monotonic() - self._began) * 1e9)
-
-    def _edit_from_now(self, shown: Shown) -> None:
-        with suppress(*SLACK_ERRORS):
-            shown.close()
-        self._shown = self._live.edit(self._place, self._heading, shown.ts)
-
-
 class LiveReplies:
-    """Opens them, and shares Slack's limits out among those that are shown.
+    """The replies that are shown now: they share Slack's rate limit and their threads' sessions."""
 
-    `client` tries each call once and does not wait for Slack: the next piece says the same.
-    """
-
-    def __init__(self, client: WebClient, posting: ReplyDelivery) -> None:
-        self.posting = posting
+    def __init__(self, client: WebClient) -> None:
         self._client = client
-        self._in_thread: Counter[tuple[str, str]] = Counter()
+        self._shown: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
-
-    def open(
-        self, place: Place, *, agent: str, trace_id: str, gone: Callable[[str], object]
-    ) -> LiveReply:
-        return LiveReply(self, place, Heading(agent, trace_id), gone=gone)
 
     @property
     def pace_s(self) -> float:
-        """Seconds between two pieces of one reply."""
+        """Return the seconds between two updates of one reply."""
         with self._lock:
-            return max(PACE_S, self._in_thread.total() / CALLS_A_SECOND)
+            return max(PACE_S, self._shown.total() / CALLS_A_SECOND)
 
-    def begin(self, place: Place, heading: Heading) -> Shown:
-        """Something to show drafts in. Raises one of `SLACK_ERRORS` where there is nothing."""
-        shown: Shown
-        try:
-            shown = Streamed(self._client, place, heading)
-        except SLACK_ERRORS as error:
-            if retry_after(error) is not None or error_code(error) in GONE:
-                raise
-            logger.info("Slack does not stream this reply: %s", error_code(error))
-            shown = Edited(self._client, place, heading)
+    def add(self, place: Place) -> None:
+        """Count a reply that is shown in *place*, and mark its thread as working."""
         with self._lock:
-            self._in_thread[place.channel, place.thread_ts] += 1
+            self._shown[place.channel, place.thread_ts] += 1
         self._set_session(place, "processing")
-        return shown
 
-    def edit(self, place: Place, heading: Heading, ts: str) -> Shown:
-        return Edited(self._client, place, heading, ts=ts)
-
-    def ended(self, place: Place) -> None:
+    def remove(self, place: Place) -> None:
+        """Count it no longer; the thread's last reply marks the thread as done."""
         thread = (place.channel, place.thread_ts)
         with self._lock:
-            self._in_thread[thread] -= 1
-            last = not self._in_thread[thread]
+            self._shown[thread] -= 1
+            last = not self._shown[thread]
             if last:
-                del self._in_thread[thread]
+                del self._shown[thread]
+        # Outside the lock, which `pace_s` takes: no reply waits for another's call to Slack.
         if last:
             self._set_session(place, "active")
 
     def _set_session(self, place: Place, status: str) -> None:
-        """While a session is `processing`, Slack shows a Stop button of its own."""
+        """Set the status of the thread's session; Slack shows Stop while it is `processing`."""
         try:
             self._client.agents_sessions_setStatus(
                 channel_id=place.channel, thread_ts=place.thread_ts, status=status
             )
         except SLACK_ERRORS as error:
-            logger.info("Slack does not show that a session is %s: %s", status, error_code(error))
+            logger.info("The session in %s is not set to %s: %s", place, status, error_code(error))
+
+
+class GrowingDraft:
+    """Collects what an agent reports, on its own thread; may be read from any thread."""
+
+    def __init__(self) -> None:
+        # Pieces rather than one string: there may be thousands, and each would copy all before it.
+        self._text: list[str] = []
+        self._tools: list[str] = []
+        self._restarts = 0
+        self._tool_since_text = False
+        self._lock = threading.Lock()
+
+    def add(self, progress: Progress) -> None:
+        """Add a report. Text after a tool begins a paragraph."""
+        with self._lock:
+            if progress.restart:
+                self._text, self._tools, self._tool_since_text = [], [], False
+                self._restarts += 1
+            if progress.tool:
+                self._tools.append(progress.tool)
+                self._tool_since_text = bool(self._text)
+            if progress.text:
+                gap = ["\n\n"] if self._tool_since_text else []
+                self._text += [*gap, progress.text]
+                self._tool_since_text = False
+
+    def read(self) -> Draft:
+        """Return the draft as it is now."""
+        with self._lock:
+            return Draft("".join(self._text), tuple(self._tools), self._restarts)
+
+
+class ReplyStreamer:
+    """Begin, update and finish one agent's reply. Use it as a context manager.
+
+    Three threads meet here: the agent's thread reports its progress, our own thread shows it, and
+    the turn's thread finishes the reply. The agent never waits for Slack: it only adds to `draft`,
+    whose lock is not held during a call. The message itself belongs to our own thread until that
+    has ended, and to the turn's thread afterwards, so it needs no lock.
+
+    `client` must neither retry nor wait: the next update says the same, and more. `on_gone` is
+    called with Slack's error code once nobody can be answered in this place any more.
+    """
+
+    def __init__(
+        self,
+        client: WebClient,
+        delivery: ReplyDelivery,
+        live: LiveReplies,
+        *,
+        place: Place,
+        heading: Heading,
+        on_gone: Callable[[str], object],
+    ) -> None:
+        self._client = client
+        self._delivery = delivery
+        self._live = live
+        self._place = place
+        self._heading = heading
+        self._on_gone = on_gone
+        self._started_at = time.monotonic()
+        self.draft = GrowingDraft()
+        self._over = threading.Event()
+        self._message: LiveMessage | None = None
+        self._posted: list[str] = []
+        self.updates = 0
+        """How many times the reply was seen to grow."""
+        self.first_update_ns: int | None = None
+        """Nanoseconds from the agent's start until its first text was shown."""
+        self._thread = threading.Thread(target=self._run, name="tracebot-live", daemon=True)
+
+    def __enter__(self) -> "ReplyStreamer":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        self._end_updates()
+        if self._message is not None:
+            self._live.remove(self._place)
+
+    def finish(self, messages: list[Message]) -> list[str]:
+        """Put *messages* in the place of the draft and below it; return their `ts`.
+
+        Raises one of `SLACK_ERRORS`. Afterwards it may be called with other messages, which take
+        the place of those that were posted.
+        """
+        self._end_updates()
+        for number, message in enumerate(messages):
+            if number < len(self._posted):
+                self._posted[number] = self._replace(self._posted[number], message)
+            else:
+                self._posted.append(self._delivery.post(self._place, message))
+        return self._posted
+
+    def _end_updates(self) -> None:
+        """Wait for our thread to end, and take over the message from it; the second call is free.
+
+        Waiting costs at most the one call that is under way. Without it an update that is still on
+        its way to Slack could overwrite the finished answer.
+        """
+        if self._over.is_set():
+            return
+        self._over.set()
+        self._thread.join()
+        if self._message is not None:
+            with suppress(*SLACK_ERRORS):
+                self._message.close()
+            self._posted = [self._message.ts]
+
+    def _replace(self, ts: str, message: Message) -> str:
+        try:
+            return self._delivery.update(self._place, ts, message)
+        except SLACK_ERRORS as error:
+            logger.warning("A live reply cannot be replaced: %s", error_code(error))
+        # Posted before the other is deleted: two replies for a moment are better than none.
+        posted = self._delivery.post(self._place, message)
+        with suppress(*SLACK_ERRORS):
+            self._delivery.delete(self._place, ts)
+        return posted
+
+    def _run(self) -> None:
+        wait: float | None = QUICK_S
+        while wait is not None and not self._over.wait(wait):
+            wait = self._update()
+
+    def _update(self) -> float | None:
+        """Show the draft; return the seconds until the next update, or None if there is none."""
+        try:
+            self._show(self.draft.read())
+            return self._live.pace_s
+        except SLACK_ERRORS as error:
+            if (pause := retry_after(error)) is not None:
+                return pause
+            code = error_code(error)
+            logger.info("A live reply is not shown: %s", code)
+            if code in GONE:
+                self._on_gone(code)
+                return None
+        # A stream may have been ended by Slack or by a user; an edited message has no other way.
+        if not isinstance(self._message, StreamedMessage):
+            return None
+        self._edit_from_now_on(self._message)
+        return self._live.pace_s
+
+    def _show(self, draft: Draft) -> None:
+        if self._message is None:
+            self._message = self._begin()
+            self._live.add(self._place)
+        if not self._message.can_show(draft):
+            self._edit_from_now_on(self._message)
+        self._message.show(draft)
+        if draft.text or draft.tools:
+            self.updates += 1
+        if draft.text and self.first_update_ns is None:
+            self.first_update_ns = int((time.monotonic() - self._started_at) * 1e9)
+
+    def _begin(self) -> LiveMessage:
+        """Return a new message. Raises one of `SLACK_ERRORS` if Slack takes none."""
+        try:
+            return StreamedMessage(self._client, self._place, self._heading)
+        except SLACK_ERRORS as error:
+            if retry_after(error) is not None or error_code(error) in GONE:
+                raise
+            logger.info("Slack does not stream this reply: %s", error_code(error))
+        return EditedMessage(self._client, self._place, self._heading)
+
+    def _edit_from_now_on(self, message: LiveMessage) -> None:
+        with suppress(*SLACK_ERRORS):
+            message.close()
+        self._message = EditedMessage(self._client, self._place, self._heading, ts=message.ts)

@@ -1,4 +1,4 @@
-"""A message that shows the draft of an answer: streamed by Slack, or edited again and again."""
+"""A message that shows the draft of a reply: streamed by Slack, or edited again and again."""
 
 import time
 from dataclasses import dataclass
@@ -10,12 +10,15 @@ from bot.replies.messages import RUNNING_LIMIT, Message, running_blocks, running
 from bot.slack.types import Place
 
 STREAM_S = 240.0
-"""Slack ends a stream about five minutes after its start, however busy it is."""
+"""We end a stream after this: Slack ends it about five minutes after its start, busy or not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What there is of an answer, and the tools its agent took up, the newest last."""
+    """What an agent has said so far, and the tools that it used, the newest last.
+
+    `restarts` counts the providers that gave up: what they said is not part of the draft.
+    """
 
     text: str = ""
     tools: tuple[str, ...] = ()
@@ -24,26 +27,29 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """Whose reply it is, and in which trace, for its button."""
+    """Whose reply it is, and the trace that its Stop button cancels."""
 
     agent: str
     trace_id: str
 
 
-class Shown(Protocol):
-    """A message that shows a draft. Each method may raise one of `SLACK_ERRORS`."""
+class LiveMessage(Protocol):
+    """A message in Slack that shows a draft. Each method may raise one of `SLACK_ERRORS`."""
 
     ts: str
 
-    def can_show(self, draft: Draft) -> bool: ...
+    def can_show(self, draft: Draft) -> bool:
+        """Return False if *draft* must be shown by an edited message instead."""
 
-    def show(self, draft: Draft) -> None: ...
+    def show(self, draft: Draft) -> None:
+        """Show *draft*."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """End the updates, so that the message can be replaced."""
 
 
-class Streamed:
-    """Slack's own stream: text is only ever added to it, and not for long."""
+class StreamedMessage:
+    """Slack's own stream: text can only be added to it, and only for some minutes."""
 
     def __init__(self, client: WebClient, place: Place, heading: Heading) -> None:
         self._client = client
@@ -66,17 +72,18 @@ class Streamed:
         return in_time and len(draft.text) <= RUNNING_LIMIT and draft.restarts == self._restarts
 
     def show(self, draft: Draft) -> None:
-        # A `<` at the end may begin a mention that would no longer be recognised as one.
+        # A `<` at the end may begin a mention, which could not be silenced once it is split.
         text = silence(draft.text.rstrip("<"))
         chunks = self._tool_chunks(draft.tools)
         if new := text[len(self._sent) :]:
             chunks.append({"type": "markdown_text", "text": new})
         if chunks:
             self._client.chat_appendStream(channel=self._place.channel, ts=self.ts, chunks=chunks)
+        # Only after the call: what Slack refused is sent again with the next draft.
         self._sent, self._tools = text, len(draft.tools)
 
     def _tool_chunks(self, tools: tuple[str, ...]) -> list[Message]:
-        """The tool before is done when the next one begins."""
+        """Return a chunk for each new tool; the tool before it is complete by then."""
         changed = range(max(self._tools - 1, 0), len(tools)) if len(tools) > self._tools else ()
         return [
             {
@@ -92,8 +99,8 @@ class Streamed:
         self._client.chat_stopStream(channel=self._place.channel, ts=self.ts)
 
 
-class Edited:
-    """An ordinary message that is replaced again and again."""
+class EditedMessage:
+    """An ordinary message that is replaced by each new draft; with *ts*, one of ours."""
 
     def __init__(
         self, client: WebClient, place: Place, heading: Heading, *, ts: str | None = None
@@ -124,6 +131,9 @@ class Edited:
             )
             self._shown = draft
 
+    def close(self) -> None:
+        """Do nothing: an edited message stays open for the next edit."""
+
     def _message(self, draft: Draft) -> Message:
         return running_message(
             self._heading.agent,
@@ -131,6 +141,3 @@ class Edited:
             tool=draft.tools[-1] if draft.tools else None,
             trace_id=self._heading.trace_id,
         )
-
-    def close(self) -> None:
-        """Nothing is left open."""

@@ -1,8 +1,9 @@
-"""One agent's answer to one message: asked, shown as it comes, posted."""
+"""Ask one agent, show its reply as it grows, and post the answer."""
 
 import logging
 from dataclasses import dataclass
 
+from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.agents.cancellation import Cancellation
@@ -10,7 +11,8 @@ from bot.agents.errors import AgentCancelled, AgentError
 from bot.agents.invocation import invoke, status_of
 from bot.agents.types import Agent, HistoryMessage, Reply, Request
 from bot.replies.delivery import ReplyDelivery
-from bot.replies.live import LiveReplies, LiveReply
+from bot.replies.live import LiveReplies, ReplyStreamer
+from bot.replies.live_messages import Heading
 from bot.replies.messages import (
     failure_message,
     fallback_message,
@@ -25,14 +27,14 @@ from storage import ActiveSpan, Observability
 from storage.model.span import Status
 
 SHORTER = 2_500
-"""Characters of a part where Slack finds a longer one too long."""
+"""Characters of a part if Slack finds a longer one too long."""
 
-logger = logging.getLogger("tracebot.answering")
+logger = logging.getLogger("tracebot.responder")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Question:
-    """What every agent that is named in a message is given."""
+class AgentInput:
+    """What each agent that a message names is given."""
 
     message: IncomingMessage
     prompt: str
@@ -42,7 +44,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why there is no answer, in the words of the record."""
+    """Why there is no answer, as the trace records it."""
 
     error_type: str
     message: str
@@ -50,8 +52,8 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What is to be posted: what the agent said, and a note of ours below it."""
+class FinalReply:
+    """What is posted in the end: what the agent said, and the bot's own note below it."""
 
     text: str
     note: str = ""
@@ -60,142 +62,147 @@ class Answer:
 
 
 class Responder:
-    """Asks agents, and posts what they say; may be called from several threads at once."""
+    """Ask agents and post what they say. May be called from several threads at once."""
 
     def __init__(
         self,
         *,
         bot_user: str,
-        posting: ReplyDelivery,
-        live: LiveReplies,
+        live_client: WebClient,
+        delivery: ReplyDelivery,
         observability: Observability,
         settings: Settings,
         collector: str | None = None,
     ) -> None:
-        """`collector` is the base URL to which agents may send their own telemetry."""
+        """`live_client` neither retries nor waits long; see `ReplyStreamer`.
+
+        `collector` is the base URL to which agents may send their own telemetry.
+        """
         self._bot_user = bot_user
-        self._posting = posting
-        self._live = live
+        self._live_client = live_client
+        self._delivery = delivery
+        self._live = LiveReplies(live_client)
         self._observability = observability
         self._settings = settings
         self._collector = collector
 
-    def answer(
-        self, agent: Agent, question: Question, root: ActiveSpan, cancellation: Cancellation
+    def respond(
+        self, agent: Agent, given: AgentInput, root: ActiveSpan, cancellation: Cancellation
     ) -> Failure | None:
-        """Post the agent's answer; why, where there is none or Slack does not take it."""
-        live = self._live.open(
-            place_of(question.message),
-            agent=agent.name,
-            trace_id=root.trace_id,
-            gone=lambda code: cancellation.cancel(f"slack: {code}"),
-        )
-        try:
-            answer = self._ask(agent, question, root, live, cancellation)
-            return self._post(agent, answer, root, live) or answer.failure
-        finally:
-            live.close()
+        """Post the agent's answer. Return why there is none, or why Slack does not take it."""
+        with ReplyStreamer(
+            self._live_client,
+            self._delivery,
+            self._live,
+            place=place_of(given.message),
+            heading=Heading(agent.name, root.trace_id),
+            on_gone=lambda code: cancellation.cancel(f"slack: {code}"),
+        ) as streamer:
+            reply = self._ask(agent, given, root, streamer, cancellation)
+            return self._post(agent, reply, root, streamer) or reply.failure
 
     def say(self, message: IncomingMessage, text: str) -> None:
-        """Post words of our own in the message's thread."""
-        words = {"text": text, "unfurl_links": False, "unfurl_media": False}
+        """Post a sentence of the bot itself in the message's thread."""
+        said = {"text": text, "unfurl_links": False, "unfurl_media": False}
         with self._observability.span("reply", kind="producer", characters=len(text)) as span:
             try:
-                self._posting.post(place_of(message), words)
+                self._delivery.post(place_of(message), said)
             except SLACK_ERRORS as error:
                 span.fail("slack_api", error_code(error))
 
     def _ask(
         self,
         agent: Agent,
-        question: Question,
+        given: AgentInput,
         root: ActiveSpan,
-        live: LiveReply,
+        streamer: ReplyStreamer,
         cancellation: Cancellation,
-    ) -> Answer:
+    ) -> FinalReply:
         request = Request(
-            prompt=_with_refusals(question.prompt, question.fetched),
+            prompt=_with_refusals(given.prompt, given.fetched),
             mode=agent.mode,
-            history=question.history,
-            files=question.fetched.paths,
+            history=given.history,
+            files=given.fetched.paths,
             platform="slack",
-            channel=question.message.channel,
-            thread_ts=question.message.root_ts,
+            channel=given.message.channel,
+            thread_ts=given.message.root_ts,
             collector=self._collector,
             cancellation=cancellation,
-            on_progress=live.heard,
+            on_progress=streamer.draft.add,
         )
         try:
             reply = invoke(agent, request, observability=self._observability)
         except AgentError as error:
-            said = error.partial.text if error.partial else live.draft.text
+            said = error.partial.text if error.partial else streamer.draft.read().text
             failure = Failure(error.error_type, error.message, status_of(error))
-            return Answer(said, _why_not(agent, error, root), failure=failure)
+            return FinalReply(said, _failure_note(agent, error, root), failure=failure)
         except Exception as error:
-            # A fault of ours: its user is not left with half an answer.
+            # Our own fault must not leave the user with half an answer and no end.
             logger.exception("An agent could not be asked in trace %s", root.trace_id)
             note = failure_message(agent.name, "internal", trace_id=root.trace_id)
-            return Answer(live.draft.text, note, failure=Failure(type(error).__name__, str(error)))
-        return Answer(reply.text, _who_instead(agent, reply, live), reply.provider)
+            failure = Failure(type(error).__name__, str(error))
+            return FinalReply(streamer.draft.read().text, note, failure=failure)
+        return FinalReply(reply.text, _fallback_note(agent, reply, streamer), reply.provider)
 
     def _post(
-        self, agent: Agent, answer: Answer, root: ActiveSpan, live: LiveReply
+        self, agent: Agent, reply: FinalReply, root: ActiveSpan, streamer: ReplyStreamer
     ) -> Failure | None:
-        """Why it could not be posted, if so."""
+        """Post the reply; return the reason if Slack does not take it."""
         payload = {
             "agent": agent.name,
             "trace_id": root.trace_id,
             "bot_user_id": self._bot_user,
-            **({"provider": answer.provider} if answer.provider else {}),
+            **({"provider": reply.provider} if reply.provider else {}),
         }
         with self._observability.span("reply", kind="producer", agent=agent.name) as span:
-            span.set(characters=len(answer.text), text=self._settings.captured(answer.text))
+            span.set(characters=len(reply.text), text=self._settings.captured(reply.text))
             try:
-                posted = _deliver(answer, payload, live)
+                posted = _deliver(reply, payload, streamer)
             except SLACK_ERRORS as error:
                 span.fail("slack_api", error_code(error))
                 return Failure("slack_api", f"Slack did not take the answer: {error_code(error)}.")
             finally:
-                _record_stream(span, live)
+                _record_stream(span, streamer)
             span.set(**{"slack.reply_ts": posted})
         return None
 
 
 def place_of(message: IncomingMessage) -> Place:
+    """Return the thread in which *message* is answered, and its author."""
     return Place(message.team, message.channel, message.root_ts, message.user)
 
 
-def _deliver(answer: Answer, payload: dict[str, str], live: LiveReply) -> list[str]:
+def _deliver(reply: FinalReply, payload: dict[str, str], streamer: ReplyStreamer) -> list[str]:
     try:
-        return live.finish(reply_messages(answer.text, payload=payload, note=answer.note))
+        return streamer.finish(reply_messages(reply.text, payload=payload, note=reply.note))
     except SlackApiError as error:
         if error_code(error) not in TOO_LONG:
             raise
-    parts = reply_messages(answer.text, payload=payload, note=answer.note, limit=SHORTER)
-    return live.finish(parts)
+    parts = reply_messages(reply.text, payload=payload, note=reply.note, limit=SHORTER)
+    return streamer.finish(parts)
 
 
-def _record_stream(span: ActiveSpan, live: LiveReply) -> None:
-    if live.pieces:
-        span.set(**{"slack.stream.pieces": live.pieces})
-    if live.first_piece_ns is not None:
-        span.set(**{"slack.stream.time_to_first_piece": live.first_piece_ns / 1e9})
+def _record_stream(span: ActiveSpan, streamer: ReplyStreamer) -> None:
+    if streamer.updates:
+        span.set(**{"slack.stream.pieces": streamer.updates})
+    if streamer.first_update_ns is not None:
+        span.set(**{"slack.stream.time_to_first_piece": streamer.first_update_ns / 1e9})
 
 
-def _why_not(agent: Agent, error: AgentError, root: ActiveSpan) -> str:
+def _failure_note(agent: Agent, error: AgentError, root: ActiveSpan) -> str:
     if isinstance(error, AgentCancelled):
         return stopped_message(error.by)
     return failure_message(agent.name, error.error_type, trace_id=root.trace_id)
 
 
-def _who_instead(agent: Agent, reply: Reply, live: LiveReply) -> str:
-    """Says so where it was not the agent's first choice that answered."""
-    if not live.draft.restarts:
+def _fallback_note(agent: Agent, reply: Reply, streamer: ReplyStreamer) -> str:
+    """Return a note on who answered, if it was not the agent's first provider."""
+    if not streamer.draft.read().restarts:
         return ""
     return fallback_message(agent.providers[0].name, reply.provider)
 
 
 def _with_refusals(prompt: str, fetched: FetchResult) -> str:
-    """The agent is told which files it does not have, so that it does not make them up."""
+    """Tell the agent which files it does not have, so that it does not invent their content."""
     notes = [f"(A file could not be read: {refusal.reason}.)" for refusal in fetched.refused]
     return "\n".join([prompt, *notes]).strip()

@@ -1,5 +1,6 @@
 """Reactions of the bot that show how far it is with a message."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -43,3 +44,59 @@ class Reactions:
                     span.fail("slack_api", error_code(error))
             except SLACK_ERRORS as error:
                 span.fail(type(error).__name__, str(error))
+
+
+class StatusReaction:
+    """The one reaction by which a message shows how far its turn is.
+
+    Two threads change it: the one that runs the turn, and before that one which shows WAITING.
+    Slack may take seconds for a call, and two calls that overtake each other would leave a reaction
+    behind. So only one thread at a time calls Slack; the other merely says what is wanted, and the
+    one that is busy goes on until the message shows it. The lock is never held during a call, so
+    that a slow reaction delays no answer.
+    """
+
+    def __init__(self, reactions: Reactions, message: IncomingMessage) -> None:
+        self._reactions = reactions
+        self._message = message
+        self._lock = threading.Lock()
+        self._begun = False
+        self._busy = False
+        self._wanted: str | None = None
+        self._shown: str | None = None
+
+    def show_waiting(self) -> None:
+        """Show WAITING, unless the turn has shown its own state in the meantime."""
+        self._want(WAITING, begin=False)
+
+    def show(self, name: str | None) -> None:
+        """Show the state *name* in the place of the one before; None shows no state."""
+        self._want(name, begin=True)
+
+    def _want(self, name: str | None, *, begin: bool) -> None:
+        with self._lock:
+            if self._begun and not begin:
+                return
+            self._begun |= begin
+            self._wanted = name
+            if self._busy:
+                return
+            self._busy = True
+        while self._take_step():
+            pass
+
+    def _take_step(self) -> bool:
+        """Add or remove one reaction; return False once the message shows what is wanted."""
+        with self._lock:
+            before, wanted = self._shown, self._wanted
+            # Decided under the lock: a state wanted after this finds nobody busy, and is shown by
+            # the thread that wants it.
+            self._busy = before != wanted
+            if before == wanted:
+                return False
+            self._shown = wanted if before is None else None
+        if before is not None:
+            self._reactions.remove(self._message, before)
+        elif wanted is not None:
+            self._reactions.add(self._message, wanted)
+        return True

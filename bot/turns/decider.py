@@ -1,73 +1,107 @@
-"""What a decision needs to know, asked of Slack where it must be; the decision itself is pure."""
+"""Decide on incoming messages: ask Slack what the decision depends on, and record it."""
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from bot.access import audience_of
 from bot.slack.directory import Directory, channel_type
 from bot.slack.errors import SLACK_ERRORS
 from bot.slack.threads import ThreadRead, ThreadReader
-from bot.slack.types import IncomingMessage, Thread
-from bot.turns.decision import BotIdentity, Decision, Reason, decide, settled
+from bot.slack.types import IncomingMessage
+from bot.turns.decision import BotIdentity, Decision, Reason, settled, settled_by_thread
 from storage import ActiveSpan, Observability
 
-logger = logging.getLogger("tracebot.deciding")
+logger = logging.getLogger("tracebot.decider")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The decision on a message, and what was found out on the way.
+
+    `message` knows its channel type, if Slack tells it. `thread` was read if the decision or an
+    answer depends on it. `audience` says who can see the trace; see `storage.model.span.Span`.
+    """
+
+    message: IncomingMessage
+    decision: Decision
+    thread: ThreadRead | None
+    audience: str
 
 
 class Decider:
-    """Decides on messages, and reads their threads."""
+    """Decide if a message is answered. Rules are in `decision`; this class collects the facts."""
 
     def __init__(
         self,
         *,
-        me: BotIdentity,
+        identity: BotIdentity,
         directory: Directory,
         threads: ThreadReader,
         observability: Observability,
     ) -> None:
-        self._me = me
+        self._identity = identity
         self._directory = directory
         self._threads = threads
         self._observability = observability
 
-    def complete(self, message: IncomingMessage) -> IncomingMessage:
-        """An `app_mention` does not say what kind of conversation it is from."""
+    def decide(self, message: IncomingMessage, root: ActiveSpan, *, claimed: bool) -> Verdict:
+        """Decide on *message* and record the decision in *root* and in a span below it.
+
+        Without *claimed* another process answers it.
+        """
+        message = self._with_channel_type(message)
+        audience = audience_of(
+            team=message.team,
+            channel=message.channel,
+            kind=message.channel_type or "group",
+            user=message.user,
+        )
+        # Before the first child starts: spans inherit the audience, which decides who sees them.
+        root.set(audience=audience)
+        if claimed:
+            decision, thread = self._decide(message)
+        else:
+            decision, thread = Decision(False, Reason.HANDLED_ELSEWHERE), None
+        root.set(decision="answer" if decision.answer else "skip")
+        self._record(decision, message, thread)
+        return Verdict(message, decision, thread, audience)
+
+    def may_answer(self, message: IncomingMessage) -> bool:
+        """Return False if *message* will not be answered, whatever its thread says by then."""
+        decision = self._settled(self._with_channel_type(message))
+        return decision is None or decision.answer
+
+    def _decide(self, message: IncomingMessage) -> tuple[Decision, ThreadRead | None]:
+        decision = self._settled(message)
+        if decision is None:
+            thread = self._read(message)
+            return settled_by_thread(message, thread.thread(), self._identity), thread
+        # An answer in a thread needs its history; nothing else needs the thread.
+        return decision, self._read(message) if decision.answer and message.in_thread else None
+
+    def _settled(self, message: IncomingMessage) -> Decision | None:
+        mentioned = message.mentions - {self._identity.user}
+        other_bots = frozenset(user for user in mentioned if self._is_bot(user))
+        return settled(message, self._identity, other_bots=other_bots)
+
+    def _with_channel_type(self, message: IncomingMessage) -> IncomingMessage:
+        """Return *message* with the type of its channel, which an `app_mention` does not tell."""
         if message.channel_type is not None:
             return message
         try:
             kind = channel_type(self._directory.channel(message.channel))
         except SLACK_ERRORS as error:
-            logger.warning("Slack does not say what %s is: %s", message.channel, error)
+            logger.warning("The type of channel %s is not known: %s", message.channel, error)
             return message
         return replace(message, channel_type=kind)
 
-    def may_answer(self, message: IncomingMessage) -> bool:
-        """Whether the message is one that may be answered, as far as it alone tells."""
-        decision = settled(message, self._me, other_bots=self._bots_mentioned(message))
-        return decision is None or decision.answer
+    def _is_bot(self, user: str) -> bool:
+        try:
+            return bool(self._directory.user(user).get("is_bot"))
+        except SLACK_ERRORS:
+            return False  # One answer too many is better than silence.
 
-    def decide(self, message: IncomingMessage, read: ThreadRead | None) -> Decision:
-        """The decision, recorded with what it rests on."""
-        thread = read.thread() if read else Thread()
-        with self._observability.span("decide") as span:
-            others = self._bots_mentioned(message)
-            decision = decide(message, thread, self._me, other_bots=others)
-            _record(span, decision, message, thread)
-        return decision
-
-    def leave(self, message: IncomingMessage) -> Decision:
-        """Another process has taken the message."""
-        decision = Decision(False, Reason.HANDLED_ELSEWHERE)
-        with self._observability.span("decide") as span:
-            _record(span, decision, message, Thread())
-        return decision
-
-    def read_where_needed(self, message: IncomingMessage) -> ThreadRead | None:
-        """The thread, where the decision depends on it."""
-        if settled(message, self._me, other_bots=self._bots_mentioned(message)) is not None:
-            return None
-        return self.read(message)
-
-    def read(self, message: IncomingMessage) -> ThreadRead:
+    def _read(self, message: IncomingMessage) -> ThreadRead:
         with self._observability.span("read thread", kind="client") as span:
             read = self._threads.read(message.channel, message.root_ts)
             history = read.history(before=message.ts)
@@ -78,27 +112,18 @@ class Decider:
                 thread_length=len(read.messages or ()),
             )
             if read.messages is None:
-                span.fail("thread_unreadable", "Slack would not show the thread")
+                span.fail("thread_unreadable", "Slack does not show the thread.")
         return read
 
-    def _bots_mentioned(self, message: IncomingMessage) -> frozenset[str]:
-        return frozenset(
-            user for user in message.mentions if user != self._me.user and self._is_bot(user)
-        )
-
-    def _is_bot(self, user: str) -> bool:
-        try:
-            return bool(self._directory.user(user).get("is_bot"))
-        except SLACK_ERRORS:
-            return False  # Silence is the worse fault of the two.
-
-
-def _record(span: ActiveSpan, decision: Decision, message: IncomingMessage, thread: Thread) -> None:
-    speaker = thread.active_speaker
-    span.set(
-        decision="answer" if decision.answer else "skip",
-        reason=decision.reason.value,
-        active_speaker=None if speaker is None else speaker.agent or speaker.bot_id,
-        channel_type=message.channel_type,
-        in_thread=message.in_thread,
-    )
+    def _record(
+        self, decision: Decision, message: IncomingMessage, thread: ThreadRead | None
+    ) -> None:
+        speaker = thread.thread().active_speaker if thread else None
+        with self._observability.span("decide") as span:
+            span.set(
+                decision="answer" if decision.answer else "skip",
+                reason=decision.reason.value,
+                active_speaker=None if speaker is None else speaker.agent or speaker.bot_id,
+                channel_type=message.channel_type,
+                in_thread=message.in_thread,
+            )

@@ -1,7 +1,7 @@
-"""Who answers: a pure function of the message, the thread it stands in, and who we are.
+"""Decide if the bot answers: pure functions of the message, its thread, and who the bot is.
 
-The first row that holds decides. A human who is mentioned silences nobody; files alone change
-nothing about whose thread it is.
+The first rule that applies decides. A mention of a human silences nobody; a file without text does
+not continue a conversation.
 """
 
 from collections.abc import Container
@@ -10,8 +10,8 @@ from enum import StrEnum
 
 from bot.slack.types import IncomingMessage, Speaker, Thread
 
-PLAIN = frozenset((None, "file_share", "thread_broadcast", "me_message"))
-"""Subtypes of what a person says. The others tell of changes: edits, joins, topics."""
+SAID_BY_PEOPLE = frozenset((None, "file_share", "thread_broadcast", "me_message"))
+"""Subtypes of messages that people write. Other subtypes report changes: edits, joins, topics."""
 
 
 class Reason(StrEnum):
@@ -36,35 +36,33 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotIdentity:
-    """Who this bot is."""
+    """This bot as others see it in Slack, and the agents that answer as this bot."""
 
     user: str
     bot_id: str
     agents: Container[str]
-    """The names of the agents that answer as this bot, as they are now."""
+    """The names of its agents, as they are now: the agents file may be read again."""
     mention_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
+    """Whether to answer a message, and why."""
+
     answer: bool
     reason: Reason
 
 
-def decide(
-    message: IncomingMessage, thread: Thread, me: BotIdentity, *, other_bots: frozenset[str]
-) -> Decision:
-    """Whether to answer. `other_bots` are the bots among the users mentioned, this one not."""
-    return settled(message, me, other_bots=other_bots) or _decide_by_thread(message, thread, me)
-
-
 def settled(
-    message: IncomingMessage, me: BotIdentity, *, other_bots: frozenset[str]
+    message: IncomingMessage, identity: BotIdentity, *, other_bots: frozenset[str]
 ) -> Decision | None:
-    """The decision, where it can be made without reading the thread."""
-    if reason := _not_for_us(message, me):
+    """Decide from the message alone; None if the decision depends on its thread.
+
+    `other_bots` are the bots among the mentioned users, without this one.
+    """
+    if reason := _not_for_us(message, identity):
         return Decision(False, reason)
-    if me.user in message.mentions:
+    if identity.user in message.mentions:
         return Decision(True, Reason.MENTIONED)
     if other_bots:
         return Decision(False, Reason.OTHER_BOT_MENTIONED)
@@ -72,35 +70,36 @@ def settled(
         return Decision(True, Reason.DIRECT_MESSAGE)
     if not message.in_thread:
         return Decision(False, Reason.NOT_MENTIONED)
-    if me.mention_only:
+    if identity.mention_only:
         return Decision(False, Reason.MENTION_ONLY)
     return None
 
 
-def _not_for_us(message: IncomingMessage, me: BotIdentity) -> Reason | None:
-    if message.user == me.user or message.bot_id == me.bot_id:
-        return Reason.OWN_MESSAGE
-    if message.subtype == "bot_message" or message.bot_id or message.user == "USLACKBOT":
-        return Reason.BOT_MESSAGE
-    if message.subtype not in PLAIN:
-        return Reason.NOT_A_MESSAGE
-    if not message.text.strip() and not message.files:
-        return Reason.EMPTY
-    return None
-
-
-def _decide_by_thread(message: IncomingMessage, thread: Thread, me: BotIdentity) -> Decision:
+def settled_by_thread(message: IncomingMessage, thread: Thread, identity: BotIdentity) -> Decision:
+    """Decide by who spoke last in the thread, for a message that `settled` leaves open."""
     if not thread.readable:
         return Decision(False, Reason.THREAD_UNREADABLE)
     if thread.active_speaker is None or not message.text.strip():
         return Decision(False, Reason.NO_ACTIVE_SPEAKER)
-    if is_me(thread.active_speaker, me):
+    if is_this_bot(thread.active_speaker, identity):
         return Decision(True, Reason.ACTIVE_SPEAKER)
     return Decision(False, Reason.OTHER_AGENT_ACTIVE)
 
 
-def is_me(speaker: Speaker, me: BotIdentity) -> bool:
-    """Whether the speaker is this bot: an agent that it named says more than the bot's id."""
+def is_this_bot(speaker: Speaker, identity: BotIdentity) -> bool:
+    """Return True if *speaker* is this bot: by the agent it names, else by the bot's id."""
     if speaker.agent is not None:
-        return speaker.agent in me.agents
-    return speaker.bot_id == me.bot_id
+        return speaker.agent in identity.agents
+    return speaker.bot_id == identity.bot_id
+
+
+def _not_for_us(message: IncomingMessage, identity: BotIdentity) -> Reason | None:
+    if message.user == identity.user or message.bot_id == identity.bot_id:
+        return Reason.OWN_MESSAGE
+    if message.subtype == "bot_message" or message.bot_id or message.user == "USLACKBOT":
+        return Reason.BOT_MESSAGE
+    if message.subtype not in SAID_BY_PEOPLE:
+        return Reason.NOT_A_MESSAGE
+    if not message.text.strip() and not message.files:
+        return Reason.EMPTY
+    return None

@@ -1,7 +1,7 @@
-"""Messages as they arrive: once each, one turn at a time in a thread, the others beside it."""
+"""Accept incoming messages: drop duplicates and run one turn at a time per thread."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,67 +9,78 @@ from bot.agents.cancellation import SHUTDOWN
 from bot.concurrency.event_dedup import EventDedup
 from bot.concurrency.running_turns import RunningTurns
 from bot.concurrency.serial_queues import SerialQueues
+from bot.settings import Settings
 from bot.slack.types import IncomingMessage, parse_message
 from bot.turns.turn import TurnHandler
 from storage import Observability
 
-TURNS = 256
-"""Far more than ask agents at once: what is only to be decided on waits for no agent."""
+TURN_THREADS = 256
+"""Far more than the agents that work at once (`TurnLimiter`): a turn that waits for a slot keeps
+its thread, and a message that only needs a decision must not wait for one."""
 
-LAST_WORDS_S = 15.0
-"""How long agents that were stopped have to end, and their threads to be told."""
+CANCEL_GRACE_S = 15.0
+"""How long cancelled agents have to end, and their threads to be told."""
 
 logger = logging.getLogger("tracebot.inbox")
 
 
 class Inbox:
-    """Takes events from Bolt's threads at once; turns run on threads of their own."""
+    """Take events from Bolt's threads at once, and run their turns on threads of its own."""
 
     def __init__(
         self,
-        conversation: TurnHandler,
+        handler: TurnHandler,
         *,
+        bot_user: str,
         dedup: EventDedup,
         running: RunningTurns,
         observability: Observability,
-        captured: Callable[[IncomingMessage], str | None],
+        settings: Settings,
     ) -> None:
-        self._conversation = conversation
+        self._handler = handler
+        self._bot_user = bot_user
         self._dedup = dedup
         self._running = running
         self._observability = observability
-        self._captured = captured
-        self._turns = ThreadPoolExecutor(TURNS, thread_name_prefix="tracebot-turn")
+        self._settings = settings
+        self._turns = ThreadPoolExecutor(TURN_THREADS, thread_name_prefix="tracebot-turn")
         self._notices = ThreadPoolExecutor(2, thread_name_prefix="tracebot-notice")
         self._queues = SerialQueues(self._turns)
 
     def accept(self, body: Mapping[str, Any]) -> None:
-        """A `message` or `app_mention` event; a mention in a channel arrives as both."""
+        """Take a `message` or `app_mention` event; a mention in a channel arrives as both."""
         message = parse_message(body)
-        place = f"message:{message.team}:{message.channel}:{message.ts}"
-        if not self._dedup.is_new(place):
+        key = f"message:{message.team}:{message.channel}:{message.ts}"
+        if not self._dedup.is_new(key):
             return
         root = self._observability.start_span(
             "slack message", self._attributes(message, body), kind="consumer"
         )
+        turn = self._handler.open(message, root)
 
-        def turn() -> None:
+        def run() -> None:
             try:
-                self._conversation.turn(message, root, claimed=self._dedup.claim(place))
+                self._handler.run(turn, claimed=self._dedup.claim(key))
             except Exception:
                 logger.exception("A turn failed in trace %s", root.trace_id)
 
-        lane = (message.team, message.channel, message.root_ts)
-        if self._queues.submit(lane, turn):
-            self._notices.submit(self._conversation.tell_to_wait, message, root)
+        if self._queues.submit((message.team, message.channel, message.root_ts), run):
+            # On a thread of its own: Bolt's must return, and the queue's is busy by definition.
+            self._notices.submit(self._handler.show_waiting, turn)
 
     def stop(self, *, grace: float) -> None:
-        """Take no more; let the turns that run end within `grace` seconds, then end them."""
-        self._conversation.stop()
+        """Let the running turns end within *grace* seconds, then cancel them.
+
+        The caller has stopped whatever calls `accept`.
+        """
+        # First, so that turns which still wait in a queue tell their users to ask again.
+        self._handler.stop()
         if not self._queues.drain(timeout=grace):
             self._running.cancel_all(SHUTDOWN)
-            self._queues.drain(timeout=LAST_WORDS_S)
+            self._queues.drain(timeout=CANCEL_GRACE_S)
+        # Waits for the notice that is being sent: it may still have to remove its reaction.
         self._notices.shutdown(wait=True, cancel_futures=True)
+        # Does not wait: a turn that ignored its cancellation must not keep the process alive here.
         self._turns.shutdown(wait=False, cancel_futures=True)
 
     def _attributes(self, message: IncomingMessage, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,7 +90,7 @@ class Inbox:
             "thread_ts": message.root_ts,
             "message_ts": message.ts,
             "user": message.user,
-            "text": self._captured(message),
+            "text": self._settings.captured(message.without_mention(self._bot_user)),
             "messaging.system": "slack",
             "messaging.operation.type": "process",
             "slack.event_id": body.get("event_id"),

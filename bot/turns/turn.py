@@ -1,169 +1,156 @@
-"""One message's turn: decide, history, files, agents, replies, reactions. Each step is a span."""
+"""Run one message's turn: decide, read, fetch, ask, reply, react. Each step is a span."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from contextvars import copy_context
+from dataclasses import dataclass
 
-from bot.access import audience_of
 from bot.agents.cancellation import SHUTDOWN, Cancellation
 from bot.agents.config.roster import Roster
 from bot.agents.types import Agent
 from bot.concurrency.limiter import TurnLimiter
 from bot.concurrency.running_turns import RunningTurn, RunningTurns
 from bot.replies.messages import stopped_message, too_many_message, usage_message
-from bot.replies.responder import Failure, Question, Responder
+from bot.replies.responder import AgentInput, Failure, Responder
 from bot.slack.attachments import FetchResult, FileDownloads
-from bot.slack.reactions import DONE, FAILED, READ, STOPPED, WAITING, Reactions
-from bot.slack.threads import ThreadRead
+from bot.slack.reactions import DONE, FAILED, READ, STOPPED, WAITING, Reactions, StatusReaction
 from bot.slack.types import IncomingMessage
 from bot.turns.agent_mentions import addressed
-from bot.turns.decider import Decider
-from bot.turns.decision import BotIdentity, is_me
+from bot.turns.decider import Decider, Verdict
+from bot.turns.decision import BotIdentity, is_this_bot
 from storage import ActiveSpan, Observability
 from storage.tracing.active_span import CurrentSpan
 
 MOST_AGENTS = 5
-"""As many as one message may ask side by side."""
+"""How many agents one message can ask side by side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A message, its trace's root span, and the reaction that shows how far it is."""
+
+    message: IncomingMessage
+    root: ActiveSpan
+    status: StatusReaction
 
 
 class TurnHandler:
-    """Answers messages. Nothing that goes wrong in recording or reacting stops an answer."""
+    """Answer messages. A failure to record or to react never stops an answer."""
 
     def __init__(
         self,
         *,
-        me: BotIdentity,
+        identity: BotIdentity,
         roster: Roster,
-        deciding: Decider,
-        answering: Responder,
+        decider: Decider,
+        responder: Responder,
         reactions: Reactions,
         downloads: FileDownloads,
         running: RunningTurns,
         limiter: TurnLimiter,
         observability: Observability,
     ) -> None:
-        self._me = me
+        self._identity = identity
         self._roster = roster
-        self._deciding = deciding
-        self._answering = answering
+        self._decider = decider
+        self._responder = responder
         self._reactions = reactions
         self._downloads = downloads
         self._running = running
         self._limiter = limiter
         self._observability = observability
-        self._told_to_wait: set[str] = set()
         self._stopping = threading.Event()
 
-    def turn(self, message: IncomingMessage, root: ActiveSpan, *, claimed: bool) -> None:
-        """Answer the message, or leave it, and end `root`."""
-        with CurrentSpan(root):
-            message = self._deciding.complete(message)
-            root.set(audience=_audience(message))
-            if claimed:
-                read = self._deciding.read_where_needed(message)
-                decision = self._deciding.decide(message, read)
-            else:
-                read, decision = None, self._deciding.leave(message)
-            root.set(decision="answer" if decision.answer else "skip")
-            self._end_wait(message)
-            if decision.answer and self._stopping.is_set():
-                self._send_away(message, root)
-            elif decision.answer:
-                self._answer(message, read, root)
+    def open(self, message: IncomingMessage, root: ActiveSpan) -> Turn:
+        """Return the turn of *message*, not yet run."""
+        return Turn(message, root, StatusReaction(self._reactions, message))
 
-    def tell_to_wait(self, message: IncomingMessage, root: ActiveSpan) -> None:
-        """Show that the thread is busy, where the message is one that may be answered."""
-        message = self._deciding.complete(message)
-        if self._deciding.may_answer(message):
-            with self._observability.span("wait", parent=root):
-                self._told_to_wait.add(message.ts)
-                self._reactions.add(message, WAITING)
+    def show_waiting(self, turn: Turn) -> None:
+        """Show that the thread is busy, if the message may be answered."""
+        if self._decider.may_answer(turn.message):
+            with self._observability.span("wait", parent=turn.root):
+                turn.status.show_waiting()
+
+    def run(self, turn: Turn, *, claimed: bool) -> None:
+        """Answer the message, or leave it, and end the root span.
+
+        Without *claimed* another process answers it.
+        """
+        with CurrentSpan(turn.root):
+            try:
+                verdict = self._decider.decide(turn.message, turn.root, claimed=claimed)
+                ending = self._answer(turn, verdict) if verdict.decision.answer else None
+            except BaseException:
+                turn.status.show(None)
+                raise
+            turn.status.show(ending)
 
     def stop(self) -> None:
-        """Ask no more agents: whoever waits is told to ask again, for Slack sends nothing twice."""
+        """Ask no more agents. Users are told to ask again, because Slack sends nothing twice."""
         self._stopping.set()
 
-    def _send_away(self, message: IncomingMessage, root: ActiveSpan) -> None:
-        self._answering.say(message, stopped_message(SHUTDOWN))
-        root.fail("cancelled", f"Stopped by {SHUTDOWN}.", status="cancelled")
-        self._reactions.add(message, STOPPED)
-
-    def _end_wait(self, message: IncomingMessage) -> None:
-        if message.ts in self._told_to_wait:
-            self._told_to_wait.discard(message.ts)
-            self._reactions.remove(message, WAITING)
-
-    def _answer(self, message: IncomingMessage, read: ThreadRead | None, root: ActiveSpan) -> None:
-        named = addressed(message.without_mention(self._me.user), self._roster.names)
+    def _answer(self, turn: Turn, verdict: Verdict) -> str | None:
+        """Return the reaction that says how the turn ended, if an agent was asked."""
+        message = verdict.message
+        if self._stopping.is_set():
+            self._responder.say(message, stopped_message(SHUTDOWN))
+            turn.root.fail("cancelled", f"Stopped by {SHUTDOWN}.", status="cancelled")
+            return STOPPED
+        named = addressed(message.without_mention(self._identity.user), self._roster.names)
         if not named.prompt and not message.files:
-            self._answering.say(message, usage_message(self._me.user, self._roster.names))
-            return
-        if read is None and message.in_thread:
-            read = self._deciding.read(message)
-        agents = self._choose(named.agents, message, read)
-        root.set(agent=", ".join(agent.name for agent in agents))
-        with (
-            self._running.running(_running_turn(message, root)) as cancellation,
-            self._slot(message, cancellation),
-        ):
-            if self._stopping.is_set():
-                cancellation.cancel(SHUTDOWN)
-            failures = self._ask(agents, message, named.prompt, read, root, cancellation)
-        self._reactions.add(message, _ending(failures))
-
-    @contextmanager
-    def _slot(self, message: IncomingMessage, cancellation: Cancellation) -> Iterator[None]:
-        """Wait until agents may be asked; the message shows whether it waits or is read."""
-        shown = WAITING if self._limiter.full else READ
-        self._reactions.add(message, shown)
-        try:
+            self._responder.say(message, usage_message(self._identity.user, self._roster.names))
+            return None
+        agents = self._choose(named.agents, verdict)
+        turn.root.set(agent=", ".join(agent.name for agent in agents))
+        with self._running.running(_running_turn(turn, verdict)) as cancellation:
+            turn.status.show(WAITING if self._limiter.full else READ)
             with self._limiter.slot(cancellation):
-                if shown is WAITING:
-                    self._reactions.remove(message, WAITING)
-                    self._reactions.add(message, shown := READ)
-                yield
-        finally:
-            self._reactions.remove(message, shown)
+                turn.status.show(READ)
+                # Checked after the slot: the bot may have begun to stop while this turn waited.
+                if self._stopping.is_set():
+                    cancellation.cancel(SHUTDOWN)
+                return _ending(self._ask(agents, named.prompt, turn, verdict, cancellation))
 
-    def _choose(
-        self, named: Sequence[str], message: IncomingMessage, read: ThreadRead | None
-    ) -> list[Agent]:
-        """Those that are named, else the one whose thread it is, else the channel's."""
+    def _choose(self, named: Sequence[str], verdict: Verdict) -> list[Agent]:
+        """Return the agents that are named, else the one that spoke last, else the channel's."""
         if named:
             return [self._roster.agent(name) for name in named]
-        speaker = read.thread().active_speaker if read else None
-        if speaker is not None and speaker.agent is not None and is_me(speaker, self._me):
+        speaker = verdict.thread.thread().active_speaker if verdict.thread else None
+        if (
+            speaker is not None
+            and speaker.agent is not None
+            and is_this_bot(speaker, self._identity)
+        ):
             return [self._roster.agent(speaker.agent)]
-        return [self._roster.for_channel(message.channel)]
+        return [self._roster.for_channel(verdict.message.channel)]
 
     def _ask(
         self,
         agents: Sequence[Agent],
-        message: IncomingMessage,
         prompt: str,
-        read: ThreadRead | None,
-        root: ActiveSpan,
+        turn: Turn,
+        verdict: Verdict,
         cancellation: Cancellation,
     ) -> list[Failure]:
-        """Ask them side by side; what went wrong is told to the user, and is the turn's too."""
-        question = Question(
+        """Ask the agents side by side; users see what failed, and the trace records one failure."""
+        message = verdict.message
+        given = AgentInput(
             message=message,
             prompt=prompt,
-            history=read.history(before=message.ts) if read else (),
+            history=verdict.thread.history(before=message.ts) if verdict.thread else (),
             fetched=self._fetch(message),
         )
         asked, left_out = agents[:MOST_AGENTS], agents[MOST_AGENTS:]
         if left_out:
             names = [agent.name for agent in left_out]
-            self._answering.say(message, too_many_message(names, most=MOST_AGENTS))
+            self._responder.say(message, too_many_message(names, most=MOST_AGENTS))
         failures = _side_by_side(
-            lambda agent: self._answering.answer(agent, question, root, cancellation), asked
+            lambda agent: self._responder.respond(agent, given, turn.root, cancellation), asked
         )
-        # A stop is what somebody wanted: it says more of the turn than what failed beside it.
+        # A stop is what somebody wanted: it says more about the turn than what failed beside it.
         for failure in sorted(failures, key=lambda failure: failure.status != "cancelled")[:1]:
-            root.fail(failure.error_type, failure.message, status=failure.status)
+            turn.root.fail(failure.error_type, failure.message, status=failure.status)
         return failures
 
     def _fetch(self, message: IncomingMessage) -> FetchResult:
@@ -175,38 +162,31 @@ class TurnHandler:
         return result
 
 
-def _running_turn(message: IncomingMessage, root: ActiveSpan) -> RunningTurn:
+def _running_turn(turn: Turn, verdict: Verdict) -> RunningTurn:
+    message = verdict.message
     return RunningTurn(
-        trace_id=root.trace_id,
+        trace_id=turn.root.trace_id,
         team=message.team,
         channel=message.channel,
         thread_ts=message.root_ts,
         message_ts=message.ts,
         user=message.user,
-        audience=_audience(message),
-    )
-
-
-def _audience(message: IncomingMessage) -> str:
-    return audience_of(
-        team=message.team,
-        channel=message.channel,
-        kind=message.channel_type or "group",
-        user=message.user,
+        audience=verdict.audience,
     )
 
 
 def _ending(failures: Sequence[Failure]) -> str:
-    """The reaction that says how the turn ended."""
+    """Return the reaction for a turn that ended with *failures*."""
     if any(failure.status == "cancelled" for failure in failures):
         return STOPPED
     return FAILED if failures else DONE
 
 
 def _side_by_side(ask: Callable[[Agent], Failure | None], agents: Sequence[Agent]) -> list[Failure]:
-    """The first on this thread, each other on one of its own; what went wrong."""
+    """Ask the first agent on this thread, and each other one on its own thread."""
     first, *others = agents
     with ThreadPoolExecutor(max(len(others), 1), thread_name_prefix="tracebot-agent") as threads:
+        # Each thread starts in a copy of our context, so that its spans get this turn's parent.
         asked = [threads.submit(copy_context().run, ask, agent) for agent in others]
         failures = [ask(first), *(each.result() for each in asked)]
     return [failure for failure in failures if failure is not None]

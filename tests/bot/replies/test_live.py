@@ -8,8 +8,7 @@ from slack_sdk import WebClient
 
 from bot.agents.types import Agent
 from bot.app import Bot
-from bot.replies import live
-from bot.replies import live_messages as shown
+from bot.replies import live, live_messages
 from bot.replies.messages import reply_messages, running_message
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.slack.threads import ThreadReader
@@ -195,7 +194,7 @@ def test_a_stream_is_ended_before_slack_ends_it(
     alice: User,
     general: Channel,
 ) -> None:
-    monkeypatch.setattr(shown, "STREAM_S", 0.0)
+    monkeypatch.setattr(live_messages, "STREAM_S", 0.0)
     start_bot(roster_of(agent))
     question = _ask(agent, sandbox, alice, general)
     agent.say("one")

@@ -10,8 +10,7 @@ from slack_sdk.web import SlackResponse
 
 from bot.agents.errors import AgentError
 from bot.app import Bot
-from bot.replies import delivery as posting
-from bot.replies import live
+from bot.replies import delivery, live
 from bot.replies.messages import reply_messages
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.slack.types import Place
@@ -27,7 +26,7 @@ def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "QUICK_S", 0.05)
     monkeypatch.setattr(live, "PACE_S", 0.02)
     monkeypatch.setattr(live, "CALLS_A_SECOND", 1_000)
-    monkeypatch.setattr(posting, "LONGEST_WAIT_S", 0.1)
+    monkeypatch.setattr(delivery, "LONGEST_WAIT_S", 0.1)
 
 
 @pytest.fixture
@@ -95,7 +94,7 @@ def test_a_post_whose_answer_is_lost_is_found_and_not_sent_again(
     deaf = Deaf(token=sandbox.bot_token, base_url=sandbox.api_url)
     place = Place(sandbox.team_id, general.id, question.ts, alice.id)
     (message,) = reply_messages("whole", payload={"agent": "claude", "trace_id": "1"})
-    ts = posting.ReplyDelivery(deaf).post(place, message)
+    ts = delivery.ReplyDelivery(deaf).post(place, message)
     (reply,) = sandbox.thread(general, question.ts)[1:]
     assert (reply.ts, reply.text) == (ts, "whole")
 

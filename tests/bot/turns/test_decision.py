@@ -1,4 +1,4 @@
-"""Who answers: the table of the system we succeed, and each of its faults."""
+"""The rules of who answers: each one, and each fault of the system that we succeed."""
 
 from dataclasses import replace
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bot.slack.types import IncomingMessage, Speaker, Thread
-from bot.turns.decision import BotIdentity, Decision, Reason, decide
+from bot.turns.decision import BotIdentity, Decision, Reason, settled, settled_by_thread
 
 ME = BotIdentity(user="UBOT", bot_id="BBOT", agents=frozenset({"claude", "echo"}))
 OTHER_BOT = frozenset({"UCODEX"})
@@ -31,11 +31,14 @@ def message(**changes: Any) -> IncomingMessage:
 def decided(
     thread: Thread = EMPTY,
     *,
-    me: BotIdentity = ME,
+    identity: BotIdentity = ME,
     other_bots: frozenset[str] = frozenset(),
     **changes: Any,
 ) -> Decision:
-    return decide(message(**changes), thread, me, other_bots=other_bots)
+    asked = message(**changes)
+    return settled(asked, identity, other_bots=other_bots) or settled_by_thread(
+        asked, thread, identity
+    )
 
 
 IN_THREAD = {"thread_ts": "1.0"}
@@ -84,10 +87,10 @@ def test_a_speaker_that_names_no_agent_is_known_by_its_bot() -> None:
 
 
 def test_mention_only_mode_leaves_threads_alone() -> None:
-    me = replace(ME, mention_only=True)
-    assert decided(OURS, me=me, **IN_THREAD) == Decision(False, Reason.MENTION_ONLY)
-    assert decided(OURS, me=me, text="<@UBOT> but now", **IN_THREAD).answer
-    assert decided(me=me, channel_type="im").answer
+    identity = replace(ME, mention_only=True)
+    assert decided(OURS, identity=identity, **IN_THREAD) == Decision(False, Reason.MENTION_ONLY)
+    assert decided(OURS, identity=identity, text="<@UBOT> but now", **IN_THREAD).answer
+    assert decided(identity=identity, channel_type="im").answer
 
 
 def test_a_thread_without_a_bot_is_left_alone() -> None:

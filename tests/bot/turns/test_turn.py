@@ -9,8 +9,9 @@ from bot.app import Bot
 from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
 from storage.database.models import ScoreRow
-from storage.queries.traces import recent_traces, trace_spans
+from storage.queries.traces import message_traces, recent_traces, trace_spans
 from tests.support.conversations import eventually, finished, spans_of
+from tests.support.fake_agent import Scripted, roster_of
 
 StartBot = Callable[..., Bot]
 
@@ -231,6 +232,39 @@ def test_a_busy_thread_keeps_the_order_and_answers_all(
     texts = [m.text for m in sandbox.thread(general, question.ts) if m.user == sandbox.bot_user_id]
     assert [text.split()[-1] for text in texts] == ["one", "two", "three"]
     assert set(sandbox.reactions(general, two.ts)) == {"white_check_mark"}
+
+
+def test_a_slow_waiting_mark_is_gone_once_the_message_is_answered(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    agent = Scripted()
+    start_bot(roster_of(agent))
+    one = sandbox.post(alice, general, f"{sandbox.mention} one")
+    agent.wait_until_asked()
+    sandbox.faults.latency("reactions.add", 2.0)
+    two = sandbox.post(alice, general, "two", thread_ts=one.ts)
+
+    def is_being_marked() -> bool:
+        observability.flush()
+        traces = message_traces(observability.database, channel=general.id, message_ts=two.ts)
+        return any("add reaction" in spans_of(observability, trace) for trace in traces)
+
+    eventually(is_being_marked)
+    agent.end("first")
+    agent.wait_until_asked()
+    agent.end("second")
+    sandbox.wait_for_reaction(general, two.ts, "white_check_mark")
+    sandbox.wait_until(lambda: ("hourglass_flowing_sand", two.ts) in _added(sandbox))
+    sandbox.wait_until(lambda: set(sandbox.reactions(general, two.ts)) == {"white_check_mark"})
+
+
+def _added(sandbox: Sandbox) -> list[tuple[str, str]]:
+    calls = sandbox.calls("reactions.add")
+    return [(call.arguments["name"], call.arguments["timestamp"]) for call in calls]
 
 
 def test_threads_do_not_wait_for_one_another(
