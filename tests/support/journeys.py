@@ -15,8 +15,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -42,6 +42,7 @@ class Journey:
 
     caller: set[str] = field(default_factory=set)
     writer: set[str] = field(default_factory=set)
+    answered: bool = False
 
 
 class Profiler:
@@ -63,16 +64,18 @@ class Profiler:
             and not path.startswith(SANDBOX)
             and frame.f_code.co_name != "<module>"
         ):
-            writes = threading.current_thread().name == WRITER
-            (entered.writer if writes else entered.caller).add(path.removeprefix(f"{ROOT}/"))
+            if threading.current_thread().name == WRITER:
+                entered.writer.add(path.removeprefix(f"{ROOT}/"))
+            elif not entered.answered:
+                entered.caller.add(path.removeprefix(f"{ROOT}/"))
 
-    @contextmanager
-    def counting(self) -> Iterator["Journey"]:
+    def count(self, play: Callable[[], object]) -> Journey:
         self._entered = entered = Journey()
-        try:
-            yield entered
-        finally:
-            self._entered = None
+        play()
+        entered.answered = True
+        time.sleep(0.5)  # Until the writer has stored it: flush() would enter more files.
+        self._entered = None
+        return entered
 
 
 def otlp_request() -> dict[str, Any]:
@@ -113,12 +116,7 @@ def count(profiler: Profiler, folder: Path) -> dict[str, Journey]:
             "stats": lambda: sandbox.command(alice, general, "/trace", "stats"),
             "otlp": lambda: httpx.post(f"{url}/v1/traces", json=otlp_request()).raise_for_status(),
         }
-        entered = {}
-        for name, play in journeys.items():
-            with profiler.counting() as entered[name]:
-                play()
-                time.sleep(0.5)  # Until the writer has stored it: flush() would enter more files.
-        return entered
+        return {name: profiler.count(play) for name, play in journeys.items()}
 
 
 def main() -> None:
