@@ -1,8 +1,8 @@
-"""Who may see which trace: the one place where that is decided.
+"""Decide who may see which trace. No other module does.
 
-A trace inherits the visibility of its conversation: a public channel's is for the members of the
-workspace, a private one's for those who are in it now, a direct message's for its one user. When
-Slack cannot be asked, nobody may.
+A trace is as visible as its conversation is now: in a public channel, to the members of the
+workspace; in a private channel, to its members; in a direct message, to its user alone. If Slack
+does not answer, to nobody. Guests and users of other organisations see nothing.
 """
 
 import logging
@@ -18,7 +18,7 @@ logger = logging.getLogger("tracebot.access")
 
 
 class Visible(Protocol):
-    """A trace, stored or running, as far as its visibility rests on it."""
+    """The fields of a stored or running trace that its visibility depends on."""
 
     @property
     def audience(self) -> str | None: ...
@@ -34,14 +34,18 @@ class Visible(Protocol):
 
 
 def audience_of(*, team: str, channel: str, kind: str, user: str) -> str:
-    """What a span of this conversation is stored with; see `storage.model.span.Span`."""
+    """Return the id with which spans of a conversation are stored; `Access.audiences` selects them.
+
+    It is the workspace's for a public channel, the user's for a direct message, else the channel's.
+    `kind` is a `channel_type` of Slack's events.
+    """
     if kind == "im":
         return user
     return team if kind == "channel" else channel
 
 
 class Access:
-    """Answers for one workspace's bot."""
+    """Answer questions about visibility for the workspace `team`, where the bot is installed."""
 
     def __init__(self, directory: Directory, database: Database, *, team: str) -> None:
         self._directory = directory
@@ -49,7 +53,7 @@ class Access:
         self._team = team
 
     def audiences(self, team: str, user: str) -> frozenset[str]:
-        """The audiences that `user` belongs to now; none for guests and strangers."""
+        """Return the audiences that `user` belongs to now; guests and strangers belong to none."""
         if not self.is_member(team, user):
             return frozenset()
         private = private_audiences(self._database, team=team)
@@ -57,7 +61,7 @@ class Access:
         return frozenset({team, user, *joined})
 
     def may_see(self, trace: Visible, team: str, user: str) -> bool:
-        """Whether `user` may see this trace, as its conversation is now."""
+        """Return whether `user` may see this trace, by the conversation's current members."""
         if trace.team != team or trace.channel is None or not self.is_member(team, user):
             return False
         if trace.audience == trace.user == user:
@@ -65,17 +69,17 @@ class Access:
         return self._is_public(trace.channel) or self._is_in(trace.channel, user)
 
     def may_be_shown_in(self, trace: Visible, team: str, channel: str) -> bool:
-        """Whether everyone in `channel` may see this trace."""
+        """Return whether everyone in `channel` may see this trace."""
         if trace.team != team or trace.channel is None:
             return False
         return trace.channel == channel or self._is_public(trace.channel)
 
     def channel_audiences(self, team: str, channel: str) -> frozenset[str]:
-        """What a post to `channel` may speak of: public conversations, and its own."""
+        """Return the audiences that a message in `channel` may contain: all its readers see it."""
         return frozenset({team, channel})
 
     def is_member(self, team: str, user: str) -> bool:
-        """A full member of the workspace: neither a guest nor from another organisation."""
+        """Return whether `user` is a full member: neither a guest nor of another organisation."""
         facts = self._ask_user(user)
         if team != self._team or facts is None or facts.get("deleted"):
             return False
@@ -87,19 +91,25 @@ class Access:
         try:
             return channel_type(self._directory.channel(channel)) == "channel"
         except SLACK_ERRORS as error:
-            logger.warning("Slack does not say who may see %s: %s", channel, error)
+            logger.warning(
+                "Slack did not tell whether %s is public, so its traces stay hidden: %s",
+                channel,
+                error,
+            )
             return False
 
     def _is_in(self, channel: str, user: str) -> bool:
         try:
             return user in self._directory.members(channel)
         except SLACK_ERRORS as error:
-            logger.warning("Slack does not say who is in %s: %s", channel, error)
+            logger.warning(
+                "Slack did not tell who is in %s, so its traces stay hidden: %s", channel, error
+            )
             return False
 
     def _ask_user(self, user: str) -> Facts | None:
         try:
             return self._directory.user(user)
         except SLACK_ERRORS as error:
-            logger.warning("Slack does not say who %s is: %s", user, error)
+            logger.warning("Slack did not tell who %s is, so they see no traces: %s", user, error)
             return None

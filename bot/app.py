@@ -175,7 +175,7 @@ def build_bot(
         observability.database,
         digests=digests,
         retention=settings.retention,
-        tidy=lambda before: delete_old_files(files_folder(settings), before=before),
+        delete_old_files=lambda before: delete_old_files(files_folder(settings), before=before),
     )
     app.error(_report)
     bot = Bot(app, inbox, observability, schedule, running)
@@ -207,7 +207,7 @@ def listen(bot: Bot, settings: Settings) -> WebServer:
         server = WebServer(events_app(bot.app), host="0.0.0.0", port=settings.port)
     except OSError as error:
         raise SettingsError(
-            f"Port {settings.port} is not to be had ({error.strerror}): name another with PORT."
+            f"Port {settings.port} cannot be opened ({error.strerror}). Set PORT to another one."
         ) from error
     server.start()
     bot.listening.append(server.stop)

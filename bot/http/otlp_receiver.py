@@ -244,13 +244,13 @@ def _decompressed(body: bytes) -> bytes:
 
 
 def listen_to_agents(collector: Collector, settings: Settings) -> str | None:
-    """Where agents may send their own telemetry."""
+    """Start to receive the agents' telemetry. Return the base URL, None if it is switched off."""
     if settings.otlp_port == "off":
         return None
     try:
         return collector.listen(port=settings.otlp_port)
     except OSError as error:
         raise SettingsError(
-            f"Port {settings.otlp_port} of 127.0.0.1 is not to be had ({error.strerror}): name "
-            "another with TRACEBOT_OTLP_PORT; 0 is any, off is none."
+            f"Port {settings.otlp_port} of 127.0.0.1 cannot be opened ({error.strerror}). Set "
+            "TRACEBOT_OTLP_PORT to another port, to 0 for any free one, or to off."
         ) from error

@@ -1,4 +1,7 @@
-"""An HTTP server on a thread of its own."""
+"""Run a web application with uvicorn on a thread of its own.
+
+Only public names of uvicorn are used: `Config`, `Server.run(sockets=…)` and `Server.should_exit`.
+"""
 
 import socket
 import threading
@@ -6,15 +9,23 @@ import threading
 import uvicorn
 from starlette.applications import Starlette
 
+STOP_S = 5.0
+"""How long requests may take to end when the server stops; after that they are cancelled."""
+
 
 class WebServer:
-    """Serves on a thread of its own, so that stopping is the same in both modes."""
+    """Serve until `stop`. Socket Mode has its own thread, too, so both modes stop the same way."""
 
     def __init__(self, web: Starlette, *, host: str, port: int) -> None:
-        """Raises OSError where the port cannot be had."""
+        """Bind the port at once, 0 for any free one. Raises OSError if it cannot be bound."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        # Bound here rather than by uvicorn, which would end the process if the port is taken.
+        # Connections that arrive before `start` wait in the listener's queue.
         self._listener = socket.create_server((host, port), family=family)
-        self._server = uvicorn.Server(uvicorn.Config(web, log_level="warning", ws="none"))
+        config = uvicorn.Config(
+            web, log_level="warning", ws="none", timeout_graceful_shutdown=int(STOP_S)
+        )
+        self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run,
             kwargs={"sockets": [self._listener]},
@@ -26,8 +37,10 @@ class WebServer:
         self._thread.start()
 
     def stop(self) -> None:
+        # uvicorn looks at this flag ten times a second. The second more is for it to notice, and to
+        # cancel requests that are late.
         self._server.should_exit = True
-        self._thread.join(5.0)
+        self._thread.join(STOP_S + 1.0)
         self._listener.close()
 
     @property

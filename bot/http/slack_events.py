@@ -9,12 +9,12 @@ from starlette.routing import Route
 
 
 def events_app(app: App) -> Starlette:
-    """Bolt verifies Slack's signature on everything that arrives at `/slack/events`."""
+    """Return the web application. Bolt verifies Slack's signature on each request to it."""
     handler = SlackRequestHandler(app)
 
     async def events(request: Request) -> Response:
         if not request.headers.get("x-slack-request-timestamp", "").isdecimal():
-            # Bolt reads it as a number, and fails where it is none.
+            # Bolt converts this header to a number without a check, and would answer 500.
             return JSONResponse({"error": "This request is not signed by Slack."}, 401)
         return await handler.handle(request)
 

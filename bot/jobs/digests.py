@@ -1,7 +1,12 @@
-"""A digest in Slack: posted with its key, by which it is found again."""
+"""Post digests, and news of a replaced database, in the channels that subscribed.
+
+Several processes may share a database, and each ticks every minute. A lease lets one of them post,
+and a key in the message's metadata shows whether an earlier holder of the lease already did.
+"""
 
 from collections.abc import Callable, Collection
 from datetime import date, timedelta
+from functools import partial
 
 from slack_sdk import WebClient
 
@@ -14,14 +19,16 @@ from storage.coordination.digest_subscriptions import Subscription, subscription
 from storage.coordination.leases import acquire_lease, complete_lease
 from storage.coordination.process_identity import this_process
 from storage.database.shared_file import SharedDatabase
-from storage.recovery.replacement import Recovery, recoveries
+from storage.recovery.replacement import recoveries
 
 DIGEST_EVENT = "tracebot_digest"
-LOOKED_BACK = 100
-"""Messages; a digest that was posted just before a crash is among the newest."""
+"""The `event_type` in the metadata of a digest."""
+
+SEARCHED_MESSAGES = 100
+"""A digest that was posted just before a crash is among the channel's newest messages."""
 
 LEASE_NS = 600 * SECOND_NS
-"""After this another process may finish what one that died began."""
+"""After this time another process may take over a digest that one began and did not complete."""
 
 
 def post_digest(client: WebClient, channel: str, view: View, key: str) -> None:
@@ -36,9 +43,9 @@ def post_digest(client: WebClient, channel: str, view: View, key: str) -> None:
 
 
 def was_posted(client: WebClient, channel: str, key: str) -> bool:
-    """Whether the channel's newest messages hold the digest with this key."""
+    """Return whether one of the channel's newest messages has this key in its metadata."""
     page = client.conversations_history(
-        channel=channel, limit=LOOKED_BACK, include_all_metadata=True
+        channel=channel, limit=SEARCHED_MESSAGES, include_all_metadata=True
     )
     return any(
         (message.get("metadata") or {}).get("event_payload", {}).get("key") == key
@@ -47,7 +54,11 @@ def was_posted(client: WebClient, channel: str, key: str) -> bool:
 
 
 class Digests:
-    """Posts what is due. `post` shows a view in a channel, with a key that `posted` finds."""
+    """Post what is due, once for all processes.
+
+    `post(channel, view, key)` posts a message, and `posted(channel, key)` tells if it is there.
+    `audiences(team, channel)` returns whose traces a message in that channel may contain.
+    """
 
     def __init__(
         self,
@@ -63,53 +74,57 @@ class Digests:
         self._audiences = audiences
 
     def send_due(self, *, now: int) -> int:
-        """Post each digest that is due and that nobody posted yet; how many."""
+        """Post every digest that is due and not posted yet. Return how many were posted."""
         return sum(
-            self._send(subscription, day, now=now)
+            self._post_once(
+                subscription,
+                f"digest:{subscription.team}:{subscription.channel}:{day}",
+                partial(self._daily_digest, subscription, day, now),
+                now=now,
+            )
             for subscription in subscriptions(self._database)
             if (day := due(subscription, now=now)) is not None
         )
 
-    def tell_of_recoveries(self, *, now: int) -> int:
-        """Tell each channel with a digest, once, of a database that was damaged; how many."""
-        found = [each for each in recoveries(self._database) if each.finished]
+    def send_recoveries(self, *, now: int) -> int:
+        """Tell subscribed channels if a damaged database was replaced. Return how many messages."""
         return sum(
-            self._tell(subscription, recovery, now=now)
-            for recovery in found
-            if recovery.at > now - DAY_NS
+            self._post_once(
+                subscription,
+                f"recovery:{recovery.file}:{subscription.team}:{subscription.channel}",
+                partial(recovered, recovery, now=now),
+                now=now,
+            )
+            for recovery in recoveries(self._database)
+            if recovery.finished and recovery.at > now - DAY_NS
             for subscription in subscriptions(self._database)
         )
 
-    def _tell(self, subscription: Subscription, recovery: Recovery, *, now: int) -> bool:
-        key = f"recovery:{recovery.file}:{subscription.team}:{subscription.channel}"
-        if not acquire_lease(self._database, key, owner=this_process(), now=now, lease_ns=LEASE_NS):
-            return False
-        fresh = not self._posted(subscription.channel, key)
-        if fresh:
-            self._post(subscription.channel, recovered(recovery, now=now), key)
-        complete_lease(self._database, key, now=now)
-        return fresh
-
-    def _send(self, subscription: Subscription, day: date, *, now: int) -> bool:
-        key = f"digest:{subscription.team}:{subscription.channel}:{day}"
-        if not acquire_lease(self._database, key, owner=this_process(), now=now, lease_ns=LEASE_NS):
-            return False
-        # Whoever held the claim before may have died between posting and saying so.
-        fresh = not self._posted(subscription.channel, key)
-        if fresh:
-            since, until = yesterday(day, subscription.time_zone)
-            view = digest(
-                self._database,
-                audiences=self._audiences(subscription.team, subscription.channel),
-                since=since,
-                until=until,
-                title=f"What the agents did on {day - timedelta(days=1):%A, %d %B}",
-                now=now,
-            )
-            self._post(subscription.channel, view, key)
-        complete_lease(self._database, key, now=now)
-        return fresh
-
-    def now(self, team: str, channel: str, *, now: int) -> DigestView:
-        """The last 24 hours, for whoever asks in `channel`."""
+    def last_24_hours(self, team: str, channel: str, *, now: int) -> DigestView:
+        """Return the digest that somebody asks for in `channel`."""
         return last_day(self._database, audiences=self._audiences(team, channel), now=now)
+
+    def _daily_digest(self, subscription: Subscription, day: date, now: int) -> View:
+        since, until = yesterday(day, subscription.time_zone)
+        return digest(
+            self._database,
+            audiences=self._audiences(subscription.team, subscription.channel),
+            since=since,
+            until=until,
+            title=f"What the agents did on {day - timedelta(days=1):%A, %d %B}",
+            now=now,
+        )
+
+    def _post_once(
+        self, subscription: Subscription, key: str, view: Callable[[], View], *, now: int
+    ) -> bool:
+        """Post a message unless another process does or did. Return whether this one posted it."""
+        if not acquire_lease(self._database, key, owner=this_process(), now=now, lease_ns=LEASE_NS):
+            return False
+        # An earlier holder of the lease may have died after posting and before completing it.
+        # Looking for its message makes two posts impossible; completing first could make none.
+        fresh = not self._posted(subscription.channel, key)
+        if fresh:
+            self._post(subscription.channel, view(), key)
+        complete_lease(self._database, key, now=now)
+        return fresh

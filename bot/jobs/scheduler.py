@@ -1,4 +1,8 @@
-"""What happens by itself: a tick a minute, and the database says what is due."""
+"""Run the recurring jobs: digests, retention, checkpoints, checks and recovery.
+
+APScheduler only calls `tick` once a minute. What is due is decided by leases in the database, so
+that any number of processes can tick on one database and each job still runs once.
+"""
 
 import logging
 import time
@@ -31,7 +35,7 @@ logger = logging.getLogger("tracebot.schedule")
 
 
 class Scheduler:
-    """Ticks in the background. Any number of processes may tick on one database."""
+    """Call `tick` every minute on a background thread."""
 
     def __init__(
         self,
@@ -39,16 +43,18 @@ class Scheduler:
         *,
         digests: Digests,
         retention: Retention,
-        tidy: Callable[[float], object] = lambda before: None,
+        delete_old_files: Callable[[float], object] = lambda before: None,
     ) -> None:
-        """`tidy` removes what is kept elsewhere and is older than a moment, in seconds."""
+        """`delete_old_files` gets the age limit of retention, in seconds since the epoch."""
         self._database = database
         self._digests = digests
         self._retention = retention
-        self._tidy = tidy
+        self._delete_old_files = delete_old_files
         self._scheduler = BackgroundScheduler(timezone=UTC)
 
     def start(self) -> None:
+        # After a suspended machine wakes up, one tick makes up for all that were missed, and it
+        # runs however late it is: APScheduler skips a job that is a second late by default.
         self._scheduler.add_job(
             self._tick_now,
             "interval",
@@ -64,9 +70,12 @@ class Scheduler:
             self._scheduler.shutdown(wait=True)
 
     def tick(self, *, now: int) -> None:
-        """Do what is due. One thing that fails keeps nothing else from being done."""
-        self._attempt("The digest", lambda: self._digests.send_due(now=now))
-        self._attempt("What waits in the spool", lambda: adopt(self._database))
+        """Run the jobs that are due. An error in one of them does not keep the others from running.
+
+        `now` is in nanoseconds since the epoch.
+        """
+        self._attempt("Sending digests", lambda: self._digests.send_due(now=now))
+        self._attempt("Storing spooled spans", lambda: adopt(self._database))
         self._attempt("The checkpoint", lambda: self._checkpoint("passive", now))
         self._attempt("The recovery", lambda: self._recover(now))
         today = datetime.fromtimestamp(now / 1_000_000_000, UTC).date()
@@ -74,32 +83,38 @@ class Scheduler:
         self._attempt(
             "The daily checkpoint", lambda: self._daily(f"truncate:{today}", self._truncate, now)
         )
-        self._attempt("The check", lambda: self._daily(f"check:{today}", self._check, now))
+        self._attempt(
+            "The integrity check", lambda: self._daily(f"check:{today}", self._check, now)
+        )
 
     def _tick_now(self) -> None:
         self.tick(now=time.time_ns())
         if not self._database.is_closed():
-            # APScheduler's threads come and go; a connection left open would be a reader.
+            # Connections belong to a thread, and APScheduler's threads end after a while. One that
+            # stayed open on a dead thread would count as a reader and keep the log from shrinking.
             self._database.close()
 
-    def _attempt(self, what: str, do: Callable[[], object]) -> None:
+    def _attempt(self, job: str, run: Callable[[], object]) -> None:
         try:
-            do()
+            run()
         except PeeweeException as error:
-            logger.warning("%s has to wait, the database does not answer: %s", what, error)
+            logger.warning(
+                "%s failed because of the database (%s). The next tick tries again.", job, error
+            )
         except Exception:
-            logger.exception("%s failed", what)
+            logger.exception("%s failed", job)
 
-    def _daily(self, key: str, do: Callable[[int], None], now: int) -> None:
+    def _daily(self, key: str, run: Callable[[int], None], now: int) -> None:
+        # The lease is not completed: it keeps other processes away for the rest of the day.
         if acquire_lease(self._database, key, owner=this_process(), now=now, lease_ns=DAY_NS):
-            do(now)
+            run(now)
 
     def _retain(self, now: int) -> None:
         removed = apply_retention(self._database, self._retention, now=now)
         if removed.traces:
             logger.info("Retention removed %d traces.", removed.traces)
         if (age := self._retention.older_than_ns) is not None:
-            self._tidy((now - age) / SECOND_NS)
+            self._delete_old_files((now - age) / SECOND_NS)
 
     def _truncate(self, now: int) -> None:
         self._checkpoint("truncate", now)
@@ -109,14 +124,15 @@ class Scheduler:
 
     def _recover(self, now: int) -> None:
         finish_recoveries(self._database)
-        self._digests.tell_of_recoveries(now=now)
+        self._digests.send_recoveries(now=now)
 
     def _checkpoint(self, mode: CheckpointMode, now: int) -> None:
         result = checkpoint(self._database, mode)
         if not result.complete:
             logger.warning("A %s checkpoint is not complete: %s.", mode, result.reason)
         before = last_entry(self._database, "checkpoint")
-        # Each minute's would be a write a minute on a machine where nothing happens.
+        # Noted once an hour unless the result changed: a note every minute would write to the
+        # database, and so make the next checkpoint necessary, on a machine where nothing happens.
         if before is None or before.ok != result.complete or before.at < now - HOUR_NS:
             done = JournalEntry(name="checkpoint", at=now, ok=result.complete)
             add_entry(self._database, done)
@@ -126,8 +142,8 @@ class Scheduler:
         size = log_size(self._database.path)
         if size > WAL_LIMIT:
             logger.warning(
-                "The write-ahead log has grown to %s: a reader keeps it from being emptied. End "
-                "programs that have had the database open for long, then tracebot checkpoint "
-                "--truncate.",
+                "The write-ahead log has grown to %s, because a program that reads the database "
+                "keeps it from being emptied. End programs that have had the database open for "
+                "long, then run tracebot checkpoint --truncate.",
                 formatting.size(size),
             )

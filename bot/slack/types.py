@@ -1,4 +1,4 @@
-"""Slack's messages, threads and places as the rest of the bot sees them."""
+"""Messages, threads and places in Slack, as values that need no client."""
 
 import re
 from collections.abc import Mapping
@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
+"""A mention of a user in a message's text: `<@U123>` or `<@U123|ann>`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingMessage:
-    """A message as it arrived. `ts` and `thread_ts` are Slack's time stamps, its ids."""
+    """A message as it arrived. Slack identifies messages by time stamps: `ts`, `thread_ts`."""
 
     team: str
     channel: str
     channel_type: str | None
-    """`channel`, `group`, `im` or `mpim`; None where the event does not say."""
+    """`channel`, `group`, `im` or `mpim`; None for an `app_mention`, which does not say."""
     ts: str
     thread_ts: str | None
     user: str
@@ -30,7 +31,7 @@ class IncomingMessage:
 
     @property
     def root_ts(self) -> str:
-        """The thread that an answer belongs in."""
+        """Return the time stamp of the thread that a reply belongs in."""
         return self.thread_ts or self.ts
 
     @property
@@ -38,7 +39,7 @@ class IncomingMessage:
         return self.channel_type == "im"
 
     def without_mention(self, user: str) -> str:
-        """What is asked: the text without the mention of `user`."""
+        """Return the text without mentions of `user`."""
         return re.sub(rf"<@{re.escape(user)}(?:\|[^>]*)?>", "", self.text).strip()
 
     @property
@@ -48,7 +49,7 @@ class IncomingMessage:
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """The bot that spoke last in a thread, and as which agent, where that is known."""
+    """A bot that wrote in a thread, and the agent it spoke as, if the message names one."""
 
     bot_id: str
     agent: str | None = None
@@ -56,7 +57,7 @@ class Speaker:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """What of a thread the decision needs. Not `readable`: Slack would not show it."""
+    """The part of a thread that decisions need. `readable` is False if Slack did not show it."""
 
     active_speaker: Speaker | None = None
     readable: bool = True
@@ -73,7 +74,7 @@ class Place:
 
 
 def parse_message(body: Mapping[str, Any]) -> IncomingMessage:
-    """The message of an event as Slack delivers it."""
+    """Return the message in the payload of a `message` or `app_mention` event."""
     event = body["event"]
     return IncomingMessage(
         team=body.get("team_id") or event.get("team") or "",

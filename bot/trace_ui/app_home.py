@@ -1,4 +1,4 @@
-"""The app's Home tab: what its reader asked lately, the last week, and the words to ask with."""
+"""Publish the app's Home tab: its user's newest traces, the last week's statistics, and help."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -14,13 +14,13 @@ from reports.render.slack import render
 from reports.views.views import View
 from storage import Observability
 
-logger = logging.getLogger("tracebot.home")
+logger = logging.getLogger("tracebot.app_home")
 
 DIVIDER = {"type": "divider"}
 
 
 class AppHome:
-    """Publishes the tab. `view` answers words as `/trace` does, for one who asks."""
+    """Publish the tab. `view` answers a command for a person as `/trace` does."""
 
     def __init__(
         self,
@@ -33,6 +33,7 @@ class AppHome:
         self._observability = observability
 
     def opened(self, body: Mapping[str, Any]) -> None:
+        """Handle `app_home_opened`. The messages tab has nothing to publish."""
         event = body["event"]
         if event.get("tab") != "home":
             return
@@ -43,26 +44,30 @@ class AppHome:
             team=requester.team,
             user=requester.user,
             audience=requester.user,
-            decision="skip",  # No agent is asked: lists and statistics leave it out.
+            decision="skip",  # No agent runs, so lists and statistics leave this trace out.
         ) as span:
             try:
                 view = {"type": "home", "blocks": self._blocks(requester)}
                 self._client.views_publish(user_id=requester.user, view=view)
             except SLACK_ERRORS as error:
                 span.fail("slack_api", error_code(error))
-                logger.warning("A Home tab could not be published: %s", error_code(error))
+                logger.warning("Slack did not accept a Home tab: %s", error_code(error))
 
     def _blocks(self, requester: Requester) -> list[Block]:
-        asked = (f"ls --user {requester.user} --limit 5", "stats --since 7d", "help")
+        commands = (f"ls --user {requester.user} --limit 5", "stats --since 7d", "help")
         try:
-            shown = [self._view(words, requester) for words in asked]
+            shown = [self._view(command, requester) for command in commands]
         except PeeweeException as error:
             logger.error("A Home tab could not be filled", exc_info=error)
-            return [section("The database does not answer at the moment: please look in again.")]
-        blocks = [[*map(_still, render(view)), DIVIDER] for view in shown]
+            return [
+                section(
+                    "The database does not answer at the moment. Please open this tab again later."
+                )
+            ]
+        # A button would need a channel to answer in, and the Home tab has none.
+        blocks = [[*map(_without_button, render(view)), DIVIDER] for view in shown]
         return [block for part in blocks for block in part if block["type"] != "actions"][:-1]
 
 
-def _still(block: Block) -> Block:
-    """Without its button: a home view has nowhere to answer to."""
+def _without_button(block: Block) -> Block:
     return {key: value for key, value in block.items() if key != "accessory"}

@@ -1,4 +1,8 @@
-"""What people ask of the record in Slack: answered to them alone, with what they may see."""
+"""Answer `/trace`, its buttons and the message shortcut.
+
+Answers are ephemeral: only the person who asked sees them, and they contain only what that person
+may see.
+"""
 
 import json
 import logging
@@ -14,7 +18,7 @@ from slack_sdk import WebClient
 from bot.access import Access
 from bot.jobs.digests import Digests
 from bot.slack.directory import Directory
-from bot.slack.errors import SLACK_ERRORS
+from bot.slack.errors import SLACK_ERRORS, error_code
 from bot.slack.threads import REPLY_EVENT
 from bot.turns.cancel import TurnCanceller
 from reports.commands.handlers import Viewer, answer
@@ -30,12 +34,15 @@ from storage.queries.traces import traces_by_id
 
 Respond = Callable[..., Any]
 
-logger = logging.getLogger("tracebot.inquiry")
+logger = logging.getLogger("tracebot.slash_command")
+
+NOT_IN_CHANNEL = frozenset(("channel_not_found", "not_in_channel"))
+"""Slack's error codes for a conversation that the bot has not joined."""
 
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Who asks, and where."""
+    """The person who asks, and the channel they ask in; it is empty on the Home tab."""
 
     team: str
     user: str
@@ -43,7 +50,7 @@ class Requester:
 
 
 class SlashCommand:
-    """Answers `/trace`. Every answer goes through `Access`, buttons too."""
+    """Answer commands and buttons. Each of them asks `Access` anew what its user may see."""
 
     def __init__(
         self,
@@ -64,29 +71,29 @@ class SlashCommand:
         self._parser, _ = build_parser(prog="/trace", shell=False)
 
     def ask(self, text: str, requester: Requester, respond: Respond) -> None:
-        """The words after `/trace`."""
+        """Answer the text after `/trace`."""
         name = text.partition(" ")[0] or "help"
         self._respond(name, requester, lambda: self.view(text, requester), respond)
 
     def view(self, text: str, requester: Requester) -> View:
-        """What the words ask for. Raises `UsageError`, `SLACK_ERRORS` and `PeeweeException`."""
-        words = parse(self._parser, split_slack(text))
+        """Answer a command. Raises `UsageError`, `SLACK_ERRORS` and `PeeweeException`."""
+        args = parse(self._parser, split_slack(text))
         own = {"digest": self._digest, "cancel": self._cancel}
-        return own.get(words.command, self._answer)(words, requester)
+        return own.get(args.command, self._answer)(args, requester)
 
     def next_page(self, value: str, requester: Requester, respond: Respond) -> None:
-        """The list's next page, in the place of this one."""
+        """Replace a list by its next page. `value` is the JSON in the button that was pressed."""
 
         def view() -> View:
             asked = json.loads(value)
-            words = parse(self._parser, ["ls"])
-            vars(words).update(asked["filters"], cursor=asked["cursor"])
-            return self._answer(words, requester)
+            args = parse(self._parser, ["ls"])
+            vars(args).update(asked["filters"], cursor=asked["cursor"])
+            return self._answer(args, requester)
 
         self._respond("ls", requester, view, respond, replace_original=True)
 
     def show_message(self, message: dict[str, Any], requester: Requester, respond: Respond) -> None:
-        """The trace of a message, or of the answer that it is."""
+        """Show the trace of a message: the turn it started, or the turn it is the reply of."""
         metadata = message.get("metadata") or {}
         if metadata.get("event_type") == REPLY_EVENT:
             wanted = str(metadata["event_payload"].get("trace_id"))
@@ -96,7 +103,7 @@ class SlashCommand:
         self.ask(f"show {wanted}", requester, respond)
 
     def share(self, trace_id: str, requester: Requester, respond: Respond) -> None:
-        """Post a trace to the channel, where all of its members may see it."""
+        """Post a trace in the channel, if everyone there may see it."""
 
         def view() -> View:
             found = traces_by_id(self._observability.database, trace_id)
@@ -104,28 +111,31 @@ class SlashCommand:
                 return not_found(trace_id)
             if not self._access.may_be_shown_in(found[0], requester.team, requester.channel):
                 return MessageView(
-                    text="That trace is of a private conversation: it is not for everyone here."
+                    text="This trace is from a private conversation, and not everyone in this "
+                    "channel may see it. Share it in the conversation that it comes from."
                 )
             shown = self._answer(parse(self._parser, ["show", trace_id]), requester)
             blocks = [block for block in render(shown) if block["type"] != "actions"]
-            self._post(requester.channel, blocks, text=f"A trace that <@{requester.user}> shares")
-            return MessageView(text="It is shared in this channel.", found=True)
+            self._post(requester.channel, blocks, text=f"<@{requester.user}> shares a trace")
+            return MessageView(text="The trace was posted in this channel.", found=True)
 
         self._respond("share", requester, view, respond)
 
     def stop(self, trace_id: str, requester: Requester, respond: Respond) -> None:
-        """The button of a running reply: where it works, the reply itself shows it."""
-        words = Namespace(id=trace_id)
+        """Cancel from the button of a running reply. Only a refusal is answered: the reply itself
+        shows that its agent was stopped.
+        """
+        args = Namespace(id=trace_id)
         self._respond(
-            "cancel", requester, lambda: self._cancel(words, requester), respond, only_refusals=True
+            "cancel", requester, lambda: self._cancel(args, requester), respond, only_refusals=True
         )
 
-    def _cancel(self, words: Namespace, requester: Requester) -> View:
-        return self._canceller.by_id(words.id, team=requester.team, user=requester.user)
+    def _cancel(self, args: Namespace, requester: Requester) -> View:
+        return self._canceller.by_id(args.id, team=requester.team, user=requester.user)
 
-    def _answer(self, words: Namespace, requester: Requester) -> View:
+    def _answer(self, args: Namespace, requester: Requester) -> View:
         return answer(
-            words,
+            args,
             database=self._observability.database,
             viewer=Viewer(
                 audiences=self._access.audiences(requester.team, requester.user),
@@ -138,17 +148,19 @@ class SlashCommand:
             now=time.time_ns(),
         )
 
-    def _digest(self, words: Namespace, requester: Requester) -> View:
+    def _digest(self, args: Namespace, requester: Requester) -> View:
         if not self._access.is_member(requester.team, requester.user):
-            raise UsageError("Digests are for full members of this workspace.")
-        order, database = parse_order(words.order), self._observability.database
+            raise UsageError("Only full members of this workspace can set up digests, not guests.")
+        order, database = parse_order(args.order), self._observability.database
         if order.what == "now":
-            return self._digests.now(requester.team, requester.channel, now=time.time_ns())
+            return self._digests.last_24_hours(
+                requester.team, requester.channel, now=time.time_ns()
+            )
         if order.what == "off":
             ended = unsubscribe(database, team=requester.team, channel=requester.channel)
-            text = "The digest is off." if ended else "There was no digest in this channel."
+            text = "The digest is off." if ended else "This channel has no digest."
             return MessageView(text=text, found=True)
-        self._directory.channel(requester.channel)  # Raises where the bot could not post.
+        self._directory.channel(requester.channel)  # Raises if the bot cannot see the channel.
         zone = order.time_zone or self._time_zone(requester.user)
         subscription = Subscription(
             team=requester.team,
@@ -160,7 +172,7 @@ class SlashCommand:
         )
         subscribe(database, subscription)
         return MessageView(
-            text=f"The digest comes to this channel each day at {order.local_time} ({zone}). "
+            text=f"This channel gets a digest each day at {order.local_time} ({zone}). "
             "/trace digest off ends it.",
             found=True,
         )
@@ -193,7 +205,7 @@ class SlashCommand:
             user=requester.user,
             channel=requester.channel,
             audience=requester.user,
-            decision="skip",  # No agent is asked: lists and statistics leave it out.
+            decision="skip",  # No agent runs, so lists and statistics leave this trace out.
         ) as span:
             shown = self._view(view, span)
             if only_refusals and isinstance(shown, MessageView) and shown.found:
@@ -212,13 +224,17 @@ class SlashCommand:
             span.fail("usage", str(error))
             return MessageView(text=str(error))
         except SLACK_ERRORS as error:
-            span.fail("slack_api", str(error))
-            return MessageView(
-                text="Slack does not let me look at this channel: invite me with /invite first."
-            )
+            span.fail("slack_api", error_code(error))
+            return MessageView(text=_slack_problem(error_code(error)))
         except PeeweeException as error:
             span.fail("database", str(error))
             logger.error("/trace could not be answered", exc_info=error)
             return MessageView(
-                text="The database does not answer at the moment: please ask again in a minute."
+                text="The database does not answer at the moment. Please ask again in a minute."
             )
+
+
+def _slack_problem(code: str) -> str:
+    if code in NOT_IN_CHANNEL:
+        return "I am not a member of this channel. Invite me with /invite, then ask again."
+    return f"Slack did not answer my question about this channel ({code}). Please ask again later."

@@ -296,3 +296,15 @@ def test_each_mistake_gets_one_sentence_and_the_bot_goes_on(
     sandbox: Sandbox, alice: User, general: Channel, words: str, sentence: str
 ) -> None:
     assert sentence in ask(sandbox, alice, general, words)
+
+
+@pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [("channel_not_found", "Invite me with /invite"), ("internal_error", "ask again later")],
+)
+def test_an_error_of_slack_is_answered_with_what_to_do(
+    sandbox: Sandbox, alice: User, general: Channel, code: str, advice: str
+) -> None:
+    sandbox.faults.error("conversations.info", code, times=5)
+    assert advice in ask(sandbox, alice, general, "digest here at 09:00")

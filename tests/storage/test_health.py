@@ -171,7 +171,7 @@ def test_channels_with_a_digest_are_told_once_of_a_damaged_database(
     ticking, digests = schedule(database, posts, set())
     deadline = time.monotonic() + 30
     while not posts and time.monotonic() < deadline:  # Until what can be read is saved.
-        digests.tell_of_recoveries(now=time.time_ns())
+        digests.send_recoveries(now=time.time_ns())
         time.sleep(0.02)
     ticking.tick(now=time.time_ns())
     ((channel, text),) = posts

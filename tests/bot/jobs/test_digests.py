@@ -116,16 +116,16 @@ def digests(database: Database, posts: Posts) -> Digests:
 
 def test_it_says_what_the_channels_members_may_see(observability: Observability) -> None:
     record_an_hour(observability)
-    view = digests(observability.database, Posts()).now(TEAM, GENERAL, now=NOW)
+    view = digests(observability.database, Posts()).last_24_hours(TEAM, GENERAL, now=NOW)
     assert [(line.key, line.traces, line.errors) for line in view.agents] == [("claude", "2", "1")]
     assert [line.note for line in view.failed] == ["claude did not answer within 30 s."]
     assert view.skipped == (("another bot was mentioned", "1"),)
-    secret = digests(observability.database, Posts()).now(TEAM, SECRET, now=NOW)
+    secret = digests(observability.database, Posts()).last_24_hours(TEAM, SECRET, now=NOW)
     assert secret.agents[0].traces == "3"
 
 
 def test_a_day_without_turns_is_quiet(database: Database) -> None:
-    assert digests(database, Posts()).now(TEAM, GENERAL, now=NOW).quiet
+    assert digests(database, Posts()).last_24_hours(TEAM, GENERAL, now=NOW).quiet
 
 
 def test_processes_that_race_post_it_once(database: Database, db_path: Path) -> None:

@@ -221,7 +221,7 @@ def test_a_digest_fits_in_a_message(observability: Observability) -> None:
         posted=lambda channel, key: False,
         audiences=lambda team, channel: {team},
     )
-    view = digests.now(TEAM, "C1", now=NOW)
+    view = digests.last_24_hours(TEAM, "C1", now=NOW)
     checked(slack.render(view))
     hostile = tuple(replace(line, key="&" * 500) for line in view.agents * 40)
     checked(slack.render(replace(view, agents=hostile)))
