@@ -1,12 +1,29 @@
-"""A SQLite file that several processes have open, and that one of them may replace."""
+"""A SQLite file that several processes have open and that any of them may replace.
+
+A damaged database is replaced by a new one (`storage.recovery.replacement`), and a restored backup
+takes the place of the database (`storage.recovery.backup`). Both rename files, and SQLite does not
+notice: a connection goes on with the file that it opened, under whatever name that file has now.
+
+Two locks keep a replacement safe:
+
+- SQLite's write lock, taken by whoever replaces the file, so that no commit is under way.
+- The lock file `opening`, held alone while files are renamed and shared while a connection is
+  opened, so that nobody opens the old database with the new write-ahead log or the other way round.
+
+Other processes notice a replacement by the inode of the file. They compare it before each query,
+and again once a transaction has begun, as the file may have been replaced while they waited for
+SQLite's write lock.
+"""
 
 import os
 import sys
+import threading
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from storage.database.driver import Connection
 from storage.database.fork_safety import SqliteDatabase
 from storage.database.lock_files import locked
 from storage.database.migrations import migrate
@@ -15,70 +32,84 @@ File = tuple[int, int]
 """Device and inode."""
 
 
-class SharedDatabase(SqliteDatabase):
-    """Goes on with the file that is at its path, when that is another one than it has open.
+class _State:
+    file: File | None = None
+    creating = False
 
-    `storage.recovery.replacement` and `backup` rename the file. They hold SQLite's write lock, so
-    no commit is under way, and the lock `opening` alone, so that nobody opens half of the old
-    files and half of the new. Others find out by the inode, before a query and once a transaction
-    has begun.
-    """
+
+class _StateByThread(_State, threading.local):
+    pass
+
+
+class SharedDatabase(SqliteDatabase):
+    """A database that follows the file at its path: it reconnects if the file was replaced."""
 
     def __init__(self, path: str | Path, **options: Any) -> None:
         super().__init__(str(path), **options)
         self.path = Path(path)
-
+        # Like Peewee's own state: by thread if each thread has a connection of its own.
+        self._opened = _StateByThread() if self.thread_safe else _State()
         self._ready: File | None = None
-        """The file whose tables are known to be there."""
+        """The file whose tables are known to be up to date."""
 
     @property
     def file(self) -> File | None:
         """The file that this thread opened last."""
-        opened: File | None = getattr(self._state, "file", None)
-        return opened
+        return self._opened.file
 
     def create(self, *, patience: float = 60.0) -> None:
-        """Make the file where there is none, and bring its tables up to date."""
-        self._state.creating = True
+        """Create the file if it is missing, and bring its tables up to date.
+
+        Wait at most `patience` seconds for another process that does so. Raises as
+        `storage.database.migrations.migrate` does.
+        """
+        self._opened.creating = True
         try:
             _create_private(self.path)
             migrate(self, patience=patience)
             self._ready = self.file
         finally:
-            self._state.creating = False
+            self._opened.creating = False
+
+    def connect(self, reuse_if_open: bool = False) -> bool:
+        """Connect this thread to the file that is at the path now."""
+        if reuse_if_open and not self.is_closed():
+            return False
+        with locked(opening(self.path), shared=True):
+            self._opened.file = file_at(self.path)  # Also known if it cannot be opened.
+            connected = super().connect(reuse_if_open)
+            self._opened.file = file_at(self.path)  # SQLite may just have created it.
+        self._ready = self._ready or self.file
+        return connected
 
     def cursor(self, named_cursor: object = None) -> Any:
+        """Return a cursor for one query on the file that is at the path now."""
         self._follow()
         return super().cursor(named_cursor)
 
     def begin(self, lock_type: str | None = None) -> None:
+        """Begin a transaction on the file that is at the path once the transaction has begun."""
         self._follow()
         super().begin(lock_type)
-        while self.file != file_at(self.path):  # Replaced while this one waited for its turn.
+        while self.file != file_at(self.path):
             self.rollback()
             self._follow()
             super().begin(lock_type)
 
-    def _connect(self) -> Any:
-        with locked(opening(self.path), shared=True):
-            self._state.file = file_at(self.path)  # Known also when it is no database.
-            connection = super()._connect()
-            self._state.file = file_at(self.path)  # It may have been made just now.
-        self._ready = self._ready or self.file
-        return connection
+    def before_pragmas(self, connection: Connection) -> None:
+        """Let a new file shrink again.
 
-    def _set_pragmas(self, conn: Any) -> None:
-        # Before the first table, and never again: it writes, and would keep readers from opening
-        # a database on a full disk.
+        SQLite takes this only before the first table. It writes to the file, so on an existing
+        database it would also fail readers while the disk is full.
+        """
         if not self.path.exists() or not self.path.stat().st_size:
-            conn.pragma("auto_vacuum", "incremental")
-        super()._set_pragmas(conn)
+            connection.pragma("auto_vacuum", "incremental")
 
     def _follow(self) -> None:
-        if getattr(self._state, "creating", False):
-            return
-        if not self.is_closed() and self._state.conn.in_transaction:
-            return
+        if self._opened.creating:
+            return  # `create` itself runs queries, on a file that has no tables yet.
+        if not self.is_closed() and self.connection().in_transaction:
+            return  # `begin` has compared the files, and a replacement waits for its end.
         here = file_at(self.path)
         if here == (self._ready or here) and (self.is_closed() or here == self.file):
             return
@@ -88,7 +119,7 @@ class SharedDatabase(SqliteDatabase):
 
 
 def file_at(path: Path) -> File | None:
-    """Which file is at `path` now, None where none is: a stat, never an open."""
+    """Return which file is at `path` now, None if there is none. The file is not opened."""
     try:
         found = os.stat(path)
     except OSError:
@@ -97,27 +128,30 @@ def file_at(path: Path) -> File | None:
 
 
 def opening(path: Path) -> Path:
-    """The lock that is held shared to open the database, and alone to rename its files."""
+    """Return the lock file that is held shared to open the database and alone to rename it."""
     return path.with_name(f"{path.name}.opening")
 
 
 def _create_private(path: Path) -> None:
-    # Before any connection is, and never opened by us again: closing a descriptor of a database
-    # drops every SQLite lock that the process has on it.
+    # Before SQLite opens the file, and only if it is missing: closing a descriptor of a database
+    # drops every lock that SQLite holds on it in this process.
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         with locked(opening(path)):
             if not path.exists():
-                set_aside(path, word="orphan")  # A log without its database is not of this one.
+                # A write-ahead log that lost its database belongs to another one. SQLite would
+                # replay it into the new file.
+                set_aside(path, word="orphan")
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     if sys.platform != "win32" and path.stat().st_mode & 0o077:
         path.chmod(0o600)
 
 
 def set_aside(path: Path, *, word: str) -> Path | None:
-    """Rename the database and its log to a dated name, the lock `opening` being held; which.
+    """Rename the database and its log to `NAME.WORD-TIME`, and return the new path.
 
-    None where there was nothing. SQLite leaves a log alone whose database has moved.
+    Return None if there was nothing to rename. The caller holds the lock `opening` alone. SQLite
+    does not touch a log whose database has moved, so the renamed files stay as they are.
     """
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
     aside = path.with_name(f"{path.name}.{word}-{stamp}")

@@ -6,7 +6,9 @@ Peewee's own row building costs a hundred times what SQLite's insert does.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from peewee import Database, __exception_wrapper__  # type: ignore[attr-defined]
+from peewee import Database
+
+from storage.database.driver import translate_errors
 
 
 def compiled(query: Any, database: Database) -> str:
@@ -36,11 +38,11 @@ class Statement:
     def execute_many(self, database: Database, rows: Sequence[Sequence[Any]]) -> None:
         if not rows:
             return
-        with __exception_wrapper__:
+        with translate_errors:
             database.connection().cursor().executemany(self.sql(database), rows)
 
     def fetch(self, database: Database, values: Sequence[Any]) -> list[Any]:
-        with __exception_wrapper__:
+        with translate_errors:
             cursor = database.connection().cursor()
             cursor.execute(self.sql(database), values)
             rows: list[Any] = cursor.fetchall()

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import cysqlite
-from cysqlite import Connection  # type: ignore[attr-defined]
 from peewee import PeeweeException
 
 from storage.coordination.process_identity import is_alive
 from storage.database.connect import connect
+from storage.database.driver import Connection
 from storage.database.error_causes import DAMAGED, LOCKED, cause_of
 from storage.database.lock_files import locked
 from storage.database.migrations import HERE, HISTORY

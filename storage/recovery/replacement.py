@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cysqlite
-from cysqlite import Connection  # type: ignore[attr-defined]
 
 from storage.database.connect import connect
+from storage.database.driver import Connection
 from storage.database.error_causes import DAMAGED, LOCKED, cause_of
 from storage.database.lock_files import locked
 from storage.database.shared_file import SharedDatabase, file_at, opening, set_aside

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import cysqlite
-from cysqlite import Connection  # type: ignore[attr-defined]
 from peewee import Database
 
+from storage.database.driver import Connection
 from storage.database.migrations import HISTORY
 from storage.database.transactions import transaction
 from storage.queries.traces import trace_spans
