@@ -67,3 +67,10 @@ def test_the_readmes_python_runs(tmp_path: Path) -> None:
     environ = {"HOME": str(tmp_path), "PATH": ""}
     subprocess.run([sys.executable, "-c", code], env=environ, check=True, cwd=ROOT)
     assert (tmp_path / ".local/share/tracebot/tracebot.db").exists()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_imports_in_examples_work(page: Path) -> None:
+    for code in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+        for line in re.findall(r"^from .*", code, re.MULTILINE):
+            exec(line, {})
