@@ -1,0 +1,1 @@
+"""Present what was recorded: commands, views, renderers and digests."""

@@ -1,4 +1,4 @@
-"""The morning digest: what it says, when it is due, and that it is posted once."""
+"""The digest: its command, when it is due, and what it says."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -18,28 +18,31 @@ from storage.writer.dropped import DROPPED, losses
 SECOND_NS = 1_000_000_000
 DAY_NS = 24 * 3_600 * SECOND_NS
 
-HOW = "write digest now, digest off, or digest here at 09:00 [Europe/Berlin]"
+SYNTAX = "write digest now, digest off, or digest here at 09:00 [Europe/Berlin]"
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was asked: `now`, `off`, or `at` a local time, in a zone where one was named."""
+    """The arguments of `digest`: `what` is `now`, `off`, or `at` with a local time.
+
+    `time_zone` is None if no zone was given.
+    """
 
     what: str
     local_time: str = ""
     time_zone: str | None = None
 
 
-def parse_order(words: Sequence[str]) -> Order:
-    """The words after `digest`. Raises `UsageError`."""
-    plain = [word for word in words if word.lower() not in ("here", "at")]
+def parse_order(arguments: Sequence[str]) -> Order:
+    """Parse the arguments of `digest`. Raises `UsageError`."""
+    plain = [word for word in arguments if word.lower() not in ("here", "at")]
     if len(plain) == 1 and plain[0].lower() in ("now", "off"):
         return Order(plain[0].lower())
     if not plain or len(plain) > 2:
-        raise UsageError(f"That is no digest: {HOW}.")
+        raise UsageError(f"That is not a digest command: {SYNTAX}.")
     match = re.fullmatch(r"(\d{1,2})[:.](\d{2})", plain[0])
     if match is None or int(match.group(1)) > 23 or int(match.group(2)) > 59:
-        raise UsageError(f"{plain[0]!r} is no time of day: {HOW}.")
+        raise UsageError(f"{plain[0]!r} is not a time of day: {SYNTAX}.")
     zone = plain[1] if len(plain) == 2 else None
     if zone is not None:
         check_time_zone(zone)
@@ -47,17 +50,17 @@ def parse_order(words: Sequence[str]) -> Order:
 
 
 def check_time_zone(name: str) -> None:
-    """Raise `UsageError` where `name` is no IANA time zone."""
+    """Raise `UsageError` if `name` is not an IANA time zone."""
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise UsageError(
-            f"{name!r} is no time zone: write one such as Europe/Berlin, America/New_York or UTC."
+            f"{name!r} is not a time zone: write one such as Europe/Berlin or UTC."
         ) from None
 
 
 def due(subscription: Subscription, *, now: int) -> date | None:
-    """The local date whose digest is due at `now`, None before its time."""
+    """Return today's local date if its digest is due at `now`, None before its time."""
     zone = ZoneInfo(subscription.time_zone)
     today = datetime.fromtimestamp(now / SECOND_NS, zone).date()
     moment = datetime.combine(today, time.fromisoformat(subscription.local_time), zone)
@@ -66,7 +69,10 @@ def due(subscription: Subscription, *, now: int) -> date | None:
 
 
 def yesterday(today: date, time_zone: str) -> tuple[int, int]:
-    """The local day before, as nanoseconds: 23 or 25 hours long where the clock changes."""
+    """Return the start and end of the local day before, in nanoseconds.
+
+    The day has 23 or 25 hours when daylight saving time begins or ends.
+    """
     zone = ZoneInfo(time_zone)
     edges = (datetime.combine(day, time(), zone) for day in (today - timedelta(days=1), today))
     since, until = (int(edge.astimezone(UTC).timestamp()) * SECOND_NS for edge in edges)
@@ -82,7 +88,7 @@ def digest(
     title: str,
     now: int,
 ) -> DigestView:
-    """What happened in a period, as the members of one channel may see it."""
+    """Summarise a period as the holders of `audiences` may see it."""
 
     def by(dimension: str) -> Statistics:
         return statistics(database, since=since, until=until, by=dimension, audiences=audiences)
@@ -107,7 +113,7 @@ def digest(
 
 
 def last_day(database: Database, *, audiences: Collection[str] | None, now: int) -> DigestView:
-    """The last 24 hours, for whoever asks."""
+    """Summarise the last 24 hours."""
     return digest(
         database,
         audiences=audiences,

@@ -1,5 +1,5 @@
-"""What can be wrong with the words that people ask with."""
+"""The error of a command that cannot be understood."""
 
 
 class UsageError(Exception):
-    """The words make no sense; the message says what would."""
+    """The command makes no sense; the message says what is wrong and what to write instead."""

@@ -1,4 +1,4 @@
-"""Numbers, times and reasons in the words that people read."""
+"""Format numbers, times and reasons for people to read."""
 
 import re
 from datetime import UTC, datetime
@@ -22,24 +22,24 @@ REASONS = {
     "active_speaker": "the bot spoke last in this thread",
     "own_message": "the bot wrote it itself",
     "bot_message": "another bot wrote it",
-    "not_a_message": "it was an edit, a join or the like",
-    "empty": "there was nothing in it",
+    "not_a_message": "it was an edit, a join or another event without a question",
+    "empty": "the message was empty",
     "other_bot_mentioned": "another bot was mentioned",
     "mention_only": "the bot answers only when it is mentioned",
     "other_agent_active": "another agent spoke last in this thread",
     "no_active_speaker": "nobody asked the bot in this thread",
-    "thread_unreadable": "Slack would not show the thread",
+    "thread_unreadable": "the thread could not be read from Slack",
     "not_mentioned": "the bot was not mentioned",
     "handled_elsewhere": "another process handled it",
 }
-"""Why the bot answers a message, or does not."""
+"""The reasons of decisions, as they complete "answered because …" and "skipped because …"."""
 
 UNKNOWN = "–"
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def duration(ns: float | None) -> str:
-    """`40 µs`, `412 ms`, `3.2 s`, `4 min 05 s`, `2 h 10 min`."""
+    """Format nanoseconds: `40 µs`, `412 ms`, `3.2 s`, `4 min 05 s`, `2 h 10 min`."""
     if ns is None:
         return UNKNOWN
     if ns < 950_000:
@@ -58,7 +58,7 @@ def duration(ns: float | None) -> str:
 
 
 def cost(micro_dollars: int | None) -> str:
-    """Dollars, with as many digits as small sums need; unknown is not nothing."""
+    """Format micro-dollars as dollars: `$1.20`, or `$0.0123` below a dollar; `–` if unknown."""
     if micro_dollars is None:
         return UNKNOWN
     dollars = micro_dollars / 1_000_000
@@ -66,7 +66,7 @@ def cost(micro_dollars: int | None) -> str:
 
 
 def tokens(count: int | None) -> str:
-    """`412`, `12.3k`, `4.1M`."""
+    """Format a count of tokens: `412`, `12.3k`, `4.1M`; `–` if unknown."""
     if count is None:
         return UNKNOWN
     if count < 1_000:
@@ -75,14 +75,14 @@ def tokens(count: int | None) -> str:
 
 
 def token_pair(input_tokens: int | None, output_tokens: int | None) -> str:
-    """`12.3k → 412`; empty where neither is known."""
+    """Format input and output tokens: `12.3k → 412`; empty if neither is known."""
     if input_tokens is None and output_tokens is None:
         return ""
     return f"{tokens(input_tokens)} → {tokens(output_tokens)}"
 
 
 def size(count: int) -> str:
-    """`812 B`, `3.4 MB`."""
+    """Format bytes: `812 B`, `3.4 MB`."""
     value = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 1_000 or unit == "GB":
@@ -92,7 +92,7 @@ def size(count: int) -> str:
 
 
 def ago(then: int, *, now: int) -> str:
-    """`just now`, `5 min ago`, `3 h ago`, `2 d ago`."""
+    """Format the time since `then`: `just now`, `5 min ago`, `3 h ago`, `2 d ago`."""
     seconds = max(now - then, 0) // SECOND_NS
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= length:
@@ -101,7 +101,7 @@ def ago(then: int, *, now: int) -> str:
 
 
 def period(since: int, until: int) -> str:
-    """`last 7 days`, `last 24 hours`, `last 30 minutes`."""
+    """Format a period: `last 7 days`, `last 24 hours`, `last 30 minutes`."""
     hours = (until - since) / 3_600 / SECOND_NS
     if hours >= 48:
         return f"last {hours / 24:.0f} days"
@@ -109,7 +109,7 @@ def period(since: int, until: int) -> str:
 
 
 def utc(ns: int) -> str:
-    """RFC 3339, with microseconds."""
+    """Format nanoseconds since the epoch as RFC 3339 in UTC, with microseconds."""
     seconds, rest = divmod(ns, SECOND_NS)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1_000:06}Z"
 
@@ -122,23 +122,27 @@ def percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f}%" if whole else UNKNOWN
 
 
-def reason(word: str | None) -> str:
-    return REASONS.get(word or "", word or "")
+def reason(name: str | None) -> str:
+    """Return the text of a decision's reason; an unknown one is returned as it is."""
+    return REASONS.get(name or "", name or "")
 
 
 def plain(text: str) -> str:
-    """One line without control characters: what others wrote gives a terminal no orders."""
+    """Return one line without control characters, so that it cannot control a terminal."""
     return CONTROL.sub("\N{REPLACEMENT CHARACTER}", " ".join(text.split()))
 
 
 def shortened(text: str, length: int) -> str:
-    """One plain line of at most `length` characters."""
+    """Return one plain line of at most `length` characters."""
     line = plain(text)
     return line if len(line) <= length else f"{line[: length - 1].rstrip()}…"
 
 
 def bar(start: float, width: float, length: int) -> str:
-    """A span's place in its trace's time, `length` characters long; never less than one mark."""
+    """Draw a span's place in its trace as `length` characters, of which at least one is filled.
+
+    `start` and `width` are shares of the trace's duration, between 0 and 1.
+    """
     left = min(int(start * length), length - 1)
     filled = min(max(round(width * length), 1), length - left)
     return "·" * left + "█" * filled + "·" * (length - left - filled)

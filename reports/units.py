@@ -1,4 +1,4 @@
-"""Periods and sizes in words: `30m`, `24h`, `7d`, `2w`; `500MB`, `2GB`."""
+"""Parse periods and sizes: `30m`, `24h`, `7d`, `2w`; `500MB`, `2GB`."""
 
 import re
 
@@ -9,26 +9,26 @@ SECOND_NS = 1_000_000_000
 BYTES = {"kb": 1_000, "mb": 1_000_000, "gb": 1_000_000_000, "tb": 1_000_000_000_000}
 
 
-def parse_duration(words: str) -> int:
-    """Nanoseconds. Raises ValueError with what would be right."""
-    number, unit = words.strip()[:-1], words.strip()[-1:].lower()
+def parse_duration(text: str) -> int:
+    """Return nanoseconds. Raises ValueError, whose message names valid periods."""
+    number, unit = text.strip()[:-1], text.strip()[-1:].lower()
     if unit not in UNITS_S or not number.isdecimal() or not int(number):
-        raise ValueError(f"{words!r} is no period: write 30m, 24h, 7d or 2w")
+        raise ValueError(f"{text!r} is not a period: write 30m, 24h, 7d or 2w")
     return int(number) * UNITS_S[unit] * SECOND_NS
 
 
-def parse_size(words: str) -> int:
-    """Bytes. Raises ValueError with what would be right."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]b)", words.strip().lower())
+def parse_size(text: str) -> int:
+    """Return bytes. Raises ValueError, whose message names valid sizes."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]b)", text.strip().lower())
     if match is None or not float(match.group(1)):
-        raise ValueError(f"{words!r} is no size: write 500MB or 2GB")
+        raise ValueError(f"{text!r} is not a size: write 500MB or 2GB")
     return int(float(match.group(1)) * BYTES[match.group(2)])
 
 
-def parse_retention(words: str) -> Retention:
-    """`90d`, `2GB` or `90d,2GB`. Raises ValueError with what would be right."""
+def parse_retention(text: str) -> Retention:
+    """Parse `90d`, `2GB` or `90d,2GB`. Raises ValueError, whose message says what is valid."""
     age, size = None, None
-    for part in words.split(","):
+    for part in text.split(","):
         if part.strip().lower().endswith("b"):
             size = parse_size(part)
         else:

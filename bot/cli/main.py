@@ -1,4 +1,7 @@
-"""`tracebot`: the same words as `/trace`, and what only a shell has."""
+"""`tracebot`: the commands of `/trace`, and those that only a shell has.
+
+Imports are inside of functions, so that a command waits only for what it needs.
+"""
 
 import os
 import sys
@@ -11,7 +14,7 @@ if TYPE_CHECKING:
     from reports.views.views import View
     from storage.database.shared_file import SharedDatabase
 
-DONE, FAILED, NO_SENSE = 0, 1, 2
+DONE, FAILED, USAGE = 0, 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -19,9 +22,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def tracebot(arguments: list[str]) -> int:
-    """Do what the words say; the exit code: 0 done, 1 failed or not there, 2 no sense."""
+    """Run a command line and return its exit code.
+
+    0 is done, 1 failed or not found, 2 a command line that makes no sense.
+    """
     if arguments[:1] == ["run"]:
-        # Before anything else is imported: the command should not wait for us.
+        # Before anything else is imported: the command to record should not wait for us.
         from bot.cli.commands.run import main as run
 
         return run(arguments[1:])
@@ -31,12 +37,13 @@ def tracebot(arguments: list[str]) -> int:
     from storage.errors import StorageError
 
     try:
-        return _do(arguments)
+        return _dispatch(arguments)
     except UsageError as error:
-        return _refuse(str(error), arguments, code=NO_SENSE)
+        return _refuse(str(error), arguments, code=USAGE)
     except (StorageError, ConfigurationError) as error:
         return _refuse(str(error), arguments, code=FAILED)
     except BrokenPipeError:  # `tracebot ls | head`
+        # Python flushes stdout once more when it exits, which must not fail, too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except Exception as error:
@@ -45,8 +52,8 @@ def tracebot(arguments: list[str]) -> int:
         cause = cause_of(error)
         if cause not in CAUSES.values():
             raise
-        advice = "tracebot health says more, and replaces a database that is damaged"
-        return _refuse(f"The database cannot do that ({cause}): {advice}.", arguments, code=FAILED)
+        advice = "run tracebot health, which shows more and replaces a damaged database"
+        return _refuse(f"The database failed ({cause}): {advice}.", arguments, code=FAILED)
 
 
 def _refuse(message: str, arguments: list[str], *, code: int) -> int:
@@ -59,57 +66,62 @@ def _refuse(message: str, arguments: list[str], *, code: int) -> int:
     return code
 
 
-def _do(arguments: list[str]) -> int:
+def _dispatch(arguments: list[str]) -> int:
     from bot.cli.parser import shell_parser
     from reports.commands.parser import parse
 
     parser, _ = shell_parser()
-    words = parse(parser, arguments)
-    if words.command == "help":
+    args = parse(parser, arguments)
+    if args.version:
+        from importlib.metadata import version
+
+        print(f"tracebot {version('tracebot')}")  # noqa: T201
+        return DONE
+    if args.command == "help":
         parser.print_help()
         return DONE
-    return OWN.get(words.command, _read)(words)
+    return SHELL_ONLY.get(args.command, _read)(args)
 
 
-def _open(words: "Namespace") -> "SharedDatabase":
+def _open(args: "Namespace") -> "SharedDatabase":
     from storage.recovery.opening import prepare
 
-    database = _locate(words)
+    database = _locate(args)
     prepare(database)
     return database
 
 
-def _locate(words: "Namespace", environ: Mapping[str, str] = os.environ) -> "SharedDatabase":
+def _locate(args: "Namespace", environ: Mapping[str, str] = os.environ) -> "SharedDatabase":
     from storage.database.connect import BUSY_TIMEOUT_MS, locate
 
     url, busy_timeout_ms = environ.get("TRACEBOT_DATABASE_URL", ""), BUSY_TIMEOUT_MS
     if os.path.exists(".env") or "TRACEBOT_BUSY_TIMEOUT_MS" in environ:
-        # Only then: reading all settings takes longer than most answers.
+        # Only then: loading all settings takes longer than most commands.
         from bot.settings import load_settings
 
         settings = load_settings()
         url, busy_timeout_ms = settings.database_url, settings.busy_timeout_ms
-    return locate(words.database or url, busy_timeout_ms=busy_timeout_ms)
+    return locate(args.database or url, busy_timeout_ms=busy_timeout_ms)
 
 
-def _read(words: "Namespace") -> int:
-    """The words that Slack has too."""
+def _read(args: "Namespace") -> int:
+    """Run a command that Slack has, too."""
     import time
 
     from reports.commands.handlers import Viewer, answer
     from reports.views.health import HealthView
     from reports.views.messages import MessageView
 
-    database = _open(words)
+    database = _open(args)
     try:
-        if words.command == "health":
+        if args.command == "health":
             from bot.cli.commands.database import look_through
 
             look_through(database)
-        view = answer(words, database=database, viewer=Viewer(), now=time.time_ns())
+        view = answer(args, database=database, viewer=Viewer(), now=time.time_ns())
     finally:
         database.close()
-    _show(view, as_json=words.json)
+    _show(view, as_json=args.json)
     if isinstance(view, MessageView) and not view.found:
         return FAILED
     return FAILED if isinstance(view, HealthView) and not view.ok else DONE
@@ -131,81 +143,81 @@ def _show(view: "View", *, as_json: bool) -> None:
     print(render(view, width=width, colour=colour))  # noqa: T201
 
 
-def _serve(words: "Namespace") -> int:
+def _serve(args: "Namespace") -> int:
     from bot.cli.commands.serve import serve
 
-    return serve(http=words.http)
+    return serve(http=args.http)
 
 
-def _collect(words: "Namespace") -> int:
+def _collect(args: "Namespace") -> int:
     from bot.cli.commands.collect import collect
     from bot.settings import load_settings
 
-    return collect(load_settings(), host=words.host, port=words.port, database=words.database)
+    return collect(load_settings(), host=args.host, port=args.port, database=args.database)
 
 
-def _demo(words: "Namespace") -> int:
+def _demo(args: "Namespace") -> int:
     from bot.cli.commands.demo import demo
 
-    return demo(keep=words.keep)
+    return demo(keep=args.keep)
 
 
-def _agents(words: "Namespace") -> int:
+def _agents(args: "Namespace") -> int:
     from bot.cli.commands.agents import show_agents
 
-    return show_agents(database=words.database or "", as_json=words.json)
+    return show_agents(database=args.database or "", as_json=args.json)
 
 
-def _import(words: "Namespace") -> int:
+def _import(args: "Namespace") -> int:
     from bot.cli.commands.agents import import_agents
 
-    return import_agents(path=words.file, output=words.output)
+    return import_agents(path=args.file, output=args.output)
 
 
-def _doctor(words: "Namespace") -> int:
+def _doctor(args: "Namespace") -> int:
     from bot.cli.commands.doctor import doctor
 
-    return doctor(database=words.database, as_json=words.json)
+    return doctor(database=args.database, as_json=args.json)
 
 
-def _query(words: "Namespace") -> int:
-    from bot.cli.commands.query import Order, run_query
+def _query(args: "Namespace") -> int:
+    from bot.cli.commands.query import QueryOptions, run_query
 
     return run_query(
-        Order(
-            texts=words.texts,
-            mode=words.mode,
-            timeout_s=words.timeout,
-            as_json=words.json,
-            database=words.database,
+        QueryOptions(
+            texts=args.texts,
+            mode=args.mode,
+            timeout_s=args.timeout,
+            as_json=args.json,
+            database=args.database,
         )
     )
 
 
-def _cancel(words: "Namespace") -> int:
+def _cancel(args: "Namespace") -> int:
     from bot.turns.cancel import stop_from_shell
 
-    database = _open(words)
+    database = _open(args)
     try:
-        said = stop_from_shell(database, words.id)
+        view = stop_from_shell(database, args.id)
     finally:
         database.close()
-    _show(said, as_json=words.json)
-    return DONE if said.found else FAILED
+    _show(view, as_json=args.json)
+    return DONE if view.found else FAILED
 
 
-def _maintain(words: "Namespace") -> int:
-    from bot.cli.commands.database import OWN as maintenance
+def _maintain(args: "Namespace") -> int:
+    from bot.cli.commands.database import MAINTENANCE
 
-    # What is to be replaced may be damaged, or not there.
-    database = _locate(words) if words.command == "restore" else _open(words)
+    # The database that a backup replaces may be damaged or missing: it is not opened.
+    database = _locate(args) if args.command == "restore" else _open(args)
     try:
-        return maintenance[words.command](words, database)
+        return MAINTENANCE[args.command](args, database)
     finally:
         database.close()
 
 
-OWN: Mapping[str, Callable[["Namespace"], int]] = {
+SHELL_ONLY: Mapping[str, Callable[["Namespace"], int]] = {
     "serve": _serve,
     "collect": _collect,
     "demo": _demo,

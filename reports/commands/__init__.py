@@ -1,0 +1,1 @@
+"""Parse commands and run them."""

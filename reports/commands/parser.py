@@ -1,4 +1,4 @@
-"""The grammar: the words that people ask with, the same in Slack and in a shell."""
+"""Parse commands, which are the same in Slack and in a shell."""
 
 import argparse
 import difflib
@@ -19,18 +19,12 @@ TYPED = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'
 DASH = re.compile(r"(?<!\S)[—–](?=\w)")
 APOSTROPHE, KEPT = re.compile(r"(?<=\w)'(?=\w)"), "\ue000"
 
-PERIODICALS = {
-    "cost": "What was spent, by model and by agent, and what has no known price.",
-    "errors": "What failed, by error and agent, with the latest trace of each.",
-    "slow": "What took longest.",
-}
-
 SLACK_PAGE = 10
-"""Traces in a message: more would not fit into it, and its button goes on from there."""
+"""Traces on one page in Slack: more would not fit into a message. A button shows the next page."""
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises `UsageError` where argparse would print and exit."""
+    """An argument parser that raises `UsageError` instead of printing and exiting."""
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
@@ -41,128 +35,164 @@ class Parser(argparse.ArgumentParser):
 
 
 def _sentence(message: str, prog: str) -> str:
+    """Turn a message of argparse into a sentence that suggests what to write instead."""
     if match := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
         word, choices = match.group(1), re.findall(r"[\w-]+", match.group(2))
         close = difflib.get_close_matches(word, choices, n=1)
         hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(choices)}."
-        return f"{word} is not something {prog} knows: {hint}"
+        return f"{prog} has no {word}: {hint}"
     return f"{message[:1].upper()}{message[1:]}. See {prog.split()[0]} help."
 
 
 LS_EXAMPLES = """\
 examples:
-  ls                                the newest turns, commands and calls
-  ls --agent claude --since 24h     what claude did since yesterday
-  ls --status error                 what failed
-  ls release notes                  those that speak of release and of notes
+  ls                                list the newest traces
+  ls --agent claude --since 24h     list what claude did since yesterday
+  ls --status error                 list what failed
+  ls release notes                  list traces that contain both words
 """
 STATS_EXAMPLES = """\
 examples:
-  stats                     the last 7 days
-  stats --by agent          … of each agent
-  stats --by decision       why messages were answered, or not
+  stats                     show the last 7 days in total
+  stats --by agent          compare the agents
+  stats --by decision       count why messages were answered or skipped
 """
 
 
 def build_parser(*, prog: str, shell: bool) -> tuple[Parser, Any]:
-    """The grammar, and the place where the shell adds commands of its own."""
-    parser = Parser(prog=prog, description="Ask what the agents did.", add_help=shell)
+    """Return the parser, and its subparsers, to which the shell adds its own commands.
+
+    `shell` adds `--help`, `--json` and `--database`, and allows longer lists.
+    """
+    parser = Parser(prog=prog, description="Query the traces of agents.", add_help=shell)
     commands = parser.add_subparsers(
         dest="command", metavar="COMMAND", parser_class=Parser, required=False
     )
-    own = Parser(add_help=False)
+    everywhere = Parser(add_help=False)
     if shell:
-        own.add_argument("--json", action="store_true", help="one JSON object, with raw numbers")
-        own.add_argument("--database", metavar="PATH", help="instead of TRACEBOT_DATABASE_URL")
+        everywhere.add_argument("--json", action="store_true", help="print one JSON object")
+        everywhere.add_argument("--database", metavar="PATH", help="instead of the default one")
 
     def command(name: str, help: str, examples: str = "") -> Parser:
         made: Parser = commands.add_parser(
-            name, help=help, description=help, epilog=examples, parents=[own], add_help=shell
+            name,
+            help=help,
+            description=help,
+            epilog=examples,
+            parents=[everywhere],
+            add_help=shell,
         )
         return made
 
-    ls = command("ls", "List traces, newest first.", LS_EXAMPLES)
-    ls.add_argument("words", nargs="*", help="words that it has to speak of")
-    ls.add_argument("--agent", metavar="NAME")
-    ls.add_argument("--status", choices=STATUSES)
-    ls.add_argument("--channel", metavar="ID")
-    ls.add_argument("--user", metavar="ID")
-    ls.add_argument("--platform", choices=PLATFORMS)
-    ls.add_argument("--since", type=_period, metavar="PERIOD", help="such as 24h or 7d")
-    most = 100 if shell else SLACK_PAGE
-    ls.add_argument(
-        "--limit", type=_limit_to(most), default=10, metavar="N", help=f"at most {most}"
-    )
-    ls.add_argument("--all", action="store_true", help="also messages that were only skipped")
-    ls.add_argument("--cursor", metavar="CURSOR", help="go on where a list ended")
+    _add_lists(command, longest=100 if shell else SLACK_PAGE)
+    _add_statistics(command)
     show = command("show", "Show one trace: each step, how long it took, how it ended.")
-    show.add_argument("id", metavar="ID", help="a trace's id, its beginning, or a message's link")
+    show.add_argument("id", metavar="ID", help="a trace id, its first digits, or a message's link")
     thread = command("thread", "Show all turns of a thread.")
-    thread.add_argument("place", nargs="*", metavar="LINK", help="a message's link, or CHANNEL TS")
-    stats = command("stats", "Counts, errors, latency, tokens and cost.", STATS_EXAMPLES)
-    stats.add_argument("--by", choices=DIMENSIONS)
-    stats.add_argument("--since", type=_period, default=_period("7d"), metavar="PERIOD")
-    for name, help in PERIODICALS.items():
-        asked = command(name, help)
-        asked.add_argument("--since", type=_period, default=_period("7d"), metavar="PERIOD")
-    search = command("search", "List every trace that speaks of these words, skipped ones too.")
-    search.add_argument("words", nargs="+", metavar="WORD")
-    search.add_argument("--since", type=_period, metavar="PERIOD")
-    search.add_argument(
-        "--limit", type=_limit_to(most), default=10, metavar="N", help=f"at most {most}"
+    thread.add_argument(
+        "place",
+        nargs="*",
+        metavar="LINK",
+        help="a message's link, or a channel id and a time stamp",
     )
-    search.add_argument("--cursor", metavar="CURSOR", help="go on where a list ended")
-    command("ps", "Show what runs now.")
-    cancel = command("cancel", "Stop an answer that is being written.")
-    cancel.add_argument("id", metavar="ID", help="its trace's id, or the beginning of it: see ps")
-    command("health", "Say how the recording and its database are.")
-    command("help", "Show these words.")
-    digest = command("digest", "A summary of the last day; in Slack each morning in a channel.")
-    digest.add_argument("order", nargs="*", help="now; in Slack also: here at 09:00, off")
+    command("ps", "List what is running now.")
+    cancel = command("cancel", "Stop a running turn.")
+    cancel.add_argument("id", metavar="ID", help="its trace id, or the first digits of it: see ps")
+    command("health", "Check the recording and its database.")
+    digest = command("digest", "Summarise the last 24 hours, or post a daily digest in a channel.")
+    digest.add_argument(
+        "order", nargs="*", metavar="WHEN", help="now; in Slack also: here at 09:00, off"
+    )
+    command("help", "List the commands.")
     return parser, commands
 
 
-def _period(words: str) -> int:
+def _add_lists(command: Callable[..., Parser], *, longest: int) -> None:
+    ls = command("ls", "List traces, newest first.", LS_EXAMPLES)
+    ls.add_argument("words", nargs="*", metavar="WORD", help="only traces that contain every word")
+    ls.add_argument("--agent", metavar="NAME", help="only this agent")
+    ls.add_argument("--status", choices=STATUSES, help="only this status")
+    ls.add_argument("--channel", metavar="ID", help="only this channel")
+    ls.add_argument("--user", metavar="ID", help="only this user")
+    ls.add_argument("--platform", choices=PLATFORMS, help="only this platform")
+    ls.add_argument("--all", action="store_true", help="include skipped messages")
+    search = command("search", "List traces that contain all words, skipped messages included.")
+    search.add_argument("words", nargs="+", metavar="WORD", help="in any order")
+    for each in (ls, search):
+        each.add_argument(
+            "--since", type=_period, metavar="PERIOD", help="only newer ones, such as 24h or 7d"
+        )
+        each.add_argument(
+            "--limit",
+            type=_limit_to(longest),
+            default=10,
+            metavar="N",
+            help=f"at most {longest}; 10 by default",
+        )
+        each.add_argument("--cursor", metavar="CURSOR", help="continue a list where it ended")
+
+
+def _add_statistics(command: Callable[..., Parser]) -> None:
+    stats = command("stats", "Show counts, errors, latency, tokens and cost.", STATS_EXAMPLES)
+    stats.add_argument("--by", choices=DIMENSIONS, help="add one line for each of these")
+    cost = command("cost", "Show the cost by model and agent, and models without a known price.")
+    errors = command("errors", "Group failures by error and agent, with the latest trace of each.")
+    slow = command("slow", "List the slowest traces.")
+    for each in (stats, cost, errors, slow):
+        each.add_argument(
+            "--since",
+            type=_period,
+            default=_period("7d"),
+            metavar="PERIOD",
+            help="such as 24h or 4w; 7d by default",
+        )
+
+
+def _period(text: str) -> int:
     try:
-        return parse_duration(words)
+        return parse_duration(text)
     except ValueError as error:
         raise UsageError(f"{error}.") from None
 
 
 def _limit_to(most: int) -> Callable[[str], int]:
-    def limit(words: str) -> int:
-        if not words.isdecimal() or not 1 <= int(words) <= most:
-            raise UsageError(f"{words!r} is no limit: write a number from 1 to {most}.")
-        return int(words)
+    def limit(text: str) -> int:
+        if not text.isdecimal() or not 1 <= int(text) <= most:
+            raise UsageError(f"{text!r} is not a limit: write a number from 1 to {most}.")
+        return int(text)
 
     return limit
 
 
 def parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
-    """The words as a namespace with a `command`. Raises `UsageError`."""
+    """Parse a command; `help` if there is none. Raises `UsageError`."""
     try:
-        words, rest = parser.parse_known_args(list(arguments))
+        args, rest = parser.parse_known_args(list(arguments))
     except argparse.ArgumentError as error:
         raise UsageError(_sentence(str(error), parser.prog)) from None
-    words.command = words.command or "help"
-    _take(rest, words, parser.prog)
-    return words
+    args.command = args.command or "help"
+    _take_rest(rest, args, parser.prog)
+    return args
 
 
-def _take(rest: Sequence[str], words: argparse.Namespace, prog: str) -> None:
-    """What argparse leaves over: words that follow an option, or what makes no sense."""
+def _take_rest(rest: Sequence[str], args: argparse.Namespace, prog: str) -> None:
+    """Accept search words that follow an option, which argparse leaves over; refuse the rest."""
     for word in rest:
-        if word.startswith("-") or not hasattr(words, "words"):
-            options = [f"--{name.replace('_', '-')}" for name in vars(words) if name != "command"]
+        if word.startswith("-") or not hasattr(args, "words"):
+            options = [f"--{name.replace('_', '-')}" for name in vars(args) if name != "command"]
             close = difflib.get_close_matches(word.partition("=")[0], options, n=1)
             hint = f"did you mean {close[0]}?" if close else f"see {prog} help."
-            raise UsageError(f"{words.command} does not take {word}: {hint}")
+            raise UsageError(f"{args.command} does not take {word}: {hint}")
     if rest:
-        words.words = [*words.words, *rest]
+        args.words = [*args.words, *rest]
 
 
 def split_slack(text: str) -> list[str]:
-    """The words of a slash command as it was typed: quotes and dashes as Slack bends them."""
+    """Split the text of a slash command into arguments.
+
+    Slack and telephones replace what people type: quotes and dashes become typographic ones, and
+    links, channels and users are wrapped in angle brackets. All of them are put back.
+    """
     plain = DASH.sub("--", text.translate(TYPED))
     plain = ESCAPED.sub(lambda match: match.group(1) or match.group(2), plain)
     try:
@@ -174,4 +204,4 @@ def split_slack(text: str) -> list[str]:
     words = [word.replace(KEPT, "'") for word in words]
     if not words or {"-h", "--help"} & set(words):
         return ["help"]
-    return [words[0].lower(), *words[1:]]  # A telephone begins with a capital.
+    return [words[0].lower(), *words[1:]]  # Telephones capitalise the first word.

@@ -1,1 +1,1 @@
-"""How a view is shown: `render(view)`, and nothing that reads or writes."""
+"""Renderers: `render(view)` returns the output for Slack, a terminal or a script."""

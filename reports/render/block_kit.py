@@ -1,4 +1,4 @@
-"""The parts that Slack messages are built of: escaped, cut to Slack's limits, and buttons."""
+"""Build Slack blocks whose text is escaped and within Slack's limits."""
 
 import re
 from collections.abc import Iterable
@@ -10,16 +10,17 @@ SECTION = 2_900
 """Characters; Slack takes 3,000 in a section, and about 13,000 in all of a message's blocks."""
 
 SHOW, NEXT, SHARE, STOP = "trace_show", "trace_next", "trace_share", "trace_stop"
-"""The buttons' action ids; `trace_show` and `trace_stop` may be followed by a line's place."""
+"""The action ids of buttons. In lists, `_` and the line's number follow `trace_show` and
+`trace_stop`, because the action ids of a message must differ."""
 
 
 def escape(text: str) -> str:
-    """Exactly the three characters that Slack's mrkdwn takes for its own."""
+    """Escape the three characters that have a meaning in Slack's mrkdwn, and no others."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def clipped(text: str, length: int = SECTION) -> str:
-    """Escaped text of at most `length` characters, not cut within an `&amp;`."""
+    """Cut escaped text to `length` characters, but not within an entity such as `&amp;`."""
     if len(text) <= length:
         return text
     return re.sub(r"&[a-z]{0,4}$", "", text[: length - 1]) + "…"
@@ -34,7 +35,7 @@ def context(text: str) -> Block:
 
 
 def code(rows: Iterable[str]) -> Block:
-    """Rows in columns. Only the rows' own back quotes could end the block early."""
+    """Show rows in a fixed-width font. Back quotes in a row must not end the code block."""
     text = escape("\n".join(rows).replace("```", "'''"))
     return section(f"```{clipped(text, SECTION - 6)}```")
 

@@ -1,4 +1,7 @@
-"""A view as the JSON that scripts rely on: raw numbers, one object."""
+"""Render a view as one JSON object with raw numbers, a contract for scripts.
+
+Fields are added, never renamed: docs/commands.md lists them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A view as Slack blocks, within Slack's limits: https://docs.slack.dev/reference/block-kit."""
+"""Render a view as Slack blocks, within Slack's limits.
+
+See https://docs.slack.dev/reference/block-kit.
+"""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -37,7 +40,7 @@ STATS_ROWS = 30
 COST_ROWS = 15
 NOTE = 600
 PART = 240
-"""Characters of a line's text, and of its note: ten lines fit whatever is in them."""
+"""Characters of a line's text, and of its note: ten lines fit into a message, whatever they say."""
 
 BUTTON_VALUE = 2_000
 NAME, KEY, BAR = 30, 36, 16
@@ -57,19 +60,19 @@ def render(view: View) -> list[Block]:
 
 
 def fallback(view: View) -> str:
-    """The words that a notification shows."""
+    """Return the text that a notification shows."""
     return escape(getattr(view, "title", "") or getattr(view, "text", "") or "A trace")
 
 
 def _list(view: TraceListView) -> list[Block]:
     if not view.lines:
         return [section(escape(view.empty))]
-    # What came last in a thread is what people ask about; other lists begin with it.
+    # A thread is listed oldest first, but people ask about its end; other lists begin with it.
     lines = view.lines[-MAX_LINES:] if view.kind == "thread" else view.lines[:MAX_LINES]
     blocks = [header(view.title), *_lines(lines, kind=view.kind)]
     if hidden := len(view.lines) - len(lines):
         which = "earlier" if view.kind == "thread" else "more"
-        blocks.insert(1, context(f"{hidden} {which}: tracebot {view.kind} in a shell shows all."))
+        blocks.insert(1, context(f"{hidden} {which}: see tracebot {view.kind} in a shell."))
     value = json.dumps({"filters": dict(view.filters), "cursor": view.next}, separators=(",", ":"))
     if view.next is not None and len(value) <= BUTTON_VALUE:
         blocks.append({"type": "actions", "elements": [button("Next", NEXT, value)]})
@@ -94,7 +97,7 @@ def _line(line: TraceLine) -> str:
 
 
 def _place(line: TraceLine) -> str:
-    """Names that nobody is notified by: a channel is a link, a user in `ls` is not a mention."""
+    """Link the channel, which notifies nobody. A user would be notified by a mention."""
     return f"<#{line.channel}>" if line.channel.startswith("C") else ""
 
 
@@ -107,7 +110,7 @@ def _tree(view: TraceView) -> list[Block]:
 
 
 def _waterfall(spans: tuple[SpanLine, ...]) -> Iterator[Block]:
-    """As many rows as a message holds, in as few blocks as take them."""
+    """Show as many spans as fit into a message, in as few blocks as possible."""
     rows: list[str] = []
     shown, used, size = 0, 0, 0
     for row in map(_row, spans[:MAX_SPANS]):
@@ -122,7 +125,7 @@ def _waterfall(spans: tuple[SpanLine, ...]) -> Iterator[Block]:
     if rows:
         yield code(rows)
     if shown < len(spans):
-        yield context(f"… and {len(spans) - shown} more steps: tracebot show in a shell has all.")
+        yield context(f"… and {len(spans) - shown} more steps: see tracebot show in a shell.")
 
 
 def _row(span: SpanLine) -> str:
@@ -135,7 +138,7 @@ def _row(span: SpanLine) -> str:
 
 
 def _columns(rows: list[tuple[str, ...]]) -> list[str]:
-    """Rows with the first cell on the left, and the others on the right of their column."""
+    """Align rows as columns: the first to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(
@@ -155,8 +158,8 @@ def _stats(view: StatsView) -> list[Block]:
     if lines[half:]:
         blocks.append(code(lines[half:]))
     facts = [f"{view.total.tokens} tokens" if view.total.tokens else ""]
-    if hidden := len(view.lines) - STATS_ROWS:
-        facts.append(f"{hidden} more in a shell: tracebot stats" if hidden > 0 else "")
+    if (hidden := len(view.lines) - STATS_ROWS) > 0:
+        facts.append(f"{hidden} more: see tracebot stats in a shell")
     if said := " · ".join(filter(None, facts)):
         blocks.append(context(said))
     return blocks + _note(view.note)
@@ -169,7 +172,7 @@ def _note(note: str) -> list[Block]:
 def _costs(view: CostView) -> list[Block]:
     blocks = [header(view.title)]
     for by, lines in view.lines:
-        # The most expensive, and the total.
+        # The most expensive lines and the total, which is the last.
         shown = lines if len(lines) <= COST_ROWS else (*lines[: COST_ROWS - 1], lines[-1])
         cells = [(_key(line.key), line.tokens or "–", line.cost, line.share) for line in shown]
         blocks.append(code(_columns([(by, "tokens", "cost", "share"), *cells])))
@@ -183,8 +186,8 @@ def _failures(view: FailuresView) -> list[Block]:
     for place, line in enumerate(view.lines[:MAX_LINES]):
         show = button("Show", f"{SHOW}_{place}", line.trace_id)
         blocks.append({**section(_failure(line)), "accessory": show})
-    if hidden := len(view.lines) - MAX_LINES:
-        blocks += _note(f"{hidden} rarer ones: tracebot errors in a shell." if hidden > 0 else "")
+    if (hidden := len(view.lines) - MAX_LINES) > 0:
+        blocks += _note(f"{hidden} rarer errors: see tracebot errors in a shell.")
     return blocks + _note(view.note)
 
 
@@ -194,7 +197,7 @@ def _failure(line: FailureLine) -> str:
     where = clipped(escape(line.where), PART)
     message = f"\n_{clipped(escape(line.message), PART)}_" if line.message else ""
     return (
-        f"*{clipped(escape(line.error_type), KEY)}*{who} · {times}, the latest {line.when} "
+        f"*{clipped(escape(line.error_type), KEY)}*{who} · {times}, last {line.when} "
         f"in {where}{message}"
     )
 
@@ -212,7 +215,7 @@ def _cells(line: StatsLine) -> tuple[str, ...]:
 
 def _digest(view: DigestView) -> list[Block]:
     if view.quiet:
-        return [header(view.title), section("Nothing: nobody asked them anything.")]
+        return [header(view.title), section("No agent was asked.")]
     total = view.total
     facts = (
         f"*{total.traces}* turns · *{total.errors}* failed ({total.error_rate}) · "
@@ -223,9 +226,11 @@ def _digest(view: DigestView) -> list[Block]:
         blocks += _agents(view.agents)
     if view.skipped:
         left = ", ".join(f"{count} because {why}" for why, count in view.skipped)
-        blocks.append(context(escape(f"Left alone: {left}.")))
+        blocks.append(context(escape(f"Skipped: {left}.")))
     if view.dropped:
-        blocks.append(context(f"⚠ Recording dropped {view.dropped:,} things: `/trace health`."))
+        blocks.append(
+            context(f"⚠ {view.dropped:,} records could not be stored: see `/trace health`.")
+        )
     return [*blocks, *_lines(view.failed)]
 
 
@@ -247,7 +252,7 @@ def _health(view: HealthView) -> list[Block]:
 
 
 def _help(view: HelpView) -> list[Block]:
-    lines = [f"`/trace {words}`  {escape(meaning)}" for words, meaning in view.commands]
+    lines = [f"`/trace {command}`  {escape(meaning)}" for command, meaning in view.commands]
     return [section(f"*{view.title}*\n" + "\n".join(lines))]
 
 

@@ -1,4 +1,4 @@
-"""A view as text: aligned columns and bars, in colour where a terminal reads it."""
+"""Render a view as text with aligned columns and bars, in colour for terminals."""
 
 from collections.abc import Callable, Iterable, Mapping
 from io import StringIO
@@ -32,7 +32,7 @@ BAR = 24
 
 
 def render(view: View, *, width: int = 100, colour: bool = False) -> str:
-    """Lines of at most `width` columns, with escape codes only where `colour` asks for them."""
+    """Return lines of at most `width` columns, with escape codes only if `colour` is set."""
     out = StringIO()
     console = Console(
         file=out,
@@ -49,7 +49,7 @@ def render(view: View, *, width: int = 100, colour: bool = False) -> str:
 
 
 def _grid(*columns: str) -> Table:
-    """A table without lines; a column's name begins with `>` where it is one of numbers."""
+    """Make a table without lines. A `>` before a column's name aligns it to the right."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in columns:
         right = name.startswith(">")
@@ -69,7 +69,7 @@ def _list(view: TraceListView) -> RenderableType:
     table = _lines(view.lines)
     if view.next is None:
         return table
-    return Group(table, Text(f"\nMore: add --cursor {view.next}", style="bright_black"))
+    return Group(table, Text(f"\nFor more, add --cursor {view.next}", style="bright_black"))
 
 
 def _lines(lines: Iterable[TraceLine]) -> Table:
@@ -186,11 +186,13 @@ def _digest(view: DigestView) -> RenderableType:
     parts: list[RenderableType] = [title, Text(""), _groups("agent", view.agents, view.total)]
     if view.skipped:
         left = ", ".join(f"{count} because {why}" for why, count in view.skipped)
-        parts.append(Text(f"\nLeft alone: {left}."))
+        parts.append(Text(f"\nSkipped: {left}."))
     if view.failed:
         parts += [Text("\nFailed:"), _lines(view.failed)]
     if view.dropped:
-        parts += _note(f"Recording dropped {view.dropped:,} things: see health.", "yellow")
+        parts += _note(
+            f"{view.dropped:,} records could not be stored: see tracebot health.", "yellow"
+        )
     return Group(*parts)
 
 

@@ -1,0 +1,1 @@
+"""Views: query results as text, with the raw values beside it."""

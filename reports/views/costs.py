@@ -1,4 +1,4 @@
-"""What the agents cost, by model and by agent, and the tokens that nobody knows the price of."""
+"""Costs by model and by agent, and the models whose price is not known."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ NO_MODEL, NO_AGENT = "unnamed model", "unnamed agent"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
-    """Tokens and micro-dollars of one model or agent; a cost of None is unknown, never nothing."""
+    """The tokens and micro-dollars of one model or agent; a cost of None is unknown, not zero."""
 
     key: str
     input_tokens: int
@@ -22,7 +22,7 @@ class Spent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostLine:
-    """`share` is of all that is known to have been spent."""
+    """One row as text. `share` is its part of the total known cost."""
 
     key: str
     tokens: str
@@ -33,11 +33,11 @@ class CostLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostView:
-    """The lines are in words, most expensive first; `total`, `models` and `agents` are raw."""
+    """Lines of text, most expensive first; `total`, `models` and `agents` are the raw values."""
 
     title: str
     lines: tuple[tuple[str, tuple[CostLine, ...]], ...]
-    """What they are by, and the lines; the total is the last."""
+    """Pairs of a dimension (`model`, `agent`) and its lines; the last line is the total."""
     note: str
     since: int
     until: int
@@ -51,12 +51,12 @@ class CostView:
 
 
 def costs_view(by_model: Statistics, by_agent: Statistics) -> CostView:
-    """Both of the same period and audiences."""
+    """Build the view. Both statistics must be of the same period and audiences."""
     total = _spent(by_model.total)
-    models, agents = _all(by_model, NO_MODEL), _all(by_agent, NO_AGENT)
+    models, agents = _groups(by_model, NO_MODEL), _groups(by_agent, NO_AGENT)
     last = _line(total, total)
     return CostView(
-        title=f"What the {formatting.period(by_model.since, by_model.until)} cost",
+        title=f"Cost of the {formatting.period(by_model.since, by_model.until)}",
         lines=(
             ("model", (*(_line(each, total) for each in models), last)),
             ("agent", (*(_line(each, total) for each in agents), last)),
@@ -98,8 +98,11 @@ def _spent(group: Group) -> Spent:
     )
 
 
-def _all(found: Statistics, unnamed: str) -> list[Spent]:
-    """All that was spent, most expensive first: also what belongs to no group."""
+def _groups(found: Statistics, unnamed: str) -> list[Spent]:
+    """Return all groups with a cost or tokens, most expensive first.
+
+    What the total has beyond the groups becomes a group named `unnamed`.
+    """
     named = [_spent(group) for group in found.groups if _has_spent(group)]
     total = found.total
     rest = Spent(

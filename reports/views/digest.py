@@ -14,19 +14,21 @@ ANSWERED = frozenset(("mentioned", "direct_message", "active_speaker"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DigestView:
+    """A digest. It is `quiet` if no agent was asked."""
+
     title: str
     total: StatsLine
     agents: tuple[StatsLine, ...]
     skipped: tuple[tuple[str, str], ...]
-    """Why messages were left alone, and how many."""
+    """Pairs of a reason and a number of messages."""
     failed: tuple[TraceLine, ...]
     quiet: bool
     by_agent: Statistics
     left_alone: Statistics
-    """Decisions to skip, by reason."""
+    """The decisions to skip, by reason."""
     failures: tuple[TraceSummary, ...]
     dropped: int = 0
-    """How much recording could not keep."""
+    """How many spans, logs and metrics could not be stored."""
 
 
 def digest_view(

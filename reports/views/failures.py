@@ -1,4 +1,4 @@
-"""What failed, in groups: which error, of which agent, how often, and where to look first."""
+"""Failures grouped by error and agent, each with its count and its latest trace."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from storage.queries.failures import FailedSpan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """One error of one agent. `latest` is where it happened last: its deepest span."""
+    """One error of one agent. `latest` is the deepest failed span of its latest trace."""
 
     error_type: str
     agent: str | None
@@ -19,6 +19,8 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureLine:
+    """One group of failures as text. `where` is the name of its latest failed span."""
+
     error_type: str
     agent: str
     traces: str
@@ -30,7 +32,7 @@ class FailureLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailuresView:
-    """The lines are in words, most frequent first; `failures` are raw."""
+    """Lines of text, most frequent first; `failures` are the raw values."""
 
     title: str
     lines: tuple[FailureLine, ...]
@@ -44,7 +46,10 @@ class FailuresView:
 def failures_view(
     spans: Sequence[FailedSpan], *, since: int, now: int, all_of_them: bool
 ) -> FailuresView:
-    """`spans` come latest first; `all_of_them` is False where only the newest traces were read."""
+    """Group failed spans, which come latest first.
+
+    `all_of_them` is False if only the newest traces of the period were read.
+    """
     groups: dict[tuple[str, str | None], list[FailedSpan]] = {}
     for span in spans:
         groups.setdefault((span.error_type or span.status, span.agent), []).append(span)
@@ -59,9 +64,9 @@ def failures_view(
     ]
     found.sort(key=lambda failure: (-failure.traces, -failure.latest.started_at))
     return FailuresView(
-        title=f"What failed in the {formatting.period(since, now)}",
+        title=f"Errors of the {formatting.period(since, now)}",
         lines=tuple(_line(failure, now=now) for failure in found),
-        note="" if all_of_them else "Only the newest failures of the period are counted.",
+        note="" if all_of_them else "Only the newest failures of this period are counted.",
         since=since,
         until=now,
         failures=tuple(found),

@@ -1,4 +1,4 @@
-"""What a reader sees of the database's health: facts, and what to do about one that is not well."""
+"""The health of the database as text: facts, and what to do about each problem."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ BAD, WARNING = "✗", "⚠"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """`fact` is the name of the fact that is marked with it; `advice` says what to do."""
+    """A broken rule. `fact` names the fact that is marked; `advice` says what to do."""
 
     mark: str
     fact: str
@@ -24,6 +24,8 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthView:
+    """The facts and problems as text; `health` are the raw values."""
+
     facts: tuple[tuple[str, str], ...]
     problems: tuple[Problem, ...]
     health: Health
@@ -35,6 +37,8 @@ class HealthView:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
+    """A fact is marked with `mark` if `broken(health, now)` is true."""
+
     fact: str
     mark: str
     broken: Callable[[Health, int], bool]
@@ -46,7 +50,7 @@ RULES = (
         "Check",
         BAD,
         lambda health, now: health.check is not None and not health.check.ok,
-        "the file was damaged and has been replaced: tracebot health checks it again",
+        "the file was damaged and has been replaced: run tracebot health to check it again",
     ),
     Rule(
         "Damaged",
@@ -55,46 +59,46 @@ RULES = (
             not found.finished or (not found.complete and found.at > now - RECOVERY_SHOWN_NS)
             for found in health.recoveries
         ),
-        "what could not be read is in the file that was moved aside, beside the database: restore "
-        "a backup (tracebot restore FILE), or delete it when it is not needed",
+        "the rest is in the damaged file, which was moved aside next to the database: restore a "
+        "backup (tracebot restore FILE), or delete the damaged file if you do not need it",
     ),
     Rule(
         "Log",
         WARNING,
         lambda health, now: health.wal_size > WAL_LIMIT,
-        "a reader keeps the log from being emptied: end tracebot commands and other programs that "
-        "have had the file open for long, then tracebot checkpoint --truncate",
+        "a reader prevents the log from being emptied: end programs that have had the database "
+        "open for a long time, then run tracebot checkpoint --truncate",
     ),
     Rule(
         "Disk free",
         BAD,
         lambda health, now: health.disk_free < DISK_LEAST,
-        "make room, or remove old traces (tracebot clean --older-than 30d): until then what is "
-        "recorded waits in the spool, and then is lost",
+        "free disk space, or remove old traces (tracebot clean --older-than 30d): until then new "
+        "spans wait in the spool, and are lost when that is full",
     ),
     Rule(
         "Disk free",
         WARNING,
         lambda health, now: DISK_LEAST <= health.disk_free < DISK_LOW,
-        "make room, or keep less: TRACEBOT_RETENTION, tracebot clean",
+        "free disk space, or keep fewer traces: set TRACEBOT_RETENTION, or run tracebot clean",
     ),
     Rule(
         "Waiting",
         WARNING,
         lambda health, now: health.spool_files > 0,
-        "the database could not take it; the next process that records stores it",
+        "the database could not store these spans: the next process that records stores them",
     ),
     Rule(
         "Dropped",
         BAD,
         lambda health, now: health.dropped > 0,
-        "more was recorded than the database and the spool could take: see the log for the cause",
+        "more was recorded than the database and the spool could store: the log says why",
     ),
 )
 
 
 def health_view(found: Health, *, now: int, private: bool) -> HealthView:
-    """`private`: for a channel, where no path of the machine is shown."""
+    """Check the rules. `private` leaves out the path of the database, for Slack."""
     problems = tuple(
         Problem(mark=rule.mark, fact=rule.fact, advice=rule.advice)
         for rule in RULES
@@ -107,7 +111,7 @@ def health_view(found: Health, *, now: int, private: bool) -> HealthView:
 
 
 def _facts(found: Health, now: int) -> list[tuple[str, str]]:
-    """The path comes first."""
+    """Return pairs of a name and a value; the path of the database is the first."""
 
     def when(ns: int | None) -> str:
         return formatting.ago(ns, now=now) if ns else "never"
@@ -137,14 +141,14 @@ def _check(found: Health, now: int) -> str:
     ago = formatting.ago(found.check.at, now=now)
     if not found.check.ok:
         return f"damaged, {ago}: {formatting.shortened(found.check.finding, 120)}"
-    return f"ok, {ago}" if found.check.finished else f"nothing found in the time there was, {ago}"
+    return f"ok, {ago}" if found.check.finished else f"ok as far as it got in its time limit, {ago}"
 
 
 def _checkpoint(found: Health, now: int) -> str:
     if found.checkpoint is None:
         return "never"
     ago = formatting.ago(found.checkpoint.at, now=now)
-    return f"complete, {ago}" if found.checkpoint.ok else f"not complete, {ago}"
+    return f"complete, {ago}" if found.checkpoint.ok else f"incomplete, {ago}"
 
 
 def _waiting(found: Health) -> str:
@@ -159,8 +163,8 @@ def _recoveries(found: Health, now: int) -> list[tuple[str, str]]:
     for recovery in found.recoveries[:1]:
         saved = f"{recovery.saved.get('spans', 0):,} spans saved"
         lost = recovery.lost.get("spans")
-        lost_words = "nobody knows how many lost" if lost is None else f"{lost:,} lost"
-        how = f"{saved}, {lost_words}" if recovery.finished else f"{saved} so far"
+        lost_spans = "an unknown number lost" if lost is None else f"{lost:,} lost"
+        how = f"{saved}, {lost_spans}" if recovery.finished else f"{saved} so far"
         ago = formatting.ago(recovery.at, now=now)
         said.append(("Damaged", f"{ago}: {how}; the rest is in {recovery.file}"))
     return said

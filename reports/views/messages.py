@@ -1,4 +1,4 @@
-"""Help, and answers of one sentence: what cannot be found, or what was done."""
+"""The help, and messages that say what was done or what could not be found."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,30 +8,32 @@ from storage.queries.removed_traces import RemovedTrace
 from storage.recovery.replacement import Recovery
 
 HELP = (
-    ("ls [words]", "traces, newest first; --agent --status --user --since 24h --all"),
-    ("show ID or link", "one trace: each step, how long it took, how it ended"),
-    ("thread [link]", "all turns of a thread; without a link the latest one here"),
-    ("stats [--by agent]", "counts, errors, latency, tokens and cost; --since 7d"),
-    ("cost [--since 30d]", "what was spent, by model and by agent"),
-    ("errors", "what failed, by error and agent, with the latest trace; --since 7d"),
-    ("slow", "what took longest; --since 7d"),
-    ("search words", "like ls, skipped messages too"),
-    ("ps", "what runs now"),
-    ("cancel ID", "stop an answer that is being written"),
-    ("digest here at 09:00", "a morning summary in this channel; digest now, digest off"),
-    ("health", "how the recording and its database are"),
+    ("ls [WORD…]", "list traces, newest first; --agent --status --user --since 24h --all"),
+    ("show ID or link", "show one trace: each step, how long it took, how it ended"),
+    ("thread [link]", "show all turns of a thread; without a link, the latest thread here"),
+    ("stats [--by agent]", "show counts, errors, latency, tokens and cost; --since 7d"),
+    ("cost [--since 30d]", "show the cost by model and by agent"),
+    ("errors", "group failures by error and agent, with the latest trace; --since 7d"),
+    ("slow", "list the slowest traces; --since 7d"),
+    ("search WORD…", "list traces that contain all words, skipped messages included"),
+    ("ps", "list what is running now"),
+    ("cancel ID", "stop a running turn"),
+    ("digest here at 09:00", "post a daily digest in this channel; digest now, digest off"),
+    ("health", "check the recording and its database"),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HelpView:
+    """Pairs of a command and what it does."""
+
     title: str
     commands: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageView:
-    """One sentence: what is not there, or what was done."""
+    """A message. `found` is False if the command failed or found nothing."""
 
     text: str
     found: bool = False
@@ -43,15 +45,15 @@ def help_view() -> HelpView:
 
 def not_found(what: str) -> MessageView:
     return MessageView(
-        text=f"Nothing is found for {what}: see ls for what there is, or give more digits."
+        text=f"Nothing found for {what}. See recent traces with ls, or give more digits of the id."
     )
 
 
 def removed(tombstone: RemovedTrace, *, time_zone: str) -> MessageView:
     day = formatting.local(tombstone.removed_at, time_zone, form="%Y-%m-%d")
     return MessageView(
-        text=f"Trace {tombstone.trace_id} was removed on {day} by retention; "
-        "the statistics still count it."
+        text=f"Trace {tombstone.trace_id} was removed on {day} by retention. "
+        "Statistics still include it."
     )
 
 
@@ -68,4 +70,6 @@ def recovered(recovery: Recovery, *, now: int) -> MessageView:
 
 
 def ambiguous(prefix: str, ids: Sequence[str]) -> MessageView:
-    return MessageView(text=f"{prefix} begins several traces: {', '.join(ids)}.")
+    return MessageView(
+        text=f"Several traces begin with {prefix}: {', '.join(ids)}. Give more digits."
+    )

@@ -9,6 +9,8 @@ from storage.queries.statistics import Group, Statistics
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatsLine:
+    """One row of statistics as text. p50, p95 and p99 are percentiles of the duration."""
+
     key: str
     traces: str
     errors: str
@@ -22,13 +24,15 @@ class StatsLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatsView:
+    """Lines of text for each group and in `total`; `statistics` are the raw values."""
+
     title: str
     by: str | None
     total: StatsLine
     lines: tuple[StatsLine, ...]
     statistics: Statistics
     note: str = ""
-    """Which models have no known price, where the lines are models."""
+    """The models without a known price, if the lines are models."""
 
 
 def statistics_view(found: Statistics, *, by: str | None, time_zone: str) -> StatsView:

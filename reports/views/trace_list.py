@@ -1,4 +1,4 @@
-"""Lists of traces in final words: what happened, a thread, what runs, what was slow."""
+"""Lists of traces as text: the newest, a thread, the running, the slowest."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ SHORT_ID = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceLine:
-    """One trace in a list. `icon` names its status; `note` is why it failed or was skipped."""
+    """One trace in a list. `note` says why it failed or was skipped."""
 
     trace_id: str
     short_id: str
@@ -32,13 +32,15 @@ class TraceLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceListView:
+    """A list of traces. `next` is the cursor of the next page, None on the last one."""
+
     title: str
     lines: tuple[TraceLine, ...]
     traces: tuple[TraceSummary, ...]
     next: str | None = None
     filters: Mapping[str, Any] = field(default_factory=dict)
     """The arguments of `ls` that the next page repeats."""
-    empty: str = "There is nothing to show yet."
+    empty: str = "No traces to show."
     kind: str = "ls"
 
 
@@ -51,13 +53,13 @@ def trace_list_view(
         traces=tuple(traces),
         next=next,
         filters=filters,
-        empty="No trace fits. Messages that were only skipped are shown with --all.",
+        empty="No traces match. Add --all to include skipped messages.",
     )
 
 
 def thread_view(traces: Sequence[TraceSummary], *, now: int) -> TraceListView:
     return TraceListView(
-        title=f"The thread's {len(traces)} turn{'' if len(traces) == 1 else 's'}, oldest first",
+        title=f"Thread with {len(traces)} turn{'' if len(traces) == 1 else 's'}, oldest first",
         lines=tuple(trace_line(trace, now=now) for trace in traces),
         traces=tuple(traces),
         kind="thread",
@@ -69,17 +71,17 @@ def running_view(traces: Sequence[TraceSummary], *, now: int) -> TraceListView:
         title="Running now, longest first",
         lines=tuple(trace_line(trace, now=now) for trace in traces),
         traces=tuple(traces),
-        empty="Nothing runs at the moment.",
+        empty="Nothing is running.",
         kind="ps",
     )
 
 
 def slowest_view(traces: Sequence[TraceSummary], *, since: int, now: int) -> TraceListView:
     return TraceListView(
-        title=f"The slowest of the {formatting.period(since, now)}",
+        title=f"Slowest traces of the {formatting.period(since, now)}",
         lines=tuple(trace_line(trace, now=now) for trace in traces),
         traces=tuple(traces),
-        empty="Nothing that ended is in this period.",
+        empty="No trace ended in this period.",
         kind="slow",
     )
 

@@ -1,4 +1,4 @@
-"""One trace as a tree: parents before children, each with its bar on the trace's time."""
+"""One trace as a tree of spans, each with its place in the trace's time."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from storage.queries.traces import TraceSummary
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpanLine:
-    """One span in a tree; `start` and `width` are shares of the trace's length."""
+    """One span as text; `start` and `width` are shares of the trace's duration, 0 to 1."""
 
     depth: int
     icon: str
@@ -25,6 +25,8 @@ class SpanLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceView:
+    """A trace and its spans: `line` and `spans` are text, `trace` and `values` raw."""
+
     line: TraceLine
     spans: tuple[SpanLine, ...]
     trace: TraceSummary
@@ -32,7 +34,7 @@ class TraceView:
 
 
 def trace_view(trace: TraceSummary, spans: Sequence[Span], *, now: int) -> TraceView:
-    """The spans as a tree, parents before children, each with its bar on the trace's time."""
+    """Order the spans as a tree, parents before children, with their places in time."""
     begins = min((span.started_at for span in spans), default=trace.started_at)
     ends = max((_end(span, now) for span in spans if not _later(span, trace)), default=begins)
     length = max(ends - begins, 1)
@@ -54,7 +56,7 @@ def _end(span: Span, now: int) -> int:
 
 
 def _later(span: Span, trace: TraceSummary) -> bool:
-    """What came after the turn, such as a thumb next morning, does not stretch its bars."""
+    """Return True for a span after the turn: a thumb next morning must not stretch its bars."""
     return trace.ended_at is not None and span.started_at > trace.ended_at
 
 
@@ -99,7 +101,7 @@ FACTS = (
     "attempts",
     "exit_code",
 )
-"""Attributes worth a place beside a span's name."""
+"""The attributes that are shown beside a span's name."""
 
 
 def _facts(span: Span) -> str:

@@ -1,4 +1,4 @@
-"""`tracebot agents`, `tracebot import crewx`: who can be asked here, and how they got here."""
+"""`tracebot agents` lists the agents; `tracebot import crewx` converts an agents file."""
 
 import json
 import sys
@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 
 
 def show_agents(*, database: str, as_json: bool) -> int:
-    """Print them; 1 when an agent has no provider that could answer. Raises `RosterError`."""
+    """Print the agents; 1 if one has no provider that could answer. Raises `RosterError`."""
     settings = load_settings()
     roster = load_roster(settings.agents)
-    states = agent_statuses(roster, _recorded(database or settings.database_url))
+    states = agent_statuses(roster, _open(database or settings.database_url))
     if as_json:
         sys.stdout.write(json.dumps({"agents": [_as_object(each) for each in states]}) + "\n")
     else:
-        where = settings.agents or "no agents file: echo answers (TRACEBOT_AGENTS names one)"
+        where = (
+            settings.agents or "No agents file: only echo answers. Set TRACEBOT_AGENTS to use one."
+        )
         sys.stdout.write(f"{where}\n\n" + "\n".join(map(_as_text, states)))
     return 0 if all(any(p.problem is None for p in each.providers) for each in states) else 1
 
@@ -43,19 +45,19 @@ def import_agents(*, path: str, output: str | None) -> int:
         with target.open("x", encoding="utf-8") as file:
             file.write(imported.text)
     except OSError as error:
-        sys.stderr.write(f"tracebot: {target} cannot be written: {error.strerror}.\n")
+        sys.stderr.write(f"tracebot: {target} cannot be written ({error.strerror}).\n")
         return 1
-    sys.stderr.write(f"tracebot: {target} is written: TRACEBOT_AGENTS={target} uses it.\n")
+    sys.stderr.write(f"tracebot: {target} is written. Set TRACEBOT_AGENTS={target} to use it.\n")
     return 0
 
 
-def _recorded(url: str) -> "Database | None":
+def _open(url: str) -> "Database | None":
     from storage.recovery.opening import open_database
 
     try:
         database: Database = open_database(url)
     except StorageError as error:
-        sys.stderr.write(f"tracebot: what failed last is not known: {error}\n")
+        sys.stderr.write(f"tracebot: the last errors cannot be read: {error}\n")
         return None
     return database
 
@@ -72,8 +74,7 @@ def _as_text(state: AgentStatus) -> str:
 
 
 def _provider_line(state: ProviderStatus) -> str:
-    words = [state.provider, state.model, state.version, state.place]
-    known = "  ".join(word for word in words if word)
+    known = "  ".join(filter(None, (state.provider, state.model, state.version, state.place)))
     return f"  {known}" if state.problem is None else f"  {known}  ✗ {state.problem}"
 
 

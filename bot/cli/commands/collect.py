@@ -1,4 +1,4 @@
-"""`tracebot collect`: take OpenTelemetry from any program on this machine, until a signal."""
+"""`tracebot collect`: receive OpenTelemetry from any program until a signal."""
 
 import sys
 
@@ -11,12 +11,12 @@ FLUSH_S = 60.0
 
 
 def collect(settings: Settings, *, host: str, port: int, database: str | None) -> int:
-    """Raises `SettingsError` and `StorageError`."""
+    """Receive until a signal; 1 if not all is stored. Raises `SettingsError`, `StorageError`."""
     token = settings.otlp_token.get_secret_value()
     if host not in LOOPBACK and not token:
         raise SettingsError(
-            f"Anyone who reaches {host} could send: set TRACEBOT_OTLP_TOKEN, which senders then "
-            "give as the header Authorization: Bearer, or leave --host away."
+            f"Anyone who can reach {host} could send telemetry. Set TRACEBOT_OTLP_TOKEN, which "
+            "senders then send as Authorization: Bearer, or omit --host."
         )
     with Observability.open(
         database or settings.database_url or None,
@@ -28,22 +28,24 @@ def collect(settings: Settings, *, host: str, port: int, database: str | None) -
             url = collector.listen(host=host, port=port)
         except OSError as error:
             raise SettingsError(
-                f"{host} port {port} is not to be had ({error.strerror}): name another with --port."
+                f"{host} port {port} cannot be used ({error.strerror}): choose another with --port."
             ) from error
         sys.stderr.write(
-            f"tracebot takes OpenTelemetry at {url} and records into "
-            f"{observability.database.database}. Point a program at it with\n"
+            f"tracebot receives OpenTelemetry at {url} and records it in "
+            f"{observability.database.database}. To send from a program, set\n"
             f"  OTEL_EXPORTER_OTLP_ENDPOINT={url} OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n"
-            "(docs/telemetry.md has the settings of each agent). Ctrl-C stops it.\n"
+            "See docs/telemetry.md for the settings of each agent. Press Ctrl-C to stop.\n"
         )
         stop_signal().wait()
         collector.stop()
         stored = observability.flush(FLUSH_S)
     taken = collector.taken
     sys.stderr.write(
-        f"tracebot took {taken.stored:,} spans, log records and data points, left out "
+        f"tracebot received {taken.stored:,} spans, log records and data points, ignored "
         f"{taken.noise:,} as noise and rejected {taken.rejected:,}.\n"
     )
     if not stored:
-        sys.stderr.write("tracebot: The database did not take all of them in time.\n")
+        sys.stderr.write(
+            f"tracebot: Not all of them were stored within {FLUSH_S:.0f} s: see tracebot health.\n"
+        )
     return 0 if stored else 1

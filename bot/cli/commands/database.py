@@ -1,4 +1,4 @@
-"""The words for the database itself, which only a shell has."""
+"""`tracebot checkpoint`, `clean`, `backup` and `restore`: maintain the database."""
 
 import sys
 import time
@@ -19,63 +19,63 @@ from storage.upkeep.retention import Removal, apply_retention, planned
 
 DONE, FAILED = 0, 1
 CHECK_S = 10.0
-"""How long a question for the database's health looks the file through."""
+"""`health` and `doctor` check the database file for at most this long, in seconds."""
 
 
 def look_through(database: SharedDatabase) -> None:
-    """Check the file, and finish saving what can be read of a damaged one."""
+    """Check the database file, and finish the recovery of a damaged one."""
     line = ProgressLine()
     check(database, limit_s=CHECK_S)
     finish_recoveries(
         database,
         wait=True,
-        progress=lambda table, rows: line.show(f"{rows:,} rows of {table} are saved …"),
+        progress=lambda table, rows: line.show(f"{rows:,} rows of {table} saved …"),
     )
     line.clear()
 
 
-def run_checkpoint(words: Namespace, database: SharedDatabase) -> int:
-    result = checkpoint(database, "truncate" if words.truncate else "passive")
+def run_checkpoint(args: Namespace, database: SharedDatabase) -> int:
+    result = checkpoint(database, "truncate" if args.truncate else "passive")
     if not result.complete:
-        sys.stderr.write(f"tracebot: The checkpoint is not complete: {result.reason}.\n")
+        sys.stderr.write(f"tracebot: The checkpoint is incomplete: {result.reason}.\n")
         return FAILED
-    sys.stdout.write(f"{result.checkpointed_pages} pages are in the database.\n")
+    sys.stdout.write(f"{result.checkpointed_pages} pages are now in the database.\n")
     return DONE
 
 
-def run_clean(words: Namespace, database: SharedDatabase) -> int:
-    retention, now = _retention(words), time.time_ns()
-    if words.dry_run:
+def run_clean(args: Namespace, database: SharedDatabase) -> int:
+    retention, now = _retention(args), time.time_ns()
+    if args.dry_run:
         removal = planned(database, retention, now=now)
-        sys.stdout.write(f"{_sentence(removal, 'would go')}\n")
+        sys.stdout.write(f"{_sentence(removal, 'would be removed')}\n")
         return DONE
-    line, gone = ProgressLine(), 0
+    line, removed = ProgressLine(), 0
 
     def progress(traces: int) -> None:
-        nonlocal gone
-        gone += traces
-        line.show(f"{gone:,} traces are gone …")
+        nonlocal removed
+        removed += traces
+        line.show(f"{removed:,} traces removed …")
 
     removal = apply_retention(database, retention, now=now, progress=progress)
     line.clear()
-    sys.stdout.write(f"{_sentence(removal, 'went')}\n")
+    sys.stdout.write(f"{_sentence(removal, 'removed')}\n")
     return DONE
 
 
-def run_backup(words: Namespace, database: SharedDatabase) -> int:
+def run_backup(args: Namespace, database: SharedDatabase) -> int:
     line = ProgressLine()
-    copied = backup(database, Path(words.file), force=words.force, progress=line.pages)
+    copied = backup(database, Path(args.file), force=args.force, progress=line.pages)
     line.clear()
-    sys.stdout.write(f"{copied.path}: {_contents(copied)}; checked.\n")
+    sys.stdout.write(f"{copied.path} is written and checked: {_contents(copied)}.\n")
     return DONE
 
 
-def run_restore(words: Namespace, database: SharedDatabase) -> int:
+def run_restore(args: Namespace, database: SharedDatabase) -> int:
     line = ProgressLine()
-    restored = restore(database, Path(words.file), force=words.force, progress=line.pages)
+    restored = restore(database, Path(args.file), force=args.force, progress=line.pages)
     line.clear()
-    kept = f" What was there is kept as {restored.aside}." if restored.aside else ""
-    sys.stdout.write(f"{database.path} holds {_contents(restored.copied)} again.{kept}\n")
+    kept = f" The old database is kept as {restored.aside}." if restored.aside else ""
+    sys.stdout.write(f"{database.path} is restored: {_contents(restored.copied)}.{kept}\n")
     return DONE
 
 
@@ -88,21 +88,21 @@ def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _retention(words: Namespace) -> Retention:
-    if words.older_than is None and words.down_to is None:
-        raise UsageError("clean needs to know what may go: --older-than 30d or --down-to 2GB.")
+def _retention(args: Namespace) -> Retention:
+    if args.older_than is None and args.down_to is None:
+        raise UsageError("Say which traces to remove: --older-than 30d or --down-to 2GB.")
     try:
-        age = None if words.older_than is None else parse_duration(words.older_than)
-        size = None if words.down_to is None else parse_size(words.down_to)
+        age = None if args.older_than is None else parse_duration(args.older_than)
+        size = None if args.down_to is None else parse_size(args.down_to)
     except ValueError as error:
         raise UsageError(f"{error}.") from None
     return Retention(older_than_ns=age, max_bytes=size)
 
 
 def _sentence(removal: Removal, verb: str) -> str:
-    """`1,204 traces would go: 9,632 spans, about 6.3 MB, begun 2026-08-02 to …; 1,200 slack …`."""
+    """Say what is removed: `1,204 traces removed: 9,632 spans, about 6.3 MB, begun 2026-…`."""
     if not removal.traces or removal.oldest is None or removal.newest is None:
-        return f"No trace {verb}."
+        return f"No traces {verb}."
     days = [formatting.local(ns, "UTC", form="%Y-%m-%d") for ns in (removal.oldest, removal.newest)]
     platforms = sorted(removal.by_platform.items(), key=lambda item: -item[1])
     return (
@@ -113,7 +113,7 @@ def _sentence(removal: Removal, verb: str) -> str:
 
 
 class ProgressLine:
-    """One line on a terminal that is written over; nothing where nobody watches."""
+    """A line on stderr that is overwritten; nothing is written if that is not a terminal."""
 
     EVERY_S = 0.2
 
@@ -135,7 +135,7 @@ class ProgressLine:
             sys.stderr.write("\r\x1b[K")
 
 
-OWN: dict[str, Callable[[Namespace, SharedDatabase], int]] = {
+MAINTENANCE: dict[str, Callable[[Namespace, SharedDatabase], int]] = {
     "checkpoint": run_checkpoint,
     "clean": run_clean,
     "backup": run_backup,

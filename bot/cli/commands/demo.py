@@ -1,4 +1,4 @@
-"""`tracebot demo`: a workspace on this machine, the real bot in it, and a short conversation."""
+"""`tracebot demo`: play a short conversation with the real bot in a workspace on this machine."""
 
 import signal
 import sys
@@ -39,11 +39,11 @@ NOTES = b"""Release 2.4
 """
 
 DONE = frozenset(("white_check_mark", "x"))
-"""How the bot marks a question that it is done with."""
+"""The reactions that the bot adds to a question once it has answered, or failed."""
 
 
 class Stage:
-    """Plays the people's part, and shows what Slack would show them."""
+    """Acts for the people in the workspace, and prints what Slack would show them."""
 
     def __init__(self, sandbox: Sandbox, console: Console) -> None:
         self.sandbox = sandbox
@@ -77,7 +77,7 @@ class Stage:
         return message
 
     def hear(self, channel: Channel, question: Message) -> Message:
-        """The bot's next answer in the thread of `question`."""
+        """Wait for the bot's next reply in the thread of `question`, and print it."""
         thread_ts = question.thread_ts or question.ts
 
         def answers() -> list[Message]:
@@ -106,7 +106,7 @@ class Stage:
 
 
 def demo(*, keep: bool) -> int:
-    """Play the conversation; with `keep`, stay until Ctrl-C."""
+    """Play the conversation; with `keep`, keep the workspace open until Ctrl-C."""
     began = time.monotonic()
     console = Console(highlight=False, soft_wrap=True)
     folder = Path(tempfile.mkdtemp(prefix="tracebot-demo-"))
@@ -161,19 +161,19 @@ def _talk(stage: Stage, alice: User, bob: User, general: Channel, incidents: Cha
     follow_up = stage.say(alice, general, "and when is it?", thread_ts=question.ts)
     stage.hear(general, follow_up)
     stage.say(bob, general, "anyone for lunch?")
-    stage.console.print("      [dim](the bot rightly leaves that alone)[/]")
+    stage.console.print("      [dim](not for the bot, which skips it)[/]")
     notes = ("notes.txt", "text/plain", NOTES)
     stage.hear(general, stage.say(bob, general, f"{bot} please read these", file=notes))
     direct = stage.sandbox.open_dm(alice)
     stage.hear(direct, stage.say(alice, direct, "just between us: does this work?"))
     stage.hear(incidents, stage.say(bob, incidents, f"{bot} why is checkout slow?"))
     stage.sandbox.react(alice, answer, "+1")
-    stage.console.print("      [dim](alice gives the first answer a 👍)[/]\n")
+    stage.console.print("      [dim](alice reacts to the first reply with 👍)[/]\n")
     return question
 
 
 def _wait_for_score(observability: Observability) -> None:
-    """The thumb comes last; what follows is to show it."""
+    """Wait until alice's 👍, which comes last, is stored: the trace below shows it."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         observability.flush()
@@ -184,9 +184,11 @@ def _wait_for_score(observability: Observability) -> None:
 
 def _ask(stage: Stage, alice: User, general: Channel, question: Message) -> None:
     link = f"{stage.sandbox.base}/archives/{general.id}/p{question.ts.replace('.', '')}"
-    for words in ("ls", f"thread {link}", "stats --by agent", f"show {link}"):
-        stage.console.print(f"[bold]/trace {words}[/]  [dim](typed by alice; only she sees it)[/]")
-        for message in stage.sandbox.command(alice, general, "/trace", words):
+    for command in ("ls", f"thread {link}", "stats --by agent", f"show {link}"):
+        stage.console.print(
+            f"[bold]/trace {command}[/]  [dim](typed by alice; only she sees the answer)[/]"
+        )
+        for message in stage.sandbox.command(alice, general, "/trace", command):
             for line in block_text(message.blocks, names=stage.names).splitlines():
                 stage.console.print(f"  {_plain(line)}")
         stage.console.print()
@@ -194,15 +196,17 @@ def _ask(stage: Stage, alice: User, general: Channel, question: Message) -> None
 
 def _say_what_next(console: Console, folder: Path, *, took: float) -> None:
     database = folder / "tracebot.db"
-    console.print(f"That took {took:.1f} s. The database is {database}; look into it:\n")
-    for words in ("ls --all", "stats --by decision", "health"):
-        console.print(f"  .venv/bin/tracebot {words} --database {database}")
-    console.print("  .venv/bin/tracebot demo --keep       the same, with a page to click through")
+    console.print(f"That took {took:.1f} s. Everything is recorded in {database}. Try next:\n")
+    for command in ("ls --all", "stats --by decision", "health"):
+        console.print(f"  .venv/bin/tracebot {command} --database {database}")
+    console.print("  .venv/bin/tracebot demo --keep       play it again and keep its web page open")
     console.print("  .venv/bin/tracebot run -- make       record a command of your own\n")
 
 
 def _stay(console: Console, sandbox: Sandbox) -> None:
-    console.print(f"The workspace is open at [bold]{sandbox.page_url}[/]. Ctrl-C closes it.")
+    console.print(
+        f"The workspace is open at [bold]{sandbox.page_url}[/]. Press Ctrl-C to close it."
+    )
     wait: Callable[[], object] = signal.pause
     try:
         wait()
@@ -211,12 +215,12 @@ def _stay(console: Console, sandbox: Sandbox) -> None:
 
 
 def _manifest() -> Manifest:
-    """The project's own, beside this package, or where an installed wheel has put it."""
+    """Read manifest.yml of the checkout, or of the installed wheel."""
     beside = Path(__file__).parents[3] / "manifest.yml"
     installed = Path(sys.prefix) / "share" / "tracebot" / "manifest.yml"
     return Manifest.read(beside if beside.exists() else installed)
 
 
 def _plain(text: str) -> str:
-    """Text of others is no markup of ours."""
+    """Escape text of others, so that rich does not read it as markup."""
     return text.replace("[", r"\[")

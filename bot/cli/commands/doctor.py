@@ -1,4 +1,4 @@
-"""`tracebot doctor`: looks at all that serving rests on, and says what to do where it fails."""
+"""`tracebot doctor`: check everything that `serve` needs, and say how to fix what is wrong."""
 
 import json
 import sys
@@ -26,12 +26,15 @@ from storage.recovery.opening import open_database
 
 WELL, WARNING, WRONG = "✓", "⚠", "✗"
 CLOCK_S = 60
-"""How far the clock may be from Slack's; past 5 minutes Slack's signed requests are refused."""
+"""The clock may differ from Slack's by this much, in seconds.
+
+At 5 minutes Slack's signed requests are refused, because they look like replays.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """`advice` is what to do, empty where nothing is to be done."""
+    """The result of one check. `advice` says what to do; it is empty if nothing needs doing."""
 
     mark: str
     what: str
@@ -43,7 +46,7 @@ Findings = Iterator[Finding]
 
 
 def doctor(*, database: str | None, as_json: bool) -> int:
-    """Print what was found; 1 when something is wrong."""
+    """Print the findings; 1 if something is wrong."""
     findings = list(examine(database))
     if as_json:
         sys.stdout.write(json.dumps({"findings": [asdict(each) for each in findings]}) + "\n")
@@ -60,9 +63,9 @@ def examine(database: str | None) -> Findings:
     try:
         settings = load_settings()
     except ConfigurationError as error:
-        yield Finding(mark=WRONG, what="settings", found="make no sense", advice=str(error))
+        yield Finding(mark=WRONG, what="settings", found="are invalid", advice=str(error))
         return
-    yield Finding(mark=WELL, what="settings", found="make sense")
+    yield Finding(mark=WELL, what="settings", found="are valid")
     if database is not None:
         settings = settings.model_copy(update={"database_url": database})
     for look in (_tokens, _slack, _agents, _file_system, _database):
@@ -79,19 +82,19 @@ def _tokens(settings: Settings) -> Findings:
         if value.get_secret_value():
             yield Finding(mark=WELL, what=name, found="is set")
         else:
-            advice = f"{user} needs it: copy it from the app's page at https://api.slack.com/apps"
+            advice = f"copy it from the app's page at https://api.slack.com/apps, if you use {user}"
             yield Finding(mark=WARNING, what=name, found="is not set", advice=advice)
 
 
 def _slack(settings: Settings) -> Findings:
-    """Whether Slack takes the token, and how far our clock is from Slack's."""
+    """Check that Slack accepts the token, and compare our clock with Slack's."""
     token = settings.slack_bot_token.get_secret_value()
     if not token:
         return
     try:
         answer = WebClient(token, base_url=settings.slack_api_url, timeout=5).auth_test()
     except SlackApiError as error:
-        advice = "copy the token again from the app's page, OAuth & Permissions"
+        advice = "copy the token again from OAuth & Permissions on the app's page"
         found = f"refuses SLACK_BOT_TOKEN ({error.response.get('error')})"
         yield Finding(mark=WRONG, what="Slack", found=found, advice=advice)
         return
@@ -100,7 +103,7 @@ def _slack(settings: Settings) -> Findings:
         found = f"cannot be reached ({type(error).__name__})"
         yield Finding(mark=WRONG, what="Slack", found=found, advice=advice)
         return
-    yield Finding(mark=WELL, what="Slack", found=f"knows the bot, in {answer.get('team')}")
+    yield Finding(mark=WELL, what="Slack", found=f"accepts the bot in {answer.get('team')}")
     date = {name.lower(): value for name, value in answer.headers.items()}.get("date")
     if date:
         yield _clock(time.time() - parsedate_to_datetime(str(date)).timestamp())
@@ -108,10 +111,10 @@ def _slack(settings: Settings) -> Findings:
 
 def _clock(ahead: float) -> Finding:
     if abs(ahead) < CLOCK_S:
-        return Finding(mark=WELL, what="clock", found="agrees with Slack's")
+        return Finding(mark=WELL, what="clock", found="agrees with Slack's clock")
     where = "ahead of" if ahead > 0 else "behind"
-    advice = "set it, for example with timedatectl set-ntp true"
-    found = f"is {abs(ahead):.0f} s {where} Slack's"
+    advice = "synchronise it, for example with timedatectl set-ntp true"
+    found = f"is {abs(ahead):.0f} s {where} Slack's clock"
     return Finding(mark=WRONG, what="clock", found=found, advice=advice)
 
 
@@ -121,13 +124,13 @@ def _agents(settings: Settings) -> Findings:
     except ConfigurationError as error:
         yield Finding(mark=WRONG, what="agents", found="cannot be read", advice=str(error))
         return
-    where = str(settings.agents) if settings.agents else "the built-in one"
+    where = str(settings.agents) if settings.agents else "built in"
     yield Finding(mark=WELL, what="agents", found=f"{', '.join(roster.names)} ({where})")
     for agent in agent_statuses(roster, None):
         problems = [each.problem for each in agent.providers if each.problem is not None]
         mark = WRONG if len(problems) == len(agent.providers) else WARNING
         for problem in problems:
-            advice = "see tracebot agents"
+            advice = "run tracebot agents for details"
             yield Finding(mark=mark, what=f"agent {agent.name}", found=problem, advice=advice)
 
 
@@ -135,13 +138,13 @@ def _file_system(settings: Settings) -> Findings:
     try:
         refuse_network_file_system(database_path(settings.database_url))
     except StorageError as error:
-        yield Finding(mark=WRONG, what="file system", found="is no good", advice=str(error))
+        yield Finding(mark=WRONG, what="file system", found="cannot be used", advice=str(error))
     else:
-        yield Finding(mark=WELL, what="file system", found="is this machine's own")
+        yield Finding(mark=WELL, what="file system", found="is local")
     version = SharedDatabase.server_version
     found = ".".join(map(str, version))
     if version < OLDEST_SQLITE:
-        advice = "older ones can corrupt a shared database: install cysqlite 0.4 or newer"
+        advice = "this version can corrupt a shared database: install cysqlite 0.4 or newer"
         yield Finding(mark=WRONG, what="SQLite", found=found, advice=advice)
     else:
         yield Finding(mark=WELL, what="SQLite", found=found)

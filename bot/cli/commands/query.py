@@ -18,12 +18,12 @@ from reports.errors import UsageError
 from storage import Observability
 
 INTERRUPTED = 130
-"""As a shell says it of what Ctrl-C ended."""
+"""The exit code of a shell for a command that Ctrl-C ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What is asked for. `texts` are the questions, each to the agents that it names."""
+class QueryOptions:
+    """The arguments of `query`. Each text is a question to the agents that it mentions."""
 
     texts: Sequence[str]
     mode: Mode
@@ -32,20 +32,20 @@ class Order:
     database: str
 
 
-def run_query(order: Order) -> int:
-    """Ask, and print; 1 where an agent did not answer. Raises `UsageError` and `RosterError`."""
+def run_query(options: QueryOptions) -> int:
+    """Print the answers; 1 if an agent gave none. Raises `UsageError` and `RosterError`."""
     settings = load_settings()
     roster = load_roster(settings.agents)
     cancellation = Cancellation()
-    questions = list(_questions(order, roster, cancellation))
+    questions = list(_questions(options, roster, cancellation))
     with Observability.open(
-        order.database or settings.database_url or None,
+        options.database or settings.database_url or None,
         platform="cli",
         busy_timeout_ms=settings.busy_timeout_ms,
     ) as observability:
-        timer = threading.Timer(order.timeout_s or 0, cancellation.cancel, ["timeout"])
+        timer = threading.Timer(options.timeout_s or 0, cancellation.cancel, ["timeout"])
         timer.daemon = True
-        if order.timeout_s is not None:
+        if options.timeout_s is not None:
             timer.start()
         try:
             answers = query(questions, observability=observability)
@@ -53,30 +53,32 @@ def run_query(order: Order) -> int:
             return INTERRUPTED
         finally:
             timer.cancel()
-    sys.stdout.write(_as_json(answers) if order.as_json else _as_text(answers))
+    sys.stdout.write(_as_json(answers) if options.as_json else _as_text(answers))
     return 0 if all(answer.reply for answer in answers) else 1
 
 
-def _questions(order: Order, roster: Roster, cancellation: Cancellation) -> Iterator[AgentQuery]:
-    for text in order.texts:
+def _questions(
+    options: QueryOptions, roster: Roster, cancellation: Cancellation
+) -> Iterator[AgentQuery]:
+    for text in options.texts:
         named = addressed(sys.stdin.read() if text == "-" else text, roster.names)
         if not named.prompt:
-            raise UsageError(f'{text!r} asks nothing: write "@{roster.default} what is new?"')
+            raise UsageError(f'{text!r} has no question: write "@{roster.default} what is new?"')
         for name in named.agents or (roster.default,):
             agent = roster.agent(name)
-            if order.mode == "execute" and agent.mode == "query":
+            if options.mode == "execute" and agent.mode == "query":
                 raise UsageError(
-                    f'{name} may only read: mode = "execute" in the agents file lets it change '
-                    "files."
+                    f'{name} may only read: set mode = "execute" in the agents file to let it '
+                    "change files."
                 )
             request = Request(
-                prompt=named.prompt, mode=order.mode, platform="cli", cancellation=cancellation
+                prompt=named.prompt, mode=options.mode, platform="cli", cancellation=cancellation
             )
             yield AgentQuery(agent=agent, request=request)
 
 
 def _as_text(answers: Sequence[QueryResult]) -> str:
-    """Each answer below its agent's name and what is known of it."""
+    """Return each answer below a line about its agent, and how to show the trace."""
     parts = [f"{_heading(answer)}\n{_said(answer)}\n" for answer in answers]
     parts.append(f"tracebot show {answers[0].trace_id}\n")
     return "\n".join(parts)

@@ -1,4 +1,8 @@
-"""`tracebot run -- COMMAND …`: a command as a span. It is started first; we import after that."""
+"""`tracebot run -- COMMAND …`: run a command and record it as a span.
+
+The command is started first and everything slow is imported afterwards, so that it does not wait
+for us.
+"""
 
 import os
 import signal
@@ -29,14 +33,14 @@ FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
 """A terminal sends these to the command as well as to us."""
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
-"""As a shell answers."""
+"""The exit codes of a shell for a command that cannot be started."""
 
 
 USAGE = """\
 usage: tracebot run [--database PATH] -- COMMAND [ARGUMENT …]
 
-Run a command and record it: how long it took, how it ended, under which trace. Its input, output,
-signals and exit code are its own. It is given TRACEPARENT, so that what it records hangs under it.
+Run a command and record how long it took and how it ended. The command keeps its input, output,
+signals and exit code. It is given TRACEPARENT, so that what it records becomes part of its trace.
 
   tracebot run -- pytest -x
   tracebot run -- sh -c 'claude -p "what changed?" | tee answer.txt'
@@ -44,20 +48,20 @@ signals and exit code are its own. It is given TRACEPARENT, so that what it reco
 
 
 def main(arguments: Sequence[str], *, environ: Mapping[str, str] = os.environ) -> int:
-    """Read our own options, and run the rest; the exit code."""
-    words, database = list(arguments), None
-    while words and words[0].startswith("-") and words[0] != "--":
-        option, _, value = words.pop(0).partition("=")
+    """Parse our own options and run the rest. Return the exit code."""
+    rest, database = list(arguments), None
+    while rest and rest[0].startswith("-") and rest[0] != "--":
+        option, _, value = rest.pop(0).partition("=")
         if option in ("-h", "--help"):
             sys.stdout.write(USAGE)
             return 0
-        if option != "--database" or not (value or words):
-            sys.stderr.write(f"tracebot: run has no option {option}.\n{USAGE}")
+        if option != "--database" or not (value or rest):
+            sys.stderr.write(f"tracebot: run does not take {option}.\n{USAGE}")
             return 2
-        database = value or words.pop(0)
-    command = words[1:] if words[:1] == ["--"] else words
+        database = value or rest.pop(0)
+    command = rest[1:] if rest[:1] == ["--"] else rest
     if not command:
-        sys.stderr.write(f"tracebot: there is no command to run.\n{USAGE}")
+        sys.stderr.write(f"tracebot: the command to run is missing.\n{USAGE}")
         return 2
     return run(command, database=database, environ=environ)
 
@@ -65,7 +69,7 @@ def main(arguments: Sequence[str], *, environ: Mapping[str, str] = os.environ) -
 def run(
     command: Sequence[str], *, database: str | None, environ: Mapping[str, str] = os.environ
 ) -> int:
-    """Run `command` on our own standard streams and record it; its exit code."""
+    """Run `command` on our own standard streams and record it. Return its exit code."""
     started_at = time.time_ns()
     parent = parse_traceparent(environ.get("TRACEPARENT"))
     ids = (parent[0] if parent else new_trace_id(started_at), new_span_id())
@@ -88,7 +92,7 @@ def run(
 
 
 class Child:
-    """The command, and when it ended: we may still be importing then."""
+    """The running command. A thread notes when it ends: we may still be importing then."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
@@ -106,7 +110,10 @@ class Child:
 
 
 def _trace(ids: Ids, environ: Mapping[str, str]) -> dict[str, str]:
-    """What hangs the command's own spans under ours, for both ways in which programs do that."""
+    """Return the variables that make our span the parent of the command's own spans.
+
+    Programs read the parent from TRACEPARENT; agents that send OTLP repeat the resource attributes.
+    """
     resource = "OTEL_RESOURCE_ATTRIBUTES"
     return {
         "TRACEPARENT": format_traceparent(*ids),
@@ -125,13 +132,13 @@ def _start(command: Sequence[str], environ: Mapping[str, str]) -> Child | OSErro
 
 
 class Forwarder:
-    """Passes signals on to the command; those that come before it has started wait for it."""
+    """Passes signals on to the command; those that arrive before it has started are kept for it."""
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
         self._waiting: list[int] = []
         self._handle(FORWARDED, self._forward)
-        # In a terminal the command gets its own Ctrl-C.
+        # A terminal sends Ctrl-C to the command, too; forwarding it would deliver it twice.
         self._handle(FROM_TERMINAL, self._leave if _in_terminal() else self._forward)
 
     def forward_to(self, child: subprocess.Popen[bytes]) -> None:
@@ -143,7 +150,7 @@ class Forwarder:
         self, numbers: Iterable[int], handler: Callable[[int, FrameType | None], None]
     ) -> None:
         for number in numbers:
-            # What we were started to ignore, as under nohup, the command is to ignore, too.
+            # A signal that we were started to ignore, as under nohup, stays ignored.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, handler)
 
@@ -158,7 +165,7 @@ class Forwarder:
 
 
 def _in_terminal() -> bool:
-    """Whether we are what a terminal's Ctrl-C goes to."""
+    """Return True if we are in the foreground of a terminal, which its Ctrl-C goes to."""
     try:
         return os.tcgetpgrp(sys.stderr.fileno()) == os.getpgrp()
     except OSError:
@@ -190,7 +197,7 @@ def _attributes(command: Sequence[str], child: Child | OSError) -> dict[str, obj
 
 
 def _exit_code(child: Child | OSError) -> int:
-    """The code to exit with: the command's own, 128 + N when signal N ended it."""
+    """Return the command's exit code; 128 + N, as in a shell, if signal N ended it."""
     if isinstance(child, OSError):
         sys.stderr.write(f"tracebot: {child.filename}: {child.strerror}\n")
         return NOT_FOUND if isinstance(child, FileNotFoundError) else NOT_EXECUTABLE

@@ -1,4 +1,4 @@
-"""`tracebot serve`: answer until a signal says to stop, then let the running turns finish."""
+"""`tracebot serve`: answer in Slack until a signal, then let the running turns finish."""
 
 import logging
 import signal
@@ -46,11 +46,11 @@ def serve(*, http: bool) -> int:
                 where = "Socket Mode"
             bot.schedule.start()
             sys.stderr.write(
-                f"tracebot answers in {where}, with {', '.join(roster.names)}; "
-                f"it records into {observability.database.database}. Ctrl-C stops it.\n"
+                f"tracebot answers in {where} with {', '.join(roster.names)}, and records in "
+                f"{observability.database.database}. Press Ctrl-C to stop.\n"
             )
             stop.wait()
-            _hurry_at_the_next(bot)
+            _hurry_at_next_signal(bot)
         finally:
             bot.stop(grace=settings.grace)
             collector.stop()
@@ -58,13 +58,14 @@ def serve(*, http: bool) -> int:
     return 0
 
 
-def _hurry_at_the_next(bot: Bot) -> None:
-    """A second signal gives no grace, a third ends the process as it is."""
+def _hurry_at_next_signal(bot: Bot) -> None:
+    """End the running turns at a second signal, and the process at a third."""
 
     def hurrying(number: int, frame: FrameType | None) -> None:
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, signal.SIG_DFL)
-        # On a thread of its own: this one may hold what it would wait for.
+        # In another thread: the signal may have interrupted this one while it holds a lock that
+        # cancelling needs.
         threading.Thread(target=bot.hurry, daemon=True).start()
 
     for number in (signal.SIGTERM, signal.SIGINT):

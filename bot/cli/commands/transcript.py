@@ -1,4 +1,4 @@
-"""Slack blocks as lines of text, for a terminal that shows what Slack would."""
+"""Show Slack blocks as lines of text, for the demo in a terminal."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,10 @@ MARKS = re.compile(r"(?<!\w)[*_`](\S(?:[^\n]*?\S)?)[*_`](?!\w)")
 
 
 def block_text(blocks: Sequence[dict[str, Any]], *, names: Mapping[str, str]) -> str:
-    """One line or more a block; buttons in brackets. `names` are those of users and channels."""
+    """Return the text of blocks, with buttons in brackets.
+
+    `names` maps ids of users and channels to the names that replace them.
+    """
     text = "\n".join(filter(None, (_block(block) for block in blocks)))
     for id_, name in names.items():
         text = text.replace(id_, name)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
 
 @pytest.fixture
 def recorded(db_path: Path) -> Path:
-    """A database with a turn, a failure and a skipped message."""
+    """Return the path of a database with a turn, a failure and a skipped message."""
     with Observability.open(db_path, platform="slack") as observability:
         with observability.span(
             "slack message", team="T1", channel="C1", thread_ts="1.0", user="U1", agent="claude"
@@ -231,11 +232,11 @@ def test_health_counts_what_is_there(recorded: Path) -> None:
         (["ls", "--cursor", "x"], 2, "cursor"),
         (["show"], 2, "ID"),
         (["show", "zz"], 2, "at least 4 of its digits"),
-        (["show", "deadbeef"], 1, "Nothing is found for deadbeef"),
-        (["thread", "C1", "9.9"], 1, "Nothing is found"),
+        (["show", "deadbeef"], 1, "Nothing found for deadbeef"),
+        (["thread", "C1", "9.9"], 1, "Nothing found"),
         (["thread", "nonsense"], 2, "is not a thread"),
-        (["clean", "--older-than", "x"], 2, "no period"),
-        (["clean", "--down-to", "x"], 2, "no size"),
+        (["clean", "--older-than", "x"], 2, "not a period"),
+        (["clean", "--down-to", "x"], 2, "not a size"),
         (["clean"], 2, "--older-than 30d or --down-to 2GB"),
     ],
 )
@@ -280,6 +281,11 @@ def test_help_has_examples(recorded: Path) -> None:
     assert "ls --agent claude" in tracebot(recorded, "ls", "--help").stdout
 
 
+def test_the_version_is_that_of_the_installed_package(recorded: Path) -> None:
+    result = tracebot(recorded, "--version")
+    assert (result.returncode, result.stdout) == (0, f"tracebot {version('tracebot')}\n")
+
+
 def test_a_database_that_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     result = tracebot(tmp_path / "file" / "t.db", "ls")
@@ -295,7 +301,7 @@ def test_what_the_database_cannot_do_is_one_sentence(recorded: Path) -> None:
     holder.rollback()
     holder.close()
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
-    assert "cannot do that (locked)" in result.stderr
+    assert "The database failed (locked)" in result.stderr
 
 
 def test_checkpoint_says_what_it_did_and_what_is_in_its_way(recorded: Path) -> None:
@@ -318,15 +324,15 @@ def test_clean_removes_old_traces_and_keeps_statistics(recorded: Path) -> None:
         database.execute_sql(f"UPDATE {table} SET started_at = started_at - 86400000000000 * 40")
     database.close()
     plan = tracebot(recorded, "clean", "--older-than", "30d", "--dry-run").stdout
-    assert plan.startswith("3 traces would go: 6 spans, about ")
+    assert plan.startswith("3 traces would be removed: 6 spans, about ")
     assert plan.endswith("; 3 slack.\n")
     assert len(as_json(recorded, "ls", "--all")["traces"]) == 3
     gone = as_json(recorded, "ls", "--all")["traces"][0]["trace_id"]
     cleaned = tracebot(recorded, "clean", "--older-than", "30d").stdout
-    assert cleaned.startswith("3 traces went: 6 spans")
+    assert cleaned.startswith("3 traces removed: 6 spans")
     shown = tracebot(recorded, "show", gone)
     assert (shown.returncode, "by retention" in shown.stdout) == (1, True)
-    assert tracebot(recorded, "clean", "--older-than", "30d").stdout == "No trace went.\n"
+    assert tracebot(recorded, "clean", "--older-than", "30d").stdout == "No traces removed.\n"
     assert as_json(recorded, "ls", "--all")["traces"] == []
     assert as_json(recorded, "stats")["total"]["traces"] == 2
 
@@ -352,7 +358,7 @@ def test_serve_without_what_it_needs_names_the_variable(
 def test_the_digest_of_the_last_day_is_there_in_a_shell_too(recorded: Path) -> None:
     shown = tracebot(recorded, "digest", "now").stdout
     assert "What the agents did in the last 24 hours" in shown
-    assert "Left alone: 1 because the bot was not mentioned." in shown
+    assert "Skipped: 1 because the bot was not mentioned." in shown
     told = as_json(recorded, "digest", "now")
     assert {group["key"] for group in told["agents"]} >= {"claude"}
     assert told["left_alone"] == {"not_mentioned": 1}

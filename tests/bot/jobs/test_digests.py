@@ -47,13 +47,13 @@ def test_what_is_typed_is_understood(words: str, order: Order) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("", "That is no digest"),
-        ("here", "That is no digest"),
-        ("at 24:00", "'24:00' is no time of day"),
-        ("at noon", "'noon' is no time of day"),
-        ("at 09:00 Berlin", "'Berlin' is no time zone"),
-        ("at 09:00 ../../etc/passwd", "is no time zone"),
-        ("at 09:00 Europe/Berlin please", "That is no digest"),
+        ("", "That is not a digest command"),
+        ("here", "That is not a digest command"),
+        ("at 24:00", "'24:00' is not a time of day"),
+        ("at noon", "'noon' is not a time of day"),
+        ("at 09:00 Berlin", "'Berlin' is not a time zone"),
+        ("at 09:00 ../../etc/passwd", "is not a time zone"),
+        ("at 09:00 Europe/Berlin please", "That is not a digest command"),
     ],
 )
 def test_other_words_are_refused_with_what_would_do(words: str, said: str) -> None:

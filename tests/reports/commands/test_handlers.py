@@ -70,7 +70,7 @@ def test_slack_bends_what_is_typed_and_it_is_still_understood(
     ("text", "said"),
     [
         ("sats", "did you mean stats?"),
-        ("frobnicate", "choose from ls, show, thread"),
+        ("frobnicate", "choose from ls, search"),
         ("stats --by agnt", "did you mean agent?"),
         ("ls --agnt claude", "did you mean --agent?"),
         ("ls --status eror", "did you mean error?"),
@@ -219,7 +219,7 @@ def test_the_last_word_on_each_trace_is_the_viewers_own_check(
     ids = record_an_hour(observability)
     viewer = Viewer(may_see=lambda trace: trace.trace_id != ids["question"])
     assert "question" not in listed(ask(observability, "ls", viewer=viewer), ids)
-    assert "Nothing is found" in said(ask(observability, "show", ids["question"], viewer=viewer))
+    assert "Nothing found" in said(ask(observability, "show", ids["question"], viewer=viewer))
     thread = ask(observability, "thread", GENERAL, THREAD, viewer=viewer)
     assert listed(thread, ids) == ["follow-up"]
 
@@ -231,7 +231,7 @@ def test_the_beginning_of_an_id_will_do_where_it_is_the_only_one(
     shown = ask(observability, "show", ids["question"][:20].upper())
     assert isinstance(shown, TraceView)
     assert shown.line.trace_id == ids["question"]
-    assert "begins several traces" in said(ask(observability, "show", ids["question"][:4]))
+    assert "Several traces begin with" in said(ask(observability, "show", ids["question"][:4]))
 
 
 def test_what_is_no_id_is_refused_with_what_would_be_one(observability: Observability) -> None:

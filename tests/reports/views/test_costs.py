@@ -146,7 +146,7 @@ def test_cost_is_of_the_period_that_is_asked_for(observability: Observability) -
     assert cost(observability).total.cost == 10_000
     view = cost(observability, "cost --since 24h")
     assert view.total.cost == 1_000
-    assert view.title == "What the last 24 hours cost"
+    assert view.title == "Cost of the last 24 hours"
 
 
 def test_cost_and_failures_hold_only_what_the_viewer_may_see(observability: Observability) -> None:
@@ -227,7 +227,7 @@ def test_the_slowest_come_first_and_only_those_of_the_period(observability: Obse
     names = {id: name for name, id in ids.items()}
     shown = [names[trace.trace_id] for trace in slow.traces]
     assert shown == ["command", "follow-up", "private", "direct"]
-    assert "The slowest of the last 9 minutes" in slack.fallback(slow)
+    assert "Slowest traces of the last 9 minutes" in slack.fallback(slow)
 
 
 def test_a_search_finds_skipped_messages_too(observability: Observability) -> None:

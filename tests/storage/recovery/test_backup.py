@@ -226,9 +226,9 @@ def test_the_words_say_what_they_did(db_path: Path, tmp_path: Path) -> None:
 
     made = tracebot("backup", str(tmp_path / "copy.db"))
     assert (made.returncode, made.stderr) == (0, "")
-    assert made.stdout.startswith(f"{tmp_path}/copy.db: 1 trace, 1 span, ")
+    assert made.stdout.startswith(f"{tmp_path}/copy.db is written and checked: 1 trace, 1 span, ")
     again = tracebot("backup", str(tmp_path / "copy.db"))
     assert (again.returncode, again.stdout) == (1, "")
     back = tracebot("restore", str(tmp_path / "copy.db"))
     assert back.returncode == 0
-    assert "What was there is kept as " in back.stdout
+    assert "The old database is kept as " in back.stdout

@@ -144,7 +144,7 @@ def test_a_removed_trace_is_said_to_be_removed_to_those_who_might_have_seen_it(
     now = trace.started_at + 31 * DAY
     apply_retention(database, MONTH, now=now)
     day = time.strftime("%Y-%m-%d", time.gmtime(now / 1_000_000_000))
-    said = f"Trace {trace.trace_id} was removed on {day} by retention"
+    said = f"Trace {trace.trace_id} was removed on {day} by retention."
     assert show(database, trace.trace_id, Viewer()).startswith(said)
     assert show(database, trace.trace_id[:12], Viewer()).startswith(said)
     member = Viewer(audiences=frozenset({TEAM, SECRET}), may_see=lambda seen: True)

@@ -24,7 +24,7 @@ def test_the_demo_plays_a_conversation_asks_about_it_and_says_what_is_next(tmp_p
     assert (played.returncode, played.stderr) == (0, "")
     assert "You said: what is in the next release?" in shown
     assert "I have read 2 earlier messages" in shown
-    assert "the bot rightly leaves that alone" in shown
+    assert "not for the bot, which skips it" in shown
     assert "I was given 1 file" in shown
     assert "flaky could not answer" in shown
     for words in ("ls", "thread", "stats --by agent", "show"):

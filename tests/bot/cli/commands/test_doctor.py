@@ -35,7 +35,7 @@ def test_without_slack_all_is_well_but_the_tokens(
     assert str(db_path) in findings["database"].found
     doctor(database=None, as_json=False)
     shown = capsys.readouterr().out
-    assert "→ tracebot serve needs it" in shown
+    assert "if you use tracebot serve" in shown
     doctor(database=None, as_json=True)
     assert json.loads(capsys.readouterr().out)["findings"][0]["what"] == "settings"
 

@@ -93,9 +93,9 @@ def test_time_that_runs_out_stops_the_agents(capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["@parrot"], "asks nothing"),
+        (["@parrot"], "has no question"),
         (["--mode", "execute", "@echo change it"], "echo may only read"),
-        (["--timeout", "soon", "hello"], "is no time limit"),
+        (["--timeout", "soon", "hello"], "is not a time limit"),
         ([], "required: QUESTION"),
     ],
 )

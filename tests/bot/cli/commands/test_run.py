@@ -132,4 +132,4 @@ def test_a_database_that_cannot_be_opened_never_stops_the_command(tmp_path: Path
 def test_run_without_a_command_says_how(db_path: Path) -> None:
     result = run(db_path)
     assert result.returncode == 2
-    assert "there is no command to run" in result.stderr
+    assert "the command to run is missing" in result.stderr
