@@ -1,0 +1,1 @@
+"""HTTP endpoints: Slack's events in HTTP mode, and OpenTelemetry from agents and programs."""

@@ -1,0 +1,1 @@
+"""Work that the bot does on a schedule rather than because of an event."""

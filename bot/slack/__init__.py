@@ -1,0 +1,1 @@
+"""Slack's Web API: clients, messages, threads, users, files, reactions and errors."""

@@ -116,14 +116,21 @@ class SlashCommand:
                 )
             shown = self._answer(parse(self._parser, ["show", trace_id]), requester)
             blocks = [block for block in render(shown) if block["type"] != "actions"]
-            self._post(requester.channel, blocks, text=f"<@{requester.user}> shares a trace")
+            self._client.chat_postMessage(
+                channel=requester.channel,
+                blocks=blocks,
+                text=f"<@{requester.user}> shares a trace",
+                unfurl_links=False,
+                unfurl_media=False,
+            )
             return MessageView(text="The trace was posted in this channel.", found=True)
 
         self._respond("share", requester, view, respond)
 
     def stop(self, trace_id: str, requester: Requester, respond: Respond) -> None:
-        """Cancel from the button of a running reply. Only a refusal is answered: the reply itself
-        shows that its agent was stopped.
+        """Cancel from the button of a running reply.
+
+        Only a refusal is answered, because the reply itself shows that its agent was stopped.
         """
         args = Namespace(id=trace_id)
         self._respond(
@@ -160,7 +167,12 @@ class SlashCommand:
             ended = unsubscribe(database, team=requester.team, channel=requester.channel)
             text = "The digest is off." if ended else "This channel has no digest."
             return MessageView(text=text, found=True)
-        self._directory.channel(requester.channel)  # Raises if the bot cannot see the channel.
+        # Slack shows public channels to everyone, but lets only members post in them.
+        if not self._directory.channel(requester.channel).get("is_member", True):
+            raise UsageError(
+                "I am not a member of this channel, so I cannot post a digest here. Invite me with "
+                "/invite, then ask again in a minute."
+            )
         zone = order.time_zone or self._time_zone(requester.user)
         subscription = Subscription(
             team=requester.team,
@@ -182,11 +194,6 @@ class SlashCommand:
             return str(self._directory.user(user).get("tz") or "UTC")
         except SLACK_ERRORS:
             return "UTC"
-
-    def _post(self, channel: str, blocks: list[dict[str, Any]], *, text: str) -> None:
-        self._client.chat_postMessage(
-            channel=channel, blocks=blocks, text=text, unfurl_links=False, unfurl_media=False
-        )
 
     def _respond(
         self,

@@ -1,4 +1,4 @@
-"""Nobody is shown a trace from a conversation they are not in: every way out of Slack."""
+"""Nobody is shown a trace of a conversation that they are not in, whichever way they ask."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -49,7 +49,7 @@ def ask(sandbox: Sandbox, user: User, channel: Channel, words: str) -> str:
 def asked(
     sandbox: Sandbox, observability: Observability, user: User, channel: Channel, text: str
 ) -> TraceSummary:
-    """The trace of a question that was answered."""
+    """Ask a question and return its trace once it is answered."""
     mention = "" if channel.id.startswith("D") else sandbox.mention
     question = sandbox.post(user, channel, f"{mention} {text}")
     sandbox.wait_for_reply(channel, question.ts, containing=text)
@@ -89,7 +89,7 @@ def fill(words: str, trace: TraceSummary, channel: Channel) -> str:
 
 
 @pytest.mark.usefixtures("bot")
-def test_a_private_channel_is_seen_by_its_members_and_by_nobody_else(
+def test_only_members_of_a_private_channel_see_its_traces(
     sandbox: Sandbox,
     observability: Observability,
     alice: User,
@@ -110,7 +110,7 @@ def test_a_private_channel_is_seen_by_its_members_and_by_nobody_else(
 
 
 @pytest.mark.usefixtures("bot")
-def test_what_may_not_be_seen_and_what_is_not_there_are_answered_alike(
+def test_a_hidden_trace_and_an_unknown_one_get_the_same_answer(
     sandbox: Sandbox,
     observability: Observability,
     alice: User,
@@ -125,7 +125,7 @@ def test_what_may_not_be_seen_and_what_is_not_there_are_answered_alike(
 
 
 @pytest.mark.usefixtures("bot")
-def test_a_direct_message_is_seen_by_its_user_alone(
+def test_only_its_user_sees_the_traces_of_a_direct_message(
     sandbox: Sandbox, observability: Observability, alice: User, bob: User, general: Channel
 ) -> None:
     dm = sandbox.open_dm(alice)
@@ -136,7 +136,7 @@ def test_a_direct_message_is_seen_by_its_user_alone(
 
 
 @pytest.mark.usefixtures("bot")
-def test_who_leaves_a_private_channel_sees_its_traces_no_more(
+def test_a_user_who_left_a_private_channel_no_longer_sees_its_traces(
     sandbox: Sandbox,
     observability: Observability,
     start_bot: StartBot,
@@ -152,7 +152,7 @@ def test_who_leaves_a_private_channel_sees_its_traces_no_more(
 
 
 @pytest.mark.usefixtures("bot")
-def test_a_public_channel_is_seen_by_members_but_not_by_guests_and_strangers(
+def test_traces_of_a_public_channel_are_hidden_from_guests_and_strangers(
     sandbox: Sandbox, observability: Observability, alice: User, bob: User, general: Channel
 ) -> None:
     guest = sandbox.add_user("guest", guest=True)
@@ -167,7 +167,7 @@ def test_a_public_channel_is_seen_by_members_but_not_by_guests_and_strangers(
 
 
 @pytest.mark.usefixtures("bot")
-def test_nothing_private_is_shown_while_slack_cannot_be_asked(
+def test_nothing_private_is_shown_while_slack_does_not_answer(
     sandbox: Sandbox,
     observability: Observability,
     alice: User,
@@ -219,7 +219,7 @@ def test_sharing_a_private_trace_elsewhere_is_refused(
 
 
 @pytest.mark.usefixtures("bot")
-def test_a_button_is_checked_again_when_it_is_pressed(
+def test_access_is_checked_again_when_a_button_is_pressed(
     sandbox: Sandbox,
     observability: Observability,
     alice: User,
@@ -249,7 +249,7 @@ def test_the_message_shortcut_shows_the_trace_of_a_question_and_of_an_answer(
 
 
 @pytest.mark.usefixtures("bot")
-def test_a_long_list_pages_with_a_button_in_its_place(
+def test_a_button_replaces_a_long_list_by_its_next_page(
     sandbox: Sandbox, observability: Observability, alice: User, general: Channel
 ) -> None:
     for number in range(12):

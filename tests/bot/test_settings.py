@@ -23,7 +23,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def variables() -> set[str]:
-    """The names that `Settings` reads."""
+    """Return the names of the variables that `Settings` reads."""
     return {
         str(info.validation_alias or f"TRACEBOT_{name.upper()}")
         for name, info in Settings.model_fields.items()

@@ -1,4 +1,4 @@
-"""The digest: what is typed, when it is due, what it says, and that it is posted once."""
+"""Digests: the command, when they are due, what they contain, and that each is posted once."""
 
 import threading
 from collections.abc import Callable
@@ -26,7 +26,7 @@ HOUR = 3_600 * SECOND
 
 
 def at(words: str, zone: str = "UTC") -> int:
-    """Nanoseconds of a local time."""
+    """Return a local time in nanoseconds since the epoch."""
     return int(datetime.fromisoformat(words).replace(tzinfo=ZoneInfo(zone)).timestamp()) * SECOND
 
 
@@ -40,7 +40,7 @@ def at(words: str, zone: str = "UTC") -> int:
         ("Here At 23.59 Europe/Berlin", Order("at", "23:59", "Europe/Berlin")),
     ],
 )
-def test_what_is_typed_is_understood(words: str, order: Order) -> None:
+def test_the_command_is_parsed(words: str, order: Order) -> None:
     assert parse_order(words.split()) == order
 
 
@@ -56,7 +56,7 @@ def test_what_is_typed_is_understood(words: str, order: Order) -> None:
         ("at 09:00 Europe/Berlin please", "That is not a digest command"),
     ],
 )
-def test_other_words_are_refused_with_what_would_do(words: str, said: str) -> None:
+def test_a_wrong_command_is_refused_with_the_right_form(words: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         parse_order(words.split())
 
@@ -65,20 +65,20 @@ def subscription(zone: str = "Europe/Berlin", *, created_at: int = 1) -> Subscri
     return Subscription(TEAM, GENERAL, "02:30", zone, ALICE, created_at)
 
 
-def test_it_is_due_from_its_local_time_on() -> None:
+def test_a_digest_is_due_from_its_local_time_on() -> None:
     before, after = at("2026-01-15T02:29:59", "Europe/Berlin"), at("2026-01-15T01:30:00")
     assert due(subscription(), now=before) is None
     assert str(due(subscription(), now=after)) == "2026-01-15"
 
 
-def test_who_subscribes_after_todays_time_waits_until_tomorrow() -> None:
+def test_a_subscription_made_after_todays_time_starts_tomorrow() -> None:
     noon = at("2026-01-15T12:00:00", "Europe/Berlin")
     assert due(subscription(created_at=noon), now=noon + HOUR) is None
     assert str(due(subscription(created_at=noon), now=noon + 15 * HOUR)) == "2026-01-16"
 
 
 @pytest.mark.parametrize("day", ["2026-03-29", "2026-10-25"])
-def test_it_comes_once_on_the_days_when_the_clock_changes(day: str) -> None:
+def test_a_digest_is_due_once_on_days_when_the_clock_changes(day: str) -> None:
     """02:30 does not exist on the one day, and comes twice on the other."""
     minutes = range(at(f"{day}T00:00:00", "Europe/Berlin"), at(f"{day}T06:00:00"), 60 * SECOND)
     dates = [str(found) for now in minutes if (found := due(subscription(), now=now))]
@@ -87,7 +87,7 @@ def test_it_comes_once_on_the_days_when_the_clock_changes(day: str) -> None:
 
 
 @pytest.mark.parametrize(("day", "hours"), [("2026-03-30", 23), ("2026-10-26", 25)])
-def test_yesterday_is_as_long_as_it_was(day: str, hours: int) -> None:
+def test_yesterday_has_23_or_25_hours_when_the_clock_changed(day: str, hours: int) -> None:
     since, until = yesterday(datetime.fromisoformat(day).date(), "Europe/Berlin")
     assert until - since == hours * HOUR
 
@@ -114,7 +114,9 @@ def digests(database: Database, posts: Posts) -> Digests:
     )
 
 
-def test_it_says_what_the_channels_members_may_see(observability: Observability) -> None:
+def test_a_digest_contains_only_what_the_channels_members_may_see(
+    observability: Observability,
+) -> None:
     record_an_hour(observability)
     view = digests(observability.database, Posts()).last_24_hours(TEAM, GENERAL, now=NOW)
     assert [(line.key, line.traces, line.errors) for line in view.agents] == [("claude", "2", "1")]
@@ -124,11 +126,11 @@ def test_it_says_what_the_channels_members_may_see(observability: Observability)
     assert secret.agents[0].traces == "3"
 
 
-def test_a_day_without_turns_is_quiet(database: Database) -> None:
+def test_a_digest_of_a_day_without_turns_says_so(database: Database) -> None:
     assert digests(database, Posts()).last_24_hours(TEAM, GENERAL, now=NOW).quiet
 
 
-def test_processes_that_race_post_it_once(database: Database, db_path: Path) -> None:
+def test_processes_that_race_post_a_digest_once(database: Database, db_path: Path) -> None:
     subscribe(database, subscription("UTC"))
     posts, now = Posts(), at("2026-01-15T02:30:00")
     gate = threading.Barrier(6)
@@ -156,7 +158,7 @@ class Crash(Exception):
 
 
 @pytest.mark.parametrize("posted", [False, True], ids=["before posting", "after posting"])
-def test_one_that_died_half_way_is_finished_once_by_another(
+def test_a_digest_of_a_process_that_died_is_posted_once_by_another(
     database: Database, posted: bool
 ) -> None:
     subscribe(database, subscription("UTC"))
@@ -172,7 +174,7 @@ def test_one_that_died_half_way_is_finished_once_by_another(
     )
     with pytest.raises(Crash):
         dying.send_due(now=now)
-    assert digests(database, posts).send_due(now=now + 60 * SECOND) == 0, "its lease still runs"
+    assert digests(database, posts).send_due(now=now + 60 * SECOND) == 0, "the lease still runs"
     digests(database, posts).send_due(now=now + HOUR)
     assert len(posts.posted) == 1
 
@@ -181,7 +183,7 @@ def shown(message: Message) -> str:
     return str(message.blocks)
 
 
-def test_a_channel_subscribes_is_sent_its_digest_once_and_unsubscribes(
+def test_a_channel_that_subscribes_gets_one_digest_until_it_unsubscribes(
     sandbox: Sandbox,
     observability: Observability,
     start_bot: Callable[..., Bot],
@@ -204,8 +206,21 @@ def test_a_channel_subscribes_is_sent_its_digest_once_and_unsubscribes(
     assert not subscriptions(observability.database)
 
 
+def test_a_channel_without_the_bot_gets_no_digest_and_is_told_why(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: Callable[..., Bot],
+    alice: User,
+) -> None:
+    start_bot()
+    elsewhere = sandbox.add_channel("elsewhere", [alice], with_bot=False)
+    (answer,) = sandbox.command(alice, elsewhere, "/trace", "digest here at 09:00")
+    assert "Invite me with /invite" in shown(answer)
+    assert not subscriptions(observability.database)
+
+
 @pytest.mark.usefixtures("sandbox")
-def test_a_digest_now_is_for_who_asks(
+def test_a_digest_now_is_shown_only_to_its_requester(
     sandbox: Sandbox, start_bot: Callable[..., Bot], alice: User, general: Channel
 ) -> None:
     start_bot()

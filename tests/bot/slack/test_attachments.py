@@ -39,7 +39,7 @@ def downloads(
 
 @pytest.fixture
 def told(sandbox: Sandbox, alice: User, general: Channel) -> Told:
-    """A file as Slack's events describe it."""
+    """Return a file as Slack's events describe it."""
     message = sandbox.post(alice, general, "read this", files=[NOTES])
     return message.files[0].as_slack()
 

@@ -1,4 +1,4 @@
-"""The app's Home tab: what its reader asked, the last week, the words; nobody else's secrets."""
+"""The app's Home tab shows its user's own traces and statistics, and no other person's."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ StartBot = Callable[..., Bot]
 
 
 def home(sandbox: Sandbox, user: User) -> list[Any]:
-    """The blocks of the tab once it is published."""
+    """Open the tab and return its blocks once they are published."""
     count = len(sandbox.calls("views.publish"))
     sandbox.open_home(user)
     sandbox.wait_for_call("views.publish", count=count + 1)
@@ -22,7 +22,7 @@ def home(sandbox: Sandbox, user: User) -> list[Any]:
     return blocks
 
 
-def test_the_home_tab_shows_ones_own_traces_the_week_and_the_words(
+def test_the_home_tab_shows_its_users_traces_statistics_and_help(
     sandbox: Sandbox,
     observability: Observability,
     start_bot: StartBot,
@@ -43,7 +43,7 @@ def test_the_home_tab_shows_ones_own_traces_the_week_and_the_words(
     assert not [block for block in blocks if block["type"] == "actions" or "accessory" in block]
 
 
-def test_the_home_tab_tells_a_guest_nothing(
+def test_the_home_tab_shows_no_traces_to_a_guest(
     sandbox: Sandbox,
     observability: Observability,
     start_bot: StartBot,
