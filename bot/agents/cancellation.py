@@ -1,4 +1,4 @@
-"""A turn's way to be stopped: by a person, or by the end of the bot."""
+"""Cancel a turn: a person stops it, or the bot shuts down."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -9,21 +9,23 @@ SHUTDOWN, DELETION, SHELL = "shutdown", "deletion", "shell"
 
 
 class Cancellation:
-    """One per turn, asked and told from any thread; it cannot be taken back."""
+    """A flag that each turn has, set and watched from any thread; once set it stays set."""
 
     def __init__(self) -> None:
-        # Held while callbacks run, so that none runs after its `watch` has ended.
+        # Held while callbacks run, so that none runs after its `watch` has ended: by then it may
+        # write to a descriptor that was closed and belongs to somebody else. Reentrant, because a
+        # callback may itself ask or cancel.
         self._lock = threading.RLock()
         self._by: str | None = None
         self._callbacks: list[Callable[[], object]] = []
 
     @property
     def by(self) -> str | None:
-        """Who cancelled: a Slack user's id, `shutdown`, …; None while nobody has."""
+        """Return who cancelled: a Slack user's id, `shutdown`, …; None as long as nobody has."""
         return self._by
 
     def cancel(self, by: str) -> bool:
-        """Stop whoever watches. True the first time, and only then."""
+        """Cancel, and call every watcher back. Return True only for the first call."""
         with self._lock:
             if self._by is not None:
                 return False
@@ -34,9 +36,10 @@ class Cancellation:
 
     @contextmanager
     def watch(self, callback: Callable[[], object]) -> Iterator[None]:
-        """For the length of the block, call `callback` on cancel: once, at once if that was before.
+        """Call `callback` once if this is cancelled before the block ends, or already is.
 
-        It runs on the thread that cancels, so it only wakes somebody up, and does not raise.
+        It runs on the thread that cancels, with the lock held: it may only wake somebody up, and it
+        must not raise.
         """
         with self._lock:
             self._callbacks.append(callback)

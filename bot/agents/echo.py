@@ -1,4 +1,4 @@
-"""The agent that needs nothing: it says what it was told, so that a first turn can be seen."""
+"""An agent that repeats its prompt: it needs no program and no key, so that a first turn works."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,8 @@ from bot.agents.types import Reply, Request
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EchoProvider:
+    """A provider that answers with what it was given."""
+
     name: str = "echo"
     model: str | None = None
 
@@ -15,13 +17,14 @@ class EchoProvider:
 
 
 def echo(request: Request) -> str:
-    told = f"You said: {request.prompt}"
-    earlier = _earlier(len(request.history))
+    """Return the prompt, and how many earlier messages and files came with it."""
+    prompt = f"You said: {request.prompt}"
+    history = _history(len(request.history))
     files = _files([path.name for path in request.files])
-    return "\n".join(line for line in (told, earlier, files) if line)
+    return "\n".join(line for line in (prompt, history, files) if line)
 
 
-def _earlier(count: int) -> str:
+def _history(count: int) -> str:
     if count == 0:
         return ""
     return f"I have read {count} earlier message{'' if count == 1 else 's'} of this thread."

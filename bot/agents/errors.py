@@ -19,10 +19,10 @@ FALLBACK_ERRORS = frozenset(
 
 
 class AgentError(Exception):
-    """The agent gave no answer; the message says what would help.
+    """The agent gave no answer; the message says why, and what to do.
 
-    `stderr` is the end of what it said there: it may hold secrets, so it is for redacted records.
-    `partial` is what came before it failed: the text so far, tokens and cost that were spent.
+    `stderr` is the end of a program's standard error. It may contain secrets, so it is only for
+    redacted records. `partial` is the text, tokens and cost up to the failure.
     """
 
     def __init__(
@@ -43,21 +43,21 @@ class AgentError(Exception):
 
 
 class AgentNotFound(AgentError):
-    """The program, or the folder it is to work in, is not there."""
+    """The program, its working directory or its server is missing."""
 
     def __init__(self, message: str) -> None:
         super().__init__("not_found", message)
 
 
 class AgentTimeout(AgentError):
-    """The agent did not end within its time, and was stopped."""
+    """The agent did not finish in time and was stopped."""
 
     def __init__(self, message: str, *, stderr: str = "", partial: Reply | None = None) -> None:
         super().__init__("timeout", message, stderr=stderr, partial=partial)
 
 
 class AgentCrashed(AgentError):
-    """The agent ended badly."""
+    """The agent ended with an error."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class AgentCrashed(AgentError):
 
 
 class AgentCancelled(AgentError):
-    """Somebody stopped the agent: `by` is a Slack user's id, or what else it was."""
+    """The agent was stopped by `by`: a Slack user's id, or a word such as `shutdown`."""
 
     def __init__(self, by: str, *, stderr: str = "", partial: Reply | None = None) -> None:
         super().__init__("cancelled", f"Stopped by {by}.", stderr=stderr, partial=partial)

@@ -1,37 +1,38 @@
-"""Ask an agent, and record it: one span for the question, one under it for each attempt."""
+"""Ask an agent and record it: one span for the request, and under it one for each attempt."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from bot.agents import pricing as prices
+from bot.agents import pricing
 from bot.agents.errors import FALLBACK_ERRORS, AgentCancelled, AgentError, AgentTimeout
 from bot.agents.types import Agent, Progress, Provider, Reply, Request
 from storage import ActiveSpan, Observability
+from storage.model.redaction import redact
 from storage.model.span import Status
 
-LAST_WORDS = 4_000
-"""How many characters of an agent's stderr a record of its failure keeps."""
+STDERR_CHARACTERS = 4_000
+"""How much of the end of an agent's stderr the span of a failed attempt keeps."""
 
 
 def invoke(agent: Agent, request: Request, *, observability: Observability) -> Reply:
-    """The answer of the agent's first provider that has one.
+    """Return the reply of the agent's first provider that has one.
 
-    Raises the last provider's `AgentError`, recorded, when there is none.
+    If none has, the last provider's `AgentError` is recorded and raised.
     """
-    # What the agents file lets an agent do is the most that a request can ask of it.
+    # A request may ask for less than the agents file allows, never for more.
     if agent.mode == "query":
         request = replace(request, mode="query")
     request = replace(request, instructions=agent.instructions or request.instructions)
     name = f"invoke_agent {agent.name}"
     with observability.span(name, kind="client", agent=agent.name, mode=request.mode) as span:
         span.set(**{"gen_ai.operation.name": "invoke_agent"}, **_sizes(request))
-        reply = _noting_failure(span, lambda: _ask(agent, request, span, observability))
+        reply = _recording_failure(span, lambda: _ask(agent, request, span, observability))
         span.set(provider=reply.provider, model=reply.model)
         return reply
 
 
 def _sizes(request: Request) -> dict[str, object]:
-    """How much the agent is given."""
+    """Return span attributes that say how much the agent is given."""
     return {
         "prompt_characters": len(request.prompt),
         "history_messages": len(request.history),
@@ -41,7 +42,7 @@ def _sizes(request: Request) -> dict[str, object]:
 
 
 def _ask(agent: Agent, request: Request, span: ActiveSpan, observability: Observability) -> Reply:
-    """Ask one provider after the other, while the failure is worth a second try."""
+    """Ask one provider after the other until one answers or fails for good."""
     *others, last = agent.providers
     for fallbacks, provider in enumerate(others):
         span.set(fallbacks=fallbacks)
@@ -56,7 +57,8 @@ def _ask(agent: Agent, request: Request, span: ActiveSpan, observability: Observ
 
 
 def _attempt(provider: Provider, request: Request, observability: Observability) -> Reply:
-    # The configured provider, tokens and cost stand here only: statistics add up spans with them.
+    # Only this span carries the configured provider, tokens and cost. Statistics add up the spans
+    # that do, so a figure on the span above would count twice.
     with observability.span(
         f"attempt {provider.name}",
         kind="client",
@@ -65,9 +67,9 @@ def _attempt(provider: Provider, request: Request, observability: Observability)
         model=provider.model,
         mode=request.mode,
     ) as span:
-        span.set(**_sizes(request), **_known({"tracebot.model.configured": provider.model}))
+        span.set(**_sizes(request), **_without_none({"tracebot.model.configured": provider.model}))
         traced = replace(request, traceparent=span.traceparent)
-        reply = _noting_failure(span, lambda: _answer(provider, traced), attempt=True)
+        reply = _recording_failure(span, lambda: _answer(provider, traced), attempt=True)
         _record(span, reply)
         return reply
 
@@ -75,26 +77,30 @@ def _attempt(provider: Provider, request: Request, observability: Observability)
 def _answer(provider: Provider, request: Request) -> Reply:
     if request.cancellation.by is not None:
         raise AgentCancelled(request.cancellation.by)
-    if provider.name != "echo":
-        prices.load_in_background()
-    return prices.priced(provider.answer(request))
+    if provider.name != "echo":  # It costs nothing, and the first turn with it should be quick.
+        pricing.load_in_background()
+    return pricing.with_estimated_cost(provider.answer(request))
 
 
-def _noting_failure(span: ActiveSpan, ask: Callable[[], Reply], *, attempt: bool = False) -> Reply:
+def _recording_failure(
+    span: ActiveSpan, ask: Callable[[], Reply], *, attempt: bool = False
+) -> Reply:
     try:
         return ask()
     except AgentError as error:
         span.fail(error.error_type, error.message, status=status_of(error))
         if attempt:
             if error.partial is not None:
-                _record(span, prices.priced(error.partial))
-            span.set(**_known({"process.exit.code": error.exit_code}))
-            span.set(**_known({"process.stderr": error.stderr[-LAST_WORDS:] or None}))
+                _record(span, pricing.with_estimated_cost(error.partial))
+            span.set(**_without_none({"process.exit.code": error.exit_code}))
+            # Redacted before it is cut: nobody can recognize the rest of a secret.
+            stderr = redact(error.stderr)[-STDERR_CHARACTERS:]
+            span.set(**_without_none({"process.stderr": stderr or None}))
         raise
 
 
 def status_of(error: AgentError) -> Status:
-    """The status of a span whose work ended with `error`."""
+    """Return the status of a span that ended with `error`."""
     if isinstance(error, AgentTimeout):
         return "timeout"
     return "cancelled" if isinstance(error, AgentCancelled) else "error"
@@ -103,7 +109,7 @@ def status_of(error: AgentError) -> Status:
 def _record(span: ActiveSpan, reply: Reply) -> None:
     span.set(
         provider=reply.provider,
-        **_known(
+        **_without_none(
             {
                 "model": reply.model,
                 "input_tokens": reply.input_tokens,
@@ -127,5 +133,5 @@ def _seconds(duration_ns: int | None) -> float | None:
     return None if duration_ns is None else duration_ns / 1e9
 
 
-def _known(attributes: Mapping[str, object]) -> dict[str, object]:
+def _without_none(attributes: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in attributes.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Several agents at once, from Python: each is recorded under one parent."""
+"""Ask several agents at once from Python; their spans share one parent."""
 
 import contextvars
 import time
@@ -12,12 +12,12 @@ from bot.agents.types import Agent, Reply, Request
 from storage import Observability
 
 AT_ONCE = 4
-"""How many agents work at the same time: each may be a program with a model's context in it."""
+"""Agents that work at the same time: each may be a program that takes hundreds of MB."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AgentQuery:
-    """What `agent` is asked."""
+    """A request to one agent."""
 
     agent: Agent
     request: Request
@@ -25,7 +25,7 @@ class AgentQuery:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QueryResult:
-    """What came of a question: a reply, or the error that says why there is none."""
+    """The outcome of an `AgentQuery`: a reply, or the error that explains why there is none."""
 
     agent: str
     trace_id: str
@@ -35,48 +35,48 @@ class QueryResult:
 
 
 def query(
-    questions: Sequence[AgentQuery], *, observability: Observability, at_once: int = AT_ONCE
+    queries: Sequence[AgentQuery], *, observability: Observability, at_once: int = AT_ONCE
 ) -> tuple[QueryResult, ...]:
-    """The answers in the order of the questions, asked `at_once` at a time.
+    """Return the results in the order of the queries; at most `at_once` agents work at a time.
 
-    >>> answers = query(
-    ...     [Question(agent=agent, request=Request(prompt="What changed?")) for agent in agents],
+    >>> results = query(
+    ...     [AgentQuery(agent=agent, request=Request(prompt="What changed?")) for agent in agents],
     ...     observability=observability,
     ... )
 
-    An exception in here, such as Ctrl-C, cancels the agents that still work.
+    An exception that interrupts this call, such as Ctrl-C, cancels the agents that still work.
     """
     with (
-        observability.span("query", agents=len(questions)) as span,
+        observability.span("query", agents=len(queries)) as span,
         ThreadPoolExecutor(at_once, thread_name_prefix="query") as pool,
     ):
-        # Each thread starts in our context, where the parent is the current span.
+        # Each thread runs in its own copy of this context, so that its spans have ours as their
+        # parent. One copy for all would not do: a context cannot be entered twice at a time.
         pending = [
-            pool.submit(
-                contextvars.copy_context().run, _ask, question, span.trace_id, observability
-            )
-            for question in questions
+            pool.submit(contextvars.copy_context().run, _ask, each, span.trace_id, observability)
+            for each in queries
         ]
         try:
-            answers = tuple(each.result() for each in pending)
+            results = tuple(each.result() for each in pending)
         except BaseException:
-            for question in questions:
-                question.request.cancellation.cancel("interrupt")
+            # Leaving the pool waits for its threads: cancelled, they end soon instead of at last.
+            for each in queries:
+                each.request.cancellation.cancel("interrupt")
             raise
-        failed = [answer.agent for answer in answers if answer.error is not None]
+        failed = [result.agent for result in results if result.error is not None]
         if failed:
             span.fail("agents_failed", f"No answer from {', '.join(failed)}.")
-    return answers
+    return results
 
 
-def _ask(question: AgentQuery, trace_id: str, observability: Observability) -> QueryResult:
+def _ask(asked: AgentQuery, trace_id: str, observability: Observability) -> QueryResult:
     began, reply, failure = time.monotonic_ns(), None, None
     try:
-        reply = invoke(question.agent, question.request, observability=observability)
+        reply = invoke(asked.agent, asked.request, observability=observability)
     except AgentError as error:
         failure = error
     return QueryResult(
-        agent=question.agent.name,
+        agent=asked.agent.name,
         trace_id=trace_id,
         duration_ns=time.monotonic_ns() - began,
         reply=reply,

@@ -1,6 +1,6 @@
-"""What a call cost by its model's public price, where whoever answered does not say.
+"""Estimate the cost of a reply from its model's public price.
 
-The prices are those that come with genai-prices, of the day it was released: nothing is fetched.
+The prices come with genai-prices and are those of its release: nothing is fetched.
 """
 
 import logging
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from genai_prices.types import PriceCalculation
 
 VENDORS: Mapping[str, str] = {"claude": "anthropic", "codex": "openai", "gemini": "google"}
-"""Provider → whose models it asks, as genai-prices names them."""
+"""Program → the vendor of its models, as genai-prices names it."""
 
 logger = logging.getLogger("tracebot.prices")
 
 
-def priced(reply: Reply) -> Reply:
-    """The reply with an estimated cost, where it has none and its model has a public price."""
+def with_estimated_cost(reply: Reply) -> Reply:
+    """Return the reply with an estimated cost if it has none and its model has a public price."""
     if reply.cost is not None:
         return reply
     cost = _estimate(reply)
@@ -32,9 +32,10 @@ def priced(reply: Reply) -> Reply:
 
 @cache
 def load_in_background() -> None:
-    """Import the prices, once, while an agent thinks: they take longer than all else of an answer.
+    """Import the prices on a thread, once per process, while an agent works.
 
-    Whoever needs them sooner waits for this import and does not begin another.
+    The import takes longer than the rest of our share in an answer. A caller that needs a price
+    earlier waits for this import, because Python holds a lock for each module being imported.
     """
     threading.Thread(target=_load, name="prices", daemon=True).start()
 
@@ -44,7 +45,7 @@ def _load() -> None:
 
 
 def _estimate(reply: Reply) -> int | None:
-    """Micro-dollars, or None where they cannot be known."""
+    """Return micro-dollars, or None if the model, its tokens or its price are not known."""
     if reply.model is None or reply.input_tokens is None or reply.output_tokens is None:
         return None
     from genai_prices import Usage
@@ -55,26 +56,27 @@ def _estimate(reply: Reply) -> int | None:
         cache_read_tokens=reply.cached_tokens,
     )
     try:
-        found = _calculation(usage, reply.model, provider=reply.provider, api=reply.api)
+        found = _calculation(usage, reply.model, provider=reply.provider, api_url=reply.api_url)
     except (LookupError, ValueError):
         return None
-    except Exception as error:  # An answer is worth more than its price.
+    except Exception as error:  # A reply without a cost is better than none.
         logger.warning("The cost of %s cannot be estimated", reply.model, exc_info=error)
         return None
     return round(found.total_price * 1_000_000)
 
 
 def _calculation(
-    usage: "Usage", model: str, *, provider: str, api: str | None
+    usage: "Usage", model: str, *, provider: str, api_url: str | None
 ) -> "PriceCalculation":
-    """By the API where it is known: a model on a server of one's own may be called like another.
+    """Find the price by the API's address, else by the vendor, else by the model's name alone.
 
-    Else by the vendor, which some put before the model's name, else by the name alone.
+    The address comes first because a model on a local server may be named like a paid one. A vendor
+    may also stand before the model's name, as in `anthropic/claude-sonnet-4-5`.
     """
     from genai_prices import calc_price
 
-    if api is not None:
-        return calc_price(usage, model, provider_api_url=api)
+    if api_url is not None:
+        return calc_price(usage, model, provider_api_url=api_url)
     vendor, slash, name = model.partition("/")
     if slash:
         return calc_price(usage, name, provider_id=vendor)

@@ -8,12 +8,12 @@ from typing import Literal, Protocol
 from bot.agents.cancellation import Cancellation
 
 Mode = Literal["query", "execute"]
-"""`query` only reads; `execute` may change files."""
+"""With `query` an agent only reads; with `execute` it may change files."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HistoryMessage:
-    """One earlier message of the thread."""
+    """An earlier message of the thread."""
 
     author: str
     text: str
@@ -21,10 +21,11 @@ class HistoryMessage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """What arrives while an agent works.
+    """One step of an agent at work.
 
-    `text` is a further piece of the answer, `tool` a tool it began to use, in a few words.
-    `restart` says that another provider begins, and what came before is not part of the answer.
+    `text` is the next piece of the answer, `tool` the tool that it starts to use, in a few words.
+    `restart` means that the next provider starts, and that earlier pieces are not part of the
+    answer.
     """
 
     text: str = ""
@@ -32,18 +33,18 @@ class Progress:
     restart: bool = False
 
 
-def _unheard(progress: Progress) -> None:
-    """Nobody listens."""
+def _ignore(progress: Progress) -> None:
+    """Do nothing with it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """One question with all that an agent may know of where it was asked.
+    """A question, and what an agent may know about where it was asked.
 
-    `instructions` are the agent's own: who it is to be. They come before all else.
-    `traceparent` is the W3C header of the attempt's span: what the agent records hangs under it,
-    and `collector` is the base URL that it may send OTLP to, None where nobody listens.
-    `on_progress` is called on the thread that asks, before `answer` returns.
+    `instructions` are the agent's own, such as its role; they come before everything else.
+    `traceparent` is the W3C header of the attempt's span, the parent of the spans that the agent
+    records itself. `collector` is the base URL to which it may send OTLP; None if nothing receives
+    it. `on_progress` is called on the asking thread, before `Provider.answer` returns.
     """
 
     prompt: str
@@ -57,21 +58,21 @@ class Request:
     traceparent: str | None = None
     collector: str | None = None
     cancellation: Cancellation = field(default_factory=Cancellation)
-    on_progress: Callable[[Progress], object] = _unheard
+    on_progress: Callable[[Progress], object] = _ignore
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
-    """An answer, and what is known of how it came about; None is unknown, never zero.
+    """An agent's answer with its figures; None is unknown, never zero.
 
     `input_tokens` include the cached ones. `cost` is in micro-dollars; `cost_source` is
-    `reported` or `estimated`. `first_output_ns` is the time from the start to the first output.
-    `api` is the base URL of the API that answered, where we spoke to it ourselves.
+    `reported` or `estimated`. `first_output_ns` is the time from the start to the first output, in
+    nanoseconds. `api_url` is the base URL of the API that answered, None for a program.
     """
 
     text: str
     provider: str
-    api: str | None = None
+    api_url: str | None = None
     model: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -88,25 +89,25 @@ class Reply:
 
 
 class Provider(Protocol):
-    """Someone who answers: a program or a model. May be asked from several threads at once."""
+    """A program or a model that answers. It may be asked from several threads at once."""
 
     @property
     def name(self) -> str:
-        """Its kind: `claude`, `openai`, `command`, …; the reply says who really answered."""
+        """Return its kind: `claude`, `openai`, `command`, …"""
 
     @property
     def model(self) -> str | None:
-        """The model of the agents file; the reply says which one it really was."""
+        """Return the model of the agents file; a reply has the model that really answered."""
 
     def answer(self, request: Request) -> Reply:
-        """Answer, or raise `AgentError`."""
+        """Return the answer, or raise `AgentError`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Agent:
-    """A name of the agents file, and who answers under it: the first of `providers` that can.
+    """An agent of the agents file. The first of its `providers` that can answer does.
 
-    `mode` is the most that a request can ask of it, and `instructions` stand before its prompts.
+    `mode` is the most that a request may ask of it; `instructions` come before each prompt.
     """
 
     name: str

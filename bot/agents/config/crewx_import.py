@@ -1,4 +1,4 @@
-"""CrewX's `crewx.yaml` as an agents file, and a list of what could not be carried over."""
+"""Convert CrewX's `crewx.yaml` to an agents file, with notes on what could not be converted."""
 
 import json
 from collections.abc import Mapping
@@ -27,26 +27,26 @@ SAME_AS = {
     "--disallowedTools": "--disallowed-tools",
     "--allow-all-tools": "--allow-tool",
 }
-"""Options → which of ours they take the place of."""
+"""An option → the one of ours that it replaces."""
 
 
 @dataclass(kw_only=True, slots=True)
 class Imported:
-    """The text of an agents file, and what its reader has to know."""
+    """The text of an agents file, and notes for the person who will use it."""
 
     text: str = ""
     notes: list[str] = field(default_factory=list)
 
 
 def import_crewx(path: Path, *, folder: Path | None) -> Imported:
-    """The agents of `path` for an agents file in `folder`; None: for one that may be anywhere.
+    """Convert the agents of `path` to an agents file in `folder`; None means in any folder.
 
-    Raises `RosterError` when there is no agent in it.
+    Raise `RosterError` if the file has no agent that can be converted.
     """
     document = _read(path)
     agents = document.get("agents")
     if not isinstance(agents, list) or not agents:
-        raise RosterError(f"{path} has no list of agents: this is no crewx.yaml.")
+        raise RosterError(f"{path} has no list of agents: pass the path of a crewx.yaml.")
     imported = Imported()
     tables = []
     for number, agent in enumerate(agents, 1):
@@ -55,14 +55,14 @@ def import_crewx(path: Path, *, folder: Path | None) -> Imported:
         if table is not None:
             tables.append(table)
     if not tables:
-        raise RosterError(f"{path}: no agent of it can be imported: {' '.join(imported.notes)}")
+        raise RosterError(f"{path}: none of its agents can be imported: {' '.join(imported.notes)}")
     imported.notes += [
-        f"{key} is not carried over: tracebot has nothing like it."
+        f"{key} is not imported: tracebot has nothing like it."
         for key in document
         if key not in ("agents", "version")
     ]
     header = (
-        f'# Imported from {path.name}. All agents only read: set mode = "execute" where wanted.'
+        f'# Imported from {path.name}. Agents only read: mode = "execute" lets one change files.'
     )
     imported.text = "\n\n".join([header, *tables]) + "\n"
     return imported
@@ -76,14 +76,16 @@ def _read(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         place = getattr(error, "problem_mark", None)
         line = f", line {place.line + 1}" if place else ""
-        raise RosterError(f"{path}{line}: this is not YAML.") from None
+        raise RosterError(
+            f"{path}{line}: this is not YAML: pass the path of a crewx.yaml."
+        ) from None
     if not isinstance(document, dict):
-        raise RosterError(f"{path} is no crewx.yaml: it has no keys.")
+        raise RosterError(f"{path} has no keys: pass the path of a crewx.yaml.")
     return document
 
 
 class _Entry:
-    """One agent of a crewx.yaml."""
+    """An agent of a crewx.yaml."""
 
     def __init__(self, agent: Any, notes: list[str], number: int) -> None:
         self._agent: dict[str, Any] = agent if isinstance(agent, dict) else {}
@@ -93,13 +95,13 @@ class _Entry:
         self._notes = notes
 
     def table(self, home: Path, folder: Path | None) -> str | None:
-        """Its table of the agents file."""
+        """Return its table for the agents file, None if it cannot be converted."""
         if not NAME.fullmatch(self._name):
-            self._note("is left out: its id is not letters, digits, and . _ - between them")
+            self._note("is left out: its id must be letters and digits, with . _ - between them")
             return None
         programs = self._programs()
         if not programs:
-            self._note("is left out: none of its providers is known here")
+            self._note("is left out: tracebot knows none of its providers")
             return None
         values: dict[str, object] = {}
         if "working_directory" in self._agent:
@@ -123,13 +125,13 @@ class _Entry:
         for name in names:
             if name not in BY_NAME and f"cli/{name}" not in BY_NAME:
                 kind = '"openai" or "anthropic"' if name.startswith("api/") else '"command"'
-                self._note(f"its provider {name} is not carried over: write it with {kind}")
+                self._note(f"its provider {name} is not imported: write it with {kind}")
         found = [BY_NAME.get(name) or BY_NAME.get(f"cli/{name}") for name in names]
         return [program for program in found if program is not None]
 
     def _provider(self, program: Program, *, first: bool) -> dict[str, object]:
         table: dict[str, object] = {"provider": program.name}
-        # A model is one provider's: CrewX asks only the first one where there is a model.
+        # A model belongs to one provider: if there is one, CrewX asks only the first provider.
         if first and (model := self._inline.get("model")):
             table["model"] = str(model)
         options = self._agent.get("options")
@@ -143,7 +145,7 @@ class _Entry:
         return table
 
     def _options(self, options: Any, program: Program) -> list[str]:
-        """A list, or a list for each provider."""
+        """Return the options for a program: they are one list, or a list for each provider."""
         if isinstance(options, dict):
             options = options.get(f"cli/{program.name}") or options.get(program.name)
         return [str(each) for each in options] if isinstance(options, list) else []
@@ -154,16 +156,16 @@ class _Entry:
 
     def _note_the_rest(self, prompt: str) -> None:
         if "{{" in prompt:
-            self._note("its prompt has {{templates}}, which stand there as they are")
+            self._note("its prompt has {{templates}}, which are copied but not filled in")
         for key in [*(self._agent.keys() - KNOWN), *(self._inline.keys() - KNOWN_INLINE)]:
-            self._note(f"its {key} is not carried over")
+            self._note(f"its {key} is not imported")
 
     def _note(self, what: str) -> None:
         self._notes.append(f"{self._name}: {what}.")
 
 
 def _merged(program: Program, mode: Mode, options: list[str]) -> list[str]:
-    """Our own arguments of the mode, without those that an option takes the place of."""
+    """Return our own arguments for the mode, except those that an option replaces, and options."""
     replaced = {SAME_AS.get(_option(each), _option(each)) for each in options}
     ours: list[str] = []
     for part in program.mode_arguments.get(mode, ()):
@@ -198,7 +200,7 @@ def _value(value: object) -> str:
 
 
 def _quoted(text: str) -> str:
-    # A JSON string is a TOML string, but for DEL, which TOML wants escaped.
+    # A JSON string is a TOML string, except that TOML requires DEL to be escaped.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

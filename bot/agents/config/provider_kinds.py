@@ -1,4 +1,4 @@
-"""The kinds of providers, as the agents file names them. A new one is a line in `PROVIDERS`."""
+"""The kinds of providers that the agents file can name. A new one is a line in `PROVIDER_KINDS`."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -18,10 +18,10 @@ from bot.agents.types import Mode, Provider
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProviderKind:
-    """How one kind of provider is read from the agents file.
+    """How a kind of provider is read from the agents file.
 
-    `keys` are those it knows beside the agent's own; `build` is given them, the agent's name, and
-    what the environment of agents is chosen from.
+    `keys` are its own, beside those of every agent. `build` takes the table, the agent's name and
+    the environment from which the agent's own is chosen.
     """
 
     keys: tuple[str, ...]
@@ -37,7 +37,9 @@ def _program(
 ) -> Provider:
     command = section.texts("command") or program.command
     if not command:
-        raise section.error("command", 'command is missing: write command = ["sort", "--unique"]')
+        raise section.error(
+            "command", 'the command is missing: write command = ["sort", "--unique"]'
+        )
     _refuse_secrets(section)
     prompt = section.choice("prompt", ("stdin", "argument"), program.prompt)
     return CommandProvider(
@@ -61,20 +63,15 @@ def _by_mode(section: TomlSection) -> dict[Mode, tuple[str, ...]]:
     return {mode: section.texts(key) for mode, key in keys.items() if key in section.values}
 
 
-def _openai(section: TomlSection, name: str, environ: Mapping[str, str]) -> Provider:
-    from bot.agents.config.http_provider import build
+def _http(api: str, section: TomlSection, name: str, environ: Mapping[str, str]) -> Provider:
+    # Imported late: httpx takes 0.1 s, and an agents file of programs alone does without it.
+    from bot.agents.config.http_provider import http_provider
 
-    return build(section, name, environ, dialect="openai")
-
-
-def _anthropic(section: TomlSection, name: str, environ: Mapping[str, str]) -> Provider:
-    from bot.agents.config.http_provider import build
-
-    return build(section, name, environ, dialect="anthropic")
+    return http_provider(section, name, environ, api=api)
 
 
 def _folder(section: TomlSection) -> Path:
-    """Relative to the agents file, so that it does not matter where the bot was started."""
+    """Return the working directory, relative to the agents file: the bot may start anywhere."""
     home = section.path.absolute().parent
     return home / Path(section.text("working_directory", str(home))).expanduser()
 
@@ -86,7 +83,9 @@ def _refuse_secrets(section: TomlSection) -> None:
     ):
         for name in names:
             if matches(name.upper(), FORBIDDEN):
-                raise section.error(key, f"{name} is the bot's own and is given to no agent")
+                raise section.error(
+                    key, f"{name} is a secret of the bot and is never given to an agent: remove it"
+                )
 
 
 COMMAND_KEYS = (
@@ -106,8 +105,8 @@ HTTP_KEYS = ("model", "base_url", "api_key_env", "max_tokens", "temperature", "t
 
 PROVIDER_KINDS: Mapping[str, ProviderKind] = {
     "command": ProviderKind(keys=COMMAND_KEYS, build=partial(_program, COMMAND)),
-    "openai": ProviderKind(keys=HTTP_KEYS, build=_openai),
-    "anthropic": ProviderKind(keys=HTTP_KEYS, build=_anthropic),
+    "openai": ProviderKind(keys=HTTP_KEYS, build=partial(_http, "openai")),
+    "anthropic": ProviderKind(keys=HTTP_KEYS, build=partial(_http, "anthropic")),
     "echo": ProviderKind(keys=(), build=_echo),
     **{
         each.name: ProviderKind(keys=PROGRAM_KEYS, build=partial(_program, each))

@@ -1,4 +1,4 @@
-"""Who can be asked: the agents of the agents file, which may change while the bot runs."""
+"""The agents of the agents file, which can be read again while the bot runs."""
 
 import logging
 import os
@@ -26,7 +26,7 @@ logger = logging.getLogger("tracebot.agents")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RosterContents:
-    """What stands in an agents file: the agents by name, the default, and who in which channel."""
+    """The contents of an agents file: agents by name, the default one, and channel → agent."""
 
     agents: Mapping[str, Agent]
     default: str
@@ -34,7 +34,11 @@ class RosterContents:
 
 
 class Roster:
-    """The agents that `read` finds now. May be asked from several threads at once."""
+    """The agents that `read` returned last. It may be used from several threads at once.
+
+    The contents are one frozen value that `reload` replaces, so a reader never sees half of two
+    files and needs no lock.
+    """
 
     def __init__(self, read: Callable[[], RosterContents]) -> None:
         self._read = read
@@ -60,37 +64,40 @@ class Roster:
         return name in self._contents.agents
 
     def agent(self, name: str) -> Agent:
-        """Raises `RosterError`, which says whom there is."""
+        """Return the agent of this name. Raise `RosterError`, which names the nearest one."""
         agents = self._contents.agents
         if name not in agents:
-            raise RosterError(f"There is no agent {name}{nearest(name, agents)}.")
+            raise RosterError(f"There is no agent {name}{nearest(name, agents)}")
         return agents[name]
 
     def for_channel(self, channel: str | None) -> Agent:
-        now = self._contents
-        return now.agents[now.channels.get(channel or "", now.default)]
+        """Return the agent that answers in a channel if nobody else is named."""
+        contents = self._contents
+        return contents.agents[contents.channels.get(channel or "", contents.default)]
 
     def reload(self) -> bool:
-        """Read the file again. Whether that went well; else all stays as it was, and is logged."""
+        """Read the file again. If it is wrong, log why, keep the agents and return False."""
         try:
             self._contents = self._read()
         except RosterError as error:
-            logger.error("The agents stay as they were: %s", error)
+            logger.error(
+                "The agents file was not reloaded, and the agents stay as they are: %s", error
+            )
             return False
         logger.info("The agents are now %s.", ", ".join(self.names))
         return True
 
 
 def load_roster(path: Path | None, *, environ: Mapping[str, str] = os.environ) -> Roster:
-    """The agents of the file `path`, else echo alone. Raises `RosterError`.
+    """Return the agents of the file `path`, or echo alone without one. Raise `RosterError`.
 
-    `environ` is what the environment of agents is chosen from.
+    The environment of agents is chosen from `environ`.
     """
     return Roster(partial(read_agents, path, environ))
 
 
 def read_agents(path: Path | None, environ: Mapping[str, str]) -> RosterContents:
-    """The contents of an agents file. Raises `RosterError`."""
+    """Read an agents file. Raise `RosterError` if it is wrong."""
     if path is None:
         echo = Agent(name="echo", providers=(EchoProvider(),))
         return RosterContents(agents={"echo": echo}, default="echo", channels={})
@@ -100,7 +107,7 @@ def read_agents(path: Path | None, environ: Mapping[str, str]) -> RosterContents
     agents = {name: _agent(named.table(name), name, environ) for name in named.values}
     if not agents:
         raise top.error(
-            "agents", 'there is no agent: write [agents.echo] and under it provider = "echo"'
+            "agents", 'it defines no agent: write [agents.echo] and under it provider = "echo"'
         )
     default = top.text("default", next(iter(agents)))
     _check_known(top, "default", default, agents)
@@ -113,7 +120,8 @@ def _read(path: Path) -> TomlSection:
         values = tomllib.loads(source)
     except OSError as error:
         raise RosterError(
-            f"{path} cannot be read ({error.strerror}): TRACEBOT_AGENTS names the agents file."
+            f"The agents file {path} cannot be read ({error.strerror}): set TRACEBOT_AGENTS to the "
+            "path of one."
         ) from None
     except UnicodeDecodeError:
         raise RosterError(f"{path} is not UTF-8 text: save it as UTF-8.") from None
@@ -123,7 +131,7 @@ def _read(path: Path) -> TomlSection:
 
 
 def _place(error: tomllib.TOMLDecodeError) -> str:
-    """What `tomllib` says, with the line first."""
+    """Return what `tomllib` says, with the line first."""
     found = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", str(error))
     if found is None:
         return f": this is not TOML: {error}."
@@ -136,7 +144,7 @@ def _channels(top: TomlSection, agents: Mapping[str, Agent]) -> dict[str, str]:
     for channel in channels.values:
         if not CHANNEL.fullmatch(channel):
             raise channels.error(
-                channel, f"{channel} is no channel's id, which looks like C0123456789"
+                channel, f"{channel} is not a channel's id, which looks like C0123456789"
             )
         _check_known(channels, channel, channels.text(channel, ""), agents)
     return {channel: str(name) for channel, name in channels.values.items()}
@@ -150,7 +158,7 @@ def _check_known(section: TomlSection, key: str, name: str, agents: Mapping[str,
 def _agent(section: TomlSection, name: str, environ: Mapping[str, str]) -> Agent:
     if not NAME.fullmatch(name):
         raise section.error(
-            None, f"the agent's name {name!r} is to be letters, digits, and . _ - between them"
+            None, f"the agent's name {name!r} must be letters and digits, with . _ - between them"
         )
     providers = tuple(_provider(each, name, environ) for each in _provider_sections(section))
     mode = cast(Mode, section.choice("mode", ("query", "execute"), "query"))
@@ -159,11 +167,11 @@ def _agent(section: TomlSection, name: str, environ: Mapping[str, str]) -> Agent
 
 
 def _provider_sections(section: TomlSection) -> list[TomlSection]:
-    """One section a provider: what stands in the agent's table, and over it what in its own."""
+    """Return a table for each provider: the agent's keys, overridden by the provider's own."""
     if "providers" not in section.values:
         return [section]
     if "provider" in section.values:
-        raise section.error("provider", "there is provider or providers, not both")
+        raise section.error("provider", "provider and providers exclude each other: keep one")
     own = section.tables("providers", short="provider")
     shared = {key: value for key, value in section.values.items() if key != "providers"}
     kinds = [PROVIDER_KINDS[_kind(each)] for each in own]
@@ -172,7 +180,7 @@ def _provider_sections(section: TomlSection) -> list[TomlSection]:
     if "model" in shared and len({_kind(each) for each in own}) > 1:
         raise section.error(
             "model",
-            "model is one provider's: write it in providers, such as "
+            "model belongs to one provider: write it in providers, such as "
             'providers = [{ provider = "claude", model = "opus" }, "codex"]',
         )
     for key in shared:

@@ -1,4 +1,4 @@
-"""The state of each agent: whether its program is there, in which version, and what failed last."""
+"""The status of each agent: whether its program is installed, its version, and its last error."""
 
 import contextlib
 import re
@@ -21,15 +21,16 @@ if TYPE_CHECKING:
     from peewee import Database
 
 VERSION_S = 15.0
-"""How long a program may take to say its version: gemini takes 2 s."""
+"""Seconds that a program may take to print its version; gemini takes 2."""
+
 VERSION = re.compile(r"\d+\.\d+[\w.+-]*")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProviderStatus:
-    """`place` is where it is: a path, a URL. `problem` says what is missing, None where nothing is.
+    """A provider: `place` is its path or URL, `problem` what is missing, None if nothing is.
 
-    `version` is None where it was not asked, or not told.
+    `version` is None if the program was not asked or did not print one.
     """
 
     provider: str
@@ -41,6 +42,8 @@ class ProviderStatus:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AgentStatus:
+    """An agent with its providers; `channels` are those where it answers by default."""
+
     name: str
     mode: Mode
     default: bool
@@ -50,8 +53,9 @@ class AgentStatus:
 
 
 def agent_statuses(roster: Roster, database: "Database | None") -> tuple[AgentStatus, ...]:
-    """The agents in the order of their file; without a database nothing is known of errors."""
+    """Return the agents in the order of their file; without a database no errors are known."""
     providers = [each for agent in roster.agents.values() for each in agent.providers]
+    # At once, because each program takes a second or two to print its version.
     with ThreadPoolExecutor(max(len(providers), 1)) as pool:
         states = iter(list(pool.map(provider_status, providers)))
     return tuple(
@@ -68,7 +72,7 @@ def agent_statuses(roster: Roster, database: "Database | None") -> tuple[AgentSt
 
 
 def last_error(database: "Database", agent: Agent) -> TraceSummary | None:
-    """The newest trace of the agent that failed."""
+    """Return the agent's newest trace that failed."""
     found = [
         trace
         for status in sorted(FAILED)
@@ -80,18 +84,17 @@ def last_error(database: "Database", agent: Agent) -> TraceSummary | None:
 def provider_status(provider: Provider) -> ProviderStatus:
     if isinstance(provider, CommandProvider):
         return _program_status(provider)
-    state = ProviderStatus(provider=provider.name, model=provider.model)
     if isinstance(provider, HttpProvider):
         endpoint = provider.endpoint
         missing = endpoint.key_variable is not None and endpoint.key is None
-        problem = f"{endpoint.key_variable} is not set" if missing else None
+        problem = f"{endpoint.key_variable} is not set: set it to a key" if missing else None
         return ProviderStatus(
             provider=provider.name,
             model=provider.model,
             place=endpoint.base_url,
             problem=problem,
         )
-    return state
+    return ProviderStatus(provider=provider.name, model=provider.model)
 
 
 def _program_status(provider: CommandProvider) -> ProviderStatus:
@@ -100,10 +103,10 @@ def _program_status(provider: CommandProvider) -> ProviderStatus:
     folder = provider.working_directory
     problem = None
     if path is None:
-        problem = f"{provider.command[0]} is not found: install it, or name its path with command"
+        problem = f"{provider.command[0]} cannot be found: install it, or set command to its path"
     elif folder is not None and not folder.is_dir():
-        problem = f"{folder} is no folder: set working_directory"
-    # Only an agent's own program is known to take --version, and to do nothing else then.
+        problem = f"{folder} is not a folder: set working_directory"
+    # Any other command may do anything with --version.
     asked = path is not None and provider.program is not COMMAND
     command = (*provider.command, "--version")
     return ProviderStatus(
@@ -116,8 +119,9 @@ def _program_status(provider: CommandProvider) -> ProviderStatus:
 
 
 def _version(command: Iterable[str], environment: dict[str, str]) -> str | None:
+    """Return the version that `command` prints, None if it fails or prints none."""
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        said = subprocess.run(
+        output = subprocess.run(
             list(command),
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -125,6 +129,6 @@ def _version(command: Iterable[str], environment: dict[str, str]) -> str | None:
             timeout=VERSION_S,
             check=True,
         ).stdout.decode("utf-8", "replace")
-        found = VERSION.search(said)
+        found = VERSION.search(output)
         return found[0].rstrip(".") if found else None
     return None

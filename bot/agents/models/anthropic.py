@@ -1,6 +1,6 @@
-"""Anthropic's Messages API, as of its version 2023-06-01.
+"""Anthropic's Messages API in its version 2023-06-01.
 
-Version 2026-10-21 takes no temperature, and the servers that imitate the API do not know it; all
+Version 2026-10-21 takes no temperature, and servers that imitate the API do not know it; everything
 else that is used here is the same in both.
 https://platform.claude.com/docs/en/api/messages-streaming
 https://platform.claude.com/docs/en/api/versioning
@@ -20,31 +20,31 @@ from bot.agents.models.conversation import ChatMessage, Image
 
 VERSION = "2023-06-01"
 MAX_TOKENS = 8_192
-"""The API wants a number; every model since 2024 can write as much."""
+"""The API requires a number; every model since 2024 can write this much."""
 
 INPUT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-"""`input_tokens` leaves out what the cache took or gave."""
+"""The parts of the input: `input_tokens` leaves out what is written to or read from the cache."""
 
 
-def _body(question: ModelRequest) -> dict[str, object]:
+def _body(request: ModelRequest) -> dict[str, object]:
     body: dict[str, object] = {
-        "model": question.model,
-        "max_tokens": question.max_tokens or MAX_TOKENS,
-        "messages": [_message(turn) for turn in question.turns],
+        "model": request.model,
+        "max_tokens": request.max_tokens or MAX_TOKENS,
+        "messages": [_message(each) for each in request.messages],
         "stream": True,
     }
-    if question.instructions:
-        body["system"] = question.instructions
-    if question.temperature is not None:
-        body["temperature"] = question.temperature
+    if request.instructions:
+        body["system"] = request.instructions
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
     return body
 
 
-def _message(turn: ChatMessage) -> dict[str, object]:
-    if not turn.images:
-        return {"role": turn.role, "content": turn.text}
-    said = [{"type": "text", "text": turn.text}] if turn.text else []
-    return {"role": turn.role, "content": [*map(_image, turn.images), *said]}
+def _message(message: ChatMessage) -> dict[str, object]:
+    if not message.images:
+        return {"role": message.role, "content": message.text}
+    texts = [{"type": "text", "text": message.text}] if message.text else []
+    return {"role": message.role, "content": [*map(_image, message.images), *texts]}
 
 
 def _image(image: Image) -> dict[str, object]:
@@ -74,7 +74,7 @@ def _read(event: Event, answer: ModelAnswer) -> str:
 
 
 def _read_usage(usage: Event, answer: ModelAnswer) -> None:
-    """Counts are of the whole answer so far, and the later ones need not repeat the earlier."""
+    """Take counts, which are for the whole answer so far; later events may leave some out."""
     for name in (*INPUT, "output_tokens"):
         if (tokens := count(usage.get(name))) is not None:
             answer.usage[name] = tokens

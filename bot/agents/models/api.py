@@ -1,21 +1,25 @@
-"""What model APIs have in common: a question, an answer that grows by events, and a dialect."""
+"""The common parts of model APIs: an endpoint, a request, an answer that grows event by event."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from bot.agents.models.conversation import ChatMessage
+from bot.retry import RetryPolicy
 
 Event = Mapping[str, object]
+
+TIMEOUT_S = 600.0
+RETRIES = RetryPolicy(attempts=3, first_wait_s=0.5)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelRequest:
-    """What a model is asked, and how; None leaves it to the API.
+    """A request to a model; None leaves a value to the API.
 
-    `official` is whether it is asked at the API's own address, not at one that imitates it.
+    `official` is True at the vendor's own address, False at a server that imitates the API.
     """
 
-    turns: tuple[ChatMessage, ...]
+    messages: tuple[ChatMessage, ...]
     model: str
     official: bool = True
     instructions: str = ""
@@ -25,7 +29,11 @@ class ModelRequest:
 
 @dataclass(slots=True)
 class ModelAnswer:
-    """What a stream has told so far; None is unknown. `ended` is that nothing more will come."""
+    """An answer so far; None is unknown. `ended` means that nothing follows.
+
+    `cost` is in micro-dollars, `length` in characters. `usage` has the API's own counts if the
+    tokens above are sums of several.
+    """
 
     text: list[str] = field(default_factory=list)
     length: int = 0
@@ -39,12 +47,15 @@ class ModelAnswer:
     cached_tokens: int | None = None
     cost: int | None = None
     usage: dict[str, int] = field(default_factory=dict)
-    """The API's own counts, where those above are made of several."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelApi:
-    """How one kind of API is spoken to. `cut` are the stop reasons of an answer that had to end."""
+    """One kind of API: its address, its headers, and how a request and its events are written.
+
+    `key_headers` returns the headers that carry a key. `read` takes an event into the answer and
+    returns the text that it adds. `cut_reasons` are the stop reasons of an answer that was cut.
+    """
 
     name: str
     base_url: str
@@ -52,30 +63,50 @@ class ModelApi:
     key_variable: str
     headers: Mapping[str, str]
     key_headers: Callable[[str], Mapping[str, str]]
-    """The headers that show a key."""
     body: Callable[[ModelRequest], dict[str, object]]
     read: Callable[[Event, ModelAnswer], str]
-    """Take an event into the answer; the text that it adds."""
     cut_reasons: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Endpoint:
+    """A model at an API. Its `key` is sent to `base_url` and nowhere else.
+
+    `timeout_s` is for all attempts together.
+    """
+
+    agent: str
+    api: ModelApi
+    model: str
+    base_url: str
+    key_variable: str | None = None
+    key: str | None = field(default=None, repr=False)
+    max_tokens: int | None = None
+    temperature: float | None = None
+    timeout_s: float = TIMEOUT_S
+    retries: RetryPolicy = RETRIES
+
+
+# Servers that imitate an API send anything in the place of anything.
+
+
 def mapping(value: object) -> Event:
-    """What should be an object, whatever was sent."""
+    """Return `value` if it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
 def text(value: object) -> str:
-    """What should be a text, whatever was sent."""
+    """Return `value` if it is a text, else an empty one."""
     return value if isinstance(value, str) else ""
 
 
 def name_or_id(value: object) -> str | None:
-    """What should be a name or an id, whatever was sent."""
+    """Return at most 200 characters of `value` if it is a text with any, else None."""
     return text(value)[:200] or None
 
 
 def count(value: object) -> int | None:
-    """What should be a number of tokens, whatever was sent."""
+    """Return `value` if it can be a number of tokens, else None."""
     if isinstance(value, bool) or not isinstance(value, int):
         return None
     return value if 0 <= value < 2**53 else None

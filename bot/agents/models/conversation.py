@@ -1,4 +1,4 @@
-"""A request as a conversation in turns, as model APIs take it: history, files, and the question."""
+"""Turn a request into the messages that model APIs take: history, files and the question."""
 
 import base64
 from collections.abc import Iterable, Mapping
@@ -8,17 +8,17 @@ from typing import Literal
 
 from bot.agents.types import HistoryMessage, Request
 
-HISTORY = 200_000
-"""Characters: the newest messages of a longer thread, so that it can still be answered."""
+MAX_HISTORY = 200_000
+"""Characters. Of a longer thread the newest messages are kept, so that it can still be answered."""
 
-TEXT = 200_000
+MAX_TEXT = 200_000
 """Characters of all text files together."""
 
-IMAGE = 3_900_000
-"""Bytes: as base64 just below the 5 MiB that Anthropic takes for one image."""
+MAX_IMAGE = 3_900_000
+"""Bytes. As base64 that is just below the 5 MiB that Anthropic takes for one image."""
 
-IMAGES = 15_000_000
-"""Bytes of all images together: as base64 well below the 32 MB of Anthropic's whole request."""
+MAX_IMAGES = 15_000_000
+"""Bytes of all images together. As base64 that is well below Anthropic's 32 MB for a request."""
 
 SIGNATURES: Mapping[bytes, str] = {
     b"\x89PNG\r\n\x1a\n": "image/png",
@@ -26,15 +26,15 @@ SIGNATURES: Mapping[bytes, str] = {
     b"GIF87a": "image/gif",
     b"GIF89a": "image/gif",
 }
-"""How an image begins → its type. The name may lie, and then the API refuses all of the request."""
+"""First bytes of an image → its type. Names may lie, and then the API refuses the whole request."""
 
-CUT = "[It is longer, and cut here.]"
+CUT = "[The file is longer and is cut here.]"
 EARLIER = "[Earlier messages of this conversation are left out.]"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Image:
-    """`data` is base64."""
+    """An image; `data` is base64."""
 
     media_type: str
     data: str
@@ -42,30 +42,34 @@ class Image:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChatMessage:
+    """A message of one of the two sides that model APIs know."""
+
     role: Literal["user", "assistant"]
     text: str
     images: tuple[Image, ...] = ()
 
 
 def conversation(request: Request, *, agent: str) -> tuple[ChatMessage, ...]:
-    """Turns that alternate, from a user's to the question: what `agent` wrote is the assistant's.
+    """Return messages that alternate between user and assistant; the last is the user's question.
 
-    Others are told apart by their names before what they said; a conversation that begins with
-    the agent's own words begins with a user who quotes them.
+    What `agent` wrote is the assistant's. Everybody else is the user, with the name before the
+    text. APIs require that a user begins, so an agent's message at the very beginning is quoted as
+    a user's.
     """
-    turns: list[ChatMessage] = []
+    messages: list[ChatMessage] = []
     for message in _newest(request.history):
-        if message.author == agent and turns:
-            _add(turns, ChatMessage(role="assistant", text=_clean(message.text)))
+        if message.author == agent and messages:
+            _add(messages, ChatMessage(role="assistant", text=_clean(message.text)))
         else:
-            _add(turns, ChatMessage(role="user", text=_clean(_line(message))))
-    _add(turns, _question(request))
-    return tuple(turns)
+            _add(messages, ChatMessage(role="user", text=_clean(_line(message))))
+    _add(messages, _question(request))
+    return tuple(messages)
 
 
 def _newest(history: tuple[HistoryMessage, ...]) -> list[HistoryMessage]:
+    """Return the newest messages that fit, after a note if some are left out."""
     kept: list[HistoryMessage] = []
-    left = HISTORY
+    left = MAX_HISTORY
     for message in reversed(history):
         left -= len(message.text)
         if left < 0:
@@ -76,17 +80,18 @@ def _newest(history: tuple[HistoryMessage, ...]) -> list[HistoryMessage]:
     return kept[::-1]
 
 
-def _add(turns: list[ChatMessage], turn: ChatMessage) -> None:
-    if not turns or turns[-1].role != turn.role:
-        turns.append(turn)
+def _add(messages: list[ChatMessage], message: ChatMessage) -> None:
+    """Append the message, or join it to the last one if both are of the same role."""
+    if not messages or messages[-1].role != message.role:
+        messages.append(message)
         return
-    before = turns.pop()
-    text = "\n\n".join(filter(None, (before.text, turn.text)))
-    turns.append(ChatMessage(role=turn.role, text=text, images=turn.images))
+    before = messages.pop()
+    text = "\n\n".join(filter(None, (before.text, message.text)))
+    messages.append(ChatMessage(role=message.role, text=text, images=message.images))
 
 
 def _line(message: HistoryMessage) -> str:
-    # Indented, so that a line of somebody's text cannot pass for another author's.
+    # Indented, so that a line of somebody's text cannot pass for a message of another author.
     return f"{message.author}: " + message.text.replace("\n", "\n    ")
 
 
@@ -97,14 +102,14 @@ def _question(request: Request) -> ChatMessage:
 
 
 def _images(files: Iterable[Path]) -> tuple[tuple[Image, ...], list[Path]]:
-    """The images among the files, and the rest: too large an image is one of the rest."""
+    """Return the images, and the other files; an image that is too large is among the others."""
     images: list[Image] = []
     others: list[Path] = []
-    left = IMAGES
+    left = MAX_IMAGES
     for path in files:
-        data = _beginning(path, IMAGE + 1)
+        data = _beginning(path, MAX_IMAGE + 1)
         media_type = _image_type(data)
-        if media_type is None or len(data) > min(IMAGE, left):
+        if media_type is None or len(data) > min(MAX_IMAGE, left):
             others.append(path)
             continue
         left -= len(data)
@@ -119,34 +124,34 @@ def _image_type(data: bytes) -> str | None:
 
 
 def _texts(files: Iterable[Path]) -> list[str]:
-    """Each file's text under its name; a file that is no text is only named."""
-    said: list[str] = []
-    left = TEXT
+    """Return the text of each file with its name; a file that is not text is only named."""
+    texts: list[str] = []
+    left = MAX_TEXT
     for path in files:
         text = _read(path, left)
         if text is None:
-            said.append(f"[The file {path.name} cannot be read here.]")
+            texts.append(f"[The file {path.name} cannot be read here.]")
             continue
         left -= min(len(text), left)
-        said.append(f'<file name="{path.name}">\n{text}\n</file>')
-    return said
+        texts.append(f'<file name="{path.name}">\n{text}\n</file>')
+    return texts
 
 
 def _read(path: Path, most: int) -> str | None:
-    """At most `most` characters of a text file; None where it is none."""
-    data = _beginning(path, 4 * TEXT)
+    """Return at most `most` characters of a text file, None if it is not text."""
+    data = _beginning(path, 4 * MAX_TEXT)
     if not data or b"\0" in data:
         return None
     try:
-        # What is cut may be cut within a character.
-        text = data.decode("utf-8-sig", "strict" if len(data) < 4 * TEXT else "ignore")
+        # A cut may fall within a character, whose rest is then ignored.
+        text = data.decode("utf-8-sig", "strict" if len(data) < 4 * MAX_TEXT else "ignore")
     except UnicodeDecodeError:
         return None
     return text if len(text) <= most else f"{text[:most]}\n{CUT}"
 
 
 def _beginning(path: Path, most: int) -> bytes:
-    """Nothing where the file is gone: the question is still asked."""
+    """Return the first bytes of a file, none if it is gone: the question is asked all the same."""
     try:
         with path.open("rb") as file:
             return file.read(most)
@@ -155,5 +160,5 @@ def _beginning(path: Path, most: int) -> bytes:
 
 
 def _clean(text: str) -> str:
-    """Without halves of characters, which no JSON of a request can hold."""
+    """Replace halves of surrogate pairs, which cannot be encoded as UTF-8."""
     return text.encode("utf-8", "replace").decode()

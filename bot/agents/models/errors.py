@@ -1,12 +1,14 @@
-"""What a model API says when it does not answer, and what that means for the one who asked."""
+"""Read the errors that model APIs report, and turn them into errors with advice."""
 
 import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.agents.models.api import Event, mapping, text
-from bot.retry import retry_after
+from bot.agents.errors import AgentCrashed, AgentError, AgentNotFound, AgentTimeout
+from bot.agents.models.api import Endpoint, Event, mapping, text
+from bot.agents.types import Reply
+from bot.retry import TryAgain, retry_after
 
 STATUSES: Mapping[int, str] = {
     401: "authentication",
@@ -16,7 +18,7 @@ STATUSES: Mapping[int, str] = {
     408: "timeout",
     429: "quota",
 }
-"""HTTP status → error type; any other is a `crash`."""
+"""HTTP status → error type; any other status is a `crash`."""
 
 NAMES: Mapping[str, str] = {
     "authentication_error": "authentication",
@@ -32,59 +34,101 @@ NAMES: Mapping[str, str] = {
     "content_filter": "refused",
     "content_policy_violation": "refused",
 }
-"""What the APIs call an error, as its `type` or `code` → error type; it says more than a status."""
+"""An error's `type` or `code` at the APIs → error type. It says more than the status."""
 
-PASSING = frozenset({"overloaded_error", "api_error", "server_error", "rate_limit_error"})
-"""Names of what may be over at the next attempt, where there is no status to tell."""
+TEMPORARY = frozenset({"overloaded_error", "api_error", "server_error", "rate_limit_error"})
+"""Names of errors in mid-stream, where there is no status, that the next attempt may not meet."""
 
 LASTING = frozenset({"insufficient_quota", "billing_error"})
-"""Names of what waiting does not help, whatever the status says."""
+"""Names of errors that waiting does not help, whatever the status says."""
+
+ADVICE: Mapping[str, str] = {
+    "authentication": "check that {key} holds a valid key",
+    "quota": "wait, or raise the account's limits",
+    "not_found": "check model and base_url in the agents file",
+}
+MAX_MESSAGE = 500
+"""Characters of an API's own message that are kept."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReportedError:
-    """`said` is the API's own words; `again` that it may do better soon, after `wait_s` seconds
-    where it said so."""
+    """An error as the API reports it. `message` is the API's own and may contain the key.
+
+    `temporary` errors are worth another attempt, after `wait_s` seconds if the API says so.
+    """
 
     error_type: str
-    said: str
-    again: bool
+    message: str
+    temporary: bool
     wait_s: float | None = None
 
 
-def of_response(status: int, headers: Mapping[str, str], body: bytes) -> ReportedError:
-    """What an answer other than 200 means."""
-    name, message = _words(_json(body))
+def error_in_response(status: int, headers: Mapping[str, str], body: bytes) -> ReportedError:
+    """Return the error of a response with any status but 200."""
+    name, message = _name_and_message(_json(body))
     error_type = NAMES.get(name) or STATUSES.get(status, "crash")
-    if "credit balance" in message.lower():  # Anthropic's 400 of an account without money.
+    if "credit balance" in message.lower():  # Anthropic's 400 for an account without money.
         error_type, name = "quota", "billing_error"
-    again = status in (408, 409, 429) or status >= 500
+    temporary = status in (408, 409, 429) or status >= 500
     return ReportedError(
         error_type=error_type,
-        said=f"{status} {message or name}".strip(),
-        again=again and name not in LASTING and headers.get("x-should-retry") != "false",
+        message=f"{status} {message or name}".strip(),
+        temporary=temporary and name not in LASTING and headers.get("x-should-retry") != "false",
         wait_s=retry_after(headers, now=time.time()),
     )
 
 
-def in_event(event: Event) -> ReportedError | None:
-    """What an event in mid-stream means, where it is one of an error."""
+def error_in_event(event: Event) -> ReportedError | None:
+    """Return the error of an event in mid-stream, None if it is not an error."""
     if not event.get("error"):
         return None
-    name, message = _words(event)
+    name, message = _name_and_message(event)
     return ReportedError(
-        error_type=NAMES.get(name, "crash"), said=message or name, again=name in PASSING
+        error_type=NAMES.get(name, "crash"), message=message or name, temporary=name in TEMPORARY
     )
 
 
-def _words(event: Event) -> tuple[str, str]:
-    """An error's name and message, in any of the shapes that servers give it."""
+def reported(endpoint: Endpoint, error: ReportedError, partial: Reply | None) -> Exception:
+    """Return the exception for a reported error: `AgentError`, or `TryAgain` around one."""
+    advice = ADVICE.get(error.error_type, "").format(key=endpoint.key_variable or "api_key_env")
+    # The key goes before the message is cut: a part of it could not be found any more.
+    message = error.message.replace(endpoint.key, "…") if endpoint.key else error.message
+    sentence = f"{endpoint.agent} got no answer from {endpoint.base_url} ({message[:MAX_MESSAGE]})"
+    sentence += f": {advice}." if advice else "."
+    found: AgentError
+    if error.error_type == "timeout":
+        found = AgentTimeout(sentence, partial=partial)
+    else:
+        found = AgentError(error.error_type, sentence, partial=partial)
+    return TryAgain(found, wait_s=error.wait_s) if error.temporary else found
+
+
+def crash(endpoint: Endpoint, what: str, partial: Reply | None) -> AgentCrashed:
+    """Return the error of a server that did `what` instead of answering."""
+    return AgentCrashed(f"{endpoint.agent} failed: {endpoint.base_url} {what}.", partial=partial)
+
+
+def unreachable(endpoint: Endpoint, error: Exception) -> AgentNotFound:
+    """Return the error of a server that cannot be connected to."""
+    advice = (
+        "check its scheme and its certificate." if "SSL" in str(error) else "check that it runs."
+    )
+    reason = str(error) or type(error).__name__
+    return AgentNotFound(
+        f"{endpoint.agent} cannot reach the server at {endpoint.base_url} ({reason}): {advice}"
+    )
+
+
+def _name_and_message(event: Event) -> tuple[str, str]:
+    """Return an error's name and message from any of the shapes that servers use."""
     error = event.get("error")
     facts = mapping(error) or event
     names = [text(facts.get("code")), text(facts.get("type"))]
-    name = next((each for each in names if each in NAMES or each in PASSING), names[1] or names[0])
+    known = (each for each in names if each in NAMES or each in TEMPORARY)
+    name = next(known, names[1] or names[0])
     message = text(facts.get("message")) or text(error) or text(facts.get("detail"))
-    return name, " ".join(message.split())[:500]
+    return name, " ".join(message.split())
 
 
 def _json(body: bytes) -> Event:

@@ -1,4 +1,4 @@
-"""OpenAI's chat completions, which most local servers and hosts of models speak too.
+"""OpenAI's Chat Completions API, which most local servers and hosts of models offer too.
 
 https://platform.openai.com/docs/api-reference/chat-streaming
 """
@@ -16,30 +16,30 @@ from bot.agents.models.api import (
 from bot.agents.models.conversation import ChatMessage, Image
 
 
-def _body(question: ModelRequest) -> dict[str, object]:
-    messages = [_message(turn) for turn in question.turns]
-    if question.instructions:
-        messages.insert(0, {"role": "system", "content": question.instructions})
+def _body(request: ModelRequest) -> dict[str, object]:
+    messages = [_message(each) for each in request.messages]
+    if request.instructions:
+        messages.insert(0, {"role": "system", "content": request.instructions})
     body: dict[str, object] = {
-        "model": question.model,
+        "model": request.model,
         "messages": messages,
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-    if question.max_tokens is not None:
-        # OpenAI's newer models know only the one name, many other servers only the older one.
-        name = "max_completion_tokens" if question.official else "max_tokens"
-        body[name] = question.max_tokens
-    if question.temperature is not None:
-        body["temperature"] = question.temperature
+    if request.max_tokens is not None:
+        # OpenAI's newer models accept only the first name, many other servers only the second.
+        name = "max_completion_tokens" if request.official else "max_tokens"
+        body[name] = request.max_tokens
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
     return body
 
 
-def _message(turn: ChatMessage) -> dict[str, object]:
-    if not turn.images:
-        return {"role": turn.role, "content": turn.text}
-    said = [{"type": "text", "text": turn.text}] if turn.text else []
-    return {"role": turn.role, "content": [*said, *map(_image, turn.images)]}
+def _message(message: ChatMessage) -> dict[str, object]:
+    if not message.images:
+        return {"role": message.role, "content": message.text}
+    texts = [{"type": "text", "text": message.text}] if message.text else []
+    return {"role": message.role, "content": [*texts, *map(_image, message.images)]}
 
 
 def _image(image: Image) -> dict[str, object]:
@@ -68,7 +68,7 @@ def _read_usage(usage: Event, answer: ModelAnswer) -> None:
     details = mapping(usage.get("prompt_tokens_details"))
     answer.cached_tokens = count(details.get("cached_tokens"))
     cost = usage.get("cost")
-    # OpenRouter says what it charges, in dollars.
+    # OpenRouter reports what it charges, in dollars.
     if isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < 1e6:
         answer.cost = round(cost * 1_000_000)
 

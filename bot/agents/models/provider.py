@@ -1,12 +1,9 @@
-"""A model behind HTTP: one question, one streamed answer.
+"""A model behind HTTP as a provider: a request, a streamed answer.
 
-httpx and 300 lines instead of the official clients: `openai` and `anthropic` take 0.6 and 1.4
-seconds to import and 30 MB each, and what they would bring (typed answers, tools, pagination) is
-not asked for here. Their manners are kept: the same headers, two further attempts at what may be
-over soon, `Retry-After`, no second attempt once the answer has begun.
-
-Each question has an event loop and a connection of its own, on the thread that asks: a deadline
-and a cancellation then end it wherever it waits, be it for a name, a connection or a word.
+It uses httpx and 400 lines instead of the official clients: importing `openai` and `anthropic`
+takes 0.6 and 1.4 seconds and 30 MB each, and what they add (typed answers, tools, pagination) is
+not needed here. It behaves as they do: the same headers, two further attempts at errors that may
+pass, `Retry-After`, and no further attempt once the answer has started.
 """
 
 import asyncio
@@ -16,8 +13,8 @@ from dataclasses import dataclass
 from bot.agents.cancellation import SHUTDOWN
 from bot.agents.errors import AgentCancelled, AgentError
 from bot.agents.models.anthropic import ANTHROPIC
-from bot.agents.models.api import ModelApi
-from bot.agents.models.call import Endpoint, ModelCall
+from bot.agents.models.api import Endpoint, ModelApi
+from bot.agents.models.call import ModelCall
 from bot.agents.models.openai import OPENAI
 from bot.agents.types import Reply, Request
 
@@ -26,13 +23,13 @@ APIS: Mapping[str, ModelApi] = {"openai": OPENAI, "anthropic": ANTHROPIC}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HttpProvider:
-    """A provider that asks the model of an HTTP API."""
+    """A provider that asks the model at an endpoint."""
 
     endpoint: Endpoint
 
     @property
     def name(self) -> str:
-        return self.endpoint.dialect.name
+        return self.endpoint.api.name
 
     @property
     def model(self) -> str:
@@ -41,6 +38,9 @@ class HttpProvider:
     def answer(self, request: Request) -> Reply:
         self._check_key()
         call = ModelCall(self.endpoint, request)
+        # An event loop for each request, on the thread that asks. A blocking client could not be
+        # interrupted while it waits for a name, a connection or the next byte; here the deadline
+        # and a cancellation end the task wherever it waits.
         loop = asyncio.new_event_loop()
         task = loop.create_task(call.reply())
         try:
@@ -50,7 +50,8 @@ class HttpProvider:
             by = request.cancellation.by or SHUTDOWN
             raise AgentCancelled(by, partial=call.partial()) from None
         finally:
-            # An interrupt from the keyboard leaves the task in the middle.
+            # After Ctrl-C the task is still in the middle: cancel it and wait, so that it closes
+            # its connection. The watch has ended, so nobody calls the loop once it is closed.
             task.cancel()
             loop.run_until_complete(asyncio.wait([task]))
             loop.run_until_complete(loop.shutdown_asyncgens())

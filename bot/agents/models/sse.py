@@ -1,4 +1,4 @@
-"""Server-sent events out of bytes as they come.
+"""Read server-sent events from bytes as they arrive.
 
 Only `data` is read: the model APIs repeat an event's name in it.
 https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
@@ -8,18 +8,18 @@ import re
 from collections.abc import Iterator
 
 MAX_EVENT = 1_000_000
-"""Bytes of one event: a piece of an answer is a few hundred."""
+"""Bytes of one event; the events of an answer have a few hundred."""
 
 LINE_END = re.compile(rb"\r\n|\n|\r(?!\Z)")
-"""A CR at the end may be half of a CRLF."""
+"""A CR at the end of what has arrived may be the first half of a CRLF."""
 
 
 class EventTooLarge(ValueError):
-    """An event that does not end would fill the memory."""
+    """An event is larger than `MAX_EVENT`: without a limit it could fill the memory."""
 
 
 class EventStreamReader:
-    """Fed with pieces of a stream, cut anywhere; gives the data of each event that is whole."""
+    """Turns the pieces of a stream, cut anywhere, into the data of complete events."""
 
     def __init__(self) -> None:
         self._unread = bytearray()
@@ -27,7 +27,7 @@ class EventStreamReader:
         self._size = 0
 
     def feed(self, piece: bytes) -> Iterator[str]:
-        """Raises `EventTooLarge`."""
+        """Yield the data of each event that `piece` completes. Raise `EventTooLarge`."""
         for line in self._lines(piece):
             if line:
                 self._take(line)
@@ -37,11 +37,13 @@ class EventStreamReader:
         self._check(self._size + len(self._unread))
 
     def _lines(self, piece: bytes) -> list[bytes]:
-        """Those that are whole now."""
+        """Return the lines that `piece` completes."""
         waiting = self._unread.endswith(b"\r")
         self._unread += piece
         if not (waiting or b"\n" in piece or b"\r" in piece):
-            return []  # A long line is not searched from its beginning with each of its pieces.
+            # Searching a long line from its beginning with each of its pieces would take time that
+            # grows with the square of its length.
+            return []
         *lines, rest = LINE_END.split(bytes(self._unread))
         self._unread = bytearray(rest)
         return lines

@@ -1,7 +1,8 @@
-"""The agents that are programs: what each is called, what it is told, and how it is understood.
+"""The known agents' programs: their commands and arguments, and how their output is parsed.
 
-`query` is to change nothing, `execute` may change files in the working directory; neither lets an
-agent run whatever it likes outside a sandbox of its own. Who wants that says so in the agents file.
+With `query` a program may change nothing; with `execute` it may change files in its working
+directory. In neither mode may it run any command outside a sandbox of its own: arguments of the
+agents file can allow that.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,26 +21,29 @@ NETWORK = (
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"),
 )
-"""How to reach the internet from here."""
+"""Variables that every program needs to reach the internet."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Program:
     """One kind of agent's program.
 
-    `arguments` are always given, then those of the mode, of the model, of the agents file, and
-    `last`. `passes` are the names of the environment that it needs for itself: where its model is,
-    and its own key. A `dialect` reads what it prints, where that is JSON lines.
-    `exit_codes` are those that say why it failed.
+    Its command line is `command`, `arguments`, those of the mode, the model, telemetry and files,
+    those of the agents file, and `final_arguments`.
+
+    `file_argument` lets it read a file that came with a message; None if it may read any file.
+    `pass_environment` names variables that it needs for itself: the address of its model, its key.
+    `parser` is for programs that print JSON lines. `exit_codes` maps those that say why it failed
+    to error types. `before_prompt` precedes a prompt that is an argument. `default_recipient` is
+    the `@name` that begins the prompt if no model is configured; None if prompts have no recipient.
     """
 
     name: str
     command: tuple[str, ...]
     arguments: tuple[str, ...] = ()
     mode_arguments: Mapping[Mode, tuple[str, ...]] = field(default_factory=dict)
-    model: tuple[str, ...] = ("--model", "{model}")
-    file: str | None = None
-    """What lets it read a file that came with a message, wherever that is; None: it may anyway."""
+    model_arguments: tuple[str, ...] = ("--model", "{model}")
+    file_argument: str | None = None
     final_arguments: tuple[str, ...] = ()
     prompt: PromptVia = "stdin"
     pass_environment: tuple[str, ...] = ()
@@ -47,19 +51,16 @@ class Program:
     parser: Parser | None = None
     exit_codes: Mapping[int, str] = field(default_factory=dict)
     before_prompt: tuple[str, ...] = ("--",)
-    """What stands before a prompt that is an argument."""
     default_recipient: str | None = None
-    """Whom a prompt is addressed to as `@name`, where no model is named; None: to nobody."""
 
     def address(self, model: str | None, prompt: str) -> str:
-        return (
-            prompt
-            if self.default_recipient is None
-            else f"@{model or self.default_recipient} {prompt}"
-        )
+        """Return the prompt with its recipient, if this program has recipients."""
+        if self.default_recipient is None:
+            return prompt
+        return f"@{model or self.default_recipient} {prompt}"
 
 
-COMMAND = Program(name="command", command=(), model=())
+COMMAND = Program(name="command", command=(), model_arguments=())
 
 CLAUDE = Program(
     name="claude",
@@ -74,7 +75,7 @@ CLAUDE = Program(
         *("CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR"),
         *NETWORK,
     ),
-    file="--add-dir={folder}",
+    file_argument="--add-dir={folder}",
     telemetry=telemetry.claude,
     parser=parsers.claude,
 )
@@ -106,7 +107,7 @@ GEMINI = Program(
         *("GOOGLE_CLOUD_LOCATION", "GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_APPLICATION_CREDENTIALS"),
         *NETWORK,
     ),
-    file="--include-directories={folder}",
+    file_argument="--include-directories={folder}",
     telemetry=telemetry.gemini,
     parser=parsers.gemini,
     exit_codes={41: "authentication"},
@@ -125,7 +126,7 @@ COPILOT = Program(
         *("COPILOT_MODEL", "COPILOT_OFFLINE", "COPILOT_PROVIDER_*"),
         *NETWORK,
     ),
-    file="--add-dir={folder}",
+    file_argument="--add-dir={folder}",
     telemetry=telemetry.copilot,
     parser=parsers.copilot,
 )
@@ -145,7 +146,7 @@ OPENCODE = Program(
         "XDG_*",
         *NETWORK,
     ),
-    file="--file={file}",
+    file_argument="--file={file}",
     telemetry=telemetry.opencode,
     parser=parsers.opencode,
 )
@@ -155,9 +156,9 @@ CREWX = Program(
     command=("crewx",),
     arguments=(),
     mode_arguments={"query": ("query", "--raw"), "execute": ("execute", "--raw")},
-    # One of its own agents is the model: it is named in the prompt, which begins with @ and so is
-    # never an option. What it is given on stdin would be context, not the question.
-    model=(),
+    # Its model is one of its own agents, which the prompt names. So the prompt begins with @ and
+    # cannot be taken for an option. On stdin it would be context, not the question.
+    model_arguments=(),
     default_recipient="crewx",
     prompt="argument",
     before_prompt=(),

@@ -1,10 +1,10 @@
-"""What a text-in, text-out agent is given: who it is, the thread, the files, the question, once."""
+"""Write the prompt of a program: instructions, the thread, the files, and the question once."""
 
 from bot.agents.types import HistoryMessage, Request
 
 
 def render(request: Request) -> str:
-    """The prompt alone where there is nothing else to know."""
+    """Return the prompt, alone if there is no context."""
     parts = [request.instructions.strip(), _history(request.history), _files(request)]
     context = [part for part in parts if part]
     if not context:
@@ -19,7 +19,7 @@ def _history(history: tuple[HistoryMessage, ...]) -> str:
 
 
 def _line(message: HistoryMessage) -> str:
-    # Indented, so that a line of somebody's text cannot pass for another author's.
+    # Indented, so that a line of somebody's text cannot pass for a message of another author.
     return f"{message.author}: " + message.text.replace("\n", "\n    ")
 
 

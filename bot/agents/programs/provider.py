@@ -1,4 +1,4 @@
-"""A program that takes a prompt and prints an answer: an agent's own, or any."""
+"""A program as a provider: it takes a prompt and prints an answer."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -20,10 +20,10 @@ from bot.agents.types import Mode, Reply, Request
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CommandProvider:
-    """Starts `command`, a `program`, for each question to `agent`.
+    """A provider that starts `command` for each request to `agent`.
 
-    `by_mode` stands in place of the program's own arguments for a mode. `environ` is what its
-    environment is chosen from.
+    `mode_arguments` replace those of `program` for a mode. The child's environment is chosen from
+    `environ`.
     """
 
     agent: str
@@ -46,12 +46,12 @@ class CommandProvider:
     def answer(self, request: Request) -> Reply:
         environment, telemetry = self.environment_for(request)
         arguments, stdin = self._invocation(request, telemetry)
-        heard = ParsedAnswer(on_progress=request.on_progress)
-        reader = self._listener(heard)
+        answer = ParsedAnswer(on_progress=request.on_progress)
+        reader = self._reader(answer)
 
-        def hear(data: bytes) -> bool:
+        def on_output(data: bytes) -> bool:
             reader.feed(data)
-            return not heard.hopeless
+            return not answer.hopeless
 
         try:
             outcome = supervisor.run(
@@ -61,18 +61,19 @@ class CommandProvider:
                 folder=self.working_directory,
                 limits=self.limits,
                 cancellation=request.cancellation,
-                on_output=hear,
+                on_output=on_output,
             )
         except OSError as error:
             raise self._not_started(error) from error
         reader.close()
-        return self._conclude(outcome, heard, request)
+        return self._conclude(outcome, answer, request)
 
-    def _listener(self, heard: ParsedAnswer) -> OutputReader:
+    def _reader(self, answer: ParsedAnswer) -> OutputReader:
         parser = self.program.parser
-        return TextReader(heard) if parser is None else JsonLinesReader(heard, parser)
+        return TextReader(answer) if parser is None else JsonLinesReader(answer, parser)
 
     def environment_for(self, request: Request) -> tuple[dict[str, str], Telemetry]:
+        """Return the child's environment, and the telemetry that is part of it."""
         environment = child_environment(
             self.environ,
             agent=self.agent,
@@ -86,17 +87,17 @@ class CommandProvider:
         return {**environment, **telemetry.environment}, telemetry
 
     def _invocation(self, request: Request, telemetry: Telemetry) -> tuple[list[str], bytes]:
-        """The argument list and the input: the prompt is in one of the two."""
+        """Return the argument list and the input; the prompt is in one of them."""
         program = self.program
         mode_arguments = {**program.mode_arguments, **self.mode_arguments}
-        model = program.model if self.model is not None else ()
+        model = program.model_arguments if self.model is not None else ()
         arguments = [
             *self.command,
             *program.arguments,
             *mode_arguments.get(request.mode, ()),
             *(part.format(model=self.model) for part in model),
             *telemetry.arguments,
-            *self._to_read(request.files),
+            *self._file_arguments(request.files),
             *self.arguments,
             *program.final_arguments,
         ]
@@ -106,33 +107,32 @@ class CommandProvider:
         text = prompt.replace("\0", "").encode("utf-8", "replace").decode()
         return [*arguments, *program.before_prompt, text], b""
 
-    def _to_read(self, files: Sequence[Path]) -> list[str]:
-        """The arguments that let the program read them: each once."""
-        template = self.program.file
+    def _file_arguments(self, files: Sequence[Path]) -> list[str]:
+        """Return arguments that let the program read the files, each once."""
+        template = self.program.file_argument
         if template is None:
             return []
         return list(dict.fromkeys(template.format(file=path, folder=path.parent) for path in files))
 
-    # How it ended.
-
-    def _conclude(self, outcome: Outcome, heard: ParsedAnswer, request: Request) -> Reply:
-        """The answer, or the first of the reasons why there is none."""
+    def _conclude(self, outcome: Outcome, answer: ParsedAnswer, request: Request) -> Reply:
+        """Return the reply, or raise the first of the reasons why there is none."""
         code = outcome.exit_code
-        partial = heard.reply(provider=self.name, model=self.model, exit_code=code)
+        partial = answer.reply(provider=self.name, model=self.model, exit_code=code)
         if outcome.stopped == "cancelled":
             by = request.cancellation.by or "somebody"
             raise AgentCancelled(by, stderr=outcome.stderr, partial=partial)
-        answered = self.program.parser is not None and heard.complete and heard.failure is None
+        # Only a program whose output says so is known to be done.
+        answered = self.program.parser is not None and answer.complete and answer.failure is None
         if outcome.stopped == "timeout":
-            if answered and partial.text:  # It only did not end.
+            if answered and partial.text:  # It answered, and only did not exit.
                 return partial
             raise AgentTimeout(
                 f"{self.agent} did not answer within {self.limits.timeout_s:g} s and was stopped: "
-                "give it more time in the agents file, or ask for less.",
+                "set a longer timeout in the agents file, or ask for less.",
                 stderr=outcome.stderr,
                 partial=partial,
             )
-        failure = self._failure(outcome, heard)
+        failure = self._failure(outcome, answer)
         if failure is None:
             return partial
         error_type, message = failure
@@ -142,27 +142,31 @@ class CommandProvider:
             error_type, message, exit_code=code, stderr=outcome.stderr, partial=partial
         )
 
-    def _failure(self, outcome: Outcome, heard: ParsedAnswer) -> tuple[str, str] | None:
-        """The error type, and a sentence."""
+    def _failure(self, outcome: Outcome, answer: ParsedAnswer) -> tuple[str, str] | None:
+        """Return an error type and a sentence, None if it answered."""
         if outcome.stopped == "flood":
             what = f"printed more than {self.limits.flood_bytes} bytes and was stopped"
             return "crash", f"{self.agent} {what}."
-        if heard.failure is not None:
-            error_type, said = heard.failure
-            return error_type, f"{self.agent} {WHAT[error_type]}: {said[:500]}"
+        if answer.failure is not None:
+            error_type, message = answer.failure
+            what, advice = FAILURES[error_type]
+            return error_type, f"{self.agent} {what} ({message[:500]}){advice}."
         if outcome.exit_code:
             error_type = self._error_type(outcome)
             ending = supervisor.ending(outcome.exit_code)
-            return error_type, f"{self.agent} {ending}: its trace has its last words."
-        if not heard.complete:
+            return error_type, f"{self.agent} {ending}: its trace has the end of its stderr."
+        if not answer.complete:
             return "crash", f"{self.agent} ended in the middle of its answer."
-        if not heard.text():
-            what = "ended without an answer: its trace has what it said on stderr"
+        if not answer.text():
+            what = "ended without an answer: its trace has the end of its stderr"
             return "empty", f"{self.agent} {what}."
         return None
 
     def _error_type(self, outcome: Outcome) -> str:
-        """What an agent's own program says in its last words; any other's may be about anything."""
+        """Return the error type that the exit code or the end of stderr shows.
+
+        The stderr of a command that is not a known agent may be about anything.
+        """
         if outcome.exit_code in self.program.exit_codes:
             return self.program.exit_codes[outcome.exit_code]
         return "crash" if self.program is COMMAND else error_type_of(outcome.stderr[-2_000:])
@@ -170,22 +174,23 @@ class CommandProvider:
     def _not_started(self, error: OSError) -> AgentError:
         if self.working_directory is not None and not self.working_directory.is_dir():
             return AgentNotFound(
-                f"{self.agent} is to work in {self.working_directory}, which is no folder: "
+                f"{self.agent} cannot work in {self.working_directory}, which is not a folder: "
                 "set working_directory in the agents file."
             )
         if isinstance(error, FileNotFoundError):
             return AgentNotFound(
-                f"{self.agent} needs the program {self.command[0]}, which is not found: "
-                "install it, or name its full path in the agents file."
+                f"{self.agent} needs the program {self.command[0]}, which cannot be found: "
+                "install it, or set command to its full path in the agents file."
             )
         return AgentError(
             "not_started", f"{self.agent} could not start {self.command[0]}: {error.strerror}."
         )
 
 
-WHAT: Mapping[str, str] = {
-    "quota": "has used up what it may use",
-    "authentication": "is not let in, log in with its program or pass its key",
-    "refused": "refuses to answer this",
-    "crash": "failed",
+FAILURES: Mapping[str, tuple[str, str]] = {
+    "quota": ("has used up its quota", ": wait, or raise the account's limits"),
+    "authentication": ("is not signed in", ": sign in with its program, or pass its key"),
+    "refused": ("refused to answer", ": ask for something else"),
+    "crash": ("failed", ""),
 }
+"""Error type → what happened, and what to do."""

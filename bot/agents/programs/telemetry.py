@@ -1,6 +1,6 @@
-"""What makes each agent's program send its own telemetry to our receiver.
+"""Make each agent's program send its own telemetry to our receiver.
 
-The environment that all of them understand in part is OpenTelemetry's own:
+Most programs understand a part of OpenTelemetry's own environment variables:
 https://opentelemetry.io/docs/specs/otel/protocol/exporter/
 """
 
@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Telemetry:
-    """What to add to a program's environment and arguments."""
+    """Variables and arguments to add to those of a program."""
 
     environment: Mapping[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
 
 
 def by_environment(collector: str, environment: Mapping[str, str]) -> Telemetry:
-    """For whatever has an OpenTelemetry SDK in it."""
+    """Return the telemetry of any program that contains an OpenTelemetry SDK."""
     return Telemetry(
         environment={
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector,
@@ -28,7 +28,10 @@ def by_environment(collector: str, environment: Mapping[str, str]) -> Telemetry:
 
 
 def claude(collector: str, environment: Mapping[str, str]) -> Telemetry:
-    """https://code.claude.com/docs/en/monitoring-usage"""
+    """Turn on Claude Code's telemetry.
+
+    https://code.claude.com/docs/en/monitoring-usage
+    """
     exporters = {f"OTEL_{signal}_EXPORTER": "otlp" for signal in ("METRICS", "LOGS", "TRACES")}
     return Telemetry(
         environment={
@@ -41,7 +44,7 @@ def claude(collector: str, environment: Mapping[str, str]) -> Telemetry:
 
 
 def codex(collector: str, environment: Mapping[str, str]) -> Telemetry:
-    """Its configuration, overridden: it reads no endpoint from the environment."""
+    """Override codex's configuration: it reads no endpoint from the environment."""
     exporters = {"exporter": "logs", "trace_exporter": "traces", "metrics_exporter": "metrics"}
     arguments: list[str] = []
     for name, path in exporters.items():
@@ -70,12 +73,12 @@ def copilot(collector: str, environment: Mapping[str, str]) -> Telemetry:
 
 
 def opencode(collector: str, environment: Mapping[str, str]) -> Telemetry:
-    """A setting of its configuration, laid over what the environment has of it."""
+    """Add a setting to the configuration that the environment may already contain."""
     name = "OPENCODE_CONFIG_CONTENT"
     try:
         config = json.loads(environment.get(name) or "{}")
         config.setdefault("experimental", {})["openTelemetry"] = True
     except (ValueError, AttributeError, TypeError):
-        return Telemetry()  # It will say itself what is wrong with it.
+        return Telemetry()  # The configuration is invalid, which opencode will report itself.
     standard = by_environment(collector, environment).environment
     return Telemetry(environment={name: json.dumps(config), **standard})

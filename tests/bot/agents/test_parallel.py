@@ -54,7 +54,7 @@ def questions(provider: object, *names: str) -> list[AgentQuery]:
     ]
 
 
-def test_agents_work_at_once_and_answer_in_their_order(observability: Observability) -> None:
+def test_results_are_in_the_order_of_the_queries(observability: Observability) -> None:
     asked = questions(Together(together=3), "ann", "ben", "cem")
     answers = query(asked, observability=observability)
     assert [(answer.agent, answer.reply and answer.reply.text) for answer in answers] == [
@@ -64,7 +64,7 @@ def test_agents_work_at_once_and_answer_in_their_order(observability: Observabil
     ]
 
 
-def test_no_more_work_at_once_than_allowed(observability: Observability) -> None:
+def test_at_most_at_once_agents_work_at_a_time(observability: Observability) -> None:
     provider = Together(together=2)
     query(questions(provider, *"abcdef"), observability=observability, at_once=2)
     assert provider.most == 2
@@ -81,7 +81,9 @@ def test_all_are_recorded_under_one_parent(observability: Observability) -> None
     assert below == {"invoke_agent ann", "invoke_agent ben"}
 
 
-def test_one_that_fails_leaves_the_others_their_answers(observability: Observability) -> None:
+def test_an_agent_that_fails_does_not_cost_the_others_their_results(
+    observability: Observability,
+) -> None:
     asked = [
         *questions(Broken(error=AgentCrashed("Broke.")), "ann"),
         *questions(Together(together=1), "ben"),
@@ -95,7 +97,7 @@ def test_one_that_fails_leaves_the_others_their_answers(observability: Observabi
     assert (trace.status, trace.error_message) == ("error", "No answer from ann.")
 
 
-def test_an_interrupt_cancels_who_still_works(observability: Observability) -> None:
+def test_an_interrupt_cancels_the_agents_that_still_work(observability: Observability) -> None:
     asked = questions(Broken(error=KeyboardInterrupt()), "ann", "ben")
     with pytest.raises(KeyboardInterrupt):
         query(asked, observability=observability)

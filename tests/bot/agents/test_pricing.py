@@ -10,7 +10,7 @@ import pytest
 
 from bot.agents.errors import AgentCrashed, AgentError
 from bot.agents.invocation import invoke
-from bot.agents.pricing import priced
+from bot.agents.pricing import with_estimated_cost
 from bot.agents.types import Agent, Reply, Request
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
@@ -31,7 +31,7 @@ SONNET = (100_000 - 60_000) * 3.00 + 60_000 * 0.30 + 1_000 * 15.00
 
 
 @pytest.mark.parametrize(
-    ("provider", "model", "api"),
+    ("provider", "model", "api_url"),
     [
         ("anthropic", "claude-sonnet-4-5-20250929", "https://api.anthropic.com"),
         ("claude", "claude-sonnet-4-5", None),
@@ -39,19 +39,19 @@ SONNET = (100_000 - 60_000) * 3.00 + 60_000 * 0.30 + 1_000 * 15.00
         ("opencode", "anthropic/claude-sonnet-4-5", None),
     ],
 )
-def test_a_call_costs_what_its_vendor_publishes_and_the_cache_is_cheaper(
-    provider: str, model: str, api: str | None
+def test_a_call_costs_the_published_price_and_cached_tokens_less(
+    provider: str, model: str, api_url: str | None
 ) -> None:
-    found = priced(reply(provider, model, api=api, cached_tokens=60_000))
+    found = with_estimated_cost(reply(provider, model, api_url=api_url, cached_tokens=60_000))
     assert (found.cost, found.cost_source) == (round(SONNET), "estimated")
 
 
 @pytest.mark.parametrize(
     ("provider", "model", "more"),
     [
-        ("openai", "no-such-model", {"api": "https://api.openai.com/v1"}),
-        ("openai", "gpt-5", {"api": "http://127.0.0.1:11434/v1"}),
-        ("openai", "deepseek-r1:7b", {"api": "http://127.0.0.1:11434/v1"}),
+        ("openai", "no-such-model", {"api_url": "https://api.openai.com/v1"}),
+        ("openai", "gpt-5", {"api_url": "http://127.0.0.1:11434/v1"}),
+        ("openai", "deepseek-r1:7b", {"api_url": "http://127.0.0.1:11434/v1"}),
         ("codex", "claude-sonnet-4-5", {}),
         ("opencode", "nobody/claude-sonnet-4-5", {}),
         ("opencode", "/", {}),
@@ -62,16 +62,16 @@ def test_a_call_costs_what_its_vendor_publishes_and_the_cache_is_cheaper(
         ("claude", "claude-sonnet-4-5", {"cached_tokens": 10**9}),
     ],
 )
-def test_what_cannot_be_known_is_unknown_and_not_nothing(
+def test_a_cost_that_cannot_be_estimated_is_unknown(
     provider: str, model: str | None, more: dict[str, object]
 ) -> None:
-    found = priced(reply(provider, model, **more))
+    found = with_estimated_cost(reply(provider, model, **more))
     assert (found.cost, found.cost_source) == (None, None)
 
 
-def test_what_the_agent_reports_is_believed() -> None:
+def test_a_reported_cost_is_kept() -> None:
     reported = reply("claude", "claude-sonnet-4-5", cost=7, cost_source="reported")
-    assert priced(reported) is reported
+    assert with_estimated_cost(reported) is reported
 
 
 class Fixed:
@@ -107,7 +107,7 @@ def test_an_attempt_is_recorded_with_its_estimated_cost(observability: Observabi
     assert any("$0.1350 estimated" in span.facts for span in shown.spans)
 
 
-def test_what_a_failed_attempt_spent_is_recorded_too(observability: Observability) -> None:
+def test_the_cost_of_a_failed_attempt_is_recorded(observability: Observability) -> None:
     crash = AgentCrashed("codex broke off.", partial=reply("codex", "gpt-5"))
     with pytest.raises(AgentCrashed):
         invoke(
@@ -120,7 +120,7 @@ def test_what_a_failed_attempt_spent_is_recorded_too(observability: Observabilit
     assert trace.cost == 135_000
 
 
-def test_a_model_without_a_price_is_named_where_costs_are_read(
+def test_costs_name_the_models_without_a_price(
     observability: Observability,
 ) -> None:
     for model in ("gpt-5", "my-own-model"):
@@ -148,14 +148,14 @@ import socket, sys, threading
 def refuse(*arguments): raise AssertionError("the network was asked")
 socket.socket.connect = socket.getaddrinfo = refuse
 
-from bot.agents import pricing as prices
+from bot.agents import pricing
 from bot.agents.types import Reply
 assert "genai_prices" not in sys.modules, "it is imported before it is needed"
 for _ in range(3):
-    prices.load_in_background()
+    pricing.load_in_background()
 assert [t.name for t in threading.enumerate()].count("prices") <= 1
 reply = Reply(text="x", provider="codex", model="gpt-5", input_tokens=10, output_tokens=10)
-assert prices.priced(reply).cost
+assert pricing.with_estimated_cost(reply).cost
 [thread.join(60) for thread in threading.enumerate() if thread.name == "prices"]
 assert threading.enumerate() == [threading.main_thread()], "something fetches prices"
 """

@@ -1,4 +1,4 @@
-"""What has been understood of an agent that works: its answer so far, and what it spent."""
+"""An agent's answer as its output is parsed: the text so far, and its figures."""
 
 import time
 from collections.abc import Callable
@@ -8,31 +8,31 @@ from dataclasses import fields as fields_of
 from bot.agents.types import Progress, Reply
 
 MAX_CHARACTERS = 1_000_000
-"""How much of an answer is kept."""
+"""Characters of an answer that are kept."""
 
 Failure = tuple[str, str]
-"""An error type of `bot.agents.types`, and what the agent's program says about it."""
+"""An error type of `bot.agents.errors`, and the program's own message."""
 
 
 @dataclass(kw_only=True, slots=True)
 class ParsedAnswer:
-    """Filled while the agent works. Fields as `Reply` has them, None while unknown.
+    """An answer that grows while the agent works. Figures are those of `Reply`; None is unknown.
 
-    An agent says several messages, with tools between them; the last one is its answer.
+    An agent says several messages with tools between them; the last message is its answer.
     """
 
     on_progress: Callable[[Progress], object]
     started_ns: int = field(default_factory=time.monotonic_ns)
     messages: list[list[str]] = field(default_factory=lambda: [[]])
-    """Each in the pieces in which it came."""
+    """Each message in the pieces in which it arrived."""
     characters: int = 0
-    answer: str | None = None
-    """The answer as the agent's program gave it in the end, where it does."""
+    final_text: str | None = None
+    """The answer as the program repeats it at the end, if it does."""
     complete: bool = False
-    """The agent's program said that it is done."""
+    """The program said that the agent is done."""
     failure: Failure | None = None
     hopeless: bool = False
-    """The failure will not go away by waiting."""
+    """The failure will not pass by waiting."""
 
     model: str | None = None
     input_tokens: int | None = None
@@ -47,10 +47,10 @@ class ParsedAnswer:
     session_id: str | None = None
 
     def say(self, piece: str) -> None:
-        """A further piece of the message that the agent is saying."""
+        """Add a piece to the current message."""
         if piece:
             self._note_output()
-        # One more than is kept, so that it shows that there was more.
+        # One character more than is kept, so that `text` can tell that there was more.
         piece = piece[: max(MAX_CHARACTERS + 1 - self.characters, 0)]
         if piece:
             self.characters += len(piece)
@@ -58,13 +58,13 @@ class ParsedAnswer:
             self.on_progress(Progress(text=piece))
 
     def begin(self) -> None:
-        """The agent begins another message."""
+        """Begin another message."""
         if self.messages[-1]:
             self.messages.append([])
             self.on_progress(Progress(text="\n\n"))
 
     def use(self, tool: str, what: str | None = None) -> None:
-        """The agent begins to use a tool."""
+        """Note that the agent begins to use a tool."""
         self._note_output()
         self.tool_calls = (self.tool_calls or 0) + 1
         line = f"{tool}: {what}" if what else tool
@@ -79,21 +79,23 @@ class ParsedAnswer:
                 setattr(self, field_name, (getattr(self, field_name) or 0) + more)
 
     def fail(self, error_type: str, message: str | None, *, hopeless: bool = False) -> None:
+        """Note a failure; a later success may clear it."""
         self.failure = (error_type, message or "it does not say why")
         self.hopeless = self.hopeless or hopeless
 
     def text(self) -> str:
-        """The agent's answer: the last message that has words."""
+        """Return the agent's answer: the last message that is not blank."""
         messages = ("".join(pieces) for pieces in reversed(self.messages))
-        said = self.answer or next((each for each in messages if each.strip()), "")
-        if len(said) <= MAX_CHARACTERS and self.characters <= MAX_CHARACTERS:
-            return said.strip()
-        return f"{said[:MAX_CHARACTERS].strip()}\n[The answer was longer and is cut here.]"
+        text = self.final_text or next((each for each in messages if each.strip()), "")
+        if len(text) <= MAX_CHARACTERS and self.characters <= MAX_CHARACTERS:
+            return text.strip()
+        return f"{text[:MAX_CHARACTERS].strip()}\n[The answer was longer and is cut here.]"
 
     def reply(self, *, provider: str, model: str | None, exit_code: int | None) -> Reply:
-        known = {name: getattr(self, name) for name in REPORTED}
+        """Return the reply; `model` is the configured one, for programs that do not name theirs."""
+        figures = {name: getattr(self, name) for name in FIGURES}
         return Reply(
-            **known,
+            **figures,
             text=self.text(),
             provider=provider,
             model=self.model or model,
@@ -106,6 +108,7 @@ class ParsedAnswer:
             self.first_output_ns = time.monotonic_ns() - self.started_ns
 
 
-REPORTED = {each.name for each in fields_of(Reply)} & {
+FIGURES = ({each.name for each in fields_of(Reply)} - {"model"}) & {
     each.name for each in fields_of(ParsedAnswer)
-} - {"model"}
+}
+"""The fields that a reply takes from here as they are."""

@@ -1,4 +1,4 @@
-"""Why a program's model gave no answer, from what the program says about it."""
+"""Tell from a program's message why its model gave no answer."""
 
 import re
 
@@ -9,7 +9,7 @@ STATUS = {
     429: "quota",
     529: "quota",
 }
-"""HTTP status of the model's API → error type; 529 is Anthropic's for overloaded."""
+"""HTTP status of the model's API → error type; Anthropic sends 529 if it is overloaded."""
 
 WORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (error_type, re.compile(words, re.IGNORECASE))
@@ -30,7 +30,7 @@ WORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 
 
 def error_type_of(message: str, *, status: int | None = None) -> str:
-    """`quota`, `authentication` or `refused` where that can be told, else `crash`."""
+    """Return `quota`, `authentication` or `refused` if message or status shows it, else `crash`."""
     if status in STATUS:
         return STATUS[status]
     return next((name for name, words in WORDS if words.search(message)), "crash")

@@ -1,4 +1,4 @@
-"""What a program prints, as it comes: plain text, or an event a line."""
+"""Read the output of a program as it arrives: plain text, or a JSON event on each line."""
 
 import codecs
 import json
@@ -8,53 +8,56 @@ from typing import Protocol
 from bot.agents.programs.output.answer import ParsedAnswer
 
 MAX_LINE = 8_000_000
-"""Bytes of a line that is still read as an event: three times the longest answer that is kept."""
+"""Bytes of a line that is still parsed: three times the longest answer that is kept."""
+
 MAX_STRAY = 65_536
-"""Bytes of lines that are no events which are kept."""
-FLOOD = 20_000
-"""Lines of such after which there is nothing to wait for."""
+"""Bytes that are kept of lines that are not events."""
+
+MAX_STRAY_LINES = 20_000
+"""More lines that are not events mean that no answer will come."""
 
 Event = Mapping[str, object]
 Parser = Callable[[Event, ParsedAnswer], None]
-"""Notes what one event of a program's output says."""
+"""Takes an event of a program's output into the answer."""
 
 
 class OutputReader(Protocol):
-    """Bounded in memory, whatever a program prints."""
+    """Reads output in bounded memory, whatever a program prints."""
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes, as they come."""
+        """Take the next bytes, cut anywhere."""
 
     def close(self) -> None:
-        """There is no more."""
+        """Take the end of the output."""
 
 
 class TextReader:
-    """All of it is the answer."""
+    """Reads plain text: all of it is the answer."""
 
-    def __init__(self, heard: ParsedAnswer) -> None:
-        self._heard = heard
+    def __init__(self, answer: ParsedAnswer) -> None:
+        self._answer = answer
+        # Incremental, because a character may be cut in two by the end of a read.
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def feed(self, data: bytes) -> None:
-        self._heard.say(self._decoder.decode(data))
+        self._answer.say(self._decoder.decode(data))
 
     def close(self) -> None:
-        self._heard.say(self._decoder.decode(b"", final=True))
-        self._heard.complete = True
+        self._answer.say(self._decoder.decode(b"", final=True))
+        self._answer.complete = True
 
 
 class JsonLinesReader:
-    """JSON lines. Others are kept as text, and are the answer where there was no event at all."""
+    """Reads JSON lines. Other lines are kept as text, and are the answer if there is no event."""
 
-    def __init__(self, heard: ParsedAnswer, parser: Parser) -> None:
-        self._heard = heard
-        self._dialect = parser
+    def __init__(self, answer: ParsedAnswer, parser: Parser) -> None:
+        self._answer = answer
+        self._parser = parser
         self._line = bytearray()
         self._overlong = False
         self._events = 0
         self._stray = bytearray()
-        self._strayed = 0
+        self._stray_lines = 0
 
     def feed(self, data: bytes) -> None:
         *ended, rest = data.split(b"\n")
@@ -66,17 +69,17 @@ class JsonLinesReader:
     def close(self) -> None:
         self._end_line()
         if not self._events and self._stray.strip():
-            self._heard.say(self.stray)
-            self._heard.complete = True
+            self._answer.say(self.stray)
+            self._answer.complete = True
 
     @property
     def stray(self) -> str:
-        """The lines that were no events."""
+        """Return the lines that are not events."""
         return self._stray.decode("utf-8", "replace").strip()
 
     def _append(self, part: bytes) -> None:
         if not self._overlong and len(self._line) + len(part) > MAX_LINE:
-            # Kept as what it begins with; the rest of it goes by.
+            # Its beginning is kept as a line that is not an event, its rest is dropped.
             self._keep(bytes(self._line or part))
             self._line.clear()
             self._overlong = True
@@ -97,13 +100,13 @@ class JsonLinesReader:
             self._keep(line)
             return
         self._events += 1
-        self._dialect(event, self._heard)
+        self._parser(event, self._answer)
 
     def _keep(self, line: bytes) -> None:
         self._stray += (line + b"\n")[: MAX_STRAY - len(self._stray)]
-        self._strayed += 1
-        if self._strayed > FLOOD:
-            self._heard.fail("crash", "it prints what is not an answer", hopeless=True)
+        self._stray_lines += 1
+        if self._stray_lines > MAX_STRAY_LINES:
+            self._answer.fail("crash", "its output is not an answer", hopeless=True)
 
 
 def _object(line: bytes) -> Event | None:

@@ -1,4 +1,4 @@
-"""A command that has been started, with all that it starts itself."""
+"""Start a command, with everything that it starts itself."""
 
 import contextlib
 import os
@@ -9,16 +9,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from bot.agents.programs.process import reaper as keeper
+from bot.agents.programs.process import reaper
 
 KILL_S = 5.0
-"""How long a killed process may take to be gone."""
+"""Seconds that a killed process may take to be gone."""
 
 
 class Child:
-    """One command. Where the system has sub-reapers (Linux) a keeper starts it for us.
+    """A command that has been started.
 
-    `kill` ends whatever the command has started; without a keeper, what is in its process group.
+    On Linux a reaper starts it, and `kill` ends whatever the command has started. Elsewhere there
+    are no sub-reapers, and `kill` ends its process group.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], report: IO[bytes] | None) -> None:
@@ -29,7 +30,7 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Of the process that ends last."""
+        """Return the id of the process that ends last: the reaper's if there is one."""
         return self._process.pid
 
     @property
@@ -37,20 +38,22 @@ class Child:
         return self._process.poll() is not None
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Ask the command to end."""
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End all of it, now; the exit code of the command, negative for a signal."""
+        """End the command and everything that it started, and wait until they are gone."""
         self._signal(signal.SIGKILL if self._report is None else signal.SIGUSR1)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(KILL_S)
             return
+        # The reaper waits for a process that cannot be killed, such as one in a system call that
+        # does not return. The answer should not wait for it, too.
         self._process.kill()
         self._process.wait()
 
     def exit_code(self) -> int:
-        """Of the command, once it has ended; negative for a signal."""
+        """Return the exit code of the ended command; negative for a signal."""
         reported = self._report.read().strip() if self._report is not None else b""
         return int(reported) if reported else self._process.wait()
 
@@ -61,14 +64,15 @@ class Child:
                     pipe.close()
 
     def _signal(self, number: signal.Signals) -> None:
-        # Its process group bears its process id: it leads a session.
+        # The command leads a session, so its group has its process id. A reaper is signalled alone:
+        # it has to live on to kill the others. Until it is waited for, its id cannot be reused.
         send = os.killpg if self._report is None else os.kill
         with contextlib.suppress(ProcessLookupError, PermissionError):
             send(self._process.pid, number)
 
 
 def start(command: Sequence[str], *, environment: Mapping[str, str], folder: Path | None) -> Child:
-    """Start `command` without a shell, in a session of its own. Raises `OSError` if it cannot."""
+    """Start `command` without a shell, in its own session. Raise `OSError` if it cannot start."""
     options: dict[str, Any] = {
         "stdin": subprocess.PIPE,
         "stdout": subprocess.PIPE,
@@ -78,25 +82,26 @@ def start(command: Sequence[str], *, environment: Mapping[str, str], folder: Pat
         "start_new_session": True,
     }
     if sys.platform == "linux":
-        child = _start_kept(command, options)
+        child = _start_with_reaper(command, options)
         if child is not None:
             return child
     return Child(subprocess.Popen(command, **options), None)
 
 
-def _start_kept(command: Sequence[str], options: Mapping[str, Any]) -> Child | None:
-    """None where the keeper itself cannot be started."""
+def _start_with_reaper(command: Sequence[str], options: Mapping[str, Any]) -> Child | None:
+    """Start `command` through a reaper; return None if the reaper itself cannot start."""
     read, write = os.pipe()
-    kept = (sys.executable, "-I", "-S", keeper.__file__, str(write), *command)
+    through_reaper = (sys.executable, "-I", "-S", reaper.__file__, str(write), *command)
     report = os.fdopen(read, "rb")
     try:
-        process = subprocess.Popen(kept, pass_fds=(write,), **options)
+        process = subprocess.Popen(through_reaper, pass_fds=(write,), **options)
     except BaseException as error:
         report.close()
         if isinstance(error, FileNotFoundError) and error.filename == sys.executable:
             return None
         raise
     finally:
+        # Only the reaper may hold the write end: else its death would not end the report.
         os.close(write)
     child = Child(process, report)
     started = report.readline().strip()

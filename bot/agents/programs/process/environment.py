@@ -1,4 +1,4 @@
-"""What a child process may know of our environment: a list of names, never all but a list."""
+"""Choose the environment of a child process: a list of names, never all except a list."""
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
@@ -8,7 +8,7 @@ from storage.model.trace_context import parent_resource, parse_traceparent
 
 ALLOWED = ("PATH", "HOME", "LANG", "LC_*", "TZ", "TMPDIR", "USER", "SHELL", "TERM")
 FORBIDDEN = ("SLACK_*", "TRACEBOT_DATABASE_URL", "TRACEBOT_OTLP_TOKEN")
-"""Never given to a child, whoever asks for it."""
+"""Names that no child gets, even if the agents file asks for them: they are the bot's secrets."""
 
 RESOURCE = "OTEL_RESOURCE_ATTRIBUTES"
 
@@ -25,18 +25,26 @@ def child_environment(
     passed: Iterable[str] = (),
     own: Mapping[str, str],
 ) -> dict[str, str]:
-    """Of `inherited` what is allowed or `passed` (names, `*` allowed), `own`, and the trace."""
+    """Return the allowed and `passed` part of `inherited`, `own`, and the variables of the trace.
+
+    `passed` are names, in which `*` stands for any characters.
+    """
     allowed = (*ALLOWED, *passed)
     environment = {name: value for name, value in inherited.items() if matches(name, allowed)}
     environment |= own
     environment |= _trace(agent, request, resource=environment.get(RESOURCE))
+    # Last, so that no way in gets around it.
     return {
         name: value for name, value in environment.items() if not matches(name.upper(), FORBIDDEN)
     }
 
 
 def _trace(agent: str, request: Request, *, resource: str | None) -> dict[str, str]:
-    """What hangs the child's own spans under ours, for both ways in which agents do that."""
+    """Return variables that make our span the parent of the child's.
+
+    Some agents read TRACEPARENT. Others only send resource attributes along with their own spans,
+    from which our receiver finds the parent.
+    """
     values = {
         "TRACEBOT_AGENT": agent,
         "TRACEBOT_CHANNEL": request.channel,

@@ -1,4 +1,9 @@
-"""A supervised child process: bounded in time, in memory, and in what it leaves behind."""
+"""Supervise a child process: limit its time and output, and leave nothing of it behind.
+
+One thread does everything: it waits in one `select` for the child's pipes, its end, and a
+cancellation from another thread. Blocking reads would need a thread for each pipe, and could not
+be ended by a deadline.
+"""
 
 import contextlib
 import os
@@ -15,17 +20,21 @@ from bot.agents.programs.process.child import Child, start
 
 CHUNK = 65_536
 POLL_S = 0.05
-"""How often to look whether the child has ended, where the system cannot tell us."""
+"""Seconds between looks at whether the child has ended, on systems without pidfds."""
+
+PIPE_BYTES = 1_048_576
+"""The most that an ordinary user's pipe can hold (/proc/sys/fs/pipe-max-size)."""
 
 Stop = Literal["timeout", "flood", "cancelled", "enough"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """How long a child may run, and how much of what it prints is kept.
+    """How long a child may run, and how much it may print.
 
-    After `timeout_s` its whole process group gets SIGTERM, and `grace_s` later all of it SIGKILL.
-    The last `stderr_bytes` are kept; a child that prints more than `flood_bytes` in all is stopped.
+    After `timeout_s` its process group gets SIGTERM, and everything that is left `grace_s` later
+    SIGKILL. The last `stderr_bytes` of its stderr are kept. A child that prints more than
+    `flood_bytes` on stdout is stopped.
     """
 
     timeout_s: float = 600.0
@@ -36,7 +45,7 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """How a child ended; `exit_code` is negative for a signal, `stopped` is why we ended it."""
+    """How a child ended: `exit_code` is negative for a signal, `stopped` is why we ended it."""
 
     exit_code: int
     stderr: str
@@ -53,10 +62,10 @@ def run(
     cancellation: Cancellation,
     on_output: Callable[[bytes], bool],
 ) -> Outcome:
-    """Run `command`, without a shell. Raises `OSError` if it cannot start.
+    """Run `command` without a shell. Raise `OSError` if it cannot start.
 
-    `on_output` is given what it prints, as it comes, and says whether to go on. When the child has
-    ended, or is cancelled, what is left of it is killed.
+    `on_output` takes the output as it arrives and returns False to stop the child. When the child
+    has ended or is cancelled, the processes that it left are killed.
     """
     child = start(command, environment=environment, folder=folder)
     with (
@@ -67,7 +76,10 @@ def run(
 
 
 class Supervision:
-    """One child from its start to its end, on the thread that waits for the answer."""
+    """The supervision of one child from its start to its end, on the thread that waits for it.
+
+    Only `cancel` may be called from other threads.
+    """
 
     def __init__(
         self,
@@ -81,11 +93,12 @@ class Supervision:
         self._unsent = memoryview(stdin)
         self._limits = limits
         self._on_output = on_output
-        self._last_words = bytearray()
+        self._stderr_tail = bytearray()
         self._printed = 0
         self._stopped: Stop | None = None
         self._selector = selectors.DefaultSelector()
         self._exit = _exit_descriptor(child.pid)
+        # A pipe, because `select` cannot wait for an event of `threading`.
         self._cancelled, self._cancel = os.pipe()
 
     def __enter__(self) -> "Supervision":
@@ -111,26 +124,32 @@ class Supervision:
                 os.close(descriptor)
 
     def cancel(self) -> None:
-        """End the child soon; from any thread, while this is entered."""
+        """Make the supervising thread end the child. Call it only inside the `with` block."""
         os.write(self._cancel, b"x")
 
     def outcome(self) -> Outcome:
-        if not self._serve(until=time.monotonic() + self._limits.timeout_s, heed=True):
+        """Wait until the child has ended, end it if it has to, and return how it went."""
+        if not self._serve(until=time.monotonic() + self._limits.timeout_s, stoppable=True):
             self._stopped = self._stopped or "timeout"
             self._child.terminate()
-            self._serve(until=time.monotonic() + self._limits.grace_s, heed=False)
-        # What it has left behind; the answer is in the pipe.
+            # Its pipes are still served: a child that cannot write cannot end in order.
+            self._serve(until=time.monotonic() + self._limits.grace_s, stoppable=False)
+        # The processes it left are killed before the rest of the output is read: one of them could
+        # hold the pipe open or fill it for ever. What the child itself wrote stays in the pipe.
         self._child.kill()
         exit_code = self._child.exit_code()
         self._drain()
         return Outcome(
             exit_code=exit_code,
-            stderr=self._last_words.decode("utf-8", "replace"),
+            stderr=self._stderr_tail.decode("utf-8", "replace"),
             stopped=self._stopped,
         )
 
-    def _serve(self, *, until: float, heed: bool) -> bool:
-        """Feed and read the child; whether it ended in time. `heed` reasons to stop it before."""
+    def _serve(self, *, until: float, stoppable: bool) -> bool:
+        """Feed and read the child until it ends. Return False if time is up before.
+
+        If `stoppable`, also return False as soon as there is a reason to stop it.
+        """
         while (left := until - time.monotonic()) > 0:
             for key, _ in self._selector.select(left if self._exit is not None else POLL_S):
                 if key.fileobj == self._exit:
@@ -142,14 +161,17 @@ class Supervision:
                     self._attend(key.fileobj)
             if self._exit is None and self._child.ended:
                 return True
-            if heed and self._stopped is not None:
+            if stoppable and self._stopped is not None:
                 return False
         return False
 
     def _drain(self) -> None:
-        """Read what is still in the pipes: one pipe's worth, for an escaped child may hold them."""
+        """Read what is still in the pipes.
+
+        At most what a pipe can hold: a process that could not be killed may write on and on.
+        """
         for pipe in (self._stdout, self._stderr):
-            for _ in range(1 + 1_048_576 // CHUNK):
+            for _ in range(1 + PIPE_BYTES // CHUNK):
                 if pipe.closed or not self._read(pipe):
                     break
 
@@ -166,19 +188,19 @@ class Supervision:
             self._unsent = self._unsent[os.write(self._stdin.fileno(), self._unsent[:CHUNK]) :]
         except BlockingIOError:
             return
-        except BrokenPipeError:
+        except BrokenPipeError:  # It does not read its prompt to the end, and may answer anyway.
             self._unsent = self._unsent[:0]
         if not self._unsent:
-            self._let_go(self._stdin)
+            self._close(self._stdin)
 
     def _read(self, pipe: IO[bytes]) -> bool:
-        """Take what `pipe` has now; False when that is nothing."""
+        """Take what `pipe` has now; return False if that is nothing."""
         try:
             data = os.read(pipe.fileno(), CHUNK)
         except BlockingIOError:
             return False
         if not data:
-            self._let_go(pipe)
+            self._close(pipe)
             return False
         if pipe is self._stdout:
             self._printed += len(data)
@@ -187,18 +209,18 @@ class Supervision:
             elif not self._on_output(data):
                 self._stopped = self._stopped or "enough"
         else:
-            self._last_words += data
-            del self._last_words[: -self._limits.stderr_bytes]
+            self._stderr_tail += data
+            del self._stderr_tail[: -self._limits.stderr_bytes]
         return True
 
-    def _let_go(self, pipe: IO[bytes]) -> None:
+    def _close(self, pipe: IO[bytes]) -> None:
         self._selector.unregister(pipe)
         with contextlib.suppress(OSError):
             pipe.close()
 
 
 def _exit_descriptor(pid: int) -> int | None:
-    """A descriptor that turns readable when the process ends (Linux), or None."""
+    """Return a descriptor that becomes readable when the process ends (Linux), or None."""
     if not hasattr(os, "pidfd_open"):
         return None
     with contextlib.suppress(OSError):
@@ -207,7 +229,7 @@ def _exit_descriptor(pid: int) -> int | None:
 
 
 def ending(exit_code: int) -> str:
-    """An exit code in words, such as `was ended by SIGSEGV`."""
+    """Put an exit code into words, such as `was ended by SIGSEGV`."""
     if exit_code >= 0:
         return f"ended with exit code {exit_code}"
     with contextlib.suppress(ValueError):

@@ -1,4 +1,4 @@
-"""A crewx.yaml becomes an agents file, and what could not be carried over is said."""
+"""Convert a crewx.yaml to an agents file, with notes on what could not be converted."""
 
 from pathlib import Path
 
@@ -97,19 +97,18 @@ def test_every_agent_only_reads(crewx: Path, tmp_path: Path) -> None:
     assert {roster.agent(name).mode for name in roster.names} == {"query"}
 
 
-def test_what_is_not_carried_over_is_said(crewx: Path) -> None:
+def test_what_cannot_be_imported_is_noted(crewx: Path) -> None:
     assert import_crewx(crewx, folder=None).notes == [
-        "frontend: its prompt has {{templates}}, which stand there as they are.",
-        "frontend: its skills is not carried over.",
-        'back.end: its provider plugin/mine is not carried over: write it with "command".',
-        "local: its provider api/ollama is not carried over: "
-        'write it with "openai" or "anthropic".',
-        "local: is left out: none of its providers is known here.",
-        "layouts is not carried over: tracebot has nothing like it.",
+        "frontend: its prompt has {{templates}}, which are copied but not filled in.",
+        "frontend: its skills is not imported.",
+        'back.end: its provider plugin/mine is not imported: write it with "command".',
+        'local: its provider api/ollama is not imported: write it with "openai" or "anthropic".',
+        "local: is left out: tracebot knows none of its providers.",
+        "layouts is not imported: tracebot has nothing like it.",
     ]
 
 
-def test_a_folder_is_absolute_where_the_agents_file_lies_elsewhere(
+def test_a_working_directory_is_absolute_if_the_agents_file_is_elsewhere(
     crewx: Path, tmp_path: Path
 ) -> None:
     text = import_crewx(crewx, folder=tmp_path / "elsewhere").text
@@ -120,14 +119,16 @@ def test_a_folder_is_absolute_where_the_agents_file_lies_elsewhere(
     ("text", "sentence"),
     [
         ("agents: [", "line 1: this is not YAML"),
-        ("just words", "it has no keys"),
+        ("just words", "has no keys"),
         ("agents: {}", "has no list of agents"),
-        ("agents:\n  - id: x\n    provider: api/x", "no agent of it can be imported: x: its provi"),
-        ("agents: [1, null]", "no agent of it can be imported"),
-        ("agents: [{id: '../x', provider: cli/claude}]", "its id is not letters"),
+        ("agents:\n  - id: x\n    provider: api/x", "none of its agents can be imported: x: its"),
+        ("agents: [1, null]", "none of its agents can be imported"),
+        ("agents: [{id: '../x', provider: cli/claude}]", "its id must be letters"),
     ],
 )
-def test_what_is_no_crewx_file_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
+def test_another_file_than_a_crewx_file_is_refused(
+    tmp_path: Path, text: str, sentence: str
+) -> None:
     path = tmp_path / "crewx.yaml"
     path.write_text(text)
     with pytest.raises(RosterError, match=sentence):

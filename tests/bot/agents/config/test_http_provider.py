@@ -28,7 +28,7 @@ def provider(agents_file: Path, table: str) -> HttpProvider:
     return found
 
 
-def test_a_model_needs_no_more_than_its_name(agents_file: Path) -> None:
+def test_a_model_needs_only_its_name(agents_file: Path) -> None:
     endpoint = provider(agents_file, 'provider = "openai"\nmodel = "gpt-5-mini"').endpoint
     assert endpoint.base_url == "https://api.openai.com/v1"
     assert (endpoint.key_variable, endpoint.key) == ("OPENAI_API_KEY", KEY)
@@ -37,7 +37,7 @@ def test_a_model_needs_no_more_than_its_name(agents_file: Path) -> None:
     assert (endpoint.key_variable, endpoint.key) == ("ANTHROPIC_API_KEY", "sk-ant")
 
 
-def test_a_server_of_ones_own_gets_a_key_only_where_one_is_named(agents_file: Path) -> None:
+def test_another_server_gets_a_key_only_if_one_is_named(agents_file: Path) -> None:
     local = 'provider = "openai"\nmodel = "qwen3:8b"\nbase_url = "http://127.0.0.1:11434/v1/"\n'
     endpoint = provider(agents_file, local).endpoint
     assert endpoint.base_url == "http://127.0.0.1:11434/v1"
@@ -60,24 +60,28 @@ def test_options_are_read(agents_file: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        ("", "model is missing: write model ="),
-        ("model = 7", "line 3: in [agents.helper] model is a text in quotes"),
+        ("", "the model is missing: write model ="),
+        ("model = 7", "line 3, in [agents.helper]: model must be a text in quotes"),
         ('model = "x"\nbase_url = "localhost:11434"', "line 4"),
-        ('model = "x"\nbase_url = "ftp://x/v1"', "base_url is an address, such as"),
-        ('model = "x"\nbase_url = "http://"', "base_url is an address, such as"),
-        ('model = "x"\nbase_url = "https://me:secret@x/v1"', "a key is named with api_key_env"),
-        ('model = "x"\nbase_url = "https://x/v1?key=secret"', "a key is named with api_key_env"),
-        ('model = "x"\napi_key_env = "BAD_KEY"', "what BAD_KEY holds is no key"),
-        ('model = "x"\nmax_tokens = 0', "max_tokens is a whole number above 0"),
-        ('model = "x"\nmax_tokens = true', "max_tokens is a whole number above 0"),
-        ('model = "x"\ntemperature = 2.5', "temperature is a number from 0 to 2"),
+        ('model = "x"\nbase_url = "ftp://x/v1"', "base_url must be an address, such as"),
+        ('model = "x"\nbase_url = "http://"', "base_url must be an address, such as"),
+        (
+            'model = "x"\nbase_url = "https://me:secret@x/v1"',
+            "name the variable of a key with api_key_env",
+        ),
+        (
+            'model = "x"\nbase_url = "https://x/v1?key=secret"',
+            "name the variable of a key with api_key_env",
+        ),
+        ('model = "x"\napi_key_env = "BAD_KEY"', "the value of BAD_KEY is not a key"),
+        ('model = "x"\nmax_tokens = 0', "max_tokens must be a whole number above 0"),
+        ('model = "x"\nmax_tokens = true', "max_tokens must be a whole number above 0"),
+        ('model = "x"\ntemperature = 2.5', "temperature must be a number from 0 to 2"),
         ('model = "x"\ntemprature = 1', "did you mean temperature"),
-        ('model = "x"\ncommand = ["x"]', "there is no key command"),
+        ('model = "x"\ncommand = ["x"]', "unknown key command"),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_its_line(
-    agents_file: Path, lines: str, said: str
-) -> None:
+def test_a_mistake_is_refused_with_its_line(agents_file: Path, lines: str, said: str) -> None:
     with pytest.raises(RosterError) as caught:
         provider(agents_file, f'provider = "openai"\n{lines}')
     assert said in str(caught.value)
@@ -85,7 +89,7 @@ def test_what_makes_no_sense_is_refused_with_its_line(
     assert "two words" not in str(caught.value)
 
 
-def test_without_credit_at_one_the_other_is_asked_and_both_are_recorded(
+def test_a_provider_without_credit_falls_back_to_the_next_and_both_are_recorded(
     agents_file: Path, observability: Observability
 ) -> None:
     with (
@@ -119,7 +123,9 @@ def test_without_credit_at_one_the_other_is_asked_and_both_are_recorded(
     assert KEY not in repr(spans)
 
 
-def test_what_a_refusal_took_is_recorded(agents_file: Path, observability: Observability) -> None:
+def test_the_tokens_of_a_refusal_are_recorded(
+    agents_file: Path, observability: Observability
+) -> None:
     with ModelServer("openai", None).serving() as server:
         server.will(say("I can", stop="content_filter"))
         agents_file.write_text(

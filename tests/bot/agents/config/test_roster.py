@@ -45,7 +45,7 @@ def test_without_a_file_echo_answers() -> None:
     assert roster.for_channel(None).providers[0].name == "echo"
 
 
-def test_keys_of_the_agent_hold_for_its_providers_and_their_own_come_before(
+def test_an_agents_keys_apply_to_its_providers_unless_they_have_their_own(
     agents_file: Path,
 ) -> None:
     agents_file.write_text(
@@ -79,37 +79,46 @@ def test_providers_may_be_tables_of_their_own(agents_file: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("[agents.a]\nprovider = 'claud'", 'line 2: in [agents.a] provider is "command" or'),
-        ("[agents.a]\nprovider = 'claude'\ntimout = 5", "line 3: in [agents.a] there is no key ti"),
-        ("[agents.a]\nproviders = []", 'line 2: in [agents.a] providers is a list, such as ["clau'),
-        ("[agents.a]\nproviders = 'claude'", "line 2: in [agents.a] providers is a list"),
-        ("[agents.a]\nproviders = [1]", "line 2: in [agents.a] providers is a list of names, or"),
+        ("[agents.a]\nprovider = 'claud'", 'line 2, in [agents.a]: provider must be "command" or'),
+        (
+            "[agents.a]\nprovider = 'claude'\ntimout = 5",
+            "line 3, in [agents.a]: unknown key timout",
+        ),
+        ("[agents.a]\nproviders = []", "line 2, in [agents.a]: providers must be a list, such as"),
+        ("[agents.a]\nproviders = 'claude'", "line 2, in [agents.a]: providers must be a list"),
+        (
+            "[agents.a]\nproviders = [1]",
+            "line 2, in [agents.a]: providers must be a list of names, or",
+        ),
         (
             "[agents.a]\nprovider = 'echo'\nproviders = ['echo']",
-            "line 2: in [agents.a] there is provider or providers, not both",
+            "line 2, in [agents.a]: provider and providers exclude each other",
         ),
         (
             "[agents.a]\nproviders = ['claude', 'codex']\nmodel = 'opus'",
-            "line 3: in [agents.a] model is one provider's: write it in providers",
+            "line 3, in [agents.a]: model belongs to one provider: write it in",
         ),
         (
             "[agents.a]\nproviders = ['claude', { provider = 'codex', modle = 'x' }]",
-            "line 2: in [agents.a] there is no key modle; did you mean model",
+            "line 2, in [agents.a]: unknown key modle; did you mean model?",
         ),
         (
             "[agents.a]\nproviders = [\n'claude',\n{ provider = 'codex', mode = 'execute' }]",
-            "line 4: in [agents.a] there is no key mode",
+            "line 4, in [agents.a]: unknown key mode",
         ),
         (
             "[agents.a]\nproviders = ['echo', 'claude']\nprompt = 'stdin'",
-            "line 3: in [agents.a] there is no key prompt",
+            "line 3, in [agents.a]: unknown key prompt",
         ),
-        ("[agents.a]\nprovider = 'claude'\nmodel = 5", "line 3: in [agents.a] model is a text"),
+        (
+            "[agents.a]\nprovider = 'claude'\nmodel = 5",
+            "line 3, in [agents.a]: model must be a text",
+        ),
         (
             "[agents.a]\nprovider = 'claude'\npass_environment = ['SLACK_BOT_TOKEN']",
-            "line 3: in [agents.a] SLACK_BOT_TOKEN is the bot's own",
+            "line 3, in [agents.a]: SLACK_BOT_TOKEN is a secret of the bot",
         ),
-        ("[agents.a]\nprovider = 'command'", "line 1: in [agents.a] command is missing"),
+        ("[agents.a]\nprovider = 'command'", "line 1, in [agents.a]: the command is missing"),
     ],
 )
 def test_a_mistake_is_named_with_its_line(agents_file: Path, text: str, sentence: str) -> None:
@@ -152,7 +161,9 @@ def test_instructions_come_before_everything_else(agents_file: Path) -> None:
     assert text == "Be brief.\n\nAnswer this message:\n\nwhy?"
 
 
-def test_a_file_is_read_again(agents_file: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_changed_file_can_be_read_again(
+    agents_file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     agents_file.write_text("[agents.one]\nprovider = 'echo'")
     roster = load_roster(agents_file)
     agents_file.write_text("[agents.two]\nprovider = 'echo'")
@@ -170,7 +181,7 @@ def test_a_bad_file_changes_nothing_and_says_where(
     agents_file.write_text("[agents.two]\nprovider = 'nobody'")
     assert not roster.reload()
     assert roster.names == ("one",)
-    assert "The agents stay as they were" in caplog.text
+    assert "the agents stay as they are" in caplog.text
     assert "line 2" in caplog.text
     agents_file.unlink()
     assert not roster.reload()

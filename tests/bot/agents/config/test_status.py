@@ -81,7 +81,7 @@ def fail(folder: Path, name: str, message: str) -> str:
     return root.trace_id
 
 
-def test_each_agent_is_listed_with_its_state(folder: Path) -> None:
+def test_each_agent_is_listed_with_its_status(folder: Path) -> None:
     trace_id = fail(folder, "reviewer", "reviewer failed: no more paper")
     result = tracebot(folder, "agents")
     lines = result.stdout.splitlines()
@@ -90,14 +90,15 @@ def test_each_agent_is_listed_with_its_state(folder: Path) -> None:
     assert lines[5:8] == [
         "reviewer  (execute, default)",
         f"  claude  opus  2.1.300  {folder / 'claude'}",
-        "  codex  ✗ codex is not found: install it, or name its path with command",
+        "  codex  ✗ codex cannot be found: install it, or set command to its path",
     ]
     assert lines[8].startswith("  last error 20")
     assert trace_id[:12] in lines[8]
     assert lines[9] == "    reviewer failed: no more paper"
     assert lines[11:] == [
         "api  (query)",
-        "  openai  gpt-5-mini  https://api.openai.com/v1  ✗ OPENAI_API_KEY is not set",
+        "  openai  gpt-5-mini  https://api.openai.com/v1  ✗ OPENAI_API_KEY is not set: "
+        "set it to a key",
     ]
     assert result.returncode == 1, "an agent that nobody can answer for"
 
@@ -125,7 +126,7 @@ def test_a_script_gets_the_same_as_json(folder: Path) -> None:
             "model": None,
             "place": None,
             "version": None,
-            "problem": "codex is not found: install it, or name its path with command",
+            "problem": "codex cannot be found: install it, or set command to its path",
         },
     ]
     assert reviewer["last_error"]["trace_id"] == trace_id
@@ -144,12 +145,12 @@ def test_a_file_with_a_mistake_is_one_sentence_with_its_line(folder: Path) -> No
     result = tracebot(folder, "agents")
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == (
-        f"tracebot: {folder}/agents.toml, line 3: in [agents.a] there is no key timout; "
-        "did you mean timeout.\n"
+        f"tracebot: {folder}/agents.toml, line 3, in [agents.a]: unknown key timout; "
+        "did you mean timeout?\n"
     )
 
 
-def test_a_program_that_does_not_tell_its_version_is_still_found(folder: Path) -> None:
+def test_a_program_that_prints_no_version_is_still_found(folder: Path) -> None:
     (folder / "claude").write_text("#!/bin/sh\nexit 3\n")
     found = json.loads(tracebot(folder, "agents", "--json").stdout)
     state = found["agents"][1]["providers"][0]
@@ -162,7 +163,7 @@ def test_a_crewx_file_is_imported_into_a_new_file(folder: Path) -> None:
     )
     result = tracebot(folder, "import", "crewx", "crewx.yaml", "--output", "new.toml")
     assert result.returncode == 0
-    assert "ann: its team is not carried over." in result.stderr
+    assert "ann: its team is not imported." in result.stderr
     assert f"TRACEBOT_AGENTS={folder}/new.toml uses it" in result.stderr
     listed = tracebot(folder, "agents", agents="new.toml")
     assert "ann  (query, default)" in listed.stdout
@@ -170,7 +171,7 @@ def test_a_crewx_file_is_imported_into_a_new_file(folder: Path) -> None:
     assert (again.returncode, "File exists" in again.stderr) == (1, True)
 
 
-def test_a_crewx_file_is_printed_where_no_file_is_named(folder: Path) -> None:
+def test_a_crewx_file_is_printed_if_no_output_is_named(folder: Path) -> None:
     (folder / "crewx.yaml").write_text("agents:\n- {id: ann, provider: cli/claude}\n")
     result = tracebot(folder, "import", "crewx", "crewx.yaml")
     assert '[agents.ann]\nprovider = "claude"\n' in result.stdout

@@ -1,4 +1,4 @@
-"""Models behind HTTP: real sockets, strict servers, and all that a server can do wrong."""
+"""Ask models behind HTTP: real sockets, strict servers, and everything a server can do wrong."""
 
 import gzip
 import os
@@ -14,8 +14,8 @@ import pytest
 
 from bot.agents.cancellation import Cancellation
 from bot.agents.errors import AgentCancelled, AgentCrashed, AgentError, AgentNotFound, AgentTimeout
-from bot.agents.models import call as http_call
-from bot.agents.models.call import Endpoint
+from bot.agents.models import stream
+from bot.agents.models.api import Endpoint
 from bot.agents.models.provider import APIS, HttpProvider
 from bot.agents.types import HistoryMessage, Progress, Reply, Request
 from bot.retry import RetryPolicy
@@ -53,7 +53,7 @@ def openai() -> Iterator[ModelServer]:
 def model(server: ModelServer, **changes: Any) -> HttpProvider:
     endpoint = Endpoint(
         agent="helper",
-        dialect=APIS[server.dialect],
+        api=APIS[server.dialect],
         model=MODELS[server.dialect],
         base_url=server.url,
         key_variable="THE_KEY" if server.key else None,
@@ -80,14 +80,14 @@ def raw(data: bytes, *, kind: str = "text/event-stream", **headers: str) -> Step
     return lambda exchange: exchange.start(kind=kind, **headers).send(data)
 
 
-def stream(*events: Any) -> Step:
+def stream_of(*events: Any) -> Step:
     return lambda exchange: exchange.start().events(*events)
 
 
 # A good answer.
 
 
-def test_an_answer_comes_in_pieces_with_all_that_the_api_tells_of_it(server: ModelServer) -> None:
+def test_an_answer_comes_in_pieces_with_its_figures(server: ModelServer) -> None:
     server.will(say("Because ", "it is.\n", "ünï"))
     heard: list[Progress] = []
     reply = ask(server, Request(prompt="why?", on_progress=heard.append))
@@ -95,13 +95,13 @@ def test_an_answer_comes_in_pieces_with_all_that_the_api_tells_of_it(server: Mod
     assert [each.text for each in heard] == ["Because ", "it is.\n", "ünï"]
     assert (reply.input_tokens, reply.output_tokens, reply.cached_tokens) == (1_000, 100, 600)
     assert reply.provider == server.dialect
-    assert reply.api == server.url
+    assert reply.api_url == server.url
     assert (reply.cost, reply.cost_source) == (None, None)
     assert reply.first_output_ns is not None
     assert 0 < reply.first_output_ns < 30e9
 
 
-def test_the_model_the_stop_reason_and_the_id_are_those_of_the_answer(server: ModelServer) -> None:
+def test_a_reply_has_the_model_stop_reason_and_id_of_the_answer(server: ModelServer) -> None:
     server.will(say("x"))
     reply = ask(server)
     assert (reply.model, reply.stop_reason, reply.response_id) == {
@@ -110,7 +110,7 @@ def test_the_model_the_stop_reason_and_the_id_are_those_of_the_answer(server: Mo
     }[server.dialect]
 
 
-def test_the_first_piece_is_heard_before_the_last_is_written(server: ModelServer) -> None:
+def test_the_first_piece_is_shown_before_the_last_is_sent(server: ModelServer) -> None:
     heard = threading.Event()
 
     def step(exchange: Exchange) -> None:
@@ -124,7 +124,7 @@ def test_the_first_piece_is_heard_before_the_last_is_written(server: ModelServer
     assert reply.text == "first last"
 
 
-def test_what_is_sent_is_what_was_configured(server: ModelServer) -> None:
+def test_a_request_has_the_configured_values(server: ModelServer) -> None:
     server.will(say("x"))
     request = Request(prompt="why?", instructions="Be brief.", traceparent=TRACEPARENT)
     ask(server, request, max_tokens=50, temperature=0.5)
@@ -139,13 +139,13 @@ def test_what_is_sent_is_what_was_configured(server: ModelServer) -> None:
     assert server.headers[0]["traceparent"] == TRACEPARENT
 
 
-def test_what_is_not_configured_is_left_to_the_api(openai: ModelServer) -> None:
+def test_values_that_are_not_configured_are_left_to_the_api(openai: ModelServer) -> None:
     openai.will(say("x"))
     ask(openai)
     assert set(openai.bodies[0]) == {"model", "messages", "stream", "stream_options"}
 
 
-def test_a_local_server_is_shown_no_key() -> None:
+def test_a_local_server_is_sent_no_key() -> None:
     with ModelServer("openai", None).serving() as local:
         local.will(say("here", model="qwen3:8b"))
         assert ask(local, model="qwen3:8b").model == "qwen3:8b"
@@ -162,21 +162,21 @@ def test_a_proxy_of_the_environment_does_not_see_what_goes_to_a_local_server(
     assert ask(openai).text == "direct"
 
 
-def test_what_others_charge_is_taken_from_their_word(openai: ModelServer) -> None:
+def test_a_cost_that_the_api_reports_is_used(openai: ModelServer) -> None:
     events = openai_events("x")
     events[-2]["usage"]["cost"] = 0.00125  # type: ignore[index]
-    openai.will(stream(*events))
+    openai.will(stream_of(*events))
     reply = ask(openai)
     assert (reply.cost, reply.cost_source) == (1_250, "reported")
 
 
-def test_a_server_that_does_not_say_done_has_still_ended(openai: ModelServer) -> None:
-    openai.will(stream(*openai_events("fine")[:-2]))
+def test_an_answer_without_done_at_its_end_is_complete(openai: ModelServer) -> None:
+    openai.will(stream_of(*openai_events("fine")[:-2]))
     reply = ask(openai)
     assert (reply.text, reply.input_tokens, reply.model) == ("fine", None, "gpt-5-mini")
 
 
-def test_many_may_ask_at_once(server: ModelServer) -> None:
+def test_many_requests_can_run_at_once(server: ModelServer) -> None:
     server.will(say("x" * 100))
     asked = model(server)
     with ThreadPoolExecutor(8) as pool:
@@ -184,12 +184,12 @@ def test_many_may_ask_at_once(server: ModelServer) -> None:
     assert {reply.text for reply in replies} == {"x" * 100}
 
 
-def test_a_long_answer_is_whole(server: ModelServer) -> None:
+def test_a_long_answer_is_complete(server: ModelServer) -> None:
     server.will(say(*(["0123456789" * 10] * 3_000)))
     assert len(ask(server).text) == 300_000
 
 
-# What the model is told.
+# The messages that a model is sent.
 
 
 def messages(server: ModelServer, request: Request) -> list[tuple[str, Any]]:
@@ -202,7 +202,9 @@ def history(*messages: tuple[str, str]) -> tuple[HistoryMessage, ...]:
     return tuple(HistoryMessage(author=author, text=text) for author, text in messages)
 
 
-def test_what_the_agent_wrote_is_the_assistants_and_all_else_the_users(server: ModelServer) -> None:
+def test_the_agents_messages_are_the_assistants_and_all_others_the_users(
+    server: ModelServer,
+) -> None:
     earlier = history(
         ("U1", "what is this?\nSay."),
         ("helper", "A bot."),
@@ -216,7 +218,7 @@ def test_what_the_agent_wrote_is_the_assistants_and_all_else_the_users(server: M
     ]
 
 
-def test_a_conversation_that_the_agent_began_begins_with_a_user(server: ModelServer) -> None:
+def test_a_conversation_that_the_agent_began_starts_with_a_user(server: ModelServer) -> None:
     earlier = history(("helper", "Good morning."), ("helper", "Anyone?"))
     assert messages(server, Request(prompt="yes", history=earlier)) == [
         ("user", "helper: Good morning."),
@@ -225,7 +227,7 @@ def test_a_conversation_that_the_agent_began_begins_with_a_user(server: ModelSer
     ]
 
 
-def test_of_a_thread_that_is_too_long_the_newest_is_told(openai: ModelServer) -> None:
+def test_the_newest_messages_of_a_long_thread_are_sent(openai: ModelServer) -> None:
     earlier = history(("U1", "old " * 60_000), ("U2", "new"), ("helper", "  "))
     ((role, content),) = messages(openai, Request(prompt="well?", history=earlier))
     assert role == "user"
@@ -234,7 +236,7 @@ def test_of_a_thread_that_is_too_long_the_newest_is_told(openai: ModelServer) ->
     assert "old" not in content
 
 
-def test_half_characters_do_not_spoil_the_question(server: ModelServer) -> None:
+def test_halves_of_characters_are_replaced(server: ModelServer) -> None:
     earlier = history(("U1", "a\ud83d"))
     (only,) = messages(server, Request(prompt="b\udc00", history=earlier))
     assert only == ("user", "U1: a?\n\nb?")
@@ -243,7 +245,7 @@ def test_half_characters_do_not_spoil_the_question(server: ModelServer) -> None:
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
 
 
-def test_text_files_are_told_images_shown_and_others_named(
+def test_texts_and_images_are_sent_and_other_files_named(
     server: ModelServer, tmp_path: Path
 ) -> None:
     contents = {
@@ -271,33 +273,33 @@ def test_text_files_are_told_images_shown_and_others_named(
         assert [part["source"]["media_type"] for part in shown] == kinds
 
 
-def test_an_image_alone_is_a_question(server: ModelServer, tmp_path: Path) -> None:
+def test_an_image_without_a_prompt_can_be_sent(server: ModelServer, tmp_path: Path) -> None:
     (tmp_path / "F1.png").write_bytes(PNG)
     ((_, content),) = messages(server, Request(prompt="", files=(tmp_path / "F1.png",)))
     assert len(content) == 1
 
 
-def test_too_large_files_are_cut_or_named(openai: ModelServer, tmp_path: Path) -> None:
+def test_files_that_are_too_large_are_cut_or_named(openai: ModelServer, tmp_path: Path) -> None:
     (tmp_path / "F1.txt").write_text("é" * 500_000)
     (tmp_path / "F2.png").write_bytes(PNG + b"\0" * 4_000_000)
     files = (tmp_path / "F1.txt", tmp_path / "F2.png")
     ((_, content),) = messages(openai, Request(prompt="see?", files=files))
     assert content.count("é") == 200_000
-    assert "[It is longer, and cut here.]" in content
+    assert "[The file is longer and is cut here.]" in content
     assert "[The file F2.png cannot be read here.]" in content
 
 
-# What goes wrong before the answer begins.
+# Errors before the answer begins.
 
 
 @pytest.mark.parametrize("status", [429, 500, 503, 529, 408])
-def test_what_may_be_over_soon_is_tried_again(server: ModelServer, status: int) -> None:
+def test_a_temporary_error_is_tried_again(server: ModelServer, status: int) -> None:
     server.will(refuse(status, {"type": "overloaded_error", "message": "busy"}), say("now"))
     assert ask(server).text == "now"
     assert len(server.bodies) == 2
 
 
-def test_a_connection_that_breaks_before_the_first_word_is_tried_again(
+def test_a_connection_that_breaks_before_any_text_is_tried_again(
     server: ModelServer,
 ) -> None:
     broken: tuple[Step, ...] = (
@@ -309,13 +311,13 @@ def test_a_connection_that_breaks_before_the_first_word_is_tried_again(
     assert len(server.bodies) == 3
 
 
-def test_an_error_event_before_the_first_word_is_tried_again(server: ModelServer) -> None:
+def test_an_error_event_before_any_text_is_tried_again(server: ModelServer) -> None:
     event = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
-    server.will(stream(event), say("now"))
+    server.will(stream_of(event), say("now"))
     assert ask(server).text == "now"
 
 
-def test_a_third_failure_is_the_last(server: ModelServer) -> None:
+def test_the_third_failure_is_reported(server: ModelServer) -> None:
     server.will(refuse(529, {"type": "overloaded_error", "message": "Overloaded"}))
     error = failure(server)
     assert error.error_type == "crash"
@@ -323,7 +325,7 @@ def test_a_third_failure_is_the_last(server: ModelServer) -> None:
     assert len(server.bodies) == 3
 
 
-def test_the_server_says_how_long_to_wait(openai: ModelServer) -> None:
+def test_retry_after_is_waited_for(openai: ModelServer) -> None:
     openai.will(refuse(429, {"message": "slow down"}, Retry_After="0.3"), say("now"))
     started = time.monotonic()
     assert ask(openai).text == "now"
@@ -331,9 +333,7 @@ def test_the_server_says_how_long_to_wait(openai: ModelServer) -> None:
 
 
 @pytest.mark.parametrize("wait", ["3600", "Fri, 01 Jan 2100 00:00:00 GMT"])
-def test_whoever_asks_for_an_hours_patience_is_not_waited_for(
-    openai: ModelServer, wait: str
-) -> None:
+def test_a_retry_after_of_an_hour_is_not_waited_for(openai: ModelServer, wait: str) -> None:
     openai.will(refuse(429, {"message": "slow down"}, Retry_After=wait))
     started = time.monotonic()
     assert failure(openai).error_type == "quota"
@@ -341,7 +341,7 @@ def test_whoever_asks_for_an_hours_patience_is_not_waited_for(
     assert time.monotonic() - started < 20
 
 
-def test_an_attempt_that_would_end_too_late_is_not_waited_for(openai: ModelServer) -> None:
+def test_a_retry_after_beyond_the_timeout_is_not_waited_for(openai: ModelServer) -> None:
     openai.will(refuse(429, {"message": "slow down"}, Retry_After="30"))
     assert failure(openai, timeout_s=10.0).error_type == "quota"
 
@@ -363,14 +363,14 @@ def test_an_attempt_that_would_end_too_late_is_not_waited_for(openai: ModelServe
             "credit balance",
         ),
         (refuse(404, {"type": "not_found_error", "message": "model: x"}), "not_found", "model: x"),
-        (refuse(404, 'model "x" not found'), "not_found", "see model and base_url"),
+        (refuse(404, 'model "x" not found'), "not_found", "check model and base_url"),
         (refuse(400, {"code": "content_filter", "message": "no"}), "refused", ""),
         (refuse(400, {"message": "too  long\n"}), "crash", "400 too long"),
         (refuse(500, {"message": "x"}, x_should_retry="false"), "crash", "500 x"),
         (refuse(418, {"message": ["?"]}), "crash", "418"),
     ],
 )
-def test_what_lasts_is_said_at_once_and_in_its_class(
+def test_a_lasting_error_is_reported_at_once_with_its_type(
     server: ModelServer, step: Step, error_type: str, said: str
 ) -> None:
     server.will(step)
@@ -380,24 +380,24 @@ def test_what_lasts_is_said_at_once_and_in_its_class(
     assert len(server.bodies) == 1
 
 
-def test_a_server_that_is_not_there_is_asked_for() -> None:
+def test_a_server_that_does_not_run_is_named() -> None:
     server = ModelServer("openai", KEY)
     server._http.server_close()
     error = failure(server)
     assert isinstance(error, AgentNotFound)
     assert f"cannot reach the server at {server.url}" in error.message
-    assert error.message.endswith("is it running?")
+    assert error.message.endswith("check that it runs.")
 
 
-def test_a_host_that_is_not_known_is_asked_for(openai: ModelServer) -> None:
+def test_an_unknown_host_is_named(openai: ModelServer) -> None:
     error = failure(openai, base_url="http://no-such-host.invalid/v1")
     assert error.error_type == "not_found"
 
 
-def test_a_server_that_speaks_no_tls_is_not_said_to_be_absent(openai: ModelServer) -> None:
+def test_a_server_without_tls_is_not_called_absent(openai: ModelServer) -> None:
     error = failure(openai, base_url=openai.url.replace("http:", "https:"))
     assert error.error_type == "not_found"
-    assert error.message.endswith("see its scheme, and its certificate.")
+    assert error.message.endswith("check its scheme and its certificate.")
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "gopher://127.0.0.1:9"])
@@ -410,14 +410,14 @@ def test_a_proxy_that_cannot_be_used_is_named(
     assert "set another in HTTPS_PROXY" in error.message
 
 
-def test_a_proxy_that_is_not_there_is_no_broken_answer(
+def test_an_unreachable_proxy_is_not_called_a_broken_answer(
     openai: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     assert failure(openai, base_url="https://api.example.com/v1").error_type == "not_found"
 
 
-def test_the_key_goes_to_nobody_else(openai: ModelServer) -> None:
+def test_the_key_does_not_follow_a_redirect(openai: ModelServer) -> None:
     with ModelServer("openai", KEY).serving() as elsewhere:
         elsewhere.will(say("caught"))
         openai.will(
@@ -429,7 +429,7 @@ def test_the_key_goes_to_nobody_else(openai: ModelServer) -> None:
         assert elsewhere.headers == []
 
 
-def test_a_server_that_repeats_the_key_does_not_bring_it_into_the_record(
+def test_a_key_that_the_server_repeats_is_not_recorded(
     server: ModelServer,
 ) -> None:
     server.will(refuse(401, {"message": f"Incorrect API key provided: {KEY}."}))
@@ -437,27 +437,32 @@ def test_a_server_that_repeats_the_key_does_not_bring_it_into_the_record(
     assert KEY not in repr(model(server))
 
 
-def test_a_model_without_its_key_is_not_asked(server: ModelServer) -> None:
+def test_a_key_at_the_cut_of_a_long_message_is_not_recorded_in_part(openai: ModelServer) -> None:
+    openai.will(refuse(400, {"message": "x" * 480 + KEY}))
+    assert KEY[:8] not in failure(openai).message
+
+
+def test_a_model_whose_key_is_missing_is_not_asked(server: ModelServer) -> None:
     error = failure(server, key=None)
     assert error.error_type == "authentication"
     assert "the variable THE_KEY, which was not set" in error.message
     assert server.bodies == []
 
 
-# What goes wrong in the answer.
+# Errors in the answer.
 
 
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"data: {]\n\n", "no JSON object"),
-        (b"data: [1]\n\n", "no JSON object"),
-        (b"data: " + b"[" * 100_000 + b"\n\n", "no JSON object"),
+        (b"data: {]\n\n", "is not a JSON object"),
+        (b"data: [1]\n\n", "is not a JSON object"),
+        (b"data: " + b"[" * 100_000 + b"\n\n", "is not a JSON object"),
         (b"data: " + b"x" * 2_000_000, "an event of more than 1,000,000 bytes"),
         (b"data: x\n" * 2_000_000, "an event of more than 1,000,000 bytes"),
     ],
 )
-def test_what_is_no_answer_is_refused(server: ModelServer, data: bytes, said: str) -> None:
+def test_data_that_is_not_an_answer_is_a_crash(server: ModelServer, data: bytes, said: str) -> None:
     server.will(raw(data))
     error = failure(server)
     assert isinstance(error, AgentCrashed)
@@ -466,12 +471,12 @@ def test_what_is_no_answer_is_refused(server: ModelServer, data: bytes, said: st
 
 
 @pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/json", ""])
-def test_a_page_is_no_answer(server: ModelServer, kind: str) -> None:
+def test_a_web_page_is_not_an_answer(server: ModelServer, kind: str) -> None:
     server.will(raw(b"<html>Welcome</html>", kind=kind))
     assert "see base_url in the agents file" in failure(server).message
 
 
-def test_what_comes_compressed_is_not_unpacked(server: ModelServer) -> None:
+def test_a_compressed_answer_is_not_unpacked(server: ModelServer) -> None:
     bomb = gzip.compress(b"data: " + b"0" * 5_000_000)
     server.will(raw(bomb, Content_Encoding="gzip"))
     assert "compressed" in failure(server).message
@@ -479,7 +484,7 @@ def test_what_comes_compressed_is_not_unpacked(server: ModelServer) -> None:
 
 
 @pytest.mark.parametrize("end", [lambda exchange: exchange.cut(), lambda exchange: None])
-def test_half_an_answer_is_none_but_is_not_lost(
+def test_half_an_answer_is_an_error_that_keeps_the_text(
     server: ModelServer, end: Callable[[Exchange], None]
 ) -> None:
     server.will(lambda exchange: end(begin("half an ")(exchange)))
@@ -492,7 +497,7 @@ def test_half_an_answer_is_none_but_is_not_lost(
     assert len(server.bodies) == 1, "an answer that has begun is not asked for again"
 
 
-def test_an_error_in_mid_answer_keeps_its_class(server: ModelServer) -> None:
+def test_an_error_in_mid_answer_keeps_its_type(server: ModelServer) -> None:
     event = {"type": "error", "error": {"type": "rate_limit_error", "message": "enough"}}
     server.will(lambda exchange: begin("half an ")(exchange).events(event))
     error = failure(server)
@@ -501,7 +506,7 @@ def test_an_error_in_mid_answer_keeps_its_class(server: ModelServer) -> None:
     assert len(server.bodies) == 1
 
 
-def test_an_endless_answer_is_cut_and_says_so(server: ModelServer) -> None:
+def test_an_endless_answer_is_cut_with_a_note(server: ModelServer) -> None:
     def step(exchange: Exchange) -> None:
         begin()(exchange)
         events = {"openai": openai_events, "anthropic": anthropic_events}[server.dialect]
@@ -514,8 +519,10 @@ def test_an_endless_answer_is_cut_and_says_so(server: ModelServer) -> None:
     assert server.hung_up.wait(20)
 
 
-def test_a_stream_of_nothing_ends(server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_call, "MAX_STREAM", 1_000_000)
+def test_an_endless_stream_without_text_is_stopped(
+    server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "MAX_STREAM", 1_000_000)
 
     def step(exchange: Exchange) -> None:
         exchange.start()
@@ -527,7 +534,7 @@ def test_a_stream_of_nothing_ends(server: ModelServer, monkeypatch: pytest.Monke
     assert server.hung_up.wait(20)
 
 
-def test_an_answer_that_reached_its_length_says_so(server: ModelServer) -> None:
+def test_an_answer_that_reached_its_length_has_a_note(server: ModelServer) -> None:
     stop = {"openai": "length", "anthropic": "max_tokens"}[server.dialect]
     server.will(say("To be contin", stop=stop))
     reply = ask(server)
@@ -535,7 +542,7 @@ def test_an_answer_that_reached_its_length_says_so(server: ModelServer) -> None:
     assert reply.stop_reason == stop
 
 
-def test_a_refusal_is_not_an_answer_and_what_it_took_is_known(server: ModelServer) -> None:
+def test_a_refusal_is_an_error_that_keeps_the_tokens(server: ModelServer) -> None:
     stop = {"openai": "content_filter", "anthropic": "refusal"}[server.dialect]
     server.will(say("I can", stop=stop))
     error = failure(server)
@@ -544,15 +551,15 @@ def test_a_refusal_is_not_an_answer_and_what_it_took_is_known(server: ModelServe
     assert (error.partial.input_tokens, error.partial.output_tokens) == (1_000, 100)
 
 
-def test_a_refusal_in_words_is_a_refusal(openai: ModelServer) -> None:
+def test_a_refusal_in_its_own_field_is_a_refusal(openai: ModelServer) -> None:
     events = openai_events("")
     events[1]["choices"][0]["delta"] = {"refusal": "I cannot help with that."}  # type: ignore[index]
-    openai.will(stream(*events))
+    openai.will(stream_of(*events))
     assert failure(openai).error_type == "refused"
 
 
 @pytest.mark.parametrize("pieces", [(), ("  ", "\n")])
-def test_nothing_but_space_is_no_answer(server: ModelServer, pieces: tuple[str, ...]) -> None:
+def test_an_answer_of_spaces_is_empty(server: ModelServer, pieces: tuple[str, ...]) -> None:
     server.will(say(*pieces))
     error = failure(server)
     assert error.error_type == "empty"
@@ -560,12 +567,12 @@ def test_nothing_but_space_is_no_answer(server: ModelServer, pieces: tuple[str, 
 
 
 @pytest.mark.parametrize("count", [-1, True, "many", 1.5, 2**70, None, {}])
-def test_counts_that_are_none_are_unknown(openai: ModelServer, count: object) -> None:
+def test_invalid_token_counts_are_unknown(openai: ModelServer, count: object) -> None:
     events = openai_events("x")
     usage = {"prompt_tokens": count, "completion_tokens": count, "cost": -1}
     events[-2]["usage"] = {**usage, "prompt_tokens_details": {"cached_tokens": count}}  # type: ignore[index]
     events[0].update(model=["x"], id=7, choices="none")  # type: ignore[union-attr]
-    openai.will(stream(*events))
+    openai.will(stream_of(*events))
     reply = ask(openai)
     assert (reply.input_tokens, reply.output_tokens, reply.cached_tokens) == (None, None, None)
     assert reply.cost is None
@@ -574,7 +581,7 @@ def test_counts_that_are_none_are_unknown(openai: ModelServer, count: object) ->
 # Time and cancellation.
 
 
-def test_a_stream_that_stalls_ends_in_time_with_what_it_said(server: ModelServer) -> None:
+def test_a_stream_that_stalls_times_out_and_keeps_its_text(server: ModelServer) -> None:
     server.will(stall("half an "))
     error = failure(server, timeout_s=0.5)
     assert isinstance(error, AgentTimeout)
@@ -584,14 +591,14 @@ def test_a_stream_that_stalls_ends_in_time_with_what_it_said(server: ModelServer
     assert server.hung_up.wait(20)
 
 
-def test_a_server_that_says_nothing_ends_in_time(server: ModelServer) -> None:
+def test_a_server_that_sends_nothing_times_out(server: ModelServer) -> None:
     server.will(lambda exchange: exchange.wait_for_hang_up())
     assert isinstance(failure(server, timeout_s=0.3), AgentTimeout)
     assert server.hung_up.wait(20)
 
 
 @pytest.mark.parametrize("begins", [True, False])
-def test_who_cancels_is_obeyed_at_once(server: ModelServer, begins: bool) -> None:
+def test_a_call_is_cancelled_at_once(server: ModelServer, begins: bool) -> None:
     server.will(stall("half an ") if begins else lambda exchange: exchange.wait_for_hang_up())
     cancellation = Cancellation()
     heard = threading.Event()
@@ -611,7 +618,7 @@ def test_who_cancels_is_obeyed_at_once(server: ModelServer, begins: bool) -> Non
     assert server.hung_up.wait(20), "the connection is closed, so that the model stops, too"
 
 
-def test_who_waits_for_a_second_attempt_can_be_cancelled(openai: ModelServer) -> None:
+def test_a_wait_between_attempts_can_be_cancelled(openai: ModelServer) -> None:
     openai.will(refuse(429, {"message": "slow down"}, Retry_After="20"))
     cancellation = Cancellation()
     with ThreadPoolExecutor(1) as pool:
@@ -624,7 +631,7 @@ def test_who_waits_for_a_second_attempt_can_be_cancelled(openai: ModelServer) ->
     assert time.monotonic() - started < 10
 
 
-def test_what_was_cancelled_before_is_not_asked(openai: ModelServer) -> None:
+def test_a_cancelled_request_is_not_sent(openai: ModelServer) -> None:
     openai.will(say("x"))
     cancellation = Cancellation()
     cancellation.cancel("U1")
@@ -633,7 +640,7 @@ def test_what_was_cancelled_before_is_not_asked(openai: ModelServer) -> None:
     assert openai.bodies == []
 
 
-def test_asking_leaves_no_open_files_and_no_threads(server: ModelServer) -> None:
+def test_a_call_leaves_no_open_files_and_no_threads(server: ModelServer) -> None:
     server.will(say("x"))
     ask(server)
     before = len(os.listdir("/proc/self/fd"))
@@ -649,7 +656,7 @@ def test_asking_leaves_no_open_files_and_no_threads(server: ModelServer) -> None
     assert len(os.listdir("/proc/self/fd")) <= before
 
 
-def test_a_listener_that_raises_ends_the_call_and_not_the_process(server: ModelServer) -> None:
+def test_an_exception_in_on_progress_ends_the_call_only(server: ModelServer) -> None:
     server.will(stall("half an "))
 
     def listener(progress: Progress) -> None:

@@ -38,7 +38,7 @@ def gone(pid: int) -> bool:
     return False
 
 
-def test_echo_says_what_it_was_told() -> None:
+def test_echo_repeats_the_prompt() -> None:
     assert EchoProvider().answer(Request(prompt="hello")).text == "You said: hello"
 
 
@@ -52,7 +52,7 @@ def test_echo_names_the_files_and_the_length_of_the_history() -> None:
     ]
 
 
-def test_a_command_answers_what_it_prints() -> None:
+def test_the_output_of_a_command_is_its_answer() -> None:
     reply = CommandProvider(agent="cat", command=("cat",)).answer(Request(prompt="salve, münde"))
     assert (reply.text, reply.provider, reply.exit_code) == ("salve, münde", "command", 0)
     assert (reply.input_tokens, reply.cost) == (None, None)
@@ -77,7 +77,7 @@ def test_a_prompt_as_argument_is_never_an_option_and_never_for_a_shell() -> None
     assert reply.text == "['--', '--help; echo $(id)']"
 
 
-def test_a_child_knows_of_the_environment_only_what_is_allowed() -> None:
+def test_a_child_gets_only_the_allowed_environment() -> None:
     agent = python(
         "import os; print('\\n'.join(f'{k}={v}' for k, v in sorted(os.environ.items())))",
         environ={
@@ -124,7 +124,7 @@ def test_a_program_that_is_not_there_is_named() -> None:
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     agent = CommandProvider(agent="lost", command=("cat",), working_directory=tmp_path / "none")
-    with pytest.raises(AgentNotFound, match="none, which is no folder: set working_directory"):
+    with pytest.raises(AgentNotFound, match="none, which is not a folder: set working_directory"):
         agent.answer(Request(prompt="x"))
 
 

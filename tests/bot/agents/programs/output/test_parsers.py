@@ -1,6 +1,6 @@
-"""What agents' programs printed, read again from tests/support/agents_output.
+"""Parse what agents' programs printed, from tests/support/agents_output.
 
-What crewx prints is written by hand: it could not be had here.
+The output of crewx is written by hand: the program cannot be installed here.
 """
 
 import json
@@ -106,7 +106,7 @@ ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
 
 
 @pytest.mark.parametrize(("name", "case"), ANSWERS)
-def test_an_answer_is_read_with_what_it_took(name: str, case: str) -> None:
+def test_an_answer_is_parsed_with_its_figures(name: str, case: str) -> None:
     heard: list[Progress] = []
     reply = replaying(name, case).answer(Request(prompt="What is it?", on_progress=heard.append))
     assert (reply.text, reply.provider) == ("Forty two.", name)
@@ -129,7 +129,7 @@ def test_a_long_answer_comes_in_pieces(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "case", "error_type", "words"),
     [
-        ("claude", "authentication", "authentication", "the API does not know its key"),
+        ("claude", "authentication", "authentication", "the API refused its key"),
         ("claude", "quota", "quota", "You exceeded your current quota"),
         ("claude", "refused", "refused", "appears to violate our Usage Policy"),
         ("codex", "authentication", "authentication", "401 Unauthorized"),
@@ -283,7 +283,7 @@ def test_no_event_is_strange_enough_to_fail(program: Any, kind: str, event: dict
     assert isinstance(heard.reply(provider="x", model=None, exit_code=0).text, str)
 
 
-def test_a_line_beyond_all_measure_is_let_go_and_the_next_is_read() -> None:
+def test_an_overlong_line_is_dropped_and_the_next_is_parsed() -> None:
     heard = ParsedAnswer(on_progress=lambda progress: None)
     parser = BY_NAME["claude"].parser
     assert parser is not None

@@ -1,4 +1,4 @@
-"""Agents that mean harm, or are just broken: they are ended, and so is all that they started."""
+"""Malicious and broken agents: they are ended, and so are the processes that they started."""
 
 import os
 import resource
@@ -63,26 +63,36 @@ def alive(pid: int) -> bool:
 
 
 def escaping(pids: Path, *, then: str) -> CommandProvider:
-    """Leaves a process with a session and parents of its own, deaf, and without our environment."""
+    """Return an agent that leaves an orphan in another session that ignores SIGTERM."""
     script = ESCAPE.format(last=LAST.format(pids=str(pids)), pids=str(pids)) + then
     command = (sys.executable, "-S", "-c", script)
     return CommandProvider(agent="escape", command=command, limits=Limits(timeout_s=5, grace_s=0.2))
 
 
-def test_a_process_that_left_its_session_and_its_parents_is_ended(tmp_path: Path) -> None:
+def test_a_process_that_left_its_session_and_parents_is_killed(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     assert escaping(pids, then="print('done')").answer(Request(prompt="x")).text == "done"
     assert not alive(int(pids.read_text()))
 
 
-def test_such_a_process_is_ended_too_when_time_is_up(tmp_path: Path) -> None:
+def test_a_process_that_left_is_killed_after_a_timeout(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     with pytest.raises(AgentTimeout):
         escaping(pids, then="time.sleep(60)").answer(Request(prompt="x"))
     assert not alive(int(pids.read_text()))
 
 
-def test_a_cancel_ends_all_of_it_at_once(tmp_path: Path) -> None:
+def test_a_command_that_joins_its_reapers_group_is_ended_too(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    join = f"os.setpgid(0, os.getppid()); {LAST.format(pids=str(pids))}"
+    command = (sys.executable, "-S", "-c", f"import os\n{join}")
+    agent = CommandProvider(agent="joins", command=command, limits=Limits(timeout_s=2, grace_s=0.2))
+    with pytest.raises(AgentTimeout):
+        agent.answer(Request(prompt="x"))
+    assert not alive(int(pids.read_text()))
+
+
+def test_a_cancellation_kills_a_process_that_left(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     cancellation = Cancellation()
 
@@ -146,12 +156,12 @@ def test_no_zombies_are_left(tmp_path: Path) -> None:
     assert children() <= before
 
 
-def test_an_agents_own_pipes_break_as_usual() -> None:
+def test_pipes_inside_an_agent_break_as_usual() -> None:
     agent = CommandProvider(agent="pipe", command=("sh", "-c", "yes | head -1; echo $?"))
     assert agent.answer(Request(prompt="x")).text == "y\n0"
 
 
-def test_a_file_that_is_no_program_is_an_agents_error(tmp_path: Path) -> None:
+def test_a_command_that_is_not_executable_cannot_be_started(tmp_path: Path) -> None:
     (tmp_path / "plain").write_text("text")
     agent = CommandProvider(agent="plain", command=(str(tmp_path / "plain"),))
     with pytest.raises(AgentError, match="could not start .*plain: Permission denied") as caught:
@@ -164,7 +174,7 @@ GROWTH_KB = 60_000
 
 
 @pytest.mark.parametrize("program", [CommandProvider(agent="x", command=()).program, CLAUDE])
-def test_a_line_of_50_mb_without_an_end_costs_no_memory(program: object) -> None:
+def test_an_endless_line_takes_bounded_memory(program: object) -> None:
     script = "import sys; [sys.stdout.write('x' * 1_000_000) for _ in range(50)]"
     agent = CommandProvider(
         agent="long",
@@ -177,14 +187,14 @@ def test_a_line_of_50_mb_without_an_end_costs_no_memory(program: object) -> None
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < GROWTH_KB
 
 
-def test_a_program_that_prints_forever_what_is_no_event_is_stopped() -> None:
+def test_a_program_that_prints_no_events_for_ever_is_stopped() -> None:
     agent = CommandProvider(agent="loud", program=CLAUDE, command=("sh", "-c", "yes"))
-    with pytest.raises(AgentCrashed, match="it prints what is not an answer"):
+    with pytest.raises(AgentCrashed, match="its output is not an answer"):
         agent.answer(Request(prompt="x"))
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=[each.name for each in PROGRAMS])
-def test_binary_rubbish_is_read_as_text(program: object) -> None:
+def test_binary_output_is_read_as_text(program: object) -> None:
     script = r"import os; os.write(1, bytes(range(256)) * 100 + b'\n{\xff}\n' + b'\0' * 1000)"
     agent = CommandProvider(
         agent="rubbish",
@@ -194,7 +204,7 @@ def test_binary_rubbish_is_read_as_text(program: object) -> None:
     assert "abc" in agent.answer(Request(prompt="x")).text
 
 
-def test_secrets_that_an_agent_prints_are_not_recorded(observability: Observability) -> None:
+def test_secrets_on_stderr_are_not_recorded(observability: Observability) -> None:
     secret = "xoxb-123456789012-123456789012-abcdefghijklmnopqrstuvwx"
     script = f"import sys; sys.stderr.write('my token is {secret}'); sys.exit(1)"
     provider = CommandProvider(agent="leaky", command=(sys.executable, "-S", "-c", script))
@@ -208,7 +218,23 @@ def test_secrets_that_an_agent_prints_are_not_recorded(observability: Observabil
     assert secret not in stored
 
 
-def test_an_agent_that_reads_nothing_and_says_nothing_is_stopped_in_time() -> None:
+def test_a_secret_at_the_cut_of_a_long_stderr_is_not_recorded_in_part(
+    observability: Observability,
+) -> None:
+    secret = "xoxb-123456789012-123456789012-abcdefghijklmnopqrstuvwx"
+    script = f"import sys; sys.stderr.write('{secret} ' + 'x' * 3_980); sys.exit(1)"
+    provider = CommandProvider(agent="leaky", command=(sys.executable, "-S", "-c", script))
+    agent = Agent(name="leaky", providers=(provider,))
+    with pytest.raises(AgentCrashed):
+        invoke(agent, Request(prompt="x"), observability=observability)
+    observability.flush()
+    (trace,) = recent_traces(observability.database).traces
+    stored = str(trace_spans(observability.database, trace.trace_id))
+    assert "x" * 3_000 in stored
+    assert secret[-10:] not in stored
+
+
+def test_an_agent_that_neither_reads_nor_writes_times_out() -> None:
     agent = CommandProvider(
         agent="still",
         command=(sys.executable, "-S", "-c", "import time; time.sleep(60)"),
