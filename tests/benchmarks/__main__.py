@@ -19,9 +19,9 @@ CACHE = Path(__file__).parents[2] / "build" / "benchmarks"
 
 EXAMPLES = """\
 examples:
-  scripts/bench                     all of it: ten minutes, and as many more the first time
+  scripts/bench                     everything: ten minutes, and twenty the first time
   scripts/bench caller ingest       only these
-  scripts/bench --rounds 3 list     quicker, less certain
+  scripts/bench --rounds 3 list     quicker, less precise
   scripts/bench --markdown          the table of docs/performance.md
 
 benchmarks:
@@ -29,7 +29,7 @@ benchmarks:
 
 
 def benchmarks() -> Mapping[str, ModuleType]:
-    """Every benchmark there is, by its name."""
+    """Return all benchmarks by name."""
     return {
         name.replace("_", "-"): importlib.import_module(f"tests.benchmarks.measures.{name}")
         for _, name, _ in pkgutil.iter_modules(measures.__path__)
@@ -41,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser(known).parse_args(arguments)
     if wrong := [name for name in options.names if name not in known]:
         near = difflib.get_close_matches(wrong[0], known, n=1, cutoff=0.3)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."
-        sys.stderr.write(f"bench: there is no benchmark {wrong[0]}: {hint}\n")
+        hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(known)}."
+        sys.stderr.write(f"bench: {wrong[0]} is not a benchmark: {hint}\n")
         return 2
     names = options.names or [n for n in known if not getattr(known[n], "ON_DEMAND", False)]
     figures: list[Figure] = []
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class Progress:
-    """One line on a terminal that says what is going on; silent elsewhere."""
+    """Show progress in one line on a terminal, and nothing elsewhere."""
 
     def __init__(self, name: str) -> None:
         self._name = name

@@ -1,4 +1,4 @@
-"""Spans as a sender would put them: an OTLP request, names as the conventions have them."""
+"""Spans as a sender would encode them: an OTLP request with conventional attribute names."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -14,7 +14,7 @@ SERVICE = "shop"
 
 
 def request_of(spans: Iterable[Span]) -> ExportTraceServiceRequest:
-    """One export request; spans keep their ids, and those of one scope stand together."""
+    """Return one export request; spans keep their ids and are grouped by scope."""
     request = ExportTraceServiceRequest()
     resource = request.resource_spans.add(schema_url=SCHEMA_URL)
     resource.resource.attributes.add(key="service.name").value.string_value = SERVICE

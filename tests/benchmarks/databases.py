@@ -1,4 +1,4 @@
-"""Databases of a given size, made once through the real path and kept for the next run."""
+"""Databases of a given size, created once by the real writer and kept for the next run."""
 
 import hashlib
 import shutil
@@ -26,28 +26,28 @@ PRAGMAS = {"journal_mode": "wal", "synchronous": "normal"} | {
     "cache_size": -64_000,
     "wal_autocheckpoint": 10_000,
 }
-"""The peer's, the same as ours in `storage.database.connect`."""
+"""The peer's pragmas, the same as ours in `storage.database.connect`."""
 
 
 def our_database(run: Run, spans: int) -> Path:
-    """A database of ours with so many spans. Nobody writes to it: see `copied`."""
+    """Return a database of ours with *spans* spans. Do not write to it: see `copied`."""
     return _kept(run, f"ours-{spans}", lambda path: _make_ours(run, path, spans))
 
 
 def bare_database(run: Run, spans: int) -> Path:
-    """The same span rows with the same indexes, by Python's sqlite3, and nothing else."""
+    """Return a database of Python's sqlite3 with only the same span rows and indexes."""
     return _kept(run, f"bare-{spans}", lambda path: _make_bare(run, path, spans))
 
 
 def copied(source: Path, folder: Path) -> Path:
-    """A copy to write to. No connection of this process may be open on `source`."""
+    """Return a copy for writing. This process must have no connection to *source*."""
     target = folder / source.name
     shutil.copyfile(source, target)
     return target
 
 
 def open_bare(path: Path) -> sqlite3.Connection:
-    """The peer's connection, with its one table."""
+    """Return the peer's connection, with its one table."""
     connection = sqlite3.connect(path, isolation_level=None)
     for name, value in PRAGMAS.items():
         connection.execute(f"PRAGMA {name}={value}")

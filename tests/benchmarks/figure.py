@@ -1,11 +1,11 @@
-"""What a benchmark finds: a number of ours, a peer's, and whether the goal is met."""
+"""The result of a benchmark: our number, the peer's, and whether the goal is met."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One line of the table. `theirs` is what `peer` needed for the same, in the same unit.
+    """One line of the table. `theirs` is the value of `peer`, in the same unit.
 
     A goal is a limit on `ours`, on the ratio of ours to theirs, or on both.
     """
@@ -26,7 +26,7 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """Whether every limit is kept; None where there is none."""
+        """Return whether each limit is kept, or None if there is no limit."""
         kept = [
             value is not None and (value <= limit if above else value >= limit)
             for value, limit, above in (
@@ -53,7 +53,7 @@ class Figure:
 
 
 def number(value: float | None) -> str:
-    """Three significant digits, thousands apart."""
+    """Format with three significant digits and thousands separators."""
     if value is None:
         return ""
     if abs(value) >= 100:

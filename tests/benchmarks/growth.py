@@ -1,4 +1,4 @@
-"""The same question asked of a big database and of a small one."""
+"""The same query on a big database and on a small one."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +21,7 @@ def growth(
     given: Callable[[Database], Any] | None = None,
     at_most: float = 5.0,
 ) -> Figure:
-    """Milliseconds of `ask(database)`, or `ask(database, given(database))`: at most 1.5 × as many.
+    """Measure `ask(database)` or `ask(database, given(database))` in milliseconds.
 
     A first, untimed question fills the caches of both: what is measured is the work, not the disk.
     """

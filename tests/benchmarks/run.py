@@ -1,4 +1,4 @@
-"""How much a benchmark does, and the medians of rounds that take turns."""
+"""The amount of work of a benchmark, and medians of alternating rounds."""
 
 import json
 import os
@@ -15,30 +15,30 @@ from typing import Any
 
 
 class Unavailable(Exception):
-    """A benchmark needs what is not there; the message says what, and what to do."""
+    """A benchmark lacks something that it needs; the message says what, and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What a benchmark is given. The tests give a small one, to see that each still runs."""
+    """The parameters of a benchmark. Tests use a small run to check that each one still works."""
 
     cache: Path
-    """Where big databases stay from one run to the next."""
+    """Holds big databases from one run to the next."""
     rounds: int = 5
     small: int = 10_000
     big: int = 1_000_000
-    """Spans in the two databases that questions are asked of."""
+    """Spans in the two databases that are queried."""
     share: float = 1.0
-    """Of the usual amount of work."""
+    """The fraction of the usual amount of work to do."""
     note: Callable[[str], object] = lambda text: None
-    """Hears what is going on."""
+    """Called with progress messages."""
 
     def count(self, usual: int) -> int:
-        """How often to do something that is usually done `usual` times."""
+        """Return how often to do something that is usually done *usual* times."""
         return max(int(usual * self.share), 1)
 
     def medians(self, *measured: Callable[[], float]) -> list[float]:
-        """Measure each in turn, `rounds` times: what disturbs the machine disturbs all of them."""
+        """Measure each in turn, `rounds` times: other work on the machine affects all of them."""
         values: list[list[float]] = [[] for _ in measured]
         for turn in range(self.rounds):
             self.note(f"round {turn + 1} of {self.rounds}")
@@ -48,20 +48,20 @@ class Run:
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
-        """An empty folder on the disk of the cache, for the length of a benchmark."""
+        """Yield an empty folder on the cache's disk."""
         self.cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.cache) as name:
             yield Path(name)
 
 
 def percentile(values: list[float], share: float) -> float:
-    """The value that `share` of all do not exceed (nearest rank)."""
+    """Return the value that *share* of all values do not exceed (nearest rank)."""
     ordered = sorted(values)
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
 
 
 def in_process(module: str, *arguments: object) -> subprocess.Popen[str]:
-    """`python -m module arguments`, a process of its own; what it prints is for `answer`."""
+    """Start `python -m module arguments`; `answer` reads what it prints."""
     paths = (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", ""))
     return subprocess.Popen(
         [sys.executable, "-m", module, *map(str, arguments)],
@@ -73,7 +73,7 @@ def in_process(module: str, *arguments: object) -> subprocess.Popen[str]:
 
 
 def answer(process: subprocess.Popen[str]) -> Any:
-    """The JSON that a process printed before it ended."""
+    """Wait for a process and return the JSON that it printed."""
     printed, _ = process.communicate()
     if process.returncode:
         raise RuntimeError(f"{process.args!r} failed: see its message above.")
@@ -81,7 +81,7 @@ def answer(process: subprocess.Popen[str]) -> Any:
 
 
 def milliseconds(work: Callable[[], object], *, times: int = 1) -> float:
-    """How long `work` takes; the median of `times`."""
+    """Return how long *work* takes; the median of *times* runs."""
     took = []
     for _ in range(times):
         started = time.perf_counter_ns()

@@ -41,7 +41,7 @@ def as_json(figures: Sequence[Figure]) -> str:
 
 
 def machine() -> str:
-    """What it ran on, in one line."""
+    """Return one line about the machine and the versions."""
     return (
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, "
         f"{platform.python_implementation()} {platform.python_version()}, "

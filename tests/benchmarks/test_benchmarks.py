@@ -1,4 +1,4 @@
-"""Every benchmark still runs, on next to nothing; what it finds is not judged here."""
+"""Each benchmark runs with very little work; its result is not judged here."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the comparison with other recorders needs of us; none of them is installed for a test."""
+"""The comparison with other recorders, tested without installing any of them."""
 
 import json
 import os
@@ -25,7 +25,7 @@ PEERS = (phoenix.PEER, mlflow.PEER, langfuse_sdk.PEER, logfire_sdk.PEER)
 
 @pytest.fixture
 def no_index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """pip finds nobody at its package index, and the user's cache is empty."""
+    """Make pip's package index unreachable and the user's cache empty."""
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
     with socket.socket() as taken:
@@ -107,7 +107,7 @@ def test_nothing_that_was_started_is_left_behind() -> None:
 
 
 def _runs(pid: int) -> bool:
-    """A zombie, which waits for its new parent to look, does not."""
+    """A zombie that its new parent has not collected yet does not count."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:

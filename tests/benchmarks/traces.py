@@ -1,4 +1,4 @@
-"""Believable traces in any number, the same ones each time.
+"""Realistic traces in any number, the same ones each time.
 
 A span fills about 20 columns and has about 300 bytes of attributes. Most traces are turns in
 Slack of eight to ten spans; others are commands and tools, or turns that were only skipped.
@@ -37,7 +37,7 @@ WORDS = (
 
 
 def make_traces(spans: int, *, seed: int = 7, days: float = DAYS) -> Iterator[list[Span]]:
-    """Traces of so many days, oldest first, `spans` spans in all; the last one may be cut."""
+    """Yield traces of *days* days, oldest first: *spans* spans in all; the last may be cut."""
     chance = random.Random(seed)
     made, threads = 0, [(PUBLIC[0], TEAM, "1.0")]
     gap = int(days * DAY / spans)
@@ -49,12 +49,12 @@ def make_traces(spans: int, *, seed: int = 7, days: float = DAYS) -> Iterator[li
 
 
 def make_spans(spans: int, *, seed: int = 7, days: float = DAYS) -> list[Span]:
-    """The spans of `make_traces`, in the order in which they would have ended."""
+    """Yield the spans of `make_traces` in the order of their ends."""
     return [span for trace in make_traces(spans, seed=seed, days=days) for span in reversed(trace)]
 
 
 def as_active(spans: Iterable[Span]) -> list[ActiveSpan]:
-    """The same as the recording API holds them, ended, not handed to any writer."""
+    """Return the same spans as objects of the recording API: ended, but not given to a writer."""
     active = []
     for span in spans:
         own = {word: getattr(span, word) for word in COLUMNS}

@@ -1,4 +1,4 @@
-"""docs/agents.md says of each program what it is really told."""
+"""docs/agents.md describes how each program is really started."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""All five agent programs; test_real_programs.py has the quicker part."""
+"""All five agent programs; test_real_programs.py has the quick part."""
 
 from pathlib import Path
 
@@ -15,26 +15,26 @@ BELOW = {
     "gemini": "llm_call",
     "copilot": "invoke_agent",
 }
-"""Not opencode: it ends without waiting until what it tells of itself has been sent."""
+"""Without opencode, which ends before its telemetry has been sent."""
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_it_answers_and_says_what_it_took(name: str, tmp_path: Path) -> None:
+def test_it_answers_and_reports_its_tokens(name: str, tmp_path: Path) -> None:
     agent_checks.answers(name, tmp_path)
 
 
 @pytest.mark.parametrize("name", SLOW)
-def test_only_in_execute_mode_it_changes_files(name: str, tmp_path: Path) -> None:
+def test_it_changes_files_only_in_execute_mode(name: str, tmp_path: Path) -> None:
     agent_checks.changes_files_only_in_execute_mode(name, tmp_path)
 
 
 @pytest.mark.parametrize("name", SLOW)
-def test_it_reads_a_file_that_came_with_the_message(name: str, tmp_path: Path) -> None:
+def test_it_reads_a_file_that_is_attached_to_the_message(name: str, tmp_path: Path) -> None:
     agent_checks.reads_a_file_that_came(name, tmp_path)
 
 
 @pytest.mark.parametrize("name", SLOW)
-def test_a_wrong_key_is_told_apart(name: str, tmp_path: Path) -> None:
+def test_a_wrong_key_is_an_authentication_error(name: str, tmp_path: Path) -> None:
     agent_checks.tells_a_wrong_key(name, tmp_path)
 
 
@@ -44,7 +44,7 @@ def test_it_can_be_stopped_while_its_model_thinks(name: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", BELOW)
-def test_its_own_telemetry_hangs_under_our_attempt(
+def test_its_own_telemetry_is_a_child_of_our_attempt(
     name: str, tmp_path: Path, observability: Observability
 ) -> None:
     agent_checks.hangs_its_telemetry_under_ours(name, tmp_path, observability, (BELOW[name],))

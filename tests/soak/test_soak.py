@@ -1,4 +1,4 @@
-"""The faults of test_faults.py, for as long as it takes to trust them."""
+"""The faults of test_process_faults.py, for long enough to be trusted."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def test_eight_processes_share_one_database_for_a_minute(db_path: Path) -> None:
     assert found == SOUND
 
 
-def test_many_processes_begin_at_once_again_and_again(tmp_path: Path) -> None:
+def test_many_processes_start_at_the_same_time_many_times(tmp_path: Path) -> None:
     for turn in range(20):
         found = run("race", tmp_path / f"{turn}.db", 12, timeout=300)
         assert found.pop("exit codes") == [0] * 12

@@ -1,4 +1,4 @@
-"""Upkeep under a crowd: damage again and again, and retention by size while others write."""
+"""Upkeep under load: repeated damage, and retention by size while others write."""
 
 import os
 import random
@@ -36,7 +36,7 @@ with Observability.open({path!r}, platform="cli") as observability:
 """
 
 
-def test_damage_that_comes_again_and_again_loses_only_what_stood_on_broken_pages(
+def test_repeated_damage_loses_only_rows_on_broken_pages(
     db_path: Path,
 ) -> None:
     open_database(db_path).close()
@@ -56,7 +56,7 @@ def test_damage_that_comes_again_and_again_loses_only_what_stood_on_broken_pages
         return int(counts.pop())
 
     generator = random.Random(1)
-    # In a process of its own, as whoever opens the file beside SQLite drops SQLite's locks.
+    # In its own process, because closing the file in this one would drop SQLite's locks.
     breaking = (
         "import os, sys\n"
         "with open(sys.argv[1], 'r+b') as file:\n"
@@ -94,7 +94,7 @@ def test_damage_that_comes_again_and_again_loses_only_what_stood_on_broken_pages
     database.close()
 
 
-def test_retention_and_backup_keep_no_writer_of_a_big_database_waiting(
+def test_retention_and_backup_of_a_big_database_block_no_writer(
     db_path: Path, tmp_path: Path
 ) -> None:
     with Observability.open(db_path, platform="cli") as observability:
@@ -127,7 +127,7 @@ def test_retention_and_backup_keep_no_writer_of_a_big_database_waiting(
     writer.join()
     print(f"longest wait {max(waits) * 1_000:.0f} ms of {len(waits)}")  # noqa: T201
     assert (copied.traces, removed.traces > 30_000) == (60_000, True)
-    assert checkpoint(database, "truncate").complete  # As the next minute's, without the writer.
+    assert checkpoint(database, "truncate").complete  # Like the next scheduled one.
     assert os.stat(db_path).st_size < limit * 1.2
     assert max(waits) < 2.0
     database.close()

@@ -1,4 +1,4 @@
-"""What holds for each of the agents' programs, as tests/support/agent_programs.py installs them."""
+"""Checks that each agent program passes, as tests/support/agent_programs.py installs it."""
 
 import threading
 import time
@@ -43,7 +43,7 @@ def answers(name: str, tmp_path: Path) -> None:
     assert reply.tool_calls == 1
     if name != "copilot":  # It tells tokens only in its telemetry.
         assert reply.cached_tokens == 2_000
-        # gemini has asked a small model first which one to ask.
+        # gemini first asks a small model which model to use.
         assert reply.input_tokens in (2_240, 2_245)
     assert reply.session_id
     assert "".join(progress.text for progress in heard).strip() == "It is forty two."
@@ -62,7 +62,7 @@ def changes_files_only_in_execute_mode(name: str, tmp_path: Path) -> None:
     modes: tuple[tuple[Mode, bool], ...] = (("query", False), ("execute", True))
     for mode, changes in modes:
         with model_server(Use(arguments=arguments, optional=True), Say()) as models:
-            # With a model of OpenAI's, copilot writes by a tool that takes no JSON.
+            # With a model of OpenAI, copilot writes with a tool whose input is not JSON.
             model = "claude-sonnet-4.5" if name == "copilot" else None
             agent = provider(name, models.url, tmp_path, model=model)
             assert agent.answer(Request(prompt="Make it.", mode=mode)).text == "Forty two."
@@ -79,7 +79,7 @@ def reads_a_file_that_came(name: str, tmp_path: Path) -> None:
         "read_file": {"file_path": str(path)},
         "view": {"path": str(path)},
     }
-    # opencode is given the file with the prompt.
+    # opencode gets the file together with the prompt.
     steps = (Say(),) if name == "opencode" else (Use(arguments=arguments), Say())
     with model_server(*steps) as models:
         request = Request(prompt="Read it.", files=(path,))

@@ -1,4 +1,4 @@
-"""The real programs of agents, from npm, made to talk to a stand-in of their model's API.
+"""The real agent programs from npm, connected to a stand-in for their model's API.
 
 They are installed once into the user's cache (`~/.cache/tracebot/agents`, 3 to 6 seconds and 100
 to 400 MB each) in the versions that are named here, and get a home folder of the test's own.
@@ -29,11 +29,11 @@ PACKAGES = {
 }
 INSTALL_S = 90
 REMEMBERED_S = 600
-"""Where npm reaches no registry, this is found out once, and not for each program."""
+"""Set once npm has failed to reach its registry, so that it is not tried for each program."""
 
 
 def installed(name: str) -> Path:
-    """The program, installed if need be; skips the test, with the reason, where it cannot be."""
+    """Return the program, installed if necessary; skip the test with the reason if that fails."""
     npm = shutil.which("npm")
     if npm is None:
         pytest.skip("npm is not here: it is needed to install the agents' programs")
@@ -67,7 +67,7 @@ def _install(npm: str, package: str, folder: Path) -> None:
 def provider(
     name: str, url: str, home: Path, *, timeout_s: float = 60, **options: object
 ) -> CommandProvider:
-    """The real program as a provider, with the stand-in at `url` as its model."""
+    """Return the real program as a provider, with the stand-in at *url* as its model."""
     environment = SETTINGS[name](url, home)
     work = home / "work"
     work.mkdir(parents=True, exist_ok=True)

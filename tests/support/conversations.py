@@ -1,4 +1,4 @@
-"""Wait for turns to end, seen from Slack and from the database."""
+"""Wait for turns to end, as seen in Slack and in the database."""
 
 import time
 from collections.abc import Callable
@@ -13,17 +13,17 @@ StartBot = Callable[..., Bot]
 
 
 def eventually(holds: Callable[[], bool]) -> None:
-    """Wait for what happens after the last thing that Slack is told."""
+    """Wait for something that happens after the last message to Slack."""
     deadline = time.monotonic() + 10
     while not holds():
-        assert time.monotonic() < deadline, "it did not come about"
+        assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.01)
 
 
 def finished(
     observability: Observability, channel: Channel, thread_ts: str, *, count: int = 1
 ) -> tuple[TraceSummary, ...]:
-    """The traces of a thread once `count` of them have ended."""
+    """Return the traces of a thread once *count* of them have ended."""
 
     def traces() -> tuple[TraceSummary, ...]:
         observability.flush()
@@ -38,6 +38,6 @@ def spans_of(observability: Observability, trace: TraceSummary) -> dict[str, Spa
 
 
 def ended(sandbox: Sandbox, channel: Channel, question: Message, how: str) -> list[Message]:
-    """The replies in the end."""
+    """Return the replies once the question has the reaction *how*."""
     sandbox.wait_for_reaction(channel, question.ts, how)
     return sandbox.thread(channel, question.ts)[1:]

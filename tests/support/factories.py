@@ -1,4 +1,4 @@
-"""A believable hour of recording, for the tests of what people read."""
+"""A realistic hour of recording, for the tests of what people read."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,12 +16,12 @@ MINUTE = 60 * SECOND
 TEAM, GENERAL, SECRET, DIRECT = "T1", "C0GENERAL", "G0SECRET", "D0ALICE"
 ALICE, BOB = "U0ALICE", "U0BOB"
 THREAD = "1763999400.000100"
-"""The thread in #general, and its first question."""
+"""The thread in #general and its first question."""
 
 FOLLOW_UP = "1763999520.000200"
 
 Step = tuple[str, int, int, Mapping[str, Any]]
-"""Name, start after the root's in ms, length in ms, attributes. Two spaces a level of depth."""
+"""Name (two spaces per level of depth), start after the root's in ms, length in ms, attributes."""
 
 
 def record(
@@ -36,7 +36,7 @@ def record(
     now: int = NOW,
     **attributes: Any,
 ) -> str:
-    """Record a finished trace that began `ago` nanoseconds before `now`; its id."""
+    """Record a finished trace that began *ago* nanoseconds before *now*, and return its id."""
     started_at = now - ago
     root = observability.start_span(name, attributes, kind="consumer", started_at=started_at)
     parents = [root]
@@ -58,7 +58,7 @@ def record(
 
 
 def said(channel: str, user: str, text: str, **more: Any) -> dict[str, Any]:
-    """The attributes of a turn's root."""
+    """Return the attributes of a turn's root span."""
     audience = {GENERAL: TEAM, SECRET: SECRET, DIRECT: user}[channel]
     place = {"platform": "slack", "team": TEAM, "channel": channel, "audience": audience}
     return {**place, "user": user, "text": text, **more}
@@ -77,7 +77,7 @@ LATE = ("timeout", "claude did not answer within 30 s.")
 
 
 def record_an_hour(observability: Observability) -> dict[str, str]:
-    """What happened in the hour before NOW; trace ids by a short name."""
+    """Record the hour before NOW and return trace ids by a short name."""
     turn = {"agent": "claude", "decision": "answer"}
     ids = {
         "question": record(

@@ -1,4 +1,4 @@
-"""A provider that a test leads step by step, as an agent that works for a while."""
+"""A provider whose answer a test directs step by step, like an agent that works for a while."""
 
 import queue
 import threading
@@ -14,7 +14,7 @@ Step = Callable[[Request], Reply | None]
 
 
 class Scripted:
-    """Answers each question with the steps that come until one of them ends it."""
+    """Answers each question with the following steps until one of them ends it."""
 
     model = None
 
@@ -56,7 +56,7 @@ def _stop(request: Request) -> Reply:
 
 
 def roster_of(*providers: Scripted, default: str = "") -> Roster:
-    """An agent for each, under its name."""
+    """Return a roster with one agent per provider, under its name."""
     return roster_with(
         {each.name: Agent(name=each.name, providers=(each,)) for each in providers},
         default=default or providers[0].name,

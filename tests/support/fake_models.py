@@ -1,4 +1,4 @@
-"""A stand-in for the APIs of Anthropic, OpenAI and Google on loopback, as programs use them.
+"""A stand-in for the APIs of Anthropic, OpenAI and Google on loopback, for agent programs.
 
 It is strict about what it is asked and says what it was asked. A scenario is a list of steps, one
 a request of the conversation: the last one is repeated. Requests that only programs make for
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Say:
-    """The model answers, word by word, and has used these tokens."""
+    """The model answers word by word and uses these tokens."""
 
     text: str = "Forty two."
     input_tokens: int = 120
@@ -29,7 +29,7 @@ class Say:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Use:
-    """The model wants to use a tool: the first one offered of `arguments`, by the tool's name.
+    """The model uses a tool: the first one of *arguments* (by name) that is offered.
 
     Where none is offered it says so, if `optional`; else what was asked is a bad request.
     """
@@ -40,7 +40,7 @@ class Use:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Refuse:
-    """The API answers with an error; `headers` such as retry-after."""
+    """The API answers with an error, and with headers such as retry-after."""
 
     status: int
     kind: str
@@ -50,14 +50,14 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Hang:
-    """The API takes the request and never answers."""
+    """The API accepts the request and never answers."""
 
 
 Step = Say | Use | Refuse | Hang
 
 
 class BadRequest(Exception):
-    """What was asked is not what the API takes."""
+    """The API does not accept the request."""
 
 
 class ModelServer:
@@ -161,7 +161,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(data)
 
     def events(self, events: Sequence[tuple[str | None, Json | str]]) -> None:
-        """Server-sent events, (name, data) each."""
+        """Send server-sent events of (name, data)."""
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("connection", "close")
@@ -174,7 +174,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
 
     def step(self, path: str, body: Json) -> Say | Use | None:
-        """What to say now; None when the answer was an error."""
+        """Return the next answer, or None if it was an error and has been sent."""
         step = self.models.next_step(path, body)
         if (
             isinstance(step, Use)
@@ -192,7 +192,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def refusal(step: Refuse, path: str) -> Json:
-    """The error as the API in question words it."""
+    """Return the error in the words of that API."""
     error: Json = {"type": step.kind, "message": step.message}
     if "GenerateContent" in path:
         status = {401: "UNAUTHENTICATED", 429: "RESOURCE_EXHAUSTED"}.get(step.status, "INTERNAL")
@@ -219,7 +219,7 @@ def words(text: str) -> list[str]:
 
 
 def offered(body: Json) -> list[str]:
-    """The names of the tools that the model is given, in each API's way."""
+    """Return the names of the tools that the model may use, for each API."""
     names: list[str] = []
     for tool in body.get("tools", []):
         names += [each["name"] for each in tool.get("functionDeclarations", [])]
@@ -472,7 +472,7 @@ def gemini_stream(handler: _Handler, path: str, body: Json) -> None:
 
 
 def gemini_once(handler: _Handler, path: str, body: Json) -> None:
-    """Asked for classifications and summaries, which are the program's own."""
+    """Return whether the program asks for its own classification or summary."""
     text = json.dumps({"reasoning": "simple", "model_choice": "flash", "complexity_score": 1})
     content = {"role": "model", "parts": [{"text": text}]}
     candidate = {"content": content, "finishReason": "STOP", "index": 0}
@@ -481,7 +481,7 @@ def gemini_once(handler: _Handler, path: str, body: Json) -> None:
 
 
 def nothing_said(handler: _Handler, path: str, body: Json) -> None:
-    """What codex tells its maker about itself when its telemetry is on."""
+    """Return whether this is codex's own telemetry to its vendor."""
     handler.json(200, {})
 
 

@@ -1,4 +1,4 @@
-"""Stand-ins for the model APIs on loopback: real sockets, scripted answers, and no patience.
+"""Stand-ins for the model APIs on loopback: real sockets and scripted answers.
 
 What the real APIs refuse is refused here too, and noted: a test's server has no complaints.
 """
@@ -18,7 +18,7 @@ PATIENCE_S = 20.0
 
 Json = dict[str, Any]
 Step = Callable[["Exchange"], object]
-"""What is done with one request."""
+"""Handles one request."""
 
 
 class Exchange:
@@ -31,7 +31,7 @@ class Exchange:
     def start(
         self, status: int = 200, *, kind: str = "text/event-stream", **headers: str
     ) -> "Exchange":
-        """The head; the body ends with the connection."""
+        """Send the head; the body ends with the connection."""
         self._handler.send_response_only(status)
         self._handler.send_header("Content-Type", kind)
         self._handler.send_header("Connection", "close")
@@ -53,7 +53,7 @@ class Exchange:
         return self
 
     def wait_for_hang_up(self) -> None:
-        """Until the client closes its end."""
+        """Wait until the client closes its end."""
         self._handler.connection.settimeout(PATIENCE_S)
         while self._handler.connection.recv(1_000):
             pass
@@ -113,7 +113,7 @@ class ModelServer:
             do_POST = do_GET
 
             def log_message(self, format: str, *args: object) -> None:
-                """The tests are quiet."""
+                """Log nothing."""
 
         return Handler
 
@@ -136,7 +136,7 @@ class ModelServer:
             self.hung_up.set()
 
     def _complaint(self, handler: BaseHTTPRequestHandler, body: bytes) -> str | None:
-        """What the real API would refuse."""
+        """Return why the real API would refuse the request, or None."""
         if (handler.command, handler.path) != ("POST", PATHS[self.dialect]):
             return f"no such method and path: {handler.command} {handler.path}"
         if handler.headers.get("content-type") != "application/json":
@@ -200,7 +200,7 @@ def _good(part: Json) -> bool:
 CHECKS = {"openai": _check_openai, "anthropic": _check_anthropic}
 
 
-# What the APIs send, event by event, as their documentation shows it.
+# The events that the APIs send, as in their documentation.
 
 
 def openai_events(*pieces: str, model: str = "gpt-5-mini", stop: str = "stop") -> list[Json | str]:
@@ -273,7 +273,7 @@ def say(*pieces: str, **options: str) -> Step:
 
 
 def refuse(status: int, error: Json | str = "", **headers: str) -> Step:
-    """Answer with an error, as both APIs shape it."""
+    """Answer with an error in the shape of both APIs."""
 
     def step(exchange: Exchange) -> None:
         body = {"type": "error", "error": error}
@@ -283,7 +283,7 @@ def refuse(status: int, error: Json | str = "", **headers: str) -> Step:
 
 
 def begin(*pieces: str) -> Callable[[Exchange], Exchange]:
-    """An answer that begins, without its end."""
+    """Send the beginning of an answer, without its end."""
 
     def step(exchange: Exchange) -> Exchange:
         events = EVENTS[exchange.server.dialect](*pieces)
@@ -294,5 +294,5 @@ def begin(*pieces: str) -> Callable[[Exchange], Exchange]:
 
 
 def stall(*pieces: str) -> Step:
-    """Begin, and then say nothing more."""
+    """Begin an answer, then send nothing more."""
     return lambda exchange: begin(*pieces)(exchange).wait_for_hang_up()

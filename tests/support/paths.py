@@ -1,4 +1,4 @@
-"""Paths in the checkout that the tests run from."""
+"""Paths in the checkout that the tests run in."""
 
 from pathlib import Path
 

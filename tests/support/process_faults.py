@@ -1,4 +1,4 @@
-"""Real faults, as long as one likes: processes killed, crowds on one database, a race to begin.
+"""Real faults of any length: killed processes, many processes on one database, racing starts.
 
 Each runs in a process of its own (`run`), which forks the others before it opens anything.
 """
@@ -31,7 +31,7 @@ SOUND = {"lost": 0, "doubled": 0, "miscounted": 0, "integrity": "ok", "spooled":
 
 
 def run(scenario: str, path: Path, *arguments: float, timeout: float) -> dict[str, Any]:
-    """What `scenario`, a function of this module, found out."""
+    """Run *scenario*, a function of this module, in a process and return its result."""
     command = [
         sys.executable,
         "-m",
@@ -46,7 +46,7 @@ def run(scenario: str, path: Path, *arguments: float, timeout: float) -> dict[st
 
 
 def kills(path: Path, number: float) -> dict[str, Any]:
-    """Kill processes that record, beside one that locks the database now and then.
+    """Kill processes that record, while another one locks the database now and then.
 
     A process says which spans are acknowledged: recorded before a `flush` that was True.
     """
@@ -96,7 +96,7 @@ def lock_now_and_then(path: Path) -> None:
 
 
 def read_for(pipe: int, *, seconds: float) -> list[str]:
-    """Whole lines from a pipe until its end, or for some seconds."""
+    """Yield whole lines from a pipe until its end, or for some seconds."""
     until, text = time.monotonic() + seconds, b""
     while select.select([pipe], [], [], max(until - time.monotonic(), 0))[0]:
         chunk = os.read(pipe, 65_536)
@@ -107,7 +107,7 @@ def read_for(pipe: int, *, seconds: float) -> list[str]:
 
 
 def crowd(path: Path, seconds: float) -> dict[str, Any]:
-    """8 processes record, each checkpoints now and then, and another one reads."""
+    """Let 8 processes record and sometimes checkpoint, while another one reads."""
     open_database(path).close()
     reader = fork(lambda: read_on(path))
     writers = [fork(lambda name=name: write_for(path, name, seconds)) for name in range(8)]
@@ -156,7 +156,7 @@ def read_on(path: Path) -> None:
 
 
 def race(path: Path, processes: float) -> dict[str, Any]:
-    """Processes begin to record at once into a database that is not there yet."""
+    """Let processes start at the same time to record into a database that does not exist yet."""
     began = time.monotonic() + 0.2
 
     def begin(name: int) -> None:
@@ -178,7 +178,7 @@ def race(path: Path, processes: float) -> dict[str, Any]:
 
 
 def fork(work: Callable[[], object]) -> int:
-    """A child that does `work`, and ends without what its parent would do at its end."""
+    """Fork a child that does *work* and ends without its parent's exit handlers."""
     child = os.fork()
     if child:
         return child
@@ -191,7 +191,7 @@ def fork(work: Callable[[], object]) -> int:
 
 
 def settled(path: Path) -> list[str]:
-    """The names of all spans, once what is left in the spools is stored, too."""
+    """Return the names of all spans after storing what is left in the spools."""
     with Observability.open(path, platform="cli"):
         deadline = time.monotonic() + 60
         while waiting(spool_folder(path))[0] and time.monotonic() < deadline:
@@ -203,7 +203,7 @@ def settled(path: Path) -> list[str]:
 
 
 def state(path: Path, stored: Sequence[str]) -> dict[str, Any]:
-    """Whether the file is whole, each span is there once, and the statistics agree."""
+    """Return whether the file is intact, each span is stored once, and the statistics agree."""
     database = connect(path)
     ended = SpanRow.select().where(SpanRow.status != "running").count(database)
     hours = RollupRow.select(RollupRow.traces).where(

@@ -2,7 +2,7 @@
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEF0123456789"
 
-# Put together here, so that no scanner takes this file for a leak.
+# Joined here, so that no scanner takes this file for a leak.
 SECRETS = {
     "slack bot": "xoxb-" + "123456789012-" + LETTERS[:24],
     "slack app": "xapp-" + "1-A0123-456789-" + LETTERS[:32],

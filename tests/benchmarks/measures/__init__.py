@@ -1,1 +1,1 @@
-"""One benchmark a file; see `benchmarks`."""
+"""One benchmark per file."""

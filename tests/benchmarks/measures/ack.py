@@ -1,4 +1,4 @@
-"""How soon Slack hears back while 50 slow agents are asked: acknowledgements, and `/trace`."""
+"""How soon Slack gets acknowledgements and answers to `/trace` while 50 slow agents work."""
 
 import os
 import subprocess
@@ -67,7 +67,7 @@ def _took(work: Callable[[], object]) -> float:
 
 @contextmanager
 def _serving(folder: Path) -> Iterator[Sandbox]:
-    """The sandbox, and `tracebot serve` as a process of its own with eight slow agents at once."""
+    """Yield the sandbox, with `tracebot serve` in its own process and eight slow agents at once."""
     (folder / "slow.py").write_text(SLOW)
     command = [sys.executable, str(folder / "slow.py"), str(folder / "go")]
     (folder / "agents.toml").write_text(

@@ -46,7 +46,7 @@ def main(path: str, spans: int) -> None:
 
 
 def _resident(what: str) -> float:
-    """Megabytes: `VmRSS` now, `VmHWM` at the most. Linux, proc(5)."""
+    """Return megabytes: `VmRSS` is the current value, `VmHWM` the peak. Linux, proc(5)."""
     for line in Path("/proc/self/status").read_text().splitlines():
         name, _, value = line.partition(":")
         if name == what:

@@ -21,7 +21,7 @@ from tests.benchmarks.traces import make_spans
 COMMITS = 200
 SPANS_A_COMMIT = 20
 SECONDS = 12
-"""Enough for two of the peer's waits: it would take a quarter of an hour for all commits."""
+"""Enough for two of the peer's waits; all commits would take a quarter of an hour."""
 
 
 def measure(run: Run) -> Iterator[Figure]:

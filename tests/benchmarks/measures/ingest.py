@@ -30,7 +30,7 @@ def measure(run: Run) -> Iterator[Figure]:
 
 
 def _figure(run: Run, name: str, folder: Path, ours: Path | None, bare: Path | None) -> Figure:
-    """Each round adds to the same two databases, or to two new ones where there are none."""
+    """Each round adds to the same two databases, or to two new ones if there are none."""
     paths = [copied(path, folder) if path else None for path in (ours, bare)]
     rounds = iter(range(1, 1_000))
 
@@ -56,7 +56,7 @@ def _figure(run: Run, name: str, folder: Path, ours: Path | None, bare: Path | N
 
 
 def later(spans: list[Span], number: int) -> list[Span]:
-    """The same spans as a later day would bring them: none is there yet."""
+    """Return the same spans as a later day would bring them: none is stored yet."""
     shift = number * 40 * 86_400 * SECOND
     for span in spans:
         begins = span.started_at + shift

@@ -20,7 +20,7 @@ from tests.benchmarks.traces import (
 )
 
 PERSON: Collection[str] = (TEAM, USERS[0], *PRIVATE)
-"""What someone in 50 private channels may see."""
+"""The audiences of a person in 50 private channels."""
 
 FILTERS: Mapping[str, Mapping[str, Any]] = {
     "all": {},

@@ -93,7 +93,7 @@ def measure(run: Run) -> Iterator[Figure]:
 
 
 def as_sent(span: Span) -> Span:
-    """With what a program knows of itself: not the conversation it is part of."""
+    """Add what a program knows about itself: not the conversation that it belongs to."""
     unknown = dict.fromkeys(INHERITED | {"configured_provider", "cost", "cost_source", "text"})
     unknown |= dict.fromkeys(("decision", "reason"))
     kept = {name: fact for name, fact in span.attributes.items() if name[:9] != "tracebot."}
@@ -124,7 +124,7 @@ def _decoding(bodies: Path) -> float:
 
 
 def _rate(url: str, bodies: Path, finish: Callable[[], bool]) -> float:
-    """Spans a second, from the first request to the end of `finish`."""
+    """Return spans per second, from the first request to the end of *finish*."""
     count = sum(
         len(scope.spans)
         for path in bodies.iterdir()

@@ -1,4 +1,4 @@
-"""Bytes a span on disk, summaries and rollups included, against the bare rows and their indexes."""
+"""Bytes per span on disk, with summaries and rollups, against the rows and their indexes alone."""
 
 from collections.abc import Iterator
 

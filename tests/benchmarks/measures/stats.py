@@ -1,4 +1,4 @@
-"""30 days by agent with percentiles at 1,000,000 spans, against 10,000 and against exact ones."""
+"""30 days by agent with percentiles at 1,000,000 spans, against 10,000 and against exact values."""
 
 from collections.abc import Iterator
 
@@ -55,7 +55,7 @@ def by_agent(database: Database) -> Statistics:
 
 
 def exactly(database: Database) -> dict[str, list[int]]:
-    """Every agent's p50, p95 and p99, from its durations."""
+    """Return the p50, p95 and p99 of each agent from its durations."""
     rows = (
         SpanRow.select(SpanRow.agent, SpanRow.duration_ns)
         .where(
@@ -77,7 +77,7 @@ def exactly(database: Database) -> dict[str, list[int]]:
 
 
 def _worst_error(database: Database) -> float:
-    """Of all agents with 100 turns or more, in percent."""
+    """Return the largest error of all agents with 100 turns or more, in percent."""
     exact = exactly(database)
     errors = [
         abs(value / truth - 1) * 100

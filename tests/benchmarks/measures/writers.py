@@ -1,4 +1,4 @@
-"""8 processes, 500 spans a second each, with a reader and a checkpointer beside them."""
+"""8 processes with 500 spans a second each, while a reader and a checkpointer work."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Ours and a peer asked the same questions in turn: what disturbs the machine disturbs both."""
+"""Ask ours and a peer the same queries in turn, so that other work on the machine affects both."""
 
 import statistics
 import sys
@@ -18,26 +18,26 @@ from tests.benchmarks.peers.receiver import Receiver, receiver
 from tests.benchmarks.run import Run
 
 CALLED = 200
-"""Spans in a stretch of which the caller's cost is taken: none of the queues is full then."""
+"""Spans per measurement of the caller's cost: few enough that no queue is full."""
 TIMES = 5
-"""How often a question is asked in a round."""
+"""How often each query runs in a round."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """Who is compared with. `goals` are limits on the ratio of ours to theirs, by the figure."""
+    """A recorder to compare with. `goals` are limits on the ratio of ours to theirs, by figure."""
 
     name: str
     title: str
     requirements: tuple[str, ...]
-    """The first is the peer's own package, pinned."""
+    """Pinned requirements; the first one is the peer's own package."""
     script: str
-    """Of `drivers/`."""
+    """A module of `drivers/`."""
     spans: int = 0
-    """How many to load, for about a minute of theirs."""
+    """The number of spans to load, so that theirs take about a minute."""
     goals: dict[str, float] = field(default_factory=dict)
     ways: dict[str, str] = field(default_factory=dict)
-    """How it is asked, by the figure."""
+    """What answers each figure's query."""
 
     def figure(self, what: str, ours: float, theirs: float, unit: str) -> Figure:
         way = self.ways.get(what)
@@ -55,7 +55,7 @@ class Peer:
 
 
 class Comparison:
-    """One run: ours first, then theirs, in folders and processes of their own."""
+    """One run: ours first, then theirs, each in its own folder and process."""
 
     def __init__(self, run: Run, peer: Peer, folder: Path, receiver: Receiver) -> None:
         self._run = run
@@ -68,13 +68,13 @@ class Comparison:
             "theirs": (python, peer.script),
         }
         self.starts: tuple[list[float], list[float]] = ([], [])
-        """Seconds from nothing until a first span could be read, ours and theirs."""
+        """Seconds from an empty folder until a first span can be read, ours and theirs."""
         self.loaded = 0
         """Spans in each."""
 
     @contextmanager
     def started(self, name: str) -> Iterator[tuple[Driver, Driver]]:
-        """Both, each on an empty folder."""
+        """Start both drivers, each with an empty folder."""
         with ExitStack() as stack:
             drivers = []
             for (side, (python, script)), starts in zip(
@@ -91,21 +91,21 @@ class Comparison:
             yield drivers[0], drivers[1]
 
     def sizes(self, name: str) -> list[int]:
-        """Bytes that both left in their folders."""
+        """Return the bytes in both folders."""
         return [
             sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
             for place in (self._folder / f"{name}-{side}" for side in self._sides)
         ]
 
     def caller(self, both: tuple[Driver, Driver]) -> Iterator[Figure]:
-        """Microseconds a span: how long its caller waits, and how long it works for it."""
+        """Return microseconds per span: how long its caller waits, and its CPU time."""
         called = {"name": "invoke_agent claude", "attributes": ATTRIBUTES}
         found: list[list[dict[str, float]]] = [[], []]
         for _ in range(self._run.rounds + 1):
             for each, costs in zip(both, found, strict=True):
                 costs.append(each.ask("caller", **called, spans=self._run.count(CALLED)))
         for what, key in (("caller", "waited"), ("caller, CPU", "worked")):
-            # The first round makes what is made once.
+            # The first round includes one-time work.
             medians = [statistics.median(cost[key] for cost in costs[1:]) for costs in found]
             yield self._peer.figure(what, *medians, "µs")
 
@@ -123,7 +123,7 @@ class Comparison:
         return [statistics.median(found) for found in rates]
 
     def asked(self, both: tuple[Driver, Driver], question: str, **details: Any) -> list[float]:
-        """Milliseconds. Raises where the answers differ: that would compare two questions."""
+        """Return milliseconds. Raise if the answers differ: the queries would not be the same."""
         found: list[list[dict[str, float]]] = [[], []]
         for _ in range(self._run.rounds):
             self._run.note(question)
@@ -136,7 +136,7 @@ class Comparison:
 
 
 def compare(run: Run, peer: Peer) -> Iterator[Figure]:
-    """Everything, against a recorder that stores."""
+    """Measure everything against a recorder that stores."""
     with run.folder() as folder, receiver() as sink:
         comparison = Comparison(run, peer, folder, sink)
         with comparison.started("idle") as both:
@@ -161,7 +161,7 @@ def compare(run: Run, peer: Peer) -> Iterator[Figure]:
 
 
 def compare_caller(run: Run, peer: Peer) -> Iterator[Figure]:
-    """What a span costs its caller, against an SDK that sends what it recorded elsewhere."""
+    """Measure what a span costs its caller, against an SDK that sends it elsewhere."""
     with run.folder() as folder, receiver() as sink:
         comparison = Comparison(run, peer, folder, sink)
         with comparison.started("caller") as both:

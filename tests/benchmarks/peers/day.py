@@ -1,4 +1,4 @@
-"""The harness's traces, all of them within one day, as drivers read them."""
+"""The benchmarks' traces, moved into one day, in the format that drivers read."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ SINCE = NOW - DAY
 
 
 def write_day(folder: Path, *, spans: int, parts: int) -> Iterator[tuple[Path, int]]:
-    """Files of whole traces in their order, with how many spans each has: a trace a line."""
+    """Write files of whole traces, one per line, and return each file with its number of spans."""
     traces = [*make_traces(spans)][:-1]  # The last one may be cut.
     for part in range(parts):
         first, end = (len(traces) * number // parts for number in (part, part + 1))
@@ -25,7 +25,7 @@ def write_day(folder: Path, *, spans: int, parts: int) -> Iterator[tuple[Path, i
 
 
 def as_json(span: Span) -> dict[str, Any]:
-    """A span with its columns as attributes, under their conventional names."""
+    """Return a span with its columns as attributes under their conventional names."""
     began = _within_the_day(span.started_at)
     trace_began = _within_the_day(int(span.trace_id[:12], 16) * MS)  # Of all its spans the same.
     columns = {ATTRIBUTES[word]: getattr(span, word) for word in COLUMNS if word in ATTRIBUTES}
@@ -44,5 +44,5 @@ def as_json(span: Span) -> dict[str, Any]:
 
 
 def _within_the_day(moment: int) -> int:
-    """Where a moment of the harness's month lies in the day that stands for it."""
+    """Map a moment of the benchmarks' month to the day that represents it."""
     return SINCE + (moment - (NOW - DAYS * DAY)) // DAYS

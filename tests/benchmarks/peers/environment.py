@@ -1,4 +1,4 @@
-"""An environment for a peer, made the first time it is asked for and kept in the user's cache."""
+"""An environment for a peer, created on first use and kept in the user's cache."""
 
 import os
 import re
@@ -15,14 +15,14 @@ from tests.benchmarks.peers.processes import group
 from tests.benchmarks.run import Unavailable
 
 SECONDS = 900
-"""The longest an installation may take."""
+"""The longest time that an installation may take."""
 
 ALLOWED = re.compile(r"PATH|HOME|LANG|TMPDIR|XDG_CACHE_HOME|SSL_CERT_.*|PIP_.*|(?i:.*_PROXY)")
-"""What pip is told of our environment: no token of ours is any package's business."""
+"""The variables that pip gets: packages must not see our tokens."""
 
 
 def python_of(requirements: Sequence[str], *, note: Callable[[str], object]) -> Path:
-    """The interpreter of an environment with these packages, the first of them the peer's own.
+    """Return the interpreter of an environment with these packages; the first is the peer's own.
 
     Raises `Unavailable` where they cannot be installed.
     """
@@ -40,7 +40,7 @@ def python_of(requirements: Sequence[str], *, note: Callable[[str], object]) -> 
 
 
 def _install(python: Path, requirements: Sequence[str], note: Callable[[str], object]) -> None:
-    """With our own pip: an environment without one is made in a tenth of the time."""
+    """Install with our own pip: creating an environment without pip takes a tenth of the time."""
     pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-input"]
     options = ["--disable-pip-version-check", "--progress-bar", "off"]
     allowed = {name: value for name, value in os.environ.items() if ALLOWED.fullmatch(name)}

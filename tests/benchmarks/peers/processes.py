@@ -1,4 +1,4 @@
-"""Processes that are never left behind, and the questions that a driver answers."""
+"""Processes that always end with their block, and the queries that a driver answers."""
 
 import json
 import os
@@ -12,16 +12,16 @@ from typing import Any
 
 DRIVERS = Path(__file__).parent / "drivers"
 SECONDS = 600
-"""The longest that a driver is waited for, from its start to its end."""
+"""The longest time that a driver may take, from its start to its end."""
 NOWHERE = "http://127.0.0.1:9"
-"""Nobody listens at the discard port: what asks for another host than this one gets no further."""
+"""Nothing listens on the discard port, so requests to other hosts fail."""
 
 
 @contextmanager
 def group(
     command: Sequence[str | Path], *, env: Mapping[str, str], within: float, **options: Any
 ) -> Iterator[subprocess.Popen[str]]:
-    """A process, ended with all that it started after `within` seconds or with the block."""
+    """Yield a process; end it and its children after *within* seconds or with the block."""
     process = subprocess.Popen(command, env=env, start_new_session=True, text=True, **options)
     deadline = threading.Timer(within, _end, (process,))
     deadline.daemon = True
@@ -43,7 +43,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 class Driver:
-    """The near end of a script of `drivers/`: a question is a line of JSON, and so is its answer.
+    """The client of a script in `drivers/`: a query is a line of JSON, and so is its answer.
 
     It says that it is ready when its recorder could be asked for a first span.
     """
@@ -61,7 +61,7 @@ class Driver:
         return self._answer()
 
     def close(self) -> None:
-        """No more questions: wait until it has put all in order and ended."""
+        """Send no more queries, and wait until the driver has cleaned up and ended."""
         self._process.communicate()
         if self._process.returncode:
             raise self._failure()
@@ -80,7 +80,7 @@ class Driver:
 
 @contextmanager
 def driver(python: Path, script: str, folder: Path, *arguments: str) -> Iterator[Driver]:
-    """A driver at work in an empty folder, which is all it knows of the user's files."""
+    """Yield a driver in an empty folder, the only files of the user that it can find."""
     environ = {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(folder),

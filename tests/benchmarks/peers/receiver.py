@@ -1,4 +1,4 @@
-"""A server on loopback that takes everything, for SDKs that send what they recorded."""
+"""A server on loopback that accepts everything, for SDKs that send what they recorded."""
 
 import threading
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 PROJECT = b'{"project_name": "bench", "project_url": "http://127.0.0.1"}'
-"""What Logfire asks of its token; the others do not read the answer."""
+"""The answer to Logfire's check of its token; the other SDKs do not read it."""
 
 
 class Receiver(ThreadingHTTPServer):

@@ -1,4 +1,4 @@
-"""What every driver does: it answers questions, a line of JSON each, until there are no more.
+"""The part that all drivers share: answer queries, one line of JSON each, until there are no more.
 
 Drivers run in the environments of their recorders: they need the standard library, their
 recorder, and this file beside them.
@@ -20,7 +20,7 @@ SECONDS = count(1)
 
 
 def serve(recorder: object) -> None:
-    """Say that the recorder is ready, then answer by its methods. What raises ends the driver."""
+    """Report that the recorder is ready, then answer with its methods until one raises."""
     _say(True)
     for line in sys.stdin:
         question = json.loads(line)
@@ -28,7 +28,7 @@ def serve(recorder: object) -> None:
 
 
 def timed(work: Callable[[], int], *, times: int) -> dict[str, float]:
-    """The median of the milliseconds that `work` takes, and how much it found."""
+    """Return the median time of *work* in milliseconds, and how much it found."""
     found, took = 0, []
     for _ in range(times):
         started = time.perf_counter_ns()
@@ -38,7 +38,7 @@ def timed(work: Callable[[], int], *, times: int) -> dict[str, float]:
 
 
 def per_span(span: Callable[[], None], *, spans: int) -> dict[str, float]:
-    """Microseconds that a span costs its caller: how long it waits, and its thread's own work.
+    """Return microseconds per span: how long the caller waits, and its thread's CPU time.
 
     The first has in it what background threads and other processes take from the caller.
     """
@@ -50,12 +50,12 @@ def per_span(span: Callable[[], None], *, spans: int) -> dict[str, float]:
 
 
 def read_traces(path: str) -> list[list[dict[str, Any]]]:
-    """The traces that the harness wrote: lists of spans, parents before their children."""
+    """Yield the traces of the benchmarks: lists of spans, parents before their children."""
     return [json.loads(line) for line in Path(path).read_text().splitlines()]
 
 
 def resident(process: int | None = None) -> float:
-    """Megabytes of memory that a process holds, this one if none is named. Linux, proc(5)."""
+    """Return the megabytes that a process holds, by default this one. Linux, proc(5)."""
     for line in Path(f"/proc/{process or 'self'}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1_000
@@ -63,7 +63,7 @@ def resident(process: int | None = None) -> float:
 
 
 def later(moment: int) -> Iterator[int]:
-    """Moments after this one, a second apart, none of which was given before.
+    """Return moments after this one, a second apart, none of which was returned before.
 
     The last 24 hours are others each time: an answer that is kept for the same period is no use.
     """

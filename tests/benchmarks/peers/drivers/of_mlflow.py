@@ -38,7 +38,7 @@ class OfMlflow:
         return found
 
     def load(self, path: str) -> float:
-        """Seconds until all can be read, what they cost the caller included."""
+        """Return seconds until all can be read, including the caller's cost."""
         loaded = read_traces(path)
         before = len(self._search(100_000))
         started = time.perf_counter()
@@ -55,7 +55,7 @@ class OfMlflow:
         return timed(lambda: len(mlflow.get_trace(self.traces[number]).data.spans), times=times)
 
     def stats(self, since: int, until: int, times: int) -> dict[str, float]:
-        """Of spans by name, in which the agent stands: there is no dimension for it."""
+        """Group by span name, which contains the agent: there is no dimension for agents."""
         moments = later(until)
 
         def by_agent() -> int:
@@ -95,7 +95,7 @@ class OfMlflow:
 
 
 def _record(trace: list[dict[str, Any]]) -> str:
-    """Its id of the trace. Each span begins after its parent and ends before it."""
+    """Record a trace and return its id. Each span begins after its parent and ends before it."""
     active: dict[str | None, Any] = {}
     for span in trace:
         active[span["span_id"]] = mlflow.start_span_no_context(

@@ -23,7 +23,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 BATCH = 512
-"""Spans a request, as the OpenTelemetry SDK sends them."""
+"""Spans per request, as in the OpenTelemetry SDK."""
 AGENTS = ("claude", "codex", "gemini", "copilot", "opencode", "echo")
 ITS_AGENT = "attributes['gen_ai']['agent']['name']"
 
@@ -60,7 +60,7 @@ STATS = (
 
 
 class Phoenix:
-    """Its server, and one connection to it."""
+    """Phoenix's server and one connection to it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -92,7 +92,7 @@ class Phoenix:
         return answer["data"]
 
     def send(self, payload: bytes) -> None:
-        """Again and again while its queue is full, as exporters do."""
+        """Send a request, and retry while the server's queue is full, as exporters do."""
         for _ in range(1_000):
             if self.request("POST", "/v1/traces", payload, "application/x-protobuf") is not None:
                 return
@@ -100,7 +100,7 @@ class Phoenix:
         raise RuntimeError("Phoenix takes no more spans.")
 
     def request(self, method: str, path: str, body: Any = None, form: str = "") -> bytes | None:
-        """What it answers, None where it is too busy."""
+        """Return the server's answer, or None if it is too busy."""
         self.connection.request(method, path, body, {"content-type": form} if form else {})
         response = self.connection.getresponse()
         content = response.read()
@@ -143,7 +143,7 @@ class OfPhoenix:
         wait_until(lambda: self.phoenix.count() == 1, seconds=60)
 
     def caller(self, name: str, attributes: dict[str, Any], spans: int) -> dict[str, float]:
-        """Its SDK with a batch processor, sending to the receiver."""
+        """Return Phoenix's SDK with a batch processor that sends to the receiver."""
         from phoenix.otel import register
 
         provider = register(
@@ -164,7 +164,7 @@ class OfPhoenix:
         return found
 
     def load(self, path: str) -> float:
-        """Seconds from the first request until all can be read; the requests are made before."""
+        """Return seconds from the first request until all can be read."""
         loaded = read_traces(path)
         expected = self.phoenix.count() + sum(map(len, loaded))
         spans = [span for trace in loaded for span in trace]

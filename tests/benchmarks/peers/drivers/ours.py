@@ -35,7 +35,7 @@ class Ours:
         return found
 
     def load(self, path: str) -> float:
-        """Seconds until all can be read, what they cost the caller included."""
+        """Return seconds until all can be read, including the caller's cost."""
         loaded = read_traces(path)
         expected = self._count() + sum(map(len, loaded))
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Phoenix's server without gRPC: that listens on every address, whatever PHOENIX_HOST says."""
+"""Phoenix's server without gRPC, which would listen on every address despite PHOENIX_HOST."""
 
 from phoenix.server import grpc_server
 from phoenix.server.main import main
