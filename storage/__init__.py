@@ -1,4 +1,4 @@
-"""What was recorded: tables, writing, reading, upkeep.
+"""Record spans, metrics, logs and scores in one database, and read them.
 
 >>> from storage import Observability
 """
@@ -13,7 +13,7 @@ __all__ = ["ActiveSpan", "Observability"]
 
 
 def __getattr__(name: str) -> Any:
-    # A command that records must start before the database's libraries are read.
+    # Imported at first use: commands that never record must not wait for the database's libraries.
     if name not in __all__:
         raise AttributeError(f"module 'storage' has no attribute {name!r}")
     from storage.recording import observability

@@ -1,4 +1,4 @@
-"""What can go wrong with the database, in one sentence each.
+"""Errors of the database. Each message says what happened and what to do.
 
 StorageError
 ├── BadDatabaseURL
@@ -12,32 +12,32 @@ StorageError
 
 
 class StorageError(Exception):
-    """The database cannot serve; the message says why and what to do."""
+    """The database cannot be used. The base class of all errors here."""
 
 
 class BadDatabaseURL(StorageError):
-    """The words do not name a database that tracebot can open."""
+    """The path or URL does not name a database that tracebot can open."""
 
 
 class NetworkFileSystem(StorageError):
-    """SQLite's write-ahead log needs shared memory, which network file systems lack."""
+    """The file is on a network file system, which lacks the shared memory that SQLite needs."""
 
 
 class NewerDatabase(StorageError):
-    """A newer tracebot has changed the tables; this one would misread them."""
+    """The tables were changed by a newer tracebot, which this one could misread."""
 
 
 class BackupError(StorageError):
-    """The copy cannot be made, is not whole, or cannot take the database's place."""
+    """A backup cannot be made, is damaged, or cannot be restored."""
 
 
 class QueryTimeout(StorageError):
-    """A question was not answered in its time."""
+    """A query was ended because it took too long."""
 
 
 class DatabaseUnavailable(StorageError):
-    """The database cannot be opened, or is busy past every retry."""
+    """The database cannot be opened."""
 
 
 class TemporarilyUnavailable(DatabaseUnavailable):
-    """The database is locked, full or being migrated: what is recorded waits in the spool."""
+    """The database is locked, full or being migrated. What is recorded waits in the spool."""

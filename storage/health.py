@@ -1,4 +1,4 @@
-"""How the database is: counts, sizes, and how upkeep went the last time."""
+"""Report the state of the database: counts, sizes, and how upkeep went the last time."""
 
 import os
 import shutil
@@ -17,15 +17,16 @@ from storage.writer.dropped import DROPPED, losses
 from storage.writer.spool import spool_folder, waiting
 
 LOSSES_NS = 24 * 3_600 * 1_000_000_000
-"""How far back losses are counted."""
+"""How far back dropped spans and failed writes are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """How the database is. Sizes in bytes; times are nanoseconds, or None where it never was.
+    """The state of the database.
 
-    `dropped` and `write_failures` are of the last 24 hours; a failed write lost nothing, its batch
-    waited in the spool.
+    Sizes are in bytes. `oldest` and `newest` are when traces began, in nanoseconds since the epoch.
+    What has not happened yet is None. `dropped` and `write_failures` count the last 24 hours; a
+    failed write lost nothing, as its batch waited in the spool.
     """
 
     path: str
@@ -50,6 +51,7 @@ class Health:
 
 
 def health(database: SharedDatabase, *, now: int) -> Health:
+    """Read the state of the database. `now` is in nanoseconds since the epoch."""
     path = database.path
     times = TraceRow.select(fn.MIN(TraceRow.started_at), fn.MAX(TraceRow.started_at))
     oldest, newest = list(times.tuples().execute(database))[0]
@@ -81,7 +83,7 @@ def health(database: SharedDatabase, *, now: int) -> Health:
 
 
 def log_size(path: Path) -> int:
-    """Bytes of the write-ahead log of the database at `path`."""
+    """Return the size in bytes of the write-ahead log of the database at `path`."""
     return _size(Path(f"{path}-wal"))
 
 

@@ -14,7 +14,7 @@ from bot.slack.threads import REPLY_EVENT, ThreadReader
 from bot.turns.cancel import TurnCanceller
 from storage import Observability
 from storage.queries.traces import TraceSummary, message_traces, trace_spans, traces_by_id
-from storage.upkeep.checkpoint import erase_text
+from storage.upkeep.erasure import erase_text
 
 THUMBS: Mapping[str, float] = {"+1": 1.0, "thumbsup": 1.0, "-1": 0.0, "thumbsdown": 0.0}
 

@@ -1,4 +1,8 @@
-"""Wishes to stop what another process runs: a claim of the trace, by whoever wishes it."""
+"""Ask another process to cancel a trace that it runs.
+
+A request is a lease on the trace, held by whoever asked. The process that runs the trace reads the
+requests regularly.
+"""
 
 from collections.abc import Collection
 
@@ -8,17 +12,17 @@ from storage.coordination.leases import acquire_lease
 from storage.database.models import LeaseRow
 
 PREFIX = "cancel:"
-WISHED_FOR_NS = 3_600 * 1_000_000_000
-"""A wish that nobody fulfilled by then may be made again."""
+REQUEST_NS = 3_600 * 1_000_000_000
+"""After this time, another user may repeat a request that had no effect."""
 
 
 def request_cancel(database: Database, trace_id: str, *, by: str, now: int) -> None:
-    """Ask the process that runs the trace to stop it; of several wishes the first counts."""
-    acquire_lease(database, PREFIX + trace_id, owner=by, now=now, lease_ns=WISHED_FOR_NS)
+    """Ask the process that runs the trace to cancel it. The first of several requests counts."""
+    acquire_lease(database, PREFIX + trace_id, owner=by, now=now, lease_ns=REQUEST_NS)
 
 
 def cancel_requests(database: Database, trace_ids: Collection[str]) -> dict[str, str]:
-    """Which of these traces somebody wishes stopped, and who."""
+    """Return who asked to cancel each of these traces, by trace id."""
     keys = [PREFIX + trace_id for trace_id in trace_ids]
     query = LeaseRow.select(LeaseRow.key, LeaseRow.owner).where(LeaseRow.key.in_(keys)).tuples()
     return {key.removeprefix(PREFIX): by for key, by in query.execute(database)}

@@ -1,4 +1,4 @@
-"""Which channels want a digest, and when."""
+"""Store which channels want a daily digest, and at what time."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from storage.database.transactions import transaction
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A channel's digest at `local_time` (HH:MM) in `time_zone` (an IANA name)."""
+    """A channel's daily digest at `local_time` (HH:MM) in `time_zone` (an IANA name)."""
 
     team: str
     channel: str
@@ -21,7 +21,7 @@ class Subscription:
 
 
 def subscribe(database: Database, subscription: Subscription) -> None:
-    """Add a channel's subscription, in place of the one it had."""
+    """Store a channel's subscription. It replaces an earlier one."""
     row = {
         "team": subscription.team,
         "channel": subscription.channel,
@@ -38,7 +38,7 @@ def subscribe(database: Database, subscription: Subscription) -> None:
 
 
 def unsubscribe(database: Database, *, team: str, channel: str) -> bool:
-    """End a channel's subscription; False where it had none."""
+    """End a channel's subscription; return False if it had none."""
     delete = SubscriptionRow.delete().where(
         SubscriptionRow.team == team, SubscriptionRow.channel == channel
     )

@@ -1,7 +1,10 @@
-"""What is to happen once, whichever process gets to it: an event handled, a digest sent.
+"""Leases: let one of several processes do a piece of work, such as sending a digest.
 
-A claim is a lease. Whoever holds it does the work and completes it; when the holder dies, another
-may take it over once the lease has run out, and finds out first how far the work had come.
+The process that acquires the lease on a key does the work and completes the lease, after which the
+key can never be acquired again. If that process dies, another one can acquire the lease once it has
+expired. It has to find out by itself how much of the work was done.
+
+A lease that expires does not stop its holder, so a lease must last longer than the work can take.
 """
 
 from peewee import EXCLUDED, SQL, Database
@@ -13,8 +16,13 @@ FOREVER_NS = 2**62
 
 
 def acquire_lease(database: Database, key: str, *, owner: str, now: int, lease_ns: int) -> bool:
-    """Whether `owner` may do the work. False while another holds it, and once it is done."""
+    """Try to acquire the lease on `key` for `lease_ns`; return True if `owner` may do the work.
+
+    Return False while another lease on the key lasts, and for ever once one is completed.
+    """
     expires_at = min(now + lease_ns, FOREVER_NS)
+    # One statement decides, so that of two processes at once one gets True: the row is inserted, or
+    # replaced if it has expired. Otherwise no row changes, and the count of rows is 0.
     insert = LeaseRow.insert(
         key=key, owner=owner, claimed_at=now, expires_at=expires_at
     ).on_conflict(
@@ -31,12 +39,6 @@ def acquire_lease(database: Database, key: str, *, owner: str, now: int, lease_n
 
 
 def complete_lease(database: Database, key: str, *, now: int) -> None:
-    """The work is done, for good."""
+    """Record that the work is done, so that nobody does it again."""
     with transaction(database):
         LeaseRow.update(done_at=now).where(LeaseRow.key == key).execute(database)
-
-
-def release(database: Database, key: str) -> None:
-    """The work was not done; anyone may claim it."""
-    with transaction(database):
-        LeaseRow.delete().where(LeaseRow.key == key).execute(database)

@@ -1,4 +1,7 @@
-"""Which process this is, in words that no later one repeats, and whether another still runs."""
+"""Name processes uniquely, and find out whether a named process still runs.
+
+A process id alone is not enough, as the system gives it to a new process later.
+"""
 
 import itertools
 import os
@@ -9,33 +12,39 @@ _serial = itertools.count(1)
 
 
 def this_process() -> str:
-    """`host:pid:start time`."""
+    """Return this process's name, `host:pid:start time`."""
     pid = os.getpid()
     return f"{socket.gethostname()}:{pid}:{_started(pid) or 0}"
 
 
 def new_writer() -> str:
-    """A name for one more writer of this process: each counts its batches from 1."""
+    """Return a unique name for a new writer of this process.
+
+    Each writer needs one, as each numbers its batches from 1.
+    """
     return f"{this_process()}:{next(_serial)}"
 
 
 def is_alive(process: str) -> bool:
-    """Whether it runs; one of another host, which cannot be asked, is taken to."""
+    """Return whether the process still runs. On another host, which cannot be asked, it does."""
     host, pid, started = process.split(":")[:3]
     if host != socket.gethostname():
         return True
     try:
-        os.kill(int(pid), 0)
+        os.kill(int(pid), 0)  # Signal 0 only checks that the process exists.
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except PermissionError:  # It runs, as another user.
         pass
     now = _started(int(pid))
     return now is None or started in ("0", str(now))
 
 
 def _started(pid: int) -> int | None:
-    """Clock ticks between the machine's start and the process's: Linux, proc(5), field 22."""
+    """Return when the process started, in clock ticks since the machine did: proc(5), field 22.
+
+    Return None if it does not run, or if the system is not Linux.
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

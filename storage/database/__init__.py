@@ -1,0 +1,1 @@
+"""The database file: connections, transactions, locks, tables and migrations."""

@@ -1,23 +1,21 @@
-"""Open a database by its URL, and write to it in transactions that begin with IMMEDIATE."""
+"""Find the database that a path or URL names, and connect to it."""
 
 from pathlib import Path
 
-from playhouse.cysqlite_ext import CySqliteDatabase
-
 from storage.database.filesystem import refuse_network_file_system
 from storage.database.shared_file import SharedDatabase
-from storage.errors import (
-    BadDatabaseURL,
-    StorageError,
-)
+from storage.errors import BadDatabaseURL, StorageError
 
 BUSY_TIMEOUT_MS = 5_000
 OLDEST_SQLITE = (3, 51, 3)
-"""Older ones corrupt a database that one process checkpoints while another writes."""
+"""Older versions can corrupt a database if one process checkpoints while another writes.
+
+SQLite calls this the WAL-reset bug.
+"""
 
 
 def default_path() -> Path:
-    """`tracebot.db` in the user's data directory, wherever the process was started."""
+    """Return the path of `tracebot.db` in the user's data directory."""
     from platformdirs import user_data_path
 
     return user_data_path("tracebot", appauthor=False) / "tracebot.db"
@@ -26,12 +24,16 @@ def default_path() -> Path:
 def locate(
     url: str | Path | None = None, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS
 ) -> SharedDatabase:
-    """The database that `url` names, untouched. Raises `StorageError` for what can be none."""
+    """Return the database that a path or URL names, without opening it.
+
+    Raises `BadDatabaseURL`, `NetworkFileSystem`, or `StorageError` if SQLite is too old.
+    """
     path = database_path(url)
-    if CySqliteDatabase.server_version < OLDEST_SQLITE:
-        version = ".".join(map(str, CySqliteDatabase.server_version))
+    if SharedDatabase.server_version < OLDEST_SQLITE:
+        version = ".".join(map(str, SharedDatabase.server_version))
         raise StorageError(
-            f"SQLite {version} can corrupt a shared database: install cysqlite 0.4 or newer."
+            f"SQLite {version} can corrupt a database that several processes use: install "
+            "cysqlite 0.4 or newer."
         )
     refuse_network_file_system(path)
     return connect(path, busy_timeout_ms=busy_timeout_ms)
@@ -40,9 +42,9 @@ def locate(
 def connect(
     path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS, thread_safe: bool = True
 ) -> SharedDatabase:
-    """A database object for `path`, neither created nor migrated.
+    """Return a database for `path`. It connects at its first query and does not migrate.
 
-    Each thread gets a connection of its own, or with `thread_safe=False` all share one.
+    Each thread gets a connection of its own; with `thread_safe=False` all threads share one.
     """
     return SharedDatabase(
         path,
@@ -51,18 +53,19 @@ def connect(
         timeout=busy_timeout_ms / 1000,
         lock_type="IMMEDIATE",
         pragmas={
-            "journal_mode": "wal",
+            "journal_mode": "wal",  # Readers and the one writer do not wait for each other.
+            # In WAL mode a power cut can lose the last commits, but does not damage the database.
             "synchronous": "normal",
             "foreign_keys": "on",
-            "cache_size": -64_000,
-            "wal_autocheckpoint": 10_000,
-            "journal_size_limit": 64_000_000,
+            "cache_size": -64_000,  # In KiB, as it is negative.
+            "wal_autocheckpoint": 10_000,  # Pages of 4 KiB, so at about 40 MB of log.
+            "journal_size_limit": 64_000_000,  # Bytes that the log keeps after a checkpoint.
         },
     )
 
 
 def database_path(url: str | Path | None) -> Path:
-    """Where the file is. Raises `BadDatabaseURL` for what is no SQLite file."""
+    """Return the file that a path or `sqlite:///` URL names. Raises `BadDatabaseURL`."""
     if url is None or url == "":
         return default_path()
     text = str(url)
@@ -72,5 +75,5 @@ def database_path(url: str | Path | None) -> Path:
     if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
         return Path(rest[1:]).expanduser().absolute()
     raise BadDatabaseURL(
-        f"{scheme}:// is no database that tracebot opens: give a file's path or sqlite:///PATH."
+        f"tracebot cannot open a {scheme}:// database: give the path of a file, or sqlite:///PATH."
     )

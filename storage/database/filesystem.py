@@ -1,4 +1,8 @@
-"""Which file system a path is on: SQLite's write-ahead log needs one of this machine's own."""
+"""Refuse network file systems, on which SQLite's write-ahead log does not work.
+
+Processes share the index of the log through memory, which only processes of one machine can
+(https://sqlite.org/wal.html).
+"""
 
 from pathlib import Path
 
@@ -10,7 +14,7 @@ NETWORK_FILE_SYSTEMS = frozenset(
 
 
 def refuse_network_file_system(path: Path, *, mounts: Path = Path("/proc/self/mounts")) -> None:
-    """Raise `NetworkFileSystem` where `mounts`, a Linux mount table, says that `path` is on one."""
+    """Raise `NetworkFileSystem` if `path` is on one, by the Linux mount table `mounts`."""
     if not mounts.exists():
         return
     folder = path.parent.resolve()
@@ -22,6 +26,6 @@ def refuse_network_file_system(path: Path, *, mounts: Path = Path("/proc/self/mo
     mount_point, kind = max(holding, key=lambda row: len(row[0]))
     if kind in NETWORK_FILE_SYSTEMS:
         raise NetworkFileSystem(
-            f"{path} is on a network file system ({kind} at {mount_point}), where SQLite loses "
-            "data: name a local file with TRACEBOT_DATABASE_URL."
+            f"{path} is on a network file system ({kind} at {mount_point}), where SQLite can lose "
+            "data: set TRACEBOT_DATABASE_URL to a file on a local disk."
         )

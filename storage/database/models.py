@@ -1,6 +1,9 @@
-"""The tables, and only the tables. No type here is SQLite's or PostgreSQL's own.
+"""The tables. Every type here exists on SQLite and on PostgreSQL.
 
-Models are not bound to a database: a query is told where to run, `query.execute(database)`.
+A change here needs a migration, see `storage.database.migrations`. Index names contain the name of
+their class.
+
+Models are not bound to a database: pass it to each query, `query.execute(database)`.
 """
 
 from peewee import (
@@ -17,7 +20,7 @@ from peewee import (
 
 
 class SpanRow(Model):
-    """One span, `storage.model.span.Span`. Found by trace; everything that lists reads `traces`."""
+    """One span, see `storage.model.span.Span`. It is found by its trace; lists read `traces`."""
 
     trace_id = TextField()
     span_id = TextField()
@@ -61,11 +64,11 @@ class SpanRow(Model):
 
 
 class TraceRow(Model):
-    """One summary a trace, kept by the writer in the transaction that stores its spans."""
+    """The summary of one trace. The writer updates it in the transaction that stores its spans."""
 
     trace_id = TextField(primary_key=True)
     rooted = IntegerField()
-    """1 when name, status and times are the root span's, 0 while only its children are known."""
+    """1 if name, status and times are the root span's, 0 while only its children are known."""
     name = TextField(null=True)
     status = TextField()
     platform = TextField(null=True)
@@ -97,11 +100,14 @@ class TraceRow(Model):
 
 
 NOT_OK = SQL("\"status\" <> 'ok'")
-"""Of few rows: the others are found by their time. A query says the same words to use the index."""
+"""Condition of the index on status: few traces are not ok, so only those are worth an index.
+
+A query must use this same expression, or SQLite does not use the index.
+"""
 
 
 class RollupRow(Model):
-    """Counts and latency of one dimension's key, in one hour or one UTC day, for one audience."""
+    """Counts and latency for one key of a dimension, in one hour or UTC day, for one audience."""
 
     level = TextField()
     """`hour` or `day`."""
@@ -118,7 +124,7 @@ class RollupRow(Model):
     cached_tokens = BigIntegerField()
     cost = BigIntegerField()
     priced = BigIntegerField()
-    """How many calls had a known cost: 0 says that `cost` is unknown, not nothing."""
+    """How many calls had a known cost. If it is 0, `cost` is unknown."""
     latency = BlobField(null=True)
     """A `storage.store.histogram.Histogram`."""
 
@@ -128,6 +134,8 @@ class RollupRow(Model):
 
 
 class MetricRow(Model):
+    """One value of a metric, see `storage.model.records.Metric`."""
+
     id = BigAutoField()
     name = TextField()
     value = DoubleField()
@@ -141,6 +149,8 @@ class MetricRow(Model):
 
 
 class LogRow(Model):
+    """One structured log line, see `storage.model.records.Log`."""
+
     id = BigAutoField()
     level = TextField()
     message = TextField()
@@ -154,7 +164,7 @@ class LogRow(Model):
 
 
 class ScoreRow(Model):
-    """Feedback on a trace. The key lets a reaction that is taken back take its score along."""
+    """Feedback on a trace. A reaction that is removed finds its score by this key."""
 
     trace_id = TextField()
     name = TextField()
@@ -169,13 +179,16 @@ class ScoreRow(Model):
 
 
 class LeaseRow(Model):
-    """Something that is to happen once across processes: an event handled, a digest sent."""
+    """A lease on work that only one process may do, see `storage.coordination.leases`.
+
+    Table and columns keep the names of the first release.
+    """
 
     key = TextField(primary_key=True)
     owner = TextField()
     claimed_at = BigIntegerField()
     expires_at = BigIntegerField()
-    """When another may take over what was not done."""
+    """When another process may take over the work if it is not done."""
     done_at = BigIntegerField(null=True)
 
     class Meta:
@@ -183,7 +196,7 @@ class LeaseRow(Model):
 
 
 class SubscriptionRow(Model):
-    """A channel's morning digest, at its local time."""
+    """A channel's daily digest, at its local time."""
 
     team = TextField()
     channel = TextField()
@@ -200,10 +213,10 @@ class SubscriptionRow(Model):
 
 
 class ProcessRow(Model):
-    """A writer of some process. Its last batch number makes the replay of a batch harmless."""
+    """One writer of a process. By its last batch number, a batch that is replayed is skipped."""
 
     process = TextField(primary_key=True)
-    """`storage.coordination.process_identity.new_writer`'s name, which no later one repeats."""
+    """A unique name, see `storage.coordination.process_identity.new_writer`."""
     started_at = BigIntegerField()
     last_batch = BigIntegerField()
 
@@ -212,7 +225,10 @@ class ProcessRow(Model):
 
 
 class RemovedTraceRow(Model):
-    """What is left of a trace that retention removed: that it was, and who might have seen it."""
+    """The id of a trace that retention removed, and who could see it.
+
+    The table keeps the name of the first release.
+    """
 
     trace_id = TextField(primary_key=True)
     removed_at = BigIntegerField()
@@ -225,13 +241,16 @@ class RemovedTraceRow(Model):
 
 
 class JournalRow(Model):
-    """How each kind of upkeep went the last time: a check, a checkpoint, a recovery."""
+    """How each kind of upkeep went the last time, see `storage.upkeep.journal`.
+
+    The table keeps the name of the first release.
+    """
 
     name = TextField(primary_key=True)
     at = BigIntegerField()
     ok = IntegerField()
     details = TextField(null=True)
-    """JSON, as `storage.upkeep.journal` writes it."""
+    """JSON."""
 
     class Meta:
         table_name = "maintenance"
@@ -251,8 +270,8 @@ TABLES: tuple[type[Model], ...] = (
     JournalRow,
 )
 
-# Lists are newest first. What else they ask of every row stands in the index, so that rows which
-# are passed over are never read.
+# Lists are newest first. The other columns that they test are in the index too, so that SQLite does
+# not read rows that are then left out.
 _ASKED = (TraceRow.started_at, TraceRow.audience, TraceRow.decision)
 for _index in (
     TraceRow.index(*_ASKED),

@@ -1,4 +1,4 @@
-"""Readers end in time: while one reads, the write-ahead log can only grow."""
+"""End queries that take too long. While one reads, the write-ahead log can only grow."""
 
 import time
 from collections.abc import Iterator
@@ -11,12 +11,15 @@ from storage.database.shared_file import SharedDatabase
 from storage.errors import QueryTimeout
 
 STEPS = 10_000
-"""SQLite's virtual machine steps between two looks at the clock: about a millisecond."""
+"""Steps of SQLite's virtual machine between two looks at the clock: about a millisecond."""
 
 
 @contextmanager
 def query_timeout(database: Database, seconds: float) -> Iterator[None]:
-    """What this thread asks within the block ends after `seconds`, with `QueryTimeout`."""
+    """End this thread's queries within the block after `seconds`. Raises `QueryTimeout`.
+
+    Does nothing on PostgreSQL.
+    """
     if not isinstance(database, SharedDatabase):
         yield
         return
@@ -27,7 +30,7 @@ def query_timeout(database: Database, seconds: float) -> Iterator[None]:
     except Exception as error:
         if cause_of(error) == INTERRUPTED:
             raise QueryTimeout(
-                f"This takes longer than {seconds:g} s: ask for less, with --since or a filter."
+                f"This takes longer than {seconds:g} s: ask for less with --since or a filter."
             ) from error
         raise
     finally:

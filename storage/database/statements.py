@@ -1,6 +1,6 @@
-"""Statements that Peewee compiles once and that run many times on Peewee's connection.
+"""Compile a Peewee query once and run it many times.
 
-Peewee's own row building costs a hundred times what SQLite's insert does.
+Compiling a query takes Peewee a hundred times as long as SQLite takes to insert a row.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,18 +12,18 @@ from storage.database.driver import translate_errors
 
 
 def compiled(query: Any, database: Database) -> str:
-    """The SQL of a query, with a placeholder for each of its values, in their order."""
+    """Return the SQL of a query, with a placeholder for each of its values, in order."""
     sql: str = database.get_sql_context().sql(query).query()[0]
     return sql
 
 
 def insert(model: Any, names: Sequence[str]) -> Any:
-    """An INSERT of one row with these columns."""
+    """Return an INSERT of one row with these columns, in this order."""
     return model.insert_many([("",) * len(names)], fields=[getattr(model, name) for name in names])
 
 
 class Statement:
-    """One statement, compiled at its first use for each kind of database."""
+    """A statement that is compiled at its first use for each kind of database."""
 
     def __init__(self, compile: Callable[[Database], str]) -> None:
         self._compile = compile
@@ -51,7 +51,11 @@ class Statement:
     def look_up(
         self, database: Database, keys: Sequence[Sequence[Any]], *, at_a_time: int
     ) -> list[Any]:
-        """Rows for any number of keys, by a statement that takes so many: the last is repeated."""
+        """Return the rows for any number of keys.
+
+        The statement takes `at_a_time` keys. The last key is repeated to fill the last call, so
+        that the statement is compiled once and not once for each number of keys.
+        """
         rows: list[Any] = []
         for start in range(0, len(keys), at_a_time):
             some = keys[start : start + at_a_time]

@@ -1,4 +1,8 @@
-"""Begin write transactions with IMMEDIATE and retry with jitter while the database is locked."""
+"""Write in transactions that begin with IMMEDIATE, and wait while the database is locked.
+
+IMMEDIATE takes SQLite's write lock at once. A transaction that reads first and then writes could
+find that another process has written in between, and would have to be repeated as a whole.
+"""
 
 import random
 import time
@@ -12,24 +16,29 @@ from storage.database.error_causes import LOCKED, cause_of
 
 @contextmanager
 def transaction(database: peewee.Database, *, deadline: float = 5.0) -> Iterator[None]:
-    """One transaction that may write. Raises the first error, whatever its rollback says.
+    """Run the block in one transaction, and roll it back if it fails.
 
-    Getting in is retried with jitter for `deadline` seconds: fairer between processes than
-    SQLite's own busy timeout. Peewee's `atomic` would answer a full disk with "cannot rollback".
+    Try to begin for `deadline` seconds; then raise the error of the last try. The waits are random,
+    which is fairer between processes than SQLite's own busy timeout.
     """
     _begin(database, until=time.monotonic() + deadline)
     try:
         yield
         database.commit()
     except BaseException:
-        with suppress(Exception):  # SQLite rolls back by itself on a full disk or an I/O error.
+        # On a full disk or an I/O error SQLite has rolled back already, and this fails. The first
+        # error is the one to raise; Peewee's `atomic` would raise "cannot rollback" in its place.
+        with suppress(Exception):
             database.rollback()
         raise
 
 
 LONGEST_WAIT_S = 0.03
-"""Between two tries. Trying more often commits sooner, and takes the processor time that spans need
-to be seen: see `writers` in docs/performance.md."""
+"""Longest wait between two tries.
+
+Shorter waits commit sooner, but take processor time from the processes that record: see `writers`
+in docs/performance.md.
+"""
 
 
 def _begin(database: peewee.Database, *, until: float) -> None:

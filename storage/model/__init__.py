@@ -1,0 +1,1 @@
+"""The values that are recorded, their attribute names, and redaction."""

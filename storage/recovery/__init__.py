@@ -1,0 +1,1 @@
+"""Open, check, replace, back up and restore the database."""

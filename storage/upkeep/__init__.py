@@ -1,0 +1,1 @@
+"""Checkpoints, retention, and the journal of what upkeep did."""

@@ -1,4 +1,4 @@
-"""Checkpoints, and the erasure of what somebody said."""
+"""Checkpoints: move what was committed from the write-ahead log into the database file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,18 +7,16 @@ from typing import Literal
 from peewee import Database
 
 from storage.database.connect import connect
-from storage.database.models import SpanRow, TraceRow
-from storage.database.transactions import transaction
 
 CheckpointMode = Literal["passive", "truncate"]
 
 CHECKPOINT_BUSY_MS = 50
-"""How long a checkpoint waits for readers. A TRUNCATE that waits keeps every commit waiting."""
+"""How long a checkpoint waits for readers. While TRUNCATE waits, no other process can commit."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointResult:
-    """SQLite's own answer. `busy`: a reader or writer was in the way; pages are of 4 KiB."""
+    """SQLite's answer. `busy` if a reader or writer was in the way; a page is 4 KiB."""
 
     mode: CheckpointMode
     busy: bool
@@ -31,7 +29,7 @@ class CheckpointResult:
 
     @property
     def reason(self) -> str:
-        """Why it is not complete, for a warning; empty when it is."""
+        """Why the checkpoint is not complete, for a warning; empty if it is."""
         if self.complete:
             return ""
         done = f"{self.checkpointed_pages} of {self.log_pages} pages are in the database"
@@ -39,7 +37,12 @@ class CheckpointResult:
 
 
 def checkpoint(database: Database, mode: CheckpointMode = "passive") -> CheckpointResult:
-    """Move the write-ahead log into the database. Never keeps a writer waiting for long."""
+    """Move the write-ahead log into the database.
+
+    `passive` moves what no reader needs any more and waits for nobody. `truncate` moves everything
+    and empties the log, but waits at most `CHECKPOINT_BUSY_MS` for readers and writers.
+    """
+    # A connection of its own: the caller's busy timeout of seconds would keep writers waiting.
     own = connect(Path(database.database), busy_timeout_ms=CHECKPOINT_BUSY_MS)
     try:
         sql = f"PRAGMA wal_checkpoint({mode.upper()})"
@@ -47,16 +50,3 @@ def checkpoint(database: Database, mode: CheckpointMode = "passive") -> Checkpoi
     finally:
         own.close()
     return CheckpointResult(mode, bool(busy), max(log, 0), max(done, 0))
-
-
-def erase_text(
-    database: Database, *, channel: str, message_ts: str, replacement: str | None = None
-) -> None:
-    """Forget, or replace, what is stored of a message's text: its author deleted or changed it."""
-    with transaction(database):
-        for table in (SpanRow, TraceRow):
-            table.update(text=replacement).where(
-                table.channel == channel,
-                table.message_ts == message_ts,
-                table.text.is_null(False),
-            ).execute(database)

@@ -1,4 +1,4 @@
-"""How each kind of upkeep went the last time, for `health` and for whoever comes next."""
+"""The journal of upkeep: how each kind of it went the last time."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,11 @@ from storage.database.transactions import transaction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalEntry:
-    """`name` is `check`, `checkpoint`, `retention` or `recovery:FILE`; `at` is nanoseconds."""
+    """The result of one kind of upkeep.
+
+    `name` is `backup`, `check`, `checkpoint`, `retention` or `recovery:FILE`; `at` is in
+    nanoseconds since the epoch.
+    """
 
     name: str
     at: int
@@ -21,33 +25,33 @@ class JournalEntry:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-def add_entry(database: Database, done: JournalEntry) -> None:
-    """Remember it in place of the last one of its name."""
+def add_entry(database: Database, entry: JournalEntry) -> None:
+    """Store an entry. It replaces the one of the same name."""
     with transaction(database):
-        put_entry(database, done)
+        put_entry(database, entry)
 
 
-def put_entry(database: Database, done: JournalEntry) -> None:
-    """The same, within the caller's transaction."""
-    row = {"at": done.at, "ok": int(done.ok), "details": json.dumps(dict(done.details))}
-    insert = JournalRow.insert(name=done.name, **row)
+def put_entry(database: Database, entry: JournalEntry) -> None:
+    """Store an entry within the caller's transaction."""
+    row = {"at": entry.at, "ok": int(entry.ok), "details": json.dumps(dict(entry.details))}
+    insert = JournalRow.insert(name=entry.name, **row)
     insert.on_conflict(conflict_target=[JournalRow.name], update=row).execute(database)
 
 
 def last_entry(database: Database, name: str) -> JournalEntry | None:
-    """The last one of this name, None where there was none."""
+    """Return the entry of this name, None if there is none."""
     query = JournalRow.select().where(JournalRow.name == name)
-    found = [_value(row) for row in query.dicts().execute(database)]
+    found = [_entry(row) for row in query.dicts().execute(database)]
     return found[0] if found else None
 
 
 def entries(database: Database, prefix: str) -> tuple[JournalEntry, ...]:
-    """Those whose name begins with `prefix`, newest first."""
+    """Return the entries whose name begins with `prefix`, newest first."""
     query = JournalRow.select().where(JournalRow.name.startswith(prefix))
     rows = query.order_by(JournalRow.at.desc()).dicts().execute(database)
-    return tuple(_value(row) for row in rows)
+    return tuple(_entry(row) for row in rows)
 
 
-def _value(row: Mapping[str, Any]) -> JournalEntry:
+def _entry(row: Mapping[str, Any]) -> JournalEntry:
     details = json.loads(row["details"] or "{}")
     return JournalEntry(name=row["name"], at=row["at"], ok=bool(row["ok"]), details=details)

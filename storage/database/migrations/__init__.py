@@ -1,7 +1,12 @@
-"""The tables' history. Each `NNNN_name.py` here has `up(migrator, database)`, applied once.
+"""Bring the tables of a database up to date.
 
-One process applies what is missing while others wait; each migration and its record are one
-transaction. A database that knows migrations which are not here is of a newer tracebot.
+Each `NNNN_name.py` here has a function `up(migrator, database)`, which is applied once. Its SQL is
+frozen: a migration that used today's models would create tomorrow's columns on a new database, and
+fail in the later migration that adds them. A changed model therefore needs a new migration.
+
+One process applies what is missing while others wait. A migration and the record that it was
+applied are one transaction. A database with a record of a migration that is not here was changed by
+a newer tracebot.
 """
 
 from collections.abc import Iterator
@@ -18,15 +23,16 @@ HISTORY = "schema_migration"
 
 
 def migrate(database: peewee.Database, *, folder: Path = HERE, patience: float = 60.0) -> list[str]:
-    """Bring the tables up to date; the names of what was applied.
+    """Apply the migrations in `folder` that are missing, and return their names.
 
-    Another process that does so is waited for `patience` seconds. Raises `NewerDatabase` and
+    Wait at most `patience` seconds for another process that migrates. Raises `NewerDatabase` and
     `TemporarilyUnavailable`.
     """
     known = {path.stem for path in folder.glob("[0-9]*.py")}
     if _applied(database, known=known) == known:
         return []
     with _one_at_a_time(database, patience=patience):
+        # Peewee's runner looks again what is missing: another process may just have applied it.
         from playhouse.migrations import Runner
 
         applied: list[str] = Runner(database, str(folder), table_name=HISTORY).up()
@@ -41,7 +47,7 @@ def _applied(database: peewee.Database, *, known: set[str]) -> set[str]:
     if newer := applied - known:
         raise NewerDatabase(
             f"The database was changed by a newer tracebot (it has {max(newer)}): update tracebot, "
-            "or name another database with TRACEBOT_DATABASE_URL."
+            "or set TRACEBOT_DATABASE_URL to another database."
         )
     return applied
 
@@ -54,6 +60,6 @@ def _one_at_a_time(database: peewee.Database, *, patience: float) -> Iterator[No
         except BlockingIOError as error:
             raise TemporarilyUnavailable(
                 f"Another process is changing the tables of {database.database}: try again when it "
-                "is done."
+                "has finished."
             ) from error
         yield

@@ -10,7 +10,8 @@ from storage import Observability
 from storage.database.connect import connect
 from storage.health import health
 from storage.model.retention import Retention
-from storage.upkeep.checkpoint import checkpoint, erase_text
+from storage.upkeep.checkpoint import checkpoint
+from storage.upkeep.erasure import erase_text
 
 DAY = 24 * 3_600 * 1_000_000_000
 
