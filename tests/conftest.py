@@ -15,6 +15,7 @@ from bot.app import Bot
 from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
 from storage.recovery.opening import open_database
+from tests.support.conversations import PATIENCE_S
 from tests.support.paths import MANIFEST
 from tests.support.running_bot import start_in
 
@@ -90,7 +91,7 @@ def start_bot(
         roster = agents if isinstance(agents, Roster) else _roster(tmp_path, agents)
         bot = start_in(sandbox, observability, roster, collector=collector, **overrides)
         running.append(bot)
-        sandbox.wait_for_app(connections=len(running))
+        sandbox.wait_for_app(connections=len(running), timeout=PATIENCE_S)
         return bot
 
     yield start

@@ -11,10 +11,13 @@ from storage.queries.traces import TraceSummary, thread_traces, trace_spans
 
 StartBot = Callable[..., Bot]
 
+PATIENCE_S = 30.0
+"""Long enough for a busy machine: only a test that fails waits that long."""
+
 
 def eventually(holds: Callable[[], bool]) -> None:
     """Wait for something that happens after the last message to Slack."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_S
     while not holds():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.01)
