@@ -21,7 +21,7 @@ from storage.database.query_timeout import query_timeout
 from storage.database.shared_file import SharedDatabase
 from storage.errors import QueryTimeout
 from storage.health import health
-from storage.queries.failures import failed_spans, failed_traces, slowest_traces
+from storage.queries.failures import failed_spans, failed_traces
 from storage.queries.removed_traces import RemovedTrace, removed_traces
 from storage.queries.statistics import statistics
 from storage.queries.traces import (
@@ -30,6 +30,7 @@ from storage.queries.traces import (
     message_traces,
     recent_traces,
     running_traces,
+    slowest_traces,
     thread_traces,
     trace_spans,
     traces_by_id,

@@ -1,4 +1,4 @@
-"""What is recorded beside spans: numbers, lines and opinions. Times are nanoseconds, UTC."""
+"""What is recorded beside spans. Times are in nanoseconds since the epoch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
+    """One value of a metric, within a span if there was one."""
+
     name: str
     value: float
     labels: Mapping[str, str]
@@ -16,6 +18,8 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
+    """One structured log line, within a span if there was one."""
+
     level: str
     message: str
     attributes: Mapping[str, object]
@@ -26,7 +30,7 @@ class Log:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """Feedback on a trace; a `value` of None takes an earlier one back."""
+    """Feedback on a trace. A `value` of None removes earlier feedback of the same name and user."""
 
     trace_id: str
     name: str

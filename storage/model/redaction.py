@@ -1,7 +1,7 @@
-"""Secrets out, before anything is stored.
+"""Remove secrets from text before it is stored.
 
-A secret is known by its own shape (a Slack token, a private key) or by the name it is given to
-(`password=…`). RE2 looks for all of them in one pass, in time that grows only with the text.
+A secret is recognised by its shape (a Slack token, a private key) or by its name (`password=…`).
+RE2 finds all of them in one pass, in time that is linear in the length of the text.
 """
 
 import math
@@ -13,20 +13,20 @@ from typing import Any
 import re2
 
 FAILED = "[redaction failed]"
-"""What is stored when the scrubber itself fails: never the value."""
+"""Stored in place of a value if redaction itself fails."""
 
 MAX_DEPTH = 8
 MAX_ITEMS = 1_000
 MAX_TEXT = 65_536
 SHORT_NAME = 100
-"""Names come again and again; up to this length, what became of one is remembered."""
+"""Names repeat, so the results for names of up to this length are cached."""
 
 NAMES = (
     r"pass(?:word|wd|phrase|code)|pwd|secret|token|credentials?|authorization|cookie|"
     r"(?:api|access|private|secret|encryption|signing|master|account)[_\-. ]?key|"
     r"webhook[_\-.]?url"
 )
-"""A name that ends so names a secret. Not `max_tokens`, `tokenizer` or `secretary`."""
+"""Endings of names of secrets. `max_tokens`, `tokenizer` and `secretary` do not match."""
 
 SHAPES: Mapping[str, str] = {
     "private_key": r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----[^-]*(?:-----END [A-Z ]+-----)?",
@@ -43,12 +43,12 @@ SHAPES: Mapping[str, str] = {
     "huggingface_token": r"\bhf_[A-Za-z0-9]{30,}",
     "jwt": r"\beyJ[A-Za-z0-9_-]{6,}\.eyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*)?",
 }
-"""What the thing is called → its shape. It is replaced whole."""
+"""Name of a kind of secret → its shape. The whole match is replaced."""
 
 NAMED: Sequence[str] = (
-    # A scheme and what follows it: `Authorization: Bearer …`, or the scheme alone.
+    # A scheme and what follows it, with or without the header: `Authorization: Bearer …`.
     r"(?P<scheme>(?i:\b(?:bearer|basic)\s+))(?P<sent>[A-Za-z0-9._~+/=-]{8,})",
-    # The password in a URL; its host is worth keeping.
+    # The password in a URL. The host is kept.
     r"(?P<login>\b[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@\"']*:)(?P<in_url>[^\s/@\"']+)@",
     # name=value, name: value, "name": "value", --name value.
     r"(?P<name>(?i:[A-Za-z0-9_.\-]*(?:" + NAMES + r"))\\?[\"']?\s?[=:]\s?)"
@@ -67,7 +67,7 @@ _KEPT = {"sent": "scheme", "in_url": "login", "value": "name", "argument": "opti
 
 
 def redact(text: str) -> str:
-    """`text` with each secret replaced by what it was: `[redacted:slack_token]`."""
+    """Return `text` with each secret replaced by its kind, such as `[redacted:slack_token]`."""
     try:
         return _redact(text)
     except Exception:
@@ -75,7 +75,10 @@ def redact(text: str) -> str:
 
 
 def redact_value(value: object) -> Any:
-    """`value` as what JSON can hold, without secrets: whole values of secret names, too."""
+    """Return `value` without secrets, as values that JSON can hold.
+
+    In mappings, the whole value of a secret name is replaced.
+    """
     try:
         return _redact_value(value, depth=0)
     except Exception:
@@ -83,11 +86,12 @@ def redact_value(value: object) -> Any:
 
 
 def suspicious(text: str) -> bool:
-    """Whether `redact` would change a part of `text`. Quick for long texts; may be True in vain.
+    """Return False if `redact` would change nothing in `text`, which may hold several strings.
 
-    No pattern here looks at where a text begins or ends, so what one finds in a string it also
-    finds where that string stands between others, with no letter or digit beside it. The same is
-    true of names: JSON has `":` after one.
+    One search of a long text is faster than one for each string in it, such as those of a JSON
+    document. No pattern depends on where a text begins or ends, so a secret that `redact` would
+    find in a string is also found if other text surrounds that string, as long as no letter or
+    digit touches it. True may be a false alarm.
     """
     try:
         return "\0" in text or _SECRET.search(text) is not None
@@ -96,7 +100,7 @@ def suspicious(text: str) -> bool:
 
 
 def redact_arguments(arguments: Sequence[str]) -> list[str]:
-    """A command's arguments: `--token X` and `TOKEN=X` lose their X."""
+    """Return a command's arguments without secrets, such as X in `--token X` and `TOKEN=X`."""
     redacted: list[str] = []
     for argument in arguments:
         before = redacted[-1] if redacted else ""
@@ -108,7 +112,7 @@ def redact_arguments(arguments: Sequence[str]) -> list[str]:
 
 @lru_cache(maxsize=4_096)
 def is_secret_name(name: str) -> bool:
-    """Whether what is called so is a secret, whatever it looks like."""
+    """Return whether a value of this name is a secret, whatever it looks like."""
     return _SECRET_NAME.match(name) is not None
 
 

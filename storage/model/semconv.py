@@ -1,6 +1,6 @@
-"""Attribute names: OpenTelemetry's, our words for them, and the older names accepted on the way in.
+"""Attribute names: OpenTelemetry's, ours, and the older names that are accepted as input.
 
-The GenAI conventions are still in development, so their names stand here and nowhere else.
+The GenAI conventions are still in development, so their names are here and nowhere else.
 Source: https://opentelemetry.io/docs/specs/semconv/gen-ai/ (November 2026).
 """
 
@@ -31,7 +31,7 @@ ATTRIBUTES: Mapping[str, str] = {
     "error_type": "error.type",
     "error_message": "error.message",
 }
-"""Span field → the attribute's conventional name. The field's own name is the word in our API."""
+"""Field of `Span` → conventional name of the attribute. Our API also accepts the field's name."""
 
 OLDER: Mapping[str, str] = {
     "gen_ai.request.model": "model",
@@ -58,7 +58,7 @@ OLDER: Mapping[str, str] = {
     "ai.usage.outputTokens": "output_tokens",
     "ai.usage.cachedInputTokens": "cached_tokens",
 }
-"""Names of older dialects → span field; a conventional name on the same span has precedence.
+"""Older attribute name → field of `Span`. A conventional name on the same span has precedence.
 
 gen_ai before 1.37, OpenInference and OpenLLMetry (`llm.*`), Vercel's AI SDK (`ai.*`).
 """
@@ -68,12 +68,12 @@ FIELDS: Mapping[str, str] = {
     **{name: field for field, name in ATTRIBUTES.items()},
     **{field: field for field in ATTRIBUTES},
 }
-"""Any accepted name or word → span field."""
+"""Any accepted name → field of `Span`."""
 
 INHERITED: frozenset[str] = frozenset(
     {"platform", "audience", "team", "channel", "thread_ts", "message_ts", "user", "agent"}
 )
-"""Words that a child span takes over from its parent, so that each row carries its own context."""
+"""Fields that a child span inherits, so that each row can be read without its parents."""
 
 INTEGERS: frozenset[str] = frozenset({"input_tokens", "output_tokens", "cached_tokens", "cost"})
 
@@ -86,13 +86,13 @@ MEASURED: frozenset[str] = frozenset(
         *("error_type", "error_message"),
     }
 )
-"""The columns that what another process says may fill. Who may see a span is never among them."""
+"""Fields that another process may set. Those that decide who can see a span are not among them."""
 
 RECEIVED: Mapping[str, str] = {
     **{name: field for name, field in FIELDS.items() if field in MEASURED and name != field},
     "gen_ai.agent.name": "agent",
 }
-"""Conventional and older names → the column, on a span of another process."""
+"""Conventional or older name → field, on a span of another process."""
 
 RENAMED: Mapping[str, str] = {
     "gen_ai.usage.cache_creation.input_tokens": "gen_ai.usage.cache_write.input_tokens",
@@ -111,7 +111,7 @@ RENAMED: Mapping[str, str] = {
     "openinference.span.kind": "gen_ai.operation.name",
     "traceloop.span.kind": "gen_ai.operation.name",
 }
-"""Names of older dialects → the conventional attribute that they mean."""
+"""Older attribute name → conventional attribute name."""
 
 OPERATIONS: Mapping[str, str] = {
     "LLM": "chat",
@@ -125,12 +125,12 @@ OPERATIONS: Mapping[str, str] = {
 """The span kinds of OpenInference and OpenLLMetry → `gen_ai.operation.name`."""
 
 DOLLARS: frozenset[str] = frozenset(("llm.cost.total", "gen_ai.usage.cost"))
-"""What a call cost, in dollars: OpenInference's name, and the one that others use."""
+"""Names of a call's cost in dollars: OpenInference's, and the one that others use."""
 
 RESPONSE_ID = "gen_ai.response.id"
 PARENT_TRACE_ID = "tracebot.parent.trace_id"
 PARENT_SPAN_ID = "tracebot.parent.span_id"
-"""The resource attributes by which a child process says which span of ours started it."""
+"""The resource attributes by which a process says which of our spans started it."""
 
 CONTENT: frozenset[str] = frozenset(
     (
@@ -152,4 +152,4 @@ CONTENT_PREFIXES = (
     *("llm.input_messages.", "llm.output_messages.", "llm.prompts.", "llm.completions."),
     *("retrieval.documents.", "reranker.", "embedding.text", "ai.prompt."),
 )
-"""What people, models and tools said, in any dialect: kept as far as TRACEBOT_CAPTURE lets."""
+"""Attributes with text of people, models and tools. TRACEBOT_CAPTURE decides what is stored."""

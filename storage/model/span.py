@@ -1,4 +1,4 @@
-"""The one value that every source turns what it saw into, and the only one the writer takes."""
+"""The span: what every source produces, and the only form in which the writer stores it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,19 +12,19 @@ WITHIN = "tracebot.within.span_id"
 """The attribute behind `Span.within`."""
 
 FAILED: frozenset[str] = frozenset({"error", "timeout", "abandoned"})
-"""The statuses counted as errors. A cancelled span did what its user asked."""
+"""The statuses that count as errors. A cancelled span is not one: its user asked for that."""
 
 
 @dataclass(slots=True)
 class Span:
     """One timed step, as stored.
 
-    Times are nanoseconds since the epoch, UTC; `duration_ns` comes from the monotonic clock.
-    Ids are lower-case hex: 32 digits a trace, 16 a span. `cost` is in micro-dollars and None
-    when unknown, never 0; `cost_source` is `reported` or `estimated`.
+    Times are in nanoseconds since the epoch; `duration_ns` comes from the monotonic clock. Ids are
+    lower-case hex, 32 digits for a trace and 16 for a span. `cost` is in micro-dollars, and None if
+    it is unknown; `cost_source` is `reported` or `estimated`.
 
-    `audience` says who may see the span: a team's id for public conversations, the channel's
-    for private ones, the user's for a direct message, None for what never was in Slack.
+    `audience` says who may see the span. It is the id of the team for public conversations, of the
+    channel for private ones, and of the user for a direct message; None outside Slack.
     """
 
     trace_id: str
@@ -69,11 +69,11 @@ class Span:
     entry: bool = False
     """Whether its parent is in another process. Not stored."""
     received: bool = False
-    """Whether another process sent it, perhaps not for the first time. Not stored."""
+    """Whether another process sent it, possibly more than once. Not stored."""
 
     @property
     def within(self) -> str | None:
-        """The span of its trace that speaks for what this one spent, unless that one is silent."""
+        """The id of the span that reports the tokens and cost of this one, if it reports any."""
         speaker = self.attributes.get(WITHIN)
         return speaker if isinstance(speaker, str) else None
 
@@ -83,7 +83,7 @@ class Span:
 
 
 def span_of(row: Mapping[str, Any]) -> Span:
-    """A stored row as the value it was."""
+    """Return the span that a row of the table `spans` holds."""
     values = dict(row)
     for name, empty in (("attributes", "{}"), ("events", "[]"), ("links", "[]")):
         values[name] = json.loads(values[name] or empty)

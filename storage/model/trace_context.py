@@ -1,4 +1,7 @@
-"""OpenTelemetry's ids, as hex: 32 digits a trace, 16 a span; and W3C's header that carries them."""
+"""Trace and span ids, and how they are passed to other processes.
+
+Ids are OpenTelemetry's, in hex: 32 digits for a trace and 16 for a span.
+"""
 
 import os
 
@@ -11,9 +14,10 @@ HEX = frozenset("0123456789abcdef")
 
 
 def new_trace_id(now_ns: int) -> str:
-    """Milliseconds first, so that rows of one time lie together; the rest is random.
+    """Return a new id that begins with the time in milliseconds. The rest is random.
 
-    Still valid: https://www.w3.org/TR/trace-context-2/ asks for 7 random bytes, the rightmost.
+    So rows of about the same time lie together in the database. This is a valid trace id:
+    https://www.w3.org/TR/trace-context-2/ asks for at least 7 random bytes at the right.
     """
     return f"{now_ns // 1_000_000:012x}{os.urandom(10).hex()}"
 
@@ -23,14 +27,15 @@ def new_span_id() -> str:
 
 
 def format_traceparent(trace_id: str, span_id: str) -> str:
-    """The header that hangs another process's spans under this one."""
+    """Return the W3C `traceparent` header for a process whose spans belong under this span."""
     return f"00-{trace_id}-{span_id}-01"
 
 
 def parent_resource(ids: Ids, inherited: str | None) -> str:
-    """OTEL_RESOURCE_ATTRIBUTES for a process that this span starts: many keep no TRACEPARENT.
+    """Return OTEL_RESOURCE_ATTRIBUTES for a process that a span starts, with the span's ids.
 
-    What the process sends to our receiver hangs under the span; see `storage.otlp.correlation`.
+    Many programs ignore TRACEPARENT but send these attributes, by which `storage.otlp.correlation`
+    finds the span. `inherited` is the variable's present value, which is kept.
     """
     kept = [
         fact
@@ -41,7 +46,7 @@ def parent_resource(ids: Ids, inherited: str | None) -> str:
 
 
 def parse_traceparent(header: str | None) -> Ids | None:
-    """Trace and span id of a W3C `traceparent`, None where it is not one."""
+    """Return the trace and span id of a W3C `traceparent` header, None if it is not valid."""
     parts = (header or "").strip().lower().split("-")
     if len(parts) < 4 or parts[0] == "ff" or [len(part) for part in parts[:4]] != [2, 32, 16, 2]:
         return None

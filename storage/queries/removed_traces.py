@@ -1,4 +1,4 @@
-"""What is left of a trace that retention removed."""
+"""Find the ids of traces that retention removed."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from storage.database.models import RemovedTraceRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemovedTrace:
-    """A removed trace, as far as it takes to say so to those who might have seen it."""
+    """A removed trace: its id, when it was removed, and who could see it."""
 
     trace_id: str
     removed_at: int
@@ -20,7 +20,7 @@ class RemovedTrace:
 
     @property
     def user(self) -> str | None:
-        """Whose direct message it was, where the audience is one user."""
+        """The user whose direct message it was, if the audience is one user."""
         return self.audience
 
 

@@ -1,4 +1,4 @@
-"""Counts, percentiles, tokens and cost of a period, from the rollups."""
+"""Compute counts, percentiles, tokens and cost of a period from the rollups."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,10 @@ from storage.store.rollups import LEVELS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """One line of statistics. Percentiles are nanoseconds, None where nothing ended."""
+    """One line of statistics. Percentiles are in nanoseconds, None if no trace ended.
+
+    `cost` is in micro-dollars, None if no call had a known cost.
+    """
 
     key: str
     traces: int
@@ -31,6 +34,8 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
+    """Statistics of a period. `since` and `until` are in nanoseconds since the epoch."""
+
     since: int
     until: int
     total: Group
@@ -45,11 +50,11 @@ def statistics(
     by: str | None = None,
     audiences: Collection[str] | None = None,
 ) -> Statistics:
-    """Counts, percentiles (within 1%), tokens and cost from the rollups.
+    """Return counts, percentiles (within 1%), tokens and cost of a period.
 
-    `by` is a dimension of `models.RollupRow`, or `hour`; groups come most traces first
-    (hours in their order), keys as stored: an hour is its start in nanoseconds. The edges of the
-    period are those of their hours: `since` is rounded down, `until` up.
+    `by` is a dimension of `storage.database.models.RollupRow`, or `hour`. Groups are sorted by
+    their number of traces, hours by time. The key of an hour is its start in nanoseconds. Rollups
+    are hourly, so `since` is rounded down to an hour and `until` up.
     """
     rows_of = partial(_rollups, database, since=since, until=until, audiences=audiences)
     total = _group("", rows_of(dimension="all"))
@@ -66,7 +71,7 @@ def statistics(
 SUMS = tuple(getattr(RollupRow, name) for name in rollups.SUMS)
 
 Row = Sequence[Any]
-"""A group's key, the sums in the order of `storage.store.rollups.SUMS`, and the latency's bytes."""
+"""A key, the sums in the order of `storage.store.rollups.SUMS`, and the latency histogram."""
 
 
 def _rollups(
@@ -78,7 +83,7 @@ def _rollups(
     audiences: Collection[str] | None,
     key: str = "key",
 ) -> list[Row]:
-    """Rows whose hours make up the period: whole days as one row, the edges by the hour."""
+    """Return the rows that cover the period: by day for whole days, by hour before and after."""
     rows: list[Row] = []
     for level, start, end in _periods(since, until, days=key != "starts_at"):
         query = RollupRow.select(getattr(RollupRow, key), *SUMS, RollupRow.latency).where(

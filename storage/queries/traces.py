@@ -1,8 +1,8 @@
-"""Every SELECT that people's questions need. Filters are keyword-only; answers are frozen values.
+"""Find traces and spans.
 
-`audiences` is who asks, as `storage.model.span.Span.audience` names it: the ids whose traces may be
-seen. None asks for all there is, which only a shell on the database's own machine may.
-Times are nanoseconds since the epoch.
+`audiences` limits what is found to traces with one of these values in
+`storage.model.span.Span.audience`. None finds everything, which only a shell on the database's own
+machine may ask for. Times are in nanoseconds since the epoch.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -17,7 +17,7 @@ from storage.model.span import Span, span_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceSummary:
-    """One row of a list: what one turn, command or call came to. `cost` is in micro-dollars."""
+    """The summary of one trace, as in a list. `cost` is in micro-dollars."""
 
     trace_id: str
     name: str
@@ -42,7 +42,7 @@ class TraceSummary:
     cached_tokens: int | None
     cost: int | None
     decision: str | None
-    """`answer` or `skip` where the bot had to decide, else None."""
+    """`answer` or `skip` if the bot had to decide, otherwise None."""
     reason: str | None
     text: str | None
     error_message: str | None
@@ -50,14 +50,14 @@ class TraceSummary:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Traces, newest first, and the cursor of the next page, None at the end."""
+    """Traces, newest first, and the cursor of the next page, None on the last page."""
 
     traces: tuple[TraceSummary, ...]
     next: str | None
 
 
 class BadCursor(ValueError):
-    """The cursor is not one that an earlier page gave."""
+    """The cursor does not come from an earlier page."""
 
 
 def recent_traces(
@@ -75,10 +75,11 @@ def recent_traces(
     limit: int = 20,
     cursor: str | None = None,
 ) -> Page:
-    """The newest traces that fit every filter; `skipped` also lists turns that were only skipped.
+    """Return the newest traces that match every filter.
 
-    `words` are looked for in the newest `SEARCHED` traces of the other filters, on the next page
-    in those before them. Raises `BadCursor`.
+    Messages that the bot skipped are left out unless `skipped` is true. Each of `words` has to be
+    in the name, text, agent or error. They are searched in the newest `SEARCHED` traces that match
+    the other filters; the next page searches the traces before those. Raises `BadCursor`.
     """
     filters = {"agent": agent, "status": status, "channel": channel, "user": user}
     wanted = _wanted({**filters, "platform": platform}, since=since, skipped=skipped)
@@ -105,7 +106,7 @@ def recent_traces(
 def traces_by_id(
     database: Database, prefix: str, *, audiences: Collection[str] | None = None, limit: int = 5
 ) -> tuple[TraceSummary, ...]:
-    """The traces whose id begins with `prefix`; more than one when the prefix is too short."""
+    """Return the traces whose id begins with `prefix`."""
     prefix = prefix.lower()
     query = visible(audiences).where(
         TraceRow.trace_id >= prefix,
@@ -121,7 +122,7 @@ def thread_traces(
     thread_ts: str,
     audiences: Collection[str] | None = None,
 ) -> tuple[TraceSummary, ...]:
-    """All turns of one thread, oldest first, skipped ones included."""
+    """Return all traces of one thread, oldest first, skipped messages included."""
     query = visible(audiences).where(TraceRow.channel == channel, TraceRow.thread_ts == thread_ts)
     return summaries(database, query.order_by(TraceRow.started_at))
 
@@ -133,7 +134,7 @@ def message_traces(
     message_ts: str,
     audiences: Collection[str] | None = None,
 ) -> tuple[TraceSummary, ...]:
-    """The traces of one message, oldest first."""
+    """Return the traces of one message, oldest first."""
     query = visible(audiences).where(TraceRow.channel == channel, TraceRow.message_ts == message_ts)
     return summaries(database, query.order_by(TraceRow.started_at))
 
@@ -141,21 +142,32 @@ def message_traces(
 def running_traces(
     database: Database, *, audiences: Collection[str] | None = None, limit: int = 50
 ) -> tuple[TraceSummary, ...]:
-    """What runs now, longest first."""
+    """Return the traces that are running, oldest first."""
     query = visible(audiences).where(TraceRow.status == "running", NOT_OK)
     return summaries(database, query.order_by(TraceRow.started_at).limit(limit))
 
 
+def slowest_traces(
+    database: Database, *, since: int, audiences: Collection[str] | None = None, limit: int
+) -> tuple[TraceSummary, ...]:
+    """Return the traces that took longest, longest first."""
+    query = visible(audiences).where(
+        TraceRow.started_at >= since, TraceRow.duration_ns.is_null(False), NOT_SKIPPED
+    )
+    longest = query.order_by(TraceRow.duration_ns.desc(), TraceRow.trace_id)
+    return summaries(database, longest.limit(limit))
+
+
 def trace_spans(database: Database, trace_id: str) -> tuple[Span, ...]:
-    """The spans of one trace, by start. Parents that are not stored are still named."""
+    """Return the spans of one trace by their start. Their parents need not be stored here."""
     query = SpanRow.select().where(SpanRow.trace_id == trace_id)
     rows = query.order_by(SpanRow.started_at, SpanRow.span_id).dicts().execute(database)
     return tuple(span_of(row) for row in rows)
 
 
 def private_audiences(database: Database, *, team: str) -> frozenset[str]:
-    """The private channels and group DMs of a team that have traces."""
-    # From one audience to the next by their index: DISTINCT would read an entry a trace.
+    """Return the private channels and group direct messages of a team that have traces."""
+    # Jump from one audience to the next in their index. DISTINCT would read one entry per trace.
     first = TraceRow.select(fn.MIN(TraceRow.audience).alias("name")).where(
         TraceRow.audience.is_null(False)
     )
@@ -174,8 +186,9 @@ def private_audiences(database: Database, *, team: str) -> frozenset[str]:
 
 SUMMARY_FIELDS = tuple(item.name for item in fields(TraceSummary))
 SEARCHED = 20_000
-"""How many traces a search for words reads at a time: about 50 ms."""
+"""How many traces a search for words reads for one page, which takes about 50 ms."""
 
+NOT_SKIPPED = TraceRow.decision.is_null() | (TraceRow.decision != "skip")
 NEWEST = (TraceRow.started_at.desc(), TraceRow.trace_id.desc())
 
 
@@ -192,21 +205,26 @@ def _wanted(filters: Mapping[str, str | None], *, since: int | None, skipped: bo
     if filters["status"] not in (None, "ok"):
         wanted.append(NOT_OK)
     if not skipped:
-        wanted.append(TraceRow.decision.is_null() | (TraceRow.decision != "skip"))
+        wanted.append(NOT_SKIPPED)
     return wanted
 
 
 def _newest(audiences: Collection[str] | None, wanted: Sequence[Any], limit: int) -> Any:
-    """By the index of a filter, which has the audience beside it, else by that of all times."""
+    """Select by the index of a filter, which contains the audience, or else by that of the time."""
     query = visible(None).where(*wanted)
     if audiences is not None:
-        # Not `audience IN`, for which SQLite would read all that the audiences have, and sort it.
+        # COALESCE keeps SQLite from using the index on audience: it would read all traces of these
+        # audiences and sort them.
         query = query.where(fn.COALESCE(TraceRow.audience, "").in_(list(audiences)))
     return query.order_by(*NEWEST).limit(limit)
 
 
 def _newest_of_each(audiences: Collection[str], wanted: Sequence[Any], limit: int) -> Any:
-    """The newest of the newest of each: who sees little is not kept waiting by what others see."""
+    """Select the newest traces of each audience, and of those the newest.
+
+    Reading by time alone would pass over the traces of others, for long if these audiences have
+    few.
+    """
     names = ValuesList([(name,) for name in audiences or ("",)], alias="audiences")
     own = TraceRow.select(TraceRow.trace_id).where(
         TraceRow.audience == SQL('"audiences"."column1"'), *wanted
@@ -217,7 +235,7 @@ def _newest_of_each(audiences: Collection[str], wanted: Sequence[Any], limit: in
 
 
 def _started_at(database: Database, wanted: Sequence[Any], *, after: int) -> int | None:
-    """When the newest trace began that has `after` newer ones; None where there is none."""
+    """Return when the trace began that comes after the `after` newest, None if there is none."""
     query = TraceRow.select(TraceRow.started_at).where(*wanted)
     newest: int | None = (
         query.order_by(TraceRow.started_at.desc()).offset(after).limit(1).scalar(database)
@@ -247,5 +265,5 @@ def _contains(word: str) -> Any:
 def _parse_cursor(cursor: str) -> tuple[int, str]:
     started_at, _, trace_id = cursor.partition("-")
     if not (started_at.isdecimal() and trace_id):
-        raise BadCursor(f"{cursor!r} is no cursor: take the one that the page before gave.")
+        raise BadCursor(f"{cursor!r} is not a cursor: use the one from the previous page.")
     return int(started_at), trace_id

@@ -1,4 +1,4 @@
-"""A consistent copy of the database while others write, and the way back."""
+"""Back up the database while other processes write to it, and restore a backup."""
 
 import os
 import time
@@ -25,15 +25,15 @@ from storage.upkeep.journal import JournalEntry, add_entry
 
 PAGES_A_STEP = 1_000
 ALONE_S = 1.0
-"""How long to wait for others to close the database."""
+"""How long to wait for other processes to close the database, in seconds."""
 
 Progress = Callable[[int, int], object]
-"""Told how many pages are copied, of how many."""
+"""Called with the number of pages copied so far and the number in all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copied:
-    """A whole and checked copy; `size` in bytes."""
+    """A copy that was checked. `size` is in bytes."""
 
     path: Path
     size: int
@@ -43,7 +43,7 @@ class Copied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What is in place now, and where what was there before is kept, None where nothing was."""
+    """The restored copy, and where the earlier database is kept, None if there was none."""
 
     copied: Copied
     aside: Path | None
@@ -54,20 +54,24 @@ def backup(
 ) -> Copied:
     """Copy the database to `target` as it is at this moment. Raises `BackupError`.
 
-    It is written under another name, checked, and renamed: `target` is never half a copy.
+    The copy is written under another name, checked, and then renamed, so that `target` never holds
+    part of a copy. `force` replaces an existing file.
     """
     target = target.absolute()
     if target == database.path.absolute():
         raise BackupError(f"{target} is the database itself: name another file.")
     if target.exists() and not target.is_file():
-        raise BackupError(f"{target} is no ordinary file, and stays what it is: name another.")
+        raise BackupError(f"{target} is not a regular file: name another file.")
     if target.exists() and not force:
-        raise BackupError(f"{target} is there already: name another file, or add --force.")
+        raise BackupError(
+            f"{target} exists already: name another file, or add --force to replace it."
+        )
     with _partial(target) as partial:
         own = connect(database.path)
         own.begin("deferred")
         try:
-            # Its one snapshot: without it the copy would begin anew at each commit of another.
+            # One read transaction is one snapshot. Without it, SQLite would start the copy again
+            # at each commit of another process.
             counts = _counts(own.connection())
             _copy(own.connection(), partial, progress)
         finally:
@@ -75,7 +79,7 @@ def backup(
             own.close()
         copied = _verified(partial, name=target)
         if (copied.traces, copied.spans) != counts:
-            raise BackupError(f"{target} would not hold what the database does: try again.")
+            raise BackupError(f"{target} would not have the same rows as the database: try again.")
         os.replace(partial, target)
     _sync(target.parent)
     details = {"size": copied.size, "traces": copied.traces, "spans": copied.spans}
@@ -88,12 +92,12 @@ def restore(
 ) -> Restored:
     """Put a backup in the place of the database, which is kept under another name.
 
-    Raises `BackupError`, also where another process has the database open; with `force` that one
-    goes on with the backup.
+    Raises `BackupError`. One reason is another process that has the database open; with `force`,
+    that process continues with the restored database.
     """
     source, path = source.absolute(), database.path
     if not source.exists():
-        raise BackupError(f"{source} is not there: name a file that tracebot backup wrote.")
+        raise BackupError(f"{source} does not exist: name a file that `tracebot backup` wrote.")
     if not database.is_closed():
         database.close()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -103,7 +107,9 @@ def restore(
             origin.execute("SELECT count(*) FROM sqlite_master").fetchall()
             _copy(origin, partial, progress)
         except cysqlite.DatabaseError as error:
-            raise BackupError(f"{source} is no whole database ({error}).") from error
+            raise BackupError(
+                f"{source} is damaged or not a database ({error}): name another backup."
+            ) from error
         finally:
             origin.close()
         copied = _verified(partial, name=source)
@@ -118,13 +124,15 @@ def restore(
 
 @contextmanager
 def _partial(target: Path) -> Iterator[Path]:
-    """A private file beside `target`, gone at the end unless it was renamed."""
+    """Create a private file beside `target`, and remove it at the end unless it was renamed."""
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         os.close(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
         yield partial
     except OSError as error:
-        raise BackupError(f"{target} cannot be written ({error.strerror}).") from error
+        raise BackupError(
+            f"{target} cannot be written ({error.strerror}): name another file."
+        ) from error
     finally:
         for suffix in ("", "-wal", "-shm", "-journal"):
             with suppress(OSError):
@@ -139,29 +147,34 @@ def _copy(source: Any, partial: Path, progress: Progress | None) -> None:
     target = Connection(str(partial))
     try:
         source.backup(target, pages=PAGES_A_STEP, progress=step)
-        # One file, that can be read from a medium that cannot be written.
+        # Without WAL mode, the copy can also be read where nothing can be written beside it.
         target.execute("PRAGMA journal_mode = DELETE").fetchall()
     except cysqlite.OperationalError as error:
         raise BackupError(
-            f"{partial.parent} cannot take the copy: make room there, or name another folder."
+            f"The copy cannot be written to {partial.parent} ({error}): make room there, or name a "
+            "file in another folder."
         ) from error
     finally:
         target.close()
 
 
 def _verified(copy: Path, *, name: Path) -> Copied:
-    """Raises `BackupError` where the copy is not whole, or none of tracebot's."""
+    """Check a copy. Raises `BackupError` if it is damaged or not a database of tracebot."""
     connection = Connection(str(copy))
     try:
         finding = connection.execute("PRAGMA integrity_check(1)").fetchall()[0][0]
         if finding != "ok":
-            raise BackupError(f"{name} is damaged ({finding}).")
+            raise BackupError(f"{name} is damaged ({finding}): use another backup.")
         applied = {row[0] for row in connection.execute(f'SELECT name FROM "{HISTORY}"')}
         if newer := applied - {path.stem for path in HERE.glob("[0-9]*.py")}:
-            raise BackupError(f"{name} is of a newer tracebot ({max(newer)}): update tracebot.")
+            raise BackupError(
+                f"{name} was written by a newer tracebot ({max(newer)}): update tracebot."
+            )
         traces, spans = _counts(connection)
     except cysqlite.DatabaseError as error:
-        raise BackupError(f"{name} is no database of tracebot's ({error}).") from error
+        raise BackupError(
+            f"{name} is not a database of tracebot ({error}): name another file."
+        ) from error
     finally:
         connection.close()
     return Copied(path=name, size=copy.stat().st_size, traces=traces, spans=spans)
@@ -176,12 +189,12 @@ def _counts(connection: Any) -> tuple[int, int]:
 
 
 def _users(database: SharedDatabase) -> str:
-    """The living processes that have written to the database, in words."""
+    """Return the running processes that have written to the database, as words for a message."""
     own = connect(database.path)
     try:
         query = ProcessRow.select(ProcessRow.process)
         names = [name for (name,) in query.tuples().execute(own)]
-    except (PeeweeException, cysqlite.DatabaseError):  # It may be damaged, or none.
+    except (PeeweeException, cysqlite.DatabaseError):  # It may be damaged, or not a database.
         names = []
     finally:
         if not own.is_closed():
@@ -196,14 +209,17 @@ def _displace(path: Path, users: str, *, force: bool) -> Path | None:
         return None
     if not force and not _is_alone(path):
         raise BackupError(
-            f"Another process{users} has {path} open: end it first, or add --force, and it goes "
-            "on with what is restored."
+            f"Another process{users} has {path} open: stop it first, or add --force, and it "
+            "continues with the restored database."
         )
     return set_aside_with_write_lock(path, word="replaced")
 
 
 def _is_alone(path: Path) -> bool:
-    """Whether nobody else has the database open: only then does its journal change its mode."""
+    """Return whether no other process has the database open.
+
+    SQLite leaves WAL mode only for the last connection, and answers others that it is locked.
+    """
     connection = Connection(str(path), timeout=ALONE_S)
     try:
         connection.execute("PRAGMA journal_mode = DELETE").fetchall()
@@ -218,7 +234,7 @@ def _is_alone(path: Path) -> bool:
 
 
 def _sync(folder: Path) -> None:
-    """Make the renaming last."""
+    """Make a rename in this folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

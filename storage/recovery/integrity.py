@@ -1,4 +1,4 @@
-"""Whether the database is whole: SQLite's `quick_check`, bounded in time."""
+"""Check that the database is not damaged, by SQLite's `quick_check` with a time limit."""
 
 import logging
 import threading
@@ -18,17 +18,21 @@ from storage.upkeep.journal import JournalEntry, add_entry, last_entry
 
 LIMIT_S = 30.0
 SMALL = 64_000_000
-"""Bytes that are checked in less time than a start takes."""
+"""Files of up to this many bytes are checked in less time than tracebot takes to start."""
 
 STEPS = 10_000
-"""SQLite's virtual machine steps between two looks at the clock."""
+"""Steps of SQLite's virtual machine between two looks at the clock."""
 
 logger = logging.getLogger("tracebot.storage")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """`at` is nanoseconds. `finished` is False where the time was up before the end."""
+    """The result of a check.
+
+    `at` is in nanoseconds since the epoch. `finished` is False if the time limit ended the check;
+    then `ok` says that nothing was found so far. `finding` is SQLite's description of the damage.
+    """
 
     at: int
     ok: bool
@@ -37,24 +41,29 @@ class Check:
 
 
 def check(database: SharedDatabase, *, limit_s: float = LIMIT_S) -> Check:
-    """Look the whole file through, for at most `limit_s` seconds, and remember what was found.
+    """Check the file for at most `limit_s` seconds, and store the result in the journal.
 
-    A damaged database is replaced, see `storage.recovery.replacement`; the result says so.
+    A damaged database is replaced, see `storage.recovery.replacement`.
     """
     own = connect(database.path)
     found = _quick_check(own, limit_s)
     if not found.ok:
-        recover(own)  # The file that was looked through: another may be in its place by now.
+        # `own` still knows which file was checked. Another process may have replaced that file by
+        # now, and the new one must not be replaced in its turn.
+        recover(own)
         if not own.is_closed():
             own.close()
     details = {"finished": found.finished, "finding": found.finding}
-    with suppress(PeeweeException):  # On a full disk nothing is remembered.
+    with suppress(PeeweeException):  # The journal cannot be written while the disk is full.
         add_entry(database, JournalEntry(name="check", at=found.at, ok=found.ok, details=details))
     return found
 
 
 def check_at_start(database: SharedDatabase) -> None:
-    """Check a small file at once, and a big one beside whatever comes. Raises nothing."""
+    """Check a small file now, and a large one in a thread, so that it does not delay the start.
+
+    Errors are logged, not raised.
+    """
     if (file := database.path).exists() and file.stat().st_size > SMALL:
         name = "tracebot-check"
         threading.Thread(target=_check_quietly, args=(file,), name=name, daemon=True).start()
@@ -75,7 +84,7 @@ def _check_quietly(path: Path) -> None:
 
 
 def last_check(database: SharedDatabase) -> Check | None:
-    """The last one that any process made of this database."""
+    """Return the result of the last check of this database by any process."""
     done = last_entry(database, "check")
     if done is None:
         return None

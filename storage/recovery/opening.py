@@ -14,9 +14,9 @@ from storage.recovery.replacement import recover
 def open_database(
     url: str | Path | None = None, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS
 ) -> SharedDatabase:
-    """The database at a path or a `sqlite:///path` URL, created and migrated where it has to be.
+    """Open the database at a path or `sqlite:///` URL, and create or migrate it if necessary.
 
-    Each thread gets a connection of its own, at its first query. Raises `StorageError`.
+    Each thread connects at its first query. Raises `StorageError`.
     """
     database = locate(url, busy_timeout_ms=busy_timeout_ms)
     prepare(database)
@@ -24,27 +24,27 @@ def open_database(
 
 
 def prepare(database: SharedDatabase, *, patience: float = 60.0) -> None:
-    """Create and migrate `database` where it has to be, and replace it where it is damaged.
+    """Create or migrate `database` if necessary, and replace it if it is damaged.
 
-    A migration by another process is waited for `patience` seconds. Raises `NewerDatabase`,
-    `TemporarilyUnavailable` for what may pass by itself, and `DatabaseUnavailable`.
+    Wait at most `patience` seconds for another process that migrates. Raises `NewerDatabase`,
+    `TemporarilyUnavailable` if the same call can succeed later, or `DatabaseUnavailable`.
     """
     path = database.path
     try:
         try:
             database.create(patience=patience)
         except Exception as error:
-            # A file that tracebot never had open is some other one, named by mistake.
+            # Without the lock file of migrations, tracebot never opened this file: it is not a
+            # damaged database but some other file, named by mistake, and must not be moved.
             if cause_of(error) != DAMAGED or not Path(f"{path}.migrating").exists():
                 raise
-
             recover(database)
     except (OSError, peewee.DatabaseError, peewee.InterfaceError) as error:
         if cause_of(error) in TRANSIENT:
             raise TemporarilyUnavailable(
-                f"The database {path} cannot be opened now ({error})."
+                f"The database {path} cannot be opened now ({error}): try again later."
             ) from error
         raise DatabaseUnavailable(
-            f"The database {path} cannot be opened ({error}): check that the folder can be "
-            "written, or name another with TRACEBOT_DATABASE_URL."
+            f"The database {path} cannot be opened ({error}): check that its folder can be "
+            "written, or set TRACEBOT_DATABASE_URL to another file."
         ) from error

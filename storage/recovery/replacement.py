@@ -1,8 +1,10 @@
-"""A damaged database is moved aside, a new one begun, and what can be read is saved into it.
+"""Replace a damaged database by a new one, and save into it what can still be read.
 
-Any number of processes may meet the damage at once: the first moves the file, the others find it
-replaced (`SharedDatabase`). The saving may take long and goes on beside the
-recording; when its process dies, the next one that looks goes on where it stopped.
+Several processes may find the damage at once. The first one renames the file and creates a new
+database; the others notice that it was replaced (`storage.database.shared_file`).
+
+Saving may take long, so it runs in a thread while recording goes on in the new database. If its
+process dies, the next process that checks the database continues where it stopped.
 """
 
 import logging
@@ -30,10 +32,10 @@ logger = logging.getLogger("tracebot.storage")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovery:
-    """What became of one damaged file.
+    """What was saved of one damaged file.
 
-    `saved` and `lost` count rows, by table; None where nothing tells how many are lost. Both are
-    empty where nothing could be read at all.
+    `saved` and `lost` count rows by table; a count is None if it is unknown how many rows are lost.
+    Both are empty if nothing could be read.
     """
 
     file: str
@@ -48,13 +50,13 @@ class Recovery:
 
 
 def recover(database: SharedDatabase) -> bool:
-    """Replace the damaged file that this thread has open; False where another process just did.
+    """Replace the damaged file that this thread has open, and start saving what can be read.
 
-    What can be read is saved by a thread of its own. For whoever met an error whose
-    `storage.database.connect.cause_of` is "damaged". Raises `TemporarilyUnavailable` while another
-    process writes.
+    Call this after an error whose `storage.database.error_causes.cause_of` is `DAMAGED`. Return
+    False if another process has already replaced the file. Raises `TemporarilyUnavailable` while
+    another process writes.
     """
-    damaged = database.file
+    damaged = database.file  # Before `close` and `create`, which may find another file.
     if not database.is_closed():
         database.close()
     with locked(opening(database.path)):
@@ -65,8 +67,8 @@ def recover(database: SharedDatabase) -> bool:
     if aside is None:
         return False
     logger.error(
-        "The database %s is damaged: it is kept as %s, recording goes on in a new one, and what "
-        "can be read is saved into it.",
+        "The database %s is damaged. It is kept as %s, recording goes on in a new database, and "
+        "what can be read is being saved into it.",
         database.path,
         aside.name,
     )
@@ -78,8 +80,9 @@ def recover(database: SharedDatabase) -> bool:
 
 
 def set_aside_with_write_lock(path: Path, *, word: str) -> Path | None:
-    """Rename the files while no commit is under way, the lock `opening` being held; see there.
+    """Rename the database while holding SQLite's write lock, so that no commit is under way.
 
+    The caller holds the lock `opening` alone. Return the new path, None if there was no file.
     Raises `TemporarilyUnavailable` while another process writes.
     """
     connection = Connection(str(path), timeout=WRITE_LOCK_S)
@@ -93,7 +96,7 @@ def set_aside_with_write_lock(path: Path, *, word: str) -> Path | None:
                     f"{path} has to be replaced, but another process is writing to it: stop that "
                     "process and try again."
                 ) from error
-            if cause != DAMAGED:
+            if cause != DAMAGED:  # A damaged file may refuse the lock; no commit can succeed on it.
                 raise
         return set_aside(path, word=word)
     finally:
@@ -103,7 +106,7 @@ def set_aside_with_write_lock(path: Path, *, word: str) -> Path | None:
 
 
 def recoveries(database: SharedDatabase) -> tuple[Recovery, ...]:
-    """All that this database was begun after, newest first."""
+    """Return what was saved of each damaged file that this database replaced, newest first."""
     return tuple(
         Recovery(
             file=done.name.partition(":")[2],
@@ -122,15 +125,17 @@ def finish_recoveries(
     wait: bool = False,
     progress: Callable[[str, int], object] = lambda table, rows: None,
 ) -> None:
-    """Save what nobody has saved yet; while another is at it, `wait` for that one or leave it.
+    """Save what is still unsaved of damaged files.
 
-    `progress` is told a table and how many of its rows are saved.
+    If another process is saving it, wait for that process with `wait`, or leave it to that process.
+    `progress` is called with the name of a table and the number of its rows saved so far.
     """
     if not _unfinished(database):
         return
     patience = None if wait else 0.0
     try:
         with locked(Path(f"{database.path}.salvaging"), patience=patience):
+            # Read again under the lock: another process may have finished meanwhile.
             for file in _unfinished(database):
                 salvage(database, database.path.with_name(file), progress=progress)
     except BlockingIOError:
@@ -146,7 +151,9 @@ def _salvage_quietly(path: Path) -> None:
     try:
         finish_recoveries(database)
     except Exception:
-        logger.exception("What is left of the damaged database could not be saved yet")
+        logger.exception(
+            "The rest of the damaged database could not be saved; the next check tries again"
+        )
     finally:
         if not database.is_closed():
             database.close()

@@ -1,4 +1,9 @@
-"""Reads what can be read of a damaged database, row by row where a page is broken."""
+"""Save the readable rows of a damaged database into a new one.
+
+Rows are read in ranges of their ids. A range that cannot be read is halved again and again, so that
+only the rows on broken pages are lost. Each transaction also stores how far the work is, so
+that another process can continue it.
+"""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,20 +24,20 @@ from storage.store.histogram import Histogram
 from storage.upkeep.journal import JournalEntry, last_entry, put_entry
 
 CHUNK = 500
-"""Rows a transaction."""
+"""Rows per transaction."""
 
 UNKNOWN_END = 4_096
-"""How far past the last readable row to look, where nothing tells how many there were."""
+"""How many row ids to try after the last readable row if the number of rows is unknown."""
 
 FIRST = ("subscriptions", "claims", "spans", "traces")
-"""What is missed first: digests, then the traces, whose summaries need their spans."""
+"""Tables to save first: what people miss soonest, and spans before the traces that sum them up."""
 
 Row = tuple[Any, ...]
 
 
 @dataclass(slots=True)
 class Progress:
-    """How far the saving is: the last row handled, and counts, by table."""
+    """How far the work is: the id of the last row handled and counts, by table."""
 
     position: dict[str, int] = field(default_factory=dict)
     saved: dict[str, int] = field(default_factory=dict)
@@ -44,7 +49,7 @@ class Progress:
 def salvage(
     database: Database, damaged: Path, *, progress: Callable[[str, int], object]
 ) -> Progress:
-    """Save what `damaged` holds into `database`, going on where an earlier attempt stopped."""
+    """Save the readable rows of `damaged`, from where an earlier attempt stopped."""
     name = f"recovery:{damaged.name}"
     before = last_entry(database, name)
     state = Progress(**before.details) if before else Progress()
@@ -71,7 +76,7 @@ def salvage(
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table that both databases have; `columns` are those that are copied."""
+    """A table that both databases have, and the columns to copy."""
 
     name: str
     columns: tuple[str, ...]
@@ -82,16 +87,16 @@ class Table:
 
 
 def _tables(database: Database, source: Any) -> list[Table]:
-    """Empty where the damaged file does not even tell its tables."""
+    """Return the tables to copy; none if the list of tables itself cannot be read."""
     with suppress(cysqlite.DatabaseError):
-        # Tables that are named before a broken page of the schema can be read all the same.
+        # Lets SQLite use the tables that it read before a broken page of the schema.
         source.execute("PRAGMA writable_schema = ON")
     found = []
     for name in database.get_tables():
         if name == HISTORY:
             continue
         here, there = _columns(database.execute_sql, name), _columns(source.execute, name)
-        # An id that only counts rows is given anew: new rows may have it by now.
+        # A column that only numbers the rows is not copied: new rows may have these numbers.
         copied = [column for column, counts in here.items() if column in there and not counts]
         if copied:
             found.append(Table(name, tuple(copied)))
@@ -99,7 +104,7 @@ def _tables(database: Database, source: Any) -> list[Table]:
 
 
 def _columns(execute: Callable[[str], Any], table: str) -> dict[str, bool]:
-    """The columns of a table, and whether each is the row's number."""
+    """Return the columns of a table, and for each whether it only numbers the rows."""
     try:
         rows = execute(f'PRAGMA table_info("{table}")').fetchall()
     except cysqlite.DatabaseError:
@@ -135,9 +140,9 @@ def _save(
 
 
 def _readable(source: Any, table: Table, low: int, high: int) -> Iterator[list[Row]]:
-    """The rows that can be read, in chunks, each row behind its number.
+    """Yield the readable rows in chunks. The first value of a row is its id.
 
-    A range that ends in an error is halved until the broken rows stand alone.
+    A range that cannot be read is halved until the broken rows are alone.
     """
     ranges = [(low, high)]
     while ranges:
@@ -156,8 +161,8 @@ def _readable(source: Any, table: Table, low: int, high: int) -> Iterator[list[R
 
 
 def _read(source: Any, table: Table, low: int, high: int) -> tuple[list[Row], bool]:
-    """The first rows of a range, and whether none of them was in the way of the rest."""
-    # One row is looked up, not searched for: the search would touch its neighbour.
+    """Return the first rows of a range, and False if an error ended the reading."""
+    # `=` looks up one row. BETWEEN would go on to the next row, which may be on a broken page.
     where, values = ("= ?", (low,)) if low == high else ("BETWEEN ? AND ?", (low, high))
     sql = (
         f'SELECT rowid, {table.quoted} FROM "{table.name}" NOT INDEXED '
@@ -173,8 +178,9 @@ def _read(source: Any, table: Table, low: int, high: int) -> tuple[list[Row], bo
 
 
 def _extent(source: Any, table: Table) -> tuple[int | None, int]:
-    """How many rows there were, None where nothing tells; and the number of the last, or more."""
-    # Asked for both, SQLite reads the index that is named; for the count alone, any.
+    """Return the number of rows, None if unknown, and an id that no row exceeds."""
+    # Any index that is not broken has the answer. For the count alone, SQLite would ignore the hint
+    # and choose an index itself.
     sql = f'SELECT count(*), max(rowid) FROM "{table.name}"'
     try:
         names = [row[1] for row in source.execute(f'PRAGMA index_list("{table.name}")')]
@@ -184,7 +190,7 @@ def _extent(source: Any, table: Table) -> tuple[int | None, int]:
         try:
             count, highest = source.execute(f"{sql} {hint}").fetchone()
             return count, highest or 0
-        except cysqlite.DatabaseError:  # Broken too, or an index of some rows only.
+        except cysqlite.DatabaseError:  # It is broken too, or an index of only some rows.
             continue
     reached = 0
     while True:
@@ -195,7 +201,7 @@ def _extent(source: Any, table: Table) -> tuple[int | None, int]:
 
 
 def _store(database: Database, table: Table, rows: Sequence[Row]) -> None:
-    """What is there already is newer and stays; what breaks a rule of the table is not a row."""
+    """Insert rows. Rows that exist already are newer and stay; invalid ones are left out."""
     marks = ", ".join("?" for _ in table.columns)
     database.connection().executemany(
         f'INSERT OR IGNORE INTO "{table.name}" ({table.quoted}) VALUES ({marks})', rows
@@ -203,7 +209,7 @@ def _store(database: Database, table: Table, rows: Sequence[Row]) -> None:
 
 
 def _store_traces(database: Database, table: Table, rows: Sequence[Row]) -> None:
-    """A trace that went on in the new database is summed up again, from all of its spans."""
+    """Insert summaries, and recompute those of traces that continued in the new database."""
     place = table.columns.index("trace_id")
     ids = [row[place] for row in rows]
     marks = ", ".join("?" for _ in ids)
@@ -215,7 +221,7 @@ def _store_traces(database: Database, table: Table, rows: Sequence[Row]) -> None
 
 
 def _sum_up_lost(database: Database) -> int:
-    """Make the summaries that could not be read; how many."""
+    """Recompute the summaries that could not be read, and return their number."""
     lost = "SELECT DISTINCT trace_id FROM spans WHERE trace_id NOT IN (SELECT trace_id FROM traces)"
     ids = [trace_id for (trace_id,) in database.execute_sql(lost).fetchall()]
     for start in range(0, len(ids), CHUNK):
@@ -226,7 +232,7 @@ def _sum_up_lost(database: Database) -> int:
 
 
 def sum_up(database: Database, trace_id: str) -> None:
-    """Make a trace's summary anew from its spans, within the caller's transaction."""
+    """Recompute a trace's summary from its spans, within the caller's transaction."""
     spans = trace_spans(database, trace_id)
     here = {span.span_id for span in spans}
     entered = [
@@ -238,7 +244,7 @@ def sum_up(database: Database, trace_id: str) -> None:
 
 
 def _store_rollups(database: Database, table: Table, rows: Sequence[Row]) -> None:
-    """Sums are added to those of the new database, and latencies merged."""
+    """Add the sums to those of the new database, and merge the latency histograms."""
     keys = ("level", "dimension", "starts_at", "audience", "key")
     where = " AND ".join(f'"{key}" = ?' for key in keys)
     summed = [name for name in table.columns if name not in (*keys, "team", "latency")]
@@ -259,7 +265,7 @@ def _store_rollups(database: Database, table: Table, rows: Sequence[Row]) -> Non
 
 
 def _store_processes(database: Database, table: Table, rows: Sequence[Row]) -> None:
-    """The higher number of a batch holds, so that none is stored twice."""
+    """Keep the higher batch number of each writer, so that no batch is stored twice."""
     marks = ", ".join("?" for _ in table.columns)
     database.connection().executemany(
         f"INSERT INTO processes ({table.quoted}) VALUES ({marks}) ON CONFLICT (process) "

@@ -1,4 +1,8 @@
-"""Old traces go, whole ones, in short transactions; their statistics and a tombstone stay."""
+"""Remove old traces, and keep their statistics and their ids.
+
+Whole traces are removed, a few in each short transaction, so that processes that record wait for
+only a moment.
+"""
 
 import time
 from collections import Counter
@@ -26,16 +30,20 @@ from storage.upkeep.journal import JournalEntry, add_entry
 
 SPANS_A_TRANSACTION = 2_000
 DAY_NS = 24 * 3_600 * 1_000_000_000
-YEAR_NS = 365 * DAY_NS
-"""How long a tombstone stays."""
+REMOVED_TRACES_NS = 365 * DAY_NS
+"""How long the id of a removed trace is kept."""
 
-CLAIMS_NS = 7 * DAY_NS
-"""How long a claim stays at the least: Slack sends nothing again after so long."""
+LEASES_NS = 7 * DAY_NS
+"""How long a lease is kept at least. Slack does not send an event again after that time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
-    """What goes, or went. `size` in bytes, roughly; `oldest` and `newest` are when traces began."""
+    """The traces that retention removes or has removed.
+
+    `size` is in bytes and estimated; `oldest` and `newest` are when traces began, in nanoseconds
+    since the epoch.
+    """
 
     traces: int = 0
     spans: int = 0
@@ -46,7 +54,7 @@ class Removal:
 
 
 def planned(database: Database, retention: Retention, *, now: int) -> Removal:
-    """What `apply_retention` would remove."""
+    """Return what `apply_retention` would remove."""
     before = _boundary(database, retention, now=now)
     if before is None:
         return Removal()
@@ -74,9 +82,10 @@ def apply_retention(
     now: int,
     progress: Callable[[int], object] = lambda traces: None,
 ) -> Removal:
-    """Remove what is not to be kept; what that was. Traces that still run stay, rollups too.
+    """Remove the traces beyond the limits, and return what was removed.
 
-    `progress` is told how many more traces are gone.
+    Traces that still run are kept, and so are rollups. `progress` is called with the number of
+    traces that each transaction removed.
     """
     size, total = used_bytes(database), Removal()
     while (before := _boundary(database, retention, now=now)) is not None:
@@ -84,16 +93,16 @@ def apply_retention(
         if not removed.traces:
             break
         total = _sum(total, removed)
-    _forget(database, retention, now=now)
+    _remove_expired(database, retention, now=now)
     total = _sum(total, Removal(size=max(size - used_bytes(database), 0)))
-    _give_back(database)
+    _shrink(database)
     details = {"traces": total.traces, "spans": total.spans, "size": total.size}
     add_entry(database, JournalEntry(name="retention", at=now, ok=True, details=details))
     return total
 
 
 def used_bytes(database: Database) -> int:
-    """The file without its free pages."""
+    """Return the size of the file in bytes without its free pages."""
     pages, free, size = (
         database.execute_sql(f"PRAGMA {name}").fetchall()[0][0]
         for name in ("page_count", "freelist_count", "page_size")
@@ -102,7 +111,7 @@ def used_bytes(database: Database) -> int:
 
 
 def _boundary(database: Database, retention: Retention, *, now: int) -> int | None:
-    """Traces that began before this have to go; None where none has to."""
+    """Return the time before which ended traces are removed, None if there are none to remove."""
     bounds = []
     if retention.older_than_ns is not None:
         bounds.append(now - retention.older_than_ns)
@@ -122,7 +131,7 @@ def _bytes_a_span(database: Database) -> float:
 
 
 def _after_oldest(database: Database, *, spans: float) -> int:
-    """A moment before which the oldest traces with so many spans began."""
+    """Return a time before which the oldest traces with so many spans in all began."""
     (reached,) = database.execute_sql(
         "SELECT min(started_at) FROM (SELECT started_at, sum(span_count) OVER "
         "(ORDER BY started_at) AS total FROM traces WHERE status != 'running') AS running "
@@ -141,10 +150,10 @@ def _remove(
 ) -> Removal:
     platforms: Counter[str] = Counter()
     spans, oldest, newest = 0, None, None
-    while traces := _next_to_go(database, before):
+    while traces := _oldest(database, before):
         began = time.monotonic()
         with transaction(database):
-            _bury(database, traces, now)
+            _remove_traces(database, traces, now)
         _let_others_write(began)
         platforms.update(trace["platform"] or "unknown" for trace in traces)
         spans += sum(trace["span_count"] for trace in traces)
@@ -159,8 +168,8 @@ def _remove(
     )
 
 
-def _next_to_go(database: Database, before: int) -> list[dict[str, Any]]:
-    """The oldest traces, as many as one short transaction removes; at least one."""
+def _oldest(database: Database, before: int) -> list[dict[str, Any]]:
+    """Return the oldest traces, as many as one short transaction can remove, at least one."""
     query = TraceRow.select(
         TraceRow.trace_id,
         TraceRow.audience,
@@ -178,17 +187,20 @@ def _next_to_go(database: Database, before: int) -> list[dict[str, Any]]:
     return rows[:taken]
 
 
-def _bury(database: Database, traces: Sequence[Mapping[str, Any]], now: int) -> None:
+def _remove_traces(database: Database, traces: Sequence[Mapping[str, Any]], now: int) -> None:
     ids = [trace["trace_id"] for trace in traces]
     for table in (SpanRow, LogRow, ScoreRow, TraceRow):
         table.delete().where(table.trace_id.in_(ids)).execute(database)
     kept = ("trace_id", "audience", "team", "channel")
-    stones = [{**{name: trace[name] for name in kept}, "removed_at": now} for trace in traces]
-    RemovedTraceRow.insert_many(stones).on_conflict_ignore().execute(database)
+    removed = [{**{name: trace[name] for name in kept}, "removed_at": now} for trace in traces]
+    RemovedTraceRow.insert_many(removed).on_conflict_ignore().execute(database)
 
 
 def _let_others_write(began: float) -> None:
-    """For as long as this one has: who begins again at once shuts the others out."""
+    """Wait as long as the last transaction took.
+
+    A process that begins its next transaction at once leaves the others no moment to begin theirs.
+    """
     time.sleep(min(time.monotonic() - began, 0.1))
 
 
@@ -203,13 +215,13 @@ def _sum(one: Removal, other: Removal) -> Removal:
     )
 
 
-def _forget(database: Database, retention: Retention, *, now: int) -> None:
-    """What belongs to no trace and to no living process any more."""
+def _remove_expired(database: Database, retention: Retention, *, now: int) -> None:
+    """Remove logs, metrics, leases and names of processes that are out of date."""
     oldest = TraceRow.select(fn.MIN(TraceRow.started_at)).scalar(database) or now
-    # Where the size decides, lines and numbers are kept for as long as the traces beside them.
+    # If there is a limit on size, logs and metrics are kept as long as the traces beside them.
     ages = [now - retention.older_than_ns] if retention.older_than_ns is not None else []
     before = max([*ages, oldest] if retention.max_bytes is not None else ages)
-    long_ago = min(before, now - CLAIMS_NS)
+    long_ago = min(before, now - LEASES_NS)
     started = ProcessRow.select(ProcessRow.process).where(ProcessRow.started_at < long_ago)
     names = [name for (name,) in started.tuples().execute(database)]
     dead = [name for name in names if not is_alive(name)]
@@ -218,11 +230,12 @@ def _forget(database: Database, retention: Retention, *, now: int) -> None:
             table.delete().where(table.recorded_at < before).execute(database)
         LeaseRow.delete().where(LeaseRow.claimed_at < long_ago).execute(database)
         ProcessRow.delete().where(ProcessRow.process.in_(dead)).execute(database)
-        RemovedTraceRow.delete().where(RemovedTraceRow.removed_at < now - YEAR_NS).execute(database)
+        year_ago = now - REMOVED_TRACES_NS
+        RemovedTraceRow.delete().where(RemovedTraceRow.removed_at < year_ago).execute(database)
 
 
-def _give_back(database: Database) -> None:
-    """Free pages leave the file a few at a time, so that no writer waits for long."""
+def _shrink(database: Database) -> None:
+    """Return free pages to the file system, a few at a time, so that no writer waits for long."""
 
     def free() -> int:
         return int(database.execute_sql("PRAGMA freelist_count").fetchall()[0][0])
@@ -233,6 +246,6 @@ def _give_back(database: Database) -> None:
         database.execute_sql("PRAGMA incremental_vacuum(250)").fetchall()
         _let_others_write(began)
         before, left = left, free()
-        if left >= before:  # A file that was made without auto_vacuum keeps them.
+        if left >= before:  # A file that was created without auto_vacuum never shrinks.
             break
     checkpoint(database, "truncate")

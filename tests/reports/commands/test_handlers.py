@@ -183,7 +183,7 @@ def test_a_cursor_goes_on_where_the_page_ended(observability: Observability) -> 
 
 
 def test_a_cursor_of_no_page_is_refused(observability: Observability) -> None:
-    with pytest.raises(UsageError, match="take the one that the page before gave"):
+    with pytest.raises(UsageError, match="use the one from the previous page"):
         ask(observability, "ls", "--cursor", "yesterday")
 
 

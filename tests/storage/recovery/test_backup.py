@@ -68,7 +68,7 @@ def test_what_is_no_ordinary_file_stays_what_it_is(
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for target in (pipe, tmp_path):
-        with pytest.raises(BackupError, match="no ordinary file"):
+        with pytest.raises(BackupError, match="not a regular file"):
             backup(database, target, force=True)
     assert pipe.is_fifo()
 
@@ -180,15 +180,15 @@ def test_a_forced_restore_is_followed_by_those_who_have_the_database_open(
 
 
 @pytest.mark.parametrize("content", [b"", b"no database " * 1_000])
-def test_what_is_no_backup_is_refused_and_nothing_is_touched(
+def test_a_file_that_is_not_a_backup_is_refused_and_nothing_is_touched(
     database: SharedDatabase, tmp_path: Path, content: bytes
 ) -> None:
     record(database.path, "one")
     (tmp_path / "copy.db").write_bytes(content)
-    with pytest.raises(BackupError, match="no database of tracebot's|no whole database"):
+    with pytest.raises(BackupError, match="not a database"):
         restore(database, tmp_path / "copy.db")
     assert names_in(database.path) == {"one"}
-    with pytest.raises(BackupError, match="is not there"):
+    with pytest.raises(BackupError, match="does not exist"):
         restore(database, tmp_path / "none.db")
 
 
@@ -199,7 +199,7 @@ def test_a_damaged_backup_is_refused(database: SharedDatabase, tmp_path: Path) -
     with target.open("r+b") as file:
         file.seek(size // 2 // 4_096 * 4_096)
         file.write(os.urandom(4_096))
-    with pytest.raises(BackupError, match="damaged|no database|no whole"):
+    with pytest.raises(BackupError, match="damaged|not a database"):
         restore(database, target)
     assert len(names_in(database.path)) == 300
 
