@@ -1,4 +1,4 @@
-"""Settings → objects → the Bolt app: the one place where everything is wired together."""
+"""Wire the bot together: from settings to a Bolt app. No other module constructs its parts."""
 
 import logging
 from collections.abc import Callable
@@ -18,16 +18,12 @@ from bot.access import Access
 from bot.agents.cancellation import SHUTDOWN
 from bot.agents.config.roster import Roster
 from bot.concurrency.event_dedup import EventDedup
-from bot.concurrency.limiter import TurnLimiter
 from bot.concurrency.running_turns import RunningTurns
 from bot.http.server import WebServer
 from bot.http.slack_events import events_app
 from bot.jobs.digests import Digests, post_digest, was_posted
 from bot.jobs.scheduler import Scheduler
-from bot.listeners import app_home as home
-from bot.listeners import messages, reactions
-from bot.listeners import stop_button as sessions
-from bot.listeners import trace_command as trace
+from bot.listeners import app_home, messages, reactions, stop_button, trace_command
 from bot.replies.delivery import ReplyDelivery
 from bot.replies.responder import Responder
 from bot.settings import Settings, SettingsError
@@ -49,35 +45,78 @@ from storage import Observability
 from storage.database.connect import database_path
 
 GRACE_S = 20.0
+"""How long running turns may go on when the bot is stopped, in seconds."""
 
 logger = logging.getLogger("tracebot")
 
 
+class Workers:
+    """Threads for what Slack asks beside messages; Bolt's own threads only hand over.
+
+    The pools are separate, so that no burst of reactions keeps somebody waiting for `/trace`.
+    """
+
+    def __init__(self) -> None:
+        self.feedback = ThreadPoolExecutor(2, thread_name_prefix="tracebot-feedback")
+        self.commands = ThreadPoolExecutor(8, thread_name_prefix="tracebot-command")
+
+    def close(self) -> None:
+        """Finish what runs and drop what waits."""
+        for pool in (self.feedback, self.commands):
+            pool.shutdown(cancel_futures=True)
+
+
 @dataclass(slots=True)
 class Bot:
-    """A running bot. `listening` is what brings it events, `closing` what they need until the end;
-    each is a list of what ends it."""
+    """A running bot, and the order in which its parts are closed.
+
+    `sources` are functions that stop what brings it events; `connect` and `listen` add theirs.
+    """
 
     app: App
     inbox: Inbox
-    observability: Observability
-    schedule: Scheduler
+    scheduler: Scheduler
     running: RunningTurns
-    listening: list[Callable[[], object]] = field(default_factory=list)
-    closing: list[Callable[[], object]] = field(default_factory=list)
+    delivery: ReplyDelivery
+    workers: Workers
+    http: httpx.Client
+    sources: list[Callable[[], object]] = field(default_factory=list)
 
     def stop(self, *, grace: float = GRACE_S) -> None:
-        """Take no more events; let the turns that run end, and after `grace` seconds end them."""
-        self.schedule.stop()
-        for stop in self.listening:
+        """Accept no more events, let turns end for *grace* seconds, then cancel them."""
+        # First whatever begins work, so that nothing new comes while the rest is closed.
+        self.scheduler.stop()
+        for stop in self.sources:
             stop()
+        # Then the turns. They still need everything below: workers to cancel them on a click,
+        # `running` to hear of other processes' requests, `delivery` and `http` to post and fetch.
         self.inbox.stop(grace=grace)
-        for close in self.closing:
-            close()
+        # A turn that outlived its cancellation may still retry a post: let it fail now.
+        self.delivery.close()
+        # Then what the turns used. Workers end before `running`, because a click may cancel a turn.
+        self.workers.close()
+        self.running.close()
+        self.http.close()
+        # The database is closed by the caller, who opened it: all of the above record into it.
 
-    def hurry(self) -> None:
-        """End the turns that run at once, whatever grace they have; from any thread."""
+    def cancel_turns(self) -> None:
+        """Cancel the running turns at once, without grace. May be called from any thread."""
         self.running.cancel_all(SHUTDOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What several parts of a bot are built from."""
+
+    settings: Settings
+    observability: Observability
+    client: WebClient
+    identity: BotIdentity
+    directory: Directory
+    threads: ThreadReader
+    dedup: EventDedup
+    running: RunningTurns
+    access: Access
 
 
 def build_bot(
@@ -87,10 +126,38 @@ def build_bot(
     observability: Observability,
     collector: str | None = None,
 ) -> Bot:
-    """The bot, not yet listening. Raises `SettingsError` where Slack refuses its token.
+    """Return the bot, not yet listening. Raises `SettingsError` if Slack refuses its token.
 
     `collector` is the base URL to which its agents may send their own telemetry.
     """
+    shared = _shared(settings, roster, observability)
+    delivery = ReplyDelivery(client_without_retries(settings))
+    http = httpx.Client(timeout=10.0, follow_redirects=False)
+    inbox = _inbox(shared, roster, delivery, http, collector)
+    digests = Digests(
+        observability.database,
+        post=partial(post_digest, shared.client),
+        posted=partial(was_posted, shared.client),
+        audiences=shared.access.channel_audiences,
+    )
+    workers = Workers()
+    return Bot(
+        app=_bolt_app(shared, inbox, digests, workers),
+        inbox=inbox,
+        scheduler=Scheduler(
+            observability.database,
+            digests=digests,
+            retention=settings.retention,
+            delete_old_files=lambda before: delete_old_files(files_folder(settings), before=before),
+        ),
+        running=shared.running,
+        delivery=delivery,
+        workers=workers,
+        http=http,
+    )
+
+
+def _shared(settings: Settings, roster: Roster, observability: Observability) -> _Shared:
     client = client_with_retries(settings)
     auth = identify(client)
     identity = BotIdentity(
@@ -99,94 +166,100 @@ def build_bot(
         agents=roster,
         mention_only=settings.mention_only,
     )
+    directory = Directory(client)
+    return _Shared(
+        settings=settings,
+        observability=observability,
+        client=client,
+        identity=identity,
+        directory=directory,
+        threads=ThreadReader(client),
+        dedup=EventDedup(observability.database),
+        running=RunningTurns(observability.database, limit=settings.workers),
+        access=Access(directory, observability.database, team=auth["team_id"]),
+    )
+
+
+def _inbox(
+    shared: _Shared,
+    roster: Roster,
+    delivery: ReplyDelivery,
+    http: httpx.Client,
+    collector: str | None,
+) -> Inbox:
+    """Build the path of a message: inbox, turn, decision, reply."""
+    settings, observability, identity = shared.settings, shared.observability, shared.identity
+    decider = Decider(
+        identity=identity,
+        directory=shared.directory,
+        threads=shared.threads,
+        observability=observability,
+    )
+    responder = Responder(
+        bot_user=identity.user,
+        # Short: an update of a live reply that takes longer is overtaken by the next one.
+        live_client=client_without_retries(settings, timeout_s=5),
+        delivery=delivery,
+        observability=observability,
+        settings=settings,
+        collector=collector,
+    )
+    handler = TurnHandler(
+        identity=identity,
+        roster=roster,
+        decider=decider,
+        responder=responder,
+        reactions=Reactions(shared.client, observability),
+        downloads=_downloads(shared, http),
+        running=shared.running,
+        observability=observability,
+    )
+    return Inbox(
+        handler,
+        bot_user=identity.user,
+        dedup=shared.dedup,
+        running=shared.running,
+        observability=observability,
+        settings=settings,
+    )
+
+
+def _bolt_app(shared: _Shared, inbox: Inbox, digests: Digests, workers: Workers) -> App:
+    """Build the Bolt app, and register a listener for each kind of request."""
+    client, observability = shared.client, shared.observability
     app = App(
         client=client,
-        signing_secret=settings.slack_signing_secret.get_secret_value() or "socket mode",
+        signing_secret=shared.settings.slack_signing_secret.get_secret_value() or "socket mode",
         token_verification_enabled=False,
         process_before_response=False,
     )
-    directory = Directory(client)
-    threads = ThreadReader(client)
-    http = httpx.Client(timeout=10.0, follow_redirects=False)
-    # Nobody waits for what is done in the background; it must keep no question waiting either.
-    background = ThreadPoolExecutor(2, thread_name_prefix="tracebot-background")
-    inquiries = ThreadPoolExecutor(8, thread_name_prefix="tracebot-inquiry")
-    delivery = ReplyDelivery(client_without_retries(settings))
-    running = RunningTurns(observability.database)
-    dedup = EventDedup(observability.database)
-    inbox = Inbox(
-        TurnHandler(
-            identity=identity,
-            roster=roster,
-            decider=Decider(
-                identity=identity, directory=directory, threads=threads, observability=observability
-            ),
-            responder=Responder(
-                bot_user=identity.user,
-                live_client=client_without_retries(settings, timeout_s=5),
-                delivery=delivery,
-                observability=observability,
-                settings=settings,
-                collector=collector,
-            ),
-            reactions=Reactions(client, observability),
-            downloads=_downloads(settings, client, http, observability),
-            running=running,
-            limiter=TurnLimiter(settings.workers),
-            observability=observability,
-        ),
-        bot_user=identity.user,
-        dedup=dedup,
-        running=running,
-        observability=observability,
-        settings=settings,
+    canceller = TurnCanceller(
+        running=shared.running, access=shared.access, database=observability.database
     )
-    access = Access(directory, observability.database, team=auth["team_id"])
-    canceller = TurnCanceller(running=running, access=access, database=observability.database)
     feedback = Feedback(
         client=client,
-        bot_user=identity.user,
+        bot_user=shared.identity.user,
         observability=observability,
-        dedup=dedup,
-        threads=threads,
+        dedup=shared.dedup,
+        threads=shared.threads,
         canceller=canceller,
-        settings=settings,
+        settings=shared.settings,
     )
-    messages.register(app, inbox, lambda body: background.submit(feedback.changed, body))
-    reactions.register(app, feedback, background)
-    sessions.register(app, canceller, inquiries)
-    digests = Digests(
-        observability.database,
-        post=partial(post_digest, client),
-        posted=partial(was_posted, client),
-        audiences=access.channel_audiences,
-    )
-    inquiry = SlashCommand(
+    command = SlashCommand(
         client=client,
-        access=access,
-        directory=directory,
+        access=shared.access,
+        directory=shared.directory,
         digests=digests,
         canceller=canceller,
         observability=observability,
     )
-    trace.register(app, inquiry, inquiries)
-    home.register(app, AppHome(client, inquiry.view, observability), inquiries)
-    schedule = Scheduler(
-        observability.database,
-        digests=digests,
-        retention=settings.retention,
-        delete_old_files=lambda before: delete_old_files(files_folder(settings), before=before),
-    )
+    messages.register(app, inbox, feedback, workers.feedback)
+    reactions.register(app, feedback, workers.feedback)
+    stop_button.register(app, canceller, workers.commands)
+    trace_command.register(app, command, workers.commands)
+    app_home.register(app, AppHome(client, command.view, observability), workers.commands)
     app.error(_report)
-    bot = Bot(app, inbox, observability, schedule, running)
-    bot.closing += [
-        delivery.close,
-        lambda: background.shutdown(cancel_futures=True),
-        lambda: inquiries.shutdown(cancel_futures=True),
-        running.close,
-        http.close,
-    ]
-    return bot
+    return app
 
 
 def connect(bot: Bot, settings: Settings) -> None:
@@ -198,7 +271,7 @@ def connect(bot: Bot, settings: Settings) -> None:
         handler.connect()
     except SLACK_ERRORS as error:
         raise SettingsError(connection_error("SLACK_APP_TOKEN", error)) from error
-    bot.listening.append(handler.close)
+    bot.sources.append(handler.close)
 
 
 def listen(bot: Bot, settings: Settings) -> WebServer:
@@ -210,19 +283,19 @@ def listen(bot: Bot, settings: Settings) -> WebServer:
             f"Port {settings.port} cannot be opened ({error.strerror}). Set PORT to another one."
         ) from error
     server.start()
-    bot.listening.append(server.stop)
+    bot.sources.append(server.stop)
     return server
 
 
 def files_folder(settings: Settings) -> Path:
-    """Where what came with messages is kept: beside the database."""
+    """Return the folder of downloaded files, which is beside the database."""
     return database_path(settings.database_url).parent / "files"
 
 
-def _downloads(
-    settings: Settings, client: WebClient, http: httpx.Client, observability: Observability
-) -> FileDownloads:
+def _downloads(shared: _Shared, http: httpx.Client) -> FileDownloads:
+    settings = shared.settings
     api = urlsplit(settings.slack_api_url)
+    # The token goes to Slack's file server only, or to the sandbox if that is the API.
     own = {f"{api.scheme}://{api.netloc}"} if api.hostname in ("127.0.0.1", "localhost") else set()
     return FileDownloads(
         folder=files_folder(settings),
@@ -230,8 +303,8 @@ def _downloads(
         origins=frozenset({SLACK_FILES, *own}),
         limits=FileLimits(max_bytes=int(settings.max_file_mb * 1_000_000)),
         http=http,
-        observability=observability,
-        info=lambda file: client.files_info(file=file)["file"],
+        observability=shared.observability,
+        info=lambda file: shared.client.files_info(file=file)["file"],
     )
 
 

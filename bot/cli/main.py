@@ -195,11 +195,11 @@ def _query(args: "Namespace") -> int:
 
 
 def _cancel(args: "Namespace") -> int:
-    from bot.turns.cancel import stop_from_shell
+    from bot.turns.cancel import cancel_from_shell
 
     database = _open(args)
     try:
-        view = stop_from_shell(database, args.id)
+        view = cancel_from_shell(database, args.id)
     finally:
         database.close()
     _show(view, as_json=args.json)

@@ -1,0 +1,1 @@
+"""Queues, deduplication and the limit under which turns run."""

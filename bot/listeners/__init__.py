@@ -1,4 +1,4 @@
-"""What Slack asks of the bot, a file a kind of request. A listener only hands over.
+"""Bolt listeners, one module per kind of request. They acknowledge it and hand it over.
 
 Bolt fills a listener's parameters by their names, and skips keyword-only ones.
 """

@@ -1,4 +1,4 @@
-"""The app's Home tab is looked at."""
+"""The app's Home tab."""
 
 from concurrent.futures import Executor
 from typing import Any
@@ -11,6 +11,8 @@ Body = dict[str, Any]
 
 
 def register(app: App, home: AppHome, executor: Executor) -> None:
+    """Publish the tab on *executor* when somebody opens it."""
+
     def opened(body: Body) -> None:
         executor.submit(home.opened, body)
 

@@ -1,26 +1,22 @@
-"""Messages, mentions, and what becomes of a message later."""
+"""Messages and mentions, and what happens to a message later."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from concurrent.futures import Executor
 from typing import Any
 
 from slack_bolt import App
 
+from bot.turns.feedback import Feedback
 from bot.turns.inbox import Inbox
 
-Body = dict[str, Any]
 
+def register(app: App, inbox: Inbox, feedback: Feedback, executor: Executor) -> None:
+    """Accept messages at once; follow edits and deletions on *executor*."""
 
-def register(app: App, inbox: Inbox, changed: Callable[[Body], object]) -> None:
-    """`changed` takes the events of messages that were edited or deleted."""
+    def changed(body: Mapping[str, Any]) -> None:
+        executor.submit(feedback.message_changed, body)
 
-    def accept(body: Body) -> None:
-        inbox.accept(body)
-
-    def accept_message(body: Body) -> None:
-        if body["event"].get("subtype") in ("message_changed", "message_deleted"):
-            changed(body)
-            return
-        inbox.accept(body)
-
-    app.event("app_mention")(accept)
-    app.event("message")(accept_message)
+    # Bolt calls the first listener that matches, so edits and deletions never reach the inbox.
+    app.event({"type": "message", "subtype": ["message_changed", "message_deleted"]})(changed)
+    app.event("message")(inbox.accept)
+    app.event("app_mention")(inbox.accept)

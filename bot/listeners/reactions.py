@@ -1,4 +1,4 @@
-"""Reactions: a thumb on an answer is what its user thinks of it."""
+"""Reactions: a thumb on an answer tells what its user thinks of it."""
 
 from concurrent.futures import Executor
 from typing import Any
@@ -11,6 +11,8 @@ Body = dict[str, Any]
 
 
 def register(app: App, feedback: Feedback, executor: Executor) -> None:
+    """Record reactions on *executor*."""
+
     def added(body: Body) -> None:
         executor.submit(feedback.reacted, body, added=True)
 

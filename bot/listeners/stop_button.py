@@ -1,4 +1,4 @@
-"""Slack's own Stop button, which it shows under a session that is processing."""
+"""Slack's own Stop button, shown under a thread whose session is `processing`."""
 
 from concurrent.futures import Executor
 from typing import Any
@@ -11,6 +11,8 @@ Body = dict[str, Any]
 
 
 def register(app: App, canceller: TurnCanceller, executor: Executor) -> None:
+    """Cancel the thread's turn on *executor*."""
+
     def stopped(body: Body) -> None:
         event = body["event"]
         executor.submit(

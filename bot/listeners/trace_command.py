@@ -12,36 +12,36 @@ from reports.render.block_kit import NEXT, SHARE, SHOW, STOP
 Body = dict[str, Any]
 
 
-def register(app: App, inquiry: SlashCommand, executor: Executor) -> None:
-    """Each is acknowledged at once and answered from `executor`."""
+def register(app: App, slash_command: SlashCommand, executor: Executor) -> None:
+    """Acknowledge each request at once, and answer it on *executor*."""
 
     def command(ack: Ack, body: Body, respond: Respond) -> None:
         ack()
-        executor.submit(inquiry.ask, body.get("text") or "", _requester(body), respond)
+        executor.submit(slash_command.ask, body.get("text") or "", _requester(body), respond)
 
     def show(ack: Ack, body: Body, respond: Respond) -> None:
         ack()
-        executor.submit(inquiry.ask, f"show {_value(body)}", _requester(body), respond)
+        executor.submit(slash_command.ask, f"show {_value(body)}", _requester(body), respond)
 
     def next_page(ack: Ack, body: Body, respond: Respond) -> None:
         ack()
-        executor.submit(inquiry.next_page, _value(body), _requester(body), respond)
+        executor.submit(slash_command.next_page, _value(body), _requester(body), respond)
 
     def share(ack: Ack, body: Body, respond: Respond) -> None:
         ack()
-        executor.submit(inquiry.share, _value(body), _requester(body), respond)
+        executor.submit(slash_command.share, _value(body), _requester(body), respond)
 
     def stop(ack: Ack, body: Body, respond: Respond) -> None:
         ack()
-        executor.submit(inquiry.stop, _value(body), _requester(body), respond)
+        executor.submit(slash_command.stop, _value(body), _requester(body), respond)
 
     def stop_listed(ack: Ack, body: Body, respond: Respond) -> None:
         ack()
-        executor.submit(inquiry.ask, f"cancel {_value(body)}", _requester(body), respond)
+        executor.submit(slash_command.ask, f"cancel {_value(body)}", _requester(body), respond)
 
     def shortcut(ack: Ack, body: Body, respond: Respond) -> None:
         ack()
-        executor.submit(inquiry.show_message, body["message"], _requester(body), respond)
+        executor.submit(slash_command.show_message, body["message"], _requester(body), respond)
 
     app.command("/trace")(command)
     app.action(_starting_with(SHOW))(show)
@@ -52,8 +52,7 @@ def register(app: App, inquiry: SlashCommand, executor: Executor) -> None:
     app.shortcut("show_trace")(shortcut)
 
 
-def _starting_with(action_id: str) -> Any:
-
+def _starting_with(action_id: str) -> re.Pattern[str]:
     return re.compile(f"^{re.escape(action_id)}")
 
 

@@ -1,0 +1,1 @@
+"""What the bot posts: its texts, live replies, and their delivery."""

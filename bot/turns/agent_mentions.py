@@ -1,8 +1,7 @@
-"""Which agents a message names, in text: agents are no users of Slack, so nobody can tag them.
+"""Find the agents that a message names in its text; Slack knows no agents that one could mention.
 
-`@codex` counts wherever it is said to somebody; `codex:` only where a message begins. What stands
-in code, in a quotation, in a link or within another word names nobody, and neither does a name
-that is not in the roster.
+`@codex` counts wherever it is said; `codex:` only at the beginning of a message. Code, quotations,
+links and parts of other words name nobody, and neither does a name that is not in the roster.
 """
 
 import re
@@ -22,15 +21,17 @@ BLANK = "\ufffc"
 
 @dataclass(frozen=True, slots=True)
 class Addressed:
-    """The agents named, each once, in the order of the text; and what is asked of them."""
+    """The agents that are named, each once, in the order of the text, and the prompt for them."""
 
     agents: tuple[str, ...]
     prompt: str
 
 
 def addressed(text: str, agents: Collection[str]) -> Addressed:
-    """`text` is without the mention of the bot. Names at its beginning are no part of the prompt;
-    those within a sentence stay in it."""
+    """Return the agents that *text* names, which comes without the mention of the bot.
+
+    Names at the beginning are not part of the prompt; names within a sentence stay in it.
+    """
     if not agents:
         return Addressed((), text.strip())
     said = NOT_SAID.sub(lambda match: BLANK * len(match.group()), text)
@@ -40,7 +41,7 @@ def addressed(text: str, agents: Collection[str]) -> Addressed:
 
 
 def _salutation(said: str, agents: Collection[str]) -> int:
-    """Where the prompt begins: past `@codex`, `codex:`, `@claude, @codex and gemini:`."""
+    """Return the index where the prompt begins: after `@codex`, `codex:`, `@claude and gemini:`."""
     name = _alternatives(agents)
     between = r"(?:\s*(?:,|&amp;|\+|\band\b)\s*|\s+)"
     listed = rf"\s*@?{name}(?:{between}@?{name})*\s*:(?!/|\w)"
@@ -54,12 +55,12 @@ def _names(said: str, agents: Collection[str]) -> Iterator[str]:
 
 
 def _tagged(said: str, agents: Collection[str]) -> Iterator[str]:
-    """Not the `@` of an address, a path or a version."""
+    """Find `@codex`, unless the `@` belongs to an address, a path or a version."""
     return _found(rf"(?<![\w@.+/:-])@({_alternatives(agents)})", said, agents)
 
 
 def _alternatives(agents: Collection[str]) -> str:
-    """Any of the names, the longest first; not the beginning of a longer word, nor `codex's`."""
+    """Match any of the names, the longest first; no beginning of a longer word, nor `codex's`."""
     names = "|".join(re.escape(name) for name in sorted(agents, key=len, reverse=True))
     return rf"(?:{names})(?![\w@/-]|[.'’]\w)"
 

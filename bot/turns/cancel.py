@@ -1,4 +1,4 @@
-"""Cancel running turns: by id, by thread, or because the message was deleted."""
+"""Cancel running turns of this process or another one: by id, by thread, or by message."""
 
 import re
 import time
@@ -16,14 +16,14 @@ from storage.queries.traces import TraceSummary, running_traces, traces_by_id
 
 PREFIX = re.compile(r"[0-9a-fA-F]{4,32}")
 PATIENCE_S = 10.0
-"""How long a shell waits for the process whose turn it is."""
+"""How long a shell waits for the process that runs the turn."""
 
-MOST = 1_000
-"""As many running traces are looked through."""
+MOST_TRACES = 1_000
+"""How many running traces are searched."""
 
 
 class TurnCanceller:
-    """Whoever may see a trace may stop it."""
+    """Cancel turns for people: those who may see a trace may cancel it."""
 
     def __init__(self, *, running: RunningTurns, access: Access, database: Database) -> None:
         self._running = running
@@ -31,77 +31,90 @@ class TurnCanceller:
         self._database = database
 
     def by_id(self, wanted: str, *, team: str, user: str) -> MessageView:
-        """Stop the turn whose trace id `wanted` begins. Raises `UsageError`."""
+        """Cancel the turn whose trace id begins with *wanted*.
+
+        Raises `UsageError` if *wanted* cannot be an id.
+        """
 
         def may_see(trace: RunningTurn | TraceSummary) -> bool:
             return self._access.may_see(trace, team, user)
 
         prefix = _prefix(wanted)
-        begun = [turn for turn in self._turns() if turn.trace_id.startswith(prefix)]
-        seen = list(filter(may_see, begun))
-        if not seen:
+        matching = [turn for turn in self._turns() if turn.trace_id.startswith(prefix)]
+        visible = list(filter(may_see, matching))
+        if not visible:
             found = traces_by_id(self._database, prefix)
             return _not_running(wanted, list(filter(may_see, found)))
-        if len(seen) > 1:
-            return ambiguous(wanted, [turn.trace_id for turn in seen])
-        self._stop(seen[0], by=user)
-        return MessageView(text="It is being stopped: its thread will say so.", found=True)
+        if len(visible) > 1:
+            return ambiguous(wanted, [turn.trace_id for turn in visible])
+        self._cancel(visible[0], by=user)
+        return MessageView(text="It is being stopped. Its thread will say so.", found=True)
 
     def in_thread(self, channel: str, thread_ts: str, *, team: str, user: str) -> None:
-        """Stop the thread's turn that runs; those that wait for it go on."""
-        for turn in self._turns():
-            here = (turn.channel, turn.thread_ts) == (channel, thread_ts)
-            if here and self._access.may_see(turn, team, user):
-                self._stop(turn, by=user)
+        """Cancel the turn that runs in a thread; those that wait for it go on."""
+        place = (channel, thread_ts)
+        turns = [turn for turn in self._turns() if (turn.channel, turn.thread_ts) == place]
+        ours = [turn for turn in turns if isinstance(turn, RunningTurn)]
+        stored = [turn for turn in turns if isinstance(turn, TraceSummary)]
+        # The traces of messages that still wait are stored as running, too. If the turn is not
+        # ours, the oldest trace is its: a thread's messages are answered in order.
+        for turn in ours or sorted(stored, key=lambda trace: trace.started_at)[:1]:
+            if self._access.may_see(turn, team, user):
+                self._cancel(turn, by=user)
 
     def message_deleted(self, channel: str, message_ts: str) -> None:
-        """Nobody waits for the answer to a message that was taken back."""
+        """Cancel the turn of a deleted message: nobody waits for its answer."""
         for turn in self._turns():
             if (turn.channel, turn.message_ts) == (channel, message_ts):
-                self._stop(turn, by=DELETION)
+                self._cancel(turn, by=DELETION)
 
     def _turns(self) -> Iterator[RunningTurn | TraceSummary]:
-        """Those of this process, which need no database to be stopped, and those of others."""
+        """Return the running turns: first ours, which are cancelled even without the database."""
         here = self._running.all()
         yield from here
         known = {turn.trace_id for turn in here}
         try:
-            everywhere = running_traces(self._database, limit=MOST)
+            everywhere = running_traces(self._database, limit=MOST_TRACES)
         except PeeweeException:
             return
         yield from (t for t in everywhere if _is_turn(t) and t.trace_id not in known)
 
-    def _stop(self, turn: RunningTurn | TraceSummary, *, by: str) -> None:
+    def _cancel(self, turn: RunningTurn | TraceSummary, *, by: str) -> None:
         if isinstance(turn, RunningTurn):
             turn.cancellation.cancel(by)
             return
         request_cancel(self._database, turn.trace_id, by=by, now=time.time_ns())
 
 
-def stop_from_shell(
+def cancel_from_shell(
     database: Database, wanted: str, *, patience_s: float = PATIENCE_S
 ) -> MessageView:
-    """Ask whoever runs the turn to stop it, and wait until it has. Raises `UsageError`."""
+    """Ask the process that runs a turn to cancel it, and wait *patience_s* seconds for that.
+
+    Raises `UsageError` if *wanted* cannot be an id.
+    """
     prefix = _prefix(wanted)
-    everywhere = running_traces(database, limit=MOST)
-    begun = [t for t in everywhere if _is_turn(t) and t.trace_id.startswith(prefix)]
-    if not begun:
+    everywhere = running_traces(database, limit=MOST_TRACES)
+    matching = [t for t in everywhere if _is_turn(t) and t.trace_id.startswith(prefix)]
+    if not matching:
         return _not_running(wanted, traces_by_id(database, prefix))
-    if len(begun) > 1:
-        return ambiguous(wanted, [trace.trace_id for trace in begun])
-    trace_id = begun[0].trace_id
+    if len(matching) > 1:
+        return ambiguous(wanted, [trace.trace_id for trace in matching])
+    trace_id = matching[0].trace_id
     request_cancel(database, trace_id, by=SHELL, now=time.time_ns())
     if _within(patience_s, lambda: _has_ended(database, trace_id)):
         return MessageView(text=f"{trace_id} is stopped.", found=True)
     return MessageView(
-        text=f"{trace_id} still runs: its process did not answer within {patience_s:g} s. "
-        "It stops as soon as that one hears of it; tracebot ps shows what runs."
+        text=f"{trace_id} is still running: its process did not react within {patience_s:g} s. "
+        "It stops when that process reads the request. tracebot ps shows what is running."
     )
 
 
 def _prefix(wanted: str) -> str:
     if not PREFIX.fullmatch(wanted):
-        raise UsageError(f"{wanted} is no trace's id: give at least 4 of its digits (see ps).")
+        raise UsageError(
+            f"{wanted!r} is not a trace id. Give at least 4 of its digits; ps lists them."
+        )
     return wanted.lower()
 
 
@@ -113,8 +126,8 @@ def _not_running(wanted: str, found: Sequence[TraceSummary]) -> MessageView:
     if not found:
         return not_found(wanted)
     if any(trace.status == "running" for trace in found):
-        return MessageView(text=f"{wanted} is no turn of mine: stop it where it was begun.")
-    return MessageView(text=f"{wanted} has ended already: there is nothing to stop.")
+        return MessageView(text=f"{wanted} is not a turn of the bot. Stop it where it was started.")
+    return MessageView(text=f"{wanted} has already ended, so there is nothing to stop.")
 
 
 def _has_ended(database: Database, trace_id: str) -> bool:

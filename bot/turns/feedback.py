@@ -1,4 +1,4 @@
-"""What people think of answers, and what they take back: reactions, edits, deletions."""
+"""Record reactions to answers, and follow edits and deletions of messages."""
 
 import logging
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ logger = logging.getLogger("tracebot.feedback")
 
 
 class Feedback:
-    """Reactions become spans of the trace they are about, and thumbs its scores."""
+    """Record a reaction as a span of the trace that it is about, and a thumb as a score of it."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Feedback:
         self._settings = settings
 
     def reacted(self, body: Mapping[str, Any], *, added: bool) -> None:
-        """A person's reaction on one of our answers, or on a message that we answered."""
+        """Record a person's reaction to one of our answers, or to a message that we answered."""
         event = body["event"]
         item = event.get("item") or {}
         if event.get("user") == self._bot_user or item.get("type") != "message":
@@ -52,30 +52,34 @@ class Feedback:
         try:
             trace = self._trace_of(item["channel"], item["ts"], event)
         except (*SLACK_ERRORS, PeeweeException) as error:
-            logger.warning("A reaction could not be tied to its trace: %s", error)
+            logger.warning("The trace of a reaction cannot be found: %s", error)
             return
         event_id = f"event:{body.get('event_id')}"
         if trace is not None and self._dedup.is_new(event_id) and self._dedup.claim(event_id):
             self._record(trace, event, added=added)
 
-    def changed(self, body: Mapping[str, Any]) -> None:
-        """A message was edited or deleted: what is stored of its text follows."""
+    def message_changed(self, body: Mapping[str, Any]) -> None:
+        """Replace or erase the stored text of a message that was edited or deleted.
+
+        The turn of a deleted question is cancelled.
+        """
         event = body["event"]
         before = event.get("previous_message") or {}
         ts = event.get("deleted_ts") or before.get("ts")
         if not ts:
             return
         after = event.get("message") or {}
-        # A message with replies is not taken away: a tombstone stands in its place.
+        # Slack does not remove a message that has replies: a tombstone takes its place.
         deleted = not after or after.get("subtype") == "tombstone"
         if before.get("thread_ts"):
             self._threads.forget(event["channel"], before["thread_ts"])
         if after.get("user") == self._bot_user:
-            return  # A reply of ours that grows.
+            return  # A live reply of ours.
         if deleted:
             self._canceller.message_deleted(event["channel"], ts)
         text = None if deleted else after.get("text")
         try:
+            # The text may still be on its way to the database, where it has to be replaced.
             self._observability.flush(1.0)
             erase_text(
                 self._observability.database,
@@ -84,7 +88,7 @@ class Feedback:
                 replacement=self._settings.captured(text) if text else None,
             )
         except PeeweeException as error:
-            logger.error("The stored text of a deleted or edited message stays: %s", error)
+            logger.error("The stored text of an edited or deleted message stays: %s", error)
 
     def _trace_of(self, channel: str, ts: str, event: Mapping[str, Any]) -> TraceSummary | None:
         database = self._observability.database

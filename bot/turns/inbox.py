@@ -15,8 +15,8 @@ from bot.turns.turn import TurnHandler
 from storage import Observability
 
 TURN_THREADS = 256
-"""Far more than the agents that work at once (`TurnLimiter`): a turn that waits for a slot keeps
-its thread, and a message that only needs a decision must not wait for one."""
+"""Far more than the turns that ask agents at once: a turn that waits for its slot keeps its thread,
+and a message that only needs a decision must not wait for one."""
 
 CANCEL_GRACE_S = 15.0
 """How long cancelled agents have to end, and their threads to be told."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from bot.agents.cancellation import SHUTDOWN, Cancellation
 from bot.agents.config.roster import Roster
 from bot.agents.types import Agent
-from bot.concurrency.limiter import TurnLimiter
 from bot.concurrency.running_turns import RunningTurn, RunningTurns
 from bot.replies.messages import stopped_message, too_many_message, usage_message
 from bot.replies.responder import AgentInput, Failure, Responder
@@ -48,7 +47,6 @@ class TurnHandler:
         reactions: Reactions,
         downloads: FileDownloads,
         running: RunningTurns,
-        limiter: TurnLimiter,
         observability: Observability,
     ) -> None:
         self._identity = identity
@@ -58,7 +56,6 @@ class TurnHandler:
         self._reactions = reactions
         self._downloads = downloads
         self._running = running
-        self._limiter = limiter
         self._observability = observability
         self._stopping = threading.Event()
 
@@ -103,14 +100,14 @@ class TurnHandler:
             return None
         agents = self._choose(named.agents, verdict)
         turn.root.set(agent=", ".join(agent.name for agent in agents))
-        with self._running.running(_running_turn(turn, verdict)) as cancellation:
-            turn.status.show(WAITING if self._limiter.full else READ)
-            with self._limiter.slot(cancellation):
-                turn.status.show(READ)
-                # Checked after the slot: the bot may have begun to stop while this turn waited.
-                if self._stopping.is_set():
-                    cancellation.cancel(SHUTDOWN)
-                return _ending(self._ask(agents, named.prompt, turn, verdict, cancellation))
+        with self._running.running(
+            _running_turn(turn, verdict), on_wait=lambda: turn.status.show(WAITING)
+        ) as cancellation:
+            turn.status.show(READ)
+            # Asked again: the bot may have begun to stop while this turn waited for its slot.
+            if self._stopping.is_set():
+                cancellation.cancel(SHUTDOWN)
+            return _ending(self._ask(agents, named.prompt, turn, verdict, cancellation))
 
     def _choose(self, named: Sequence[str], verdict: Verdict) -> list[Agent]:
         """Return the agents that are named, else the one that spoke last, else the channel's."""

@@ -150,7 +150,7 @@ def _start_bot(
     bot = build_bot(settings, roster=load_roster(agents), observability=observability)
     stack.callback(bot.stop)
     connect(bot, settings)
-    bot.schedule.start()
+    bot.scheduler.start()
     sandbox.wait_for_app()
 
 

@@ -44,7 +44,7 @@ def serve(*, http: bool) -> int:
             else:
                 connect(bot, settings)
                 where = "Socket Mode"
-            bot.schedule.start()
+            bot.scheduler.start()
             sys.stderr.write(
                 f"tracebot answers in {where} with {', '.join(roster.names)}, and records in "
                 f"{observability.database.database}. Press Ctrl-C to stop.\n"
@@ -66,7 +66,7 @@ def _hurry_at_next_signal(bot: Bot) -> None:
             signal.signal(each, signal.SIG_DFL)
         # In another thread: the signal may have interrupted this one while it holds a lock that
         # cancelling needs.
-        threading.Thread(target=bot.hurry, daemon=True).start()
+        threading.Thread(target=bot.cancel_turns, daemon=True).start()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, hurrying)

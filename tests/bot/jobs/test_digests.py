@@ -197,7 +197,7 @@ def test_a_channel_that_subscribes_gets_one_digest_until_it_unsubscribes(
     tomorrow = datetime.fromtimestamp(kept.created_at / SECOND, UTC).date().toordinal() + 1
     nine = at(f"{datetime.fromordinal(tomorrow):%Y-%m-%d}T09:00:01", "Europe/Berlin")
     for bot in bots:
-        bot.schedule.tick(now=nine)
+        bot.scheduler.tick(now=nine)
     digest = sandbox.wait_for_message(general)
     assert digest.metadata["event_type"] == DIGEST_EVENT
     assert len([m for m in sandbox.messages(general) if m.metadata]) == 1

@@ -160,9 +160,9 @@ def test_a_part_that_is_too_long_for_slack_is_posted_in_shorter_ones(
     ("error_type", "said"),
     [
         ("authentication", "it is not signed in"),
-        ("quota", "quota is used up: ask again later"),
+        ("quota", "quota is used up. Ask again later"),
         ("timeout", "ran out of time"),
-        ("refused", "put the question differently"),
+        ("refused", "Put your question differently"),
     ],
 )
 def test_an_agents_failure_is_its_kind_and_what_to_do_never_its_words(

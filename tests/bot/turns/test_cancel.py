@@ -2,15 +2,17 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bot.app import Bot
+from bot.concurrency import running_turns
 from bot.replies import live
 from bot.sandbox import Channel, Message, Sandbox, User
-from bot.turns.cancel import stop_from_shell
+from bot.turns.cancel import cancel_from_shell
 from reports.errors import UsageError
 from storage import Observability
 from storage.queries.traces import TraceSummary, running_traces, thread_traces
@@ -25,6 +27,7 @@ def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "QUICK_S", 0.05)
     monkeypatch.setattr(live, "PACE_S", 0.02)
     monkeypatch.setattr(live, "CALLS_A_SECOND", 1_000)
+    monkeypatch.setattr(running_turns, "POLL_S", 0.05)
 
 
 @pytest.fixture
@@ -107,7 +110,7 @@ def test_trace_cancel_stops_a_turn_and_says_so(
     assert "being stopped" in str(said.blocks)
     stopped(sandbox, observability, general, question)
     (again,) = sandbox.command(alice, general, "/trace", f"cancel {trace_id}")
-    assert "has ended already" in str(again.blocks)
+    assert "has already ended" in str(again.blocks)
 
 
 @pytest.mark.parametrize("wanted", ["0" * 32, "what", ""])
@@ -159,13 +162,16 @@ def test_the_next_message_of_the_thread_goes_on_after_a_stop(
     agent: Scripted,
     question: Message,
     sandbox: Sandbox,
+    observability: Observability,
     alice: User,
     general: Channel,
 ) -> None:
     second = sandbox.post(alice, general, f"{sandbox.mention} and now?", thread_ts=question.ts)
     sandbox.wait_for_reaction(general, second.ts, "hourglass_flowing_sand")
+    observability.flush()
     sandbox.stop_agent(alice, general, question.ts)
     agent.wait_until_asked()
+    time.sleep(0.5)  # Several polls for requests to cancel, of which there must be none.
     agent.end("Now this.")
     sandbox.wait_for_reply(general, question.ts, containing="Now this.")
     sandbox.wait_for_reaction(general, second.ts, "white_check_mark")
@@ -194,7 +200,7 @@ def test_a_button_that_reaches_another_bot_on_the_same_database_stops_the_turn(
 ) -> None:
     trace_id = running_id(observability)
     with Observability.open(db_path, platform="cli") as other:
-        said = stop_from_shell(other.database, trace_id)
+        said = cancel_from_shell(other.database, trace_id)
         other.database.close()
     assert said.found, said.text
     reply, _ = stopped(sandbox, observability, general, question)
@@ -215,7 +221,7 @@ def test_a_shell_stops_a_turn_of_another_process(
     stopped(sandbox, observability, general, question)
     again = subprocess.run([*tracebot, trace_id], capture_output=True, text=True, timeout=60)
     assert again.returncode == 1
-    assert "has ended already" in again.stdout
+    assert "has already ended" in again.stdout
 
 
 def test_a_turn_whose_process_does_not_answer_is_said_to_run_on(
@@ -223,20 +229,20 @@ def test_a_turn_whose_process_does_not_answer_is_said_to_run_on(
 ) -> None:
     span = observability.start_span("slack message", {"message_ts": "1.000001"})
     observability.flush()
-    said = stop_from_shell(observability.database, span.trace_id, patience_s=0.2)
+    said = cancel_from_shell(observability.database, span.trace_id, patience_s=0.2)
     assert not said.found
-    assert "still runs" in said.text
+    assert "is still running" in said.text
     observability.end_span(span)
 
 
 def test_what_is_no_turn_is_left_alone(observability: Observability) -> None:
     span = observability.start_span("run pytest")
     observability.flush()
-    said = stop_from_shell(observability.database, span.trace_id)
-    assert "stop it where it was begun" in said.text
+    said = cancel_from_shell(observability.database, span.trace_id)
+    assert "Stop it where it was started" in said.text
     observability.end_span(span)
     with pytest.raises(UsageError, match="at least 4"):
-        stop_from_shell(observability.database, "xyz")
+        cancel_from_shell(observability.database, "xyz")
 
 
 def test_what_waits_for_a_slot_shows_it_and_can_be_stopped_while_it_waits(
