@@ -54,13 +54,15 @@ def test_an_app_token_that_slack_refuses_is_named(
     bot.stop()
 
 
-def test_slack_out_of_reach_is_one_sentence(sandbox: Sandbox, observability: Observability) -> None:
+def test_an_unreachable_slack_is_one_sentence(
+    sandbox: Sandbox, observability: Observability
+) -> None:
     settings = settings_for(sandbox, SLACK_API_URL="http://127.0.0.1:9/api/")
     with pytest.raises(SettingsError, match="SLACK_API_URL"):
         build(settings, observability)
 
 
-def test_a_missing_scope_is_named_before_anything_fails(
+def test_a_missing_scope_is_named_at_the_start(
     sandbox: Sandbox, observability: Observability
 ) -> None:
     with (
@@ -101,7 +103,7 @@ def test_http_mode_answers_with_the_same_listeners(
         bot.stop()
 
 
-def test_listeners_take_what_bolt_gives(start_bot: StartBot) -> None:
+def test_listeners_take_only_arguments_that_bolt_fills(start_bot: StartBot) -> None:
     """A keyword-only parameter is never filled, and an unknown one arrives as None."""
     known = set(inspect.signature(Args.__init__).parameters)
     listeners = start_bot().app._listeners

@@ -1,4 +1,4 @@
-"""A reply that is shown while its agent works, and what stands there in the end."""
+"""Live replies: shown while an agent works, and replaced by its answer."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -22,7 +22,7 @@ LONG = "\n\n".join(f"paragraph {number} " + "word " * 60 for number in range(80)
 
 
 @pytest.fixture(autouse=True)
-def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "QUICK_S", 0.05)
     monkeypatch.setattr(live, "PACE_S", 0.02)
     monkeypatch.setattr(live, "CALLS_A_SECOND", 1_000)
@@ -37,7 +37,7 @@ def agent() -> Scripted:
 def question(
     agent: Scripted, start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
 ) -> Iterator[Message]:
-    """Asked, and being answered."""
+    """Return a question that is being answered."""
     start_bot(roster_of(agent))
     yield _ask(agent, sandbox, alice, general)
 
@@ -49,7 +49,7 @@ def _ask(agent: Scripted, sandbox: Sandbox, alice: User, general: Channel) -> Me
 
 
 def running(sandbox: Sandbox, channel: Channel, question: Message, text: str = "") -> Message:
-    """The reply while it grows, once it shows `text`."""
+    """Wait until the live reply shows *text*, and return it."""
     reply = sandbox.wait_for_reply(channel, question.ts, containing=text)
     sandbox.wait_until(lambda: text in sandbox.thread(channel, question.ts)[-1].text)
     return reply
@@ -64,7 +64,7 @@ def looks(message: Message) -> tuple[str, list[Any], Any]:
 
 
 def posted(text: str, trace_id: str, sandbox: Sandbox, **more: Any) -> list[Any]:
-    """How an answer looks that was never streamed."""
+    """Return how an answer looks that was never streamed."""
     payload = {"agent": "scripted", "trace_id": trace_id, "bot_user_id": sandbox.bot_user_id}
     parts = reply_messages(text, payload={**payload, "provider": "scripted"}, **more)
     return [(part["text"], part["blocks"], part["metadata"]) for part in parts]
@@ -75,7 +75,7 @@ def trace_of(message: Message) -> str:
     return str(message.metadata["event_payload"]["trace_id"])
 
 
-def test_a_quick_answer_is_simply_posted(
+def test_a_quick_answer_is_posted_without_a_live_reply(
     monkeypatch: pytest.MonkeyPatch,
     agent: Scripted,
     start_bot: StartBot,
@@ -93,7 +93,7 @@ def test_a_quick_answer_is_simply_posted(
     assert called.isdisjoint({"chat.startStream", "chat.update", "agents.sessions.setStatus"})
 
 
-def test_an_answer_is_shown_as_it_comes_and_ends_as_if_it_had_been_posted(
+def test_a_live_reply_grows_and_ends_like_an_ordinary_one(
     agent: Scripted,
     question: Message,
     sandbox: Sandbox,
@@ -119,7 +119,7 @@ def test_an_answer_is_shown_as_it_comes_and_ends_as_if_it_had_been_posted(
     assert 0 < reply.attributes["slack.stream.time_to_first_piece"] < 10
 
 
-def test_tools_in_use_are_short_lines_that_are_gone_in_the_end(
+def test_tools_are_shown_while_they_are_used_and_gone_from_the_answer(
     agent: Scripted, question: Message, sandbox: Sandbox, general: Channel
 ) -> None:
     agent.use("Read notes.txt")
@@ -150,7 +150,7 @@ def test_text_after_a_tool_begins_a_paragraph(
 
 
 @pytest.mark.parametrize("error", ["unknown_method", "missing_scope", "invalid_chunks"])
-def test_where_slack_does_not_stream_the_reply_is_edited(
+def test_a_reply_that_slack_does_not_stream_is_edited(
     error: str,
     agent: Scripted,
     start_bot: StartBot,
@@ -206,7 +206,7 @@ def test_a_stream_is_ended_before_slack_ends_it(
     assert [looks(answer)] == posted("one two", trace_of(answer), sandbox)
 
 
-def test_a_long_answer_shows_its_end_and_ends_in_parts(
+def test_a_long_live_reply_shows_its_end_and_is_posted_in_parts(
     agent: Scripted, question: Message, sandbox: Sandbox, general: Channel
 ) -> None:
     agent.say(LONG)
@@ -220,7 +220,7 @@ def test_a_long_answer_shows_its_end_and_ends_in_parts(
     assert [looks(each) for each in answers] == posted(LONG, trace_of(answers[0]), sandbox)
 
 
-def test_nothing_shown_costs_no_answer(
+def test_an_answer_is_posted_although_no_live_reply_could_be_shown(
     agent: Scripted,
     start_bot: StartBot,
     sandbox: Sandbox,
@@ -238,7 +238,7 @@ def test_nothing_shown_costs_no_answer(
     assert [looks(answer)] == posted("whole", trace_of(answer), sandbox)
 
 
-def test_a_rate_limited_stream_waits_and_goes_on(
+def test_a_rate_limited_stream_waits_and_check_next_question(
     agent: Scripted, question: Message, sandbox: Sandbox, general: Channel
 ) -> None:
     agent.say("one ")
@@ -251,7 +251,7 @@ def test_a_rate_limited_stream_waits_and_goes_on(
     ended(sandbox, general, question, "white_check_mark")
 
 
-def test_an_answer_whose_running_reply_was_deleted_is_posted_anew(
+def test_an_answer_whose_live_reply_was_deleted_is_posted_again(
     agent: Scripted, question: Message, sandbox: Sandbox, general: Channel
 ) -> None:
     agent.say("one ")
@@ -263,7 +263,7 @@ def test_an_answer_whose_running_reply_was_deleted_is_posted_anew(
     assert [looks(answer)] == posted("whole", trace_of(answer), sandbox)
 
 
-def test_an_agent_that_fails_half_way_leaves_what_it_said_and_why_it_ended(
+def test_a_failed_agents_text_stays_with_a_note_on_why_it_ended(
     agent: Scripted, question: Message, sandbox: Sandbox, general: Channel
 ) -> None:
     agent.say("The first half.")
@@ -275,7 +275,7 @@ def test_an_agent_that_fails_half_way_leaves_what_it_said_and_why_it_ended(
     assert [block["type"] for block in answer.blocks] == ["markdown", "context"]
 
 
-def test_an_unexpected_fault_leaves_no_half_answer_without_an_end(
+def test_an_unexpected_error_is_noted_below_the_text_so_far(
     agent: Scripted, question: Message, sandbox: Sandbox, general: Channel
 ) -> None:
     agent.say("The first half.")
@@ -286,7 +286,7 @@ def test_an_unexpected_fault_leaves_no_half_answer_without_an_end(
     assert "a fault of ours" not in answer.text
 
 
-def test_another_provider_begins_anew_and_is_named_in_the_reply(
+def test_a_fallback_provider_starts_a_new_draft_and_is_named_in_the_reply(
     start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
     claude, codex = Scripted("claude"), Scripted("codex")
@@ -305,7 +305,7 @@ def test_another_provider_begins_anew_and_is_named_in_the_reply(
     assert answer.text == "codex says so\nclaude was not available; codex answered."
 
 
-def test_a_session_works_until_its_last_agent_is_done(
+def test_a_session_is_processing_until_its_last_agent_is_done(
     start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
     one, two = Scripted("one"), Scripted("two")
@@ -321,7 +321,7 @@ def test_a_session_works_until_its_last_agent_is_done(
     assert said == ["processing", "processing", "active"]
 
 
-def test_a_reply_that_still_grows_is_read_again(
+def test_a_live_reply_of_another_bot_is_read_again_once_it_is_finished(
     sandbox: Sandbox, web: WebClient, alice: User, general: Channel
 ) -> None:
     question = sandbox.post(alice, general, "think hard")

@@ -1,4 +1,4 @@
-"""Slack fails in the middle of a turn: it is recorded as what it is, and the bot goes on."""
+"""Slack fails in the middle of a turn: the failure is recorded, and the bot goes on."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +22,7 @@ StartBot = Callable[..., Bot]
 
 
 @pytest.fixture(autouse=True)
-def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "QUICK_S", 0.05)
     monkeypatch.setattr(live, "PACE_S", 0.02)
     monkeypatch.setattr(live, "CALLS_A_SECOND", 1_000)
@@ -48,8 +48,10 @@ def ask(
     return asked
 
 
-def goes_on(ask: Callable[[], Message], agent: Scripted, sandbox: Sandbox, where: Channel) -> None:
-    """The next question is answered as if nothing had been."""
+def check_next_question(
+    ask: Callable[[], Message], agent: Scripted, sandbox: Sandbox, where: Channel
+) -> None:
+    """Check that the next question is answered as usual."""
     question = ask()
     agent.end("all is well")
     sandbox.wait_for_reply(where, question.ts, containing="all is well")
@@ -57,7 +59,7 @@ def goes_on(ask: Callable[[], Message], agent: Scripted, sandbox: Sandbox, where
 
 
 @pytest.mark.parametrize("fault", ["server_error", "rate_limit"])
-def test_an_answer_is_insisted_on_while_slack_is_unwell_and_posted_once(
+def test_an_answer_is_retried_while_slack_fails_and_posted_once(
     fault: str,
     monkeypatch: pytest.MonkeyPatch,
     ask: Callable[[], Message],
@@ -74,33 +76,33 @@ def test_an_answer_is_insisted_on_while_slack_is_unwell_and_posted_once(
     assert len(sandbox.calls("chat.postMessage")) == 4
 
 
-class Deaf(WebClient):
-    """Slack hears its first post; the answer to it is lost on the way."""
+class LosesFirstResponse(WebClient):
+    """Loses the response to its first post, which Slack has carried out."""
 
-    heard = False
+    lost = False
 
     def chat_postMessage(self, **arguments: Any) -> SlackResponse:
         answer = super().chat_postMessage(**arguments)
-        if not self.heard:
-            self.heard = True
+        if not self.lost:
+            self.lost = True
             raise URLError("connection reset")
         return answer
 
 
-def test_a_post_whose_answer_is_lost_is_found_and_not_sent_again(
+def test_a_post_whose_response_is_lost_is_found_and_not_repeated(
     sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
     question = sandbox.post(alice, general, "think hard")
-    deaf = Deaf(token=sandbox.bot_token, base_url=sandbox.api_url)
+    client = LosesFirstResponse(token=sandbox.bot_token, base_url=sandbox.api_url)
     place = Place(sandbox.team_id, general.id, question.ts, alice.id)
     (message,) = reply_messages("whole", payload={"agent": "claude", "trace_id": "1"})
-    ts = delivery.ReplyDelivery(deaf).post(place, message)
+    ts = delivery.ReplyDelivery(client).post(place, message)
     (reply,) = sandbox.thread(general, question.ts)[1:]
     assert (reply.ts, reply.text) == (ts, "whole")
 
 
 @pytest.mark.parametrize("refusal", ["channel_not_found", "is_archived", "not_in_channel"])
-def test_an_agent_is_stopped_when_nobody_can_be_answered_there(
+def test_an_agent_is_stopped_if_its_answer_cannot_be_posted_any_more(
     refusal: str,
     ask: Callable[[], Message],
     agent: Scripted,
@@ -118,10 +120,10 @@ def test_an_agent_is_stopped_when_nobody_can_be_answered_there(
     assert spans["attempt scripted"].status == "cancelled"
     assert (spans["reply"].error_type, spans["reply"].error_message) == ("slack_api", refusal)
     assert trace.status != "ok"
-    goes_on(ask, agent, sandbox, general)
+    check_next_question(ask, agent, sandbox, general)
 
 
-def test_the_bot_removed_from_the_channel_leaves_no_agent_running(
+def test_removing_the_bot_from_the_channel_stops_its_agent(
     ask: Callable[[], Message],
     agent: Scripted,
     sandbox: Sandbox,
@@ -138,7 +140,7 @@ def test_the_bot_removed_from_the_channel_leaves_no_agent_running(
     (trace,) = finished(observability, general, question.ts)
     assert spans_of(observability, trace)["reply"].error_type == "slack_api"
     sandbox.join(bot, general)
-    goes_on(ask, agent, sandbox, general)
+    check_next_question(ask, agent, sandbox, general)
 
 
 def test_a_part_that_is_too_long_for_slack_is_posted_in_shorter_ones(
@@ -165,7 +167,7 @@ def test_a_part_that_is_too_long_for_slack_is_posted_in_shorter_ones(
         ("refused", "Put your question differently"),
     ],
 )
-def test_an_agents_failure_is_its_kind_and_what_to_do_never_its_words(
+def test_an_agents_failure_is_explained_with_the_next_step_and_without_its_output(
     error_type: str,
     said: str,
     ask: Callable[[], Message],

@@ -23,7 +23,7 @@ StartBot = Callable[..., Bot]
 
 
 @pytest.fixture(autouse=True)
-def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "QUICK_S", 0.05)
     monkeypatch.setattr(live, "PACE_S", 0.02)
     monkeypatch.setattr(live, "CALLS_A_SECOND", 1_000)
@@ -39,7 +39,7 @@ def agent() -> Scripted:
 def question(
     agent: Scripted, start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
 ) -> Message:
-    """Asked, and being answered."""
+    """Return a question that is being answered."""
     start_bot(roster_of(agent))
     asked = sandbox.post(alice, general, f"{sandbox.mention} think hard")
     agent.wait_until_asked()
@@ -57,7 +57,7 @@ def running_id(observability: Observability) -> str:
 def stopped(
     sandbox: Sandbox, observability: Observability, channel: Channel, question: Message
 ) -> tuple[Message, TraceSummary]:
-    """The reply of a stopped turn, and its trace."""
+    """Return the reply of a stopped turn, and its trace."""
     sandbox.wait_for_reaction(channel, question.ts, "octagonal_sign")
     assert set(sandbox.reactions(channel, question.ts)) == {"octagonal_sign"}
     (reply,) = sandbox.thread(channel, question.ts)[1:]
@@ -114,7 +114,7 @@ def test_trace_cancel_stops_a_turn_and_says_so(
 
 
 @pytest.mark.parametrize("wanted", ["0" * 32, "what", ""])
-def test_cancelling_what_is_not_there_is_one_sentence(
+def test_cancelling_an_unknown_id_says_so_in_one_sentence(
     wanted: str, start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
     start_bot()
@@ -137,7 +137,7 @@ def test_each_line_of_ps_has_a_button_that_stops_it(
     stopped(sandbox, observability, general, question)
 
 
-def test_who_may_not_see_a_turn_cannot_stop_it(
+def test_a_user_who_may_not_see_a_turn_cannot_stop_it(
     agent: Scripted,
     start_bot: StartBot,
     sandbox: Sandbox,
@@ -178,7 +178,7 @@ def test_the_next_message_of_the_thread_goes_on_after_a_stop(
     sandbox.wait_for_reaction(general, question.ts, "octagonal_sign")
 
 
-def test_a_deleted_question_is_answered_no_further(
+def test_deleting_the_question_stops_its_turn(
     agent: Scripted,
     question: Message,
     sandbox: Sandbox,
@@ -224,7 +224,7 @@ def test_a_shell_stops_a_turn_of_another_process(
     assert "has already ended" in again.stdout
 
 
-def test_a_turn_whose_process_does_not_answer_is_said_to_run_on(
+def test_cancelling_says_that_a_turn_still_runs_if_its_process_does_not_react(
     observability: Observability,
 ) -> None:
     span = observability.start_span("slack message", {"message_ts": "1.000001"})
@@ -235,7 +235,7 @@ def test_a_turn_whose_process_does_not_answer_is_said_to_run_on(
     observability.end_span(span)
 
 
-def test_what_is_no_turn_is_left_alone(observability: Observability) -> None:
+def test_a_trace_that_is_not_a_turn_cannot_be_cancelled(observability: Observability) -> None:
     span = observability.start_span("run pytest")
     observability.flush()
     said = cancel_from_shell(observability.database, span.trace_id)
@@ -245,7 +245,7 @@ def test_what_is_no_turn_is_left_alone(observability: Observability) -> None:
         cancel_from_shell(observability.database, "xyz")
 
 
-def test_what_waits_for_a_slot_shows_it_and_can_be_stopped_while_it_waits(
+def test_a_turn_that_waits_for_a_slot_shows_it_and_can_be_stopped(
     agent: Scripted,
     start_bot: StartBot,
     sandbox: Sandbox,

@@ -1,4 +1,4 @@
-"""The rules of who answers: each one, and each fault of the system that we succeed."""
+"""Each rule of the decision to answer, and each mistake of the system that tracebot replaces."""
 
 from dataclasses import replace
 from typing import Any
@@ -52,16 +52,16 @@ def test_a_mention_is_answered_in_another_agents_thread() -> None:
     assert decided(THEIRS, text="<@UBOT|tracebot> hello", **IN_THREAD).answer
 
 
-def test_another_bot_mentioned_and_not_us_is_left_to_it() -> None:
+def test_a_message_that_mentions_another_bot_only_is_not_answered() -> None:
     decision = decided(OURS, text="<@UCODEX> hello", other_bots=OTHER_BOT, **IN_THREAD)
     assert decision == Decision(False, Reason.OTHER_BOT_MENTIONED)
 
 
-def test_two_bots_mentioned_both_answer() -> None:
+def test_a_message_that_mentions_two_bots_is_answered_by_both() -> None:
     assert decided(text="<@UCODEX> <@UBOT> race!", other_bots=OTHER_BOT).answer
 
 
-def test_a_human_mentioned_silences_nobody() -> None:
+def test_a_mention_of_a_human_does_not_keep_the_bot_from_answering() -> None:
     assert decided(OURS, text="<@UBOB> look at this", **IN_THREAD).answer
 
 
@@ -77,7 +77,7 @@ def test_a_follow_up_in_our_thread_is_answered() -> None:
     assert decided(OURS, **IN_THREAD) == Decision(True, Reason.ACTIVE_SPEAKER)
 
 
-def test_a_follow_up_in_another_agents_thread_is_left_to_it() -> None:
+def test_a_follow_up_in_another_agents_thread_is_not_answered() -> None:
     assert decided(THEIRS, **IN_THREAD) == Decision(False, Reason.OTHER_AGENT_ACTIVE)
 
 
@@ -86,32 +86,32 @@ def test_a_speaker_that_names_no_agent_is_known_by_its_bot() -> None:
     assert not decided(Thread(Speaker("BCODEX")), **IN_THREAD).answer
 
 
-def test_mention_only_mode_leaves_threads_alone() -> None:
+def test_mention_only_mode_skips_follow_ups() -> None:
     identity = replace(ME, mention_only=True)
     assert decided(OURS, identity=identity, **IN_THREAD) == Decision(False, Reason.MENTION_ONLY)
     assert decided(OURS, identity=identity, text="<@UBOT> but now", **IN_THREAD).answer
     assert decided(identity=identity, channel_type="im").answer
 
 
-def test_a_thread_without_a_bot_is_left_alone() -> None:
+def test_a_thread_without_a_bot_is_skipped() -> None:
     assert decided(**IN_THREAD) == Decision(False, Reason.NO_ACTIVE_SPEAKER)
 
 
-def test_files_alone_in_our_thread_are_not_a_question() -> None:
+def test_files_without_text_in_our_thread_are_skipped() -> None:
     decision = decided(OURS, text="", subtype="file_share", files=({"id": "F1"},), **IN_THREAD)
     assert decision == Decision(False, Reason.NO_ACTIVE_SPEAKER)
 
 
-def test_text_with_a_file_is_a_message() -> None:
+def test_a_follow_up_with_a_file_is_answered() -> None:
     assert decided(OURS, subtype="file_share", files=({"id": "F1"},), **IN_THREAD).answer
 
 
-def test_a_thread_that_cannot_be_read_is_left_alone() -> None:
+def test_a_thread_that_cannot_be_read_is_skipped() -> None:
     decision = decided(Thread(readable=False), **IN_THREAD)
     assert decision == Decision(False, Reason.THREAD_UNREADABLE)
 
 
-def test_a_channel_message_without_a_mention_is_left_alone() -> None:
+def test_a_channel_message_without_a_mention_is_skipped() -> None:
     assert decided() == Decision(False, Reason.NOT_MENTIONED)
 
 
@@ -128,12 +128,12 @@ def test_a_channel_message_without_a_mention_is_left_alone() -> None:
         ({"text": "  "}, Reason.EMPTY),
     ],
 )
-def test_what_no_person_says_is_dropped_even_where_we_are_mentioned(
+def test_a_message_not_written_by_a_person_is_skipped_even_if_it_mentions_the_bot(
     changes: dict[str, Any], reason: Reason
 ) -> None:
     text = {"text": "<@UBOT> hello", **changes}
     assert decided(OURS, channel_type="im", **text) == Decision(False, reason)
 
 
-def test_bots_never_answer_each_other_for_ever() -> None:
+def test_bots_do_not_answer_each_other_for_ever() -> None:
     assert not decided(OURS, bot_id="BCODEX", text="<@UBOT> your turn", **IN_THREAD).answer

@@ -93,7 +93,7 @@ def test_a_follow_up_needs_no_mention_and_is_given_the_history(
     assert spans["read thread"].attributes["cache"] == "miss"
 
 
-def test_a_direct_message_is_answered_and_is_its_users_alone(
+def test_a_direct_message_is_answered_and_only_its_user_may_see_its_trace(
     sandbox: Sandbox, observability: Observability, start_bot: StartBot, alice: User
 ) -> None:
     start_bot()
@@ -104,7 +104,7 @@ def test_a_direct_message_is_answered_and_is_its_users_alone(
     assert trace.audience == alice.id
 
 
-def test_a_message_to_nobody_is_skipped_and_its_reason_recorded(
+def test_a_skipped_message_is_recorded_with_its_reason(
     sandbox: Sandbox,
     observability: Observability,
     start_bot: StartBot,
@@ -121,7 +121,7 @@ def test_a_message_to_nobody_is_skipped_and_its_reason_recorded(
     assert len(recent_traces(observability.database, skipped=True).traces) == 1
 
 
-def test_another_bot_mentioned_is_left_to_it(
+def test_a_message_to_another_bot_is_skipped(
     sandbox: Sandbox,
     observability: Observability,
     start_bot: StartBot,
@@ -195,7 +195,7 @@ def test_a_file_is_fetched_after_the_decision_and_before_the_agent(
     assert "download file" not in spans_of(observability, skipped)
 
 
-def test_an_agent_that_fails_says_so_kindly_and_gets_a_cross(
+def test_a_failed_agent_is_explained_without_its_output_and_marked_with_a_cross(
     sandbox: Sandbox,
     observability: Observability,
     start_bot: StartBot,
@@ -299,7 +299,7 @@ def test_a_thread_of_more_than_a_hundred_messages_keeps_its_speaker(
     assert spans["read thread"].attributes["messages"] == 232
 
 
-def test_an_agent_is_picked_by_its_name_and_keeps_the_thread(
+def test_an_agent_is_chosen_by_its_name_and_keeps_the_thread(
     sandbox: Sandbox,
     observability: Observability,
     start_bot: StartBot,
@@ -342,7 +342,7 @@ def test_several_agents_named_each_answer_under_one_trace(
     assert {span.parent_id for span in asked} == {root.span_id}
 
 
-def test_one_agent_of_several_that_fails_gets_its_own_sorry_and_a_cross(
+def test_one_failed_agent_of_several_is_explained_and_marks_the_message_with_a_cross(
     sandbox: Sandbox,
     observability: Observability,
     start_bot: StartBot,
@@ -359,7 +359,7 @@ def test_one_agent_of_several_that_fails_gets_its_own_sorry_and_a_cross(
     assert trace.status == "error"
 
 
-def test_an_empty_mention_gets_a_line_on_how_to_ask(
+def test_a_mention_without_a_question_is_told_how_to_ask(
     sandbox: Sandbox, start_bot: StartBot, alice: User, general: Channel
 ) -> None:
     start_bot()
@@ -439,7 +439,7 @@ def test_the_stored_text_of_a_deleted_message_is_erased(
 
 
 @pytest.mark.parametrize(("capture", "kept"), [("none", None), ("full", "x" * 300)])
-def test_how_much_text_is_kept_is_settable(
+def test_a_setting_says_how_much_text_is_stored(
     sandbox: Sandbox,
     observability: Observability,
     start_bot: StartBot,
@@ -468,7 +468,7 @@ def test_the_bot_answers_when_its_database_is_gone(
     sandbox.wait_for_reply(general, question.ts, containing="still there?")
 
 
-def test_slack_refusing_a_reaction_stops_no_answer(
+def test_a_reaction_that_slack_refuses_does_not_stop_the_answer(
     sandbox: Sandbox, start_bot: StartBot, alice: User, general: Channel
 ) -> None:
     start_bot()
