@@ -1,1 +1,1 @@
-"""Who answers: the Agent protocol, its implementations, the roster of an agents file, one call."""
+"""Agents: what they are asked and answer, the providers behind them, and how they are recorded."""

@@ -93,7 +93,7 @@ class Provider(Protocol):
 
     @property
     def name(self) -> str:
-        """Return its kind: `claude`, `openai`, `command`, …"""
+        """Return its kind, such as `claude`, `openai` or `command`."""
 
     @property
     def model(self) -> str | None:

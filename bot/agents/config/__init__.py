@@ -1,0 +1,1 @@
+"""The agents file: read, checked and turned into agents."""

@@ -158,7 +158,7 @@ class _Entry:
         if "{{" in prompt:
             self._note("its prompt has {{templates}}, which are copied but not filled in")
         for key in [*(self._agent.keys() - KNOWN), *(self._inline.keys() - KNOWN_INLINE)]:
-            self._note(f"its {key} is not imported")
+            self._note(f"its key {key} is not imported")
 
     def _note(self, what: str) -> None:
         self._notes.append(f"{self._name}: {what}.")

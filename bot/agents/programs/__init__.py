@@ -1,1 +1,1 @@
-"""Agents that are programs: what each is told, and how what it prints is understood."""
+"""Agents that are programs: their command lines, their output and their processes."""

@@ -91,11 +91,11 @@ class Fixed:
 
 def test_an_attempt_is_recorded_with_its_estimated_cost(observability: Observability) -> None:
     agent = Agent(name="helper", providers=(Fixed(reply("codex", "gpt-5")),))
-    heard = invoke(agent, Request(prompt="why?"), observability=observability)
-    assert heard.cost == round(100_000 * 1.25 + 1_000 * 10.00)
+    received = invoke(agent, Request(prompt="why?"), observability=observability)
+    assert received.cost == round(100_000 * 1.25 + 1_000 * 10.00)
     assert observability.flush()
     (trace,) = recent_traces(observability.database).traces
-    assert trace.cost == heard.cost
+    assert trace.cost == received.cost
     (attempt,) = [
         span
         for span in trace_spans(observability.database, trace.trace_id)

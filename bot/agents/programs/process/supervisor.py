@@ -159,6 +159,7 @@ class Supervision:
                     self._stopped = self._stopped or "cancelled"
                 else:
                     self._attend(key.fileobj)
+            # Looked at after reading: the last output of a child that has just ended is not lost.
             if self._exit is None and self._child.ended:
                 return True
             if stoppable and self._stopped is not None:
@@ -204,11 +205,13 @@ class Supervision:
             return False
         if pipe is self._stdout:
             self._printed += len(data)
+            # The first reason to stop the child is the one that is reported.
             if self._printed > self._limits.flood_bytes:
                 self._stopped = self._stopped or "flood"
             elif not self._on_output(data):
                 self._stopped = self._stopped or "enough"
         else:
+            # Only the end is of use, and a child that logs for ever must not fill the memory.
             self._stderr_tail += data
             del self._stderr_tail[: -self._limits.stderr_bytes]
         return True

@@ -100,7 +100,7 @@ def test_every_agent_only_reads(crewx: Path, tmp_path: Path) -> None:
 def test_what_cannot_be_imported_is_noted(crewx: Path) -> None:
     assert import_crewx(crewx, folder=None).notes == [
         "frontend: its prompt has {{templates}}, which are copied but not filled in.",
-        "frontend: its skills is not imported.",
+        "frontend: its key skills is not imported.",
         'back.end: its provider plugin/mine is not imported: write it with "command".',
         'local: its provider api/ollama is not imported: write it with "openai" or "anthropic".',
         "local: is left out: tracebot knows none of its providers.",

@@ -163,8 +163,8 @@ def test_a_crewx_file_is_imported_into_a_new_file(folder: Path) -> None:
     )
     result = tracebot(folder, "import", "crewx", "crewx.yaml", "--output", "new.toml")
     assert result.returncode == 0
-    assert "ann: its team is not imported." in result.stderr
-    assert f"TRACEBOT_AGENTS={folder}/new.toml uses it" in result.stderr
+    assert "ann: its key team is not imported." in result.stderr
+    assert f"Set TRACEBOT_AGENTS={folder}/new.toml to use it." in result.stderr
     listed = tracebot(folder, "agents", agents="new.toml")
     assert "ann  (query, default)" in listed.stdout
     again = tracebot(folder, "import", "crewx", "crewx.yaml", "--output", "new.toml")

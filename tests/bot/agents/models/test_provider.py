@@ -89,10 +89,10 @@ def stream_of(*events: Any) -> Step:
 
 def test_an_answer_comes_in_pieces_with_its_figures(server: ModelServer) -> None:
     server.will(say("Because ", "it is.\n", "ünï"))
-    heard: list[Progress] = []
-    reply = ask(server, Request(prompt="why?", on_progress=heard.append))
+    received: list[Progress] = []
+    reply = ask(server, Request(prompt="why?", on_progress=received.append))
     assert reply.text == "Because it is.\nünï"
-    assert [each.text for each in heard] == ["Because ", "it is.\n", "ünï"]
+    assert [each.text for each in received] == ["Because ", "it is.\n", "ünï"]
     assert (reply.input_tokens, reply.output_tokens, reply.cached_tokens) == (1_000, 100, 600)
     assert reply.provider == server.dialect
     assert reply.api_url == server.url
@@ -111,16 +111,16 @@ def test_a_reply_has_the_model_stop_reason_and_id_of_the_answer(server: ModelSer
 
 
 def test_the_first_piece_is_shown_before_the_last_is_sent(server: ModelServer) -> None:
-    heard = threading.Event()
+    received = threading.Event()
 
     def step(exchange: Exchange) -> None:
         begin("first ")(exchange)
-        assert heard.wait(20)
+        assert received.wait(20)
         rest = {"openai": openai_events, "anthropic": anthropic_events}[server.dialect]("last")
         exchange.events(*rest[-4:])
 
     server.will(step)
-    reply = ask(server, Request(prompt="why?", on_progress=lambda progress: heard.set()))
+    reply = ask(server, Request(prompt="why?", on_progress=lambda progress: received.set()))
     assert reply.text == "first last"
 
 
@@ -601,13 +601,13 @@ def test_a_server_that_sends_nothing_times_out(server: ModelServer) -> None:
 def test_a_call_is_cancelled_at_once(server: ModelServer, begins: bool) -> None:
     server.will(stall("half an ") if begins else lambda exchange: exchange.wait_for_hang_up())
     cancellation = Cancellation()
-    heard = threading.Event()
+    received = threading.Event()
     request = Request(
-        prompt="why?", cancellation=cancellation, on_progress=lambda progress: heard.set()
+        prompt="why?", cancellation=cancellation, on_progress=lambda progress: received.set()
     )
     with ThreadPoolExecutor(1) as pool:
         asking = pool.submit(ask, server, request)
-        assert (heard if begins else server.asked).wait(20)
+        assert (received if begins else server.asked).wait(20)
         started = time.monotonic()
         assert cancellation.cancel("U1")
         with pytest.raises(AgentCancelled) as caught:

@@ -119,19 +119,19 @@ def test_one_attempt_is_a_span_under_the_question(observability: Observability) 
 def test_the_next_provider_is_asked_after_what_is_worth_a_second_try(
     error_type: str, observability: Observability
 ) -> None:
-    heard: list[Progress] = []
+    received: list[Progress] = []
     agent = Agent(
         name="reviewer",
         providers=(failing("claude", AgentError(error_type, "No.")), answering("codex")),
     )
-    request = Request(prompt="x", on_progress=heard.append)
+    request = Request(prompt="x", on_progress=received.append)
     assert invoke(agent, request, observability=observability).provider == "codex"
     question, first, second = spans(observability)
     assert (question.status, question.provider) == ("ok", "codex")
     assert question.attributes["fallbacks"] == 1
     assert (first.name, first.error_type) == ("attempt claude", error_type)
     assert (second.name, second.status) == ("attempt codex", "ok")
-    assert heard == [Progress(restart=True)]
+    assert received == [Progress(restart=True)]
 
 
 @pytest.mark.parametrize("error_type", ["refused", "cancelled", "empty"])

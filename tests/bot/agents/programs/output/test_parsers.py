@@ -107,23 +107,23 @@ ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
 
 @pytest.mark.parametrize(("name", "case"), ANSWERS)
 def test_an_answer_is_parsed_with_its_figures(name: str, case: str) -> None:
-    heard: list[Progress] = []
-    reply = replaying(name, case).answer(Request(prompt="What is it?", on_progress=heard.append))
+    received: list[Progress] = []
+    reply = replaying(name, case).answer(Request(prompt="What is it?", on_progress=received.append))
     assert (reply.text, reply.provider) == ("Forty two.", name)
     expected = ANSWERS[name, case]
     assert {field: getattr(reply, field) for field in expected} == expected
     assert reply.first_output_ns is not None
-    assert "".join(progress.text for progress in heard).strip() == "Forty two."
-    tools = [progress.tool for progress in heard if progress.tool]
+    assert "".join(progress.text for progress in received).strip() == "Forty two."
+    tools = [progress.tool for progress in received if progress.tool]
     assert len(tools) == (1 if case == "tool" else 0)
 
 
 @pytest.mark.parametrize("name", ["claude", "copilot"])
 def test_a_long_answer_comes_in_pieces(name: str) -> None:
-    heard: list[Progress] = []
-    reply = replaying(name, "long").answer(Request(prompt="x", on_progress=heard.append))
+    received: list[Progress] = []
+    reply = replaying(name, "long").answer(Request(prompt="x", on_progress=received.append))
     assert reply.text == " ".join(["word"] * 20)
-    assert len(heard) > 10
+    assert len(received) > 10
 
 
 @pytest.mark.parametrize(
@@ -276,21 +276,21 @@ TYPES = [
     event=st.dictionaries(st.sampled_from(WORDS), JSON),
 )
 def test_no_event_is_strange_enough_to_fail(program: Any, kind: str, event: dict[str, Any]) -> None:
-    heard = ParsedAnswer(on_progress=lambda progress: None)
-    reader = JsonLinesReader(heard, program.parser)
+    received = ParsedAnswer(on_progress=lambda progress: None)
+    reader = JsonLinesReader(received, program.parser)
     reader.feed(json.dumps({**event, "type": kind}).encode() + b"\n")
     reader.close()
-    assert isinstance(heard.reply(provider="x", model=None, exit_code=0).text, str)
+    assert isinstance(received.reply(provider="x", model=None, exit_code=0).text, str)
 
 
 def test_an_overlong_line_is_dropped_and_the_next_is_parsed() -> None:
-    heard = ParsedAnswer(on_progress=lambda progress: None)
+    received = ParsedAnswer(on_progress=lambda progress: None)
     parser = BY_NAME["claude"].parser
     assert parser is not None
-    reader = JsonLinesReader(heard, parser)
+    reader = JsonLinesReader(received, parser)
     for _ in range(50):
         reader.feed(b"x" * 1_000_000)
     reader.feed(b"\n" + RESULT.encode() + b"\n")
     reader.close()
-    assert heard.text() == "Yes."
+    assert received.text() == "Yes."
     assert len(reader.stray) <= 65_536
