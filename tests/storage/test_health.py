@@ -1,4 +1,4 @@
-"""What `health` says, in a shell and in Slack, and what is said without being asked."""
+"""Health in a shell and in Slack, and the warnings that the bot posts by itself."""
 
 import json
 import logging
@@ -46,7 +46,7 @@ def ask(database: SharedDatabase, viewer: Viewer) -> HealthView:
     return view
 
 
-def test_health_names_all_that_matters(database: SharedDatabase, tmp_path: Path) -> None:
+def test_health_reports_the_state_of_the_database(database: SharedDatabase, tmp_path: Path) -> None:
     backup(database, tmp_path / "copy.db")
     check(database)
     facts = dict(ask(database, Viewer()).facts)
@@ -58,7 +58,7 @@ def test_health_names_all_that_matters(database: SharedDatabase, tmp_path: Path)
     assert facts["Migrations"].endswith(f"up to {max(HERE.glob('[0-9]*.py')).stem}")
 
 
-def test_slack_is_told_no_path_and_a_guest_nothing(database: SharedDatabase) -> None:
+def test_health_in_slack_shows_no_path_and_a_guest_sees_nothing(database: SharedDatabase) -> None:
     view = ask(database, MEMBER)
     assert "Database" not in dict(view.facts)
     assert str(database.path.parent) not in json.dumps(slack.render(view))
@@ -80,7 +80,7 @@ def sound(database: SharedDatabase) -> Health:
         ({"dropped": 7}, "Dropped", "the log"),
     ],
 )
-def test_what_is_not_well_is_marked_with_what_to_do(
+def test_problems_are_marked_with_advice(
     database: SharedDatabase, change: dict[str, int], fact: str, advice: str
 ) -> None:
     well = health_view(sound(database), now=time.time_ns(), private=False)
@@ -161,7 +161,7 @@ def schedule(
     return Scheduler(database, digests=digests, retention=Retention(older_than_ns=HOUR)), digests
 
 
-def test_channels_with_a_digest_are_told_once_of_a_damaged_database(
+def test_channels_with_a_digest_are_told_once_about_a_damaged_database(
     database: SharedDatabase,
 ) -> None:
     now = time.time_ns()
@@ -180,7 +180,7 @@ def test_channels_with_a_digest_are_told_once_of_a_damaged_database(
     assert str(database.path.parent) not in text
 
 
-def test_how_the_checkpoint_went_is_remembered_once_an_hour(database: SharedDatabase) -> None:
+def test_the_result_of_checkpoints_is_stored_once_an_hour(database: SharedDatabase) -> None:
     ticking, _ = schedule(database, [], set())
     now = time.time_ns()
     ticking.tick(now=now)
@@ -204,7 +204,7 @@ def test_a_log_that_grows_without_end_is_a_warning(
     assert "checkpoint --truncate" in caplog.text
 
 
-def test_a_check_of_a_day_is_made_once(database: SharedDatabase) -> None:
+def test_one_check_runs_per_day(database: SharedDatabase) -> None:
     ticking, _ = schedule(database, [], set())
     now = time.time_ns()
     ticking.tick(now=now)

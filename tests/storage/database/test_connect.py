@@ -1,22 +1,19 @@
-"""Opening, migrating and writing."""
+"""Open and create a database."""
 
 import os
 import stat
 import subprocess
 import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from peewee import Database, IntegrityError, OperationalError
+from peewee import Database
 
 from storage.database.connect import connect, database_path
 from storage.database.filesystem import refuse_network_file_system
 from storage.database.lock_files import locked
 from storage.database.migrations import HERE, migrate
 from storage.database.shared_file import SharedDatabase
-from storage.database.transactions import transaction
 from storage.errors import (
     BadDatabaseURL,
     DatabaseUnavailable,
@@ -40,7 +37,7 @@ def test_a_new_database_has_the_settings_that_many_processes_need(database: Data
     assert pragma("foreign_keys") == 1
 
 
-def test_to_connect_and_read_writes_nothing(database: SharedDatabase) -> None:
+def test_connecting_and_reading_write_nothing(database: SharedDatabase) -> None:
     checkpoint(database, "truncate")
     writer, reader = connect(database.path), connect(database.path, busy_timeout_ms=1)
     writer.begin()
@@ -62,7 +59,7 @@ def test_a_new_database_and_its_folder_are_private(tmp_path: Path) -> None:
     database.close()
 
 
-def test_the_linked_sqlite_is_not_the_one_that_corrupts(database: Database) -> None:
+def test_the_linked_sqlite_does_not_have_the_wal_reset_bug(database: Database) -> None:
     assert database.server_version >= (3, 51, 3)
 
 
@@ -77,7 +74,7 @@ def test_a_url_of_something_else_is_refused(url: str) -> None:
         database_path(url)
 
 
-def test_a_file_that_is_no_database_is_refused_with_what_to_do(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_refused_with_advice(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("not a database " * 100)
     with pytest.raises(DatabaseUnavailable, match="TRACEBOT_DATABASE_URL"):
@@ -85,7 +82,7 @@ def test_a_file_that_is_no_database_is_refused_with_what_to_do(tmp_path: Path) -
     assert path.read_text().startswith("not a database")
 
 
-def test_a_folder_that_cannot_be_made_is_refused_with_what_to_do(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_refused_with_advice(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DatabaseUnavailable, match="cannot be opened"):
         open_database(tmp_path / "file" / "t.db")
@@ -158,70 +155,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(db_path: Path, tmp_path: P
     database.close()
 
 
-def insert_claim(database: Database, key: str) -> None:
-    database.execute_sql("INSERT INTO claims VALUES (?, 'me', 1, 2, NULL)", (key,))
-
-
-def test_a_transaction_that_fails_is_undone_and_tells_its_first_cause(
-    database: Database,
-) -> None:
-    with pytest.raises(IntegrityError, match="UNIQUE"), transaction(database):
-        insert_claim(database, "a")
-        insert_claim(database, "a")
-    assert database.execute_sql("SELECT count(*) FROM claims").fetchone()[0] == 0
-
-
-def test_the_first_cause_is_told_when_the_transaction_is_already_gone(
-    database: Database,
-) -> None:
-    with pytest.raises(OperationalError, match="disk is full"), transaction(database):
-        database.execute_sql("ROLLBACK")  # As SQLite does by itself on a full disk.
-        raise OperationalError("database or disk is full")
-
-
-def test_writers_that_read_first_never_see_a_busy_snapshot(database: Database) -> None:
-    insert_claim(database, "counter")
-
-    def count_up() -> None:
-        for _ in range(25):
-            with transaction(database):
-                (value,) = database.execute_sql("SELECT expires_at FROM claims").fetchone()
-                database.execute_sql("UPDATE claims SET expires_at = ?", (value + 1,))
-        database.close()
-
-    with ThreadPoolExecutor(4) as pool:
-        for job in [pool.submit(count_up) for _ in range(4)]:
-            job.result()
-    assert database.execute_sql("SELECT expires_at FROM claims").fetchone()[0] == 102
-
-
-def test_a_locked_database_is_waited_for(database: Database, db_path: Path) -> None:
-    other = connect(db_path)
-    connection = other.connection()
-    connection.begin("immediate")
-    released = threading.Timer(0.2, connection.rollback)
-    released.start()
-    with transaction(database):
-        insert_claim(database, "patient")
-    released.join()
-    other.close()
-
-
-def test_a_database_locked_for_too_long_says_so(db_path: Path) -> None:
-    holder = open_database(db_path)
-    impatient = connect(db_path, busy_timeout_ms=10)
-    holder.begin()
-    with (
-        pytest.raises(OperationalError, match="locked"),
-        transaction(impatient, deadline=0.1),
-    ):
-        pass
-    holder.rollback()
-    holder.close()
-    impatient.close()
-
-
-def test_a_database_keeps_its_own_mode_when_umask_is_open(tmp_path: Path) -> None:
+def test_a_database_is_private_even_with_an_open_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         open_database(tmp_path / "t.db").close()

@@ -1,4 +1,4 @@
-"""Each way a database can fail is told apart, by the errors that the libraries really raise."""
+"""Classify the errors that the libraries really raise."""
 
 import errno
 from pathlib import Path

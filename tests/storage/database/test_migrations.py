@@ -1,4 +1,4 @@
-"""Migrations as they go wrong: raced, killed, failing, and with recording that starts meanwhile."""
+"""Migrations that are raced, killed or failing, and recording that starts meanwhile."""
 
 import subprocess
 import sys

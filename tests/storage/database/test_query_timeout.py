@@ -1,4 +1,4 @@
-"""Who reads keeps the log from being emptied: no cursor is left, and no question is long."""
+"""Readers keep the log from being emptied, so no cursor stays open and no query runs for long."""
 
 import threading
 import time
@@ -38,7 +38,7 @@ QUESTIONS = (
 
 
 @pytest.mark.parametrize("words", QUESTIONS)
-def test_no_question_leaves_a_reader_behind(observability: Observability, words: str) -> None:
+def test_no_command_leaves_a_cursor_open(observability: Observability, words: str) -> None:
     record_an_hour(observability)
     database = observability.database
     asked = parse(PARSER, words.split())
@@ -51,7 +51,7 @@ def test_no_question_leaves_a_reader_behind(observability: Observability, words:
     assert kept
 
 
-def test_what_is_asked_without_words_leaves_none_either(observability: Observability) -> None:
+def test_show_and_subscriptions_leave_no_cursor_open(observability: Observability) -> None:
     trace_id = record_an_hour(observability)["question"]
     database = observability.database
     kept = [
@@ -65,7 +65,7 @@ def test_what_is_asked_without_words_leaves_none_either(observability: Observabi
     assert len(kept) == 2
 
 
-def test_an_idle_thread_with_an_open_connection_is_no_reader(
+def test_an_idle_thread_with_an_open_connection_does_not_block_a_checkpoint(
     observability: Observability,
 ) -> None:
     record_an_hour(observability)
@@ -90,7 +90,7 @@ def test_an_idle_thread_with_an_open_connection_is_no_reader(
     thread.join()
 
 
-def test_a_question_that_takes_too_long_is_ended(database: SharedDatabase) -> None:
+def test_a_query_that_takes_too_long_is_ended(database: SharedDatabase) -> None:
     began = time.monotonic()
     with pytest.raises(QueryTimeout, match="longer than 0.2 s"), query_timeout(database, 0.2):
         database.execute_sql(ENDLESS).fetchall()
@@ -99,7 +99,7 @@ def test_a_question_that_takes_too_long_is_ended(database: SharedDatabase) -> No
     assert database.execute_sql("SELECT 1").fetchall() == [(1,)]
 
 
-def test_a_question_that_takes_too_long_is_answered_with_a_sentence(
+def test_a_command_that_takes_too_long_is_answered_with_advice(
     database: SharedDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def endless(*arguments: object) -> View:

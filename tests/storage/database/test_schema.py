@@ -1,4 +1,4 @@
-"""Whatever version a database was created by, it ends with the tables that the models describe."""
+"""A database of any version ends with the tables that the models describe."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""What is a secret, and what only looks like one."""
+"""Recognise secrets, and text that only looks like one."""
 
 import json
 
@@ -23,7 +23,7 @@ CONTEXTS = [
 
 @pytest.mark.parametrize("context", CONTEXTS)
 @pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS.keys())
-def test_a_secret_is_known_by_its_shape(secret: str, context: str) -> None:
+def test_a_secret_is_recognised_by_its_shape(secret: str, context: str) -> None:
     redacted = redact(context.format(secret))
     assert secret not in redacted
     assert "[redacted:" in redacted
@@ -46,13 +46,13 @@ def test_a_secret_is_known_by_its_shape(secret: str, context: str) -> None:
         "https://example.com/?a=1&access_token=correct-horse&b=2",
     ],
 )
-def test_a_secret_is_known_by_its_name(text: str) -> None:
+def test_a_secret_is_recognised_by_its_name(text: str) -> None:
     redacted = redact(text)
     assert "correct-horse" not in redacted
     assert "[redacted:secret]" in redacted
 
 
-def test_what_stands_around_a_secret_stays() -> None:
+def test_the_text_around_a_secret_is_kept() -> None:
     url = "postgresql://bot:correct-horse@db.example.com/traces"
     assert redact(url) == "postgresql://bot:[redacted:secret]@db.example.com/traces"
     assert redact("a=1&token=xyz12345&b=2") == "a=1&token=[redacted:secret]&b=2"
@@ -75,7 +75,7 @@ def test_what_stands_around_a_secret_stays() -> None:
         "token_count=17",
     ],
 )
-def test_what_only_looks_like_a_secret_stays_whole(text: str) -> None:
+def test_text_that_only_looks_like_a_secret_is_kept(text: str) -> None:
     assert redact(text) == text
 
 
@@ -112,14 +112,14 @@ def test_arguments_lose_what_follows_a_secret_name() -> None:
     ]
 
 
-def test_odd_values_become_what_json_holds() -> None:
+def test_unusual_values_become_values_that_json_can_hold() -> None:
     cycle: list[object] = []
     cycle.append(cycle)
     value = {1: b"\xff\xfe", "nan": float("nan"), "cycle": cycle, "surrogate": "a\ud800b"}
     json.dumps(redact_value(value)).encode()
 
 
-def test_a_scrubber_that_fails_stores_nothing_of_the_value() -> None:
+def test_a_value_is_not_stored_if_redaction_fails() -> None:
     class Hostile:
         def __str__(self) -> str:
             raise RuntimeError("no words")
@@ -135,5 +135,5 @@ def test_redacting_never_raises_and_a_second_time_changes_nothing(text: str) -> 
 
 
 @given(st.text(max_size=40), st.sampled_from(sorted(SECRETS.values())), st.text(max_size=40))
-def test_no_surroundings_hide_a_secret(before: str, secret: str, after: str) -> None:
+def test_a_secret_is_found_whatever_text_surrounds_it(before: str, secret: str, after: str) -> None:
     assert secret not in redact(f"{before} {secret} {after}")

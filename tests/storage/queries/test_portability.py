@@ -1,4 +1,4 @@
-"""The tables and every query mean the same on PostgreSQL: the same spans, the same answers."""
+"""Every query gives the same answer on SQLite and on PostgreSQL."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -94,7 +94,7 @@ def test_the_same_question_gets_the_same_answer(
     assert not isinstance(here, MessageView)
 
 
-def test_a_batch_that_comes_again_changes_nothing(both: tuple[Database, Database]) -> None:
+def test_a_batch_that_is_replayed_changes_nothing(both: tuple[Database, Database]) -> None:
     _, postgres = both
     before = recent_traces(postgres, skipped=True).traces
     assert not store(postgres, Batch("host:1:1", 2, spans=[]))
@@ -121,7 +121,7 @@ def test_received_spans_are_stored_once_and_speak_for_a_silent_attempt(
     assert (summary.span_count, summary.input_tokens) == (2, 7)
 
 
-def test_a_claim_is_one_processes(postgres: Database) -> None:
+def test_one_process_at_a_time_holds_a_lease(postgres: Database) -> None:
     assert acquire_lease(postgres, "digest:1", owner="a", now=1, lease_ns=10)
     assert not acquire_lease(postgres, "digest:1", owner="b", now=5, lease_ns=10)
     assert acquire_lease(postgres, "digest:1", owner="b", now=12, lease_ns=10)
@@ -137,7 +137,7 @@ def test_a_subscription_is_replaced_and_ended(postgres: Database) -> None:
     assert not subscriptions(postgres)
 
 
-def test_private_conversations_are_found_from_one_to_the_next(
+def test_the_private_conversations_of_a_team_are_found(
     both: tuple[Database, Database],
 ) -> None:
     for database in both:

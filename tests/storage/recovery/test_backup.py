@@ -1,4 +1,4 @@
-"""Backup and restore, while others write."""
+"""Back up and restore while other processes write."""
 
 import os
 import stat
@@ -47,7 +47,7 @@ def test_a_backup_is_one_private_whole_file(database: SharedDatabase, tmp_path: 
     assert names_in(target) == {"one", "two"}
 
 
-def test_a_file_that_is_there_is_replaced_only_when_told(
+def test_an_existing_file_is_replaced_only_with_force(
     database: SharedDatabase, tmp_path: Path
 ) -> None:
     target = tmp_path / "copy.db"
@@ -61,7 +61,7 @@ def test_a_file_that_is_there_is_replaced_only_when_told(
         backup(database, database.path, force=True)
 
 
-def test_what_is_no_ordinary_file_stays_what_it_is(
+def test_a_target_that_is_not_a_regular_file_is_refused(
     database: SharedDatabase, tmp_path: Path
 ) -> None:
     """As root, a backup to /dev/null would put a file in its place, for everybody."""
@@ -73,7 +73,7 @@ def test_what_is_no_ordinary_file_stays_what_it_is(
     assert pipe.is_fifo()
 
 
-def test_a_folder_that_is_not_there_is_one_sentence(
+def test_a_missing_folder_is_refused_with_one_sentence(
     database: SharedDatabase, tmp_path: Path
 ) -> None:
     with pytest.raises(BackupError, match="cannot be written"):
@@ -157,7 +157,7 @@ def test_backup_and_restore_while_three_processes_write(db_path: Path, tmp_path:
     database.close()
 
 
-def test_a_forced_restore_is_followed_by_those_who_have_the_database_open(
+def test_processes_that_have_the_database_open_continue_with_a_forced_restore(
     db_path: Path, tmp_path: Path
 ) -> None:
     record(db_path, "kept")
@@ -204,7 +204,7 @@ def test_a_damaged_backup_is_refused(database: SharedDatabase, tmp_path: Path) -
     assert len(names_in(database.path)) == 300
 
 
-def test_restore_makes_a_database_where_none_is(tmp_path: Path) -> None:
+def test_restore_creates_a_database_if_there_is_none(tmp_path: Path) -> None:
     record(tmp_path / "one.db", "work")
     backup(open_database(tmp_path / "one.db"), tmp_path / "copy.db")
     other = locate(tmp_path / "elsewhere" / "two.db")
@@ -213,7 +213,7 @@ def test_restore_makes_a_database_where_none_is(tmp_path: Path) -> None:
     other.close()
 
 
-def test_the_words_say_what_they_did(db_path: Path, tmp_path: Path) -> None:
+def test_the_commands_report_what_they_did(db_path: Path, tmp_path: Path) -> None:
     record(db_path, "one")
 
     def tracebot(*words: str) -> "subprocess.CompletedProcess[str]":

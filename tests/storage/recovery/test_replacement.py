@@ -1,4 +1,4 @@
-"""A damaged database, really damaged: moved aside, a new one begun, what can be read is saved."""
+"""Replace databases that are really damaged, and save what can be read."""
 
 import os
 import subprocess
@@ -115,7 +115,7 @@ def test_what_can_be_read_around_broken_pages_is_saved(full: Path) -> None:
     database.close()
 
 
-def test_a_summary_that_is_lost_is_made_again_from_its_spans(full: Path) -> None:
+def test_a_lost_summary_is_recomputed_from_its_spans(full: Path) -> None:
     database = open_database(full)
     before = {trace.trace_id: trace for trace in recent_traces(database, limit=1_000).traces}
     database.close()
@@ -128,7 +128,7 @@ def test_a_summary_that_is_lost_is_made_again_from_its_spans(full: Path) -> None
     database.close()
 
 
-def test_a_trace_that_goes_on_after_the_damage_is_whole(full: Path) -> None:
+def test_a_trace_that_continues_after_the_damage_is_complete(full: Path) -> None:
     with Observability.open(full, platform="cli") as observability:
         outer = observability.start_span("outer")
         with observability.span("before", parent=outer):
@@ -147,7 +147,7 @@ def test_a_trace_that_goes_on_after_the_damage_is_whole(full: Path) -> None:
         observability.database.close()
 
 
-def test_a_writer_that_meets_the_damage_stores_its_batch_in_the_new_database(full: Path) -> None:
+def test_a_writer_that_finds_the_damage_stores_its_batch_in_the_new_database(full: Path) -> None:
     damage_root(full, "sqlite_autoindex_spans_1")
     with Observability.open(full, platform="cli") as observability:
         for number in range(20):
@@ -169,7 +169,7 @@ def test_a_truncated_file_is_replaced(full: Path) -> None:
     database.close()
 
 
-def test_a_file_of_ours_that_is_no_database_any_more_is_replaced(full: Path) -> None:
+def test_a_database_that_was_overwritten_with_something_else_is_replaced(full: Path) -> None:
     full.write_bytes(b"not a database " * 1_000)
     record(full, "new")
     database = open_database(full)
@@ -188,7 +188,7 @@ def test_an_empty_file_becomes_a_database(full: Path) -> None:
     database.close()
 
 
-def test_a_deleted_file_is_made_again_and_its_log_is_not_taken_for_the_new_ones(
+def test_a_deleted_file_is_created_again_and_its_old_log_is_not_replayed(
     full: Path,
 ) -> None:
     holder = open_database(full)
@@ -200,7 +200,7 @@ def test_a_deleted_file_is_made_again_and_its_log_is_not_taken_for_the_new_ones(
     holder.close()
 
 
-def test_of_several_that_meet_the_damage_one_replaces_the_file(full: Path) -> None:
+def test_of_several_processes_that_find_the_damage_one_replaces_the_file(full: Path) -> None:
     together = threading.Barrier(4)
 
     def meet() -> bool:
@@ -222,7 +222,7 @@ def test_of_several_that_meet_the_damage_one_replaces_the_file(full: Path) -> No
     database.close()
 
 
-def test_a_reader_that_has_the_old_file_open_goes_on_with_the_new_one(full: Path) -> None:
+def test_a_reader_that_has_the_old_file_open_continues_with_the_new_one(full: Path) -> None:
     reader = open_database(full)
     assert len(recent_traces(reader, limit=100).traces) == 100
     other = connect(full)
@@ -254,7 +254,7 @@ recovery.finish_recoveries(open_database({path!r}), progress=progress)
 """
 
 
-def test_saving_that_was_interrupted_goes_on_and_counts_nothing_twice(full: Path) -> None:
+def test_saving_that_was_interrupted_continues_and_counts_nothing_twice(full: Path) -> None:
     database = open_database(full)
     before = totals(database)
     database.close()
@@ -354,7 +354,7 @@ def test_a_check_that_ends_after_another_process_replaced_the_file_leaves_the_ne
     database.close()
 
 
-def test_a_check_is_remembered_and_ends_in_time(full: Path) -> None:
+def test_a_check_ends_in_time_and_its_result_is_stored(full: Path) -> None:
     database = open_database(full)
     assert last_check(database) is None
     found = check(database)

@@ -1,4 +1,4 @@
-"""Checkpoints and erasure, on real databases."""
+"""Checkpoints, on real databases."""
 
 import logging
 
@@ -11,7 +11,6 @@ from storage.database.connect import connect
 from storage.health import health
 from storage.model.retention import Retention
 from storage.upkeep.checkpoint import checkpoint
-from storage.upkeep.erasure import erase_text
 
 DAY = 24 * 3_600 * 1_000_000_000
 
@@ -23,7 +22,7 @@ def record(observability: Observability, *names: str) -> None:
     assert observability.flush()
 
 
-def test_a_checkpoint_reports_sqlites_own_answer(observability: Observability) -> None:
+def test_a_checkpoint_reports_that_it_is_complete(observability: Observability) -> None:
     record(observability, "work")
     result = checkpoint(observability.database, "truncate")
     assert (result.complete, result.reason) == (True, "")
@@ -66,14 +65,3 @@ def test_a_blocked_checkpoint_is_a_warning_with_the_reason(
     assert "truncate checkpoint is not complete: another connection" in caplog.text
     reader.rollback()
     reader.close()
-
-
-def test_erasing_a_messages_text_leaves_nothing_of_it(observability: Observability) -> None:
-    words = {"channel": "C1", "message_ts": "1.0", "text": "regrettable"}
-    with observability.span("slack message", **words):
-        pass
-    observability.flush()
-    database = observability.database
-    erase_text(database, channel="C1", message_ts="1.0")
-    for table in ("spans", "traces"):
-        assert "regrettable" not in str(database.execute_sql(f"SELECT * FROM {table}").fetchall())

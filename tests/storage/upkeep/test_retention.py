@@ -1,4 +1,4 @@
-"""Retention: whole traces go, by age and by size; statistics stay, and tombstones."""
+"""Remove old traces by age and by size, and keep their statistics and ids."""
 
 import os
 import threading
@@ -64,7 +64,7 @@ def test_retention_removes_whole_old_traces_and_keeps_statistics(
     assert before.traces == 2
 
 
-def test_retention_leaves_what_still_runs(observability: Observability) -> None:
+def test_retention_keeps_traces_that_still_run(observability: Observability) -> None:
     span = observability.start_span("endless")
     observability.flush()
     age(observability.database, "endless", days=400)
@@ -73,7 +73,7 @@ def test_retention_leaves_what_still_runs(observability: Observability) -> None:
     observability.end_span(span)
 
 
-def test_retention_gives_the_disk_back(observability: Observability) -> None:
+def test_retention_shrinks_the_file(observability: Observability) -> None:
     for number in range(300):
         with observability.span(f"work {number}", note="x" * 2_000):
             pass
@@ -89,7 +89,9 @@ def fill(observability: Observability, traces: int) -> None:
     checkpoint(observability.database, "truncate")
 
 
-def test_by_size_the_oldest_traces_go_until_the_rest_fits(observability: Observability) -> None:
+def test_a_limit_on_size_removes_the_oldest_traces_until_the_rest_fits(
+    observability: Observability,
+) -> None:
     fill(observability, 400)
     database = observability.database
     limit = used_bytes(database) // 2
@@ -105,7 +107,7 @@ def test_by_size_the_oldest_traces_go_until_the_rest_fits(observability: Observa
     assert apply_retention(database, Retention(max_bytes=limit), now=now).traces == 0
 
 
-def test_what_does_not_fit_even_alone_ends_the_removal(observability: Observability) -> None:
+def test_a_limit_that_cannot_be_reached_ends_the_removal(observability: Observability) -> None:
     fill(observability, 20)
     removed = apply_retention(
         observability.database, Retention(max_bytes=1_000), now=time.time_ns()
@@ -113,7 +115,9 @@ def test_what_does_not_fit_even_alone_ends_the_removal(observability: Observabil
     assert removed.traces == 20
 
 
-def test_a_plan_removes_nothing_and_tells_what_would_go(observability: Observability) -> None:
+def test_a_plan_removes_nothing_and_reports_what_would_be_removed(
+    observability: Observability,
+) -> None:
     record(observability, "old", "older", "new")
     database = observability.database
     age(database, "old", days=40)
@@ -135,7 +139,7 @@ def show(database: Database, trace_id: str, viewer: Viewer) -> str:
     return view.text
 
 
-def test_a_removed_trace_is_said_to_be_removed_to_those_who_might_have_seen_it(
+def test_users_who_could_see_a_removed_trace_are_told_that_it_was_removed(
     observability: Observability,
 ) -> None:
     record(observability, "old", team=TEAM, channel=SECRET, audience=SECRET, user="U0BOB")
@@ -156,7 +160,7 @@ def test_a_removed_trace_is_said_to_be_removed_to_those_who_might_have_seen_it(
         assert show(database, trace.trace_id, viewer) == never
 
 
-def test_a_tombstone_is_small_and_goes_after_a_year(observability: Observability) -> None:
+def test_the_id_of_a_removed_trace_is_kept_for_a_year(observability: Observability) -> None:
     words = {"team": TEAM, "channel": GENERAL, "audience": TEAM}
     record(observability, *(f"work {number}" for number in range(500)), **words)
     database = observability.database
@@ -169,7 +173,7 @@ def test_a_tombstone_is_small_and_goes_after_a_year(observability: Observability
     assert (empty - used_bytes(database)) / 500 < 200
 
 
-def test_old_claims_and_dead_processes_go(observability: Observability) -> None:
+def test_old_leases_and_names_of_dead_processes_are_removed(observability: Observability) -> None:
     record(observability, "work")
     database = observability.database
     with transaction(database):
@@ -186,7 +190,7 @@ def test_old_claims_and_dead_processes_go(observability: Observability) -> None:
     assert len(names) == 1 and not names[0][0].endswith(":1:1:1")
 
 
-def test_old_files_go(tmp_path: Path) -> None:
+def test_old_files_are_removed(tmp_path: Path) -> None:
     for name, day in (("old.txt", 1), ("new.txt", 9)):
         (tmp_path / name).write_text(name)
         os.utime(tmp_path / name, (day * 86_400, day * 86_400))
@@ -219,7 +223,7 @@ def test_retention_keeps_no_writer_waiting(observability: Observability) -> None
     assert max(waits) < 2.0
 
 
-def test_how_retention_went_is_remembered(observability: Observability) -> None:
+def test_the_result_of_retention_is_stored(observability: Observability) -> None:
     record(observability, "work")
     now = time.time_ns() + 31 * DAY
     apply_retention(observability.database, MONTH, now=now)
@@ -237,11 +241,11 @@ def test_how_retention_went_is_remembered(observability: Observability) -> None:
         ("1.5gb, 2w", Retention(older_than_ns=14 * DAY, max_bytes=1_500_000_000)),
     ],
 )
-def test_retention_is_read_by_age_and_by_size(words: str, retention: Retention) -> None:
+def test_a_retention_setting_has_an_age_and_a_size(words: str, retention: Retention) -> None:
     assert parse_retention(words) == retention
 
 
 @pytest.mark.parametrize("words", ["", "forever", "90", "0GB", "2GB,", "-1d"])
-def test_a_retention_that_makes_no_sense_is_refused(words: str) -> None:
+def test_an_invalid_retention_setting_is_refused(words: str) -> None:
     with pytest.raises(ValueError, match="write"):
         parse_retention(words)

@@ -1,0 +1,75 @@
+"""Transactions that wait for others, fail, and are rolled back."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from peewee import Database, IntegrityError, OperationalError
+
+from storage.database.connect import connect
+from storage.database.transactions import transaction
+from storage.recovery.opening import open_database
+
+
+def insert_lease(database: Database, key: str) -> None:
+    database.execute_sql("INSERT INTO claims VALUES (?, 'me', 1, 2, NULL)", (key,))
+
+
+def test_a_transaction_that_fails_is_rolled_back_and_raises_its_first_error(
+    database: Database,
+) -> None:
+    with pytest.raises(IntegrityError, match="UNIQUE"), transaction(database):
+        insert_lease(database, "a")
+        insert_lease(database, "a")
+    assert database.execute_sql("SELECT count(*) FROM claims").fetchone()[0] == 0
+
+
+def test_the_first_error_is_raised_if_sqlite_has_already_rolled_back(
+    database: Database,
+) -> None:
+    with pytest.raises(OperationalError, match="disk is full"), transaction(database):
+        database.execute_sql("ROLLBACK")  # As SQLite does by itself on a full disk.
+        raise OperationalError("database or disk is full")
+
+
+def test_writers_that_read_first_never_see_a_busy_snapshot(database: Database) -> None:
+    insert_lease(database, "counter")
+
+    def count_up() -> None:
+        for _ in range(25):
+            with transaction(database):
+                (value,) = database.execute_sql("SELECT expires_at FROM claims").fetchone()
+                database.execute_sql("UPDATE claims SET expires_at = ?", (value + 1,))
+        database.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        for job in [pool.submit(count_up) for _ in range(4)]:
+            job.result()
+    assert database.execute_sql("SELECT expires_at FROM claims").fetchone()[0] == 102
+
+
+def test_a_locked_database_is_waited_for(database: Database, db_path: Path) -> None:
+    other = connect(db_path)
+    connection = other.connection()
+    connection.begin("immediate")
+    released = threading.Timer(0.2, connection.rollback)
+    released.start()
+    with transaction(database):
+        insert_lease(database, "patient")
+    released.join()
+    other.close()
+
+
+def test_a_database_that_stays_locked_is_an_error_after_the_deadline(db_path: Path) -> None:
+    holder = open_database(db_path)
+    impatient = connect(db_path, busy_timeout_ms=10)
+    holder.begin()
+    with (
+        pytest.raises(OperationalError, match="locked"),
+        transaction(impatient, deadline=0.1),
+    ):
+        pass
+    holder.rollback()
+    holder.close()
+    impatient.close()
