@@ -13,7 +13,7 @@ from reports.views.digest import DigestView, digest_view
 from storage.coordination.digest_subscriptions import Subscription
 from storage.queries.statistics import Statistics, statistics
 from storage.queries.traces import recent_traces
-from storage.writer.dropped import DROPPED, losses
+from storage.writer.dropped import DROPPED, drop_counts
 
 SECOND_NS = 1_000_000_000
 DAY_NS = 24 * 3_600 * SECOND_NS
@@ -101,13 +101,13 @@ def digest(
         ).traces
         if trace.started_at < until
     ]
-    lost = losses(database, since=since, until=until)
+    counted = drop_counts(database, since=since, until=until)
     return digest_view(
         title=title,
         agents=by("agent"),
         decisions=by("decision"),
         failed=failed[:3],
-        dropped=sum(loss.number for loss in lost if loss.name == DROPPED),
+        dropped=sum(each.count for each in counted if each.metric == DROPPED),
         now=now,
     )
 

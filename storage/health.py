@@ -13,7 +13,7 @@ from storage.database.shared_file import SharedDatabase
 from storage.recovery.integrity import Check, last_check
 from storage.recovery.replacement import Recovery, recoveries
 from storage.upkeep.journal import JournalEntry, last_entry
-from storage.writer.dropped import DROPPED, losses
+from storage.writer.dropped import DROPPED, drop_counts
 from storage.writer.spool import spool_folder, waiting
 
 LOSSES_NS = 24 * 3_600 * 1_000_000_000
@@ -57,7 +57,7 @@ def health(database: SharedDatabase, *, now: int) -> Health:
     oldest, newest = list(times.tuples().execute(database))[0]
     running = TraceRow.select(fn.COUNT(TraceRow.trace_id)).where(TraceRow.status == "running")
     spool_files, spool_size = waiting(spool_folder(path))
-    lost = losses(database, since=now - LOSSES_NS)
+    counted = drop_counts(database, since=now - LOSSES_NS)
     applied = database.execute_sql(f'SELECT name FROM "{HISTORY}" ORDER BY name').fetchall()
     return Health(
         path=str(path),
@@ -75,8 +75,8 @@ def health(database: SharedDatabase, *, now: int) -> Health:
         recoveries=recoveries(database),
         spool_files=spool_files,
         spool_size=spool_size,
-        dropped=sum(loss.number for loss in lost if loss.name == DROPPED),
-        write_failures=sum(loss.number for loss in lost if loss.name != DROPPED),
+        dropped=sum(each.count for each in counted if each.metric == DROPPED),
+        write_failures=sum(each.count for each in counted if each.metric != DROPPED),
         migrations=tuple(name for (name,) in applied),
         sqlite_version=".".join(map(str, database.server_version)),
     )

@@ -24,9 +24,9 @@ from storage.model.semconv import (
     RENAMED,
 )
 from storage.model.span import Kind, Span
+from storage.model.text import storable
 from storage.model.trace_context import Ids, parse_traceparent
 from storage.otlp.sources import Sender, sender_of
-from storage.writer.span_values import storable
 
 Capture = Callable[[str], str | None]
 """What of a text that somebody wrote is kept."""

@@ -1,4 +1,4 @@
-"""Python's own logging, stored: warnings and errors, with the trace they happened in."""
+"""Store what Python's `logging` is given, with the trace in which it was logged."""
 
 import logging
 import traceback
@@ -7,7 +7,10 @@ from storage.recording.observability import Observability
 
 
 class LogHandler(logging.Handler):
-    """Stores what any library logs. Its own storage's lines are left out: they would not end."""
+    """Store what any library logs, from `level` on.
+
+    The lines of the storage itself are left out: storing one may log another, without end.
+    """
 
     def __init__(self, observability: Observability, *, level: int = logging.WARNING) -> None:
         super().__init__(level)

@@ -1,4 +1,7 @@
-"""The recording API: four verbs, and nothing that raises into its caller or keeps it waiting."""
+"""The recording API: spans, metrics, logs and scores of one process, into one database.
+
+Recording never raises into its caller and never blocks it: see docs/recording.md.
+"""
 
 import contextlib
 import logging
@@ -14,7 +17,7 @@ from opentelemetry import trace
 from storage.model.records import Log, Metric, Score
 from storage.model.span import Kind, Span, Status
 from storage.model.trace_context import Ids, parse_traceparent
-from storage.recording.process_hooks import let_go, look_after
+from storage.recording.process_hooks import register, unregister
 from storage.tracing.active_span import ActiveSpan, CurrentSpan
 from storage.tracing.tracer import PROVIDER, Tracer
 
@@ -26,7 +29,7 @@ logger = logging.getLogger("tracebot.storage")
 
 
 class Observability:
-    """One process's recording, into one database.
+    """Record into one database, from any thread of this process.
 
     >>> with Observability.open(platform="cli") as observability:
     ...     with observability.span("invoke_agent claude", agent="claude") as span:
@@ -42,15 +45,15 @@ class Observability:
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         self.database = database
-        """For `storage.queries.traces`. Each thread that reads gets a connection of its own."""
+        """For reading what was recorded. Each thread that reads gets its own connection."""
         self._platform = platform
         self._linger = linger
         self._remote_parent = parse_traceparent(environ.get("TRACEPARENT"))
         self._closed = False
         self._processor: SpanProcessor | None = None
-        self._begin()
-        self._serve_libraries()
-        look_after(self)
+        self._create_writer()
+        self._record_libraries()
+        register(self)
         self._writer.start()
 
     @classmethod
@@ -63,13 +66,15 @@ class Observability:
         linger: float | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> Self:
-        """Record into `database`, a path or URL: else TRACEBOT_DATABASE_URL, else the default.
+        """Start recording into `database`, a path or URL.
 
-        `platform` is where the work comes from: `slack`, `cli`, `mcp` or `otlp`. A process that
-        was given TRACEPARENT records under its caller. `linger` is how long a span waits for
-        company, 0 to 0.2 s: what a SIGKILL can lose. A database that is locked, full or being
-        migrated is no error: what is recorded waits in the spool. Raises
-        `storage.errors.StorageError` for any that no waiting mends.
+        Without one, TRACEBOT_DATABASE_URL is used, and without that the default path. `platform`
+        says where the work comes from: `slack`, `cli`, `mcp` or `otlp`. If TRACEPARENT is set, the
+        spans of this process hang under its caller's. A span is held for at most `linger` seconds
+        (0 to 0.2) so that it can be stored in a batch; that is what a SIGKILL can lose.
+
+        A database that is locked, full or being migrated is not an error: what is recorded waits in
+        the spool. Raises `storage.errors.StorageError` for one that cannot be used by waiting.
         """
         from peewee import PeeweeException
 
@@ -84,7 +89,7 @@ class Observability:
             prepare(located, patience=busy_ms / 1000)
             mark_abandoned(located)
         except (TemporarilyUnavailable, PeeweeException) as error:
-            logger.warning("%s Until then, what is recorded waits in the spool.", error)
+            logger.warning("%s What is recorded waits in the spool until then.", error)
         return cls(located, platform=platform, linger=linger, environ=environ)
 
     def span(
@@ -95,9 +100,9 @@ class Observability:
         parent: ActiveSpan | Ids | None = None,
         **attributes: object,
     ) -> CurrentSpan:
-        """A span for the length of a `with`, under the current one, or under `parent`.
+        """Record a span for a `with` block, under the current span or `parent`.
 
-        An exception that leaves the block is recorded, and goes on.
+        An exception that leaves the block is recorded and passed on.
         """
         return CurrentSpan(self._tracer.begin(name, attributes, kind=kind, parent=parent))
 
@@ -111,16 +116,17 @@ class Observability:
         ids: Ids | None = None,
         started_at: int | None = None,
     ) -> ActiveSpan:
-        """A span for callers that cannot nest; it is not the current one. See `end_span`.
+        """Start a span for a caller that cannot nest. End it with `end_span`.
 
-        `ids` and `started_at` (ns) are for one that began before it could be recorded.
+        It does not become the current span. Pass `ids` and `started_at` (ns) for one that began
+        before it could be recorded.
         """
         return self._tracer.begin(
             name, attributes, kind=kind, parent=parent, ids=ids, started_at=started_at
         )
 
     def end_span(self, span: ActiveSpan, status: Status = "ok") -> None:
-        """End what `start_span` began; a failure noted on it before stays."""
+        """End a span that `start_span` returned. A status set on it earlier stays."""
         if span.status == "running":
             span.status = status
         span.end()
@@ -128,35 +134,35 @@ class Observability:
     def record_metric(
         self, name: str, value: float, labels: Mapping[str, str] | None = None
     ) -> None:
-        """Note a number that is no span's own: `record_metric("queue.depth", 3)`."""
+        """Record a number that belongs to no single span: `record_metric("queue.depth", 3)`."""
         self._writer.put(
             Metric(
                 name=name,
                 value=float(value),
                 labels=dict(labels or {}),
                 recorded_at=time.time_ns(),
-                **self._here(),
+                **self._current_ids(),
             )
         )
 
     def log_structured(
         self, level: str, message: str, attributes: Mapping[str, object] | None = None
     ) -> None:
-        """Note a line with its facts, in the trace that is current."""
+        """Record a log line with attributes, in the current trace."""
         self._writer.put(
             Log(
                 level=level.lower(),
                 message=str(message),
                 attributes=dict(attributes or {}),
                 recorded_at=time.time_ns(),
-                **self._here(),
+                **self._current_ids(),
             )
         )
 
     def record_score(
         self, trace_id: str, *, name: str, user: str, value: float | None, label: str | None = None
     ) -> None:
-        """What `user` thinks of a trace, 0 to 1; a value of None takes it back."""
+        """Record how `user` rates a trace, from 0 to 1. A value of None removes the rating."""
         self._writer.put(
             Score(
                 trace_id=trace_id,
@@ -169,23 +175,23 @@ class Observability:
         )
 
     def receive(self, items: Iterable[Span | Metric | Log]) -> None:
-        """Store what another process recorded; a span that is stored already changes nothing."""
+        """Store what another process recorded. A span that is already stored is ignored."""
         for item in items:
             self._writer.put(item)
 
     @property
     def room(self) -> int:
-        """How many more spans can wait to be stored; with none left, the next are lost."""
+        """Return how many more items can wait to be stored. Beyond that they are dropped."""
         return self._writer.room
 
     def flush(self, timeout: float = 5.0) -> bool:
-        """Whether all that was recorded before this call is committed within `timeout` seconds."""
+        """Wait until everything recorded so far is committed; False after `timeout` seconds."""
         return self._writer.flush(timeout)
 
     def close(self, timeout: float = 5.0) -> bool:
-        """Store what is left and stop; whether all of it is committed within `timeout` seconds.
+        """Store what is left and stop. Return True if it is committed within `timeout` seconds.
 
-        What the database does not take waits in the spool. Spans that are still open stay
+        What the database does not take waits in the spool. Spans that have not ended stay
         `running`.
         """
         if not self._closed:
@@ -195,30 +201,30 @@ class Observability:
             if self._processor is not None:
                 self._processor.detach(self._tracer)
         complete = self._writer.close(timeout)
-        let_go(self)
+        unregister(self)
         with contextlib.suppress(Exception):  # This thread may be in a transaction of its own.
             self.database.close()
         return complete
 
-    def pause(self) -> None:
-        """Before a fork: finish the batch under way, and have no connection open."""
-        self._writer.pause()
+    def before_fork(self) -> None:
+        """Leave the child neither the writer's thread nor its connection."""
+        self._writer.stop()
 
-    def resume(self) -> None:
-        """After a fork, in the parent."""
+    def after_fork(self) -> None:
+        """Go on recording in the parent."""
         self._writer.resume()
 
-    def forked(self) -> None:
-        """After a fork, in the child: record by a writer of its own. See docs/recording.md."""
+    def after_fork_in_child(self) -> None:
+        """Record in the child with a new writer. See docs/recording.md, "Forks and threads"."""
         self._writer.abandon()
         current = PROVIDER.tracer is self._tracer
-        self._begin()
+        self._create_writer()
         if current:
             PROVIDER.tracer = self._tracer
         if self._processor is not None:
             self._processor.attach(self._tracer, self.flush)
 
-    def _begin(self) -> None:
+    def _create_writer(self) -> None:
         from storage.writer.writer import writer_for
 
         self._writer = writer_for(self.database, linger=self._linger)
@@ -228,17 +234,18 @@ class Observability:
             remote_parent=self._remote_parent,
         )
 
-    def _here(self) -> dict[str, str | None]:
+    def _current_ids(self) -> dict[str, str | None]:
         current = trace.get_current_span()
         if isinstance(current, ActiveSpan):
             return {"trace_id": current.trace_id, "span_id": current.span_id}
         return {"trace_id": None, "span_id": None}
 
-    def _serve_libraries(self) -> None:
+    def _record_libraries(self) -> None:
+        """Record the spans of libraries that use OpenTelemetry, with or without its SDK."""
         PROVIDER.tracer = self._tracer
         provider = trace.get_tracer_provider()
         if isinstance(provider, trace.ProxyTracerProvider):
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception):  # Another thread may have set one just now.
                 trace.set_tracer_provider(PROVIDER)
         elif provider is not PROVIDER:
             from storage.tracing.sdk_bridge import processor_of

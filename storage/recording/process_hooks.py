@@ -1,4 +1,7 @@
-"""What recordings do when their process forks, is told to stop, or ends."""
+"""Keep recordings safe when their process forks, gets SIGTERM, or ends.
+
+The hooks are registered when this module is imported and apply to each recording that is open.
+"""
 
 import atexit
 import os
@@ -13,35 +16,36 @@ SIGTERM_GRACE_S = 3.0
 
 
 class Recording(Protocol):
-    """What is to be looked after."""
+    """The calls that the hooks make, see `storage.recording.observability`."""
 
     def close(self, timeout: float = ...) -> bool: ...
-    def pause(self) -> None: ...
-    def resume(self) -> None: ...
-    def forked(self) -> None: ...
+    def before_fork(self) -> None: ...
+    def after_fork(self) -> None: ...
+    def after_fork_in_child(self) -> None: ...
 
 
 _open: list[Recording] = []
-_told_multiprocessing = False
+_registered_with_multiprocessing = False
 
 
-def look_after(recording: Recording) -> None:
-    """Flush `recording` when the process ends, also by a SIGTERM that nobody else handles.
+def register(recording: Recording) -> None:
+    """Close `recording` when the process ends, also by a SIGTERM that nothing else handles.
 
-    A handler of the application's own stays, whether it is set before or after: see
+    A SIGTERM handler of the application stays, whether it is set before or after this call: see
     docs/recording.md.
     """
     _open.append(recording)
     on_main_thread = threading.current_thread() is threading.main_thread()
     if on_main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminated)
+    # Not imported: only a process that multiprocessing started can be its child.
     multiprocessing = sys.modules.get("multiprocessing.process")
     if multiprocessing is not None and multiprocessing.parent_process() is not None:
         _close_with_multiprocessing(None)
 
 
-def let_go(recording: Recording) -> None:
-    """The recording is closed."""
+def unregister(recording: Recording) -> None:
+    """Forget a recording that is closed, and restore SIGTERM after the last one."""
     if recording in _open:
         _open.remove(recording)
     on_main_thread = threading.current_thread() is threading.main_thread()
@@ -50,7 +54,7 @@ def let_go(recording: Recording) -> None:
 
 
 def close_all(timeout: float = 5.0) -> None:
-    """Close every recording, within `timeout` seconds where they do not hang."""
+    """Close every recording, newest first, sharing `timeout` seconds between them."""
     until = time.monotonic() + timeout
     for recording in reversed(_open[:]):
         recording.close(max(until - time.monotonic(), 0.1))
@@ -60,38 +64,42 @@ def _terminated(number: int, frame: FrameType | None) -> None:
     try:
         close_all(SIGTERM_GRACE_S)
     finally:
+        # Again with the default handler, so that the parent sees the end by a signal that it asked
+        # for, rather than an exit code.
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
 
 def _close_with_multiprocessing(_: object) -> None:
-    # A child of multiprocessing ends with os._exit: its own finalizers run, atexit's do not.
+    # A child of multiprocessing ends with os._exit: its own finalizers run, those of atexit do not.
     from multiprocessing.util import Finalize
 
     Finalize(None, close_all, exitpriority=-100)
 
 
 def _before_fork() -> None:
-    global _told_multiprocessing
+    """Stop the writers, so that the child inherits neither a thread nor an open connection."""
+    global _registered_with_multiprocessing
     util = sys.modules.get("multiprocessing.util")
-    if util is not None and not _told_multiprocessing:
-        _told_multiprocessing = True
+    if util is not None and not _registered_with_multiprocessing:
+        _registered_with_multiprocessing = True
         util.register_after_fork(close_all, _close_with_multiprocessing)
     for recording in _open:
-        recording.pause()
+        recording.before_fork()
 
 
 def _after_fork() -> None:
     for recording in _open:
-        recording.resume()
+        recording.after_fork()
 
 
 def _after_fork_in_child() -> None:
     for recording in _open:
-        recording.forked()
+        recording.after_fork_in_child()
 
 
-# The first to be registered is the last to run: what others record at the end is kept.
+# The functions of atexit run in the reverse order of their registration. This one is registered
+# early, so that it runs late, after what others record at the end.
 atexit.register(close_all)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(

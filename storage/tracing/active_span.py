@@ -1,14 +1,15 @@
-"""A span between its start and its end, as OpenTelemetry's API has it.
+"""Implement OpenTelemetry's `Span` for spans between their start and their end.
 
-Nothing here touches the database: `sink` takes a span at its start and at its end, which costs
-its caller microseconds.
+Nothing here touches the database. A span hands itself to `sink`, the writer's queue, at its start
+and again at its end, which costs its caller microseconds.
 """
 
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from enum import Enum, auto
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.context import attach, detach
@@ -26,8 +27,31 @@ SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 MAX_EVENTS = 128
 
 
+class SpanState(Enum):
+    """How far a span has come on its way to the database. `ActiveSpan.advance` changes it."""
+
+    QUEUED = auto()
+    """Its start waits in the writer's queue."""
+    REFUSED = auto()
+    """The queue was full at its start, so only its end will be queued."""
+    STARTED = auto()
+    """The writer has taken its start, which is stored as running."""
+    ENDED = auto()
+    """The writer has taken its end. Nothing is left to store."""
+
+
 class ActiveSpan(trace.Span):
-    """A span between its start and its end. Methods may be called from any thread."""
+    """A span between its start and its end. Methods may be called from any thread.
+
+    The span is shared between the threads that record it and the writer's thread, and has no lock:
+    a lock would cost each call more than the call itself. Three things make this safe:
+
+    - Each attribute is replaced or updated in one step of the interpreter.
+    - `ended_at` is set last, so that a reader who sees it sees a complete span.
+    - `end` first sets `ended_at` and then reads `state`; `advance`, on the writer's thread, first
+      sets `state` and then reads `ended_at`. So at least one of the two sees the other: an end
+      cannot be missed. If both do, the end comes up twice and `advance` ignores the second.
+    """
 
     __slots__ = (
         "_monotonic",
@@ -46,8 +70,8 @@ class ActiveSpan(trace.Span):
         "scope",
         "span_id",
         "started_at",
+        "state",
         "status",
-        "stored",
         "trace_id",
     )
 
@@ -88,7 +112,7 @@ class ActiveSpan(trace.Span):
         self.links: list[dict[str, object]] | None = None
         self.ended_at: int | None = None
         self.duration_ns: int | None = None
-        self.stored: Status | Literal["refused"] | None = None
+        self.state = SpanState.QUEUED
         self.scope = scope
         self._sink = sink
         if attributes:
@@ -99,20 +123,20 @@ class ActiveSpan(trace.Span):
 
     @property
     def traceparent(self) -> str:
-        """The W3C header that hangs another process's spans under this one."""
+        """Return the W3C header that makes this span the parent of another process's spans."""
         return format_traceparent(self.trace_id, self.span_id)
 
     def set(self, **attributes: object) -> None:
-        """Set attributes; the words of `storage.model.semconv` fill the span's columns."""
+        """Set attributes. The names in `storage.model.semconv.FIELDS` fill the span's columns."""
         if self.ended_at is None:
             self._update(attributes)
 
     def event(self, name: str, **attributes: object) -> None:
-        """Note that something happened now."""
+        """Add an event that happened now."""
         self.add_event(name, attributes)
 
     def fail(self, error_type: str, message: str, *, status: Status = "error") -> None:
-        """Say why this span did not do what it was to do; it ends with `status`."""
+        """Mark the span as failed. It ends with `status`."""
         if self.ended_at is None:
             self.status = status
             self.error = (error_type, message)
@@ -123,7 +147,25 @@ class ActiveSpan(trace.Span):
             own = {word: attributes[word] for word in INHERITED.intersection(attributes)}
             self.context = {**self.context, **own}
 
-    # OpenTelemetry's names for the same.
+    def advance(self, *, accepted: bool) -> SpanState:
+        """Move to the next state and return it.
+
+        `accepted` is True when the writer takes the span from its queue, and False when the queue
+        has no room for its start. The state stays as it is if there is nothing new to store.
+        """
+        before = self.state
+        if before is SpanState.ENDED:
+            return before
+        if not accepted:
+            self.state = SpanState.REFUSED
+            return self.state
+        # Before `ended_at` is read, so that an end from now on queues itself: see the class.
+        self.state = SpanState.STARTED
+        if self.ended_at is not None:
+            self.state = SpanState.ENDED
+        return self.state
+
+    # The methods of OpenTelemetry's API.
 
     def end(self, end_time: int | None = None) -> None:
         if self.ended_at is not None:
@@ -137,7 +179,7 @@ class ActiveSpan(trace.Span):
             self.status = "ok"
         # Last: the writer takes a span with an end as complete.
         self.ended_at = self.started_at + self.duration_ns
-        if self.stored is not None:  # Else its start still waits to be taken.
+        if self.state is not SpanState.QUEUED:  # Otherwise its start, still queued, brings the end.
             self._sink(self)
 
     def get_span_context(self) -> SpanContext:
@@ -207,11 +249,11 @@ class ActiveSpan(trace.Span):
         exc_tb: TracebackType | None,
     ) -> None:
         if exc_val is not None:
-            self.close_with(exc_val)
+            self.record_failure(exc_val)
         self.end()
 
-    def close_with(self, exception: BaseException) -> None:
-        """Record an exception that leaves this span; a status set before stays."""
+    def record_failure(self, exception: BaseException) -> None:
+        """Record an exception that leaves the span's block. A status set earlier stays."""
         if self.status != "running" or self.ended_at is not None:
             return
         self.record_exception(exception)
@@ -220,7 +262,7 @@ class ActiveSpan(trace.Span):
 
 
 class CurrentSpan:
-    """`with` this, the span is the current one, and ends at the end of the block."""
+    """Make a span the current one for a `with` block, and end it with the block."""
 
     __slots__ = ("_span", "_token")
 
@@ -239,5 +281,5 @@ class CurrentSpan:
     ) -> None:
         detach(self._token)
         if exc_val is not None:
-            self._span.close_with(exc_val)
+            self._span.record_failure(exc_val)
         self._span.end()

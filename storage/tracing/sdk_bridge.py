@@ -1,7 +1,7 @@
-"""Where the application runs OpenTelemetry's SDK: its spans are recorded as if they were ours.
+"""Record the spans of an application that runs OpenTelemetry's SDK as if they were ours.
 
-The SDK is the application's own, so that nothing of it is imported here: it calls a processor by
-the names of its methods, https://opentelemetry.io/docs/specs/otel/trace/sdk/#span-processor.
+The SDK is the application's, not ours, so nothing is imported from it here. It calls a processor by
+the names of its methods: https://opentelemetry.io/docs/specs/otel/trace/sdk/#span-processor.
 """
 
 import logging
@@ -21,7 +21,10 @@ logger = logging.getLogger("tracebot.storage")
 
 
 class SpanProcessor:
-    """Begins a span of ours with each of the SDK's, with the same ids, and ends it with it."""
+    """Start a span with the same ids as each span of the SDK, and end it with that span.
+
+    Has every method of the SDK's own `SpanProcessor`: a test compares the two.
+    """
 
     def __init__(self) -> None:
         self._tracer: Tracer | None = None
@@ -29,7 +32,7 @@ class SpanProcessor:
         self._open: dict[int, ActiveSpan] = {}
 
     def attach(self, tracer: Tracer, flush: Callable[[float], bool]) -> None:
-        """Record with `tracer` from now on."""
+        """Record through `tracer` from now on."""
         self._tracer, self._flush = tracer, flush
 
     def detach(self, tracer: Tracer) -> None:
@@ -42,18 +45,23 @@ class SpanProcessor:
             try:
                 self._open[span.context.span_id] = self._begin(self._tracer, span, parent_context)
             except Exception:
-                logger.exception("A span of the application's SDK is not recorded.")
+                logger.exception("A span of the application's OpenTelemetry SDK was not recorded.")
 
     def on_end(self, span: Any) -> None:
         ours = self._open.pop(span.context.span_id, None)
         if ours is not None:
             try:
-                _conclude(ours, span)
+                _end_like(ours, span)
             except Exception:
-                logger.exception("A span of the application's SDK is recorded without its end.")
+                logger.exception(
+                    "A span of the application's OpenTelemetry SDK was recorded without its end."
+                )
 
     def _on_ending(self, span: Any) -> None:
-        """The SDK calls it before `on_end`."""
+        """Do nothing before `on_end`.
+
+        The SDK calls this private name on every processor, so it has to be here.
+        """
 
     def shutdown(self) -> None:
         self.force_flush()
@@ -79,7 +87,7 @@ class SpanProcessor:
         )
 
 
-def _conclude(ours: ActiveSpan, span: Any) -> None:
+def _end_like(ours: ActiveSpan, span: Any) -> None:
     ours.update_name(span.name)
     ours.set(**dict(span.attributes or {}))
     for event in span.events:
@@ -96,7 +104,10 @@ _attached: WeakKeyDictionary[TracerProvider, SpanProcessor] = WeakKeyDictionary(
 
 
 def processor_of(provider: TracerProvider) -> SpanProcessor | None:
-    """The processor of an SDK's provider, added to it at the first call; None where it has none."""
+    """Return our processor of an SDK's provider, which is added to it at the first call.
+
+    None if the provider takes no processors.
+    """
     if provider not in _attached and hasattr(provider, "add_span_processor"):
         processor = SpanProcessor()
         with suppress(Exception):

@@ -1,16 +1,19 @@
-"""OpenTelemetry's tracing API on our own queue.
+"""Implement OpenTelemetry's `Tracer` and `TracerProvider` without its SDK.
 
-Libraries that call `opentelemetry.trace.get_tracer` nest under our spans, because their spans and
-ours are the same and stand in the same context.
+Spans of libraries that call `opentelemetry.trace.get_tracer` nest under ours, because they are
+`ActiveSpan`s too and live in the same context.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
 from typing import Any, cast
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation import get_current_span
-from opentelemetry.util._decorator import _agnosticcontextmanager
 
 from storage.model.span import Kind
 from storage.model.trace_context import Ids
@@ -18,7 +21,7 @@ from storage.tracing.active_span import ActiveSpan, Sink
 
 
 class Tracer(trace.Tracer):
-    """Starts spans for whoever calls OpenTelemetry's API, or ours."""
+    """Start spans for callers of OpenTelemetry's API and of ours."""
 
     def __init__(
         self,
@@ -33,7 +36,7 @@ class Tracer(trace.Tracer):
         self._remote_parent = remote_parent
         self._scope = scope
 
-    def named(self, scope: str) -> "Tracer":
+    def with_scope(self, scope: str) -> "Tracer":
         return Tracer(
             self._sink, context=self._context, remote_parent=self._remote_parent, scope=scope
         )
@@ -49,9 +52,10 @@ class Tracer(trace.Tracer):
         started_at: int | None = None,
         ids: Ids | None = None,
     ) -> ActiveSpan:
-        """Start a span under `parent`, else the current span, else what called this process.
+        """Start a span under `parent`, the current span, or the span that started this process.
 
-        `ids` are for a span that was named before it could be recorded.
+        `started_at` is in nanoseconds. Pass `ids` for a span whose ids were given out before it
+        could be recorded.
         """
         return ActiveSpan(
             name,
@@ -76,7 +80,7 @@ class Tracer(trace.Tracer):
         started_at: int | None,
         scope: str | None,
     ) -> ActiveSpan:
-        """A span that somebody else began, with its ids and its parent."""
+        """Start a span that mirrors one of another tracer: with its ids and its parent."""
         return ActiveSpan(
             name,
             self._sink,
@@ -122,9 +126,21 @@ class Tracer(trace.Tracer):
             span.add_link(link.context, link.attributes)
         return span
 
-    @_agnosticcontextmanager
-    def start_as_current_span(
+    def start_as_current_span(self, name: str, *arguments: Any, **options: Any) -> Any:
+        return _SpanScope(self.start_span, name, *arguments, **options)
+
+
+class _SpanScope:
+    """Start a span for each `with` block, and for each call of a function that this decorates.
+
+    OpenTelemetry's tracers return a context manager that also decorates functions and coroutines.
+    The helper that makes theirs is private (`opentelemetry.util._decorator`), so this is our own.
+    A decorator outlives a recording, so nothing is started before the block or the call begins.
+    """
+
+    def __init__(
         self,
+        start_span: Callable[..., trace.Span],
         name: str,
         context: Context | None = None,
         kind: trace.SpanKind = trace.SpanKind.INTERNAL,
@@ -134,22 +150,50 @@ class Tracer(trace.Tracer):
         record_exception: bool = True,
         set_status_on_exception: bool = True,
         end_on_exit: bool = True,
-    ) -> Iterator[trace.Span]:
-        span = self.start_span(name, context, kind, attributes, links, start_time)
-        with trace.use_span(
-            span,
-            end_on_exit=end_on_exit,
-            record_exception=record_exception,
-            set_status_on_exception=set_status_on_exception,
-        ):
-            yield span
+    ) -> None:
+        self._start = functools.partial(
+            start_span, name, context, kind, attributes, links, start_time
+        )
+        self._at_exit = {
+            "end_on_exit": end_on_exit,
+            "record_exception": record_exception,
+            "set_status_on_exception": set_status_on_exception,
+        }
+
+    def _block(self) -> AbstractContextManager[trace.Span]:
+        return trace.use_span(self._start(), **self._at_exit)
+
+    def __enter__(self) -> trace.Span:
+        self._entered = self._block()
+        return self._entered.__enter__()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> bool | None:
+        return self._entered.__exit__(exc_type, exc_val, exc_tb)
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def call(*arguments: Any, **options: Any) -> Any:
+            with self._block():
+                return function(*arguments, **options)
+
+        @functools.wraps(function)
+        async def call_async(*arguments: Any, **options: Any) -> Any:
+            with self._block():
+                return await function(*arguments, **options)
+
+        return call_async if inspect.iscoroutinefunction(function) else call
 
 
 class TracerProvider(trace.TracerProvider):
-    """What `opentelemetry.trace.get_tracer` asks. There can be one a process, so it delegates.
+    """Give libraries a tracer that uses the recording that is open at the time of each call.
 
-    OpenTelemetry's global is set once and for ever; `tracer` is that of the recording which is
-    open now, or None.
+    OpenTelemetry lets a process set its global provider once, but recordings open and close, so
+    this one delegates: `tracer` belongs to the open recording, or is None.
     """
 
     def __init__(self) -> None:
@@ -166,7 +210,7 @@ class TracerProvider(trace.TracerProvider):
 
 
 class _LibraryTracer(trace.Tracer):
-    """A library keeps its tracer for ever: it finds the recording that is open at each call."""
+    """Delegate each call to the open recording, because libraries keep their tracer for good."""
 
     def __init__(self, provider: TracerProvider, scope: str) -> None:
         self._provider = provider
@@ -174,13 +218,13 @@ class _LibraryTracer(trace.Tracer):
 
     def _tracer(self) -> trace.Tracer:
         tracer = self._provider.tracer
-        return trace.NoOpTracer() if tracer is None else tracer.named(self._scope)
+        return trace.NoOpTracer() if tracer is None else tracer.with_scope(self._scope)
 
     def start_span(self, *arguments: Any, **options: Any) -> trace.Span:
         return self._tracer().start_span(*arguments, **options)
 
-    def start_as_current_span(self, *arguments: Any, **options: Any) -> Any:
-        return self._tracer().start_as_current_span(*arguments, **options)
+    def start_as_current_span(self, name: str, *arguments: Any, **options: Any) -> Any:
+        return _SpanScope(self.start_span, name, *arguments, **options)
 
 
 PROVIDER = TracerProvider()

@@ -1,6 +1,6 @@
-"""Spans that a process left running when it died are ended, as `abandoned`, by the next one.
+"""Mark spans that a dead process left running as `abandoned`.
 
-But not while some of what it recorded waits in the spool: their ends may be there.
+Not while some of what it recorded waits in the spool, because their ends may be there.
 """
 
 from dataclasses import replace
@@ -17,7 +17,7 @@ from storage.writer.spool import has_waiting, spool_folder
 
 
 def mark_abandoned(database: Database) -> int:
-    """End the running spans of dead processes; how many there were."""
+    """End the running spans of dead processes. Return how many there were."""
     running = SpanRow.select(SpanRow.process).where(SpanRow.status == "running").distinct()
     names = [name for (name,) in running.tuples().execute(database) if name]
     folder = spool_folder(Path(database.database))

@@ -1,6 +1,7 @@
-"""The way of a batch: into the database, or into the spool until the database can take it.
+"""Bring batches into the database, or into the spool until the database can take them.
 
-Used by a writer's thread alone, but for `disconnect`.
+A `Delivery` belongs to its writer's thread and has no locks. In a forked child `abandon` is called
+on it, when that thread does not exist any more.
 """
 
 import logging
@@ -28,24 +29,27 @@ from storage.errors import StorageError, TemporarilyUnavailable
 from storage.recovery.opening import prepare
 from storage.store.batch import Batch, store
 from storage.writer.abandoned import mark_abandoned
-from storage.writer.dropped import Losses
+from storage.writer.dropped import DropCounters
 from storage.writer.spool import Spool, SpoolFull, left_behind, spool_folder, waiting
 
 PATIENCE_S = 0.1
-"""How long a batch waits for other writers, and for a migration, before it goes to the spool."""
+"""How long a batch waits for other writers, or for a migration, before it goes to the spool."""
 
 BUSY_MS = 10
-"""SQLite's own waiting, between tries: ours has jitter, and is fairer between processes."""
+"""SQLite's own wait for a lock, between our tries: ours have jitter and are fairer to other
+processes (docs/performance.md)."""
 
 RETRY_S = 0.25
-CATCH_UP_S = 0.1
-"""How long what waits is replayed before new spans are looked after."""
+"""How long after a failure the database is tried again."""
+
+REPLAY_S = 0.1
+"""How long the spool is replayed before new spans get their turn."""
 
 WARN_AFTER_S = 1.0
 WARN_EVERY_S = 60.0
 
 REFUSED = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
-"""What the database will never take. Any other of its errors may pass."""
+"""Errors of a row that the database will never take. Its other errors may pass."""
 
 UNAVAILABLE = (PeeweeException, StorageError, OSError, DatabaseCorruptError)
 
@@ -53,89 +57,90 @@ logger = logging.getLogger("tracebot.storage")
 
 
 class Delivery:
-    """Brings one writer's batches into the database: in their order, and each once.
+    """Bring one writer's batches into the database, in their order and each exactly once.
 
-    While one waits in the spool, those after it wait behind it. Then come the batches that
-    writers which are gone left in theirs. `database` is not used by anyone else.
+    While a batch waits in the spool, those that follow are spooled behind it, to keep the order.
+    When it is empty, the spools of writers that have ended are replayed. `database` must not be
+    used for anything else.
     """
 
     def __init__(
-        self, database: SharedDatabase, *, spool: Path, process: str, losses: Losses
+        self, database: SharedDatabase, *, spool: Path, process: str, dropped: DropCounters
     ) -> None:
         self.process = process
         self.committed = 0
-        """The number of the last batch that the database has."""
+        """The number of the last batch of this writer that is in the database."""
         self._database = database
         self._open = False
         self._folder = spool
         self._spool = Spool(spool, process)
-        self._losses = losses
-        self._backlog = self._waiting()
+        self._dropped = dropped
+        self._backlog = self._spooled_batches()
         self._next: Batch | None = None
-        self._behind = True
+        self._replaying = True
         self._adopted = 0
         self._retry_at = self._full_until = 0.0
         self._failing_since: float | None = None
         self._warned_at = float("-inf")
 
     def deliver(self, batch: Batch) -> bool:
-        """Whether the batch is stored or spooled. False: keep it, neither has room."""
+        """Store or spool a batch. False if neither has room: offer it again later."""
         now = time.monotonic()
         if now < self._full_until:
             return False
         direct = not self._spool and now >= self._retry_at
-        return (direct and self._store(batch)) or self.keep(batch)
+        return (direct and self._store(batch)) or self.spool(batch)
 
-    def catch_up(self) -> None:
-        """Replay for a moment of what waits, where it is time to try."""
+    def replay(self) -> None:
+        """Replay spools for at most `REPLAY_S`, if there are any and it is time to try."""
         now = time.monotonic()
-        if not self._behind or now < self._retry_at:
+        if not self._replaying or now < self._retry_at:
             return
         try:
-            while time.monotonic() < now + CATCH_UP_S and self._replay_next():
+            while time.monotonic() < now + REPLAY_S and self._replay_next():
                 pass
         except OSError as error:
             self._failed(error)
 
     @property
     def next_try(self) -> float | None:
-        """In how many seconds `catch_up` has something to do; None when nothing waits."""
-        return max(self._retry_at - time.monotonic(), 0.0) if self._behind else None
+        """Return in how many seconds `replay` has work to do, or None if nothing is spooled."""
+        return max(self._retry_at - time.monotonic(), 0.0) if self._replaying else None
 
     @property
     def spooled(self) -> bool:
-        """Whether batches of this writer wait in its spool."""
+        """Return True while batches of this writer wait in its spool."""
         return bool(self._spool)
 
     def disconnect(self) -> None:
-        """Close the connection; the next batch opens another."""
+        """Close the connection. The next batch opens a new one."""
         self._open = False
-        with suppress(*UNAVAILABLE):  # It is forgotten all the same.
+        with suppress(*UNAVAILABLE):  # Peewee forgets the connection all the same.
             self._database.close()
 
     def close(self) -> None:
-        """Let a later process replay what is left."""
+        """Let go of the spool, so that a later process can replay what is left."""
         self._backlog.close()
         self._spool.close()
         self.disconnect()
 
     def abandon(self) -> None:
-        """In a forked child, of its parent's: let go of the spool.
+        """In a forked child, let go of the parent's spool but leave its connection alone.
 
-        The connection is left alone, see `storage.database.fork_safety`.
+        See `storage.database.fork_safety`.
         """
-        with suppress(ValueError):  # The parent's thread was running it.
+        with suppress(ValueError):  # The parent's thread was running the generator.
             self._backlog.close()
         self._spool.close()
 
-    def keep(self, batch: Batch) -> bool:
-        """Spool a batch; False where there is no room."""
+    def spool(self, batch: Batch) -> bool:
+        """Append a batch to the spool. False if it has no room."""
         first = not self._spool
         try:
             self._spool.append(batch)
         except (OSError, SpoolFull) as error:
             self._full_until = time.monotonic() + RETRY_S
-            self._warn(f"What is recorded waits in memory, as the spool fails, too: {error}")
+            self._warn(f"The spool cannot be written either, so spans wait in memory: {error}")
             return False
         if first:
             self._begin_replay()
@@ -143,37 +148,42 @@ class Delivery:
 
     def _begin_replay(self) -> None:
         self._backlog.close()
-        self._backlog = self._waiting()
-        self._next, self._behind, self._adopted = None, True, 0
+        self._backlog = self._spooled_batches()
+        self._next, self._replaying, self._adopted = None, True, 0
 
-    def _waiting(self) -> Generator[Batch]:
+    def _spooled_batches(self) -> Generator[Batch]:
+        """Yield this writer's spooled batches, then those of ended writers.
+
+        Asking for the next batch confirms that the last one is stored.
+        """
         yield from self._spool.batches()
         for batch in left_behind(self._folder):
             yield batch
             self._adopted += 1
 
     def _replay_next(self) -> bool:
-        """Store one batch that waits; False when there is none, or it has to go on waiting."""
+        """Store one spooled batch. False if there is none, or the database does not take it now."""
         self._next = self._next or next(self._backlog, None)
         if self._next is None:
             adopted = self._adopted
             self._begin_replay()
-            self._behind = False
+            self._replaying = False
             if adopted:
-                self._welcome(adopted)
+                self._finish_adoption(adopted)
             return False
         if not self._store(self._next):
             return False
         self._next = None
         return True
 
-    def _welcome(self, adopted: int) -> None:
-        logger.info("%d batches that ended processes left in the spool are stored.", adopted)
-        with suppress(*UNAVAILABLE):  # Else the next start does it.
+    def _finish_adoption(self, adopted: int) -> None:
+        logger.info("Stored %d batches that ended processes had left in the spool.", adopted)
+        # Only now: the ends of their spans may have been in the spool.
+        with suppress(*UNAVAILABLE):  # The next start does it.
             mark_abandoned(self._database)
 
     def _store(self, batch: Batch) -> bool:
-        """Whether the database has the batch now, but for what it will never take."""
+        """Store a batch, without what the database will never take. False to try again later."""
         try:
             self._write(batch)
         except Exception as error:
@@ -194,7 +204,8 @@ class Delivery:
             store(self._database, batch, deadline=PATIENCE_S)
             if self._database.file == file_at(self._database.path):
                 return
-            # The file was moved or deleted meanwhile, and what was stored went with it.
+            # The file was moved or deleted meanwhile, with what was just stored: store it again in
+            # the file that is there now.
             self.disconnect()
 
     def _prepare(self) -> None:
@@ -210,11 +221,11 @@ class Delivery:
         self._open = True
 
     def _write_apart(self, batch: Batch, error: Exception) -> bool:
-        """Each thing by itself, so that what is refused takes nothing else along.
+        """Store each item by itself, so that a refused one takes no other with it.
 
-        They are numbered under a name of the batch's own, so that a replay changes nothing.
+        Each gets a number under a name derived from the batch's, so that a replay changes nothing.
         """
-        logger.error("The database refuses some of a batch, which is counted as dropped: %s", error)
+        logger.error("The database refused part of a batch, which was dropped: %s", error)
         for number, piece in enumerate(_pieces(batch), 1):
             piece.process, piece.number = f"{batch.process}#{batch.number}", number
             try:
@@ -223,29 +234,29 @@ class Delivery:
                 if _may_pass(refusal):
                     self._failed(refusal)
                     return False
-                self._losses.dropped(_kind(piece))
+                self._dropped.add_dropped(_kind(piece))
         return self._store(Batch(batch.process, batch.number))
 
     def _failed(self, error: Exception) -> None:
         cause, now = cause_of(error), time.monotonic()
         if self._failing_since is None:
             self._failing_since = now
-            self._losses.failed(cause)
+            self._dropped.add_write_failure(cause)
         self._retry_at = now + RETRY_S
         if cause == DAMAGED:
             self._recover()
         if cause != LOCKED:
             self.disconnect()
         if now >= self._failing_since + WARN_AFTER_S:
-            self._warn(f"What is recorded waits in the spool, as the database fails: {error}")
+            self._warn(f"The database cannot be written, so spans wait in the spool: {error}")
 
     def _recover(self) -> None:
-        from storage.recovery.replacement import recover  # Rarely needed, and much to import.
+        from storage.recovery.replacement import recover  # Rarely needed and slow to import.
 
         try:
             recover(self._database)
         except UNAVAILABLE as error:
-            self._warn(f"The database is damaged, and cannot be replaced yet: {error}")
+            self._warn(f"The database is damaged and could not be replaced yet: {error}")
 
     def _warn(self, sentence: str) -> None:
         now = time.monotonic()
@@ -253,21 +264,21 @@ class Delivery:
             return
         self._warned_at = now
         files, size = waiting(self._folder)
-        logger.warning("%s. %d files wait, %s bytes.", sentence, files, f"{size:,}")
+        logger.warning("%s. Spool: %d files, %s bytes.", sentence, files, f"{size:,}")
 
 
-def delivery_for(database: Database, *, losses: Losses) -> Delivery:
-    """For one more writer of this process, by a connection of its own."""
+def delivery_for(database: Database, *, dropped: DropCounters) -> Delivery:
+    """Return the delivery of a new writer of this process, with its own connection."""
     path = Path(database.database)
     own = connect(path, busy_timeout_ms=BUSY_MS, thread_safe=False)
-    return Delivery(own, spool=spool_folder(path), process=new_writer(), losses=losses)
+    return Delivery(own, spool=spool_folder(path), process=new_writer(), dropped=dropped)
 
 
 def adopt(database: Database) -> None:
-    """Store what writers that are gone left in the spool, as far as the database takes it."""
-    delivery = delivery_for(database, losses=Losses())
+    """Store the spools of writers that have ended, as far as the database takes them."""
+    delivery = delivery_for(database, dropped=DropCounters())
     while delivery.next_try == 0:
-        delivery.catch_up()
+        delivery.replay()
     delivery.close()
 
 

@@ -1,7 +1,7 @@
-"""An active span as the value that is stored. Runs on the writer's thread, once or twice a span.
+"""Convert an active span to the value that is stored. Runs on the writer's thread.
 
-Spans of one shape, the names and types of their attributes, are many: which attribute fills which
-column is found out once a shape, and remembered.
+Most spans have the same shape as many others: the same attribute names and types. Which attribute
+fills which column is worked out once for each shape and remembered.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,36 +11,42 @@ from typing import Any, NamedTuple
 
 from storage.model.semconv import ATTRIBUTES, FIELDS, INTEGERS
 from storage.model.span import Span
+from storage.model.text import is_storable, storable
 from storage.tracing.active_span import ActiveSpan
 
 
 class _Plan(NamedTuple):
-    """Which attributes of one shape, their names and types, fill which columns."""
+    """Map the attributes of one shape to the columns that they fill."""
 
     columns: Callable[[Sequence[Any]], tuple[Any, ...]]
-    """Takes the columns' values out of all values and a None."""
+    """Pick the columns' values from all values, followed by a None for empty columns."""
     texts: bool
-    """Whether these are strings, for columns of text, or None."""
+    """True if the picked values are all strings or None, so that none needs converting."""
     rest: tuple[str, ...]
-    """The names that stay attributes."""
+    """The names of what stays an attribute."""
 
 
 COLUMNS = tuple(item.name for item in fields(Span) if item.name in ATTRIBUTES)
-"""The fields of a span that attributes fill, in its order."""
+"""The fields of a span that attributes fill, in the order of its fields."""
 
 MAX_PLANS = 1_000
+"""Shapes remembered. A plain dict that starts again: an LRU cache costs more than it saves here."""
+
 _new_span: Callable[..., Span] = Span
 _plans: dict[tuple[Any, ...], _Plan] = {}
 
 
-def to_span(active: ActiveSpan, *, process: str) -> Span:
-    """The value to store, as the span is now. Called on the writer's thread."""
+def to_span(active: ActiveSpan, *, process: str, ended: bool) -> Span:
+    """Return the value to store: the span as it is now, as running unless `ended`.
+
+    The caller decides whether the span has ended, because it may end while this runs.
+    """
     merged = {**active.context, **active.attributes}
     values = (*merged.values(), None)
     shape = (*merged, *map(type, values))
     plan = _plans.get(shape) or _remember(shape, merged)
     columns = plan.columns(values)
-    if not plan.texts or not _is_storable("".join(filter(None, columns))):
+    if not plan.texts or not is_storable("".join(filter(None, columns))):
         columns = tuple(
             None if value is None else _column(field, value)
             for field, value in zip(COLUMNS, columns, strict=True)
@@ -55,9 +61,9 @@ def to_span(active: ActiveSpan, *, process: str) -> Span:
         active.started_at,
         active.parent_id,
         active.kind,
-        active.status if active.ended_at is not None else "running",
-        active.ended_at,
-        active.duration_ns,
+        active.status if ended else "running",
+        active.ended_at if ended else None,
+        active.duration_ns if ended else None,
         *columns,
         {name: merged[name] for name in plan.rest},
         tuple(active.events or ()),
@@ -97,14 +103,3 @@ def _column(field: str, value: object) -> object:
     except (TypeError, ValueError, OverflowError):
         return None
     return number if abs(number) < 2**63 else None
-
-
-def storable(text: str) -> str:
-    """`text` without what no database takes: lone surrogates and NUL."""
-    if _is_storable(text):
-        return text
-    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
-
-
-def _is_storable(text: str) -> bool:
-    return text.isascii() and "\0" not in text

@@ -1,10 +1,10 @@
-"""Where a batch waits when the database cannot take it: a file per writer, beside the database.
+"""Keep batches that the database cannot take in files beside it, one for each writer.
 
 A record is a mark, its length, its CRC-32 (4 bytes each, little-endian) and a batch as JSON in
-ASCII, which the mark is not: so the next whole record is found behind damage. A record is written
-with one call; a process killed half-way leaves a torn tail and nothing worse. Whoever holds a
-file's lock may replay it; its batches are in their order, and their numbers make a second replay
-harmless. What a file says is scrubbed of secrets before it is written.
+ASCII. The mark is not ASCII, so the next whole record can be found behind damage. A record is
+written with one call; a process killed half-way leaves a torn tail and nothing worse. The holder of
+a file's lock may replay it. Its batches are in order, and their numbers make a second replay
+harmless. Secrets are redacted before anything is written.
 """
 
 import json
@@ -32,11 +32,11 @@ logger = logging.getLogger("tracebot.storage")
 
 
 class SpoolFull(Exception):
-    """The spool has reached its cap, and takes no more until some of it is replayed."""
+    """The spool has reached its cap and takes no more until some of it is replayed."""
 
 
 class SpoolFile:
-    """An open file of records. Whoever has its descriptor has its lock, until `close`."""
+    """An open file of records, locked until `close`: the lock belongs to the descriptor."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
@@ -47,7 +47,7 @@ class SpoolFile:
 
     @classmethod
     def create(cls, path: Path) -> "SpoolFile":
-        """A new file, locked before any other process can see it under its name."""
+        """Create a file that is locked before any other process can see it under its name."""
         path.parent.mkdir(mode=0o700, exist_ok=True)
         unseen = path.with_suffix(".new")
         flags = os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_RDWR
@@ -62,7 +62,7 @@ class SpoolFile:
 
     @classmethod
     def left_behind(cls, path: Path) -> "SpoolFile | None":
-        """A file of a process that is gone; None for one that another process holds, or took."""
+        """Open a file of an ended process. None if another process holds or has removed it."""
         try:
             descriptor = os.open(path, os.O_RDWR)
         except OSError:
@@ -78,7 +78,7 @@ class SpoolFile:
         return cls(path, descriptor)
 
     def append(self, record: bytes) -> None:
-        """Write a record whole, or raise OSError and leave the file as it was."""
+        """Write a whole record, or raise OSError and leave the file as it was."""
         try:
             written = os.write(self._descriptor, record)
             if written < len(record):
@@ -89,9 +89,9 @@ class SpoolFile:
         self.size += written
 
     def batches(self) -> Iterator[Batch]:
-        """The batches in their order, those appended meanwhile too; then the file is done with.
+        """Yield the batches in order, with those appended meanwhile, and remove the file.
 
-        Asking for the next one says that the last is stored.
+        Asking for the next one confirms that the last one is stored.
         """
         while (found := self._record_from(self._position)) is not None:
             payload, end = found
@@ -102,13 +102,13 @@ class SpoolFile:
         self._remove()
 
     def close(self) -> None:
-        """Let another process replay what is left."""
+        """Release the lock, so that another process can replay what is left."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
     def _record_from(self, position: int) -> tuple[bytes, int] | None:
-        """The first whole record at or behind `position`, and where it ends."""
+        """Return the first whole record at or behind `position`, and where it ends."""
         found = self._record_at(position)
         while found is None and position + HEADER.size <= self.size:
             position = self._next_mark(position + 1)
@@ -146,7 +146,7 @@ class SpoolFile:
     def _remove(self) -> None:
         if self._damaged:
             aside = self.path.with_suffix(".damaged")
-            logger.warning("A spool had damaged records, which are lost: it is kept as %s.", aside)
+            logger.warning("Damaged records of a spool could not be read; it is kept as %s.", aside)
             self.path.replace(aside)
         else:
             self.path.unlink(missing_ok=True)
@@ -154,7 +154,7 @@ class SpoolFile:
 
 
 class Spool:
-    """The batches of one writer that the database could not take, oldest first."""
+    """Keep the batches of one writer that the database could not take, oldest first."""
 
     def __init__(self, folder: Path, process: str, *, cap: int = CAP_BYTES) -> None:
         self._path = folder / f"{file_name(process)}.spool"
@@ -165,7 +165,7 @@ class Spool:
         return self._file is not None
 
     def append(self, batch: Batch) -> None:
-        """Keep a batch. Raises `SpoolFull`, or OSError where the disk will not take it."""
+        """Append a batch. Raises `SpoolFull`, or OSError if the disk does not take it."""
         record = encode(batch)
         size = self._file.size if self._file else 0
         if size + len(record) > self._cap:
@@ -181,13 +181,13 @@ class Spool:
             raise
 
     def batches(self) -> Iterator[Batch]:
-        """The batches in their order; asking for the next one says that the last is stored."""
+        """Yield the batches in order. Asking for the next confirms that the last is stored."""
         if self._file is not None:
             yield from self._file.batches()
             self._file = None
 
     def close(self) -> None:
-        """Let another process replay what is left."""
+        """Release the lock, so that another process can replay what is left."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -202,7 +202,7 @@ def file_name(process: str) -> str:
 
 
 def left_behind(folder: Path) -> Iterator[Batch]:
-    """What writers that are gone left, file by file; asking for more says the last is stored."""
+    """Yield the batches of ended writers. Asking for the next confirms the last one is stored."""
     for path in sorted(folder.glob("*.spool")):
         file = SpoolFile.left_behind(path)
         if file is None:
@@ -214,12 +214,12 @@ def left_behind(folder: Path) -> Iterator[Batch]:
 
 
 def has_waiting(folder: Path, process: str) -> bool:
-    """Whether batches of the writer `process` wait."""
+    """Return True if batches of the writer `process` are spooled."""
     return (folder / f"{file_name(process)}.spool").exists()
 
 
 def waiting(folder: Path) -> tuple[int, int]:
-    """How many spool files there are, and their bytes."""
+    """Return how many spool files there are, and their total size in bytes."""
     sizes = []
     for path in folder.glob("*.spool"):
         try:
@@ -230,8 +230,8 @@ def waiting(folder: Path) -> tuple[int, int]:
 
 
 def encode(batch: Batch) -> bytes:
-    """A record. What it holds is scrubbed of secrets, in the batch, too."""
-    span_rows(batch.spans)  # Takes the secrets out of them, a batch at a time.
+    """Return a batch as a record. Redacts its secrets, also in the batch itself."""
+    span_rows(batch.spans)  # Redacts them, a batch at a time.
     batch.metrics = [replace(item, labels=redact_value(item.labels)) for item in batch.metrics]
     batch.logs = [
         replace(item, message=redact(item.message), attributes=redact_value(item.attributes))
@@ -251,7 +251,7 @@ def encode(batch: Batch) -> bytes:
 
 
 def decode(payload: bytes) -> Batch:
-    """The batch in a record's payload; fields that only another version knows are passed over."""
+    """Return the batch of a record's payload, without fields that this version does not know."""
     content = json.loads(payload)
     return Batch(
         content["process"],

@@ -1,6 +1,11 @@
-"""The one background writer of a process: a queue, batches, one transaction a batch."""
+"""Store what is recorded from one background thread: a queue, batches, one transaction a batch.
+
+Items come in through `Writer.put` on any thread and go out as batches to `delivery`, which brings
+them into the database or keeps them in the spool.
+"""
 
 import logging
+import os
 import threading
 import time
 from collections import deque
@@ -12,23 +17,29 @@ from storage.model.records import Log, Metric, Score
 from storage.model.semconv import FIELDS
 from storage.model.span import Span
 from storage.store.batch import Batch
-from storage.tracing.active_span import ActiveSpan
+from storage.tracing.active_span import ActiveSpan, SpanState
 from storage.writer.delivery import RETRY_S, Delivery, delivery_for
-from storage.writer.dropped import Losses
+from storage.writer.dropped import DropCounters
 from storage.writer.span_values import to_span
 
 LINGER_S = 0.05
 LONGEST_LINGER_S = 0.2
 BATCH_SIZE = 1_000
 QUEUE_SIZE = 200_000
-"""How many spans, metrics, logs and scores may wait in memory. From half of that the oldest lose
-their events, from three quarters the attributes that fill no column; past it what comes is lost."""
+"""How many spans, metrics, logs and scores may wait in memory.
+
+From half of that on, the oldest lose their events; from three quarters on, also the attributes that
+fill no column. When the queue is full, new items are dropped.
+"""
 
 BATCHES_A_TURN = 20
-"""Then what waits in the spool has its turn, whatever arrives."""
+"""How many batches are stored before the spool gets its turn, whatever else arrives."""
 
 LAST_TRIES_S = 1.0
-"""How long a writer that stops goes on trying without success to empty its spool."""
+"""How long a closing writer goes on trying to empty its spool without any success."""
+
+STOP_S = 2.0
+"""How long a fork waits for the writer's thread to stop."""
 
 logger = logging.getLogger("tracebot.storage")
 
@@ -37,47 +48,58 @@ KINDS = {ActiveSpan: "spans", Span: "spans", Metric: "metrics", Log: "logs", Sco
 
 
 class Writer:
-    """Takes spans from any thread without waiting, and stores them from a thread of its own.
+    """Take items from any thread without blocking it, and store them from one thread.
 
-    A span waits at most `linger` seconds for company. That is what a SIGKILL can lose, besides
-    the batch that is being stored.
+    A span is held for at most `linger` seconds (0 to 0.2) so that it can be stored in a batch. That
+    is what a SIGKILL can lose, besides the batch that is being stored.
+
+    Callers and the writer's thread share the two deques, whose `append` and `popleft` are atomic,
+    and `_awake`. No caller ever waits for a lock:
+
+    - `_starting` is held while the thread starts, and during a fork so that it cannot start.
+    - `_draining` is held while items leave `_queue`, so that its order is kept. A caller that finds
+      it taken leaves the trimming to a later one.
+
+    Everything below "On the writer's thread" belongs to that thread, or to the thread that closes
+    the writer if the interpreter is ending and no thread can start.
     """
 
     def __init__(
         self,
         delivery: Delivery,
         *,
-        losses: Losses,
+        dropped: DropCounters,
         linger: float = LINGER_S,
         queue_size: int = QUEUE_SIZE,
     ) -> None:
         if not 0 <= linger <= LONGEST_LINGER_S:
-            raise ValueError(f"A linger of {linger} s makes no sense: give 0 to 0.2.")
-        self.losses = losses
+            raise ValueError(f"linger must be between 0 and {LONGEST_LINGER_S} s, not {linger} s.")
+        self.dropped = dropped
         self._delivery = delivery
         self._linger = linger
         self._queue_size = queue_size
         self._queue: deque[Item | threading.Event] = deque()
-        self._lean: deque[Item | threading.Event] = deque()
-        """Older than what is in the queue, and made smaller."""
-        self._ample = queue_size // 2
-        self._sorting = threading.Lock()
-        self._storing = threading.Lock()
+        self._trimmed: deque[Item | threading.Event] = deque()
+        """Items older than those in the queue, which have lost some detail."""
+        self._trim_above = queue_size // 2
+        self._draining = threading.Lock()
         self._starting = threading.Lock()
-        # Not an Event: a signal handler may ring while its own thread is ringing.
-        self._bell: SimpleQueue[bool] = SimpleQueue()
+        # Not an Event, whose lock a signal handler would wait for if it interrupted its holder.
+        self._wakeups: SimpleQueue[bool] = SimpleQueue()
         self._awake = False
-        self._paused = False
+        """True from a wake-up until the thread looks at the queue: spares `put` most of them."""
+        self._stopping = False
         self._closing_at: float | None = None
+        """When the writer has to be closed, by the monotonic clock; None while it is open."""
         self._complete = False
         self._number = 0
         self._pending: Batch | None = None
-        self._awaiting: deque[tuple[int, threading.Event]] = deque()
+        self._flushes: deque[tuple[int, threading.Event]] = deque()
         self._thread: threading.Thread | None = None
 
     def put(self, item: Item) -> None:
-        """Hand over. Never blocks, never raises; the first call starts the thread."""
-        if len(self._queue) >= self._ample:
+        """Queue an item. Never blocks and never raises. The first call starts the thread."""
+        if len(self._queue) >= self._trim_above:
             self._make_room(item)
             return
         self._queue.append(item)
@@ -86,11 +108,14 @@ class Writer:
 
     @property
     def room(self) -> int:
-        """How many more can wait. Who can be told to come later should not use the last of it."""
-        return max(self._queue_size - len(self._queue) - len(self._lean), 0)
+        """Return how many more items can wait.
+
+        A sender that can be told to come back later should leave some of it free.
+        """
+        return max(self._queue_size - len(self._queue) - len(self._trimmed), 0)
 
     def flush(self, timeout: float) -> bool:
-        """Whether all that was handed over before this call is committed, within `timeout` s."""
+        """Wait until what was queued before this call is committed; False after `timeout` s."""
         if self._closing_at is not None:
             return self._complete
         mark = threading.Event()
@@ -99,19 +124,21 @@ class Writer:
         return mark.wait(timeout)
 
     def close(self, timeout: float = 5.0) -> bool:
-        """Store what is left, or spool it, and stop; whether all of it is committed."""
+        """Store what is left, or spool it, and stop. Return True if all of it is committed."""
         if self._closing_at is None:
             self._closing_at = time.monotonic() + timeout
-            self._ample = 0
+            self._trim_above = 0
             self._wake(urgent=True)
-            if self._thread is None:  # It cannot be started while the interpreter ends.
+            if self._thread is None:  # No thread can start while the interpreter ends.
                 self._run()
         if self._thread is not None:
             self._thread.join(timeout + LAST_TRIES_S)
         return self._complete
 
     def start(self) -> None:
-        """Start the thread, also to store what processes that are gone left in the spool."""
+        """Start the thread, which also stores what ended processes left in the spool."""
+        # Not waited for: a signal handler may record while its own thread is starting the writer,
+        # and during a fork nothing may start.
         if self._thread is not None or not self._starting.acquire(blocking=False):
             return
         thread = threading.Thread(target=self._run, name="tracebot-writer", daemon=True)
@@ -119,91 +146,120 @@ class Writer:
             thread.start()
             self._thread = thread
         except RuntimeError:
-            logger.debug("The interpreter ends: what waits is stored by `close`.")
+            logger.debug("The interpreter is ending: `close` stores what is queued.")
         finally:
             self._starting.release()
 
-    def pause(self) -> None:
-        """Let the batch under way be done and close the connection, until `resume`."""
-        if self._storing.acquire(timeout=2.0):
-            self._paused = True
-            self._delivery.disconnect()
+    def stop(self) -> None:
+        """Before a fork: store what is queued, close the connection and end the thread.
+
+        Python 3.12 and later warn about a fork in a process with threads, and rightly: the child
+        would get a copy of whatever this thread was doing. Items may go on arriving.
+        """
+        if not self._starting.acquire(timeout=STOP_S):
+            return  # A signal handler forks while its own thread is starting the writer.
+        self._stopping = True
+        thread = self._thread
+        if thread is None:
+            return
+        self._wakeups.put(True)
+        thread.join(STOP_S)
+        if not thread.is_alive():
+            _wait_until_gone(thread)
+            self._thread = None
 
     def resume(self) -> None:
-        if self._paused:
-            self._paused = False
-            self._storing.release()
+        """After a fork, in the parent: allow the thread to start again.
+
+        It starts with the next item. Python counts threads only after this has run, and would warn.
+        """
+        if not self._stopping:
+            return
+        self._stopping = self._awake = False
+        self._starting.release()
+        # Checked after the release: whoever queued something before could not start the thread.
+        if self._pending or self._queue or self._trimmed:
+            self.start()
 
     def abandon(self) -> None:
-        """In a forked child, of its parent's writer: take nothing any more, and let go."""
-        self._ample, self._closing_at, self._thread = 0, 0.0, None
-        self._queue, self._lean, self._pending = deque(), deque(), None
-        self.losses = Losses()
+        """In a forked child, of its parent's writer: take nothing more, and let go of its files."""
+        self._trim_above, self._closing_at, self._thread = 0, 0.0, None
+        self._queue, self._trimmed, self._pending = deque(), deque(), None
+        self.dropped = DropCounters()
         self._delivery.abandon()
 
     def _wake(self, *, urgent: bool = False) -> None:
         self._awake = True
         if self._thread is None:
             self.start()
-        self._bell.put(urgent)
+        self._wakeups.put(urgent)
 
     def _make_room(self, item: Item) -> None:
-        waiting = len(self._queue) + len(self._lean)
+        waiting = len(self._queue) + len(self._trimmed)
         if self._closing_at is not None or waiting >= self._queue_size:
             self._refuse(item)
             return
         self._queue.append(item)
         if not self._awake:
             self._wake()
-        if self._sorting.acquire(blocking=False):
+        if self._draining.acquire(blocking=False):
             scarce = waiting >= self._queue_size * 3 // 4
             for _ in range(min(2, len(self._queue))):
                 oldest = self._queue.popleft()
-                lighten(oldest, self.losses, attributes=scarce)
-                self._lean.append(oldest)
-            self._sorting.release()
+                trim(oldest, self.dropped, attributes=scarce)
+                self._trimmed.append(oldest)
+            self._draining.release()
 
     def _refuse(self, item: Item) -> None:
         if isinstance(item, ActiveSpan) and item.ended_at is None:
-            item.stored = "refused"  # It comes again at its end; there may be room then.
+            item.advance(accepted=False)  # Its end is queued, too, and may find room.
         else:
-            self.losses.dropped(KINDS.get(type(item), "spans"))
+            self.dropped.add_dropped(KINDS.get(type(item), "spans"))
 
-    # What follows runs on the writer's thread.
+    # On the writer's thread.
 
     def _run(self) -> None:
-        while self._closing_at is None:
+        while self._closing_at is None and not self._stopping:
             self._wait()
             self._turn()
-        self._finish(until=self._closing_at)
+        if self._closing_at is None:
+            # Stopped for a fork, perhaps before the last items were seen. SQLite lets no connection
+            # stay open across it.
+            self._turn()
+            self._delivery.disconnect()
+        else:
+            self._finish(until=self._closing_at)
 
     def _wait(self) -> None:
-        """Sleep until something comes, then for its company; or until it is time to try again."""
+        """Sleep until an item comes, then linger for more; or until it is time to try again.
+
+        An urgent wake-up (flush, close, fork) ends the linger.
+        """
         try:
-            urgent = self._bell.get(timeout=self._idle_s())
+            urgent = self._wakeups.get(timeout=self._idle_s())
             until = time.monotonic() + self._linger
             while not urgent:
-                urgent = self._bell.get(timeout=max(until - time.monotonic(), 0.0))
+                urgent = self._wakeups.get(timeout=max(until - time.monotonic(), 0.0))
         except Empty:
             pass
+        # Before the queue is read: an item queued from now on wakes the thread again.
         self._awake = False
 
     def _idle_s(self) -> float | None:
         if self._pending:
             return RETRY_S
-        return 0.0 if self._queue or self._lean else self._delivery.next_try
+        return 0.0 if self._queue or self._trimmed else self._delivery.next_try
 
     def _turn(self) -> None:
-        with self._storing:
-            try:
-                self._deliver()
-                self._delivery.catch_up()
-            except Exception:
-                # A lost span is a gap in a chart; a dead writer would lose all that follow.
-                logger.exception("A batch could not be stored and was dropped.")
-                self._drop_pending()
-                self._awaiting.clear()
-            self._acknowledge()
+        try:
+            self._deliver()
+            self._delivery.replay()
+        except Exception:
+            # A lost span is a gap in a chart. A writer that died would lose all that follow.
+            logger.exception("A batch could not be stored and was dropped.")
+            self._drop_pending()
+            self._flushes.clear()
+        self._acknowledge()
 
     def _deliver(self) -> None:
         for _ in range(BATCHES_A_TURN):
@@ -215,52 +271,54 @@ class Writer:
 
     def _next_batch(self) -> Batch:
         batch = Batch(self._delivery.process, self._number + 1)
-        batch.metrics += self.losses.due(at_once=self._closing_at is not None)
-        with self._sorting:
-            while len(batch) < BATCH_SIZE and (oldest := self._lean or self._queue):
-                self._sort(oldest.popleft(), batch)
+        batch.metrics += self.dropped.take_new(at_once=self._closing_at is not None)
+        # Trimmed items are older than queued ones, so they go first. Callers move items from one
+        # deque to the other, and hold the same lock for it.
+        with self._draining:
+            while len(batch) < BATCH_SIZE and (oldest := self._trimmed or self._queue):
+                self._add(oldest.popleft(), batch)
         self._number += bool(batch)
         return batch
 
-    def _sort(self, item: Item | threading.Event, batch: Batch) -> None:
+    def _add(self, item: Item | threading.Event, batch: Batch) -> None:
         if isinstance(item, threading.Event):
-            self._awaiting.append((self._number + bool(batch), item))
+            # A flush: answered once the batch of what was queued before it is committed.
+            self._flushes.append((self._number + bool(batch), item))
             return
         kind = KINDS.get(type(item), "spans")
         try:
             if isinstance(item, ActiveSpan):
-                self._take(item, batch)
+                self._add_span(item, batch)
             else:
                 getattr(batch, kind).append(item)
         except Exception:
-            logger.exception("Something recorded could not be read and was dropped.")
-            self.losses.dropped(kind)
+            logger.exception("An item could not be converted to be stored, and was dropped.")
+            self.dropped.add_dropped(kind)
 
-    def _take(self, active: ActiveSpan, batch: Batch) -> None:
-        # A span comes at its start, and at its end unless its start still waits. One that has
-        # ended by the time it first comes up is written once.
-        before = active.stored
-        if before not in (None, "running", "refused"):
+    def _add_span(self, active: ActiveSpan, batch: Batch) -> None:
+        """Add a span, which comes up at its start and at its end, if it has something new.
+
+        One that ends while its start is still queued is written once.
+        """
+        before = active.state
+        after = active.advance(accepted=True)
+        if after is before:
             return
-        # First: from here on its end comes up by itself. See `ActiveSpan.end`.
-        active.stored = "running"
-        if before == "running" and active.ended_at is None:
-            return
-        span = to_span(active, process=self._delivery.process)
-        if before == "running":
+        ended = after is SpanState.ENDED
+        span = to_span(active, process=self._delivery.process, ended=ended)
+        if before is SpanState.STARTED:
             batch.resumed.add(span.span_id)
-        active.stored = span.status
         batch.spans.append(span)
 
     def _acknowledge(self) -> None:
-        while self._awaiting and self._awaiting[0][0] <= self._delivery.committed:
-            self._awaiting.popleft()[1].set()
+        while self._flushes and self._flushes[0][0] <= self._delivery.committed:
+            self._flushes.popleft()[1].set()
 
     def _unfinished(self) -> bool:
-        return bool(self._pending or self._queue or self._lean or self._delivery.spooled)
+        return bool(self._pending or self._queue or self._trimmed or self._delivery.spooled)
 
     def _finish(self, *, until: float) -> None:
-        """Store what is left while that gets on; what then is left goes to the spool."""
+        """Store what is left for as long as that makes progress, then spool the rest."""
         committed, give_up_at = -1, until
         while True:
             self._turn()
@@ -272,41 +330,52 @@ class Writer:
             elif self._delivery.next_try:
                 time.sleep(0.01)
         self._complete = not self._unfinished()
-        while self._pending or self._queue or self._lean:
+        while self._pending or self._queue or self._trimmed:
             self._pending = self._pending or self._next_batch()
-            if not self._pending or self._delivery.keep(self._pending):
+            if not self._pending or self._delivery.spool(self._pending):
                 self._pending = None
             else:
                 self._drop_pending()
-        self.losses.due(at_once=True)
+        self.dropped.take_new(at_once=True)
         self._delivery.close()
 
     def _drop_pending(self) -> None:
-        """Count what neither the database nor the spool takes."""
+        """Count the pending batch as dropped: neither the database nor the spool takes it."""
         for kind in ("spans", "metrics", "logs", "scores"):
             if number := len(getattr(self._pending, kind, ())):
-                self.losses.dropped(kind, number)
+                self.dropped.add_dropped(kind, number)
         self._pending = None
 
 
 def writer_for(
     database: Database, *, linger: float | None = None, queue_size: int = QUEUE_SIZE
 ) -> Writer:
-    """One more writer of this process for `database`, by a connection of its own."""
-    losses = Losses()
-    delivery = delivery_for(database, losses=losses)
+    """Return a new writer of this process, with its own connection to the database's file."""
+    dropped = DropCounters()
+    delivery = delivery_for(database, dropped=dropped)
     linger = LINGER_S if linger is None else linger
-    return Writer(delivery, losses=losses, linger=linger, queue_size=queue_size)
+    return Writer(delivery, dropped=dropped, linger=linger, queue_size=queue_size)
 
 
-def lighten(item: object, losses: Losses, *, attributes: bool) -> None:
-    """Take from an ended span its events, and `attributes` that fill no column."""
+def trim(item: object, dropped: DropCounters, *, attributes: bool) -> None:
+    """Remove an ended span's events and, if `attributes`, those that fill no column."""
     if not isinstance(item, ActiveSpan | Span) or item.ended_at is None:
         return
     if item.events:
         item.events = []
-        losses.dropped("events")
+        dropped.add_dropped("events")
     if attributes and item.attributes:
         known = {name: value for name, value in item.attributes.items() if name in FIELDS}
         item.attributes = known if isinstance(item, ActiveSpan) else {}
-        losses.dropped("attributes")
+        dropped.add_dropped("attributes")
+
+
+def _wait_until_gone(thread: threading.Thread) -> None:
+    """Wait until an ended thread is gone for the operating system, too, whose count Python uses.
+
+    Python 3.12's `join` may return some microseconds earlier. Elsewhere than on Linux there is
+    nothing to wait for: the path does not exist.
+    """
+    until = time.monotonic() + 0.05
+    while os.path.exists(f"/proc/self/task/{thread.native_id}") and time.monotonic() < until:
+        time.sleep(0.0001)

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.model.semconv import ATTRIBUTES, FIELDS, INTEGERS
+from storage.model.text import storable
 from storage.tracing.active_span import ActiveSpan
-from storage.writer.span_values import storable, to_span
+from storage.writer.span_values import to_span
 
 NAMES = st.one_of(st.sampled_from(sorted(FIELDS)), st.text(max_size=5))
 VALUES = st.one_of(
@@ -43,7 +44,7 @@ def test_known_names_fill_columns_and_the_rest_stay_attributes(
         if name in FIELDS and value is not None
     }
     for _ in range(2):  # The second time by what was remembered of the first.
-        value = to_span(span, process="host:1:1:1")
+        value = to_span(span, process="host:1:1:1", ended=True)
         assert {name: getattr(value, name) for name in ATTRIBUTES} == {
             name: columns.get(name) for name in ATTRIBUTES
         }
@@ -63,9 +64,9 @@ def test_a_span_is_its_own_from_id_to_end() -> None:
     )
     span.event("noted", at="once")
     span.fail("timeout", "too late", status="timeout")
-    running = to_span(span, process="host:1:1:1")
+    running = to_span(span, process="host:1:1:1", ended=False)
     span.end()
-    value = to_span(span, process="host:1:1:1")
+    value = to_span(span, process="host:1:1:1", ended=True)
     assert (running.status, running.ended_at) == ("running", None)
     assert (value.trace_id, value.parent_id, value.span_id) == (*parent, span.span_id)
     assert (value.name, value.kind, value.status) == ("invoke_agent claude", "client", "timeout")

@@ -26,7 +26,7 @@ from storage.recovery.opening import open_database
 from storage.store.batch import Batch, store
 from storage.tracing.tracer import Tracer
 from storage.writer.delivery import adopt
-from storage.writer.dropped import losses
+from storage.writer.dropped import drop_counts
 from storage.writer.spool import Spool, spool_folder, waiting
 from storage.writer.writer import Writer, writer_for
 
@@ -101,8 +101,8 @@ def test_what_a_locked_database_cannot_take_waits_in_the_spool_and_comes_in_orde
         "after",
     ]
     assert waiting(spool_folder(db_path)) == (0, 0)
-    (loss,) = losses(database, since=0)
-    assert (loss.name, loss.what) == ("tracebot.write_failed", "locked")
+    (loss,) = drop_counts(database, since=0)
+    assert (loss.metric, loss.label) == ("tracebot.write_failed", "locked")
 
 
 def test_a_database_locked_at_the_start_refuses_nobody(db_path: Path) -> None:
@@ -264,19 +264,19 @@ def test_one_span_that_the_database_refuses_takes_no_other_along(
             writer.put(span(number, duration_ns=2**70 if number == 2 else 1))
         assert writer.flush(WITHIN_S)
     assert names(database) == ["span 0", "span 1", "span 3", "span 4"]
-    assert writer.losses["spans"] == 1
-    assert "refuses some of a batch" in caplog.text
+    assert writer.dropped["spans"] == 1
+    assert "refused part of a batch" in caplog.text
     writer.put(span(5))
     assert writer.close()
     assert names(database)[-1] == "span 5"
-    assert [(loss.what, loss.number) for loss in losses(database, since=0)] == [("spans", 1)]
+    assert [(loss.label, loss.count) for loss in drop_counts(database, since=0)] == [("spans", 1)]
 
 
 def stalled(database: SharedDatabase, *, queue_size: int) -> Writer:
     """A writer whose thread waits until `resume`."""
     writer = writer_for(database, linger=0.0, queue_size=queue_size)
     writer.start()
-    writer.pause()
+    writer.stop()
     return writer
 
 
@@ -297,19 +297,19 @@ def test_when_the_queue_is_full_detail_goes_first_then_what_comes_last_and_all_i
     assert writer.room == 0
     writer.resume()
     assert writer.close(WITHIN_S)
-    assert writer.losses["spans"] == 50
+    assert writer.dropped["spans"] == 50
     columns = SpanRow.select(SpanRow.agent, SpanRow.attributes, SpanRow.events)
     rows = list(columns.order_by(SpanRow.started_at).tuples().execute(database))
     assert len(rows) == 100
     assert {agent for agent, _, _ in rows} == {"claude"}
     lost_events = [events is None for _, _, events in rows]
     lost_attributes = [attributes is None for _, attributes, _ in rows]
-    assert sum(lost_events) == writer.losses["events"] > 0
-    assert sum(lost_attributes) == writer.losses["attributes"] > 0
+    assert sum(lost_events) == writer.dropped["events"] > 0
+    assert sum(lost_attributes) == writer.dropped["attributes"] > 0
     assert lost_events == sorted(lost_events, reverse=True)  # The oldest first.
     assert rows[-1][1:] != (None, None)
-    stored = {loss.what: loss.number for loss in losses(database, since=0)}
-    assert stored == {kind: writer.losses[kind] for kind in ("spans", "events", "attributes")}
+    stored = {loss.label: loss.count for loss in drop_counts(database, since=0)}
+    assert stored == {kind: writer.dropped[kind] for kind in ("spans", "events", "attributes")}
 
 
 def test_every_span_is_stored_or_counted_however_many_threads_record(
@@ -327,7 +327,7 @@ def test_every_span_is_stored_or_counted_however_many_threads_record(
     for thread in threads:
         thread.join()
     assert writer.close(60)
-    assert SpanRow.select().count(database) + writer.losses["spans"] == 8_000
+    assert SpanRow.select().count(database) + writer.dropped["spans"] == 8_000
 
 
 def test_a_span_whose_start_found_no_room_is_stored_at_its_end(database: SharedDatabase) -> None:
@@ -341,7 +341,7 @@ def test_a_span_whose_start_found_no_room_is_stored_at_its_end(database: SharedD
         assert writer.flush(WITHIN_S)
     assert writer.close()
     assert sorted(names(database)) == [f"span {number}" for number in range(6)]
-    assert writer.losses["spans"] == 0
+    assert writer.dropped["spans"] == 0
     counted = [trace.span_count for trace in recent_traces(database).traces]
     assert counted == [1] * 6
 
@@ -356,12 +356,12 @@ def test_a_writer_that_is_closed_takes_nothing_and_raises_nothing(
     assert writer.flush(0.1)
     assert writer.close()
     assert names(database) == ["span 1"]
-    assert writer.losses["spans"] == 1
+    assert writer.dropped["spans"] == 1
 
 
 @pytest.mark.parametrize("linger", [-0.1, 0.3])
 def test_a_linger_past_what_a_kill_may_lose_is_refused(db_path: Path, linger: float) -> None:
-    with pytest.raises(ValueError, match=r"0 to 0\.2"):
+    with pytest.raises(ValueError, match=r"between 0 and 0\.2"):
         Observability.open(db_path, platform="cli", linger=linger)
 
 
@@ -490,8 +490,10 @@ def test_what_is_recorded_while_the_interpreter_ends_is_stored(
 
 
 FORK_SCRIPT = """
-import os, sys, threading, time
+import os, sys, threading, time, warnings
 from storage import Observability
+# Its own thread makes this process multi-threaded, which Python 3.12 and later warn about.
+warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
 observability = Observability.open(sys.argv[1], platform="cli")
 done = threading.Event()
 def work():
@@ -534,6 +536,47 @@ def test_a_forked_child_records_by_itself_while_its_parent_writes(
         outer[3]
     }
     assert database.execute_sql("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+QUIET_FORK_SCRIPT = """
+import os, sys
+from storage import Observability
+from storage.queries.traces import recent_traces
+with Observability.open(sys.argv[1], platform="cli") as observability:
+    for number in range(20):
+        with observability.span(f"before {number}"): pass
+        recent_traces(observability.database)
+        child = os.fork()
+        if not child:
+            with observability.span(f"child {number}"): pass
+            os._exit(0 if observability.close(20) else 3)
+        with observability.span(f"after {number}"): pass
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+
+
+def test_a_fork_while_we_record_causes_no_warning_of_threads(
+    db_path: Path, database: SharedDatabase
+) -> None:
+    command = [sys.executable, "-W", "error", "-c", QUIET_FORK_SCRIPT, str(db_path)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(names(database)) == 60
+
+
+def test_what_is_recorded_before_a_fork_is_stored_though_nothing_follows(
+    db_path: Path, database: SharedDatabase
+) -> None:
+    script = (
+        "import os, signal, sys\n"
+        "from storage import Observability\n"
+        "observability = Observability.open(sys.argv[1], platform='cli', linger=0.2)\n"
+        "with observability.span('before'): pass\n"
+        "if not os.fork(): os._exit(0)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert run(script, db_path).returncode == -signal.SIGKILL
+    assert names(database) == ["before"]
 
 
 def test_a_child_forked_while_another_thread_reads_opens_no_connection(
@@ -626,13 +669,13 @@ def test_a_clock_that_goes_backwards_leaves_durations_right(
     assert ended == started + duration
 
 
-def test_losses_are_noted_at_most_once_a_minute(database: SharedDatabase) -> None:
+def test_drops_are_stored_at_most_once_a_minute(database: SharedDatabase) -> None:
     writer = writer_for(database)
-    writer.losses.dropped("spans", 3)
-    assert [metric.value for metric in writer.losses.due()] == [3.0]
-    writer.losses.dropped("spans")
-    assert writer.losses.due() == []
-    assert [metric.value for metric in writer.losses.due(at_once=True)] == [1.0]
+    writer.dropped.add_dropped("spans", 3)
+    assert [metric.value for metric in writer.dropped.take_new()] == [3.0]
+    writer.dropped.add_dropped("spans")
+    assert writer.dropped.take_new() == []
+    assert [metric.value for metric in writer.dropped.take_new(at_once=True)] == [1.0]
     assert writer.close()
     assert MetricRow.select().count(database) == 0
 
