@@ -167,6 +167,7 @@ class ReplyStreamer:
         """
         self._end_updates()
         for number, message in enumerate(messages):
+            # The first one takes the place of the live reply, so that it keeps its link.
             if number < len(self._posted):
                 self._posted[number] = self._replace(self._posted[number], message)
             else:
@@ -184,6 +185,7 @@ class ReplyStreamer:
         self._over.set()
         self._thread.join()
         if self._message is not None:
+            # A stream is ended before it is replaced. Slack may have ended it already.
             with suppress(*SLACK_ERRORS):
                 self._message.close()
             self._posted = [self._message.ts]
@@ -200,6 +202,7 @@ class ReplyStreamer:
         return posted
 
     def _run(self) -> None:
+        # `wait` rather than `sleep`: when the answer is complete this thread ends at once.
         wait: float | None = QUICK_S
         while wait is not None and not self._over.wait(wait):
             wait = self._update()
@@ -210,6 +213,7 @@ class ReplyStreamer:
             self._show(self.draft.read())
             return self._live.pace_s
         except SLACK_ERRORS as error:
+            # A rate limit says nothing against the stream: the next update carries on with it.
             if (pause := retry_after(error)) is not None:
                 return pause
             code = error_code(error)
@@ -227,6 +231,7 @@ class ReplyStreamer:
         if self._message is None:
             self._message = self._begin()
             self._live.add(self._place)
+        # Text that was streamed cannot be taken back: an edited message shows what replaces it.
         if not self._message.can_show(draft):
             self._edit_from_now_on(self._message)
         self._message.show(draft)

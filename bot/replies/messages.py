@@ -17,6 +17,7 @@ TEXT_LIMIT = 4_000
 RUNNING_LIMIT = 8_000
 """Characters of a reply that still grows. Of a longer one the end is shown."""
 
+# A zero-width space after the `<` of <@U1>, <!channel> or <#C1> makes it plain text.
 PING = re.compile(r"<(?=[!@]|#)")
 ZERO_WIDTH_SPACE = "\u200b"
 EMPTY_ANSWER = "(The agent gave an empty answer.)"
@@ -159,6 +160,7 @@ def silence(text: str) -> str:
 def split(text: str, *, limit: int) -> Iterator[str]:
     """Split *text* at paragraphs, lines or words, into parts of at most *limit* characters."""
     while len(text) > limit:
+        # Not in the first half: a part of a few words is worse than one that ends within a line.
         cut = max((text.rfind(end, limit // 2, limit) for end in ("\n\n", "\n", " ")), default=-1)
         cut = cut if cut > 0 else limit
         yield text[:cut].rstrip()

@@ -43,7 +43,7 @@ class AgentInput:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class TurnFailure:
     """Why there is no answer, as the trace records it."""
 
     error_type: str
@@ -58,7 +58,7 @@ class FinalReply:
     text: str
     note: str = ""
     provider: str | None = None
-    failure: Failure | None = None
+    failure: TurnFailure | None = None
 
 
 class Responder:
@@ -88,7 +88,7 @@ class Responder:
 
     def respond(
         self, agent: Agent, given: AgentInput, root: ActiveSpan, cancellation: Cancellation
-    ) -> Failure | None:
+    ) -> TurnFailure | None:
         """Post the agent's answer. Return why there is none, or why Slack does not take it."""
         with ReplyStreamer(
             self._live_client,
@@ -134,19 +134,19 @@ class Responder:
             reply = invoke(agent, request, observability=self._observability)
         except AgentError as error:
             said = error.partial.text if error.partial else streamer.draft.read().text
-            failure = Failure(error.error_type, error.message, status_of(error))
+            failure = TurnFailure(error.error_type, error.message, status_of(error))
             return FinalReply(said, _failure_note(agent, error, root), failure=failure)
         except Exception as error:
             # Our own fault must not leave the user with half an answer and no end.
             logger.exception("An agent could not be asked in trace %s", root.trace_id)
             note = failure_message(agent.name, "internal", trace_id=root.trace_id)
-            failure = Failure(type(error).__name__, str(error))
+            failure = TurnFailure(type(error).__name__, str(error))
             return FinalReply(streamer.draft.read().text, note, failure=failure)
         return FinalReply(reply.text, _fallback_note(agent, reply, streamer), reply.provider)
 
     def _post(
         self, agent: Agent, reply: FinalReply, root: ActiveSpan, streamer: ReplyStreamer
-    ) -> Failure | None:
+    ) -> TurnFailure | None:
         """Post the reply; return the reason if Slack does not take it."""
         payload = {
             "agent": agent.name,
@@ -160,7 +160,9 @@ class Responder:
                 posted = _deliver(reply, payload, streamer)
             except SLACK_ERRORS as error:
                 span.fail("slack_api", error_code(error))
-                return Failure("slack_api", f"Slack did not take the answer: {error_code(error)}.")
+                return TurnFailure(
+                    "slack_api", f"Slack did not take the answer: {error_code(error)}."
+                )
             finally:
                 _record_stream(span, streamer)
             span.set(**{"slack.reply_ts": posted})

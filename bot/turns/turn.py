@@ -11,7 +11,7 @@ from bot.agents.config.roster import Roster
 from bot.agents.types import Agent
 from bot.concurrency.running_turns import RunningTurn, RunningTurns
 from bot.replies.messages import stopped_message, too_many_message, usage_message
-from bot.replies.responder import AgentInput, Failure, Responder
+from bot.replies.responder import AgentInput, Responder, TurnFailure
 from bot.slack.attachments import FetchResult, FileDownloads
 from bot.slack.reactions import DONE, FAILED, READ, STOPPED, WAITING, Reactions, StatusReaction
 from bot.slack.types import IncomingMessage
@@ -79,6 +79,7 @@ class TurnHandler:
                 verdict = self._decider.decide(turn.message, turn.root, claimed=claimed)
                 ending = self._answer(turn, verdict) if verdict.decision.answer else None
             except BaseException:
+                # Nobody works on the message any more, so it must not look as if somebody did.
                 turn.status.show(None)
                 raise
             turn.status.show(ending)
@@ -129,7 +130,7 @@ class TurnHandler:
         turn: Turn,
         verdict: Verdict,
         cancellation: Cancellation,
-    ) -> list[Failure]:
+    ) -> list[TurnFailure]:
         """Ask the agents side by side; users see what failed, and the trace records one failure."""
         message = verdict.message
         given = AgentInput(
@@ -172,14 +173,16 @@ def _running_turn(turn: Turn, verdict: Verdict) -> RunningTurn:
     )
 
 
-def _ending(failures: Sequence[Failure]) -> str:
+def _ending(failures: Sequence[TurnFailure]) -> str:
     """Return the reaction for a turn that ended with *failures*."""
     if any(failure.status == "cancelled" for failure in failures):
         return STOPPED
     return FAILED if failures else DONE
 
 
-def _side_by_side(ask: Callable[[Agent], Failure | None], agents: Sequence[Agent]) -> list[Failure]:
+def _side_by_side(
+    ask: Callable[[Agent], TurnFailure | None], agents: Sequence[Agent]
+) -> list[TurnFailure]:
     """Ask the first agent on this thread, and each other one on its own thread."""
     first, *others = agents
     with ThreadPoolExecutor(max(len(others), 1), thread_name_prefix="tracebot-agent") as threads:
