@@ -6,9 +6,9 @@ that another process can continue it.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,7 @@ from peewee import Database
 from storage.database.driver import Connection
 from storage.database.migrations import HISTORY
 from storage.database.transactions import transaction
-from storage.queries.traces import trace_spans
-from storage.store.batch import store_summaries
-from storage.store.histogram import Histogram
+from storage.recovery.merging import Row, Table, merge, recompute_lost_summaries
 from storage.upkeep.journal import JournalEntry, last_entry, put_entry
 
 CHUNK = 500
@@ -31,8 +29,6 @@ UNKNOWN_END = 4_096
 
 FIRST = ("subscriptions", "claims", "spans", "traces")
 """Tables to save first: what people miss soonest, and spans before the traces that sum them up."""
-
-Row = tuple[Any, ...]
 
 
 @dataclass(slots=True)
@@ -74,18 +70,6 @@ def salvage(
     return state
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table that both databases have, and the columns to copy."""
-
-    name: str
-    columns: tuple[str, ...]
-
-    @property
-    def quoted(self) -> str:
-        return ", ".join(f'"{column}"' for column in self.columns)
-
-
 def _tables(database: Database, source: Any) -> list[Table]:
     """Return the tables to copy; none if the list of tables itself cannot be read."""
     with suppress(cysqlite.DatabaseError):
@@ -121,18 +105,19 @@ def _save(
     remember: Callable[[], None],
     progress: Callable[[str, int], object],
 ) -> None:
-    store = STORE.get(table.name, _store)
     state.saved.setdefault(table.name, 0)
     count, highest = _extent(source, table)
     for rows in _readable(source, table, state.position.get(table.name, 0) + 1, highest):
         with transaction(database):
-            store(database, table, [row[1:] for row in rows])
+            merge(database, table, [row[1:] for row in rows])
+            # How far the work is belongs to the same transaction: a process that is killed here and
+            # continued by another must neither skip rows nor add sums twice.
             state.position[table.name] = rows[-1][0]
             state.saved[table.name] += len(rows)
             remember()
         progress(table.name, state.saved[table.name])
     if table.name == "traces":
-        state.saved["traces"] += _sum_up_lost(database)
+        state.saved["traces"] += recompute_lost_summaries(database)
     state.lost[table.name] = None if count is None else max(count - state.saved[table.name], 0)
     state.done.append(table.name)
     with transaction(database):
@@ -157,6 +142,7 @@ def _readable(source: Any, table: Table, low: int, high: int) -> Iterator[list[R
             ranges.append((low, high))
         elif low < high:
             middle = (low + high) // 2
+            # The lower half is read first, as `Progress.position` says that all before it is done.
             ranges += [(middle + 1, high), (low, middle)]
 
 
@@ -173,7 +159,7 @@ def _read(source: Any, table: Table, low: int, high: int) -> tuple[list[Row], bo
         for row in source.execute(sql, values):
             rows.append(row)
     except (cysqlite.DatabaseError, UnicodeDecodeError):
-        return rows, low > high
+        return rows, low > high  # An empty range is done, even if looking for it failed.
     return rows, True
 
 
@@ -198,84 +184,3 @@ def _extent(source: Any, table: Table) -> tuple[int | None, int]:
         reached = rows[-1][0] if rows else reached
         if not whole or len(rows) < CHUNK:
             return None, reached + UNKNOWN_END
-
-
-def _store(database: Database, table: Table, rows: Sequence[Row]) -> None:
-    """Insert rows. Rows that exist already are newer and stay; invalid ones are left out."""
-    marks = ", ".join("?" for _ in table.columns)
-    database.connection().executemany(
-        f'INSERT OR IGNORE INTO "{table.name}" ({table.quoted}) VALUES ({marks})', rows
-    )
-
-
-def _store_traces(database: Database, table: Table, rows: Sequence[Row]) -> None:
-    """Insert summaries, and recompute those of traces that continued in the new database."""
-    place = table.columns.index("trace_id")
-    ids = [row[place] for row in rows]
-    marks = ", ".join("?" for _ in ids)
-    both = f"SELECT trace_id FROM traces WHERE trace_id IN ({marks})"
-    continued = [trace_id for (trace_id,) in database.execute_sql(both, ids).fetchall()]
-    _store(database, table, rows)
-    for trace_id in continued:
-        sum_up(database, trace_id)
-
-
-def _sum_up_lost(database: Database) -> int:
-    """Recompute the summaries that could not be read, and return their number."""
-    lost = "SELECT DISTINCT trace_id FROM spans WHERE trace_id NOT IN (SELECT trace_id FROM traces)"
-    ids = [trace_id for (trace_id,) in database.execute_sql(lost).fetchall()]
-    for start in range(0, len(ids), CHUNK):
-        with transaction(database):
-            for trace_id in ids[start : start + CHUNK]:
-                sum_up(database, trace_id)
-    return len(ids)
-
-
-def sum_up(database: Database, trace_id: str) -> None:
-    """Recompute a trace's summary from its spans, within the caller's transaction."""
-    spans = trace_spans(database, trace_id)
-    here = {span.span_id for span in spans}
-    entered = [
-        replace(span, entry=span.parent_id not in here, received=span.within is not None)
-        for span in spans
-    ]
-    database.execute_sql("DELETE FROM traces WHERE trace_id = ?", (trace_id,))
-    store_summaries(database, entered)
-
-
-def _store_rollups(database: Database, table: Table, rows: Sequence[Row]) -> None:
-    """Add the sums to those of the new database, and merge the latency histograms."""
-    keys = ("level", "dimension", "starts_at", "audience", "key")
-    where = " AND ".join(f'"{key}" = ?' for key in keys)
-    summed = [name for name in table.columns if name not in (*keys, "team", "latency")]
-    sets = ", ".join(f'"{name}" = "{name}" + ?' for name in summed)
-    for row in rows:
-        values = dict(zip(table.columns, row, strict=True))
-        key = tuple(values[name] for name in keys)
-        found = database.execute_sql(f"SELECT latency FROM rollups WHERE {where}", key).fetchall()
-        if not found:
-            _store(database, table, [row])
-            continue
-        blobs = [blob for blob in (found[0][0], values["latency"]) if blob]
-        merged = Histogram.merge_many(blobs).to_bytes() if blobs else None
-        database.execute_sql(
-            f"UPDATE rollups SET {sets}, latency = ? WHERE {where}",
-            (*(values[name] for name in summed), merged, *key),
-        )
-
-
-def _store_processes(database: Database, table: Table, rows: Sequence[Row]) -> None:
-    """Keep the higher batch number of each writer, so that no batch is stored twice."""
-    marks = ", ".join("?" for _ in table.columns)
-    database.connection().executemany(
-        f"INSERT INTO processes ({table.quoted}) VALUES ({marks}) ON CONFLICT (process) "
-        "DO UPDATE SET last_batch = max(last_batch, excluded.last_batch)",
-        rows,
-    )
-
-
-STORE: dict[str, Callable[[Database, Table, Sequence[Row]], None]] = {
-    "traces": _store_traces,
-    "rollups": _store_rollups,
-    "processes": _store_processes,
-}

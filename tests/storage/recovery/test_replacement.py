@@ -74,7 +74,7 @@ def wait_for(what: Callable[[], object], *, seconds: float = 30.0) -> None:
 
 
 def finished(database: SharedDatabase) -> Recovery:
-    """The only recovery, once all is saved that can be."""
+    """Return the only recovery, once everything readable is saved."""
     wait_for(lambda: all(found.finished for found in recoveries(database)))
     (recovery,) = recoveries(database)
     return recovery
@@ -82,7 +82,7 @@ def finished(database: SharedDatabase) -> Recovery:
 
 @pytest.fixture
 def full(db_path: Path) -> Path:
-    """A database of 400 traces, closed, its log empty."""
+    """Create a database of 400 traces, closed and with an empty log."""
     record(db_path, *(f"work {number}" for number in range(400)))
     assert db_path.stat().st_size > 100 * PAGE
     return db_path
