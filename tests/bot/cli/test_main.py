@@ -200,7 +200,7 @@ def test_slow_and_search_as_json_are_lists_of_traces(
     assert len(told["traces"]) == count
 
 
-def test_thread_as_json_holds_its_turns_skips_too(recorded: Path) -> None:
+def test_thread_as_json_includes_skipped_messages(recorded: Path) -> None:
     link = "https://x.slack.com/archives/C1/p1700000001000000?thread_ts=1.0&cid=C1"
     for place in (["C1", "1.0"], [link]):
         assert len(as_json(recorded, "thread", *place)["traces"]) == 1
@@ -293,7 +293,7 @@ def test_a_database_that_cannot_be_opened_is_one_sentence(tmp_path: Path) -> Non
     assert "TRACEBOT_DATABASE_URL" in result.stderr
 
 
-def test_what_the_database_cannot_do_is_one_sentence(recorded: Path) -> None:
+def test_a_locked_database_is_reported_in_one_sentence(recorded: Path) -> None:
     holder = connect(recorded)
     holder.begin()
     busy = {"TRACEBOT_BUSY_TIMEOUT_MS": "1"}
@@ -304,7 +304,7 @@ def test_what_the_database_cannot_do_is_one_sentence(recorded: Path) -> None:
     assert "The database failed (locked)" in result.stderr
 
 
-def test_checkpoint_says_what_it_did_and_what_is_in_its_way(recorded: Path) -> None:
+def test_checkpoint_says_what_blocks_it(recorded: Path) -> None:
     reader = connect(recorded)
     reader.begin("deferred")
     reader.execute_sql("SELECT count(*) FROM spans").fetchall()
@@ -355,7 +355,7 @@ def test_serve_without_what_it_needs_names_the_variable(
     assert sentence in result.stderr
 
 
-def test_the_digest_of_the_last_day_is_there_in_a_shell_too(recorded: Path) -> None:
+def test_a_shell_has_the_digest_of_the_last_24_hours(recorded: Path) -> None:
     shown = tracebot(recorded, "digest", "now").stdout
     assert "What the agents did in the last 24 hours" in shown
     assert "Skipped: 1 because the bot was not mentioned." in shown

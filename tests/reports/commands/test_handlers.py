@@ -1,4 +1,4 @@
-"""The words that people ask with: what is understood, and what is said where it is not."""
+"""Commands as people type them, and the answers and advice that they get."""
 
 import pytest
 
@@ -28,7 +28,7 @@ HOUR_NS = 3_600 * 1_000_000_000
 
 
 def typed(text: str) -> dict[str, object]:
-    """What `/trace TEXT` is taken for, without what was left open."""
+    """Parse `/trace TEXT`, and return the arguments that are set."""
     parser, _ = build_parser(prog="/trace", shell=False)
     words = vars(parse(parser, split_slack(text)))
     return {name: value for name, value in words.items() if value}
@@ -41,7 +41,7 @@ def refused(text: str) -> str:
 
 
 @pytest.mark.parametrize("text", ["", "   ", "help", "--help", "stats --help", "-h"])
-def test_whoever_is_at_a_loss_gets_help(text: str) -> None:
+def test_an_empty_command_and_every_form_of_help_show_the_help(text: str) -> None:
     assert typed(text) == {"command": "help"}
 
 
@@ -60,7 +60,7 @@ def test_whoever_is_at_a_loss_gets_help(text: str) -> None:
         ("Ls --all", {"all": True}),
     ],
 )
-def test_slack_bends_what_is_typed_and_it_is_still_understood(
+def test_typographic_quotes_dashes_and_slack_links_are_understood(
     text: str, understood: dict[str, object]
 ) -> None:
     assert typed(text) == {"command": "ls", "limit": 10, **understood}
@@ -84,7 +84,7 @@ def test_slack_bends_what_is_typed_and_it_is_still_understood(
         ("show", "ID"),
     ],
 )
-def test_words_without_sense_get_one_sentence_that_says_what_would_do(text: str, said: str) -> None:
+def test_a_command_that_makes_no_sense_gets_one_sentence_with_advice(text: str, said: str) -> None:
     assert said in refused(text)
     assert "\n" not in refused(text)
 
@@ -126,7 +126,7 @@ def ask(observability: Observability, *words: str, viewer: Viewer | None = None)
 
 
 def listed(view: View, ids: dict[str, str]) -> list[str]:
-    """The short names of the traces in a list."""
+    """Return the short names of the traces in a list."""
     assert isinstance(view, TraceListView)
     names = {id: name for name, id in ids.items()}
     return [names[line.trace_id] for line in view.lines]
@@ -138,10 +138,10 @@ def said(view: View) -> str:
 
 
 MAY_SEE = Viewer(audiences=frozenset({TEAM, ALICE}), team=TEAM, user=ALICE, channel=GENERAL)
-"""Alice, who is not in the private channel."""
+"""Alice is not in the private channel."""
 
 
-def test_a_list_is_newest_first_without_what_was_only_skipped(
+def test_a_list_is_newest_first_without_skipped_messages(
     observability: Observability,
 ) -> None:
     ids = record_an_hour(observability)
@@ -182,12 +182,12 @@ def test_a_cursor_goes_on_where_the_page_ended(observability: Observability) -> 
     assert page.next is None
 
 
-def test_a_cursor_of_no_page_is_refused(observability: Observability) -> None:
+def test_an_invalid_cursor_is_refused(observability: Observability) -> None:
     with pytest.raises(UsageError, match="use the one from the previous page"):
         ask(observability, "ls", "--cursor", "yesterday")
 
 
-def test_what_may_not_be_seen_is_answered_like_what_is_not_there(
+def test_a_hidden_trace_gets_the_same_answer_as_a_missing_one(
     observability: Observability,
 ) -> None:
     ids = record_an_hour(observability)
@@ -198,7 +198,7 @@ def test_what_may_not_be_seen_is_answered_like_what_is_not_there(
     assert thread == said(ask(observability, "thread", "C9", "1.2", viewer=MAY_SEE))
 
 
-def test_lists_and_statistics_hold_only_what_the_viewer_may_see(
+def test_lists_and_statistics_include_only_traces_that_the_viewer_may_see(
     observability: Observability,
 ) -> None:
     ids = record_an_hour(observability)
@@ -213,7 +213,7 @@ def test_lists_and_statistics_hold_only_what_the_viewer_may_see(
     assert listed(ask(observability, "ps", viewer=MAY_SEE), ids) == []
 
 
-def test_the_last_word_on_each_trace_is_the_viewers_own_check(
+def test_each_trace_is_checked_with_the_viewer(
     observability: Observability,
 ) -> None:
     ids = record_an_hour(observability)
@@ -224,7 +224,7 @@ def test_the_last_word_on_each_trace_is_the_viewers_own_check(
     assert listed(thread, ids) == ["follow-up"]
 
 
-def test_the_beginning_of_an_id_will_do_where_it_is_the_only_one(
+def test_the_first_digits_of_an_id_are_enough_if_they_are_unique(
     observability: Observability,
 ) -> None:
     ids = record_an_hour(observability)
@@ -234,7 +234,7 @@ def test_the_beginning_of_an_id_will_do_where_it_is_the_only_one(
     assert "Several traces begin with" in said(ask(observability, "show", ids["question"][:4]))
 
 
-def test_what_is_no_id_is_refused_with_what_would_be_one(observability: Observability) -> None:
+def test_text_that_is_not_an_id_is_refused_with_advice(observability: Observability) -> None:
     with pytest.raises(UsageError, match="at least 4 of its digits, or a message's link"):
         ask(observability, "show", "that one")
 
@@ -248,7 +248,7 @@ def test_a_messages_link_shows_its_trace(observability: Observability, link: str
     assert shown.line.trace_id == ids["follow-up"]
 
 
-def test_the_link_of_an_answer_shows_the_turn_that_it_answered(
+def test_the_link_of_a_reply_shows_its_turn(
     observability: Observability,
 ) -> None:
     ids = record_an_hour(observability)
@@ -258,7 +258,7 @@ def test_the_link_of_an_answer_shows_the_turn_that_it_answered(
     assert shown.line.trace_id == ids["question"]
 
 
-def test_a_thread_is_named_by_a_link_by_its_place_or_not_at_all(
+def test_a_thread_is_found_by_link_by_channel_and_time_stamp_or_as_the_latest(
     observability: Observability,
 ) -> None:
     ids = record_an_hour(observability)

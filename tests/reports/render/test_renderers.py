@@ -1,4 +1,4 @@
-"""Each view in Slack, on a terminal and as JSON: within every limit, whatever people wrote."""
+"""Each view in Slack, on a terminal and as JSON, within every limit and for any text."""
 
 import json
 import re
@@ -136,7 +136,7 @@ MAKERS = (a_list, a_thread, a_tree, some_statistics, cost, failed)
 
 
 def checked(blocks: Sequence[slack.Block]) -> str:
-    """What people read of the blocks, when Slack takes them."""
+    """Check that Slack accepts the blocks, and return their text."""
     assert violations(list(blocks), "message") == []
     assert len(str(blocks)) <= MOST
     return "\n".join(mrkdwn(blocks))
@@ -155,7 +155,7 @@ def mrkdwn(value: object) -> Iterator[str]:
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 @pytest.mark.parametrize("count", [1, 10, 100, 500])
 @pytest.mark.parametrize("make", MAKERS)
-def test_slack_takes_every_view_however_long_and_whatever_is_in_it(
+def test_slack_accepts_every_view_whatever_its_length_and_text(
     make: type, count: int, text: str
 ) -> None:
     shown = checked(slack.render(make(text, count)))
@@ -164,26 +164,26 @@ def test_slack_takes_every_view_however_long_and_whatever_is_in_it(
 
 
 @given(text=st.text(max_size=300), count=st.integers(0, 30))
-def test_slack_takes_whatever_people_write(text: str, count: int) -> None:
+def test_slack_accepts_any_text(text: str, count: int) -> None:
     for make in MAKERS:
         checked(slack.render(make(text, count)))
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 @pytest.mark.parametrize("make", MAKERS)
-def test_a_terminal_gets_no_control_characters_of_others(make: type, text: str) -> None:
+def test_a_terminal_never_gets_control_characters_from_recorded_text(make: type, text: str) -> None:
     shown = terminal.render(make(text, 5), width=100)
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", shown)
 
 
 @pytest.mark.parametrize("width", [60, 100, 200])
-def test_lines_on_a_terminal_are_no_longer_than_it_is_wide(width: int) -> None:
+def test_lines_on_a_terminal_fit_its_width(width: int) -> None:
     for make in MAKERS:
         shown = terminal.render(make("word " * 50, 5), width=width)
         assert max(map(len, shown.splitlines())) <= width
 
 
-def test_colour_is_only_where_it_is_asked_for() -> None:
+def test_colour_is_used_only_on_request() -> None:
     view = a_list("why?", 3)
     assert "\x1b[" in terminal.render(view, colour=True)
     assert "\x1b[" not in terminal.render(view)
@@ -196,7 +196,7 @@ def test_json_is_one_object_of_raw_values(make: type) -> None:
     assert "\x1b[31m ünï" in str(shown) or "\\x1b[31m ünï" in str(shown)
 
 
-def test_every_kind_of_view_can_be_shown_everywhere_it_is_asked_for(
+def test_every_kind_of_view_can_be_rendered_everywhere(
     observability: Observability,
 ) -> None:
     record_an_hour(observability)
@@ -232,7 +232,7 @@ def test_a_waterfall_says_what_it_leaves_out() -> None:
     assert "60 more steps" in shown
 
 
-def test_a_late_thumb_does_not_flatten_the_bars(observability: Observability) -> None:
+def test_a_reaction_after_the_turn_does_not_shrink_the_bars(observability: Observability) -> None:
     ids = record_an_hour(observability)
     database = observability.database
     (found,) = [t for t in recent_traces(database).traces if t.trace_id == ids["question"]]
@@ -244,7 +244,7 @@ def test_a_late_thumb_does_not_flatten_the_bars(observability: Observability) ->
     assert tree.spans[0].width > 0.9
 
 
-def test_health_in_json_names_its_numbers(database: SharedDatabase, db_path: Path) -> None:
+def test_health_as_json_has_raw_numbers(database: SharedDatabase, db_path: Path) -> None:
     shown = json.loads(
         as_json.render(health_view(health(database, now=NOW), now=NOW, private=False))
     )

@@ -1,4 +1,4 @@
-"""What was spent, what failed and what was slow: as far as the one who asks may see it."""
+"""`cost`, `errors`, `slow` and `search`, limited to what the viewer may see."""
 
 import json
 
@@ -26,7 +26,7 @@ from tests.support.factories import (
 )
 
 ALICES = Viewer(audiences=frozenset({TEAM, ALICE}), team=TEAM, user=ALICE, channel=GENERAL)
-"""Alice, who is not in the private channel."""
+"""Alice is not in the private channel."""
 
 
 def ask(observability: Observability, words: str, viewer: Viewer | None = None) -> View:
@@ -83,7 +83,7 @@ def test_cost_is_by_model_and_by_agent_most_expensive_first(observability: Obser
     assert [line.share for line in models] == ["75.0%", "25.0%", "100.0%"]
 
 
-def test_a_model_without_a_price_costs_not_nothing_but_is_named_with_its_tokens(
+def test_a_model_without_a_price_is_named_and_its_cost_is_not_zero(
     observability: Observability,
 ) -> None:
     spend(observability, "priced", cost=2_000)
@@ -100,7 +100,7 @@ def test_a_model_without_a_price_costs_not_nothing_but_is_named_with_its_tokens(
     assert told["models"][1]["cost_usd"] is None
 
 
-def test_statistics_by_model_name_what_has_no_price(observability: Observability) -> None:
+def test_statistics_by_model_name_models_without_a_price(observability: Observability) -> None:
     spend(observability, "priced", cost=2_000)
     spend(observability, "qwen3:8b", cost=None)
     view = ask(observability, "stats --by model")
@@ -110,7 +110,7 @@ def test_statistics_by_model_name_what_has_no_price(observability: Observability
     assert "No price" not in terminal.render(ask(observability, "stats --by agent"))
 
 
-def test_what_no_model_is_named_for_is_in_the_sums(observability: Observability) -> None:
+def test_calls_without_a_model_are_in_the_totals(observability: Observability) -> None:
     spend(observability, "known", cost=2_000)
     spend(observability, None, cost=500, tokens=40)
     spend(observability, None, cost=None, tokens=60)
@@ -121,7 +121,7 @@ def test_what_no_model_is_named_for_is_in_the_sums(observability: Observability)
     ]
 
 
-def test_what_no_agent_is_named_for_is_in_the_sums(observability: Observability) -> None:
+def test_calls_without_an_agent_are_in_the_totals(observability: Observability) -> None:
     spend(observability, "known", cost=2_000)
     record(observability, "chat", ago=MINUTE, ms=5, model="known", input_tokens=7, cost=3)
     assert observability.flush()
@@ -132,7 +132,7 @@ def test_what_no_agent_is_named_for_is_in_the_sums(observability: Observability)
     ]
 
 
-def test_nothing_spent_is_said_without_an_invented_price(observability: Observability) -> None:
+def test_no_cost_is_shown_if_nothing_was_spent(observability: Observability) -> None:
     record_an_hour(observability)
     nobody = Viewer(audiences=frozenset({"T9"}))
     view = cost(observability, viewer=nobody)
@@ -140,7 +140,7 @@ def test_nothing_spent_is_said_without_an_invented_price(observability: Observab
     assert "$" not in terminal.render(view)
 
 
-def test_cost_is_of_the_period_that_is_asked_for(observability: Observability) -> None:
+def test_cost_covers_the_period_of_since(observability: Observability) -> None:
     spend(observability, "old", cost=9_000, ago=3 * 24 * 60 * MINUTE)
     spend(observability, "new", cost=1_000)
     assert cost(observability).total.cost == 10_000
@@ -149,7 +149,9 @@ def test_cost_is_of_the_period_that_is_asked_for(observability: Observability) -
     assert view.title == "Cost of the last 24 hours"
 
 
-def test_cost_and_failures_hold_only_what_the_viewer_may_see(observability: Observability) -> None:
+def test_cost_and_errors_include_only_traces_that_the_viewer_may_see(
+    observability: Observability,
+) -> None:
     spend(observability, "open", cost=1_000)
     spend(observability, "hidden", cost=9_000, channel=SECRET)
     assert [each.key for each in cost(observability, viewer=ALICES).models] == ["open"]
@@ -169,7 +171,7 @@ def test_cost_and_failures_hold_only_what_the_viewer_may_see(observability: Obse
     assert "Nothing failed" in terminal.render(errors(observability, viewer=ALICES))
 
 
-def test_the_last_word_on_failures_and_slow_traces_is_the_viewers_own_check(
+def test_errors_and_slow_check_each_trace_with_the_viewer(
     observability: Observability,
 ) -> None:
     ids = record_an_hour(observability)
@@ -204,7 +206,9 @@ def test_failures_are_counted_by_error_and_agent_with_the_latest_trace(
     assert told["traces"] == 2
 
 
-def test_a_failure_that_another_provider_made_good_is_counted(observability: Observability) -> None:
+def test_a_failed_attempt_is_counted_even_if_another_provider_answered(
+    observability: Observability,
+) -> None:
     quota = ("quota", "The account has no credit left.")
     record(
         observability,
@@ -220,7 +224,7 @@ def test_a_failure_that_another_provider_made_good_is_counted(observability: Obs
     assert (failure.error_type, failure.agent) == ("quota", "helper")
 
 
-def test_the_slowest_come_first_and_only_those_of_the_period(observability: Observability) -> None:
+def test_slow_lists_the_slowest_of_the_period_first(observability: Observability) -> None:
     ids = record_an_hour(observability)
     slow = ask(observability, "slow --since 9m")
     assert isinstance(slow, TraceListView)
@@ -239,7 +243,9 @@ def test_a_search_finds_skipped_messages_too(observability: Observability) -> No
 
 
 @pytest.mark.parametrize("words", ["cost", "errors", "slow", "search what"])
-def test_each_is_shown_everywhere(observability: Observability, words: str) -> None:
+def test_each_command_is_rendered_for_slack_terminal_and_scripts(
+    observability: Observability, words: str
+) -> None:
     record_an_hour(observability)
     view = ask(observability, words)
     assert terminal.render(view).strip()

@@ -1,4 +1,4 @@
-"""The demo as a newcomer runs it: a process of its own, an empty home, a database to look into."""
+"""The demo as a newcomer runs it: in its own process, with an empty home directory."""
 
 import os
 import re
@@ -16,7 +16,7 @@ def environment(home: Path) -> dict[str, str]:
     return {"HOME": str(home), "PATH": os.environ["PATH"], "TMPDIR": str(home)}
 
 
-def test_the_demo_plays_a_conversation_asks_about_it_and_says_what_is_next(tmp_path: Path) -> None:
+def test_the_demo_plays_a_conversation_queries_it_and_says_what_to_try_next(tmp_path: Path) -> None:
     played = subprocess.run(
         [TRACEBOT, "demo"], env=environment(tmp_path), capture_output=True, text=True, timeout=60
     )

@@ -1,4 +1,4 @@
-"""The doctor, with a workspace and without: what is wrong, and what to do, and no token shown."""
+"""`tracebot doctor` finds faults, gives advice and never shows a token."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def found(database: str | None = None) -> dict[str, Finding]:
     return {finding.what: finding for finding in examine(database)}
 
 
-def test_without_slack_all_is_well_but_the_tokens(
+def test_without_slack_only_the_tokens_are_missing(
     db_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     findings = found()
@@ -40,7 +40,7 @@ def test_without_slack_all_is_well_but_the_tokens(
     assert json.loads(capsys.readouterr().out)["findings"][0]["what"] == "settings"
 
 
-def test_slack_is_asked_whether_it_takes_the_token(
+def test_slack_is_asked_if_it_accepts_the_token(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SLACK_BOT_TOKEN", sandbox.bot_token)
@@ -61,7 +61,7 @@ def test_a_slack_that_cannot_be_reached_is_wrong(monkeypatch: pytest.MonkeyPatch
     assert (slack.mark, "SLACK_API_URL" in slack.advice) == (WRONG, True)
 
 
-def test_each_thing_that_is_wrong_is_said_with_what_to_do(
+def test_each_fault_is_reported_with_advice(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TRACEBOT_AGENTS", str(tmp_path / "none.toml"))

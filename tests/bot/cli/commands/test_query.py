@@ -1,4 +1,4 @@
-"""`tracebot query`: several agents at once from a shell, recorded under one parent."""
+"""`tracebot query` asks several agents at the same time, in one trace."""
 
 import io
 import json
@@ -55,7 +55,7 @@ def test_several_agents_answer_under_one_parent(
     database.close()
 
 
-def test_a_person_reads_who_answered_and_where_it_is_recorded(
+def test_the_output_names_each_agent_and_the_trace(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert tracebot(["query", "@echo @parrot hello"]) == 0
@@ -64,7 +64,7 @@ def test_a_person_reads_who_answered_and_where_it_is_recorded(
     assert lines[-1].startswith("tracebot show ")
 
 
-def test_one_without_an_answer_fails_the_command_and_leaves_the_others(
+def test_an_agent_without_an_answer_fails_the_command_but_not_the_others(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert tracebot(["query", "@broken hello", "@echo hello", "--json"]) == 1
@@ -83,7 +83,7 @@ def test_the_question_may_come_from_stdin(
     assert "from a pipe" in capsys.readouterr().out
 
 
-def test_time_that_runs_out_stops_the_agents(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_timeout_stops_the_agents(capsys: pytest.CaptureFixture[str]) -> None:
     assert tracebot(["query", "@slow hello", "--timeout", "0.5", "--json"]) == 1
     (slow,) = json.loads(capsys.readouterr().out)["answers"]
     assert slow["error"]["type"] == "cancelled"
@@ -99,14 +99,14 @@ def test_time_that_runs_out_stops_the_agents(capsys: pytest.CaptureFixture[str])
         ([], "required: QUESTION"),
     ],
 )
-def test_what_makes_no_sense_is_refused_before_anyone_is_asked(
+def test_invalid_arguments_are_refused_before_an_agent_is_asked(
     words: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert tracebot(["query", *words]) == 2
     assert said in capsys.readouterr().err
 
 
-def test_execute_is_asked_for_where_the_agents_file_lets_it(
+def test_execute_works_if_the_agents_file_allows_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert tracebot(["query", "--mode", "execute", "@parrot do it"]) == 0

@@ -1,4 +1,4 @@
-"""`tracebot serve` reads its agents again on SIGHUP, while it runs."""
+"""`tracebot serve` reloads its agents on SIGHUP while it runs."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ def eventually(holds: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def test_a_changed_file_changes_who_answers_and_a_bad_one_does_not(
+def test_a_changed_agents_file_is_used_and_an_invalid_one_is_not(
     sandbox: Sandbox, alice: User, general: Channel, tmp_path: Path
 ) -> None:
     agents, log = tmp_path / "agents.toml", tmp_path / "log"

@@ -48,7 +48,7 @@ def test_a_command_is_recorded_and_its_streams_are_its_own(
     assert span.attributes["process.command_args"] == [sys.executable, "-c", script]
 
 
-def test_it_exits_with_the_commands_code(db_path: Path, database: Database) -> None:
+def test_run_exits_with_the_commands_exit_code(db_path: Path, database: Database) -> None:
     assert run(db_path, "sh", "-c", "exit 7").returncode == 7
     _, span = recorded(database)
     assert (span.status, span.error_type, span.error_message) == (
@@ -58,7 +58,9 @@ def test_it_exits_with_the_commands_code(db_path: Path, database: Database) -> N
     )
 
 
-def test_a_command_ended_by_a_signal_says_which(db_path: Path, database: Database) -> None:
+def test_a_command_that_a_signal_ended_is_recorded_with_the_signal(
+    db_path: Path, database: Database
+) -> None:
     assert run(db_path, "sh", "-c", "kill -KILL $$").returncode == 128 + signal.SIGKILL
     _, span = recorded(database)
     assert span.attributes["process.signal"] == "SIGKILL"
@@ -112,9 +114,7 @@ def test_secrets_in_arguments_are_not_stored(db_path: Path, database: Database) 
     assert "hunter2hunter2" not in str(span)
 
 
-def test_a_command_that_is_not_there_answers_as_a_shell_does(
-    db_path: Path, database: Database
-) -> None:
+def test_a_missing_command_exits_as_in_a_shell(db_path: Path, database: Database) -> None:
     result = run(db_path, "no-such-command-here")
     assert result.returncode == 127
     assert "no-such-command-here" in result.stderr

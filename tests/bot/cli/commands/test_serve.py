@@ -1,4 +1,4 @@
-"""`tracebot serve` as its operator runs it: a process of its own, ended and told by signals."""
+"""`tracebot serve` as its operator runs it: in its own process, controlled by signals."""
 
 import os
 import signal
@@ -78,10 +78,10 @@ def ask(sandbox: Sandbox, alice: User, general: Channel, folder: Path) -> Messag
     return question
 
 
-def wait_to_read(process: subprocess.Popen[str], words: str) -> None:
-    """Until the bot logs these words."""
+def wait_to_read(process: subprocess.Popen[str], text: str) -> None:
+    """Wait until the bot logs *text*."""
     assert process.stderr is not None
-    assert any(words in line for line in process.stderr), "it ended before"
+    assert any(text in line for line in process.stderr), "it ended before"
 
 
 def exit_code(process: subprocess.Popen[str]) -> int:
@@ -96,7 +96,7 @@ def traces(db_path: Path, general: Channel, question: Message) -> list[TraceSumm
     return list(found)
 
 
-def test_an_answer_that_ends_within_the_grace_is_given_before_the_bot_ends(
+def test_a_reply_that_ends_within_the_grace_period_is_posted_before_the_bot_ends(
     serve: Serve,
     sandbox: Sandbox,
     alice: User,
@@ -116,7 +116,7 @@ def test_an_answer_that_ends_within_the_grace_is_given_before_the_bot_ends(
     assert trace.status == "ok"
 
 
-def test_threads_are_told_where_an_answer_was_stopped_or_not_begun(
+def test_threads_are_told_if_a_turn_was_stopped_or_never_started(
     serve: Serve,
     sandbox: Sandbox,
     alice: User,
@@ -138,7 +138,7 @@ def test_threads_are_told_where_an_answer_was_stopped_or_not_begun(
     assert [trace.status for trace in traces(db_path, general, question)] == ["cancelled"] * 2
 
 
-def test_a_second_signal_gives_no_grace(
+def test_a_second_signal_ends_the_grace_period(
     serve: Serve, sandbox: Sandbox, alice: User, general: Channel, tmp_path: Path
 ) -> None:
     process = serve(TRACEBOT_GRACE="600")
@@ -150,7 +150,7 @@ def test_a_second_signal_gives_no_grace(
     sandbox.wait_for_reply(general, question.ts, containing="restarted")
 
 
-def test_a_hangup_reads_the_agents_again(
+def test_sighup_reloads_the_agents(
     serve: Serve, sandbox: Sandbox, alice: User, general: Channel, agents: Path
 ) -> None:
     process = serve()
