@@ -6,7 +6,7 @@ This module imports nothing slow: every command line waits for it.
 from collections.abc import Callable
 from typing import Any
 
-from reports.commands.parser import Parser, build_parser
+from reports.commands.parser import DATABASE, Parser, build_parser
 
 EXAMPLES = """\
 examples:
@@ -19,15 +19,21 @@ examples:
 """
 QUERY_EXAMPLES = """\
 examples:
-  tracebot query "what is new in this folder?"          ask the default agent
+  tracebot query "what is new in this folder?"           ask the default agent
   tracebot query "@claude review it" "@codex review it"  ask two at once, in one trace
-  git diff | tracebot query -                           read the question from stdin
+  git diff | tracebot query -                            read the question from stdin
 """
 AGENTS_EXAMPLES = """\
 examples:
   tracebot agents                            list the agents of TRACEBOT_AGENTS
   TRACEBOT_AGENTS=new.toml tracebot agents   check a file before you use it
   tracebot agents --json | jq '.agents[] | select(.last_error) | .name'
+"""
+
+
+IMPORT_EXAMPLE = """\
+example:
+  tracebot import crewx crewx.yaml --output agents.toml
 """
 
 
@@ -41,10 +47,17 @@ def shell_parser() -> tuple[Parser, Any]:
 
 
 def _add_commands(commands: Any) -> None:
-    def command(name: str, help: str) -> Any:
-        return commands.add_parser(name, help=help, description=help)
+    def command(name: str, help: str, examples: str = "") -> Parser:
+        made: Parser = commands.add_parser(name, help=help, description=help, epilog=examples)
+        return made
 
     command("run", "Run a command and record it: tracebot run -- COMMAND …")
+    _add_servers(command)
+    _add_agents(command)
+    _add_maintenance(command)
+
+
+def _add_servers(command: Callable[..., Parser]) -> None:
     serve = command("serve", "Answer in a Slack workspace, in Socket Mode or over HTTP.")
     serve.add_argument(
         "--http", action="store_true", help="receive requests at /slack/events on PORT"
@@ -56,38 +69,47 @@ def _add_commands(commands: Any) -> None:
     collect.add_argument(
         "--port", type=int, default=4318, help="4318 by default; 0 is any free port"
     )
-    collect.add_argument("--database", metavar="PATH")
+    _add_database(collect)
     demo = command("demo", "Play a short conversation in a workspace on this machine.")
     demo.add_argument("--keep", action="store_true", help="keep the workspace open in a web page")
-    query = command("query", "Ask one or several agents at the same time.")
-    query.epilog = QUERY_EXAMPLES
+
+
+def _add_agents(command: Callable[..., Parser]) -> None:
+    query = command("query", "Ask one or several agents at the same time.", QUERY_EXAMPLES)
     query.add_argument("texts", nargs="+", metavar="QUESTION", help="- reads it from stdin")
-    query.add_argument("--mode", choices=["query", "execute"], default="query")
+    query.add_argument(
+        "--mode",
+        choices=["query", "execute"],
+        default="query",
+        help="execute lets agents change files if the agents file allows it",
+    )
     query.add_argument(
         "--timeout", type=_seconds, metavar="SECONDS", help="stop all agents after this time"
     )
-    query.add_argument("--json", action="store_true", help="print one JSON object")
-    query.add_argument("--database", metavar="PATH", default="")
     agents = command(
-        "agents", "List the agents: whether each can be started, its version, its last error."
+        "agents",
+        "List the agents: whether each can be started, its version, its last error.",
+        AGENTS_EXAMPLES,
     )
-    agents.epilog = AGENTS_EXAMPLES
-    agents.add_argument("--json", action="store_true", help="print one JSON object")
-    agents.add_argument("--database", metavar="PATH")
-    importing = command("import", "Convert the agents of another tool to an agents file.")
-    importing.epilog = "example:\n  tracebot import crewx crewx.yaml --output agents.toml"
+    doctor = command("doctor", "Check settings, Slack, agents and database, and say what to fix.")
+    for each in (query, agents, doctor):
+        each.add_argument("--json", action="store_true", help="print one JSON object")
+        _add_database(each)
+    importing = command(
+        "import", "Convert the agents of another tool to an agents file.", IMPORT_EXAMPLE
+    )
     importing.add_argument("format", choices=["crewx"])
-    importing.add_argument("file")
+    importing.add_argument("file", metavar="FILE")
     importing.add_argument(
         "--output", metavar="FILE", help="write a new file instead of printing it"
     )
-    doctor = command("doctor", "Check settings, Slack, agents and database, and say what to fix.")
-    doctor.add_argument("--json", action="store_true", help="print one JSON object")
-    doctor.add_argument("--database", metavar="PATH")
-    _add_maintenance(command)
 
 
-def _add_maintenance(command: Callable[[str, str], Any]) -> None:
+def _add_database(command: Parser) -> None:
+    command.add_argument("--database", metavar="PATH", help=DATABASE)
+
+
+def _add_maintenance(command: Callable[..., Parser]) -> None:
     move = command("checkpoint", "Move SQLite's write-ahead log into the database.")
     move.add_argument("--truncate", action="store_true", help="also empty the log's file")
     clean = command("clean", "Remove old traces; statistics are kept.")
@@ -107,7 +129,7 @@ def _add_maintenance(command: Callable[[str, str], Any]) -> None:
     back.add_argument("file", metavar="FILE")
     back.add_argument("--force", action="store_true", help="even if other processes have it open")
     for maintenance in (move, clean, copy, back):
-        maintenance.add_argument("--database", metavar="PATH")
+        _add_database(maintenance)
 
 
 def _seconds(text: str) -> float:

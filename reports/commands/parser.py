@@ -19,6 +19,7 @@ TYPED = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'
 DASH = re.compile(r"(?<!\S)[—–](?=\w)")
 APOSTROPHE, KEPT = re.compile(r"(?<=\w)'(?=\w)"), "\ue000"
 
+DATABASE = "instead of the one in TRACEBOT_DATABASE_URL"
 SLACK_PAGE = 10
 """Traces on one page in Slack: more would not fit into a message. A button shows the next page."""
 
@@ -36,11 +37,13 @@ class Parser(argparse.ArgumentParser):
 
 def _sentence(message: str, prog: str) -> str:
     """Turn a message of argparse into a sentence that suggests what to write instead."""
-    if match := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
-        word, choices = match.group(1), re.findall(r"[\w-]+", match.group(2))
+    choice = r"argument (\S+): invalid choice: '([^']*)' \(choose from (.*)\)"
+    if match := re.search(choice, message):
+        argument, word, choices = *match.groups()[:2], re.findall(r"[\w-]+", match.group(3))
         close = difflib.get_close_matches(word, choices, n=1)
         hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(choices)}."
-        return f"{prog} has no {word}: {hint}"
+        kind = "a command" if argument == "COMMAND" else f"a value of {argument}"
+        return f"{word} is not {kind}: {hint}"
     return f"{message[:1].upper()}{message[1:]}. See {prog.split()[0]} help."
 
 
@@ -71,7 +74,7 @@ def build_parser(*, prog: str, shell: bool) -> tuple[Parser, Any]:
     everywhere = Parser(add_help=False)
     if shell:
         everywhere.add_argument("--json", action="store_true", help="print one JSON object")
-        everywhere.add_argument("--database", metavar="PATH", help="instead of the default one")
+        everywhere.add_argument("--database", metavar="PATH", help=DATABASE)
 
     def command(name: str, help: str, examples: str = "") -> Parser:
         made: Parser = commands.add_parser(
@@ -179,7 +182,11 @@ def _take_rest(rest: Sequence[str], args: argparse.Namespace, prog: str) -> None
     """Accept search words that follow an option, which argparse leaves over; refuse the rest."""
     for word in rest:
         if word.startswith("-") or not hasattr(args, "words"):
-            options = [f"--{name.replace('_', '-')}" for name in vars(args) if name != "command"]
+            options = [
+                f"--{name.replace('_', '-')}"
+                for name in vars(args)
+                if name not in ("command", "version")
+            ]
             close = difflib.get_close_matches(word.partition("=")[0], options, n=1)
             hint = f"did you mean {close[0]}?" if close else f"see {prog} help."
             raise UsageError(f"{args.command} does not take {word}: {hint}")

@@ -113,17 +113,17 @@ def health_view(found: Health, *, now: int, private: bool) -> HealthView:
 def _facts(found: Health, now: int) -> list[tuple[str, str]]:
     """Return pairs of a name and a value; the path of the database is the first."""
 
-    def when(ns: int | None) -> str:
-        return formatting.ago(ns, now=now) if ns else "never"
+    def when(ns: int | None, missing: str = "never") -> str:
+        return formatting.ago(ns, now=now) if ns else missing
 
     facts = [
         ("Database", found.path),
         ("Size", formatting.size(found.size)),
         ("Log", formatting.size(found.wal_size)),
         ("Disk free", formatting.size(found.disk_free)),
-        ("Traces", f"{found.traces:,} of {found.spans:,} spans, {found.running:,} running"),
-        ("Oldest", when(found.oldest)),
-        ("Newest", when(found.newest)),
+        ("Traces", f"{found.traces:,} with {found.spans:,} spans, {found.running:,} running"),
+        ("Oldest", when(found.oldest, "none")),
+        ("Newest", when(found.newest, "none")),
         ("Check", _check(found, now)),
         ("Checkpoint", _checkpoint(found, now)),
         ("Backup", when(found.backup.at if found.backup else None)),

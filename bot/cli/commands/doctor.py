@@ -82,7 +82,7 @@ def _tokens(settings: Settings) -> Findings:
         if value.get_secret_value():
             yield Finding(mark=WELL, what=name, found="is set")
         else:
-            advice = f"copy it from the app's page at https://api.slack.com/apps, if you use {user}"
+            advice = f"{user} needs it: copy it from the app's page at https://api.slack.com/apps"
             yield Finding(mark=WARNING, what=name, found="is not set", advice=advice)
 
 

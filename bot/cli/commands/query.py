@@ -29,7 +29,7 @@ class QueryOptions:
     mode: Mode
     timeout_s: float | None
     as_json: bool
-    database: str
+    database: str | None
 
 
 def run_query(options: QueryOptions) -> int:

@@ -35,7 +35,7 @@ def test_without_slack_only_the_tokens_are_missing(
     assert str(db_path) in findings["database"].found
     doctor(database=None, as_json=False)
     shown = capsys.readouterr().out
-    assert "if you use tracebot serve" in shown
+    assert "→ tracebot serve needs it" in shown
     doctor(database=None, as_json=True)
     assert json.loads(capsys.readouterr().out)["findings"][0]["what"] == "settings"
 
