@@ -341,7 +341,7 @@ def test_clean_removes_old_traces_and_keeps_statistics(recorded: Path) -> None:
     ("environ", "sentence"),
     [
         ({}, "SLACK_BOT_TOKEN and SLACK_APP_TOKEN are not set"),
-        ({"SLACK_BOT_TOKEN": "rubbish"}, "SLACK_BOT_TOKEN must begin with xoxb-"),
+        ({"SLACK_BOT_TOKEN": "rubbish"}, "SLACK_BOT_TOKEN is not valid: it must begin with xoxb-"),
         ({"TRACEBOT_CAPTURE": "all"}, "TRACEBOT_CAPTURE"),
         ({"TRACEBOT_RETENTION": "long"}, "TRACEBOT_RETENTION"),
         ({"PORT": "many"}, "PORT"),
