@@ -1,5 +1,6 @@
 """The contents of a message: text, blocks, attachments and metadata, checked as Slack does."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -69,7 +70,7 @@ def checked_blocks(
     if found:
         texts = [f"{each.message} [json-pointer:/blocks{each.pointer}]" for each in found]
         raise Refusal("invalid_blocks", *texts, errors=texts)
-    if surface == "message" and len(str(blocks)) > BLOCKS_SIZE_LIMIT:
+    if surface == "message" and len(json.dumps(blocks, ensure_ascii=False)) > BLOCKS_SIZE_LIMIT:
         raise Refusal("msg_blocks_too_long")
     return [block | {"block_id": block.get("block_id") or new_id("b")} for block in blocks]
 
