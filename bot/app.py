@@ -106,7 +106,7 @@ class Bot:
 
 @dataclass(frozen=True, slots=True)
 class _Shared:
-    """What several parts of a bot are built from."""
+    """The objects that several parts of a bot are built from."""
 
     settings: Settings
     observability: Observability

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 SHUTDOWN, DELETION, SHELL = "shutdown", "deletion", "shell"
-"""Who cancels if it is not a Slack user: the bot stops, the question was deleted, a shell asked."""
+"""Cancelled by the bot's end, by deleting the question, or from a shell; else by a Slack user."""
 
 
 class Cancellation:

@@ -1,1 +1,1 @@
-"""What the bot posts: its texts, live replies, and their delivery."""
+"""Write replies, stream them while they grow, and deliver them."""

@@ -15,7 +15,7 @@ STREAM_S = 240.0
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What an agent has said so far, and the tools that it used, the newest last.
+    """The text of an agent so far, and the tools that it used, the newest last.
 
     `restarts` counts the providers that gave up: what they said is not part of the draft.
     """
@@ -27,7 +27,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """Whose reply it is, and the trace that its Stop button cancels."""
+    """The agent of a reply, and the trace that its Stop button cancels."""
 
     agent: str
     trace_id: str

@@ -34,7 +34,7 @@ logger = logging.getLogger("tracebot.responder")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AgentInput:
-    """What each agent that a message names is given."""
+    """The input for each agent that a message names."""
 
     message: IncomingMessage
     prompt: str
@@ -53,7 +53,7 @@ class TurnFailure:
 
 @dataclass(frozen=True, slots=True)
 class FinalReply:
-    """What is posted in the end: what the agent said, and the bot's own note below it."""
+    """The final content of a reply: the agent's text, and the bot's own note below it."""
 
     text: str
     note: str = ""

@@ -201,7 +201,7 @@ def _address(file: Mapping[str, object], mime_type: str, limits: FileLimits) -> 
 
 
 def _shown(mime_type: str) -> str:
-    """Return a type that may be shown in Slack: whoever sent the file chose its text."""
+    """Return a type that may be shown in Slack: the sender of the file chose its text."""
     known = re.fullmatch(r"[a-z]+/[a-z0-9.+-]{1,80}", mime_type)
     return mime_type if known else "unknown"
 

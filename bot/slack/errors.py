@@ -1,4 +1,4 @@
-"""What Slack's client raises, and what those errors mean for the caller.
+"""The errors of Slack's client, and what they mean for the caller.
 
 `bot.errors` has the errors that we raise about settings; `bot.retry` decides when to call again.
 """

@@ -1,1 +1,1 @@
-"""What people see of traces in Slack: `/trace`, its buttons, and the Home tab."""
+"""Traces in Slack: `/trace`, its buttons, and the Home tab."""

@@ -47,7 +47,7 @@ class BotIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether to answer a message, and why."""
+    """The decision to answer a message or to skip it, and why."""
 
     answer: bool
     reason: Reason

@@ -1,1 +1,1 @@
-"""What several processes agree on through the database: leases, cancelling, digests."""
+"""Coordinate processes through the database: leases, cancelling, digests."""

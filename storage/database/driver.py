@@ -1,4 +1,4 @@
-"""What tracebot uses of cysqlite and Peewee beyond their documented interfaces.
+"""Use cysqlite and Peewee beyond their documented interfaces.
 
 All of it is here, so that an upgrade of either library has one place to look at. pyproject.toml
 holds the versions that are known to work, and tests/storage/database/test_driver.py fails if one of

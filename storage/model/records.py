@@ -1,4 +1,4 @@
-"""What is recorded beside spans. Times are in nanoseconds since the epoch."""
+"""The records beside spans. Times are in nanoseconds since the epoch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

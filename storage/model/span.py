@@ -67,9 +67,9 @@ class Span:
     scope: str | None = None
     process: str | None = None
     entry: bool = False
-    """Whether its parent is in another process. Not stored."""
+    """True if its parent is in another process. Not stored."""
     received: bool = False
-    """Whether another process sent it, possibly more than once. Not stored."""
+    """True if another process sent it, possibly more than once. Not stored."""
 
     @property
     def within(self) -> str | None:

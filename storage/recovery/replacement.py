@@ -32,7 +32,7 @@ logger = logging.getLogger("tracebot.storage")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovery:
-    """What was saved of one damaged file.
+    """The result of recovering one damaged file.
 
     `saved` and `lost` count rows by table; a count is None if it is unknown how many rows are lost.
     Both are empty if nothing could be read.

@@ -37,7 +37,7 @@ NAMES: Mapping[str, str] = {
 """An error's `type` or `code` at the APIs → error type. It says more than the status."""
 
 TEMPORARY = frozenset({"overloaded_error", "api_error", "server_error", "rate_limit_error"})
-"""Names of errors in mid-stream, where there is no status, that the next attempt may not meet."""
+"""Names of errors in mid-stream, which have no status, that may be over at the next attempt."""
 
 LASTING = frozenset({"insufficient_quota", "billing_error"})
 """Names of errors that waiting does not help, whatever the status says."""
