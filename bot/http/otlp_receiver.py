@@ -1,8 +1,8 @@
-"""Takes OpenTelemetry over HTTP: what agents and other programs record of themselves.
+"""Receive OpenTelemetry over HTTP from agents and other programs.
 
-POST `/v1/traces`, `/v1/logs` and `/v1/metrics`, as https://opentelemetry.io/docs/specs/otlp/ has
-it. On this machine's loopback interface anyone may send, but no web page that a browser here
-shows; elsewhere only who has the token.
+POST `/v1/traces`, `/v1/logs` and `/v1/metrics`, as https://opentelemetry.io/docs/specs/otlp/
+defines them. On the loopback interface every program may send, but no web page in a browser on this
+machine. On other interfaces a sender needs the token.
 """
 
 import asyncio
@@ -25,24 +25,24 @@ from bot.settings import Settings, SettingsError
 from storage import Observability
 from storage.model.records import Log, Metric
 from storage.model.span import Span
-from storage.otlp.correlation import Placement
+from storage.otlp.correlation import TraceCorrelator
 from storage.otlp.decoder import BadTelemetry, Encoding, Signal, Telemetry, answer, read, refusal
-from storage.otlp.span_lookup import StoredRecord
+from storage.otlp.span_lookup import SpanLookup
 from storage.writer.writer import QUEUE_SIZE
 
 MAX_BODY = 20 * 1024 * 1024
 """Bytes, before and after decompression."""
 
 MAX_BODIES = 16
-"""How many may be on their way in at once."""
+"""How many requests may be received at once."""
 
 MAX_MEMBERS = 64
-"""Of one gzip body: each costs a copy of those that follow."""
+"""Members of one gzip body: each costs a copy of those that follow."""
 
 BODY_S = 30.0
 RETRY_S = 2
 RESERVED = QUEUE_SIZE // 2
-"""The part of the queue that is for what cannot be sent again: our own spans."""
+"""The part of the queue that is kept for our own spans, which cannot be sent again."""
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ENCODINGS: dict[str, Encoding] = {
@@ -55,7 +55,7 @@ logger = logging.getLogger("tracebot.collector")
 
 
 class Refused(Exception):
-    """The request is not taken; the message says why, for its sender."""
+    """The request is refused. The message tells its sender why."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -64,16 +64,17 @@ class Refused(Exception):
 
 
 @dataclass(slots=True)
-class Taken:
-    """What came in so far, in items: spans, log records and data points."""
+class ReceivedCounts:
+    """How many items came in so far: spans, log records and data points."""
 
     stored: int = 0
-    noise: int = 0
+    filtered: int = 0
+    """Left out as noise, see `storage.otlp.sources`."""
     rejected: int = 0
 
 
 class Collector:
-    """One endpoint into one recording. Reads bodies on the event loop, decodes on a thread."""
+    """Receive into one recording. Reads bodies on the event loop and decodes them on a thread."""
 
     def __init__(
         self,
@@ -83,17 +84,18 @@ class Collector:
         token: str = "",
         retry_s: int = RETRY_S,
     ) -> None:
-        """`capture` says what is kept of a text that somebody wrote. No `token`: loopback only."""
-        self.taken = Taken()
+        """Take `capture`, which decides what is kept of texts. Without a `token`, loopback only."""
+        self.counts = ReceivedCounts()
         self._observability = observability
         self._capture = capture
         self._token = token
         self._retry_s = retry_s
         self._bodies = 0
         self._server: WebServer | None = None
-        record = StoredRecord(observability.database, flush=lambda: observability.flush(1.0))
-        self._placement = Placement(record)
-        # One: Python decodes no faster with more, and the bot's own threads want their turn.
+        lookup = SpanLookup(observability.database, flush=lambda: observability.flush(1.0))
+        self._correlator = TraceCorrelator(lookup)
+        # One thread: Python decodes no faster with more, and they would slow the bot's own down.
+        # The correlator and its lookup are used by this thread alone, so they need no locks.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tracebot-collector")
 
     def web(self) -> Starlette:
@@ -102,13 +104,13 @@ class Collector:
         return Starlette(routes=[*routes, Route("/health", _health)])
 
     def listen(self, *, host: str = "127.0.0.1", port: int = 0) -> str:
-        """Take requests; the base URL. Raises OSError where the port cannot be had; 0 is any."""
+        """Listen; return the base URL. Raises OSError if the port is in use. 0 means any port."""
         self._server = WebServer(self.web(), host=host, port=port)
         self._server.start()
         return f"http://{f'[{host}]' if ':' in host else host}:{self._server.port}"
 
     def stop(self) -> None:
-        """Take no more. What was taken is stored when the recording is flushed."""
+        """Stop receiving. What was received is stored when the recording is flushed."""
         if self._server is not None:
             self._server.stop()
         self._thread.shutdown()
@@ -121,7 +123,7 @@ class Collector:
             except Refused as error:
                 response = self._refusal(error, encoding or "json")
                 if error.status == 408 or "content-length" not in request.headers:
-                    # What is yet to come of the body is not waited for.
+                    # The rest of the body is not read.
                     response.headers["Connection"] = "close"
                 return response
 
@@ -133,10 +135,10 @@ class Collector:
             raise Refused(415, f"Send {' or '.join(ENCODINGS)}.")
         compression = request.headers.get("content-encoding", "identity").lower()
         if compression not in ("gzip", "identity"):
-            raise Refused(415, "Send it compressed with gzip, or not at all.")
+            raise Refused(415, "Compress the body with gzip, or not at all.")
         self._check_room(1)
         if self._bodies >= MAX_BODIES:
-            raise Refused(503, "Too much comes at once; send it again later.")
+            raise Refused(503, "Too many requests at once. Send it again later.")
         self._bodies += 1
         try:
             body = await _body(request)
@@ -148,47 +150,50 @@ class Collector:
         return Response(told, media_type=TYPES[encoding])
 
     def _check_sender(self, request: Request) -> None:
-        """No web page may send: a browser names its origin, or reaches us by another's name."""
+        """Refuse web pages: a browser sends an Origin, or uses a host name that is not loopback."""
         if "origin" in request.headers:
             raise Refused(403, "Web pages may not send telemetry here.")
         if self._token:
             given = request.headers.get("authorization", "").removeprefix("Bearer ")
             if not hmac.compare_digest(given.encode(), self._token.encode()):
-                raise Refused(401, "Send the header Authorization: Bearer with the right token.")
+                raise Refused(
+                    401, "The token is missing or wrong. Send it as Authorization: Bearer TOKEN."
+                )
         elif request.url.hostname not in LOOPBACK:
-            raise Refused(403, "Send to 127.0.0.1, by that name.")
+            raise Refused(403, "Without a token, send to 127.0.0.1 and no other host name.")
 
     def _check_room(self, items: int) -> None:
         if self._observability.room - items < RESERVED:
-            raise Refused(503, "The queue is full; send it again later.")
+            raise Refused(503, "The queue is full. Send it again later.")
 
     def _store(self, body: bytes, signal: Signal, encoding: Encoding, compressed: bool) -> bytes:
-        """On the thread: what the sender is told. Raises `Refused`."""
+        """On the thread: store a request and return the response. Raises `Refused`."""
         try:
             content = _decompressed(body) if compressed else body
             telemetry = read(content, signal, encoding=encoding, capture=self._capture)
-            self._place(telemetry)
+            self._queue(telemetry)
         except BadTelemetry as error:
             raise Refused(400, str(error)) from error
         except PeeweeException as error:
             logger.warning(
-                "Telemetry waits with its sender, the database does not answer: %s", error
+                "The database cannot be read, so a sender has to send its telemetry again: %s",
+                error,
             )
-            raise Refused(503, "The database does not answer; send it again later.") from error
+            raise Refused(503, "The database cannot be read. Send it again later.") from error
         return answer(signal, telemetry, encoding=encoding)
 
-    def _place(self, telemetry: Telemetry) -> None:
-        placement, before = self._placement, self._placement.noise.total()
+    def _queue(self, telemetry: Telemetry) -> None:
+        correlator, before = self._correlator, self._correlator.filtered.total()
         items: list[Span | Metric | Log] = [
-            *chain.from_iterable(placement.spans(*sent) for sent in telemetry.spans),
-            *chain.from_iterable(placement.logs(*sent) for sent in telemetry.logs),
-            *chain.from_iterable(placement.metrics(*sent) for sent in telemetry.metrics),
+            *chain.from_iterable(correlator.spans(*sent) for sent in telemetry.spans),
+            *chain.from_iterable(correlator.logs(*sent) for sent in telemetry.logs),
+            *chain.from_iterable(correlator.metrics(*sent) for sent in telemetry.metrics),
         ]
         self._check_room(len(items))
         self._observability.receive(items)
-        self.taken.stored += len(items)
-        self.taken.noise += placement.noise.total() - before
-        self.taken.rejected += telemetry.rejected
+        self.counts.stored += len(items)
+        self.counts.filtered += correlator.filtered.total() - before
+        self.counts.rejected += telemetry.rejected
 
     def _refusal(self, error: Refused, encoding: Encoding) -> Response:
         headers = {"Retry-After": str(self._retry_s)} if error.status == 503 else {}
@@ -218,29 +223,29 @@ async def _body(request: Request) -> bytes:
                 if len(body) > MAX_BODY:
                     raise Refused(413, f"Send at most {MAX_BODY} bytes at once.")
     except TimeoutError:
-        raise Refused(408, "The body did not come in time.") from None
+        raise Refused(408, f"The body did not arrive within {BODY_S:.0f} s.") from None
     except ClientDisconnect:
-        raise Refused(400, "The body did not come to its end.") from None
+        raise Refused(400, "The connection closed before the body was complete.") from None
     return bytes(body)
 
 
 def _decompressed(body: bytes) -> bytes:
-    """Stops as soon as it is too much. Raises `Refused` and `BadTelemetry`."""
+    """Decompress gzip up to MAX_BODY. Raises `Refused` if it is more, and `BadTelemetry`."""
     content = bytearray()
     for _ in range(MAX_MEMBERS):
         member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
         try:
             content += member.decompress(body, MAX_BODY + 1 - len(content))
         except zlib.error as error:
-            raise BadTelemetry(f"This is no gzip: {error}.") from None
+            raise BadTelemetry(f"The body is not valid gzip: {error}.") from None
         if len(content) > MAX_BODY:
             raise Refused(413, f"Send at most {MAX_BODY} bytes at once, also when compressed.")
         if not member.eof:
-            raise BadTelemetry("This is no whole gzip: its end is missing.")
+            raise BadTelemetry("The gzip body is cut off: its end is missing.")
         body = member.unused_data
         if not body:
             return bytes(content)
-    raise BadTelemetry(f"This gzip has more than {MAX_MEMBERS} members.")
+    raise BadTelemetry(f"The gzip body has more than {MAX_MEMBERS} members.")
 
 
 def listen_to_agents(collector: Collector, settings: Settings) -> str | None:

@@ -1,0 +1,11 @@
+"""Received telemetry, in the order in which its data passes through:
+
+1. `decoder` decodes a request's bytes (`json_encoding` those in JSON) into items.
+2. `items` converts each item to our value, with `attributes` and what `sources` knows of its
+   sender.
+3. `correlation` attaches the values to the local span that started the sender.
+4. `span_lookup` finds that span among those stored.
+5. `storage.store.deduplication` stores each span once, and counts its tokens once.
+
+`bot.http.otlp_receiver` receives the requests and puts the values into the writer's queue.
+"""

@@ -1,8 +1,9 @@
-"""OTLP: the bytes in which OpenTelemetry sends traces, logs and metrics → our values.
+"""Decode an OTLP request: bytes in, `Telemetry` out, and the answer for its sender.
 
-Protobuf and JSON, https://opentelemetry.io/docs/specs/otlp/. What cannot be read at all raises
-`BadTelemetry`; an item that makes no sense among good ones is rejected, and counted. Nothing
-here says where a span belongs or who may see it: `storage.otlp.correlation` does.
+In: the body of a request with traces, logs or metrics, in protobuf or JSON, as
+https://opentelemetry.io/docs/specs/otlp/ defines it. Out: our values, each with the `Resource` that
+sent it. A body that cannot be decoded raises `BadTelemetry`; an invalid item among valid ones is
+rejected and counted. Next: `storage.otlp.items`, which converts each item.
 """
 
 import json
@@ -17,7 +18,8 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as trace_se
 
 from storage.model.records import Log, Metric
 from storage.model.span import Span
-from storage.otlp.items import Capture, Malformed, Resource, Scope, read_log, read_metric, read_span
+from storage.otlp.attributes import Capture, Malformed, Resource, Scope
+from storage.otlp.items import read_log, read_metric, read_span
 from storage.otlp.json_encoding import read_json
 
 Signal = Literal["traces", "logs", "metrics"]
@@ -48,12 +50,12 @@ REJECTED: Mapping[Signal, str] = {
 
 
 class BadTelemetry(ValueError):
-    """The bytes are not what their content type says."""
+    """The body is not what its content type says."""
 
 
 @dataclass(slots=True)
 class Telemetry:
-    """What one request holds, by who sent it; and how much of it made no sense, and why."""
+    """The content of one request, by sender, with the number of rejected items and a reason."""
 
     spans: list[tuple[Resource, list[Span]]] = field(default_factory=list)
     logs: list[tuple[Resource, list[Log]]] = field(default_factory=list)
@@ -67,10 +69,7 @@ class Telemetry:
 
 
 def read(body: bytes, signal: Signal, *, encoding: Encoding, capture: Capture) -> Telemetry:
-    """What `body` holds; `capture` says what is kept of a text that somebody wrote.
-
-    Raises `BadTelemetry`.
-    """
+    """Decode `body`. `capture` decides what is kept of texts. Raises `BadTelemetry`."""
     telemetry = Telemetry()
     for resource, scope, items in _envelopes(body, signal, encoding, telemetry, capture):
         if signal == "traces":
@@ -98,7 +97,7 @@ def _each(
 def _envelopes(
     body: bytes, signal: Signal, encoding: Encoding, telemetry: Telemetry, capture: Capture
 ) -> Iterator[tuple[Resource, Scope, Iterable[Any]]]:
-    """Each scope's items, as protobuf messages whatever the encoding."""
+    """Yield each scope's items as protobuf messages, whatever the encoding."""
     resources, scopes, items = PARTS[signal]
     request = REQUESTS[signal]()
     try:
@@ -107,7 +106,7 @@ def _envelopes(
         else:
             request.MergeFromString(body)
     except (DecodeError, Malformed) as error:
-        raise BadTelemetry(f"This is no {encoding} of OTLP's {signal}: {error}.") from None
+        raise BadTelemetry(f"The body is not valid OTLP {signal} in {encoding}: {error}.") from None
     for sent in getattr(request, resources):
         resource = Resource.of(sent.resource)
         for scope in getattr(sent, scopes):
@@ -115,7 +114,7 @@ def _envelopes(
 
 
 def answer(signal: Signal, telemetry: Telemetry, *, encoding: Encoding) -> bytes:
-    """What the sender is told: nothing where all is well, else how much was rejected and why."""
+    """Encode the response: empty, or how many items were rejected and why."""
     if not telemetry.rejected:
         return b"{}" if encoding == "json" else b""
     rejected, reason = telemetry.rejected, telemetry.reason
@@ -131,7 +130,7 @@ def answer(signal: Signal, telemetry: Telemetry, *, encoding: Encoding) -> bytes
 
 
 def refusal(message: str, *, encoding: Encoding) -> bytes:
-    """A `google.rpc.Status` with a message, which is its second field."""
+    """Encode a `google.rpc.Status` with a message, which is its second field."""
     if encoding == "json":
         return json.dumps({"message": message}).encode()
     text = message.encode()[:127]

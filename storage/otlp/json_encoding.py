@@ -1,6 +1,7 @@
-"""OTLP in JSON → the messages of its protobuf, item by item, so that one bad item is no more.
+"""Decode OTLP's JSON into protobuf messages, item by item, so that a bad one spoils no other.
 
-Not quite protobuf's own JSON: ids are hex instead of Base64, and may be absent or "".
+In: the body of a request. Out: the same messages as for protobuf, for `storage.otlp.decoder`. It is
+not quite protobuf's own JSON: ids are hex instead of Base64, and may be absent or "".
 """
 
 import base64
@@ -10,7 +11,7 @@ from typing import Any
 
 from google.protobuf.json_format import ParseDict, ParseError
 
-from storage.otlp.items import Malformed
+from storage.otlp.attributes import Malformed
 
 IDS = ("traceId", "spanId", "parentSpanId")
 
@@ -18,14 +19,14 @@ IDS = ("traceId", "spanId", "parentSpanId")
 def read_json(
     body: bytes, request: Any, parts: tuple[str, str, str], reject: Callable[[str], object]
 ) -> None:
-    """Fill `request`; each item that makes no sense is told to `reject` instead.
+    """Fill `request` from `body`, and pass the reason to `reject` for each invalid item.
 
-    Raises `Malformed` where it is not JSON or not of OTLP's form.
+    Raises `Malformed` if the body is not JSON or does not have the form of OTLP.
     """
     try:
         content = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise Malformed(str(error) or "nested too deep") from None
+        raise Malformed(str(error) or "it is nested too deeply") from None
     resources, scopes, items = parts
     for sent in _objects(content, resources):
         resource = getattr(request, resources).add()
@@ -44,15 +45,15 @@ def read_json(
 
 
 def _objects(content: Any, name: str) -> Iterator[dict[str, Any]]:
-    """The objects of the list `name`; its first letter of each word but the first is a capital."""
+    """Yield the objects of the list `name`, which JSON writes in camel case."""
     camel = name.split("_")[0] + "".join(part.title() for part in name.split("_")[1:])
     if not isinstance(content, dict):
-        raise Malformed("what should be an object is none")
+        raise Malformed("an object was expected")
     found = content.get(camel, content.get(name))
     if found is None:
         return
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-        raise Malformed(f"{camel} is no list of objects")
+        raise Malformed(f"{camel} is not a list of objects")
     yield from found
 
 
@@ -62,11 +63,11 @@ def _fill(message: Any, sent: Any) -> None:
     try:
         ParseDict(sent, message, ignore_unknown_fields=True)
     except (ParseError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise Malformed(f"what was sent makes no sense: {error}"[:200]) from None
+        raise Malformed(f"an item is not valid: {error}"[:200]) from None
 
 
 def _with_bytes(item: dict[str, Any]) -> dict[str, Any]:
-    """With its ids as protobuf's JSON wants them."""
+    """Return `item` with its ids in Base64, as protobuf's JSON requires."""
     changed = dict(item)
     for name in IDS:
         if name in item:
@@ -80,4 +81,4 @@ def _base64(digits: Any, name: str) -> str:
     try:
         return base64.b64encode(bytes.fromhex(digits or "")).decode()
     except (TypeError, ValueError):
-        raise Malformed(f"{str(digits)[:40]!r} is no {name}") from None
+        raise Malformed(f"{str(digits)[:40]!r} is not a valid {name}") from None

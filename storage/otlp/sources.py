@@ -1,6 +1,6 @@
-"""What is known of the programs that send their telemetry, as data.
+"""Describe the programs that send telemetry: their names for things, and what is noise.
 
-Taken from what they sent: claude 2.1.330, codex 0.169.0, opencode 1.18.33.
+Taken from what they really sent: claude 2.1.330, codex 0.169.0, opencode 1.18.33.
 """
 
 from collections.abc import Mapping
@@ -11,33 +11,33 @@ from storage.model.span import Span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Sender:
-    """A program by its `service.name`.
+class Source:
+    """One program, recognised by its `service.name`.
 
-    `kept` are patterns of the span names worth keeping, where most are noise; empty keeps all.
-    Of those in `kept_with_tokens`, only spans that tell tokens are.
-    `noise` are patterns of attributes, log records and metrics that are left out.
-    `renamed` are its own names for what the conventions have a name for.
+    - `kept`: patterns of the span names to keep, if most are noise. Empty keeps all.
+    - `kept_with_tokens`: span names of `kept` that are kept only with a token count.
+    - `ignored`: patterns of the attributes, log records and metrics to leave out.
+    - `renamed`: the program's own names to the conventional ones.
     """
 
     agent: str | None = None
     kept: tuple[str, ...] = ()
     kept_with_tokens: frozenset[str] = frozenset()
-    noise: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
-    cache_apart: bool = False
-    """Whether its input tokens are those beside the cached ones, rather than all of them."""
+    input_excludes_cache: bool = False
+    """True if its input tokens do not include the cached ones, as the conventions require."""
 
     def keeps(self, span: Span) -> bool:
         if span.name in self.kept_with_tokens and span.output_tokens is None:
             return False
         return not self.kept or any(fnmatchcase(span.name, pattern) for pattern in self.kept)
 
-    def is_noise(self, name: str) -> bool:
-        return any(fnmatchcase(name, pattern) for pattern in self.noise)
+    def ignores(self, name: str) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in self.ignored)
 
 
-CLAUDE = Sender(
+CLAUDE = Source(
     agent="claude",
     renamed={
         "input_tokens": "gen_ai.usage.input_tokens",
@@ -47,14 +47,14 @@ CLAUDE = Sender(
         "model": "gen_ai.request.model",
         "tool_name": "gen_ai.tool.name",
     },
-    cache_apart=True,
+    input_excludes_cache=True,
 )
-CODEX = Sender(
+CODEX = Source(
     agent="codex",
-    # One prompt is 400 to 600 spans of its inner workings.
+    # One prompt causes 400 to 600 spans about its inner workings.
     kept=("session_task.turn", "handle_responses", "mcp.tools.call"),
     kept_with_tokens=frozenset({"handle_responses"}),
-    noise=(
+    ignored=(
         *("code.*", "thread.*", "target", "busy_ns", "idle_ns"),
         *("codex.sse_event*", "codex.startup*", "codex.auth*", "codex.skills.*", "codex.plugins.*"),
         *("codex.sqlite.*", "codex.db.*", "codex.rollout*", "codex.thread*", "codex.process.*"),
@@ -62,22 +62,24 @@ CODEX = Sender(
     ),
     renamed={"model": "gen_ai.request.model"},
 )
-OPENCODE = Sender(
-    agent="opencode", kept=("ai.*", "Tool.execute"), noise=("ai.settings.*", "ai.request.headers.*")
+OPENCODE = Source(
+    agent="opencode",
+    kept=("ai.*", "Tool.execute"),
+    ignored=("ai.settings.*", "ai.request.headers.*"),
 )
 
-SENDERS: Mapping[str, Sender] = {
+SOURCES: Mapping[str, Source] = {
     "claude-code": CLAUDE,
     "codex*": CODEX,
     "opencode*": OPENCODE,
-    "gemini-cli": Sender(agent="gemini"),
-    "github-copilot*": Sender(agent="copilot"),
-    "copilot*": Sender(agent="copilot"),
+    "gemini-cli": Source(agent="gemini"),
+    "github-copilot*": Source(agent="copilot"),
+    "copilot*": Source(agent="copilot"),
 }
-"""Patterns of `service.name`; the first that fits."""
+"""Patterns of `service.name`. The first that matches is used."""
 
-UNKNOWN = Sender()
+UNKNOWN = Source()
 
 
-def sender_of(service: str) -> Sender:
-    return next((s for pattern, s in SENDERS.items() if fnmatchcase(service, pattern)), UNKNOWN)
+def source_of(service: str) -> Source:
+    return next((s for pattern, s in SOURCES.items() if fnmatchcase(service, pattern)), UNKNOWN)

@@ -1,9 +1,13 @@
-"""What is stored already, as `storage.otlp.correlation` asks for it."""
+"""Look up stored spans for `storage.otlp.correlation`, and remember the answers.
+
+In: ids that senders name. Out: the stored spans, or which traces are local. Next, once the writer
+stores the batch: `storage.store.deduplication`.
+"""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Collection
 
+from cachetools import LRUCache, TTLCache
 from peewee import Database
 
 from storage.database.models import SpanRow
@@ -12,15 +16,17 @@ from storage.model.span import Span, span_of
 from storage.model.trace_context import Ids
 
 REMEMBERED = 1_000
+"""Spans remembered, and as many ids that were not found."""
+
 ABSENT_S = 5.0
-"""How long a span that was not there is not asked for again."""
+"""How long an id that was not found is not looked up again."""
 
 LOOKED_UP = 100
-"""How many trace ids one statement asks for."""
+"""Trace ids in one statement."""
 
 
-class StoredRecord:
-    """Looks spans up, and remembers the last of them. Not for several threads at once."""
+class SpanLookup:
+    """Look spans up and remember the latest. For one thread at a time."""
 
     def __init__(
         self,
@@ -29,33 +35,32 @@ class StoredRecord:
         flush: Callable[[], object],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`flush` stores what waits: a span may be asked for as soon as it has begun."""
+        """Take `flush`, which stores what is queued: a span may be named as soon as it starts."""
         self._database = database
         self._flush = flush
-        self._now = now
-        self._found: OrderedDict[Ids, tuple[Span | None, float]] = OrderedDict()
+        self._found: LRUCache[Ids, Span] = LRUCache(REMEMBERED)
+        self._absent: TTLCache[Ids, bool] = TTLCache(REMEMBERED, ttl=ABSENT_S, timer=now)
 
     def span(self, ids: Ids) -> Span | None:
-        span, until = self._found.get(ids, (None, 0.0))
-        if span is not None or until > self._now():
+        """Return the stored span with these ids, or None."""
+        span: Span | None = self._found.get(ids)
+        if span is not None or ids in self._absent:
             return span
         span = self._select(ids)
         if span is None:
             self._flush()
             span = self._select(ids)
-        self._found[ids] = (span, self._now() + ABSENT_S)
-        if len(self._found) > REMEMBERED:
-            self._found.popitem(last=False)
+        if span is None:
+            self._absent[ids] = True
+        else:
+            self._found[ids] = span
         return span
 
-    def ours(self, trace_ids: Collection[str]) -> frozenset[str]:
-        asked = list(trace_ids)
-        found: set[str] = set()
-        for start in range(0, len(asked), LOOKED_UP):
-            some = asked[start : start + LOOKED_UP]
-            some += some[-1:] * (LOOKED_UP - len(some))
-            found.update(trace_id for (trace_id,) in OURS.fetch(self._database, some))
-        return frozenset(found)
+    def local_traces(self, trace_ids: Collection[str]) -> frozenset[str]:
+        """Return those of `trace_ids` that were recorded here rather than received."""
+        keys = [(trace_id,) for trace_id in trace_ids]
+        rows = LOCAL.look_up(self._database, keys, at_a_time=LOOKED_UP)
+        return frozenset(trace_id for (trace_id,) in rows)
 
     def _select(self, ids: Ids) -> Span | None:
         query = SpanRow.select().where(SpanRow.trace_id == ids[0], SpanRow.span_id == ids[1])
@@ -63,13 +68,13 @@ class StoredRecord:
         return next((span_of(values) for values in row), None)
 
 
-def _select_ours(database: Database) -> str:
+def _select_local(database: Database) -> str:
     ids = ", ".join([f"({database.param})"] * LOOKED_UP)
-    # The cross join makes SQLite look each id up, rather than all traces through.
+    # The cross join makes SQLite look up each id. Otherwise it may scan all traces.
     return (
         f"SELECT traces.trace_id FROM (VALUES {ids}) AS sent CROSS JOIN traces "
         "WHERE traces.trace_id = sent.column1 AND traces.platform <> 'otlp'"
     )
 
 
-OURS = Statement(_select_ours)
+LOCAL = Statement(_select_local)

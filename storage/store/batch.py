@@ -1,4 +1,4 @@
-"""What one transaction writes: spans, their summaries and rollups, metrics, logs, scores."""
+"""Store a batch in one transaction: spans, their summaries and rollups, metrics, logs, scores."""
 
 import time
 from collections.abc import Sequence
@@ -21,13 +21,13 @@ from storage.store.trace_summaries import summarise
 
 @dataclass(slots=True)
 class Batch:
-    """One process's next things to store. Its number makes storing it twice harmless."""
+    """What one writer stores next. `number` grows by one, so that storing it twice is harmless."""
 
     process: str
     number: int
     spans: list[Span] = field(default_factory=list)
     resumed: set[str] = field(default_factory=set)
-    """Ids of spans here that an earlier batch stored as running."""
+    """The ids of spans in this batch that an earlier one stored as running."""
     metrics: list[Metric] = field(default_factory=list)
     logs: list[Log] = field(default_factory=list)
     scores: list[Score] = field(default_factory=list)
@@ -37,11 +37,11 @@ class Batch:
 
 
 def store(database: Database, batch: Batch, *, deadline: float = 5.0) -> bool:
-    """Store a batch in one transaction; False when it was stored before.
+    """Store a batch in one transaction. Return False if it was already stored.
 
-    A database that others write to is waited for `deadline` seconds.
+    Waits for other writers for at most `deadline` seconds.
     """
-    # Before the transaction: what needs no database keeps no other writer waiting.
+    # Before the transaction, because other writers wait for as long as it is open.
     rows = span_rows(batch.spans)
     with transaction(database, deadline=deadline):
         if not _take_number(database, batch):
@@ -62,7 +62,7 @@ def _take_number(database: Database, batch: Batch) -> bool:
 
 
 def store_spans(database: Database, batch: Batch) -> None:
-    """Spans with their summaries and rollups, within the caller's transaction."""
+    """Store spans with their summaries and rollups, in the caller's transaction."""
     _store_spans(database, batch, span_rows(batch.spans))
 
 
@@ -80,7 +80,7 @@ def _store_spans(database: Database, batch: Batch, rows: Sequence[tuple[Any, ...
 
 
 def store_summaries(database: Database, spans: Sequence[Span]) -> None:
-    """The summaries of traces that have none, of all their spans; in the caller's transaction."""
+    """Store summaries for traces without one, from all their spans, in the caller's transaction."""
     counted, released = settle(database, spans)
     summarise(database, counted, released, resumed=())
 
@@ -110,7 +110,7 @@ def _upsert_span(database: Database) -> str:
     upsert = insert(SpanRow, SPAN_FIELDS).on_conflict(
         conflict_target=[SpanRow.trace_id, SpanRow.span_id],
         update={name: getattr(EXCLUDED, name) for name in SPAN_FIELDS if name not in key},
-        # What has ended stays: a row that comes again, or late, changes nothing.
+        # A row of an ended span stays: one that comes again, or late, changes nothing.
         where=SQL('"spans"."status" = \'running\''),
     )
     return compiled(upsert, database)

@@ -1,8 +1,11 @@
-"""What other processes send: stored once, however often it comes, and its tokens counted once.
+"""Store received spans once, however often they are sent, and count their tokens once.
 
-An agent's own telemetry tells of tokens that our span of the agent tells of, too. Such a span
-names the one that speaks for it, `Span.within`, and adds up only when that one has
-ended and says nothing of tokens or cost: an agent that was killed.
+In: the spans of a batch, in its transaction. Out: those that are new, and those whose usage (tokens
+and cost) has to be added to the sums. This is the last step of what `storage.otlp` receives.
+
+An agent's own telemetry reports tokens that our span of the agent reports, too. `Span.within` of
+such a span names the *owner* of its usage, which `storage.otlp.correlation` has found. Its own
+usage counts only if the owner has ended without reporting any: an agent that was killed.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,11 +21,11 @@ Key = tuple[str, str]
 """A trace id and a span id."""
 
 LOOKED_UP = 250
-"""How many keys one statement asks for."""
+"""Keys in one statement."""
 
 
 def unseen(database: Database, spans: Sequence[Span]) -> Sequence[Span]:
-    """Without those received spans that are stored already, or come twice in `spans`."""
+    """Return `spans` without received ones that are already stored or come twice among them."""
     if not any(span.received for span in spans):
         return spans
     keys = [(span.trace_id, span.span_id) for span in spans]
@@ -36,51 +39,51 @@ def unseen(database: Database, spans: Sequence[Span]) -> Sequence[Span]:
 
 
 def settle(database: Database, spans: Sequence[Span]) -> tuple[Sequence[Span], Sequence[Span]]:
-    """What of just stored spans adds up, and which earlier ones add up from now on.
+    """Return what counts of just stored spans, and which earlier spans count from now on.
 
-    A span that another speaks for is there without its tokens and cost.
+    A span whose usage has another owner is returned without its usage.
     """
-    released = [span for ended in _silent_ends(spans) for span in _under(database, ended)]
+    released = [span for ended in _ends_without_usage(spans) for span in _owned_by(database, ended)]
     if released:
         here = {_key(span) for span in spans}
         released = [span for span in released if _key(span) not in here]
-    speakers = {(span.trace_id, span.within) for span in spans if span.received and span.within}
-    speaking = {key for key in speakers if _speaks(database, key)}
-    if not speaking:
+    owners = {(span.trace_id, span.within) for span in spans if span.received and span.within}
+    owning = {key for key in owners if _owns_usage(database, key)}
+    if not owning:
         return spans, released
     counted = [
-        _silenced(span) if span.received and (span.trace_id, span.within) in speaking else span
+        _without_usage(span) if span.received and (span.trace_id, span.within) in owning else span
         for span in spans
     ]
     return counted, released
 
 
-def _silenced(span: Span) -> Span:
+def _without_usage(span: Span) -> Span:
     return replace(span, input_tokens=None, output_tokens=None, cached_tokens=None, cost=None)
 
 
-def _silent_ends(spans: Iterable[Span]) -> Iterator[Key]:
-    """Attempts that ended and say nothing of what they spent."""
+def _ends_without_usage(spans: Iterable[Span]) -> Iterator[Key]:
+    """Yield the attempts that ended and report no usage."""
     for span in spans:
         ended = span.configured_provider is not None and span.status != "running"
-        if ended and not _tells(span.input_tokens, span.output_tokens, span.cost):
+        if ended and not _reports_usage(span.input_tokens, span.output_tokens, span.cost):
             yield _key(span)
 
 
-def _tells(*figures: int | None) -> bool:
+def _reports_usage(*figures: int | None) -> bool:
     return any(figure is not None for figure in figures)
 
 
-def _speaks(database: Database, key: Key) -> bool:
-    """Whether it tells what was spent within it, or may yet."""
-    rows = SPEAKER.fetch(database, key)
-    return bool(rows) and (rows[0][0] == "running" or _tells(*rows[0][1:]))
+def _owns_usage(database: Database, key: Key) -> bool:
+    """Return True if the span reports the usage within it, or is running and may still do so."""
+    rows = OWNER.fetch(database, key)
+    return bool(rows) and (rows[0][0] == "running" or _reports_usage(*rows[0][1:]))
 
 
-def _under(database: Database, speaker: Key) -> Iterator[Span]:
-    trace_id, span_id = speaker
+def _owned_by(database: Database, owner: Key) -> Iterator[Span]:
+    trace_id, span_id = owner
     mention = f'%"{WITHIN}":"{span_id}"%'
-    ids = [found for (found,) in WITHIN_IT.fetch(database, (trace_id, mention))]
+    ids = [found for (found,) in OWNED.fetch(database, (trace_id, mention))]
     if ids:
         query = SpanRow.select().where(SpanRow.trace_id == trace_id, SpanRow.span_id.in_(ids))
         for row in query.dicts().execute(database):
@@ -98,7 +101,7 @@ def _stored(database: Database, keys: Sequence[Key]) -> set[Key]:
 
 def _select_stored(database: Database) -> str:
     pairs = ", ".join([f"({database.param}, {database.param})"] * LOOKED_UP)
-    # The cross join makes SQLite look each key up, rather than all spans through.
+    # The cross join makes SQLite look up each key. Otherwise it may scan all spans.
     return (
         f"SELECT spans.trace_id, spans.span_id FROM (VALUES {pairs}) AS sent CROSS JOIN spans "
         "WHERE spans.trace_id = sent.column1 AND spans.span_id = sent.column2"
@@ -106,7 +109,7 @@ def _select_stored(database: Database) -> str:
 
 
 STORED = Statement(_select_stored)
-SPEAKER = Statement(
+OWNER = Statement(
     lambda database: compiled(
         SpanRow.select(
             SpanRow.status, SpanRow.input_tokens, SpanRow.output_tokens, SpanRow.cost
@@ -114,7 +117,7 @@ SPEAKER = Statement(
         database,
     )
 )
-WITHIN_IT = Statement(
+OWNED = Statement(
     lambda database: compiled(
         SpanRow.select(SpanRow.span_id).where(SpanRow.trace_id == "", SpanRow.attributes ** ""),
         database,

@@ -1,4 +1,4 @@
-"""Latency in logarithmic buckets that merge: within 1% of the truth, whatever the range.
+"""Count latencies in logarithmic buckets that can be merged, with an error of at most 1%.
 
 After DDSketch (Masson, Rim, Lee: https://arxiv.org/abs/1908.10693): bucket i holds what lies in
 (γ^(i-1), γ^i]. A few values are kept as they are, so that small groups are exact.
@@ -14,14 +14,14 @@ from math import ceil, log
 
 GAMMA = 1.02
 EXACT = 32
-"""Up to this many values are kept themselves."""
+"""Up to this many values are kept as they are."""
 
 _PER_BUCKET = 1 / log(GAMMA)
 _VERSION = 1
 _HEADER = struct.Struct("<BI")
 _ONE = struct.Struct("<BIQ")
 BIG_ENDIAN = sys.byteorder == "big"
-"""Bytes are little-endian wherever they are written."""
+"""Stored bytes are little-endian on every machine."""
 
 
 class Histogram:
@@ -38,30 +38,30 @@ class Histogram:
         return len(self._exact) + self._buckets.total()
 
     def add(self, value: int) -> None:
-        """Count one duration; what is below a nanosecond counts as one."""
+        """Count one duration. Anything below a nanosecond counts as one."""
         value = max(value, 1)
         if not self._buckets and len(self._exact) < EXACT:
             self._exact.append(value)
             return
         if self._exact:
-            self._blur()
+            self._use_buckets()
         self._buckets[_bucket(value)] += 1
 
     def merge(self, other: "Histogram") -> None:
-        """Add what `other` has counted."""
+        """Add the counts of `other`."""
         few = len(self._exact) + len(other._exact) <= EXACT
         if few and not other._buckets and not self._buckets:
             self._exact += other._exact
             return
-        self._blur()
+        self._use_buckets()
         self._buckets.update(other._buckets)
         self._buckets.update(map(_bucket, other._exact))
 
     def quantile(self, q: float) -> float | None:
-        """The duration below which a share `q` of all lies, in ns; None when there are none.
+        """Return the duration in ns below which a share `q` (0 to 1) lies, or None if empty.
 
-        Of exact values it is the linear interpolation that `statistics.quantiles` calls
-        `inclusive`; of buckets the value within γ of the one at that rank.
+        For exact values this is the linear interpolation that `statistics.quantiles` calls
+        `inclusive`; for buckets, a value within γ of the one at that rank.
         """
         if not self.count:
             return None
@@ -76,22 +76,22 @@ class Histogram:
         return 2 * GAMMA**bucket / (1 + GAMMA)
 
     def to_bytes(self) -> bytes:
-        """A version byte and the number of exact values; these; then buckets and their counts."""
+        """Encode: a version byte, the number of exact values, these, the buckets, their counts."""
         buckets = sorted(self._buckets)
         counts = array("I", [self._buckets[bucket] for bucket in buckets])
         return _packed(array("Q", sorted(self._exact)), array("H", buckets), counts)
 
     @classmethod
     def from_bytes(cls, blob: bytes | memoryview) -> "Histogram":
-        """What `to_bytes` made. Raises ValueError for what it did not."""
+        """Decode what `to_bytes` returned. Raises ValueError for other bytes."""
         return cls.merge_many([blob])
 
     @classmethod
     def merge_many(cls, blobs: Iterable[bytes | memoryview]) -> "Histogram":
-        """The sum of many that `to_bytes` made."""
+        """Return the sum of many encoded histograms."""
         merged = cls()
         values = array("Q")
-        sums: dict[int, int] = {}  # A Counter's own arithmetic takes twice as long.
+        sums: dict[int, int] = {}  # Adding Counters takes twice as long.
         for blob in map(bytes, blobs):
             exact, indices, counts = _parse(blob)
             values += exact
@@ -104,14 +104,14 @@ class Histogram:
             merged._exact = values.tolist()
         return merged
 
-    def _blur(self) -> None:
+    def _use_buckets(self) -> None:
         self._buckets.update(map(_bucket, self._exact))
         self._exact = []
 
 
 def extended(blob: bytes | None, values: Sequence[int]) -> bytes:
-    """The bytes of a histogram to which `values` were added: what `add` comes to, much sooner."""
-    if blob is None and len(values) == 1:  # As for most rows of a batch.
+    """Add `values` to an encoded histogram, faster than decoding and encoding all of it."""
+    if blob is None and len(values) == 1:  # As in most rows of a batch.
         return _ONE.pack(_VERSION, 1, max(values[0], 1))
     exact, indices, counts = _parse(blob) if blob else (array("Q"), array("H"), array("I"))
     exact.extend([value if value > 0 else 1 for value in values])
@@ -138,9 +138,11 @@ def _interpolated(values: list[int], rank: float) -> float:
 
 
 def _parse(blob: bytes) -> "tuple[array[int], array[int], array[int]]":
-    """The exact values; the buckets in their order; their counts."""
+    """Return the exact values, the buckets in order, and their counts."""
     if len(blob) < _HEADER.size or blob[0] != _VERSION:
-        raise ValueError("These bytes are no histogram that this version of tracebot wrote.")
+        raise ValueError(
+            "These bytes are not a histogram of a version that this tracebot can read."
+        )
     start = _HEADER.size + 8 * _HEADER.unpack_from(blob)[1]
     buckets, rest = divmod(len(blob) - start, 6)
     if buckets < 0 or rest:

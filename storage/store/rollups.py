@@ -1,7 +1,7 @@
-"""What a span adds to the statistics, and how a batch of it is added to the stored rows.
+"""Add spans to the rollups: the counts, sums and latencies per hour and day behind statistics.
 
-A trace counts once, by its root. An agent call counts for its provider and model, a decision for
-its reason. Tokens and cost count wherever the span that spent them carries them.
+A trace counts once, through its root. An agent call counts for its provider and model, a decision
+for its reason. Tokens and cost count for every dimension that the span which spent them has.
 """
 
 from collections import defaultdict
@@ -18,21 +18,21 @@ from storage.store.histogram import extended
 
 HOUR_NS = 3_600 * 1_000_000_000
 LEVELS: Mapping[str, int] = {"hour": HOUR_NS, "day": 24 * HOUR_NS}
-"""A period reads whole days from day rows and its edges from hour rows."""
+"""Statistics of a period read day rows for its whole days and hour rows for its edges."""
 
 EVERYONE = "*"
-"""The audience of a day's row for all audiences together: who may see everything reads one."""
+"""The audience of a day row for all audiences: those who can see everything read only that."""
 
 CONTEXT = ("platform", "channel", "user", "agent")
 CALL = ("provider", "model")
 
 Key = tuple[str, int, str, str, str, str]
-"""level, starts_at, dimension, key and audience name a row; its team comes along."""
+"""Level, starts_at, dimension, key and audience, which identify a row, and its team."""
 
 
 @dataclass(slots=True)
 class Addition:
-    """What one batch adds to one row."""
+    """The numbers that one batch adds to one row."""
 
     traces: int = 0
     errors: int = 0
@@ -69,13 +69,13 @@ class Addition:
 
 
 def additions(spans: Iterable[Span]) -> dict[Key, Addition]:
-    """What ended spans add, by the row they add it to."""
+    """Return what ended spans add, by row."""
     hours: defaultdict[Key, Addition] = defaultdict(Addition)
     for span in spans:
         spends = span.input_tokens is not None or span.output_tokens is not None or bool(span.cost)
         counts = span.parent_id is None and span.decision != "skip"
         if not (counts or spends) and span.reason is None and span.configured_provider is None:
-            continue  # As most: a step within a turn.
+            continue  # As most spans: a step within a turn.
         hour = span.started_at - span.started_at % HOUR_NS
         audience, team = span.audience or "", span.team or ""
         for dimension, key, counted, spent in _contributions(span, counts=counts, spends=spends):
@@ -117,11 +117,11 @@ SUMS = ("traces", "errors", "input_tokens", "output_tokens", "cached_tokens", "c
 INSERT_FIELDS = (*KEY_FIELDS, "team", *SUMS, "latency")
 
 LOOKED_UP = 50
-"""How many keys one statement asks for."""
+"""Keys in one statement."""
 
 
 def add(database: Database, totals: Mapping[Key, Addition]) -> None:
-    """Add to the stored rows, within the caller's transaction."""
+    """Add to the stored rows, in the caller's transaction."""
     stored = _latencies(database, [row[:5] for row, added in totals.items() if added.durations])
     rows = [
         (
@@ -161,7 +161,7 @@ def _select_latencies(database: Database) -> str:
     same = " AND ".join(
         f"rollups.{name} = asked.column{number}" for number, name in enumerate(KEY_FIELDS, 1)
     )
-    # The cross join makes SQLite look each key up, rather than all rows through.
+    # The cross join makes SQLite look up each key. Otherwise it may scan all rows.
     return f"SELECT {columns} FROM (VALUES {keys}) AS asked CROSS JOIN rollups WHERE {same}"
 
 

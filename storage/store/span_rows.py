@@ -1,8 +1,8 @@
-"""Spans as the rows they are stored as: secrets out, and what is structured as JSON.
+"""Convert spans to rows: redact secrets, and encode structured values as JSON.
 
-Hardly any span holds a secret, so a batch is searched as one text: RE2 reads hundreds of megabytes
-a second, but takes microseconds to begin. A span in which that search finds something, or whose
-values are not plain, goes the long way: value by value, as `storage.model.redaction` says.
+Hardly any span holds a secret, so a whole batch is searched as one text: RE2 reads hundreds of
+megabytes a second, but takes microseconds to start. A span in which that search finds something, or
+whose values are not plain, takes the slow path: `storage.model.redaction` value by value.
 """
 
 import json
@@ -29,11 +29,11 @@ _OPTIONS = (
     | orjson.OPT_PASSTHROUGH_DATETIME
     | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
-"""What JSON has no word for is refused, and so goes the long way."""
+"""Values that JSON does not have are refused, and so take the slow path."""
 
 
 def span_rows(spans: Sequence[Span]) -> list[tuple[Any, ...]]:
-    """A row each, in the order of `SPAN_FIELDS`. Spans lose their secrets on the way."""
+    """Return a row for each span, in the order of `SPAN_FIELDS`. Redacts the spans, too."""
     structures = [_structures(span) for span in spans]
     texts = [
         f"{span.name}\n{span.text}\n{span.error_message}\n{attributes}\n{events}\n{links}"
@@ -50,7 +50,7 @@ def span_rows(spans: Sequence[Span]) -> list[tuple[Any, ...]]:
 
 
 def _structures(span: Span) -> tuple[str | None, str | None, str | None]:
-    """Attributes, events and links as JSON."""
+    """Return attributes, events and links as JSON, or DOUBTFUL."""
     try:
         return (
             _plain(span.attributes) if span.attributes else None,
@@ -62,11 +62,14 @@ def _structures(span: Span) -> tuple[str | None, str | None, str | None]:
 
 
 DOUBTFUL = ("\\", None, None)
-"""Stands for what is not plain."""
+"""Stands for values that are not plain."""
 
 
 def _plain(value: object) -> str:
-    """JSON in which each string stands as it is, so that what is a secret there is one here."""
+    """Return JSON in which each string is unchanged, so that a secret in it can be recognised.
+
+    Raises ValueError if it is deep or long.
+    """
     text = orjson.dumps(value, None, _OPTIONS).decode()
     deep = text.count("{") + text.count("[") > MAX_DEPTH
     if deep or (len(text) > MAX_ITEMS and text.count(",") >= MAX_ITEMS):
@@ -75,7 +78,7 @@ def _plain(value: object) -> str:
 
 
 def _doubtful(text: str) -> bool:
-    """Whether there may be a secret in it, or an escape that could hide one, or a lost number."""
+    """Return True if the text may hold a secret, an escape that hides one, or a lost number."""
     return "\\" in text or "null" in text or suspicious(text)
 
 
@@ -85,7 +88,7 @@ def _scrubbed(span: Span) -> tuple[str | None, str | None, str | None]:
 
 
 def scrub(span: Span) -> None:
-    """Take the secrets out of all that came from outside."""
+    """Redact every field of the span that came from outside."""
     span.name = redact(span.name)
     if span.text is not None:
         span.text = redact(span.text)

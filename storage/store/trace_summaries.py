@@ -1,4 +1,4 @@
-"""One summary a trace, kept by whoever stores its spans, in the same transaction."""
+"""Keep one summary row for each trace, updated in the transaction that stores its spans."""
 
 from collections.abc import Collection, Sequence
 from operator import attrgetter
@@ -16,10 +16,10 @@ KEPT = (
     *("platform", "audience", "team", "channel", "thread_ts", "message_ts", "user", "agent"),
     *("provider", "model", "decision", "reason", "text", "error_message"),
 )
-"""What a summary takes from the first span that has it."""
+"""Fields that a summary takes from the first span that has them."""
 
 ROOT_FIELDS = ("rooted", "name", "status", "started_at", "ended_at", "duration_ns")
-"""What it takes from the root. In the order of the model, which is that of Peewee's UPDATE."""
+"""Fields that it takes from the root, in the order of the model, as Peewee's UPDATE has them."""
 
 TRACE_FIELDS = ("trace_id", *ROOT_FIELDS, *SUMMED, *KEPT)
 LOOKED_UP = 50
@@ -31,9 +31,10 @@ _spent = attrgetter(*SPENT)
 def summarise(
     database: Database, spans: Sequence[Span], released: Sequence[Span], *, resumed: Collection[str]
 ) -> None:
-    """Add just stored spans to the summaries; of `released` ones, which are there, what they spent.
+    """Add just stored spans to the summaries, and the usage of `released` ones.
 
-    `resumed` are the ids of spans that were there as running.
+    `released` spans were stored earlier without their usage, see `deduplication.settle`. `resumed`
+    are the ids of spans that were stored earlier as running.
     """
     traces: dict[str, list[Span]] = {}
     for span in spans:
@@ -53,7 +54,7 @@ def summarise(
         for trace_id, members in traces.items()
     ]
     UPSERT.execute_many(database, rows)
-    # A row that is new has its root by now: to set it again would touch every index.
+    # A new row already has its root. Setting it again would update every index.
     roots = [span for span in spans if _may_be_root(span) and span.trace_id in stored]
     ROOTS.execute_many(
         database, [(*_of_root(span), span.trace_id, _rooted(span)) for span in roots]
@@ -61,7 +62,7 @@ def summarise(
 
 
 def _may_be_root(span: Span) -> bool:
-    """A summary speaks of its trace's root; until that is here, of what another process called."""
+    """Return True for a root, and for an entry span, which stands for it until it arrives."""
     return span.parent_id is None or span.entry
 
 
@@ -75,7 +76,7 @@ def _of_root(span: Span) -> tuple[Any, ...]:
 
 
 def _root(members: Sequence[Span]) -> tuple[Any, ...]:
-    """The root fields of a new row."""
+    """Return the root fields of a new row."""
     root: Span | None = None
     for span in members:
         if _may_be_root(span) and (root is None or _rooted(span) >= _rooted(root)):
@@ -88,7 +89,7 @@ def _unknown(members: Sequence[Span]) -> tuple[Any, ...]:
 
 
 def _sums(members: Sequence[Span], spenders: Sequence[Span]) -> tuple[int | None, ...]:
-    """Errors, tokens and cost, None where nobody tells."""
+    """Return errors, tokens and cost, None if no span reports them."""
     ended = [span for span in members if span.status != "running"]
     columns = zip(*map(_spent, (*ended, *spenders)), strict=True)
     spent = [_sum(column) for column in columns] or [None] * len(SPENT)

@@ -39,10 +39,10 @@ def collect(settings: Settings, *, host: str, port: int, database: str | None) -
         stop_signal().wait()
         collector.stop()
         stored = observability.flush(FLUSH_S)
-    taken = collector.taken
+    counts = collector.counts
     sys.stderr.write(
-        f"tracebot received {taken.stored:,} spans, log records and data points, ignored "
-        f"{taken.noise:,} as noise and rejected {taken.rejected:,}.\n"
+        f"tracebot received {counts.stored:,} spans, log records and data points, ignored "
+        f"{counts.filtered:,} as noise and rejected {counts.rejected:,}.\n"
     )
     if not stored:
         sys.stderr.write(

@@ -8,10 +8,10 @@ import pytest
 from storage import ActiveSpan, Observability
 from storage.model.records import Log, Metric
 from storage.model.span import Span
-from storage.otlp.correlation import Placement
-from storage.otlp.items import Resource
-from storage.otlp.sources import sender_of
-from storage.otlp.span_lookup import StoredRecord
+from storage.otlp.attributes import Resource
+from storage.otlp.correlation import TraceCorrelator
+from storage.otlp.sources import source_of
+from storage.otlp.span_lookup import SpanLookup
 from storage.queries.traces import recent_traces, trace_spans
 
 NOW = 1_764_000_000 * 10**9
@@ -38,13 +38,13 @@ def attempt(observability: Observability) -> Iterator[ActiveSpan]:
 
 
 @pytest.fixture
-def placement(observability: Observability) -> Placement:
-    return Placement(StoredRecord(observability.database, flush=observability.flush))
+def correlator(observability: Observability) -> TraceCorrelator:
+    return TraceCorrelator(SpanLookup(observability.database, flush=observability.flush))
 
 
 def sender(parent: Any = None, service: str = "shop") -> Resource:
     ids = (parent.trace_id, parent.span_id) if isinstance(parent, ActiveSpan) else parent
-    return Resource(service, sender_of(service), ids)
+    return Resource(service, source_of(service), ids)
 
 
 def sent(span_id: str, parent: str | None = None, **fields: Any) -> Span:
@@ -66,9 +66,9 @@ def context(span: Span) -> dict[str, Any]:
 
 
 def test_all_of_a_child_hangs_under_the_span_that_started_it(
-    placement: Placement, attempt: ActiveSpan
+    correlator: TraceCorrelator, attempt: ActiveSpan
 ) -> None:
-    root, child = placement.spans(sender(attempt), [sent("a"), sent("b", "a")])
+    root, child = correlator.spans(sender(attempt), [sent("a"), sent("b", "a")])
     assert (root.trace_id, root.parent_id) == (attempt.trace_id, attempt.span_id)
     assert (child.trace_id, child.parent_id) == (attempt.trace_id, "a" * 16)
     for span in (root, child):
@@ -77,62 +77,62 @@ def test_all_of_a_child_hangs_under_the_span_that_started_it(
 
 
 def test_a_child_that_took_traceparent_hangs_there_too(
-    placement: Placement, attempt: ActiveSpan, observability: Observability
+    correlator: TraceCorrelator, attempt: ActiveSpan, observability: Observability
 ) -> None:
     assert observability.flush()
     ours = {"trace_id": attempt.trace_id}
     spans = [sent("b", "a", **ours), sent("a", attempt.span_id, **ours)]
-    assert [context(span) for span in placement.spans(sender(), spans)] == [PLACE, PLACE]
+    assert [context(span) for span in correlator.spans(sender(), spans)] == [PLACE, PLACE]
     assert {span.trace_id for span in spans} == {attempt.trace_id}
     assert [span.parent_id for span in spans] == ["a" * 16, attempt.span_id]
 
 
 def test_what_a_child_says_of_itself_is_not_believed(
-    placement: Placement, attempt: ActiveSpan
+    correlator: TraceCorrelator, attempt: ActiveSpan
 ) -> None:
     lie = sent("a", team="T9", channel="C9", user="U9", audience="T9", agent="root", thread_ts="9")
-    (span,) = placement.spans(sender(attempt), [lie])
+    (span,) = correlator.spans(sender(attempt), [lie])
     assert context(span) == PLACE
 
 
-def test_a_span_that_is_not_there_is_nobodys_parent(placement: Placement) -> None:
-    root, child = placement.spans(sender(("1" * 32, "2" * 16)), [sent("a"), sent("b", "a")])
+def test_a_span_that_is_not_there_is_nobodys_parent(correlator: TraceCorrelator) -> None:
+    root, child = correlator.spans(sender(("1" * 32, "2" * 16)), [sent("a"), sent("b", "a")])
     assert (root.trace_id, root.parent_id, root.platform) == (THEIRS, None, "otlp")
     assert child.parent_id == "a" * 16
     assert set(context(root).values()) == {None}
 
 
 def test_a_trace_of_ours_is_not_joined_by_its_id_alone(
-    placement: Placement, attempt: ActiveSpan, observability: Observability
+    correlator: TraceCorrelator, attempt: ActiveSpan, observability: Observability
 ) -> None:
     assert observability.flush()
     ours = {"trace_id": attempt.trace_id}
     spans = [sent("a", **ours), sent("b", "a", **ours), sent("c", "9", **ours)]
-    for span in placement.spans(sender(), spans):
+    for span in correlator.spans(sender(), spans):
         assert span.trace_id != attempt.trace_id
         assert (span.platform, span.audience) == ("otlp", None)
     assert len({span.trace_id for span in spans}) == 1
-    (wrong,) = placement.spans(sender((attempt.trace_id, "9" * 16)), [sent("d", **ours)])
+    (wrong,) = correlator.spans(sender((attempt.trace_id, "9" * 16)), [sent("d", **ours)])
     assert wrong.trace_id == spans[0].trace_id
-    logs = placement.logs(sender(), [log(attempt.trace_id)])
+    logs = correlator.logs(sender(), [log(attempt.trace_id)])
     assert [each.trace_id for each in logs] == [spans[0].trace_id]
 
 
 def test_a_child_cannot_take_the_place_of_our_own_spans(
-    placement: Placement, attempt: ActiveSpan, observability: Observability
+    correlator: TraceCorrelator, attempt: ActiveSpan, observability: Observability
 ) -> None:
     lie = sent("a", name="lie")
     lie.span_id = attempt.span_id
-    observability.receive(placement.spans(sender(attempt), [lie]))
+    observability.receive(correlator.spans(sender(attempt), [lie]))
     assert observability.flush()
     names = [span.name for span in trace_spans(observability.database, attempt.trace_id)]
     assert "lie" not in names
 
 
 def test_a_trace_of_nobodys_is_seen_by_no_one_in_slack(
-    placement: Placement, observability: Observability
+    correlator: TraceCorrelator, observability: Observability
 ) -> None:
-    observability.receive(placement.spans(sender(), [sent("a", audience=None)]))
+    observability.receive(correlator.spans(sender(), [sent("a", audience=None)]))
     assert observability.flush()
     database = observability.database
     assert recent_traces(database, audiences=["T1", "C1", "U1"]).traces == ()
@@ -140,27 +140,29 @@ def test_a_trace_of_nobodys_is_seen_by_no_one_in_slack(
 
 
 def test_a_trace_whose_root_is_yet_to_come_is_listed_by_what_is_there(
-    placement: Placement, observability: Observability
+    correlator: TraceCorrelator, observability: Observability
 ) -> None:
-    observability.receive(placement.spans(sender(), [sent("b", "a", name="step")]))
+    observability.receive(correlator.spans(sender(), [sent("b", "a", name="step")]))
     assert observability.flush()
     (summary,) = recent_traces(observability.database).traces
     assert (summary.name, summary.status) == ("step", "ok")
-    observability.receive(placement.spans(sender(), [sent("a", name="whole", status="error")]))
+    observability.receive(correlator.spans(sender(), [sent("a", name="whole", status="error")]))
     assert observability.flush()
     (summary,) = recent_traces(observability.database).traces
     assert (summary.name, summary.status, summary.span_count) == ("whole", "error", 2)
 
 
-def test_spans_that_go_in_a_ring_are_stored(placement: Placement, attempt: ActiveSpan) -> None:
+def test_spans_that_go_in_a_ring_are_stored(
+    correlator: TraceCorrelator, attempt: ActiveSpan
+) -> None:
     ring = [sent("a", "b", input_tokens=1), sent("b", "a", input_tokens=1)]
-    assert len(placement.spans(sender(attempt), ring)) == 2
+    assert len(correlator.spans(sender(attempt), ring)) == 2
     noisy = [sent("a", "b", name="session_task.turn"), sent("b", "a")]
-    assert len(placement.spans(sender(service="codex_exec"), noisy)) == 1
+    assert len(correlator.spans(sender(service="codex_exec"), noisy)) == 1
 
 
 def test_noise_is_left_out_and_counted_and_its_children_move_up(
-    placement: Placement, attempt: ActiveSpan
+    correlator: TraceCorrelator, attempt: ActiveSpan
 ) -> None:
     def turn() -> list[Span]:
         return [
@@ -173,51 +175,53 @@ def test_noise_is_left_out_and_counted_and_its_children_move_up(
             sent("f", "9", name="mcp.tools.call"),
         ]
 
-    kept = placement.spans(sender(attempt, "codex_exec"), turn())
+    kept = correlator.spans(sender(attempt, "codex_exec"), turn())
     up = {span.name: span.parent_id for span in kept}
     assert up == {
         "session_task.turn": attempt.span_id,
         "handle_responses": "c" * 16,
         "mcp.tools.call": attempt.span_id,
     }
-    assert placement.noise == {"codex_exec": 4}
-    alone = placement.spans(sender(service="codex_exec"), turn())
+    assert correlator.filtered == {"codex_exec": 4}
+    alone = correlator.spans(sender(service="codex_exec"), turn())
     up = {span.name: span.parent_id for span in alone}
     assert up["session_task.turn"] is None
     assert up["mcp.tools.call"] == "9" * 16
 
 
-def test_the_outer_of_two_spans_speaks_for_the_tokens_of_both(placement: Placement) -> None:
-    outer, inner, other = placement.spans(
+def test_the_outer_of_two_spans_speaks_for_the_tokens_of_both(correlator: TraceCorrelator) -> None:
+    outer, inner, other = correlator.spans(
         sender(),
         [sent("a", input_tokens=9), sent("b", "a", input_tokens=5), sent("c", "a")],
     )
     assert (outer.within, inner.within, other.within) == (None, "a" * 16, None)
 
 
-def test_one_response_is_counted_once(placement: Placement) -> None:
+def test_one_response_is_counted_once(correlator: TraceCorrelator) -> None:
     def told(span_id: str, response: str, trace_id: str = THEIRS) -> Span:
         response_id = {"gen_ai.response.id": response}
         return sent(span_id, "f", trace_id=trace_id, output_tokens=5, attributes=response_id)
 
-    (first,) = placement.spans(sender(), [told("a", "r1")])
-    again, second, elsewhere = placement.spans(
+    (first,) = correlator.spans(sender(), [told("a", "r1")])
+    again, second, elsewhere = correlator.spans(
         sender(), [told("a", "r1"), told("b", "r1"), told("c", "r1", "c" * 32)]
     )
     assert (first.within, again.within, elsewhere.within) == (None, None, None)
     assert second.within == "a" * 16
 
 
-def test_an_attempt_speaks_for_its_agents_tokens(placement: Placement, attempt: ActiveSpan) -> None:
-    (span,) = placement.spans(sender(attempt), [sent("a", input_tokens=5)])
+def test_an_attempt_owns_the_tokens_of_its_agent(
+    correlator: TraceCorrelator, attempt: ActiveSpan
+) -> None:
+    (span,) = correlator.spans(sender(attempt), [sent("a", input_tokens=5)])
     assert span.within == attempt.span_id
 
 
 def test_a_command_does_not_speak_for_what_runs_in_it(
-    placement: Placement, observability: Observability
+    correlator: TraceCorrelator, observability: Observability
 ) -> None:
     with observability.span("run claude", platform="cli") as command:
-        (span,) = placement.spans(sender(command), [sent("a", input_tokens=5)])
+        (span,) = correlator.spans(sender(command), [sent("a", input_tokens=5)])
     assert (span.within, span.platform, span.parent_id) == (None, "cli", command.span_id)
 
 
@@ -233,15 +237,15 @@ def log(trace_id: str | None = None) -> Log:
 
 
 def test_logs_and_metrics_of_a_child_are_found_with_its_trace(
-    placement: Placement, attempt: ActiveSpan
+    correlator: TraceCorrelator, attempt: ActiveSpan
 ) -> None:
     metric = Metric(name="m", value=1.0, labels={}, recorded_at=NOW, trace_id=None, span_id=None)
-    (placed,) = placement.metrics(sender(attempt), [metric])
+    (placed,) = correlator.metrics(sender(attempt), [metric])
     assert (placed.trace_id, placed.span_id) == (attempt.trace_id, attempt.span_id)
-    bare, inside = placement.logs(sender(attempt), [log(), log(THEIRS)])
+    bare, inside = correlator.logs(sender(attempt), [log(), log(THEIRS)])
     assert (bare.trace_id, bare.span_id) == (attempt.trace_id, attempt.span_id)
     assert (inside.trace_id, inside.span_id) == (attempt.trace_id, "b" * 16)
-    assert [*placement.metrics(sender(), [metric])] == [metric]
+    assert [*correlator.metrics(sender(), [metric])] == [metric]
 
 
 def test_a_span_that_is_not_there_is_not_asked_for_at_every_turn(
@@ -249,7 +253,7 @@ def test_a_span_that_is_not_there_is_not_asked_for_at_every_turn(
 ) -> None:
     flushed: list[int] = []
     clock = [0.0]
-    record = StoredRecord(
+    record = SpanLookup(
         observability.database, flush=lambda: flushed.append(1), now=lambda: clock[0]
     )
     for _ in range(3):
