@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 STARTING_SECONDS = 10.0
 LAST_SECONDS = 1.0
+ACCEPTING_ROUNDS = 5
 PING_SECONDS = 0.2
 AT_ONCE = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 """The socket option that makes closing send a TCP reset instead of a regular end."""
@@ -41,13 +42,24 @@ class _Uvicorn(uvicorn.Server):
         await self.told_to_stop.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # First accept nothing more, then let asyncio hand over what it has accepted. If its server
+        # is closed in between, it forgets those connections without closing their sockets, and
+        # Python warns of that during whichever test is next.
+        for listener in sockets or ():
+            asyncio.get_running_loop().remove_reader(listener)
+        for _ in range(ACCEPTING_ROUNDS):
+            await asyncio.sleep(0)
         for server in self.servers:
             server.close()
-        for connection in list(self.server_state.connections):
+        connections = self.server_state.connections
+        for connection in list(connections):
             connection.shutdown()
         if self.server_state.tasks:
             await asyncio.wait(self.server_state.tasks, timeout=LAST_SECONDS)
-        # A closed transport calls connection_lost in the next iteration of the loop.
+        for connection in connections:
+            transport: Any = connection.transport
+            transport.abort()
+        # An aborted transport closes its socket in the next round.
         await asyncio.sleep(0)
 
 
