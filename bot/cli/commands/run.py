@@ -55,15 +55,20 @@ def main(arguments: Sequence[str], *, environ: Mapping[str, str] = os.environ) -
         if option in ("-h", "--help"):
             sys.stdout.write(USAGE)
             return 0
-        if option != "--database" or not (value or rest):
-            sys.stderr.write(f"tracebot: run does not take {option}.\n{USAGE}")
-            return 2
+        if option != "--database":
+            return _refuse(f"run does not take {option}")
+        if not (value or rest):
+            return _refuse("--database needs a path")
         database = value or rest.pop(0)
     command = rest[1:] if rest[:1] == ["--"] else rest
     if not command:
-        sys.stderr.write(f"tracebot: the command to run is missing.\n{USAGE}")
-        return 2
+        return _refuse("the command to run is missing")
     return run(command, database=database, environ=environ)
+
+
+def _refuse(reason: str) -> int:
+    sys.stderr.write(f"tracebot: {reason}.\n{USAGE}")
+    return 2
 
 
 def run(

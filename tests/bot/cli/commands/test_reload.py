@@ -53,7 +53,7 @@ def test_a_changed_agents_file_is_used_and_an_invalid_one_is_not(
 
         agents.write_text("[agents.third]\nprovider = 'nobody'")
         bot.send_signal(signal.SIGHUP)
-        eventually(lambda: "The agents stay as they were" in log.read_text())
+        eventually(lambda: "The agents file was not reloaded" in log.read_text())
         assert "agents.toml, line 2" in log.read_text()
         question = sandbox.post(alice, general, f"{sandbox.mention} four")
         sandbox.wait_for_reply(general, question.ts, containing="FOUR")

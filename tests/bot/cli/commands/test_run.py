@@ -129,7 +129,15 @@ def test_a_database_that_cannot_be_opened_never_stops_the_command(tmp_path: Path
     assert result.stderr.count("\n") == 1
 
 
-def test_run_without_a_command_says_how(db_path: Path) -> None:
-    result = run(db_path)
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--"], "the command to run is missing"),
+        (["--databse", "x"], "run does not take --databse"),
+        (["--database"], "--database needs a path"),
+    ],
+)
+def test_run_says_what_is_wrong_with_its_options(options: list[str], reason: str) -> None:
+    result = subprocess.run([TRACEBOT, "run", *options], capture_output=True, text=True)
     assert result.returncode == 2
-    assert "the command to run is missing" in result.stderr
+    assert f"tracebot: {reason}.\nusage: tracebot run" in result.stderr
