@@ -1,5 +1,6 @@
 """The recording API, seen from what it stores."""
 
+import asyncio
 import logging
 import os
 import signal
@@ -93,6 +94,31 @@ def test_a_library_that_calls_opentelemetry_nests_under_our_span(
     assert (get.parent_id, get.kind, get.scope) == (turn.span_id, "client", "some.library")
     assert get.output_tokens == 3
     assert inner.parent_id == get.span_id
+
+
+def test_a_decorator_of_a_library_records_each_call_in_the_recording_that_is_open(
+    tmp_path: Path,
+) -> None:
+    def load() -> str:
+        return "loaded" if trace.get_current_span().is_recording() else "untraced"
+
+    async def fetch() -> str:
+        await asyncio.sleep(0.01)
+        return "fetched"
+
+    with Observability.open(tmp_path / "first.db", platform="cli"):
+        tracer = trace.get_tracer("some.library")
+        decorated = tracer.start_as_current_span("load")(load)
+        decorated_async = tracer.start_as_current_span("fetch")(fetch)
+    assert decorated() == "untraced"
+    with Observability.open(tmp_path / "second.db", platform="cli") as observability:
+        assert (decorated(), decorated()) == ("loaded", "loaded")
+        assert asyncio.run(decorated_async()) == "fetched"
+        assert observability.flush()
+        traces = recent_traces(observability.database).traces
+    assert sorted(each.name for each in traces) == ["fetch", "load", "load"]
+    (fetched,) = [each for each in traces if each.name == "fetch"]
+    assert fetched.duration_ns is not None and fetched.duration_ns >= 10_000_000
 
 
 def test_a_span_of_another_thread_is_hung_under_its_parent(observability: Observability) -> None:

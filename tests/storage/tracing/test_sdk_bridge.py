@@ -1,16 +1,18 @@
-"""Where the application runs OpenTelemetry's SDK itself, its spans are recorded with ours.
+"""The spans of an application that runs OpenTelemetry's SDK are recorded with ours.
 
-OpenTelemetry's provider is set once a process, so that this is seen in processes of its own.
+A process can set OpenTelemetry's provider only once, so each test runs a process.
 """
 
 import subprocess
 import sys
 from pathlib import Path
 
+from opentelemetry.sdk.trace import SpanProcessor as OfTheSDK
 from peewee import Database
 
 from storage.model.span import Span
 from storage.queries.traces import recent_traces, trace_spans
+from storage.tracing.sdk_bridge import SpanProcessor
 
 SETUP = """
 import sys
@@ -84,6 +86,12 @@ with Observability.open(sys.argv[1], platform="cli"):
     assert (order.parent_id, order.status, order.error_type) == (None, "error", "ValueError")
     assert "no money" in (order.error_message or "")
     assert order.events[0]["name"] == "exception"
+
+
+def test_our_processor_has_every_method_that_the_sdk_calls() -> None:
+    expected = {name for name in vars(OfTheSDK) if callable(getattr(OfTheSDK, name))}
+    assert "_on_ending" in expected  # Private, so a new version may rename it.
+    assert expected - set(dir(SpanProcessor)) == set()
 
 
 def test_a_recording_that_is_closed_records_no_more(db_path: Path, database: Database) -> None:
