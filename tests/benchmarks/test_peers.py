@@ -107,7 +107,7 @@ def test_nothing_that_was_started_is_left_behind() -> None:
 
 
 def _runs(pid: int) -> bool:
-    """A zombie that its new parent has not collected yet does not count."""
+    """Return whether a process runs. A zombie that nobody has collected yet does not count."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
