@@ -1,4 +1,4 @@
-"""Received telemetry, in the order in which its data passes through:
+"""Received telemetry, in modules that its data passes through in this order.
 
 1. `decoder` decodes a request's bytes (`json_encoding` those in JSON) into items.
 2. `items` converts each item to our value, with `attributes` and what `sources` knows of its

@@ -1,0 +1,1 @@
+"""Record from a program: `Observability`, logging and process hooks."""

@@ -1,0 +1,1 @@
+"""Turn a batch of spans into rows, summaries and rollups, each span once."""

@@ -1,0 +1,1 @@
+"""Implement the tracing API of OpenTelemetry."""

@@ -12,6 +12,7 @@ from bot.agents.errors import AgentCrashed
 from bot.agents.invocation import invoke
 from bot.agents.types import Agent, Reply, Request
 from storage import Observability
+from tests.support.paths import MEASURED
 
 TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
 FAKE = "#!/bin/sh\n[ \"$1\" = --version ] && echo '2.1.300 (Claude Code)'\n"
@@ -44,6 +45,7 @@ def tracebot(
     folder: Path, *words: str, agents: str = "agents.toml"
 ) -> subprocess.CompletedProcess[str]:
     environ = {
+        **MEASURED,
         "PATH": f"{folder}:/usr/bin:/bin",
         "HOME": str(folder),
         "TRACEBOT_DATABASE_URL": str(folder / "tracebot.db"),

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import httpx
 
+from tests.support.paths import MEASURED
+
 TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
 
 
 def environment(home: Path) -> dict[str, str]:
-    return {"HOME": str(home), "PATH": os.environ["PATH"], "TMPDIR": str(home)}
+    return {**MEASURED, "HOME": str(home), "PATH": os.environ["PATH"], "TMPDIR": str(home)}
 
 
 def test_the_demo_plays_a_conversation_queries_it_and_says_what_to_try_next(tmp_path: Path) -> None:
