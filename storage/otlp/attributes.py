@@ -95,7 +95,7 @@ def value_of(value: Any) -> Any:
 
 
 Target = tuple[Literal["rest", "column", "older", "content", "nothing"], str]
-"""Where an attribute goes, and the name of its column or its conventional name.
+"""The destination of an attribute, and the name of its column or its conventional name.
 
 `older` names lose against `column` ones; `content` is kept as far as TRACEBOT_CAPTURE allows.
 """

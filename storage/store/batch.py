@@ -21,7 +21,7 @@ from storage.store.trace_summaries import summarise
 
 @dataclass(slots=True)
 class Batch:
-    """What one writer stores next. `number` grows by one, so that storing it twice is harmless."""
+    """The rows that one writer stores next. `number` grows by one: storing it twice is harmless."""
 
     process: str
     number: int
