@@ -57,6 +57,8 @@ def kills(path: Path, number: float) -> dict[str, Any]:
         reading, writing = os.pipe()
         child = fork(lambda turn=turn, writing=writing: record_until_killed(path, turn, writing))
         os.close(writing)
+        if turn % 2 == 0:  # The others may be killed even while they open the database.
+            select.select([reading], [], [], 60.0)
         acknowledged += read_for(reading, seconds=random.uniform(0.05, 0.4))
         os.kill(child, signal.SIGKILL)
         acknowledged += read_for(reading, seconds=10.0)
@@ -96,7 +98,7 @@ def lock_now_and_then(path: Path) -> None:
 
 
 def read_for(pipe: int, *, seconds: float) -> list[str]:
-    """Yield whole lines from a pipe until its end, or for some seconds."""
+    """Return the lines that a pipe holds until its end, or within some seconds."""
     until, text = time.monotonic() + seconds, b""
     while select.select([pipe], [], [], max(until - time.monotonic(), 0))[0]:
         chunk = os.read(pipe, 65_536)

@@ -270,10 +270,15 @@ def _added(sandbox: Sandbox) -> list[tuple[str, str]]:
 def test_threads_do_not_wait_for_one_another(
     sandbox: Sandbox, start_bot: StartBot, alice: User, general: Channel
 ) -> None:
-    start_bot(SLOW)
+    agent = Scripted()
+    start_bot(roster_of(agent))
     questions = [sandbox.post(alice, general, f"{sandbox.mention} q{n}") for n in range(5)]
+    for _ in questions:
+        agent.wait_until_asked()  # None has been answered: each would keep the next one waiting.
+    for _ in questions:
+        agent.end("done")
     for question in questions:
-        sandbox.wait_for_reaction(general, question.ts, "eyes", timeout=2.0)
+        sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
 
 
 def test_a_thread_of_more_than_a_hundred_messages_keeps_its_speaker(

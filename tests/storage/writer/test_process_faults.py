@@ -1,4 +1,4 @@
-"""The worst, in short: what `scripts/soak` does for minutes. See faults.py."""
+"""Kill and crowd processes and fill disks, in short: `scripts/soak` does it for minutes."""
 
 import os
 import subprocess

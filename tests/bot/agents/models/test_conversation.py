@@ -1,4 +1,4 @@
-"""A model behind HTTP answers in Slack: from the mention to the follow-up, and a failure told."""
+"""A model behind HTTP answers in Slack: a mention, a follow-up, a wrong key, a stop."""
 
 from collections.abc import Callable, Iterator
 
@@ -41,7 +41,7 @@ def turns(observability: Observability, count: int) -> tuple[TraceSummary, ...]:
 
 
 @pytest.mark.usefixtures("bot")
-def test_a_model_answers_in_a_thread_and_knows_what_it_said_before(
+def test_a_model_answers_in_a_thread_and_is_given_its_earlier_answers(
     sandbox: Sandbox,
     observability: Observability,
     alice: User,
@@ -66,7 +66,7 @@ def test_a_model_answers_in_a_thread_and_knows_what_it_said_before(
 
 
 @pytest.mark.usefixtures("bot")
-def test_who_may_not_ask_the_model_is_told_no_more_than_that(
+def test_a_user_is_told_of_a_wrong_key_but_sees_neither_it_nor_its_setting(
     sandbox: Sandbox,
     observability: Observability,
     alice: User,
@@ -80,14 +80,15 @@ def test_who_may_not_ask_the_model_is_told_no_more_than_that(
     assert turn.status == "error"
     told = "\n".join(message.text for message in sandbox.messages(general))
     assert turn.trace_id[:16] in told
-    assert "its key is wrong: whoever runs me should see to it" in told
+    assert "its key is wrong. Please tell the person who runs me." in told
     assert "bad key" not in told
+    assert "THE_MODELS_KEY" not in told
     assert KEY not in repr(turn)
     assert "THE_MODELS_KEY holds a valid key" in str(turn.error_message)
 
 
 @pytest.mark.usefixtures("bot")
-def test_who_stops_an_answer_stops_the_model_and_what_it_took_is_known(
+def test_stopping_an_answer_stops_the_model_and_its_tokens_are_recorded(
     sandbox: Sandbox,
     observability: Observability,
     alice: User,
