@@ -10,8 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-from slack_bolt import App
+from slack_bolt import App, BoltResponse
 from slack_bolt.adapter.socket_mode import SocketModeHandler
+from slack_bolt.error import BoltUnhandledRequestError
 from slack_sdk import WebClient
 
 from bot.access import Access
@@ -43,6 +44,7 @@ from bot.turns.inbox import Inbox
 from bot.turns.turn import TurnHandler
 from storage import Observability
 from storage.database.connect import database_path
+from storage.writer.dropped import RATE_LIMITED, REFUSED
 
 GRACE_S = 20.0
 """How long running turns may go on when the bot is stopped, in seconds."""
@@ -80,6 +82,7 @@ class Bot:
     delivery: ReplyDelivery
     workers: Workers
     http: httpx.Client
+    observability: Observability
     sources: list[Callable[[], object]] = field(default_factory=list)
 
     def stop(self, *, grace: float = GRACE_S) -> None:
@@ -154,6 +157,7 @@ def build_bot(
         delivery=delivery,
         workers=workers,
         http=http,
+        observability=observability,
     )
 
 
@@ -232,6 +236,8 @@ def _bolt_app(shared: _Shared, inbox: Inbox, digests: Digests, workers: Workers)
         signing_secret=shared.settings.slack_signing_secret.get_secret_value() or "socket mode",
         token_verification_enabled=False,
         process_before_response=False,
+        # So that `_report` answers them, without a warning for each.
+        raise_error_for_unhandled_request=True,
     )
     canceller = TurnCanceller(
         running=shared.running, access=shared.access, database=observability.database
@@ -258,7 +264,7 @@ def _bolt_app(shared: _Shared, inbox: Inbox, digests: Digests, workers: Workers)
     stop_button.register(app, canceller, workers.commands)
     trace_command.register(app, command, workers.commands)
     app_home.register(app, AppHome(client, command.view, observability), workers.commands)
-    app.error(_report)
+    app.error(partial(_report, observability))
     return app
 
 
@@ -277,7 +283,12 @@ def connect(bot: Bot, settings: Settings) -> None:
 def listen(bot: Bot, settings: Settings) -> WebServer:
     """Listen in HTTP mode, on every interface, for Slack's signed requests."""
     try:
-        server = WebServer(events_app(bot.app), host="0.0.0.0", port=settings.port)
+        web = events_app(
+            bot.app,
+            signing_secret=settings.slack_signing_secret.get_secret_value(),
+            refused=partial(bot.observability.count, REFUSED),
+        )
+        server = WebServer(web, host="0.0.0.0", port=settings.port)
     except OSError as error:
         raise SettingsError(
             f"Port {settings.port} cannot be opened ({error.strerror}). Set PORT to another one."
@@ -308,5 +319,16 @@ def _downloads(shared: _Shared, http: httpx.Client) -> FileDownloads:
     )
 
 
-def _report(error: Exception, body: dict[str, Any]) -> None:
-    logger.error("A request of type %s failed", body.get("type"), exc_info=error)
+def _report(
+    observability: Observability, error: Exception, body: dict[str, Any]
+) -> BoltResponse | None:
+    """Log a listener's error; accept requests that have no listener.
+
+    Slack would send those again, and would stop to send any if they are most of them.
+    """
+    if not isinstance(error, BoltUnhandledRequestError):
+        logger.error("A request of type %s failed", body.get("type"), exc_info=error)
+        return None
+    if body.get("type") == "app_rate_limited":
+        observability.count(RATE_LIMITED, "slack")
+    return BoltResponse(status=200)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +14,11 @@ from storage.database.shared_file import SharedDatabase
 from storage.recovery.integrity import Check, last_check
 from storage.recovery.replacement import Recovery, recoveries
 from storage.upkeep.journal import JournalEntry, last_entry
-from storage.writer.dropped import DROPPED, drop_counts
+from storage.writer.dropped import DROPPED, RATE_LIMITED, REFUSED, WRITE_FAILED, drop_counts
 from storage.writer.spool import spool_folder, waiting
 
 LOSSES_NS = 24 * 3_600 * 1_000_000_000
-"""How far back dropped spans and failed writes are counted."""
+"""How far back dropped spans, failed writes and refused requests are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +26,9 @@ class Health:
     """The state of the database.
 
     Sizes are in bytes. `oldest` and `newest` are when traces began, in nanoseconds since the epoch.
-    What has not happened yet is None. `dropped` and `write_failures` count the last 24 hours; a
-    failed write lost nothing, as its batch waited in the spool.
+    What has not happened yet is None. `dropped`, `write_failures`, `refused` (requests, by cause)
+    and `rate_limited` (minutes of which Slack withheld events) count the last 24 hours; a failed
+    write lost nothing, as its batch waited in the spool.
     """
 
     path: str
@@ -46,6 +48,8 @@ class Health:
     spool_size: int
     dropped: int
     write_failures: int
+    refused: Mapping[str, int]
+    rate_limited: int
     migrations: tuple[str, ...]
     sqlite_version: str
 
@@ -76,7 +80,9 @@ def health(database: SharedDatabase, *, now: int) -> Health:
         spool_files=spool_files,
         spool_size=spool_size,
         dropped=sum(each.count for each in counted if each.metric == DROPPED),
-        write_failures=sum(each.count for each in counted if each.metric != DROPPED),
+        write_failures=sum(each.count for each in counted if each.metric == WRITE_FAILED),
+        refused={each.label: each.count for each in counted if each.metric == REFUSED},
+        rate_limited=sum(each.count for each in counted if each.metric == RATE_LIMITED),
         migrations=tuple(name for (name,) in applied),
         sqlite_version=".".join(map(str, database.server_version)),
     )

@@ -16,18 +16,21 @@ from itertools import chain
 
 from peewee import PeeweeException
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from bot.http.requests import Refused, read_body
 from bot.http.server import WebServer
 from bot.settings import Settings, SettingsError
 from storage import Observability
 from storage.model.records import Log, Metric
 from storage.model.span import Span
+from storage.otlp.attributes import TooManyItems
 from storage.otlp.correlation import TraceCorrelator
 from storage.otlp.decoder import BadTelemetry, Encoding, Signal, Telemetry, answer, read, refusal
 from storage.otlp.span_lookup import SpanLookup
+from storage.writer.dropped import REFUSED
 from storage.writer.writer import QUEUE_SIZE
 
 MAX_BODY = 20 * 1024 * 1024
@@ -36,9 +39,16 @@ MAX_BODY = 20 * 1024 * 1024
 MAX_BODIES = 16
 """How many requests may be received at once."""
 
+MAX_WAITING = 3 * MAX_BODY
+"""Bytes of bodies, as they were sent, that may be in memory at once."""
+
 MAX_MEMBERS = 64
 """Members of one gzip body: each costs a copy of those that follow."""
 
+MAX_QUEUED = 8 * 1024 * 1024
+"""Bytes that are decoded before the next request waits until they are stored."""
+
+STORED_S = 5.0
 BODY_S = 30.0
 RETRY_S = 2
 RESERVED = QUEUE_SIZE // 2
@@ -52,15 +62,6 @@ ENCODINGS: dict[str, Encoding] = {
 TYPES = {encoding: content_type for content_type, encoding in ENCODINGS.items()}
 
 logger = logging.getLogger("tracebot.collector")
-
-
-class Refused(Exception):
-    """The request is refused. The message tells its sender why."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
 
 
 @dataclass(slots=True)
@@ -91,6 +92,10 @@ class Collector:
         self._token = token
         self._retry_s = retry_s
         self._bodies = 0
+        self._waiting = 0
+        """Bytes of the bodies that are in memory."""
+        self._queued = 0
+        """Bytes of what was decoded since the last wait for the database."""
         self._server: WebServer | None = None
         lookup = SpanLookup(observability.database, flush=lambda: observability.flush(1.0))
         self._correlator = TraceCorrelator(lookup)
@@ -121,50 +126,59 @@ class Collector:
             try:
                 return await self._take(request, signal, encoding)
             except Refused as error:
-                response = self._refusal(error, encoding or "json")
-                if error.status == 408 or "content-length" not in request.headers:
-                    # The rest of the body is not read.
-                    response.headers["Connection"] = "close"
-                return response
+                self._observability.count(REFUSED, f"otlp: {error.cause}")
+                return self._refusal(error, encoding or "json")
 
         return take
 
     async def _take(self, request: Request, signal: Signal, encoding: Encoding | None) -> Response:
         self._check_sender(request)
         if encoding is None:
-            raise Refused(415, f"Send {' or '.join(ENCODINGS)}.")
+            raise Refused(415, "encoding", f"Send {' or '.join(ENCODINGS)}.")
         compression = request.headers.get("content-encoding", "identity").lower()
         if compression not in ("gzip", "identity"):
-            raise Refused(415, "Compress the body with gzip, or not at all.")
+            raise Refused(415, "encoding", "Compress the body with gzip, or not at all.")
         self._check_room(1)
         if self._bodies >= MAX_BODIES:
-            raise Refused(503, "Too many requests at once. Send it again later.")
+            raise _busy()
         self._bodies += 1
+        waiting = 0
+
+        def received(size: int) -> None:
+            nonlocal waiting
+            if self._waiting + size > MAX_WAITING:
+                raise _busy()
+            waiting += size
+            self._waiting += size
+
         try:
-            body = await _body(request)
+            body = await read_body(request, limit=MAX_BODY, seconds=BODY_S, received=received)
             told = await asyncio.get_running_loop().run_in_executor(
                 self._thread, self._store, body, signal, encoding, compression == "gzip"
             )
         finally:
             self._bodies -= 1
+            self._waiting -= waiting
         return Response(told, media_type=TYPES[encoding])
 
     def _check_sender(self, request: Request) -> None:
         """Refuse web pages: a browser sends an Origin, or uses a host name that is not loopback."""
         if "origin" in request.headers:
-            raise Refused(403, "Web pages may not send telemetry here.")
+            raise Refused(403, "origin", "Web pages may not send telemetry here.")
         if self._token:
             given = request.headers.get("authorization", "").removeprefix("Bearer ")
             if not hmac.compare_digest(given.encode(), self._token.encode()):
                 raise Refused(
-                    401, "The token is missing or wrong. Send it as Authorization: Bearer TOKEN."
+                    401,
+                    "token",
+                    "The token is missing or wrong. Send it as Authorization: Bearer TOKEN.",
                 )
-        elif request.url.hostname not in LOOPBACK:
-            raise Refused(403, "Without a token, send to 127.0.0.1 and no other host name.")
+        elif _host(request) not in LOOPBACK:
+            raise Refused(403, "host", "Without a token, send to 127.0.0.1 and no other host name.")
 
     def _check_room(self, items: int) -> None:
         if self._observability.room - items < RESERVED:
-            raise Refused(503, "The queue is full. Send it again later.")
+            raise Refused(503, "queue", "The queue is full. Send it again later.")
 
     def _store(self, body: bytes, signal: Signal, encoding: Encoding, compressed: bool) -> bytes:
         """On the thread: store a request and return the response. Raises `Refused`."""
@@ -172,14 +186,19 @@ class Collector:
             content = _decompressed(body) if compressed else body
             telemetry = read(content, signal, encoding=encoding, capture=self._capture)
             self._queue(telemetry)
+            self._wait_for_storage(len(content))
         except BadTelemetry as error:
-            raise Refused(400, str(error)) from error
+            raise Refused(400, "body", str(error)) from error
+        except TooManyItems as error:
+            raise Refused(413, "items", str(error)) from error
         except PeeweeException as error:
             logger.warning(
                 "The database cannot be read, so a sender has to send its telemetry again: %s",
                 error,
             )
-            raise Refused(503, "The database cannot be read. Send it again later.") from error
+            raise Refused(
+                503, "database", "The database cannot be read. Send it again later."
+            ) from error
         return answer(signal, telemetry, encoding=encoding)
 
     def _queue(self, telemetry: Telemetry) -> None:
@@ -195,6 +214,13 @@ class Collector:
         self.counts.filtered += correlator.filtered.total() - before
         self.counts.rejected += telemetry.rejected
 
+    def _wait_for_storage(self, size: int) -> None:
+        """Keep what is decoded but not stored small: its objects take up to 20 times its bytes."""
+        self._queued += size
+        if self._queued > MAX_QUEUED:
+            self._observability.flush(STORED_S)
+            self._queued = 0
+
     def _refusal(self, error: Refused, encoding: Encoding) -> Response:
         headers = {"Retry-After": str(self._retry_s)} if error.status == 503 else {}
         if error.status == 401:
@@ -203,30 +229,23 @@ class Collector:
         return Response(content, error.status, headers, media_type=TYPES[encoding])
 
 
+def _busy() -> Refused:
+    return Refused(503, "busy", "Too many requests at once. Send it again later.")
+
+
+def _host(request: Request) -> str | None:
+    try:
+        return request.url.hostname
+    except ValueError:  # As for "Host: [".
+        return None
+
+
 async def _health(request: Request) -> Response:
     return JSONResponse({"ok": True})
 
 
 def _essence(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
-
-
-async def _body(request: Request) -> bytes:
-    length = request.headers.get("content-length", "0")
-    if length.isdecimal() and int(length[:20]) > MAX_BODY:
-        raise Refused(413, f"Send at most {MAX_BODY} bytes at once.")
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_S):
-            async for part in request.stream():
-                body += part
-                if len(body) > MAX_BODY:
-                    raise Refused(413, f"Send at most {MAX_BODY} bytes at once.")
-    except TimeoutError:
-        raise Refused(408, f"The body did not arrive within {BODY_S:.0f} s.") from None
-    except ClientDisconnect:
-        raise Refused(400, "The connection closed before the body was complete.") from None
-    return bytes(body)
 
 
 def _decompressed(body: bytes) -> bytes:
@@ -239,7 +258,9 @@ def _decompressed(body: bytes) -> bytes:
         except zlib.error as error:
             raise BadTelemetry(f"The body is not valid gzip: {error}.") from None
         if len(content) > MAX_BODY:
-            raise Refused(413, f"Send at most {MAX_BODY} bytes at once, also when compressed.")
+            raise Refused(
+                413, "size", f"Send at most {MAX_BODY} bytes at once, also when compressed."
+            )
         if not member.eof:
             raise BadTelemetry("The gzip body is cut off: its end is missing.")
         body = member.unused_data

@@ -1,6 +1,7 @@
 """Run a web application with uvicorn on a thread of its own.
 
-Only public names of uvicorn are used: `Config`, `Server.run(sockets=…)` and `Server.should_exit`.
+Of uvicorn's own names only `Config`, `Server.run(sockets=…)` and `Server.should_exit` are used
+here, and its protocol class in `bot.http.connection`.
 """
 
 import socket
@@ -8,6 +9,8 @@ import threading
 
 import uvicorn
 from starlette.applications import Starlette
+
+from bot.http.connection import BoundedConnection
 
 STOP_S = 5.0
 """How long requests may take to end when the server stops; after that they are cancelled."""
@@ -23,7 +26,15 @@ class WebServer:
         # Connections that arrive before `start` wait in the listener's queue.
         self._listener = socket.create_server((host, port), family=family)
         config = uvicorn.Config(
-            web, log_level="warning", ws="none", timeout_graceful_shutdown=int(STOP_S)
+            web,
+            http=BoundedConnection,
+            # Not uvicorn's own handlers: its warnings pass through ours, which bound floods.
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            proxy_headers=False,
+            ws="none",
+            timeout_graceful_shutdown=int(STOP_S),
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(

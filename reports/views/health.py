@@ -94,6 +94,13 @@ RULES = (
         lambda health, now: health.dropped > 0,
         "more was recorded than the database and the spool could store: the log says why",
     ),
+    Rule(
+        "Withheld",
+        WARNING,
+        lambda health, now: health.rate_limited > 0,
+        "Slack delivers at most 30,000 events in an hour to one app: remove the bot from busy "
+        "channels that do not need it",
+    ),
 )
 
 
@@ -129,9 +136,13 @@ def _facts(found: Health, now: int) -> list[tuple[str, str]]:
         ("Backup", when(found.backup.at if found.backup else None)),
         ("Waiting", _waiting(found)),
         ("Dropped", f"{found.dropped:,} in the last 24 h, {found.write_failures:,} writes failed"),
+        ("Refused", _refused(found)),
         ("Migrations", f"{len(found.migrations)}, up to {max(found.migrations, default='none')}"),
         ("SQLite", found.sqlite_version),
     ]
+    if found.rate_limited:
+        minutes = f"the events of {found.rate_limited:,} min in the last 24 h, by Slack"
+        facts.append(("Withheld", minutes))
     return [*facts, *_recoveries(found, now)]
 
 
@@ -156,6 +167,11 @@ def _waiting(found: Health) -> str:
         return "nothing"
     files = "1 file" if found.spool_files == 1 else f"{found.spool_files} files"
     return f"{files} in the spool, {formatting.size(found.spool_size)}"
+
+
+def _refused(found: Health) -> str:
+    causes = "".join(f", {number:,} {cause}" for cause, number in found.refused.items())
+    return f"{sum(found.refused.values()):,} requests in the last 24 h{causes}"
 
 
 def _recoveries(found: Health, now: int) -> list[tuple[str, str]]:

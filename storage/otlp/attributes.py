@@ -5,7 +5,7 @@ columns, and a dict of the remaining attributes. Used by `storage.otlp.items`, w
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, Self
@@ -30,6 +30,12 @@ from storage.otlp.sources import Source, source_of
 Capture = Callable[[str], str | None]
 """Return what to keep of a text that a person, model or tool wrote; None keeps nothing."""
 
+Reject = Callable[[str], object]
+"""Count an item that is left out, for this reason."""
+
+Envelope = tuple[Any, Any, Iterable[Any]]
+"""Messages of a resource and a scope, and those of the items that were sent in them."""
+
 LAST = 2**63 - 1
 """The largest number, and the last nanosecond, that a column takes: SQLite has 64 bits."""
 
@@ -40,6 +46,20 @@ MAX_NAME = 1_000
 OPERATION = "gen_ai.operation.name"
 
 CACHE_WRITE = "gen_ai.usage.cache_write.input_tokens"
+
+
+MAX_ITEMS = 50_000
+"""Spans, log records or data points in one request: what the queue always has room for."""
+
+
+class TooManyItems(ValueError):
+    """A request has more items than are taken at once. The message says how many are."""
+
+
+def check_number(items: int) -> None:
+    """Raise `TooManyItems` if there are more than MAX_ITEMS."""
+    if items > MAX_ITEMS:
+        raise TooManyItems(f"Send at most {MAX_ITEMS} items at once.")
 
 
 class Malformed(ValueError):

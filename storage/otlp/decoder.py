@@ -9,29 +9,43 @@ rejected and counted. Next: `storage.otlp.items`, which converts each item.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Literal, TypeVar
 
-from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs_service
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metrics_service
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as trace_service
+from opentelemetry.proto.logs.v1 import logs_pb2 as logs
+from opentelemetry.proto.metrics.v1 import metrics_pb2 as metrics
+from opentelemetry.proto.trace.v1 import trace_pb2 as trace
 
 from storage.model.records import Log, Metric
 from storage.model.span import Span
-from storage.otlp.attributes import Capture, Malformed, Resource, Scope
+from storage.otlp.attributes import (
+    Capture,
+    Envelope,
+    Malformed,
+    Resource,
+    Scope,
+    TooManyItems,
+    check_number,
+)
 from storage.otlp.items import read_log, read_metric, read_span
 from storage.otlp.json_encoding import read_json
+from storage.otlp.wire import read_protobuf
 
 Signal = Literal["traces", "logs", "metrics"]
 Encoding = Literal["protobuf", "json"]
 
 T = TypeVar("T")
 
-REQUESTS: Mapping[Signal, Any] = {
-    "traces": trace_service.ExportTraceServiceRequest,
-    "logs": logs_service.ExportLogsServiceRequest,
-    "metrics": metrics_service.ExportMetricsServiceRequest,
+MESSAGES: Mapping[Signal, tuple[Any, Any, Any]] = {
+    "traces": (trace.ResourceSpans, trace.ScopeSpans, trace.Span),
+    "logs": (logs.ResourceLogs, logs.ScopeLogs, logs.LogRecord),
+    "metrics": (metrics.ResourceMetrics, metrics.ScopeMetrics, metrics.Metric),
 }
+"""The classes of the messages around items, and of an item."""
+
 RESPONSES: Mapping[Signal, Any] = {
     "traces": trace_service.ExportTraceServiceResponse,
     "logs": logs_service.ExportLogsServiceResponse,
@@ -49,6 +63,10 @@ REJECTED: Mapping[Signal, str] = {
 }
 
 
+MAX_ATTRIBUTES = 500_000
+"""Attributes in one request. Each becomes about 200 bytes of objects until it is stored."""
+
+
 class BadTelemetry(ValueError):
     """The body is not what its content type says."""
 
@@ -60,8 +78,17 @@ class Telemetry:
     spans: list[tuple[Resource, list[Span]]] = field(default_factory=list)
     logs: list[tuple[Resource, list[Log]]] = field(default_factory=list)
     metrics: list[tuple[Resource, list[Metric]]] = field(default_factory=list)
+    attributes: int = 0
+    points: int = 0
     rejected: int = 0
     reason: str = ""
+
+    def few(self, points: Iterable[Metric]) -> Iterator[Metric]:
+        """Pass data points on. Raises `TooManyItems`: a single metric may hold millions."""
+        for point in points:
+            self.points += 1
+            check_number(self.points)
+            yield point
 
     def reject(self, reason: str) -> None:
         self.rejected += 1
@@ -69,25 +96,39 @@ class Telemetry:
 
 
 def read(body: bytes, signal: Signal, *, encoding: Encoding, capture: Capture) -> Telemetry:
-    """Decode `body`. `capture` decides what is kept of texts. Raises `BadTelemetry`."""
+    """Decode `body`. `capture` decides what is kept of texts.
+
+    Raises `BadTelemetry`, and `TooManyItems` before anything is decoded.
+    """
     telemetry = Telemetry()
-    for resource, scope, items in _envelopes(body, signal, encoding, telemetry, capture):
-        if signal == "traces":
-            telemetry.spans.append((resource, [*_each(read_span, items, scope, telemetry)]))
-        elif signal == "logs":
-            telemetry.logs.append((resource, [*_each(read_log, items, scope, telemetry)]))
-        else:
-            metrics = [
-                point for points in _each(read_metric, items, scope, telemetry) for point in points
-            ]
-            telemetry.metrics.append((resource, metrics))
+    try:
+        for sent, sent_scope, items in _envelopes(body, signal, encoding, telemetry):
+            resource = Resource.of(sent)
+            _add(telemetry, signal, resource, Scope(resource, sent_scope, capture), items)
+    except Malformed as error:
+        raise BadTelemetry(f"The body is not valid OTLP {signal} in {encoding}: {error}.") from None
     return telemetry
+
+
+def _add(
+    telemetry: Telemetry, signal: Signal, resource: Resource, scope: Scope, items: Iterable[Any]
+) -> None:
+    if signal == "traces":
+        telemetry.spans.append((resource, [*_each(read_span, items, scope, telemetry)]))
+    elif signal == "logs":
+        telemetry.logs.append((resource, [*_each(read_log, items, scope, telemetry)]))
+    else:
+        points = chain.from_iterable(_each(read_metric, items, scope, telemetry))
+        telemetry.metrics.append((resource, [*telemetry.few(points)]))
 
 
 def _each(
     read_item: Any, items: Iterable[Any], scope: Scope, telemetry: Telemetry
 ) -> Iterator[Any]:
     for item in items:
+        telemetry.attributes += len(getattr(item, "attributes", ()))
+        if telemetry.attributes > MAX_ATTRIBUTES:
+            raise TooManyItems(f"Send at most {MAX_ATTRIBUTES} attributes at once.")
         try:
             yield read_item(item, scope)
         except Malformed as error:
@@ -95,22 +136,12 @@ def _each(
 
 
 def _envelopes(
-    body: bytes, signal: Signal, encoding: Encoding, telemetry: Telemetry, capture: Capture
-) -> Iterator[tuple[Resource, Scope, Iterable[Any]]]:
+    body: bytes, signal: Signal, encoding: Encoding, telemetry: Telemetry
+) -> Iterator[Envelope]:
     """Yield each scope's items as protobuf messages, whatever the encoding."""
-    resources, scopes, items = PARTS[signal]
-    request = REQUESTS[signal]()
-    try:
-        if encoding == "json":
-            read_json(body, request, PARTS[signal], telemetry.reject)
-        else:
-            request.MergeFromString(body)
-    except (DecodeError, Malformed) as error:
-        raise BadTelemetry(f"The body is not valid OTLP {signal} in {encoding}: {error}.") from None
-    for sent in getattr(request, resources):
-        resource = Resource.of(sent.resource)
-        for scope in getattr(sent, scopes):
-            yield resource, Scope(resource, scope, capture), getattr(scope, items)
+    if encoding == "json":
+        return read_json(body, MESSAGES[signal], PARTS[signal], telemetry.reject)
+    return read_protobuf(body, MESSAGES[signal], telemetry.reject)
 
 
 def answer(signal: Signal, telemetry: Telemetry, *, encoding: Encoding) -> bytes:

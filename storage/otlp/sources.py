@@ -34,7 +34,7 @@ class Source:
         return not self.kept or any(fnmatchcase(span.name, pattern) for pattern in self.kept)
 
     def ignores(self, name: str) -> bool:
-        return any(fnmatchcase(name, pattern) for pattern in self.ignored)
+        return bool(self.ignored) and any(fnmatchcase(name, each) for each in self.ignored)
 
 
 CLAUDE = Source(

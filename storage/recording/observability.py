@@ -174,6 +174,10 @@ class Observability:
             )
         )
 
+    def count(self, metric: str, cause: str) -> None:
+        """Count one of `storage.writer.dropped.COUNTED`, which is stored once a minute."""
+        self._writer.count(metric, cause)
+
     def receive(self, items: Iterable[Span | Metric | Log]) -> None:
         """Store what another process recorded. A span that is already stored is ignored."""
         for item in items:

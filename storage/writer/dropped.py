@@ -1,4 +1,7 @@
-"""Count what recording had to drop, log it once a minute, and store the counts as metrics."""
+"""Count what may come in floods, log it once a minute, and store the counts as metrics.
+
+That is what recording had to drop, writes that failed, and requests that were refused.
+"""
 
 import json
 import logging
@@ -23,6 +26,14 @@ WRITE_FAILED = "tracebot.write_failed"
 """The metric's name. It counts how often the database began to fail, by `cause` (see
 `error_causes.cause_of`). Nothing is lost by that: what is recorded waits in the spool."""
 
+REFUSED = "tracebot.refused"
+"""The metric's name. It counts refused requests by `cause`, such as `slack: signature`."""
+
+RATE_LIMITED = "tracebot.rate_limited"
+"""The metric's name. It counts the minutes of which Slack withheld events from the bot."""
+
+COUNTED = (DROPPED, WRITE_FAILED, REFUSED, RATE_LIMITED)
+
 LOG_EVERY_S = 60.0
 
 logger = logging.getLogger("tracebot.storage")
@@ -30,9 +41,9 @@ logger = logging.getLogger("tracebot.storage")
 
 @dataclass(frozen=True, slots=True)
 class DropCount:
-    """How often something was dropped or a write failed: `metric` is DROPPED or WRITE_FAILED.
+    """How often something was dropped, failed or was refused: `metric` is one of COUNTED.
 
-    `label` is the kind of what was dropped, or the cause of the failure.
+    `label` is the kind of what was dropped, or the cause of the failure or refusal.
     """
 
     metric: str
@@ -52,12 +63,23 @@ class DropCounters:
         self._logged_at = float("-inf")
 
     def add_dropped(self, kind: str, number: int = 1) -> None:
-        with self._lock:
-            self._counts[DROPPED, kind] += number
+        self.add(DROPPED, kind, number)
 
     def add_write_failure(self, cause: str) -> None:
+        self.add(WRITE_FAILED, cause)
+
+    def add(self, metric: str, label: str, number: int = 1) -> None:
+        """Add to one of COUNTED. `label` comes from a small set: each makes a row a minute."""
         with self._lock:
-            self._counts[WRITE_FAILED, cause] += 1
+            self._counts[metric, label] += number
+
+    @property
+    def due_in(self) -> float | None:
+        """Return in how many seconds `take_new` will return something, None if there is nothing."""
+        with self._lock:
+            if self._counts == self._logged:
+                return None
+        return max(self._logged_at + LOG_EVERY_S - time.monotonic(), 0.0)
 
     def __getitem__(self, kind: str) -> int:
         """Return how many of a kind were dropped."""
@@ -65,12 +87,12 @@ class DropCounters:
 
     def take_new(self, *, at_once: bool = False) -> list[Metric]:
         """Return the counts since the last call, to be stored: once a minute, or `at_once`."""
-        now = time.monotonic()
-        if self._counts == self._logged or (now < self._logged_at + LOG_EVERY_S and not at_once):
+        due_in = self.due_in
+        if due_in is None or (due_in > 0 and not at_once):
             return []
         with self._lock:
             new = self._counts - self._logged
-            self._logged, self._logged_at = self._counts.copy(), now
+            self._logged, self._logged_at = self._counts.copy(), time.monotonic()
         _log(new)
         return [_metric(name, what, number) for (name, what), number in new.items()]
 
@@ -79,7 +101,7 @@ def drop_counts(database: Database, *, since: int, until: int | None = None) -> 
     """Return what all writers counted from `since` until `until` (ns), the largest count first."""
     query = (
         MetricRow.select(MetricRow.name, MetricRow.labels, fn.SUM(MetricRow.value))
-        .where(MetricRow.name.in_((DROPPED, WRITE_FAILED)), MetricRow.recorded_at >= since)
+        .where(MetricRow.name.in_(COUNTED), MetricRow.recorded_at >= since)
         .group_by(MetricRow.name, MetricRow.labels)
     )
     if until is not None:
@@ -91,13 +113,21 @@ def drop_counts(database: Database, *, since: int, until: int | None = None) -> 
     return sorted(found, key=lambda found: -found.count)
 
 
+LOGGED = {
+    DROPPED: "Recording dropped %s: its queue was full, or the database refused them.",
+    REFUSED: "Requests were refused: %s. See docs/security.md.",
+    RATE_LIMITED: "Slack withheld events for %s: the workspace sends more than it delivers to "
+    "one app, 30,000 in an hour. Some messages were not seen.",
+}
+
+
 def _log(counts: Counter[tuple[str, str]]) -> None:
-    dropped = {what: number for (name, what), number in counts.items() if name == DROPPED}
-    if dropped:
-        kinds = ", ".join(f"{number:,} {kind}" for kind, number in sorted(dropped.items()))
-        logger.warning(
-            "Recording dropped %s: its queue was full, or the database refused them.", kinds
-        )
+    for metric, text in LOGGED.items():
+        found = {what: number for (name, what), number in counts.items() if name == metric}
+        if found:
+            logger.warning(
+                text, ", ".join(f"{number:,} {what}" for what, number in sorted(found.items()))
+            )
 
 
 def _metric(name: str, what: str, number: int) -> Metric:

@@ -106,6 +106,12 @@ class Writer:
         if not self._awake:
             self._wake()
 
+    def count(self, metric: str, cause: str) -> None:
+        """Count something that may come in floods: it is stored and logged once a minute."""
+        self.dropped.add(metric, cause)
+        if not self._awake and self.dropped.due_in == 0:
+            self._wake()
+
     @property
     def room(self) -> int:
         """Return how many more items can wait.
@@ -248,7 +254,10 @@ class Writer:
     def _idle_s(self) -> float | None:
         if self._pending:
             return RETRY_S
-        return 0.0 if self._queue or self._trimmed else self._delivery.next_try
+        if self._queue or self._trimmed:
+            return 0.0
+        waits = (self._delivery.next_try, self.dropped.due_in)
+        return min((wait for wait in waits if wait is not None), default=None)
 
     def _turn(self) -> None:
         try:

@@ -1,0 +1,52 @@
+"""Read a request within limits, or refuse it with a reason."""
+
+import asyncio
+from collections.abc import Callable
+
+from starlette.requests import ClientDisconnect, Request
+
+CountRefusal = Callable[[str], object]
+"""Count one refused request, by its cause such as `slack: signature`."""
+
+
+class Refused(Exception):
+    """The request is refused. The message tells its sender why.
+
+    `cause` is one word for the log and for `health`.
+    """
+
+    def __init__(self, status: int, cause: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.cause = cause
+        self.message = message
+
+
+async def read_body(
+    request: Request,
+    *,
+    limit: int,
+    seconds: float,
+    received: Callable[[int], object] = lambda size: None,
+) -> bytes:
+    """Return the body of at most `limit` bytes. Raises `Refused`.
+
+    `received` is called with the size of each piece, and may refuse it.
+    """
+    too_large = Refused(413, "size", f"Send at most {limit} bytes at once.")
+    length = request.headers.get("content-length", "0")
+    if length.isdecimal() and int(length[:20]) > limit:
+        raise too_large
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            async for piece in request.stream():
+                received(len(piece))
+                body += piece
+                if len(body) > limit:
+                    raise too_large
+    except TimeoutError:
+        raise Refused(408, "time", f"The body did not arrive within {seconds:.0f} s.") from None
+    except ClientDisconnect:
+        raise Refused(400, "body", "The connection closed before the body was complete.") from None
+    return bytes(body)
