@@ -1,8 +1,10 @@
 """What hostile requests cost the receiver and Slack's door: memory, measured in real processes."""
 
+import contextlib
 import gzip
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +15,7 @@ import httpx
 import pytest
 
 from bot.http.otlp_receiver import MAX_BODY
+from bot.sandbox import Sandbox
 from tests.support.paths import ROOT
 
 TRACEBOT = Path(sys.executable).parent / "tracebot"
@@ -170,3 +173,46 @@ def test_a_json_bomb_is_counted_before_it_becomes_objects(
         f"{name}: {len(body):,} B, {answered}, {memory / MB:.0f} MB, {seconds:.1f} s\n"
     )
     assert (answered, memory < 150 * MB) == (status, True)
+
+
+@pytest.fixture
+def serving(sandbox: Sandbox, tmp_path: Path) -> Iterator[tuple[int, int]]:
+    """Run `tracebot serve --http`; return its process id and port."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {
+        "SLACK_BOT_TOKEN": sandbox.bot_token,
+        "SLACK_SIGNING_SECRET": sandbox.signing_secret,
+        "SLACK_API_URL": sandbox.api_url,
+        "TRACEBOT_DATABASE_URL": str(tmp_path / "t.db"),
+        "PORT": str(port),
+    }
+    process = subprocess.Popen(
+        [TRACEBOT, "serve", "--http"],
+        cwd=tmp_path,
+        env={**os.environ, **environment},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert any("tracebot answers in" in line for line in process.stderr)
+    yield process.pid, port
+    process.kill()
+    process.communicate()
+
+
+def test_an_unsigned_body_of_400_mb_is_not_read(serving: tuple[int, int]) -> None:
+    pid, port = serving
+    before = reset(pid)
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+        head = b"POST /slack/events HTTP/1.1\r\nhost: x\r\ncontent-length: 400000000\r\n\r\n"
+        client.sendall(head)
+        sent = 0
+        with contextlib.suppress(OSError):
+            for _ in range(400):
+                client.sendall(b"x" * MB)
+                sent += MB
+    memory = peak(pid) - before
+    sys.stdout.write(f"unsigned: {sent:,} B were accepted, {memory / MB:.0f} MB\n")
+    assert memory < 30 * MB
+    assert httpx.get(f"http://127.0.0.1:{port}/health").status_code == 200
