@@ -126,8 +126,17 @@ def _boundary(database: Database, retention: Retention, *, now: int) -> int | No
 
 
 def _bytes_a_span(database: Database) -> float:
+    """Return about how many bytes the removal of a span frees, and more than 0.
+
+    It is rather too much than too little, as a removed trace leaves its id and its statistics.
+    """
     spans = TraceRow.select(fn.SUM(TraceRow.span_count)).scalar(database) or 0
-    return used_bytes(database) / max(int(spans), 1)
+    # Even an empty table or index keeps one page, which is most of a small file.
+    tables = "SELECT count(*) FROM sqlite_master WHERE rootpage > 0"
+    kept, page_size = (
+        int(database.execute_sql(query).fetchall()[0][0]) for query in (tables, "PRAGMA page_size")
+    )
+    return max(used_bytes(database) - kept * page_size, 1) / max(int(spans), 1)
 
 
 def _after_oldest(database: Database, *, spans: float) -> int:

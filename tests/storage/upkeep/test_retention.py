@@ -107,12 +107,24 @@ def test_a_limit_on_size_removes_the_oldest_traces_until_the_rest_fits(
     assert apply_retention(database, Retention(max_bytes=limit), now=now).traces == 0
 
 
+def test_the_plan_for_a_small_database_does_not_count_what_stays(
+    observability: Observability,
+) -> None:
+    record(observability, *(f"work {number}" for number in range(200)))
+    limit = Retention(max_bytes=used_bytes(observability.database) // 2)
+    plan = planned(observability.database, limit, now=time.time_ns())
+    removed = apply_retention(observability.database, limit, now=time.time_ns())
+    assert plan.traces == pytest.approx(removed.traces, rel=0.3)
+
+
 def test_a_limit_that_cannot_be_reached_ends_the_removal(observability: Observability) -> None:
     fill(observability, 20)
     removed = apply_retention(
         observability.database, Retention(max_bytes=1_000), now=time.time_ns()
     )
     assert removed.traces == 20
+    empty = planned(observability.database, Retention(max_bytes=1_000), now=time.time_ns())
+    assert empty == Removal()
 
 
 def test_a_plan_removes_nothing_and_reports_what_would_be_removed(
