@@ -1,20 +1,60 @@
 """Decide who may see which trace. No other module does.
 
-A trace is as visible as its conversation is now: in a public channel, to the members of the
-workspace; in a private channel, to its members; in a direct message, to its user alone. If Slack
-does not answer, to nobody. Guests and users of other organisations see nothing.
+A trace is stored with its audience: everyone in the workspace for a public channel, the members of
+a private one, or the one person of a direct message. Whatever shows traces asks for a `Sight`
+first, which knows the audiences that a person, or everyone in a channel, belongs to at that moment.
+Guests and people of other organisations belong to none. If Slack does not answer, nothing private
+is shown.
 """
 
 import logging
-from typing import Protocol
+import time
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, Protocol
 
-from peewee import Database
+from peewee import Database, PeeweeException
 
 from bot.slack.directory import Directory, Facts, channel_type
 from bot.slack.errors import SLACK_ERRORS
-from storage.queries.traces import private_audiences
+from storage.model.span import own_audience
+from storage.upkeep.conversion import ChannelConversions, make_private
+from storage.upkeep.journal import JournalEntry, add_entry, last_entry
+
+SHARED = ("is_ext_shared", "is_shared", "is_pending_ext_shared", "is_org_shared", "pending_shared")
+"""Fields of a channel that people of other organisations are in, or were invited to."""
+
+CHANGED = "membership"
+"""The journal entry by which one process tells the others that an event came."""
+
+UNKNOWN_PERSON = (
+    "Slack did not tell me who you are, so nothing is shown. Please ask again in a minute."
+)
+NOT_A_MEMBER = "Only full members of this workspace can see traces, so nothing is shown."
+UNKNOWN_CHANNELS = (
+    "Slack did not tell me which private conversations you are in, so nothing from them is shown. "
+    "Please ask again in a minute."
+)
+UNCERTAIN = (
+    "Slack did not tell me whether a channel is still public, so its traces are not shown. Please "
+    "ask again in a minute."
+)
 
 logger = logging.getLogger("tracebot.access")
+
+
+class Standing(Enum):
+    """The standing of a user in the workspace where the bot is installed."""
+
+    MEMBER = "member"
+    """A full member."""
+    GUEST = "guest"
+    """A guest, of one channel or of several."""
+    STRANGER = "stranger"
+    """A person of another organisation, who is here through Slack Connect."""
+    BOT = "bot"
+    UNKNOWN = "unknown"
+    """Slack did not tell, or the account was deactivated."""
 
 
 class Visible(Protocol):
@@ -24,24 +64,60 @@ class Visible(Protocol):
     def audience(self) -> str | None: ...
 
     @property
-    def team(self) -> str | None: ...
-
-    @property
     def channel(self) -> str | None: ...
-
-    @property
-    def user(self) -> str | None: ...
 
 
 def audience_of(*, team: str, channel: str, kind: str, user: str) -> str:
-    """Return the id with which spans of a conversation are stored; `Access.audiences` selects them.
+    """Return the audience with which spans of a conversation are stored.
 
-    It is the workspace's for a public channel, the user's for a direct message, else the channel's.
     `kind` is a `channel_type` of Slack's events.
     """
-    if kind == "im":
-        return user
-    return team if kind == "channel" else channel
+    if kind == "channel":
+        return team
+    return own_audience(team, user if kind == "im" else channel)
+
+
+class Sight:
+    """The traces that a person, or everyone in a channel, may see at this moment."""
+
+    def __init__(
+        self,
+        audiences: frozenset[str],
+        *,
+        team: str,
+        is_public: Callable[[str], bool | None],
+        channel: str | None = None,
+        note: str = "",
+    ) -> None:
+        """`is_public` returns None if Slack does not tell whether a channel is public."""
+        self.audiences = audiences
+        self.channel = channel
+        """The only channel whose traces may be seen; None if there is no such limit."""
+        self.note = note
+        """A sentence on what is missing, and why; empty if nothing is."""
+        self._team = team
+        self._is_public = is_public
+
+    def may_see(self, trace: Visible) -> bool:
+        if trace.audience not in self.audiences or self.channel not in (None, trace.channel):
+            return False
+        if trace.audience != self._team:
+            return True
+        # Of a channel that became private, not every trace may have been moved to its audience yet.
+        public = trace.channel is not None and self._is_public(trace.channel)
+        if public is None:
+            self.note = self.note or UNCERTAIN
+        return bool(public)
+
+    def within(self, other: "Sight") -> "Sight":
+        """Return what both may see; `other` is the person who asks in this channel."""
+        return Sight(
+            self.audiences & other.audiences,
+            team=self._team,
+            is_public=self._is_public,
+            channel=self.channel,
+            note=other.note,
+        )
 
 
 class Access:
@@ -51,65 +127,172 @@ class Access:
         self._directory = directory
         self._database = database
         self._team = team
+        self._conversions = ChannelConversions(database, team=team)
+        self._heard_at = 0
 
-    def audiences(self, team: str, user: str) -> frozenset[str]:
-        """Return the audiences that `user` belongs to now; guests and strangers belong to none."""
-        if not self.is_member(team, user):
-            return frozenset()
-        private = private_audiences(self._database, team=team)
-        joined = {channel for channel in private if self._is_in(channel, user)}
-        return frozenset({team, user, *joined})
+    def standing(self, team: str, user: str) -> Standing:
+        """Return what `user` is in the workspace `team`: `UNKNOWN` if Slack does not tell."""
+        if team != self._team:
+            return Standing.STRANGER
+        self._heed_other_processes()
+        try:
+            return _standing(team, self._directory.user(user))
+        except SLACK_ERRORS as error:
+            logger.warning("Slack did not tell who %s is: %s", user, error)
+            return Standing.UNKNOWN
 
-    def may_see(self, trace: Visible, team: str, user: str) -> bool:
-        """Return whether `user` may see this trace, by the conversation's current members."""
-        if trace.team != team or trace.channel is None or not self.is_member(team, user):
-            return False
-        if trace.audience == trace.user == user:
+    def sight(self, team: str, user: str) -> Sight:
+        """Return what `user` may see."""
+        standing = self.standing(team, user)
+        if standing is not Standing.MEMBER:
+            unknown = standing is Standing.UNKNOWN
+            return self._sight(frozenset(), UNKNOWN_PERSON if unknown else NOT_A_MEMBER)
+        own = {own_audience(team, user)}
+        if self._follow_conversions():
+            own.add(team)
+        try:
+            joined = self._directory.private_conversations(user) | self._once_private(user)
+        except SLACK_ERRORS as error:
+            logger.warning("Slack did not tell which conversations %s is in: %s", user, error)
+            return self._sight(frozenset(own), UNKNOWN_CHANNELS)
+        return self._sight(frozenset({*own, *(own_audience(team, each) for each in joined)}))
+
+    def sight_in(self, team: str, channel: str) -> Sight:
+        """Return what everyone in `channel` may see: what a message in it may speak of.
+
+        If guests or people of other organisations can read the channel, those are only its own
+        traces. Raises `SLACK_ERRORS`.
+        """
+        if team != self._team:
+            return self._sight(frozenset())
+        self._heed_other_processes()
+        self._follow_conversions()
+        facts = self._directory.channel(channel)
+        user = str(facts.get("user") or "")
+        own = audience_of(team=team, channel=channel, kind=channel_type(facts), user=user)
+        if self._is_open_to_others(channel, facts):
+            return self._sight(frozenset({own}), channel=channel)
+        return self._sight(frozenset({team, own}))
+
+    def is_shared(self, channel: str) -> bool:
+        """Return whether guests or people of other organisations can read the channel.
+
+        True if Slack does not tell.
+        """
+        try:
+            return self._is_open_to_others(channel, self._directory.channel(channel))
+        except SLACK_ERRORS as error:
+            logger.warning("Slack did not tell who can read %s: %s", channel, error)
             return True
-        return self._is_public(trace.channel) or self._is_in(trace.channel, user)
 
-    def may_be_shown_in(self, trace: Visible, team: str, channel: str) -> bool:
-        """Return whether everyone in `channel` may see this trace."""
-        if trace.team != team or trace.channel is None:
-            return False
-        return trace.channel == channel or self._is_public(trace.channel)
+    def forget(self) -> None:
+        """Ask Slack anew from now on, because an event tells of a change."""
+        self._directory.forget()
 
-    def channel_audiences(self, team: str, channel: str) -> frozenset[str]:
-        """Return the audiences that a message in `channel` may contain: all its readers see it."""
-        return frozenset({team, channel})
+    def follow(self, event: Mapping[str, Any]) -> None:
+        """Follow an event, such as that somebody left or that a channel was converted.
 
-    def is_member(self, team: str, user: str) -> bool:
-        """Return whether `user` is a full member: neither a guest nor of another organisation."""
-        facts = self._ask_user(user)
-        if team != self._team or facts is None or facts.get("deleted"):
-            return False
-        if facts.get("is_restricted") or facts.get("is_ultra_restricted"):
-            return False
-        return not facts.get("is_stranger") and facts.get("team_id", team) == team
-
-    def _is_public(self, channel: str) -> bool:
+        Other processes are told, and what is stored of a channel that became private is moved.
+        """
         try:
-            return channel_type(self._directory.channel(channel)) == "channel"
-        except SLACK_ERRORS as error:
-            logger.warning(
-                "Slack did not tell whether %s is public, so its traces stay hidden: %s",
-                channel,
-                error,
-            )
-            return False
+            add_entry(self._database, JournalEntry(name=CHANGED, at=time.time_ns(), ok=True))
+            # A deleted channel has no members any more. Slack does not list it, either.
+            if event.get("type") in ("channel_deleted", "group_deleted"):
+                make_private(self._database, team=self._team, channel=str(event["channel"]))
+            self._follow_conversions()
+        except PeeweeException as error:
+            logger.error("A change of a channel is followed at the next question: %s", error)
 
-    def _is_in(self, channel: str, user: str) -> bool:
-        try:
-            return user in self._directory.members(channel)
-        except SLACK_ERRORS as error:
-            logger.warning(
-                "Slack did not tell who is in %s, so its traces stay hidden: %s", channel, error
-            )
-            return False
+    def _sight(
+        self, audiences: frozenset[str], note: str = "", *, channel: str | None = None
+    ) -> Sight:
+        return Sight(
+            audiences, team=self._team, is_public=self._is_public, channel=channel, note=note
+        )
 
-    def _ask_user(self, user: str) -> Facts | None:
+    def _heed_other_processes(self) -> None:
+        """Forget Slack's answers if another process heard of a change."""
         try:
-            return self._directory.user(user)
+            entry = last_entry(self._database, CHANGED)
+        except PeeweeException:
+            return  # Without its database nothing is shown, and a turn can still be cancelled.
+        if entry is not None and entry.at != self._heard_at:
+            self._heard_at = entry.at
+            self._directory.forget()
+
+    def _follow_conversions(self) -> bool:
+        """Make the past of each channel that became private as private as it is.
+
+        Return False if that failed, so that statistics of public channels may contain theirs.
+        """
+        try:
+            own = self._directory.own_channels()
         except SLACK_ERRORS as error:
-            logger.warning("Slack did not tell who %s is, so they see no traces: %s", user, error)
+            logger.warning("Slack did not list the bot's channels: %s", error)
+            return True
+        public = {channel: channel_type(facts) == "channel" for channel, facts in own.items()}
+        try:
+            self._conversions.follow(public)
+        except PeeweeException as error:
+            logger.warning("Traces of public channels are hidden: %s", error)
+            return False
+        return True
+
+    def _once_private(self, user: str) -> frozenset[str]:
+        """Return public channels that were private before and that `user` is in."""
+        return frozenset(
+            channel
+            for channel in self._conversions.once_private
+            if user in self._directory.members(channel)
+        )
+
+    def _is_public(self, channel: str) -> bool | None:
+        try:
+            own = self._directory.own_channels()
+        except SLACK_ERRORS:
+            own = {}
+        try:
+            return channel_type(own.get(channel) or self._directory.channel(channel)) == "channel"
+        except SLACK_ERRORS as error:
+            logger.warning("Slack did not tell whether %s is public: %s", channel, error)
             return None
+
+    def _is_open_to_others(self, channel: str, facts: Facts) -> bool:
+        if any(facts.get(name) for name in SHARED):
+            return True
+        if user := facts.get("user"):  # A direct message lists no members.
+            return self.standing(self._team, user) is not Standing.MEMBER
+        try:
+            members, people = self._directory.members(channel), self._directory.people()
+        except SLACK_ERRORS as error:
+            logger.warning("Slack did not tell who can read %s: %s", channel, error)
+            return True
+        return any(_is_outsider(self._team, people.get(member)) for member in members)
+
+
+def _standing(team: str, facts: Facts) -> Standing:
+    if facts.get("deleted"):
+        return Standing.UNKNOWN
+    if facts.get("is_stranger") or not _is_of(team, facts):
+        return Standing.STRANGER
+    if facts.get("is_restricted") or facts.get("is_ultra_restricted"):
+        return Standing.GUEST
+    return Standing.BOT if facts.get("is_bot") else Standing.MEMBER
+
+
+def _is_of(team: str, facts: Facts) -> bool:
+    """Return whether a user belongs to the workspace.
+
+    In Enterprise Grid `team_id` is the organisation or the user's first workspace, and
+    `enterprise_user` lists all of them.
+    """
+    teams = (facts.get("enterprise_user") or {}).get("teams") or ()
+    return facts.get("team_id", team) == team or team in teams
+
+
+def _is_outsider(team: str, facts: Facts | None) -> bool:
+    """Return whether a member of a channel reads it without being a full member of the team."""
+    if facts is None:
+        return True
+    standing = _standing(team, facts)
+    return standing in (Standing.GUEST, Standing.STRANGER)

@@ -24,7 +24,7 @@ from bot.http.server import WebServer
 from bot.http.slack_events import events_app
 from bot.jobs.digests import Digests, post_digest, was_posted
 from bot.jobs.scheduler import Scheduler
-from bot.listeners import app_home, messages, reactions, stop_button, trace_command
+from bot.listeners import app_home, conversations, messages, reactions, stop_button, trace_command
 from bot.replies.delivery import ReplyDelivery
 from bot.replies.responder import Responder
 from bot.settings import Settings, SettingsError
@@ -120,6 +120,7 @@ class _Shared:
     dedup: EventDedup
     running: RunningTurns
     access: Access
+    team: str
 
 
 def build_bot(
@@ -139,9 +140,10 @@ def build_bot(
     inbox = _inbox(shared, roster, delivery, http, collector)
     digests = Digests(
         observability.database,
+        team=shared.team,
         post=partial(post_digest, shared.client),
         posted=partial(was_posted, shared.client),
-        audiences=shared.access.channel_audiences,
+        sight_in=shared.access.sight_in,
     )
     workers = Workers()
     return Bot(
@@ -181,6 +183,7 @@ def _shared(settings: Settings, roster: Roster, observability: Observability) ->
         dedup=EventDedup(observability.database),
         running=RunningTurns(observability.database, limit=settings.workers),
         access=Access(directory, observability.database, team=auth["team_id"]),
+        team=auth["team_id"],
     )
 
 
@@ -259,11 +262,12 @@ def _bolt_app(shared: _Shared, inbox: Inbox, digests: Digests, workers: Workers)
         canceller=canceller,
         observability=observability,
     )
+    conversations.register(app, shared.access, inbox, workers.feedback)
     messages.register(app, inbox, feedback, workers.feedback)
     reactions.register(app, feedback, workers.feedback)
     stop_button.register(app, canceller, workers.commands)
     trace_command.register(app, command, workers.commands)
-    app_home.register(app, AppHome(client, command.view, observability), workers.commands)
+    app_home.register(app, AppHome(client, command.answer, observability), workers.commands)
     app.error(partial(_report, observability))
     return app
 

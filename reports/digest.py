@@ -1,7 +1,7 @@
 """The digest: its command, when it is due, and what it says."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -12,7 +12,7 @@ from reports.errors import UsageError
 from reports.views.digest import DigestView, digest_view
 from storage.coordination.digest_subscriptions import Subscription
 from storage.queries.statistics import Statistics, statistics
-from storage.queries.traces import recent_traces
+from storage.queries.traces import TraceSummary, recent_traces
 from storage.writer.dropped import DROPPED, drop_counts
 
 SECOND_NS = 1_000_000_000
@@ -83,25 +83,43 @@ def digest(
     database: Database,
     *,
     audiences: Collection[str] | None,
+    channel: str | None = None,
+    may_see: Callable[[TraceSummary], bool] = lambda trace: True,
     since: int,
     until: int,
     title: str,
     now: int,
 ) -> DigestView:
-    """Summarise a period as the holders of `audiences` may see it."""
+    """Summarise a period as the holders of `audiences` may see it, or only one channel of it.
+
+    `may_see` decides about each trace that is listed.
+    """
 
     def by(dimension: str) -> Statistics:
-        return statistics(database, since=since, until=until, by=dimension, audiences=audiences)
+        return statistics(
+            database,
+            since=since,
+            until=until,
+            by=dimension,
+            audiences=audiences,
+            channel=channel,
+        )
 
     failed = [
         trace
         for status in ("error", "timeout", "abandoned")
         for trace in recent_traces(
-            database, audiences=audiences, status=status, since=since, limit=3
+            database,
+            audiences=audiences,
+            channel=channel,
+            status=status,
+            since=since,
+            limit=10,
         ).traces
-        if trace.started_at < until
+        if trace.started_at < until and may_see(trace)
     ]
-    counted = drop_counts(database, since=since, until=until)
+    # How well the bot records is nobody's business in a channel that others can read.
+    counted = () if channel is not None else drop_counts(database, since=since, until=until)
     return digest_view(
         title=title,
         agents=by("agent"),
@@ -112,13 +130,27 @@ def digest(
     )
 
 
-def last_day(database: Database, *, audiences: Collection[str] | None, now: int) -> DigestView:
+def last_day(
+    database: Database,
+    *,
+    audiences: Collection[str] | None,
+    channel: str | None = None,
+    may_see: Callable[[TraceSummary], bool] = lambda trace: True,
+    now: int,
+) -> DigestView:
     """Summarise the last 24 hours."""
     return digest(
         database,
         audiences=audiences,
+        channel=channel,
+        may_see=may_see,
         since=now - DAY_NS,
         until=now,
-        title="What the agents did in the last 24 hours",
+        title=f"What the agents did {within(channel)}in the last 24 hours",
         now=now,
     )
+
+
+def within(channel: str | None) -> str:
+    """Return the words by which a title says that it is about one channel, and a space."""
+    return "" if channel is None else "in this channel "

@@ -7,10 +7,11 @@ and a key in the message's metadata shows whether an earlier holder of the lease
 from collections.abc import Callable, Collection
 from datetime import date, timedelta
 from functools import partial
+from typing import Protocol
 
 from slack_sdk import WebClient
 
-from reports.digest import DAY_NS, SECOND_NS, digest, due, last_day, yesterday
+from reports.digest import DAY_NS, SECOND_NS, digest, due, last_day, within, yesterday
 from reports.render.slack import fallback, render
 from reports.views.digest import DigestView
 from reports.views.messages import recovered
@@ -19,6 +20,7 @@ from storage.coordination.digest_subscriptions import Subscription, subscription
 from storage.coordination.leases import acquire_lease, complete_lease
 from storage.coordination.process_identity import this_process
 from storage.database.shared_file import SharedDatabase
+from storage.queries.traces import TraceSummary
 from storage.recovery.replacement import recoveries
 
 DIGEST_EVENT = "tracebot_digest"
@@ -53,25 +55,39 @@ def was_posted(client: WebClient, channel: str, key: str) -> bool:
     )
 
 
+class Sight(Protocol):
+    """The traces that a digest may speak of: of `audiences`, and of one channel if that is set."""
+
+    @property
+    def audiences(self) -> Collection[str]: ...
+
+    @property
+    def channel(self) -> str | None: ...
+
+    def may_see(self, trace: TraceSummary) -> bool: ...
+
+
 class Digests:
-    """Post what is due, once for all processes.
+    """Post what is due in the workspace `team`, once for all processes.
 
     `post(channel, view, key)` posts a message, and `posted(channel, key)` tells if it is there.
-    `audiences(team, channel)` returns whose traces a message in that channel may contain.
+    `sight_in(team, channel)` returns what everyone in that channel may see.
     """
 
     def __init__(
         self,
         database: SharedDatabase,
         *,
+        team: str,
         post: Callable[[str, View, str], None],
         posted: Callable[[str, str], bool],
-        audiences: Callable[[str, str], Collection[str]],
+        sight_in: Callable[[str, str], Sight],
     ) -> None:
         self._database = database
+        self._team = team
         self._post = post
         self._posted = posted
-        self._audiences = audiences
+        self._sight_in = sight_in
 
     def send_due(self, *, now: int) -> int:
         """Post every digest that is due and not posted yet. Return how many were posted."""
@@ -82,7 +98,7 @@ class Digests:
                 partial(self._daily_digest, subscription, day, now),
                 now=now,
             )
-            for subscription in subscriptions(self._database)
+            for subscription in self._subscriptions()
             if (day := due(subscription, now=now)) is not None
         )
 
@@ -97,21 +113,35 @@ class Digests:
             )
             for recovery in recoveries(self._database)
             if recovery.finished and recovery.at > now - DAY_NS
-            for subscription in subscriptions(self._database)
+            for subscription in self._subscriptions()
         )
 
-    def last_24_hours(self, team: str, channel: str, *, now: int) -> DigestView:
-        """Return the digest that somebody asks for in `channel`."""
-        return last_day(self._database, audiences=self._audiences(team, channel), now=now)
+    def last_24_hours(self, sight: Sight, *, now: int) -> DigestView:
+        """Return the digest that somebody asks for."""
+        return last_day(
+            self._database,
+            audiences=sight.audiences,
+            channel=sight.channel,
+            may_see=sight.may_see,
+            now=now,
+        )
+
+    def _subscriptions(self) -> list[Subscription]:
+        """Another workspace in this database has a bot of its own, which posts its digests."""
+        return [each for each in subscriptions(self._database) if each.team == self._team]
 
     def _daily_digest(self, subscription: Subscription, day: date, now: int) -> View:
         since, until = yesterday(day, subscription.time_zone)
+        sight = self._sight_in(subscription.team, subscription.channel)
+        before = day - timedelta(days=1)
         return digest(
             self._database,
-            audiences=self._audiences(subscription.team, subscription.channel),
+            audiences=sight.audiences,
+            channel=sight.channel,
+            may_see=sight.may_see,
             since=since,
             until=until,
-            title=f"What the agents did on {day - timedelta(days=1):%A, %d %B}",
+            title=f"What the agents did {within(sight.channel)}on {before:%A, %d %B}",
             now=now,
         )
 

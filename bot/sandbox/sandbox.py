@@ -39,7 +39,7 @@ HOSTS = ["127.0.0.1", "localhost"]
 class Sandbox(WorkspaceWatcher):
     """A running workspace, started by `Sandbox.start`; a context manager. See `bot.sandbox`."""
 
-    def __init__(self, manifest: Manifest, *, port: int = 0) -> None:
+    def __init__(self, manifest: Manifest, *, port: int = 0, team: str = TEAM) -> None:
         listener = listen(port)
         self.base = f"http://127.0.0.1:{listener.getsockname()[1]}"
         self.bot_token = f"xoxb-{_digits(12)}-{_digits(13)}-{secrets.token_hex(12)}"
@@ -47,7 +47,7 @@ class Sandbox(WorkspaceWatcher):
         self.signing_secret = secrets.token_hex(16)
         self.clock = Clock()
         self.faults = Faults()
-        slack = _slack(manifest, self.clock, self.faults, self.base)
+        slack = _slack(manifest, self.clock, self.faults, self.base, team)
         api = WebApi(slack, self.faults, {self.bot_token: "bot", self.app_token: "app"})
         super().__init__(slack, api)
         people = People(slack)
@@ -77,10 +77,13 @@ class Sandbox(WorkspaceWatcher):
         self.stop_agent = interactions.stop_agent
 
     @classmethod
-    def start(cls, manifest: Path | Manifest, *, port: int = 0) -> "Sandbox":
-        """Serve on loopback in a thread of its own; port 0 picks a free port."""
+    def start(cls, manifest: Path | Manifest, *, port: int = 0, team: str = TEAM) -> "Sandbox":
+        """Serve on loopback in a thread of its own; port 0 picks a free port.
+
+        `team` is the id of the workspace.
+        """
         read = Manifest.read(manifest) if isinstance(manifest, Path) else manifest
-        sandbox = cls(read, port=port)
+        sandbox = cls(read, port=port, team=team)
         sandbox._server.start()
         return sandbox
 
@@ -121,7 +124,7 @@ class Sandbox(WorkspaceWatcher):
 
     @property
     def team_id(self) -> str:
-        return TEAM
+        return self._workspace.team
 
     @property
     def bot_user_id(self) -> str:
@@ -166,6 +169,24 @@ class Sandbox(WorkspaceWatcher):
 
     def leave(self, user: Who, channel: Channel) -> None:
         self._slack.activity.leave(channel, id_of(user))
+
+    def archive(self, channel: Channel, *, archived: bool = True) -> None:
+        self._slack.activity.archive(self._live(channel), archived=archived)
+
+    def share(self, channel: Channel, *, shared: bool = True) -> None:
+        """Share a channel with another organisation through Slack Connect, or end that."""
+        self._slack.activity.share(self._live(channel), shared=shared)
+
+    def convert(self, channel: Channel, *, private: bool) -> None:
+        """Make a public channel private, or the other way, as its creator."""
+        live = self._live(channel)
+        self._slack.activity.convert(live, private=private, user=live.creator)
+
+    def delete_channel(self, channel: Channel) -> None:
+        self._slack.activity.remove(self._live(channel))
+
+    def _live(self, channel: Channel) -> Channel:
+        return self._workspace.channels[channel.id]
 
     def deliver_to(self, url: str) -> None:
         """Send signed HTTP requests to the app from now on, instead of Socket Mode envelopes.
@@ -212,8 +233,8 @@ def _digits(count: int) -> str:
     return str(secrets.randbelow(9 * 10 ** (count - 1)) + 10 ** (count - 1))
 
 
-def _slack(manifest: Manifest, clock: Clock, faults: Faults, base: str) -> Slack:
-    workspace = Workspace(clock, bot_name=manifest.name)
+def _slack(manifest: Manifest, clock: Clock, faults: Faults, base: str, team: str) -> Slack:
+    workspace = Workspace(clock, bot_name=manifest.name, team=team)
     sockets = SocketHub(workspace)
     outbox = Outbox(workspace, manifest, sockets, faults)
     return Slack(

@@ -2,17 +2,20 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from cachetools import TTLCache
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackClientError
+from slack_sdk.web import SlackResponse
 
 CACHE_S = 60.0
 """How long an answer is used. It decides who may see a trace, so somebody who left a private
-channel can read its traces for at most this long."""
+channel can read its traces for at most this long if the event that tells of it is lost."""
 
 CACHED_ANSWERS = 10_000
+PAGE = 999
 
 Facts = Mapping[str, Any]
 
@@ -24,46 +27,105 @@ class Directory:
         self._client = client
         self._cache: TTLCache[tuple[str, str], Any] = TTLCache(CACHED_ANSWERS, CACHE_S, timer=clock)
         self._lock = threading.Lock()
+        self._forgotten = 0
 
     def user(self, user: str) -> Facts:
         """Return the `user` object of `users.info`."""
-        facts: Facts = self._ask(("user", user), lambda: self._client.users_info(user=user)["user"])
+        facts: Facts = self._ask(
+            ("user", user), lambda: _object(self._client.users_info(user=user), "user")
+        )
         return facts
+
+    def people(self) -> Mapping[str, Facts]:
+        """Return the `user` objects of everyone in the workspace, guests included, by their id."""
+        people: Mapping[str, Facts] = self._ask(
+            ("people", ""),
+            lambda: {user["id"]: user for user in _items(self._client.users_list, "members")},
+        )
+        return people
 
     def channel(self, channel: str) -> Facts:
         """Return the `channel` object of `conversations.info`."""
         facts: Facts = self._ask(
             ("channel", channel),
-            lambda: self._client.conversations_info(channel=channel)["channel"],
+            lambda: _object(self._client.conversations_info(channel=channel), "channel"),
         )
         return facts
 
+    def own_channels(self) -> Mapping[str, Facts]:
+        """Return the channels and group messages that the bot is in, by their id."""
+        channels: Mapping[str, Facts] = self._ask(
+            ("own", ""), lambda: self._conversations("public_channel,private_channel,mpim")
+        )
+        return channels
+
+    def private_conversations(self, user: str) -> frozenset[str]:
+        """Return the private channels and group messages that the bot shares with `user`.
+
+        One call answers for all of them. To ask for the members of each channel would take as many
+        calls as there are channels, and more than Slack allows in a minute.
+        """
+        joined: frozenset[str] = self._ask(
+            ("joined", user),
+            lambda: frozenset(self._conversations("private_channel,mpim", user=user)),
+        )
+        return joined
+
     def members(self, channel: str) -> frozenset[str]:
         """Return the ids of the users who are in a conversation now."""
-        members: frozenset[str] = self._ask(("members", channel), lambda: self._members(channel))
+        members: frozenset[str] = self._ask(
+            ("members", channel),
+            lambda: frozenset(
+                _items(self._client.conversations_members, "members", channel=channel)
+            ),
+        )
         return members
 
-    def _members(self, channel: str) -> frozenset[str]:
-        members: list[str] = []
-        cursor: str | None = None
-        while True:
-            page = self._client.conversations_members(channel=channel, limit=1_000, cursor=cursor)
-            members += page["members"]
-            cursor = (page.get("response_metadata") or {}).get("next_cursor")
-            if not cursor:
-                return frozenset(members)
+    def forget(self) -> None:
+        """Ask Slack anew from now on, because an event tells of a change."""
+        with self._lock:
+            self._forgotten += 1
+            self._cache.clear()
+
+    def _conversations(self, types: str, **more: str) -> dict[str, Facts]:
+        found = _items(self._client.users_conversations, "channels", types=types, **more)
+        return {channel["id"]: channel for channel in found}
 
     def _ask(self, key: tuple[str, str], ask: Callable[[], Any]) -> Any:
         with self._lock:
-            known = self._cache.get(key)
+            known, forgotten = self._cache.get(key), self._forgotten
         if known is not None:
             return known
         # Ask without the lock: one slow call must not block every other lookup. Two threads may
         # then ask the same thing at once, which costs a call and nothing else.
         answer = ask()
         with self._lock:
-            self._cache[key] = answer
+            # An answer from before a change must not be used after it.
+            if self._forgotten == forgotten:
+                self._cache[key] = answer
         return answer
+
+
+def _object(answer: SlackResponse, name: str) -> Facts:
+    """Return an object of an answer. Slack is unwell if it says `ok` and leaves the object out."""
+    found = answer.get(name)
+    if not isinstance(found, dict):
+        raise SlackClientError(f"Slack's answer has no {name}.")
+    return found
+
+
+def _items(method: Callable[..., SlackResponse], name: str, **arguments: str) -> Iterator[Any]:
+    """Yield the items of all pages of a list."""
+    cursor: str | None = None
+    while True:
+        page = method(limit=PAGE, cursor=cursor, **arguments)
+        items = page.get(name)
+        if not isinstance(items, list):
+            raise SlackClientError(f"Slack's answer has no {name}.")
+        yield from items
+        cursor = (page.get("response_metadata") or {}).get("next_cursor")
+        if not cursor:
+            return
 
 
 def channel_type(facts: Facts) -> str:

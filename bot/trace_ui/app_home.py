@@ -8,11 +8,10 @@ from peewee import PeeweeException
 from slack_sdk import WebClient
 
 from bot.slack.errors import SLACK_ERRORS, error_code
-from bot.trace_ui.slash_command import Requester
+from bot.trace_ui.slash_command import Answer, Requester
 from reports.render.block_kit import Block, section
-from reports.render.slack import render
-from reports.views.views import View
 from storage import Observability
+from storage.model.span import own_audience
 
 logger = logging.getLogger("tracebot.app_home")
 
@@ -20,16 +19,16 @@ DIVIDER = {"type": "divider"}
 
 
 class AppHome:
-    """Publish the tab. `view` answers a command for a person as `/trace` does."""
+    """Publish the tab. `answer` answers a command for a person as `/trace` does."""
 
     def __init__(
         self,
         client: WebClient,
-        view: Callable[[str, Requester], View],
+        answer: Callable[[str, Requester], Answer],
         observability: Observability,
     ) -> None:
         self._client = client
-        self._view = view
+        self._answer = answer
         self._observability = observability
 
     def opened(self, body: Mapping[str, Any]) -> None:
@@ -43,7 +42,7 @@ class AppHome:
             kind="consumer",
             team=requester.team,
             user=requester.user,
-            audience=requester.user,
+            audience=own_audience(requester.team, requester.user),
             decision="skip",  # No agent runs, so lists and statistics leave this trace out.
         ) as span:
             try:
@@ -56,7 +55,7 @@ class AppHome:
     def _blocks(self, requester: Requester) -> list[Block]:
         commands = (f"ls --user {requester.user} --limit 5", "stats --since 7d", "help")
         try:
-            shown = [self._view(command, requester) for command in commands]
+            shown = [self._answer(command, requester) for command in commands]
         except PeeweeException as error:
             logger.error("A Home tab could not be filled", exc_info=error)
             return [
@@ -65,7 +64,7 @@ class AppHome:
                 )
             ]
         # A button would need a channel to answer in, and the Home tab has none.
-        blocks = [[*map(_without_button, render(view)), DIVIDER] for view in shown]
+        blocks = [[*map(_without_button, answer.blocks), DIVIDER] for answer in shown]
         return [block for part in blocks for block in part if block["type"] != "actions"][:-1]
 
 

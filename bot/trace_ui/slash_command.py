@@ -22,17 +22,34 @@ from bot.slack.errors import SLACK_ERRORS, error_code
 from bot.slack.threads import REPLY_EVENT
 from bot.turns.cancel import TurnCanceller
 from reports.commands.handlers import Viewer, answer
-from reports.commands.parser import build_parser, parse, split_slack
-from reports.digest import parse_order
+from reports.commands.parser import SLACK_PAGE, build_parser, parse, split_slack
+from reports.digest import Order, parse_order
 from reports.errors import UsageError
+from reports.render.block_kit import Block, context, escape
 from reports.render.slack import fallback, render
 from reports.views.messages import MessageView, not_found
 from reports.views.views import View
 from storage import ActiveSpan, Observability
 from storage.coordination.digest_subscriptions import Subscription, subscribe, unsubscribe
+from storage.model.span import own_audience
 from storage.queries.traces import traces_by_id
 
 Respond = Callable[..., Any]
+
+PAGE_ARGUMENTS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("agent", "status", "channel", "user", "platform", "cursor"), str),
+    "words": list,
+    "since": int,
+    "limit": int,
+    "all": bool,
+}
+"""The arguments of `ls` that the button of its next page holds, and their types."""
+
+NOT_FOR_EVERYONE = (
+    "Not everyone in this channel may see this trace: it is from a private conversation, or guests "
+    "or people of other organisations can read this channel. Share it in the conversation that it "
+    "comes from."
+)
 
 logger = logging.getLogger("tracebot.slash_command")
 
@@ -47,6 +64,18 @@ class Requester:
     team: str
     user: str
     channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A view for one person, and a sentence on what is missing from it, if anything is."""
+
+    view: View
+    note: str = ""
+
+    @property
+    def blocks(self) -> list[Block]:
+        return [*render(self.view), *([context(escape(self.note))] if self.note else [])]
 
 
 class SlashCommand:
@@ -73,9 +102,9 @@ class SlashCommand:
     def ask(self, text: str, requester: Requester, respond: Respond) -> None:
         """Answer the text after `/trace`."""
         name = text.partition(" ")[0] or "help"
-        self._respond(name, requester, lambda: self.view(text, requester), respond)
+        self._respond(name, requester, lambda: self.answer(text, requester), respond)
 
-    def view(self, text: str, requester: Requester) -> View:
+    def answer(self, text: str, requester: Requester) -> Answer:
         """Answer a command. Raises `UsageError`, `SLACK_ERRORS` and `PeeweeException`."""
         args = parse(self._parser, split_slack(text))
         own = {"digest": self._digest, "cancel": self._cancel}
@@ -84,10 +113,9 @@ class SlashCommand:
     def next_page(self, value: str, requester: Requester, respond: Respond) -> None:
         """Replace a list by its next page. `value` is the JSON in the button that was pressed."""
 
-        def view() -> View:
-            asked = json.loads(value)
+        def view() -> Answer:
             args = parse(self._parser, ["ls"])
-            vars(args).update(asked["filters"], cursor=asked["cursor"])
+            vars(args).update(_next_page(value))
             return self._answer(args, requester)
 
         self._respond("ls", requester, view, respond, replace_original=True)
@@ -96,7 +124,7 @@ class SlashCommand:
         """Show the trace of a message: the turn it started, or the turn it is the reply of."""
         metadata = message.get("metadata") or {}
         if metadata.get("event_type") == REPLY_EVENT:
-            wanted = str(metadata["event_payload"].get("trace_id"))
+            wanted = str((metadata.get("event_payload") or {}).get("trace_id"))
         else:
             ts = str(message["ts"]).replace(".", "")
             wanted = f"https://slack/archives/{requester.channel}/p{ts}"
@@ -105,17 +133,15 @@ class SlashCommand:
     def share(self, trace_id: str, requester: Requester, respond: Respond) -> None:
         """Post a trace in the channel, if everyone there may see it."""
 
-        def view() -> View:
-            found = traces_by_id(self._observability.database, trace_id)
-            if not found or not self._access.may_see(found[0], requester.team, requester.user):
-                return not_found(trace_id)
-            if not self._access.may_be_shown_in(found[0], requester.team, requester.channel):
-                return MessageView(
-                    text="This trace is from a private conversation, and not everyone in this "
-                    "channel may see it. Share it in the conversation that it comes from."
-                )
+        def view() -> Answer:
+            sight = self._access.sight(requester.team, requester.user)
+            found = traces_by_id(self._observability.database, trace_id, audiences=sight.audiences)
+            if len(found) != 1 or not sight.may_see(found[0]):
+                return Answer(not_found(trace_id), sight.note)
+            if not self._access.sight_in(requester.team, requester.channel).may_see(found[0]):
+                return Answer(MessageView(text=NOT_FOR_EVERYONE))
             shown = self._answer(parse(self._parser, ["show", trace_id]), requester)
-            blocks = [block for block in render(shown) if block["type"] != "actions"]
+            blocks = [block for block in render(shown.view) if block["type"] != "actions"]
             self._client.chat_postMessage(
                 channel=requester.channel,
                 blocks=blocks,
@@ -123,7 +149,7 @@ class SlashCommand:
                 unfurl_links=False,
                 unfurl_media=False,
             )
-            return MessageView(text="The trace was posted in this channel.", found=True)
+            return Answer(MessageView(text="The trace was posted in this channel.", found=True))
 
         self._respond("share", requester, view, respond)
 
@@ -137,16 +163,19 @@ class SlashCommand:
             "cancel", requester, lambda: self._cancel(args, requester), respond, only_refusals=True
         )
 
-    def _cancel(self, args: Namespace, requester: Requester) -> View:
-        return self._canceller.by_id(args.id, team=requester.team, user=requester.user)
+    def _cancel(self, args: Namespace, requester: Requester) -> Answer:
+        sight = self._access.sight(requester.team, requester.user)
+        view = self._canceller.by_id(args.id, sight, user=requester.user)
+        return Answer(view, sight.note)
 
-    def _answer(self, args: Namespace, requester: Requester) -> View:
-        return answer(
+    def _answer(self, args: Namespace, requester: Requester) -> Answer:
+        sight = self._access.sight(requester.team, requester.user)
+        view = answer(
             args,
             database=self._observability.database,
             viewer=Viewer(
-                audiences=self._access.audiences(requester.team, requester.user),
-                may_see=lambda trace: self._access.may_see(trace, requester.team, requester.user),
+                audiences=sight.audiences,
+                may_see=sight.may_see,
                 team=requester.team,
                 user=requester.user,
                 channel=requester.channel,
@@ -154,15 +183,22 @@ class SlashCommand:
             ),
             now=time.time_ns(),
         )
+        # Read after the answer, which may have met a channel that Slack did not tell about.
+        return Answer(view, "" if args.command == "help" else sight.note)
 
-    def _digest(self, args: Namespace, requester: Requester) -> View:
-        if not self._access.is_member(requester.team, requester.user):
-            raise UsageError("Only full members of this workspace can set up digests, not guests.")
-        order, database = parse_order(args.order), self._observability.database
+    def _digest(self, args: Namespace, requester: Requester) -> Answer:
+        order = parse_order(args.order)
+        sight = self._access.sight(requester.team, requester.user)
+        if not sight.audiences:
+            raise UsageError(sight.note)
         if order.what == "now":
-            return self._digests.last_24_hours(
-                requester.team, requester.channel, now=time.time_ns()
-            )
+            here = self._access.sight_in(requester.team, requester.channel).within(sight)
+            view = self._digests.last_24_hours(here, now=time.time_ns())
+            return Answer(view, here.note)
+        return Answer(self._subscribe(order, requester))
+
+    def _subscribe(self, order: Order, requester: Requester) -> MessageView:
+        database = self._observability.database
         if order.what == "off":
             ended = unsubscribe(database, team=requester.team, channel=requester.channel)
             text = "The digest is off." if ended else "This channel has no digest."
@@ -199,7 +235,7 @@ class SlashCommand:
         self,
         name: str,
         requester: Requester,
-        view: Callable[[], View],
+        answer: Callable[[], Answer],
         respond: Respond,
         *,
         replace_original: bool = False,
@@ -211,34 +247,51 @@ class SlashCommand:
             team=requester.team,
             user=requester.user,
             channel=requester.channel,
-            audience=requester.user,
+            audience=own_audience(requester.team, requester.user),
             decision="skip",  # No agent runs, so lists and statistics leave this trace out.
         ) as span:
-            shown = self._view(view, span)
-            if only_refusals and isinstance(shown, MessageView) and shown.found:
+            given = self._safely(answer, span)
+            if only_refusals and isinstance(given.view, MessageView) and given.view.found:
                 return
             respond(
-                blocks=render(shown),
-                text=fallback(shown),
+                blocks=given.blocks,
+                text=fallback(given.view),
                 response_type="ephemeral",
                 replace_original=replace_original,
             )
 
-    def _view(self, view: Callable[[], View], span: ActiveSpan) -> View:
+    def _safely(self, answer: Callable[[], Answer], span: ActiveSpan) -> Answer:
         try:
-            return view()
+            return answer()
         except UsageError as error:
             span.fail("usage", str(error))
-            return MessageView(text=str(error))
+            return Answer(MessageView(text=str(error)))
         except SLACK_ERRORS as error:
             span.fail("slack_api", error_code(error))
-            return MessageView(text=_slack_problem(error_code(error)))
+            return Answer(MessageView(text=_slack_problem(error_code(error))))
         except PeeweeException as error:
             span.fail("database", str(error))
             logger.error("/trace could not be answered", exc_info=error)
-            return MessageView(
-                text="The database does not answer at the moment. Please ask again in a minute."
-            )
+            text = "The database does not answer at the moment. Please ask again in a minute."
+            return Answer(MessageView(text=text))
+
+
+def _next_page(value: str) -> dict[str, Any]:
+    """Return the arguments of `ls` in the button of a list. Raises `UsageError`.
+
+    Slack signs what it sends, but an old message has the button of an older version.
+    """
+    try:
+        asked = json.loads(value)
+        given = {**asked["filters"], "cursor": asked["cursor"]}
+        fit = all(isinstance(each, PAGE_ARGUMENTS[name]) for name, each in given.items())
+        fit = fit and all(isinstance(word, str) for word in given.get("words", ()))
+        fit = fit and 0 < given.get("limit", 1) <= SLACK_PAGE
+    except (ValueError, LookupError, TypeError, AttributeError):
+        fit = False
+    if not fit:
+        raise UsageError("This button is out of date. Type the command again.")
+    return given
 
 
 def _slack_problem(code: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from peewee import Database, PeeweeException
 
-from bot.access import Access
+from bot.access import Access, Sight
 from bot.agents.cancellation import DELETION, SHELL
 from bot.concurrency.running_turns import RunningTurn, RunningTurns
 from reports.errors import UsageError
@@ -30,21 +30,17 @@ class TurnCanceller:
         self._access = access
         self._database = database
 
-    def by_id(self, wanted: str, *, team: str, user: str) -> MessageView:
-        """Cancel the turn whose trace id begins with *wanted*.
+    def by_id(self, wanted: str, sight: Sight, *, user: str) -> MessageView:
+        """Cancel the turn whose trace id begins with *wanted*, if *user* may see it.
 
         Raises `UsageError` if *wanted* cannot be an id.
         """
-
-        def may_see(trace: RunningTurn | TraceSummary) -> bool:
-            return self._access.may_see(trace, team, user)
-
         prefix = _prefix(wanted)
         matching = [turn for turn in self._turns() if turn.trace_id.startswith(prefix)]
-        visible = list(filter(may_see, matching))
+        visible = list(filter(sight.may_see, matching))
         if not visible:
-            found = traces_by_id(self._database, prefix)
-            return _not_running(wanted, list(filter(may_see, found)))
+            found = traces_by_id(self._database, prefix, audiences=sight.audiences)
+            return _not_running(wanted, list(filter(sight.may_see, found)))
         if len(visible) > 1:
             return ambiguous(wanted, [turn.trace_id for turn in visible])
         self._cancel(visible[0], by=user)
@@ -53,13 +49,17 @@ class TurnCanceller:
     def in_thread(self, channel: str, thread_ts: str, *, team: str, user: str) -> None:
         """Cancel the turn that runs in a thread; those that wait for it go on."""
         place = (channel, thread_ts)
-        turns = [turn for turn in self._turns() if (turn.channel, turn.thread_ts) == place]
+        turns = [
+            turn
+            for turn in self._turns()
+            if turn.team == team and (turn.channel, turn.thread_ts) == place
+        ]
         ours = [turn for turn in turns if isinstance(turn, RunningTurn)]
         stored = [turn for turn in turns if isinstance(turn, TraceSummary)]
         # The traces of messages that still wait are stored as running, too. If the turn is not
         # ours, the oldest trace is its: a thread's messages are answered in order.
         for turn in ours or sorted(stored, key=lambda trace: trace.started_at)[:1]:
-            if self._access.may_see(turn, team, user):
+            if self._access.sight(team, user).may_see(turn):
                 self._cancel(turn, by=user)
 
     def message_deleted(self, channel: str, message_ts: str) -> None:

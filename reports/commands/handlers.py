@@ -26,6 +26,7 @@ from storage.queries.removed_traces import RemovedTrace, removed_traces
 from storage.queries.statistics import statistics
 from storage.queries.traces import (
     BadCursor,
+    SearchTooLong,
     TraceSummary,
     message_traces,
     recent_traces,
@@ -88,7 +89,7 @@ def _ls(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) 
             limit=args.limit,
             cursor=args.cursor,
         )
-    except BadCursor as error:
+    except (BadCursor, SearchTooLong) as error:
         raise UsageError(str(error)) from None
     seen = tuple(trace for trace in page.traces if viewer.may_see(trace))
     return trace_list_view(seen, next=page.next, filters=_filters(args), now=now)
@@ -238,7 +239,7 @@ def _digest(args: argparse.Namespace, database: Database, viewer: Viewer, now: i
             "Digests are posted to Slack channels: type /trace digest in one. A shell has only "
             "digest now."
         )
-    return last_day(database, audiences=viewer.audiences, now=now)
+    return last_day(database, audiences=viewer.audiences, may_see=viewer.may_see, now=now)
 
 
 def _help(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:

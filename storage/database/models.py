@@ -240,6 +240,17 @@ class RemovedTraceRow(Model):
         table_name = "tombstones"
 
 
+class PrivateChannelRow(Model):
+    """A channel that became private. Spans that still call it public are stored as private."""
+
+    team = TextField()
+    channel = TextField()
+
+    class Meta:
+        table_name = "private_channels"
+        primary_key = CompositeKey("team", "channel")
+
+
 class JournalRow(Model):
     """How each kind of upkeep went the last time, see `storage.upkeep.journal`.
 
@@ -268,6 +279,7 @@ TABLES: tuple[type[Model], ...] = (
     ProcessRow,
     RemovedTraceRow,
     JournalRow,
+    PrivateChannelRow,
 )
 
 # Lists are newest first. The other columns that they test are in the index too, so that SQLite does

@@ -23,8 +23,9 @@ class Span:
     lower-case hex, 32 digits for a trace and 16 for a span. `cost` is in micro-dollars, and None if
     it is unknown; `cost_source` is `reported` or `estimated`.
 
-    `audience` says who may see the span. It is the id of the team for public conversations, of the
-    channel for private ones, and of the user for a direct message; None outside Slack.
+    `audience` says who may see the span. It is the id of the team for public conversations, and
+    `own_audience` of the channel for private ones and of the user for a direct message; None
+    outside Slack.
     """
 
     trace_id: str
@@ -80,6 +81,14 @@ class Span:
     @property
     def failed(self) -> bool:
         return self.status in FAILED
+
+
+def own_audience(team: str, member: str) -> str:
+    """Return the audience of a private channel, or of one user.
+
+    It contains the team, because two workspaces in one database may know the same channel or user.
+    """
+    return f"{team}/{member}"
 
 
 def span_of(row: Mapping[str, Any]) -> Span:

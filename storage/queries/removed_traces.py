@@ -18,11 +18,6 @@ class RemovedTrace:
     team: str | None
     channel: str | None
 
-    @property
-    def user(self) -> str | None:
-        """The user whose direct message it was, if the audience is one user."""
-        return self.audience
-
 
 def removed_traces(
     database: Database, prefix: str, *, audiences: Collection[str] | None = None, limit: int = 5

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from peewee import SQL, Database, Select, ValuesList, fn
+from peewee import SQL, Database, ValuesList, fn
 
 from storage.database.models import NOT_OK, SpanRow, TraceRow
 from storage.model.span import Span, span_of
@@ -60,6 +60,10 @@ class BadCursor(ValueError):
     """The cursor does not come from an earlier page."""
 
 
+class SearchTooLong(ValueError):
+    """The database cannot search for so many words at once."""
+
+
 def recent_traces(
     database: Database,
     *,
@@ -79,16 +83,17 @@ def recent_traces(
 
     Messages that the bot skipped are left out unless `skipped` is true. Each of `words` has to be
     in the name, text, agent or error. They are searched in the newest `SEARCHED` traces that match
-    the other filters; the next page searches the traces before those. Raises `BadCursor`.
+    the other filters; the next page searches the traces before those. Raises `BadCursor` and
+    `SearchTooLong`.
     """
     filters = {"agent": agent, "status": status, "channel": channel, "user": user}
     wanted = _wanted({**filters, "platform": platform}, since=since, skipped=skipped)
     if cursor is not None:
         wanted.append(_before(cursor))
     further = None
-    if words:
+    if words.strip():
         further = _started_at(database, wanted, after=SEARCHED)
-        wanted += [_contains(word) for word in words.split()]
+        wanted.append(_contains_all(_distinct(words)))
     if further is not None:
         wanted.append(TraceRow.started_at > further)
     filtered = agent or channel or user or platform or status not in (None, "ok")
@@ -165,28 +170,12 @@ def trace_spans(database: Database, trace_id: str) -> tuple[Span, ...]:
     return tuple(span_of(row) for row in rows)
 
 
-def private_audiences(database: Database, *, team: str) -> frozenset[str]:
-    """Return the private channels and group direct messages of a team that have traces."""
-    # Jump from one audience to the next in their index. DISTINCT would read one entry per trace.
-    first = TraceRow.select(fn.MIN(TraceRow.audience).alias("name")).where(
-        TraceRow.audience.is_null(False)
-    )
-    known = first.cte("known", recursive=True, columns=("name",))
-    following = TraceRow.select(fn.MIN(TraceRow.audience)).where(TraceRow.audience > known.c.name)
-    known = known.union_all(Select((known,), (following,)).where(known.c.name.is_null(False)))
-    names = known.select_from(known.c.name).where(known.c.name.is_null(False), known.c.name != team)
-    any_of_it = (
-        TraceRow.select(TraceRow.channel)
-        .where(TraceRow.audience == known.c.name, TraceRow.team == team)
-        .limit(1)
-    )
-    of_a_channel = names.where(known.c.name == any_of_it)
-    return frozenset(name for (name,) in of_a_channel.tuples().execute(database))
-
-
 SUMMARY_FIELDS = tuple(item.name for item in fields(TraceSummary))
 SEARCHED = 20_000
 """How many traces a search for words reads for one page, which takes about 50 ms."""
+
+MOST_WORDS, MOST_CHARACTERS = 2_000, 40_000
+"""SQLite takes 32,766 values in a query, four a word, and patterns of 50,000 bytes."""
 
 NOT_SKIPPED = TraceRow.decision.is_null() | (TraceRow.decision != "skip")
 NEWEST = (TraceRow.started_at.desc(), TraceRow.trace_id.desc())
@@ -253,6 +242,23 @@ def summaries(database: Database, query: Any) -> tuple[TraceSummary, ...]:
     return tuple(TraceSummary(**row) for row in query.dicts().execute(database))
 
 
+def _distinct(words: str) -> list[str]:
+    found = list(dict.fromkeys(words.split()))
+    if len(found) > MOST_WORDS or len(words) > MOST_CHARACTERS:
+        raise SearchTooLong(
+            f"That is too long for a search: give at most {MOST_WORDS:,} different words."
+        )
+    return found
+
+
+def _contains_all(words: Sequence[str]) -> Any:
+    """Build a balanced condition: SQLite refuses one that is a thousand levels deep."""
+    if len(words) == 1:
+        return _contains(words[0])
+    half = len(words) // 2
+    return _contains_all(words[:half]) & _contains_all(words[half:])
+
+
 def _contains(word: str) -> Any:
     return (
         TraceRow.name.contains(word)
@@ -264,6 +270,6 @@ def _contains(word: str) -> Any:
 
 def _parse_cursor(cursor: str) -> tuple[int, str]:
     started_at, _, trace_id = cursor.partition("-")
-    if not (started_at.isdecimal() and trace_id):
+    if not (started_at.isdecimal() and int(started_at) < 2**63 and trace_id):
         raise BadCursor(f"{cursor!r} is not a cursor: use the one from the previous page.")
     return int(started_at), trace_id

@@ -14,6 +14,7 @@ from storage.model.records import Log, Metric, Score
 from storage.model.redaction import redact, redact_value
 from storage.model.span import Span
 from storage.store.deduplication import settle, unseen
+from storage.store.private_channels import keep_private
 from storage.store.rollups import add, additions
 from storage.store.span_rows import SPAN_FIELDS, as_json, span_rows
 from storage.store.trace_summaries import summarise
@@ -73,6 +74,10 @@ def _store_spans(database: Database, batch: Batch, rows: Sequence[tuple[Any, ...
     if len(spans) < len(rows):
         of_span = dict(zip(map(id, batch.spans), rows, strict=True))
         rows = [of_span[id(span)] for span in spans]
+    if late := keep_private(database, spans):
+        rows = list(rows)
+        for position in late:
+            rows[position] = span_rows([spans[position]])[0]
     SPANS.execute_many(database, rows)
     counted, released = settle(database, spans)
     summarise(database, counted, released, resumed=batch.resumed)

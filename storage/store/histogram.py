@@ -127,6 +127,25 @@ def extended(blob: bytes | None, values: Sequence[int]) -> bytes:
     return _packed(array("Q"), indices, counts)
 
 
+def reduced(blob: bytes, values: Sequence[int]) -> bytes | None:
+    """Return the bytes of a histogram without `values`, which were added to it before.
+
+    A value that it does not contain is ignored. None if nothing is left.
+    """
+    exact, indices, counts = _parse(blob)
+    for value in (value if value > 0 else 1 for value in values):
+        if value in exact:
+            exact.remove(value)
+            continue
+        bucket = _bucket(value)
+        place = bisect_left(indices, bucket)
+        if place < len(indices) and indices[place] == bucket:
+            counts[place] -= 1
+            if not counts[place]:
+                del indices[place], counts[place]
+    return _packed(exact, indices, counts) if exact or indices else None
+
+
 def _bucket(value: int) -> int:
     return ceil(log(value) * _PER_BUCKET)
 

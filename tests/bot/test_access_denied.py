@@ -9,6 +9,7 @@ from slack_sdk import WebClient
 from bot.access import Access
 from bot.sandbox import Channel, Sandbox, User
 from bot.slack.directory import Directory
+from bot.slack.errors import SLACK_ERRORS
 
 
 @dataclass(frozen=True)
@@ -33,38 +34,48 @@ def trace(sandbox: Sandbox) -> Trace:
 
 
 def test_a_member_sees_a_trace_of_a_public_channel(
-    access: Access, sandbox: Sandbox, alice: User, trace: Trace
+    access: Access, sandbox: Sandbox, alice: User, general: Channel, trace: Trace
 ) -> None:
-    assert access.may_see(trace, sandbox.team_id, alice.id)
-    assert access.may_be_shown_in(trace, sandbox.team_id, "C0OTHER")
+    assert access.sight(sandbox.team_id, alice.id).may_see(trace)
+    assert access.sight_in(sandbox.team_id, general.id).may_see(trace)
 
 
+@pytest.mark.parametrize("audience", ["T0OTHER", "T0OTHER/{channel}", "T0OTHER/{user}", None])
 def test_a_trace_of_another_workspace_is_hidden(
-    access: Access, sandbox: Sandbox, alice: User, general: Channel
+    access: Access, sandbox: Sandbox, alice: User, general: Channel, audience: str | None
 ) -> None:
-    foreign = Trace("T0OTHER", general.id)
-    assert not access.may_see(foreign, sandbox.team_id, alice.id)
-    assert not access.may_see(foreign, "T0OTHER", alice.id)
-    assert not access.may_be_shown_in(foreign, sandbox.team_id, general.id)
-    assert access.audiences("T0OTHER", alice.id) == frozenset()
+    audience = audience and audience.format(channel=general.id, user=alice.id)
+    foreign = Trace("T0OTHER", general.id, user=alice.id, audience=audience)
+    assert not access.sight(sandbox.team_id, alice.id).may_see(foreign)
+    assert not access.sight("T0OTHER", alice.id).may_see(foreign)
+    assert not access.sight_in(sandbox.team_id, general.id).may_see(foreign)
+    assert not access.sight_in("T0OTHER", general.id).may_see(foreign)
 
 
-def test_a_trace_without_a_channel_is_hidden(access: Access, sandbox: Sandbox, alice: User) -> None:
-    nowhere = Trace(sandbox.team_id, None, user=alice.id, audience=alice.id)
-    assert not access.may_see(nowhere, sandbox.team_id, alice.id)
-    assert not access.may_be_shown_in(nowhere, sandbox.team_id, "C0OTHER")
+@pytest.mark.parametrize("audience", ["{team}", "{channel}", "{user}", "", None])
+def test_a_trace_without_a_channel_or_a_known_audience_is_hidden(
+    access: Access, sandbox: Sandbox, alice: User, general: Channel, audience: str | None
+) -> None:
+    audience = audience and audience.format(team=sandbox.team_id, channel=general.id, user=alice.id)
+    nowhere = Trace(sandbox.team_id, None, user=alice.id, audience=audience)
+    assert not access.sight(sandbox.team_id, alice.id).may_see(nowhere)
+    assert not access.sight_in(sandbox.team_id, general.id).may_see(nowhere)
 
 
-@pytest.mark.parametrize("method", ["users.info", "conversations.info"])
+@pytest.mark.parametrize("methods", [["users.info"], ["conversations.info", "users.conversations"]])
 def test_a_trace_is_hidden_while_slack_does_not_answer(
-    access: Access, sandbox: Sandbox, alice: User, trace: Trace, method: str
+    access: Access, sandbox: Sandbox, alice: User, trace: Trace, methods: list[str]
 ) -> None:
-    sandbox.faults.error(method, "internal_error", times=50)
-    assert not access.may_see(trace, sandbox.team_id, alice.id)
+    for method in methods:
+        sandbox.faults.error(method, "internal_error", times=50)
+    sight = access.sight(sandbox.team_id, alice.id)
+    assert not sight.may_see(trace)
+    assert sight.note
 
 
 def test_a_trace_is_not_shared_while_slack_does_not_answer(
-    access: Access, sandbox: Sandbox, trace: Trace
+    access: Access, sandbox: Sandbox, general: Channel
 ) -> None:
     sandbox.faults.error("conversations.info", "internal_error", times=50)
-    assert not access.may_be_shown_in(trace, sandbox.team_id, "C0OTHER")
+    with pytest.raises(SLACK_ERRORS):
+        access.sight_in(sandbox.team_id, general.id)

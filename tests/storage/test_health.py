@@ -31,7 +31,7 @@ from storage.recovery.integrity import check, check_at_start
 from storage.recovery.opening import open_database
 from storage.recovery.replacement import recover, recoveries
 from storage.upkeep.journal import last_entry
-from tests.support.factories import GENERAL, TEAM
+from tests.support.factories import GENERAL, TEAM, FixedSight
 
 TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
 HOUR = 3_600 * 1_000_000_000
@@ -156,7 +156,8 @@ def schedule(
         database,
         post=post,
         posted=lambda channel, key: key in posted,
-        audiences=lambda team, channel: frozenset({team}),
+        team=TEAM,
+        sight_in=lambda team, channel: FixedSight(frozenset({team})),
     )
     return Scheduler(database, digests=digests, retention=Retention(older_than_ns=HOUR)), digests
 

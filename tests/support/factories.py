@@ -1,10 +1,11 @@
 """A realistic hour of recording, for the tests of what people read."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from storage import Observability
-from storage.model.span import Status
+from storage.model.span import Status, own_audience
 
 NOW = 1_764_000_000 * 1_000_000_000
 """2025-11-24 16:00:00 UTC."""
@@ -19,6 +20,18 @@ THREAD = "1763999400.000100"
 """The thread in #general and its first question."""
 
 FOLLOW_UP = "1763999520.000200"
+
+
+@dataclass(frozen=True)
+class FixedSight:
+    """What a channel may be told, as `bot.access.Sight` says it."""
+
+    audiences: frozenset[str]
+    channel: str | None = None
+
+    def may_see(self, trace: object) -> bool:
+        return True
+
 
 Step = tuple[str, int, int, Mapping[str, Any]]
 """Name (two spaces per level of depth), start after the root's in ms, length in ms, attributes."""
@@ -59,7 +72,8 @@ def record(
 
 def said(channel: str, user: str, text: str, **more: Any) -> dict[str, Any]:
     """Return the attributes of a turn's root span."""
-    audience = {GENERAL: TEAM, SECRET: SECRET, DIRECT: user}[channel]
+    private = {SECRET: SECRET, DIRECT: user}.get(channel)
+    audience = TEAM if private is None else own_audience(TEAM, private)
     place = {"platform": "slack", "team": TEAM, "channel": channel, "audience": audience}
     return {**place, "user": user, "text": text, **more}
 

@@ -87,13 +87,61 @@ class Activity:
             self._tell_reaction(message, user=user, name=name, added=False)
 
     def join(self, channel: Channel, user: str) -> None:
-        with self._workspace.changing():
-            if user not in channel.members:
-                channel.members.append(user)
+        workspace = self._workspace
+        with workspace.changing():
+            if user in channel.members:
+                return
+            channel.members.append(user)
+            channel.is_ext_shared |= workspace.users[user].external
+            event = events.membership(workspace, channel, user, joined=True)
+            self._tell_member(channel.id, event["type"], event)
 
     def leave(self, channel: Channel, user: str) -> None:
-        with self._workspace.changing():
+        workspace = self._workspace
+        with workspace.changing():
+            if user == workspace.bot.id:
+                self._tell_of(channel, "left")
             channel.members.remove(user)
+            event = events.membership(workspace, channel, user, joined=False)
+            self._tell_member(channel.id, event["type"], event)
+
+    def archive(self, channel: Channel, *, archived: bool) -> None:
+        with self._workspace.changing():
+            channel.is_archived = archived
+            self._tell_of(channel, "archive" if archived else "unarchive")
+
+    def share(self, channel: Channel, *, shared: bool) -> None:
+        """Share a channel with another organisation through Slack Connect, or end that."""
+        with self._workspace.changing():
+            channel.is_ext_shared = shared
+            self._tell_of(channel, "shared" if shared else "unshared")
+
+    def remove(self, channel: Channel) -> None:
+        workspace = self._workspace
+        with workspace.changing():
+            self._tell_of(channel, "deleted")
+            del workspace.channels[channel.id], workspace.messages[channel.id]
+
+    def convert(self, channel: Channel, *, private: bool, user: str) -> None:
+        """Make a public channel private, or the other way; a message in the channel says so."""
+        workspace = self._workspace
+        kind = "private" if private else "public"
+        with workspace.changing():
+            channel.kind = "group" if private else "channel"
+            self.post(
+                Message(
+                    channel=channel.id,
+                    ts=workspace.clock.timestamp(),
+                    text=f"made this channel {kind}",
+                    user=user,
+                    team=workspace.team,
+                    subtype=f"channel_convert_to_{kind}",
+                )
+            )
+
+    def _tell_of(self, channel: Channel, what: str) -> None:
+        event = events.channel_event(self._workspace, channel, what)
+        self._tell_member(channel.id, event["type"], event)
 
     def _tell_reaction(self, message: Message, *, user: str, name: str, added: bool) -> None:
         event = events.reaction(self._workspace, message, user=user, name=name, added=added)

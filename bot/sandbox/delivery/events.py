@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bot.sandbox.state.values import Channel, Json, Message
-from bot.sandbox.state.workspace import APP, TEAM, Workspace
+from bot.sandbox.state.workspace import APP, Workspace
 
 SUBSCRIPTION = {
     "channel": "message.channels",
@@ -85,12 +85,34 @@ def reaction(
     }
 
 
+def membership(workspace: Workspace, channel: Channel, user: str, *, joined: bool) -> Json:
+    return {
+        "type": "member_joined_channel" if joined else "member_left_channel",
+        "user": user,
+        "channel": channel.id,
+        "channel_type": "G" if channel.is_private else "C",
+        "team": workspace.team,
+        "event_ts": workspace.clock.timestamp(),
+    }
+
+
+def channel_event(workspace: Workspace, channel: Channel, what: str, **fields: Any) -> Json:
+    """Return an event such as `channel_archive`, which is `group_archive` in a private channel."""
+    noun = "group" if channel.is_private and what not in ("shared", "unshared") else "channel"
+    return {
+        "type": f"{noun}_{what}",
+        "channel": channel.id,
+        "event_ts": workspace.clock.timestamp(),
+        **fields,
+    }
+
+
 def wrapped(workspace: Workspace, event: Json) -> Json:
     """Wrap an event into its payload, under a new `event_id`."""
     return {
         "token": workspace.verification_token,
-        "team_id": TEAM,
-        "context_team_id": TEAM,
+        "team_id": workspace.team,
+        "context_team_id": workspace.team,
         "context_enterprise_id": None,
         "api_app_id": APP,
         "event": event,
@@ -100,7 +122,7 @@ def wrapped(workspace: Workspace, event: Json) -> Json:
         "authorizations": [
             {
                 "enterprise_id": None,
-                "team_id": TEAM,
+                "team_id": workspace.team,
                 "user_id": workspace.bot.id,
                 "is_bot": True,
                 "is_enterprise_install": False,

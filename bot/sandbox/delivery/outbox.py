@@ -18,6 +18,8 @@ Then = Callable[[Json | None], None]
 RETRY_WAITS = (0.0, 60.0, 300.0)
 """Seconds before Slack's second, third and fourth attempt to deliver an event."""
 
+CHANNEL_EVENTS = ("archive", "deleted", "left", "shared", "unarchive", "unshared")
+
 EVENT_SCOPE = {
     "app_mention": "app_mentions:read",
     "message.channels": "channels:history",
@@ -26,6 +28,10 @@ EVENT_SCOPE = {
     "message.mpim": "mpim:history",
     "reaction_added": "reactions:read",
     "reaction_removed": "reactions:read",
+    "member_joined_channel": "channels:read",
+    "member_left_channel": "channels:read",
+    **{f"channel_{what}": "channels:read" for what in CHANNEL_EVENTS},
+    **{f"group_{what}": "groups:read" for what in CHANNEL_EVENTS},
 }
 
 

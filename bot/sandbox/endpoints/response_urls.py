@@ -13,7 +13,6 @@ from bot.sandbox.requests.arguments import Arguments
 from bot.sandbox.requests.contents import Contents
 from bot.sandbox.state.errors import Refusal
 from bot.sandbox.state.values import Message
-from bot.sandbox.state.workspace import TEAM
 
 GONE = frozenset({"expired_url", "used_url"})
 
@@ -56,7 +55,7 @@ class ResponseUrls:
             ts=self._slack.clock.timestamp(),
             text=contents.text,
             user=self._slack.workspace.bot.id,
-            team=TEAM,
+            team=self._slack.workspace.team,
             blocks=contents.blocks or [],
             attachments=contents.attachments or [],
             thread_ts=arguments.text("thread_ts") or response.thread_ts,

@@ -9,7 +9,6 @@ from bot.sandbox.requests.arguments import Arguments
 from bot.sandbox.requests.contents import Contents
 from bot.sandbox.state.errors import Refusal
 from bot.sandbox.state.values import Channel, Json, Message
-from bot.sandbox.state.workspace import TEAM
 
 UPDATE_LIMIT = 4000
 """Characters. chat.update refuses a longer text, which chat.postMessage would accept."""
@@ -43,7 +42,7 @@ def _message(slack: Slack, channel: Channel, arguments: Arguments) -> Message:
         ts=slack.clock.timestamp(),
         text=contents.text,
         user=slack.workspace.bot.id,
-        team=TEAM,
+        team=slack.workspace.team,
         blocks=contents.blocks or [],
         attachments=contents.attachments or [],
         thread_ts=_thread(slack, channel, arguments),

@@ -7,9 +7,14 @@ from bot.sandbox.methods.method import HISTORY_SCOPES, READ_SCOPES, Method
 from bot.sandbox.requests.arguments import Arguments
 from bot.sandbox.requests.paging import page
 from bot.sandbox.state.errors import Refusal
-from bot.sandbox.state.values import Json, Message
+from bot.sandbox.state.values import Channel, ChannelKind, Json, Message
 
-KINDS = {"public_channel": "channel", "private_channel": "group", "im": "im", "mpim": "mpim"}
+KINDS: dict[str, ChannelKind] = {
+    "public_channel": "channel",
+    "private_channel": "group",
+    "im": "im",
+    "mpim": "mpim",
+}
 
 
 def _between(arguments: Arguments) -> Callable[[Message], bool]:
@@ -79,21 +84,51 @@ def members(slack: Slack, arguments: Arguments) -> Json:
     return {"members": shown, "response_metadata": {"next_cursor": cursor}}
 
 
-def list_(slack: Slack, arguments: Arguments) -> Json:
-    """Return the public channels, and the private conversations that the bot is in."""
+def _wanted(slack: Slack, arguments: Arguments) -> list[Channel]:
+    """Return the channels of the wanted types that the bot can see."""
     wanted = (arguments.text("types") or "public_channel").split(",")
     if not set(wanted) <= set(KINDS):
         raise Refusal("invalid_types")
-    kinds = {KINDS[each] for each in wanted}
+    for each in wanted:
+        slack.need_kind_scope(KINDS[each], "read")
+    kinds, bot = {KINDS[each] for each in wanted}, slack.workspace.bot.id
+    return [
+        channel
+        for channel in slack.workspace.channels.values()
+        if channel.kind in kinds and (not channel.is_private or bot in channel.members)
+    ]
+
+
+def list_(slack: Slack, arguments: Arguments) -> Json:
+    """Return the public channels, and the private conversations that the bot is in."""
     bot = slack.workspace.bot.id
-    found = []
-    for channel in slack.workspace.channels.values():
-        if channel.kind in kinds and (not channel.is_private or bot in channel.members):
-            slack.need_kind_scope(channel.kind, "read")
-            found.append(channel)
+    limit = arguments.number("limit", 100, most=999)
+    shown, cursor = page(_wanted(slack, arguments), cursor=arguments.text("cursor"), limit=limit)
+    channels = [each.as_slack(bot=bot) for each in shown]
+    return {"channels": channels, "response_metadata": {"next_cursor": cursor}}
+
+
+def of_user(slack: Slack, arguments: Arguments) -> Json:
+    """Return the conversations of a user, or of the bot itself, that the bot can see.
+
+    Those are public channels, and the private conversations that the bot shares with the user.
+    """
+    bot = slack.workspace.bot.id
+    user = arguments.text("user") or bot
+    if user not in slack.workspace.users:
+        raise Refusal("user_not_found")
+    found = [
+        channel
+        for channel in _wanted(slack, arguments)
+        if user in channel.members
+        and not (channel.is_archived and arguments.flag("exclude_archived"))
+    ]
     limit = arguments.number("limit", 100, most=999)
     shown, cursor = page(found, cursor=arguments.text("cursor"), limit=limit)
     channels = [each.as_slack(bot=bot) for each in shown]
+    for each in channels:  # Slack leaves these out here.
+        each.pop("is_member", None)
+        each.pop("num_members", None)
     return {"channels": channels, "response_metadata": {"next_cursor": cursor}}
 
 
@@ -127,4 +162,5 @@ METHODS = {
     "conversations.members": Method(members, scopes=READ_SCOPES),
     "conversations.open": Method(open_, scopes=("im:write", "mpim:write")),
     "conversations.replies": Method(replies, scopes=HISTORY_SCOPES),
+    "users.conversations": Method(of_user, scopes=READ_SCOPES),
 }

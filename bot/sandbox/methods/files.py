@@ -7,7 +7,6 @@ from bot.sandbox.methods.method import Method
 from bot.sandbox.requests.arguments import Arguments
 from bot.sandbox.state.errors import Refusal
 from bot.sandbox.state.values import File, Json, Message
-from bot.sandbox.state.workspace import TEAM
 
 
 def info(slack: Slack, arguments: Arguments) -> Json:
@@ -73,7 +72,7 @@ def _share(slack: Slack, channel: str, files: list[File], arguments: Arguments) 
             ts=slack.clock.timestamp(),
             text=arguments.text("initial_comment") or "",
             user=slack.workspace.bot.id,
-            team=TEAM,
+            team=slack.workspace.team,
             thread_ts=arguments.text("thread_ts"),
             subtype="file_share",
             bot=slack.workspace.bot.bot_profile(),

@@ -6,7 +6,7 @@ from bot.sandbox.requests.arguments import Arguments
 from bot.sandbox.requests.paging import page
 from bot.sandbox.state.errors import Refusal
 from bot.sandbox.state.values import Json
-from bot.sandbox.state.workspace import APP, TEAM, URL
+from bot.sandbox.state.workspace import APP, URL
 
 
 def api_test(slack: Slack, arguments: Arguments) -> Json:
@@ -22,7 +22,7 @@ def auth_test(slack: Slack, arguments: Arguments) -> Json:
         "url": URL,
         "team": "tracebot sandbox",
         "user": bot.name,
-        "team_id": TEAM,
+        "team_id": slack.workspace.team,
         "user_id": bot.id,
         "bot_id": bot.bot_id,
         "is_enterprise_install": False,
@@ -59,7 +59,14 @@ def bots_info(slack: Slack, arguments: Arguments) -> Json:
 
 def team_info(slack: Slack, arguments: Arguments) -> Json:
     domain = URL.removeprefix("https://").removesuffix(".slack.com/")
-    return {"team": {"id": TEAM, "name": "tracebot sandbox", "domain": domain, "url": URL}}
+    return {
+        "team": {
+            "id": slack.workspace.team,
+            "name": "tracebot sandbox",
+            "domain": domain,
+            "url": URL,
+        }
+    }
 
 
 METHODS = {

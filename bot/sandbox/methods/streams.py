@@ -7,7 +7,6 @@ from bot.sandbox.requests.arguments import Arguments
 from bot.sandbox.requests.contents import checked_blocks
 from bot.sandbox.state.errors import Refusal
 from bot.sandbox.state.values import Json, Message
-from bot.sandbox.state.workspace import TEAM
 
 STREAM_SECONDS = 5 * 60.0
 """A stream ends this long after its start, even while it is appended to."""
@@ -58,7 +57,7 @@ def start(slack: Slack, arguments: Arguments) -> Json:
         text=_piece(arguments),
         blocks=_blocks(slack, arguments, []),
         user=slack.workspace.bot.id,
-        team=TEAM,
+        team=slack.workspace.team,
         thread_ts=thread_ts,
         bot=slack.workspace.bot.bot_profile(),
     )

@@ -11,7 +11,7 @@ from bot.sandbox.requests.arguments import Arguments
 from bot.sandbox.requests.contents import checked_blocks
 from bot.sandbox.state.errors import Refusal
 from bot.sandbox.state.values import Json
-from bot.sandbox.state.workspace import APP, TEAM
+from bot.sandbox.state.workspace import APP
 
 # Any blocks: `checked_blocks` checks them afterwards, with a pointer to each violation.
 BLOCKS = array(anything, 1000, least=0)
@@ -47,7 +47,7 @@ def _view(slack: Slack, arguments: Arguments, kind: Literal["modal", "home"]) ->
         "id": slack.workspace.new_id("V"),
         "blocks": blocks,
         "hash": slack.clock.timestamp(),
-        "team_id": TEAM,
+        "team_id": slack.workspace.team,
         "app_id": APP,
         "bot_id": slack.workspace.bot.bot_id,
         "state": {"values": {}},

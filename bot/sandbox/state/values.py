@@ -81,6 +81,9 @@ class Channel:
     created: int = 0
     creator: str = ""
     is_ext_shared: bool = False
+    is_pending_ext_shared: bool = False
+    """Another organisation was invited to it and has not accepted yet."""
+    is_archived: bool = False
 
     @property
     def is_private(self) -> bool:
@@ -96,9 +99,10 @@ class Channel:
             "is_im": self.kind == "im",
             "is_mpim": self.kind == "mpim",
             "is_private": self.is_private,
-            "is_archived": False,
+            "is_archived": self.is_archived,
             "is_ext_shared": self.is_ext_shared,
             "is_shared": self.is_ext_shared,
+            "is_pending_ext_shared": self.is_pending_ext_shared,
             "is_org_shared": False,
         }
         if self.kind == "im":

@@ -25,8 +25,9 @@ class Workspace:
     may consist of others. Each change raises `version` and wakes every thread in `wait_until`.
     """
 
-    def __init__(self, clock: Clock, *, bot_name: str) -> None:
+    def __init__(self, clock: Clock, *, bot_name: str, team: str = TEAM) -> None:
         self.clock = clock
+        self.team = team
         self.users: dict[str, User] = {}
         self.channels: dict[str, Channel] = {}
         self.messages: dict[str, list[Message]] = {}
@@ -38,7 +39,7 @@ class Workspace:
         self._changed = threading.Condition(threading.RLock())
         self._numbers = itertools.count(1)
         self.bot = self.add_user(bot_name, is_bot=True, app_id=APP)
-        self.slackbot = self.users.setdefault("USLACKBOT", User("USLACKBOT", "slackbot", TEAM))
+        self.slackbot = self.users.setdefault("USLACKBOT", User("USLACKBOT", "slackbot", team))
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -79,7 +80,7 @@ class Workspace:
             user = User(
                 id=self.new_id("U"),
                 name=name,
-                team_id=OTHER_TEAM if external else TEAM,
+                team_id=OTHER_TEAM if external else self.team,
                 tz=tz,
                 guest=guest,
                 external=external,

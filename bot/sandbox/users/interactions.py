@@ -8,7 +8,6 @@ from bot.sandbox.delivery.outbox import Undelivered
 from bot.sandbox.endpoints.response_urls import ResponseUrls
 from bot.sandbox.state.errors import Refusal, SandboxError
 from bot.sandbox.state.values import Json, Message
-from bot.sandbox.state.workspace import TEAM
 from bot.sandbox.users import payloads
 from bot.sandbox.users.people import People, Where, Who, id_of
 
@@ -49,6 +48,7 @@ class Interactions:
             place,
             command,
             text,
+            team=self._slack.workspace.team,
             token=self._slack.workspace.verification_token,
             trigger=self._slack.callbacks.new_trigger(person.id),
         )
@@ -187,7 +187,7 @@ class Interactions:
             ts=self._slack.clock.timestamp(),
             text=text,
             user="USLACKBOT",
-            team=TEAM,
+            team=self._slack.workspace.team,
             ephemeral_to=response.user,
         )
         self._slack.activity.post(message)
@@ -210,7 +210,11 @@ class Interactions:
         person = self._slack.workspace.user(id_of(user))
         trigger = self._slack.callbacks.new_trigger(person.id)
         return payloads.interaction(
-            type_, person, token=self._slack.workspace.verification_token, trigger=trigger
+            type_,
+            person,
+            team=self._slack.workspace.team,
+            token=self._slack.workspace.verification_token,
+            trigger=trigger,
         )
 
     def _place(self, message: Message) -> Json:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from bot.sandbox.state.errors import SandboxError
 from bot.sandbox.state.values import Channel, Json, Message, User
-from bot.sandbox.state.workspace import APP, TEAM, URL
+from bot.sandbox.state.workspace import APP, URL
 
 DOMAIN = URL.removeprefix("https://").removesuffix(".slack.com/")
 NAMELESS = {"im": "directmessage", "group": "privategroup"}
@@ -12,11 +12,11 @@ NAMELESS = {"im": "directmessage", "group": "privategroup"}
 
 
 def command(
-    person: User, place: Channel, command: str, text: str, *, token: str, trigger: str
+    person: User, place: Channel, command: str, text: str, *, team: str, token: str, trigger: str
 ) -> Json:
     return {
         "token": token,
-        "team_id": TEAM,
+        "team_id": team,
         "team_domain": DOMAIN,
         "channel_id": place.id,
         "channel_name": NAMELESS.get(place.kind, place.name),
@@ -30,13 +30,13 @@ def command(
     }
 
 
-def interaction(type_: str, person: User, *, token: str, trigger: str) -> Json:
+def interaction(type_: str, person: User, *, team: str, token: str, trigger: str) -> Json:
     """Return the fields that all interactive payloads share."""
     return {
         "type": type_,
         "token": token,
         "api_app_id": APP,
-        "team": {"id": TEAM, "domain": DOMAIN},
+        "team": {"id": team, "domain": DOMAIN},
         "enterprise": None,
         "is_enterprise_install": False,
         "user": {

@@ -18,8 +18,9 @@ from reports.views.digest import DigestView
 from reports.views.views import View
 from storage import Observability
 from storage.coordination.digest_subscriptions import Subscription, subscribe, subscriptions
+from storage.model.span import own_audience
 from storage.recovery.opening import open_database
-from tests.support.factories import ALICE, GENERAL, NOW, SECRET, TEAM, record_an_hour
+from tests.support.factories import ALICE, GENERAL, NOW, SECRET, TEAM, FixedSight, record_an_hour
 
 SECOND = 1_000_000_000
 HOUR = 3_600 * SECOND
@@ -110,7 +111,8 @@ def digests(database: Database, posts: Posts) -> Digests:
         database,
         post=posts.post,
         posted=posts.was_posted,
-        audiences=lambda team, channel: {team, channel},
+        team=TEAM,
+        sight_in=lambda team, channel: FixedSight(frozenset({team})),
     )
 
 
@@ -118,16 +120,19 @@ def test_a_digest_contains_only_what_the_channels_members_may_see(
     observability: Observability,
 ) -> None:
     record_an_hour(observability)
-    view = digests(observability.database, Posts()).last_24_hours(TEAM, GENERAL, now=NOW)
+    view = digests(observability.database, Posts()).last_24_hours(
+        FixedSight(frozenset({TEAM})), now=NOW
+    )
     assert [(line.key, line.traces, line.errors) for line in view.agents] == [("claude", "2", "1")]
     assert [line.note for line in view.failed] == ["claude did not answer within 30 s."]
     assert view.skipped == (("another bot was mentioned", "1"),)
-    secret = digests(observability.database, Posts()).last_24_hours(TEAM, SECRET, now=NOW)
+    members = FixedSight(frozenset({TEAM, own_audience(TEAM, SECRET)}))
+    secret = digests(observability.database, Posts()).last_24_hours(members, now=NOW)
     assert secret.agents[0].traces == "3"
 
 
 def test_a_digest_of_a_day_without_turns_says_so(database: Database) -> None:
-    assert digests(database, Posts()).last_24_hours(TEAM, GENERAL, now=NOW).quiet
+    assert digests(database, Posts()).last_24_hours(FixedSight(frozenset({TEAM})), now=NOW).quiet
 
 
 def test_processes_that_race_post_a_digest_once(database: Database, db_path: Path) -> None:
@@ -170,7 +175,11 @@ def test_a_digest_of_a_process_that_died_is_posted_once_by_another(
         raise Crash
 
     dying = Digests(
-        database, post=die, posted=posts.was_posted, audiences=lambda team, channel: {team}
+        database,
+        team=TEAM,
+        post=die,
+        posted=posts.was_posted,
+        sight_in=lambda team, channel: FixedSight(frozenset({team})),
     )
     with pytest.raises(Crash):
         dying.send_due(now=now)

@@ -101,7 +101,7 @@ def test_a_direct_message_is_answered_and_only_its_user_may_see_its_trace(
     question = sandbox.post(alice, dm, "psst")
     sandbox.wait_for_reply(dm, question.ts, containing="psst")
     (trace,) = finished(observability, dm, question.ts)
-    assert trace.audience == alice.id
+    assert trace.audience == f"{sandbox.team_id}/{alice.id}"
 
 
 def test_a_skipped_message_is_recorded_with_its_reason(

@@ -12,6 +12,7 @@ from reports.views.trace_list import TraceListView
 from reports.views.trace_tree import TraceView
 from reports.views.views import View
 from storage import Observability
+from storage.model.span import own_audience
 from tests.support.factories import (
     ALICE,
     BOB,
@@ -137,7 +138,9 @@ def said(view: View) -> str:
     return view.text
 
 
-MAY_SEE = Viewer(audiences=frozenset({TEAM, ALICE}), team=TEAM, user=ALICE, channel=GENERAL)
+MAY_SEE = Viewer(
+    audiences=frozenset({TEAM, own_audience(TEAM, ALICE)}), team=TEAM, user=ALICE, channel=GENERAL
+)
 """Alice is not in the private channel."""
 
 

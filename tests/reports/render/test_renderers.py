@@ -30,7 +30,7 @@ from storage.model.span import Span
 from storage.queries.failures import FailedSpan
 from storage.queries.statistics import Group, Statistics
 from storage.queries.traces import TraceSummary, recent_traces
-from tests.support.factories import NOW, TEAM, record_an_hour
+from tests.support.factories import NOW, TEAM, FixedSight, record_an_hour
 
 PARSER, _ = build_parser(prog="tracebot", shell=True)
 MOST = 13_000
@@ -221,9 +221,10 @@ def test_a_digest_fits_in_a_message(observability: Observability) -> None:
         observability.database,
         post=lambda channel, view, key: None,
         posted=lambda channel, key: False,
-        audiences=lambda team, channel: {team},
+        team=TEAM,
+        sight_in=lambda team, channel: FixedSight(frozenset({team})),
     )
-    view = digests.last_24_hours(TEAM, "C1", now=NOW)
+    view = digests.last_24_hours(FixedSight(frozenset({TEAM})), now=NOW)
     checked(slack.render(view))
     hostile = tuple(replace(line, key="&" * 500) for line in view.agents * 40)
     checked(slack.render(replace(view, agents=hostile)))

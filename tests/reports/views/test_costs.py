@@ -13,6 +13,7 @@ from reports.views.failures import FailuresView
 from reports.views.trace_list import TraceListView
 from reports.views.views import View
 from storage import Observability
+from storage.model.span import own_audience
 from tests.support.factories import (
     ALICE,
     GENERAL,
@@ -25,7 +26,9 @@ from tests.support.factories import (
     said,
 )
 
-ALICES = Viewer(audiences=frozenset({TEAM, ALICE}), team=TEAM, user=ALICE, channel=GENERAL)
+ALICES = Viewer(
+    audiences=frozenset({TEAM, own_audience(TEAM, ALICE)}), team=TEAM, user=ALICE, channel=GENERAL
+)
 """Alice is not in the private channel."""
 
 

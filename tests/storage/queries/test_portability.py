@@ -20,8 +20,8 @@ from storage.coordination.digest_subscriptions import (
 from storage.coordination.leases import acquire_lease, complete_lease
 from storage.database.migrations import HERE, HISTORY
 from storage.database.models import TABLES
-from storage.model.span import WITHIN, Span
-from storage.queries.traces import private_audiences, recent_traces, trace_spans
+from storage.model.span import WITHIN, Span, own_audience
+from storage.queries.traces import recent_traces, trace_spans
 from storage.store.batch import Batch, store
 from tests.support.factories import (
     ALICE,
@@ -36,7 +36,11 @@ from tests.support.factories import (
 )
 
 PARSER, _ = build_parser(prog="tracebot", shell=True)
-IN_TEAM = Viewer(audiences=frozenset({TEAM, ALICE, SECRET}), team=TEAM, user=ALICE)
+IN_TEAM = Viewer(
+    audiences=frozenset({TEAM, own_audience(TEAM, ALICE), own_audience(TEAM, SECRET)}),
+    team=TEAM,
+    user=ALICE,
+)
 
 
 @pytest.fixture(scope="module")
@@ -135,11 +139,3 @@ def test_a_subscription_is_replaced_and_ended(postgres: Database) -> None:
     assert [each.local_time for each in subscriptions(postgres)] == ["10:00"]
     assert unsubscribe(postgres, team=TEAM, channel=GENERAL)
     assert not subscriptions(postgres)
-
-
-def test_the_private_conversations_of_a_team_are_found(
-    both: tuple[Database, Database],
-) -> None:
-    for database in both:
-        assert private_audiences(database, team=TEAM) == {SECRET}
-        assert private_audiences(database, team="T0OTHER") == frozenset()

@@ -11,6 +11,7 @@ from storage.database.connect import connect
 from storage.health import health
 from storage.model.retention import Retention
 from storage.upkeep.checkpoint import checkpoint
+from tests.support.factories import FixedSight
 
 DAY = 24 * 3_600 * 1_000_000_000
 
@@ -52,7 +53,8 @@ def test_a_blocked_checkpoint_is_a_warning_with_the_reason(
         database,
         post=lambda channel, view, key: None,
         posted=lambda channel, key: False,
-        audiences=lambda team, channel: frozenset(),
+        team="T1",
+        sight_in=lambda team, channel: FixedSight(frozenset()),
     )
     reader = connect(database.database)
     reader.begin("deferred")

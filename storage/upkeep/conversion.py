@@ -1,0 +1,132 @@
+"""Give the past of a channel that became private to its members.
+
+A trace is stored with the audience that it had at the time. When its channel becomes private,
+everything that is stored of it moves to the channel's audience: spans, summaries, removed traces,
+and its part of the statistics. What retention has removed can no longer be told apart from other
+channels: it moves in the statistics by channel, and stays in the team's other totals.
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+
+from peewee import Database
+
+from storage.database.models import PrivateChannelRow, RemovedTraceRow, SpanRow, TraceRow
+from storage.database.transactions import transaction
+from storage.model.span import own_audience
+from storage.store.recount import move_channel, move_figures
+
+SPANS_A_TRANSACTION = 2_000
+"""A transaction of about 100 ms, so that the writers of other processes need not wait for long."""
+
+
+def make_private(database: Database, *, team: str, channel: str) -> int:
+    """Move all that is stored of a channel of `team` to its own audience.
+
+    Return the number of traces. If the process dies on the way, calling it again does the rest.
+    """
+    with transaction(database):
+        # First, so that spans which are stored from now on get the right audience at once.
+        PrivateChannelRow.insert(team=team, channel=channel).on_conflict_ignore().execute(database)
+        RemovedTraceRow.update(audience=own_audience(team, channel)).where(
+            RemovedTraceRow.audience == team, RemovedTraceRow.channel == channel
+        ).execute(database)
+        move_channel(database, team=team, channel=channel)
+    moved = 0
+    while True:
+        with transaction(database):
+            ids = _some_traces(database, team=team, channel=channel)
+            _move_traces(database, ids, team=team, audience=own_audience(team, channel))
+        if not ids:
+            return moved
+        moved += len(ids)
+
+
+def make_public(database: Database, *, team: str, channel: str) -> None:
+    """Let what comes from now on be public. What was private stays private."""
+    with transaction(database):
+        PrivateChannelRow.delete().where(
+            PrivateChannelRow.team == team, PrivateChannelRow.channel == channel
+        ).execute(database)
+
+
+def _has_traces(database: Database, *, audience: str, channel: str) -> bool:
+    query = TraceRow.select(TraceRow.trace_id).where(
+        TraceRow.audience == audience, TraceRow.channel == channel
+    )
+    return query.limit(1).scalar(database) is not None
+
+
+def _some_traces(database: Database, *, team: str, channel: str) -> list[str]:
+    query = TraceRow.select(TraceRow.trace_id, TraceRow.span_count).where(
+        TraceRow.channel == channel, TraceRow.audience == team
+    )
+    ids: list[str] = []
+    spans = 0
+    for trace_id, count in query.limit(200).tuples().execute(database):
+        if ids and spans + count > SPANS_A_TRANSACTION:
+            break
+        ids.append(trace_id)
+        spans += count
+    return ids
+
+
+def _move_traces(database: Database, ids: Sequence[str], *, team: str, audience: str) -> None:
+    if not ids:
+        return
+    move_figures(database, ids, team=team, audience=audience)
+    for table in (SpanRow, TraceRow):
+        table.update(audience=audience).where(
+            table.trace_id.in_(list(ids)), table.audience == team
+        ).execute(database)
+
+
+class ChannelConversions:
+    """Compare the channels of `team` with what is stored, and follow those that were converted."""
+
+    def __init__(self, database: Database, *, team: str) -> None:
+        self._database = database
+        self._team = team
+        self._lock = threading.Lock()
+        self._followed: dict[str, bool] = {}
+        """For each channel whose traces have the right audience, whether it is public."""
+        self.once_private: frozenset[str] = frozenset()
+        """Public channels that have private traces, because they were private before."""
+
+    def follow(self, public: Mapping[str, bool]) -> None:
+        """Move what is stored to where it belongs; `public` tells it of each channel.
+
+        Raises PeeweeException.
+        """
+        # One thread at a time: the others must not go on before the traces have moved.
+        with self._lock:
+            news = {
+                channel: is_public
+                for channel, is_public in public.items()
+                if self._followed.get(channel) is not is_public
+            }
+            converted = self._converted() if news else frozenset()
+            for channel, is_public in news.items():
+                if is_public:
+                    self._open(channel, converted=channel in converted)
+                else:
+                    self._close(channel)
+                self._followed[channel] = is_public
+
+    def _converted(self) -> frozenset[str]:
+        query = PrivateChannelRow.select(PrivateChannelRow.channel).where(
+            PrivateChannelRow.team == self._team
+        )
+        return frozenset(channel for (channel,) in query.tuples().execute(self._database))
+
+    def _open(self, channel: str, *, converted: bool) -> None:
+        if converted:
+            make_public(self._database, team=self._team, channel=channel)
+        own = own_audience(self._team, channel)
+        if _has_traces(self._database, audience=own, channel=channel):
+            self.once_private |= {channel}
+
+    def _close(self, channel: str) -> None:
+        self.once_private -= {channel}
+        if _has_traces(self._database, audience=self._team, channel=channel):
+            make_private(self._database, team=self._team, channel=channel)

@@ -1,0 +1,202 @@
+"""Who is in a channel is asked once per person, and anew as soon as an event tells of a change."""
+
+import pytest
+from slack_sdk import WebClient
+
+from bot.access import CHANGED, Access
+from bot.app import Bot
+from bot.sandbox import Channel, Sandbox, User
+from bot.slack.directory import Directory
+from storage import Observability
+from storage.model.span import own_audience
+from storage.upkeep.journal import last_entry
+from tests.support.conversations import StartBot, eventually
+from tests.support.traces_in_slack import ask, asked
+
+SECRET = "the merger is on friday"
+
+
+@pytest.fixture
+def bot(start_bot: StartBot) -> Bot:
+    return start_bot()
+
+
+@pytest.fixture
+def board(sandbox: Sandbox, alice: User) -> Channel:
+    return sandbox.add_channel("board", [alice], private=True)
+
+
+def test_one_call_answers_for_any_number_of_private_channels(
+    sandbox: Sandbox, web: WebClient, observability: Observability, alice: User, general: Channel
+) -> None:
+    joined = [sandbox.add_channel(f"p{n}", [alice], private=True) for n in range(101)]
+    sandbox.add_channel("others", [], private=True)
+    sandbox.add_channel("without-the-bot", [alice], private=True, with_bot=False)
+    access = Access(Directory(web), observability.database, team=sandbox.team_id)
+    sight = access.sight(sandbox.team_id, alice.id)
+    own = {own_audience(sandbox.team_id, each) for each in (alice.id, *(c.id for c in joined))}
+    assert sight.audiences == {sandbox.team_id, *own}
+    calls = [call.method for call in sandbox.calls()]
+    assert calls.count("conversations.members") == calls.count("conversations.info") == 0
+    assert calls.count("users.conversations") == 2  # The person's, and the bot's own.
+
+
+def test_more_channels_than_a_page_holds_are_all_seen(
+    sandbox: Sandbox, web: WebClient, observability: Observability, alice: User
+) -> None:
+    for number in range(1_100):
+        sandbox.add_channel(f"p{number}", [alice], private=True)
+    access = Access(Directory(web), observability.database, team=sandbox.team_id)
+    assert len(access.sight(sandbox.team_id, alice.id).audiences) == 1_102
+
+
+@pytest.mark.usefixtures("bot")
+def test_an_event_ends_what_was_remembered_about_a_member(
+    sandbox: Sandbox, observability: Observability, alice: User, general: Channel, board: Channel
+) -> None:
+    """Nobody waits for the minute to pass: the answers before and after are seconds apart."""
+    bob = sandbox.add_user("bob")
+    sandbox.join(bob, general)
+    sandbox.join(bob, board)
+    asked(sandbox, observability, alice, board, SECRET)
+    assert SECRET in ask(sandbox, bob, general, "ls")
+    sandbox.leave(bob, board)
+    assert sandbox.events("member_left_channel")
+    sandbox.settle()
+    assert SECRET not in ask(sandbox, bob, general, "ls")
+    sandbox.join(bob, board)
+    sandbox.settle()
+    assert SECRET in ask(sandbox, bob, general, "ls")
+
+
+@pytest.mark.usefixtures("bot")
+def test_the_members_of_a_channel_that_the_bot_left_no_longer_see_it(
+    sandbox: Sandbox, observability: Observability, alice: User, general: Channel, board: Channel
+) -> None:
+    asked(sandbox, observability, alice, board, SECRET)
+    assert SECRET in ask(sandbox, alice, general, "ls")
+    sandbox.leave(sandbox.bot_user_id, board)
+    sandbox.settle()
+    assert SECRET not in ask(sandbox, alice, general, "ls")
+
+
+@pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize("archived", [True, False])
+def test_members_still_see_an_archived_channel(
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    general: Channel,
+    board: Channel,
+    archived: bool,
+) -> None:
+    asked(sandbox, observability, alice, board, SECRET)
+    sandbox.archive(board, archived=archived)
+    sandbox.settle()
+    assert SECRET in ask(sandbox, alice, general, "ls")
+
+
+@pytest.mark.usefixtures("bot")
+def test_nobody_sees_a_deleted_channel(
+    sandbox: Sandbox, observability: Observability, alice: User, general: Channel
+) -> None:
+    closed = sandbox.add_channel("closed", [alice])
+    trace = asked(sandbox, observability, alice, closed, SECRET)
+    assert SECRET in ask(sandbox, alice, general, "ls")
+    sandbox.delete_channel(closed)
+    sandbox.settle()
+    assert SECRET not in ask(sandbox, alice, general, "ls")
+    assert "Nothing found" in ask(sandbox, alice, general, f"show {trace.trace_id}")
+    eventually(lambda: closed.id not in ask(sandbox, alice, general, "stats --by channel"))
+
+
+def test_another_process_hears_of_an_event(
+    sandbox: Sandbox, web: WebClient, observability: Observability, alice: User, board: Channel
+) -> None:
+    """Slack sends each event to one of the processes only."""
+    here, there = (
+        Access(Directory(web), observability.database, team=sandbox.team_id) for _ in range(2)
+    )
+    assert (
+        own_audience(sandbox.team_id, board.id) in there.sight(sandbox.team_id, alice.id).audiences
+    )
+    sandbox.leave(alice, board)
+    event = {"type": "member_left_channel", "user": alice.id, "channel": board.id}
+    here.forget()
+    here.follow(event)
+    assert last_entry(observability.database, CHANGED) is not None
+    seen = there.sight(sandbox.team_id, alice.id).audiences
+    assert own_audience(sandbox.team_id, board.id) not in seen
+
+
+@pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize("fault", ["rate_limit", "server_error", "nothing"])
+@pytest.mark.parametrize(
+    "words", ["ls", "ls --all", "search merger", "errors", "slow", "ps", "stats", "cost", "thread"]
+)
+def test_the_answer_says_that_slack_could_not_be_asked(
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    general: Channel,
+    board: Channel,
+    words: str,
+    fault: str,
+) -> None:
+    with observability.span(
+        "slack message",
+        team=sandbox.team_id,
+        audience=own_audience(sandbox.team_id, board.id),
+        channel=board.id,
+        thread_ts="1.2",
+        text=SECRET,
+        platform="slack",
+    ):
+        pass
+    observability.flush()
+    if fault == "nothing":
+        sandbox.faults.wrong_content("users.conversations", times=40, body='{"ok": true}')
+    elif fault == "rate_limit":
+        sandbox.faults.rate_limit("users.conversations", times=40, retry_after=0)
+    else:
+        sandbox.faults.error("users.conversations", "internal_error", times=40)
+    said = ask(sandbox, alice, general, words)
+    assert SECRET not in said
+    if words == "thread":
+        assert "No thread is recorded here yet" in said
+    else:
+        assert "Slack did not tell me which private conversations you are in" in said
+
+
+@pytest.mark.usefixtures("bot")
+def test_public_traces_are_shown_while_slack_does_not_list_conversations(
+    sandbox: Sandbox, observability: Observability, alice: User, general: Channel
+) -> None:
+    asked(sandbox, observability, alice, general, "hello all")
+    sandbox.faults.error("users.conversations", "internal_error", times=40)
+    assert "hello all" in ask(sandbox, alice, general, "ls")
+
+
+@pytest.mark.usefixtures("bot")
+def test_nothing_is_shown_to_someone_whom_slack_does_not_know(
+    sandbox: Sandbox, observability: Observability, alice: User, general: Channel
+) -> None:
+    asked(sandbox, observability, alice, general, "hello all")
+    sandbox.faults.error("users.info", "internal_error", times=40)
+    bob = sandbox.add_user("bob")
+    sandbox.join(bob, general)
+    said = ask(sandbox, bob, general, "ls")
+    assert "hello all" not in said
+    assert "Slack did not tell me who you are" in said
+
+
+@pytest.mark.usefixtures("bot")
+def test_a_guest_is_told_who_can_see_traces(
+    sandbox: Sandbox, observability: Observability, alice: User, general: Channel
+) -> None:
+    guest = sandbox.add_user("gus", guest=True)
+    sandbox.join(guest, general)
+    asked(sandbox, observability, alice, general, "hello all")
+    for words in ("ls", "stats", "cost", "digest now", "digest here at 09:00"):
+        said = ask(sandbox, guest, general, words)
+        assert "Only full members of this workspace can see traces" in said, words

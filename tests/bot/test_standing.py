@@ -1,0 +1,71 @@
+"""Who somebody is decides what they may see and ask."""
+
+from typing import Any
+
+import pytest
+from slack_sdk import WebClient
+
+from bot.access import Access, Standing
+from bot.sandbox import Sandbox, User
+from bot.slack.directory import Directory
+from storage import Observability
+
+
+@pytest.fixture
+def access(web: WebClient, observability: Observability, sandbox: Sandbox) -> Access:
+    return Access(Directory(web), observability.database, team=sandbox.team_id)
+
+
+def test_members_guests_strangers_and_bots_are_told_apart(access: Access, sandbox: Sandbox) -> None:
+    standing = {
+        user.name: access.standing(sandbox.team_id, user.id)
+        for user in (
+            sandbox.add_user("ann"),
+            sandbox.add_user("gus", guest=True),
+            sandbox.add_user("sam", external=True),
+            sandbox.add_bot("ci"),
+        )
+    }
+    assert standing == {
+        "ann": Standing.MEMBER,
+        "gus": Standing.GUEST,
+        "sam": Standing.STRANGER,
+        "ci": Standing.BOT,
+    }
+    assert access.standing("T0OTHER", sandbox.add_user("bob").id) is Standing.STRANGER
+
+
+@pytest.mark.parametrize(
+    ("facts", "standing"),
+    [
+        ({"deleted": True}, Standing.UNKNOWN),
+        ({"is_ultra_restricted": True}, Standing.GUEST),
+        ({"team_id": "E0ORG"}, Standing.STRANGER),
+        ({"team_id": "E0ORG", "enterprise_user": {"teams": ["T0SANDBOX1"]}}, Standing.MEMBER),
+        ({"team_id": "T0FIRST", "enterprise_user": {"teams": ["T0SANDBOX1"]}}, Standing.MEMBER),
+        ({"team_id": "E0ORG", "enterprise_user": {"teams": ["T0FIRST"]}}, Standing.STRANGER),
+        ({"enterprise_user": {"teams": ["T0SANDBOX1"]}, "is_restricted": True}, Standing.GUEST),
+    ],
+)
+def test_deactivated_users_and_those_of_an_enterprise_grid_are_told_apart(
+    access: Access,
+    sandbox: Sandbox,
+    alice: User,
+    monkeypatch: pytest.MonkeyPatch,
+    facts: dict[str, Any],
+    standing: Standing,
+) -> None:
+    plain = User.as_slack
+    monkeypatch.setattr(User, "as_slack", lambda user: plain(user) | facts)
+    assert access.standing(sandbox.team_id, alice.id) is standing
+
+
+@pytest.mark.parametrize("body", ['{"ok": true}', '{"ok": true, "user": null}', "[]"])
+def test_nobody_is_a_member_while_slack_is_unwell(
+    access: Access, sandbox: Sandbox, alice: User, body: str
+) -> None:
+    sandbox.faults.wrong_content("users.info", body=body)
+    assert access.standing(sandbox.team_id, alice.id) is Standing.UNKNOWN
+    sandbox.faults.rate_limit("users.info")
+    assert access.standing(sandbox.team_id, alice.id) is Standing.UNKNOWN
+    assert access.standing(sandbox.team_id, alice.id) is Standing.MEMBER

@@ -1,0 +1,42 @@
+"""Ask questions in the sandbox, and read what /trace says about them."""
+
+from bot.cli.commands.transcript import block_text
+from bot.sandbox import Channel, Message, Sandbox, User
+from storage import Observability
+from storage.queries.traces import TraceSummary, message_traces
+from tests.support.conversations import eventually
+
+
+def shown(messages: list[Message]) -> str:
+    """Return the text of messages and of their blocks, with the values of their buttons."""
+    return "\n".join(
+        f"{block_text(message.blocks, names={})}\n{message.text}\n{message.blocks}"
+        for message in messages
+    )
+
+
+def ask(sandbox: Sandbox, user: User, channel: Channel, words: str) -> str:
+    """Type a command, and return what the user alone is shown."""
+    messages = sandbox.command(user, channel, "/trace", words, timeout=20.0)
+    assert all(message.ephemeral_to == user.id for message in messages)
+    return shown(messages)
+
+
+def asked(
+    sandbox: Sandbox, observability: Observability, user: User, channel: Channel, text: str
+) -> TraceSummary:
+    """Ask a question and return its trace once it is answered."""
+    mention = "" if channel.id.startswith("D") else sandbox.mention
+    question = sandbox.post(user, channel, f"{mention} {text}")
+    sandbox.wait_for_reply(channel, question.ts, containing=text)
+    sandbox.wait_for_reaction(channel, question.ts, "white_check_mark")
+    found: list[TraceSummary] = []
+
+    def is_stored() -> bool:
+        observability.flush()
+        traces = message_traces(observability.database, channel=channel.id, message_ts=question.ts)
+        found[:] = [trace for trace in traces if trace.status == "ok"]
+        return bool(found)
+
+    eventually(is_stored)
+    return found[0]
