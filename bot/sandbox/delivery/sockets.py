@@ -26,11 +26,13 @@ class Connection:
 
     async def send(self, envelope: Json) -> Json | None:
         """Return the acknowledgement's payload. Raises `TimeoutError` or `WebSocketDisconnect`."""
-        acknowledged = asyncio.get_running_loop().create_future()
+        acknowledged: asyncio.Future[Json | None] = asyncio.get_running_loop().create_future()
         self.waiting[envelope["envelope_id"]] = acknowledged
         try:
             await self.socket.send_text(json.dumps(envelope))
-            return await asyncio.wait_for(acknowledged, ACK_SECONDS)
+            # Python 3.11's `wait_for` can swallow a cancellation that comes with the future's end.
+            async with asyncio.timeout(ACK_SECONDS):
+                return await acknowledged
         finally:
             self.waiting.pop(envelope["envelope_id"], None)
 

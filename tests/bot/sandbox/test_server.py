@@ -6,8 +6,11 @@ import socket
 
 import pytest
 import uvicorn
+from slack_sdk import WebClient
 from starlette.applications import Starlette
+from websockets.sync.client import connect
 
+from bot.sandbox import Channel, Sandbox, User
 from bot.sandbox.delivery.server import Server, listen
 
 ADVICE = "uvicorn changed: adapt bot/sandbox/delivery/server.py"
@@ -41,3 +44,20 @@ def test_a_connection_opened_while_the_server_stops_is_closed(rounds: int) -> No
             assert client.recv(1) == b""
         except ConnectionResetError:
             """Closed before it was accepted."""
+
+
+def test_a_connection_that_ends_while_the_sandbox_stops_does_not_delay_it(
+    sandbox: Sandbox, web: WebClient, alice: User, general: Channel
+) -> None:
+    url = web.apps_connections_open(app_token=sandbox.app_token)["url"]
+    with connect(url, proxy=None) as connection:
+        connection.recv(5)  # The greeting.
+        sandbox.post(alice, general, "hello")
+        connection.recv(5)  # The event, which stays unacknowledged.
+
+        async def end() -> None:
+            for each in sandbox._slack.sockets.connections:
+                each.hang_up()
+            await sandbox._slack.outbox.stop()
+
+        sandbox._server.run(end())
