@@ -1,13 +1,17 @@
 """Fetch the files that came with a message, so that agents can read them.
 
-A file is stored under its id, never under its own name, which a stranger chose. An error in one
-file is reported as a `RefusedFile` and does not keep the others from being fetched.
+Each turn has a folder of its own, and its agents are given no other: whoever asks an agent for "the
+other files in that folder" finds the files of their own message. A file is stored under its id,
+never under its own name, which a stranger chose. An error in one file is reported as a
+`RefusedFile` and does not keep the others from being fetched.
 """
 
 import re
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,7 +97,7 @@ class FetchResult:
 
 @dataclass(frozen=True, kw_only=True)
 class FileDownloads:
-    """Fetch files into `folder`.
+    """Fetch files into folders of their turns within `folder`.
 
     `info` asks Slack for the details of a file by its id, if the event does not have them.
     """
@@ -108,35 +112,31 @@ class FileDownloads:
     sleep: Callable[[float], object] = time.sleep
     now: Callable[[], float] = time.monotonic
 
-    def fetch(self, files: Sequence[Mapping[str, object]]) -> FetchResult:
-        """Fetch the `files` of a Slack message. Never raises for an error in one of them."""
+    def fetch(self, files: Sequence[Mapping[str, object]], *, trace_id: str) -> FetchResult:
+        """Fetch the `files` of a Slack message for the turn with this `trace_id`.
+
+        Never raises for an error in one of them. The folder is new at each call: a message that is
+        edited and asked again shares none with its first turn.
+        """
+        folder: Path | None = None
         paths: list[Path] = []
         refused: list[RefusedFile] = []
         for file in files:
             identity = safe_id(file.get("id"))
             with self.observability.span("download file", kind="client", file_id=identity) as span:
-                outcome = self._fetch(identity, file, span)
-            if isinstance(outcome, Path):
-                paths.append(outcome)
-            else:
-                refused.append(outcome)
+                try:
+                    folder = folder or self._new_folder(trace_id)
+                    paths.append(self._store(folder, identity, self._with_details(file), span))
+                except Exception as error:  # An error in one file must not cost the whole answer.
+                    refused.append(_refused(identity, error, span))
+        if folder is not None and not paths:
+            folder.rmdir()
         return FetchResult(paths=tuple(paths), refused=tuple(refused))
 
-    def _fetch(
-        self, identity: str, file: Mapping[str, object], span: ActiveSpan
-    ) -> Path | RefusedFile:
-        try:
-            return self._store(identity, self._with_details(file), span)
-        except DownloadError as error:
-            error_type, reason = error.error_type, error.reason
-        except OSError as error:
-            error_type, reason = "disk", f"it could not be stored ({error.strerror})"
-        except Exception as error:  # An error in one file must not cost the whole answer.
-            span.record_exception(error)
-            error_type, reason = type(error).__name__, "it could not be fetched"
-        span.fail(error_type, reason)
-        return RefusedFile(file_id=identity, reason=reason)
-
+    def _new_folder(self, trace_id: str) -> Path:
+        """Create the folder of a turn, which only the bot's user can enter."""
+        make_private(self.folder)
+        return Path(tempfile.mkdtemp(prefix=f"{safe_id(trace_id)}-", dir=self.folder))
     def _with_details(self, file: Mapping[str, object]) -> Mapping[str, object]:
         """Return the file's details. Events leave them out for files of another workspace."""
         if file.get("file_access") != "check_file_info":
@@ -145,14 +145,15 @@ class FileDownloads:
             raise DownloadError("file_access", "it comes from another workspace")
         return self.info(str(file.get("id")))
 
-    def _store(self, identity: str, file: Mapping[str, object], span: ActiveSpan) -> Path:
+    def _store(
+        self, folder: Path, identity: str, file: Mapping[str, object], span: ActiveSpan
+    ) -> Path:
         mime_type = _mime_type(file)
         span.set(mime_type=mime_type)
         address = _address(file, mime_type, self.limits)
-        make_private(self.folder)
-        if shutil.disk_usage(self.folder).free - self.limits.max_bytes < self.limits.free_disk:
+        if shutil.disk_usage(folder).free - self.limits.max_bytes < self.limits.free_disk:
             raise DownloadError("disk_full", "there is too little space on the disk")
-        path = self.folder / f"{identity}{EXTENSIONS.get(mime_type, '.bin')}"
+        path = folder / f"{identity}{EXTENSIONS.get(mime_type, '.bin')}"
         done = self._downloader().download(address, path, html=mime_type == "text/html")
         span.set(bytes=done.size, attempts=done.attempts)
         return path
@@ -168,6 +169,19 @@ class FileDownloads:
             sleep=self.sleep,
             now=self.now,
         )
+
+
+def _refused(identity: str, error: Exception, span: ActiveSpan) -> RefusedFile:
+    """Record why a file was not fetched, and return it as users and agents may know it."""
+    if isinstance(error, DownloadError):
+        error_type, reason = error.error_type, error.reason
+    elif isinstance(error, OSError):
+        error_type, reason = "disk", f"it could not be stored ({error.strerror})"
+    else:
+        span.record_exception(error)
+        error_type, reason = type(error).__name__, "it could not be fetched"
+    span.fail(error_type, reason)
+    return RefusedFile(file_id=identity, reason=reason)
 
 
 def safe_id(value: object) -> str:
@@ -207,8 +221,18 @@ def _shown(mime_type: str) -> str:
 
 
 def delete_old_files(folder: Path, *, before: float) -> int:
-    """Delete files that were fetched before a time in seconds since the epoch; return how many."""
-    old = [path for path in folder.rglob("*") if path.is_file() and path.stat().st_mtime < before]
-    for path in old:
-        path.unlink(missing_ok=True)
-    return len(old)
+    """Delete the files of turns before a time in seconds since the epoch; return how many.
+
+    A turn's folder goes as a whole, once nothing in it has changed since then.
+    """
+    deleted = 0
+    for turn in folder.iterdir() if folder.is_dir() else ():
+        # Links are not followed: one that an agent made may lead to files that are not ours.
+        is_folder = turn.is_dir() and not turn.is_symlink()
+        # An earlier version stored the files of all turns in `folder` itself.
+        files = [path for path in turn.rglob("*") if not path.is_dir()] if is_folder else [turn]
+        with suppress(FileNotFoundError):  # Another process deletes them, too.
+            if max(path.lstat().st_mtime for path in (turn, *files)) < before:
+                shutil.rmtree(turn) if is_folder else turn.unlink()
+                deleted += len(files)
+    return deleted

@@ -137,7 +137,7 @@ class TurnHandler:
             message=message,
             prompt=prompt,
             history=verdict.thread.history(before=message.ts) if verdict.thread else (),
-            fetched=self._fetch(message),
+            fetched=self._fetch(message, turn.root),
         )
         asked, left_out = agents[:MOST_AGENTS], agents[MOST_AGENTS:]
         if left_out:
@@ -151,11 +151,11 @@ class TurnHandler:
             turn.root.fail(failure.error_type, failure.message, status=failure.status)
         return failures
 
-    def _fetch(self, message: IncomingMessage) -> FetchResult:
+    def _fetch(self, message: IncomingMessage, root: ActiveSpan) -> FetchResult:
         if not message.files:
             return FetchResult(paths=(), refused=())
         with self._observability.span("fetch files", files=len(message.files)) as span:
-            result = self._downloads.fetch(message.files)
+            result = self._downloads.fetch(message.files, trace_id=root.trace_id)
             span.set(fetched=len(result.paths), refused=len(result.refused))
         return result
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from bot.sandbox import Channel, Sandbox, User
-from bot.slack.attachments import FileDownloads, FileLimits, safe_id
+from bot.slack.attachments import FetchResult, FileDownloads, FileLimits, safe_id
 from storage import Observability
 from storage.queries.traces import recent_traces, trace_spans
 
@@ -44,8 +44,12 @@ def told(sandbox: Sandbox, alice: User, general: Channel) -> Told:
     return message.files[0].as_slack()
 
 
+def fetch(downloads: FileDownloads, *files: Told, trace_id: str = "0a1b") -> FetchResult:
+    return downloads.fetch(files, trace_id=trace_id)
+
+
 def reason(downloads: FileDownloads, file: Told) -> str:
-    result = downloads.fetch([file])
+    result = fetch(downloads, file)
     assert result.paths == ()
     assert not list(downloads.folder.glob("*")), "a partial file was left behind"
     return result.refused[0].reason
@@ -54,11 +58,21 @@ def reason(downloads: FileDownloads, file: Told) -> str:
 def test_a_file_is_stored_under_its_id_for_its_owner_alone(
     downloads: FileDownloads, told: Told
 ) -> None:
-    (path,) = downloads.fetch([{**told, "name": "../../etc/passwd"}]).paths
-    assert (path.parent, path.name) == (downloads.folder, f"{told['id']}.txt")
+    (path,) = fetch(downloads, {**told, "name": "../../etc/passwd"}).paths
+    assert (path.parent.parent, path.name) == (downloads.folder, f"{told['id']}.txt")
     assert path.read_bytes() == NOTES[2]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_two_turns_share_no_folder(downloads: FileDownloads, told: Told) -> None:
+    (first,) = fetch(downloads, told, trace_id="0a1b").paths
+    (second,) = fetch(downloads, told, trace_id="0c2d").paths
+    (edited,) = fetch(downloads, told, trace_id="0a1b").paths
+    assert len({first.parent, second.parent, edited.parent}) == 3
+    assert [path.name for path in first.parent.iterdir()] == [first.name]
+    assert first.parent.name.startswith("0a1b-")
+    assert stat.S_IMODE(downloads.folder.stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize("id_", ["../../x", "/etc/passwd", "a\0b", "", None, "F" * 500, "é✓"])
@@ -110,7 +124,7 @@ def test_a_redirect_on_the_same_host_is_followed(
     sandbox: Sandbox, downloads: FileDownloads, told: Told
 ) -> None:
     sandbox.faults.redirect(told["url_private_download"])
-    assert downloads.fetch([told]).paths
+    assert fetch(downloads, told).paths
 
 
 def test_a_login_page_is_not_a_file(sandbox: Sandbox, downloads: FileDownloads, told: Told) -> None:
@@ -141,7 +155,7 @@ def test_a_busy_server_is_tried_three_times_in_all(
     patient = replace(downloads, sleep=waits.append)
     sandbox.faults.rate_limit("files", retry_after=2)
     sandbox.faults.server_error("files")
-    assert patient.fetch([told]).paths
+    assert fetch(patient, told).paths
     assert waits == [2.0, 2.0]
     observability.flush()
     (trace,) = recent_traces(observability.database).traces
@@ -212,7 +226,7 @@ def test_nothing_is_fetched_onto_a_disk_that_is_nearly_full(
 def test_one_bad_file_does_not_keep_the_others_from_being_fetched(
     downloads: FileDownloads, told: Told
 ) -> None:
-    result = downloads.fetch([{**told, "mode": "tombstone"}, told, {}])
+    result = fetch(downloads, {**told, "mode": "tombstone"}, told, {})
     assert (len(result.paths), len(result.refused)) == (1, 2)
 
 
@@ -221,14 +235,14 @@ def test_the_details_of_another_workspaces_file_are_fetched_first(
 ) -> None:
     asking = replace(downloads, info=lambda file_id: {**told, "asked": file_id})
     strange = {"id": told["id"], "file_access": "check_file_info"}
-    assert asking.fetch([strange]).paths
+    assert fetch(asking, strange).paths
 
 
 def test_no_token_name_or_address_is_recorded(
     sandbox: Sandbox, downloads: FileDownloads, told: Told, observability: Observability
 ) -> None:
     sandbox.faults.server_error("files", times=3)
-    downloads.fetch([told, told])
+    fetch(downloads, told, told)
     observability.flush()
     rows = str(observability.database.execute_sql("SELECT * FROM spans").fetchall())
     for secret in (sandbox.bot_token, "notes.txt", told["url_private_download"]):

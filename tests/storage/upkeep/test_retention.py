@@ -202,12 +202,27 @@ def test_old_leases_and_names_of_dead_processes_are_removed(observability: Obser
     assert len(names) == 1 and not names[0][0].endswith(":1:1:1")
 
 
-def test_old_files_are_removed(tmp_path: Path) -> None:
-    for name, day in (("old.txt", 1), ("new.txt", 9)):
-        (tmp_path / name).write_text(name)
-        os.utime(tmp_path / name, (day * 86_400, day * 86_400))
-    assert delete_old_files(tmp_path, before=5 * 86_400) == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["new.txt"]
+def aged(path: Path, *, day: int) -> Path:
+    os.utime(path, (day * 86_400, day * 86_400), follow_symlinks=False)
+    return path
+
+
+def test_old_turns_files_are_removed_with_their_folders(tmp_path: Path) -> None:
+    folder, secret = tmp_path / "files", tmp_path / "secret.txt"
+    secret.write_text("not ours")
+    for turn, day in (("old", 1), ("new", 9)):
+        (folder / turn).mkdir(parents=True)
+        (folder / turn / "F1.txt").write_text(turn)
+        (folder / turn / "link").symlink_to(secret)
+        for path in (folder / turn / "F1.txt", folder / turn / "link", folder / turn):
+            aged(path, day=day)
+    (folder / "F0.txt").write_text("of an earlier version")
+    aged(folder / "F0.txt", day=1)
+    (folder / "elsewhere").symlink_to(tmp_path)
+    aged(folder / "elsewhere", day=1)
+    assert delete_old_files(folder, before=5 * 86_400) == 4
+    assert sorted(path.name for path in folder.rglob("*")) == ["F1.txt", "link", "new"]
+    assert secret.read_text() == "not ours"
     assert delete_old_files(tmp_path / "none", before=1) == 0
 
 
