@@ -4,9 +4,12 @@ StorageError
 ├── BadDatabaseURL
 ├── NetworkFileSystem
 ├── NewerDatabase
+├── OlderDatabase
 ├── BackupError
 ├── QueryTimeout
 └── DatabaseUnavailable
+    ├── NoDatabase
+    ├── NotOurDatabase
     └── TemporarilyUnavailable
 """
 
@@ -27,6 +30,10 @@ class NewerDatabase(StorageError):
     """The tables were changed by a newer tracebot, which this one could misread."""
 
 
+class OlderDatabase(StorageError):
+    """The tables lack what a newer tracebot added, and the command only reads."""
+
+
 class BackupError(StorageError):
     """A backup cannot be made, is damaged, or cannot be restored."""
 
@@ -37,6 +44,14 @@ class QueryTimeout(StorageError):
 
 class DatabaseUnavailable(StorageError):
     """The database cannot be opened."""
+
+
+class NoDatabase(DatabaseUnavailable):
+    """There is no database, and the command creates none."""
+
+
+class NotOurDatabase(DatabaseUnavailable):
+    """The file is not a database of tracebot. It was not touched."""
 
 
 class TemporarilyUnavailable(DatabaseUnavailable):

@@ -84,10 +84,11 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _open(args: "Namespace") -> "SharedDatabase":
-    from storage.recovery.opening import prepare
+    """Open a database that exists, to write to it."""
+    from storage.recovery.opening import prepare_existing
 
     database = _locate(args)
-    prepare(database)
+    prepare_existing(database)
     return database
 
 
@@ -111,16 +112,15 @@ def _read(args: "Namespace") -> int:
     from reports.commands.handlers import Viewer, answer
     from reports.views.health import HealthView
     from reports.views.messages import MessageView
+    from storage.database.read_only import reading
 
-    database = _open(args)
-    try:
-        if args.command == "health":
-            from bot.cli.commands.database import look_through
+    located = _locate(args)
+    if args.command == "health":
+        from bot.cli.commands.database import look_through
 
-            look_through(database)
+        look_through(located)
+    with reading(located) as database:
         view = answer(args, database=database, viewer=Viewer(), now=time.time_ns())
-    finally:
-        database.close()
     _show(view, as_json=args.json)
     if isinstance(view, MessageView) and not view.found:
         return FAILED

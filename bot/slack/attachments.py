@@ -137,6 +137,7 @@ class FileDownloads:
         """Create the folder of a turn, which only the bot's user can enter."""
         make_private(self.folder)
         return Path(tempfile.mkdtemp(prefix=f"{safe_id(trace_id)}-", dir=self.folder))
+
     def _with_details(self, file: Mapping[str, object]) -> Mapping[str, object]:
         """Return the file's details. Events leave them out for files of another workspace."""
         if file.get("file_access") != "check_file_info":

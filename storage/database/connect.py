@@ -1,5 +1,6 @@
 """Find the database that a path or URL names, and connect to it."""
 
+import os
 from pathlib import Path
 
 from storage.database.filesystem import refuse_network_file_system
@@ -65,15 +66,27 @@ def connect(
 
 
 def database_path(url: str | Path | None) -> Path:
-    """Return the file that a path or `sqlite:///` URL names. Raises `BadDatabaseURL`."""
+    """Return the file that a path or `sqlite:///` URL names. Raises `BadDatabaseURL`.
+
+    Symbolic links are followed: SQLite finds the log beside the file, and we find the locks, the
+    spool and the files of messages there, by whatever name the file was given.
+    """
     if url is None or url == "":
-        return default_path()
+        return _resolved(str(default_path()))
     text = str(url)
     scheme, separator, rest = text.partition("://")
     if not separator:
-        return Path(text).expanduser().absolute()
+        return _resolved(text)
     if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
-        return Path(rest[1:]).expanduser().absolute()
+        return _resolved(rest[1:])
     raise BadDatabaseURL(
         f"tracebot cannot open a {scheme}:// database: give the path of a file, or sqlite:///PATH."
     )
+
+
+def _resolved(name: str) -> Path:
+    try:
+        # Not `Path.resolve`, which raises at links that lead in a circle; `stat` says so later.
+        return Path(os.path.realpath(os.path.expanduser(name)))
+    except ValueError:
+        raise BadDatabaseURL(f"{name!r} is not the path of a file: it has a NUL in it.") from None

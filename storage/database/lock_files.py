@@ -32,6 +32,21 @@ def locked(path: Path, *, shared: bool = False, patience: float | None = None) -
         os.close(descriptor)
 
 
+@contextmanager
+def locked_if_present(path: Path) -> Iterator[None]:
+    """Share the lock file at `path` if it is there and can be read; nothing is created."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        yield
+        return
+    try:
+        lock(descriptor, shared=True)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def lock(descriptor: int, *, shared: bool = False, patience: float | None = None) -> None:
     """Lock an open file until its descriptor is closed. See `locked`."""
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX

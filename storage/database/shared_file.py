@@ -18,12 +18,18 @@ SQLite's write lock.
 import os
 import sys
 import threading
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from storage.database.driver import Connection
+from storage.database.file_check import (
+    APPLICATION_ID,
+    migrating,
+    refuse_hard_links,
+    refuse_other_files,
+)
 from storage.database.fork_safety import SqliteDatabase
 from storage.database.lock_files import locked
 from storage.database.migrations import migrate
@@ -51,6 +57,8 @@ class SharedDatabase(SqliteDatabase):
         self._opened = _StateByThread() if self.thread_safe else _State()
         self._ready: File | None = None
         """The file whose tables are known to be up to date."""
+        self._ours: File | None = None
+        """The file that is known to be a database of tracebot."""
 
     @property
     def file(self) -> File | None:
@@ -61,12 +69,14 @@ class SharedDatabase(SqliteDatabase):
         """Create the file if it is missing, and bring its tables up to date.
 
         Wait at most `patience` seconds for another process that does so. Raises as
-        `storage.database.migrations.migrate` does.
+        `storage.database.migrations.migrate` does, and `NotOurDatabase` for a file of others.
         """
+        self._refuse_other_files()
         self._opened.creating = True
         try:
             _create_private(self.path)
             migrate(self, patience=patience)
+            self._mark()
             self._ready = self.file
         finally:
             self._opened.creating = False
@@ -75,7 +85,8 @@ class SharedDatabase(SqliteDatabase):
         """Connect this thread to the file that is at the path now."""
         if reuse_if_open and not self.is_closed():
             return False
-        with locked(opening(self.path), shared=True):
+        self._refuse_other_files()
+        with self._lock_opening():
             self._opened.file = file_at(self.path)  # Also known if it cannot be opened.
             connected = super().connect(reuse_if_open)
             self._opened.file = file_at(self.path)  # SQLite may just have created it.
@@ -96,14 +107,27 @@ class SharedDatabase(SqliteDatabase):
             self._follow()
             super().begin(lock_type)
 
-    def before_pragmas(self, connection: Connection) -> None:
-        """Let a new file shrink again.
+    def _mark(self) -> None:
+        """Leave what `storage.database.file_check` recognises as ours, also once it is damaged.
 
-        SQLite takes this only before the first table. It writes to the file, so on an existing
-        database it would also fail readers while the disk is full.
+        Databases of earlier versions, and those that were copied here, lack one or the other.
         """
-        if not self.path.exists() or not self.path.stat().st_size:
-            connection.pragma("auto_vacuum", "incremental")
+        if self.execute_sql("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+            self.execute_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+        with suppress(FileExistsError):
+            os.close(os.open(migrating(self.path), os.O_CREAT | os.O_EXCL, 0o600))
+
+    def _lock_opening(self) -> AbstractContextManager[None]:
+        return locked(opening(self.path), shared=True)
+
+    def _refuse_other_files(self) -> None:
+        """Raise `NotOurDatabase` unless the file is ours. Each file is looked at once."""
+        here = file_at(self.path)
+        if here is None or here != self._ours:
+            self._ours = None
+            if refuse_other_files(self.path):
+                refuse_hard_links(self.path)
+                self._ours = here
 
     def _follow(self) -> None:
         if self._opened.creating:
@@ -133,18 +157,40 @@ def opening(path: Path) -> Path:
 
 
 def _create_private(path: Path) -> None:
-    # Before SQLite opens the file, and only if it is missing: closing a descriptor of a database
+    # The file is opened without SQLite only while it is missing: closing a descriptor of a database
     # drops every lock that SQLite holds on it in this process.
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
+    if not _has_content(path):
         with locked(opening(path)):
             if not path.exists():
                 # A write-ahead log that lost its database belongs to another one. SQLite would
                 # replay it into the new file.
                 set_aside(path, word="orphan")
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    if sys.platform != "win32" and path.stat().st_mode & 0o077:
+            if not _has_content(path):
+                _write_header(path)
+    found = path.stat()
+    if sys.platform != "win32" and found.st_mode & 0o077 and found.st_uid == os.geteuid():
         path.chmod(0o600)
+
+
+def _has_content(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
+
+
+def _write_header(path: Path) -> None:
+    """Let a new database shrink again, which has to come before the first table, and mark it.
+
+    The caller holds the lock `opening` alone: several processes may create the database at once,
+    and without a wait. Before WAL mode, so that the mark is in the file and not only in its log.
+    """
+    connection = Connection(str(path))
+    try:
+        connection.pragma("auto_vacuum", "incremental")
+        connection.pragma("application_id", APPLICATION_ID)
+        connection.pragma("journal_mode", "wal")
+    finally:
+        connection.close()
 
 
 def set_aside(path: Path, *, word: str) -> Path | None:

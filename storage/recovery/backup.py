@@ -15,11 +15,12 @@ from storage.coordination.process_identity import is_alive
 from storage.database.connect import connect
 from storage.database.driver import Connection
 from storage.database.error_causes import DAMAGED, LOCKED, cause_of
+from storage.database.file_check import address, has_log, refuse_other_files
 from storage.database.lock_files import locked
 from storage.database.migrations import HERE, HISTORY
 from storage.database.models import ProcessRow
 from storage.database.shared_file import SharedDatabase, opening, set_aside
-from storage.errors import BackupError
+from storage.errors import BackupError, NotOurDatabase
 from storage.recovery.replacement import set_aside_with_write_lock
 from storage.upkeep.journal import JournalEntry, add_entry
 
@@ -58,7 +59,7 @@ def backup(
     part of a copy. `force` replaces an existing file.
     """
     target = target.absolute()
-    if target == database.path.absolute():
+    if target.exists() and target.samefile(database.path):
         raise BackupError(f"{target} is the database itself: name another file.")
     if target.exists() and not target.is_file():
         raise BackupError(f"{target} is not a regular file: name another file.")
@@ -93,16 +94,22 @@ def restore(
     """Put a backup in the place of the database, which is kept under another name.
 
     Raises `BackupError`. One reason is another process that has the database open; with `force`,
-    that process continues with the restored database.
+    that process continues with the restored database. Raises `NotOurDatabase` if the file in whose
+    place the backup would be put is not a database of tracebot.
     """
     source, path = source.absolute(), database.path
-    if not source.exists():
-        raise BackupError(f"{source} does not exist: name a file that `tracebot backup` wrote.")
+    try:
+        if not refuse_other_files(source):
+            problem = "is empty and not a database" if source.exists() else "does not exist"
+            raise BackupError(f"{source} {problem}: name a file that `tracebot backup` wrote.")
+    except NotOurDatabase as error:
+        raise BackupError(f"No backup can be read: {error}") from None
+    refuse_other_files(path)
     if not database.is_closed():
         database.close()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _partial(path) as partial:
-        origin = Connection(f"file:{source}?mode=ro", uri=True)
+        origin = Connection(address(source, immutable=not has_log(source)), uri=True)
         try:
             origin.execute("SELECT count(*) FROM sqlite_master").fetchall()
             _copy(origin, partial, progress)

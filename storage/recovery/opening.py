@@ -1,11 +1,13 @@
 """Open a database: create it, migrate it, and replace it if it is damaged."""
 
+import os
 from pathlib import Path
 
 import peewee
 
 from storage.database.connect import BUSY_TIMEOUT_MS, locate
 from storage.database.error_causes import DAMAGED, TRANSIENT, cause_of
+from storage.database.file_check import is_writable, may, require_ours
 from storage.database.shared_file import SharedDatabase
 from storage.errors import DatabaseUnavailable, TemporarilyUnavailable
 from storage.recovery.replacement import recover
@@ -23,20 +25,39 @@ def open_database(
     return database
 
 
+def prepare_existing(database: SharedDatabase) -> None:
+    """Do as `prepare`, but raise `NoDatabase` rather than create the database."""
+    require_ours(database.path)
+    prepare(database)
+
+
+def is_repairable(path: Path) -> bool:
+    """Return True if the database at `path` belongs to this user and can be written.
+
+    Nothing else is repaired: not by a user who only looks at it, and not in a place where what is
+    left of it can only be read.
+    """
+    return is_writable(path) and path.stat().st_uid == os.geteuid()
+
+
 def prepare(database: SharedDatabase, *, patience: float = 60.0) -> None:
     """Create or migrate `database` if necessary, and replace it if it is damaged.
 
     Wait at most `patience` seconds for another process that migrates. Raises `NewerDatabase`,
-    `TemporarilyUnavailable` if the same call can succeed later, or `DatabaseUnavailable`.
+    `NotOurDatabase`, `TemporarilyUnavailable` if the same call can succeed later, or
+    `DatabaseUnavailable`.
     """
     path = database.path
+    if path.exists() and not may(path, os.W_OK):
+        raise DatabaseUnavailable(
+            f"The database {path} cannot be written by this user: change its permissions, or set "
+            "TRACEBOT_DATABASE_URL to another file."
+        )
     try:
         try:
             database.create(patience=patience)
         except Exception as error:
-            # Without the lock file of migrations, tracebot never opened this file: it is not a
-            # damaged database but some other file, named by mistake, and must not be moved.
-            if cause_of(error) != DAMAGED or not Path(f"{path}.migrating").exists():
+            if cause_of(error) != DAMAGED:
                 raise
             recover(database)
     except (OSError, peewee.DatabaseError, peewee.InterfaceError) as error:

@@ -19,6 +19,7 @@ import cysqlite
 from storage.database.connect import connect
 from storage.database.driver import Connection
 from storage.database.error_causes import DAMAGED, LOCKED, cause_of
+from storage.database.file_check import refuse_other_files
 from storage.database.lock_files import locked
 from storage.database.shared_file import SharedDatabase, file_at, opening, set_aside
 from storage.errors import TemporarilyUnavailable
@@ -54,12 +55,14 @@ def recover(database: SharedDatabase) -> bool:
 
     Call this after an error whose `storage.database.error_causes.cause_of` is `DAMAGED`. Return
     False if another process has already replaced the file. Raises `TemporarilyUnavailable` while
-    another process writes.
+    another process writes, and `NotOurDatabase`.
     """
     damaged = database.file  # Before `close` and `create`, which may find another file.
     if not database.is_closed():
         database.close()
     with locked(opening(database.path)):
+        # What is at the path now may be a file of others, put there by mistake: it is not moved.
+        refuse_other_files(database.path)
         if damaged is not None and file_at(database.path) != damaged:
             return False
         aside = set_aside_with_write_lock(database.path, word="damaged")

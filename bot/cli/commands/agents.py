@@ -4,24 +4,20 @@ import json
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bot.agents.config.crewx_import import import_crewx
-from bot.agents.config.roster import load_roster
+from bot.agents.config.roster import Roster, load_roster
 from bot.agents.config.status import AgentStatus, ProviderStatus, agent_statuses
 from bot.settings import load_settings
 from reports.formatting import utc
-from storage.errors import StorageError
-
-if TYPE_CHECKING:
-    from peewee import Database
+from storage.errors import NoDatabase, StorageError
 
 
 def show_agents(*, database: str, as_json: bool) -> int:
     """Print the agents; 1 if one has no provider that could answer. Raises `RosterError`."""
     settings = load_settings()
     roster = load_roster(settings.agents)
-    states = agent_statuses(roster, _open(database or settings.database_url))
+    states = _statuses(roster, database or settings.database_url)
     if as_json:
         sys.stdout.write(json.dumps({"agents": [_as_object(each) for each in states]}) + "\n")
     else:
@@ -51,15 +47,19 @@ def import_agents(*, path: str, output: str | None) -> int:
     return 0
 
 
-def _open(url: str) -> "Database | None":
-    from storage.recovery.opening import open_database
+def _statuses(roster: Roster, url: str) -> tuple[AgentStatus, ...]:
+    """Return the agents with their last errors, if a database has any."""
+    from storage.database.connect import locate
+    from storage.database.read_only import reading
 
     try:
-        database: Database = open_database(url)
+        with reading(locate(url)) as database:
+            return tuple(agent_statuses(roster, database))
+    except NoDatabase:
+        pass
     except StorageError as error:
         sys.stderr.write(f"tracebot: the last errors cannot be read: {error}\n")
-        return None
-    return database
+    return tuple(agent_statuses(roster, None))
 
 
 def _as_text(state: AgentStatus) -> str:

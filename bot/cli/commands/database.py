@@ -9,10 +9,12 @@ from pathlib import Path
 from reports import formatting
 from reports.errors import UsageError
 from reports.units import parse_duration, parse_size
+from storage.database.file_check import require_ours
 from storage.database.shared_file import SharedDatabase
 from storage.model.retention import Retention
 from storage.recovery.backup import Copied, backup, restore
 from storage.recovery.integrity import check
+from storage.recovery.opening import is_repairable, prepare
 from storage.recovery.replacement import finish_recoveries
 from storage.upkeep.checkpoint import checkpoint
 from storage.upkeep.retention import Removal, apply_retention, planned
@@ -23,7 +25,15 @@ CHECK_S = 10.0
 
 
 def look_through(database: SharedDatabase) -> None:
-    """Check the database file, and finish the recovery of a damaged one."""
+    """Check the database file, and finish the recovery of a damaged one.
+
+    A database of another user, or one that can only be read, is left as it is. Raises
+    `StorageError` for a file that is not a database of tracebot.
+    """
+    require_ours(database.path)
+    if not is_repairable(database.path):
+        return
+    prepare(database)
     line = ProgressLine()
     check(database, limit_s=CHECK_S)
     finish_recoveries(
@@ -32,6 +42,7 @@ def look_through(database: SharedDatabase) -> None:
         progress=lambda table, rows: line.show(f"{rows:,} rows of {table} saved …"),
     )
     line.clear()
+    database.close()
 
 
 def run_checkpoint(args: Namespace, database: SharedDatabase) -> int:

@@ -1,11 +1,13 @@
 """`tracebot doctor`: check everything that `serve` needs, and say how to fix what is wrong."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
@@ -17,12 +19,13 @@ from bot.errors import ConfigurationError
 from bot.settings import Settings, load_settings
 from bot.slack.errors import SLACK_ERRORS
 from reports.views.health import health_view
-from storage.database.connect import OLDEST_SQLITE, database_path
+from storage.database.connect import OLDEST_SQLITE, database_path, locate
+from storage.database.file_check import may
 from storage.database.filesystem import refuse_network_file_system
+from storage.database.read_only import reading
 from storage.database.shared_file import SharedDatabase
-from storage.errors import StorageError
+from storage.errors import NoDatabase, StorageError
 from storage.health import health
-from storage.recovery.opening import open_database
 
 WELL, WARNING, WRONG = "✓", "⚠", "✗"
 CLOCK_S = 60
@@ -152,16 +155,17 @@ def _file_system(settings: Settings) -> Findings:
 
 def _database(settings: Settings) -> Findings:
     try:
-        database = open_database(settings.database_url)
+        located = locate(settings.database_url)
+        look_through(located)
+        with reading(located) as database:
+            now = time.time_ns()
+            seen = health_view(health(database, now=now), now=now, private=False)
+    except NoDatabase:
+        yield _future_database(database_path(settings.database_url))
+        return
     except StorageError as error:
         yield Finding(mark=WRONG, what="database", found="cannot be opened", advice=str(error))
         return
-    try:
-        look_through(database)
-        now = time.time_ns()
-        seen = health_view(health(database, now=now), now=now, private=False)
-    finally:
-        database.close()
     facts = dict(seen.facts)
     size = f"{facts['Database']}, {facts['Size']}, checked: {facts['Check']}"
     yield Finding(mark=WELL if seen.ok else WARNING, what="database", found=size)
@@ -169,3 +173,13 @@ def _database(settings: Settings) -> Findings:
         what = problem.fact.lower()
         found = facts[problem.fact].removeprefix(f"{problem.mark} ")
         yield Finding(mark=problem.mark, what=what, found=found, advice=problem.advice)
+
+
+def _future_database(path: Path) -> Finding:
+    """Say whether the database can be created, without creating anything."""
+    folder = next(parent for parent in path.parents if parent.exists())
+    if folder.is_dir() and may(folder, os.W_OK):
+        found = f"{path} is not there yet: what records first creates it"
+        return Finding(mark=WELL, what="database", found=found)
+    advice = f"make {folder} a folder that you can write, or set TRACEBOT_DATABASE_URL"
+    return Finding(mark=WRONG, what="database", found=f"{path} cannot be created", advice=advice)

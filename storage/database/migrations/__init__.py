@@ -15,6 +15,7 @@ from pathlib import Path
 
 import peewee
 
+from storage.database.file_check import migrating
 from storage.database.lock_files import locked
 from storage.errors import NewerDatabase, TemporarilyUnavailable
 
@@ -39,6 +40,12 @@ def migrate(database: peewee.Database, *, folder: Path = HERE, patience: float =
     return applied
 
 
+def missing(database: peewee.Database, *, folder: Path = HERE) -> set[str]:
+    """Return the migrations in `folder` that are not applied. Raises `NewerDatabase`."""
+    known = {path.stem for path in folder.glob("[0-9]*.py")}
+    return known - _applied(database, known=known)
+
+
 def _applied(database: peewee.Database, *, known: set[str]) -> set[str]:
     if not database.table_exists(HISTORY):
         return set()
@@ -56,7 +63,7 @@ def _applied(database: peewee.Database, *, known: set[str]) -> set[str]:
 def _one_at_a_time(database: peewee.Database, *, patience: float) -> Iterator[None]:
     with ExitStack() as stack:
         try:
-            stack.enter_context(locked(Path(f"{database.database}.migrating"), patience=patience))
+            stack.enter_context(locked(migrating(Path(database.database)), patience=patience))
         except BlockingIOError as error:
             raise TemporarilyUnavailable(
                 f"Another process is changing the tables of {database.database}: try again when it "

@@ -53,7 +53,8 @@ def test_a_file_with_broken_pages_is_damaged(db_path: Path) -> None:
     database.close()
 
 
-def test_a_file_that_was_never_a_database_is_damaged(db_path: Path) -> None:
+def test_a_database_whose_header_was_overwritten_is_damaged(db_path: Path) -> None:
+    open_database(db_path).close()
     db_path.write_text("not a database " * 100)
     assert cause_of(error_of(connect(db_path), "SELECT 1")) == DAMAGED
 

@@ -10,6 +10,7 @@ from peewee import IntegrityError
 
 from storage import Observability
 from storage.database.connect import connect
+from storage.database.file_check import APPLICATION_ID
 from storage.database.migrations import HERE, HISTORY, migrate
 from storage.database.shared_file import SharedDatabase
 from storage.recovery.opening import open_database
@@ -58,6 +59,9 @@ def applied(database: SharedDatabase) -> list[str]:
 
 
 def test_of_six_processes_one_applies_a_migration(db_path: Path, tmp_path: Path) -> None:
+    marked = connect(db_path)
+    marked.execute_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+    marked.close()
     folder = write(tmp_path / "migrations", "0001_slow", "__import__('time').sleep(0.3)")
     children = [start(MIGRATE, db_path, folder) for _ in range(6)]
     results = [(child.communicate()[0].strip(), child.returncode) for child in children]
