@@ -1,9 +1,9 @@
 """Fetch the files that came with a message, so that agents can read them.
 
-Each turn has a folder of its own, and its agents are given no other: whoever asks an agent for "the
-other files in that folder" finds the files of their own message. A file is stored under its id,
-never under its own name, which a stranger chose. An error in one file is reported as a
-`RefusedFile` and does not keep the others from being fetched.
+Each turn has a folder of its own, and its agents are given no other: "the other files in that
+folder" are those of the same message. A file is stored under its id, never under its own name,
+which a stranger chose. An error in one file is reported as a `RefusedFile` and does not keep the
+others from being fetched.
 """
 
 import re
