@@ -37,7 +37,6 @@ class Slack:
     statuses: dict[Thread, str] = field(default_factory=dict)
     """Thread → the status shown under it, set by assistant.threads.setStatus."""
     sessions: dict[Thread, str] = field(default_factory=dict)
-    prompts: dict[Thread, list[Json]] = field(default_factory=dict)
 
     def need_scope(self, *scopes: str) -> None:
         """Raise `Refusal` unless the app has one of these scopes."""

@@ -127,7 +127,8 @@ class SocketHub:
 
     async def close(self) -> None:
         for connection in list(self.connections):
-            with suppress(RuntimeError):
+            # The app may have hung up at this moment.
+            with suppress(RuntimeError, WebSocketDisconnect):
                 await connection.socket.close(code=1001)
 
     async def _next_connection(self, *, patient: bool) -> Connection:

@@ -9,7 +9,6 @@ from bot.sandbox.state.values import Json
 
 SESSION_STATUSES = frozenset({"active", "processing", "suspended", "closed"})
 LOADING_MESSAGES = array(string(1000), 10, least=0)
-MOST_PROMPTS = 4
 
 
 def _thread(slack: Slack, arguments: Arguments) -> Thread:
@@ -29,15 +28,6 @@ def set_status(slack: Slack, arguments: Arguments) -> Json:
     return {}
 
 
-def set_prompts(slack: Slack, arguments: Arguments) -> Json:
-    channel = slack.workspace.joined_channel(arguments.text("channel_id"))
-    prompts = arguments.objects("prompts", error="invalid_arguments") or []
-    if not 0 < len(prompts) <= MOST_PROMPTS:
-        raise Refusal("invalid_arguments", "between 1 and 4 prompts")
-    slack.prompts[channel.id, arguments.text("thread_ts") or ""] = prompts
-    return {}
-
-
 def set_session(slack: Slack, arguments: Arguments) -> Json:
     status = arguments.need("status")
     if status not in SESSION_STATUSES:
@@ -53,5 +43,4 @@ def set_session(slack: Slack, arguments: Arguments) -> Json:
 METHODS = {
     "agents.sessions.setStatus": Method(set_session, scopes=("chat:write",)),
     "assistant.threads.setStatus": Method(set_status, scopes=("chat:write", "assistant:write")),
-    "assistant.threads.setSuggestedPrompts": Method(set_prompts, scopes=("assistant:write",)),
 }

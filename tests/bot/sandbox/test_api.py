@@ -272,7 +272,7 @@ NONSENSE: list[dict[str, Any]] = [
     {"channel": "{general}", "text": "x", "blocks": "{"},
     {"channel": "{general}", "text": "x", "metadata": "x"},
     {"channel": "{general}", "ts": "x", "timestamp": "x", "oldest": "x", "limit": "-1"},
-    {"channel_id": "{general}", "thread_ts": "x", "loading_messages": 5, "prompts": [1]},
+    {"channel_id": "{general}", "thread_ts": "x", "loading_messages": 5},
     {"channel": "{general}", "thread_ts": "x", "chunks": [{"type": "markdown_text", "text": 5}]},
     {"view": [], "user_id": "{alice}"},
     {"view": {"type": "home", "blocks": 1}, "user_id": "{alice}"},

@@ -3,12 +3,13 @@
 import asyncio
 import inspect
 import socket
+from collections.abc import Iterator
 
 import pytest
 import uvicorn
 from slack_sdk import WebClient
 from starlette.applications import Starlette
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from bot.sandbox import Channel, Sandbox, User
 from bot.sandbox.delivery.server import Server, listen
@@ -46,18 +47,36 @@ def test_a_connection_opened_while_the_server_stops_is_closed(rounds: int) -> No
             """Closed before it was accepted."""
 
 
-def test_a_connection_that_ends_while_the_sandbox_stops_does_not_delay_it(
-    sandbox: Sandbox, web: WebClient, alice: User, general: Channel
-) -> None:
+@pytest.fixture
+def connection(sandbox: Sandbox, web: WebClient) -> Iterator[ClientConnection]:
     url = web.apps_connections_open(app_token=sandbox.app_token)["url"]
-    with connect(url, proxy=None) as connection:
-        connection.recv(5)  # The greeting.
-        sandbox.post(alice, general, "hello")
-        connection.recv(5)  # The event, which stays unacknowledged.
+    with connect(url, proxy=None) as opened:
+        opened.recv(5)  # The greeting.
+        yield opened
 
-        async def end() -> None:
-            for each in sandbox._slack.sockets.connections:
-                each.hang_up()
-            await sandbox._slack.outbox.stop()
 
-        sandbox._server.run(end())
+def test_a_connection_that_ends_while_the_sandbox_stops_does_not_delay_it(
+    sandbox: Sandbox, connection: ClientConnection, alice: User, general: Channel
+) -> None:
+    sandbox.post(alice, general, "hello")
+    connection.recv(5)  # The event, which stays unacknowledged.
+
+    async def end() -> None:
+        for each in sandbox._slack.sockets.connections:
+            each.hang_up()
+        await sandbox._slack.outbox.stop()
+
+    sandbox._server.run(end())
+
+
+def test_a_connection_that_is_lost_while_the_sandbox_stops_does_not_fail_it(
+    sandbox: Sandbox, connection: ClientConnection
+) -> None:
+    sandbox.wait_for_app()
+
+    async def end() -> None:
+        await sandbox._server.abort_sockets()
+        await asyncio.sleep(0)  # Now uvicorn knows that it is lost, and our reader does not yet.
+        await sandbox._slack.sockets.close()
+
+    sandbox._server.run(end())

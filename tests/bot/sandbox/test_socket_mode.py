@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import pytest
 from slack_bolt import Ack, App, Respond, Say
-from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from bot.sandbox import Channel, Manifest, Sandbox, SandboxError, User
+from tests.support.bolt_app import running
 
 BUTTON = {
     "type": "button",
@@ -53,25 +53,6 @@ def concurrently(work: Callable[[], object]) -> Iterator[None]:
 
 def respond(url: str) -> int:
     return httpx.post(url, json={"text": "hi"}, trust_env=False).status_code
-
-
-@contextmanager
-def running(sandbox: Sandbox, register: Callable[[App], object]) -> Iterator[App]:
-    """Connect a real Bolt app."""
-    client = WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
-    app = App(client=client)
-    register(app)
-    handler = SocketModeHandler(app, sandbox.app_token, ping_interval=0.2)
-    handler.connect()
-    sandbox.wait_for_app()
-    try:
-        yield app
-    finally:
-        sandbox.settle()
-        handler.client.closed = True
-        # The client's message processor waits up to a second for a message before it stops.
-        handler.client.message_queue.put("")
-        handler.close()
 
 
 def test_a_mention_arrives_twice_under_two_event_ids(
