@@ -1,0 +1,131 @@
+"""A channel that became private is private from then on, its past too; and the other way round."""
+
+import pytest
+
+from bot.sandbox import Channel, Sandbox, User
+from bot.slack import directory
+from storage import Observability
+from storage.queries.traces import TraceSummary
+from tests.support.conversations import StartBot, eventually
+from tests.support.traces_in_slack import ask, asked
+
+SECRET = "the merger is on friday"
+
+WORDS = (
+    *("ls", "ls --all", "search merger", "slow", "ps", "errors", "cost", "thread {link}"),
+    *("ls --channel {channel}", "ls --user {user}", "show {id}", "show {link}", "digest now"),
+    *("stats --by channel", "stats --by user", "stats --by agent", "stats --by decision"),
+)
+
+
+@pytest.fixture
+def bob(sandbox: Sandbox) -> User:
+    return sandbox.add_user("bob")
+
+
+@pytest.fixture
+def general(sandbox: Sandbox, bob: User) -> Channel:
+    return sandbox.add_channel("general", [bob])
+
+
+@pytest.fixture
+def plans(sandbox: Sandbox, alice: User) -> Channel:
+    return sandbox.add_channel("plans", [alice])
+
+
+def tells(sandbox: Sandbox, who: User, where: Channel, trace: TraceSummary) -> list[str]:
+    """Return the commands whose answer tells `who` of the trace, its channel or its user."""
+    ts = str(trace.message_ts).replace(".", "")
+    link = f"https://x.slack.com/archives/{trace.channel}/p{ts}"
+    secrets = [SECRET, str(trace.channel), str(trace.user), trace.trace_id[:16]]
+    told = []
+    for form in WORDS:
+        words = form.format(id=trace.trace_id, link=link, channel=trace.channel, user=trace.user)
+        said = ask(sandbox, who, where, words).replace(words.partition(" ")[2], "")
+        if any(text in said for text in secrets):
+            told.append(form)
+    return told
+
+
+@pytest.fixture
+def trace(
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    bob: User,
+    general: Channel,
+    plans: Channel,
+) -> TraceSummary:
+    """Return a trace of the public channel, which bob has seen."""
+    start_bot()
+    found = asked(sandbox, observability, alice, plans, SECRET)
+    assert "stats --by channel" in tells(sandbox, bob, general, found)
+    return found
+
+
+def test_its_past_is_hidden_as_soon_as_slack_tells_of_it(
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    bob: User,
+    general: Channel,
+    plans: Channel,
+    trace: TraceSummary,
+) -> None:
+    sandbox.convert(plans, private=True)
+    sandbox.settle()
+    eventually(lambda: not tells(sandbox, bob, general, trace))
+    assert SECRET in ask(sandbox, alice, plans, "ls")
+    assert plans.id in ask(sandbox, alice, plans, "stats --by channel")
+    later = asked(sandbox, observability, alice, plans, SECRET)
+    assert tells(sandbox, bob, general, later) == []
+    sandbox.convert(plans, private=False)
+    sandbox.settle()
+    for words in ("ls --all", f"ls --channel {plans.id}", "search merger", "stats --by user"):
+        said = ask(sandbox, bob, general, words)
+        assert trace.trace_id[:16] not in said, words
+        assert SECRET not in said, "what was private stays private"
+    assert "Nothing found" in ask(sandbox, bob, general, f"show {trace.trace_id}")
+    assert SECRET in ask(sandbox, alice, plans, "ls"), "its members still see it"
+    again = asked(sandbox, observability, alice, plans, "all may read this")
+    assert again.audience == sandbox.team_id
+    assert "all may read this" in ask(sandbox, bob, general, "ls")
+
+
+def test_a_lost_event_is_made_up_for_by_the_next_question(
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    bob: User,
+    general: Channel,
+    plans: Channel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(directory, "CACHE_S", 0.0)  # As if a minute passed between two lookups.
+    start_bot()
+    trace = asked(sandbox, observability, alice, plans, SECRET)
+    assert tells(sandbox, bob, general, trace)
+    sandbox._workspace.channels[plans.id].kind = "group"
+    assert tells(sandbox, bob, general, trace) == []
+    assert plans.id in ask(sandbox, alice, plans, "stats --by channel")
+
+
+def test_a_channel_that_the_bot_left_before_is_hidden_trace_by_trace(
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    bob: User,
+    general: Channel,
+    plans: Channel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(directory, "CACHE_S", 0.0)
+    start_bot()
+    asked(sandbox, observability, alice, plans, SECRET)
+    sandbox.leave(sandbox.bot_user_id, plans)
+    assert SECRET in ask(sandbox, bob, general, "ls"), "it is public still"
+    sandbox.convert(plans, private=True)
+    assert SECRET not in ask(sandbox, bob, general, "ls")
