@@ -286,7 +286,7 @@ def _next_page(value: str) -> dict[str, Any]:
         given = {**asked["filters"], "cursor": asked["cursor"]}
         fit = all(isinstance(each, PAGE_ARGUMENTS[name]) for name, each in given.items())
         fit = fit and all(isinstance(word, str) for word in given.get("words", ()))
-        fit = fit and 0 < given.get("limit", 1) <= SLACK_PAGE
+        fit = fit and 0 < given.get("limit", 1) <= SLACK_PAGE and given.get("since", 1) > 0
     except (ValueError, LookupError, TypeError, AttributeError):
         fit = False
     if not fit:

@@ -84,7 +84,7 @@ def _ls(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) 
             channel=args.channel,
             user=args.user,
             platform=args.platform,
-            since=now - args.since if args.since else None,
+            since=_since(args, now) if args.since else None,
             skipped=args.all,
             limit=args.limit,
             cursor=args.cursor,
@@ -93,6 +93,11 @@ def _ls(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) 
         raise UsageError(str(error)) from None
     seen = tuple(trace for trace in page.traces if viewer.may_see(trace))
     return trace_list_view(seen, next=page.next, filters=_filters(args), now=now)
+
+
+def _since(args: argparse.Namespace, now: int) -> int:
+    """Return when the period begins; time begins in 1970, however long the period is."""
+    return max(now - int(args.since), 0)
 
 
 def _filters(args: argparse.Namespace) -> dict[str, Any]:
@@ -191,21 +196,21 @@ def _latest_thread(database: Database, viewer: Viewer) -> tuple[str, str]:
 
 def _stats(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
     found = statistics(
-        database, since=now - args.since, until=now, by=args.by, audiences=viewer.audiences
+        database, since=_since(args, now), until=now, by=args.by, audiences=viewer.audiences
     )
     return statistics_view(found, by=args.by, time_zone=viewer.time_zone)
 
 
 def _cost(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
     by_model, by_agent = (
-        statistics(database, since=now - args.since, until=now, by=by, audiences=viewer.audiences)
+        statistics(database, since=_since(args, now), until=now, by=by, audiences=viewer.audiences)
         for by in ("model", "agent")
     )
     return costs_view(by_model, by_agent)
 
 
 def _errors(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
-    since = now - args.since
+    since = _since(args, now)
     found = failed_traces(database, since=since, audiences=viewer.audiences, limit=FAILED_TRACES)
     seen = [trace.trace_id for trace in found if viewer.may_see(trace)]
     spans = failed_spans(database, seen)
@@ -213,7 +218,7 @@ def _errors(args: argparse.Namespace, database: Database, viewer: Viewer, now: i
 
 
 def _slow(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
-    since = now - args.since
+    since = _since(args, now)
     found = slowest_traces(database, since=since, audiences=viewer.audiences, limit=SLOWEST)
     return slowest_view(tuple(filter(viewer.may_see, found)), since=since, now=now)
 

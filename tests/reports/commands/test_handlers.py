@@ -1,6 +1,7 @@
 """Commands as people type them, and the answers and advice that they get."""
 
 import pytest
+from peewee import Database
 
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse, split_slack
@@ -26,6 +27,7 @@ from tests.support.factories import (
 )
 
 HOUR_NS = 3_600 * 1_000_000_000
+PARSER, _ = build_parser(prog="tracebot", shell=True)
 
 
 def typed(text: str) -> dict[str, object]:
@@ -277,3 +279,35 @@ def test_a_channel_without_threads_says_so(observability: Observability) -> None
         ask(observability, "thread", viewer=MAY_SEE)
     with pytest.raises(UsageError, match="That is not a thread"):
         ask(observability, "thread", "somewhere")
+
+
+@pytest.mark.parametrize("command", ["ls", "stats", "stats --by hour", "cost", "errors", "slow"])
+def test_a_period_may_be_longer_than_time(database: Database, command: str) -> None:
+    words = [*command.split(), "--since", "99999999999d"]
+    assert answer(parse(PARSER, words), database=database, viewer=Viewer(), now=NOW)
+
+
+@pytest.mark.parametrize("words", [1, 2, 3, 1_000, 1_900])
+def test_a_search_may_have_as_many_words_as_fit_into_a_command(
+    observability: Observability, words: int
+) -> None:
+    text = " ".join(f"word{number}" for number in range(words))
+    with observability.span("run", platform="cli", text=text):
+        pass
+    observability.flush()
+
+    def found(searched: str) -> int:
+        asked = parse(PARSER, ["search", *searched.split()])
+        view = answer(asked, database=observability.database, viewer=Viewer(), now=NOW)
+        assert isinstance(view, TraceListView)
+        return len(view.lines)
+
+    assert found(text) == 1
+    assert found(f"{text} {text}") == 1
+    assert found(f"{text} other") == 0
+
+
+def test_a_search_that_is_too_long_gets_a_sentence(database: Database) -> None:
+    for words in ([str(number) for number in range(2_001)], ["x" * 50_000]):
+        with pytest.raises(UsageError, match="too long for a search"):
+            answer(parse(PARSER, ["search", *words]), database=database, viewer=Viewer(), now=NOW)

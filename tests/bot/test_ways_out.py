@@ -1,0 +1,207 @@
+"""No way out of the bot tells a person of a conversation that they are not in, forged or not."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from bot.app import Bot
+from bot.sandbox import Channel, Message, Sandbox, User
+from bot.sandbox.state.values import Json
+from reports.commands.parser import DIMENSIONS, STATUSES, build_parser
+from reports.render.block_kit import NEXT, SHARE, SHOW, STOP
+from storage import Observability
+from storage.model.span import own_audience
+from tests.support.conversations import StartBot
+from tests.support.traces_in_slack import ask, shown
+
+SECRET = "the-merger-is-on-friday"
+ID = "01" + "ab" * 15
+REMOVED = "01" + "cd" * 15
+TS = "1795678544.000100"
+
+WORDS = [
+    *("ls", "ls --all", "ls --limit 10", f"ls {SECRET}", "ls --since 30d", "ls --platform slack"),
+    *("ls --channel {channel} --all", "ls --user {user} --all", "ls --agent secret-agent"),
+    *(f"ls --status {status} --all" for status in STATUSES),
+    *("show {id}", f"show {ID[:4]}", f"show {REMOVED}", "show {link}", "show {link}?thread_ts=1.1"),
+    *("thread", "thread {link}", f"thread {{channel}} {TS}"),
+    *(f"stats --by {by} --since 30d" for by in DIMENSIONS),
+    *("stats", "cost", "cost --since 30d", "errors", "slow", f"search {SECRET}", "search merger"),
+    *("ps", "cancel {id}", "digest now", "health", "help"),
+]
+
+SPANS = (
+    {"name": "slack message", "status": "ok"},
+    {"name": "slack message", "status": "error"},
+    {"name": "slack message", "status": "running"},
+)
+
+
+@pytest.fixture
+def bot(start_bot: StartBot) -> Bot:
+    return start_bot()
+
+
+@pytest.fixture
+def board(sandbox: Sandbox, alice: User) -> Channel:
+    return sandbox.add_channel("board-secret", [alice], private=True)
+
+
+@pytest.fixture
+def mallory(sandbox: Sandbox, general: Channel) -> User:
+    """Return a full member who is in the public channel only."""
+    mallory = sandbox.add_user("mallory")
+    sandbox.join(mallory, general)
+    return mallory
+
+
+@pytest.fixture(autouse=True)
+def _recorded(
+    bot: Bot, sandbox: Sandbox, observability: Observability, alice: User, board: Channel
+) -> None:
+    """Record turns in the private channel that ended, failed and still run."""
+    place: dict[str, Any] = {
+        "team": sandbox.team_id,
+        "channel": board.id,
+        "audience": own_audience(sandbox.team_id, board.id),
+        "platform": "slack",
+        "user": alice.id,
+        "agent": "secret-agent",
+        "configured_provider": "secret-provider",
+        "provider": "secret-provider",
+        "model": "secret-model",
+        "input_tokens": 424_242,
+        "cost": 424_242,
+        "text": SECRET,
+        "thread_ts": TS,
+        "message_ts": TS,
+        "decision": "answer",
+        "reason": "secret_reason",
+    }
+    for kind in SPANS:
+        span = observability.start_span(kind["name"], place, kind="consumer")
+        if kind["status"] == "error":
+            span.fail("secret_error", SECRET)
+        if kind["status"] != "running":
+            span.end()
+        if kind["status"] == "ok":
+            ids["id"] = span.trace_id
+    assert observability.flush()
+
+
+ids: dict[str, str] = {}
+
+LEAK = re.compile("merger|secret|424,242|board|0\\.42")
+
+
+def leaks(text: str, words: str, *more: str) -> list[str]:
+    """Return what the text tells, apart from what the person wrote themselves."""
+    for written in words.split():
+        text = text.replace(written, "")
+    return [*LEAK.findall(text), *(each for each in more if each in text)]
+
+
+def test_no_command_tells_of_it(
+    sandbox: Sandbox, alice: User, mallory: User, general: Channel, board: Channel
+) -> None:
+    link = f"https://x.slack.com/archives/{board.id}/p{TS.replace('.', '')}"
+    told = {}
+    for form in WORDS:
+        words = form.format(id=ids["id"], channel=board.id, user=alice.id, link=link)
+        said = ask(sandbox, mallory, general, words)
+        if found := leaks(said, words, board.id, alice.id, ids["id"][:16]):
+            told[form] = found
+    assert told == {}
+    assert LEAK.search(ask(sandbox, alice, general, "ls"))
+
+
+def test_every_command_is_tried(sandbox: Sandbox) -> None:
+    commands = set(build_parser(prog="/trace", shell=False)[1].choices)
+    assert {words.split()[0] for words in WORDS} == commands
+
+
+def press(
+    sandbox: Sandbox, user: User, message: Message, action_id: str, value: str
+) -> list[Message]:
+    """Press a button whose action id and value are forged."""
+    live = next(m for m in sandbox._workspace.ephemerals if m.ts == message.ts)
+    button = {"type": "button", "action_id": action_id, "value": value, "text": {"text": "x"}}
+    live.blocks.append({"type": "actions", "block_id": f"forged{action_id}", "elements": [button]})
+    try:
+        return sandbox.click(user, message, action_id, responses=1, timeout=1.5)
+    finally:
+        live.blocks.pop()
+
+
+def forged_values(board: Channel, alice: User) -> list[tuple[str, str]]:
+    def page(**filters: Any) -> str:
+        return json.dumps({"filters": filters, "cursor": f"{2**62}-f"})
+
+    trace_ids = (ids["id"], ids["id"][:8], ids["id"][:4])
+    return [
+        *((action, value) for action in (SHOW, f"{SHOW}_7", SHARE) for value in trace_ids),
+        *((action, ids["id"]) for action in (STOP, f"{STOP}_1")),
+        (NEXT, page()),
+        (NEXT, page(all=True, limit=10)),
+        (NEXT, page(channel=board.id, all=True)),
+        (NEXT, page(user=alice.id, words=["merger"])),
+        (NEXT, page(words=SECRET)),
+        (NEXT, page(command="show", id=ids["id"])),
+        (NEXT, page(command="digest", order=["now"])),
+        (NEXT, page(audiences=None)),
+        (NEXT, page(limit=10**9)),
+        (NEXT, page(limit="10")),
+        (NEXT, page(since=-(10**30))),
+        (NEXT, page(since=10**30)),
+        (NEXT, json.dumps({"filters": {}, "cursor": f"{10**40}-f"})),
+        (NEXT, json.dumps({"filters": {}, "cursor": "9' OR 1=1 --"})),
+        (NEXT, json.dumps({"filters": [], "cursor": None})),
+        (NEXT, json.dumps([1])),
+        (NEXT, "not json"),
+        (NEXT, ""),
+    ]
+
+
+def test_no_forged_button_tells_of_it_and_each_is_answered(
+    sandbox: Sandbox, alice: User, mallory: User, general: Channel, board: Channel
+) -> None:
+    (message,) = sandbox.command(mallory, general, "/trace", "help")
+    before = len(sandbox.messages(general))
+    for action, value in forged_values(board, alice):
+        answers = press(sandbox, mallory, message, action, value)
+        assert answers, (action, value)
+        said = shown(answers)
+        assert not leaks(said, value, board.id, alice.id), (action, value, said)
+    assert len(sandbox.messages(general)) == before, "nothing was posted for all to see"
+
+
+def test_no_message_leads_the_shortcut_to_it(
+    sandbox: Sandbox, mallory: User, general: Channel
+) -> None:
+    """Another app may write our metadata, or an id, into a message of its own."""
+    other = sandbox.add_bot("claude")
+    sandbox.join(other, general)
+    payloads: list[Json] = [{"trace_id": ids["id"]}, {"trace_id": "--json x"}, {"trace_id": None}]
+    for payload in (*payloads, {"trace_id": ids["id"][:6]}, {}):
+        metadata = {"event_type": "tracebot_reply", "event_payload": payload}
+        message = sandbox.post(other, general, "look", metadata=metadata)
+        answers = sandbox.shortcut(mallory, message, "show_trace", responses=1)
+        assert answers and not leaks(shown(answers), ids["id"])
+
+
+def test_the_home_tab_shows_nothing_of_it(
+    sandbox: Sandbox, mallory: User, alice: User, board: Channel
+) -> None:
+    sandbox.open_home(mallory)
+    sandbox.wait_until(lambda: f"home:{mallory.id}" in sandbox._slack.views)
+    view = sandbox.home(mallory)
+    assert not leaks(json.dumps(view), "", board.id, alice.id)
+
+
+def test_nobody_stops_a_turn_that_they_may_not_see(
+    sandbox: Sandbox, mallory: User, alice: User, general: Channel
+) -> None:
+    assert "Nothing found" in ask(sandbox, mallory, general, f"cancel {ids['id']}")
+    assert "already ended" in ask(sandbox, alice, general, f"cancel {ids['id']}")
