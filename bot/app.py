@@ -263,11 +263,12 @@ def _bolt_app(shared: _Shared, inbox: Inbox, digests: Digests, workers: Workers)
         observability=observability,
     )
     conversations.register(app, shared.access, inbox, workers.feedback)
-    messages.register(app, inbox, feedback, workers.feedback)
+    messages.register(app, inbox, feedback, workers.feedback, shared.dedup)
     reactions.register(app, feedback, workers.feedback)
-    stop_button.register(app, canceller, workers.commands)
-    trace_command.register(app, command, workers.commands)
-    app_home.register(app, AppHome(client, command.answer, observability), workers.commands)
+    stop_button.register(app, canceller, workers.commands, shared.dedup)
+    trace_command.register(app, command, workers.commands, shared.dedup)
+    home = AppHome(client, command.answer, observability)
+    app_home.register(app, home, workers.commands, shared.dedup)
     app.error(partial(_report, observability))
     return app
 

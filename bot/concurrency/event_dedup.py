@@ -1,8 +1,13 @@
-"""Handle each event once, although Slack retries it, sends it in two forms, or to two bots."""
+"""Handle each event and command once.
+
+Slack retries an event, sends it in two forms, or to two bots; and whoever recorded a signed request
+can send it again for five minutes.
+"""
 
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from cachetools import LRUCache
 from peewee import Database, PeeweeException
@@ -38,6 +43,14 @@ class EventDedup:
                 return False
             self._seen[key] = None
             return True
+
+    def once(self, key: str, work: Callable[..., object], *args: object) -> None:
+        """Call *work*, unless this process or another one has handled *key*.
+
+        It asks the database: do not call it on a thread that Slack's acknowledgement waits for.
+        """
+        if self.is_new(key) and self.claim(key):
+            work(*args)
 
     def claim(self, key: str) -> bool:
         """Return True if no other process handles *key*, and keep it from the others.

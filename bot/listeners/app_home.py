@@ -5,15 +5,17 @@ from typing import Any
 
 from slack_bolt import App
 
+from bot.concurrency.event_dedup import EventDedup
+from bot.listeners.request_keys import event_key
 from bot.trace_ui.app_home import AppHome
 
 Body = dict[str, Any]
 
 
-def register(app: App, home: AppHome, executor: Executor) -> None:
+def register(app: App, home: AppHome, executor: Executor, dedup: EventDedup) -> None:
     """Publish the tab on *executor* when somebody opens it."""
 
     def opened(body: Body) -> None:
-        executor.submit(home.opened, body)
+        executor.submit(dedup.once, event_key(body), home.opened, body)
 
     app.event("app_home_opened")(opened)

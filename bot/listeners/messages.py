@@ -6,15 +6,19 @@ from typing import Any
 
 from slack_bolt import App
 
+from bot.concurrency.event_dedup import EventDedup
+from bot.listeners.request_keys import event_key
 from bot.turns.feedback import Feedback
 from bot.turns.inbox import Inbox
 
 
-def register(app: App, inbox: Inbox, feedback: Feedback, executor: Executor) -> None:
+def register(
+    app: App, inbox: Inbox, feedback: Feedback, executor: Executor, dedup: EventDedup
+) -> None:
     """Accept messages at once; follow edits and deletions on *executor*."""
 
     def changed(body: Mapping[str, Any]) -> None:
-        executor.submit(feedback.message_changed, body)
+        executor.submit(dedup.once, event_key(body), feedback.message_changed, body)
 
     # Bolt calls the first listener that matches, so edits and deletions never reach the inbox.
     app.event({"type": "message", "subtype": ["message_changed", "message_deleted"]})(changed)

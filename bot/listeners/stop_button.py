@@ -1,26 +1,30 @@
 """Slack's own Stop button, shown under a thread whose session is `processing`."""
 
 from concurrent.futures import Executor
+from functools import partial
 from typing import Any
 
 from slack_bolt import App
 
+from bot.concurrency.event_dedup import EventDedup
+from bot.listeners.request_keys import event_key
 from bot.turns.cancel import TurnCanceller
 
 Body = dict[str, Any]
 
 
-def register(app: App, canceller: TurnCanceller, executor: Executor) -> None:
+def register(app: App, canceller: TurnCanceller, executor: Executor, dedup: EventDedup) -> None:
     """Cancel the thread's turn on *executor*."""
 
     def stopped(body: Body) -> None:
         event = body["event"]
-        executor.submit(
+        stop = partial(
             canceller.in_thread,
             event["channel"],
             event["thread_ts"],
             team=body.get("team_id") or "",
             user=event.get("user") or "",
         )
+        executor.submit(dedup.once, event_key(body), stop)
 
     app.event("agent_session_stopped")(stopped)

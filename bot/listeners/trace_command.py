@@ -1,55 +1,67 @@
 """`/trace`, its buttons, and the message shortcut."""
 
 import re
+from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any
 
-from slack_bolt import Ack, App, Respond
+from slack_bolt import Ack, App, BoltRequest, Respond
 
+from bot.concurrency.event_dedup import EventDedup
+from bot.listeners.request_keys import interaction_key
 from bot.trace_ui.slash_command import Requester, SlashCommand
 from reports.render.block_kit import NEXT, SHARE, SHOW, STOP
 
 Body = dict[str, Any]
+Answer = Callable[[SlashCommand, Body, Respond], None]
 
 
-def register(app: App, slash_command: SlashCommand, executor: Executor) -> None:
-    """Acknowledge each request at once, and answer it on *executor*."""
+def register(app: App, slash_command: SlashCommand, executor: Executor, dedup: EventDedup) -> None:
+    """Acknowledge each request at once, and answer it once on *executor*."""
 
-    def command(ack: Ack, body: Body, respond: Respond) -> None:
-        ack()
-        executor.submit(slash_command.ask, body.get("text") or "", _requester(body), respond)
+    def listener(answer: Answer) -> Callable[..., None]:
+        def listen(ack: Ack, body: Body, req: BoltRequest, respond: Respond) -> None:
+            ack()
+            key = interaction_key(body, req)
+            executor.submit(dedup.once, key, answer, slash_command, body, respond)
 
-    def show(ack: Ack, body: Body, respond: Respond) -> None:
-        ack()
-        executor.submit(slash_command.ask, f"show {_value(body)}", _requester(body), respond)
+        return listen
 
-    def next_page(ack: Ack, body: Body, respond: Respond) -> None:
-        ack()
-        executor.submit(slash_command.next_page, _value(body), _requester(body), respond)
+    app.command("/trace")(listener(_command))
+    app.action(_starting_with(SHOW))(listener(_show))
+    app.action(STOP)(listener(_stop))
+    app.action(_starting_with(f"{STOP}_"))(listener(_stop_listed))
+    app.action(NEXT)(listener(_next_page))
+    app.action(SHARE)(listener(_share))
+    app.shortcut("show_trace")(listener(_shortcut))
 
-    def share(ack: Ack, body: Body, respond: Respond) -> None:
-        ack()
-        executor.submit(slash_command.share, _value(body), _requester(body), respond)
 
-    def stop(ack: Ack, body: Body, respond: Respond) -> None:
-        ack()
-        executor.submit(slash_command.stop, _value(body), _requester(body), respond)
+def _command(slash_command: SlashCommand, body: Body, respond: Respond) -> None:
+    slash_command.ask(body.get("text") or "", _requester(body), respond)
 
-    def stop_listed(ack: Ack, body: Body, respond: Respond) -> None:
-        ack()
-        executor.submit(slash_command.ask, f"cancel {_value(body)}", _requester(body), respond)
 
-    def shortcut(ack: Ack, body: Body, respond: Respond) -> None:
-        ack()
-        executor.submit(slash_command.show_message, body["message"], _requester(body), respond)
+def _show(slash_command: SlashCommand, body: Body, respond: Respond) -> None:
+    slash_command.ask(f"show {_value(body)}", _requester(body), respond)
 
-    app.command("/trace")(command)
-    app.action(_starting_with(SHOW))(show)
-    app.action(STOP)(stop)
-    app.action(_starting_with(f"{STOP}_"))(stop_listed)
-    app.action(NEXT)(next_page)
-    app.action(SHARE)(share)
-    app.shortcut("show_trace")(shortcut)
+
+def _next_page(slash_command: SlashCommand, body: Body, respond: Respond) -> None:
+    slash_command.next_page(_value(body), _requester(body), respond)
+
+
+def _share(slash_command: SlashCommand, body: Body, respond: Respond) -> None:
+    slash_command.share(_value(body), _requester(body), respond)
+
+
+def _stop(slash_command: SlashCommand, body: Body, respond: Respond) -> None:
+    slash_command.stop(_value(body), _requester(body), respond)
+
+
+def _stop_listed(slash_command: SlashCommand, body: Body, respond: Respond) -> None:
+    slash_command.ask(f"cancel {_value(body)}", _requester(body), respond)
+
+
+def _shortcut(slash_command: SlashCommand, body: Body, respond: Respond) -> None:
+    slash_command.show_message(body["message"], _requester(body), respond)
 
 
 def _starting_with(action_id: str) -> re.Pattern[str]:

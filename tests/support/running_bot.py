@@ -9,6 +9,19 @@ from bot.settings import Settings
 from storage import Observability
 
 
+def settings_for(sandbox: Sandbox, observability: Observability, **overrides: Any) -> Settings:
+    """Return the settings of a bot in the sandbox, which listens on any free port."""
+    return Settings(
+        _env_file=None,
+        SLACK_BOT_TOKEN=sandbox.bot_token,
+        SLACK_APP_TOKEN=sandbox.app_token,
+        SLACK_SIGNING_SECRET=sandbox.signing_secret,
+        SLACK_API_URL=sandbox.api_url,
+        database_url=str(observability.database.database),
+        **{"PORT": 0, **overrides},
+    )
+
+
 def start_in(
     sandbox: Sandbox,
     observability: Observability,
@@ -21,15 +34,7 @@ def start_in(
 
     *collector* is the base URL to which its agents may send their own telemetry.
     """
-    settings = Settings(
-        _env_file=None,
-        SLACK_BOT_TOKEN=sandbox.bot_token,
-        SLACK_APP_TOKEN=sandbox.app_token,
-        SLACK_SIGNING_SECRET=sandbox.signing_secret,
-        SLACK_API_URL=sandbox.api_url,
-        database_url=str(observability.database.database),
-        **overrides,
-    )
+    settings = settings_for(sandbox, observability, **overrides)
     bot = build_bot(settings, roster=roster, observability=observability, collector=collector)
     connect(bot, settings)
     return bot
