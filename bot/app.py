@@ -17,6 +17,7 @@ from slack_sdk import WebClient
 
 from bot.access import Access
 from bot.agents.cancellation import SHUTDOWN
+from bot.agents.config.access_rules import refuse_groups_without_scope
 from bot.agents.config.roster import Roster
 from bot.concurrency.event_dedup import EventDedup
 from bot.concurrency.running_turns import RunningTurns
@@ -36,11 +37,13 @@ from bot.slack.reactions import Reactions
 from bot.slack.threads import ThreadReader
 from bot.trace_ui.app_home import AppHome
 from bot.trace_ui.slash_command import SlashCommand
+from bot.turns.asked import AgentChoice
 from bot.turns.cancel import TurnCanceller
 from bot.turns.decider import Decider
 from bot.turns.decision import BotIdentity
 from bot.turns.feedback import Feedback
 from bot.turns.inbox import Inbox
+from bot.turns.permission import Permission
 from bot.turns.turn import TurnHandler
 from storage import Observability
 from storage.database.connect import database_path
@@ -121,6 +124,8 @@ class _Shared:
     running: RunningTurns
     access: Access
     team: str
+    roster: Roster
+    permission: Permission
 
 
 def build_bot(
@@ -130,19 +135,22 @@ def build_bot(
     observability: Observability,
     collector: str | None = None,
 ) -> Bot:
-    """Return the bot, not yet listening. Raises `SettingsError` if Slack refuses its token.
+    """Return the bot, not yet listening.
+
+    Raises `SettingsError` if Slack refuses its token, and `RosterError` if the agents file names
+    user groups that the bot may not read.
 
     `collector` is the base URL to which its agents may send their own telemetry.
     """
     shared = _shared(settings, roster, observability)
-    delivery = ReplyDelivery(client_without_retries(settings))
+    delivery = ReplyDelivery(client_without_retries(settings), bot_id=shared.identity.bot_id)
     http = httpx.Client(timeout=10.0, follow_redirects=False)
-    inbox = _inbox(shared, roster, delivery, http, collector)
+    inbox = _inbox(shared, delivery, http, collector)
     digests = Digests(
         observability.database,
         team=shared.team,
         post=partial(post_digest, shared.client),
-        posted=partial(was_posted, shared.client),
+        posted=partial(was_posted, shared.client, shared.identity.bot_id),
         sight_in=shared.access.sight_in,
     )
     workers = Workers()
@@ -166,30 +174,32 @@ def build_bot(
 def _shared(settings: Settings, roster: Roster, observability: Observability) -> _Shared:
     client = client_with_retries(settings)
     auth = identify(client)
+    roster.require(partial(refuse_groups_without_scope, scopes=auth["scopes"]))
     identity = BotIdentity(
         user=auth["user_id"],
         bot_id=auth["bot_id"],
-        agents=roster,
         mention_only=settings.mention_only,
     )
     directory = Directory(client)
+    access = Access(directory, observability.database, team=auth["team_id"])
     return _Shared(
         settings=settings,
         observability=observability,
         client=client,
         identity=identity,
         directory=directory,
-        threads=ThreadReader(client),
+        threads=ThreadReader(client, bot_id=identity.bot_id),
         dedup=EventDedup(observability.database),
         running=RunningTurns(observability.database, limit=settings.workers),
-        access=Access(directory, observability.database, team=auth["team_id"]),
+        access=access,
         team=auth["team_id"],
+        roster=roster,
+        permission=Permission(access, directory, team=auth["team_id"]),
     )
 
 
 def _inbox(
     shared: _Shared,
-    roster: Roster,
     delivery: ReplyDelivery,
     http: httpx.Client,
     collector: str | None,
@@ -200,6 +210,7 @@ def _inbox(
         identity=identity,
         directory=shared.directory,
         threads=shared.threads,
+        choice=AgentChoice(shared.roster, shared.permission, bot_user=identity.user),
         observability=observability,
     )
     responder = Responder(
@@ -213,12 +224,13 @@ def _inbox(
     )
     handler = TurnHandler(
         identity=identity,
-        roster=roster,
+        roster=shared.roster,
         decider=decider,
         responder=responder,
         reactions=Reactions(shared.client, observability),
         downloads=_downloads(shared, http),
         running=shared.running,
+        dedup=shared.dedup,
         observability=observability,
     )
     return Inbox(
@@ -248,6 +260,7 @@ def _bolt_app(shared: _Shared, inbox: Inbox, digests: Digests, workers: Workers)
     feedback = Feedback(
         client=client,
         bot_user=shared.identity.user,
+        bot_id=shared.identity.bot_id,
         observability=observability,
         dedup=shared.dedup,
         threads=shared.threads,
@@ -256,19 +269,23 @@ def _bolt_app(shared: _Shared, inbox: Inbox, digests: Digests, workers: Workers)
     )
     command = SlashCommand(
         client=client,
+        bot_id=shared.identity.bot_id,
         access=shared.access,
         directory=shared.directory,
         digests=digests,
         canceller=canceller,
         observability=observability,
     )
+    dedup = shared.dedup
+    home = AppHome(
+        client, command.answer, observability, roster=shared.roster, permission=shared.permission
+    )
     conversations.register(app, shared.access, inbox, workers.feedback)
-    messages.register(app, inbox, feedback, workers.feedback, shared.dedup)
+    messages.register(app, inbox, feedback, workers.feedback, dedup)
     reactions.register(app, feedback, workers.feedback)
-    stop_button.register(app, canceller, workers.commands, shared.dedup)
-    trace_command.register(app, command, workers.commands, shared.dedup)
-    home = AppHome(client, command.answer, observability)
-    app_home.register(app, home, workers.commands, shared.dedup)
+    stop_button.register(app, canceller, workers.commands, dedup)
+    trace_command.register(app, command, workers.commands, dedup)
+    app_home.register(app, home, workers.commands, dedup)
     app.error(partial(_report, observability))
     return app
 

@@ -31,6 +31,12 @@ REASONS = {
     "thread_unreadable": "the thread could not be read from Slack",
     "not_mentioned": "the bot was not mentioned",
     "handled_elsewhere": "another process handled it",
+    "asker_unknown": "Slack did not tell who asked",
+    "guest_may_not_ask": "guests may not ask this agent",
+    "stranger_may_not_ask": "people of other organisations may not ask this agent",
+    "person_not_allowed": "only certain people may ask this agent",
+    "channel_not_allowed": "this agent may not be asked in this channel",
+    "shared_channel_not_allowed": "guests or people of other organisations can read the channel",
 }
 """The reasons of decisions, as they complete "answered because …" and "skipped because …"."""
 

@@ -10,6 +10,30 @@ from bot.agents.cancellation import Cancellation
 Mode = Literal["query", "execute"]
 """With `query` an agent only reads; with `execute` it may change files."""
 
+DIRECT = "direct"
+"""Stands for all direct messages in a list of channels."""
+
+Allowed = bool | frozenset[str]
+"""Everybody (or everywhere), nobody, or only these ids."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AccessRule:
+    """The people who may ask an agent, and the channels where they may. Ids are Slack's.
+
+    `people` and `groups` are those who may ask, `channels` where; None sets no limit. They only
+    narrow: guests and strangers (people of other organisations) need `guests` and `strangers`, too.
+    `shared_channels` are the channels that guests or strangers can read where the agent answers.
+    None is everywhere for an agent with the mode `query`, and nowhere with `execute`.
+    """
+
+    people: frozenset[str] | None = None
+    groups: frozenset[str] | None = None
+    channels: frozenset[str] | None = None
+    guests: Allowed = False
+    strangers: Allowed = False
+    shared_channels: Allowed | None = None
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HistoryMessage:
@@ -113,4 +137,11 @@ class Agent:
     name: str
     mode: Mode = "query"
     instructions: str = ""
+    access: AccessRule = AccessRule()
     providers: tuple[Provider, ...]
+
+    @property
+    def shared_channels(self) -> Allowed:
+        """Return where it answers among the channels that guests or strangers can read."""
+        chosen = self.access.shared_channels
+        return self.mode == "query" if chosen is None else chosen

@@ -44,13 +44,14 @@ def post_digest(client: WebClient, channel: str, view: View, key: str) -> None:
     )
 
 
-def was_posted(client: WebClient, channel: str, key: str) -> bool:
-    """Return whether one of the channel's newest messages has this key in its metadata."""
+def was_posted(client: WebClient, bot_id: str, channel: str, key: str) -> bool:
+    """Return whether one of the bot's newest messages in the channel has this key."""
     page = client.conversations_history(
         channel=channel, limit=SEARCHED_MESSAGES, include_all_metadata=True
     )
     return any(
-        (message.get("metadata") or {}).get("event_payload", {}).get("key") == key
+        message.get("bot_id") == bot_id
+        and (message.get("metadata") or {}).get("event_payload", {}).get("key") == key
         for message in page["messages"]
     )
 

@@ -27,8 +27,9 @@ LONGEST_WAIT_S = 8.0
 class ReplyDelivery:
     """Post, update and delete replies. `client` must not retry: we retry what is safe to repeat."""
 
-    def __init__(self, client: WebClient) -> None:
+    def __init__(self, client: WebClient, *, bot_id: str) -> None:
         self._client = client
+        self._bot_id = bot_id
         self._closing = threading.Event()
         self._policy = RetryPolicy(
             attempts=None, first_wait_s=FIRST_WAIT_S, longest_wait_s=LONGEST_WAIT_S
@@ -48,6 +49,18 @@ class ReplyDelivery:
             return str(answer["ts"])
 
         return self._retry(send, find=lambda: self._find(place, message))
+
+    def post_privately(self, channel: str, user: str, text: str, *, thread_ts: str | None) -> None:
+        """Post a sentence that only *user* sees. Raises one of `SLACK_ERRORS`."""
+
+        def send() -> str:
+            answer = self._client.chat_postEphemeral(
+                channel=channel, user=user, text=text, thread_ts=thread_ts
+            )
+            return str(answer["message_ts"])
+
+        # Nobody can search for an ephemeral message. One that is shown twice does no harm.
+        self._retry(send, find=lambda: None)
 
     def update(self, place: Place, ts: str, message: Message) -> str:
         """Replace one of our messages and return its `ts`. Raises one of `SLACK_ERRORS`."""
@@ -84,7 +97,7 @@ class ReplyDelivery:
         return self._policy.call(attempt, patience_s=PATIENCE_S, sleep=self._closing.wait)
 
     def _find(self, place: Place, message: Message) -> str | None:
-        """Return the `ts` of a message in the thread with the same metadata."""
+        """Return the `ts` of a message of ours in the thread with the same metadata."""
         wanted = message.get("metadata")
         if wanted is None:
             return None
@@ -100,7 +113,8 @@ class ReplyDelivery:
         except SLACK_ERRORS:
             return None
         found: list[dict[str, Any]] = page["messages"]
-        return next((str(m["ts"]) for m in found if m.get("metadata") == wanted), None)
+        ours = [m for m in found if m.get("bot_id") == self._bot_id]
+        return next((str(m["ts"]) for m in ours if m.get("metadata") == wanted), None)
 
 
 def _in_doubt(error: Exception) -> bool:

@@ -144,6 +144,45 @@ def usage_message(bot_user: str, agents: Sequence[str]) -> str:
     )
 
 
+ASK_FOR_ACCESS = "ask the person who runs me to allow it."
+
+REFUSALS: Mapping[str, tuple[str, str]] = {
+    "asker_unknown": ("Slack did not tell me who you are", "Please ask again in a minute."),
+    "guest_may_not_ask": (
+        "guests of this workspace may not ask {agents}",
+        f"Let a full member put your question, or {ASK_FOR_ACCESS}",
+    ),
+    "stranger_may_not_ask": (
+        "people of other organisations may not ask {agents}",
+        f"Let a member of the workspace that I belong to put your question, or {ASK_FOR_ACCESS}",
+    ),
+    "person_not_allowed": (
+        "only certain people may ask {agents}",
+        f"Ask another agent, let one of them put your question, or {ASK_FOR_ACCESS}",
+    ),
+    "channel_not_allowed": (
+        "{agents} may not be asked here",
+        f"Open my Home tab to see where it may be, or {ASK_FOR_ACCESS}",
+    ),
+    "shared_channel_not_allowed": (
+        "guests or people of other organisations can read this channel, and {agents} may not be "
+        "asked in such a channel",
+        f"Ask in a channel of full members only, or {ASK_FOR_ACCESS}",
+    ),
+}
+"""By reason of a decision not to ask an agent: why, and what its author can do next."""
+
+
+def refusal_message(agents: Sequence[str], reason: str) -> str:
+    """Tell a person which agents they may not ask, why, and what to do next."""
+    names = escape(" and ".join(agents))
+    why, next_step = REFUSALS[reason]
+    return (
+        f"I did not pass your message on to {names}: {why.format(agents=names)}. {next_step} "
+        "I tell you this once a day in each channel."
+    )
+
+
 def too_many_message(left_out: Sequence[str], *, most: int) -> str:
     """Tell that a message named more agents than are asked at once."""
     return (

@@ -110,6 +110,19 @@ class Responder:
             except SLACK_ERRORS as error:
                 span.fail("slack_api", error_code(error))
 
+    def tell(self, message: IncomingMessage, text: str) -> None:
+        """Tell only the message's author. A direct message needs no privacy, and is lasting."""
+        if message.is_direct:
+            self.say(message, text)
+            return
+        with self._observability.span("tell author", kind="producer", characters=len(text)) as span:
+            try:
+                self._delivery.post_privately(
+                    message.channel, message.user, text, thread_ts=message.thread_ts
+                )
+            except SLACK_ERRORS as error:
+                span.fail("slack_api", error_code(error))
+
     def _ask(
         self,
         agent: Agent,

@@ -149,6 +149,13 @@ class Sandbox(WorkspaceWatcher):
         """Add another app's bot; a `legacy` one posts as `bot_message`, without a user."""
         return self._workspace.add_user(name, is_bot=True, legacy=legacy)
 
+    def add_user_group(self, *members: Who) -> str:
+        """Add a group of people, such as @developers; return its id."""
+        group = self._workspace.new_id("S")
+        with self._workspace.changing():
+            self._workspace.user_groups[group] = [id_of(each) for each in members]
+        return group
+
     def add_channel(
         self,
         name: str,

@@ -58,6 +58,8 @@ def client_without_retries(settings: Settings, *, timeout_s: int = 30) -> WebCli
 def identify(client: WebClient) -> dict[str, Any]:
     """Return the answer of `auth.test`: `user_id`, `bot_id`, `team_id` and more.
 
+    `scopes` are those that the app was granted.
+
     Raises `SettingsError` if Slack does not accept the token or a scope is missing.
     """
     try:
@@ -70,7 +72,7 @@ def identify(client: WebClient) -> dict[str, Any]:
             f"The Slack app lacks the scopes {', '.join(sorted(missing))}. Add them on the app's "
             "page under OAuth & Permissions (manifest.yml lists all) and install the app again."
         )
-    return dict(answer.data)  # type: ignore[arg-type]
+    return {**answer.data, "scopes": granted}  # type: ignore[dict-item]
 
 
 def connection_error(variable: str, error: Exception) -> str:

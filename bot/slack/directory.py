@@ -81,6 +81,14 @@ class Directory:
         )
         return members
 
+    def group(self, group: str) -> frozenset[str]:
+        """Return the ids of a user group's members. Needs the scope `usergroups:read`."""
+        members: frozenset[str] = self._ask(
+            ("group", group),
+            lambda: frozenset(_list(self._client.usergroups_users_list(usergroup=group), "users")),
+        )
+        return members
+
     def forget(self) -> None:
         """Ask Slack anew from now on, because an event tells of a change."""
         with self._lock:
@@ -114,15 +122,20 @@ def _object(answer: SlackResponse, name: str) -> Facts:
     return found
 
 
+def _list(answer: SlackResponse, name: str) -> list[Any]:
+    """Return a list of an answer, as `_object` does."""
+    found = answer.get(name)
+    if not isinstance(found, list):
+        raise SlackClientError(f"Slack's answer has no {name}.")
+    return found
+
+
 def _items(method: Callable[..., SlackResponse], name: str, **arguments: str) -> Iterator[Any]:
     """Yield the items of all pages of a list."""
     cursor: str | None = None
     while True:
         page = method(limit=PAGE, cursor=cursor, **arguments)
-        items = page.get(name)
-        if not isinstance(items, list):
-            raise SlackClientError(f"Slack's answer has no {name}.")
-        yield from items
+        yield from _list(page, name)
         cursor = (page.get("response_metadata") or {}).get("next_cursor")
         if not cursor:
             return

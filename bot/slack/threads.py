@@ -1,7 +1,6 @@
 """Read Slack threads: their messages, who spoke last, and what was said before."""
 
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,11 +21,8 @@ MAX_PAGES = 50
 
 CACHED_THREADS = 500
 CACHE_S = 600.0
-AGENT_MARK = re.compile(r"\(@([\w.-]+)\)")
-"""How other bots name the agent that speaks, at the end of a message: `(@claude)`."""
-
 REPLY_EVENT = "tracebot_reply"
-"""The `event_type` in the metadata of our own replies."""
+"""The `event_type` in the metadata of our replies. Any app can send it: see `reply_payload`."""
 
 logger = logging.getLogger("tracebot.thread")
 
@@ -35,48 +31,58 @@ Message = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ThreadRead:
-    """A thread's messages, oldest first, or None if Slack does not let the bot read them."""
+    """A thread's messages, oldest first, or None if Slack does not let the bot read them.
+
+    `bot_id` is this bot's: of all bots, only it speaks for our agents.
+    """
 
     messages: tuple[Message, ...] | None
+    bot_id: str
     cached: bool = False
 
     def thread(self) -> Thread:
         """Return the part that decisions need."""
         if self.messages is None:
             return Thread(readable=False)
-        return Thread(active_speaker(self.messages))
+        return Thread(active_speaker(self.messages, bot_id=self.bot_id))
 
     def history(self, *, before: str) -> tuple[HistoryMessage, ...]:
         """Return what was said before the message with the time stamp `before`."""
         return tuple(
-            HistoryMessage(author=_author(message), text=message.get("text", ""))
+            HistoryMessage(author=_author(message, self.bot_id), text=message.get("text", ""))
             for message in self.messages or ()
             if float(message["ts"]) < float(before) and message.get("text", "").strip()
         )
 
 
-def active_speaker(messages: Sequence[Message]) -> Speaker | None:
-    """Return the bot that wrote last, None if no bot did.
-
-    Its agent is read from the message's metadata, else from a mark such as `(@claude)` in the text.
-    """
+def active_speaker(messages: Sequence[Message], *, bot_id: str) -> Speaker | None:
+    """Return the bot that wrote last, with its agent if it is ours; None if no bot wrote."""
     for message in reversed(messages):
-        bot_id = message.get("bot_id")
-        if not bot_id or not message.get("text", "").strip():
-            continue
-        payload = (message.get("metadata") or {}).get("event_payload") or {}
-        agent = payload.get("agent") or payload.get("agent_id")
-        if agent is None and (mark := AGENT_MARK.search(message["text"])):
-            agent = mark.group(1)
-        return Speaker(bot_id, agent)
+        if message.get("bot_id") and message.get("text", "").strip():
+            return Speaker(message["bot_id"], reply_payload(message, bot_id=bot_id).get("agent"))
     return None
+
+
+def reply_payload(message: Message, *, bot_id: str) -> Message:
+    """Return the metadata's payload of one of our replies; empty for a message of anybody else.
+
+    Metadata, names and text are what their sender wants them to be; `bot_id` is set by Slack.
+    """
+    metadata = message.get("metadata") or {}
+    if message.get("bot_id") != bot_id or metadata.get("event_type") != REPLY_EVENT:
+        return {}
+    payload: Message = metadata.get("event_payload") or {}
+    return payload
 
 
 class ThreadReader:
     """Read threads. Of a thread that was read lately only newer messages are fetched."""
 
-    def __init__(self, client: WebClient, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, client: WebClient, *, bot_id: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._client = client
+        self._bot_id = bot_id
         self._cache: TTLCache[tuple[str, str], tuple[Message, ...]] = TTLCache(
             CACHED_THREADS, CACHE_S, timer=clock
         )
@@ -93,14 +99,14 @@ class ThreadReader:
             newer = self._fetch(channel, thread_ts, after=known[-1]["ts"] if known else None)
         except SLACK_ERRORS as error:
             logger.warning("The thread %s in %s cannot be read: %s", thread_ts, channel, error)
-            return ThreadRead(None)
+            return ThreadRead(None, self._bot_id)
         messages = (*known, *newer)
         with self._lock:
             # If a message was edited or deleted while its thread was fetched, then what came may
             # still hold the old text. It is good for this turn and must not serve the next ones.
             if changes == self._changes:
                 self._cache[key] = tuple(takewhile(_is_final, messages))
-        return ThreadRead(messages, cached=bool(known))
+        return ThreadRead(messages, self._bot_id, cached=bool(known))
 
     def forget(self, channel: str, thread_ts: str) -> None:
         """Read the whole thread again next time, because one of its messages was changed."""
@@ -135,6 +141,15 @@ def _is_final(message: Message) -> bool:
     return float(message["ts"]) < time.time() - CACHE_S
 
 
-def _author(message: Message) -> str:
-    payload = (message.get("metadata") or {}).get("event_payload") or {}
-    return str(payload.get("agent") or message.get("user") or message.get("username") or "bot")
+def _author(message: Message, bot_id: str) -> str:
+    """Return the author's name for the history: an agent's, a user's id, or an app's.
+
+    An app may call itself like one of our agents. A model must not take its words for its own, so
+    they get a name that no agent can have.
+    """
+    if agent := reply_payload(message, bot_id=bot_id).get("agent"):
+        return str(agent)
+    if message.get("bot_id", bot_id) == bot_id:
+        return str(message.get("user") or "somebody")
+    name = message.get("username") or (message.get("bot_profile") or {}).get("name") or "somebody"
+    return f"{' '.join(str(name).split())} (another app)"

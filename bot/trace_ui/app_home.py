@@ -1,4 +1,4 @@
-"""Publish the app's Home tab: its user's newest traces, the last week's statistics, and help."""
+"""Publish the app's Home tab: its user's newest traces, the last week, help, and who may ask."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -7,15 +7,23 @@ from typing import Any
 from peewee import PeeweeException
 from slack_sdk import WebClient
 
+from bot.agents.config.roster import Roster
+from bot.agents.config.status import who_may_ask
 from bot.slack.errors import SLACK_ERRORS, error_code
 from bot.trace_ui.slash_command import Answer, Requester
-from reports.render.block_kit import Block, section
+from bot.turns.decision import Reason
+from bot.turns.permission import Permission
+from reports.formatting import reason
+from reports.render.block_kit import Block, escape, section
 from storage import Observability
 from storage.model.span import own_audience
 
 logger = logging.getLogger("tracebot.app_home")
 
 DIVIDER = {"type": "divider"}
+
+MOST_AGENTS = 20
+"""How many agents are listed. A Home tab holds 100 blocks."""
 
 
 class AppHome:
@@ -26,10 +34,15 @@ class AppHome:
         client: WebClient,
         answer: Callable[[str, Requester], Answer],
         observability: Observability,
+        *,
+        roster: Roster,
+        permission: Permission,
     ) -> None:
         self._client = client
         self._answer = answer
         self._observability = observability
+        self._roster = roster
+        self._permission = permission
 
     def opened(self, body: Mapping[str, Any]) -> None:
         """Handle `app_home_opened`. The messages tab has nothing to publish."""
@@ -65,8 +78,28 @@ class AppHome:
             ]
         # A button would need a channel to answer in, and the Home tab has none.
         blocks = [[*map(_without_button, answer.blocks), DIVIDER] for answer in shown]
-        return [block for part in blocks for block in part if block["type"] != "actions"][:-1]
+        published = [block for part in blocks for block in part if block["type"] != "actions"]
+        return [*published, *self._who_may_ask(requester.user)]
+
+    def _who_may_ask(self, user: str) -> list[Block]:
+        """Return a line for each agent: for full members its whole rule, for others only theirs."""
+        lines = [section("*Who may ask*")]
+        for agent in list(self._roster.agents.values())[:MOST_AGENTS]:
+            refusal = self._permission.person_refusal(agent, user)
+            if refusal in (None, Reason.PERSON_NOT_ALLOWED):
+                told = who_may_ask(agent, name=_mention) + (" (not you)" if refusal else "")
+            else:
+                told = f"not you, because {reason(refusal)}"
+            lines.append(section(f"*{escape(agent.name)}* ({agent.mode}): {told}"))
+        return lines
 
 
 def _without_button(block: Block) -> Block:
     return {key: value for key, value in block.items() if key != "accessory"}
+
+
+def _mention(identity: str) -> str:
+    """Return what Slack shows as a name; of a private channel only to its members."""
+    if identity.startswith("S"):
+        return f"<!subteam^{identity}>"
+    return f"<@{identity}>" if identity[0] in "UW" else f"<#{identity}>"

@@ -19,7 +19,7 @@ from bot.access import Access
 from bot.jobs.digests import Digests
 from bot.slack.directory import Directory
 from bot.slack.errors import SLACK_ERRORS, error_code
-from bot.slack.threads import REPLY_EVENT
+from bot.slack.threads import reply_payload
 from bot.turns.cancel import TurnCanceller
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import SLACK_PAGE, build_parser, parse, split_slack
@@ -85,6 +85,7 @@ class SlashCommand:
         self,
         *,
         client: WebClient,
+        bot_id: str,
         access: Access,
         directory: Directory,
         digests: Digests,
@@ -92,6 +93,7 @@ class SlashCommand:
         observability: Observability,
     ) -> None:
         self._client = client
+        self._bot_id = bot_id
         self._access = access
         self._directory = directory
         self._digests = digests
@@ -122,10 +124,8 @@ class SlashCommand:
 
     def show_message(self, message: dict[str, Any], requester: Requester, respond: Respond) -> None:
         """Show the trace of a message: the turn it started, or the turn it is the reply of."""
-        metadata = message.get("metadata") or {}
-        if metadata.get("event_type") == REPLY_EVENT:
-            wanted = str((metadata.get("event_payload") or {}).get("trace_id"))
-        else:
+        wanted = str(reply_payload(message, bot_id=self._bot_id).get("trace_id") or "")
+        if not wanted:
             ts = str(message["ts"]).replace(".", "")
             wanted = f"https://slack/archives/{requester.channel}/p{ts}"
         self.ask(f"show {wanted}", requester, respond)

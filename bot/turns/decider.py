@@ -8,6 +8,7 @@ from bot.slack.directory import Directory, channel_type
 from bot.slack.errors import SLACK_ERRORS
 from bot.slack.threads import ThreadRead, ThreadReader
 from bot.slack.types import IncomingMessage
+from bot.turns.asked import AgentChoice, Asked
 from bot.turns.decision import BotIdentity, Decision, Reason, settled, settled_by_thread
 from storage import ActiveSpan, Observability
 
@@ -19,12 +20,14 @@ class Verdict:
     """The decision on a message, and what was found out on the way.
 
     `message` knows its channel type, if Slack tells it. `thread` was read if the decision or an
-    answer depends on it. `audience` says who can see the trace; see `storage.model.span.Span`.
+    answer depends on it. `asked` has the agents, if the message is for them. `audience` says who
+    can see the trace; see `storage.model.span.Span`.
     """
 
     message: IncomingMessage
     decision: Decision
     thread: ThreadRead | None
+    asked: Asked
     audience: str
 
 
@@ -37,11 +40,13 @@ class Decider:
         identity: BotIdentity,
         directory: Directory,
         threads: ThreadReader,
+        choice: AgentChoice,
         observability: Observability,
     ) -> None:
         self._identity = identity
         self._directory = directory
         self._threads = threads
+        self._choice = choice
         self._observability = observability
 
     def decide(self, message: IncomingMessage, root: ActiveSpan, *, claimed: bool) -> Verdict:
@@ -62,14 +67,21 @@ class Decider:
             decision, thread = self._decide(message)
         else:
             decision, thread = Decision(False, Reason.HANDLED_ELSEWHERE), None
+        asked = Asked()
+        if decision.answer:
+            asked = self._choice.of(message, thread.thread().active_speaker if thread else None)
+            if not asked.agents:
+                decision = Decision(False, asked.refused[0].reason)
         root.set(decision="answer" if decision.answer else "skip")
-        self._record(decision, message, thread)
-        return Verdict(message, decision, thread, audience)
+        verdict = Verdict(message, decision, thread, asked, audience)
+        self._record(verdict)
+        return verdict
 
     def may_answer(self, message: IncomingMessage) -> bool:
         """Return False if *message* will not be answered, whatever its thread says by then."""
-        decision = self._settled(self._with_channel_type(message))
-        return decision is None or decision.answer
+        message = self._with_channel_type(message)
+        decision = self._settled(message)
+        return (decision is None or decision.answer) and self._choice.may_ask_any(message)
 
     def _decide(self, message: IncomingMessage) -> tuple[Decision, ThreadRead | None]:
         decision = self._settled(message)
@@ -115,10 +127,9 @@ class Decider:
                 span.fail("thread_unreadable", "Slack does not show the thread.")
         return read
 
-    def _record(
-        self, decision: Decision, message: IncomingMessage, thread: ThreadRead | None
-    ) -> None:
-        speaker = thread.thread().active_speaker if thread else None
+    def _record(self, verdict: Verdict) -> None:
+        message, decision = verdict.message, verdict.decision
+        speaker = verdict.thread.thread().active_speaker if verdict.thread else None
         with self._observability.span("decide") as span:
             span.set(
                 decision="answer" if decision.answer else "skip",
@@ -127,3 +138,5 @@ class Decider:
                 channel_type=message.channel_type,
                 in_thread=message.in_thread,
             )
+            if refused := verdict.asked.refused:
+                span.set(refused=[f"{each.agent}: {each.reason.value}" for each in refused])

@@ -4,11 +4,10 @@ The first rule that applies decides. A mention of a human silences nobody; a fil
 not continue a conversation.
 """
 
-from collections.abc import Container
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.slack.types import IncomingMessage, Speaker, Thread
+from bot.slack.types import IncomingMessage, Thread
 
 SAID_BY_PEOPLE = frozenset((None, "file_share", "thread_broadcast", "me_message"))
 """Subtypes of messages that people write. Other subtypes report changes: edits, joins, topics."""
@@ -33,15 +32,20 @@ class Reason(StrEnum):
     NOT_MENTIONED = "not_mentioned"
     HANDLED_ELSEWHERE = "handled_elsewhere"
 
+    ASKER_UNKNOWN = "asker_unknown"
+    GUEST_MAY_NOT_ASK = "guest_may_not_ask"
+    STRANGER_MAY_NOT_ASK = "stranger_may_not_ask"
+    PERSON_NOT_ALLOWED = "person_not_allowed"
+    CHANNEL_NOT_ALLOWED = "channel_not_allowed"
+    SHARED_CHANNEL_NOT_ALLOWED = "shared_channel_not_allowed"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotIdentity:
-    """This bot as others see it in Slack, and the agents that answer as this bot."""
+    """This bot as others see it in Slack."""
 
     user: str
     bot_id: str
-    agents: Container[str]
-    """The names of its agents, as they are now: the agents file may be read again."""
     mention_only: bool = False
 
 
@@ -81,16 +85,10 @@ def settled_by_thread(message: IncomingMessage, thread: Thread, identity: BotIde
         return Decision(False, Reason.THREAD_UNREADABLE)
     if thread.active_speaker is None or not message.text.strip():
         return Decision(False, Reason.NO_ACTIVE_SPEAKER)
-    if is_this_bot(thread.active_speaker, identity):
+    # Only Slack can write a bot's id. A name or metadata of one of our agents can be anybody's.
+    if thread.active_speaker.bot_id == identity.bot_id:
         return Decision(True, Reason.ACTIVE_SPEAKER)
     return Decision(False, Reason.OTHER_AGENT_ACTIVE)
-
-
-def is_this_bot(speaker: Speaker, identity: BotIdentity) -> bool:
-    """Return True if *speaker* is this bot: by the agent it names, else by the bot's id."""
-    if speaker.agent is not None:
-        return speaker.agent in identity.agents
-    return speaker.bot_id == identity.bot_id
 
 
 def _not_for_us(message: IncomingMessage, identity: BotIdentity) -> Reason | None:

@@ -10,7 +10,7 @@ from slack_sdk import WebClient
 from bot.concurrency.event_dedup import EventDedup
 from bot.settings import Settings
 from bot.slack.errors import SLACK_ERRORS
-from bot.slack.threads import REPLY_EVENT, ThreadReader
+from bot.slack.threads import ThreadReader, reply_payload
 from bot.turns.cancel import TurnCanceller
 from storage import Observability
 from storage.queries.traces import TraceSummary, message_traces, trace_spans, traces_by_id
@@ -29,6 +29,7 @@ class Feedback:
         *,
         client: WebClient,
         bot_user: str,
+        bot_id: str,
         observability: Observability,
         dedup: EventDedup,
         threads: ThreadReader,
@@ -37,6 +38,7 @@ class Feedback:
     ) -> None:
         self._client = client
         self._bot_user = bot_user
+        self._bot_id = bot_id
         self._observability = observability
         self._dedup = dedup
         self._threads = threads
@@ -98,9 +100,8 @@ class Feedback:
             channel=channel, ts=ts, latest=ts, inclusive=True, limit=1, include_all_metadata=True
         )
         for message in found["messages"]:
-            metadata = message.get("metadata") or {}
-            if message["ts"] == ts and metadata.get("event_type") == REPLY_EVENT:
-                trace_id = str(metadata["event_payload"].get("trace_id"))
+            trace_id = reply_payload(message, bot_id=self._bot_id).get("trace_id")
+            if message["ts"] == ts and trace_id:
                 return next(iter(traces_by_id(database, trace_id)), None)
         return None
 

@@ -9,15 +9,21 @@ from dataclasses import dataclass
 from bot.agents.cancellation import SHUTDOWN, Cancellation
 from bot.agents.config.roster import Roster
 from bot.agents.types import Agent
+from bot.concurrency.event_dedup import EventDedup
 from bot.concurrency.running_turns import RunningTurn, RunningTurns
-from bot.replies.messages import stopped_message, too_many_message, usage_message
+from bot.replies.messages import (
+    REFUSALS,
+    refusal_message,
+    stopped_message,
+    too_many_message,
+    usage_message,
+)
 from bot.replies.responder import AgentInput, Responder, TurnFailure
 from bot.slack.attachments import FetchResult, FileDownloads
 from bot.slack.reactions import DONE, FAILED, READ, STOPPED, WAITING, Reactions, StatusReaction
 from bot.slack.types import IncomingMessage
-from bot.turns.agent_mentions import addressed
 from bot.turns.decider import Decider, Verdict
-from bot.turns.decision import BotIdentity, is_this_bot
+from bot.turns.decision import BotIdentity
 from storage import ActiveSpan, Observability
 from storage.tracing.active_span import CurrentSpan
 
@@ -47,6 +53,7 @@ class TurnHandler:
         reactions: Reactions,
         downloads: FileDownloads,
         running: RunningTurns,
+        dedup: EventDedup,
         observability: Observability,
     ) -> None:
         self._identity = identity
@@ -56,6 +63,7 @@ class TurnHandler:
         self._reactions = reactions
         self._downloads = downloads
         self._running = running
+        self._dedup = dedup
         self._observability = observability
         self._stopping = threading.Event()
 
@@ -77,6 +85,7 @@ class TurnHandler:
         with CurrentSpan(turn.root):
             try:
                 verdict = self._decider.decide(turn.message, turn.root, claimed=claimed)
+                self._tell_refused(verdict)
                 ending = self._answer(turn, verdict) if verdict.decision.answer else None
             except BaseException:
                 # Nobody works on the message any more, so it must not look as if somebody did.
@@ -95,11 +104,10 @@ class TurnHandler:
             self._responder.say(message, stopped_message(SHUTDOWN))
             turn.root.fail("cancelled", f"Stopped by {SHUTDOWN}.", status="cancelled")
             return STOPPED
-        named = addressed(message.without_mention(self._identity.user), self._roster.names)
-        if not named.prompt and not message.files:
+        prompt, agents = verdict.asked.prompt, verdict.asked.agents
+        if not prompt and not message.files:
             self._responder.say(message, usage_message(self._identity.user, self._roster.names))
             return None
-        agents = self._choose(named.agents, verdict)
         turn.root.set(agent=", ".join(agent.name for agent in agents))
         with self._running.running(
             _running_turn(turn, verdict), on_wait=lambda: turn.status.show(WAITING)
@@ -108,20 +116,22 @@ class TurnHandler:
             # Asked again: the bot may have begun to stop while this turn waited for its slot.
             if self._stopping.is_set():
                 cancellation.cancel(SHUTDOWN)
-            return _ending(self._ask(agents, named.prompt, turn, verdict, cancellation))
+            return _ending(self._ask(agents, prompt, turn, verdict, cancellation))
 
-    def _choose(self, named: Sequence[str], verdict: Verdict) -> list[Agent]:
-        """Return the agents that are named, else the one that spoke last, else the channel's."""
-        if named:
-            return [self._roster.agent(name) for name in named]
-        speaker = verdict.thread.thread().active_speaker if verdict.thread else None
-        if (
-            speaker is not None
-            and speaker.agent is not None
-            and is_this_bot(speaker, self._identity)
-        ):
-            return [self._roster.agent(speaker.agent)]
-        return [self._roster.for_channel(verdict.message.channel)]
+    def _tell_refused(self, verdict: Verdict) -> None:
+        """Tell the author which agents they may not ask, and why: once a day in each channel."""
+        message = verdict.message
+        person = f"{message.team}:{message.channel}:{message.user}"
+        refused = [each for each in verdict.asked.refused if each.reason in REFUSALS]
+        new = [
+            reason
+            for reason in dict.fromkeys(each.reason for each in refused)
+            # A lease of a day, so that restarts and other processes do not tell it again.
+            if self._dedup.claim(f"refused:{person}:{reason.value}")
+        ]
+        for reason in new:
+            agents = [each.agent for each in refused if each.reason is reason]
+            self._responder.tell(message, refusal_message(agents, reason))
 
     def _ask(
         self,

@@ -4,12 +4,13 @@ import logging
 import os
 import re
 import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import cast
 
+from bot.agents.config.access_rules import agent_rule, check_access
 from bot.agents.config.provider_kinds import PROVIDER_KINDS
 from bot.agents.config.toml_section import RosterError, TomlSection, nearest
 from bot.agents.echo import EchoProvider
@@ -17,7 +18,9 @@ from bot.agents.types import Agent, Mode, Provider
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 CHANNEL = re.compile(r"[CDG][A-Z0-9]+")
-AGENT_KEYS = ("provider", "providers", "mode", "instructions")
+AGENT_KEYS = ("provider", "providers", "mode", "instructions", "access")
+
+Check = Callable[[Iterable[Agent]], object]
 
 __all__ = ["Roster", "RosterError", "load_roster"]
 
@@ -42,6 +45,7 @@ class Roster:
 
     def __init__(self, read: Callable[[], RosterContents]) -> None:
         self._read = read
+        self._check: Check = lambda agents: None
         self._contents = read()
 
     @property
@@ -75,10 +79,17 @@ class Roster:
         contents = self._contents
         return contents.agents[contents.channels.get(channel or "", contents.default)]
 
+    def require(self, check: Check) -> None:
+        """Call `check` now and at each reload. It raises `RosterError` to refuse the agents."""
+        check(self._contents.agents.values())
+        self._check = check
+
     def reload(self) -> bool:
         """Read the file again. If it is wrong, log why, keep the agents and return False."""
         try:
-            self._contents = self._read()
+            contents = self._read()
+            self._check(contents.agents.values())
+            self._contents = contents
         except RosterError as error:
             logger.error(
                 "The agents file was not reloaded, and the agents stay as they are: %s", error
@@ -102,9 +113,10 @@ def read_agents(path: Path | None, environ: Mapping[str, str]) -> RosterContents
         echo = Agent(name="echo", providers=(EchoProvider(),))
         return RosterContents(agents={"echo": echo}, default="echo", channels={})
     top = _read(path)
-    top.only(("default", "channels", "agents"))
-    named = top.table("agents")
-    agents = {name: _agent(named.table(name), name, environ) for name in named.values}
+    top.only(("default", "channels", "agents", "access"))
+    named, access = top.table("agents"), top.table("access")
+    check_access(access)
+    agents = {name: _agent(named.table(name), name, access, environ) for name in named.values}
     if not agents:
         raise top.error(
             "agents", 'it defines no agent: write [agents.echo] and under it provider = "echo"'
@@ -155,7 +167,9 @@ def _check_known(section: TomlSection, key: str, name: str, agents: Mapping[str,
         raise section.error(key, f"there is no agent {name}{nearest(name, agents)}")
 
 
-def _agent(section: TomlSection, name: str, environ: Mapping[str, str]) -> Agent:
+def _agent(
+    section: TomlSection, name: str, access: TomlSection, environ: Mapping[str, str]
+) -> Agent:
     if not NAME.fullmatch(name):
         raise section.error(
             None, f"the agent's name {name!r} must be letters and digits, with . _ - between them"
@@ -163,7 +177,13 @@ def _agent(section: TomlSection, name: str, environ: Mapping[str, str]) -> Agent
     providers = tuple(_provider(each, name, environ) for each in _provider_sections(section))
     mode = cast(Mode, section.choice("mode", ("query", "execute"), "query"))
     instructions = section.text("instructions", "") if "instructions" in section.values else ""
-    return Agent(name=name, mode=mode, instructions=instructions, providers=providers)
+    return Agent(
+        name=name,
+        mode=mode,
+        instructions=instructions,
+        access=agent_rule(access, section, mode),
+        providers=providers,
+    )
 
 
 def _provider_sections(section: TomlSection) -> list[TomlSection]:

@@ -4,16 +4,16 @@ import contextlib
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bot.agents.config.roster import Roster
 from bot.agents.models.provider import HttpProvider
 from bot.agents.programs.catalog import COMMAND
 from bot.agents.programs.provider import CommandProvider
-from bot.agents.types import Agent, Mode, Provider, Request
+from bot.agents.types import DIRECT, AccessRule, Agent, Allowed, Mode, Provider, Request
 from storage.model.span import FAILED
 from storage.queries.traces import TraceSummary, recent_traces
 
@@ -42,10 +42,15 @@ class ProviderStatus:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AgentStatus:
-    """An agent with its providers; `channels` are those where it answers by default."""
+    """An agent with its providers; `channels` are those where it answers by default.
+
+    `access` says who may ask it, and `may_ask` the same in words.
+    """
 
     name: str
     mode: Mode
+    access: AccessRule
+    may_ask: str
     default: bool
     channels: tuple[str, ...]
     providers: tuple[ProviderStatus, ...]
@@ -62,6 +67,8 @@ def agent_statuses(roster: Roster, database: "Database | None") -> tuple[AgentSt
         AgentStatus(
             name=name,
             mode=agent.mode,
+            access=replace(agent.access, shared_channels=agent.shared_channels),
+            may_ask=who_may_ask(agent),
             default=name == roster.default,
             channels=tuple(each for each, chosen in roster.channels.items() if chosen == name),
             providers=tuple(next(states) for _ in agent.providers),
@@ -69,6 +76,39 @@ def agent_statuses(roster: Roster, database: "Database | None") -> tuple[AgentSt
         )
         for name, agent in roster.agents.items()
     )
+
+
+def who_may_ask(agent: Agent, *, name: Callable[[str], str] = str) -> str:
+    """Return who may ask an agent, and where, in words; `name` shows one of Slack's ids."""
+    rule = agent.access
+    parts = [
+        "full members",
+        *_allowed(rule.guests, "guests", name),
+        *_allowed(rule.strangers, "people of other organisations", name),
+    ]
+    who = ", ".join(parts)
+    if rule.people is not None or rule.groups is not None:
+        groups = [f"members of {name(group)}" for group in sorted(rule.groups or ())]
+        listed = [*map(name, sorted(rule.people or ())), *groups]
+        who = f"of {who} only {', '.join(listed) or 'nobody'}"
+    where = []
+    if rule.channels is not None:
+        where.append(f"in {_names(rule.channels, name)}")
+    if (shared := agent.shared_channels) is not True:
+        named = f" except {_names(shared, name)}" if shared else ""
+        where.append(f"not where guests or other organisations can read{named}")
+    return "; ".join([who, *where])
+
+
+def _allowed(allowed: Allowed, kind: str, name: Callable[[str], str]) -> list[str]:
+    if isinstance(allowed, bool):
+        return [kind] if allowed else []
+    return [f"{kind} {_names(allowed, name)}"]
+
+
+def _names(ids: Iterable[str], name: Callable[[str], str]) -> str:
+    shown = [f"{DIRECT} messages" if each == DIRECT else name(each) for each in sorted(ids)]
+    return ", ".join(shown) or "none"
 
 
 def last_error(database: "Database", agent: Agent) -> TraceSummary | None:

@@ -134,6 +134,15 @@ def line_of(source: str, section: str, key: str | None) -> int | None:
 
     `tomllib` keeps no lines. This finds them in files as people write them, not in all of TOML.
     """
+    line = _line_below(source, section, key)
+    if line or not section:
+        return line
+    # The table may be written inline, such as access = { people = ["U1"] } in its parent.
+    parent, _, own = section.rpartition(".")
+    return line_of(source, parent, own)
+
+
+def _line_below(source: str, section: str, key: str | None) -> int | None:
     current, section_line, inline = "", None, None
     for number, line in enumerate(source.splitlines(), 1):
         header = re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
@@ -64,7 +65,11 @@ def _statuses(roster: Roster, url: str) -> tuple[AgentStatus, ...]:
 
 def _as_text(state: AgentStatus) -> str:
     about = [state.mode, *(["default"] if state.default else []), *state.channels]
-    lines = [f"{state.name}  ({', '.join(about)})", *map(_provider_line, state.providers)]
+    lines = [
+        f"{state.name}  ({', '.join(about)})",
+        f"  may ask: {state.may_ask}",
+        *map(_provider_line, state.providers),
+    ]
     error = state.last_error
     if error is not None:
         at = datetime.fromtimestamp(error.started_at / 1e9).astimezone()
@@ -85,6 +90,10 @@ def _as_object(state: AgentStatus) -> dict[str, object]:
         "mode": state.mode,
         "default": state.default,
         "channels": list(state.channels),
+        "access": {
+            key: sorted(value) if isinstance(value, frozenset) else value
+            for key, value in asdict(state.access).items()
+        },
         "providers": [
             {
                 "provider": each.provider,

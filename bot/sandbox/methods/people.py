@@ -1,4 +1,4 @@
-"""Identities: auth.test, users.*, bots.info, team.info; and opening a Socket Mode connection."""
+"""Identities: auth.test, users.*, usergroups.*, bots.info, team.info; Socket Mode connections."""
 
 from bot.sandbox.backend.slack import Slack
 from bot.sandbox.methods.method import Method
@@ -69,12 +69,20 @@ def team_info(slack: Slack, arguments: Arguments) -> Json:
     }
 
 
+def usergroup_members(slack: Slack, arguments: Arguments) -> Json:
+    members = slack.workspace.user_groups.get(arguments.need("usergroup"))
+    if members is None:
+        raise Refusal("no_such_subteam")
+    return {"users": list(members)}
+
+
 METHODS = {
     "api.test": Method(api_test, token="none"),
     "apps.connections.open": Method(connections_open, token="app"),
     "auth.test": Method(auth_test),
     "bots.info": Method(bots_info, scopes=("users:read",)),
     "team.info": Method(team_info, scopes=("team:read",)),
+    "usergroups.users.list": Method(usergroup_members, scopes=("usergroups:read",)),
     "users.info": Method(users_info, scopes=("users:read",)),
     "users.list": Method(users_list, scopes=("users:read",)),
 }

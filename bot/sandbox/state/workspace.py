@@ -29,6 +29,7 @@ class Workspace:
         self.clock = clock
         self.team = team
         self.users: dict[str, User] = {}
+        self.user_groups: dict[str, list[str]] = {}
         self.channels: dict[str, Channel] = {}
         self.messages: dict[str, list[Message]] = {}
         self.ephemerals: list[Message] = []

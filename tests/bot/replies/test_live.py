@@ -327,7 +327,7 @@ def test_a_live_reply_of_another_bot_is_read_again_once_it_is_finished(
     question = sandbox.post(alice, general, "think hard")
     place = {"channel": general.id, "thread_ts": question.ts}
     growing = web.chat_postMessage(**place, text="half")
-    threads = ThreadReader(web)
+    threads = ThreadReader(web, bot_id=sandbox.bot_id)
     assert threads.read(general.id, question.ts).history(before="9e9")[-1].text == "half"
     (whole,) = reply_messages("whole", payload={"agent": "claude"})
     whole = {key: whole[key] for key in ("text", "blocks", "metadata")}

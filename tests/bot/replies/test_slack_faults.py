@@ -96,7 +96,7 @@ def test_a_post_whose_response_is_lost_is_found_and_not_repeated(
     client = LosesFirstResponse(token=sandbox.bot_token, base_url=sandbox.api_url)
     place = Place(sandbox.team_id, general.id, question.ts, alice.id)
     (message,) = reply_messages("whole", payload={"agent": "claude", "trace_id": "1"})
-    ts = delivery.ReplyDelivery(client).post(place, message)
+    ts = delivery.ReplyDelivery(client, bot_id=sandbox.bot_id).post(place, message)
     (reply,) = sandbox.thread(general, question.ts)[1:]
     assert (reply.ts, reply.text) == (ts, "whole")
 

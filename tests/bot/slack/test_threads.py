@@ -29,7 +29,7 @@ def test_only_newer_messages_are_fetched_the_second_time(
     sandbox: Sandbox, web: WebClient, alice: User, general: Channel
 ) -> None:
     first = sandbox.post(alice, general, "one")
-    threads = ThreadReader(web)
+    threads = ThreadReader(web, bot_id=sandbox.bot_id)
     assert texts(threads, general, first.ts) == ["one"]
     second = sandbox.post(alice, general, "two", thread_ts=first.ts)
     assert texts(threads, general, first.ts) == ["one", "two"]
@@ -43,7 +43,7 @@ def test_a_thread_is_read_from_its_beginning_when_the_cache_is_old(
 ) -> None:
     first = sandbox.post(alice, general, "one")
     now = 0.0
-    threads = ThreadReader(web, clock=lambda: now)
+    threads = ThreadReader(web, bot_id=sandbox.bot_id, clock=lambda: now)
     threads.read(general.id, first.ts)
     now = CACHE_S
     assert not threads.read(general.id, first.ts).cached
@@ -54,7 +54,7 @@ def test_a_message_edited_while_its_thread_is_read_is_not_remembered(
 ) -> None:
     message = sandbox.post(alice, general, "my password is hunter2")
     client = SlowlyRead(sandbox.bot_token, base_url=sandbox.api_url)
-    threads = ThreadReader(client)
+    threads = ThreadReader(client, bot_id=sandbox.bot_id)
 
     def edit() -> None:
         client.meanwhile = lambda: None

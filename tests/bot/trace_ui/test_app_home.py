@@ -67,3 +67,33 @@ def test_the_messages_tab_publishes_nothing(
     home(sandbox, sandbox.add_user("bob"))
     with pytest.raises(SandboxError):
         sandbox.home(alice)
+
+
+def test_the_home_tab_shows_who_may_ask_which_agent(
+    sandbox: Sandbox, start_bot: StartBot, alice: User
+) -> None:
+    bob, guest = sandbox.add_user("bob"), sandbox.add_user("gus", guest=True)
+    start_bot(
+        f"""
+        [agents.echo]
+        provider = "echo"
+        [agents.builder]
+        provider = "echo"
+        mode = "execute"
+        access = {{ people = ["{alice.id}"], channels = ["C0123456789", "direct"] }}
+        """
+    )
+    rule = (
+        f"of full members only <@{alice.id}>; in <#C0123456789>, direct messages; not where guests "
+        "or other organisations can read"
+    )
+    shown = [block["text"]["text"] for block in home(sandbox, alice)[-3:]]
+    assert shown == [
+        "*Who may ask*",
+        "*echo* (query): full members",
+        f"*builder* (execute): {rule}",
+    ]
+    assert f"*builder* (execute): {rule} (not you)" in str(home(sandbox, bob))
+    theirs = str(home(sandbox, guest))
+    assert "*builder* (execute): not you, because guests may not ask this agent" in theirs
+    assert alice.id not in theirs

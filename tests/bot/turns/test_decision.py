@@ -8,7 +8,7 @@ import pytest
 from bot.slack.types import IncomingMessage, Speaker, Thread
 from bot.turns.decision import BotIdentity, Decision, Reason, settled, settled_by_thread
 
-ME = BotIdentity(user="UBOT", bot_id="BBOT", agents=frozenset({"claude", "echo"}))
+ME = BotIdentity(user="UBOT", bot_id="BBOT")
 OTHER_BOT = frozenset({"UCODEX"})
 EMPTY = Thread()
 OURS = Thread(Speaker("BBOT", "claude"))
@@ -81,9 +81,9 @@ def test_a_follow_up_in_another_agents_thread_is_not_answered() -> None:
     assert decided(THEIRS, **IN_THREAD) == Decision(False, Reason.OTHER_AGENT_ACTIVE)
 
 
-def test_a_speaker_that_names_no_agent_is_known_by_its_bot() -> None:
+def test_a_speaker_is_known_by_its_bot_and_not_by_the_agent_it_names() -> None:
     assert decided(Thread(Speaker("BBOT")), **IN_THREAD).answer
-    assert not decided(Thread(Speaker("BCODEX")), **IN_THREAD).answer
+    assert not decided(Thread(Speaker("BCODEX", "claude")), **IN_THREAD).answer
 
 
 def test_mention_only_mode_skips_follow_ups() -> None:

@@ -1,13 +1,15 @@
 """The agents file: what it means, what it refuses, and how it is read again."""
 
 import logging
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from bot.agents.config.access_rules import refuse_groups_without_scope
 from bot.agents.config.roster import RosterError, load_roster
 from bot.agents.programs.provider import CommandProvider
-from bot.agents.types import Request
+from bot.agents.types import AccessRule, Request
 from tests.support.paths import ROOT
 
 EXAMPLE = ROOT / "agents.example.toml"
@@ -119,6 +121,31 @@ def test_providers_may_be_tables_of_their_own(agents_file: Path) -> None:
             "line 3, in [agents.a]: SLACK_BOT_TOKEN is a secret of the bot",
         ),
         ("[agents.a]\nprovider = 'command'", "line 1, in [agents.a]: the command is missing"),
+        (
+            "[access]\nguest = true\n[agents.a]\nprovider = 'echo'",
+            "line 2, in [access]: unknown key guest; did you mean guests?",
+        ),
+        (
+            "[agents.a]\nprovider = 'echo'\n[access.execute]\nmode = 'query'",
+            "line 4, in [access.execute]: unknown key mode",
+        ),
+        (
+            "[agents.a]\nprovider = 'echo'\n[agents.a.access]\npeople = ['@ann']",
+            "line 4, in [agents.a.access]: people must be a list of ids of people such as U0",
+        ),
+        (
+            "[agents.a]\nprovider = 'echo'\naccess = { people = 'U0123456789' }",
+            "line 3, in [agents.a.access]: people must be a list of ids of people such as U0",
+        ),
+        (
+            "[access]\nchannels = ['#general']\n[agents.a]\nprovider = 'echo'",
+            "line 2, in [access]: channels must be a list of ids of channels such as C0",
+        ),
+        (
+            "[access]\nguests = 'yes'\n[agents.a]\nprovider = 'echo'",
+            "line 2, in [access]: guests must be true, false or a list of ids of people such as",
+        ),
+        ("access = true\n[agents.a]\nprovider = 'echo'", "line 1: access must be a table: write"),
     ],
 )
 def test_a_mistake_is_named_with_its_line(agents_file: Path, text: str, sentence: str) -> None:
@@ -186,3 +213,49 @@ def test_a_bad_file_changes_nothing_and_says_where(
     agents_file.unlink()
     assert not roster.reload()
     assert roster.agent("one").name == "one"
+
+
+def test_the_most_specific_table_decides_each_key_of_a_rule(agents_file: Path) -> None:
+    agents_file.write_text(
+        """
+        [access]
+        guests = true
+        channels = ["C0000001"]
+        groups = ["S0000001"]
+        [access.execute]
+        guests = ["U0000001"]
+        [agents.reader]
+        provider = "echo"
+        [agents.builder]
+        provider = "echo"
+        mode = "execute"
+        access = { people = ["U0000002"], channels = ["C0000002", "direct"] }
+        """
+    )
+    roster = load_roster(agents_file)
+    everywhere = AccessRule(
+        guests=True, channels=frozenset({"C0000001"}), groups=frozenset({"S0000001"})
+    )
+    assert roster.agent("reader").access == everywhere
+    assert roster.agent("builder").access == AccessRule(
+        # People and groups are one list: an agent's own people replace the groups of all.
+        people=frozenset({"U0000002"}),
+        channels=frozenset({"C0000002", "direct"}),
+        guests=frozenset({"U0000001"}),
+    )
+
+
+def test_an_empty_list_of_people_is_nobody(agents_file: Path) -> None:
+    agents_file.write_text("[access]\npeople = []\n[agents.a]\nprovider = 'echo'")
+    assert load_roster(agents_file).agent("a").access.people == frozenset()
+
+
+def test_a_file_that_a_bot_cannot_use_is_not_reloaded(agents_file: Path) -> None:
+    agents_file.write_text("[agents.a]\nprovider = 'echo'")
+    roster = load_roster(agents_file)
+    roster.require(partial(refuse_groups_without_scope, scopes=()))
+    agents_file.write_text(
+        "[agents.b]\nprovider = 'echo'\n[agents.b.access]\ngroups = ['S0000001']"
+    )
+    assert not roster.reload()
+    assert roster.names == ("a",)

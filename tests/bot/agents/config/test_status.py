@@ -36,6 +36,12 @@ def folder(tmp_path: Path) -> Path:
         [agents.api]
         provider = "openai"
         model = "gpt-5-mini"
+        [agents.api.access]
+        people = ["U0123456789"]
+        groups = ["S0123456789"]
+        channels = ["C0123456789", "direct"]
+        guests = true
+        shared_channels = ["C0123456789"]
         """
     )
     return tmp_path
@@ -88,17 +94,25 @@ def test_each_agent_is_listed_with_its_status(folder: Path) -> None:
     result = tracebot(folder, "agents")
     lines = result.stdout.splitlines()
     assert lines[0] == str(folder / "agents.toml")
-    assert lines[2:4] == ["words  (query, C0123456789)", "  command  /usr/bin/wc"]
-    assert lines[5:8] == [
+    assert lines[2:5] == [
+        "words  (query, C0123456789)",
+        "  may ask: full members",
+        "  command  /usr/bin/wc",
+    ]
+    assert lines[6:10] == [
         "reviewer  (execute, default)",
+        "  may ask: full members; not where guests or other organisations can read",
         f"  claude  opus  2.1.300  {folder / 'claude'}",
         "  codex  ✗ codex cannot be found: install it, or set command to its path",
     ]
-    assert lines[8].startswith("  last error 20")
-    assert trace_id[:12] in lines[8]
-    assert lines[9] == "    reviewer failed: no more paper"
-    assert lines[11:] == [
+    assert lines[10].startswith("  last error 20")
+    assert trace_id[:12] in lines[10]
+    assert lines[11] == "    reviewer failed: no more paper"
+    assert lines[13:] == [
         "api  (query)",
+        "  may ask: of full members, guests only U0123456789, members of S0123456789; in "
+        "C0123456789, direct messages; not where guests or other organisations can read except "
+        "C0123456789",
         "  openai  gpt-5-mini  https://api.openai.com/v1  ✗ OPENAI_API_KEY is not set: "
         "set it to a key",
     ]
@@ -108,13 +122,22 @@ def test_each_agent_is_listed_with_its_status(folder: Path) -> None:
 def test_a_script_gets_the_same_as_json(folder: Path) -> None:
     trace_id = fail(folder, "reviewer", "reviewer failed: no more paper")
     found: dict[str, Any] = json.loads(tracebot(folder, "agents", "--json").stdout)
-    words, reviewer, _ = found["agents"]
+    words, reviewer, api = found["agents"]
     assert (words["mode"], words["default"], words["channels"]) == (
         "query",
         False,
         ["C0123456789"],
     )
     assert words["last_error"] is None
+    assert api["access"] == {
+        "people": ["U0123456789"],
+        "groups": ["S0123456789"],
+        "channels": ["C0123456789", "direct"],
+        "guests": True,
+        "strangers": False,
+        "shared_channels": ["C0123456789"],
+    }
+    assert reviewer["access"]["shared_channels"] is False
     assert reviewer["providers"] == [
         {
             "provider": "claude",
@@ -139,7 +162,11 @@ def test_a_script_gets_the_same_as_json(folder: Path) -> None:
 def test_without_a_file_echo_is_listed(folder: Path) -> None:
     result = tracebot(folder, "agents", agents="")
     assert result.returncode == 0
-    assert result.stdout.splitlines()[2:] == ["echo  (query, default)", "  echo"]
+    assert result.stdout.splitlines()[2:] == [
+        "echo  (query, default)",
+        "  may ask: full members",
+        "  echo",
+    ]
 
 
 def test_a_file_with_a_mistake_is_one_sentence_with_its_line(folder: Path) -> None:

@@ -1,0 +1,63 @@
+"""Choose the agents that a message asks, and leave out those that its author may not ask."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.agents.config.roster import Roster
+from bot.agents.types import Agent
+from bot.slack.types import IncomingMessage, Speaker
+from bot.turns.agent_mentions import addressed
+from bot.turns.decision import Reason
+from bot.turns.permission import Permission
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An agent that was not asked, and why."""
+
+    agent: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The agents to ask, the prompt for them, and the agents that the author may not ask."""
+
+    prompt: str = ""
+    agents: tuple[Agent, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+
+
+class AgentChoice:
+    """Choose agents from the roster as it is at that moment."""
+
+    def __init__(self, roster: Roster, permission: Permission, *, bot_user: str) -> None:
+        self._roster = roster
+        self._permission = permission
+        self._bot_user = bot_user
+
+    def of(self, message: IncomingMessage, speaker: Speaker | None) -> Asked:
+        """Return the agents that *message* asks, in a thread where *speaker* wrote last."""
+        named = addressed(message.without_mention(self._bot_user), self._roster.names)
+        agents, refused = [], []
+        for agent in self._choose(named.agents, message.channel, speaker):
+            if reason := self._permission.refusal(agent, message):
+                refused.append(Refusal(agent.name, reason))
+            else:
+                agents.append(agent)
+        return Asked(named.prompt, tuple(agents), tuple(refused))
+
+    def may_ask_any(self, message: IncomingMessage) -> bool:
+        """Return if the author may ask at least one of the agents in this channel."""
+        agents = self._roster.agents.values()
+        return any(self._permission.refusal(agent, message) is None for agent in agents)
+
+    def _choose(
+        self, named: Sequence[str], channel: str, speaker: Speaker | None
+    ) -> Sequence[Agent]:
+        """Return the agents that are named, else the one that spoke last, else the channel's."""
+        if named:
+            return [self._roster.agent(name) for name in named]
+        if speaker and speaker.agent is not None and speaker.agent in self._roster:
+            return [self._roster.agent(speaker.agent)]
+        return [self._roster.for_channel(channel)]

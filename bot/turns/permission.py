@@ -1,0 +1,71 @@
+"""Decide if a person may ask an agent in a conversation, by its rule and Slack's facts.
+
+If Slack does not say who somebody is, or who can read a channel, the answer is no.
+"""
+
+import logging
+
+from bot.access import Access, Standing
+from bot.agents.types import DIRECT, AccessRule, Agent, Allowed
+from bot.slack.directory import Directory
+from bot.slack.errors import SLACK_ERRORS
+from bot.slack.types import IncomingMessage
+from bot.turns.decision import Reason
+
+logger = logging.getLogger("tracebot.permission")
+
+
+class Permission:
+    """Apply the rules of agents to people of the workspace `team`, where the bot is installed."""
+
+    def __init__(self, access: Access, directory: Directory, *, team: str) -> None:
+        self._access = access
+        self._directory = directory
+        self._team = team
+
+    def refusal(self, agent: Agent, message: IncomingMessage) -> Reason | None:
+        """Return why the author of *message* may not ask *agent*; None if they may."""
+        return self.person_refusal(agent, message.user) or self._place_refusal(agent, message)
+
+    def person_refusal(self, agent: Agent, user: str) -> Reason | None:
+        """Return why *user* may not ask *agent* anywhere; None if they may somewhere."""
+        rule = agent.access
+        match self._access.standing(self._team, user):
+            case Standing.UNKNOWN:
+                return Reason.ASKER_UNKNOWN
+            case Standing.BOT:
+                return Reason.BOT_MESSAGE
+            case Standing.GUEST if not _includes(rule.guests, user):
+                return Reason.GUEST_MAY_NOT_ASK
+            case Standing.STRANGER if not _includes(rule.strangers, user):
+                return Reason.STRANGER_MAY_NOT_ASK
+        return self._list_refusal(rule, user)
+
+    def _list_refusal(self, rule: AccessRule, user: str) -> Reason | None:
+        if rule.people is None and rule.groups is None:
+            return None
+        if user in (rule.people or ()):
+            return None
+        try:
+            if any(user in self._directory.group(group) for group in rule.groups or ()):
+                return None
+        except SLACK_ERRORS as error:
+            logger.warning("Slack did not tell which groups %s is in: %s", user, error)
+            return Reason.ASKER_UNKNOWN
+        return Reason.PERSON_NOT_ALLOWED
+
+    def _place_refusal(self, agent: Agent, message: IncomingMessage) -> Reason | None:
+        # A direct message is known by its own id and by the word for all of them.
+        place = {message.channel, *([DIRECT] if message.is_direct else [])}
+        channels, shared = agent.access.channels, agent.shared_channels
+        if channels is not None and place.isdisjoint(channels):
+            return Reason.CHANNEL_NOT_ALLOWED
+        if shared is True or (shared is not False and not place.isdisjoint(shared)):
+            return None
+        if self._access.is_shared(message.channel):
+            return Reason.SHARED_CHANNEL_NOT_ALLOWED
+        return None
+
+
+def _includes(allowed: Allowed, user: str) -> bool:
+    return allowed if isinstance(allowed, bool) else user in allowed
