@@ -48,8 +48,8 @@ class Feedback:
     def reacted(self, body: Mapping[str, Any], *, added: bool) -> None:
         """Record a person's reaction to one of our answers, or to a message that we answered."""
         event = body["event"]
-        item = event.get("item") or {}
-        if event.get("user") == self._bot_user or item.get("type") != "message":
+        item = event["item"]
+        if item["type"] != "message":  # Bolt drops the bot's own reactions.
             return
         try:
             trace = self._trace_of(item["channel"], item["ts"], event)
@@ -66,11 +66,8 @@ class Feedback:
         The turn of a deleted question is cancelled.
         """
         event = body["event"]
-        before = event.get("previous_message") or {}
-        ts = event.get("deleted_ts") or before.get("ts")
-        if not ts:
-            return
-        after = event.get("message") or {}
+        before, after = event.get("previous_message") or {}, event.get("message") or {}
+        ts = event.get("deleted_ts") or after["ts"]
         # Slack does not remove a message that has replies: a tombstone takes its place.
         deleted = not after or after.get("subtype") == "tombstone"
         if before.get("thread_ts"):

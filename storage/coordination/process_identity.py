@@ -6,6 +6,7 @@ A process id alone is not enough, as the system gives it to a new process later.
 import itertools
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 _serial = itertools.count(1)
@@ -31,11 +32,10 @@ def is_alive(process: str) -> bool:
     if host != socket.gethostname():
         return True
     try:
-        os.kill(int(pid), 0)  # Signal 0 only checks that the process exists.
+        with suppress(PermissionError):  # It runs, as another user.
+            os.kill(int(pid), 0)  # Signal 0 only checks that the process exists.
     except ProcessLookupError:
         return False
-    except PermissionError:  # It runs, as another user.
-        pass
     now = _started(int(pid))
     return now is None or started in ("0", str(now))
 

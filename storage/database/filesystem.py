@@ -21,9 +21,7 @@ def refuse_network_file_system(path: Path, *, mounts: Path = Path("/proc/self/mo
     table = [line.split(" ") for line in mounts.read_text(errors="replace").splitlines()]
     parents = {str(folder), *map(str, folder.parents)}
     holding = [(row[1], row[2]) for row in table if row[1].replace("\\040", " ") in parents]
-    if not holding:
-        return
-    mount_point, kind = max(holding, key=lambda row: len(row[0]))
+    mount_point, kind = max(holding, key=lambda row: len(row[0]), default=("", ""))
     if kind in NETWORK_FILE_SYSTEMS:
         raise NetworkFileSystem(
             f"{path} is on a network file system ({kind} at {mount_point}), where SQLite can lose "

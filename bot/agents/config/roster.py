@@ -144,11 +144,10 @@ def _read(path: Path) -> TomlSection:
 
 def _place(error: tomllib.TOMLDecodeError) -> str:
     """Return what `tomllib` says, with the line first."""
-    found = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", str(error))
-    if found is None:
-        return f": this is not TOML: {error}."
-    where = f", line {found[2]}, column {found[3]}" if found[2] else ", at its end"
-    return f"{where}: this is not TOML: {found[1][:1].lower()}{found[1][1:]}."
+    what, _, place = str(error).rpartition(" (at ")
+    line = re.match(r"line (\d+), column (\d+)", place)
+    where = f", line {line[1]}, column {line[2]}" if line else ", at its end"
+    return f"{where}: this is not TOML: {what[:1].lower()}{what[1:]}."
 
 
 def _channels(top: TomlSection, agents: Mapping[str, Agent]) -> dict[str, str]:

@@ -1,0 +1,120 @@
+"""OpenTelemetry's API as libraries call it: what ends up in the database."""
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.trace.status import Status, StatusCode
+
+from storage import Observability
+from storage.model.span import Span
+from storage.queries.traces import recent_traces, trace_spans
+from storage.tracing.active_span import MAX_EVENTS
+
+
+def stored(observability: Observability) -> Span:
+    assert observability.flush()
+    (summary,) = recent_traces(observability.database).traces
+    return next(iter(trace_spans(observability.database, summary.trace_id)))
+
+
+def test_a_library_names_and_links_its_span_and_sets_its_attributes(
+    observability: Observability,
+) -> None:
+    far = trace.SpanContext(1, 2, is_remote=True)
+    span = observability.start_span("GET")
+    assert span.is_recording()
+    span.update_name("GET /users")
+    span.set_attributes({"http.route": "/users"})
+    span.add_link(far, {"why": "retry"})
+    span.add_link(trace.SpanContext(3, 4, is_remote=True))
+    span.end()
+    assert not span.is_recording()
+    found = stored(observability)
+    assert (found.name, found.status) == ("GET /users", "ok")
+    assert found.attributes["http.route"] == "/users"
+    assert [(link["trace_id"], link["attributes"]) for link in found.links] == [
+        (f"{1:032x}", {"why": "retry"}),
+        (f"{3:032x}", {}),
+    ]
+
+
+def test_nothing_changes_a_span_after_its_end(observability: Observability) -> None:
+    span = observability.start_span("work", {"step": 1})
+    span.end()
+    span.end()
+    span.set(step=2)
+    span.set_attribute("step", 3)
+    span.add_event("late")
+    span.fail("error", "late")
+    span.set_status(StatusCode.OK)
+    span.record_failure(ValueError("late"))
+    found = stored(observability)
+    assert (found.status, found.attributes["step"], found.events) == ("ok", 1, [])
+
+
+@pytest.mark.parametrize(
+    ("status", "description", "expected"),
+    [
+        (StatusCode.ERROR, "no route", ("error", "no route")),
+        (Status(StatusCode.ERROR, "no route"), None, ("error", "no route")),
+        (Status(StatusCode.OK), None, ("ok", None)),
+        (StatusCode.UNSET, None, ("ok", None)),
+    ],
+)
+def test_a_status_is_given_as_a_code_or_as_an_object(
+    observability: Observability,
+    status: Status | StatusCode,
+    description: str | None,
+    expected: tuple[str, str | None],
+) -> None:
+    span = observability.start_span("work")
+    span.set_status(status, description)
+    span.end()
+    found = stored(observability)
+    assert (found.status, found.error_message) == expected
+
+
+def test_a_library_may_correct_an_error_to_ok(observability: Observability) -> None:
+    span = observability.start_span("work")
+    span.set_status(StatusCode.ERROR, "failed once")
+    span.set_status(StatusCode.OK)
+    span.end()
+    assert stored(observability).status == "ok"
+
+
+def test_a_span_keeps_its_first_events(observability: Observability) -> None:
+    span = observability.start_span("work")
+    for number in range(MAX_EVENTS + 5):
+        span.add_event(f"event {number}")
+    span.end()
+    names = [event["name"] for event in stored(observability).events]
+    assert names == [f"event {number}" for number in range(MAX_EVENTS)]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(ValueError("no"), "error"), (KeyboardInterrupt(), "cancelled")]
+)
+def test_a_span_ends_with_its_block_and_keeps_the_exception(
+    observability: Observability, error: BaseException, status: str
+) -> None:
+    with pytest.raises(type(error)), observability.start_span("work"):
+        raise error
+    found = stored(observability)
+    assert (found.status, found.error_type) == (status, type(error).__name__)
+    assert found.events[0]["attributes"]["exception.type"] == type(error).__name__
+
+
+def test_a_tracer_takes_links_and_a_parent_from_elsewhere(observability: Observability) -> None:
+    far = trace.SpanContext(1, 2, is_remote=True)
+    context = trace.set_span_in_context(trace.NonRecordingSpan(far))
+    tracer = trace.get_tracer("library")
+    with tracer.start_as_current_span("GET", context=context, links=[trace.Link(far)]):
+        pass
+    found = stored(observability)
+    assert (found.trace_id, found.parent_id) == (f"{1:032x}", f"{2:016x}")
+    assert found.links[0]["span_id"] == f"{2:016x}"
+
+
+def test_a_parent_that_is_invalid_is_ignored(observability: Observability) -> None:
+    context = trace.set_span_in_context(trace.NonRecordingSpan(trace.SpanContext(0, 0, False)))
+    trace.get_tracer("library").start_span("GET", context=context).end()
+    assert stored(observability).parent_id is None
