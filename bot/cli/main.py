@@ -18,7 +18,13 @@ DONE, FAILED, USAGE = 0, 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    sys.exit(tracebot(sys.argv[1:] if arguments is None else list(arguments)))
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] in (["serve"], ["query"]):
+        # Here and not in the commands: a process that calls `tracebot` has children of its own.
+        from bot.cli.own_process import protect_own_process
+
+        protect_own_process()
+    sys.exit(tracebot(given))
 
 
 def tracebot(arguments: list[str]) -> int:

@@ -10,6 +10,8 @@ from typing import cast
 from bot.agents.config.toml_section import TomlSection
 from bot.agents.echo import EchoProvider
 from bot.agents.programs.catalog import COMMAND, PROGRAMS, Program, PromptVia
+from bot.agents.programs.process.bot_files import BotFiles
+from bot.agents.programs.process.confinement import Confinement, Isolation
 from bot.agents.programs.process.environment import FORBIDDEN, matches
 from bot.agents.programs.process.supervisor import Limits
 from bot.agents.programs.provider import CommandProvider
@@ -21,19 +23,27 @@ class ProviderKind:
     """How a kind of provider is read from the agents file.
 
     `keys` are its own, beside those of every agent. `build` takes the table, the agent's name and
-    the environment from which the agent's own is chosen.
+    its context.
     """
 
     keys: tuple[str, ...]
-    build: Callable[[TomlSection, str, Mapping[str, str]], Provider]
+    build: Callable[[TomlSection, str, "ProviderContext"], Provider]
 
 
-def _echo(section: TomlSection, name: str, environ: Mapping[str, str]) -> Provider:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProviderContext:
+    """The environment from which an agent's own is chosen, and files that it must not reach."""
+
+    environ: Mapping[str, str]
+    files: BotFiles
+
+
+def _echo(section: TomlSection, name: str, context: ProviderContext) -> Provider:
     return EchoProvider()
 
 
 def _program(
-    program: Program, section: TomlSection, name: str, environ: Mapping[str, str]
+    program: Program, section: TomlSection, name: str, context: ProviderContext
 ) -> Provider:
     command = section.texts("command") or program.command
     if not command:
@@ -48,13 +58,31 @@ def _program(
         command=(os.path.expanduser(command[0]), *command[1:]),
         model=section.text("model", "") if "model" in section.values else None,
         working_directory=_folder(section),
+        workspace=context.files.workspace(name),
+        confinement=_confinement(section, context),
         environment=section.mapping("environment"),
         pass_environment=section.texts("pass_environment"),
         arguments=section.texts("arguments"),
         mode_arguments=_by_mode(section),
         prompt=cast(PromptVia, prompt),
         limits=Limits(timeout_s=section.seconds("timeout", Limits().timeout_s)),
-        environ=environ,
+        environ=context.environ,
+    )
+
+
+def _confinement(section: TomlSection, context: ProviderContext) -> Confinement:
+    isolation = cast(Isolation, section.choice("isolation", ("landlock", "off"), "landlock"))
+    network = section.boolean("network", default=True)
+    if isolation == "off" and not network:
+        raise section.error("network", 'network = false needs isolation = "landlock"')
+    return Confinement(
+        isolation=isolation,
+        user=section.text("user", "") if "user" in section.values else None,
+        read=tuple(_path(section, each) for each in section.texts("read")),
+        write=tuple(_path(section, each) for each in section.texts("write")),
+        network=network,
+        unix_sockets=section.boolean("unix_sockets", default=False),
+        private=context.files,
     )
 
 
@@ -63,17 +91,22 @@ def _by_mode(section: TomlSection) -> dict[Mode, tuple[str, ...]]:
     return {mode: section.texts(key) for mode, key in keys.items() if key in section.values}
 
 
-def _http(api: str, section: TomlSection, name: str, environ: Mapping[str, str]) -> Provider:
+def _http(api: str, section: TomlSection, name: str, context: ProviderContext) -> Provider:
     # Imported late: httpx takes 0.1 s, and an agents file of programs alone does without it.
     from bot.agents.config.http_provider import http_provider
 
-    return http_provider(section, name, environ, api=api)
+    return http_provider(section, name, context.environ, api=api)
 
 
-def _folder(section: TomlSection) -> Path:
-    """Return the working directory, relative to the agents file: the bot may start anywhere."""
-    home = section.path.absolute().parent
-    return home / Path(section.text("working_directory", str(home))).expanduser()
+def _folder(section: TomlSection) -> Path | None:
+    if "working_directory" not in section.values:
+        return None
+    return _path(section, section.text("working_directory", "~/src"))
+
+
+def _path(section: TomlSection, text: str) -> Path:
+    """Return a path relative to the agents file: the bot may start anywhere."""
+    return section.path.absolute().parent / Path(text).expanduser()
 
 
 def _refuse_secrets(section: TomlSection) -> None:
@@ -98,6 +131,12 @@ COMMAND_KEYS = (
     "working_directory",
     "environment",
     "pass_environment",
+    "isolation",
+    "user",
+    "read",
+    "write",
+    "network",
+    "unix_sockets",
 )
 PROGRAM_KEYS = ("model", *(key for key in COMMAND_KEYS if key != "prompt"))
 

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import cast
 
 from bot.agents.config.access_rules import agent_rule, check_access
-from bot.agents.config.provider_kinds import PROVIDER_KINDS
+from bot.agents.config.provider_kinds import PROVIDER_KINDS, ProviderContext
 from bot.agents.config.toml_section import RosterError, TomlSection, nearest
 from bot.agents.echo import EchoProvider
+from bot.agents.programs.process.bot_files import BotFiles
+from bot.agents.programs.process.confinement import ConfinementError
+from bot.agents.programs.provider import CommandProvider
 from bot.agents.types import Agent, Mode, Provider
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -99,15 +102,20 @@ class Roster:
         return True
 
 
-def load_roster(path: Path | None, *, environ: Mapping[str, str] = os.environ) -> Roster:
+def load_roster(
+    path: Path | None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    files: BotFiles = BotFiles(),  # noqa: B008
+) -> Roster:
     """Return the agents of the file `path`, or echo alone without one. Raise `RosterError`.
 
-    The environment of agents is chosen from `environ`.
+    The environment of agents is chosen from `environ`. No agent may reach the bot's own `files`.
     """
-    return Roster(partial(read_agents, path, environ))
+    return Roster(partial(read_agents, path, environ, files))
 
 
-def read_agents(path: Path | None, environ: Mapping[str, str]) -> RosterContents:
+def read_agents(path: Path | None, environ: Mapping[str, str], files: BotFiles) -> RosterContents:
     """Read an agents file. Raise `RosterError` if it is wrong."""
     if path is None:
         echo = Agent(name="echo", providers=(EchoProvider(),))
@@ -116,7 +124,8 @@ def read_agents(path: Path | None, environ: Mapping[str, str]) -> RosterContents
     top.only(("default", "channels", "agents", "access"))
     named, access = top.table("agents"), top.table("access")
     check_access(access)
-    agents = {name: _agent(named.table(name), name, access, environ) for name in named.values}
+    context = ProviderContext(environ=environ, files=files.and_also(path))
+    agents = {name: _agent(named.table(name), name, access, context) for name in named.values}
     if not agents:
         raise top.error(
             "agents", 'it defines no agent: write [agents.echo] and under it provider = "echo"'
@@ -166,15 +175,14 @@ def _check_known(section: TomlSection, key: str, name: str, agents: Mapping[str,
         raise section.error(key, f"there is no agent {name}{nearest(name, agents)}")
 
 
-def _agent(
-    section: TomlSection, name: str, access: TomlSection, environ: Mapping[str, str]
-) -> Agent:
+def _agent(section: TomlSection, name: str, access: TomlSection, context: ProviderContext) -> Agent:
     if not NAME.fullmatch(name):
         raise section.error(
             None, f"the agent's name {name!r} must be letters and digits, with . _ - between them"
         )
-    providers = tuple(_provider(each, name, environ) for each in _provider_sections(section))
+    providers = tuple(_provider(each, name, context) for each in _provider_sections(section))
     mode = cast(Mode, section.choice("mode", ("query", "execute"), "query"))
+    _check_confinement(section, providers, mode)
     instructions = section.text("instructions", "") if "instructions" in section.values else ""
     return Agent(
         name=name,
@@ -183,6 +191,16 @@ def _agent(
         access=agent_rule(access, section, mode),
         providers=providers,
     )
+
+
+def _check_confinement(section: TomlSection, providers: Iterable[Provider], mode: Mode) -> None:
+    """Refuse a file whose agents could not be confined when they are asked."""
+    for provider in providers:
+        if isinstance(provider, CommandProvider):
+            try:
+                provider.check(mode)
+            except ConfinementError as error:
+                raise section.error(error.key, str(error)) from None
 
 
 def _provider_sections(section: TomlSection) -> list[TomlSection]:
@@ -218,7 +236,7 @@ def _kind(section: TomlSection) -> str:
     return section.choice("provider", tuple(PROVIDER_KINDS), "command")
 
 
-def _provider(section: TomlSection, name: str, environ: Mapping[str, str]) -> Provider:
+def _provider(section: TomlSection, name: str, context: ProviderContext) -> Provider:
     kind = PROVIDER_KINDS[_kind(section)]
     section.only((*AGENT_KEYS, *kind.keys))
-    return kind.build(section, name, environ)
+    return kind.build(section, name, context)

@@ -3,7 +3,6 @@
 import contextlib
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from bot.agents.config.roster import Roster
 from bot.agents.models.provider import HttpProvider
 from bot.agents.programs.catalog import COMMAND
+from bot.agents.programs.process.confinement import ConfinementError
 from bot.agents.programs.provider import CommandProvider
 from bot.agents.types import DIRECT, AccessRule, Agent, Allowed, Mode, Provider, Request
 from storage.model.span import FAILED
@@ -148,27 +148,18 @@ def _program_status(provider: CommandProvider) -> ProviderStatus:
         problem = f"{folder} is not a folder: set working_directory"
     # Any other command may do anything with --version.
     asked = path is not None and provider.program is not COMMAND
-    command = (*provider.command, "--version")
     return ProviderStatus(
         provider=provider.name,
         model=provider.model,
         place=path,
-        version=_version(command, environment) if asked else None,
+        version=_version(provider) if asked else None,
         problem=problem,
     )
 
 
-def _version(command: Iterable[str], environment: dict[str, str]) -> str | None:
-    """Return the version that `command` prints, None if it fails or prints none."""
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        output = subprocess.run(
-            list(command),
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=VERSION_S,
-            check=True,
-        ).stdout.decode("utf-8", "replace")
-        found = VERSION.search(output)
+def _version(provider: CommandProvider) -> str | None:
+    """Return the version that the program prints, None if it fails or prints none."""
+    with contextlib.suppress(ConfinementError, OSError):
+        found = VERSION.search(provider.version(timeout_s=VERSION_S))
         return found[0].rstrip(".") if found else None
     return None

@@ -76,6 +76,12 @@ class TomlSection:
             raise self.error(key, f'{key} must be a list of texts, such as ["claude", "-p"]')
         return tuple(value)
 
+    def boolean(self, key: str, *, default: bool) -> bool:
+        value = self.values.get(key, default)
+        if not isinstance(value, bool):
+            raise self.error(key, f"{key} must be true or false")
+        return value
+
     def seconds(self, key: str, default: float) -> float:
         value = self.values.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float):

@@ -7,6 +7,7 @@ agents file can allow that.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from bot.agents.programs import telemetry
@@ -23,16 +24,36 @@ NETWORK = (
 )
 """Variables that every program needs to reach the internet."""
 
+PATHS = (
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"),
+    *("GOOGLE_APPLICATION_CREDENTIALS", "OPENCODE_CONFIG"),
+)
+"""Variables whose value is the path of a file or folder that the program reads."""
+
+HOMES: Mapping[str, str] = {
+    "CLAUDE_CONFIG_DIR": "{HOME}/.claude",
+    "CODEX_HOME": "{HOME}/.codex",
+    "COPILOT_HOME": "{HOME}/.copilot",
+    "XDG_CONFIG_HOME": "{HOME}/.config",
+    "XDG_DATA_HOME": "{HOME}/.local/share",
+    "XDG_STATE_HOME": "{HOME}/.local/state",
+    "XDG_CACHE_HOME": "{HOME}/.cache",
+}
+"""Variables that say where programs keep their configuration, and where if they are not set."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Program:
     """One kind of agent's program.
 
     Its command line is `command`, `arguments`, those of the mode, the model, telemetry and files,
-    those of the agents file, and `final_arguments`.
+    those of the agents file, and `final_arguments`. `confined_mode_arguments` replace those of the
+    mode if Landlock confines it: its own sandbox may not work inside ours.
 
     `file_argument` lets it read a file that came with a message; None if it may read any file.
     `pass_environment` names variables that it needs for itself: the address of its model, its key.
+    `configuration` are the folders that it keeps its settings, sign-in and sessions in, as
+    templates of variables (see `HOMES`), and `settings_files` are files beside them.
     `parser` is for programs that print JSON lines. `exit_codes` maps those that say why it failed
     to error types. `before_prompt` precedes a prompt that is an argument. `default_recipient` is
     the `@name` that begins the prompt if no model is configured; None if prompts have no recipient.
@@ -47,17 +68,35 @@ class Program:
     final_arguments: tuple[str, ...] = ()
     prompt: PromptVia = "stdin"
     pass_environment: tuple[str, ...] = ()
+    configuration: tuple[str, ...] = ()
+    settings_files: tuple[str, ...] = ()
+    confined_mode_arguments: Mapping[Mode, tuple[str, ...]] = field(default_factory=dict)
     telemetry: Callable[[str, Mapping[str, str]], Telemetry] = telemetry.by_environment
     parser: Parser | None = None
     exit_codes: Mapping[int, str] = field(default_factory=dict)
     before_prompt: tuple[str, ...] = ("--",)
     default_recipient: str | None = None
 
+    def own_folders(self, environment: Mapping[str, str]) -> tuple[Path, ...]:
+        """Return the folders of its configuration, which it may write."""
+        return tuple(_place(each, environment) for each in self.configuration)
+
+    def own_files(self, environment: Mapping[str, str]) -> tuple[Path, ...]:
+        return tuple(_place(each, environment) for each in self.settings_files)
+
     def address(self, model: str | None, prompt: str) -> str:
         """Return the prompt with its recipient, if this program has recipients."""
         if self.default_recipient is None:
             return prompt
         return f"@{model or self.default_recipient} {prompt}"
+
+
+def _place(template: str, environment: Mapping[str, str]) -> Path:
+    home = {"HOME": environment.get("HOME") or str(Path.home())}
+    homes = {
+        name: environment.get(name) or default.format(**home) for name, default in HOMES.items()
+    }
+    return Path(template.format(**home, **homes))
 
 
 COMMAND = Program(name="command", command=(), model_arguments=())
@@ -75,10 +114,22 @@ CLAUDE = Program(
         *("CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR"),
         *NETWORK,
     ),
+    configuration=("{CLAUDE_CONFIG_DIR}", "{XDG_CACHE_HOME}/claude-cli-nodejs"),
+    settings_files=("{HOME}/.claude.json",),
     file_argument="--add-dir={folder}",
     telemetry=telemetry.claude,
     parser=parsers.claude,
 )
+
+CODEX_CONFINED = (
+    *("-c", 'default_permissions="tracebot"'),
+    *("-c", 'permissions.tracebot.filesystem={":root"="write"}'),
+    *("-c", "permissions.tracebot.network.enabled=false"),
+    *("-c", "features.use_legacy_landlock=true"),
+)
+"""Codex's own sandbox mounts file systems, which Landlock forbids. Ours limits files in its place;
+codex still closes the network to the commands that it runs, as it does without us.
+"""
 
 CODEX = Program(
     name="codex",
@@ -88,7 +139,9 @@ CODEX = Program(
         "query": ("--sandbox=read-only",),
         "execute": ("--sandbox=workspace-write",),
     },
+    confined_mode_arguments={"query": CODEX_CONFINED, "execute": CODEX_CONFINED},
     final_arguments=("-",),
+    configuration=("{CODEX_HOME}",),
     pass_environment=("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_HOME", *NETWORK),
     telemetry=telemetry.codex,
     parser=parsers.codex,
@@ -107,6 +160,7 @@ GEMINI = Program(
         *("GOOGLE_CLOUD_LOCATION", "GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_APPLICATION_CREDENTIALS"),
         *NETWORK,
     ),
+    configuration=("{HOME}/.gemini",),
     file_argument="--include-directories={folder}",
     telemetry=telemetry.gemini,
     parser=parsers.gemini,
@@ -126,6 +180,7 @@ COPILOT = Program(
         *("COPILOT_MODEL", "COPILOT_OFFLINE", "COPILOT_PROVIDER_*"),
         *NETWORK,
     ),
+    configuration=("{COPILOT_HOME}", "{XDG_CACHE_HOME}/copilot"),
     file_argument="--add-dir={folder}",
     telemetry=telemetry.copilot,
     parser=parsers.copilot,
@@ -146,6 +201,10 @@ OPENCODE = Program(
         "XDG_*",
         *NETWORK,
     ),
+    configuration=(
+        *("{XDG_CONFIG_HOME}/opencode", "{XDG_DATA_HOME}/opencode"),
+        *("{XDG_STATE_HOME}/opencode", "{XDG_CACHE_HOME}/opencode"),
+    ),
     file_argument="--file={file}",
     telemetry=telemetry.opencode,
     parser=parsers.opencode,
@@ -162,6 +221,13 @@ CREWX = Program(
     default_recipient="crewx",
     prompt="argument",
     before_prompt=(),
+    configuration=(
+        "{HOME}/.crewx",
+        *CLAUDE.configuration,
+        *CODEX.configuration,
+        *GEMINI.configuration,
+    ),
+    settings_files=CLAUDE.settings_files,
     pass_environment=(
         "CREWX_*",
         *CLAUDE.pass_environment,

@@ -2,19 +2,22 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from bot.agents.cancellation import Cancellation
 from bot.agents.errors import AgentCancelled, AgentCrashed, AgentError, AgentNotFound, AgentTimeout
 from bot.agents.programs.catalog import COMMAND, Program, PromptVia
 from bot.agents.programs.output.answer import ParsedAnswer
 from bot.agents.programs.output.error_types import error_type_of
 from bot.agents.programs.output.reader import JsonLinesReader, OutputReader, TextReader
 from bot.agents.programs.process import supervisor
+from bot.agents.programs.process.confinement import Confinement, ConfinementError
 from bot.agents.programs.process.environment import child_environment
 from bot.agents.programs.process.supervisor import Limits, Outcome
 from bot.agents.programs.prompt import render
 from bot.agents.programs.telemetry import Telemetry
+from bot.agents.programs.workplace import Workplaces
 from bot.agents.types import Mode, Reply, Request
 
 
@@ -23,7 +26,8 @@ class CommandProvider:
     """A provider that starts `command` for each request to `agent`.
 
     `mode_arguments` replace those of `program` for a mode. The child's environment is chosen from
-    `environ`.
+    `environ`. Without a `working_directory` it works in `workspace`, without that in a temporary
+    folder.
     """
 
     agent: str
@@ -37,6 +41,8 @@ class CommandProvider:
     mode_arguments: Mapping[Mode, tuple[str, ...]] = field(default_factory=dict)
     prompt: PromptVia | None = None
     limits: Limits = field(default_factory=Limits)
+    confinement: Confinement = field(default_factory=Confinement)
+    workspace: Path | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
     @property
@@ -45,7 +51,6 @@ class CommandProvider:
 
     def answer(self, request: Request) -> Reply:
         environment, telemetry = self.environment_for(request)
-        arguments, stdin = self._invocation(request, telemetry)
         answer = ParsedAnswer(on_progress=request.on_progress)
         reader = self._reader(answer)
 
@@ -54,19 +59,64 @@ class CommandProvider:
             return not answer.hopeless
 
         try:
-            outcome = supervisor.run(
-                arguments,
-                stdin=stdin,
-                environment=environment,
-                folder=self.working_directory,
-                limits=self.limits,
-                cancellation=request.cancellation,
-                on_output=on_output,
-            )
+            with self.workplaces.prepare(environment, request.files, request.mode) as workplace:
+                request = replace(request, files=workplace.files)
+                arguments, stdin = self._invocation(request, telemetry)
+                outcome = supervisor.run(
+                    arguments,
+                    stdin=stdin,
+                    environment=workplace.environment,
+                    folder=workplace.folder,
+                    restrictions=workplace.restrictions,
+                    limits=self.limits,
+                    cancellation=request.cancellation,
+                    on_output=on_output,
+                )
+        except ConfinementError as error:
+            raise AgentError("not_started", f"{self.agent} was not started: {error}.") from error
         except OSError as error:
             raise self._not_started(error) from error
         reader.close()
         return self._conclude(outcome, answer, request)
+
+    @property
+    def workplaces(self) -> Workplaces:
+        return Workplaces(
+            program=self.program,
+            command=self.command,
+            confinement=self.confinement,
+            working_directory=self.working_directory,
+            workspace=self.workspace,
+        )
+
+    def check(self, mode: Mode) -> None:
+        """Raise `ConfinementError` if the program cannot be confined as configured."""
+        environment, _ = self.environment_for(Request(prompt=""))
+        self.workplaces.check(environment, mode)
+
+    def version(self, *, timeout_s: float) -> str:
+        """Return what the program prints with `--version`. Raises `ConfinementError`, `OSError`."""
+        environment, _ = self.environment_for(Request(prompt=""))
+        output = bytearray()
+
+        def keep(data: bytes) -> bool:
+            output.extend(data)
+            return True
+
+        # In a temporary folder: to ask for a version creates no workspace.
+        asking = replace(self, working_directory=None, workspace=None).workplaces
+        with asking.prepare(environment, (), "query") as workplace:
+            supervisor.run(
+                (*self.command, "--version"),
+                stdin=b"",
+                environment=workplace.environment,
+                folder=workplace.folder,
+                restrictions=workplace.restrictions,
+                limits=Limits(timeout_s=timeout_s),
+                cancellation=Cancellation(),
+                on_output=keep,
+            )
+        return output.decode("utf-8", "replace")
 
     def _reader(self, answer: ParsedAnswer) -> OutputReader:
         parser = self.program.parser
@@ -75,7 +125,7 @@ class CommandProvider:
     def environment_for(self, request: Request) -> tuple[dict[str, str], Telemetry]:
         """Return the child's environment, and the telemetry that is part of it."""
         environment = child_environment(
-            self.environ,
+            {**self.environ, **self.confinement.variables()},
             agent=self.agent,
             request=request,
             passed=(*self.program.pass_environment, *self.pass_environment),
@@ -90,6 +140,9 @@ class CommandProvider:
         """Return the argument list and the input; the prompt is in one of them."""
         program = self.program
         mode_arguments = {**program.mode_arguments, **self.mode_arguments}
+        if self.confinement.has_landlock:
+            confined = program.confined_mode_arguments
+            mode_arguments = {**program.mode_arguments, **confined, **self.mode_arguments}
         model = program.model_arguments if self.model is not None else ()
         arguments = [
             *self.command,
@@ -182,8 +235,11 @@ class CommandProvider:
                 f"{self.agent} needs the program {self.command[0]}, which cannot be found: "
                 "install it, or set command to its full path in the agents file."
             )
+        reason = error.strerror
+        if isinstance(error, PermissionError) and self.confinement.is_on:
+            reason = f"{reason}. If it can be executed, name its folder in read in the agents file"
         return AgentError(
-            "not_started", f"{self.agent} could not start {self.command[0]}: {error.strerror}."
+            "not_started", f"{self.agent} could not start {self.command[0]}: {reason}."
         )
 
 

@@ -7,8 +7,9 @@ from datetime import datetime
 from pathlib import Path
 
 from bot.agents.config.crewx_import import import_crewx
-from bot.agents.config.roster import Roster, load_roster
+from bot.agents.config.roster import Roster
 from bot.agents.config.status import AgentStatus, ProviderStatus, agent_statuses
+from bot.cli.agents_file import load_agents
 from bot.settings import load_settings
 from reports.formatting import utc
 from storage.errors import NoDatabase, StorageError
@@ -17,7 +18,7 @@ from storage.errors import NoDatabase, StorageError
 def show_agents(*, database: str, as_json: bool) -> int:
     """Print the agents; 1 if one has no provider that could answer. Raises `RosterError`."""
     settings = load_settings()
-    roster = load_roster(settings.agents)
+    roster = load_agents(settings, database=database)
     states = _statuses(roster, database or settings.database_url)
     if as_json:
         sys.stdout.write(json.dumps({"agents": [_as_object(each) for each in states]}) + "\n")

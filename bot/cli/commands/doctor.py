@@ -12,8 +12,11 @@ from pathlib import Path
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from bot.agents.config.roster import load_roster
+from bot.agents.config.isolation import isolation_gaps, program_agents
+from bot.agents.config.roster import Roster
 from bot.agents.config.status import agent_statuses
+from bot.agents.programs.process.confinement import landlock_version
+from bot.cli.agents_file import load_agents
 from bot.cli.commands.database import look_through
 from bot.errors import ConfigurationError
 from bot.settings import Settings, load_settings
@@ -123,7 +126,7 @@ def _clock(ahead: float) -> Finding:
 
 def _agents(settings: Settings) -> Findings:
     try:
-        roster = load_roster(settings.agents)
+        roster = load_agents(settings)
     except ConfigurationError as error:
         yield Finding(mark=WRONG, what="agents", found="cannot be read", advice=str(error))
         return
@@ -135,6 +138,19 @@ def _agents(settings: Settings) -> Findings:
         for problem in problems:
             advice = "run tracebot agents for details"
             yield Finding(mark=mark, what=f"agent {agent.name}", found=problem, advice=advice)
+    yield from _isolation(roster)
+
+
+def _isolation(roster: Roster) -> Findings:
+    if not program_agents(roster):
+        return
+    gaps = list(isolation_gaps(roster))
+    for gap in gaps:
+        found = f"{', '.join(gap.agents)} {gap.found}"
+        yield Finding(mark=WARNING, what="isolation", found=found, advice=gap.advice)
+    if not gaps:
+        found = f"agents are confined (Landlock {landlock_version()})"
+        yield Finding(mark=WELL, what="isolation", found=found)
 
 
 def _file_system(settings: Settings) -> Findings:

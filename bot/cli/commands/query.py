@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.agents.cancellation import Cancellation
-from bot.agents.config.roster import Roster, load_roster
+from bot.agents.config.roster import Roster
 from bot.agents.parallel import AgentQuery, QueryResult, query
 from bot.agents.types import Mode, Request
+from bot.cli.agents_file import load_agents
 from bot.settings import load_settings
 from bot.turns.agent_mentions import addressed
 from reports import formatting
@@ -35,7 +36,7 @@ class QueryOptions:
 def run_query(options: QueryOptions) -> int:
     """Print the answers; 1 if an agent gave none. Raises `UsageError` and `RosterError`."""
     settings = load_settings()
-    roster = load_roster(settings.agents)
+    roster = load_agents(settings, database=options.database or "")
     cancellation = Cancellation()
     questions = list(_questions(options, roster, cancellation))
     with Observability.open(

@@ -6,14 +6,17 @@ import sys
 import threading
 from types import FrameType
 
-from bot.agents.config.roster import load_roster
+from bot.agents.config.isolation import isolation_gaps
 from bot.app import Bot, build_bot, connect, listen
+from bot.cli.agents_file import load_agents
 from bot.cli.commands.signals import stop_signal
 from bot.http.otlp_receiver import Collector, listen_to_agents
 from bot.settings import load_settings, require
 from storage import Observability
 from storage.recording.log_handler import LogHandler
 from storage.recovery.integrity import check_at_start
+
+logger = logging.getLogger("tracebot")
 
 
 def serve(*, http: bool) -> int:
@@ -23,7 +26,9 @@ def serve(*, http: bool) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    roster = load_roster(settings.agents)
+    roster = load_agents(settings)
+    for gap in isolation_gaps(roster):
+        logger.warning("%s %s: %s.", ", ".join(gap.agents), gap.found, gap.advice)
     with Observability.open(
         settings.database_url or None,
         platform="slack",

@@ -1,6 +1,8 @@
 """Start a command, with everything that it starts itself."""
 
 import contextlib
+import errno
+import marshal
 import os
 import signal
 import subprocess
@@ -9,10 +11,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from bot.agents.programs.process import reaper
+from bot.agents.programs.process.orphans import kill_orphans, starting
+from bot.agents.programs.process.restrictions import Restrictions
 
 KILL_S = 5.0
 """Seconds that a killed process may take to be gone."""
+
+REAPER = (
+    f"import sys; sys.path.append({str(Path(__file__).parents[4])!r}); "
+    "from bot.agents.programs.process.reaper import start; start()"
+)
 
 
 class Child:
@@ -44,13 +52,15 @@ class Child:
     def kill(self) -> None:
         """End the command and everything that it started, and wait until they are gone."""
         self._signal(signal.SIGKILL if self._report is None else signal.SIGUSR1)
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        try:
             self._process.wait(KILL_S)
-            return
-        # The reaper waits for a process that cannot be killed, such as one in a system call that
-        # does not return. The answer should not wait for it, too.
-        self._process.kill()
-        self._process.wait()
+        except subprocess.TimeoutExpired:
+            # The reaper waits for a process that cannot be killed, such as one in a system call
+            # that does not return. The answer should not wait for it, too.
+            self._process.kill()
+            self._process.wait()
+        # A reaper leaves nothing, unless it was killed itself.
+        kill_orphans(self.pid)
 
     def exit_code(self) -> int:
         """Return the exit code of the ended command; negative for a signal."""
@@ -64,15 +74,29 @@ class Child:
                     pipe.close()
 
     def _signal(self, number: signal.Signals) -> None:
-        # The command leads a session, so its group has its process id. A reaper is signalled alone:
-        # it has to live on to kill the others. Until it is waited for, its id cannot be reused.
-        send = os.killpg if self._report is None else os.kill
+        if self._report is not None:
+            # A reaper is signalled alone: it has to live on to kill the others. The agent may have
+            # stopped it.
+            self._process.send_signal(number)
+            self._process.send_signal(signal.SIGCONT)
+            return
+        # The command leads a session, so its group has its process id. Until it is waited for, its
+        # id cannot be reused.
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            send(self._process.pid, number)
+            os.killpg(self._process.pid, number)
 
 
-def start(command: Sequence[str], *, environment: Mapping[str, str], folder: Path | None) -> Child:
-    """Start `command` without a shell, in its own session. Raise `OSError` if it cannot start."""
+def start(
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    folder: Path | None,
+    restrictions: Restrictions,
+) -> Child:
+    """Start `command` without a shell, in its own session. Raise `OSError` if it cannot start.
+
+    `restrictions` are for Linux.
+    """
     options: dict[str, Any] = {
         "stdin": subprocess.PIPE,
         "stdout": subprocess.PIPE,
@@ -82,34 +106,35 @@ def start(command: Sequence[str], *, environment: Mapping[str, str], folder: Pat
         "start_new_session": True,
     }
     if sys.platform == "linux":
-        child = _start_with_reaper(command, options)
-        if child is not None:
-            return child
+        return _start_with_reaper(command, options, restrictions)
     return Child(subprocess.Popen(command, **options), None)
 
 
-def _start_with_reaper(command: Sequence[str], options: Mapping[str, Any]) -> Child | None:
-    """Start `command` through a reaper; return None if the reaper itself cannot start."""
+def _start_with_reaper(
+    command: Sequence[str], options: Mapping[str, Any], restrictions: Restrictions
+) -> Child:
     read, write = os.pipe()
-    through_reaper = (sys.executable, "-I", "-S", reaper.__file__, str(write), *command)
     report = os.fdopen(read, "rb")
+    plan = os.memfd_create("restrictions")
     try:
-        process = subprocess.Popen(through_reaper, pass_fds=(write,), **options)
-    except BaseException as error:
+        os.write(plan, marshal.dumps(restrictions.as_dict()))
+        os.lseek(plan, 0, os.SEEK_SET)
+        reaper = (sys.executable, "-I", "-S", "-c", REAPER, str(write), str(plan), *command)
+        with starting() as reapers:
+            process = subprocess.Popen(reaper, pass_fds=(write, plan), **options)
+            reapers.add(process.pid)
+    except BaseException:
         report.close()
-        if isinstance(error, FileNotFoundError) and error.filename == sys.executable:
-            return None
         raise
     finally:
         # Only the reaper may hold the write end: else its death would not end the report.
         os.close(write)
+        os.close(plan)
     child = Child(process, report)
-    started = report.readline().strip()
-    if started == b"0":
+    started = report.readline().decode(errors="replace").strip()
+    if started == "0":
         return child
     child.kill()
     child.close()
-    if not started:
-        return None
-    number = int(started)
-    raise OSError(number, os.strerror(number), command[0])
+    number, _, reason = started.partition(" ")
+    raise OSError(int(number or errno.EIO), reason or "its reaper ended", command[0])

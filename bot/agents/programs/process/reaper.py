@@ -1,24 +1,28 @@
 """A program that starts a command and kills everything that the command leaves behind.
 
-    python -I -S reaper.py DESCRIPTOR COMMAND [ARGUMENT …]
-
 It is the sub-reaper (Linux, prctl(2)) of all that the command forks: when a process ends, its
 children become the reaper's, however often they forked and whatever session they made. It kills
 them all once the command has ended, on SIGUSR1, and if the process that started the reaper dies.
 It passes SIGTERM on to the command's group.
 
-It writes two lines to DESCRIPTOR: an errno, 0 if the command has started, and then the command's
-exit code, negative for a signal.
+It writes two lines to its report: an errno, 0 if the command has started, with what failed, and
+then the command's exit code, negative for a signal.
 
 It is a process of its own because a sub-reaper cannot tell an agent's orphans from other children:
-the bot, or a program that uses this package, may have some that must live. It imports nothing of
-ours, so that it starts quickly.
+the bot, or a program that uses this package, may have some that must live. It imports little, so
+that it starts quickly.
 """
 
+from __future__ import annotations
+
 import ctypes
+import errno
+import marshal
 import os
 import signal
 import sys
+
+from bot.agents.programs.process.restrictions import Restrictions
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)
@@ -27,26 +31,73 @@ IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)
 WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGUSR1}
 
 
-def main(descriptor: int, command: list[str]) -> None:
+def main(report: int, restrictions: Restrictions, command: list[str]) -> None:
     libc = ctypes.CDLL(None)
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGUSR1, 0, 0, 0)
     # Blocked rather than handled: a signal that arrives before sigwait stays pending, so none is
     # lost between starting the command and waiting for it.
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
-    os.set_inheritable(descriptor, False)
-    try:
-        # A group of its own gets SIGTERM as one. As its leader the command cannot start a session.
-        started = os.posix_spawnp(
-            command[0], command, os.environ, setpgroup=0, setsigmask=(), setsigdef=IGNORED
-        )
-    except OSError as error:
-        os.write(descriptor, f"{error.errno}\n".encode())
+    started, failure = _start(restrictions, command)
+    os.write(report, (failure or b"0") + b"\n")
+    if failure:
         return
-    os.write(descriptor, b"0\n")
     _close_pipes()
     status = _kill_all(started, _wait_for(started))
-    os.write(descriptor, f"{os.waitstatus_to_exitcode(status)}\n".encode())
+    os.write(report, f"{os.waitstatus_to_exitcode(status)}\n".encode())
+
+
+def _start(restrictions: Restrictions, command: list[str]) -> tuple[int, bytes]:
+    """Start the command; return its process id and, if it did not start, an errno and the reason.
+
+    The restrictions are applied between fork and exec: they hold for the command and not for us.
+    """
+    # Both ends close at exec, so that reading ends when the command has started.
+    reading, writing = os.pipe()
+    started = os.fork()
+    if started == 0:
+        try:
+            _become(restrictions, command)
+        except Exception as error:
+            number, reason = getattr(error, "errno", None), getattr(error, "strerror", None)
+            os.write(writing, f"{number or errno.EPERM} {reason or error}".encode())
+        finally:
+            # Whatever happened, this copy of the reaper must not go on.
+            os._exit(127)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        failure = pipe.read()
+    return started, failure
+
+
+def _become(restrictions: Restrictions, command: list[str]) -> None:
+    # A group of its own gets SIGTERM as one. As its leader the command cannot start a session.
+    os.setpgid(0, 0)
+    for number in IGNORED:
+        signal.signal(number, signal.SIG_DFL)
+    candidates = _candidates(command[0])
+    # From here on this process may not be able to read its own modules: nothing is imported.
+    restrictions.apply()
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    failure: OSError | None = None
+    for path in candidates:
+        try:
+            os.execv(path, command)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            failure = failure or error
+        except OSError as error:
+            failure = error
+            if error.errno != errno.EACCES:
+                break
+    if failure is not None:
+        raise failure
+
+
+def _candidates(program: str) -> list[str]:
+    """Return the paths at which execvp(3) looks for a program."""
+    if "/" in program:
+        return [program]
+    return [os.path.join(folder, program) for folder in os.get_exec_path()]
 
 
 def _close_pipes() -> None:
@@ -84,7 +135,7 @@ def _terminate(started: int) -> None:
 def _kill_all(started: int, status: int | None) -> int:
     """Kill our children, and theirs as they become ours, until there are none."""
     while True:
-        for child in _children():
+        for child in children():
             try:
                 os.kill(child, signal.SIGKILL)
             except PermissionError:
@@ -97,7 +148,8 @@ def _kill_all(started: int, status: int | None) -> int:
             status = ended
 
 
-def _children() -> list[int]:
+def children() -> list[int]:
+    """Return the process ids of our children, ended ones that nobody has waited for among them."""
     found = []
     for name in filter(str.isdecimal, os.listdir("/proc")):
         try:
@@ -111,5 +163,10 @@ def _children() -> list[int]:
     return found
 
 
-if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2:])
+def start() -> None:
+    """Read what `child.start` has written: the report's descriptor, restrictions and a command."""
+    report, plan = map(int, sys.argv[1:3])
+    with os.fdopen(plan, "rb") as file:
+        restrictions = Restrictions(**marshal.load(file))
+    os.set_inheritable(report, False)
+    main(report, restrictions, sys.argv[3:])

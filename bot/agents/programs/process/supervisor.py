@@ -17,6 +17,7 @@ from typing import IO, Literal
 
 from bot.agents.cancellation import Cancellation
 from bot.agents.programs.process.child import Child, start
+from bot.agents.programs.process.restrictions import Restrictions
 
 CHUNK = 65_536
 POLL_S = 0.05
@@ -58,6 +59,7 @@ def run(
     stdin: bytes,
     environment: Mapping[str, str],
     folder: Path | None,
+    restrictions: Restrictions,
     limits: Limits,
     cancellation: Cancellation,
     on_output: Callable[[bytes], bool],
@@ -67,7 +69,7 @@ def run(
     `on_output` takes the output as it arrives and returns False to stop the child. When the child
     has ended or is cancelled, the processes that it left are killed.
     """
-    child = start(command, environment=environment, folder=folder)
+    child = start(command, environment=environment, folder=folder, restrictions=restrictions)
     with (
         Supervision(child, stdin, limits, on_output) as supervision,
         cancellation.watch(supervision.cancel),

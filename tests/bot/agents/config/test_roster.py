@@ -167,6 +167,7 @@ def test_a_program_is_told_the_mode_the_model_and_what_the_file_adds(
         provider = "codex"
         command = ["{shows}"]
         model = "gpt-5.5"
+        isolation = "off"
         arguments = ["--ephemeral"]
         execute_arguments = ["--sandbox=danger-full-access"]
         """

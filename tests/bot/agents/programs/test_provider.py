@@ -10,6 +10,7 @@ import pytest
 
 from bot.agents.echo import EchoProvider
 from bot.agents.errors import AgentCrashed, AgentError, AgentNotFound, AgentTimeout
+from bot.agents.programs.process.confinement import Confinement
 from bot.agents.programs.process.supervisor import Limits
 from bot.agents.programs.provider import CommandProvider
 from bot.agents.types import HistoryMessage, Request
@@ -77,6 +78,10 @@ def test_a_prompt_as_argument_is_never_an_option_and_never_for_a_shell() -> None
     assert reply.text == "['--', '--help; echo $(id)']"
 
 
+def is_temporary(variable: str) -> bool:
+    return variable.startswith("TMPDIR=")
+
+
 def test_a_child_gets_only_the_allowed_environment() -> None:
     agent = python(
         "import os; print('\\n'.join(f'{k}={v}' for k, v in sorted(os.environ.items())))",
@@ -94,7 +99,9 @@ def test_a_child_gets_only_the_allowed_environment() -> None:
     request = Request(
         prompt="x", channel="C1", thread_ts="1.2", traceparent=f"00-{TRACE}-{SPAN}-01"
     )
-    assert agent.answer(request).text.splitlines() == [
+    *others, temporary = sorted(agent.answer(request).text.splitlines(), key=is_temporary)
+    assert is_temporary(temporary)
+    assert others == [
         "API_KEY=wanted",
         "FROM_FILE=1",
         "LC_ALL=C.UTF-8",
@@ -209,7 +216,12 @@ def test_an_agent_that_ignores_the_request_to_end_is_killed_with_its_grandchildr
 ) -> None:
     pids = tmp_path / "pids"
     script = f"trap '' TERM; (trap '' TERM; sleep 61) & echo $$ $! > {pids}; wait; sleep 62"
-    agent = CommandProvider(agent="stubborn", command=("sh", "-c", script), limits=HASTY)
+    agent = CommandProvider(
+        agent="stubborn",
+        command=("sh", "-c", script),
+        limits=HASTY,
+        confinement=Confinement(write=(tmp_path,)),
+    )
     with pytest.raises(AgentTimeout):
         agent.answer(Request(prompt="x"))
     assert all(gone(int(pid)) for pid in pids.read_text().split())
@@ -219,7 +231,12 @@ def test_a_polite_agent_may_end_by_itself_within_its_grace(tmp_path: Path) -> No
     told = tmp_path / "told"
     script = f"trap 'echo bye > {told}; exit 0' TERM; sleep 60 & wait"
     limits = Limits(timeout_s=0.3, grace_s=10)
-    agent = CommandProvider(agent="polite", command=("sh", "-c", script), limits=limits)
+    agent = CommandProvider(
+        agent="polite",
+        command=("sh", "-c", script),
+        limits=limits,
+        confinement=Confinement(write=(tmp_path,)),
+    )
     with pytest.raises(AgentTimeout):
         agent.answer(Request(prompt="x"))
     assert told.read_text() == "bye\n"
@@ -229,7 +246,12 @@ def test_what_an_agent_leaves_running_does_not_hold_its_answer(tmp_path: Path) -
     pid = tmp_path / "pid"
     script = f"sleep 60 & echo $! > {pid}; echo done"
     started = time.monotonic()
-    reply = CommandProvider(agent="messy", command=("sh", "-c", script)).answer(Request(prompt="x"))
+    agent = CommandProvider(
+        agent="messy",
+        command=("sh", "-c", script),
+        confinement=Confinement(write=(tmp_path,)),
+    )
+    reply = agent.answer(Request(prompt="x"))
     assert reply.text == "done"
     assert time.monotonic() - started < 10
     assert gone(int(pid.read_text()))

@@ -35,8 +35,11 @@ Serve = Callable[..., subprocess.Popen[str]]
 def agents(tmp_path: Path) -> Path:
     path = tmp_path / "agents.toml"
     (tmp_path / "slow.py").write_text(SLOW)
-    command = [sys.executable, str(tmp_path / "slow.py"), str(tmp_path)]
-    path.write_text(f'[agents.slow]\nprovider = "command"\ncommand = {command}\n')
+    (tmp_path / "work").mkdir()
+    command = [sys.executable, str(tmp_path / "slow.py"), "."]
+    path.write_text(
+        f"[agents.slow]\nprovider = 'command'\ncommand = {command}\nworking_directory = 'work'\n"
+    )
     return path
 
 
@@ -74,7 +77,7 @@ def serve(sandbox: Sandbox, db_path: Path, agents: Path) -> Iterator[Serve]:
 
 def ask(sandbox: Sandbox, alice: User, general: Channel, folder: Path) -> Message:
     question = sandbox.post(alice, general, f"{sandbox.mention} think hard")
-    eventually((folder / "asked").exists)
+    eventually((folder / "work" / "asked").exists)
     return question
 
 
@@ -108,7 +111,7 @@ def test_a_reply_that_ends_within_the_grace_period_is_posted_before_the_bot_ends
     question = ask(sandbox, alice, general, tmp_path)
     process.send_signal(signal.SIGTERM)
     wait_to_read(process, "connection has been closed")
-    (tmp_path / "go").touch()
+    (tmp_path / "work" / "go").touch()
     assert exit_code(process) == 0
     (answer,) = ended(sandbox, general, question, "white_check_mark")
     assert answer.text == "The first half\nand the second."

@@ -16,6 +16,7 @@ from bot.agents.cancellation import Cancellation
 from bot.agents.errors import AgentCancelled, AgentCrashed, AgentError, AgentTimeout
 from bot.agents.invocation import invoke
 from bot.agents.programs.catalog import CLAUDE, PROGRAMS
+from bot.agents.programs.process.confinement import Confinement
 from bot.agents.programs.process.supervisor import Limits
 from bot.agents.programs.provider import CommandProvider
 from bot.agents.types import Agent, Request
@@ -66,7 +67,12 @@ def escaping(pids: Path, *, then: str) -> CommandProvider:
     """Return an agent that leaves an orphan in another session that ignores SIGTERM."""
     script = ESCAPE.format(last=LAST.format(pids=str(pids)), pids=str(pids)) + then
     command = (sys.executable, "-S", "-c", script)
-    return CommandProvider(agent="escape", command=command, limits=Limits(timeout_s=5, grace_s=0.2))
+    return CommandProvider(
+        agent="escape",
+        command=command,
+        limits=Limits(timeout_s=5, grace_s=0.2),
+        confinement=Confinement(write=(pids.parent,)),
+    )
 
 
 def test_a_process_that_left_its_session_and_parents_is_killed(tmp_path: Path) -> None:
@@ -86,7 +92,12 @@ def test_a_command_that_joins_its_reapers_group_is_ended_too(tmp_path: Path) -> 
     pids = tmp_path / "pids"
     join = f"os.setpgid(0, os.getppid()); {LAST.format(pids=str(pids))}"
     command = (sys.executable, "-S", "-c", f"import os\n{join}")
-    agent = CommandProvider(agent="joins", command=command, limits=Limits(timeout_s=2, grace_s=0.2))
+    agent = CommandProvider(
+        agent="joins",
+        command=command,
+        limits=Limits(timeout_s=2, grace_s=0.2),
+        confinement=Confinement(write=(tmp_path,)),
+    )
     with pytest.raises(AgentTimeout):
         agent.answer(Request(prompt="x"))
     assert not alive(int(pids.read_text()))
@@ -112,9 +123,11 @@ def test_an_agent_does_not_outlive_the_bot(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     bot = f"""
 from bot.agents.types import Request
+from bot.agents.programs.process.confinement import Confinement
 from bot.agents.programs.provider import CommandProvider
 command = ("sh", "-c", "sleep 61 & echo $$ $! > {pids}.new; mv {pids}.new {pids}; sleep 62")
-CommandProvider(agent="orphan", command=command).answer(Request(prompt="x"))
+free = Confinement(isolation="off")
+CommandProvider(agent="orphan", command=command, confinement=free).answer(Request(prompt="x"))
 """
     root = ROOT
     process = subprocess.Popen([sys.executable, "-c", bot], cwd=root)
@@ -123,6 +136,63 @@ CommandProvider(agent="orphan", command=command).answer(Request(prompt="x"))
     process.wait()
     for pid in map(int, pids.read_text().split()):
         assert eventually(lambda pid=pid: not alive(pid)), "it still runs"  # type: ignore[misc]
+
+
+REBEL = """
+import os, signal, subprocess, sys, time
+harm, left, pids = sys.argv[1:]
+subprocess.Popen([sys.executable, "-S", left], start_new_session=True, env={})
+while not os.path.exists(pids):
+    time.sleep(0.01)
+try:
+    os.kill(os.getppid(), getattr(signal, harm))
+except PermissionError:
+    pass
+time.sleep(60)
+"""
+BOT = """
+import sys
+from pathlib import Path
+from bot.agents.errors import AgentError
+from bot.agents.programs.process import orphans
+from bot.agents.programs.process.confinement import Confinement
+from bot.agents.programs.process.supervisor import Limits
+from bot.agents.programs.provider import CommandProvider
+from bot.agents.types import Request
+
+folder, harm, isolation = sys.argv[1:]
+orphans.adopt()
+rebel = CommandProvider(
+    agent="rebel",
+    command=(sys.executable, "-S", f"{folder}/rebel", harm, f"{folder}/left", f"{folder}/pids"),
+    limits=Limits(timeout_s=2, grace_s=0.2),
+    confinement=Confinement(isolation=isolation, write=(Path(folder),)),
+)
+try:
+    rebel.answer(Request(prompt="x"))
+except AgentError as error:
+    print(error.error_type)
+"""
+
+
+@pytest.mark.parametrize("harm", ["SIGKILL", "SIGSTOP"])
+@pytest.mark.parametrize("isolation", ["landlock", "off"])
+def test_an_agent_that_harms_its_reaper_ends_with_its_turn(
+    harm: str, isolation: str, tmp_path: Path
+) -> None:
+    pids = tmp_path / "pids"
+    (tmp_path / "rebel").write_text(REBEL)
+    (tmp_path / "left").write_text(LAST.format(pids=str(pids)))
+    bot = subprocess.run(
+        [sys.executable, "-c", BOT, str(tmp_path), harm, isolation],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert bot.stdout.strip() in ("crash", "timeout"), bot.stderr
+    assert not alive(int(pids.read_text()))
 
 
 def test_other_children_of_the_process_are_left_alone(tmp_path: Path) -> None:

@@ -1,0 +1,204 @@
+"""Decide what an agent's program may reach on this machine.
+
+What is allowed is listed; everything else is not. Paths that the agents file names are allowed as
+a whole, so they must not contain anything private of the bot's. Folders of the system may, and are
+then allowed without it.
+"""
+
+import contextlib
+import os
+import pwd
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from bot.agents.programs.process import landlock, seccomp
+from bot.agents.programs.process.bot_files import BotFiles
+from bot.agents.programs.process.paths import all_names, hard_link, inside, real, without
+from bot.agents.programs.process.restrictions import Restrictions
+
+Isolation = Literal["landlock", "off"]
+
+SYSTEM = (
+    *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/opt"),
+    *("/proc", "/sys", "/nix/store", "/run/current-system", "/gnu/store", "/snap"),
+    "/etc/resolv.conf",
+)
+"""Folders of the system. The last is often a symbolic link to a file elsewhere."""
+
+DEVICES = (
+    *("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"),
+    "/dev/shm",
+)
+"""Not among them: terminals of other people of the same user, and disks, which root could read."""
+
+PROGRAM = (Path(__file__).parents[3], Path(sys.prefix))
+"""The bot's own program: an agent that may write there could change what the bot does next."""
+
+
+class ConfinementError(Exception):
+    """An agent cannot be confined as configured: the message says why and what to do.
+
+    `key` is the setting of the agents file that is wrong.
+    """
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opened:
+    """A path that an agent may use.
+
+    `key` is the setting that names it. Without one it is `ours`, made for the agent, or a part of
+    the system that may contain something private.
+    """
+
+    path: Path
+    writable: bool = False
+    key: str = ""
+    ours: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Confinement:
+    """An agent's confinement as the agents file has it, and the files that it must not reach.
+
+    `read` and `write` are paths that it may use in addition.
+    """
+
+    isolation: Isolation = "landlock"
+    user: str | None = None
+    read: tuple[Path, ...] = ()
+    write: tuple[Path, ...] = ()
+    network: bool = True
+    unix_sockets: bool = False
+    private: BotFiles = BotFiles()
+
+    @property
+    def is_on(self) -> bool:
+        return self.isolation != "off"
+
+    @property
+    def has_landlock(self) -> bool:
+        """Return True if Landlock limits which files the program can use."""
+        return self.is_on and landlock_version() > 0
+
+    def restrictions(self, opened: Iterable[Opened]) -> Restrictions:
+        """Return what a program may do that uses `opened`. Raises `ConfinementError`."""
+        user = self.identity()
+        if not self.is_on:
+            return Restrictions(user=user)
+        opened = [*opened, *self._named()]
+        names = all_names(self.private.paths())
+        self._refuse_private(opened, names)
+        return Restrictions(
+            version=landlock_version(),
+            rules=tuple(self._rules(opened, names)),
+            confined=True,
+            network=self.network,
+            unix_sockets=self.unix_sockets,
+            user=user,
+        )
+
+    def check(self, opened: Iterable[Opened]) -> None:
+        """Raise `ConfinementError` if `restrictions` would."""
+        self.identity()
+        if not self.network and seccomp.machine() is None:
+            raise ConfinementError("network", "the network cannot be closed on this machine")
+        if self.is_on:
+            self._refuse_private([*opened, *self._named()], all_names(self.private.paths()))
+
+    def variables(self) -> dict[str, str]:
+        """Return the variables that a login of `user` would set."""
+        if self.user is None:
+            return {}
+        try:
+            entry = pwd.getpwnam(self.user)
+        except KeyError:
+            return {}
+        names = dict.fromkeys(("USER", "LOGNAME"), self.user)
+        return {**names, "HOME": entry.pw_dir, "SHELL": entry.pw_shell}
+
+    def _named(self) -> Iterator[Opened]:
+        for path in self.read:
+            yield Opened(path=path, key="read")
+        for path in self.write:
+            yield Opened(path=path, writable=True, key="write")
+
+    def _refuse_private(self, opened: Iterable[Opened], names: Iterable[Path]) -> None:
+        """Refuse paths which the agents file names and that contain something private."""
+        for each in opened:
+            if not each.key:
+                continue
+            place = real(each.path)
+            found = next((name for name in names if _reaches(each, place, name)), None)
+            found = found or hard_link(place, names)
+            if each.writable and found is None:
+                found = next((path for path in PROGRAM if inside(real(path), place)), None)
+            if found is not None:
+                raise ConfinementError(
+                    each.key,
+                    f"{each.key} opens {each.path} to the agent, and with it {found}, which "
+                    'belongs to the bot: move one of them, or set isolation = "off"',
+                )
+
+    def _rules(self, opened: Iterable[Opened], names: Iterable[Path]) -> Iterator[landlock.Rule]:
+        writable = {real(each.path) for each in opened if each.writable}
+        whole = {real(each.path) for each in opened if each.key or each.ours}
+        system = {real(each.path) for each in opened} | {real(Path(path)) for path in SYSTEM}
+        avoided = set(names)
+        if os.geteuid() == 0 and self.user is None:
+            avoided.update(_closed_to_others("/etc"))
+        for folder in system - whole:
+            whole.update(without(folder, avoided))
+        for path in whole:
+            yield str(path), path in writable
+        for device in DEVICES:
+            yield os.path.realpath(device), True
+
+    def identity(self) -> tuple[int, int, tuple[int, ...]] | None:
+        """Return the id of the user to become, its main group and its groups; None for our own.
+
+        Raises `ConfinementError`.
+        """
+        if self.user is None:
+            return None
+        try:
+            entry = pwd.getpwnam(self.user)
+        except KeyError:
+            raise ConfinementError(
+                "user", f"this machine has no user {self.user}: create it with useradd"
+            ) from None
+        if sys.platform != "linux" or os.geteuid() not in (0, entry.pw_uid):
+            raise ConfinementError(
+                "user",
+                f"the bot cannot run programs as {self.user}: on Linux it can if it runs as root",
+            )
+        if os.geteuid() == entry.pw_uid:
+            return None
+        groups = os.getgrouplist(self.user, entry.pw_gid)
+        return entry.pw_uid, entry.pw_gid, tuple(groups)
+
+
+def landlock_version() -> int:
+    """Return the version of the kernel's Landlock, 0 if there is none."""
+    return landlock.abi() if sys.platform == "linux" else 0
+
+
+def _reaches(opened: Opened, place: Path, name: Path) -> bool:
+    """Return True if the agent could use the private `name`, or put a file of its own there."""
+    return inside(place, name) or (inside(name, place) and (opened.writable or name.exists()))
+
+
+def _closed_to_others(folder: str) -> Iterator[Path]:
+    """Yield files that only root may read, which a bot that is root does not pass on."""
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder):
+            if not entry.stat(follow_symlinks=False).st_mode & 0o004:
+                yield Path(entry.path)
+            elif entry.is_dir(follow_symlinks=False):
+                yield from _closed_to_others(entry.path)

@@ -1,0 +1,105 @@
+"""Find out what a path really names: through symbolic links, bind mounts and hard links."""
+
+import contextlib
+import os
+import stat
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+MOUNTS = Path("/proc/self/mountinfo")
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A line of mountinfo, see proc(5): the folder `root` of `device` is shown at `point`."""
+
+    device: str
+    root: Path
+    point: Path
+
+
+def real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
+def inside(path: Path, folder: Path) -> bool:
+    """Return True if `path` is `folder` or below it. Both must be real paths."""
+    # Not is_relative_to: this is asked thousands of times for one agent, and strings are faster.
+    return path == folder or str(path).startswith(f"{str(folder).rstrip('/')}/")
+
+
+def all_names(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """Return all real paths at which these files and folders, or parts of them, can be reached."""
+    mounts = list(_mounts())
+    return tuple(dict.fromkeys(name for path in paths for name in _names(real(path), mounts)))
+
+
+def _names(place: Path, mounts: Sequence[Mount]) -> Iterator[Path]:
+    yield place
+    holding = [mount for mount in mounts if inside(place, mount.point)]
+    if not holding:
+        return
+    # The deepest mount point holds it; of several at one point, the one that was mounted last.
+    holder = max(reversed(holding), key=lambda mount: len(mount.point.parts))
+    within = holder.root / place.relative_to(holder.point)
+    for mount in mounts:
+        if mount.device != holder.device:
+            continue
+        if inside(within, mount.root):
+            yield mount.point / within.relative_to(mount.root)
+        elif inside(mount.root, within):
+            yield mount.point
+
+
+def _mounts() -> Iterator[Mount]:
+    try:
+        lines = MOUNTS.read_bytes().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, _, device, root, point, *_ = line.split(b" ")
+        yield Mount(device=device.decode(), root=_unescaped(root), point=_unescaped(point))
+
+
+def _unescaped(field: bytes) -> Path:
+    """Return a path in which mountinfo writes spaces and the like as three octal digits."""
+    return Path(os.fsdecode(field.decode("unicode_escape").encode("latin-1")))
+
+
+def hard_link(folder: Path, files: Iterable[Path]) -> Path | None:
+    """Return another name of one of the `files` within `folder`, or None.
+
+    Walks the folder, but only if one of the files has several names.
+    """
+    wanted = {_identity(file, least_links=2) for file in files} - {None}
+    if not wanted:
+        return None
+    paths = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
+    return next((path for path in paths if _identity(path) in wanted), None)
+
+
+def _identity(path: Path, *, least_links: int = 1) -> tuple[int, int] | None:
+    """Return the device and inode of a file with at least so many names, else None."""
+    with contextlib.suppress(OSError):
+        status = path.lstat()
+        if stat.S_ISREG(status.st_mode) and status.st_nlink >= least_links:
+            return status.st_dev, status.st_ino
+    return None
+
+
+def without(folder: Path, avoided: Collection[Path]) -> Iterator[Path]:
+    """Yield real paths that together are `folder` without the `avoided` files and folders.
+
+    Landlock cannot take a path out of an allowed folder. Its neighbours are allowed one by one.
+    """
+    if any(inside(folder, each) for each in avoided):
+        return
+    within = [each for each in avoided if inside(each, folder)]
+    if not within:
+        yield folder
+        return
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder):
+            if not entry.is_symlink():
+                yield from without(Path(entry.path), within)

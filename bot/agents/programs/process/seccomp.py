@@ -1,0 +1,150 @@
+"""Refuse system calls that Landlock does not cover, by a filter that children inherit (seccomp(2)).
+
+By ctypes and with few imports, because the reaper waits for them before it starts a command.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import struct
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PR_SET_SECCOMP, MODE_FILTER = 22, 2
+ALLOW, REFUSE = 0x7FFF0000, 0x00050000
+LOAD, AND, EQUAL, AT_LEAST, RETURN = 0x20, 0x54, 0x15, 0x35, 0x06
+"""Instructions of classic BPF: load a word, mask it, jump if equal or at least, return."""
+
+NUMBER, ARCHITECTURE, FIRST_ARGUMENT, SECOND_ARGUMENT = 0, 4, 16, 24
+"""Offsets in struct seccomp_data; the low half of an argument comes first (little endian)."""
+
+AF_UNIX, SOCK_STREAM, SOCK_SEQPACKET, SOCK_TYPE = 1, 1, 5, 0xF
+X32 = 0x40000000
+"""From here on x86-64 counts system calls of its variant with short pointers."""
+
+
+class Machine:
+    """The kernel's number of an architecture, and its numbers of system calls."""
+
+    io_uring_setup = 425
+
+    def __init__(
+        self, *, audit: int, socket: int, socketpair: int, prlimit: int, truncate: int
+    ) -> None:
+        self.audit, self.socket, self.socketpair = audit, socket, socketpair
+        self.prlimit, self.truncate = prlimit, truncate
+
+
+MACHINES: Mapping[str, Machine] = {
+    "x86_64": Machine(audit=0xC000003E, socket=41, socketpair=53, prlimit=302, truncate=76),
+    "aarch64": Machine(audit=0xC00000B7, socket=198, socketpair=199, prlimit=261, truncate=45),
+    "riscv64": Machine(audit=0xC00000F3, socket=198, socketpair=199, prlimit=261, truncate=45),
+}
+"""Keys are those of uname(2)."""
+
+
+class Program(ctypes.Structure):
+    """struct sock_fprog."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
+
+
+def machine() -> Machine | None:
+    """Return the architecture of this process, None if filters for it are not known."""
+    if sys.platform != "linux" or sys.maxsize < 2**32:
+        return None
+    return MACHINES.get(os.uname().machine)
+
+
+Instruction = tuple[int, int, int, int]
+"""A code, how many instructions to skip if its test holds and if not, and a constant."""
+
+
+def install(*, network: bool, unix_sockets: bool, version: int) -> None:
+    """Refuse to this process, for ever: sockets, and what gets around Landlock of this version.
+
+    Raises `OSError`, also if the network is to be closed on an unknown architecture.
+    """
+    known = machine()
+    if known is None:
+        if not network:
+            raise OSError(errno.ENOSYS, f"the network cannot be closed on {os.uname().machine}")
+        return
+    code = list(instructions(known, network=network, unix_sockets=unix_sockets, version=version))
+    packed = b"".join(struct.pack("=HBBI", *each) for each in code)
+    program = Program(length=len(code), instructions=packed)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_SECCOMP, MODE_FILTER, ctypes.byref(program), 0, 0):
+        number = ctypes.get_errno()
+        raise OSError(number, f"seccomp: {os.strerror(number)}")
+
+
+def instructions(
+    machine: Machine, *, network: bool, unix_sockets: bool, version: int
+) -> Iterator[Instruction]:
+    """Yield the filter's program."""
+    # Programs for another architecture would have other numbers for the same system calls.
+    yield _load(ARCHITECTURE)
+    yield (EQUAL, 1, 0, machine.audit)
+    yield _refuse(errno.ENOSYS)
+    yield _load(NUMBER)
+    if machine.audit == MACHINES["x86_64"].audit:
+        yield (AT_LEAST, 0, 1, X32)
+        yield _refuse(errno.ENOSYS)
+    # io_uring opens sockets without the system call socket.
+    yield from _when(machine.io_uring_setup, _refuse(errno.ENOSYS))
+    if not network:
+        yield from _when(machine.socket, _refuse(errno.EACCES))
+    elif not unix_sockets:
+        refuse_unix = (_load(FIRST_ARGUMENT), (EQUAL, 0, 1, AF_UNIX), _refuse(errno.EACCES))
+        yield from _when(machine.socket, *refuse_unix, _allow())
+    if not (network and unix_sockets):
+        yield from _when(machine.socketpair, *_only_connected(errno.EACCES))
+    # A limit on the processor time of the bot would kill it. 0 stands for the caller itself.
+    own = (_load(FIRST_ARGUMENT), (EQUAL, 1, 0, 0), _refuse(errno.EPERM))
+    yield from _when(machine.prlimit, *own, _allow())
+    if version < TRUNCATE_ABI:
+        yield from _when(machine.truncate, _refuse(errno.EACCES))
+    yield _allow()
+
+
+TRUNCATE_ABI = 3
+"""The first version of Landlock that keeps files from being truncated by their path."""
+
+
+def _when(number: int, *then: Instruction) -> Iterator[Instruction]:
+    """Yield instructions that do `then`, which returns, if it is this system call."""
+    yield (EQUAL, 0, len(then), number)
+    yield from then
+
+
+def _only_connected(error: int) -> tuple[Instruction, ...]:
+    """Return instructions that allow pairs which stay connected to each other.
+
+    A pair of datagram sockets can be connected to, or send to, any other socket.
+    """
+    return (
+        _load(SECOND_ARGUMENT),
+        (AND, 0, 0, SOCK_TYPE),
+        (EQUAL, 2, 0, SOCK_STREAM),
+        (EQUAL, 1, 0, SOCK_SEQPACKET),
+        _refuse(error),
+        _allow(),
+    )
+
+
+def _load(offset: int) -> Instruction:
+    return (LOAD, 0, 0, offset)
+
+
+def _refuse(error: int) -> Instruction:
+    return (RETURN, 0, 0, REFUSE | error)
+
+
+def _allow() -> Instruction:
+    return (RETURN, 0, 0, ALLOW)

@@ -1,0 +1,138 @@
+"""Prepare the place in which a program works for one turn: its folders, files and restrictions."""
+
+import contextlib
+import os
+import pwd
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.agents.programs.catalog import COMMAND, PATHS, Program
+from bot.agents.programs.process.confinement import Confinement, Opened
+from bot.agents.programs.process.installation import installed_files
+from bot.agents.programs.process.paths import inside, real
+from bot.agents.programs.process.restrictions import Restrictions
+from bot.agents.programs.process.temporary import temporary_folder
+from bot.agents.types import Mode
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workplace:
+    """The place of a program: its working directory, variables, files of the message, limits."""
+
+    folder: Path
+    environment: Mapping[str, str]
+    files: tuple[Path, ...]
+    restrictions: Restrictions
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workplaces:
+    """Prepare the workplaces of one agent's program.
+
+    `working_directory` is the one of the agents file. Without it the program works in `workspace`,
+    which is created; without that in its temporary folder.
+    """
+
+    program: Program
+    command: tuple[str, ...]
+    confinement: Confinement
+    working_directory: Path | None = None
+    workspace: Path | None = None
+
+    @contextlib.contextmanager
+    def prepare(
+        self, environment: Mapping[str, str], files: Sequence[Path], mode: Mode
+    ) -> Iterator[Workplace]:
+        """Yield a workplace for one turn. Raises `ConfinementError` and `OSError`."""
+        user = self.confinement.identity()
+        owner = None if user is None else (user[0], user[1])
+        with temporary_folder() as temporary:
+            environment = {**environment, "TMPDIR": str(temporary)}
+            if owner is not None:
+                files = _copies(files, temporary, owner)
+                # Last: from here on another agent of this user could put a link in our way.
+                os.chown(temporary, *owner)
+            folder = self._folder(temporary)
+            for each in self.program.own_folders(environment):
+                _create(each, environment, owner)
+            opened = [
+                Opened(path=temporary, writable=True, ours=True),
+                *self._opened(folder, environment, mode),
+                *_message_files(files),
+            ]
+            yield Workplace(
+                folder=folder,
+                environment=environment,
+                files=tuple(files),
+                restrictions=self.confinement.restrictions(opened),
+            )
+
+    def check(self, environment: Mapping[str, str], mode: Mode) -> None:
+        """Raise `ConfinementError` if this agent cannot be confined as configured."""
+        folder = self.working_directory or self.workspace
+        self.confinement.check(() if folder is None else self._opened(folder, environment, mode))
+
+    def _folder(self, temporary: Path) -> Path:
+        if self.working_directory is not None:
+            return self.working_directory
+        if self.confinement.user is not None:
+            # A workspace is in a folder that only the bot's user can enter.
+            return Path(pwd.getpwnam(self.confinement.user).pw_dir)
+        if self.workspace is None:
+            return temporary
+        self.workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self.workspace
+
+    def _opened(self, folder: Path, environment: Mapping[str, str], mode: Mode) -> Iterator[Opened]:
+        if folder == self.working_directory:
+            # The mode makes no difference to a command: only it knows what it does.
+            writable = mode == "execute" or self.program is COMMAND
+            yield Opened(path=folder, writable=writable, key="working_directory")
+        elif self.confinement.user is not None:
+            yield Opened(path=folder, writable=True, key="user")
+        else:
+            yield Opened(path=folder, writable=True, ours=True)
+        for place in (
+            *self.program.own_folders(environment),
+            *self.program.own_files(environment),
+        ):
+            yield Opened(path=place, writable=True, key="provider")
+        for name in PATHS:
+            if environment.get(name):
+                yield Opened(path=Path(environment[name]))
+        for place in installed_files(self.command, environment.get("PATH", os.defpath), folder):
+            yield Opened(path=place)
+
+
+def _message_files(files: Sequence[Path]) -> Iterator[Opened]:
+    """Yield the files of the message, and their folder if there is nothing else in it."""
+    for folder in {path.parent for path in files}:
+        if folder.is_dir() and set(folder.iterdir()) <= set(files):
+            yield Opened(path=folder, ours=True)
+    for path in files:
+        yield Opened(path=path, ours=True)
+
+
+def _copies(files: Sequence[Path], temporary: Path, owner: tuple[int, int]) -> tuple[Path, ...]:
+    """Copy the files to where another user can read them."""
+    folder = temporary / "files"
+    folder.mkdir(mode=0o700)
+    copies = [Path(shutil.copyfile(path, folder / path.name)) for path in files]
+    for path in (folder, *copies):
+        os.chown(path, *owner)
+    return tuple(copies)
+
+
+def _create(folder: Path, environment: Mapping[str, str], owner: tuple[int, int] | None) -> None:
+    """Create a folder of a program's configuration, which it cannot do itself when confined."""
+    home = real(Path(environment.get("HOME") or Path.home()))
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    for each in reversed(missing):
+        if not inside(real(each.parent), home):
+            return
+        with contextlib.suppress(OSError):
+            each.mkdir(mode=0o700)
+            if owner is not None:
+                os.chown(each, *owner, follow_symlinks=False)

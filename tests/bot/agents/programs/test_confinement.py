@@ -1,0 +1,453 @@
+"""An agent that tries to reach what it must not, asked by a real `tracebot query`."""
+
+import json
+import os
+import pwd
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from bot.agents.config.roster import RosterError, load_roster
+from bot.agents.errors import AgentError
+from bot.agents.programs.process import landlock, seccomp
+from bot.agents.programs.process.bot_files import BotFiles
+from bot.agents.programs.process.confinement import Confinement, landlock_version
+from bot.agents.programs.provider import CommandProvider
+from bot.agents.types import Request
+from storage.recovery.opening import open_database
+
+TRACEBOT = Path(sys.executable).parent / "tracebot"
+SECRET = "planted-for-the-spy"
+
+pytestmark = pytest.mark.skipif(landlock_version() == 0, reason="this kernel has no Landlock")
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+
+SPY = """
+import ctypes, json, os, pathlib, resource, shutil, signal, socket, sys, tempfile
+attempts, reaper = json.loads(sys.argv[1]), os.getppid()
+stat = lambda pid: pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+bot, libc = int(stat(reaper)[1]), ctypes.CDLL(None, use_errno=True)
+def call(number, *arguments):
+    if libc.syscall(number, *arguments) < 0:
+        raise OSError(ctypes.get_errno(), "call")
+found = {}
+for name, code in attempts.items():
+    try:
+        found[name] = str(eval(code))
+    except Exception as error:
+        found[name] = type(error).__name__
+print(json.dumps(found))
+"""
+
+FORBIDDEN: Mapping[str, str] = {
+    "read the database": "open('{bot}/tracebot.db', 'rb').read(4)",
+    "read the write-ahead log": "open('{bot}/tracebot.db-wal', 'rb').read(4)",
+    "read a backup": "open('{bot}/backup.db').read()",
+    "read the spool": "open('{bot}/tracebot.db.spool/kept').read()",
+    "read another turn's file": "open('{bot}/files/T1/F1.txt').read()",
+    "read .env": "open('{bot}/.env').read()",
+    "read the agents file": "open('{bot}/agents.toml').read()",
+    "read the database through a link": "open('link', 'rb').read(4)",
+    "list the bot's folder": "os.listdir('{bot}')",
+    "list the spool": "os.listdir('{bot}/tracebot.db.spool')",
+    "write the database": "open('{bot}/tracebot.db', 'r+b').write(b'x')",
+    "truncate the database": "os.truncate('{bot}/tracebot.db', 0)",
+    "remove the database": "os.unlink('{bot}/tracebot.db')",
+    "move the database": "os.rename('{bot}/tracebot.db', 'mine.db')",
+    "replace the database": "os.rename('own.txt', '{bot}/tracebot.db')",
+    "link the database": "os.link('{bot}/tracebot.db', 'mine.db')",
+    "make a file beside the database": "open('{bot}/new', 'w')",
+    "make a folder beside the database": "os.mkdir('{bot}/folder')",
+    "read the bot's environment": "open(f'/proc/{{bot}}/environ').read()",
+    "read the bot's memory": "open(f'/proc/{{bot}}/mem', 'rb')",
+    "read the bot's address space": "open(f'/proc/{{bot}}/maps').read()",
+    "look at the bot's descriptors": "os.readlink(f'/proc/{{bot}}/fd/0')",
+    "go through the bot's working directory": "os.listdir(f'/proc/{{bot}}/cwd')",
+    "go through the bot's root": "open(f'/proc/{{bot}}/root/etc/passwd').read()",
+    "trace the bot": "call(101, 16, bot, 0, 0)",
+    "signal the bot": "os.kill(bot, 0)",
+    "stop the reaper": "os.kill(reaper, signal.SIGSTOP)",
+    "kill the reaper": "os.kill(reaper, signal.SIGKILL)",
+    "signal the bot by descriptor": "signal.pidfd_send_signal(os.pidfd_open(bot), 0)",
+    "limit the bot's processor time": "resource.prlimit(bot, resource.RLIMIT_CPU, (1, 1))",
+    "connect to a service of this machine": "socket.socket(socket.AF_UNIX).connect('{socket}')",
+    "send to a service of this machine": "socket.socketpair(1, socket.SOCK_DGRAM)",
+    "read another home": "os.listdir('{home}')",
+    "write to the system": "open('/usr/local/tracebot-was-here', 'w')",
+    "list the machine's temporary files": "os.listdir('/tmp')",
+}
+ALLOWED: Mapping[str, str] = {
+    "read its working directory": "open('own.txt').read()",
+    "write its working directory": "open('made.txt', 'w').write('x')",
+    "list its working directory": "len(os.listdir('.')) > 0",
+    "make a folder": "os.makedirs('a/b/c')",
+    "move a file to another folder": "shutil.move('moved.txt', 'a/b/moved.txt')",
+    "run a program": "os.system('ls / > /dev/null')",
+    "use temporary files": "tempfile.TemporaryFile().write(b'x')",
+    "read a path that the agents file names": "open('{extra}/note.txt').read()",
+    "make a pair of connected sockets": "socket.socketpair()",
+    "open a socket of the network": "socket.socket()",
+    "signal itself": "os.kill(os.getpid(), 0)",
+}
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    """The outcome of each attempt: an exception's name, or what the spy got."""
+    root = tmp_path_factory.mktemp("confined")
+    bot, work, extra, home = (root / name for name in ("bot", "work", "extra", "home"))
+    for folder in (bot, work, extra, home, bot / "tracebot.db.spool", bot / "files" / "T1"):
+        folder.mkdir(parents=True)
+    database = open_database(bot / "tracebot.db")
+    (bot / "tracebot.db-wal").touch()
+    for name in ("backup.db", "tracebot.db.spool/kept", "files/T1/F1.txt"):
+        (bot / name).write_text(SECRET)
+    (bot / ".env").write_text(f"SLACK_SIGNING_SECRET={SECRET}\n")
+    (work / "link").symlink_to(bot / "tracebot.db")
+    for path in (work / "own.txt", work / "moved.txt", extra / "note.txt"):
+        path.write_text("own")
+    service = socket.socket(socket.AF_UNIX)
+    service.bind(str(root / "socket"))
+    service.listen()
+    places = {"bot": bot, "extra": extra, "home": home, "socket": root / "socket"}
+    # A name in braces that is left is the spy's own variable.
+    attempts = {
+        name: code.replace("{{bot}}", "{{{{bot}}}}")
+        .format(**places)
+        .replace("{{", "{")
+        .replace("}}", "}")
+        for name, code in {**FORBIDDEN, **ALLOWED}.items()
+    }
+    command = [sys.executable, "-S", "-c", SPY, json.dumps(attempts)]
+    (bot / "agents.toml").write_text(
+        f"[agents.spy]\ncommand = {json.dumps(command)}\n"
+        f"working_directory = {json.dumps(str(work))}\nread = [{json.dumps(str(extra))}]\n"
+    )
+    answer = json.loads(query(bot, "--json").stdout)["answers"][0]
+    database.close()
+    service.close()
+    assert answer["text"] is not None, answer
+    yield json.loads(answer["text"])
+
+
+def query(bot: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    environment = {
+        **os.environ,
+        "TRACEBOT_AGENTS": str(bot / "agents.toml"),
+        "TRACEBOT_DATABASE_URL": str(bot / "tracebot.db"),
+    }
+    return subprocess.run(
+        [TRACEBOT, "query", "what can you reach?", *options],
+        cwd=bot,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("attempt", FORBIDDEN)
+def test_an_agent_cannot(attempt: str, outcomes: Mapping[str, str]) -> None:
+    signals = "signal" in attempt or "reaper" in attempt
+    if signals and landlock_version() < landlock.SIGNALS_ABI:
+        pytest.skip("this kernel does not keep signals inside")
+    assert outcomes[attempt] in ("PermissionError", "OSError")
+
+
+@pytest.mark.parametrize("attempt", ALLOWED)
+def test_an_agent_can(attempt: str, outcomes: Mapping[str, str]) -> None:
+    assert not outcomes[attempt].endswith("Error"), outcomes[attempt]
+
+
+def python(code: str, **options: object) -> CommandProvider:
+    command = (sys.executable, "-S", "-c", code)
+    return CommandProvider(agent="spy", command=command, **options)  # type: ignore[arg-type]
+
+
+def test_an_agent_inherits_no_descriptors(tmp_path: Path) -> None:
+    with (tmp_path / "open").open("w") as file:
+        os.set_inheritable(file.fileno(), True)
+        agent = python("import os; print(sorted(map(int, os.listdir('/proc/self/fd')))[:3])")
+        seen = agent.answer(Request(prompt="x")).text
+        many = python("import os; print(len(os.listdir('/proc/self/fd')))")
+        # The three streams, and the one that lists the folder.
+        assert (seen, many.answer(Request(prompt="x")).text) == ("[0, 1, 2]", "4")
+
+
+def test_temporary_files_are_gone_after_the_turn() -> None:
+    code = (
+        "import os, tempfile; folder = tempfile.mkdtemp(); print(folder)\n"
+        "os.mkdir(folder + '/deep'); open(folder + '/deep/file', 'w'); os.chmod(folder, 0)"
+    )
+    folder = Path(python(code).answer(Request(prompt="x")).text)
+    assert folder.parent.name.startswith("tracebot-")
+    assert not folder.parent.exists()
+
+
+def test_the_files_of_a_message_are_opened_and_their_neighbours_are_not(tmp_path: Path) -> None:
+    (tmp_path / "ours.txt").write_text("ours")
+    (tmp_path / "theirs.txt").write_text("theirs")
+    code = f"""
+print(open({str(tmp_path / "ours.txt")!r}).read())
+try:
+    print(open({str(tmp_path / "theirs.txt")!r}).read())
+except PermissionError:
+    print("closed")
+"""
+    request = Request(prompt="x", files=(tmp_path / "ours.txt",))
+    assert python(code).answer(request).text == "ours\nclosed"
+
+
+def test_only_in_execute_mode_a_known_program_can_write_its_working_directory(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "work").mkdir()
+    program = tmp_path / "bin" / "codex"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho made > made.txt && echo done || echo closed\n")
+    program.chmod(0o755)
+    agents = tmp_path / "agents.toml"
+    agents.write_text(
+        f"[agents.a]\nprovider = 'codex'\nmode = 'execute'\ncommand = ['{program}']\n"
+        "working_directory = 'work'\n"
+    )
+    (provider,) = load_roster(agents).agents["a"].providers
+    assert provider.answer(Request(prompt="x", mode="query")).text == "closed"
+    assert provider.answer(Request(prompt="x", mode="execute")).text == "done"
+
+
+@pytest.mark.skipif(seccomp.machine() is None, reason="no filters for this architecture")
+@pytest.mark.parametrize("network", [True, False])
+def test_nothing_leaves_an_agent_without_network(network: bool) -> None:
+    tcp, udp = socket.create_server(("127.0.0.1", 0)), socket.socket(type=socket.SOCK_DGRAM)
+    udp.bind(("127.0.0.1", 0))
+    for listening in (tcp, udp):
+        listening.settimeout(0.2)
+    code = f"""
+import socket, ctypes
+def connect(): socket.create_connection({tcp.getsockname()!r})
+def send(): socket.socket(type=socket.SOCK_DGRAM).sendto(b"x", {udp.getsockname()!r})
+def ring():
+    if ctypes.CDLL(None).syscall(425, 1, ctypes.create_string_buffer(120)) < 0: raise OSError
+for attempt in (connect, send, ring, *(
+    lambda family=family, kind=kind: socket.socket(family, kind)
+    for family in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX, socket.AF_NETLINK, 40)
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW)
+)):
+    try:
+        attempt()
+        print("open")
+    except OSError:
+        print("closed")
+"""
+    agent = python(code, confinement=Confinement(network=network))
+    told = agent.answer(Request(prompt="x")).text.split()
+    arrived = []
+    for receive in (lambda: tcp.accept()[0].close(), lambda: udp.recv(1)):
+        try:
+            receive()
+            arrived.append(True)
+        except TimeoutError:
+            arrived.append(False)
+    tcp.close()
+    udp.close()
+    assert arrived == [network, network]
+    assert told[:2] == (["open", "open"] if network else ["closed", "closed"])
+    assert network or set(told) == {"closed"}
+
+
+def test_unix_sockets_can_be_opened(tmp_path: Path) -> None:
+    code = "import socket; socket.socket(socket.AF_UNIX); print('open')"
+    free = Confinement(unix_sockets=True)
+    assert python(code, confinement=free).answer(Request(prompt="x")).text == "open"
+
+
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6])
+def test_older_kernels_confine_files_too(
+    version: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret").write_text(SECRET)
+    monkeypatch.setattr(landlock, "abi", lambda: min(version, ABI))
+    code = f"""
+import os
+open("own", "w").write("x"); os.rename("own", "moved"); os.mkdir("folder")
+for attempt in (
+    lambda: open({str(tmp_path / "secret")!r}).read(),
+    lambda: os.truncate({str(tmp_path / "secret")!r}, 0),
+    lambda: os.unlink({str(tmp_path / "secret")!r}),
+):
+    try:
+        print(attempt())
+    except PermissionError:
+        print("closed")
+"""
+    assert python(code).answer(Request(prompt="x")).text.split() == ["closed"] * 3
+    assert (tmp_path / "secret").read_text() == SECRET
+
+
+ABI = landlock_version()
+
+
+@pytest.mark.parametrize(
+    ("setting", "found"),
+    [
+        ("working_directory = '.'", "tracebot.db"),
+        ("working_directory = '..'", "tracebot.db"),
+        ("working_directory = 'data'", "tracebot.db"),
+        ("working_directory = 'link'", "tracebot.db"),
+        ("read = ['data/tracebot.db']", "tracebot.db"),
+        ("read = ['data/tracebot.db-wal']", "tracebot.db-wal"),
+        ("read = ['data/tracebot.db.spool/x']", "tracebot.db.spool"),
+        ("read = ['data/files/T1']", "files"),
+        ("read = ['agents.toml']", "agents.toml"),
+        ("read = ['bot.env']", "bot.env"),
+        ("read = ['/']", "tracebot.db"),
+        ("write = ['data']", "tracebot.db"),
+        ("read = ['hard']", "hard/another-name"),
+        (f"mode = 'execute'\nwrite = [{sys.prefix!r}]", sys.prefix),
+    ],
+)
+def test_an_agents_file_that_leads_to_the_bots_files_is_refused(
+    tmp_path: Path, setting: str, found: str
+) -> None:
+    for folder in ("data/files/T1", "data/tracebot.db.spool/x", "hard"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name in ("data/tracebot.db", "data/tracebot.db-wal", "bot.env"):
+        (tmp_path / name).touch()
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    if "hard" in setting:
+        os.link(tmp_path / "bot.env", tmp_path / "hard" / "another-name")
+    path = tmp_path / "agents.toml"
+    path.write_text(f"[agents.a]\ncommand = ['cat']\n{setting}\n")
+    files = BotFiles(database=tmp_path / "data" / "tracebot.db", others=(tmp_path / "bot.env",))
+    with pytest.raises(RosterError) as caught:
+        load_roster(path, files=files)
+    assert "to the agent, and with it" in str(caught.value)
+    assert f"{found}, which belongs to the bot" in str(caught.value)
+    path.write_text(f"[agents.a]\ncommand = ['cat']\nisolation = 'off'\n{setting}\n")
+    load_roster(path, files=files)
+
+
+@as_root
+def test_a_bind_mount_of_the_bots_files_is_refused(tmp_path: Path) -> None:
+    for name in ("data/deep", "work/mounted"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "data" / "deep" / "tracebot.db").touch()
+    mounted = tmp_path / "work" / "mounted"
+    if subprocess.run(["mount", "--bind", tmp_path / "data", mounted], check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        path = tmp_path / "agents.toml"
+        path.write_text("[agents.a]\ncommand = ['cat']\nworking_directory = 'work'\n")
+        files = BotFiles(database=tmp_path / "data" / "deep" / "tracebot.db")
+        with pytest.raises(RosterError, match="work/mounted/deep/tracebot.db, which"):
+            load_roster(path, files=files)
+    finally:
+        subprocess.run(["umount", mounted], check=True)
+
+
+def test_a_link_that_appears_after_the_start_is_refused_at_the_turn(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "work").mkdir()
+    (tmp_path / "data" / "tracebot.db").touch()
+    path = tmp_path / "agents.toml"
+    path.write_text("[agents.a]\ncommand = ['cat']\nworking_directory = 'work'\n")
+    roster = load_roster(path, files=BotFiles(database=tmp_path / "data" / "tracebot.db"))
+    (tmp_path / "work").rmdir()
+    (tmp_path / "work").symlink_to(tmp_path / "data")
+    with pytest.raises(AgentError, match="which belongs to the bot") as caught:
+        roster.agents["a"].providers[0].answer(Request(prompt="x"))
+    assert caught.value.error_type == "not_started"
+
+
+def test_a_folder_of_the_system_is_opened_without_the_bots_files_in_it(tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "show"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ncat {tmp_path}/bin/help {tmp_path}/bin/tracebot.db 2>&1\n")
+    program.chmod(0o755)
+    for name in ("help", "tracebot.db"):
+        (tmp_path / "bin" / name).write_text(f"this is {name}\n")
+    files = BotFiles(database=tmp_path / "bin" / "tracebot.db")
+    agent = CommandProvider(
+        agent="a", command=(str(program),), confinement=Confinement(private=files)
+    )
+    with pytest.raises(AgentError) as caught:
+        agent.answer(Request(prompt="x"))
+    assert caught.value.partial is not None
+    assert caught.value.partial.text.startswith("this is help\n")
+    assert "Permission denied" in caught.value.partial.text
+
+
+def test_an_agent_without_a_working_directory_works_in_its_own_folder(tmp_path: Path) -> None:
+    path = tmp_path / "agents.toml"
+    path.write_text("[agents.a]\ncommand = ['pwd']\n")
+    roster = load_roster(path, files=BotFiles(database=tmp_path / "tracebot.db"))
+    told = roster.agents["a"].providers[0].answer(Request(prompt="x")).text
+    assert told == str(tmp_path / "workspaces" / "a")
+
+
+@as_root
+@pytest.mark.parametrize("isolation", ["landlock", "off"])
+def test_an_agent_can_run_as_a_user_of_its_own(tmp_path: Path, isolation: str) -> None:
+    (tmp_path / "F1.txt").write_text("4711")
+    (tmp_path / "F1.txt").chmod(0o600)
+    code = """
+import os, sys
+print(os.getuid(), os.geteuid(), os.getgid(), os.getgroups(), os.environ["HOME"])
+prompt = sys.stdin.read().split()
+print(open([word for word in prompt if word.endswith("F1.txt")][0]).read())
+try:
+    print(os.kill(os.getppid(), 0))
+except PermissionError:
+    print("closed")
+"""
+    nobody = pwd.getpwnam("nobody")
+    agent = CommandProvider(
+        agent="a",
+        command=("/usr/bin/python3", "-c", code),
+        confinement=Confinement(user="nobody", isolation=isolation),  # type: ignore[arg-type]
+        working_directory=Path("/usr/share"),
+    )
+    request = Request(prompt="x", files=(tmp_path / "F1.txt",))
+    groups = os.getgrouplist("nobody", nobody.pw_gid)
+    ids = f"{nobody.pw_uid} {nobody.pw_uid} {nobody.pw_gid} {groups} {nobody.pw_dir}"
+    assert agent.answer(request).text == f"{ids}\n4711\nclosed"
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("user = 'no-such-user'", "this machine has no user no-such-user: create it"),
+        ("isolation = 'docker'", 'isolation must be "landlock" or "off", not "docker"'),
+        ("network = 'no'", "network must be true or false"),
+        ("isolation = 'off'\nnetwork = false", 'network = false needs isolation = "landlock"'),
+        ("read = '/srv'", "read must be a list of texts"),
+    ],
+)
+def test_a_mistake_in_the_confinement_is_named(tmp_path: Path, setting: str, sentence: str) -> None:
+    path = tmp_path / "agents.toml"
+    path.write_text(f"[agents.a]\ncommand = ['cat']\n{setting}\n")
+    with pytest.raises(RosterError, match=sentence):
+        load_roster(path)
+
+
+@as_root
+def test_a_bot_that_is_root_passes_no_privileges_on() -> None:
+    code = """
+import os
+print([line.split()[1] for line in open("/proc/self/status") if line.startswith("CapEff")])
+for path in ("/etc/shadow", "/dev/mem", "/dev/sda", "/root"):
+    try:
+        open(path).read(1)
+        print("open")
+    except OSError as error:
+        print("closed")
+"""
+    told = python(code).answer(Request(prompt="x")).text.splitlines()
+    assert int(told[0][2:-2], 16) & ~0b11011 == 0
+    assert told[1:] == ["closed"] * 4
