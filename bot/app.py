@@ -33,6 +33,7 @@ from bot.slack.attachments import SLACK_FILES, FileDownloads, FileLimits, delete
 from bot.slack.client import client_with_retries, client_without_retries, connection_error, identify
 from bot.slack.directory import Directory
 from bot.slack.errors import SLACK_ERRORS
+from bot.slack.own_secrets import OwnSecrets, guard_answers
 from bot.slack.reactions import Reactions
 from bot.slack.threads import ThreadReader
 from bot.trace_ui.app_home import AppHome
@@ -116,6 +117,7 @@ class _Shared:
 
     settings: Settings
     observability: Observability
+    secrets: OwnSecrets
     client: WebClient
     identity: BotIdentity
     directory: Directory
@@ -143,7 +145,9 @@ def build_bot(
     `collector` is the base URL to which its agents may send their own telemetry.
     """
     shared = _shared(settings, roster, observability)
-    delivery = ReplyDelivery(client_without_retries(settings), bot_id=shared.identity.bot_id)
+    delivery = ReplyDelivery(
+        client_without_retries(settings, shared.secrets), bot_id=shared.identity.bot_id
+    )
     http = httpx.Client(timeout=10.0, follow_redirects=False)
     inbox = _inbox(shared, delivery, http, collector)
     digests = Digests(
@@ -172,7 +176,8 @@ def build_bot(
 
 
 def _shared(settings: Settings, roster: Roster, observability: Observability) -> _Shared:
-    client = client_with_retries(settings)
+    secrets = OwnSecrets(settings, roster)
+    client = client_with_retries(settings, secrets)
     auth = identify(client)
     roster.require(partial(refuse_groups_without_scope, scopes=auth["scopes"]))
     identity = BotIdentity(
@@ -185,6 +190,7 @@ def _shared(settings: Settings, roster: Roster, observability: Observability) ->
     return _Shared(
         settings=settings,
         observability=observability,
+        secrets=secrets,
         client=client,
         identity=identity,
         directory=directory,
@@ -216,10 +222,11 @@ def _inbox(
     responder = Responder(
         bot_user=identity.user,
         # Short: an update of a live reply that takes longer is overtaken by the next one.
-        live_client=client_without_retries(settings, timeout_s=5),
+        live_client=client_without_retries(settings, shared.secrets, timeout_s=5),
         delivery=delivery,
         observability=observability,
         settings=settings,
+        secrets=shared.secrets,
         collector=collector,
     )
     handler = TurnHandler(
@@ -286,6 +293,7 @@ def _bolt_app(shared: _Shared, inbox: Inbox, digests: Digests, workers: Workers)
     stop_button.register(app, canceller, workers.commands, dedup)
     trace_command.register(app, command, workers.commands, dedup)
     app_home.register(app, home, workers.commands, dedup)
+    guard_answers(app, shared.secrets)
     app.error(partial(_report, observability))
     return app
 

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 
 from slack_sdk import WebClient
@@ -19,6 +20,7 @@ from bot.replies.delivery import ReplyDelivery
 from bot.replies.live_messages import Draft, EditedMessage, Heading, LiveMessage, StreamedMessage
 from bot.replies.messages import Message
 from bot.slack.errors import GONE, SLACK_ERRORS, error_code, retry_after
+from bot.slack.own_secrets import OwnSecrets
 from bot.slack.types import Place
 
 QUICK_S = 1.5
@@ -126,6 +128,7 @@ class ReplyStreamer:
         *,
         place: Place,
         heading: Heading,
+        secrets: OwnSecrets,
         on_gone: Callable[[str], object],
     ) -> None:
         self._client = client
@@ -133,6 +136,7 @@ class ReplyStreamer:
         self._live = live
         self._place = place
         self._heading = heading
+        self._secrets = secrets
         self._on_gone = on_gone
         self._started_at = time.monotonic()
         self.draft = GrowingDraft()
@@ -210,7 +214,7 @@ class ReplyStreamer:
     def _update(self) -> float | None:
         """Show the draft; return the seconds until the next update, or None if there is none."""
         try:
-            self._show(self.draft.read())
+            self._show(self._without_secrets(self.draft.read()))
             return self._live.pace_s
         except SLACK_ERRORS as error:
             # A rate limit says nothing against the stream: the next update carries on with it.
@@ -226,6 +230,11 @@ class ReplyStreamer:
             return None
         self._edit_from_now_on(self._message)
         return self._live.pace_s
+
+    def _without_secrets(self, draft: Draft) -> Draft:
+        # Of the whole draft, as a secret may arrive in pieces; its beginning is held back.
+        tools = tuple(self._secrets.removed(tool) for tool in draft.tools)
+        return replace(draft, text=self._secrets.settled(draft.text), tools=tools)
 
     def _show(self, draft: Draft) -> None:
         if self._message is None:

@@ -69,11 +69,13 @@ class StreamedMessage:
 
     def can_show(self, draft: Draft) -> bool:
         in_time = time.monotonic() < self._ends_at
-        return in_time and len(draft.text) <= RUNNING_LIMIT and draft.restarts == self._restarts
+        # The first characters of a secret may have been sent, in whose place there is a note now.
+        longer = _streamed(draft).startswith(self._sent)
+        fits = len(draft.text) <= RUNNING_LIMIT
+        return in_time and fits and longer and draft.restarts == self._restarts
 
     def show(self, draft: Draft) -> None:
-        # A `<` at the end may begin a mention, which could not be silenced once it is split.
-        text = silence(draft.text.rstrip("<"))
+        text = _streamed(draft)
         chunks = self._tool_chunks(draft.tools)
         if new := text[len(self._sent) :]:
             chunks.append({"type": "markdown_text", "text": new})
@@ -97,6 +99,11 @@ class StreamedMessage:
 
     def close(self) -> None:
         self._client.chat_stopStream(channel=self._place.channel, ts=self.ts)
+
+
+def _streamed(draft: Draft) -> str:
+    # A `<` at the end may begin a mention, which could not be silenced once it is split.
+    return silence(draft.text.rstrip("<"))
 
 
 class EditedMessage:

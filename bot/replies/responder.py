@@ -1,7 +1,7 @@
 """Ask one agent, show its reply as it grows, and post the answer."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
@@ -22,6 +22,7 @@ from bot.replies.messages import (
 from bot.settings import Settings
 from bot.slack.attachments import FetchResult
 from bot.slack.errors import SLACK_ERRORS, TOO_LONG, error_code
+from bot.slack.own_secrets import OwnSecrets
 from bot.slack.types import IncomingMessage, Place
 from storage import ActiveSpan, Observability
 from storage.model.span import Status
@@ -72,6 +73,7 @@ class Responder:
         delivery: ReplyDelivery,
         observability: Observability,
         settings: Settings,
+        secrets: OwnSecrets,
         collector: str | None = None,
     ) -> None:
         """`live_client` neither retries nor waits long; see `ReplyStreamer`.
@@ -84,6 +86,7 @@ class Responder:
         self._live = LiveReplies(live_client)
         self._observability = observability
         self._settings = settings
+        self._secrets = secrets
         self._collector = collector
 
     def respond(
@@ -96,6 +99,7 @@ class Responder:
             self._live,
             place=place_of(given.message),
             heading=Heading(agent.name, root.trace_id),
+            secrets=self._secrets,
             on_gone=lambda code: cancellation.cancel(f"slack: {code}"),
         ) as streamer:
             reply = self._ask(agent, given, root, streamer, cancellation)
@@ -168,6 +172,17 @@ class Responder:
             **({"provider": reply.provider} if reply.provider else {}),
         }
         with self._observability.span("reply", kind="producer", agent=agent.name) as span:
+            if told := self._secrets.found(reply.text):
+                # Before the text is split into messages, so that none is cut in two.
+                reply = replace(reply, text=self._secrets.removed(reply.text))
+                span.set(**{"tracebot.secrets.removed": list(told)})
+                logger.warning(
+                    "%s told %s, which was removed from its reply: see trace %s, and keep it from "
+                    "what holds them.",
+                    agent.name,
+                    " and ".join(told),
+                    root.trace_id,
+                )
             span.set(characters=len(reply.text), text=self._settings.captured(reply.text))
             try:
                 posted = _deliver(reply, payload, streamer)

@@ -12,6 +12,7 @@ from slack_sdk.http_retry.builtin_handlers import (
 
 from bot.settings import Settings, SettingsError
 from bot.slack.errors import SLACK_ERRORS, error_code
+from bot.slack.own_secrets import GuardedClient, OwnSecrets
 
 SCOPES = frozenset(
     (
@@ -28,13 +29,13 @@ turn. `manifest.yml` asks for a few more, which only make replies nicer.
 """
 
 
-def client_with_retries(settings: Settings) -> WebClient:
+def client_with_retries(settings: Settings, secrets: OwnSecrets) -> WebClient:
     """Return a client that repeats failed calls.
 
     Use it for calls that do no harm when Slack executes them twice: reading, and reactions. A
     repeated `chat.postMessage` may post twice.
     """
-    client = client_without_retries(settings)
+    client = client_without_retries(settings, secrets)
     client.retry_handlers = [
         ConnectionErrorRetryHandler(max_retry_count=2),
         RateLimitErrorRetryHandler(max_retry_count=3),
@@ -43,10 +44,13 @@ def client_with_retries(settings: Settings) -> WebClient:
     return client
 
 
-def client_without_retries(settings: Settings, *, timeout_s: int = 30) -> WebClient:
+def client_without_retries(
+    settings: Settings, secrets: OwnSecrets, *, timeout_s: int = 30
+) -> WebClient:
     """Return a client that makes each call once; the caller decides whether to repeat it."""
-    client = WebClient(
+    client = GuardedClient(
         settings.slack_bot_token.get_secret_value(),
+        secrets=secrets,
         base_url=settings.slack_api_url,
         timeout=timeout_s,
     )

@@ -1,0 +1,205 @@
+"""Keep the bot's own secrets out of what it posts, whatever an agent found and says.
+
+The tokens, the signing secret, the keys of models and the passwords that the bot itself holds are
+removed from each text on its way to Slack: as they are, and in the ways in which programs print
+them (in a URL, in JSON, in HTML, in base64 or hexadecimal, reversed). An agent that is asked to
+disguise a secret further gets it past this filter; what keeps it from the secret is its
+confinement.
+"""
+
+import json
+import logging
+import os
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
+from html import escape
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from slack_bolt import App, BoltContext
+from slack_sdk import WebClient
+
+from bot.agents.config.roster import Roster
+from bot.agents.models.provider import HttpProvider
+from bot.agents.programs.process.environment import matches
+from bot.agents.programs.provider import CommandProvider
+from bot.agents.types import Provider
+from bot.settings import Settings
+from storage.model.redaction import is_secret_name
+
+SHORTEST = 6
+"""Characters. A shorter value is a word that others use, too."""
+
+HELD_BACK = 4
+"""Characters of a secret that begin to be held back at the end of a text that still grows.
+
+With fewer, text that waits for its next word would lack the last letter now and then.
+"""
+
+REMOVED = "(removed: a secret of this bot)"
+
+logger = logging.getLogger("tracebot.secrets")
+
+
+class OwnSecrets:
+    """The secrets of the bot and of its agents. It may be used from several threads at once."""
+
+    def __init__(self, settings: Settings, roster: Roster) -> None:
+        self._settings = dict(_of_settings(settings))
+        self._roster = roster
+        self._known = self._read()
+
+    @property
+    def _forms(self) -> Mapping[str, str]:
+        """Each text that tells a secret, the longest first, and the name of the secret."""
+        agents, forms = self._known
+        # The agents file may have been read again, with other keys. Two threads that notice it at
+        # once compute the same.
+        if agents is not self._roster.agents:
+            self._known = self._read()
+            forms = self._known[1]
+        return forms
+
+    def _read(self) -> tuple[object, Mapping[str, str]]:
+        agents = self._roster.agents
+        secrets = dict(self._settings)
+        for agent in agents.values():
+            for provider in agent.providers:
+                secrets.update(_of_provider(provider))
+        forms = {
+            form: name
+            for name, value in secrets.items()
+            if len(value) >= SHORTEST
+            for form in _forms_of(value)
+            if len(form) >= SHORTEST
+        }
+        return agents, dict(sorted(forms.items(), key=lambda item: -len(item[0])))
+
+    def found(self, text: str) -> tuple[str, ...]:
+        """Return the names of the secrets that *text* tells."""
+        return tuple(sorted({name for form, name in self._forms.items() if form in text}))
+
+    def removed(self, text: str) -> str:
+        """Return *text* without secrets."""
+        for form in self._forms:
+            if form in text:
+                text = text.replace(form, REMOVED)
+        return text
+
+    def settled(self, text: str) -> str:
+        """Return the part of a text that still grows which may be shown, without secrets.
+
+        The end is held back if it looks like the beginning of a secret. Each longer text begins
+        with what was returned for a shorter one, but for at most `HELD_BACK - 1` characters.
+        """
+        forms = [form for form in self._forms if form[0] in text]
+        kept = min((len(text) - _begun(form, text) for form in forms), default=len(text))
+        # A secret that is complete may overlap the beginning of another one.
+        while crossing := [start for form in forms if (start := _across(form, text, kept)) < kept]:
+            kept = min(crossing)
+        return self.removed(text[:kept])
+
+    def removed_from(self, value: Any) -> Any:
+        """Return JSON-like data without secrets in its texts."""
+        if isinstance(value, str):
+            return self.removed(value)
+        if isinstance(value, Mapping):
+            return {key: self.removed_from(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.removed_from(item) for item in value]
+        return value
+
+
+class GuardedClient(WebClient):
+    """A client through which no secret of the bot leaves: the last look at each call to Slack.
+
+    A reply is looked at before, as a whole, because a secret may be cut in two.
+    """
+
+    def __init__(self, *args: Any, secrets: OwnSecrets, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._secrets = secrets
+
+    def api_call(self, api_method: str, **call: Any) -> Any:
+        """Call a method of Slack's Web API. The token itself travels in a header."""
+        for part in ("json", "params", "data"):
+            if call.get(part) and isinstance(call[part], dict):
+                given = call[part]
+                call[part] = {**self._secrets.removed_from(given), **_token(given)}
+                if call[part] != given:
+                    logger.warning("A secret of the bot was removed from a call of %s", api_method)
+        return super().api_call(api_method, **call)
+
+
+def guard_answers(app: App, secrets: OwnSecrets) -> None:
+    """Let no secret leave through the answers to commands and buttons, which need no client."""
+
+    @app.middleware
+    def guard(context: BoltContext, next: Callable[[], Any]) -> Any:
+        respond = context.respond if context.response_url else None
+        if respond is not None:
+            context["respond"] = lambda **message: respond(**secrets.removed_from(message))
+        return next()
+
+
+def _token(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"token": arguments["token"]} if "token" in arguments else {}
+
+
+def _of_settings(settings: Settings) -> Iterator[tuple[str, str]]:
+    yield "SLACK_BOT_TOKEN", settings.slack_bot_token.get_secret_value()
+    yield "SLACK_APP_TOKEN", settings.slack_app_token.get_secret_value()
+    yield "SLACK_SIGNING_SECRET", settings.slack_signing_secret.get_secret_value()
+    yield "TRACEBOT_OTLP_TOKEN", settings.otlp_token.get_secret_value()
+    if "://" in settings.database_url:
+        password = urlsplit(settings.database_url).password or ""
+        yield "TRACEBOT_DATABASE_URL", unquote(password)
+
+
+def _of_provider(provider: Provider) -> Iterator[tuple[str, str]]:
+    """Yield the key of a model, and the variables of a program that are named like secrets."""
+    if isinstance(provider, HttpProvider):
+        yield provider.endpoint.key_variable or "api_key_env", provider.endpoint.key or ""
+    elif isinstance(provider, CommandProvider):
+        passed = (*provider.program.pass_environment, *provider.pass_environment)
+        given = {name: value for name, value in os.environ.items() if matches(name, passed)}
+        for name, value in {**given, **provider.environment}.items():
+            if is_secret_name(name):
+                yield name, value
+
+
+def _forms_of(value: str) -> set[str]:
+    data = value.encode()
+    in_url, in_json = quote(value, safe=""), json.dumps(value)[1:-1]
+    return {
+        *(value, value[::-1]),
+        *(in_url, in_url.lower(), quote(value)),
+        *(in_json, in_json.replace("/", r"\/"), json.dumps(value, ensure_ascii=False)[1:-1]),
+        *(escape(value), escape(value, quote=False)),
+        *(data.hex(), data.hex().upper()),
+        *_in_base64(data),
+    }
+
+
+def _in_base64(data: bytes) -> Iterator[str]:
+    """Yield the characters that *data* has in base64, wherever in an encoded text it begins."""
+    for before in range(3):
+        encoded = b64encode(bytes(before) + data).decode().rstrip("=")
+        # The first and the last character may hold bits of what is before and behind.
+        first = (0, 2, 3)[before]
+        last = len(encoded) - (1 if (before + len(data)) % 3 else 0)
+        form = encoded[first:last]
+        yield form
+        yield form.replace("+", "-").replace("/", "_")
+
+
+def _begun(form: str, text: str) -> int:
+    """Return how many characters at the end of *text* may be the beginning of *form*."""
+    lengths = range(min(len(form) - 1, len(text)), HELD_BACK - 1, -1)
+    return next((length for length in lengths if text.endswith(form[:length])), 0)
+
+
+def _across(form: str, text: str, place: int) -> int:
+    """Return where a *form* begins that reaches across *place*, or *place* if there is none."""
+    start = text.find(form, max(place - len(form) + 1, 0), place + len(form) - 1)
+    return start if 0 <= start < place else place

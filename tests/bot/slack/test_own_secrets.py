@@ -1,0 +1,141 @@
+"""The filter that keeps the bot's own secrets out of what it posts."""
+
+import base64
+import json
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given, strategies
+
+from bot.agents.config.roster import load_roster
+from bot.settings import Settings
+from bot.slack.own_secrets import HELD_BACK, REMOVED, OwnSecrets
+
+BOT, APP, SIGNING = "xoxb-1234-5678-abcDEF", "xapp-1-A1-2-beef", "8f74+/signing&secret=="
+COLLECTOR, PASSWORD, KEY, PASSED = 'coll"ector\\token', "p@ss:wo/rd", "lm-studio-key-1", "abcabcabd"
+AGENTS = """
+[agents.local]
+provider = "openai"
+model = "m"
+base_url = "http://127.0.0.1:1/v1"
+api_key_env = "LOCAL_KEY"
+[agents.program]
+provider = "command"
+command = ["true"]
+pass_environment = ["DEPLOY_*"]
+environment = { OWN_SECRET = "in-the-file", COLOUR = "the-colour-blue" }
+"""
+
+
+@pytest.fixture
+def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OwnSecrets:
+    return known(tmp_path, monkeypatch)
+
+
+def known(folder: Path, monkeypatch: pytest.MonkeyPatch) -> OwnSecrets:
+    monkeypatch.setenv("LOCAL_KEY", KEY)
+    monkeypatch.setenv("DEPLOY_TOKEN", PASSED)
+    monkeypatch.setenv("DEPLOY_TARGET", "production-cluster")
+    agents = folder / "agents.toml"
+    agents.write_text(AGENTS)
+    settings = Settings(
+        _env_file=None,
+        SLACK_BOT_TOKEN=BOT,
+        SLACK_APP_TOKEN=APP,
+        SLACK_SIGNING_SECRET=SIGNING,
+        otlp_token=COLLECTOR,
+        database_url=f"postgresql://bot:{quote(PASSWORD, safe='')}@db.example/traces",
+    )
+    return OwnSecrets(settings, load_roster(agents))
+
+
+VALUES = (BOT, APP, SIGNING, COLLECTOR, PASSWORD, KEY, PASSED, "in-the-file")
+FORMS: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "in a URL": lambda value: quote(value, safe=""),
+    "in JSON": lambda value: json.dumps({"text": value}),
+    "in HTML": escape,
+    "in hexadecimal": lambda value: value.encode().hex(),
+    "reversed": lambda value: value[::-1],
+    "in base64": lambda value: base64.b64encode(value.encode()).decode(),
+    "in base64 behind a name": lambda value: base64.b64encode(f"x:{value}\n".encode()).decode(),
+    "in base64 of a URL": lambda value: base64.urlsafe_b64encode(f"t={value}&".encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize("form", FORMS)
+def test_no_form_of_a_secret_is_left(secrets: OwnSecrets, value: str, form: str) -> None:
+    told = FORMS[form](value)
+    text = f"here it is: {told}, and it works"
+    clean = secrets.removed(text)
+    assert REMOVED in clean
+    assert clean.startswith("here it is: ")
+    assert clean.endswith(", and it works")
+    assert value not in clean
+    assert secrets.found(text)
+
+
+def test_other_text_is_left_as_it_is(secrets: OwnSecrets) -> None:
+    text = "production-cluster, the-colour-blue, xoxb-…, abcabc, a token, p@ss, postgresql://bot"
+    assert secrets.removed(text) == secrets.settled(f"{text} ").rstrip() == text
+    assert secrets.found(text) == ()
+
+
+def test_secrets_in_lists_and_objects_are_removed(secrets: OwnSecrets) -> None:
+    told: dict[str, Any] = {"blocks": [{"text": {"text": f"a {BOT}"}}], "n": 1, "t": (APP,)}
+    assert secrets.removed_from(told) == {
+        "blocks": [{"text": {"text": f"a {REMOVED}"}}],
+        "n": 1,
+        "t": [REMOVED],
+    }
+
+
+def test_keys_of_an_agents_file_that_was_read_again_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = known(tmp_path, monkeypatch)
+    monkeypatch.setenv("LOCAL_KEY", "another-key-2")
+    assert secrets.removed("another-key-2") == "another-key-2"
+    secrets._roster.reload()
+    assert secrets.removed("another-key-2") == REMOVED
+
+
+PIECES = strategies.lists(
+    strategies.one_of(
+        strategies.sampled_from([*VALUES, "abc", "xox", "xapp-1-A1-", "abcabcabc", "abcab"]),
+        strategies.text(alphabet="abcx-&=/ \n", max_size=6),
+    ),
+    max_size=8,
+)
+
+
+@given(pieces=PIECES, cuts=strategies.sets(strategies.integers(0, 120)))
+def test_a_text_that_grows_never_shows_part_of_a_secret(pieces: list[str], cuts: set[int]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        secrets = GROWING or GROWING.append(_growing(patch)) or GROWING
+    text, shown = "".join(pieces), ""
+    for cut in sorted({*cuts, len(text)}):
+        now = secrets[0].settled(text[:cut])
+        assert now.startswith(shown[: 1 - HELD_BACK]), (shown, now)
+        assert not any(value in now for value in VALUES)
+        for value in (BOT, APP):
+            assert not any(now.endswith(value[:end]) for end in range(HELD_BACK, len(value)))
+        shown = now
+    whole = secrets[0].removed(text)
+    assert whole.startswith(shown[: 1 - HELD_BACK])
+    assert not any(value in whole for value in VALUES)
+
+
+GROWING: list[OwnSecrets] = []
+
+
+def _growing(patch: pytest.MonkeyPatch) -> OwnSecrets:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        return known(Path(folder), patch)
