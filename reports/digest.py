@@ -1,5 +1,6 @@
 """The digest: its command, when it is due, and what it says."""
 
+import heapq
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from storage.writer.dropped import DROPPED, drop_counts
 
 SECOND_NS = 1_000_000_000
 DAY_NS = 24 * 3_600 * SECOND_NS
+
+SHOWN_FAILURES = 3
 
 SYNTAX = "write digest now, digest off, or digest here at 09:00 [Europe/Berlin]"
 
@@ -105,7 +108,7 @@ def digest(
             channel=channel,
         )
 
-    failed = [
+    failed = (
         trace
         for status in ("error", "timeout", "abandoned")
         for trace in recent_traces(
@@ -117,14 +120,14 @@ def digest(
             limit=10,
         ).traces
         if trace.started_at < until and may_see(trace)
-    ]
-    # How well the bot records is nobody's business in a channel that others can read.
+    )
+    # What was dropped is a matter of the whole bot, and not of one channel.
     counted = () if channel is not None else drop_counts(database, since=since, until=until)
     return digest_view(
         title=title,
         agents=by("agent"),
         decisions=by("decision"),
-        failed=failed[:3],
+        failed=heapq.nlargest(SHOWN_FAILURES, failed, key=lambda trace: trace.started_at),
         dropped=sum(each.count for each in counted if each.metric == DROPPED),
         now=now,
     )
@@ -152,5 +155,5 @@ def last_day(
 
 
 def within(channel: str | None) -> str:
-    """Return the words by which a title says that it is about one channel, and a space."""
+    """Return what a title says before the period: "in this channel ", or nothing."""
     return "" if channel is None else "in this channel "

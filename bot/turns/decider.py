@@ -52,13 +52,13 @@ class Decider:
     def decide(self, message: IncomingMessage, root: ActiveSpan, *, claimed: bool) -> Verdict:
         """Decide on *message* and record the decision in *root* and in a span below it.
 
-        Without *claimed* another process answers it.
+        *claimed* is False if another process has claimed the message and handles it.
         """
         message = self._with_channel_type(message)
         audience = audience_of(
             team=message.team,
             channel=message.channel,
-            kind=message.channel_type or "group",
+            kind=message.channel_type or "group",  # Unknown counts as private.
             user=message.user,
         )
         # Before the first child starts: spans inherit the audience, which decides who sees them.

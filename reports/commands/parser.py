@@ -15,9 +15,15 @@ STATUSES = ("running", "ok", "error", "timeout", "cancelled", "abandoned")
 PLATFORMS = ("slack", "cli", "mcp", "otlp")
 
 ESCAPED = re.compile(r"<[#@]([A-Z0-9]+)(?:\|[^>]*)?>|<(https?://[^|>]+)(?:\|[^>]*)?>")
+"""A channel, a user or a link as Slack sends it: `<#C1|ops>`, `<@U1>`, `<https://…|label>`."""
+
 TYPED = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'"})
 DASH = re.compile(r"(?<!\S)[—–](?=\w)")
+"""A dash before an option: telephones make one of `--`."""
+
 APOSTROPHE, KEPT = re.compile(r"(?<=\w)'(?=\w)"), "\ue000"
+"""An apostrophe within a word, and what stands for it while `shlex` looks for quotes: a character
+of Unicode's private area, which nobody types."""
 
 DATABASE = "instead of the one in TRACEBOT_DATABASE_URL"
 SLACK_PAGE = 10
@@ -28,6 +34,7 @@ class Parser(argparse.ArgumentParser):
     """An argument parser that raises `UsageError` instead of printing and exiting."""
 
     def __init__(self, **options: Any) -> None:
+        # Keeps the lines of the examples apart.
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(**options, exit_on_error=False)
 

@@ -39,12 +39,14 @@ File = tuple[int, int]
 
 
 class _State:
+    """The state of a connection: the file that it opened, and whether `create` is under way."""
+
     file: File | None = None
     creating = False
 
 
 class _StateByThread(_State, threading.local):
-    pass
+    """The same, apart for each thread."""
 
 
 class SharedDatabase(SqliteDatabase):
@@ -108,9 +110,10 @@ class SharedDatabase(SqliteDatabase):
             super().begin(lock_type)
 
     def _mark(self) -> None:
-        """Leave what `storage.database.file_check` recognises as ours, also once it is damaged.
+        """Mark the file as ours for `storage.database.file_check`, in two places.
 
-        Databases of earlier versions, and those that were copied here, lack one or the other.
+        The application id is in the file and lost with its first page, so the lock file `migrating`
+        beside it counts, too. Databases of earlier versions, and copies, lack one or the other.
         """
         if self.execute_sql("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
             self.execute_sql(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -135,6 +138,8 @@ class SharedDatabase(SqliteDatabase):
         if not self.is_closed() and self.connection().in_transaction:
             return  # `begin` has compared the files, and a replacement waits for its end.
         here = file_at(self.path)
+        # Nothing to do if the file at the path has our tables and is the one that is open. Before
+        # the first `connect` no file is known to be ready, and any will do.
         if here == (self._ready or here) and (self.is_closed() or here == self.file):
             return
         if not self.is_closed():
@@ -179,10 +184,11 @@ def _has_content(path: Path) -> bool:
 
 
 def _write_header(path: Path) -> None:
-    """Let a new database shrink again, which has to come before the first table, and mark it.
+    """Make a new database able to shrink, mark it as ours, and turn on its write-ahead log.
 
-    The caller holds the lock `opening` alone: several processes may create the database at once,
-    and without a wait. Before WAL mode, so that the mark is in the file and not only in its log.
+    SQLite takes `auto_vacuum` only before the first table. The log comes last, so that the mark is
+    in the file itself. The caller holds the lock `opening` alone: several processes may create the
+    database at once, and this connection does not wait for SQLite's locks.
     """
     connection = Connection(str(path))
     try:

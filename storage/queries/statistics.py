@@ -13,6 +13,14 @@ from storage.store.histogram import Histogram, extended
 from storage.store.recount import recount
 from storage.store.rollups import LEVELS
 
+TRACES_AT_A_TIME = 200
+"""Traces of a channel whose spans are read by one query: it names each of them."""
+
+SUMS = tuple(getattr(RollupRow, name) for name in rollups.SUMS)
+
+Row = Sequence[Any]
+"""A key, the sums in the order of `storage.store.rollups.SUMS`, and the latency histogram."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
@@ -58,8 +66,9 @@ def statistics(
     their number of traces, hours by time. The key of an hour is its start in nanoseconds. Rollups
     are hourly, so `since` is rounded down to an hour and `until` up.
 
-    `channel` limits them to the traces of one channel. They are counted from its spans, because
-    rollups do not tell the other dimensions apart by channel, so keep the period short.
+    `channel` limits them to the traces of one channel that `audiences`, then required, may see.
+    They are counted from its spans, because rollups do not tell the other dimensions apart by
+    channel, so keep the period short.
     """
     rows_of: Callable[..., list[Row]] = partial(
         _rollups, database, since=since, until=until, audiences=audiences
@@ -77,14 +86,6 @@ def statistics(
     groups = _groups(rows_of(dimension=by))
     groups.sort(key=lambda group: (-group.traces, group.key))
     return Statistics(since, until, total, tuple(groups))
-
-
-TRACES_AT_A_TIME = 200
-
-SUMS = tuple(getattr(RollupRow, name) for name in rollups.SUMS)
-
-Row = Sequence[Any]
-"""A key, the sums in the order of `storage.store.rollups.SUMS`, and the latency histogram."""
 
 
 def _rollups(
@@ -108,6 +109,7 @@ def _rollups(
         if audiences is not None:
             query = query.where(RollupRow.audience.in_(list(audiences)))
         elif level == "day":
+            # Days have rows for everyone beside those by audience; to add both would count twice.
             query = query.where(RollupRow.audience == rollups.EVERYONE)
         rows += database.execute(query).fetchall()
     return rows
@@ -152,11 +154,13 @@ def _channel_rows(
 
 
 def _hours(since: int, until: int) -> tuple[int, int]:
+    """Return the period rounded to whole hours: its start down, its end up."""
     hour = LEVELS["hour"]
     return since - since % hour, until + -until % hour
 
 
 def _periods(since: int, until: int, *, days: bool) -> Iterable[tuple[str, int, int]]:
+    """Return `(level, start, end)` of the rows to read; with `days`, by day where that is exact."""
     day = LEVELS["day"]
     first, last = _hours(since, until)
     first_day, last_day = first + -first % day, last - last % day
@@ -177,6 +181,7 @@ def _groups(rows: Iterable[Row]) -> list[Group]:
 
 
 def _group(key: str, rows: Sequence[Row]) -> Group:
+    # Turn rows into columns: the key, which is known, one for each sum, and the histograms.
     _, *columns, latencies = zip(*rows, strict=True) if rows else [()] * (len(SUMS) + 2)
     sums = dict(zip(rollups.SUMS, map(sum, columns), strict=True))
     priced, cost = sums.pop("priced"), sums.pop("cost")

@@ -1,4 +1,4 @@
-"""Replace a damaged database by a new one, and save into it what can still be read.
+"""Replace a damaged database with a new one, and save into it what can still be read.
 
 Several processes may find the damage at once. The first one renames the file and creates a new
 database; the others notice that it was replaced (`storage.database.shared_file`).
@@ -27,6 +27,7 @@ from storage.recovery.salvage import salvage
 from storage.upkeep.journal import JournalEntry, add_entry, entries
 
 WRITE_LOCK_S = 5.0
+"""How long a replacement waits for another process to commit."""
 
 logger = logging.getLogger("tracebot.storage")
 
@@ -47,6 +48,7 @@ class Recovery:
 
     @property
     def complete(self) -> bool:
+        """Return True if every row of every table was saved."""
         return self.finished and bool(self.lost) and set(self.lost.values()) == {0}
 
 
@@ -54,8 +56,8 @@ def recover(database: SharedDatabase) -> bool:
     """Replace the damaged file that this thread has open, and start saving what can be read.
 
     Call this after an error whose `storage.database.error_causes.cause_of` is `DAMAGED`. Return
-    False if another process has already replaced the file. Raises `TemporarilyUnavailable` while
-    another process writes, and `NotOurDatabase`.
+    False if the file is gone or another process has already replaced it. Raises
+    `TemporarilyUnavailable` while another process writes, and `NotOurDatabase`.
     """
     damaged = database.file  # Before `close` and `create`, which may find another file.
     if not database.is_closed():
@@ -99,7 +101,8 @@ def set_aside_with_write_lock(path: Path, *, word: str) -> Path | None:
                     f"{path} has to be replaced, but another process is writing to it: stop that "
                     "process and try again."
                 ) from error
-            if cause != DAMAGED:  # A damaged file may refuse the lock; no commit can succeed on it.
+            # A damaged file may refuse the lock. It is moved without one: no commit succeeds on it.
+            if cause != DAMAGED:
                 raise
         return set_aside(path, word=word)
     finally:
@@ -155,7 +158,7 @@ def _salvage_quietly(path: Path) -> None:
         finish_recoveries(database)
     except Exception:
         logger.exception(
-            "The rest of the damaged database could not be saved; the next check tries again"
+            "The rest of the damaged database could not be saved. The next check tries again."
         )
     finally:
         if not database.is_closed():

@@ -15,9 +15,11 @@ KINDS: dict[str, ChannelKind] = {
     "im": "im",
     "mpim": "mpim",
 }
+"""The names of kinds of channels in the arguments of a call → those in events."""
 
 
 def _between(arguments: Arguments) -> Callable[[Message], bool]:
+    """Return whether a message is within `oldest` and `latest`, ends excluded by default."""
     oldest, latest = arguments.text("oldest") or "0", arguments.text("latest")
     inclusive = arguments.flag("inclusive")
     try:
