@@ -16,6 +16,12 @@ from bot.agents.programs.process.restrictions import Restrictions
 from bot.agents.programs.process.temporary import temporary_folder
 from bot.agents.types import Mode
 
+GIT_SETTINGS = (
+    ".gitconfig",
+    *(f".config/git/{name}" for name in ("config", "ignore", "attributes")),
+)
+"""Files of a home that git must be able to read if they exist: it does not work without them."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Workplace:
@@ -82,7 +88,8 @@ class Workplaces:
             return Path(pwd.getpwnam(self.confinement.user).pw_dir)
         if self.workspace is None:
             return temporary
-        self.workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self.workspace.parent, self.workspace):
+            folder.mkdir(mode=0o700, exist_ok=True)
         return self.workspace
 
     def _opened(self, folder: Path, environment: Mapping[str, str], mode: Mode) -> Iterator[Opened]:
@@ -99,6 +106,8 @@ class Workplaces:
             *self.program.own_files(environment),
         ):
             yield Opened(path=place, writable=True, key="provider")
+        for name in GIT_SETTINGS:
+            yield Opened(path=Path(environment.get("HOME") or Path.home(), name))
         for name in PATHS:
             if environment.get(name):
                 yield Opened(path=Path(environment[name]))

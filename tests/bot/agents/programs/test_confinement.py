@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.agents.config.isolation import isolation_gaps
 from bot.agents.config.roster import RosterError, load_roster
 from bot.agents.errors import AgentError
 from bot.agents.programs.process import landlock, seccomp
@@ -434,6 +435,36 @@ def test_a_mistake_in_the_confinement_is_named(tmp_path: Path, setting: str, sen
     path.write_text(f"[agents.a]\ncommand = ['cat']\n{setting}\n")
     with pytest.raises(RosterError, match=sentence):
         load_roster(path)
+
+
+def test_git_works_with_settings_in_the_home(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / ".gitconfig").write_text("[user]\nname = Ann\nemail = ann@example.org\n")
+    code = "git init -q . && git commit -q --allow-empty -m first && git log --format=%an"
+    agent = CommandProvider(
+        agent="a", command=("sh", "-c", code), environment={"HOME": str(tmp_path / "home")}
+    )
+    assert agent.answer(Request(prompt="x")).text == "Ann"
+
+
+@pytest.mark.parametrize(
+    ("setting", "version", "found"),
+    [
+        ("isolation = 'off'", 6, "are not confined (isolation"),
+        ("", 0, "are not confined, because this system has no Landlock"),
+        ("", 5, "can end the bot's processes"),
+        ("", 6, None),
+    ],
+)
+def test_the_operator_is_told_what_is_not_closed(
+    setting: str, version: int, found: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landlock, "abi", lambda: version)
+    path = tmp_path / "agents.toml"
+    path.write_text(f"[agents.a]\ncommand = ['cat']\n{setting}\n")
+    gaps = [gap.found for gap in isolation_gaps(load_roster(path)) if "root" not in gap.found]
+    assert [gap for gap in gaps if found is None or found not in gap] == []
+    assert bool(gaps) is (found is not None)
 
 
 @as_root
