@@ -150,3 +150,19 @@ def test_the_home_tab_is_published_once(
     wire.event(wire.sandbox.events("app_home_opened")[0])
     time.sleep(0.5)
     assert spans(observability, "app home") == 1
+
+
+def test_an_old_edit_that_is_sent_again_does_not_replace_a_newer_one(
+    wire: Wire, observability: Observability, alice: User, general: Channel, answered: Message
+) -> None:
+    def stored() -> str | None:
+        return finished(observability, general, answered.ts)[0].text
+
+    wire.sandbox.edit(alice, answered, "the first edit")
+    eventually(lambda: stored() == "the first edit")
+    wire.sandbox.edit(alice, answered, "the second edit")
+    eventually(lambda: stored() == "the second edit")
+    edits = [each for each in wire.sandbox.events("message") if "previous_message" in each["event"]]
+    wire.event(next(each for each in edits if each["event"]["message"]["text"] == "the first edit"))
+    time.sleep(0.5)
+    assert stored() == "the second edit"
