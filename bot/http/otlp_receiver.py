@@ -98,7 +98,7 @@ class Collector:
         """Bytes of what was decoded since the last wait for the database."""
         self._server: WebServer | None = None
         lookup = SpanLookup(observability.database, flush=lambda: observability.flush(1.0))
-        self._correlator = TraceCorrelator(lookup)
+        self._correlator = TraceCorrelator(lookup, refused=self._refuse)
         # One thread: Python decodes no faster with more, and they would slow the bot's own down.
         # The correlator and its lookup are used by this thread alone, so they need no locks.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tracebot-collector")
@@ -126,7 +126,7 @@ class Collector:
             try:
                 return await self._take(request, signal, encoding)
             except Refused as error:
-                self._observability.count(REFUSED, f"otlp: {error.cause}")
+                self._refuse(error.cause)
                 return self._refusal(error, encoding or "json")
 
         return take
@@ -220,6 +220,9 @@ class Collector:
         if self._queued > MAX_QUEUED:
             self._observability.flush(STORED_S)
             self._queued = 0
+
+    def _refuse(self, cause: str) -> None:
+        self._observability.count(REFUSED, f"otlp: {cause}")
 
     def _refusal(self, error: Refused, encoding: Encoding) -> Response:
         headers = {"Retry-After": str(self._retry_s)} if error.status == 503 else {}

@@ -171,7 +171,7 @@ def _waiting(found: Health) -> str:
 
 def _refused(found: Health) -> str:
     causes = "".join(f", {number:,} {cause}" for cause, number in found.refused.items())
-    return f"{sum(found.refused.values()):,} requests in the last 24 h{causes}"
+    return f"{sum(found.refused.values()):,} in the last 24 h{causes}"
 
 
 def _recoveries(found: Health, now: int) -> list[tuple[str, str]]:

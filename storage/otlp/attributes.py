@@ -43,6 +43,9 @@ MAX_ATTRIBUTES = 256
 
 MAX_NAME = 1_000
 
+OURS = ("tracebot.", "slack.")
+"""Beginnings of names that no sender may set: they say who can see a span, and what we counted."""
+
 OPERATION = "gen_ai.operation.name"
 
 CACHE_WRITE = "gen_ai.usage.cache_write.input_tokens"
@@ -108,7 +111,8 @@ def value_of(value: Any) -> Any:
     if kind == "array_value":
         return [value_of(item) for item in value.array_value.values]
     if kind == "kvlist_value":
-        return {pair.key: value_of(pair.value) for pair in value.kvlist_value.values}
+        pairs = value.kvlist_value.values
+        return {pair.key: value_of(pair.value) for pair in pairs if not pair.key.startswith(OURS)}
     if kind == "bytes_value":
         return f"[{len(value.bytes_value)} bytes]"
     return getattr(value, kind) if kind else None
@@ -130,8 +134,7 @@ def _target(scope: Scope, name: str) -> Target:
 
 @lru_cache(maxsize=8_192)
 def _find_target(source: Source, name: str) -> Target:
-    # Our own attributes decide who can see a span, so a sender may not set them.
-    if name.startswith("tracebot.") or source.ignores(name):
+    if name.startswith(OURS) or source.ignores(name):
         return "nothing", name
     conventional = source.renamed.get(name) or RENAMED.get(name, name)
     if conventional in RECEIVED:

@@ -6,14 +6,17 @@ writer. Next: `storage.otlp.span_lookup`, which is asked for stored spans; then
 `storage.store.deduplication`, when they are stored.
 
 A process that we started names the span that started it. If that span is stored, everything the
-process sends hangs under it, in its trace and conversation. Naming it takes 144 random bits that
-only that process was given; nothing else that a sender says about people and places is believed.
-What names no stored span keeps its own trace, with platform `otlp` and no conversation.
+process sends hangs under it, in its trace and conversation. Naming it takes 144 random bits, and a
+span that ended long ago takes nothing more: its ids may have become known to people who can see it.
+Nothing else that a sender says about people and places is believed, and `bounds` removes figures
+and times that cannot be true. What names no stored span keeps its own trace, with platform `otlp`
+and no conversation.
 """
 
 import hashlib
+import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -24,6 +27,7 @@ from storage.model.semconv import INHERITED, RESPONSE_ID
 from storage.model.span import WITHIN, Span
 from storage.model.trace_context import Ids
 from storage.otlp.attributes import Resource
+from storage.otlp.bounds import Bounds
 from storage.otlp.span_lookup import SpanLookup
 
 T = TypeVar("T")
@@ -31,17 +35,33 @@ T = TypeVar("T")
 REMEMBERED = 10_000
 """Responses remembered, so that the same response reported by two spans is noticed."""
 
+LATE_NS = 600 * 1_000_000_000
+"""How long after its end a span takes what its process sends. Exporters retry for a minute."""
+
 Together = Mapping[Ids, Span]
 """Spans of one resource and scope that came in one request, by their ids."""
+
+
+RECEIVED_PLATFORM = "otlp"
+"""The platform of a span that belongs to none of our traces."""
 
 
 class TraceCorrelator:
     """Attach each received value to its place. For one thread at a time."""
 
-    def __init__(self, lookup: SpanLookup) -> None:
+    def __init__(
+        self,
+        lookup: SpanLookup,
+        *,
+        now: Callable[[], int] = time.time_ns,
+        refused: Callable[[str], object] = lambda cause: None,
+    ) -> None:
+        """Take `refused`, which is told the cause of each value that is left out."""
         self.filtered: Counter[str] = Counter()
         """How many spans, log records and data points were left out as noise, by service name."""
         self._lookup = lookup
+        self._now = now
+        self._bounds = Bounds(now=now, refused=refused)
         self._responses: LRUCache[Ids, str] = LRUCache(REMEMBERED)
 
     def spans(self, resource: Resource, spans: Sequence[Span]) -> Sequence[Span]:
@@ -49,29 +69,34 @@ class TraceCorrelator:
         parent = self._parent(resource)
         kept = self._without_noise(resource, spans, attached=parent is not None)
         if parent is None:
-            self._keep_in_own_traces(kept)
+            kept = self._keep_in_own_traces(kept)
         else:
-            for span in kept:
-                _attach(span, parent)
+            kept = [span for span in kept if self._attach(span, parent)]
         self._name_usage_owners(kept, parent)
         return kept
 
     def logs(self, resource: Resource, logs: Sequence[Log]) -> Iterable[Log]:
         logs = self._without_ignored(resource, logs, name="message")
         parent = self._parent(resource)
+        logs = [self._bounds.dated(log, parent) for log in logs]
         if parent is not None:
             trace_id, span_id = parent.trace_id, parent.span_id
-            return (replace(log, trace_id=trace_id, span_id=log.span_id or span_id) for log in logs)
+            admitted = (log for log in logs if self._bounds.admits(parent, "logs"))
+            return (
+                replace(log, trace_id=trace_id, span_id=log.span_id or span_id) for log in admitted
+            )
         ours = self._lookup.local_traces({log.trace_id for log in logs if log.trace_id})
         return (replace(log, trace_id=_other(log.trace_id, ours)) for log in logs)
 
     def metrics(self, resource: Resource, metrics: Sequence[Metric]) -> Iterable[Metric]:
         metrics = self._without_ignored(resource, metrics, name="name")
         parent = self._parent(resource)
+        metrics = [self._bounds.dated(metric, parent) for metric in metrics]
         if parent is None:
             return metrics
         trace_id, span_id = parent.trace_id, parent.span_id
-        return (replace(metric, trace_id=trace_id, span_id=span_id) for metric in metrics)
+        admitted = (each for each in metrics if self._bounds.admits(parent, "metrics"))
+        return (replace(metric, trace_id=trace_id, span_id=span_id) for metric in admitted)
 
     def _without_ignored(self, resource: Resource, items: Sequence[T], *, name: str) -> Sequence[T]:
         source = resource.source
@@ -82,7 +107,31 @@ class TraceCorrelator:
         return kept
 
     def _parent(self, resource: Resource) -> Span | None:
-        return None if resource.parent is None else self._lookup.span(resource.parent)
+        return None if resource.parent is None else self._find(resource.parent)
+
+    def _find(self, ids: Ids) -> Span | None:
+        """Return the stored span with these ids, unless it ended long ago."""
+        span = self._lookup.span(ids)
+        if span is None or (span.ended_at and span.ended_at < self._now() - LATE_NS):
+            return None
+        return span
+
+    def _attach(self, span: Span, parent: Span) -> bool:
+        """Move a span to the parent's trace and conversation, whatever it says itself.
+
+        Return False if the trace takes no more.
+        """
+        if not self._bounds.admits(parent, "spans"):
+            return False
+        agent = parent.agent or span.agent
+        for name in INHERITED:
+            setattr(span, name, getattr(parent, name))
+        span.agent = agent
+        span.trace_id = parent.trace_id
+        span.parent_id = span.parent_id or parent.span_id
+        span.entry = False
+        self._bounds.check(span, parent)
+        return True
 
     def _without_noise(
         self, resource: Resource, spans: Sequence[Span], *, attached: bool
@@ -104,7 +153,7 @@ class TraceCorrelator:
             span.parent_id = parent_id
         return kept
 
-    def _keep_in_own_traces(self, spans: Sequence[Span]) -> None:
+    def _keep_in_own_traces(self, spans: Sequence[Span]) -> Sequence[Span]:
         together = _by_ids(spans)
         for span in spans:
             # Its parent is in another process, or has yet to come. Until the root of the trace
@@ -113,21 +162,30 @@ class TraceCorrelator:
                 span.parent_id is not None and (span.trace_id, span.parent_id) not in together
             )
         ours = self._lookup.local_traces({span.trace_id for span in spans})
-        if ours:
-            self._attach_by_traceparent([span for span in spans if span.trace_id in ours], together)
+        foreign = [span for span in spans if span.trace_id in ours]
+        refused = self._attach_by_traceparent(foreign, together)
+        for span in spans:
+            if span.platform == RECEIVED_PLATFORM:
+                self._bounds.check(span, None)
+        return [span for span in spans if id(span) not in refused] if refused else spans
 
-    def _attach_by_traceparent(self, spans: Sequence[Span], together: Together) -> None:
-        """Attach spans that passed on only TRACEPARENT, if it leads up to a stored span."""
+    def _attach_by_traceparent(self, spans: Sequence[Span], together: Together) -> set[int]:
+        """Attach spans that passed on only TRACEPARENT, if it leads up to a stored span.
+
+        Return the `id` of those that are refused.
+        """
         found: dict[Ids, Span | None] = {}
         for span in spans:
             up = (span.trace_id, _upwards(span, together)[-1].parent_id or "")
-            found[span.trace_id, span.span_id] = self._lookup.span(up)
+            found[span.trace_id, span.span_id] = self._find(up)
+        refused = set()
         for span in spans:
             parent = found[span.trace_id, span.span_id]
             if parent is None:
                 span.trace_id = _other(span.trace_id, {span.trace_id}) or ""
-            else:
-                _attach(span, parent)
+            elif not self._attach(span, parent):
+                refused.add(id(span))
+        return refused
 
     def _name_usage_owners(self, spans: Iterable[Span], parent: Span | None) -> None:
         """Note on each span with tokens or cost which other span reports the same usage."""
@@ -141,6 +199,8 @@ class TraceCorrelator:
             owner = next(above, None) or self._reported_before(span) or attempt
             if owner is not None:
                 span.attributes = {**span.attributes, WITHIN: owner}
+            if owner in (None, attempt):
+                self._bounds.spend(span)
 
     def _reported_before(self, span: Span) -> str | None:
         """Return the id of the first span that had this span's response id, if it is another."""
@@ -149,17 +209,6 @@ class TraceCorrelator:
             return None
         first: str = self._responses.setdefault((span.trace_id, response), span.span_id)
         return first if first != span.span_id else None
-
-
-def _attach(span: Span, parent: Span) -> None:
-    """Move a span to the parent's trace and conversation, whatever it says itself."""
-    agent = parent.agent or span.agent
-    for name in INHERITED:
-        setattr(span, name, getattr(parent, name))
-    span.agent = agent
-    span.trace_id = parent.trace_id
-    span.parent_id = span.parent_id or parent.span_id
-    span.entry = False
 
 
 def _reports_usage(span: Span) -> bool:

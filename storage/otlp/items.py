@@ -7,6 +7,7 @@ Messages are walked field by field: protobuf's `MessageToDict` takes five times 
 """
 
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import Any
 
 from storage.model.records import Log, Metric
@@ -15,6 +16,7 @@ from storage.model.text import storable
 from storage.otlp.attributes import (
     LAST,
     MAX_NAME,
+    OURS,
     Malformed,
     Scope,
     keep_content,
@@ -106,8 +108,11 @@ def read_metric(sent: Any, scope: Scope) -> list[Metric]:
     Raises `Malformed`.
     """
     kind = sent.WhichOneof("data")
+    name = storable(sent.name[:MAX_NAME])
     if kind is None:
-        raise Malformed(f"metric {sent.name[:100]} has no data")
+        raise Malformed(f"metric {name[:100]} has no data")
+    if name.startswith(OURS):
+        raise Malformed(f"metric {name[:100]}: names that begin with {OURS[0]} are our own")
     points = []
     for point in getattr(sent, kind).data_points:
         labels = {name: str(value) for name, value in read_details(point.attributes, scope).items()}
@@ -115,7 +120,7 @@ def read_metric(sent: Any, scope: Scope) -> list[Metric]:
         for suffix, value in _numbers(point, kind):
             points.append(
                 Metric(
-                    name=storable(sent.name[:MAX_NAME]) + suffix,
+                    name=name + suffix,
                     value=value,
                     labels=scope.facts | labels,
                     recorded_at=at,
@@ -129,9 +134,9 @@ def read_metric(sent: Any, scope: Scope) -> list[Metric]:
 def _numbers(point: Any, kind: str) -> list[tuple[str, float]]:
     if kind in ("gauge", "sum"):
         value = float(point.as_int if point.WhichOneof("value") == "as_int" else point.as_double)
-        # SQLite stores NaN as NULL, which a metric's value must not be.
-        return [("", value)] if value == value else []
-    return [(".count", float(point.count)), (".sum", point.sum if point.sum == point.sum else 0.0)]
+        # SQLite stores NaN as NULL, which a metric's value must not be, and JSON has no infinity.
+        return [("", value)] if isfinite(value) else []
+    return [(".count", float(point.count)), (".sum", point.sum if isfinite(point.sum) else 0.0)]
 
 
 def _id(sent: bytes, length: int, what: str) -> str:

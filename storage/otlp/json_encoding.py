@@ -90,7 +90,14 @@ def _message(kind: Any, sent: Any) -> Any:
     """Return `sent` as a message. Raises `Malformed`."""
     try:
         return ParseDict(sent, kind(), ignore_unknown_fields=True)
-    except (ParseError, ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        ParseError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         raise Malformed(f"an item is not valid: {error}"[:200]) from None
 
 

@@ -7,7 +7,7 @@ stores the batch: `storage.store.deduplication`.
 import time
 from collections.abc import Callable, Collection
 
-from cachetools import LRUCache, TTLCache
+from cachetools import TTLCache
 from peewee import Database
 
 from storage.database.models import SpanRow
@@ -17,6 +17,9 @@ from storage.model.trace_context import Ids
 
 REMEMBERED = 1_000
 """Spans remembered, and as many ids that were not found."""
+
+FOUND_S = 60.0
+"""How long a span is remembered. It may end, or be removed by retention."""
 
 ABSENT_S = 5.0
 """How long an id that was not found is not looked up again."""
@@ -38,7 +41,7 @@ class SpanLookup:
         """Take `flush`, which stores what is queued: a span may be named as soon as it starts."""
         self._database = database
         self._flush = flush
-        self._found: LRUCache[Ids, Span] = LRUCache(REMEMBERED)
+        self._found: TTLCache[Ids, Span] = TTLCache(REMEMBERED, ttl=FOUND_S, timer=now)
         self._absent: TTLCache[Ids, bool] = TTLCache(REMEMBERED, ttl=ABSENT_S, timer=now)
 
     def span(self, ids: Ids) -> Span | None:

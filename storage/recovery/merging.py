@@ -64,7 +64,7 @@ def recompute_summary(database: Database, trace_id: str) -> None:
     spans = trace_spans(database, trace_id)
     here = {span.span_id for span in spans}
     entered = [
-        replace(span, entry=span.parent_id not in here, received=span.within is not None)
+        replace(span, entry=span.parent_id not in here, received=span.process is None)
         for span in spans
     ]
     database.execute_sql("DELETE FROM traces WHERE trace_id = ?", (trace_id,))

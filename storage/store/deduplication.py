@@ -86,8 +86,10 @@ def _owned_by(database: Database, owner: Key) -> Iterator[Span]:
     ids = [found for (found,) in OWNED.fetch(database, (trace_id, mention))]
     if ids:
         query = SpanRow.select().where(SpanRow.trace_id == trace_id, SpanRow.span_id.in_(ids))
-        for row in query.dicts().execute(database):
-            yield span_of(row)
+        # The pattern also finds texts that only look like the attribute.
+        yield from (
+            span for span in map(span_of, query.dicts().execute(database)) if span.within == span_id
+        )
 
 
 def _key(span: Span) -> Key:

@@ -1,10 +1,14 @@
-"""Keep one summary row for each trace, updated in the transaction that stores its spans."""
+"""Keep one summary row for each trace, updated in the transaction that stores its spans.
 
-from collections.abc import Collection, Sequence
+A summary of ours is made of our own spans: what other processes send adds figures to it and names
+models, and changes nothing else. Otherwise an agent could move, hide or age the trace of its turn.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-from peewee import EXCLUDED, Case, Database, fn
+from peewee import EXCLUDED, SQL, Case, Database, fn
 
 from storage.database.models import TraceRow
 from storage.database.statements import Statement, compiled, insert
@@ -24,6 +28,16 @@ ROOT_FIELDS = ("rooted", "name", "status", "started_at", "ended_at", "duration_n
 TRACE_FIELDS = ("trace_id", *ROOT_FIELDS, *SUMMED, *KEPT)
 LOOKED_UP = 50
 
+ENTRY, THEIR_ROOT, OUR_ROOT = 0, 1, 2
+"""Values of `rooted`: how sure it is that a summary has the right root. The higher one stays."""
+
+RECEIVED = "otlp"
+"""The platform of a trace that has no span of ours."""
+
+LATEST = 2**63 - 1
+"""A start that is earlier than no other."""
+
+_received = attrgetter("received")
 _kept = attrgetter(*KEPT)
 _spent = attrgetter(*SPENT)
 
@@ -43,13 +57,13 @@ def summarise(
     for span in released:
         spenders.setdefault(span.trace_id, []).append(span)
     keys = [(trace_id,) for trace_id in traces]
-    stored = {row[0] for row in STORED.look_up(database, keys, at_a_time=LOOKED_UP)}
+    stored = dict(STORED.look_up(database, keys, at_a_time=LOOKED_UP))
     rows = [
         (
-            *(trace_id, *(_unknown(members) if trace_id in stored else _root(members))),
+            *(trace_id, *_identity(members, stored, trace_id)),
             sum(span.span_id not in resumed for span in members),
             *_sums(members, spenders.get(trace_id, ())),
-            *map(_first, zip(*map(_kept, members), strict=True)),
+            *map(_first, zip(*_kept_of(members), strict=True)),
         )
         for trace_id, members in traces.items()
     ]
@@ -61,13 +75,38 @@ def summarise(
     )
 
 
+def _kept_of(members: Sequence[Span]) -> Iterable[tuple[Any, ...]]:
+    """Return the values to keep of each span, our own spans first."""
+    if not any(map(_received, members)):
+        return map(_kept, members)
+    return [
+        # Without the last one, the error message, within a trace of ours: ours may be yet to come.
+        (*_kept(span)[:-1], None) if span.received and span.platform != RECEIVED else _kept(span)
+        for span in sorted(members, key=_received)
+    ]
+
+
+def _identity(
+    members: Sequence[Span], stored: Mapping[str, str | None], trace_id: str
+) -> tuple[Any, ...]:
+    """Return the root fields, from our own spans if there are any."""
+    ours = [span for span in members if not span.received]
+    if trace_id not in stored:
+        return _root(ours or members)
+    if ours or stored[trace_id] == RECEIVED:
+        return _unknown(ours or members)
+    return (*_unknown(members)[:3], LATEST, None, None)
+
+
 def _may_be_root(span: Span) -> bool:
     """Return True for a root, and for an entry span, which stands for it until it arrives."""
     return span.parent_id is None or span.entry
 
 
 def _rooted(span: Span) -> int:
-    return int(span.parent_id is None)
+    if span.parent_id is not None:
+        return ENTRY
+    return THEIR_ROOT if span.received else OUR_ROOT
 
 
 def _of_root(span: Span) -> tuple[Any, ...]:
@@ -113,12 +152,19 @@ def _upsert(database: Database) -> str:
         old, new = getattr(TraceRow, name), getattr(EXCLUDED, name)
         return fn.COALESCE(old + new, old, new)
 
+    # True if others sent spans with the trace's id before our own first one was stored.
+    adopted = SQL(f"traces.platform = '{RECEIVED}' AND excluded.platform <> '{RECEIVED}'")
+
     def kept(name: str) -> Any:
-        return fn.COALESCE(getattr(TraceRow, name), getattr(EXCLUDED, name))
+        old, new = getattr(TraceRow, name), getattr(EXCLUDED, name)
+        return Case(None, [(adopted, fn.COALESCE(new, old))], fn.COALESCE(old, new))
 
     earlier = Case(
         None,
-        [(EXCLUDED.started_at < TraceRow.started_at, EXCLUDED.started_at)],
+        [
+            (adopted, EXCLUDED.started_at),
+            (EXCLUDED.started_at < TraceRow.started_at, EXCLUDED.started_at),
+        ],
         TraceRow.started_at,
     )
     upsert = insert(TraceRow, TRACE_FIELDS).on_conflict(
@@ -140,7 +186,9 @@ def _update_root(database: Database) -> str:
 
 
 def _select_stored(database: Database) -> str:
-    query = TraceRow.select(TraceRow.trace_id).where(TraceRow.trace_id.in_([""] * LOOKED_UP))
+    query = TraceRow.select(TraceRow.trace_id, TraceRow.platform).where(
+        TraceRow.trace_id.in_([""] * LOOKED_UP)
+    )
     return compiled(query, database)
 
 

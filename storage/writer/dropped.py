@@ -27,7 +27,8 @@ WRITE_FAILED = "tracebot.write_failed"
 `error_causes.cause_of`). Nothing is lost by that: what is recorded waits in the spool."""
 
 REFUSED = "tracebot.refused"
-"""The metric's name. It counts refused requests by `cause`, such as `slack: signature`."""
+"""The metric's name. It counts refused requests, and values of received telemetry that cannot be
+true, by `cause`, such as `slack: signature` or `otlp: impossible cost`."""
 
 RATE_LIMITED = "tracebot.rate_limited"
 """The metric's name. It counts the minutes of which Slack withheld events from the bot."""
@@ -115,7 +116,7 @@ def drop_counts(database: Database, *, since: int, until: int | None = None) -> 
 
 LOGGED = {
     DROPPED: "Recording dropped %s: its queue was full, or the database refused them.",
-    REFUSED: "Requests were refused: %s. See docs/security.md.",
+    REFUSED: "Refused requests, and values of received telemetry: %s. See docs/security.md.",
     RATE_LIMITED: "Slack withheld events for %s: the workspace sends more than it delivers to "
     "one app, 30,000 in an hour. Some messages were not seen.",
 }

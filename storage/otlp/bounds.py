@@ -1,0 +1,146 @@
+"""Bound what a received span claims by what can have happened since its parent began.
+
+In: values that `storage.otlp.correlation` has attached to their place. Out: the same, without times
+and figures that cannot be true. An agent knows the ids of the span that started it, so it can send
+anything in the name of its turn: a start in 1970, a cost of trillions, a million spans.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from cachetools import LRUCache
+
+from storage.model.records import Log, Metric
+from storage.model.span import Span
+
+SECOND_NS = 1_000_000_000
+SKEW_NS = 60 * SECOND_NS
+"""How far the clocks of two machines may differ."""
+
+LONG_AGO_NS = 10 * 365 * 24 * 3_600 * SECOND_NS
+"""Before that, the clock of a sender that has no parent here was not set."""
+
+MAX_ITEMS = 20_000
+"""Spans, and as many log records and data points, that one trace of ours takes from others.
+
+codex sends 600 spans for one prompt, before its noise is left out.
+"""
+
+REMEMBERED = 10_000
+"""Traces whose received items and figures are remembered."""
+
+CLOCK = "tracebot.clock.sent_at"
+"""The attribute with the start that a span was sent with (ns), if that cannot be true."""
+
+REFUSED_FIGURES = "tracebot.refused"
+"""The attribute with the names of figures that a span was sent with, and that cannot be true."""
+
+Recorded = TypeVar("Recorded", Log, Metric)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The most that one turn can spend: at once, and in each second since it began."""
+
+    at_once: int
+    per_second: int
+
+    def after(self, ns: int) -> int:
+        return self.at_once + self.per_second * max(ns, 0) // SECOND_NS
+
+
+INPUT = Limit(20_000_000, 2_000_000)
+"""Twenty full contexts of a million tokens, and two in each second."""
+
+LIMITS = {
+    "input_tokens": INPUT,
+    "cached_tokens": INPUT,
+    # The fastest model writes 3,000 tokens a second; an agent may ask several at the same time.
+    "output_tokens": Limit(2_000_000, 50_000),
+    # Micro-dollars: 100 dollars, and ten in each second.
+    "cost": Limit(100_000_000, 10_000_000),
+}
+
+
+@dataclass(slots=True)
+class Received:
+    """Count what a trace of ours has taken from others. `began` is when its first parent did."""
+
+    began: int
+    items: Counter[str] = field(default_factory=Counter)
+    figures: Counter[str] = field(default_factory=Counter)
+
+
+class Bounds:
+    """Check received values. For one thread at a time."""
+
+    def __init__(self, *, now: Callable[[], int], refused: Callable[[str], object]) -> None:
+        """Take `refused`, which is told the cause of each value that is left out."""
+        self._now = now
+        self._refused = refused
+        self._received: LRUCache[str, Received] = LRUCache(REMEMBERED)
+
+    def admits(self, parent: Span, kind: str) -> bool:
+        """Return False if the parent's trace has taken enough items of this kind from others."""
+        fresh = Received(parent.started_at)
+        items = self._received.setdefault(parent.trace_id, fresh).items
+        items[kind] += 1
+        if items[kind] > MAX_ITEMS:
+            self._refused(f"too many {kind}")
+            return False
+        return True
+
+    def check(self, span: Span, parent: Span | None) -> None:
+        """Correct the span's times, and remove figures that are too high for one span."""
+        self._check_times(span, parent)
+        self._check_figures(span, span.started_at if parent is None else parent.started_at, {})
+
+    def spend(self, span: Span) -> None:
+        """Count figures that no other span reports, and remove those too high for their trace."""
+        received: Received | None = self._received.get(span.trace_id)
+        if received is not None:
+            self._check_figures(span, received.began, received.figures)
+            received.figures.update({name: getattr(span, name) or 0 for name in LIMITS})
+
+    def dated(self, item: Recorded, parent: Span | None) -> Recorded:
+        """Return the log record or data point with a time that can be true."""
+        now = self._now()
+        if self._earliest(parent) <= item.recorded_at <= now + SKEW_NS:
+            return item
+        return replace(item, recorded_at=now)
+
+    def _earliest(self, parent: Span | None) -> int:
+        return self._now() - LONG_AGO_NS if parent is None else parent.started_at - SKEW_NS
+
+    def _check_times(self, span: Span, parent: Span | None) -> None:
+        now, sent_at = self._now(), span.started_at
+        ended_at = span.ended_at or sent_at
+        possible = sent_at >= self._earliest(parent)
+        if possible and ended_at <= now + SKEW_NS:
+            return
+        self._refused("wrong clock")
+        # Without a parent only the time of its arrival is known, within one that of its turn.
+        first = sent_at if possible else now if parent is None else parent.started_at
+        span.started_at = min(first, now)
+        span.ended_at = min(max(ended_at, span.started_at), now)
+        span.duration_ns = span.ended_at - span.started_at
+        span.events = [{**event, "at": span.started_at} for event in span.events]
+        span.attributes = {**span.attributes, CLOCK: sent_at}
+
+    def _check_figures(self, span: Span, began: int, spent: Mapping[str, int]) -> None:
+        elapsed = max(self._now(), span.ended_at or 0) - began
+        refused = [
+            name
+            for name, limit in LIMITS.items()
+            if (figure := getattr(span, name)) is not None
+            and spent.get(name, 0) + figure > limit.after(elapsed)
+        ]
+        if not refused:
+            return
+        for name in refused:
+            setattr(span, name, None)
+            self._refused(f"impossible {name}")
+        span.attributes = {**span.attributes, REFUSED_FIGURES: refused}
+        span.cost_source = span.cost_source if span.cost is not None else None
