@@ -9,14 +9,14 @@ is shown.
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any, Protocol
 
 from peewee import Database, PeeweeException
 
 from bot.slack.directory import Directory, Facts, channel_type
-from bot.slack.errors import SLACK_ERRORS
+from bot.slack.errors import SLACK_ERRORS, error_code
 from storage.model.span import own_audience
 from storage.upkeep.conversion import ChannelConversions, make_private
 from storage.upkeep.journal import JournalEntry, add_entry, last_entry
@@ -83,41 +83,70 @@ class Sight:
     def __init__(
         self,
         audiences: frozenset[str],
+        channels: "_Channels",
         *,
-        team: str,
-        is_public: Callable[[str], bool | None],
         channel: str | None = None,
         note: str = "",
     ) -> None:
-        """`is_public` returns None if Slack does not tell whether a channel is public."""
         self.audiences = audiences
         self.channel = channel
         """The only channel whose traces may be seen; None if there is no such limit."""
-        self.note = note
+        self._channels = channels
+        self._note = note
+
+    @property
+    def note(self) -> str:
         """A sentence on what is missing, and why; empty if nothing is."""
-        self._team = team
-        self._is_public = is_public
+        return self._note or (UNCERTAIN if self._channels.silent else "")
 
     def may_see(self, trace: Visible) -> bool:
         if trace.audience not in self.audiences or self.channel not in (None, trace.channel):
             return False
-        if trace.audience != self._team:
+        if trace.audience != self._channels.team:
             return True
         # Of a channel that became private, not every trace may have been moved to its audience yet.
-        public = trace.channel is not None and self._is_public(trace.channel)
-        if public is None:
-            self.note = self.note or UNCERTAIN
-        return bool(public)
+        facts = self._channels.facts(trace.channel) if trace.channel else None
+        return bool(facts) and channel_type(facts or {}) == "channel"
 
-    def within(self, other: "Sight") -> "Sight":
-        """Return what both may see; `other` is the person who asks in this channel."""
-        return Sight(
-            self.audiences & other.audiences,
-            team=self._team,
-            is_public=self._is_public,
-            channel=self.channel,
-            note=other.note,
-        )
+    def may_name(self, channel: str) -> bool:
+        """Return whether statistics of these audiences may name the channel."""
+        return bool(self._channels.facts(channel))
+
+    def within(self, person: "Sight") -> "Sight":
+        """Return what both this channel and *person* may see."""
+        both = self.audiences & person.audiences
+        return Sight(both, self._channels, channel=self.channel, note=person.note)
+
+
+class _Channels:
+    """Slack's facts about channels, for as long as one question takes."""
+
+    def __init__(self, directory: Directory, team: str) -> None:
+        self.team = team
+        self.silent = False
+        """True if Slack did not answer. It is not asked again: each attempt takes seconds."""
+        self._directory = directory
+        self._own: Mapping[str, Facts] | None = None
+
+    def facts(self, channel: str) -> Facts | None:
+        """Return a channel; None if Slack does not answer, or hides it from the bot.
+
+        Slack hides a channel that was deleted, and a private one that the bot is not in.
+        """
+        if self._own is None:
+            try:
+                self._own = self._directory.own_channels()
+            except SLACK_ERRORS:
+                self._own = {}
+        if channel in self._own or self.silent:
+            return self._own.get(channel)
+        try:
+            return self._directory.channel(channel)
+        except SLACK_ERRORS as error:
+            if error_code(error) != "channel_not_found":
+                self.silent = True
+                logger.warning("Slack did not tell whether %s is public: %s", channel, error)
+            return None
 
 
 class Access:
@@ -129,6 +158,7 @@ class Access:
         self._team = team
         self._conversions = ChannelConversions(database, team=team)
         self._heard_at = 0
+        self._followed: Mapping[str, Facts] | None = None
 
     def standing(self, team: str, user: str) -> Standing:
         """Return what `user` is in the workspace `team`: `UNKNOWN` if Slack does not tell."""
@@ -146,7 +176,7 @@ class Access:
         standing = self.standing(team, user)
         if standing is not Standing.MEMBER:
             unknown = standing is Standing.UNKNOWN
-            return self._sight(frozenset(), UNKNOWN_PERSON if unknown else NOT_A_MEMBER)
+            return self._sight((), UNKNOWN_PERSON if unknown else NOT_A_MEMBER)
         own = {own_audience(team, user)}
         if self._follow_conversions():
             own.add(team)
@@ -154,8 +184,8 @@ class Access:
             joined = self._directory.private_conversations(user) | self._once_private(user)
         except SLACK_ERRORS as error:
             logger.warning("Slack did not tell which conversations %s is in: %s", user, error)
-            return self._sight(frozenset(own), UNKNOWN_CHANNELS)
-        return self._sight(frozenset({*own, *(own_audience(team, each) for each in joined)}))
+            return self._sight(own, UNKNOWN_CHANNELS)
+        return self._sight({*own, *(own_audience(team, each) for each in joined)})
 
     def sight_in(self, team: str, channel: str) -> Sight:
         """Return what everyone in `channel` may see: what a message in it may speak of.
@@ -164,15 +194,15 @@ class Access:
         traces. Raises `SLACK_ERRORS`.
         """
         if team != self._team:
-            return self._sight(frozenset())
+            return self._sight(())
         self._heed_other_processes()
-        self._follow_conversions()
+        hidden = set() if self._follow_conversions() else {team}
         facts = self._directory.channel(channel)
         user = str(facts.get("user") or "")
         own = audience_of(team=team, channel=channel, kind=channel_type(facts), user=user)
         if self._is_open_to_others(channel, facts):
-            return self._sight(frozenset({own}), channel=channel)
-        return self._sight(frozenset({team, own}))
+            return self._sight({own} - hidden, channel=channel)
+        return self._sight({team, own} - hidden)
 
     def is_shared(self, channel: str) -> bool:
         """Return whether guests or people of other organisations can read the channel.
@@ -204,11 +234,10 @@ class Access:
             logger.error("A change of a channel is followed at the next question: %s", error)
 
     def _sight(
-        self, audiences: frozenset[str], note: str = "", *, channel: str | None = None
+        self, audiences: Iterable[str], note: str = "", *, channel: str | None = None
     ) -> Sight:
-        return Sight(
-            audiences, team=self._team, is_public=self._is_public, channel=channel, note=note
-        )
+        channels = _Channels(self._directory, self._team)
+        return Sight(frozenset(audiences), channels, channel=channel, note=note)
 
     def _heed_other_processes(self) -> None:
         """Forget Slack's answers if another process heard of a change."""
@@ -230,12 +259,15 @@ class Access:
         except SLACK_ERRORS as error:
             logger.warning("Slack did not list the bot's channels: %s", error)
             return True
+        if own is self._followed:  # Nothing was asked anew since.
+            return True
         public = {channel: channel_type(facts) == "channel" for channel, facts in own.items()}
         try:
             self._conversions.follow(public)
         except PeeweeException as error:
             logger.warning("Traces of public channels are hidden: %s", error)
             return False
+        self._followed = own
         return True
 
     def _once_private(self, user: str) -> frozenset[str]:
@@ -245,17 +277,6 @@ class Access:
             for channel in self._conversions.once_private
             if user in self._directory.members(channel)
         )
-
-    def _is_public(self, channel: str) -> bool | None:
-        try:
-            own = self._directory.own_channels()
-        except SLACK_ERRORS:
-            own = {}
-        try:
-            return channel_type(own.get(channel) or self._directory.channel(channel)) == "channel"
-        except SLACK_ERRORS as error:
-            logger.warning("Slack did not tell whether %s is public: %s", channel, error)
-            return None
 
     def _is_open_to_others(self, channel: str, facts: Facts) -> bool:
         if any(facts.get(name) for name in SHARED):

@@ -30,7 +30,13 @@ from bot.replies.delivery import ReplyDelivery
 from bot.replies.responder import Responder
 from bot.settings import Settings, SettingsError
 from bot.slack.attachments import SLACK_FILES, FileDownloads, FileLimits, delete_old_files
-from bot.slack.client import client_with_retries, client_without_retries, connection_error, identify
+from bot.slack.client import (
+    client_for_lists,
+    client_with_retries,
+    client_without_retries,
+    connection_error,
+    identify,
+)
 from bot.slack.directory import Directory
 from bot.slack.errors import SLACK_ERRORS
 from bot.slack.own_secrets import OwnSecrets, guard_answers
@@ -185,7 +191,7 @@ def _shared(settings: Settings, roster: Roster, observability: Observability) ->
         bot_id=auth["bot_id"],
         mention_only=settings.mention_only,
     )
-    directory = Directory(client)
+    directory = Directory(client, lists=client_for_lists(settings, secrets))
     access = Access(directory, observability.database, team=auth["team_id"])
     return _Shared(
         settings=settings,

@@ -1,15 +1,19 @@
 """Clients of Slack's Web API, and the check at the start that the bot's token is good enough."""
 
+import math
+import time
 from typing import Any
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
+from slack_sdk.http_retry import HttpRequest, HttpResponse, RetryHandler, RetryState
 from slack_sdk.http_retry.builtin_handlers import (
     ConnectionErrorRetryHandler,
     RateLimitErrorRetryHandler,
     ServerErrorRetryHandler,
 )
 
+from bot.retry import retry_after
 from bot.settings import Settings, SettingsError
 from bot.slack.errors import SLACK_ERRORS, error_code
 from bot.slack.own_secrets import GuardedClient, OwnSecrets
@@ -29,6 +33,10 @@ turn. `manifest.yml` asks for a few more, which only make replies nicer.
 """
 
 
+LONGEST_WAIT_S = 3.0
+"""The longest that somebody waits for Slack's rate limit before they get an answer."""
+
+
 def client_with_retries(settings: Settings, secrets: OwnSecrets) -> WebClient:
     """Return a client that repeats failed calls.
 
@@ -42,6 +50,55 @@ def client_with_retries(settings: Settings, secrets: OwnSecrets) -> WebClient:
         ServerErrorRetryHandler(max_retry_count=2),
     ]
     return client
+
+
+def client_for_lists(settings: Settings, secrets: OwnSecrets) -> WebClient:
+    """Return a client for lists that the answer to `/trace` needs: it soon gives up.
+
+    Slack limits the rate of lists, and may ask to wait for a minute. The answer then does without.
+    """
+    client = client_without_retries(settings, secrets, timeout_s=5)
+    client.retry_handlers = [
+        ConnectionErrorRetryHandler(max_retry_count=1),
+        _ShortRateLimitRetryHandler(max_retry_count=2),
+        ServerErrorRetryHandler(max_retry_count=1),
+    ]
+    return client
+
+
+class _ShortRateLimitRetryHandler(RetryHandler):
+    """Repeats a call if Slack asks to wait for at most `LONGEST_WAIT_S`."""
+
+    def _can_retry(
+        self,
+        *,
+        state: RetryState,
+        request: HttpRequest,
+        response: HttpResponse | None = None,
+        error: Exception | None = None,
+    ) -> bool:
+        return _asked_wait(response) <= LONGEST_WAIT_S
+
+    def prepare_for_next_attempt(
+        self,
+        *,
+        state: RetryState,
+        request: HttpRequest,
+        response: HttpResponse | None = None,
+        error: Exception | None = None,
+    ) -> None:
+        time.sleep(_asked_wait(response))
+        state.next_attempt_requested = True
+        state.increment_current_attempt()
+
+
+def _asked_wait(response: HttpResponse | None) -> float:
+    """Return the seconds to wait if Slack limits the rate of calls, else infinity."""
+    if response is None or response.status_code != 429:
+        return math.inf
+    headers = {name: str(values[0]) for name, values in response.headers.items() if values}
+    seconds = retry_after(headers, now=time.time())
+    return 1.0 if seconds is None else seconds
 
 
 def client_without_retries(

@@ -23,8 +23,16 @@ Facts = Mapping[str, Any]
 class Directory:
     """Look up users, conversations and members. Each method may raise `SLACK_ERRORS`."""
 
-    def __init__(self, client: WebClient, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        client: WebClient,
+        *,
+        lists: WebClient | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Ask with *client*, and for lists, whose rate Slack limits most, with *lists* if given."""
         self._client = client
+        self._lists = lists or client
         self._cache: TTLCache[tuple[str, str], Any] = TTLCache(CACHED_ANSWERS, CACHE_S, timer=clock)
         self._lock = threading.Lock()
         self._forgotten = 0
@@ -40,7 +48,7 @@ class Directory:
         """Return the `user` objects of everyone in the workspace, guests included, by their id."""
         people: Mapping[str, Facts] = self._ask(
             ("people", ""),
-            lambda: {user["id"]: user for user in _items(self._client.users_list, "members")},
+            lambda: {user["id"]: user for user in _items(self._lists.users_list, "members")},
         )
         return people
 
@@ -76,7 +84,7 @@ class Directory:
         members: frozenset[str] = self._ask(
             ("members", channel),
             lambda: frozenset(
-                _items(self._client.conversations_members, "members", channel=channel)
+                _items(self._lists.conversations_members, "members", channel=channel)
             ),
         )
         return members
@@ -96,7 +104,7 @@ class Directory:
             self._cache.clear()
 
     def _conversations(self, types: str, **more: str) -> dict[str, Facts]:
-        found = _items(self._client.users_conversations, "channels", types=types, **more)
+        found = _items(self._lists.users_conversations, "channels", types=types, **more)
         return {channel["id"]: channel for channel in found}
 
     def _ask(self, key: tuple[str, str], ask: Callable[[], Any]) -> Any:

@@ -176,6 +176,7 @@ class SlashCommand:
             viewer=Viewer(
                 audiences=sight.audiences,
                 may_see=sight.may_see,
+                may_name=sight.may_name,
                 team=requester.team,
                 user=requester.user,
                 channel=requester.channel,

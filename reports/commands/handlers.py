@@ -3,7 +3,7 @@
 import argparse
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from peewee import Database
@@ -53,11 +53,13 @@ class Viewer:
     """The person who asks, and from where.
 
     `audiences` are those that they belong to; None is a shell on the database's own machine, which
-    sees everything. `may_see` decides about each trace that is listed or shown.
+    sees everything. `may_see` decides about each trace that is listed or shown,
+    `may_name` about each channel in statistics.
     """
 
     audiences: frozenset[str] | None = None
     may_see: Callable[[TraceSummary | RemovedTrace], bool] = lambda trace: True
+    may_name: Callable[[str], bool] = lambda channel: True
     team: str | None = None
     user: str | None = None
     channel: str | None = None
@@ -198,6 +200,9 @@ def _stats(args: argparse.Namespace, database: Database, viewer: Viewer, now: in
     found = statistics(
         database, since=_since(args, now), until=now, by=args.by, audiences=viewer.audiences
     )
+    if args.by == "channel":
+        named = tuple(group for group in found.groups if viewer.may_name(group.key))
+        found = replace(found, groups=named)
     return statistics_view(found, by=args.by, time_zone=viewer.time_zone)
 
 

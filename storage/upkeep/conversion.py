@@ -9,9 +9,15 @@ channels: it moves in the statistics by channel, and stays in the team's other t
 import threading
 from collections.abc import Mapping, Sequence
 
-from peewee import Database
+from peewee import SQL, Database, fn
 
-from storage.database.models import PrivateChannelRow, RemovedTraceRow, SpanRow, TraceRow
+from storage.database.models import (
+    PrivateChannelRow,
+    RemovedTraceRow,
+    RollupRow,
+    SpanRow,
+    TraceRow,
+)
 from storage.database.transactions import transaction
 from storage.model.span import own_audience
 from storage.store.recount import move_channel, move_figures
@@ -50,11 +56,26 @@ def make_public(database: Database, *, team: str, channel: str) -> None:
         ).execute(database)
 
 
-def _has_traces(database: Database, *, audience: str, channel: str) -> bool:
-    query = TraceRow.select(TraceRow.trace_id).where(
-        TraceRow.audience == audience, TraceRow.channel == channel
+def _has_public_traces(database: Database, *, team: str, channel: str) -> bool:
+    # COALESCE keeps SQLite from using the index on audience, which has most traces of the team. The
+    # index on channel holds the audience, too, and SELECT 1 needs nothing else.
+    query = TraceRow.select(SQL("1")).where(
+        TraceRow.channel == channel, fn.COALESCE(TraceRow.audience, "") == team
     )
     return query.limit(1).scalar(database) is not None
+
+
+def _has_private_traces(database: Database, *, team: str, channel: str) -> bool:
+    query = TraceRow.select(SQL("1")).where(TraceRow.audience == own_audience(team, channel))
+    return query.limit(1).scalar(database) is not None
+
+
+def _in_statistics(database: Database, *, team: str) -> frozenset[str]:
+    """Return the channels that the team's statistics name, also if their traces were removed."""
+    query = RollupRow.select(RollupRow.key).where(
+        RollupRow.level == "day", RollupRow.dimension == "channel", RollupRow.audience == team
+    )
+    return frozenset(channel for (channel,) in query.distinct().tuples().execute(database))
 
 
 def _some_traces(database: Database, *, team: str, channel: str) -> list[str]:
@@ -88,8 +109,8 @@ class ChannelConversions:
         self._database = database
         self._team = team
         self._lock = threading.Lock()
-        self._followed: dict[str, bool] = {}
-        """For each channel whose traces have the right audience, whether it is public."""
+        self._private: set[str] = set()
+        """Private channels whose traces were looked through, which takes long if they are many."""
         self.once_private: frozenset[str] = frozenset()
         """Public channels that have private traces, because they were private before."""
 
@@ -100,33 +121,32 @@ class ChannelConversions:
         """
         # One thread at a time: the others must not go on before the traces have moved.
         with self._lock:
-            news = {
-                channel: is_public
+            named = _in_statistics(self._database, team=self._team)
+            converted = self._converted()
+            for channel, is_public in public.items():
+                if not is_public:
+                    self._close(channel, named=channel in named)
+                elif channel in converted:
+                    make_public(self._database, team=self._team, channel=channel)
+            self._private = {channel for channel, is_public in public.items() if not is_public}
+            self.once_private = frozenset(
+                channel
                 for channel, is_public in public.items()
-                if self._followed.get(channel) is not is_public
-            }
-            converted = self._converted() if news else frozenset()
-            for channel, is_public in news.items():
-                if is_public:
-                    self._open(channel, converted=channel in converted)
-                else:
-                    self._close(channel)
-                self._followed[channel] = is_public
+                if is_public
+                and _has_private_traces(self._database, team=self._team, channel=channel)
+            )
+
+    def _close(self, channel: str, *, named: bool) -> None:
+        known = channel in self._private
+        if (
+            named
+            or not known
+            and _has_public_traces(self._database, team=self._team, channel=channel)
+        ):
+            make_private(self._database, team=self._team, channel=channel)
 
     def _converted(self) -> frozenset[str]:
         query = PrivateChannelRow.select(PrivateChannelRow.channel).where(
             PrivateChannelRow.team == self._team
         )
         return frozenset(channel for (channel,) in query.tuples().execute(self._database))
-
-    def _open(self, channel: str, *, converted: bool) -> None:
-        if converted:
-            make_public(self._database, team=self._team, channel=channel)
-        own = own_audience(self._team, channel)
-        if _has_traces(self._database, audience=own, channel=channel):
-            self.once_private |= {channel}
-
-    def _close(self, channel: str) -> None:
-        self.once_private -= {channel}
-        if _has_traces(self._database, audience=self._team, channel=channel):
-            make_private(self._database, team=self._team, channel=channel)

@@ -1,5 +1,8 @@
 """Who is in a channel is asked once per person, and anew as soon as an event tells of a change."""
 
+import time
+from dataclasses import dataclass
+
 import pytest
 from slack_sdk import WebClient
 
@@ -14,6 +17,14 @@ from tests.support.conversations import StartBot, eventually
 from tests.support.traces_in_slack import ask, asked
 
 SECRET = "the merger is on friday"
+
+
+@dataclass(frozen=True)
+class PublicTrace:
+    """The part of a trace that decides who may see it."""
+
+    audience: str
+    channel: str
 
 
 @pytest.fixture
@@ -200,3 +211,60 @@ def test_a_guest_is_told_who_can_see_traces(
     for words in ("ls", "stats", "cost", "digest now", "digest here at 09:00"):
         said = ask(sandbox, guest, general, words)
         assert "Only full members of this workspace can see traces" in said, words
+
+
+@pytest.mark.usefixtures("bot")
+def test_nobody_waits_for_a_minute_because_slack_asks_to(
+    sandbox: Sandbox, observability: Observability, alice: User, general: Channel
+) -> None:
+    asked(sandbox, observability, alice, general, "hello all")
+    sandbox.faults.rate_limit("users.conversations", times=9, retry_after=60)
+    began = time.monotonic()
+    said = ask(sandbox, alice, general, "ls")
+    assert "hello all" in said
+    assert "Slack did not tell me which private conversations you are in" in said
+    assert time.monotonic() - began < 20, "within the patience of `ask`"
+
+
+@pytest.mark.usefixtures("bot")
+def test_a_short_wait_for_the_rate_limit_is_kept(
+    sandbox: Sandbox, observability: Observability, alice: User, general: Channel, board: Channel
+) -> None:
+    asked(sandbox, observability, alice, board, SECRET)
+    sandbox.faults.rate_limit("users.conversations", retry_after=1)
+    assert SECRET in ask(sandbox, alice, general, "ls")
+
+
+def test_slack_is_not_asked_again_and_again_while_it_does_not_answer(
+    sandbox: Sandbox, web: WebClient, observability: Observability, alice: User
+) -> None:
+    access = Access(Directory(web), observability.database, team=sandbox.team_id)
+    sight = access.sight(sandbox.team_id, alice.id)
+    access.forget()
+    sandbox.faults.error("users.conversations", "internal_error", times=99)
+    sandbox.faults.error("conversations.info", "internal_error", times=99)
+    before = len(sandbox.calls())
+    for number in range(1_000):
+        place = PublicTrace(sandbox.team_id, f"C{number}")
+        assert not sight.may_see(place)
+    assert len(sandbox.calls()) - before <= 2
+    assert "Slack did not tell me whether a channel is still public" in sight.note
+
+
+@pytest.mark.usefixtures("bot")
+def test_statistics_do_not_name_a_channel_that_slack_hides(
+    sandbox: Sandbox, observability: Observability, alice: User, general: Channel
+) -> None:
+    gone = sandbox.add_channel("gone", [alice])
+    dm = sandbox.open_dm(alice)
+    for place in (gone, dm):
+        asked(sandbox, observability, alice, place, "hello")
+    sandbox.leave(sandbox.bot_user_id, gone)
+    sandbox.settle()
+    said = ask(sandbox, alice, general, "stats --by channel")
+    assert gone.id in said and dm.id in said
+    sandbox._workspace.channels[gone.id].kind = "group"  # The bot gets no event of it.
+    sandbox.join(sandbox.add_user("new"), general)  # An event, so that Slack is asked again.
+    sandbox.settle()
+    said = ask(sandbox, alice, general, "stats --by channel")
+    assert gone.id not in said and dm.id in said

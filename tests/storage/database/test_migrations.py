@@ -154,3 +154,42 @@ def test_a_migration_and_its_record_are_one_transaction(db_path: Path, tmp_path:
         migrate(database, folder=folder)
     assert set(database.get_tables()) == before
     database.close()
+
+
+def test_private_audiences_get_the_name_of_their_team(db_path: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    for path in HERE.glob("000[123]*.py"):
+        (folder / path.name).write_text(path.read_text())
+    database = connect(db_path)
+    migrate(database, folder=folder)
+    places = [("T1", "T1"), ("T1", "C1"), ("T1", "U1"), ("T2", "T2"), (None, None)]
+    for number, (team, audience) in enumerate(places):
+        key = f"{number:032x}"
+        database.execute_sql(
+            "INSERT INTO spans (trace_id, span_id, name, kind, status, started_at, team, audience) "
+            "VALUES (?, ?, 'x', 'internal', 'ok', 1, ?, ?)",
+            (key, key[:16], team, audience),
+        )
+        database.execute_sql(
+            "INSERT INTO traces (trace_id, rooted, status, started_at, span_count, error_count, "
+            "team, audience) VALUES (?, 1, 'ok', 1, 1, 0, ?, ?)",
+            (key, team, audience),
+        )
+        database.execute_sql(
+            "INSERT INTO tombstones (trace_id, removed_at, team, audience) VALUES (?, 1, ?, ?)",
+            (key, team, audience),
+        )
+    for number, (team, audience) in enumerate([*places, ("", "*")]):
+        database.execute_sql(
+            "INSERT INTO rollups VALUES ('day', ?, 'all', '', ?, ?, 1, 0, 0, 0, 0, 0, 0, NULL)",
+            (number, audience or "", team or ""),
+        )
+    assert "0004_audiences" in migrate(database)
+    keyed = ["T1", "T1/C1", "T1/U1", "T2", None]
+    for table in ("spans", "traces", "tombstones"):
+        rows = database.execute_sql(f"SELECT audience FROM {table} ORDER BY trace_id").fetchall()
+        assert [audience for (audience,) in rows] == keyed, table
+    rows = database.execute_sql("SELECT audience FROM rollups ORDER BY starts_at").fetchall()
+    assert [audience for (audience,) in rows] == [*keyed[:-1], "", "*"]
+    database.close()

@@ -23,6 +23,7 @@ from storage.database.models import TABLES
 from storage.model.span import WITHIN, Span, own_audience
 from storage.queries.traces import recent_traces, trace_spans
 from storage.store.batch import Batch, store
+from storage.upkeep.conversion import ChannelConversions
 from tests.support.factories import (
     ALICE,
     BOB,
@@ -139,3 +140,18 @@ def test_a_subscription_is_replaced_and_ended(postgres: Database) -> None:
     assert [each.local_time for each in subscriptions(postgres)] == ["10:00"]
     assert unsubscribe(postgres, team=TEAM, channel=GENERAL)
     assert not subscriptions(postgres)
+
+
+def test_a_channel_that_became_private_takes_its_past_with_it(
+    both: tuple[Database, Database],
+) -> None:
+    everyone = Viewer(audiences=frozenset({TEAM}), team=TEAM, user=ALICE)
+    for database in both:
+        ChannelConversions(database, team=TEAM).follow({GENERAL: False})
+    for words in ("ls --all", "stats --by channel", "stats --by user", "stats --by decision"):
+        for viewer in (everyone, IN_TEAM, Viewer()):
+            asked = parse(PARSER, words.split())
+            here, there = (answer(asked, database=each, viewer=viewer, now=NOW) for each in both)
+            assert here == there
+        told = answer(parse(PARSER, words.split()), database=both[0], viewer=everyone, now=NOW)
+        assert GENERAL not in str(told)
