@@ -1,11 +1,13 @@
 """`tracebot collect`: receive OpenTelemetry from any program until a signal."""
 
+import logging
 import sys
 
 from bot.cli.commands.signals import stop_signal
 from bot.http.otlp_receiver import LOOPBACK, Collector
 from bot.settings import Settings, SettingsError
 from storage import Observability
+from storage.recording.log_throttle import LogThrottle
 
 FLUSH_S = 60.0
 
@@ -18,6 +20,8 @@ def collect(settings: Settings, *, host: str, port: int, database: str | None) -
             f"Anyone who can reach {host} could send telemetry. Set TRACEBOT_OTLP_TOKEN, which "
             "senders then send as Authorization: Bearer, or omit --host."
         )
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    LogThrottle.install()
     with Observability.open(
         database or settings.database_url or None,
         platform="otlp",

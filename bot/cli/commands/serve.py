@@ -14,6 +14,7 @@ from bot.http.otlp_receiver import Collector, listen_to_agents
 from bot.settings import load_settings, require
 from storage import Observability
 from storage.recording.log_handler import LogHandler
+from storage.recording.log_throttle import LogThrottle
 from storage.recovery.integrity import check_at_start
 
 logger = logging.getLogger("tracebot")
@@ -26,6 +27,7 @@ def serve(*, http: bool) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    throttle = LogThrottle.install()
     roster = load_agents(settings)
     for gap in isolation_gaps(roster):
         logger.warning("%s %s: %s.", ", ".join(gap.agents), gap.found, gap.advice)
@@ -35,7 +37,7 @@ def serve(*, http: bool) -> int:
         busy_timeout_ms=settings.busy_timeout_ms,
     ) as observability:
         handler = LogHandler(observability)
-        logging.getLogger().addHandler(handler)
+        throttle.targets.append(handler)
         check_at_start(observability.database)
         collector = Collector(observability, capture=settings.captured)
         url = listen_to_agents(collector, settings)
@@ -59,7 +61,8 @@ def serve(*, http: bool) -> int:
         finally:
             bot.stop(grace=settings.grace)
             collector.stop()
-            logging.getLogger().removeHandler(handler)
+            throttle.tell()
+            throttle.targets.remove(handler)
     return 0
 
 

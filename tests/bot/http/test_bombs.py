@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 from bot.http.otlp_receiver import MAX_BODY
 from bot.sandbox import Sandbox
+from storage import Observability
 from tests.support.paths import ROOT
 
 TRACEBOT = Path(sys.executable).parent / "tracebot"
@@ -176,15 +178,17 @@ def test_a_json_bomb_is_counted_before_it_becomes_objects(
 
 
 @pytest.fixture
-def serving(sandbox: Sandbox, tmp_path: Path) -> Iterator[tuple[int, int]]:
-    """Run `tracebot serve --http`; return its process id and port."""
+def serving(
+    sandbox: Sandbox, db_path: Path, tmp_path: Path
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Run `tracebot serve --http`; return its process and port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = {
         "SLACK_BOT_TOKEN": sandbox.bot_token,
         "SLACK_SIGNING_SECRET": sandbox.signing_secret,
         "SLACK_API_URL": sandbox.api_url,
-        "TRACEBOT_DATABASE_URL": str(tmp_path / "t.db"),
+        "TRACEBOT_DATABASE_URL": str(db_path),
         "PORT": str(port),
     }
     process = subprocess.Popen(
@@ -196,14 +200,16 @@ def serving(sandbox: Sandbox, tmp_path: Path) -> Iterator[tuple[int, int]]:
     )
     assert process.stderr is not None
     assert any("tracebot answers in" in line for line in process.stderr)
-    yield process.pid, port
+    yield process, port
     process.kill()
     process.communicate()
 
 
-def test_an_unsigned_body_of_400_mb_is_not_read(serving: tuple[int, int]) -> None:
-    pid, port = serving
-    before = reset(pid)
+def test_an_unsigned_body_of_400_mb_is_not_read(
+    serving: tuple[subprocess.Popen[str], int],
+) -> None:
+    process, port = serving
+    before = reset(process.pid)
     with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
         head = b"POST /slack/events HTTP/1.1\r\nhost: x\r\ncontent-length: 400000000\r\n\r\n"
         client.sendall(head)
@@ -212,7 +218,24 @@ def test_an_unsigned_body_of_400_mb_is_not_read(serving: tuple[int, int]) -> Non
             for _ in range(400):
                 client.sendall(b"x" * MB)
                 sent += MB
-    memory = peak(pid) - before
+    memory = peak(process.pid) - before
     sys.stdout.write(f"unsigned: {sent:,} B were accepted, {memory / MB:.0f} MB\n")
     assert memory < 30 * MB
     assert httpx.get(f"http://127.0.0.1:{port}/health").status_code == 200
+
+
+def test_a_flood_of_rubbish_is_logged_and_stored_once(
+    serving: tuple[subprocess.Popen[str], int], observability: Observability
+) -> None:
+    process, port = serving
+    for _ in range(300):
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+            client.sendall(b"no HTTP at all\r\n\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.1 400")
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    lines = [line for line in said.splitlines() if "Invalid HTTP" in line]
+    assert len(lines) == 2
+    assert "(and 299 more like this in the last minute)" in lines[1]
+    query = "SELECT count(*) FROM logs WHERE message LIKE '%Invalid HTTP%'"
+    assert observability.database.execute_sql(query).fetchall() == [(2,)]
