@@ -15,13 +15,17 @@ that it starts quickly.
 
 from __future__ import annotations
 
+import _socket
+import _thread
 import ctypes
 import errno
 import marshal
 import os
 import signal
+import struct
 import sys
 
+from bot.agents.programs.process import metadata
 from bot.agents.programs.process.restrictions import Restrictions
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
@@ -54,10 +58,11 @@ def _start(restrictions: Restrictions, command: list[str]) -> tuple[int, bytes]:
     """
     # Both ends close at exec, so that reading ends when the command has started.
     reading, writing = os.pipe()
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX)
     started = os.fork()
     if started == 0:
         try:
-            _become(restrictions, command)
+            _become(restrictions, command, theirs)
         except Exception as error:
             number, reason = getattr(error, "errno", None), getattr(error, "strerror", None)
             os.write(writing, f"{number or errno.EPERM} {reason or error}".encode())
@@ -65,19 +70,30 @@ def _start(restrictions: Restrictions, command: list[str]) -> tuple[int, bytes]:
             # Whatever happened, this copy of the reaper must not go on.
             os._exit(127)
     os.close(writing)
+    theirs.close()
+    _, passed, _, _ = ours.recvmsg(1, 64)
+    ours.close()
+    if passed:
+        (listener,) = struct.unpack("i", passed[0][2])
+        _thread.start_new_thread(metadata.answer_all, (listener, restrictions.own_folders))
     with os.fdopen(reading, "rb") as pipe:
         failure = pipe.read()
     return started, failure
 
 
-def _become(restrictions: Restrictions, command: list[str]) -> None:
+def _become(restrictions: Restrictions, command: list[str], reaper: _socket.socket) -> None:
     # A group of its own gets SIGTERM as one. As its leader the command cannot start a session.
     os.setpgid(0, 0)
     for number in IGNORED:
         signal.signal(number, signal.SIG_DFL)
     candidates = _candidates(command[0])
     # From here on this process may not be able to read its own modules: nothing is imported.
-    restrictions.apply()
+    listener = restrictions.apply()
+    if listener is not None:
+        packed = struct.pack("i", listener)
+        reaper.sendmsg([b"x"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, packed)])
+    # Its copy of our end would keep us waiting for a descriptor.
+    reaper.close()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     failure: OSError | None = None
     for path in candidates:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 
-from bot.agents.programs.process import landlock, seccomp
+from bot.agents.programs.process import landlock, metadata, seccomp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,8 +53,27 @@ class Restrictions:
         """Return the arguments that make the same again."""
         return vars(self).copy()
 
-    def apply(self) -> None:
-        """Restrict this process for ever. Raises `OSError`, and then it must not go on."""
+    @property
+    def asking(self) -> bool:
+        """Return True if the kernel is to ask whether modes and owners of files may be changed.
+
+        Another user cannot change those of the bot's files anyway.
+        """
+        return self.confined and self.version > 0 and self.user is None and metadata.can_answer()
+
+    @property
+    def own_folders(self) -> tuple[str, ...]:
+        """Return the paths that may be written, without devices."""
+        return tuple(
+            path for path, writable in self.rules if writable and not path.startswith("/dev/")
+        )
+
+    def apply(self) -> int | None:
+        """Restrict this process for ever. Raises `OSError`, and then it must not go on.
+
+        Return the descriptor for `metadata.answer_all` if `asking`.
+        """
+        asking = self.asking
         # The rules name paths that only the bot's user may be able to reach: before it changes.
         ruleset = (
             landlock.create_ruleset(self.rules, version=self.version) if self.version else None
@@ -65,13 +84,18 @@ class Restrictions:
             os.setgid(group)
             os.setuid(identity)
         if not self.confined:
-            return
+            return None
         if os.geteuid() == 0:
             _drop_capabilities()
         landlock.keep_privileges_from_growing()
         if ruleset is not None:
             landlock.restrict(ruleset)
-        seccomp.install(network=self.network, unix_sockets=self.unix_sockets, version=self.version)
+        return seccomp.install(
+            network=self.network,
+            unix_sockets=self.unix_sockets,
+            version=self.version,
+            asking=asking,
+        )
 
 
 def _drop_capabilities() -> None:

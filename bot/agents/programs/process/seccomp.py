@@ -13,10 +13,10 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-PR_SET_SECCOMP, MODE_FILTER = 22, 2
-ALLOW, REFUSE = 0x7FFF0000, 0x00050000
+SET_MODE_FILTER, NEW_LISTENER = 1, 8
+ALLOW, ASK, REFUSE = 0x7FFF0000, 0x7FC00000, 0x00050000
 LOAD, AND, EQUAL, AT_LEAST, RETURN = 0x20, 0x54, 0x15, 0x35, 0x06
 """Instructions of classic BPF: load a word, mask it, jump if equal or at least, return."""
 
@@ -34,16 +34,58 @@ class Machine:
     io_uring_setup = 425
 
     def __init__(
-        self, *, audit: int, socket: int, socketpair: int, prlimit: int, truncate: int
+        self,
+        *,
+        audit: int,
+        seccomp: int,
+        socket: int,
+        socketpair: int,
+        prlimit: int,
+        truncate: int,
+        xattrs: Iterable[int],
+        changes: Mapping[int, str],
     ) -> None:
-        self.audit, self.socket, self.socketpair = audit, socket, socketpair
-        self.prlimit, self.truncate = prlimit, truncate
+        self.audit, self.seccomp, self.socket, self.socketpair = audit, seccomp, socket, socketpair
+        self.prlimit, self.truncate, self.changes = prlimit, truncate, changes
+        # Newer ones have the same numbers everywhere: setxattrat, removexattrat, file_setattr.
+        self.xattrs = (*xattrs, 463, 466, 469)
 
 
+def _later_machine(audit: int) -> Machine:
+    """Return an architecture that shares its numbers with all that came after x86-64."""
+    return Machine(
+        audit=audit,
+        seccomp=277,
+        socket=198,
+        socketpair=199,
+        prlimit=261,
+        truncate=45,
+        xattrs=(5, 6, 14, 15),
+        changes={53: "fchmodat", 452: "fchmodat2", 54: "fchownat"},
+    )
+
+
+CHANGES = {
+    90: "chmod",
+    92: "chown",
+    94: "lchown",
+    268: "fchmodat",
+    452: "fchmodat2",
+    260: "fchownat",
+}
 MACHINES: Mapping[str, Machine] = {
-    "x86_64": Machine(audit=0xC000003E, socket=41, socketpair=53, prlimit=302, truncate=76),
-    "aarch64": Machine(audit=0xC00000B7, socket=198, socketpair=199, prlimit=261, truncate=45),
-    "riscv64": Machine(audit=0xC00000F3, socket=198, socketpair=199, prlimit=261, truncate=45),
+    "x86_64": Machine(
+        audit=0xC000003E,
+        seccomp=317,
+        socket=41,
+        socketpair=53,
+        prlimit=302,
+        truncate=76,
+        xattrs=(188, 189, 197, 198),
+        changes=CHANGES,
+    ),
+    "aarch64": _later_machine(0xC00000B7),
+    "riscv64": _later_machine(0xC00000F3),
 }
 """Keys are those of uname(2)."""
 
@@ -65,29 +107,42 @@ Instruction = tuple[int, int, int, int]
 """A code, how many instructions to skip if its test holds and if not, and a constant."""
 
 
-def install(*, network: bool, unix_sockets: bool, version: int) -> None:
+def install(*, network: bool, unix_sockets: bool, version: int, asking: bool) -> int | None:
     """Refuse to this process, for ever: sockets, and what gets around Landlock of this version.
 
-    Raises `OSError`, also if the network is to be closed on an unknown architecture.
+    If `asking`, return a descriptor at which `metadata` answers whether modes and owners of files
+    may be changed. Raises `OSError`, also if the network cannot be closed on this architecture.
     """
     known = machine()
     if known is None:
         if not network:
             raise OSError(errno.ENOSYS, f"the network cannot be closed on {os.uname().machine}")
-        return
-    code = list(instructions(known, network=network, unix_sockets=unix_sockets, version=version))
+        return None
+    code = [
+        *_instructions(known, network=network, unix_sockets=unix_sockets, version=version),
+        *(
+            each
+            for number in known.changes
+            if asking
+            for each in _when(number, (RETURN, 0, 0, ASK))
+        ),
+        _allow(),
+    ]
     packed = b"".join(struct.pack("=HBBI", *each) for each in code)
     program = Program(length=len(code), instructions=packed)
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(PR_SET_SECCOMP, MODE_FILTER, ctypes.byref(program), 0, 0):
+    flags = NEW_LISTENER if asking else 0
+    result: int = libc.syscall(known.seccomp, SET_MODE_FILTER, flags, ctypes.byref(program))
+    if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, f"seccomp: {os.strerror(number)}")
+    return result if asking else None
 
 
-def instructions(
+def _instructions(
     machine: Machine, *, network: bool, unix_sockets: bool, version: int
 ) -> Iterator[Instruction]:
-    """Yield the filter's program."""
+    """Yield the beginning of the filter's program, which refuses."""
     # Programs for another architecture would have other numbers for the same system calls.
     yield _load(ARCHITECTURE)
     yield (EQUAL, 1, 0, machine.audit)
@@ -110,7 +165,9 @@ def instructions(
     yield from _when(machine.prlimit, *own, _allow())
     if version < TRUNCATE_ABI:
         yield from _when(machine.truncate, _refuse(errno.EACCES))
-    yield _allow()
+    # An access control list is such an attribute.
+    for number in machine.xattrs:
+        yield from _when(number, _refuse(errno.EOPNOTSUPP))
 
 
 TRUNCATE_ABI = 3

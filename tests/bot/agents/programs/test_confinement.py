@@ -61,6 +61,15 @@ FORBIDDEN: Mapping[str, str] = {
     "move the database": "os.rename('{bot}/tracebot.db', 'mine.db')",
     "replace the database": "os.rename('own.txt', '{bot}/tracebot.db')",
     "link the database": "os.link('{bot}/tracebot.db', 'mine.db')",
+    "close the database to the bot": "os.chmod('{bot}/tracebot.db', 0)",
+    "open the database to everybody": "os.chmod('link', 0o666)",
+    "give the database away": "os.chown('{bot}/tracebot.db', 12345, -1)",
+    "open the bot's folder": "os.chmod('{bot}', 0o777)",
+    "change a mode below a descriptor": (
+        "os.chmod('tracebot.db', 0, dir_fd=os.open('{bot}', os.O_PATH))"
+    ),
+    "change a mode through another process": "os.chmod(f'/proc/{{bot}}/cwd', 0o777)",
+    "add an attribute": "os.setxattr('{bot}/tracebot.db', 'user.x', b'x')",
     "make a file beside the database": "open('{bot}/new', 'w')",
     "make a folder beside the database": "os.mkdir('{bot}/folder')",
     "read the bot's environment": "open(f'/proc/{{bot}}/environ').read()",
@@ -87,6 +96,14 @@ ALLOWED: Mapping[str, str] = {
     "list its working directory": "len(os.listdir('.')) > 0",
     "make a folder": "os.makedirs('a/b/c')",
     "move a file to another folder": "shutil.move('moved.txt', 'a/b/moved.txt')",
+    "make a file executable": "os.chmod('own.txt', 0o755) or oct(os.stat('own.txt').st_mode)",
+    "change a mode by descriptor": "os.fchmod(os.open('own.txt', os.O_RDWR), 0o700)",
+    "change a mode below its own descriptor": (
+        "os.chmod('own.txt', 0o644, dir_fd=os.open('.', os.O_RDONLY))"
+    ),
+    "change the mode of a temporary file": "os.chmod(tempfile.mkstemp()[1], 0o600)",
+    "keep the owner": "os.chown('own.txt', os.getuid(), -1)",
+    "keep the owner of a link": "os.lchown('link', -1, -1)",
     "run a program": "os.system('ls / > /dev/null')",
     "use temporary files": "tempfile.TemporaryFile().write(b'x')",
     "read a path that the agents file names": "open('{extra}/note.txt').read()",
