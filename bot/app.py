@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 from slack_bolt import App, BoltResponse
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_bolt.error import BoltUnhandledRequestError
@@ -91,7 +90,6 @@ class Bot:
     running: RunningTurns
     delivery: ReplyDelivery
     workers: Workers
-    http: httpx.Client
     observability: Observability
     sources: list[Callable[[], object]] = field(default_factory=list)
 
@@ -102,14 +100,13 @@ class Bot:
         for stop in self.sources:
             stop()
         # Then the turns. They still need everything below: workers to cancel them on a click,
-        # `running` to hear of other processes' requests, `delivery` and `http` to post and fetch.
+        # `running` to hear of other processes' requests, `delivery` to post.
         self.inbox.stop(grace=grace)
         # A turn that outlived its cancellation may still retry a post: let it fail now.
         self.delivery.close()
         # Then what the turns used. Workers end before `running`, because a click may cancel a turn.
         self.workers.close()
         self.running.close()
-        self.http.close()
         # The database is closed by the caller, who opened it: all of the above record into it.
 
     def cancel_turns(self) -> None:
@@ -154,8 +151,7 @@ def build_bot(
     delivery = ReplyDelivery(
         client_without_retries(settings, shared.secrets), bot_id=shared.identity.bot_id
     )
-    http = httpx.Client(timeout=10.0, follow_redirects=False)
-    inbox = _inbox(shared, delivery, http, collector)
+    inbox = _inbox(shared, delivery, collector)
     digests = Digests(
         observability.database,
         team=shared.team,
@@ -176,7 +172,6 @@ def build_bot(
         running=shared.running,
         delivery=delivery,
         workers=workers,
-        http=http,
         observability=observability,
     )
 
@@ -213,7 +208,6 @@ def _shared(settings: Settings, roster: Roster, observability: Observability) ->
 def _inbox(
     shared: _Shared,
     delivery: ReplyDelivery,
-    http: httpx.Client,
     collector: str | None,
 ) -> Inbox:
     """Build the path of a message: inbox, turn, decision, reply."""
@@ -241,7 +235,7 @@ def _inbox(
         decider=decider,
         responder=responder,
         reactions=Reactions(shared.client, observability),
-        downloads=_downloads(shared, http),
+        downloads=_downloads(shared),
         running=shared.running,
         dedup=shared.dedup,
         observability=observability,
@@ -339,7 +333,7 @@ def files_folder(settings: Settings) -> Path:
     return database_path(settings.database_url).parent / "files"
 
 
-def _downloads(shared: _Shared, http: httpx.Client) -> FileDownloads:
+def _downloads(shared: _Shared) -> FileDownloads:
     settings = shared.settings
     api = urlsplit(settings.slack_api_url)
     # The token goes to Slack's file server only, or to the sandbox if that is the API.
@@ -349,7 +343,6 @@ def _downloads(shared: _Shared, http: httpx.Client) -> FileDownloads:
         token=settings.slack_bot_token.get_secret_value(),
         origins=frozenset({SLACK_FILES, *own}),
         limits=FileLimits(max_bytes=int(settings.max_file_mb * 1_000_000)),
-        http=http,
         observability=shared.observability,
         info=lambda file: shared.client.files_info(file=file)["file"],
     )

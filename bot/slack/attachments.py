@@ -15,8 +15,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
-
 from bot.slack.download import Downloader, DownloadError
 from storage import ActiveSpan, Observability
 
@@ -106,7 +104,6 @@ class FileDownloads:
     token: str = field(repr=False)
     origins: frozenset[str] = frozenset({SLACK_FILES})
     limits: FileLimits = field(default_factory=FileLimits)
-    http: httpx.Client
     observability: Observability
     info: Info | None = None
     sleep: Callable[[float], object] = time.sleep
@@ -161,7 +158,6 @@ class FileDownloads:
 
     def _downloader(self) -> Downloader:
         return Downloader(
-            http=self.http,
             token=self.token,
             origins=self.origins,
             max_bytes=self.limits.max_bytes,

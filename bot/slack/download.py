@@ -1,12 +1,16 @@
 """Download one file, within limits: the origin of every redirect, the bytes and the time."""
 
+import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from ssl import SSLContext
+from typing import Any
 
 import httpx
 
@@ -47,7 +51,6 @@ class Downloader:
     `timeout_s` covers all attempts together. `sleep` and `now` are replaced in tests.
     """
 
-    http: httpx.Client
     token: str = field(repr=False)
     origins: frozenset[str]
     max_bytes: int
@@ -66,7 +69,8 @@ class Downloader:
         def attempt() -> int:
             nonlocal attempts
             attempts += 1
-            return self._attempt(address, path, deadline=deadline, html=html)
+            left = deadline - self.now()
+            return _run(self._attempt(address, path, left_s=left, html=html))
 
         policy = RetryPolicy(attempts=self.attempts, first_wait_s=1.0, jitter=0.0)
         try:
@@ -77,46 +81,50 @@ class Downloader:
             raise DownloadError("timeout", f"{error}, and no time is left to try again") from error
         return Downloaded(size=size, attempts=attempts)
 
-    def _attempt(self, address: str, path: Path, *, deadline: float, html: bool) -> int:
+    async def _attempt(self, address: str, path: Path, *, left_s: float, html: bool) -> int:
+        # One deadline around everything. Timeouts of httpx hold for each step, so a server that
+        # sends a byte of a header now and then, or a name that is slow to resolve, would outlast
+        # them.
         try:
-            with self._response(address, deadline=deadline) as response:
+            async with (
+                asyncio.timeout(left_s),
+                _client(address) as http,
+                self._response(http, address) as response,
+            ):
                 _check_response(response, html=html, max_bytes=self.max_bytes)
-                return self._store(response, path, deadline=deadline, html=html)
+                return await self._store(response, path, html=html)
+        except TimeoutError:
+            raise DownloadError("timeout", "it took too long") from None
         except httpx.TimeoutException as error:
             raise TryAgain(Unavailable("Slack did not send it in time")) from error
         except httpx.TransportError as error:
             raise TryAgain(Unavailable("the connection was lost")) from error
 
-    @contextmanager
-    def _response(self, address: str, *, deadline: float) -> Iterator[httpx.Response]:
+    @asynccontextmanager
+    async def _response(
+        self, http: httpx.AsyncClient, address: str
+    ) -> AsyncIterator[httpx.Response]:
         """Follow redirects to the response, and check where each of them leads.
 
         httpx would send the token to any host on the way.
         """
         url = self._allowed(address)
         for _ in range(MAX_HOPS):
-            response = self._send(url, deadline=deadline)
+            response = await self._send(http, url)
             try:
                 if not response.is_redirect:
                     yield response
                     return
                 url = self._allowed(response.headers.get("location", ""), base=url)
             finally:
-                response.close()
+                await response.aclose()
         raise DownloadError("redirects", "it is redirected in a circle")
 
-    def _send(self, url: httpx.URL, *, deadline: float) -> httpx.Response:
-        left = deadline - self.now()
-        if left <= 0:
-            raise DownloadError("timeout", "it took too long")
-        request = self.http.build_request(
-            "GET",
-            url,
-            # Uncompressed: a small compressed file could fill the memory before the limit is seen.
-            headers={"Authorization": f"Bearer {self.token}", "Accept-Encoding": "identity"},
-            timeout=min(left, STALL_S),
-        )
-        return self.http.send(request, stream=True, follow_redirects=False)
+    async def _send(self, http: httpx.AsyncClient, url: httpx.URL) -> httpx.Response:
+        # Uncompressed: a small compressed file could fill the memory before the limit is seen.
+        headers = {"Authorization": f"Bearer {self.token}", "Accept-Encoding": "identity"}
+        request = http.build_request("GET", url, headers=headers)
+        return await http.send(request, stream=True, follow_redirects=False)
 
     def _allowed(self, address: str, *, base: httpx.URL | None = None) -> httpx.URL:
         try:
@@ -129,12 +137,12 @@ class Downloader:
             raise DownloadError("login_page", LOGIN_PAGE)
         raise DownloadError("origin", "its address is on a host that is not Slack's")
 
-    def _store(self, response: httpx.Response, path: Path, *, deadline: float, html: bool) -> int:
+    async def _store(self, response: httpx.Response, path: Path, *, html: bool) -> int:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
         try:
             with os.fdopen(descriptor, "wb") as part:
                 size = 0
-                for chunk in self._chunks(response, deadline=deadline):
+                async for chunk in self._chunks(response):
                     if size == 0 and not html and looks_like_html(chunk):
                         raise DownloadError("login_page", LOGIN_PAGE)
                     size += part.write(chunk)
@@ -144,17 +152,35 @@ class Downloader:
             raise
         return size
 
-    def _chunks(self, response: httpx.Response, *, deadline: float) -> Iterator[bytes]:
+    async def _chunks(self, response: httpx.Response) -> AsyncIterator[bytes]:
         size = 0
-        # Without a chunk size: httpx would collect bytes until a chunk is full, and a server that
-        # sends one byte at a time would keep us far past the deadline.
-        for chunk in response.iter_raw():
+        async for chunk in response.aiter_raw():
             size += len(chunk)
             if size > self.max_bytes:
                 raise DownloadError("too_large", _too_large(self.max_bytes))
-            if self.now() > deadline:
-                raise DownloadError("timeout", "it took too long")
             yield chunk
+
+
+def _run(attempt: Coroutine[Any, Any, int]) -> int:
+    """Run an attempt in an event loop of its own, on the thread that downloads."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(attempt)
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        # A name that is still being resolved, on a thread of the loop, is not waited for.
+        loop.close()
+
+
+def _client(address: str) -> httpx.AsyncClient:
+    # Through a proxy https is a tunnel, but http, such as to the sandbox, would show it the token.
+    return httpx.AsyncClient(verify=_tls(), trust_env=address.startswith("https:"), timeout=STALL_S)
+
+
+@cache
+def _tls() -> SSLContext:
+    # Once per process: reading the certificates takes 20 ms.
+    return httpx.create_ssl_context()
 
 
 def origin(url: httpx.URL) -> str:

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from bot.sandbox import Channel, Sandbox, User
@@ -22,19 +21,15 @@ Told = Mapping[str, Any]
 
 
 @pytest.fixture
-def downloads(
-    sandbox: Sandbox, observability: Observability, tmp_path: Path
-) -> Iterator[FileDownloads]:
-    with httpx.Client(trust_env=False, follow_redirects=False) as http:
-        yield FileDownloads(
-            folder=tmp_path / "files",
-            token=sandbox.bot_token,
-            origins=frozenset({sandbox.base}),
-            limits=FileLimits(max_bytes=1_000, timeout_s=5.0, free_disk=0),
-            http=http,
-            observability=observability,
-            sleep=lambda seconds: None,
-        )
+def downloads(sandbox: Sandbox, observability: Observability, tmp_path: Path) -> FileDownloads:
+    return FileDownloads(
+        folder=tmp_path / "files",
+        token=sandbox.bot_token,
+        origins=frozenset({sandbox.base}),
+        limits=FileLimits(max_bytes=1_000, timeout_s=5.0, free_disk=0),
+        observability=observability,
+        sleep=lambda seconds: None,
+    )
 
 
 @pytest.fixture
@@ -177,21 +172,31 @@ def test_a_server_that_asks_for_more_time_than_there_is_is_given_up(
     assert "no time is left" in reason(downloads, told)
 
 
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+DRIPS = {
+    "headers": (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
+    "many headers": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+    "the first line": (b"HTTP/1.1 2", b"0"),
+    "a body": (OK + b"Content-Length: 900\r\n\r\n", b"x"),
+    "the head of a chunk": (OK + b"Transfer-Encoding: chunked\r\n\r\n1;", b"x"),
+    "interim responses": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+}
+
+
 @contextlib.contextmanager
-def dripping(length: int) -> Iterator[tuple[str, list[bytes]]]:
-    """Yield the address of a server that sends one byte at a time, and the bytes it has sent."""
+def dripping(head: bytes, drip: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """Yield the address of a server that sends *drip* again and again, and what it has sent."""
     listener = socket.create_server(("127.0.0.1", 0))
     done = threading.Event()
     sent: list[bytes] = []
 
     def serve() -> None:
         connection, _ = listener.accept()
-        head = f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n"
         with connection, contextlib.suppress(OSError):
-            connection.sendall(head.encode())
-            while len(sent) < length and not done.wait(0.02):
-                connection.sendall(b"x")
-                sent.append(b"x")
+            connection.sendall(head)
+            while not done.wait(0.02):
+                connection.sendall(drip)
+                sent.append(drip)
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -203,17 +208,28 @@ def dripping(length: int) -> Iterator[tuple[str, list[bytes]]]:
         listener.close()
 
 
+@pytest.mark.parametrize("what", DRIPS)
 def test_a_server_that_sends_byte_by_byte_is_given_up_at_the_deadline(
-    downloads: FileDownloads, told: Told
+    downloads: FileDownloads, told: Told, what: str
 ) -> None:
-    with dripping(900) as (base, sent):
+    with dripping(*DRIPS[what]) as (base, sent):
         hurried = replace(
             downloads,
             origins=frozenset({base}),
             limits=replace(downloads.limits, timeout_s=0.3),
         )
         assert "too long" in reason(hurried, {**told, "url_private_download": f"{base}/file"})
-        assert len(sent) < 450, "the download went on past the deadline"
+        assert len(sent) < 200, "the download went on past the deadline"
+
+
+def test_redirects_share_one_deadline(downloads: FileDownloads, told: Told) -> None:
+    with dripping(b"HTTP/1.1 302 Found\r\nX: ", b"x") as (base, _):
+        hurried = replace(
+            downloads,
+            origins=frozenset({base}),
+            limits=replace(downloads.limits, timeout_s=0.3),
+        )
+        assert "too long" in reason(hurried, {**told, "url_private_download": f"{base}/file"})
 
 
 def test_nothing_is_fetched_onto_a_disk_that_is_nearly_full(
