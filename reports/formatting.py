@@ -41,7 +41,13 @@ REASONS = {
 """The reasons of decisions, as they complete "answered because …" and "skipped because …"."""
 
 UNKNOWN = "–"
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+HIDDEN = re.compile(
+    # Control characters but tab and newline (C0, DEL, C1), with which escape sequences begin; marks
+    # that turn the direction of the text around them; halves of a character, which cannot be shown.
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+CONTROL_PICTURES = 0x2400
+"""Unicode's pictures of the control characters, such as ␛, begin here."""
 
 
 def duration(ns: float | None) -> str:
@@ -133,9 +139,31 @@ def reason(name: str | None) -> str:
     return REASONS.get(name or "", name or "")
 
 
+def visible(text: str) -> str:
+    r"""Return *text* with its hidden characters shown, so that it cannot control a terminal.
+
+    Escape becomes `␛`, a right-to-left override `\u202e`. Line breaks and tabs are kept.
+    """
+    return HIDDEN.sub(_picture, text.replace("\r\n", "\n"))
+
+
+def visible_json(text: str) -> str:
+    r"""Return the same JSON with the hidden characters in its strings written as `\u202e`."""
+    return HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _picture(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    if code < 0x20:
+        return chr(CONTROL_PICTURES + code)
+    if code == 0x7F:
+        return "\N{SYMBOL FOR DELETE}"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
 def plain(text: str) -> str:
-    """Return one line without control characters, so that it cannot control a terminal."""
-    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", " ".join(text.split()))
+    """Return one line without hidden characters."""
+    return visible(" ".join(text.split()))
 
 
 def shortened(text: str, length: int) -> str:

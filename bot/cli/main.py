@@ -38,10 +38,12 @@ def tracebot(arguments: list[str]) -> int:
 
         return run(arguments[1:])
 
+    from bot.cli.terminal import guard_warnings
     from bot.errors import ConfigurationError
     from reports.errors import UsageError
     from storage.errors import StorageError
 
+    guard_warnings()
     try:
         return _dispatch(arguments)
     except UsageError as error:
@@ -68,7 +70,9 @@ def _refuse(message: str, arguments: list[str], *, code: int) -> int:
 
         print(error(message))  # noqa: T201
     else:
-        sys.stderr.write(f"tracebot: {message}\n")
+        from reports.formatting import visible
+
+        sys.stderr.write(f"tracebot: {visible(message)}\n")
     return code
 
 

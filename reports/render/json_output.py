@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from reports.formatting import utc
+from reports.formatting import utc, visible_json
 from reports.views.costs import CostView, Spent
 from reports.views.digest import DigestView
 from reports.views.failures import FailuresView
@@ -29,11 +29,11 @@ COLUMNS = frozenset(ATTRIBUTES) - {"error_type", "error_message"}
 
 
 def render(view: View) -> str:
-    return json.dumps(RENDERERS[type(view)](view), ensure_ascii=False, indent=2)
+    return visible_json(json.dumps(RENDERERS[type(view)](view), ensure_ascii=False, indent=2))
 
 
 def error(message: str) -> str:
-    return json.dumps({"error": message}, ensure_ascii=False)
+    return visible_json(json.dumps({"error": message}, ensure_ascii=False))
 
 
 def _list(view: TraceListView) -> dict[str, Any]:

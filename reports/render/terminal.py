@@ -1,6 +1,7 @@
 """Render a view as text with aligned columns and bars, in colour for terminals."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, is_dataclass, replace
 from io import StringIO
 from typing import Any
 
@@ -8,7 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from reports.formatting import bar
+from reports.formatting import bar, visible
 from reports.views.costs import CostView
 from reports.views.digest import DigestView
 from reports.views.failures import FailuresView
@@ -44,8 +45,22 @@ def render(view: View, *, width: int = 100, colour: bool = False) -> str:
         emoji=False,
         markup=False,
     )
-    console.print(RENDERERS[type(view)](view))
+    console.print(RENDERERS[type(view)](_visible(view)))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def _visible(value: Any) -> Any:
+    """Return a view whose texts, most of which others wrote, cannot control the terminal.
+
+    Before the layout, because what becomes visible takes room.
+    """
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, tuple):
+        return tuple(map(_visible, value))
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: _visible(getattr(value, f.name)) for f in fields(value)})
+    return value
 
 
 def _grid(*columns: str) -> Table:

@@ -11,7 +11,7 @@ from bot.agents.config.roster import Roster
 from bot.agents.config.status import AgentStatus, ProviderStatus, agent_statuses
 from bot.cli.agents_file import load_agents
 from bot.settings import load_settings
-from reports.formatting import utc
+from reports.formatting import utc, visible
 from storage.errors import NoDatabase, StorageError
 
 
@@ -26,7 +26,7 @@ def show_agents(*, database: str, as_json: bool) -> int:
         where = (
             settings.agents or "No agents file: only echo answers. Set TRACEBOT_AGENTS to use one."
         )
-        sys.stdout.write(f"{where}\n\n" + "\n".join(map(_as_text, states)))
+        sys.stdout.write(visible(f"{where}\n\n" + "\n".join(map(_as_text, states))))
     return 0 if all(any(p.problem is None for p in each.providers) for each in states) else 1
 
 

@@ -16,6 +16,7 @@ from bot.cli.commands.transcript import block_text
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.sandbox.state.manifest import Manifest
 from bot.settings import load_settings
+from reports.formatting import visible
 from storage import Observability
 from storage.database.models import ScoreRow
 
@@ -223,4 +224,4 @@ def _manifest() -> Manifest:
 
 def _plain(text: str) -> str:
     """Escape text of others, so that rich does not read it as markup."""
-    return text.replace("[", r"\[")
+    return visible(text).replace("[", r"\[")

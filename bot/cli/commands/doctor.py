@@ -21,6 +21,7 @@ from bot.cli.commands.database import look_through
 from bot.errors import ConfigurationError
 from bot.settings import Settings, load_settings
 from bot.slack.errors import SLACK_ERRORS
+from reports.formatting import visible
 from reports.views.health import health_view
 from storage.database.connect import OLDEST_SQLITE, database_path, locate
 from storage.database.file_check import may
@@ -59,9 +60,10 @@ def doctor(*, database: str | None, as_json: bool) -> int:
     else:
         width = max(len(finding.what) for finding in findings)
         for finding in findings:
-            sys.stdout.write(f"{finding.mark} {finding.what:<{width}}  {finding.found}\n")
+            line = f"{finding.mark} {finding.what:<{width}}  {finding.found}\n"
             if finding.advice:
-                sys.stdout.write(f"  {'':<{width}}  → {finding.advice}\n")
+                line += f"  {'':<{width}}  → {finding.advice}\n"
+            sys.stdout.write(visible(line))
     return 1 if any(finding.mark == WRONG for finding in findings) else 0
 
 

@@ -16,6 +16,7 @@ from bot.settings import load_settings
 from bot.turns.agent_mentions import addressed
 from reports import formatting
 from reports.errors import UsageError
+from reports.formatting import visible, visible_json
 from storage import Observability
 
 INTERRUPTED = 130
@@ -54,7 +55,7 @@ def run_query(options: QueryOptions) -> int:
             return INTERRUPTED
         finally:
             timer.cancel()
-    sys.stdout.write(_as_json(answers) if options.as_json else _as_text(answers))
+    sys.stdout.write(_as_json(answers) if options.as_json else visible(_as_text(answers)))
     return 0 if all(answer.reply for answer in answers) else 1
 
 
@@ -103,7 +104,7 @@ def _said(answer: QueryResult) -> str:
 
 def _as_json(answers: Sequence[QueryResult]) -> str:
     found = {"trace_id": answers[0].trace_id, "answers": [_as_object(each) for each in answers]}
-    return json.dumps(found, ensure_ascii=False, indent=2) + "\n"
+    return visible_json(json.dumps(found, ensure_ascii=False, indent=2)) + "\n"
 
 
 def _as_object(answer: QueryResult) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from bot.agents.config.isolation import isolation_gaps
 from bot.app import Bot, build_bot, connect, listen
 from bot.cli.agents_file import load_agents
 from bot.cli.commands.signals import stop_signal
+from bot.cli.terminal import log_to_stderr
 from bot.http.otlp_receiver import Collector, listen_to_agents
 from bot.settings import load_settings, require
 from storage import Observability
@@ -24,9 +25,7 @@ def serve(*, http: bool) -> int:
     """Serve in Socket Mode or over HTTP. Raises `SettingsError` and `StorageError`."""
     settings = load_settings()
     require(settings, http=http)
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    log_to_stderr()
     throttle = LogThrottle.install()
     roster = load_agents(settings)
     for gap in isolation_gaps(roster):

@@ -1,0 +1,28 @@
+"""Log lines on a terminal."""
+
+import logging
+
+from reports.formatting import visible
+
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+class TerminalFormatter(logging.Formatter):
+    """Formats log lines, which quote text of others, so that they cannot control a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line and its traceback, if it has one."""
+        return visible(super().format(record))
+
+
+def log_to_stderr() -> None:
+    """Write log lines from INFO on to stderr."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(TerminalFormatter(FORMAT))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+def guard_warnings() -> None:
+    """Make what Python prints of warnings visible if a command does not set up logging."""
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(TerminalFormatter())
