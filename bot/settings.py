@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.errors import ConfigurationError
 from reports.units import parse_retention
+from storage.model.redaction import redacted_start
 from storage.model.retention import Retention
 
 Capture = Literal["none", "preview", "full"]
@@ -86,7 +87,7 @@ class Settings(BaseSettings):
             return None
         if self.capture == "full" or len(text) <= PREVIEW_LENGTH:
             return text
-        return f"{text[:PREVIEW_LENGTH]}…"
+        return f"{redacted_start(text, PREVIEW_LENGTH)}…"
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -7,7 +7,7 @@ from bot.agents import pricing
 from bot.agents.errors import FALLBACK_ERRORS, AgentCancelled, AgentError, AgentTimeout
 from bot.agents.types import Agent, Progress, Provider, Reply, Request
 from storage import ActiveSpan, Observability
-from storage.model.redaction import redact
+from storage.model.redaction import redacted_end
 from storage.model.span import Status
 
 STDERR_CHARACTERS = 4_000
@@ -93,8 +93,7 @@ def _recording_failure(
             if error.partial is not None:
                 _record(span, pricing.with_estimated_cost(error.partial))
             span.set(**_without_none({"process.exit.code": error.exit_code}))
-            # Redacted before it is cut: nobody can recognize the rest of a secret.
-            stderr = redact(error.stderr)[-STDERR_CHARACTERS:]
+            stderr = redacted_end(error.stderr, STDERR_CHARACTERS)
             span.set(**_without_none({"process.stderr": stderr or None}))
         raise
 

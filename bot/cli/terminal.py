@@ -11,8 +11,10 @@ class TerminalFormatter(logging.Formatter):
     """Formats log lines, which quote text of others, so that they cannot control a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line and its traceback, if it has one."""
-        return visible(super().format(record))
+        """Return the line and its traceback, if it has one, without secrets."""
+        from storage.model.redaction import redact  # Most commands log nothing, and start sooner.
+
+        return visible(redact(super().format(record)))
 
 
 def log_to_stderr() -> None:

@@ -31,6 +31,7 @@ from reports.views.messages import MessageView, not_found
 from reports.views.views import View
 from storage import ActiveSpan, Observability
 from storage.coordination.digest_subscriptions import Subscription, subscribe, unsubscribe
+from storage.model.redaction import redacted_start
 from storage.model.span import own_audience
 from storage.queries.traces import traces_by_id
 
@@ -243,7 +244,7 @@ class SlashCommand:
         only_refusals: bool = False,
     ) -> None:
         with self._observability.span(
-            f"/trace {name[:40]}",
+            f"/trace {redacted_start(name, 40)}",
             kind="consumer",
             team=requester.team,
             user=requester.user,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, Self
 
-from storage.model.redaction import redact
+from storage.model.redaction import redact, redacted_start
 from storage.model.semconv import (
     CONTENT,
     CONTENT_PREFIXES,
@@ -42,6 +42,8 @@ LAST = 2**63 - 1
 MAX_ATTRIBUTES = 256
 
 MAX_NAME = 1_000
+
+MAX_SCOPE = 200
 
 OURS = ("tracebot.", "slack.")
 """Beginnings of names that no sender may set: they say who can see a span, and what we counted."""
@@ -80,7 +82,7 @@ class Resource:
     @classmethod
     def of(cls, sent: Any) -> Self:
         facts = {pair.key: value_of(pair.value) for pair in sent.attributes}
-        service = storable(str(facts.get("service.name") or "")[:200])
+        service = storable(redacted_start(str(facts.get("service.name") or ""), MAX_SCOPE))
         parent = None
         if PARENT_TRACE_ID in facts:
             # Checked as a TRACEPARENT would be, which names a parent in the same form.
@@ -97,8 +99,9 @@ class Scope:
     def __init__(self, resource: Resource, sent: Any, capture: Capture) -> None:
         self.source = resource.source
         self.capture = capture
-        self.name = storable(sent.scope.name[:200]) or None
-        facts = {"service.name": resource.service, "otel.schema_url": sent.schema_url[:200]}
+        self.name = storable(redacted_start(sent.scope.name, MAX_SCOPE)) or None
+        url = redacted_start(sent.schema_url, MAX_SCOPE)
+        facts = {"service.name": resource.service, "otel.schema_url": url}
         self.facts = {name: value for name, value in facts.items() if value}
         self.targets: dict[str, Target] = {}
 
@@ -210,7 +213,8 @@ def _column(column: str, value: Any) -> str | int | None:
         return _count(value)
     if value is None:
         return None
-    return storable((value if type(value) is str else str(value))[:MAX_NAME])
+    text = value if type(value) is str else str(value)
+    return storable(redacted_start(text, MAX_NAME))
 
 
 def _micro_dollars(dollars: Any) -> int | None:

@@ -11,6 +11,7 @@ from math import isfinite
 from typing import Any
 
 from storage.model.records import Log, Metric
+from storage.model.redaction import redacted_start
 from storage.model.span import Kind, Span
 from storage.model.text import storable
 from storage.otlp.attributes import (
@@ -28,6 +29,8 @@ from storage.otlp.attributes import (
 MAX_EVENTS = 128
 
 MAX_TEXT = 65_536
+
+MAX_LEVEL = 20
 
 KINDS: Mapping[int, Kind] = {
     1: "internal",
@@ -65,7 +68,7 @@ def read_span(sent: Any, scope: Scope) -> Span:
         trace_id=trace_id,
         span_id=span_id,
         parent_id=parent_id if parent_id != span_id else None,
-        name=sent.name[:MAX_NAME],
+        name=redacted_start(sent.name, MAX_NAME),
         kind=KINDS.get(sent.kind, "internal"),
         status="error" if failed else "ok",
         started_at=started_at,
@@ -94,7 +97,7 @@ def read_log(sent: Any, scope: Scope) -> Log:
         keep_content(attributes, "body", body, scope)
     return Log(
         level=_level(sent),
-        message=str(message)[:MAX_TEXT],
+        message=redacted_start(str(message), MAX_TEXT),
         attributes=attributes,
         recorded_at=min(sent.time_unix_nano or sent.observed_time_unix_nano, LAST),
         trace_id=sent.trace_id.hex() if len(sent.trace_id) == 16 else None,
@@ -108,11 +111,12 @@ def read_metric(sent: Any, scope: Scope) -> list[Metric]:
     Raises `Malformed`.
     """
     kind = sent.WhichOneof("data")
-    name = storable(sent.name[:MAX_NAME])
+    name = storable(redacted_start(sent.name, MAX_NAME))
     if kind is None:
-        raise Malformed(f"metric {name[:100]} has no data")
+        raise Malformed(f"metric {redacted_start(name, 100)} has no data")
     if name.startswith(OURS):
-        raise Malformed(f"metric {name[:100]}: names that begin with {OURS[0]} are our own")
+        shown = redacted_start(name, 100)
+        raise Malformed(f"metric {shown}: names that begin with {OURS[0]} are our own")
     points = []
     for point in getattr(sent, kind).data_points:
         labels = {name: str(value) for name, value in read_details(point.attributes, scope).items()}
@@ -148,7 +152,7 @@ def _id(sent: bytes, length: int, what: str) -> str:
 def _event(sent: Any, scope: Scope) -> dict[str, Any]:
     at = min(sent.time_unix_nano, LAST)
     return {
-        "name": sent.name[:MAX_NAME],
+        "name": redacted_start(sent.name, MAX_NAME),
         "at": at,
         "attributes": read_details(sent.attributes, scope),
     }
@@ -161,11 +165,12 @@ def _link(sent: Any, scope: Scope) -> dict[str, Any]:
 
 def _error_type(events: Iterable[dict[str, Any]]) -> str:
     types = [event["attributes"].get("exception.type") for event in events]
-    return storable(str(next((name for name in reversed(types) if name), "error"))[:MAX_NAME])
+    last = str(next((name for name in reversed(types) if name), "error"))
+    return storable(redacted_start(last, MAX_NAME))
 
 
 def _level(sent: Any) -> str:
     number = sent.severity_number
     if 1 <= number <= 24:
         return LEVELS[(number - 1) // 4]
-    return storable(sent.severity_text[:20].lower()) or "info"
+    return storable(redacted_start(sent.severity_text, MAX_LEVEL).lower()) or "info"

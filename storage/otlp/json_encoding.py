@@ -13,6 +13,7 @@ from typing import Any
 
 from google.protobuf.json_format import ParseDict, ParseError
 
+from storage.model.redaction import redacted_start
 from storage.otlp.attributes import Envelope, Malformed, Reject, TooManyItems, check_number
 
 IDS = ("traceId", "spanId", "parentSpanId")
@@ -98,7 +99,7 @@ def _message(kind: Any, sent: Any) -> Any:
         ArithmeticError,
         RecursionError,
     ) as error:
-        raise Malformed(f"an item is not valid: {error}"[:200]) from None
+        raise Malformed(redacted_start(f"an item is not valid: {error}", 200)) from None
 
 
 def _with_bytes(item: dict[str, Any]) -> dict[str, Any]:
@@ -116,4 +117,4 @@ def _base64(digits: Any, name: str) -> str:
     try:
         return base64.b64encode(bytes.fromhex(digits or "")).decode()
     except (TypeError, ValueError):
-        raise Malformed(f"{str(digits)[:40]!r} is not a valid {name}") from None
+        raise Malformed(f"{redacted_start(str(digits), 40)!r} is not a valid {name}") from None

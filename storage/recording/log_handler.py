@@ -3,6 +3,7 @@
 import logging
 import traceback
 
+from storage.model.redaction import redacted_end
 from storage.recording.observability import Observability
 
 
@@ -22,7 +23,7 @@ class LogHandler(logging.Handler):
         attributes: dict[str, object] = {"logger": record.name}
         if record.exc_info and record.exc_info[1] is not None:
             stack = traceback.format_exception(record.exc_info[1], limit=-20)
-            attributes["exception"] = "".join(stack)[-4_000:]
+            attributes["exception"] = redacted_end("".join(stack), 4_000)
         try:
             message = record.getMessage()
         except Exception:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from peewee import EXCLUDED, SQL, Database
@@ -11,7 +11,7 @@ from storage.database.models import LogRow, MetricRow, ProcessRow, ScoreRow, Spa
 from storage.database.statements import Statement, compiled, insert
 from storage.database.transactions import transaction
 from storage.model.records import Log, Metric, Score
-from storage.model.redaction import redact, redact_value
+from storage.model.redaction import redact, redact_name, redact_value
 from storage.model.span import Span
 from storage.store.deduplication import settle, unseen
 from storage.store.private_channels import keep_private
@@ -48,8 +48,8 @@ def store(database: Database, batch: Batch, *, deadline: float = 5.0) -> bool:
         if not _take_number(database, batch):
             return False
         _store_spans(database, batch, rows)
-        METRICS.execute_many(database, [_row(metric) for metric in batch.metrics])
-        LOGS.execute_many(database, [_row(log) for log in batch.logs])
+        METRICS.execute_many(database, [_row(redacted_metric(metric)) for metric in batch.metrics])
+        LOGS.execute_many(database, [_row(redacted_log(log)) for log in batch.logs])
         _store_scores(database, batch.scores)
     return True
 
@@ -90,20 +90,38 @@ def store_summaries(database: Database, spans: Sequence[Span]) -> None:
     summarise(database, counted, released, resumed=())
 
 
+def redacted_metric(metric: Metric) -> Metric:
+    return replace(metric, name=redact_name(metric.name), labels=redact_value(metric.labels))
+
+
+def redacted_log(log: Log) -> Log:
+    return replace(
+        log,
+        level=redact_name(log.level),
+        message=redact(log.message),
+        attributes=redact_value(log.attributes),
+    )
+
+
+def redacted_score(score: Score) -> Score:
+    return replace(
+        score,
+        name=redact_name(score.name),
+        user=redact_name(score.user),
+        label=None if score.label is None else redact(score.label),
+    )
+
+
 def _row(item: Metric | Log) -> tuple[Any, ...]:
+    """Return the values of the columns, in the order of the item's fields."""
     values = ((f.name, getattr(item, f.name)) for f in fields(item))
     return tuple(
-        as_json(redact_value(value))
-        if name in ("attributes", "labels")
-        else redact(value)
-        if name == "message"
-        else value
-        for name, value in values
+        as_json(value) if name in ("attributes", "labels") else value for name, value in values
     )
 
 
 def _store_scores(database: Database, scores: Sequence[Score]) -> None:
-    for score in scores:
+    for score in map(redacted_score, scores):
         key = (score.trace_id, score.name, score.user)
         DROP_SCORE.execute_many(database, [key])
         if score.value is not None:

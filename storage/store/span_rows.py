@@ -8,6 +8,7 @@ whose values are not plain, takes the slow path: `storage.model.redaction` value
 import json
 from collections.abc import Sequence
 from dataclasses import fields
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -23,7 +24,16 @@ PLAIN_FIELDS = tuple(
 )
 SPAN_FIELDS = (*PLAIN_FIELDS, *JSON_FIELDS)
 
+LABEL_FIELDS = (
+    *("platform", "channel", "user", "agent", "configured_provider", "provider", "model"),
+    *("decision", "reason", "error_type", "scope"),
+)
+"""Columns whose few values repeat. Each combination of them is searched once."""
+
+TEXT_FIELDS = ("name", "text", "error_message", *LABEL_FIELDS)
+
 _plain_values = attrgetter(*PLAIN_FIELDS)
+_labels = attrgetter(*LABEL_FIELDS)
 _OPTIONS = (
     orjson.OPT_PASSTHROUGH_DATACLASS
     | orjson.OPT_PASSTHROUGH_DATETIME
@@ -39,9 +49,10 @@ def span_rows(spans: Sequence[Span]) -> list[tuple[Any, ...]]:
         f"{span.name}\n{span.text}\n{span.error_message}\n{attributes}\n{events}\n{links}"
         for span, (attributes, events, links) in zip(spans, structures, strict=True)
     ]
-    if _doubtful("\n".join(texts)) or max(map(len, texts), default=0) > MAX_TEXT:
+    labels = [_are_doubtful(each) for each in map(_labels, spans)]
+    if any(labels) or _doubtful("\n".join(texts)) or max(map(len, texts), default=0) > MAX_TEXT:
         for position, text in enumerate(texts):
-            if _doubtful(text) or len(text) > MAX_TEXT:
+            if labels[position] or _doubtful(text) or len(text) > MAX_TEXT:
                 structures[position] = _scrubbed(spans[position])
     return [
         (*_plain_values(span), *structure)
@@ -82,6 +93,11 @@ def _doubtful(text: str) -> bool:
     return "\\" in text or "null" in text or suspicious(text)
 
 
+@lru_cache(maxsize=4_096)
+def _are_doubtful(labels: tuple[str | None, ...]) -> bool:
+    return _doubtful("\n".join(filter(None, labels)))
+
+
 def _scrubbed(span: Span) -> tuple[str | None, str | None, str | None]:
     scrub(span)
     return as_json(span.attributes), as_json(span.events), as_json(span.links)
@@ -89,11 +105,10 @@ def _scrubbed(span: Span) -> tuple[str | None, str | None, str | None]:
 
 def scrub(span: Span) -> None:
     """Redact every field of the span that came from outside."""
-    span.name = redact(span.name)
-    if span.text is not None:
-        span.text = redact(span.text)
-    if span.error_message is not None:
-        span.error_message = redact(span.error_message)
+    for name in TEXT_FIELDS:
+        text = getattr(span, name)
+        if text is not None:
+            setattr(span, name, redact(text))
     if span.attributes:
         span.attributes = redact_value(span.attributes)
     if span.events:

@@ -234,11 +234,13 @@ class ActiveSpan(trace.Span):
         timestamp: int | None = None,
         escaped: bool = False,
     ) -> None:
+        from storage.model.redaction import redacted_end  # Not needed by most processes.
+
         stack = "".join(traceback.format_exception(exception, limit=-20))
         details = {
             "exception.type": type(exception).__qualname__,
             "exception.message": str(exception),
-            "exception.stacktrace": stack[-4_000:],
+            "exception.stacktrace": redacted_end(stack, 4_000),
         }
         self.add_event("exception", {**details, **(attributes or {})}, timestamp)
 

@@ -13,15 +13,14 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from storage.database.lock_files import lock
 from storage.model.records import Log, Metric, Score
-from storage.model.redaction import redact, redact_value
 from storage.model.span import Span
-from storage.store.batch import Batch
+from storage.store.batch import Batch, redacted_log, redacted_metric, redacted_score
 from storage.store.span_rows import span_rows
 
 CAP_BYTES = 256_000_000
@@ -232,11 +231,9 @@ def waiting(folder: Path) -> tuple[int, int]:
 def encode(batch: Batch) -> bytes:
     """Return a batch as a record. Redacts its secrets, also in the batch itself."""
     span_rows(batch.spans)  # Redacts them, a batch at a time.
-    batch.metrics = [replace(item, labels=redact_value(item.labels)) for item in batch.metrics]
-    batch.logs = [
-        replace(item, message=redact(item.message), attributes=redact_value(item.attributes))
-        for item in batch.logs
-    ]
+    batch.metrics = [redacted_metric(metric) for metric in batch.metrics]
+    batch.logs = [redacted_log(log) for log in batch.logs]
+    batch.scores = [redacted_score(score) for score in batch.scores]
     content = {
         "process": batch.process,
         "number": batch.number,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from bot.agents.models.conversation import ChatMessage
 from bot.retry import RetryPolicy
+from storage.model.redaction import redacted_start
 
 Event = Mapping[str, object]
 
@@ -102,7 +103,7 @@ def text(value: object) -> str:
 
 def name_or_id(value: object) -> str | None:
     """Return at most 200 characters of `value` if it is a text with any, else None."""
-    return text(value)[:200] or None
+    return redacted_start(text(value), 200) or None
 
 
 def count(value: object) -> int | None:

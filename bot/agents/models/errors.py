@@ -9,6 +9,7 @@ from bot.agents.errors import AgentCrashed, AgentError, AgentNotFound, AgentTime
 from bot.agents.models.api import Endpoint, Event, mapping, text
 from bot.agents.types import Reply
 from bot.retry import TryAgain, retry_after
+from storage.model.redaction import redacted_start
 
 STATUSES: Mapping[int, str] = {
     401: "authentication",
@@ -94,7 +95,8 @@ def reported(endpoint: Endpoint, error: ReportedError, partial: Reply | None) ->
     advice = ADVICE.get(error.error_type, "").format(key=endpoint.key_variable or "api_key_env")
     # The key goes before the message is cut: a part of it could not be found any more.
     message = error.message.replace(endpoint.key, "…") if endpoint.key else error.message
-    sentence = f"{endpoint.agent} got no answer from {endpoint.base_url} ({message[:MAX_MESSAGE]})"
+    reason = redacted_start(message, MAX_MESSAGE)
+    sentence = f"{endpoint.agent} got no answer from {endpoint.base_url} ({reason})"
     sentence += f": {advice}." if advice else "."
     found: AgentError
     if error.error_type == "timeout":

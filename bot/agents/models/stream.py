@@ -11,6 +11,7 @@ from bot.agents.models.errors import crash, error_in_event, error_in_response, r
 from bot.agents.models.sse import EventStreamReader, EventTooLarge
 from bot.agents.types import Progress, Reply
 from bot.retry import TryAgain
+from storage.model.redaction import redacted_start
 
 MAX_ANSWER = 1_000_000
 """Characters; a longer answer is cut."""
@@ -97,7 +98,7 @@ class AnswerStream:
             raise reported(self._endpoint, error, self.partial())
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "text/event-stream":
-            shown = kind[:80] if kind and kind.isprintable() else "something else"
+            shown = redacted_start(kind, 80) if kind and kind.isprintable() else "something else"
             raise self._crash(
                 f"sent {shown} instead of a stream of events: see base_url in the agents file"
             )

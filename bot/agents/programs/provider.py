@@ -19,6 +19,7 @@ from bot.agents.programs.prompt import render
 from bot.agents.programs.telemetry import Telemetry
 from bot.agents.programs.workplace import Workplaces
 from bot.agents.types import Mode, Reply, Request
+from storage.model.redaction import redacted_start
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -203,7 +204,7 @@ class CommandProvider:
         if answer.failure is not None:
             error_type, message = answer.failure
             what, advice = FAILURES[error_type]
-            return error_type, f"{self.agent} {what} ({message[:500]}){advice}."
+            return error_type, f"{self.agent} {what} ({redacted_start(message, 500)}){advice}."
         if outcome.exit_code:
             error_type = self._error_type(outcome)
             ending = supervisor.ending(outcome.exit_code)

@@ -1,13 +1,15 @@
 """Recognise secrets, and text that only looks like one."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.model import redaction
-from storage.model.redaction import redact, redact_arguments, redact_value
+from storage.model.redaction import redact, redact_arguments, redact_value, redacted_end
+from tests.support.redaction_corpus import Planted, harmless, planted
 from tests.support.secrets import SECRETS
 
 CONTEXTS = [
@@ -137,3 +139,68 @@ def test_redacting_never_raises_and_a_second_time_changes_nothing(text: str) -> 
 @given(st.text(max_size=40), st.sampled_from(sorted(SECRETS.values())), st.text(max_size=40))
 def test_a_secret_is_found_whatever_text_surrounds_it(before: str, secret: str, after: str) -> None:
     assert secret not in redact(f"{before} {secret} {after}")
+
+
+SAMPLE = 7
+"""One in so many of the corpus is tried here. `python -m tests.support.redaction_corpus`: all."""
+
+
+@pytest.fixture(scope="module")
+def sample() -> list[Planted]:
+    return list(planted(seed=19))[::SAMPLE]
+
+
+def test_hardly_a_planted_secret_is_stored(sample: list[Planted]) -> None:
+    stored = [each for each in sample if each.stored]
+    assert len(stored) <= len(sample) * 0.01, stored[:10]
+
+
+def test_hardly_a_harmless_line_is_changed() -> None:
+    lines = list(harmless())
+    changed = [line for line in lines if redact(line) != line]
+    assert len(changed) <= len(lines) * 0.01, changed[:10]
+
+
+def test_what_is_redacted_is_left_alone_the_next_time(sample: list[Planted]) -> None:
+    once = [redact(each.text) for each in sample]
+    assert [redact(text) for text in once] == once
+
+
+def test_arguments_are_read_as_one_command_line() -> None:
+    def hidden(*arguments: str) -> list[str]:
+        return redact_arguments(arguments)
+
+    assert hidden("curl", "-u", "ann:hunter2", "https://a.example")[2] == "ann:[redacted:secret]"
+    assert hidden("mysql", "-phunter2", "shop")[1] == "-p[redacted:secret]"
+    assert hidden("sshpass", "-p", "my secret", "ssh", "h")[2] == "[redacted:secret]"
+    assert hidden("sh", "-c", "curl -u ann:hunter2 https://a")[2].count("hunter2") == 0
+    assert hidden("docker", "run", "-p", "80:80", "nginx")[3] == "80:80"
+    assert hidden("mkdir", "-p", "a/b") == ["mkdir", "-p", "a/b"]
+
+
+def test_a_secret_is_found_at_each_level_of_escapes() -> None:
+    text = "first\npassword=correct-horse\nlast"
+    for _ in range(4):
+        text = json.dumps({"text": text})
+        assert "correct-horse" not in redact(text)
+        assert "first" in redact(text)
+
+
+@pytest.mark.parametrize(
+    "character", ["a", "A1", "-", "_", "+/", "ab12-", "=", "[", "\\", "%41", "\u200b"]
+)
+def test_long_texts_take_time_that_grows_with_their_length(character: str) -> None:
+    def seconds(length: int) -> float:
+        text = "token: " + character * (length // len(character))
+        started = time.process_time()
+        redact(text)
+        return time.process_time() - started
+
+    seconds(1_000)
+    assert seconds(80_000) < 20 * max(seconds(10_000), 0.01)
+
+
+def test_the_end_of_a_text_has_no_half_of_a_secret() -> None:
+    text = "xoxb-" + "123456789012-abcdefghijkl " + "y" * 30
+    assert "abcdefghijkl" not in redacted_end(text, 40)
+    assert redacted_end("short", 40) == "short"

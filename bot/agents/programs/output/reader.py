@@ -103,7 +103,9 @@ class JsonLinesReader:
         self._parser(event, self._answer)
 
     def _keep(self, line: bytes) -> None:
-        self._stray += (line + b"\n")[: MAX_STRAY - len(self._stray)]
+        kept = (line + b"\n")[: MAX_STRAY - len(self._stray)]
+        # A word that is cut may be half a secret, which nobody can recognize any more.
+        self._stray += kept if len(kept) > len(line) else kept.rpartition(b" ")[0] or kept
         self._stray_lines += 1
         if self._stray_lines > MAX_STRAY_LINES:
             self._answer.fail("crash", "its output is not an answer", hopeless=True)

@@ -1,0 +1,259 @@
+"""Remove secrets from text before it is stored.
+
+A secret is recognised by its shape (a Slack token, a private key), by its name (`password=…`) or by
+its place (`curl -u ann:…`, `postgres://ann:…@host`). Three steps keep this fast and thorough:
+
+1. RE2 searches for all hints at once, in time that is linear in the length of the text. Hardly any
+   text has one.
+2. A text with a hint is read as it is and with its escapes undone (`unescape`).
+3. In each reading, `kinds`, `names` and `commands` find where secrets are; `values` knows
+   placeholders, code and prose, which are kept.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import Enum
+from functools import lru_cache
+from typing import Any
+
+from storage.model.redaction import commands, names
+from storage.model.redaction.key_files import BEGINS, private_keys
+from storage.model.redaction.kinds import KINDS, UNKNOWN, UNPREFIXED, plausible, plausible_unknown
+from storage.model.redaction.names import is_secret_name
+from storage.model.redaction.patterns import Pattern
+from storage.model.redaction.unescape import INVISIBLE, readings
+from storage.model.text import storable
+
+FAILED = "[redaction failed]"
+"""Stored in place of a value if redaction itself fails."""
+
+MAX_DEPTH = 8
+MAX_ITEMS = 1_000
+MAX_TEXT = 65_536
+SHORTEST = 6
+SHORT_NAME = 100
+"""Names repeat, so the results for names of up to this length are cached."""
+
+_EDGE = r"(?:^|[^A-Za-z0-9])"
+_STRICT_EDGE = r"(?:^|[^A-Za-z0-9+/_.~-])"
+_SHAPES = "|".join(shape for shapes in KINDS.values() for shape in shapes)
+_UNPREFIXED = "|".join(shape for shapes in UNPREFIXED.values() for shape in shapes)
+_SHORTENED = re.sub(r"\{(\d\d+),?\d*\}", lambda count: f"{{{min(int(count[1]), 12)},}}", _SHAPES)
+"""For a hint, fewer characters will do, which makes its pattern a quarter as big."""
+
+_shapes = Pattern(rf"{_EDGE}(?P<known>{_SHAPES})")
+_unprefixed = Pattern(rf"{_STRICT_EDGE}(?:(?P<known>{_UNPREFIXED})|(?P<unknown>{UNKNOWN}))")
+_kinds = {
+    kind: Pattern(rf"^(?:{'|'.join((*KINDS.get(kind, ()), *UNPREFIXED.get(kind, ())))})")
+    for kind in {**KINDS, **UNPREFIXED}
+}
+_hints = Pattern(
+    "|".join(
+        (
+            f"{_EDGE}(?:{_SHORTENED})",
+            BEGINS,
+            f"{_STRICT_EDGE}(?:{_UNPREFIXED})",
+            r"[_-][A-Za-z0-9]{32}",
+            *names.HINTS,
+            *commands.HINTS,
+            # Text that may read otherwise.
+            r"%[0-9A-Fa-f]{2}|&(?:[a-z]+|#\w+);|\x1b",
+            "[" + re.sub(r"\\u(\w{4})", r"\\x{\1}", INVISIBLE) + "“”„‘’«»：＝]",
+        )
+    )
+)
+
+
+def redact(text: str) -> str:
+    """Return `text` with each secret replaced by its kind, such as `[redacted:slack_token]`.
+
+    Text that is longer than `MAX_TEXT` characters is cut after that.
+    """
+    return _cut(_uncut(text), MAX_TEXT)
+
+
+def redacted_start(text: str, length: int) -> str:
+    """Return at most the first `length` characters of `text`, without secrets if it is cut.
+
+    Half a secret cannot be recognised any more, so nothing may be cut before it is redacted. Text
+    that is short enough is redacted when it is stored.
+    """
+    return text if len(text) <= length else _uncut(text)[:length]
+
+
+def redacted_end(text: str, length: int) -> str:
+    """Return at most the last `length` characters of `text`, without secrets if it is cut."""
+    return text if len(text) <= length else _uncut(text)[-length:]
+
+
+def _uncut(text: str) -> str:
+    try:
+        return _redact(text)
+    except Exception:
+        return FAILED
+
+
+def redact_value(value: object) -> Any:
+    """Return `value` without secrets, as values that JSON can hold.
+
+    In mappings, the whole value of a secret name is replaced.
+    """
+    try:
+        return _redact_value(value, depth=0)
+    except Exception:
+        return FAILED
+
+
+def redact_name(name: str) -> str:
+    """Return `name` without secrets. Names repeat, so results for short ones are remembered."""
+    return _redact_short_name(name) if len(name) <= SHORT_NAME else redact(name)
+
+
+def suspicious(text: str) -> bool:
+    """Return False if `redact` would change nothing in `text`, which may hold several strings.
+
+    One search of a long text is faster than one for each string in it, such as those of a JSON
+    document. No pattern depends on where a text begins or ends, so a secret that `redact` would
+    find in a string is also found if other text surrounds that string, as long as no letter or
+    digit touches it. True may be a false alarm.
+    """
+    try:
+        return "\0" in text or "\\" in text or _hints.in_text(text)
+    except Exception:  # Lone surrogates cannot be searched.
+        return True
+
+
+def redact_arguments(arguments: Sequence[str]) -> list[str]:
+    """Return a command's arguments without secrets, such as X in `--token X` and `TOKEN=X`."""
+    try:
+        return _redact_arguments([storable(argument) for argument in arguments])
+    except Exception:
+        return [FAILED]
+
+
+def _redact_arguments(arguments: Sequence[str]) -> list[str]:
+    # A secret may be known by the argument before it. As one line, in which no argument has spaces.
+    joined = [re.sub(r"\s", "_", argument) for argument in arguments]
+    hidden = list(_secrets(" ".join(joined)))
+    redacted = []
+    start = 0
+    for argument in arguments:
+        end = start + len(argument)
+        here = [
+            (max(first, start) - start, min(last, end) - start, kind)
+            for first, last, kind in hidden
+            if first < end and last > start
+        ]
+        redacted.append(_cut(_replaced(argument, [*here, *_secrets(argument)]), MAX_TEXT))
+        start = end + 1
+    return redacted
+
+
+Secret = tuple[int, int, str]
+"""Where it begins and ends, and its kind."""
+
+
+def _redact(text: str) -> str:
+    text = storable(text)
+    if len(text) < SHORTEST or not suspicious(text):
+        return text
+    return _replaced(text, _secrets(text))
+
+
+def _secrets(text: str) -> Iterator[Secret]:
+    for reading in readings(text):
+        if _hints.in_text(reading.text):
+            for start, end, kind in _found(reading.text):
+                if start < end:
+                    yield (*reading.original(start, end), kind)
+
+
+def _found(text: str) -> Iterator[Secret]:
+    for start, end in private_keys(text):
+        yield start, end, "private_key"
+    for pattern in (_shapes, _unprefixed):
+        for found in pattern.finditer(text):
+            start, end = found.get("known") or found["unknown"]
+            secret = text[start:end]
+            if "known" in found and plausible(secret):
+                yield start, end, _kind(secret)
+            elif "unknown" in found and plausible_unknown(secret):
+                yield start, end, "token"
+    for find in (names.named, names.after_scheme, *commands.FINDERS):
+        for start, end in find(text):
+            yield start, end, "secret"
+
+
+def _kind(secret: str) -> str:
+    return next(kind for kind, shape in _kinds.items() if shape.in_text(secret))
+
+
+def _replaced(text: str, secrets: Iterable[Secret]) -> str:
+    """Return `text` with one mark in place of secrets that touch or overlap."""
+    pieces: list[str] = []
+    copied = 0
+    for start, end, kind in sorted(secrets, key=lambda secret: (secret[0], -secret[1])):
+        if start >= copied and text[start:end] != f"[redacted:{kind}]":
+            pieces += text[copied:start], f"[redacted:{kind}]"
+            copied = end
+        elif end > copied:  # It overlaps the one before, whose mark stands for both.
+            copied = end
+    return "".join((*pieces, text[copied:]))
+
+
+def _cut(text: str, length: int) -> str:
+    if len(text) <= length:
+        return text
+    kept = length - len(" [… 1234567890 characters more]")
+    return f"{text[:kept]} [… {len(text) - kept} characters more]"
+
+
+@lru_cache(maxsize=4_096)
+def _redact_short_name(name: str) -> str:
+    return redact(name)
+
+
+def _redact_value(value: object, *, depth: int) -> Any:
+    if isinstance(value, str):
+        return _cut(_redact(value), MAX_TEXT)
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if depth >= MAX_DEPTH:
+        return "[too deep]"
+    if isinstance(value, Mapping):
+        return _redact_mapping(value, depth)
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_redact_value(item, depth=depth + 1) for item in list(value)[:MAX_ITEMS]]
+    return _redact_other(value, depth)
+
+
+def _redact_other(value: object, depth: int) -> Any:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"[{len(value)} bytes]"
+    if isinstance(value, Enum):
+        return _redact_value(value.value, depth=depth + 1)
+    return _cut(_redact(str(value)), MAX_TEXT)
+
+
+def _redact_mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+    redacted = {
+        redact_name(str(name)): _redact_pair(str(name), item, depth)
+        for name, item in list(value.items())[:MAX_ITEMS]
+    }
+    # {"name": "API_KEY", "value": "…"}
+    label = value.get("name", value.get("key"))
+    if isinstance(label, str) and "value" in value:
+        redacted["value"] = _redact_pair(label, value["value"], depth)
+    return redacted
+
+
+def _redact_pair(name: str, value: object, depth: int) -> Any:
+    if isinstance(value, str):
+        if names.names_a_secret(name, value):
+            return "[redacted:secret]"
+    elif isinstance(value, list | tuple | set | frozenset | bytes) and is_secret_name(name):
+        return "[redacted:secret]"
+    return _redact_value(value, depth=depth + 1)

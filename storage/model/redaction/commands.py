@@ -1,0 +1,155 @@
+"""Secrets in command lines, URLs and the files of programs, where no name stands before them."""
+
+import re
+from collections.abc import Iterator
+
+from storage.model.redaction.patterns import Pattern, Range, ValuePattern
+from storage.model.redaction.values import harmless, is_path, is_prose, looks_chosen, looks_random
+
+_GAP = r"[^\n|;&]*?[ \t]"
+_ARGUMENT = r"(?P<secret>\"[^\"\n]*\"|'[^'\n]*'|[^\s\"'|;&<>][^\s\"'|;<>]*)"
+
+
+def _command(programs: str, options: str) -> str:
+    return rf"(?:^|[^A-Za-z0-9_-])(?:{programs})(?:\.exe)?[ \t](?:{_GAP})?(?:{options}){_ARGUMENT}"
+
+
+LOGINS = (
+    # user:password
+    _command(
+        r"curl|https?|xh|httpie|ab|siege|hey",
+        r"-u[ \t]*|--user[ =]|-U[ \t]*|--proxy-user[ =]|-a[ \t]+|-A[ \t]+|--auth[ =]",
+    ),
+    _command(r"smbclient|rpcclient|smbmap", r"-U[ \t]*|--user[ =]"),
+)
+"""Command lines in which a user and a password are one argument. The password is hidden."""
+
+COMMANDS = (
+    _command(r"mysql\w*|mariadb[\w-]*|mycli", r"-p"),
+    _command(r"sshpass", r"-p[ \t]*"),
+    _command(
+        r"(?:docker|podman|nerdctl|buildah|skopeo|crane|oras|helm registry|helm|oc|az|az acr|cf|"
+        r"npm|ibmcloud|gh|ecr)[ \t]+(?:registry[ \t]+|acr[ \t]+)?login",
+        r"-p[ \t]+|-t[ \t]+",
+    ),
+    _command(
+        r"mongo\w*|cqlsh|clickhouse-client|influx|nats|ldap\w+|rabbitmqadmin|ipmitool|sqlcmd|bcp|xfreerdp|rdesktop|bw|unrar|rar|tsh",
+        r"-p[ \t]*|-P[ \t]*|-w[ \t]+|/p:",
+    ),
+    _command(r"redis-cli|valkey-cli", r"-a[ \t]+"),
+    _command(r"zip|unzip|7za?|7zr", r"-P[ \t]*|-p"),
+    _command(r"openssl", r"-k[ \t]+|-K[ \t]+|-pass(?:in|out)?[ \t]+pass:"),
+    _command(r"vault[ \t]+login|op[ \t]+signin", r""),
+    _command(r"htpasswd[ \t]+-\w*b\w*[ \t]+\S+[ \t]+\S+", r""),
+    _command(r"net[ \t]+use", r"/user:\S+[ \t]+"),
+    _command(r"wpa_passphrase[ \t]+\S+", r""),
+    r"(?i:convertto-securestring)(?:[ \t]+-string)?[ \t]+" + _ARGUMENT,
+    r"(?i:fromstdin|aws_secret_access_key|aws configure set \w+)[ \t]+" + _ARGUMENT,
+    r"(?i:identified[ \t]+(?:with[ \t]+\S+[ \t]+)?by(?:[ \t]+password)?[ \t]+|\bpassword\([ \t]*)"
+    + _ARGUMENT,
+    r"(?i:enable secret|secret|password)[ \t]+[05789][ \t]+" + _ARGUMENT,
+    r"snmp-server[ \t]+community[ \t]+" + _ARGUMENT,
+    r"rclone[ \t]+obscure[ \t]+" + _ARGUMENT,
+    r"(?i:net[ \t]+user[ \t]+\S+[ \t]+)(?P<secret>[^\s/*]\S*)[ \t]+/",
+    _command(r"gh[ \t]+secret", r"--body[ =]|-b[ \t]*"),
+    r"auth[ \t]*=[ \t]*\([ \t]*[\"'][^\"'\n]*[\"'][ \t]*,[ \t]*[\"'](?P<secret>[^\"'\n]+)[\"']",
+    r"(?:echo|printf)[ \t]+(?:-n[ \t]+)?(?P<secret>\"[^\"\n]*\"|'[^'\n]*'|\S+)[ \t]*\|[ \t]*"
+    r"(?:sudo[ \t]+-\w*S|docker[ \t]+login|passwd|gh[ \t]+auth"
+    r"|\S+[ \t]+[^\n|]*--?(?:password|pass|token|with-token)[\w-]*)",
+    r"[\w.-]+:(?P<secret>[^\s:\"']+)[\"']?[ \t]*\|[ \t]*(?:sudo[ \t]+)?chpasswd",
+    # Files of programs: .netrc, .pgpass, htpasswd and shadow.
+    r"(?:login|user|account)[ \t]+\S+\s+password[ \t]+(?P<secret>\S+)",
+    r"(?:^|[\s\"'=>])(?:localhost|\*|[\w-]+(?:\.[\w-]+)+):(?:\d{1,5}|\*):[\w*-]+:[\w.*@-]+:"
+    r"(?P<secret>[^\s:]\S*)",
+    r"[\w.-]+:(?P<secret>\$(?:apr1|2[aby]|[1567y]|argon2\w+|gy|scrypt)\$[^\s:]+)",
+    r"(?i:sqlplus|sqlldr|impdp?|expdp?|rman target|:thin:)[ \t]*(?:-\w+[ \t]+)*\w+/"
+    r"(?P<secret>[^\s@]+)@",
+    # A key of JSON Web Keys.
+    r"\"[dk]\"[ \t]*:[ \t]*\"(?P<secret>[A-Za-z0-9_-]{32,})\"",
+    # A Docker or npm login in base64.
+    r"(?:_auth|\"auth\")[ \t]*[:=][ \t]*\"?(?P<secret>[A-Za-z0-9+/=]{8,})",
+)
+
+URL = (
+    r"(?:^|[^A-Za-z0-9])(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<user>[^\s/?#:@\"'<>]*)"
+    r"(?::(?P<in_url>[^\s/?#\"'<>]+))?@"
+)
+URL_WITH_SLASH = (
+    r"(?i:(?:postgres(?:ql)?|mysql|mariadb|mongodb|rediss?|amqps?|mssql|jdbc|ftps?|sftp|smtps?|ldaps?"
+    r"|clickhouse|oracle|sqlserver|cockroachdb)(?:[+:][a-z0-9+]+)?)://[^\s/:@\"'<>]*:"
+    r"(?P<in_url>[^\s\"'<>]+)@[\w.\[-]"
+)
+MANIFEST = r"(?m:^)kind:[ \t]*Secret\b"
+TOLD_LOGIN = (
+    r"(?i:log[- ]?in|sign[- ]?in|credentials?|creds|account|access|user)(?:[ \t](?:is|as|with))?:?"
+    r"[ \t][\w.@+-]+[ \t]?[/:|][ \t]?(?P<in_url>[^\s\"'<>/@]{5,})"
+)
+BARE_LOGIN = (
+    r"(?:^|[\s\"'=(<>])[A-Za-z][\w.-]*:(?P<in_url>[^\s:@/\"'<>]+)@"
+    r"(?:(?:tcp|unix)\(|localhost|\d{1,3}(?:\.\d{1,3}){3}|[\w-]+(?:\.[\w-]+)*(?::\d|/))"
+)
+
+_logins = [Pattern(each) for each in LOGINS]
+_commands = [Pattern(each) for each in COMMANDS]
+_url, _url_with_slash, _login, _told = map(Pattern, (URL, URL_WITH_SLASH, BARE_LOGIN, TOLD_LOGIN))
+_manifest = Pattern(MANIFEST)
+_datum = Pattern(r"(?m:^)[ \t]+[\w.-]+:[ \t]*(?P<secret>[A-Za-z0-9+/]{6,}={0,2})(?m:$)")
+_PORT = ValuePattern(r"\d{1,5}(?:/|$)")
+
+_IN_COMMANDS, *_OTHERS = (
+    re.sub(r"\(\?P<\w+>", "(?:", pattern)
+    for pattern in (
+        "|".join((*LOGINS, *COMMANDS)),
+        *(URL, URL_WITH_SLASH, BARE_LOGIN, TOLD_LOGIN, MANIFEST),
+    )
+)
+HINTS = (_IN_COMMANDS, *_OTHERS)
+_any_command = Pattern(_IN_COMMANDS)
+
+
+def in_commands(text: str) -> Iterator[Range]:
+    """Yield where passwords are in command lines and in the files of programs."""
+    if not _any_command.in_text(text):
+        return
+    for pattern in _commands:
+        for found in pattern.finditer(text):
+            start, end = _within_quotes(text, *found["secret"])
+            value = text[start:end]
+            if not (harmless(value, numbers=False) or is_path(value) or is_prose(value)):
+                yield start, end
+    for pattern in _logins:
+        for found in pattern.finditer(text):
+            start, end = _within_quotes(text, *found["secret"])
+            user, _, password = re.sub("[:%]", "\0", text[start:end], count=1).partition("\0")
+            if password and not harmless(password, numbers=False):
+                yield start + len(user) + 1, end
+
+
+def in_manifests(text: str) -> Iterator[Range]:
+    """Yield the values of a Kubernetes secret, whose names may be anything."""
+    if _manifest.in_text(text):
+        for found in _datum.finditer(text):
+            yield found["secret"]
+
+
+def in_urls(text: str) -> Iterator[Range]:
+    """Yield where passwords and tokens are before the host of a URL."""
+    for pattern, is_password in (
+        (_url, lambda password: True),
+        (_url_with_slash, lambda password: not _PORT.match(password)),
+        (_login, looks_chosen),
+        (_told, looks_chosen),
+    ):
+        for found in pattern.finditer(text):
+            start, end = found.get("in_url") or found["user"]
+            is_secret = is_password if "in_url" in found else looks_random
+            if is_secret(text[start:end]) and not harmless(text[start:end], numbers=False):
+                yield start, end
+
+
+def _within_quotes(text: str, start: int, end: int) -> Range:
+    quoted = end - start > 1 and text[start] in "\"'" and text[end - 1] == text[start]
+    return (start + 1, end - 1) if quoted else (start, end)
+
+
+FINDERS = (in_commands, in_manifests, in_urls)

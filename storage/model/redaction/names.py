@@ -1,0 +1,317 @@
+"""Secrets that are recognised by their name: `password=…`, `Authorization: …`, `the pin is …`."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from storage.model.redaction.extent import line_at, value_at, whole
+from storage.model.redaction.patterns import Found, Pattern, Range, ValuePattern
+from storage.model.redaction.values import (
+    harmless,
+    is_basic,
+    is_class,
+    is_code,
+    is_prose,
+    is_word,
+    looks_chosen,
+    looks_random,
+)
+
+PASSWORD = (
+    r"pass(?:word|wd|phrase|code)s?|secret|creds?|credentials?|passwrd|psswd|passw|pswd|pwd|pw|pass"
+    r"|psk|passwort|kennwort|contrase[nñ]a|mot de passe|senha|has[lł]o|wachtwoord"
+    r"|пароль|密码|密碼|口令|パスワード|비밀번호"
+    r"|l[oö]senord|parola|(?:seed|recovery|secret) phrase|mnemonic|storepass|keypass|requirepass"
+    r"|masterauth|pre-?shared[_\- ]key|(?:recovery|backup)[_\- ]codes?|redis(?:cli)?_auth"
+)
+KEY = (
+    r"secret[_\-. ]?key[_\-. ]?base|(?:api|access|secret|private|encryption|decryption|signing|"
+    r"signature|master|account|auth|licen[cs]e|shared|service|subscription|storage|app|application|"
+    r"client|consumer|deploy|session|jwt|hmac|function|functions|admin|root|integration|ingest|"
+    r"ingestion|webhook|bot|aes|rsa|developer|crypto|captcha|recaptcha|data|openai|anthropic|"
+    r"write|instrumentation|server|host|ssh|tls|ssl|rest|cron|user|team|project|org|workspace|partner|merchant)"
+    r"[_\-. ]?keys?(?:[_\-. ]?secret)?|apikeys?|token|secret[_\-]?id"
+    r"|dsn|conn(?:ection)?[_\-. ]?str(?:ing)?|webhook[_\-. ]?url|sharedaccesssignature|jwt|bearer"
+    r"|client[_\-]?key[_\-]?data|dockerconfigjson|identitytoken|x-amz-signature|x-goog-signature"
+)
+HEADER = r"(?:proxy[_-]?)?authorization|(?:set-?)?cookie2?"
+WEAK = (
+    r"_?auth(?:entication)?|session(?:[_-]?id)?|j?sess(?:ion)?_?id|phpsessid|connect\.sid|sid|key"
+    + (
+        r"|code|sig|signature|hmac|salt|pepper|seed|license|licence|signed|otp|pat|serial|activation"
+    )
+)
+SUFFIX = (
+    r"(?:[_\-.]?(?:value|base64|b64|base|data|prod|production|dev|test|staging|stage|live|old|new"
+    r"|backup|plain|plaintext|raw|env|v?\d{1,2}))?"
+)
+# What may stand between a name and its value: the end of quotes, of markup, of an index; a remark.
+CLOSE = r"(?:[\"'`*_~\])}\\]|</[a-z0-9:]{1,12}>|\?){0,6}"
+REMARK = (
+    r"(?:[ \t]{1,3}\([^()\n]{1,40}\)"
+    r"|[ \t](?:for|of|to|on|in|from|at)(?:[ \t][\w.@'/#-]{1,30}){1,5}?)?"
+)
+SIGN = (
+    r"[ \t]*:[ \t]*(?:[>|][-+]?)?[ \t]*\r?\n[ \t]*|"
+    r"[ \t]*(?:[:=]=?>?|=>|->|→|\|)"
+    r"|[ \t]+(?:is|was|ist|lautet|est|es|=)(?:[ \t](?:now|still|set to|changed to))?[ \t]*:?[ \t]"
+    r"|[ \t]+(?:(?:has been|have been|was|is|got)[ \t])?"
+    r"(?:set|changed|reset|updated)?[ \t]?to[ \t]+"
+    r"|は|是"
+    r"|[ \t]+[-–—][ \t]"
+    r"|(?:[ \t][\w:-]+=\"[^\"<>\n]{0,40}\")*>|[ \t\n]*<(?:string|value|data)>"
+    r"|[\"'][ \t\n]*,[ \t\n]*[\"']?(?:value|val|default)[\"']?[ \t]*:"
+    r"|[ \t]*\n[ \t]*value:"
+    r"|[\"'][ \t]*value="
+    r"|[\"'],[ \t]*[bfr]?[\"']"
+    r"|[ \t]+(?:string|str)[ \t]*:?="
+)
+OPENING = r"[ \t]*(?:[*_~`|]{1,3}|<(?:b|i|code|em|strong|string|value|pre|kbd|tt)>)*"
+
+NAMED = (
+    rf"(?i:(?:(?P<password>{PASSWORD})|(?P<header>{HEADER})|(?P<key>{KEY})){SUFFIX}"
+    rf"(?P<sign>{CLOSE}{REMARK}{CLOSE}(?:{SIGN})){OPENING})"
+)
+SPACED = (
+    # `password hunter2`, `--token abc`, `ENV API_KEY abc`, and the row of a table.
+    rf"(?i:(?:(?P<password>{PASSWORD})|(?P<header>{HEADER})|(?P<key>{KEY})){SUFFIX}[\"'`*_~]{{0,3}}"
+    r"(?P<sign>[ \t]+)[*_`]*)"
+)
+RANDOM = (
+    rf"(?i:(?:^|[^A-Za-z0-9])(?:[a-z0-9]+[_\-.])*(?:{WEAK}){SUFFIX}"
+    rf"{CLOSE}[ \t]*(?:[:=]|=>)[ \t]*[\"'`]?)(?P<random>[A-Za-z0-9+/_=.~%-]{{12,}})"
+)
+SCHEME = r"(?i:(?:^|[^A-Za-z0-9])(?P<scheme>bearer|basic)[ \t]+)(?P<sent>[A-Za-z0-9._~+/=|:-]{6,})"
+QUERY = (
+    r"(?i:[?&;](?:x-amz-|x-goog-)?(?:sig|signature|code|key|hmac|hash|auth|sid|ticket|st|credential)=)"
+    r"(?P<query>[^\s&\"'<>#]{8,})"
+)
+AS_PASSWORD = (
+    r"(?P<chosen>[^\s\"'`]{5,})[\"'`]? (?:as|is) (?:the |my |your |our |his |her |a )?(?i:"
+    r"[a-z]+ )?(?i:password|passphrase|token|secret|api key)\b"
+)
+
+LONGEST_PREFIX = 24
+
+_named, _spaced = Pattern(NAMED), Pattern(SPACED)
+_random, _scheme, _query = Pattern(RANDOM), Pattern(SCHEME), Pattern(QUERY)
+_as_password = Pattern(AS_PASSWORD)
+
+_ANY = rf"(?:{PASSWORD}|{HEADER}|{KEY}){SUFFIX}"
+HINTS = (
+    rf"(?i:{_ANY}(?:{CLOSE}(?:[ \t\n]*(?:[=:<>|→は是-]|value)|[\"'][ \t\n]*[,v]|\[)"
+    r"|[\"'`*_~]{0,3}[ \t]+\S))",
+    rf"(?i:{_ANY}[ \t]{{1,3}}\([^()\n]{{1,40}}\))",
+    rf"(?i:(?:^|[^A-Za-z0-9])(?:{WEAK}){SUFFIX}{CLOSE}[ \t]*(?:[:=]|=>)[ \t]*[\"'`]?"
+    r"[A-Za-z0-9+/_=.~%-]{12})",
+    r"(?i:(?:bearer|basic)[ \t]+[A-Za-z0-9])",
+    r"(?i:[?&;](?:x-amz-|x-goog-)?"
+    r"(?:sig|signature|code|key|hmac|hash|auth|sid|ticket|st|credential)=)",
+    r" (?:as|is) (?:the |my |your |our |his |her |a )?(?i:[a-z]+ )?"
+    r"(?i:password|passphrase|token|secret|api key)",
+)
+
+_NEEDS_BOUNDARY = ValuePattern(
+    r"(?i)pass|pw|pwd|passw|psk|senha|parola|token|creds?|jwt|bearer|dsn|secret|has[lł]o"
+)
+_SCHEME_BEFORE = ValuePattern(
+    r"(?i)(?:bearer|basic|token|apikey|digest|bot|ssws|splunk|geniekey|key|oauth)[ \t]+(?=\S)"
+)
+_ANNOTATED = ValuePattern(r"[ \t]*&?[A-Za-z_][\w.\[\]| <>']{0,40}?[ \t]*=[ \t]*(?=[bfr]?[\"'])")
+_LITERAL = ValuePattern(r"[\w.:$]+\([ \t]*(?:[bfru]{0,2})([\"'])([^\"']{4,})\1")
+_NEXT_WORD = ValuePattern(r"[ \t]+[A-Za-z(]")
+_MANY_WORDS = ValuePattern(r"(?:[a-z]+[ \t,]+){2,23}[a-z]+(?=[\s.\"'`]|$)")
+_OPTION = ValuePattern(r"(?:^|\s)--?[\w-]*$")
+_HARMLESS_NAME = ValuePattern(
+    r"(?i)(?:next|page|sync|continuation|pagination|eos|bos|pad|unk|sep|mask|cls|stop|max|min|end|"
+    r"start|per|special|added|first|last|prompt|image|fill|input|output|public|publishable|pub|"
+    r"primary|foreign|sort|partition|cache|unique)[_\-. ]?\Z"
+)
+_SPOKEN = (
+    "is",
+    "was",
+    "to",
+    "to:",
+    "lautet",
+    "は",
+    "是",
+    "is:",
+    "was:",
+    "ist",
+    "est",
+    "es",
+    "now",
+    "-",
+    "–",
+    "—",
+    "->",
+    "|",
+)
+
+_whole_name = Pattern(rf"(?i)(?P<name>{PASSWORD}|{HEADER}|{KEY}){SUFFIX}$")
+_weak_name = Pattern(rf"(?i)(?:^|[^A-Za-z0-9])(?:{WEAK}){SUFFIX}$")
+_random_value = ValuePattern(r"[A-Za-z0-9+/_=.~%-]{12,}")
+
+
+@lru_cache(maxsize=4_096)
+def is_secret_name(name: str) -> bool:
+    """Return whether a value of this name is a secret, whatever it looks like."""
+    return any(
+        _begins_a_name(name, *found["name"]) and not _HARMLESS_NAME.search(name[: found["name"][0]])
+        for found in _whole_name.finditer(name)
+    )
+
+
+def names_a_secret(name: str, value: str) -> bool:
+    """Return True if `value` is a secret because of its name, such as the one of an attribute."""
+    if is_secret_name(name):
+        return bool(value) and not harmless(value, numbers=False)
+    weak = _random_value.fullmatch(value) is not None and _weak_name.in_text(name)
+    return weak and looks_random(value)
+
+
+def named(text: str) -> Iterator[Range]:
+    """Yield where the values of secret names are, whichever way the two are joined."""
+    for pattern, values in ((_named, _assigned), (_spaced, _after_space)):
+        hidden = 0
+        for found in pattern.finditer(text):
+            if found[""][0] >= hidden and (group := _group(text, found)):
+                for start, end in values(text, found, group):
+                    _, hidden = whole(text, start, end)
+                    yield start, hidden
+    for group, pattern, secret in (
+        ("random", _random, looks_random),
+        ("query", _query, lambda value: looks_random(value, at_least=8)),
+        ("chosen", _as_password, looks_chosen),
+    ):
+        for found in pattern.finditer(text):
+            start, end = found[group]
+            if secret(text[start:end]) and not harmless(text[start:end]):
+                yield start, end
+
+
+def after_scheme(text: str) -> Iterator[Range]:
+    """Yield what is sent after `Bearer` and `Basic`, with or without the header's name."""
+    for found in _scheme.finditer(text):
+        start, end = found["sent"]
+        sent = text[start:end]
+        if text[slice(*found["scheme"])].lower() == "basic":
+            secret = is_basic(sent)
+        else:
+            secret = looks_random(sent, at_least=10) or looks_chosen(sent)
+        if secret and not harmless(sent):
+            yield start, end
+
+
+def _group(text: str, found: Found) -> str | None:
+    """Return of which group the name is, None if it only ends like a secret's name."""
+    group = next(name for name in ("password", "header", "key") if name in found)
+    start, end = found[group]
+    before = text[max(start - LONGEST_PREFIX, 0) : start]
+    if before.endswith("[redacted:") or not _begins_a_name(text, start, end):
+        return None
+    return None if group == "key" and _HARMLESS_NAME.search(before) else group
+
+
+def _begins_a_name(text: str, start: int, end: int) -> bool:
+    """Return False if the letters before are of the same word, as in `compass` and `nonsecret`."""
+    name = text[start:end]
+    if start == 0 or not text[start - 1].isalpha() or not _NEEDS_BOUNDARY.fullmatch(name):
+        return True
+    before = text[start - 1]
+    return (
+        (before.islower() and name[0].isupper())  # dbPassword
+        or (before.isupper() and name.isupper())  # PGPASSWORD
+        or name.lower() == "token"  # authtoken
+    )
+
+
+def _assigned(text: str, found: Found, group: str) -> Iterator[Range]:
+    """Yield the value in `name = value` and its like."""
+    at = found[""][1]
+    sign = text[slice(*found["sign"])].strip(" \t")
+    if group == "header":
+        yield from _header(text, found)
+        return
+    if sign == "=" and text[slice(*found[group])].isupper():
+        group = "password"  # A variable of the environment is no code: any word may be its value.
+    if annotated := _ANNOTATED.match(text, at):
+        at = annotated.end()
+    if sign[-1:] in ("'", '"') and "," in sign:  # ("password", "hunter2")
+        at = text.rfind(sign[-1], 0, at)
+    start, end, quote = value_at(text, at)
+    if scheme := _SCHEME_BEFORE.match(text, start):
+        start, end, _ = value_at(text, scheme.end()) if not quote else (scheme.end(), end, quote)
+    value = text[start:end]
+    if not value or _is_named_harmless(text, start, end, group, sign, quote):
+        yield from _in_call(text, start)
+        return
+    if group == "password" and not quote and (words := _MANY_WORDS.match(text, start)):
+        end = max(end, words.end())
+    yield start, end
+
+
+def _in_call(text: str, start: int) -> Iterator[Range]:
+    """Yield the literal in `password = SecretStr("…")`."""
+    literal = _LITERAL.match(text, start)
+    if literal is None or harmless(literal[2]):
+        return
+    if looks_random(literal[2]) or "ecret" in literal[0].partition("(")[0]:
+        yield literal.span(2)
+
+
+def _is_named_harmless(text: str, start: int, end: int, group: str, sign: str, quote: str) -> bool:
+    value = text[start:end]
+    if harmless(value, numbers=group != "password" or len(value) < 3):
+        return True
+    made = looks_chosen(value) or looks_random(value, at_least=12)
+    if quote and group == "key" and sign.endswith(("==", "to")):
+        return not made
+    if quote:
+        # A list of names, and the label of a field, are no secrets.
+        return ("," in sign or sign == ">") and not made
+    if is_prose(value) or is_code(value) or sign.endswith("=="):
+        return True
+    if sign.endswith((">", "\n")) and not sign.endswith(("=>", "->")):
+        return value[0] == "@" or not (text.startswith("</", end) or made)
+    if sign.lower().endswith(_SPOKEN):
+        more = _NEXT_WORD.match(text, end) is not None
+        spoken_word = group == "password" and is_word(value) and not more
+        return not made and (sign in ("|", "-") or not spoken_word)
+    return group == "key" and (is_word(value) or is_class(value))
+
+
+def _header(text: str, found: Found) -> Iterator[Range]:
+    """Yield all that the header says: to the end of its line, or of its quotes."""
+    name_start = found["header"][0]
+    before = text[name_start - 1 : name_start] if name_start else ""
+    start, end, _ = line_at(text, found[""][1], before if before in ("'", '"', "`") else "")
+    if scheme := _SCHEME_BEFORE.match(text, start):
+        start = scheme.end()
+    value = text[start:end]
+    first = value.split(" ")[0]
+    if not value or harmless(value) or is_prose(first) or is_code(value):
+        return
+    cookie = "ookie" in text[slice(*found["header"])].lower()
+    if cookie and "=" not in value and not looks_random(value):
+        return
+    if not cookie and not scheme and is_word(first):
+        return
+    yield start, end
+
+
+def _after_space(text: str, found: Found, group: str) -> Iterator[Range]:
+    """Yield the value in `--password value`, `ENV KEY value` and `password value`."""
+    name_start = found[group][0]
+    option = _OPTION.search(text[max(name_start - LONGEST_PREFIX, 0) : name_start]) is not None
+    start, end, quote = value_at(text, found[""][1])
+    value = text[start:end]
+    if value.startswith("-") or harmless(value, numbers=not option):
+        return
+    if option:
+        secret = not is_prose(value) and (bool(quote) or not is_code(value))
+    elif group == "password":
+        secret = looks_chosen(value)
+    else:
+        secret = looks_random(value, at_least=12)
+    if secret:
+        yield start, end

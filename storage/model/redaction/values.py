@@ -1,0 +1,231 @@
+"""Tell a secret from a placeholder, a type, code or a word of a sentence in the same place."""
+
+import re
+from base64 import b64decode
+from binascii import Error
+
+from storage.model.redaction.patterns import ValuePattern
+
+JUDGED = 300
+"""How many characters of a value are looked at, so that a long one takes no longer."""
+
+EMPTY = frozenset(
+    (
+        *("null", "none", "nil", "true", "false", "undefined", "yes", "no", "on", "off", "n/a"),
+        *(
+            "na",
+            "unset",
+            "empty",
+            "optional",
+            "required",
+            "redacted",
+            "hidden",
+            "masked",
+            "omitted",
+        ),
+        *("removed", "default", "include", "same-origin", "omit", "inherit", "basic", "bearer"),
+        *("oauth", "oauth2", "digest", "value", "password", "passwd", "pass", "secret", "token"),
+        *("key", "pwd", "credentials", "apikey", "api_key", "api-key", "changeme", "change_me"),
+        *("change-me", "placeholder", "example", "todo", "tbd", "string", "str", "bytes", "int"),
+        *("integer", "number", "bool", "boolean", "float", "text", "varchar", "object", "array"),
+        *("any", "char", "byte", "date", "uuid", "secretstr", "list", "dict", "unknown", "void"),
+        *("enabled", "disabled", "public", "private", "static", "const", "final", "encrypted"),
+    )
+)
+"""Values that say something about a secret, or stand in its place."""
+
+PROSE = frozenset(
+    (
+        *("a", "an", "the", "this", "that", "these", "those", "it", "its", "it's", "is", "isn't"),
+        *("are", "was", "were", "be", "been", "being", "has", "have", "had", "do", "does", "did"),
+        *("will", "would", "can", "cannot", "can't", "could", "should", "shall", "may", "might"),
+        *("must", "mustn't", "not", "never", "always", "already", "also", "only", "just", "still"),
+        *("now", "then", "here", "there", "and", "or", "but", "if", "when", "while", "where"),
+        *("which", "who", "whose", "what", "why", "how", "for", "of", "to", "in", "on", "at"),
+        *("by", "as", "from", "with", "without", "via", "per", "about", "after", "before", "until"),
+        *("because", "since", "so", "too", "very", "more", "less", "most", "least", "at", "up"),
+        *("we", "you", "he", "she", "they", "i", "me", "my", "your", "our", "their", "his", "her"),
+        *("please", "see", "use", "uses", "using", "used", "set", "get", "ask", "read", "create"),
+        *("generate", "generated", "rotate", "rotated", "reset", "change", "changed", "check"),
+        *("enter", "type", "provide", "provided", "pick", "choose", "keep", "kept", "store"),
+        *("stored", "saved", "sent", "shared", "expired", "expires", "expire", "invalid", "valid"),
+        *("wrong", "incorrect", "correct", "missing", "needed", "mandatory", "absent", "present"),
+        *("ok", "okay", "fine", "good", "bad", "weak", "strong", "safe", "unsafe", "same", "new"),
+        *("old", "different", "ready", "done", "pending", "active", "inactive", "revoked", "stale"),
+        *("refused", "rejected", "accepted", "granted", "denied", "found", "lost", "leaked"),
+        *("compromised", "hashed", "salted", "long", "short", "min", "max", "minimum", "maximum"),
+        *("at-least", "between", "failed", "fails", "works", "success", "successful", "error"),
+        *("managed", "unchanged", "updated", "visible", "case-sensitive", "case", "two", "one"),
+        *("three", "all", "each", "every", "some", "any", "both", "either", "neither", "another"),
+        *(
+            "flags",
+            "options",
+            "arguments",
+            "fields",
+            "flag",
+            "option",
+            "argument",
+            "parameter",
+            "field",
+            "variable",
+            "header",
+            "manager",
+        ),
+        *("management", "policy", "rotation", "protected", "based", "authentication", "login"),
+        *("supported", "unsupported", "available", "unavailable", "limited", "unlimited", "let's"),
+        *("let", "make", "takes", "contains", "comes", "belongs", "refers", "means", "nothing"),
+        *("something", "anything", "everything", "somewhere", "out", "over", "under", "again"),
+        *("sensitive", "secure", "insecure", "there's", "that's", "you'll", "we'll", "don't"),
+        *("temporary", "permanent", "longer", "shorter", "blank", "nowhere", "open", "closed"),
+        *("raise", "return", "print", "throw", "break", "continue", "assert", "def", "else"),
+        *("in-memory", "copy", "copied", "paste", "pasted", "given", "passed", "taken", "shown"),
+    )
+)
+"""Words with which a sentence about a secret goes on."""
+
+_WORDS_OF_SECRETS = "pass|passwd|password|passphrase|pwd|pw|secret|token|key|credential|cookie|auth"
+_TYPE = ValuePattern(
+    r"(?:typing\.)?(?:Optional|Union|List|Dict|Annotated|Literal|Final|Sequence|Mapping|Callable)\["
+    r"|(?:str|bytes|string|String|int|bool|number|boolean|any|SecretStr|char|byte|text)"
+    r"(?:\[\]|\s*\||\?|\)|;|$)|(?i:n?varchar2?|char|text|binary)\b"
+)
+_PLACEHOLDER = ValuePattern(
+    r"<[^<>]*>?|\$\d+|\$\{.*|\$\(.*|\$[A-Za-z_][\w:.]*|\{[^{}\"']*\}?.*"
+    r"|%[A-Za-z_]\w*%|%\([a-z_]+\)s|%s"
+    r"|#\{.*|@[a-z_]+|[:?&*@][A-Za-z_]*(?i:" + _WORDS_OF_SECRETS + r")\w*|\?|!\w+"
+    r"|\[[^\]]*\]?|\(.*"
+    r"|(?i:(?:your|the|insert|replace|enter|put|example|sample|dummy|fake|todo|change)(?:[-_ ]|\Z)"
+    r"|placeholder|redacted|changeme|yourtoken|yourkey|yourpassword|yoursecret|yourapi).*"
+    r"|.*(?i:(?:your|my|insert|put|paste|enter|goes).*[-_]here|placeholder)|[^A-Za-z0-9]*"
+    r"|(?:[A-Za-z0-9]{1,12}[-_.])*[xX*•.…]{3,}.*"
+)
+_CODE = ValuePattern(
+    r"(?:await |new |lambda |not )?[A-Za-z_$][\w$]*(?:(?:\.|::|->|\?\.)[A-Za-z_$][\w$]*)*"
+    r"(?:\([\w*]*(?:$|[\"',()\[.=:])|\[[\w\"':-]*(?:\]|$))"
+)
+_REFERENCE = ValuePattern(r"[A-Za-z_][A-Za-z_]*(?:(?:\.|::|->)[A-Za-z_][A-Za-z_]*)+")
+_IDENTIFIER = ValuePattern(
+    r"(?:[A-Za-z]+_)+(?i:" + _WORDS_OF_SECRETS + r")s?|_(?:[a-z]+_?)+|[A-Z]+(?:_[A-Z]+)+"
+    r"|[a-z]+(?:[A-Z][a-z]+)*(?:Pass|Password|Passphrase|Pwd|Secret|Token|Key|Credentials?|Cookie)"
+    r"|(?i:" + _WORDS_OF_SECRETS + r")_(?:[a-z]+_?)+"
+)
+_PATH = ValuePattern(r"(?:~|\.{1,2}|[A-Za-z]:)?[\\/](?:[a-zA-Z][\w.-]{0,30}[\\/]?)*(?:\.\w+)?")
+_FILE = ValuePattern(
+    r"[\w-]+(?:\.[\w-]+)*\.(?:pem|key|crt|json|ya?ml|toml|txt|env|py|js|ts|go|md|html)"
+)
+_NUMBER = ValuePattern(r"[-+~]?\d[\d,._/:]*(?:[kKmMgG%]|ms|s|h|d)?")
+_UUID = ValuePattern(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_URL = ValuePattern(r"<?(?:https?|wss?|s3|gs|file|arn|urn|vault|op|ssm|sm|data)(?:://|:)\S*")
+_KNOWN_WORDS = ValuePattern(
+    r"(?i)v?\d+(?:\.\w+)*|(?:sha|md|rsa|aes|hs|rs|es|ps|utf|base|oauth|x|ed|p|hmac-sha)-?\d+(?:\w{0,8})"
+    r"|argon2\w*|bcrypt\w*|pbkdf2\w*|scrypt|2fa|mfa|totp|\d+(?:st|nd|rd|th)|[1lL]Password|1password"
+    r"|auth0|k8s|i18n|s3|ec2|gpt-?\d\w*|h2o|python\d?|http2?|ipv[46]|win32|\d+[a-z]{1,6}"
+)
+_PARTS = ValuePattern(r"[-_./:+=]")
+
+
+def harmless(value: str, *, numbers: bool = True) -> bool:
+    """Return True if `value` cannot be a secret, although its name says that it is one.
+
+    A value that is quoted may be anything but a placeholder. `numbers` are harmless for most names.
+    """
+    value = value[:JUDGED]
+    bare = value.strip().strip("*_~`").rstrip(".,;:!")
+    return (
+        bare.lower() in EMPTY
+        or "[redacted" in value
+        or bool(
+            _PLACEHOLDER.fullmatch(bare)
+            or _PLACEHOLDER.fullmatch(value)
+            or _URL.fullmatch(bare)
+            or _UUID_TEMPLATE.match(bare)
+        )
+        or (numbers and bool(_NUMBER.fullmatch(bare)))
+        or len(set(bare)) < 2
+    )
+
+
+_UUID_TEMPLATE = ValuePattern(r"0{8}-0{4}-0{4}")
+
+
+def is_code(value: str) -> bool:
+    """Return True for what a program would write there: a call, a variable, a type, a path."""
+    value = value[:JUDGED]
+    return bool(
+        _CODE.match(value)
+        or _TYPE.match(value)
+        or _REFERENCE.fullmatch(value.rstrip(",;)"))
+        or _IDENTIFIER.fullmatch(value.rstrip(",;)"))
+        or is_path(value)
+    )
+
+
+def is_class(value: str) -> bool:
+    """Return True for the name of a class, as in `token: EventLoopToken`."""
+    value = value[:JUDGED]
+    return re.fullmatch(r"(?:[A-Z][a-z]+){2,}[,;()|]*", value) is not None
+
+
+def is_path(value: str) -> bool:
+    value = value[:JUDGED]
+    return bool(_PATH.fullmatch(value) or _FILE.fullmatch(value))
+
+
+def is_prose(value: str) -> bool:
+    value = value[:JUDGED]
+    return value.lower().strip("*_~`'").rstrip(".,;:!?)") in PROSE
+
+
+def is_word(value: str) -> bool:
+    """Return True for letters in the case of a word."""
+    value = value[:JUDGED]
+    bare = value.rstrip(".,;:!?")
+    return bare.isalpha() and (bare.islower() or bare.istitle() or bare.isupper())
+
+
+def looks_chosen(value: str) -> bool:
+    """Return True for a password as people choose them: letters with digits or signs among them."""
+    value = value[:JUDGED]
+    bare = value.rstrip(".,;:?!")
+    letters = any(map(str.isalpha, bare))
+    digits = any(map(str.isdigit, bare))
+    signs = any(sign in bare for sign in "!@#$%^&*")
+    return (
+        len(bare) >= 5
+        and (letters and (digits or signs))
+        and not _KNOWN_WORDS.fullmatch(bare)
+        and not _UUID.fullmatch(bare)
+        and not is_path(bare)
+        and not is_code(bare)
+        and not bare.endswith("()")
+    )
+
+
+def looks_random(value: str, *, at_least: int = 16) -> bool:
+    """Return True for what a generator made, rather than words, names, dates, ids or numbers."""
+    value = value[:JUDGED]
+    if len(value) < at_least or _UUID.fullmatch(value) or is_path(value):
+        return False
+    return any(_random_part(part) for part in _PARTS.split(value))
+
+
+def _random_part(part: str) -> bool:
+    if len(part) < 8 or len(set(part.lower())) < 5:
+        return False
+    digits = sum(map(str.isdigit, part))
+    if digits == len(part):
+        return False
+    if digits:
+        return len(part) >= 12 or 0 < digits < len(part) - 2
+    # Without digits: upper and lower case mixed otherwise than in CamelCase, or very long.
+    turns = sum(a.islower() != b.islower() for a, b in zip(part, part[1:], strict=False))
+    return turns * 3 > len(part) or len(part) >= 24
+
+
+def is_basic(value: str) -> bool:
+    """Return True for `user:password` in base64."""
+    try:
+        decoded = b64decode(value + "=" * (-len(value) % 4), validate=True)
+    except (Error, ValueError):
+        return False
+    return b":" in decoded and decoded.isascii() and decoded.decode().isprintable()
