@@ -25,7 +25,7 @@ from bot.agents.programs.process.environment import matches
 from bot.agents.programs.provider import CommandProvider
 from bot.agents.types import Provider
 from bot.settings import Settings
-from storage.model.redaction import is_secret_name
+from storage.model.redaction.names import is_secret_name
 
 SHORTEST = 6
 """Characters. A shorter value is a word that others use, too."""
