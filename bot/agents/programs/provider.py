@@ -104,9 +104,9 @@ class CommandProvider:
             output.extend(data)
             return True
 
-        # In a temporary folder: to ask for a version creates no workspace.
+        # In a temporary folder: asking for a version creates nothing else.
         asking = replace(self, working_directory=None, workspace=None).workplaces
-        with asking.prepare(environment, (), "query") as workplace:
+        with asking.prepare(environment, (), "query", create=False) as workplace:
             supervisor.run(
                 (*self.command, "--version"),
                 stdin=b"",

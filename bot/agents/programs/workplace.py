@@ -49,9 +49,17 @@ class Workplaces:
 
     @contextlib.contextmanager
     def prepare(
-        self, environment: Mapping[str, str], files: Sequence[Path], mode: Mode
+        self,
+        environment: Mapping[str, str],
+        files: Sequence[Path],
+        mode: Mode,
+        *,
+        create: bool = True,
     ) -> Iterator[Workplace]:
-        """Yield a workplace for one turn. Raises `ConfinementError` and `OSError`."""
+        """Yield a workplace for one turn. Raises `ConfinementError` and `OSError`.
+
+        If `create`, folders of the program's configuration are created.
+        """
         user = self.confinement.identity()
         owner = None if user is None else (user[0], user[1])
         with temporary_folder() as temporary:
@@ -61,7 +69,7 @@ class Workplaces:
                 # Last: from here on another agent of this user could put a link in our way.
                 os.chown(temporary, *owner)
             folder = self._folder(temporary)
-            for each in self.program.own_folders(environment):
+            for each in self.program.own_folders(environment) if create else ():
                 _create(each, environment, owner)
             opened = [
                 Opened(path=temporary, writable=True, ours=True),

@@ -146,13 +146,12 @@ def _agents(settings: Settings) -> Findings:
 def _isolation(roster: Roster) -> Findings:
     if not program_agents(roster):
         return
-    gaps = list(isolation_gaps(roster))
-    for gap in gaps:
+    if (version := landlock_version()) > 0:
+        found = f"Landlock {version} confines agents that are programs"
+        yield Finding(mark=WELL, what="isolation", found=found)
+    for gap in isolation_gaps(roster):
         found = f"{', '.join(gap.agents)} {gap.found}"
         yield Finding(mark=WARNING, what="isolation", found=found, advice=gap.advice)
-    if not gaps:
-        found = f"agents are confined (Landlock {landlock_version()})"
-        yield Finding(mark=WELL, what="isolation", found=found)
 
 
 def _file_system(settings: Settings) -> Findings:

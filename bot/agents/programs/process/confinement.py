@@ -90,6 +90,7 @@ class Confinement:
     def restrictions(self, opened: Iterable[Opened]) -> Restrictions:
         """Return what a program may do that uses `opened`. Raises `ConfinementError`."""
         user = self.identity()
+        self._refuse_half_measures()
         if not self.is_on:
             return Restrictions(user=user)
         opened = [*opened, *self._named()]
@@ -107,10 +108,13 @@ class Confinement:
     def check(self, opened: Iterable[Opened]) -> None:
         """Raise `ConfinementError` if `restrictions` would."""
         self.identity()
-        if not self.network and seccomp.machine() is None:
-            raise ConfinementError("network", "the network cannot be closed on this machine")
+        self._refuse_half_measures()
         if self.is_on:
             self._refuse_private([*opened, *self._named()], all_names(self.private.paths()))
+
+    def _refuse_half_measures(self) -> None:
+        if not self.network and (not self.is_on or seccomp.machine() is None):
+            raise ConfinementError("network", "the network cannot be closed on this machine")
 
     def variables(self) -> dict[str, str]:
         """Return the variables that a login of `user` would set."""

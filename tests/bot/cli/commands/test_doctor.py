@@ -54,6 +54,20 @@ def test_slack_is_asked_if_it_accepts_the_token(
     assert "xoxb" not in shown
 
 
+def test_agents_that_are_not_confined_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "agents.toml"
+    path.write_text("[agents.words]\ncommand = ['wc']\nisolation = 'off'\n")
+    monkeypatch.setenv("TRACEBOT_AGENTS", str(path))
+    doctor(database=None, as_json=False)
+    shown = capsys.readouterr().out
+    assert (
+        'words are not confined (isolation = "off"): they reach whatever the bot reaches' in shown
+    )
+    assert '→ remove isolation = "off", or set user to a user of their own' in shown
+
+
 def test_a_slack_that_cannot_be_reached_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-1")
     monkeypatch.setenv("SLACK_API_URL", "http://127.0.0.1:9/api/")
