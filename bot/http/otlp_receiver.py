@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bot.http.requests import Refused, read_body
+from bot.http.requests import BodyBudget, Refused, busy, read_body
 from bot.http.server import WebServer
 from bot.settings import Settings, SettingsError
 from storage import Observability
@@ -92,8 +92,7 @@ class Collector:
         self._token = token
         self._retry_s = retry_s
         self._bodies = 0
-        self._waiting = 0
-        """Bytes of the bodies that are in memory."""
+        self._budget = BodyBudget(MAX_WAITING)
         self._queued = 0
         """Bytes of what was decoded since the last wait for the database."""
         self._server: WebServer | None = None
@@ -140,25 +139,16 @@ class Collector:
             raise Refused(415, "encoding", "Compress the body with gzip, or not at all.")
         self._check_room(1)
         if self._bodies >= MAX_BODIES:
-            raise _busy()
+            raise busy()
         self._bodies += 1
-        waiting = 0
-
-        def received(size: int) -> None:
-            nonlocal waiting
-            if self._waiting + size > MAX_WAITING:
-                raise _busy()
-            waiting += size
-            self._waiting += size
-
         try:
-            body = await read_body(request, limit=MAX_BODY, seconds=BODY_S, received=received)
-            told = await asyncio.get_running_loop().run_in_executor(
-                self._thread, self._store, body, signal, encoding, compression == "gzip"
-            )
+            with self._budget.body() as received:
+                body = await read_body(request, limit=MAX_BODY, seconds=BODY_S, received=received)
+                told = await asyncio.get_running_loop().run_in_executor(
+                    self._thread, self._store, body, signal, encoding, compression == "gzip"
+                )
         finally:
             self._bodies -= 1
-            self._waiting -= waiting
         return Response(told, media_type=TYPES[encoding])
 
     def _check_sender(self, request: Request) -> None:
@@ -230,10 +220,6 @@ class Collector:
             headers["WWW-Authenticate"] = "Bearer"
         content = refusal(error.message, encoding=encoding)
         return Response(content, error.status, headers, media_type=TYPES[encoding])
-
-
-def _busy() -> Refused:
-    return Refused(503, "busy", "Too many requests at once. Send it again later.")
 
 
 def _host(request: Request) -> str | None:

@@ -1,7 +1,8 @@
 """Read a request within limits, or refuse it with a reason."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -22,12 +23,44 @@ class Refused(Exception):
         self.message = message
 
 
+class BodyBudget:
+    """Bound the bytes of all bodies that are in memory at once. Used on one event loop."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._used = 0
+
+    @contextmanager
+    def body(self) -> Iterator[Callable[[int], None]]:
+        """Return what to call with the size of each piece; it raises `Refused` if all is used.
+
+        The bytes count until the end of the block.
+        """
+        used = 0
+
+        def received(size: int) -> None:
+            nonlocal used
+            if self._used + size > self._limit:
+                raise busy()
+            used += size
+            self._used += size
+
+        try:
+            yield received
+        finally:
+            self._used -= used
+
+
+def busy() -> Refused:
+    return Refused(503, "busy", "Too many requests at once. Send it again later.")
+
+
 async def read_body(
     request: Request,
     *,
     limit: int,
     seconds: float,
-    received: Callable[[int], object] = lambda size: None,
+    received: Callable[[int], None],
 ) -> bytes:
     """Return the body of at most `limit` bytes. Raises `Refused`.
 

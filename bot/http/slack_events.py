@@ -5,7 +5,7 @@ is parsed, and what is too large or too slow before it is read.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from slack_bolt import App, BoltRequest
 from slack_bolt.adapter.starlette.handler import to_bolt_request, to_starlette_response
@@ -16,10 +16,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bot.http.requests import CountRefusal, Refused, read_body
+from bot.http.requests import BodyBudget, CountRefusal, Refused, read_body
 
 MAX_BODY = 1_000_000
 """Bytes. Slack's own requests have a few kilobytes, and at most some hundred with long messages."""
+
+MAX_WAITING = 64 * MAX_BODY
+"""Bytes of bodies that may wait at once for the rest of them, and for their verification."""
 
 BODY_S = 10.0
 
@@ -36,10 +39,12 @@ def events_app(app: App, *, signing_secret: str, refused: CountRefusal) -> Starl
     Bolt verifies them once more, but only after it has parsed them.
     """
     verifier = SignatureVerifier(signing_secret)
+    budget = BodyBudget(MAX_WAITING)
 
     async def events(request: Request) -> Response:
         try:
-            bolt_request = await _signed_request(request, verifier)
+            with budget.body() as received:
+                bolt_request = await _signed_request(request, verifier, received)
         except Refused as error:
             refused(f"slack: {error.cause}")
             return JSONResponse({"error": error.message}, error.status)
@@ -57,13 +62,15 @@ def events_app(app: App, *, signing_secret: str, refused: CountRefusal) -> Starl
     )
 
 
-async def _signed_request(request: Request, verifier: SignatureVerifier) -> BoltRequest:
+async def _signed_request(
+    request: Request, verifier: SignatureVerifier, received: Callable[[int], None]
+) -> BoltRequest:
     """Return the request for Bolt. Raises `Refused`, before the body is read if that is enough."""
     unsigned = Refused(401, "signature", "This request is not signed by Slack.")
     timestamp, signature = _signature(request.headers)
     if not timestamp or not signature:
         raise unsigned
-    body = await read_body(request, limit=MAX_BODY, seconds=BODY_S)
+    body = await read_body(request, limit=MAX_BODY, seconds=BODY_S, received=received)
     try:
         signed = verifier.is_valid(body, timestamp, signature)
     except UnicodeDecodeError:  # It takes the body as text.

@@ -133,8 +133,11 @@ def _upsert_span(database: Database) -> str:
     upsert = insert(SpanRow, SPAN_FIELDS).on_conflict(
         conflict_target=[SpanRow.trace_id, SpanRow.span_id],
         update={name: getattr(EXCLUDED, name) for name in SPAN_FIELDS if name not in key},
-        # A row of an ended span stays: one that comes again, or late, changes nothing.
-        where=SQL('"spans"."status" = \'running\''),
+        # A row of an ended span stays: one that comes again, or late, changes nothing. Only our own
+        # span replaces what others sent under its id before it was stored: those have no process.
+        where=SQL(
+            "spans.status = 'running' OR (spans.process IS NULL AND excluded.process IS NOT NULL)"
+        ),
     )
     return compiled(upsert, database)
 

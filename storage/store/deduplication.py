@@ -25,11 +25,12 @@ LOOKED_UP = 250
 
 
 def unseen(database: Database, spans: Sequence[Span]) -> Sequence[Span]:
-    """Return `spans` without received ones that are already stored or come twice among them."""
+    """Return `spans` without received ones that are stored, are ours, or come twice among them."""
     if not any(span.received for span in spans):
         return spans
     keys = [(span.trace_id, span.span_id) for span in spans]
     seen = _stored(database, [key for key, span in zip(keys, spans, strict=True) if span.received])
+    seen.update(key for key, span in zip(keys, spans, strict=True) if not span.received)
     fresh: list[Span] = []
     for key, span in zip(keys, spans, strict=True):
         if not (key in seen and span.received):

@@ -78,6 +78,7 @@ def sound(database: SharedDatabase) -> Health:
         ({"disk_free": 400_000_000}, "Disk free", "TRACEBOT_RETENTION"),
         ({"spool_files": 2, "spool_size": 900}, "Waiting", "next process"),
         ({"dropped": 7}, "Dropped", "the log"),
+        ({"rate_limited": 3}, "Withheld", "busy channels"),
     ],
 )
 def test_problems_are_marked_with_advice(

@@ -311,3 +311,20 @@ def test_a_text_that_looks_like_ours_releases_nothing(
     send(url, None, a_span(attributes=[forged, *spending(input=5)]))
     (span,) = received(observability, "9" * 32)
     assert "within" not in json.dumps(dict(span.attributes))
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_span_of_ours_is_stored_though_another_came_with_its_ids(
+    observability: Observability, together: bool
+) -> None:
+    now = time.time_ns()
+    ids: dict[str, Any] = {"trace_id": "8" * 32, "span_id": "b" * 16, "started_at": now}
+    theirs = Span(name="theirs", status="ok", ended_at=now, platform="otlp", received=True, **ids)
+    observability.receive([theirs])
+    assert together or observability.flush()
+    for status in ("running", "ok"):
+        ours = Span(name="ours", status=status, platform="slack", process="p", **PLACE, **ids)
+        observability.receive([ours])
+    assert observability.flush()
+    (span,) = trace_spans(observability.database, "8" * 32)
+    assert (span.name, span.status, span.audience) == ("ours", "ok", "C1")

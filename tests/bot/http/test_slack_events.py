@@ -288,6 +288,27 @@ def test_a_body_that_never_ends_is_cut_off(
         assert closed(client)
 
 
+def test_bodies_that_wait_for_their_end_are_bounded_together(
+    url: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slack_events, "BODY_S", 5.0)
+    names = ("x-slack-request-timestamp", "x-slack-signature")
+    headers = signed(sandbox, b"{}")
+    lines = "".join(f"{name}: {headers[name]!s}\r\n" for name in names).encode()
+    start = HEAD + lines + b"content-length: 1000000\r\n\r\n" + b" " * 990_000
+    clients = []
+    try:
+        for _ in range(66):
+            clients.append(connect(url))
+            clients[-1].sendall(start)
+        assert any(client.recv(12) == b"HTTP/1.1 503" for client in reversed(clients[-3:]))
+    finally:
+        for client in clients:
+            client.close()
+    body = event(sandbox, type="team_join")
+    assert post(url, body, signed(sandbox, body)).status_code == 200
+
+
 def test_an_unsigned_body_is_not_waited_for(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "UNREAD_S", 0.5)
     with connect(url) as client:
