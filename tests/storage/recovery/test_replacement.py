@@ -322,6 +322,8 @@ def test_writers_of_several_processes_lose_nothing_after_the_damage(full: Path) 
         assert writer.wait(30) == 0
         assert writer.stdout
         writer.stdout.close()
+    # The writer that found the damage may have ended before it had saved everything.
+    finish_recoveries(database, wait=True)
     finished(database)
     rows = database.execute_sql("SELECT name FROM spans WHERE name LIKE '_ %'").fetchall()
     names = {name for (name,) in rows}
