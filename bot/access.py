@@ -8,6 +8,7 @@ is shown.
 """
 
 import logging
+import math
 import time
 from collections.abc import Iterable, Mapping
 from enum import Enum
@@ -39,6 +40,13 @@ UNCERTAIN = (
     "Slack did not tell me whether a channel is still public, so its traces are not shown. Please "
     "ask again in a minute."
 )
+
+MOVING = (
+    "The past of a channel that became private is being moved, so nothing from public channels is "
+    "shown for now. Please ask again in a minute."
+)
+PATIENCE_S = 2.0
+"""How long a question waits for that, in seconds. The event that tells of it waits for the end."""
 
 logger = logging.getLogger("tracebot.access")
 
@@ -177,15 +185,15 @@ class Access:
         if standing is not Standing.MEMBER:
             unknown = standing is Standing.UNKNOWN
             return self._sight((), UNKNOWN_PERSON if unknown else NOT_A_MEMBER)
-        own = {own_audience(team, user)}
-        if self._follow_conversions():
-            own.add(team)
+        moved = self._follow_conversions()
+        own = {own_audience(team, user), *([team] if moved else [])}
         try:
             joined = self._directory.private_conversations(user) | self._once_private(user)
         except SLACK_ERRORS as error:
             logger.warning("Slack did not tell which conversations %s is in: %s", user, error)
             return self._sight(own, UNKNOWN_CHANNELS)
-        return self._sight({*own, *(own_audience(team, each) for each in joined)})
+        own |= {own_audience(team, each) for each in joined}
+        return self._sight(own, "" if moved else MOVING)
 
     def sight_in(self, team: str, channel: str) -> Sight:
         """Return what everyone in `channel` may see: what a message in it may speak of.
@@ -229,7 +237,7 @@ class Access:
             # A deleted channel has no members any more. Slack does not list it, either.
             if event.get("type") in ("channel_deleted", "group_deleted"):
                 make_private(self._database, team=self._team, channel=str(event["channel"]))
-            self._follow_conversions()
+            self._follow_conversions(patience_s=math.inf)
         except PeeweeException as error:
             logger.error("A change of a channel is followed at the next question: %s", error)
 
@@ -249,10 +257,10 @@ class Access:
             self._heard_at = entry.at
             self._directory.forget()
 
-    def _follow_conversions(self) -> bool:
+    def _follow_conversions(self, *, patience_s: float = PATIENCE_S) -> bool:
         """Make the past of each channel that became private as private as it is.
 
-        Return False if that failed, so that statistics of public channels may contain theirs.
+        Return False if that is not done yet, so that statistics of public channels may contain its.
         """
         try:
             own = self._directory.own_channels()
@@ -263,12 +271,13 @@ class Access:
             return True
         public = {channel: channel_type(facts) == "channel" for channel, facts in own.items()}
         try:
-            self._conversions.follow(public)
+            done = self._conversions.follow(public, patience_s=patience_s)
         except PeeweeException as error:
-            logger.warning("Traces of public channels are hidden: %s", error)
+            logger.warning("The past of a channel that became private is not moved yet: %s", error)
             return False
-        self._followed = own
-        return True
+        if done:
+            self._followed = own
+        return done
 
     def _once_private(self, user: str) -> frozenset[str]:
         """Return public channels that were private before and that `user` is in."""

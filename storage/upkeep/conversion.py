@@ -6,7 +6,9 @@ and its part of the statistics. What retention has removed can no longer be told
 channels: it moves in the statistics by channel, and stays in the team's other totals.
 """
 
+import math
 import threading
+import time
 from collections.abc import Mapping, Sequence
 
 from peewee import SQL, Database, fn
@@ -22,14 +24,15 @@ from storage.database.transactions import transaction
 from storage.model.span import own_audience
 from storage.store.recount import move_channel, move_figures
 
-SPANS_A_TRANSACTION = 2_000
-"""A transaction of about 100 ms, so that the writers of other processes need not wait for long."""
+SPANS_A_TRANSACTION = 500
+"""A transaction of about 50 ms, so that the writers of other processes need not wait for long."""
 
 
-def make_private(database: Database, *, team: str, channel: str) -> int:
+def make_private(database: Database, *, team: str, channel: str, until: float = math.inf) -> bool:
     """Move all that is stored of a channel of `team` to its own audience.
 
-    Return the number of traces. If the process dies on the way, calling it again does the rest.
+    Return False if the monotonic time `until` came first, or the process may die on the way:
+    calling it again does the rest. What names the channel moves at once.
     """
     with transaction(database):
         # First, so that spans which are stored from now on get the right audience at once.
@@ -38,14 +41,15 @@ def make_private(database: Database, *, team: str, channel: str) -> int:
             RemovedTraceRow.audience == team, RemovedTraceRow.channel == channel
         ).execute(database)
         move_channel(database, team=team, channel=channel)
-    moved = 0
-    while True:
+    while ids := _some_traces(database, team=team, channel=channel):
+        if time.monotonic() > until:
+            return False
+        began = time.monotonic()
         with transaction(database):
-            ids = _some_traces(database, team=team, channel=channel)
             _move_traces(database, ids, team=team, audience=own_audience(team, channel))
-        if not ids:
-            return moved
-        moved += len(ids)
+        # A process that begins its next transaction at once leaves the others no moment for theirs.
+        time.sleep(min(time.monotonic() - began, 0.05))
+    return True
 
 
 def make_public(database: Database, *, team: str, channel: str) -> None:
@@ -80,7 +84,7 @@ def _in_statistics(database: Database, *, team: str) -> frozenset[str]:
 
 def _some_traces(database: Database, *, team: str, channel: str) -> list[str]:
     query = TraceRow.select(TraceRow.trace_id, TraceRow.span_count).where(
-        TraceRow.channel == channel, TraceRow.audience == team
+        TraceRow.channel == channel, fn.COALESCE(TraceRow.audience, "") == team
     )
     ids: list[str] = []
     spans = 0
@@ -93,8 +97,6 @@ def _some_traces(database: Database, *, team: str, channel: str) -> list[str]:
 
 
 def _move_traces(database: Database, ids: Sequence[str], *, team: str, audience: str) -> None:
-    if not ids:
-        return
     move_figures(database, ids, team=team, audience=audience)
     for table in (SpanRow, TraceRow):
         table.update(audience=audience).where(
@@ -114,36 +116,46 @@ class ChannelConversions:
         self.once_private: frozenset[str] = frozenset()
         """Public channels that have private traces, because they were private before."""
 
-    def follow(self, public: Mapping[str, bool]) -> None:
+    def follow(self, public: Mapping[str, bool], *, patience_s: float = math.inf) -> bool:
         """Move what is stored to where it belongs; `public` tells it of each channel.
 
-        Raises PeeweeException.
+        Return False if that takes longer than `patience_s` seconds. Raises PeeweeException.
         """
-        # One thread at a time: the others must not go on before the traces have moved.
-        with self._lock:
-            named = _in_statistics(self._database, team=self._team)
-            converted = self._converted()
-            for channel, is_public in public.items():
-                if not is_public:
-                    self._close(channel, named=channel in named)
-                elif channel in converted:
-                    make_public(self._database, team=self._team, channel=channel)
-            self._private = {channel for channel, is_public in public.items() if not is_public}
-            self.once_private = frozenset(
-                channel
-                for channel, is_public in public.items()
-                if is_public
-                and _has_private_traces(self._database, team=self._team, channel=channel)
-            )
+        until = time.monotonic() + patience_s
+        # One thread at a time; those that come meanwhile do not go on before the traces have moved.
+        if not self._lock.acquire(timeout=min(patience_s, threading.TIMEOUT_MAX)):
+            return False
+        try:
+            return self._follow(public, until)
+        finally:
+            self._lock.release()
 
-    def _close(self, channel: str, *, named: bool) -> None:
-        known = channel in self._private
-        if (
-            named
-            or not known
-            and _has_public_traces(self._database, team=self._team, channel=channel)
+    def _follow(self, public: Mapping[str, bool], until: float) -> bool:
+        named = _in_statistics(self._database, team=self._team)
+        converted = self._converted()
+        for channel, is_public in public.items():
+            if is_public:
+                self._private.discard(channel)
+                if channel in converted:
+                    make_public(self._database, team=self._team, channel=channel)
+            elif not self._close(channel, named=channel in named, until=until):
+                return False
+        self.once_private = frozenset(
+            channel
+            for channel, is_public in public.items()
+            if is_public and _has_private_traces(self._database, team=self._team, channel=channel)
+        )
+        return True
+
+    def _close(self, channel: str, *, named: bool, until: float) -> bool:
+        if not named and (
+            channel in self._private
+            or not _has_public_traces(self._database, team=self._team, channel=channel)
         ):
-            make_private(self._database, team=self._team, channel=channel)
+            self._private.add(channel)
+            return True
+        self._private.discard(channel)
+        return make_private(self._database, team=self._team, channel=channel, until=until)
 
     def _converted(self) -> frozenset[str]:
         query = PrivateChannelRow.select(PrivateChannelRow.channel).where(

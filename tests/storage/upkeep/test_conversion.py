@@ -1,6 +1,7 @@
 """A channel that became private: what is stored of it is as if it had been private all along."""
 
 import random
+import time
 from dataclasses import replace
 from math import log
 from pathlib import Path
@@ -103,10 +104,10 @@ def audiences(database: Database) -> list[Any]:
 def test_its_past_is_as_if_it_had_been_private_all_along(tmp_path: Path) -> None:
     converted = filled(tmp_path / "converted.db", audience=TEAM)
     private = filled(tmp_path / "private.db", audience=OWN)
-    assert make_private(converted, team=TEAM, channel=CLOSED) > 100
+    assert make_private(converted, team=TEAM, channel=CLOSED)
     assert audiences(converted) == audiences(private)
     alike(rollups(converted), rollups(private))
-    assert make_private(converted, team=TEAM, channel=CLOSED) == 0
+    assert make_private(converted, team=TEAM, channel=CLOSED)
     alike(rollups(converted), rollups(private))
     for database in (converted, private):
         database.close()
@@ -197,4 +198,27 @@ def test_conversions_are_noticed_by_comparing_channels_with_what_is_stored(tmp_p
     conversions.follow({OPEN: True, CLOSED: True})
     assert conversions.once_private == {CLOSED}
     assert audiences(database) == before, "what was private stays private"
+    database.close()
+
+
+def test_a_long_past_moves_step_by_step_and_its_name_at_once(tmp_path: Path) -> None:
+    stopped = filled(tmp_path / "stopped.db", audience=TEAM)
+    private = filled(tmp_path / "private.db", audience=OWN)
+    steps = 0
+    while not make_private(stopped, team=TEAM, channel=CLOSED, until=time.monotonic() + 0.001):
+        steps += 1
+        seen = statistics(stopped, since=NOW, until=NOW + 50 * HOUR, by="channel", audiences=[TEAM])
+        assert [group.key for group in seen.groups] == [OPEN]
+    assert steps
+    alike(rollups(stopped), rollups(private))
+    for database in (stopped, private):
+        database.close()
+
+
+def test_those_who_ask_meanwhile_do_not_wait_for_a_long_past(tmp_path: Path) -> None:
+    database = filled(tmp_path / "a.db", audience=TEAM)
+    conversions = ChannelConversions(database, team=TEAM)
+    assert not conversions.follow({OPEN: True, CLOSED: False}, patience_s=0.0)
+    assert conversions.follow({OPEN: True, CLOSED: False})
+    assert conversions.follow({OPEN: True, CLOSED: False}, patience_s=0.0)
     database.close()
