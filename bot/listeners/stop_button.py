@@ -8,6 +8,7 @@ from slack_bolt import App
 
 from bot.concurrency.event_dedup import EventDedup
 from bot.listeners.request_keys import event_key
+from bot.slack.types import team_of
 from bot.turns.cancel import TurnCanceller
 
 Body = dict[str, Any]
@@ -22,7 +23,7 @@ def register(app: App, canceller: TurnCanceller, executor: Executor, dedup: Even
             canceller.in_thread,
             event["channel"],
             event["thread_ts"],
-            team=body.get("team_id") or "",
+            team=team_of(body),
             user=event.get("user") or "",
         )
         executor.submit(dedup.once, event_key(body), stop)

@@ -73,11 +73,20 @@ class Place:
     user: str
 
 
+def team_of(body: Mapping[str, Any]) -> str:
+    """Return the workspace for which the bot gets an event.
+
+    In a channel that is shared through Slack Connect, `team_id` can be the other organisation.
+    """
+    authorized = (body.get("authorizations") or [{}])[0].get("team_id")
+    return authorized or body.get("context_team_id") or body.get("team_id") or ""
+
+
 def parse_message(body: Mapping[str, Any]) -> IncomingMessage:
     """Return the message in the payload of a `message` or `app_mention` event."""
     event = body["event"]
     return IncomingMessage(
-        team=body.get("team_id") or event.get("team") or "",
+        team=team_of(body) or event.get("team") or "",
         channel=event["channel"],
         channel_type=event.get("channel_type"),
         ts=event["ts"],

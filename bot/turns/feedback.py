@@ -11,6 +11,7 @@ from bot.concurrency.event_dedup import EventDedup
 from bot.settings import Settings
 from bot.slack.errors import SLACK_ERRORS
 from bot.slack.threads import ThreadReader, reply_payload
+from bot.slack.types import team_of
 from bot.turns.cancel import TurnCanceller
 from storage import Observability
 from storage.queries.traces import TraceSummary, message_traces, trace_spans, traces_by_id
@@ -52,7 +53,7 @@ class Feedback:
         if item["type"] != "message":  # Bolt drops the bot's own reactions.
             return
         try:
-            trace = self._trace_of(item["channel"], item["ts"], event)
+            trace = self._trace_of(item["channel"], item["ts"], body)
         except (*SLACK_ERRORS, PeeweeException) as error:
             logger.warning("The trace of a reaction cannot be found: %s", error)
             return
@@ -89,10 +90,12 @@ class Feedback:
         except PeeweeException as error:
             logger.error("The stored text of an edited or deleted message stays: %s", error)
 
-    def _trace_of(self, channel: str, ts: str, event: Mapping[str, Any]) -> TraceSummary | None:
+    def _trace_of(self, channel: str, ts: str, body: Mapping[str, Any]) -> TraceSummary | None:
         database = self._observability.database
-        if event.get("item_user") != self._bot_user:
-            return next(iter(message_traces(database, channel=channel, message_ts=ts)), None)
+        if body["event"].get("item_user") != self._bot_user:
+            found_here = message_traces(database, channel=channel, message_ts=ts)
+            # Another workspace in this database may have the same message, of a shared channel.
+            return next((trace for trace in found_here if trace.team == team_of(body)), None)
         found = self._client.conversations_replies(
             channel=channel, ts=ts, latest=ts, inclusive=True, limit=1, include_all_metadata=True
         )

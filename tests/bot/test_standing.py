@@ -9,6 +9,8 @@ from bot.access import Access, Standing
 from bot.sandbox import Sandbox, User
 from bot.slack.directory import Directory
 from storage import Observability
+from tests.support.conversations import StartBot, finished
+from tests.support.traces_in_slack import ask
 
 
 @pytest.fixture
@@ -69,3 +71,17 @@ def test_nobody_is_a_member_while_slack_is_unwell(
     sandbox.faults.rate_limit("users.info")
     assert access.standing(sandbox.team_id, alice.id) is Standing.UNKNOWN
     assert access.standing(sandbox.team_id, alice.id) is Standing.MEMBER
+
+
+def test_a_question_from_another_organisation_is_recorded_for_our_workspace(
+    start_bot: StartBot, sandbox: Sandbox, observability: Observability, alice: User
+) -> None:
+    """Slack Connect: the event's own `team_id` is that of the other organisation."""
+    start_bot()
+    stranger = sandbox.add_user("sam", external=True)
+    shared = sandbox.add_channel("shared", [alice, stranger])
+    question = sandbox.post(stranger, shared, f"{sandbox.mention} may I?")
+    assert sandbox.events("app_mention")[0]["team_id"] != sandbox.team_id
+    (trace, *_) = finished(observability, shared, question.ts)
+    assert (trace.team, trace.audience) == (sandbox.team_id, sandbox.team_id)
+    assert "may I?" in ask(sandbox, alice, shared, "ls --all")

@@ -11,8 +11,9 @@ from bot.app import Bot
 from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
 from storage.coordination.digest_subscriptions import Subscription, subscribe
+from storage.database.models import ScoreRow, TraceRow
 from storage.queries.traces import TraceSummary
-from tests.support.conversations import PATIENCE_S
+from tests.support.conversations import PATIENCE_S, eventually
 from tests.support.paths import MANIFEST
 from tests.support.running_bot import start_in
 from tests.support.traces_in_slack import ask, asked, shown
@@ -135,3 +136,28 @@ def test_each_bot_posts_the_digests_of_its_own_workspace(
     assert first.bot.scheduler._digests.send_due(now=tomorrow) == 1
     assert "What the agents did" not in shown(second.sandbox.messages(channel))
     assert "What the agents did" in shown(first.sandbox.messages(first.places[0]))
+
+
+def test_a_thumb_counts_in_its_own_workspace(both: tuple[Workspace, Workspace]) -> None:
+    """A channel that both share has the same messages in both."""
+    first, second = both
+    channel = second.places[0]
+    question = second.sandbox.post(second.person, channel, f"{second.sandbox.mention} pears")
+    second.sandbox.wait_for_reaction(channel, question.ts, "white_check_mark")
+    place = {"team": "T0FIRST", "audience": "T0FIRST", "channel": channel.id}
+    first.observability.end_span(
+        first.observability.start_span(
+            "slack message", {**place, "message_ts": question.ts}, started_at=1
+        )
+    )
+    assert first.observability.flush() and second.observability.flush()
+    second.sandbox.react(second.person, question, "+1")
+
+    def scored() -> list[str | None]:
+        second.observability.flush()
+        rows = ScoreRow.select(TraceRow.team).join(
+            TraceRow, on=ScoreRow.trace_id == TraceRow.trace_id
+        )
+        return [team for (team,) in rows.tuples().execute(second.observability.database)]
+
+    eventually(lambda: scored() == ["T0SECOND"])

@@ -111,7 +111,8 @@ def wrapped(workspace: Workspace, event: Json) -> Json:
     """Wrap an event into its payload, under a new `event_id`."""
     return {
         "token": workspace.verification_token,
-        "team_id": workspace.team,
+        # In a shared channel, that of the organisation whose person acts.
+        "team_id": event.get("user_team") or workspace.team,
         "context_team_id": workspace.team,
         "context_enterprise_id": None,
         "api_app_id": APP,
