@@ -155,7 +155,7 @@ class Confinement:
         whole = {real(each.path) for each in opened if each.key or each.ours}
         system = {real(each.path) for each in opened} | {real(Path(path)) for path in SYSTEM}
         avoided = set(names)
-        if os.geteuid() == 0 and self.user is None:
+        if self.user is None:
             avoided.update(_closed_to_others("/etc"))
         for folder in system - whole:
             whole.update(without(folder, avoided))
@@ -199,7 +199,7 @@ def _reaches(opened: Opened, place: Path, name: Path) -> bool:
 
 
 def _closed_to_others(folder: str) -> Iterator[Path]:
-    """Yield files that only root may read, which a bot that is root does not pass on."""
+    """Yield what not everybody may read. If the bot may, it is likely to be its own secret."""
     with contextlib.suppress(OSError):
         for entry in os.scandir(folder):
             if not entry.stat(follow_symlinks=False).st_mode & 0o004:

@@ -6,6 +6,7 @@ import pwd
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -482,6 +483,24 @@ def test_the_operator_is_told_what_is_not_closed(
     gaps = [gap.found for gap in isolation_gaps(load_roster(path)) if "root" not in gap.found]
     assert [gap for gap in gaps if found is None or found not in gap] == []
     assert bool(gaps) is (found is not None)
+
+
+@as_root
+def test_settings_in_etc_that_not_everybody_may_read_are_closed() -> None:
+    with tempfile.TemporaryDirectory(dir="/etc", prefix="tracebot-test-") as folder:
+        closed, opened = Path(folder, "closed"), Path(folder, "opened")
+        Path(folder).chmod(0o755)
+        for path, mode in ((closed, 0o640), (opened, 0o644)):
+            path.write_text("x")
+            path.chmod(mode)
+        code = f"""
+for path in ({str(closed)!r}, {str(opened)!r}, "/etc/passwd"):
+    try:
+        print(len(open(path).read()) > 0)
+    except PermissionError:
+        print("closed")
+"""
+        assert python(code).answer(Request(prompt="x")).text.split() == ["closed", "True", "True"]
 
 
 @as_root
