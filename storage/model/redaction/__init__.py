@@ -151,7 +151,7 @@ def _redact_arguments(arguments: Sequence[str]) -> list[str]:
 
 
 Secret = tuple[int, int, str]
-"""Where it begins and ends, and its kind."""
+"""The start, the end and the kind of a secret in a text."""
 
 
 def _redact(text: str) -> str:

@@ -10,7 +10,7 @@ _WORD = ValuePattern(r"(?:[^\s\"`\\]|\\(?![nrt\"'\\]))+")
 _END = ValuePattern(
     r"</|%>|&(?:amp;)?[\w.\-\[\]]+=|[;,](?=[A-Za-z_][\w .-]*[=:]|['\])}]|$)|'[,\]})]|\|(?=\s|$)"
 )
-"""What ends a value before its next space: a tag, the next parameter, the next pair of a list."""
+"""Ends of a value before its next space: a tag, the next parameter, the next pair of a list."""
 
 _WITH_QUOTES = ValuePattern(r"[ \t]*(?i:digest|aws4|oauth|hawk|signature)\b")
 _BRACKETS = {")": "(", "]": "[", "}": "{", ">": "<"}

@@ -202,7 +202,7 @@ UNPREFIXED: Mapping[str, Sequence[str]] = {
     ),
     "wallet_key": (r"[5KL][1-9A-HJ-NP-Za-km-z]{50,51}",),
 }
-"""The same without a prefix. These begin only after what is no part of base64."""
+"""The same without a prefix. These begin only after a character that is not of base64."""
 
 # Prefixes of ids, which look like keys of a provider that is not known here.
 IDS = frozenset(

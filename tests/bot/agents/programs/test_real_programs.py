@@ -39,6 +39,11 @@ def test_it_reads_a_file_that_came_with_the_message(name: str, tmp_path: Path) -
     agent_checks.reads_a_file_that_came(name, tmp_path)
 
 
+@pytest.mark.parametrize("name", REAL)
+def test_it_cannot_read_the_bots_files(name: str, tmp_path: Path) -> None:
+    agent_checks.cannot_read_the_bots_files(name, tmp_path)
+
+
 @pytest.mark.parametrize("name", QUICK)
 def test_a_wrong_key_is_told_apart(name: str, tmp_path: Path) -> None:
     agent_checks.tells_a_wrong_key(name, tmp_path)
