@@ -19,7 +19,7 @@ LONGEST = 4_096
 
 
 class Extent(NamedTuple):
-    """Where a value is. `quote` is what surrounds it, empty if nothing does."""
+    """The place of a value. `quote` surrounds it; it is empty if nothing does."""
 
     start: int
     end: int
