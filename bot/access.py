@@ -129,23 +129,19 @@ class Sight:
 class _Channels:
     """Slack's facts about channels, for as long as one question takes."""
 
-    def __init__(self, directory: Directory, team: str) -> None:
+    def __init__(self, directory: Directory, team: str, own: Mapping[str, Facts]) -> None:
+        """Take the bot's *own* channels; the others are asked for one by one."""
         self.team = team
         self.silent = False
         """True if Slack did not answer. It is not asked again: each attempt takes seconds."""
         self._directory = directory
-        self._own: Mapping[str, Facts] | None = None
+        self._own = own
 
     def facts(self, channel: str) -> Facts | None:
         """Return a channel; None if Slack does not answer, or hides it from the bot.
 
         Slack hides a channel that was deleted, and a private one that the bot is not in.
         """
-        if self._own is None:
-            try:
-                self._own = self._directory.own_channels()
-            except SLACK_ERRORS:
-                self._own = {}
         if channel in self._own or self.silent:
             return self._own.get(channel)
         try:
@@ -185,15 +181,14 @@ class Access:
         if standing is not Standing.MEMBER:
             unknown = standing is Standing.UNKNOWN
             return self._sight((), UNKNOWN_PERSON if unknown else NOT_A_MEMBER)
-        moved = self._follow_conversions()
+        channels = self._own_channels()
+        moved = self._follow_conversions(channels)
         own = {own_audience(team, user), *([team] if moved else [])}
-        try:
-            joined = self._directory.private_conversations(user) | self._once_private(user)
-        except SLACK_ERRORS as error:
-            logger.warning("Slack did not tell which conversations %s is in: %s", user, error)
-            return self._sight(own, UNKNOWN_CHANNELS)
+        joined = None if channels is None else self._joined(user)
+        if joined is None:
+            return self._sight(own, UNKNOWN_CHANNELS, channels=channels)
         own |= {own_audience(team, each) for each in joined}
-        return self._sight(own, "" if moved else MOVING)
+        return self._sight(own, "" if moved else MOVING, channels=channels)
 
     def sight_in(self, team: str, channel: str) -> Sight:
         """Return what everyone in `channel` may see: what a message in it may speak of.
@@ -204,13 +199,14 @@ class Access:
         if team != self._team:
             return self._sight(())
         self._heed_other_processes()
-        hidden = set() if self._follow_conversions() else {team}
+        channels = self._own_channels()
+        hidden = set() if self._follow_conversions(channels) else {team}
         facts = self._directory.channel(channel)
         user = str(facts.get("user") or "")
         own = audience_of(team=team, channel=channel, kind=channel_type(facts), user=user)
         if self._is_open_to_others(channel, facts):
-            return self._sight({own} - hidden, channel=channel)
-        return self._sight({team, own} - hidden)
+            return self._sight({own} - hidden, channels=channels, only=channel)
+        return self._sight({team, own} - hidden, channels=channels)
 
     def is_shared(self, channel: str) -> bool:
         """Return whether guests or people of other organisations can read the channel.
@@ -237,15 +233,20 @@ class Access:
             # A deleted channel has no members any more. Slack does not list it, either.
             if event.get("type") in ("channel_deleted", "group_deleted"):
                 make_private(self._database, team=self._team, channel=str(event["channel"]))
-            self._follow_conversions(patience_s=math.inf)
+            self._follow_conversions(self._own_channels(), patience_s=math.inf)
         except PeeweeException as error:
             logger.error("A change of a channel is followed at the next question: %s", error)
 
     def _sight(
-        self, audiences: Iterable[str], note: str = "", *, channel: str | None = None
+        self,
+        audiences: Iterable[str],
+        note: str = "",
+        *,
+        channels: Mapping[str, Facts] | None = None,
+        only: str | None = None,
     ) -> Sight:
-        channels = _Channels(self._directory, self._team)
-        return Sight(frozenset(audiences), channels, channel=channel, note=note)
+        known = _Channels(self._directory, self._team, channels or {})
+        return Sight(frozenset(audiences), known, channel=only, note=note)
 
     def _heed_other_processes(self) -> None:
         """Forget Slack's answers if another process heard of a change."""
@@ -257,15 +258,35 @@ class Access:
             self._heard_at = entry.at
             self._directory.forget()
 
-    def _follow_conversions(self, *, patience_s: float = PATIENCE_S) -> bool:
+    def _own_channels(self) -> Mapping[str, Facts] | None:
+        try:
+            return self._directory.own_channels()
+        except SLACK_ERRORS as error:
+            logger.warning("Slack did not list the bot's channels: %s", error)
+            return None
+
+    def _joined(self, user: str) -> frozenset[str] | None:
+        """Return the conversations of *user* that have private traces; None if Slack is silent."""
+        try:
+            # A public channel may have been private before: its traces of then are its members'.
+            once_private = (
+                channel
+                for channel in self._conversions.once_private
+                if user in self._directory.members(channel)
+            )
+            return self._directory.private_conversations(user).union(once_private)
+        except SLACK_ERRORS as error:
+            logger.warning("Slack did not tell which conversations %s is in: %s", user, error)
+            return None
+
+    def _follow_conversions(
+        self, own: Mapping[str, Facts] | None, *, patience_s: float = PATIENCE_S
+    ) -> bool:
         """Make the past of each channel that became private as private as it is.
 
         Return False if that is not done yet, so that statistics of public channels may contain its.
         """
-        try:
-            own = self._directory.own_channels()
-        except SLACK_ERRORS as error:
-            logger.warning("Slack did not list the bot's channels: %s", error)
+        if own is None:
             return True
         if own is self._followed:  # Nothing was asked anew since.
             return True
@@ -278,14 +299,6 @@ class Access:
         if done:
             self._followed = own
         return done
-
-    def _once_private(self, user: str) -> frozenset[str]:
-        """Return public channels that were private before and that `user` is in."""
-        return frozenset(
-            channel
-            for channel in self._conversions.once_private
-            if user in self._directory.members(channel)
-        )
 
     def _is_open_to_others(self, channel: str, facts: Facts) -> bool:
         if any(facts.get(name) for name in SHARED):

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from cachetools import TTLCache
@@ -48,7 +48,7 @@ class Directory:
         """Return the `user` objects of everyone in the workspace, guests included, by their id."""
         people: Mapping[str, Facts] = self._ask(
             ("people", ""),
-            lambda: {user["id"]: user for user in _items(self._lists.users_list, "members")},
+            lambda: _by_id(_items(self._lists.users_list, "members")),
         )
         return people
 
@@ -105,7 +105,7 @@ class Directory:
 
     def _conversations(self, types: str, **more: str) -> dict[str, Facts]:
         found = _items(self._lists.users_conversations, "channels", types=types, **more)
-        return {channel["id"]: channel for channel in found}
+        return _by_id(found)
 
     def _ask(self, key: tuple[str, str], ask: Callable[[], Any]) -> Any:
         with self._lock:
@@ -147,6 +147,13 @@ def _items(method: Callable[..., SlackResponse], name: str, **arguments: str) ->
         cursor = (page.get("response_metadata") or {}).get("next_cursor")
         if not cursor:
             return
+
+
+def _by_id(items: Iterable[Any]) -> dict[str, Facts]:
+    try:
+        return {item["id"]: item for item in items}
+    except (KeyError, TypeError) as error:
+        raise SlackClientError("Slack's answer has an item without an id.") from error
 
 
 def channel_type(facts: Facts) -> str:

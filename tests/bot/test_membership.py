@@ -10,10 +10,13 @@ from bot.access import CHANGED, Access
 from bot.app import Bot
 from bot.sandbox import Channel, Sandbox, User
 from bot.slack.directory import Directory
+from reports.commands.handlers import Viewer, answer
+from reports.commands.parser import build_parser, parse
 from storage import Observability
 from storage.model.span import own_audience
 from storage.upkeep.journal import last_entry
 from tests.support.conversations import StartBot, eventually
+from tests.support.factories import NOW
 from tests.support.traces_in_slack import ask, asked
 
 SECRET = "the merger is on friday"
@@ -58,7 +61,12 @@ def test_more_channels_than_a_page_holds_are_all_seen(
     for number in range(1_100):
         sandbox.add_channel(f"p{number}", [alice], private=True)
     access = Access(Directory(web), observability.database, team=sandbox.team_id)
-    assert len(access.sight(sandbox.team_id, alice.id).audiences) == 1_102
+    sight = access.sight(sandbox.team_id, alice.id)
+    assert len(sight.audiences) == 1_102
+    database, parser = observability.database, build_parser(prog="tracebot", shell=False)[0]
+    viewer = Viewer(audiences=sight.audiences, may_see=sight.may_see)
+    for words in ("ls", "ls --all --user U1", "stats --by channel", "search x", "errors"):
+        assert answer(parse(parser, words.split()), database=database, viewer=viewer, now=NOW)
 
 
 @pytest.mark.usefixtures("bot")
@@ -141,7 +149,7 @@ def test_another_process_hears_of_an_event(
 
 
 @pytest.mark.usefixtures("bot")
-@pytest.mark.parametrize("fault", ["rate_limit", "server_error", "nothing"])
+@pytest.mark.parametrize("fault", ["rate_limit", "server_error", "nothing", "nonsense"])
 @pytest.mark.parametrize(
     "words", ["ls", "ls --all", "search merger", "errors", "slow", "ps", "stats", "cost", "thread"]
 )
@@ -165,8 +173,10 @@ def test_the_answer_says_that_slack_could_not_be_asked(
     ):
         pass
     observability.flush()
-    if fault == "nothing":
-        sandbox.faults.wrong_content("users.conversations", times=40, body='{"ok": true}')
+    if fault in ("nothing", "nonsense"):
+        channels = ', "channels": [1, {"name": "x"}]' if fault == "nonsense" else ""
+        body = '{"ok": true' + channels + "}"
+        sandbox.faults.wrong_content("users.conversations", times=40, body=body)
     elif fault == "rate_limit":
         sandbox.faults.rate_limit("users.conversations", times=40, retry_after=0)
     else:
@@ -224,6 +234,18 @@ def test_nobody_waits_for_a_minute_because_slack_asks_to(
     assert "hello all" in said
     assert "Slack did not tell me which private conversations you are in" in said
     assert time.monotonic() - began < 20, "within the patience of `ask`"
+
+
+@pytest.mark.usefixtures("bot")
+def test_a_slack_that_hangs_is_waited_for_once(
+    sandbox: Sandbox, observability: Observability, alice: User, general: Channel
+) -> None:
+    asked(sandbox, observability, alice, general, "hello all")
+    sandbox.faults.latency("users.conversations", 12.0, times=9)
+    said = ask(sandbox, alice, general, "ls")
+    assert "hello all" in said
+    assert "Slack did not tell me which private conversations you are in" in said
+    assert len(sandbox.calls("users.conversations")) <= 2
 
 
 @pytest.mark.usefixtures("bot")
