@@ -59,6 +59,9 @@ def refuse_other_files(path: Path) -> bool:
             raise NotOurDatabase(f"{path} is {kind} and not a database. {NEXT_STEP}")
         if found.st_size and not may(path, os.R_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        if found.st_size:
+            _refuse_other_contents(path)
+        return found.st_size > 0
     except FileNotFoundError:
         return False
     except OSError as error:
@@ -68,10 +71,6 @@ def refuse_other_files(path: Path) -> bool:
             f"The database {path} cannot be opened ({error.strerror}): check its path and its "
             "permissions, or set TRACEBOT_DATABASE_URL to another file."
         ) from error
-    if not found.st_size:
-        return False
-    _refuse_other_contents(path)
-    return True
 
 
 def refuse_hard_links(path: Path) -> None:
@@ -148,10 +147,11 @@ def migrating(path: Path) -> Path:
     return path.with_name(f"{path.name}.migrating")
 
 
-def address(path: Path, *, mode: Literal["ro", "rw"] = "ro", immutable: bool = False) -> str:
-    """Return the URI with which SQLite opens a file that exists.
+def address(path: Path, *, mode: Literal["ro", "rw", "rwc"] = "ro", immutable: bool = False) -> str:
+    """Return the URI with which SQLite opens a file, whatever bytes its name has.
 
+    `ro` only reads, `rw` opens a file that exists, and `rwc` may create it.
     `immutable` reads the file without its log and without locks, so it is for files that nobody
     changes; nothing is created beside it.
     """
-    return f"file:{quote(str(path))}?mode={mode}{'&immutable=1' if immutable else ''}"
+    return f"file:{quote(os.fsencode(path))}?mode={mode}{'&immutable=1' if immutable else ''}"

@@ -26,6 +26,7 @@ from typing import Any
 from storage.database.driver import Connection
 from storage.database.file_check import (
     APPLICATION_ID,
+    address,
     migrating,
     refuse_hard_links,
     refuse_other_files,
@@ -66,6 +67,11 @@ class SharedDatabase(SqliteDatabase):
     def file(self) -> File | None:
         """The file that this thread opened last."""
         return self._opened.file
+
+    @property
+    def address(self) -> str:
+        """The URI with which SQLite opens the file."""
+        return address(self.path, mode="rwc")
 
     def create(self, *, patience: float = 60.0) -> None:
         """Create the file if it is missing, and bring its tables up to date.
@@ -190,7 +196,7 @@ def _write_header(path: Path) -> None:
     in the file itself. The caller holds the lock `opening` alone: several processes may create the
     database at once, and this connection does not wait for SQLite's locks.
     """
-    connection = Connection(str(path))
+    connection = Connection(address(path, mode="rwc"), uri=True)
     try:
         connection.pragma("auto_vacuum", "incremental")
         connection.pragma("application_id", APPLICATION_ID)

@@ -48,10 +48,10 @@ def prepare(database: SharedDatabase, *, patience: float = 60.0) -> None:
     `DatabaseUnavailable`.
     """
     path = database.path
-    if path.exists() and not may(path, os.W_OK):
+    if os.path.exists(path) and not may(path, os.W_OK):
         raise DatabaseUnavailable(
-            f"The database {path} cannot be written by this user: change its permissions, or set "
-            "TRACEBOT_DATABASE_URL to another file."
+            f"The database {path} cannot be written by this user: check its permissions, and "
+            "whether its disk is read-only, or set TRACEBOT_DATABASE_URL to another file."
         )
     try:
         try:

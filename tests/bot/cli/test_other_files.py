@@ -336,3 +336,43 @@ def test_a_database_with_two_hard_links_is_refused(recorded: Path) -> None:
         done = tracebot(recorded, command)
         assert_refused(done)
         assert "2 names" in done.stderr
+
+
+@pytest.mark.parametrize("name", [b"we?ird#na%20me&mode=ro.db", b"not utf-8 \xff.db", b"-.db"])
+def test_a_database_may_have_any_name(tmp_path: Path, name: bytes) -> None:
+    path = tmp_path / os.fsdecode(name)
+    with Observability.open(path, platform="cli") as opened, opened.span("run make"):
+        pass
+    created = set(tmp_path.iterdir())
+    assert {path.name} < {each.name for each in created}
+    assert "run make" in tracebot(path, "ls").stdout
+    assert tracebot(path, "backup copy.db").returncode == 0
+    assert set(tmp_path.iterdir()) - created == {tmp_path / "copy.db"}
+
+
+@pytest.mark.parametrize("length", [240, 250, 255, 300])
+@pytest.mark.parametrize("command", ["ls", "collect --port 0"])
+def test_a_name_that_is_too_long_is_refused_in_a_sentence(
+    tmp_path: Path, length: int, command: str
+) -> None:
+    path = tmp_path / ("x" * length)
+    if length <= 255:
+        text_file(path)
+    before = state(tmp_path)
+    assert_refused(tracebot(path, command))
+    assert state(tmp_path) == before
+
+
+def test_a_recorded_command_runs_although_its_database_is_not_ours(tmp_path: Path) -> None:
+    path = tmp_path / "places.sqlite"
+    other_database(path)
+    before = state(tmp_path)
+    done = subprocess.run(
+        [TRACEBOT, "run", "--database", str(path), "--", "echo", "done"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "done\n")
+    assert "another program" in done.stderr
+    assert state(tmp_path) == before
