@@ -47,6 +47,7 @@ from bot.turns.asked import AgentChoice
 from bot.turns.cancel import TurnCanceller
 from bot.turns.decider import Decider
 from bot.turns.decision import BotIdentity
+from bot.turns.eraser import Eraser
 from bot.turns.feedback import Feedback
 from bot.turns.inbox import Inbox
 from bot.turns.permission import Permission
@@ -90,6 +91,7 @@ class Bot:
     running: RunningTurns
     delivery: ReplyDelivery
     workers: Workers
+    eraser: Eraser
     observability: Observability
     sources: list[Callable[[], object]] = field(default_factory=list)
 
@@ -106,6 +108,7 @@ class Bot:
         self.delivery.close()
         # Then what the turns used. Workers end before `running`, because a click may cancel a turn.
         self.workers.close()
+        self.eraser.close()
         self.running.close()
         # The database is closed by the caller, who opened it: all of the above record into it.
 
@@ -131,6 +134,7 @@ class _Shared:
     team: str
     roster: Roster
     permission: Permission
+    eraser: Eraser
 
 
 def build_bot(
@@ -172,6 +176,7 @@ def build_bot(
         running=shared.running,
         delivery=delivery,
         workers=workers,
+        eraser=shared.eraser,
         observability=observability,
     )
 
@@ -202,6 +207,7 @@ def _shared(settings: Settings, roster: Roster, observability: Observability) ->
         team=auth["team_id"],
         roster=roster,
         permission=Permission(access, directory, team=auth["team_id"]),
+        eraser=Eraser(observability),
     )
 
 
@@ -272,6 +278,7 @@ def _bolt_app(shared: _Shared, inbox: Inbox, digests: Digests, workers: Workers)
         dedup=shared.dedup,
         threads=shared.threads,
         canceller=canceller,
+        eraser=shared.eraser,
         settings=shared.settings,
     )
     command = SlashCommand(

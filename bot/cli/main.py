@@ -216,6 +216,18 @@ def _cancel(args: "Namespace") -> int:
     return DONE if view.found else FAILED
 
 
+def _forget(args: "Namespace") -> int:
+    from bot.cli.commands.forget import forget_user
+
+    database = _open(args)
+    try:
+        view = forget_user(args, database)
+    finally:
+        database.close()
+    _show(view, as_json=args.json)
+    return DONE if view.found else FAILED
+
+
 def _maintain(args: "Namespace") -> int:
     from bot.cli.commands.database import MAINTENANCE
 
@@ -235,6 +247,7 @@ SHELL_ONLY: Mapping[str, Callable[["Namespace"], int]] = {
     "import": _import,
     "query": _query,
     "cancel": _cancel,
+    "forget": _forget,
     "doctor": _doctor,
     **dict.fromkeys(("checkpoint", "clean", "backup", "restore"), _maintain),
 }

@@ -23,6 +23,7 @@ from storage.model.retention import Retention
 from storage.recovery.integrity import check
 from storage.recovery.replacement import finish_recoveries
 from storage.upkeep.checkpoint import CheckpointMode, checkpoint
+from storage.upkeep.erasure import apply_pending, empty_log
 from storage.upkeep.journal import JournalEntry, add_entry, last_entry
 from storage.upkeep.retention import apply_retention
 from storage.writer.delivery import adopt
@@ -76,6 +77,7 @@ class Scheduler:
         """
         self._attempt("Sending digests", lambda: self._digests.send_due(now=now))
         self._attempt("Storing spooled spans", lambda: adopt(self._database))
+        self._attempt("Erasing", self._erase)
         self._attempt("The checkpoint", lambda: self._checkpoint("passive", now))
         self._attempt("The recovery", lambda: self._recover(now))
         today = datetime.fromtimestamp(now / 1_000_000_000, UTC).date()
@@ -108,6 +110,11 @@ class Scheduler:
         # The lease is not completed: it keeps other processes away for the rest of the day.
         if acquire_lease(self._database, key, owner=this_process(), now=now, lease_ns=DAY_NS):
             run(now)
+
+    def _erase(self) -> None:
+        # What could not be erased when it was asked for, and what an older backup brought back.
+        if apply_pending(self._database):
+            empty_log(self._database)
 
     def _retain(self, now: int) -> None:
         removed = apply_retention(self._database, self._retention, now=now)

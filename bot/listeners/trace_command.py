@@ -9,8 +9,9 @@ from slack_bolt import Ack, App, BoltRequest, Respond
 
 from bot.concurrency.event_dedup import EventDedup
 from bot.listeners.request_keys import interaction_key
-from bot.trace_ui.slash_command import Requester, SlashCommand
-from reports.render.block_kit import NEXT, SHARE, SHOW, STOP
+from bot.trace_ui.requester import Requester
+from bot.trace_ui.slash_command import SlashCommand
+from reports.render.block_kit import FORGET, NEXT, SHARE, SHOW, STOP
 
 Body = dict[str, Any]
 Answer = Callable[[SlashCommand, Body, Respond], None]
@@ -33,6 +34,7 @@ def register(app: App, slash_command: SlashCommand, executor: Executor, dedup: E
     app.action(_starting_with(f"{STOP}_"))(listener(_stop_listed))
     app.action(NEXT)(listener(_next_page))
     app.action(SHARE)(listener(_share))
+    app.action(FORGET)(listener(_forget))
     app.shortcut("show_trace")(listener(_shortcut))
 
 
@@ -58,6 +60,10 @@ def _stop(slash_command: SlashCommand, body: Body, respond: Respond) -> None:
 
 def _stop_listed(slash_command: SlashCommand, body: Body, respond: Respond) -> None:
     slash_command.ask(f"cancel {_value(body)}", _requester(body), respond)
+
+
+def _forget(slash_command: SlashCommand, body: Body, respond: Respond) -> None:
+    slash_command.forget(_value(body), _requester(body), respond)
 
 
 def _shortcut(slash_command: SlashCommand, body: Body, respond: Respond) -> None:

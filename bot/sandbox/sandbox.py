@@ -140,10 +140,16 @@ class Sandbox(WorkspaceWatcher):
         return self._workspace.bot.mention
 
     def add_user(
-        self, name: str, *, tz: str = "UTC", guest: bool = False, external: bool = False
+        self,
+        name: str,
+        *,
+        tz: str = "UTC",
+        guest: bool = False,
+        external: bool = False,
+        admin: bool = False,
     ) -> User:
         """Add a person; `external` ones belong to another workspace, through Slack Connect."""
-        return self._workspace.add_user(name, tz=tz, guest=guest, external=external)
+        return self._workspace.add_user(name, tz=tz, guest=guest, external=external, admin=admin)
 
     def add_bot(self, name: str, *, legacy: bool = False) -> User:
         """Add another app's bot; a `legacy` one posts as `bot_message`, without a user."""

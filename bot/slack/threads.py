@@ -54,6 +54,11 @@ class ThreadRead:
             if float(message["ts"]) < float(before) and message.get("text", "").strip()
         )
 
+    def authors(self, *, before: str) -> list[str]:
+        """Return the users who wrote in the thread before the time stamp `before`."""
+        earlier = (m for m in self.messages or () if float(m["ts"]) < float(before))
+        return sorted({message["user"] for message in earlier if message.get("user")})
+
 
 def active_speaker(messages: Sequence[Message], *, bot_id: str) -> Speaker | None:
     """Return the bot that wrote last, with its agent if it is ours; None if no bot wrote."""

@@ -10,7 +10,8 @@ from slack_sdk import WebClient
 from bot.agents.config.roster import Roster
 from bot.agents.config.status import who_may_ask
 from bot.slack.errors import SLACK_ERRORS, error_code
-from bot.trace_ui.slash_command import Answer, Requester
+from bot.trace_ui.requester import Requester
+from bot.trace_ui.slash_command import Answer
 from bot.turns.decision import Reason
 from bot.turns.permission import Permission
 from reports.formatting import reason

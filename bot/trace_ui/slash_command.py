@@ -20,6 +20,8 @@ from bot.jobs.digests import Digests
 from bot.slack.directory import Directory
 from bot.slack.errors import SLACK_ERRORS, error_code
 from bot.slack.threads import reply_payload
+from bot.trace_ui.forget import Forget
+from bot.trace_ui.requester import Requester
 from bot.turns.cancel import TurnCanceller
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import SLACK_PAGE, build_parser, parse, split_slack
@@ -59,15 +61,6 @@ NOT_IN_CHANNEL = frozenset(("channel_not_found", "not_in_channel"))
 
 
 @dataclass(frozen=True, slots=True)
-class Requester:
-    """The person who asks, and the channel they ask in; it is empty on the Home tab."""
-
-    team: str
-    user: str
-    channel: str
-
-
-@dataclass(frozen=True, slots=True)
 class Answer:
     """A view for one person, and a sentence on what is missing from it, if anything is."""
 
@@ -99,18 +92,25 @@ class SlashCommand:
         self._directory = directory
         self._digests = digests
         self._canceller = canceller
+        self._forget = Forget(client, directory, observability)
         self._observability = observability
-        self._parser, _ = build_parser(prog="/trace", shell=False)
+        self._parser, commands = build_parser(prog="/trace", shell=False)
+        self._names = frozenset(commands.choices)
 
     def ask(self, text: str, requester: Requester, respond: Respond) -> None:
         """Answer the text after `/trace`."""
-        name = text.partition(" ")[0] or "help"
+        name = text.partition(" ")[0].lower() or "help"
+        name = name if name in self._names else "?"  # A span's name must not be somebody's text.
         self._respond(name, requester, lambda: self.answer(text, requester), respond)
 
     def answer(self, text: str, requester: Requester) -> Answer:
         """Answer a command. Raises `UsageError`, `SLACK_ERRORS` and `PeeweeException`."""
         args = parse(self._parser, split_slack(text))
-        own = {"digest": self._digest, "cancel": self._cancel}
+        own = {
+            "digest": self._digest,
+            "cancel": self._cancel,
+            "forget": self._ask_to_forget,
+        }
         return own.get(args.command, self._answer)(args, requester)
 
     def next_page(self, value: str, requester: Requester, respond: Respond) -> None:
@@ -163,6 +163,17 @@ class SlashCommand:
         self._respond(
             "cancel", requester, lambda: self._cancel(args, requester), respond, only_refusals=True
         )
+
+    def forget(self, user: str, requester: Requester, respond: Respond) -> None:
+        """Erase what `user` wrote. The button was in a question, which is replaced."""
+
+        def view() -> Answer:
+            return Answer(self._forget.confirmed(user, requester))
+
+        self._respond("forget", requester, view, respond, replace_original=True)
+
+    def _ask_to_forget(self, args: Namespace, requester: Requester) -> Answer:
+        return Answer(self._forget.ask(args, requester))
 
     def _cancel(self, args: Namespace, requester: Requester) -> Answer:
         sight = self._access.sight(requester.team, requester.user)

@@ -11,6 +11,7 @@ from bot.slack.types import IncomingMessage
 from bot.turns.asked import AgentChoice, Asked
 from bot.turns.decision import BotIdentity, Decision, Reason, settled, settled_by_thread
 from storage import ActiveSpan, Observability
+from storage.model.erasure import HEARD, READ_THREAD
 
 logger = logging.getLogger("tracebot.decider")
 
@@ -114,7 +115,7 @@ class Decider:
             return False  # One answer too many is better than silence.
 
     def _read(self, message: IncomingMessage) -> ThreadRead:
-        with self._observability.span("read thread", kind="client") as span:
+        with self._observability.span(READ_THREAD, kind="client") as span:
             read = self._threads.read(message.channel, message.root_ts)
             history = read.history(before=message.ts)
             span.set(
@@ -122,6 +123,8 @@ class Decider:
                 characters=sum(len(item.text) for item in history),
                 cache="hit" if read.cached else "miss",
                 thread_length=len(read.messages or ()),
+                # The authors may ask to be forgotten, and this turn's agent may quote them.
+                **{HEARD: read.authors(before=message.ts)},
             )
             if read.messages is None:
                 span.fail("thread_unreadable", "Slack does not show the thread.")

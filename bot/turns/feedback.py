@@ -1,6 +1,8 @@
 """Record reactions to answers, and follow edits and deletions of messages."""
 
 import logging
+import re
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,9 +15,10 @@ from bot.slack.errors import SLACK_ERRORS
 from bot.slack.threads import ThreadReader, reply_payload
 from bot.slack.types import team_of
 from bot.turns.cancel import TurnCanceller
+from bot.turns.eraser import Eraser
 from storage import Observability
+from storage.model.erasure import Erasure
 from storage.queries.traces import TraceSummary, message_traces, trace_spans, traces_by_id
-from storage.upkeep.erasure import erase_text
 
 THUMBS: Mapping[str, float] = {"+1": 1.0, "thumbsup": 1.0, "-1": 0.0, "thumbsdown": 0.0}
 
@@ -35,6 +38,7 @@ class Feedback:
         dedup: EventDedup,
         threads: ThreadReader,
         canceller: TurnCanceller,
+        eraser: Eraser,
         settings: Settings,
     ) -> None:
         self._client = client
@@ -44,6 +48,7 @@ class Feedback:
         self._dedup = dedup
         self._threads = threads
         self._canceller = canceller
+        self._eraser = eraser
         self._settings = settings
 
     def reacted(self, body: Mapping[str, Any], *, added: bool) -> None:
@@ -62,33 +67,39 @@ class Feedback:
             self._record(trace, event, added=added)
 
     def message_changed(self, body: Mapping[str, Any]) -> None:
-        """Replace or erase the stored text of a message that was edited or deleted.
+        """Erase what is stored of a message that was deleted, or store the text it has now.
 
         The turn of a deleted question is cancelled.
         """
         event = body["event"]
         before, after = event.get("previous_message") or {}, event.get("message") or {}
-        ts = event.get("deleted_ts") or after["ts"]
+        ts = event.get("deleted_ts") or before.get("ts") or after.get("ts")
         # Slack does not remove a message that has replies: a tombstone takes its place.
         deleted = not after or after.get("subtype") == "tombstone"
         if before.get("thread_ts"):
             self._threads.forget(event["channel"], before["thread_ts"])
-        if after.get("user") == self._bot_user:
+        if not ts or after.get("user") == self._bot_user:
             return  # A live reply of ours.
-        if deleted:
-            self._canceller.message_deleted(event["channel"], ts)
-        text = None if deleted else after.get("text")
-        try:
-            # The text may still be on its way to the database, where it has to be replaced.
-            self._observability.flush(1.0)
-            erase_text(
-                self._observability.database,
+        if not deleted and after.get("text") == before.get("text"):
+            return  # Slack showed a link's preview, or noted that the thread has a reply.
+        self._eraser.add(
+            Erasure(
+                at=time.time_ns(),
+                by="slack",
+                team=body.get("team_id"),
                 channel=event["channel"],
                 message_ts=ts,
-                replacement=self._settings.captured(text) if text else None,
-            )
-        except PeeweeException as error:
-            logger.error("The stored text of an edited or deleted message stays: %s", error)
+                thread_ts=before.get("thread_ts") or after.get("thread_ts"),
+            ),
+            text=None if deleted else self._captured(after.get("text") or ""),
+        )
+        if deleted:
+            self._canceller.message_deleted(event["channel"], ts)
+        self._eraser.apply()
+
+    def _captured(self, text: str) -> str | None:
+        mention = rf"<@{re.escape(self._bot_user)}(?:\|[^>]*)?>"
+        return self._settings.captured(re.sub(mention, "", text).strip())
 
     def _trace_of(self, channel: str, ts: str, body: Mapping[str, Any]) -> TraceSummary | None:
         database = self._observability.database

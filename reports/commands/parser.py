@@ -108,6 +108,7 @@ def build_parser(*, prog: str, shell: bool) -> tuple[Parser, Any]:
     command("ps", "List what is running now.")
     cancel = command("cancel", "Stop a running turn.")
     cancel.add_argument("id", metavar="ID", help="its trace id, or the first digits of it: see ps")
+    _add_forget(command, shell=shell)
     command("health", "Check the recording and its database.")
     digest = command("digest", "Summarise the last 24 hours, or post a daily digest in a channel.")
     digest.add_argument(
@@ -115,6 +116,18 @@ def build_parser(*, prog: str, shell: bool) -> tuple[Parser, Any]:
     )
     command("help", "List the commands.")
     return parser, commands
+
+
+def _add_forget(command: Callable[..., Parser], *, shell: bool) -> None:
+    forget = command("forget", "Erase the text that somebody wrote; figures stay.")
+    if not shell:
+        forget.add_argument(
+            "person", nargs="?", metavar="@NAME", help="only for admins; you without it"
+        )
+        return
+    forget.add_argument("--user", metavar="ID", required=True, help="their member ID in Slack")
+    forget.add_argument("--team", metavar="ID", help="only in this workspace")
+    forget.add_argument("--yes", action="store_true", help="do not ask before")
 
 
 def _add_lists(command: Callable[..., Parser], *, longest: int) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from reports.formatting import utc, visible_json
 from reports.views.costs import CostView, Spent
 from reports.views.digest import DigestView
+from reports.views.erasure import ConfirmView
 from reports.views.failures import FailuresView
 from reports.views.health import HealthView
 from reports.views.messages import HelpView, MessageView
@@ -178,7 +179,7 @@ def _help(view: HelpView) -> dict[str, Any]:
     return {"commands": dict(view.commands)}
 
 
-def _message(view: MessageView) -> dict[str, Any]:
+def _message(view: MessageView | ConfirmView) -> dict[str, Any]:
     return {"message": view.text} if view.found else {"error": view.text}
 
 
@@ -200,4 +201,5 @@ RENDERERS: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     HealthView: _health,
     HelpView: _help,
     MessageView: _message,
+    ConfirmView: _message,
 }

@@ -9,6 +9,7 @@ from typing import Any
 
 from reports.formatting import bar
 from reports.render.block_kit import (
+    FORGET,
     NEXT,
     SECTION,
     SHARE,
@@ -25,6 +26,7 @@ from reports.render.block_kit import (
 )
 from reports.views.costs import CostView
 from reports.views.digest import DigestView
+from reports.views.erasure import ConfirmView
 from reports.views.failures import FailureLine, FailuresView
 from reports.views.health import HealthView
 from reports.views.messages import HelpView, MessageView
@@ -260,6 +262,11 @@ def _message(view: MessageView) -> list[Block]:
     return [section(escape(view.text))]
 
 
+def _confirm(view: ConfirmView) -> list[Block]:
+    pressed = {**button(view.label, FORGET, view.value), "style": "danger"}
+    return [section(escape(view.text)), {"type": "actions", "elements": [pressed]}]
+
+
 RENDERERS: Mapping[type, Callable[[Any], list[Block]]] = {
     TraceListView: _list,
     TraceView: _tree,
@@ -270,4 +277,5 @@ RENDERERS: Mapping[type, Callable[[Any], list[Block]]] = {
     HealthView: _health,
     HelpView: _help,
     MessageView: _message,
+    ConfirmView: _confirm,
 }

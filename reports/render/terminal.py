@@ -12,6 +12,7 @@ from rich.text import Text
 from reports.formatting import bar, visible
 from reports.views.costs import CostView
 from reports.views.digest import DigestView
+from reports.views.erasure import ConfirmView
 from reports.views.failures import FailuresView
 from reports.views.health import HealthView
 from reports.views.messages import HelpView, MessageView
@@ -232,7 +233,7 @@ def _help(view: HelpView) -> RenderableType:
     return Group(Text(view.title, style="bold"), Text(""), _pairs(view.commands))
 
 
-def _message(view: MessageView) -> RenderableType:
+def _message(view: MessageView | ConfirmView) -> RenderableType:
     return Text(view.text)
 
 
@@ -246,4 +247,5 @@ RENDERERS: Mapping[type, Callable[[Any], RenderableType]] = {
     HealthView: _health,
     HelpView: _help,
     MessageView: _message,
+    ConfirmView: _message,
 }

@@ -19,6 +19,7 @@ HELP = (
     ("ps", "list what is running now"),
     ("cancel ID", "stop a running turn"),
     ("digest here at 09:00", "post a daily digest in this channel; digest now, digest off"),
+    ("forget", "erase the text of what you asked; figures stay"),
     ("health", "check the recording and its database"),
 )
 

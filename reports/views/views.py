@@ -5,6 +5,7 @@ Views do not depend on Slack or on a terminal: each renderer shows the same one 
 
 from reports.views.costs import CostView
 from reports.views.digest import DigestView
+from reports.views.erasure import ConfirmView
 from reports.views.failures import FailuresView
 from reports.views.health import HealthView
 from reports.views.messages import HelpView, MessageView
@@ -22,4 +23,5 @@ View = (
     | HealthView
     | HelpView
     | MessageView
+    | ConfirmView
 )

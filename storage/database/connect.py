@@ -58,6 +58,9 @@ def connect(
             # In WAL mode a power cut can lose the last commits, but does not damage the database.
             "synchronous": "normal",
             "foreign_keys": "on",
+            # What is deleted or replaced is overwritten at once, in free pages too: an erased text
+            # must not be found in the file or in a copy of it.
+            "secure_delete": "on",
             "cache_size": -64_000,  # In KiB, as it is negative.
             "wal_autocheckpoint": 10_000,  # Pages of 4 KiB, so at about 40 MB of log.
             "journal_size_limit": 64_000_000,  # Bytes that the log keeps after a checkpoint.

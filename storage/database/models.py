@@ -308,4 +308,5 @@ for _index in (
     TraceRow.add_index(_index)
 SpanRow.add_index(SpanRow.index(SpanRow.process, where=SpanRow.status == "running"))
 MetricRow.add_index(MetricRow.index(MetricRow.name, MetricRow.recorded_at))
+MetricRow.add_index(MetricRow.index(MetricRow.trace_id, where=MetricRow.trace_id.is_null(False)))
 LogRow.add_index(LogRow.index(LogRow.trace_id))

@@ -53,3 +53,14 @@ def parse_traceparent(header: str | None) -> Ids | None:
     if set("".join(parts[:4])) - HEX or not (int(parts[1], 16) and int(parts[2], 16)):
         return None
     return parts[1], parts[2]
+
+
+def began_at(trace_id: str) -> int:
+    """Return when a trace of ours began, in nanoseconds since the epoch, as its id says.
+
+    0 if it is not an id. The id of another program's trace says any time.
+    """
+    try:
+        return int(trace_id[:12], 16) * 1_000_000
+    except ValueError:
+        return 0

@@ -22,6 +22,7 @@ from storage.database.models import ProcessRow
 from storage.database.shared_file import SharedDatabase, opening, set_aside
 from storage.errors import BackupError, NotOurDatabase
 from storage.recovery.replacement import set_aside_with_write_lock
+from storage.upkeep.erasure import apply_pending
 from storage.upkeep.journal import JournalEntry, add_entry
 
 PAGES_A_STEP = 1_000
@@ -44,10 +45,14 @@ class Copied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """The restored copy, and where the earlier database is kept, None if there was none."""
+    """The restored copy, and where the earlier database is kept, None if there was none.
+
+    `erasures` is how many erasures since the backup were applied to it again.
+    """
 
     copied: Copied
     aside: Path | None
+    erasures: int
 
 
 def backup(
@@ -67,6 +72,7 @@ def backup(
         raise BackupError(
             f"{target} exists already: name another file, or add --force to replace it."
         )
+    apply_pending(database)  # A copy must not hold what somebody asked to erase.
     with _partial(target) as partial:
         own = connect(database.path)
         own.begin("deferred")
@@ -126,7 +132,9 @@ def restore(
             os.replace(partial, path)
     _sync(path.parent)
     database.create()
-    return Restored(copied=copied, aside=aside)
+    # The backup may be older than an erasure.
+    erasures = apply_pending(database)
+    return Restored(copied=copied, aside=aside, erasures=erasures)
 
 
 @contextmanager

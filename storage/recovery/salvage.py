@@ -19,6 +19,7 @@ from storage.database.driver import Connection
 from storage.database.migrations import HISTORY
 from storage.database.transactions import transaction
 from storage.recovery.merging import Row, Table, merge, recompute_lost_summaries
+from storage.upkeep.erasure import apply_all
 from storage.upkeep.journal import JournalEntry, last_entry, put_entry
 
 CHUNK = 500
@@ -64,6 +65,7 @@ def salvage(
                     _save(database, source, table, state, remember, progress)
         finally:
             source.close()
+    apply_all(database)  # The damaged database may have missed an erasure.
     state.finished = True
     with transaction(database):
         remember()

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 from peewee import EXCLUDED, SQL, Database
@@ -14,6 +15,7 @@ from storage.model.records import Log, Metric, Score
 from storage.model.redaction import redact, redact_name, redact_value
 from storage.model.span import Span
 from storage.store.deduplication import settle, unseen
+from storage.store.erasing import remove_files, screen, whole
 from storage.store.private_channels import keep_private
 from storage.store.rollups import add, additions
 from storage.store.span_rows import SPAN_FIELDS, as_json, span_rows
@@ -47,10 +49,14 @@ def store(database: Database, batch: Batch, *, deadline: float = 5.0) -> bool:
     with transaction(database, deadline=deadline):
         if not _take_number(database, batch):
             return False
+        if erased := screen(database, batch):
+            rows = span_rows(batch.spans)
         _store_spans(database, batch, rows)
         METRICS.execute_many(database, [_row(redacted_metric(metric)) for metric in batch.metrics])
         LOGS.execute_many(database, [_row(redacted_log(log)) for log in batch.logs])
         _store_scores(database, batch.scores)
+    if erased:
+        remove_files(Path(database.database), whole(erased))
     return True
 
 

@@ -1,22 +1,200 @@
-"""Erase what somebody wrote, because its author deleted or edited the message."""
+"""Erase what a person wrote, or one message, from everything that is stored.
+
+An erasure is first added to the log (`storage.store.erasure_log`). From then on it holds for what
+is stored later (`storage.store.erasing`); this module applies it to what is stored already. The
+journal knows how far a database has followed the log, so one that was restored from an older backup
+catches up.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from peewee import Database
 
-from storage.database.models import SpanRow, TraceRow
+from storage.database.models import JournalRow, LogRow, MetricRow, ScoreRow, SpanRow, TraceRow
 from storage.database.transactions import transaction
+from storage.model.erasure import READ_THREAD, Erasure, Reach, is_question, strip
 from storage.model.redaction import redact
+from storage.model.span import span_of
+from storage.store.erasing import (
+    ERASED_MESSAGE,
+    conversations,
+    furthest,
+    remove_files,
+    whole,
+)
+from storage.store.erasure_log import erasure_log, erasures_from, erasures_since
+from storage.store.span_rows import JSON_FIELDS, as_json
+from storage.upkeep.checkpoint import CheckpointResult, checkpoint
+from storage.upkeep.journal import JournalEntry, last_entry, put_entry
+
+TRACES_A_TRANSACTION = 50
+CHECKPOINT_TRIES, CHECKPOINT_WAIT_S = 20, 0.1
+JOURNAL = "erasure"
+TEXTS = ("name", "text", "error_type", "error_message")
 
 
-def erase_text(
-    database: Database, *, channel: str, message_ts: str, replacement: str | None = None
-) -> None:
-    """Remove the stored text of a message, or put `replacement` in its place."""
-    if replacement is not None:
-        replacement = redact(replacement)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erased:
+    """How many messages an erasure concerns, and how many spans of their traces held text.
+
+    `quoting` are messages of others, whose traces may quote what is erased.
+    """
+
+    messages: int = 0
+    quoting: int = 0
+    spans: int = 0
+    files: int = 0
+
+
+def erase(database: Database, erasure: Erasure) -> Erased:
+    """Erase what is stored, a few traces in each transaction. Doing it again changes nothing."""
+    # Whoever is storing a batch at this moment may not have seen the log: wait for its commit.
     with transaction(database):
-        for table in (SpanRow, TraceRow):
-            table.update(text=replacement).where(
-                table.channel == channel,
-                table.message_ts == message_ts,
-                table.text.is_null(False),
-            ).execute(database)
+        pass
+    reaches, erased = reached(database, erasure)
+    ids, spans = list(reaches), 0
+    for start in range(0, len(ids), TRACES_A_TRANSACTION):
+        some = {each: reaches[each] for each in ids[start : start + TRACES_A_TRANSACTION]}
+        with transaction(database):
+            spans += _erase_traces(database, some)
+    if erasure.user is not None:
+        _erase_labels(database, erasure.user)
+    files = remove_files(Path(database.database), whole(reaches))
+    return replace(erased, spans=spans, files=files)
+
+
+def plan(database: Database, erasure: Erasure) -> Erased:
+    """Return how many messages `erase` would concern."""
+    return reached(database, erasure)[1]
+
+
+def apply_pending(database: Database) -> int:
+    """Apply the erasures that this database has not followed yet, and return how many."""
+    done = last_entry(database, JOURNAL)
+    position = int(done.details.get("position", 0)) if done else 0
+    pending, end = erasures_from(erasure_log(Path(database.database)), position)
+    for erasure in pending:
+        erase(database, erasure)
+    if pending:
+        entry = JournalEntry(name=JOURNAL, at=time.time_ns(), ok=True, details={"position": end})
+        with transaction(database):
+            put_entry(database, entry)
+    return len(pending)
+
+
+def apply_all(database: Database) -> int:
+    """Apply every erasure again, because rows of an older database were added."""
+    with transaction(database):
+        JournalRow.delete().where(JournalRow.name == JOURNAL).execute(database)
+    return apply_pending(database)
+
+
+def replace_text(database: Database, edit: Erasure, text: str) -> None:
+    """Store the new text of an edited message, after its old one was erased.
+
+    Nothing is stored if the message was edited or deleted again, or its author forgotten.
+    """
+    question = (
+        SpanRow.channel == edit.channel,
+        SpanRow.message_ts == edit.message_ts,
+        SpanRow.parent_id.is_null(),
+        SpanRow.scope.is_null(),
+    )
+    text = redact(text)
+    with transaction(database):
+        later = erasures_since(erasure_log(Path(database.database)), edit.at + 1)
+        query = SpanRow.select(SpanRow.trace_id).where(*question)
+        ids = [trace_id for (trace_id,) in query.tuples().execute(database)]
+        found = conversations(database, ids)
+        ids = [each for each in ids if furthest(later, found[each]) is not Reach.ALL]
+        SpanRow.update(text=text).where(*question, SpanRow.trace_id.in_(ids)).execute(database)
+        TraceRow.update(text=text).where(TraceRow.trace_id.in_(ids)).execute(database)
+
+
+def empty_log(database: Database) -> CheckpointResult:
+    """Move what was erased out of SQLite's write-ahead log, which still has the text.
+
+    Wait about two seconds for readers. If they are in the way, the daily checkpoint does it.
+    """
+    for _ in range(CHECKPOINT_TRIES):
+        result = checkpoint(database, "truncate")
+        if result.complete:
+            break
+        time.sleep(CHECKPOINT_WAIT_S)
+    return result
+
+
+def reached(database: Database, erasure: Erasure) -> tuple[dict[str, Reach], Erased]:
+    """Return which stored traces an erasure concerns, how much of each, and their numbers."""
+    found = conversations(database, _candidates(database, erasure))
+    all_reaches = {trace_id: erasure.reach(trace) for trace_id, trace in found.items()}
+    reaches: dict[str, Reach] = {}
+    reaches |= {each: reach for each, reach in all_reaches.items() if reach is not Reach.NOTHING}
+    # Commands and the Home tab leave traces, too, but not of a message.
+    counts = Counter(reach for each, reach in reaches.items() if found[each].message_ts)
+    return reaches, Erased(messages=counts[Reach.ALL], quoting=counts[Reach.QUOTES])
+
+
+def _candidates(database: Database, erasure: Erasure) -> set[str]:
+    ids = TraceRow.select(TraceRow.trace_id)
+    if erasure.user is None:
+        thread = erasure.thread_ts or erasure.message_ts
+        in_channel = ids.where(TraceRow.channel == erasure.channel)
+        queries: Sequence[Any] = (
+            in_channel.where(TraceRow.message_ts == erasure.message_ts),
+            in_channel.where(TraceRow.thread_ts == thread),
+        )
+    else:
+        # This reads every span. It is rare enough not to need an index that each batch pays for.
+        readers = SpanRow.select(SpanRow.trace_id).where(
+            SpanRow.name == READ_THREAD, SpanRow.attributes.contains(erasure.user)
+        )
+        queries = (ids.where(TraceRow.user == erasure.user), readers)
+    return {row[0] for query in queries for row in query.tuples().execute(database)}
+
+
+def _erase_traces(database: Database, reaches: Mapping[str, Reach]) -> int:
+    """Erase from a few traces, in the caller's transaction; return how many spans held text."""
+    ids, changed = list(reaches), 0
+    questions: dict[str, str | None] = {}
+    errors: dict[str, str | None] = {}
+    query = SpanRow.select().where(SpanRow.trace_id.in_(ids))
+    for row in list(query.dicts().execute(database)):
+        span = span_of(row)
+        if strip(span, reaches[span.trace_id]):
+            changed += 1
+            values = {
+                **{name: getattr(span, name) for name in TEXTS},
+                **{name: as_json(getattr(span, name)) for name in JSON_FIELDS},
+            }
+            own = (SpanRow.trace_id == span.trace_id, SpanRow.span_id == span.span_id)
+            SpanRow.update(values).where(*own).execute(database)
+        errors[span.trace_id] = errors.get(span.trace_id) or span.error_message
+        if is_question(span):
+            questions[span.trace_id] = span.text
+    for trace_id in ids:
+        values = {"text": questions.get(trace_id), "error_message": errors.get(trace_id)}
+        TraceRow.update(values).where(TraceRow.trace_id == trace_id).execute(database)
+    _erase_beside(database, ids, [each for each in ids if reaches[each] is Reach.ALL])
+    return changed
+
+
+def _erase_beside(database: Database, ids: Iterable[str], own: Iterable[str]) -> None:
+    LogRow.update(message=ERASED_MESSAGE, attributes=None).where(
+        LogRow.trace_id.in_(list(ids))
+    ).execute(database)
+    MetricRow.update(labels=None).where(
+        MetricRow.trace_id.in_(list(ids)), MetricRow.labels.is_null(False)
+    ).execute(database)
+    ScoreRow.update(label=None).where(ScoreRow.trace_id.in_(list(own))).execute(database)
+
+
+def _erase_labels(database: Database, user: str) -> None:
+    """Erase the words beside a user's ratings of what others asked."""
+    with transaction(database):
+        ScoreRow.update(label=None).where(ScoreRow.user == user).execute(database)

@@ -7,7 +7,9 @@ only a moment.
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from peewee import Database, fn
@@ -25,6 +27,7 @@ from storage.database.models import (
 )
 from storage.database.transactions import transaction
 from storage.model.retention import Retention
+from storage.store.erasing import remove_files
 from storage.upkeep.checkpoint import checkpoint
 from storage.upkeep.journal import JournalEntry, add_entry
 
@@ -94,6 +97,8 @@ def apply_retention(
             break
         total = _sum(total, removed)
     _remove_expired(database, retention, now=now)
+    if retention.older_than_ns is not None:
+        _remove_copies(Path(database.database), before=now - retention.older_than_ns)
     total = _sum(total, Removal(size=max(size - used_bytes(database), 0)))
     _shrink(database)
     details = {"traces": total.traces, "spans": total.spans, "size": total.size}
@@ -163,6 +168,7 @@ def _remove(
         began = time.monotonic()
         with transaction(database):
             _remove_traces(database, traces, now)
+        remove_files(Path(database.database), {trace["trace_id"] for trace in traces})
         _let_others_write(began)
         platforms.update(trace["platform"] or "unknown" for trace in traces)
         spans += sum(trace["span_count"] for trace in traces)
@@ -241,6 +247,16 @@ def _remove_expired(database: Database, retention: Retention, *, now: int) -> No
         ProcessRow.delete().where(ProcessRow.process.in_(dead)).execute(database)
         year_ago = now - REMOVED_TRACES_NS
         RemovedTraceRow.delete().where(RemovedTraceRow.removed_at < year_ago).execute(database)
+
+
+def _remove_copies(database: Path, *, before: int) -> None:
+    """Delete what was set aside so long ago that all in it is beyond the age limit."""
+    kinds = ("damaged", "replaced", "orphan")
+    copies = [path for kind in kinds for path in database.parent.glob(f"{database.name}.{kind}-*")]
+    for path in (*copies, *database.parent.glob(f"{database.name}.spool/*.damaged")):
+        with suppress(FileNotFoundError):  # Another process deletes them, too.
+            if path.stat().st_mtime_ns < before:
+                path.unlink()
 
 
 def _shrink(database: Database) -> None:

@@ -10,7 +10,7 @@ from bot.app import Bot
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.sandbox.state.values import Json
 from reports.commands.parser import DIMENSIONS, STATUSES, build_parser
-from reports.render.block_kit import NEXT, SHARE, SHOW, STOP
+from reports.render.block_kit import FORGET, NEXT, SHARE, SHOW, STOP
 from storage import Observability
 from storage.model.span import own_audience
 from tests.support.conversations import StartBot
@@ -30,6 +30,7 @@ WORDS = [
     *(f"stats --by {by} --since 30d" for by in DIMENSIONS),
     *("stats", "cost", "cost --since 30d", "errors", "slow", f"search {SECRET}", "search merger"),
     *("ps", "cancel {id}", "digest now", "health", "help"),
+    *("forget", "forget {user}", "forget <@{user}>", "forget @alice"),
 ]
 
 SPANS = (
@@ -143,6 +144,7 @@ def forged_values(board: Channel, alice: User) -> list[tuple[str, str]]:
     return [
         *((action, value) for action in (SHOW, f"{SHOW}_7", SHARE) for value in trace_ids),
         *((action, ids["id"]) for action in (STOP, f"{STOP}_1")),
+        *((FORGET, value) for value in (alice.id, board.id, "@alice", "")),
         (NEXT, page()),
         (NEXT, page(all=True, limit=10)),
         (NEXT, page(channel=board.id, all=True)),

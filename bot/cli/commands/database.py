@@ -86,7 +86,9 @@ def run_restore(args: Namespace, database: SharedDatabase) -> int:
     restored = restore(database, Path(args.file), force=args.force, progress=line.pages)
     line.clear()
     kept = f" The old database is kept as {restored.aside}." if restored.aside else ""
-    sys.stdout.write(f"{database.path} is restored: {_contents(restored.copied)}.{kept}\n")
+    again = f" {_counted(restored.erasures, 'erasure')} made since then applied again."
+    erased = again if restored.erasures else ""
+    sys.stdout.write(f"{database.path} is restored: {_contents(restored.copied)}.{kept}{erased}\n")
     return DONE
 
 

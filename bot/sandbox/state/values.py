@@ -20,6 +20,7 @@ class User:
     team_id: str
     tz: str = "UTC"
     guest: bool = False
+    admin: bool = False
     external: bool = False
     """Belongs to another workspace; is here through Slack Connect."""
     bot_id: str | None = None
@@ -46,7 +47,7 @@ class User:
             "tz_label": self.tz,
             "tz_offset": int(offset.total_seconds()) if offset else 0,
             "profile": profile,
-            "is_admin": False,
+            "is_admin": self.admin,
             "is_owner": False,
             "is_primary_owner": False,
             "is_restricted": self.guest,

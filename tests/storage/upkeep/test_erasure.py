@@ -1,15 +1,309 @@
-"""Erase the text of a message that its author deleted."""
+"""Erase what a person wrote: no byte of it stays beside the database."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from peewee import OperationalError
 
 from storage import Observability
-from storage.upkeep.erasure import erase_text
+from storage.database.connect import connect
+from storage.model.erasure import HEARD, Erasure
+from storage.model.retention import Retention
+from storage.queries.traces import message_traces, trace_spans, traces_by_id
+from storage.recovery.backup import backup, restore
+from storage.recovery.opening import open_database
+from storage.recovery.salvage import salvage
+from storage.store.erasure_log import append, erasure_log
+from storage.upkeep.erasure import apply_pending, empty_log, erase, replace_text
+from storage.upkeep.retention import apply_retention
+from storage.writer.delivery import adopt
+from storage.writer.spool import spool_folder
+
+MARK = "zebra-4711"
+PLACE = {"team": "T1", "channel": "C1", "audience": "T1"}
 
 
-def test_the_text_of_an_erased_message_is_gone(observability: Observability) -> None:
-    words = {"channel": "C1", "message_ts": "1.0", "text": "regrettable"}
-    with observability.span("slack message", **words):
-        pass
+def where(folder: Path, mark: str = MARK) -> list[str]:
+    """Return the files below *folder* that contain *mark*."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return [path.name for path in files if mark.encode() in path.read_bytes()]
+
+
+def record_turn(
+    observability: Observability, ts: str = "1.000001", *, user: str = "U1", mark: str = MARK
+) -> str:
+    """Record a turn with *mark* wherever a turn may have text, and return its trace id."""
+    asked = {**PLACE, "message_ts": ts, "thread_ts": "1.000001", "user": user}
+    with observability.span("slack message", **asked, text=f"about {mark}", note=mark) as root:
+        observability.log_structured("warning", f"log {mark}", {"detail": mark})
+        observability.record_metric("tokens", 3, {"prompt": mark})
+        with observability.span("attempt claude", agent="claude", input_tokens=42) as attempt:
+            attempt.event("said", what=mark)
+            attempt.set(**{"process.stderr": f"stderr {mark}", "turns": 3})
+            attempt.fail("exit", f"failed at {mark}")
+        with observability.span("reply", agent="claude", text=f"You said {mark}"):
+            pass
+    observability.record_score(root.trace_id, name="note", user="U9", value=1.0, label=mark)
+    folder = observability.database.path.parent / "files" / f"{root.trace_id}-x"
+    folder.mkdir(parents=True)
+    (folder / "F1.txt").write_text(mark)
+    assert observability.flush()
+    return root.trace_id
+
+
+def order(**facts: str) -> Erasure:
+    return Erasure(at=time.time_ns(), by="U1", team="T1", **facts)
+
+
+def forgotten(observability: Observability, erasure: Erasure) -> None:
+    append(erasure_log(observability.database.path), erasure)
+    erase(observability.database, erasure)
+    assert empty_log(observability.database).complete
+
+
+@pytest.mark.parametrize("facts", [{"user": "U1"}, {"channel": "C1", "message_ts": "1.000001"}])
+def test_no_byte_of_an_erased_turn_stays_and_its_figures_do(
+    observability: Observability, tmp_path: Path, facts: dict[str, str]
+) -> None:
+    trace_id = record_turn(observability)
+    assert where(tmp_path)
+    forgotten(observability, order(**facts))
+    assert where(tmp_path) == []
+    (trace,) = traces_by_id(observability.database, trace_id)
+    assert (trace.text, trace.span_count, trace.error_count) == (None, 3, 1)
+    assert (trace.agent, trace.input_tokens, trace.user) == ("claude", 42, "U1")
+    attempt = {span.name: span for span in trace_spans(observability.database, trace_id)}[
+        "attempt claude"
+    ]
+    assert (attempt.status, attempt.error_type, attempt.attributes["turns"]) == ("error", "exit", 3)
+    scores = observability.database.execute_sql("SELECT value, label FROM scores").fetchall()
+    assert scores == [(1.0, None)]
+
+
+def test_the_bytes_of_many_turns_go_wherever_sqlite_moved_them(
+    observability: Observability, tmp_path: Path
+) -> None:
+    for number in range(300):
+        mark = MARK if number % 3 else "other"
+        user = "U1" if number % 3 else "U2"
+        asked = {**PLACE, "message_ts": f"1.{number:06}", "user": user}
+        with observability.span("slack message", **asked, text=mark * (number % 40 + 1)) as span:
+            if number % 7 == 0:
+                observability.flush()
+            span.set(**{"process.stderr": mark * (number * 3 % 1000)})
     observability.flush()
-    database = observability.database
-    erase_text(database, channel="C1", message_ts="1.0")
-    for table in ("spans", "traces"):
-        assert "regrettable" not in str(database.execute_sql(f"SELECT * FROM {table}").fetchall())
+    forgotten(observability, order(user="U1"))
+    assert where(tmp_path) == []
+    assert where(tmp_path, "other")
+
+
+def test_what_others_asked_and_said_stays(observability: Observability, tmp_path: Path) -> None:
+    record_turn(observability)
+    other = record_turn(observability, "9.000001", user="U2", mark="giraffe")
+    forgotten(observability, order(user="U1"))
+    assert where(tmp_path) == []
+    (trace,) = traces_by_id(observability.database, other)
+    assert trace.text == "about giraffe"
+    assert "tracebot.db" in "".join(where(tmp_path, "stderr giraffe"))
+
+
+@pytest.mark.parametrize("facts", [{"user": "U1"}, {"channel": "C1", "message_ts": "1.000001"}])
+def test_a_later_turn_that_read_the_message_keeps_only_its_question(
+    observability: Observability, tmp_path: Path, facts: dict[str, str]
+) -> None:
+    asked = {**PLACE, "message_ts": "2.000001", "thread_ts": "1.000001", "user": "U2"}
+    with observability.span("slack message", **asked, text="and what now?") as root:
+        with observability.span("read thread", **{HEARD: ["U1", "U2"]}):
+            pass
+        with observability.span("reply", text=f"As {MARK} says") as reply:
+            reply.fail("exit", MARK)
+    observability.flush()
+    forgotten(observability, order(**facts))
+    assert where(tmp_path) == []
+    assert traces_by_id(observability.database, root.trace_id)[0].text == "and what now?"
+
+
+def test_a_span_of_others_loses_its_name_too(observability: Observability, tmp_path: Path) -> None:
+    from opentelemetry import trace
+
+    with observability.span("slack message", **PLACE, user="U1"):
+        tracer = trace.get_tracer("some.library")
+        with tracer.start_as_current_span(f"tool {MARK}", attributes={"mode": MARK}):
+            pass
+    observability.flush()
+    forgotten(observability, order(user="U1"))
+    assert where(tmp_path) == []
+
+
+def test_an_erasure_holds_for_a_turn_that_is_still_running(
+    observability: Observability, tmp_path: Path
+) -> None:
+    asked = {**PLACE, "message_ts": "1.000001", "user": "U1"}
+    with observability.span("slack message", **asked, text=f"about {MARK}"):
+        observability.flush()
+        forgotten(observability, order(channel="C1", message_ts="1.000001"))
+        with observability.span("reply", text=f"You said {MARK}"):
+            observability.log_structured("error", MARK)
+    observability.flush()
+    empty_log(observability.database)
+    assert where(tmp_path) == []
+
+
+def test_a_question_after_the_erasure_is_recorded(observability: Observability) -> None:
+    record_turn(observability)
+    forgotten(observability, order(user="U1"))
+    time.sleep(0.01)
+    later = record_turn(observability, "8.000001", mark="lion")
+    assert traces_by_id(observability.database, later)[0].text == "about lion"
+
+
+def test_an_erasure_holds_for_spools_that_are_stored_later(
+    observability: Observability, db_path: Path, tmp_path: Path
+) -> None:
+    program = f"""
+import cysqlite
+from storage import Observability
+observability = Observability.open({str(db_path)!r}, platform="slack")
+lock = cysqlite.connect({str(db_path)!r}); lock.execute("BEGIN IMMEDIATE")
+with observability.span("slack message", team="T1", channel="C1", user="U1", text="{MARK}"):
+    pass
+observability.close(0.2)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    assert where(spool_folder(db_path))
+    forgotten(observability, order(user="U1"))
+    adopt(observability.database)
+    empty_log(observability.database)
+    assert where(tmp_path) == []
+    (count,) = observability.database.execute_sql("SELECT count(*) FROM spans").fetchone()
+    assert count == 1
+
+
+def test_an_erasure_while_the_database_is_locked_is_applied_later(
+    observability: Observability, db_path: Path, tmp_path: Path
+) -> None:
+    record_turn(observability)
+    lock = connect(db_path)
+    lock.begin()
+    append(erasure_log(db_path), order(user="U1"))
+    with pytest.raises(OperationalError):
+        apply_pending(observability.database)
+    lock.rollback()
+    lock.close()
+    assert apply_pending(observability.database) == 1
+    assert apply_pending(observability.database) == 0
+    empty_log(observability.database)
+    assert where(tmp_path) == []
+
+
+def test_the_text_of_an_edited_message_is_the_new_one_although_its_turn_ends_later(
+    observability: Observability, tmp_path: Path
+) -> None:
+    asked = {**PLACE, "message_ts": "1.000001", "user": "U1"}
+    edit = order(channel="C1", message_ts="1.000001")
+    with observability.span("slack message", **asked, text=f"about {MARK}"):
+        observability.flush()
+        append(erasure_log(observability.database.path), edit)
+        apply_pending(observability.database)
+        replace_text(observability.database, edit, "about nothing")
+    observability.flush()
+    empty_log(observability.database)
+    assert where(tmp_path) == []
+    (trace,) = message_traces(observability.database, channel="C1", message_ts="1.000001")
+    assert trace.text == "about nothing"
+    assert trace_spans(observability.database, trace.trace_id)[0].text == "about nothing"
+
+
+def test_an_edit_that_is_stored_after_the_deletion_brings_nothing_back(
+    observability: Observability, tmp_path: Path
+) -> None:
+    record_turn(observability)
+    edit = order(channel="C1", message_ts="1.000001")
+    forgotten(observability, edit)
+    time.sleep(0.001)
+    forgotten(observability, order(channel="C1", message_ts="1.000001"))
+    replace_text(observability.database, edit, MARK)
+    empty_log(observability.database)
+    assert where(tmp_path) == []
+
+
+def test_a_restored_older_backup_is_erased_again(
+    observability: Observability, db_path: Path, tmp_path: Path
+) -> None:
+    trace_id = record_turn(observability)
+    copy = tmp_path / "elsewhere" / "copy.db"
+    copy.parent.mkdir()
+    backup(observability.database, copy)
+    forgotten(observability, order(user="U1"))
+    observability.close()
+    database = open_database(db_path)
+    later = tmp_path / "elsewhere" / "later.db"
+    backup(database, later)
+    assert where(later.parent) == ["copy.db"]
+    restored = restore(database, copy)
+    assert restored.erasures == 1
+    empty_log(database)
+    database.close()
+    assert where(tmp_path) == ["copy.db"]
+    assert traces_by_id(open_database(db_path), trace_id)[0].span_count == 3
+
+
+def test_what_is_saved_of_a_damaged_database_is_erased(
+    observability: Observability, db_path: Path, tmp_path: Path
+) -> None:
+    record_turn(observability)
+    observability.close()
+    aside = tmp_path / "tracebot.db.damaged-20260101T000000.000000"
+    empty_log(observability.database)
+    observability.database.close()
+    db_path.rename(aside)
+    database = open_database(db_path)
+    append(erasure_log(db_path), order(user="U1"))
+    assert apply_pending(database) == 1
+    salvage(database, aside, progress=lambda table, rows: None)
+    empty_log(database)
+    assert where(tmp_path) == [aside.name]
+    assert database.execute_sql("SELECT count(*) FROM spans").fetchone() == (3,)
+    database.close()
+
+
+def test_a_rating_of_what_is_not_a_trace_is_stored_after_an_erasure(
+    observability: Observability,
+) -> None:
+    forgotten(observability, order(user="U1"))
+    observability.record_score("not hex", name="note", user="U9", value=1.0)
+    observability.flush()
+    assert observability.database.execute_sql("SELECT count(*) FROM scores").fetchone() == (1,)
+
+
+def test_two_workspaces_are_erased_apart(observability: Observability, tmp_path: Path) -> None:
+    with observability.span("slack message", team="T2", channel="C1", user="U1", text="lion"):
+        pass
+    record_turn(observability)
+    forgotten(observability, order(user="U1"))
+    assert where(tmp_path) == []
+    assert where(tmp_path, "lion")
+
+
+def test_retention_leaves_no_text_and_no_files(
+    observability: Observability, db_path: Path, tmp_path: Path
+) -> None:
+    record_turn(observability)
+    aside = db_path.with_name(f"{db_path.name}.replaced-20260101T000000.000000")
+    aside.write_text(MARK)
+    tomorrow = time.time_ns() + 2 * 24 * 3_600 * 1_000_000_000
+    retention = Retention(older_than_ns=24 * 3_600 * 1_000_000_000, max_bytes=None)
+    apply_retention(observability.database, retention, now=tomorrow)
+    assert where(tmp_path) == []
+
+
+def test_the_log_of_erasures_survives_a_torn_line(
+    observability: Observability, db_path: Path
+) -> None:
+    log = erasure_log(db_path)
+    log.write_bytes(b'{"at":12,"us')
+    append(log, order(user="U1"))
+    assert apply_pending(observability.database) == 1

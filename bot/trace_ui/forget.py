@@ -1,0 +1,92 @@
+"""Answer `/trace forget`: erase what somebody wrote, once they have confirmed it.
+
+Everyone may erase their own text, guests too; admins and owners of the workspace may erase
+anybody's.
+"""
+
+import re
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from typing import Any
+
+from slack_sdk import WebClient
+
+from bot.slack.directory import Directory
+from bot.trace_ui.requester import Requester
+from bot.turns.eraser import forget
+from reports.errors import UsageError
+from reports.views.erasure import ConfirmView, forget_question, forgotten
+from reports.views.messages import MessageView
+from storage import Observability
+from storage.model.erasure import Erasure
+from storage.upkeep.erasure import plan
+
+ADMIN = ("is_admin", "is_owner", "is_primary_owner")
+USER_ID = re.compile(r"[UW][A-Z0-9]{2,}")
+
+
+class Forget:
+    """Ask for a confirmation, and erase. The rights are checked both times."""
+
+    def __init__(
+        self, client: WebClient, directory: Directory, observability: Observability
+    ) -> None:
+        self._client = client
+        self._directory = directory
+        self._observability = observability
+
+    def ask(self, args: Namespace, requester: Requester) -> ConfirmView:
+        """Say what would be erased. Raises `UsageError` and `SLACK_ERRORS`."""
+        user = self._permitted(args.person or requester.user, requester)
+        planned = plan(self._observability.database, _erasure(user, requester))
+        return forget_question(planned, user=user, own=user == requester.user)
+
+    def confirmed(self, value: str, requester: Requester) -> MessageView:
+        """Erase what the user whose id is `value` wrote. Raises like `ask`."""
+        user = self._permitted(value, requester)
+        done = forget(self._observability, _erasure(user, requester))
+        return forgotten(done.erased, user=user, spools=done.spools, log_emptied=done.log_emptied)
+
+    def _permitted(self, person: str, requester: Requester) -> str:
+        """Return the id of the person, if the requester may erase their text."""
+        if person == requester.user:
+            return person
+        facts = self._directory.user(requester.user)
+        of_team = facts.get("team_id", requester.team) == requester.team
+        if not of_team or not any(facts.get(name) for name in ADMIN):
+            raise UsageError(
+                "You may erase your own text: /trace forget. Only admins and owners of this "
+                "workspace may erase that of others."
+            )
+        return person if USER_ID.fullmatch(person) else self._by_name(person.lstrip("@"))
+
+    def _by_name(self, name: str) -> str:
+        """Return the id of the user of that name: Slack sends `@ann` as it was typed."""
+        found = {user["id"] for user in self._users() if name.lower() in _names(user)}
+        if len(found) != 1:
+            problem = "is not the name of anybody" if not found else "is the name of several people"
+            raise UsageError(
+                f"@{name} {problem} in this workspace: give the member ID, which is in their "
+                "profile (⋮ → Copy member ID)."
+            )
+        return str(found.pop())
+
+    def _users(self) -> Iterator[dict[str, Any]]:
+        cursor: str | None = None
+        while True:
+            page = self._client.users_list(limit=200, cursor=cursor)
+            yield from page["members"]
+            cursor = (page.get("response_metadata") or {}).get("next_cursor")
+            if not cursor:
+                return
+
+
+def _erasure(user: str, requester: Requester) -> Erasure:
+    return Erasure(at=time.time_ns(), by=requester.user, team=requester.team, user=user)
+
+
+def _names(user: dict[str, Any]) -> set[str]:
+    profile = user.get("profile") or {}
+    names = (user.get("name"), profile.get("display_name"), profile.get("real_name"))
+    return {str(name).lower() for name in names if name}

@@ -1,0 +1,66 @@
+"""The question before an erasure, and what it did."""
+
+from dataclasses import dataclass
+
+from reports.views.messages import MessageView
+from storage.upkeep.erasure import Erased
+
+STAYS = (
+    "What stays: counts, durations, tokens, costs, ratings, ids, and the names of agents, "
+    "providers and models. Messages in Slack itself stay. An older backup keeps its text until it "
+    "is deleted; what it holds is erased again if it is restored."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmView:
+    """A question, and the button that says yes; `value` comes back with it."""
+
+    text: str
+    label: str
+    value: str
+    found: bool = True
+
+
+def forget_question(planned: Erased, *, user: str, own: bool) -> ConfirmView:
+    """Ask before what `user` wrote is erased; `own` if that is the person who is asked."""
+    whose = "from you" if own else f"from {user}"
+    text = (
+        f"This erases the text of {_count(planned.messages, 'message')} {whose}, and the replies, "
+        "errors, events, attributes, log lines and files of their traces. "
+        f"{_quoting(planned.quoting)}{STAYS} It cannot be undone."
+    )
+    return ConfirmView(text=text, label="Erase", value=user)
+
+
+def forgotten(erased: Erased, *, user: str, spools: int, log_emptied: bool) -> MessageView:
+    """Say what was erased, and what is still on its way."""
+    sentences = [
+        f"Erased the text of {_count(erased.messages, 'message')} from {user}: "
+        f"{_count(erased.spans, 'span')} held text, {_count(erased.files, 'file')} deleted. "
+        f"{_quoting(erased.quoting)}".strip()
+    ]
+    if spools:
+        sentences.append(
+            "Some text still waits in the spool of a running process. It is erased before it is "
+            "stored."
+        )
+    if not log_emptied:
+        sentences.append(
+            "A program that reads the database keeps SQLite's log from being emptied: run "
+            "tracebot checkpoint --truncate once that program has ended."
+        )
+    return MessageView(text=" ".join(sentences), found=True)
+
+
+def _quoting(messages: int) -> str:
+    if not messages:
+        return ""
+    return (
+        f"Of {_count(messages, 'message')} from others, whose agent read that text, only what they "
+        "wrote themselves stays. "
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,163 @@
+"""Which traces an erasure concerns, and what it leaves of a span.
+
+Text goes: messages, replies, errors, events, and every attribute that may hold words of a person,
+a model or a tool. Figures, ids, statuses, and the names of agents, providers and models stay.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any
+
+from storage.model.semconv import OPERATIONS, RESPONSE_ID
+from storage.model.span import WITHIN, Span
+
+ERASED = "tracebot.erased"
+"""The attribute of a span that lost something to an erasure."""
+
+CONTEXT = ("team", "channel", "thread_ts", "message_ts", "user")
+
+READ_THREAD, HEARD = "read thread", "slack.history.users"
+"""The span of a turn that read its thread, and its attribute with the ids of the authors."""
+
+OPERATION = "gen_ai.operation.name"
+OWN_OPERATIONS = frozenset((*OPERATIONS.values(), "generate_content", "text_completion"))
+
+KEPT = frozenset(
+    (
+        *(WITHIN, HEARD, OPERATION, RESPONSE_ID, "gen_ai.conversation.id", "mode", "emoji"),
+        *("gen_ai.response.finish_reasons", "messaging.system", "messaging.operation.type"),
+        *("slack.event_id", "slack.event_type", "slack.reply_ts", "channel_type", "cache"),
+        *("active_speaker", "mime_type", "file_id", "tracebot.model.configured"),
+        *("tracebot.erasure.user", "tracebot.erasure.by"),
+    )
+)
+"""Attributes of our spans with names and ids, which stay. Of others, numbers and booleans do."""
+
+
+STOPPED = re.compile(r"Stopped by [\w: -]{1,60}\.")
+"""The error message of a turn that was cancelled. It is ours and stays."""
+
+
+class Reach(Enum):
+    """How much of a trace an erasure concerns."""
+
+    NOTHING = 0
+    QUOTES = 1
+    """All but the question, which somebody else wrote: the rest may quote what is erased."""
+    ALL = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """The facts of a trace on which an erasure depends.
+
+    `heard` are the authors of the thread that its agent read.
+    """
+
+    started_at: int
+    team: str | None = None
+    channel: str | None = None
+    thread_ts: str | None = None
+    message_ts: str | None = None
+    user: str | None = None
+    heard: frozenset[str] = frozenset()
+
+    def with_facts_of(self, span: "Span") -> "Conversation":
+        """Return the conversation with what one of the trace's spans adds to it."""
+        missing = {name: getattr(span, name) for name in CONTEXT if getattr(self, name) is None}
+        users = span.attributes.get(HEARD) if span.name == READ_THREAD else None
+        heard = map(str, users) if isinstance(users, list | tuple) else ()
+        return replace(self, **missing, heard=self.heard.union(heard))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erasure:
+    """The order to erase what `user` wrote, or one message.
+
+    `at` is in nanoseconds since the epoch: what is recorded of a later question stays. `by` is the
+    user who asked for it, `slack` for a message that was deleted or edited there, or `shell`.
+    Without a `team`, it concerns the user of that id in every workspace.
+    """
+
+    at: int
+    by: str
+    team: str | None = None
+    user: str | None = None
+    channel: str | None = None
+    message_ts: str | None = None
+    thread_ts: str | None = None
+
+    def reach(self, trace: Conversation) -> Reach:
+        """Return how much of a trace this concerns."""
+        if self.team and trace.team and self.team != trace.team:
+            return Reach.NOTHING
+        if self.user is not None:
+            return self._reach_of_user(trace)
+        if trace.channel != self.channel:
+            return Reach.NOTHING
+        if trace.message_ts == self.message_ts:
+            return Reach.ALL  # At whatever time: Slack may deliver a message after its deletion.
+        came_later = (trace.message_ts or "") > (self.message_ts or "")
+        read = came_later and trace.thread_ts == (self.thread_ts or self.message_ts)
+        return Reach.QUOTES if read and trace.started_at <= self.at else Reach.NOTHING
+
+    def _reach_of_user(self, trace: Conversation) -> Reach:
+        if trace.started_at > self.at:
+            return Reach.NOTHING
+        if trace.user == self.user:
+            return Reach.ALL
+        return Reach.QUOTES if self.user in trace.heard else Reach.NOTHING
+
+
+def is_question(span: Span) -> bool:
+    """Return True for the span whose text is what the asker wrote."""
+    return span.parent_id is None and span.scope is None
+
+
+def strip(span: Span, reach: Reach, *, question: str | None = None) -> bool:
+    """Remove text from a span, and return whether there was any.
+
+    `question` is the text that a question has now, if its author edited it.
+    """
+    before = _texts(span)
+    if not is_question(span):
+        span.text = None
+    elif reach is Reach.ALL and span.text is not None:
+        span.text = question
+    if not (span.scope is None and STOPPED.fullmatch(span.error_message or "")):
+        span.error_message = None
+    span.events = ()
+    span.links = [{**link, "attributes": {}} for link in span.links]
+    if span.scope is None:
+        span.attributes = _figures(span.attributes, KEPT)
+    else:
+        _strip_foreign(span)
+    if _texts(span) == before:
+        return False
+    span.attributes = {**span.attributes, ERASED: True}
+    return True
+
+
+def _texts(span: Span) -> tuple[object, ...]:
+    structures = (dict(span.attributes), list(span.events), list(span.links))
+    return (span.name, span.text, span.error_type, span.error_message, *structures)
+
+
+def _strip_foreign(span: Span) -> None:
+    """Remove also what only in our own spans is never text: the name, and names of attributes."""
+    operation = span.attributes.get(OPERATION)
+    known = str(operation) if operation in OWN_OPERATIONS else None
+    span.name = known or "span"
+    span.error_type = None if span.error_type is None else "error"
+    kept = _figures(span.attributes, frozenset((WITHIN, ERASED)))
+    span.attributes = {**kept, **({OPERATION: known} if known else {})}
+
+
+def _figures(attributes: Mapping[str, Any], kept: frozenset[str]) -> dict[str, object]:
+    return {
+        name: value
+        for name, value in attributes.items()
+        if name in kept or isinstance(value, bool | int | float)
+    }

@@ -1,0 +1,147 @@
+"""Erase from a batch what somebody asked to forget, before the batch is stored.
+
+What is recorded may arrive after its erasure: from a turn that was running, from the writer's
+queue, from another process, or from a spool that waited while the database was locked.
+"""
+
+import shutil
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from peewee import Database
+
+from storage.database.models import SpanRow, TraceRow
+from storage.model.erasure import (
+    CONTEXT,
+    READ_THREAD,
+    Conversation,
+    Erasure,
+    Reach,
+    is_question,
+    strip,
+)
+from storage.model.records import Log, Metric, Score
+from storage.model.span import Span, span_of
+from storage.model.trace_context import began_at
+from storage.store.erasure_log import LATE_NS, erasure_log, erasures_since, last_change
+
+if TYPE_CHECKING:
+    from storage.store.batch import Batch
+
+ERASED_MESSAGE = "(erased)"
+"""Stands for the message of a log line, which cannot be empty."""
+
+LOOKED_UP = 500
+
+FIRST_NS = 1_700_000_000 * 1_000_000_000
+"""A time before our first trace. Ids of other programs' traces mostly say one before or after."""
+
+
+def screen(database: Database, batch: "Batch") -> dict[str, Reach]:
+    """Erase from the batch, within the caller's transaction, and return which traces it concerns.
+
+    In the transaction, because an erasure that is not in the log yet will find what is committed.
+    """
+    log = erasure_log(Path(database.database))
+    if not (newest := last_change(log)):
+        return {}
+    ids = {each for each in _trace_ids(batch) if FIRST_NS < began_at(each) <= newest + LATE_NS}
+    if not ids:
+        return {}
+    erasures = erasures_since(log, min(map(began_at, ids)) - LATE_NS)
+    if not erasures:
+        return {}
+    reaches: dict[str, Reach] = {
+        trace_id: reach
+        for trace_id, conversation in _conversations(database, batch, ids).items()
+        if (reach := furthest(erasures, conversation)) is not Reach.NOTHING
+    }
+    _strip(database, batch, reaches)
+    return reaches
+
+
+def furthest(erasures: Iterable[Erasure], conversation: Conversation) -> Reach:
+    """Return how much of a trace the erasures concern together."""
+    found = (erasure.reach(conversation) for erasure in erasures)
+    return max(found, key=lambda reach: reach.value, default=Reach.NOTHING)
+
+
+def conversations(database: Database, trace_ids: Collection[str]) -> dict[str, Conversation]:
+    """Return the stored facts of traces on which an erasure depends."""
+    ids, found = list(trace_ids), {}
+    columns = (TraceRow.trace_id, TraceRow.started_at, *(getattr(TraceRow, n) for n in CONTEXT))
+    for start in range(0, len(ids), LOOKED_UP):
+        some = ids[start : start + LOOKED_UP]
+        traces = TraceRow.select(*columns).where(TraceRow.trace_id.in_(some))
+        for row in traces.dicts().execute(database):
+            trace_id = row.pop("trace_id")
+            found[trace_id] = Conversation(**row)
+        spans = SpanRow.select().where(SpanRow.trace_id.in_(some), SpanRow.name == READ_THREAD)
+        for span in map(span_of, spans.dicts().execute(database)):
+            if span.trace_id in found:
+                found[span.trace_id] = found[span.trace_id].with_facts_of(span)
+    return found
+
+
+def whole(reaches: Mapping[str, Reach]) -> frozenset[str]:
+    """Return the traces of which everything is erased."""
+    return frozenset(each for each, reach in reaches.items() if reach is Reach.ALL)
+
+
+def remove_files(database: Path, trace_ids: Collection[str]) -> int:
+    """Delete the folders with the files of these turns, and return how many files there were."""
+    folder, removed = database.parent / "files", 0
+    for turn in folder.iterdir() if trace_ids and folder.is_dir() else ():
+        if turn.name.partition("-")[0] in trace_ids and not turn.is_symlink():
+            with suppress(FileNotFoundError):  # Another process deletes them, too.
+                removed += sum(not path.is_dir() for path in turn.rglob("*"))
+                shutil.rmtree(turn)
+    return removed
+
+
+def _trace_ids(batch: "Batch") -> set[str]:
+    """Return the traces in the batch that can belong to a person."""
+    ids = {span.trace_id for span in batch.spans if span.user or span.channel}
+    beside: tuple[Metric | Log | Score, ...] = (*batch.metrics, *batch.logs, *batch.scores)
+    return ids | {item.trace_id for item in beside if item.trace_id}
+
+
+def _conversations(
+    database: Database, batch: "Batch", ids: Collection[str]
+) -> dict[str, Conversation]:
+    found = conversations(database, ids)
+    for span in batch.spans:
+        if span.trace_id in ids:
+            # Not the time of the span: that of its trace decides, which its id tells.
+            known = found.get(span.trace_id) or Conversation(started_at=began_at(span.trace_id))
+            found[span.trace_id] = known.with_facts_of(span)
+    return found
+
+
+def _strip(database: Database, batch: "Batch", reaches: Mapping[str, Reach]) -> None:
+    for span in batch.spans:
+        if reach := reaches.get(span.trace_id):
+            # If its start is stored, then an edit may have replaced its text already.
+            strip(span, reach, question=_stored_text(database, span) if is_question(span) else None)
+    batch.metrics = [
+        replace(item, labels={}) if item.trace_id in reaches else item for item in batch.metrics
+    ]
+    batch.logs = [
+        replace(item, message=ERASED_MESSAGE, attributes={}) if item.trace_id in reaches else item
+        for item in batch.logs
+    ]
+    batch.scores = [
+        replace(item, label=None) if reaches.get(item.trace_id) is Reach.ALL else item
+        for item in batch.scores
+    ]
+
+
+def _stored_text(database: Database, span: Span) -> str | None:
+    query = SpanRow.select(SpanRow.text).where(
+        SpanRow.trace_id == span.trace_id, SpanRow.span_id == span.span_id
+    )
+    found: Any = query.scalar(database)
+    return None if found is None else str(found)

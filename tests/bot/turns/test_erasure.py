@@ -1,0 +1,165 @@
+"""Deleted and edited messages follow in the record, at whatever moment Slack tells of them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bot.app import Bot
+from bot.sandbox import Channel, Sandbox, User
+from storage import Observability
+from storage.database.connect import connect
+from storage.queries.traces import message_traces
+from storage.store.erasure_log import erasure_log
+from storage.upkeep.checkpoint import checkpoint
+from tests.storage.upkeep.test_erasure import where
+from tests.support.conversations import eventually, finished
+from tests.support.fake_agent import Scripted, roster_of
+
+StartBot = Callable[..., Bot]
+MARK = "zebra-4711"
+
+
+def gone(observability: Observability, folder: Path) -> None:
+    """Wait until no file has the mark any more."""
+
+    def is_gone() -> bool:
+        observability.flush()
+        checkpoint(observability.database, "truncate")
+        return where(folder) == []
+
+    eventually(is_gone)
+
+
+@pytest.fixture
+def agent(start_bot: StartBot) -> Scripted:
+    agent = Scripted()
+    start_bot(roster_of(agent), capture="full")
+    return agent
+
+
+def test_a_deleted_question_goes_with_its_answer_and_its_file(
+    sandbox: Sandbox,
+    observability: Observability,
+    agent: Scripted,
+    alice: User,
+    general: Channel,
+    tmp_path: Path,
+) -> None:
+    agent.end(f"You said {MARK}")
+    file = sandbox.add_file(alice, "note.txt", "text/plain", MARK.encode())
+    question = sandbox.post(alice, general, f"{sandbox.mention} {MARK}", files=[file])
+    finished(observability, general, question.ts)
+    assert where(tmp_path)
+    sandbox.delete(alice, question)
+    gone(observability, tmp_path)
+    (trace,) = finished(observability, general, question.ts)
+    assert (trace.status, trace.agent, trace.text) == ("ok", "scripted", None)
+
+
+def test_a_question_that_is_deleted_while_its_turn_runs_leaves_nothing(
+    sandbox: Sandbox,
+    observability: Observability,
+    agent: Scripted,
+    alice: User,
+    general: Channel,
+    tmp_path: Path,
+) -> None:
+    agent.say(f"You said {MARK}, and ")
+    question = sandbox.post(alice, general, f"{sandbox.mention} {MARK}")
+    agent.wait_until_asked()
+    sandbox.delete(alice, question)
+    (trace,) = finished(observability, general, question.ts)
+    assert trace.error_message == "Stopped by deletion."
+    gone(observability, tmp_path)
+
+
+def test_a_question_that_is_edited_while_its_turn_runs_has_its_new_text(
+    sandbox: Sandbox,
+    observability: Observability,
+    agent: Scripted,
+    alice: User,
+    general: Channel,
+    tmp_path: Path,
+) -> None:
+    question = sandbox.post(alice, general, f"{sandbox.mention} {MARK}")
+    agent.wait_until_asked()
+    sandbox.edit(alice, question, f"{sandbox.mention} nothing")
+
+    def text() -> str | None:
+        observability.flush()
+        database = observability.database
+        found = message_traces(database, channel=general.id, message_ts=question.ts)
+        return found[0].text if found else None
+
+    eventually(lambda: text() == "nothing")
+    agent.end(f"You said {MARK}")
+    (trace,) = finished(observability, general, question.ts)
+    assert (trace.status, trace.text) == ("ok", "nothing")
+    gone(observability, tmp_path)
+
+
+def test_a_message_that_was_only_read_as_history_is_erased_where_it_is_quoted(
+    sandbox: Sandbox,
+    observability: Observability,
+    agent: Scripted,
+    alice: User,
+    general: Channel,
+    tmp_path: Path,
+) -> None:
+    bob = sandbox.add_user("bob")
+    sandbox.join(bob, general)
+    first = sandbox.post(alice, general, f"Remember {MARK}")
+    agent.end(f"It was {MARK}.")
+    sandbox.post(bob, general, f"{sandbox.mention} what was it?", thread_ts=first.ts)
+    finished(observability, general, first.ts, count=2)
+    assert where(tmp_path)
+    sandbox.delete(alice, first)
+    gone(observability, tmp_path)
+    texts = {trace.text for trace in finished(observability, general, first.ts, count=2)}
+    assert texts == {None, "what was it?"}
+
+
+def test_a_deletion_while_the_database_is_locked_is_made_up_for(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    db_path: Path,
+    alice: User,
+    general: Channel,
+    tmp_path: Path,
+) -> None:
+    start_bot(capture="full")
+    observability.flush()
+    lock = connect(db_path)
+    lock.begin()
+    chatter = sandbox.post(alice, general, f"I should not have said {MARK}")
+    eventually(lambda: MARK in "".join(spooled(db_path)))
+    sandbox.delete(alice, chatter)
+    eventually(erasure_log(db_path).exists)
+    lock.rollback()
+    lock.close()
+    gone(observability, tmp_path)
+    assert finished(observability, general, chatter.ts)[0].text is None
+
+
+def spooled(database: Path) -> list[str]:
+    folder = database.with_name(f"{database.name}.spool")
+    return [path.read_text("latin-1") for path in folder.glob("*.spool")]
+
+
+def test_a_preview_that_slack_adds_to_a_message_erases_nothing(
+    sandbox: Sandbox,
+    observability: Observability,
+    agent: Scripted,
+    db_path: Path,
+    alice: User,
+    general: Channel,
+) -> None:
+    agent.end("a page")
+    question = sandbox.post(alice, general, f"{sandbox.mention} https://example.org")
+    finished(observability, general, question.ts)
+    sandbox.edit(alice, question, f"{sandbox.mention} https://example.org")
+    later = sandbox.post(alice, general, "later")
+    finished(observability, general, later.ts)
+    assert not erasure_log(db_path).exists()
