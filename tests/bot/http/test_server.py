@@ -1,6 +1,7 @@
 """The HTTP server: it says if its port is taken, and stops in time."""
 
 import asyncio
+import contextlib
 import socket
 import threading
 import time
@@ -12,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from bot.http import server
+from bot.http import connection, server
 from bot.http.server import WebServer
 
 
@@ -25,7 +26,12 @@ async def hang(request: Request) -> Response:
     return PlainTextResponse("late")
 
 
-WEB = Starlette(routes=[Route("/", hello), Route("/hang", hang)])
+async def large(request: Request) -> Response:
+    return PlainTextResponse("x" * MB)
+
+
+MB = 1_000_000
+WEB = Starlette(routes=[Route("/", hello), Route("/hang", hang), Route("/large", large)])
 
 
 def test_a_request_sent_before_the_start_is_answered_after_it() -> None:
@@ -64,3 +70,20 @@ def test_a_request_that_hangs_is_cut_off_when_the_server_stops(
     asking.join(5.0)
     assert answers, "the request still hangs"
     assert answers != [200]
+
+
+def test_a_client_that_does_not_read_its_responses_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "RESPONSE_S", 0.5)
+    web_server = WebServer(WEB, host="127.0.0.1", port=0)
+    web_server.start()
+    received = 0
+    with socket.create_connection(("127.0.0.1", web_server.port), timeout=20) as client:
+        client.sendall(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n" * 60)
+        time.sleep(3.0)
+        with contextlib.suppress(ConnectionResetError):
+            while piece := client.recv(MB):
+                received += len(piece)
+    web_server.stop()
+    assert received < 60 * MB

@@ -355,17 +355,6 @@ def test_idle_connections_do_not_keep_others_out(url: str, monkeypatch: pytest.M
             client.close()
 
 
-def test_responses_that_are_never_read_do_not_pile_up(
-    url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connection, "RESPONSE_S", 0.5)
-    ask = b"GET /" + b"a" * 4_000 + b" HTTP/1.1\r\nhost: x\r\n\r\n"
-    with connect(url) as client, pytest.raises(OSError):
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        for _ in range(200_000):
-            client.sendall(ask)
-
-
 def test_the_bot_does_not_stop_for_a_flood(
     url: str, sandbox: Sandbox, observability: Observability
 ) -> None:
