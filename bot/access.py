@@ -11,13 +11,13 @@ import logging
 import math
 import time
 from collections.abc import Iterable, Mapping
-from enum import Enum
 from typing import Any, Protocol
 
 from peewee import Database, PeeweeException
 
 from bot.slack.directory import Directory, Facts, channel_type
 from bot.slack.errors import SLACK_ERRORS, error_code
+from bot.slack.standing import Standing, standing_of
 from storage.model.span import own_audience
 from storage.upkeep.conversion import ChannelConversions, make_private
 from storage.upkeep.journal import JournalEntry, add_entry, last_entry
@@ -49,20 +49,6 @@ PATIENCE_S = 2.0
 """How long a question waits for that, in seconds. The event that tells of it waits for the end."""
 
 logger = logging.getLogger("tracebot.access")
-
-
-class Standing(Enum):
-    """The standing of a user in the workspace where the bot is installed."""
-
-    MEMBER = "member"
-    """A full member."""
-    GUEST = "guest"
-    """A guest, of one channel or of several."""
-    STRANGER = "stranger"
-    """A person of another organisation, who is here through Slack Connect."""
-    BOT = "bot"
-    UNKNOWN = "unknown"
-    """Slack did not tell, or the account was deactivated."""
 
 
 class Visible(Protocol):
@@ -170,7 +156,7 @@ class Access:
             return Standing.STRANGER
         self._heed_other_processes()
         try:
-            return _standing(team, self._directory.user(user))
+            return standing_of(team, self._directory.user(user))
         except SLACK_ERRORS as error:
             logger.warning("Slack did not tell who %s is: %s", user, error)
             return Standing.UNKNOWN
@@ -313,29 +299,8 @@ class Access:
         return any(_is_outsider(self._team, people.get(member)) for member in members)
 
 
-def _standing(team: str, facts: Facts) -> Standing:
-    if facts.get("deleted"):
-        return Standing.UNKNOWN
-    if facts.get("is_stranger") or not _is_of(team, facts):
-        return Standing.STRANGER
-    if facts.get("is_restricted") or facts.get("is_ultra_restricted"):
-        return Standing.GUEST
-    return Standing.BOT if facts.get("is_bot") else Standing.MEMBER
-
-
-def _is_of(team: str, facts: Facts) -> bool:
-    """Return whether a user belongs to the workspace.
-
-    In Enterprise Grid `team_id` is the organisation or the user's first workspace, and
-    `enterprise_user` lists all of them.
-    """
-    teams = (facts.get("enterprise_user") or {}).get("teams") or ()
-    return facts.get("team_id", team) == team or team in teams
-
-
 def _is_outsider(team: str, facts: Facts | None) -> bool:
     """Return whether a member of a channel reads it without being a full member of the team."""
     if facts is None:
         return True
-    standing = _standing(team, facts)
-    return standing in (Standing.GUEST, Standing.STRANGER)
+    return standing_of(team, facts) in (Standing.GUEST, Standing.STRANGER)

@@ -5,10 +5,11 @@ If Slack does not say who somebody is, or who can read a channel, the answer is 
 
 import logging
 
-from bot.access import Access, Standing
+from bot.access import Access
 from bot.agents.types import DIRECT, AccessRule, Agent, Allowed
 from bot.slack.directory import Directory
 from bot.slack.errors import SLACK_ERRORS
+from bot.slack.standing import Standing
 from bot.slack.types import IncomingMessage
 from bot.turns.decision import Reason
 

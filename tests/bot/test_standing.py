@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from slack_sdk import WebClient
 
-from bot.access import Access, Standing
+from bot.access import Access
 from bot.sandbox import Sandbox, User
 from bot.slack.directory import Directory
+from bot.slack.standing import Standing
 from storage import Observability
 from tests.support.conversations import StartBot, finished
 from tests.support.traces_in_slack import ask
