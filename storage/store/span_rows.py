@@ -49,10 +49,10 @@ def span_rows(spans: Sequence[Span]) -> list[tuple[Any, ...]]:
         f"{span.name}\n{span.text}\n{span.error_message}\n{attributes}\n{events}\n{links}"
         for span, (attributes, events, links) in zip(spans, structures, strict=True)
     ]
-    labels = [_are_doubtful(each) for each in map(_labels, spans)]
-    if any(labels) or _doubtful("\n".join(texts)) or max(map(len, texts), default=0) > MAX_TEXT:
+    labels = {each for each in set(map(_labels, spans)) if _are_doubtful(each)}
+    if labels or _doubtful("\n".join(texts)) or max(map(len, texts), default=0) > MAX_TEXT:
         for position, text in enumerate(texts):
-            if labels[position] or _doubtful(text) or len(text) > MAX_TEXT:
+            if _labels(spans[position]) in labels or _doubtful(text) or len(text) > MAX_TEXT:
                 structures[position] = _scrubbed(spans[position])
     return [
         (*_plain_values(span), *structure)

@@ -19,7 +19,14 @@ from typing import Any
 
 from storage.model.redaction import commands, names
 from storage.model.redaction.key_files import BEGINS, private_keys
-from storage.model.redaction.kinds import KINDS, UNKNOWN, UNPREFIXED, plausible, plausible_unknown
+from storage.model.redaction.kinds import (
+    KINDS,
+    UNKNOWN,
+    UNPREFIXED,
+    UNPREFIXED_HINTS,
+    plausible,
+    plausible_unknown,
+)
 from storage.model.redaction.names import is_secret_name
 from storage.model.redaction.patterns import Pattern
 from storage.model.redaction.unescape import INVISIBLE, readings
@@ -53,8 +60,7 @@ _hints = Pattern(
         (
             f"{_EDGE}(?:{_SHORTENED})",
             BEGINS,
-            f"{_STRICT_EDGE}(?:{_UNPREFIXED})",
-            r"[_-][A-Za-z0-9]{32}",
+            UNPREFIXED_HINTS,
             *names.HINTS,
             *commands.HINTS,
             # Text that may read otherwise.

@@ -89,6 +89,15 @@ BARE_LOGIN = (
     r"(?:(?:tcp|unix)\(|localhost|\d{1,3}(?:\.\d{1,3}){3}|[\w-]+(?:\.[\w-]+)*(?::\d|/))"
 )
 
+PROGRAMS = (
+    r"curl|https?|xh|httpie|ab|siege|hey|smbclient|rpcclient|smbmap|mysql\w*|mariadb[\w-]*|mycli"
+    r"|sshpass|docker|podman|nerdctl|buildah|skopeo|crane|oras|helm|oc|az|cf|npm|ibmcloud|gh|ecr"
+    r"|mongo\w*|cqlsh|clickhouse-client|influx|nats|ldap\w+|rabbitmqadmin|ipmitool|sqlcmd|bcp"
+    r"|xfreerdp|rdesktop|bw|unrar|rar|tsh|redis-cli|valkey-cli|zip|unzip|7za?|7zr|openssl|vault|op"
+    r"|htpasswd|net|wpa_passphrase|rclone"
+)
+"""All programs of the commands above."""
+
 _logins = [Pattern(each) for each in LOGINS]
 _commands = [Pattern(each) for each in COMMANDS]
 _url, _url_with_slash, _login, _told = map(Pattern, (URL, URL_WITH_SLASH, BARE_LOGIN, TOLD_LOGIN))
@@ -96,15 +105,21 @@ _manifest = Pattern(MANIFEST)
 _datum = Pattern(r"(?m:^)[ \t]+[\w.-]+:[ \t]*(?P<secret>[A-Za-z0-9+/]{6,}={0,2})(?m:$)")
 _PORT = ValuePattern(r"\d{1,5}(?:/|$)")
 
-_IN_COMMANDS, *_OTHERS = (
-    re.sub(r"\(\?P<\w+>", "(?:", pattern)
-    for pattern in (
-        "|".join((*LOGINS, *COMMANDS)),
-        *(URL, URL_WITH_SLASH, BARE_LOGIN, TOLD_LOGIN, MANIFEST),
-    )
+_any_command = Pattern(re.sub(r"\(\?P<\w+>", "(?:", "|".join((*LOGINS, *COMMANDS))))
+
+HINTS = (
+    rf"(?:^|[^A-Za-z0-9_-])(?:{PROGRAMS})(?:\.exe)?[ \t]",
+    r"(?i:convertto-securestring|fromstdin|aws_secret_access_key|aws configure set|identified[ \t]"
+    r"|password[ \t]*\(|(?:secret|password)[ \t]+[05789][ \t]|community[ \t]|net[ \t]+user)",
+    r"\|[ \t]*(?:sudo|docker|passwd|gh|chpasswd)\b|[ \t]--?(?:pass|token|with-token)",
+    r"auth[ \t]*=[ \t]*\(|(?:_auth|\"auth\")[ \t]*[:=]|\"[dk]\"[ \t]*:[ \t]*\""
+    r"|[ \t\n]password[ \t]",
+    r":(?:\d{1,5}|\*):[\w*-]+:[\w.*@-]+:|:\$(?:apr1|2[aby]|[1567y]|argon2|gy|scrypt)",
+    r"(?i:sqlplus|sqlldr|impdp?|expdp?|rman target|:thin:)[ \t/]?",
+    r"://[^\s\"'<>]*@|:[^\s:@/\"'<>]+@",
+    TOLD_LOGIN.replace("(?P<in_url>", "(?:"),
+    MANIFEST,
 )
-HINTS = (_IN_COMMANDS, *_OTHERS)
-_any_command = Pattern(_IN_COMMANDS)
 
 
 def in_commands(text: str) -> Iterator[Range]:

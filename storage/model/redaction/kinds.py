@@ -204,6 +204,14 @@ UNPREFIXED: Mapping[str, Sequence[str]] = {
 }
 """The same without a prefix. These begin only after a character that is not of base64."""
 
+UNPREFIXED_HINTS = (
+    r"END [A-Z0-9 ]*PRIVATE KEY|[0-9]Q~|JQQJ99|AZDO|\.atlasv1\.|-[a-f0-9]{8}-[a-f0-9]{8}|-us\d"
+    r"|msh[0-9a-f]{15}"
+    r"|[012]/\d{10}|_mmk|\d:AA[A-Za-z0-9_-]{20}|\.[A-Za-z0-9_-]{6,7}\.[A-Za-z0-9_-]{20}|A{18}"
+    r"|[^A-Za-z0-9][5KL][1-9A-HJ-NP-Za-km-z]{50}|[_-][A-Za-z0-9]{32}"
+)
+"""What all of these have, and hardly any other text: to count characters in each word is slow."""
+
 # Prefixes of ids, which look like keys of a provider that is not known here.
 IDS = frozenset(
     (
