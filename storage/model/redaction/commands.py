@@ -27,13 +27,15 @@ LOGINS = (
 COMMANDS = (
     _command(r"mysql\w*|mariadb[\w-]*|mycli", r"-p"),
     _command(r"sshpass", r"-p[ \t]*"),
+    _command(r"ssh-keygen", r"-[NP][ \t]+"),
     _command(
         r"(?:docker|podman|nerdctl|buildah|skopeo|crane|oras|helm registry|helm|oc|az|az acr|cf|"
         r"npm|ibmcloud|gh|ecr)[ \t]+(?:registry[ \t]+|acr[ \t]+)?login",
         r"-p[ \t]+|-t[ \t]+",
     ),
     _command(
-        r"mongo\w*|cqlsh|clickhouse-client|influx|nats|ldap\w+|rabbitmqadmin|ipmitool|sqlcmd|bcp|xfreerdp|rdesktop|bw|unrar|rar|tsh",
+        r"mongo\w*|cqlsh|clickhouse-client|influx|nats|ldap\w+|rabbitmqadmin"
+        r"|ipmitool|sqlcmd|bcp|xfreerdp|rdesktop|bw|unrar|rar|tsh",
         r"-p[ \t]*|-P[ \t]*|-w[ \t]+|/p:",
     ),
     _command(r"redis-cli|valkey-cli", r"-a[ \t]+"),
@@ -75,14 +77,16 @@ URL = (
     r"(?::(?P<in_url>[^\s/?#\"'<>]+))?@"
 )
 URL_WITH_SLASH = (
-    r"(?i:(?:postgres(?:ql)?|mysql|mariadb|mongodb|rediss?|amqps?|mssql|jdbc|ftps?|sftp|smtps?|ldaps?"
+    r"(?i:(?:postgres(?:ql)?|mysql|mariadb|mongodb|rediss?|amqps?|mssql|jdbc|ftps?"
+    r"|sftp|smtps?|ldaps?"
     r"|clickhouse|oracle|sqlserver|cockroachdb)(?:[+:][a-z0-9+]+)?)://[^\s/:@\"'<>]*:"
     r"(?P<in_url>[^\s\"'<>]+)@[\w.\[-]"
 )
 MANIFEST = r"(?m:^)kind:[ \t]*Secret\b"
 TOLD_LOGIN = (
-    r"(?i:log[- ]?in|sign[- ]?in|credentials?|creds|account|access|user)(?:[ \t](?:is|as|with))?:?"
-    r"[ \t][\w.@+-]+[ \t]?[/:|][ \t]?(?P<in_url>[^\s\"'<>/@]{5,})"
+    r"(?i:log[- ]?in|sign[- ]?in|credentials?|creds|account|access"
+    r"|user)(?:[ \t](?:is|are|as|with))?:?"
+    r"[ \t]\(?[\w.@+-]+[ \t]?[/:|][ \t]?(?P<in_url>[^\s\"'<>/@]{5,})"
 )
 BARE_LOGIN = (
     r"(?:^|[\s\"'=(<>])[A-Za-z][\w.-]*:(?P<in_url>[^\s:@/\"'<>]+)@"
@@ -91,7 +95,8 @@ BARE_LOGIN = (
 
 PROGRAMS = (
     r"curl|https?|xh|httpie|ab|siege|hey|smbclient|rpcclient|smbmap|mysql\w*|mariadb[\w-]*|mycli"
-    r"|sshpass|docker|podman|nerdctl|buildah|skopeo|crane|oras|helm|oc|az|cf|npm|ibmcloud|gh|ecr"
+    r"|sshpass|ssh-keygen"
+    r"|docker|podman|nerdctl|buildah|skopeo|crane|oras|helm|oc|az|cf|npm|ibmcloud|gh|ecr"
     r"|mongo\w*|cqlsh|clickhouse-client|influx|nats|ldap\w+|rabbitmqadmin|ipmitool|sqlcmd|bcp"
     r"|xfreerdp|rdesktop|bw|unrar|rar|tsh|redis-cli|valkey-cli|zip|unzip|7za?|7zr|openssl|vault|op"
     r"|htpasswd|net|wpa_passphrase|rclone"

@@ -162,6 +162,7 @@ KINDS: Mapping[str, Sequence[str]] = {
         r"KEY0[A-F0-9]{28,}_[A-Za-z0-9]{20,}",
     ),
     "chat_token": (
+        r"bot\d{8,10}:AA[A-Za-z0-9_-]{30,}",
         r"mfa\.[A-Za-z0-9_-]{60,}",
         r"syt_[A-Za-z0-9_]{10,}_[A-Za-z0-9]{16,}_[A-Za-z0-9]{6}",
         r"oauth:[a-z0-9]{30}",

@@ -28,7 +28,7 @@ KEY = (
     r"signature|master|account|auth|licen[cs]e|shared|service|subscription|storage|app|application|"
     r"client|consumer|deploy|session|jwt|hmac|function|functions|admin|root|integration|ingest|"
     r"ingestion|webhook|bot|aes|rsa|developer|crypto|captcha|recaptcha|data|openai|anthropic|"
-    r"write|instrumentation|server|host|ssh|tls|ssl|rest|cron|user|team|project|org|workspace|partner|merchant)"
+    r"write|wlan|wi-?fi|wpa2?|network|instrumentation|server|host|ssh|tls|ssl|rest|cron|user|team|project|org|workspace|partner|merchant)"
     r"[_\-. ]?keys?(?:[_\-. ]?secret)?|apikeys?|token|secret[_\-]?id"
     r"|dsn|conn(?:ection)?[_\-. ]?str(?:ing)?|webhook[_\-. ]?url|sharedaccesssignature|jwt|bearer"
     r"|client[_\-]?key[_\-]?data|dockerconfigjson|identitytoken|x-amz-signature|x-goog-signature"
