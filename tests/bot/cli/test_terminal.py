@@ -116,9 +116,11 @@ def test_a_refusal_cannot_control_the_terminal(recorded: Path, words: list[str])
 
 
 def test_a_log_line_cannot_control_the_terminal() -> None:
-    record = logging.LogRecord("n", logging.ERROR, "p", 1, "agent said %s", (HOSTILE,), None)
+    # Without NUL, which the search for secrets has replaced before.
+    said = HOSTILE.replace("\0", "")
+    record = logging.LogRecord("n", logging.ERROR, "p", 1, "agent said %s", (said,), None)
     line = TerminalFormatter("%(levelname)s %(message)s").format(record)
-    assert line == f"ERROR agent said {CLEAN}"
+    assert line == f"ERROR agent said {CLEAN.replace('␀', '')}"
 
 
 def test_line_breaks_tabs_and_other_languages_are_kept() -> None:
