@@ -6,17 +6,19 @@ would be recognised by nobody.
 
 import io
 import logging
+import time
 
 import pytest
 
 from bot.cli.terminal import TerminalFormatter
 from bot.settings import PREVIEW_LENGTH, Settings
 from storage import Observability
+from storage.model.erasure import Erasure
 from storage.model.records import Log, Metric, Score
 from storage.model.span import Span
 from storage.recording.log_handler import LogHandler
 from storage.store.batch import Batch
-from storage.upkeep.erasure import erase_text
+from storage.upkeep.erasure import replace_text
 from storage.writer.spool import encode
 
 HALF = "Qk3vT9xLm2"
@@ -130,7 +132,8 @@ def test_an_edited_message_is_redacted(observability: Observability) -> None:
     with observability.span("slack message", channel="C1", message_ts="1.0", text="before"):
         pass
     observability.flush()
-    erase_text(observability.database, channel="C1", message_ts="1.0", replacement=f"now {SECRET}")
+    edit = Erasure(at=time.time_ns(), by="U1", team="T1", channel="C1", message_ts="1.0")
+    replace_text(observability.database, edit, f"now {SECRET}")
     without_secret(observability)
 
 
