@@ -292,15 +292,14 @@ class Access:
         if user := facts.get("user"):  # A direct message lists no members.
             return self.standing(self._team, user) is not Standing.MEMBER
         try:
-            members, people = self._directory.members(channel), self._directory.people()
+            people = self._directory.people(self._directory.members(channel))
+            return any(_is_outsider(self._team, person) for person in people)
         except SLACK_ERRORS as error:
             logger.warning("Slack did not tell who can read %s: %s", channel, error)
             return True
-        return any(_is_outsider(self._team, people.get(member)) for member in members)
 
 
-def _is_outsider(team: str, facts: Facts | None) -> bool:
+def _is_outsider(team: str, facts: Facts) -> bool:
     """Return whether a member of a channel reads it without being a full member of the team."""
-    if facts is None:
-        return True
-    return standing_of(team, facts) in (Standing.GUEST, Standing.STRANGER)
+    standing = standing_of(team, facts)
+    return not facts.get("deleted") and standing not in (Standing.MEMBER, Standing.BOT)

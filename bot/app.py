@@ -30,7 +30,7 @@ from bot.replies.responder import Responder
 from bot.settings import Settings, SettingsError
 from bot.slack.attachments import SLACK_FILES, FileDownloads, FileLimits, delete_old_files
 from bot.slack.client import (
-    client_for_lists,
+    client_for_lookups,
     client_with_retries,
     client_without_retries,
     connection_error,
@@ -191,7 +191,7 @@ def _shared(settings: Settings, roster: Roster, observability: Observability) ->
         bot_id=auth["bot_id"],
         mention_only=settings.mention_only,
     )
-    directory = Directory(client, lists=client_for_lists(settings, secrets))
+    directory = Directory(client_for_lookups(settings, secrets))
     access = Access(directory, observability.database, team=auth["team_id"])
     return _Shared(
         settings=settings,

@@ -199,7 +199,8 @@ class Responder:
 
 def place_of(message: IncomingMessage) -> Place:
     """Return the thread in which *message* is answered, and its author."""
-    return Place(message.team, message.channel, message.root_ts, message.user)
+    team = message.user_team or message.team
+    return Place(team, message.channel, message.root_ts, message.user)
 
 
 def _deliver(reply: FinalReply, payload: dict[str, str], streamer: ReplyStreamer) -> list[str]:

@@ -52,10 +52,10 @@ def client_with_retries(settings: Settings, secrets: OwnSecrets) -> WebClient:
     return client
 
 
-def client_for_lists(settings: Settings, secrets: OwnSecrets) -> WebClient:
-    """Return a client for lists that the answer to `/trace` needs: it soon gives up.
+def client_for_lookups(settings: Settings, secrets: OwnSecrets) -> WebClient:
+    """Return a client for facts about people and channels: it soon gives up.
 
-    Slack limits the rate of lists, and may ask to wait for a minute. The answer then does without.
+    Slack limits the rate of calls, and may ask to wait for a minute. The answer then does without.
     """
     client = client_without_retries(settings, secrets, timeout_s=5)
     client.retry_handlers = [

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from cachetools import TTLCache
@@ -17,22 +17,18 @@ channel can read its traces for at most this long if the event that tells of it 
 CACHED_ANSWERS = 10_000
 PAGE = 999
 
+ASKED_ONE_BY_ONE = 30
+"""Up to so many people are asked about one by one, which takes up to three seconds. For more, the
+whole workspace is listed: a page for each thousand people, and Slack allows 20 pages a minute."""
+
 Facts = Mapping[str, Any]
 
 
 class Directory:
     """Look up users, conversations and members. Each method may raise `SLACK_ERRORS`."""
 
-    def __init__(
-        self,
-        client: WebClient,
-        *,
-        lists: WebClient | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Ask with *client*, and for lists, whose rate Slack limits most, with *lists* if given."""
+    def __init__(self, client: WebClient, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
-        self._lists = lists or client
         self._cache: TTLCache[tuple[str, str], Any] = TTLCache(CACHED_ANSWERS, CACHE_S, timer=clock)
         self._lock = threading.Lock()
         self._forgotten = 0
@@ -44,11 +40,17 @@ class Directory:
         )
         return facts
 
-    def people(self) -> Mapping[str, Facts]:
-        """Return the `user` objects of everyone in the workspace, guests included, by their id."""
+    def people(self, users: Collection[str]) -> Iterator[Facts]:
+        """Yield the `user` objects of *users*, guests included."""
+        everyone = self._everyone() if len(users) > ASKED_ONE_BY_ONE else {}
+        for user in users:
+            # Somebody who came a moment ago is in no list yet.
+            yield everyone.get(user) or self.user(user)
+
+    def _everyone(self) -> Mapping[str, Facts]:
         people: Mapping[str, Facts] = self._ask(
             ("people", ""),
-            lambda: _by_id(_items(self._lists.users_list, "members")),
+            lambda: _by_id(_items(self._client.users_list, "members")),
         )
         return people
 
@@ -84,7 +86,7 @@ class Directory:
         members: frozenset[str] = self._ask(
             ("members", channel),
             lambda: frozenset(
-                _items(self._lists.conversations_members, "members", channel=channel)
+                _items(self._client.conversations_members, "members", channel=channel)
             ),
         )
         return members
@@ -104,7 +106,7 @@ class Directory:
             self._cache.clear()
 
     def _conversations(self, types: str, **more: str) -> dict[str, Facts]:
-        found = _items(self._lists.users_conversations, "channels", types=types, **more)
+        found = _items(self._client.users_conversations, "channels", types=types, **more)
         return _by_id(found)
 
     def _ask(self, key: tuple[str, str], ask: Callable[[], Any]) -> Any:
@@ -157,9 +159,12 @@ def _by_id(items: Iterable[Any]) -> dict[str, Facts]:
 
 
 def channel_type(facts: Facts) -> str:
-    """Return `im`, `mpim`, `group` or `channel`, the values of `channel_type` in message events."""
+    """Return `im`, `mpim`, `group` or `channel`, the values of `channel_type` in message events.
+
+    A channel is public only if Slack says so.
+    """
     if facts.get("is_im"):
         return "im"
     if facts.get("is_mpim"):
         return "mpim"
-    return "group" if facts.get("is_private") or facts.get("is_group") else "channel"
+    return "channel" if facts.get("is_private") is False and not facts.get("is_group") else "group"

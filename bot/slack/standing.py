@@ -21,20 +21,13 @@ class Standing(Enum):
 
 def standing_of(team: str, facts: Facts) -> Standing:
     """Return the standing in the workspace `team` of the user with these facts."""
-    if facts.get("deleted"):
+    # In Enterprise Grid `team_id` is the organisation or the user's first workspace, and
+    # `enterprise_user` lists all of them.
+    teams = {facts.get("team_id"), *((facts.get("enterprise_user") or {}).get("teams") or ())}
+    if facts.get("deleted") or not any(teams):
         return Standing.UNKNOWN
-    if facts.get("is_stranger") or not _is_of(team, facts):
+    if facts.get("is_stranger") or team not in teams:
         return Standing.STRANGER
     if facts.get("is_restricted") or facts.get("is_ultra_restricted"):
         return Standing.GUEST
     return Standing.BOT if facts.get("is_bot") else Standing.MEMBER
-
-
-def _is_of(team: str, facts: Facts) -> bool:
-    """Return whether a user belongs to the workspace.
-
-    In Enterprise Grid `team_id` is the organisation or the user's first workspace, and
-    `enterprise_user` lists all of them.
-    """
-    teams = (facts.get("enterprise_user") or {}).get("teams") or ()
-    return facts.get("team_id", team) == team or team in teams

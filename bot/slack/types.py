@@ -21,6 +21,8 @@ class IncomingMessage:
     thread_ts: str | None
     user: str
     text: str
+    user_team: str | None = None
+    """The workspace of a user of another organisation."""
     bot_id: str | None = None
     subtype: str | None = None
     files: tuple[dict[str, object], ...] = ()
@@ -65,7 +67,7 @@ class Thread:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A thread, and the person who is answered there."""
+    """A thread, and the person who is answered there; `team` is that person's."""
 
     team: str
     channel: str
@@ -93,6 +95,7 @@ def parse_message(body: Mapping[str, Any]) -> IncomingMessage:
         thread_ts=event.get("thread_ts"),
         user=event.get("user") or "",
         text=event.get("text") or "",
+        user_team=event.get("user_team"),
         bot_id=event.get("bot_id"),
         subtype=event.get("subtype"),
         files=tuple(event.get("files") or ()),

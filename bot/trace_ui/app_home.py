@@ -10,6 +10,7 @@ from slack_sdk import WebClient
 from bot.agents.config.roster import Roster
 from bot.agents.config.status import who_may_ask
 from bot.slack.errors import SLACK_ERRORS, error_code
+from bot.slack.types import team_of
 from bot.trace_ui.requester import Requester
 from bot.trace_ui.slash_command import Answer
 from bot.turns.decision import Reason
@@ -50,7 +51,7 @@ class AppHome:
         event = body["event"]
         if event.get("tab") != "home":
             return
-        requester = Requester(team=body.get("team_id") or "", user=event["user"], channel="")
+        requester = Requester(team=team_of(body), user=event["user"], channel="")
         with self._observability.span(
             "app home",
             kind="consumer",
@@ -85,9 +86,12 @@ class AppHome:
     def _who_may_ask(self, user: str) -> list[Block]:
         """Return a line for each agent: for full members its whole rule, for others only theirs."""
         lines = [section("*Who may ask*")]
+        is_member = self._permission.is_member(user)
         for agent in list(self._roster.agents.values())[:MOST_AGENTS]:
             refusal = self._permission.person_refusal(agent, user)
-            if refusal in (None, Reason.PERSON_NOT_ALLOWED):
+            if refusal is None and not is_member:
+                told = "you"
+            elif refusal in (None, Reason.PERSON_NOT_ALLOWED) and is_member:
                 told = who_may_ask(agent, name=_mention) + (" (not you)" if refusal else "")
             else:
                 told = f"not you, because {reason(refusal)}"

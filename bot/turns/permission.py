@@ -42,6 +42,10 @@ class Permission:
                 return Reason.STRANGER_MAY_NOT_ASK
         return self._list_refusal(rule, user)
 
+    def is_member(self, user: str) -> bool:
+        """Return whether *user* is a full member, who may know the whole rule of each agent."""
+        return self._access.standing(self._team, user) is Standing.MEMBER
+
     def _list_refusal(self, rule: AccessRule, user: str) -> Reason | None:
         if rule.people is None and rule.groups is None:
             return None

@@ -90,13 +90,15 @@ def recent_traces(
     wanted = _wanted({**filters, "platform": platform}, since=since, skipped=skipped)
     if cursor is not None:
         wanted.append(_before(cursor))
+    filtered = agent or channel or user or platform or status not in (None, "ok")
     further = None
     if words.strip():
-        further = _started_at(database, wanted, after=SEARCHED)
+        # Of a filter, such as a channel, the cursor must not tell how much others asked there.
+        seen = [_is_for(audiences)] if filtered and audiences is not None else []
+        further = _started_at(database, [*wanted, *seen], after=SEARCHED)
         wanted.append(_contains_all(_distinct(words)))
     if further is not None:
         wanted.append(TraceRow.started_at > further)
-    filtered = agent or channel or user or platform or status not in (None, "ok")
     if audiences is None or filtered:
         query = _newest(audiences, wanted, limit + 1)
     else:
@@ -202,10 +204,14 @@ def _newest(audiences: Collection[str] | None, wanted: Sequence[Any], limit: int
     """Select by the index of a filter, which contains the audience, or else by that of the time."""
     query = visible(None).where(*wanted)
     if audiences is not None:
-        # COALESCE keeps SQLite from using the index on audience: it would read all traces of these
-        # audiences and sort them.
-        query = query.where(fn.COALESCE(TraceRow.audience, "").in_(list(audiences)))
+        query = query.where(_is_for(audiences))
     return query.order_by(*NEWEST).limit(limit)
+
+
+def _is_for(audiences: Collection[str]) -> Any:
+    # COALESCE keeps SQLite from using the index on audience: it would read all traces of these
+    # audiences and sort them.
+    return fn.COALESCE(TraceRow.audience, "").in_(list(audiences))
 
 
 def _newest_of_each(audiences: Collection[str], wanted: Sequence[Any], limit: int) -> Any:

@@ -9,6 +9,7 @@ from bot.cli.commands.transcript import block_text
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.slack import directory
 from storage import Observability
+from storage.queries import traces
 from storage.queries.traces import TraceSummary, recent_traces
 
 StartBot = Callable[..., Bot]
@@ -307,3 +308,32 @@ def test_an_error_of_slack_is_answered_with_what_to_do(
 ) -> None:
     sandbox.faults.error("conversations.info", code, times=5)
     assert advice in ask(sandbox, alice, general, "digest here at 09:00")
+
+
+def test_the_next_page_of_a_search_does_not_tell_how_much_others_ask(
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    bob: User,
+    general: Channel,
+    board: Channel,
+    bot: Bot,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its cursor holds the time of a trace, which must be one that the person may see."""
+    monkeypatch.setattr(traces, "SEARCHED", 3)
+    for number in range(6):
+        with observability.span(
+            "slack message",
+            team=sandbox.team_id,
+            audience=f"{sandbox.team_id}/{board.id}",
+            channel=board.id,
+            user=alice.id,
+            agent="echo",
+            text=f"{SECRET} {number}",
+        ):
+            pass
+    observability.flush()
+    for words in (f"--channel {board.id}", f"--user {alice.id}", "--agent echo"):
+        assert "trace_next" not in str(sandbox.command(bob, general, "/trace", f"ls x {words}"))
+        assert "trace_next" in str(sandbox.command(alice, general, "/trace", f"ls is {words}"))

@@ -249,6 +249,14 @@ def test_a_slack_that_hangs_is_waited_for_once(
 
 
 @pytest.mark.usefixtures("bot")
+def test_nobody_waits_for_a_minute_to_hear_that_slack_does_not_know_them(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    sandbox.faults.rate_limit("users.info", times=9, retry_after=60)
+    assert "Slack did not tell me who you are" in ask(sandbox, alice, general, "ls")
+
+
+@pytest.mark.usefixtures("bot")
 def test_a_short_wait_for_the_rate_limit_is_kept(
     sandbox: Sandbox, observability: Observability, alice: User, general: Channel, board: Channel
 ) -> None:
@@ -290,3 +298,16 @@ def test_statistics_do_not_name_a_channel_that_slack_hides(
     sandbox.settle()
     said = ask(sandbox, alice, general, "stats --by channel")
     assert gone.id not in said and dm.id in said
+
+
+@pytest.mark.usefixtures("bot")
+def test_a_channel_is_public_only_if_slack_says_so(
+    sandbox: Sandbox, observability: Observability, alice: User, general: Channel
+) -> None:
+    gone = sandbox.add_channel("gone", [alice])
+    trace = asked(sandbox, observability, alice, gone, SECRET)
+    sandbox.leave(sandbox.bot_user_id, gone)
+    sandbox.settle()
+    silent = f'{{"ok": true, "channel": {{"id": "{gone.id}"}}}}'
+    sandbox.faults.wrong_content("conversations.info", body=silent)
+    assert SECRET not in ask(sandbox, alice, general, f"show {trace.trace_id}")

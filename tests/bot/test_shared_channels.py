@@ -39,7 +39,7 @@ def about_to_be_shared(sandbox: Sandbox, channel: Channel) -> None:
 
 
 def unknown(sandbox: Sandbox, channel: Channel) -> None:
-    sandbox.faults.error("users.list", "internal_error", times=90)
+    sandbox.faults.error("conversations.members", "internal_error", times=90)
 
 
 OPENED = (with_a_guest, with_a_stranger, shared, about_to_be_shared, unknown)
@@ -135,7 +135,7 @@ def test_a_direct_message_of_a_member_is_told_what_its_person_may_see(
         assert "posted" in shown(sandbox.click(alice, seen, "trace_share", responses=1))
 
 
-def test_one_list_of_people_answers_for_all_members(
+def test_one_list_of_people_answers_for_all_members_of_a_large_channel(
     sandbox: Sandbox, web: WebClient, observability: Observability
 ) -> None:
     people = [sandbox.add_user(f"p{number}") for number in range(1_200)]
@@ -145,3 +145,43 @@ def test_one_list_of_people_answers_for_all_members(
     calls = [call.method for call in sandbox.calls()]
     assert calls.count("users.info") == 0
     assert calls.count("users.list") == calls.count("conversations.members") == 2  # Pages.
+
+
+def test_a_small_channel_does_not_wait_for_the_list_of_a_large_workspace(
+    sandbox: Sandbox, web: WebClient, observability: Observability, alice: User
+) -> None:
+    for number in range(1_200):
+        sandbox.add_user(f"p{number}")
+    few = [sandbox.add_user(f"q{number}") for number in range(20)]
+    team = sandbox.add_channel("team", [alice, *few])
+    sandbox.faults.rate_limit("users.list", times=90, retry_after=60)
+    access = Access(Directory(web), observability.database, team=sandbox.team_id)
+    assert not access.is_shared(team.id)
+    assert not access.is_shared(team.id)
+    calls = [call.method for call in sandbox.calls()]
+    assert calls.count("users.info") == 22, "each once, with the bot"
+    sandbox.join(sandbox.add_user("gus", guest=True), team)
+    access.forget()
+    assert access.is_shared(team.id)
+
+
+@pytest.mark.parametrize("guest", [True, False])
+def test_a_large_channel_with_somebody_who_is_not_listed_yet(
+    sandbox: Sandbox, web: WebClient, observability: Observability, guest: bool
+) -> None:
+    everyone = sandbox.add_channel("all", [sandbox.add_user(f"p{n}") for n in range(40)])
+    directory = Directory(web)
+    access = Access(directory, observability.database, team=sandbox.team_id)
+    assert not access.is_shared(everyone.id)
+    sandbox.join(sandbox.add_user("new", guest=guest), everyone)
+    del directory._cache["members", everyone.id]  # It was asked earlier than the list of people.
+    assert access.is_shared(everyone.id) is guest
+
+
+def test_a_large_channel_counts_as_shared_while_slack_lists_nobody(
+    sandbox: Sandbox, web: WebClient, observability: Observability
+) -> None:
+    everyone = sandbox.add_channel("all", [sandbox.add_user(f"p{n}") for n in range(40)])
+    access = Access(Directory(web), observability.database, team=sandbox.team_id)
+    sandbox.faults.error("users.list", "internal_error", times=9)
+    assert access.is_shared(everyone.id)

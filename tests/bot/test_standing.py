@@ -6,11 +6,14 @@ import pytest
 from slack_sdk import WebClient
 
 from bot.access import Access
+from bot.agents.types import AccessRule, Agent
+from bot.replies import live
 from bot.sandbox import Sandbox, User
 from bot.slack.directory import Directory
 from bot.slack.standing import Standing
 from storage import Observability
 from tests.support.conversations import StartBot, finished
+from tests.support.fake_agent import Scripted, roster_with
 from tests.support.traces_in_slack import ask
 
 
@@ -48,6 +51,9 @@ def test_members_guests_strangers_and_bots_are_told_apart(access: Access, sandbo
         ({"team_id": "T0FIRST", "enterprise_user": {"teams": ["T0SANDBOX1"]}}, Standing.MEMBER),
         ({"team_id": "E0ORG", "enterprise_user": {"teams": ["T0FIRST"]}}, Standing.STRANGER),
         ({"enterprise_user": {"teams": ["T0SANDBOX1"]}, "is_restricted": True}, Standing.GUEST),
+        ({"team_id": None}, Standing.UNKNOWN),
+        ({"team_id": None, "is_restricted": True}, Standing.UNKNOWN),
+        ({"team_id": None, "enterprise_user": {"teams": ["T0FIRST"]}}, Standing.STRANGER),
     ],
 )
 def test_deactivated_users_and_those_of_an_enterprise_grid_are_told_apart(
@@ -86,3 +92,24 @@ def test_a_question_from_another_organisation_is_recorded_for_our_workspace(
     (trace, *_) = finished(observability, shared, question.ts)
     assert (trace.team, trace.audience) == (sandbox.team_id, sandbox.team_id)
     assert "may I?" in ask(sandbox, alice, shared, "ls --all")
+
+
+def test_a_stream_names_the_workspace_of_the_person_who_asked(
+    start_bot: StartBot, sandbox: Sandbox, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "QUICK_S", 0.0)
+    agent = Scripted()
+    rule = AccessRule(strangers=True)
+    start_bot(
+        roster_with({"a": Agent(name="a", providers=(agent,), access=rule)}, default="a"),
+    )
+    stranger = sandbox.add_user("sam", external=True)
+    shared = sandbox.add_channel("shared", [alice, stranger])
+    for number, person in enumerate((stranger, alice), 1):
+        question = sandbox.post(person, shared, f"{sandbox.mention} may I?")
+        agent.wait_until_asked()
+        agent.say("The first half")
+        *_, call = sandbox.wait_for_call("chat.startStream", count=number)
+        assert call.arguments["recipient_team_id"] == person.team_id
+        agent.end("The end")
+        sandbox.wait_for_reaction(shared, question.ts, "white_check_mark")

@@ -97,3 +97,32 @@ def test_the_home_tab_shows_who_may_ask_which_agent(
     theirs = str(home(sandbox, guest))
     assert "*builder* (execute): not you, because guests may not ask this agent" in theirs
     assert alice.id not in theirs
+
+
+def test_a_guest_who_may_ask_is_not_told_who_else_may(
+    sandbox: Sandbox, start_bot: StartBot, alice: User
+) -> None:
+    guest, other = sandbox.add_user("gus", guest=True), sandbox.add_user("gil", guest=True)
+    start_bot(
+        f"""
+        [access]
+        guests = ["{guest.id}", "{other.id}"]
+        channels = ["C0123456789"]
+        [agents.echo]
+        provider = "echo"
+        [agents.builder]
+        provider = "echo"
+        access = {{ people = ["{alice.id}", "{guest.id}"] }}
+        [agents.private]
+        provider = "echo"
+        access = {{ people = ["{alice.id}"] }}
+        """
+    )
+    blocks = home(sandbox, guest)
+    assert [block["text"]["text"] for block in blocks[-3:-1]] == [
+        "*echo* (query): you",
+        "*builder* (query): you",
+    ]
+    assert blocks[-1]["text"]["text"].startswith("*private* (query): not you, because")
+    for hidden in (alice.id, other.id, "C0123456789"):
+        assert hidden not in str(blocks)

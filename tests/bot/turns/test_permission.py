@@ -285,6 +285,18 @@ def test_a_person_whom_slack_does_not_name_is_asked_to_try_again(
     assert len(desk.replies(desk.ask(alice, general))) == 1
 
 
+@pytest.mark.parametrize("method", ["users.info", "conversations.info", "conversations.members"])
+def test_nobody_waits_for_a_minute_to_be_told_that_slack_limits_the_rate(
+    desk: Desk, start_bot: StartBot, alice: User, general: Channel, method: str
+) -> None:
+    start_bot(AGENTS)
+    desk.sandbox.faults.rate_limit(method, times=90, retry_after=60)
+    question = desk.ask(alice, general, "@builder build")
+    reason = "asker_unknown" if method == "users.info" else "shared_channel_not_allowed"
+    assert desk.decision(question) == ("skip", reason)
+    assert len(desk.told(alice, general)) == 1
+
+
 def test_members_of_a_user_group_may_ask(observability: Observability, tmp_path: Path) -> None:
     plain = Manifest.read(MANIFEST)
     with Sandbox.start(replace(plain, scopes=plain.scopes | {"usergroups:read"})) as sandbox:
