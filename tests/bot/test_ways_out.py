@@ -10,6 +10,7 @@ from bot.app import Bot
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.sandbox.state.values import Json
 from reports.commands.parser import DIMENSIONS, STATUSES, build_parser
+from reports.render import block_kit
 from reports.render.block_kit import FORGET, NEXT, SHARE, SHOW, STOP
 from storage import Observability
 from storage.model.span import own_audience
@@ -177,6 +178,17 @@ def test_no_forged_button_tells_of_it_and_each_is_answered(
         said = shown(answers)
         assert not leaks(said, value, board.id, alice.id), (action, value, said)
     assert len(sandbox.messages(general)) == before, "nothing was posted for all to see"
+    assert SECRET in ask(sandbox, alice, general, "ls"), "nothing was erased"
+
+
+def test_every_button_is_forged(alice: User, board: Channel) -> None:
+    known = {
+        value
+        for name, value in vars(block_kit).items()
+        if name.isupper() and isinstance(value, str) and value.startswith("trace_")
+    }
+    forged = {action.rstrip("_0123456789") for action, _ in forged_values(board, alice)}
+    assert forged == known
 
 
 def test_no_message_leads_the_shortcut_to_it(
