@@ -46,7 +46,13 @@ class Forget:
         """Erase what the user whose id is `value` wrote. Raises like `ask`."""
         user = self._permitted(value, requester)
         done = forget(self._observability, _erasure(user, requester))
-        return forgotten(done.erased, user=user, spools=done.spools, log_emptied=done.log_emptied)
+        return forgotten(
+            done.erased,
+            user=user,
+            spools=done.spools,
+            log_emptied=done.log_emptied,
+            copies=done.copies,
+        )
 
     def _permitted(self, person: str, requester: Requester) -> str:
         """Return the id of the person, if the requester may erase their text."""

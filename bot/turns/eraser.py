@@ -10,6 +10,7 @@ from storage import Observability
 from storage.model.erasure import Erasure
 from storage.store.erasure_log import append, erasure_log
 from storage.upkeep.erasure import Erased, apply_pending, empty_log, erase, replace_text
+from storage.upkeep.retention import old_copies
 from storage.writer.delivery import adopt
 from storage.writer.spool import spool_folder, waiting
 
@@ -26,12 +27,13 @@ class Forgotten:
     """The result of forgetting a person.
 
     `spools` are files of running processes that the database has not taken yet, `log_emptied` says
-    whether SQLite's log has none of the text any more.
+    whether SQLite's log has none of the text any more, `copies` are files that were set aside.
     """
 
     erased: Erased
     spools: int
     log_emptied: bool
+    copies: int
 
 
 class Eraser:
@@ -134,4 +136,5 @@ def forget(observability: Observability, erasure: Erasure) -> Forgotten:
                 "tracebot.erasure.files": erased.files,
             }
         )
-    return Forgotten(erased=erased, spools=spools, log_emptied=emptied)
+    copies = len(old_copies(database.path))
+    return Forgotten(erased=erased, spools=spools, log_emptied=emptied, copies=copies)

@@ -80,7 +80,8 @@ class Feedback:
             self._threads.forget(event["channel"], before["thread_ts"])
         if not ts or after.get("user") == self._bot_user:
             return  # A live reply of ours.
-        if not deleted and after.get("text") == before.get("text"):
+        same_files = _files(after) >= _files(before)
+        if not deleted and same_files and after.get("text") == before.get("text"):
             return  # Slack showed a link's preview, or noted that the thread has a reply.
         self._eraser.add(
             Erasure(
@@ -144,3 +145,9 @@ class Feedback:
             value=THUMBS[thumb] if added else None,
             label=thumb,
         )
+
+
+def _files(message: Mapping[str, Any]) -> frozenset[str]:
+    """Return the ids of the message's files, without those that were deleted."""
+    files = message.get("files") or ()
+    return frozenset(str(each.get("id")) for each in files if each.get("mode") != "tombstone")

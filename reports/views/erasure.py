@@ -33,7 +33,9 @@ def forget_question(planned: Erased, *, user: str, own: bool) -> ConfirmView:
     return ConfirmView(text=text, label="Erase", value=user)
 
 
-def forgotten(erased: Erased, *, user: str, spools: int, log_emptied: bool) -> MessageView:
+def forgotten(
+    erased: Erased, *, user: str, spools: int, log_emptied: bool, copies: int
+) -> MessageView:
     """Say what was erased, and what is still on its way."""
     sentences = [
         f"Erased the text of {_count(erased.messages, 'message')} from {user}: "
@@ -49,6 +51,12 @@ def forgotten(erased: Erased, *, user: str, spools: int, log_emptied: bool) -> M
         sentences.append(
             "A program that reads the database keeps SQLite's log from being emptied: run "
             "tracebot checkpoint --truncate once that program has ended."
+        )
+    if copies:
+        sentences.append(
+            f"{_count(copies, 'file')} set aside beside the database (*.damaged-*, "
+            "*.replaced-*, *.orphan-*) may still hold it: the operator of the bot should delete "
+            "them."
         )
     return MessageView(text=" ".join(sentences), found=True)
 

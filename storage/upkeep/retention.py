@@ -249,11 +249,15 @@ def _remove_expired(database: Database, retention: Retention, *, now: int) -> No
         RemovedTraceRow.delete().where(RemovedTraceRow.removed_at < year_ago).execute(database)
 
 
+def old_copies(database: Path) -> list[Path]:
+    """Return the files that recoveries and restores have set aside beside the database."""
+    kinds = (*(f".{kind}-*" for kind in ("damaged", "replaced", "orphan")), ".spool/*.damaged")
+    return [path for kind in kinds for path in database.parent.glob(f"{database.name}{kind}")]
+
+
 def _remove_copies(database: Path, *, before: int) -> None:
     """Delete what was set aside so long ago that all in it is beyond the age limit."""
-    kinds = ("damaged", "replaced", "orphan")
-    copies = [path for kind in kinds for path in database.parent.glob(f"{database.name}.{kind}-*")]
-    for path in (*copies, *database.parent.glob(f"{database.name}.spool/*.damaged")):
+    for path in old_copies(database):
         with suppress(FileNotFoundError):  # Another process deletes them, too.
             if path.stat().st_mtime_ns < before:
                 path.unlink()

@@ -23,7 +23,13 @@ def forget_user(args: Namespace, database: SharedDatabase) -> MessageView:
         return MessageView(text="Nothing was erased.")
     with Observability.open(database.path, platform="cli") as observability:
         done = forget(observability, erasure)
-    return forgotten(done.erased, user=args.user, spools=done.spools, log_emptied=done.log_emptied)
+    return forgotten(
+        done.erased,
+        user=args.user,
+        spools=done.spools,
+        log_emptied=done.log_emptied,
+        copies=done.copies,
+    )
 
 
 def _confirmed(question: str) -> bool:

@@ -162,7 +162,10 @@ def test_the_operator_erases_somebodys_text_in_a_shell(
     asking = tracebot(db_path, "forget", "--user", "U1")
     assert asking.returncode == 2 and "add --yes" in asking.stderr
     assert where(tmp_path)
+    aside = tmp_path / "tracebot.db.replaced-20260101T000000.000000"
+    aside.write_text("older")
     done = tracebot(db_path, "forget", "--user", "U1", "--yes")
+    assert "1 file set aside" in done.stdout
     assert done.returncode == 0, done.stderr
     assert "Erased the text of 1 message from U1" in done.stdout
     assert where(tmp_path) == []

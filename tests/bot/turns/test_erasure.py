@@ -148,6 +148,40 @@ def spooled(database: Path) -> list[str]:
     return [path.read_text("latin-1") for path in folder.glob("*.spool")]
 
 
+def test_a_file_that_is_deleted_from_a_message_is_deleted_here(
+    sandbox: Sandbox,
+    observability: Observability,
+    agent: Scripted,
+    alice: User,
+    general: Channel,
+    tmp_path: Path,
+) -> None:
+    agent.end("Read it.")
+    file = sandbox.add_file(alice, "note.txt", "text/plain", MARK.encode())
+    question = sandbox.post(alice, general, f"{sandbox.mention} read this", files=[file])
+    finished(observability, general, question.ts)
+    assert where(tmp_path)
+    (sent,) = (
+        event
+        for event in sandbox.events("message")
+        if event["event"].get("ts") == question.ts and event["event"].get("files")
+    )
+    before = sent["event"]
+    after = {**before, "files": [{"id": file.id, "mode": "tombstone"}]}
+    changed = {
+        "type": "message",
+        "subtype": "message_changed",
+        "channel": general.id,
+        "message": after,
+        "previous_message": before,
+        "ts": "9.9",
+        "event_ts": "9.9",
+    }
+    sandbox.redeliver({**sent, "event_id": "Ev1", "event": changed})
+    gone(observability, tmp_path)
+    eventually(lambda: finished(observability, general, question.ts)[0].text == "read this")
+
+
 def test_a_preview_that_slack_adds_to_a_message_erases_nothing(
     sandbox: Sandbox,
     observability: Observability,
