@@ -211,7 +211,7 @@ UNPREFIXED_HINTS = (
     r"|[012]/\d{10}|_mmk|\d:AA[A-Za-z0-9_-]{20}|\.[A-Za-z0-9_-]{6,7}\.[A-Za-z0-9_-]{20}|A{18}"
     r"|[^A-Za-z0-9][5KL][1-9A-HJ-NP-Za-km-z]{50}|[_-][A-Za-z0-9]{32}"
 )
-"""What all of these have, and hardly any other text: to count characters in each word is slow."""
+"""Found in all of these and hardly in other text: to count the characters of each word is slow."""
 
 # Prefixes of ids, which look like keys of a provider that is not known here.
 IDS = frozenset(
