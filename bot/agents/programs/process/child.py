@@ -119,7 +119,8 @@ def _start_with_reaper(
     try:
         os.write(plan, marshal.dumps(restrictions.as_dict()))
         os.lseek(plan, 0, os.SEEK_SET)
-        reaper = (sys.executable, "-I", "-S", "-c", REAPER, str(write), str(plan), *command)
+        numbers = map(str, (os.getpid(), write, plan))
+        reaper = (sys.executable, "-I", "-S", "-c", REAPER, *numbers, *command)
         with starting() as reapers:
             process = subprocess.Popen(reaper, pass_fds=(write, plan), **options)
             reapers.add(process.pid)

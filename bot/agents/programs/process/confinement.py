@@ -9,6 +9,7 @@ import contextlib
 import os
 import pwd
 import sys
+import sysconfig
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,8 +35,17 @@ DEVICES = (
 )
 """Not among them: terminals of other people of the same user, and disks, which root could read."""
 
-PROGRAM = (Path(__file__).parents[3], Path(sys.prefix))
-"""The bot's own program: an agent that may write there could change what the bot does next."""
+PROGRAM = (
+    *(Path(__file__).parents[4] / name for name in ("bot", "storage", "reports")),
+    *(
+        Path(sysconfig.get_path(name))
+        for name in ("purelib", "platlib", "scripts", "stdlib", "platstdlib")
+    ),
+    Path(sys.prefix, "pyvenv.cfg"),
+)
+"""The bot's own program, the packages that it uses and Python: an agent that may write there could
+change what the bot does next.
+"""
 
 
 class ConfinementError(Exception):
@@ -142,7 +152,7 @@ class Confinement:
             found = next((name for name in names if _reaches(each, place, name)), None)
             found = found or hard_link(place, names)
             if each.writable and found is None:
-                found = next((path for path in PROGRAM if inside(real(path), place)), None)
+                found = next((path for path in PROGRAM if _overlap(real(path), place)), None)
             if found is not None:
                 raise ConfinementError(
                     each.key,
@@ -153,10 +163,13 @@ class Confinement:
     def _rules(self, opened: Iterable[Opened], names: Iterable[Path]) -> Iterator[landlock.Rule]:
         writable = {real(each.path) for each in opened if each.writable}
         whole = {real(each.path) for each in opened if each.key or each.ours}
-        system = {real(each.path) for each in opened} | {real(Path(path)) for path in SYSTEM}
+        for folder in {real(each.path) for each in opened} - whole:
+            whole.update(without(folder, tuple(names)))
+        system = {real(Path(path)) for path in SYSTEM}
         avoided = set(names)
         if self.user is None:
-            avoided.update(_closed_to_others("/etc"))
+            for folder in (Path("/etc"), *_installations(names, system)):
+                avoided.update(_closed_to_others(folder))
         for folder in system - whole:
             whole.update(without(folder, avoided))
         for path in whole:
@@ -198,11 +211,29 @@ def _reaches(opened: Opened, place: Path, name: Path) -> bool:
     return inside(place, name) or (inside(name, place) and (opened.writable or name.exists()))
 
 
-def _closed_to_others(folder: str) -> Iterator[Path]:
+def _overlap(one: Path, other: Path) -> bool:
+    return inside(one, other) or inside(other, one)
+
+
+def _installations(names: Iterable[Path], system: Iterable[Path]) -> set[Path]:
+    """Return the folders in the system's that hold something private, such as `/opt/tracebot`.
+
+    What else is in them, such as backups and the workspaces of other agents, is private too if
+    not everybody may read it.
+    """
+    return {
+        folder / name.relative_to(folder).parts[0]
+        for folder in system
+        for name in names
+        if name != folder and inside(name, folder)
+    }
+
+
+def _closed_to_others(folder: Path) -> Iterator[Path]:
     """Yield what not everybody may read. If the bot may, it is likely to be its own secret."""
     with contextlib.suppress(OSError):
         for entry in os.scandir(folder):
             if not entry.stat(follow_symlinks=False).st_mode & 0o004:
                 yield Path(entry.path)
             elif entry.is_dir(follow_symlinks=False):
-                yield from _closed_to_others(entry.path)
+                yield from _closed_to_others(Path(entry.path))

@@ -1,9 +1,10 @@
 """Change the mode and owner of files for a confined command, where it may write.
 
 Landlock does not limit chmod(2) and chown(2): an agent of the bot's user could close the database
-to the bot, or open it to everybody. The kernel asks the reaper instead of carrying these system
-calls out (seccomp_unotify(2)), and the reaper does it, or refuses, on a file that it has opened
-itself: the agent cannot exchange it in between.
+to the bot, or open it to everybody, and one of root could make a program of the system set-user-id:
+to be able to read a file is enough for fchmod(2). The kernel asks the reaper instead of carrying
+these system calls out (seccomp_unotify(2)), and the reaper does it, or refuses, on a file that it
+has opened itself: the agent cannot exchange it in between.
 """
 
 from __future__ import annotations
@@ -87,17 +88,25 @@ def _change(listener: int, question: Question, writable: Sequence[str]) -> None:
     assert known is not None
     name, arguments = known.changes[question.number], list(question.arguments)
     # An int of the command is the low half of an argument.
-    directory = ctypes.c_int(arguments.pop(0)).value if "at" in name else AT_FDCWD
-    address, *values = arguments
-    flags = {"fchmodat2": values[1], "fchownat": values[2], "lchown": AT_SYMLINK_NOFOLLOW}
-    file = _open(question.pid, directory, address, flags.get(name, 0))
+    if name in ("fchmod", "fchown"):
+        descriptor, *values = arguments
+        file = _open_descriptor(question.pid, ctypes.c_int(descriptor).value)
+    else:
+        directory = ctypes.c_int(arguments.pop(0)).value if "at" in name else AT_FDCWD
+        address, *values = arguments
+        flags = {"fchmodat2": values[1], "fchownat": values[2], "lchown": AT_SYMLINK_NOFOLLOW}
+        file = _open(question.pid, directory, address, flags.get(name, 0))
     try:
         # Only now: as long as the question is open, its process id has not been reused.
         if _libc.ioctl(listener, IS_VALID, ctypes.byref(ctypes.c_uint64(question.id))):
             raise OSError(errno.ENOENT, "it has ended")
         place = f"/proc/self/fd/{file}"
         path = os.readlink(place)
-        if not any(path == each or path.startswith(f"{each}/") for each in writable):
+        # Pipes and memory have no name, and belong to whoever holds them.
+        nameless = not path.startswith("/") or path.startswith("/memfd:")
+        if not nameless and not any(
+            path == each or path.startswith(f"{each}/") for each in writable
+        ):
             raise OSError(errno.EPERM, "it is not its own")
         if "chmod" in name:
             os.chmod(place, values[0] & 0o7777)
@@ -105,6 +114,14 @@ def _change(listener: int, question: Question, writable: Sequence[str]) -> None:
             os.chown(place, *(ctypes.c_int(value).value for value in values[:2]))
     finally:
         os.close(file)
+
+
+def _open_descriptor(process: int, descriptor: int) -> int:
+    """Return a descriptor of what a process has open."""
+    try:
+        return os.open(f"/proc/{process}/fd/{descriptor}", os.O_PATH | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise OSError(errno.EBADF, "not open") from None
 
 
 def _open(process: int, directory: int, address: int, flags: int) -> int:

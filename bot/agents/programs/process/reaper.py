@@ -35,10 +35,12 @@ IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)
 WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGUSR1}
 
 
-def main(report: int, restrictions: Restrictions, command: list[str]) -> None:
+def main(parent: int, report: int, restrictions: Restrictions, command: list[str]) -> None:
     libc = ctypes.CDLL(None)
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGUSR1, 0, 0, 0)
+    if os.getppid() != parent:
+        return  # It died before we would have been told.
     # Blocked rather than handled: a signal that arrives before sigwait stays pending, so none is
     # lost between starting the command and waiting for it.
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
@@ -180,9 +182,9 @@ def children() -> list[int]:
 
 
 def start() -> None:
-    """Read what `child.start` has written: the report's descriptor, restrictions and a command."""
-    report, plan = map(int, sys.argv[1:3])
+    """Read what `child.start` wrote: the bot's process id, descriptors, and a command."""
+    parent, report, plan = map(int, sys.argv[1:4])
     with os.fdopen(plan, "rb") as file:
         restrictions = Restrictions(**marshal.load(file))
     os.set_inheritable(report, False)
-    main(report, restrictions, sys.argv[3:])
+    main(parent, report, restrictions, sys.argv[4:])

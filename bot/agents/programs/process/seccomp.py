@@ -60,14 +60,22 @@ def _later_machine(audit: int) -> Machine:
         socketpair=199,
         prlimit=261,
         truncate=45,
-        xattrs=(5, 6, 14, 15),
-        changes={53: "fchmodat", 452: "fchmodat2", 54: "fchownat"},
+        xattrs=(5, 6, 7, 14, 15, 16),
+        changes={
+            52: "fchmod",
+            53: "fchmodat",
+            452: "fchmodat2",
+            54: "fchownat",
+            55: "fchown",
+        },
     )
 
 
 CHANGES = {
     90: "chmod",
+    91: "fchmod",
     92: "chown",
+    93: "fchown",
     94: "lchown",
     268: "fchmodat",
     452: "fchmodat2",
@@ -81,7 +89,7 @@ MACHINES: Mapping[str, Machine] = {
         socketpair=53,
         prlimit=302,
         truncate=76,
-        xattrs=(188, 189, 197, 198),
+        xattrs=(188, 189, 190, 197, 198, 199),
         changes=CHANGES,
     ),
     "aarch64": _later_machine(0xC00000B7),

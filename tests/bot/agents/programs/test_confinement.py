@@ -6,6 +6,7 @@ import pwd
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ from bot.agents.programs.process.confinement import Confinement, landlock_versio
 from bot.agents.programs.provider import CommandProvider
 from bot.agents.types import Request
 from storage.recovery.opening import open_database
+from tests.support.paths import ROOT
 
 TRACEBOT = Path(sys.executable).parent / "tracebot"
 SECRET = "planted-for-the-spy"
@@ -99,6 +101,13 @@ ALLOWED: Mapping[str, str] = {
     "move a file to another folder": "shutil.move('moved.txt', 'a/b/moved.txt')",
     "make a file executable": "os.chmod('own.txt', 0o755) or oct(os.stat('own.txt').st_mode)",
     "change a mode by descriptor": "os.fchmod(os.open('own.txt', os.O_RDWR), 0o700)",
+    "change the mode of memory and of a pipe": (
+        "[os.fchmod(file, 0o600) for file in (os.memfd_create('x'), *os.pipe())]"
+    ),
+    "change the owner by descriptor": "os.fchown(os.open('own.txt', os.O_RDONLY), -1, -1)",
+    "change the mode of a file that has no name left": (
+        "[os.fchmod(file.fileno(), 0o600) for file in [tempfile.TemporaryFile()]]"
+    ),
     "change a mode below its own descriptor": (
         "os.chmod('own.txt', 0o644, dir_fd=os.open('.', os.O_RDONLY))"
     ),
@@ -328,7 +337,12 @@ ABI = landlock_version()
         ("read = ['/']", "tracebot.db"),
         ("write = ['data']", "tracebot.db"),
         ("read = ['hard']", "hard/another-name"),
-        (f"mode = 'execute'\nwrite = [{sys.prefix!r}]", sys.prefix),
+        (f"write = [{sys.prefix!r}]", "site-packages"),
+        (f"write = [{sysconfig.get_path('purelib')!r}]", "site-packages"),
+        (f"write = [{str(Path(sysconfig.get_path('purelib'), 'pip'))!r}]", "site-packages"),
+        (f"write = [{sys.base_prefix!r}]", sysconfig.get_path("stdlib")),
+        (f"working_directory = {str(ROOT / 'storage' / 'database')!r}", "storage"),
+        (f"working_directory = {str(ROOT)!r}", "bot"),
     ],
 )
 def test_an_agents_file_that_leads_to_the_bots_files_is_refused(
@@ -501,6 +515,60 @@ for path in ({str(closed)!r}, {str(opened)!r}, "/etc/passwd"):
         print("closed")
 """
         assert python(code).answer(Request(prompt="x")).text.split() == ["closed", "True", "True"]
+
+
+@as_root
+def test_what_is_private_beside_a_database_in_a_system_folder_is_closed() -> None:
+    with tempfile.TemporaryDirectory(dir="/opt", prefix="tracebot-test-") as folder:
+        root = Path(folder)
+        root.chmod(0o755)
+        private = ("data/tracebot.db", "data/before.db", "backups/b.db", "data/workspaces/b/notes")
+        for name in (*private, "share/help"):
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("x")
+            path.chmod(0o600 if name in private else 0o644)
+        code = f"""
+for name in {(*private, "share/help")!r}:
+    try:
+        print(open({folder!r} + "/" + name).read())
+    except PermissionError:
+        print("closed")
+open("own", "w").write("x")
+"""
+        files = BotFiles(database=root / private[0])
+        agent = python(code, confinement=Confinement(private=files), workspace=files.workspace("a"))
+        told = agent.answer(Request(prompt="x")).text.split()
+        assert told == [*["closed"] * len(private), "x"]
+
+
+@as_root
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "os.fchmod(file, 0o4755)",
+        "os.fchown(file, 12345, -1)",
+        "os.setxattr(file, 'user.x', b'x')",
+        "os.removexattr(file, 'user.before')",
+    ],
+)
+def test_a_descriptor_of_a_file_that_can_only_be_read_changes_nothing_of_it(attempt: str) -> None:
+    with tempfile.NamedTemporaryFile(dir="/opt", prefix="tracebot-test-") as file:
+        os.fchmod(file.fileno(), 0o755)
+        os.setxattr(file.fileno(), "user.before", b"x")
+        before = os.stat(file.name)
+        code = f"""
+import os
+file = os.open({file.name!r}, os.O_RDONLY)
+try:
+    {attempt}
+except OSError:
+    print("refused")
+"""
+        assert python(code).answer(Request(prompt="x")).text == "refused"
+        after = os.stat(file.name)
+        assert (before.st_mode, before.st_uid) == (after.st_mode, after.st_uid)
+        assert os.listxattr(file.name) == ["user.before"]
 
 
 @as_root

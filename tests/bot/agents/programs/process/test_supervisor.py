@@ -138,6 +138,26 @@ CommandProvider(agent="orphan", command=command, confinement=free).answer(Reques
         assert eventually(lambda pid=pid: not alive(pid)), "it still runs"  # type: ignore[misc]
 
 
+def test_an_agent_does_not_start_if_the_bot_dies_while_it_is_being_started(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    bot = f"""
+import os, signal, subprocess
+from bot.agents.programs.process import child
+from bot.agents.programs.process.restrictions import Restrictions
+
+def start_and_die(*arguments, **options):
+    Popen(*arguments, **options)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+Popen, subprocess.Popen = subprocess.Popen, start_and_die
+command = ("sh", "-c", "touch {started}")
+child.start(command, environment=os.environ, folder=None, restrictions=Restrictions())
+"""
+    process = subprocess.run([sys.executable, "-c", bot], cwd=ROOT, timeout=60, check=False)
+    assert process.returncode == -signal.SIGKILL
+    assert not eventually(started.exists, within_s=2)
+
+
 REBEL = """
 import os, signal, subprocess, sys, time
 harm, left, pids = sys.argv[1:]
