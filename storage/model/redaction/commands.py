@@ -50,7 +50,7 @@ COMMANDS = (
     r"(?i:identified[ \t]+(?:with[ \t]+\S+[ \t]+)?by(?:[ \t]+password)?[ \t]+|\bpassword\([ \t]*)"
     + _ARGUMENT,
     r"(?i:enable secret|secret|password)[ \t]+[05789][ \t]+" + _ARGUMENT,
-    r"snmp-server[ \t]+community[ \t]+" + _ARGUMENT,
+    r"snmp(?:-server)?[ \t]+community[ \t]+" + _ARGUMENT,
     r"rclone[ \t]+obscure[ \t]+" + _ARGUMENT,
     r"(?i:net[ \t]+user[ \t]+\S+[ \t]+)(?P<secret>[^\s/*]\S*)[ \t]+/",
     _command(r"gh[ \t]+secret", r"--body[ =]|-b[ \t]*"),
@@ -66,6 +66,26 @@ COMMANDS = (
     r"[\w.-]+:(?P<secret>\$(?:apr1|2[aby]|[1567y]|argon2\w+|gy|scrypt)\$[^\s:]+)",
     r"(?i:sqlplus|sqlldr|impdp?|expdp?|rman target|:thin:)[ \t]*(?:-\w+[ \t]+)*\w+/"
     r"(?P<secret>[^\s@]+)@",
+    # Hashes of passwords, wherever they are.
+    r"(?P<secret>\$(?:apr1|2[abxy]|[156y]|argon2\w+|gy|scrypt)\$[^\s:\"'<>]{20,})",
+    r"(?P<secret>pbkdf2_sha\d+\$\d+\$[^\s:\"'<>]{20,})",
+    # The secret beside the id that it belongs to.
+    r"(?:AKIA|ASIA)[A-Z0-9]{16}[^A-Za-z0-9](?:[^\n]{0,40}?[^A-Za-z0-9+/\n])?"
+    r"(?P<secret>[A-Za-z0-9+/]{40})(?:[^A-Za-z0-9+/=]|$)",
+    r"AC[0-9a-f]{32}[^A-Za-z0-9](?:[^\n]{0,40}?[^A-Za-z0-9\n])?"
+    r"(?P<secret>[0-9a-f]{32})(?:[^A-Za-z0-9]|$)",
+    # Braces of ODBC and Maven, which are no placeholder's.
+    r"(?i:pwd|password|passphrase)[=>\"' ]{1,3}\{(?P<secret>[^{}\n]*[0-9][^{}\n]*)\}(?:;|<|$)",
+    # Names that stand apart from their value.
+    r"from-literal[= ][\"']?[\w.-]+=" + _ARGUMENT,
+    r"variable[ \t]+\"[^\"\n]*(?i:passw|secret|token|key)[^\"\n]*\"[ \t]*\{[^{}]{0,200}?"
+    r"default[ \t]*=[ \t]*\"(?P<secret>[^\"\n]+)\"",
+    r"WIFI:[^\n]{0,100}?P:(?P<secret>[^;\n]+);",
+    # Groups of characters, as people are shown them.
+    r"(?i:2fa|totp|otp|mfa|authenticator)[^\n]{0,20}?[ :=]"
+    r"(?P<secret>(?:[A-Z2-7]{4}[ -]){3,}[A-Z2-7]{4})",
+    r"(?i:recovery|backup)[ _-](?i:codes?)[ \t]*[:=]\s*"
+    r"(?P<secret>[A-Za-z0-9]{4,}-[A-Za-z0-9]{4,}(?:[\s,]+[A-Za-z0-9]{4,}-[A-Za-z0-9]{4,})*)",
     # A key of JSON Web Keys.
     r"\"[dk]\"[ \t]*:[ \t]*\"(?P<secret>[A-Za-z0-9_-]{32,})\"",
     # A Docker or npm login in base64.
@@ -92,6 +112,7 @@ BARE_LOGIN = (
     r"(?:^|[\s\"'=(<>])[A-Za-z][\w.-]*:(?P<in_url>[^\s:@/\"'<>]+)@"
     r"(?:(?:tcp|unix)\(|localhost|\d{1,3}(?:\.\d{1,3}){3}|[\w-]+(?:\.[\w-]+)*(?::\d|/))"
 )
+PGPASS = r"(?:^|\s)[\w-]+:\d{4,5}:[\w*-]+:[\w.*@-]+:(?P<in_url>[^\s:]{5,})"
 
 PROGRAMS = (
     r"curl|https?|xh|httpie|ab|siege|hey|smbclient|rpcclient|smbmap|mysql\w*|mariadb[\w-]*|mycli"
@@ -105,7 +126,9 @@ PROGRAMS = (
 
 _logins = [Pattern(each) for each in LOGINS]
 _commands = [Pattern(each) for each in COMMANDS]
-_url, _url_with_slash, _login, _told = map(Pattern, (URL, URL_WITH_SLASH, BARE_LOGIN, TOLD_LOGIN))
+_url, _url_with_slash, _login, _told, _pgpass = map(
+    Pattern, (URL, URL_WITH_SLASH, BARE_LOGIN, TOLD_LOGIN, PGPASS)
+)
 _manifest = Pattern(MANIFEST)
 _datum = Pattern(r"(?m:^)[ \t]+[\w.-]+:[ \t]*(?P<secret>[A-Za-z0-9+/]{6,}={0,2})(?m:$)")
 _PORT = ValuePattern(r"\d{1,5}(?:/|$)")
@@ -120,6 +143,9 @@ HINTS = (
     r"auth[ \t]*=[ \t]*\(|(?:_auth|\"auth\")[ \t]*[:=]|\"[dk]\"[ \t]*:[ \t]*\""
     r"|[ \t\n]password[ \t]",
     r":(?:\d{1,5}|\*):[\w*-]+:[\w.*@-]+:|:\$(?:apr1|2[aby]|[1567y]|argon2|gy|scrypt)",
+    r"\$(?:apr1|2[abxy]|[156y]|argon2\w+|gy|scrypt)\$|pbkdf2_sha",
+    r"AC[0-9a-f]{32}|from-literal|variable[ \t]+\"|WIFI:"
+    r"|(?i:2fa|totp|otp|mfa|authenticator)[ :_-]|(?i:recovery|backup)[ _-](?i:code)",
     r"(?i:sqlplus|sqlldr|impdp?|expdp?|rman target|:thin:)[ \t/]?",
     r"://[^\s\"'<>]*@|:[^\s:@/\"'<>]+@",
     TOLD_LOGIN.replace("(?P<in_url>", "(?:"),
@@ -159,6 +185,7 @@ def in_urls(text: str) -> Iterator[Range]:
         (_url_with_slash, lambda password: not _PORT.match(password)),
         (_login, looks_chosen),
         (_told, looks_chosen),
+        (_pgpass, looks_chosen),
     ):
         for found in pattern.finditer(text):
             start, end = found.get("in_url") or found["user"]

@@ -174,6 +174,7 @@ KINDS: Mapping[str, Sequence[str]] = {
         r"eyJ[A-Za-z0-9_-]{6,}\.eyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*)?",
         r"eyJ[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+){1,3}",
     ),
+    "password_hash": (r"\{S?(?:SHA|MD5)\d*\}[A-Za-z0-9+/]{20,}=*",),
     "wallet_key": (r"[xyz]prv[1-9A-HJ-NP-Za-km-z]{90,}",),
 }
 """Kind of secret → its shapes. Each begins after anything but a letter or digit."""
@@ -188,10 +189,12 @@ UNPREFIXED: Mapping[str, Sequence[str]] = {
         r"[A-Za-z0-9_~.]{3}[0-9]Q~[A-Za-z0-9_~.-]{30,}",
         r"[A-Za-z0-9]{30,}(?:JQQJ99|AZDO)[A-Za-z0-9]{8,}",
     ),
+    "payment_key": (r"AQE[A-Za-z0-9+/]{60,}={0,2}-[A-Za-z0-9+/=-]{20,}",),
     "cloud_token": (r"[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{40,}",),
     "service_token": (
         r"[a-f0-9]{32}-[a-f0-9]{8}-[a-f0-9]{8}",
         r"[a-f0-9]{32}-us\d{1,2}",
+        r"[a-f0-9]{36,40}(?:FFFF)?NRAL",
         r"[0-9a-f]{10}msh[0-9a-f]{15}p1[0-9a-f]{6}jsn[0-9a-f]{12}",
         r"[012]/\d{10,}(?:/\d+)?:[a-f0-9]{32}",
         r"[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk",
@@ -206,7 +209,8 @@ UNPREFIXED: Mapping[str, Sequence[str]] = {
 """The same without a prefix. These begin only after a character that is not of base64."""
 
 UNPREFIXED_HINTS = (
-    r"END [A-Z0-9 ]*PRIVATE KEY|[0-9]Q~|JQQJ99|AZDO|\.atlasv1\.|-[a-f0-9]{8}-[a-f0-9]{8}|-us\d"
+    r"END [A-Z0-9 ]*PRIVATE KEY|[0-9]Q~|JQQJ99|AZDO|NRAL|AQE[A-Za-z0-9+/]{60}|\.atlasv1\."
+    r"|-[a-f0-9]{8}-[a-f0-9]{8}|-us\d"
     r"|msh[0-9a-f]{15}"
     r"|[012]/\d{10}|_mmk|\d:AA[A-Za-z0-9_-]{20}|\.[A-Za-z0-9_-]{6,7}\.[A-Za-z0-9_-]{20}|A{18}"
     r"|[^A-Za-z0-9][5KL][1-9A-HJ-NP-Za-km-z]{50}|[_-][A-Za-z0-9]{32}"

@@ -17,9 +17,11 @@ from storage.model.redaction.values import (
 )
 
 PASSWORD = (
-    r"pass(?:word|wd|phrase|code)s?|secret|creds?|credentials?|passwrd|psswd|passw|pswd|pwd|pw|pass"
+    r"pass(?:word|wd|phrase|code)s?|pass[_-](?:phrase|word|code)|secret|creds?|credentials?|passwrd|psswd|passw|pswd|pwd|pw|pass"
     r"|psk|passwort|kennwort|contrase[nñ]a|mot de passe|senha|has[lł]o|wachtwoord"
-    r"|пароль|密码|密碼|口令|パスワード|비밀번호"
+    r"|пароль|密码|密碼|口令|パスワード|비밀번호|암호|salasana|adgangskode|passord|heslo|jelsz[oó]"
+    r"|[sş]ifre|lozinka|m[aậ]t kh[aẩ]u|kata sandi|รหัสผ่าน|كلمة (?:المرور|السر)|סיסמה|पासवर्ड"
+    r"|κωδικ[oό]ς"
     r"|l[oö]senord|parola|(?:seed|recovery|secret) phrase|mnemonic|storepass|keypass|requirepass"
     r"|masterauth|pre-?shared[_\- ]key|(?:recovery|backup)[_\- ]codes?|redis(?:cli)?_auth"
 )
@@ -30,6 +32,7 @@ KEY = (
     r"ingestion|webhook|bot|aes|rsa|developer|crypto|captcha|recaptcha|data|openai|anthropic|"
     r"write|wlan|wi-?fi|wpa2?|network|instrumentation|server|host|ssh|tls|ssl|rest|cron|user|team|project|org|workspace|partner|merchant)"
     r"[_\-. ]?keys?(?:[_\-. ]?secret)?|apikeys?|token|secret[_\-]?id"
+    r"|clave|saml(?:response|assertion)"
     r"|dsn|conn(?:ection)?[_\-. ]?str(?:ing)?|webhook[_\-. ]?url|sharedaccesssignature|jwt|bearer"
     r"|client[_\-]?key[_\-]?data|dockerconfigjson|identitytoken|x-amz-signature|x-goog-signature"
 )
@@ -56,7 +59,7 @@ SIGN = (
     r"|[ \t]+(?:is|was|ist|lautet|est|es|=)(?:[ \t](?:now|still|set to|changed to))?[ \t]*:?[ \t]"
     r"|[ \t]+(?:(?:has been|have been|was|is|got)[ \t])?"
     r"(?:set|changed|reset|updated)?[ \t]?to[ \t]+"
-    r"|は|是"
+    r"|は|是|[는은][ \t]"
     r"|[ \t]+[-–—][ \t]"
     r"|(?:[ \t][\w:-]+=\"[^\"<>\n]{0,40}\")*>|[ \t\n]*<(?:string|value|data)>"
     r"|[\"'][ \t\n]*,[ \t\n]*[\"']?(?:value|val|default)[\"']?[ \t]*:"
@@ -98,7 +101,7 @@ _as_password = Pattern(AS_PASSWORD)
 
 _ANY = rf"(?:{PASSWORD}|{HEADER}|{KEY}){SUFFIX}"
 HINTS = (
-    rf"(?i:{_ANY}(?:{CLOSE}(?:[ \t\n]*(?:[=:<>|→は是-]|value)|[\"'][ \t\n]*[,v]|\[)"
+    rf"(?i:{_ANY}(?:{CLOSE}(?:[ \t\n]*(?:[=:<>|→は是는은-]|value)|[\"'][ \t\n]*[,v]|\[)"
     r"|[\"'`*_~]{0,3}[ \t]+\S))",
     rf"(?i:{_ANY}[ \t]{{1,3}}\([^()\n]{{1,40}}\))",
     rf"(?i:(?:^|[^A-Za-z0-9])(?:{WEAK}){SUFFIX}{CLOSE}[ \t]*(?:[:=]|=>)[ \t]*[\"'`]?"
@@ -111,7 +114,7 @@ HINTS = (
 )
 
 _NEEDS_BOUNDARY = ValuePattern(
-    r"(?i)pass|pw|pwd|passw|psk|senha|parola|token|creds?|jwt|bearer|dsn|secret|has[lł]o"
+    r"(?i)pass|pw|pwd|passw|psk|senha|parola|token|creds?|jwt|bearer|dsn|secret|has[lł]o|clave|[sş]ifre|heslo|passord"
 )
 _SCHEME_BEFORE = ValuePattern(
     r"(?i)(?:bearer|basic|token|apikey|digest|bot|ssws|splunk|geniekey|key|oauth)[ \t]+(?=\S)"
@@ -134,6 +137,8 @@ _SPOKEN = (
     "lautet",
     "は",
     "是",
+    "는",
+    "은",
     "is:",
     "was:",
     "ist",
@@ -292,7 +297,7 @@ def _header(text: str, found: Found) -> Iterator[Range]:
     if not value or harmless(value) or is_prose(first) or is_code(value):
         return
     cookie = "ookie" in text[slice(*found["header"])].lower()
-    if cookie and "=" not in value and not looks_random(value):
+    if cookie and "=" not in value and not looks_random(first):
         return
     if not cookie and not scheme and is_word(first):
         return
@@ -310,7 +315,7 @@ def _after_space(text: str, found: Found, group: str) -> Iterator[Range]:
     if option:
         secret = not is_prose(value) and (bool(quote) or not is_code(value))
     elif group == "password":
-        secret = looks_chosen(value)
+        secret = looks_chosen(value) or (looks_random(value, at_least=12) and not is_code(value))
     else:
         secret = looks_random(value, at_least=12)
     if secret:

@@ -78,6 +78,7 @@ PROSE = frozenset(
         *("sensitive", "secure", "insecure", "there's", "that's", "you'll", "we'll", "don't"),
         *("temporary", "permanent", "longer", "shorter", "blank", "nowhere", "open", "closed"),
         *("raise", "return", "print", "throw", "break", "continue", "assert", "def", "else"),
+        *("abgelaufen", "falsch", "ungültig", "vergessen", "caducado", "incorrecta", "expiré"),
         *("in-memory", "copy", "copied", "paste", "pasted", "given", "passed", "taken", "shown"),
     )
 )
@@ -113,7 +114,7 @@ _PATH = ValuePattern(r"(?:~|\.{1,2}|[A-Za-z]:)?[\\/](?:[a-zA-Z][\w.-]{0,30}[\\/]
 _FILE = ValuePattern(
     r"[\w-]+(?:\.[\w-]+)*\.(?:pem|key|crt|json|ya?ml|toml|txt|env|py|js|ts|go|md|html)"
 )
-_NUMBER = ValuePattern(r"[-+~]?\d[\d,._/:]*(?:[kKmMgG%]|ms|s|h|d)?")
+_NUMBER = ValuePattern(r"[-+~^<>=]{0,2}\d[\d,._/:]*(?:[kKmMgG%]|ms|s|h|d)?")
 _UUID = ValuePattern(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _URL = ValuePattern(r"<?(?:https?|wss?|s3|gs|file|arn|urn|vault|op|ssm|sm|data)(?:://|:)\S*")
 _KNOWN_WORDS = ValuePattern(
@@ -187,7 +188,7 @@ def looks_chosen(value: str) -> bool:
     """Return True for a password as people choose them: letters with digits or signs among them."""
     value = value[:JUDGED]
     bare = value.rstrip(".,;:?!")
-    letters = any(map(str.isalpha, bare))
+    letters = bare.lower() != bare.upper()  # Sentences of Chinese have no case, and no spaces.
     digits = any(map(str.isdigit, bare))
     signs = any(sign in bare for sign in "!@#$%^&*")
     return (

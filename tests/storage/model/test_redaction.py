@@ -204,3 +204,49 @@ def test_the_end_of_a_text_has_no_half_of_a_secret() -> None:
     text = "xoxb-" + "123456789012-abcdefghijkl " + "y" * 30
     assert "abcdefghijkl" not in redacted_end(text, 40)
     assert redacted_end("short", 40) == "short"
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("salasana: C0rrect-Horse", "C0rrect-Horse"),
+        ("mật khẩu: C0rrect-Horse", "C0rrect-Horse"),
+        ("كلمة المرور: C0rrect-Horse", "C0rrect-Horse"),
+        ("비밀번호는 zebra-lamp-77 입니다", "zebra-lamp-77"),
+        ("la clave es hunter2hunter", "hunter2hunter"),
+        ("requirepass cAgjnFLrDpoXREHS", "cAgjnFLrDpoXREHS"),
+        ("pass_phrase=z4LJpolv1IoI", "z4LJpolv1IoI"),
+        ("UID=sa;PWD={OYGmHkeF7Cqu};", "OYGmHkeF7Cqu"),
+        ("AKIA4DEMU73FNDBOAHKM:r4B0fimTBMis/OSVIExPynwXll7973kF7TwGT5/R", "r4B0fimTBMis"),
+        ("AKIA4DEMU73FNDBOAHKM and r4B0fimTBMis/OSVIExPynwXll7973kF7TwGT5/R", "r4B0fimTBMis"),
+        ("ACe35f5bc34bcce8b8582b41213671e147:eb5e0b9e9e84645ba632038a2eb690b0", "eb5e0b9e9e84"),
+        ("f2ef2fda106027d9eed80d13d67be65bf6d8FFFFNRAL", "f2ef2fda1060"),
+        ("2FA seed: YBKO TYHG XRTU MODI KU77 ITBC QPSZ 3TCO", "YBKO TYHG"),
+        ("recovery codes: a1b2c-d3e4f 9f8e7-d6c5b", "d6c5b"),
+        ("db:5432:app:ann:BwyFcXW0IZWe", "BwyFcXW0IZWe"),
+        ("ann:{SHA}mNYTG5Pl73tqsaEvjdLqHTbgy0s=", "mNYTG5Pl73tq"),
+        ("$argon2id$v=19$m=65536,t=3,p=4$4GQVVAecwzhyyLLZ$icFuNfsv1CCUTi", "icFuNfsv1CCU"),
+        ("kubectl create secret generic x --from-literal=foo=1DdbC4gbcdw1", "1DdbC4gbcdw1"),
+        ('variable "db_password" {\n  default = "W3I2KmLE3iAt"\n}', "W3I2KmLE3iAt"),
+        ("WIFI:T:WPA;S:office;P:bE7A2NARy91A;;", "bE7A2NARy91A"),
+        ("SAMLResponse=Y9FmLgChnN4A4PVJU0V0OMq2KwFLp3kP", "Y9FmLgChnN4A"),
+    ],
+)
+def test_unusual_places_and_languages_are_known(text: str, secret: str) -> None:
+    assert secret not in redact(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Das Passwort ist abgelaufen",
+        "パスワードは8文字以上必要です",
+        "cookie: consent banner is broken",
+        '"jsonwebtoken": "^9.0.2"',
+        "ALTER TABLE users ADD COLUMN password VARCHAR(255);",
+        'variable "region" { default = "eu-central-1" }',
+        "palabra clave: busqueda",
+    ],
+)
+def test_sentences_versions_and_types_are_kept(text: str) -> None:
+    assert redact(text) == text
