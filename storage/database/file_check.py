@@ -100,8 +100,10 @@ def _refuse_other_contents(path: Path) -> None:
         raise NotOurDatabase(f"{path} is not a database. {NEXT_STEP}") from None
     if application == APPLICATION_ID:
         return
-    # Without tables it was just created, by a process whose first changes are still in the log.
-    if application or (tables and not tables >= OUR_TABLES):
+    # Without tables it was just created, by a process whose first changes are still in the log. If
+    # that process is one of ours, it made its lock file before the database.
+    just_created = not tables and (opening(path).exists() or migrating(path).exists())
+    if application or not (just_created or tables >= OUR_TABLES):
         raise NotOurDatabase(f"{path} is a SQLite database of another program. {NEXT_STEP}")
 
 
@@ -145,6 +147,11 @@ def has_log(path: Path) -> bool:
 def migrating(path: Path) -> Path:
     """Return the lock file that is held to change the tables of the database at `path`."""
     return path.with_name(f"{path.name}.migrating")
+
+
+def opening(path: Path) -> Path:
+    """Return the lock file that is held shared to open the database and alone to rename it."""
+    return path.with_name(f"{path.name}.opening")
 
 
 def address(path: Path, *, mode: Literal["ro", "rw", "rwc"] = "ro", immutable: bool = False) -> str:

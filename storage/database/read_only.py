@@ -9,10 +9,10 @@ import peewee
 from storage.database.connect import BUSY_TIMEOUT_MS
 from storage.database.driver import NO_CHECKPOINT_ON_CLOSE, Connection
 from storage.database.error_causes import CAUSES, cause_of
-from storage.database.file_check import address, has_log, is_writable, require_ours
+from storage.database.file_check import address, has_log, is_writable, opening, require_ours
 from storage.database.lock_files import locked_if_present
 from storage.database.migrations import missing
-from storage.database.shared_file import SharedDatabase, file_at, opening
+from storage.database.shared_file import SharedDatabase, file_at
 from storage.errors import DatabaseUnavailable, OlderDatabase
 
 

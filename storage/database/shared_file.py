@@ -28,6 +28,7 @@ from storage.database.file_check import (
     APPLICATION_ID,
     address,
     migrating,
+    opening,
     refuse_hard_links,
     refuse_other_files,
 )
@@ -160,11 +161,6 @@ def file_at(path: Path) -> File | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-def opening(path: Path) -> Path:
-    """Return the lock file that is held shared to open the database and alone to rename it."""
-    return path.with_name(f"{path.name}.opening")
 
 
 def _create_private(path: Path) -> None:

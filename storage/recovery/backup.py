@@ -15,11 +15,11 @@ from storage.coordination.process_identity import is_alive
 from storage.database.connect import connect
 from storage.database.driver import Connection
 from storage.database.error_causes import DAMAGED, LOCKED, cause_of
-from storage.database.file_check import address, has_log, refuse_other_files
+from storage.database.file_check import address, has_log, opening, refuse_other_files
 from storage.database.lock_files import locked
 from storage.database.migrations import HERE, HISTORY
 from storage.database.models import ProcessRow
-from storage.database.shared_file import SharedDatabase, opening, set_aside
+from storage.database.shared_file import SharedDatabase, set_aside
 from storage.errors import BackupError, NotOurDatabase
 from storage.recovery.replacement import set_aside_with_write_lock
 from storage.upkeep.erasure import apply_pending

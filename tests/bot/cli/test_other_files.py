@@ -76,6 +76,18 @@ def other_database(path: Path) -> None:
     other.close()
 
 
+def other_database_in_its_log(path: Path) -> None:
+    """Copy another program's database before the first checkpoint: its tables are in the log."""
+    original = path.with_name("original.sqlite")
+    with sqlite3.connect(original) as other:
+        other.execute("PRAGMA journal_mode = wal")
+        other.execute("CREATE TABLE bookmarks (url TEXT)")
+        other.commit()
+        for end in ("", "-wal"):
+            path.with_name(path.name + end).write_bytes(Path(f"{original}{end}").read_bytes())
+    other.close()
+
+
 def other_application(path: Path) -> None:
     with sqlite3.connect(path) as other:
         other.execute("PRAGMA application_id = 252006673")  # A GeoPackage.
@@ -104,6 +116,7 @@ OTHERS: dict[str, Callable[[Path], object]] = {
     "a folder": lambda path: path.mkdir(),
     "a text file": text_file,
     "another program's database": other_database,
+    "another program's database, all in its log": other_database_in_its_log,
     "another application's database": other_application,
     "a named pipe": lambda path: os.mkfifo(path),
     "a socket": bound_socket,
