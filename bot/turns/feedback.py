@@ -22,6 +22,9 @@ from storage.queries.traces import TraceSummary, message_traces, trace_spans, tr
 
 THUMBS: Mapping[str, float] = {"+1": 1.0, "thumbsup": 1.0, "-1": 0.0, "thumbsdown": 0.0}
 
+FLUSH_S = 1.0
+"""How long a reaction waits for the database, in the background, before its trace is looked up."""
+
 logger = logging.getLogger("tracebot.feedback")
 
 
@@ -104,6 +107,8 @@ class Feedback:
 
     def _trace_of(self, channel: str, ts: str, body: Mapping[str, Any]) -> TraceSummary | None:
         database = self._observability.database
+        # What the turn recorded a moment ago may still be on its way to the database.
+        self._observability.flush(FLUSH_S)
         if body["event"].get("item_user") != self._bot_user:
             found_here = message_traces(database, channel=channel, message_ts=ts)
             # Another workspace in this database may have the same message, of a shared channel.
