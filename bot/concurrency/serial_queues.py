@@ -1,9 +1,10 @@
-"""Run jobs one at a time per key, in the order of their arrival; different keys side by side."""
+"""Run jobs one at a time per key, in their order; jobs of different keys run side by side."""
 
 import threading
-from collections import deque
+from bisect import insort
 from collections.abc import Callable, Hashable
 from concurrent.futures import Executor
+from operator import itemgetter
 
 Job = Callable[[], None]
 
@@ -12,14 +13,15 @@ class SerialQueues:
     """A queue of jobs for each key, all run by one executor.
 
     The bot's keys are Slack threads: a message waits until those before it in its thread are
-    answered, because its answer depends on theirs.
+    answered, because its answer depends on theirs. Jobs that wait are sorted: two messages that
+    arrive within a millisecond come here on different threads, in any order.
     """
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
         # A key is here from its first job until its last has ended: the queue holds the jobs that
         # wait, so an empty queue means that one job runs and none waits.
-        self._waiting: dict[Hashable, deque[Job]] = {}
+        self._waiting: dict[Hashable, list[tuple[str, Job]]] = {}
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
 
@@ -28,13 +30,16 @@ class SerialQueues:
         with self._idle:
             return self._idle.wait_for(lambda: not self._waiting, timeout)
 
-    def submit(self, key: Hashable, job: Job) -> bool:
-        """Run *job* after the earlier jobs of its key; return True if it has to wait for one."""
+    def submit(self, key: Hashable, order: str, job: Job) -> bool:
+        """Run *job* after the jobs of its key that have a lower *order*, and never beside one.
+
+        Return True if it has to wait.
+        """
         with self._lock:
             if key in self._waiting:
-                self._waiting[key].append(job)
+                insort(self._waiting[key], (order, job), key=itemgetter(0))
                 return True
-            self._waiting[key] = deque()
+            self._waiting[key] = []
         self._executor.submit(self._run, key, job)
         return False
 
@@ -53,7 +58,7 @@ class SerialQueues:
                 del self._waiting[key]
                 self._idle.notify_all()
                 return
-            job = waiting.popleft()
+            _, job = waiting.pop(0)
         # Submitted again rather than run in a loop here, so that one busy Slack thread does not
         # hold an executor thread for good.
         self._executor.submit(self._run, key, job)

@@ -64,7 +64,8 @@ class Inbox:
             except Exception:
                 logger.exception("A turn failed in trace %s", root.trace_id)
 
-        if self._queues.submit((message.team, message.channel, message.root_ts), run):
+        thread = (message.team, message.channel, message.root_ts)
+        if self._queues.submit(thread, message.ts, run):
             # On a thread of its own: Bolt's must return, and the queue's is busy by definition.
             self._notices.submit(self._handler.show_waiting, turn)
 
