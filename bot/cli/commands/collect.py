@@ -3,7 +3,7 @@
 import logging
 import sys
 
-from bot.cli.commands.signals import stop_signal
+from bot.cli.commands.signals import stop_signal, wait_until
 from bot.http.otlp_receiver import LOOPBACK, Collector
 from bot.settings import Settings, SettingsError
 from storage import Observability
@@ -40,7 +40,7 @@ def collect(settings: Settings, *, host: str, port: int, database: str | None) -
             f"  OTEL_EXPORTER_OTLP_ENDPOINT={url} OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n"
             "See docs/telemetry.md for the settings of each agent. Press Ctrl-C to stop.\n"
         )
-        stop_signal().wait()
+        wait_until(stop_signal())
         collector.stop()
         stored = observability.flush(FLUSH_S)
     counts = collector.counts

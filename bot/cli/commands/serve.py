@@ -9,7 +9,7 @@ from types import FrameType
 from bot.agents.config.isolation import isolation_gaps
 from bot.app import Bot, build_bot, connect, listen
 from bot.cli.agents_file import load_agents
-from bot.cli.commands.signals import stop_signal
+from bot.cli.commands.signals import stop_signal, wait_until
 from bot.cli.terminal import log_to_stderr
 from bot.http.otlp_receiver import Collector, listen_to_agents
 from bot.settings import load_settings, require
@@ -55,7 +55,7 @@ def serve(*, http: bool) -> int:
                 f"tracebot answers in {where} with {', '.join(roster.names)}, and records in "
                 f"{observability.database.database}. Press Ctrl-C to stop.\n"
             )
-            stop.wait()
+            wait_until(stop)
             _hurry_at_next_signal(bot)
         finally:
             bot.stop(grace=settings.grace)

@@ -4,6 +4,9 @@ import signal
 import threading
 from types import FrameType
 
+WAKE_S = 0.5
+"""How often the main thread looks if a signal has arrived."""
+
 
 def stop_signal() -> threading.Event:
     """Return an event that SIGTERM or Ctrl-C sets. Call it on the main thread."""
@@ -15,3 +18,11 @@ def stop_signal() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, set_stop)
     return stop
+
+
+def wait_until(stop: threading.Event) -> None:
+    """Wait for an event that a signal sets, on the main thread."""
+    # The kernel may deliver a signal to any thread, and Python runs its handler on the main thread
+    # at its next step. A wait without a time limit never gets there.
+    while not stop.wait(WAKE_S):
+        pass
