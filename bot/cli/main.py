@@ -8,13 +8,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
+from bot.cli.exit_codes import DONE, FAILED, USAGE
+
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from reports.views.views import View
     from storage.database.shared_file import SharedDatabase
-
-DONE, FAILED, USAGE = 0, 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

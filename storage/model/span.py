@@ -11,7 +11,7 @@ Status = Literal["running", "ok", "error", "timeout", "cancelled", "abandoned"]
 WITHIN = "tracebot.within.span_id"
 """The attribute behind `Span.within`."""
 
-FAILED: frozenset[str] = frozenset({"error", "timeout", "abandoned"})
+FAILED_STATUSES: frozenset[str] = frozenset({"error", "timeout", "abandoned"})
 """The statuses that count as errors. A cancelled span is not one: its user asked for that."""
 
 
@@ -80,7 +80,7 @@ class Span:
 
     @property
     def failed(self) -> bool:
-        return self.status in FAILED
+        return self.status in FAILED_STATUSES
 
 
 def own_audience(team: str, member: str) -> str:

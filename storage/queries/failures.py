@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from peewee import Database
 
 from storage.database.models import SpanRow, TraceRow
-from storage.model.span import FAILED
+from storage.model.span import FAILED_STATUSES
 from storage.queries.traces import NOT_SKIPPED, TraceSummary, summaries, visible
 
 
@@ -36,7 +36,7 @@ def failed_traces(
 def failed_spans(database: Database, trace_ids: Collection[str]) -> tuple[FailedSpan, ...]:
     """Return the failed spans of these traces, newest first."""
     query = SpanRow.select(*(getattr(SpanRow, item.name) for item in fields(FailedSpan))).where(
-        SpanRow.trace_id.in_(list(trace_ids)), SpanRow.status.in_(sorted(FAILED))
+        SpanRow.trace_id.in_(list(trace_ids)), SpanRow.status.in_(sorted(FAILED_STATUSES))
     )
     rows = query.order_by(SpanRow.started_at.desc(), SpanRow.span_id).dicts().execute(database)
     return tuple(FailedSpan(**row) for row in rows)

@@ -14,7 +14,7 @@ from bot.agents.programs.catalog import COMMAND
 from bot.agents.programs.process.confinement import ConfinementError
 from bot.agents.programs.provider import CommandProvider
 from bot.agents.types import DIRECT, AccessRule, Agent, Allowed, Mode, Provider, Request
-from storage.model.span import FAILED
+from storage.model.span import FAILED_STATUSES
 from storage.queries.traces import TraceSummary, recent_traces
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def last_error(database: "Database", agent: Agent) -> TraceSummary | None:
     """Return the agent's newest trace that failed."""
     found = [
         trace
-        for status in sorted(FAILED)
+        for status in sorted(FAILED_STATUSES)
         for trace in recent_traces(database, agent=agent.name, status=status, limit=1).traces
     ]
     return max(found, key=lambda trace: trace.started_at, default=None)

@@ -10,6 +10,7 @@ from bot.agents.config.crewx_import import import_crewx
 from bot.agents.config.roster import Roster
 from bot.agents.config.status import AgentStatus, ProviderStatus, agent_statuses
 from bot.cli.agents_file import load_agents
+from bot.cli.exit_codes import DONE, FAILED
 from bot.settings import load_settings
 from reports.formatting import utc, visible
 from storage.errors import NoDatabase, StorageError
@@ -38,15 +39,15 @@ def import_agents(*, path: str, output: str | None) -> int:
         sys.stderr.write(f"tracebot: {note}\n")
     if target is None:
         sys.stdout.write(imported.text)
-        return 0
+        return DONE
     try:
         with target.open("x", encoding="utf-8") as file:
             file.write(imported.text)
     except OSError as error:
         sys.stderr.write(f"tracebot: {target} cannot be written ({error.strerror}).\n")
-        return 1
+        return FAILED
     sys.stderr.write(f"tracebot: {target} is written. Set TRACEBOT_AGENTS={target} to use it.\n")
-    return 0
+    return DONE
 
 
 def _statuses(roster: Roster, url: str) -> tuple[AgentStatus, ...]:

@@ -6,6 +6,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
+from bot.cli.exit_codes import DONE, FAILED
 from reports import formatting
 from reports.errors import UsageError
 from reports.units import parse_duration, parse_size
@@ -19,7 +20,6 @@ from storage.recovery.replacement import finish_recoveries
 from storage.upkeep.checkpoint import checkpoint
 from storage.upkeep.retention import Removal, apply_retention, planned
 
-DONE, FAILED = 0, 1
 CHECK_S = 10.0
 """`health` and `doctor` check the database file for at most this long, in seconds."""
 

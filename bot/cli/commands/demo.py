@@ -13,6 +13,7 @@ from rich.console import Console
 from bot.agents.config.roster import load_roster
 from bot.app import build_bot, connect
 from bot.cli.commands.transcript import block_text
+from bot.cli.exit_codes import DONE
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.sandbox.state.manifest import Manifest
 from bot.settings import load_settings
@@ -39,7 +40,7 @@ NOTES = b"""Release 2.4
 - files are read before the agent starts
 """
 
-DONE = frozenset(("white_check_mark", "x"))
+ANSWERED = frozenset(("white_check_mark", "x"))
 """The reactions that the bot adds to a question once it has answered, or failed."""
 
 
@@ -93,7 +94,7 @@ class Stage:
         return answer
 
     def _is_done(self, channel: Channel, question: Message) -> bool:
-        return not DONE.isdisjoint(self.sandbox.reactions(channel, question.ts))
+        return not ANSWERED.isdisjoint(self.sandbox.reactions(channel, question.ts))
 
     def show(self, who: str, channel: Channel, text: str, *, reply: bool) -> None:
         for user, name in self.names.items():
@@ -129,7 +130,7 @@ def demo(*, keep: bool) -> int:
         if keep:
             _stay(console, sandbox)
         observability.database.close()
-    return 0
+    return DONE
 
 
 def _start_bot(

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from bot.cli.exit_codes import DONE, USAGE
 from storage.model.trace_context import (
     Ids,
     format_traceparent,
@@ -36,7 +37,7 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126
 """The exit codes of a shell for a command that cannot be started."""
 
 
-USAGE = """\
+HELP = """\
 usage: tracebot run [--database PATH] -- COMMAND [ARGUMENT …]
 
 Run a command and record how long it took and how it ended. The command keeps its input, output,
@@ -53,8 +54,8 @@ def main(arguments: Sequence[str], *, environ: Mapping[str, str] = os.environ) -
     while rest and rest[0].startswith("-") and rest[0] != "--":
         option, _, value = rest.pop(0).partition("=")
         if option in ("-h", "--help"):
-            sys.stdout.write(USAGE)
-            return 0
+            sys.stdout.write(HELP)
+            return DONE
         if option != "--database":
             return _refuse(f"run does not take {option}")
         if not (value or rest):
@@ -67,8 +68,8 @@ def main(arguments: Sequence[str], *, environ: Mapping[str, str] = os.environ) -
 
 
 def _refuse(reason: str) -> int:
-    sys.stderr.write(f"tracebot: {reason}.\n{USAGE}")
-    return 2
+    sys.stderr.write(f"tracebot: {reason}.\n{HELP}")
+    return USAGE
 
 
 def run(

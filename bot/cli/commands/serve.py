@@ -10,6 +10,7 @@ from bot.agents.config.isolation import isolation_gaps
 from bot.app import Bot, build_bot, connect, listen
 from bot.cli.agents_file import load_agents
 from bot.cli.commands.signals import stop_signal, wait_until
+from bot.cli.exit_codes import DONE
 from bot.cli.terminal import log_to_stderr
 from bot.http.otlp_receiver import Collector, listen_to_agents
 from bot.settings import load_settings, require
@@ -62,7 +63,7 @@ def serve(*, http: bool) -> int:
             collector.stop()
             throttle.tell()
             throttle.targets.remove(handler)
-    return 0
+    return DONE
 
 
 def _hurry_at_next_signal(bot: Bot) -> None:

@@ -32,7 +32,7 @@ from storage.model.redaction.patterns import Pattern
 from storage.model.redaction.unescape import INVISIBLE, readings
 from storage.model.text import storable
 
-FAILED = "[redaction failed]"
+REDACTION_FAILED = "[redaction failed]"
 """Stored in place of a value if redaction itself fails."""
 
 MAX_DEPTH = 8
@@ -97,7 +97,7 @@ def _uncut(text: str) -> str:
     try:
         return _redact(text)
     except Exception:
-        return FAILED
+        return REDACTION_FAILED
 
 
 def redact_value(value: object) -> Any:
@@ -108,7 +108,7 @@ def redact_value(value: object) -> Any:
     try:
         return _redact_value(value, depth=0)
     except Exception:
-        return FAILED
+        return REDACTION_FAILED
 
 
 def redact_name(name: str) -> str:
@@ -135,7 +135,7 @@ def redact_arguments(arguments: Sequence[str]) -> list[str]:
     try:
         return _redact_arguments([storable(argument) for argument in arguments])
     except Exception:
-        return [FAILED]
+        return [REDACTION_FAILED]
 
 
 def _redact_arguments(arguments: Sequence[str]) -> list[str]:

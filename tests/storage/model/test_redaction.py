@@ -126,7 +126,7 @@ def test_a_value_is_not_stored_if_redaction_fails() -> None:
         def __str__(self) -> str:
             raise RuntimeError("no words")
 
-    assert redact_value({"a": Hostile(), "b": "visible"}) == redaction.FAILED
+    assert redact_value({"a": Hostile(), "b": "visible"}) == redaction.REDACTION_FAILED
 
 
 @given(st.text())

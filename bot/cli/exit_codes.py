@@ -1,0 +1,8 @@
+"""The exit codes of every command; `tracebot run` returns those of the command it records."""
+
+DONE = 0
+FAILED = 1
+"""Failed, or what was asked for was not found or is not well."""
+
+USAGE = 2
+"""The command line makes no sense."""
