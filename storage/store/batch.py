@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from peewee import EXCLUDED, SQL, Database
 from storage.database.models import LogRow, MetricRow, ProcessRow, ScoreRow, SpanRow
 from storage.database.statements import Statement, compiled, insert
 from storage.database.transactions import transaction
+from storage.model.batch import Batch
 from storage.model.records import Log, Metric, Score
 from storage.model.redaction import redact, redact_name, redact_value
 from storage.model.span import Span
@@ -20,23 +21,6 @@ from storage.store.private_channels import keep_private
 from storage.store.rollups import add, additions
 from storage.store.span_rows import SPAN_FIELDS, as_json, span_rows
 from storage.store.trace_summaries import summarise
-
-
-@dataclass(slots=True)
-class Batch:
-    """The rows that one writer stores next. `number` grows by one: storing it twice is harmless."""
-
-    process: str
-    number: int
-    spans: list[Span] = field(default_factory=list)
-    resumed: set[str] = field(default_factory=set)
-    """The ids of spans in this batch that an earlier one stored as running."""
-    metrics: list[Metric] = field(default_factory=list)
-    logs: list[Log] = field(default_factory=list)
-    scores: list[Score] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self.spans) + len(self.metrics) + len(self.logs) + len(self.scores)
 
 
 def store(database: Database, batch: Batch, *, deadline: float = 5.0) -> bool:

@@ -9,11 +9,12 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from peewee import Database
 
 from storage.database.models import SpanRow, TraceRow
+from storage.model.batch import Batch
 from storage.model.erasure import (
     CONTEXT,
     READ_THREAD,
@@ -28,9 +29,6 @@ from storage.model.span import Span, span_of
 from storage.model.trace_context import began_at
 from storage.store.erasure_log import LATE_NS, erasure_log, erasures_since, last_change
 
-if TYPE_CHECKING:
-    from storage.store.batch import Batch
-
 ERASED_MESSAGE = "(erased)"
 """Stands for the message of a log line, which cannot be empty."""
 
@@ -40,7 +38,7 @@ FIRST_NS = 1_700_000_000 * 1_000_000_000
 """A time before our first trace. Ids of other programs' traces mostly say one before or after."""
 
 
-def screen(database: Database, batch: "Batch") -> dict[str, Reach]:
+def screen(database: Database, batch: Batch) -> dict[str, Reach]:
     """Erase from the batch, within the caller's transaction, and return which traces it concerns.
 
     In the transaction, because an erasure that is not in the log yet will find what is committed.
@@ -102,7 +100,7 @@ def remove_files(database: Path, trace_ids: Collection[str]) -> int:
     return removed
 
 
-def _trace_ids(batch: "Batch") -> set[str]:
+def _trace_ids(batch: Batch) -> set[str]:
     """Return the traces in the batch that can belong to a person."""
     ids = {span.trace_id for span in batch.spans if span.user or span.channel}
     beside: tuple[Metric | Log | Score, ...] = (*batch.metrics, *batch.logs, *batch.scores)
@@ -110,7 +108,7 @@ def _trace_ids(batch: "Batch") -> set[str]:
 
 
 def _conversations(
-    database: Database, batch: "Batch", ids: Collection[str]
+    database: Database, batch: Batch, ids: Collection[str]
 ) -> dict[str, Conversation]:
     found = conversations(database, ids)
     for span in batch.spans:
@@ -121,7 +119,7 @@ def _conversations(
     return found
 
 
-def _strip(database: Database, batch: "Batch", reaches: Mapping[str, Reach]) -> None:
+def _strip(database: Database, batch: Batch, reaches: Mapping[str, Reach]) -> None:
     for span in batch.spans:
         if reach := reaches.get(span.trace_id):
             # If its start is stored, then an edit may have replaced its text already.

@@ -11,8 +11,9 @@ from peewee import Database
 from storage.coordination.process_identity import is_alive, this_process
 from storage.database.models import SpanRow
 from storage.database.transactions import transaction
+from storage.model.batch import Batch
 from storage.model.span import span_of
-from storage.store.batch import Batch, store_spans
+from storage.store.batch import store_spans
 from storage.writer.spool import has_waiting, spool_folder
 
 

@@ -26,8 +26,9 @@ from storage.database.connect import connect
 from storage.database.error_causes import DAMAGED, LOCKED, cause_of
 from storage.database.shared_file import SharedDatabase, file_at
 from storage.errors import StorageError, TemporarilyUnavailable
+from storage.model.batch import Batch
 from storage.recovery.opening import prepare
-from storage.store.batch import Batch, store
+from storage.store.batch import store
 from storage.writer.abandoned import mark_abandoned
 from storage.writer.dropped import DropCounters
 from storage.writer.spool import Spool, SpoolFull, left_behind, spool_folder, waiting

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from storage.database.lock_files import lock
+from storage.model.batch import Batch
 from storage.model.records import Log, Metric, Score
 from storage.model.span import Span
-from storage.store.batch import Batch, redacted_log, redacted_metric, redacted_score
+from storage.store.batch import redacted_log, redacted_metric, redacted_score
 from storage.store.span_rows import span_rows
 
 CAP_BYTES = 256_000_000

@@ -13,10 +13,10 @@ from queue import Empty, SimpleQueue
 
 from peewee import Database
 
+from storage.model.batch import Batch
 from storage.model.records import Log, Metric, Score
 from storage.model.semconv import FIELDS
 from storage.model.span import Span
-from storage.store.batch import Batch
 from storage.tracing.active_span import ActiveSpan, SpanState
 from storage.writer.delivery import RETRY_S, Delivery, delivery_for
 from storage.writer.dropped import DropCounters

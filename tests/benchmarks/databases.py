@@ -11,10 +11,11 @@ from peewee import SchemaManager, SqliteDatabase
 
 from storage.database import models
 from storage.database.models import SpanRow
+from storage.model.batch import Batch
 from storage.model.span import Span
 from storage.recovery.opening import open_database
 from storage.store import rollups
-from storage.store.batch import Batch, store
+from storage.store.batch import store
 from storage.store.span_rows import SPAN_FIELDS, span_rows
 from storage.upkeep.checkpoint import checkpoint
 from tests.benchmarks import traces

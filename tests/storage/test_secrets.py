@@ -13,11 +13,11 @@ import pytest
 from bot.cli.terminal import TerminalFormatter
 from bot.settings import PREVIEW_LENGTH, Settings
 from storage import Observability
+from storage.model.batch import Batch
 from storage.model.erasure import Erasure
 from storage.model.records import Log, Metric, Score
 from storage.model.span import Span
 from storage.recording.log_handler import LogHandler
-from storage.store.batch import Batch
 from storage.upkeep.erasure import replace_text
 from storage.writer.spool import encode
 

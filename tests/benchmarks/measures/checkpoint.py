@@ -11,8 +11,9 @@ from contextlib import suppress
 
 from peewee import Database, OperationalError
 
+from storage.model.batch import Batch
 from storage.recovery.opening import open_database
-from storage.store.batch import Batch, store
+from storage.store.batch import store
 from storage.upkeep.checkpoint import checkpoint
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.run import Run, milliseconds

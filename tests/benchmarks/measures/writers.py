@@ -12,9 +12,10 @@ from peewee import Database
 
 from storage import Observability
 from storage.database.models import SpanRow
+from storage.model.batch import Batch
 from storage.queries.traces import recent_traces
 from storage.recovery.opening import open_database
-from storage.store.batch import Batch, store
+from storage.store.batch import store
 from storage.upkeep.checkpoint import checkpoint
 from storage.writer import delivery
 from tests.benchmarks.figure import Figure

@@ -20,9 +20,10 @@ from storage.coordination.digest_subscriptions import (
 from storage.coordination.leases import acquire_lease, complete_lease
 from storage.database.migrations import HERE, HISTORY
 from storage.database.models import TABLES
+from storage.model.batch import Batch
 from storage.model.span import WITHIN, Span, own_audience
 from storage.queries.traces import recent_traces, trace_spans
-from storage.store.batch import Batch, store
+from storage.store.batch import store
 from storage.upkeep.conversion import ChannelConversions
 from tests.support.factories import (
     ALICE,

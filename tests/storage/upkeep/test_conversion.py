@@ -11,12 +11,13 @@ import pytest
 from peewee import Database
 
 from storage.database.models import RollupRow, SpanRow, TraceRow
+from storage.model.batch import Batch
 from storage.model.retention import Retention
 from storage.model.span import WITHIN, Span, own_audience
 from storage.queries.removed_traces import removed_traces
 from storage.queries.statistics import statistics
 from storage.recovery.opening import open_database
-from storage.store.batch import Batch, store
+from storage.store.batch import store
 from storage.store.histogram import Histogram
 from storage.store.rollups import KEY_FIELDS, SUMS
 from storage.upkeep.conversion import ChannelConversions, make_private, make_public

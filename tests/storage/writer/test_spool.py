@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from storage.model.batch import Batch
 from storage.model.records import Log, Metric, Score
 from storage.model.span import Span
-from storage.store.batch import Batch
 from storage.writer.spool import (
     HEADER,
     Spool,

@@ -20,10 +20,11 @@ from storage.database.lock_files import locked
 from storage.database.models import MetricRow, RollupRow, SpanRow
 from storage.database.shared_file import SharedDatabase
 from storage.errors import NewerDatabase
+from storage.model.batch import Batch
 from storage.model.span import Span
 from storage.queries.traces import recent_traces
 from storage.recovery.opening import open_database
-from storage.store.batch import Batch, store
+from storage.store.batch import store
 from storage.tracing.tracer import Tracer
 from storage.writer.delivery import adopt
 from storage.writer.dropped import drop_counts

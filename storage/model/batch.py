@@ -1,0 +1,23 @@
+"""A batch: what a writer stores in one transaction."""
+
+from dataclasses import dataclass, field
+
+from storage.model.records import Log, Metric, Score
+from storage.model.span import Span
+
+
+@dataclass(slots=True)
+class Batch:
+    """The rows that one writer stores next. `number` grows by one: storing it twice is harmless."""
+
+    process: str
+    number: int
+    spans: list[Span] = field(default_factory=list)
+    resumed: set[str] = field(default_factory=set)
+    """The ids of spans in this batch that an earlier one stored as running."""
+    metrics: list[Metric] = field(default_factory=list)
+    logs: list[Log] = field(default_factory=list)
+    scores: list[Score] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.spans) + len(self.metrics) + len(self.logs) + len(self.scores)
