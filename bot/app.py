@@ -314,7 +314,15 @@ def connect(bot: Bot, settings: Settings) -> None:
         handler.connect()
     except SLACK_ERRORS as error:
         raise SettingsError(connection_error("SLACK_APP_TOKEN", error)) from error
-    bot.sources.append(handler.close)
+    bot.sources.append(partial(_disconnect, handler))
+
+
+def _disconnect(handler: SocketModeHandler) -> None:
+    # The thread that hands messages on waits a second for the next one before it looks whether the
+    # connection is closed, and close() waits for that thread: wake it with a message that is none.
+    handler.client.closed = True
+    handler.client.message_queue.put(None)
+    handler.close()
 
 
 def listen(bot: Bot, settings: Settings) -> WebServer:
