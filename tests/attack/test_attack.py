@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,8 @@ from tests.support.redaction_corpus import Planted
 def attack(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [ROOT / "scripts" / "attack", *options],
-        env={"PATH": "/usr/bin:/bin", **MEASURED, **environment},
+        # The interpreter that is tested: `scripts/test-all` has one for each version of Python.
+        env={"PATH": "/usr/bin:/bin", "VENV": sys.prefix, **MEASURED, **environment},
         capture_output=True,
         text=True,
         timeout=120,
