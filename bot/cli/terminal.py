@@ -17,11 +17,11 @@ class TerminalFormatter(logging.Formatter):
         return visible(redact(super().format(record)))
 
 
-def log_to_stderr() -> None:
-    """Write log lines from INFO on to stderr."""
+def log_to_stderr(level: int = logging.INFO) -> None:
+    """Write log lines from `level` on to stderr."""
     handler = logging.StreamHandler()
     handler.setFormatter(TerminalFormatter(FORMAT))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.basicConfig(level=level, handlers=[handler])
 
 
 def guard_warnings() -> None:

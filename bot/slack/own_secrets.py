@@ -4,7 +4,7 @@ The tokens, the signing secret, the keys of models and the passwords that the bo
 removed from each text on its way to Slack: as they are, and in the ways in which programs print
 them (in a URL, in JSON, in HTML, in base64 or hexadecimal, reversed). An agent that is asked to
 disguise a secret further gets it past this filter; what keeps it from the secret is its
-confinement.
+confinement. Redaction is told of them, too, so that none of them is recorded or logged.
 """
 
 import json
@@ -25,6 +25,7 @@ from bot.agents.programs.process.environment import matches
 from bot.agents.programs.provider import CommandProvider
 from bot.agents.types import Provider
 from bot.settings import Settings
+from storage.model.redaction import redact_values
 from storage.model.redaction.names import is_secret_name
 
 SHORTEST = 6
@@ -66,6 +67,7 @@ class OwnSecrets:
         for agent in agents.values():
             for provider in agent.providers:
                 secrets.update(_of_provider(provider))
+        redact_values(secrets.values())
         forms = {
             form: name
             for name, value in secrets.items()

@@ -26,11 +26,11 @@ SPAN_FIELDS = (*PLAIN_FIELDS, *JSON_FIELDS)
 
 LABEL_FIELDS = (
     *("platform", "channel", "user", "agent", "configured_provider", "provider", "model"),
-    *("decision", "reason", "error_type", "scope"),
+    *("decision", "reason", "error_type", "scope", "team"),
 )
 """Columns whose few values repeat. Each combination of them is searched once."""
 
-TEXT_FIELDS = ("name", "text", "error_message", *LABEL_FIELDS)
+TEXT_FIELDS = ("name", "text", "error_message", "thread_ts", "message_ts", *LABEL_FIELDS)
 
 _plain_values = attrgetter(*PLAIN_FIELDS)
 _labels = attrgetter(*LABEL_FIELDS)
@@ -46,7 +46,8 @@ def span_rows(spans: Sequence[Span]) -> list[tuple[Any, ...]]:
     """Return a row for each span, in the order of `SPAN_FIELDS`. Redacts the spans, too."""
     structures = [_structures(span) for span in spans]
     texts = [
-        f"{span.name}\n{span.text}\n{span.error_message}\n{attributes}\n{events}\n{links}"
+        f"{span.name}\n{span.text}\n{span.error_message}\n{span.thread_ts}\n{span.message_ts}\n"
+        f"{attributes}\n{events}\n{links}"
         for span, (attributes, events, links) in zip(spans, structures, strict=True)
     ]
     labels = {each for each in set(map(_labels, spans)) if _are_doubtful(each)}

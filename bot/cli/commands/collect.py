@@ -4,6 +4,7 @@ import logging
 import sys
 
 from bot.cli.commands.signals import stop_signal, wait_until
+from bot.cli.terminal import log_to_stderr
 from bot.http.otlp_receiver import LOOPBACK, Collector
 from bot.settings import Settings, SettingsError
 from storage import Observability
@@ -20,7 +21,7 @@ def collect(settings: Settings, *, host: str, port: int, database: str | None) -
             f"Anyone who can reach {host} could send telemetry. Set TRACEBOT_OTLP_TOKEN, which "
             "senders then send as Authorization: Bearer, or omit --host."
         )
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    log_to_stderr(logging.WARNING)
     LogThrottle.install()
     with Observability.open(
         database or settings.database_url or None,

@@ -28,7 +28,7 @@ from storage.model.redaction.kinds import (
     plausible_unknown,
 )
 from storage.model.redaction.names import is_secret_name
-from storage.model.redaction.patterns import Pattern
+from storage.model.redaction.patterns import Pattern, Range
 from storage.model.redaction.unescape import INVISIBLE, readings
 from storage.model.text import storable
 
@@ -55,20 +55,31 @@ _kinds = {
     kind: Pattern(rf"^(?:{'|'.join((*KINDS.get(kind, ()), *UNPREFIXED.get(kind, ())))})")
     for kind in {**KINDS, **UNPREFIXED}
 }
-_hints = Pattern(
-    "|".join(
-        (
-            f"{_EDGE}(?:{_SHORTENED})",
-            BEGINS,
-            UNPREFIXED_HINTS,
-            *names.HINTS,
-            *commands.HINTS,
-            # Text that may read otherwise.
-            r"%[0-9A-Fa-f]{2}|&(?:[a-z]+|#\w+);|\x1b",
-            "[" + re.sub(r"\\u(\w{4})", r"\\x{\1}", INVISIBLE) + "“”„‘’«»：＝]",
-        )
-    )
+_HINTS = (
+    f"{_EDGE}(?:{_SHORTENED})",
+    BEGINS,
+    UNPREFIXED_HINTS,
+    *names.HINTS,
+    *commands.HINTS,
+    # Text that may read otherwise.
+    r"%[0-9A-Fa-f]{2}|&(?:[a-z]+|#\w+);|\x1b",
+    "[" + re.sub(r"\\u(\w{4})", r"\\x{\1}", INVISIBLE) + "“”„‘’«»：＝]",
 )
+_hints = Pattern("|".join(_HINTS))
+_own: Pattern | None = None
+
+
+def redact_values(values: Iterable[str]) -> None:
+    """Redact *values* from now on, whatever they look like, and none that were given before.
+
+    They are the secrets of this process itself.
+    """
+    global _hints, _own
+    own = sorted({re.escape(value) for value in values if len(value) >= SHORTEST})
+    # Part of the hints, so that looking for them costs no search of its own.
+    _own = Pattern("|".join(own)) if own else None
+    _hints = Pattern("|".join((*_HINTS, *own)))
+    _redact_short_name.cache_clear()
 
 
 def redact(text: str) -> str:
@@ -186,9 +197,13 @@ def _found(text: str) -> Iterator[Secret]:
                 yield start, end, _kind(secret)
             elif "unknown" in found and plausible_unknown(secret):
                 yield start, end, "token"
-    for find in (names.named, names.after_scheme, *commands.FINDERS):
+    for find in (_own_secrets, names.named, names.after_scheme, *commands.FINDERS):
         for start, end in find(text):
             yield start, end, "secret"
+
+
+def _own_secrets(text: str) -> Iterator[Range]:
+    return (found[""] for found in _own.finditer(text)) if _own is not None else iter(())
 
 
 def _kind(secret: str) -> str:

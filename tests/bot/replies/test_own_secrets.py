@@ -121,6 +121,7 @@ def test_no_answer_to_a_command_tells_a_secret(
     asked = sandbox.post(alice, general, f"{sandbox.mention} is {secret} good?")
     ended(sandbox, general, asked, "white_check_mark")
     finished(observability, general, asked.ts)
-    (answer,) = sandbox.command(alice, general, "/trace", "ls")
-    assert secret not in f"{answer.text} {answer.blocks}"
-    assert REMOVED in f"{answer.text} {answer.blocks}"
+    for command, mark in (("ls", "[redacted:secret]"), (f"show {secret}", REMOVED)):
+        (answer,) = sandbox.command(alice, general, "/trace", command)
+        assert secret not in f"{answer.text} {answer.blocks}"
+        assert mark in f"{answer.text} {answer.blocks}"

@@ -2,13 +2,21 @@
 
 import json
 import time
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.model import redaction
-from storage.model.redaction import redact, redact_arguments, redact_value, redacted_end
+from storage.model.redaction import (
+    redact,
+    redact_arguments,
+    redact_name,
+    redact_value,
+    redact_values,
+    redacted_end,
+)
 from tests.support.redaction_corpus import Planted, harmless, planted
 from tests.support.secrets import SECRETS
 
@@ -250,3 +258,16 @@ def test_unusual_places_and_languages_are_known(text: str, secret: str) -> None:
 )
 def test_sentences_versions_and_types_are_kept(text: str) -> None:
     assert redact(text) == text
+
+
+def test_a_value_that_was_named_is_redacted_wherever_it_stands() -> None:
+    value = "blue horse (7)"
+    redact_values([value, "short"])
+    try:
+        assert redact(f"it is {value}, short") == "it is [redacted:secret], short"
+        assert redact(json.dumps({"a": f"x\n{value}"})) == '{"a": "x\\n[redacted:secret]"}'
+        assert redact_value({"a": [quote(value)]}) == {"a": ["[redacted:secret]"]}
+        assert redact_name(value) == "[redacted:secret]"
+    finally:
+        redact_values([])
+    assert redact_name(value) == redact(value) == value

@@ -6,9 +6,13 @@ from dataclasses import dataclass, field
 from dataclasses import fields as fields_of
 
 from bot.agents.types import Progress, Reply
+from storage.model.redaction import redact
 
 MAX_CHARACTERS = 1_000_000
 """Characters of an answer that are kept."""
+
+TOOL_LINE = 100
+"""Characters of the line that shows the use of a tool."""
 
 Failure = tuple[str, str]
 """An error type of `bot.agents.errors`, and the program's own message."""
@@ -64,11 +68,11 @@ class ParsedAnswer:
             self.on_progress(Progress(text="\n\n"))
 
     def use(self, tool: str, what: str | None = None) -> None:
-        """Note that the agent begins to use a tool."""
+        """Note that the agent begins to use a tool; the line that shows it has no secrets."""
         self._note_output()
         self.tool_calls = (self.tool_calls or 0) + 1
         line = f"{tool}: {what}" if what else tool
-        self.on_progress(Progress(tool=" ".join(line.split())[:100]))
+        self.on_progress(Progress(tool=redact(" ".join(line.split()))[:TOOL_LINE]))
         self.begin()
 
     def spend(self, *, input: int | None, output: int | None, cached: int | None) -> None:
