@@ -106,11 +106,15 @@ _CODE = ValuePattern(
 )
 _REFERENCE = ValuePattern(r"[A-Za-z_][A-Za-z_]*(?:(?:\.|::|->)[A-Za-z_][A-Za-z_]*)+")
 _IDENTIFIER = ValuePattern(
-    r"(?:[A-Za-z]+_)+(?i:" + _WORDS_OF_SECRETS + r")s?|_(?:[a-z]+_?)+|[A-Z]+(?:_[A-Z]+)+"
+    r"(?:[A-Za-z]+_)+(?i:" + _WORDS_OF_SECRETS + r")s?|_[a-z]+(?:_[a-z]+)*_?|[A-Z]+(?:_[A-Z]+)+"
     r"|[a-z]+(?:[A-Z][a-z]+)*(?:Pass|Password|Passphrase|Pwd|Secret|Token|Key|Credentials?|Cookie)"
-    r"|(?i:" + _WORDS_OF_SECRETS + r")_(?:[a-z]+_?)+"
+    r"|(?i:" + _WORDS_OF_SECRETS + r")_[a-z]+(?:_[a-z]+)*_?"
 )
-_PATH = ValuePattern(r"(?:~|\.{1,2}|[A-Za-z]:)?[\\/](?:[a-zA-Z][\w.-]{0,30}[\\/]?)*(?:\.\w+)?")
+# Each name ends at its separator: if that were optional, a name could be read in as many ways as
+# it has letters, and a long value that is no path after all would never be done.
+_PATH = ValuePattern(
+    r"(?:~|\.{1,2}|[A-Za-z]:)?[\\/](?:[a-zA-Z][\w.-]{0,60}[\\/])*(?:[a-zA-Z.][\w.-]{0,60})?"
+)
 _FILE = ValuePattern(
     r"[\w-]+(?:\.[\w-]+)*\.(?:pem|key|crt|json|ya?ml|toml|txt|env|py|js|ts|go|md|html)"
 )
