@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 from hypothesis import HealthCheck, settings
 from peewee import Database
@@ -28,6 +29,25 @@ settings.register_profile(
     derandomize="CI" in os.environ,
 )
 settings.load_profile("tracebot")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Run two workers per core: a test waits for about half of its time."""
+    return 2 * (os.cpu_count() or 1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Trust one certificate only: no test speaks TLS, and each client reads all that it trusts.
+
+    Reading all of them takes 30 ms, in each bot and in each program that a test starts.
+    """
+    path = tmp_path_factory.mktemp("certificates") / "one.pem"
+    first, end, _ = Path(certifi.where()).read_text().partition("-----END CERTIFICATE-----")
+    path.write_text(first + end)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(path))
+        yield
 
 
 @pytest.fixture
