@@ -15,6 +15,9 @@ from bot.http.connection import BoundedConnection
 STOP_S = 5.0
 """How long requests may take to end when the server stops; after that they are cancelled."""
 
+KEEP_ALIVE_S = 5
+"""How long a connection may be idle between two requests."""
+
 
 class WebServer:
     """Serve until `stop`. Socket Mode has its own thread, too, so both modes stop the same way."""
@@ -34,6 +37,7 @@ class WebServer:
             access_log=False,
             proxy_headers=False,
             ws="none",
+            timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=int(STOP_S),
         )
         self._server = uvicorn.Server(config)
