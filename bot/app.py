@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from bot.agents.cancellation import SHUTDOWN
 from bot.agents.config.access_rules import refuse_groups_without_scope
 from bot.agents.config.roster import Roster
 from bot.concurrency.event_dedup import EventDedup
+from bot.concurrency.logging_executor import LoggingExecutor
 from bot.concurrency.running_turns import RunningTurns
 from bot.http.server import WebServer
 from bot.http.slack_events import events_app
@@ -69,8 +69,8 @@ class Workers:
     """
 
     def __init__(self) -> None:
-        self.feedback = ThreadPoolExecutor(2, thread_name_prefix="tracebot-feedback")
-        self.commands = ThreadPoolExecutor(8, thread_name_prefix="tracebot-command")
+        self.feedback = LoggingExecutor(2, thread_name_prefix="tracebot-feedback")
+        self.commands = LoggingExecutor(8, thread_name_prefix="tracebot-command")
 
     def close(self) -> None:
         """Finish what runs and drop what waits."""

@@ -42,9 +42,15 @@ REASONS = {
 
 UNKNOWN = "–"
 HIDDEN = re.compile(
-    # Control characters but tab and newline (C0, DEL, C1), with which escape sequences begin; marks
-    # that turn the direction of the text around them; halves of a character, which cannot be shown.
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+    # Control characters but tab and newline (C0, DEL, C1), with which escape sequences begin, and
+    # halves of a character, which cannot be shown.
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
+    # Marks that turn the direction of the text around them, and others without a width.
+    "|[\u061c\u180e\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+    # Joiners and breaks beside a Latin letter or alone: emoji and other scripts need them.
+    "|(?<![^\x00-\u024f])[\u200b-\u200d]|[\u200b-\u200d](?![^\x00-\u024f])"
+    # Letters that are not shown at all, but for those of flags.
+    "|(?<![\U0001f3f4\U000e0020-\U000e007f])[\U000e0000-\U000e007f]"
 )
 CONTROL_PICTURES = 0x2400
 """Unicode's pictures of the control characters, such as ␛, begin here."""
@@ -149,7 +155,12 @@ def visible(text: str) -> str:
 
 def visible_json(text: str) -> str:
     r"""Return the same JSON with the hidden characters in its strings written as `\u202e`."""
-    return HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return HIDDEN.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
 
 
 def _picture(found: re.Match[str]) -> str:
@@ -158,7 +169,7 @@ def _picture(found: re.Match[str]) -> str:
         return chr(CONTROL_PICTURES + code)
     if code == 0x7F:
         return "\N{SYMBOL FOR DELETE}"
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    return f"\\x{code:02x}" if code < 0x100 else _escaped(found)
 
 
 def plain(text: str) -> str:

@@ -33,11 +33,29 @@ RESPONSE_S = 10.0
 """How long a client may leave a response unread once the buffers are full."""
 
 
+class StrictParser(h11.Connection):
+    """Refuses a request whose end is told in two ways.
+
+    h11 believes the one, and a proxy in front may believe the other: to it a request that is hidden
+    in the body of the first would be part of that (RFC 9112, 6.1).
+    """
+
+    def next_event(self) -> Any:
+        """Return the next event. Raises `h11.RemoteProtocolError`."""
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            names = {name for name, _ in event.headers}
+            if {b"content-length", b"transfer-encoding"} <= names:
+                raise h11.RemoteProtocolError("both Content-Length and Transfer-Encoding")
+        return event
+
+
 class BoundedConnection(H11Protocol):
     """One client's connection, as uvicorn's own but with limits on its time."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.conn = StrictParser(h11.SERVER)
         self._timer: asyncio.TimerHandle | None = None
         self._phase: object = None
         self._since = self.loop.time()

@@ -10,6 +10,7 @@ confinement. Redaction is told of them, too, so that none of them is recorded or
 import json
 import logging
 import os
+import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from html import escape
@@ -36,6 +37,14 @@ HELD_BACK = 4
 
 With fewer, text that waits for its next word would lack the last letter now and then.
 """
+
+UNSEEN = re.compile(
+    # Soft hyphens, joiners, marks of direction: nobody sees them within a word. Those behind other
+    # characters stay, such as the joiners of emoji.
+    "(?<=[!-~])[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0e\ufeff]+"
+)
+WRAPPED = re.compile(r"(?<=[A-Za-z0-9+/]{40})\r?\n(?=[A-Za-z0-9+/]{4})")
+"""A line break within base64, which programs print in lines of 64 or 76 characters."""
 
 REMOVED = "(removed: a secret of this bot)"
 
@@ -79,14 +88,18 @@ class OwnSecrets:
 
     def found(self, text: str) -> tuple[str, ...]:
         """Return the names of the secrets that *text* tells."""
+        text = _joined(text)
         return tuple(sorted({name for form, name in self._forms.items() if form in text}))
 
     def removed(self, text: str) -> str:
         """Return *text* without secrets."""
-        for form in self._forms:
-            if form in text:
-                text = text.replace(form, REMOVED)
-        return text
+        joined = _joined(text)
+        told = [form for form in self._forms if form in joined]
+        if not told:
+            return text
+        for form in told:
+            joined = joined.replace(form, REMOVED)
+        return joined
 
     def settled(self, text: str) -> str:
         """Return the part of a text that still grows which may be shown, without secrets.
@@ -94,6 +107,7 @@ class OwnSecrets:
         The end is held back if it looks like the beginning of a secret. Each longer text begins
         with what was returned for a shorter one, but for at most `HELD_BACK - 1` characters.
         """
+        text = UNSEEN.sub("", text)
         forms = [form for form in self._forms if form[0] in text]
         kept = min((len(text) - _begun(form, text) for form in forms), default=len(text))
         # A secret that is complete may overlap the beginning of another one.
@@ -142,6 +156,11 @@ def guard_answers(app: App, secrets: OwnSecrets) -> None:
         if respond is not None:
             context["respond"] = lambda **message: respond(**secrets.removed_from(message))
         return next()
+
+
+def _joined(text: str) -> str:
+    """Return *text* without what may separate the characters of a secret, but nobody sees."""
+    return WRAPPED.sub("", UNSEEN.sub("", text))
 
 
 def _token(arguments: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -287,6 +287,13 @@ class SlashCommand:
             logger.error("/trace could not be answered", exc_info=error)
             text = "The database does not answer at the moment. Please ask again in a minute."
             return Answer(MessageView(text=text))
+        except Exception as error:
+            # Our own fault. Without this its asker would wait for an answer that never comes.
+            span.record_exception(error)
+            span.fail(type(error).__name__, str(error))
+            logger.exception("/trace could not be answered in trace %s", span.trace_id)
+            text = "I could not answer because of an error of mine, which is in my log. "
+            return Answer(MessageView(text=f"{text}Please tell whoever runs me: {span.trace_id}."))
 
 
 def _next_page(value: str) -> dict[str, Any]:

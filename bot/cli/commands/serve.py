@@ -7,6 +7,7 @@ import threading
 from types import FrameType
 
 from bot.agents.config.isolation import isolation_gaps
+from bot.agents.programs.process.temporary import remove_left_folders
 from bot.app import Bot, build_bot, connect, listen
 from bot.cli.agents_file import load_agents
 from bot.cli.commands.signals import stop_signal, wait_until
@@ -29,6 +30,7 @@ def serve(*, http: bool) -> int:
     log_to_stderr()
     throttle = LogThrottle.install()
     roster = load_agents(settings)
+    remove_left_folders()
     for gap in isolation_gaps(roster):
         logger.warning("%s %s: %s.", ", ".join(gap.agents), gap.found, gap.advice)
     with Observability.open(

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from bot.cli.terminal import TerminalFormatter
-from reports.formatting import HIDDEN, visible
+from reports.formatting import HIDDEN, visible, visible_json
 from storage import Observability
 
 TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
-HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\x00\x08\r\u202egnp.exe\u2066\u2069"
-CLEAN = "␛]0;owned␇␛[2J\\x9b31m␀␈␍\\u202egnp.exe\\u2066\\u2069"
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\x00\x08\r\u202egnp.exe\u2066\u2069\u200f\u200ba\u200db"
+CLEAN = "␛]0;owned␇␛[2J\\x9b31m␀␈␍\\u202egnp.exe\\u2066\\u2069\\u200f\\u200ba\\u200db"
 
 AGENTS = """
 [agents.hostile]
@@ -126,4 +126,17 @@ def test_a_log_line_cannot_control_the_terminal() -> None:
 def test_line_breaks_tabs_and_other_languages_are_kept() -> None:
     text = "one\ttwo\r\nthree\n한국어 日本語 עברית العربية 👩‍👩‍👧 é"
     assert visible(text) == text.replace("\r\n", "\n")
+    needed = "🏴󠁧󠁢󠁥󠁮󠁧󠁿 👩🏽\u200d🚀 ❤️\u200d🔥 می\u200cخواهم क्\u200dष 1️⃣"
+    assert visible(needed) == needed
     assert visible("half an emoji: \ud83d") == "half an emoji: \\ud83d"
+
+
+@pytest.mark.parametrize("mark", "\u061c\u200b\u200c\u200d\u200e\u200f\u2028\u2060\ufeff\U000e0041")
+def test_marks_without_a_width_are_shown(mark: str) -> None:
+    for text in (f"adm{mark}in", f"{mark}admin", f"admin{mark}"):
+        shown = visible(text)
+        assert mark not in shown
+        assert "\\u" in shown
+        as_json = visible_json(json.dumps(text, ensure_ascii=False))
+        assert mark not in as_json
+        assert json.loads(as_json) == text

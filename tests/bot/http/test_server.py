@@ -87,3 +87,46 @@ def test_a_client_that_does_not_read_its_responses_is_cut_off(
                 received += len(piece)
     web_server.stop()
     assert received < 60 * MB
+
+
+HIDDEN = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+ENDED_TWICE = (
+    b"content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"transfer-Encoding:  Chunked \r\nContent-Length: 200\r\n\r\n0\r\n\r\n",
+    b"content-length: 5\r\ncontent-length: 2\r\n\r\nhello",
+    b"content-length: 5, 2\r\n\r\nhello",
+    b"content-length: +5\r\n\r\nhello",
+    b"transfer-encoding: xchunked\r\n\r\n0\r\n\r\n",
+    b"transfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    b"content-length : 5\r\n\r\nhello",
+    b"x: a\rcontent-length: 2\r\ncontent-length: 5\r\n\r\nhello",
+    b"transfer-encoding: chunked\r\n\r\n-5\r\nhello\r\n0\r\n\r\n",
+)
+
+
+@pytest.mark.parametrize("rest", ENDED_TWICE)
+def test_no_request_is_smuggled_in_the_body_of_another(rest: bytes) -> None:
+    web_server = WebServer(WEB, host="127.0.0.1", port=0)
+    web_server.start()
+    with socket.create_connection(("127.0.0.1", web_server.port), timeout=10) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n" + rest + HIDDEN)
+        answer = b""
+        while piece := client.recv(MB):
+            answer += piece
+    web_server.stop()
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"hello" not in answer
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+def test_idle_connections_keep_nobody_out() -> None:
+    web_server = WebServer(WEB, host="127.0.0.1", port=0)
+    web_server.start()
+    address = ("127.0.0.1", web_server.port)
+    with contextlib.ExitStack() as stack:
+        for number in range(3 * connection.MAX_CONNECTIONS):
+            client = stack.enter_context(socket.create_connection(address, timeout=10))
+            with contextlib.suppress(OSError):
+                client.sendall(b"GET / HTTP/1.1\r\nho"[: number % 20])
+        assert httpx.get(f"http://127.0.0.1:{web_server.port}/", timeout=10).text == "hello"
+    web_server.stop()

@@ -61,6 +61,11 @@ FORMS: dict[str, Callable[[str], str]] = {
     "in HTML": escape,
     "in hexadecimal": lambda value: value.encode().hex(),
     "reversed": lambda value: value[::-1],
+    "split by what nobody sees": lambda value: "\u200b\u2060".join(value),
+    "split by joiners and soft hyphens": lambda value: "\u200d\u00ad\ufeff\u200e".join(value),
+    "in base64 of a file, in lines": lambda value: base64.encodebytes(
+        f"{'#' * 50}\n{value}\n{'#' * 50}".encode()
+    ).decode(),
     "in base64": lambda value: base64.b64encode(value.encode()).decode(),
     "in base64 behind a name": lambda value: base64.b64encode(f"x:{value}\n".encode()).decode(),
     "in base64 of a URL": lambda value: base64.urlsafe_b64encode(f"t={value}&".encode()).decode(),
@@ -84,6 +89,19 @@ def test_other_text_is_left_as_it_is(secrets: OwnSecrets) -> None:
     text = "production-cluster, the-colour-blue, xoxb-…, abcabc, a token, p@ss, postgresql://bot"
     assert secrets.removed(text) == secrets.settled(f"{text} ").rstrip() == text
     assert secrets.found(text) == ()
+
+
+def test_what_nobody_sees_is_left_where_there_is_no_secret(secrets: OwnSecrets) -> None:
+    text = "a\u200bb co\u00adoperate 👩\u200d👩\u200d👧 می\u200cخواهم 1\ufe0f\u20e3"
+    assert secrets.removed(text) == text
+    assert secrets.settled(f"{text} ") == f"{text} ".replace("\u200b", "").replace("\u00ad", "")
+
+
+def test_a_split_secret_is_not_streamed_piece_by_piece(secrets: OwnSecrets) -> None:
+    told = "It is " + "\u200b".join(BOT)
+    for end in range(len(told)):
+        assert len(secrets.settled(told[:end])) <= len("It is ") + HELD_BACK
+    assert secrets.settled(f"{told} .") == f"It is {REMOVED} ."
 
 
 def test_secrets_in_lists_and_objects_are_removed(secrets: OwnSecrets) -> None:

@@ -1,0 +1,47 @@
+"""Temporary folders of turns: gone with the turn, or with the next start of a bot."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from bot.agents.programs.process.temporary import (
+    PREFIX,
+    remove_left_folders,
+    temporary_folder,
+)
+
+KILLED = """
+import os, signal, tempfile
+tempfile.tempdir = {folder!r}
+from bot.agents.programs.process.temporary import temporary_folder
+with temporary_folder() as folder:
+    (folder / "of an agent").mkdir(mode=0o500)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_the_folders_of_a_killed_bot_are_removed_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "file").touch()
+    (tmp_path / f"{PREFIX}link").symlink_to(elsewhere)
+    (tmp_path / f"{PREFIX}file").touch()
+    subprocess.run([sys.executable, "-c", KILLED.format(folder=str(tmp_path))], check=False)
+    (left,) = [each for each in tmp_path.glob(f"{PREFIX}*") if (each / "of an agent").exists()]
+    with temporary_folder() as running:
+        remove_left_folders()
+        assert left.exists()  # It may have been made by another bot a moment ago.
+        remove_left_folders(youngest_s=0)
+        assert not left.exists()
+        assert running.is_dir()
+    assert not running.exists()
+    assert (elsewhere / "file").exists()
+    assert {each.name for each in tmp_path.iterdir()} == {
+        *("elsewhere", f"{PREFIX}link", f"{PREFIX}file")
+    }

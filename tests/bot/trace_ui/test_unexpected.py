@@ -1,0 +1,60 @@
+"""An error of the bot itself: whoever asked hears of it, and the log has the traceback."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from bot.app import Bot
+from bot.concurrency.logging_executor import LoggingExecutor
+from bot.sandbox import Channel, Sandbox, User
+from bot.trace_ui import slash_command
+from storage import Observability
+from storage.queries.traces import recent_traces
+from tests.support.conversations import eventually
+
+StartBot = Callable[..., Bot]
+
+
+def broken(*args: object, **options: object) -> None:
+    raise RuntimeError("a detail that is not for users")
+
+
+def test_the_asker_of_a_command_that_breaks_is_told(
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    general: Channel,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    start_bot()
+    monkeypatch.setattr(slash_command, "answer", broken)
+    (told,) = sandbox.command(alice, general, "/trace", "ls")
+    assert "an error of mine" in told.text
+    assert "a detail" not in f"{told.text} {told.blocks}"
+
+    def failed() -> list[str]:
+        observability.flush()
+        traces = recent_traces(observability.database, skipped=True).traces
+        return [trace.trace_id for trace in traces if trace.status == "error"]
+
+    eventually(lambda: bool(failed()))
+    assert failed()[0] in told.text
+    assert "RuntimeError: a detail" in caplog.text
+
+
+def test_what_background_work_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.ERROR)
+    begun, go = threading.Event(), threading.Event()
+    with LoggingExecutor(1) as pool:
+        pool.submit(lambda: (begun.set(), go.wait()))
+        waiting = pool.submit(broken)
+        dropped = pool.submit(broken)
+        assert begun.wait(10)
+        assert dropped.cancel()
+        go.set()
+    assert isinstance(waiting.exception(), RuntimeError)
+    assert caplog.text.count("RuntimeError: a detail") == 1
