@@ -22,17 +22,6 @@ default = "broken"
 provider = "command"
 command = ["{PYTHON}", "-c", "import sys; sys.stderr.write('secret details'); sys.exit(3)"]
 """
-SLEEPER = (
-    "import sys, time; q = sys.stdin.read(); time.sleep(0.7); print('done:', q.splitlines()[-1])"
-)
-SLOW = f"""
-default = "slow"
-[agents.slow]
-provider = "command"
-command = ["{PYTHON}", "-c", "{SLEEPER}"]
-"""
-
-
 SEVERAL = f"""
 default = "echo"
 [agents.echo]
@@ -221,16 +210,21 @@ def test_a_busy_thread_keeps_the_order_and_answers_all(
     alice: User,
     general: Channel,
 ) -> None:
-    start_bot(SLOW)
+    agent = Scripted()
+    start_bot(roster_of(agent))
     question = sandbox.post(alice, general, f"{sandbox.mention} one")
-    sandbox.wait_for_reaction(general, question.ts, "eyes")
+    agent.wait_until_asked()
     two = sandbox.post(alice, general, "two", thread_ts=question.ts)
     three = sandbox.post(alice, general, "three", thread_ts=question.ts)
-    sandbox.wait_for_reaction(general, two.ts, "hourglass_flowing_sand")
+    for message in (two, three):
+        sandbox.wait_for_reaction(general, message.ts, "hourglass_flowing_sand")
+    for answer in ("first", "second", "third"):
+        agent.end(answer)
     for message in (question, two, three):
         sandbox.wait_for_reaction(general, message.ts, "white_check_mark")
+    assert [request.prompt for request in agent.requests] == ["one", "two", "three"]
     texts = [m.text for m in sandbox.thread(general, question.ts) if m.user == sandbox.bot_user_id]
-    assert [text.split()[-1] for text in texts] == ["one", "two", "three"]
+    assert texts == ["first", "second", "third"]
     assert set(sandbox.reactions(general, two.ts)) == {"white_check_mark"}
 
 
