@@ -32,6 +32,9 @@ PACE_S = 1.0
 CALLS_A_SECOND = 1.4
 """By all live replies together: `chat.appendStream` allows about 100 calls a minute (tier 4)."""
 
+MOST_TOOLS = 1_000
+"""Uses of tools that one reply shows: an agent may report a million of them."""
+
 logger = logging.getLogger("tracebot.live")
 
 
@@ -95,6 +98,8 @@ class GrowingDraft:
                 self._text, self._tools, self._tool_since_text = [], [], False
                 self._restarts += 1
             if progress.tool:
+                # The newest one takes the place of the last if there are too many.
+                self._tools[MOST_TOOLS - 1 :] = []
                 self._tools.append(progress.tool)
                 self._tool_since_text = bool(self._text)
             if progress.text:

@@ -26,6 +26,7 @@ def attack_slack_door(url: str) -> Iterator[Attempt]:
     ):
         status = _post(f"{url}/slack/events", b"{}", {**JSON, **headers})
         yield _expect(tried, status, {401})
+    yield _expect("hide a request in the body of another", _smuggle(url), {"refused"})
     yield _expect("send 400 MB without a signature", _flood(url, 400_000_000), {401, 413})
     try:
         httpx.get(f"{url}/health", timeout=10).raise_for_status()
@@ -64,6 +65,26 @@ def _post(url: str, body: bytes, headers: dict[str, object]) -> int | str:
         return httpx.post(url, content=body, headers=headers, timeout=30).status_code  # type: ignore[arg-type]
     except httpx.HTTPError as error:
         return type(error).__name__
+
+
+def _smuggle(url: str) -> str:
+    """Send a request that two programs would end at two places, and another one behind it."""
+    parts = urlsplit(url)
+    hidden = "GET /health HTTP/1.1\r\nHost: attack\r\n\r\n"
+    head = "POST /slack/events HTTP/1.1\r\nHost: attack\r\n"
+    both = f"{head}Content-Length: {5 + len(hidden)}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    try:
+        with socket.create_connection((parts.hostname or "", parts.port or 80), 10) as connection:
+            connection.sendall(f"{both}{hidden}".encode())
+            connection.settimeout(2)
+            answer = b""
+            while piece := connection.recv(4_096):
+                answer += piece
+    except ConnectionRefusedError:
+        return "ConnectError"
+    except OSError as error:
+        return type(error).__name__
+    return "refused" if answer.count(b"HTTP/1.1 ") == 1 and b" 400 " in answer else "two answers"
 
 
 def _flood(url: str, size: int) -> int | str:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from slack_sdk import WebClient
 
-from bot.agents.types import Agent
+from bot.agents.types import Agent, Progress
 from bot.app import Bot
 from bot.replies import live, live_messages
 from bot.replies.messages import reply_messages, running_message
@@ -342,3 +342,12 @@ def test_a_running_message_stays_within_slacks_limits() -> None:
     message = running_message("a" * 64, "&" * 50_000, tool="<" * 5_000, trace_id="0" * 32)
     assert len(message["text"]) <= 4_000
     assert len(str(message["blocks"])) < 13_000
+
+
+def test_a_flood_of_tools_is_bounded_and_the_newest_is_shown() -> None:
+    draft = live.GrowingDraft()
+    for number in range(3 * live.MOST_TOOLS):
+        draft.add(Progress(tool=f"tool {number}"))
+    shown = draft.read().tools
+    assert len(shown) == live.MOST_TOOLS
+    assert (shown[0], shown[-1]) == ("tool 0", f"tool {3 * live.MOST_TOOLS - 1}")

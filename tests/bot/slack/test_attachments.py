@@ -60,6 +60,31 @@ def test_a_file_is_stored_under_its_id_for_its_owner_alone(
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
+HOSTILE_NAMES = (
+    *("../../x", "a\0b", "a\nb", "n" * 300, "-rf", "\u202egnp.exe", "CON", "...x", ".", "", "😀"),
+    *("notes.txt", "notes.txt", "a/../../b", "%2e%2e%2fx", "$(id).txt", "~", "C:\\x", "｡｡／x"),
+)
+
+
+def test_no_name_of_a_file_reaches_the_disk_or_replaces_another(
+    downloads: FileDownloads, sandbox: Sandbox, alice: User, observability: Observability
+) -> None:
+    files = [
+        {**sandbox.add_file(alice, *NOTES).as_slack(), "name": name, "title": name}
+        for name in HOSTILE_NAMES
+    ]
+    result = fetch(downloads, *files)
+    assert [path.stem for path in result.paths] == [file["id"] for file in files]
+    (folder,) = downloads.folder.iterdir()
+    assert {each.name for each in folder.iterdir()} == {f"{file['id']}.txt" for file in files}
+    assert all(path.read_bytes() == NOTES[2] for path in result.paths)
+    observability.flush()
+    stored = str(
+        observability.database.execute_sql("SELECT name, text, attributes FROM spans").fetchall()
+    )
+    assert not any(name in stored for name in ("../../x", "gnp.exe", "$(id)", "n" * 300))
+
+
 def test_two_turns_share_no_folder(downloads: FileDownloads, told: Told) -> None:
     (first,) = fetch(downloads, told, trace_id="0a1b").paths
     (second,) = fetch(downloads, told, trace_id="0c2d").paths
