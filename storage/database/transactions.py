@@ -15,13 +15,15 @@ from storage.database.error_causes import LOCKED, cause_of
 
 
 @contextmanager
-def transaction(database: peewee.Database, *, deadline: float = 5.0) -> Iterator[None]:
+def transaction(database: peewee.Database, *, deadline: float | None = None) -> Iterator[None]:
     """Run the block in one transaction, and roll it back if it fails.
 
-    Try to begin for `deadline` seconds; then raise the error of the last try. The waits are random,
-    which is fairer between processes than SQLite's own busy timeout.
+    Try to begin for `deadline` seconds, or for as long as the database waits for a lock; then raise
+    the error of the last try. The waits are random, which is fairer between processes than SQLite's
+    own busy timeout.
     """
-    _begin(database, until=time.monotonic() + deadline)
+    patience = getattr(database, "timeout", 0.0) if deadline is None else deadline
+    _begin(database, until=time.monotonic() + patience)
     try:
         yield
         database.commit()

@@ -3,10 +3,12 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from peewee import Database, IntegrityError, OperationalError
 
+from storage.database import transactions
 from storage.database.connect import connect
 from storage.database.transactions import transaction
 from storage.recovery.opening import open_database
@@ -73,3 +75,25 @@ def test_a_database_that_stays_locked_is_an_error_after_the_deadline(db_path: Pa
     holder.rollback()
     holder.close()
     impatient.close()
+
+
+def test_a_locked_database_is_waited_for_as_long_as_its_settings_say(
+    db_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder = open_database(db_path)
+    impatient = connect(db_path, busy_timeout_ms=10)
+    impatient.connect()
+    now = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += max(seconds, 0.001)
+
+    monkeypatch.setattr(transactions, "time", SimpleNamespace(monotonic=lambda: now, sleep=sleep))
+    holder.begin()
+    with pytest.raises(OperationalError, match="locked"), transaction(impatient):
+        pass
+    holder.rollback()
+    holder.close()
+    impatient.close()
+    assert now < 0.1  # And not the five seconds of a database with the usual settings.
