@@ -219,6 +219,30 @@ LINES: Mapping[str, str] = {
     "jwk": '{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8T","d":"{u:43}"}',
     "session": "PHPSESSID={l:26}",
     "gradle": "signing.password={pw}",
+    "csv": "user,password,role\nann,{pw},admin",
+    "tsv": "user\tpassword\nann\t{pw}",
+    "markdown table": "| user | password |\n|---|---|\n| ann | {pw} |",
+    "told in German": "Das neue Passwort vom WLAN ist {a:10}7!",
+    "told in Polish": "hasło do serwera to {a:10}7!",
+    "told in Portuguese": "a nova senha será {a:10}7!",
+    "told in Russian": "пароль от сервера — {a:10}7!",
+    "told in Japanese": "パスワードを{a:10}7xに変更しました",
+    "told in Slovene": "geslo: {pw}",
+    "told in Welsh": "cyfrinair: {pw}",
+    "changed": "changed the password from {a:10}7! to {a:10}8?",
+    "login": "Zugangsdaten: ann / {a:10}7!",
+    "pin": "PIN: {d:6}",
+    "code": "your verification code is {d:6}",
+    "code in German": "Ihr Bestätigungscode lautet {d:6}",
+    "code in Chinese": "验证码：{d:6}",
+    "insert": "INSERT INTO users (name, password) VALUES ('ann', '{a:14}')",
+    "call of a login": "smtp.login('ann@example.com', '{a:14}')",
+    "login of a program": "wandb login {h:40}",
+    "mc": "mc alias set acme https://s3.example.com ann {a:40}",
+    "infura": "https://mainnet.infura.io/v3/{h:32}",
+    "nostr": "nsec·1{l:58}",
+    "openvpn": "-----BEGIN OpenVPN Static key V1-----\n{h:32}\n{h:32}\n"
+    "-----END OpenVPN Static key V1-----",
     "secret str": 'token = SecretStr("{a:24}")',
 }
 
@@ -434,6 +458,17 @@ Was the secret ever shared?
 She said the password was easy to guess.
 dispatch token ring networks were slow
 one token per request
+production_database_backup_20261126T030000.sql.gz
+build_7e467331322b30e6b270860e803d18fa7184915bc0930ae7dafbcd6289eeeec5
+OTP service latency 120 ms
+2FA rollout: 340 of 412 users
+pin 13 of the board
+first pass: rename
+Cookie: lang=de
+das Passwort ist falsch
+la contraseña es obligatoria
+le mot de passe est obligatoire
+user,password,role
 """.splitlines()
 
 

@@ -6,7 +6,7 @@ its place (`curl -u ann:…`, `postgres://ann:…@host`). Three steps keep this 
 1. RE2 searches for all hints at once, in time that is linear in the length of the text. Hardly any
    text has one.
 2. A text with a hint is read as it is and with its escapes undone (`unescape`).
-3. In each reading, `kinds`, `names` and `commands` find where secrets are; `values` knows
+3. In each reading, `kinds`, `names`, `commands` and `chat` find where secrets are; `values` knows
    placeholders, code and prose, which are kept.
 """
 
@@ -17,7 +17,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from storage.model.redaction import commands, names
+from storage.model.redaction import chat, commands, names
 from storage.model.redaction.key_files import BEGINS, private_keys
 from storage.model.redaction.kinds import (
     KINDS,
@@ -61,6 +61,7 @@ _HINTS = (
     UNPREFIXED_HINTS,
     *names.HINTS,
     *commands.HINTS,
+    *chat.HINTS,
     # Text that may read otherwise.
     r"%[0-9A-Fa-f]{2}|&(?:[a-z]+|#\w+);|\x1b",
     "[" + re.sub(r"\\u(\w{4})", r"\\x{\1}", INVISIBLE) + "“”„‘’«»：＝]",
@@ -197,7 +198,7 @@ def _found(text: str) -> Iterator[Secret]:
                 yield start, end, _kind(secret)
             elif "unknown" in found and plausible_unknown(secret):
                 yield start, end, "token"
-    for find in (_own_secrets, names.named, names.after_scheme, *commands.FINDERS):
+    for find in (_own_secrets, names.named, names.after_scheme, *commands.FINDERS, *chat.FINDERS):
         for start, end in find(text):
             yield start, end, "secret"
 

@@ -46,12 +46,37 @@ COMMANDS = (
     _command(r"net[ \t]+use", r"/user:\S+[ \t]+"),
     _command(r"wpa_passphrase[ \t]+\S+", r""),
     r"(?i:convertto-securestring)(?:[ \t]+-string)?[ \t]+" + _ARGUMENT,
-    r"(?i:fromstdin|aws_secret_access_key|aws configure set \w+)[ \t]+" + _ARGUMENT,
+    r"(?i:fromstdin|aws_secret_access_key|aws configure set \w*(?:secret|token)\w*)[ \t]+"
+    + _ARGUMENT,
     r"(?i:identified[ \t]+(?:with[ \t]+\S+[ \t]+)?by(?:[ \t]+password)?[ \t]+|\bpassword\([ \t]*)"
     + _ARGUMENT,
     r"(?i:enable secret|secret|password)[ \t]+[05789][ \t]+" + _ARGUMENT,
     r"snmp(?:-server)?[ \t]+community[ \t]+" + _ARGUMENT,
     r"rclone[ \t]+obscure[ \t]+" + _ARGUMENT,
+    _command(r"bw[ \t]+unlock|bw[ \t]+login[ \t]+\S+|vault[ \t]+operator[ \t]+unseal", r""),
+    _command(r"htpasswd[ \t]+-\w*n\w*b?[ \t]+\S+", r""),
+    _command(r"snmp\w+", r"-[AXc][ \t]+"),
+    _command(
+        r"mc|mcli|minio-mc",
+        r"(?:alias[ \t]+set|config[ \t]+host[ \t]+add)[ \t]+\S+[ \t]+\S+[ \t]+\S+[ \t]+",
+    ),
+    _command(r"iwconfig", r"key[ \t]+(?:s:)?"),
+    _command(r"poetry[ \t]+config", r"(?:http-basic\.\S+[ \t]+\S+|pypi-token\.\S+)[ \t]+"),
+    r"_auth(?:token)?[ \t]+" + _ARGUMENT,
+    r"(?i:_auth(?:token)?[ \t]+)(?P<secret>[A-Za-z0-9+/=_-]{16,})",
+    r"lftp[ \t](?:[^\n|;&]*?[ \t])?-u[ \t]*[^\s,]+,(?P<secret>[^\s]+)",
+    # What a shell hands to a program that asks for a password.
+    r"(?:passw?d?|secret|login|signin|kinit|key|token|auth|unlock|su|sudo)[^\n|;&]{0,40}<<<[ \t]*"
+    + _ARGUMENT,
+    r"(?:pass|key|secret|token)[\w-]*[ =]<\((?:echo|printf)[ \t]+(?P<secret>[^)\n]+)\)",
+    r"-?-pass\w*-command[ =][\"'](?:echo|printf)[ \t]+(?P<secret>[^\"'\n]+)[\"']",
+    # A user and a password as arguments of a call.
+    r"(?:login|auth|authenticate|sign_?in|connect|begin"
+    r"|[sS]et[pP]assword)\([ \t]*[\"'][^\"'\n]{0,60}[\"'][ \t]*,[ \t]*"
+    r"[\"'](?P<secret>[^\"'\n]{5,})[\"'][ \t]*\)",
+    r"(?i:password|passwd)[ \t]*=[ \t]*(?i:md5|sha\d*|crypt|hash|encode|digest"
+    r"|password)\([ \t]*'(?P<secret>[^'\n]+)'",
+    r":\d+:[0-9a-fA-F]{32}:(?P<secret>[0-9a-fA-F]{32}):::",
     r"(?i:net[ \t]+user[ \t]+\S+[ \t]+)(?P<secret>[^\s/*]\S*)[ \t]+/",
     _command(r"gh[ \t]+secret", r"--body[ =]|-b[ \t]*"),
     r"auth[ \t]*=[ \t]*\([ \t]*[\"'][^\"'\n]*[\"'][ \t]*,[ \t]*[\"'](?P<secret>[^\"'\n]+)[\"']",
@@ -120,7 +145,7 @@ PROGRAMS = (
     r"|docker|podman|nerdctl|buildah|skopeo|crane|oras|helm|oc|az|cf|npm|ibmcloud|gh|ecr"
     r"|mongo\w*|cqlsh|clickhouse-client|influx|nats|ldap\w+|rabbitmqadmin|ipmitool|sqlcmd|bcp"
     r"|xfreerdp|rdesktop|bw|unrar|rar|tsh|redis-cli|valkey-cli|zip|unzip|7za?|7zr|openssl|vault|op"
-    r"|htpasswd|net|wpa_passphrase|rclone"
+    r"|htpasswd|net|wpa_passphrase|rclone|snmp\w+|mc|mcli|iwconfig|poetry|lftp|wandb|cargo|snyk"
 )
 """All programs of the commands above."""
 
@@ -129,6 +154,22 @@ _commands = [Pattern(each) for each in COMMANDS]
 _url, _url_with_slash, _login, _told, _pgpass = map(
     Pattern, (URL, URL_WITH_SLASH, BARE_LOGIN, TOLD_LOGIN, PGPASS)
 )
+_handed = Pattern(
+    r"(?:^|[ \t])(?:login|auth|authtoken|add-authtoken|unlock|unseal|activate|service install"
+    r"|(?:auth init|nuget push|gem push|deploy|setapikey)[^\n|;&]{0,60}?[ \t](?:-t|-k|--key|--auth)"
+    r"|-D[\w.]+\.login)[ \t=]+(?P<handed>[A-Za-z0-9+/_=.:-]{16,})"
+)
+# A user and a password as options of whatever program.
+_options = Pattern(
+    r"[ \t](?:-u|--user(?:name)?)[ =]?\S+[ \t](?:[^\n|;&]*?[ \t])?"
+    r"-p[ \t]*(?P<password>[^\s\"'|;&<>-][^\s\"'|;&<>]*)"
+)
+_insert = Pattern(
+    r"(?i:insert into [^\n()]{1,60}\([^()]{0,200}(?:passw|secret|token|pwd|api_?key)[^()]{0,200}\)"
+    r"\s*values\s*)(?P<values>\([^\n]{1,500})"
+)
+_LITERALS = ValuePattern(r"'([^'\n]{5,})'")
+_UUID = ValuePattern(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _manifest = Pattern(MANIFEST)
 _datum = Pattern(r"(?m:^)[ \t]+[\w.-]+:[ \t]*(?P<secret>[A-Za-z0-9+/]{6,}={0,2})(?m:$)")
 _PORT = ValuePattern(r"\d{1,5}(?:/|$)")
@@ -137,8 +178,16 @@ _any_command = Pattern(re.sub(r"\(\?P<\w+>", "(?:", "|".join((*LOGINS, *COMMANDS
 
 HINTS = (
     rf"(?:^|[^A-Za-z0-9_-])(?:{PROGRAMS})(?:\.exe)?[ \t]",
-    r"(?i:convertto-securestring|fromstdin|aws_secret_access_key|aws configure set|identified[ \t]"
+    r"(?i:convertto-securestring|fromstdin|aws_secret_access_key|aws configure set|<<<|<\("
+    r"|-command|_auth(?:token)?[ \t]|:::|identified[ \t]"
     r"|password[ \t]*\(|(?:secret|password)[ \t]+[05789][ \t]|community[ \t]|net[ \t]+user)",
+    r"[ \t](?:-u|--user(?:name)?)[ =]?\S+[ \t][^\n]*-p|(?:login|auth|authenticate|sign_?in"
+    r"|connect|begin|assword)"
+    r"\([ \t]*[\"']|(?i:md5|sha\d*|crypt|hash|encode|digest)\([ \t]*'",
+    r"(?:login|auth|authtoken|add-authtoken|unlock|unseal|activate|service install|--auth|-t"
+    r"|--key|-k)"
+    r"[ \t]+[A-Za-z0-9+/_=.:-]{16}",
+    r"(?i:insert into)|-D[\w.]+\.login",
     r"\|[ \t]*(?:sudo|docker|passwd|gh|chpasswd)\b|[ \t]--?(?:pass|token|with-token)",
     r"auth[ \t]*=[ \t]*\(|(?:_auth|\"auth\")[ \t]*[:=]|\"[dk]\"[ \t]*:[ \t]*\""
     r"|[ \t\n]password[ \t]",
@@ -171,6 +220,24 @@ def in_commands(text: str) -> Iterator[Range]:
                 yield start + len(user) + 1, end
 
 
+def in_logins(text: str) -> Iterator[Range]:
+    """Yield what programs that are not known here are given to log in, and what SQL inserts."""
+    for found in _handed.finditer(text):
+        start, end = found["handed"]
+        value = text[start:end]
+        if _UUID.fullmatch(value) or (looks_random(value) and not is_path(value)):
+            yield start, end
+    for found in _options.finditer(text):
+        start, end = found["password"]
+        if looks_chosen(text[start:end]) and not harmless(text[start:end]):
+            yield start, end
+    for found in _insert.finditer(text):
+        for literal in _LITERALS.finditer(text[slice(*found["values"])]):
+            if looks_chosen(literal[1]) or looks_random(literal[1]):
+                start = found["values"][0]
+                yield start + literal.start(1), start + literal.end(1)
+
+
 def in_manifests(text: str) -> Iterator[Range]:
     """Yield the values of a Kubernetes secret, whose names may be anything."""
     if _manifest.in_text(text):
@@ -199,4 +266,4 @@ def _within_quotes(text: str, start: int, end: int) -> Range:
     return (start + 1, end - 1) if quoted else (start, end)
 
 
-FINDERS = (in_commands, in_manifests, in_urls)
+FINDERS = (in_commands, in_logins, in_manifests, in_urls)

@@ -7,12 +7,14 @@ from storage.model.redaction.patterns import Pattern, Range, ValuePattern
 BEGINS = (
     r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
     r"|---- BEGIN SSH2 (?:ENCRYPTED )?PRIVATE KEY ----"
+    r"|-----BEGIN OpenVPN Static key V1-----|-----BEGIN [A-Z]{0,10} ?NKEY SEED-----"
     r"|PuTTY-User-Key-File-\d:|Private-Lines: \d"
 )
 
 _begin = Pattern(BEGINS)
 _end = ValuePattern(
     r"-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
+    r"|-----END OpenVPN Static key V1-----|-{5,6}END [A-Z]{0,10} ?NKEY SEED-{5,6}"
     r"|---- END SSH2 (?:ENCRYPTED )?PRIVATE KEY ----|Private-MAC: [0-9a-f]+"
 )
 _body = ValuePattern(r"(?:[A-Za-z0-9+/=\s,:\\()-]|Private-Lines)*")

@@ -11,6 +11,10 @@ KINDS: Mapping[str, Sequence[str]] = {
         r"|BPUEVOU1NIIFBSSVZBVEUgS0VZ|BFTkNSWVBURUQgUFJJVkFURSBLRVk|BEU0EgUFJJVkFURSBLRVk)"
         r"[A-Za-z0-9+/=]*",
         r"(?i:age-secret-key(?:-pq)?-1)[A-Za-z0-9]{30,}",
+        r"nsec1[a-z0-9]{50,}",  # Nostr
+        r"S[UANOCX][A-Z2-7]{56}",  # NATS
+        r"RWRTY0Iy[A-Za-z0-9+/=]{60,}",  # minisign
+        r"edsk[1-9A-HJ-NP-Za-km-z]{50,}",  # Tezos
     ),
     "slack_token": (
         r"xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{8,}",
@@ -18,12 +22,20 @@ KINDS: Mapping[str, Sequence[str]] = {
     ),
     "webhook": (
         r"(?:https?://)?hooks\.slack(?:-gov)?\.com/[A-Za-z]+/[A-Za-z0-9/+_-]+",
-        r"https?://(?:[a-z]+\.)?discord(?:app)?\.com/api/webhooks/\d+/[\w-]+",
+        r"https?://(?:[a-z]+\.)?discord(?:app)?\.com/api/(?:v\d+/)?webhooks/\d+/[\w-]+",
         r"https?://[\w-]+\.webhook\.office\.com/[^\s\"'<>|]+",
         r"https?://hooks\.zapier\.com/hooks/[A-Za-z0-9/]+",
         r"https?://hook\.[a-z0-9.]+\.make\.com/[A-Za-z0-9]+",
         r"https?://maker\.ifttt\.com/[^\s\"'<>|]*/key/[\w-]+",
         r"https?://chat\.googleapis\.com/v1/spaces/[^\s\"'<>|]+",
+        r"https?://(?:[\w-]+\.)?(?:outlook\.office(?:365)?\.com|hc-ping\.com|ntfy\.sh/up"
+        r"|open\.(?:feishu\.cn|larksuite\.com)/open-apis/bot|hooks?\.[\w.-]+"
+        r"|[\w-]+\.infura\.io/(?:ws/)?v\d|[\w.-]+\.alchemy(?:api)?\.(?:com|io)/v\d"
+        r"|[\w.-]+\.quiknode\.pro|events\.pagerduty\.com/integration"
+        r"|calendar\.google\.com/calendar/ical|webhooks?\.[\w.-]+"
+        r"|api\.telegram\.org|ifttt\.com/maker_webhooks|rpc\.ankr\.com|[\w.-]+/(?:incoming-?)?"
+        r"(?:web)?hooks?)/[^\s\"'<>|]*"
+        r"(?:[A-Za-z0-9_-]{20,}|[0-9a-f-]{36})[^\s\"'<>|]*",
     ),
     "aws_key": (
         r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}",
@@ -155,11 +167,22 @@ KINDS: Mapping[str, Sequence[str]] = {
         r"p8e-[A-Za-z0-9]{32}",
         r"s-s4t2(?:ud|af)-[a-f0-9]{64}",
         r"sm_[aps]at_[A-Za-z0-9]{16}",
-        r"(?:sc|ext|scauth|authress)_[a-z0-9]{5,}\.[a-z0-9]{4,6}\.acc[_-][a-z0-9-]{10,}\.[A-Za-z0-9+/_=-]{20,}",
+        r"(?:sc|ext|scauth"
+        r"|authress)_[a-z0-9]{5,}\.[a-z0-9]{4,6}\.acc[_-][a-z0-9-]{10,}\.[A-Za-z0-9+/_=-]{20,}",
         r"eyJrIjoi[A-Za-z0-9]{60,}={0,2}",
         r"fio-u-[A-Za-z0-9_=-]{40,}",
         r"(?:pat|sat)\.[A-Za-z0-9_-]{20,}\.[A-Za-z0-9]{20,}\.[A-Za-z0-9]{16,}",
         r"KEY0[A-F0-9]{28,}_[A-Za-z0-9]{20,}",
+        r"pdus\+_[A-Za-z0-9_-]{16,}",
+        r"0\.[0-9a-f]{8}-[0-9a-f-]{27}\.[A-Za-z0-9]{25,}:[A-Za-z0-9+/=]{20,}",
+        r"AX[A-Za-z0-9+/]{50,}={1,2}",
+        r"rootly_[a-f0-9]{64}",
+        r"z[a-z]{3}_[a-f0-9]{32}_[a-f0-9]{8}",
+        # A word for secrets, or for what is not a test, within the prefix.
+        r"(?:[a-z][a-z0-9]{1,12}[_.-])?(?:live|prod|production|sandbox|secret|sk|pat|sat|rw"
+        r"|sec|priv"
+        r"|private|apikey)(?:[_-][a-z]{2,4})?[_.](?:[A-Za-z0-9]{8,}[_.])?(?:[A-Za-z0-9]{24,}"
+        r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})",
     ),
     "chat_token": (
         r"bot\d{8,10}:AA[A-Za-z0-9_-]{30,}",
@@ -187,7 +210,8 @@ UNPREFIXED: Mapping[str, Sequence[str]] = {
     ),
     "azure_key": (
         r"[A-Za-z0-9_~.]{3}[0-9]Q~[A-Za-z0-9_~.-]{30,}",
-        r"[A-Za-z0-9]{30,}(?:JQQJ99|AZDO)[A-Za-z0-9]{8,}",
+        r"[A-Za-z0-9_-]{30,}(?:JQQJ99[A-Za-z0-9]{8,}|AZDO[A-Za-z0-9]{4,}"
+        r"|AzFu[A-Za-z0-9]{6,}={0,2})",
     ),
     "payment_key": (r"AQE[A-Za-z0-9+/]{60,}={0,2}-[A-Za-z0-9+/=-]{20,}",),
     "cloud_token": (r"[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{40,}",),
@@ -200,7 +224,7 @@ UNPREFIXED: Mapping[str, Sequence[str]] = {
         r"[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk",
     ),
     "chat_token": (
-        r"(?:bot)?\d{8,10}:AA[A-Za-z0-9_-]{30,}",
+        r"(?:bot)?\d{8,10}:[A-Za-z0-9_-]{35}",
         r"[MNO][A-Za-z0-9_-]{22,28}\.[A-Za-z0-9_-]{6,7}\.[A-Za-z0-9_-]{25,}",
         r"A{18,}[A-Za-z0-9%]{40,}",
     ),
@@ -209,10 +233,10 @@ UNPREFIXED: Mapping[str, Sequence[str]] = {
 """The same without a prefix. These begin only after a character that is not of base64."""
 
 UNPREFIXED_HINTS = (
-    r"END [A-Z0-9 ]*PRIVATE KEY|[0-9]Q~|JQQJ99|AZDO|NRAL|AQE[A-Za-z0-9+/]{60}|\.atlasv1\."
+    r"END [A-Z0-9 ]*PRIVATE KEY|[0-9]Q~|JQQJ99|AZDO|AzFu|NRAL|AQE[A-Za-z0-9+/]{60}|\.atlasv1\."
     r"|-[a-f0-9]{8}-[a-f0-9]{8}|-us\d"
     r"|msh[0-9a-f]{15}"
-    r"|[012]/\d{10}|_mmk|\d:AA[A-Za-z0-9_-]{20}|\.[A-Za-z0-9_-]{6,7}\.[A-Za-z0-9_-]{20}|A{18}"
+    r"|[012]/\d{10}|_mmk|\d:[A-Za-z0-9_-]{35}|\.[A-Za-z0-9_-]{6,7}\.[A-Za-z0-9_-]{20}|A{18}"
     r"|[^A-Za-z0-9][5KL][1-9A-HJ-NP-Za-km-z]{50}|[_-][A-Za-z0-9]{32}"
 )
 """Found in all of these and hardly in other text: to count the characters of each word is slow."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from storage.model.redaction.extent import line_at, value_at, whole
+from storage.model.redaction.languages import PASSWORDS
 from storage.model.redaction.patterns import Found, Pattern, Range, ValuePattern
 from storage.model.redaction.values import (
     harmless,
@@ -17,22 +18,20 @@ from storage.model.redaction.values import (
 )
 
 PASSWORD = (
-    r"pass(?:word|wd|phrase|code)s?|pass[_-](?:phrase|word|code)|secret|creds?|credentials?|passwrd|psswd|passw|pswd|pwd|pw|pass"
-    r"|psk|passwort|kennwort|contrase[nñ]a|mot de passe|senha|has[lł]o|wachtwoord"
-    r"|пароль|密码|密碼|口令|パスワード|비밀번호|암호|salasana|adgangskode|passord|heslo|jelsz[oó]"
-    r"|[sş]ifre|lozinka|m[aậ]t kh[aẩ]u|kata sandi|รหัสผ่าน|كلمة (?:المرور|السر)|סיסמה|पासवर्ड"
-    r"|κωδικ[oό]ς"
-    r"|l[oö]senord|parola|(?:seed|recovery|secret) phrase|mnemonic|storepass|keypass|requirepass"
-    r"|masterauth|pre-?shared[_\- ]key|(?:recovery|backup)[_\- ]codes?|redis(?:cli)?_auth"
+    rf"{PASSWORDS}|secret|creds?|credentials?|pass|psk|geheim|bind[_-]?pw|root[_-]?pw|user[_-]?pw"
+    r"|(?:seed|recovery|secret) phrase|mnemonic|storepass|keypass|requirepass|masterauth"
+    r"|pre-?shared[_\- ]key|(?:recovery|backup)[_\- ]codes?|redis(?:cli)?_auth"
 )
 KEY = (
     r"secret[_\-. ]?key[_\-. ]?base|(?:api|access|secret|private|encryption|decryption|signing|"
     r"signature|master|account|auth|licen[cs]e|shared|service|subscription|storage|app|application|"
     r"client|consumer|deploy|session|jwt|hmac|function|functions|admin|root|integration|ingest|"
     r"ingestion|webhook|bot|aes|rsa|developer|crypto|captcha|recaptcha|data|openai|anthropic|"
-    r"write|wlan|wi-?fi|wpa2?|network|instrumentation|server|host|ssh|tls|ssl|rest|cron|user|team|project|org|workspace|partner|merchant)"
+    r"write|wlan|wi-?fi|wpa2?|network|instrumentation|server|host|ssh|tls|ssl|rest|cron|user"
+    r"|team|project|org|workspace|partner|merchant)"
     r"[_\-. ]?keys?(?:[_\-. ]?secret)?|apikeys?|token|secret[_\-]?id"
-    r"|clave|saml(?:response|assertion)"
+    r"|clave|cl[eé] (?:api|secrète|privée)|chiave (?:segreta|api|privata)|токен|ключ|api-?schlüssel"
+    r"|saml(?:response|assertion)"
     r"|dsn|conn(?:ection)?[_\-. ]?str(?:ing)?|webhook[_\-. ]?url|sharedaccesssignature|jwt|bearer"
     r"|client[_\-]?key[_\-]?data|dockerconfigjson|identitytoken|x-amz-signature|x-goog-signature"
 )
@@ -40,7 +39,8 @@ HEADER = r"(?:proxy[_-]?)?authorization|(?:set-?)?cookie2?"
 WEAK = (
     r"_?auth(?:entication)?|session(?:[_-]?id)?|j?sess(?:ion)?_?id|phpsessid|connect\.sid|sid|key"
     + (
-        r"|code|sig|signature|hmac|salt|pepper|seed|license|licence|signed|otp|pat|serial|activation"
+        r"|code|sig|signature|hmac|salt|pepper|seed|license|licence|signed|otp|pat|serial"
+        r"|activation"
     )
 )
 SUFFIX = (
@@ -85,7 +85,8 @@ RANDOM = (
 )
 SCHEME = r"(?i:(?:^|[^A-Za-z0-9])(?P<scheme>bearer|basic)[ \t]+)(?P<sent>[A-Za-z0-9._~+/=|:-]{6,})"
 QUERY = (
-    r"(?i:[?&;](?:x-amz-|x-goog-)?(?:sig|signature|code|key|hmac|hash|auth|sid|ticket|st|credential)=)"
+    r"(?i:[?&;](?:x-amz-|x-goog-)?(?:sig|signature|code|key|hmac|hash|auth|sid|ticket|st"
+    r"|credential)=)"
     r"(?P<query>[^\s&\"'<>#]{8,})"
 )
 AS_PASSWORD = (
@@ -114,7 +115,9 @@ HINTS = (
 )
 
 _NEEDS_BOUNDARY = ValuePattern(
-    r"(?i)pass|pw|pwd|passw|psk|senha|parola|token|creds?|jwt|bearer|dsn|secret|has[lł]o|clave|[sş]ifre|heslo|passord"
+    r"(?i)pass|pw|pwd|passw|psk|senha|parola|token|creds?|jwt|bearer|dsn|secret|has[lł][oaeu]"
+    r"|clave|[sş]ifre|hesl[oaeu]|gesl[oa]|passord"
+    r"|mdp|parol[aăe]?|sandi|šifra|geheim|ключ|токен|гасло|шифра|รหัส"
 )
 _SCHEME_BEFORE = ValuePattern(
     r"(?i)(?:bearer|basic|token|apikey|digest|bot|ssws|splunk|geniekey|key|oauth)[ \t]+(?=\S)"
@@ -128,6 +131,13 @@ _HARMLESS_NAME = ValuePattern(
     r"(?i)(?:next|page|sync|continuation|pagination|eos|bos|pad|unk|sep|mask|cls|stop|max|min|end|"
     r"start|per|special|added|first|last|prompt|image|fill|input|output|public|publishable|pub|"
     r"primary|foreign|sort|partition|cache|unique)[_\-. ]?\Z"
+)
+_PREFERENCE = ValuePattern(
+    r"(?i)(?:(?:theme|lang(?:uage)?|locale|consent|currency|tz|timezone|country|path|domain|expires"
+    r"|max-age|samesite|secure|httponly)(?:=[\w/.-]{0,20})?(?:;[ ]?|$))+"
+)
+_NO_PASSWORD = ValuePattern(
+    r"(?i)(?:tests?|checks?|first|second|third|next|---|\d)[ \t]pass\Z|:\d{12}:secret\Z"
 )
 _SPOKEN = (
     "is",
@@ -214,7 +224,9 @@ def _group(text: str, found: Found) -> str | None:
     before = text[max(start - LONGEST_PREFIX, 0) : start]
     if before.endswith("[redacted:") or not _begins_a_name(text, start, end):
         return None
-    return None if group == "key" and _HARMLESS_NAME.search(before) else group
+    if group == "key" and _HARMLESS_NAME.search(before):
+        return None
+    return None if _NO_PASSWORD.search(text[max(start - LONGEST_PREFIX, 0) : end]) else group
 
 
 def _begins_a_name(text: str, start: int, end: int) -> bool:
@@ -297,7 +309,7 @@ def _header(text: str, found: Found) -> Iterator[Range]:
     if not value or harmless(value) or is_prose(first) or is_code(value):
         return
     cookie = "ookie" in text[slice(*found["header"])].lower()
-    if cookie and "=" not in value and not looks_random(first):
+    if cookie and (_PREFERENCE.fullmatch(value) or ("=" not in value and not looks_random(first))):
         return
     if not cookie and not scheme and is_word(first):
         return

@@ -79,6 +79,43 @@ PROSE = frozenset(
         *("temporary", "permanent", "longer", "shorter", "blank", "nowhere", "open", "closed"),
         *("raise", "return", "print", "throw", "break", "continue", "assert", "def", "else"),
         *("abgelaufen", "falsch", "ungültig", "vergessen", "caducado", "incorrecta", "expiré"),
+        *("click", "go", "follow", "contact", "look", "write", "ping", "dm", "call", "patience"),
+        # Wrong, required, forgotten, expired and please, as they follow the word for password.
+        *("bitte", "obligatorisch", "erforderlich", "notwendig", "korrekt", "geändert", "siehe"),
+        *(
+            "incorrecto",
+            "obligatoria",
+            "obligatorio",
+            "olvidada",
+            "requerida",
+            "caducada",
+            "vencida",
+        ),
+        *("obligatoire", "requis", "oublié", "incorrect", "invalide", "erroné", "demandez", "voir"),
+        *("incorreta", "inválida", "obrigatória", "expirada", "esquecida", "scaduta", "errata"),
+        *("obbligatoria", "sbagliata", "onjuist", "verplicht", "verlopen", "vergeten", "fout"),
+        *(
+            "fel",
+            "feil",
+            "forkert",
+            "glömt",
+            "glemt",
+            "väärin",
+            "väärä",
+            "nieprawidłowe",
+            "wymagane",
+        ),
+        *("nesprávné", "povinné", "kötelező", "hibás", "yanlış", "zorunlu", "gerekli", "hatalı"),
+        *(
+            "неверный",
+            "неправильный",
+            "обязателен",
+            "забыт",
+            "истёк",
+            "обязательно",
+            "wajib",
+            "salah",
+        ),
         *("in-memory", "copy", "copied", "paste", "pasted", "given", "passed", "taken", "shown"),
     )
 )
@@ -122,7 +159,8 @@ _NUMBER = ValuePattern(r"[-+~^<>=]{0,2}\d[\d,._/:]*(?:[kKmMgG%]|ms|s|h|d)?")
 _UUID = ValuePattern(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _URL = ValuePattern(r"<?(?:https?|wss?|s3|gs|file|arn|urn|vault|op|ssm|sm|data)(?:://|:)\S*")
 _KNOWN_WORDS = ValuePattern(
-    r"(?i)v?\d+(?:\.\w+)*|(?:sha|md|rsa|aes|hs|rs|es|ps|utf|base|oauth|x|ed|p|hmac-sha)-?\d+(?:\w{0,8})"
+    r"(?i)v?\d+(?:\.\w+)*|(?:sha|md|rsa|aes|hs|rs|es|ps|utf|base|oauth|x|ed|p|hmac-sha)-?\d+"
+    r"(?:\w{0,8})"
     r"|argon2\w*|bcrypt\w*|pbkdf2\w*|scrypt|2fa|mfa|totp|\d+(?:st|nd|rd|th)|[1lL]Password|1password"
     r"|auth0|k8s|i18n|s3|ec2|gpt-?\d\w*|h2o|python\d?|http2?|ipv[46]|win32|\d+[a-z]{1,6}"
 )
