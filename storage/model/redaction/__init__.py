@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from storage.model.redaction import chat, commands, names
@@ -198,8 +199,9 @@ def _found(text: str) -> Iterator[Secret]:
                 yield start, end, _kind(secret)
             elif "unknown" in found and plausible_unknown(secret):
                 yield start, end, "token"
-    for find in (_own_secrets, names.named, names.after_scheme, *commands.FINDERS, *chat.FINDERS):
-        for start, end in find(text):
+    finders = (_own_secrets, names.named, names.after_scheme, *commands.FINDERS, *chat.FINDERS)
+    for start, end in chain.from_iterable(find(text) for find in finders):
+        if not text.endswith("[redacted:", 0, start):  # A mark of ours is no password.
             yield start, end, "secret"
 
 

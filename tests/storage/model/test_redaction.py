@@ -171,6 +171,7 @@ def test_hardly_a_harmless_line_is_changed() -> None:
 
 def test_what_is_redacted_is_left_alone_the_next_time(sample: list[Planted]) -> None:
     once = [redact(each.text) for each in sample]
+    once.append("pip install https://[redacted:secret]@pkgs.example.com/simple")
     assert [redact(text) for text in once] == once
 
 
