@@ -101,7 +101,7 @@ def told(text: str) -> Iterator[Range]:
         at = max(found[""][1], covered)
         if text[at : at + 1] in "_-" and text[at : at + 1]:
             continue
-        line = text[at : at + LONGEST_SENTENCE].split("\n")[0]
+        line = re.split(r"\n|</|\"", text[at : at + LONGEST_SENTENCE])[0]
         before = ""
         for word in list(re.finditer(r"\S+", line))[:MOST_WORDS]:
             if secret := _told_value(word[0], before):

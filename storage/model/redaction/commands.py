@@ -210,7 +210,8 @@ def in_commands(text: str) -> Iterator[Range]:
         for found in pattern.finditer(text):
             start, end = _within_quotes(text, *found["secret"])
             value = text[start:end]
-            if not (harmless(value, numbers=False) or is_path(value) or is_prose(value)):
+            kept = harmless(value, numbers=False) or is_path(value) or is_prose(value)
+            if not (kept or value.startswith(("--", "-method"))):
                 yield start, end
     for pattern in _logins:
         for found in pattern.finditer(text):

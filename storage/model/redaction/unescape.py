@@ -30,7 +30,7 @@ _DISGUISE = ValuePattern(
 )
 _ESCAPE = ValuePattern(
     r"\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[^\w\s]|[nrtbf]|\r?\n)"
-    r"|%[0-9a-fA-F]{2}"
+    r"|%[c-fC-F][0-9a-fA-F](?:%[89abAB][0-9a-fA-F]){1,3}|%[0-9a-fA-F]{2}"
     r"|&(?:amp|quot|apos|lt|gt|nbsp|#\d{1,6}|#[xX][0-9a-fA-F]{1,5});"
 )
 Plain = Callable[[re.Match[str]], str]
@@ -98,13 +98,23 @@ def _undisguised(match: re.Match[str]) -> str:
     return LOOKALIKES.get(match.group(), "")
 
 
+def _decoded(escape: str) -> str:
+    try:
+        return bytes.fromhex(escape.replace("%", "")).decode()
+    except UnicodeDecodeError:
+        return escape
+
+
 def _unescaped(match: re.Match[str]) -> str:
     escape = match.group()
     if escape[0] == "&":
         from html import unescape
 
         return unescape(escape)
+    if len(escape) > 3 and escape[0] == "%":  # A letter of UTF-8.
+        return _decoded(escape)
     if escape[0] == "%" or escape[1] in "ux":
         code = int(escape[1:] if escape[0] == "%" else escape[2:], 16)
-        return chr(code) if 0x20 <= code < 0x7F or code in (9, 10, 13) else escape
+        letter = escape[1] == "u" and code >= 0xA0 and not 0xD800 <= code < 0xE000
+        return chr(code) if letter or 0x20 <= code < 0x7F or code in (9, 10, 13) else escape
     return " " if escape[1] in "\r\n" else _CONTROLS.get(escape[1], escape[1])
