@@ -18,13 +18,13 @@ A user or a channel can be given as the object or as its id. Texts are as Slack 
 `<@U…>` is a mention, `&amp;` an ampersand.
 
 Reading and waiting: `messages`, `thread`, `ephemerals`, `reactions`, `home`, `modal`, `events`
-(sent to the app), `calls` (its Web API calls, without tokens), `wait_for_reply`,
-`wait_for_message`, `wait_for_reaction`, `wait_for_call`, `wait_until`, `settle`.
+(sent to the app), `calls` (its Web API calls, without tokens), `pings` (whom a message notifies),
+`wait_for_reply`, `wait_for_message`, `wait_for_reaction`, `wait_for_call`, `wait_until`, `settle`.
 
 Faults: `sandbox.faults` (`rate_limit`, `server_error`, `error`, `latency`, `wrong_content`,
-`redirect`, `duplicate_event`, `lose_ack`), `drop_sockets`, `refresh_sockets`, `redeliver`,
-`revoke_tokens`, `retry_waits` for Slack's attempts, and `clock.advance` for anything with a
-deadline. To start without a scope or a subscription:
+`redirect`, `duplicate_event`, `lose_ack`, `refuse_blocks`), `drop_sockets`, `refresh_sockets`,
+`redeliver`, `revoke_tokens`, `retry_waits` for Slack's attempts, and `clock.advance` for anything
+with a deadline. To start without a scope or a subscription:
 `Sandbox.start(Manifest.read(path).without("files:read"))`.
 
 `sandbox.deliver_to(url)` switches from Socket Mode to signed HTTP requests. The workspace can be

@@ -51,7 +51,7 @@ class Sandbox(WorkspaceWatcher):
         api = WebApi(slack, self.faults, {self.bot_token: "bot", self.app_token: "app"})
         super().__init__(slack, api)
         people = People(slack)
-        response_urls = ResponseUrls(slack)
+        response_urls = ResponseUrls(slack, self.faults)
         interactions = Interactions(slack, people, response_urls)
         files = FileHost(slack, api, self.faults)
         page = Page(slack, people, interactions)

@@ -17,8 +17,10 @@ from bot.sandbox.blocks.checks import (
 )
 from bot.sandbox.blocks.elements import (
     ACCESSORY,
+    BUTTON,
     CONTEXT,
     CONTEXT_ACTIONS,
+    IMAGE,
     INPUTS,
     INTERACTIVE,
     plain,
@@ -30,6 +32,8 @@ Surface = Literal["message", "modal", "home"]
 BLOCK_ID = {"block_id": string(255)}
 MARKDOWN_LIMIT = 12_000
 TABLE_CHARACTERS = 20_000
+MOST_SERIES = 6
+"""Slack's page about charts says 6. Others found that it takes 12, which may end any day."""
 
 
 def block(
@@ -105,7 +109,9 @@ def _categories_covered(chart: Any, at: str) -> Iterator[Violation]:
             yield Violation(pointer, "must have exactly one point for every category")
 
 
-AXIS_CHART = Shape({"series": array(SERIES, 12), "axis_config": AXIS}, beyond=_categories_covered)
+AXIS_CHART = Shape(
+    {"series": array(SERIES, MOST_SERIES), "axis_config": AXIS}, beyond=_categories_covered
+)
 CHARTS = {
     "bar": AXIS_CHART,
     "line": AXIS_CHART,
@@ -165,13 +171,57 @@ SHAPES: dict[str, Shape] = {
     "task_card": block(TASK, TASK_MORE),
 }
 
+CARD = block(
+    {},
+    {
+        "hero_image": kind({"image": IMAGE}),
+        "icon": kind({"image": IMAGE}),
+        "title": text(150),
+        "subtitle": text(150),
+        "body": text(200),
+        "actions": array(kind({"button": BUTTON}), 3),
+    },
+    either=("hero_image", "title", "body", "actions"),
+)
+SHAPES["card"] = CARD
+SHAPES["carousel"] = block({"elements": array(kind({"card": CARD}), 10)})
+SHAPES["alert"] = block(
+    {"text": text(200)}, {"level": choice("default", "info", "warning", "error", "success")}
+)
+
+
+def _collapsed(container: Any, at: str) -> Iterator[Violation]:
+    collapsible = container.get("is_collapsible", False)
+    if container.get("default_collapsed") and not collapsible:
+        yield Violation(f"{at}/default_collapsed", "requires is_collapsible")
+    if container.get("has_header_divider") and collapsible:
+        yield Violation(f"{at}/has_header_divider", "not allowed with is_collapsible")
+
+
+CONTAINED = ("actions", "context", "divider", "header", "image", "rich_text", "section", "table")
+SHAPES["container"] = block(
+    {"child_blocks": array(kind({name: SHAPES[name] for name in CONTAINED}), 10)},
+    {
+        "title": plain(150),
+        "rich_text_title": kind({"rich_text": RICH_TEXT_BLOCK}),
+        "subtitle": text(150),
+        "icon": kind({"image": IMAGE}),
+        "width": choice("narrow", "standard", "wide", "full"),
+        "is_collapsible": flag,
+        "default_collapsed": flag,
+        "has_header_divider": flag,
+    },
+    either=("title", "rich_text_title"),
+    beyond=_collapsed,
+)
+
 EVERYWHERE = frozenset(
-    {"actions", "context", "divider", "header", "image", "input", "rich_text", "section"}
+    {"actions", "card", "context", "divider", "header", "image", "input", "rich_text", "section"}
 )
 CHARTED = frozenset({"data_table", "data_visualization", "table"})
 ALLOWED: dict[Surface, frozenset[str]] = {
-    "message": frozenset(SHAPES),
-    "home": EVERYWHERE | CHARTED,
-    "modal": EVERYWHERE,
+    "message": frozenset(SHAPES) - {"alert"},
+    "home": EVERYWHERE | CHARTED | {"carousel"},
+    "modal": EVERYWHERE | {"alert"},
 }
 MOST_BLOCKS: dict[Surface, int] = {"message": 50, "modal": 100, "home": 100}

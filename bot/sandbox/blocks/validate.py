@@ -1,5 +1,6 @@
 """Check a list of blocks as Slack does."""
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -17,6 +18,10 @@ from bot.sandbox.state.values import Json
 
 MOST_CHARTS = 2
 MOST_TABLES = 1
+
+FENCED = re.compile(r"^ *(```+|~~~+)[^\n]*\n.*?(?:^ *\1|\Z)", re.DOTALL | re.MULTILINE)
+OWN_BLOCK = re.compile(r" {0,3}(?:#{1,6}\s|([-*_])(?: *\1){2,} *$|\|?(?: *:?-+:? *\|)+[ :|-]*$)")
+"""A heading, a rule, or the line below the head of a table."""
 
 
 def violations(blocks: list[Json], surface: Surface) -> list[Violation]:
@@ -42,8 +47,22 @@ def _totals(blocks: list[Json]) -> Iterator[Violation]:
     markdown = sum(len(block["text"]) for block in blocks if block["type"] == "markdown")
     if markdown > MARKDOWN_LIMIT:
         yield Violation("", f"markdown must be less than {MARKDOWN_LIMIT + 1} characters together")
+    shown = sum(_shown(block) for block in blocks)
+    if shown > MOST_BLOCKS["message"] and markdown:
+        yield Violation("", f"no more than {MOST_BLOCKS['message']} items allowed")
     if characters([block for block in blocks if block["type"] == "data_table"]) > TABLE_CHARACTERS:
         yield Violation("", f"data_tables: no more than {TABLE_CHARACTERS} characters together")
+
+
+def _shown(block: Json) -> int:
+    """Count the blocks that Slack makes of one: a heading, a rule or a table is a block by itself.
+
+    Others measured that these count towards the limit of a message.
+    """
+    if block["type"] != "markdown":
+        return 1
+    text = FENCED.sub("", block["text"])
+    return 1 + sum(2 for line in text.split("\n") if OWN_BLOCK.match(line))
 
 
 def _repeated(name: str, places: Iterable[tuple[str, str]]) -> Iterator[Violation]:

@@ -10,8 +10,9 @@ from starlette.responses import Response as HttpResponse
 from bot.sandbox.backend.callbacks import Response
 from bot.sandbox.backend.slack import Slack
 from bot.sandbox.requests.arguments import Arguments
-from bot.sandbox.requests.contents import Contents
+from bot.sandbox.requests.contents import Contents, refuse_types
 from bot.sandbox.state.errors import Refusal
+from bot.sandbox.state.faults import Faults
 from bot.sandbox.state.values import Message
 
 GONE = frozenset({"expired_url", "used_url"})
@@ -20,8 +21,9 @@ GONE = frozenset({"expired_url", "used_url"})
 class ResponseUrls:
     """Turn an answer into a new message, or a change of the clicked one."""
 
-    def __init__(self, slack: Slack) -> None:
+    def __init__(self, slack: Slack, faults: Faults) -> None:
         self._slack = slack
+        self._faults = faults
 
     async def endpoint(self, request: Request) -> HttpResponse:
         try:
@@ -43,6 +45,8 @@ class ResponseUrls:
         if arguments.flag("delete_original") and original is not None:
             self._remove(original)
             return
+        types, named = self._faults.refused_blocks()
+        refuse_types(arguments, types, named=named)
         contents = Contents.read(arguments, new_id=self._slack.workspace.new_id)
         contents.need_something()
         if arguments.flag("replace_original") and original is not None:

@@ -14,6 +14,7 @@ from bot.sandbox.backend.slack import Slack
 from bot.sandbox.methods import METHODS
 from bot.sandbox.methods.method import Method
 from bot.sandbox.requests.arguments import Arguments
+from bot.sandbox.requests.contents import refuse_types
 from bot.sandbox.state.errors import Refusal
 from bot.sandbox.state.faults import Fault, Faults
 from bot.sandbox.state.values import Json
@@ -66,6 +67,8 @@ class WebApi:
             self._check_token(method, token)
             with self._slack.workspace.changing():
                 self._slack.need_scope(*(method.scopes if method.token == "bot" else ()))
+                types, named = self._faults.refused_blocks()
+                refuse_types(Arguments(values), types, named=named)
                 return {"ok": True, **method.answer(self._slack, Arguments(values))}
         except Refusal as refusal:
             return refusal.as_slack()

@@ -11,7 +11,7 @@ from bot.sandbox.state.errors import Refusal
 from bot.sandbox.state.values import Channel, Json, Message
 
 UPDATE_LIMIT = 4000
-"""Characters. chat.update refuses a longer text, which chat.postMessage would accept."""
+"""Bytes of UTF-8. chat.update refuses a longer text, which chat.postMessage would accept."""
 
 
 def _channel(slack: Slack, arguments: Arguments) -> Channel:
@@ -82,7 +82,7 @@ def update(slack: Slack, arguments: Arguments) -> Json:
     """Replace the fields that are given; the others stay, blocks included."""
     message = _own(slack, arguments, "cant_update_message")
     contents = Contents.read(arguments, new_id=slack.workspace.new_id)
-    if len(contents.text) > UPDATE_LIMIT:
+    if len(contents.text.encode()) > UPDATE_LIMIT:
         raise Refusal("msg_too_long")
     contents.need_something()
     changes = contents.changes()

@@ -1,7 +1,7 @@
 """The contents of a message: text, blocks, attachments and metadata, checked as Slack does."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,23 @@ def checked_blocks(
     if surface == "message" and len(json.dumps(blocks, ensure_ascii=False)) > BLOCKS_SIZE_LIMIT:
         raise Refusal("msg_blocks_too_long")
     return [block | {"block_id": block.get("block_id") or new_id("b")} for block in blocks]
+
+
+def refuse_types(arguments: Arguments, types: Collection[str], *, named: bool) -> None:
+    """Raise `Refusal` if a block has one of these types, as Slack does with one it cannot take."""
+    blocks = arguments.objects("blocks", error="invalid_blocks") or []
+    for chunk in arguments.objects("chunks", error="invalid_chunks") or []:
+        blocks = [*blocks, *(chunk.get("blocks") or [])]
+    kinds = [block.get("type") for block in blocks]
+    texts = [
+        f"unsupported type: {each} [json-pointer:/blocks/{index}/type]"
+        for index, each in enumerate(kinds)
+        if each in types
+    ]
+    if texts and named:
+        raise Refusal("invalid_blocks", *texts, errors=texts)
+    if texts:
+        raise Refusal("invalid_blocks")
 
 
 def _from_markdown(markdown: str) -> tuple[str, list[Json]]:

@@ -30,6 +30,8 @@ class Faults:
         self._waiting: dict[str, deque[Fault]] = {}
         self._duplicates = 0
         self._lost_acks = 0
+        self._refused_types: frozenset[str] = frozenset()
+        self._named = True
         self._lock = threading.Lock()
 
     def rate_limit(self, method: str, times: int = 1, *, retry_after: int = 1) -> None:
@@ -44,6 +46,19 @@ class Faults:
     def error(self, method: str, error: str, times: int = 1) -> None:
         """Refuse with `{"ok": false, "error": …}`, whatever the arguments are."""
         self._add(method, times, Fault(status=200, body=f'{{"ok":false,"error":"{error}"}}'))
+
+    def refuse_blocks(self, *types: str, named: bool = True) -> None:
+        """From now on refuse messages with a block of these types; without types, refuse none.
+
+        Slack usually says which block it refuses; unless `named`, it says `invalid_blocks` alone.
+        """
+        with self._lock:
+            self._refused_types, self._named = frozenset(types), named
+
+    def refused_blocks(self) -> tuple[frozenset[str], bool]:
+        """Return the refused types, and whether the refusal names them."""
+        with self._lock:
+            return self._refused_types, self._named
 
     def latency(self, method: str, seconds: float, times: int = 1) -> None:
         self._add(method, times, Fault(delay=seconds))

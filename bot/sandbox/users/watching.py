@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable
 
 from bot.sandbox.backend.slack import Slack
+from bot.sandbox.blocks.pings import pings
 from bot.sandbox.endpoints.web_api import ApiCall, WebApi
 from bot.sandbox.state.errors import SandboxError
 from bot.sandbox.state.values import Json, Message
@@ -50,6 +51,10 @@ class WorkspaceWatcher:
             if key not in self._slack.views:
                 raise SandboxError(f"The app has not shown the view {key}.")
             return copy.deepcopy(self._slack.views[key])
+
+    def pings(self, message: Message) -> set[str]:
+        """Return whom the message notifies: ids, `channel`, `here`, `everyone`, `subteam^…`."""
+        return pings(message.text, message.blocks)
 
     def reactions(self, channel: Where, ts: str) -> dict[str, list[str]]:
         """Return emoji name → ids of the users who reacted with it."""

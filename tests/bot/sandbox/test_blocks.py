@@ -79,6 +79,20 @@ FEEDBACK = {
     "negative_button": {"text": plain("Bad"), "value": "bad"},
 }
 
+CARD = {
+    "type": "card",
+    "title": mrkdwn("t" * 150),
+    "subtitle": plain("s" * 150),
+    "body": mrkdwn("b" * 200),
+    "actions": [button()],
+}
+
+
+def container(*child_blocks: Json, **more: Any) -> Json:
+    title = plain("t" * 150)
+    return {"type": "container", "title": title, "child_blocks": list(child_blocks), **more}
+
+
 RICH = {
     "type": "rich_text",
     "elements": [{"type": "rich_text_section", "elements": [{"type": "text", "text": "hi"}]}],
@@ -101,8 +115,16 @@ AT_THE_LIMIT: dict[str, list[Json]] = {
     "rich text": [RICH],
     "an image": [{"type": "image", "image_url": "https://a/b.png", "alt_text": "a picture"}],
     "a table": [table(100, 20)],
+    "a full card": [CARD],
+    "ten cards": [{"type": "carousel", "elements": [{"type": "card", "body": plain("x")}] * 10}],
+    "a full container": [container(*[section("x"), DIVIDER, RICH, table(1, 1)], *[DIVIDER] * 6)],
+    "a container that can be closed": [
+        container(DIVIDER, is_collapsible=True, default_collapsed=True)
+    ],
+    "24 headings": [{"type": "markdown", "text": "# heading\n\ntext\n\n" * 24}],
+    "headings in code": [{"type": "markdown", "text": "```\n" + "# comment\n" * 60 + "```"}],
     "a data table": [data_table(101, 20)],
-    "two charts": [chart(series=12, points=20), pie(6)],
+    "two charts": [chart(series=6, points=20), pie(6)],
 }
 
 REFUSED: dict[str, tuple[list[Json], str, str]] = {
@@ -173,9 +195,30 @@ REFUSED: dict[str, tuple[list[Json], str, str]] = {
         "same number",
     ),
     "a chart's title": ([chart(title="x" * 51)], "/0/title", "51"),
-    "13 series": ([chart(series=13)], "/0/chart/series", "12"),
+    "seven series": ([chart(series=7)], "/0/chart/series", "6"),
     "21 points": ([chart(points=21)], "/0/chart/series/0/data", "20"),
     "seven segments": ([pie(7)], "/0/chart/segments", "6"),
+    "a card's title": ([CARD | {"title": plain("x" * 151)}], "/0/title/text", "151"),
+    "a card's body": ([CARD | {"body": plain("x" * 201)}], "/0/body/text", "201"),
+    "an empty card": ([{"type": "card", "subtitle": plain("x")}], "/0", "hero_image"),
+    "eleven cards": ([{"type": "carousel", "elements": [CARD] * 11}], "/0/elements", "10"),
+    "a section in a carousel": (
+        [{"type": "carousel", "elements": [section("x")]}],
+        "/0/elements/0/type",
+        "unsupported type: section",
+    ),
+    "eleven blocks in a container": ([container(*[DIVIDER] * 11)], "/0/child_blocks", "10"),
+    "markdown in a container": (
+        [container({"type": "markdown", "text": "x"})],
+        "/0/child_blocks/0/type",
+        "unsupported type: markdown",
+    ),
+    "a container that is closed for ever": (
+        [container(DIVIDER, default_collapsed=True)],
+        "/0/default_collapsed",
+        "is_collapsible",
+    ),
+    "26 headings": ([{"type": "markdown", "text": "# heading\n\ntext\n\n" * 26}], "", "50 items"),
     "three charts": ([chart(), chart(), chart()], "", "no more than 2"),
     "a category without a point": (
         [chart() | {"chart": chart()["chart"] | {"axis_config": {"categories": ["p0", "p9"]}}}],
@@ -213,6 +256,15 @@ def test_blocks_past_a_limit_are_refused_with_their_place(
         ("home", data_table(2), True),
         ("modal", chart(), False),
         ("modal", section("x"), True),
+        ("modal", CARD, True),
+        ("home", CARD, True),
+        ("home", {"type": "carousel", "elements": [CARD]}, True),
+        ("modal", {"type": "carousel", "elements": [CARD]}, False),
+        ("home", container(DIVIDER), False),
+        ("modal", container(DIVIDER), False),
+        ("modal", {"type": "alert", "text": plain("x" * 200), "level": "warning"}, True),
+        ("message", {"type": "alert", "text": plain("x")}, False),
+        ("home", {"type": "alert", "text": plain("x")}, False),
     ],
 )
 def test_each_surface_accepts_its_own_kinds_of_blocks(
@@ -221,6 +273,9 @@ def test_each_surface_accepts_its_own_kinds_of_blocks(
     assert (violations([block], surface) == []) is allowed
 
 
+CARD_BLOCK = slackblocks.CardBlock(
+    title="claude", body="*Fast*", actions=[slackblocks.Button("Ask", "ask")]
+)
 ORACLE = {
     "header": slackblocks.HeaderBlock("Traces"),
     "section": slackblocks.SectionBlock("*hello*", fields=["one", "two"]),
@@ -241,6 +296,11 @@ ORACLE = {
             [slackblocks.DataSeries("echo", [slackblocks.DataPoint("Mon", 3)])],
             slackblocks.AxisConfig(["Mon"], y_label="turns"),
         ),
+    ),
+    "card": CARD_BLOCK,
+    "carousel": slackblocks.CarouselBlock([CARD_BLOCK]),
+    "container": slackblocks.ContainerBlock(
+        [slackblocks.DividerBlock()], title="Tools", is_collapsible=True, default_collapsed=True
     ),
     "feedback": slackblocks.ContextActionsBlock(
         [

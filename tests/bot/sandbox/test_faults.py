@@ -10,7 +10,7 @@ from slack_sdk.http_retry.builtin_handlers import (
     ServerErrorRetryHandler,
 )
 
-from bot.sandbox import Sandbox
+from bot.sandbox import Channel, Sandbox
 
 
 def test_a_rate_limit_names_its_wait(sandbox: Sandbox, web: WebClient) -> None:
@@ -42,6 +42,24 @@ def test_a_call_can_be_refused_with_any_error(sandbox: Sandbox, web: WebClient) 
     sandbox.faults.error("auth.test", "account_inactive")
     with pytest.raises(SlackApiError, match="account_inactive"):
         web.auth_test()
+
+
+def test_blocks_of_a_type_can_be_refused_with_their_place(
+    sandbox: Sandbox, web: WebClient, general: Channel
+) -> None:
+    blocks = [{"type": "divider"}, {"type": "markdown", "text": "words"}]
+    sandbox.faults.refuse_blocks("markdown")
+    with pytest.raises(SlackApiError, match="invalid_blocks") as caught:
+        web.chat_postMessage(channel=general.id, text="words", blocks=blocks)
+    refusal = "unsupported type: markdown [json-pointer:/blocks/1/type]"
+    assert caught.value.response["errors"] == [refusal]
+    assert caught.value.response["response_metadata"]["messages"] == [f"[ERROR] {refusal}"]
+    sandbox.faults.refuse_blocks("markdown", named=False)
+    with pytest.raises(SlackApiError, match="invalid_blocks") as caught:
+        web.chat_postMessage(channel=general.id, text="words", blocks=blocks)
+    assert caught.value.response.data == {"ok": False, "error": "invalid_blocks"}
+    sandbox.faults.refuse_blocks()
+    assert web.chat_postMessage(channel=general.id, text="words", blocks=blocks)["ok"]
 
 
 def test_an_answer_can_be_delayed(sandbox: Sandbox, web: WebClient) -> None:

@@ -192,3 +192,14 @@ def test_views_and_messages_can_be_validated(
         assert web.api_call("blocks.validate", json=given)["ok"]
     else:
         assert error_of(web, "blocks.validate", **given) == error
+
+
+def test_an_update_takes_4000_bytes_of_text_also_beside_blocks(
+    web: WebClient, general: Channel
+) -> None:
+    blocks = [{"type": "divider"}]
+    ts = str(web.chat_postMessage(channel=general.id, text="ㄱ" * 1_500, blocks=blocks)["ts"])
+    fits = "글" * 1_333 + "."
+    assert web.chat_update(channel=general.id, ts=ts, text=fits, blocks=blocks)["ok"]
+    with pytest.raises(SlackApiError, match="msg_too_long"):
+        web.chat_update(channel=general.id, ts=ts, text=f"{fits}.", blocks=blocks)
