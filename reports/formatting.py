@@ -52,6 +52,15 @@ HIDDEN = re.compile(
     # Letters that are not shown at all, but for those of flags.
     "|(?<![\U0001f3f4\U000e0020-\U000e007f])[\U000e0000-\U000e007f]"
 )
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+"""The hidden characters that no text needs: joiners and single marks of direction are not in it."""
+
+ESCAPE_SEQUENCES = re.compile(
+    r"(?:\x1b\[|\x9b(?=[0-9]))[0-?]*[ -/]*[@-~]"  # colours and movements of the cursor
+    r"|\x1b[\]PX^_][^\x07\x1b]{0,2000}(?:\x07|\x1b\\)"  # titles, links and other strings
+    r"|\x1b[ -/]*[0-~]?"
+)
+"""https://ecma-international.org/publications-and-standards/standards/ecma-48/"""
 CONTROL_PICTURES = 0x2400
 """Unicode's pictures of the control characters, such as ␛, begin here."""
 
@@ -143,6 +152,17 @@ def percent(part: int, whole: int) -> str:
 def reason(name: str | None) -> str:
     """Return the text of a decision's reason; an unknown one is returned as it is."""
     return REASONS.get(name or "", name or "")
+
+
+def without_controls(text: str) -> str:
+    """Return *text* without escape sequences and control characters; line breaks become newlines.
+
+    For what a program says to people. `visible` is for those who want to know what it said.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    text = ESCAPE_SEQUENCES.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+    return CONTROLS.sub("", text)
 
 
 def visible(text: str) -> str:

@@ -19,9 +19,11 @@ from bot.agents.types import Progress
 from bot.replies.delivery import ReplyDelivery
 from bot.replies.live_messages import Draft, EditedMessage, Heading, LiveMessage, StreamedMessage
 from bot.replies.messages import Message
+from bot.replies.presented import presented, settled
 from bot.slack.errors import GONE, SLACK_ERRORS, error_code, retry_after
 from bot.slack.own_secrets import OwnSecrets
 from bot.slack.types import Place
+from reports.formatting import without_controls
 
 QUICK_S = 1.5
 """An answer that is complete by then is posted as an ordinary message."""
@@ -219,7 +221,7 @@ class ReplyStreamer:
     def _update(self) -> float | None:
         """Show the draft; return the seconds until the next update, or None if there is none."""
         try:
-            self._show(self._without_secrets(self.draft.read()))
+            self._show(self._presentable(self.draft.read()))
             return self._live.pace_s
         except SLACK_ERRORS as error:
             # A rate limit says nothing against the stream: the next update carries on with it.
@@ -236,10 +238,13 @@ class ReplyStreamer:
         self._edit_from_now_on(self._message)
         return self._live.pace_s
 
-    def _without_secrets(self, draft: Draft) -> Draft:
-        # Of the whole draft, as a secret may arrive in pieces; its beginning is held back.
-        tools = tuple(self._secrets.removed(tool) for tool in draft.tools)
-        return replace(draft, text=self._secrets.settled(draft.text), tools=tools)
+    def _presentable(self, draft: Draft) -> Draft:
+        """Return a draft without secrets, as its reader is to see it."""
+        tools = tuple(self._secrets.removed(without_controls(tool)) for tool in draft.tools)
+        # Of the whole draft, as a secret, a mention or an escape sequence may arrive in pieces: the
+        # beginning of one is held back. Colours go first, which could hide a secret.
+        text = self._secrets.settled(without_controls(settled(draft.text)))
+        return replace(draft, text=presented(text), tools=tools)
 
     def _show(self, draft: Draft) -> None:
         if self._message is None:

@@ -6,7 +6,13 @@ from typing import Protocol
 
 from slack_sdk import WebClient
 
-from bot.replies.messages import RUNNING_LIMIT, Message, running_blocks, running_message, silence
+from bot.replies.messages import (
+    RUNNING_LIMIT,
+    Message,
+    json_length,
+    running_blocks,
+    running_message,
+)
 from bot.slack.types import Place
 
 STREAM_S = 240.0
@@ -70,12 +76,12 @@ class StreamedMessage:
     def can_show(self, draft: Draft) -> bool:
         in_time = time.monotonic() < self._ends_at
         # The first characters of a secret may have been sent, in whose place there is a note now.
-        longer = _streamed(draft).startswith(self._sent)
-        fits = len(draft.text) <= RUNNING_LIMIT
+        longer = draft.text.startswith(self._sent)
+        fits = json_length(draft.text) <= RUNNING_LIMIT
         return in_time and fits and longer and draft.restarts == self._restarts
 
     def show(self, draft: Draft) -> None:
-        text = _streamed(draft)
+        text = draft.text
         chunks = self._tool_chunks(draft.tools)
         if new := text[len(self._sent) :]:
             chunks.append({"type": "markdown_text", "text": new})
@@ -99,11 +105,6 @@ class StreamedMessage:
 
     def close(self) -> None:
         self._client.chat_stopStream(channel=self._place.channel, ts=self.ts)
-
-
-def _streamed(draft: Draft) -> str:
-    # A `<` at the end may begin a mention, which could not be silenced once it is split.
-    return silence(draft.text.rstrip("<"))
 
 
 class EditedMessage:

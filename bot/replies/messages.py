@@ -1,25 +1,27 @@
 """Write what the bot posts: within Slack's limits, and without notifying anybody."""
 
+import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.agents.cancellation import DELETION, SHELL, SHUTDOWN
+from bot.replies.plain_words import plain_words
+from bot.replies.presented import NameOf, nobody, presented
+from bot.replies.split import ending, split
 from bot.slack.threads import REPLY_EVENT
 from reports.render.block_kit import STOP, button, clipped, context, escape, section
 
 MARKDOWN_LIMIT = 11_000
-"""Characters. Slack takes 12,000 of markdown, and about 13,000 of blocks in all."""
+"""Of a part, as `json_length` counts. Slack takes 12,000 characters of markdown, and about 13,000
+of blocks in all."""
 
 TEXT_LIMIT = 4_000
-"""Characters. `chat.update` refuses a longer text."""
+"""Bytes of UTF-8. `chat.update` refuses a longer text, also beside blocks."""
 
 RUNNING_LIMIT = 8_000
-"""Characters of a reply that still grows. Of a longer one the end is shown."""
+"""Of a reply that still grows, as `json_length` counts. Of a longer one the end is shown."""
 
-# A zero-width space after the `<` of <@U1>, <!channel> or <#C1> makes it plain text.
-PING = re.compile(r"<(?=[!@]|#)")
-ZERO_WIDTH_SPACE = "\u200b"
 EMPTY_ANSWER = "(The agent gave an empty answer.)"
 
 Message = dict[str, Any]
@@ -27,23 +29,35 @@ Message = dict[str, Any]
 
 
 def reply_messages(
-    text: str, *, payload: Mapping[str, str], note: str = "", limit: int = MARKDOWN_LIMIT
+    text: str,
+    *,
+    payload: Mapping[str, str],
+    note: str = "",
+    limit: int = MARKDOWN_LIMIT,
+    name_of: NameOf = nobody,
 ) -> list[Message]:
-    """Return a message for each part of an answer, at most *limit* characters long.
+    """Return a message for each part of an answer, at most *limit* long as `json_length` counts.
 
     `payload` goes into the metadata of each. `note` is a sentence of the bot below the answer, in
     mrkdwn: why it ends here, or who answered instead.
     """
-    said = text.strip() or ("" if note else EMPTY_ANSWER)
-    parts = list(split(said, limit=limit)) if said else [""]
+    said = presented(text, name_of)
+    if not said.strip():
+        said = "" if note else EMPTY_ANSWER
+    parts = split(said, limit=limit, measure=json_length) or [""]
     return [
         _message(part, note if number == len(parts) else "", {**payload, "part": str(number)})
         for number, part in enumerate(parts, 1)
     ]
 
 
+def json_length(text: str) -> int:
+    """Return the characters of *text* in a message's JSON, where a line break takes two."""
+    return len(json.dumps(text, ensure_ascii=False)) - 2
+
+
 def _message(part: str, note: str, payload: Mapping[str, str]) -> Message:
-    blocks = [{"type": "markdown", "text": silence(part)}] if part else []
+    blocks = [{"type": "markdown", "text": part}] if part else []
     if note:
         blocks.append(context(note) if part else section(note))
     return {
@@ -57,16 +71,31 @@ def _message(part: str, note: str, payload: Mapping[str, str]) -> Message:
 
 def _plain(said: str, note: str) -> str:
     """Return the text for notifications and clients without blocks. It always has the note."""
-    return "\n".join(filter(None, (clipped(escape(said), TEXT_LIMIT - len(note) - 1), note)))
+    room = TEXT_LIMIT - len(note.encode()) - 1
+    return "\n".join(filter(None, (bounded(escape(plain_words(said)), room), note)))
+
+
+def bounded(text: str, most: int) -> str:
+    """Return the beginning of an escaped *text*, at most *most* bytes of UTF-8 long."""
+    encoded = text.encode()
+    if len(encoded) <= most:
+        return text
+    kept = encoded[: most - len("…".encode())].decode(errors="ignore")
+    return re.sub(r"&\w{0,4}$", "", kept).rstrip() + "…"
 
 
 def running_message(agent: str, text: str, *, tool: str | None, trace_id: str) -> Message:
-    """Return a reply that still grows: the text so far, the tool in use, and a Stop button."""
-    shown = text if len(text) <= RUNNING_LIMIT else f"…{text[-RUNNING_LIMIT:]}"
-    markdown = [{"type": "markdown", "text": silence(shown)}] if shown.strip() else []
+    """Return a reply that still grows: the text so far, the tool in use, and a Stop button.
+
+    *text* is Markdown that is presentable already. Of a long one the end is shown.
+    """
+    shown = ending(text, limit=RUNNING_LIMIT, measure=json_length)
+    if shown != text:
+        shown = f"…\n\n{shown}"
+    markdown = [{"type": "markdown", "text": shown}] if shown.strip() else []
     doing = _doing(agent, tool)
     return {
-        "text": _plain(shown.strip(), doing),
+        "text": _plain(shown, doing),
         "blocks": [*markdown, context(doing), stop_button(trace_id)],
     }
 
@@ -189,19 +218,3 @@ def too_many_message(left_out: Sequence[str], *, most: int) -> str:
         f"I ask at most {most} agents at once, so I left out {escape(', '.join(left_out))}. "
         "Name them in another message."
     )
-
-
-def silence(text: str) -> str:
-    """Return *text* with its mentions broken, so that an agent can notify nobody."""
-    return PING.sub(f"<{ZERO_WIDTH_SPACE}", text)
-
-
-def split(text: str, *, limit: int) -> Iterator[str]:
-    """Split *text* at paragraphs, lines or words, into parts of at most *limit* characters."""
-    while len(text) > limit:
-        # Not in the first half: a part of a few words is worse than one that ends within a line.
-        cut = max((text.rfind(end, limit // 2, limit) for end in ("\n\n", "\n", " ")), default=-1)
-        cut = cut if cut > 0 else limit
-        yield text[:cut].rstrip()
-        text = text[cut:].lstrip()
-    yield text

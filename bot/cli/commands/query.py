@@ -16,7 +16,7 @@ from bot.settings import load_settings
 from bot.turns.agent_mentions import addressed
 from reports import formatting
 from reports.errors import UsageError
-from reports.formatting import visible, visible_json
+from reports.formatting import visible, visible_json, without_controls
 from storage import Observability
 
 INTERRUPTED = 130
@@ -97,7 +97,7 @@ def _heading(answer: QueryResult) -> str:
 
 def _said(answer: QueryResult) -> str:
     if answer.reply is not None:
-        return answer.reply.text.strip()
+        return without_controls(answer.reply.text).strip()
     assert answer.error is not None
     return f"No answer ({answer.error.error_type}): {answer.error.message}"
 

@@ -98,7 +98,8 @@ def test_the_answer_of_an_agent_cannot_control_the_terminal(
     hostile_agents: dict[str, str],
 ) -> None:
     done = tracebot("query", "@hostile hello", "@broken hello", **hostile_agents)
-    assert "an answer␛]0;owned␇" in done.stdout
+    assert "an answer\ngnp.exe" in done.stdout
+    assert "owned" not in done.stdout
     assert not hidden(done.stdout) | hidden(done.stderr)
     listed = tracebot("agents", **hostile_agents)
     assert "last error" in listed.stdout

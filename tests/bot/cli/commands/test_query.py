@@ -55,6 +55,13 @@ def test_several_agents_answer_under_one_parent(
     database.close()
 
 
+def test_an_answer_is_printed_without_control_characters(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert tracebot(["query", "@parrot \x1b[31mred\x1b[0m\x07 \u202eleft\r\nnext"]) == 0
+    assert "parrot: red left\nnext\n" in capsys.readouterr().out
+
+
 def test_the_output_names_each_agent_and_the_trace(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

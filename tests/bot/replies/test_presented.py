@@ -1,0 +1,174 @@
+"""An agent's words as Slack is given them: nobody is notified, and nothing else is lost."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.replies.markdown import PARSER
+from bot.replies.presented import presented, settled
+from bot.sandbox.blocks.pings import pings
+
+SPACE = "\u200b"
+NAMES = {"U0ANN00001": "Ann Lee", "U0BOB00001": "b*b_", "U0EVE00001": "here"}
+
+
+def name_of(user: str) -> str:
+    return NAMES.get(user, user)
+
+
+def rendered(text: str) -> str:
+    return str(PARSER.render(presented(text))).replace(SPACE, "").strip()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<!DOCTYPE html>",
+        "<!-- a comment -->",
+        "`<#1>` and ```<#C1>```",
+        "```\n<!ELEMENT note (to)>\n```",
+        "List<@NonNull String>",
+        "git clone <@user>",
+        "ann@here.example and @heretic",
+        "`@channel` or\n\n```java\n@here\n```",
+        "<!date^1392734382^{date}|a day>",
+        "a < b && c > d <https://e.example|e>",
+        "x ** y * z __init__ a_b_c 2*3*4",
+        "`**「重要」**は`",
+        "```\n**「重要」**は\n```",
+        "파일_이름_은 https://e.example/_글_은 [글](https://e.example/*「글」*은)",
+    ],
+)
+def test_what_notifies_nobody_is_left_alone(text: str) -> None:
+    assert presented(text) == text
+
+
+@pytest.mark.parametrize(
+    "around", ["{}", "`{}`", "```\n{}\n```", "- a\n\n      {}", "| {} |\n|---|"]
+)
+@pytest.mark.parametrize(
+    "mention",
+    [
+        "<!channel>",
+        "<!here|here>",
+        "<!everyone>",
+        "<!group>",
+        "<!subteam^S1>",
+        "<!subteam^S1|@ops>",
+        "<@U0123456789>",
+        "<@W0123456789|ann>",
+        "<!Channel>",
+        "< ! here >",
+        "<@ U0123456789 >",
+        "<@u0123456789>",
+        "<<!channel>>",
+    ],
+)
+def test_a_mention_notifies_nobody_in_text_or_code(mention: str, around: str) -> None:
+    text = around.format(mention)
+    markdown = {"type": "markdown", "text": text}
+    assert pings("", [markdown])
+    shown = presented(text)
+    assert not pings("", [{**markdown, "text": shown}])
+    assert shown.replace(SPACE, "") == text
+
+
+def test_a_bare_name_of_everybody_notifies_nobody() -> None:
+    text = "@here and @Channel, please. (@everyone)"
+    assert pings("", [{"type": "markdown", "text": text}])
+    assert not pings("", [{"type": "markdown", "text": presented(text)}])
+
+
+def test_a_known_person_is_named_outside_code() -> None:
+    text = "<@U0ANN00001> asked <@U0BOB00001|bob> and <@U0NEW00001>: `<@U0ANN00001>`"
+    shown = presented(text, name_of)
+    assert shown.startswith(r"@Ann Lee asked @b\*b\_ and")
+    assert f"<{SPACE}@U0NEW00001>: `<{SPACE}@U0ANN00001>`" in shown
+
+
+def test_a_person_who_is_called_here_notifies_nobody_else() -> None:
+    shown = presented("ask <@U0EVE00001>", name_of)
+    assert not pings("", [{"type": "markdown", "text": shown}])
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("**「重要」**は", "<strong>「重要」</strong>は"),
+        ("これは**「重要」**です", "これは<strong>「重要」</strong>です"),
+        ("**중요(important)**은", "<strong>중요(important)</strong>은"),
+        ("*「b」*は", "<em>「b」</em>は"),
+        ("~~「古い」~~新しい", "<s>「古い」</s>新しい"),
+        ("***「b」***は", "<em><strong>「b」</strong></em>は"),
+        ("_강조_은", "<em>강조</em>은"),
+        ("__「重要」__は", "<strong>「重要」</strong>は"),
+        ("**重要：**这里", "<strong>重要：</strong>这里"),
+        ("**文書 *「b」*は**", "<strong>文書 <em>「b」</em>は</strong>"),
+        ("**[문서](https://e.example/a_b)**를", "</a></strong>를"),
+        ("**`code`**を", "<strong><code>code</code></strong>を"),
+    ],
+)
+def test_emphasis_next_to_letters_of_east_asia_is_shown(text: str, html: str) -> None:
+    assert html not in PARSER.render(text)
+    assert html in rendered(text)
+
+
+def test_bold_korean_with_a_particle_is_shown_bold() -> None:
+    assert presented("**굵게**입니다") == f"**굵게**{SPACE}입니다"
+    assert rendered("**굵게**입니다") == "<p><strong>굵게</strong>입니다</p>"
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("a\x00b\x07c", "abc"),
+        ("\x1b[31mred\x1b[0m \x1b[1;38;5;9mbold\x1b[K", "red bold"),
+        ("\x1b]0;title\x07text \x1b]8;;https://e.example\x1b\\link\x1b]8;;\x1b\\", "text link"),
+        ("left\u202eright\u202c \u2066x\u2069", "leftright x"),
+        ("\x85next\x9b31m\x7f", "next"),
+        ("one\r\ntwo\rthree\ttab\n", "one\ntwo\nthree\ttab\n"),
+        ("half \ud83d an emoji", "half  an emoji"),
+        ("\u200fשלום 👨\u200d👩\u200d👧 한국어", "\u200fשלום 👨\u200d👩\u200d👧 한국어"),
+    ],
+)
+def test_control_characters_are_taken_out(text: str, clean: str) -> None:
+    assert presented(text) == clean
+
+
+PIECES = st.sampled_from(
+    [
+        *("**", "*", "~~", "は", "「", "」", "굵게", "입니다", " ", "\n", "a", "(", ")"),
+        *("<!channel>", "<@U0ANN00001>", "@here", "<", ">", "\x1b[31m", "\r\n", "<!--"),
+    ]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(PIECES, max_size=40).map("".join), st.data())
+def test_text_that_grows_is_shown_as_the_whole_will_be(text: str, data: st.DataObject) -> None:
+    cut = data.draw(st.integers(0, len(text)))
+    begun = presented(settled(text[:cut]), name_of)
+    # What the pairing of asterisks in a line decides may change with the rest of the line.
+    lines = begun.split("\n")
+    assert presented(text, name_of).startswith("\n".join(lines[:-1]))
+    markdown = {"type": "markdown", "text": begun}
+    assert not pings("", [markdown])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(PIECES, max_size=40).map("".join))
+def test_what_is_presentable_stays_as_it_is_and_says_the_same(text: str) -> None:
+    shown = presented(text)
+    assert presented(shown) == shown
+    plain = re.sub(r"\x1b\[31m|[\u200b\r*_]", "", text)
+    assert re.sub(r"[\u200b*_]", "", shown) == plain
+
+
+@pytest.mark.parametrize("step", [1, 3])
+def test_a_japanese_answer_streams_without_a_break(step: int) -> None:
+    text = "これは**重要**です。**「約束」**を、彼は**「守る」**と<@U0ANN00001>に言った。\n\n次へ。"
+    whole = presented(text, name_of)
+    for cut in range(0, len(text) + 1, step):
+        assert whole.startswith(presented(settled(text[:cut]), name_of))
