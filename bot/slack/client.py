@@ -7,15 +7,11 @@ from typing import Any
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry import HttpRequest, HttpResponse, RetryHandler, RetryState
-from slack_sdk.http_retry.builtin_handlers import (
-    ConnectionErrorRetryHandler,
-    RateLimitErrorRetryHandler,
-    ServerErrorRetryHandler,
-)
+from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler
 
 from bot.retry import retry_after
 from bot.settings import Settings, SettingsError
-from bot.slack.errors import SLACK_ERRORS, error_code
+from bot.slack.errors import SLACK_ERRORS, SlackUnwell, error_code
 from bot.slack.own_secrets import GuardedClient, OwnSecrets
 
 SCOPES = frozenset(
@@ -46,8 +42,8 @@ def client_with_retries(settings: Settings, secrets: OwnSecrets) -> WebClient:
     client = client_without_retries(settings, secrets)
     client.retry_handlers = [
         ConnectionErrorRetryHandler(max_retry_count=2),
-        RateLimitErrorRetryHandler(max_retry_count=3),
-        ServerErrorRetryHandler(max_retry_count=2),
+        _RateLimitRetryHandler(max_retry_count=3, longest_wait_s=60.0),
+        _UnwellRetryHandler(max_retry_count=2),
     ]
     return client
 
@@ -60,14 +56,14 @@ def client_for_lookups(settings: Settings, secrets: OwnSecrets) -> WebClient:
     client = client_without_retries(settings, secrets, timeout_s=5)
     client.retry_handlers = [
         ConnectionErrorRetryHandler(max_retry_count=1),
-        _ShortRateLimitRetryHandler(max_retry_count=2),
-        ServerErrorRetryHandler(max_retry_count=1),
+        _RateLimitRetryHandler(max_retry_count=2, longest_wait_s=LONGEST_WAIT_S),
+        _UnwellRetryHandler(max_retry_count=1),
     ]
     return client
 
 
-class _ShortRateLimitRetryHandler(RetryHandler):
-    """Repeats a call if Slack asks to wait for at most `LONGEST_WAIT_S`."""
+class _UnwellRetryHandler(RetryHandler):
+    """Repeats a call after any error of a server, and after an answer that makes no sense."""
 
     def _can_retry(
         self,
@@ -77,7 +73,27 @@ class _ShortRateLimitRetryHandler(RetryHandler):
         response: HttpResponse | None = None,
         error: Exception | None = None,
     ) -> bool:
-        return _asked_wait(response) <= LONGEST_WAIT_S
+        if isinstance(error, SlackUnwell):
+            return error.status == 200 or error.status >= 500
+        return response is not None and response.status_code >= 500
+
+
+class _RateLimitRetryHandler(RetryHandler):
+    """Repeats a call if Slack asks to wait for at most `longest_wait_s`."""
+
+    def __init__(self, max_retry_count: int, *, longest_wait_s: float) -> None:
+        super().__init__(max_retry_count)
+        self._longest_wait_s = longest_wait_s
+
+    def _can_retry(
+        self,
+        *,
+        state: RetryState,
+        request: HttpRequest,
+        response: HttpResponse | None = None,
+        error: Exception | None = None,
+    ) -> bool:
+        return _asked_wait(response) <= self._longest_wait_s
 
     def prepare_for_next_attempt(
         self,
@@ -139,6 +155,8 @@ def identify(client: WebClient) -> dict[str, Any]:
 def connection_error(variable: str, error: Exception) -> str:
     """Return why the bot cannot connect with the token in `variable`, and what to do about it."""
     code = error_code(error)
+    if isinstance(error, SlackUnwell):
+        return f"Slack does not accept calls at the moment ({code}). Try again in a few minutes."
     if not isinstance(error, SlackApiError):
         return f"Slack cannot be reached ({code}). Check the network and SLACK_API_URL."
     if error.response.status_code != 200:

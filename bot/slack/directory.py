@@ -7,7 +7,6 @@ from typing import Any
 
 from cachetools import TTLCache
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackClientError
 from slack_sdk.web import SlackResponse
 
 CACHE_S = 60.0
@@ -35,9 +34,7 @@ class Directory:
 
     def user(self, user: str) -> Facts:
         """Return the `user` object of `users.info`."""
-        facts: Facts = self._ask(
-            ("user", user), lambda: _object(self._client.users_info(user=user), "user")
-        )
+        facts: Facts = self._ask(("user", user), lambda: self._client.users_info(user=user)["user"])
         return facts
 
     def people(self, users: Collection[str]) -> Iterator[Facts]:
@@ -58,7 +55,7 @@ class Directory:
         """Return the `channel` object of `conversations.info`."""
         facts: Facts = self._ask(
             ("channel", channel),
-            lambda: _object(self._client.conversations_info(channel=channel), "channel"),
+            lambda: self._client.conversations_info(channel=channel)["channel"],
         )
         return facts
 
@@ -95,7 +92,7 @@ class Directory:
         """Return the ids of a user group's members. Needs the scope `usergroups:read`."""
         members: frozenset[str] = self._ask(
             ("group", group),
-            lambda: frozenset(_list(self._client.usergroups_users_list(usergroup=group), "users")),
+            lambda: frozenset(self._client.usergroups_users_list(usergroup=group)["users"]),
         )
         return members
 
@@ -124,38 +121,19 @@ class Directory:
         return answer
 
 
-def _object(answer: SlackResponse, name: str) -> Facts:
-    """Return an object of an answer. Slack is unwell if it says `ok` and leaves the object out."""
-    found = answer.get(name)
-    if not isinstance(found, dict):
-        raise SlackClientError(f"Slack's answer has no {name}.")
-    return found
-
-
-def _list(answer: SlackResponse, name: str) -> list[Any]:
-    """Return a list of an answer, as `_object` does."""
-    found = answer.get(name)
-    if not isinstance(found, list):
-        raise SlackClientError(f"Slack's answer has no {name}.")
-    return found
-
-
 def _items(method: Callable[..., SlackResponse], name: str, **arguments: str) -> Iterator[Any]:
     """Yield the items of all pages of a list."""
     cursor: str | None = None
     while True:
         page = method(limit=PAGE, cursor=cursor, **arguments)
-        yield from _list(page, name)
+        yield from page[name]
         cursor = (page.get("response_metadata") or {}).get("next_cursor")
         if not cursor:
             return
 
 
 def _by_id(items: Iterable[Any]) -> dict[str, Facts]:
-    try:
-        return {item["id"]: item for item in items}
-    except (KeyError, TypeError) as error:
-        raise SlackClientError("Slack's answer has an item without an id.") from error
+    return {item["id"]: item for item in items}
 
 
 def channel_type(facts: Facts) -> str:

@@ -10,6 +10,15 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot import retry
 
+
+class SlackUnwell(SlackClientError):
+    """Slack's answer is not one of its Web API; `status` is that of HTTP if it is an error."""
+
+    def __init__(self, message: str, *, status: int = 200) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 SLACK_ERRORS = (SlackClientError, HTTPException, OSError)
 """Everything that a call may raise: `slack_sdk` passes network errors through unchanged
 (`URLError` is an OSError)."""
@@ -38,6 +47,8 @@ def retry_after(error: Exception) -> float | None:
 
 def error_code(error: Exception) -> str:
     """Return Slack's own code such as `not_in_channel`, else the HTTP status or the class."""
+    if isinstance(error, SlackUnwell):
+        return "malformed_answer" if error.status == 200 else f"status {error.status}"
     if isinstance(error, SlackApiError):
         if error.response.status_code >= 500:
             return f"status {error.response.status_code}"

@@ -18,7 +18,6 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from slack_bolt import App, BoltContext
-from slack_sdk import WebClient
 
 from bot.agents.config.roster import Roster
 from bot.agents.models.provider import HttpProvider
@@ -26,6 +25,7 @@ from bot.agents.programs.process.environment import matches
 from bot.agents.programs.provider import CommandProvider
 from bot.agents.types import Provider
 from bot.settings import Settings
+from bot.slack.answers import CheckedClient
 from storage.model.redaction import redact_values
 from storage.model.redaction.names import is_secret_name
 
@@ -126,7 +126,7 @@ class OwnSecrets:
         return value
 
 
-class GuardedClient(WebClient):
+class GuardedClient(CheckedClient):
     """A client through which no secret of the bot leaves: the last look at each call to Slack.
 
     A reply is looked at before, as a whole, because a secret may be cut in two.

@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from slack_sdk import WebClient
 
 from bot.access import Access
 from bot.agents.types import AccessRule, Agent
 from bot.replies import live
 from bot.sandbox import Sandbox, User
+from bot.slack.answers import CheckedClient
 from bot.slack.directory import Directory
 from bot.slack.standing import Standing
 from storage import Observability
@@ -18,8 +18,9 @@ from tests.support.traces_in_slack import ask
 
 
 @pytest.fixture
-def access(web: WebClient, observability: Observability, sandbox: Sandbox) -> Access:
-    return Access(Directory(web), observability.database, team=sandbox.team_id)
+def access(observability: Observability, sandbox: Sandbox) -> Access:
+    client = CheckedClient(token=sandbox.bot_token, base_url=sandbox.api_url)
+    return Access(Directory(client), observability.database, team=sandbox.team_id)
 
 
 def test_members_guests_strangers_and_bots_are_told_apart(access: Access, sandbox: Sandbox) -> None:

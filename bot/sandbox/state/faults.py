@@ -12,7 +12,7 @@ class Fault:
     delay: float = 0.0
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
-    body: str = ""
+    body: str | bytes = ""
     content_type: str = "application/json"
 
 
@@ -63,9 +63,23 @@ class Faults:
     def latency(self, method: str, seconds: float, times: int = 1) -> None:
         self._add(method, times, Fault(delay=seconds))
 
+    def answer(
+        self,
+        method: str,
+        body: str | bytes,
+        times: int = 1,
+        *,
+        status: int = 200,
+        content_type: str = "application/json",
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        """Answer with anything at all, such as the page of a gateway in its own encoding."""
+        fault = Fault(status=status, body=body, content_type=content_type, headers=headers or {})
+        self._add(method, times, fault)
+
     def wrong_content(self, method: str, times: int = 1, *, body: str = LOGIN_PAGE) -> None:
         """Answer with status 200 and a page, by default Slack's login page, instead of content."""
-        self._add(method, times, Fault(status=200, body=body, content_type="text/html"))
+        self.answer(method, body, times, content_type="text/html")
 
     def redirect(self, location: str, times: int = 1, *, method: str = "files") -> None:
         self._add(method, times, Fault(status=302, headers={"Location": location}))

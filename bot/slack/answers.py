@@ -1,0 +1,121 @@
+"""Check each answer of Slack's Web API before anybody reads it.
+
+A gateway in front of Slack may send a page in any encoding, half an answer, or JSON of another
+shape, and with any status. Each of them is raised as `SlackUnwell` here, below the retries, so that
+nobody above needs to expect it.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from email.message import Message
+from io import BytesIO
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request
+
+from slack_sdk import WebClient
+
+from bot.slack.errors import SlackUnwell
+
+RATE_LIMITED = b'{"ok": false, "error": "ratelimited"}'
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_text, value))
+
+
+def _objects_with(key: str) -> Callable[[Any], bool]:
+    def check(value: Any) -> bool:
+        return isinstance(value, list) and all(
+            _object(each) and _text(each.get(key)) for each in value
+        )
+
+    return check
+
+
+CONTENTS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "apps.connections.open": ("url", _text),
+    "auth.test": ("user_id", _text),
+    "chat.postEphemeral": ("message_ts", _text),
+    "chat.postMessage": ("ts", _text),
+    "chat.startStream": ("ts", _text),
+    "chat.update": ("ts", _text),
+    "conversations.history": ("messages", _objects_with("ts")),
+    "conversations.info": ("channel", _object),
+    "conversations.members": ("members", _texts),
+    "conversations.replies": ("messages", _objects_with("ts")),
+    "files.info": ("file", _object),
+    "usergroups.list": ("usergroups", _objects_with("id")),
+    "usergroups.users.list": ("users", _texts),
+    "users.conversations": ("channels", _objects_with("id")),
+    "users.info": ("user", _object),
+    "users.list": ("members", _objects_with("id")),
+}
+"""The field of a method's answer that its callers read, and how it must look."""
+
+
+class CheckedClient(WebClient):
+    """A client that raises `SlackUnwell` for each answer that is not one of Slack's Web API.
+
+    A refusal (`"ok": false`) and a rate limit are answers: slack_sdk raises `SlackApiError`.
+    """
+
+    # slack_sdk's own method: the one place where each request passes, repeated ones too, and
+    # whose errors its retry handlers see. It decodes what came and does not expect that to fail.
+    def _perform_urllib_http_request_internal(self, url: str, req: Request) -> dict[str, Any]:
+        try:
+            answer = super()._perform_urllib_http_request_internal(url, req)
+        except HTTPError as error:
+            raise _checked_error(error) from error
+        except (ValueError, LookupError) as error:  # Not in the encoding that it names.
+            raise SlackUnwell("Slack sent something that is not text.") from error
+        _check_contents(_parsed(answer["body"], status=answer["status"]), method_of(url))
+        return answer
+
+
+def method_of(url: str) -> str:
+    """Return the name of the method that *url* calls, such as `users.info`."""
+    return url.partition("?")[0].rpartition("/")[2]
+
+
+def _checked_error(error: HTTPError) -> Exception:
+    """Return an error that slack_sdk can read: its body is one of the Web API."""
+    body = error.read()
+    if error.code == 429:  # Whoever limits the rate, and in whatever form they say it.
+        body = RATE_LIMITED
+    else:
+        try:
+            _parsed(body, status=error.code)
+        except SlackUnwell as unwell:
+            return unwell
+    headers = Message()
+    for name, value in error.headers.items():
+        if name.lower() != "content-type":  # It may name an encoding that does not exist.
+            headers[name] = value
+    return HTTPError(error.url, error.code, error.msg, headers, BytesIO(body))
+
+
+def _parsed(body: str | bytes, *, status: int) -> dict[str, Any]:
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict) or not isinstance(parsed.get("ok"), bool):
+        raise SlackUnwell(f"Slack sent no JSON object (status {status}).", status=status)
+    return parsed
+
+
+def _check_contents(answer: dict[str, Any], method: str) -> None:
+    if not answer["ok"]:
+        return
+    name, is_well = CONTENTS.get(method, ("response_metadata", lambda value: True))
+    if not is_well(answer.get(name)) or not _object(answer.get("response_metadata") or {}):
+        raise SlackUnwell(f"Slack's answer to {method} has no {name} that can be read.")
