@@ -130,6 +130,14 @@ FAILURES: Mapping[str, tuple[str, str]] = {
 """By error type: what happened, and what to do next. Users never see an exception's text."""
 
 
+def broken_message(trace_id: str) -> str:
+    """Tell a user that a fault of the bot itself ended their turn."""
+    return (
+        "Sorry, something went wrong on my side, so this is not answered. Ask again. "
+        f"See what happened with `/trace show {trace_id[:16]}`."
+    )
+
+
 def failure_message(agent: str, error_type: str, *, trace_id: str) -> str:
     """Tell a user that an agent failed, why, what to do next, and where to see more."""
     why, next_step = FAILURES.get(error_type, ("something went wrong", "Ask again."))

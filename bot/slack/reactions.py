@@ -1,5 +1,6 @@
 """Reactions of the bot that show how far it is with a message."""
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,11 +15,13 @@ from storage import Observability
 READ, WAITING = "eyes", "hourglass_flowing_sand"
 DONE, FAILED, STOPPED = "white_check_mark", "x", "octagonal_sign"
 
+logger = logging.getLogger("tracebot.reactions")
+
 
 class Reactions:
     """Add and remove the bot's own reactions, each in a span.
 
-    An error is recorded and not raised: a missing reaction must not cost the answer.
+    No error is raised, not even a fault of ours: a missing reaction must not cost the answer.
     """
 
     def __init__(self, client: WebClient, observability: Observability) -> None:
@@ -44,6 +47,9 @@ class Reactions:
                     span.fail("slack_api", error_code(error))
             except SLACK_ERRORS as error:
                 span.fail(type(error).__name__, str(error))
+            except Exception as error:
+                span.fail(type(error).__name__, str(error))
+                logger.exception("The %s could not be shown on a message", name)
 
 
 class StatusReaction:

@@ -2,11 +2,11 @@
 
 import logging
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from bot.agents.cancellation import SHUTDOWN
 from bot.concurrency.event_dedup import EventDedup
+from bot.concurrency.logging_executor import LoggingExecutor
 from bot.concurrency.running_turns import RunningTurns
 from bot.concurrency.serial_queues import SerialQueues
 from bot.settings import Settings
@@ -43,8 +43,8 @@ class Inbox:
         self._running = running
         self._observability = observability
         self._settings = settings
-        self._turns = ThreadPoolExecutor(TURN_THREADS, thread_name_prefix="tracebot-turn")
-        self._notices = ThreadPoolExecutor(2, thread_name_prefix="tracebot-notice")
+        self._turns = LoggingExecutor(TURN_THREADS, thread_name_prefix="tracebot-turn")
+        self._notices = LoggingExecutor(2, thread_name_prefix="tracebot-notice")
         self._queues = SerialQueues(self._turns)
 
     def accept(self, body: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from bot.concurrency.event_dedup import EventDedup
 from bot.concurrency.running_turns import RunningTurn, RunningTurns
 from bot.replies.messages import (
     REFUSALS,
+    broken_message,
     refusal_message,
     stopped_message,
     too_many_message,
@@ -82,16 +83,26 @@ class TurnHandler:
 
         Without *claimed* another process answers it.
         """
+        verdict = None
         with CurrentSpan(turn.root):
             try:
                 verdict = self._decider.decide(turn.message, turn.root, claimed=claimed)
                 self._tell_refused(verdict)
                 ending = self._answer(turn, verdict) if verdict.decision.answer else None
-            except BaseException:
+            except Exception:
                 # Nobody works on the message any more, so it must not look as if somebody did.
-                turn.status.show(None)
+                self._tell_broken(turn, verdict)
                 raise
             turn.status.show(ending)
+
+    def _tell_broken(self, turn: Turn, verdict: Verdict | None) -> None:
+        """Tell whoever waits for an answer that a fault of ours ended the turn."""
+        mentioned = self._identity.user in turn.message.mentions
+        if verdict.decision.answer if verdict else mentioned:
+            turn.status.show(FAILED)
+            self._responder.say(turn.message, broken_message(turn.root.trace_id))
+        else:
+            turn.status.show(None)
 
     def stop(self) -> None:
         """Ask no more agents. Users are told to ask again, because Slack sends nothing twice."""
