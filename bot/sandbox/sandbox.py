@@ -147,9 +147,16 @@ class Sandbox(WorkspaceWatcher):
         guest: bool = False,
         external: bool = False,
         admin: bool = False,
+        home: str | None = None,
     ) -> User:
-        """Add a person; `external` ones belong to another workspace, through Slack Connect."""
-        return self._workspace.add_user(name, tz=tz, guest=guest, external=external, admin=admin)
+        """Add a person; `external` ones belong to another workspace, through Slack Connect.
+
+        `home` makes a member who is in an Enterprise Grid: another workspace of it or the
+        organisation, which `users.info` names in the place of ours.
+        """
+        return self._workspace.add_user(
+            name, tz=tz, guest=guest, external=external, admin=admin, home=home
+        )
 
     def add_bot(self, name: str, *, legacy: bool = False) -> User:
         """Add another app's bot; a `legacy` one posts as `bot_message`, without a user."""
@@ -227,6 +234,10 @@ class Sandbox(WorkspaceWatcher):
     def redeliver(self, payload: Json) -> None:
         """Send an event again, under the same `event_id`."""
         self._slack.outbox.redeliver(payload)
+
+    def install_for_organisation(self) -> None:
+        """Make the token one of an organisation of Enterprise Grid, in place of a workspace."""
+        self._workspace.org_wide = True
 
     def revoke_tokens(self) -> None:
         """Revoke the app's tokens, as uninstalling it does."""

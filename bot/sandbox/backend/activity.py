@@ -44,7 +44,8 @@ class Activity:
             previous = workspace.shown(message)
             for name, value in changes.items():
                 setattr(message, name, value)
-            self._tell_member(message.channel, *events.changed(workspace, message, previous))
+            for subscription, event in events.changed(workspace, message, previous):
+                self._tell_member(message.channel, subscription, event)
 
     def delete(self, message: Message) -> None:
         """Delete a message; a parent with replies leaves a tombstone, as in Slack."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bot.sandbox.state.values import Channel, Json, Message
-from bot.sandbox.state.workspace import APP, Workspace
+from bot.sandbox.state.workspace import APP, OTHER_TEAM, Workspace
 
 SUBSCRIPTION = {
     "channel": "message.channels",
@@ -17,6 +17,21 @@ SUBSCRIPTION = {
 def posted(workspace: Workspace, message: Message) -> Iterator[tuple[str, Json]]:
     """Yield (subscription, event) for a new message: two if it mentions the bot."""
     channel = workspace.channels[message.channel]
+    event = _event(workspace, message)
+    if message.broadcast:
+        event["subtype"] = "thread_broadcast"
+    yield SUBSCRIPTION[channel.kind], event | {"channel_type": channel.kind}
+    yield from _mentions(workspace, message, event)
+
+
+def _mentions(workspace: Workspace, message: Message, event: Json) -> Iterator[tuple[str, Json]]:
+    kind = workspace.channels[message.channel].kind
+    own = message.user == workspace.bot.id
+    if kind != "im" and workspace.bot.mention in message.text and not own:
+        yield "app_mention", event | {"type": "app_mention"}
+
+
+def _event(workspace: Workspace, message: Message) -> Json:
     event = {
         **workspace.shown(message, metadata=message.bot is not None),
         "channel": message.channel,
@@ -26,12 +41,7 @@ def posted(workspace: Workspace, message: Message) -> Iterator[tuple[str, Json]]
     writer = workspace.users.get(message.user or "")
     if writer is not None and writer.external:
         event |= {"user_team": writer.team_id, "source_team": writer.team_id}
-    if message.broadcast:
-        event["subtype"] = "thread_broadcast"
-    yield SUBSCRIPTION[channel.kind], event | {"channel_type": channel.kind}
-    own = message.user == workspace.bot.id
-    if channel.kind != "im" and workspace.bot.mention in message.text and not own:
-        yield "app_mention", event | {"type": "app_mention"}
+    return event
 
 
 def _hidden(workspace: Workspace, channel: Channel, subtype: str, **fields: Any) -> Json:
@@ -48,7 +58,8 @@ def _hidden(workspace: Workspace, channel: Channel, subtype: str, **fields: Any)
     }
 
 
-def changed(workspace: Workspace, message: Message, previous: Json) -> tuple[str, Json]:
+def changed(workspace: Workspace, message: Message, previous: Json) -> Iterator[tuple[str, Json]]:
+    """Yield the events of a change: a person's edit of a mention is a mention once more."""
     channel = workspace.channels[message.channel]
     event = _hidden(
         workspace,
@@ -57,7 +68,9 @@ def changed(workspace: Workspace, message: Message, previous: Json) -> tuple[str
         message=workspace.shown(message),
         previous_message=previous,
     )
-    return SUBSCRIPTION[channel.kind], event
+    yield SUBSCRIPTION[channel.kind], event
+    if message.edited != previous.get("edited"):
+        yield from _mentions(workspace, message, _event(workspace, message))
 
 
 def deleted(workspace: Workspace, channel: Channel, previous: Json) -> tuple[str, Json]:
@@ -107,12 +120,24 @@ def channel_event(workspace: Workspace, channel: Channel, what: str, **fields: A
     }
 
 
-def wrapped(workspace: Workspace, event: Json) -> Json:
-    """Wrap an event into its payload, under a new `event_id`."""
+def envelopes(workspace: Workspace, event: Json) -> Iterator[Json]:
+    """Wrap an event into its payloads, each under a new `event_id`.
+
+    What happens in a channel of Slack Connect is sent once for each company in it.
+    """
+    place = event.get("channel") or event.get("item", {}).get("channel") or ""
+    channel = workspace.channels.get(place if isinstance(place, str) else "")
+    if channel is not None and channel.is_ext_shared:
+        yield _wrapped(workspace, event, team=OTHER_TEAM, shared=True)
+        yield _wrapped(workspace, event, team=workspace.team, shared=True)
+    else:
+        yield _wrapped(workspace, event, team=workspace.team, shared=False)
+
+
+def _wrapped(workspace: Workspace, event: Json, *, team: str, shared: bool) -> Json:
     return {
         "token": workspace.verification_token,
-        # In a shared channel, that of the organisation whose person acts.
-        "team_id": event.get("user_team") or workspace.team,
+        "team_id": team,
         "context_team_id": workspace.team,
         "context_enterprise_id": None,
         "api_app_id": APP,
@@ -129,5 +154,5 @@ def wrapped(workspace: Workspace, event: Json) -> Json:
                 "is_enterprise_install": False,
             }
         ],
-        "is_ext_shared_channel": False,
+        "is_ext_shared_channel": shared,
     }

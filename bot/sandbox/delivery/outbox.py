@@ -107,10 +107,11 @@ class Outbox:
             return
         if scope is not None and scope not in self._manifest.scopes:
             return
-        payload = events.wrapped(self._workspace, copy.deepcopy(event))
-        self.events.append(payload)
-        for _ in range(1 + self._faults.take_duplicates()):
-            self.redeliver(payload)
+        for payload in events.envelopes(self._workspace, event):
+            payload = copy.deepcopy(payload)
+            self.events.append(payload)
+            for _ in range(1 + self._faults.take_duplicates()):
+                self.redeliver(payload)
 
     def redeliver(self, payload: Json) -> None:
         """Send an event unchanged, under the same `event_id`."""

@@ -5,7 +5,7 @@ from bot.sandbox.methods.method import Method
 from bot.sandbox.requests.arguments import Arguments
 from bot.sandbox.requests.paging import page
 from bot.sandbox.state.errors import Refusal
-from bot.sandbox.state.values import Json
+from bot.sandbox.state.values import ENTERPRISE, Json
 from bot.sandbox.state.workspace import APP, URL
 
 
@@ -18,6 +18,17 @@ def api_test(slack: Slack, arguments: Arguments) -> Json:
 
 def auth_test(slack: Slack, arguments: Arguments) -> Json:
     bot = slack.workspace.bot
+    if slack.workspace.org_wide:
+        return {
+            "url": URL,
+            "team": "tracebot sandbox organisation",
+            "team_id": ENTERPRISE,
+            "enterprise_id": ENTERPRISE,
+            "user": bot.name,
+            "user_id": bot.id,
+            "bot_id": bot.bot_id,
+            "is_enterprise_install": True,
+        }
     return {
         "url": URL,
         "team": "tracebot sandbox",

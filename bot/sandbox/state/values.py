@@ -7,6 +7,9 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 Json = dict[str, Any]
+ENTERPRISE = "E0SANDBOX1"
+"""The organisation, if the workspace is one of an Enterprise Grid."""
+
 ChannelKind = Literal["channel", "group", "im", "mpim"]
 """Slack's `channel_type`: a public channel, a private one, a direct message, a group of them."""
 
@@ -26,7 +29,11 @@ class User:
     bot_id: str | None = None
     app_id: str | None = None
     legacy: bool = False
-    """A bot that posts as `subtype: bot_message`, with a username and without a user."""
+    """A bot that posts as `subtype: bot_message`, with a username and without a user, as Workflow
+    Builder and webhooks do."""
+    workspaces: tuple[str, ...] = ()
+    """The workspaces of an Enterprise Grid that somebody is in; `team_id` is one that need not be
+    ours, or the organisation."""
 
     @property
     def mention(self) -> str:
@@ -37,7 +44,8 @@ class User:
         profile: Json = {"real_name": self.name, "display_name": self.name, "team": self.team_id}
         if self.bot_id is not None:
             profile |= {"bot_id": self.bot_id, "api_app_id": self.app_id}
-        return {
+        grid: Json = {"enterprise_user": self._enterprise_user()} if self.workspaces else {}
+        return grid | {
             "id": self.id,
             "team_id": self.team_id,
             "name": self.name,
@@ -56,6 +64,17 @@ class User:
             "is_bot": self.bot_id is not None,
             "is_app_user": False,
             "updated": 0,
+        }
+
+    def _enterprise_user(self) -> Json:
+        return {
+            "id": self.id,
+            "enterprise_id": ENTERPRISE,
+            "enterprise_name": "tracebot sandbox organisation",
+            "is_admin": False,
+            "is_owner": False,
+            "is_primary_owner": False,
+            "teams": list(self.workspaces),
         }
 
     def bot_profile(self) -> Json:
@@ -218,7 +237,9 @@ class Message:
         }
         if self.bot is not None:
             shape |= {"bot_id": self.bot_id, "app_id": self.bot["app_id"]}
-            shape["bot_profile"] = None if self.username else self.bot
+            # Only `bots.info` tells which user a bot is.
+            profile = {key: value for key, value in self.bot.items() if key != "user_id"}
+            shape["bot_profile"] = None if self.username else profile
         if metadata:
             shape["metadata"] = self.metadata
         filled = {key: value for key, value in shape.items() if value not in (None, [])}

@@ -37,6 +37,8 @@ class Workspace:
         self.verification_token = secrets.token_hex(12)
         """The deprecated token in each payload; an app checks the signature instead."""
         self.version = 0
+        self.org_wide = False
+        """The app is installed for a whole organisation of Enterprise Grid."""
         self._changed = threading.Condition(threading.RLock())
         self._numbers = itertools.count(1)
         self.bot = self.add_user(bot_name, is_bot=True, app_id=APP)
@@ -77,12 +79,13 @@ class Workspace:
         is_bot: bool = False,
         app_id: str | None = None,
         legacy: bool = False,
+        home: str | None = None,
     ) -> User:
         with self.changing():
             user = User(
                 id=self.new_id("U"),
                 name=name,
-                team_id=OTHER_TEAM if external else self.team,
+                team_id=home or (OTHER_TEAM if external else self.team),
                 tz=tz,
                 guest=guest,
                 admin=admin,
@@ -90,6 +93,7 @@ class Workspace:
                 bot_id=self.new_id("B") if is_bot else None,
                 app_id=(app_id or self.new_id("A")) if is_bot else None,
                 legacy=legacy,
+                workspaces=(self.team,) if home else (),
             )
             self.users[user.id] = user
             return user

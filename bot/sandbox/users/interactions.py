@@ -212,7 +212,8 @@ class Interactions:
         return payloads.interaction(
             type_,
             person,
-            team=self._slack.workspace.team,
+            # In a channel of Slack Connect, that of the person.
+            team=person.team_id if person.external else self._slack.workspace.team,
             token=self._slack.workspace.verification_token,
             trigger=trigger,
         )

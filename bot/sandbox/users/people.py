@@ -36,8 +36,11 @@ class People:
         files: Sequence[Attachment | File] = (),
         blocks: Sequence[Json] = (),
         metadata: Json | None = None,
+        through: User | None = None,
     ) -> Message:
         """Post a message; return a copy of it.
+
+        `through` is the bot of an app that posts for the person, with their user token.
 
         `text` is as Slack stores it: `<@U…>` is a mention, `&amp;` an ampersand.
         """
@@ -61,7 +64,7 @@ class People:
                 blocks=list(blocks),
                 metadata=metadata,
             )
-            _sign(message, writer)
+            _sign(message, writer, through)
             self._slack.activity.post(message)
             return self._workspace.copies([message])[0]
 
@@ -118,8 +121,11 @@ class People:
         return file
 
 
-def _sign(message: Message, writer: User) -> None:
+def _sign(message: Message, writer: User, through: User | None) -> None:
     """Add the fields by which Slack tells apart people, bots and legacy bots."""
+    if through is not None:
+        message.bot = through.bot_profile()
+        return
     if writer.bot_id is None:
         message.client_msg_id = str(uuid.uuid4())
         message.blocks = message.blocks or ([rich_text(message.text)] if message.text else [])
