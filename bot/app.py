@@ -24,7 +24,15 @@ from bot.http.server import WebServer
 from bot.http.slack_events import events_app
 from bot.jobs.digests import Digests, post_digest, was_posted
 from bot.jobs.scheduler import Scheduler
-from bot.listeners import app_home, conversations, messages, reactions, stop_button, trace_command
+from bot.listeners import (
+    app_home,
+    conversations,
+    messages,
+    other_workspaces,
+    reactions,
+    stop_button,
+    trace_command,
+)
 from bot.replies.delivery import ReplyDelivery
 from bot.replies.responder import Responder
 from bot.settings import Settings, SettingsError
@@ -248,6 +256,7 @@ def _inbox(
     )
     return Inbox(
         handler,
+        team=shared.team,
         bot_user=identity.user,
         dedup=shared.dedup,
         running=shared.running,
@@ -272,6 +281,7 @@ def _bolt_app(shared: _Shared, inbox: Inbox, digests: Digests, workers: Workers)
     )
     feedback = Feedback(
         client=client,
+        team=shared.team,
         bot_user=shared.identity.user,
         bot_id=shared.identity.bot_id,
         observability=observability,
@@ -292,13 +302,19 @@ def _bolt_app(shared: _Shared, inbox: Inbox, digests: Digests, workers: Workers)
     )
     dedup = shared.dedup
     home = AppHome(
-        client, command.answer, observability, roster=shared.roster, permission=shared.permission
+        client,
+        command.answer,
+        observability,
+        team=shared.team,
+        roster=shared.roster,
+        permission=shared.permission,
     )
+    other_workspaces.ignore(app, team=shared.team)
     conversations.register(app, shared.access, inbox, workers.feedback)
     messages.register(app, inbox, feedback, workers.feedback, dedup)
     reactions.register(app, feedback, workers.feedback)
-    stop_button.register(app, canceller, workers.commands, dedup)
-    trace_command.register(app, command, workers.commands, dedup)
+    stop_button.register(app, canceller, workers.commands, dedup, team=shared.team)
+    trace_command.register(app, command, workers.commands, dedup, team=shared.team)
     app_home.register(app, home, workers.commands, dedup)
     guard_answers(app, shared.secrets)
     app.error(partial(_report, observability))

@@ -8,13 +8,14 @@ from slack_bolt import App
 
 from bot.concurrency.event_dedup import EventDedup
 from bot.listeners.request_keys import event_key
-from bot.slack.types import team_of
 from bot.turns.cancel import TurnCanceller
 
 Body = dict[str, Any]
 
 
-def register(app: App, canceller: TurnCanceller, executor: Executor, dedup: EventDedup) -> None:
+def register(
+    app: App, canceller: TurnCanceller, executor: Executor, dedup: EventDedup, *, team: str
+) -> None:
     """Cancel the thread's turn on *executor*."""
 
     def stopped(body: Body) -> None:
@@ -23,7 +24,7 @@ def register(app: App, canceller: TurnCanceller, executor: Executor, dedup: Even
             canceller.in_thread,
             event["channel"],
             event["thread_ts"],
-            team=team_of(body),
+            team=team,
             user=event.get("user") or "",
         )
         executor.submit(dedup.once, event_key(body), stop)

@@ -14,17 +14,24 @@ from bot.trace_ui.slash_command import SlashCommand
 from reports.render.block_kit import FORGET, NEXT, SHARE, SHOW, STOP
 
 Body = dict[str, Any]
-Answer = Callable[[SlashCommand, Body, Respond], None]
+Answer = Callable[[SlashCommand, Body, Requester, Respond], None]
 
 
-def register(app: App, slash_command: SlashCommand, executor: Executor, dedup: EventDedup) -> None:
-    """Acknowledge each request at once, and answer it once on *executor*."""
+def register(
+    app: App, slash_command: SlashCommand, executor: Executor, dedup: EventDedup, *, team: str
+) -> None:
+    """Acknowledge each request at once, and answer it once on *executor*.
+
+    `team` is the workspace where the bot is installed: a request from a channel of Slack Connect
+    may name the requester's own.
+    """
 
     def listener(answer: Answer) -> Callable[..., None]:
         def listen(ack: Ack, body: Body, req: BoltRequest, respond: Respond) -> None:
             ack()
             key = interaction_key(body, req)
-            executor.submit(dedup.once, key, answer, slash_command, body, respond)
+            requester = _requester(body, team)
+            executor.submit(dedup.once, key, answer, slash_command, body, requester, respond)
 
         return listen
 
@@ -38,45 +45,54 @@ def register(app: App, slash_command: SlashCommand, executor: Executor, dedup: E
     app.shortcut("show_trace")(listener(_shortcut))
 
 
-def _command(slash_command: SlashCommand, body: Body, respond: Respond) -> None:
-    slash_command.ask(body.get("text") or "", _requester(body), respond)
+def _command(
+    slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond
+) -> None:
+    slash_command.ask(body.get("text") or "", requester, respond)
 
 
-def _show(slash_command: SlashCommand, body: Body, respond: Respond) -> None:
-    slash_command.ask(f"show {_value(body)}", _requester(body), respond)
+def _show(slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond) -> None:
+    slash_command.ask(f"show {_value(body)}", requester, respond)
 
 
-def _next_page(slash_command: SlashCommand, body: Body, respond: Respond) -> None:
-    slash_command.next_page(_value(body), _requester(body), respond)
+def _next_page(
+    slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond
+) -> None:
+    slash_command.next_page(_value(body), requester, respond)
 
 
-def _share(slash_command: SlashCommand, body: Body, respond: Respond) -> None:
-    slash_command.share(_value(body), _requester(body), respond)
+def _share(slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond) -> None:
+    slash_command.share(_value(body), requester, respond)
 
 
-def _stop(slash_command: SlashCommand, body: Body, respond: Respond) -> None:
-    slash_command.stop(_value(body), _requester(body), respond)
+def _stop(slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond) -> None:
+    slash_command.stop(_value(body), requester, respond)
 
 
-def _stop_listed(slash_command: SlashCommand, body: Body, respond: Respond) -> None:
-    slash_command.ask(f"cancel {_value(body)}", _requester(body), respond)
+def _stop_listed(
+    slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond
+) -> None:
+    slash_command.ask(f"cancel {_value(body)}", requester, respond)
 
 
-def _forget(slash_command: SlashCommand, body: Body, respond: Respond) -> None:
-    slash_command.forget(_value(body), _requester(body), respond)
+def _forget(
+    slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond
+) -> None:
+    slash_command.forget(_value(body), requester, respond)
 
 
-def _shortcut(slash_command: SlashCommand, body: Body, respond: Respond) -> None:
-    slash_command.show_message(body["message"], _requester(body), respond)
+def _shortcut(
+    slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond
+) -> None:
+    slash_command.show_message(body["message"], requester, respond)
 
 
 def _starting_with(action_id: str) -> re.Pattern[str]:
     return re.compile(f"^{re.escape(action_id)}")
 
 
-def _requester(body: Body) -> Requester:
+def _requester(body: Body, team: str) -> Requester:
     """Commands say it in words of their own, actions in objects."""
-    team = body.get("team_id") or (body.get("team") or {}).get("id") or ""
     user = body.get("user_id") or (body.get("user") or {}).get("id") or ""
     channel = body.get("channel_id") or (body.get("channel") or {}).get("id") or ""
     return Requester(team=team, user=user, channel=channel)

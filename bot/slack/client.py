@@ -29,6 +29,12 @@ turn. `manifest.yml` asks for a few more, which only make replies nicer.
 """
 
 
+ORGANISATION = (
+    "The Slack app is installed for a whole organisation of Enterprise Grid, which tracebot does "
+    "not support. Install it in one workspace, and copy the bot token of that workspace into "
+    "SLACK_BOT_TOKEN."
+)
+
 LONGEST_WAIT_S = 3.0
 """The longest that somebody waits for Slack's rate limit before they get an answer."""
 
@@ -137,12 +143,15 @@ def identify(client: WebClient) -> dict[str, Any]:
 
     `scopes` are those that the app was granted.
 
-    Raises `SettingsError` if Slack does not accept the token or a scope is missing.
+    Raises `SettingsError` if Slack does not accept the token, if it is not one of a workspace, or
+    if a scope is missing.
     """
     try:
         answer = client.auth_test()
     except SLACK_ERRORS as error:
         raise SettingsError(connection_error("SLACK_BOT_TOKEN", error)) from error
+    if answer.get("is_enterprise_install") or not answer.get("team_id"):
+        raise SettingsError(ORGANISATION)
     granted = frozenset(answer.headers.get("x-oauth-scopes", "").replace(" ", "").split(","))
     if missing := SCOPES - granted:
         raise SettingsError(

@@ -75,20 +75,24 @@ class Place:
     user: str
 
 
-def team_of(body: Mapping[str, Any]) -> str:
-    """Return the workspace for which the bot gets an event.
+def is_for(team: str, body: Mapping[str, Any]) -> bool:
+    """Return False for an event that Slack sends for the app in other workspaces only.
 
-    In a channel that is shared through Slack Connect, `team_id` can be the other organisation.
+    In a channel of Slack Connect the event's own `team_id` may be any of the companies in it.
     """
-    authorized = (body.get("authorizations") or [{}])[0].get("team_id")
-    return authorized or body.get("context_team_id") or body.get("team_id") or ""
+    authorized = {each.get("team_id") for each in body.get("authorizations") or ()}
+    authorized.add(body.get("context_team_id"))
+    return team in authorized or not any(authorized)
 
 
-def parse_message(body: Mapping[str, Any]) -> IncomingMessage:
-    """Return the message in the payload of a `message` or `app_mention` event."""
+def parse_message(body: Mapping[str, Any], *, team: str) -> IncomingMessage:
+    """Return the message in the payload of a `message` or `app_mention` event.
+
+    `team` is the workspace where the bot is installed, whose channel it is for the bot.
+    """
     event = body["event"]
     return IncomingMessage(
-        team=team_of(body) or event.get("team") or "",
+        team=team,
         channel=event["channel"],
         channel_type=event.get("channel_type"),
         ts=event["ts"],

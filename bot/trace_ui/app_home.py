@@ -10,7 +10,6 @@ from slack_sdk import WebClient
 from bot.agents.config.roster import Roster
 from bot.agents.config.status import who_may_ask
 from bot.slack.errors import SLACK_ERRORS, error_code
-from bot.slack.types import team_of
 from bot.trace_ui.requester import Requester
 from bot.trace_ui.slash_command import Answer
 from bot.turns.decision import Reason
@@ -37,10 +36,12 @@ class AppHome:
         answer: Callable[[str, Requester], Answer],
         observability: Observability,
         *,
+        team: str,
         roster: Roster,
         permission: Permission,
     ) -> None:
         self._client = client
+        self._team = team
         self._answer = answer
         self._observability = observability
         self._roster = roster
@@ -51,7 +52,7 @@ class AppHome:
         event = body["event"]
         if event.get("tab") != "home":
             return
-        requester = Requester(team=team_of(body), user=event["user"], channel="")
+        requester = Requester(team=self._team, user=event["user"], channel="")
         with self._observability.span(
             "app home",
             kind="consumer",

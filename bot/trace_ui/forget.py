@@ -13,6 +13,7 @@ from typing import Any
 from slack_sdk import WebClient
 
 from bot.slack.directory import Directory
+from bot.slack.standing import Standing, standing_of
 from bot.trace_ui.requester import Requester
 from bot.turns.eraser import forget
 from reports.errors import UsageError
@@ -59,8 +60,8 @@ class Forget:
         if person == requester.user:
             return person
         facts = self._directory.user(requester.user)
-        of_team = facts.get("team_id", requester.team) == requester.team
-        if not of_team or not any(facts.get(name) for name in ADMIN):
+        member = standing_of(requester.team, facts) is Standing.MEMBER
+        if not member or not any(facts.get(name) for name in ADMIN):
             raise UsageError(
                 "You may erase your own text: /trace forget. Only admins and owners of this "
                 "workspace may erase that of others."

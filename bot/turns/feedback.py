@@ -4,6 +4,7 @@ import logging
 import re
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from peewee import PeeweeException
@@ -13,7 +14,6 @@ from bot.concurrency.event_dedup import EventDedup
 from bot.settings import Settings
 from bot.slack.errors import SLACK_ERRORS
 from bot.slack.threads import ThreadReader, reply_payload
-from bot.slack.types import team_of
 from bot.turns.cancel import TurnCanceller
 from bot.turns.eraser import Eraser
 from storage import Observability
@@ -35,6 +35,7 @@ class Feedback:
         self,
         *,
         client: WebClient,
+        team: str,
         bot_user: str,
         bot_id: str,
         observability: Observability,
@@ -45,6 +46,7 @@ class Feedback:
         settings: Settings,
     ) -> None:
         self._client = client
+        self._team = team
         self._bot_user = bot_user
         self._bot_id = bot_id
         self._observability = observability
@@ -65,9 +67,11 @@ class Feedback:
         except (*SLACK_ERRORS, PeeweeException) as error:
             logger.warning("The trace of a reaction cannot be found: %s", error)
             return
-        event_id = f"event:{body.get('event_id')}"
-        if trace is not None and self._dedup.is_new(event_id) and self._dedup.claim(event_id):
-            self._record(trace, event, added=added)
+        if trace is not None:
+            # Not by the event's id: in a channel of Slack Connect each company has one of its own.
+            what = (item["channel"], item["ts"], event["user"], event["reaction"])
+            key = f"reaction:{':'.join(what)}:{event['event_ts']}"
+            self._dedup.once(key, partial(self._record, trace, event, added=added))
 
     def message_changed(self, body: Mapping[str, Any]) -> None:
         """Erase what is stored of a message that was deleted, or store the text it has now.
@@ -90,7 +94,7 @@ class Feedback:
             Erasure(
                 at=time.time_ns(),
                 by="slack",
-                team=body.get("team_id"),
+                team=self._team,
                 channel=event["channel"],
                 message_ts=ts,
                 thread_ts=before.get("thread_ts") or after.get("thread_ts"),
@@ -112,7 +116,7 @@ class Feedback:
         if body["event"].get("item_user") != self._bot_user:
             found_here = message_traces(database, channel=channel, message_ts=ts)
             # Another workspace in this database may have the same message, of a shared channel.
-            return next((trace for trace in found_here if trace.team == team_of(body)), None)
+            return next((trace for trace in found_here if trace.team == self._team), None)
         found = self._client.conversations_replies(
             channel=channel, ts=ts, latest=ts, inclusive=True, limit=1, include_all_metadata=True
         )

@@ -31,6 +31,7 @@ class Inbox:
         self,
         handler: TurnHandler,
         *,
+        team: str,
         bot_user: str,
         dedup: EventDedup,
         running: RunningTurns,
@@ -38,6 +39,7 @@ class Inbox:
         settings: Settings,
     ) -> None:
         self._handler = handler
+        self._team = team
         self._bot_user = bot_user
         self._dedup = dedup
         self._running = running
@@ -49,7 +51,7 @@ class Inbox:
 
     def accept(self, body: Mapping[str, Any]) -> None:
         """Take a `message` or `app_mention` event; a mention in a channel arrives as both."""
-        message = parse_message(body)
+        message = parse_message(body, team=self._team)
         key = f"message:{message.team}:{message.channel}:{message.ts}"
         if not self._dedup.is_new(key):
             return
