@@ -198,6 +198,7 @@ def _shared(settings: Settings, roster: Roster, observability: Observability) ->
         user=auth["user_id"],
         bot_id=auth["bot_id"],
         mention_only=settings.mention_only,
+        answer_edits=settings.answer_edits,
     )
     directory = Directory(client_for_lookups(settings, secrets))
     access = Access(directory, observability.database, team=auth["team_id"])

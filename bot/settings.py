@@ -77,6 +77,7 @@ class Settings(BaseSettings):
     workers: int = Field(8, ge=1, le=256)
     grace: float = Field(20, ge=0, le=3_600)
     mention_only: bool = False
+    answer_edits: bool = False
     max_file_mb: float = Field(10, gt=0)
     otlp_port: OtlpPort = 0
     otlp_token: SecretStr = SecretStr("")

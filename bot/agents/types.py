@@ -23,6 +23,7 @@ class AccessRule:
 
     `people` and `groups` are those who may ask, `channels` where; None sets no limit. They only
     narrow: guests and strangers (people of other organisations) need `guests` and `strangers`, too.
+    `workflows` are the bots of Workflow Builder, and of webhooks, that may ask.
     `shared_channels` are the channels that guests or strangers can read where the agent answers.
     None is everywhere for an agent with the mode `query`, and nowhere with `execute`.
     """
@@ -32,6 +33,7 @@ class AccessRule:
     channels: frozenset[str] | None = None
     guests: Allowed = False
     strangers: Allowed = False
+    workflows: Allowed = False
     shared_channels: Allowed | None = None
 
 

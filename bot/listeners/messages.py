@@ -18,7 +18,11 @@ def register(
     """Accept messages at once; follow edits and deletions on *executor*."""
 
     def changed(body: Mapping[str, Any]) -> None:
-        executor.submit(dedup.once, event_key(body), feedback.message_changed, body)
+        executor.submit(dedup.once, event_key(body), follow, body)
+
+    def follow(body: Mapping[str, Any]) -> None:
+        feedback.message_changed(body)
+        inbox.accept_edit(body)
 
     # Bolt calls the first listener that matches, so edits and deletions never reach the inbox.
     app.event({"type": "message", "subtype": ["message_changed", "message_deleted"]})(changed)

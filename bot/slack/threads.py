@@ -13,7 +13,7 @@ from slack_sdk import WebClient
 
 from bot.agents.types import HistoryMessage
 from bot.slack.errors import SLACK_ERRORS
-from bot.slack.types import Speaker, Thread
+from bot.slack.types import Speaker, Thread, mentions
 
 PAGE = 200
 MAX_PAGES = 50
@@ -27,6 +27,8 @@ REPLY_EVENT = "tracebot_reply"
 logger = logging.getLogger("tracebot.thread")
 
 Message = Mapping[str, Any]
+IsBot = Callable[[str], bool]
+"""Tells of a user's id whether it is a bot's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,11 @@ class ThreadRead:
     bot_id: str
     cached: bool = False
 
-    def thread(self) -> Thread:
+    def thread(self, is_bot: IsBot) -> Thread:
         """Return the part that decisions need."""
         if self.messages is None:
             return Thread(readable=False)
-        return Thread(active_speaker(self.messages, bot_id=self.bot_id))
+        return Thread(active_speaker(self.messages, bot_id=self.bot_id, is_bot=is_bot))
 
     def history(self, *, before: str) -> tuple[HistoryMessage, ...]:
         """Return what was said before the message with the time stamp `before`."""
@@ -60,12 +62,30 @@ class ThreadRead:
         return sorted({message["user"] for message in earlier if message.get("user")})
 
 
-def active_speaker(messages: Sequence[Message], *, bot_id: str) -> Speaker | None:
-    """Return the bot that wrote last, with its agent if it is ours; None if no bot wrote."""
-    for message in reversed(messages):
-        if message.get("bot_id") and message.get("text", "").strip():
-            return Speaker(message["bot_id"], reply_payload(message, bot_id=bot_id).get("agent"))
-    return None
+def active_speaker(messages: Sequence[Message], *, bot_id: str, is_bot: IsBot) -> Speaker | None:
+    """Return the bot with which people talk, and its agent if it is ours; None if with no bot.
+
+    It is the one that wrote last of this bot and of those whom a person has mentioned in the
+    thread. Other apps, such as a CI system or a poll, only report there.
+    """
+    speaker: Speaker | None = None
+    mentioned: set[str] = set()
+    for message in messages:
+        app, author = message.get("bot_id"), message.get("user")
+        # Only Slack can write a bot's id. An app may also post with a person's token.
+        if app == bot_id and _says_something(message):
+            speaker = Speaker(bot_id, reply_payload(message, bot_id=bot_id).get("agent"))
+        elif author and not (app and is_bot(author)):
+            mentioned |= mentions(message.get("text") or "")
+        elif app and author in mentioned and _says_something(message):
+            speaker = Speaker(app)
+    return speaker
+
+
+def _says_something(message: Message) -> bool:
+    """Return False for a post of files only."""
+    text = (message.get("text") or "").strip()
+    return bool(text or message.get("blocks") or message.get("attachments"))
 
 
 def reply_payload(message: Message, *, bot_id: str) -> Message:

@@ -24,7 +24,10 @@ class IncomingMessage:
     user_team: str | None = None
     """The workspace of a user of another organisation."""
     bot_id: str | None = None
+    """The app that posted it: as a bot, or with a person's token, whose message it then is."""
     subtype: str | None = None
+    mention_added: str | None = None
+    """The time stamp of the edit, if the message mentions the bot only since then."""
     files: tuple[dict[str, object], ...] = ()
 
     @property
@@ -37,6 +40,11 @@ class IncomingMessage:
         return self.thread_ts or self.ts
 
     @property
+    def of_workflow(self) -> bool:
+        """Return True if no user wrote it, as what Workflow Builder and webhooks post."""
+        return bool(self.bot_id) and not self.user
+
+    @property
     def is_direct(self) -> bool:
         return self.channel_type == "im"
 
@@ -46,7 +54,12 @@ class IncomingMessage:
 
     @property
     def mentions(self) -> frozenset[str]:
-        return frozenset(MENTION.findall(self.text))
+        return mentions(self.text)
+
+
+def mentions(text: str) -> frozenset[str]:
+    """Return the ids of the users that a message's text mentions."""
+    return frozenset(MENTION.findall(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +96,30 @@ def is_for(team: str, body: Mapping[str, Any]) -> bool:
     authorized = {each.get("team_id") for each in body.get("authorizations") or ()}
     authorized.add(body.get("context_team_id"))
     return team in authorized or not any(authorized)
+
+
+def mention_added(body: Mapping[str, Any], *, bot_user: str) -> dict[str, Any] | None:
+    """Return the edited message of a `message_changed` event if the edit is a mention of the bot.
+
+    Slack sends an `app_mention` for each edit of a message that mentions the bot; only this event
+    tells what the message was before.
+    """
+    event = body["event"]
+    before, after = event.get("previous_message") or {}, event.get("message") or {}
+    # In a direct message every message is for the bot, however it is edited.
+    if event.get("channel_type") == "im" or not after.get("user") or not after.get("ts"):
+        return None
+    if bot_user in mentions(before.get("text") or "") or bot_user not in mentions(
+        after.get("text") or ""
+    ):
+        return None
+    place = {"channel": event["channel"], "channel_type": event.get("channel_type")}
+    return {**after, **place}
+
+
+def edited_ts(message: Mapping[str, Any]) -> str | None:
+    """Return when a message was edited last; None if it never was."""
+    return (message.get("edited") or {}).get("ts")
 
 
 def parse_message(body: Mapping[str, Any], *, team: str) -> IncomingMessage:

@@ -70,7 +70,9 @@ class Decider:
             decision, thread = Decision(False, Reason.HANDLED_ELSEWHERE), None
         asked = Asked()
         if decision.answer:
-            asked = self._choice.of(message, thread.thread().active_speaker if thread else None)
+            asked = self._choice.of(
+                message, thread.thread(self._is_bot).active_speaker if thread else None
+            )
             if not asked.agents:
                 decision = Decision(False, asked.refused[0].reason)
         root.set(decision="answer" if decision.answer else "skip")
@@ -88,14 +90,16 @@ class Decider:
         decision = self._settled(message)
         if decision is None:
             thread = self._read(message)
-            return settled_by_thread(message, thread.thread(), self._identity), thread
+            return settled_by_thread(message, thread.thread(self._is_bot), self._identity), thread
         # An answer in a thread needs its history; nothing else needs the thread.
         return decision, self._read(message) if decision.answer and message.in_thread else None
 
     def _settled(self, message: IncomingMessage) -> Decision | None:
         mentioned = message.mentions - {self._identity.user}
         other_bots = frozenset(user for user in mentioned if self._is_bot(user))
-        return settled(message, self._identity, other_bots=other_bots)
+        # An app may post with a person's token: the message has its id, and is the person's.
+        by_bot = bool(message.bot_id and message.user) and self._is_bot(message.user)
+        return settled(message, self._identity, other_bots=other_bots, by_bot=by_bot)
 
     def _with_channel_type(self, message: IncomingMessage) -> IncomingMessage:
         """Return *message* with the type of its channel, which an `app_mention` does not tell."""
@@ -132,7 +136,7 @@ class Decider:
 
     def _record(self, verdict: Verdict) -> None:
         message, decision = verdict.message, verdict.decision
-        speaker = verdict.thread.thread().active_speaker if verdict.thread else None
+        speaker = verdict.thread.thread(self._is_bot).active_speaker if verdict.thread else None
         with self._observability.span("decide") as span:
             span.set(
                 decision="answer" if decision.answer else "skip",

@@ -30,11 +30,13 @@ class Reason(StrEnum):
     NO_ACTIVE_SPEAKER = "no_active_speaker"
     THREAD_UNREADABLE = "thread_unreadable"
     NOT_MENTIONED = "not_mentioned"
+    MENTION_BY_EDIT = "mention_by_edit"
     HANDLED_ELSEWHERE = "handled_elsewhere"
 
     ASKER_UNKNOWN = "asker_unknown"
     GUEST_MAY_NOT_ASK = "guest_may_not_ask"
     STRANGER_MAY_NOT_ASK = "stranger_may_not_ask"
+    WORKFLOW_MAY_NOT_ASK = "workflow_may_not_ask"
     PERSON_NOT_ALLOWED = "person_not_allowed"
     CHANNEL_NOT_ALLOWED = "channel_not_allowed"
     SHARED_CHANNEL_NOT_ALLOWED = "shared_channel_not_allowed"
@@ -47,6 +49,7 @@ class BotIdentity:
     user: str
     bot_id: str
     mention_only: bool = False
+    answer_edits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +61,18 @@ class Decision:
 
 
 def settled(
-    message: IncomingMessage, identity: BotIdentity, *, other_bots: frozenset[str]
+    message: IncomingMessage,
+    identity: BotIdentity,
+    *,
+    other_bots: frozenset[str],
+    by_bot: bool = False,
 ) -> Decision | None:
     """Decide from the message alone; None if the decision depends on its thread.
 
-    `other_bots` are the bots among the mentioned users, without this one.
+    `other_bots` are the bots among the mentioned users, without this one; `by_bot` says if the
+    author is a bot.
     """
-    if reason := _not_for_us(message, identity):
+    if reason := _not_for_us(message, identity, by_bot=by_bot):
         return Decision(False, reason)
     if identity.user in message.mentions:
         return Decision(True, Reason.MENTIONED)
@@ -91,13 +99,17 @@ def settled_by_thread(message: IncomingMessage, thread: Thread, identity: BotIde
     return Decision(False, Reason.OTHER_AGENT_ACTIVE)
 
 
-def _not_for_us(message: IncomingMessage, identity: BotIdentity) -> Reason | None:
+def _not_for_us(message: IncomingMessage, identity: BotIdentity, *, by_bot: bool) -> Reason | None:
     if message.user == identity.user or message.bot_id == identity.bot_id:
         return Reason.OWN_MESSAGE
-    if message.subtype == "bot_message" or message.bot_id or message.user == "USLACKBOT":
+    # A workflow has no thread of its own with us: it asks by a mention, if an agent allows it.
+    asks = message.of_workflow and identity.user in message.mentions
+    if by_bot or message.user == "USLACKBOT" or (not message.user and not asks):
         return Reason.BOT_MESSAGE
-    if message.subtype not in SAID_BY_PEOPLE:
+    if message.subtype not in SAID_BY_PEOPLE and not asks:
         return Reason.NOT_A_MESSAGE
+    if message.mention_added and not identity.answer_edits:
+        return Reason.MENTION_BY_EDIT
     if not message.text.strip() and not message.files:
         return Reason.EMPTY
     return None

@@ -14,6 +14,7 @@ from bot.concurrency.event_dedup import EventDedup
 from bot.settings import Settings
 from bot.slack.errors import SLACK_ERRORS
 from bot.slack.threads import ThreadReader, reply_payload
+from bot.slack.types import edited_ts
 from bot.turns.cancel import TurnCanceller
 from bot.turns.eraser import Eraser
 from storage import Observability
@@ -98,6 +99,7 @@ class Feedback:
                 channel=event["channel"],
                 message_ts=ts,
                 thread_ts=before.get("thread_ts") or after.get("thread_ts"),
+                edited_ts=None if deleted else edited_ts(after),
             ),
             text=None if deleted else self._captured(after.get("text") or ""),
         )

@@ -2,7 +2,10 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
+
+from peewee import PeeweeException
 
 from bot.agents.cancellation import SHUTDOWN
 from bot.concurrency.event_dedup import EventDedup
@@ -10,13 +13,18 @@ from bot.concurrency.logging_executor import LoggingExecutor
 from bot.concurrency.running_turns import RunningTurns
 from bot.concurrency.serial_queues import SerialQueues
 from bot.settings import Settings
-from bot.slack.types import IncomingMessage, parse_message
+from bot.slack.types import IncomingMessage, edited_ts, mention_added, parse_message
 from bot.turns.turn import TurnHandler
 from storage import Observability
+from storage.model.erasure import EDITED
+from storage.queries.traces import message_traces
 
 TURN_THREADS = 256
 """Far more than the turns that ask agents at once: a turn that waits for its slot keeps its thread,
 and a message that only needs a decision must not wait for one."""
+
+FLUSH_S = 1.0
+"""How long an edit waits, in the background, for what is recorded of its message."""
 
 CANCEL_GRACE_S = 15.0
 """How long cancelled agents have to end, and their threads to be told."""
@@ -51,8 +59,35 @@ class Inbox:
 
     def accept(self, body: Mapping[str, Any]) -> None:
         """Take a `message` or `app_mention` event; a mention in a channel arrives as both."""
+        event = body["event"]
+        if event["type"] == "app_mention" and event.get("edited"):
+            return  # An edit, which `accept_edit` is told of as well.
         message = parse_message(body, team=self._team)
-        key = f"message:{message.team}:{message.channel}:{message.ts}"
+        self._accept(message, f"message:{message.team}:{message.channel}:{message.ts}", body)
+
+    def accept_edit(self, body: Mapping[str, Any]) -> None:
+        """Take a `message_changed` event, which may add a mention. It asks the database."""
+        event = mention_added(body, bot_user=self._bot_user)
+        if event is None or self._was_asked(event["channel"], event["ts"]):
+            return
+        message = parse_message({**body, "event": event}, team=self._team)
+        message = replace(message, mention_added=edited_ts(event))
+        key = f"mention added:{message.team}:{message.channel}:{message.ts}"
+        self._accept(message, key, {**body, "event": event})
+
+    def _was_asked(self, channel: str, ts: str) -> bool:
+        """Return True if the message was a question before it was edited."""
+        self._observability.flush(FLUSH_S)
+        database = self._observability.database
+        try:
+            traces = message_traces(database, channel=channel, message_ts=ts)
+        except PeeweeException as error:
+            logger.warning("The traces of an edited message cannot be read: %s", error)
+            return False
+        ours = [trace for trace in traces if trace.team == self._team]
+        return any(trace.decision == "answer" or trace.status == "running" for trace in ours)
+
+    def _accept(self, message: IncomingMessage, key: str, body: Mapping[str, Any]) -> None:
         if not self._dedup.is_new(key):
             return
         root = self._observability.start_span(
@@ -98,5 +133,7 @@ class Inbox:
             "messaging.operation.type": "process",
             "slack.event_id": body.get("event_id"),
             "slack.event_type": body["event"].get("type"),
+            "slack.bot_id": message.bot_id,
             "slack.files": len(message.files),
+            EDITED: message.mention_added,
         }

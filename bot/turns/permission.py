@@ -26,7 +26,11 @@ class Permission:
 
     def refusal(self, agent: Agent, message: IncomingMessage) -> Reason | None:
         """Return why the author of *message* may not ask *agent*; None if they may."""
-        return self.person_refusal(agent, message.user) or self._place_refusal(agent, message)
+        if message.of_workflow:
+            refused = _workflow_refusal(agent.access, message.bot_id or "")
+        else:
+            refused = self.person_refusal(agent, message.user)
+        return refused or self._place_refusal(agent, message)
 
     def person_refusal(self, agent: Agent, user: str) -> Reason | None:
         """Return why *user* may not ask *agent* anywhere; None if they may somewhere."""
@@ -70,6 +74,16 @@ class Permission:
         if self._access.is_shared(message.channel):
             return Reason.SHARED_CHANNEL_NOT_ALLOWED
         return None
+
+
+def _workflow_refusal(rule: AccessRule, bot_id: str) -> Reason | None:
+    """Return why a workflow may not ask. If only certain people may, it has to be named itself."""
+    if not _includes(rule.workflows, bot_id):
+        return Reason.WORKFLOW_MAY_NOT_ASK
+    for_certain_people = rule.people is not None or rule.groups is not None
+    if rule.workflows is True and for_certain_people:
+        return Reason.PERSON_NOT_ALLOWED
+    return None
 
 
 def _includes(allowed: Allowed, user: str) -> bool:

@@ -132,6 +132,8 @@ class TurnHandler:
     def _tell_refused(self, verdict: Verdict) -> None:
         """Tell the author which agents they may not ask, and why: once a day in each channel."""
         message = verdict.message
+        if message.of_workflow:
+            return
         person = f"{message.team}:{message.channel}:{message.user}"
         refused = [each for each in verdict.asked.refused if each.reason in REFUSALS]
         new = [

@@ -21,14 +21,18 @@ CONTEXT = ("team", "channel", "thread_ts", "message_ts", "user")
 READ_THREAD, HEARD = "read thread", "slack.history.users"
 """The span of a turn that read its thread, and its attribute with the ids of the authors."""
 
+EDITED = "slack.edited_ts"
+"""The attribute of a turn that an edit of its message started: the edit's time stamp."""
+
 OPERATION = "gen_ai.operation.name"
 OWN_OPERATIONS = frozenset((*OPERATIONS.values(), "generate_content", "text_completion"))
 
 KEPT = frozenset(
     (
-        *(WITHIN, HEARD, OPERATION, RESPONSE_ID, "gen_ai.conversation.id", "mode", "emoji"),
+        *(WITHIN, HEARD, EDITED, OPERATION, RESPONSE_ID, "gen_ai.conversation.id", "mode", "emoji"),
         *("gen_ai.response.finish_reasons", "messaging.system", "messaging.operation.type"),
         *("slack.event_id", "slack.event_type", "slack.reply_ts", "channel_type", "cache"),
+        "slack.bot_id",
         *("active_speaker", "mime_type", "file_id", "tracebot.model.configured"),
         *("tracebot.erasure.user", "tracebot.erasure.by"),
     )
@@ -53,7 +57,8 @@ class Reach(Enum):
 class Conversation:
     """The facts of a trace on which an erasure depends.
 
-    `heard` are the authors of the thread that its agent read.
+    `heard` are the authors of the thread that its agent read, `edited_ts` is the version of the
+    message that it answers, if that is an edited one.
     """
 
     started_at: int
@@ -63,13 +68,15 @@ class Conversation:
     message_ts: str | None = None
     user: str | None = None
     heard: frozenset[str] = frozenset()
+    edited_ts: str | None = None
 
     def with_facts_of(self, span: "Span") -> "Conversation":
         """Return the conversation with what one of the trace's spans adds to it."""
         missing = {name: getattr(span, name) for name in CONTEXT if getattr(self, name) is None}
         users = span.attributes.get(HEARD) if span.name == READ_THREAD else None
         heard = map(str, users) if isinstance(users, list | tuple) else ()
-        return replace(self, **missing, heard=self.heard.union(heard))
+        edited_ts = str(span.attributes.get(EDITED) or "") or self.edited_ts
+        return replace(self, **missing, heard=self.heard.union(heard), edited_ts=edited_ts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +85,7 @@ class Erasure:
 
     `at` is in nanoseconds since the epoch: what is recorded of a later question stays. `by` is the
     user who asked for it, `slack` for a message that was deleted or edited there, or `shell`.
+    `edited_ts` is the version that an edit made of the message: what is recorded of it stays.
     Without a `team`, it concerns the user of that id in every workspace.
     """
 
@@ -88,6 +96,7 @@ class Erasure:
     channel: str | None = None
     message_ts: str | None = None
     thread_ts: str | None = None
+    edited_ts: str | None = None
 
     def reach(self, trace: Conversation) -> Reach:
         """Return how much of a trace this concerns."""
@@ -98,7 +107,9 @@ class Erasure:
         if trace.channel != self.channel:
             return Reach.NOTHING
         if trace.message_ts == self.message_ts:
-            return Reach.ALL  # At whatever time: Slack may deliver a message after its deletion.
+            # At whatever time: Slack may deliver a message after its deletion.
+            is_newer = self.edited_ts and trace.edited_ts and trace.edited_ts >= self.edited_ts
+            return Reach.NOTHING if is_newer else Reach.ALL
         came_later = (trace.message_ts or "") > (self.message_ts or "")
         read = came_later and trace.thread_ts == (self.thread_ts or self.message_ts)
         return Reach.QUOTES if read and trace.started_at <= self.at else Reach.NOTHING

@@ -77,7 +77,8 @@ def conversations(database: Database, trace_ids: Collection[str]) -> dict[str, C
         for row in traces.dicts().execute(database):
             trace_id = row.pop("trace_id")
             found[trace_id] = Conversation(**row)
-        spans = SpanRow.select().where(SpanRow.trace_id.in_(some), SpanRow.name == READ_THREAD)
+        tells = (SpanRow.name == READ_THREAD) | SpanRow.parent_id.is_null()
+        spans = SpanRow.select().where(SpanRow.trace_id.in_(some), tells)
         for span in map(span_of, spans.dicts().execute(database)):
             if span.trace_id in found:
                 found[span.trace_id] = found[span.trace_id].with_facts_of(span)

@@ -31,13 +31,19 @@ PEOPLE = _Ids(
     "another name)",
 )
 GROUPS = _Ids(re.compile(r"S[A-Z0-9]{2,}"), "ids of user groups such as S0123456789")
+BOTS = _Ids(re.compile(r"B[A-Z0-9]{2,}"), "bot ids such as B0123456789, which traces show")
 CHANNELS = _Ids(
     re.compile(rf"[CDG][A-Z0-9]{{2,}}|{DIRECT}"),
     f'ids of channels such as C0123456789, or "{DIRECT}" for direct messages',
 )
 
 LISTS = {"people": PEOPLE, "groups": GROUPS, "channels": CHANNELS}
-LISTS_OR_FLAGS = {"guests": PEOPLE, "strangers": PEOPLE, "shared_channels": CHANNELS}
+LISTS_OR_FLAGS = {
+    "guests": PEOPLE,
+    "strangers": PEOPLE,
+    "workflows": BOTS,
+    "shared_channels": CHANNELS,
+}
 RULE_KEYS = (*LISTS, *LISTS_OR_FLAGS)
 
 

@@ -85,6 +85,7 @@ def who_may_ask(agent: Agent, *, name: Callable[[str], str] = str) -> str:
         "full members",
         *_allowed(rule.guests, "guests", name),
         *_allowed(rule.strangers, "people of other organisations", name),
+        *_allowed(rule.workflows, "workflows", str),
     ]
     who = ", ".join(parts)
     if rule.people is not None or rule.groups is not None:

@@ -335,7 +335,7 @@ def test_a_live_reply_of_another_bot_is_read_again_once_it_is_finished(
     again = threads.read(general.id, question.ts)
     assert again.cached
     assert [message.text for message in again.history(before="9e9")] == ["think hard", "whole"]
-    assert again.thread().active_speaker == Speaker(sandbox.bot_id, "claude")
+    assert again.thread(lambda user: True).active_speaker == Speaker(sandbox.bot_id, "claude")
 
 
 def test_a_running_message_stays_within_slacks_limits() -> None:

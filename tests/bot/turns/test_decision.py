@@ -33,12 +33,12 @@ def decided(
     *,
     identity: BotIdentity = ME,
     other_bots: frozenset[str] = frozenset(),
+    by_bot: bool = False,
     **changes: Any,
 ) -> Decision:
     asked = message(**changes)
-    return settled(asked, identity, other_bots=other_bots) or settled_by_thread(
-        asked, thread, identity
-    )
+    decision = settled(asked, identity, other_bots=other_bots, by_bot=by_bot)
+    return decision or settled_by_thread(asked, thread, identity)
 
 
 IN_THREAD = {"thread_ts": "1.0"}
@@ -120,8 +120,7 @@ def test_a_channel_message_without_a_mention_is_skipped() -> None:
     [
         ({"user": "UBOT"}, Reason.OWN_MESSAGE),
         ({"bot_id": "BBOT"}, Reason.OWN_MESSAGE),
-        ({"bot_id": "BCODEX"}, Reason.BOT_MESSAGE),
-        ({"subtype": "bot_message"}, Reason.BOT_MESSAGE),
+        ({"bot_id": "BCODEX", "user": "UCODEX", "by_bot": True}, Reason.BOT_MESSAGE),
         ({"user": "USLACKBOT"}, Reason.BOT_MESSAGE),
         ({"subtype": "message_changed"}, Reason.NOT_A_MESSAGE),
         ({"subtype": "channel_join"}, Reason.NOT_A_MESSAGE),
@@ -136,4 +135,22 @@ def test_a_message_not_written_by_a_person_is_skipped_even_if_it_mentions_the_bo
 
 
 def test_bots_do_not_answer_each_other_for_ever() -> None:
-    assert not decided(OURS, bot_id="BCODEX", text="<@UBOT> your turn", **IN_THREAD).answer
+    said = {"user": "UCODEX", "bot_id": "BCODEX", "text": "<@UBOT> your turn"}
+    assert not decided(OURS, by_bot=True, **said, **IN_THREAD).answer
+
+
+def test_a_workflow_is_heard_only_if_it_mentions_the_bot() -> None:
+    workflow = {"user": "", "bot_id": "BWF", "subtype": "bot_message"}
+    assert decided(text="<@UBOT> report", **workflow).answer
+    for where in ({}, IN_THREAD, {"channel_type": "im"}):
+        assert decided(OURS, text="report", **workflow, **where).reason == Reason.BOT_MESSAGE
+
+
+def test_a_post_with_a_persons_token_is_a_persons() -> None:
+    assert decided(OURS, bot_id="BCALENDAR", **IN_THREAD).answer
+
+
+def test_a_mention_by_an_edit_is_answered_if_the_setting_says_so() -> None:
+    edited = {"text": "<@UBOT> hello", "mention_added": "3.0"}
+    assert decided(**edited) == Decision(False, Reason.MENTION_BY_EDIT)
+    assert decided(identity=replace(ME, answer_edits=True), **edited).answer

@@ -1,4 +1,4 @@
-"""Another app cannot speak for our agents: by its name, by metadata, or by what it writes."""
+"""Other apps: which of them take a thread over, and that none can speak for our agents."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,9 +31,17 @@ def answered(sandbox: Sandbox, start_bot: StartBot, alice: User, general: Channe
     return question
 
 
+def decision_on(
+    observability: Observability, channel: Channel, message: Message, *, count: int
+) -> tuple[str | None, str | None]:
+    traces = finished(observability, channel, message.thread_ts or message.ts, count=count)
+    (trace,) = [trace for trace in traces if trace.message_ts == message.ts]
+    return trace.decision, trace.reason
+
+
 @pytest.mark.parametrize("disguise", DISGUISES)
 @pytest.mark.parametrize("legacy", [False, True])
-def test_another_app_in_the_guise_of_our_agent_takes_the_thread_over_like_any_other(
+def test_another_app_in_the_guise_of_our_agent_does_not_take_the_thread_over(
     sandbox: Sandbox,
     observability: Observability,
     alice: User,
@@ -47,9 +55,94 @@ def test_another_app_in_the_guise_of_our_agent_takes_the_thread_over_like_any_ot
     wrote = {"text": "All done.", **DISGUISES[disguise]}
     sandbox.post(other, general, thread_ts=answered.ts, **wrote)
     follow_up = sandbox.post(alice, general, "and now?", thread_ts=answered.ts)
-    traces = finished(observability, general, answered.ts, count=3)
-    (trace,) = [trace for trace in traces if trace.message_ts == follow_up.ts]
-    assert (trace.decision, trace.reason) == ("skip", "other_agent_active")
+    decision = decision_on(observability, general, follow_up, count=3)
+    assert decision == ("answer", "active_speaker")
+    assert "echo" in str(sandbox.wait_for_reply(general, answered.ts, containing="now?").metadata)
+
+
+@pytest.mark.parametrize(
+    "posts",
+    [
+        {"text": "Build #12 failed"},
+        {"blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "Vote!"}}]},
+        {"files": [("build.log", "text/plain", b"failed")]},
+    ],
+)
+def test_a_ci_system_or_a_poll_does_not_take_the_thread_over(
+    posts: dict[str, Any],
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    general: Channel,
+    answered: Message,
+) -> None:
+    ci = sandbox.add_bot("ci")
+    sandbox.join(ci, general)
+    sandbox.post(ci, general, thread_ts=answered.ts, **posts)
+    follow_up = sandbox.post(alice, general, "why did it fail?", thread_ts=answered.ts)
+    decision = decision_on(observability, general, follow_up, count=3)
+    assert decision == ("answer", "active_speaker")
+
+
+def test_an_agent_whom_a_person_mentions_takes_the_thread_over_and_gives_it_back(
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    general: Channel,
+    answered: Message,
+) -> None:
+    codex = sandbox.add_bot("codex")
+    sandbox.join(codex, general)
+    sandbox.post(alice, general, f"{codex.mention} and you?", thread_ts=answered.ts)
+    still = sandbox.post(alice, general, "and you, echo?", thread_ts=answered.ts)
+    assert decision_on(observability, general, still, count=3) == ("answer", "active_speaker")
+    sandbox.wait_for_reply(general, answered.ts, containing="and you, echo?")
+    log = [("run.log", "text/plain", b"ok")]
+    sandbox.post(codex, general, thread_ts=answered.ts, files=log)
+    after_file = sandbox.post(alice, general, "is that all?", thread_ts=answered.ts)
+    assert decision_on(observability, general, after_file, count=5)[0] == "answer"
+    sandbox.wait_for_reply(general, answered.ts, containing="is that all?")
+    sandbox.post(codex, general, "I agree.", thread_ts=answered.ts)
+    to_codex = sandbox.post(alice, general, "why?", thread_ts=answered.ts)
+    decision = decision_on(observability, general, to_codex, count=7)
+    assert decision == ("skip", "other_agent_active")
+    back = sandbox.post(alice, general, f"{sandbox.mention} and you?", thread_ts=answered.ts)
+    sandbox.wait_for_reaction(general, back.ts, "white_check_mark")
+    ours = sandbox.post(alice, general, "go on", thread_ts=answered.ts)
+    assert decision_on(observability, general, ours, count=9) == ("answer", "active_speaker")
+
+
+def test_bots_that_mention_one_another_do_not_take_a_thread_over(
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    general: Channel,
+    answered: Message,
+) -> None:
+    ci, pager = sandbox.add_bot("ci"), sandbox.add_bot("pager")
+    for app in (ci, pager):
+        sandbox.join(app, general)
+    sandbox.post(ci, general, f"{pager.mention} build failed", thread_ts=answered.ts)
+    sandbox.post(pager, general, "on it", thread_ts=answered.ts)
+    follow_up = sandbox.post(alice, general, "why?", thread_ts=answered.ts)
+    decision = decision_on(observability, general, follow_up, count=4)
+    assert decision == ("answer", "active_speaker")
+
+
+def test_a_person_who_is_mentioned_and_posts_through_an_app_takes_nothing_over(
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    general: Channel,
+    answered: Message,
+) -> None:
+    bob, calendar = sandbox.add_user("bob"), sandbox.add_bot("calendar")
+    sandbox.join(bob, general)
+    sandbox.post(alice, general, f"{bob.mention} look", thread_ts=answered.ts)
+    sandbox.post(bob, general, "I am away", thread_ts=answered.ts, through=calendar)
+    follow_up = sandbox.post(alice, general, "why?", thread_ts=answered.ts)
+    decision = decision_on(observability, general, follow_up, count=4)
+    assert decision == ("answer", "active_speaker")
 
 
 def test_words_of_our_own_agent_do_not_name_another_one(

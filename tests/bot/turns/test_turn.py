@@ -283,10 +283,10 @@ def test_a_thread_of_more_than_a_hundred_messages_keeps_its_speaker(
     general: Channel,
 ) -> None:
     start_bot()
-    question = sandbox.post(alice, general, f"{sandbox.mention} start")
-    sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
     codex = sandbox.add_bot("codex")
     sandbox.join(codex, general)
+    question = sandbox.post(alice, general, f"{sandbox.mention} {codex.mention} start")
+    sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
     for number in range(230):
         sandbox.post(codex, general, f"<@{alice.id}> {number}", thread_ts=question.ts)
     last = sandbox.post(alice, general, "who is speaking?", thread_ts=question.ts)

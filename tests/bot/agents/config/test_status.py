@@ -135,6 +135,7 @@ def test_a_script_gets_the_same_as_json(folder: Path) -> None:
         "channels": ["C0123456789", "direct"],
         "guests": True,
         "strangers": False,
+        "workflows": False,
         "shared_channels": ["C0123456789"],
     }
     assert reviewer["access"]["shared_channels"] is False

@@ -1,0 +1,186 @@
+"""Posts through a user token, mentions by workflows, and mentions that an edit added."""
+
+from collections.abc import Callable
+
+import pytest
+
+from bot.app import Bot
+from bot.sandbox import Channel, Message, Sandbox, User
+from storage import Observability
+from storage.queries.statistics import statistics
+from storage.queries.traces import TraceSummary
+from tests.support.conversations import eventually, finished
+from tests.support.traces_in_slack import ask
+
+StartBot = Callable[..., Bot]
+
+ECHO = '[agents.echo]\nprovider = "echo"\n'
+
+
+def trace_of(
+    observability: Observability, channel: Channel, message: Message, *, count: int = 1
+) -> TraceSummary:
+    """Return the newest trace of a message once *count* traces of its thread have ended."""
+    traces = finished(observability, channel, message.thread_ts or message.ts, count=count)
+    return [trace for trace in traces if trace.message_ts == message.ts][-1]
+
+
+def test_what_an_app_posts_with_a_persons_token_is_the_persons(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    calendar = sandbox.add_bot("calendar")
+    question = sandbox.post(alice, general, f"{sandbox.mention} hello", through=calendar)
+    sandbox.wait_for_reply(general, question.ts, containing="hello")
+    sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
+    trace = trace_of(observability, general, question)
+    assert (trace.user, trace.reason) == (alice.id, "mentioned")
+    sandbox.post(alice, general, "and now?", thread_ts=question.ts, through=calendar)
+    sandbox.wait_for_reply(general, question.ts, containing="and now?")
+
+
+def test_a_guests_token_makes_nobody_a_member(
+    sandbox: Sandbox, observability: Observability, start_bot: StartBot, general: Channel
+) -> None:
+    start_bot()
+    guest, calendar = sandbox.add_user("gus", guest=True), sandbox.add_bot("calendar")
+    sandbox.join(guest, general)
+    question = sandbox.post(guest, general, f"{sandbox.mention} hello", through=calendar)
+    assert trace_of(observability, general, question).reason == "guest_may_not_ask"
+
+
+def test_a_bot_user_is_not_a_person(
+    sandbox: Sandbox, observability: Observability, start_bot: StartBot, general: Channel
+) -> None:
+    start_bot()
+    ci = sandbox.add_bot("ci")
+    sandbox.join(ci, general)
+    posted = sandbox.post(ci, general, f"{sandbox.mention} build failed")
+    trace = trace_of(observability, general, posted)
+    assert (trace.decision, trace.reason) == ("skip", "bot_message")
+
+
+def test_a_workflow_that_may_not_ask_has_a_reason_of_its_own(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    workflow = sandbox.add_bot("Daily report", legacy=True)
+    sandbox.join(workflow, general)
+    posted = sandbox.post(workflow, general, f"{sandbox.mention} write it")
+    trace = trace_of(observability, general, posted)
+    assert (trace.decision, trace.reason) == ("skip", "workflow_may_not_ask")
+    assert "workflows may not ask this agent" in ask(sandbox, alice, general, "ls --all")
+    found = statistics(observability.database, since=0, until=2**62, by="decision", audiences=None)
+    assert [group.key for group in found.groups] == ["workflow_may_not_ask"]
+    assert sandbox.messages(general) == [posted]
+    sandbox.post(workflow, general, "no mention at all")
+
+
+@pytest.mark.parametrize(
+    ("access", "reason"),
+    [
+        ("workflows = true", "mentioned"),
+        ('workflows = ["{bot_id}"]', "mentioned"),
+        ('workflows = ["B0OTHER"]', "workflow_may_not_ask"),
+        ('workflows = true\npeople = ["U0BOSS"]', "person_not_allowed"),
+        ('workflows = ["{bot_id}"]\npeople = ["U0BOSS"]', "mentioned"),
+        ('workflows = true\nchannels = ["C0OTHER"]', "channel_not_allowed"),
+    ],
+)
+def test_an_agent_says_which_workflows_may_ask_it(
+    access: str,
+    reason: str,
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    general: Channel,
+) -> None:
+    workflow = sandbox.add_bot("Daily report", legacy=True)
+    sandbox.join(workflow, general)
+    start_bot(f"{ECHO}[agents.echo.access]\n{access.format(bot_id=workflow.bot_id)}")
+    posted = sandbox.post(workflow, general, f"{sandbox.mention} write it")
+    trace = trace_of(observability, general, posted)
+    assert trace.reason == reason
+    replies = [message.text for message in sandbox.thread(general, posted.ts)[1:]]
+    assert replies == (["You said: write it"] if reason == "mentioned" else [])
+
+
+def test_a_workflow_without_a_mention_is_another_bot(
+    sandbox: Sandbox, observability: Observability, start_bot: StartBot, general: Channel
+) -> None:
+    workflow = sandbox.add_bot("Daily report", legacy=True)
+    sandbox.join(workflow, general)
+    start_bot(f"{ECHO}[agents.echo.access]\nworkflows = true")
+    posted = sandbox.post(workflow, general, "the report")
+    assert trace_of(observability, general, posted).reason == "bot_message"
+
+
+def test_a_mention_that_an_edit_adds_is_left_with_its_reason(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    message = sandbox.post(alice, general, "what is new?")
+    finished(observability, general, message.ts)
+    sandbox.edit(alice, message, f"{sandbox.mention} what is new?")
+    trace = trace_of(observability, general, message, count=2)
+    assert (trace.decision, trace.reason) == ("skip", "mention_by_edit")
+    assert "the mention was added by an edit" in ask(sandbox, alice, general, "ls --all")
+
+
+def test_a_setting_lets_a_mention_that_an_edit_adds_be_answered_once(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot(answer_edits=True)
+    message = sandbox.post(alice, general, "what is new?")
+    finished(observability, general, message.ts)
+    sandbox.edit(alice, message, f"{sandbox.mention} what is new?")
+    sandbox.wait_for_reply(general, message.ts, containing="what is new?")
+    sandbox.wait_for_reaction(general, message.ts, "white_check_mark")
+    trace = trace_of(observability, general, message, count=2)
+    assert (trace.decision, trace.text) == ("answer", "what is new?")
+    sandbox.edit(alice, message, "what is new?")
+    sandbox.edit(alice, message, f"{sandbox.mention} what is new there?")
+    sandbox.settle()
+    following = sandbox.post(alice, general, f"{sandbox.mention} next", thread_ts=message.ts)
+    sandbox.wait_for_reaction(general, following.ts, "white_check_mark")
+    assert len(sandbox.thread(general, message.ts)) == 4
+
+
+@pytest.mark.parametrize("answer_edits", [False, True])
+def test_an_edit_of_a_question_asks_nothing(
+    answer_edits: bool,
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot(answer_edits=answer_edits)
+    question = sandbox.post(alice, general, f"{sandbox.mention} hello")
+    sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
+    follow_up = sandbox.post(alice, general, "and then?", thread_ts=question.ts)
+    sandbox.wait_for_reaction(general, follow_up.ts, "white_check_mark")
+    finished(observability, general, question.ts, count=2)
+    sandbox.edit(alice, question, f"{sandbox.mention} hello there")
+    sandbox.edit(alice, follow_up, f"{sandbox.mention} and then?")
+    changed = lambda: "hello there" in str(finished(observability, general, question.ts))  # noqa: E731
+    eventually(changed)
+    sandbox.settle()
+    assert len(finished(observability, general, question.ts, count=2)) == 2
+    assert len(sandbox.thread(general, question.ts)) == 4
