@@ -231,7 +231,12 @@ def _inbox(
         identity=identity,
         directory=shared.directory,
         threads=shared.threads,
-        choice=AgentChoice(shared.roster, shared.permission, bot_user=identity.user),
+        choice=AgentChoice(
+            shared.roster,
+            shared.permission,
+            bot_user=identity.user,
+            is_person=lambda name: bool(shared.directory.users_named(name)),
+        ),
         observability=observability,
     )
     responder = Responder(

@@ -44,6 +44,15 @@ class Directory:
             # Somebody who came a moment ago is in no list yet.
             yield everyone.get(user) or self.user(user)
 
+    def users_named(self, name: str) -> frozenset[str]:
+        """Return the ids of the users of that handle or name; if there are none, of first name."""
+        wanted = name.casefold()
+        names = {user: names_of(facts) for user, facts in self._everyone().items()}
+        found = frozenset(user for user, known in names.items() if wanted in known)
+        return found or frozenset(
+            user for user, known in names.items() if wanted in {each.split()[0] for each in known}
+        )
+
     def _everyone(self) -> Mapping[str, Facts]:
         people: Mapping[str, Facts] = self._ask(
             ("people", ""),
@@ -119,6 +128,13 @@ class Directory:
             if self._forgotten == forgotten:
                 self._cache[key] = answer
         return answer
+
+
+def names_of(user: Facts) -> set[str]:
+    """Return the names of a user in lower case: the handle, the display name, the real name."""
+    profile = user.get("profile") or {}
+    names = (user.get("name"), profile.get("display_name"), profile.get("real_name"))
+    return {str(name).strip().casefold() for name in names if str(name or "").strip()}
 
 
 def _items(method: Callable[..., SlackResponse], name: str, **arguments: str) -> Iterator[Any]:

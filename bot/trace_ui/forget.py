@@ -7,10 +7,6 @@ anybody's.
 import re
 import time
 from argparse import Namespace
-from collections.abc import Iterator
-from typing import Any
-
-from slack_sdk import WebClient
 
 from bot.slack.directory import Directory
 from bot.slack.standing import Standing, standing_of
@@ -30,10 +26,7 @@ USER_ID = re.compile(r"[UW][A-Z0-9]{2,}")
 class Forget:
     """Ask for a confirmation, and erase. The rights are checked both times."""
 
-    def __init__(
-        self, client: WebClient, directory: Directory, observability: Observability
-    ) -> None:
-        self._client = client
+    def __init__(self, directory: Directory, observability: Observability) -> None:
         self._directory = directory
         self._observability = observability
 
@@ -70,30 +63,15 @@ class Forget:
 
     def _by_name(self, name: str) -> str:
         """Return the id of the user of that name: Slack sends `@ann` as it was typed."""
-        found = {user["id"] for user in self._users() if name.lower() in _names(user)}
+        found = self._directory.users_named(name)
         if len(found) != 1:
             problem = "is not the name of anybody" if not found else "is the name of several people"
             raise UsageError(
                 f"@{name} {problem} in this workspace: give the member ID, which is in their "
                 "profile (⋮ → Copy member ID)."
             )
-        return str(found.pop())
-
-    def _users(self) -> Iterator[dict[str, Any]]:
-        cursor: str | None = None
-        while True:
-            page = self._client.users_list(limit=200, cursor=cursor)
-            yield from page["members"]
-            cursor = (page.get("response_metadata") or {}).get("next_cursor")
-            if not cursor:
-                return
+        return next(iter(found))
 
 
 def _erasure(user: str, requester: Requester) -> Erasure:
     return Erasure(at=time.time_ns(), by=requester.user, team=requester.team, user=user)
-
-
-def _names(user: dict[str, Any]) -> set[str]:
-    profile = user.get("profile") or {}
-    names = (user.get("name"), profile.get("display_name"), profile.get("real_name"))
-    return {str(name).lower() for name in names if name}

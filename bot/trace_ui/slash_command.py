@@ -92,7 +92,7 @@ class SlashCommand:
         self._directory = directory
         self._digests = digests
         self._canceller = canceller
-        self._forget = Forget(client, directory, observability)
+        self._forget = Forget(directory, observability)
         self._observability = observability
         self._parser, commands = build_parser(prog="/trace", shell=False)
         self._names = frozenset(commands.choices)

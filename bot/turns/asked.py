@@ -1,14 +1,18 @@
 """Choose the agents that a message asks, and leave out those that its author may not ask."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bot.agents.config.roster import Roster
 from bot.agents.types import Agent
+from bot.slack.errors import SLACK_ERRORS
 from bot.slack.types import IncomingMessage, Speaker
-from bot.turns.agent_mentions import addressed
+from bot.turns.agent_mentions import Miss, addressed
 from bot.turns.decision import Reason
 from bot.turns.permission import Permission
+
+logger = logging.getLogger("tracebot.asked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,20 +25,33 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The agents to ask, the prompt for them, and the agents that the author may not ask."""
+    """The agents to ask, the prompt for them, and the agents that the author may not ask.
+
+    `misses` are names in the message that are close to an agent's, and nobody else's.
+    """
 
     prompt: str = ""
     agents: tuple[Agent, ...] = ()
     refused: tuple[Refusal, ...] = ()
+    misses: tuple[Miss, ...] = ()
 
 
 class AgentChoice:
     """Choose agents from the roster as it is at that moment."""
 
-    def __init__(self, roster: Roster, permission: Permission, *, bot_user: str) -> None:
+    def __init__(
+        self,
+        roster: Roster,
+        permission: Permission,
+        *,
+        bot_user: str,
+        is_person: Callable[[str], bool],
+    ) -> None:
+        """`is_person` says if people know somebody under a name; it may raise `SLACK_ERRORS`."""
         self._roster = roster
         self._permission = permission
         self._bot_user = bot_user
+        self._is_person = is_person
 
     def of(self, message: IncomingMessage, speaker: Speaker | None) -> Asked:
         """Return the agents that *message* asks, in a thread where *speaker* wrote last."""
@@ -45,7 +62,15 @@ class AgentChoice:
                 refused.append(Refusal(agent.name, reason))
             else:
                 agents.append(agent)
-        return Asked(named.prompt, tuple(agents), tuple(refused))
+        misses = tuple(miss for miss in named.misses if not self._means_somebody(miss.said))
+        return Asked(named.prompt, tuple(agents), tuple(refused), misses)
+
+    def _means_somebody(self, name: str) -> bool:
+        try:
+            return self._is_person(name)
+        except SLACK_ERRORS as error:
+            logger.warning("Slack did not tell whether somebody is called %s: %s", name, error)
+            return False
 
     def may_ask_any(self, message: IncomingMessage) -> bool:
         """Return if the author may ask at least one of the agents in this channel."""

@@ -23,6 +23,7 @@ from bot.replies.responder import AgentInput, Responder, TurnFailure
 from bot.slack.attachments import FetchResult, FileDownloads
 from bot.slack.reactions import DONE, FAILED, READ, STOPPED, WAITING, Reactions, StatusReaction
 from bot.slack.types import IncomingMessage
+from bot.turns.agent_mentions import missed_message
 from bot.turns.decider import Decider, Verdict
 from bot.turns.decision import BotIdentity
 from storage import ActiveSpan, Observability
@@ -166,6 +167,9 @@ class TurnHandler:
         if left_out:
             names = [agent.name for agent in left_out]
             self._responder.say(message, too_many_message(names, most=MOST_AGENTS))
+        if misses := verdict.asked.misses:
+            names = [agent.name for agent in asked]
+            self._responder.say(message, missed_message(misses, names))
         failures = _side_by_side(
             lambda agent: self._responder.respond(agent, given, turn.root, cancellation), asked
         )

@@ -13,7 +13,7 @@ from bot.agents.parallel import AgentQuery, QueryResult, query
 from bot.agents.types import Mode, Request
 from bot.cli.agents_file import load_agents
 from bot.settings import load_settings
-from bot.turns.agent_mentions import addressed
+from bot.turns.agent_mentions import addressed, missed_message
 from reports import formatting
 from reports.errors import UsageError
 from reports.formatting import visible, visible_json, without_controls
@@ -66,7 +66,10 @@ def _questions(
         named = addressed(sys.stdin.read() if text == "-" else text, roster.names)
         if not named.prompt:
             raise UsageError(f'{text!r} has no question: write "@{roster.default} what is new?"')
-        for name in named.agents or (roster.default,):
+        asked = named.agents or (roster.default,)
+        if named.misses:
+            sys.stderr.write(f"tracebot: {missed_message(named.misses, asked)}\n")
+        for name in asked:
             agent = roster.agent(name)
             if options.mode == "execute" and agent.mode == "query":
                 raise UsageError(

@@ -43,6 +43,42 @@ AGENTS = ("claude", "codex", "gemini-pro", "gpt-5.1", "echo")
         ("a note on codex: it is new", (), None),
         ("codex is new", (), None),
         ("codex, is it new?", (), None),
+        # Full-width signs and letters, and other writing systems.
+        ("codex：これは何？", ("codex",), "これは何？"),
+        ("codex：hello", ("codex",), "hello"),
+        ("codex:这是什么？", ("codex",), "这是什么？"),
+        ("＠codex　これは？", ("codex",), "これは？"),
+        ("＠ｃｏｄｅｘ hello", ("codex",), "hello"),
+        ("@codex，你好", ("codex",), "你好"),
+        ("@codex帮我看看", ("codex",), "帮我看看"),
+        ("@codex야 이거 봐", ("codex",), "이거 봐"),
+        ("@codex 야 이거 봐", ("codex",), "야 이거 봐"),
+        ("@codex님, 안녕하세요", ("codex",), "안녕하세요"),
+        ("@codex야", ("codex",), ""),
+        ("@claudeさん、これは？", ("claude",), "これは？"),
+        ("@claude、これは？", ("claude",), "これは？"),
+        ("@claude、@codex：比べて", ("claude", "codex"), "比べて"),
+        ("@claude와 @codex: 비교해", ("claude", "codex"), "비교해"),
+        ("@claudeと@codexさん、比べて", ("claude", "codex"), "比べて"),
+        ("@claude und @codex: vergleicht", ("claude", "codex"), "vergleicht"),
+        # A particle makes the name a part of the sentence.
+        ("@claude에게 물어봐", ("claude",), "@claude에게 물어봐"),
+        ("@claudeに聞いて", ("claude",), "@claudeに聞いて"),
+        ("@codex는 어때?", ("codex",), "@codex는 어때?"),
+        ("@claudeと@codexに聞いて", ("claude", "codex"), "@claudeと@codexに聞いて"),
+        ("이거 @codex한테 물어봐", ("codex",), None),
+        ("これを@codexに聞いて", ("codex",), None),
+        ("请@codex看看", ("codex",), None),
+        ("ถาม@codexหน่อย", ("codex",), None),
+        ("@codex'e sor", ("codex",), "@codex'e sor"),
+        ("bunu @codex’ye sor", ("codex",), None),
+        ("kysy @codex'lta", ("codex",), None),
+        ("@codexe sor", (), None),
+        ("@codexilta", (), None),
+        ("@codexin mielipide", (), None),
+        ("@codex'll know, and @codex’d agree", (), None),
+        ("codex는 새롭다", (), None),
+        ("메일은 a@codex야", (), None),
         # Within other words.
         ("mail a@codex.com or b@codex", (), None),
         ("@codexes are new", (), None),
@@ -77,7 +113,45 @@ AGENTS = ("claude", "codex", "gemini-pro", "gpt-5.1", "echo")
 def test_the_agents_that_a_message_names(
     text: str, agents: tuple[str, ...], prompt: str | None
 ) -> None:
-    assert addressed(text, AGENTS) == Addressed(agents, text if prompt is None else prompt)
+    found = addressed(text, AGENTS)
+    assert (found.agents, found.prompt) == (agents, text if prompt is None else prompt)
+
+
+@pytest.mark.parametrize(
+    ("text", "misses"),
+    [
+        ("@cluade hi", {"cluade": "claude"}),
+        ("hi @Cluade, and @claud", {"Cluade": "claude", "claud": "claude"}),
+        ("@codx: hi", {"codx": "codex"}),
+        ("@codxe야 안녕", {"codxe": "codex"}),
+        ("＠ｃｌｕａｄｅ", {"cluade": "claude"}),
+        ("@gpt-5.2. hi", {"gpt-5.2": "gpt-5.1"}),
+        ("@geminipro hi", {"geminipro": "gemini-pro"}),
+        ("@exho hi", {"exho": "echo"}),
+        ("@claude @codxe compare", {"codxe": "codex"}),
+        # Far from every agent's name, or too short to tell.
+        ("@nobody hi", {}),
+        ("@gemini hi", {}),
+        ("@cloud hi", {}),
+        ("@elhu hi", {}),
+        ("@maude hi", {}),
+        ("@here and @channel", {}),
+        # Agents themselves, and words that are no names.
+        ("@claude @CODEX hi", {}),
+        ("cluade: hi", {}),
+        ("npm i @cluade/cli", {}),
+        ("mail a@cluade.com", {}),
+        ("`@cluade`", {}),
+        ("<@U0123|cluade>", {}),
+    ],
+)
+def test_a_name_that_is_close_to_an_agents_is_noticed(text: str, misses: dict[str, str]) -> None:
+    found = addressed(text, AGENTS).misses
+    assert {miss.said: miss.agent for miss in found} == misses
+
+
+def test_a_short_name_is_close_to_nothing() -> None:
+    assert addressed("@bob hi", ("bot", "ai", "codex")).misses == ()
 
 
 def test_names_that_differ_only_in_case_are_told_apart_where_they_can_be() -> None:
