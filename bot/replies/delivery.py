@@ -72,6 +72,15 @@ class ReplyDelivery:
         # An update that is sent twice changes nothing, so there is nothing to search for.
         return self._retry(send, find=lambda: None)
 
+    def attach(self, place: Place, name: str, text: str) -> None:
+        """Upload a text as a file in the thread. Raises one of `SLACK_ERRORS`.
+
+        It is tried once: nobody can tell whether an upload without an answer was shared.
+        """
+        self._client.files_upload_v2(
+            channel=place.channel, thread_ts=place.thread_ts, filename=name, content=text
+        )
+
     def delete(self, place: Place, ts: str) -> None:
         """Delete one of our messages. Raises one of `SLACK_ERRORS`."""
         self._client.chat_delete(channel=place.channel, ts=ts)

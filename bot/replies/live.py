@@ -183,7 +183,15 @@ class ReplyStreamer:
                 self._posted[number] = self._replace(self._posted[number], message)
             else:
                 self._posted.append(self._delivery.post(self._place, message))
+        for ts in self._posted[len(messages) :]:
+            with suppress(*SLACK_ERRORS):
+                self._delivery.delete(self._place, ts)
+        del self._posted[len(messages) :]
         return self._posted
+
+    def attach(self, name: str, text: str) -> None:
+        """Upload a text as a file in the thread. Raises one of `SLACK_ERRORS`."""
+        self._delivery.attach(self._place, name, text)
 
     def _end_updates(self) -> None:
         """Wait for our thread to end, and take over the message from it; the second call is free.

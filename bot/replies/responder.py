@@ -4,13 +4,13 @@ import logging
 from dataclasses import dataclass, replace
 
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
 
 from bot.agents.cancellation import Cancellation
 from bot.agents.errors import AgentCancelled, AgentError
 from bot.agents.invocation import invoke, status_of
 from bot.agents.types import Agent, HistoryMessage, Reply, Request
 from bot.replies.delivery import ReplyDelivery
+from bot.replies.ladder import deliver
 from bot.replies.live import LiveReplies, ReplyStreamer
 from bot.replies.live_messages import Heading
 from bot.replies.messages import (
@@ -21,14 +21,12 @@ from bot.replies.messages import (
 )
 from bot.settings import Settings
 from bot.slack.attachments import FetchResult
-from bot.slack.errors import SLACK_ERRORS, TOO_LONG, error_code
+from bot.slack.errors import SLACK_ERRORS, error_code
 from bot.slack.own_secrets import OwnSecrets
 from bot.slack.types import IncomingMessage, Place
+from reports.formatting import without_controls
 from storage import ActiveSpan, Observability
 from storage.model.span import Status
-
-SHORTER = 2_500
-"""Characters of a part if Slack finds a longer one too long."""
 
 logger = logging.getLogger("tracebot.responder")
 
@@ -171,6 +169,8 @@ class Responder:
             "bot_user_id": self._bot_user,
             **({"provider": reply.provider} if reply.provider else {}),
         }
+        # Colours go before secrets are looked for, as they could hide one.
+        reply = replace(reply, text=without_controls(reply.text))
         with self._observability.span("reply", kind="producer", agent=agent.name) as span:
             if told := self._secrets.found(reply.text):
                 # Before the text is split into messages, so that none is cut in two.
@@ -185,15 +185,25 @@ class Responder:
                 )
             span.set(characters=len(reply.text), text=self._settings.captured(reply.text))
             try:
-                posted = _deliver(reply, payload, streamer)
+                delivered = deliver(
+                    reply.text,
+                    lambda limit: reply_messages(
+                        reply.text, payload=payload, note=reply.note, limit=limit
+                    ),
+                    post=streamer.finish,
+                    attach=streamer.attach,
+                )
             except SLACK_ERRORS as error:
                 span.fail("slack_api", error_code(error))
+                if self._settings.capture != "none":
+                    # The record is the only place where it can be read.
+                    span.set(text=reply.text)
                 return TurnFailure(
                     "slack_api", f"Slack did not take the answer: {error_code(error)}."
                 )
             finally:
                 _record_stream(span, streamer)
-            span.set(**{"slack.reply_ts": posted})
+            span.set(**{"slack.reply_ts": delivered.posted, "slack.reply_form": delivered.form})
         return None
 
 
@@ -201,16 +211,6 @@ def place_of(message: IncomingMessage) -> Place:
     """Return the thread in which *message* is answered, and its author."""
     team = message.user_team or message.team
     return Place(team, message.channel, message.root_ts, message.user)
-
-
-def _deliver(reply: FinalReply, payload: dict[str, str], streamer: ReplyStreamer) -> list[str]:
-    try:
-        return streamer.finish(reply_messages(reply.text, payload=payload, note=reply.note))
-    except SlackApiError as error:
-        if error_code(error) not in TOO_LONG:
-            raise
-    parts = reply_messages(reply.text, payload=payload, note=reply.note, limit=SHORTER)
-    return streamer.finish(parts)
 
 
 def _record_stream(span: ActiveSpan, streamer: ReplyStreamer) -> None:

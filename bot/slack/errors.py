@@ -31,11 +31,6 @@ GONE = frozenset(
 )
 """Error codes after which nothing can be posted in that conversation any more."""
 
-TOO_LONG = frozenset(
-    ("msg_too_long", "msg_blocks_too_long", "invalid_blocks", "invalid_blocks_format")
-)
-"""Error codes of a message that is longer, or has other blocks, than Slack accepts."""
-
 
 def retry_after(error: Exception) -> float | None:
     """Return the seconds to wait if Slack limits the rate of calls, None for any other error."""
