@@ -21,10 +21,11 @@ Reading and waiting: `messages`, `thread`, `ephemerals`, `reactions`, `home`, `m
 (sent to the app), `calls` (its Web API calls, without tokens), `pings` (whom a message notifies),
 `wait_for_reply`, `wait_for_message`, `wait_for_reaction`, `wait_for_call`, `wait_until`, `settle`.
 
-Faults: `sandbox.faults` (`rate_limit`, `server_error`, `error`, `latency`, `wrong_content`,
-`redirect`, `duplicate_event`, `lose_ack`, `refuse_blocks`), `drop_sockets`, `refresh_sockets`,
-`redeliver`, `revoke_tokens`, `retry_waits` for Slack's attempts, and `clock.advance` for anything
-with a deadline. To start without a scope or a subscription:
+Faults: `sandbox.faults` (`answer`, `rate_limit`, `server_error`, `error`, `latency`, `hold`,
+`wrong_content`, `redirect`, `duplicate_event`, `lose_ack`, `refuse_blocks`), `drop_sockets`,
+`break_sockets`, `refresh_sockets`, `withhold_events`, `redeliver`, `revoke_tokens`,
+`scopes_header`, `retry_waits` for Slack's attempts, and `clock.advance` for anything with a
+deadline. To start without a scope or a subscription:
 `Sandbox.start(Manifest.read(path).without("files:read"))`.
 
 `sandbox.deliver_to(url)` switches from Socket Mode to signed HTTP requests. The workspace can be

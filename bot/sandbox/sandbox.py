@@ -13,7 +13,9 @@ from starlette.routing import Route, WebSocketRoute
 from bot.sandbox.backend.activity import Activity
 from bot.sandbox.backend.callbacks import Callbacks
 from bot.sandbox.backend.slack import Slack
+from bot.sandbox.delivery import events
 from bot.sandbox.delivery.http import HttpDelivery
+from bot.sandbox.delivery.line_faults import LineFault
 from bot.sandbox.delivery.outbox import Outbox, Undelivered
 from bot.sandbox.delivery.server import Server, listen
 from bot.sandbox.delivery.sockets import SocketHub
@@ -245,12 +247,38 @@ class Sandbox(WorkspaceWatcher):
 
     def drop_sockets(self) -> None:
         """Reset the app's TCP connections, without a close frame."""
-        self._server.run(self._server.abort_sockets())
+        self.break_sockets("reset")
         self.wait_until(lambda: not self._slack.sockets.connections)
 
-    def refresh_sockets(self, reason: str = "refresh_requested") -> None:
-        """Ask the app to reconnect, as Slack does every few hours."""
-        self._server.run(self._slack.sockets.refresh(reason))
+    def break_sockets(self, fault: LineFault) -> None:
+        """Do something to the app's TCP connections that Slack does not notice.
+
+        `reset` and `end` them, `silence` them, send `half a frame` and no more, or send messages in
+        `fragments` from now on.
+        """
+        self._server.run(self._server.break_sockets(fault))
+
+    def refresh_sockets(
+        self, reason: str = "refresh_requested", *, leave_after: float = 10.0
+    ) -> None:
+        """Ask the app to reconnect, as Slack does every few hours.
+
+        Slack ends the old connections by itself, after `leave_after` seconds.
+        """
+        self._server.run(self._slack.sockets.refresh(reason, leave_after))
+
+    def withhold_events(self) -> None:
+        """Tell the app that it is sent no more events this minute, because there were too many."""
+        self._slack.outbox.redeliver(events.app_rate_limited(self._workspace))
+
+    @property
+    def scopes_header(self) -> str | None:
+        """The name of the header that says which scopes the app has; None sends no such header."""
+        return self._api.scopes_header
+
+    @scopes_header.setter
+    def scopes_header(self, name: str | None) -> None:
+        self._api.scopes_header = name
 
 
 def _digits(count: int) -> str:

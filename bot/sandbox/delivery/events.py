@@ -156,3 +156,14 @@ def _wrapped(workspace: Workspace, event: Json, *, team: str, shared: bool) -> J
         ],
         "is_ext_shared_channel": shared,
     }
+
+
+def app_rate_limited(workspace: Workspace) -> Json:
+    """Return what Slack sends, once a minute, in the place of events beyond 30,000 in an hour."""
+    return {
+        "token": "verification",
+        "type": "app_rate_limited",
+        "team_id": workspace.team,
+        "minute_rate_limited": int(workspace.clock.now()) // 60 * 60,
+        "api_app_id": APP,
+    }

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import struct
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -10,12 +9,12 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from bot.sandbox.delivery.line_faults import LINE_FAULTS, LineFault
+
 STARTING_SECONDS = 10.0
 LAST_SECONDS = 1.0
 ACCEPTING_ROUNDS = 5
 PING_SECONDS = 0.2
-AT_ONCE = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-"""The socket option that makes closing send a TCP reset instead of a regular end."""
 
 
 def listen(port: int) -> socket.socket:
@@ -115,13 +114,12 @@ class Server:
 
         asyncio.run_coroutine_threadsafe(wait(), self._loop).result(STARTING_SECONDS)
 
-    async def abort_sockets(self) -> None:
-        """End every WebSocket with a TCP reset, as a broken network does."""
+    async def break_sockets(self, fault: LineFault) -> None:
+        """Do something to the TCP connection of every WebSocket."""
         for protocol in list(self._server.server_state.connections):
             transport: Any = getattr(protocol, "transport", None)
             if "websocket" in type(protocol).__module__ and transport is not None:
-                transport.get_extra_info("socket").setsockopt(*AT_ONCE)
-                transport.abort()
+                LINE_FAULTS[fault](transport)
 
     async def _end(self) -> None:
         await self._before_stop()

@@ -44,6 +44,12 @@ class Connection:
             if acknowledged is not None and not acknowledged.done():
                 acknowledged.set_result(message.get("payload"))
 
+    async def leave(self, after: float) -> None:
+        await asyncio.sleep(after)
+        # The app may have hung up meanwhile.
+        with suppress(RuntimeError, WebSocketDisconnect):
+            await self.socket.close()
+
     def hang_up(self) -> None:
         for acknowledged in self.waiting.values():
             if not acknowledged.done():
@@ -67,6 +73,7 @@ class SocketHub:
         self._workspace = workspace
         self._connected = asyncio.Event()
         self._turn = 0
+        self._leaving: set[asyncio.Task[None]] = set()
 
     def new_ticket(self) -> str:
         ticket = secrets.token_hex(12)
@@ -113,19 +120,24 @@ class SocketHub:
         except (TimeoutError, WebSocketDisconnect, RuntimeError) as failure:
             raise Undelivered(self.late) from failure
 
-    async def refresh(self, reason: str) -> None:
+    async def refresh(self, reason: str, leave_after: float) -> None:
         """Ask the app to replace every connection, as Slack does every few hours.
 
         A connection that was sent a `warning` stays in use; after any other reason nothing more
-        is sent on it.
+        is sent on it. Each of them ends `leave_after` seconds later.
         """
-        leaving = list(self.connections)
+        asked = list(self.connections)
         if reason != "warning":
             self._change(self.connections.clear)
-        for connection in leaving:
+        for connection in asked:
             await connection.socket.send_text(json.dumps(_disconnect(reason)))
+            leaving = asyncio.create_task(connection.leave(leave_after))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
 
     async def close(self) -> None:
+        for leaving in self._leaving:
+            leaving.cancel()
         for connection in list(self.connections):
             # The app may have hung up at this moment.
             with suppress(RuntimeError, WebSocketDisconnect):

@@ -37,6 +37,7 @@ class WebApi:
     def __init__(self, slack: Slack, faults: Faults, tokens: Mapping[str, str]) -> None:
         self.calls: list[ApiCall] = []
         self.revoked = False
+        self.scopes_header: str | None = "X-OAuth-Scopes"
         self._slack = slack
         self._faults = faults
         self._tokens = tokens
@@ -47,14 +48,18 @@ class WebApi:
         token = _token(request, values)
         fault = self._faults.take(name)
         if fault is not None:
-            await asyncio.sleep(fault.delay)
+            await _delay(fault)
         if fault is not None and fault.status is not None:
             self._record(name, values, fault.status, {"error": f"status {fault.status}"})
             return faulty(fault)
         answer = self._answer(name, token, values)
         self._record(name, values, 200, answer)
-        scopes = ",".join(sorted(self._slack.manifest.scopes))
-        return JSONResponse(answer, headers={"X-OAuth-Scopes": scopes})
+        response = JSONResponse(answer)
+        if self.scopes_header is not None:
+            scopes = ",".join(sorted(self._slack.manifest.scopes))
+            # Starlette would write the name in small letters.
+            response.raw_headers.append((self.scopes_header.encode(), scopes.encode()))
+        return response
 
     def allows(self, token: str | None, *, kind: str = "bot") -> bool:
         return not self.revoked and self._tokens.get(token or "") == kind
@@ -88,6 +93,12 @@ class WebApi:
     def _record(self, name: str, values: Mapping[str, Any], status: int, answer: Json) -> None:
         with self._slack.workspace.changing():
             self.calls.append(ApiCall(name, dict(values), status, answer.get("error"), answer))
+
+
+async def _delay(fault: Fault) -> None:
+    await asyncio.sleep(fault.delay)
+    while fault.held is not None and not fault.held.is_set():
+        await asyncio.sleep(0.01)
 
 
 def faulty(fault: Fault) -> Response:

@@ -14,6 +14,8 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     body: str | bytes = ""
     content_type: str = "application/json"
+    held: threading.Event | None = None
+    """Set once the call may go on."""
 
 
 LOGIN_PAGE = "<!DOCTYPE html><html><head><title>Sign in | Slack</title></head><body></body></html>"
@@ -76,6 +78,13 @@ class Faults:
         """Answer with anything at all, such as the page of a gateway in its own encoding."""
         fault = Fault(status=status, body=body, content_type=content_type, headers=headers or {})
         self._add(method, times, fault)
+
+    def hold(self, *methods: str, times: int = 1_000) -> threading.Event:
+        """Let calls wait until the event is set that is returned."""
+        go = threading.Event()
+        for method in methods:
+            self._add(method, times, Fault(held=go))
+        return go
 
     def wrong_content(self, method: str, times: int = 1, *, body: str = LOGIN_PAGE) -> None:
         """Answer with status 200 and a page, by default Slack's login page, instead of content."""

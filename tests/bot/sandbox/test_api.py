@@ -23,7 +23,7 @@ def test_auth_test_names_the_bot_and_its_scopes(sandbox: Sandbox, web: WebClient
     answer = web.auth_test()
     assert answer["user_id"] == sandbox.bot_user_id
     assert answer["bot_id"] == sandbox.bot_id
-    assert "chat:write" in answer.headers["x-oauth-scopes"].split(",")
+    assert "chat:write" in answer.headers["X-OAuth-Scopes"].split(",")
 
 
 @pytest.mark.parametrize(("token", "error"), [("", "not_authed"), ("xoxb-wrong", "invalid_auth")])

@@ -75,7 +75,7 @@ def test_a_connection_that_is_lost_while_the_sandbox_stops_does_not_fail_it(
     sandbox.wait_for_app()
 
     async def end() -> None:
-        await sandbox._server.abort_sockets()
+        await sandbox._server.break_sockets("reset")
         await asyncio.sleep(0)  # Now uvicorn knows that it is lost, and our reader does not yet.
         await sandbox._slack.sockets.close()
 
