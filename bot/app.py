@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from slack_bolt import App, BoltResponse
-from slack_bolt.adapter.socket_mode import SocketModeHandler
+from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.error import BoltUnhandledRequestError
 from slack_sdk import WebClient
 
@@ -20,7 +20,7 @@ from bot.agents.config.roster import Roster
 from bot.concurrency.event_dedup import EventDedup
 from bot.concurrency.logging_executor import LoggingExecutor
 from bot.concurrency.running_turns import RunningTurns
-from bot.http.server import WebServer
+from bot.http.server import EVERYWHERE, WebServer
 from bot.http.slack_events import events_app
 from bot.jobs.digests import Digests, post_digest, was_posted
 from bot.jobs.scheduler import Scheduler
@@ -39,15 +39,16 @@ from bot.settings import Settings, SettingsError
 from bot.slack.attachments import SLACK_FILES, FileDownloads, FileLimits, delete_old_files
 from bot.slack.client import (
     client_for_lookups,
+    client_for_start,
     client_with_retries,
     client_without_retries,
-    connection_error,
-    identify,
 )
+from bot.slack.connection_status import ConnectionStatus, note_connection
+from bot.slack.credentials import SCOPES_UNKNOWN, identify, socket_url
 from bot.slack.directory import Directory
-from bot.slack.errors import SLACK_ERRORS
 from bot.slack.own_secrets import OwnSecrets, guard_answers
 from bot.slack.reactions import Reactions
+from bot.slack.socket_mode import SocketMode, bolt_handler
 from bot.slack.threads import ThreadReader
 from bot.trace_ui.app_home import AppHome
 from bot.trace_ui.slash_command import SlashCommand
@@ -101,6 +102,7 @@ class Bot:
     workers: Workers
     eraser: Eraser
     observability: Observability
+    status: ConnectionStatus
     sources: list[Callable[[], object]] = field(default_factory=list)
 
     def stop(self, *, grace: float = GRACE_S) -> None:
@@ -151,14 +153,16 @@ def build_bot(
     roster: Roster,
     observability: Observability,
     collector: str | None = None,
+    status: ConnectionStatus | None = None,
 ) -> Bot:
     """Return the bot, not yet listening.
 
-    Raises `SettingsError` if Slack refuses its token, and `RosterError` if the agents file names
-    user groups that the bot may not read.
+    Raises `SettingsError` if Slack refuses its token, `SlackUnavailable` if Slack or the network is
+    not well, and `RosterError` if the agents file names user groups that the bot may not read.
 
     `collector` is the base URL to which its agents may send their own telemetry.
     """
+    status = status or ConnectionStatus()
     shared = _shared(settings, roster, observability)
     delivery = ReplyDelivery(
         client_without_retries(settings, shared.secrets), bot_id=shared.identity.bot_id
@@ -180,26 +184,33 @@ def build_bot(
             digests=digests,
             retention=settings.retention,
             delete_old_files=lambda before: delete_old_files(files_folder(settings), before=before),
+            note_connection=partial(
+                note_connection, observability.database, status, team=shared.team
+            ),
         ),
         running=shared.running,
         delivery=delivery,
         workers=workers,
         eraser=shared.eraser,
         observability=observability,
+        status=status,
     )
 
 
 def _shared(settings: Settings, roster: Roster, observability: Observability) -> _Shared:
     secrets = OwnSecrets(settings, roster)
-    client = client_with_retries(settings, secrets)
-    auth = identify(client)
-    roster.require(partial(refuse_groups_without_scope, scopes=auth["scopes"]))
+    auth = identify(client_for_start(settings))
+    if auth["scopes"] is None:
+        logger.warning(SCOPES_UNKNOWN)
+    else:
+        roster.require(partial(refuse_groups_without_scope, scopes=auth["scopes"]))
     identity = BotIdentity(
         user=auth["user_id"],
         bot_id=auth["bot_id"],
         mention_only=settings.mention_only,
         answer_edits=settings.answer_edits,
     )
+    client = client_with_retries(settings, secrets)
     directory = Directory(client_for_lookups(settings, secrets))
     access = Access(directory, observability.database, team=auth["team_id"])
     return _Shared(
@@ -275,7 +286,11 @@ def _bolt_app(shared: _Shared, inbox: Inbox, digests: Digests, workers: Workers)
     """Build the Bolt app, and register a listener for each kind of request."""
     client, observability = shared.client, shared.observability
     app = App(
-        client=client,
+        # Without a token: listeners post through the clients of `bot.slack.client`, which keep our
+        # secrets, and a token here would be reported as unused beside `authorize`.
+        client=WebClient(base_url=shared.settings.slack_api_url),
+        # What the start learned. By default Bolt would ask `auth.test` while a request waits.
+        authorize=_authorize(shared.identity, shared.team),
         signing_secret=shared.settings.slack_signing_secret.get_secret_value() or "socket mode",
         token_verification_enabled=False,
         process_before_response=False,
@@ -327,24 +342,36 @@ def _bolt_app(shared: _Shared, inbox: Inbox, digests: Digests, workers: Workers)
     return app
 
 
+def _authorize(identity: BotIdentity, team: str) -> Callable[..., AuthorizeResult]:
+    """Return what tells Bolt who the bot is: always the same, as it is in one workspace."""
+
+    def authorize(enterprise_id: str | None, user_id: str | None) -> AuthorizeResult:
+        return AuthorizeResult(
+            enterprise_id=enterprise_id,
+            team_id=team,
+            bot_user_id=identity.user,
+            bot_id=identity.bot_id,
+            user_id=user_id,
+        )
+
+    return authorize
+
+
 def connect(bot: Bot, settings: Settings) -> None:
-    """Listen in Socket Mode."""
-    handler = SocketModeHandler(
-        bot.app, settings.slack_app_token.get_secret_value(), trace_enabled=False
+    """Connect in Socket Mode, in the background; `bot.status` says whether it is connected.
+
+    Raises `SettingsError` at once if Slack refuses the app's token.
+    """
+    client = client_for_start(settings)
+    token = settings.slack_app_token.get_secret_value()
+    socket = SocketMode(
+        partial(socket_url, client, token),
+        bolt_handler(bot.app),
+        bot.status,
+        proxy=client.proxy,
     )
-    try:
-        handler.connect()
-    except SLACK_ERRORS as error:
-        raise SettingsError(connection_error("SLACK_APP_TOKEN", error)) from error
-    bot.sources.append(partial(_disconnect, handler))
-
-
-def _disconnect(handler: SocketModeHandler) -> None:
-    # The thread that hands messages on waits a second for the next one before it looks whether the
-    # connection is closed, and close() waits for that thread: wake it with a message that is none.
-    handler.client.closed = True
-    handler.client.message_queue.put(None)
-    handler.close()
+    bot.sources.append(socket.close)
+    socket.start()
 
 
 def listen(bot: Bot, settings: Settings) -> WebServer:
@@ -355,13 +382,14 @@ def listen(bot: Bot, settings: Settings) -> WebServer:
             signing_secret=settings.slack_signing_secret.get_secret_value(),
             refused=partial(bot.observability.count, REFUSED),
         )
-        server = WebServer(web, host="0.0.0.0", port=settings.port)
+        server = WebServer(web, host=EVERYWHERE, port=settings.port)
     except OSError as error:
         raise SettingsError(
             f"Port {settings.port} cannot be opened ({error.strerror}). Set PORT to another one."
         ) from error
     server.start()
     bot.sources.append(server.stop)
+    bot.status.stands()
     return server
 
 

@@ -5,10 +5,12 @@ commands which need only a setting start fast.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -19,17 +21,34 @@ from storage.model.retention import Retention
 
 Capture = Literal["none", "preview", "full"]
 PREVIEW_LENGTH = 200
+PREFIX = "TRACEBOT_"
 OTLP_TOKEN = "TRACEBOT_OTLP_TOKEN"
+
+GIVEN_TO_AGENTS = frozenset(("TRACEBOT_AGENT", "TRACEBOT_CHANNEL", "TRACEBOT_THREAD_TS"))
+"""Variables that the bot sets for agents which are programs; a bot started by one has them, too."""
 
 
 class SettingsError(ConfigurationError):
     """A setting is missing or invalid. The message names the variable and says what to do."""
 
 
+KINDS = {
+    "xoxb-": "this is a bot's token, for SLACK_BOT_TOKEN",
+    "xapp-": "this is an app's token, for SLACK_APP_TOKEN",
+    "xoxp-": "this is a user's token, which the bot does not need",
+    "xoxe": "this is a token that is rotated: switch token rotation off in the app's manifest",
+}
+"""Kinds of tokens, by how they begin: named if one stands in the wrong place."""
+
+
 def _token(prefix: str, where: str) -> Callable[[SecretStr], SecretStr]:
     def check(value: SecretStr) -> SecretStr:
-        if value.get_secret_value() and not value.get_secret_value().startswith(prefix):
-            raise ValueError(f"it must begin with {prefix}; copy it from {where}")
+        given = value.get_secret_value()
+        if given and not given.startswith(prefix):
+            other = next(
+                (f" ({text})" for start, text in KINDS.items() if given.startswith(start)), ""
+            )
+            raise ValueError(f"it must begin with {prefix}{other}; copy it from {where}")
         return value
 
     return check
@@ -60,7 +79,7 @@ class Settings(BaseSettings):
     """Values from the environment or `.env`; `.env.example` says what each is for."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_prefix="TRACEBOT_", extra="ignore", populate_by_name=True
+        env_file=".env", env_prefix=PREFIX, extra="ignore", populate_by_name=True
     )
 
     slack_bot_token: BotToken = Field(SecretStr(""), validation_alias="SLACK_BOT_TOKEN")
@@ -121,6 +140,34 @@ def _wipe(name: str) -> None:
     del os.environ[name]
 
 
+def misspelt_names(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Return a sentence for each name, in `environ` or `.env`, that looks like one of ours.
+
+    Call it before `load_settings`, which removes the tokens.
+    """
+    given = {name.upper() for name in (*environ, *dotenv_values(".env"))}
+    known = {_name(field) for field in Settings.model_fields}
+    sentences = []
+    for name in sorted(given - known - GIVEN_TO_AGENTS):
+        # One that is set, too, is not what somebody meant to write.
+        meant = _meant(name, known - given - {"PORT"})
+        if meant or name.startswith(PREFIX):
+            hint = f" Did you mean {meant}?" if meant else ""
+            sentences.append(f"{name} is not a setting.{hint} See .env.example for all of them.")
+    return sentences
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    """Return the setting that a name was meant to be, "" if it may belong to another program."""
+    if name.startswith(PREFIX):
+        # The names have their beginning in common, which says nothing.
+        ours = [each.removeprefix(PREFIX) for each in known if each.startswith(PREFIX)]
+        found = get_close_matches(name.removeprefix(PREFIX), ours, n=1)
+        return f"{PREFIX}{found[0]}" if found else ""
+    cutoff = 0.8 if name.startswith("SLACK_") else 0.9
+    return next(iter(get_close_matches(name, list(known), n=1, cutoff=cutoff)), "")
+
+
 def require(settings: Settings, *, http: bool) -> None:
     """Raise `SettingsError` if a token is missing that Socket Mode, or HTTP mode, needs."""
     needed = {"SLACK_BOT_TOKEN": settings.slack_bot_token}
@@ -140,11 +187,14 @@ def require(settings: Settings, *, http: bool) -> None:
 def _sentence(error: ValidationError) -> str:
     """Return the first mistake with the variable's name, but never its value: it may be a token."""
     first = error.errors()[0]
-    field = str(first["loc"][0])
+    name = _name(str(first["loc"][0]))
+    problem = first["msg"].removeprefix("Value error, ").replace("Input should be", "it must be")
+    return f"{name} is not valid: {problem}. See .env.example for what it takes."
+
+
+def _name(field: str) -> str:
+    """Return the environment variable of a field."""
     info = Settings.model_fields.get(field)
     alias = info.validation_alias if info else None
     name = alias if isinstance(alias, str) else field
-    if not name.isupper():
-        name = f"TRACEBOT_{name.upper()}"
-    problem = first["msg"].removeprefix("Value error, ").replace("Input should be", "it must be")
-    return f"{name} is not valid: {problem}. See .env.example for what it takes."
+    return name if name.isupper() else f"{PREFIX}{name.upper()}"

@@ -8,17 +8,36 @@ from pathlib import Path
 
 from peewee import fn
 
+from storage.coordination.process_identity import is_alive
 from storage.database.migrations import HISTORY
 from storage.database.models import TraceRow
 from storage.database.shared_file import SharedDatabase
 from storage.recovery.integrity import Check, last_check
 from storage.recovery.replacement import Recovery, recoveries
-from storage.upkeep.journal import JournalEntry, last_entry
+from storage.upkeep.journal import CONNECTION, JournalEntry, entries, last_entry
 from storage.writer.dropped import DROPPED, RATE_LIMITED, REFUSED, WRITE_FAILED, drop_counts
 from storage.writer.spool import spool_folder, waiting
 
 LOSSES_NS = 24 * 3_600 * 1_000_000_000
 """How far back dropped spans, failed writes and refused requests are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A workspace's bot, and whether it is connected to Slack.
+
+    `state` is `connected`, `not connected`, `stopped`, or `gone` if its process ended unexpectedly.
+    `at` is when that was noted: when it changed, and once an hour.
+    """
+
+    team: str
+    state: str
+    problem: str
+    at: int
+
+    @property
+    def ok(self) -> bool:
+        return self.state in ("connected", "stopped")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +47,8 @@ class Health:
     Sizes are in bytes. `oldest` and `newest` are when traces began, in nanoseconds since the epoch.
     What has not happened yet is None. `dropped`, `write_failures`, `refused` (requests, by cause)
     and `rate_limited` (minutes of which Slack withheld events) count the last 24 hours; a failed
-    write lost nothing, as its batch waited in the spool.
+    write lost nothing, as its batch waited in the spool. `connections` has the bot of each
+    workspace.
     """
 
     path: str
@@ -50,6 +70,7 @@ class Health:
     write_failures: int
     refused: Mapping[str, int]
     rate_limited: int
+    connections: tuple[Connection, ...]
     migrations: tuple[str, ...]
     sqlite_version: str
 
@@ -83,9 +104,18 @@ def health(database: SharedDatabase, *, now: int) -> Health:
         write_failures=sum(each.count for each in counted if each.metric == WRITE_FAILED),
         refused={each.label: each.count for each in counted if each.metric == REFUSED},
         rate_limited=sum(each.count for each in counted if each.metric == RATE_LIMITED),
+        connections=tuple(map(_connection, entries(database, CONNECTION))),
         migrations=tuple(name for (name,) in applied),
         sqlite_version=".".join(map(str, database.server_version)),
     )
+
+
+def _connection(entry: JournalEntry) -> Connection:
+    state, process = str(entry.details["state"]), str(entry.details["by"])
+    if state != "stopped" and not is_alive(process):
+        state = "gone"
+    team = entry.name.removeprefix(CONNECTION)
+    return Connection(team, state, str(entry.details["problem"]), entry.at)
 
 
 def log_size(path: Path) -> int:

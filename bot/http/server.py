@@ -19,15 +19,24 @@ KEEP_ALIVE_S = 5
 """How long a connection may be idle between two requests."""
 
 
+EVERYWHERE = "0.0.0.0"
+"""The host of HTTP mode: all interfaces of this machine."""
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound to a port, 0 for any free one. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family)
+
+
 class WebServer:
     """Serve until `stop`. Socket Mode has its own thread, too, so both modes stop the same way."""
 
     def __init__(self, web: Starlette, *, host: str, port: int) -> None:
         """Bind the port at once, 0 for any free one. Raises OSError if it cannot be bound."""
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         # Bound here rather than by uvicorn, which would end the process if the port is taken.
         # Connections that arrive before `start` wait in the listener's queue.
-        self._listener = socket.create_server((host, port), family=family)
+        self._listener = listening_socket(host, port)
         config = uvicorn.Config(
             web,
             http=BoundedConnection,

@@ -45,12 +45,17 @@ class Scheduler:
         digests: Digests,
         retention: Retention,
         delete_old_files: Callable[[float], object] = lambda before: None,
+        note_connection: Callable[..., object] = lambda *, now, stopped: None,
     ) -> None:
-        """`delete_old_files` gets the age limit of retention, in seconds since the epoch."""
+        """`delete_old_files` gets the age limit of retention, in seconds since the epoch.
+
+        `note_connection(now=…, stopped=…)` notes whether Slack is connected, for `health`.
+        """
         self._database = database
         self._digests = digests
         self._retention = retention
         self._delete_old_files = delete_old_files
+        self._note_connection = note_connection
         self._scheduler = BackgroundScheduler(timezone=UTC)
 
     def start(self) -> None:
@@ -69,12 +74,14 @@ class Scheduler:
     def stop(self) -> None:
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
+            self._note(time.time_ns(), stopped=True)
 
     def tick(self, *, now: int) -> None:
         """Run the jobs that are due. An error in one of them does not keep the others from running.
 
         `now` is in nanoseconds since the epoch.
         """
+        self._note(now, stopped=False)
         self._attempt("Sending digests", lambda: self._digests.send_due(now=now))
         self._attempt("Storing spooled spans", lambda: adopt(self._database))
         self._attempt("Erasing", self._erase)
@@ -95,6 +102,11 @@ class Scheduler:
             # Connections belong to a thread, and APScheduler's threads end after a while. One that
             # stayed open on a dead thread would count as a reader and keep the log from shrinking.
             self._database.close()
+
+    def _note(self, now: int, *, stopped: bool) -> None:
+        self._attempt(
+            "Noting the connection", lambda: self._note_connection(now=now, stopped=stopped)
+        )
 
     def _attempt(self, job: str, run: Callable[[], object]) -> None:
         try:

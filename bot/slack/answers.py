@@ -71,6 +71,9 @@ class CheckedClient(WebClient):
     # slack_sdk's own method: the one place where each request passes, repeated ones too, and
     # whose errors its retry handlers see. It decodes what came and does not expect that to fail.
     def _perform_urllib_http_request_internal(self, url: str, req: Request) -> dict[str, Any]:
+        # urllib would take the token along to wherever it is redirected, such as a login page.
+        if token := req.headers.pop("Authorization", ""):
+            req.add_unredirected_header("Authorization", token)
         try:
             answer = super()._perform_urllib_http_request_internal(url, req)
         except HTTPError as error:

@@ -1,56 +1,38 @@
-"""Clients of Slack's Web API, and the check at the start that the bot's token is good enough."""
+"""Clients of Slack's Web API: which calls they repeat, and how patiently."""
 
-import math
+import logging
 import time
-from typing import Any
+from http.client import HTTPException
 
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry import HttpRequest, HttpResponse, RetryHandler, RetryState
-from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler
 
-from bot.retry import retry_after
-from bot.settings import Settings, SettingsError
-from bot.slack.errors import SLACK_ERRORS, SlackUnwell, error_code
+from bot.retry import RetryPolicy, retry_after
+from bot.settings import Settings
+from bot.slack.answers import CheckedClient
+from bot.slack.errors import PASSING, SlackUnwell
 from bot.slack.own_secrets import GuardedClient, OwnSecrets
 
-SCOPES = frozenset(
-    (
-        *("app_mentions:read", "chat:write", "commands", "users:read", "files:read"),
-        *("channels:history", "groups:history", "im:history", "mpim:history"),
-        *("channels:read", "groups:read", "mpim:read"),
-        *("reactions:read", "reactions:write"),
-    )
-)
-"""The scopes without which some messages could not be answered.
+PATIENT = RetryPolicy(attempts=4, first_wait_s=0.5, longest_wait_s=4.0)
+PATIENT_S = 60.0
+"""The longest that a turn waits for Slack's rate limit."""
 
-They are checked at the start, because a missing one would otherwise show only in the middle of a
-turn. `manifest.yml` asks for a few more, which only make replies nicer.
-"""
-
-
-ORGANISATION = (
-    "The Slack app is installed for a whole organisation of Enterprise Grid, which tracebot does "
-    "not support. Install it in one workspace, and copy the bot token of that workspace into "
-    "SLACK_BOT_TOKEN."
-)
-
-LONGEST_WAIT_S = 3.0
+BRIEF = RetryPolicy(attempts=3, first_wait_s=0.25, longest_wait_s=1.0)
+BRIEF_S = 3.0
 """The longest that somebody waits for Slack's rate limit before they get an answer."""
+
+_silent = logging.getLogger("tracebot.slack.start")
+_silent.setLevel(logging.CRITICAL)
 
 
 def client_with_retries(settings: Settings, secrets: OwnSecrets) -> WebClient:
     """Return a client that repeats failed calls.
 
     Use it for calls that do no harm when Slack executes them twice: reading, and reactions. A
-    repeated `chat.postMessage` may post twice.
+    repeated `chat.postMessage` may post twice; `bot.replies.delivery` looks before it does.
     """
     client = client_without_retries(settings, secrets)
-    client.retry_handlers = [
-        ConnectionErrorRetryHandler(max_retry_count=2),
-        _RateLimitRetryHandler(max_retry_count=3, longest_wait_s=60.0),
-        _UnwellRetryHandler(max_retry_count=2),
-    ]
+    client.retry_handlers = [RepeatedCalls(PATIENT, patience_s=PATIENT_S)]
     return client
 
 
@@ -60,18 +42,23 @@ def client_for_lookups(settings: Settings, secrets: OwnSecrets) -> WebClient:
     Slack limits the rate of calls, and may ask to wait for a minute. The answer then does without.
     """
     client = client_without_retries(settings, secrets, timeout_s=5)
-    client.retry_handlers = [
-        ConnectionErrorRetryHandler(max_retry_count=1),
-        _RateLimitRetryHandler(max_retry_count=2, longest_wait_s=LONGEST_WAIT_S),
-        _UnwellRetryHandler(max_retry_count=1),
-    ]
+    client.retry_handlers = [RepeatedCalls(BRIEF, patience_s=BRIEF_S)]
     return client
 
 
-class _UnwellRetryHandler(RetryHandler):
-    """Repeats a call after any error of a server, and after an answer that makes no sense."""
+class RepeatedCalls(RetryHandler):
+    """The one policy for calls that do no harm twice.
 
-    def _can_retry(
+    A call is repeated after an error of the network, a rate limit, an error of a server (500, 502,
+    503, 504 …), an answer that makes no sense, and an error code of what Slack recovers from. A
+    wait that Slack asks for is kept if it is at most `patience_s`.
+    """
+
+    def __init__(self, policy: RetryPolicy, *, patience_s: float) -> None:
+        self._policy = policy
+        self._patience_s = patience_s
+
+    def can_retry(
         self,
         *,
         state: RetryState,
@@ -79,27 +66,8 @@ class _UnwellRetryHandler(RetryHandler):
         response: HttpResponse | None = None,
         error: Exception | None = None,
     ) -> bool:
-        if isinstance(error, SlackUnwell):
-            return error.status == 200 or error.status >= 500
-        return response is not None and response.status_code >= 500
-
-
-class _RateLimitRetryHandler(RetryHandler):
-    """Repeats a call if Slack asks to wait for at most `longest_wait_s`."""
-
-    def __init__(self, max_retry_count: int, *, longest_wait_s: float) -> None:
-        super().__init__(max_retry_count)
-        self._longest_wait_s = longest_wait_s
-
-    def _can_retry(
-        self,
-        *,
-        state: RetryState,
-        request: HttpRequest,
-        response: HttpResponse | None = None,
-        error: Exception | None = None,
-    ) -> bool:
-        return _asked_wait(response) <= self._longest_wait_s
+        passes = _passes(error) if response is None else _recovers(response)
+        return passes and self._wait(state, response) is not None
 
     def prepare_for_next_attempt(
         self,
@@ -109,15 +77,34 @@ class _RateLimitRetryHandler(RetryHandler):
         response: HttpResponse | None = None,
         error: Exception | None = None,
     ) -> None:
-        time.sleep(_asked_wait(response))
+        time.sleep(self._wait(state, response) or 0.0)
         state.next_attempt_requested = True
         state.increment_current_attempt()
 
+    def _wait(self, state: RetryState, response: HttpResponse | None) -> float | None:
+        asked = _asked_wait(response) if response is not None else None
+        return self._policy.wait_after(
+            state.current_attempt + 1, asked_s=asked, left_s=self._patience_s
+        )
 
-def _asked_wait(response: HttpResponse | None) -> float:
-    """Return the seconds to wait if Slack limits the rate of calls, else infinity."""
-    if response is None or response.status_code != 429:
-        return math.inf
+
+def _passes(error: Exception | None) -> bool:
+    """Return whether an error without an answer of Slack may be gone at the next attempt."""
+    if isinstance(error, SlackUnwell):
+        return error.status == 200 or error.status >= 500
+    return isinstance(error, OSError | HTTPException)
+
+
+def _recovers(response: HttpResponse) -> bool:
+    """Return whether an answer says that Slack may do better at the next attempt."""
+    code = (response.body or {}).get("error")
+    return response.status_code == 429 or response.status_code >= 500 or code in PASSING
+
+
+def _asked_wait(response: HttpResponse) -> float | None:
+    """Return the seconds to wait if Slack limits the rate of calls, None for any other answer."""
+    if response.status_code != 429:
+        return None
     headers = {name: str(values[0]) for name, values in response.headers.items() if values}
     seconds = retry_after(headers, now=time.time())
     return 1.0 if seconds is None else seconds
@@ -138,39 +125,16 @@ def client_without_retries(
     return client
 
 
-def identify(client: WebClient) -> dict[str, Any]:
-    """Return the answer of `auth.test`: `user_id`, `bot_id`, `team_id` and more.
+def client_for_start(settings: Settings) -> WebClient:
+    """Return a client for the checks at the start and for connecting, of which `serve` tells.
 
-    `scopes` are those that the app was granted.
-
-    Raises `SettingsError` if Slack does not accept the token, if it is not one of a workspace, or
-    if a scope is missing.
+    It posts nothing, makes each call once, and does not log each one that fails.
     """
-    try:
-        answer = client.auth_test()
-    except SLACK_ERRORS as error:
-        raise SettingsError(connection_error("SLACK_BOT_TOKEN", error)) from error
-    if answer.get("is_enterprise_install") or not answer.get("team_id"):
-        raise SettingsError(ORGANISATION)
-    granted = frozenset(answer.headers.get("x-oauth-scopes", "").replace(" ", "").split(","))
-    if missing := SCOPES - granted:
-        raise SettingsError(
-            f"The Slack app lacks the scopes {', '.join(sorted(missing))}. Add them on the app's "
-            "page under OAuth & Permissions (manifest.yml lists all) and install the app again."
-        )
-    return {**answer.data, "scopes": granted}  # type: ignore[dict-item]
-
-
-def connection_error(variable: str, error: Exception) -> str:
-    """Return why the bot cannot connect with the token in `variable`, and what to do about it."""
-    code = error_code(error)
-    if isinstance(error, SlackUnwell):
-        return f"Slack does not accept calls at the moment ({code}). Try again in a few minutes."
-    if not isinstance(error, SlackApiError):
-        return f"Slack cannot be reached ({code}). Check the network and SLACK_API_URL."
-    if error.response.status_code != 200:
-        return f"Slack does not accept calls at the moment ({code}). Try again in a few minutes."
-    return (
-        f"Slack does not accept {variable} ({code}). Copy it again from the app's page at "
-        "https://api.slack.com/apps."
+    client = CheckedClient(
+        settings.slack_bot_token.get_secret_value(),
+        base_url=settings.slack_api_url,
+        timeout=10,
+        logger=_silent,
     )
+    client.retry_handlers = []
+    return client

@@ -3,8 +3,11 @@
 `bot.errors` has the errors that we raise about settings; `bot.retry` decides when to call again.
 """
 
+import socket
+import ssl
 import time
 from http.client import HTTPException
+from urllib.error import URLError
 
 from slack_sdk.errors import SlackApiError, SlackClientError
 
@@ -19,9 +22,29 @@ class SlackUnwell(SlackClientError):
         self.status = status
 
 
+class SlackUnavailable(Exception):
+    """Slack, or the network on the way to it, is not well; the same call may succeed later.
+
+    The message is a clause without a full stop. `wait_s` is how long Slack asks to wait, in
+    seconds, None if it does not say.
+    """
+
+    def __init__(self, message: str, *, wait_s: float | None = None) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
+
+
 SLACK_ERRORS = (SlackClientError, HTTPException, OSError)
 """Everything that a call may raise: `slack_sdk` passes network errors through unchanged
 (`URLError` is an OSError)."""
+
+PASSING = frozenset(
+    (
+        *("internal_error", "fatal_error", "service_unavailable", "request_timeout"),
+        *("ratelimited", "rate_limited", "accesslimited", "team_added_to_org"),
+    )
+)
+"""Error codes of what Slack recovers from by itself: the same call may succeed later."""
 
 GONE = frozenset(
     (
@@ -49,3 +72,27 @@ def error_code(error: Exception) -> str:
             return f"status {error.response.status_code}"
         return str(error.response.get("error") or "unknown_error")
     return type(error).__name__
+
+
+def network_problem(error: BaseException) -> str:
+    """Return in plain words what keeps us from reaching a server, without its address."""
+    if isinstance(error, URLError) and isinstance(error.reason, BaseException):
+        error = error.reason
+    for kind, words in NETWORK_PROBLEMS.items():
+        if isinstance(error, kind):
+            detail = getattr(error, "verify_message", "") or getattr(error, "reason", "")
+            return f"{words} ({detail})" if detail and isinstance(detail, str) else words
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+NETWORK_PROBLEMS: dict[type[BaseException], str] = {
+    socket.gaierror: "its name cannot be resolved",
+    ssl.SSLCertVerificationError: "its certificate is not trusted",
+    ssl.SSLError: "no encrypted connection could be made",
+    TimeoutError: "it does not answer in time",
+    ConnectionRefusedError: "it refuses connections",
+    ConnectionError: "it ended the connection",
+    HTTPException: "it ended the connection",
+    EOFError: "it ended the connection",
+}
+"""Words for what happened, by the class of the error; the first that fits."""

@@ -4,11 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reports import formatting
-from storage.health import Health
+from storage.health import Connection, Health
 
 WAL_LIMIT = 256_000_000
 DISK_LOW, DISK_LEAST = 500_000_000, 100_000_000
 RECOVERY_SHOWN_NS = 7 * 24 * 3_600 * 1_000_000_000
+
+CONNECTION_STATES = {
+    "connected": "connected",
+    "not connected": "not connected",
+    "stopped": "the bot was stopped",
+    "gone": "the bot ended without being stopped",
+}
 
 BAD, WARNING = "✗", "⚠"
 
@@ -95,6 +102,13 @@ RULES = (
         "more was recorded than the database and the spool could store: the log says why",
     ),
     Rule(
+        "Slack",
+        WARNING,
+        lambda health, now: not all(each.ok for each in health.connections),
+        "a running bot tries again by itself, and its log says more; start one that ended, and "
+        "check its setup with tracebot doctor",
+    ),
+    Rule(
         "Withheld",
         WARNING,
         lambda health, now: health.rate_limited > 0,
@@ -140,6 +154,9 @@ def _facts(found: Health, now: int) -> list[tuple[str, str]]:
         ("Migrations", f"{len(found.migrations)}, up to {max(found.migrations, default='none')}"),
         ("SQLite", found.sqlite_version),
     ]
+    if found.connections:
+        states = (_connection(each, now) for each in found.connections)
+        facts.append(("Slack", "; ".join(states)))
     if found.rate_limited:
         minutes = f"the events of {found.rate_limited:,} min in the last 24 h, by Slack"
         facts.append(("Withheld", minutes))
@@ -172,6 +189,11 @@ def _waiting(found: Health) -> str:
 def _refused(found: Health) -> str:
     causes = "".join(f", {number:,} {cause}" for cause, number in found.refused.items())
     return f"{sum(found.refused.values()):,} in the last 24 h{causes}"
+
+
+def _connection(found: Connection, now: int) -> str:
+    said = f"{CONNECTION_STATES[found.state]}, {formatting.ago(found.at, now=now)}"
+    return f"{said}: {formatting.shortened(found.problem, 120)}" if found.problem else said
 
 
 def _recoveries(found: Health, now: int) -> list[tuple[str, str]]:

@@ -10,13 +10,16 @@ from peewee import Database
 from storage.database.models import JournalRow
 from storage.database.transactions import transaction
 
+CONNECTION = "slack:"
+"""Begins the names of entries that say whether a bot is connected to Slack."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalEntry:
     """The result of one kind of upkeep.
 
-    `name` is `backup`, `check`, `checkpoint`, `retention` or `recovery:FILE`; `at` is in
-    nanoseconds since the epoch.
+    `name` is `backup`, `check`, `checkpoint`, `retention`, `recovery:FILE` or `slack:TEAM`; `at` is
+    in nanoseconds since the epoch.
     """
 
     name: str

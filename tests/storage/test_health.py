@@ -24,7 +24,7 @@ from storage import Observability
 from storage.coordination.digest_subscriptions import Subscription, subscribe
 from storage.database.migrations import HERE
 from storage.database.shared_file import SharedDatabase
-from storage.health import Health, health, log_size
+from storage.health import Connection, Health, health, log_size
 from storage.model.retention import Retention
 from storage.recovery.backup import backup
 from storage.recovery.integrity import check, check_at_start
@@ -79,10 +79,12 @@ def sound(database: SharedDatabase) -> Health:
         ({"spool_files": 2, "spool_size": 900}, "Waiting", "next process"),
         ({"dropped": 7}, "Dropped", "the log"),
         ({"rate_limited": 3}, "Withheld", "busy channels"),
+        ({"connections": (Connection("T1", "gone", "", 0),)}, "Slack", "tracebot doctor"),
+        ({"connections": (Connection("T1", "not connected", "x", 0),)}, "Slack", "tries again"),
     ],
 )
 def test_problems_are_marked_with_advice(
-    database: SharedDatabase, change: dict[str, int], fact: str, advice: str
+    database: SharedDatabase, change: dict[str, object], fact: str, advice: str
 ) -> None:
     well = health_view(sound(database), now=time.time_ns(), private=False)
     assert (well.ok, well.problems) == (True, ())

@@ -5,22 +5,29 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
 
-from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
+import httpx
 
+from bot.agents.config.access_rules import refuse_groups_without_scope
 from bot.agents.config.isolation import isolation_gaps, program_agents
 from bot.agents.config.roster import Roster
 from bot.agents.config.status import agent_statuses
+from bot.agents.config.toml_section import RosterError
 from bot.agents.programs.process.confinement import landlock_version
 from bot.cli.agents_file import load_agents
 from bot.cli.commands.database import look_through
 from bot.errors import ConfigurationError
-from bot.settings import Settings, load_settings
-from bot.slack.errors import SLACK_ERRORS
+from bot.http.otlp_receiver import LOOPBACK
+from bot.http.server import EVERYWHERE, listening_socket
+from bot.settings import Settings, SettingsError, load_settings, misspelt_names
+from bot.slack.client import client_for_start
+from bot.slack.credentials import SCOPES_UNKNOWN, identify, socket_url
+from bot.slack.errors import SlackUnavailable
 from reports.formatting import visible
 from reports.views.health import health_view
 from storage.database.connect import OLDEST_SQLITE, database_path, locate
@@ -32,6 +39,10 @@ from storage.errors import NoDatabase, StorageError
 from storage.health import health
 
 WELL, WARNING, WRONG = "✓", "⚠", "✗"
+PORT_S = 2.0
+"""How long to wait for the answer of whatever has a port open, in seconds."""
+
+TRY_AGAIN = "tracebot serve waits until that is over; try again in a few minutes"
 CLOCK_S = 60
 """The clock may differ from Slack's by this much, in seconds.
 
@@ -68,15 +79,18 @@ def doctor(*, database: str | None, as_json: bool) -> int:
 
 
 def examine(database: str | None) -> Findings:
+    hints = misspelt_names()
     try:
         settings = load_settings()
     except ConfigurationError as error:
         yield Finding(mark=WRONG, what="settings", found="are invalid", advice=str(error))
         return
     yield Finding(mark=WELL, what="settings", found="are valid")
+    for hint in hints:
+        yield Finding(mark=WARNING, what="settings", found=hint)
     if database is not None:
         settings = settings.model_copy(update={"database_url": database})
-    for look in (_tokens, _slack, _agents, _file_system, _database):
+    for look in (_tokens, _slack, _socket_mode, _ports, _agents, _file_system, _database):
         yield from look(settings)
 
 
@@ -95,26 +109,80 @@ def _tokens(settings: Settings) -> Findings:
 
 
 def _slack(settings: Settings) -> Findings:
-    """Check that Slack accepts the token, and compare our clock with Slack's."""
-    token = settings.slack_bot_token.get_secret_value()
+    """Check that Slack accepts the bot's token, its scopes, and our clock beside Slack's."""
+    if not settings.slack_bot_token.get_secret_value():
+        return
+    try:
+        bot = identify(client_for_start(settings))
+    except SlackUnavailable as error:
+        yield Finding(mark=WRONG, what="Slack", found=str(error), advice=TRY_AGAIN)
+        return
+    except SettingsError as error:
+        found = "does not let the bot in"
+        yield Finding(mark=WRONG, what="Slack", found=found, advice=str(error))
+        return
+    yield Finding(mark=WELL, what="Slack", found=f"accepts the bot in {bot.get('team')}")
+    if bot["scopes"] is None:
+        yield Finding(mark=WARNING, what="scopes", found="are unknown", advice=SCOPES_UNKNOWN)
+    else:
+        yield from _groups(settings, bot["scopes"])
+    with suppress(TypeError, ValueError):  # No date, or not one of HTTP.
+        yield _clock(time.time() - parsedate_to_datetime(bot["date"]).timestamp())
+
+
+def _groups(settings: Settings, scopes: frozenset[str]) -> Findings:
+    try:
+        roster = load_agents(settings)
+    except ConfigurationError:
+        return  # A finding of `_agents`.
+    try:
+        roster.require(partial(refuse_groups_without_scope, scopes=scopes))
+    except RosterError as error:
+        yield Finding(mark=WRONG, what="user groups", found="cannot be read", advice=str(error))
+
+
+def _socket_mode(settings: Settings) -> Findings:
+    """Check that Slack would open a connection with the app's token."""
+    token = settings.slack_app_token.get_secret_value()
     if not token:
         return
     try:
-        answer = WebClient(token, base_url=settings.slack_api_url, timeout=5).auth_test()
-    except SlackApiError as error:
-        advice = "copy the token again from OAuth & Permissions on the app's page"
-        found = f"refuses SLACK_BOT_TOKEN ({error.response.get('error')})"
-        yield Finding(mark=WRONG, what="Slack", found=found, advice=advice)
-        return
-    except SLACK_ERRORS as error:
-        advice = "check the network, the proxy and SLACK_API_URL"
-        found = f"cannot be reached ({type(error).__name__})"
-        yield Finding(mark=WRONG, what="Slack", found=found, advice=advice)
-        return
-    yield Finding(mark=WELL, what="Slack", found=f"accepts the bot in {answer.get('team')}")
-    date = {name.lower(): value for name, value in answer.headers.items()}.get("date")
-    if date:
-        yield _clock(time.time() - parsedate_to_datetime(str(date)).timestamp())
+        socket_url(client_for_start(settings), token)
+    except SlackUnavailable as error:
+        yield Finding(mark=WRONG, what="Socket Mode", found=str(error), advice=TRY_AGAIN)
+    except SettingsError as error:
+        found = "cannot be used"
+        yield Finding(mark=WRONG, what="Socket Mode", found=found, advice=str(error))
+    else:
+        yield Finding(mark=WELL, what="Socket Mode", found="can be used")
+
+
+def _ports(settings: Settings) -> Findings:
+    """Check that the ports can be opened which `serve` would open."""
+    if settings.slack_signing_secret.get_secret_value():
+        yield _port("PORT", EVERYWHERE, settings.port)
+    if settings.otlp_port not in (0, "off"):
+        yield _port("TRACEBOT_OTLP_PORT", LOOPBACK[0], int(settings.otlp_port))
+
+
+def _port(variable: str, host: str, port: int) -> Finding:
+    try:
+        listening_socket(host, port).close()
+    except OSError as error:
+        if _answers(port):
+            return Finding(mark=WELL, what=variable, found=f"tracebot listens on port {port}")
+        found = f"port {port} cannot be opened ({error.strerror})"
+        return Finding(mark=WRONG, what=variable, found=found, advice="set it to another port")
+    return Finding(mark=WELL, what=variable, found=f"port {port} can be opened")
+
+
+def _answers(port: int) -> bool:
+    """Return whether a server of ours has a port of this machine open."""
+    try:
+        answer = httpx.get(f"http://127.0.0.1:{port}/health", timeout=PORT_S, trust_env=False)
+        return bool(answer.json() == {"ok": True})
+    except (httpx.HTTPError, ValueError):
+        return False
 
 
 def _clock(ahead: float) -> Finding:

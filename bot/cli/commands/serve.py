@@ -1,9 +1,12 @@
 """`tracebot serve`: answer in Slack until a signal, then let the running turns finish."""
 
 import logging
+import math
 import signal
 import sys
 import threading
+from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 from bot.agents.config.isolation import isolation_gaps
@@ -14,7 +17,10 @@ from bot.cli.commands.signals import stop_signal, wait_until
 from bot.cli.exit_codes import DONE
 from bot.cli.terminal import log_to_stderr
 from bot.http.otlp_receiver import Collector, listen_to_agents
-from bot.settings import load_settings, require
+from bot.retry import RetryPolicy, TryAgain
+from bot.settings import Settings, load_settings, misspelt_names, require
+from bot.slack.connection_status import ConnectionStatus
+from bot.slack.errors import SlackUnavailable
 from storage import Observability
 from storage.recording.log_handler import LogHandler
 from storage.recording.log_throttle import LogThrottle
@@ -23,12 +29,19 @@ from storage.recovery.integrity import check_at_start
 logger = logging.getLogger("tracebot")
 
 
+WAITING = RetryPolicy(attempts=None, first_wait_s=1.0, longest_wait_s=30.0)
+"""How a start waits for Slack: until it answers, or until a signal."""
+
+
 def serve(*, http: bool) -> int:
     """Serve in Socket Mode or over HTTP. Raises `SettingsError` and `StorageError`."""
+    hints = misspelt_names()
     settings = load_settings()
     require(settings, http=http)
     log_to_stderr()
     throttle = LogThrottle.install()
+    for hint in hints:
+        logger.warning("%s", hint)
     roster = load_agents(settings)
     remove_left_folders()
     for gap in isolation_gaps(roster):
@@ -43,29 +56,67 @@ def serve(*, http: bool) -> int:
         check_at_start(observability.database)
         collector = Collector(observability, capture=settings.captured)
         url = listen_to_agents(collector, settings)
-        bot = build_bot(settings, roster=roster, observability=observability, collector=url)
-        signal.signal(signal.SIGHUP, lambda number, frame: roster.reload())
-        stop = stop_signal()
-        try:
-            if http:
-                listen(bot, settings)
-                where = f"http://0.0.0.0:{settings.port}/slack/events"
-            else:
-                connect(bot, settings)
-                where = "Socket Mode"
-            bot.scheduler.start()
-            sys.stderr.write(
+        where = f"http://0.0.0.0:{settings.port}/slack/events" if http else "Socket Mode"
+        status = ConnectionStatus(
+            lambda: sys.stderr.write(
                 f"tracebot answers in {where} with {', '.join(roster.names)}, and records in "
                 f"{observability.database.database}. Press Ctrl-C to stop.\n"
             )
-            wait_until(stop)
-            _hurry_at_next_signal(bot)
+        )
+        build = partial(
+            build_bot,
+            settings,
+            roster=roster,
+            observability=observability,
+            collector=url,
+            status=status,
+        )
+        signal.signal(signal.SIGHUP, lambda number, frame: roster.reload())
+        stop = stop_signal()
+        try:
+            bot = _when_slack_answers(build, status, stop)
+            if bot is not None:
+                _run(bot, settings, stop, http=http)
         finally:
-            bot.stop(grace=settings.grace)
             collector.stop()
             throttle.tell()
             throttle.targets.remove(handler)
     return DONE
+
+
+def _when_slack_answers(
+    build: Callable[[], Bot], status: ConnectionStatus, stop: threading.Event
+) -> Bot | None:
+    """Return the bot once Slack answers, None if a signal came first."""
+
+    def attempt() -> Bot:
+        try:
+            return build()
+        except SlackUnavailable as error:
+            status.failed(str(error))
+            raise TryAgain(error, wait_s=error.wait_s) from error
+
+    try:
+        return WAITING.call(
+            attempt, patience_s=math.inf, sleep=lambda seconds: wait_until(stop, seconds)
+        )
+    except SlackUnavailable:
+        return None
+
+
+def _run(bot: Bot, settings: Settings, stop: threading.Event, *, http: bool) -> None:
+    """Answer until a signal, then let the running turns finish."""
+    try:
+        if http:
+            listen(bot, settings)
+        else:
+            connect(bot, settings)
+        bot.scheduler.start()
+        wait_until(stop)
+        _hurry_at_next_signal(bot)
+        logger.info("Stopping: running turns have %g s to finish.", settings.grace)
+    finally:
+        bot.stop(grace=settings.grace)
 
 
 def _hurry_at_next_signal(bot: Bot) -> None:

@@ -1,7 +1,9 @@
 """Wait for SIGTERM or Ctrl-C in a command that runs until it is told to stop."""
 
+import math
 import signal
 import threading
+import time
 from types import FrameType
 
 WAKE_S = 0.5
@@ -20,9 +22,14 @@ def stop_signal() -> threading.Event:
     return stop
 
 
-def wait_until(stop: threading.Event) -> None:
-    """Wait for an event that a signal sets, on the main thread."""
+def wait_until(stop: threading.Event, seconds: float = math.inf) -> bool:
+    """Wait for an event that a signal sets, on the main thread. Return whether it is set.
+
+    `seconds` is the longest wait.
+    """
     # The kernel may deliver a signal to any thread, and Python runs its handler on the main thread
     # at its next step. A wait without a time limit never gets there.
-    while not stop.wait(WAKE_S):
-        pass
+    deadline = time.monotonic() + seconds
+    while not stop.is_set() and (left := deadline - time.monotonic()) > 0:
+        stop.wait(min(left, WAKE_S))
+    return stop.is_set()

@@ -2,18 +2,19 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from slack_sdk.errors import SlackApiError
-from slack_sdk.http_retry.builtin_interval_calculators import BackoffRetryIntervalCalculator
 
 from bot.agents.config.roster import load_roster
 from bot.app import Bot
 from bot.sandbox import Channel, Sandbox, User
 from bot.settings import Settings
+from bot.slack import client as clients
 from bot.slack.answers import CheckedClient
-from bot.slack.client import client_with_retries, client_without_retries
+from bot.slack.client import client_for_lookups, client_with_retries, client_without_retries
 from bot.slack.errors import SLACK_ERRORS, SlackUnwell, error_code
 from bot.slack.own_secrets import OwnSecrets
 from storage import Observability
@@ -51,8 +52,8 @@ MALFORMED: Mapping[str, dict[str, Any]] = {
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    wait = BackoffRetryIntervalCalculator
-    monkeypatch.setattr(wait, "calculate_sleep_duration", lambda self, attempt: 0.0)
+    monkeypatch.setattr(clients, "PATIENT", replace(clients.PATIENT, first_wait_s=0.0))
+    monkeypatch.setattr(clients, "BRIEF", replace(clients.BRIEF, first_wait_s=0.0))
 
 
 @pytest.fixture
@@ -190,3 +191,30 @@ def test_the_sandbox_sends_bytes_under_any_status(sandbox: Sandbox) -> None:
     with pytest.raises(SlackUnwell):
         client.auth_test()
     assert json.loads(json.dumps(client.auth_test().data))["ok"]
+
+
+@pytest.mark.parametrize("code", ["internal_error", "service_unavailable", "ratelimited"])
+def test_a_call_is_repeated_after_what_slack_recovers_from(
+    code: str, sandbox: Sandbox, settings: Settings, secrets: OwnSecrets
+) -> None:
+    sandbox.faults.error("auth.test", code, times=2)
+    assert client_with_retries(settings, secrets).auth_test()["user_id"] == sandbox.bot_user_id
+
+
+def test_a_lookup_waits_for_no_long_rate_limit(
+    sandbox: Sandbox, settings: Settings, secrets: OwnSecrets
+) -> None:
+    sandbox.faults.rate_limit("users.info", retry_after=30)
+    with pytest.raises(SlackApiError):
+        client_for_lookups(settings, secrets).users_info(user=sandbox.bot_user_id)
+
+
+def test_a_redirect_takes_no_token_along(
+    sandbox: Sandbox, settings: Settings, secrets: OwnSecrets
+) -> None:
+    sandbox.faults.redirect(sandbox.elsewhere_url, method="auth.test", times=10)
+    for client in (client_with_retries, client_for_lookups, client_without_retries):
+        with pytest.raises(SlackUnwell):
+            client(settings, secrets).auth_test()
+    assert len(sandbox.tokens_elsewhere) > 2
+    assert not any(sandbox.tokens_elsewhere)

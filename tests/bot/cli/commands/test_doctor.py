@@ -2,11 +2,16 @@
 
 import json
 import os
+import socket
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
-from bot.cli.commands.doctor import WARNING, WELL, WRONG, Finding, _clock, doctor, examine
+from bot.cli.commands.doctor import WARNING, WELL, WRONG, Finding, _clock, _port, doctor, examine
+from bot.http.server import WebServer
 from bot.sandbox import Sandbox
 
 
@@ -72,7 +77,7 @@ def test_a_slack_that_cannot_be_reached_is_wrong(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-1")
     monkeypatch.setenv("SLACK_API_URL", "http://127.0.0.1:9/api/")
     slack = found()["Slack"]
-    assert (slack.mark, "SLACK_API_URL" in slack.advice) == (WRONG, True)
+    assert (slack.mark, "SLACK_API_URL" in slack.found) == (WRONG, True)
 
 
 def test_each_fault_is_reported_with_advice(
@@ -92,3 +97,127 @@ def test_each_fault_is_reported_with_advice(
 @pytest.mark.parametrize(("ahead", "mark"), [(2.0, WELL), (-400.0, WRONG), (90.0, WRONG)])
 def test_a_clock_that_is_off_is_wrong(ahead: float, mark: str) -> None:
     assert _clock(ahead).mark == mark
+
+
+def test_doctor_finds_what_serve_would_refuse(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLACK_BOT_TOKEN", sandbox.bot_token)
+    monkeypatch.setenv("SLACK_APP_TOKEN", sandbox.app_token)
+    monkeypatch.setenv("SLACK_API_URL", sandbox.api_url)
+    findings = found()
+    assert (findings["Slack"].mark, findings["Socket Mode"].mark) == (WELL, WELL)
+    assert "scopes" not in findings
+    monkeypatch.setenv("SLACK_APP_TOKEN", "xapp-wrong")
+    socket_mode = found()["Socket Mode"]
+    assert socket_mode.mark == WRONG
+    assert "SLACK_APP_TOKEN (invalid_auth)" in socket_mode.advice
+    with Sandbox.start(sandbox.manifest.without("files:read")) as poorer:
+        monkeypatch.setenv("SLACK_API_URL", poorer.api_url)
+        monkeypatch.setenv("SLACK_BOT_TOKEN", poorer.bot_token)
+        slack = found()["Slack"]
+    assert (slack.mark, "files:read" in slack.advice) == (WRONG, True)
+
+
+def test_scopes_that_slack_does_not_tell_are_unknown_and_not_missing(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLACK_BOT_TOKEN", sandbox.bot_token)
+    monkeypatch.setenv("SLACK_API_URL", sandbox.api_url)
+    sandbox.scopes_header = None
+    findings = found()
+    assert (findings["Slack"].mark, findings["scopes"].mark) == (WELL, WARNING)
+
+
+def test_user_groups_without_their_scope_are_found(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLACK_BOT_TOKEN", sandbox.bot_token)
+    monkeypatch.setenv("SLACK_API_URL", sandbox.api_url)
+    path = tmp_path / "agents.toml"
+    path.write_text("[agents.a]\nprovider = 'echo'\n[agents.a.access]\ngroups = ['S0123456']\n")
+    monkeypatch.setenv("TRACEBOT_AGENTS", str(path))
+    assert "usergroups:read" in found()["user groups"].advice
+
+
+def test_ports_that_cannot_be_opened_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLACK_SIGNING_SECRET", "abc")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("PORT", str(port))
+        monkeypatch.setenv("TRACEBOT_OTLP_PORT", str(port))
+        monkeypatch.setattr("bot.cli.commands.doctor.PORT_S", 0.1)
+        findings = found()
+    assert (findings["PORT"].mark, findings["TRACEBOT_OTLP_PORT"].mark) == (WRONG, WRONG)
+    assert "cannot be opened" in findings["PORT"].found
+    monkeypatch.setenv("SLACK_SIGNING_SECRET", "abc")
+    findings = found()
+    assert (findings["PORT"].mark, findings["TRACEBOT_OTLP_PORT"].mark) == (WELL, WELL)
+
+
+def test_a_port_of_a_running_bot_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    web = Starlette(routes=[Route("/health", lambda request: JSONResponse({"ok": True}))])
+    server = WebServer(web, host="127.0.0.1", port=0)
+    server.start()
+    try:
+        assert _port("PORT", "127.0.0.1", server.port) == Finding(
+            mark=WELL, what="PORT", found=f"tracebot listens on port {server.port}"
+        )
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("TRACEBOT_AGENT_FILE", "Did you mean TRACEBOT_AGENTS?"),
+        ("TRACEBOT_RETENTON", "Did you mean TRACEBOT_RETENTION?"),
+        ("TRACEBOT_ZZZ", "TRACEBOT_ZZZ is not a setting. See .env.example"),
+        ("SLACK_BOT_TOKN", "Did you mean SLACK_BOT_TOKEN?"),
+        ("TRACBOT_WORKERS", "Did you mean TRACEBOT_WORKERS?"),
+    ],
+)
+def test_misspelt_names_are_found(
+    name: str, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(name, "5")
+    assert said in hints()
+    monkeypatch.delenv(name)
+    (tmp_path / ".env").write_text(f"{name}=5\n")
+    assert said in hints()
+
+
+def hints() -> str:
+    return "".join(each.found for each in examine(None) if each.mark == WARNING)
+
+
+@pytest.mark.parametrize("name", ["SLACK_WEBHOOK_URL", "PORTS", "tracebot_workers", "HOME"])
+def test_names_of_others_are_left_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "5")
+    assert "is not a setting" not in hints()
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "http", "3000.5", ""])
+def test_a_port_that_makes_no_sense_is_a_sentence(
+    port: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORT", port)
+    (only,) = examine(None)
+    assert (only.mark, only.advice.startswith("PORT is not valid: ")) == (WRONG, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "token", "said"),
+    [
+        ("SLACK_BOT_TOKEN", "xapp-1-abc", "this is an app's token, for SLACK_APP_TOKEN"),
+        ("SLACK_APP_TOKEN", "xoxb-1-abc", "this is a bot's token, for SLACK_BOT_TOKEN"),
+        ("SLACK_BOT_TOKEN", "xoxp-1-abc", "this is a user's token"),
+        ("SLACK_BOT_TOKEN", "xoxe.xoxb-1-abc", "token rotation"),
+    ],
+)
+def test_a_token_in_the_wrong_place_is_named(
+    name: str, token: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, token)
+    (only,) = examine(None)
+    assert (only.mark, said in only.advice, token in only.advice) == (WRONG, True, False)

@@ -45,10 +45,10 @@ def agents(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def serve(sandbox: Sandbox, db_path: Path, agents: Path) -> Iterator[Serve]:
-    """Start `tracebot serve`, connected."""
+    """Start `tracebot serve`, and wait until it is connected."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(**environment: str) -> subprocess.Popen[str]:
+    def start(*, connected: bool = True, **environment: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [TRACEBOT, "serve"],
             cwd=agents.parent,
@@ -66,7 +66,8 @@ def serve(sandbox: Sandbox, db_path: Path, agents: Path) -> Iterator[Serve]:
             },
         )
         started.append(process)
-        sandbox.wait_for_app(timeout=PATIENCE_S)
+        if connected:
+            sandbox.wait_for_app(timeout=PATIENCE_S)
         return process
 
     yield start
@@ -85,6 +86,17 @@ def wait_to_read(process: subprocess.Popen[str], text: str) -> None:
     """Wait until the bot logs *text*."""
     assert process.stderr is not None
     assert any(text in line for line in process.stderr), "it ended before"
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> list[str]:
+    """Return what the bot logs, up to the line with *text*."""
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if text in line:
+            return lines
+    raise AssertionError(f"it ended before: {lines}")
 
 
 def exit_code(process: subprocess.Popen[str]) -> int:
@@ -110,7 +122,7 @@ def test_a_reply_that_ends_within_the_grace_period_is_posted_before_the_bot_ends
     process = serve()
     question = ask(sandbox, alice, general, tmp_path)
     process.send_signal(signal.SIGTERM)
-    wait_to_read(process, "connection has been closed")
+    wait_to_read(process, "Stopping: running turns")
     (tmp_path / "work" / "go").touch()
     assert exit_code(process) == 0
     (answer,) = ended(sandbox, general, question, "white_check_mark")
@@ -147,7 +159,7 @@ def test_a_second_signal_ends_the_grace_period(
     process = serve(TRACEBOT_GRACE="600")
     question = ask(sandbox, alice, general, tmp_path)
     process.send_signal(signal.SIGTERM)
-    wait_to_read(process, "connection has been closed")
+    wait_to_read(process, "Stopping: running turns")
     process.send_signal(signal.SIGINT)
     assert exit_code(process) == 0
     sandbox.wait_for_reply(general, question.ts, containing="restarted")
@@ -168,3 +180,45 @@ def test_sighup_reloads_the_agents(
     sandbox.wait_for_reply(general, question.ts, containing="without a name", timeout=PATIENCE_S)
     process.send_signal(signal.SIGTERM)
     assert exit_code(process) == 0
+
+
+def test_a_start_waits_until_slack_is_well(serve: Serve, sandbox: Sandbox) -> None:
+    sandbox.faults.error("auth.test", "internal_error")
+    sandbox.faults.server_error("apps.connections.open", status=502)
+    process = serve(connected=False)
+    lines = read_until(process, "tracebot answers in Socket Mode")
+    assert [line for line in lines if "Slack is not connected" in line] == [
+        line for line in lines if "(internal_error). I try again until it is." in line
+    ]
+    assert sandbox._slack.sockets.connections
+    process.send_signal(signal.SIGTERM)
+    assert exit_code(process) == 0
+
+
+def test_a_start_that_waits_for_slack_ends_at_a_signal(serve: Serve) -> None:
+    process = serve(connected=False, SLACK_API_URL="http://127.0.0.1:9/api/")
+    (*_, told) = read_until(process, "Slack is not connected")
+    assert "it refuses connections (check the network, the proxy and SLACK_API_URL)" in told
+    process.send_signal(signal.SIGINT)
+    assert exit_code(process) == 0
+
+
+def test_a_wrong_app_token_ends_the_start(serve: Serve) -> None:
+    process = serve(connected=False, SLACK_APP_TOKEN="xapp-1-wrong", TRACBOT_WORKERS="3")
+    _, told = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 1
+    assert "tracebot: Slack does not accept SLACK_APP_TOKEN (invalid_auth). Copy it" in told
+    assert "Did you mean TRACEBOT_WORKERS?" in told
+    assert "tracebot answers" not in told
+
+
+def test_a_bot_says_when_slack_is_gone_and_when_it_is_back(serve: Serve, sandbox: Sandbox) -> None:
+    process = serve()
+    read_until(process, "tracebot answers in Socket Mode")
+    sandbox.faults.server_error("apps.connections.open", status=503, times=2)
+    sandbox.break_sockets("end")
+    lines = read_until(process, "Slack is connected again")
+    assert len([line for line in lines if "Slack is not connected: " in line]) == 1
+    sandbox.break_sockets("end")
+    (told,) = read_until(process, "connected again")
+    assert "the connection ended without a word" in told

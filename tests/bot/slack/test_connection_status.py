@@ -1,0 +1,93 @@
+"""Whether Slack is connected: what the log says, and what `health` shows."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from bot.slack.connection_status import ConnectionStatus, note_connection
+from reports.views.health import health_view
+from storage.coordination.process_identity import this_process
+from storage.database.shared_file import SharedDatabase
+from storage.health import health
+from storage.upkeep.journal import JournalEntry, add_entry, last_entry
+
+HOUR = 3_600 * 1_000_000_000
+
+
+class Clock:
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_the_log_says_once_and_then_every_minute_that_slack_is_away(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    clock, stood = Clock(), []
+    status = ConnectionStatus(lambda: stood.append(clock.now), now=clock)
+    for _ in range(125):
+        status.failed("its name cannot be resolved")
+        clock.now += 1
+    status.stands()
+    status.ended("the connection ended without a word")
+    clock.now += 0.4
+    status.stands()
+    status.stands()
+    assert stood == [1_125.0]
+    assert [each.getMessage() for each in caplog.records] == [
+        "Slack is not connected: its name cannot be resolved. I try again until it is.",
+        "Slack is still not connected after 1 min 00 s: its name cannot be resolved.",
+        "Slack is still not connected after 2 min 00 s: its name cannot be resolved.",
+        "Slack is connected again after 400 ms: the connection ended without a word.",
+    ]
+    assert status.problem is None
+
+
+def shown(database: SharedDatabase, now: int) -> str:
+    return dict(health_view(health(database, now=now), now=now, private=False).facts)["Slack"]
+
+
+def test_health_shows_whether_slack_is_connected(database: SharedDatabase) -> None:
+    now, status = time.time_ns(), ConnectionStatus()
+    note_connection(database, status, team="T1", now=now)
+    assert shown(database, now) == "⚠ not connected, just now: it was not connected yet"
+    status.stands()
+    note_connection(database, status, team="T1", now=now)
+    assert shown(database, now) == "connected, just now"
+    status.failed("its name cannot be resolved")
+    note_connection(database, status, team="T1", now=now)
+    assert shown(database, now) == "⚠ not connected, just now: its name cannot be resolved"
+    note_connection(database, status, team="T1", now=now, stopped=True)
+    assert shown(database, now) == "the bot was stopped, just now"
+
+
+def test_an_unchanged_state_is_written_once_an_hour(database: SharedDatabase) -> None:
+    status = ConnectionStatus()
+    status.stands()
+    for minutes in range(70):
+        note_connection(database, status, team="T1", now=minutes * HOUR // 60)
+        entry = last_entry(database, "slack:T1")
+        assert entry is not None
+        assert entry.at == (0 if minutes <= 60 else 61 * HOUR // 60)
+
+
+def test_a_bot_that_ended_unexpectedly_is_not_connected(database: SharedDatabase) -> None:
+    name = "import storage.coordination.process_identity as p; print(p.this_process())"
+    ended = subprocess.run([sys.executable, "-c", name], capture_output=True, text=True, check=True)
+    details = {"state": "connected", "problem": "", "by": ended.stdout.strip()}
+    add_entry(database, JournalEntry(name="slack:T1", at=1, ok=True, details=details))
+    assert shown(database, time.time_ns()).startswith("⚠ the bot ended without being stopped, ")
+
+
+def test_a_process_that_ends_says_nothing_of_its_successor(database: SharedDatabase) -> None:
+    status = ConnectionStatus()
+    status.stands()
+    host, pid, started = this_process().split(":")
+    details = {"state": "connected", "problem": "", "by": f"elsewhere:{pid}:{started}"}
+    add_entry(database, JournalEntry(name="slack:T1", at=1, ok=True, details=details))
+    note_connection(database, status, team="T1", now=2, stopped=True)
+    assert shown(database, time.time_ns()).startswith("connected, ")
