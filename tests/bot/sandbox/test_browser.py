@@ -59,3 +59,39 @@ def test_blocks_are_drawn_as_slack_draws_them(
     assert "Traces &amp; more" in page
     assert "<pre" in page
     assert ">Show</button>" in page
+
+
+ANSWER = """# 結果
+
+**「接続」**は **重要​**​です。
+
+1. code
+
+   ~~~toml
+   [server]
+   ~~~
+   - nested
+
+| a | b |
+|---|--:|
+| *x* | 1 |
+
+<​!channel>
+
+```python
+if **「x」**は"""
+
+
+def test_markdown_is_drawn_by_the_rules_of_commonmark(
+    sandbox: Sandbox, web: WebClient, alice: User, general: Channel, tmp_path: Path
+) -> None:
+    blocks = [{"type": "markdown", "text": ANSWER}]
+    web.chat_postMessage(channel=general.id, text="x", blocks=blocks)
+    page = drawn(f"{sandbox.page_url}#{alice.id}/{general.id}", tmp_path)
+    assert "<h3>結果</h3>" in page
+    assert "**「接続」**は <b>重要​</b>​です。" in page
+    assert "<pre>[server]</pre>" in page
+    assert "<ul><li>" in page
+    assert '<td><i>x</i></td><td class="right">1</td>' in page
+    assert "&lt;​!channel&gt;" in page
+    assert "<pre>if **「x」**は</pre>" in page
