@@ -102,6 +102,16 @@ class Sight:
         facts = self._channels.facts(trace.channel) if trace.channel else None
         return bool(facts) and channel_type(facts or {}) == "channel"
 
+    def may_see_in(self, channel: str) -> bool:
+        """Return whether traces of the channel may be seen, now and in general."""
+        facts = self._channels.facts(channel)
+        if facts is None:
+            return False
+        team = self._channels.team
+        if channel_type(facts) == "channel":
+            return team in self.audiences
+        return own_audience(team, channel) in self.audiences
+
     def may_name(self, channel: str) -> bool:
         """Return whether statistics of these audiences may name the channel."""
         return bool(self._channels.facts(channel))

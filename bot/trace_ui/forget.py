@@ -4,12 +4,12 @@ Everyone may erase their own text, guests too; admins and owners of the workspac
 anybody's.
 """
 
-import re
 import time
 from argparse import Namespace
 
 from bot.slack.directory import Directory
 from bot.slack.standing import Standing, standing_of
+from bot.trace_ui.filter_names import USER_ID, user_named
 from bot.trace_ui.requester import Requester
 from bot.turns.eraser import forget
 from reports.errors import UsageError
@@ -20,7 +20,6 @@ from storage.model.erasure import Erasure
 from storage.upkeep.erasure import plan
 
 ADMIN = ("is_admin", "is_owner", "is_primary_owner")
-USER_ID = re.compile(r"[UW][A-Z0-9]{2,}")
 
 
 class Forget:
@@ -59,18 +58,9 @@ class Forget:
                 "You may erase your own text: /trace forget. Only admins and owners of this "
                 "workspace may erase that of others."
             )
-        return person if USER_ID.fullmatch(person) else self._by_name(person.lstrip("@"))
-
-    def _by_name(self, name: str) -> str:
-        """Return the id of the user of that name: Slack sends `@ann` as it was typed."""
-        found = self._directory.users_named(name)
-        if len(found) != 1:
-            problem = "is not the name of anybody" if not found else "is the name of several people"
-            raise UsageError(
-                f"@{name} {problem} in this workspace: give the member ID, which is in their "
-                "profile (⋮ → Copy member ID)."
-            )
-        return next(iter(found))
+        return (
+            person if USER_ID.fullmatch(person) else user_named(person.lstrip("@"), self._directory)
+        )
 
 
 def _erasure(user: str, requester: Requester) -> Erasure:

@@ -20,11 +20,13 @@ from bot.jobs.digests import Digests
 from bot.slack.directory import Directory
 from bot.slack.errors import SLACK_ERRORS, error_code
 from bot.slack.threads import reply_payload
+from bot.trace_ui.filter_names import resolve
 from bot.trace_ui.forget import Forget
 from bot.trace_ui.requester import Requester
 from bot.turns.cancel import TurnCanceller
 from reports.commands.handlers import Viewer, answer
-from reports.commands.parser import SLACK_PAGE, build_parser, parse, split_slack
+from reports.commands.parser import SLACK_PAGE, build_parser, parse
+from reports.commands.typed import split_slack
 from reports.digest import Order, parse_order
 from reports.errors import UsageError
 from reports.render.block_kit import Block, context, escape
@@ -99,7 +101,7 @@ class SlashCommand:
 
     def ask(self, text: str, requester: Requester, respond: Respond) -> None:
         """Answer the text after `/trace`."""
-        name = text.partition(" ")[0].lower() or "help"
+        name = next(iter(text.lower().split()), "help")
         name = name if name in self._names else "?"  # A span's name must not be somebody's text.
         self._respond(name, requester, lambda: self.answer(text, requester), respond)
 
@@ -182,6 +184,7 @@ class SlashCommand:
 
     def _answer(self, args: Namespace, requester: Requester) -> Answer:
         sight = self._access.sight(requester.team, requester.user)
+        resolve(args, requester, sight, self._directory)
         view = answer(
             args,
             database=self._observability.database,

@@ -109,9 +109,8 @@ def _filters(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _search(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
-    """List traces without any filter but the words, skipped messages included."""
-    no_filter = {"agent": None, "status": None, "channel": None, "user": None, "platform": None}
-    vars(args).update(no_filter, all=True)
+    """List traces, skipped messages included."""
+    args.all = True
     return _ls(args, database, viewer, now)
 
 

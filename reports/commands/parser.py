@@ -3,27 +3,16 @@
 import argparse
 import difflib
 import re
-import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
+from reports.commands.typed import split_shell, take_filters
 from reports.errors import UsageError
 from reports.units import parse_duration
 
 DIMENSIONS = ("agent", "provider", "model", "platform", "channel", "user", "decision", "hour")
 STATUSES = ("running", "ok", "error", "timeout", "cancelled", "abandoned")
 PLATFORMS = ("slack", "cli", "mcp", "otlp")
-
-ESCAPED = re.compile(r"<[#@]([A-Z0-9]+)(?:\|[^>]*)?>|<(https?://[^|>]+)(?:\|[^>]*)?>")
-"""A channel, a user or a link as Slack sends it: `<#C1|ops>`, `<@U1>`, `<https://…|label>`."""
-
-TYPED = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'"})
-DASH = re.compile(r"(?<!\S)[—–](?=\w)")
-"""A dash before an option: telephones make one of `--`."""
-
-APOSTROPHE, KEPT = re.compile(r"(?<=\w)'(?=\w)"), "\ue000"
-"""An apostrophe within a word, and what stands for it while `shlex` looks for quotes: a character
-of Unicode's private area, which nobody types."""
 
 DATABASE = "instead of the one in TRACEBOT_DATABASE_URL"
 SLACK_PAGE = 10
@@ -135,8 +124,8 @@ def _add_lists(command: Callable[..., Parser], *, longest: int) -> None:
     ls.add_argument("words", nargs="*", metavar="WORD", help="only traces that contain every word")
     ls.add_argument("--agent", metavar="NAME", help="only this agent")
     ls.add_argument("--status", choices=STATUSES, help="only this status")
-    ls.add_argument("--channel", metavar="ID", help="only this channel")
-    ls.add_argument("--user", metavar="ID", help="only this user")
+    ls.add_argument("--channel", metavar="ID", help="only this channel; in Slack also its name")
+    ls.add_argument("--user", metavar="ID", help="only this user; in Slack also a name")
     ls.add_argument("--platform", choices=PLATFORMS, help="only this platform")
     ls.add_argument("--all", action="store_true", help="include skipped messages")
     search = command("search", "List traces that contain all words, skipped messages included.")
@@ -187,14 +176,36 @@ def _limit_to(most: int) -> Callable[[str], int]:
     return limit
 
 
+def _one_of(name: str, choices: Sequence[str]) -> Callable[[str], str]:
+    def choice(text: str) -> str:
+        if text not in choices:
+            raise UsageError(f"{text} is not a {name}: choose from {', '.join(choices)}.")
+        return text
+
+    return choice
+
+
+FILTERS: Mapping[str, Callable[[str], object]] = {
+    "agent": str,
+    "status": _one_of("status", STATUSES),
+    "channel": str,
+    "user": str,
+    "platform": _one_of("platform", PLATFORMS),
+    "since": _period,
+}
+"""The filters of lists, which are options and words: `--agent claude`, `agent:claude`."""
+
+
 def parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
     """Parse a command; `help` if there is none. Raises `UsageError`."""
     try:
-        args, rest = parser.parse_known_args(list(arguments))
+        args, rest = parser.parse_known_args(split_shell(arguments))
     except argparse.ArgumentError as error:
         raise UsageError(_sentence(str(error), parser.prog)) from None
     args.command = args.command or "help"
     _take_rest(rest, args, parser.prog)
+    if args.command in ("ls", "search"):
+        take_filters(args, FILTERS)
     return args
 
 
@@ -212,23 +223,3 @@ def _take_rest(rest: Sequence[str], args: argparse.Namespace, prog: str) -> None
             raise UsageError(f"{args.command} does not take {word}: {hint}")
     if rest:
         args.words = [*args.words, *rest]
-
-
-def split_slack(text: str) -> list[str]:
-    """Split the text of a slash command into arguments.
-
-    Slack and telephones replace what people type: quotes and dashes become typographic ones, and
-    links, channels and users are wrapped in angle brackets. All of them are put back.
-    """
-    plain = DASH.sub("--", text.translate(TYPED))
-    plain = ESCAPED.sub(lambda match: match.group(1) or match.group(2), plain)
-    try:
-        words = shlex.split(APOSTROPHE.sub(KEPT, plain))
-    except ValueError:
-        raise UsageError(
-            'A quote is not closed: write "two words" with a quote at both ends.'
-        ) from None
-    words = [word.replace(KEPT, "'") for word in words]
-    if not words or {"-h", "--help"} & set(words):
-        return ["help"]
-    return [words[0].lower(), *words[1:]]  # Telephones capitalise the first word.

@@ -4,7 +4,8 @@ import pytest
 from peewee import Database
 
 from reports.commands.handlers import Viewer, answer
-from reports.commands.parser import build_parser, parse, split_slack
+from reports.commands.parser import build_parser, parse
+from reports.commands.typed import split_slack
 from reports.errors import UsageError
 from reports.units import parse_duration
 from reports.views.messages import MessageView
@@ -61,6 +62,28 @@ def test_an_empty_command_and_every_form_of_help_show_the_help(text: str) -> Non
         ("ls --channel <#C1|general> --user <@U1|alice>", {"channel": "C1", "user": "U1"}),
         ("ls --agent claude release notes", {"agent": "claude", "words": ["release", "notes"]}),
         ("Ls --all", {"all": True}),
+        ("ls\u00a0--all", {"all": True}),
+        ("\u3000ls\u2003--since\u202f24h\u00a0", {"since": 24 * HOUR_NS}),
+        ("ls ——agent claude", {"agent": "claude"}),
+        ("ls -–agent claude", {"agent": "claude"}),
+        ("ls −−all －－agent claude", {"all": True, "agent": "claude"}),
+        ("ls «release notes» ＂x y＂", {"words": ["release notes", "x y"]}),
+        ("ls --user \u2068@alice\u2069 \ufeffnotes", {"user": "alice", "words": ["notes"]}),
+        ("ls --agent @claude --channel #ops", {"agent": "claude", "channel": "ops"}),
+        (
+            "ls agent:@claude channel:#ops user:@ann",
+            {"agent": "claude", "channel": "ops", "user": "ann"},
+        ),
+        ("ls channel:<#C1|ops> user:<@U1> x", {"channel": "C1", "user": "U1", "words": ["x"]}),
+        (
+            "ls Status:error platform:cli since:7d",
+            {"status": "error", "platform": "cli", "since": 168 * HOUR_NS},
+        ),
+        (
+            'ls channel:"#ops" https://x/y error: 12:30',
+            {"channel": "ops", "words": ["https://x/y", "error:", "12:30"]},
+        ),
+        ("ls −5", {"words": ["−5"]}),
     ],
 )
 def test_typographic_quotes_dashes_and_slack_links_are_understood(
@@ -83,6 +106,8 @@ def test_typographic_quotes_dashes_and_slack_links_are_understood(
         ("ls --since soon", "write 30m, 24h, 7d or 2w"),
         ("ls --limit 0", "from 1 to 10"),
         ("ls --limit 50", "from 1 to 10"),
+        ("ls status:eror", "choose from running"),
+        ("ls since:soon", "write 30m, 24h, 7d or 2w"),
         ("ls --agent", "expected one argument"),
         ("show", "ID"),
     ],
@@ -90,6 +115,33 @@ def test_typographic_quotes_dashes_and_slack_links_are_understood(
 def test_a_command_that_makes_no_sense_gets_one_sentence_with_advice(text: str, said: str) -> None:
     assert said in refused(text)
     assert "\n" not in refused(text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "understood"),
+    [
+        (["ls\u00a0--all"], {"all": True}),
+        (["ls", "--agent\u00a0@claude"], {"agent": "claude"}),
+        (["ls", "—all", "“release", "notes”"], {"all": True, "words": ["release", "notes"]}),
+        (["ls", "--channel", "#ops", "--user", "<@U1|ann>"], {"channel": "ops", "user": "U1"}),
+        (["ls", "channel:#ops", "two words"], {"channel": "ops", "words": ["two words"]}),
+    ],
+)
+def test_the_shell_understands_what_is_pasted(
+    arguments: list[str], understood: dict[str, object]
+) -> None:
+    args = {name: value for name, value in vars(parse(PARSER, arguments)).items() if value}
+    assert args == {"command": "ls", "limit": 10, **understood}
+
+
+def test_a_search_takes_filters(database: Database) -> None:
+    assert typed("search apples agent:@claude channel:#ops") == {
+        "command": "search",
+        "words": ["apples"],
+        "agent": "claude",
+        "channel": "ops",
+        "limit": 10,
+    }
 
 
 def test_the_shell_has_a_longer_list_and_its_own_options() -> None:

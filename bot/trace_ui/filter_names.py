@@ -1,0 +1,49 @@
+"""Find the channel and the user that a filter names, as people in Slack know them."""
+
+import re
+from argparse import Namespace
+
+from bot.access import Sight
+from bot.slack.directory import Directory
+from bot.trace_ui.requester import Requester
+from reports.errors import UsageError
+
+CHANNEL_ID = re.compile(r"[CDG][A-Z0-9]{2,}")
+USER_ID = re.compile(r"[UW][A-Z0-9]{2,}")
+
+
+def resolve(args: Namespace, requester: Requester, sight: Sight, directory: Directory) -> None:
+    """Put ids in the place of names in a list's filters. Raises `UsageError`, `SLACK_ERRORS`.
+
+    Somebody who may see nothing is told nothing of names either.
+    """
+    if not sight.audiences:
+        return
+    channel, user = getattr(args, "channel", None), getattr(args, "user", None)
+    if channel and not CHANNEL_ID.fullmatch(channel):
+        args.channel = _channel(channel, sight, directory)
+    if user and not USER_ID.fullmatch(user):
+        args.user = requester.user if user.casefold() == "me" else user_named(user, directory)
+
+
+def _channel(name: str, sight: Sight, directory: Directory) -> str:
+    for channel, facts in directory.own_channels().items():
+        # A private channel has no name for those who are not in it.
+        if str(facts.get("name")).casefold() == name.casefold() and sight.may_see_in(channel):
+            return channel
+    raise UsageError(
+        f"I am in no channel #{name} that you can see. Choose it from the list that Slack shows "
+        "while you type #, or give its id, which is at the end of its About."
+    )
+
+
+def user_named(name: str, directory: Directory) -> str:
+    """Return the id of the one user of that name. Raises `UsageError` and `SLACK_ERRORS`."""
+    found = directory.users_named(name)
+    if len(found) == 1:
+        return next(iter(found))
+    problem = "is the name of several people" if found else "is not the name of anybody"
+    raise UsageError(
+        f"@{name} {problem} in this workspace. Choose a name from the list that Slack shows while "
+        "you type @, or give the member ID, which is in their profile (⋮ → Copy member ID)."
+    )

@@ -1,0 +1,95 @@
+"""Read commands as people type and paste them.
+
+Slack, telephones and web pages put typographic quotes, dashes and spaces in the place of ASCII's,
+and Slack wraps links, channels and users in angle brackets. Names are written with a `#` or an `@`.
+"""
+
+import argparse
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from reports.errors import UsageError
+
+ESCAPED = re.compile(r"<[#@]([A-Z0-9]+)(?:\|[^>]*)?>|<(https?://[^|>]+)(?:\|[^>]*)?>")
+"""A channel, a user or a link as Slack sends it: `<#C1|ops>`, `<@U1>`, `<https://…|label>`."""
+
+QUOTES = str.maketrans({**dict.fromkeys("“”„‟«»″＂", '"'), **dict.fromkeys("‘’‚‛′＇‹›", "'")})
+SPACES = re.compile(r"[^\S\n]")
+INVISIBLE = re.compile(r"[\u00ad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+"""Characters without a width that come along when text is copied: marks of direction, breaks."""
+
+DASH = re.compile(r"(?<!\S)(?:[—–―‒−‐‑－]{1,2}|-[—–―‒−])(?=[^\W\d])")
+"""A dash before an option: telephones make one of `--`."""
+
+APOSTROPHE, KEPT = re.compile(r"(?<=\w)'(?=\w)"), "\ue000"
+"""An apostrophe within a word, and what stands for it while `shlex` looks for quotes: a character
+of Unicode's private area, which nobody types."""
+
+MARKS: Mapping[str, str] = {"agent": "@＠", "channel": "#＃", "user": "@＠"}
+"""The marks before names, by filter."""
+
+READING = frozenset(("ls", "search", "show", "thread", "stats", "cost", "errors", "slow"))
+
+
+def split_slack(text: str) -> list[str]:
+    """Split the text of a slash command into arguments. Raises `UsageError`."""
+    plain = SPACES.sub(" ", INVISIBLE.sub("", text)).translate(QUOTES)
+    plain = ESCAPED.sub(_inside, DASH.sub("--", plain))
+    try:
+        words = shlex.split(APOSTROPHE.sub(KEPT, plain))
+    except ValueError:
+        raise UsageError(
+            'A quote is not closed: write "two words" with a quote at both ends.'
+        ) from None
+    words = [word.replace(KEPT, "'") for word in words]
+    if not words or {"-h", "--help"} & set(words):
+        return ["help"]
+    return [words[0].lower(), *words[1:]]  # Telephones capitalise the first word.
+
+
+def split_shell(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments of a command that reads, split also at other spaces than ASCII's."""
+    first = SPACES.split(arguments[0])[0] if arguments else ""
+    if first not in READING:
+        return list(arguments)
+    return [part for each in arguments for part in _parts(each, is_first=each is arguments[0])]
+
+
+def _parts(argument: str, *, is_first: bool) -> list[str]:
+    plain = DASH.sub("--", INVISIBLE.sub("", argument))
+    if is_first or plain.startswith("-"):
+        # Not at ASCII's space, which somebody has quoted.
+        return [part for part in re.split(r"(?! )[^\S\n]", plain) if part]
+    return [plain.strip("“”„‟«»″＂")]
+
+
+def take_filters(args: argparse.Namespace, kinds: Mapping[str, Callable[[str], object]]) -> None:
+    """Turn words such as `agent:claude` into options, and take the marks from names.
+
+    `kinds` has a parser for each filter; it may raise `UsageError`.
+    """
+    given = dict(_filters(args.words, kinds))
+    args.words = [word for word in args.words if _filter(word, kinds) is None]
+    for name, parse in kinds.items():
+        value = getattr(args, name, None)
+        if name in given:
+            value = parse(given[name])
+        if isinstance(value, str) and name in MARKS:
+            value = ESCAPED.sub(_inside, value).lstrip(MARKS[name])
+        setattr(args, name, value)
+
+
+def _filters(words: Sequence[str], kinds: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    for word in words:
+        if (found := _filter(word, kinds)) is not None:
+            yield found
+
+
+def _filter(word: str, kinds: Mapping[str, object]) -> tuple[str, str] | None:
+    name, _, value = word.partition(":")
+    return (name.lower(), value) if name.lower() in kinds and value else None
+
+
+def _inside(match: re.Match[str]) -> str:
+    return match.group(1) or match.group(2)
