@@ -26,6 +26,7 @@ from bot.agents.programs.provider import CommandProvider
 from bot.agents.types import Provider
 from bot.settings import Settings
 from bot.slack.answers import CheckedClient
+from bot.slack.responses import patient
 from storage.model.redaction import redact_values
 from storage.model.redaction.names import is_secret_name
 
@@ -154,7 +155,8 @@ def guard_answers(app: App, secrets: OwnSecrets) -> None:
     def guard(context: BoltContext, next: Callable[[], Any]) -> Any:
         respond = context.respond if context.response_url else None
         if respond is not None:
-            context["respond"] = lambda **message: respond(**secrets.removed_from(message))
+            send = patient(respond)
+            context["respond"] = lambda **message: send(**secrets.removed_from(message))
         return next()
 
 

@@ -9,6 +9,7 @@ from starlette.responses import Response as HttpResponse
 
 from bot.sandbox.backend.callbacks import Response
 from bot.sandbox.backend.slack import Slack
+from bot.sandbox.endpoints.web_api import faulty
 from bot.sandbox.requests.arguments import Arguments
 from bot.sandbox.requests.contents import Contents, refuse_types
 from bot.sandbox.state.errors import Refusal
@@ -26,6 +27,8 @@ class ResponseUrls:
         self._faults = faults
 
     async def endpoint(self, request: Request) -> HttpResponse:
+        if (fault := self._faults.take("response_url")) is not None:
+            return faulty(fault)
         try:
             body = await request.json()
         except ValueError:

@@ -24,7 +24,8 @@ LOGIN_PAGE = "<!DOCTYPE html><html><head><title>Sign in | Slack</title></head><b
 class Faults:
     """The faults that are still to strike; safe to use from any thread.
 
-    `method` is the name of a Web API method, or `files` for the download of a file. Faults of one
+    `method` is the name of a Web API method, `files` for the download of a file, or `response_url`
+    for an answer to a command. Faults of one
     method strike in the order in which they were added.
     """
 

@@ -2,6 +2,7 @@
 
 import time
 
+import httpx
 import pytest
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
@@ -73,3 +74,13 @@ def test_an_answer_can_be_an_html_page(sandbox: Sandbox, web: WebClient) -> None
     sandbox.faults.wrong_content("auth.test")
     with pytest.raises(SlackApiError, match="non-JSON"):
         web.auth_test()
+
+
+def test_an_answer_to_a_command_can_be_met_with_a_page(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    sandbox.faults.answer("response_url", "Dienst nicht verf\xfcgbar".encode("latin-1"), status=502)
+    url, _ = sandbox._slack.callbacks.new_response(user=alice.id, channel=general.id)
+    answers = [httpx.post(url, json={"text": "hello"}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [502, 200]
+    assert answers[0].content.endswith(b"verf\xfcgbar")
