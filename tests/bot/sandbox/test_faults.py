@@ -11,7 +11,7 @@ from slack_sdk.http_retry.builtin_handlers import (
     ServerErrorRetryHandler,
 )
 
-from bot.sandbox import Channel, Sandbox
+from bot.sandbox import Channel, Sandbox, User
 
 
 def test_a_rate_limit_names_its_wait(sandbox: Sandbox, web: WebClient) -> None:
