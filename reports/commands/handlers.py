@@ -13,7 +13,7 @@ from reports.views.costs import costs_view
 from reports.views.failures import failures_view
 from reports.views.health import health_view
 from reports.views.messages import MessageView, ambiguous, help_view, not_found, removed
-from reports.views.statistics import statistics_view
+from reports.views.statistics import NameOf, statistics_view
 from reports.views.trace_list import running_view, slowest_view, thread_view, trace_list_view
 from reports.views.trace_tree import trace_view
 from reports.views.views import View
@@ -54,12 +54,14 @@ class Viewer:
 
     `audiences` are those that they belong to; None is a shell on the database's own machine, which
     sees everything. `may_see` decides about each trace that is listed or shown,
-    `may_name` about each channel in statistics.
+    `may_name` about each channel in statistics. `name_of` names the keys of statistics: users and
+    channels have ids.
     """
 
     audiences: frozenset[str] | None = None
     may_see: Callable[[TraceSummary | RemovedTrace], bool] = lambda trace: True
     may_name: Callable[[str], bool] = lambda channel: True
+    name_of: NameOf = lambda by, key: key
     team: str | None = None
     user: str | None = None
     channel: str | None = None
@@ -202,7 +204,7 @@ def _stats(args: argparse.Namespace, database: Database, viewer: Viewer, now: in
     if args.by == "channel":
         named = tuple(group for group in found.groups if viewer.may_name(group.key))
         found = replace(found, groups=named)
-    return statistics_view(found, by=args.by, time_zone=viewer.time_zone)
+    return statistics_view(found, by=args.by, time_zone=viewer.time_zone, name_of=viewer.name_of)
 
 
 def _cost(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:

@@ -96,8 +96,12 @@ def _stats(view: StatsView) -> dict[str, Any]:
         "until": utc(found.until),
         "total": _group(found.total),
         "groups": [
-            {"key": utc(int(group.key)) if view.by == "hour" else group.key, **_group(group)}
-            for group in found.groups
+            {
+                "key": utc(int(group.key)) if view.by == "hour" else group.key,
+                "name": line.key,
+                **_group(group),
+            }
+            for group, line in zip(found.groups, view.lines, strict=True)
         ],
     }
 

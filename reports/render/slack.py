@@ -153,7 +153,10 @@ def _columns(rows: list[tuple[str, ...]]) -> list[str]:
 
 def _stats(view: StatsView) -> list[Block]:
     names = (view.by or "", "traces", "errors", "rate", "p50", "p95", "p99", "cost")
-    rows = [names, *(_cells(line) for line in view.lines[:STATS_ROWS]), _cells(view.total)]
+    # Hours are listed by time, and the newest matter; other groups begin with the largest.
+    newest = view.by == "hour"
+    shown = view.lines[-STATS_ROWS:] if newest else view.lines[:STATS_ROWS]
+    rows = [names, *map(_cells, shown), _cells(view.total)]
     lines = _columns(rows)
     half = len(lines) // 2 + 1 if len(lines) > STATS_ROWS // 2 else len(lines)
     blocks = [header(view.title), code(lines[:half])]
@@ -161,7 +164,8 @@ def _stats(view: StatsView) -> list[Block]:
         blocks.append(code(lines[half:]))
     facts = [f"{view.total.tokens} tokens" if view.total.tokens else ""]
     if (hidden := len(view.lines) - STATS_ROWS) > 0:
-        facts.append(f"{hidden} more: see tracebot stats in a shell")
+        which = "earlier" if newest else "more"
+        facts.append(f"{hidden} {which}: see tracebot stats in a shell")
     if said := " · ".join(filter(None, facts)):
         blocks.append(context(said))
     return blocks + _note(view.note)

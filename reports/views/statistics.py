@@ -1,5 +1,6 @@
 """Statistics as text: counts, errors, latency, tokens and cost, in total and by group."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from reports import formatting
@@ -35,22 +36,38 @@ class StatsView:
     """The models without a known price, if the lines are models."""
 
 
-def statistics_view(found: Statistics, *, by: str | None, time_zone: str) -> StatsView:
+NameOf = Callable[[str, str], str]
+"""Returns the name of a key, such as a user's or a channel's id, in a dimension."""
+
+
+def statistics_view(
+    found: Statistics,
+    *,
+    by: str | None,
+    time_zone: str,
+    name_of: NameOf = lambda by, key: key,
+) -> StatsView:
+    """Return statistics as text, hours in *time_zone*."""
     period = formatting.period(found.since, found.until)
+    zone = f" ({time_zone})" if by == "hour" else ""
     return StatsView(
-        title=f"Statistics of the {period}" + (f", by {by}" if by else ""),
+        title=f"Statistics of the {period}" + (f", by {by}{zone}" if by else ""),
         by=by,
         total=stats_line("all", found.total),
-        lines=tuple(stats_line(_key(group.key, by, time_zone), group) for group in found.groups),
+        lines=tuple(
+            stats_line(_key(group.key, by, time_zone, name_of), group) for group in found.groups
+        ),
         statistics=found,
         note=unpriced_note(found) if by == "model" else "",
     )
 
 
-def _key(key: str, by: str | None, time_zone: str) -> str:
+def _key(key: str, by: str | None, time_zone: str, name_of: NameOf) -> str:
     if by == "hour":
         return formatting.local(int(key), time_zone, form="%m-%d %H:%M")
-    return formatting.reason(key) if by == "decision" else key
+    if by == "decision":
+        return formatting.reason(key)
+    return name_of(by, key) if by and key else key
 
 
 def stats_line(key: str, group: Group) -> StatsLine:
