@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from slack_bolt import App, BoltResponse
+from slack_bolt import App, BoltRequest, BoltResponse
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.error import BoltUnhandledRequestError
 from slack_sdk import WebClient
@@ -85,6 +85,18 @@ class Workers:
         """Finish what runs and drop what waits."""
         for pool in (self.feedback, self.commands):
             pool.shutdown(cancel_futures=True)
+
+
+class TolerantApp(App):
+    """A Bolt app that accepts whatever Slack signs, also in a form that Bolt does not expect."""
+
+    def dispatch(self, req: BoltRequest) -> BoltResponse:
+        """Answer a request. Slack would send one again that fails, and it would fail again."""
+        try:
+            return super().dispatch(req)
+        except Exception as error:
+            logger.error("A request cannot be read by Bolt: %s: %s", type(error).__name__, error)
+            return BoltResponse(status=200)
 
 
 @dataclass(slots=True)
@@ -285,7 +297,7 @@ def _inbox(
 def _bolt_app(shared: _Shared, inbox: Inbox, digests: Digests, workers: Workers) -> App:
     """Build the Bolt app, and register a listener for each kind of request."""
     client, observability = shared.client, shared.observability
-    app = App(
+    app = TolerantApp(
         # Without a token: listeners post through the clients of `bot.slack.client`, which keep our
         # secrets, and a token here would be reported as unused beside `authorize`.
         client=WebClient(base_url=shared.settings.slack_api_url),

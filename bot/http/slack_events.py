@@ -51,12 +51,17 @@ def events_app(app: App, *, signing_secret: str, refused: CountRefusal) -> Starl
         # On a thread: Bolt waits for the listener, and all other connections would wait with it.
         return to_starlette_response(await run_in_threadpool(app.dispatch, bolt_request))
 
+    async def certificate(request: Request) -> Response:
+        """Answer Slack, which looks now and then whether the address has a valid certificate."""
+        return Response(status_code=200 if request.query_params.get("ssl_check") == "1" else 405)
+
     async def health(request: Request) -> Response:
         return JSONResponse({"ok": True})
 
     return Starlette(
         routes=[
             Route("/slack/events", events, methods=["POST"]),
+            Route("/slack/events", certificate, methods=["GET"]),
             Route("/health", health),
         ]
     )
@@ -80,7 +85,7 @@ async def _signed_request(
     try:
         bolt_request = to_bolt_request(request, body)
         valid = isinstance(bolt_request.body.get("event", {}), dict)
-    except (ValueError, TypeError, AttributeError, RecursionError):
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         valid = False
     if not valid:
         raise Refused(400, "body", "The body is not what Slack sends.")

@@ -192,9 +192,8 @@ class SocketMode:
             asked_s = None
             try:
                 connection = self._open(url or self._open_url())
-            except (SettingsError, SlackUnavailable) as error:
-                if not self._connections:
-                    self._status.failed(str(error))
+            except Exception as error:  # Whatever it is: without this thread the bot is deaf.
+                self._failed(error)
                 failures, asked_s = failures + 1, getattr(error, "wait_s", None)
             else:
                 self._status.stands()
@@ -208,6 +207,12 @@ class SocketMode:
             finally:
                 url = None
             self._closing.wait(self._wait_after(failures, asked_s))
+
+    def _failed(self, error: Exception) -> None:
+        if not isinstance(error, SettingsError | SlackUnavailable):
+            logger.error("Connecting to Slack failed unexpectedly", exc_info=error)
+        if not self._connections:
+            self._status.failed(str(error).rstrip("."))
 
     def _wait_after(self, failures: int, asked_s: float | None) -> float | None:
         return self._timing.backoff.wait_after(failures, asked_s=asked_s, left_s=math.inf)
@@ -239,7 +244,8 @@ class SocketMode:
                 logger=_silent,
                 # It is entered, as websockets 17 asks for, and left by `close`.
             ).__enter__()
-        except (OSError, EOFError, ValueError, WebSocketException) as error:
+        except (OSError, EOFError, ValueError, ImportError, WebSocketException) as error:
+            # An ImportError names the package that a SOCKS proxy needs.
             raise SlackUnavailable(
                 f"no WebSocket can be opened: {network_problem(error)}"
             ) from error

@@ -156,8 +156,11 @@ def test_no_signature_and_no_time_are_refused(url: str) -> None:
         (b"payload=[]", FORM),
         (b"\xff\xfe", FORM),
         (b"", FORM),
+        (b'{"event": {"type": "message"}, "authorizations": {"id": 1}}', "application/json"),
+        (b'payload={"type":"view_submission","view":{"callback_id":"x"}}', FORM),
+        (b'payload={"type":"view_submission","view":5}', FORM),
     ],
-    ids=range(12),
+    ids=range(15),
 )
 def test_signed_nonsense_is_answered_without_a_traceback(
     url: str, sandbox: Sandbox, caplog: pytest.LogCaptureFixture, body: bytes, kind: str
@@ -225,6 +228,7 @@ def test_refused_requests_are_counted_and_logged_once(
 def test_other_paths_and_methods_are_not_there(url: str) -> None:
     assert httpx.get(f"{url}/").status_code == 404
     assert httpx.get(f"{url}/slack/events").status_code == 405
+    assert httpx.get(f"{url}/slack/events?ssl_check=1&token=x").status_code == 200
     assert httpx.post(f"{url}/health").status_code == 405
     assert httpx.get(f"{url}/health").json() == {"ok": True}
 

@@ -2,10 +2,11 @@
 
 import json
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -242,6 +243,20 @@ def test_a_token_that_slack_refuses_is_an_error_of_the_start() -> None:
     line.socket.close()
 
 
+def test_a_fault_of_our_own_does_not_make_the_bot_deaf(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    urls = iter([5, sandbox])
+    web = WebClient(base_url=sandbox.api_url)
+
+    def open_url() -> str:
+        return 5 if next(urls, None) == 5 else socket_url(web, sandbox.app_token)  # type: ignore[return-value]
+
+    with running(Line(open_url)) as line:
+        eventually(lambda: line.stood == 1)
+    assert "Connecting to Slack failed unexpectedly" in caplog.text
+
+
 def test_slack_asks_how_long_to_wait() -> None:
     attempts = []
 
@@ -318,6 +333,54 @@ def test_a_message_that_makes_no_sense_ends_nothing(odd: str | bytes) -> None:
     with slack(behave) as url, running(Line(lambda: url)) as line:
         eventually(lambda: line.texts == ["hello"])
     eventually(lambda: acknowledged == [{"envelope_id": "e1"}])
+
+
+@contextmanager
+def proxy(asked: list[bytes]) -> Iterator[str]:
+    """Run an HTTP proxy for one connection, and remember what it was asked for."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            client, _ = listener.accept()
+            line = client.recv(65_536).partition(b"\r\n")[0]
+            asked.append(line)
+            host, _, port = line.split()[1].decode().partition(":")
+            with client, socket.create_connection((host, int(port))) as server:
+                client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                threading.Thread(target=copy, args=(server, client), daemon=True).start()
+                copy(client, server)
+
+        def copy(source: socket.socket, target: socket.socket) -> None:
+            with suppress(OSError):
+                while data := source.recv(65_536):
+                    target.sendall(data)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_a_connection_goes_through_the_proxy(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    asked: list[bytes] = []
+    with proxy(asked) as address:
+        line = line_to(sandbox)
+        line.socket._proxy = address
+        with running(line):
+            sandbox.post(alice, general, "hello")
+            sandbox.settle()
+    assert line.texts == ["hello"]
+    assert asked == [f"CONNECT {sandbox.base.removeprefix('http://')} HTTP/1.1".encode()]
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9", "nonsense", "socks5://127.0.0.1:9"])
+def test_a_proxy_that_cannot_be_used_is_told(
+    sandbox: Sandbox, address: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    line = line_to(sandbox)
+    line.socket._proxy = address
+    with running(line):
+        eventually(lambda: "Slack is not connected: no WebSocket can be opened" in caplog.text)
 
 
 def test_no_thread_and_no_socket_stays_behind(sandbox: Sandbox) -> None:
