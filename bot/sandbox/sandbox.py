@@ -195,6 +195,11 @@ class Sandbox(WorkspaceWatcher):
     def archive(self, channel: Channel, *, archived: bool = True) -> None:
         self._slack.activity.archive(self._live(channel), archived=archived)
 
+    def restrict(self, channel: Channel, restriction: str | None) -> None:
+        """Let posts fail with this error, one of `RESTRICTIONS`; None allows them again."""
+        with self._workspace.changing():
+            self._live(channel).restriction = restriction
+
     def share(self, channel: Channel, *, shared: bool = True) -> None:
         """Share a channel with another organisation through Slack Connect, or end that."""
         self._slack.activity.share(self._live(channel), shared=shared)

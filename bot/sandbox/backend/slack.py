@@ -16,6 +16,27 @@ Thread = tuple[str, str]
 """(channel, thread_ts)"""
 
 
+STATUS_SECONDS = 120.0
+"""assistant.threads.setStatus is shown at most this long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A message that is being streamed. `mode` is `timeline` or `plan`."""
+
+    started_at: float
+    mode: str
+
+
+@dataclass(slots=True)
+class Session:
+    """An agent's session in a thread, which Slack lists with its title."""
+
+    status: str
+    title: str | None = None
+    initiator: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Slack:
     """One workspace with its delivery. `base` is the sandbox's address, without a final slash."""
@@ -30,13 +51,28 @@ class Slack:
     base: str
     uploads: dict[str, File] = field(default_factory=dict)
     """Files requested with files.getUploadURLExternal and not completed yet."""
-    streams: dict[Thread, float] = field(default_factory=dict)
-    """Messages that are being streamed → start of the stream, in seconds."""
+    streams: dict[Thread, Stream] = field(default_factory=dict)
+    """Messages that are being streamed."""
+    stopped_streams: set[Thread] = field(default_factory=set)
+    """Messages whose stream a person has stopped."""
     views: dict[str, Json] = field(default_factory=dict)
     """The views that people see: `home:U…` is an App Home, `modal:U…` an open modal."""
-    statuses: dict[Thread, str] = field(default_factory=dict)
-    """Thread → the status shown under it, set by assistant.threads.setStatus."""
-    sessions: dict[Thread, str] = field(default_factory=dict)
+    statuses: dict[Thread, tuple[str, float]] = field(default_factory=dict)
+    """Thread → the text that assistant.threads.setStatus shows under it, and since when."""
+    sessions: dict[Thread, Session] = field(default_factory=dict)
+
+    def shown_statuses(self) -> dict[Thread, str]:
+        """Return the statuses that are shown now: each ends by itself after two minutes."""
+        now = self.clock.now()
+        return {
+            thread: text
+            for thread, (text, since) in self.statuses.items()
+            if text and now - since < STATUS_SECONDS
+        }
+
+    def set_session(self, thread: Thread, status: str) -> None:
+        """Set the status of a session; one that does not exist is created."""
+        self.sessions.setdefault(thread, Session(status)).status = status
 
     def need_scope(self, *scopes: str) -> None:
         """Raise `Refusal` unless the app has one of these scopes."""

@@ -130,6 +130,9 @@ TASK_MORE: dict[str, Check] = {
     "sources": array(anything, 50),
 }
 
+PLAN_TASK = Shape(TASK, {**TASK_MORE, **BLOCK_ID, "type": choice("task_card")})
+"""Slack's own client library sends them with their type, its examples leave it out."""
+
 SHAPES: dict[str, Shape] = {
     "actions": block({"elements": array(kind(INTERACTIVE), 25)}),
     "context": block({"elements": array(kind(CONTEXT), 10)}),
@@ -152,7 +155,7 @@ SHAPES: dict[str, Shape] = {
         {"hint": plain(2000), "optional": flag, "dispatch_action": flag},
     ),
     "markdown": block({"text": string(MARKDOWN_LIMIT)}),
-    "plan": block({"title": string(255), "tasks": array(Shape(TASK, TASK_MORE), 50)}),
+    "plan": block({"title": string(255), "tasks": array(PLAN_TASK, 50)}),
     "rich_text": RICH_TEXT_BLOCK,
     "section": block(
         {},

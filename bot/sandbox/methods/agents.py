@@ -1,6 +1,6 @@
 """assistant.threads.* and agents.sessions.*: the signs that an agent is working."""
 
-from bot.sandbox.backend.slack import Slack, Thread
+from bot.sandbox.backend.slack import Session, Slack, Thread
 from bot.sandbox.blocks.checks import array, string
 from bot.sandbox.methods.method import Method
 from bot.sandbox.requests.arguments import Arguments
@@ -8,6 +8,7 @@ from bot.sandbox.state.errors import Refusal
 from bot.sandbox.state.values import Json
 
 SESSION_STATUSES = frozenset({"active", "processing", "suspended", "closed"})
+TITLE_LIMIT = 200
 LOADING_MESSAGES = array(string(1000), 10, least=0)
 
 
@@ -20,27 +21,52 @@ def _thread(slack: Slack, arguments: Arguments) -> Thread:
 
 
 def set_status(slack: Slack, arguments: Arguments) -> Json:
+    """Show a status below a thread until the app posts there, at most for two minutes."""
     thread = _thread(slack, arguments)
     found = list(LOADING_MESSAGES(arguments.json("loading_messages") or [], "/loading_messages"))
     if found:
         raise Refusal("invalid_arguments", *(each.message for each in found))
-    slack.statuses[thread] = arguments.text("status") or ""
+    slack.statuses[thread] = (arguments.text("status") or "", slack.clock.now())
     return {}
 
 
 def set_session(slack: Slack, arguments: Arguments) -> Json:
+    """Set a session's status. A title and an initiator count only while there is no session."""
     status = arguments.need("status")
     if status not in SESSION_STATUSES:
         raise Refusal("invalid_arguments", "status must be active, processing, suspended, closed")
     thread = _thread(slack, arguments)
-    slack.sessions[thread] = status
-    answer: Json = {"status": status, "agent_status": status}
+    title, initiator = arguments.text("title"), arguments.text("initiator_user_id")
+    if title is not None:
+        _check_title(title)
+    if initiator is not None and initiator not in slack.workspace.channels[thread[0]].members:
+        raise Refusal("invalid_arguments", "initiator_user_id must be a member of the channel")
+    new = Session(status, title, initiator)
+    session = slack.sessions.setdefault(thread, new)
+    slack.set_session(thread, status)
+    answer: Json = {"status": status, "agent_status": status, "title": session.title}
     if "agent_session_stopped" not in slack.manifest.bot_events:
         answer["warning"] = "missing_agent_session_stopped_event_subscription"
     return answer
 
 
+def rename(slack: Slack, arguments: Arguments) -> Json:
+    title = arguments.need("title")
+    _check_title(title)
+    session = slack.sessions.get(_thread(slack, arguments))
+    if session is None:
+        raise Refusal("session_not_found")
+    session.title = title
+    return {"title": title}
+
+
+def _check_title(title: str) -> None:
+    if not 0 < len(title) <= TITLE_LIMIT:
+        raise Refusal("invalid_arguments", f"title must have 1 to {TITLE_LIMIT} characters")
+
+
 METHODS = {
+    "agents.sessions.rename": Method(rename, scopes=("chat:write",)),
     "agents.sessions.setStatus": Method(set_session, scopes=("chat:write",)),
     "assistant.threads.setStatus": Method(set_status, scopes=("chat:write", "assistant:write")),
 }

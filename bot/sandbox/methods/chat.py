@@ -1,10 +1,9 @@
 """chat.*: the app's messages. Streams are in `streams.py`."""
 
-import re
-
 from bot.sandbox.backend.slack import Slack
 from bot.sandbox.methods import streams
 from bot.sandbox.methods.method import Method
+from bot.sandbox.methods.place import thread_of, writable
 from bot.sandbox.requests.arguments import Arguments
 from bot.sandbox.requests.contents import Contents
 from bot.sandbox.state.errors import Refusal
@@ -22,19 +21,9 @@ def _channel(slack: Slack, arguments: Arguments) -> Channel:
     return slack.workspace.joined_channel(id)
 
 
-def _thread(slack: Slack, channel: Channel, arguments: Arguments) -> str | None:
-    ts = arguments.text("thread_ts")
-    if not ts:
-        return None
-    if re.fullmatch(r"\d+\.\d{6}", ts) is None:
-        raise Refusal("invalid_thread_ts")
-    parent = slack.workspace.find(channel.id, ts)
-    if parent is None or parent.thread_ts is not None:
-        raise Refusal("thread_not_found")
-    return ts
-
-
 def _message(slack: Slack, channel: Channel, arguments: Arguments) -> Message:
+    thread_ts = thread_of(slack, channel, arguments)
+    writable(channel, in_thread=thread_ts is not None)
     contents = Contents.read(arguments, new_id=slack.workspace.new_id)
     contents.need_something()
     return Message(
@@ -45,7 +34,7 @@ def _message(slack: Slack, channel: Channel, arguments: Arguments) -> Message:
         team=slack.workspace.team,
         blocks=contents.blocks or [],
         attachments=contents.attachments or [],
-        thread_ts=_thread(slack, channel, arguments),
+        thread_ts=thread_ts,
         broadcast=arguments.flag("reply_broadcast"),
         bot=slack.workspace.bot.bot_profile(),
         metadata=contents.metadata,
@@ -72,6 +61,8 @@ def post_ephemeral(slack: Slack, arguments: Arguments) -> Json:
 
 def _own(slack: Slack, arguments: Arguments, error: str) -> Message:
     channel = slack.workspace.joined_channel(arguments.text("channel"))
+    if channel.is_archived:
+        raise Refusal("is_archived")
     message = slack.workspace.message(channel.id, arguments.text("ts"))
     if message.user != slack.workspace.bot.id:
         raise Refusal(error)

@@ -4,9 +4,10 @@ import mimetypes
 
 from bot.sandbox.backend.slack import Slack
 from bot.sandbox.methods.method import Method
+from bot.sandbox.methods.place import thread_of, writable
 from bot.sandbox.requests.arguments import Arguments
 from bot.sandbox.state.errors import Refusal
-from bot.sandbox.state.values import File, Json, Message
+from bot.sandbox.state.values import Channel, File, Json, Message
 
 
 def info(slack: Slack, arguments: Arguments) -> Json:
@@ -53,7 +54,7 @@ def complete_upload(slack: Slack, arguments: Arguments) -> Json:
     for file in files:
         slack.workspace.files[file.id] = slack.uploads.pop(file.id)
     for channel in channels:
-        _share(slack, channel.id, files, arguments)
+        _share(slack, channel, files, arguments)
     return {"files": [file.as_slack() for file in files]}
 
 
@@ -65,15 +66,17 @@ def _uploaded(slack: Slack, listed: Json) -> File:
     return file
 
 
-def _share(slack: Slack, channel: str, files: list[File], arguments: Arguments) -> None:
+def _share(slack: Slack, channel: Channel, files: list[File], arguments: Arguments) -> None:
+    thread_ts = thread_of(slack, channel, arguments)
+    writable(channel, in_thread=thread_ts is not None)
     slack.activity.post(
         Message(
-            channel=channel,
+            channel=channel.id,
             ts=slack.clock.timestamp(),
             text=arguments.text("initial_comment") or "",
             user=slack.workspace.bot.id,
             team=slack.workspace.team,
-            thread_ts=arguments.text("thread_ts"),
+            thread_ts=thread_ts,
             subtype="file_share",
             bot=slack.workspace.bot.bot_profile(),
             files=list(files),

@@ -92,11 +92,11 @@ class Page:
             "modal": self._slack.views.get(f"modal:{me.id}"),
             "statuses": {
                 f"{channel} {ts}": status
-                for (channel, ts), status in self._slack.statuses.items()
-                if status
+                for (channel, ts), status in self._slack.shown_statuses().items()
             },
             "sessions": {
-                f"{channel} {ts}": status for (channel, ts), status in self._slack.sessions.items()
+                f"{channel} {ts}": session.status
+                for (channel, ts), session in self._slack.sessions.items()
             },
             "emoji": EMOJI,
         }

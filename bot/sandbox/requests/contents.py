@@ -40,7 +40,7 @@ class Contents:
             given_text=text,
             blocks=blocks,
             attachments=arguments.objects("attachments", error="invalid_attachments"),
-            metadata=_metadata(arguments.json("metadata", error="invalid_metadata_format")),
+            metadata=checked_metadata(arguments.json("metadata", error="invalid_metadata_format")),
         )
 
     @property
@@ -98,7 +98,8 @@ def _from_markdown(markdown: str) -> tuple[str, list[Json]]:
     return markdown, [{"type": "markdown", "text": markdown}]
 
 
-def _metadata(value: Any) -> Json | None:
+def checked_metadata(value: Any) -> Json | None:
+    """Return a message's metadata. Raises `Refusal`."""
     if value is None:
         return None
     if not isinstance(value, dict) or not isinstance(value.get("event_payload"), dict):

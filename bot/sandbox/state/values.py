@@ -1,6 +1,7 @@
 """The values a workspace consists of, and their forms in Slack's JSON."""
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -12,6 +13,18 @@ ENTERPRISE = "E0SANDBOX1"
 
 ChannelKind = Literal["channel", "group", "im", "mpim"]
 """Slack's `channel_type`: a public channel, a private one, a direct message, a group of them."""
+
+
+RESTRICTIONS: Mapping[str, frozenset[bool]] = {
+    "restricted_action": frozenset({False, True}),
+    "restricted_action_read_only_channel": frozenset({False, True}),
+    "restricted_action_thread_only_channel": frozenset({False}),
+    "restricted_action_non_threadable_channel": frozenset({True}),
+    "restricted_action_thread_locked": frozenset({True}),
+    "cannot_reply_to_message": frozenset({True}),
+    "user_is_restricted": frozenset({False, True}),
+}
+"""Error of a post → the posts that it meets: True are those in a thread, False all others."""
 
 
 @dataclass(slots=True)
@@ -104,6 +117,8 @@ class Channel:
     is_pending_ext_shared: bool = False
     """Another organisation was invited to it and has not accepted yet."""
     is_archived: bool = False
+    restriction: str | None = None
+    """The error of posts that are not allowed, one of `RESTRICTIONS`."""
 
     @property
     def is_private(self) -> bool:

@@ -147,12 +147,14 @@ class Interactions:
     def stop_agent(self, user: Who, channel: Where, thread_ts: str) -> None:
         """Press Slack's Stop button under a session that is processing. Its streams end."""
         thread = (id_of(channel), thread_ts)
-        if self._slack.sessions.get(thread) != "processing":
+        session = self._slack.sessions.get(thread)
+        if session is None or session.status != "processing":
             raise SandboxError("Slack shows no Stop button: the session is not processing.")
         replies = self._slack.workspace.replies(*thread)
         streaming = [each.ts for each in replies if (each.channel, each.ts) in self._slack.streams]
         for ts in streaming:
             del self._slack.streams[thread[0], ts]
+            self._slack.stopped_streams.add((thread[0], ts))
         event = {
             "type": "agent_session_stopped",
             "channel": thread[0],

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable
 
-from bot.sandbox.backend.slack import Slack
+from bot.sandbox.backend.slack import Session, Slack
 from bot.sandbox.blocks.pings import pings
 from bot.sandbox.endpoints.web_api import ApiCall, WebApi
 from bot.sandbox.state.errors import SandboxError
@@ -55,6 +55,11 @@ class WorkspaceWatcher:
     def pings(self, message: Message) -> set[str]:
         """Return whom the message notifies: ids, `channel`, `here`, `everyone`, `subteam^…`."""
         return pings(message.text, message.blocks)
+
+    def session(self, channel: Where, thread_ts: str) -> Session | None:
+        """Return a copy of the agent's session in a thread."""
+        with self._workspace.reading():
+            return copy.copy(self._slack.sessions.get((id_of(channel), thread_ts)))
 
     def reactions(self, channel: Where, ts: str) -> dict[str, list[str]]:
         """Return emoji name → ids of the users who reacted with it."""

@@ -140,16 +140,80 @@ def test_guests_partners_and_bots_can_be_told_apart(sandbox: Sandbox, web: WebCl
     assert refused(web.users_info, user="U404") == "user_not_found"
 
 
-def test_a_reply_needs_an_existing_thread(
+@pytest.mark.parametrize("way", ["postMessage", "startStream", "postEphemeral"])
+def test_a_reply_to_an_unknown_thread_is_posted_in_the_channel(
+    way: str, sandbox: Sandbox, web: WebClient, alice: User, general: Channel
+) -> None:
+    more = {
+        "postMessage": {"text": "hi"},
+        "postEphemeral": {"text": "hi", "user": alice.id},
+        "startStream": {"recipient_user_id": alice.id, "recipient_team_id": sandbox.team_id},
+    }
+    where = {"channel": general.id, "thread_ts": "1.000000", **more[way]}
+    assert web.api_call(f"chat.{way}", json=where)["ok"]
+    (posted,) = [*sandbox.messages(general), *sandbox.ephemerals(alice, general)]
+    assert posted.thread_ts is None
+
+
+def test_a_reply_to_a_reply_is_posted_in_the_channel(
     sandbox: Sandbox, web: WebClient, alice: User, general: Channel
 ) -> None:
     root = sandbox.post(alice, general, "root")
-    reply = web.chat_postMessage(channel=general.id, text="reply", thread_ts=root.ts)
-    call = web.chat_postMessage
     where = {"channel": general.id, "text": "hi"}
-    assert refused(call, **where, thread_ts="1.000000") == "thread_not_found"
-    assert refused(call, **where, thread_ts=reply["ts"]) == "thread_not_found"
-    assert refused(call, **where, thread_ts="yesterday") == "invalid_thread_ts"
+    reply = web.chat_postMessage(**where, thread_ts=root.ts)
+    again = web.chat_postMessage(**where, thread_ts=reply["ts"])
+    assert reply["message"]["thread_ts"] == root.ts
+    assert "thread_ts" not in again["message"]
+    assert refused(web.chat_postMessage, **where, thread_ts="yesterday") == "invalid_thread_ts"
+
+
+def test_a_file_for_an_unknown_thread_is_shared_in_the_channel(
+    sandbox: Sandbox, web: WebClient, general: Channel
+) -> None:
+    web.files_upload_v2(channel=general.id, content="x", filename="a.txt", thread_ts="1.000000")
+    (posted,) = sandbox.messages(general)
+    assert (posted.thread_ts, posted.files[0].name) == (None, "a.txt")
+
+
+@pytest.mark.parametrize(
+    ("restriction", "in_thread", "in_channel"),
+    [
+        ("restricted_action", False, False),
+        ("restricted_action_read_only_channel", False, False),
+        ("restricted_action_thread_only_channel", True, False),
+        ("restricted_action_non_threadable_channel", False, True),
+        ("restricted_action_thread_locked", False, True),
+        ("cannot_reply_to_message", False, True),
+        ("user_is_restricted", False, False),
+        ("is_archived", False, False),
+    ],
+)
+def test_a_restricted_channel_refuses_posts(
+    restriction: str,
+    in_thread: bool,
+    in_channel: bool,
+    sandbox: Sandbox,
+    web: WebClient,
+    alice: User,
+    general: Channel,
+) -> None:
+    root = sandbox.post(alice, general, "root")
+    if restriction == "is_archived":
+        sandbox.archive(general)
+    else:
+        sandbox.restrict(general, restriction)
+    where = {"channel": general.id, "text": "hi"}
+    recipient = {"recipient_user_id": alice.id, "recipient_team_id": sandbox.team_id}
+    for allowed, call, arguments in [
+        (in_thread, web.chat_postMessage, {**where, "thread_ts": root.ts}),
+        (in_thread, web.chat_startStream, {**where, "thread_ts": root.ts, **recipient}),
+        (in_channel, web.chat_postMessage, where),
+        (in_channel, web.chat_postEphemeral, {**where, "user": alice.id}),
+    ]:
+        if allowed:
+            assert call(**arguments)["ok"]
+        else:
+            assert refused(call, **arguments) == restriction
 
 
 def test_an_empty_message_is_refused(web: WebClient, general: Channel) -> None:
@@ -263,6 +327,84 @@ def test_a_stopped_stream_is_a_message(sandbox: Sandbox, web: WebClient, alice: 
     stream = web.chat_startStream(channel=dm.id, thread_ts=root.ts, markdown_text="all")["ts"]
     web.chat_stopStream(channel=dm.id, ts=stream, markdown_text=" done")
     assert sandbox.thread(dm, root.ts)[1].blocks[0]["text"] == "all done"
+
+
+def _stream(sandbox: Sandbox, web: WebClient, alice: User, **more: Any) -> dict[str, Any]:
+    """Start a stream in alice's direct message, and return the arguments that name it."""
+    dm = sandbox.open_dm(alice)
+    root = sandbox.post(alice, dm, "root")
+    started = web.chat_startStream(channel=dm.id, thread_ts=root.ts, **more)
+    return {"channel": dm.id, "ts": started["ts"]}
+
+
+def _task(number: int, status: str, **more: str) -> dict[str, Any]:
+    return {"type": "task_update", "id": str(number), "title": "Look", "status": status, **more}
+
+
+def test_a_streams_timeline_stays_in_the_message_and_blocks_come_below_it(
+    sandbox: Sandbox, web: WebClient, alice: User
+) -> None:
+    stream = _stream(sandbox, web, alice, task_display_mode="timeline")
+    web.chat_appendStream(**stream, chunks=[_task(1, "in_progress", details="the log")])
+    web.chat_appendStream(**stream, chunks=[_task(1, "complete", output="all is well")])
+    web.chat_appendStream(**stream, markdown_text="Done")
+    ended = web.chat_stopStream(
+        **stream,
+        markdown_text=".",
+        blocks=[{"type": "divider"}],
+        metadata={"event_type": "reply", "event_payload": {}},
+        session_status="active",
+    )
+    card, text, divider = ended["message"]["blocks"]
+    assert (card["type"], card["status"]) == ("task_card", "complete")
+    assert card["details"]["elements"][0]["elements"][0]["text"] == "the log"
+    assert card["output"]["elements"][0]["elements"][0]["text"] == "all is well"
+    assert (text["text"], divider["type"]) == ("Done.", "divider")
+    message = sandbox.messages(stream["channel"])[-1]
+    assert (message.text, message.metadata) == (
+        "Done.",
+        {"event_type": "reply", "event_payload": {}},
+    )
+    session = sandbox.session(stream["channel"], message.thread_ts or "")
+    assert session is not None and session.status == "active"
+
+
+def test_a_plan_holds_all_tasks_under_its_title(
+    sandbox: Sandbox, web: WebClient, alice: User
+) -> None:
+    stream = _stream(sandbox, web, alice, task_display_mode="plan")
+    web.chat_appendStream(**stream, chunks=[_task(1, "complete"), _task(2, "in_progress")])
+    title = {"type": "plan_update", "title": "Find the fault"}
+    ended = web.chat_stopStream(**stream, chunks=[title, _task(2, "complete")])
+    (plan,) = ended["message"]["blocks"]
+    assert plan["title"] == "Find the fault"
+    assert [task["status"] for task in plan["tasks"]] == ["complete", "complete"]
+
+
+def test_a_stream_with_unknown_options_is_refused(
+    sandbox: Sandbox, web: WebClient, alice: User
+) -> None:
+    stream = _stream(sandbox, web, alice)
+    dm = stream["channel"]
+    where = {"channel": dm, "thread_ts": sandbox.messages(dm)[0].ts}
+    error = refused(web.chat_startStream, **where, task_display_mode="cards")
+    assert error == "invalid_arguments"
+    stop = web.chat_stopStream
+    assert refused(stop, **stream, session_status="tired") == "invalid_arguments"
+    assert refused(stop, **stream, metadata={"event_type": ""}) == "invalid_metadata_format"
+    assert refused(stop, **stream, blocks=[{"type": "alert"}]) == "invalid_blocks"
+    assert stop(**stream)["ok"]
+
+
+def test_a_stream_that_a_person_stopped_takes_nothing_more(
+    sandbox: Sandbox, web: WebClient, alice: User
+) -> None:
+    stream = _stream(sandbox, web, alice)
+    dm = stream["channel"]
+    root = sandbox.messages(dm)[0].ts
+    web.agents_sessions_setStatus(channel_id=dm, thread_ts=root, status="processing")
+    sandbox.stop_agent(alice, dm, root)
+    assert refused(web.chat_appendStream, **stream, markdown_text="x") == "stopped_by_user"
 
 
 NONSENSE: list[dict[str, Any]] = [

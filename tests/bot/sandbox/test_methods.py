@@ -135,6 +135,38 @@ def test_an_unknown_session_status_is_refused(
     assert error == "invalid_arguments"
 
 
+def test_a_status_ends_by_itself_after_two_minutes(
+    sandbox: Sandbox, web: WebClient, alice: User, general: Channel
+) -> None:
+    root = sandbox.post(alice, general, "work")
+    where = {"channel_id": general.id, "thread_ts": root.ts}
+    web.assistant_threads_setStatus(**where, status="thinks")
+    sandbox.clock.advance(119)
+    assert _statuses(sandbox, alice) == {f"{general.id} {root.ts}": "thinks"}
+    sandbox.clock.advance(1)
+    assert _statuses(sandbox, alice) == {}
+
+
+def test_a_session_has_a_title_from_its_creation_or_is_renamed(
+    sandbox: Sandbox, web: WebClient, alice: User, general: Channel
+) -> None:
+    root = sandbox.post(alice, general, "work")
+    where = {"channel_id": general.id, "thread_ts": root.ts}
+    assert error_of(web, "agents.sessions.rename", **where, title="a") == "session_not_found"
+    set_status = web.agents_sessions_setStatus
+    made = set_status(**where, status="processing", title="a", initiator_user_id=alice.id)
+    again = set_status(**where, status="suspended", title="b")
+    assert (made["title"], again["title"], again["status"]) == ("a", "a", "suspended")
+    web.agents_sessions_rename(**where, title="c")
+    session = sandbox.session(general, root.ts)
+    assert session is not None
+    assert (session.title, session.initiator) == ("c", alice.id)
+    status = {**where, "status": "active"}
+    method = "agents.sessions.setStatus"
+    assert error_of(web, method, **status, title="x" * 201) == "invalid_arguments"
+    assert error_of(web, method, **status, initiator_user_id="U404") == "invalid_arguments"
+
+
 def test_an_app_without_the_stop_event_is_warned() -> None:
     manifest = Manifest.read(MANIFEST).without("agent_session_stopped")
     with Sandbox.start(manifest) as sandbox:
