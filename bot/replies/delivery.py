@@ -4,17 +4,18 @@ If Slack's answer to a `chat.postMessage` does not arrive, the message may have 
 same. Before it is sent again the thread is searched for the metadata that every reply carries.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.replies.messages import Message
 from bot.retry import RetryPolicy, TryAgain
-from bot.slack.errors import SLACK_ERRORS, retry_after
+from bot.slack.errors import SLACK_ERRORS, ThreadGone, error_code, retry_after
 from bot.slack.types import Place
 
 PATIENCE_S = 120.0
@@ -22,6 +23,8 @@ PATIENCE_S = 120.0
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 8.0
+
+logger = logging.getLogger("tracebot.delivery")
 
 
 class ReplyDelivery:
@@ -46,12 +49,31 @@ class ReplyDelivery:
             answer = self._client.chat_postMessage(
                 channel=place.channel, thread_ts=place.thread_ts, **message
             )
+            if answer["message"].get("thread_ts") != place.thread_ts:
+                self._take_back(place, str(answer["ts"]))
             return str(answer["ts"])
 
         return self._retry(send, find=lambda: self._find(place, message))
 
+    def _take_back(self, place: Place, ts: str) -> NoReturn:
+        """Delete a reply that Slack posted in the channel, because its thread is gone."""
+
+        def delete() -> str:
+            self.delete(place, ts)
+            return ts
+
+        try:
+            self._retry(delete, find=lambda: None)
+        except SLACK_ERRORS as error:
+            # Not raised: the caller would post the reply once more, in the channel again.
+            logger.warning("A reply stays in the channel, %s: %s", place, error_code(error))
+        raise ThreadGone(f"{place} has no first message any more")
+
     def post_privately(self, channel: str, user: str, text: str, *, thread_ts: str | None) -> None:
-        """Post a sentence that only *user* sees. Raises one of `SLACK_ERRORS`."""
+        """Post a sentence that only *user* sees. Raises one of `SLACK_ERRORS`.
+
+        It is a direct message if Slack does not show it in the channel.
+        """
 
         def send() -> str:
             answer = self._client.chat_postEphemeral(
@@ -59,8 +81,12 @@ class ReplyDelivery:
             )
             return str(answer["message_ts"])
 
-        # Nobody can search for an ephemeral message. One that is shown twice does no harm.
-        self._retry(send, find=lambda: None)
+        try:
+            # Nobody can search for an ephemeral message. One that is shown twice does no harm.
+            self._retry(send, find=lambda: None)
+        except SlackApiError as error:
+            logger.info("A private message is sent directly: %s", error_code(error))
+            self._client.chat_postMessage(channel=user, text=text)
 
     def update(self, place: Place, ts: str, message: Message) -> str:
         """Replace one of our messages and return its `ts`. Raises one of `SLACK_ERRORS`."""
@@ -126,6 +152,20 @@ class ReplyDelivery:
         return next((str(m["ts"]) for m in ours if m.get("metadata") == wanted), None)
 
 
+def need_thread(client: WebClient, place: Place) -> None:
+    """Raise `ThreadGone` if the thread's first message was deleted.
+
+    If Slack does not tell, the thread counts as there: `post` looks at what became of a reply.
+    """
+    try:
+        client.conversations_replies(channel=place.channel, ts=place.thread_ts, limit=1)
+    except SLACK_ERRORS as error:
+        if error_code(error) == "thread_not_found":
+            raise ThreadGone(f"{place} has no first message any more") from error
+
+
 def _in_doubt(error: Exception) -> bool:
     """Return True if Slack did not say whether the call took effect."""
+    if isinstance(error, ThreadGone):
+        return False
     return not isinstance(error, SlackApiError) or error.response.status_code >= 500

@@ -16,11 +16,11 @@ from types import TracebackType
 from slack_sdk import WebClient
 
 from bot.agents.types import Progress
-from bot.replies.delivery import ReplyDelivery
+from bot.replies.delivery import ReplyDelivery, need_thread
 from bot.replies.live_messages import Draft, EditedMessage, Heading, LiveMessage, StreamedMessage
 from bot.replies.messages import Message
 from bot.replies.presented import presented, settled
-from bot.slack.errors import GONE, SLACK_ERRORS, error_code, retry_after
+from bot.slack.errors import SLACK_ERRORS, ThreadGone, error_code, is_gone, retry_after
 from bot.slack.own_secrets import OwnSecrets
 from bot.slack.types import Place
 from reports.formatting import without_controls
@@ -193,6 +193,17 @@ class ReplyStreamer:
         """Upload a text as a file in the thread. Raises one of `SLACK_ERRORS`."""
         self._delivery.attach(self._place, name, text)
 
+    def take_back(self) -> None:
+        """Delete what was posted if it is not in a thread any more. Raises `ThreadGone`."""
+        self._end_updates()
+        try:
+            need_thread(self._client, self._place)
+        except ThreadGone:
+            for ts in self._posted:
+                with suppress(*SLACK_ERRORS):
+                    self._delivery.delete(self._place, ts)
+            raise
+
     def _end_updates(self) -> None:
         """Wait for our thread to end, and take over the message from it; the second call is free.
 
@@ -237,7 +248,7 @@ class ReplyStreamer:
                 return pause
             code = error_code(error)
             logger.info("A live reply is not shown: %s", code)
-            if code in GONE:
+            if is_gone(code):
                 self._on_gone(code)
                 return None
         # A stream may have been ended by Slack or by a user; an edited message has no other way.
@@ -269,10 +280,12 @@ class ReplyStreamer:
 
     def _begin(self) -> LiveMessage:
         """Return a new message. Raises one of `SLACK_ERRORS` if Slack takes none."""
+        # A stream does not tell where it begins, and a question may be deleted at any time.
+        need_thread(self._client, self._place)
         try:
             return StreamedMessage(self._client, self._place, self._heading)
         except SLACK_ERRORS as error:
-            if retry_after(error) is not None or error_code(error) in GONE:
+            if retry_after(error) is not None or is_gone(error_code(error)):
                 raise
             logger.info("Slack does not stream this reply: %s", error_code(error))
         return EditedMessage(self._client, self._place, self._heading)

@@ -157,6 +157,8 @@ CANCELLED_BY = {
 def stopped_message(by: str) -> str:
     """Tell who stopped an answer: a Slack user's id, or one of `CANCELLED_BY`."""
     user = re.fullmatch(r"[UW][A-Z0-9]+", by)
+    if code := by.removeprefix("slack: ") if by.startswith("slack: ") else "":
+        return f":octagonal_sign: Stopped because Slack did not take the reply ({escape(code)})."
     why = f"Stopped by <@{by}>." if user else CANCELLED_BY.get(by, f"Stopped by {escape(by)}.")
     return f":octagonal_sign: {why}"
 
@@ -178,6 +180,48 @@ def usage_message(bot_user: str, agents: Sequence[str]) -> str:
     return (
         f"Ask me something, for example <@{bot_user}> _what is in this file?_ In a thread that I "
         f"answered in you do not have to mention me.{others} `/trace help` shows what I record."
+    )
+
+
+UNPOSTED: Mapping[str, tuple[str, str]] = {
+    "thread_not_found": ("your question was deleted", "Put it again if you still want to know."),
+    "is_archived": ("that channel is archived", "Ask in another channel, or in a direct message."),
+    "not_in_channel": (
+        "I am not in that channel any more",
+        "Invite me with `/invite`, and ask again.",
+    ),
+    "channel_not_found": (
+        "I am not in that channel any more",
+        "Invite me with `/invite`, and ask again.",
+    ),
+    "cannot_reply_to_message": (
+        "that message cannot have replies",
+        "Put your question in a message of its own.",
+    ),
+    "restricted_action_thread_locked": (
+        "that thread is locked",
+        "Put your question in a new message.",
+    ),
+    "restricted_action_non_threadable_channel": (
+        "that channel has no threads, and I answer in threads",
+        "Ask in another channel, or in a direct message.",
+    ),
+}
+"""By Slack's error code: why a reply was not posted, and what to do next."""
+
+MAY_NOT_POST = (
+    "I may not post there",
+    "Ask in another channel or in a direct message, or let an admin allow me to post there.",
+)
+
+
+def unposted_message(agents: Sequence[str], code: str, *, channel: str, trace_id: str) -> str:
+    """Tell the asker privately why Slack shows no reply, and where the answer is."""
+    why, next_step = UNPOSTED.get(code, MAY_NOT_POST)
+    names = escape(" and ".join(agents))
+    return (
+        f"I could not post the reply of {names} in <#{channel}>: {why} (`{escape(code)}`). "
+        f"{next_step} What was recorded is in `/trace show {trace_id[:16]}`."
     )
 
 

@@ -1,11 +1,12 @@
 """Ask one agent, show its reply as it grows, and post the answer."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from slack_sdk import WebClient
 
-from bot.agents.cancellation import Cancellation
+from bot.agents.cancellation import DELETION, Cancellation
 from bot.agents.errors import AgentCancelled, AgentError
 from bot.agents.invocation import invoke, status_of
 from bot.agents.types import Agent, HistoryMessage, Reply, Request
@@ -18,10 +19,11 @@ from bot.replies.messages import (
     fallback_message,
     reply_messages,
     stopped_message,
+    unposted_message,
 )
 from bot.settings import Settings
 from bot.slack.attachments import FetchResult
-from bot.slack.errors import SLACK_ERRORS, error_code
+from bot.slack.errors import SLACK_ERRORS, error_code, is_gone
 from bot.slack.own_secrets import OwnSecrets
 from bot.slack.types import IncomingMessage, Place
 from reports.formatting import without_controls
@@ -48,6 +50,9 @@ class TurnFailure:
     error_type: str
     message: str
     status: Status = "error"
+    agent: str = ""
+    gone: str = ""
+    """Slack's error code, if nothing can be posted in that conversation any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,7 @@ class FinalReply:
     note: str = ""
     provider: str | None = None
     failure: TurnFailure | None = None
+    stopped_by: str | None = None
 
 
 class Responder:
@@ -104,23 +110,43 @@ class Responder:
             return self._post(agent, reply, root, streamer) or reply.failure
 
     def say(self, message: IncomingMessage, text: str) -> None:
-        """Post a sentence of the bot itself in the message's thread."""
+        """Post a sentence of the bot itself in the message's thread, or tell it the author."""
         said = {"text": text, "unfurl_links": False, "unfurl_media": False}
         with self._observability.span("reply", kind="producer", characters=len(text)) as span:
             try:
                 self._delivery.post(place_of(message), said)
             except SLACK_ERRORS as error:
                 span.fail("slack_api", error_code(error))
+                if is_gone(error_code(error)) and not message.is_direct:
+                    self.tell(message, text)
 
     def tell(self, message: IncomingMessage, text: str) -> None:
         """Tell only the message's author. A direct message needs no privacy, and is lasting."""
         if message.is_direct:
             self.say(message, text)
             return
+        self._tell(message, text, thread_ts=message.thread_ts)
+
+    def tell_unposted(
+        self, message: IncomingMessage, failures: Sequence[TurnFailure], *, trace_id: str
+    ) -> None:
+        """Tell the message's author, once, which agents' replies Slack does not take, and why."""
+        gone = [failure for failure in failures if failure.gone]
+        if not gone:
+            return
+        text = unposted_message(
+            [failure.agent for failure in gone],
+            gone[0].gone,
+            channel=message.channel,
+            trace_id=trace_id,
+        )
+        self._tell(message, text, thread_ts=None)
+
+    def _tell(self, message: IncomingMessage, text: str, *, thread_ts: str | None) -> None:
         with self._observability.span("tell author", kind="producer", characters=len(text)) as span:
             try:
                 self._delivery.post_privately(
-                    message.channel, message.user, text, thread_ts=message.thread_ts
+                    message.channel, message.user, text, thread_ts=thread_ts
                 )
             except SLACK_ERRORS as error:
                 span.fail("slack_api", error_code(error))
@@ -150,7 +176,9 @@ class Responder:
         except AgentError as error:
             said = error.partial.text if error.partial else streamer.draft.read().text
             failure = TurnFailure(error.error_type, error.message, status_of(error))
-            return FinalReply(said, _failure_note(agent, error, root), failure=failure)
+            stopped_by = error.by if isinstance(error, AgentCancelled) else None
+            note = _failure_note(agent, error, root)
+            return FinalReply(said, note, failure=failure, stopped_by=stopped_by)
         except Exception as error:
             # Our own fault must not leave the user with half an answer and no end.
             logger.exception("An agent could not be asked in trace %s", root.trace_id)
@@ -185,6 +213,8 @@ class Responder:
                 )
             span.set(characters=len(reply.text), text=self._settings.captured(reply.text))
             try:
+                if reply.stopped_by == DELETION:
+                    streamer.take_back()
                 delivered = deliver(
                     reply.text,
                     lambda limit: reply_messages(
@@ -194,13 +224,15 @@ class Responder:
                     attach=streamer.attach,
                 )
             except SLACK_ERRORS as error:
-                span.fail("slack_api", error_code(error))
+                code = error_code(error)
+                span.fail("slack_api", code)
                 if self._settings.capture != "none":
                     # The record is the only place where it can be read.
                     span.set(text=reply.text)
-                return TurnFailure(
-                    "slack_api", f"Slack did not take the answer: {error_code(error)}."
-                )
+                said = f"Slack did not take the answer: {code}."
+                gone = code if is_gone(code) else ""
+                failure = reply.failure or TurnFailure("slack_api", said)
+                return replace(failure, agent=agent.name, gone=gone)
             finally:
                 _record_stream(span, streamer)
             span.set(**{"slack.reply_ts": delivered.posted, "slack.reply_form": delivered.form})

@@ -49,10 +49,23 @@ PASSING = frozenset(
 GONE = frozenset(
     (
         *("channel_not_found", "is_archived", "not_in_channel", "thread_not_found"),
-        *("account_inactive", "token_revoked", "team_access_not_granted"),
+        *("cannot_reply_to_message", "user_is_restricted", "messages_tab_disabled"),
+        *("account_inactive", "token_revoked", "team_access_not_granted", "ekm_access_denied"),
     )
 )
-"""Error codes after which nothing can be posted in that conversation any more."""
+"""Error codes after which nothing can be posted in that conversation any more; see `is_gone`."""
+
+RESTRICTED = "restricted_action"
+"""The beginning of the codes for channels and threads in which the bot may not post."""
+
+
+class ThreadGone(SlackClientError):
+    """The thread's first message was deleted: Slack would post a reply to it in the channel."""
+
+
+def is_gone(code: str) -> bool:
+    """Return True if nothing can be posted in that conversation any more."""
+    return code in GONE or code.startswith(RESTRICTED)
 
 
 def retry_after(error: Exception) -> float | None:
@@ -71,7 +84,7 @@ def error_code(error: Exception) -> str:
         if error.response.status_code >= 500:
             return f"status {error.response.status_code}"
         return str(error.response.get("error") or "unknown_error")
-    return type(error).__name__
+    return "thread_not_found" if isinstance(error, ThreadGone) else type(error).__name__
 
 
 def network_problem(error: BaseException) -> str:

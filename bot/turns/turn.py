@@ -173,6 +173,7 @@ class TurnHandler:
         failures = _side_by_side(
             lambda agent: self._responder.respond(agent, given, turn.root, cancellation), asked
         )
+        self._responder.tell_unposted(message, failures, trace_id=turn.root.trace_id)
         # A stop is what somebody wanted: it says more about the turn than what failed beside it.
         for failure in sorted(failures, key=lambda failure: failure.status != "cancelled")[:1]:
             turn.root.fail(failure.error_type, failure.message, status=failure.status)

@@ -1,0 +1,165 @@
+"""The bot may not post any more, or the question was deleted: the asker hears why, privately."""
+
+from collections.abc import Callable
+
+import pytest
+
+from bot.app import Bot
+from bot.replies import live
+from bot.sandbox import Channel, Message, Sandbox, User
+from storage import Observability
+from tests.support.conversations import eventually, finished, spans_of
+from tests.support.fake_agent import Scripted, roster_of
+
+StartBot = Callable[..., Bot]
+
+RESTRICTIONS = [
+    "restricted_action",
+    "restricted_action_read_only_channel",
+    "restricted_action_non_threadable_channel",
+    "restricted_action_thread_locked",
+    "cannot_reply_to_message",
+    "user_is_restricted",
+]
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "QUICK_S", 0.05)
+    monkeypatch.setattr(live, "PACE_S", 0.02)
+    monkeypatch.setattr(live, "CALLS_A_SECOND", 1_000)
+
+
+@pytest.fixture
+def agent() -> Scripted:
+    return Scripted()
+
+
+def told(sandbox: Sandbox, alice: User, channel: Channel) -> list[Message]:
+    """Return what only alice sees: in the channel, or in her direct message."""
+    direct = sandbox.messages(sandbox.open_dm(alice))
+    return [*sandbox.ephemerals(alice, channel), *direct]
+
+
+def the_one_told(sandbox: Sandbox, alice: User, channel: Channel) -> Message:
+    sandbox.wait_until(lambda: bool(told(sandbox, alice, channel)))
+    (message,) = told(sandbox, alice, channel)
+    return message
+
+
+@pytest.mark.parametrize("restriction", RESTRICTIONS)
+def test_an_agent_is_stopped_where_the_bot_may_not_post_and_the_asker_is_told_why(
+    restriction: str,
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    start_bot(roster_of(agent))
+    sandbox.restrict(general, restriction)
+    question = sandbox.post(alice, general, f"{sandbox.mention} think hard")
+    message = the_one_told(sandbox, alice, general)
+    assert agent.requests[0].cancellation.by == f"slack: {restriction}"
+    (trace,) = finished(observability, general, question.ts)
+    assert trace.status == "cancelled"
+    assert f"(`{restriction}`)" in message.text
+    assert f"/trace show {trace.trace_id[:16]}" in message.text
+    assert len(sandbox.messages(general)) == 1
+
+
+def test_a_quick_answer_that_may_not_be_posted_is_announced_privately(
+    monkeypatch: pytest.MonkeyPatch,
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+) -> None:
+    monkeypatch.setattr(live, "QUICK_S", 30.0)
+    start_bot(roster_of(agent))
+    sandbox.archive(general)
+    sandbox.post(alice, general, f"{sandbox.mention} think hard")
+    agent.end("whole")
+    message = the_one_told(sandbox, alice, general)
+    assert "archived" in message.text
+    assert message.channel == sandbox.open_dm(alice).id
+
+
+def test_of_several_agents_that_are_stopped_the_asker_is_told_once(
+    start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    start_bot(roster_of(Scripted("one"), Scripted("two")))
+    sandbox.restrict(general, "restricted_action_thread_locked")
+    question = sandbox.post(alice, general, f"{sandbox.mention} @one @two race")
+    sandbox.wait_for_reaction(general, question.ts, "octagonal_sign")
+    message = the_one_told(sandbox, alice, general)
+    assert "of one and two" in message.text
+    assert "locked" in message.text
+
+
+def test_the_usage_of_the_bot_is_told_privately_where_it_may_not_post(
+    start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    start_bot()
+    sandbox.restrict(general, "restricted_action_read_only_channel")
+    sandbox.post(alice, general, sandbox.mention)
+    assert "Ask me something" in the_one_told(sandbox, alice, general).text
+
+
+@pytest.mark.parametrize("quick_s", [0.05, 30.0])
+def test_nothing_is_left_in_the_channel_if_the_question_was_deleted_unnoticed(
+    quick_s: float,
+    monkeypatch: pytest.MonkeyPatch,
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+) -> None:
+    monkeypatch.setattr(live, "QUICK_S", quick_s)
+    bot = start_bot(roster_of(agent))
+    monkeypatch.setattr(bot.eraser, "add", lambda *args, **more: 1 / 0)  # The event has no effect.
+    question = sandbox.post(alice, general, f"{sandbox.mention} think hard")
+    agent.wait_until_asked()
+    sandbox.delete(alice, question)
+    agent.end("whole")
+    assert "your question was deleted" in the_one_told(sandbox, alice, general).text
+    assert sandbox.messages(general) == []
+
+
+def test_a_deleted_question_stops_its_agent_and_leaves_nothing_in_the_channel(
+    monkeypatch: pytest.MonkeyPatch,
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+) -> None:
+    monkeypatch.setattr(live, "QUICK_S", 30.0)
+    start_bot(roster_of(agent))
+    question = sandbox.post(alice, general, f"{sandbox.mention} think hard")
+    agent.wait_until_asked()
+    sandbox.delete(alice, question)
+    assert "your question was deleted" in the_one_told(sandbox, alice, general).text
+    assert sandbox.messages(general) == []
+    assert not sandbox.calls("chat.postMessage")
+
+
+def test_a_deleted_question_whose_thread_goes_on_says_so_there(
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    start_bot(roster_of(agent))
+    question = sandbox.post(alice, general, f"{sandbox.mention} think hard")
+    sandbox.wait_for_reply(general, question.ts)
+    sandbox.delete(alice, question)
+    (trace,) = finished(observability, general, question.ts)
+    eventually(lambda: spans_of(observability, trace).get("reply") is not None)
+    assert "the question was deleted" in sandbox.messages(general)[-1].text
+    assert told(sandbox, alice, general) == []
