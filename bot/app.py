@@ -34,7 +34,9 @@ from bot.listeners import (
     trace_command,
 )
 from bot.replies.delivery import ReplyDelivery
+from bot.replies.repair import ReplyRepair
 from bot.replies.responder import Responder
+from bot.replies.unfinished import UnfinishedReplies
 from bot.settings import Settings, SettingsError
 from bot.slack.attachments import SLACK_FILES, FileDownloads, FileLimits, delete_old_files
 from bot.slack.client import (
@@ -111,6 +113,7 @@ class Bot:
     scheduler: Scheduler
     running: RunningTurns
     delivery: ReplyDelivery
+    unfinished: UnfinishedReplies
     workers: Workers
     eraser: Eraser
     observability: Observability
@@ -130,6 +133,7 @@ class Bot:
         self.delivery.close()
         # Then what the turns used. Workers end before `running`, because a click may cancel a turn.
         self.workers.close()
+        self.unfinished.close()
         self.eraser.close()
         self.running.close()
         # The database is closed by the caller, who opened it: all of the above record into it.
@@ -179,7 +183,17 @@ def build_bot(
     delivery = ReplyDelivery(
         client_without_retries(settings, shared.secrets), bot_id=shared.identity.bot_id
     )
-    inbox = _inbox(shared, delivery, collector)
+    unfinished = UnfinishedReplies(
+        observability.database, team=shared.team, keep_text=settings.capture != "none"
+    )
+    repair = ReplyRepair(
+        client_without_retries(settings, shared.secrets, timeout_s=10),
+        unfinished,
+        observability.database,
+        bot_user=shared.identity.user,
+        bot_id=shared.identity.bot_id,
+    )
+    inbox = _inbox(shared, delivery, unfinished, collector)
     digests = Digests(
         observability.database,
         team=shared.team,
@@ -199,9 +213,11 @@ def build_bot(
             note_connection=partial(
                 note_connection, observability.database, status, team=shared.team
             ),
+            end_replies=lambda now: repair.run(now=now),
         ),
         running=shared.running,
         delivery=delivery,
+        unfinished=unfinished,
         workers=workers,
         eraser=shared.eraser,
         observability=observability,
@@ -246,6 +262,7 @@ def _shared(settings: Settings, roster: Roster, observability: Observability) ->
 def _inbox(
     shared: _Shared,
     delivery: ReplyDelivery,
+    unfinished: UnfinishedReplies,
     collector: str | None,
 ) -> Inbox:
     """Build the path of a message: inbox, turn, decision, reply."""
@@ -270,6 +287,7 @@ def _inbox(
         observability=observability,
         settings=settings,
         secrets=shared.secrets,
+        unfinished=unfinished,
         collector=collector,
     )
     handler = TurnHandler(

@@ -46,16 +46,19 @@ class Scheduler:
         retention: Retention,
         delete_old_files: Callable[[float], object] = lambda before: None,
         note_connection: Callable[..., object] = lambda *, now, stopped: None,
+        end_replies: Callable[[int], object] = lambda now: None,
     ) -> None:
         """`delete_old_files` gets the age limit of retention, in seconds since the epoch.
 
         `note_connection(now=…, stopped=…)` notes whether Slack is connected, for `health`.
+        `end_replies` ends the replies that nobody ended. It gets the time in nanoseconds.
         """
         self._database = database
         self._digests = digests
         self._retention = retention
         self._delete_old_files = delete_old_files
         self._note_connection = note_connection
+        self._end_replies = end_replies
         self._scheduler = BackgroundScheduler(timezone=UTC)
 
     def start(self) -> None:
@@ -69,6 +72,8 @@ class Scheduler:
             max_instances=1,
             misfire_grace_time=None,
         )
+        # At once, too: people wait for what the process before this one left.
+        self._scheduler.add_job(self._end_replies_now)
         self._scheduler.start()
 
     def stop(self) -> None:
@@ -82,6 +87,7 @@ class Scheduler:
         `now` is in nanoseconds since the epoch.
         """
         self._note(now, stopped=False)
+        self._attempt("Ending replies", lambda: self._end_replies(now))
         self._attempt("Sending digests", lambda: self._digests.send_due(now=now))
         self._attempt("Storing spooled spans", lambda: adopt(self._database))
         self._attempt("Erasing", self._erase)
@@ -107,6 +113,10 @@ class Scheduler:
         self._attempt(
             "Noting the connection", lambda: self._note_connection(now=now, stopped=stopped)
         )
+
+    def _end_replies_now(self) -> None:
+        self._attempt("Ending replies", lambda: self._end_replies(time.time_ns()))
+        self._database.close()
 
     def _attempt(self, job: str, run: Callable[[], object]) -> None:
         try:

@@ -95,7 +95,9 @@ def _requester(body: Body, team: str) -> Requester:
     """Commands say it in words of their own, actions in objects."""
     user = body.get("user_id") or (body.get("user") or {}).get("id") or ""
     channel = body.get("channel_id") or (body.get("channel") or {}).get("id") or ""
-    return Requester(team=team, user=user, channel=channel)
+    message = body.get("container") or body.get("message") or {}
+    thread_ts = message.get("thread_ts")
+    return Requester(team=team, user=user, channel=channel, thread_ts=thread_ts)
 
 
 def _value(body: Body) -> str:

@@ -4,6 +4,7 @@ If Slack's answer to a `chat.postMessage` does not arrive, the message may have 
 same. Before it is sent again the thread is searched for the metadata that every reply carries.
 """
 
+import copy
 import logging
 import threading
 import time
@@ -15,7 +16,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.replies.messages import Message
 from bot.retry import RetryPolicy, TryAgain
-from bot.slack.errors import SLACK_ERRORS, ThreadGone, error_code, retry_after
+from bot.slack.errors import PASSING, SLACK_ERRORS, ThreadGone, error_code, retry_after
 from bot.slack.types import Place
 
 PATIENCE_S = 120.0
@@ -34,6 +35,7 @@ class ReplyDelivery:
         self._client = client
         self._bot_id = bot_id
         self._closing = threading.Event()
+        self._on_wait: Callable[[], object] = lambda: None
         self._policy = RetryPolicy(
             attempts=None, first_wait_s=FIRST_WAIT_S, longest_wait_s=LONGEST_WAIT_S
         )
@@ -41,6 +43,12 @@ class ReplyDelivery:
     def close(self) -> None:
         """Retry no more: calls that wait raise their last error."""
         self._closing.set()
+
+    def announcing(self, on_wait: Callable[[], object]) -> "ReplyDelivery":
+        """Return the same, with a function that is called before each wait for Slack."""
+        other = copy.copy(self)
+        other._on_wait = on_wait
+        return other
 
     def post(self, place: Place, message: Message) -> str:
         """Post a new message and return its `ts`. Raises one of `SLACK_ERRORS`."""
@@ -113,40 +121,42 @@ class ReplyDelivery:
 
     def _retry(self, send: Callable[[], str], *, find: Callable[[], str | None]) -> str:
         """Call *send* until it succeeds, or *find* shows that an earlier call did."""
-        in_doubt = False
+        unclear = False
 
         def attempt() -> str:
-            nonlocal in_doubt
-            if in_doubt and (ts := find()) is not None:
-                return ts
+            nonlocal unclear
             try:
+                # Not sent again before it is known that it was not posted: once and late is better.
+                if unclear and (ts := find()) is not None:
+                    return ts
                 return send()
             except SLACK_ERRORS as error:
                 asked = retry_after(error)
                 # A rate limit is an answer: the call had no effect. Silence is not.
-                if asked is None and not _in_doubt(error):
+                if asked is None and not in_doubt(error):
                     raise
-                in_doubt = in_doubt or asked is None
+                unclear = unclear or asked is None
                 raise TryAgain(error, wait_s=asked) from error
 
-        return self._policy.call(attempt, patience_s=PATIENCE_S, sleep=self._closing.wait)
+        def sleep(seconds: float) -> bool:
+            self._on_wait()
+            return self._closing.wait(seconds)
+
+        return self._policy.call(attempt, patience_s=PATIENCE_S, sleep=sleep)
 
     def _find(self, place: Place, message: Message) -> str | None:
         """Return the `ts` of a message of ours in the thread with the same metadata."""
         wanted = message.get("metadata")
         if wanted is None:
             return None
-        try:
-            # Only the newest ones: Slack lists a thread from its oldest message, page by page.
-            page = self._client.conversations_replies(
-                channel=place.channel,
-                ts=place.thread_ts,
-                oldest=f"{time.time() - 2 * PATIENCE_S:.6f}",
-                include_all_metadata=True,
-                limit=200,
-            )
-        except SLACK_ERRORS:
-            return None
+        # Only the newest ones: Slack lists a thread from its oldest message, page by page.
+        page = self._client.conversations_replies(
+            channel=place.channel,
+            ts=place.thread_ts,
+            oldest=f"{time.time() - 2 * PATIENCE_S:.6f}",
+            include_all_metadata=True,
+            limit=200,
+        )
         found: list[dict[str, Any]] = page["messages"]
         ours = [m for m in found if m.get("bot_id") == self._bot_id]
         return next((str(m["ts"]) for m in ours if m.get("metadata") == wanted), None)
@@ -164,8 +174,8 @@ def need_thread(client: WebClient, place: Place) -> None:
             raise ThreadGone(f"{place} has no first message any more") from error
 
 
-def _in_doubt(error: Exception) -> bool:
+def in_doubt(error: Exception) -> bool:
     """Return True if Slack did not say whether the call took effect."""
-    if isinstance(error, ThreadGone):
-        return False
-    return not isinstance(error, SlackApiError) or error.response.status_code >= 500
+    if isinstance(error, SlackApiError):
+        return error.response.status_code >= 500 or error_code(error) in PASSING
+    return not isinstance(error, ThreadGone)

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from slack_sdk.errors import SlackApiError
 
+from bot.replies.delivery import in_doubt
 from bot.replies.messages import MARKDOWN_LIMIT, TEXT_LIMIT, Message, bounded
 from bot.replies.split import split
-from bot.slack.errors import GONE, SLACK_ERRORS, error_code
+from bot.slack.errors import SLACK_ERRORS, error_code, is_gone
 from reports.render.block_kit import SECTION, escape
 
 SHORTER = 2_500
@@ -73,8 +74,7 @@ def deliver(
 
 def _is_final(error: SlackApiError) -> bool:
     """Return True if Slack would refuse every form, or did not say that it refused this one."""
-    code = error.response.status_code
-    return code == 429 or code >= 500 or error_code(error) in GONE
+    return error.response.status_code == 429 or in_doubt(error) or is_gone(error_code(error))
 
 
 def _forms(build: Build) -> dict[str, Form]:

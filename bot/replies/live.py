@@ -16,14 +16,16 @@ from types import TracebackType
 from slack_sdk import WebClient
 
 from bot.agents.types import Progress
-from bot.replies.delivery import ReplyDelivery, need_thread
+from bot.replies.delivery import ReplyDelivery, in_doubt, need_thread
 from bot.replies.live_messages import Draft, EditedMessage, Heading, LiveMessage, StreamedMessage
 from bot.replies.messages import Message
 from bot.replies.presented import presented, settled
+from bot.replies.unfinished import UnfinishedReplies
 from bot.slack.errors import SLACK_ERRORS, ThreadGone, error_code, is_gone, retry_after
 from bot.slack.own_secrets import OwnSecrets
 from bot.slack.types import Place
 from reports.formatting import without_controls
+from storage.coordination.unfinished_replies import UnfinishedReply
 
 QUICK_S = 1.5
 """An answer that is complete by then is posted as an ordinary message."""
@@ -46,6 +48,8 @@ class LiveReplies:
     def __init__(self, client: WebClient) -> None:
         self._client = client
         self._shown: Counter[tuple[str, str]] = Counter()
+        self._processing: set[tuple[str, str]] = set()
+        """The threads whose session shows that an agent works."""
         self._lock = threading.Lock()
 
     @property
@@ -56,30 +60,46 @@ class LiveReplies:
 
     def add(self, place: Place) -> None:
         """Count a reply that is shown in *place*, and mark its thread as working."""
+        thread = (place.channel, place.thread_ts)
         with self._lock:
-            self._shown[place.channel, place.thread_ts] += 1
-        self._set_session(place, "processing")
+            self._shown[thread] += 1
+        try:
+            self._set_session(place, "processing")
+        except SLACK_ERRORS as error:
+            logger.info("The session in %s is not set to processing: %s", place, error_code(error))
+            if retry_after(error) is None and not in_doubt(error):
+                return  # An app that is not an agent has no sessions.
+        with self._lock:
+            self._processing.add(thread)
 
-    def remove(self, place: Place) -> None:
-        """Count it no longer; the thread's last reply marks the thread as done."""
+    def remove(self, place: Place) -> bool:
+        """Count it no longer; the thread's last reply marks the thread as done.
+
+        Return False if Slack does not take that, so that it has to be done again.
+        """
         thread = (place.channel, place.thread_ts)
         with self._lock:
             self._shown[thread] -= 1
             last = not self._shown[thread]
             if last:
                 del self._shown[thread]
+            was_processing = last and thread in self._processing
+            if was_processing:
+                self._processing.discard(thread)
         # Outside the lock, which `pace_s` takes: no reply waits for another's call to Slack.
-        if last:
-            self._set_session(place, "active")
+        try:
+            if was_processing:
+                self._set_session(place, "active")
+        except SLACK_ERRORS as error:
+            logger.info("The session in %s is not set to active: %s", place, error_code(error))
+            return False
+        return True
 
     def _set_session(self, place: Place, status: str) -> None:
         """Set the status of the thread's session; Slack shows Stop while it is `processing`."""
-        try:
-            self._client.agents_sessions_setStatus(
-                channel_id=place.channel, thread_ts=place.thread_ts, status=status
-            )
-        except SLACK_ERRORS as error:
-            logger.info("The session in %s is not set to %s: %s", place, status, error_code(error))
+        self._client.agents_sessions_setStatus(
+            channel_id=place.channel, thread_ts=place.thread_ts, status=status
+        )
 
 
 class GrowingDraft:
@@ -124,7 +144,8 @@ class ReplyStreamer:
     has ended, and to the turn's thread afterwards, so it needs no lock.
 
     `client` must neither retry nor wait: the next update says the same, and more. `on_gone` is
-    called with Slack's error code once nobody can be answered in this place any more.
+    called with Slack's error code once nobody can be answered in this place any more. Until the
+    reply is final, `unfinished` knows it as `reply`.
     """
 
     def __init__(
@@ -136,11 +157,19 @@ class ReplyStreamer:
         place: Place,
         heading: Heading,
         secrets: OwnSecrets,
+        unfinished: UnfinishedReplies,
+        reply: UnfinishedReply,
         on_gone: Callable[[str], object],
     ) -> None:
         self._client = client
-        self._delivery = delivery
+        # While Slack is unwell the answer is kept for the next process, in case that this one dies.
+        self._delivery = delivery.announcing(self._keep)
         self._live = live
+        self._unfinished = unfinished
+        self._id = reply.id
+        self._reply = reply
+        self._ending: list[Message] = []
+        self._is_final = False
         self._place = place
         self._heading = heading
         self._secrets = secrets
@@ -157,6 +186,7 @@ class ReplyStreamer:
         self._thread = threading.Thread(target=self._run, name="tracebot-live", daemon=True)
 
     def __enter__(self) -> "ReplyStreamer":
+        self._unfinished.begin(self._reply)
         self._thread.start()
         return self
 
@@ -167,8 +197,21 @@ class ReplyStreamer:
         exc_tb: TracebackType | None,
     ) -> None:
         self._end_updates()
-        if self._message is not None:
-            self._live.remove(self._place)
+        if self._message is not None and not self._live.remove(self._place):
+            self._unfinished.look_for_lost(self._id)
+        if self._is_final:
+            self._unfinished.done(self._id)
+        else:
+            self._keep()
+            self._unfinished.leave(self._id)
+
+    def _keep(self) -> None:
+        if self._ending:
+            self._unfinished.keep(self._id, self._ending)
+
+    def give_up(self) -> None:
+        """Count the reply as final although Slack does not take it, unless a message shows it."""
+        self._is_final = not self._posted
 
     def finish(self, messages: list[Message]) -> list[str]:
         """Put *messages* in the place of the draft and below it; return their `ts`.
@@ -177,6 +220,8 @@ class ReplyStreamer:
         the place of those that were posted.
         """
         self._end_updates()
+        # Of several forms that Slack refuses the first is the best one, also later.
+        self._ending = self._ending or messages
         for number, message in enumerate(messages):
             # The first one takes the place of the live reply, so that it keeps its link.
             if number < len(self._posted):
@@ -184,14 +229,15 @@ class ReplyStreamer:
             else:
                 self._posted.append(self._delivery.post(self._place, message))
         for ts in self._posted[len(messages) :]:
-            with suppress(*SLACK_ERRORS):
-                self._delivery.delete(self._place, ts)
+            self._delete(ts)
         del self._posted[len(messages) :]
+        self._is_final = True
         return self._posted
 
     def attach(self, name: str, text: str) -> None:
         """Upload a text as a file in the thread. Raises one of `SLACK_ERRORS`."""
         self._delivery.attach(self._place, name, text)
+        self._ending = []  # The answer is there: only the message about it may be missing.
 
     def take_back(self) -> None:
         """Delete what was posted if it is not in a thread any more. Raises `ThreadGone`."""
@@ -200,8 +246,8 @@ class ReplyStreamer:
             need_thread(self._client, self._place)
         except ThreadGone:
             for ts in self._posted:
-                with suppress(*SLACK_ERRORS):
-                    self._delivery.delete(self._place, ts)
+                self._delete(ts)
+            self._is_final = True
             raise
 
     def _end_updates(self) -> None:
@@ -227,9 +273,15 @@ class ReplyStreamer:
             logger.warning("A live reply cannot be replaced: %s", error_code(error))
         # Posted before the other is deleted: two replies for a moment are better than none.
         posted = self._delivery.post(self._place, message)
-        with suppress(*SLACK_ERRORS):
-            self._delivery.delete(self._place, ts)
+        self._delete(ts)
         return posted
+
+    def _delete(self, ts: str) -> None:
+        try:
+            self._delivery.delete(self._place, ts)
+        except SLACK_ERRORS as error:
+            if error_code(error) != "message_not_found":
+                self._unfinished.leave_message(self._id, ts)
 
     def _run(self) -> None:
         # `wait` rather than `sleep`: when the answer is complete this thread ends at once.
@@ -268,6 +320,7 @@ class ReplyStreamer:
     def _show(self, draft: Draft) -> None:
         if self._message is None:
             self._message = self._begin()
+            self._unfinished.shown(self._id, self._message.ts)
             self._live.add(self._place)
         # Text that was streamed cannot be taken back: an edited message shows what replaces it.
         if not self._message.can_show(draft):
@@ -287,8 +340,18 @@ class ReplyStreamer:
         except SLACK_ERRORS as error:
             if retry_after(error) is not None or is_gone(error_code(error)):
                 raise
+            self._note_doubt(error)
             logger.info("Slack does not stream this reply: %s", error_code(error))
-        return EditedMessage(self._client, self._place, self._heading)
+        try:
+            return EditedMessage(self._client, self._place, self._heading)
+        except SLACK_ERRORS as error:
+            self._note_doubt(error)
+            raise
+
+    def _note_doubt(self, error: Exception) -> None:
+        """Let the next repair look for a message that Slack may have posted without saying so."""
+        if in_doubt(error):
+            self._unfinished.look_for_lost(self._id)
 
     def _edit_from_now_on(self, message: LiveMessage) -> None:
         with suppress(*SLACK_ERRORS):

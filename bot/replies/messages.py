@@ -84,6 +84,11 @@ def bounded(text: str, most: int) -> str:
     return re.sub(r"&\w{0,4}$", "", kept).rstrip() + "…"
 
 
+def running_id(trace_id: str, agent: str) -> str:
+    """Return the `block_id` of a running reply's button, by which the reply can be found."""
+    return f"running:{trace_id}:{agent}"[:255]
+
+
 def running_message(agent: str, text: str, *, tool: str | None, trace_id: str) -> Message:
     """Return a reply that still grows: the text so far, the tool in use, and a Stop button.
 
@@ -96,7 +101,7 @@ def running_message(agent: str, text: str, *, tool: str | None, trace_id: str) -
     doing = _doing(agent, tool)
     return {
         "text": _plain(shown, doing),
-        "blocks": [*markdown, context(doing), stop_button(trace_id)],
+        "blocks": [*markdown, context(doing), stop_button(agent, trace_id)],
     }
 
 
@@ -107,12 +112,16 @@ def _doing(agent: str, tool: str | None) -> str:
 
 def running_blocks(agent: str, trace_id: str) -> list[Message]:
     """Return the blocks with which a streamed reply begins, and which stay until its end."""
-    return [context(_doing(agent, None)), stop_button(trace_id)]
+    return [context(_doing(agent, None)), stop_button(agent, trace_id)]
 
 
-def stop_button(trace_id: str) -> Message:
+def stop_button(agent: str, trace_id: str) -> Message:
     """Return a block with the button that cancels the turn."""
-    return {"type": "actions", "elements": [button("Stop", STOP, trace_id)]}
+    return {
+        "type": "actions",
+        "block_id": running_id(trace_id, agent),
+        "elements": [button("Stop", STOP, trace_id)],
+    }
 
 
 ASK_OPERATOR = "Please tell the person who runs me."
@@ -146,6 +155,9 @@ def failure_message(agent: str, error_type: str, *, trace_id: str) -> str:
         f"See what happened with `/trace show {trace_id[:16]}`."
     )
 
+
+RESTARTED = ":warning: I was restarted and had to stop. Please ask again."
+"""Below a reply whose process is gone, if it is not known to have ended."""
 
 CANCELLED_BY = {
     SHUTDOWN: "I am being restarted and had to stop. Please ask again in a minute.",

@@ -1,6 +1,7 @@
 """Ask one agent, show its reply as it grows, and post the answer."""
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -21,13 +22,15 @@ from bot.replies.messages import (
     stopped_message,
     unposted_message,
 )
+from bot.replies.unfinished import UnfinishedReplies
 from bot.settings import Settings
 from bot.slack.attachments import FetchResult
-from bot.slack.errors import SLACK_ERRORS, error_code, is_gone
+from bot.slack.errors import SLACK_ERRORS, ThreadGone, error_code, is_gone
 from bot.slack.own_secrets import OwnSecrets
 from bot.slack.types import IncomingMessage, Place
 from reports.formatting import without_controls
 from storage import ActiveSpan, Observability
+from storage.coordination.unfinished_replies import UnfinishedReply
 from storage.model.span import Status
 
 logger = logging.getLogger("tracebot.responder")
@@ -78,6 +81,7 @@ class Responder:
         observability: Observability,
         settings: Settings,
         secrets: OwnSecrets,
+        unfinished: UnfinishedReplies,
         collector: str | None = None,
     ) -> None:
         """`live_client` neither retries nor waits long; see `ReplyStreamer`.
@@ -91,6 +95,7 @@ class Responder:
         self._observability = observability
         self._settings = settings
         self._secrets = secrets
+        self._unfinished = unfinished
         self._collector = collector
 
     def respond(
@@ -104,6 +109,8 @@ class Responder:
             place=place_of(given.message),
             heading=Heading(agent.name, root.trace_id),
             secrets=self._secrets,
+            unfinished=self._unfinished,
+            reply=_unfinished_reply(agent, given.message, root),
             on_gone=lambda code: cancellation.cancel(f"slack: {code}"),
         ) as streamer:
             reply = self._ask(agent, given, root, streamer, cancellation)
@@ -231,6 +238,8 @@ class Responder:
                     span.set(text=reply.text)
                 said = f"Slack did not take the answer: {code}."
                 gone = code if is_gone(code) else ""
+                if gone and (isinstance(error, ThreadGone) or not reply.text.strip()):
+                    streamer.give_up()  # Later there is no place for it, or no use.
                 failure = reply.failure or TurnFailure("slack_api", said)
                 return replace(failure, agent=agent.name, gone=gone)
             finally:
@@ -243,6 +252,20 @@ def place_of(message: IncomingMessage) -> Place:
     """Return the thread in which *message* is answered, and its author."""
     team = message.user_team or message.team
     return Place(team, message.channel, message.root_ts, message.user)
+
+
+def _unfinished_reply(agent: Agent, message: IncomingMessage, root: ActiveSpan) -> UnfinishedReply:
+    return UnfinishedReply(
+        id=f"{root.trace_id}:{agent.name}",
+        trace_id=root.trace_id,
+        agent=agent.name,
+        team=message.team,
+        channel=message.channel,
+        thread_ts=message.root_ts,
+        message_ts=message.ts,
+        user=message.user,
+        begun_at=time.time_ns(),
+    )
 
 
 def _record_stream(span: ActiveSpan, streamer: ReplyStreamer) -> None:

@@ -23,6 +23,7 @@ from bot.slack.threads import reply_payload
 from bot.trace_ui.filter_names import resolve
 from bot.trace_ui.forget import Forget
 from bot.trace_ui.requester import Requester
+from bot.trace_ui.share import post_once
 from bot.turns.cancel import TurnCanceller
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import SLACK_PAGE, build_parser, parse
@@ -134,7 +135,7 @@ class SlashCommand:
         self.ask(f"show {wanted}", requester, respond)
 
     def share(self, trace_id: str, requester: Requester, respond: Respond) -> None:
-        """Post a trace in the channel, if everyone there may see it."""
+        """Post a trace in the channel or the thread, if everyone there may see it."""
 
         def view() -> Answer:
             sight = self._access.sight(requester.team, requester.user)
@@ -145,14 +146,14 @@ class SlashCommand:
                 return Answer(MessageView(text=NOT_FOR_EVERYONE))
             shown = self._answer(parse(self._parser, ["show", trace_id]), requester)
             blocks = [block for block in render(shown.view) if block["type"] != "actions"]
-            self._client.chat_postMessage(
-                channel=requester.channel,
+            shared = post_once(
+                self._client,
+                self._observability.database,
+                trace_id=found[0].trace_id,
                 blocks=blocks,
-                text=f"<@{requester.user}> shares a trace",
-                unfurl_links=False,
-                unfurl_media=False,
+                requester=requester,
             )
-            return Answer(MessageView(text="The trace was posted in this channel.", found=True))
+            return Answer(shared)
 
         self._respond("share", requester, view, respond)
 
@@ -274,6 +275,7 @@ class SlashCommand:
                 text=fallback(given.view),
                 response_type="ephemeral",
                 replace_original=replace_original,
+                thread_ts=requester.thread_ts,
             )
 
     def _safely(self, answer: Callable[[], Answer], span: ActiveSpan) -> Answer:

@@ -42,3 +42,10 @@ def complete_lease(database: Database, key: str, *, now: int) -> None:
     """Record that the work is done, so that nobody does it again."""
     with transaction(database):
         LeaseRow.update(done_at=now).where(LeaseRow.key == key).execute(database)
+
+
+def release_lease(database: Database, key: str, *, owner: str) -> None:
+    """Give up a lease whose work was not done, so that anybody may acquire it at once."""
+    mine = (LeaseRow.key == key, LeaseRow.owner == owner, LeaseRow.done_at.is_null())
+    with transaction(database):
+        LeaseRow.delete().where(*mine).execute(database)

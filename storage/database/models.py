@@ -267,6 +267,28 @@ class JournalRow(Model):
         table_name = "maintenance"
 
 
+class UnfinishedReplyRow(Model):
+    """A reply that is not in its final form yet, see `storage.coordination.unfinished_replies`."""
+
+    id = TextField(primary_key=True)
+    trace_id = TextField()
+    agent = TextField()
+    team = TextField()
+    channel = TextField()
+    thread_ts = TextField()
+    message_ts = TextField()
+    user = TextField()
+    ts = TextField(null=True)
+    ending = TextField(null=True)
+    """JSON."""
+    process = TextField()
+    begun_at = BigIntegerField()
+    seen_at = BigIntegerField()
+
+    class Meta:
+        table_name = "unfinished_replies"
+
+
 TABLES: tuple[type[Model], ...] = (
     SpanRow,
     TraceRow,
@@ -280,6 +302,7 @@ TABLES: tuple[type[Model], ...] = (
     RemovedTraceRow,
     JournalRow,
     PrivateChannelRow,
+    UnfinishedReplyRow,
 )
 
 # Lists are newest first. The other columns that they test are in the index too, so that SQLite does

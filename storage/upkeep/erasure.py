@@ -15,7 +15,15 @@ from typing import Any
 
 from peewee import Database
 
-from storage.database.models import JournalRow, LogRow, MetricRow, ScoreRow, SpanRow, TraceRow
+from storage.database.models import (
+    JournalRow,
+    LogRow,
+    MetricRow,
+    ScoreRow,
+    SpanRow,
+    TraceRow,
+    UnfinishedReplyRow,
+)
 from storage.database.transactions import transaction
 from storage.model.erasure import READ_THREAD, Erasure, Reach, is_question, strip
 from storage.model.redaction import redact
@@ -192,6 +200,10 @@ def _erase_beside(database: Database, ids: Iterable[str], own: Iterable[str]) ->
         MetricRow.trace_id.in_(list(ids)), MetricRow.labels.is_null(False)
     ).execute(database)
     ScoreRow.update(label=None).where(ScoreRow.trace_id.in_(list(own))).execute(database)
+    # Answers that Slack has not taken yet: their reply then ends with a note only.
+    UnfinishedReplyRow.update(ending=None).where(
+        UnfinishedReplyRow.trace_id.in_(list(ids)), UnfinishedReplyRow.ending.is_null(False)
+    ).execute(database)
 
 
 def _erase_labels(database: Database, user: str) -> None:

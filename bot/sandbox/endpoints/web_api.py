@@ -49,6 +49,8 @@ class WebApi:
         fault = self._faults.take(name)
         if fault is not None:
             await _delay(fault)
+        if fault is not None and fault.carried_out:
+            self._answer(name, token, values)
         if fault is not None and fault.status is not None:
             self._record(name, values, fault.status, {"error": f"status {fault.status}"})
             return faulty(fault)

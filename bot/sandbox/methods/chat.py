@@ -72,6 +72,8 @@ def _own(slack: Slack, arguments: Arguments, error: str) -> Message:
 def update(slack: Slack, arguments: Arguments) -> Json:
     """Replace the fields that are given; the others stay, blocks included."""
     message = _own(slack, arguments, "cant_update_message")
+    if streams.is_streaming(slack, message):
+        raise Refusal("streaming_state_conflict")
     contents = Contents.read(arguments, new_id=slack.workspace.new_id)
     if len(contents.text.encode()) > UPDATE_LIMIT:
         raise Refusal("msg_too_long")

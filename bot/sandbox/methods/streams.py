@@ -122,15 +122,20 @@ def start(slack: Slack, arguments: Arguments) -> Json:
     return {"channel": channel.id, "ts": message.ts}
 
 
+def is_streaming(slack: Slack, message: Message) -> bool:
+    """Return True if the message can still be appended to, and not be edited yet."""
+    stream = slack.streams.get((message.channel, message.ts))
+    return stream is not None and slack.clock.now() - stream.started_at <= STREAM_SECONDS
+
+
 def _streaming(slack: Slack, arguments: Arguments) -> tuple[Message, Stream]:
     channel = slack.workspace.joined_channel(arguments.text("channel"))
     message = slack.workspace.message(channel.id, arguments.text("ts"))
-    stream = slack.streams.get((channel.id, message.ts))
     if (channel.id, message.ts) in slack.stopped_streams:
         raise Refusal("stopped_by_user")
-    if stream is None or slack.clock.now() - stream.started_at > STREAM_SECONDS:
+    if not is_streaming(slack, message):
         raise Refusal("message_not_in_streaming_state")
-    return message, stream
+    return message, slack.streams[channel.id, message.ts]
 
 
 def append(slack: Slack, arguments: Arguments) -> Json:

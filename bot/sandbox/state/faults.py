@@ -16,6 +16,8 @@ class Fault:
     content_type: str = "application/json"
     held: threading.Event | None = None
     """Set once the call may go on."""
+    carried_out: bool = False
+    """The call has its effect all the same: only Slack's answer is lost."""
 
 
 LOGIN_PAGE = "<!DOCTYPE html><html><head><title>Sign in | Slack</title></head><body></body></html>"
@@ -45,6 +47,12 @@ class Faults:
     def server_error(self, method: str, times: int = 1, *, status: int = 503) -> None:
         page = "<html><body>upstream connect error</body></html>"
         self._add(method, times, Fault(status=status, body=page, content_type="text/html"))
+
+    def lose_answer(self, method: str, times: int = 1) -> None:
+        """Carry the call out, and answer with the page of a gateway."""
+        page = "<html><body>bad gateway</body></html>"
+        fault = Fault(status=502, body=page, content_type="text/html", carried_out=True)
+        self._add(method, times, fault)
 
     def error(self, method: str, error: str, times: int = 1) -> None:
         """Refuse with `{"ok": false, "error": …}`, whatever the arguments are."""
@@ -103,6 +111,11 @@ class Faults:
         """Lose the app's next acknowledgements of events, so that Slack delivers them again."""
         with self._lock:
             self._lost_acks += times
+
+    def clear(self) -> None:
+        """Let every method work again."""
+        with self._lock:
+            self._waiting.clear()
 
     def take(self, method: str) -> Fault | None:
         with self._lock:

@@ -396,6 +396,15 @@ def test_a_stream_with_unknown_options_is_refused(
     assert stop(**stream)["ok"]
 
 
+def test_a_message_that_is_streamed_cannot_be_edited(
+    sandbox: Sandbox, web: WebClient, alice: User
+) -> None:
+    stream = _stream(sandbox, web, alice)
+    assert refused(web.chat_update, **stream, text="x") == "streaming_state_conflict"
+    web.chat_stopStream(**stream)
+    assert web.chat_update(**stream, text="x")["ok"]
+
+
 def test_a_stream_that_a_person_stopped_takes_nothing_more(
     sandbox: Sandbox, web: WebClient, alice: User
 ) -> None:

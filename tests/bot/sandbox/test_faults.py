@@ -84,3 +84,13 @@ def test_an_answer_to_a_command_can_be_met_with_a_page(
     answers = [httpx.post(url, json={"text": "hello"}) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [502, 200]
     assert answers[0].content.endswith(b"verf\xfcgbar")
+
+
+def test_a_call_whose_answer_is_lost_has_its_effect(
+    sandbox: Sandbox, web: WebClient, general: Channel
+) -> None:
+    sandbox.faults.lose_answer("chat.postMessage")
+    with pytest.raises(SlackApiError) as caught:
+        web.chat_postMessage(channel=general.id, text="hi")
+    assert caught.value.response.status_code == 502
+    assert [message.text for message in sandbox.messages(general)] == ["hi"]

@@ -18,6 +18,15 @@ from storage.coordination.digest_subscriptions import (
     unsubscribe,
 )
 from storage.coordination.leases import acquire_lease, complete_lease
+from storage.coordination.process_identity import new_writer
+from storage.coordination.unfinished_replies import (
+    UnfinishedReply,
+    abandoned_replies,
+    hand_over_replies,
+    put_reply,
+    remove_reply,
+    see_replies,
+)
 from storage.database.migrations import HERE, HISTORY
 from storage.database.models import TABLES
 from storage.model.batch import Batch
@@ -141,6 +150,32 @@ def test_a_subscription_is_replaced_and_ended(postgres: Database) -> None:
     assert [each.local_time for each in subscriptions(postgres)] == ["10:00"]
     assert unsubscribe(postgres, team=TEAM, channel=GENERAL)
     assert not subscriptions(postgres)
+
+
+def test_a_reply_that_is_not_final_is_replaced_handed_over_and_removed(
+    postgres: Database,
+) -> None:
+    reply = UnfinishedReply(
+        id="1:claude",
+        trace_id="1",
+        agent="claude",
+        team=TEAM,
+        channel=GENERAL,
+        thread_ts=THREAD,
+        message_ts=THREAD,
+        user=ALICE,
+        begun_at=NOW,
+    )
+    process = new_writer()
+    for each in (reply, replace(reply, ts=FOLLOW_UP, ending=({"text": "whole"},))):
+        put_reply(postgres, each, process=process, now=NOW)
+    see_replies(postgres, process=process, now=NOW + 1)
+    assert not list(abandoned_replies(postgres, team=TEAM, now=NOW))
+    hand_over_replies(postgres, process=process)
+    (left,) = abandoned_replies(postgres, team=TEAM, now=NOW)
+    assert (left.ts, left.ending) == (FOLLOW_UP, ({"text": "whole"},))
+    remove_reply(postgres, reply.id)
+    assert not list(abandoned_replies(postgres, team=TEAM, now=NOW))
 
 
 def test_a_channel_that_became_private_takes_its_past_with_it(

@@ -9,6 +9,7 @@ import pytest
 from peewee import OperationalError
 
 from storage import Observability
+from storage.coordination.unfinished_replies import UnfinishedReply, put_reply
 from storage.database.connect import connect
 from storage.model.erasure import HEARD, Erasure
 from storage.model.retention import Retention
@@ -47,6 +48,19 @@ def record_turn(
         with observability.span("reply", agent="claude", text=f"You said {mark}"):
             pass
     observability.record_score(root.trace_id, name="note", user="U9", value=1.0, label=mark)
+    not_taken = UnfinishedReply(
+        id=f"{root.trace_id}:claude",
+        trace_id=root.trace_id,
+        agent="claude",
+        team="T1",
+        channel="C1",
+        thread_ts="1.000001",
+        message_ts=ts,
+        user=user,
+        begun_at=time.time_ns(),
+        ending=({"text": f"You said {mark}"},),
+    )
+    put_reply(observability.database, not_taken, process="host:1:1", now=time.time_ns())
     folder = observability.database.path.parent / "files" / f"{root.trace_id}-x"
     folder.mkdir(parents=True)
     (folder / "F1.txt").write_text(mark)

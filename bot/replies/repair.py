@@ -1,0 +1,261 @@
+"""End the replies that nobody ended: Slack did not take their end, or their process is gone."""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from peewee import Database
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+
+from bot.replies.delivery import in_doubt
+from bot.replies.messages import RESTARTED, Message, reply_messages, running_id
+from bot.replies.unfinished import UnfinishedReplies
+from bot.slack.errors import SLACK_ERRORS, error_code, is_gone, retry_after
+from bot.slack.reactions import DONE, FAILED, READ, STOPPED, WAITING
+from bot.slack.threads import reply_payload
+from reports.render.block_kit import escape
+from storage.coordination.leases import acquire_lease, release_lease
+from storage.coordination.process_identity import this_process
+from storage.coordination.unfinished_replies import UnfinishedReply
+
+SECOND_NS = 1_000_000_000
+LONGEST_NS = 24 * 3_600 * SECOND_NS
+"""A reply that is older is not ended any more: nobody waits for it."""
+
+LEASE_NS = 300 * SECOND_NS
+"""Longer than it takes to end one reply, so that no other process posts it, too."""
+
+KEPT_BLOCKS = frozenset(("markdown", "rich_text", "section", "plan", "task_card"))
+"""The blocks of a running reply that say what the agent said and did."""
+
+logger = logging.getLogger("tracebot.repair")
+
+
+class ReplyRepair:
+    """Ends replies one by one. Each is looked for in its thread first, so it is never posted twice.
+
+    `client` must not retry: what fails now is tried again by the next run.
+    """
+
+    def __init__(
+        self,
+        client: WebClient,
+        unfinished: UnfinishedReplies,
+        database: Database,
+        *,
+        bot_user: str,
+        bot_id: str,
+    ) -> None:
+        self._client = client
+        self._unfinished = unfinished
+        self._database = database
+        self._bot_user = bot_user
+        self._bot_id = bot_id
+
+    def run(self, *, now: int) -> None:
+        """End what can be ended now. Raises `PeeweeException` if the database cannot be asked."""
+        for reply in self._unfinished.abandoned(now=now):
+            try:
+                with self._alone(reply) as may_end:
+                    if may_end:
+                        self._end(reply, now=now)
+            except SLACK_ERRORS as error:
+                logger.info("The reply %s is not ended yet: %s", reply.id, error_code(error))
+                if retry_after(error) is not None or in_doubt(error):
+                    return  # Slack is unwell: the next run tries all of them again.
+
+    @contextmanager
+    def _alone(self, reply: UnfinishedReply) -> Iterator[bool]:
+        """Return False if another process ends the reply at this moment."""
+        if self._unfinished.holds(reply):
+            yield True  # Without asking the database, which may be gone.
+            return
+        key, owner, now = f"unfinished:{reply.id}", this_process(), time.time_ns()
+        acquired = acquire_lease(self._database, key, owner=owner, now=now, lease_ns=LEASE_NS)
+        try:
+            yield acquired
+        finally:
+            if acquired:
+                release_lease(self._database, key, owner=owner)
+
+    def _end(self, reply: UnfinishedReply, *, now: int) -> None:
+        if reply.begun_at < now - LONGEST_NS:
+            logger.warning(
+                "The reply of %s in %s is given up: Slack did not take it for a day. Its trace is "
+                "%s.",
+                reply.agent,
+                reply.channel,
+                reply.trace_id,
+            )
+        else:
+            self._deliver(reply)
+            logger.info("The reply of %s in trace %s is ended.", reply.agent, reply.trace_id)
+        self._unfinished.done(reply.id)
+
+    def _deliver(self, reply: UnfinishedReply) -> None:
+        thread = self._read(reply)
+        if thread is None:
+            return  # The thread was deleted: what is posted now would appear in the channel.
+        final = _final_parts(thread, reply, bot_id=self._bot_id)
+        stale = self._running(thread, reply) - set(final.values())
+        for number, message in enumerate(self._ending(reply, thread), 1):
+            if str(number) in final:
+                continue
+            # In the place of the running reply, so that it keeps its link.
+            old = stale.pop() if number == 1 and stale else None
+            final[str(number)] = self._put(reply, message, old)
+        for ts in stale:
+            self._delete(reply, ts)
+        if not self._unfinished.others_in_thread(reply):
+            self._set_active(reply)
+            if reply.ending != ():
+                self._mark(reply, _outcome(reply, thread))
+
+    def _set_active(self, reply: UnfinishedReply) -> None:
+        """End the state `processing` of the thread's session, which shows Slack's Stop button."""
+        try:
+            self._client.agents_sessions_setStatus(
+                channel_id=reply.channel, thread_ts=reply.thread_ts, status="active"
+            )
+        except SLACK_ERRORS as error:
+            # The next run finds that everything else is done. A process that is gone does not tell
+            # if it had set the session at all: an app that is not an agent has none.
+            if reply.ending == () or retry_after(error) is not None or in_doubt(error):
+                raise
+
+    def _read(self, reply: UnfinishedReply) -> list[Mapping[str, Any]] | None:
+        """Return what was posted in the thread since the agent was asked; None if it is gone."""
+        messages: list[Mapping[str, Any]] = []
+        cursor = None
+        while True:
+            try:
+                page = self._client.conversations_replies(
+                    channel=reply.channel,
+                    ts=reply.thread_ts,
+                    # A minute earlier: the clocks of Slack and this machine may differ.
+                    oldest=f"{reply.begun_at / SECOND_NS - 60:.6f}",
+                    include_all_metadata=True,
+                    limit=200,
+                    cursor=cursor,
+                )
+            except SlackApiError as error:
+                if error_code(error) == "thread_not_found":
+                    return None
+                raise
+            messages += page["messages"]
+            cursor = (page.get("response_metadata") or {}).get("next_cursor")
+            if not cursor:
+                return messages
+
+    def _running(self, thread: Sequence[Mapping[str, Any]], reply: UnfinishedReply) -> set[str]:
+        """Return the messages that still show the reply as running."""
+        button = running_id(reply.trace_id, reply.agent)
+        here = {str(message["ts"]) for message in thread}
+        found = {
+            str(message["ts"])
+            for message in thread
+            if message.get("bot_id") == self._bot_id
+            and any(block.get("block_id") == button for block in message.get("blocks") or ())
+        }
+        return found | ({reply.ts} & here if reply.ts else set())
+
+    def _ending(
+        self, reply: UnfinishedReply, thread: Sequence[Mapping[str, Any]]
+    ) -> Sequence[Message]:
+        """Return the messages that end the reply: a note, if nobody knows how it ended."""
+        if reply.ending is not None:
+            return reply.ending
+        payload = {
+            "agent": reply.agent,
+            "trace_id": reply.trace_id,
+            "bot_user": self._bot_user,
+        }
+        (message,) = reply_messages("", payload=payload, note=RESTARTED)
+        shown = next((each for each in thread if each["ts"] == reply.ts), {})
+        return [{**message, "blocks": [*_kept(shown.get("blocks") or ()), *message["blocks"]]}]
+
+    def _put(self, reply: UnfinishedReply, message: Message, old: str | None) -> str:
+        """Put a message in the place of *old*, or else below; return its `ts`."""
+        if old is not None:
+            with suppress(*SLACK_ERRORS):  # It may be no stream, or one that Slack has ended.
+                self._client.chat_stopStream(channel=reply.channel, ts=old)
+            known = {key: message[key] for key in ("text", "blocks", "metadata") if key in message}
+            try:
+                self._client.chat_update(channel=reply.channel, ts=old, **known)
+                return old
+            except SlackApiError as error:
+                _raise_unless_refused(error)
+        try:
+            return self._post(reply, message, old)
+        except SlackApiError as error:
+            _raise_unless_refused(error)
+        return self._post(reply, _plain(message), old)
+
+    def _post(self, reply: UnfinishedReply, message: Message, old: str | None) -> str:
+        posted = self._client.chat_postMessage(
+            channel=reply.channel, thread_ts=reply.thread_ts, **message
+        )
+        unwanted = old if posted["message"].get("thread_ts") == reply.thread_ts else posted["ts"]
+        if unwanted is not None:
+            self._delete(reply, unwanted)
+        return str(posted["ts"])
+
+    def _delete(self, reply: UnfinishedReply, ts: str) -> None:
+        try:
+            self._client.chat_delete(channel=reply.channel, ts=ts)
+        except SlackApiError as error:
+            if error_code(error) != "message_not_found":
+                raise
+
+    def _mark(self, reply: UnfinishedReply, outcome: str) -> None:
+        """Show at the question that nobody works on it any more, and how that ended."""
+        where = {"channel": reply.channel, "timestamp": reply.message_ts}
+        for name in {READ, WAITING, FAILED} - {outcome}:
+            with suppress(*SLACK_ERRORS):
+                self._client.reactions_remove(**where, name=name)
+        with suppress(*SLACK_ERRORS):
+            self._client.reactions_add(**where, name=outcome)
+
+
+def _raise_unless_refused(error: SlackApiError) -> None:
+    """Raise an error that has nothing to do with the form of a message."""
+    if retry_after(error) is not None or in_doubt(error) or is_gone(error_code(error)):
+        raise error
+    logger.info("Slack refuses the end of a reply in this form: %s", error_code(error))
+
+
+def _plain(message: Message) -> Message:
+    """Return a message whose words are in its text alone, which holds up to 40,000 characters."""
+    said = [block["text"] for block in message["blocks"] if block["type"] == "markdown"]
+    return {**message, "text": "\n\n".join(map(escape, said)) or message["text"], "blocks": []}
+
+
+def _outcome(reply: UnfinishedReply, thread: Sequence[Mapping[str, Any]]) -> str:
+    """Return the reaction that tells how the turn ended."""
+    posted = [message.get("metadata") or {} for message in (*thread, *(reply.ending or ()))]
+    payloads = [each.get("event_payload") or {} for each in posted]
+    ours = [each for each in payloads if each.get("trace_id") == reply.trace_id]
+    if any("provider" in each for each in ours):  # Only an answer names its provider.
+        return DONE
+    return FAILED if ours else STOPPED
+
+
+def _final_parts(
+    thread: Sequence[Mapping[str, Any]], reply: UnfinishedReply, *, bot_id: str
+) -> dict[str, str]:
+    """Return the parts of the final reply that are posted already, with their `ts`."""
+    payloads = {str(m["ts"]): reply_payload(m, bot_id=bot_id) for m in thread}
+    return {
+        str(payload["part"]): ts
+        for ts, payload in payloads.items()
+        if (payload.get("trace_id"), payload.get("agent")) == (reply.trace_id, reply.agent)
+        and "part" in payload
+    }
+
+
+def _kept(blocks: Sequence[Mapping[str, Any]]) -> list[Message]:
+    """Return what the agent had said and done, without the signs that it is at work."""
+    return [dict(block) for block in blocks if block.get("type") in KEPT_BLOCKS]

@@ -1,0 +1,187 @@
+"""Keep track of the replies that are not final yet, in this process and for the next one."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from peewee import Database, PeeweeException
+
+from bot.replies.messages import Message
+from storage.coordination.process_identity import new_writer
+from storage.coordination.unfinished_replies import (
+    UnfinishedReply,
+    abandoned_replies,
+    hand_over_replies,
+    put_reply,
+    remove_reply,
+    see_replies,
+)
+from storage.model.redaction import redact
+
+logger = logging.getLogger("tracebot.unfinished")
+
+
+class UnfinishedReplies:
+    """The replies of this process that are not final, which the database knows a moment later.
+
+    Memory decides about the replies of this process, so that they are ended although the database
+    is gone. Rows are written on a thread of their own: no answer waits for a locked database.
+    """
+
+    def __init__(self, database: Database, *, team: str, keep_text: bool) -> None:
+        """Without *keep_text* the text of an answer is never stored, only kept in memory."""
+        self._database = database
+        self._team = team
+        self._keep_text = keep_text
+        self._process = new_writer()
+        self._replies: dict[str, UnfinishedReply] = {}
+        self._left: set[str] = set()
+        """The ids of the replies that nobody works on any more."""
+        self._lock = threading.Lock()
+        self._storing = ThreadPoolExecutor(1, thread_name_prefix="tracebot-unfinished")
+
+    def begin(self, reply: UnfinishedReply) -> None:
+        """Note that an agent is asked."""
+        with self._lock:
+            self._replies[reply.id] = reply
+        self._later(self._store, reply.id)
+
+    def shown(self, id: str, ts: str) -> None:
+        """Note the message that shows the reply while it grows."""
+        self._change(id, ts=ts)
+
+    def keep(self, id: str, ending: Sequence[Message]) -> None:
+        """Keep the messages that Slack does not take at the moment."""
+        self._change(id, ending=tuple(ending))
+
+    def leave(self, id: str) -> None:
+        """Let the next repair end the reply: nobody else works on it any more."""
+        with self._lock:
+            self._left.add(id)
+
+    def leave_message(self, id: str, ts: str) -> None:
+        """Let the next repair delete a message in whose place the reply was posted anew."""
+        self._leave_beside(id, ts)
+
+    def look_for_lost(self, id: str) -> None:
+        """Let the next repair look for what is left of the reply besides its final form.
+
+        That is a message whose `ts` nobody knows, or a session that still counts as working.
+        """
+        self._leave_beside(id, None)
+
+    def _leave_beside(self, id: str, ts: str | None) -> None:
+        with self._lock:
+            reply = self._replies.get(id)
+        if reply is not None:
+            beside = replace(reply, id=f"{id}:{ts or 'lost'}", ts=ts, ending=())
+            self.begin(beside)
+            self.leave(beside.id)
+
+    def done(self, id: str) -> None:
+        """Note that the reply is final."""
+        with self._lock:
+            self._replies.pop(id, None)
+            self._left.discard(id)
+        self._later(self._store, id)
+
+    def holds(self, reply: UnfinishedReply) -> bool:
+        """Return True for a reply of this process, which no other one ends."""
+        with self._lock:
+            return reply.id in self._replies
+
+    def others_in_thread(self, reply: UnfinishedReply) -> bool:
+        """Return True if another reply of this process in the same thread is not final."""
+        with self._lock:
+            others = [each for each in self._replies.values() if each.id != reply.id]
+        thread = (reply.channel, reply.thread_ts)
+        return any((each.channel, each.thread_ts) == thread for each in others)
+
+    def abandoned(self, *, now: int) -> list[UnfinishedReply]:
+        """Return the replies that nobody works on, of this process and of those that are gone.
+
+        Raises `PeeweeException` only if this process has none.
+        """
+        ours, working = self._ours()
+        try:
+            if working:
+                see_replies(self._database, process=self._process, now=now)
+            theirs = abandoned_replies(self._database, team=self._team, now=now)
+            return [*ours, *theirs]
+        except PeeweeException:
+            if not ours:
+                raise
+            return ours
+
+    def _ours(self) -> tuple[list[UnfinishedReply], bool]:
+        """Return the replies that were left, and if this process has any that are not final."""
+        with self._lock:
+            left = [self._replies[id] for id in self._left if id in self._replies]
+            active = [each for id, each in self._replies.items() if id not in self._left]
+        # What lies beside a running reply looks like it, so it is deleted once that is final.
+        running = {(each.trace_id, each.agent) for each in active}
+        ours = [each for each in left if (each.trace_id, each.agent) not in running]
+        return ours, bool(left or active)
+
+    def close(self) -> None:
+        """Hand what is left over to the other processes."""
+        self._later(self._hand_over)
+        self._storing.shutdown(wait=True)
+
+    def _later(self, work: Callable[..., None], *args: str) -> None:
+        # A turn that outlives its cancellation may come here after `close`.
+        with suppress(RuntimeError):
+            self._storing.submit(work, *args)
+
+    def _change(self, id: str, **changes: Any) -> None:
+        with self._lock:
+            if id not in self._replies:
+                return
+            self._replies[id] = replace(self._replies[id], **changes)
+        self._later(self._store, id)
+
+    def _store(self, id: str) -> None:
+        """Make the row as memory is now; it may have changed again since this was asked for."""
+        with self._lock:
+            reply = self._replies.get(id)
+        try:
+            if reply is None:
+                remove_reply(self._database, id)
+                return
+            kept = self._storable(reply)
+            put_reply(self._database, kept, process=self._process, now=time.time_ns())
+        except PeeweeException as error:
+            logger.warning("The database does not know that a reply is not final: %s", error)
+
+    def _storable(self, reply: UnfinishedReply) -> UnfinishedReply:
+        if reply.ending and not self._keep_text:
+            return replace(reply, ending=None)
+        return (
+            reply
+            if reply.ending is None
+            else replace(reply, ending=tuple(map(_redacted, reply.ending)))
+        )
+
+    def _hand_over(self) -> None:
+        try:
+            hand_over_replies(self._database, process=self._process)
+        except PeeweeException as error:
+            logger.warning("Replies that are not final are left to the next start: %s", error)
+        finally:
+            self._database.close()
+
+
+def _redacted(value: Any) -> Any:
+    """Return JSON-like data with the secrets in its texts replaced, as whatever is stored."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {key: _redacted(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted(item) for item in value]
+    return value

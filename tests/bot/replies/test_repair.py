@@ -1,0 +1,372 @@
+"""Replies that nobody ended: no "at work" and no Stop button remain, and no answer is lost."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bot.app import Bot
+from bot.replies import delivery, live, repair
+from bot.sandbox import Channel, Message, Sandbox, User
+from storage import Observability
+from storage.database.models import UnfinishedReplyRow
+from tests.support.conversations import ended, eventually
+from tests.support.fake_agent import Scripted, crashed, roster_of
+
+StartBot = Callable[..., Bot]
+TRACEBOT = Path(sys.executable).parent / "tracebot"
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "QUICK_S", 0.05)
+    monkeypatch.setattr(live, "PACE_S", 0.02)
+    monkeypatch.setattr(live, "CALLS_A_SECOND", 1_000)
+    monkeypatch.setattr(delivery, "LONGEST_WAIT_S", 0.1)
+
+
+@pytest.fixture
+def agent() -> Scripted:
+    return Scripted()
+
+
+def ask(agent: Scripted, sandbox: Sandbox, alice: User, channel: Channel) -> Message:
+    question = sandbox.post(alice, channel, f"{sandbox.mention} think hard")
+    agent.wait_until_asked()
+    return question
+
+
+def running(agent: Scripted, sandbox: Sandbox, alice: User, channel: Channel) -> Message:
+    """Ask, and return the question once its reply is seen to grow."""
+    question = ask(agent, sandbox, alice, channel)
+    agent.say("The first half")
+    sandbox.wait_for_reply(channel, question.ts, containing="The first half")
+    return question
+
+
+def refuse_all(sandbox: Sandbox, times: int = 100) -> None:
+    posting = ("chat.update", "chat.postMessage", "chat.stopStream")
+    for method in (*posting, "files.getUploadURLExternal"):
+        sandbox.faults.error(method, "message_limit_exceeded", times=times)
+
+
+def heal(sandbox: Sandbox) -> None:
+    sandbox.faults.clear()
+
+
+def tick(*bots: Bot) -> None:
+    for bot in bots:
+        bot.scheduler.tick(now=time.time_ns())
+
+
+def rows(observability: Observability) -> int:
+    return int(UnfinishedReplyRow.select().count(observability.database))
+
+
+def is_at_work(message: Message) -> bool:
+    shown = f"{message.text}{message.blocks}"
+    return "at work" in shown or "trace_stop" in shown
+
+
+def test_a_reply_whose_end_is_refused_is_ended_when_slack_is_well_again(
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    bot = start_bot(roster_of(agent))
+    question = running(agent, sandbox, alice, general)
+    refuse_all(sandbox)
+    agent.end("The first half and the second.")
+    sandbox.wait_for_reaction(general, question.ts, "x")
+    tick(bot)
+    assert is_at_work(sandbox.thread(general, question.ts)[-1])
+    heal(sandbox)
+    tick(bot)
+    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    assert answer.text == "The first half and the second."
+    assert not is_at_work(answer)
+    assert set(sandbox.reactions(general, question.ts)) == {"white_check_mark"}
+    session = sandbox.session(general, question.ts)
+    assert session is not None and session.status == "active"
+    eventually(lambda: rows(observability) == 0)
+
+
+@pytest.mark.parametrize("shown", [True, False], ids=["shown", "quick"])
+def test_an_answer_that_slack_did_not_take_is_posted_once_by_the_next_process(
+    shown: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    monkeypatch.setattr(live, "QUICK_S", 0.05 if shown else 30.0)
+    bot = start_bot(roster_of(agent))
+    question = (running if shown else ask)(agent, sandbox, alice, general)
+    refuse_all(sandbox)
+    agent.end("The whole answer.")
+    sandbox.wait_for_reaction(general, question.ts, "x")
+    bot.unfinished.close()
+    heal(sandbox)
+    others = [start_bot(roster_of(Scripted())), start_bot(roster_of(Scripted()))]
+    ticks = [threading.Thread(target=tick, args=(each,)) for each in others]
+    for each in ticks:
+        each.start()
+    for each in ticks:
+        each.join()
+    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    assert (answer.text, is_at_work(answer)) == ("The whole answer.", False)
+    assert rows(observability) == 0
+
+
+def test_the_text_of_an_answer_is_not_stored_where_no_text_may_be(
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    bot = start_bot(roster_of(agent), capture="none")
+    question = running(agent, sandbox, alice, general)
+    refuse_all(sandbox)
+    agent.end("The whole answer.")
+    sandbox.wait_for_reaction(general, question.ts, "x")
+    bot.unfinished.close()
+    (row,) = UnfinishedReplyRow.select().execute(observability.database)
+    assert row.ending is None
+    heal(sandbox)
+    tick(start_bot(roster_of(Scripted())))
+    (reply,) = ended(sandbox, general, question, "octagonal_sign")
+    assert reply.text.endswith("I was restarted and had to stop. Please ask again.")
+
+
+def test_a_failed_agents_note_takes_the_place_of_the_running_reply_later(
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+) -> None:
+    bot = start_bot(roster_of(agent))
+    question = running(agent, sandbox, alice, general)
+    refuse_all(sandbox)
+    agent.fail(crashed())
+    sandbox.wait_for_reaction(general, question.ts, "x")
+    heal(sandbox)
+    tick(bot)
+    (reply,) = ended(sandbox, general, question, "x")
+    assert "could not answer" in reply.text
+    assert not is_at_work(reply)
+
+
+def test_a_running_reply_that_could_not_be_deleted_goes_later(
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    bot = start_bot(roster_of(agent))
+    question = running(agent, sandbox, alice, general)
+    for method in ("chat.update", "chat.delete"):
+        sandbox.faults.error(method, "cant_do_that", times=1)
+    agent.end("whole")
+    sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
+    assert len(sandbox.thread(general, question.ts)) == 3
+    tick(bot)
+    (answer,) = sandbox.thread(general, question.ts)[1:]
+    assert (answer.text, is_at_work(answer)) == ("whole", False)
+    eventually(lambda: rows(observability) == 0)
+
+
+def test_an_answer_whose_blocks_slack_refuses_is_delivered_later_as_text(
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+) -> None:
+    bot = start_bot(roster_of(agent))
+    question = running(agent, sandbox, alice, general)
+    refuse_all(sandbox)
+    agent.end("word " * 1_500)
+    sandbox.wait_for_reaction(general, question.ts, "x")
+    heal(sandbox)
+    sandbox.faults.refuse_blocks("markdown", "section")
+    tick(bot)
+    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    assert answer.text.count("word") == 1_500
+    assert not is_at_work(answer)
+
+
+@pytest.mark.parametrize("methods", [["startStream"], ["startStream", "postMessage"]])
+def test_a_running_reply_that_slack_posted_without_saying_so_is_deleted(
+    methods: list[str],
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+) -> None:
+    bot = start_bot(roster_of(agent))
+    for method in methods:
+        sandbox.faults.lose_answer(f"chat.{method}")
+    question = ask(agent, sandbox, alice, general)
+    sandbox.wait_until(lambda: len(sandbox.thread(general, question.ts)) == 3)
+    tick(bot)
+    assert len(sandbox.thread(general, question.ts)) == 3  # One of them may be in use.
+    agent.end("whole")
+    sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
+    tick(bot)
+    (answer,) = sandbox.thread(general, question.ts)[1:]
+    assert (answer.text, is_at_work(answer)) == ("whole", False)
+
+
+def test_a_reply_is_given_up_after_a_day(
+    monkeypatch: pytest.MonkeyPatch,
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    bot = start_bot(roster_of(agent))
+    question = running(agent, sandbox, alice, general)
+    refuse_all(sandbox)
+    agent.end("whole")
+    sandbox.wait_for_reaction(general, question.ts, "x")
+    bot.scheduler.tick(now=time.time_ns() + repair.LONGEST_NS + 1)
+    eventually(lambda: rows(observability) == 0)
+
+
+SLEEPER = """\
+import pathlib, sys, time
+sys.stdin.read()
+print("The first half", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_reply_of_a_killed_process_says_so_and_keeps_what_was_said(
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    observability: Observability,
+    db_path: Path,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "sleeper.py").write_text(SLEEPER)
+    command = [sys.executable, str(tmp_path / "sleeper.py")]
+    agents = tmp_path / "killed.toml"
+    agents.write_text(f"[agents.slow]\nprovider = 'command'\ncommand = {command}\n")
+    environment = {
+        **os.environ,
+        "SLACK_BOT_TOKEN": sandbox.bot_token,
+        "SLACK_APP_TOKEN": sandbox.app_token,
+        "SLACK_API_URL": sandbox.api_url,
+        "TRACEBOT_DATABASE_URL": str(db_path),
+        "TRACEBOT_AGENTS": str(agents),
+        "TRACEBOT_OTLP_PORT": "0",
+    }
+    process = subprocess.Popen(
+        [TRACEBOT, "serve"], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL
+    )
+    try:
+        sandbox.wait_for_app(timeout=60)
+        question = sandbox.post(alice, general, f"{sandbox.mention} think hard")
+        sandbox.wait_for_reply(general, question.ts, containing="The first half", timeout=60)
+        eventually(lambda: any(_shown_rows(observability)))
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    sandbox.wait_until(lambda: not sandbox._slack.sockets.connections)
+    tick(start_bot())
+    (reply,) = ended(sandbox, general, question, "octagonal_sign")
+    assert not is_at_work(reply)
+    assert "I was restarted" in reply.text
+    assert [block["type"] for block in reply.blocks] == ["markdown", "section"]
+    assert set(sandbox.reactions(general, question.ts)) == {"octagonal_sign"}
+
+
+def _shown_rows(observability: Observability) -> list[str]:
+    found = UnfinishedReplyRow.select().execute(observability.database)
+    return [row.ts for row in found if row.ts]
+
+
+FAULTY = (
+    *("chat.startStream", "chat.appendStream", "chat.stopStream", "chat.postMessage"),
+    *("chat.update", "chat.delete", "conversations.replies", "agents.sessions.setStatus"),
+    *("reactions.add", "reactions.remove"),
+)
+
+
+def some_faults(chance: random.Random, sandbox: Sandbox) -> None:
+    """Let the next call of some methods fail in one way or another."""
+    faults = sandbox.faults
+    for method in chance.sample(FAULTY, 4):
+        match chance.randrange(5):
+            case 0:
+                faults.server_error(method)
+            case 1:
+                faults.lose_answer(method)
+            case 2:
+                faults.rate_limit(method, retry_after=0)
+            case _:
+                faults.error(method, chance.choice(["fatal_error", "cant_do_that"]))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_slack_does_in_between_one_answer_remains_and_nothing_at_work(
+    seed: int,
+    agent: Scripted,
+    monkeypatch: pytest.MonkeyPatch,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+) -> None:
+    monkeypatch.setattr(delivery, "PATIENCE_S", 0.3)
+    chance = random.Random(seed)
+    bot = start_bot(roster_of(agent))
+    questions = []
+    for number in range(2):
+        some_faults(chance, sandbox)
+        question = ask(agent, sandbox, alice, general)
+        some_faults(chance, sandbox)
+        agent.say(f"Answer {number} ")
+        time.sleep(chance.random() * 0.2)
+        some_faults(chance, sandbox)
+        agent.end(f"Answer {number} is whole.")
+        questions.append(question)
+        bot.inbox._queues.drain(timeout=30)
+    heal(sandbox)
+
+    def all_ended() -> bool:
+        tick(bot)
+        return not bot.unfinished._replies
+
+    eventually(all_ended)
+    for number, question in enumerate(questions):
+        replies = sandbox.thread(general, question.ts)[1:]
+        assert [reply.text for reply in replies] == [f"Answer {number} is whole."]
+        assert not any(map(is_at_work, replies))
+        assert len(sandbox.thread(general, question.ts)) == 2
+        session = sandbox.session(general, question.ts)
+        assert session is None or session.status == "active"
+    assert len(sandbox.messages(general)) == 4
