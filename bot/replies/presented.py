@@ -20,7 +20,10 @@ _PING = re.compile(
 _BARE = re.compile(r"(?<![\w@/.])@(?=(?:channel|here|everyone)\b)", re.IGNORECASE)
 """Slack makes no mention of it by default, and does not promise to leave it alone for ever."""
 
-_UNSETTLED = re.compile(r"(?:\r|\x1b[^\n]{0,80}|<\s*(?:[!@][^<>\n]{0,200})?|@\w{0,8})\Z")
+_UNSETTLED = re.compile(
+    r"(?:\r|\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]{0,2000}\x1b?|[ -/]*)"
+    r"|<\s*(?:[!@][^<>\n]{0,200})?|@\w{0,8})\Z"
+)
 """The end of a text that more text may turn into something else."""
 
 _MARKS = re.compile(r"([\\`*_~\[\]<>|])")
