@@ -179,3 +179,8 @@ def in_doubt(error: Exception) -> bool:
     if isinstance(error, SlackApiError):
         return error.response.status_code >= 500 or error_code(error) in PASSING
     return not isinstance(error, ThreadGone)
+
+
+def is_refusal(error: Exception) -> bool:
+    """Return True if Slack said no, and will say so again."""
+    return retry_after(error) is None and not in_doubt(error)

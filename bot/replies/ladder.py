@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from slack_sdk.errors import SlackApiError
 
-from bot.replies.delivery import in_doubt
+from bot.replies.delivery import is_refusal
 from bot.replies.messages import MARKDOWN_LIMIT, TEXT_LIMIT, Message, bounded
 from bot.replies.split import split
 from bot.slack.errors import SLACK_ERRORS, error_code, is_gone
@@ -74,7 +74,7 @@ def deliver(
 
 def _is_final(error: SlackApiError) -> bool:
     """Return True if Slack would refuse every form, or did not say that it refused this one."""
-    return error.response.status_code == 429 or in_doubt(error) or is_gone(error_code(error))
+    return not is_refusal(error) or is_gone(error_code(error))
 
 
 def _forms(build: Build) -> dict[str, Form]:

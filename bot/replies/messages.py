@@ -9,6 +9,7 @@ from bot.agents.cancellation import DELETION, SHELL, SHUTDOWN
 from bot.replies.plain_words import plain_words
 from bot.replies.presented import NameOf, nobody, presented
 from bot.replies.split import ending, split
+from bot.slack.errors import is_gone
 from bot.slack.threads import REPLY_EVENT
 from reports.render.block_kit import STOP, button, clipped, context, escape, section
 
@@ -227,9 +228,15 @@ MAY_NOT_POST = (
 )
 
 
+NO_FORM = (
+    "Slack does not take it, not even as plain text or as a file",
+    "Please tell the person who runs me.",
+)
+
+
 def unposted_message(agents: Sequence[str], code: str, *, channel: str, trace_id: str) -> str:
     """Tell the asker privately why Slack shows no reply, and where the answer is."""
-    why, next_step = UNPOSTED.get(code, MAY_NOT_POST)
+    why, next_step = UNPOSTED.get(code, MAY_NOT_POST if is_gone(code) else NO_FORM)
     names = escape(" and ".join(agents))
     return (
         f"I could not post the reply of {names} in <#{channel}>: {why} (`{escape(code)}`). "

@@ -11,7 +11,7 @@ from bot.agents.cancellation import DELETION, Cancellation
 from bot.agents.errors import AgentCancelled, AgentError
 from bot.agents.invocation import invoke, status_of
 from bot.agents.types import Agent, HistoryMessage, Reply, Request
-from bot.replies.delivery import ReplyDelivery
+from bot.replies.delivery import ReplyDelivery, is_refusal
 from bot.replies.ladder import deliver
 from bot.replies.live import LiveReplies, ReplyStreamer
 from bot.replies.live_messages import Heading
@@ -54,8 +54,8 @@ class TurnFailure:
     message: str
     status: Status = "error"
     agent: str = ""
-    gone: str = ""
-    """Slack's error code, if nothing can be posted in that conversation any more."""
+    refused: str = ""
+    """Slack's error code, if it does not take the reply in any form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +138,12 @@ class Responder:
         self, message: IncomingMessage, failures: Sequence[TurnFailure], *, trace_id: str
     ) -> None:
         """Tell the message's author, once, which agents' replies Slack does not take, and why."""
-        gone = [failure for failure in failures if failure.gone]
-        if not gone:
+        refused = [failure for failure in failures if failure.refused]
+        if not refused:
             return
         text = unposted_message(
-            [failure.agent for failure in gone],
-            gone[0].gone,
+            [failure.agent for failure in refused],
+            refused[0].refused,
             channel=message.channel,
             trace_id=trace_id,
         )
@@ -237,11 +237,12 @@ class Responder:
                     # The record is the only place where it can be read.
                     span.set(text=reply.text)
                 said = f"Slack did not take the answer: {code}."
-                gone = code if is_gone(code) else ""
-                if gone and (isinstance(error, ThreadGone) or not reply.text.strip()):
+                if is_gone(code) and (isinstance(error, ThreadGone) or not reply.text.strip()):
                     streamer.give_up()  # Later there is no place for it, or no use.
                 failure = reply.failure or TurnFailure("slack_api", said)
-                return replace(failure, agent=agent.name, gone=gone)
+                # A reply that was not refused is posted later, so there is nothing to tell yet.
+                refused = code if is_refusal(error) else ""
+                return replace(failure, agent=agent.name, refused=refused)
             finally:
                 _record_stream(span, streamer)
             span.set(**{"slack.reply_ts": delivered.posted, "slack.reply_form": delivered.form})

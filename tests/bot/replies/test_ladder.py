@@ -127,12 +127,13 @@ def test_an_answer_that_slack_takes_in_no_message_is_a_file(
     assert form(observability, general, question) == "file"
 
 
-def test_each_form_is_tried_once_and_the_failure_is_recorded_with_the_whole_answer(
+def test_an_answer_that_slack_takes_in_no_form_is_in_the_record_and_its_asker_is_told(
     ask: Callable[[], Shown],
     agent: Scripted,
     sandbox: Sandbox,
     general: Channel,
     observability: Observability,
+    alice: User,
 ) -> None:
     question = ask()
     sandbox.faults.error("chat.postMessage", "invalid_blocks", times=10)
@@ -141,8 +142,13 @@ def test_each_form_is_tried_once_and_the_failure_is_recorded_with_the_whole_answ
     sandbox.wait_for_reaction(general, question.ts, "x")
     assert len(sandbox.calls("chat.postMessage")) == 3
     assert len(sandbox.calls("files.getUploadURLExternal")) == 1
+    sandbox.wait_for_call("chat.postEphemeral")
+    (told,) = sandbox.ephemerals(alice, general)
+    assert "I could not post the reply of scripted" in told.text
+    assert "not even as plain text or as a file (`invalid_blocks`)" in told.text
     (trace,) = finished(observability, general, question.ts)
     reply = spans_of(observability, trace)["reply"]
+    assert f"/trace show {trace.trace_id[:16]}" in told.text
     assert (reply.error_type, reply.error_message) == ("slack_api", "invalid_blocks")
     assert reply.text is not None
     assert reply.text.endswith("x" * 500)
