@@ -7,6 +7,7 @@ import pytest
 
 from bot.agents.config.roster import load_roster
 from bot.app import Bot, build_bot
+from bot.replies import live
 from bot.sandbox import Channel, Sandbox, User
 from bot.settings import SettingsError
 from storage import Observability
@@ -78,7 +79,9 @@ def test_a_turn_is_stopped_in_a_shared_channel_by_a_member_and_not_by_a_stranger
     alice: User,
     partner: User,
     shared: Channel,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(live, "QUICK_S", 0.05)
     agent = Scripted()
     start_bot(roster_of(agent))
     question = sandbox.post(alice, shared, f"{sandbox.mention} work")

@@ -148,7 +148,9 @@ def test_a_refusal_of_slack_is_an_answer(
     assert len(sandbox.calls("users.info")) == 1
 
 
-@pytest.mark.parametrize("kind", MALFORMED)
+@pytest.mark.parametrize(
+    "kind", ["a page in latin-1 as a 502", "a list", "an answer without its contents"]
+)
 def test_a_turn_goes_on_whatever_one_call_is_answered_with(
     kind: str,
     sandbox: Sandbox,
