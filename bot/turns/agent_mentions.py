@@ -84,6 +84,16 @@ def addressed(text: str, agents: Collection[str]) -> Addressed:
     return Addressed(tuple(named), text[start:].strip(), tuple(_misses(said, agents)))
 
 
+def without_address(text: str, bot_user: str) -> str:
+    """Return a message's text without mentions of the bot.
+
+    At the beginning the words and signs that belong to the mention go, too: `@tracebot님, `.
+    """
+    mention = rf"<@{re.escape(bot_user)}(?:\|[^>]*)?>"
+    text = re.sub(rf"^\s*{mention}(?:{VOCATIVE}(?!\w))?\s*(?:[,，、:：](?!/))?", "", text)
+    return re.sub(mention, "", text).strip()
+
+
 def missed_message(misses: Sequence[Miss], asked: Collection[str]) -> str:
     """Return a question about names that are close to an agent's, and who was asked instead."""
     names = " or ".join(miss.said for miss in misses)

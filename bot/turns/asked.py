@@ -8,7 +8,7 @@ from bot.agents.config.roster import Roster
 from bot.agents.types import Agent
 from bot.slack.errors import SLACK_ERRORS
 from bot.slack.types import IncomingMessage, Speaker
-from bot.turns.agent_mentions import Miss, addressed
+from bot.turns.agent_mentions import Miss, addressed, without_address
 from bot.turns.decision import Reason
 from bot.turns.permission import Permission
 
@@ -55,7 +55,7 @@ class AgentChoice:
 
     def of(self, message: IncomingMessage, speaker: Speaker | None) -> Asked:
         """Return the agents that *message* asks, in a thread where *speaker* wrote last."""
-        named = addressed(message.without_mention(self._bot_user), self._roster.names)
+        named = addressed(without_address(message.text, self._bot_user), self._roster.names)
         agents, refused = [], []
         for agent in self._choose(named.agents, message.channel, speaker):
             if reason := self._permission.refusal(agent, message):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.turns.agent_mentions import Addressed, addressed
+from bot.turns.agent_mentions import Addressed, addressed, without_address
 
 AGENTS = ("claude", "codex", "gemini-pro", "gpt-5.1", "echo")
 
@@ -152,6 +152,30 @@ def test_a_name_that_is_close_to_an_agents_is_noticed(text: str, misses: dict[st
 
 def test_a_short_name_is_close_to_nothing() -> None:
     assert addressed("@bob hi", ("bot", "ai", "codex")).misses == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "agents", "prompt"),
+    [
+        ("<@UBOT> hello", (), "hello"),
+        ("<@UBOT|tracebot>, hello", (), "hello"),
+        ("<@UBOT>: codex: hello", ("codex",), "hello"),
+        ("<@UBOT>、@codexさん、これは？", ("codex",), "これは？"),
+        ("<@UBOT>야 이거 봐", (), "이거 봐"),
+        ("<@UBOT>님, @codex야 이거 봐", ("codex",), "이거 봐"),
+        ("<@UBOT>さん：これは？", (), "これは？"),
+        ("<@UBOT>아니 뭐", (), "아니 뭐"),
+        ("<@UBOT>帮我看看", (), "帮我看看"),
+        ("what is new, <@UBOT>?", (), "what is new, ?"),
+        ("<@UOTHER>, <@UBOT>, hello", (), "<@UOTHER>, , hello"),
+        ("<@UBOT>", (), ""),
+    ],
+)
+def test_the_mention_of_the_bot_is_not_part_of_the_prompt(
+    text: str, agents: tuple[str, ...], prompt: str
+) -> None:
+    found = addressed(without_address(text, "UBOT"), AGENTS)
+    assert (found.agents, found.prompt) == (agents, prompt)
 
 
 def test_names_that_differ_only_in_case_are_told_apart_where_they_can_be() -> None:
