@@ -79,7 +79,7 @@ def test_a_reaction_whose_trace_slack_does_not_tell_is_logged_and_dropped(
     start_bot()
     question = sandbox.post(alice, general, f"{sandbox.mention} good?")
     (answer,) = ended(sandbox, general, question, "white_check_mark")
-    sandbox.faults.error("conversations.replies", "internal_error")
+    sandbox.faults.error("conversations.replies", "not_in_channel")
     with caplog.at_level(logging.WARNING, "tracebot.feedback"):
         sandbox.react(alice, answer, "+1")
         eventually(lambda: "The trace of a reaction cannot be found" in caplog.text)

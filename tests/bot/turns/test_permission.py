@@ -277,7 +277,7 @@ def test_a_person_whom_slack_does_not_name_is_asked_to_try_again(
     desk: Desk, start_bot: StartBot, alice: User, general: Channel
 ) -> None:
     start_bot(AGENTS)
-    desk.sandbox.faults.wrong_content("users.info", times=2, body='{"ok": true}')
+    desk.sandbox.faults.wrong_content("users.info", times=3, body='{"ok": true}')
     question = desk.ask(alice, general)
     assert desk.decision(question) == ("skip", "asker_unknown")
     (told,) = desk.told(alice, general)
