@@ -24,6 +24,7 @@ from storage.database.models import (
     ScoreRow,
     SpanRow,
     TraceRow,
+    UnfinishedReplyRow,
 )
 from storage.database.transactions import transaction
 from storage.model.retention import Retention
@@ -204,7 +205,7 @@ def _oldest(database: Database, before: int) -> list[dict[str, Any]]:
 
 def _remove_traces(database: Database, traces: Sequence[Mapping[str, Any]], now: int) -> None:
     ids = [trace["trace_id"] for trace in traces]
-    for table in (SpanRow, LogRow, ScoreRow, TraceRow):
+    for table in (SpanRow, LogRow, ScoreRow, UnfinishedReplyRow, TraceRow):
         table.delete().where(table.trace_id.in_(ids)).execute(database)
     kept = ("trace_id", "audience", "team", "channel")
     removed = [{**{name: trace[name] for name in kept}, "removed_at": now} for trace in traces]
