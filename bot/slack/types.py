@@ -107,7 +107,9 @@ def mention_added(body: Mapping[str, Any], *, bot_user: str) -> dict[str, Any] |
     event = body["event"]
     before, after = event.get("previous_message") or {}, event.get("message") or {}
     # In a direct message every message is for the bot, however it is edited.
-    if event.get("channel_type") == "im" or not after.get("user") or not after.get("ts"):
+    if event.get("channel_type") == "im" or not after.get("ts"):
+        return None
+    if after.get("user") in (None, "", bot_user):
         return None
     if bot_user in mentions(before.get("text") or "") or bot_user not in mentions(
         after.get("text") or ""
