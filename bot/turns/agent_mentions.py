@@ -32,7 +32,7 @@ UNSPACED = (
 W = rf"[^\W{UNSPACED}]"
 """A character of a word that a name may be part of."""
 
-VOCATIVE = r"(?:아|야|님아?|씨|선배님?|さん|さま|様|くん|君|ちゃん|先生|老师|同学)"
+VOCATIVE = r"(?:아|야|님아?|\s?씨|쌤|선생님|선배님?|さん|さま|様|くん|君|ちゃん|先生|老师|同学)"
 """Words behind the name of somebody to whom one speaks."""
 
 ENDING = r"['’](?!(?:s|ll|d|ve|re|m|t)\b)[^\W\d_]{1,5}\b"
@@ -40,11 +40,11 @@ ENDING = r"['’](?!(?:s|ll|d|ve|re|m|t)\b)[^\W\d_]{1,5}\b"
 
 AND = r"(?:\s*(?:,|&amp;|\+|[和与跟とや및와과]|하고|이?랑|\b(?:and|und|et|y|e|och|ve|ja)\b)\s*|\s+)"
 COLON = rf"\s*(?::(?!/|{W})|：)"
-PARTICLE = r"['’\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\uac00-\ud7ff]"
-"""The first character of an ending that makes a name a part of the sentence. Han is none: in
-Chinese the next word begins there."""
+PARTICLE = r"[:'’\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\uac00-\ud7ff]"
+"""The first character of an ending that makes a name a part of the sentence, also in Finnish
+(`@codex:lle`). Han is none: in Chinese the next word begins there."""
 
-SAME = {"、": ",", "，": ",", "。": ".", "：": "："}
+SAME = {"、": ",", "，": ",", "،": ",", "。": ".", "：": "："}
 """Signs that mean the same as ASCII's; a full-width colon may have a word right behind it."""
 
 TAG = re.compile(rf"(?<!{W})(?<![@.+/:-])@([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)(?![\w@/])", re.ASCII)
@@ -115,7 +115,7 @@ def _salutation(said: str, agents: Collection[str]) -> int:
     """Return the index where the prompt begins: after `@codex`, `codex:`, `@claude and gemini:`."""
     name = rf"{_alternatives(agents)}(?:{VOCATIVE}(?!\w))?"
     listed = rf"\s*@?{name}(?:{AND}@?{name})*{COLON}"
-    tagged = rf"\s*@{name}(?:{AND}@{name})*(?:{COLON}|\s*[:,]|(?!{PARTICLE}))"
+    tagged = rf"\s*@{name}(?:{AND}@{name})*(?:{COLON}|\s*[,!~]+|(?!{PARTICLE}))"
     match = re.match(listed, said, re.IGNORECASE) or re.match(tagged, said, re.IGNORECASE)
     return match.end() if match else 0
 
