@@ -67,6 +67,8 @@ class Sandbox(WorkspaceWatcher):
         # Bound directly: forwarding methods would repeat each signature and add nothing.
         self.post = people.post
         self.add_file = people.add_file
+        self.forward = people.forward
+        self.unfurl = people.unfurl
         self.edit = people.edit
         self.delete = people.delete
         self.react = people.react
@@ -164,11 +166,12 @@ class Sandbox(WorkspaceWatcher):
         """Add another app's bot; a `legacy` one posts as `bot_message`, without a user."""
         return self._workspace.add_user(name, is_bot=True, legacy=legacy)
 
-    def add_user_group(self, *members: Who) -> str:
+    def add_user_group(self, *members: Who, handle: str = "developers") -> str:
         """Add a group of people, such as @developers; return its id."""
         group = self._workspace.new_id("S")
         with self._workspace.changing():
             self._workspace.user_groups[group] = [id_of(each) for each in members]
+            self._workspace.handles[group] = handle
         return group
 
     def add_channel(

@@ -87,12 +87,29 @@ def usergroup_members(slack: Slack, arguments: Arguments) -> Json:
     return {"users": list(members)}
 
 
+def usergroups_list(slack: Slack, arguments: Arguments) -> Json:
+    workspace = slack.workspace
+    groups = [
+        {
+            "id": group,
+            "team_id": workspace.team,
+            "is_usergroup": True,
+            "name": handle,
+            "handle": handle,
+            "user_count": len(workspace.user_groups[group]),
+        }
+        for group, handle in workspace.handles.items()
+    ]
+    return {"usergroups": groups}
+
+
 METHODS = {
     "api.test": Method(api_test, token="none"),
     "apps.connections.open": Method(connections_open, token="app"),
     "auth.test": Method(auth_test),
     "bots.info": Method(bots_info, scopes=("users:read",)),
     "team.info": Method(team_info, scopes=("team:read",)),
+    "usergroups.list": Method(usergroups_list, scopes=("usergroups:read",)),
     "usergroups.users.list": Method(usergroup_members, scopes=("usergroups:read",)),
     "users.info": Method(users_info, scopes=("users:read",)),
     "users.list": Method(users_list, scopes=("users:read",)),

@@ -30,6 +30,8 @@ class Workspace:
         self.team = team
         self.users: dict[str, User] = {}
         self.user_groups: dict[str, list[str]] = {}
+        self.handles: dict[str, str] = {}
+        """User group → the name by which it is mentioned, without the @."""
         self.channels: dict[str, Channel] = {}
         self.messages: dict[str, list[Message]] = {}
         self.ephemerals: list[Message] = []

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from bot.sandbox.backend.sharing import shared
 from bot.sandbox.backend.slack import Slack
 from bot.sandbox.blocks.richtext import rich_text
 from bot.sandbox.state.errors import SandboxError
@@ -35,14 +36,15 @@ class People:
         thread_ts: str | None = None,
         files: Sequence[Attachment | File] = (),
         blocks: Sequence[Json] = (),
+        attachments: Sequence[Json] = (),
         metadata: Json | None = None,
         through: User | None = None,
     ) -> Message:
         """Post a message; return a copy of it.
 
-        `through` is the bot of an app that posts for the person, with their user token.
-
-        `text` is as Slack stores it: `<@U…>` is a mention, `&amp;` an ampersand.
+        `text` is as Slack stores it: `<@U…>` is a mention, `&amp;` an ampersand. Apps often leave
+        it empty and say everything in `blocks` or `attachments`. `through` is the bot of an app
+        that posts for the person, with their user token.
         """
         writer = self._workspace.user(id_of(user))
         place = self._workspace.member_channel(id_of(channel), writer.id)
@@ -62,11 +64,36 @@ class People:
                 subtype="file_share" if files else None,
                 files=attached,
                 blocks=list(blocks),
+                attachments=list(attachments),
                 metadata=metadata,
             )
             _sign(message, writer, through)
             self._slack.activity.post(message)
             return self._workspace.copies([message])[0]
+
+    def forward(
+        self,
+        user: Who,
+        message: Message,
+        channel: Where,
+        comment: str = "",
+        *,
+        thread_ts: str | None = None,
+    ) -> Message:
+        """Forward a message, with or without a comment; return a copy of the new message."""
+        forwarded = self.seen(user, message)
+        with self._workspace.reading():
+            attachment = shared(self._workspace, forwarded)
+        return self.post(user, channel, comment, attachments=[attachment], thread_ts=thread_ts)
+
+    def unfurl(self, message: Message, *previews: Json) -> None:
+        """Add previews of links to a message, as Slack does a moment after it was posted.
+
+        Each preview is an attachment, such as `{"from_url": …, "title": …, "text": …}`.
+        """
+        live = self._workspace.message(message.channel, message.ts)
+        numbered = [each | {"id": n} for n, each in enumerate(previews, len(live.attachments) + 1)]
+        self._slack.activity.edit(live, attachments=[*live.attachments, *numbered])
 
     def edit(self, user: Who, message: Message, text: str) -> None:
         live = self._own(user, message)

@@ -1,11 +1,13 @@
 """The actions of people in the sandbox, and the events that the app is sent for them."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from slack_sdk import WebClient
 
-from bot.sandbox import Channel, Sandbox, SandboxError, User
+from bot.sandbox import Channel, Manifest, Sandbox, SandboxError, User
+from tests.support.paths import MANIFEST
 
 
 def told(sandbox: Sandbox) -> list[dict[str, Any]]:
@@ -182,3 +184,54 @@ def test_a_wait_that_times_out_lists_the_messages(
     root = sandbox.post(alice, general, "anyone?")
     with pytest.raises(TimeoutError, match=r"anyone\?"):
         sandbox.wait_for_reply(general, root.ts, timeout=0.01)
+
+
+def test_an_app_may_say_all_in_attachments(
+    sandbox: Sandbox, general: Channel, web: WebClient
+) -> None:
+    grafana = sandbox.add_bot("grafana")
+    sandbox.join(grafana, general)
+    alert = {"color": "#f00", "fallback": "CPU high", "title": "CPU high", "text": "97 %"}
+    posted = sandbox.post(grafana, general, attachments=[alert])
+    event = told(sandbox)[-1]
+    assert (event["text"], event["attachments"]) == ("", [alert])
+    (read,) = web.conversations_replies(channel=general.id, ts=posted.ts)["messages"]
+    assert read["attachments"] == [alert]
+
+
+def test_a_forwarded_message_is_an_attachment_with_its_author_text_link_and_files(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    bob = sandbox.add_user("bob")
+    sandbox.join(bob, general)
+    log = ("app.log", "text/plain", b"boom")
+    message = sandbox.post(bob, general, "it broke", files=[log])
+    forwarded = sandbox.forward(alice, message, sandbox.open_dm(alice))
+    (attachment,) = told(sandbox)[-1]["attachments"]
+    assert forwarded.text == ""
+    assert attachment["is_share"] and attachment["is_msg_unfurl"]
+    assert (attachment["author_name"], attachment["text"]) == ("bob", "it broke")
+    assert attachment["from_url"].endswith(f"/archives/{general.id}/p{message.ts.replace('.', '')}")
+    assert [file["name"] for file in attachment["files"]] == ["app.log"]
+
+
+def test_a_preview_changes_a_message_but_not_its_text(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    message = sandbox.post(alice, general, "see <https://e.example>")
+    sandbox.unfurl(message, {"from_url": "https://e.example", "title": "Example"})
+    event = told(sandbox)[-1]
+    assert event["subtype"] == "message_changed"
+    assert event["message"]["text"] == event["previous_message"]["text"] == message.text
+    assert [each["title"] for each in event["message"]["attachments"]] == ["Example"]
+    assert "edited" not in event["message"]
+
+
+def test_user_groups_are_listed_with_their_handles() -> None:
+    manifest = Manifest.read(MANIFEST)
+    allowed = replace(manifest, scopes=manifest.scopes | {"usergroups:read"})
+    with Sandbox.start(allowed) as sandbox:
+        group = sandbox.add_user_group(sandbox.add_user("bob"), handle="oncall")
+        client = WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
+        (found,) = client.usergroups_list()["usergroups"]
+        assert (found["id"], found["handle"]) == (group, "oncall")
