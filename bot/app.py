@@ -46,6 +46,8 @@ from bot.slack.client import (
     client_without_retries,
 )
 from bot.slack.connection_status import ConnectionStatus, note_connection
+from bot.slack.conversation.conversation import ConversationReader
+from bot.slack.conversation.names import NameLookup
 from bot.slack.credentials import SCOPES_UNKNOWN, identify, socket_url
 from bot.slack.directory import Directory
 from bot.slack.own_secrets import OwnSecrets, guard_answers
@@ -153,6 +155,7 @@ class _Shared:
     client: WebClient
     identity: BotIdentity
     directory: Directory
+    reader: ConversationReader
     threads: ThreadReader
     dedup: EventDedup
     running: RunningTurns
@@ -248,6 +251,12 @@ def _shared(settings: Settings, roster: Roster, observability: Observability) ->
         client=client,
         identity=identity,
         directory=directory,
+        reader=ConversationReader(
+            NameLookup(directory),
+            bot_user=identity.user,
+            bot_id=identity.bot_id,
+            settings=settings,
+        ),
         threads=ThreadReader(client, bot_id=identity.bot_id),
         dedup=EventDedup(observability.database),
         running=RunningTurns(observability.database, limit=settings.workers),
@@ -297,6 +306,7 @@ def _inbox(
         responder=responder,
         reactions=Reactions(shared.client, observability),
         downloads=_downloads(shared),
+        reader=shared.reader,
         running=shared.running,
         dedup=shared.dedup,
         observability=observability,
@@ -305,10 +315,10 @@ def _inbox(
         handler,
         team=shared.team,
         bot_user=identity.user,
+        reader=shared.reader,
         dedup=shared.dedup,
         running=shared.running,
         observability=observability,
-        settings=settings,
     )
 
 
@@ -340,7 +350,7 @@ def _bolt_app(shared: _Shared, inbox: Inbox, digests: Digests, workers: Workers)
         threads=shared.threads,
         canceller=canceller,
         eraser=shared.eraser,
-        settings=shared.settings,
+        reader=shared.reader,
     )
     command = SlashCommand(
         client=client,
@@ -437,7 +447,9 @@ def _downloads(shared: _Shared) -> FileDownloads:
         folder=files_folder(settings),
         token=settings.slack_bot_token.get_secret_value(),
         origins=frozenset({SLACK_FILES, *own}),
-        limits=FileLimits(max_bytes=int(settings.max_file_mb * 1_000_000)),
+        limits=FileLimits(
+            max_bytes=int(settings.max_file_mb * 1_000_000), max_files=settings.max_files
+        ),
         observability=shared.observability,
         info=lambda file: shared.client.files_info(file=file)["file"],
     )

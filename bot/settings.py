@@ -98,6 +98,8 @@ class Settings(BaseSettings):
     mention_only: bool = False
     answer_edits: bool = False
     max_file_mb: float = Field(10, gt=0)
+    max_files: int = Field(10, ge=0, le=100)
+    history_characters: int = Field(100_000, ge=1_000)
     otlp_port: OtlpPort = 0
     otlp_token: SecretStr = SecretStr("")
 

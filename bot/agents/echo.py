@@ -20,7 +20,7 @@ def echo(request: Request) -> str:
     """Return the prompt, and how many earlier messages and files came with it."""
     prompt = f"You said: {request.prompt}"
     history = _history(len(request.history))
-    files = _files([path.name for path in request.files])
+    files = _files([request.name_of(path) for path in request.files])
     return "\n".join(line for line in (prompt, history, files) if line)
 
 

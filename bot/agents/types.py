@@ -1,7 +1,8 @@
 """The values that agents are asked and answer with, and the protocol of a provider."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -9,6 +10,9 @@ from bot.agents.cancellation import Cancellation
 
 Mode = Literal["query", "execute"]
 """With `query` an agent only reads; with `execute` it may change files."""
+
+AGENT_MARK = " (agent)"
+"""Follows the name of an agent, so that nobody of the same name is taken for it."""
 
 DIRECT = "direct"
 """Stands for all direct messages in a list of channels."""
@@ -39,10 +43,37 @@ class AccessRule:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HistoryMessage:
-    """An earlier message of the thread."""
+    """An earlier message of the conversation.
+
+    `author` is the name of a person, of another app, or of one of our agents if `agent` is True;
+    people may call themselves like an agent. `ts` is Slack's time stamp of the message, the seconds
+    since the epoch with six digits, by which a thread is in order; empty if there is none.
+    """
 
     author: str
     text: str
+    ts: str = ""
+    agent: bool = False
+
+    @property
+    def line(self) -> str:
+        """Return the message with who wrote it and when.
+
+        Lines after the first are indented, so that none of them can pass for a message of another
+        author.
+        """
+        when = f"[{time}] " if (time := time_of(self.ts)) else ""
+        mark = AGENT_MARK if self.agent else ""
+        who = f"{self.author}{mark}: " if self.author else ""
+        return f"{when}{who}" + self.text.replace("\n", "\n    ")
+
+
+def time_of(ts: str) -> str:
+    """Return the time of a Slack time stamp for people, to the minute; empty if it has none."""
+    try:
+        return f"{datetime.fromtimestamp(float(ts), UTC):%Y-%m-%d %H:%M} UTC"
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +98,9 @@ def _ignore(progress: Progress) -> None:
 class Request:
     """A question, and what an agent may know about where it was asked.
 
+    `author` is the name of the person who asks, and `ts` the time stamp of their message; both are
+    empty if nobody knows. `file_names` are the names that people gave the `files`, by the names
+    that these have on disk.
     `instructions` are the agent's own, such as its role; they come before everything else.
     `traceparent` is the W3C header of the attempt's span, the parent of the spans that the agent
     records itself. `collector` is the base URL to which it may send OTLP; None if nothing receives
@@ -76,8 +110,11 @@ class Request:
     prompt: str
     mode: Mode = "query"
     instructions: str = ""
+    author: str = ""
+    ts: str = ""
     history: tuple[HistoryMessage, ...] = ()
     files: tuple[Path, ...] = ()
+    file_names: Mapping[str, str] = field(default_factory=dict)
     platform: str = "slack"
     channel: str | None = None
     thread_ts: str | None = None
@@ -85,6 +122,10 @@ class Request:
     collector: str | None = None
     cancellation: Cancellation = field(default_factory=Cancellation)
     on_progress: Callable[[Progress], object] = _ignore
+
+    def name_of(self, file: Path) -> str:
+        """Return the name by which people know one of the files."""
+        return self.file_names.get(file.name, file.name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -33,6 +33,9 @@ from storage import ActiveSpan, Observability
 from storage.coordination.unfinished_replies import UnfinishedReply
 from storage.model.span import Status
 
+MOST_REFUSED = 20
+"""Files that an agent is told it does not have."""
+
 logger = logging.getLogger("tracebot.responder")
 
 
@@ -41,6 +44,7 @@ class AgentInput:
     """The input for each agent that a message names."""
 
     message: IncomingMessage
+    author: str
     prompt: str
     history: tuple[HistoryMessage, ...]
     fetched: FetchResult
@@ -169,8 +173,11 @@ class Responder:
         request = Request(
             prompt=_with_refusals(given.prompt, given.fetched),
             mode=agent.mode,
+            author=given.author,
+            ts=given.message.ts,
             history=given.history,
             files=given.fetched.paths,
+            file_names=given.fetched.names,
             platform="slack",
             channel=given.message.channel,
             thread_ts=given.message.root_ts,
@@ -291,5 +298,8 @@ def _fallback_note(agent: Agent, reply: Reply, streamer: ReplyStreamer) -> str:
 
 def _with_refusals(prompt: str, fetched: FetchResult) -> str:
     """Tell the agent which files it does not have, so that it does not invent their content."""
-    notes = [f"(A file could not be read: {refusal.reason}.)" for refusal in fetched.refused]
+    told = fetched.refused[:MOST_REFUSED]
+    notes = [f"({each.name} could not be read: {each.reason}.)" for each in told]
+    if more := len(fetched.refused) - len(told):
+        notes.append(f"({more} more files could not be read.)")
     return "\n".join([prompt, *notes]).strip()

@@ -1,11 +1,12 @@
-"""Fetch the files that came with a message, so that agents can read them.
+"""Fetch the files of a message and of its thread, so that agents can read them.
 
 Each turn has a folder of its own, and its agents are given no other: "the other files in that
-folder" are those of the same message. A file is stored under its id, never under its own name,
-which a stranger chose. An error in one file is reported as a `RefusedFile` and does not keep the
-others from being fetched.
+folder" are those of the same conversation. A file is stored under its id, never under its own name,
+which a stranger chose; agents are told both. An error in one file is reported as a `RefusedFile`
+and does not keep the others from being fetched.
 """
 
+import codecs
 import re
 import shutil
 import tempfile
@@ -15,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bot.slack.conversation.message_attachments import file_name
 from bot.slack.download import Downloader, DownloadError
 from storage import ActiveSpan, Observability
 
@@ -56,6 +58,20 @@ EXTENSIONS: Mapping[str, str] = {
 }
 """MIME types that agents can read, and the extension with which such a file is stored."""
 
+BINARY = re.compile(
+    r"(?:audio|font|image|model|video)/.+"
+    r"|application/(?:java-archive|msword|x-(?:7z-.+|bzip2?|dosexec|executable|mach-binary"
+    r"|msdownload|rar(?:-compressed)?|sharedlib|tar|xz)|gzip|x-gzip|zip|zstd|vnd\..+|wasm)"
+)
+"""MIME types that are never text. A file of any other type is text if its content is: Slack has a
+type for many languages, and none for others."""
+
+TEXT = re.compile(r"text/.+|.+\+(?:json|xml|yaml)|video/mp2t")
+"""MIME types of text; the last one is what many programs think of TypeScript (`.ts`)."""
+
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
 ELSEWHERE: Mapping[str, str] = {
     "external": "it is stored outside Slack",
     "tombstone": "it was deleted",
@@ -68,13 +84,26 @@ Info = Callable[[str], Mapping[str, object]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FileLimits:
-    """Limits for one file. `timeout_s` covers all attempts together; sizes are in bytes."""
+    """Limits for one file, in bytes and seconds, and for those of a turn together.
+
+    `timeout_s` covers all attempts at one file. `total_s` is the time after which no other file is
+    begun: somebody waits for an answer.
+    """
 
     max_bytes: int = 10 * 1024 * 1024
+    max_files: int = 10
     timeout_s: float = 30.0
+    total_s: float = 60.0
     attempts: int = 3
     free_disk: int = 100_000_000
-    mime_types: frozenset[str] = frozenset(EXTENSIONS)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FetchedFile:
+    """A file on disk, and the name by which people know it. That name is not recorded."""
+
+    path: Path
+    name: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,15 +111,25 @@ class RefusedFile:
     """A file that was not fetched. The reason contains neither its name nor its address."""
 
     file_id: str
+    name: str
     reason: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FetchResult:
-    """The fetched files, in the order of the message, and those that were not fetched."""
+    """The fetched files, in the order in which they were wanted, and those not fetched."""
 
-    paths: tuple[Path, ...] = ()
+    files: tuple[FetchedFile, ...] = ()
     refused: tuple[RefusedFile, ...] = ()
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return tuple(each.path for each in self.files)
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Return the names that people gave the files, by their names on disk."""
+        return {each.path.name: each.name for each in self.files}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,25 +149,38 @@ class FileDownloads:
     now: Callable[[], float] = time.monotonic
 
     def fetch(self, files: Sequence[Mapping[str, object]], *, trace_id: str) -> FetchResult:
-        """Fetch the `files` of a Slack message for the turn with this `trace_id`.
+        """Fetch Slack's `files`, the most wanted first, for the turn with this `trace_id`.
 
         Never raises for an error in one of them. The folder is new at each call: a message that is
         edited and asked again shares none with its first turn.
         """
         folder: Path | None = None
-        paths: list[Path] = []
+        fetched: list[FetchedFile] = []
         refused: list[RefusedFile] = []
+        ends_at = self.now() + self.limits.total_s
         for file in files:
-            identity = safe_id(file.get("id"))
+            identity, name = safe_id(file.get("id")), file_name(file)
+            if reason := self._no_more(len(fetched), ends_at):
+                refused.append(RefusedFile(file_id=identity, name=name, reason=reason))
+                continue
             with self.observability.span("download file", kind="client", file_id=identity) as span:
                 try:
                     folder = folder or self._new_folder(trace_id)
-                    paths.append(self._store(folder, identity, self._with_details(file), span))
+                    details = self._with_details(file)
+                    path = self._store(folder, identity, details, span)
+                    fetched.append(FetchedFile(path=path, name=file_name(details)))
                 except Exception as error:  # An error in one file must not cost the whole answer.
-                    refused.append(_refused(identity, error, span))
-        if folder is not None and not paths:
+                    reason = _reason(error, span)
+                    refused.append(RefusedFile(file_id=identity, name=name, reason=reason))
+        if folder is not None and not fetched:
             folder.rmdir()
-        return FetchResult(paths=tuple(paths), refused=tuple(refused))
+        return FetchResult(files=tuple(fetched), refused=tuple(refused))
+
+    def _no_more(self, fetched: int, ends_at: float) -> str:
+        """Return why no other file is fetched; empty if one may be."""
+        if fetched >= self.limits.max_files:
+            return f"at most {self.limits.max_files} files of a conversation are read"
+        return "the files before it took too long" if self.now() > ends_at else ""
 
     def _new_folder(self, trace_id: str) -> Path:
         """Create the folder of a turn, which only the bot's user can enter."""
@@ -151,9 +203,13 @@ class FileDownloads:
         address = _address(file, mime_type, self.limits)
         if shutil.disk_usage(folder).free - self.limits.max_bytes < self.limits.free_disk:
             raise DownloadError("disk_full", "there is too little space on the disk")
-        path = folder / f"{identity}{EXTENSIONS.get(mime_type, '.bin')}"
+        path = folder / f"{identity}{EXTENSIONS.get(mime_type, '.txt')}"
         done = self._downloader().download(address, path, html=mime_type == "text/html")
         span.set(bytes=done.size, attempts=done.attempts)
+        is_known = mime_type in EXTENSIONS or mime_type.startswith("text/")
+        if not is_known and not _is_text(path):
+            path.unlink()
+            raise _unsupported(mime_type)
         return path
 
     def _downloader(self) -> Downloader:
@@ -168,7 +224,7 @@ class FileDownloads:
         )
 
 
-def _refused(identity: str, error: Exception, span: ActiveSpan) -> RefusedFile:
+def _reason(error: Exception, span: ActiveSpan) -> str:
     """Record why a file was not fetched, and return it as users and agents may know it."""
     if isinstance(error, DownloadError):
         error_type, reason = error.error_type, error.reason
@@ -178,7 +234,7 @@ def _refused(identity: str, error: Exception, span: ActiveSpan) -> RefusedFile:
         span.record_exception(error)
         error_type, reason = type(error).__name__, "it could not be fetched"
     span.fail(error_type, reason)
-    return RefusedFile(file_id=identity, reason=reason)
+    return reason
 
 
 def safe_id(value: object) -> str:
@@ -200,8 +256,8 @@ def _address(file: Mapping[str, object], mime_type: str, limits: FileLimits) -> 
     elsewhere = ELSEWHERE.get(str(file.get("mode")))
     if elsewhere is not None:
         raise DownloadError(str(file.get("mode")), elsewhere)
-    if mime_type not in limits.mime_types:
-        raise DownloadError("mime_type", f"files of type {_shown(mime_type)} are not supported")
+    if not (mime_type in EXTENSIONS or TEXT.fullmatch(mime_type)) and BINARY.fullmatch(mime_type):
+        raise _unsupported(mime_type)
     size = file.get("size")
     if isinstance(size, int) and size > limits.max_bytes:
         raise DownloadError("too_large", f"it is larger than {limits.max_bytes / 1_000_000:.3g} MB")
@@ -211,10 +267,21 @@ def _address(file: Mapping[str, object], mime_type: str, limits: FileLimits) -> 
     return address
 
 
-def _shown(mime_type: str) -> str:
-    """Return a type that may be shown in Slack: the sender of the file chose its text."""
+def _is_text(path: Path) -> bool:
+    """Return True if a file is text in UTF-8, or in UTF-16 as programs of Windows mark it."""
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-16" if data.startswith(UTF_16) else "utf-8")
+    except UnicodeDecodeError:
+        return False
+    return "\0" not in text
+
+
+def _unsupported(mime_type: str) -> DownloadError:
+    # The sender of the file chose its type, which may be shown in Slack.
     known = re.fullmatch(r"[a-z]+/[a-z0-9.+-]{1,80}", mime_type)
-    return mime_type if known else "unknown"
+    shown = mime_type if known else "unknown"
+    return DownloadError("mime_type", f"files of type {shown} are not supported")
 
 
 def delete_old_files(folder: Path, *, before: float) -> int:

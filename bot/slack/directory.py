@@ -105,6 +105,17 @@ class Directory:
         )
         return members
 
+    def group_handles(self) -> Mapping[str, str]:
+        """Return the handles of all user groups by their id. Needs the scope `usergroups:read`."""
+        handles: Mapping[str, str] = self._ask(
+            ("handles", ""),
+            lambda: {
+                group["id"]: str(group.get("handle") or "")
+                for group in self._client.usergroups_list()["usergroups"]
+            },
+        )
+        return handles
+
     def forget(self) -> None:
         """Ask Slack anew from now on, because an event tells of a change."""
         with self._lock:

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -11,7 +11,6 @@ from typing import Any
 from cachetools import TTLCache
 from slack_sdk import WebClient
 
-from bot.agents.types import HistoryMessage
 from bot.slack.errors import SLACK_ERRORS
 from bot.slack.types import Speaker, Thread, mentions
 
@@ -48,18 +47,21 @@ class ThreadRead:
             return Thread(readable=False)
         return Thread(active_speaker(self.messages, bot_id=self.bot_id, is_bot=is_bot))
 
-    def history(self, *, before: str) -> tuple[HistoryMessage, ...]:
-        """Return what was said before the message with the time stamp `before`."""
-        return tuple(
-            HistoryMessage(author=_author(message, self.bot_id), text=message.get("text", ""))
-            for message in self.messages or ()
-            if float(message["ts"]) < float(before) and message.get("text", "").strip()
-        )
+    def earlier(self, *, before: str) -> tuple[Message, ...]:
+        """Return the messages before the one with the time stamp `before`."""
+        return tuple(m for m in self.messages or () if float(m["ts"]) < float(before))
 
     def authors(self, *, before: str) -> list[str]:
-        """Return the users who wrote in the thread before the time stamp `before`."""
-        earlier = (m for m in self.messages or () if float(m["ts"]) < float(before))
-        return sorted({message["user"] for message in earlier if message.get("user")})
+        """Return the users whose words an agent reads: writers, and those they forward."""
+        earlier = self.earlier(before=before)
+        found = {message.get("user") for message in earlier}
+        forwarded = (quoted_authors(message.get("attachments") or ()) for message in earlier)
+        return sorted(filter(None, found.union(*forwarded)))
+
+
+def quoted_authors(attachments: Iterable[Message]) -> set[str]:
+    """Return the users whose messages are forwarded in attachments."""
+    return {str(each["author_id"]) for each in attachments if each.get("author_id")}
 
 
 def active_speaker(messages: Sequence[Message], *, bot_id: str, is_bot: IsBot) -> Speaker | None:
@@ -164,17 +166,3 @@ def _is_final(message: Message) -> bool:
     if not message.get("bot_id") or message.get("metadata"):
         return True
     return float(message["ts"]) < time.time() - CACHE_S
-
-
-def _author(message: Message, bot_id: str) -> str:
-    """Return the author's name for the history: an agent's, a user's id, or an app's.
-
-    An app may call itself like one of our agents. A model must not take its words for its own, so
-    they get a name that no agent can have.
-    """
-    if agent := reply_payload(message, bot_id=bot_id).get("agent"):
-        return str(agent)
-    if message.get("bot_id", bot_id) == bot_id:
-        return str(message.get("user") or "somebody")
-    name = message.get("username") or (message.get("bot_profile") or {}).get("name") or "somebody"
-    return f"{' '.join(str(name).split())} (another app)"

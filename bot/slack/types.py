@@ -29,6 +29,9 @@ class IncomingMessage:
     mention_added: str | None = None
     """The time stamp of the edit, if the message mentions the bot only since then."""
     files: tuple[dict[str, object], ...] = ()
+    blocks: tuple[dict[str, object], ...] = ()
+    attachments: tuple[dict[str, object], ...] = ()
+    """Messages that it forwards, and what an app shows below its text; not files."""
 
     @property
     def in_thread(self) -> bool:
@@ -48,9 +51,27 @@ class IncomingMessage:
     def is_direct(self) -> bool:
         return self.channel_type == "im"
 
+    @property
+    def content(self) -> Mapping[str, Any]:
+        """Return what it says, in the form of a message of Slack's."""
+        return {
+            "text": self.text,
+            "blocks": list(self.blocks),
+            "attachments": list(self.attachments),
+            "files": list(self.files),
+            "bot_id": self.bot_id,
+        }
+
+    @property
+    def has_words(self) -> bool:
+        """Return True if it says something: in its text, by forwarding a message, or as an app."""
+        if self.text.strip() or any(each.get("is_share") for each in self.attachments):
+            return True
+        return self.bot_id is not None and bool(self.blocks or self.attachments)
+
     def without_mention(self, user: str) -> str:
         """Return the text without mentions of `user`."""
-        return re.sub(rf"<@{re.escape(user)}(?:\|[^>]*)?>", "", self.text).strip()
+        return without_mention(self.text, user)
 
     @property
     def mentions(self) -> frozenset[str]:
@@ -60,6 +81,11 @@ class IncomingMessage:
 def mentions(text: str) -> frozenset[str]:
     """Return the ids of the users that a message's text mentions."""
     return frozenset(MENTION.findall(text))
+
+
+def without_mention(text: str, user: str) -> str:
+    """Return a text of Slack's without mentions of `user`."""
+    return re.sub(rf"<@{re.escape(user)}(?:\|[^>]*)?>", "", text).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,4 +168,6 @@ def parse_message(body: Mapping[str, Any], *, team: str) -> IncomingMessage:
         bot_id=event.get("bot_id"),
         subtype=event.get("subtype"),
         files=tuple(event.get("files") or ()),
+        blocks=tuple(event.get("blocks") or ()),
+        attachments=tuple(event.get("attachments") or ()),
     )

@@ -121,10 +121,10 @@ class Decider:
     def _read(self, message: IncomingMessage) -> ThreadRead:
         with self._observability.span(READ_THREAD, kind="client") as span:
             read = self._threads.read(message.channel, message.root_ts)
-            history = read.history(before=message.ts)
+            earlier = read.earlier(before=message.ts)
             span.set(
-                messages=len(history),
-                characters=sum(len(item.text) for item in history),
+                messages=len(earlier),
+                characters=sum(len(each.get("text") or "") for each in earlier),
                 cache="hit" if read.cached else "miss",
                 thread_length=len(read.messages or ()),
                 # The authors may ask to be forgotten, and this turn's agent may quote them.

@@ -91,7 +91,7 @@ def settled_by_thread(message: IncomingMessage, thread: Thread, identity: BotIde
     """Decide by who spoke last in the thread, for a message that `settled` leaves open."""
     if not thread.readable:
         return Decision(False, Reason.THREAD_UNREADABLE)
-    if thread.active_speaker is None or not message.text.strip():
+    if thread.active_speaker is None or not message.has_words:
         return Decision(False, Reason.NO_ACTIVE_SPEAKER)
     # Only Slack can write a bot's id. A name or metadata of one of our agents can be anybody's.
     if thread.active_speaker.bot_id == identity.bot_id:
@@ -110,6 +110,6 @@ def _not_for_us(message: IncomingMessage, identity: BotIdentity, *, by_bot: bool
         return Reason.NOT_A_MESSAGE
     if message.mention_added and not identity.answer_edits:
         return Reason.MENTION_BY_EDIT
-    if not message.text.strip() and not message.files:
+    if not message.has_words and not message.files:
         return Reason.EMPTY
     return None

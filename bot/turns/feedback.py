@@ -1,7 +1,6 @@
 """Record reactions to answers, and follow edits and deletions of messages."""
 
 import logging
-import re
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -11,7 +10,7 @@ from peewee import PeeweeException
 from slack_sdk import WebClient
 
 from bot.concurrency.event_dedup import EventDedup
-from bot.settings import Settings
+from bot.slack.conversation.conversation import ConversationReader
 from bot.slack.errors import SLACK_ERRORS
 from bot.slack.threads import ThreadReader, reply_payload
 from bot.slack.types import edited_ts
@@ -44,7 +43,7 @@ class Feedback:
         threads: ThreadReader,
         canceller: TurnCanceller,
         eraser: Eraser,
-        settings: Settings,
+        reader: ConversationReader,
     ) -> None:
         self._client = client
         self._team = team
@@ -55,7 +54,7 @@ class Feedback:
         self._threads = threads
         self._canceller = canceller
         self._eraser = eraser
-        self._settings = settings
+        self._reader = reader
 
     def reacted(self, body: Mapping[str, Any], *, added: bool) -> None:
         """Record a person's reaction to one of our answers, or to a message that we answered."""
@@ -101,15 +100,11 @@ class Feedback:
                 thread_ts=before.get("thread_ts") or after.get("thread_ts"),
                 edited_ts=None if deleted else edited_ts(after),
             ),
-            text=None if deleted else self._captured(after.get("text") or ""),
+            text=None if deleted else self._reader.stored(after),
         )
         if deleted:
             self._canceller.message_deleted(event["channel"], ts)
         self._eraser.apply()
-
-    def _captured(self, text: str) -> str | None:
-        mention = rf"<@{re.escape(self._bot_user)}(?:\|[^>]*)?>"
-        return self._settings.captured(re.sub(mention, "", text).strip())
 
     def _trace_of(self, channel: str, ts: str, body: Mapping[str, Any]) -> TraceSummary | None:
         database = self._observability.database

@@ -12,7 +12,7 @@ from bot.concurrency.event_dedup import EventDedup
 from bot.concurrency.logging_executor import LoggingExecutor
 from bot.concurrency.running_turns import RunningTurns
 from bot.concurrency.serial_queues import SerialQueues
-from bot.settings import Settings
+from bot.slack.conversation.conversation import ConversationReader
 from bot.slack.types import IncomingMessage, edited_ts, mention_added, parse_message
 from bot.turns.turn import TurnHandler
 from storage import Observability
@@ -41,18 +41,18 @@ class Inbox:
         *,
         team: str,
         bot_user: str,
+        reader: ConversationReader,
         dedup: EventDedup,
         running: RunningTurns,
         observability: Observability,
-        settings: Settings,
     ) -> None:
         self._handler = handler
         self._team = team
         self._bot_user = bot_user
+        self._reader = reader
         self._dedup = dedup
         self._running = running
         self._observability = observability
-        self._settings = settings
         self._turns = LoggingExecutor(TURN_THREADS, thread_name_prefix="tracebot-turn")
         self._notices = LoggingExecutor(2, thread_name_prefix="tracebot-notice")
         self._queues = SerialQueues(self._turns)
@@ -128,7 +128,8 @@ class Inbox:
             "thread_ts": message.root_ts,
             "message_ts": message.ts,
             "user": message.user,
-            "text": self._settings.captured(message.without_mention(self._bot_user)),
+            # Without names that Slack would have to be asked for: Bolt's thread must not wait.
+            "text": self._reader.stored(message.content, wait=False),
             "messaging.system": "slack",
             "messaging.operation.type": "process",
             "slack.event_id": body.get("event_id"),

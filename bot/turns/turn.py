@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bot.agents.cancellation import SHUTDOWN, Cancellation
 from bot.agents.config.roster import Roster
-from bot.agents.types import Agent
+from bot.agents.types import Agent, HistoryMessage
 from bot.concurrency.event_dedup import EventDedup
 from bot.concurrency.running_turns import RunningTurn, RunningTurns
 from bot.replies.messages import (
@@ -21,12 +21,15 @@ from bot.replies.messages import (
 )
 from bot.replies.responder import AgentInput, Responder, TurnFailure
 from bot.slack.attachments import FetchResult, FileDownloads
+from bot.slack.conversation.conversation import ConversationReader, Message
 from bot.slack.reactions import DONE, FAILED, READ, STOPPED, WAITING, Reactions, StatusReaction
+from bot.slack.threads import quoted_authors
 from bot.slack.types import IncomingMessage
 from bot.turns.agent_mentions import missed_message
 from bot.turns.decider import Decider, Verdict
 from bot.turns.decision import BotIdentity
 from storage import ActiveSpan, Observability
+from storage.model.erasure import HEARD, READ_THREAD
 from storage.tracing.active_span import CurrentSpan
 
 MOST_AGENTS = 5
@@ -54,6 +57,7 @@ class TurnHandler:
         responder: Responder,
         reactions: Reactions,
         downloads: FileDownloads,
+        reader: ConversationReader,
         running: RunningTurns,
         dedup: EventDedup,
         observability: Observability,
@@ -64,6 +68,7 @@ class TurnHandler:
         self._responder = responder
         self._reactions = reactions
         self._downloads = downloads
+        self._reader = reader
         self._running = running
         self._dedup = dedup
         self._observability = observability
@@ -116,7 +121,10 @@ class TurnHandler:
             self._responder.say(message, stopped_message(SHUTDOWN))
             turn.root.fail("cancelled", f"Stopped by {SHUTDOWN}.", status="cancelled")
             return STOPPED
-        prompt, agents = verdict.asked.prompt, verdict.asked.agents
+        # Names are known now to whoever reads the record, as to the agent.
+        turn.root.set(text=self._reader.stored(message.content))
+        prompt = self._reader.prompt(verdict.asked.prompt, message)
+        agents = verdict.asked.agents
         if not prompt and not message.files:
             self._responder.say(message, usage_message(self._identity.user, self._roster.names))
             return None
@@ -157,11 +165,14 @@ class TurnHandler:
     ) -> list[TurnFailure]:
         """Ask the agents side by side; users see what failed, and the trace records one failure."""
         message = verdict.message
+        earlier = verdict.thread.earlier(before=message.ts) if verdict.thread else ()
+        self._record_quoted(message)
         given = AgentInput(
             message=message,
+            author=self._reader.author(message),
             prompt=prompt,
-            history=verdict.thread.history(before=message.ts) if verdict.thread else (),
-            fetched=self._fetch(message, turn.root),
+            history=self._history(earlier, prompt),
+            fetched=self._fetch(self._reader.files(message, earlier), turn.root),
         )
         asked, left_out = agents[:MOST_AGENTS], agents[MOST_AGENTS:]
         if left_out:
@@ -179,12 +190,26 @@ class TurnHandler:
             turn.root.fail(failure.error_type, failure.message, status=failure.status)
         return failures
 
-    def _fetch(self, message: IncomingMessage, root: ActiveSpan) -> FetchResult:
-        if not message.files:
-            return FetchResult(paths=(), refused=())
-        with self._observability.span("fetch files", files=len(message.files)) as span:
-            result = self._downloads.fetch(message.files, trace_id=root.trace_id)
-            span.set(fetched=len(result.paths), refused=len(result.refused))
+    def _record_quoted(self, message: IncomingMessage) -> None:
+        """Record whose messages are forwarded: they may ask to be forgotten, as in a thread."""
+        if authors := quoted_authors(message.attachments):
+            with self._observability.span(READ_THREAD) as span:
+                span.set(messages=len(authors), **{HEARD: sorted(authors)})
+
+    def _history(self, earlier: Sequence[Message], question: str) -> tuple[HistoryMessage, ...]:
+        if not earlier:
+            return ()
+        with self._observability.span("read conversation", messages=len(earlier)) as span:
+            history = self._reader.history(earlier, question=question)
+            span.set(left_out=history.left_out)
+        return history.messages
+
+    def _fetch(self, files: Sequence[Message], root: ActiveSpan) -> FetchResult:
+        if not files:
+            return FetchResult()
+        with self._observability.span("fetch files", files=len(files)) as span:
+            result = self._downloads.fetch(files, trace_id=root.trace_id)
+            span.set(fetched=len(result.files), refused=len(result.refused))
         return result
 
 

@@ -1,15 +1,13 @@
 """Turn a request into the messages that model APIs take: history, files and the question."""
 
 import base64
+import codecs
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bot.agents.types import HistoryMessage, Request
-
-MAX_HISTORY = 200_000
-"""Characters. Of a longer thread the newest messages are kept, so that it can still be answered."""
+from bot.agents.types import Request
 
 MAX_TEXT = 200_000
 """Characters of all text files together."""
@@ -29,7 +27,6 @@ SIGNATURES: Mapping[bytes, str] = {
 """First bytes of an image → its type. Names may lie, and then the API refuses the whole request."""
 
 CUT = "[The file is longer and is cut here.]"
-EARLIER = "[Earlier messages of this conversation are left out.]"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,27 +54,15 @@ def conversation(request: Request, *, agent: str) -> tuple[ChatMessage, ...]:
     a user's.
     """
     messages: list[ChatMessage] = []
-    for message in _newest(request.history):
-        if message.author == agent and messages:
+    for message in request.history:
+        if not message.text.strip():
+            continue
+        if message.agent and message.author == agent and messages:
             _add(messages, ChatMessage(role="assistant", text=_clean(message.text)))
         else:
-            _add(messages, ChatMessage(role="user", text=_clean(_line(message))))
+            _add(messages, ChatMessage(role="user", text=_clean(message.line)))
     _add(messages, _question(request))
     return tuple(messages)
-
-
-def _newest(history: tuple[HistoryMessage, ...]) -> list[HistoryMessage]:
-    """Return the newest messages that fit, after a note if some are left out."""
-    kept: list[HistoryMessage] = []
-    left = MAX_HISTORY
-    for message in reversed(history):
-        left -= len(message.text)
-        if left < 0:
-            kept.append(HistoryMessage(author="tracebot", text=EARLIER))
-            break
-        if message.text.strip():
-            kept.append(message)
-    return kept[::-1]
 
 
 def _add(messages: list[ChatMessage], message: ChatMessage) -> None:
@@ -90,14 +75,11 @@ def _add(messages: list[ChatMessage], message: ChatMessage) -> None:
     messages.append(ChatMessage(role=message.role, text=text, images=message.images))
 
 
-def _line(message: HistoryMessage) -> str:
-    # Indented, so that a line of somebody's text cannot pass for a message of another author.
-    return f"{message.author}: " + message.text.replace("\n", "\n    ")
-
-
 def _question(request: Request) -> ChatMessage:
     images, others = _images(request.files)
-    text = "\n\n".join(filter(None, (*_texts(others), request.prompt)))
+    # In a conversation a name says whose question it is; alone it would only be in the way.
+    asked = f"{request.author}: " if request.author and request.history else ""
+    text = "\n\n".join(filter(None, (*_texts(others, request), f"{asked}{request.prompt}")))
     return ChatMessage(role="user", text=_clean(text), images=images)
 
 
@@ -123,29 +105,31 @@ def _image_type(data: bytes) -> str | None:
     return next((type for start, type in SIGNATURES.items() if data.startswith(start)), None)
 
 
-def _texts(files: Iterable[Path]) -> list[str]:
+def _texts(files: Iterable[Path], request: Request) -> list[str]:
     """Return the text of each file with its name; a file that is not text is only named."""
     texts: list[str] = []
     left = MAX_TEXT
     for path in files:
-        text = _read(path, left)
+        text, name = _read(path, left), request.name_of(path).replace('"', "'")
         if text is None:
-            texts.append(f"[The file {path.name} cannot be read here.]")
+            texts.append(f"[The file {name} cannot be read here.]")
             continue
         left -= min(len(text), left)
-        texts.append(f'<file name="{path.name}">\n{text}\n</file>')
+        texts.append(f'<file name="{name}">\n{text}\n</file>')
     return texts
 
 
 def _read(path: Path, most: int) -> str | None:
     """Return at most `most` characters of a text file, None if it is not text."""
     data = _beginning(path, 4 * MAX_TEXT)
-    if not data or b"\0" in data:
-        return None
+    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         # A cut may fall within a character, whose rest is then ignored.
-        text = data.decode("utf-8-sig", "strict" if len(data) < 4 * MAX_TEXT else "ignore")
+        errors = "strict" if len(data) < 4 * MAX_TEXT else "ignore"
+        text = data.decode("utf-16" if marked else "utf-8-sig", errors)
     except UnicodeDecodeError:
+        return None
+    if not text or "\0" in text:
         return None
     return text if len(text) <= most else f"{text[:most]}\n{CUT}"
 

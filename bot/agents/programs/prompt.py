@@ -1,6 +1,8 @@
 """Write the prompt of a program: instructions, the thread, the files, and the question once."""
 
-from bot.agents.types import HistoryMessage, Request
+from collections.abc import Iterator
+
+from bot.agents.types import HistoryMessage, Request, time_of
 
 
 def render(request: Request) -> str:
@@ -9,21 +11,44 @@ def render(request: Request) -> str:
     context = [part for part in parts if part]
     if not context:
         return request.prompt
-    return "\n\n".join([*context, "Answer this message:", request.prompt])
+    return "\n\n".join([*context, f"Answer this message{_asked(request)}:", request.prompt])
+
+
+def fitting(prompt: bytes, most: int) -> bytes:
+    """Return a prompt in UTF-8, without its middle if it has more than *most* bytes.
+
+    The agent's instructions are at the beginning, and the question is at the end.
+    """
+    if len(prompt) <= most:
+        return prompt
+    note = b"\n[... The middle of this text is left out here, because it is too long ...]\n"
+    end = (most - len(note)) * 3 // 4
+    parts = prompt[: most - len(note) - end], prompt[-end:]
+    # A cut may fall within a character, whose rest is ignored.
+    head, tail = (part.decode("utf-8", "ignore").encode() for part in parts)
+    return head + note + tail
 
 
 def _history(history: tuple[HistoryMessage, ...]) -> str:
     if not history:
         return ""
-    return "\n".join(["The conversation so far:", *(_line(message) for message in history)])
+    return "\n".join(["The conversation so far:", *(message.line for message in history)])
 
 
-def _line(message: HistoryMessage) -> str:
-    # Indented, so that a line of somebody's text cannot pass for a message of another author.
-    return f"{message.author}: " + message.text.replace("\n", "\n    ")
+def _asked(request: Request) -> str:
+    """Return who asks and when, as far as it is known."""
+    by = f" by {request.author}" if request.author else ""
+    when = f" ({time})" if (time := time_of(request.ts)) else ""
+    return f"{by}{when}"
 
 
 def _files(request: Request) -> str:
     if not request.files:
         return ""
-    return "\n".join(["Files that came with this message:", *map(str, request.files)])
+    return "\n".join(["Files of this conversation:", *_file_lines(request)])
+
+
+def _file_lines(request: Request) -> Iterator[str]:
+    for path in request.files:
+        name = request.name_of(path)
+        yield str(path) if name == path.name else f"{path} ({name})"

@@ -15,11 +15,14 @@ from bot.agents.programs.process import supervisor
 from bot.agents.programs.process.confinement import Confinement, ConfinementError
 from bot.agents.programs.process.environment import child_environment
 from bot.agents.programs.process.supervisor import Limits, Outcome
-from bot.agents.programs.prompt import render
+from bot.agents.programs.prompt import fitting, render
 from bot.agents.programs.telemetry import Telemetry
 from bot.agents.programs.workplace import Workplaces
 from bot.agents.types import Mode, Reply, Request
 from storage.model.redaction import redacted_start
+
+MAX_ARGUMENT = 131_071
+"""Bytes. Linux starts no program with a longer argument (MAX_ARG_STRLEN, with the final NUL)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,8 +161,8 @@ class CommandProvider:
         prompt = program.address(self.model, render(request))
         if (self.prompt or program.prompt) == "stdin":
             return arguments, f"{prompt}\n".encode("utf-8", "replace")
-        text = prompt.replace("\0", "").encode("utf-8", "replace").decode()
-        return [*arguments, *program.before_prompt, text], b""
+        text = prompt.replace("\0", "").encode("utf-8", "replace")
+        return [*arguments, *program.before_prompt, fitting(text, MAX_ARGUMENT).decode()], b""
 
     def _file_arguments(self, files: Sequence[Path]) -> list[str]:
         """Return arguments that let the program read the files, each once."""

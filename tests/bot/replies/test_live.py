@@ -328,13 +328,13 @@ def test_a_live_reply_of_another_bot_is_read_again_once_it_is_finished(
     place = {"channel": general.id, "thread_ts": question.ts}
     growing = web.chat_postMessage(**place, text="half")
     threads = ThreadReader(web, bot_id=sandbox.bot_id)
-    assert threads.read(general.id, question.ts).history(before="9e9")[-1].text == "half"
+    assert threads.read(general.id, question.ts).earlier(before="9e9")[-1]["text"] == "half"
     (whole,) = reply_messages("whole", payload={"agent": "claude"})
     whole = {key: whole[key] for key in ("text", "blocks", "metadata")}
     web.chat_update(channel=general.id, ts=str(growing["ts"]), **whole)
     again = threads.read(general.id, question.ts)
     assert again.cached
-    assert [message.text for message in again.history(before="9e9")] == ["think hard", "whole"]
+    assert [each["text"] for each in again.earlier(before="9e9")] == ["think hard", "whole"]
     assert again.thread(lambda user: True).active_speaker == Speaker(sandbox.bot_id, "claude")
 
 

@@ -73,7 +73,8 @@ def test_no_name_of_a_file_reaches_the_disk_or_replaces_another(
         {**sandbox.add_file(alice, *NOTES).as_slack(), "name": name, "title": name}
         for name in HOSTILE_NAMES
     ]
-    result = fetch(downloads, *files)
+    limits = replace(downloads.limits, max_files=len(files))
+    result = fetch(replace(downloads, limits=limits), *files)
     assert [path.stem for path in result.paths] == [file["id"] for file in files]
     (folder,) = downloads.folder.iterdir()
     assert {each.name for each in folder.iterdir()} == {f"{file['id']}.txt" for file in files}
@@ -83,6 +84,87 @@ def test_no_name_of_a_file_reaches_the_disk_or_replaces_another(
         observability.database.execute_sql("SELECT name, text, attributes FROM spans").fetchall()
     )
     assert not any(name in stored for name in ("../../x", "gnp.exe", "$(id)", "n" * 300))
+
+
+@pytest.mark.parametrize(
+    ("name", "mime_type", "ending"),
+    [
+        ("sales-2025.csv", "text/csv", ".csv"),
+        ("main.go", "text/x-go", ".txt"),
+        ("app.ts", "application/typescript", ".txt"),
+        ("app.ts", "video/mp2t", ".txt"),
+        ("app.log", "text/plain", ".txt"),
+        ("data.json", "application/json", ".json"),
+        ("deploy.yml", "application/x-yaml", ".yaml"),
+        ("query.sql", "application/sql", ".txt"),
+        ("logo.svg", "image/svg+xml", ".txt"),
+        ("notes", "application/octet-stream", ".txt"),
+        ("Dockerfile", "", ".txt"),
+        ("x.-rf", None, ".txt"),
+        ("a.b/../../c.py", "<script>", ".txt"),
+    ],
+)
+def test_any_text_is_fetched_and_known_by_its_real_name(
+    sandbox: Sandbox,
+    downloads: FileDownloads,
+    alice: User,
+    general: Channel,
+    name: str,
+    mime_type: str | None,
+    ending: str,
+) -> None:
+    file = sandbox.add_file(alice, "x", "text/plain", "größer\n".encode())
+    told = sandbox.post(alice, general, files=[file]).files[0].as_slack()
+    result = fetch(downloads, {**told, "name": name, "mimetype": mime_type})
+    ((path, known),) = ((each.path, each.name) for each in result.files)
+    assert (path.name, known) == (f"{told['id']}{ending}", name)
+    assert path.parent.parent == downloads.folder
+    assert result.names == {path.name: name}
+
+
+def test_text_of_windows_programs_is_fetched(
+    sandbox: Sandbox, downloads: FileDownloads, alice: User, general: Channel
+) -> None:
+    content = "größer".encode("utf-16")
+    file = sandbox.add_file(alice, "out.log", "application/octet-stream", content)
+    told = sandbox.post(alice, general, files=[file]).files[0].as_slack()
+    assert fetch(downloads, told).paths
+
+
+@pytest.mark.parametrize("content", [b"PK\3\4\0", b"\xff\xfe\x00", b"a\0b", b"\xe4\xf6"])
+def test_what_is_no_text_is_refused_with_its_name(
+    sandbox: Sandbox, downloads: FileDownloads, alice: User, general: Channel, content: bytes
+) -> None:
+    file = sandbox.add_file(alice, "core", "application/octet-stream", content)
+    told = sandbox.post(alice, general, files=[file]).files[0].as_slack()
+    assert "application/octet-stream are not supported" in reason(downloads, told)
+    (refused,) = fetch(downloads, told).refused
+    assert refused.name == "core"
+
+
+def test_files_beyond_the_most_are_refused_without_a_request(
+    sandbox: Sandbox, downloads: FileDownloads, told: Told
+) -> None:
+    few = replace(downloads, limits=replace(downloads.limits, max_files=1))
+    result = fetch(few, told, {**told, "name": "b.txt"}, {**told, "name": "c.txt"})
+    assert [each.name for each in result.files] == ["notes.txt"]
+    assert [(each.name, each.reason) for each in result.refused] == [
+        ("b.txt", "at most 1 files of a conversation are read"),
+        ("c.txt", "at most 1 files of a conversation are read"),
+    ]
+
+
+def test_no_other_file_is_begun_once_those_before_took_too_long(
+    downloads: FileDownloads, told: Told
+) -> None:
+    now = iter(range(0, 10_000, 20))
+    slow = replace(
+        downloads,
+        limits=replace(downloads.limits, timeout_s=1_000.0, total_s=30.0),
+        now=lambda: float(next(now)),
+    )
+    result = fetch(slow, told, {**told, "name": "b.txt"})
+    assert [each.reason for each in result.refused] == ["the files before it took too long"]
 
 
 def test_two_turns_share_no_folder(downloads: FileDownloads, told: Told) -> None:
@@ -107,8 +189,10 @@ def test_a_hostile_id_cannot_leave_the_folder(id_: object) -> None:
     ("changes", "said"),
     [
         ({"mimetype": "application/x-msdownload"}, "application/x-msdownload are not supported"),
-        ({"mimetype": "<script>"}, "type unknown are not supported"),
-        ({"mimetype": None}, "type unknown are not supported"),
+        ({"mimetype": "image/heic"}, "image/heic are not supported"),
+        ({"mimetype": "video/mp4"}, "video/mp4 are not supported"),
+        ({"mimetype": "application/zip"}, "application/zip are not supported"),
+        ({"mimetype": "image/<script>"}, "type unknown are not supported"),
         ({"size": 1_001}, "larger than 0.001 MB"),
         ({"mode": "external"}, "outside Slack"),
         ({"mode": "tombstone"}, "was deleted"),

@@ -22,7 +22,7 @@ class SlowlyRead(WebClient):
 
 
 def texts(threads: ThreadReader, channel: Channel, ts: str) -> list[str]:
-    return [message.text for message in threads.read(channel.id, ts).history(before="9e9")]
+    return [each["text"] for each in threads.read(channel.id, ts).earlier(before="9e9")]
 
 
 def test_only_newer_messages_are_fetched_the_second_time(

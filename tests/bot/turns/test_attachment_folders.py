@@ -7,7 +7,7 @@ from bot.app import Bot
 from bot.sandbox import Channel, Sandbox, User
 
 LIST = (
-    "import os, sys; path = sys.stdin.read().split('Files that came with this message:')[1]"
+    "import os, sys; path = sys.stdin.read().split('Files of this conversation:')[1]"
     ".split()[0]; print('found:', *sorted(os.listdir(os.path.dirname(path))))"
 )
 LISTING = f"""

@@ -178,10 +178,10 @@ def test_a_model_takes_no_other_apps_words_for_its_own(
     sandbox.wait_for_reply(general, question.ts, containing="Another app")
     authors = [message.author for message in agent.requests[-1].history]
     assert authors == [
-        alice.id,
+        "alice",
         "builder (another app)",
         "builder (another app)",
-        alice.id,
+        "alice",
         "builder",
     ]
 
@@ -201,4 +201,4 @@ def test_the_shortcut_shows_no_trace_that_another_apps_metadata_names(
         other, general, "hi", metadata={"event_type": REPLY_EVENT, "event_payload": payload}
     )
     (shown,) = sandbox.shortcut(alice, posted, "show_trace", responses=1)
-    assert trace.trace_id[:8] not in str(shown.blocks)
+    assert trace.trace_id[:16] not in str(shown.blocks)

@@ -59,7 +59,7 @@ def test_a_model_answers_in_a_thread_and_is_given_its_earlier_answers(
     assert first == [{"role": "user", "content": "what colour is the sky?"}]
     assert [message["role"] for message in second] == ["user", "assistant", "user"]
     assert second[1]["content"] == "It is blue."
-    assert second[2]["content"] == "who says so?"
+    assert second[2]["content"] == "alice: who says so?"
     for turn in turns(observability, 2):
         assert turn.agent == "sonnet"
         assert (turn.input_tokens, turn.output_tokens) == (1_000, 100)

@@ -199,7 +199,10 @@ def messages(server: ModelServer, request: Request) -> list[tuple[str, Any]]:
 
 
 def history(*messages: tuple[str, str]) -> tuple[HistoryMessage, ...]:
-    return tuple(HistoryMessage(author=author, text=text) for author, text in messages)
+    return tuple(
+        HistoryMessage(author=author, text=text, agent=author in ("helper", "codex"))
+        for author, text in messages
+    )
 
 
 def test_the_agents_messages_are_the_assistants_and_all_others_the_users(
@@ -214,26 +217,25 @@ def test_the_agents_messages_are_the_assistants_and_all_others_the_users(
     assert messages(server, Request(prompt="and now?", history=earlier)) == [
         ("user", "U1: what is this?\n    Say."),
         ("assistant", "A bot."),
-        ("user", "U2: really?\n\ncodex: Yes.\n\nand now?"),
+        ("user", "U2: really?\n\ncodex (agent): Yes.\n\nand now?"),
     ]
 
 
 def test_a_conversation_that_the_agent_began_starts_with_a_user(server: ModelServer) -> None:
     earlier = history(("helper", "Good morning."), ("helper", "Anyone?"))
     assert messages(server, Request(prompt="yes", history=earlier)) == [
-        ("user", "helper: Good morning."),
+        ("user", "helper (agent): Good morning."),
         ("assistant", "Anyone?"),
         ("user", "yes"),
     ]
 
 
-def test_the_newest_messages_of_a_long_thread_are_sent(openai: ModelServer) -> None:
-    earlier = history(("U1", "old " * 60_000), ("U2", "new"), ("helper", "  "))
-    ((role, content),) = messages(openai, Request(prompt="well?", history=earlier))
-    assert role == "user"
-    assert content.startswith("tracebot: [Earlier messages")
-    assert content.endswith("U2: new\n\nwell?")
-    assert "old" not in content
+def test_a_person_of_the_agents_name_is_not_the_assistant(server: ModelServer) -> None:
+    person = HistoryMessage(author="helper", text="Delete it.", ts="1764151200.000100")
+    asked = Request(prompt="should you?", author="Ann", history=(*history(("U1", "hi")), person))
+    assert messages(server, asked) == [
+        ("user", "U1: hi\n\n[2025-11-26 10:00 UTC] helper: Delete it.\n\nAnn: should you?")
+    ]
 
 
 def test_halves_of_characters_are_replaced(server: ModelServer) -> None:
@@ -251,6 +253,7 @@ def test_texts_and_images_are_sent_and_other_files_named(
     contents = {
         "F1.csv": b"\xef\xbb\xbfa,b\n1,2\n",
         "F2.txt": PNG,  # The name lies.
+        "F6.log": "größer\n".encode("utf-16"),
         "F3.pdf": b"%PDF-1.7\0\xff\xfe",
         "F4.webp": b"RIFF\0\0\0\0WEBPVP8 ",
     }
@@ -261,7 +264,8 @@ def test_texts_and_images_are_sent_and_other_files_named(
     assert rest == []
     (text,) = [part["text"] for part in content if part["type"] == "text"]
     assert text == (
-        '<file name="F1.csv">\na,b\n1,2\n\n</file>\n\n[The file F3.pdf cannot be read here.]\n\n'
+        '<file name="F1.csv">\na,b\n1,2\n\n</file>\n\n'
+        '<file name="F6.log">\ngrößer\n\n</file>\n\n[The file F3.pdf cannot be read here.]\n\n'
         "[The file F5.txt cannot be read here.]\n\nsee?"
     )
     shown = [part for part in content if part["type"] != "text"]

@@ -12,7 +12,7 @@ from bot.agents.echo import EchoProvider
 from bot.agents.errors import AgentCrashed, AgentError, AgentNotFound, AgentTimeout
 from bot.agents.programs.process.confinement import Confinement
 from bot.agents.programs.process.supervisor import Limits
-from bot.agents.programs.provider import CommandProvider
+from bot.agents.programs.provider import MAX_ARGUMENT, CommandProvider
 from bot.agents.types import HistoryMessage, Request
 
 TRACE, SPAN = "a" * 32, "b" * 16
@@ -67,7 +67,7 @@ def test_history_and_files_come_once_before_the_prompt() -> None:
     )
     assert CommandProvider(agent="cat", command=("cat",)).answer(request).text == (
         "The conversation so far:\nAnn: one\n    Bob: two\n\n"
-        "Files that came with this message:\n/data/F1.txt\n\n"
+        "Files of this conversation:\n/data/F1.txt\n\n"
         "Answer this message:\n\nwhich?"
     )
 
@@ -135,11 +135,20 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         agent.answer(Request(prompt="x"))
 
 
-def test_a_prompt_too_long_for_an_argument_is_an_agents_error() -> None:
-    agent = CommandProvider(agent="long", command=("echo",), prompt="argument")
-    with pytest.raises(AgentError, match="Argument list too long") as caught:
-        agent.answer(Request(prompt="x" * 3_000_000))
-    assert caught.value.error_type == "not_started"
+@pytest.mark.parametrize("letter", ["x", "é", "다", "🙂"])
+def test_of_a_prompt_too_long_for_an_argument_the_middle_is_left_out(letter: str) -> None:
+    agent = python("import sys; sys.stdout.write(sys.argv[-1])", prompt="argument")
+    said = agent.answer(Request(prompt=f"a{letter * 200_000}z")).text
+    assert 130_000 < len(said.encode()) <= MAX_ARGUMENT
+    head, tail = said.split("\n[... The middle of this text is left out here")
+    assert head == f"a{letter * (len(head) - 1)}"
+    assert tail.endswith(f"{letter * 20_000}z")
+    assert "\ufffd" not in said
+
+
+def test_a_prompt_that_just_fits_an_argument_is_passed_whole() -> None:
+    agent = python("import sys; sys.stdout.write(sys.argv[-1])", prompt="argument")
+    assert agent.answer(Request(prompt="x" * MAX_ARGUMENT)).text == "x" * MAX_ARGUMENT
 
 
 def test_a_failing_agent_tells_its_code_and_its_last_words() -> None:

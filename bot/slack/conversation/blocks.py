@@ -1,0 +1,201 @@
+"""Write the blocks of a message as text.
+
+Blocks that this module does not know, and Slack adds some each year, are written with any text that
+they have.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from bot.slack.conversation.mrkdwn import link, readable
+from bot.slack.conversation.names import Names
+
+Json = Mapping[str, Any]
+
+WORDLESS = frozenset(("divider", "context_actions"))
+
+TEXT_KEYS = (
+    *("title", "subtitle", "text", "body", "caption", "description", "label", "value", "hint"),
+    *("alt_text", "status", "details", "output", "fallback", "name", "url", "title_url"),
+    *("fields", "elements", "tasks", "sources", "child_blocks", "blocks", "items", "cards", "rows"),
+    *("accessory", "actions", "image", "hero_image", "icon"),
+)
+"""Keys of a block under which there may be words, in the order in which they are read."""
+
+DEEPEST = 20
+"""Blocks within blocks; Slack nests five or six."""
+
+
+def blocks_text(blocks: Iterable[Any], names: Names) -> str:
+    """Return the text of blocks, each on lines of its own."""
+    return "\n".join(filter(None, (block_text(block, names) for block in blocks)))
+
+
+def block_text(block: Any, names: Names, depth: int = 0) -> str:
+    """Return the text of a block or of an object within one."""
+    if not isinstance(block, Mapping) or depth > DEEPEST:
+        return ""
+    kind = str(block.get("type"))
+    if kind in WORDLESS:
+        return ""
+    write = WRITERS.get(kind)
+    return write(block, names, depth) if write else _any_text(block, names, depth)
+
+
+def _any_text(block: Json, names: Names, depth: int) -> str:
+    found = (_value_text(block.get(key), names, depth + 1) for key in TEXT_KEYS)
+    return "\n".join(filter(None, found))
+
+
+def _value_text(value: Any, names: Names, depth: int) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "\n".join(filter(None, (_value_text(each, names, depth) for each in value)))
+    return block_text(value, names, depth)
+
+
+def _mrkdwn(block: Json, names: Names, depth: int) -> str:
+    return readable(_string(block, "text"), names)
+
+
+def _plain(block: Json, names: Names, depth: int) -> str:
+    return _string(block, "text")
+
+
+def _image(block: Json, names: Names, depth: int) -> str:
+    title = _value_text(block.get("title"), names, depth + 1)
+    words = " – ".join(dict.fromkeys(filter(None, (title, _string(block, "alt_text")))))
+    return f"[image: {words}]" if words else "[image]"
+
+
+def _context(block: Json, names: Names, depth: int) -> str:
+    parts = (block_text(each, names, depth + 1) for each in _list(block, "elements"))
+    return " ".join(filter(None, parts))
+
+
+def _button(block: Json, names: Names, depth: int) -> str:
+    label = _value_text(block.get("text"), names, depth + 1)
+    return link(_string(block, "url"), f"[{label}]") if block.get("url") else f"[{label}]"
+
+
+def _table(block: Json, names: Names, depth: int) -> str:
+    rows = (
+        " | ".join(block_text(cell, names, depth + 1) for cell in row)
+        for row in _list(block, "rows")
+        if isinstance(row, list)
+    )
+    return "\n".join(filter(None, (_value_text(block.get("caption"), names, depth), *rows)))
+
+
+def _number(block: Json, names: Names, depth: int) -> str:
+    return _string(block, "text") or str(block.get("value", ""))
+
+
+def _chart(block: Json, names: Names, depth: int) -> str:
+    """Write a chart as a line for each of its series, or of its segments."""
+    chart = block.get("chart")
+    chart = chart if isinstance(chart, Mapping) else {}
+    lines = [_string(block, "title")]
+    for series in objects(chart, "series"):
+        points = (f"{each.get('label')} {each.get('value')}" for each in objects(series, "data"))
+        lines.append(f"{series.get('name')}: {', '.join(points)}")
+    lines += [f"{each.get('label')}: {each.get('value')}" for each in objects(chart, "segments")]
+    return "\n".join(filter(None, lines))
+
+
+def _rich_text(block: Json, names: Names, depth: int) -> str:
+    numbers: dict[int, int] = {}
+    parts = (_rich_part(part, names, numbers) for part in objects(block, "elements"))
+    return "\n".join(part for part in parts if part.strip())
+
+
+def _rich_part(part: Json, names: Names, numbers: dict[int, int]) -> str:
+    kind, elements = part.get("type"), objects(part, "elements")
+    if kind == "rich_text_list":
+        return "\n".join(_rich_items(part, elements, names, numbers))
+    numbers.clear()
+    text = "".join(_inline(each, names, styled=kind == "rich_text_section") for each in elements)
+    if kind == "rich_text_preformatted":
+        return f"```{_string(part, 'language')}\n{text.strip(chr(10))}\n```"
+    if kind == "rich_text_quote":
+        return "\n".join(f"> {line}" for line in text.strip("\n").split("\n"))
+    return text.strip("\n")
+
+
+def _rich_items(
+    part: Json, items: Sequence[Json], names: Names, numbers: dict[int, int]
+) -> Iterator[str]:
+    """Yield the items of a list. A list goes on after one that is indented further."""
+    indent = min(_count(part, "indent"), DEEPEST)
+    for deeper in [each for each in numbers if each > indent]:
+        del numbers[deeper]
+    if part.get("offset") is not None:
+        numbers[indent] = _count(part, "offset")
+    for item in items:
+        text = "".join(_inline(each, names) for each in objects(item, "elements"))
+        numbers[indent] = numbers.get(indent, 0) + 1
+        mark = f"{numbers[indent]}." if part.get("style") == "ordered" else "•"
+        yield f"{'    ' * indent}{mark} {text}"
+
+
+def _inline(element: Json, names: Names, *, styled: bool = True) -> str:
+    write = INLINE.get(str(element.get("type")))
+    if write is None:
+        return _any_text(element, names, 1)
+    text = write(element, names)
+    style = element.get("style")
+    is_code = styled and isinstance(style, Mapping) and style.get("code")
+    return f"`{text}`" if is_code and text else text
+
+
+def _date(element: Json) -> str:
+    return _string(element, "fallback") or str(element.get("timestamp", ""))
+
+
+INLINE: Mapping[str, Callable[[Json, Names], str]] = {
+    "text": lambda element, names: _string(element, "text"),
+    "link": lambda element, names: link(_string(element, "url"), _string(element, "text")),
+    "emoji": lambda element, names: f":{_string(element, 'name')}:",
+    "user": lambda element, names: f"@{names.user(_string(element, 'user_id'))}",
+    "channel": lambda element, names: f"#{names.channel(_string(element, 'channel_id'))}",
+    "usergroup": lambda element, names: f"@{names.group(_string(element, 'usergroup_id'))}",
+    "broadcast": lambda element, names: f"@{_string(element, 'range')}",
+    "date": lambda element, names: _date(element),
+    "color": lambda element, names: _string(element, "value"),
+}
+
+WRITERS: Mapping[str, Callable[[Json, Names, int], str]] = {
+    "mrkdwn": _mrkdwn,
+    "plain_text": _plain,
+    "raw_text": _plain,
+    "raw_number": _number,
+    "markdown": _plain,
+    "image": _image,
+    "context": _context,
+    "button": _button,
+    "table": _table,
+    "data_table": _table,
+    "data_visualization": _chart,
+    "rich_text": _rich_text,
+}
+
+
+def _string(block: Json, key: str) -> str:
+    value = block.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _count(block: Json, key: str) -> int:
+    value = block.get(key)
+    return max(value, 0) if isinstance(value, int) else 0
+
+
+def _list(block: Json, key: str) -> Sequence[Any]:
+    value = block.get(key)
+    return value if isinstance(value, list) else []
+
+
+def objects(block: Json, key: str) -> list[Json]:
+    """Return the objects in the list *key*, whatever else an app put there."""
+    return [each for each in _list(block, key) if isinstance(each, Mapping)]

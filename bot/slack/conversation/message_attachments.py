@@ -1,0 +1,122 @@
+"""Write what Slack shows below a message as text: alerts of apps, and forwarded messages.
+
+Slack calls both attachments, and has a third kind: previews of links, which are not part of what
+somebody wrote. Files are something else: see `bot.slack.attachments`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from bot.agents.types import time_of
+from bot.slack.conversation.blocks import blocks_text, objects
+from bot.slack.conversation.mrkdwn import link, readable, unescaped
+from bot.slack.conversation.names import Names, plain_name
+
+Json = Mapping[str, Any]
+
+
+def is_forwarded(attachment: Json) -> bool:
+    """Return True for a message that somebody forwarded, or linked to so that Slack shows it."""
+    return bool(attachment.get("is_share") or attachment.get("is_msg_unfurl"))
+
+
+def is_preview(attachment: Json) -> bool:
+    """Return True for the preview of a link, which Slack or an app adds to a message later."""
+    if is_forwarded(attachment):
+        return False
+    return bool(attachment.get("from_url") or attachment.get("is_app_unfurl"))
+
+
+def attachments_text(attachments: Iterable[Json], names: Names) -> str:
+    """Return the text of attachments, without previews of links."""
+    texts = (_attachment(each, names) for each in attachments if not is_preview(each))
+    return "\n\n".join(filter(None, texts))
+
+
+def file_notes(files: Iterable[Json]) -> list[str]:
+    """Return a line for each file of a message."""
+    return [
+        "[a file that was deleted]"
+        if each.get("mode") == "tombstone"
+        else f"[file: {file_name(each)}]"
+        for each in files
+    ]
+
+
+def file_name(file: Json) -> str:
+    """Return the name that people see, on one line."""
+    return plain_name(file.get("name") or file.get("title")) or "unnamed"
+
+
+def _attachment(attachment: Json, names: Names) -> str:
+    return (_forwarded if is_forwarded(attachment) else _card)(attachment, names)
+
+
+def forwarding(attachment: Json, names: Names) -> str:
+    """Return a line that says whose message is forwarded, and where and when they wrote it."""
+    author = attachment.get("author_name") or attachment.get("author_subname")
+    if not author and attachment.get("author_id"):
+        author = names.user(str(attachment["author_id"]))
+    channel = str(attachment.get("channel_id") or "")
+    facts = (
+        f"[Forwarded message of {plain_name(author) or 'somebody'}",
+        f"in #{names.channel(channel)}" if channel.startswith("C") else "",
+        time_of(str(attachment.get("ts") or "")),
+        _address(attachment, "from_url") or _address(attachment, "original_url"),
+    )
+    return ", ".join(filter(None, facts)) + "]"
+
+
+def _forwarded(attachment: Json, names: Names) -> str:
+    """Return a forwarded message, its lines below one about its origin."""
+    body = "\n".join(filter(None, _content(attachment, names))) or _text(
+        attachment, "fallback", names
+    )
+    lines = body.split("\n") if body else []
+    return "\n".join([forwarding(attachment, names), *(f"> {line}" for line in lines)])
+
+
+def _card(attachment: Json, names: Names) -> str:
+    """Return what an app said in an attachment. Its `fallback` counts if there is nothing else."""
+    before = (_text(attachment, key, names) for key in ("pretext", "author_name"))
+    said = "\n".join(filter(None, (*before, *_content(attachment, names))))
+    said = said or _text(attachment, "fallback", names)
+    return "\n".join(filter(None, (said, _text(attachment, "footer", names))))
+
+
+def _content(attachment: Json, names: Names) -> Iterator[str]:
+    title, text = (_text(attachment, key, names) for key in ("title", "text"))
+    yield link(_address(attachment, "title_link"), title) if title else ""
+    yield text
+    yield from _fields(attachment, names)
+    yield blocks_text(objects(attachment, "blocks"), names)
+    if not text:  # Of a forwarded message; its text says the same.
+        yield from _message_blocks(attachment, names)
+    yield from file_notes(objects(attachment, "files"))
+    yield from _buttons(attachment, names)
+    yield attachments_text(objects(attachment, "attachments"), names)
+
+
+def _message_blocks(attachment: Json, names: Names) -> Iterator[str]:
+    for each in objects(attachment, "message_blocks"):
+        message = each.get("message")
+        yield blocks_text(objects(message, "blocks") if message else (), names)
+
+
+def _fields(attachment: Json, names: Names) -> Iterator[str]:
+    for field in objects(attachment, "fields"):
+        yield ": ".join(filter(None, (_text(field, key, names) for key in ("title", "value"))))
+
+
+def _buttons(attachment: Json, names: Names) -> Iterator[str]:
+    for action in objects(attachment, "actions"):
+        label = _text(action, "text", names) or _text(action, "name", names)
+        yield link(_address(action, "url"), f"[{label}]") if label else ""
+
+
+def _text(attachment: Json, key: str, names: Names) -> str:
+    return readable(str(attachment.get(key) or ""), names)
+
+
+def _address(attachment: Json, key: str) -> str:
+    return unescaped(str(attachment.get(key) or ""))

@@ -1,0 +1,97 @@
+"""Write one message of Slack as text: a person's, another app's or our own."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from bot.slack.conversation.blocks import blocks_text, objects
+from bot.slack.conversation.message_attachments import (
+    attachments_text,
+    file_notes,
+    forwarding,
+    is_forwarded,
+)
+from bot.slack.conversation.mrkdwn import readable
+from bot.slack.conversation.names import Names
+from bot.slack.threads import reply_payload
+
+Message = Mapping[str, Any]
+
+OUR_NOTES = frozenset(("actions", "context", "context_actions", "plan", "task_card"))
+"""Blocks of our replies that are not the agent's words: buttons, the bot's notes, used tools."""
+
+SILENCED = re.compile("<\u200b")
+"""Stands in our replies for a `<` that could have notified somebody."""
+
+
+def message_text(message: Message, names: Names, *, bot_id: str) -> str:
+    """Return what a message says, with the names of its files. `bot_id` is our own."""
+    own = message.get("bot_id") == bot_id
+    said = _our_words(message, names) if own else words(message, names)
+    return "\n".join(filter(None, (said, *file_notes(objects(message, "files")))))
+
+
+def words(message: Message, names: Names, *, quoted: bool = True) -> str:
+    """Return the words of somebody else's message, without its files.
+
+    Slack adds the blocks of what a person typed, and previews of its links; both say nothing new.
+    An app may say all in blocks or attachments, or the same once more in its text. Without *quoted*
+    a message that a person forwards is only named.
+    """
+    text = readable(str(message.get("text") or ""), names)
+    attachments = objects(message, "attachments")
+    if not message.get("bot_id"):
+        typed = text or blocks_text(objects(message, "blocks"), names)
+        forwarded = [each for each in attachments if is_forwarded(each)]
+        if quoted:
+            return "\n\n".join(filter(None, (typed, attachments_text(forwarded, names))))
+        return "\n".join(filter(None, (typed, *(forwarding(each, names) for each in forwarded))))
+    shown = _together(text, blocks_text(objects(message, "blocks"), names))
+    return _together(shown, attachments_text(attachments, names))
+
+
+def grouped(messages: Sequence[Message], *, bot_id: str) -> list[list[Message]]:
+    """Return the messages in order, those together that are parts of one long answer of ours."""
+    groups: list[list[Message]] = []
+    answers: dict[tuple[Any, Any], list[Message]] = {}
+    for message in messages:
+        payload = reply_payload(message, bot_id=bot_id)
+        answer = (payload.get("trace_id"), payload.get("agent"))
+        if payload.get("part", "1") != "1" and answer in answers:
+            answers[answer].append(message)
+            continue
+        groups.append([message])
+        if all(answer):
+            answers[answer] = groups[-1]
+    return groups
+
+
+def files_of(message: Message) -> Iterator[Message]:
+    """Yield the files of a message, and of those that it forwards."""
+    yield from objects(message, "files")
+    for attachment in objects(message, "attachments"):
+        yield from objects(attachment, "files") if is_forwarded(attachment) else ()
+
+
+def _our_words(message: Message, names: Names) -> str:
+    """Return an agent's words whole: `text` holds only the beginning of a long reply."""
+    blocks = objects(message, "blocks")
+    if not blocks:
+        said = readable(str(message.get("text") or ""), names)
+    else:
+        said = blocks_text((each for each in blocks if each.get("type") not in OUR_NOTES), names)
+    return SILENCED.sub("<", said)
+
+
+def _together(before: str, after: str) -> str:
+    """Return both texts, or only the one that has all the words of the other."""
+    said, shown = _spaced(before), _spaced(after)
+    if said in shown:
+        return after
+    return before if shown in said else f"{before}\n{after}"
+
+
+def _spaced(text: str) -> str:
+    """Return the text without Slack's marks of style, one space between words and at the ends."""
+    found = re.findall(r"[^\s*_~`]+", text)
+    return f" {' '.join(found) or text.strip()} " if text.strip() else ""

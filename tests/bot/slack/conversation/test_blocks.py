@@ -1,0 +1,185 @@
+"""Blocks of a message as text."""
+
+import pytest
+
+from bot.slack.conversation.blocks import blocks_text
+from bot.slack.conversation.names import Ids
+
+
+def mrkdwn(text: str) -> dict[str, str]:
+    return {"type": "mrkdwn", "text": text}
+
+
+def plain(text: str) -> dict[str, str]:
+    return {"type": "plain_text", "text": text}
+
+
+def rich(*elements: dict[str, object]) -> dict[str, object]:
+    return {"type": "rich_text", "elements": list(elements)}
+
+
+def items(style: str, *texts: str, **more: int) -> dict[str, object]:
+    sections = [
+        {"type": "rich_text_section", "elements": [{"type": "text", "text": text}]}
+        for text in texts
+    ]
+    return {"type": "rich_text_list", "style": style, "elements": sections, **more}
+
+
+CHART = {
+    "type": "data_visualization",
+    "title": "Errors",
+    "chart": {
+        "type": "line",
+        "series": [{"name": "5xx", "data": [{"label": "Mon", "value": 3}]}],
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("block", "text"),
+    [
+        ({"type": "header", "text": plain("CPU & disk")}, "CPU & disk"),
+        (
+            {"type": "section", "text": mrkdwn("*a* &lt; b"), "fields": [mrkdwn("x"), plain("y")]},
+            "*a* < b\nx\ny",
+        ),
+        (
+            {
+                "type": "section",
+                "text": mrkdwn("see"),
+                "accessory": {"type": "button", "text": plain("Open"), "url": "https://e.example"},
+            },
+            "see\n[Open] (https://e.example)",
+        ),
+        (
+            {
+                "type": "context",
+                "elements": [
+                    {"type": "image", "alt_text": "logo", "image_url": "https://e.example/x.png"},
+                    mrkdwn("by <https://e.example|CI>"),
+                ],
+            },
+            "[image: logo] by CI (https://e.example)",
+        ),
+        (
+            {"type": "image", "title": plain("Load"), "alt_text": "a graph", "image_url": "x"},
+            "[image: Load – a graph]",
+        ),
+        ({"type": "markdown", "text": "# a & b\n- &amp;"}, "# a & b\n- &amp;"),
+        (
+            {
+                "type": "table",
+                "rows": [
+                    [{"type": "raw_text", "text": "a"}, {"type": "raw_text", "text": "b"}],
+                    [{"type": "raw_text", "text": "1"}, rich(items("bullet", "x"))],
+                ],
+            },
+            "a | b\n1 | • x",
+        ),
+        (
+            {
+                "type": "data_table",
+                "caption": "Sales",
+                "rows": [[{"type": "raw_text", "text": "n"}], [{"type": "raw_number", "value": 7}]],
+            },
+            "Sales\nn\n7",
+        ),
+        (CHART, "Errors\n5xx: Mon 3"),
+        (
+            {
+                "type": "data_visualization",
+                "title": "Who",
+                "chart": {"type": "pie", "segments": [{"label": "us", "value": 2}]},
+            },
+            "Who\nus: 2",
+        ),
+        (
+            {"type": "actions", "elements": [{"type": "button", "text": plain("Approve")}]},
+            "[Approve]",
+        ),
+        ({"type": "divider"}, ""),
+        ({"type": "alert", "text": plain("Look out"), "level": "warning"}, "Look out"),
+        (
+            {
+                "type": "card",
+                "title": mrkdwn("Deploy"),
+                "subtitle": mrkdwn("#12"),
+                "body": mrkdwn("by <@U1>"),
+            },
+            "Deploy\n#12\nby @U1",
+        ),
+        (
+            {
+                "type": "container",
+                "title": plain("Details"),
+                "child_blocks": [{"type": "section", "text": mrkdwn("inside")}],
+            },
+            "Details\ninside",
+        ),
+        (
+            {
+                "type": "plan",
+                "title": "Steps",
+                "tasks": [
+                    {
+                        "type": "task_card",
+                        "task_id": "1",
+                        "title": "Read",
+                        "status": "complete",
+                        "output": rich(items("bullet", "done")),
+                    }
+                ],
+            },
+            "Steps\nRead\ncomplete\n• done",
+        ),
+        (
+            {"type": "of_2030", "title": plain("New"), "elements": [{"text": mrkdwn("thing")}]},
+            "New\nthing",
+        ),
+        ({"type": "section", "text": None, "fields": "no list"}, "no list"),
+    ],
+)
+def test_a_block_is_written_with_all_its_words(block: dict[str, object], text: str) -> None:
+    assert blocks_text([block], Ids()) == text
+
+
+def test_rich_text_keeps_lists_code_and_quotes_apart() -> None:
+    block = rich(
+        {
+            "type": "rich_text_section",
+            "elements": [
+                {"type": "text", "text": "run "},
+                {"type": "text", "text": "a < b", "style": {"code": True}},
+                {"type": "emoji", "name": "fire"},
+                {"type": "broadcast", "range": "here"},
+                {"type": "channel", "channel_id": "C1"},
+                {"type": "usergroup", "usergroup_id": "S1"},
+                {"type": "date", "timestamp": 1, "format": "{date}", "fallback": "1 Jan"},
+            ],
+        },
+        items("ordered", "one", "two"),
+        items("bullet", "deeper", indent=1),
+        items("ordered", "three"),
+        {
+            "type": "rich_text_preformatted",
+            "language": "python",
+            "elements": [{"type": "text", "text": "if a:\n    b"}],
+        },
+        {"type": "rich_text_quote", "elements": [{"type": "text", "text": "x\ny"}]},
+    )
+    assert blocks_text([block], Ids()) == (
+        "run `a < b`:fire:@here#C1@S11 Jan\n"
+        "1. one\n2. two\n    • deeper\n3. three\n"
+        "```python\nif a:\n    b\n```\n"
+        "> x\n> y"
+    )
+
+
+def test_blocks_without_end_and_things_that_are_no_blocks_cost_nothing() -> None:
+    block: dict[str, object] = {"type": "card", "title": "deep"}
+    for _ in range(100):
+        block = {"type": "card", "elements": [block]}
+    assert blocks_text([block, None, 7, "text", {}], Ids()) == ""
+    strange = [items("bullet", "x", indent=10**18), items("ordered", "y", offset=-4)]
+    assert blocks_text([rich(*strange)], Ids()).split() == ["•", "x", "1.", "y"]

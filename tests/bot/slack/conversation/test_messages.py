@@ -1,0 +1,171 @@
+"""Messages of people, of other apps and of our own, as an agent reads them."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.slack.conversation.blocks import INLINE, TEXT_KEYS, WRITERS
+from bot.slack.conversation.messages import files_of, grouped, message_text, words
+from bot.slack.conversation.names import Ids
+from bot.slack.threads import REPLY_EVENT
+
+APP, OURS = "B2", "B1"
+LINK = "https://team.slack.example/archives/C1/p1764151200000100"
+SHARED = {
+    "is_share": True,
+    "is_msg_unfurl": True,
+    "author_id": "U7",
+    "author_name": "Ann",
+    "channel_id": "C1",
+    "ts": "1764151200.000100",
+    "from_url": LINK,
+    "text": "it broke &amp; burnt\nbadly",
+    "fallback": "[November 26th, 2025] Ann: it broke",
+    "files": [{"id": "F1", "name": "app.log"}],
+    "footer": "Posted in #general",
+}
+QUOTED = (
+    f"[Forwarded message of Ann, in #C1, 2025-11-26 10:00 UTC, {LINK}]\n"
+    "> it broke & burnt\n> badly\n> [file: app.log]"
+)
+
+
+def section(text: str) -> dict[str, Any]:
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
+
+
+def by_app(**message: Any) -> str:
+    return words({"bot_id": APP, **message}, Ids())
+
+
+@pytest.mark.parametrize(
+    ("attachment", "text"),
+    [
+        (
+            {
+                "fallback": "CPU high: &gt; 90 %",
+                "pretext": "Grafana says",
+                "author_name": "alertmanager",
+                "title": "CPU &gt; 90 %",
+                "title_link": "https://g.example/d/1?a=1&amp;b=2",
+                "text": "on <https://h.example|web-1>",
+                "fields": [{"title": "host", "value": "web-1", "short": True}, {"value": "x"}],
+                "actions": [{"type": "button", "text": "Silence", "url": "https://g.example/s"}],
+                "footer": "Grafana v12",
+                "ts": 1,
+            },
+            "Grafana says\nalertmanager\nCPU > 90 % (https://g.example/d/1?a=1&b=2)\n"
+            "on web-1 (https://h.example)\nhost: web-1\nx\n[Silence] (https://g.example/s)\n"
+            "Grafana v12",
+        ),
+        ({"fallback": "only &lt;this&gt;", "color": "#f00"}, "only <this>"),
+        ({"blocks": [section("*down*")], "fallback": "[no preview available]"}, "*down*"),
+        ({"fields": "nothing", "actions": [None], "files": [{"name": "a.csv"}]}, "[file: a.csv]"),
+    ],
+)
+def test_an_alert_is_read_with_all_that_it_says(attachment: dict[str, Any], text: str) -> None:
+    assert by_app(text="", attachments=[attachment]) == text
+
+
+def test_what_an_app_says_twice_is_read_once() -> None:
+    assert by_app(text="*CPU* high", blocks=[section("CPU high")]) == "CPU high"
+    assert by_app(text="CPU high", blocks=[section("CPU high"), section("97 %")]) == (
+        "CPU high\n97 %"
+    )
+    assert by_app(text="CPU high on web-1", attachments=[{"text": "CPU high"}]) == (
+        "CPU high on web-1"
+    )
+    assert by_app(text="1", blocks=[section("10 errors")]) == "1\n10 errors"
+    assert by_app(text="", blocks=[section("a")], attachments=[{"text": "b"}]) == "a\nb"
+
+
+def test_a_persons_previews_and_blocks_say_nothing_new() -> None:
+    preview = {"from_url": "https://e.example", "title": "Example", "text": "A page"}
+    app_preview = {"is_app_unfurl": True, "blocks": [section("an issue")]}
+    message = {"text": "see this", "blocks": [section("other")], "attachments": [preview]}
+    assert words(message, Ids()) == "see this"
+    assert words({"text": "see", "attachments": [app_preview]}, Ids()) == "see"
+    assert words({"text": "", "blocks": [section("typed")]}, Ids()) == "typed"
+
+
+def test_a_forwarded_message_is_quoted_with_its_author_time_link_and_files() -> None:
+    assert words({"text": "", "attachments": [SHARED]}, Ids()) == QUOTED
+    assert words({"text": "look", "attachments": [SHARED]}, Ids()) == f"look\n\n{QUOTED}"
+
+
+def test_a_forwarded_alert_is_read_from_its_blocks_or_its_fallback() -> None:
+    inner = [{"message": {"blocks": [section("disk full")]}}]
+    alert = {"is_share": True, "author_subname": "grafana", "message_blocks": inner}
+    assert words({"attachments": [alert]}, Ids()).endswith("of grafana]\n> disk full")
+    bare = {"is_msg_unfurl": True, "author_id": "U7", "fallback": "[Nov 26] ann: hi"}
+    assert words({"attachments": [bare]}, Ids()) == "[Forwarded message of U7]\n> [Nov 26] ann: hi"
+
+
+def ours(text: str, *more: dict[str, Any], part: str = "1", trace_id: str = "t1") -> dict[str, Any]:
+    payload = {"agent": "claude", "trace_id": trace_id, "part": part}
+    return {
+        "bot_id": OURS,
+        "text": text[:20],
+        "blocks": [*([{"type": "markdown", "text": text}] if text else []), *more],
+        "metadata": {"event_type": REPLY_EVENT, "event_payload": payload},
+    }
+
+
+def test_our_own_answer_is_read_whole_and_without_notes_and_buttons() -> None:
+    note = {"type": "context", "elements": [{"type": "mrkdwn", "text": "codex answered"}]}
+    stop = {"type": "actions", "elements": [{"type": "button", "text": {"text": "Stop"}}]}
+    whole = "a < b &amp; " * 1_000 + "<\u200b@U1>"
+    assert message_text(ours(whole, note, stop), Ids(), bot_id=OURS) == (
+        "a < b &amp; " * 1_000 + "<@U1>"
+    )
+    assert message_text(ours("", note, stop), Ids(), bot_id=OURS) == ""
+    plain = {"bot_id": OURS, "text": "Ask me &lt;something&gt;"}
+    assert message_text(plain, Ids(), bot_id=OURS) == "Ask me <something>"
+
+
+def test_the_parts_of_a_long_answer_are_one_message() -> None:
+    person = {"text": "meanwhile"}
+    other = ours("x", trace_id="t2")
+    parts = [ours("1"), person, ours("2", part="2"), other, ours("3", part="3")]
+    assert grouped(parts, bot_id=OURS) == [[parts[0], parts[2], parts[4]], [person], [other]]
+    assert grouped([ours("2", part="2")], bot_id=OURS) == [[ours("2", part="2")]]
+
+
+def test_files_are_named_where_they_were_posted() -> None:
+    files = [{"name": "a\nb.log"}, {"mode": "tombstone", "name": "gone"}, {"title": "Plan"}, {}]
+    assert message_text({"text": "logs", "files": files}, Ids(), bot_id=OURS) == (
+        "logs\n[file: a b.log]\n[a file that was deleted]\n[file: Plan]\n[file: unnamed]"
+    )
+
+
+KINDS = [*WRITERS, *INLINE, "section", "rich_text_list", "rich_text_section", "card", "of_2030"]
+KEYS = [*TEXT_KEYS, "indent", "offset", "style", "chart", "series", "data", "segments", "message"]
+KEYS += ["attachments", "message_blocks", "is_share", "from_url", "ts", "files", "channel_id"]
+VALUES = st.one_of(
+    st.none(), st.integers(-2, 10**18), st.booleans(), st.sampled_from(["", "a", "<@U1>", "Cx"])
+)
+JSON = st.recursive(
+    VALUES,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.builds(
+            lambda kind, more: {"type": kind, **more},
+            st.sampled_from(KINDS),
+            st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
+        ),
+    ),
+    max_leaves=12,
+)
+MESSAGE = st.fixed_dictionaries(
+    {"bot_id": st.sampled_from([APP, OURS, None])},
+    optional=dict.fromkeys(("text", "blocks", "attachments", "files", "metadata"), JSON),
+)
+
+
+@settings(max_examples=60)
+@given(MESSAGE)
+def test_no_message_whatever_its_form_ends_a_turn(message: dict[str, Any]) -> None:
+    assert isinstance(message_text(message, Ids(), bot_id=OURS), str)
+    list(files_of(message))
