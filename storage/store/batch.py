@@ -16,7 +16,7 @@ from storage.model.records import Log, Metric, Score
 from storage.model.redaction import redact, redact_name, redact_value
 from storage.model.span import Span
 from storage.store.deduplication import settle, unseen
-from storage.store.erasing import remove_files, screen, whole
+from storage.store.erasing import remove_files, screen, without_files
 from storage.store.private_channels import keep_private
 from storage.store.rollups import add, additions
 from storage.store.span_rows import SPAN_FIELDS, as_json, span_rows
@@ -40,7 +40,7 @@ def store(database: Database, batch: Batch, *, deadline: float = 5.0) -> bool:
         LOGS.execute_many(database, [_row(redacted_log(log)) for log in batch.logs])
         _store_scores(database, batch.scores)
     if erased:
-        remove_files(Path(database.database), whole(erased))
+        remove_files(Path(database.database), without_files(database, erased))
     return True
 
 

@@ -85,9 +85,19 @@ def conversations(database: Database, trace_ids: Collection[str]) -> dict[str, C
     return found
 
 
-def whole(reaches: Mapping[str, Reach]) -> frozenset[str]:
-    """Return the traces of which everything is erased."""
-    return frozenset(each for each, reach in reaches.items() if reach is Reach.ALL)
+def without_files(database: Database, reaches: Mapping[str, Reach]) -> frozenset[str]:
+    """Return the traces whose files are erased as well.
+
+    An agent is also given files of others' messages. While it works on somebody else's question it
+    keeps them: an edit of an earlier message must not take away the files of that question.
+    """
+    quoting = [each for each, reach in reaches.items() if reach is Reach.QUOTES]
+    kept: set[str] = set()
+    for start in range(0, len(quoting), LOOKED_UP):
+        some = TraceRow.trace_id.in_(quoting[start : start + LOOKED_UP])
+        query = TraceRow.select(TraceRow.trace_id).where(some, TraceRow.status == "running")
+        kept.update(row[0] for row in query.tuples().execute(database))
+    return frozenset(reaches.keys() - kept)
 
 
 def remove_files(database: Path, trace_ids: Collection[str]) -> int:

@@ -73,6 +73,9 @@ def summarise(
     ROOTS.execute_many(
         database, [(*_of_root(span), span.trace_id, _rooted(span)) for span in roots]
     )
+    # The text of a question may become better known while its turn runs: names in place of ids.
+    ended = [s for s in roots if _rooted(s) == OUR_ROOT and s.status != "running" and s.text]
+    TEXTS.execute_many(database, [(span.text, span.trace_id) for span in ended])
 
 
 def _kept_of(members: Sequence[Span]) -> Iterable[tuple[Any, ...]]:
@@ -185,6 +188,10 @@ def _update_root(database: Database) -> str:
     return compiled(update, database)
 
 
+def _update_text(database: Database) -> str:
+    return compiled(TraceRow.update({TraceRow.text: ""}).where(TraceRow.trace_id == ""), database)
+
+
 def _select_stored(database: Database) -> str:
     query = TraceRow.select(TraceRow.trace_id, TraceRow.platform).where(
         TraceRow.trace_id.in_([""] * LOOKED_UP)
@@ -194,4 +201,5 @@ def _select_stored(database: Database) -> str:
 
 UPSERT = Statement(_upsert)
 ROOTS = Statement(_update_root)
+TEXTS = Statement(_update_text)
 STORED = Statement(_select_stored)

@@ -33,7 +33,7 @@ from storage.store.erasing import (
     conversations,
     furthest,
     remove_files,
-    whole,
+    without_files,
 )
 from storage.store.erasure_log import erasure_log, erasures_from, erasures_since
 from storage.store.span_rows import JSON_FIELDS, as_json
@@ -72,7 +72,7 @@ def erase(database: Database, erasure: Erasure) -> Erased:
             spans += _erase_traces(database, some)
     if erasure.user is not None:
         _erase_labels(database, erasure.user)
-    files = remove_files(Path(database.database), whole(reaches))
+    files = remove_files(Path(database.database), without_files(database, reaches))
     return replace(erased, spans=spans, files=files)
 
 

@@ -1,5 +1,6 @@
 """Deleted and edited messages follow in the record, at whatever moment Slack tells of them."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,8 +8,10 @@ import pytest
 
 from bot.app import Bot
 from bot.sandbox import Channel, Sandbox, User
+from bot.turns.eraser import forget
 from storage import Observability
 from storage.database.connect import connect
+from storage.model.erasure import Erasure
 from storage.queries.traces import message_traces
 from storage.store.erasure_log import erasure_log
 from storage.upkeep.checkpoint import checkpoint
@@ -118,6 +121,50 @@ def test_a_message_that_was_only_read_as_history_is_erased_where_it_is_quoted(
     gone(observability, tmp_path)
     texts = {trace.text for trace in finished(observability, general, first.ts, count=2)}
     assert texts == {None, "what was it?"}
+
+
+def test_a_file_of_a_deleted_message_goes_also_where_it_was_read_for_somebody_else(
+    sandbox: Sandbox,
+    observability: Observability,
+    db_path: Path,
+    agent: Scripted,
+    alice: User,
+    general: Channel,
+    tmp_path: Path,
+) -> None:
+    bob = sandbox.add_user("bob")
+    sandbox.join(bob, general)
+    file = sandbox.add_file(alice, "note.txt", "text/plain", MARK.encode())
+    first = sandbox.post(alice, general, "my notes", files=[file])
+    sandbox.post(bob, general, f"{sandbox.mention} what is in it?", thread_ts=first.ts)
+    agent.wait_until_asked()
+    sandbox.delete(alice, first)
+    eventually(lambda: erasure_log(db_path).exists())
+    assert agent.requests[0].files[0].exists(), "an agent at work lost its files"
+    agent.end("Nothing.")
+    gone(observability, tmp_path)
+
+
+def test_a_forgotten_person_is_forgotten_also_where_others_forwarded_their_words(
+    sandbox: Sandbox,
+    observability: Observability,
+    agent: Scripted,
+    alice: User,
+    general: Channel,
+    tmp_path: Path,
+) -> None:
+    bob = sandbox.add_user("bob")
+    sandbox.join(bob, general)
+    file = sandbox.add_file(bob, "note.txt", "text/plain", MARK.encode())
+    message = sandbox.post(bob, general, f"it is {MARK}", files=[file])
+    agent.end(f"Bob says {MARK}.")
+    dm = sandbox.open_dm(alice)
+    forwarded = sandbox.forward(alice, message, dm, "what does he mean?")
+    finished(observability, dm, forwarded.ts)
+    assert where(tmp_path)
+    forget(observability, Erasure(at=time.time_ns(), by="shell", user=bob.id))
+    gone(observability, tmp_path)
+    assert str(finished(observability, dm, forwarded.ts)[0].text).startswith("what does he mean?")
 
 
 def test_a_deletion_while_the_database_is_locked_is_made_up_for(

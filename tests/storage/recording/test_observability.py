@@ -301,3 +301,15 @@ def test_the_default_database_is_in_the_users_data_directory(tmp_path: Path) -> 
     command = [sys.executable, "-c", script]
     run = subprocess.run(command, env=environ, check=True, capture_output=True, text=True)
     assert Path(run.stdout.strip()) == tmp_path / "data" / "tracebot" / "tracebot.db"
+
+
+def test_a_list_shows_the_text_that_a_question_has_at_its_end(
+    observability: Observability,
+) -> None:
+    with observability.span("slack message", text="ask @U1") as root:
+        with observability.span("reply", text="an answer"):
+            assert observability.flush()
+        root.set(text="ask @ann")
+    assert observability.flush()
+    (trace,) = recent_traces(observability.database).traces
+    assert trace.text == "ask @ann"
