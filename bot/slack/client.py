@@ -9,7 +9,7 @@ from slack_sdk.http_retry import HttpRequest, HttpResponse, RetryHandler, RetryS
 
 from bot.retry import RetryPolicy, retry_after
 from bot.settings import Settings
-from bot.slack.answers import CheckedClient
+from bot.slack.answers import CheckedClient, method_of
 from bot.slack.errors import PASSING, SlackUnwell
 from bot.slack.own_secrets import GuardedClient, OwnSecrets
 
@@ -28,8 +28,7 @@ _silent.setLevel(logging.CRITICAL)
 def client_with_retries(settings: Settings, secrets: OwnSecrets) -> WebClient:
     """Return a client that repeats failed calls.
 
-    Use it for calls that do no harm when Slack executes them twice: reading, and reactions. A
-    repeated `chat.postMessage` may post twice; `bot.replies.delivery` looks before it does.
+    It repeats those that do no harm when Slack executes them twice: reading, and reactions.
     """
     client = client_without_retries(settings, secrets)
     client.retry_handlers = [RepeatedCalls(PATIENT, patience_s=PATIENT_S)]
@@ -46,12 +45,25 @@ def client_for_lookups(settings: Settings, secrets: OwnSecrets) -> WebClient:
     return client
 
 
+ONCE = frozenset(
+    (
+        *("chat.postMessage", "chat.postEphemeral", "chat.startStream", "chat.appendStream"),
+        *("files.completeUploadExternal", "views.open", "views.push"),
+    )
+)
+"""Methods that may have done their work although their answer did not arrive.
+
+`bot.replies.delivery` and `bot.jobs.digests` look for a message before they post it again.
+"""
+
+
 class RepeatedCalls(RetryHandler):
     """The one policy for calls that do no harm twice.
 
     A call is repeated after an error of the network, a rate limit, an error of a server (500, 502,
     503, 504 …), an answer that makes no sense, and an error code of what Slack recovers from. A
-    wait that Slack asks for is kept if it is at most `patience_s`.
+    wait that Slack asks for is kept if it is at most `patience_s`. The methods of `ONCE` are
+    repeated only after a rate limit, which had no effect.
     """
 
     def __init__(self, policy: RetryPolicy, *, patience_s: float) -> None:
@@ -66,7 +78,10 @@ class RepeatedCalls(RetryHandler):
         response: HttpResponse | None = None,
         error: Exception | None = None,
     ) -> bool:
-        passes = _passes(error) if response is None else _recovers(response)
+        if method_of(request.url) in ONCE:
+            passes = response is not None and response.status_code == 429
+        else:
+            passes = _passes(error) if response is None else _recovers(response)
         return passes and self._wait(state, response) is not None
 
     def prepare_for_next_attempt(

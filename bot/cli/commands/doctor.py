@@ -4,30 +4,19 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import asdict, dataclass
-from email.utils import parsedate_to_datetime
-from functools import partial
+from dataclasses import asdict
 from pathlib import Path
 
-import httpx
-
-from bot.agents.config.access_rules import refuse_groups_without_scope
 from bot.agents.config.isolation import isolation_gaps, program_agents
 from bot.agents.config.roster import Roster
 from bot.agents.config.status import agent_statuses
-from bot.agents.config.toml_section import RosterError
 from bot.agents.programs.process.confinement import landlock_version
 from bot.cli.agents_file import load_agents
 from bot.cli.commands.database import look_through
+from bot.cli.findings import WARNING, WELL, WRONG, Finding, Findings
+from bot.cli.slack_checks import SLACK_CHECKS
 from bot.errors import ConfigurationError
-from bot.http.otlp_receiver import LOOPBACK
-from bot.http.server import EVERYWHERE, listening_socket
-from bot.settings import Settings, SettingsError, load_settings, misspelt_names
-from bot.slack.client import client_for_start
-from bot.slack.credentials import SCOPES_UNKNOWN, identify, socket_url
-from bot.slack.errors import SlackUnavailable
+from bot.settings import Settings, load_settings, misspelt_names
 from reports.formatting import visible
 from reports.views.health import health_view
 from storage.database.connect import OLDEST_SQLITE, database_path, locate
@@ -37,30 +26,6 @@ from storage.database.read_only import reading
 from storage.database.shared_file import SharedDatabase
 from storage.errors import NoDatabase, StorageError
 from storage.health import health
-
-WELL, WARNING, WRONG = "✓", "⚠", "✗"
-PORT_S = 2.0
-"""How long to wait for the answer of whatever has a port open, in seconds."""
-
-TRY_AGAIN = "tracebot serve waits until that is over; try again in a few minutes"
-CLOCK_S = 60
-"""The clock may differ from Slack's by this much, in seconds.
-
-At 5 minutes Slack's signed requests are refused, because they look like replays.
-"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """The result of one check. `advice` says what to do; it is empty if nothing needs doing."""
-
-    mark: str
-    what: str
-    found: str
-    advice: str = ""
-
-
-Findings = Iterator[Finding]
 
 
 def doctor(*, database: str | None, as_json: bool) -> int:
@@ -90,108 +55,8 @@ def examine(database: str | None) -> Findings:
         yield Finding(mark=WARNING, what="settings", found=hint)
     if database is not None:
         settings = settings.model_copy(update={"database_url": database})
-    for look in (_tokens, _slack, _socket_mode, _ports, _agents, _file_system, _database):
+    for look in (*SLACK_CHECKS, _agents, _file_system, _database):
         yield from look(settings)
-
-
-def _tokens(settings: Settings) -> Findings:
-    tokens = {
-        "SLACK_BOT_TOKEN": (settings.slack_bot_token, "tracebot serve"),
-        "SLACK_APP_TOKEN": (settings.slack_app_token, "Socket Mode"),
-        "SLACK_SIGNING_SECRET": (settings.slack_signing_secret, "tracebot serve --http"),
-    }
-    for name, (value, user) in tokens.items():
-        if value.get_secret_value():
-            yield Finding(mark=WELL, what=name, found="is set")
-        else:
-            advice = f"{user} needs it: copy it from the app's page at https://api.slack.com/apps"
-            yield Finding(mark=WARNING, what=name, found="is not set", advice=advice)
-
-
-def _slack(settings: Settings) -> Findings:
-    """Check that Slack accepts the bot's token, its scopes, and our clock beside Slack's."""
-    if not settings.slack_bot_token.get_secret_value():
-        return
-    try:
-        bot = identify(client_for_start(settings))
-    except SlackUnavailable as error:
-        yield Finding(mark=WRONG, what="Slack", found=str(error), advice=TRY_AGAIN)
-        return
-    except SettingsError as error:
-        found = "does not let the bot in"
-        yield Finding(mark=WRONG, what="Slack", found=found, advice=str(error))
-        return
-    yield Finding(mark=WELL, what="Slack", found=f"accepts the bot in {bot.get('team')}")
-    if bot["scopes"] is None:
-        yield Finding(mark=WARNING, what="scopes", found="are unknown", advice=SCOPES_UNKNOWN)
-    else:
-        yield from _groups(settings, bot["scopes"])
-    with suppress(TypeError, ValueError):  # No date, or not one of HTTP.
-        yield _clock(time.time() - parsedate_to_datetime(bot["date"]).timestamp())
-
-
-def _groups(settings: Settings, scopes: frozenset[str]) -> Findings:
-    try:
-        roster = load_agents(settings)
-    except ConfigurationError:
-        return  # A finding of `_agents`.
-    try:
-        roster.require(partial(refuse_groups_without_scope, scopes=scopes))
-    except RosterError as error:
-        yield Finding(mark=WRONG, what="user groups", found="cannot be read", advice=str(error))
-
-
-def _socket_mode(settings: Settings) -> Findings:
-    """Check that Slack would open a connection with the app's token."""
-    token = settings.slack_app_token.get_secret_value()
-    if not token:
-        return
-    try:
-        socket_url(client_for_start(settings), token)
-    except SlackUnavailable as error:
-        yield Finding(mark=WRONG, what="Socket Mode", found=str(error), advice=TRY_AGAIN)
-    except SettingsError as error:
-        found = "cannot be used"
-        yield Finding(mark=WRONG, what="Socket Mode", found=found, advice=str(error))
-    else:
-        yield Finding(mark=WELL, what="Socket Mode", found="can be used")
-
-
-def _ports(settings: Settings) -> Findings:
-    """Check that the ports can be opened which `serve` would open."""
-    if settings.slack_signing_secret.get_secret_value():
-        yield _port("PORT", EVERYWHERE, settings.port)
-    if settings.otlp_port not in (0, "off"):
-        yield _port("TRACEBOT_OTLP_PORT", LOOPBACK[0], int(settings.otlp_port))
-
-
-def _port(variable: str, host: str, port: int) -> Finding:
-    try:
-        listening_socket(host, port).close()
-    except OSError as error:
-        if _answers(port):
-            return Finding(mark=WELL, what=variable, found=f"tracebot listens on port {port}")
-        found = f"port {port} cannot be opened ({error.strerror})"
-        return Finding(mark=WRONG, what=variable, found=found, advice="set it to another port")
-    return Finding(mark=WELL, what=variable, found=f"port {port} can be opened")
-
-
-def _answers(port: int) -> bool:
-    """Return whether a server of ours has a port of this machine open."""
-    try:
-        answer = httpx.get(f"http://127.0.0.1:{port}/health", timeout=PORT_S, trust_env=False)
-        return bool(answer.json() == {"ok": True})
-    except (httpx.HTTPError, ValueError):
-        return False
-
-
-def _clock(ahead: float) -> Finding:
-    if abs(ahead) < CLOCK_S:
-        return Finding(mark=WELL, what="clock", found="agrees with Slack's clock")
-    where = "ahead of" if ahead > 0 else "behind"
-    advice = "synchronise it, for example with timedatectl set-ntp true"
-    found = f"is {abs(ahead):.0f} s {where} Slack's clock"
-    return Finding(mark=WRONG, what="clock", found=found, advice=advice)
 
 
 def _agents(settings: Settings) -> Findings:

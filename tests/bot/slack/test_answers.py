@@ -220,3 +220,16 @@ def test_a_redirect_takes_no_token_along(
             client(settings, secrets).auth_test()
     assert len(sandbox.tokens_elsewhere) > 2
     assert not any(sandbox.tokens_elsewhere)
+
+
+def test_no_message_is_posted_twice_by_a_repeated_call(
+    sandbox: Sandbox, general: Channel, settings: Settings, secrets: OwnSecrets
+) -> None:
+    client = client_with_retries(settings, secrets)
+    sandbox.faults.server_error("chat.postMessage")
+    with pytest.raises(SLACK_ERRORS):
+        client.chat_postMessage(channel=general.id, text="hello")
+    assert len(sandbox.calls("chat.postMessage")) == 1
+    sandbox.faults.rate_limit("chat.postMessage", retry_after=0)
+    client.chat_postMessage(channel=general.id, text="hello")
+    assert [message.text for message in sandbox.messages(general)] == ["hello"]

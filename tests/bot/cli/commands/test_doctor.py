@@ -10,7 +10,9 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from bot.cli.commands.doctor import WARNING, WELL, WRONG, Finding, _clock, _port, doctor, examine
+from bot.cli.commands.doctor import doctor, examine
+from bot.cli.findings import WARNING, WELL, WRONG, Finding
+from bot.cli.slack_checks import _clock, _port
 from bot.http.server import WebServer
 from bot.sandbox import Sandbox
 
@@ -146,7 +148,7 @@ def test_ports_that_cannot_be_opened_are_found(monkeypatch: pytest.MonkeyPatch) 
         port = taken.getsockname()[1]
         monkeypatch.setenv("PORT", str(port))
         monkeypatch.setenv("TRACEBOT_OTLP_PORT", str(port))
-        monkeypatch.setattr("bot.cli.commands.doctor.PORT_S", 0.1)
+        monkeypatch.setattr("bot.cli.slack_checks.PORT_S", 0.1)
         findings = found()
     assert (findings["PORT"].mark, findings["TRACEBOT_OTLP_PORT"].mark) == (WRONG, WRONG)
     assert "cannot be opened" in findings["PORT"].found
