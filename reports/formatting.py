@@ -35,6 +35,7 @@ REASONS = {
     "asker_unknown": "Slack did not tell who asked",
     "guest_may_not_ask": "guests may not ask this agent",
     "stranger_may_not_ask": "people of other organisations may not ask this agent",
+    "only_bots_talk": "only bots have written in this thread for a while",
     "workflow_may_not_ask": "workflows may not ask this agent",
     "person_not_allowed": "only certain people may ask this agent",
     "channel_not_allowed": "this agent may not be asked in this channel",

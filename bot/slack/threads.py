@@ -51,6 +51,16 @@ class ThreadRead:
         """Return the messages before the one with the time stamp `before`."""
         return tuple(m for m in self.messages or () if float(m["ts"]) < float(before))
 
+    def answers_without_people(self, is_bot: IsBot) -> int:
+        """Return how many messages this bot wrote since a person did."""
+        ours = 0
+        for message in reversed(self.messages or ()):
+            app, author = message.get("bot_id"), message.get("user")
+            if author and not (app and is_bot(author)):
+                break
+            ours += app == self.bot_id
+        return ours
+
     def authors(self, *, before: str) -> list[str]:
         """Return the users whose words an agent reads: writers, and those they forward."""
         earlier = self.earlier(before=before)

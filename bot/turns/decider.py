@@ -9,7 +9,14 @@ from bot.slack.errors import SLACK_ERRORS
 from bot.slack.threads import ThreadRead, ThreadReader
 from bot.slack.types import IncomingMessage
 from bot.turns.asked import AgentChoice, Asked
-from bot.turns.decision import BotIdentity, Decision, Reason, settled, settled_by_thread
+from bot.turns.decision import (
+    MOST_ANSWERS_TO_WORKFLOWS,
+    BotIdentity,
+    Decision,
+    Reason,
+    settled,
+    settled_by_thread,
+)
 from storage import ActiveSpan, Observability
 from storage.model.erasure import HEARD, READ_THREAD
 
@@ -91,8 +98,14 @@ class Decider:
         if decision is None:
             thread = self._read(message)
             return settled_by_thread(message, thread.thread(self._is_bot), self._identity), thread
-        # An answer in a thread needs its history; nothing else needs the thread.
-        return decision, self._read(message) if decision.answer and message.in_thread else None
+        if not decision.answer or not message.in_thread:
+            return decision, None
+        thread = self._read(message)  # An answer needs its history.
+        if message.of_workflow:
+            alone = thread.answers_without_people(self._is_bot)
+            if alone >= MOST_ANSWERS_TO_WORKFLOWS:
+                return Decision(False, Reason.ONLY_BOTS_TALK), thread
+        return decision, thread
 
     def _settled(self, message: IncomingMessage) -> Decision | None:
         mentioned = message.mentions - {self._identity.user}

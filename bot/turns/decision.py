@@ -13,6 +13,11 @@ SAID_BY_PEOPLE = frozenset((None, "file_share", "thread_broadcast", "me_message"
 """Subtypes of messages that people write. Other subtypes report changes: edits, joins, topics."""
 
 
+MOST_ANSWERS_TO_WORKFLOWS = 5
+"""How often a workflow is answered in a thread before a person writes there: two bots could answer
+one another for ever."""
+
+
 class Reason(StrEnum):
     """Why the bot answers, or does not."""
 
@@ -36,6 +41,7 @@ class Reason(StrEnum):
     ASKER_UNKNOWN = "asker_unknown"
     GUEST_MAY_NOT_ASK = "guest_may_not_ask"
     STRANGER_MAY_NOT_ASK = "stranger_may_not_ask"
+    ONLY_BOTS_TALK = "only_bots_talk"
     WORKFLOW_MAY_NOT_ASK = "workflow_may_not_ask"
     PERSON_NOT_ALLOWED = "person_not_allowed"
     CHANNEL_NOT_ALLOWED = "channel_not_allowed"

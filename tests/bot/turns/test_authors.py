@@ -123,6 +123,29 @@ def test_a_workflow_without_a_mention_is_another_bot(
     assert trace_of(observability, general, posted).reason == "bot_message"
 
 
+def test_two_bots_do_not_answer_one_another_for_ever(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    workflow = sandbox.add_bot("Loop", legacy=True)
+    sandbox.join(workflow, general)
+    start_bot(f"{ECHO}[agents.echo.access]\nworkflows = true")
+
+    def ping(user: User, text: str, *, count: int) -> str | None:
+        posted = sandbox.post(user, general, f"{sandbox.mention} {text}", thread_ts=root.ts)
+        return trace_of(observability, general, posted, count=count).reason
+
+    root = sandbox.post(workflow, general, f"{sandbox.mention} ping")
+    finished(observability, general, root.ts)
+    reasons = [ping(workflow, f"ping {n}", count=n) for n in range(2, 8)]
+    assert reasons == ["mentioned"] * 4 + ["only_bots_talk"] * 2
+    assert ping(alice, "stop it", count=8) == "mentioned"
+    assert ping(workflow, "ping", count=9) == "mentioned"
+
+
 def test_a_mention_that_an_edit_adds_is_left_with_its_reason(
     sandbox: Sandbox,
     observability: Observability,
