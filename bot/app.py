@@ -26,6 +26,7 @@ from bot.jobs.digests import Digests, post_digest, was_posted
 from bot.jobs.scheduler import Scheduler
 from bot.listeners import (
     app_home,
+    ask_again_button,
     conversations,
     messages,
     other_workspaces,
@@ -56,6 +57,7 @@ from bot.slack.socket_mode import SocketMode, bolt_handler
 from bot.slack.threads import ThreadReader
 from bot.trace_ui.app_home import AppHome
 from bot.trace_ui.slash_command import SlashCommand
+from bot.turns.ask_again import AskAgain
 from bot.turns.asked import AgentChoice
 from bot.turns.cancel import TurnCanceller
 from bot.turns.decider import Decider
@@ -297,6 +299,7 @@ def _inbox(
         settings=settings,
         secrets=shared.secrets,
         unfinished=unfinished,
+        agents=lambda: shared.roster.names,
         collector=collector,
     )
     handler = TurnHandler(
@@ -375,6 +378,17 @@ def _bolt_app(shared: _Shared, inbox: Inbox, digests: Digests, workers: Workers)
     messages.register(app, inbox, feedback, workers.feedback, dedup)
     reactions.register(app, feedback, workers.feedback)
     stop_button.register(app, canceller, workers.commands, dedup, team=shared.team)
+    ask_again = AskAgain(
+        client=client,
+        team=shared.team,
+        roster=shared.roster,
+        permission=shared.permission,
+        directory=shared.directory,
+        dedup=dedup,
+        inbox=inbox,
+        database=observability.database,
+    )
+    ask_again_button.register(app, ask_again, workers.commands, dedup)
     trace_command.register(app, command, workers.commands, dedup, team=shared.team)
     app_home.register(app, home, workers.commands, dedup)
     guard_answers(app, shared.secrets)

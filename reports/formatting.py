@@ -20,6 +20,7 @@ REASONS = {
     "mentioned": "the bot was mentioned",
     "direct_message": "it was a direct message",
     "active_speaker": "the bot spoke last in this thread",
+    "asked_again": "somebody pressed Try again below a failed reply",
     "own_message": "the bot wrote it itself",
     "bot_message": "another bot wrote it",
     "not_a_message": "it was an edit, a join or another event without a question",

@@ -21,8 +21,9 @@ FALLBACK_ERRORS = frozenset(
 class AgentError(Exception):
     """The agent gave no answer; the message says why, and what to do.
 
-    `stderr` is the end of a program's standard error. It may contain secrets, so it is only for
-    redacted records. `partial` is the text, tokens and cost up to the failure.
+    `stderr` is the end of a program's standard error, and `said` the error in its output. They may
+    contain secrets, so they are only for records and replies that are redacted. `partial` is the
+    text, tokens and cost up to the failure.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class AgentError(Exception):
         *,
         exit_code: int | None = None,
         stderr: str = "",
+        said: str = "",
         partial: Reply | None = None,
     ) -> None:
         super().__init__(message)
@@ -39,6 +41,7 @@ class AgentError(Exception):
         self.message = message
         self.exit_code = exit_code
         self.stderr = stderr
+        self.said = said
         self.partial = partial
 
 
@@ -65,9 +68,12 @@ class AgentCrashed(AgentError):
         *,
         exit_code: int | None = None,
         stderr: str = "",
+        said: str = "",
         partial: Reply | None = None,
     ) -> None:
-        super().__init__("crash", message, exit_code=exit_code, stderr=stderr, partial=partial)
+        super().__init__(
+            "crash", message, exit_code=exit_code, stderr=stderr, said=said, partial=partial
+        )
 
 
 class AgentCancelled(AgentError):

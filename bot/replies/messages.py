@@ -11,7 +11,7 @@ from bot.replies.presented import NameOf, nobody, presented
 from bot.replies.split import ending, split
 from bot.slack.errors import is_gone
 from bot.slack.threads import REPLY_EVENT
-from reports.render.block_kit import STOP, button, clipped, context, escape, section
+from reports.render.block_kit import STOP, Block, button, clipped, context, escape, section
 
 MARKDOWN_LIMIT = 11_000
 """Of a part, as `json_length` counts. Slack takes 12,000 characters of markdown, and about 13,000
@@ -34,22 +34,25 @@ def reply_messages(
     *,
     payload: Mapping[str, str],
     note: str = "",
+    below: Sequence[Block] = (),
     limit: int = MARKDOWN_LIMIT,
     name_of: NameOf = nobody,
 ) -> list[Message]:
     """Return a message for each part of an answer, at most *limit* long as `json_length` counts.
 
     `payload` goes into the metadata of each. `note` is a sentence of the bot below the answer, in
-    mrkdwn: why it ends here, or who answered instead.
+    mrkdwn: why it ends here, or who answered instead. *below* are blocks at the very end.
     """
     said = presented(text, name_of)
     if not said.strip():
         said = "" if note else EMPTY_ANSWER
     parts = split(said, limit=limit, measure=json_length) or [""]
-    return [
+    messages = [
         _message(part, note if number == len(parts) else "", {**payload, "part": str(number)})
         for number, part in enumerate(parts, 1)
     ]
+    messages[-1]["blocks"] += below
+    return messages
 
 
 def json_length(text: str) -> int:
@@ -137,7 +140,7 @@ FAILURES: Mapping[str, tuple[str, str]] = {
     "refused": ("it refused to", "Put your question differently."),
     "empty": ("it ended without an answer", "Ask again."),
 }
-"""By error type: what happened, and what to do next. Users never see an exception's text."""
+"""By error type: what happened, and what to do next. Users never see the text of our exceptions."""
 
 
 def broken_message(trace_id: str) -> str:
@@ -148,12 +151,16 @@ def broken_message(trace_id: str) -> str:
     )
 
 
-def failure_message(agent: str, error_type: str, *, trace_id: str) -> str:
-    """Tell a user that an agent failed, why, what to do next, and where to see more."""
+def failure_message(agent: str, error_type: str, *, trace_id: str, words: str = "") -> str:
+    """Tell a user that an agent failed, why, what to do next, and where to see more.
+
+    *words* are the program's own, on one line and without anything that must not be told.
+    """
+    quoted = f"\n>{escape(words)}\n" if words else ""
     why, next_step = FAILURES.get(error_type, ("something went wrong", "Ask again."))
     return (
-        f"Sorry, {escape(agent)} could not answer: {why}. {next_step} "
-        f"See what happened with `/trace show {trace_id[:16]}`."
+        f"Sorry, {escape(agent)} could not answer: {why}. {next_step} {quoted}"
+        f"*Show trace* says more, as does `/trace show {trace_id[:16]}` in a channel."
     )
 
 

@@ -10,6 +10,7 @@ from peewee import Database
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
+from bot.replies.buttons import Attempt, failure_buttons
 from bot.replies.delivery import in_doubt
 from bot.replies.messages import RESTARTED, Message, reply_messages, running_id
 from bot.replies.unfinished import UnfinishedReplies
@@ -173,7 +174,8 @@ class ReplyRepair:
             "trace_id": reply.trace_id,
             "bot_user": self._bot_user,
         }
-        (message,) = reply_messages("", payload=payload, note=RESTARTED)
+        again = failure_buttons(Attempt(reply.trace_id, reply.message_ts, reply.agent), ())
+        (message,) = reply_messages("", payload=payload, note=RESTARTED, below=[again])
         shown = next((each for each in thread if each["ts"] == reply.ts), {})
         return [{**message, "blocks": [*_kept(shown.get("blocks") or ()), *message["blocks"]]}]
 

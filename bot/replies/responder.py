@@ -2,15 +2,16 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from slack_sdk import WebClient
 
-from bot.agents.cancellation import DELETION, Cancellation
+from bot.agents.cancellation import DELETION, SHUTDOWN, Cancellation
 from bot.agents.errors import AgentCancelled, AgentError
 from bot.agents.invocation import invoke, status_of
 from bot.agents.types import Agent, HistoryMessage, Reply, Request
+from bot.replies.buttons import Attempt, failure_buttons
 from bot.replies.delivery import ReplyDelivery, is_refusal
 from bot.replies.ladder import deliver
 from bot.replies.live import LiveReplies, ReplyStreamer
@@ -29,12 +30,17 @@ from bot.slack.errors import SLACK_ERRORS, ThreadGone, error_code, is_gone
 from bot.slack.own_secrets import OwnSecrets
 from bot.slack.types import IncomingMessage, Place
 from reports.formatting import without_controls
+from reports.render.block_kit import Block
 from storage import ActiveSpan, Observability
 from storage.coordination.unfinished_replies import UnfinishedReply
+from storage.model.redaction import redact
 from storage.model.span import Status
 
 MOST_REFUSED = 20
 """Files that an agent is told it does not have."""
+
+LONGEST_WORDS = 300
+"""Characters of a program's own words in the reply of a turn that failed."""
 
 logger = logging.getLogger("tracebot.responder")
 
@@ -71,6 +77,7 @@ class FinalReply:
     provider: str | None = None
     failure: TurnFailure | None = None
     stopped_by: str | None = None
+    below: tuple[Block, ...] = ()
 
 
 class Responder:
@@ -86,9 +93,12 @@ class Responder:
         settings: Settings,
         secrets: OwnSecrets,
         unfinished: UnfinishedReplies,
+        agents: Callable[[], Sequence[str]],
         collector: str | None = None,
     ) -> None:
-        """`live_client` neither retries nor waits long; see `ReplyStreamer`.
+        """`agents` returns the names that may be asked when one of them failed.
+
+        `live_client` neither retries nor waits long; see `ReplyStreamer`.
 
         `collector` is the base URL to which agents may send their own telemetry.
         """
@@ -100,6 +110,7 @@ class Responder:
         self._settings = settings
         self._secrets = secrets
         self._unfinished = unfinished
+        self._agents = agents
         self._collector = collector
 
     def respond(
@@ -191,15 +202,40 @@ class Responder:
             said = error.partial.text if error.partial else streamer.draft.read().text
             failure = TurnFailure(error.error_type, error.message, status_of(error))
             stopped_by = error.by if isinstance(error, AgentCancelled) else None
-            note = _failure_note(agent, error, root)
-            return FinalReply(said, note, failure=failure, stopped_by=stopped_by)
+            note = self._failure_note(agent, error, root)
+            # Who stopped an agent does not want it to be asked again, but for a restart of ours.
+            is_over = stopped_by not in (None, SHUTDOWN)
+            below = () if is_over else self._buttons(agent, given.message, root)
+            return FinalReply(said, note, failure=failure, stopped_by=stopped_by, below=below)
         except Exception as error:
             # Our own fault must not leave the user with half an answer and no end.
             logger.exception("An agent could not be asked in trace %s", root.trace_id)
             note = failure_message(agent.name, "internal", trace_id=root.trace_id)
             failure = TurnFailure(type(error).__name__, str(error))
-            return FinalReply(streamer.draft.read().text, note, failure=failure)
+            below = self._buttons(agent, given.message, root)
+            return FinalReply(streamer.draft.read().text, note, failure=failure, below=below)
         return FinalReply(reply.text, _fallback_note(agent, reply, streamer), reply.provider)
+
+    def _failure_note(self, agent: Agent, error: AgentError, root: ActiveSpan) -> str:
+        if isinstance(error, AgentCancelled):
+            return stopped_message(error.by)
+        return failure_message(
+            agent.name, error.error_type, trace_id=root.trace_id, words=self._own_words(error)
+        )
+
+    def _own_words(self, error: AgentError) -> str:
+        """Return what the program said about its failure: one line, without secrets."""
+        # Colours go first, which could hide a secret; only then it is known which line is blank.
+        lines = without_controls(error.said or error.stderr).splitlines()
+        lines = [" ".join(line.split()) for line in lines]
+        last = " ".join(lines) if error.said else next(filter(None, reversed(lines)), "")
+        said = redact(self._secrets.removed(last))
+        return said if len(said) <= LONGEST_WORDS else f"{said[:LONGEST_WORDS]}…"
+
+    def _buttons(
+        self, agent: Agent, message: IncomingMessage, root: ActiveSpan
+    ) -> tuple[Block, ...]:
+        return (failure_buttons(Attempt(root.trace_id, message.ts, agent.name), self._agents()),)
 
     def _post(
         self, agent: Agent, reply: FinalReply, root: ActiveSpan, streamer: ReplyStreamer
@@ -232,7 +268,11 @@ class Responder:
                 delivered = deliver(
                     reply.text,
                     lambda limit: reply_messages(
-                        reply.text, payload=payload, note=reply.note, limit=limit
+                        reply.text,
+                        payload=payload,
+                        note=reply.note,
+                        below=reply.below,
+                        limit=limit,
                     ),
                     post=streamer.finish,
                     attach=streamer.attach,
@@ -281,12 +321,6 @@ def _record_stream(span: ActiveSpan, streamer: ReplyStreamer) -> None:
         span.set(**{"slack.stream.pieces": streamer.updates})
     if streamer.first_update_ns is not None:
         span.set(**{"slack.stream.time_to_first_piece": streamer.first_update_ns / 1e9})
-
-
-def _failure_note(agent: Agent, error: AgentError, root: ActiveSpan) -> str:
-    if isinstance(error, AgentCancelled):
-        return stopped_message(error.by)
-    return failure_message(agent.name, error.error_type, trace_id=root.trace_id)
 
 
 def _fallback_note(agent: Agent, reply: Reply, streamer: ReplyStreamer) -> str:

@@ -62,14 +62,17 @@ class StatusReaction:
     that a slow reaction delays no answer.
     """
 
-    def __init__(self, reactions: Reactions, message: IncomingMessage) -> None:
+    def __init__(
+        self, reactions: Reactions, message: IncomingMessage, *, shown: str | None = None
+    ) -> None:
+        """*shown* is the state that the message shows already."""
         self._reactions = reactions
         self._message = message
         self._lock = threading.Lock()
         self._begun = False
         self._busy = False
         self._wanted: str | None = None
-        self._shown: str | None = None
+        self._shown = shown
 
     def show_waiting(self) -> None:
         """Show WAITING, unless the turn has shown its own state in the meantime."""

@@ -10,6 +10,15 @@ MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskedAgain:
+    """The agent to ask again, the trace of the turn that failed, and who wrote the question."""
+
+    agent: str
+    trace_id: str
+    author: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingMessage:
     """A message as it arrived. Slack identifies messages by time stamps: `ts`, `thread_ts`."""
 
@@ -32,6 +41,8 @@ class IncomingMessage:
     blocks: tuple[dict[str, object], ...] = ()
     attachments: tuple[dict[str, object], ...] = ()
     """Messages that it forwards, and what an app shows below its text; not files."""
+    asked_again: AskedAgain | None = None
+    """Set if somebody, who is `user` then, pressed *Try again* below a failed reply to it."""
 
     @property
     def in_thread(self) -> bool:

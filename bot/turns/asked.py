@@ -57,7 +57,10 @@ class AgentChoice:
         """Return the agents that *message* asks, in a thread where *speaker* wrote last."""
         named = addressed(without_address(message.text, self._bot_user), self._roster.names)
         agents, refused = [], []
-        for agent in self._choose(named.agents, message.channel, speaker):
+        chosen = self._choose(named.agents, message.channel, speaker)
+        if again := message.asked_again:
+            chosen = [self._roster.agent(again.agent)]
+        for agent in chosen:
             if reason := self._permission.refusal(agent, message):
                 refused.append(Refusal(agent.name, reason))
             else:

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     MENTIONED = "mentioned"
     DIRECT_MESSAGE = "direct_message"
     ACTIVE_SPEAKER = "active_speaker"
+    ASKED_AGAIN = "asked_again"
 
     OWN_MESSAGE = "own_message"
     BOT_MESSAGE = "bot_message"
@@ -80,6 +81,8 @@ def settled(
     """
     if reason := _not_for_us(message, identity, by_bot=by_bot):
         return Decision(False, reason)
+    if message.asked_again is not None:
+        return Decision(True, Reason.ASKED_AGAIN)
     if identity.user in message.mentions:
         return Decision(True, Reason.MENTIONED)
     if other_bots:

@@ -1,7 +1,8 @@
 """Accept incoming messages: drop duplicates and run one turn at a time per thread."""
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,9 +15,10 @@ from bot.concurrency.running_turns import RunningTurns
 from bot.concurrency.serial_queues import SerialQueues
 from bot.slack.conversation.conversation import ConversationReader
 from bot.slack.types import IncomingMessage, edited_ts, mention_added, parse_message
-from bot.turns.turn import TurnHandler
+from bot.turns.turn import Turn, TurnHandler
 from storage import Observability
-from storage.model.erasure import EDITED
+from storage.model.erasure import EDITED, HEARD, READ_THREAD
+from storage.model.trace_context import Ids
 from storage.queries.traces import message_traces
 
 TURN_THREADS = 256
@@ -75,6 +77,25 @@ class Inbox:
         key = f"mention added:{message.team}:{message.channel}:{message.ts}"
         self._accept(message, key, {**body, "event": event})
 
+    def ask_again(self, message: IncomingMessage, parent: Ids | None) -> None:
+        """Ask a question again, as *message* says; *parent* is the root span of its first turn."""
+        again = message.asked_again
+        assert again is not None
+        own = message.user == again.author
+        attributes = {
+            **self._attributes(message, {"event": {"type": "ask_again"}}),
+            # What somebody else wrote is stored with their own turn, where they can erase it.
+            **({} if own else {"text": "(asked again)"}),
+            "tracebot.asked_again": again.trace_id,
+        }
+        root = self._observability.start_span("slack message", attributes, kind="consumer")
+        if parent is not None:
+            root.link(parent)
+        # The agent may quote what the author asked to be forgotten.
+        with self._observability.span(READ_THREAD, parent=root) as span:
+            span.set(**{HEARD: [again.author]})
+        self._submit(self._handler.open(message, root), f"{time.time():.6f}", claim=lambda: True)
+
     def _was_asked(self, channel: str, ts: str) -> bool:
         """Return True if the message was a question before it was edited."""
         self._observability.flush(FLUSH_S)
@@ -94,15 +115,20 @@ class Inbox:
             "slack message", self._attributes(message, body), kind="consumer"
         )
         turn = self._handler.open(message, root)
+        self._submit(turn, message.ts, claim=lambda: self._dedup.claim(key))
+
+    def _submit(self, turn: Turn, order: str, *, claim: Callable[[], bool]) -> None:
+        """Run a turn after those of its thread that have a lower *order*."""
 
         def run() -> None:
             try:
-                self._handler.run(turn, claimed=self._dedup.claim(key))
+                self._handler.run(turn, claimed=claim())
             except Exception:
-                logger.exception("A turn failed in trace %s", root.trace_id)
+                logger.exception("A turn failed in trace %s", turn.root.trace_id)
 
+        message = turn.message
         thread = (message.team, message.channel, message.root_ts)
-        if self._queues.submit(thread, message.ts, run):
+        if self._queues.submit(thread, order, run):
             # On a thread of its own: Bolt's must return, and the queue's is busy by definition.
             self._notices.submit(self._handler.show_waiting, turn)
 

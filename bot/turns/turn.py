@@ -76,7 +76,8 @@ class TurnHandler:
 
     def open(self, message: IncomingMessage, root: ActiveSpan) -> Turn:
         """Return the turn of *message*, not yet run."""
-        return Turn(message, root, StatusReaction(self._reactions, message))
+        shown = FAILED if message.asked_again else None
+        return Turn(message, root, StatusReaction(self._reactions, message, shown=shown))
 
     def show_waiting(self, turn: Turn) -> None:
         """Show that the thread is busy, if the message may be answered."""

@@ -9,7 +9,7 @@ from reports.views.trace_list import TraceLine, trace_line
 from storage.queries.statistics import Statistics
 from storage.queries.traces import TraceSummary
 
-ANSWERED = frozenset(("mentioned", "direct_message", "active_speaker"))
+ANSWERED = frozenset(("mentioned", "direct_message", "active_speaker", "asked_again"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

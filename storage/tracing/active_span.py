@@ -203,6 +203,13 @@ class ActiveSpan(trace.Span):
             at = timestamp or time.time_ns()
             self.events.append({"name": name, "at": at, "attributes": dict(attributes or {})})
 
+    def link(self, ids: Ids) -> None:
+        """Link to another span by its ids, such as to the one that this one repeats."""
+        self.links = [
+            *(self.links or ()),
+            {"trace_id": ids[0], "span_id": ids[1], "attributes": {}},
+        ]
+
     def add_link(self, context: SpanContext, attributes: Mapping[str, Any] | None = None) -> None:
         self.links = [
             *(self.links or ()),

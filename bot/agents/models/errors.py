@@ -102,7 +102,7 @@ def reported(endpoint: Endpoint, error: ReportedError, partial: Reply | None) ->
     if error.error_type == "timeout":
         found = AgentTimeout(sentence, partial=partial)
     else:
-        found = AgentError(error.error_type, sentence, partial=partial)
+        found = AgentError(error.error_type, sentence, said=reason, partial=partial)
     return TryAgain(found, wait_s=error.wait_s) if error.temporary else found
 
 

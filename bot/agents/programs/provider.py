@@ -193,11 +193,11 @@ class CommandProvider:
         if failure is None:
             return partial
         error_type, message = failure
+        said = answer.failure[1] if answer.failure is not None else ""
+        words = {"stderr": outcome.stderr, "said": said}
         if error_type == "crash":
-            raise AgentCrashed(message, exit_code=code, stderr=outcome.stderr, partial=partial)
-        raise AgentError(
-            error_type, message, exit_code=code, stderr=outcome.stderr, partial=partial
-        )
+            raise AgentCrashed(message, exit_code=code, partial=partial, **words)
+        raise AgentError(error_type, message, exit_code=code, partial=partial, **words)
 
     def _failure(self, outcome: Outcome, answer: ParsedAnswer) -> tuple[str, str] | None:
         """Return an error type and a sentence, None if it answered."""

@@ -272,7 +272,7 @@ def test_a_failed_agents_text_stays_with_a_note_on_why_it_ended(
     (answer,) = ended(sandbox, general, question, "x")
     assert answer.text.startswith("The first half.\nSorry, scripted could not answer")
     assert "it broke" not in answer.text
-    assert [block["type"] for block in answer.blocks] == ["markdown", "context"]
+    assert [block["type"] for block in answer.blocks] == ["markdown", "context", "actions"]
 
 
 def test_an_unexpected_error_is_noted_below_the_text_so_far(

@@ -300,7 +300,7 @@ def test_a_reply_of_a_killed_process_says_so_and_keeps_what_was_said(
     (reply,) = ended(sandbox, general, question, "octagonal_sign")
     assert not is_at_work(reply)
     assert "I was restarted" in reply.text
-    assert [block["type"] for block in reply.blocks] == ["markdown", "section"]
+    assert [block["type"] for block in reply.blocks] == ["markdown", "section", "actions"]
     assert set(sandbox.reactions(general, question.ts)) == {"octagonal_sign"}
 
 

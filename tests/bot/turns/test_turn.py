@@ -20,7 +20,7 @@ FAILING = f"""
 default = "broken"
 [agents.broken]
 provider = "command"
-command = ["{PYTHON}", "-c", "import sys; sys.stderr.write('secret details'); sys.exit(3)"]
+command = ["{PYTHON}", "-c", "import sys; sys.stderr.write('no such model'); sys.exit(3)"]
 """
 SEVERAL = f"""
 default = "echo"
@@ -184,7 +184,7 @@ def test_a_file_is_fetched_after_the_decision_and_before_the_agent(
     assert "download file" not in spans_of(observability, skipped)
 
 
-def test_a_failed_agent_is_explained_without_its_output_and_marked_with_a_cross(
+def test_a_failed_agent_is_explained_in_its_own_words_and_marked_with_a_cross(
     sandbox: Sandbox,
     observability: Observability,
     start_bot: StartBot,
@@ -196,7 +196,7 @@ def test_a_failed_agent_is_explained_without_its_output_and_marked_with_a_cross(
     answer = sandbox.wait_for_reply(general, question.ts, containing="/trace show")
     sandbox.wait_for_reaction(general, question.ts, "x")
     assert "white_check_mark" not in sandbox.reactions(general, question.ts)
-    assert "secret details" not in answer.text
+    assert "\n>no such model\n" in answer.text
     (trace,) = finished(observability, general, question.ts)
     assert trace.trace_id[:16] in answer.text
     assert (trace.status, trace.error_count > 0) == ("error", True)

@@ -1,0 +1,32 @@
+"""The button *Try again* and the menu of other agents, below the reply of a turn that failed."""
+
+from concurrent.futures import Executor
+from typing import Any
+
+from slack_bolt import Ack, App, BoltRequest, Respond
+
+from bot.concurrency.event_dedup import EventDedup
+from bot.listeners.request_keys import interaction_key
+from bot.replies.buttons import TRY_AGAIN, TRY_ANOTHER
+from bot.turns.ask_again import AskAgain
+
+Body = dict[str, Any]
+
+
+def register(app: App, ask_again: AskAgain, executor: Executor, dedup: EventDedup) -> None:
+    """Acknowledge a click at once, and handle it once on *executor*."""
+
+    def pressed(ack: Ack, body: Body, req: BoltRequest, respond: Respond) -> None:
+        ack()
+
+        def tell(text: str) -> None:
+            thread_ts = body["container"].get("thread_ts")
+            respond(
+                text=text, response_type="ephemeral", replace_original=False, thread_ts=thread_ts
+            )
+
+        key = interaction_key(body, req)
+        executor.submit(dedup.once, key, ask_again.pressed, body, tell)
+
+    app.action(TRY_AGAIN)(pressed)
+    app.action(TRY_ANOTHER)(pressed)

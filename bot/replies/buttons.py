@@ -1,0 +1,56 @@
+"""The buttons below a reply of a turn that failed: see its trace, and ask again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reports.render.block_kit import SHOW, Block, button
+
+TRY_AGAIN, TRY_ANOTHER = "turn_try_again", "turn_try_another"
+"""The action ids of the button, and of the menu of other agents."""
+
+MOST_OPTIONS, LONGEST_OPTION, LONGEST_VALUE = 100, 75, 150
+"""Slack's limits of a menu: its options, and the characters of their texts and values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An agent to ask again: the trace of the turn that failed, and the `ts` of its question."""
+
+    trace_id: str
+    message_ts: str
+    agent: str
+
+    @property
+    def value(self) -> str:
+        """Return it as the value of a button or an option."""
+        return f"{self.trace_id} {self.message_ts} {self.agent}"
+
+    @classmethod
+    def read(cls, value: str) -> "Attempt":
+        """Return what `value` returned. Raises `ValueError` if it did not."""
+        trace_id, message_ts, agent = value.split(" ", 2)
+        return cls(trace_id, message_ts, agent)
+
+
+def failure_buttons(failed: Attempt, others: Sequence[str]) -> Block:
+    """Return *Show trace*, *Try again*, and a menu of the *others* if there are any."""
+    options = []
+    for agent in others:
+        value = Attempt(failed.trace_id, failed.message_ts, agent).value
+        if agent != failed.agent and len(value) <= LONGEST_VALUE:
+            text = {"type": "plain_text", "text": agent[:LONGEST_OPTION]}
+            options.append({"text": text, "value": value})
+    menu = {
+        "type": "static_select",
+        "action_id": TRY_ANOTHER,
+        "placeholder": {"type": "plain_text", "text": "Ask another agent"},
+        "options": options[:MOST_OPTIONS],
+    }
+    return {
+        "type": "actions",
+        "elements": [
+            button("Show trace", SHOW, failed.trace_id),
+            button("Try again", TRY_AGAIN, failed.value),
+            *([menu] if options else []),
+        ],
+    }

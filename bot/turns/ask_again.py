@@ -1,0 +1,127 @@
+"""Ask a question again whose turn failed, for whoever pressed *Try again* below the reply."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from peewee import Database, PeeweeException
+from slack_sdk import WebClient
+
+from bot.agents.config.roster import Roster
+from bot.concurrency.event_dedup import EventDedup
+from bot.replies.buttons import Attempt
+from bot.replies.messages import REFUSALS, refusal_message
+from bot.slack.directory import Directory, channel_type
+from bot.slack.errors import SLACK_ERRORS, error_code
+from bot.slack.types import AskedAgain, IncomingMessage, parse_message
+from bot.turns.inbox import Inbox
+from bot.turns.permission import Permission
+from storage.model.trace_context import Ids
+from storage.queries.traces import trace_spans
+
+OUT_OF_DATE = "This button is out of date. Please ask again in a message."
+DELETED = "The question was deleted, so it cannot be asked again."
+ALREADY = "It is being asked again already: the reply is in this thread."
+UNREADABLE = "Slack did not give me the question ({code}). Please ask again in a message."
+
+logger = logging.getLogger("tracebot.ask_again")
+
+Tell = Callable[[str], object]
+"""Tells the person who pressed the button, and nobody else."""
+
+
+class AskAgain:
+    """Ask once for each failed reply. The person who asks again needs the same permissions."""
+
+    def __init__(
+        self,
+        *,
+        client: WebClient,
+        team: str,
+        roster: Roster,
+        permission: Permission,
+        directory: Directory,
+        dedup: EventDedup,
+        inbox: Inbox,
+        database: Database,
+    ) -> None:
+        self._client = client
+        self._team = team
+        self._roster = roster
+        self._permission = permission
+        self._directory = directory
+        self._dedup = dedup
+        self._inbox = inbox
+        self._database = database
+
+    def pressed(self, body: dict[str, Any], tell: Tell) -> None:
+        """Handle a click on the button or a choice from the menu."""
+        action, user = body["actions"][0], body["user"]
+        chosen = action.get("selected_option") or action
+        try:
+            attempt = Attempt.read(str(chosen.get("value") or ""))
+            reply = body["container"]
+            channel, thread_ts = reply["channel_id"], reply["thread_ts"]
+        except (ValueError, KeyError):
+            tell(OUT_OF_DATE)
+            return
+        try:
+            question = self._question(channel, thread_ts, attempt)
+            kind = channel_type(self._directory.channel(channel))
+        except SLACK_ERRORS as error:
+            tell(UNREADABLE.format(code=error_code(error)))
+            return
+        if question is None:
+            tell(DELETED)
+            return
+        company = user.get("team_id")
+        asked = replace(
+            question,
+            channel_type=kind,
+            user=user["id"],
+            user_team=company if company != self._team else None,
+            asked_again=AskedAgain(
+                agent=attempt.agent, trace_id=attempt.trace_id, author=question.user
+            ),
+        )
+        if refusal := self._refusal(asked, attempt.agent):
+            tell(refusal)
+        elif not self._is_first(f"ask again:{channel}:{reply['message_ts']}"):
+            tell(ALREADY)
+        else:
+            self._inbox.ask_again(asked, self._root_of(attempt.trace_id))
+
+    def _question(self, channel: str, thread_ts: str, attempt: Attempt) -> IncomingMessage | None:
+        """Return the question as it is in Slack now, None if it was deleted."""
+        ts = attempt.message_ts
+        found = self._client.conversations_replies(
+            channel=channel, ts=thread_ts, oldest=ts, latest=ts, inclusive=True, limit=2
+        )["messages"]
+        message = next((each for each in found if each["ts"] == ts), None)
+        if message is None or message.get("subtype") == "tombstone":
+            return None
+        # Whatever wrote it: the person who asks again decides on whether it is asked.
+        event = {**message, "channel": channel, "subtype": None, "bot_id": None}
+        return parse_message({"event": event}, team=self._team)
+
+    def _refusal(self, message: IncomingMessage, name: str) -> str | None:
+        if name not in self._roster:
+            return f"There is no agent {name} any more. Please ask another one in a message."
+        reason = self._permission.refusal(self._roster.agent(name), message)
+        if reason is None:
+            return None
+        if reason not in REFUSALS:
+            return f"You may not ask {name}."
+        return refusal_message([name], reason)
+
+    def _is_first(self, key: str) -> bool:
+        return self._dedup.is_new(key) and self._dedup.claim(key)
+
+    def _root_of(self, trace_id: str) -> Ids | None:
+        try:
+            spans = trace_spans(self._database, trace_id)
+        except PeeweeException as error:
+            logger.warning("The trace that failed before is not linked: %s", error)
+            return None
+        return (trace_id, spans[0].span_id) if spans else None
