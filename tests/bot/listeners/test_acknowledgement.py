@@ -9,6 +9,7 @@ import pytest
 from bot.agents.config.roster import load_roster
 from bot.app import Bot, build_bot, connect, listen
 from bot.sandbox import Channel, Sandbox, User
+from bot.sandbox.backend.slack import Session
 from bot.sandbox.methods import METHODS
 from storage import Observability
 from storage.health import health
@@ -63,7 +64,7 @@ def test_no_request_waits_for_a_call_to_slack(
         sandbox.share(general)
         sandbox.convert(general, private=True)
         sandbox.open_home(alice)
-        sandbox._slack.sessions[general.id, question.ts] = "processing"
+        sandbox._slack.sessions[general.id, question.ts] = Session("processing")
         sandbox.stop_agent(alice, general, question.ts)
         sandbox.command(alice, general, "/trace", "ls", responses=0)
         sandbox.shortcut(alice, question, "show_trace")

@@ -64,6 +64,7 @@ def test_another_app_in_the_guise_of_our_agent_does_not_take_the_thread_over(
     "posts",
     [
         {"text": "Build #12 failed"},
+        {"attachments": [{"fallback": "Build #12 failed", "text": "Build #12 failed"}]},
         {"blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "Vote!"}}]},
         {"files": [("build.log", "text/plain", b"failed")]},
     ],
