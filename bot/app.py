@@ -157,6 +157,7 @@ class _Shared:
     client: WebClient
     identity: BotIdentity
     directory: Directory
+    names: NameLookup
     reader: ConversationReader
     threads: ThreadReader
     dedup: EventDedup
@@ -245,6 +246,7 @@ def _shared(settings: Settings, roster: Roster, observability: Observability) ->
     )
     client = client_with_retries(settings, secrets)
     directory = Directory(client_for_lookups(settings, secrets))
+    names = NameLookup(directory)
     access = Access(directory, observability.database, team=auth["team_id"])
     return _Shared(
         settings=settings,
@@ -253,8 +255,9 @@ def _shared(settings: Settings, roster: Roster, observability: Observability) ->
         client=client,
         identity=identity,
         directory=directory,
+        names=names,
         reader=ConversationReader(
-            NameLookup(directory),
+            names,
             bot_user=identity.user,
             bot_id=identity.bot_id,
             settings=settings,
@@ -300,6 +303,7 @@ def _inbox(
         secrets=shared.secrets,
         unfinished=unfinished,
         agents=lambda: shared.roster.names,
+        names=shared.names,
         collector=collector,
     )
     handler = TurnHandler(
@@ -360,6 +364,7 @@ def _bolt_app(shared: _Shared, inbox: Inbox, digests: Digests, workers: Workers)
         bot_id=shared.identity.bot_id,
         access=shared.access,
         directory=shared.directory,
+        names=shared.names,
         digests=digests,
         canceller=canceller,
         observability=observability,

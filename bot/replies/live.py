@@ -19,7 +19,7 @@ from bot.agents.types import Progress
 from bot.replies.delivery import ReplyDelivery, in_doubt, need_thread
 from bot.replies.live_messages import Draft, EditedMessage, Heading, LiveMessage, StreamedMessage
 from bot.replies.messages import Message
-from bot.replies.presented import presented, settled
+from bot.replies.presented import NameOf, presented, settled
 from bot.replies.unfinished import UnfinishedReplies
 from bot.slack.errors import SLACK_ERRORS, ThreadGone, error_code, is_gone, retry_after
 from bot.slack.own_secrets import OwnSecrets
@@ -157,6 +157,7 @@ class ReplyStreamer:
         place: Place,
         heading: Heading,
         secrets: OwnSecrets,
+        name_of: NameOf,
         unfinished: UnfinishedReplies,
         reply: UnfinishedReply,
         on_gone: Callable[[str], object],
@@ -173,6 +174,7 @@ class ReplyStreamer:
         self._place = place
         self._heading = heading
         self._secrets = secrets
+        self._name_of = name_of
         self._on_gone = on_gone
         self._started_at = time.monotonic()
         self.draft = GrowingDraft()
@@ -315,7 +317,7 @@ class ReplyStreamer:
         # Of the whole draft, as a secret, a mention or an escape sequence may arrive in pieces: the
         # beginning of one is held back. Colours go first, which could hide a secret.
         text = self._secrets.settled(without_controls(settled(draft.text)))
-        return replace(draft, text=presented(text), tools=tools)
+        return replace(draft, text=presented(text, self._name_of), tools=tools)
 
     def _show(self, draft: Draft) -> None:
         if self._message is None:

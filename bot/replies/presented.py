@@ -10,6 +10,9 @@ from reports.formatting import without_controls
 NameOf = Callable[[str], str]
 """Returns the name of a user's id, or the id itself if it is unknown."""
 
+MOST_NAMES = 50
+"""The people of one text whose names are looked up. Each may take a call to Slack."""
+
 _USER = r"[UW][A-Z0-9]{1,30}|(?i:[UW](?=[A-Z]{0,30}[0-9])[A-Z0-9]{1,30})"
 _PING = re.compile(
     rf"<\s{{0,9}}(?:!\s{{0,9}}(?i:channel|here|everyone|group|subteam\^)[^<>]{{0,200}}"
@@ -57,9 +60,12 @@ def settled(text: str) -> str:
 
 
 def _silenced(text: str, readable: str, name_of: NameOf) -> Iterator[Edit]:
+    names: dict[str, str] = {}
     for found in _PING.finditer(text):
         start, user = found.start(), found[1]
-        name = name_of(user) if user and readable[start] != IN_CODE else user
+        if user and readable[start] != IN_CODE and (user in names or len(names) < MOST_NAMES):
+            names[user] = names.get(user) or name_of(user)
+        name = names.get(user, user) if readable[start] != IN_CODE else user
         if name != user:
             yield start, found.end(), f"@{_shown(name)}"
         else:

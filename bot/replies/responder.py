@@ -26,6 +26,7 @@ from bot.replies.messages import (
 from bot.replies.unfinished import UnfinishedReplies
 from bot.settings import Settings
 from bot.slack.attachments import FetchResult
+from bot.slack.conversation.names import Names
 from bot.slack.errors import SLACK_ERRORS, ThreadGone, error_code, is_gone
 from bot.slack.own_secrets import OwnSecrets
 from bot.slack.types import IncomingMessage, Place
@@ -94,6 +95,7 @@ class Responder:
         secrets: OwnSecrets,
         unfinished: UnfinishedReplies,
         agents: Callable[[], Sequence[str]],
+        names: Names,
         collector: str | None = None,
     ) -> None:
         """`agents` returns the names that may be asked when one of them failed.
@@ -111,6 +113,7 @@ class Responder:
         self._secrets = secrets
         self._unfinished = unfinished
         self._agents = agents
+        self._names = names
         self._collector = collector
 
     def respond(
@@ -124,6 +127,7 @@ class Responder:
             place=place_of(given.message),
             heading=Heading(agent.name, root.trace_id),
             secrets=self._secrets,
+            name_of=self._names.user,
             unfinished=self._unfinished,
             reply=_unfinished_reply(agent, given.message, root),
             on_gone=lambda code: cancellation.cancel(f"slack: {code}"),
@@ -273,6 +277,7 @@ class Responder:
                         note=reply.note,
                         below=reply.below,
                         limit=limit,
+                        name_of=self._names.user,
                     ),
                     post=streamer.finish,
                     attach=streamer.attach,

@@ -17,11 +17,13 @@ from slack_sdk import WebClient
 
 from bot.access import Access
 from bot.jobs.digests import Digests
+from bot.slack.conversation.names import Names
 from bot.slack.directory import Directory
 from bot.slack.errors import SLACK_ERRORS, error_code
 from bot.slack.threads import reply_payload
 from bot.trace_ui.filter_names import resolve
 from bot.trace_ui.forget import Forget
+from bot.trace_ui.key_names import key_names
 from bot.trace_ui.requester import Requester
 from bot.trace_ui.share import post_once
 from bot.turns.cancel import TurnCanceller
@@ -85,6 +87,7 @@ class SlashCommand:
         bot_id: str,
         access: Access,
         directory: Directory,
+        names: Names,
         digests: Digests,
         canceller: TurnCanceller,
         observability: Observability,
@@ -93,6 +96,7 @@ class SlashCommand:
         self._bot_id = bot_id
         self._access = access
         self._directory = directory
+        self._names_of_ids = names
         self._digests = digests
         self._canceller = canceller
         self._forget = Forget(directory, observability)
@@ -193,6 +197,7 @@ class SlashCommand:
                 audiences=sight.audiences,
                 may_see=sight.may_see,
                 may_name=sight.may_name,
+                name_of=key_names(self._names_of_ids, self._directory, sight),
                 team=requester.team,
                 user=requester.user,
                 channel=requester.channel,

@@ -108,3 +108,15 @@ def test_colours_and_control_characters_are_not_shown(
     (answer,) = ended(sandbox, general, question, "white_check_mark")
     assert markdown(answer).rstrip() == "one red bell left"
     assert answer.text == "one red bell left"
+
+
+def test_a_person_whom_the_agent_mentions_is_named_and_not_notified(
+    agent: Scripted, question: Message, sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    text = f"Ask <@{alice.id}>, not <@U0NOBODY99>: `<@{alice.id}>`"
+    agent.say(f"{text}\n")
+    sandbox.wait_for_reply(general, question.ts, containing="Ask @alice, not")
+    agent.end(text)
+    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    assert markdown(answer).startswith("Ask @alice, not <\u200b@U0NOBODY99>: `<\u200b@")
+    assert not sandbox.pings(answer)

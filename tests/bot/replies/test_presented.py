@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.replies.markdown import PARSER
-from bot.replies.presented import presented, settled
+from bot.replies.presented import MOST_NAMES, presented, settled
 from bot.sandbox.blocks.pings import pings
 
 SPACE = "\u200b"
@@ -86,6 +86,17 @@ def test_a_known_person_is_named_outside_code() -> None:
     shown = presented(text, name_of)
     assert shown.startswith(r"@Ann Lee asked @b\*b\_ and")
     assert f"<{SPACE}@U0NEW00001>: `<{SPACE}@U0ANN00001>`" in shown
+
+
+def test_only_some_of_many_people_are_looked_up() -> None:
+    asked: list[str] = []
+
+    def looked_up(user: str) -> str:
+        asked.append(user)
+        return user
+
+    presented("".join(f"<@U{number:09}> <@U{number:09}>" for number in range(900)), looked_up)
+    assert len(asked) == MOST_NAMES
 
 
 def test_a_person_who_is_called_here_notifies_nobody_else() -> None:
