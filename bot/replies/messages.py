@@ -75,6 +75,7 @@ def _message(part: str, note: str, payload: Mapping[str, str]) -> Message:
 
 def _plain(said: str, note: str) -> str:
     """Return the text for notifications and clients without blocks. It always has the note."""
+    note = bounded(note, TEXT_LIMIT // 2)
     room = TEXT_LIMIT - len(note.encode()) - 1
     return "\n".join(filter(None, (bounded(escape(plain_words(said)), room), note)))
 

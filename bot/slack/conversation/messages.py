@@ -20,8 +20,8 @@ Message = Mapping[str, Any]
 OUR_NOTES = frozenset(("actions", "context", "context_actions", "plan", "task_card"))
 """Blocks of our replies that are not the agent's words: buttons, the bot's notes, used tools."""
 
-SILENCED = re.compile("<\u200b")
-"""Stands in our replies for a `<` that could have notified somebody."""
+UNSEEN = re.compile("(?<=[<@*~])\u200b|\u200b(?=[*~])")
+"""Put in our replies to silence mentions and to show emphasis; see `bot.replies.presented`."""
 
 
 def message_text(message: Message, names: Names, *, bot_id: str) -> str:
@@ -80,7 +80,7 @@ def _our_words(message: Message, names: Names) -> str:
         said = readable(str(message.get("text") or ""), names)
     else:
         said = blocks_text((each for each in blocks if each.get("type") not in OUR_NOTES), names)
-    return SILENCED.sub("<", said)
+    return UNSEEN.sub("", said)
 
 
 def _together(before: str, after: str) -> str:

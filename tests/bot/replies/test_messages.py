@@ -164,6 +164,13 @@ def test_the_text_of_a_message_is_plain_words() -> None:
     ]
 
 
+def test_a_long_note_leaves_room_for_the_answer() -> None:
+    (message,) = messages("다음 " * 2_000, "오류 " * 2_000)
+    assert len(message["text"].encode()) <= TEXT_LIMIT
+    assert message["text"].startswith("다음")
+    assert "\n오류" in message["text"]
+
+
 def test_a_text_is_not_cut_within_an_escaped_character() -> None:
     for length in range(1_320, 1_340):
         (message,) = messages("a" * length + "&" * 700)

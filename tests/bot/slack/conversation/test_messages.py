@@ -120,6 +120,8 @@ def test_our_own_answer_is_read_whole_and_without_notes_and_buttons() -> None:
     assert message_text(ours(whole, note, stop), Ids(), bot_id=OURS) == (
         "a < b &amp; " * 1_000 + "<@U1>"
     )
+    mended = ours("**「a」\u200b**\u200bは @\u200bhere \u1780\u200b\u1781")
+    assert message_text(mended, Ids(), bot_id=OURS) == "**「a」**は @here \u1780\u200b\u1781"
     assert message_text(ours("", note, stop), Ids(), bot_id=OURS) == ""
     plain = {"bot_id": OURS, "text": "Ask me &lt;something&gt;"}
     assert message_text(plain, Ids(), bot_id=OURS) == "Ask me <something>"
