@@ -128,7 +128,7 @@ def test_an_answer_that_slack_did_not_take_is_posted_once_by_the_next_process(
         each.join()
     (answer,) = ended(sandbox, general, question, "white_check_mark")
     assert (answer.text, is_at_work(answer)) == ("The whole answer.", False)
-    assert rows(observability) == 0
+    eventually(lambda: rows(observability) == 0)
 
 
 def test_the_text_of_an_answer_is_not_stored_where_no_text_may_be(
