@@ -59,6 +59,11 @@ class IncomingMessage:
         return bool(self.bot_id) and not self.user
 
     @property
+    def is_by_asker(self) -> bool:
+        """Return False if somebody asks another person's question again."""
+        return self.asked_again is None or self.asked_again.author == self.user
+
+    @property
     def is_direct(self) -> bool:
         return self.channel_type == "im"
 

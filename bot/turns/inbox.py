@@ -81,11 +81,10 @@ class Inbox:
         """Ask a question again, as *message* says; *parent* is the root span of its first turn."""
         again = message.asked_again
         assert again is not None
-        own = message.user == again.author
         attributes = {
             **self._attributes(message, {"event": {"type": "ask_again"}}),
             # What somebody else wrote is stored with their own turn, where they can erase it.
-            **({} if own else {"text": "(asked again)"}),
+            **({} if message.is_by_asker else {"text": "(asked again)"}),
             "tracebot.asked_again": again.trace_id,
         }
         root = self._observability.start_span("slack message", attributes, kind="consumer")

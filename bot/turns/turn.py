@@ -123,7 +123,8 @@ class TurnHandler:
             turn.root.fail("cancelled", f"Stopped by {SHUTDOWN}.", status="cancelled")
             return STOPPED
         # Names are known now to whoever reads the record, as to the agent.
-        turn.root.set(text=self._reader.stored(message.content))
+        if message.is_by_asker:
+            turn.root.set(text=self._reader.stored(message.content))
         prompt = self._reader.prompt(verdict.asked.prompt, message)
         agents = verdict.asked.agents
         if not prompt and not message.files:
