@@ -1,7 +1,8 @@
 """Answer commands and buttons through their `response_url`, again while Slack is unwell."""
 
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from http.client import HTTPException
 from typing import Any
 
@@ -12,14 +13,25 @@ POLICY = RetryPolicy(attempts=4, first_wait_s=0.5, longest_wait_s=4.0)
 PATIENCE_S = 30.0
 """How long somebody waits for an answer that nobody else sees. Slack takes it for half an hour."""
 
+logger = logging.getLogger("tracebot.responses")
+
 
 def patient(respond: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that calls Bolt's *respond* until Slack has taken the message.
 
-    It may be shown twice if only the answer was lost. Raises `SlackUnwell`.
+    It may be shown twice if only the answer was lost. If Slack refuses the blocks, their words are
+    sent. Raises `SlackUnwell`.
     """
 
     def send(**message: Any) -> Any:
+        answer = send_as_it_is(**message)
+        if not (message.get("blocks") and _is_refused(answer)):
+            return answer
+        logger.warning("Slack refuses the blocks of an answer: %s", answer.body[:200])
+        words = "\n".join(_words(message["blocks"])) or message.get("text")
+        return send_as_it_is(**{**message, "text": words, "blocks": None})
+
+    def send_as_it_is(**message: Any) -> Any:
         def attempt() -> Any:
             try:
                 answer = respond(**message)
@@ -37,3 +49,17 @@ def patient(respond: Callable[..., Any]) -> Callable[..., Any]:
         return POLICY.call(attempt, patience_s=PATIENCE_S)
 
     return send
+
+
+def _is_refused(answer: Any) -> bool:
+    """Return True if Slack refuses the message: with a status, or in an answer that is not ok."""
+    refused = '"ok":false' in answer.body.replace(" ", "") or answer.body.startswith("invalid_")
+    return answer.status_code == 400 or (answer.status_code == 200 and refused)
+
+
+def _words(blocks: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the texts of blocks, which are mrkdwn or plain. Buttons have none."""
+    for block in blocks:
+        for each in (block.get("text"), *block.get("fields", ()), *block.get("elements", ())):
+            if isinstance(each, Mapping) and isinstance(each.get("text"), str):
+                yield each["text"]

@@ -47,3 +47,14 @@ def test_an_answer_that_slack_never_takes_is_logged(
     assert sandbox.command(alice, general, "/trace", "help", responses=0) == []
     bot.workers.close()
     assert "Slack did not take an answer" in caplog.text
+
+
+def test_an_answer_whose_blocks_slack_refuses_is_sent_in_words(
+    sandbox: Sandbox, start_bot: StartBot, alice: User, general: Channel
+) -> None:
+    start_bot()
+    sandbox.faults.refuse_blocks("header", "section")
+    (shown,) = sandbox.command(alice, general, "/trace", "help", timeout=20.0)
+    assert not shown.blocks
+    assert "list traces" in shown.text
+    assert shown.ephemeral_to == alice.id
