@@ -38,6 +38,12 @@ BATCHES_A_TURN = 20
 LAST_TRIES_S = 1.0
 """How long a closing writer goes on trying to empty its spool without any success."""
 
+LAST_BATCH_S = 10.0
+"""How long a closing writer may need for the batch in its hands, on a very busy machine.
+
+An interpreter that ends while a thread is within re2, which is C++, aborts the whole process.
+"""
+
 STOP_S = 2.0
 """How long a fork waits for the writer's thread to stop."""
 
@@ -138,7 +144,7 @@ class Writer:
             if self._thread is None:  # No thread can start while the interpreter ends.
                 self._run()
         if self._thread is not None:
-            self._thread.join(timeout + LAST_TRIES_S)
+            self._thread.join(timeout + LAST_TRIES_S + LAST_BATCH_S)
         return self._complete
 
     def start(self) -> None:

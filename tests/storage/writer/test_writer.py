@@ -161,6 +161,27 @@ def test_a_later_process_stores_what_a_killed_one_left_in_the_spool(
     assert waiting(spool_folder(db_path)) == (0, 0)
 
 
+def test_a_process_that_ends_while_a_batch_is_searched_is_not_aborted(db_path: Path) -> None:
+    # An interpreter that ends a thread within C++, such as re2, aborts the whole process.
+    script = (
+        "import sys, time\n"
+        "import re2\n"
+        "from storage import Observability\n"
+        "from storage.writer.delivery import Delivery\n"
+        "deliver, slow, text = Delivery.deliver, re2.compile('(a|aa)+c'), 'a' * 100_000\n"
+        "def searched(self, batch):\n"
+        "    until = time.monotonic() + 1.5\n"
+        "    while time.monotonic() < until: slow.search(text)\n"
+        "    return deliver(self, batch)\n"
+        "Delivery.deliver = searched\n"
+        "observability = Observability.open(sys.argv[1], platform='cli')\n"
+        "with observability.span('last'): pass\n"
+        "observability.close(timeout=0.1)\n"
+    )
+    done = run(script, db_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_spans_whose_ends_wait_in_a_spool_are_not_taken_for_abandoned(
     db_path: Path, database: SharedDatabase
 ) -> None:
