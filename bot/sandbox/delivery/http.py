@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import ssl
 import time
 from urllib.parse import urlencode
 
@@ -25,6 +26,8 @@ class HttpDelivery:
     def __init__(self, url: str, *, signing_secret: str) -> None:
         self._url = url
         self._secret = signing_secret.encode()
+        # Read once: a client would read all certificates of this machine for each request.
+        self._tls = ssl.create_default_context()
 
     async def deliver(self, kind: Kind, payload: Json, *, attempt: int, reason: str) -> Json | None:
         body, content_type = _encoded(kind, payload)
@@ -47,7 +50,9 @@ class HttpDelivery:
 
     async def _send(self, body: bytes, headers: dict[str, str]) -> httpx.Response:
         try:
-            async with httpx.AsyncClient(timeout=ANSWER_SECONDS, trust_env=False) as client:
+            async with httpx.AsyncClient(
+                timeout=ANSWER_SECONDS, trust_env=False, verify=self._tls
+            ) as client:
                 return await client.post(self._url, content=body, headers=headers)
         except httpx.TimeoutException as failure:
             raise Undelivered(self.late) from failure

@@ -8,8 +8,8 @@ import pytest
 
 from bot.agents.config.roster import load_roster
 from bot.app import Bot, build_bot, connect, listen
+from bot.http import server
 from bot.sandbox import Channel, Sandbox, User
-from bot.sandbox.backend.slack import Session
 from bot.sandbox.methods import METHODS
 from storage import Observability
 from storage.health import health
@@ -23,8 +23,13 @@ StartBot = Callable[[], Bot]
 
 @pytest.fixture(params=["Socket Mode", "HTTP"])
 def start(
-    request: pytest.FixtureRequest, sandbox: Sandbox, observability: Observability
+    request: pytest.FixtureRequest,
+    sandbox: Sandbox,
+    observability: Observability,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> StartBot:
+    monkeypatch.setattr(server, "KEEP_ALIVE_S", 0.2)
+
     def run() -> Bot:
         settings = settings_for(sandbox, observability)
         bot = build_bot(settings, roster=load_roster(None), observability=observability)
@@ -64,7 +69,7 @@ def test_no_request_waits_for_a_call_to_slack(
         sandbox.share(general)
         sandbox.convert(general, private=True)
         sandbox.open_home(alice)
-        sandbox._slack.sessions[general.id, question.ts] = Session("processing")
+        sandbox._slack.set_session((general.id, question.ts), "processing")
         sandbox.stop_agent(alice, general, question.ts)
         sandbox.command(alice, general, "/trace", "ls", responses=0)
         sandbox.shortcut(alice, question, "show_trace")
@@ -75,7 +80,7 @@ def test_no_request_waits_for_a_call_to_slack(
         assert len(sandbox.calls()) == before
     finally:
         go.set()
-        bot.stop(grace=1.0)
+        bot.stop(grace=0.1)
 
 
 def test_events_that_slack_withholds_are_counted(

@@ -172,7 +172,7 @@ def test_a_port_of_a_running_bot_is_well(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("TRACEBOT_AGENT_FILE", "Did you mean TRACEBOT_AGENTS?"),
+        ("TRACEBOT_AGENTS_FILE", "Did you mean TRACEBOT_AGENTS?"),
         ("TRACEBOT_RETENTON", "Did you mean TRACEBOT_RETENTION?"),
         ("TRACEBOT_ZZZ", "TRACEBOT_ZZZ is not a setting. See .env.example"),
         ("SLACK_BOT_TOKN", "Did you mean SLACK_BOT_TOKEN?"),
