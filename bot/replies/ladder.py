@@ -81,7 +81,12 @@ def _forms(build: Build) -> dict[str, Form]:
     """Return the forms that are left, the best first."""
 
     def shorter(messages: list[Message], error: SlackApiError) -> list[Message] | None:
-        return build(SHORTER) if "too_long" in error_code(error) else None
+        parts, types = build(SHORTER), _types(messages)
+        if "too_long" not in error_code(error) or "markdown" not in types:
+            return None
+        # Without what was refused before.
+        parts = _without(parts, _types(parts) - types) or parts
+        return parts if "metadata" in messages[0] else _unmarked(parts)
 
     def plain_text(messages: list[Message], error: SlackApiError) -> list[Message]:
         # Of the whole answer: the messages may be without some of its blocks by now.
@@ -103,7 +108,8 @@ def _next_form(
 ) -> tuple[str, list[Message]] | None:
     """Return the best form that is left and may help, with its messages. It is left no longer."""
     for name in list(forms):
-        if changed := forms[name](messages, error):
+        changed = forms[name](messages, error)
+        if changed and changed != messages:
             del forms[name]
             return name, changed
     return None
@@ -112,6 +118,10 @@ def _next_form(
 def _without_metadata(messages: list[Message], error: SlackApiError) -> list[Message] | None:
     if "metadata" not in error_code(error):
         return None
+    return _unmarked(messages)
+
+
+def _unmarked(messages: list[Message]) -> list[Message]:
     return [{key: message[key] for key in message if key != "metadata"} for message in messages]
 
 
@@ -127,8 +137,11 @@ def _words_alone(messages: list[Message], error: SlackApiError) -> list[Message]
     # If the refusal names blocks, these are not to blame.
     if set(_refused_types(messages, error)) & USUAL:
         return None
-    found = {block["type"] for message in messages for block in message["blocks"]}
-    return _without(messages, found - USUAL)
+    return _without(messages, _types(messages) - USUAL)
+
+
+def _types(messages: list[Message]) -> set[str]:
+    return {block["type"] for message in messages for block in message["blocks"]}
 
 
 def _without(messages: list[Message], types: Collection[str]) -> list[Message] | None:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
@@ -179,9 +181,9 @@ def refusal(error: str, *texts: str) -> SlackApiError:
     return SlackApiError("refused", response)
 
 
-def answer(limit: int) -> list[Message]:
+def answer(limit: int, text: str = ANSWER) -> list[Message]:
     note = "claude was not available; codex answered."
-    messages = reply_messages(ANSWER, payload={"agent": "claude"}, note=note, limit=limit)
+    messages = reply_messages(text, payload={"agent": "claude"}, note=note, limit=limit)
     for message in messages:
         message["blocks"] += [{"type": "context_actions", "elements": []}, {"type": "card"}]
     return messages
@@ -229,8 +231,14 @@ def test_every_unusual_block_is_left_out_if_slack_names_none() -> None:
 
 
 def test_a_message_that_is_too_long_is_posted_in_shorter_parts() -> None:
-    slack = Slack(refusal("msg_blocks_too_long"))
-    assert delivered(slack) == "shorter parts"
+    text = "\n\n".join(["word " * 200] * 5)
+    slack = Slack(refusal("invalid_blocks"), refusal("msg_blocks_too_long"))
+    form = deliver(
+        text, lambda limit: answer(limit, text), post=slack.post, attach=slack.attach
+    ).form
+    assert form == "shorter parts"
+    assert len(slack.given[-1]) > 1
+    assert slack.types()[-1] == ["markdown"]
 
 
 @pytest.mark.parametrize("code", ["is_archived", "channel_not_found", "not_in_channel"])
@@ -247,3 +255,31 @@ def test_the_plain_text_has_the_words_and_the_note() -> None:
     (message,) = slack.given[-1]
     assert message["text"].endswith("That is all.\n\nclaude was not available; codex answered.")
     assert message["blocks"] == []
+
+
+CODES = st.sampled_from(
+    [
+        *("invalid_blocks", "invalid_blocks_format", "msg_too_long", "msg_blocks_too_long"),
+        *("invalid_metadata_format", "no_text", "invalid_arguments", "some_new_error"),
+    ]
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(CODES, max_size=12))
+def test_whatever_slack_refuses_the_words_arrive_once_and_no_form_is_repeated(
+    codes: list[str],
+) -> None:
+    files: list[str] = []
+    slack = Slack(*map(refusal, codes))
+    try:
+        deliver(ANSWER, answer, post=slack.post, attach=lambda name, text: files.append(text))
+    except SlackApiError:
+        raise AssertionError("an answer is lost although Slack takes a file") from None
+    forms = [str(messages) for messages in slack.given]
+    assert len(set(forms)) == len(forms) <= 8
+    shown = "".join(
+        f"{message['text']}{message['blocks']}" for message in slack.given[-1] if not files
+    )
+    assert "print(2)" in (files[0] if files else shown)
+    assert len(files) <= 1
