@@ -4,6 +4,7 @@ AgentError           "not_started", "quota", "authentication", "refused", "empty
 ├── AgentNotFound    "not_found": the program, its working directory or its server is missing
 ├── AgentTimeout     "timeout": it did not finish in time and was stopped
 ├── AgentCrashed     "crash": it ended with an error
+├── SessionGone      "crash": the session to go on with is gone, and nothing was answered yet
 └── AgentCancelled   "cancelled": somebody stopped it
 
 The words in quotes are values of `error_type`: they are stored with spans and choose the sentence
@@ -74,6 +75,10 @@ class AgentCrashed(AgentError):
         super().__init__(
             "crash", message, exit_code=exit_code, stderr=stderr, said=said, partial=partial
         )
+
+
+class SessionGone(AgentCrashed):
+    """The session to go on with is gone, or the program ended before it did anything."""
 
 
 class AgentCancelled(AgentError):

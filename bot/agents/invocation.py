@@ -4,7 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from bot.agents import pricing
-from bot.agents.errors import FALLBACK_ERRORS, AgentCancelled, AgentError, AgentTimeout
+from bot.agents.errors import (
+    FALLBACK_ERRORS,
+    AgentCancelled,
+    AgentError,
+    AgentTimeout,
+    SessionGone,
+)
+from bot.agents.sessions import GONE, ThreadSession
 from bot.agents.types import Agent, Progress, Provider, Reply, Request
 from storage import ActiveSpan, Observability
 from storage.model.redaction import redacted_end
@@ -47,16 +54,18 @@ def _ask(agent: Agent, request: Request, span: ActiveSpan, observability: Observ
     for fallbacks, provider in enumerate(others):
         span.set(fallbacks=fallbacks)
         try:
-            return _attempt(provider, request, observability)
+            return _attempt(agent, provider, request, observability)
         except AgentError as error:
             if error.error_type not in FALLBACK_ERRORS:
                 raise
         request.on_progress(Progress(restart=True))
     span.set(fallbacks=len(others))
-    return _attempt(last, request, observability)
+    return _attempt(agent, last, request, observability)
 
 
-def _attempt(provider: Provider, request: Request, observability: Observability) -> Reply:
+def _attempt(
+    agent: Agent, provider: Provider, request: Request, observability: Observability
+) -> Reply:
     # Only this span carries the configured provider, tokens and cost. Statistics add up the spans
     # that do, so a figure on the span above would count twice.
     with observability.span(
@@ -67,11 +76,30 @@ def _attempt(provider: Provider, request: Request, observability: Observability)
         model=provider.model,
         mode=request.mode,
     ) as span:
-        span.set(**_sizes(request), **_without_none({"tracebot.model.configured": provider.model}))
-        traced = replace(request, traceparent=span.traceparent)
-        reply = _recording_failure(span, lambda: _answer(provider, traced), attempt=True)
+        span.set(**_without_none({"tracebot.model.configured": provider.model}))
+        session = ThreadSession(
+            observability.database,
+            agent.name,
+            provider,
+            replace(request, traceparent=span.traceparent),
+        )
+        try:
+            reply = _recording_failure(span, lambda: _continue(provider, session), attempt=True)
+        finally:
+            span.set(**_sizes(session.request), **session.attributes())
         _record(span, reply)
+        session.keep(reply, span.trace_id)
         return reply
+
+
+def _continue(provider: Provider, session: ThreadSession) -> Reply:
+    """Return the answer in the session of the thread, or in a new one if that is gone."""
+    session.take()
+    try:
+        return _answer(provider, session.request)
+    except SessionGone:
+        session.begin_anew(GONE)
+        return _answer(provider, session.request)
 
 
 def _answer(provider: Provider, request: Request) -> Reply:

@@ -14,6 +14,9 @@ Mode = Literal["query", "execute"]
 AGENT_MARK = " (agent)"
 """Follows the name of an agent, so that nobody of the same name is taken for it."""
 
+SessionUse = Literal["resume", "fresh"]
+"""With `resume` an agent goes on with its session in a thread; with `fresh` it begins anew."""
+
 DIRECT = "direct"
 """Stands for all direct messages in a list of channels."""
 
@@ -48,12 +51,14 @@ class HistoryMessage:
     `author` is the name of a person, of another app, or of one of our agents if `agent` is True;
     people may call themselves like an agent. `ts` is Slack's time stamp of the message, the seconds
     since the epoch with six digits, by which a thread is in order; empty if there is none.
+    `trace_id` is that of the turn which an agent of ours answered.
     """
 
     author: str
     text: str
     ts: str = ""
     agent: bool = False
+    trace_id: str = ""
 
     @property
     def line(self) -> str:
@@ -95,6 +100,32 @@ def _ignore(progress: Progress) -> None:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ThreadState:
+    """The thread of a question, as far as an agent's session depends on it.
+
+    `fingerprint` takes a time stamp and returns a text that changes if a message up to that time is
+    edited or deleted.
+    """
+
+    team: str
+    fingerprint: Callable[[str], str]
+
+
+TOKENS = ("input_tokens", "output_tokens", "cached_tokens")
+"""The figures that a session adds up."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Session:
+    """A session of a program with which it goes on, and the tokens that it has used so far."""
+
+    id: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
     """A question, and what an agent may know about where it was asked.
 
@@ -103,8 +134,10 @@ class Request:
     that these have on disk.
     `instructions` are the agent's own, such as its role; they come before everything else.
     `traceparent` is the W3C header of the attempt's span, the parent of the spans that the agent
-    records itself. `collector` is the base URL to which it may send OTLP; None if nothing receives
-    it. `on_progress` is called on the asking thread, before `Provider.answer` returns.
+    records itself. `thread` is the thread whose sessions can be continued, None if there is none.
+    With a `session`, `history` has only what is new since its last answer. `collector` is the base
+    URL to which it may send OTLP; None if nothing receives it. `on_progress` is called on the
+    asking thread, before `Provider.answer` returns.
     """
 
     prompt: str
@@ -118,6 +151,8 @@ class Request:
     platform: str = "slack"
     channel: str | None = None
     thread_ts: str | None = None
+    thread: ThreadState | None = None
+    session: Session | None = None
     traceparent: str | None = None
     collector: str | None = None
     cancellation: Cancellation = field(default_factory=Cancellation)

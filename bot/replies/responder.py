@@ -10,7 +10,7 @@ from slack_sdk import WebClient
 from bot.agents.cancellation import DELETION, SHUTDOWN, Cancellation
 from bot.agents.errors import AgentCancelled, AgentError
 from bot.agents.invocation import invoke, status_of
-from bot.agents.types import Agent, HistoryMessage, Reply, Request
+from bot.agents.types import Agent, HistoryMessage, Reply, Request, ThreadState
 from bot.replies.buttons import Attempt, failure_buttons
 from bot.replies.delivery import ReplyDelivery, is_refusal
 from bot.replies.ladder import deliver
@@ -54,6 +54,7 @@ class AgentInput:
     author: str
     prompt: str
     history: tuple[HistoryMessage, ...]
+    thread: ThreadState
     fetched: FetchResult
 
 
@@ -196,6 +197,7 @@ class Responder:
             platform="slack",
             channel=given.message.channel,
             thread_ts=given.message.root_ts,
+            thread=given.thread,
             collector=self._collector,
             cancellation=cancellation,
             on_progress=streamer.draft.add,

@@ -1,5 +1,6 @@
 """Read Slack threads: their messages, who spoke last, and what was said before."""
 
+import hashlib
 import logging
 import threading
 import time
@@ -110,6 +111,29 @@ def reply_payload(message: Message, *, bot_id: str) -> Message:
         return {}
     payload: Message = metadata.get("event_payload") or {}
     return payload
+
+
+def fingerprint(messages: Sequence[Message], *, bot_id: str, until: str) -> str:
+    """Return a hash of the messages up to a time stamp, which an edit or a deletion changes.
+
+    Previews of links are added later and change nothing, and so do buttons of our own replies: of
+    those, only the time stamps count.
+    """
+    known = [
+        (each["ts"], *(() if each.get("bot_id") == bot_id else _content(each)))
+        for each in messages
+        if float(each["ts"]) <= float(until)
+    ]
+    return hashlib.sha256(repr(known).encode("utf-8", "replace")).hexdigest()
+
+
+def _content(message: Message) -> tuple[Any, ...]:
+    files = message.get("files") or ()
+    return (
+        message.get("text") or "",
+        (message.get("edited") or {}).get("ts"),
+        [each.get("id") for each in files if each.get("mode") != "tombstone"],
+    )
 
 
 class ThreadReader:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bot.agents.cancellation import SHUTDOWN, Cancellation
 from bot.agents.config.roster import Roster
-from bot.agents.types import Agent, HistoryMessage
+from bot.agents.types import Agent, HistoryMessage, ThreadState
 from bot.concurrency.event_dedup import EventDedup
 from bot.concurrency.running_turns import RunningTurn, RunningTurns
 from bot.replies.messages import (
@@ -23,7 +23,7 @@ from bot.replies.responder import AgentInput, Responder, TurnFailure
 from bot.slack.attachments import FetchResult, FileDownloads
 from bot.slack.conversation.conversation import ConversationReader, Message
 from bot.slack.reactions import DONE, FAILED, READ, STOPPED, WAITING, Reactions, StatusReaction
-from bot.slack.threads import quoted_authors
+from bot.slack.threads import fingerprint, quoted_authors
 from bot.slack.types import IncomingMessage
 from bot.turns.agent_mentions import missed_message
 from bot.turns.decider import Decider, Verdict
@@ -174,6 +174,7 @@ class TurnHandler:
             author=self._reader.author(message),
             prompt=prompt,
             history=self._history(earlier, prompt),
+            thread=self._state(message, earlier),
             fetched=self._fetch(self._reader.files(message, earlier), turn.root),
         )
         asked, left_out = agents[:MOST_AGENTS], agents[MOST_AGENTS:]
@@ -205,6 +206,14 @@ class TurnHandler:
             history = self._reader.history(earlier, question=question)
             span.set(left_out=history.left_out)
         return history.messages
+
+    def _state(self, message: IncomingMessage, earlier: Sequence[Message]) -> ThreadState:
+        known = (*earlier, {"ts": message.ts, **message.content})
+        bot_id = self._identity.bot_id
+        return ThreadState(
+            team=message.team,
+            fingerprint=lambda until: fingerprint(known, bot_id=bot_id, until=until),
+        )
 
     def _fetch(self, files: Sequence[Message], root: ActiveSpan) -> FetchResult:
         if not files:

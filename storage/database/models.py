@@ -251,6 +251,28 @@ class PrivateChannelRow(Model):
         primary_key = CompositeKey("team", "channel")
 
 
+class AgentSessionRow(Model):
+    """The session in which an agent answered a thread last, see `coordination.agent_sessions`."""
+
+    team = TextField()
+    channel = TextField()
+    thread_ts = TextField()
+    agent = TextField()
+    provider = TextField()
+    session_id = TextField(null=True)
+    settings = TextField()
+    thread = TextField()
+    since = TextField()
+    trace_id = TextField()
+    input_tokens = BigIntegerField()
+    output_tokens = BigIntegerField()
+    cached_tokens = BigIntegerField()
+
+    class Meta:
+        table_name = "agent_sessions"
+        primary_key = CompositeKey("team", "channel", "thread_ts", "agent", "provider")
+
+
 class JournalRow(Model):
     """How each kind of upkeep went the last time, see `storage.upkeep.journal`.
 
@@ -303,6 +325,7 @@ TABLES: tuple[type[Model], ...] = (
     JournalRow,
     PrivateChannelRow,
     UnfinishedReplyRow,
+    AgentSessionRow,
 )
 
 # Lists are newest first. The other columns that they test are in the index too, so that SQLite does
@@ -333,3 +356,4 @@ SpanRow.add_index(SpanRow.index(SpanRow.process, where=SpanRow.status == "runnin
 MetricRow.add_index(MetricRow.index(MetricRow.name, MetricRow.recorded_at))
 MetricRow.add_index(MetricRow.index(MetricRow.trace_id, where=MetricRow.trace_id.is_null(False)))
 LogRow.add_index(LogRow.index(LogRow.trace_id))
+AgentSessionRow.add_index(AgentSessionRow.index(AgentSessionRow.trace_id))

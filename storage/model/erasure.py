@@ -34,6 +34,7 @@ KEPT = frozenset(
         *("slack.event_id", "slack.event_type", "slack.reply_ts", "channel_type", "cache"),
         "slack.bot_id",
         *("active_speaker", "mime_type", "file_id", "tracebot.model.configured"),
+        *("tracebot.session", "tracebot.session.reason"),
         *("tracebot.erasure.user", "tracebot.erasure.by"),
     )
 )

@@ -16,6 +16,7 @@ from typing import Any
 from peewee import Database
 
 from storage.database.models import (
+    AgentSessionRow,
     JournalRow,
     LogRow,
     MetricRow,
@@ -204,6 +205,10 @@ def _erase_beside(database: Database, ids: Iterable[str], own: Iterable[str]) ->
     UnfinishedReplyRow.update(ending=None).where(
         UnfinishedReplyRow.trace_id.in_(list(ids)), UnfinishedReplyRow.ending.is_null(False)
     ).execute(database)
+    # An agent must not go on with what it was told. The row stays, to say why it begins anew.
+    AgentSessionRow.update(session_id=None).where(AgentSessionRow.trace_id.in_(list(ids))).execute(
+        database
+    )
 
 
 def _erase_labels(database: Database, user: str) -> None:

@@ -16,6 +16,7 @@ from peewee import Database, fn
 
 from storage.coordination.process_identity import is_alive
 from storage.database.models import (
+    AgentSessionRow,
     LeaseRow,
     LogRow,
     MetricRow,
@@ -205,7 +206,7 @@ def _oldest(database: Database, before: int) -> list[dict[str, Any]]:
 
 def _remove_traces(database: Database, traces: Sequence[Mapping[str, Any]], now: int) -> None:
     ids = [trace["trace_id"] for trace in traces]
-    for table in (SpanRow, LogRow, ScoreRow, UnfinishedReplyRow, TraceRow):
+    for table in (SpanRow, LogRow, ScoreRow, UnfinishedReplyRow, AgentSessionRow, TraceRow):
         table.delete().where(table.trace_id.in_(ids)).execute(database)
     kept = ("trace_id", "audience", "team", "channel")
     removed = [{**{name: trace[name] for name in kept}, "removed_at": now} for trace in traces]

@@ -43,6 +43,13 @@ def test_it_can_be_stopped_while_its_model_thinks(name: str, tmp_path: Path) -> 
     agent_checks.can_be_stopped(name, tmp_path)
 
 
+@pytest.mark.parametrize("name", SLOW)
+def test_it_goes_on_with_its_session_until_that_is_gone(
+    name: str, tmp_path: Path, observability: Observability
+) -> None:
+    agent_checks.goes_on_with_its_session(name, tmp_path / "home", observability)
+
+
 @pytest.mark.parametrize("name", BELOW)
 def test_its_own_telemetry_is_a_child_of_our_attempt(
     name: str, tmp_path: Path, observability: Observability

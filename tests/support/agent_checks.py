@@ -1,5 +1,6 @@
 """Checks that each agent program passes, as tests/support/agent_programs.py installs it."""
 
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -9,9 +10,10 @@ import pytest
 from bot.agents.cancellation import Cancellation
 from bot.agents.errors import AgentCancelled, AgentError
 from bot.agents.invocation import invoke
-from bot.agents.types import Agent, Mode, Progress, Request
+from bot.agents.types import Agent, HistoryMessage, Mode, Progress, Request, ThreadState
 from bot.http.otlp_receiver import Collector
 from storage import Observability
+from storage.model.span import Span
 from storage.queries.traces import recent_traces, trace_spans
 from tests.support.agent_programs import provider
 from tests.support.fake_models import Hang, Refuse, Say, Use, model_server
@@ -135,6 +137,53 @@ def can_be_stopped(name: str, tmp_path: Path) -> None:
             )
         canceller.join()
         assert models.requests
+
+
+def goes_on_with_its_session(name: str, tmp_path: Path, observability: Observability) -> None:
+    """Ask three times in a thread, and delete all sessions before the third time."""
+    history: list[HistoryMessage] = []
+    told = []
+    with model_server(Say(text="It was the disk.")) as models:
+        program = provider(name, models.url, tmp_path)
+        agent = Agent(name=name, providers=(program,))
+        for number in (1, 2, 3):
+            question = HistoryMessage(
+                author="alice", text=f"What is MARK-{number}?", ts=f"{number}.0"
+            )
+            request = Request(
+                prompt=question.text,
+                ts=question.ts,
+                history=tuple(history),
+                channel="C1",
+                thread_ts="1.0",
+                thread=ThreadState(team="T1", fingerprint=lambda until: until),
+            )
+            if number == 3:
+                for folder in program.program.own_folders({"HOME": str(tmp_path)}):
+                    _remove_sessions(folder)
+            with observability.span("slack message") as turn:
+                text = invoke(agent, request, observability=observability).text
+            own = {"author": name, "agent": True, "trace_id": turn.trace_id}
+            history += [question, HistoryMessage(text=text, ts=f"{number}.5", **own)]
+            (attempt,) = _attempts(observability, turn.trace_id)
+            told.append(attempt.attributes["tracebot.session"])
+    assert models.unexpected == []
+    assert told == ["fresh", "resumed", "fallback"]
+    for number, (_, asked) in enumerate(models.requests, 1):
+        marks = [str(asked).count(f"MARK-{each}") for each in (1, 2, 3)]
+        assert marks == [1] * number + [0] * (3 - number), "it knows each question once"
+
+
+def _attempts(observability: Observability, trace_id: str) -> list[Span]:
+    observability.flush()
+    spans = trace_spans(observability.database, trace_id)
+    return [span for span in spans if span.name.startswith("attempt")]
+
+
+def _remove_sessions(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.suffix in (".jsonl", ".db", ".sqlite") or "session" in path.name:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def hangs_its_telemetry_under_ours(

@@ -83,6 +83,22 @@ def provider(
     )
 
 
+def agents_file(program: CommandProvider, **settings: str) -> str:
+    """Return an agents file with the program as its agent `helper`."""
+    environment = ", ".join(
+        f"{name} = {json.dumps(value)}" for name, value in program.environment.items()
+    )
+    values = {"working_directory": str(program.working_directory), **settings}
+    lines = [
+        "[agents.helper]",
+        f'provider = "{program.name}"',
+        f"command = {json.dumps(program.command)}",
+        f"environment = {{ {environment} }}",
+        *(f"{key} = {json.dumps(value)}" for key, value in values.items()),
+    ]
+    return "\n".join(lines)
+
+
 def _claude(url: str, home: Path) -> dict[str, str]:
     return {
         "ANTHROPIC_BASE_URL": url,

@@ -15,7 +15,7 @@ from bot.agents.programs.process.confinement import Confinement, Isolation
 from bot.agents.programs.process.environment import FORBIDDEN, matches
 from bot.agents.programs.process.supervisor import Limits
 from bot.agents.programs.provider import CommandProvider
-from bot.agents.types import Mode, Provider
+from bot.agents.types import Mode, Provider, SessionUse
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,6 +65,7 @@ def _program(
         arguments=section.texts("arguments"),
         mode_arguments=_by_mode(section),
         prompt=cast(PromptVia, prompt),
+        sessions=cast(SessionUse, section.choice("sessions", ("resume", "fresh"), "resume")),
         limits=Limits(timeout_s=section.seconds("timeout", Limits().timeout_s)),
         environ=context.environ,
     )
@@ -139,6 +140,7 @@ COMMAND_KEYS = (
     "unix_sockets",
 )
 PROGRAM_KEYS = ("model", *(key for key in COMMAND_KEYS if key != "prompt"))
+SESSION_KEYS = (*PROGRAM_KEYS, "sessions")
 
 HTTP_KEYS = ("model", "base_url", "api_key_env", "max_tokens", "temperature", "timeout")
 
@@ -148,7 +150,10 @@ PROVIDER_KINDS: Mapping[str, ProviderKind] = {
     "anthropic": ProviderKind(keys=HTTP_KEYS, build=partial(_http, "anthropic")),
     "echo": ProviderKind(keys=(), build=_echo),
     **{
-        each.name: ProviderKind(keys=PROGRAM_KEYS, build=partial(_program, each))
+        each.name: ProviderKind(
+            keys=SESSION_KEYS if each.resume_arguments else PROGRAM_KEYS,
+            build=partial(_program, each),
+        )
         for each in PROGRAMS
     },
 }

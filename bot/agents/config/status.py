@@ -13,7 +13,16 @@ from bot.agents.models.provider import HttpProvider
 from bot.agents.programs.catalog import COMMAND
 from bot.agents.programs.process.confinement import ConfinementError
 from bot.agents.programs.provider import CommandProvider
-from bot.agents.types import DIRECT, AccessRule, Agent, Allowed, Mode, Provider, Request
+from bot.agents.types import (
+    DIRECT,
+    AccessRule,
+    Agent,
+    Allowed,
+    Mode,
+    Provider,
+    Request,
+    SessionUse,
+)
 from storage.model.span import FAILED_STATUSES
 from storage.queries.traces import TraceSummary, recent_traces
 
@@ -30,13 +39,15 @@ VERSION = re.compile(r"\d+\.\d+[\w.+-]*")
 class ProviderStatus:
     """A provider: `place` is its path or URL, `problem` what is missing, None if nothing is.
 
-    `version` is None if the program was not asked or did not print one.
+    `version` is None if the program was not asked or did not print one. `sessions` is None if the
+    provider has none.
     """
 
     provider: str
     model: str | None
     place: str | None = None
     version: str | None = None
+    sessions: SessionUse | None = None
     problem: str | None = None
 
 
@@ -154,6 +165,7 @@ def _program_status(provider: CommandProvider) -> ProviderStatus:
         model=provider.model,
         place=path,
         version=_version(provider) if asked else None,
+        sessions=provider.sessions if provider.program.resume_arguments else None,
         problem=problem,
     )
 

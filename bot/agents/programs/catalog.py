@@ -50,6 +50,10 @@ class Program:
     those of the agents file, and `final_arguments`. `confined_mode_arguments` replace those of the
     mode if Landlock confines it: its own sandbox may not work inside ours.
 
+    `resume_arguments` make it go on with a session; empty if it cannot. They come right before
+    `final_arguments`. `session_gone` is what it then writes to stderr if it does not have that
+    session any more. `counts_sessions` is True if the tokens that it tells are those of the whole
+    session, not of one turn.
     `file_argument` lets it read a file that came with a message; None if it may read any file.
     `pass_environment` names variables that it needs for itself: the address of its model, its key.
     `configuration` are the folders that it keeps its settings, sign-in and sessions in, as
@@ -64,6 +68,9 @@ class Program:
     arguments: tuple[str, ...] = ()
     mode_arguments: Mapping[Mode, tuple[str, ...]] = field(default_factory=dict)
     model_arguments: tuple[str, ...] = ("--model", "{model}")
+    resume_arguments: tuple[str, ...] = ()
+    session_gone: str = ""
+    counts_sessions: bool = False
     file_argument: str | None = None
     final_arguments: tuple[str, ...] = ()
     prompt: PromptVia = "stdin"
@@ -116,6 +123,8 @@ CLAUDE = Program(
     ),
     configuration=("{CLAUDE_CONFIG_DIR}", "{XDG_CACHE_HOME}/claude-cli-nodejs"),
     settings_files=("{HOME}/.claude.json",),
+    resume_arguments=("--resume", "{session}"),
+    session_gone="No conversation found with session ID",
     file_argument="--add-dir={folder}",
     telemetry=telemetry.claude,
     parser=parsers.claude,
@@ -140,6 +149,9 @@ CODEX = Program(
         "execute": ("--sandbox=workspace-write",),
     },
     confined_mode_arguments={"query": CODEX_CONFINED, "execute": CODEX_CONFINED},
+    resume_arguments=("resume", "{session}"),
+    session_gone="no rollout found for thread id",
+    counts_sessions=True,
     final_arguments=("-",),
     configuration=("{CODEX_HOME}",),
     pass_environment=("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_HOME", *NETWORK),
@@ -161,6 +173,8 @@ GEMINI = Program(
         *NETWORK,
     ),
     configuration=("{HOME}/.gemini",),
+    resume_arguments=("--resume", "{session}"),
+    session_gone="Error resuming session",
     file_argument="--include-directories={folder}",
     telemetry=telemetry.gemini,
     parser=parsers.gemini,
@@ -181,6 +195,8 @@ COPILOT = Program(
         *NETWORK,
     ),
     configuration=("{COPILOT_HOME}", "{XDG_CACHE_HOME}/copilot"),
+    resume_arguments=("--resume={session}",),
+    session_gone="No session, task, or name matched",
     file_argument="--add-dir={folder}",
     telemetry=telemetry.copilot,
     parser=parsers.copilot,
@@ -205,6 +221,8 @@ OPENCODE = Program(
         *("{XDG_CONFIG_HOME}/opencode", "{XDG_DATA_HOME}/opencode"),
         *("{XDG_STATE_HOME}/opencode", "{XDG_CACHE_HOME}/opencode"),
     ),
+    resume_arguments=("--session", "{session}"),
+    session_gone="Session not found",
     file_argument="--file={file}",
     telemetry=telemetry.opencode,
     parser=parsers.opencode,

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from bot.agents.types import HistoryMessage, Request, time_of
+from bot.agents.types import Request, time_of
 
 
 def render(request: Request) -> str:
     """Return the prompt, alone if there is no context."""
-    parts = [request.instructions.strip(), _history(request.history), _files(request)]
+    parts = [request.instructions.strip(), _history(request), _files(request)]
     context = [part for part in parts if part]
     if not context:
         return request.prompt
@@ -29,10 +29,12 @@ def fitting(prompt: bytes, most: int) -> bytes:
     return head + note + tail
 
 
-def _history(history: tuple[HistoryMessage, ...]) -> str:
+def _history(request: Request) -> str:
+    history = request.history
     if not history:
         return ""
-    return "\n".join(["The conversation so far:", *(message.line for message in history)])
+    heading = "The conversation so far:" if request.session is None else "Since your last answer:"
+    return "\n".join([heading, *(message.line for message in history)])
 
 
 def _asked(request: Request) -> str:

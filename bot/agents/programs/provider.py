@@ -1,12 +1,20 @@
 """A program as a provider: it takes a prompt and prints an answer."""
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bot.agents.cancellation import Cancellation
-from bot.agents.errors import AgentCancelled, AgentCrashed, AgentError, AgentNotFound, AgentTimeout
+from bot.agents.errors import (
+    AgentCancelled,
+    AgentCrashed,
+    AgentError,
+    AgentNotFound,
+    AgentTimeout,
+    SessionGone,
+)
 from bot.agents.programs.catalog import COMMAND, Program, PromptVia
 from bot.agents.programs.output.answer import ParsedAnswer
 from bot.agents.programs.output.error_types import error_type_of
@@ -18,7 +26,7 @@ from bot.agents.programs.process.supervisor import Limits, Outcome
 from bot.agents.programs.prompt import fitting, render
 from bot.agents.programs.telemetry import Telemetry
 from bot.agents.programs.workplace import Workplaces
-from bot.agents.types import Mode, Reply, Request
+from bot.agents.types import Mode, Reply, Request, SessionUse
 from storage.model.redaction import redacted_start
 
 MAX_ARGUMENT = 131_071
@@ -31,7 +39,7 @@ class CommandProvider:
 
     `mode_arguments` replace those of `program` for a mode. The child's environment is chosen from
     `environ`. Without a `working_directory` it works in `workspace`, without that in a temporary
-    folder.
+    folder. If `sessions` is `resume`, it can go on with an earlier session.
     """
 
     agent: str
@@ -47,11 +55,34 @@ class CommandProvider:
     limits: Limits = field(default_factory=Limits)
     confinement: Confinement = field(default_factory=Confinement)
     workspace: Path | None = None
+    sessions: SessionUse = "resume"
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
     @property
     def name(self) -> str:
         return self.program.name
+
+    @property
+    def resumes(self) -> bool:
+        """Return True if it goes on with its sessions. In a temporary folder no program finds one.
+
+        The folder of a `user` is its home.
+        """
+        lasting = self.working_directory or self.confinement.user or self.workspace
+        return self.sessions == "resume" and bool(self.program.resume_arguments and lasting)
+
+    def session_settings(self, request: Request) -> str | None:
+        if not self.resumes:
+            return None
+        settings = (
+            *(self.program.name, self.command, self.model, request.mode, request.instructions),
+            *(self.working_directory, self.workspace, self.confinement, self.arguments),
+            sorted(self.mode_arguments.items()),
+            # Only their hash is stored: they can contain keys.
+            sorted(self.environment.items()),
+            self.pass_environment,
+        )
+        return hashlib.sha256(repr(settings).encode()).hexdigest()
 
     def answer(self, request: Request) -> Reply:
         environment, telemetry = self.environment_for(request)
@@ -81,6 +112,8 @@ class CommandProvider:
         except OSError as error:
             raise self._not_started(error) from error
         reader.close()
+        if request.session is not None and self.program.counts_sessions:
+            answer.subtract(request.session)
         return self._conclude(outcome, answer, request)
 
     @property
@@ -156,6 +189,7 @@ class CommandProvider:
             *telemetry.arguments,
             *self._file_arguments(request.files),
             *self.arguments,
+            *self._resume_arguments(request),
             *program.final_arguments,
         ]
         prompt = program.address(self.model, render(request))
@@ -163,6 +197,11 @@ class CommandProvider:
             return arguments, f"{prompt}\n".encode("utf-8", "replace")
         text = prompt.replace("\0", "").encode("utf-8", "replace")
         return [*arguments, *program.before_prompt, fitting(text, MAX_ARGUMENT).decode()], b""
+
+    def _resume_arguments(self, request: Request) -> list[str]:
+        if request.session is None:
+            return []
+        return [part.format(session=request.session.id) for part in self.program.resume_arguments]
 
     def _file_arguments(self, files: Sequence[Path]) -> list[str]:
         """Return arguments that let the program read the files, each once."""
@@ -193,6 +232,8 @@ class CommandProvider:
         if failure is None:
             return partial
         error_type, message = failure
+        if request.session is not None and self._lost_session(error_type, outcome, answer):
+            raise SessionGone(message, exit_code=code, stderr=outcome.stderr, partial=partial)
         said = answer.failure[1] if answer.failure is not None else ""
         words = {"stderr": outcome.stderr, "said": said}
         if error_type == "crash":
@@ -218,6 +259,16 @@ class CommandProvider:
             what = "ended without an answer: its trace has the end of its stderr"
             return "empty", f"{self.agent} {what}."
         return None
+
+    def _lost_session(self, error_type: str, outcome: Outcome, answer: ParsedAnswer) -> bool:
+        """Return True if it did nothing, as it could not go on with its session.
+
+        It says so, or it ends without a word, as it may with a session that is damaged.
+        """
+        if not outcome.exit_code or answer.first_output_ns is not None:
+            return False
+        silent = error_type == "crash" and answer.failure is None
+        return silent or self.program.session_gone in outcome.stderr
 
     def _error_type(self, outcome: Outcome) -> str:
         """Return the error type that the exit code or the end of stderr shows.

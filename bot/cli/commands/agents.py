@@ -81,7 +81,9 @@ def _as_text(state: AgentStatus) -> str:
 
 
 def _provider_line(state: ProviderStatus) -> str:
-    known = "  ".join(filter(None, (state.provider, state.model, state.version, state.place)))
+    sessions = "sessions: fresh" if state.sessions == "fresh" else None
+    about = (state.provider, state.model, state.version, state.place, sessions)
+    known = "  ".join(filter(None, about))
     return f"  {known}" if state.problem is None else f"  {known}  ✗ {state.problem}"
 
 
@@ -102,6 +104,7 @@ def _as_object(state: AgentStatus) -> dict[str, object]:
                 "model": each.model,
                 "place": each.place,
                 "version": each.version,
+                "sessions": each.sessions,
                 "problem": each.problem,
             }
             for each in state.providers

@@ -89,12 +89,14 @@ class ConversationReader:
 
     def _said(self, group: Sequence[Message], most: int) -> HistoryMessage:
         first = group[0]
-        agent = reply_payload(first, bot_id=self._bot_id).get("agent")
+        payload = reply_payload(first, bot_id=self._bot_id)
+        agent = payload.get("agent")
         return HistoryMessage(
             author=str(agent) if agent else self._author(first),
             text=shortened(self._text(group, self._names).strip(), most),
             ts=str(first["ts"]),
             agent=bool(agent),
+            trace_id=str(payload.get("trace_id") or ""),
         )
 
     def _author(self, message: Message) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from dataclasses import fields as fields_of
 
-from bot.agents.types import Progress, Reply
+from bot.agents.types import TOKENS, Progress, Reply, Session
 from storage.model.redaction import redact
 
 MAX_CHARACTERS = 1_000_000
@@ -81,6 +81,13 @@ class ParsedAnswer:
             if more is not None:
                 field_name = f"{name}_tokens"
                 setattr(self, field_name, (getattr(self, field_name) or 0) + more)
+
+    def subtract(self, session: Session) -> None:
+        """Take off what earlier turns of the session used, if the program told the sum of all."""
+        for name in TOKENS:
+            total, before = getattr(self, name), getattr(session, name)
+            if total is not None and total >= before:
+                setattr(self, name, total - before)
 
     def fail(self, error_type: str, message: str | None, *, hopeless: bool = False) -> None:
         """Note a failure; a later success may clear it."""

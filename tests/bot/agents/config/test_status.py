@@ -32,7 +32,9 @@ def folder(tmp_path: Path) -> Path:
         command = ["wc"]
         [agents.reviewer]
         mode = "execute"
-        providers = [{ provider = "claude", model = "opus" }, "codex"]
+        providers = [
+            { provider = "claude", model = "opus" }, { provider = "codex", sessions = "fresh" }
+        ]
         [agents.api]
         provider = "openai"
         model = "gpt-5-mini"
@@ -103,7 +105,7 @@ def test_each_agent_is_listed_with_its_status(folder: Path) -> None:
         "reviewer  (execute, default)",
         "  may ask: full members; not where guests or other organisations can read",
         f"  claude  opus  2.1.300  {folder / 'claude'}",
-        "  codex  ✗ codex cannot be found: install it, or set command to its path",
+        "  codex  sessions: fresh  ✗ codex cannot be found: install it, or set command to its path",
     ]
     assert lines[10].startswith("  last error 20")
     assert trace_id[:12] in lines[10]
@@ -145,6 +147,7 @@ def test_a_script_gets_the_same_as_json(folder: Path) -> None:
             "model": "opus",
             "place": str(folder / "claude"),
             "version": "2.1.300",
+            "sessions": "resume",
             "problem": None,
         },
         {
@@ -152,6 +155,7 @@ def test_a_script_gets_the_same_as_json(folder: Path) -> None:
             "model": None,
             "place": None,
             "version": None,
+            "sessions": "fresh",
             "problem": "codex cannot be found: install it, or set command to its path",
         },
     ]

@@ -17,7 +17,7 @@ from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
 from storage.queries.traces import thread_traces, trace_spans
 from tests.support import agent_checks
-from tests.support.agent_programs import provider
+from tests.support.agent_programs import agents_file, provider
 from tests.support.fake_models import Say, Use, model_server
 
 REAL = ("claude", "codex", "gemini")
@@ -103,6 +103,49 @@ def test_a_question_in_slack_falls_back_to_claude_itself(
     assert (attempt.input_tokens, attempt.output_tokens) == (2_240, 27)
     assert (attempt.cost is not None, attempt.cost_source) == (True, "reported")
     assert (attempt.attributes["turns"], attempt.attributes["tool_calls"]) == (2, 1)
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_a_follow_up_in_slack_goes_on_with_its_session(
+    name: str,
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: Callable[..., Bot],
+    alice: User,
+    general: Channel,
+    tmp_path: Path,
+) -> None:
+    with model_server(Say(text="The disk is full.")) as models:
+        start_bot(agents_file(provider(name, models.url, tmp_path / "home")))
+        question = sandbox.post(alice, general, f"{sandbox.mention} what is MARK-ONE?")
+        sandbox.wait_for_reaction(general, question.ts, "white_check_mark", timeout=60)
+        follow_up = sandbox.post(alice, general, "and MARK-TWO?", thread_ts=question.ts)
+        sandbox.wait_for_reaction(general, follow_up.ts, "white_check_mark", timeout=60)
+    assert models.unexpected == []
+    (_, first), (_, second) = models.requests
+    assert str(second).count("MARK-ONE") == str(first).count("MARK-ONE") == 1
+    assert "Since your last answer" not in str(second), "nobody else said anything"
+    assert "MARK-TWO" in str(second)
+    attempts = [
+        span
+        for trace in ended(observability, general, question.ts)
+        for span in trace_spans(observability.database, trace.trace_id)
+        if span.name == f"attempt {name}"
+    ]
+    told = {each.attributes["tracebot.session"]: each for each in attempts}
+    assert sorted(told) == ["fresh", "resumed"]
+    before, after = told["fresh"], told["resumed"]
+    conversation = "gen_ai.conversation.id"
+    assert before.attributes[conversation] == after.attributes[conversation]
+    # What a turn took, not the session: the stand-in tells the same for each.
+    assert (after.input_tokens, after.cached_tokens) == (before.input_tokens, 1_000)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_it_goes_on_with_its_session_until_that_is_gone(
+    name: str, tmp_path: Path, observability: Observability
+) -> None:
+    agent_checks.goes_on_with_its_session(name, tmp_path / "home", observability)
 
 
 def ended(observability: Observability, channel: Channel, thread_ts: str) -> tuple[Any, ...]:
