@@ -1,6 +1,6 @@
 """Secrets that a program gives to a function: `connect("db", "ann", "…")`, `bot.run("…")`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from storage.model.redaction.patterns import Patterns, Range
 from storage.model.redaction.values import (
@@ -36,13 +36,28 @@ _last = Patterns((rf"{_LOGS_IN}\([^()\n]{{0,120}}[^()\n ,][ \t]*,{_STRING}\)",))
 _tokens = Patterns((rf"{_CLIENT}\((?:[ \t]*[\"'][\w-]{{1,60}}[\"'][ \t]*,)?{_STRING}[,)]",))
 
 
+def _is_made(value: str) -> bool:
+    return looks_random(value, at_least=20)
+
+
+def _is_password(value: str) -> bool:
+    return looks_chosen(value) or looks_random(value)
+
+
+def _is_no_prose(value: str) -> bool:
+    return not is_prose(value)
+
+
+_ARGUMENTS: Sequence[tuple[Patterns, Callable[[str], bool]]] = (
+    (_pairs, _is_no_prose),
+    (_last, _is_password),
+    (_tokens, _is_made),
+)
+
+
 def in_calls(text: str) -> Iterator[Range]:
     """Yield passwords that follow a user, and tokens with which clients are made."""
-    for patterns, is_secret in (
-        (_pairs, lambda value: not is_prose(value)),
-        (_last, lambda value: looks_chosen(value) or looks_random(value)),
-        (_tokens, lambda value: looks_random(value, at_least=20)),
-    ):
+    for patterns, is_secret in _ARGUMENTS:
         for found in patterns.finditer(text):
             start, end = found["secret"]
             value = text[start:end]
