@@ -63,6 +63,8 @@ class Timing:
     """How long a connection is read after Slack asked to replace it. Slack ends it sooner."""
     steady_s: float = 10.0
     """A connection that ends sooner counts as a failed attempt, so that the next one waits."""
+    refused_s: float = 60.0
+    """How long to wait after Slack refused a token that it has accepted before."""
     backoff: RetryPolicy = RetryPolicy(
         attempts=None, first_wait_s=0.5, longest_wait_s=10.0, jitter=0.5
     )
@@ -193,8 +195,7 @@ class SocketMode:
             try:
                 connection = self._open(url or self._open_url())
             except Exception as error:  # Whatever it is: without this thread the bot is deaf.
-                self._failed(error)
-                failures, asked_s = failures + 1, getattr(error, "wait_s", None)
+                failures, asked_s = failures + 1, self._failed(error)
             else:
                 self._status.stands()
                 connection.leaving.wait()
@@ -208,11 +209,16 @@ class SocketMode:
                 url = None
             self._closing.wait(self._wait_after(failures, asked_s))
 
-    def _failed(self, error: Exception) -> None:
-        if not isinstance(error, SettingsError | SlackUnavailable):
-            logger.error("Connecting to Slack failed unexpectedly", exc_info=error)
+    def _failed(self, error: Exception) -> float | None:
+        """Note why there is no connection. Return how long to wait, None for what is usual."""
         if not self._connections:
             self._status.failed(str(error).rstrip("."))
+        if isinstance(error, SettingsError):
+            return self._timing.refused_s
+        if isinstance(error, SlackUnavailable):
+            return error.wait_s
+        logger.error("Connecting to Slack failed unexpectedly", exc_info=error)
+        return None
 
     def _wait_after(self, failures: int, asked_s: float | None) -> float | None:
         return self._timing.backoff.wait_after(failures, asked_s=asked_s, left_s=math.inf)

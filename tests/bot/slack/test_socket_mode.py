@@ -257,6 +257,19 @@ def test_a_fault_of_our_own_does_not_make_the_bot_deaf(
     assert "Connecting to Slack failed unexpectedly" in caplog.text
 
 
+def test_a_token_that_is_revoked_later_is_told_and_tried_rarely(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running(line_to(sandbox)) as line:
+        sandbox.wait_for_app()
+        sandbox.revoke_tokens()
+        sandbox.break_sockets("end")
+        eventually(lambda: "SLACK_APP_TOKEN (token_revoked). Install the app" in caplog.text)
+        time.sleep(0.3)
+        assert len(sandbox.calls("apps.connections.open")) == 2
+        assert line.status.problem is not None
+
+
 def test_slack_asks_how_long_to_wait() -> None:
     attempts = []
 
