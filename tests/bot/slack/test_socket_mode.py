@@ -23,7 +23,8 @@ from bot.settings import SettingsError
 from bot.slack.connection_status import ConnectionStatus
 from bot.slack.credentials import socket_url
 from bot.slack.errors import SlackUnavailable
-from bot.slack.socket_mode import Connection, SocketMode, Timing
+from bot.slack.socket_connection import Connection, Timing
+from bot.slack.socket_mode import SocketMode
 from tests.support.conversations import eventually
 
 FAST = Timing(
