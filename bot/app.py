@@ -381,7 +381,7 @@ def _bolt_app(shared: _Shared, inbox: Inbox, digests: Digests, workers: Workers)
     other_workspaces.ignore(app, team=shared.team)
     conversations.register(app, shared.access, inbox, workers.feedback)
     messages.register(app, inbox, feedback, workers.feedback, dedup)
-    reactions.register(app, feedback, workers.feedback)
+    reactions.register(app, feedback, workers.feedback, dedup)
     stop_button.register(app, canceller, workers.commands, dedup, team=shared.team)
     ask_again = AskAgain(
         client=client,

@@ -8,12 +8,13 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
 
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
 
 from bot.agents.types import Progress
 from bot.replies.delivery import ReplyDelivery, in_doubt, need_thread
@@ -58,13 +59,16 @@ class LiveReplies:
         with self._lock:
             return max(PACE_S, self._shown.total() / CALLS_A_SECOND)
 
-    def add(self, place: Place) -> None:
-        """Count a reply that is shown in *place*, and mark its thread as working."""
+    def add(self, place: Place, title: str) -> None:
+        """Count a reply that is shown in *place*, and mark its thread as working.
+
+        *title* is that of the thread's session, unless Slack has one already.
+        """
         thread = (place.channel, place.thread_ts)
         with self._lock:
             self._shown[thread] += 1
         try:
-            self._set_session(place, "processing")
+            self._begin_session(place, title)
         except SLACK_ERRORS as error:
             logger.info("The session in %s is not set to processing: %s", place, error_code(error))
             if retry_after(error) is None and not in_doubt(error):
@@ -95,10 +99,20 @@ class LiveReplies:
             return False
         return True
 
-    def _set_session(self, place: Place, status: str) -> None:
+    def _begin_session(self, place: Place, title: str) -> None:
+        try:
+            named = {"title": title} if title else {}
+            self._set_session(place, "processing", initiator_user_id=place.user, **named)
+        except SlackApiError as error:
+            if retry_after(error) is not None or in_doubt(error):
+                raise
+            # Slack refuses an initiator who is not in the channel. The session matters more.
+            self._set_session(place, "processing")
+
+    def _set_session(self, place: Place, status: str, **more: str) -> None:
         """Set the status of the thread's session; Slack shows Stop while it is `processing`."""
         self._client.agents_sessions_setStatus(
-            channel_id=place.channel, thread_ts=place.thread_ts, status=status
+            channel_id=place.channel, thread_ts=place.thread_ts, status=status, **more
         )
 
 
@@ -145,7 +159,7 @@ class ReplyStreamer:
 
     `client` must neither retry nor wait: the next update says the same, and more. `on_gone` is
     called with Slack's error code once nobody can be answered in this place any more. Until the
-    reply is final, `unfinished` knows it as `reply`.
+    reply is final, `unfinished` knows it as `reply`. `title` is that of the thread's session.
     """
 
     def __init__(
@@ -156,6 +170,7 @@ class ReplyStreamer:
         *,
         place: Place,
         heading: Heading,
+        title: str,
         secrets: OwnSecrets,
         name_of: NameOf,
         unfinished: UnfinishedReplies,
@@ -173,6 +188,7 @@ class ReplyStreamer:
         self._is_final = False
         self._place = place
         self._heading = heading
+        self._title = title
         self._secrets = secrets
         self._name_of = name_of
         self._on_gone = on_gone
@@ -214,6 +230,11 @@ class ReplyStreamer:
     def give_up(self) -> None:
         """Count the reply as final although Slack does not take it, unless a message shows it."""
         self._is_final = not self._posted
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """Return the tools that the agent used, in words that may be shown."""
+        return self._without_secrets(self.draft.read().tools)
 
     def finish(self, messages: list[Message]) -> list[str]:
         """Put *messages* in the place of the draft and below it; return their `ts`.
@@ -313,17 +334,20 @@ class ReplyStreamer:
 
     def _presentable(self, draft: Draft) -> Draft:
         """Return a draft without secrets, as its reader is to see it."""
-        tools = tuple(self._secrets.removed(without_controls(tool)) for tool in draft.tools)
         # Of the whole draft, as a secret, a mention or an escape sequence may arrive in pieces: the
         # beginning of one is held back. Colours go first, which could hide a secret.
+        tools = self._without_secrets(draft.tools)
         text = self._secrets.settled(without_controls(settled(draft.text)))
         return replace(draft, text=presented(text, self._name_of), tools=tools)
+
+    def _without_secrets(self, tools: Sequence[str]) -> tuple[str, ...]:
+        return tuple(self._secrets.removed(without_controls(tool)) for tool in tools)
 
     def _show(self, draft: Draft) -> None:
         if self._message is None:
             self._message = self._begin()
             self._unfinished.shown(self._id, self._message.ts)
-            self._live.add(self._place)
+            self._live.add(self._place, self._title)
         # Text that was streamed cannot be taken back: an edited message shows what replaces it.
         if not self._message.can_show(draft):
             self._edit_from_now_on(self._message)

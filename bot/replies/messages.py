@@ -34,6 +34,7 @@ def reply_messages(
     *,
     payload: Mapping[str, str],
     note: str = "",
+    above: Sequence[Block] = (),
     below: Sequence[Block] = (),
     limit: int = MARKDOWN_LIMIT,
     name_of: NameOf = nobody,
@@ -41,7 +42,8 @@ def reply_messages(
     """Return a message for each part of an answer, at most *limit* long as `json_length` counts.
 
     `payload` goes into the metadata of each. `note` is a sentence of the bot below the answer, in
-    mrkdwn: why it ends here, or who answered instead. *below* are blocks at the very end.
+    mrkdwn: why it ends here, or who answered instead. *above* and *below* are blocks at the
+    very beginning and end.
     """
     said = presented(text, name_of)
     if not said.strip():
@@ -51,6 +53,7 @@ def reply_messages(
         _message(part, note if number == len(parts) else "", {**payload, "part": str(number)})
         for number, part in enumerate(parts, 1)
     ]
+    messages[0]["blocks"] = [*above, *messages[0]["blocks"]]
     messages[-1]["blocks"] += below
     return messages
 

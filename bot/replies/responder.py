@@ -11,7 +11,7 @@ from bot.agents.cancellation import DELETION, SHUTDOWN, Cancellation
 from bot.agents.errors import AgentCancelled, AgentError
 from bot.agents.invocation import invoke, status_of
 from bot.agents.types import Agent, HistoryMessage, Reply, Request, ThreadState
-from bot.replies.buttons import Attempt, failure_buttons
+from bot.replies.buttons import Attempt, failure_buttons, feedback_buttons, timeline
 from bot.replies.delivery import ReplyDelivery, is_refusal
 from bot.replies.ladder import deliver
 from bot.replies.live import LiveReplies, ReplyStreamer
@@ -42,6 +42,9 @@ MOST_REFUSED = 20
 
 LONGEST_WORDS = 300
 """Characters of a program's own words in the reply of a turn that failed."""
+
+LONGEST_TITLE = 200
+"""Characters of a session's title that Slack takes."""
 
 logger = logging.getLogger("tracebot.responder")
 
@@ -127,6 +130,7 @@ class Responder:
             self._live,
             place=place_of(given.message),
             heading=Heading(agent.name, root.trace_id),
+            title=_title(given.prompt),
             secrets=self._secrets,
             name_of=self._names.user,
             unfinished=self._unfinished,
@@ -220,7 +224,9 @@ class Responder:
             failure = TurnFailure(type(error).__name__, str(error))
             below = self._buttons(agent, given.message, root)
             return FinalReply(streamer.draft.read().text, note, failure=failure, below=below)
-        return FinalReply(reply.text, _fallback_note(agent, reply, streamer), reply.provider)
+        note = _fallback_note(agent, reply, streamer)
+        below = (feedback_buttons(root.trace_id),)
+        return FinalReply(reply.text, note, reply.provider, below=below)
 
     def _failure_note(self, agent: Agent, error: AgentError, root: ActiveSpan) -> str:
         if isinstance(error, AgentCancelled):
@@ -277,6 +283,7 @@ class Responder:
                         reply.text,
                         payload=payload,
                         note=reply.note,
+                        above=timeline(streamer.tools, failed=reply.failure is not None),
                         below=reply.below,
                         limit=limit,
                         name_of=self._names.user,
@@ -321,6 +328,12 @@ def _unfinished_reply(agent: Agent, message: IncomingMessage, root: ActiveSpan) 
         user=message.user,
         begun_at=time.time_ns(),
     )
+
+
+def _title(prompt: str) -> str:
+    """Return the question as the title of a session, on one line."""
+    title = redact(" ".join(without_controls(prompt).split()))
+    return title if len(title) <= LONGEST_TITLE else f"{title[: LONGEST_TITLE - 1]}…"
 
 
 def _record_stream(span: ActiveSpan, streamer: ReplyStreamer) -> None:

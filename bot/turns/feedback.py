@@ -73,6 +73,22 @@ class Feedback:
             key = f"reaction:{':'.join(what)}:{event['event_ts']}"
             self._dedup.once(key, partial(self._record, trace, event, added=added))
 
+    def thumb_pressed(self, body: Mapping[str, Any]) -> None:
+        """Record a press of one of the thumbs below an answer, whose value names its trace."""
+        thumb, _, trace_id = str(body["actions"][0].get("value") or "").partition(" ")
+        if thumb not in THUMBS:
+            return
+        self._observability.flush(FLUSH_S)
+        try:
+            found = traces_by_id(self._observability.database, trace_id)
+        except PeeweeException as error:
+            logger.warning("The trace of a thumb cannot be found: %s", error)
+            return
+        ours = [trace for trace in found if trace.team == self._team]
+        if len(ours) == 1:
+            event = {"user": body["user"]["id"], "reaction": thumb}
+            self._record(ours[0], event, added=True)
+
     def message_changed(self, body: Mapping[str, Any]) -> None:
         """Erase what is stored of a message that was deleted, or store the text it has now.
 

@@ -1,5 +1,6 @@
 """Live replies: shown while an agent works, and replaced by its answer."""
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ from slack_sdk import WebClient
 from bot.agents.types import Agent, Progress
 from bot.app import Bot
 from bot.replies import live, live_messages
+from bot.replies.buttons import feedback_buttons, timeline
 from bot.replies.messages import reply_messages, running_message
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.slack.threads import ThreadReader
@@ -66,7 +68,8 @@ def looks(message: Message) -> tuple[str, list[Any], Any]:
 def posted(text: str, trace_id: str, sandbox: Sandbox, **more: Any) -> list[Any]:
     """Return how an answer looks that was never streamed."""
     payload = {"agent": "scripted", "trace_id": trace_id, "bot_user_id": sandbox.bot_user_id}
-    parts = reply_messages(text, payload={**payload, "provider": "scripted"}, **more)
+    payload = {**payload, "provider": "scripted"}
+    parts = reply_messages(text, payload=payload, below=[feedback_buttons(trace_id)], **more)
     return [(part["text"], part["blocks"], part["metadata"]) for part in parts]
 
 
@@ -119,7 +122,7 @@ def test_a_live_reply_grows_and_ends_like_an_ordinary_one(
     assert 0 < reply.attributes["slack.stream.time_to_first_piece"] < 10
 
 
-def test_tools_are_shown_while_they_are_used_and_gone_from_the_answer(
+def test_tools_are_shown_while_they_are_used_and_stay_as_a_timeline(
     agent: Scripted, question: Message, sandbox: Sandbox, general: Channel
 ) -> None:
     agent.use("Read notes.txt")
@@ -134,7 +137,55 @@ def test_tools_are_shown_while_they_are_used_and_gone_from_the_answer(
     )
     agent.end("done")
     (answer,) = ended(sandbox, general, question, "white_check_mark")
-    assert [block["type"] for block in answer.blocks] == ["markdown"]
+    assert [block["type"] for block in answer.blocks] == ["plan", "markdown", "context_actions"]
+    plan = answer.blocks[0]
+    assert plan["title"] == "Used 2 tools"
+    assert [task["title"] for task in plan["tasks"]] == ["Read notes.txt", "Bash make"]
+    assert {task["status"] for task in plan["tasks"]} == {"complete"}
+
+
+def test_a_timeline_of_many_tools_shows_the_newest_without_secrets_and_how_it_failed(
+    agent: Scripted, question: Message, sandbox: Sandbox, general: Channel
+) -> None:
+    for number in range(50):
+        agent.use(f"Bash step {number} " + "x" * 200)
+    agent.use("Bash curl -u ann:hunter2secret https://example.com")
+    agent.fail(crashed())
+    (reply,) = ended(sandbox, general, question, "x")
+    plan = reply.blocks[0]
+    assert (plan["type"], plan["title"]) == ("plan", "Used 51 tools")
+    assert "hunter2secret" not in str(plan)
+    assert plan["tasks"][-1]["status"] == "error"
+    assert len(json.dumps(plan)) < 1_500
+
+
+def test_a_timeline_that_slack_refuses_is_left_out(
+    agent: Scripted, question: Message, sandbox: Sandbox, general: Channel
+) -> None:
+    sandbox.faults.refuse_blocks("plan", named=False)
+    agent.use("Read notes.txt")
+    agent.end("done")
+    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    assert answer.text == "done"
+    assert "plan" not in {block["type"] for block in answer.blocks}
+
+
+def test_a_session_has_the_question_as_its_title(
+    start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    agent = Scripted()
+    start_bot(roster_of(agent))
+    words = "why does   password=hunter2secret\nfail? " + "word " * 100
+    question = sandbox.post(alice, general, f"{sandbox.mention} {words}")
+    agent.wait_until_asked()
+    sandbox.wait_for_call("agents.sessions.setStatus")
+    session = sandbox.session(general, question.ts)
+    assert session is not None and session.title is not None
+    assert session.title.startswith("why does password=[redacted")
+    assert len(session.title) == 200
+    assert (session.status, session.initiator) == ("processing", alice.id)
+    agent.end("whole")
+    ended(sandbox, general, question, "white_check_mark")
 
 
 def test_text_after_a_tool_begins_a_paragraph(
@@ -168,7 +219,8 @@ def test_a_reply_that_slack_does_not_stream_is_edited(
     agent.end("half whole")
     (answer,) = ended(sandbox, general, question, "white_check_mark")
     assert answer.ts == reply.ts
-    assert [looks(answer)] == posted("half whole", trace_of(answer), sandbox)
+    steps = timeline(["Read notes.txt"], failed=False)
+    assert [looks(answer)] == posted("half whole", trace_of(answer), sandbox, above=steps)
 
 
 def test_a_stream_that_slack_ended_goes_on_as_an_edited_message(

@@ -152,3 +152,20 @@ def test_a_text_that_cannot_be_erased_is_logged(
     sandbox.delete(alice, chatter)
     eventually(lambda: "stored text of an edited or deleted message stays" in caplog.text)
     observability.database.execute_sql("ALTER TABLE away RENAME TO spans")
+
+
+def test_a_thumb_below_an_answer_is_its_score_until_the_other_one_is_pressed(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    question = sandbox.post(alice, general, f"{sandbox.mention} good?")
+    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    (trace,) = finished(observability, general, question.ts)
+    for thumb, score in (("+1", 1.0), ("-1", 0.0)):
+        sandbox.click(alice, answer, "reply_feedback", value=f"{thumb} {trace.trace_id}")
+        eventually(lambda score=score: scores(observability) == [score])  # type: ignore[misc]
+    eventually(lambda: recorded(observability, trace) == ["+1", "-1"])
