@@ -173,7 +173,9 @@ class FileDownloads:
                     reason = _reason(error, span)
                     refused.append(RefusedFile(file_id=identity, name=name, reason=reason))
         if folder is not None and not fetched:
-            folder.rmdir()
+            # It is gone already if the question was deleted, and what is kept of it erased.
+            with suppress(FileNotFoundError):
+                folder.rmdir()
         return FetchResult(files=tuple(fetched), refused=tuple(refused))
 
     def _no_more(self, fetched: int, ends_at: float) -> str:

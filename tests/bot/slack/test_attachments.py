@@ -1,6 +1,7 @@
 """Fetching a message's files: limits on bytes and time, and no token for other hosts."""
 
 import contextlib
+import shutil
 import socket
 import stat
 import threading
@@ -175,6 +176,19 @@ def test_two_turns_share_no_folder(downloads: FileDownloads, told: Told) -> None
     assert [path.name for path in first.parent.iterdir()] == [first.name]
     assert first.parent.name.startswith("0a1b-")
     assert stat.S_IMODE(downloads.folder.stat().st_mode) == 0o700
+
+
+def test_a_question_that_is_erased_while_its_file_is_fetched_is_no_fault_of_ours(
+    downloads: FileDownloads, told: Told
+) -> None:
+    def erase(id_: str) -> Told:
+        for folder in downloads.folder.iterdir():
+            shutil.rmtree(folder)
+        return told
+
+    erasing = replace(downloads, info=erase)
+    (refused,) = fetch(erasing, {"id": told["id"], "file_access": "check_file_info"}).refused
+    assert refused.reason == "it could not be stored (No such file or directory)"
 
 
 @pytest.mark.parametrize("id_", ["../../x", "/etc/passwd", "a\0b", "", None, "F" * 500, "é✓"])
