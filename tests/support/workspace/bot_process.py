@@ -1,0 +1,138 @@
+"""`tracebot serve` in the scripted workspace: started, killed, started again, and watched."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from bot.sandbox import Sandbox, SandboxError
+
+TRACEBOT = Path(sys.executable).parent / "tracebot"
+PATIENCE_S = 120.0
+
+AGENTS = """\
+default = "alpha"
+[agents.alpha]
+provider = "command"
+command = {alpha}
+working_directory = "work"
+timeout = 6
+[agents.beta]
+provider = "command"
+command = {beta}
+working_directory = "work"
+timeout = 6
+[agents.gamma]
+providers = [
+    {{ provider = "command", command = ["false"] }},
+    {{ provider = "command", command = {gamma} }},
+]
+working_directory = "work"
+timeout = 6
+"""
+
+
+class BotProcess:
+    """The bot, in Socket Mode or (`http`) behind a request URL."""
+
+    def __init__(self, sandbox: Sandbox, folder: Path, *, http: bool) -> None:
+        self._sandbox = sandbox
+        self._folder = folder
+        self._http = http
+        self._port = _free_port()
+        self.database = folder / "tracebot.db"
+        self.log = folder / "log"
+        self.answers = folder / "work"
+        self.answers.mkdir()
+        self.killed_at: list[float] = []
+        self._process: subprocess.Popen[bytes] | None = None
+        self._memory: dict[int, tuple[float, int, int]] = {}
+        self._write_agents()
+
+    def _write_agents(self) -> None:
+        program = str(Path(__file__).parent / "agent.py")
+        commands = {
+            name: [sys.executable, "-I", "-S", program, name, self._sandbox.bot_token]
+            for name in ("alpha", "beta", "gamma")
+        }
+        (self._folder / "agents.toml").write_text(AGENTS.format(**commands))
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        opened = self._sandbox._slack.sockets.opened
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [TRACEBOT, "serve", *(["--http"] if self._http else [])],
+                cwd=self._folder,
+                stderr=log,
+                env=self._environment(),
+            )
+        if self._http:
+            self._wait_for_http()
+        else:
+            self._sandbox.wait_for_app(opened=opened + 1, timeout=PATIENCE_S)
+
+    def _wait_for_http(self) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            with suppress(SandboxError):
+                return self._sandbox.deliver_to(f"http://127.0.0.1:{self._port}/slack/events")
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.1)
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "SLACK_BOT_TOKEN": self._sandbox.bot_token,
+            "SLACK_APP_TOKEN": "" if self._http else self._sandbox.app_token,
+            "SLACK_SIGNING_SECRET": self._sandbox.signing_secret,
+            "SLACK_API_URL": self._sandbox.api_url,
+            "PORT": str(self._port),
+            "TRACEBOT_DATABASE_URL": str(self.database),
+            "TRACEBOT_AGENTS": str(self._folder / "agents.toml"),
+            "TRACEBOT_CAPTURE": "full",
+            "TRACEBOT_ANSWER_EDITS": "true",
+        }
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self.killed_at.append(time.time())
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> int:
+        """Stop it as its operator does, and return its exit code."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(PATIENCE_S)
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def note_memory(self) -> None:
+        """Look at the memory of the process. Its first ten seconds are left out."""
+        assert self._process is not None
+        pid, now = self._process.pid, time.monotonic()
+        with suppress(OSError, IndexError):
+            pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+            size = pages * os.sysconf("SC_PAGE_SIZE") // 1_000_000
+            since, first, _ = self._memory.get(pid, (now, size, size))
+            first = size if now - since < 10 else first
+            self._memory[pid] = (since, first, size)
+
+    @property
+    def memory_growth_mb(self) -> int:
+        return max((last - first for _, first, last in self._memory.values()), default=0)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
