@@ -160,7 +160,9 @@ def failure_message(agent: str, error_type: str, *, trace_id: str, words: str = 
 
     *words* are the program's own, on one line and without anything that must not be told.
     """
-    quoted = f"\n>{escape(words)}\n" if words else ""
+    # As code rather than as a quotation, which Slack does not show in small print.
+    code = escape(words.replace("`", "'"))
+    quoted = f"It said `{code}`. " if words else ""
     why, next_step = FAILURES.get(error_type, ("something went wrong", "Ask again."))
     return (
         f"Sorry, {escape(agent)} could not answer: {why}. {next_step} {quoted}"

@@ -196,7 +196,7 @@ def test_a_failed_agent_is_explained_in_its_own_words_and_marked_with_a_cross(
     answer = sandbox.wait_for_reply(general, question.ts, containing="/trace show")
     sandbox.wait_for_reaction(general, question.ts, "x")
     assert "white_check_mark" not in sandbox.reactions(general, question.ts)
-    assert "\n>no such model\n" in answer.text
+    assert "It said `no such model`." in answer.text
     (trace,) = finished(observability, general, question.ts)
     assert trace.trace_id[:16] in answer.text
     assert (trace.status, trace.error_count > 0) == ("error", True)
