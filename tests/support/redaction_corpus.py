@@ -172,7 +172,38 @@ LINES: Mapping[str, str] = {
     "api token header": "authorization: Token {h:40}",
     "bare bearer": "sent Bearer {a:32} to the server",
     "cookie": "Cookie: session={a:32}; theme=dark",
+    "rails token": 'Authorization: Token token="{h:40}"',
+    "signature": "X-Hub-Signature-256: sha256={h:64}",
+    "web socket": "Sec-WebSocket-Protocol: bearer, {a:40}",
     "set-cookie": "Set-Cookie: sid={a:40}; HttpOnly; Path=/",
+    "curl with flags": "curl -fsSu bob:{pw} https://example.com",
+    "redis auth": "AUTH {m:20}\nOK",
+    "signtool": "signtool sign /f c.pfx /p {m:12} a.exe",
+    "net use": "net use z: //host/s /user:bob {m:12}",
+    "useradd": "useradd -p {m:12} bob",
+    "aws secret string": "aws secretsmanager create-secret --name x --secret-string {m:14}",
+    "aws parameter": "aws ssm put-parameter --type SecureString --name /a --value {m:14}",
+    "oathtool": "oathtool --totp -b {2:32}",
+    "cdata": "<password><![CDATA[{m:14}]]></password>",
+    "rust string": 'let password = String::from("{m:14}");',
+    "getConnection": 'DriverManager.getConnection(url, "root", "{m:14}")',
+    "credential": 'new NetworkCredential("bob", "{m:14}")',
+    "login call": "client.login('{m:32}')",
+    "client call": 'Github("{m:32}")',
+    "two arguments": "algoliasearch('ABCDEF1234', '{m:32}')",
+    "password field": '<input type="password" name="p" value="{m:14}">',
+    "csrf": '<meta name="csrf-token" content="{m:24}">',
+    "form data": 'name="client_secret"\n\n{m:24}',
+    "vault of ansible": "$ANSIBLE_VAULT;1.1;AES256\n{h:80}",
+    "code to use": "Use {d:6} to verify your account",
+    "mail and password": "ann@example.com:{m:14}",
+    "mail / password": "ann@example.com / {m:14}",
+    "licence": "product key: {U:5}-{U:5}-{U:5}-{U:5}-{U:5}",
+    "login for": "creds for jenkins: admin / {m:14}",
+    "french key": "la clé d'API c'est {m:14}",
+    "russian key": "ключ API — {m:14}",
+    "korean, changed": "비밀번호를 {m:14}(으)로 변경했어요",
+    "chinese, joined": "用户名bob，密码{m:14}",
     "postgres": "postgresql://bot:{pw}@db.example.com:5432/app",
     "mongo": "mongodb+srv://admin:{pw}@cluster0.example.net/x?retryWrites=true",
     "redis": "redis://:{pw}@cache:6379/0",
@@ -273,6 +304,19 @@ WRAPPINGS: Mapping[str, Callable[[str], str]] = {
 }
 
 HARMLESS = """\
+existingSecret: app-db
+vaultSecret: database-credentials
+secret: sealed
+password: "required|min:8"
+パスワードは8文字以上で入力してください
+https://example.com/hooks/use-effect-explained
+see https://example.com/webhooks/overview of the documentation
+bob@example.com / alice@example.com
+ssh me@host.example.com:backup
+aws ssm put-parameter --name /app/region --type String --value eu-west-1
+Use 250000 rows to test it
+X-Slack-Signature header is missing
+bot.run()
 password: str
 password: string;
 password: Optional[str] = None

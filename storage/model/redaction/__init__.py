@@ -6,7 +6,8 @@ its place (`curl -u ann:…`, `postgres://ann:…@host`). Three steps keep this 
 1. RE2 searches for all hints at once, in time that is linear in the length of the text. Hardly any
    text has one.
 2. A text with a hint is read as it is and with its escapes undone (`unescape`).
-3. In each reading, `kinds`, `names`, `commands` and `chat` find where secrets are; `values` knows
+3. In each reading, `kinds` and `key_files` find secrets by their shape, `names` by their name, and
+   `command_lines`, `urls`, `formats`, `calls`, `tables` and `chat` by their place; `values` knows
    placeholders, code and prose, which are kept.
 """
 
@@ -18,7 +19,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any
 
-from storage.model.redaction import chat, commands, names
+from storage.model.redaction import calls, chat, command_lines, formats, names, tables, urls
 from storage.model.redaction.key_files import BEGINS, private_keys
 from storage.model.redaction.kinds import (
     KINDS,
@@ -51,18 +52,19 @@ _SHORTENED = re.sub(r"\{(\d\d+),?\d*\}", lambda count: f"{{{min(int(count[1]), 1
 """For a hint, fewer characters will do, which makes its pattern a quarter as big."""
 
 _shapes = Pattern(rf"{_EDGE}(?P<known>{_SHAPES})")
+_unprefixed_hints = Pattern(UNPREFIXED_HINTS)
 _unprefixed = Pattern(rf"{_STRICT_EDGE}(?:(?P<known>{_UNPREFIXED})|(?P<unknown>{UNKNOWN}))")
 _kinds = {
     kind: Pattern(rf"^(?:{'|'.join((*KINDS.get(kind, ()), *UNPREFIXED.get(kind, ())))})")
     for kind in {**KINDS, **UNPREFIXED}
 }
+_BY_PLACE = (command_lines, urls, formats, calls, chat, tables)
 _HINTS = (
     f"{_EDGE}(?:{_SHORTENED})",
     BEGINS,
     UNPREFIXED_HINTS,
     *names.HINTS,
-    *commands.HINTS,
-    *chat.HINTS,
+    *(hint for finders in _BY_PLACE for hint in finders.HINTS),
     # Text that may read otherwise.
     r"%[0-9A-Fa-f]{2}|&(?:[a-z]+|#\w+);|\x1b",
     "[" + re.sub(r"\\u(\w{4})", r"\\x{\1}", INVISIBLE) + "“”„‘’«»：＝]",
@@ -191,7 +193,9 @@ def _secrets(text: str) -> Iterator[Secret]:
 def _found(text: str) -> Iterator[Secret]:
     for start, end in private_keys(text):
         yield start, end, "private_key"
-    for pattern in (_shapes, _unprefixed):
+    # Many words look like the beginning of a shape without a prefix, so that its search is slow.
+    searched = (_shapes, _unprefixed) if _unprefixed_hints.in_text(text) else (_shapes,)
+    for pattern in searched:
         for found in pattern.finditer(text):
             start, end = found.get("known") or found["unknown"]
             secret = text[start:end]
@@ -199,7 +203,7 @@ def _found(text: str) -> Iterator[Secret]:
                 yield start, end, _kind(secret)
             elif "unknown" in found and plausible_unknown(secret):
                 yield start, end, "token"
-    finders = (_own_secrets, names.named, names.after_scheme, *commands.FINDERS, *chat.FINDERS)
+    finders = (_own_secrets, *names.FINDERS, *(f for place in _BY_PLACE for f in place.FINDERS))
     for start, end in chain.from_iterable(find(text) for find in finders):
         if not text.endswith("[redacted:", 0, start):  # A mark of ours is no password.
             yield start, end, "secret"

@@ -1,21 +1,15 @@
-"""Secrets as people tell them: `das Passwort vom WLAN ist …`, a code, a table, a seed phrase."""
+"""Secrets as people tell them: `das Passwort vom WLAN ist …`, a code, a login, a seed phrase."""
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
-from storage.model.redaction.languages import CODES, COPULAS, LOGINS, PASSWORDS
-from storage.model.redaction.patterns import Pattern, Range, ValuePattern
-from storage.model.redaction.values import (
-    PROSE,
-    harmless,
-    is_path,
-    looks_chosen,
-    looks_random,
-)
+from storage.model.redaction.languages import CODES, COPULAS, LOGINS, OTHER, PASSWORDS
+from storage.model.redaction.patterns import Pattern, Patterns, Range, ValuePattern
+from storage.model.redaction.values import harmless, is_prose, looks_chosen
 
 LONGEST_SENTENCE = 120
 MOST_WORDS = 8
-MOST_ROWS = 100
 
 _TOLD = rf"(?i:(?:^|[^A-Za-z0-9])(?:{PASSWORDS}))"
 _CODE = (
@@ -31,6 +25,12 @@ _CODE_FIRST = (
     r"(?:your|the|my|ihr|dein|votre|tu|su|o seu)[ \t](?:[\w-]+[ \t]){0,3}?"
     r"(?:code|pin|otp|passcode|código)\b)"
 )
+_CODE_TO_USE = (
+    r"(?i:(?:^|[^\w])(?:use|enter|type|utilisez|usa|nutze)[ \t]+[*_`]*"
+    r"(?P<code>\d{4,8}|\d{3}[ -]\d{3})[*_`]*[ \t]+(?:to|as|for|pour|para|zum)[ \t]+"
+    r"(?:[\w'’-]+[ \t]){0,3}?"
+    r"(?:verif|vérif|confirm|authenticat|log[- ]?in|sign[- ]?in|code|otp|anmelden|bestätigen))"
+)
 _SEED = (
     r"(?i:(?:seed|mnemonic|recovery|wallet|backup|secret)[^\n]{0,30}?[\s:=\"'`>*])"
     r"(?P<words>(?:[a-z]{3,8}[ ,]+){11,23}[a-z]{3,8})(?:[^a-z]|$)"
@@ -40,7 +40,8 @@ _PHRASE = (
     rf"(?:[a-z]+[ -]){{3,7}}[a-z]+)[.!]?(?:\n|$)"
 )
 _LOGIN = (
-    rf"(?i:(?:^|[^A-Za-z])(?:{LOGINS})[ \t]*(?:[:：=→]|->|[ \t](?:is|are|sind|ist|son|sont))[ \t]*)"
+    rf"(?i:(?:^|[^A-Za-z])(?:{LOGINS})(?:[ \t](?:for|to|für|pour|para)[ \t][\w./-]+)?"
+    r"[ \t]*(?:[:：=→]|->|[ \t](?:is|are|sind|ist|son|sont))[ \t]*)"
     r"[\w.@+-]+[ \t]*(?:[/:|,]|→)[ \t]*(?P<login>[^\s\"'<>/]{5,})"
     r"|(?:^|[^A-Za-z])[A-Z_]*AUTH=[\w.@-]+:(?P<old>[^\s\"'@]{5,})"
 )
@@ -64,33 +65,40 @@ _DOTTED = (
     rf"(?:\.{{3,40}}|::|~|/|🔑|🔐|[:=]?[ \t]*```\w*\n)[ \t]*(?P<login>\S{{5,}})|🔐[ \t]*"
     rf"(?P<old>\S{{5,}})"
 )
-_HEADING = (
-    rf"(?im:^(?P<heading>(?:[^\n|,;\t]*[|,;\t]){{0,12}}[ \t*\"']*(?:[a-z]{{1,12}}[_ ])?"
-    rf"(?:{PASSWORDS}|(?:api|access|secret)[_ -]?key|token)[ \t*\"']*(?:[|,;\t][^\n]{{0,300}})?)\n)"
-)
 _NEXT_LINE = (
     rf"(?im:(?:^|[ \t*_])(?:{PASSWORDS})[*_]*[ \t]*[:：][*_]*[ \t]*\n"
     rf"(?P<login>[^\s:<>(){{}}\[\]-]{{6,40}})$)"
 )
 
-_told, _code, _code_first, _seed = map(Pattern, (_TOLD, _CODE, _CODE_FIRST, _SEED))
-_phrase, _heading, _next_line = map(Pattern, (_PHRASE, _HEADING, _NEXT_LINE))
-_logins = [Pattern(each) for each in (_LOGIN, _LOGIN_FIRST, _USER_AND_P, _CHANGED, _PAIR, _DOTTED)]
+_MAIL_LOGIN = (
+    r"(?:^|[^\w.+/-])[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}(?:[:|/]|[ \t]*(?:[:|/]|->|→)[ \t]*)"
+    r"(?P<login>[^\s\"'<>/|,;@&]{6,40})(?:[\s\"'`,;|<&]|$)"
+)
+
+_told, _seed = Pattern(_TOLD), Pattern(_SEED)
+_codes = Patterns((_CODE, _CODE_FIRST, _CODE_TO_USE))
+_phrase, _next_line = map(Pattern, (_PHRASE, _NEXT_LINE))
+_logins = Patterns((_LOGIN, _LOGIN_FIRST, _USER_AND_P, _CHANGED, _PAIR, _DOTTED))
+_mail_login = Pattern(_MAIL_LOGIN)
 _COPULA = ValuePattern(rf"(?i)(?:{COPULAS})|.*[:：=→]|->|to|auf|zu|на")
 _STOP = ValuePattern(r".*[()\[\]{}<>|;\"\\]|.*://|[\w.+-]+@[\w-]+\.\w+|--?\w")
+_END = ValuePattern(r"\n|</|\"")
+_WORD = ValuePattern(r"\S+?(?=\(으\)로|\s|$)")
 _VERSIONED = ValuePattern(r"[A-Za-z]+v?\d*(?:\.\d+)+|[A-Z]+-\d+|\d+[a-z]+")
 _ASCII = ValuePattern(r"[!-~]{4,}")
-_CELLS = ValuePattern(r"[|,;\t]")
 
 HINTS = (
     rf"(?i:(?:{PASSWORDS})[^A-Za-z0-9])",
     _CODE.replace("(?P<code>", "(?:"),
     _CODE_FIRST.replace("(?P<code>", "(?:"),
-    rf"(?i:(?:{LOGINS})[ \t]*(?:[:：=→]|->|[ \t](?:is|are|sind|ist|son"
-    rf"|sont))[ \t]*[\w.@+-]+[ \t]*[/:|,→])|🔐|(?:are|is) (?:the |my )?cred"
+    _CODE_TO_USE.replace("(?P<code>", "(?:"),
+    r"@[\w-]+(?:\.[\w-]+)+[ \t]*(?:[:|/]|->|→)",
+    rf"(?:{OTHER})[!-~]",
+    rf"(?i:(?:{LOGINS})(?:[ \t](?:for|to|für|pour|para)[ \t][\w./-]+)?[ \t]*"
+    r"(?:[:：=→]|->|[ \t](?:is|are|sind|ist|son|sont))[ \t]*[\w.@+-]+[ \t]*[/:|,→])",
+    r"🔐|(?:are|is) (?:the |my )?cred"
     r"|AUTH=|(?i:u(?:ser|sr)?[ \t]*[:=][ \t]*\S+[\s,;/]+p(?:w|wd|ass)?[ \t]*[:=])",
     r"(?i:(?:seed|mnemonic|wallet|recovery|backup)[^\n]{0,20}(?:words|phrase|:|=))",
-    r"(?i:(?:token|key|secret)[*\" ]*[|,;\t\n])",
 )
 
 
@@ -101,9 +109,10 @@ def told(text: str) -> Iterator[Range]:
         at = max(found[""][1], covered)
         if text[at : at + 1] in "_-" and text[at : at + 1]:
             continue
-        line = re.split(r"\n|</|\"", text[at : at + LONGEST_SENTENCE])[0]
+        end = _END.search(text[at : at + LONGEST_SENTENCE])
+        line = text[at : at + (end.start() if end else LONGEST_SENTENCE)]
         before = ""
-        for word in list(re.finditer(r"\S+", line))[:MOST_WORDS]:
+        for word in islice(_WORD.finditer(line), MOST_WORDS):
             if secret := _told_value(word[0], before):
                 start = at + word.start() + word[0].index(secret)
                 covered = start + len(secret)
@@ -134,9 +143,8 @@ def _is_strong(value: str) -> bool:
 
 def codes(text: str) -> Iterator[Range]:
     """Yield the digits of PINs and of codes that are used once."""
-    for pattern in (_code, _code_first):
-        for found in pattern.finditer(text):
-            yield found["code"]
+    for found in _codes.finditer(text):
+        yield found["code"]
 
 
 def phrases(text: str) -> Iterator[Range]:
@@ -144,59 +152,31 @@ def phrases(text: str) -> Iterator[Range]:
     for pattern, group in ((_seed, "words"), (_phrase, "phrase")):
         for found in pattern.finditer(text):
             start, end = found[group]
-            if not any(word in PROSE for word in re.split(r"[ ,-]+", text[start:end].lower())):
+            if not any(is_prose(word) for word in re.split(r"[ ,-]+", text[start:end].lower())):
                 yield start, end
 
 
 def logins(text: str) -> Iterator[Range]:
     """Yield passwords that stand beside a user, the old password or nothing but their name."""
-    for pattern in _logins:
-        for found in pattern.finditer(text):
-            for group in ("old", "login"):
-                if group in found:
-                    start, end = found[group]
-                    value = text[start:end]
-                    if looks_chosen(value) and not (harmless(value) or _STOP.match(value)):
-                        yield start, start + len(value.rstrip("*_`,;|"))
+    for found in _logins.finditer(text):
+        for group in ("old", "login"):
+            if group in found:
+                start, end = found[group]
+                value = text[start:end]
+                if looks_chosen(value) and not (harmless(value) or _STOP.match(value)):
+                    yield start, start + len(value.rstrip("*_`,;|"))
     for found in _next_line.finditer(text):
         start, end = found["login"]
-        if text[start:end].lower() not in PROSE and not harmless(text[start:end]):
+        if not is_prose(text[start:end]) and not harmless(text[start:end]):
             yield start, end
 
 
-def tables(text: str) -> Iterator[Range]:
-    """Yield the cells below the heading of a password, in Markdown, CSV and TSV."""
-    for found in _heading.finditer(text):
-        start, end = found["heading"]
-        marks = _CELLS.search(text[start:end])
-        if marks is None:
-            continue
-        mark = marks[0]
-        columns = [cell.strip(" \t*\"'\r") for cell in text[start:end].split(mark)]
-        secret = {i for i, name in enumerate(columns) if _is_column(name)}
-        at = end + 1
-        for _ in range(MOST_ROWS):
-            stop = text.find("\n", at)
-            row = text[at : stop if stop >= 0 else len(text)]
-            cells = row.split(mark)
-            if len(cells) != len(columns):
-                break
-            for i in secret:
-                value = cells[i].strip(" \t*\"'`\r")
-                if value and (looks_chosen(value) or looks_random(value)) and not is_path(value):
-                    offset = at + sum(len(cell) + 1 for cell in cells[:i])
-                    first = offset + cells[i].index(value)
-                    yield first, first + len(value)
-            if stop < 0:
-                break
-            at = stop + 1
+def mail_logins(text: str) -> Iterator[Range]:
+    """Yield passwords beside an address: `ann@example.com / …`."""
+    for found in _mail_login.finditer(text):
+        start, end = found["login"]
+        if _is_strong(text[start:end]) and looks_chosen(text[start:end]):
+            yield start, end
 
 
-_column = Pattern(rf"(?i)^(?:[a-z]+[_ ])?(?:{PASSWORDS}|(?:api|access|secret)[_ -]?key|token)$")
-
-
-def _is_column(name: str) -> bool:
-    return _column.in_text(name)
-
-
-FINDERS = (told, codes, phrases, logins, tables)
+FINDERS = (told, codes, phrases, logins, mail_logins)

@@ -12,7 +12,7 @@ _END = ValuePattern(
 )
 """Ends of a value before its next space: a tag, the next parameter, the next pair of a list."""
 
-_WITH_QUOTES = ValuePattern(r"[ \t]*(?i:digest|aws4|oauth|hawk|signature)\b")
+_WITH_QUOTES = ValuePattern(r"[ \t]*(?i:digest|aws4|oauth|hawk|signature|token[ \t]+token)\b")
 _BRACKETS = {")": "(", "]": "[", "}": "{", ">": "<"}
 LONGEST_MARKUP = 60
 LONGEST = 4_096

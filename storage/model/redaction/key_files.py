@@ -17,7 +17,8 @@ _end = ValuePattern(
     r"|-----END OpenVPN Static key V1-----|-{5,6}END [A-Z]{0,10} ?NKEY SEED-{5,6}"
     r"|---- END SSH2 (?:ENCRYPTED )?PRIVATE KEY ----|Private-MAC: [0-9a-f]+"
 )
-_body = ValuePattern(r"(?:[A-Za-z0-9+/=\s,:\\()-]|Private-Lines)*")
+# Lines may be quoted with `>`, as in a mail, or commented out.
+_body = ValuePattern(r"(?:[A-Za-z0-9+/=\s,:\\()-]|(?<=\n)[ \t]*[>#|]|Private-Lines)*")
 
 
 def private_keys(text: str) -> Iterator[Range]:

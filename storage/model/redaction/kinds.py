@@ -17,6 +17,7 @@ KINDS: Mapping[str, Sequence[str]] = {
         r"edsk[1-9A-HJ-NP-Za-km-z]{50,}",  # Tezos
     ),
     "slack_token": (
+        r"xoxd-[A-Za-z0-9%+/_=-]{8,}",  # A cookie, URL-encoded.
         r"xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{8,}",
         r"(?:xapp|xwfp)-[A-Za-z0-9-]{8,}",
     ),
@@ -121,6 +122,7 @@ KINDS: Mapping[str, Sequence[str]] = {
         r"v1\.0-[a-f0-9]{20,}-[a-f0-9]{100,}",
         r"dbt[cu]_[A-Za-z0-9_-]{30,}",
         r"LTAI[A-Za-z0-9]{12,30}",
+        r"DO(?:00|801)[A-Z0-9]{16,17}",
         r"AKID[A-Za-z0-9]{28,}",
         r"y0_[A-Za-z0-9_-]{40,}",
         r"t1\.[A-Z0-9a-z_-]+={0,2}\.[A-Z0-9a-z_-]{60,}={0,2}",
@@ -259,6 +261,8 @@ _SEPARATORS = ValuePattern(r"[-_./:+=,\s]+")
 
 def plausible(secret: str) -> bool:
     """Return False for words in the shape of a key: `sk-learn-contrib-examples`, `ghp_xxxxxxxx`."""
+    if "://" in secret:  # A webhook, or a page about webhooks.
+        return any(map(_made_up, _SEPARATORS.split(secret.partition("://")[2])))
     if "/" in secret or secret.startswith("LS0tLS1CRUdJTi"):
         return True
     classes = (str.isupper, str.islower, str.isdigit)

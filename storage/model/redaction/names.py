@@ -30,7 +30,8 @@ KEY = (
     r"write|wlan|wi-?fi|wpa2?|network|instrumentation|server|host|ssh|tls|ssl|rest|cron|user"
     r"|team|project|org|workspace|partner|merchant)"
     r"[_\-. ]?keys?(?:[_\-. ]?secret)?|apikeys?|token|secret[_\-]?id"
-    r"|clave|cl[eé] (?:api|secrète|privée)|chiave (?:segreta|api|privata)|токен|ключ|api-?schlüssel"
+    r"|clave|cl[eé] (?:d['’])?(?:api|secrète|privée)|chiave (?:segreta|api|privata)"
+    r"|токен|ключ(?: api)?|api-?schlüssel"
     r"|saml(?:response|assertion)"
     r"|dsn|conn(?:ection)?[_\-. ]?str(?:ing)?|webhook[_\-. ]?url|sharedaccesssignature|jwt|bearer"
     r"|client[_\-]?key[_\-]?data|dockerconfigjson|identitytoken|x-amz-signature|x-goog-signature"
@@ -45,7 +46,7 @@ WEAK = (
 )
 SUFFIX = (
     r"(?:[_\-.]?(?:value|base64|b64|base|data|prod|production|dev|test|staging|stage|live|old|new"
-    r"|backup|plain|plaintext|raw|env|v?\d{1,2}))?"
+    r"|backup|plain|plaintext|raw|env|v?\d{1,3}))?"
 )
 # What may stand between a name and its value: the end of quotes, of markup, of an index; a remark.
 CLOSE = r"(?:[\"'`*_~\])}\\]|</[a-z0-9:]{1,12}>|\?){0,6}"
@@ -56,19 +57,20 @@ REMARK = (
 SIGN = (
     r"[ \t]*:[ \t]*(?:[>|][-+]?)?[ \t]*\r?\n[ \t]*|"
     r"[ \t]*(?:[:=]=?>?|=>|->|→|\|)"
-    r"|[ \t]+(?:is|was|ist|lautet|est|es|=)(?:[ \t](?:now|still|set to|changed to))?[ \t]*:?[ \t]"
+    r"|[ \t]+(?:is|was|ist|lautet|c['’]est|est|es|=)(?:"
+    r"[ \t](?:now|still|set to|changed to))?[ \t]*:?[ \t]"
     r"|[ \t]+(?:(?:has been|have been|was|is|got)[ \t])?"
     r"(?:set|changed|reset|updated)?[ \t]?to[ \t]+"
     r"|は|是|[는은][ \t]"
     r"|[ \t]+[-–—][ \t]"
+    r"|[\"']?(?:[ \t][\w:-]+=\"[^\"<>\n]{0,40}\")*[ \t]+(?:value|content)="
     r"|(?:[ \t][\w:-]+=\"[^\"<>\n]{0,40}\")*>|[ \t\n]*<(?:string|value|data)>"
     r"|[\"'][ \t\n]*,[ \t\n]*[\"']?(?:value|val|default)[\"']?[ \t]*:"
     r"|[ \t]*\n[ \t]*value:"
-    r"|[\"'][ \t]*value="
     r"|[\"'],[ \t]*[bfr]?[\"']"
     r"|[ \t]+(?:string|str)[ \t]*:?="
 )
-OPENING = r"[ \t]*(?:[*_~`|]{1,3}|<(?:b|i|code|em|strong|string|value|pre|kbd|tt)>)*"
+OPENING = r"[ \t]*(?:[*_~`|]{1,3}|<(?:b|i|code|em|strong|string|value|pre|kbd|tt)>|<!\[CDATA\[)*"
 
 NAMED = (
     rf"(?i:(?:(?P<password>{PASSWORD})|(?P<header>{HEADER})|(?P<key>{KEY})){SUFFIX}"
@@ -83,7 +85,10 @@ RANDOM = (
     rf"(?i:(?:^|[^A-Za-z0-9])(?:[a-z0-9]+[_\-.])*(?:{WEAK}){SUFFIX}"
     rf"{CLOSE}[ \t]*(?:[:=]|=>)[ \t]*[\"'`]?)(?P<random>[A-Za-z0-9+/_=.~%-]{{12,}})"
 )
-SCHEME = r"(?i:(?:^|[^A-Za-z0-9])(?P<scheme>bearer|basic)[ \t]+)(?P<sent>[A-Za-z0-9._~+/=|:-]{6,})"
+SCHEME = (
+    r"(?i:(?:^|[^A-Za-z0-9])(?P<scheme>bearer|basic),?[ \t]+)"
+    r"(?P<sent>[A-Za-z0-9._~+/=|:-]{6,})"
+)
 QUERY = (
     r"(?i:[?&;](?:x-amz-|x-goog-)?(?:sig|signature|code|key|hmac|hash|auth|sid|ticket|st"
     r"|credential)=)"
@@ -107,7 +112,7 @@ HINTS = (
     rf"(?i:{_ANY}[ \t]{{1,3}}\([^()\n]{{1,40}}\))",
     rf"(?i:(?:^|[^A-Za-z0-9])(?:{WEAK}){SUFFIX}{CLOSE}[ \t]*(?:[:=]|=>)[ \t]*[\"'`]?"
     r"[A-Za-z0-9+/_=.~%-]{12})",
-    r"(?i:(?:bearer|basic)[ \t]+[A-Za-z0-9])",
+    r"(?i:(?:bearer|basic),?[ \t]+[A-Za-z0-9])",
     r"(?i:[?&;](?:x-amz-|x-goog-)?"
     r"(?:sig|signature|code|key|hmac|hash|auth|sid|ticket|st|credential)=)",
     r" (?:as|is) (?:the |my |your |our |his |her |a )?(?i:[a-z]+ )?"
@@ -124,6 +129,7 @@ _SCHEME_BEFORE = ValuePattern(
 )
 _ANNOTATED = ValuePattern(r"[ \t]*&?[A-Za-z_][\w.\[\]| <>']{0,40}?[ \t]*=[ \t]*(?=[bfr]?[\"'])")
 _LITERAL = ValuePattern(r"[\w.:$]+\([ \t]*(?:[bfru]{0,2})([\"'])([^\"']{4,})\1")
+_CONVERSION = ValuePattern(r"(?:^|[.:])(?:String|Some|Just|from|of|str|bytes|strdup|new)$")
 _NEXT_WORD = ValuePattern(r"[ \t]+[A-Za-z(]")
 _MANY_WORDS = ValuePattern(r"(?:[a-z]+[ \t,]+){2,23}[a-z]+(?=[\s.\"'`]|$)")
 _OPTION = ValuePattern(r"(?:^|\s)--?[\w-]*$")
@@ -132,9 +138,13 @@ _HARMLESS_NAME = ValuePattern(
     r"start|per|special|added|first|last|prompt|image|fill|input|output|public|publishable|pub|"
     r"primary|foreign|sort|partition|cache|unique)[_\-. ]?\Z"
 )
+_COMMENT = ValuePattern(r"[ \t]+#[ \t]")
 _PREFERENCE = ValuePattern(
     r"(?i)(?:(?:theme|lang(?:uage)?|locale|consent|currency|tz|timezone|country|path|domain|expires"
     r"|max-age|samesite|secure|httponly)(?:=[\w/.-]{0,20})?(?:;[ ]?|$))+"
+)
+_NAME_OF_A_SECRET = ValuePattern(
+    r"(?i)(?:existing|vault|tls|pull|external|sealed|k8s|kube|kubernetes)[_-]?secret\Z"
 )
 _NO_PASSWORD = ValuePattern(
     r"(?i)(?:tests?|checks?|first|second|third|next|---|\d)[ \t]pass\Z|:\d{12}:secret\Z"
@@ -145,6 +155,8 @@ _SPOKEN = (
     "to",
     "to:",
     "lautet",
+    "c'est",
+    "c’est",
     "は",
     "是",
     "는",
@@ -226,7 +238,8 @@ def _group(text: str, found: Found) -> str | None:
         return None
     if group == "key" and _HARMLESS_NAME.search(before):
         return None
-    return None if _NO_PASSWORD.search(text[max(start - LONGEST_PREFIX, 0) : end]) else group
+    until = text[max(start - LONGEST_PREFIX, 0) : end]
+    return None if _NO_PASSWORD.search(until) or _NAME_OF_A_SECRET.search(until) else group
 
 
 def _begins_a_name(text: str, start: int, end: int) -> bool:
@@ -272,7 +285,8 @@ def _in_call(text: str, start: int) -> Iterator[Range]:
     literal = _LITERAL.match(text, start)
     if literal is None or harmless(literal[2]):
         return
-    if looks_random(literal[2]) or "ecret" in literal[0].partition("(")[0]:
+    callee = literal[0].partition("(")[0]
+    if looks_random(literal[2]) or "ecret" in callee or _CONVERSION.search(callee):
         yield literal.span(2)
 
 
@@ -304,7 +318,7 @@ def _header(text: str, found: Found) -> Iterator[Range]:
     start, end, _ = line_at(text, found[""][1], before if before in ("'", '"', "`") else "")
     if scheme := _SCHEME_BEFORE.match(text, start):
         start = scheme.end()
-    value = text[start:end]
+    value = _COMMENT.split(text[start:end])[0]
     first = value.split(" ")[0]
     if not value or harmless(value) or is_prose(first) or is_code(value):
         return
@@ -332,3 +346,6 @@ def _after_space(text: str, found: Found, group: str) -> Iterator[Range]:
         secret = looks_random(value, at_least=12)
     if secret:
         yield start, end
+
+
+FINDERS = (named, after_scheme)

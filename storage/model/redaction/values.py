@@ -5,121 +5,10 @@ from base64 import b64decode
 from binascii import Error
 
 from storage.model.redaction.patterns import ValuePattern
+from storage.model.redaction.words import EMPTY, PROSE
 
 JUDGED = 300
 """How many characters of a value are looked at, so that a long one takes no longer."""
-
-EMPTY = frozenset(
-    (
-        *("null", "none", "nil", "true", "false", "undefined", "yes", "no", "on", "off", "n/a"),
-        *(
-            "na",
-            "unset",
-            "empty",
-            "optional",
-            "required",
-            "redacted",
-            "hidden",
-            "masked",
-            "omitted",
-        ),
-        *("removed", "default", "include", "same-origin", "omit", "inherit", "basic", "bearer"),
-        *("oauth", "oauth2", "digest", "value", "password", "passwd", "pass", "secret", "token"),
-        *("key", "pwd", "credentials", "apikey", "api_key", "api-key", "changeme", "change_me"),
-        *("change-me", "placeholder", "example", "todo", "tbd", "string", "str", "bytes", "int"),
-        *("integer", "number", "bool", "boolean", "float", "text", "varchar", "object", "array"),
-        *("any", "char", "byte", "date", "uuid", "secretstr", "list", "dict", "unknown", "void"),
-        *("enabled", "disabled", "public", "private", "static", "const", "final", "encrypted"),
-    )
-)
-"""Values that say something about a secret, or stand in its place."""
-
-PROSE = frozenset(
-    (
-        *("a", "an", "the", "this", "that", "these", "those", "it", "its", "it's", "is", "isn't"),
-        *("are", "was", "were", "be", "been", "being", "has", "have", "had", "do", "does", "did"),
-        *("will", "would", "can", "cannot", "can't", "could", "should", "shall", "may", "might"),
-        *("must", "mustn't", "not", "never", "always", "already", "also", "only", "just", "still"),
-        *("now", "then", "here", "there", "and", "or", "but", "if", "when", "while", "where"),
-        *("which", "who", "whose", "what", "why", "how", "for", "of", "to", "in", "on", "at"),
-        *("by", "as", "from", "with", "without", "via", "per", "about", "after", "before", "until"),
-        *("because", "since", "so", "too", "very", "more", "less", "most", "least", "at", "up"),
-        *("we", "you", "he", "she", "they", "i", "me", "my", "your", "our", "their", "his", "her"),
-        *("please", "see", "use", "uses", "using", "used", "set", "get", "ask", "read", "create"),
-        *("generate", "generated", "rotate", "rotated", "reset", "change", "changed", "check"),
-        *("enter", "type", "provide", "provided", "pick", "choose", "keep", "kept", "store"),
-        *("stored", "saved", "sent", "shared", "expired", "expires", "expire", "invalid", "valid"),
-        *("wrong", "incorrect", "correct", "missing", "needed", "mandatory", "absent", "present"),
-        *("ok", "okay", "fine", "good", "bad", "weak", "strong", "safe", "unsafe", "same", "new"),
-        *("old", "different", "ready", "done", "pending", "active", "inactive", "revoked", "stale"),
-        *("refused", "rejected", "accepted", "granted", "denied", "found", "lost", "leaked"),
-        *("compromised", "hashed", "salted", "long", "short", "min", "max", "minimum", "maximum"),
-        *("at-least", "between", "failed", "fails", "works", "success", "successful", "error"),
-        *("managed", "unchanged", "updated", "visible", "case-sensitive", "case", "two", "one"),
-        *("three", "all", "each", "every", "some", "any", "both", "either", "neither", "another"),
-        *(
-            "flags",
-            "options",
-            "arguments",
-            "fields",
-            "flag",
-            "option",
-            "argument",
-            "parameter",
-            "field",
-            "variable",
-            "header",
-            "manager",
-        ),
-        *("management", "policy", "rotation", "protected", "based", "authentication", "login"),
-        *("supported", "unsupported", "available", "unavailable", "limited", "unlimited", "let's"),
-        *("let", "make", "takes", "contains", "comes", "belongs", "refers", "means", "nothing"),
-        *("something", "anything", "everything", "somewhere", "out", "over", "under", "again"),
-        *("sensitive", "secure", "insecure", "there's", "that's", "you'll", "we'll", "don't"),
-        *("temporary", "permanent", "longer", "shorter", "blank", "nowhere", "open", "closed"),
-        *("raise", "return", "print", "throw", "break", "continue", "assert", "def", "else"),
-        *("abgelaufen", "falsch", "ungültig", "vergessen", "caducado", "incorrecta", "expiré"),
-        *("click", "go", "follow", "contact", "look", "write", "ping", "dm", "call", "patience"),
-        # Wrong, required, forgotten, expired and please, as they follow the word for password.
-        *("bitte", "obligatorisch", "erforderlich", "notwendig", "korrekt", "geändert", "siehe"),
-        *(
-            "incorrecto",
-            "obligatoria",
-            "obligatorio",
-            "olvidada",
-            "requerida",
-            "caducada",
-            "vencida",
-        ),
-        *("obligatoire", "requis", "oublié", "incorrect", "invalide", "erroné", "demandez", "voir"),
-        *("incorreta", "inválida", "obrigatória", "expirada", "esquecida", "scaduta", "errata"),
-        *("obbligatoria", "sbagliata", "onjuist", "verplicht", "verlopen", "vergeten", "fout"),
-        *(
-            "fel",
-            "feil",
-            "forkert",
-            "glömt",
-            "glemt",
-            "väärin",
-            "väärä",
-            "nieprawidłowe",
-            "wymagane",
-        ),
-        *("nesprávné", "povinné", "kötelező", "hibás", "yanlış", "zorunlu", "gerekli", "hatalı"),
-        *(
-            "неверный",
-            "неправильный",
-            "обязателен",
-            "забыт",
-            "истёк",
-            "обязательно",
-            "wajib",
-            "salah",
-        ),
-        *("in-memory", "copy", "copied", "paste", "pasted", "given", "passed", "taken", "shown"),
-    )
-)
-"""Words with which a sentence about a secret goes on."""
 
 _WORDS_OF_SECRETS = "pass|passwd|password|passphrase|pwd|pw|secret|token|key|credential|cookie|auth"
 _TYPE = ValuePattern(
@@ -136,6 +25,8 @@ _PLACEHOLDER = ValuePattern(
     r"|placeholder|redacted|changeme|yourtoken|yourkey|yourpassword|yoursecret|yourapi).*"
     r"|.*(?i:(?:your|my|insert|put|paste|enter|goes).*[-_]here|placeholder)|[^A-Za-z0-9]*"
     r"|(?:[A-Za-z0-9]{1,12}[-_.])*[xX*•.…]{3,}.*"
+    r"|\d{1,3}(?:文字|字符|字|桁|位|자).*|(?:required|nullable|sometimes)\|.*"
+    r"|[)\]}]+[;,:]?(?:\s.*)?"  # What follows a quote that was taken for an opening one.
 )
 _CODE = ValuePattern(
     r"(?:await |new |lambda |not )?[A-Za-z_$][\w$]*(?:(?:\.|::|->|\?\.)[A-Za-z_$][\w$]*)*"
@@ -272,3 +163,9 @@ def is_basic(value: str) -> bool:
     except (Error, ValueError):
         return False
     return b":" in decoded and decoded.isascii() and decoded.decode().isprintable()
+
+
+def within_quotes(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return the range of a value without the quotes around it."""
+    quoted = end - start > 1 and text[start] in "\"'" and text[end - 1] == text[start]
+    return (start + 1, end - 1) if quoted else (start, end)

@@ -1,0 +1,68 @@
+"""Secrets that a program gives to a function: `connect("db", "ann", "…")`, `bot.run("…")`."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from storage.model.redaction.patterns import Patterns, Range
+from storage.model.redaction.values import (
+    harmless,
+    is_path,
+    is_prose,
+    looks_chosen,
+    looks_random,
+)
+
+_STRING = r"[ \t]*[\"'](?P<secret>[^\"'\s]{5,})[\"'][ \t]*"
+_LOGS_IN = (
+    r"(?i:login|auth|authenticate|sign_?in|begin|set_?password|\w*connect\w*|\w*credentials?)"
+)
+_CLIENT = r"(?i:login|run|\w*(?:client|wallet|bot|token|api_?key|secret|github|gitlab|search))"
+
+HINTS = (
+    r"(?i:login|auth|authenticate|sign_?in|begin|password|connect\w*|credentials?)\(",
+    r"auth[ \t]*=[ \t]*\(",
+    r"(?i:run|client|wallet|bot|token|api_?key|secret|github|gitlab|search)\([^()\n]{0,60}?[\"']",
+)
+
+# A user and a password, and nothing else: whatever the password looks like.
+_pairs = Patterns(
+    (
+        rf"{_LOGS_IN}\([ \t]*[\"'][^\"'\n]{{0,60}}[\"'][ \t]*,{_STRING}\)",
+        rf"auth[ \t]*=[ \t]*\([ \t]*[\"'][^\"'\n]*[\"'][ \t]*,{_STRING}\)",
+    )
+)
+# The last of more arguments, such as a host, a user and a password.
+_last = Patterns((rf"{_LOGS_IN}\([^()\n]{{0,120}}[^()\n ,][ \t]*,{_STRING}\)",))
+# A token with which a client is made, alone or after an id.
+_tokens = Patterns((rf"{_CLIENT}\((?:[ \t]*[\"'][\w-]{{1,60}}[\"'][ \t]*,)?{_STRING}[,)]",))
+
+
+def _is_made(value: str) -> bool:
+    return looks_random(value, at_least=20)
+
+
+def _is_password(value: str) -> bool:
+    return looks_chosen(value) or looks_random(value)
+
+
+def _is_no_prose(value: str) -> bool:
+    return not is_prose(value)
+
+
+_ARGUMENTS: Sequence[tuple[Patterns, Callable[[str], bool]]] = (
+    (_pairs, _is_no_prose),
+    (_last, _is_password),
+    (_tokens, _is_made),
+)
+
+
+def in_calls(text: str) -> Iterator[Range]:
+    """Yield passwords that follow a user, and tokens with which clients are made."""
+    for patterns, is_secret in _ARGUMENTS:
+        for found in patterns.finditer(text):
+            start, end = found["secret"]
+            value = text[start:end]
+            if is_secret(value) and not (harmless(value, numbers=False) or is_path(value)):
+                yield start, end
+
+
+FINDERS = (in_calls,)

@@ -1,0 +1,172 @@
+"""Secrets in command lines, where no name stands before them: `curl -u ann:…`, `zip -P …`."""
+
+import re
+from collections.abc import Iterator
+
+from storage.model.redaction.patterns import Pattern, Patterns, Range, ValuePattern
+from storage.model.redaction.values import (
+    harmless,
+    is_path,
+    is_prose,
+    looks_chosen,
+    looks_random,
+    within_quotes,
+)
+
+_GAP = r"[^\n|;&]*?[ \t]"
+_ARGUMENT = r"(?P<secret>\"[^\"\n]*\"|'[^'\n]*'|[^\s\"'|;&<>][^\s\"'|;<>]*)"
+_EDGE = r"(?:^|[^A-Za-z0-9_-])"
+
+
+def _command(programs: str, options: str) -> str:
+    """Match the argument of one of the *options* of one of the *programs*."""
+    return rf"{_EDGE}(?:{programs})(?:\.exe)?[ \t](?:{_GAP})?(?:{options}){_ARGUMENT}"
+
+
+LOGINS = (
+    _command(
+        r"curl|https?|xh|httpie|ab|siege|hey",
+        r"-[a-zA-Z]{0,5}u[ \t]*|--user[ =]|-U[ \t]*|--proxy-user[ =]"
+        r"|-a[ \t]+|-A[ \t]+|--auth[ =]",
+    ),
+    _command(r"smbclient|rpcclient|smbmap", r"-U[ \t]*|--user[ =]"),
+)
+"""Command lines in which a user and a password are one argument. The password is hidden."""
+
+COMMANDS = (
+    # Databases
+    _command(r"mysql\w*|mariadb[\w-]*|mycli", r"-p"),
+    _command(
+        r"mongo\w*|cqlsh|clickhouse-client|influx|nats|ldap\w+|rabbitmqadmin|ipmitool"
+        r"|sqlcmd|bcp|xfreerdp|rdesktop|bw|unrar|rar|tsh",
+        r"-p[ \t]*|-P[ \t]*|-w[ \t]+|/p:",
+    ),
+    _command(r"redis-cli|valkey-cli", r"-a[ \t]+"),
+    r"(?i:sqlplus|sqlldr|impdp?|expdp?|rman target|:thin:)[ \t]*(?:-\w+[ \t]+)*\w+/"
+    r"(?P<secret>[^\s@]+)@",
+    # Registries, clouds and password managers
+    _command(
+        r"(?:docker|podman|nerdctl|buildah|skopeo|crane|oras|helm registry|helm|oc|az|az acr|cf"
+        r"|npm|ibmcloud|gh|ecr)[ \t]+(?:registry[ \t]+|acr[ \t]+)?login",
+        r"-p[ \t]+|-t[ \t]+",
+    ),
+    _command(r"vault[ \t]+login|op[ \t]+signin", r""),
+    _command(r"bw[ \t]+unlock|bw[ \t]+login[ \t]+\S+|vault[ \t]+operator[ \t]+unseal", r""),
+    _command(r"gh[ \t]+secret", r"--body[ =]|-b[ \t]*"),
+    _command(r"poetry[ \t]+config", r"(?:http-basic\.\S+[ \t]+\S+|pypi-token\.\S+)[ \t]+"),
+    _command(
+        r"mc|mcli|minio-mc",
+        r"(?:alias[ \t]+set|config[ \t]+host[ \t]+add)[ \t]+\S+[ \t]+\S+[ \t]+\S+[ \t]+",
+    ),
+    r"(?i:aws_secret_access_key|aws configure set \w*(?:secret|token)\w*)[ \t]+" + _ARGUMENT,
+    r"(?:--secret-string[ =]|SecureString[^\n|;&]*?[ \t]--value[ =])" + _ARGUMENT,
+    r"put-parameter[^\n|;&]*?[ \t]--value[ =]" + _ARGUMENT + r"[^\n|;&]*?SecureString",
+    r"from-literal[= ][\"']?[\w.-]+=" + _ARGUMENT,
+    r"_auth(?:token)?[ \t]+" + _ARGUMENT,
+    r"(?i:_auth(?:token)?[ \t]+)(?P<secret>[A-Za-z0-9+/=_-]{16,})",
+    # Archives, keys and hashes
+    _command(r"zip|unzip|7za?|7zr", r"-P[ \t]*|-p"),
+    _command(r"openssl", r"-k[ \t]+|-K[ \t]+|-pass(?:in|out)?[ \t]+pass:"),
+    _command(r"ssh-keygen", r"-[NP][ \t]+"),
+    _command(r"signtool", r"/p[ \t]+"),
+    _command(r"htpasswd[ \t]+-\w*b\w*[ \t]+\S+[ \t]+\S+", r""),
+    _command(r"htpasswd[ \t]+-\w*n\w*b?[ \t]+\S+", r""),
+    r"rclone[ \t]+obscure[ \t]+" + _ARGUMENT,
+    r"oathtool[ \t][^\n|;&]*?(?P<secret>[A-Z2-7]{16,}=*)",
+    # Hosts and networks
+    _command(r"sshpass", r"-p[ \t]*"),
+    _command(r"useradd|usermod", r"-p[ \t]+"),
+    _command(r"net[ \t]+use", r"/user:\S+[ \t]+"),
+    r"net[ \t]+use[ \t]+(?:\w:[ \t]+)?\\\\\S+[ \t]+(?P<secret>[^\s/*]\S*)[ \t]+/",
+    r"(?i:net[ \t]+user[ \t]+\S+[ \t]+)(?P<secret>[^\s/*]\S*)[ \t]+/",
+    _command(r"wpa_passphrase[ \t]+\S+", r""),
+    _command(r"iwconfig", r"key[ \t]+(?:s:)?"),
+    _command(r"snmp\w+", r"-[AXc][ \t]+"),
+    r"snmp(?:-server)?[ \t]+community[ \t]+" + _ARGUMENT,
+    r"(?i:enable secret|secret|password)[ \t]+[05789][ \t]+" + _ARGUMENT,
+    r"lftp[ \t](?:[^\n|;&]*?[ \t])?-u[ \t]*[^\s,]+,(?P<secret>[^\s]+)",
+    # PowerShell
+    r"(?i:convertto-securestring)(?:[ \t]+-string)?[ \t]+" + _ARGUMENT,
+    r"(?i:fromstdin)[ \t]+" + _ARGUMENT,
+    # What a shell hands to a program that asks for a password: <<<, <(echo …), echo … |
+    r"(?:passw?d?|secret|login|signin|kinit|key|token|auth|unlock|su|sudo)[^\n|;&]{0,40}<<<[ \t]*"
+    + _ARGUMENT,
+    r"(?:pass|key|secret|token)[\w-]*[ =]<\((?:echo|printf)[ \t]+(?P<secret>[^)\n]+)\)",
+    r"-?-pass\w*-command[ =][\"'](?:echo|printf)[ \t]+(?P<secret>[^\"'\n]+)[\"']",
+    r"(?:echo|printf)[ \t]+(?:-n[ \t]+)?(?P<secret>\"[^\"\n]*\"|'[^'\n]*'|\S+)[ \t]*\|[ \t]*"
+    r"(?:sudo[ \t]+-\w*S|docker[ \t]+login|passwd|gh[ \t]+auth"
+    r"|\S+[ \t]+[^\n|]*--?(?:password|pass|token|with-token)[\w-]*)",
+    r"[\w.-]+:(?P<secret>[^\s:\"']+)[\"']?[ \t]*\|[ \t]*(?:sudo[ \t]+)?chpasswd",
+)
+
+PROGRAMS = (
+    r"curl|https?|xh|httpie|ab|siege|hey|smbclient|rpcclient|smbmap|mysql\w*|mariadb[\w-]*|mycli"
+    r"|sshpass|ssh-keygen|signtool|useradd|usermod|oathtool"
+    r"|docker|podman|nerdctl|buildah|skopeo|crane|oras|helm|oc|az|cf|npm|ibmcloud|gh|ecr|aws"
+    r"|mongo\w*|cqlsh|clickhouse-client|influx|nats|ldap\w+|rabbitmqadmin|ipmitool|sqlcmd|bcp"
+    r"|xfreerdp|rdesktop|bw|unrar|rar|tsh|redis-cli|valkey-cli|zip|unzip|7za?|7zr|openssl|vault|op"
+    r"|htpasswd|net|wpa_passphrase|rclone|snmp\w+|mc|mcli|iwconfig|poetry|lftp|wandb|cargo|snyk"
+)
+"""All programs of the commands above."""
+
+HINTS = (
+    rf"{_EDGE}(?:{PROGRAMS})(?:\.exe)?[ \t]",
+    r"(?i:convertto-securestring|fromstdin|aws_secret_access_key|aws configure set)",
+    r"<<<|<\(|-command|from-literal|SecureString|--secret-string|(?i:_auth(?:token)?[ \t])",
+    r"(?i:(?:secret|password)[ \t]+[05789][ \t]|community[ \t]|net[ \t]+user)",
+    r"[ \t](?:-u|--user(?:name)?)[ =]?\S+[ \t][^\n]*-p",
+    r"(?:login|auth|authtoken|add-authtoken|unlock|unseal|activate|service install"
+    r"|--auth|-t|--key|-k)[ \t]+[A-Za-z0-9+/_=.:-]{16}|-D[\w.]+\.login",
+    rf"{_EDGE}AUTH[ \t]",
+    r"\|[ \t]*(?:sudo|docker|passwd|gh|chpasswd)\b|[ \t]--?(?:pass|token|with-token)",
+    r"(?i:sqlplus|sqlldr|impdp?|expdp?|rman target|:thin:)[ \t/]?",
+)
+
+_logins = Patterns(LOGINS)
+_commands = Patterns(COMMANDS)
+# What programs that are not known here are given to log in.
+_handed = Pattern(
+    r"(?:^|[ \t])(?:login|auth|authtoken|add-authtoken|unlock|unseal|activate|service install"
+    r"|(?:auth init|nuget push|gem push|deploy|setapikey)[^\n|;&]{0,60}?[ \t](?:-t|-k|--key|--auth)"
+    r"|-D[\w.]+\.login)[ \t=]+(?P<handed>[A-Za-z0-9+/_=.:-]{16,})"
+)
+_chosen = Patterns(
+    (
+        # A user and a password as options of whatever program.
+        r"[ \t](?:-u|--user(?:name)?)[ =]?\S+[ \t](?:[^\n|;&]*?[ \t])?"
+        r"-p[ \t]*(?P<secret>[^\s\"'|;&<>-][^\s\"'|;&<>]*)",
+        rf"{_EDGE}AUTH[ \t]+(?:\w+[ \t]+)?(?P<secret>[^\s<\"'\\]+)",  # Redis
+    )
+)
+_UUID = ValuePattern(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def in_commands(text: str) -> Iterator[Range]:
+    """Yield the passwords that known programs are given."""
+    for found in _commands.finditer(text):
+        start, end = within_quotes(text, *found["secret"])
+        value = text[start:end]
+        kept = harmless(value, numbers=False) or is_path(value) or is_prose(value)
+        if not (kept or value.startswith(("--", "-method"))):
+            yield start, end
+    for found in _logins.finditer(text):
+        start, end = within_quotes(text, *found["secret"])
+        user, _, password = re.sub("[:%]", "\0", text[start:end], count=1).partition("\0")
+        if password and not harmless(password, numbers=False):
+            yield start + len(user) + 1, end
+
+
+def handed(text: str) -> Iterator[Range]:
+    """Yield what programs that are not known here are given to log in."""
+    for found in _handed.finditer(text):
+        start, end = found["handed"]
+        value = text[start:end]
+        if _UUID.fullmatch(value) or (looks_random(value) and not is_path(value)):
+            yield start, end
+    for found in _chosen.finditer(text):
+        start, end = found["secret"]
+        if looks_chosen(text[start:end]) and not harmless(text[start:end]):
+            yield start, end
+
+
+FINDERS = (in_commands, handed)

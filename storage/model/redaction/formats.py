@@ -1,0 +1,111 @@
+"""Secrets in the files of programs and in notations: `.pgpass`, shadow, SQL, HTML, manifests."""
+
+from collections.abc import Iterator
+
+from storage.model.redaction.patterns import Pattern, Patterns, Range, ValuePattern
+from storage.model.redaction.values import (
+    harmless,
+    is_path,
+    is_prose,
+    looks_chosen,
+    looks_random,
+    within_quotes,
+)
+
+_STRING = r"(?P<secret>\"[^\"\n]+\"|'[^'\n]+'|[^\s\"'|;&<>][^\s\"'|;<>]*)"
+
+FORMATS = (
+    # .netrc
+    r"(?:login|user|account)[ \t]+\S+\s+password[ \t]+(?P<secret>\S+)",
+    # .pgpass: host:port:database:user:password
+    r"(?:^|[\s\"'=>])(?:localhost|\*|[\w-]+(?:\.[\w-]+)+):(?:\d{1,5}|\*):[\w*-]+:[\w.*@-]+:"
+    r"(?P<secret>[^\s:]\S*)",
+    # htpasswd and shadow: user:hash
+    r"[\w.-]+:(?P<secret>\$(?:apr1|2[aby]|[1567y]|argon2\w+|gy|scrypt)\$[^\s:]+)",
+    # Hashes of passwords, wherever they are.
+    r"(?P<secret>\$(?:apr1|2[abxy]|[156y]|argon2\w+|gy|scrypt)\$[^\s:\"'<>]{20,})",
+    r"(?P<secret>pbkdf2_sha\d+\$\d+\$[^\s:\"'<>]{20,})",
+    # A dump of Windows: user:id:LM:NT:::
+    r":\d+:[0-9a-fA-F]{32}:(?P<secret>[0-9a-fA-F]{32}):::",
+    # Whoever has it can guess the password of a vault at their leisure.
+    r"\$ANSIBLE_VAULT;[\d.]+;AES256(?:;[\w-]+)?\s+(?P<secret>[0-9a-f]{40,}(?:\s+[0-9a-f]{2,80})*)",
+    # A Docker or npm login in base64.
+    r"(?:_auth|\"auth\")[ \t]*[:=][ \t]*\"?(?P<secret>[A-Za-z0-9+/=]{8,})",
+    # The private number of a JSON Web Key.
+    r"\"[dk]\"[ \t]*:[ \t]*\"(?P<secret>[A-Za-z0-9_-]{32,})\"",
+    # The code of a wireless network.
+    r"WIFI:[^\n]{0,100}?P:(?P<secret>[^;\n]+);",
+    # SQL
+    r"(?i:identified[ \t]+(?:with[ \t]+\S+[ \t]+)?by(?:[ \t]+password)?[ \t]+|\bpassword\([ \t]*)"
+    + _STRING,
+    r"(?i:password|passwd)[ \t]*=[ \t]*(?i:md5|sha\d*|crypt|hash|encode|digest|password)"
+    r"\([ \t]*'(?P<secret>[^'\n]+)'",
+    # Terraform: the name of a variable stands apart from its default.
+    r"variable[ \t]+\"[^\"\n]*(?i:pass|pw|secret|token|key)[^\"\n]*\"[ \t]*\{[^{}]{0,200}?"
+    r"default[ \t]*=[ \t]*\"(?P<secret>[^\"\n]+)\"",
+    # A field of a form, as it is sent.
+    r"name=\"[^\"\n]*(?i:passw|pwd|secret|token)[^\"\n]*\"\r?\n\r?\n(?P<secret>[^\s-][^\r\n]*)",
+    # Braces of ODBC and Maven, which are no placeholder's.
+    r"(?i:pwd|password|passphrase)[=>\"' ]{1,3}\{(?P<secret>[^{}\n]*[0-9][^{}\n]*)\}(?:;|<|$)",
+    # The secret beside the id that it belongs to: AWS and Twilio.
+    r"(?:AKIA|ASIA)[A-Z0-9]{16}[^A-Za-z0-9](?:[^\n]{0,40}?[^A-Za-z0-9+/\n])?"
+    r"(?P<secret>[A-Za-z0-9+/]{40})(?:[^A-Za-z0-9+/=]|$)",
+    r"AC[0-9a-f]{32}[^A-Za-z0-9](?:[^\n]{0,40}?[^A-Za-z0-9\n])?"
+    r"(?P<secret>[0-9a-f]{32})(?:[^A-Za-z0-9]|$)",
+    # Groups of characters, as people are shown them, for licences, authenticators and accounts.
+    r"(?:^|[^A-Za-z0-9-])(?P<secret>(?:[A-Z0-9]{5}-){4}[A-Z0-9]{5})(?:[^A-Za-z0-9-]|$)",
+    r"(?i:2fa|totp|otp|mfa|authenticator)[^\n]{0,20}?[ :=]"
+    r"(?P<secret>(?:[A-Z2-7]{4}[ -]){3,}[A-Z2-7]{4})",
+    r"(?i:recovery|backup)[ _-](?i:codes?)[ \t]*[:=]\s*"
+    r"(?P<secret>[A-Za-z0-9]{4,}-[A-Za-z0-9]{4,}(?:[\s,]+[A-Za-z0-9]{4,}-[A-Za-z0-9]{4,})*)",
+)
+MANIFEST = r"(?m:^)kind:[ \t]*Secret\b"
+
+HINTS = (
+    r"[ \t\n]password[ \t]",
+    r":(?:\d{1,5}|\*):[\w*-]+:[\w.*@-]+:|:\$(?:apr1|2[aby]|[1567y]|argon2|gy|scrypt)|:::",
+    r"\$(?:apr1|2[abxy]|[156y]|argon2\w+|gy|scrypt)\$|pbkdf2_sha|\$ANSIBLE_VAULT",
+    r"(?:_auth|\"auth\")[ \t]*[:=]|\"[dk]\"[ \t]*:[ \t]*\"|WIFI:",
+    r"(?i:identified[ \t]|password[ \t]*\(|(?:md5|sha\d*|crypt|hash|encode|digest)\([ \t]*')",
+    r"(?i:insert into)|variable[ \t]+\"|name=\"[^\"\n]*\"\r?\n",
+    r"AC[0-9a-f]{32}|(?i:2fa|totp|otp|mfa|authenticator)[ :_-]|(?i:recovery|backup)[ _-](?i:code)",
+    r"(?:[A-Z0-9]{5}-){4}",
+    MANIFEST,
+)
+
+_formats = Patterns(FORMATS)
+_insert = Pattern(
+    r"(?i:insert into [^\n()]{1,60}\([^()]{0,200}(?:passw|secret|token|pwd|api_?key)[^()]{0,200}\)"
+    r"\s*values\s*)(?P<values>\([^\n]{1,500})"
+)
+_LITERALS = ValuePattern(r"'([^'\n]{5,})'")
+_manifest = Pattern(MANIFEST)
+_datum = Pattern(r"(?m:^)[ \t]+[\w.-]+:[ \t]*(?P<secret>[A-Za-z0-9+/]{6,}={0,2})(?m:$)")
+
+
+def in_formats(text: str) -> Iterator[Range]:
+    """Yield secrets that are known by the notation around them."""
+    for found in _formats.finditer(text):
+        start, end = within_quotes(text, *found["secret"])
+        value = text[start:end]
+        if not (harmless(value, numbers=False) or is_path(value) or is_prose(value)):
+            yield start, end
+
+
+def inserted(text: str) -> Iterator[Range]:
+    """Yield what SQL inserts into a column whose name is a secret's."""
+    for found in _insert.finditer(text):
+        start, end = found["values"]
+        for literal in _LITERALS.finditer(text[start:end]):
+            if looks_chosen(literal[1]) or looks_random(literal[1]):
+                yield start + literal.start(1), start + literal.end(1)
+
+
+def in_manifests(text: str) -> Iterator[Range]:
+    """Yield the values of a Kubernetes secret, whose names may be anything."""
+    if _manifest.in_text(text):
+        for found in _datum.finditer(text):
+            yield found["secret"]
+
+
+FINDERS = (in_formats, inserted, in_manifests)
