@@ -76,7 +76,7 @@ class ThreadSession:
         stored = None
         if self._key is not None:
             with self._without_failing():
-                stored = take_session(self._database, self._key)
+                stored = take_session(self._database, self._key, settings=self._settings)
         if stored is None:
             return
         news = self._news(stored)

@@ -43,14 +43,18 @@ class AgentSession:
     cached_tokens: int = 0
 
 
-def take_session(database: Database, key: SessionKey) -> AgentSession | None:
-    """Remove and return a session."""
+def take_session(database: Database, key: SessionKey, *, settings: str) -> AgentSession | None:
+    """Return a session, and remove it if it has these settings.
+
+    Another one stays. An agent can have several providers of a kind, and the next one goes on with
+    it if this one cannot answer.
+    """
     columns = [getattr(AgentSessionRow, name) for name in AgentSession.__dataclass_fields__]
     own = [getattr(AgentSessionRow, name) == value for name, value in asdict(key).items()]
     with transaction(database):
         row = AgentSessionRow.select(*columns).where(*own).dicts().execute(database)
         found = next((AgentSession(**each) for each in row), None)
-        if found is not None:
+        if found is not None and found.settings == settings:
             AgentSessionRow.delete().where(*own).execute(database)
     return found
 

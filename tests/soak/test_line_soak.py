@@ -13,7 +13,8 @@ from slack_sdk.socket_mode.response import SocketModeResponse
 from bot.sandbox import Channel, Sandbox, User
 from bot.slack.connection_status import ConnectionStatus
 from bot.slack.credentials import socket_url
-from bot.slack.socket_mode import Connection, SocketMode, Timing
+from bot.slack.socket_connection import Connection, Timing
+from bot.slack.socket_mode import SocketMode
 
 SECONDS = 90.0
 FAULTS = ("end", "reset", "silence", "half a frame", "fragments", "refresh", "warning", "away")

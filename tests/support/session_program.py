@@ -9,9 +9,10 @@ from pathlib import Path
 SCRIPT = r"""#!/bin/sh
 home=$CLAUDE_CONFIG_DIR
 turn=$(ls "$home" | grep -c prompt)
-session=
+session= model=
 while [ $# -gt 0 ]; do
   if [ "$1" = --resume ]; then session=$2; fi
+  if [ "$1" = --model ]; then model=$2; fi
   shift
 done
 cat > "$home/prompt-$turn"
@@ -22,6 +23,10 @@ if [ -n "$session" ] && [ ! -e "$home/session-of-$session" ]; then
   exit 1
 fi
 if [ -e "$home/damaged" ] && [ -n "$session" ]; then exit 7; fi
+if [ "$model" = busy ]; then
+  echo '{"type":"result","is_error":true,"result":"429 too many requests"}'
+  exit 1
+fi
 if [ -e "$home/failing" ]; then
   echo '{"type":"result","is_error":true,"result":"the model is away","session_id":"s-'$turn'"}'
   exit 1
@@ -46,15 +51,21 @@ class SessionProgram:
         self.path.write_text(SCRIPT)
         self.path.chmod(0o700)
 
-    def agents(self, name: str = "claude", **settings: str) -> str:
-        """Return a table of an agents file."""
+    def agents(self, name: str = "claude", *, models: tuple[str, ...] = (), **settings: str) -> str:
+        """Return a table of an agents file, with a provider for each of the models.
+
+        The model `busy` does not answer.
+        """
+        providers = ", ".join(
+            f'{{ provider = "claude", model = {json.dumps(model)} }}' for model in models
+        )
         values = {"working_directory": str(self.work), **settings}
         lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
         environment = f"{{ CLAUDE_CONFIG_DIR = {json.dumps(str(self.home))} }}"
         return "\n".join(
             [
                 f"[agents.{name}]",
-                'provider = "claude"',
+                f"providers = [{providers}]" if models else 'provider = "claude"',
                 f"command = [{json.dumps(str(self.path))}]",
                 f"environment = {environment}",
                 *lines,

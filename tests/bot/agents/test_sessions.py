@@ -53,7 +53,7 @@ class Thread:
         *,
         mode: Mode = "query",
         agent_mode: str = "query",
-        **settings: str,
+        **settings: Any,
     ) -> Reply:
         self._file.write_text(self.program.agents(mode=agent_mode, **settings))
         agent = load_roster(self._file).agent("claude")
@@ -62,7 +62,7 @@ class Thread:
         known = tuple(self.history)
 
         def fingerprint(until: str) -> str:
-            return repr([(each.ts, each.text) for each in known if each.ts <= until])
+            return repr([(each.ts, each.text) for each in known if "" < each.ts <= until])
 
         request = Request(
             prompt=text,
@@ -278,6 +278,47 @@ def test_answers_of_others_are_told_and_only_its_own_is_not(
     for told in ("what codex says", "by the next provider", "what a person says"):
         assert told in second
     assert "answer 0" not in second
+
+
+def test_a_note_on_what_is_left_out_is_told_only_if_it_is_new(
+    thread: Thread, program: SessionProgram
+) -> None:
+    thread.history.append(HistoryMessage(author="", text="[5 messages are left out]"))
+    thread.ask()
+    thread.history.append(HistoryMessage(author="", text="[7 messages are left out]"))
+    thread.ask()
+    assert "[5 messages" not in program.prompts()[1]
+    assert "[7 messages" in program.prompts()[1]
+
+
+def test_the_next_provider_of_the_same_program_goes_on_with_its_session(
+    thread: Thread, program: SessionProgram
+) -> None:
+    thread.ask(models=("busy", "opus"))
+    thread.ask(models=("busy", "opus"))
+    assert program.resumed() == ["", "", "", "s-1"]
+
+
+def test_agents_side_by_side_have_sessions_of_their_own(
+    sandbox: Sandbox,
+    start_bot: StartBot,
+    program: SessionProgram,
+    tmp_path: Path,
+    alice: User,
+    general: Channel,
+) -> None:
+    (tmp_path / "beside").mkdir()
+    other = SessionProgram(tmp_path / "beside")
+    start_bot("\n".join([program.agents("claude"), other.agents("codex")]))
+    question = sandbox.post(alice, general, f"{sandbox.mention} @claude @codex what broke?")
+    ended(sandbox, general, question, "white_check_mark")
+    follow_up = sandbox.post(
+        alice, general, f"{sandbox.mention} @claude @codex and why?", thread_ts=question.ts
+    )
+    ended(sandbox, general, follow_up, "white_check_mark")
+    for each, beside in ((program, "codex"), (other, "claude")):
+        assert each.resumed() == ["", "s-0"]
+        assert f"{beside} (agent): answer 0" in each.prompts()[1]
 
 
 def test_an_agent_answers_while_the_database_is_locked(

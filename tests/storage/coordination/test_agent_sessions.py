@@ -41,15 +41,22 @@ def test_a_session_is_taken_once_and_the_latest_counts(either: Database) -> None
     put_session(either, KEY, SESSION)
     later = replace(SESSION, session_id="s-2", input_tokens=9)
     put_session(either, KEY, later)
-    assert take_session(either, KEY) == later
-    assert take_session(either, KEY) is None
+    assert take_session(either, KEY, settings="a") == later
+    assert take_session(either, KEY, settings="a") is None
+
+
+def test_a_session_with_other_settings_stays(database: Database) -> None:
+    put_session(database, KEY, SESSION)
+    assert take_session(database, KEY, settings="other") == SESSION
+    assert take_session(database, KEY, settings="a") == SESSION
+    assert take_session(database, KEY, settings="a") is None
 
 
 @pytest.mark.parametrize("part", ["team", "channel", "thread_ts", "agent", "provider"])
 def test_a_session_belongs_to_one_thread_agent_and_provider(database: Database, part: str) -> None:
     put_session(database, KEY, SESSION)
-    assert take_session(database, replace(KEY, **{part: "other"})) is None
-    assert take_session(database, KEY) == SESSION
+    assert take_session(database, replace(KEY, **{part: "other"}), settings="a") is None
+    assert take_session(database, KEY, settings="a") == SESSION
 
 
 def stored(observability: Observability) -> AgentSession:
@@ -84,7 +91,7 @@ def test_an_erasure_ends_the_sessions_that_know_what_is_erased(
 ) -> None:
     session = stored(observability)
     erase(observability.database, Erasure(at=time.time_ns(), by="U9", team="T1", **facts))
-    taken = take_session(observability.database, KEY)
+    taken = take_session(observability.database, KEY, settings="a")
     assert taken == (replace(session, session_id=None) if ended else session)
 
 
@@ -95,7 +102,7 @@ def test_retention_removes_a_session_with_the_trace_of_its_last_turn(
     month = 30 * 24 * 3_600 * 10**9
     for now, kept in ((time.time_ns(), True), (time.time_ns() + 2 * month, False)):
         apply_retention(observability.database, Retention(older_than_ns=month), now=now)
-        found = take_session(observability.database, KEY)
+        found = take_session(observability.database, KEY, settings="a")
         assert (found is not None) is kept
         if found is not None:
             put_session(observability.database, KEY, found)
