@@ -30,7 +30,7 @@ from storage.model.redaction.kinds import (
     plausible_unknown,
 )
 from storage.model.redaction.names import is_secret_name
-from storage.model.redaction.patterns import Pattern, Range
+from storage.model.redaction.patterns import Pattern, Patterns, Range
 from storage.model.redaction.unescape import INVISIBLE, readings
 from storage.model.text import storable
 
@@ -58,13 +58,15 @@ _kinds = {
     kind: Pattern(rf"^(?:{'|'.join((*KINDS.get(kind, ()), *UNPREFIXED.get(kind, ())))})")
     for kind in {**KINDS, **UNPREFIXED}
 }
-_BY_PLACE = (command_lines, urls, formats, calls, chat, tables)
+_PLACES = (names, command_lines, urls, formats, calls, tables, chat)
+_FINDERS = {find: patterns for place in _PLACES for find, patterns in place.FINDERS.items()}
+_finders = list(_FINDERS)
+_needed = Patterns("|".join(f"(?:{each})" for each in patterns) for patterns in _FINDERS.values())
 _HINTS = (
     f"{_EDGE}(?:{_SHORTENED})",
     BEGINS,
     UNPREFIXED_HINTS,
-    *names.HINTS,
-    *(hint for finders in _BY_PLACE for hint in finders.HINTS),
+    *(hint for place in _PLACES for hint in place.HINTS),
     # Text that may read otherwise.
     r"%[0-9A-Fa-f]{2}|&(?:[a-z]+|#\w+);|\x1b",
     "[" + re.sub(r"\\u(\w{4})", r"\\x{\1}", INVISIBLE) + "“”„‘’«»：＝]",
@@ -203,7 +205,7 @@ def _found(text: str) -> Iterator[Secret]:
                 yield start, end, _kind(secret)
             elif "unknown" in found and plausible_unknown(secret):
                 yield start, end, "token"
-    finders = (_own_secrets, *names.FINDERS, *(f for place in _BY_PLACE for f in place.FINDERS))
+    finders = (_own_secrets, *(_finders[number] for number in _needed.in_text(text)))
     for start, end in chain.from_iterable(find(text) for find in finders):
         if not text.endswith("[redacted:", 0, start):  # A mark of ours is no password.
             yield start, end, "secret"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from storage.model.redaction.patterns import Patterns, Range
+from storage.model.redaction.patterns import Finders, Patterns, Range
 from storage.model.redaction.values import (
     harmless,
     is_path,
@@ -24,16 +24,14 @@ HINTS = (
 )
 
 # A user and a password, and nothing else: whatever the password looks like.
-_pairs = Patterns(
-    (
-        rf"{_LOGS_IN}\([ \t]*[\"'][^\"'\n]{{0,60}}[\"'][ \t]*,{_STRING}\)",
-        rf"auth[ \t]*=[ \t]*\([ \t]*[\"'][^\"'\n]*[\"'][ \t]*,{_STRING}\)",
-    )
+PAIRS = (
+    rf"{_LOGS_IN}\([ \t]*[\"'][^\"'\n]{{0,60}}[\"'][ \t]*,{_STRING}\)",
+    rf"auth[ \t]*=[ \t]*\([ \t]*[\"'][^\"'\n]*[\"'][ \t]*,{_STRING}\)",
 )
 # The last of more arguments, such as a host, a user and a password.
-_last = Patterns((rf"{_LOGS_IN}\([^()\n]{{0,120}}[^()\n ,][ \t]*,{_STRING}\)",))
+LAST = rf"{_LOGS_IN}\([^()\n]{{0,120}}[^()\n ,][ \t]*,{_STRING}\)"
 # A token with which a client is made, alone or after an id.
-_tokens = Patterns((rf"{_CLIENT}\((?:[ \t]*[\"'][\w-]{{1,60}}[\"'][ \t]*,)?{_STRING}[,)]",))
+TOKEN = rf"{_CLIENT}\((?:[ \t]*[\"'][\w-]{{1,60}}[\"'][ \t]*,)?{_STRING}[,)]"
 
 
 def _is_made(value: str) -> bool:
@@ -49,9 +47,9 @@ def _is_no_prose(value: str) -> bool:
 
 
 _ARGUMENTS: Sequence[tuple[Patterns, Callable[[str], bool]]] = (
-    (_pairs, _is_no_prose),
-    (_last, _is_password),
-    (_tokens, _is_made),
+    (Patterns(PAIRS), _is_no_prose),
+    (Patterns((LAST,)), _is_password),
+    (Patterns((TOKEN,)), _is_made),
 )
 
 
@@ -65,4 +63,4 @@ def in_calls(text: str) -> Iterator[Range]:
                 yield start, end
 
 
-FINDERS = (in_calls,)
+FINDERS: Finders = {in_calls: (*PAIRS, LAST, TOKEN)}

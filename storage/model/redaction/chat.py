@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from storage.model.redaction.languages import CODES, COPULAS, LOGINS, OTHER, PASSWORDS
-from storage.model.redaction.patterns import Pattern, Patterns, Range, ValuePattern
+from storage.model.redaction.patterns import Finders, Pattern, Patterns, Range, ValuePattern
 from storage.model.redaction.values import harmless, is_prose, looks_chosen
 
 LONGEST_SENTENCE = 120
@@ -78,7 +78,8 @@ _MAIL_LOGIN = (
 _told, _seed = Pattern(_TOLD), Pattern(_SEED)
 _codes = Patterns((_CODE, _CODE_FIRST, _CODE_TO_USE))
 _phrase, _next_line = map(Pattern, (_PHRASE, _NEXT_LINE))
-_logins = Patterns((_LOGIN, _LOGIN_FIRST, _USER_AND_P, _CHANGED, _PAIR, _DOTTED))
+_LOGINS = (_LOGIN, _LOGIN_FIRST, _USER_AND_P, _CHANGED, _PAIR, _DOTTED)
+_logins = Patterns(_LOGINS)
 _mail_login = Pattern(_MAIL_LOGIN)
 _COPULA = ValuePattern(rf"(?i)(?:{COPULAS})|.*[:：=→]|->|to|auf|zu|на")
 _STOP = ValuePattern(r".*[()\[\]{}<>|;\"\\]|.*://|[\w.+-]+@[\w-]+\.\w+|--?\w")
@@ -179,4 +180,10 @@ def mail_logins(text: str) -> Iterator[Range]:
             yield start, end
 
 
-FINDERS = (told, codes, phrases, logins, mail_logins)
+FINDERS: Finders = {
+    told: (_TOLD,),
+    codes: (_CODE, _CODE_FIRST, _CODE_TO_USE),
+    phrases: (_SEED, _PHRASE),
+    logins: (*_LOGINS, _NEXT_LINE),
+    mail_logins: (_MAIL_LOGIN,),
+}

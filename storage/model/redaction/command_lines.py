@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from storage.model.redaction.patterns import Pattern, Patterns, Range, ValuePattern
+from storage.model.redaction.patterns import Finders, Pattern, Patterns, Range, ValuePattern
 from storage.model.redaction.values import (
     harmless,
     is_path,
@@ -122,22 +122,20 @@ HINTS = (
     r"(?i:sqlplus|sqlldr|impdp?|expdp?|rman target|:thin:)[ \t/]?",
 )
 
-_logins = Patterns(LOGINS)
-_commands = Patterns(COMMANDS)
 # What programs that are not known here are given to log in.
-_handed = Pattern(
+HANDED = (
     r"(?:^|[ \t])(?:login|auth|authtoken|add-authtoken|unlock|unseal|activate|service install"
     r"|(?:auth init|nuget push|gem push|deploy|setapikey)[^\n|;&]{0,60}?[ \t](?:-t|-k|--key|--auth)"
     r"|-D[\w.]+\.login)[ \t=]+(?P<handed>[A-Za-z0-9+/_=.:-]{16,})"
 )
-_chosen = Patterns(
-    (
-        # A user and a password as options of whatever program.
-        r"[ \t](?:-u|--user(?:name)?)[ =]?\S+[ \t](?:[^\n|;&]*?[ \t])?"
-        r"-p[ \t]*(?P<secret>[^\s\"'|;&<>-][^\s\"'|;&<>]*)",
-        rf"{_EDGE}AUTH[ \t]+(?:\w+[ \t]+)?(?P<secret>[^\s<\"'\\]+)",  # Redis
-    )
+CHOSEN = (
+    # A user and a password as options of whatever program.
+    r"[ \t](?:-u|--user(?:name)?)[ =]?\S+[ \t](?:[^\n|;&]*?[ \t])?"
+    r"-p[ \t]*(?P<secret>[^\s\"'|;&<>-][^\s\"'|;&<>]*)",
+    rf"{_EDGE}AUTH[ \t]+(?:\w+[ \t]+)?(?P<secret>[^\s<\"'\\]+)",  # Redis
 )
+_logins, _commands, _chosen = Patterns(LOGINS), Patterns(COMMANDS), Patterns(CHOSEN)
+_handed = Pattern(HANDED)
 _UUID = ValuePattern(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -169,4 +167,4 @@ def handed(text: str) -> Iterator[Range]:
             yield start, end
 
 
-FINDERS = (in_commands, handed)
+FINDERS: Finders = {in_commands: (*LOGINS, *COMMANDS), handed: (HANDED, *CHOSEN)}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from storage.model.redaction.patterns import Pattern, Patterns, Range, ValuePattern
+from storage.model.redaction.patterns import Finders, Pattern, Patterns, Range, ValuePattern
 from storage.model.redaction.values import (
     harmless,
     is_path,
@@ -74,12 +74,12 @@ HINTS = (
 )
 
 _formats = Patterns(FORMATS)
-_insert = Pattern(
+INSERT = (
     r"(?i:insert into [^\n()]{1,60}\([^()]{0,200}(?:passw|secret|token|pwd|api_?key)[^()]{0,200}\)"
     r"\s*values\s*)(?P<values>\([^\n]{1,500})"
 )
+_insert = Pattern(INSERT)
 _LITERALS = ValuePattern(r"'([^'\n]{5,})'")
-_manifest = Pattern(MANIFEST)
 _datum = Pattern(r"(?m:^)[ \t]+[\w.-]+:[ \t]*(?P<secret>[A-Za-z0-9+/]{6,}={0,2})(?m:$)")
 
 
@@ -103,9 +103,8 @@ def inserted(text: str) -> Iterator[Range]:
 
 def in_manifests(text: str) -> Iterator[Range]:
     """Yield the values of a Kubernetes secret, whose names may be anything."""
-    if _manifest.in_text(text):
-        for found in _datum.finditer(text):
-            yield found["secret"]
+    for found in _datum.finditer(text):
+        yield found["secret"]
 
 
-FINDERS = (in_formats, inserted, in_manifests)
+FINDERS: Finders = {in_formats: FORMATS, inserted: (INSERT,), in_manifests: (MANIFEST,)}

@@ -1,11 +1,11 @@
 """Secrets that are recognised by their name: `password=…`, `Authorization: …`, `the pin is …`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from storage.model.redaction.extent import line_at, value_at, whole
 from storage.model.redaction.languages import PASSWORDS
-from storage.model.redaction.patterns import Found, Pattern, Range, ValuePattern
+from storage.model.redaction.patterns import Finders, Found, Pattern, Range, ValuePattern
 from storage.model.redaction.values import (
     harmless,
     is_basic,
@@ -197,14 +197,17 @@ def names_a_secret(name: str, value: str) -> bool:
 
 
 def named(text: str) -> Iterator[Range]:
-    """Yield where the values of secret names are, whichever way the two are joined."""
-    for pattern, values in ((_named, _assigned), (_spaced, _after_space)):
-        hidden = 0
-        for found in pattern.finditer(text):
-            if found[""][0] >= hidden and (group := _group(text, found)):
-                for start, end in values(text, found, group):
-                    _, hidden = whole(text, start, end)
-                    yield start, hidden
+    """Yield the values that a sign joins to secret names: `password = …`, `"token": "…"`."""
+    return _values(text, _named, _assigned)
+
+
+def spaced(text: str) -> Iterator[Range]:
+    """Yield the values that follow secret names after a space: `--password …`, `password …`."""
+    return _values(text, _spaced, _after_space)
+
+
+def random(text: str) -> Iterator[Range]:
+    """Yield values of names such as `key`, and parameters of URLs, that look random."""
     for group, pattern, secret in (
         ("random", _random, looks_random),
         ("query", _query, lambda value: looks_random(value, at_least=8)),
@@ -214,6 +217,17 @@ def named(text: str) -> Iterator[Range]:
             start, end = found[group]
             if secret(text[start:end]) and not harmless(text[start:end]):
                 yield start, end
+
+
+def _values(
+    text: str, pattern: Pattern, values: Callable[[str, Found, str], Iterator[Range]]
+) -> Iterator[Range]:
+    hidden = 0
+    for found in pattern.finditer(text):
+        if found[""][0] >= hidden and (group := _group(text, found)):
+            for start, end in values(text, found, group):
+                _, hidden = whole(text, start, end)
+                yield start, hidden
 
 
 def after_scheme(text: str) -> Iterator[Range]:
@@ -348,4 +362,9 @@ def _after_space(text: str, found: Found, group: str) -> Iterator[Range]:
         yield start, end
 
 
-FINDERS = (named, after_scheme)
+FINDERS: Finders = {
+    named: (NAMED,),
+    spaced: (SPACED,),
+    random: (RANDOM, QUERY, AS_PASSWORD),
+    after_scheme: (SCHEME,),
+}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from storage.model.redaction.languages import PASSWORDS
-from storage.model.redaction.patterns import Pattern, Range, ValuePattern
+from storage.model.redaction.patterns import Finders, Pattern, Range, ValuePattern
 from storage.model.redaction.values import is_path, looks_chosen, looks_random
 
 MOST_ROWS = 100
@@ -50,4 +50,5 @@ def _rows(text: str, start: int, mark: str, columns: int) -> Iterator[tuple[int,
         start = end + 1
 
 
-FINDERS = (tables,)
+# The pattern of a heading has too many states to be searched for along with others.
+FINDERS: Finders = {tables: HINTS}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from storage.model.redaction.patterns import Pattern, Range, ValuePattern
+from storage.model.redaction.patterns import Finders, Pattern, Range, ValuePattern
 from storage.model.redaction.values import harmless, looks_chosen, looks_random
 
 URL = (
@@ -40,13 +40,10 @@ _patterns = (
     (Pattern(TOLD_LOGIN), looks_chosen),
     (Pattern(PGPASS), looks_chosen),
 )
-_any = Pattern("|".join(pattern.pattern for pattern, _ in _patterns))
 
 
 def in_urls(text: str) -> Iterator[Range]:
     """Yield where passwords and tokens are before the host of a URL."""
-    if not _any.in_text(text):
-        return
     for pattern, is_password in _patterns:
         for found in pattern.finditer(text):
             start, end = found.get("in_url") or found["user"]
@@ -55,4 +52,4 @@ def in_urls(text: str) -> Iterator[Range]:
                 yield start, end
 
 
-FINDERS = (in_urls,)
+FINDERS: Finders = {in_urls: (URL, URL_WITH_SLASH, BARE_LOGIN, TOLD_LOGIN, PGPASS)}
