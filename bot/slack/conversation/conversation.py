@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from bot.agents.types import HistoryMessage
@@ -122,14 +123,12 @@ def _with_text(message: Message, text: str) -> Message:
     return {**message, "text": text, "blocks": [] if typed else message.get("blocks")}
 
 
-def _people(groups: Iterator[Sequence[Message]]) -> set[str]:
-    """Return the people who wrote messages or are mentioned in their text."""
-    found: set[str] = set()
-    for group in groups:
-        for message in group:
-            found.update(MENTION.findall(str(message.get("text") or "")))
-            found.update(filter(None, [message.get("user")]))
-    return found
+def _people(groups: Iterator[Sequence[Message]]) -> list[str]:
+    """Return the people who wrote messages, then those whom their text mentions, each once."""
+    messages = [message for group in groups for message in group]
+    authors = [str(each["user"]) for each in messages if each.get("user")]
+    mentioned = (MENTION.findall(str(each.get("text") or "")) for each in messages)
+    return list(dict.fromkeys([*authors, *chain.from_iterable(mentioned)]))
 
 
 def _gap(left_out: int, most: int) -> HistoryMessage:

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from cachetools import TTLCache
@@ -18,6 +19,10 @@ CACHED_NAMES, CACHE_S = 10_000, 600.0
 PAUSE_S = 30.0
 """How long nothing is looked up after Slack did not answer: a thread may name hundreds of people,
 and a turn that waited for each of them in vain would not end."""
+
+AT_ONCE, MOST_PEOPLE = 8, 100
+"""People who are looked up at the same time, and for one conversation: Slack allows about 100 calls
+a minute. The others are known by their ids until those are forgotten."""
 
 LONGEST_NAME = 80
 
@@ -89,15 +94,15 @@ class NameLookup:
             return True
 
     def people(self, users: Iterable[str]) -> None:
-        """Look up many users at once: their names are then known."""
-        unknown = {user for user in users if self._cached("user", user) is None}
-        if not unknown or self._clock() < self._paused_until:
-            return
-        try:
-            for facts in self._directory.people(unknown):
-                self._remember("user", str(facts.get("id")), person_name(facts))
-        except SLACK_ERRORS as error:
-            self._failed(error)
+        """Look up many users at the same time: their names are then known.
+
+        Not from the list of all users, which takes minutes in a large workspace.
+        """
+        unknown = [user for user in users if self._cached("user", user) is None]
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="tracebot-names") as threads:
+            threads.map(self.user, unknown[:MOST_PEOPLE])
+        for user in unknown[MOST_PEOPLE:]:
+            self._remember("user", user, None)
 
     def _named(self, kind: str, id_: str, ask: Callable[[], str | None]) -> str:
         if (known := self._cached(kind, id_)) is not None:

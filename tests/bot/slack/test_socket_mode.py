@@ -23,7 +23,8 @@ from bot.settings import SettingsError
 from bot.slack.connection_status import ConnectionStatus
 from bot.slack.credentials import socket_url
 from bot.slack.errors import SlackUnavailable
-from bot.slack.socket_mode import Connection, SocketMode, Timing
+from bot.slack.socket_connection import Connection, Timing
+from bot.slack.socket_mode import SocketMode
 from tests.support.conversations import eventually
 
 FAST = Timing(
@@ -255,6 +256,19 @@ def test_a_fault_of_our_own_does_not_make_the_bot_deaf(
     with running(Line(open_url)) as line:
         eventually(lambda: line.stood == 1)
     assert "Connecting to Slack failed unexpectedly" in caplog.text
+
+
+def test_a_token_that_is_revoked_later_is_told_and_tried_rarely(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running(line_to(sandbox)) as line:
+        sandbox.wait_for_app()
+        sandbox.revoke_tokens()
+        sandbox.break_sockets("end")
+        eventually(lambda: "SLACK_APP_TOKEN (token_revoked). Install the app" in caplog.text)
+        time.sleep(0.3)
+        assert len(sandbox.calls("apps.connections.open")) == 2
+        assert line.status.problem is not None
 
 
 def test_slack_asks_how_long_to_wait() -> None:

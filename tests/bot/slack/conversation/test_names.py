@@ -6,7 +6,7 @@ import pytest
 from slack_sdk import WebClient
 
 from bot.sandbox import Channel, Manifest, Sandbox, User
-from bot.slack.conversation.names import PAUSE_S, NameLookup, person_name
+from bot.slack.conversation.names import AT_ONCE, PAUSE_S, NameLookup, person_name
 from bot.slack.directory import Directory
 from tests.support.paths import MANIFEST
 
@@ -64,12 +64,26 @@ def test_a_group_has_its_handle_if_the_app_may_read_it(sandbox: Sandbox, names: 
         assert NameLookup(Directory(client)).group(group) == "oncall"
 
 
-def test_many_names_are_asked_for_together(sandbox: Sandbox, names: NameLookup) -> None:
-    people = [sandbox.add_user(f"person {n}").id for n in range(40)]
+def test_many_names_are_asked_for_together_and_no_more_than_slack_allows(
+    sandbox: Sandbox, names: NameLookup
+) -> None:
+    people = [sandbox.add_user(f"person {n}").id for n in range(120)]
     names.people(people)
-    assert names.user(people[-1]) == "person 39"
-    assert len(sandbox.calls("users.list")) == 1
-    assert sandbox.calls("users.info") == []
+    known = [names.remembered().user(each) for each in people]
+    assert known == [f"person {n}" for n in range(100)] + people[100:]
+    assert names.user(people[-1]) == people[-1]
+    assert len(sandbox.calls("users.info")) == 100
+    assert sandbox.calls("users.list") == []
+
+
+def test_people_without_a_name_cost_one_attempt_while_slack_is_unwell(
+    sandbox: Sandbox, web: WebClient
+) -> None:
+    web.retry_handlers = []
+    names = NameLookup(Directory(web))
+    sandbox.faults.server_error("users.info", times=1_000)
+    names.people([sandbox.add_user(f"person {n}").id for n in range(100)])
+    assert len(sandbox.calls("users.info")) <= 2 * AT_ONCE
 
 
 @pytest.mark.parametrize(
