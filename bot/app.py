@@ -314,6 +314,7 @@ def _inbox(
         reactions=Reactions(shared.client, observability),
         downloads=_downloads(shared),
         reader=shared.reader,
+        unfinished=unfinished,
         running=shared.running,
         dedup=shared.dedup,
         observability=observability,

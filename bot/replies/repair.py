@@ -20,7 +20,7 @@ from bot.slack.threads import reply_payload
 from reports.render.block_kit import escape
 from storage.coordination.leases import acquire_lease, release_lease
 from storage.coordination.process_identity import this_process
-from storage.coordination.unfinished_replies import UnfinishedReply
+from storage.coordination.unfinished_replies import TURN, UnfinishedReply
 
 SECOND_NS = 1_000_000_000
 LONGEST_NS = 24 * 3_600 * SECOND_NS
@@ -97,6 +97,9 @@ class ReplyRepair:
         self._unfinished.done(reply.id)
 
     def _deliver(self, reply: UnfinishedReply) -> None:
+        if reply.agent == TURN and reply.ending == ():
+            self._unmark(reply)
+            return
         thread = self._read(reply)
         if thread is None:
             return  # The thread was deleted: what is posted now would appear in the channel.
@@ -110,10 +113,10 @@ class ReplyRepair:
             final[str(number)] = self._put(reply, message, old)
         for ts in stale:
             self._delete(reply, ts)
-        if not self._unfinished.others_in_thread(reply):
+        if reply.agent != TURN and not self._unfinished.others_in_thread(reply):
             self._set_active(reply)
-            if reply.ending != ():
-                self._mark(reply, _outcome(reply, thread))
+        if reply.ending != () and not self._unfinished.others_to_message(reply):
+            self._mark(reply, _outcome(reply, thread))
 
     def _set_active(self, reply: UnfinishedReply) -> None:
         """End the state `processing` of the thread's session, which shows Slack's Stop button."""
@@ -211,6 +214,18 @@ class ReplyRepair:
         except SlackApiError as error:
             if error_code(error) != "message_not_found":
                 raise
+
+    def _unmark(self, reply: UnfinishedReply) -> None:
+        """Show at a message that nobody works on it any more."""
+        for name in (READ, WAITING):
+            try:
+                self._client.reactions_remove(
+                    channel=reply.channel, timestamp=reply.message_ts, name=name
+                )
+            except SLACK_ERRORS as error:
+                # Of most messages it was not shown at all.
+                if retry_after(error) is not None or in_doubt(error):
+                    raise
 
     def _mark(self, reply: UnfinishedReply, outcome: str) -> None:
         """Show at the question that nobody works on it any more, and how that ended."""

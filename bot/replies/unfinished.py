@@ -100,7 +100,15 @@ class UnfinishedReplies:
         with self._lock:
             others = [each for each in self._replies.values() if each.id != reply.id]
         thread = (reply.channel, reply.thread_ts)
-        return any((each.channel, each.thread_ts) == thread for each in others)
+        # A turn that waits in this thread is no sign that an agent works there.
+        return any((each.channel, each.thread_ts) == thread and each.agent for each in others)
+
+    def others_to_message(self, reply: UnfinishedReply) -> bool:
+        """Return True if this process still works on the same message."""
+        with self._lock:
+            others = [each for each in self._replies.values() if each.id != reply.id]
+        message = (reply.channel, reply.message_ts)
+        return any((each.channel, each.message_ts) == message for each in others)
 
     def abandoned(self, *, now: int) -> list[UnfinishedReply]:
         """Return the replies that nobody works on, of this process and of those that are gone.

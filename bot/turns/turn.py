@@ -20,6 +20,7 @@ from bot.replies.messages import (
     usage_message,
 )
 from bot.replies.responder import AgentInput, Responder, TurnFailure
+from bot.replies.unfinished import UnfinishedReplies
 from bot.slack.attachments import FetchResult, FileDownloads
 from bot.slack.conversation.conversation import ConversationReader, Message
 from bot.slack.reactions import DONE, FAILED, READ, STOPPED, WAITING, Reactions, StatusReaction
@@ -28,6 +29,7 @@ from bot.slack.types import IncomingMessage
 from bot.turns.agent_mentions import missed_message
 from bot.turns.decider import Decider, Verdict
 from bot.turns.decision import BotIdentity
+from bot.turns.unfinished_turn import unfinished_id, unfinished_turn
 from storage import ActiveSpan, Observability
 from storage.model.erasure import HEARD, READ_THREAD
 from storage.tracing.active_span import CurrentSpan
@@ -58,6 +60,7 @@ class TurnHandler:
         reactions: Reactions,
         downloads: FileDownloads,
         reader: ConversationReader,
+        unfinished: UnfinishedReplies,
         running: RunningTurns,
         dedup: EventDedup,
         observability: Observability,
@@ -69,6 +72,7 @@ class TurnHandler:
         self._reactions = reactions
         self._downloads = downloads
         self._reader = reader
+        self._unfinished = unfinished
         self._running = running
         self._dedup = dedup
         self._observability = observability
@@ -77,6 +81,10 @@ class TurnHandler:
     def open(self, message: IncomingMessage, root: ActiveSpan) -> Turn:
         """Return the turn of *message*, not yet run."""
         shown = FAILED if message.asked_again else None
+        # From now on, so that a process that dies leaves no message that looks as if it was read,
+        # and nobody who waits for an answer to a question that waited for its turn.
+        if unfinished := unfinished_turn(message, root, self._identity):
+            self._unfinished.begin(unfinished)
         return Turn(message, root, StatusReaction(self._reactions, message, shown=shown))
 
     def show_waiting(self, turn: Turn) -> None:
@@ -100,7 +108,10 @@ class TurnHandler:
                 # Nobody works on the message any more, so it must not look as if somebody did.
                 self._tell_broken(turn, verdict)
                 raise
-            turn.status.show(ending)
+            else:
+                turn.status.show(ending)
+            finally:
+                self._unfinished.done(unfinished_id(turn.root))
 
     def _tell_broken(self, turn: Turn, verdict: Verdict | None) -> None:
         """Tell whoever waits for an answer that a fault of ours ended the turn."""
@@ -184,6 +195,8 @@ class TurnHandler:
         if misses := verdict.asked.misses:
             names = [agent.name for agent in asked]
             self._responder.say(message, missed_message(misses, names))
+        # From now on each reply is known by itself, and tells its end. The reactions are left.
+        self._unfinished.keep(unfinished_id(turn.root), ())
         failures = _side_by_side(
             lambda agent: self._responder.respond(agent, given, turn.root, cancellation), asked
         )

@@ -25,6 +25,9 @@ UNSEEN_NS = 300 * 1_000_000_000
 NOBODY = ""
 """The process of a row that was handed over."""
 
+TURN = ""
+"""The agent of a row that stands for the whole turn: nobody was asked yet, or some were."""
+
 Message = dict[str, Any]
 
 

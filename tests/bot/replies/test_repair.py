@@ -144,6 +144,7 @@ def test_the_text_of_an_answer_is_not_stored_where_no_text_may_be(
     refuse_all(sandbox)
     agent.end("The whole answer.")
     sandbox.wait_for_reaction(general, question.ts, "x")
+    eventually(lambda: rows(observability) == 1)  # The turn has ended, the reply has not.
     bot.unfinished.close()
     (row,) = UnfinishedReplyRow.select().execute(observability.database)
     assert row.ending is None
@@ -262,18 +263,11 @@ time.sleep(60)
 """
 
 
-def test_a_reply_of_a_killed_process_says_so_and_keeps_what_was_said(
-    start_bot: StartBot,
-    sandbox: Sandbox,
-    alice: User,
-    general: Channel,
-    observability: Observability,
-    db_path: Path,
-    tmp_path: Path,
-) -> None:
-    (tmp_path / "sleeper.py").write_text(SLEEPER)
-    command = [sys.executable, str(tmp_path / "sleeper.py")]
-    agents = tmp_path / "killed.toml"
+def serve_slowly(sandbox: Sandbox, db_path: Path, folder: Path) -> "subprocess.Popen[bytes]":
+    """Start the bot in a process of its own, with an agent that does not end."""
+    (folder / "sleeper.py").write_text(SLEEPER)
+    command = [sys.executable, str(folder / "sleeper.py")]
+    agents = folder / "killed.toml"
     agents.write_text(f"[agents.slow]\nprovider = 'command'\ncommand = {command}\n")
     environment = {
         **os.environ,
@@ -284,9 +278,21 @@ def test_a_reply_of_a_killed_process_says_so_and_keeps_what_was_said(
         "TRACEBOT_AGENTS": str(agents),
         "TRACEBOT_OTLP_PORT": "0",
     }
-    process = subprocess.Popen(
-        [TRACEBOT, "serve"], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL
+    return subprocess.Popen(
+        [TRACEBOT, "serve"], cwd=folder, env=environment, stderr=subprocess.DEVNULL
     )
+
+
+def test_a_reply_of_a_killed_process_says_so_and_keeps_what_was_said(
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    observability: Observability,
+    db_path: Path,
+    tmp_path: Path,
+) -> None:
+    process = serve_slowly(sandbox, db_path, tmp_path)
     try:
         sandbox.wait_for_app(timeout=60)
         question = sandbox.post(alice, general, f"{sandbox.mention} think hard")
@@ -302,6 +308,39 @@ def test_a_reply_of_a_killed_process_says_so_and_keeps_what_was_said(
     assert "I was restarted" in reply.text
     assert [block["type"] for block in reply.blocks] == ["markdown", "section", "actions"]
     assert set(sandbox.reactions(general, question.ts)) == {"octagonal_sign"}
+
+
+def test_who_waited_for_a_turn_of_a_killed_process_is_told(
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    observability: Observability,
+    db_path: Path,
+    tmp_path: Path,
+) -> None:
+    process = serve_slowly(sandbox, db_path, tmp_path)
+    try:
+        sandbox.wait_for_app(timeout=60)
+        question = sandbox.post(alice, general, f"{sandbox.mention} think hard")
+        sandbox.wait_for_reply(general, question.ts, containing="The first half", timeout=60)
+        thread = question.ts
+        second = sandbox.post(alice, general, f"{sandbox.mention} and then?", thread_ts=thread)
+        remark = sandbox.post(alice, general, "lunch?", thread_ts=thread)
+        for waiting in (second, remark):
+            sandbox.wait_for_reaction(general, waiting.ts, "hourglass_flowing_sand", timeout=60)
+        eventually(lambda: rows(observability) == 4)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    sandbox.wait_until(lambda: not sandbox._slack.sockets.connections)
+    tick(start_bot())
+    told = [m for m in sandbox.thread(general, question.ts) if "I was restarted" in m.text]
+    assert len(told) == 2
+    for asked in (question, second):
+        assert set(sandbox.reactions(general, asked.ts)) == {"octagonal_sign"}
+    assert sandbox.reactions(general, remark.ts) == {}
+    eventually(lambda: rows(observability) == 0)
 
 
 def _shown_rows(observability: Observability) -> list[str]:
