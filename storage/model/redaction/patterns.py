@@ -48,10 +48,18 @@ class Pattern:
                 end = start + len(encoded[read:end].decode())
             yield self._groups(text, start, end)
 
+    @cached_property
+    def _names(self) -> Sequence[tuple[str, int]]:
+        return tuple(self._with_groups.groupindex.items())
+
     def _groups(self, text: str, start: int, end: int) -> Found:
         groups = {"": (start, end)}
-        if self._with_groups.groups and (match := self._with_groups.match(text[start:end])):
-            for name, number in self._with_groups.groupindex.items():
+        if not self._names:
+            return groups
+        piece = text[start:end]
+        # RE2's offsets are bytes, and to turn them into characters is slow.
+        if match := self._with_groups.match(piece.encode() if piece.isascii() else piece):
+            for name, number in self._names:
                 first, last = match.span(number)
                 if first >= 0:
                     groups[name] = (start + first, start + last)
