@@ -8,7 +8,7 @@ from typing import Any
 from bot.agents.types import HistoryMessage
 from bot.settings import Settings
 from bot.slack.conversation.budget import chosen, longest, shortened
-from bot.slack.conversation.messages import files_of, grouped, message_text, words
+from bot.slack.conversation.messages import files_of, grouped, message_text, with_text, words
 from bot.slack.conversation.names import APP_MARK, Ids, NameLookup, Names, plain_name
 from bot.slack.threads import reply_payload
 from bot.slack.types import MENTION, IncomingMessage, without_mention
@@ -37,11 +37,11 @@ class ConversationReader:
 
     def prompt(self, text: str, message: IncomingMessage) -> str:
         """Return what an agent is asked: *text*, a part of the message's, and what it forwards."""
-        return words(_with_text(message.content, text), self._names)
+        return words(with_text(message.content, text), self._names)
 
     def author(self, message: IncomingMessage) -> str:
-        """Return the name of the person who wrote a message."""
-        return self._names.user(message.user) if message.user else "somebody"
+        """Return the name of the person who wrote a message; empty if nobody did."""
+        return self._names.user(message.user) if message.user else ""
 
     def stored(self, message: Message, *, wait: bool = True) -> str | None:
         """Return what the record may hold of a message's text, None if nothing.
@@ -52,7 +52,7 @@ class ConversationReader:
         """
         text = without_mention(str(message.get("text") or ""), self._bot_user)
         names = self._names if wait else self._names.remembered()
-        said = words(_with_text(message, text), names, quoted=False)
+        said = words(with_text(message, text), names, quoted=False)
         return self._settings.captured(said.strip())
 
     def history(self, earlier: Sequence[Message], *, question: str) -> History:
@@ -115,12 +115,6 @@ class ConversationReader:
             return "somebody"
         profile = message.get("bot_profile") or {}
         return (plain_name(message.get("username") or profile.get("name")) or "somebody") + APP_MARK
-
-
-def _with_text(message: Message, text: str) -> Message:
-    """Return a message with a part of its text. A person's blocks repeat the whole text."""
-    typed = bool(message.get("text")) and not message.get("bot_id")
-    return {**message, "text": text, "blocks": [] if typed else message.get("blocks")}
 
 
 def _people(groups: Iterator[Sequence[Message]]) -> list[str]:

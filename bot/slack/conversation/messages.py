@@ -12,7 +12,7 @@ from bot.slack.conversation.message_attachments import (
     is_forwarded,
 )
 from bot.slack.conversation.mrkdwn import readable
-from bot.slack.conversation.names import Names
+from bot.slack.conversation.names import Ids, Names
 from bot.slack.threads import reply_payload
 
 Message = Mapping[str, Any]
@@ -48,6 +48,15 @@ def words(message: Message, names: Names, *, quoted: bool = True) -> str:
         return "\n".join(filter(None, (typed, *(forwarding(each, names) for each in forwarded))))
     shown = _together(text, blocks_text(objects(message, "blocks"), names))
     return _together(shown, attachments_text(attachments, names))
+
+
+def with_text(message: Message, text: str) -> Message:
+    """Return a message with *text*, a part of its own, and without blocks that repeat the whole."""
+    before = str(message.get("text") or "")
+    shown = _spaced(blocks_text(objects(message, "blocks"), Ids()))
+    by_person = bool(before) and not message.get("bot_id")
+    repeats = by_person or shown in _spaced(readable(before, Ids()))
+    return {**message, "text": text, "blocks": [] if repeats else message.get("blocks")}
 
 
 def grouped(messages: Sequence[Message], *, bot_id: str) -> list[list[Message]]:

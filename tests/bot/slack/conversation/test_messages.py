@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.slack.conversation.blocks import INLINE, TEXT_KEYS, WRITERS
-from bot.slack.conversation.messages import files_of, grouped, message_text, words
+from bot.slack.conversation.messages import files_of, grouped, message_text, with_text, words
 from bot.slack.conversation.names import Ids
 from bot.slack.threads import REPLY_EVENT
 
@@ -79,6 +79,17 @@ def test_what_an_app_says_twice_is_read_once() -> None:
     )
     assert by_app(text="1", blocks=[section("10 errors")]) == "1\n10 errors"
     assert by_app(text="", blocks=[section("a")], attachments=[{"text": "b"}]) == "a\nb"
+
+
+def test_a_question_of_an_app_is_read_without_its_mention_of_the_bot() -> None:
+    typed = {"type": "rich_text_section", "elements": [{"type": "user", "user_id": "U1"}]}
+    typed["elements"].append({"type": "text", "text": " write it"})
+    message = {"bot_id": APP, "text": "<@U1> write it", "blocks": [rich := {"type": "rich_text"}]}
+    rich["elements"] = [typed]
+    assert words(with_text(message, "write it"), Ids()) == "write it"
+    more = {**message, "blocks": [rich, section("the report")]}
+    assert words(with_text(more, "write it"), Ids()) == "@U1 write it\nthe report"
+    assert words(with_text({**message, "text": ""}, ""), Ids()) == "@U1 write it"
 
 
 def test_a_persons_previews_and_blocks_say_nothing_new() -> None:
