@@ -44,6 +44,7 @@ class Eraser:
         self._edits: dict[Erasure, str] = {}
         """Edited messages whose new text is not stored yet."""
         self._lock = threading.Lock()
+        self._applying = threading.Lock()
         self._timer: threading.Timer | None = None
         self._closed = self._failing = False
 
@@ -59,6 +60,12 @@ class Eraser:
 
     def apply(self) -> None:
         """Erase what is stored; if the database cannot be written now, do it later."""
+        # One at a time: a slower thread would erase the text that a faster one has just replaced.
+        # Slack tells each organisation of a shared channel of the same edit.
+        with self._applying:
+            self._apply()
+
+    def _apply(self) -> None:
         database = self._observability.database
         with self._lock:
             edits = dict(self._edits)

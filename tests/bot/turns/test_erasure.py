@@ -1,20 +1,23 @@
 """Deleted and edited messages follow in the record, at whatever moment Slack tells of them."""
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from peewee import Database
 
 from bot.app import Bot
 from bot.sandbox import Channel, Sandbox, User
-from bot.turns.eraser import forget
+from bot.turns.eraser import Eraser, forget
 from storage import Observability
 from storage.database.connect import connect
 from storage.model.erasure import Erasure
 from storage.queries.traces import message_traces
 from storage.store.erasure_log import erasure_log
 from storage.upkeep.checkpoint import checkpoint
+from storage.upkeep.erasure import erase
 from tests.storage.upkeep.test_erasure import where
 from tests.support.conversations import eventually, finished
 from tests.support.fake_agent import Scripted, roster_of
@@ -244,3 +247,28 @@ def test_a_preview_that_slack_adds_to_a_message_erases_nothing(
     later = sandbox.post(alice, general, "later")
     finished(observability, general, later.ts)
     assert not erasure_log(db_path).exists()
+
+
+def test_two_reports_of_one_edit_do_not_erase_the_new_text(
+    observability: Observability, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with observability.span("slack message", channel="C1", message_ts="1.0", text="old"):
+        pass
+    eraser = Eraser(observability)
+    first, second = (
+        Erasure(at=time.time_ns() + n, by="slack", channel="C1", message_ts="1.0") for n in (0, 1)
+    )
+    faster = threading.Thread(target=lambda: [eraser.add(second, text="new"), eraser.apply()])
+
+    def slowly(database: Database) -> int:
+        monkeypatch.undo()
+        faster.start()
+        faster.join(0.3)
+        return erase(database, first).spans
+
+    monkeypatch.setattr("bot.turns.eraser.apply_pending", slowly)
+    eraser.add(first, text="new")
+    eraser.apply()
+    faster.join()
+    (trace,) = message_traces(observability.database, channel="C1", message_ts="1.0")
+    assert trace.text == "new"
