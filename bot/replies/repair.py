@@ -175,7 +175,7 @@ class ReplyRepair:
         payload = {
             "agent": reply.agent,
             "trace_id": reply.trace_id,
-            "bot_user": self._bot_user,
+            "bot_user_id": self._bot_user,
         }
         again = failure_buttons(Attempt(reply.trace_id, reply.message_ts, reply.agent), ())
         (message,) = reply_messages("", payload=payload, note=RESTARTED, below=[again])

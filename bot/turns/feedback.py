@@ -18,6 +18,7 @@ from bot.turns.cancel import TurnCanceller
 from bot.turns.eraser import Eraser
 from storage import Observability
 from storage.model.erasure import Erasure
+from storage.model.redaction import redact_name
 from storage.queries.traces import TraceSummary, message_traces, trace_spans, traces_by_id
 
 THUMBS: Mapping[str, float] = {"+1": 1.0, "thumbsup": 1.0, "-1": 0.0, "thumbsdown": 0.0}
@@ -69,7 +70,9 @@ class Feedback:
             return
         if trace is not None:
             # Not by the event's id: in a channel of Slack Connect each company has one of its own.
-            what = (item["channel"], item["ts"], event["user"], event["reaction"])
+            # The key is stored, and a workspace names its emoji as it likes.
+            emoji = redact_name(event["reaction"])
+            what = (item["channel"], item["ts"], event["user"], emoji)
             key = f"reaction:{':'.join(what)}:{event['event_ts']}"
             self._dedup.once(key, partial(self._record, trace, event, added=added))
 

@@ -349,7 +349,7 @@ def _talk(sandbox: Sandbox, own: Mapping[str, str]) -> None:
     for action in (SHOW, NEXT, STOP, SHARE):
         press(sandbox, ann, listed, action, secret(f"button {action}"))
     waiting = sandbox.post(ann, general, f"{mention} wait")
-    eventually(lambda: sandbox._slack.sessions.get((general.id, waiting.ts)) == "processing")
+    eventually(lambda: (s := sandbox.session(general, waiting.ts)) and s.status == "processing")
     sandbox.stop_agent(ann, general, waiting.ts)
     sandbox.wait_for_reaction(general, waiting.ts, "octagonal_sign", timeout=PATIENCE_S)
 
