@@ -263,10 +263,21 @@ time.sleep(60)
 """
 
 
-def serve_slowly(sandbox: Sandbox, db_path: Path, folder: Path) -> "subprocess.Popen[bytes]":
+LONG = """\
+import time
+print("first " * 1_000, flush=True)
+time.sleep(2.5)
+print("\\n" + "middle " * 1_000 + "\\n\\n" + "last")
+"""
+"""An answer of two parts. It is shown while it grows, so that only its second part is posted."""
+
+
+def serve_slowly(
+    sandbox: Sandbox, db_path: Path, folder: Path, *, program: str = SLEEPER
+) -> "subprocess.Popen[bytes]":
     """Start the bot in a process of its own, with an agent that does not end."""
-    (folder / "sleeper.py").write_text(SLEEPER)
-    command = [sys.executable, str(folder / "sleeper.py")]
+    (folder / "program.py").write_text(program)
+    command = [sys.executable, str(folder / "program.py")]
     agents = folder / "killed.toml"
     agents.write_text(f"[agents.slow]\nprovider = 'command'\ncommand = {command}\n")
     environment = {
@@ -310,6 +321,34 @@ def test_a_reply_of_a_killed_process_says_so_and_keeps_what_was_said(
     assert set(sandbox.reactions(general, question.ts)) == {"octagonal_sign"}
 
 
+def test_the_rest_of_a_long_answer_of_a_killed_process_is_posted(
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    observability: Observability,
+    db_path: Path,
+    tmp_path: Path,
+) -> None:
+    process = serve_slowly(sandbox, db_path, tmp_path, program=LONG)
+    try:
+        sandbox.wait_for_app(timeout=60)
+        never = sandbox.faults.hold("chat.postMessage", times=1)
+        question = sandbox.post(alice, general, f"{sandbox.mention} tell me all")
+        eventually(lambda: any("last" in (row.ending or "") for row in _rows(observability)))
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    (shown,) = sandbox.thread(general, question.ts)[1:]
+    assert "last" not in shown.text
+    sandbox.wait_until(lambda: not sandbox._slack.sockets.connections)
+    tick(start_bot())
+    parts = ended(sandbox, general, question, "white_check_mark")
+    assert [part.text.split()[0] for part in parts] == ["first", "middle"]
+    assert parts[-1].blocks[0]["text"].endswith("last")
+    never.set()
+
+
 def test_who_waited_for_a_turn_of_a_killed_process_is_told(
     start_bot: StartBot,
     sandbox: Sandbox,
@@ -344,8 +383,11 @@ def test_who_waited_for_a_turn_of_a_killed_process_is_told(
 
 
 def _shown_rows(observability: Observability) -> list[str]:
-    found = UnfinishedReplyRow.select().execute(observability.database)
-    return [row.ts for row in found if row.ts]
+    return [row.ts for row in _rows(observability) if row.ts]
+
+
+def _rows(observability: Observability) -> list[UnfinishedReplyRow]:
+    return list(UnfinishedReplyRow.select().execute(observability.database))
 
 
 FAULTY = (

@@ -77,7 +77,7 @@ class WorkspaceFaults:
             self.repeat_events: 3,
             self.deliver_late: 2,
             self.lock_database: 2,
-            self.kill: 1,
+            self.kill: 2,
             **line,
         }
 
