@@ -93,7 +93,8 @@ class ReplyRepair:
             )
         else:
             self._deliver(reply)
-            logger.info("The reply of %s in trace %s is ended.", reply.agent, reply.trace_id)
+            what = f"reply of {reply.agent}" if reply.agent != TURN else "turn"
+            logger.info("The %s in trace %s is ended.", what, reply.trace_id)
         self._unfinished.done(reply.id)
 
     def _deliver(self, reply: UnfinishedReply) -> None:

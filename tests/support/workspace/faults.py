@@ -186,7 +186,8 @@ class WorkspaceFaults:
 
     def kill(self) -> None:
         """Kill the bot, and start it again. People go on meanwhile."""
-        if any(each.is_alive() for each in self._starting):
+        # What is to be known of a turn after a kill waits in memory for a locked database.
+        if any(each.is_alive() for each in (*self._starting, *self._lockers)):
             return
         self._bot.kill()
         starter = threading.Thread(target=self._bot.start)
