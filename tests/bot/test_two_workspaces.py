@@ -118,7 +118,7 @@ def test_a_conversion_in_one_changes_nothing_in_the_other(
     first.sandbox.settle()
     assert mine.trace_id[:16] in ask(first.sandbox, first.person, first.places[1], "ls")
     assert theirs.trace_id[:16] in ask(second.sandbox, bob, public, "ls")
-    assert second.places[0].id in ask(second.sandbox, bob, public, "stats --by channel")
+    assert second.places[0].name in ask(second.sandbox, bob, public, "stats --by channel")
 
 
 def test_each_bot_posts_the_digests_of_its_own_workspace(
