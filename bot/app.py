@@ -40,20 +40,21 @@ from bot.replies.responder import Responder
 from bot.replies.unfinished import UnfinishedReplies
 from bot.settings import Settings, SettingsError
 from bot.slack.attachments import SLACK_FILES, FileDownloads, FileLimits, delete_old_files
-from bot.slack.client import (
+from bot.slack.connection.client import (
     client_for_lookups,
     client_for_start,
     client_with_retries,
     client_without_retries,
 )
-from bot.slack.connection_status import ConnectionStatus, note_connection
+from bot.slack.connection.credentials import SCOPES_UNKNOWN, identify, socket_url
+from bot.slack.connection.guarded_client import guard_answers
+from bot.slack.connection.socket_mode import SocketMode, bolt_handler
+from bot.slack.connection.status import ConnectionStatus, note_connection
 from bot.slack.conversation.conversation import ConversationReader
 from bot.slack.conversation.names import NameLookup
-from bot.slack.credentials import SCOPES_UNKNOWN, identify, socket_url
 from bot.slack.directory import Directory
-from bot.slack.own_secrets import OwnSecrets, guard_answers
+from bot.slack.own_secrets import OwnSecrets
 from bot.slack.reactions import Reactions
-from bot.slack.socket_mode import SocketMode, bolt_handler
 from bot.slack.threads import ThreadReader
 from bot.trace_ui.app_home import AppHome
 from bot.trace_ui.slash_command import SlashCommand
@@ -334,8 +335,8 @@ def _bolt_app(shared: _Shared, inbox: Inbox, digests: Digests, workers: Workers)
     """Build the Bolt app, and register a listener for each kind of request."""
     client, observability = shared.client, shared.observability
     app = TolerantApp(
-        # Without a token: listeners post through the clients of `bot.slack.client`, which keep our
-        # secrets, and a token here would be reported as unused beside `authorize`.
+        # Without a token: listeners post through the clients of `bot.slack.connection`, which keep
+        # our secrets, and a token here would be reported as unused beside `authorize`.
         client=WebClient(base_url=shared.settings.slack_api_url),
         # What the start learned. By default Bolt would ask `auth.test` while a request waits.
         authorize=_authorize(shared.identity, shared.team),

@@ -15,8 +15,8 @@ from bot.errors import ConfigurationError
 from bot.http.otlp_receiver import LOOPBACK
 from bot.http.server import EVERYWHERE, listening_socket
 from bot.settings import Settings, SettingsError
-from bot.slack.client import client_for_start
-from bot.slack.credentials import SCOPES_UNKNOWN, identify, socket_url
+from bot.slack.connection.client import client_for_start
+from bot.slack.connection.credentials import SCOPES_UNKNOWN, identify, socket_url
 from bot.slack.errors import SlackUnavailable
 
 PORT_S = 2.0

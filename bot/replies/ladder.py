@@ -14,7 +14,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.replies.delivery import is_refusal
 from bot.replies.messages import MARKDOWN_LIMIT, TEXT_LIMIT, Message, bounded
-from bot.replies.split import split
+from bot.replies.text.split import split
 from bot.slack.errors import SLACK_ERRORS, error_code, is_gone
 from reports.render.block_kit import SECTION, escape
 

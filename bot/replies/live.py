@@ -20,7 +20,7 @@ from bot.agents.types import Progress
 from bot.replies.delivery import ReplyDelivery, in_doubt, need_thread
 from bot.replies.live_messages import Draft, EditedMessage, Heading, LiveMessage, StreamedMessage
 from bot.replies.messages import Message
-from bot.replies.presented import NameOf, presented, settled
+from bot.replies.text.presented import NameOf, presented, settled
 from bot.replies.unfinished import UnfinishedReplies
 from bot.slack.errors import SLACK_ERRORS, ThreadGone, error_code, is_gone, retry_after
 from bot.slack.own_secrets import OwnSecrets

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.agents.cancellation import DELETION, SHELL, SHUTDOWN
-from bot.replies.plain_words import plain_words
-from bot.replies.presented import NameOf, nobody, presented
-from bot.replies.split import ending, split
+from bot.replies.text.plain_words import plain_words
+from bot.replies.text.presented import NameOf, nobody, presented
+from bot.replies.text.split import ending, split
 from bot.slack.errors import is_gone
 from bot.slack.threads import REPLY_EVENT
 from reports.render.block_kit import STOP, Block, button, clipped, context, escape, section

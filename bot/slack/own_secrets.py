@@ -8,16 +8,13 @@ confinement. Redaction is told of them, too, so that none of them is recorded or
 """
 
 import json
-import logging
 import os
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
-
-from slack_bolt import App, BoltContext
 
 from bot.agents.config.roster import Roster
 from bot.agents.models.provider import HttpProvider
@@ -25,8 +22,6 @@ from bot.agents.programs.process.environment import matches
 from bot.agents.programs.provider import CommandProvider
 from bot.agents.types import Provider
 from bot.settings import Settings
-from bot.slack.answers import CheckedClient
-from bot.slack.responses import patient
 from storage.model.redaction import redact_values
 from storage.model.redaction.names import is_secret_name
 
@@ -48,8 +43,6 @@ WRAPPED = re.compile(r"(?<=[A-Za-z0-9+/]{40})\r?\n(?=[A-Za-z0-9+/]{4})")
 """A line break within base64, which programs print in lines of 64 or 76 characters."""
 
 REMOVED = "(removed: a secret of this bot)"
-
-logger = logging.getLogger("tracebot.secrets")
 
 
 class OwnSecrets:
@@ -127,46 +120,9 @@ class OwnSecrets:
         return value
 
 
-class GuardedClient(CheckedClient):
-    """A client through which no secret of the bot leaves: the last look at each call to Slack.
-
-    A reply is looked at before, as a whole, because a secret may be cut in two.
-    """
-
-    def __init__(self, *args: Any, secrets: OwnSecrets, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._secrets = secrets
-
-    def api_call(self, api_method: str, **call: Any) -> Any:
-        """Call a method of Slack's Web API. The token itself travels in a header."""
-        for part in ("json", "params", "data"):
-            if call.get(part) and isinstance(call[part], dict):
-                given = call[part]
-                call[part] = {**self._secrets.removed_from(given), **_token(given)}
-                if call[part] != given:
-                    logger.warning("A secret of the bot was removed from a call of %s", api_method)
-        return super().api_call(api_method, **call)
-
-
-def guard_answers(app: App, secrets: OwnSecrets) -> None:
-    """Let no secret leave through the answers to commands and buttons, which need no client."""
-
-    @app.middleware
-    def guard(context: BoltContext, next: Callable[[], Any]) -> Any:
-        respond = context.respond if context.response_url else None
-        if respond is not None:
-            send = patient(respond)
-            context["respond"] = lambda **message: send(**secrets.removed_from(message))
-        return next()
-
-
 def _joined(text: str) -> str:
     """Return *text* without what may separate the characters of a secret, but nobody sees."""
     return WRAPPED.sub("", UNSEEN.sub("", text))
-
-
-def _token(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"token": arguments["token"]} if "token" in arguments else {}
 
 
 def _of_settings(settings: Settings) -> Iterator[tuple[str, str]]:

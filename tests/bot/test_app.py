@@ -12,7 +12,7 @@ from bot.agents.config.roster import load_roster
 from bot.app import Bot, build_bot, connect, listen
 from bot.sandbox import Channel, Manifest, Sandbox, User
 from bot.settings import Settings, SettingsError, load_settings
-from bot.slack.credentials import SCOPES
+from bot.slack.connection.credentials import SCOPES
 from bot.slack.errors import SlackUnavailable
 from storage import Observability
 

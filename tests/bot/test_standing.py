@@ -8,7 +8,7 @@ from bot.access import Access
 from bot.agents.types import AccessRule, Agent
 from bot.replies import live
 from bot.sandbox import Sandbox, User
-from bot.slack.answers import CheckedClient
+from bot.slack.connection.checked_client import CheckedClient
 from bot.slack.directory import Directory
 from bot.slack.standing import Standing
 from storage import Observability

@@ -11,10 +11,10 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
 from bot.sandbox import Channel, Sandbox, User
-from bot.slack.connection_status import ConnectionStatus
-from bot.slack.credentials import socket_url
-from bot.slack.socket_connection import Connection, Timing
-from bot.slack.socket_mode import SocketMode
+from bot.slack.connection.credentials import socket_url
+from bot.slack.connection.socket_connection import Connection, Timing
+from bot.slack.connection.socket_mode import SocketMode
+from bot.slack.connection.status import ConnectionStatus
 
 SECONDS = 90.0
 FAULTS = ("end", "reset", "silence", "half a frame", "fragments", "refresh", "warning", "away")

@@ -19,7 +19,7 @@ from bot.cli.terminal import log_to_stderr
 from bot.http.otlp_receiver import Collector, listen_to_agents
 from bot.retry import RetryPolicy, TryAgain
 from bot.settings import Settings, load_settings, misspelt_names, require
-from bot.slack.connection_status import ConnectionStatus
+from bot.slack.connection.status import ConnectionStatus
 from bot.slack.errors import SlackUnavailable
 from storage import Observability
 from storage.recording.log_handler import LogHandler

@@ -21,7 +21,7 @@ OUR_NOTES = frozenset(("actions", "context", "context_actions", "plan", "task_ca
 """Blocks of our replies that are not the agent's words: buttons, the bot's notes, used tools."""
 
 UNSEEN = re.compile("(?<=[<@*~])\u200b|\u200b(?=[*~])")
-"""Put in our replies to silence mentions and to show emphasis; see `bot.replies.presented`."""
+"""Put in our replies to silence mentions and to show emphasis; see `bot.replies.text.presented`."""
 
 
 def message_text(message: Message, names: Names, *, bot_id: str) -> str:

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.replies.markdown import PARSER
 from bot.replies.messages import (
     RUNNING_LIMIT,
     TEXT_LIMIT,
@@ -16,7 +15,8 @@ from bot.replies.messages import (
     reply_messages,
     running_message,
 )
-from bot.replies.plain_words import plain_words
+from bot.replies.text.markdown import PARSER
+from bot.replies.text.plain_words import plain_words
 from bot.sandbox.blocks.validate import violations
 from bot.sandbox.requests.contents import BLOCKS_SIZE_LIMIT
 

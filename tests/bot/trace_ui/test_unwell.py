@@ -6,7 +6,7 @@ import pytest
 
 from bot.retry import RetryPolicy
 from bot.sandbox import Channel, Sandbox, User
-from bot.slack import responses
+from bot.slack.connection import response_url as responses
 from tests.support.conversations import StartBot
 from tests.support.traces_in_slack import ask
 

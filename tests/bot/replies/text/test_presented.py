@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.replies.markdown import PARSER
-from bot.replies.presented import MOST_NAMES, presented, settled
+from bot.replies.text.markdown import PARSER
+from bot.replies.text.presented import MOST_NAMES, presented, settled
 from bot.sandbox.blocks.pings import pings
 
 SPACE = "\u200b"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from markdown_it.token import Token
 
-from bot.replies.markdown import block_tokens
+from bot.replies.text.markdown import block_tokens
 
 PARAGRAPH, ITEM, INNER, LINE, TORN = range(5)
 """The things that a line may begin, the best place for a cut first. TORN needs the line before."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from markdown_it.token import Token
 
-from bot.replies.markdown import PARSER
+from bot.replies.text.markdown import PARSER
 
 
 def plain_words(markdown: str) -> str:

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Callable, Iterator
 
-from bot.replies.emphasis import ZERO_WIDTH_SPACE, Edit, mended_emphasis, unsettled_emphasis
-from bot.replies.markdown import IN_CODE, prose
+from bot.replies.text.emphasis import ZERO_WIDTH_SPACE, Edit, mended_emphasis, unsettled_emphasis
+from bot.replies.text.markdown import IN_CODE, prose
 from reports.formatting import without_controls
 
 NameOf = Callable[[str], str]

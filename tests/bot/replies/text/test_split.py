@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it.token import Token
 
-from bot.replies.markdown import PARSER
-from bot.replies.split import ending, split
+from bot.replies.text.markdown import PARSER
+from bot.replies.text.split import ending, split
 
 WORDS = st.sampled_from(["word", "다음", "「重要」", "a_b", "x * y", "`code`", "end."])
 LINE = st.lists(WORDS, min_size=1, max_size=12).map(" ".join)

@@ -21,9 +21,9 @@ from slack_bolt.adapter.socket_mode.internals import run_bolt_app, send_response
 from slack_sdk.socket_mode.request import SocketModeRequest
 
 from bot.settings import SettingsError
-from bot.slack.connection_status import ConnectionStatus
+from bot.slack.connection.socket_connection import TIMING, Connection, Timing, open_connection
+from bot.slack.connection.status import ConnectionStatus
 from bot.slack.errors import SlackUnavailable
-from bot.slack.socket_connection import TIMING, Connection, Timing, open_connection
 
 CONCURRENCY = 10
 """Envelopes that are handled at once, as in Bolt's own adapters."""

@@ -9,9 +9,10 @@ from slack_sdk.http_retry import HttpRequest, HttpResponse, RetryHandler, RetryS
 
 from bot.retry import RetryPolicy, retry_after
 from bot.settings import Settings
-from bot.slack.answers import CheckedClient, method_of
+from bot.slack.connection.checked_client import CheckedClient, method_of
+from bot.slack.connection.guarded_client import GuardedClient
 from bot.slack.errors import PASSING, SlackUnwell
-from bot.slack.own_secrets import GuardedClient, OwnSecrets
+from bot.slack.own_secrets import OwnSecrets
 
 PATIENT = RetryPolicy(attempts=4, first_wait_s=0.5, longest_wait_s=4.0)
 PATIENT_S = 60.0

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from bot.replies.outline import LINE, Outline, outline
+from bot.replies.text.outline import LINE, Outline, outline
 
 MOST_BLOCKS = 20
 """Headings, rules and tables of a part. Slack makes a block of each, and one of what is between two

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bot.slack.connection_status import ConnectionStatus, note_connection
+from bot.slack.connection.status import ConnectionStatus, note_connection
 from reports.views.health import health_view
 from storage.coordination.process_identity import this_process
 from storage.database.shared_file import SharedDatabase

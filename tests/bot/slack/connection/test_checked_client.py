@@ -12,9 +12,13 @@ from bot.agents.config.roster import load_roster
 from bot.app import Bot
 from bot.sandbox import Channel, Sandbox, User
 from bot.settings import Settings
-from bot.slack import client as clients
-from bot.slack.answers import CheckedClient
-from bot.slack.client import client_for_lookups, client_with_retries, client_without_retries
+from bot.slack.connection import client as clients
+from bot.slack.connection.checked_client import CheckedClient
+from bot.slack.connection.client import (
+    client_for_lookups,
+    client_with_retries,
+    client_without_retries,
+)
 from bot.slack.errors import SLACK_ERRORS, SlackUnwell, error_code
 from bot.slack.own_secrets import OwnSecrets
 from storage import Observability

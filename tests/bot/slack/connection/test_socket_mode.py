@@ -20,11 +20,11 @@ from bot.retry import RetryPolicy
 from bot.sandbox import Channel, Sandbox, User
 from bot.sandbox.delivery import sockets
 from bot.settings import SettingsError
-from bot.slack.connection_status import ConnectionStatus
-from bot.slack.credentials import socket_url
+from bot.slack.connection.credentials import socket_url
+from bot.slack.connection.socket_connection import Connection, Timing
+from bot.slack.connection.socket_mode import SocketMode
+from bot.slack.connection.status import ConnectionStatus
 from bot.slack.errors import SlackUnavailable
-from bot.slack.socket_connection import Connection, Timing
-from bot.slack.socket_mode import SocketMode
 from tests.support.conversations import eventually
 
 FAST = Timing(

@@ -1,0 +1,1 @@
+"""The connection to Slack: its credentials, its Web API, and Socket Mode."""
