@@ -212,7 +212,12 @@ class Findings:
             if not shown:
                 continue
             self.seen["reactions"] += 1
-            answered = [t for t in traces.get(message.ts, ()) if t.decision == "answer"]
+            # A turn that a kill ended may not have been decided yet.
+            answered = [
+                trace
+                for trace in traces.get(message.ts, ())
+                if trace.decision == "answer" or trace.status == "abandoned"
+            ]
             if any(trace.trace_id in repaired for trace in answered):
                 continue
             statuses = {trace.status for trace in answered}
