@@ -245,8 +245,7 @@ class ReplyStreamer:
         self._end_updates()
         # Of several forms that Slack refuses the first is the best one, also later.
         self._ending = self._ending or messages
-        if len(messages) > 1:
-            self._keep()  # A process that dies between two of them leaves half an answer.
+        self._keep()  # If this process dies before all of them are posted, the next one goes on.
         for number, message in enumerate(messages):
             # The first one takes the place of the live reply, so that it keeps its link.
             if number < len(self._posted):

@@ -339,6 +339,7 @@ def test_the_rest_of_a_long_answer_of_a_killed_process_is_posted(
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
+    sandbox.faults.clear()  # The process may have been killed before it posted.
     (shown,) = sandbox.thread(general, question.ts)[1:]
     assert "last" not in shown.text
     sandbox.wait_until(lambda: not sandbox._slack.sockets.connections)
@@ -346,6 +347,33 @@ def test_the_rest_of_a_long_answer_of_a_killed_process_is_posted(
     parts = ended(sandbox, general, question, "white_check_mark")
     assert [part.text.split()[0] for part in parts] == ["first", "middle"]
     assert parts[-1].blocks[0]["text"].endswith("last")
+    never.set()
+
+
+def test_the_answer_of_a_process_that_is_killed_while_it_posts_is_posted_once(
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    observability: Observability,
+    db_path: Path,
+    tmp_path: Path,
+) -> None:
+    process = serve_slowly(sandbox, db_path, tmp_path, program="print('It is blue.')")
+    try:
+        sandbox.wait_for_app(timeout=60)
+        never = sandbox.faults.hold("chat.postMessage", times=1)
+        question = sandbox.post(alice, general, f"{sandbox.mention} what colour?")
+        eventually(lambda: any("blue" in (row.ending or "") for row in _rows(observability)))
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    sandbox.faults.clear()  # The process may have been killed before it posted.
+    assert sandbox.thread(general, question.ts)[1:] == []
+    sandbox.wait_until(lambda: not sandbox._slack.sockets.connections)
+    tick(start_bot())
+    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    assert answer.text == "It is blue."
     never.set()
 
 
