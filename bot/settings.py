@@ -179,9 +179,10 @@ def require(settings: Settings, *, http: bool) -> None:
         needed["SLACK_APP_TOKEN"] = settings.slack_app_token
     missing = [name for name, value in needed.items() if not value.get_secret_value()]
     if missing:
-        names, verb = " and ".join(missing), "is" if len(missing) == 1 else "are"
+        names = " and ".join(missing)
+        verb, value = ("is", "value") if len(missing) == 1 else ("are", "values")
         raise SettingsError(
-            f"{names} {verb} not set. Copy the value from the app's page at "
+            f"{names} {verb} not set. Copy the {value} from the app's page at "
             "https://api.slack.com/apps into .env or the environment; README.md shows the steps."
         )
 
