@@ -1,6 +1,7 @@
 """Keep track of the replies that are not final yet, in this process and for the next one."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,9 +10,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from peewee import Database, PeeweeException
+from peewee import Database, InterfaceError, OperationalError, PeeweeException
 
 from bot.replies.messages import Message
+from bot.retry import RetryPolicy, TryAgain
 from storage.coordination.process_identity import new_writer
 from storage.coordination.unfinished_replies import (
     UnfinishedReply,
@@ -23,6 +25,10 @@ from storage.coordination.unfinished_replies import (
 )
 from storage.model.redaction import redact
 
+STORING = RetryPolicy(attempts=None, first_wait_s=0.1, longest_wait_s=1.0)
+"""Until the database takes it: a row that is missing when the process is killed leaves "at work"
+standing."""
+
 logger = logging.getLogger("tracebot.unfinished")
 
 
@@ -30,7 +36,8 @@ class UnfinishedReplies:
     """The replies of this process that are not final, which the database knows a moment later.
 
     Memory decides about the replies of this process, so that they are ended although the database
-    is gone. Rows are written on a thread of their own: no answer waits for a locked database.
+    is gone. Rows are written on a thread of their own, as often as it takes: no answer waits for a
+    locked database.
     """
 
     def __init__(self, database: Database, *, team: str, keep_text: bool) -> None:
@@ -42,14 +49,18 @@ class UnfinishedReplies:
         self._replies: dict[str, UnfinishedReply] = {}
         self._left: set[str] = set()
         """The ids of the replies that nobody works on any more."""
+        self._unstored: dict[str, None] = {}
+        """The ids whose rows are not as memory is, the oldest first."""
+        self._is_storing = False
         self._lock = threading.Lock()
+        self._closing = threading.Event()
         self._storing = ThreadPoolExecutor(1, thread_name_prefix="tracebot-unfinished")
 
     def begin(self, reply: UnfinishedReply) -> None:
         """Note that an agent is asked."""
         with self._lock:
             self._replies[reply.id] = reply
-        self._later(self._store, reply.id)
+        self._store_later(reply.id)
 
     def shown(self, id: str, ts: str) -> None:
         """Note the message that shows the reply while it grows."""
@@ -88,7 +99,7 @@ class UnfinishedReplies:
         with self._lock:
             self._replies.pop(id, None)
             self._left.discard(id)
-        self._later(self._store, id)
+        self._store_later(id)
 
     def holds(self, reply: UnfinishedReply) -> bool:
         """Return True for a reply of this process, which no other one ends."""
@@ -138,6 +149,7 @@ class UnfinishedReplies:
 
     def close(self) -> None:
         """Hand what is left over to the other processes."""
+        self._closing.set()
         self._later(self._hand_over)
         self._storing.shutdown(wait=True)
 
@@ -151,20 +163,58 @@ class UnfinishedReplies:
             if id not in self._replies:
                 return
             self._replies[id] = replace(self._replies[id], **changes)
-        self._later(self._store, id)
+        self._store_later(id)
 
-    def _store(self, id: str) -> None:
-        """Make the row as memory is now; it may have changed again since this was asked for."""
+    def _store_later(self, id: str) -> None:
         with self._lock:
-            reply = self._replies.get(id)
-        try:
-            if reply is None:
-                remove_reply(self._database, id)
-                return
-            kept = self._storable(reply)
-            put_reply(self._database, kept, process=self._process, now=time.time_ns())
-        except PeeweeException as error:
-            logger.warning("The database does not know that a reply is not final: %s", error)
+            self._unstored[id] = None
+            idle = not self._is_storing
+            self._is_storing = True
+        if idle:
+            self._later(self._store_all)
+
+    def _store_all(self) -> None:
+        """Make each row as memory is, until all are or we stop."""
+        warned = False
+
+        def attempt() -> None:
+            nonlocal warned
+            while (row := self._next_unstored()) is not None:
+                try:
+                    self._store(*row)
+                except (OperationalError, InterfaceError) as error:
+                    self._put_back(row[0])
+                    if not warned:  # Once, not with each attempt.
+                        logger.warning("Which replies are not final is stored later: %s", error)
+                    warned = True
+                    raise TryAgain(error) from error
+                except Exception:  # That one cannot be stored. The others can.
+                    logger.exception("The database does not know that a reply is not final")
+
+        with suppress(OperationalError, InterfaceError):  # Raised by the last attempt, as we stop.
+            STORING.call(attempt, patience_s=math.inf, sleep=self._closing.wait)
+
+    def _next_unstored(self) -> tuple[str, UnfinishedReply | None] | None:
+        """Return an id, and its reply unless that is final; None if every row is as memory is."""
+        with self._lock:
+            if not self._unstored:
+                self._is_storing = False
+                return None
+            id = next(iter(self._unstored))
+            # Before the reply is read: what changes from now on has to be stored again.
+            del self._unstored[id]
+            return id, self._replies.get(id)
+
+    def _put_back(self, id: str) -> None:
+        with self._lock:
+            self._unstored[id] = None
+
+    def _store(self, id: str, reply: UnfinishedReply | None) -> None:
+        if reply is None:
+            remove_reply(self._database, id)
+            return
+        kept = self._storable(reply)
+        put_reply(self._database, kept, process=self._process, now=time.time_ns())
 
     def _storable(self, reply: UnfinishedReply) -> UnfinishedReply:
         if reply.ending and not self._keep_text:

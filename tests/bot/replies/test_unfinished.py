@@ -1,0 +1,95 @@
+"""The record of replies that are not final: kept although the database is locked for a while."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from peewee import Database
+
+from bot.replies import live
+from bot.sandbox import Channel, Message, Sandbox, User
+from storage import Observability
+from storage.coordination import unfinished_replies
+from storage.database.connect import connect
+from storage.database.models import UnfinishedReplyRow
+from tests.support.conversations import ended, eventually
+from tests.support.fake_agent import Scripted, roster_of
+
+StartBot = Callable[..., object]
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "QUICK_S", 0.05)
+    monkeypatch.setattr(live, "PACE_S", 0.02)
+    monkeypatch.setattr(unfinished_replies, "PATIENCE_S", 0.01)
+
+
+@pytest.fixture
+def locked(
+    db_path: Path, start_bot: StartBot, agent: Scripted, observability: Observability
+) -> Iterator[Database]:
+    """Start the bot, and lock its database."""
+    start_bot(roster_of(agent))
+    observability.flush()
+    with closing(connect(db_path)) as database:
+        database.begin()
+        yield database
+
+
+@pytest.fixture
+def agent() -> Scripted:
+    return Scripted()
+
+
+def ask(agent: Scripted, sandbox: Sandbox, alice: User, channel: Channel) -> Message:
+    question = sandbox.post(alice, channel, f"{sandbox.mention} think hard")
+    agent.wait_until_asked()
+    return question
+
+
+def test_a_reply_that_begins_beside_a_locked_database_is_stored_later(
+    locked: Database,
+    agent: Scripted,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    observability: Observability,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    question = ask(agent, sandbox, alice, general)
+    agent.say("The first half")
+    reply = sandbox.wait_for_reply(general, question.ts, containing="The first half")
+    eventually(lambda: "stored later" in caplog.text)
+    locked.rollback()
+    eventually(lambda: reply.ts in [row.ts for row in rows(observability)])
+    agent.end("The first half and the second.")
+    ended(sandbox, general, question, "white_check_mark")
+    eventually(lambda: not rows(observability))
+
+
+def test_an_answer_that_ended_while_the_database_was_locked_is_never_stored_as_unfinished(
+    locked: Database,
+    agent: Scripted,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    observability: Observability,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = ask(agent, sandbox, alice, general)
+    agent.end("whole")
+    ended(sandbox, general, first, "white_check_mark")
+    second = ask(agent, sandbox, alice, general)
+    locked.rollback()
+    # What the database is told last is told in the order of the questions.
+    eventually(lambda: second.ts in [row.message_ts for row in rows(observability)])
+    assert first.ts not in [row.message_ts for row in rows(observability)]
+    agent.end("whole")
+    ended(sandbox, general, second, "white_check_mark")
+    eventually(lambda: not rows(observability))
+
+
+def rows(observability: Observability) -> list[UnfinishedReplyRow]:
+    return list(UnfinishedReplyRow.select().execute(observability.database))
