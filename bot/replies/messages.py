@@ -165,7 +165,7 @@ def failure_message(agent: str, error_type: str, *, trace_id: str, words: str = 
     quoted = f"It said `{code}`. " if words else ""
     why, next_step = FAILURES.get(error_type, ("something went wrong", "Ask again."))
     return (
-        f"Sorry, {escape(agent)} could not answer: {why}. {next_step} {quoted}"
+        f"Sorry, {escape(agent)} could not answer: {why}. {quoted}{next_step} "
         f"*Show trace* says more, as does `/trace show {trace_id[:16]}` in a channel."
     )
 

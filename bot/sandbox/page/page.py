@@ -14,11 +14,12 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from bot.sandbox.backend.slack import Slack
 from bot.sandbox.blocks.emoji import EMOJI
 from bot.sandbox.state.errors import Refusal, SandboxError
-from bot.sandbox.state.values import Channel, Json, Message, User
+from bot.sandbox.state.values import Channel, File, Json, Message, User
 from bot.sandbox.users.interactions import Interactions
 from bot.sandbox.users.people import People
 
 MOST_BYTES = 10_000_000
+PREVIEW_BYTES = 2_000
 MOST_MESSAGES = 500
 """The newest messages shown of each channel."""
 
@@ -120,11 +121,16 @@ class Page:
         }
 
     def _message(self, message: Message) -> Json:
+        previews = {each.id: _preview(each) for each in message.files}
         if message.ephemeral_to is not None:
-            return message.as_slack() | {"ephemeral": True}
+            return message.as_slack() | {"ephemeral": True, "previews": previews}
         shape = self._workspace.shown(message)
         streaming = (message.channel, message.ts) in self._slack.streams
-        return shape | {"permalink": self._workspace.permalink(message), "streaming": streaming}
+        return shape | {
+            "permalink": self._workspace.permalink(message),
+            "streaming": streaming,
+            "previews": previews,
+        }
 
     def _post(self, body: Json) -> None:
         attached = [_decoded(each) for each in body.get("files", [])]
@@ -183,6 +189,13 @@ class Page:
 
 def _named(user: User) -> Json:
     return {"name": user.name, "bot": user.bot_id is not None, "guest": user.guest}
+
+
+def _preview(file: File) -> str:
+    """Return the beginning of a text file, as Slack shows it below the file's name."""
+    if not file.mimetype.startswith("text/"):
+        return ""
+    return file.content[:PREVIEW_BYTES].decode(errors="replace")
 
 
 def _decoded(attached: Json) -> tuple[str, str, bytes]:

@@ -1,33 +1,16 @@
 """The workspace's page in a real browser: it draws messages and runs nothing in them."""
 
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 from slack_sdk import WebClient
 
 from bot.sandbox import Channel, Sandbox, User
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""
-QUIET = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
-"""Without these Chromium calls services on the network that a test does not need."""
+from tests.support.browser import CHROMIUM, drawn
 
 pytestmark = pytest.mark.skipif(
     not CHROMIUM, reason="Chromium is not installed: apt-get install chromium."
 )
-
-
-def drawn(url: str, folder: Path) -> str:
-    """Return the page's HTML after its script has run."""
-    command = [CHROMIUM, *QUIET, f"--user-data-dir={folder}", "--virtual-time-budget=4000"]
-    browser = subprocess.run(
-        [*command, "--dump-dom", url], capture_output=True, text=True, timeout=120, check=True
-    )
-    return browser.stdout
 
 
 def test_html_in_a_message_is_shown_and_does_not_run(
@@ -95,3 +78,21 @@ def test_markdown_is_drawn_by_the_rules_of_commonmark(
     assert '<td><i>x</i></td><td class="right">1</td>' in page
     assert "&lt;​!channel&gt;" in page
     assert "<pre>if **「x」**は</pre>" in page
+
+
+def test_what_another_app_says_and_the_text_of_a_file_are_drawn(
+    sandbox: Sandbox, alice: User, general: Channel, tmp_path: Path
+) -> None:
+    grafana = sandbox.add_bot("grafana")
+    sandbox.join(grafana, general)
+    fields = [{"title": "Instance", "value": "`web-1`"}]
+    alert = {"color": "danger", "title": "CPU &gt; 90 %", "text": "*97 %*", "fields": fields}
+    sandbox.post(grafana, general, attachments=[alert])
+    blocks = [{"type": "header", "text": {"type": "plain_text", "text": "Disk full"}}]
+    sandbox.forward(alice, sandbox.post(grafana, general, blocks=blocks), general, "look:")
+    sandbox.post(alice, general, files=[("answer.md", "text/markdown", "**결과** <b>".encode())])
+    page = drawn(sandbox.page_url, tmp_path)
+    assert "<b>CPU &gt; 90 %</b>" in page and "<b>97 %</b>" in page
+    assert "<b>Instance</b>" in page and "<code>web-1</code>" in page
+    assert page.count("Disk full") == 2 and "Posted in #general" in page
+    assert '<pre class="preview">**결과** &lt;b&gt;</pre>' in page

@@ -1,0 +1,233 @@
+"""Take pictures of typical answers in the workspace's page, on a wide screen and on a phone.
+
+`scripts/pictures FOLDER` writes them as PNG files. The bot and its messages are the real ones; only
+the agent is directed.
+"""
+
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from bot.agents.errors import AgentCrashed
+from bot.sandbox import Channel, Message, Sandbox
+from storage import Observability
+from tests.support.browser import photograph
+from tests.support.fake_agent import Scripted, roster_of
+from tests.support.paths import MANIFEST
+from tests.support.running_bot import start_in
+
+SIZES = {"wide": (1280, 900), "phone": (390, 844)}
+"""Width and height in CSS pixels."""
+
+LONG = "\n\n".join(
+    f"## Step {number}\n\nMove shard {number} while the others serve. "
+    + "Compare the row counts of both sides, then switch the readers over. " * 12
+    for number in range(1, 25)
+)
+
+KOREAN = """\
+배포는 **세 단계**로 진행됩니다.
+
+1. **「스테이징」**에서 먼저 확인합니다.
+2. `kubectl rollout status deploy/api`가 끝날 때까지 기다립니다.
+3. 문제가 생기면 [롤백 절차](https://wiki.example.com/rollback)를 따르세요.
+
+> 참고: 금요일 오후에는 배포하지 않습니다."""
+
+JAPANESE = """\
+## 原因
+
+**「接続プール」**が**枯渇**していました。`max_connections` は 20 のままです。
+
+- 平均待ち時間: **1.8 秒**(通常は 40 ミリ秒)
+- 失敗したリクエスト: 312 件
+  - うち決済: 7 件
+
+まず `pool_size = 50` に上げて、再起動してください。"""
+
+CODE = """\
+The loop never ends, because `retries` is never counted down:
+
+```python
+def fetch(url: str, retries: int = 3) -> bytes:
+    while retries:
+        try:
+            return urlopen(url, timeout=5).read()
+        except URLError as error:  # & <nothing> else
+            log.warning("%s: %s, %d left", url, error, retries)
+    raise TimeoutError(url)
+```
+
+Add `retries -= 1` at the end of the loop. Check it with:
+
+```
+$ pytest -q tests/test_fetch.py
+3 passed in 0.12s
+```"""
+
+TABLE = """\
+The three slowest endpoints of the last hour:
+
+| endpoint | calls | p50 | p95 | owner |
+|:---------|------:|----:|----:|-------|
+| `POST /checkout` | 1,204 | 310 ms | **2.9 s** | payments |
+| `GET /search?q=…` | 48,116 | 95 ms | 840 ms | search |
+| `GET /orders/{id}/history` | 9,530 | 61 ms | 410 ms | orders |
+
+Only `POST /checkout` got slower since yesterday."""
+
+LISTS = """\
+Three things are left before **2.4** can go out:
+
+1. **Migrations**
+   - run `0007` on a copy of production
+   - compare the *row counts* with [the runbook](https://wiki.example.com/runbook#counts)
+     - `orders`: 1.2 million
+     - `events`: 88 million
+2. **Release notes**: [draft](https://docs.example.com/notes), ~~two~~ one open question
+3. **Sign-off** by @alice and the <!here> on-call person
+
+Nothing else blocks the release."""
+
+ALERT = {
+    "color": "danger",
+    "title": "[FIRING:1] CheckoutLatencyHigh (payments prod)",
+    "title_link": "https://grafana.example.com/d/checkout",
+    "text": "*p95* is 2.9 s, limit 1 s",
+    "fields": [
+        {"title": "Instance", "value": "`checkout-7f9c`", "short": True},
+        {"title": "Since", "value": "09:14 UTC", "short": True},
+    ],
+    "footer": "Grafana v12",
+    "fallback": "[FIRING:1] CheckoutLatencyHigh",
+}
+OUTAGE = [
+    {"type": "header", "text": {"type": "plain_text", "text": "Disk full on db-2"}},
+    {"type": "section", "text": {"type": "mrkdwn", "text": "*98 %* of `/var/lib/postgresql`"}},
+]
+
+Scene = Callable[["Studio", Channel], Message]
+"""Plays a conversation in a channel, and returns the question."""
+
+
+class Studio:
+    """A workspace with the real bot, in which each scene has a channel of its own."""
+
+    def __init__(self, sandbox: Sandbox, agent: Scripted) -> None:
+        self.sandbox = sandbox
+        self.agent = agent
+        self.alice = sandbox.add_user("alice", tz="Europe/Berlin")
+        self.grafana = sandbox.add_bot("grafana")
+
+    def channel(self, name: str) -> Channel:
+        return self.sandbox.add_channel(name, [self.alice, self.grafana])
+
+    def ask(self, channel: Channel, text: str) -> Message:
+        """Ask the agent, and return the question once it is asked."""
+        question = self.sandbox.post(self.alice, channel, f"{self.sandbox.mention} {text}")
+        self.agent.wait_until_asked()
+        return question
+
+    def end(self, question: Message, answer: str) -> Message:
+        """Answer the question, and return it."""
+        self.agent.end(answer)
+        self.sandbox.wait_for_reaction(question.channel, question.ts, "white_check_mark")
+        return question
+
+
+def answer(question: str, text: str) -> Scene:
+    return lambda studio, channel: studio.end(studio.ask(channel, question), text)
+
+
+def _running(studio: Studio, channel: Channel) -> Message:
+    question = studio.ask(channel, "why is checkout slow since this morning?")
+    studio.agent.use("Read config/pool.toml")
+    studio.agent.use("Bash: kubectl logs deploy/checkout --since=2h | grep -c timeout")
+    studio.agent.say("I looked at the logs of the last two hours. **312 requests** timed out ")
+    studio.sandbox.wait_for_reply(channel, question.ts, containing="312")
+    return question
+
+
+def _tools(studio: Studio, channel: Channel) -> Message:
+    return studio.end(_running(studio, channel), "The pool is too small: set `pool_size` to 50.")
+
+
+def _failed(studio: Studio, channel: Channel) -> Message:
+    question = studio.ask(channel, "summarise the incident of last night")
+    words = "Traceback (most recent call last):\nError: model gpt-9 does not exist\n"
+    studio.agent.fail(AgentCrashed("it exited with 1", exit_code=1, stderr=words))
+    studio.sandbox.wait_for_reaction(channel, question.ts, "x")
+    return question
+
+
+URGENT = """\
+Yes. **Checkout** is affected: p95 is almost *three times* its limit since 09:14 UTC.
+
+Restart `checkout-7f9c` first; its pool is exhausted."""
+
+
+def _alert(studio: Studio, channel: Channel) -> Message:
+    alert = studio.sandbox.post(studio.grafana, channel, attachments=[ALERT])
+    text = f"{studio.sandbox.mention} is this urgent?"
+    question = studio.sandbox.post(studio.alice, channel, text, thread_ts=alert.ts)
+    return studio.end(question, URGENT)
+
+
+def _forwarded(studio: Studio, channel: Channel) -> Message:
+    alert = studio.sandbox.post(studio.grafana, channel, blocks=OUTAGE)
+    text = f"{studio.sandbox.mention} what fills it?"
+    question = studio.sandbox.forward(studio.alice, alert, channel, text)
+    return studio.end(question, "The write-ahead log: a replica is gone, and its slot keeps it.")
+
+
+def _file(studio: Studio, channel: Channel) -> Message:
+    question = studio.ask(channel, "write the release notes")
+    studio.sandbox.faults.error("chat.postMessage", "invalid_blocks", times=4)
+    return studio.end(question, LISTS)
+
+
+SCENES: Mapping[str, Scene] = {
+    "short": answer("when is the next release?", "On Thursday, at 10:00 UTC."),
+    "long": answer("how do we move the shards?", LONG),
+    "korean": answer("배포 절차를 알려줘", KOREAN),
+    "japanese": answer("なぜチェックアウトが遅いのですか?", JAPANESE),
+    "code": answer("what is wrong with `fetch`?", CODE),
+    "table": answer("which endpoints are slow?", TABLE),
+    "lists": answer("what is left before 2.4?", LISTS),
+    "alert": _alert,
+    "forwarded": _forwarded,
+    "tools": _tools,
+    "failed": _failed,
+    "file": _file,
+    # Last: its turn ends with the bot.
+    "running": _running,
+}
+
+
+def main(folder: Path) -> None:
+    """Write a picture of each scene in each size into *folder*."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as own,
+        Sandbox.start(MANIFEST) as sandbox,
+        Observability.open(Path(own) / "tracebot.db", platform="slack") as observability,
+    ):
+        studio = Studio(sandbox, Scripted("claude"))
+        bot = start_in(sandbox, observability, roster_of(studio.agent))
+        sandbox.wait_for_app()
+        for name, play in SCENES.items():
+            channel = studio.channel(name)
+            question = play(studio, channel)
+            thread = question.thread_ts or question.ts
+            place = f"{sandbox.page_url}#{studio.alice.id}/{channel.id}/{thread}"
+            for size, (width, height) in SIZES.items():
+                picture = folder / f"{name}-{size}.png"
+                photograph(place, picture, Path(own) / "browser", width=width, height=height)
+                sys.stdout.write(f"{picture}\n")
+        bot.stop(grace=0)
+        observability.database.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
