@@ -1,6 +1,7 @@
 """Fixtures: real databases in the test's own folder and real sockets; nothing is mocked."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,15 @@ settings.load_profile("tracebot")
 def pytest_xdist_auto_num_workers() -> int:
     """Run two workers per core: a test waits for about half of its time."""
     return 2 * (os.cpu_count() or 1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def signals_end_programs() -> None:
+    """Undo what `nohup` or a `&` in a script ignores: the programs that tests start inherit it."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

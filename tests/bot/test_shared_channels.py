@@ -42,6 +42,14 @@ def unknown(sandbox: Sandbox, channel: Channel) -> None:
     sandbox.faults.error("conversations.members", "internal_error", times=90)
 
 
+def open_up(sandbox: Sandbox, channel: Channel, opened: Open) -> None:
+    """Open the channel to others, and let the bot ask Slack about it again."""
+    opened(sandbox, channel)
+    if opened in (about_to_be_shared, unknown):  # Of these Slack sends no event.
+        sandbox.join(sandbox.add_user("new"), channel)
+    sandbox.settle()
+
+
 OPENED = (with_a_guest, with_a_stranger, shared, about_to_be_shared, unknown)
 
 
@@ -88,11 +96,7 @@ def test_a_digest_tells_of_the_channel_alone(
     asked(sandbox, observability, alice, lobby, "an open question")
     before = ask(sandbox, alice, lobby, "digest now")
     assert "in this channel" not in before and "*echo*  2 turns" in before
-    opened(sandbox, lobby)
-    sandbox.settle()
-    if opened in (about_to_be_shared, unknown):
-        sandbox.join(sandbox.add_user("new"), lobby)  # An event, so that Slack is asked again.
-        sandbox.settle()
+    open_up(sandbox, lobby, opened)
     for digest in (
         ask(sandbox, alice, lobby, "digest now"),
         post_a_digest(bot, sandbox, observability, lobby),
@@ -112,8 +116,7 @@ def test_only_its_own_traces_can_be_shared_there(
     opened: Open,
 ) -> None:
     own = asked(sandbox, observability, alice, lobby, "an open question")
-    opened(sandbox, lobby)
-    sandbox.settle()
+    open_up(sandbox, lobby, opened)
     posted = len(sandbox.messages(lobby))
     (seen,) = sandbox.command(alice, lobby, "/trace", f"show {elsewhere.trace_id}")
     said = shown(sandbox.click(alice, seen, "trace_share", responses=1))
