@@ -6,9 +6,8 @@ whose values are not plain, takes the slow path: `storage.model.redaction` value
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields
-from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -24,16 +23,14 @@ PLAIN_FIELDS = tuple(
 )
 SPAN_FIELDS = (*PLAIN_FIELDS, *JSON_FIELDS)
 
-LABEL_FIELDS = (
+TEXT_FIELDS = (
+    *("name", "text", "error_message", "thread_ts", "message_ts"),
     *("platform", "channel", "user", "agent", "configured_provider", "provider", "model"),
     *("decision", "reason", "error_type", "scope", "team"),
 )
-"""Columns whose few values repeat. Each combination of them is searched once."""
-
-TEXT_FIELDS = ("name", "text", "error_message", "thread_ts", "message_ts", *LABEL_FIELDS)
 
 _plain_values = attrgetter(*PLAIN_FIELDS)
-_labels = attrgetter(*LABEL_FIELDS)
+_texts = attrgetter(*TEXT_FIELDS)
 _OPTIONS = (
     orjson.OPT_PASSTHROUGH_DATACLASS
     | orjson.OPT_PASSTHROUGH_DATETIME
@@ -44,20 +41,15 @@ _OPTIONS = (
 
 def span_rows(spans: Sequence[Span]) -> list[tuple[Any, ...]]:
     """Return a row for each span, in the order of `SPAN_FIELDS`. Redacts the spans, too."""
-    structures = [_structures(span) for span in spans]
-    texts = [
-        f"{span.name}\n{span.text}\n{span.error_message}\n{span.thread_ts}\n{span.message_ts}\n"
-        f"{attributes}\n{events}\n{links}"
-        for span, (attributes, events, links) in zip(spans, structures, strict=True)
-    ]
-    labels = {each for each in set(map(_labels, spans)) if _are_doubtful(each)}
-    if labels or _doubtful("\n".join(texts)) or max(map(len, texts), default=0) > MAX_TEXT:
-        for position, text in enumerate(texts):
-            if _labels(spans[position]) in labels or _doubtful(text) or len(text) > MAX_TEXT:
-                structures[position] = _scrubbed(spans[position])
+    structures = list(map(_structures, spans))
+    # Most values are those of other spans, too. A set holds each of them once.
+    texts = set().union(*map(_texts, spans), *structures) - {None}
+    if to_scrub := _doubtful_among(texts):
+        for position, span in enumerate(spans):
+            if not to_scrub.isdisjoint((*_texts(span), *structures[position])):
+                structures[position] = _scrubbed(span)
     return [
-        (*_plain_values(span), *structure)
-        for span, structure in zip(spans, structures, strict=True)
+        _plain_values(span) + structure for span, structure in zip(spans, structures, strict=True)
     ]
 
 
@@ -94,9 +86,11 @@ def _doubtful(text: str) -> bool:
     return "\\" in text or "null" in text or suspicious(text)
 
 
-@lru_cache(maxsize=4_096)
-def _are_doubtful(labels: tuple[str | None, ...]) -> bool:
-    return _doubtful("\n".join(filter(None, labels)))
+def _doubtful_among(texts: Collection[str]) -> set[str]:
+    """Return the texts that may hold a secret, or are too long. Mostly there are none."""
+    if _doubtful("\n".join(texts)) or max(map(len, texts), default=0) > MAX_TEXT:
+        return {text for text in texts if len(text) > MAX_TEXT or _doubtful(text)}
+    return set()
 
 
 def _scrubbed(span: Span) -> tuple[str | None, str | None, str | None]:

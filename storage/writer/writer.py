@@ -291,24 +291,23 @@ class Writer:
         # deque to the other, and hold the same lock for it.
         with self._draining:
             while len(batch) < BATCH_SIZE and (oldest := self._trimmed or self._queue):
-                self._add(oldest.popleft(), batch)
+                for _ in range(min(BATCH_SIZE - len(batch), len(oldest))):
+                    self._add(oldest.popleft(), batch)
         self._number += bool(batch)
         return batch
 
     def _add(self, item: Item | threading.Event, batch: Batch) -> None:
-        if isinstance(item, threading.Event):
-            # A flush: answered once the batch of what was queued before it is committed.
-            self._flushes.append((self._number + bool(batch), item))
-            return
-        kind = KINDS.get(type(item), "spans")
         try:
             if isinstance(item, ActiveSpan):
                 self._add_span(item, batch)
+            elif isinstance(item, threading.Event):
+                # A flush: answered once the batch of what was queued before it is committed.
+                self._flushes.append((self._number + bool(batch), item))
             else:
-                getattr(batch, kind).append(item)
+                getattr(batch, KINDS[type(item)]).append(item)
         except Exception:
             logger.exception("An item could not be converted to be stored, and was dropped.")
-            self.dropped.add_dropped(kind)
+            self.dropped.add_dropped(KINDS.get(type(item), "spans"))
 
     def _add_span(self, active: ActiveSpan, batch: Batch) -> None:
         """Add a span, which comes up at its start and at its end, if it has something new.
