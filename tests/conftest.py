@@ -13,7 +13,7 @@ from peewee import Database
 from slack_sdk import WebClient
 
 from bot.agents.config.roster import Roster, load_roster
-from bot.app import Bot
+from bot.lifecycle import Bot
 from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
 from storage.recovery.opening import open_database

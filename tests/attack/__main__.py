@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bot.agents.config.roster import load_roster
-from bot.app import build_bot, listen
+from bot.app import build_bot
 from bot.http.otlp_receiver import Collector
+from bot.lifecycle import listen
 from bot.sandbox import Sandbox
 from bot.settings import load_settings
 from storage import Observability

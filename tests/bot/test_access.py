@@ -1,18 +1,18 @@
 """Nobody is shown a trace of a conversation that they are not in, whichever way they ask."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from bot.app import Bot
 from bot.cli.commands.transcript import block_text
+from bot.lifecycle import Bot
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.slack import directory
 from storage import Observability
 from storage.queries import traces
 from storage.queries.traces import TraceSummary, recent_traces
+from tests.support.conversations import StartBot
 
-StartBot = Callable[..., Bot]
 SECRET = "the merger is on friday"
 
 

@@ -1,7 +1,6 @@
 """The wired app: refused tokens and scopes, HTTP mode, and listeners as Bolt fills them."""
 
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -9,14 +8,14 @@ import pytest
 from slack_bolt.kwargs_injection.args import Args
 
 from bot.agents.config.roster import load_roster
-from bot.app import Bot, build_bot, connect, listen
+from bot.app import build_bot
+from bot.lifecycle import Bot, connect, listen
 from bot.sandbox import Channel, Manifest, Sandbox, User
 from bot.settings import Settings, SettingsError, load_settings
 from bot.slack.connection.credentials import SCOPES
 from bot.slack.errors import SlackUnavailable
 from storage import Observability
-
-StartBot = Callable[..., Bot]
+from tests.support.conversations import StartBot
 
 
 def settings_for(sandbox: Sandbox, **changes: Any) -> Settings:

@@ -1,23 +1,20 @@
 """Slack Connect and Enterprise Grid: whose workspace it is, and who is a member of it."""
 
 import copy
-from collections.abc import Callable
 
 import pytest
 
 from bot.agents.config.roster import load_roster
-from bot.app import Bot, build_bot
+from bot.app import build_bot
 from bot.replies import live
 from bot.sandbox import Channel, Sandbox, User
 from bot.settings import SettingsError
 from storage import Observability
 from storage.queries.traces import recent_traces, trace_spans
-from tests.support.conversations import eventually, finished, spans_of
+from tests.support.conversations import StartBot, eventually, finished, spans_of
 from tests.support.fake_agent import Scripted, roster_of
 from tests.support.running_bot import settings_for
 from tests.support.traces_in_slack import ask
-
-StartBot = Callable[..., Bot]
 
 
 @pytest.fixture

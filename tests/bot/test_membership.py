@@ -7,7 +7,7 @@ import pytest
 from slack_sdk import WebClient
 
 from bot.access import CHANGED, Access
-from bot.app import Bot
+from bot.lifecycle import Bot
 from bot.sandbox import Channel, Sandbox, User
 from bot.slack.directory import Directory
 from reports.commands.handlers import Viewer, answer

@@ -8,7 +8,7 @@ import pytest
 from slack_sdk import WebClient
 
 from bot.access import Access
-from bot.app import Bot
+from bot.lifecycle import Bot
 from bot.sandbox import Channel, Sandbox, User
 from bot.slack.directory import Directory
 from storage import Observability

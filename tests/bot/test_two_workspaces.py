@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.agents.config.roster import load_roster
-from bot.app import Bot
+from bot.lifecycle import Bot
 from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
 from storage.coordination.digest_subscriptions import Subscription, subscribe

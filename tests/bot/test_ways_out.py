@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.app import Bot
+from bot.lifecycle import Bot
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.sandbox.state.values import Json
 from reports.commands.parser import DIMENSIONS, STATUSES, build_parser

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from bot.app import Bot
+from bot.lifecycle import Bot
 from bot.sandbox import Channel, Message, Sandbox
 from storage import Observability
 from storage.model.span import Span

@@ -3,7 +3,8 @@
 from typing import Any
 
 from bot.agents.config.roster import Roster
-from bot.app import Bot, build_bot, connect
+from bot.app import build_bot
+from bot.lifecycle import Bot, connect
 from bot.sandbox import Sandbox
 from bot.settings import Settings
 from storage import Observability

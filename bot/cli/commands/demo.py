@@ -11,9 +11,10 @@ from pathlib import Path
 from rich.console import Console
 
 from bot.agents.config.roster import load_roster
-from bot.app import build_bot, connect
+from bot.app import build_bot
 from bot.cli.commands.transcript import block_text
 from bot.cli.exit_codes import DONE
+from bot.lifecycle import connect
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.sandbox.state.manifest import Manifest
 from bot.settings import load_settings

@@ -11,12 +11,13 @@ from types import FrameType
 
 from bot.agents.config.isolation import isolation_gaps
 from bot.agents.programs.process.temporary import remove_left_folders
-from bot.app import Bot, build_bot, connect, listen
+from bot.app import build_bot
 from bot.cli.agents_file import load_agents
 from bot.cli.commands.signals import stop_signal, wait_until
 from bot.cli.exit_codes import DONE
 from bot.cli.terminal import log_to_stderr
 from bot.http.otlp_receiver import Collector, listen_to_agents
+from bot.lifecycle import Bot, connect, listen
 from bot.retry import RetryPolicy, TryAgain
 from bot.settings import Settings, load_settings, misspelt_names, require
 from bot.slack.connection.status import ConnectionStatus

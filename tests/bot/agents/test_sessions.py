@@ -11,7 +11,6 @@ from bot.agents.config.roster import load_roster
 from bot.agents.errors import AgentError
 from bot.agents.invocation import invoke
 from bot.agents.types import HistoryMessage, Mode, Reply, Request, ThreadState
-from bot.app import Bot
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
 from storage.database.models import AgentSessionRow
@@ -19,11 +18,9 @@ from storage.database.transactions import transaction
 from storage.model.span import Span
 from storage.queries.traces import recent_traces, trace_spans
 from storage.recovery.opening import open_database
-from tests.support.conversations import ended, eventually, finished, spans_of
+from tests.support.conversations import StartBot, ended, eventually, finished, spans_of
 from tests.support.running_bot import start_in
 from tests.support.session_program import SessionProgram
-
-StartBot = Callable[..., Bot]
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ import httpx
 import pytest
 
 from bot.agents.config.roster import load_roster
-from bot.app import build_bot, listen
+from bot.app import build_bot
 from bot.http import connection, server, slack_events
+from bot.lifecycle import listen
 from bot.sandbox import Channel, Sandbox, User
 from bot.settings import Settings
 from storage import Observability

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from peewee import Database
 
-from bot.app import Bot
 from bot.jobs.digests import DIGEST_EVENT, Digests
+from bot.lifecycle import Bot
 from bot.sandbox import Channel, Message, Sandbox, User
 from reports.digest import Order, due, parse_order, yesterday
 from reports.errors import UsageError

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from bot.agents.config.roster import load_roster
-from bot.app import Bot, build_bot, connect, listen
+from bot.app import build_bot
 from bot.http import server
+from bot.lifecycle import Bot, connect, listen
 from bot.sandbox import Channel, Sandbox, User
 from bot.sandbox.methods import METHODS
 from storage import Observability

@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from bot.agents.config.roster import load_roster
-from bot.app import build_bot, listen
+from bot.app import build_bot
+from bot.lifecycle import listen
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.sandbox.state.workspace import TEAM
 from bot.sandbox.users import payloads

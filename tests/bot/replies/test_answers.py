@@ -1,17 +1,13 @@
 """Answers as people in Slack read them, from the first words of the agent to the last."""
 
-from collections.abc import Callable
-
 import pytest
 
-from bot.app import Bot
 from bot.replies import live
 from bot.replies.messages import TEXT_LIMIT
 from bot.sandbox import Channel, Message, Sandbox, User
-from tests.support.conversations import ended
+from tests.support.conversations import StartBot, ended
 from tests.support.fake_agent import Scripted, roster_of
 
-StartBot = Callable[..., Bot]
 SPACE = "\u200b"
 
 

@@ -1,17 +1,12 @@
 """The bot may not post any more, or the question was deleted: the asker hears why, privately."""
 
-from collections.abc import Callable
-
 import pytest
 
-from bot.app import Bot
 from bot.replies import live
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
-from tests.support.conversations import eventually, finished, spans_of
+from tests.support.conversations import StartBot, eventually, finished, spans_of
 from tests.support.fake_agent import Scripted, roster_of
-
-StartBot = Callable[..., Bot]
 
 RESTRICTIONS = [
     "restricted_action",

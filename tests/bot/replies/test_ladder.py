@@ -9,17 +9,15 @@ from hypothesis import strategies as st
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
-from bot.app import Bot
 from bot.replies import live
 from bot.replies.ladder import deliver
 from bot.replies.messages import TEXT_LIMIT, Message, reply_messages
 from bot.sandbox import Channel, Sandbox, User
 from bot.sandbox import Message as Shown
 from storage import Observability
-from tests.support.conversations import finished, spans_of
+from tests.support.conversations import StartBot, finished, spans_of
 from tests.support.fake_agent import Scripted, roster_of
 
-StartBot = Callable[..., Bot]
 ANSWER = "## Result\n\nIt is **two**:\n\n```python\nif a < b:\n    print(2)\n```\n\nThat is all."
 
 

@@ -1,14 +1,13 @@
 """Live replies: shown while an agent works, and replaced by its answer."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from slack_sdk import WebClient
 
 from bot.agents.types import Agent, Progress
-from bot.app import Bot
 from bot.replies import live, live_messages
 from bot.replies.buttons import feedback_buttons, timeline
 from bot.replies.messages import reply_messages, running_message
@@ -16,10 +15,9 @@ from bot.sandbox import Channel, Message, Sandbox, User
 from bot.slack.threads import ThreadReader
 from bot.slack.types import Speaker
 from storage import Observability
-from tests.support.conversations import ended, finished, spans_of
+from tests.support.conversations import StartBot, ended, finished, spans_of
 from tests.support.fake_agent import Scripted, crashed, roster_of, roster_with
 
-StartBot = Callable[..., Bot]
 LONG = "\n\n".join(f"paragraph {number} " + "word " * 60 for number in range(80))
 
 

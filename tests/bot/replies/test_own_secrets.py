@@ -1,22 +1,18 @@
 """An agent that has found the bot's secrets and tells them, as Slack and the trace see it."""
 
 import logging
-from collections.abc import Callable
 
 import pytest
 
 from bot.agents.errors import AgentError
 from bot.agents.types import Reply
-from bot.app import Bot
 from bot.replies import live
 from bot.replies.messages import MARKDOWN_LIMIT
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.slack.own_secrets import REMOVED
 from storage import Observability
-from tests.support.conversations import ended, finished, spans_of
+from tests.support.conversations import StartBot, ended, finished, spans_of
 from tests.support.fake_agent import Scripted, roster_of
-
-StartBot = Callable[..., Bot]
 
 
 @pytest.fixture(autouse=True)

@@ -7,20 +7,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bot.app import Bot
+from bot.lifecycle import Bot
 from bot.replies import delivery, live, repair
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
 from storage.database.models import UnfinishedReplyRow
-from tests.support.conversations import ended, eventually
+from tests.support.conversations import StartBot, ended, eventually
 from tests.support.fake_agent import Scripted, crashed, roster_of
 
-StartBot = Callable[..., Bot]
 TRACEBOT = Path(sys.executable).parent / "tracebot"
 
 

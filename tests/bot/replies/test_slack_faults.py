@@ -9,16 +9,13 @@ from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
 
 from bot.agents.errors import AgentError
-from bot.app import Bot
 from bot.replies import delivery, live
 from bot.replies.messages import reply_messages
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.slack.types import Place
 from storage import Observability
-from tests.support.conversations import eventually, finished, spans_of
+from tests.support.conversations import StartBot, eventually, finished, spans_of
 from tests.support.fake_agent import Scripted, roster_of
-
-StartBot = Callable[..., Bot]
 
 
 @pytest.fixture(autouse=True)

@@ -1,16 +1,12 @@
 """The app's Home tab shows its user's own traces and statistics, and no other person's."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from bot.app import Bot
 from bot.sandbox import Channel, Sandbox, SandboxError, User
 from storage import Observability
-from tests.support.conversations import finished
-
-StartBot = Callable[..., Bot]
+from tests.support.conversations import StartBot, finished
 
 
 def home(sandbox: Sandbox, user: User) -> list[Any]:

@@ -3,20 +3,18 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bot.app import Bot
 from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
 from storage.queries.traces import recent_traces, trace_spans
 from tests.bot.test_ways_out import press
 from tests.storage.upkeep.test_erasure import where
+from tests.support.conversations import StartBot
 from tests.support.traces_in_slack import asked, shown
 
-StartBot = Callable[..., Bot]
 MARK = "zebra-4711"
 
 

@@ -2,19 +2,15 @@
 
 import logging
 import threading
-from collections.abc import Callable
 
 import pytest
 
-from bot.app import Bot
 from bot.concurrency.logging_executor import LoggingExecutor
 from bot.sandbox import Channel, Sandbox, User
 from bot.trace_ui import slash_command
 from storage import Observability
 from storage.queries.traces import recent_traces
-from tests.support.conversations import eventually
-
-StartBot = Callable[..., Bot]
+from tests.support.conversations import StartBot, eventually
 
 
 def broken(*args: object, **options: object) -> None:

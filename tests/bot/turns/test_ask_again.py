@@ -3,20 +3,16 @@
 import json
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bot.app import Bot
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
 from storage.queries.traces import trace_spans
-from tests.support.conversations import ended, finished
+from tests.support.conversations import StartBot, ended, finished
 from tests.support.fake_agent import Scripted, crashed, roster_of
 from tests.support.traces_in_slack import shown
-
-StartBot = Callable[..., Bot]
 
 PROGRAM = r"""
 import pathlib, sys

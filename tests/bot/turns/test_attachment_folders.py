@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from bot.app import Bot
+from bot.lifecycle import Bot
 from bot.sandbox import Channel, Sandbox, User
 
 LIST = (

@@ -1,18 +1,13 @@
 """Posts through a user token, mentions by workflows, and mentions that an edit added."""
 
-from collections.abc import Callable
-
 import pytest
 
-from bot.app import Bot
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
 from storage.queries.statistics import statistics
 from storage.queries.traces import TraceSummary
-from tests.support.conversations import eventually, finished
+from tests.support.conversations import StartBot, eventually, finished
 from tests.support.traces_in_slack import ask
-
-StartBot = Callable[..., Bot]
 
 ECHO = '[agents.echo]\nprovider = "echo"\n'
 

@@ -3,12 +3,10 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bot.app import Bot
 from bot.concurrency import running_turns
 from bot.replies import live
 from bot.sandbox import Channel, Message, Sandbox, User
@@ -16,10 +14,8 @@ from bot.turns.cancel import cancel_from_shell
 from reports.errors import UsageError
 from storage import Observability
 from storage.queries.traces import TraceSummary, running_traces, thread_traces
-from tests.support.conversations import finished, spans_of
+from tests.support.conversations import StartBot, finished, spans_of
 from tests.support.fake_agent import Scripted, roster_of
-
-StartBot = Callable[..., Bot]
 
 
 @pytest.fixture(autouse=True)

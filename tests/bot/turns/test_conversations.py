@@ -1,18 +1,15 @@
 """What an agent is given of a conversation: the real app, over the sandbox's sockets."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bot.app import Bot
 from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
 from storage.store.erasure_log import erasure_log
-from tests.support.conversations import ended, eventually, finished, spans_of
+from tests.support.conversations import StartBot, ended, eventually, finished, spans_of
 from tests.support.fake_agent import Scripted, roster_of
 
-StartBot = Callable[..., Bot]
 CODE = "if (a &lt; b &amp;&amp; c &gt; d) say &amp;lt; in <https://e.example?a=1&amp;b=2|it>"
 READ = "if (a < b && c > d) say &lt; in it (https://e.example?a=1&b=2)"
 ALERT = {"fallback": "CPU high", "title": "CPU high", "text": "97 % on web-1"}

@@ -2,13 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from peewee import Database
 
-from bot.app import Bot
 from bot.sandbox import Channel, Sandbox, User
 from bot.turns.eraser import Eraser, forget
 from storage import Observability
@@ -19,10 +17,9 @@ from storage.store.erasure_log import erasure_log
 from storage.upkeep.checkpoint import checkpoint
 from storage.upkeep.erasure import erase
 from tests.storage.upkeep.test_erasure import where
-from tests.support.conversations import eventually, finished
+from tests.support.conversations import StartBot, eventually, finished
 from tests.support.fake_agent import Scripted, roster_of
 
-StartBot = Callable[..., Bot]
 MARK = "zebra-4711"
 
 

@@ -1,20 +1,16 @@
 """Reactions to messages and edits of them, as they end up in the database."""
 
 import logging
-from collections.abc import Callable
 
 import pytest
 from slack_sdk import WebClient
 
-from bot.app import Bot
 from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
 from storage.database.models import ScoreRow
 from storage.queries.traces import TraceSummary, trace_spans
-from tests.support.conversations import ended, eventually, finished, spans_of
+from tests.support.conversations import StartBot, ended, eventually, finished, spans_of
 from tests.support.fake_agent import Scripted, roster_of
-
-StartBot = Callable[..., Bot]
 
 
 def recorded(observability: Observability, trace: TraceSummary) -> list[str]:

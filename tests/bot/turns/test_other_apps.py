@@ -1,18 +1,14 @@
 """Other apps: which of them take a thread over, and that none can speak for our agents."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from bot.app import Bot
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.slack.threads import REPLY_EVENT
 from storage import Observability
-from tests.support.conversations import finished
+from tests.support.conversations import StartBot, finished
 from tests.support.fake_agent import Scripted, roster_of
-
-StartBot = Callable[..., Bot]
 
 METADATA = {"event_type": REPLY_EVENT, "event_payload": {"agent": "builder", "trace_id": "0" * 32}}
 DISGUISES: dict[str, dict[str, Any]] = {

@@ -1,19 +1,15 @@
 """A fault of the bot itself: whoever waits is told, and the log says what happened."""
 
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 import pytest
 from slack_sdk import WebClient
 
-from bot.app import Bot
 from bot.sandbox import Channel, Sandbox, User
 from bot.slack.attachments import FileDownloads
 from bot.slack.threads import ThreadReader
 from storage import Observability
-from tests.support.conversations import finished
-
-StartBot = Callable[..., Bot]
+from tests.support.conversations import StartBot, finished
 
 
 def breaks(*args: Any, **options: Any) -> NoReturn:

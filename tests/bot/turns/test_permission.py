@@ -1,22 +1,18 @@
 """Who may ask: each way to make an agent run, as people see it in Slack."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bot.agents.config.roster import RosterError, load_roster
-from bot.app import Bot
 from bot.sandbox import Channel, Manifest, Message, Sandbox, User
 from storage import Observability
 from storage.queries.statistics import statistics
 from storage.queries.traces import TraceSummary, message_traces
-from tests.support.conversations import eventually, spans_of
+from tests.support.conversations import StartBot, eventually, spans_of
 from tests.support.paths import MANIFEST
 from tests.support.running_bot import start_in
-
-StartBot = Callable[..., Bot]
 
 AGENTS = """
 [agents.echo]

@@ -1,19 +1,15 @@
 """Turns, seen from Slack and from the database: the real app, over the sandbox's sockets."""
 
 import sys
-from collections.abc import Callable
 
 import pytest
 
-from bot.app import Bot
 from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
 from storage.database.models import ScoreRow
 from storage.queries.traces import TraceSummary, message_traces, recent_traces, trace_spans
-from tests.support.conversations import ended, eventually, finished, spans_of
+from tests.support.conversations import StartBot, ended, eventually, finished, spans_of
 from tests.support.fake_agent import Scripted, roster_of
-
-StartBot = Callable[..., Bot]
 
 PYTHON = sys.executable
 FAILING = f"""

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from bot.app import Bot
+from bot.lifecycle import Bot
 from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
 from storage.database.connect import connect

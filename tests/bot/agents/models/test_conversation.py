@@ -1,17 +1,16 @@
 """A model behind HTTP answers in Slack: a mention, a follow-up, a wrong key, a stop."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from bot.app import Bot
+from bot.lifecycle import Bot
 from bot.replies import live
 from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
 from storage.queries.traces import TraceSummary, recent_traces
+from tests.support.conversations import StartBot
 from tests.support.model_server import KEY, ModelServer, refuse, say, stall
-
-StartBot = Callable[..., Bot]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bot.app import Bot
+from bot.lifecycle import Bot
 from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
 from storage.queries.traces import thread_traces, trace_spans

@@ -12,8 +12,8 @@ import pytest
 
 from bot.agents.invocation import invoke
 from bot.agents.types import Agent, Request
-from bot.app import Bot
 from bot.http.otlp_receiver import Collector
+from bot.lifecycle import Bot
 from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
 from storage.model.span import Span

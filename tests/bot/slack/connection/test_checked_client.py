@@ -1,7 +1,7 @@
 """Slack, or a gateway in front of it, sends what no caller can read: the bot goes on."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +9,6 @@ import pytest
 from slack_sdk.errors import SlackApiError
 
 from bot.agents.config.roster import load_roster
-from bot.app import Bot
 from bot.sandbox import Channel, Sandbox, User
 from bot.settings import Settings
 from bot.slack.connection import client as clients
@@ -22,10 +21,8 @@ from bot.slack.connection.client import (
 from bot.slack.errors import SLACK_ERRORS, SlackUnwell, error_code
 from bot.slack.own_secrets import OwnSecrets
 from storage import Observability
-from tests.support.conversations import finished
+from tests.support.conversations import StartBot, finished
 from tests.support.running_bot import settings_for
-
-StartBot = Callable[..., Bot]
 
 LATIN_1 = "<html>Dienst nicht verfügbar</html>".encode("latin-1")
 

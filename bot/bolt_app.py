@@ -1,0 +1,80 @@
+"""The Bolt app without its listeners: it accepts what Slack sends, and asks Slack nothing."""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from slack_bolt import App, BoltRequest, BoltResponse
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.error import BoltUnhandledRequestError
+from slack_sdk import WebClient
+
+from bot.settings import Settings
+from bot.turns.decision import BotIdentity
+from storage import Observability
+from storage.writer.dropped import RATE_LIMITED
+
+logger = logging.getLogger("tracebot")
+
+
+class TolerantApp(App):
+    """A Bolt app that accepts whatever Slack signs, also in a form that Bolt does not expect."""
+
+    def dispatch(self, req: BoltRequest) -> BoltResponse:
+        """Answer a request. Slack would send one again that fails, and it would fail again."""
+        try:
+            return super().dispatch(req)
+        except Exception as error:
+            logger.error("A request cannot be read by Bolt: %s: %s", type(error).__name__, error)
+            return BoltResponse(status=200)
+
+
+def bolt_app(
+    settings: Settings, identity: BotIdentity, *, team: str, observability: Observability
+) -> App:
+    """Return the app of the bot in the workspace with the id `team`, without listeners."""
+    app = TolerantApp(
+        # Without a token: listeners post through the clients of `bot.slack.connection`, which keep
+        # our secrets, and a token here would be reported as unused beside `authorize`.
+        client=WebClient(base_url=settings.slack_api_url),
+        # What the start learned. By default Bolt would ask `auth.test` while a request waits.
+        authorize=_authorize(identity, team),
+        signing_secret=settings.slack_signing_secret.get_secret_value() or "socket mode",
+        token_verification_enabled=False,
+        process_before_response=False,
+        # So that `_report` answers them, without a warning for each.
+        raise_error_for_unhandled_request=True,
+    )
+    app.error(partial(_report, observability))
+    return app
+
+
+def _authorize(identity: BotIdentity, team: str) -> Callable[..., AuthorizeResult]:
+    """Return what tells Bolt who the bot is: always the same, as it is in one workspace."""
+
+    def authorize(enterprise_id: str | None, user_id: str | None) -> AuthorizeResult:
+        return AuthorizeResult(
+            enterprise_id=enterprise_id,
+            team_id=team,
+            bot_user_id=identity.user,
+            bot_id=identity.bot_id,
+            user_id=user_id,
+        )
+
+    return authorize
+
+
+def _report(
+    observability: Observability, error: Exception, body: dict[str, Any]
+) -> BoltResponse | None:
+    """Log a listener's error; accept requests that have no listener.
+
+    Slack would send those again, and would stop to send any if they are most of them.
+    """
+    if not isinstance(error, BoltUnhandledRequestError):
+        logger.error("A request of type %s failed", body.get("type"), exc_info=error)
+        return None
+    if body.get("type") == "app_rate_limited":
+        observability.count(RATE_LIMITED, "slack")
+    return BoltResponse(status=200)
