@@ -105,6 +105,8 @@ SHAPES: Mapping[str, str] = {
     "mapbox": "s·k.eyJ1Ijoi{a:40}.{u:22}",
     "facebook": "EA·A{a:150}",
     "crates": "ci·o{a:32}",
+    "docker swarm": "SWM·TKN-1-{l:50}-{l:25}",
+    "docker swarm unlock": "SWM·KEY-1-{a:43}",
     "unknown provider": "acme·_live_{m:40}",
 }
 
@@ -133,6 +135,7 @@ NAMES = (
     *("AWS_SECRET_ACCESS_KEY", "private_key", "encryption_key", "signing_secret", "credential"),
     *("SLACK_BOT_TOKEN", "spring.datasource.password", "PGPASSWORD", "auth_token", "master-key"),
     *("AccountKey", "secret_key_base", "webhook_secret", "Passwort", "connection_password"),
+    *("adminApiKey", "frontend_api_key", "stripeSecretKey", "jasminAccessToken", "API_KEY_ADMIN"),
 )
 VALUES = (
     *("{a:12}", "{a:24}", "{h:32}", "{b:40}", "{w:1}{d:4}", "{w:1}-{w:1}-{d:2}", "{w:1}{d:2}!"),
@@ -274,6 +277,33 @@ LINES: Mapping[str, str] = {
     "nostr": "nsec·1{l:58}",
     "openvpn": "-----BEGIN OpenVPN Static key V1-----\n{h:32}\n{h:32}\n"
     "-----END OpenVPN Static key V1-----",
+    "token without password": "git clone https://{h:40}:x-oauth-basic@github.com/acme/app.git",
+    "token and colon": "curl https://{h:32}:@api.example.com/v1",
+    "token and x": "https://{m:20}:X@acme.example.com/api",
+    "curl with a token": "curl -u {m:24}: https://api.example.com/v1",
+    "curl with a token and x": "curl -u {m:24}:x https://api.example.com/v1",
+    "azure after a slash": "az login --service-principal -u app/{a:3}8Q~{u:34} --tenant x",
+    "azure after a sign": "app_{a:3}8Q~{u:34}",
+    "wordpress key": "define('LOGGED_IN_KEY', '{a:8} {a:8}|{{{a:6}>+{a:8}');",
+    "wordpress salt": "define( 'NONCE_SALT', '{a:8})={a:8}~{a:6}&{a:8}' );",
+    "setter": 'user.setPassword("{a:10}7!");',
+    "setter of a word": 'user.setPassword("{w:1}7");',
+    "builder": '.username("ann").password("{m:12}").build()',
+    "setter of a key": 'client.set_api_key("{m:20}")',
+    "wifi key": "WiFi: office-5G key: {a:8}7!",
+    "wifi key below": "SSID: office\nKey: {a:8}7!",
+    "openwrt": "option key '{a:10}7'",
+    "psk": "psk={a:12}",
+    "fenced": "the password is\n```\n{a:8}-7x\n```",
+    "fenced for": "password for staging:\n```\n{a:8}-7x\n```",
+    "quoted below": "here is the password:\n> {a:8}-7x",
+    "heading": "*Password*\n`{a:8}-7x`",
+    "key below": "the api key is\n```\n{m:20}\n```",
+    "rabbitmq": "rabbitmqctl add_user ann '{m:12}'",
+    "login in lines": "my creds for staging\nann.lee@example.com\n{m:12}",
+    "door": "door code for the office on sunday: {d:5}#",
+    "adafruit": "io key ai·o_{a:28}",
+    "segment": 'analytics.load("{a:32}");',
     "secret str": 'token = SecretStr("{a:24}")',
 }
 
@@ -304,6 +334,32 @@ WRAPPINGS: Mapping[str, Callable[[str], str]] = {
 }
 
 HARMLESS = """\
+api_key_env = "OPENAI_API_KEY"
+postgres://user:password@host
+postgres://user:password@host:5432/db
+redis://:password@localhost:6379/0
+postgresql://USER:PASSWORD@HOST:PORT/DATABASE
+https://annsmith2024@git.example.com/acme/app.git
+https://example.com/search?q=password+manager&page=2
+/search?q=secret+santa&sort=new
+Enter passphrase for key '/home/ann/.ssh/id_ed25519':
+Enter passphrase for "/home/ann/.ssh/id_rsa":
+Password for 'https://ann@github.com':
+ann@host's password:
+PASS: test_x
+PASS: tests/unit/test_auth.py::test_login
+PASS src/app.test.js
+--- PASS: TestLogin (0.00s)
+aws secretsmanager get-secret-value --secret-id prod/db
+gcloud secrets versions access latest --secret=db-password
+docker service create --secret db-password nginx
+docker build --secret id=npmrc,src=.npmrc .
+define('AUTH_KEY', 'put your unique phrase here');
+user.setPassword(password);
+builder.password(env("DB_PASSWORD"))
+page.getByLabel("password").fill(value)
+the wifi is down, key people are out
+nextPageToken: end
 existingSecret: app-db
 vaultSecret: database-credentials
 secret: sealed

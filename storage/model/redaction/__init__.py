@@ -23,6 +23,7 @@ from storage.model.redaction import calls, chat, command_lines, formats, names, 
 from storage.model.redaction.key_files import BEGINS, private_keys
 from storage.model.redaction.kinds import (
     KINDS,
+    MARKED,
     UNKNOWN,
     UNPREFIXED,
     UNPREFIXED_HINTS,
@@ -48,15 +49,19 @@ _EDGE = r"(?:^|[^A-Za-z0-9])"
 _STRICT_EDGE = r"(?:^|[^A-Za-z0-9+/_.~-])"
 _SHAPES = "|".join(shape for shapes in KINDS.values() for shape in shapes)
 _UNPREFIXED = "|".join(shape for shapes in UNPREFIXED.values() for shape in shapes)
+_MARKED = "|".join(shape for shapes in MARKED.values() for shape in shapes)
 _SHORTENED = re.sub(r"\{(\d\d+),?\d*\}", lambda count: f"{{{min(int(count[1]), 12)},}}", _SHAPES)
 """For a hint, fewer characters will do, which makes its pattern a quarter as big."""
 
 _shapes = Pattern(rf"{_EDGE}(?P<known>{_SHAPES})")
 _unprefixed_hints = Pattern(UNPREFIXED_HINTS)
-_unprefixed = Pattern(rf"{_STRICT_EDGE}(?:(?P<known>{_UNPREFIXED})|(?P<unknown>{UNKNOWN}))")
+_unprefixed = Pattern(
+    rf"{_STRICT_EDGE}(?:(?P<known>{_UNPREFIXED})|(?P<unknown>{UNKNOWN}))|(?P<marked>{_MARKED})"
+)
 _kinds = {
-    kind: Pattern(rf"^(?:{'|'.join((*KINDS.get(kind, ()), *UNPREFIXED.get(kind, ())))})")
-    for kind in {**KINDS, **UNPREFIXED}
+    kind: Pattern(rf"^(?:{'|'.join(shapes)})")
+    for kind in {**KINDS, **UNPREFIXED, **MARKED}
+    if (shapes := [shape for each in (KINDS, UNPREFIXED, MARKED) for shape in each.get(kind, ())])
 }
 _PLACES = (names, command_lines, urls, formats, calls, tables, chat)
 _FINDERS = {find: patterns for place in _PLACES for find, patterns in place.FINDERS.items()}
@@ -195,20 +200,25 @@ def _secrets(text: str) -> Iterator[Secret]:
 def _found(text: str) -> Iterator[Secret]:
     for start, end in private_keys(text):
         yield start, end, "private_key"
-    # Many words look like the beginning of a shape without a prefix, so that its search is slow.
-    searched = (_shapes, _unprefixed) if _unprefixed_hints.in_text(text) else (_shapes,)
-    for pattern in searched:
-        for found in pattern.finditer(text):
-            start, end = found.get("known") or found["unknown"]
-            secret = text[start:end]
-            if "known" in found and plausible(secret):
-                yield start, end, _kind(secret)
-            elif "unknown" in found and plausible_unknown(secret):
-                yield start, end, "token"
+    yield from _shaped(text)
     finders = (_own_secrets, *(_finders[number] for number in _needed.in_text(text)))
     for start, end in chain.from_iterable(find(text) for find in finders):
         if not text.endswith("[redacted:", 0, start):  # A mark of ours is no password.
             yield start, end, "secret"
+
+
+def _shaped(text: str) -> Iterator[Secret]:
+    # Many words look like the beginning of a shape without a prefix, so that its search is slow.
+    searched = (_shapes, _unprefixed) if _unprefixed_hints.in_text(text) else (_shapes,)
+    for pattern in searched:
+        for found in pattern.finditer(text):
+            start, end = found.get("unknown") or found.get("known") or found["marked"]
+            secret = text[start:end]
+            if "unknown" in found:
+                if plausible_unknown(secret):
+                    yield start, end, "token"
+            elif plausible(secret):
+                yield start, end, _kind(secret)
 
 
 def _own_secrets(text: str) -> Iterator[Range]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from storage.model.redaction.patterns import Finders, Patterns, Range
 from storage.model.redaction.values import (
     harmless,
+    is_code,
     is_path,
     is_prose,
     looks_chosen,
@@ -15,12 +16,16 @@ _STRING = r"[ \t]*[\"'](?P<secret>[^\"'\s]{5,})[\"'][ \t]*"
 _LOGS_IN = (
     r"(?i:login|auth|authenticate|sign_?in|begin|set_?password|\w*connect\w*|\w*credentials?)"
 )
-_CLIENT = r"(?i:login|run|\w*(?:client|wallet|bot|token|api_?key|secret|github|gitlab|search))"
+_CLIENT = (
+    r"(?i:login|run|analytics\.load"
+    r"|\w*(?:client|wallet|bot|token|api_?key|secret|github|gitlab|search))"
+)
 
 HINTS = (
-    r"(?i:login|auth|authenticate|sign_?in|begin|password|connect\w*|credentials?)\(",
+    r"(?i:login|auth|authenticate|sign_?in|begin|connect\w*|credentials?)\(",
+    r"(?i:passw(?:or)?d|passphrase|pwd|key|secret|token|credentials?)\([ \t]*[\"']",
     r"auth[ \t]*=[ \t]*\(",
-    r"(?i:run|client|wallet|bot|token|api_?key|secret|github|gitlab|search)\([^()\n]{0,60}?[\"']",
+    r"(?i:run|analytics\.load|client|wallet|bot|token|api_?key|secret|github|gitlab|search)\([^()\n]{0,60}?[\"']",
 )
 
 # A user and a password, and nothing else: whatever the password looks like.
@@ -30,6 +35,13 @@ PAIRS = (
 )
 # The last of more arguments, such as a host, a user and a password.
 LAST = rf"{_LOGS_IN}\([^()\n]{{0,120}}[^()\n ,][ \t]*,{_STRING}\)"
+# The only argument of what sets a password: `user.setPassword("…")`, `.password("…")`.
+_SETS = r"(?:(?i:(?:^|[^A-Za-z0-9])(?:set|with)_?)\w{0,20}|\.)"
+SET_PASSWORD = rf"{_SETS}(?i:passw(?:or)?d|passphrase|pwd)\({_STRING}\)"
+SET_KEY = (
+    rf"{_SETS}(?i:(?:api|access|secret|private|auth)_?key|secret|(?:access|auth|api|bearer)?_?token"
+    rf"|client_?secret|credentials?)\({_STRING}\)"
+)
 # A token with which a client is made, alone or after an id.
 TOKEN = rf"{_CLIENT}\((?:[ \t]*[\"'][\w-]{{1,60}}[\"'][ \t]*,)?{_STRING}[,)]"
 
@@ -46,9 +58,14 @@ def _is_no_prose(value: str) -> bool:
     return not is_prose(value)
 
 
+def _is_no_name(value: str) -> bool:
+    return not (is_prose(value) or is_code(value))
+
+
 _ARGUMENTS: Sequence[tuple[Patterns, Callable[[str], bool]]] = (
     (Patterns(PAIRS), _is_no_prose),
-    (Patterns((LAST,)), _is_password),
+    (Patterns((SET_PASSWORD,)), _is_no_name),
+    (Patterns((LAST, SET_KEY)), _is_password),
     (Patterns((TOKEN,)), _is_made),
 )
 
@@ -63,4 +80,4 @@ def in_calls(text: str) -> Iterator[Range]:
                 yield start, end
 
 
-FINDERS: Finders = {in_calls: (*PAIRS, LAST, TOKEN)}
+FINDERS: Finders = {in_calls: (*PAIRS, LAST, SET_PASSWORD, SET_KEY, TOKEN)}

@@ -14,7 +14,7 @@ MOST_WORDS = 8
 _TOLD = rf"(?i:(?:^|[^A-Za-z0-9])(?:{PASSWORDS}))"
 _CODE = (
     rf"(?i:(?:^|[^A-Za-z0-9])(?:{CODES})(?:[ \t]?(?:code|number|nummer|番号|コード)?)[*_`]*"
-    r"(?:[ \t](?:for|of|to|für|de|para|pour|per|del)(?:[ \t]\w{1,14}){1,3})?"
+    r"(?:[ \t](?:for|of|to|für|de|para|pour|per|del)(?:[ \t]\w{1,14}){1,5})?"
     r"[ \t]*(?:[:：=]|は|是|[는은]|→|->|[ \t](?:is|ist|lautet|est|es|é|è|was|jest"
     r"|je))?[ \t]*[*_`\[「]*)"
     r"(?P<code>\d(?:[ -]?\d){2,11}#?|[A-Z0-9]{1,4}-\d{3,8})(?:[^A-Za-z0-9.:,/-]|[.,](?:\s|$)|$)"
@@ -70,15 +70,31 @@ _NEXT_LINE = (
     rf"(?P<login>[^\s:<>(){{}}\[\]-]{{6,40}})$)"
 )
 
+# The key of a wireless network, which has no name but `key`.
+_WIFI = (
+    r"(?i:(?:^|[^A-Za-z])(?:wi-?fi|wlan|wireless|e?ssid|wpa[23]?|hotspot)[^\n]{0,60}?"
+    r"(?:\n[^\n]{0,20}?)?[^A-Za-z](?:key|code|psk|schlüssel|clave|clé|chiave)[*_`\"]*"
+    r"[ \t]*(?:[:=：]|->|→|(?:is|ist|est|es)[ \t])?[ \t]*[\"'*_`]*)"
+    r"(?P<login>[^\s\"'<>`]{6,63})"
+    r"|(?i:option[ \t]+(?:key|wpa_?key)[ \t]+[\"']?)(?P<old>[^\s\"']{6,63})"
+)
+# Alone in the line below, in a quotation or in a block of code.
+_BELOW = (
+    rf"(?im:(?:^|[^A-Za-z0-9])(?:{PASSWORDS}|(?:api|access|secret)[ _-]?key|token|secret)[*_`~]*"
+    r"(?:[ \t](?:for|of|to|für|de|para|pour|per|vom|zum|from|on)(?:[ \t][\w.@'/#-]{1,30}){1,5}?)?"
+    rf"(?:[ \t](?:{COPULAS}))?[ \t]*[:：]?[*_`~]*[ \t]*\n(?:[> \t]*\n)?[> \t]*"
+    r"(?:```\w*\n?[> \t]*)?[`*_\"']{0,2}(?P<login>[^\s`<\"]{5,64}))"
+)
 _MAIL_LOGIN = (
-    r"(?:^|[^\w.+/-])[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}(?:[:|/]|[ \t]*(?:[:|/]|->|→)[ \t]*)"
+    r"(?:^|[^\w.+/-])[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}"
+    r"(?:[:|/]|[ \t]*(?:[:|/]|->|→|\n)[ \t]*)"
     r"(?P<login>[^\s\"'<>/|,;@&]{6,40})(?:[\s\"'`,;|<&]|$)"
 )
 
 _told, _seed = Pattern(_TOLD), Pattern(_SEED)
 _codes = Patterns((_CODE, _CODE_FIRST, _CODE_TO_USE))
-_phrase, _next_line = map(Pattern, (_PHRASE, _NEXT_LINE))
-_LOGINS = (_LOGIN, _LOGIN_FIRST, _USER_AND_P, _CHANGED, _PAIR, _DOTTED)
+_phrase, _next_line, _below = map(Pattern, (_PHRASE, _NEXT_LINE, _BELOW))
+_LOGINS = (_LOGIN, _LOGIN_FIRST, _USER_AND_P, _CHANGED, _PAIR, _DOTTED, _WIFI)
 _logins = Patterns(_LOGINS)
 _mail_login = Pattern(_MAIL_LOGIN)
 _COPULA = ValuePattern(rf"(?i)(?:{COPULAS})|.*[:：=→]|->|to|auf|zu|на")
@@ -93,8 +109,10 @@ HINTS = (
     _CODE.replace("(?P<code>", "(?:"),
     _CODE_FIRST.replace("(?P<code>", "(?:"),
     _CODE_TO_USE.replace("(?P<code>", "(?:"),
-    r"@[\w-]+(?:\.[\w-]+)+[ \t]*(?:[:|/]|->|→)",
+    r"@[\w-]+(?:\.[\w-]+)+[ \t]*(?:[:|/\n]|->|→)",
     rf"(?:{OTHER})[!-~]",
+    r"(?i:wi-?fi|wlan|ssid|wpa[23]?|hotspot|wireless)[^A-Za-z]|(?i:option[ \t]+(?:key|wpa))",
+    r"(?i:(?:key|token|secret)[*_`~:]*[ \t]*\n)",
     rf"(?i:(?:{LOGINS})(?:[ \t](?:for|to|für|pour|para)[ \t][\w./-]+)?[ \t]*"
     r"(?:[:：=→]|->|[ \t](?:is|are|sind|ist|son|sont))[ \t]*[\w.@+-]+[ \t]*[/:|,→])",
     r"🔐|(?:are|is) (?:the |my )?cred"
@@ -108,7 +126,7 @@ def told(text: str) -> Iterator[Range]:
     covered = 0
     for found in _told.finditer(text):
         at = max(found[""][1], covered)
-        if text[at : at + 1] in "_-" and text[at : at + 1]:
+        if text[at : at + 1] and text[at] in "_-@+/&.%~":  # Part of a name, a URL, a query.
             continue
         end = _END.search(text[at : at + LONGEST_SENTENCE])
         line = text[at : at + (end.start() if end else LONGEST_SENTENCE)]
@@ -127,7 +145,7 @@ def _told_value(word: str, before: str) -> str:
     """Return the secret in `word` of a sentence, or nothing."""
     if _STOP.match(word):
         return ""
-    bare = word.strip("*_`'\"“”„‘’«»「」『』,.…")
+    bare = word.rstrip(":;,").strip("*_`'\"“”„‘’«»「」『』,.…")
     inside = _ASCII.search(bare) if not bare.isascii() else None
     value = inside[0] if inside else bare
     if len(value) < 5 or not looks_chosen(value) or harmless(value) or _VERSIONED.fullmatch(value):
@@ -172,6 +190,16 @@ def logins(text: str) -> Iterator[Range]:
             yield start, end
 
 
+def below(text: str) -> Iterator[Range]:
+    """Yield passwords in the line below their name: alone there, or strong."""
+    for found in _below.finditer(text):
+        start, end = found["login"]
+        value = text[start:end].rstrip("*_',.;")
+        alone = re.match(r"[`*_\"']*\s*?(?:```)?(?:\n|$)", text[end : end + 8]) is not None
+        if looks_chosen(value) and not harmless(value) and (alone or _is_strong(value)):
+            yield start, start + len(value)
+
+
 def mail_logins(text: str) -> Iterator[Range]:
     """Yield passwords beside an address: `ann@example.com / …`."""
     for found in _mail_login.finditer(text):
@@ -185,5 +213,6 @@ FINDERS: Finders = {
     codes: (_CODE, _CODE_FIRST, _CODE_TO_USE),
     phrases: (_SEED, _PHRASE),
     logins: (*_LOGINS, _NEXT_LINE),
+    below: (_BELOW,),
     mail_logins: (_MAIL_LOGIN,),
 }

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from storage.model.redaction.patterns import Finders, Pattern, Patterns, Range, ValuePattern
+from storage.model.redaction.urls import is_filler, is_token
 from storage.model.redaction.values import (
     harmless,
     is_path,
@@ -41,6 +42,7 @@ COMMANDS = (
         r"|sqlcmd|bcp|xfreerdp|rdesktop|bw|unrar|rar|tsh",
         r"-p[ \t]*|-P[ \t]*|-w[ \t]+|/p:",
     ),
+    r"rabbitmqctl[ \t][^\n|;&]{0,40}?(?:add_user|change_password)[ \t]+\S+[ \t]+" + _ARGUMENT,
     _command(r"redis-cli|valkey-cli", r"-a[ \t]+"),
     r"(?i:sqlplus|sqlldr|impdp?|expdp?|rman target|:thin:)[ \t]*(?:-\w+[ \t]+)*\w+/"
     r"(?P<secret>[^\s@]+)@",
@@ -103,7 +105,7 @@ PROGRAMS = (
     r"curl|https?|xh|httpie|ab|siege|hey|smbclient|rpcclient|smbmap|mysql\w*|mariadb[\w-]*|mycli"
     r"|sshpass|ssh-keygen|signtool|useradd|usermod|oathtool"
     r"|docker|podman|nerdctl|buildah|skopeo|crane|oras|helm|oc|az|cf|npm|ibmcloud|gh|ecr|aws"
-    r"|mongo\w*|cqlsh|clickhouse-client|influx|nats|ldap\w+|rabbitmqadmin|ipmitool|sqlcmd|bcp"
+    r"|mongo\w*|cqlsh|clickhouse-client|influx|nats|ldap\w+|rabbitmq\w+|ipmitool|sqlcmd|bcp"
     r"|xfreerdp|rdesktop|bw|unrar|rar|tsh|redis-cli|valkey-cli|zip|unzip|7za?|7zr|openssl|vault|op"
     r"|htpasswd|net|wpa_passphrase|rclone|snmp\w+|mc|mcli|iwconfig|poetry|lftp|wandb|cargo|snyk"
 )
@@ -150,7 +152,9 @@ def in_commands(text: str) -> Iterator[Range]:
     for found in _logins.finditer(text):
         start, end = within_quotes(text, *found["secret"])
         user, _, password = re.sub("[:%]", "\0", text[start:end], count=1).partition("\0")
-        if password and not harmless(password, numbers=False):
+        if is_token(user):
+            yield start, start + len(user)
+        if password and not is_filler(password):
             yield start + len(user) + 1, end
 
 

@@ -12,6 +12,7 @@ from storage.model.redaction.values import (
     within_quotes,
 )
 
+_QUOTED = r"(?P<secret>\"[^\"\n]+\"|'[^'\n]+')"
 _STRING = r"(?P<secret>\"[^\"\n]+\"|'[^'\n]+'|[^\s\"'|;&<>][^\s\"'|;<>]*)"
 
 FORMATS = (
@@ -36,8 +37,8 @@ FORMATS = (
     # The code of a wireless network.
     r"WIFI:[^\n]{0,100}?P:(?P<secret>[^;\n]+);",
     # SQL
-    r"(?i:identified[ \t]+(?:with[ \t]+\S+[ \t]+)?by(?:[ \t]+password)?[ \t]+|\bpassword\([ \t]*)"
-    + _STRING,
+    r"(?i:identified[ \t]+(?:with[ \t]+\S+[ \t]+)?by(?:[ \t]+password)?[ \t]+)" + _STRING,
+    r"(?i:\bpassword\([ \t]*)" + _QUOTED,
     r"(?i:password|passwd)[ \t]*=[ \t]*(?i:md5|sha\d*|crypt|hash|encode|digest|password)"
     r"\([ \t]*'(?P<secret>[^'\n]+)'",
     # Terraform: the name of a variable stands apart from its default.

@@ -101,6 +101,7 @@ KINDS: Mapping[str, Sequence[str]] = {
         r"do[opr]_v1_[A-Za-z0-9]{16,}",
         r"hv[sbr]\.[A-Za-z0-9_-]{16,}",
         r"pul-[a-f0-9]{40}",
+        r"SWM(?:TKN|KEY)-1-[A-Za-z0-9+/-]{20,}",
         r"4b1d[A-Za-z0-9]{38}",
         r"s\.[A-Za-z0-9]{24}",
         r"tskey-[a-z]+-[A-Za-z0-9-]{10,}",
@@ -167,6 +168,7 @@ KINDS: Mapping[str, Sequence[str]] = {
         r"pk_(?:[a-f0-9]{34}|\d+_[A-Z0-9]{20,})",
         r"API-[A-Z0-9]{25,}",
         r"p8e-[A-Za-z0-9]{32}",
+        r"aio_[A-Za-z0-9]{28}",
         r"s-s4t2(?:ud|af)-[a-f0-9]{64}",
         r"sm_[aps]at_[A-Za-z0-9]{16}",
         r"(?:sc|ext|scauth"
@@ -211,7 +213,6 @@ UNPREFIXED: Mapping[str, Sequence[str]] = {
         r"-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----",
     ),
     "azure_key": (
-        r"[A-Za-z0-9_~.]{3}[0-9]Q~[A-Za-z0-9_~.-]{30,}",
         r"[A-Za-z0-9_-]{30,}(?:JQQJ99[A-Za-z0-9]{8,}|AZDO[A-Za-z0-9]{4,}"
         r"|AzFu[A-Za-z0-9]{6,}={0,2})",
     ),
@@ -234,6 +235,11 @@ UNPREFIXED: Mapping[str, Sequence[str]] = {
 }
 """The same without a prefix. These begin only after a character that is not of base64."""
 
+MARKED: Mapping[str, Sequence[str]] = {
+    "azure_key": (r"[A-Za-z0-9_~.]{3}[0-9]Q~[A-Za-z0-9_~.-]{30,}",),
+}
+"""Shapes with a mark in their middle, which no other text has. These begin anywhere."""
+
 UNPREFIXED_HINTS = (
     r"END [A-Z0-9 ]*PRIVATE KEY|[0-9]Q~|JQQJ99|AZDO|AzFu|NRAL|AQE[A-Za-z0-9+/]{60}|\.atlasv1\."
     r"|-[a-f0-9]{8}-[a-f0-9]{8}|-us\d"
@@ -241,7 +247,10 @@ UNPREFIXED_HINTS = (
     r"|[012]/\d{10}|_mmk|\d:[A-Za-z0-9_-]{35}|\.[A-Za-z0-9_-]{6,7}\.[A-Za-z0-9_-]{20}|A{18}"
     r"|[^A-Za-z0-9][5KL][1-9A-HJ-NP-Za-km-z]{50}|[_-][A-Za-z0-9]{32}"
 )
-"""Found in all of these and hardly in other text: to count the characters of each word is slow."""
+"""Found in all of these, marked ones too, and hardly in other text.
+
+To count the characters of each word is slow.
+"""
 
 # Prefixes of ids, which look like keys of a provider that is not known here.
 IDS = frozenset(

@@ -15,10 +15,13 @@ KEY = (
     r"|(?:api|access|secret|private|encryption|decryption|signing|signature|master|account|auth"
     r"|licen[cs]e|shared|service|subscription|storage|app|application|client|consumer|deploy"
     r"|session|jwt|hmac|function|functions|admin|root|integration|ingest|ingestion|webhook|bot"
-    r"|aes|rsa|developer|crypto|captcha|recaptcha|data|openai|anthropic|write|wlan|wi-?fi|wpa2?"
+    r"|aes|rsa|wep|developer|crypto|captcha|recaptcha|data|openai|anthropic|write|wlan|wi-?fi|wpa2?"
     r"|network|instrumentation|server|host|ssh|tls|ssl|rest|cron|user|team|project|org|workspace"
     r"|partner|merchant)[_\-. ]?keys?(?:[_\-. ]?secret)?"
     r"|apikeys?|token|secret[_\-]?id"
+    # The salts of WordPress and its like, as secret as its keys.
+    r"|(?:auth|logged[_-]?in|nonce|hash|password|security|cookie|session)[_-]?salt"
+    r"|(?:logged[_-]?in|nonce|cookie)[_-]?key"
     # Spanish, French, Italian, Russian, German
     r"|clave|cl[eé] (?:d['’])?(?:api|secrète|privée)|chiave (?:segreta|api|privata)"
     r"|токен|ключ(?: api)?|api-?schlüssel"
@@ -36,7 +39,7 @@ WEAK = (
 # What may end a name: `password_base64`, `API_KEY_PROD`, `token2`.
 SUFFIX = (
     r"(?:[_\-.]?(?:value|base64|b64|base|data|prod|production|dev|test|staging|stage|live|old|new"
-    r"|backup|plain|plaintext|raw|env|v?\d{1,3}))?"
+    r"|backup|plain|plaintext|raw|env|admin|root|primary|secondary|local|ci|v?\d{1,3}))?"
 )
 # What may stand between a name and its value: the end of quotes, of markup, of an index; a remark.
 CLOSE = r"(?:[\"'`*_~\])}\\]|</[a-z0-9:]{1,12}>|\?){0,6}"

@@ -51,7 +51,7 @@ _NEXT_WORD = ValuePattern(r"[ \t]+[A-Za-z(]")
 _MANY_WORDS = ValuePattern(r"(?:[a-z]+[ \t,]+){2,23}[a-z]+(?=[\s.\"'`]|$)")
 _OPTION = ValuePattern(r"(?:^|\s)--?[\w-]*$")
 _HARMLESS_NAME = ValuePattern(
-    r"(?i)(?:next|page|sync|continuation|pagination|eos|bos|pad|unk|sep|mask|cls|stop|max|min|end|"
+    r"(?:^|[^A-Za-z]|[a-z](?=[A-Z]))(?i:next|page|sync|continuation|pagination|eos|bos|pad|unk|sep|mask|cls|stop|max|min|end|"
     r"start|per|special|added|first|last|prompt|image|fill|input|output|public|publishable|pub|"
     r"primary|foreign|sort|partition|cache|unique)[_\-. ]?\Z"
 )
@@ -63,6 +63,17 @@ _PREFERENCE = ValuePattern(
 _NAME_OF_A_SECRET = ValuePattern(
     r"(?i)(?:existing|vault|tls|pull|external|sealed|k8s|kube|kubernetes)[_-]?secret\Z"
 )
+_AMBIGUOUS = frozenset(("pass", "secret", "secret-id", "secret_id"))
+"""Names that have other meanings. Only for these is the text before them searched."""
+# gcloud --secret=db-password, aws --secret-id prod/db, docker --secret id=npm,src=.npmrc
+_VAULT_OPTION = ValuePattern(r"(?:^|\s)--(?:[a-z]+-)?secrets?(?:-id)?\Z")
+_NAME_IN_VAULT = ValuePattern(
+    r"(?:[A-Za-z]+[-_/.])*[A-Za-z]*(?i:pass|passwd|password|secret|token|key|credential|cert)s?"
+    r"(?:[-_/.][a-z]+)*(?::\w+)?|[a-z]+(?:[-_][a-z]+)*(?:/[a-z]+(?:[-_][a-z]+)*)+"
+    r"|(?:id|source|type|src|env)=[\w.~/-]+"
+)
+_PASS = ValuePattern(r"(?i)(?:^|[^A-Za-z0-9_-])pass\Z")
+_TEST = ValuePattern(r"(?i:tests?[_/.:-])|Test[A-Z]|[\w./-]*(?:/tests?/|[._](?:test|spec)\.)")
 _NO_PASSWORD = ValuePattern(
     r"(?i)(?:tests?|checks?|first|second|third|next|---|\d)[ \t]pass\Z|:\d{12}:secret\Z"
 )
@@ -169,6 +180,8 @@ def _group(text: str, found: Found) -> str | None:
         return None
     if group == "key" and _HARMLESS_NAME.search(before):
         return None
+    if text[start:end].lower() not in _AMBIGUOUS:
+        return group
     until = text[max(start - LONGEST_PREFIX, 0) : end]
     return None if _NO_PASSWORD.search(until) or _NAME_OF_A_SECRET.search(until) else group
 
@@ -189,6 +202,7 @@ def _begins_a_name(text: str, start: int, end: int) -> bool:
 def _assigned(text: str, found: Found, group: str) -> Iterator[Range]:
     """Yield the value in `name = value` and its like."""
     at = found[""][1]
+    name = found[group]
     sign = text[slice(*found["sign"])].strip(" \t")
     if group == "header":
         yield from _header(text, found)
@@ -203,7 +217,8 @@ def _assigned(text: str, found: Found, group: str) -> Iterator[Range]:
     if scheme := _SCHEME_BEFORE.match(text, start):
         start, end, _ = value_at(text, scheme.end()) if not quote else (scheme.end(), end, quote)
     value = text[start:end]
-    if not value or _is_named_harmless(text, start, end, group, sign, quote):
+    kept = not value or _names_something_else(text, *name, value)
+    if kept or _is_named_harmless(text, start, end, group, sign, quote):
         yield from _in_call(text, start)
         return
     if group == "password" and not quote and (words := _MANY_WORDS.match(text, start)):
@@ -221,9 +236,21 @@ def _in_call(text: str, start: int) -> Iterator[Range]:
         yield literal.span(2)
 
 
+def _names_something_else(text: str, start: int, end: int, value: str) -> bool:
+    """Return True for a test that passed, and for the name by which a vault knows a secret."""
+    if text[start:end].lower() not in _AMBIGUOUS:
+        return False
+    name = text[max(end - LONGEST_PREFIX, 0) : end]
+    if _VAULT_OPTION.search(name):
+        return _NAME_IN_VAULT.fullmatch(value) is not None
+    return _PASS.search(name) is not None and _TEST.match(value) is not None
+
+
 def _is_named_harmless(text: str, start: int, end: int, group: str, sign: str, quote: str) -> bool:
     value = text[start:end]
     if harmless(value, numbers=group != "password" or len(value) < 3):
+        return True
+    if sign.endswith(":") and value.startswith("//"):  # password for 'https://…'
         return True
     made = looks_chosen(value) or looks_random(value, at_least=12)
     if quote and group == "key" and sign.endswith(("==", "to")):
@@ -268,6 +295,8 @@ def _after_space(text: str, found: Found, group: str) -> Iterator[Range]:
     start, end, quote = value_at(text, found[""][1])
     value = text[start:end]
     if value.startswith("-") or harmless(value, numbers=not option):
+        return
+    if _names_something_else(text, *found[group], value):
         return
     if option:
         secret = not is_prose(value) and (bool(quote) or not is_code(value))

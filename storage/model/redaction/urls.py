@@ -7,7 +7,7 @@ from storage.model.redaction.values import harmless, looks_chosen, looks_random
 
 URL = (
     r"(?:^|[^A-Za-z0-9])(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<user>[^\s/?#:@\"'<>]*)"
-    r"(?::(?P<in_url>[^\s/?#\"'<>]+))?@"
+    r"(?::(?P<in_url>[^\s/?#\"'<>]*))?@"
 )
 # In the URLs of databases and their like, people leave a slash in the password as it is.
 URL_WITH_SLASH = (
@@ -32,6 +32,8 @@ HINTS = (
     TOLD_LOGIN.replace("(?P<in_url>", "(?:"),
 )
 
+_FILLER = ValuePattern(r"(?i)x|x-oauth-basic|x-token-auth|x-access-token|api_token|pat|git|unused")
+_USER = ValuePattern(r"[A-Za-z_.-]{1,23}\d{0,4}")
 _PORT = ValuePattern(r"\d{1,5}(?:/|$)")
 _patterns = (
     (Pattern(URL), lambda password: True),
@@ -42,14 +44,30 @@ _patterns = (
 )
 
 
+def is_token(user: str) -> bool:
+    """Return True for a token in the place of a user's name."""
+    return (
+        looks_random(user, at_least=12)
+        and not harmless(user, numbers=False)
+        and not _USER.fullmatch(user)
+    )
+
+
+def is_filler(password: str) -> bool:
+    """Return True for what stands in the place of a password beside a token, or of any password."""
+    return bool(_FILLER.fullmatch(password)) or harmless(password, numbers=False)
+
+
 def in_urls(text: str) -> Iterator[Range]:
     """Yield where passwords and tokens are before the host of a URL."""
     for pattern, is_password in _patterns:
         for found in pattern.finditer(text):
-            start, end = found.get("in_url") or found["user"]
-            is_secret = is_password if "in_url" in found else looks_random
-            if is_secret(text[start:end]) and not harmless(text[start:end], numbers=False):
-                yield start, end
+            if "user" in found and is_token(text[slice(*found["user"])]):
+                yield found["user"]
+            if "in_url" in found:
+                password = text[slice(*found["in_url"])]
+                if password and is_password(password) and not is_filler(password):
+                    yield found["in_url"]
 
 
 FINDERS: Finders = {in_urls: (URL, URL_WITH_SLASH, BARE_LOGIN, TOLD_LOGIN, PGPASS)}

@@ -19,6 +19,7 @@ _TYPE = ValuePattern(
 _PLACEHOLDER = ValuePattern(
     r"<[^<>]*>?|\$\d+|\$\{.*|\$\(.*|\$[A-Za-z_][\w:.]*|\{[^{}\"']*\}?.*"
     r"|%[A-Za-z_]\w*%|%\([a-z_]+\)s|%s"
+    r"|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+){0,6}_(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASS|PWD)"
     r"|#\{.*|@[a-z_]+|[:?&*@][A-Za-z_]*(?i:" + _WORDS_OF_SECRETS + r")\w*|\?|!\w+"
     r"|\[[^\]]*\]?|\(.*"
     r"|(?i:(?:your|the|insert|replace|enter|put|example|sample|dummy|fake|todo|change)(?:[-_ ]|\Z)"
@@ -41,7 +42,7 @@ _IDENTIFIER = ValuePattern(
 # Each name ends at its separator: if that were optional, a name could be read in as many ways as
 # it has letters, and a long value that is no path after all would never be done.
 _PATH = ValuePattern(
-    r"(?:~|\.{1,2}|[A-Za-z]:)?[\\/](?:[a-zA-Z][\w.-]{0,60}[\\/])*(?:[a-zA-Z.][\w.-]{0,60})?"
+    r"(?:~|\.{1,2}|[A-Za-z]:)?[\\/](?:[a-zA-Z.][\w.-]{0,60}[\\/])*(?:[a-zA-Z.][\w.-]{0,60})?"
 )
 _FILE = ValuePattern(
     r"[\w-]+(?:\.[\w-]+)*\.(?:pem|key|crt|json|ya?ml|toml|txt|env|py|js|ts|go|md|html)"

@@ -163,6 +163,11 @@ def test_hardly_a_planted_secret_is_stored(sample: list[Planted]) -> None:
     assert len(stored) <= len(sample) * 0.01, stored[:10]
 
 
+def test_each_kind_is_known_where_it_stands_alone() -> None:
+    alone = [each for each in planted(seed=19) if each.wrapping == "alone"]
+    assert [(each.kind, each.text) for each in alone if each.stored] == []
+
+
 def test_hardly_a_harmless_line_is_changed() -> None:
     lines = list(harmless())
     changed = [line for line in lines if redact(line) != line]
@@ -255,6 +260,9 @@ def test_the_end_of_a_text_has_no_half_of_a_secret() -> None:
         ("kubectl create secret generic x --from-literal=foo=1DdbC4gbcdw1", "1DdbC4gbcdw1"),
         ('variable "db_password" {\n  default = "W3I2KmLE3iAt"\n}', "W3I2KmLE3iAt"),
         ("WIFI:T:WPA;S:office;P:bE7A2NARy91A;;", "bE7A2NARy91A"),
+        ("git clone https://3f9c2b7e1d4a6058c9b2@github.com/a/b.git", "3f9c2b7e1d4a"),
+        ("Wi-Fi network Office, code Maple77!", "Maple77!"),
+        ("&gt; password:\n&gt; Maple-77x", "Maple-77x"),
         ("SAMLResponse=Y9FmLgChnN4A4PVJU0V0OMq2KwFLp3kP", "Y9FmLgChnN4A"),
     ],
 )
