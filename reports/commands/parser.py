@@ -11,10 +11,14 @@ from reports.errors import UsageError
 from reports.units import parse_duration
 
 DIMENSIONS = ("agent", "provider", "model", "platform", "channel", "user", "decision", "hour")
+"""The values of `stats --by`."""
 STATUSES = ("running", "ok", "error", "timeout", "cancelled", "abandoned")
+"""The values of `ls --status`: those of `storage.model.span.Status`."""
 PLATFORMS = ("slack", "cli", "mcp", "otlp")
+"""The values of `ls --platform`: where a trace began."""
 
 DATABASE = "instead of the one in TRACEBOT_DATABASE_URL"
+"""The help of `--database`."""
 SLACK_PAGE = 10
 """Traces on one page in Slack: more would not fit into a message. A button shows the next page."""
 
@@ -25,6 +29,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         # Keeps the lines of the examples apart.
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        # Then argparse raises for a wrong value. For other mistakes it calls `error`.
         super().__init__(**options, exit_on_error=False)
 
     def error(self, message: str) -> NoReturn:
@@ -32,7 +37,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def _sentence(message: str, prog: str) -> str:
-    """Turn a message of argparse into a sentence that suggests what to write instead."""
+    """Turn a message of argparse into a sentence that suggests what to write instead.
+
+    Its exceptions do not say which word was wrong, but for their message.
+    """
     choice = r"argument (\S+): invalid choice: '([^']*)' \(choose from (.*)\)"
     if match := re.search(choice, message):
         argument, word, choices = *match.groups()[:2], re.findall(r"[\w-]+", match.group(3))
@@ -59,7 +67,7 @@ examples:
 
 
 def build_parser(*, prog: str, shell: bool) -> tuple[Parser, Any]:
-    """Return the parser, and its subparsers, to which the shell adds its own commands.
+    """Return the parser, and argparse's subparsers, to which the shell adds its own commands.
 
     `shell` adds `--help`, `--json` and `--database`, and allows longer lists.
     """
@@ -111,7 +119,10 @@ def _add_forget(command: Callable[..., Parser], *, shell: bool) -> None:
     forget = command("forget", "Erase the text that somebody wrote; figures stay.")
     if not shell:
         forget.add_argument(
-            "person", nargs="?", metavar="@NAME", help="only for admins; you without it"
+            "person",
+            nargs="?",
+            metavar="@NAME",
+            help="another person (only for admins)",
         )
         return
     forget.add_argument("--user", metavar="ID", required=True, help="their member ID in Slack")
@@ -213,6 +224,7 @@ def _take_rest(rest: Sequence[str], args: argparse.Namespace, prog: str) -> None
     """Accept search words that follow an option, which argparse leaves over; refuse the rest."""
     for word in rest:
         if word.startswith("-") or not hasattr(args, "words"):
+            # The namespace has a name for each option. `command` and `version` are not options.
             options = [
                 f"--{name.replace('_', '-')}"
                 for name in vars(args)

@@ -37,7 +37,7 @@ class StatsView:
 
 
 NameOf = Callable[[str, str], str]
-"""Returns the name of a key, such as a user's or a channel's id, in a dimension."""
+"""Returns the name to show, given a dimension (such as `user`) and a key in it (an id)."""
 
 
 def statistics_view(
@@ -47,7 +47,7 @@ def statistics_view(
     time_zone: str,
     name_of: NameOf = lambda by, key: key,
 ) -> StatsView:
-    """Return statistics as text, hours in *time_zone*."""
+    """Return statistics as text; *by* is the dimension of the groups, hours are in *time_zone*."""
     period = formatting.period(found.since, found.until)
     zone = f" ({time_zone})" if by == "hour" else ""
     return StatsView(
@@ -63,6 +63,7 @@ def statistics_view(
 
 
 def _key(key: str, by: str | None, time_zone: str, name_of: NameOf) -> str:
+    """Return a group's key for people. An hour's key is its beginning in nanoseconds."""
     if by == "hour":
         return formatting.local(int(key), time_zone, form="%m-%d %H:%M")
     if by == "decision":
@@ -71,6 +72,8 @@ def _key(key: str, by: str | None, time_zone: str, name_of: NameOf) -> str:
 
 
 def stats_line(key: str, group: Group) -> StatsLine:
+    """Return a group's row; *key* is its name as people read it."""
+    # Without any, no agent reported tokens: an empty cell, not a zero.
     spent = group.input_tokens or group.output_tokens
     return StatsLine(
         key=formatting.plain(key),

@@ -1,4 +1,7 @@
-"""One trace as a tree of spans, each with its place in the trace's time."""
+"""One trace as a tree of spans, each with its place in the trace's time.
+
+Times are in nanoseconds since the epoch, durations in nanoseconds.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +14,10 @@ from storage.queries.traces import TraceSummary
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpanLine:
-    """One span as text; `start` and `width` are shares of the trace's duration, 0 to 1."""
+    """One span as text; `start` and `width` are shares of the trace's duration, 0 to 1.
+
+    `facts` is one line: why it was answered, its model, tokens, cost, attributes and error.
+    """
 
     depth: int
     icon: str
@@ -37,7 +43,7 @@ def trace_view(trace: TraceSummary, spans: Sequence[Span], *, now: int) -> Trace
     """Order the spans as a tree, parents before children, with their places in time."""
     begins = min((span.started_at for span in spans), default=trace.started_at)
     ends = max((_end(span, now) for span in spans if not _later(span, trace)), default=begins)
-    length = max(ends - begins, 1)
+    length = max(ends - begins, 1)  # Never 0, because it is a divisor.
     return TraceView(
         line=trace_line(trace, now=now),
         spans=tuple(
@@ -61,16 +67,24 @@ def _later(span: Span, trace: TraceSummary) -> bool:
 
 
 def _in_tree_order(spans: Sequence[Span]) -> Iterable[tuple[Span, int]]:
+    """Yield each span once, with its depth. A span whose parent is not here is at the top."""
     here = {span.span_id for span in spans}
     children: dict[str | None, list[Span]] = {}
     for span in spans:
         parent = span.parent_id if span.parent_id in here else None
         children.setdefault(parent, []).append(span)
-    waiting = [(span, 0) for span in reversed(children.get(None, []))]
-    while waiting:
-        span, depth = waiting.pop()
-        yield span, depth
-        waiting += [(child, depth + 1) for child in reversed(children.get(span.span_id, []))]
+    yielded = set()
+    # After the tops every span again, because a broken sender can report spans that are each
+    # other's parents: they are below no top.
+    for top in (*children.get(None, []), *spans):
+        waiting = [(top, 0)]
+        while waiting:
+            span, depth = waiting.pop()
+            if span.span_id not in yielded:
+                yielded.add(span.span_id)
+                yield span, depth
+                below = reversed(children.get(span.span_id, []))
+                waiting += [(child, depth + 1) for child in below]
 
 
 def _span_line(span: Span, depth: int, *, begins: int, length: int, now: int) -> SpanLine:
@@ -99,9 +113,8 @@ FACTS = (
     "mime_type",
     "mode",
     "attempts",
-    "exit_code",
 )
-"""The attributes that are shown beside a span's name."""
+"""The attributes of our own spans that are shown beside a span's name."""
 
 
 def _facts(span: Span) -> str:
@@ -117,6 +130,7 @@ def _facts(span: Span) -> str:
         estimated = " estimated" if span.cost_source == "estimated" else ""
         facts.append(f"{formatting.cost(span.cost)}{estimated}")
     facts += [f"{name} {span.attributes[name]}" for name in FACTS if name in span.attributes]
+    # Beside an error the exit code is in its message.
     if span.error_type is None and (code := span.attributes.get("process.exit.code")) is not None:
         facts.append(f"exit code {code}")
     if span.error_message or span.error_type:

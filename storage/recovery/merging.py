@@ -12,13 +12,14 @@ from storage.store.batch import store_summaries
 from storage.store.histogram import Histogram
 
 TRACES_A_TRANSACTION = 500
+"""Not all in one: the bot runs meanwhile, and its writer waits while a transaction is open."""
 
 Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table that both databases have, and the columns to copy."""
+    """A table that both databases have, and the columns that both have: those are copied."""
 
     name: str
     columns: tuple[str, ...]
@@ -63,6 +64,7 @@ def recompute_summary(database: Database, trace_id: str) -> None:
     """Recompute a trace's summary from its spans, within the caller's transaction."""
     spans = trace_spans(database, trace_id)
     here = {span.span_id for span in spans}
+    # Not stored, so told from the rest: only spans that other processes sent have no `process`.
     entered = [
         replace(span, entry=span.parent_id not in here, received=span.process is None)
         for span in spans
@@ -75,6 +77,7 @@ def _merge_rollups(database: Database, table: Table, rows: Sequence[Row]) -> Non
     """Add the sums to those of the new database, and merge the latency histograms."""
     keys = ("level", "dimension", "starts_at", "audience", "key")
     where = " AND ".join(f'"{key}" = ?' for key in keys)
+    # `team` follows from the audience, and `latency` is a histogram.
     summed = [name for name in table.columns if name not in (*keys, "team", "latency")]
     sets = ", ".join(f'"{name}" = "{name}" + ?' for name in summed)
     for row in rows:

@@ -37,8 +37,9 @@ class Workplace:
 class Workplaces:
     """Prepare the workplaces of one agent's program.
 
-    `working_directory` is the one of the agents file. Without it the program works in `workspace`,
-    which is created; without that in its temporary folder.
+    `working_directory` is the one of the agents file. Without it the program works in the home of
+    the system's user that it runs as, if the agents file names one; else in `workspace`, which is
+    created; without that in its temporary folder.
     """
 
     program: Program
@@ -58,9 +59,10 @@ class Workplaces:
     ) -> Iterator[Workplace]:
         """Yield a workplace for one turn. Raises `ConfinementError` and `OSError`.
 
-        If `create`, folders of the program's configuration are created.
+        If `create`, folders of the program's configuration are created: not for a question about
+        the program alone, such as its version.
         """
-        user = self.confinement.identity()
+        user = self.confinement.identity()  # Its user id, its group id, its other groups.
         owner = None if user is None else (user[0], user[1])
         with temporary_folder() as temporary:
             environment = {**environment, "TMPDIR": str(temporary)}
@@ -86,6 +88,7 @@ class Workplaces:
     def check(self, environment: Mapping[str, str], mode: Mode) -> None:
         """Raise `ConfinementError` if this agent cannot be confined as configured."""
         folder = self.working_directory or self.workspace
+        # A temporary folder, which a turn would get without these, can always be opened.
         self.confinement.check(() if folder is None else self._opened(folder, environment, mode))
 
     def _folder(self, temporary: Path) -> Path:
@@ -101,6 +104,7 @@ class Workplaces:
         return self.workspace
 
     def _opened(self, folder: Path, environment: Mapping[str, str], mode: Mode) -> Iterator[Opened]:
+        """Yield the paths that the program may use in *folder*, beside those of a single turn."""
         if folder == self.working_directory:
             # The mode makes no difference to a command: only it knows what it does.
             writable = mode == "execute" or self.program is COMMAND
@@ -143,7 +147,11 @@ def _copies(files: Sequence[Path], temporary: Path, owner: tuple[int, int]) -> t
 
 
 def _create(folder: Path, environment: Mapping[str, str], owner: tuple[int, int] | None) -> None:
-    """Create a folder of a program's configuration, which it cannot do itself when confined."""
+    """Create a folder of a program's configuration, which it cannot do itself when confined.
+
+    One outside the home was configured by somebody, who creates it. If ours cannot be created, the
+    program says so itself, and better.
+    """
     home = real(Path(environment.get("HOME") or Path.home()))
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     for each in reversed(missing):

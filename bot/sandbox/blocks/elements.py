@@ -1,4 +1,9 @@
-"""The shapes of the elements inside blocks: texts, options, buttons, menus, inputs."""
+"""The shapes of the elements inside blocks: texts, options, buttons, menus, inputs.
+
+Numbers are Slack's limits (docs.slack.dev/reference/block-kit): the most characters of a string,
+the most items of an array. A `Shape` has its required fields first, then its optional ones. A
+`dict` is a group of fields that several shapes share. `anything` is what the bot does not send.
+"""
 
 from bot.sandbox.blocks.checks import (
     Check,
@@ -83,7 +88,7 @@ TEXT_INPUT: dict[str, Check] = {
     "dispatch_action_config": anything,
 }
 
-# Valid in actions, as accessories and in inputs.
+# Valid in actions and as accessories; most of them in inputs, too.
 INTERACTIVE: dict[str, Shape] = {
     "button": BUTTON,
     "overflow": Shape({"options": array(OPTION, 5)}, {"action_id": ACTION_ID, "confirm": CONFIRM}),

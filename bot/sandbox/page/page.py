@@ -5,7 +5,6 @@ import html
 import re
 from collections.abc import Callable
 from importlib.resources import files
-from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -19,7 +18,9 @@ from bot.sandbox.users.interactions import Interactions
 from bot.sandbox.users.people import People
 
 MOST_BYTES = 10_000_000
+"""Of a file that a person attaches in the page."""
 PREVIEW_BYTES = 2_000
+"""Of a text file, shown below its name."""
 MOST_MESSAGES = 500
 """The newest messages shown of each channel."""
 
@@ -53,14 +54,17 @@ class Page:
         return HTMLResponse(self._html, headers=HEADERS)
 
     async def state(self, request: Request) -> Response:
-        """Return what the person `user` sees; 204 if the version is still `after`."""
+        """Return what the person `user` sees; 204 if nothing changed since the version `after`."""
         with self._workspace.reading():
             if request.query_params.get("after") == str(self._workspace.version):
                 return Response(status_code=204)
             return JSONResponse(self._state(request.query_params.get("user", "")))
 
     async def act(self, request: Request) -> Response:
-        """Act as a person; `{"notice": …}` in the answer says why that failed."""
+        """Act as the person `user` of the JSON body: `do` is one of the verbs above.
+
+        `{"notice": …}` in the answer says why that failed.
+        """
         # Another site's page can post here, but not with this content type: a browser would ask the
         # sandbox first (CORS), and the sandbox does not agree.
         if request.headers.get("content-type") != "application/json":
@@ -77,6 +81,7 @@ class Page:
     def _state(self, id: str) -> Json:
         people = [user for user in self._workspace.users.values() if user.bot_id is None]
         people = [user for user in people if user is not self._workspace.slackbot]
+        # Without people the page still shows the bot's channels.
         me = self._workspace.users.get(id) or next(iter(people), self._workspace.bot)
         channels = [each for each in self._workspace.channels.values() if me.id in each.members]
         return {
@@ -148,6 +153,7 @@ class Page:
                 "Slack has no slash commands inside a thread. Type the command in the channel."
             )
         command, _, text = body["text"].partition(" ")
+        # Waits for no response: the page shows it when it comes.
         self._interactions.command(body["user"], body["channel"], command, text, responses=0)
 
     def _click(self, body: Json) -> None:
@@ -202,5 +208,4 @@ def _decoded(attached: Json) -> tuple[str, str, bytes]:
     content = base64.b64decode(attached["content"])
     if len(content) > MOST_BYTES:
         raise SandboxError("That file is larger than 10 MB. Choose a smaller one.")
-    mimetype: Any = attached["type"] or "application/octet-stream"
-    return attached["name"], str(mimetype), content
+    return attached["name"], attached["type"] or "application/octet-stream", content

@@ -1,7 +1,7 @@
-"""Spans a second from a sender's HTTP requests of 512 to committed rows, one process receiving.
+"""Measure how many spans a second are received over HTTP and committed by one process.
 
-The sender is another process, with two connections. The peer is the same web server on the same
-requests, where it only decodes them and answers.
+The sender is another process, with two connections; a request has 512 spans. The peer is the same
+web server on the same requests, where it only decodes them and answers.
 """
 
 import subprocess
@@ -51,7 +51,7 @@ def send():
             answer.read()
             if answer.status == 200:
                 break
-            assert answer.status == 503, answer.status
+            assert answer.status == 503, answer.status  # The receiver's queue is full.
             time.sleep(0.05)
 threads = [threading.Thread(target=send) for _ in range(2)]
 print("ready", flush=True)
@@ -65,7 +65,7 @@ print("done", flush=True)
 
 
 def measure(run: Run) -> Iterator[Figure]:
-    rounds = iter(range(1, 1_000))
+    rounds = iter(range(1, 1_000))  # Each database, folder and day is used once.
 
     def bodies(folder: Path) -> Path:
         spans = later(make_spans(run.count(SPANS)), next(rounds))
@@ -96,7 +96,9 @@ def as_sent(span: Span) -> Span:
     """Add what a program knows about itself: not the conversation that it belongs to."""
     unknown = dict.fromkeys(INHERITED | {"configured_provider", "cost", "cost_source", "text"})
     unknown |= dict.fromkeys(("decision", "reason"))
-    kept = {name: fact for name, fact in span.attributes.items() if name[:9] != "tracebot."}
+    kept = {
+        name: fact for name, fact in span.attributes.items() if not name.startswith("tracebot.")
+    }
     return replace(span, attributes=kept, **unknown)
 
 

@@ -1,4 +1,4 @@
-"""Every query gives the same answer on SQLite and on PostgreSQL."""
+"""Every query gives the same answer on SQLite and on PostgreSQL, and writing works on both."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -64,7 +64,7 @@ def postgres(postgres_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def both(observability: Observability, postgres: Database) -> tuple[Database, Database]:
-    """SQLite with the hour in it, and PostgreSQL with the same spans."""
+    """Return SQLite with the turns of `record_an_hour`, and PostgreSQL with the same spans."""
     record_an_hour(observability)
     sqlite = observability.database
     traces = recent_traces(sqlite, skipped=True, limit=100).traces
@@ -100,11 +100,11 @@ def both(observability: Observability, postgres: Database) -> tuple[Database, Da
         "search plans",
     ],
 )
-def test_the_same_question_gets_the_same_answer(
+def test_a_command_gives_the_same_result_on_both(
     both: tuple[Database, Database], words: str, viewer: Viewer
 ) -> None:
-    asked = parse(PARSER, words.split())
-    here, there = (answer(asked, database=each, viewer=viewer, now=NOW) for each in both)
+    args = parse(PARSER, words.split())
+    here, there = (answer(args, database=each, viewer=viewer, now=NOW) for each in both)
     assert here == there
     assert not isinstance(here, MessageView)
 
@@ -116,7 +116,7 @@ def test_a_batch_that_is_replayed_changes_nothing(both: tuple[Database, Database
     assert recent_traces(postgres, skipped=True).traces == before
 
 
-def test_received_spans_are_stored_once_and_speak_for_a_silent_attempt(
+def test_received_spans_are_stored_once_and_give_their_tokens_to_an_attempt_without(
     both: tuple[Database, Database],
 ) -> None:
     _, postgres = both
@@ -178,7 +178,7 @@ def test_a_reply_that_is_not_final_is_replaced_handed_over_and_removed(
     assert not list(abandoned_replies(postgres, team=TEAM, now=NOW))
 
 
-def test_a_channel_that_became_private_takes_its_past_with_it(
+def test_the_traces_of_a_channel_that_became_private_are_hidden_on_both(
     both: tuple[Database, Database],
 ) -> None:
     everyone = Viewer(audiences=frozenset({TEAM}), team=TEAM, user=ALICE)
@@ -186,8 +186,8 @@ def test_a_channel_that_became_private_takes_its_past_with_it(
         ChannelConversions(database, team=TEAM).follow({GENERAL: False})
     for words in ("ls --all", "stats --by channel", "stats --by user", "stats --by decision"):
         for viewer in (everyone, IN_TEAM, Viewer()):
-            asked = parse(PARSER, words.split())
-            here, there = (answer(asked, database=each, viewer=viewer, now=NOW) for each in both)
+            args = parse(PARSER, words.split())
+            here, there = (answer(args, database=each, viewer=viewer, now=NOW) for each in both)
             assert here == there
-        told = answer(parse(PARSER, words.split()), database=both[0], viewer=everyone, now=NOW)
-        assert GENERAL not in str(told)
+        result = answer(parse(PARSER, words.split()), database=both[0], viewer=everyone, now=NOW)
+        assert GENERAL not in str(result)

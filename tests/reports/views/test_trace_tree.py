@@ -1,0 +1,41 @@
+"""A trace as a tree: every span is shown once, also if its sender reports broken parents."""
+
+import pytest
+
+from reports.views.trace_tree import trace_view
+from storage.model.span import Span
+from storage.queries.traces import TraceSummary
+from tests.support.factories import NOW
+
+TRACE = TraceSummary(
+    **{
+        **dict.fromkeys(TraceSummary.__dataclass_fields__),
+        "trace_id": "1",
+        "name": "turn",
+        "status": "ok",
+        "started_at": NOW,
+        "span_count": 4,
+        "error_count": 0,
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("parents", "shown"),
+    [
+        ({"a": None, "b": "a", "c": "b", "d": "a"}, "a0 b1 c2 d1"),
+        ({"a": "elsewhere", "b": "a"}, "a0 b1"),
+        ({"a": "b", "b": "a"}, "a0 b1"),
+        ({"a": "a"}, "a0"),
+        ({"a": None, "b": "c", "c": "d", "d": "b", "e": "c"}, "a0 b0 d1 c2 e3"),
+    ],
+)
+def test_every_span_is_shown_once_below_its_parent(
+    parents: dict[str, str | None], shown: str
+) -> None:
+    spans = [
+        Span(trace_id="1", span_id=name, name=name, started_at=NOW, parent_id=parent, status="ok")
+        for name, parent in parents.items()
+    ]
+    lines = trace_view(TRACE, spans, now=NOW).spans
+    assert " ".join(f"{line.name}{line.depth}" for line in lines) == shown
