@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.replies import live
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
 from storage.queries.traces import recent_traces, running_traces
@@ -31,12 +30,9 @@ def other(sandbox: Sandbox, general: Channel, request: pytest.FixtureRequest) ->
 
 
 @pytest.fixture
-def agent(start_bot: StartBot, monkeypatch: pytest.MonkeyPatch) -> Scripted:
-    monkeypatch.setattr(live, "QUICK_S", 0.05)
-    monkeypatch.setattr(live, "PACE_S", 0.02)
-    scripted = Scripted()
-    start_bot(roster_of(scripted))
-    return scripted
+def agent(agent: Scripted, start_bot: StartBot, quick_replies: None) -> Scripted:
+    start_bot(roster_of(agent))
+    return agent
 
 
 def running_reply(

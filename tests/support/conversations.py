@@ -11,6 +11,9 @@ from storage.queries.traces import TraceSummary, thread_traces, trace_spans
 
 StartBot = Callable[..., Bot]
 
+Ask = Callable[..., Message]
+"""Asks a question, by default "think hard", and returns it once the agent has it."""
+
 PATIENCE_S = 30.0
 """Long enough for a busy machine: only a test that fails waits that long."""
 

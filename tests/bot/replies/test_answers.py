@@ -2,35 +2,15 @@
 
 import pytest
 
-from bot.replies import live
 from bot.replies.messages import TEXT_LIMIT
 from bot.sandbox import Channel, Message, Sandbox, User
-from tests.support.conversations import StartBot, ended
-from tests.support.fake_agent import Scripted, roster_of
+from tests.support.conversations import ended
+from tests.support.fake_agent import Scripted
 
 SPACE = "\u200b"
 
 
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "QUICK_S", 0.05)
-    monkeypatch.setattr(live, "PACE_S", 0.02)
-    monkeypatch.setattr(live, "CALLS_A_SECOND", 1_000)
-
-
-@pytest.fixture
-def agent() -> Scripted:
-    return Scripted()
-
-
-@pytest.fixture
-def question(
-    agent: Scripted, start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
-) -> Message:
-    start_bot(roster_of(agent))
-    asked = sandbox.post(alice, general, f"{sandbox.mention} explain")
-    agent.wait_until_asked()
-    return asked
+pytestmark = pytest.mark.usefixtures("quick_replies")
 
 
 def markdown(message: Message) -> str:

@@ -5,7 +5,7 @@ import pytest
 from bot.replies import live
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
-from tests.support.conversations import StartBot, eventually, finished, spans_of
+from tests.support.conversations import Ask, StartBot, eventually, finished, spans_of
 from tests.support.fake_agent import Scripted, roster_of
 
 RESTRICTIONS = [
@@ -18,16 +18,7 @@ RESTRICTIONS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "QUICK_S", 0.05)
-    monkeypatch.setattr(live, "PACE_S", 0.02)
-    monkeypatch.setattr(live, "CALLS_A_SECOND", 1_000)
-
-
-@pytest.fixture
-def agent() -> Scripted:
-    return Scripted()
+pytestmark = pytest.mark.usefixtures("quick_replies")
 
 
 def told(sandbox: Sandbox, alice: User, channel: Channel) -> list[Message]:
@@ -111,13 +102,13 @@ def test_nothing_is_left_in_the_channel_if_the_question_was_deleted_unnoticed(
     start_bot: StartBot,
     sandbox: Sandbox,
     alice: User,
+    ask: Ask,
     general: Channel,
 ) -> None:
     monkeypatch.setattr(live, "QUICK_S", quick_s)
     bot = start_bot(roster_of(agent))
     monkeypatch.setattr(bot.eraser, "add", lambda *args, **more: 1 / 0)  # The event has no effect.
-    question = sandbox.post(alice, general, f"{sandbox.mention} think hard")
-    agent.wait_until_asked()
+    question = ask()
     sandbox.delete(alice, question)
     agent.end("whole")
     assert "your question was deleted" in the_one_told(sandbox, alice, general).text
@@ -130,12 +121,12 @@ def test_a_deleted_question_stops_its_agent_and_leaves_nothing_in_the_channel(
     start_bot: StartBot,
     sandbox: Sandbox,
     alice: User,
+    ask: Ask,
     general: Channel,
 ) -> None:
     monkeypatch.setattr(live, "QUICK_S", 30.0)
     start_bot(roster_of(agent))
-    question = sandbox.post(alice, general, f"{sandbox.mention} think hard")
-    agent.wait_until_asked()
+    question = ask()
     sandbox.delete(alice, question)
     assert "your question was deleted" in the_one_told(sandbox, alice, general).text
     assert sandbox.messages(general) == []

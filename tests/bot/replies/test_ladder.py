@@ -1,6 +1,5 @@
 """Slack refuses an answer in one form after the other: people get it all the same, and once."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from bot.replies.messages import TEXT_LIMIT, Message, reply_messages
 from bot.sandbox import Channel, Sandbox, User
 from bot.sandbox import Message as Shown
 from storage import Observability
-from tests.support.conversations import StartBot, finished, spans_of
+from tests.support.conversations import Ask, StartBot, finished, spans_of
 from tests.support.fake_agent import Scripted, roster_of
 
 ANSWER = "## Result\n\nIt is **two**:\n\n```python\nif a < b:\n    print(2)\n```\n\nThat is all."
@@ -27,22 +26,9 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def agent() -> Scripted:
-    return Scripted()
-
-
-@pytest.fixture
-def ask(
-    agent: Scripted, start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
-) -> Callable[[], Shown]:
+def ask(ask: Ask, agent: Scripted, start_bot: StartBot) -> Ask:
     start_bot(roster_of(agent))
-
-    def asked() -> Shown:
-        question = sandbox.post(alice, general, f"{sandbox.mention} how many?")
-        agent.wait_until_asked()
-        return question
-
-    return asked
+    return ask
 
 
 def form(observability: Observability, channel: Channel, question: Shown) -> Any:
@@ -53,7 +39,7 @@ def form(observability: Observability, channel: Channel, question: Shown) -> Any
 @pytest.mark.parametrize("named", [True, False])
 def test_an_answer_is_shown_in_sections_if_slack_refuses_markdown(
     named: bool,
-    ask: Callable[[], Shown],
+    ask: Ask,
     agent: Scripted,
     sandbox: Sandbox,
     general: Channel,
@@ -72,7 +58,7 @@ def test_an_answer_is_shown_in_sections_if_slack_refuses_markdown(
 
 
 def test_an_answer_is_plain_text_if_slack_refuses_every_block(
-    ask: Callable[[], Shown],
+    ask: Ask,
     agent: Scripted,
     sandbox: Sandbox,
     general: Channel,
@@ -90,7 +76,7 @@ def test_an_answer_is_plain_text_if_slack_refuses_every_block(
 
 def test_a_long_answer_in_plain_text_takes_the_place_of_its_running_reply(
     monkeypatch: pytest.MonkeyPatch,
-    ask: Callable[[], Shown],
+    ask: Ask,
     agent: Scripted,
     sandbox: Sandbox,
     general: Channel,
@@ -112,7 +98,7 @@ def test_a_long_answer_in_plain_text_takes_the_place_of_its_running_reply(
 
 
 def test_an_answer_that_slack_takes_in_no_message_is_a_file(
-    ask: Callable[[], Shown],
+    ask: Ask,
     agent: Scripted,
     sandbox: Sandbox,
     general: Channel,
@@ -130,7 +116,7 @@ def test_an_answer_that_slack_takes_in_no_message_is_a_file(
 
 
 def test_an_answer_that_slack_takes_in_no_form_is_in_the_record_and_its_asker_is_told(
-    ask: Callable[[], Shown],
+    ask: Ask,
     agent: Scripted,
     sandbox: Sandbox,
     general: Channel,
@@ -157,7 +143,7 @@ def test_an_answer_that_slack_takes_in_no_form_is_in_the_record_and_its_asker_is
 
 
 def test_metadata_that_slack_refuses_costs_no_block(
-    ask: Callable[[], Shown], agent: Scripted, sandbox: Sandbox, general: Channel
+    ask: Ask, agent: Scripted, sandbox: Sandbox, general: Channel
 ) -> None:
     question = ask()
     sandbox.faults.error("chat.postMessage", "invalid_metadata_format")

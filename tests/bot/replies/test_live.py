@@ -1,7 +1,6 @@
 """Live replies: shown while an agent works, and replaced by its answer."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,37 +14,13 @@ from bot.sandbox import Channel, Message, Sandbox, User
 from bot.slack.threads import ThreadReader
 from bot.slack.types import Speaker
 from storage import Observability
-from tests.support.conversations import StartBot, ended, finished, spans_of
+from tests.support.conversations import Ask, StartBot, ended, finished, spans_of
 from tests.support.fake_agent import Scripted, crashed, roster_of, roster_with
 
 LONG = "\n\n".join(f"paragraph {number} " + "word " * 60 for number in range(80))
 
 
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "QUICK_S", 0.05)
-    monkeypatch.setattr(live, "PACE_S", 0.02)
-    monkeypatch.setattr(live, "CALLS_A_SECOND", 1_000)
-
-
-@pytest.fixture
-def agent() -> Scripted:
-    return Scripted()
-
-
-@pytest.fixture
-def question(
-    agent: Scripted, start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
-) -> Iterator[Message]:
-    """Return a question that is being answered."""
-    start_bot(roster_of(agent))
-    yield _ask(agent, sandbox, alice, general)
-
-
-def _ask(agent: Scripted, sandbox: Sandbox, alice: User, general: Channel) -> Message:
-    asked = sandbox.post(alice, general, f"{sandbox.mention} think hard")
-    agent.wait_until_asked()
-    return asked
+pytestmark = pytest.mark.usefixtures("quick_replies")
 
 
 def running(sandbox: Sandbox, channel: Channel, question: Message, text: str = "") -> Message:
@@ -81,12 +56,12 @@ def test_a_quick_answer_is_posted_without_a_live_reply(
     agent: Scripted,
     start_bot: StartBot,
     sandbox: Sandbox,
-    alice: User,
+    ask: Ask,
     general: Channel,
 ) -> None:
     monkeypatch.setattr(live, "QUICK_S", 30.0)
     start_bot(roster_of(agent))
-    question = _ask(agent, sandbox, alice, general)
+    question = ask()
     agent.say("one ")
     agent.end("one two")
     ended(sandbox, general, question, "white_check_mark")
@@ -204,12 +179,12 @@ def test_a_reply_that_slack_does_not_stream_is_edited(
     agent: Scripted,
     start_bot: StartBot,
     sandbox: Sandbox,
-    alice: User,
+    ask: Ask,
     general: Channel,
 ) -> None:
     start_bot(roster_of(agent))
     sandbox.faults.error("chat.startStream", error, times=10)
-    question = _ask(agent, sandbox, alice, general)
+    question = ask()
     agent.use("Read notes.txt")
     agent.say("half ")
     reply = running(sandbox, general, question, "half")
@@ -241,12 +216,12 @@ def test_a_stream_is_ended_before_slack_ends_it(
     agent: Scripted,
     start_bot: StartBot,
     sandbox: Sandbox,
-    alice: User,
+    ask: Ask,
     general: Channel,
 ) -> None:
     monkeypatch.setattr(live_messages, "STREAM_S", 0.0)
     start_bot(roster_of(agent))
-    question = _ask(agent, sandbox, alice, general)
+    question = ask()
     agent.say("one")
     running(sandbox, general, question, "one")
     agent.end("one two")
@@ -274,13 +249,13 @@ def test_an_answer_is_posted_although_no_live_reply_could_be_shown(
     agent: Scripted,
     start_bot: StartBot,
     sandbox: Sandbox,
-    alice: User,
+    ask: Ask,
     general: Channel,
 ) -> None:
     start_bot(roster_of(agent))
     sandbox.faults.error("chat.startStream", "fatal_error", times=10)
     sandbox.faults.error("chat.postMessage", "fatal_error", times=1)
-    question = _ask(agent, sandbox, alice, general)
+    question = ask()
     sandbox.wait_for_call("chat.postMessage")
     agent.say("half")
     agent.end("whole")
@@ -342,7 +317,7 @@ def test_a_fallback_provider_starts_a_new_draft_and_is_named_in_the_reply(
     claude, codex = Scripted("claude"), Scripted("codex")
     agents = {"helper": Agent(name="helper", providers=(claude, codex))}
     start_bot(roster_with(agents, default="helper"))
-    question = _ask(claude, sandbox, alice, general)
+    question = sandbox.post(alice, general, f"{sandbox.mention} think hard")
     claude.say("claude says")
     running(sandbox, general, question, "claude says")
     claude.fail(crashed())

@@ -16,37 +16,28 @@ from bot.replies import delivery, live, repair
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
 from storage.database.models import UnfinishedReplyRow
-from tests.support.conversations import StartBot, ended, eventually
+from tests.support.conversations import Ask, StartBot, ended, eventually
 from tests.support.fake_agent import Scripted, crashed, roster_of
 
 TRACEBOT = Path(sys.executable).parent / "tracebot"
 
 
 @pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "QUICK_S", 0.05)
-    monkeypatch.setattr(live, "PACE_S", 0.02)
-    monkeypatch.setattr(live, "CALLS_A_SECOND", 1_000)
+def short_waits(quick_replies: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "LONGEST_WAIT_S", 0.1)
 
 
 @pytest.fixture
-def agent() -> Scripted:
-    return Scripted()
-
-
-def ask(agent: Scripted, sandbox: Sandbox, alice: User, channel: Channel) -> Message:
-    question = sandbox.post(alice, channel, f"{sandbox.mention} think hard")
-    agent.wait_until_asked()
-    return question
-
-
-def running(agent: Scripted, sandbox: Sandbox, alice: User, channel: Channel) -> Message:
+def running(ask: Ask, agent: Scripted, sandbox: Sandbox, general: Channel) -> Ask:
     """Ask, and return the question once its reply is seen to grow."""
-    question = ask(agent, sandbox, alice, channel)
-    agent.say("The first half")
-    sandbox.wait_for_reply(channel, question.ts, containing="The first half")
-    return question
+
+    def asked() -> Message:
+        question = ask()
+        agent.say("The first half")
+        sandbox.wait_for_reply(general, question.ts, containing="The first half")
+        return question
+
+    return asked
 
 
 def refuse_all(sandbox: Sandbox, times: int = 100) -> None:
@@ -77,12 +68,12 @@ def test_a_reply_whose_end_is_refused_is_ended_when_slack_is_well_again(
     agent: Scripted,
     start_bot: StartBot,
     sandbox: Sandbox,
-    alice: User,
+    running: Ask,
     general: Channel,
     observability: Observability,
 ) -> None:
     bot = start_bot(roster_of(agent))
-    question = running(agent, sandbox, alice, general)
+    question = running()
     refuse_all(sandbox)
     agent.end("The first half and the second.")
     sandbox.wait_for_reaction(general, question.ts, "x")
@@ -106,13 +97,14 @@ def test_an_answer_that_slack_did_not_take_is_posted_once_by_the_next_process(
     agent: Scripted,
     start_bot: StartBot,
     sandbox: Sandbox,
-    alice: User,
+    ask: Ask,
     general: Channel,
     observability: Observability,
+    running: Ask,
 ) -> None:
     monkeypatch.setattr(live, "QUICK_S", 0.05 if shown else 30.0)
     bot = start_bot(roster_of(agent))
-    question = (running if shown else ask)(agent, sandbox, alice, general)
+    question = (running if shown else ask)()
     refuse_all(sandbox)
     agent.end("The whole answer.")
     sandbox.wait_for_reaction(general, question.ts, "x")
@@ -133,12 +125,12 @@ def test_the_text_of_an_answer_is_not_stored_where_no_text_may_be(
     agent: Scripted,
     start_bot: StartBot,
     sandbox: Sandbox,
-    alice: User,
+    running: Ask,
     general: Channel,
     observability: Observability,
 ) -> None:
     bot = start_bot(roster_of(agent), capture="none")
-    question = running(agent, sandbox, alice, general)
+    question = running()
     refuse_all(sandbox)
     agent.end("The whole answer.")
     sandbox.wait_for_reaction(general, question.ts, "x")
@@ -156,11 +148,11 @@ def test_a_failed_agents_note_takes_the_place_of_the_running_reply_later(
     agent: Scripted,
     start_bot: StartBot,
     sandbox: Sandbox,
-    alice: User,
+    running: Ask,
     general: Channel,
 ) -> None:
     bot = start_bot(roster_of(agent))
-    question = running(agent, sandbox, alice, general)
+    question = running()
     refuse_all(sandbox)
     agent.fail(crashed())
     sandbox.wait_for_reaction(general, question.ts, "x")
@@ -175,12 +167,12 @@ def test_a_running_reply_that_could_not_be_deleted_goes_later(
     agent: Scripted,
     start_bot: StartBot,
     sandbox: Sandbox,
-    alice: User,
+    running: Ask,
     general: Channel,
     observability: Observability,
 ) -> None:
     bot = start_bot(roster_of(agent))
-    question = running(agent, sandbox, alice, general)
+    question = running()
     for method in ("chat.update", "chat.delete"):
         sandbox.faults.error(method, "cant_do_that", times=1)
     agent.end("whole")
@@ -196,11 +188,11 @@ def test_an_answer_whose_blocks_slack_refuses_is_delivered_later_as_text(
     agent: Scripted,
     start_bot: StartBot,
     sandbox: Sandbox,
-    alice: User,
+    running: Ask,
     general: Channel,
 ) -> None:
     bot = start_bot(roster_of(agent))
-    question = running(agent, sandbox, alice, general)
+    question = running()
     refuse_all(sandbox)
     agent.end("word " * 1_500)
     sandbox.wait_for_reaction(general, question.ts, "x")
@@ -218,13 +210,13 @@ def test_a_running_reply_that_slack_posted_without_saying_so_is_deleted(
     agent: Scripted,
     start_bot: StartBot,
     sandbox: Sandbox,
-    alice: User,
+    ask: Ask,
     general: Channel,
 ) -> None:
     bot = start_bot(roster_of(agent))
     for method in methods:
         sandbox.faults.lose_answer(f"chat.{method}")
-    question = ask(agent, sandbox, alice, general)
+    question = ask()
     sandbox.wait_until(lambda: len(sandbox.thread(general, question.ts)) == 3)
     tick(bot)
     assert len(sandbox.thread(general, question.ts)) == 3  # One of them may be in use.
@@ -240,12 +232,12 @@ def test_a_reply_is_given_up_after_a_day(
     agent: Scripted,
     start_bot: StartBot,
     sandbox: Sandbox,
-    alice: User,
+    running: Ask,
     general: Channel,
     observability: Observability,
 ) -> None:
     bot = start_bot(roster_of(agent))
-    question = running(agent, sandbox, alice, general)
+    question = running()
     refuse_all(sandbox)
     agent.end("whole")
     sandbox.wait_for_reaction(general, question.ts, "x")
@@ -445,7 +437,7 @@ def test_whatever_slack_does_in_between_one_answer_remains_and_nothing_at_work(
     monkeypatch: pytest.MonkeyPatch,
     start_bot: StartBot,
     sandbox: Sandbox,
-    alice: User,
+    ask: Ask,
     general: Channel,
 ) -> None:
     monkeypatch.setattr(delivery, "PATIENCE_S", 0.3)
@@ -454,7 +446,7 @@ def test_whatever_slack_does_in_between_one_answer_remains_and_nothing_at_work(
     questions = []
     for number in range(2):
         some_faults(chance, sandbox)
-        question = ask(agent, sandbox, alice, general)
+        question = ask()
         some_faults(chance, sandbox)
         agent.say(f"Answer {number} ")
         time.sleep(chance.random() * 0.2)

@@ -1,6 +1,5 @@
 """Slack fails in the middle of a turn: the failure is recorded, and the bot goes on."""
 
-from collections.abc import Callable
 from typing import Any
 from urllib.error import URLError
 
@@ -11,43 +10,25 @@ from slack_sdk.web import SlackResponse
 from bot.agents.errors import AgentError
 from bot.replies import delivery, live
 from bot.replies.messages import reply_messages
-from bot.sandbox import Channel, Message, Sandbox, User
+from bot.sandbox import Channel, Sandbox, User
 from bot.slack.types import Place
 from storage import Observability
-from tests.support.conversations import StartBot, eventually, finished, spans_of
+from tests.support.conversations import Ask, StartBot, eventually, finished, spans_of
 from tests.support.fake_agent import Scripted, roster_of
 
 
 @pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "QUICK_S", 0.05)
-    monkeypatch.setattr(live, "PACE_S", 0.02)
-    monkeypatch.setattr(live, "CALLS_A_SECOND", 1_000)
+def short_waits(quick_replies: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "LONGEST_WAIT_S", 0.1)
 
 
 @pytest.fixture
-def agent() -> Scripted:
-    return Scripted()
-
-
-@pytest.fixture
-def ask(
-    agent: Scripted, start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
-) -> Callable[[], Message]:
+def ask(ask: Ask, agent: Scripted, start_bot: StartBot) -> Ask:
     start_bot(roster_of(agent))
-
-    def asked() -> Message:
-        question = sandbox.post(alice, general, f"{sandbox.mention} think hard")
-        agent.wait_until_asked()
-        return question
-
-    return asked
+    return ask
 
 
-def check_next_question(
-    ask: Callable[[], Message], agent: Scripted, sandbox: Sandbox, where: Channel
-) -> None:
+def check_next_question(ask: Ask, agent: Scripted, sandbox: Sandbox, where: Channel) -> None:
     """Check that the next question is answered as usual."""
     question = ask()
     agent.end("all is well")
@@ -59,7 +40,7 @@ def check_next_question(
 def test_an_answer_is_retried_while_slack_fails_and_posted_once(
     fault: str,
     monkeypatch: pytest.MonkeyPatch,
-    ask: Callable[[], Message],
+    ask: Ask,
     agent: Scripted,
     sandbox: Sandbox,
     general: Channel,
@@ -101,7 +82,7 @@ def test_a_post_whose_response_is_lost_is_found_and_not_repeated(
 @pytest.mark.parametrize("refusal", ["channel_not_found", "is_archived", "not_in_channel"])
 def test_an_agent_is_stopped_if_its_answer_cannot_be_posted_any_more(
     refusal: str,
-    ask: Callable[[], Message],
+    ask: Ask,
     agent: Scripted,
     sandbox: Sandbox,
     general: Channel,
@@ -121,7 +102,7 @@ def test_an_agent_is_stopped_if_its_answer_cannot_be_posted_any_more(
 
 
 def test_removing_the_bot_from_the_channel_stops_its_agent(
-    ask: Callable[[], Message],
+    ask: Ask,
     agent: Scripted,
     sandbox: Sandbox,
     general: Channel,
@@ -142,7 +123,7 @@ def test_removing_the_bot_from_the_channel_stops_its_agent(
 
 def test_a_part_that_is_too_long_for_slack_is_posted_in_shorter_ones(
     monkeypatch: pytest.MonkeyPatch,
-    ask: Callable[[], Message],
+    ask: Ask,
     agent: Scripted,
     sandbox: Sandbox,
     general: Channel,
@@ -167,7 +148,7 @@ def test_a_part_that_is_too_long_for_slack_is_posted_in_shorter_ones(
 def test_an_agents_failure_is_explained_with_the_next_step_and_without_its_output(
     error_type: str,
     said: str,
-    ask: Callable[[], Message],
+    ask: Ask,
     agent: Scripted,
     sandbox: Sandbox,
     general: Channel,

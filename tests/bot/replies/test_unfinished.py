@@ -7,22 +7,19 @@ from pathlib import Path
 import pytest
 from peewee import Database
 
-from bot.replies import live
-from bot.sandbox import Channel, Message, Sandbox, User
+from bot.sandbox import Channel, Sandbox
 from storage import Observability
 from storage.coordination import unfinished_replies
 from storage.database.connect import connect
 from storage.database.models import UnfinishedReplyRow
-from tests.support.conversations import ended, eventually
+from tests.support.conversations import Ask, ended, eventually
 from tests.support.fake_agent import Scripted, roster_of
 
 StartBot = Callable[..., object]
 
 
 @pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "QUICK_S", 0.05)
-    monkeypatch.setattr(live, "PACE_S", 0.02)
+def short_waits(quick_replies: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unfinished_replies, "PATIENCE_S", 0.01)
 
 
@@ -38,27 +35,16 @@ def locked(
         yield database
 
 
-@pytest.fixture
-def agent() -> Scripted:
-    return Scripted()
-
-
-def ask(agent: Scripted, sandbox: Sandbox, alice: User, channel: Channel) -> Message:
-    question = sandbox.post(alice, channel, f"{sandbox.mention} think hard")
-    agent.wait_until_asked()
-    return question
-
-
 def test_a_reply_that_begins_beside_a_locked_database_is_stored_later(
     locked: Database,
     agent: Scripted,
     sandbox: Sandbox,
-    alice: User,
+    ask: Ask,
     general: Channel,
     observability: Observability,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    question = ask(agent, sandbox, alice, general)
+    question = ask()
     agent.say("The first half")
     reply = sandbox.wait_for_reply(general, question.ts, containing="The first half")
     eventually(lambda: "stored later" in caplog.text)
@@ -73,15 +59,15 @@ def test_an_answer_that_ended_while_the_database_was_locked_is_never_stored_as_u
     locked: Database,
     agent: Scripted,
     sandbox: Sandbox,
-    alice: User,
+    ask: Ask,
     general: Channel,
     observability: Observability,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    first = ask(agent, sandbox, alice, general)
+    first = ask()
     agent.end("whole")
     ended(sandbox, general, first, "white_check_mark")
-    second = ask(agent, sandbox, alice, general)
+    second = ask()
     locked.rollback()
     # What the database is told last is told in the order of the questions.
     eventually(lambda: second.ts in [row.message_ts for row in rows(observability)])

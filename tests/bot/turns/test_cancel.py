@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from bot.concurrency import running_turns
-from bot.replies import live
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.turns.cancel import cancel_from_shell
 from reports.errors import UsageError
@@ -19,29 +18,16 @@ from tests.support.fake_agent import Scripted, roster_of
 
 
 @pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "QUICK_S", 0.05)
-    monkeypatch.setattr(live, "PACE_S", 0.02)
-    monkeypatch.setattr(live, "CALLS_A_SECOND", 1_000)
+def short_waits(quick_replies: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running_turns, "POLL_S", 0.05)
 
 
 @pytest.fixture
-def agent() -> Scripted:
-    return Scripted()
-
-
-@pytest.fixture
-def question(
-    agent: Scripted, start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
-) -> Message:
-    """Return a question that is being answered."""
-    start_bot(roster_of(agent))
-    asked = sandbox.post(alice, general, f"{sandbox.mention} think hard")
-    agent.wait_until_asked()
+def question(question: Message, agent: Scripted, sandbox: Sandbox, general: Channel) -> Message:
+    """Return a question whose reply is seen to grow."""
     agent.say("The first half")
-    sandbox.wait_for_reply(general, asked.ts, containing="The first half")
-    return asked
+    sandbox.wait_for_reply(general, question.ts, containing="The first half")
+    return question
 
 
 def running_id(observability: Observability) -> str:
