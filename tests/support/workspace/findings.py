@@ -209,7 +209,7 @@ class Findings:
         for message in self._messages():
             bot = self._sandbox.bot_user_id
             shown = {n for n in (DONE, FAILED, STOPPED) if bot in message.reactions.get(n, ())}
-            if not shown:
+            if not shown or not traces.get(message.ts):  # See `_unrecorded`.
                 continue
             self.seen["reactions"] += 1
             # A turn that a kill ended may not have been decided yet.
