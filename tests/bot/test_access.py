@@ -10,8 +10,9 @@ from bot.sandbox import Channel, Message, Sandbox, User
 from bot.slack import directory
 from storage import Observability
 from storage.queries import traces
-from storage.queries.traces import TraceSummary, recent_traces
+from storage.queries.traces import TraceSummary
 from tests.support.conversations import StartBot
+from tests.support.traces_in_slack import asked
 
 SECRET = "the merger is on friday"
 
@@ -44,23 +45,6 @@ def ask(sandbox: Sandbox, user: User, channel: Channel, words: str) -> str:
     messages = sandbox.command(user, channel, "/trace", words)
     assert all(message.ephemeral_to == user.id for message in messages)
     return shown(messages)
-
-
-def asked(
-    sandbox: Sandbox, observability: Observability, user: User, channel: Channel, text: str
-) -> TraceSummary:
-    """Ask a question and return its trace once it is answered."""
-    mention = "" if channel.id.startswith("D") else sandbox.mention
-    question = sandbox.post(user, channel, f"{mention} {text}")
-    sandbox.wait_for_reply(channel, question.ts, containing=text)
-    sandbox.wait_for_reaction(channel, question.ts, "white_check_mark")
-    for _ in range(200):
-        observability.flush()
-        traces = recent_traces(observability.database).traces
-        found = [t for t in traces if t.message_ts == question.ts and t.status == "ok"]
-        if found:
-            return found[0]
-    raise AssertionError("the turn was not recorded")
 
 
 WAYS_OUT = [

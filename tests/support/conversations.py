@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from bot.lifecycle import Bot
-from bot.sandbox import Channel, Message, Sandbox
+from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
 from storage.model.span import Span
 from storage.queries.traces import TraceSummary, thread_traces, trace_spans
@@ -47,3 +47,10 @@ def ended(sandbox: Sandbox, channel: Channel, question: Message, how: str) -> li
     """Return the replies once the question has the reaction *how*."""
     sandbox.wait_for_reaction(channel, question.ts, how)
     return sandbox.thread(channel, question.ts)[1:]
+
+
+def answered(sandbox: Sandbox, user: User, channel: Channel, text: str) -> tuple[Message, Message]:
+    """Mention the bot, and return the question and its only reply once it is answered."""
+    question = sandbox.post(user, channel, f"{sandbox.mention} {text}")
+    (answer,) = ended(sandbox, channel, question, "white_check_mark")
+    return question, answer

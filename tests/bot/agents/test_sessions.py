@@ -18,7 +18,7 @@ from storage.database.transactions import transaction
 from storage.model.span import Span
 from storage.queries.traces import recent_traces, trace_spans
 from storage.recovery.opening import open_database
-from tests.support.conversations import StartBot, ended, eventually, finished, spans_of
+from tests.support.conversations import StartBot, answered, ended, eventually, finished, spans_of
 from tests.support.running_bot import start_in
 from tests.support.session_program import SessionProgram
 
@@ -103,8 +103,7 @@ def test_a_follow_up_is_asked_in_the_session_with_only_what_is_new(
     bob = sandbox.add_user("bob")
     sandbox.join(bob, general)
     start_bot(program.agents(instructions="You are brief."))
-    question = sandbox.post(alice, general, f"{sandbox.mention} what broke?")
-    ended(sandbox, general, question, "white_check_mark")
+    question, _ = answered(sandbox, alice, general, "what broke?")
     other = sandbox.add_bot("paging")
     sandbox.post(bob, general, f"{other.mention} it was the disk", thread_ts=question.ts)
     follow_up = sandbox.post(alice, general, "and why?", thread_ts=question.ts)
@@ -348,8 +347,7 @@ def asked_twice(
     sandbox: Sandbox, alice: User, general: Channel, between: Callable[[Message, Message], object]
 ) -> None:
     """Ask, change something (given the question and its answer), and ask again in the thread."""
-    question = sandbox.post(alice, general, f"{sandbox.mention} what broke?")
-    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    question, answer = answered(sandbox, alice, general, "what broke?")
     between(question, answer)
     follow_up = sandbox.post(alice, general, f"{sandbox.mention} and why?", thread_ts=question.ts)
     ended(sandbox, general, follow_up, "white_check_mark")

@@ -7,7 +7,7 @@ import pytest
 from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
 from storage.store.erasure_log import erasure_log
-from tests.support.conversations import StartBot, ended, eventually, finished, spans_of
+from tests.support.conversations import StartBot, answered, ended, eventually, finished, spans_of
 from tests.support.fake_agent import Scripted, roster_of
 
 CODE = "if (a &lt; b &amp;&amp; c &gt; d) say &amp;lt; in <https://e.example?a=1&amp;b=2|it>"
@@ -140,8 +140,7 @@ def test_a_forwarded_message_continues_a_thread(
 ) -> None:
     message = sandbox.post(alice, general, "it broke")
     agent.end("one")
-    question = sandbox.post(alice, general, f"{sandbox.mention} hi")
-    ended(sandbox, general, question, "white_check_mark")
+    question, _ = answered(sandbox, alice, general, "hi")
     agent.end("two")
     sandbox.forward(alice, message, general, thread_ts=question.ts)
     sandbox.wait_for_reply(general, question.ts, containing="two")
@@ -197,8 +196,7 @@ def test_an_agent_is_given_its_own_long_answer_whole(
 ) -> None:
     answer = "\n\n".join(f"Paragraph {n}: a < b & c." for n in range(300))
     agent.end(answer)
-    question = sandbox.post(alice, general, f"{sandbox.mention} tell me all")
-    ended(sandbox, general, question, "white_check_mark")
+    question, _ = answered(sandbox, alice, general, "tell me all")
     assert len(sandbox.thread(general, question.ts)[1].text) <= 4_000
     agent.end("You are welcome.")
     sandbox.post(alice, general, "thanks", thread_ts=question.ts)
@@ -268,7 +266,6 @@ def test_an_edited_question_is_stored_as_it_is_read(
 ) -> None:
     bob = sandbox.add_user("bob")
     agent.end("ok")
-    question = sandbox.post(alice, general, f"{sandbox.mention} first")
-    ended(sandbox, general, question, "white_check_mark")
+    question, _ = answered(sandbox, alice, general, "first")
     sandbox.edit(alice, question, f"{sandbox.mention} a &lt; b, {bob.mention}?")
     eventually(lambda: finished(observability, general, question.ts)[0].text == "a < b, @bob?")

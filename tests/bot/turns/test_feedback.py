@@ -9,7 +9,7 @@ from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
 from storage.database.models import ScoreRow
 from storage.queries.traces import TraceSummary, trace_spans
-from tests.support.conversations import StartBot, ended, eventually, finished, spans_of
+from tests.support.conversations import StartBot, answered, ended, eventually, finished, spans_of
 from tests.support.fake_agent import Scripted, roster_of
 
 
@@ -28,8 +28,7 @@ def test_a_reaction_to_a_question_belongs_to_its_turn_and_the_bots_own_are_ignor
     general: Channel,
 ) -> None:
     start_bot()
-    question = sandbox.post(alice, general, f"{sandbox.mention} good?")
-    ended(sandbox, general, question, "white_check_mark")
+    question, _ = answered(sandbox, alice, general, "good?")
     (trace,) = finished(observability, general, question.ts)
     sandbox.react(alice, question, "tada")
     eventually(lambda: recorded(observability, trace) == ["tada"])
@@ -52,8 +51,7 @@ def test_a_reaction_to_a_message_that_the_bot_did_not_answer_is_not_recorded(
     (event,) = sandbox.events("reaction_added")
     item = {"type": "file", "file": "F1"}
     sandbox.redeliver({**event, "event_id": "Ev1", "event": {**event["event"], "item": item}})
-    question = sandbox.post(alice, general, f"{sandbox.mention} good?")
-    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    question, answer = answered(sandbox, alice, general, "good?")
     sandbox.react(alice, answer, "-1")
     eventually(lambda: scores(observability) == [0.0])
 
@@ -73,8 +71,7 @@ def test_a_reaction_whose_trace_slack_does_not_tell_is_logged_and_dropped(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     start_bot()
-    question = sandbox.post(alice, general, f"{sandbox.mention} good?")
-    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    question, answer = answered(sandbox, alice, general, "good?")
     sandbox.faults.error("conversations.replies", "not_in_channel")
     with caplog.at_level(logging.WARNING, "tracebot.feedback"):
         sandbox.react(alice, answer, "+1")
@@ -90,8 +87,7 @@ def test_the_stored_text_of_an_edited_message_is_replaced(
     general: Channel,
 ) -> None:
     start_bot()
-    question = sandbox.post(alice, general, f"{sandbox.mention} my PIN is 1234")
-    ended(sandbox, general, question, "white_check_mark")
+    question, _ = answered(sandbox, alice, general, "my PIN is 1234")
     (trace,) = finished(observability, general, question.ts)
     sandbox.edit(alice, question, f"{sandbox.mention} never mind")
 
@@ -158,8 +154,7 @@ def test_a_thumb_below_an_answer_is_its_score_until_the_other_one_is_pressed(
     general: Channel,
 ) -> None:
     start_bot()
-    question = sandbox.post(alice, general, f"{sandbox.mention} good?")
-    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    question, answer = answered(sandbox, alice, general, "good?")
     (trace,) = finished(observability, general, question.ts)
     for thumb, score in (("+1", 1.0), ("-1", 0.0)):
         sandbox.click(alice, answer, "reply_feedback", value=f"{thumb} {trace.trace_id}")

@@ -8,7 +8,7 @@ from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
 from storage.database.models import ScoreRow
 from storage.queries.traces import TraceSummary, message_traces, recent_traces, trace_spans
-from tests.support.conversations import StartBot, ended, eventually, finished, spans_of
+from tests.support.conversations import StartBot, answered, ended, eventually, finished, spans_of
 from tests.support.fake_agent import Scripted, roster_of
 
 PYTHON = sys.executable
@@ -39,9 +39,7 @@ def test_a_mention_is_answered_in_its_thread_and_every_step_is_a_span(
     general: Channel,
 ) -> None:
     start_bot()
-    question = sandbox.post(alice, general, f"{sandbox.mention} what is new?")
-    answer = sandbox.wait_for_reply(general, question.ts, containing="what is new?")
-    sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
+    question, answer = answered(sandbox, alice, general, "what is new?")
     assert set(sandbox.reactions(general, question.ts)) == {"white_check_mark"}
     (trace,) = finished(observability, general, question.ts)
     assert (trace.status, trace.agent, trace.decision) == ("ok", "echo", "answer")
