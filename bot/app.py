@@ -46,6 +46,7 @@ from bot.slack.connection.status import ConnectionStatus, note_connection
 from bot.slack.conversation.conversation import ConversationReader
 from bot.slack.conversation.names import NameLookup
 from bot.slack.directory import Directory
+from bot.slack.own_deletions import OwnDeletions
 from bot.slack.own_secrets import OwnSecrets
 from bot.slack.reactions import Reactions
 from bot.slack.threads import ThreadReader
@@ -86,6 +87,7 @@ class _Shared:
     permission: Permission
     dedup: EventDedup
     running: RunningTurns
+    deletions: OwnDeletions
     delivery: ReplyDelivery
     unfinished: UnfinishedReplies
     eraser: Eraser
@@ -158,6 +160,7 @@ def _shared(
     directory = Directory(client_for_lookups(settings, secrets))
     names = NameLookup(directory)
     access = Access(directory, database, team=team)
+    deletions = OwnDeletions()
     return _Shared(
         settings=settings,
         observability=observability,
@@ -176,7 +179,10 @@ def _shared(
         permission=Permission(access, directory, team=team),
         dedup=EventDedup(database),
         running=RunningTurns(database, limit=settings.workers),
-        delivery=ReplyDelivery(client_without_retries(settings, secrets), bot_id=identity.bot_id),
+        deletions=deletions,
+        delivery=ReplyDelivery(
+            client_without_retries(settings, secrets), bot_id=identity.bot_id, deletions=deletions
+        ),
         unfinished=UnfinishedReplies(database, team=team, keep_text=settings.capture != "none"),
         eraser=Eraser(observability),
     )
@@ -276,9 +282,10 @@ def _scheduler(shared: _Shared, digests: Digests, status: ConnectionStatus) -> S
     repair = ReplyRepair(
         client_without_retries(settings, shared.secrets, timeout_s=10),
         shared.unfinished,
-        database,
+        shared.observability,
         bot_user=shared.identity.user,
         bot_id=shared.identity.bot_id,
+        deletions=shared.deletions,
     )
     return Scheduler(
         database,
@@ -321,6 +328,7 @@ def _feedback(shared: _Shared, canceller: TurnCanceller) -> Feedback:
         threads=shared.threads,
         canceller=canceller,
         eraser=shared.eraser,
+        deletions=shared.deletions,
         reader=shared.reader,
     )
 

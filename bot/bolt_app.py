@@ -8,6 +8,7 @@ from typing import Any
 from slack_bolt import App, BoltRequest, BoltResponse
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.error import BoltUnhandledRequestError
+from slack_bolt.middleware.ignoring_self_events import IgnoringSelfEvents
 from slack_sdk import WebClient
 
 from bot.settings import Settings
@@ -30,6 +31,26 @@ class TolerantApp(App):
             return BoltResponse(status=200)
 
 
+class IgnoringOwnEvents(IgnoringSelfEvents):
+    """Drop the events of the bot itself, except that one of its messages was deleted.
+
+    For Bolt these are events of the author, although anybody may have deleted the message.
+    """
+
+    @classmethod
+    def _is_self_event(
+        cls,
+        auth_result: AuthorizeResult,
+        user_id: str | None,
+        bot_id: str | None,
+        body: dict[str, Any],
+    ) -> bool:
+        event = body.get("event")
+        if isinstance(event, dict) and event.get("subtype") == "message_deleted":
+            return False
+        return bool(super()._is_self_event(auth_result, user_id, bot_id, body))
+
+
 def bolt_app(
     settings: Settings, identity: BotIdentity, *, team: str, observability: Observability
 ) -> App:
@@ -45,7 +66,9 @@ def bolt_app(
         process_before_response=False,
         # So that `_report` answers them, without a warning for each.
         raise_error_for_unhandled_request=True,
+        ignoring_self_events_enabled=False,
     )
+    app.use(IgnoringOwnEvents())
     app.error(partial(_report, observability))
     return app
 

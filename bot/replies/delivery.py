@@ -17,6 +17,7 @@ from slack_sdk.errors import SlackApiError
 from bot.replies.messages import Message
 from bot.retry import RetryPolicy, TryAgain
 from bot.slack.errors import PASSING, SLACK_ERRORS, ThreadGone, error_code, retry_after
+from bot.slack.own_deletions import OwnDeletions
 from bot.slack.types import Place
 
 PATIENCE_S = 120.0
@@ -31,8 +32,11 @@ logger = logging.getLogger("tracebot.delivery")
 class ReplyDelivery:
     """Post, update and delete replies. `client` must not retry: we retry what is safe to repeat."""
 
-    def __init__(self, client: WebClient, *, bot_id: str) -> None:
+    def __init__(
+        self, client: WebClient, *, bot_id: str, deletions: OwnDeletions | None = None
+    ) -> None:
         self._client = client
+        self._deletions = deletions or OwnDeletions()
         self._bot_id = bot_id
         self._closing = threading.Event()
         self._on_wait: Callable[[], object] = lambda: None
@@ -117,6 +121,7 @@ class ReplyDelivery:
 
     def delete(self, place: Place, ts: str) -> None:
         """Delete one of our messages. Raises one of `SLACK_ERRORS`."""
+        self._deletions.add(place.channel, ts)
         self._client.chat_delete(channel=place.channel, ts=ts)
 
     def _retry(self, send: Callable[[], str], *, find: Callable[[], str | None]) -> str:

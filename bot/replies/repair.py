@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from peewee import Database
+from peewee import PeeweeException
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
@@ -15,12 +15,16 @@ from bot.replies.delivery import in_doubt
 from bot.replies.messages import RESTARTED, Message, reply_messages, running_id
 from bot.replies.unfinished import UnfinishedReplies
 from bot.slack.errors import SLACK_ERRORS, error_code, is_gone, retry_after
+from bot.slack.own_deletions import OwnDeletions
 from bot.slack.reactions import DONE, FAILED, READ, STOPPED, WAITING
 from bot.slack.threads import reply_payload
 from reports.render.block_kit import escape
+from storage import Observability
 from storage.coordination.leases import acquire_lease, release_lease
 from storage.coordination.process_identity import this_process
 from storage.coordination.unfinished_replies import TURN, UnfinishedReply
+from storage.model.erasure import REPLY, REPLY_TS
+from storage.queries.traces import trace_spans
 
 SECOND_NS = 1_000_000_000
 LONGEST_NS = 24 * 3_600 * SECOND_NS
@@ -45,16 +49,19 @@ class ReplyRepair:
         self,
         client: WebClient,
         unfinished: UnfinishedReplies,
-        database: Database,
+        observability: Observability,
         *,
         bot_user: str,
         bot_id: str,
+        deletions: OwnDeletions,
     ) -> None:
         self._client = client
         self._unfinished = unfinished
-        self._database = database
+        self._observability = observability
+        self._database = observability.database
         self._bot_user = bot_user
         self._bot_id = bot_id
+        self._deletions = deletions
 
     def run(self, *, now: int) -> None:
         """End what can be ended now. Raises `PeeweeException` if the database cannot be asked."""
@@ -114,13 +121,33 @@ class ReplyRepair:
             final[str(number)] = self._put(reply, message, old)
         for ts in stale:
             self._delete(reply, ts)
-        if reply.agent != TURN and not self._unfinished.others_in_thread(reply):
+        if reply.agent != TURN:
+            self._record(reply, sorted(final.values()))
             self._set_active(reply)
         if reply.ending != () and not self._unfinished.others_to_message(reply):
             self._mark(reply, _outcome(reply, thread))
 
+    def _record(self, reply: UnfinishedReply, posted: Sequence[str]) -> None:
+        """Record which messages the reply has become: if one is deleted, its text is erased."""
+        if not posted or reply.ending == ():
+            return
+        try:
+            root = next(iter(trace_spans(self._database, reply.trace_id)), None)
+        except PeeweeException as error:
+            logger.warning("The messages of a reply cannot be recorded: %s", error)
+            return
+        if root is not None:
+            names = ("team", "channel", "audience", "thread_ts", "message_ts", "user")
+            known = {name: getattr(root, name) for name in names}
+            attributes = {**known, "agent": reply.agent, REPLY_TS: posted}
+            parent = (root.trace_id, root.span_id)
+            span = self._observability.start_span(REPLY, attributes, kind="producer", parent=parent)
+            self._observability.end_span(span)
+
     def _set_active(self, reply: UnfinishedReply) -> None:
         """End the state `processing` of the thread's session, which shows Slack's Stop button."""
+        if self._unfinished.others_in_thread(reply):
+            return
         try:
             self._client.agents_sessions_setStatus(
                 channel_id=reply.channel, thread_ts=reply.thread_ts, status="active"
@@ -210,6 +237,7 @@ class ReplyRepair:
         return str(posted["ts"])
 
     def _delete(self, reply: UnfinishedReply, ts: str) -> None:
+        self._deletions.add(reply.channel, ts)
         try:
             self._client.chat_delete(channel=reply.channel, ts=ts)
         except SlackApiError as error:

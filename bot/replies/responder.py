@@ -34,6 +34,7 @@ from reports.formatting import without_controls
 from reports.render.block_kit import Block
 from storage import ActiveSpan, Observability
 from storage.coordination.unfinished_replies import UnfinishedReply
+from storage.model.erasure import REPLY, REPLY_TS
 from storage.model.redaction import redact
 from storage.model.span import Status
 
@@ -261,7 +262,7 @@ class Responder:
         }
         # Colours go before secrets are looked for, as they could hide one.
         reply = replace(reply, text=without_controls(reply.text))
-        with self._observability.span("reply", kind="producer", agent=agent.name) as span:
+        with self._observability.span(REPLY, kind="producer", agent=agent.name) as span:
             if told := self._secrets.found(reply.text):
                 # Before the text is split into messages, so that none is cut in two.
                 reply = replace(reply, text=self._secrets.removed(reply.text))
@@ -306,7 +307,7 @@ class Responder:
                 return replace(failure, agent=agent.name, refused=refused)
             finally:
                 _record_stream(span, streamer)
-            span.set(**{"slack.reply_ts": delivered.posted, "slack.reply_form": delivered.form})
+            span.set(**{REPLY_TS: delivered.posted, "slack.reply_form": delivered.form})
         return None
 
 

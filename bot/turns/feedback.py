@@ -12,6 +12,7 @@ from slack_sdk import WebClient
 from bot.concurrency.event_dedup import EventDedup
 from bot.slack.conversation.conversation import ConversationReader
 from bot.slack.errors import SLACK_ERRORS
+from bot.slack.own_deletions import OwnDeletions
 from bot.slack.threads import ThreadReader, reply_payload
 from bot.slack.types import edited_ts
 from bot.turns.cancel import TurnCanceller
@@ -44,6 +45,7 @@ class Feedback:
         threads: ThreadReader,
         canceller: TurnCanceller,
         eraser: Eraser,
+        deletions: OwnDeletions,
         reader: ConversationReader,
     ) -> None:
         self._client = client
@@ -55,6 +57,7 @@ class Feedback:
         self._threads = threads
         self._canceller = canceller
         self._eraser = eraser
+        self._deletions = deletions
         self._reader = reader
 
     def reacted(self, body: Mapping[str, Any], *, added: bool) -> None:
@@ -106,6 +109,8 @@ class Feedback:
             self._threads.forget(event["channel"], before["thread_ts"])
         if not ts or after.get("user") == self._bot_user:
             return  # A live reply of ours.
+        if (event["channel"], ts) in self._deletions:
+            return  # It has become another message.
         same_files = _files(after) >= _files(before)
         if not deleted and same_files and after.get("text") == before.get("text"):
             return  # Slack showed a link's preview, or noted that the thread has a reply.

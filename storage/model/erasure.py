@@ -18,6 +18,9 @@ ERASED = "tracebot.erased"
 
 CONTEXT = ("team", "channel", "thread_ts", "message_ts", "user")
 
+REPLY, REPLY_TS = "reply", "slack.reply_ts"
+"""The span of a reply, and its attribute with the time stamps of the reply's messages."""
+
 READ_THREAD, HEARD = "read thread", "slack.history.users"
 """The span of a turn that read its thread, and its attribute with the ids of the authors."""
 
@@ -31,8 +34,8 @@ KEPT = frozenset(
     (
         *(WITHIN, HEARD, EDITED, OPERATION, RESPONSE_ID, "gen_ai.conversation.id", "mode", "emoji"),
         *("gen_ai.response.finish_reasons", "messaging.system", "messaging.operation.type"),
-        *("slack.event_id", "slack.event_type", "slack.reply_ts", "channel_type", "cache"),
-        "slack.bot_id",
+        *("slack.event_id", "slack.event_type", "channel_type", "cache"),
+        *("slack.bot_id", REPLY_TS),
         *("active_speaker", "mime_type", "file_id", "tracebot.model.configured"),
         *("tracebot.session", "tracebot.session.reason"),
         *("tracebot.erasure.user", "tracebot.erasure.by"),
@@ -58,8 +61,8 @@ class Reach(Enum):
 class Conversation:
     """The facts of a trace on which an erasure depends.
 
-    `heard` are the authors of the thread that its agent read, `edited_ts` is the version of the
-    message that it answers, if that is an edited one.
+    `heard` are the authors of the thread that its agent read, `replies` the messages that it
+    posted, `edited_ts` is the version of the message that it answers, if that is an edited one.
     """
 
     started_at: int
@@ -69,15 +72,25 @@ class Conversation:
     message_ts: str | None = None
     user: str | None = None
     heard: frozenset[str] = frozenset()
+    replies: frozenset[str] = frozenset()
     edited_ts: str | None = None
 
     def with_facts_of(self, span: "Span") -> "Conversation":
         """Return the conversation with what one of the trace's spans adds to it."""
         missing = {name: getattr(span, name) for name in CONTEXT if getattr(self, name) is None}
-        users = span.attributes.get(HEARD) if span.name == READ_THREAD else None
-        heard = map(str, users) if isinstance(users, list | tuple) else ()
         edited_ts = str(span.attributes.get(EDITED) or "") or self.edited_ts
-        return replace(self, **missing, heard=self.heard.union(heard), edited_ts=edited_ts)
+        return replace(
+            self,
+            **missing,
+            heard=self.heard | _listed(span, READ_THREAD, HEARD),
+            replies=self.replies | _listed(span, REPLY, REPLY_TS),
+            edited_ts=edited_ts,
+        )
+
+
+def _listed(span: "Span", name: str, attribute: str) -> frozenset[str]:
+    values = span.attributes.get(attribute) if (span.name, span.scope) == (name, None) else ()
+    return frozenset(map(str, values if isinstance(values, list | tuple) else ()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +124,8 @@ class Erasure:
             # At whatever time: Slack may deliver a message after its deletion.
             is_newer = self.edited_ts and trace.edited_ts and trace.edited_ts >= self.edited_ts
             return Reach.NOTHING if is_newer else Reach.ALL
+        if self.message_ts in trace.replies:
+            return Reach.QUOTES
         came_later = (trace.message_ts or "") > (self.message_ts or "")
         read = came_later and trace.thread_ts == (self.thread_ts or self.message_ts)
         return Reach.QUOTES if read and trace.started_at <= self.at else Reach.NOTHING

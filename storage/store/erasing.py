@@ -18,6 +18,7 @@ from storage.model.batch import Batch
 from storage.model.erasure import (
     CONTEXT,
     READ_THREAD,
+    REPLY,
     Conversation,
     Erasure,
     Reach,
@@ -27,10 +28,8 @@ from storage.model.erasure import (
 from storage.model.records import Log, Metric, Score
 from storage.model.span import Span, span_of
 from storage.model.trace_context import began_at
+from storage.store.erasing_rows import ERASED_MESSAGE, erase_rows
 from storage.store.erasure_log import LATE_NS, erasure_log, erasures_since, last_change
-
-ERASED_MESSAGE = "(erased)"
-"""Stands for the message of a log line, which cannot be empty."""
 
 LOOKED_UP = 500
 
@@ -58,6 +57,9 @@ def screen(database: Database, batch: Batch) -> dict[str, Reach]:
         if (reach := furthest(erasures, conversation)) is not Reach.NOTHING
     }
     _strip(database, batch, reaches)
+    # Only now it may be known what a trace posted or read, so also what was stored of it before. A
+    # question has been erased already, or has its new text.
+    erase_rows(database, dict.fromkeys(reaches, Reach.QUOTES))
     return reaches
 
 
@@ -77,7 +79,7 @@ def conversations(database: Database, trace_ids: Collection[str]) -> dict[str, C
         for row in traces.dicts().execute(database):
             trace_id = row.pop("trace_id")
             found[trace_id] = Conversation(**row)
-        tells = (SpanRow.name == READ_THREAD) | SpanRow.parent_id.is_null()
+        tells = SpanRow.name.in_((READ_THREAD, REPLY)) | SpanRow.parent_id.is_null()
         spans = SpanRow.select().where(SpanRow.trace_id.in_(some), tells)
         for span in map(span_of, spans.dicts().execute(database)):
             if span.trace_id in found:

@@ -8,43 +8,26 @@ catches up.
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from peewee import Database
 
-from storage.database.models import (
-    AgentSessionRow,
-    JournalRow,
-    LogRow,
-    MetricRow,
-    ScoreRow,
-    SpanRow,
-    TraceRow,
-    UnfinishedReplyRow,
-)
+from storage.database.models import JournalRow, ScoreRow, SpanRow, TraceRow
 from storage.database.transactions import transaction
-from storage.model.erasure import READ_THREAD, Erasure, Reach, is_question, strip
+from storage.model.erasure import READ_THREAD, Erasure, Reach
 from storage.model.redaction import redact
-from storage.model.span import span_of
-from storage.store.erasing import (
-    ERASED_MESSAGE,
-    conversations,
-    furthest,
-    remove_files,
-    without_files,
-)
+from storage.store.erasing import conversations, furthest, remove_files, without_files
+from storage.store.erasing_rows import erase_rows
 from storage.store.erasure_log import erasure_log, erasures_from, erasures_since
-from storage.store.span_rows import JSON_FIELDS, as_json
 from storage.upkeep.checkpoint import CheckpointResult, checkpoint
 from storage.upkeep.journal import JournalEntry, last_entry, put_entry
 
 TRACES_A_TRANSACTION = 50
 CHECKPOINT_TRIES, CHECKPOINT_WAIT_S = 20, 0.1
 JOURNAL = "erasure"
-TEXTS = ("name", "text", "error_type", "error_message")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +53,7 @@ def erase(database: Database, erasure: Erasure) -> Erased:
     for start in range(0, len(ids), TRACES_A_TRANSACTION):
         some = {each: reaches[each] for each in ids[start : start + TRACES_A_TRANSACTION]}
         with transaction(database):
-            spans += _erase_traces(database, some)
+            spans += erase_rows(database, some)
     if erasure.user is not None:
         _erase_labels(database, erasure.user)
     files = remove_files(Path(database.database), without_files(database, reaches))
@@ -165,50 +148,6 @@ def _candidates(database: Database, erasure: Erasure) -> set[str]:
         )
         queries = (ids.where(TraceRow.user == erasure.user), readers)
     return {row[0] for query in queries for row in query.tuples().execute(database)}
-
-
-def _erase_traces(database: Database, reaches: Mapping[str, Reach]) -> int:
-    """Erase from a few traces, in the caller's transaction; return how many spans held text."""
-    ids, changed = list(reaches), 0
-    questions: dict[str, str | None] = {}
-    errors: dict[str, str | None] = {}
-    query = SpanRow.select().where(SpanRow.trace_id.in_(ids))
-    for row in list(query.dicts().execute(database)):
-        span = span_of(row)
-        if strip(span, reaches[span.trace_id]):
-            changed += 1
-            values = {
-                **{name: getattr(span, name) for name in TEXTS},
-                **{name: as_json(getattr(span, name)) for name in JSON_FIELDS},
-            }
-            own = (SpanRow.trace_id == span.trace_id, SpanRow.span_id == span.span_id)
-            SpanRow.update(values).where(*own).execute(database)
-        errors[span.trace_id] = errors.get(span.trace_id) or span.error_message
-        if is_question(span):
-            questions[span.trace_id] = span.text
-    for trace_id in ids:
-        values = {"text": questions.get(trace_id), "error_message": errors.get(trace_id)}
-        TraceRow.update(values).where(TraceRow.trace_id == trace_id).execute(database)
-    _erase_beside(database, ids, [each for each in ids if reaches[each] is Reach.ALL])
-    return changed
-
-
-def _erase_beside(database: Database, ids: Iterable[str], own: Iterable[str]) -> None:
-    LogRow.update(message=ERASED_MESSAGE, attributes=None).where(
-        LogRow.trace_id.in_(list(ids))
-    ).execute(database)
-    MetricRow.update(labels=None).where(
-        MetricRow.trace_id.in_(list(ids)), MetricRow.labels.is_null(False)
-    ).execute(database)
-    ScoreRow.update(label=None).where(ScoreRow.trace_id.in_(list(own))).execute(database)
-    # Answers that Slack has not taken yet: their reply then ends with a note only.
-    UnfinishedReplyRow.update(ending=None).where(
-        UnfinishedReplyRow.trace_id.in_(list(ids)), UnfinishedReplyRow.ending.is_null(False)
-    ).execute(database)
-    # An agent must not go on with what it was told. The row stays, to say why it begins anew.
-    AgentSessionRow.update(session_id=None).where(AgentSessionRow.trace_id.in_(list(ids))).execute(
-        database
-    )
 
 
 def _erase_labels(database: Database, user: str) -> None:

@@ -101,7 +101,10 @@ class People:
         self._slack.activity.edit(live, text=text, blocks=[rich_text(text)], edited=edited)
 
     def delete(self, user: Who, message: Message) -> None:
-        self._slack.activity.delete(self._own(user, message))
+        """Delete a message of the user's own; admins delete those of others, too."""
+        is_admin = self._workspace.users[id_of(user)].admin
+        found = self.seen(user, message) if is_admin else self._own(user, message)
+        self._slack.activity.delete(found)
 
     def react(self, user: Who, message: Message, name: str) -> None:
         self._slack.activity.react(self.seen(user, message), user=id_of(user), name=name)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from peewee import Database
 
+from bot.replies import delivery
 from bot.sandbox import Channel, Sandbox, User
 from bot.turns.eraser import Eraser, forget
 from storage import Observability
@@ -16,8 +17,9 @@ from storage.queries.traces import message_traces
 from storage.store.erasure_log import erasure_log
 from storage.upkeep.checkpoint import checkpoint
 from storage.upkeep.erasure import erase
+from tests.bot.replies.test_repair import refuse_all
 from tests.storage.upkeep.test_erasure import where
-from tests.support.conversations import StartBot, eventually, finished
+from tests.support.conversations import StartBot, ended, eventually, finished
 from tests.support.fake_agent import Scripted, roster_of
 
 MARK = "zebra-4711"
@@ -100,6 +102,60 @@ def test_a_question_that_is_edited_while_its_turn_runs_has_its_new_text(
     (trace,) = finished(observability, general, question.ts)
     assert (trace.status, trace.text) == ("ok", "nothing")
     gone(observability, tmp_path)
+
+
+@pytest.fixture
+def admin(sandbox: Sandbox, general: Channel) -> User:
+    admin = sandbox.add_user("ann", admin=True)
+    sandbox.join(admin, general)
+    return admin
+
+
+def test_a_reply_that_is_deleted_is_erased_and_its_question_stays(
+    sandbox: Sandbox,
+    observability: Observability,
+    agent: Scripted,
+    alice: User,
+    admin: User,
+    general: Channel,
+    tmp_path: Path,
+) -> None:
+    agent.end(f"It was {MARK}. " + "And so on. " * 2_000)
+    question = sandbox.post(alice, general, f"{sandbox.mention} what was it?")
+    finished(observability, general, question.ts)
+    assert where(tmp_path)
+    _, *parts = sandbox.thread(general, question.ts)
+    assert len(parts) > 1
+    sandbox.delete(admin, parts[-1])
+    gone(observability, tmp_path)
+    (trace,) = finished(observability, general, question.ts)
+    assert (trace.status, trace.agent, trace.text) == ("ok", "scripted", "what was it?")
+
+
+def test_a_reply_that_was_posted_after_its_turn_is_erased_too(
+    monkeypatch: pytest.MonkeyPatch,
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    admin: User,
+    general: Channel,
+    tmp_path: Path,
+) -> None:
+    agent = Scripted()
+    bot = start_bot(roster_of(agent), capture="full")
+    refuse_all(sandbox)
+    question = sandbox.post(alice, general, f"{sandbox.mention} what was it?")
+    monkeypatch.setattr(delivery, "LONGEST_WAIT_S", 0.1)
+    agent.end(f"It was {MARK}.")
+    sandbox.wait_for_reaction(general, question.ts, "x")
+    sandbox.faults.clear()
+    bot.scheduler.tick(now=time.time_ns())
+    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    observability.flush()
+    sandbox.delete(admin, answer)
+    gone(observability, tmp_path)
+    assert finished(observability, general, question.ts)[0].text == "what was it?"
 
 
 def test_a_message_that_was_only_read_as_history_is_erased_where_it_is_quoted(

@@ -11,7 +11,7 @@ from peewee import OperationalError
 from storage import Observability
 from storage.coordination.unfinished_replies import UnfinishedReply, put_reply
 from storage.database.connect import connect
-from storage.model.erasure import HEARD, Erasure
+from storage.model.erasure import HEARD, REPLY, REPLY_TS, Erasure
 from storage.model.retention import Retention
 from storage.queries.traces import message_traces, trace_spans, traces_by_id
 from storage.recovery.backup import backup, restore
@@ -95,6 +95,27 @@ def test_no_byte_of_an_erased_turn_stays_and_its_figures_do(
     assert (attempt.status, attempt.error_type, attempt.attributes["turns"]) == ("error", "exit", 3)
     scores = observability.database.execute_sql("SELECT value, label FROM scores").fetchall()
     assert scores == [(1.0, None)]
+
+
+def test_what_was_stored_of_a_deleted_reply_goes_although_its_span_comes_later(
+    observability: Observability, tmp_path: Path
+) -> None:
+    asked = {**PLACE, "message_ts": "1.000001", "thread_ts": "1.000001", "user": "U1"}
+    root = observability.start_span("slack message", {**asked, "text": "what was it?"})
+    with observability.span("attempt claude", parent=root, output=f"It was {MARK}"):
+        pass
+    observability.flush()
+    assert where(tmp_path)
+    deleted = order(channel="C1", message_ts="1.000002", thread_ts="1.000001")
+    forgotten(observability, deleted)
+    with observability.span(REPLY, parent=root, text=MARK, **{REPLY_TS: ["1.000002"]}):
+        pass
+    observability.end_span(root)
+    assert observability.flush()
+    assert empty_log(observability.database).complete
+    assert where(tmp_path) == []
+    (trace,) = traces_by_id(observability.database, root.trace_id)
+    assert (trace.text, trace.status) == ("what was it?", "ok")
 
 
 def test_the_bytes_of_many_turns_go_wherever_sqlite_moved_them(
