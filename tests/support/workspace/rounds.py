@@ -50,7 +50,7 @@ def play(
             people.write_a_long_thread(long_thread)
             _work(people, trouble, bot, generator, seconds=seconds, http=http, faults=faults)
             trouble.end_all()
-            wrong = _settled(findings, bot)
+            wrong = _settled(findings, sandbox, bot)
             people.close()
             if (code := bot.stop()) != 0:
                 wrong.append(f"the bot ended with exit code {code}")
@@ -97,12 +97,15 @@ def _work(
         time.sleep(min(generator.expovariate(1 / PACE_S), 2.0))
 
 
-def _settled(findings: Findings, bot: BotProcess) -> list[str]:
-    """Wait until nothing looks as if the bot were at work, and return what still does."""
+def _settled(findings: Findings, sandbox: Sandbox, bot: BotProcess) -> list[str]:
+    """Wait until nothing looks as if the bot were at work, and return what still does.
+
+    An event that no connection took is on its way until Slack gives it up.
+    """
     deadline = time.monotonic() + SETTLING_S
-    while (stale := findings.stale()) or not _is_quiet(bot):
+    while (stale := findings.stale()) or not (sandbox._slack.outbox.idle and _is_quiet(bot)):
         if time.monotonic() > deadline:
-            return stale or ["agents still run"]
+            return stale or ["agents still run, or events are on their way"]
         time.sleep(0.2)
     return []
 
