@@ -80,7 +80,7 @@ class Decider:
             asked = self._choice.of(
                 message, thread.thread(self._is_bot).active_speaker if thread else None
             )
-            if not asked.agents:
+            if not asked.agents:  # Then at least one agent was refused, each with a reason.
                 decision = Decision(False, asked.refused[0].reason)
         root.set(decision="answer" if decision.answer else "skip")
         verdict = Verdict(message, decision, thread, asked, audience)

@@ -101,7 +101,8 @@ def _spent(group: Group) -> Spent:
 def _groups(found: Statistics, unnamed: str) -> list[Spent]:
     """Return all groups with a cost or tokens, most expensive first.
 
-    What the total has beyond the groups becomes a group named `unnamed`.
+    What the total has beyond the groups, of attempts without a model or agent, becomes a group
+    named `unnamed`.
     """
     named = [_spent(group) for group in found.groups if _has_spent(group)]
     total = found.total
@@ -110,7 +111,7 @@ def _groups(found: Statistics, unnamed: str) -> list[Spent]:
         input_tokens=total.input_tokens - sum(each.input_tokens for each in named),
         output_tokens=total.output_tokens - sum(each.output_tokens for each in named),
         cached_tokens=total.cached_tokens - sum(each.cached_tokens for each in named),
-        cost=(total.cost or 0) - sum(each.cost or 0 for each in named) or None,
+        cost=((total.cost or 0) - sum(each.cost or 0 for each in named)) or None,
     )
     if rest.input_tokens or rest.output_tokens or rest.cost:
         named.append(rest)

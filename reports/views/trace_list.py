@@ -1,4 +1,7 @@
-"""Lists of traces as text: the newest, a thread, the running, the slowest."""
+"""Lists of traces as text: the newest, a thread, the running, the slowest.
+
+Times are in nanoseconds since the epoch.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +11,7 @@ from reports import formatting
 from storage.queries.traces import TraceSummary
 
 SHORT_ID = 16
+"""The first digits of a trace id, which are shown and by which it is found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +46,7 @@ class TraceListView:
     """The arguments of `ls` that the next page repeats."""
     empty: str = "No traces to show."
     kind: str = "ls"
+    """The command that lists them."""
 
 
 def trace_list_view(

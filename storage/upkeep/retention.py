@@ -93,6 +93,7 @@ def apply_retention(
     traces that each transaction removed.
     """
     size, total = used_bytes(database), Removal()
+    # Again until nothing is left to remove: how many bytes a trace frees is estimated.
     while (before := _boundary(database, retention, now=now)) is not None:
         removed = _remove(database, before, now, progress)
         if not removed.traces:
@@ -154,6 +155,7 @@ def _after_oldest(database: Database, *, spans: float) -> int:
         f"WHERE total >= {database.param}",
         (int(spans),),
     ).fetchall()[0]
+    # 2**62 is later than any trace: all of them together have fewer spans.
     return 2**62 if reached is None else int(reached) + 1
 
 

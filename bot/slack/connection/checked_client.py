@@ -20,44 +20,44 @@ from bot.slack.errors import SlackUnwell
 RATE_LIMITED = b'{"ok": false, "error": "ratelimited"}'
 
 
-def _text(value: Any) -> bool:
+def _is_text(value: Any) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def _object(value: Any) -> bool:
+def _is_object(value: Any) -> bool:
     return isinstance(value, dict)
 
 
-def _texts(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_text, value))
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
 
 
-def _objects_with(key: str) -> Callable[[Any], bool]:
+def _are_objects_with(key: str) -> Callable[[Any], bool]:
     def check(value: Any) -> bool:
         return isinstance(value, list) and all(
-            _object(each) and _text(each.get(key)) for each in value
+            _is_object(each) and _is_text(each.get(key)) for each in value
         )
 
     return check
 
 
 CONTENTS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
-    "apps.connections.open": ("url", _text),
-    "auth.test": ("user_id", _text),
-    "chat.postEphemeral": ("message_ts", _text),
-    "chat.postMessage": ("ts", _text),
-    "chat.startStream": ("ts", _text),
-    "chat.update": ("ts", _text),
-    "conversations.history": ("messages", _objects_with("ts")),
-    "conversations.info": ("channel", _object),
-    "conversations.members": ("members", _texts),
-    "conversations.replies": ("messages", _objects_with("ts")),
-    "files.info": ("file", _object),
-    "usergroups.list": ("usergroups", _objects_with("id")),
-    "usergroups.users.list": ("users", _texts),
-    "users.conversations": ("channels", _objects_with("id")),
-    "users.info": ("user", _object),
-    "users.list": ("members", _objects_with("id")),
+    "apps.connections.open": ("url", _is_text),
+    "auth.test": ("user_id", _is_text),
+    "chat.postEphemeral": ("message_ts", _is_text),
+    "chat.postMessage": ("ts", _is_text),
+    "chat.startStream": ("ts", _is_text),
+    "chat.update": ("ts", _is_text),
+    "conversations.history": ("messages", _are_objects_with("ts")),
+    "conversations.info": ("channel", _is_object),
+    "conversations.members": ("members", _are_texts),
+    "conversations.replies": ("messages", _are_objects_with("ts")),
+    "files.info": ("file", _is_object),
+    "usergroups.list": ("usergroups", _are_objects_with("id")),
+    "usergroups.users.list": ("users", _are_texts),
+    "users.conversations": ("channels", _are_objects_with("id")),
+    "users.info": ("user", _is_object),
+    "users.list": ("members", _are_objects_with("id")),
 }
 """The field of a method's answer that its callers read, and how it must look."""
 
@@ -92,7 +92,7 @@ def method_of(url: str) -> str:
 def _checked_error(error: HTTPError) -> Exception:
     """Return an error that slack_sdk can read: its body is one of the Web API."""
     body = error.read()
-    if error.code == 429:  # Whoever limits the rate, and in whatever form they say it.
+    if error.code == 429:  # A gateway may limit the rate, too, and says so in a form of its own.
         body = RATE_LIMITED
     else:
         try:
@@ -119,6 +119,7 @@ def _parsed(body: str | bytes, *, status: int) -> dict[str, Any]:
 def _check_contents(answer: dict[str, Any], method: str) -> None:
     if not answer["ok"]:
         return
+    # Of other methods nothing is read but the cursor in `response_metadata`.
     name, is_well = CONTENTS.get(method, ("response_metadata", lambda value: True))
-    if not is_well(answer.get(name)) or not _object(answer.get("response_metadata") or {}):
+    if not is_well(answer.get(name)) or not _is_object(answer.get("response_metadata") or {}):
         raise SlackUnwell(f"Slack's answer to {method} has no {name} that can be read.")

@@ -59,7 +59,7 @@ TIMING = Timing()
 class Connection:
     """One WebSocket that Slack has greeted; Bolt's adapter sends its acknowledgements on it."""
 
-    logger = logger
+    logger = logger  # Bolt's adapter logs to it.
 
     def __init__(self, socket: ClientConnection, timing: Timing) -> None:
         self.leaving = threading.Event()

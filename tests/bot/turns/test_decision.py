@@ -1,4 +1,4 @@
-"""Each rule of the decision to answer, and each mistake of the system that tracebot replaces."""
+"""Each rule of the decision to answer a message, and the reason that it gives."""
 
 from dataclasses import replace
 from typing import Any
