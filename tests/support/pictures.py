@@ -12,7 +12,7 @@ from pathlib import Path
 from bot.agents.errors import AgentCrashed
 from bot.sandbox import Channel, Message, Sandbox
 from storage import Observability
-from tests.support.browser import photograph
+from tests.support.browser import CHROMIUM, photograph
 from tests.support.fake_agent import Scripted, roster_of
 from tests.support.paths import MANIFEST
 from tests.support.running_bot import start_in
@@ -230,4 +230,8 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    if not CHROMIUM:
+        sys.exit("Chromium is not installed: apt-get install chromium.")
+    if len(sys.argv) != 2:
+        sys.exit("Name the folder for the pictures: scripts/pictures /tmp/pictures")
     main(Path(sys.argv[1]))
