@@ -50,7 +50,7 @@ def play(
             people.write_a_long_thread(long_thread)
             _work(people, trouble, bot, generator, seconds=seconds, http=http, faults=faults)
             trouble.end_all()
-            wrong = _settled(findings, sandbox, bot)
+            wrong = _settled(findings, bot, sandbox if not http else None)
             people.close()
             if (code := bot.stop()) != 0:
                 wrong.append(f"the bot ended with exit code {code}")
@@ -97,13 +97,17 @@ def _work(
         time.sleep(min(generator.expovariate(1 / PACE_S), 2.0))
 
 
-def _settled(findings: Findings, sandbox: Sandbox, bot: BotProcess) -> list[str]:
+def _settled(findings: Findings, bot: BotProcess, line: Sandbox | None) -> list[str]:
     """Wait until nothing looks as if the bot were at work, and return what still does.
 
-    An event that no connection took is on its way until Slack gives it up.
+    In Socket Mode also wait for the events that are on their way: they may wait for a connection.
     """
     deadline = time.monotonic() + SETTLING_S
-    while (stale := findings.stale()) or not (sandbox._slack.outbox.idle and _is_quiet(bot)):
+    while (
+        (stale := findings.stale())
+        or (line is not None and not line._slack.outbox.idle)
+        or not _is_quiet(bot)
+    ):
         if time.monotonic() > deadline:
             return stale or ["agents still run, or events are on their way"]
         time.sleep(0.2)
