@@ -45,8 +45,10 @@ def checkpoint(database: Database, mode: CheckpointMode = "passive") -> Checkpoi
     # A connection of its own: the caller's busy timeout of seconds would keep writers waiting.
     own = connect(Path(database.database), busy_timeout_ms=CHECKPOINT_BUSY_MS)
     try:
-        sql = f"PRAGMA wal_checkpoint({mode.upper()})"
-        busy, log, done = own.execute_sql(sql).fetchone()
+        # TRUNCATE keeps writers waiting until all is moved. PASSIVE keeps nobody, so that after it
+        # only the last pages are left for TRUNCATE.
+        own.execute_sql("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        busy, log, done = own.execute_sql(f"PRAGMA wal_checkpoint({mode.upper()})").fetchone()
     finally:
         own.close()
     return CheckpointResult(mode, bool(busy), max(log, 0), max(done, 0))
