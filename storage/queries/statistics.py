@@ -1,13 +1,12 @@
 """Compute counts, percentiles, tokens and cost of a period from the rollups."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from peewee import Database
 
-from storage.database.models import RollupRow, TraceRow
+from storage.database.models import TraceRow
 from storage.store import rollups
 from storage.store.histogram import Histogram, extended
 from storage.store.recount import recount
@@ -16,10 +15,11 @@ from storage.store.rollups import LEVELS
 TRACES_AT_A_TIME = 200
 """Traces of a channel whose spans are read by one query: it names each of them."""
 
-SUMS = tuple(getattr(RollupRow, name) for name in rollups.SUMS)
+ALL = "all"
+"""The dimension that has one key, for the total."""
 
 Row = Sequence[Any]
-"""A key, the sums in the order of `storage.store.rollups.SUMS`, and the latency histogram."""
+"""A dimension, a key, the sums in the order of `rollups.SUMS`, and the latency histogram."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,58 +70,74 @@ def statistics(
     They are counted from its spans, because rollups do not tell the other dimensions apart by
     channel, so keep the period short.
     """
-    rows_of: Callable[..., list[Row]] = partial(
-        _rollups, database, since=since, until=until, audiences=audiences
-    )
-    if channel is not None:
-        rows_of = _channel_rows(
-            database, channel, since=since, until=until, audiences=audiences or ()
+    if channel is None:
+        rows = _rollups(database, since=since, until=until, by=by, audiences=audiences)
+    else:
+        rows = _channel_rows(
+            database, channel, since=since, until=until, by=by, audiences=audiences or ()
         )
-    total = _group("", rows_of(dimension="all"))
-    if by is None:
-        return Statistics(since, until, total, ())
+    by_key: dict[tuple[str, Any], list[Row]] = {}
+    for row in rows:
+        by_key.setdefault((row[0], row[1]), []).append(row)
+    total = _group("", [row for (name, _), some in by_key.items() if name == ALL for row in some])
     if by == "hour":
-        hours = _groups(rows_of(dimension="all", key="starts_at"))
-        return Statistics(since, until, total, tuple(sorted(hours, key=lambda g: int(g.key))))
-    groups = _groups(rows_of(dimension=by))
-    groups.sort(key=lambda group: (-group.traces, group.key))
+        hours = sorted((hour, some) for (_, hour), some in by_key.items())
+        groups = [_group(str(hour), some) for hour, some in hours]
+    else:
+        groups = [_group(key, some) for (name, key), some in by_key.items() if name == by]
+        groups.sort(key=lambda group: (-group.traces, group.key))
     return Statistics(since, until, total, tuple(groups))
 
 
 def _rollups(
     database: Database,
     *,
-    dimension: str,
     since: int,
     until: int,
+    by: str | None,
     audiences: Collection[str] | None,
-    key: str = "key",
 ) -> list[Row]:
-    """Return the rows that cover the period: by day for whole days, by hour before and after."""
-    rows: list[Row] = []
-    for level, start, end in _periods(since, until, days=key != "starts_at"):
-        query = RollupRow.select(getattr(RollupRow, key), *SUMS, RollupRow.latency).where(
-            RollupRow.level == level,
-            RollupRow.dimension == dimension,
-            RollupRow.starts_at >= start,
-            RollupRow.starts_at < end,
+    """Return the rows that cover the period: by day for whole days, by hour before and after.
+
+    One statement reads them all, and so all of them as they were at one moment.
+    """
+    mark = database.param
+    key = "starts_at" if by == "hour" else "key"
+    columns = f"dimension, {key}, {', '.join(rollups.SUMS)}, latency"
+    dimensions = [ALL] if by in (None, "hour") else [ALL, by]
+    parts, values = [], []
+    for level, start, end in _periods(since, until, days=by != "hour"):
+        part = (
+            f"SELECT {columns} FROM rollups WHERE level = {mark} AND dimension IN "
+            f"({_marks(database, dimensions)}) AND starts_at >= {mark} AND starts_at < {mark}"
         )
+        values += [level, *dimensions, start, end]
         if audiences is not None:
-            query = query.where(RollupRow.audience.in_(list(audiences)))
+            part += f" AND audience IN ({_marks(database, audiences)})"
+            values += audiences
         elif level == "day":
             # Days have rows for everyone beside those by audience; to add both would count twice.
-            query = query.where(RollupRow.audience == rollups.EVERYONE)
-        rows += database.execute(query).fetchall()
-    return rows
+            part += f" AND audience = {mark}"
+            values.append(rollups.EVERYONE)
+        parts.append(part)
+    found: list[Row] = database.execute_sql(" UNION ALL ".join(parts), values).fetchall()
+    return found
+
+
+def _marks(database: Database, values: Collection[str]) -> str:
+    return ", ".join([database.param] * len(values))
 
 
 def _channel_rows(
-    database: Database, channel: str, *, since: int, until: int, audiences: Collection[str]
-) -> Callable[..., list[Row]]:
-    """Count the traces of a channel, and return a function that does for them what `_rollups` does.
-
-    Its key of an hour is its start, as there.
-    """
+    database: Database,
+    channel: str,
+    *,
+    since: int,
+    until: int,
+    by: str | None,
+    audiences: Collection[str],
+) -> list[Row]:
+    """Count the traces of a channel, and return rows as `_rollups` does."""
     first, last = _hours(since, until)
     query = TraceRow.select(TraceRow.trace_id).where(
         TraceRow.channel == channel,
@@ -130,27 +146,19 @@ def _channel_rows(
         TraceRow.audience.in_(list(audiences)),
     )
     ids = [trace_id for (trace_id,) in query.tuples().execute(database)]
-    counted = [
-        (row_key, added)
+    return [
+        (
+            dimension,
+            starts_at if by == "hour" else key,
+            *(getattr(added, name) for name in rollups.SUMS),
+            extended(None, added.durations) if added.durations else None,
+        )
         for start in range(0, len(ids), TRACES_AT_A_TIME)
-        for row_key, added in recount(
+        for (level, starts_at, dimension, key, *_), added in recount(
             database, ids[start : start + TRACES_AT_A_TIME], audiences=audiences
         ).items()
-        if row_key[0] == "hour"
+        if level == "hour" and dimension in (ALL, by)
     ]
-
-    def rows(*, dimension: str, key: str = "key") -> list[Row]:
-        return [
-            (
-                starts_at if key == "starts_at" else value,
-                *(getattr(added, name) for name in rollups.SUMS),
-                extended(None, added.durations) if added.durations else None,
-            )
-            for (_, starts_at, its_dimension, value, *_), added in counted
-            if its_dimension == dimension
-        ]
-
-    return rows
 
 
 def _hours(since: int, until: int) -> tuple[int, int]:
@@ -173,19 +181,12 @@ def _periods(since: int, until: int, *, days: bool) -> Iterable[tuple[str, int, 
     ]
 
 
-def _groups(rows: Iterable[Row]) -> list[Group]:
-    by_key: dict[str, list[Row]] = {}
-    for row in rows:
-        by_key.setdefault(str(row[0]), []).append(row)
-    return [_group(name, members) for name, members in by_key.items()]
-
-
 def _group(key: str, rows: Sequence[Row]) -> Group:
-    # Turn rows into columns: the key, which is known, one for each sum, and the histograms.
-    _, *columns, latencies = zip(*rows, strict=True) if rows else [()] * (len(SUMS) + 2)
-    sums = dict(zip(rollups.SUMS, map(sum, columns), strict=True))
+    # Turn rows into columns: one for each sum, and the histograms.
+    columns = list(zip(*rows, strict=True))[2:] if rows else [()] * (len(rollups.SUMS) + 1)
+    sums = dict(zip(rollups.SUMS, map(sum, columns[:-1]), strict=True))
     priced, cost = sums.pop("priced"), sums.pop("cost")
-    latency = Histogram.merge_many([blob for blob in latencies if blob])
+    latency = Histogram(blob for blob in columns[-1] if blob)
     return Group(
         key=key,
         p50_ns=latency.quantile(0.50),

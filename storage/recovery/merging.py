@@ -88,7 +88,7 @@ def _merge_rollups(database: Database, table: Table, rows: Sequence[Row]) -> Non
             _insert(database, table, [row])
             continue
         blobs = [blob for blob in (found[0][0], values["latency"]) if blob]
-        merged = Histogram.merge_many(blobs).to_bytes() if blobs else None
+        merged = Histogram(blobs).to_bytes() if blobs else None
         database.execute_sql(
             f"UPDATE rollups SET {sets}, latency = ? WHERE {where}",
             (*(values[name] for name in summed), merged, *key),

@@ -2,6 +2,20 @@
 
 After DDSketch (Masson, Rim, Lee: https://arxiv.org/abs/1908.10693): bucket i holds what lies in
 (γ^(i-1), γ^i]. A few values are kept as they are, so that small groups are exact.
+
+A percentile is the value at its nearest rank: the smallest one that at least so many percent of all
+values do not exceed. One more value can therefore not make it jump.
+
+An encoded histogram begins with a byte for its form. Its numbers are little-endian:
+
+1. written until November 2026: the number of exact values (4 bytes), these (8 bytes each), buckets
+   (2 bytes each) and their counts (4 bytes each);
+2. up to `EXACT` values as floats (4 bytes each, seven digits);
+3. the bucket of each value (2 bytes each);
+4. the bytes of a count (1 byte), the first bucket (2 bytes), the counts of it and all that follow.
+
+Forms 3 and 4 say the same; the shorter one is written. Those of form 4 are added as integers of
+thousands of bits, which Python does in C.
 """
 
 import struct
@@ -9,122 +23,99 @@ import sys
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from itertools import accumulate, chain
 from math import ceil, log
+from typing import Any
 
 GAMMA = 1.02
 EXACT = 32
 """Up to this many values are kept as they are."""
 
-_PER_BUCKET = 1 / log(GAMMA)
-_VERSION = 1
-_HEADER = struct.Struct("<BI")
-_ONE = struct.Struct("<BIQ")
+_UPPER = [GAMMA**bucket for bucket in range(ceil(log(2**64) / log(GAMMA)) + 1)]
+"""The upper bound of each bucket."""
+
+_bucket: Callable[[float], int] = partial(bisect_left, _UPPER)  # Twice as fast as a logarithm.
+
+_OLD, _VALUES, _BUCKETS, _DENSE = 1, 2, 3, 4
+_OLD_HEADER = struct.Struct("<BI")
+_DENSE_HEADER = struct.Struct("<BBH")
+_COUNTS = {1: "B", 2: "H", 4: "I", 8: "Q"}
+"""Bytes of a count → type code of `array`."""
+
+_SUM_BITS = 64
+"""Bits of a count while histograms are added: enough for any number of them."""
+
 BIG_ENDIAN = sys.byteorder == "big"
-"""Stored bytes are little-endian on every machine."""
 
 
 class Histogram:
-    """Counts of durations, in nanoseconds."""
+    """The latencies, in nanoseconds, of any number of encoded histograms."""
 
-    __slots__ = ("_buckets", "_exact")
+    __slots__ = ("_counts", "_passed", "_values")
 
-    def __init__(self) -> None:
-        self._exact: list[int] = []
-        self._buckets: Counter[int] = Counter()
+    def __init__(self, blobs: Iterable[bytes | memoryview] = ()) -> None:
+        """Add them up. Raises ValueError for other bytes."""
+        values, buckets, dense = [], [], 0
+        counts: Counter[int] = Counter()
+        self._values: list[float] = []
+        for blob in map(bytes, blobs):
+            form = blob[0] if blob else 0
+            if form == _VALUES:
+                values.append(blob[1:])
+            elif form == _BUCKETS:
+                buckets.append(blob[1:])
+            elif form == _DENSE:
+                dense += _as_integer(blob)
+            else:
+                exact, counted = _old(blob)
+                self._values += exact
+                counts.update(counted)
+        self._values += _numbers("f", b"".join(values))
+        counts.update(_numbers("H", b"".join(buckets)))
+        counts.update(_counts_of(dense))
+        if counts:
+            # Beside buckets, exact values cannot be told apart any more.
+            counts.update(map(_bucket, self._values))
+            self._values = []
+        self._values.sort()
+        self._counts = dict(sorted(counts.items()))
+        self._passed = list(accumulate(self._counts.values()))
 
     @property
     def count(self) -> int:
-        return len(self._exact) + self._buckets.total()
-
-    def add(self, value: int) -> None:
-        """Count one duration. Anything below a nanosecond counts as one."""
-        value = max(value, 1)
-        if not self._buckets and len(self._exact) < EXACT:
-            self._exact.append(value)
-            return
-        if self._exact:
-            self._use_buckets()
-        self._buckets[_bucket(value)] += 1
-
-    def merge(self, other: "Histogram") -> None:
-        """Add the counts of `other`."""
-        few = len(self._exact) + len(other._exact) <= EXACT
-        if few and not other._buckets and not self._buckets:
-            self._exact += other._exact
-            return
-        self._use_buckets()
-        self._buckets.update(other._buckets)
-        self._buckets.update(map(_bucket, other._exact))
+        return self._passed[-1] if self._passed else len(self._values)
 
     def quantile(self, q: float) -> float | None:
-        """Return the duration in ns below which a share `q` (0 to 1) lies, or None if empty.
+        """Return the duration in ns at the nearest rank of a share `q` (0 to 1), None if empty.
 
-        For exact values this is the linear interpolation that `statistics.quantiles` calls
-        `inclusive`; for buckets, a value within γ of the one at that rank.
+        A bucket stands for the value that is at most 1% away from all that it holds.
         """
         if not self.count:
             return None
-        rank = q * (self.count - 1)
-        if not self._buckets:
-            return _interpolated(sorted(self._exact), rank)
-        passed = 0
-        for bucket in sorted(self._buckets):
-            passed += self._buckets[bucket]
-            if passed > rank:
-                break
+        # Less what a product such as 0.07 * 100 is too large.
+        rank = max(ceil(q * self.count - 1e-9), 1)
+        if self._values:
+            return self._values[rank - 1]
+        bucket = list(self._counts)[bisect_left(self._passed, rank)]
         return 2 * GAMMA**bucket / (1 + GAMMA)
 
     def to_bytes(self) -> bytes:
-        """Encode: a version byte, the number of exact values, these, the buckets, their counts."""
-        buckets = sorted(self._buckets)
-        counts = array("I", [self._buckets[bucket] for bucket in buckets])
-        return _packed(array("Q", sorted(self._exact)), array("H", buckets), counts)
-
-    @classmethod
-    def from_bytes(cls, blob: bytes | memoryview) -> "Histogram":
-        """Decode what `to_bytes` returned. Raises ValueError for other bytes."""
-        return cls.merge_many([blob])
-
-    @classmethod
-    def merge_many(cls, blobs: Iterable[bytes | memoryview]) -> "Histogram":
-        """Return the sum of many encoded histograms."""
-        merged = cls()
-        values = array("Q")
-        sums: dict[int, int] = {}  # Adding Counters takes twice as long.
-        for blob in map(bytes, blobs):
-            exact, indices, counts = _parse(blob)
-            values += exact
-            for bucket, count in zip(indices, counts, strict=True):
-                sums[bucket] = sums.get(bucket, 0) + count
-        merged._buckets = Counter(sums)
-        if merged._buckets or len(values) > EXACT:
-            merged._buckets.update(map(_bucket, values))
-        else:
-            merged._exact = values.tolist()
-        return merged
-
-    def _use_buckets(self) -> None:
-        self._buckets.update(map(_bucket, self._exact))
-        self._exact = []
+        """Encode. The same values have the same bytes, however they were added up."""
+        return _encoded(self._values, self._counts)
 
 
 def extended(blob: bytes | None, values: Sequence[int]) -> bytes:
-    """Add `values` to an encoded histogram, faster than decoding and encoding all of it."""
-    if blob is None and len(values) == 1:  # As in most rows of a batch.
-        return _ONE.pack(_VERSION, 1, max(values[0], 1))
-    exact, indices, counts = _parse(blob) if blob else (array("Q"), array("H"), array("I"))
-    exact.extend([value if value > 0 else 1 for value in values])
-    if not indices and len(exact) <= EXACT:
-        return _packed(array("Q", sorted(exact)), indices, counts)
-    for bucket, count in Counter(map(_bucket, exact)).items():
-        place = bisect_left(indices, bucket)
-        if place < len(indices) and indices[place] == bucket:
-            counts[place] += count
-        else:
-            indices.insert(place, bucket)
-            counts.insert(place, count)
-    return _packed(array("Q"), indices, counts)
+    """Add `values` to an encoded histogram. Anything below a nanosecond counts as one."""
+    if blob is None and len(values) <= EXACT:  # As in most rows of a batch.
+        return _encoded(sorted(max(value, 1) for value in values), {})
+    if blob is not None and blob[0] == _DENSE and (same := _counted(blob, values)):
+        return same
+    exact, counts = _decoded(blob) if blob else ([], {})
+    if counts:
+        return _encoded((), Counter(counts) + Counter(map(_bucket, values)))
+    return _encoded(sorted(chain(exact, (max(value, 1) for value in values))), {})
 
 
 def reduced(blob: bytes, values: Sequence[int]) -> bytes | None:
@@ -132,54 +123,102 @@ def reduced(blob: bytes, values: Sequence[int]) -> bytes | None:
 
     A value that it does not contain is ignored. None if nothing is left.
     """
-    exact, indices, counts = _parse(blob)
-    for value in (value if value > 0 else 1 for value in values):
+    exact, counts = _decoded(blob)
+    for value in _numbers("f", _bytes(array("f", (max(value, 1) for value in values)))):
         if value in exact:
             exact.remove(value)
-            continue
-        bucket = _bucket(value)
-        place = bisect_left(indices, bucket)
-        if place < len(indices) and indices[place] == bucket:
-            counts[place] -= 1
-            if not counts[place]:
-                del indices[place], counts[place]
-    return _packed(exact, indices, counts) if exact or indices else None
+        elif counts.get(bucket := _bucket(value)):
+            counts[bucket] -= 1
+    left = {bucket: count for bucket, count in counts.items() if count}
+    return _encoded(exact, left) if exact or left else None
 
 
-def _bucket(value: int) -> int:
-    return ceil(log(value) * _PER_BUCKET)
+def _encoded(values: Sequence[float], counts: Mapping[int, int]) -> bytes:
+    """Encode sorted values, or counts by bucket if there are any."""
+    if not counts and len(values) <= EXACT:
+        return bytes((_VALUES,)) + _bytes(array("f", values))
+    counts = counts or Counter(map(_bucket, values))
+    first, last = min(counts), max(counts)
+    most = max(counts.values())
+    width = next(width for width in _COUNTS if most < 1 << (8 * width))
+    if 2 * sum(counts.values()) < (last - first + 1) * width:
+        every = chain.from_iterable([bucket] * counts[bucket] for bucket in sorted(counts))
+        return bytes((_BUCKETS,)) + _bytes(array("H", every))
+    dense = array(_COUNTS[width], bytes((last - first + 1) * width))
+    for bucket, count in counts.items():
+        dense[bucket - first] = count
+    return _DENSE_HEADER.pack(_DENSE, width, first) + _bytes(dense)
 
 
-def _interpolated(values: list[int], rank: float) -> float:
-    below = int(rank)
-    above = min(below + 1, len(values) - 1)
-    return values[below] + (values[above] - values[below]) * (rank - below)
+def _decoded(blob: bytes) -> tuple[list[float], dict[int, int]]:
+    """Return the exact values, or the counts by bucket."""
+    found = Histogram([blob])
+    return found._values, found._counts
 
 
-def _parse(blob: bytes) -> "tuple[array[int], array[int], array[int]]":
-    """Return the exact values, the buckets in order, and their counts."""
-    if len(blob) < _HEADER.size or blob[0] != _VERSION:
+def _counted(blob: bytes, values: Sequence[int]) -> bytes | None:
+    """Return dense counts with `values`, faster than decoding them. None if they do not fit in."""
+    width, first, data = _dense(blob)
+    counts = _numbers(_COUNTS[width], data)
+    for value in values:
+        place = _bucket(value) - first
+        if not 0 <= place < len(counts) or counts[place] + 1 >= 1 << (8 * width):
+            return None
+        counts[place] += 1
+    return blob[: _DENSE_HEADER.size] + _bytes(counts)
+
+
+def _as_integer(blob: bytes) -> int:
+    """Return dense counts as one integer, in which bucket 0 has the lowest `_SUM_BITS` bits."""
+    width, first, data = _dense(blob)
+    wide = bytearray(len(data) // width * _SUM_BITS // 8)
+    for place in range(width):
+        wide[place :: _SUM_BITS // 8] = data[place::width]
+    return int.from_bytes(wide, "little") << (_SUM_BITS * first)
+
+
+def _counts_of(dense: int) -> dict[int, int]:
+    length = -(-dense.bit_length() // _SUM_BITS)
+    counts = _numbers("Q", dense.to_bytes(length * _SUM_BITS // 8, "little"))
+    return {bucket: count for bucket, count in enumerate(counts) if count}
+
+
+def _dense(blob: bytes) -> tuple[int, int, bytes]:
+    """Return the bytes of a count, the first bucket, and the counts."""
+    if len(blob) >= _DENSE_HEADER.size:
+        _, width, first = _DENSE_HEADER.unpack_from(blob)
+        data = blob[_DENSE_HEADER.size :]
+        if width in _COUNTS and len(data) % width == 0:
+            return width, first, data
+    raise ValueError("These bytes are a histogram that was cut off.")
+
+
+def _old(blob: bytes) -> tuple[Sequence[int], dict[int, int]]:
+    """Return the exact values of form 1, and its counts by bucket."""
+    if len(blob) < _OLD_HEADER.size or blob[0] != _OLD:
         raise ValueError(
             "These bytes are not a histogram of a version that this tracebot can read."
         )
-    start = _HEADER.size + 8 * _HEADER.unpack_from(blob)[1]
+    start = _OLD_HEADER.size + 8 * _OLD_HEADER.unpack_from(blob)[1]
     buckets, rest = divmod(len(blob) - start, 6)
     if buckets < 0 or rest:
         raise ValueError("These bytes are a histogram that was cut off.")
-    exact, indices, counts = array("Q"), array("H"), array("I")
-    exact.frombytes(blob[_HEADER.size : start])
-    if buckets:
-        indices.frombytes(blob[start : start + 2 * buckets])
-        counts.frombytes(blob[start + 2 * buckets :])
-    if BIG_ENDIAN:
-        for values in (exact, indices, counts):
-            values.byteswap()
-    return exact, indices, counts
+    end = start + 2 * buckets
+    counts = zip(_numbers("H", blob[start:end]), _numbers("I", blob[end:]), strict=True)
+    return _numbers("Q", blob[_OLD_HEADER.size : start]), dict(counts)
 
 
-def _packed(exact: "array[int]", indices: "array[int]", counts: "array[int]") -> bytes:
-    head = _HEADER.pack(_VERSION, len(exact))
+def _numbers(kind: str, data: bytes) -> "array[Any]":
+    try:
+        numbers = array(kind, data)
+    except ValueError as error:
+        raise ValueError("These bytes are a histogram that was cut off.") from error
     if BIG_ENDIAN:
-        for values in (exact, indices, counts):
-            values.byteswap()
-    return head + exact.tobytes() + indices.tobytes() + counts.tobytes()
+        numbers.byteswap()
+    return numbers
+
+
+def _bytes(numbers: "array[Any]") -> bytes:
+    if BIG_ENDIAN:
+        numbers.byteswap()
+    return numbers.tobytes()

@@ -69,7 +69,7 @@ def _merge(database: Database, row: Row) -> None:
         return
     sums = {name: there[name] + row[name] for name in SUMS}
     blobs = [blob for blob in (there["latency"], row["latency"]) if blob]
-    latency = Histogram.merge_many(blobs).to_bytes() if blobs else None
+    latency = Histogram(blobs).to_bytes() if blobs else None
     _update(database, there, {**sums, "latency": latency})
 
 

@@ -1,65 +1,85 @@
 """Percentiles from buckets, against the exact ones."""
 
 import random
-import statistics
+import struct
+from collections.abc import Sequence
+from math import ceil
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.store.histogram import Histogram, extended
+from storage.store.histogram import EXACT, Histogram, extended, reduced
 
-DURATIONS = st.lists(st.integers(min_value=1, max_value=10**15), max_size=80)
+DURATIONS = st.lists(st.integers(min_value=1, max_value=10**15), min_size=1, max_size=80)
+SHARES = (0.0, 0.01, 0.5, 0.95, 0.99, 1.0)
 
 
-def filled(values: list[int]) -> Histogram:
-    histogram = Histogram()
-    for value in values:
-        histogram.add(value)
-    return histogram
+def encoded(values: Sequence[int]) -> bytes:
+    return extended(None, values)
+
+
+def nearest_rank(values: Sequence[int], q: float) -> int:
+    """Return the smallest value that at least a share `q` of all values do not exceed."""
+    return sorted(values)[max(ceil(round(q * len(values), 9)), 1) - 1]
+
+
+def old(values: Sequence[int] = (), counts: Sequence[tuple[int, int]] = ()) -> bytes:
+    """Return bytes of the form that was written until November 2026."""
+    buckets, numbers = [bucket for bucket, _ in counts], [count for _, count in counts]
+    head = struct.pack(f"<BI{len(values)}Q", 1, len(values), *values)
+    return head + struct.pack(f"<{len(buckets)}H{len(numbers)}I", *buckets, *numbers)
 
 
 def test_an_empty_histogram_has_no_percentile() -> None:
     assert Histogram().quantile(0.5) is None
 
 
-@pytest.mark.parametrize("count", [1, 2, 5, 20, 32])
+@given(st.lists(DURATIONS, min_size=1, max_size=6))
+def test_percentiles_are_within_one_percent_of_the_nearest_rank(parts: list[list[int]]) -> None:
+    histogram = Histogram(map(encoded, parts))
+    values = [value for part in parts for value in part]
+    assert histogram.count == len(values)
+    for q in SHARES:
+        assert histogram.quantile(q) == pytest.approx(nearest_rank(values, q), rel=0.01)
+
+
+@given(DURATIONS, st.integers(min_value=1, max_value=10**15))
+def test_one_more_latency_makes_no_percentile_jump(values: list[int], one_more: int) -> None:
+    for q in SHARES:
+        found = Histogram([extended(encoded(values), [one_more])]).quantile(q)
+        assert found == pytest.approx(nearest_rank([*values, one_more], q), rel=0.01)
+
+
+@pytest.mark.parametrize("count", [31, 32, 33, 34, 100])
+def test_the_slowest_of_few_is_their_p99(count: int) -> None:
+    minute = 60 * 10**9
+    found = Histogram([encoded([10**7] * (count - 1)), encoded([minute])]).quantile(0.99)
+    assert found == pytest.approx(minute if count < 100 else 10**7, rel=0.01)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 20, EXACT])
 def test_small_groups_are_exact(count: int) -> None:
     values = [random.Random(count).randrange(1, 10**12) for _ in range(count)]
-    histogram = filled(values)
-    if count == 1:
-        assert histogram.quantile(0.95) == values[0]
-        return
-    cuts = statistics.quantiles(values, n=100, method="inclusive")
-    for percent in (50, 95, 99):
-        assert histogram.quantile(percent / 100) == pytest.approx(cuts[percent - 1])
+    for q in SHARES:
+        assert Histogram([encoded(values)]).quantile(q) == pytest.approx(nearest_rank(values, q))
 
 
 @pytest.mark.parametrize("spread", [0.2, 1.0, 2.5])
 def test_percentiles_of_many_are_within_one_percent(spread: float) -> None:
     generator = random.Random(7)
-    values = sorted(int(generator.lognormvariate(20, spread)) + 1 for _ in range(20_000))
-    histogram = filled(values)
-    for q in (0.5, 0.95, 0.99):
-        assert histogram.quantile(q) == pytest.approx(values[int(q * (len(values) - 1))], rel=0.01)
+    values = [int(generator.lognormvariate(20, spread)) + 1 for _ in range(20_000)]
+    histogram = Histogram(encoded(values[n : n + 700]) for n in range(0, len(values), 700))
+    for q in SHARES:
+        assert histogram.quantile(q) == pytest.approx(nearest_rank(values, q), rel=0.01)
 
 
 @given(DURATIONS, DURATIONS)
 def test_merging_is_counting_everything_in_one(first: list[int], second: list[int]) -> None:
-    merged = filled(first)
-    merged.merge(filled(second))
-    whole = filled(first + second)
-    assert merged.count == whole.count == len(first + second)
-    for q in (0.0, 0.5, 0.95, 1.0):
-        assert merged.quantile(q) == whole.quantile(q)
-
-
-@given(DURATIONS)
-def test_bytes_bring_back_the_same(values: list[int]) -> None:
-    histogram = filled(values)
-    again = Histogram.from_bytes(histogram.to_bytes())
-    assert again.to_bytes() == histogram.to_bytes()
-    assert again.quantile(0.5) == histogram.quantile(0.5)
+    merged = Histogram([encoded(first), encoded(second)])
+    whole = encoded(first + second)
+    assert merged.to_bytes() == whole
+    assert Histogram([whole]).to_bytes() == whole
 
 
 @given(DURATIONS, DURATIONS, DURATIONS)
@@ -69,19 +89,61 @@ def test_extending_bytes_is_adding_each(
     blob = None
     for values in (first, second, third):
         blob = extended(blob, values)
-    assert blob == filled(first + second + third).to_bytes()
+    again = Histogram([encoded(first + second + third)])
+    assert blob is not None
+    assert Histogram([blob]).to_bytes() == again.to_bytes()
 
 
-def test_merging_many_is_merging_one_after_the_other() -> None:
-    parts = [filled(list(range(start, start + 50))) for start in (1, 1_000, 90_000)]
-    merged = Histogram.merge_many([part.to_bytes() for part in parts])
-    one_by_one = Histogram()
-    for part in parts:
-        one_by_one.merge(part)
-    assert merged.to_bytes() == one_by_one.to_bytes()
+@given(DURATIONS, DURATIONS)
+def test_what_is_taken_out_was_never_there(first: list[int], second: list[int]) -> None:
+    left = reduced(encoded(first + second), second)
+    assert left is not None
+    for q in SHARES:
+        expected = nearest_rank(first, q)
+        assert Histogram([left]).quantile(q) == pytest.approx(expected, rel=0.01)
+    assert reduced(left, first) is None
 
 
-@pytest.mark.parametrize("blob", [b"", b"\x09\x00\x00\x00\x00", b"\x01\x05\x00\x00\x00abc"])
+def test_a_count_that_grows_gets_more_bytes() -> None:
+    blob: bytes | None = None
+    for number in (40, 255, 1, 70_000):
+        blob = extended(blob, [10**9] * number)
+    blob = extended(blob, [10**6])
+    found = Histogram([blob, blob])
+    assert found.count == 2 * (40 + 255 + 1 + 70_000 + 1)
+    assert found.quantile(0.5) == pytest.approx(10**9, rel=0.01)
+    assert found.quantile(0.0) == pytest.approx(10**6, rel=0.01)
+
+
+def test_many_are_small() -> None:
+    generator = random.Random(7)
+    values = [int(generator.lognormvariate(20, 0.8)) for _ in range(1_000)]
+    assert len(encoded(values)) < 350
+    assert len(encoded([10**7, 10**11] * 20)) == 81
+
+
+def test_what_earlier_versions_stored_is_read() -> None:
+    few, many = old([5, 7, 10**12]), old(counts=[(600, 2), (1_000, 300)])
+    assert Histogram([few]).quantile(1.0) == pytest.approx(10**12)
+    assert Histogram([many]).quantile(0.5) == pytest.approx(1.02**1_000, rel=0.01)
+    assert Histogram([few, many]).count == 305
+    assert Histogram([extended(few, [10**13])]).quantile(1.0) == pytest.approx(10**13)
+    assert Histogram([extended(many, [1])]).count == 303
+    assert Histogram([reduced(few, [7]) or b""]).count == 2
+
+
+@pytest.mark.parametrize(
+    "blob",
+    [
+        b"",
+        b"\x09\x00\x00",
+        b"\x01\x05\x00\x00\x00abc",
+        b"\x02abc",
+        b"\x03a",
+        b"\x04\x02",
+        b"\x04\x02\0\0a",
+    ],
+)
 def test_bytes_of_something_else_are_refused(blob: bytes) -> None:
     with pytest.raises(ValueError, match="histogram"):
-        Histogram.from_bytes(blob)
+        Histogram([blob])

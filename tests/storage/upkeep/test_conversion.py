@@ -79,7 +79,7 @@ def rollups(database: Database) -> dict[Any, Any]:
     """Return the rows, with the shortest and longest latency in buckets of 2%."""
     found = {}
     for row in RollupRow.select().dicts().execute(database):
-        histogram = Histogram.merge_many([row["latency"]] if row["latency"] else [])
+        histogram = Histogram([row["latency"]] if row["latency"] else [])
         ends = [round(log(histogram.quantile(q) or 1.0, 1.05)) for q in (0.0, 1.0)]
         key = tuple(row[name] for name in KEY_FIELDS)
         found[key] = ([row[name] for name in ("team", *SUMS)], histogram.count, ends)
