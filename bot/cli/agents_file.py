@@ -3,11 +3,14 @@
 import contextlib
 from pathlib import Path
 
+from bot.agents.config.isolation import open_folders
 from bot.agents.config.roster import Roster, load_roster
 from bot.agents.programs.process.bot_files import BotFiles
-from bot.settings import Settings
+from bot.agents.programs.process.paths import inside, real
+from bot.errors import ConfigurationError
+from bot.settings import Settings, load_settings
 from storage.database.connect import database_path
-from storage.errors import StorageError
+from storage.errors import BackupError, StorageError
 
 
 def load_agents(settings: Settings, *, database: str = "") -> Roster:
@@ -15,9 +18,28 @@ def load_agents(settings: Settings, *, database: str = "") -> Roster:
 
     `database` replaces that of the settings.
     """
-    path = None
-    # Whoever opens the database reports that its name is wrong.
-    with contextlib.suppress(StorageError):
-        path = database_path(database or settings.database_url)
+    path = named_database(settings, database)
     files = BotFiles(database=path, others=(Path(".env").absolute(),))
     return load_roster(settings.agents, files=files)
+
+
+def named_database(settings: Settings, database: str = "") -> Path | None:
+    """Return the path of the database, None if it cannot be one: opening it says why."""
+    with contextlib.suppress(StorageError):
+        return database_path(database or settings.database_url)
+    return None
+
+
+def refuse_open_backup(backup: Path, *, database: str) -> None:
+    """Raise `BackupError` if an agent of the agents file could read a backup at this path."""
+    try:
+        roster = load_agents(load_settings(), database=database)
+    except ConfigurationError:
+        return  # No agent can be started, and the start says why.
+    place = real(backup.absolute().parent)
+    for agent, folder in open_folders(roster):
+        if inside(place, real(folder)):
+            raise BackupError(
+                f"{folder} is open to the agent {agent}, which could read a backup there, and with "
+                "it every conversation: name a file in another folder."
+            )

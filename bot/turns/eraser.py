@@ -3,11 +3,13 @@
 import logging
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 
 from peewee import PeeweeException
 
 from storage import Observability
 from storage.model.erasure import Erasure
+from storage.recovery.known_backups import known_backups
 from storage.store.erasure_log import append, erasure_log
 from storage.upkeep.erasure import Erased, apply_pending, empty_log, erase, replace_text
 from storage.upkeep.retention import old_copies
@@ -27,13 +29,14 @@ class Forgotten:
     """The result of forgetting a person.
 
     `spools` are files of running processes that the database has not taken yet, `log_emptied` says
-    whether SQLite's log has none of the text any more, `copies` are files that were set aside.
+    whether SQLite's log has none of the text any more, `copies` are backups and files that were set
+    aside.
     """
 
     erased: Erased
     spools: int
     log_emptied: bool
-    copies: int
+    copies: tuple[Path, ...]
 
 
 class Eraser:
@@ -143,5 +146,5 @@ def forget(observability: Observability, erasure: Erasure) -> Forgotten:
                 "tracebot.erasure.files": erased.files,
             }
         )
-    copies = len(old_copies(database.path))
+    copies = (*old_copies(database.path), *known_backups(database.path))
     return Forgotten(erased=erased, spools=spools, log_emptied=emptied, copies=copies)

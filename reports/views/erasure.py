@@ -1,6 +1,8 @@
 """The question before an erasure, and what it did."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from reports.views.messages import MessageView
 from storage.upkeep.erasure import Erased
@@ -34,9 +36,18 @@ def forget_question(planned: Erased, *, user: str, own: bool) -> ConfirmView:
 
 
 def forgotten(
-    erased: Erased, *, user: str, spools: int, log_emptied: bool, copies: int
+    erased: Erased,
+    *,
+    user: str,
+    spools: int,
+    log_emptied: bool,
+    copies: Sequence[Path],
+    named: bool = False,
 ) -> MessageView:
-    """Say what was erased, and what is still on its way."""
+    """Say what was erased, what is still on its way, and which files may still hold it.
+
+    Paths of the bot's machine are `named` only to whoever runs it.
+    """
     sentences = [
         f"Erased the text of {_count(erased.messages, 'message')} from {user}: "
         f"{_count(erased.spans, 'span')} held text, {_count(erased.files, 'file')} deleted. "
@@ -53,11 +64,18 @@ def forgotten(
             "tracebot checkpoint --truncate once that program has ended."
         )
     if copies:
-        sentences.append(
-            f"{_count(copies, 'file')} set aside beside the database (*.damaged-*, "
-            "*.replaced-*, *.orphan-*) may still hold it: the operator of the bot should delete "
-            "them."
-        )
+        may = f"{_count(len(copies), 'file')} may still hold it: backups, and what was set aside"
+        if named:
+            paths = "\n".join(map(str, copies))
+            sentences.append(
+                f"{may}. Delete what you do not need. A backup that is restored is erased again.\n"
+                f"{paths}"
+            )
+        else:
+            sentences.append(
+                f"{may} when a database was replaced. The operator of the bot should delete them: "
+                f"tracebot forget --user {user} names them."
+            )
     return MessageView(text=" ".join(sentences), found=True)
 
 

@@ -24,6 +24,9 @@ from storage.errors import DatabaseUnavailable, NoDatabase, NotOurDatabase
 APPLICATION_ID = 0x74626F74
 """`tbot` in ASCII."""
 
+HEADER = 100
+"""Bytes, see https://sqlite.org/fileformat.html#the_database_header."""
+
 OUR_TABLES = frozenset(("schema_migration", "traces", "spans"))
 
 KINDS = {
@@ -71,6 +74,17 @@ def refuse_other_files(path: Path) -> bool:
             f"The database {path} cannot be opened ({error.strerror}): check its path and its "
             "permissions, or set TRACEBOT_DATABASE_URL to another file."
         ) from error
+
+
+def is_copy(path: Path) -> bool:
+    """Return True if the header of a file that nobody here has open is that of our databases."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(HEADER)
+    except OSError:
+        return False
+    sqlite = header.startswith(b"SQLite format 3\0")
+    return sqlite and header[68:72] == APPLICATION_ID.to_bytes(4, "big")
 
 
 def refuse_hard_links(path: Path) -> None:

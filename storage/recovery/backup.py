@@ -21,6 +21,7 @@ from storage.database.migrations import HERE, HISTORY
 from storage.database.models import ProcessRow
 from storage.database.shared_file import SharedDatabase, set_aside
 from storage.errors import BackupError, NotOurDatabase
+from storage.recovery.known_backups import note_backup
 from storage.recovery.replacement import set_aside_with_write_lock
 from storage.upkeep.erasure import apply_pending
 from storage.upkeep.journal import JournalEntry, add_entry
@@ -72,6 +73,8 @@ def backup(
         raise BackupError(
             f"{target} exists already: name another file, or add --force to replace it."
         )
+    # Before there is a file: no agent that begins its turn meanwhile may read it.
+    note_backup(database.path, target)
     apply_pending(database)  # A copy must not hold what somebody asked to erase.
     with _partial(target) as partial:
         own = connect(database.path)
@@ -114,6 +117,7 @@ def restore(
     if not database.is_closed():
         database.close()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    note_backup(path, source)
     with _partial(path) as partial:
         origin = Connection(address(source, immutable=not has_log(source)), uri=True)
         try:
@@ -142,7 +146,9 @@ def _partial(target: Path) -> Iterator[Path]:
     """Create a private file beside `target`, and remove it at the end unless it was renamed."""
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        os.close(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
+        # Whoever may write in the folder could put a link in our way.
+        partial.unlink(missing_ok=True)
+        os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY, 0o600))
         yield partial
     except OSError as error:
         raise BackupError(

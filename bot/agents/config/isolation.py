@@ -3,11 +3,20 @@
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
 
 from bot.agents.config.roster import Roster
 from bot.agents.programs.process import landlock, seccomp
 from bot.agents.programs.process.confinement import Confinement, landlock_version
+from bot.agents.programs.process.paths import real
 from bot.agents.programs.provider import CommandProvider
+from storage.database.file_check import is_copy
+
+MOST_FILES = 50_000
+"""Files of a folder that are looked at. That takes about a second."""
+
+MOST_NAMED = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +35,38 @@ def program_agents(roster: Roster) -> Mapping[str, list[Confinement]]:
         for name, agent in roster.agents.items()
     }
     return {name: confinements for name, confinements in found.items() if confinements}
+
+
+def open_folders(roster: Roster) -> Iterator[tuple[str, Path]]:
+    """Yield the folders and files that the agents file opens, with the agent to which it does."""
+    for name, agent in roster.agents.items():
+        for each in agent.providers:
+            if isinstance(each, CommandProvider):
+                own = () if each.working_directory is None else (each.working_directory,)
+                for folder in (*own, *each.confinement.read, *each.confinement.write):
+                    yield name, folder
+
+
+def open_copies(roster: Roster, *, database: Path | None) -> Iterator[Gap]:
+    """Yield copies of a database of tracebot that agents can read, such as forgotten backups."""
+    agents: dict[Path, list[str]] = {}
+    for name, folder in open_folders(roster):
+        agents.setdefault(real(folder), []).append(name)
+    for folder, names in agents.items():
+        for copy in islice(_databases(folder, but=database), MOST_NAMED):
+            yield Gap(
+                agents=tuple(dict.fromkeys(names)),
+                found=f"can read {copy}, a copy of a database of tracebot",
+                advice="move it to a folder that no agent can read",
+            )
+
+
+def _databases(folder: Path, *, but: Path | None) -> Iterator[Path]:
+    paths = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
+    for path in islice(paths, MOST_FILES):
+        # The database itself is not opened: to close it would drop the locks of SQLite on it.
+        if path != but and path.is_file() and not path.is_symlink() and is_copy(path):
+            yield path
 
 
 def isolation_gaps(roster: Roster) -> Iterator[Gap]:

@@ -6,6 +6,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
+from bot.cli.agents_file import refuse_open_backup
 from bot.cli.exit_codes import DONE, FAILED
 from reports import formatting
 from reports.errors import UsageError
@@ -74,6 +75,7 @@ def run_clean(args: Namespace, database: SharedDatabase) -> int:
 
 
 def run_backup(args: Namespace, database: SharedDatabase) -> int:
+    refuse_open_backup(Path(args.file), database=args.database or "")
     line = ProgressLine()
     copied = backup(database, Path(args.file), force=args.force, progress=line.pages)
     line.clear()

@@ -7,11 +7,11 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from bot.agents.config.isolation import isolation_gaps, program_agents
+from bot.agents.config.isolation import isolation_gaps, open_copies, program_agents
 from bot.agents.config.roster import Roster
 from bot.agents.config.status import agent_statuses
 from bot.agents.programs.process.confinement import landlock_version
-from bot.cli.agents_file import load_agents
+from bot.cli.agents_file import load_agents, named_database
 from bot.cli.commands.database import look_through
 from bot.cli.findings import WARNING, WELL, WRONG, Finding, Findings
 from bot.cli.slack_checks import SLACK_CHECKS
@@ -73,16 +73,17 @@ def _agents(settings: Settings) -> Findings:
         for problem in problems:
             advice = "run tracebot agents for details"
             yield Finding(mark=mark, what=f"agent {agent.name}", found=problem, advice=advice)
-    yield from _isolation(roster)
+    yield from _isolation(roster, settings)
 
 
-def _isolation(roster: Roster) -> Findings:
+def _isolation(roster: Roster, settings: Settings) -> Findings:
     if not program_agents(roster):
         return
     if (version := landlock_version()) > 0:
         found = f"Landlock {version} confines agents that are programs"
         yield Finding(mark=WELL, what="isolation", found=found)
-    for gap in isolation_gaps(roster):
+    database = named_database(settings)
+    for gap in (*isolation_gaps(roster), *open_copies(roster, database=database)):
         found = f"{', '.join(gap.agents)} {gap.found}"
         yield Finding(mark=WARNING, what="isolation", found=found, advice=gap.advice)
 

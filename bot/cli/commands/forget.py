@@ -29,6 +29,7 @@ def forget_user(args: Namespace, database: SharedDatabase) -> MessageView:
         spools=done.spools,
         log_emptied=done.log_emptied,
         copies=done.copies,
+        named=True,
     )
 
 

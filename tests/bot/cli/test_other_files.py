@@ -360,7 +360,8 @@ def test_a_database_may_have_any_name(tmp_path: Path, name: bytes) -> None:
     assert {path.name} < {each.name for each in created}
     assert "run make" in tracebot(path, "ls").stdout
     assert tracebot(path, "backup copy.db").returncode == 0
-    assert set(tmp_path.iterdir()) - created == {tmp_path / "copy.db"}
+    made = {tmp_path / "copy.db", path.with_name(f"{path.name}.backups")}
+    assert set(tmp_path.iterdir()) - created == made
 
 
 @pytest.mark.parametrize("length", [240, 250, 255, 300])
@@ -389,3 +390,17 @@ def test_a_recorded_command_runs_although_its_database_is_not_ours(tmp_path: Pat
     assert (done.returncode, done.stdout) == (0, "done\n")
     assert "another program" in done.stderr
     assert state(tmp_path) == before
+
+
+def test_a_backup_in_the_working_directory_of_an_agent_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "tracebot.db"
+    open_database(path).close()
+    (path.parent / "work" / "deep").mkdir(parents=True)
+    agents = path.parent / "agents.toml"
+    agents.write_text("[agents.a]\ncommand = ['cat']\nworking_directory = 'work'\n")
+    (path.parent / ".env").write_text(f"TRACEBOT_AGENTS={agents}\n")
+    refused = tracebot(path, "backup work/deep/copy.db")
+    assert refused.returncode == 1
+    assert "is open to the agent a, which could read a backup there" in refused.stderr
+    assert not (path.parent / "work" / "deep" / "copy.db").exists()
+    assert tracebot(path, "backup copy.db").returncode == 0

@@ -10,6 +10,7 @@ import pytest
 from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
 from storage.queries.traces import recent_traces, trace_spans
+from storage.recovery.backup import backup
 from tests.bot.test_ways_out import press
 from tests.storage.upkeep.test_erasure import where
 from tests.support.conversations import StartBot
@@ -162,8 +163,14 @@ def test_the_operator_erases_somebodys_text_in_a_shell(
     assert where(tmp_path)
     aside = tmp_path / "tracebot.db.replaced-20260101T000000.000000"
     aside.write_text("older")
+    copy = tmp_path / "elsewhere" / "monday.db"
+    copy.parent.mkdir()
+    backup(observability.database, copy)
     done = tracebot(db_path, "forget", "--user", "U1", "--yes")
-    assert "1 file set aside" in done.stdout
+    said = " ".join(done.stdout.split())
+    assert "2 files may still hold it: backups, and what was set aside" in said
+    assert f"{aside} {copy}" in said
+    copy.unlink()
     assert done.returncode == 0, done.stderr
     assert "Erased the text of 1 message from U1" in done.stdout
     assert where(tmp_path) == []

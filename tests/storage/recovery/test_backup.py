@@ -16,6 +16,7 @@ from storage.database.shared_file import SharedDatabase
 from storage.errors import BackupError
 from storage.queries.traces import recent_traces
 from storage.recovery.backup import backup, restore
+from storage.recovery.known_backups import backup_list, known_backups
 from storage.recovery.opening import open_database
 
 TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
@@ -45,6 +46,31 @@ def test_a_backup_is_one_private_whole_file(database: SharedDatabase, tmp_path: 
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     assert {path.name for path in tmp_path.iterdir() if "copy" in path.name} == {"copy.db"}
     assert names_in(target) == {"one", "two"}
+
+
+def test_a_link_where_the_copy_is_written_leads_nowhere(
+    database: SharedDatabase, tmp_path: Path
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    target = tmp_path / "copy.db"
+    target.with_name(f".copy.db.{os.getpid()}.partial").symlink_to(victim)
+    backup(database, target)
+    assert victim.read_text() == "precious"
+    assert not target.is_symlink()
+
+
+def test_each_backup_is_listed_as_long_as_it_exists(
+    database: SharedDatabase, tmp_path: Path
+) -> None:
+    for name in ("a.db", "b.db"):
+        backup(database, tmp_path / name)
+    backup(database, tmp_path / "b.db", force=True)
+    (tmp_path / "a.db").unlink()
+    assert known_backups(database.path) == (tmp_path / "b.db",)
+    listed = backup_list(database.path)
+    assert stat.S_IMODE(listed.stat().st_mode) == 0o600
+    assert len(listed.read_text().splitlines()) == 2
 
 
 def test_an_existing_file_is_replaced_only_with_force(

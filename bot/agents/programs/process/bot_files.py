@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.agents.programs.process.paths import real
+from storage.recovery.known_backups import known_backups
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -12,8 +13,8 @@ class BotFiles:
     """The places of the bot's own files.
 
     Beside the `database` are the spool, the write-ahead log and earlier databases, whose names
-    contain its name, and the folder of downloaded files. `others` are files such as the agents
-    file and `.env`. They need not exist.
+    contain its name, and the folder of downloaded files. The backups that were made of it may be
+    anywhere. `others` are files such as the agents file and `.env`. They need not exist.
     """
 
     database: Path | None = None
@@ -29,6 +30,7 @@ class BotFiles:
         found = [self.database, self.database.with_name("files")]
         for database in {self.database, real(self.database)}:
             found += database.parent.glob(f"*{glob.escape(database.name)}*")
+            found += known_backups(database)
         return (*found, *self.others)
 
     def workspace(self, agent: str) -> Path | None:

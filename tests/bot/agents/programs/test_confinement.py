@@ -21,6 +21,7 @@ from bot.agents.programs.process.bot_files import BotFiles
 from bot.agents.programs.process.confinement import Confinement, landlock_version
 from bot.agents.programs.provider import CommandProvider
 from bot.agents.types import Request
+from storage.recovery.backup import backup
 from storage.recovery.opening import open_database
 from tests.support.paths import ROOT
 
@@ -396,6 +397,27 @@ def test_a_link_that_appears_after_the_start_is_refused_at_the_turn(tmp_path: Pa
     with pytest.raises(AgentError, match="which belongs to the bot") as caught:
         roster.agents["a"].providers[0].answer(Request(prompt="x"))
     assert caught.value.error_type == "not_started"
+
+
+def test_a_backup_is_as_private_as_the_database(tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "show"
+    program.parent.mkdir()
+    copy = tmp_path / "bin" / "monday.db"
+    program.write_text(f"#!/bin/sh\ncat {copy} 2>&1\n")
+    program.chmod(0o755)
+    database = open_database(tmp_path / "data" / "tracebot.db")
+    backup(database, copy)
+    database.close()
+    path = tmp_path / "agents.toml"
+    path.write_text(f"[agents.a]\ncommand = [{str(program)!r}]\n")
+    roster = load_roster(path, files=BotFiles(database=database.path))
+    with pytest.raises(AgentError) as caught:
+        roster.agents["a"].providers[0].answer(Request(prompt="x"))
+    assert caught.value.partial is not None
+    assert "Permission denied" in caught.value.partial.text
+    path.write_text("[agents.a]\ncommand = ['cat']\nworking_directory = 'bin'\n")
+    with pytest.raises(RosterError, match="monday.db, which belongs to the bot"):
+        load_roster(path, files=BotFiles(database=database.path))
 
 
 def test_a_folder_of_the_system_is_opened_without_the_bots_files_in_it(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from bot.cli.findings import WARNING, WELL, WRONG, Finding
 from bot.cli.slack_checks import _clock, _port
 from bot.http.server import WebServer
 from bot.sandbox import Sandbox
+from storage import Observability
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +75,26 @@ def test_agents_that_are_not_confined_are_named(
         'words are not confined (isolation = "off"): they reach whatever the bot reaches' in shown
     )
     assert '→ remove isolation = "off", or set user to a user of their own' in shown
+
+
+def test_a_copy_of_the_database_that_an_agent_can_read_is_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    db_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Observability.open(db_path, platform="cli") as observability:
+        observability.log_structured("info", "x", {})
+    work = tmp_path / "work"
+    (work / "deep").mkdir(parents=True)
+    copy = work / "deep" / "monday.db"
+    shutil.copyfile(db_path, copy)
+    path = tmp_path / "agents.toml"
+    path.write_text("[agents.words]\ncommand = ['wc']\nworking_directory = 'work'\n")
+    monkeypatch.setenv("TRACEBOT_AGENTS", str(path))
+    doctor(database=None, as_json=False)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"words can read {copy}, a copy of a database of tracebot" in shown
 
 
 def test_a_slack_that_cannot_be_reached_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,60 @@
+"""The list of the backups that were made of a database: a file beside it, with a path in each line.
+
+It is a file because the bot asks it before each turn of an agent, also while the database is gone:
+what is in a backup is as private as the database.
+"""
+
+import json
+import os
+from pathlib import Path
+
+MOST = 1_000
+"""Lines, after which those of files that are gone are removed."""
+
+
+def backup_list(database: Path) -> Path:
+    return database.with_name(f"{database.name}.backups")
+
+
+def note_backup(database: Path, backup: Path) -> None:
+    """Add a backup to the list. Raises `OSError`."""
+    path = backup_list(database)
+    known = _lines(path)
+    if str(backup) in known:
+        return
+    if len(known) >= MOST:
+        known = [line for line in known if os.path.lexists(line)]
+        kept = "".join(f"{json.dumps(line)}\n" for line in known)
+        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        partial.unlink(missing_ok=True)
+        _add(partial, kept)
+        os.replace(partial, path)
+    _add(path, f"{json.dumps(str(backup))}\n")
+
+
+def known_backups(database: Path) -> tuple[Path, ...]:
+    """Return the backups that still exist."""
+    return tuple(Path(line) for line in _lines(backup_list(database)) if os.path.lexists(line))
+
+
+def _add(path: Path, lines: str) -> None:
+    flags = os.O_APPEND | os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        os.write(descriptor, lines.encode())
+    finally:
+        os.close(descriptor)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        try:
+            found.append(str(json.loads(line)))
+        except ValueError:
+            continue  # Torn by a power cut.
+    return found
