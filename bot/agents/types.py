@@ -81,17 +81,35 @@ def time_of(ts: str) -> str:
         return ""
 
 
+ToolStatus = Literal["in_progress", "complete", "error"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ToolUse:
+    """The use of a tool. A later report with the same `id` adds what is known by then.
+
+    `title` is the tool and what it works on in a few words, `details` its arguments, and `output`
+    the end of its result; each is empty if it is not known. All are without secrets.
+    """
+
+    id: str
+    title: str = ""
+    details: str = ""
+    output: str = ""
+    status: ToolStatus = "in_progress"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
     """One step of an agent at work.
 
-    `text` is the next piece of the answer, `tool` the tool that it starts to use, in a few words.
+    `text` is the next piece of the answer, `tool` a tool that it starts to use or has used.
     `restart` means that the next provider starts, and that earlier pieces are not part of the
     answer.
     """
 
     text: str = ""
-    tool: str | None = None
+    tool: ToolUse | None = None
     restart: bool = False
 
 

@@ -1,10 +1,9 @@
-"""Blocks around the words of a reply: the tools that were used, and buttons."""
+"""Buttons below the words of a reply."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.render.block_kit import SHOW, Block, button
-from storage.model.redaction import redact
 
 TRY_AGAIN, TRY_ANOTHER = "turn_try_again", "turn_try_another"
 """The action ids of the button, and of the menu of other agents."""
@@ -15,10 +14,6 @@ MOST_OPTIONS, LONGEST_OPTION, LONGEST_VALUE = 100, 75, 150
 
 FEEDBACK = "reply_feedback"
 """The action id of the thumbs below an answer."""
-
-MOST_TASKS, LONGEST_TASK = 6, 70
-"""The newest tools that a timeline lists, and the characters of each: a message's blocks hold about
-13,000 characters, of which an answer may take 11,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,26 +77,3 @@ def feedback_buttons(trace_id: str) -> Block:
         "negative_button": thumb("-1", "Bad answer"),
     }
     return {"type": "context_actions", "elements": [buttons]}
-
-
-def timeline(tools: Sequence[str], *, failed: bool) -> list[Block]:
-    """Return a list of the tools that an agent used, the newest last; no block if it used none.
-
-    With *failed* the agent failed while it used the last one.
-    """
-    if not tools:
-        return []
-    first = max(len(tools) - MOST_TASKS, 0)
-    tasks = [
-        {"task_id": f"tool-{number}", "title": _task_title(tools[number]), "status": "complete"}
-        for number in range(first, len(tools))
-    ]
-    if failed:
-        tasks[-1]["status"] = "error"
-    title = "Used 1 tool" if len(tools) == 1 else f"Used {len(tools)} tools"
-    return [{"type": "plan", "title": title, "tasks": tasks}]
-
-
-def _task_title(tool: str) -> str:
-    title = redact(tool).strip() or "tool"
-    return title if len(title) <= LONGEST_TASK else f"{title[: LONGEST_TASK - 1]}…"

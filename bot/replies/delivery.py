@@ -110,6 +110,18 @@ class ReplyDelivery:
         # An update that is sent twice changes nothing, so there is nothing to search for.
         return self._retry(send, find=lambda: None)
 
+    def end_stream(self, place: Place, ts: str, ending: Message) -> None:
+        """End a stream with the last arguments of `chat.stopStream`. Raises one of `SLACK_ERRORS`.
+
+        A refusal may also mean that an earlier call of ours, to which no answer came, has ended it.
+        """
+
+        def send() -> str:
+            return str(self._client.chat_stopStream(channel=place.channel, ts=ts, **ending)["ts"])
+
+        # Sent twice it is refused the second time, so there is nothing to search for.
+        self._retry(send, find=lambda: None)
+
     def attach(self, place: Place, name: str, text: str) -> None:
         """Upload a text as a file in the thread. Raises one of `SLACK_ERRORS`.
 

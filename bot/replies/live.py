@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
@@ -16,11 +16,12 @@ from types import TracebackType
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from bot.agents.types import Progress
-from bot.replies.delivery import ReplyDelivery, in_doubt, need_thread
+from bot.agents.types import Progress, ToolUse
+from bot.replies.delivery import ReplyDelivery, in_doubt, is_refusal, need_thread
 from bot.replies.live_messages import Draft, EditedMessage, Heading, LiveMessage, StreamedMessage
 from bot.replies.messages import Message
 from bot.replies.text.presented import NameOf, presented, settled
+from bot.replies.timeline import shown
 from bot.replies.unfinished import UnfinishedReplies
 from bot.slack.errors import SLACK_ERRORS, ThreadGone, error_code, is_gone, retry_after
 from bot.slack.own_secrets import OwnSecrets
@@ -59,22 +60,25 @@ class LiveReplies:
         with self._lock:
             return max(PACE_S, self._shown.total() / CALLS_A_SECOND)
 
-    def add(self, place: Place, title: str) -> None:
+    def add(self, place: Place, title: str) -> bool:
         """Count a reply that is shown in *place*, and mark its thread as working.
 
-        *title* is that of the thread's session, unless Slack has one already.
+        Return True if Slack shows a Stop button of its own there. *title* is that of the thread's
+        session, unless Slack has one already.
         """
         thread = (place.channel, place.thread_ts)
         with self._lock:
             self._shown[thread] += 1
+        stoppable = False
         try:
-            self._begin_session(place, title)
+            stoppable = self._begin_session(place, title)
         except SLACK_ERRORS as error:
             logger.info("The session in %s is not set to processing: %s", place, error_code(error))
             if retry_after(error) is None and not in_doubt(error):
-                return  # An app that is not an agent has no sessions.
+                return False  # An app that is not an agent has no sessions.
         with self._lock:
             self._processing.add(thread)
+        return stoppable
 
     def remove(self, place: Place) -> bool:
         """Count it no longer; the thread's last reply marks the thread as done.
@@ -99,54 +103,72 @@ class LiveReplies:
             return False
         return True
 
-    def _begin_session(self, place: Place, title: str) -> None:
+    def _begin_session(self, place: Place, title: str) -> bool:
         try:
             named = {"title": title} if title else {}
-            self._set_session(place, "processing", initiator_user_id=place.user, **named)
+            return self._set_session(place, "processing", initiator_user_id=place.user, **named)
         except SlackApiError as error:
             if retry_after(error) is not None or in_doubt(error):
                 raise
             # Slack refuses an initiator who is not in the channel. The session matters more.
-            self._set_session(place, "processing")
+            return self._set_session(place, "processing")
 
-    def _set_session(self, place: Place, status: str, **more: str) -> None:
-        """Set the status of the thread's session; Slack shows Stop while it is `processing`."""
-        self._client.agents_sessions_setStatus(
+    def _set_session(self, place: Place, status: str, **more: str) -> bool:
+        """Set the status of the thread's session; Slack shows Stop while it is `processing`.
+
+        Return False if Slack warns that it would not tell us when somebody presses that.
+        """
+        answer = self._client.agents_sessions_setStatus(
             channel_id=place.channel, thread_ts=place.thread_ts, status=status, **more
         )
+        return "agent_session_stopped" not in str(answer.get("warning"))
 
 
 class GrowingDraft:
-    """Collects what an agent reports, on its own thread; may be read from any thread."""
+    """Collects what an agent reports, on its own thread; may be read from any thread.
 
-    def __init__(self) -> None:
+    `clean` takes out of a tool's texts what nobody may see.
+    """
+
+    def __init__(self, clean: Callable[[str], str]) -> None:
+        self._clean = clean
         # Pieces rather than one string: there may be thousands, and each would copy all before it.
         self._text: list[str] = []
-        self._tools: list[str] = []
+        self._tools: dict[str, ToolUse] = {}
         self._restarts = 0
         self._tool_since_text = False
         self._lock = threading.Lock()
 
     def add(self, progress: Progress) -> None:
         """Add a report. Text after a tool begins a paragraph."""
+        tool = None if progress.tool is None else shown(progress.tool, self._clean)
         with self._lock:
             if progress.restart:
-                self._text, self._tools, self._tool_since_text = [], [], False
+                self._text, self._tools, self._tool_since_text = [], {}, False
                 self._restarts += 1
-            if progress.tool:
-                # The newest one takes the place of the last if there are too many.
-                self._tools[MOST_TOOLS - 1 :] = []
-                self._tools.append(progress.tool)
-                self._tool_since_text = bool(self._text)
+            if tool is not None:
+                self._add_tool(tool)
             if progress.text:
                 gap = ["\n\n"] if self._tool_since_text else []
                 self._text += [*gap, progress.text]
                 self._tool_since_text = False
 
+    def _add_tool(self, tool: ToolUse) -> None:
+        known = self._tools.get(tool.id)
+        if known is not None:
+            known = replace(known, output=tool.output or known.output, status=tool.status)
+            self._tools[tool.id] = known
+        elif tool.title:
+            # The newest one takes the place of the last if there are too many.
+            if len(self._tools) == MOST_TOOLS:
+                self._tools.popitem()
+            self._tools[tool.id] = tool
+            self._tool_since_text = bool(self._text)
+
     def read(self) -> Draft:
         """Return the draft as it is now."""
         with self._lock:
-            return Draft("".join(self._text), tuple(self._tools), self._restarts)
+            return Draft("".join(self._text), tuple(self._tools.values()), self._restarts)
 
 
 class ReplyStreamer:
@@ -193,9 +215,13 @@ class ReplyStreamer:
         self._name_of = name_of
         self._on_gone = on_gone
         self._started_at = time.monotonic()
-        self.draft = GrowingDraft()
+        self.draft = GrowingDraft(lambda text: secrets.removed(without_controls(text)))
         self._over = threading.Event()
+        self._has_stop: bool | None = None
+        """True if Slack shows its own Stop button, None as long as Slack was not asked for it."""
         self._message: LiveMessage | None = None
+        self._is_open = False
+        """A stream of ours may still be open: it is ended before it is replaced."""
         self._posted: list[str] = []
         self.updates = 0
         """How many times the reply was seen to grow."""
@@ -215,7 +241,8 @@ class ReplyStreamer:
         exc_tb: TracebackType | None,
     ) -> None:
         self._end_updates()
-        if self._message is not None and not self._live.remove(self._place):
+        self._close()
+        if self._has_stop is not None and not self._live.remove(self._place):
             self._unfinished.look_for_lost(self._id)
         if self._is_final:
             self._unfinished.done(self._id)
@@ -232,20 +259,24 @@ class ReplyStreamer:
         self._is_final = not self._posted
 
     @property
-    def tools(self) -> tuple[str, ...]:
-        """Return the tools that the agent used, in words that may be shown."""
-        return self._without_secrets(self.draft.read().tools)
+    def tools(self) -> tuple[ToolUse, ...]:
+        """Return the tools that the agent used, as they may be shown."""
+        return self.draft.read().tools
 
-    def finish(self, messages: list[Message]) -> list[str]:
+    def finish(self, messages: list[Message], *, failed: bool = False) -> list[str]:
         """Put *messages* in the place of the draft and below it; return their `ts`.
 
-        Raises one of `SLACK_ERRORS`. Afterwards it may be called with other messages, which take
-        the place of those that were posted.
+        With *failed* there is no answer, only why. Raises one of `SLACK_ERRORS`. Afterwards it may
+        be called with other messages, which take the place of those that were posted.
         """
         self._end_updates()
         # Of several forms that Slack refuses the first is the best one, also later.
         self._ending = self._ending or messages
         self._keep()  # If this process dies before all of them are posted, the next one goes on.
+        if not failed and self._end_stream(messages):
+            self._is_final = True
+            return self._posted
+        self._close()
         for number, message in enumerate(messages):
             # The first one takes the place of the live reply, so that it keeps its link.
             if number < len(self._posted):
@@ -266,6 +297,7 @@ class ReplyStreamer:
     def take_back(self) -> None:
         """Delete what was posted if it is not in a thread any more. Raises `ThreadGone`."""
         self._end_updates()
+        self._close()
         try:
             need_thread(self._client, self._place)
         except ThreadGone:
@@ -285,10 +317,34 @@ class ReplyStreamer:
         self._over.set()
         self._thread.join()
         if self._message is not None:
-            # A stream is ended before it is replaced. Slack may have ended it already.
-            with suppress(*SLACK_ERRORS):
-                self._message.close()
             self._posted = [self._message.ts]
+            self._is_open = True
+
+    def _end_stream(self, messages: list[Message]) -> bool:
+        """End an open stream with the answer; return False if the answer has to replace it."""
+        message = self._message
+        if not self._is_open or not isinstance(message, StreamedMessage) or len(messages) != 1:
+            return False
+        ending = message.ending(messages[0], self.draft.read())
+        if ending is None:
+            return False
+        try:
+            self._delivery.end_stream(self._place, message.ts, ending)
+        except SLACK_ERRORS as error:
+            if not is_refusal(error):
+                raise
+            # Replacing it with the same answer does no harm if it has ended with that already.
+            logger.info("A stream is not ended with its answer: %s", error_code(error))
+            return False
+        self._is_open = False
+        return True
+
+    def _close(self) -> None:
+        """End a stream before it is replaced; the second call is free."""
+        if self._is_open and self._message is not None:
+            self._is_open = False
+            with suppress(*SLACK_ERRORS):  # Slack may have ended it already.
+                self._message.close()
 
     def _replace(self, ts: str, message: Message) -> str:
         try:
@@ -337,18 +393,13 @@ class ReplyStreamer:
         """Return a draft without secrets, as its reader is to see it."""
         # Of the whole draft, as a secret, a mention or an escape sequence may arrive in pieces: the
         # beginning of one is held back. Colours go first, which could hide a secret.
-        tools = self._without_secrets(draft.tools)
         text = self._secrets.settled(without_controls(settled(draft.text)))
-        return replace(draft, text=presented(text, self._name_of), tools=tools)
-
-    def _without_secrets(self, tools: Sequence[str]) -> tuple[str, ...]:
-        return tuple(self._secrets.removed(without_controls(tool)) for tool in tools)
+        return replace(draft, text=presented(text, self._name_of))
 
     def _show(self, draft: Draft) -> None:
         if self._message is None:
             self._message = self._begin()
             self._unfinished.shown(self._id, self._message.ts)
-            self._live.add(self._place, self._title)
         # Text that was streamed cannot be taken back: an edited message shows what replaces it.
         if not self._message.can_show(draft):
             self._edit_from_now_on(self._message)
@@ -362,8 +413,12 @@ class ReplyStreamer:
         """Return a new message. Raises one of `SLACK_ERRORS` if Slack takes none."""
         # A stream does not tell where it begins, and a question may be deleted at any time.
         need_thread(self._client, self._place)
+        if self._has_stop is None:
+            self._has_stop = self._live.add(self._place, self._title)
         try:
-            return StreamedMessage(self._client, self._place, self._heading)
+            # Without Slack's Stop button the message needs one, which a stream would not lose.
+            if self._has_stop:
+                return StreamedMessage(self._client, self._place, self._heading)
         except SLACK_ERRORS as error:
             if retry_after(error) is not None or is_gone(error_code(error)):
                 raise

@@ -1,22 +1,21 @@
 """A message that shows the draft of a reply: streamed by Slack, or edited again and again."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from slack_sdk import WebClient
 
-from bot.replies.messages import (
-    RUNNING_LIMIT,
-    Message,
-    json_length,
-    running_blocks,
-    running_message,
-)
+from bot.agents.types import ToolUse
+from bot.replies.messages import Message, at_work, running_id, running_message
+from bot.replies.timeline import cards, ended, size, summary, task_chunks
 from bot.slack.types import Place
 
 STREAM_S = 240.0
 """We end a stream after this: Slack ends it about five minutes after its start, busy or not."""
+
+STREAM_LIMIT = 9_000
+"""Bytes of a stream's text and cards. Slack tells no limit; others were refused from 10,600 on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class Draft:
     """
 
     text: str = ""
-    tools: tuple[str, ...] = ()
+    tools: tuple[ToolUse, ...] = ()
     restarts: int = 0
 
 
@@ -55,56 +54,85 @@ class LiveMessage(Protocol):
 
 
 class StreamedMessage:
-    """Slack's own stream: text can only be added to it, and only for some minutes."""
+    """Slack's own stream: text can only be added to it, and only for some minutes.
+
+    Its plan says that the agent is at work, and lists the tools. Slack shows its own Stop button,
+    so that nothing has to be taken back when the stream ends with the answer.
+    """
 
     def __init__(self, client: WebClient, place: Place, heading: Heading) -> None:
         self._client = client
         self._place = place
         self._sent = ""
-        self._tools = 0
         self._restarts = 0
         self._ends_at = time.monotonic() + STREAM_S
+        self._thinking = ToolUse(
+            id=running_id(heading.trace_id, heading.agent), title="Read the question"
+        )
         answer = client.chat_startStream(
             channel=place.channel,
             thread_ts=place.thread_ts,
             recipient_user_id=place.user,
             recipient_team_id=place.team,
-            chunks=[{"type": "blocks", "blocks": running_blocks(heading.agent, heading.trace_id)}],
+            task_display_mode="plan",
+            chunks=[_plan_title(at_work(heading.agent)), *task_chunks({}, [self._thinking])],
         )
+        self._cards = {self._thinking.id: self._thinking}
         self.ts = str(answer["ts"])
 
     def can_show(self, draft: Draft) -> bool:
         in_time = time.monotonic() < self._ends_at
         # The first characters of a secret may have been sent, in whose place there is a note now.
         longer = draft.text.startswith(self._sent)
-        fits = json_length(draft.text) <= RUNNING_LIMIT
-        return in_time and fits and longer and draft.restarts == self._restarts
+        return in_time and longer and self._fits(draft) and draft.restarts == self._restarts
+
+    def _fits(self, draft: Draft) -> bool:
+        return len(draft.text.encode()) + size(self._shown(draft)) <= STREAM_LIMIT
+
+    def _shown(self, draft: Draft) -> list[ToolUse]:
+        begun = bool(draft.text or draft.tools)
+        first = replace(self._thinking, status="complete") if begun else self._thinking
+        return [first, *cards(draft.tools)]
 
     def show(self, draft: Draft) -> None:
-        text = draft.text
-        chunks = self._tool_chunks(draft.tools)
-        if new := text[len(self._sent) :]:
-            chunks.append({"type": "markdown_text", "text": new})
+        shown = self._shown(draft)
+        chunks = [*task_chunks(self._cards, shown), *self._text_chunks(draft.text)]
         if chunks:
             self._client.chat_appendStream(channel=self._place.channel, ts=self.ts, chunks=chunks)
         # Only after the call: what Slack refused is sent again with the next draft.
-        self._sent, self._tools = text, len(draft.tools)
+        self._sent, self._cards = draft.text, {card.id: card for card in shown}
 
-    def _tool_chunks(self, tools: tuple[str, ...]) -> list[Message]:
-        """Return a chunk for each new tool; the tool before it is complete by then."""
-        changed = range(max(self._tools - 1, 0), len(tools)) if len(tools) > self._tools else ()
-        return [
-            {
-                "type": "task_update",
-                "id": f"tool-{number}",
-                "title": tools[number][:150],
-                "status": "in_progress" if number == len(tools) - 1 else "complete",
-            }
-            for number in changed
-        ]
+    def _text_chunks(self, text: str) -> list[Message]:
+        new = text[len(self._sent) :]
+        return [{"type": "markdown_text", "text": new}] if new else []
+
+    def ending(self, answer: Message, draft: Draft) -> Message | None:
+        """Return the arguments of `chat.stopStream` that leave an answer in the stream's place.
+
+        *draft* is that of the end. None means that the stream cannot become that message.
+        """
+        said = "".join(each["text"] for each in answer["blocks"] if each["type"] == "markdown")
+        below = [each for each in answer["blocks"] if each["type"] not in ("markdown", "plan")]
+        whole = replace(draft, text=said, tools=tuple(ended(draft.tools)))
+        # An answer has no blank end, its pieces may have had one.
+        unchanged = self._sent.rstrip() == said and draft.restarts == self._restarts
+        if not (self.can_show(whole) or (unchanged and self._fits(whole))):
+            return None
+        tasks = task_chunks(self._cards, self._shown(whole))
+        return {
+            "chunks": [*tasks, *self._text_chunks(said), _plan_title(summary(draft.tools))],
+            "blocks": below,
+            "metadata": answer["metadata"],
+            # The thread's last reply ends its session, Slack would do so with the first.
+            "session_status": "processing",
+        }
 
     def close(self) -> None:
         self._client.chat_stopStream(channel=self._place.channel, ts=self.ts)
+
+
+def _plan_title(title: str) -> Message:
+    return {"type": "plan_update", "title": title}
 
 
 class EditedMessage:
@@ -146,6 +174,6 @@ class EditedMessage:
         return running_message(
             self._heading.agent,
             draft.text,
-            tool=draft.tools[-1] if draft.tools else None,
+            tool=draft.tools[-1].title if draft.tools else None,
             trace_id=self._heading.trace_id,
         )

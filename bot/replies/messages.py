@@ -34,7 +34,6 @@ def reply_messages(
     *,
     payload: Mapping[str, str],
     note: str = "",
-    above: Sequence[Block] = (),
     below: Sequence[Block] = (),
     limit: int = MARKDOWN_LIMIT,
     name_of: NameOf = nobody,
@@ -42,8 +41,7 @@ def reply_messages(
     """Return a message for each part of an answer, at most *limit* long as `json_length` counts.
 
     `payload` goes into the metadata of each. `note` is a sentence of the bot below the answer, in
-    mrkdwn: why it ends here, or who answered instead. *above* and *below* are blocks at the
-    very beginning and end.
+    mrkdwn: why it ends here, or who answered instead. *below* are blocks at the very end.
     """
     said = presented(text, name_of)
     if not said.strip():
@@ -53,7 +51,6 @@ def reply_messages(
         _message(part, note if number == len(parts) else "", {**payload, "part": str(number)})
         for number, part in enumerate(parts, 1)
     ]
-    messages[0]["blocks"] = [*above, *messages[0]["blocks"]]
     messages[-1]["blocks"] += below
     return messages
 
@@ -93,7 +90,7 @@ def bounded(text: str, most: int) -> str:
 
 
 def running_id(trace_id: str, agent: str) -> str:
-    """Return the `block_id` of a running reply's button, by which the reply can be found."""
+    """Return the id by which a running reply can be found: of its button's block or its task."""
     return f"running:{trace_id}:{agent}"[:255]
 
 
@@ -115,12 +112,12 @@ def running_message(agent: str, text: str, *, tool: str | None, trace_id: str) -
 
 def _doing(agent: str, tool: str | None) -> str:
     doing = f" {clipped(escape(tool), 200)}" if tool else ""
-    return f":hourglass_flowing_sand: {escape(agent)} is at work …{doing}"
+    return f":hourglass_flowing_sand: {escape(at_work(agent))}{doing}"
 
 
-def running_blocks(agent: str, trace_id: str) -> list[Message]:
-    """Return the blocks with which a streamed reply begins, and which stay until its end."""
-    return [context(_doing(agent, None)), stop_button(agent, trace_id)]
+def at_work(agent: str) -> str:
+    """Return what a running reply says about its agent."""
+    return f"{agent} is at work …"
 
 
 def stop_button(agent: str, trace_id: str) -> Message:

@@ -36,6 +36,9 @@ LEASE_NS = 300 * SECOND_NS
 KEPT_BLOCKS = frozenset(("markdown", "rich_text", "section", "plan", "task_card"))
 """The blocks of a running reply that say what the agent said and did."""
 
+INTERRUPTED = "Interrupted"
+"""The title of the plan of a reply whose process is gone."""
+
 logger = logging.getLogger("tracebot.repair")
 
 
@@ -184,13 +187,13 @@ class ReplyRepair:
 
     def _running(self, thread: Sequence[Mapping[str, Any]], reply: UnfinishedReply) -> set[str]:
         """Return the messages that still show the reply as running."""
-        button = running_id(reply.trace_id, reply.agent)
+        id = running_id(reply.trace_id, reply.agent)
         here = {str(message["ts"]) for message in thread}
         found = {
             str(message["ts"])
             for message in thread
             if message.get("bot_id") == self._bot_id
-            and any(block.get("block_id") == button for block in message.get("blocks") or ())
+            and any(_is_running(block, id) for block in message.get("blocks") or ())
         }
         return found | ({reply.ts} & here if reply.ts else set())
 
@@ -208,7 +211,8 @@ class ReplyRepair:
         again = failure_buttons(Attempt(reply.trace_id, reply.message_ts, reply.agent), ())
         (message,) = reply_messages("", payload=payload, note=RESTARTED, below=[again])
         shown = next((each for each in thread if each["ts"] == reply.ts), {})
-        return [{**message, "blocks": [*_kept(shown.get("blocks") or ()), *message["blocks"]]}]
+        kept = _kept(shown.get("blocks") or (), running_id(reply.trace_id, reply.agent))
+        return [{**message, "blocks": [*kept, *message["blocks"]]}]
 
     def _put(self, reply: UnfinishedReply, message: Message, old: str | None) -> str:
         """Put a message in the place of *old*, or else below; return its `ts`."""
@@ -302,6 +306,25 @@ def _final_parts(
     }
 
 
-def _kept(blocks: Sequence[Mapping[str, Any]]) -> list[Message]:
+def _is_running(block: Mapping[str, Any], id: str) -> bool:
+    """Return True for the block of a Stop button, or for the plan of a stream."""
+    tasks = block.get("tasks") or ()
+    return block.get("block_id") == id or any(task.get("task_id") == id for task in tasks)
+
+
+def _kept(blocks: Sequence[Mapping[str, Any]], id: str) -> list[Message]:
     """Return what the agent had said and done, without the signs that it is at work."""
-    return [dict(block) for block in blocks if block.get("type") in KEPT_BLOCKS]
+    kept = (_interrupted(block, id) for block in blocks if block.get("type") in KEPT_BLOCKS)
+    return [block for block in kept if block.get("tasks", True)]
+
+
+def _interrupted(block: Mapping[str, Any], id: str) -> Message:
+    """Return a block; if it is the plan of a stream, only with the tools that were used."""
+    if block.get("type") != "plan":
+        return dict(block)
+    tasks = [
+        {**task, "status": "error" if task.get("status") == "in_progress" else task.get("status")}
+        for task in block.get("tasks") or ()
+        if task.get("task_id") != id
+    ]
+    return {**block, "title": INTERRUPTED, "tasks": tasks}

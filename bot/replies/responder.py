@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from slack_sdk import WebClient
 
@@ -11,18 +12,20 @@ from bot.agents.cancellation import DELETION, SHUTDOWN, Cancellation
 from bot.agents.errors import AgentCancelled, AgentError
 from bot.agents.invocation import invoke, status_of
 from bot.agents.types import Agent, HistoryMessage, Reply, Request, ThreadState
-from bot.replies.buttons import Attempt, failure_buttons, feedback_buttons, timeline
+from bot.replies.buttons import Attempt, failure_buttons, feedback_buttons
 from bot.replies.delivery import ReplyDelivery, is_refusal
 from bot.replies.ladder import deliver
 from bot.replies.live import LiveReplies, ReplyStreamer
 from bot.replies.live_messages import Heading
 from bot.replies.messages import (
+    Message,
     failure_message,
     fallback_message,
     reply_messages,
     stopped_message,
     unposted_message,
 )
+from bot.replies.timeline import with_timeline
 from bot.replies.unfinished import UnfinishedReplies
 from bot.settings import Settings
 from bot.slack.attachments import FetchResult
@@ -278,18 +281,23 @@ class Responder:
             try:
                 if reply.stopped_by == DELETION:
                     streamer.take_back()
-                delivered = deliver(
-                    reply.text,
-                    lambda limit: reply_messages(
+                failed = reply.failure is not None
+
+                def build(limit: int) -> list[Message]:
+                    messages = reply_messages(
                         reply.text,
                         payload=payload,
                         note=reply.note,
-                        above=timeline(streamer.tools, failed=reply.failure is not None),
                         below=reply.below,
                         limit=limit,
                         name_of=self._names.user,
-                    ),
-                    post=streamer.finish,
+                    )
+                    return with_timeline(messages, streamer.tools, failed=failed)
+
+                delivered = deliver(
+                    reply.text,
+                    build,
+                    post=partial(streamer.finish, failed=failed),
                     attach=streamer.attach,
                 )
             except SLACK_ERRORS as error:

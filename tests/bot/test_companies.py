@@ -81,6 +81,7 @@ def test_a_turn_is_stopped_in_a_shared_channel_by_a_member_and_not_by_a_stranger
     monkeypatch.setattr(live, "QUICK_S", 0.05)
     agent = Scripted()
     start_bot(roster_of(agent))
+    sandbox.faults.error("chat.startStream", "unknown_method")  # It has a button of its own.
     question = sandbox.post(alice, shared, f"{sandbox.mention} work")
     agent.wait_until_asked()
     agent.say("The first half")

@@ -53,6 +53,7 @@ def test_they_stop_no_turn(
     general: Channel,
     other: User,
 ) -> None:
+    sandbox.faults.error("chat.startStream", "unknown_method")  # It has a button of its own.
     question, reply = running_reply(agent, sandbox, alice, general)
     said = shown(sandbox.click(other, reply, "trace_stop", responses=1))
     assert "Nothing found" in said

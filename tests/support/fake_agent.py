@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from bot.agents.config.roster import Roster, RosterContents
 from bot.agents.errors import AgentCancelled, AgentError
-from bot.agents.types import Agent, Progress, Reply, Request
+from bot.agents.types import Agent, Progress, Reply, Request, ToolStatus, ToolUse
 
 PATIENCE_S = 30.0
 
@@ -23,11 +23,22 @@ class Scripted:
         self.requests: list[Request] = []
         self.asked = threading.Semaphore(0)
         self._steps: queue.Queue[Step] = queue.Queue()
+        self._tools = 0
 
     def say(self, text: str) -> None:
         self._steps.put(lambda request: request.on_progress(Progress(text=text)) and None)
 
-    def use(self, tool: str) -> None:
+    def use(self, title: str, *, details: str = "") -> None:
+        """Begin to use a tool."""
+        self._tools += 1
+        self._tell(ToolUse(id=str(self._tools), title=title, details=details))
+
+    def used(self, output: str = "", *, failed: bool = False) -> None:
+        """End the use of the tool that was begun last."""
+        status: ToolStatus = "error" if failed else "complete"
+        self._tell(ToolUse(id=str(self._tools), output=output, status=status))
+
+    def _tell(self, tool: ToolUse) -> None:
         self._steps.put(lambda request: request.on_progress(Progress(tool=tool)) and None)
 
     def end(self, text: str) -> None:

@@ -20,12 +20,17 @@ STATUS_SECONDS = 120.0
 """assistant.threads.setStatus is shown at most this long."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stream:
-    """A message that is being streamed. `mode` is `timeline` or `plan`."""
+    """A message that is being streamed.
+
+    `mode` is `timeline` or `plan`. `content` is the argument that gave its first content,
+    `markdown_text` or `chunks`: Slack takes no other later.
+    """
 
     started_at: float
     mode: str
+    content: str | None = None
 
 
 @dataclass(slots=True)

@@ -1,8 +1,9 @@
 """chat.startStream, appendStream and stopStream: a message that grows while it is written."""
 
-from collections.abc import Iterator
+import re
 
 from bot.sandbox.backend.slack import Slack, Stream
+from bot.sandbox.blocks.checks import Shape, anything, array, choice, kind, string
 from bot.sandbox.blocks.shapes import MARKDOWN_LIMIT
 from bot.sandbox.methods.agents import SESSION_STATUSES
 from bot.sandbox.methods.method import Method
@@ -15,40 +16,92 @@ from bot.sandbox.state.values import Json, Message
 STREAM_SECONDS = 5 * 60.0
 """A stream ends this long after its start, even while it is appended to."""
 
-CHUNKS = {"markdown_text", "task_update", "plan_update", "blocks"}
+SIZE_LIMIT = 10_600
+"""Bytes of a stream's text and tasks, `details` and `output` counted twice. Slack tells no limit:
+others measured that a message with text is refused somewhere between 10,600 and 11,300."""
+
+SOURCE = Shape({"type": choice("url"), "url": string(3000), "text": string(256)})
+CHUNKS = kind(
+    {
+        "markdown_text": Shape({"text": string(MARKDOWN_LIMIT, least=0)}),
+        "task_update": Shape(
+            {
+                "id": string(256),
+                "title": string(256),
+                "status": choice("pending", "in_progress", "complete", "error"),
+            },
+            {
+                "details": string(256, least=0),
+                "output": string(256, least=0),
+                "sources": array(SOURCE, 50),
+            },
+        ),
+        "plan_update": Shape({"title": string(256)}),
+        "blocks": Shape({"blocks": anything}),
+    }
+)
+"""Slack's documents limit the texts of tasks and plans to 256 characters."""
+
 MODES = {"timeline", "plan"}
 PLAN_TITLE = "Plan"
 """The title of a plan until a `plan_update` chunk names it; Slack's own is not published."""
 
+UNFINISHED_PLAN = "Something went wrong"
+"""The title that Slack gives a plan if the stream ends while one of its tasks is not finished."""
 
-def _chunks(arguments: Arguments) -> Iterator[Json]:
-    """Yield what is appended: `markdown_text`, then the chunks in their order."""
-    if text := arguments.text("markdown_text"):
-        yield {"type": "markdown_text", "text": text}
-    chunks = arguments.objects("chunks", error="invalid_chunks") or []
-    if not {each.get("type") for each in chunks} <= CHUNKS:
-        raise Refusal("invalid_chunks")
-    yield from chunks
+
+def _chunks(stream: Stream, arguments: Arguments) -> list[Json]:
+    """Return what is appended: `markdown_text` or `chunks`, never both in one stream."""
+    text = arguments.text("markdown_text")
+    chunks = arguments.objects("chunks", error="invalid_chunks")
+    if text is not None and chunks is not None:
+        raise Refusal("cannot_provide_both_markdown_text_and_chunks")
+    if not text and not chunks:
+        return []
+    content = "markdown_text" if chunks is None else "chunks"
+    if stream.content not in (None, content):
+        raise Refusal("streaming_mode_mismatch")
+    if chunks is None:
+        if len(text or "") > MARKDOWN_LIMIT:
+            raise Refusal("msg_too_long")
+        chunks = [{"type": "markdown_text", "text": text}]
+    for index, chunk in enumerate(chunks):
+        if found := list(CHUNKS(chunk, f"/chunks/{index}")):
+            raise Refusal("invalid_chunks", *(f"{each.message} {each.pointer}" for each in found))
+    stream.content = content
+    return chunks
 
 
 def _append(slack: Slack, message: Message, stream: Stream, arguments: Arguments) -> bool:
     """Add to the message what the arguments hold; return False if that is nothing."""
-    text, parts = "", list(message.blocks)
-    chunks = list(_chunks(arguments))
+    text, parts = message.text, list(message.blocks)
+    chunks = _chunks(stream, arguments)
     for chunk in chunks:
         if chunk["type"] == "markdown_text":
-            text += str(chunk.get("text", ""))
-            parts = _with_text(parts, str(chunk.get("text", "")))
+            text += chunk["text"]
+            parts = _with_text(parts, chunk["text"])
         elif chunk["type"] == "blocks":
             given = checked_blocks(chunk["blocks"], "message", new_id=slack.workspace.new_id)
             parts = [*parts, *given]
         else:
             parts = _with_task(parts, chunk, stream)
-    if len(text) > MARKDOWN_LIMIT:
+    if text and _size(parts) > SIZE_LIMIT:
         raise Refusal("msg_too_long")
-    message.text += text
-    message.blocks = parts
+    message.text, message.blocks = text, parts
     return bool(chunks)
+
+
+def _size(value: object, *, times: int = 1) -> int:
+    """Return the bytes of the texts and titles in blocks."""
+    if isinstance(value, list):
+        return sum(_size(each, times=times) for each in value)
+    if not isinstance(value, dict):
+        return 0
+    own = [value[key] for key in ("text", "title") if isinstance(value.get(key), str)]
+    rest = [each for key, each in value.items() if key not in ("details", "output")]
+    twice = [value.get("details"), value.get("output")]
+    said = times * sum(len(each.encode()) for each in own)
+    return said + _size(rest, times=times) + _size(twice, times=2)
 
 
 def _with_text(parts: list[Json], text: str) -> list[Json]:
@@ -73,24 +126,33 @@ def _with_task(parts: list[Json], chunk: Json, stream: Stream) -> list[Json]:
 
 
 def _card(chunk: Json, tasks: list[Json]) -> Json:
-    """Return the task's card: what a chunk leaves out stays as it was."""
+    """Return the task's card: `details` and `output` grow, the rest is as the chunk tells."""
     before = next((each for each in tasks if each.get("task_id") == chunk["id"]), {})
     said: Json = {key: chunk[key] for key in ("title", "status", "sources") if key in chunk}
-    rich = {key: _rich_text(chunk[key]) for key in ("details", "output") if chunk.get(key)}
-    return {**before, "type": "task_card", "task_id": chunk["id"], **said, **rich}
+    grown = {
+        key: _longer(before.get(key), chunk[key]) for key in ("details", "output") if chunk.get(key)
+    }
+    return {**before, "type": "task_card", "task_id": chunk["id"], **said, **grown}
 
 
-def _rich_text(text: str) -> Json:
-    if not isinstance(text, str):
-        raise Refusal("invalid_chunks")
-    section = {"type": "rich_text_section", "elements": [{"type": "text", "text": text}]}
-    return {"type": "rich_text", "elements": [section]}
+def _longer(before: Json | None, text: str) -> Json:
+    """Return rich text with *text* at its end: Slack adds it to what earlier chunks told."""
+    fence = re.fullmatch(r"```\n(.*)\n```", text, re.DOTALL)
+    kind = "rich_text_preformatted" if fence else "rich_text_section"
+    part = {"type": kind, "elements": [{"type": "text", "text": fence[1] if fence else text}]}
+    elements = before["elements"] if before else []
+    return {"type": "rich_text", "elements": [*elements, part]}
 
 
 def _replaced(tasks: list[Json], card: Json) -> list[Json]:
     if any(each.get("task_id") == card["task_id"] for each in tasks):
         return [card if each.get("task_id") == card["task_id"] else each for each in tasks]
     return [*tasks, card]
+
+
+def _ended(block: Json) -> Json:
+    finished = all(task["status"] in ("complete", "error") for task in block.get("tasks", ()))
+    return block if finished else {**block, "title": UNFINISHED_PLAN}
 
 
 def start(slack: Slack, arguments: Arguments) -> Json:
@@ -153,18 +215,14 @@ def stop(slack: Slack, arguments: Arguments) -> Json:
         raise Refusal("invalid_arguments", "session_status is unknown")
     metadata = checked_metadata(arguments.json("metadata", error="invalid_metadata_format"))
     given = arguments.objects("blocks", error="invalid_blocks") or []
-    before = (message.text, message.blocks)
-    try:
-        _append(slack, message, stream, arguments)
-        blocks = [*message.blocks, *given]
-        blocks = checked_blocks(blocks, "message", new_id=slack.workspace.new_id)
-    except Refusal:
-        message.text, message.blocks = before
-        raise
+    given = checked_blocks(given, "message", new_id=slack.workspace.new_id)
+    _append(slack, message, stream, arguments)
+    blocks = [*map(_ended, message.blocks), *given]
     slack.activity.edit(message, blocks=blocks, metadata=metadata)
     del slack.streams[message.channel, message.ts]
-    if status is not None and message.thread_ts is not None:
-        slack.set_session((message.channel, message.thread_ts), status)
+    thread = (message.channel, message.thread_ts or message.ts)
+    if status is not None or thread in slack.sessions:
+        slack.set_session(thread, status or "active")
     shown = slack.workspace.shown(message)
     return {"channel": message.channel, "ts": message.ts, "message": shown}
 

@@ -79,7 +79,8 @@ def refuse_types(arguments: Arguments, types: Collection[str], *, named: bool) -
     """Raise `Refusal` if a block has one of these types, as Slack does with one it cannot take."""
     blocks = arguments.objects("blocks", error="invalid_blocks") or []
     for chunk in arguments.objects("chunks", error="invalid_chunks") or []:
-        blocks = [*blocks, *(chunk.get("blocks") or [])]
+        tasks = chunk.get("type") in ("plan_update", "task_update")
+        blocks = [*blocks, *(chunk.get("blocks") or []), *([{"type": "plan"}] if tasks else [])]
     kinds = [block.get("type") for block in blocks]
     texts = [
         f"unsupported type: {each} [json-pointer:/blocks/{index}/type]"

@@ -47,6 +47,7 @@ CONTENTS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "chat.postEphemeral": ("message_ts", _is_text),
     "chat.postMessage": ("ts", _is_text),
     "chat.startStream": ("ts", _is_text),
+    "chat.stopStream": ("ts", _is_text),
     "chat.update": ("ts", _is_text),
     "conversations.history": ("messages", _are_objects_with("ts")),
     "conversations.info": ("channel", _is_object),

@@ -1,15 +1,17 @@
 """Live replies: shown while an agent works, and replaced by its answer."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from slack_sdk import WebClient
 
-from bot.agents.types import Agent, Progress
-from bot.replies import live, live_messages
-from bot.replies.buttons import feedback_buttons, timeline
+from bot.agents.types import Agent, Progress, ToolUse
+from bot.replies import delivery, live, live_messages
+from bot.replies.buttons import feedback_buttons
 from bot.replies.messages import reply_messages, running_message
+from bot.replies.timeline import with_timeline
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.slack.threads import ThreadReader
 from bot.slack.types import Speaker
@@ -38,11 +40,14 @@ def looks(message: Message) -> tuple[str, list[Any], Any]:
     return message.text, blocks, message.metadata
 
 
-def posted(text: str, trace_id: str, sandbox: Sandbox, **more: Any) -> list[Any]:
+def posted(
+    text: str, trace_id: str, sandbox: Sandbox, *, tools: Sequence[ToolUse] = ()
+) -> list[Any]:
     """Return how an answer looks that was never streamed."""
     payload = {"agent": "scripted", "trace_id": trace_id, "bot_user_id": sandbox.bot_user_id}
     payload = {**payload, "provider": "scripted"}
-    parts = reply_messages(text, payload=payload, below=[feedback_buttons(trace_id)], **more)
+    parts = reply_messages(text, payload=payload, below=[feedback_buttons(trace_id)])
+    parts = with_timeline(parts, tools, failed=False)
     return [(part["text"], part["blocks"], part["metadata"]) for part in parts]
 
 
@@ -69,7 +74,7 @@ def test_a_quick_answer_is_posted_without_a_live_reply(
     assert called.isdisjoint({"chat.startStream", "chat.update", "agents.sessions.setStatus"})
 
 
-def test_a_live_reply_grows_and_ends_like_an_ordinary_one(
+def test_a_live_reply_grows_and_ends_with_the_answer_and_its_thumbs(
     agent: Scripted,
     question: Message,
     sandbox: Sandbox,
@@ -87,7 +92,10 @@ def test_a_live_reply_grows_and_ends_like_an_ordinary_one(
     agent.end(text)
     (answer,) = ended(sandbox, general, question, "white_check_mark")
     assert answer.ts == first.ts
-    assert [looks(answer)] == posted(text, trace_of(answer), sandbox)
+    ((_, blocks, metadata),) = posted(text, trace_of(answer), sandbox)
+    plan, *rest = looks(answer)[1]
+    assert (plan["title"], rest, answer.metadata) == ("Done", blocks, metadata)
+    assert not sandbox.calls("chat.update")  # Slack would mark it as edited.
     (trace,) = finished(observability, general, question.ts)
     reply = spans_of(observability, trace)["reply"]
     assert reply.attributes["slack.reply_ts"] == [answer.ts]
@@ -95,26 +103,76 @@ def test_a_live_reply_grows_and_ends_like_an_ordinary_one(
     assert 0 < reply.attributes["slack.stream.time_to_first_piece"] < 10
 
 
-def test_tools_are_shown_while_they_are_used_and_stay_as_a_timeline(
+def plan_of(message: Message) -> tuple[str, list[tuple[str, str]]]:
+    """Return the title of a message's plan, and its tasks but for the first."""
+    (plan,) = [block for block in message.blocks if block["type"] == "plan"]
+    return plan["title"], [(task["title"], task["status"]) for task in plan["tasks"][1:]]
+
+
+def code(task: dict[str, Any], name: str) -> str:
+    (part,) = task[name]["elements"]
+    assert part["type"] == "rich_text_preformatted"
+    return str(part["elements"][0]["text"])
+
+
+def test_tools_are_shown_while_they_are_used_and_stay_in_the_answer(
     agent: Scripted, question: Message, sandbox: Sandbox, general: Channel
 ) -> None:
     agent.use("Read notes.txt")
-    agent.use("Bash make")
+    agent.used("<!channel> 3 lines")
+    agent.use("Bash: make", details="command: make all")
 
-    def cards() -> list[tuple[str, str]]:
-        blocks = sandbox.thread(general, question.ts)[-1].blocks
-        return [(b["title"], b["status"]) for b in blocks if b["type"] == "task_card"]
+    def shows(title: str, *tasks: tuple[str, str]) -> bool:
+        replies = sandbox.thread(general, question.ts)[1:]
+        return bool(replies) and plan_of(replies[0]) == (title, list(tasks))
 
-    sandbox.wait_until(
-        lambda: cards() == [("Read notes.txt", "complete"), ("Bash make", "in_progress")]
-    )
+    read = ("Read notes.txt", "complete")
+    sandbox.wait_until(lambda: shows("scripted is at work …", read, ("Bash: make", "in_progress")))
+    agent.used("no rule to make target", failed=True)
+    sandbox.wait_until(lambda: shows("scripted is at work …", read, ("Bash: make", "error")))
+    agent.use("Bash: ls")
     agent.end("done")
     (answer,) = ended(sandbox, general, question, "white_check_mark")
     assert [block["type"] for block in answer.blocks] == ["plan", "markdown", "context_actions"]
-    plan = answer.blocks[0]
-    assert plan["title"] == "Used 2 tools"
-    assert [task["title"] for task in plan["tasks"]] == ["Read notes.txt", "Bash make"]
-    assert {task["status"] for task in plan["tasks"]} == {"complete"}
+    used = (read, ("Bash: make", "error"), ("Bash: ls", "complete"))
+    assert plan_of(answer) == ("Used 3 tools", list(used))
+    _, notes, make, _ = answer.blocks[0]["tasks"]
+    assert code(notes, "output") == "<\u200b!channel> 3 lines"
+    assert code(make, "details") == "command: make all"
+    assert code(make, "output") == "no rule to make target"
+    (stop,) = sandbox.calls("chat.stopStream")
+    assert [block["type"] for block in stop.arguments["blocks"]] == ["context_actions"]
+    assert not sandbox.calls("chat.update")
+
+
+def test_the_tools_of_an_answer_that_replaces_what_was_streamed_stay_above_it(
+    agent: Scripted, question: Message, sandbox: Sandbox, general: Channel
+) -> None:
+    agent.say("I look.")
+    agent.use("Bash: ls", details="command: ls -l")
+    agent.used("total 0")
+    running(sandbox, general, question, "I look.")
+    agent.end("There is nothing.")
+    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    assert [block["type"] for block in answer.blocks] == ["plan", "markdown", "context_actions"]
+    (task,) = answer.blocks[0]["tasks"]
+    assert (code(task, "details"), code(task, "output")) == ("command: ls -l", "total 0")
+
+
+def test_an_answer_of_hundreds_of_tools_is_streamed_to_its_end(
+    agent: Scripted, question: Message, sandbox: Sandbox, general: Channel
+) -> None:
+    for number in range(300):
+        agent.use(f"Bash: step {number} " + "x" * 500, details="한" * 500)
+        agent.used("글" * 3_000)
+    agent.say("done " * 300)
+    running(sandbox, general, question, "done done")
+    agent.end("done " * 299 + "done")
+    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    assert not sandbox.calls("chat.update")
+    title, tasks = plan_of(answer)
+    assert (title, len(tasks)) == ("Used 300 tools", 21)
+    assert tasks[-1][0].startswith("280 more: Bash: step 299")
 
 
 def test_a_timeline_of_many_tools_shows_the_newest_without_secrets_and_how_it_failed(
@@ -141,6 +199,65 @@ def test_a_timeline_that_slack_refuses_is_left_out(
     (answer,) = ended(sandbox, general, question, "white_check_mark")
     assert answer.text == "done"
     assert "plan" not in {block["type"] for block in answer.blocks}
+
+
+def test_a_stream_whose_end_slack_refuses_is_replaced_by_the_answer(
+    agent: Scripted, question: Message, sandbox: Sandbox, general: Channel
+) -> None:
+    agent.say("half ")
+    reply = running(sandbox, general, question, "half")
+    sandbox.faults.error("chat.stopStream", "invalid_blocks")
+    agent.end("half whole")
+    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    assert answer.ts == reply.ts
+    assert [looks(answer)] == posted("half whole", trace_of(answer), sandbox)
+
+
+@pytest.mark.parametrize("fault", ["lose_answer", "server_error", "rate_limit"])
+def test_the_end_of_a_stream_is_sent_until_slack_answers(
+    fault: str,
+    agent: Scripted,
+    question: Message,
+    sandbox: Sandbox,
+    general: Channel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(delivery, "FIRST_WAIT_S", 0.01)
+    agent.say("half ")
+    reply = running(sandbox, general, question, "half")
+    seconds = {"retry_after": 0} if fault == "rate_limit" else {}
+    getattr(sandbox.faults, fault)("chat.stopStream", **seconds)
+    agent.end("half whole")
+    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    assert (answer.ts, answer.text, len(sandbox.thread(general, question.ts))) == (
+        reply.ts,
+        "half whole",
+        2,
+    )
+    assert answer.blocks[-1]["type"] == "context_actions"
+    assert "at work" not in str(answer.blocks)
+    assert answer.metadata is not None
+
+
+@pytest.mark.parametrize("error", ["method_not_supported", "internal_error", "ratelimited"])
+def test_a_reply_without_slacks_stop_button_has_one_of_the_bot(
+    error: str,
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    ask: Ask,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot(roster_of(agent))
+    sandbox.faults.error("agents.sessions.setStatus", error, times=2)
+    question = ask()
+    agent.say("half")
+    reply = running(sandbox, general, question, "half")
+    assert not sandbox.calls("chat.startStream")
+    sandbox.click(alice, reply, "trace_stop")
+    (answer,) = ended(sandbox, general, question, "octagonal_sign")
+    assert "Stopped by" in answer.text
 
 
 def test_a_session_has_the_question_as_its_title(
@@ -192,8 +309,8 @@ def test_a_reply_that_slack_does_not_stream_is_edited(
     agent.end("half whole")
     (answer,) = ended(sandbox, general, question, "white_check_mark")
     assert answer.ts == reply.ts
-    steps = timeline(["Read notes.txt"], failed=False)
-    assert [looks(answer)] == posted("half whole", trace_of(answer), sandbox, above=steps)
+    tools = [ToolUse(id="1", title="Read notes.txt")]
+    assert [looks(answer)] == posted("half whole", trace_of(answer), sandbox, tools=tools)
 
 
 def test_a_stream_that_slack_ended_goes_on_as_an_edited_message(
@@ -370,9 +487,9 @@ def test_a_running_message_stays_within_slacks_limits() -> None:
 
 
 def test_a_flood_of_tools_is_bounded_and_the_newest_is_shown() -> None:
-    draft = live.GrowingDraft()
+    draft = live.GrowingDraft(clean=str)
     for number in range(3 * live.MOST_TOOLS):
-        draft.add(Progress(tool=f"tool {number}"))
-    shown = draft.read().tools
+        draft.add(Progress(tool=ToolUse(id=str(number), title=f"tool {number}")))
+    shown = [tool.title for tool in draft.read().tools]
     assert len(shown) == live.MOST_TOOLS
     assert (shown[0], shown[-1]) == ("tool 0", f"tool {3 * live.MOST_TOOLS - 1}")

@@ -57,14 +57,16 @@ def test_a_live_reply_shows_no_piece_of_a_secret(
     sandbox: Sandbox, agent: Scripted, question: Message, general: Channel
 ) -> None:
     token = sandbox.bot_token
-    agent.use(f"cat {token}")
+    agent.use(f"cat {token}", details=f"{'x' * 140}{token}")
+    agent.used(f"{token}{'y' * 190}")
     agent.say("My token is ")
     sandbox.wait_for_reply(general, question.ts, containing="My token is")
     for piece in (token[:8], token[8:15], token[15:]):
         agent.say(piece)
         for _ in range(3):
             sandbox.settle(0.03)
-            assert token[:8] not in everything(sandbox, general, question)
+            shown = everything(sandbox, general, question)
+            assert token[:8] not in shown and token[-8:] not in shown
     agent.say(". That is all.")
     sandbox.wait_for_reply(general, question.ts, containing="That is all.")
     assert f"My token is {REMOVED}." in everything(sandbox, general, question)

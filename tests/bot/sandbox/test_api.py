@@ -347,10 +347,10 @@ def test_a_streams_timeline_stays_in_the_message_and_blocks_come_below_it(
     stream = _stream(sandbox, web, alice, task_display_mode="timeline")
     web.chat_appendStream(**stream, chunks=[_task(1, "in_progress", details="the log")])
     web.chat_appendStream(**stream, chunks=[_task(1, "complete", output="all is well")])
-    web.chat_appendStream(**stream, markdown_text="Done")
+    web.chat_appendStream(**stream, chunks=[_said("Done")])
     ended = web.chat_stopStream(
         **stream,
-        markdown_text=".",
+        chunks=[_said(".")],
         blocks=[{"type": "divider"}],
         metadata={"event_type": "reply", "event_payload": {}},
         session_status="active",
@@ -366,6 +366,102 @@ def test_a_streams_timeline_stays_in_the_message_and_blocks_come_below_it(
         {"event_type": "reply", "event_payload": {}},
     )
     session = sandbox.session(stream["channel"], message.thread_ts or "")
+    assert session is not None and session.status == "active"
+
+
+def _said(text: str) -> dict[str, str]:
+    return {"type": "markdown_text", "text": text}
+
+
+def test_details_and_output_of_a_task_grow_and_the_rest_is_replaced(
+    sandbox: Sandbox, web: WebClient, alice: User
+) -> None:
+    stream = _stream(sandbox, web, alice)
+    web.chat_appendStream(**stream, chunks=[_task(1, "in_progress", details="one", output="x")])
+    last = {**_task(1, "complete", details="```\ntwo\n```"), "title": "Looked"}
+    (card,) = web.chat_stopStream(**stream, chunks=[last])["message"]["blocks"]
+    parts = [(each["type"], each["elements"][0]["text"]) for each in card["details"]["elements"]]
+    assert parts == [("rich_text_section", "one"), ("rich_text_preformatted", "two")]
+    assert (card["title"], card["status"]) == ("Looked", "complete")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "error"),
+    [
+        ({"markdown_text": "a"}, {"chunks": [_said("b")]}, "streaming_mode_mismatch"),
+        ({"chunks": [_said("a")]}, {"markdown_text": "b"}, "streaming_mode_mismatch"),
+        (
+            {},
+            {"chunks": [_said("a")], "markdown_text": "b"},
+            "cannot_provide_both_markdown_text_and_chunks",
+        ),
+        ({}, {"chunks": [_task(1, "done")]}, "invalid_chunks"),
+        ({}, {"chunks": [{"type": "task_update", "id": "1", "title": "x"}]}, "invalid_chunks"),
+        ({}, {"chunks": [_task(1, "complete", details="x" * 257)]}, "invalid_chunks"),
+        ({}, {"chunks": [_task(1, "complete", output="x" * 257)]}, "invalid_chunks"),
+        ({}, {"chunks": [_task(1, "complete", result="x")]}, "invalid_chunks"),
+        ({}, {"chunks": [{**_task(1, "complete"), "title": "x" * 257}]}, "invalid_chunks"),
+        ({}, {"chunks": [{"type": "plan_update", "title": ""}]}, "invalid_chunks"),
+        ({"chunks": [_said("한" * 3_000)]}, {"chunks": [_said("한" * 600)]}, "msg_too_long"),
+        ({}, {}, "no_text"),
+    ],
+)
+def test_a_stream_takes_only_what_slack_takes(
+    first: dict[str, Any],
+    second: dict[str, Any],
+    error: str,
+    sandbox: Sandbox,
+    web: WebClient,
+    alice: User,
+) -> None:
+    stream = _stream(sandbox, web, alice, **first)
+    before = sandbox.messages(stream["channel"])[-1].text
+    assert refused(web.chat_appendStream, **stream, **second) == error
+    assert sandbox.messages(stream["channel"])[-1].text == before
+
+
+def test_the_details_of_tasks_count_twice_in_the_size_of_a_stream(
+    sandbox: Sandbox, web: WebClient, alice: User
+) -> None:
+    stream = _stream(sandbox, web, alice, chunks=[_said("x" * 100)])
+    tasks = [_task(number, "complete", details="x" * 256) for number in range(20)]
+    web.chat_appendStream(**stream, chunks=tasks)
+    assert refused(web.chat_appendStream, **stream, chunks=[_said("x" * 500)]) == "msg_too_long"
+    assert refused(web.chat_stopStream, **stream, chunks=[_said("x" * 500)]) == "msg_too_long"
+    assert web.chat_stopStream(**stream)["ok"]
+
+
+def test_a_stream_that_is_stopped_cannot_be_stopped_again(
+    sandbox: Sandbox, web: WebClient, alice: User
+) -> None:
+    stream = _stream(sandbox, web, alice, chunks=[_said("all")])
+    web.chat_stopStream(**stream)
+    for call in (web.chat_stopStream, web.chat_appendStream):
+        assert refused(call, **stream, chunks=[_said("x")]) == "message_not_in_streaming_state"
+
+
+def test_a_plan_that_ends_with_an_unfinished_task_says_that_something_went_wrong(
+    sandbox: Sandbox, web: WebClient, alice: User
+) -> None:
+    stream = _stream(sandbox, web, alice, task_display_mode="plan")
+    title = {"type": "plan_update", "title": "Find the fault"}
+    web.chat_appendStream(**stream, chunks=[title, _task(1, "in_progress")])
+    (plan,) = web.chat_stopStream(**stream)["message"]["blocks"]
+    assert plan["title"] == "Something went wrong"
+
+
+def test_the_end_of_a_stream_sets_its_session_to_active(
+    sandbox: Sandbox, web: WebClient, alice: User
+) -> None:
+    stream = _stream(sandbox, web, alice)
+    dm = stream["channel"]
+    root = sandbox.messages(dm)[0].ts
+    web.api_call(
+        "agents.sessions.setStatus",
+        json={"channel_id": dm, "thread_ts": root, "status": "processing"},
+    )
+    web.chat_stopStream(**stream)
+    session = sandbox.session(dm, root)
     assert session is not None and session.status == "active"
 
 

@@ -48,6 +48,13 @@ def stopped(
     return reply, trace
 
 
+@pytest.fixture
+def no_streams(sandbox: Sandbox) -> None:
+    """Let Slack refuse streams, so that a running reply has a button of its own."""
+    sandbox.faults.error("chat.startStream", "unknown_method", times=10)
+
+
+@pytest.mark.usefixtures("no_streams")
 def test_the_button_of_a_running_reply_stops_its_agent(
     question: Message,
     sandbox: Sandbox,

@@ -213,7 +213,8 @@ class People:
             return
         message = self.random.choice(running)
         user = self._member(self._channel(message))
-        if self.random.random() < 0.5 and message.thread_ts:
+        has_button = any(block["type"] == "actions" for block in message.blocks)
+        if message.thread_ts and (not has_button or self.random.random() < 0.5):
             self.sandbox.stop_agent(user, message.channel, message.thread_ts)
         else:
             self._later(lambda: self.sandbox.click(user, message, STOP))
@@ -281,5 +282,9 @@ class People:
 
 
 def is_running(message: Message) -> bool:
-    """Return True if a reply still has its Stop button."""
-    return any(str(block.get("block_id")).startswith("running:") for block in message.blocks)
+    """Return True if a reply still has its Stop button, or says that its agent is at work."""
+    return any(
+        str(block.get("block_id")).startswith("running:")
+        or (block["type"] == "plan" and "at work" in block["title"])
+        for block in message.blocks
+    )

@@ -1,18 +1,27 @@
 """An agent's answer as its output is parsed: the text so far, and its figures."""
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from dataclasses import fields as fields_of
 
-from bot.agents.types import TOKENS, Progress, Reply, Session
-from storage.model.redaction import redact
+from bot.agents.types import TOKENS, Progress, Reply, Session, ToolStatus, ToolUse
+from storage.model.redaction import redact, redact_value
 
 MAX_CHARACTERS = 1_000_000
 """Characters of an answer that are kept."""
 
-TOOL_LINE = 100
-"""Characters of the line that shows the use of a tool."""
+TOOL_TEXT = 2_000
+"""Characters that are kept of a tool's title, of its arguments and of the end of its result. Fewer
+are shown, so that a secret which is cut here cannot be seen."""
+
+WHOLE_IN_TITLE = 50
+"""Characters of an argument that a title shows whole."""
+
+MAX_RESULT = 1_000_000
+"""Characters of a tool's result. Nothing is shown of a longer one: looking for secrets in it takes
+too long."""
 
 Failure = tuple[str, str]
 """An error type of `bot.agents.errors`, and the program's own message."""
@@ -67,13 +76,33 @@ class ParsedAnswer:
             self.messages.append([])
             self.on_progress(Progress(text="\n\n"))
 
-    def use(self, tool: str, what: str | None = None) -> None:
-        """Note that the agent begins to use a tool; the line that shows it has no secrets."""
+    def use(
+        self, id: str | None, tool: str, what: str | None = None, arguments: object = None
+    ) -> None:
+        """Note that the agent begins to use a tool, which works on *what*.
+
+        *id* is the program's own, by which it tells the result.
+        """
         self._note_output()
         self.tool_calls = (self.tool_calls or 0) + 1
-        line = f"{tool}: {what}" if what else tool
-        self.on_progress(Progress(tool=redact(" ".join(line.split()))[:TOOL_LINE]))
+        title = " ".join((f"{tool}: {what}" if what else tool).split())
+        use = ToolUse(
+            id=id or f"tool {self.tool_calls}",
+            title=redact(title)[:TOOL_TEXT],
+            details=arguments_text(arguments, shown=what)[:TOOL_TEXT],
+        )
+        self.on_progress(Progress(tool=use))
         self.begin()
+
+    def used(self, id: str | None, output: str | None, *, failed: bool) -> None:
+        """Note that the use of a tool has ended with *output*."""
+        output = output or ""
+        if len(output) > MAX_RESULT:
+            output = f"({len(output):,} characters)"
+        kept = redact(output.strip())[-TOOL_TEXT:]
+        status: ToolStatus = "error" if failed else "complete"
+        if id:
+            self.on_progress(Progress(tool=ToolUse(id=id, output=kept, status=status)))
 
     def spend(self, *, input: int | None, output: int | None, cached: int | None) -> None:
         """Add tokens; `input` includes the cached ones."""
@@ -123,3 +152,21 @@ FIGURES = ({each.name for each in fields_of(Reply)} - {"model"}) & {
     each.name for each in fields_of(ParsedAnswer)
 }
 """The fields that a reply takes from here as they are."""
+
+
+def arguments_text(arguments: object, *, shown: str | None) -> str:
+    """Return a tool's arguments without secrets, a line for each, or the text that they are.
+
+    The argument that the title shows is left out, unless it is too long for a title.
+    """
+    in_title = shown if shown and len(shown) <= WHOLE_IN_TITLE and "\n" not in shown else None
+    if isinstance(arguments, str):
+        return "" if arguments == in_title else redact(arguments)
+    if not isinstance(arguments, Mapping):
+        return ""
+    left = {name: value for name, value in arguments.items() if value != in_title}
+    return "\n".join(f"{name}: {_argument(value)}" for name, value in redact_value(left).items())
+
+
+def _argument(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

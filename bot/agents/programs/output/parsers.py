@@ -25,6 +25,8 @@ def claude(event: Event, answer: ParsedAnswer) -> None:
             answer.say(text(event, "event", "delta", "text") or "")
         case "assistant":
             _claude_message(event, answer)
+        case "user":
+            _claude_results(event, answer)
         case "system":
             _claude_system(event, answer)
         case "result":
@@ -40,9 +42,26 @@ def _claude_message(event: Event, answer: ParsedAnswer) -> None:
     for block in items(event, "message", "content"):
         match text(block, "type"):
             case "tool_use":
-                answer.use(text(block, "name") or "tool", _main_argument(at(block, "input")))
+                tool, arguments = text(block, "name") or "tool", at(block, "input")
+                answer.use(text(block, "id"), tool, _main_argument(arguments), arguments)
             case "text" if not answer.messages[-1]:  # Else its pieces have arrived already.
                 answer.say(text(block, "text") or "")
+
+
+def _claude_results(event: Event, answer: ParsedAnswer) -> None:
+    for block in items(event, "message", "content"):
+        if text(block, "type") == "tool_result":
+            output = _result_text(at(block, "content"))
+            failed = at(block, "is_error") is True
+            answer.used(text(block, "tool_use_id"), output, failed=failed)
+
+
+def _result_text(content: object) -> str:
+    """Return the text of a result: a text itself, or parts that have one."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return "\n".join(filter(None, (text(part, "text") for part in parts)))
 
 
 def _claude_system(event: Event, answer: ParsedAnswer) -> None:
@@ -125,10 +144,30 @@ def _codex_item(event: Event, answer: ParsedAnswer) -> None:
         # A file change is only announced when it is complete.
         if started or kind == "file_change":
             where = CODEX_TOOLS[kind]
-            answer.use(kind.replace("_", " "), text(event, "item", where) if where else None)
+            what = text(event, "item", where) if where else None
+            answer.use(text(event, "item", "id"), kind.replace("_", " "), what, _codex_input(event))
+        if not started:
+            _codex_result(event, answer)
     elif kind == "agent_message" and not started:
         answer.begin()
         answer.say(text(event, "item", "text") or "")
+
+
+def _codex_input(event: Event) -> object:
+    changes = [
+        f"{text(change, 'kind') or 'change'} {text(change, 'path') or ''}"
+        for change in items(event, "item", "changes")
+    ]
+    arguments = at(event, "item", "arguments") or text(event, "item", "command")
+    return "\n".join(changes) or arguments
+
+
+def _codex_result(event: Event, answer: ParsedAnswer) -> None:
+    item = at(event, "item")
+    said = text(item, "aggregated_output") or _result_text(at(item, "result", "content"))
+    output = said or text(item, "error", "message")
+    failed = text(item, "status") == "failed" or (count(item, "exit_code") or 0) != 0
+    answer.used(text(item, "id"), output, failed=failed)
 
 
 def gemini(event: Event, answer: ParsedAnswer) -> None:
@@ -139,8 +178,12 @@ def gemini(event: Event, answer: ParsedAnswer) -> None:
         case "message" if text(event, "role") == "assistant":
             answer.say(text(event, "content") or "")
         case "tool_use":
-            name = text(event, "tool_name") or "tool"
-            answer.use(name, _main_argument(at(event, "parameters")))
+            tool, arguments = text(event, "tool_name") or "tool", at(event, "parameters")
+            answer.use(text(event, "tool_id"), tool, _main_argument(arguments), arguments)
+        case "tool_result":
+            output = text(event, "output") or text(event, "error", "message")
+            failed = text(event, "status") == "error"
+            answer.used(text(event, "tool_id"), output, failed=failed)
         case "error":
             message = text(event, "message") or ""
             if text(event, "severity") == "error":
@@ -176,8 +219,19 @@ def copilot(event: Event, answer: ParsedAnswer) -> None:
         case "assistant.message":
             _copilot_message(event, answer)
         case "tool.execution_start":
-            name = text(event, "data", "toolName") or "tool"
-            answer.use(name, _main_argument(at(event, "data", "arguments")))
+            tool, arguments = (
+                text(event, "data", "toolName") or "tool",
+                at(event, "data", "arguments"),
+            )
+            answer.use(
+                text(event, "data", "toolCallId"), tool, _main_argument(arguments), arguments
+            )
+        case "tool.execution_complete":
+            failed = at(event, "data", "success") is False
+            output = text(event, "data", "result", "content") or text(
+                event, "data", "error", "message"
+            )
+            answer.used(text(event, "data", "toolCallId"), output, failed=failed)
         case "session.error":
             message = text(event, "data", "message") or ""
             status = count(event, "data", "statusCode")
@@ -206,13 +260,21 @@ def opencode(event: Event, answer: ParsedAnswer) -> None:
         case "text":
             answer.say(text(part, "text") or "")
         case "tool_use":
-            answer.use(text(part, "tool") or "tool", text(part, "state", "title"))
+            _opencode_tool(part, answer)
         case "step_finish":
             _opencode_step(part, answer)
         case "error":
             message = text(event, "error", "data", "message") or text(event, "error", "name") or ""
             status = count(event, "error", "data", "statusCode")
             answer.fail(error_type_of(message, status=status), message)
+
+
+def _opencode_tool(part: object, answer: ParsedAnswer) -> None:
+    """Note a tool, which is told of once it has been used."""
+    id, state = text(part, "callID"), at(part, "state")
+    answer.use(id, text(part, "tool") or "tool", text(state, "title"), at(state, "input"))
+    output = text(state, "output") or text(state, "error")
+    answer.used(id, output, failed=text(state, "status") == "error")
 
 
 def _opencode_step(part: object, answer: ParsedAnswer) -> None:

@@ -114,8 +114,31 @@ def test_an_answer_is_parsed_with_its_figures(name: str, case: str) -> None:
     assert {field: getattr(reply, field) for field in expected} == expected
     assert reply.first_output_ns is not None
     assert "".join(progress.text for progress in received).strip() == "Forty two."
-    tools = [progress.tool for progress in received if progress.tool]
+    tools = {progress.tool.id for progress in received if progress.tool}
     assert len(tools) == (1 if case == "tool" else 0)
+
+
+USES = {
+    "claude": ("Bash: echo hello", "description: Say hello", "hello", "complete"),
+    "codex": ("command execution: /bin/bash -lc 'echo hello'", "", "hello", "complete"),
+    "gemini": ("list_directory", "dir_path: .", "Directory is empty.", "complete"),
+    "copilot": (
+        "bash: echo hello",
+        "description: Say hello",
+        "Permission to run this tool was denied due to the following rules: `shell`",
+        "error",
+    ),
+    "opencode": ("bash: echo hello", "description: Say hello", "hello", "complete"),
+}
+
+
+@pytest.mark.parametrize("name", USES)
+def test_a_tool_is_told_with_its_arguments_and_its_result(name: str) -> None:
+    received: list[Progress] = []
+    replaying(name, "tool").answer(Request(prompt="x", on_progress=received.append))
+    begun, ended = [progress.tool for progress in received if progress.tool]
+    assert begun.id == ended.id
+    assert (begun.title, begun.details, ended.output, ended.status) == USES[name]
 
 
 @pytest.mark.parametrize("name", ["claude", "copilot"])
