@@ -19,6 +19,7 @@ from bot.slack.connection.client import client_for_start
 from bot.slack.connection.credentials import socket_url
 from bot.slack.connection.socket_mode import SocketMode, bolt_handler
 from bot.slack.connection.status import ConnectionStatus
+from bot.slack.errors import SLACK_ERRORS
 from bot.turns.eraser import Eraser
 from bot.turns.inbox import Inbox
 from storage import Observability
@@ -35,8 +36,8 @@ class Workers:
     """
 
     def __init__(self) -> None:
-        self.feedback = LoggingExecutor(2, thread_name_prefix="tracebot-feedback")
-        self.commands = LoggingExecutor(8, thread_name_prefix="tracebot-command")
+        self.feedback = LoggingExecutor(2, expected=SLACK_ERRORS, name="tracebot-feedback")
+        self.commands = LoggingExecutor(8, expected=SLACK_ERRORS, name="tracebot-command")
 
     def close(self) -> None:
         """Finish what runs and drop what waits."""

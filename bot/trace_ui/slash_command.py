@@ -275,13 +275,18 @@ class SlashCommand:
             given = self._safely(answer, span)
             if only_refusals and isinstance(given.view, MessageView) and given.view.found:
                 return
-            respond(
-                blocks=given.blocks,
-                text=fallback(given.view),
-                response_type="ephemeral",
-                replace_original=replace_original,
-                thread_ts=requester.thread_ts,
-            )
+            try:
+                respond(
+                    blocks=given.blocks,
+                    text=fallback(given.view),
+                    response_type="ephemeral",
+                    replace_original=replace_original,
+                    thread_ts=requester.thread_ts,
+                )
+            except SLACK_ERRORS as error:
+                span.fail("slack_api", error_code(error))
+                who = requester.user
+                logger.warning("/trace %s of %s was not answered: %s", name, who, error)
 
     def _safely(self, answer: Callable[[], Answer], span: ActiveSpan) -> Answer:
         try:

@@ -14,6 +14,7 @@ from bot.concurrency.logging_executor import LoggingExecutor
 from bot.concurrency.running_turns import RunningTurns
 from bot.concurrency.serial_queues import SerialQueues
 from bot.slack.conversation.conversation import ConversationReader
+from bot.slack.errors import SLACK_ERRORS, error_code
 from bot.slack.types import IncomingMessage, edited_ts, mention_added, parse_message
 from bot.turns.turn import Turn, TurnHandler
 from storage import Observability
@@ -55,8 +56,8 @@ class Inbox:
         self._dedup = dedup
         self._running = running
         self._observability = observability
-        self._turns = LoggingExecutor(TURN_THREADS, thread_name_prefix="tracebot-turn")
-        self._notices = LoggingExecutor(2, thread_name_prefix="tracebot-notice")
+        self._turns = LoggingExecutor(TURN_THREADS, expected=SLACK_ERRORS, name="tracebot-turn")
+        self._notices = LoggingExecutor(2, expected=SLACK_ERRORS, name="tracebot-notice")
         self._queues = SerialQueues(self._turns)
 
     def accept(self, body: Mapping[str, Any]) -> None:
@@ -122,6 +123,9 @@ class Inbox:
         def run() -> None:
             try:
                 self._handler.run(turn, claimed=claim())
+            except SLACK_ERRORS as error:
+                trace = turn.root.trace_id
+                logger.error("A turn ended early in trace %s: %s", trace, error_code(error))
             except Exception:
                 logger.exception("A turn failed in trace %s", turn.root.trace_id)
 

@@ -7,6 +7,7 @@ import pytest
 
 from bot.concurrency.logging_executor import LoggingExecutor
 from bot.sandbox import Channel, Sandbox, User
+from bot.slack.errors import SLACK_ERRORS
 from bot.trace_ui import slash_command
 from storage import Observability
 from storage.queries.traces import recent_traces
@@ -15,6 +16,10 @@ from tests.support.conversations import StartBot, eventually
 
 def broken(*args: object, **options: object) -> None:
     raise RuntimeError("a detail that is not for users")
+
+
+def refused() -> None:
+    raise ConnectionRefusedError("nobody listens")
 
 
 def test_the_asker_of_a_command_that_breaks_is_told(
@@ -54,3 +59,11 @@ def test_what_background_work_raises_is_logged(caplog: pytest.LogCaptureFixture)
         go.set()
     assert isinstance(waiting.exception(), RuntimeError)
     assert caplog.text.count("RuntimeError: a detail") == 1
+
+
+def test_what_slack_and_the_network_raise_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.ERROR)
+    with LoggingExecutor(1, expected=SLACK_ERRORS) as pool:
+        pool.submit(refused)
+    assert "was not done: ConnectionRefusedError: nobody listens" in caplog.text
+    assert "Traceback" not in caplog.text

@@ -7,7 +7,10 @@ import pytest
 from bot.retry import RetryPolicy
 from bot.sandbox import Channel, Sandbox, User
 from bot.slack.connection import response_url as responses
-from tests.support.conversations import StartBot
+from storage import Observability
+from storage.queries.traces import recent_traces
+from tests.support.conversations import StartBot, ended, eventually
+from tests.support.fake_agent import Scripted, crashed, roster_of
 from tests.support.traces_in_slack import ask
 
 PAGE = "<html>nicht verfügbar</html>".encode("latin-1")
@@ -35,18 +38,44 @@ def test_the_answer_to_a_command_is_sent_again(
     assert "list traces" in ask(sandbox, alice, general, "help")
 
 
-def test_an_answer_that_slack_never_takes_is_logged(
+def test_an_answer_that_slack_never_takes_is_one_line_in_the_log(
+    sandbox: Sandbox,
+    start_bot: StartBot,
+    observability: Observability,
+    alice: User,
+    general: Channel,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bot = start_bot()
+    sandbox.faults.answer("response_url", "slow down", times=4, status=429)
+    assert sandbox.command(alice, general, "/trace", "help", responses=0) == []
+    bot.workers.close()
+    why = "Slack did not take an answer (status 429)."
+    assert f"/trace help of {alice.id} was not answered: {why}" in caplog.text
+    assert "Traceback" not in caplog.text
+    observability.flush()
+    (trace,) = recent_traces(observability.database, skipped=True).traces
+    assert (trace.status, trace.error_message) == ("error", "status 429")
+
+
+def test_a_click_that_slack_lets_nobody_answer_is_one_line_in_the_log(
     sandbox: Sandbox,
     start_bot: StartBot,
     alice: User,
     general: Channel,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    bot = start_bot()
+    agent = Scripted()
+    bot = start_bot(roster_of(agent))
+    agent.fail(crashed())
+    question = sandbox.post(alice, general, f"{sandbox.mention} go")
+    (reply,) = ended(sandbox, general, question, "x")
+    sandbox.delete(alice, question)
     sandbox.faults.answer("response_url", PAGE, times=4, status=502)
-    assert sandbox.command(alice, general, "/trace", "help", responses=0) == []
+    sandbox.click(alice, reply, "turn_try_again")
+    eventually(lambda: f"A click of {alice.id} on Try again was not answered" in caplog.text)
     bot.workers.close()
-    assert "Slack did not take an answer" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_an_answer_whose_blocks_slack_refuses_is_sent_in_words(

@@ -9,11 +9,15 @@ from bot.sandbox import Channel, Sandbox, User
 from bot.slack.attachments import FileDownloads
 from bot.slack.threads import ThreadReader
 from storage import Observability
-from tests.support.conversations import StartBot, finished
+from tests.support.conversations import StartBot, eventually, finished
 
 
 def breaks(*args: Any, **options: Any) -> NoReturn:
     raise RuntimeError("a wire is loose")
+
+
+def unreachable(*args: Any, **options: Any) -> NoReturn:
+    raise ConnectionResetError("reset by peer")
 
 
 def test_a_person_whose_turn_breaks_is_told(
@@ -36,6 +40,23 @@ def test_a_person_whose_turn_breaks_is_told(
     assert trace.trace_id[:16] in reply.text
     assert "a wire is loose" not in reply.text
     assert (trace.status, "A turn failed" in caplog.text) == ("error", True)
+
+
+def test_a_turn_that_the_network_ends_is_one_line_in_the_log(
+    sandbox: Sandbox,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    start_bot()
+    monkeypatch.setattr(FileDownloads, "fetch", unreachable)
+    files = [("notes.txt", "text/plain", b"one")]
+    question = sandbox.post(alice, general, f"{sandbox.mention} read", files=files)
+    sandbox.wait_for_reaction(general, question.ts, "x")
+    eventually(lambda: "A turn ended early in trace" in caplog.text)
+    assert "Traceback" not in caplog.text
 
 
 def test_a_fault_in_the_decision_is_told_to_those_who_mention_the_bot(
