@@ -15,7 +15,7 @@ from storage.database.shared_file import SharedDatabase
 from storage.recovery.integrity import Check, last_check
 from storage.recovery.replacement import Recovery, recoveries
 from storage.upkeep.journal import CONNECTION, JournalEntry, entries, last_entry
-from storage.writer.dropped import DROPPED, RATE_LIMITED, REFUSED, WRITE_FAILED, drop_counts
+from storage.writer.dropped import CUT, DROPPED, RATE_LIMITED, REFUSED, WRITE_FAILED, drop_counts
 from storage.writer.spool import spool_folder, waiting
 
 LOSSES_NS = 24 * 3_600 * 1_000_000_000
@@ -45,10 +45,11 @@ class Health:
     """The state of the database.
 
     Sizes are in bytes. `oldest` and `newest` are when traces began, in nanoseconds since the epoch.
-    What has not happened yet is None. `dropped`, `write_failures`, `refused` (requests, by cause)
-    and `rate_limited` (minutes of which Slack withheld events) count the last 24 hours; a failed
-    write lost nothing, as its batch waited in the spool. `connections` has the bot of each
-    workspace.
+    What has not happened yet is None. `dropped`, `write_failures`, `refused` (requests, and values
+    of received telemetry that cannot be true, by cause), `cut` (invalid items and values of
+    received telemetry, by cause) and `rate_limited` (minutes of which Slack withheld events) count
+    the last 24 hours; a failed write lost nothing, as its batch waited in the spool. `connections`
+    has the bot of each workspace.
     """
 
     path: str
@@ -69,6 +70,7 @@ class Health:
     dropped: int
     write_failures: int
     refused: Mapping[str, int]
+    cut: Mapping[str, int]
     rate_limited: int
     connections: tuple[Connection, ...]
     migrations: tuple[str, ...]
@@ -103,6 +105,7 @@ def health(database: SharedDatabase, *, now: int) -> Health:
         dropped=sum(each.count for each in counted if each.metric == DROPPED),
         write_failures=sum(each.count for each in counted if each.metric == WRITE_FAILED),
         refused={each.label: each.count for each in counted if each.metric == REFUSED},
+        cut={each.label: each.count for each in counted if each.metric == CUT},
         rate_limited=sum(each.count for each in counted if each.metric == RATE_LIMITED),
         connections=tuple(map(_connection, entries(database, CONNECTION))),
         migrations=tuple(name for (name,) in applied),

@@ -9,13 +9,15 @@ import asyncio
 import hmac
 import logging
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from peewee import PeeweeException
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -26,11 +28,12 @@ from bot.settings import Settings, SettingsError
 from storage import Observability
 from storage.model.records import Log, Metric
 from storage.model.span import Span
-from storage.otlp.attributes import TooManyItems
 from storage.otlp.correlation import TraceCorrelator
 from storage.otlp.decoder import BadTelemetry, Encoding, Signal, Telemetry, answer, read, refusal
+from storage.otlp.losses import Losses
+from storage.otlp.request import TooManyItems
 from storage.otlp.span_lookup import SpanLookup
-from storage.writer.dropped import REFUSED
+from storage.writer.dropped import CUT, REFUSED
 from storage.writer.writer import QUEUE_SIZE
 
 MAX_BODY = 20 * 1024 * 1024
@@ -66,12 +69,17 @@ logger = logging.getLogger("tracebot.collector")
 
 @dataclass(slots=True)
 class ReceivedCounts:
-    """How many items came in so far: spans, log records and data points."""
+    """The numbers of what came in so far. Items are spans, log records and data points."""
 
     stored: int = 0
     filtered: int = 0
     """Left out as noise, see `storage.otlp.sources`."""
-    rejected: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    """Items that cannot be stored, by cause."""
+    cut: Counter[str] = field(default_factory=Counter)
+    """Values that were left out or replaced, by cause."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """Whole requests, by cause."""
 
 
 class Collector:
@@ -97,7 +105,7 @@ class Collector:
         """Bytes of what was decoded since the last wait for the database."""
         self._server: WebServer | None = None
         lookup = SpanLookup(observability.database, flush=lambda: observability.flush(1.0))
-        self._correlator = TraceCorrelator(lookup, refused=self._refuse)
+        self._correlator = TraceCorrelator(lookup, refused=self._count_impossible)
         # One thread: Python decodes no faster with more, and they would slow the bot's own down.
         # The correlator and its lookup are used by this thread alone, so they need no locks.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tracebot-collector")
@@ -105,7 +113,11 @@ class Collector:
     def web(self) -> Starlette:
         names: tuple[Signal, ...] = ("traces", "logs", "metrics")
         routes = [Route(f"/v1/{name}", self._endpoint(name), methods=["POST"]) for name in names]
-        return Starlette(routes=[*routes, Route("/health", _health)])
+        # Counted, too: nobody would notice a sender that has the wrong path.
+        return Starlette(
+            routes=[*routes, Route("/health", _health)],
+            exception_handlers={HTTPException: self._refuse_unknown},
+        )
 
     def listen(self, *, host: str = "127.0.0.1", port: int = 0) -> str:
         """Listen; return the base URL. Raises OSError if the port is in use. 0 means any port."""
@@ -125,10 +137,17 @@ class Collector:
             try:
                 return await self._take(request, signal, encoding)
             except Refused as error:
-                self._refuse(error.cause)
                 return self._refusal(error, encoding or "json")
 
         return take
+
+    async def _refuse_unknown(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        cause = "path" if error.status_code == 404 else "method"
+        message = "Send POST requests to /v1/traces, /v1/logs or /v1/metrics."
+        response = self._refusal(Refused(error.status_code, cause, message), "json")
+        response.headers.update(error.headers or {})
+        return response
 
     async def _take(self, request: Request, signal: Signal, encoding: Encoding | None) -> Response:
         self._check_sender(request)
@@ -176,6 +195,7 @@ class Collector:
             content = _decompressed(body) if compressed else body
             telemetry = read(content, signal, encoding=encoding, capture=self._capture)
             self._queue(telemetry)
+            self._count_losses(telemetry.losses)
             self._wait_for_storage(len(content))
         except BadTelemetry as error:
             raise Refused(400, "body", str(error)) from error
@@ -189,7 +209,7 @@ class Collector:
             raise Refused(
                 503, "database", "The database cannot be read. Send it again later."
             ) from error
-        return answer(signal, telemetry, encoding=encoding)
+        return answer(signal, telemetry.losses, encoding=encoding)
 
     def _queue(self, telemetry: Telemetry) -> None:
         correlator, before = self._correlator, self._correlator.filtered.total()
@@ -202,7 +222,6 @@ class Collector:
         self._observability.receive(items)
         self.counts.stored += len(items)
         self.counts.filtered += correlator.filtered.total() - before
-        self.counts.rejected += telemetry.rejected
 
     def _wait_for_storage(self, size: int) -> None:
         """Keep what is decoded but not stored small: its objects take up to 20 times its bytes."""
@@ -211,10 +230,23 @@ class Collector:
             self._observability.flush(STORED_S)
             self._queued = 0
 
-    def _refuse(self, cause: str) -> None:
-        self._observability.count(REFUSED, f"otlp: {cause}")
+    def _count_losses(self, losses: Losses) -> None:
+        self.counts.rejected += losses.refused
+        self.counts.cut += losses.cuts
+        for cause, number in (losses.refused + losses.cuts).items():
+            self._count(CUT, cause, number)
+
+    def _count_impossible(self, cause: str) -> None:
+        """Count a value, or an item beyond a limit, that `storage.otlp.bounds` left out."""
+        self.counts.cut[cause] += 1
+        self._count(REFUSED, cause)
+
+    def _count(self, metric: str, cause: str, number: int = 1) -> None:
+        self._observability.count(metric, f"otlp: {cause}", number)
 
     def _refusal(self, error: Refused, encoding: Encoding) -> Response:
+        self.counts.refused[error.cause] += 1
+        self._count(REFUSED, error.cause)
         headers = {"Retry-After": str(self._retry_s)} if error.status == 503 else {}
         if error.status == 401:
             headers["WWW-Authenticate"] = "Bearer"

@@ -1,6 +1,6 @@
 """The health of the database as text: facts, and what to do about each problem."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from reports import formatting
@@ -150,10 +150,12 @@ def _facts(found: Health, now: int) -> list[tuple[str, str]]:
         ("Backup", when(found.backup.at if found.backup else None)),
         ("Waiting", _waiting(found)),
         ("Dropped", f"{found.dropped:,} in the last 24 h, {found.write_failures:,} writes failed"),
-        ("Refused", _refused(found)),
+        ("Refused", _by_cause(found.refused)),
         ("Migrations", f"{len(found.migrations)}, up to {max(found.migrations, default='none')}"),
         ("SQLite", found.sqlite_version),
     ]
+    if found.cut:
+        facts.append(("Cut", f"{_by_cause(found.cut)} (of received telemetry)"))
     if found.connections:
         states = (_connection(each, now) for each in found.connections)
         facts.append(("Slack", "; ".join(states)))
@@ -186,9 +188,9 @@ def _waiting(found: Health) -> str:
     return f"{files} in the spool, {formatting.size(found.spool_size)}"
 
 
-def _refused(found: Health) -> str:
-    causes = "".join(f", {number:,} {cause}" for cause, number in found.refused.items())
-    return f"{sum(found.refused.values()):,} in the last 24 h{causes}"
+def _by_cause(counts: Mapping[str, int]) -> str:
+    causes = "".join(f", {number:,} {cause}" for cause, number in counts.items())
+    return f"{sum(counts.values()):,} in the last 24 h{causes}"
 
 
 def _connection(found: Connection, now: int) -> str:

@@ -128,6 +128,11 @@ DOLLARS: frozenset[str] = frozenset(("llm.cost.total", "gen_ai.usage.cost"))
 """Names of a call's cost in dollars: OpenInference's, and the one that others use."""
 
 RESPONSE_ID = "gen_ai.response.id"
+DROPPED_ATTRIBUTES = "tracebot.dropped.attributes"
+DROPPED_EVENTS = "tracebot.dropped.events"
+DROPPED_LINKS = "tracebot.dropped.links"
+"""How many of each were left out of a received item, because it has too many."""
+
 PARENT_TRACE_ID = "tracebot.parent.trace_id"
 PARENT_SPAN_ID = "tracebot.parent.span_id"
 """The resource attributes by which a process says which of our spans started it."""

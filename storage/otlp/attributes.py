@@ -15,6 +15,7 @@ from storage.model.semconv import (
     CONTENT,
     CONTENT_PREFIXES,
     DOLLARS,
+    DROPPED_ATTRIBUTES,
     INTEGERS,
     OLDER,
     OPERATIONS,
@@ -22,16 +23,16 @@ from storage.model.semconv import (
     PARENT_TRACE_ID,
     RECEIVED,
     RENAMED,
+    RESPONSE_ID,
 )
 from storage.model.text import storable
 from storage.model.trace_context import Ids, parse_traceparent
+from storage.otlp.losses import NO_NAME, TOO_MANY_ATTRIBUTES
+from storage.otlp.request import Request
 from storage.otlp.sources import Source, source_of
 
 Capture = Callable[[str], str | None]
 """Return what to keep of a text that a person, model or tool wrote; None keeps nothing."""
-
-Reject = Callable[[str], object]
-"""Count an item that is left out, for this reason."""
 
 Envelope = tuple[Any, Any, Iterable[Any]]
 """Messages of a resource and a scope, and those of the items that were sent in them."""
@@ -40,6 +41,7 @@ LAST = 2**63 - 1
 """The largest number, and the last nanosecond, that a column takes: SQLite has 64 bits."""
 
 MAX_ATTRIBUTES = 256
+"""Attributes of an item that are kept besides those in ALWAYS, and those that fill a column."""
 
 MAX_NAME = 1_000
 
@@ -52,23 +54,8 @@ OPERATION = "gen_ai.operation.name"
 
 CACHE_WRITE = "gen_ai.usage.cache_write.input_tokens"
 
-
-MAX_ITEMS = 50_000
-"""Spans, log records or data points in one request: what the queue always has room for."""
-
-
-class TooManyItems(ValueError):
-    """A request has more items than are taken at once. The message says how many are."""
-
-
-def check_number(items: int) -> None:
-    """Raise `TooManyItems` if there are more than MAX_ITEMS."""
-    if items > MAX_ITEMS:
-        raise TooManyItems(f"Send at most {MAX_ITEMS} items at once.")
-
-
-class Malformed(ValueError):
-    """An item, or a whole request, is not valid OTLP. The message says why."""
+ALWAYS = DOLLARS | set(RENAMED.values()) | {RESPONSE_ID, "gen_ai.conversation.id"}
+"""Attributes that are kept however many others come first: they are counted, or looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +81,13 @@ class Resource:
 class Scope:
     """Hold what the items of one instrumentation scope share."""
 
-    __slots__ = ("capture", "facts", "name", "source", "targets")
+    __slots__ = ("capture", "facts", "losses", "name", "request", "source", "targets")
 
-    def __init__(self, resource: Resource, sent: Any, capture: Capture) -> None:
+    def __init__(self, resource: Resource, sent: Any, capture: Capture, request: Request) -> None:
         self.source = resource.source
         self.capture = capture
+        self.request = request
+        self.losses = request.losses
         self.name = storable(redacted_start(sent.scope.name, MAX_SCOPE)) or None
         url = redacted_start(sent.schema_url, MAX_SCOPE)
         facts = {"service.name": resource.service, "otel.schema_url": url}
@@ -129,6 +118,9 @@ Target = tuple[Literal["rest", "column", "older", "content", "nothing"], str]
 
 
 def _target(scope: Scope, name: str) -> Target:
+    if not name:
+        scope.losses.cut(NO_NAME)
+        return "nothing", ""
     found = scope.targets.get(name)
     if found is None:
         found = scope.targets[name] = _find_target(scope.source, name)
@@ -137,7 +129,7 @@ def _target(scope: Scope, name: str) -> Target:
 
 @lru_cache(maxsize=8_192)
 def _find_target(source: Source, name: str) -> Target:
-    if name.startswith(OURS) or source.ignores(name):
+    if not name or name.startswith(OURS) or source.ignores(name):
         return "nothing", name
     conventional = source.renamed.get(name) or RENAMED.get(name, name)
     if conventional in RECEIVED:
@@ -147,11 +139,22 @@ def _find_target(source: Source, name: str) -> Target:
 
 
 def read_attributes(pairs: Any, scope: Scope) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the values of columns, and the rest. A request spends most of its time here."""
+    """Return the values of columns, and the rest."""
     columns: dict[str, Any] = {}
     rest: dict[str, Any] = dict(scope.facts)
+    number = len(pairs)
+    scope.request.add_attributes(number)
+    if number > MAX_ATTRIBUTES:
+        pairs = _fitting(pairs, rest, scope)
+    _read_pairs(pairs, columns, rest, scope)
+    _finish(columns, rest, scope.source)
+    return columns, rest
+
+
+def _read_pairs(pairs: Any, columns: dict[str, Any], rest: dict[str, Any], scope: Scope) -> None:
+    """Sort attributes into columns and the rest. A request spends most of its time here."""
     targets = scope.targets
-    for pair in pairs[:MAX_ATTRIBUTES]:
+    for pair in pairs:
         key = pair.key
         becomes, name = targets.get(key) or _target(scope, key)
         if becomes == "nothing":
@@ -166,8 +169,25 @@ def read_attributes(pairs: Any, scope: Scope) -> tuple[dict[str, Any], dict[str,
             keep_content(rest, name, value, scope)
         elif becomes == "column" or name not in columns:
             columns[name] = _column(name, value)
-    _finish(columns, rest, scope.source)
-    return columns, rest
+
+
+def _fitting(pairs: Iterable[Any], rest: dict[str, Any], scope: Scope) -> list[Any]:
+    """Return the attributes to keep of too many, and note in `rest` how many are left out.
+
+    OpenInference writes each message as several attributes, and the model and tokens last.
+    """
+    kept: list[Any] = []
+    others: list[Any] = []
+    for pair in pairs:
+        becomes, name = _target(scope, pair.key)
+        if becomes in ("column", "older") or name in ALWAYS or name.startswith("exception."):
+            kept.append(pair)
+        elif becomes != "nothing":
+            others.append(pair)
+    if (left_out := len(others) - MAX_ATTRIBUTES) > 0:
+        rest[DROPPED_ATTRIBUTES] = left_out
+        scope.losses.cut(TOO_MANY_ATTRIBUTES, left_out)
+    return kept + others[:MAX_ATTRIBUTES]
 
 
 def _finish(columns: dict[str, Any], rest: dict[str, Any], source: Source) -> None:
@@ -187,7 +207,11 @@ def _finish(columns: dict[str, Any], rest: dict[str, Any], source: Source) -> No
 def read_details(pairs: Any, scope: Scope) -> dict[str, Any]:
     """Return the attributes of an item without columns, under the names they were sent with."""
     details: dict[str, Any] = {}
-    for pair in pairs[:MAX_ATTRIBUTES]:
+    number = len(pairs)
+    scope.request.add_attributes(number)
+    if number > MAX_ATTRIBUTES:
+        pairs = _fitting(pairs, details, scope)
+    for pair in pairs:
         becomes, _ = _target(scope, pair.key)
         value = value_of(pair.value)
         if becomes == "content":

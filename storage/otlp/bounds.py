@@ -19,8 +19,13 @@ SECOND_NS = 1_000_000_000
 SKEW_NS = 60 * SECOND_NS
 """How far the clocks of two machines may differ."""
 
-LONG_AGO_NS = 10 * 365 * 24 * 3_600 * SECOND_NS
+YEAR_NS = 365 * 24 * 3_600 * SECOND_NS
+
+LONG_AGO_NS = 10 * YEAR_NS
 """Before that, the clock of a sender that has no parent here was not set."""
+
+LONGEST_NS = YEAR_NS
+"""If a span takes longer, its clock was set between its start and its end."""
 
 MAX_ITEMS = 20_000
 """Spans, and as many log records and data points, that one trace of ours takes from others.
@@ -32,7 +37,10 @@ REMEMBERED = 10_000
 """Traces whose received items and figures are remembered."""
 
 CLOCK = "tracebot.clock.sent_at"
-"""The attribute with the start that a span was sent with (ns), if that cannot be true."""
+"""The attribute with the time, of a span its start, that was sent (ns), if it cannot be true."""
+
+CLOCK_END = "tracebot.clock.sent_end"
+"""The attribute with the end that a span was sent with (ns), if its times cannot be true."""
 
 REFUSED_FIGURES = "tracebot.refused"
 """The attribute with the names of figures that a span was sent with, and that cannot be true."""
@@ -106,28 +114,38 @@ class Bounds:
 
     def dated(self, item: Recorded, parent: Span | None) -> Recorded:
         """Return the log record or data point with a time that can be true."""
-        now = self._now()
-        if self._earliest(parent) <= item.recorded_at <= now + SKEW_NS:
+        earliest, now = self._possible(parent)
+        if earliest <= item.recorded_at <= now + SKEW_NS:
             return item
-        return replace(item, recorded_at=now)
+        dated = replace(item, recorded_at=now)
+        if item.recorded_at and isinstance(dated, Log):  # 0 if it was sent without a time.
+            return replace(dated, attributes={**dated.attributes, CLOCK: item.recorded_at})
+        return dated
 
-    def _earliest(self, parent: Span | None) -> int:
-        return self._now() - LONG_AGO_NS if parent is None else parent.started_at - SKEW_NS
+    def _possible(self, parent: Span | None) -> tuple[int, int]:
+        """Return the earliest time at which something can have happened, and now."""
+        now = self._now()
+        return now - LONG_AGO_NS if parent is None else parent.started_at - SKEW_NS, now
 
     def _check_times(self, span: Span, parent: Span | None) -> None:
-        now, sent_at = self._now(), span.started_at
-        ended_at = span.ended_at or sent_at
-        possible = sent_at >= self._earliest(parent)
-        if possible and ended_at <= now + SKEW_NS:
-            return
-        self._refused("wrong clock")
-        # Without a parent only the time of its arrival is known, within one that of its turn.
-        first = sent_at if possible else now if parent is None else parent.started_at
-        span.started_at = min(first, now)
-        span.ended_at = min(max(ended_at, span.started_at), now)
-        span.duration_ns = span.ended_at - span.started_at
-        span.events = [{**event, "at": span.started_at} for event in span.events]
-        span.attributes = {**span.attributes, CLOCK: sent_at}
+        earliest, now = self._possible(parent)
+        start, end = span.started_at, span.ended_at or span.started_at
+        if not (earliest <= start <= end <= now + SKEW_NS and end - start <= LONGEST_NS):
+            self._refused("wrong clock")
+            span.attributes = {**span.attributes, CLOCK: start, CLOCK_END: end}
+            if not earliest <= start <= now + SKEW_NS:
+                # Without a parent only its end or arrival is known, within one its turn's start.
+                known = end if earliest <= end <= now else now
+                start = min(known if parent is None else parent.started_at, now)
+            end = max(min(end, now), start)
+            if end - start > LONGEST_NS:
+                start = end
+            span.started_at, span.ended_at, span.duration_ns = start, end, end - start
+        if span.events:
+            span.events = [
+                event if earliest <= _time_of(event) <= now + SKEW_NS else {**event, "at": start}
+                for event in span.events
+            ]
 
     def _check_figures(self, span: Span, began: int, spent: Mapping[str, int]) -> None:
         elapsed = max(self._now(), span.ended_at or 0) - began
@@ -144,3 +162,8 @@ class Bounds:
             self._refused(f"impossible {name}")
         span.attributes = {**span.attributes, REFUSED_FIGURES: refused}
         span.cost_source = span.cost_source if span.cost is not None else None
+
+
+def _time_of(event: Mapping[str, object]) -> int:
+    at = event["at"]
+    return at if isinstance(at, int) else 0

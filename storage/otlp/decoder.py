@@ -24,14 +24,13 @@ from storage.model.span import Span
 from storage.otlp.attributes import (
     Capture,
     Envelope,
-    Malformed,
     Resource,
     Scope,
-    TooManyItems,
-    check_number,
 )
 from storage.otlp.items import read_log, read_metric, read_span
 from storage.otlp.json_encoding import read_json
+from storage.otlp.losses import Losses, Malformed
+from storage.otlp.request import Request
 from storage.otlp.wire import read_protobuf
 
 Signal = Literal["traces", "logs", "metrics"]
@@ -63,36 +62,18 @@ REJECTED: Mapping[Signal, str] = {
 }
 
 
-MAX_ATTRIBUTES = 500_000
-"""Attributes in one request. Each becomes about 200 bytes of objects until it is stored."""
-
-
 class BadTelemetry(ValueError):
     """The body is not what its content type says."""
 
 
 @dataclass(slots=True)
 class Telemetry:
-    """The content of one request, by sender, with the number of rejected items and a reason."""
+    """The content of one request, by sender, and what of it was lost."""
 
     spans: list[tuple[Resource, list[Span]]] = field(default_factory=list)
     logs: list[tuple[Resource, list[Log]]] = field(default_factory=list)
     metrics: list[tuple[Resource, list[Metric]]] = field(default_factory=list)
-    attributes: int = 0
-    points: int = 0
-    rejected: int = 0
-    reason: str = ""
-
-    def few(self, points: Iterable[Metric]) -> Iterator[Metric]:
-        """Pass data points on. Raises `TooManyItems`: a single metric may hold millions."""
-        for point in points:
-            self.points += 1
-            check_number(self.points)
-            yield point
-
-    def reject(self, reason: str) -> None:
-        self.rejected += 1
-        self.reason = self.reason or reason
+    losses: Losses = field(default_factory=Losses)
 
 
 def read(body: bytes, signal: Signal, *, encoding: Encoding, capture: Capture) -> Telemetry:
@@ -100,11 +81,13 @@ def read(body: bytes, signal: Signal, *, encoding: Encoding, capture: Capture) -
 
     Raises `BadTelemetry`, and `TooManyItems` before anything is decoded.
     """
-    telemetry = Telemetry()
+    request = Request()
+    telemetry = Telemetry(losses=request.losses)
     try:
-        for sent, sent_scope, items in _envelopes(body, signal, encoding, telemetry):
+        for sent, sent_scope, items in _envelopes(body, signal, encoding, request):
             resource = Resource.of(sent)
-            _add(telemetry, signal, resource, Scope(resource, sent_scope, capture), items)
+            scope = Scope(resource, sent_scope, capture, request)
+            _add(telemetry, signal, resource, scope, items)
     except Malformed as error:
         raise BadTelemetry(f"The body is not valid OTLP {signal} in {encoding}: {error}.") from None
     return telemetry
@@ -114,48 +97,46 @@ def _add(
     telemetry: Telemetry, signal: Signal, resource: Resource, scope: Scope, items: Iterable[Any]
 ) -> None:
     if signal == "traces":
-        telemetry.spans.append((resource, [*_each(read_span, items, scope, telemetry)]))
+        telemetry.spans.append((resource, [*_each(read_span, items, scope)]))
     elif signal == "logs":
-        telemetry.logs.append((resource, [*_each(read_log, items, scope, telemetry)]))
+        telemetry.logs.append((resource, [*_each(read_log, items, scope)]))
     else:
-        points = chain.from_iterable(_each(read_metric, items, scope, telemetry))
-        telemetry.metrics.append((resource, [*telemetry.few(points)]))
+        points = chain.from_iterable(_each(read_metric, items, scope))
+        telemetry.metrics.append((resource, [*points]))
 
 
-def _each(
-    read_item: Any, items: Iterable[Any], scope: Scope, telemetry: Telemetry
-) -> Iterator[Any]:
+def _each(read_item: Any, items: Iterable[Any], scope: Scope) -> Iterator[Any]:
     for item in items:
-        telemetry.attributes += len(getattr(item, "attributes", ()))
-        if telemetry.attributes > MAX_ATTRIBUTES:
-            raise TooManyItems(f"Send at most {MAX_ATTRIBUTES} attributes at once.")
         try:
             yield read_item(item, scope)
         except Malformed as error:
-            telemetry.reject(str(error))
+            scope.losses.refuse(error)
 
 
 def _envelopes(
-    body: bytes, signal: Signal, encoding: Encoding, telemetry: Telemetry
+    body: bytes, signal: Signal, encoding: Encoding, request: Request
 ) -> Iterator[Envelope]:
     """Yield each scope's items as protobuf messages, whatever the encoding."""
     if encoding == "json":
-        return read_json(body, MESSAGES[signal], PARTS[signal], telemetry.reject)
-    return read_protobuf(body, MESSAGES[signal], telemetry.reject)
+        return read_json(body, MESSAGES[signal], PARTS[signal], request)
+    return read_protobuf(body, MESSAGES[signal], request)
 
 
-def answer(signal: Signal, telemetry: Telemetry, *, encoding: Encoding) -> bytes:
-    """Encode the response: empty, or how many items were rejected and why."""
-    if not telemetry.rejected:
+def answer(signal: Signal, losses: Losses, *, encoding: Encoding) -> bytes:
+    """Encode the response: empty, or how many items were refused and the first reasons.
+
+    Values that were cut are told as a warning, with no item refused.
+    """
+    if not losses.reasons:
         return b"{}" if encoding == "json" else b""
-    rejected, reason = telemetry.rejected, telemetry.reason
+    refused, reasons = losses.refused.total(), "; ".join(losses.reasons)
     if encoding == "json":
         name = "".join(part.title() for part in REJECTED[signal].split("_"))
-        told = {name[0].lower() + name[1:]: str(rejected), "errorMessage": reason}
-        return json.dumps({"partialSuccess": told}).encode()
+        told = {name[0].lower() + name[1:]: str(refused)} if refused else {}
+        return json.dumps({"partialSuccess": {**told, "errorMessage": reasons}}).encode()
     response = RESPONSES[signal]()
-    setattr(response.partial_success, REJECTED[signal], rejected)
-    response.partial_success.error_message = reason
+    setattr(response.partial_success, REJECTED[signal], refused)
+    response.partial_success.error_message = reasons
     encoded: bytes = response.SerializeToString()
     return encoded
 

@@ -6,33 +6,44 @@ In: a protobuf message and its `Scope`, from `storage.otlp.decoder`. Out: a `Spa
 Messages are walked field by field: protobuf's `MessageToDict` takes five times as long.
 """
 
-from collections.abc import Iterable, Mapping
-from math import isfinite
+from collections.abc import Iterable, Iterator, Mapping
+from math import isfinite, nan
 from typing import Any
 
 from storage.model.records import Log, Metric
 from storage.model.redaction import redacted_start
+from storage.model.semconv import DROPPED_EVENTS, DROPPED_LINKS
 from storage.model.span import Kind, Span
 from storage.model.text import storable
 from storage.otlp.attributes import (
     LAST,
     MAX_NAME,
     OURS,
-    Malformed,
     Scope,
     keep_content,
     read_attributes,
     read_details,
     value_of,
 )
+from storage.otlp.losses import (
+    INVALID_ID,
+    NO_NUMBER,
+    RESERVED_NAME,
+    TOO_MANY_EVENTS,
+    TOO_MANY_LINKS,
+    UNKNOWN_ENUM,
+    Malformed,
+)
 
 MAX_EVENTS = 128
+"""Events of a span that are kept, and as many links."""
 
 MAX_TEXT = 65_536
 
 MAX_LEVEL = 20
 
 KINDS: Mapping[int, Kind] = {
+    0: "internal",
     1: "internal",
     2: "server",
     3: "client",
@@ -42,25 +53,33 @@ KINDS: Mapping[int, Kind] = {
 ERROR = 2
 """`STATUS_CODE_ERROR`. Unset and ok are both stored as `ok`."""
 
+STATUS_CODES = (0, 1, ERROR)
+
 LEVELS = ("trace", "debug", "info", "warning", "error", "critical")
 """Each stands for four values of `severity_number`, which begins at 1."""
 
 NO_IDS = frozenset((bytes(8), bytes(16)))
 
+NO_RECORDED_VALUE = 1
+"""The flag of a data point that only says that its series has ended."""
+
 
 def read_span(sent: Any, scope: Scope) -> Span:
-    """Convert a span. Raises `Malformed`."""
+    """Convert a span. Its times are as they were sent, for `storage.otlp.bounds` to check.
+
+    Raises `Malformed` if it has no valid ids.
+    """
     trace_id, span_id = _id(sent.trace_id, 16, "trace"), _id(sent.span_id, 8, "span")
     above = sent.parent_span_id
-    parent_id = _id(above, 8, "parent span") if above else None
-    started_at, ended_at = sent.start_time_unix_nano, sent.end_time_unix_nano
-    if not 0 < started_at <= LAST or ended_at > LAST:
-        raise Malformed(f"span {span_id} has invalid start and end times")
-    if ended_at < started_at:
-        ended_at = started_at
+    parent_id = _optional_id(above, 8, scope) if above else None
+    started_at = min(sent.start_time_unix_nano, LAST)
+    ended_at = min(sent.end_time_unix_nano, LAST) or started_at
     columns, attributes = read_attributes(sent.attributes, scope)
-    events = [_event(event, scope) for event in sent.events[:MAX_EVENTS]] if sent.events else []
-    failed = sent.status.code == ERROR
+    events = _events(sent.events, attributes, scope) if sent.events else []
+    code = sent.status.code
+    failed = code == ERROR
+    if code not in STATUS_CODES:
+        scope.losses.cut(UNKNOWN_ENUM)
     if failed:
         columns.setdefault("error_type", _error_type(events))
         columns.setdefault("error_message", storable(sent.status.message))
@@ -69,15 +88,15 @@ def read_span(sent: Any, scope: Scope) -> Span:
         span_id=span_id,
         parent_id=parent_id if parent_id != span_id else None,
         name=redacted_start(sent.name, MAX_NAME),
-        kind=KINDS.get(sent.kind, "internal"),
+        kind=KINDS.get(sent.kind) or _unknown_kind(scope),
         status="error" if failed else "ok",
         started_at=started_at,
         ended_at=ended_at,
-        duration_ns=ended_at - started_at,
+        duration_ns=max(ended_at - started_at, 0),
         platform="otlp",
         attributes=attributes,
         events=events,
-        links=[_link(link, scope) for link in sent.links[:MAX_EVENTS]] if sent.links else [],
+        links=_links(sent.links, attributes, scope) if sent.links else [],
         scope=scope.name,
         received=True,
         **columns,
@@ -100,8 +119,8 @@ def read_log(sent: Any, scope: Scope) -> Log:
         message=redacted_start(str(message), MAX_TEXT),
         attributes=attributes,
         recorded_at=min(sent.time_unix_nano or sent.observed_time_unix_nano, LAST),
-        trace_id=sent.trace_id.hex() if len(sent.trace_id) == 16 else None,
-        span_id=sent.span_id.hex() if len(sent.span_id) == 8 else None,
+        trace_id=_optional_id(sent.trace_id, 16, scope),
+        span_id=_optional_id(sent.span_id, 8, scope),
     )
 
 
@@ -112,16 +131,19 @@ def read_metric(sent: Any, scope: Scope) -> list[Metric]:
     """
     kind = sent.WhichOneof("data")
     name = storable(redacted_start(sent.name, MAX_NAME))
-    if kind is None:
-        raise Malformed(f"metric {redacted_start(name, 100)} has no data")
+    if kind is None or not name:
+        raise Malformed(f"metric {redacted_start(name, 100)!r} has no data or no name")
     if name.startswith(OURS):
         shown = redacted_start(name, 100)
-        raise Malformed(f"metric {shown}: names that begin with {OURS[0]} are our own")
+        reason = f"metric {shown}: names that begin with {OURS[0]} are our own"
+        raise Malformed(reason, RESERVED_NAME)
+    found = getattr(sent, kind).data_points
+    scope.request.add_numbers(len(found) if kind in ("gauge", "sum") else 2 * len(found))
     points = []
-    for point in getattr(sent, kind).data_points:
+    for point in found:
         labels = {name: str(value) for name, value in read_details(point.attributes, scope).items()}
         at = min(point.time_unix_nano, LAST)
-        for suffix, value in _numbers(point, kind):
+        for suffix, value in _numbers(point, kind, scope):
             points.append(
                 Metric(
                     name=name + suffix,
@@ -135,18 +157,65 @@ def read_metric(sent: Any, scope: Scope) -> list[Metric]:
     return points
 
 
-def _numbers(point: Any, kind: str) -> list[tuple[str, float]]:
+def _numbers(point: Any, kind: str, scope: Scope) -> Iterator[tuple[str, float]]:
+    """Yield a data point's numbers. Those that are not finite or not there are left out."""
+    if point.flags & NO_RECORDED_VALUE:
+        return
     if kind in ("gauge", "sum"):
-        value = float(point.as_int if point.WhichOneof("value") == "as_int" else point.as_double)
+        which = point.WhichOneof("value")
+        numbers = [("", getattr(point, which) if which else nan)]
+    else:
+        numbers = [(".count", point.count)]
+        # A histogram of values that may be negative has no sum.
+        if kind == "summary" or point.HasField("sum"):
+            numbers.append((".sum", point.sum))
+    for suffix, number in numbers:
         # SQLite stores NaN as NULL, which a metric's value must not be, and JSON has no infinity.
-        return [("", value)] if isfinite(value) else []
-    return [(".count", float(point.count)), (".sum", point.sum if isfinite(point.sum) else 0.0)]
+        if isfinite(number):
+            yield suffix, float(number)
+        else:
+            scope.losses.cut(NO_NUMBER)
 
 
 def _id(sent: bytes, length: int, what: str) -> str:
     if len(sent) != length or sent in NO_IDS:
-        raise Malformed(f"{sent.hex()[:40] or 'an empty string'} is not a valid {what} id")
+        shown = sent.hex()[:40] or "an empty string"
+        raise Malformed(f"a span is refused: {shown} is not a valid {what} id", INVALID_ID)
     return sent.hex()
+
+
+def _optional_id(sent: bytes, length: int, scope: Scope) -> str | None:
+    """Return an id that may be missing. Many senders write zeros for the parent of a root."""
+    if not sent or sent in NO_IDS:
+        return None
+    if len(sent) != length:
+        scope.losses.cut(INVALID_ID)
+        return None
+    return sent.hex()
+
+
+def _unknown_kind(scope: Scope) -> Kind:
+    scope.losses.cut(UNKNOWN_ENUM)
+    return "internal"
+
+
+def _events(sent: Any, attributes: dict[str, Any], scope: Scope) -> list[dict[str, Any]]:
+    """Return at most MAX_EVENTS: exceptions before others, later ones before earlier ones."""
+    if (left_out := len(sent) - MAX_EVENTS) > 0:
+        exceptions = {place for place, event in enumerate(sent) if event.name == "exception"}
+        worth = sorted(range(len(sent)), key=lambda place: (place in exceptions, place))
+        sent = [sent[place] for place in sorted(worth[-MAX_EVENTS:])]
+        attributes[DROPPED_EVENTS] = left_out
+        scope.losses.cut(TOO_MANY_EVENTS, left_out)
+    return [_event(event, scope) for event in sent]
+
+
+def _links(sent: Any, attributes: dict[str, Any], scope: Scope) -> list[dict[str, Any]]:
+    if (left_out := len(sent) - MAX_EVENTS) > 0:
+        attributes[DROPPED_LINKS] = left_out
+        scope.losses.cut(TOO_MANY_LINKS, left_out)
+        sent = sent[:MAX_EVENTS]
+    return [_link(link, scope) for link in sent]
 
 
 def _event(sent: Any, scope: Scope) -> dict[str, Any]:
@@ -160,6 +229,9 @@ def _event(sent: Any, scope: Scope) -> dict[str, Any]:
 
 def _link(sent: Any, scope: Scope) -> dict[str, Any]:
     ids = {"trace_id": sent.trace_id.hex(), "span_id": sent.span_id.hex()}
+    if len(sent.trace_id) != 16 or len(sent.span_id) != 8:
+        scope.losses.cut(INVALID_ID)
+        ids = dict.fromkeys(ids, "")
     return {**ids, "attributes": read_details(sent.attributes, scope)}
 
 

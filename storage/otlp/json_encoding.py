@@ -1,58 +1,61 @@
 """Decode OTLP's JSON into protobuf messages, item by item, so that a bad one spoils no other.
 
-In: the body of a request. Out: the same messages as for protobuf, for `storage.otlp.decoder`. It is
-not quite protobuf's own JSON: ids are hex instead of Base64, and may be absent or "".
+In: the body of a request. Out: the same messages as for protobuf, for `storage.otlp.decoder`.
+`storage.otlp.json_messages` fills them.
 """
 
-import base64
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from google.protobuf.json_format import ParseDict, ParseError
-
-from storage.model.redaction import redacted_start
-from storage.otlp.attributes import Envelope, Malformed, Reject, TooManyItems, check_number
-
-IDS = ("traceId", "spanId", "parentSpanId")
+from storage.otlp.attributes import Envelope
+from storage.otlp.json_messages import fill
+from storage.otlp.losses import INVALID_TEXT, INVALID_VALUE, Losses, Malformed
+from storage.otlp.request import Request, TooManyItems, check_number
 
 MAX_VALUES = 500_000
 """Values in one body. Each may become a Python object of 60 to 250 bytes."""
 
+MAX_DEPTH = 320
+"""How deep JSON may be nested: more than `repair.MAX_DEPTH` messages need, three lists each."""
+
+MAX_DIGITS = 400
+"""A number with more is larger than any double."""
+
 VALUES = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[,{\[]', re.DOTALL)
+NESTING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
 QUOTE = ord('"')
 
 
 def read_json(
-    body: bytes, messages: tuple[Any, Any, Any], parts: tuple[str, str, str], reject: Reject
+    body: bytes, messages: tuple[Any, Any, Any], parts: tuple[str, str, str], request: Request
 ) -> Iterator[Envelope]:
     """Yield each scope's items, as messages of three classes: resource, scope and item.
 
-    Passes the reason to `reject` for each invalid item. Raises `TooManyItems`, and `Malformed` if
-    the body is not JSON or does not have the form of OTLP, before the first one.
+    Raises `TooManyItems`, and `Malformed` if the body is not JSON or does not have the form of
+    OTLP, before the first one.
     """
     _check_values(body)
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise Malformed(str(error) or "it is nested too deeply") from None
+    losses = request.losses
+    content = _loaded(body, losses)
     resources, scopes, items = parts
+    if not isinstance(content, dict) or not isinstance(_list(content, resources), list):
+        raise Malformed(f"an object with a list of {_camel(resources)} was expected")
     found = [
-        (sent, [(scope, _objects(scope, items)) for scope in _objects(sent, scopes)])
-        for sent in _objects(content, resources)
+        (sent, [(scope, [*_objects(scope, items, losses)]) for scope in sent_scopes])
+        for sent in _objects(content, resources, losses)
+        for sent_scopes in [[*_objects(sent, scopes, losses)]]
     ]
     check_number(sum(len(each) for _, sent_scopes in found for _, each in sent_scopes))
     resource_kind, scope_kind, item_kind = messages
     for sent, sent_scopes in found:
-        resource = _message(resource_kind, {"resource": sent.get("resource")}).resource
+        resource = fill(resource_kind(), {"resource": sent.get("resource")}, losses).resource
         for sent_scope, each in sent_scopes:
-            url = sent_scope.get("schemaUrl")
-            shared = {"scope": sent_scope.get("scope")}
-            scope = _message(scope_kind, shared)
-            scope.schema_url = url if isinstance(url, str) and url.isascii() else ""
-            yield resource, scope, _items(each, item_kind, reject)
+            shared = {name: sent_scope.get(name) for name in ("scope", "schemaUrl", "schema_url")}
+            scope = fill(scope_kind(), shared, losses)
+            yield resource, scope, (fill(item_kind(), item, losses) for item in each)
 
 
 def _check_values(body: bytes) -> None:
@@ -66,55 +69,61 @@ def _check_values(body: bytes) -> None:
         raise TooManyItems(f"The body holds more than {MAX_VALUES} values: send fewer at once.")
 
 
-def _objects(content: Any, name: str) -> list[dict[str, Any]]:
-    """Return the objects of the list `name`, which JSON writes in camel case."""
-    camel = name.split("_")[0] + "".join(part.title() for part in name.split("_")[1:])
-    if not isinstance(content, dict):
-        raise Malformed("an object was expected")
-    found = content.get(camel, content.get(name))
-    if found is None:
-        return []
-    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-        raise Malformed(f"{camel} is not a list of objects")
-    return found
-
-
-def _items(sent: list[dict[str, Any]], kind: Any, reject: Reject) -> Iterator[Any]:
-    for item in sent:
+def _loaded(body: bytes, losses: Losses) -> Any:
+    """Parse JSON, with what is not UTF-8 or nested too deeply replaced. Raises `Malformed`."""
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        losses.cut(INVALID_TEXT)
+        text = body.decode("utf-8-sig", "replace")
+    try:
         try:
-            yield _message(kind, _with_bytes(item))
-        except Malformed as error:
-            reject(str(error))
+            return json.loads(text, strict=False, parse_int=_integer)
+        except RecursionError:  # `fill` counts what is nested too deeply.
+            return json.loads(_shallow(text), strict=False, parse_int=_integer)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(str(error) or "it is nested too deeply") from None
 
 
-def _message(kind: Any, sent: Any) -> Any:
-    """Return `sent` as a message. Raises `Malformed`."""
-    try:
-        return ParseDict(sent, kind(), ignore_unknown_fields=True)
-    except (
-        ParseError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        ArithmeticError,
-        RecursionError,
-    ) as error:
-        raise Malformed(redacted_start(f"an item is not valid: {error}", 200)) from None
+def _integer(digits: str) -> float:
+    return int(digits) if len(digits) <= MAX_DIGITS else float("inf")
 
 
-def _with_bytes(item: dict[str, Any]) -> dict[str, Any]:
-    """Return `item` with its ids in Base64, as protobuf's JSON requires."""
-    changed = dict(item)
-    for name in IDS:
-        if name in item:
-            changed[name] = _base64(item[name], name)
-    if isinstance(links := item.get("links"), list):
-        changed["links"] = [_with_bytes(link) if isinstance(link, dict) else link for link in links]
-    return changed
+def _shallow(text: str) -> str:
+    """Return JSON with each list and object that is nested too deeply replaced by null."""
+    pieces: list[str] = []
+    depth = kept = 0
+    for found in NESTING.finditer(text):
+        mark = found[0]
+        if mark in "{[":
+            depth += 1
+            if depth == MAX_DEPTH + 1:
+                pieces += text[kept : found.start()], "null"
+        elif mark in "}]":
+            depth -= 1
+            if depth == MAX_DEPTH:
+                kept = found.end()
+    if depth > MAX_DEPTH:
+        return ""
+    return "".join((*pieces, text[kept:]))
 
 
-def _base64(digits: Any, name: str) -> str:
-    try:
-        return base64.b64encode(bytes.fromhex(digits or "")).decode()
-    except (TypeError, ValueError):
-        raise Malformed(f"{redacted_start(str(digits), 40)!r} is not a valid {name}") from None
+def _camel(name: str) -> str:
+    """Return a name as JSON writes it."""
+    first, *others = name.split("_")
+    return first + "".join(part.title() for part in others)
+
+
+def _list(content: dict[str, Any], name: str) -> Any:
+    found = content.get(_camel(name), content.get(name))
+    return [] if found is None else found
+
+
+def _objects(content: dict[str, Any], name: str, losses: Losses) -> Iterable[dict[str, Any]]:
+    """Yield the objects of a list, and leave out anything else."""
+    found = _list(content, name)
+    for each in found if isinstance(found, list) else [found]:
+        if isinstance(each, dict):
+            yield each
+        else:
+            losses.cut(INVALID_VALUE, reason=f"{_camel(name)} is not a list of objects")

@@ -174,9 +174,9 @@ class Observability:
             )
         )
 
-    def count(self, metric: str, cause: str) -> None:
+    def count(self, metric: str, cause: str, number: int = 1) -> None:
         """Count one of `storage.writer.dropped.COUNTED`, which is stored once a minute."""
-        self._writer.count(metric, cause)
+        self._writer.count(metric, cause, number)
 
     def receive(self, items: Iterable[Span | Metric | Log]) -> None:
         """Store what another process recorded. A span that is already stored is ignored."""

@@ -166,7 +166,11 @@ def _upsert(database: Database) -> str:
         None,
         [
             (adopted, EXCLUDED.started_at),
-            (EXCLUDED.started_at < TraceRow.started_at, EXCLUDED.started_at),
+            # Once the root is stored, it alone says when the trace began.
+            (
+                SQL("traces.rooted = 0 AND excluded.started_at < traces.started_at"),
+                EXCLUDED.started_at,
+            ),
         ],
         TraceRow.started_at,
     )

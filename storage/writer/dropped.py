@@ -30,10 +30,14 @@ REFUSED = "tracebot.refused"
 """The metric's name. It counts refused requests, and values of received telemetry that cannot be
 true, by `cause`, such as `slack: signature` or `otlp: impossible cost`."""
 
+CUT = "tracebot.cut"
+"""The metric's name. It counts items of received telemetry that are not valid, and values in valid
+ones that were left out or replaced, by `cause`, such as `otlp: invalid text`."""
+
 RATE_LIMITED = "tracebot.rate_limited"
 """The metric's name. It counts the minutes of which Slack withheld events from the bot."""
 
-COUNTED = (DROPPED, WRITE_FAILED, REFUSED, RATE_LIMITED)
+COUNTED = (DROPPED, WRITE_FAILED, REFUSED, CUT, RATE_LIMITED)
 
 LOG_EVERY_S = 60.0
 
@@ -117,6 +121,8 @@ def drop_counts(database: Database, *, since: int, until: int | None = None) -> 
 LOGGED = {
     DROPPED: "Recording dropped %s: its queue was full, or the database refused them.",
     REFUSED: "Refused requests, and values of received telemetry: %s. See docs/security.md.",
+    CUT: "Items and values of received telemetry that are not valid, or too many, were left out: "
+    "%s. See docs/telemetry.md.",
     RATE_LIMITED: "Slack withheld events for %s: the workspace sends more than it delivers to "
     "one app, 30,000 in an hour. Some messages were not seen.",
 }

@@ -112,9 +112,9 @@ class Writer:
         if not self._awake:
             self._wake()
 
-    def count(self, metric: str, cause: str) -> None:
+    def count(self, metric: str, cause: str, number: int = 1) -> None:
         """Count something that may come in floods: it is stored and logged once a minute."""
-        self.dropped.add(metric, cause)
+        self.dropped.add(metric, cause, number)
         if not self._awake and self.dropped.due_in == 0:
             self._wake()
 

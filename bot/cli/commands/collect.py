@@ -3,6 +3,7 @@
 import gc
 import logging
 import sys
+from collections import Counter
 
 from bot.cli.commands.signals import stop_signal, wait_until
 from bot.cli.terminal import log_to_stderr
@@ -55,10 +56,18 @@ def collect(settings: Settings, *, host: str, port: int, database: str | None) -
     counts = collector.counts
     sys.stderr.write(
         f"tracebot received {counts.stored:,} spans, log records and data points, ignored "
-        f"{counts.filtered:,} as noise and rejected {counts.rejected:,}.\n"
+        f"{counts.filtered:,} as noise and rejected {_by_cause(counts.rejected)}; it cut "
+        f"{_by_cause(counts.cut)} of their values, and refused {_by_cause(counts.refused)} "
+        "requests.\n"
     )
     if not stored:
         sys.stderr.write(
             f"tracebot: Not all of them were stored within {FLUSH_S:.0f} s: see tracebot health.\n"
         )
     return 0 if stored else 1
+
+
+def _by_cause(counts: Counter[str]) -> str:
+    """Return a number with its parts, as in "3 (2 invalid id, 1 reserved name)"."""
+    causes = ", ".join(f"{number:,} {cause}" for cause, number in counts.most_common())
+    return f"{counts.total():,} ({causes})" if causes else "0"

@@ -1,0 +1,321 @@
+"""Bad values over real HTTP: what is kept, what is counted, and what their sender is told."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as trace_service
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+
+from bot.http.otlp_receiver import Collector
+from reports.render import json_output, slack, terminal
+from reports.views.health import health_view
+from storage import Observability
+from storage.health import Health, health
+from storage.model.retention import Retention
+from storage.model.span import Span
+from storage.otlp import bounds
+from storage.queries.traces import recent_traces, trace_spans
+from storage.upkeep.retention import apply_retention
+from tests.support.otlp_bytes import HALF_AN_EMOJI, as_protobuf
+from tests.support.paths import ROOT
+
+SECOND = 1_000_000_000
+DAY = 24 * 3_600 * SECOND
+YEAR = 365 * DAY
+TRACE = "5b8efff798038103d269b633813fc60c"
+TYPES = {"protobuf": "application/x-protobuf", "json": "application/json"}
+
+
+@pytest.fixture
+def collector(observability: Observability) -> Iterator[Collector]:
+    running = Collector(observability, capture=str)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def url(collector: Collector) -> str:
+    return collector.listen()
+
+
+def a_span(digit: str = "a", **fields: Any) -> dict[str, Any]:
+    now = time.time_ns()
+    times = {"startTimeUnixNano": str(now), "endTimeUnixNano": str(now + 5)}
+    return {"traceId": TRACE, "spanId": digit * 16, "name": digit, **times, **fields}
+
+
+def a_request(*spans: dict[str, Any]) -> dict[str, Any]:
+    return {"resourceSpans": [{"scopeSpans": [{"scope": {"name": "lib"}, "spans": [*spans]}]}]}
+
+
+def text(name: str, value: str) -> dict[str, Any]:
+    return {"key": name, "value": {"stringValue": value}}
+
+
+def post(url: str, content: dict[str, Any], encoding: str, kind: str = "traces") -> httpx.Response:
+    """Send a request in which @@@ stands for text that is not valid."""
+    if encoding == "protobuf":
+        body = as_protobuf(content, kind).replace(b"@@@", HALF_AN_EMOJI)
+    else:
+        body = json.dumps(content).encode().replace(b"@@@", b"\\ud83d")
+    headers = {"content-type": TYPES[encoding]}
+    return httpx.post(f"{url}/v1/{kind}", content=body, headers=headers, timeout=60)
+
+
+def stored(observability: Observability, trace_id: str = TRACE) -> dict[str, Span]:
+    assert observability.flush()
+    return {span.span_id[0]: span for span in trace_spans(observability.database, trace_id)}
+
+
+def counted(observability: Observability) -> Health:
+    observability.close()
+    return health(observability.database, now=time.time_ns())
+
+
+@pytest.mark.parametrize("encoding", TYPES)
+def test_half_an_emoji_costs_itself_and_its_sender_is_told(
+    url: str, observability: Observability, encoding: str
+) -> None:
+    bad = a_span("b", name="chat @@@", attributes=[text("model.note", "@@@"), text("x", "kept")])
+    content = a_request(a_span("a"), bad, a_span("c"))
+    content["resourceSpans"][0]["resource"] = {
+        "attributes": [text("host.name", "@@@"), text("service.name", "shop")]
+    }
+    told = post(url, content, encoding)
+    assert told.status_code == 200
+    if encoding == "json":
+        (message,) = told.json()["partialSuccess"].values()
+    else:
+        response = trace_service.ExportTraceServiceResponse.FromString(told.content)
+        assert response.partial_success.rejected_spans == 0
+        message = response.partial_success.error_message
+    assert "not valid Unicode" in message
+    found = stored(observability)
+    assert sorted(found) == [*"abc"]
+    assert found["b"].attributes["x"] == "kept"
+    assert found["b"].attributes["service.name"] == "shop"
+    assert counted(observability).cut == {"otlp: invalid text": 3}
+
+
+@pytest.mark.parametrize("encoding", TYPES)
+def test_logs_and_metrics_with_bad_text_are_stored(
+    url: str, observability: Observability, encoding: str
+) -> None:
+    now = str(time.time_ns())
+    records = [{"timeUnixNano": now, "body": {"stringValue": body}} for body in ("good", "@@@")]
+    logs = {"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}
+    assert post(url, logs, encoding, "logs").status_code == 200
+    point = {"timeUnixNano": now, "asInt": "5"}
+    metrics = [{"name": name, "gauge": {"dataPoints": [point]}} for name in ("good", "bad@@@")]
+    sent = {"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]}
+    assert post(url, sent, encoding, "metrics").status_code == 200
+    assert observability.flush()
+    query = observability.database.execute_sql
+    messages = [row[0] for row in query("SELECT message FROM logs").fetchall()]
+    assert "good" in messages
+    names = [row[0] for row in query("SELECT name FROM metrics WHERE value = 5").fetchall()]
+    assert len(names) == 2
+
+
+def test_a_real_exporters_span_with_hundreds_of_messages_keeps_its_model_and_tokens(
+    url: str, observability: Observability
+) -> None:
+    provider = TracerProvider(span_limits=SpanLimits(max_attributes=10_000))
+    provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(f"{url}/v1/traces")))
+    with provider.get_tracer("openinference").start_as_current_span("llm") as sent:
+        for number in range(151):
+            for part in ("role", "content"):
+                sent.set_attribute(f"llm.input_messages.{number}.message.{part}", part)
+        sent.set_attribute("llm.model_name", "gpt-5")
+        sent.set_attribute("llm.token_count.prompt", 900)
+        sent.set_attribute("llm.token_count.completion", 40)
+    provider.shutdown()
+    assert observability.flush()
+    (summary,) = recent_traces(observability.database).traces
+    assert (summary.model, summary.input_tokens, summary.output_tokens) == ("gpt-5", 900, 40)
+    (span,) = trace_spans(observability.database, summary.trace_id)
+    assert span.attributes["tracebot.dropped.attributes"] == 46
+    assert counted(observability).cut == {"otlp: too many attributes": 46}
+
+
+def test_a_rejected_span_is_counted_by_its_cause(
+    url: str, observability: Observability, collector: Collector
+) -> None:
+    told = post(url, a_request(a_span("a"), {**a_span("b"), "traceId": "0" * 32}), "json")
+    partial = told.json()["partialSuccess"]
+    assert partial["rejectedSpans"] == "1"
+    assert "0" * 32 in partial["errorMessage"]
+    assert [*stored(observability)] == ["a"]
+    assert collector.counts.rejected == {"invalid id": 1}
+    found = counted(observability)
+    assert (found.cut, found.refused) == ({"otlp: invalid id": 1}, {})
+
+
+def test_refused_requests_are_logged_and_shown_in_health(
+    url: str, observability: Observability, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert httpx.post(f"{url}/", content=b"").status_code == 404
+    assert httpx.post(f"{url}/v1/traces/", content=b"", follow_redirects=True).status_code != 500
+    refused = httpx.get(f"{url}/v1/traces")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
+    assert "/v1/traces" in refused.json()["message"]
+    assert httpx.post(f"{url}/v1/traces", content=b"{", headers={"content-type": "x"}).is_error
+    assert post(url, {"resourceSpans": 5}, "json").status_code == 400
+    found = counted(observability)
+    assert found.refused["otlp: path"] >= 1
+    assert {"otlp: method", "otlp: encoding", "otlp: body"} <= set(found.refused)
+    assert "otlp: encoding" in caplog.text
+
+
+def test_health_shows_what_was_cut_in_every_form(url: str, observability: Observability) -> None:
+    post(url, a_request(a_span("a", name="@@@", kind=99)), "json")
+    found = counted(observability)
+    view = health_view(found, now=time.time_ns(), private=False)
+    assert view.ok
+    expected = "2 in the last 24 h, 1 otlp: "
+    assert dict(view.facts)["Cut"].startswith(expected)
+    assert expected in terminal.render(view)
+    assert expected in json.dumps(slack.render(view))
+    raw = json.loads(json_output.render(view))
+    assert raw["cut"] == {"otlp: invalid text": 1, "otlp: unknown enum": 1}
+    assert raw["refused"] == {}
+
+
+@pytest.mark.parametrize("encoding", TYPES)
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        (None, None),
+        (None, 0),
+        (2**64 - 1, 2**64 - 1),
+        (2**63, 2**63 + 5),
+        (1, 2),
+        (0, -YEAR),
+        (0, -1),
+        (-5 * YEAR, 0),
+        (-5 * YEAR, 100 * YEAR),
+        (300 * DAY, 300 * DAY + 5),
+        (100 * YEAR, 0),
+    ],
+    ids=str,
+)
+def test_a_clock_that_is_wrong_is_marked_and_bounded(
+    url: str, observability: Observability, start: int | None, end: int | None, encoding: str
+) -> None:
+    now = time.time_ns()
+
+    def absolute(time_ns: int | None) -> int | None:
+        """Return what is sent: small times are from now on, the largest ones as they are."""
+        if time_ns is None or time_ns in (1, 2) or time_ns >= 2**63:
+            return time_ns
+        return now + time_ns
+
+    sent = {"startTimeUnixNano": absolute(start), "endTimeUnixNano": absolute(end)}
+    times = {name: str(value) for name, value in sent.items() if value is not None}
+    bare = {name: value for name, value in a_span("a").items() if not name.endswith("Nano")}
+    assert post(url, a_request({**bare, **times}), encoding).status_code == 200
+    span = stored(observability)["a"]
+    assert span.ended_at is not None and span.duration_ns is not None
+    assert now - 11 * YEAR < span.started_at <= span.ended_at <= time.time_ns()
+    assert 0 <= span.duration_ns <= YEAR
+    assert span.duration_ns == span.ended_at - span.started_at
+    kept = min(sent["startTimeUnixNano"] or 0, 2**63 - 1)
+    assert span.attributes[bounds.CLOCK] == kept
+    assert bounds.CLOCK_END in span.attributes
+    (summary,) = recent_traces(observability.database, since=now - YEAR).traces
+    assert summary.started_at == span.started_at
+    apply_retention(observability.database, Retention(older_than_ns=DAY), now=time.time_ns())
+    assert recent_traces(observability.database).traces
+    assert counted(observability).refused == {"otlp: wrong clock": 1}
+
+
+def test_events_get_a_time_that_can_be_true(url: str, observability: Observability) -> None:
+    events = [{"name": "e", "timeUnixNano": str(at)} for at in (0, 1, 2**63, 2**64 - 1)]
+    span = a_span("a", events=[*events, {"name": "e", "timeUnixNano": str(time.time_ns())}])
+    post(url, a_request(span), "protobuf")
+    found = stored(observability)["a"]
+    assert all(abs(event["at"] - found.started_at) < 60 * SECOND for event in found.events)  # type: ignore[operator]
+    assert bounds.CLOCK not in found.attributes
+
+
+def test_a_later_span_does_not_move_a_stored_trace(url: str, observability: Observability) -> None:
+    root = a_span("a")
+    post(url, a_request(root), "json")
+    stored(observability)
+    (before,) = recent_traces(observability.database).traces
+    for digit, start in (("b", time.time_ns() - 5 * YEAR), ("c", 1), ("d", 2**63 - 1)):
+        times = {"startTimeUnixNano": str(start), "endTimeUnixNano": str(start)}
+        post(url, a_request({**a_span(digit), "parentSpanId": "a" * 16, **times}), "json")
+    assert len(stored(observability)) == 4
+    (after,) = recent_traces(observability.database).traces
+    assert (after.started_at, after.duration_ns) == (before.started_at, before.duration_ns)
+
+
+@pytest.mark.parametrize("items", [50_001, 100_001])
+@pytest.mark.parametrize("kind", ["traces", "logs", "metrics"])
+def test_more_items_than_are_taken_at_once_are_413(url: str, kind: str, items: int) -> None:
+    # An item of two bytes: the number of the field, and no content.
+    part = {"traces": b"\x12\x00", "logs": b"\x12\x00", "metrics": b"\x12\x00"}[kind] * items
+    inner = b"\x12" + varint(len(part)) + part
+    body = b"\x0a" + varint(len(inner)) + inner
+    told = httpx.post(
+        f"{url}/v1/{kind}", content=body, headers={"content-type": TYPES["protobuf"]}, timeout=60
+    )
+    assert told.status_code == 413
+    assert b"at most 50000" in told.content
+
+
+def test_as_many_items_as_are_taken_at_once_are_stored(
+    url: str, observability: Observability
+) -> None:
+    point = {"asInt": "1", "timeUnixNano": str(time.time_ns())}
+    metrics = [{"name": "m", "gauge": {"dataPoints": [point] * 1_000}}] * 50
+    sent = {"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]}
+    assert post(url, sent, "protobuf", "metrics").status_code == 200
+    assert observability.flush(60)
+    query = "SELECT count(*) FROM metrics WHERE name = 'm'"
+    assert observability.database.execute_sql(query).fetchone() == (50_000,)
+
+
+def varint(number: int) -> bytes:
+    digits = bytearray()
+    while number > 127:
+        digits.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*digits, number])
+
+
+def test_collect_says_at_the_end_what_it_left_out(db_path: Path, tmp_path: Path) -> None:
+    program = [sys.executable, "-c", "from bot.cli.main import main; main()"]
+    with subprocess.Popen(
+        [*program, "collect", "--port", "0", "--database", str(db_path)],
+        env={**os.environ, "HOME": str(tmp_path)},
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        found = re.search(r"at (http://\S+) and", process.stderr.readline())
+        assert found
+        rejected = {**a_span("b"), "traceId": "0" * 32}
+        post(found[1], a_request(a_span("a", name="@@@"), rejected), "protobuf")
+        httpx.get(f"{found[1]}/v1/traces")
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+    assert "received 1 spans" in said
+    assert "rejected 1 (1 invalid id)" in said
+    assert "cut 1 (1 invalid text) of their values" in said
+    assert "refused 1 (1 method) requests" in said
+    assert "1 otlp: invalid text" in said
