@@ -1,6 +1,7 @@
 """Received telemetry, in modules that its data passes through in this order.
 
-1. `decoder` decodes a request's bytes (`json_encoding` those in JSON) into items.
+1. `decoder` decodes a request's bytes into items: `wire` those in protobuf, with `repair` for what
+   is not valid; `json_encoding` and `json_messages` those in JSON. `losses` counts what is lost.
 2. `items` converts each item to our value, with `attributes` and what `sources` knows of its
    sender.
 3. `correlation` attaches the values to the local span that started the sender.

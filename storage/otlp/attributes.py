@@ -8,7 +8,10 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, Self
+from operator import attrgetter
+from typing import Any, Literal, Self, TypeVar
+
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from storage.model.redaction import redact, redacted_start
 from storage.model.semconv import (
@@ -27,9 +30,11 @@ from storage.model.semconv import (
 )
 from storage.model.text import storable
 from storage.model.trace_context import Ids, parse_traceparent
-from storage.otlp.losses import NO_NAME, TOO_MANY_ATTRIBUTES
+from storage.otlp.losses import INVALID_VALUE, NO_NAME, TOO_MANY_ATTRIBUTES, Malformed
 from storage.otlp.request import Request
 from storage.otlp.sources import Source, source_of
+
+T = TypeVar("T")
 
 Capture = Callable[[str], str | None]
 """Return what to keep of a text that a person, model or tool wrote; None keeps nothing."""
@@ -42,6 +47,10 @@ LAST = 2**63 - 1
 
 MAX_ATTRIBUTES = 256
 """Attributes of an item that are kept besides those in ALWAYS, and those that fill a column."""
+
+MAX_REMEMBERED = 4_096
+MAX_REMEMBERED_BYTES = 256
+"""The number of different attributes of a scope that are remembered, and their greatest length."""
 
 MAX_NAME = 1_000
 
@@ -78,10 +87,27 @@ class Resource:
         return cls(service, source_of(service), parent)
 
 
+Becomes = Literal["rest", "column", "older", "content", "nothing"]
+"""The destination of an attribute.
+
+`older` names lose against `column` ones; `content` is kept as far as TRACEBOT_CAPTURE allows.
+"""
+
+Target = tuple[Becomes, str]
+"""The destination of an attribute, and the name of its column or its conventional name."""
+
+Placed = tuple[Becomes, str, Any]
+"""The same with what is kept of its value. `content` has become `rest`."""
+
+NOTHING: Placed = ("nothing", "", None)
+
+
 class Scope:
     """Hold what the items of one instrumentation scope share."""
 
-    __slots__ = ("capture", "facts", "losses", "name", "request", "source", "targets")
+    __slots__ = (
+        *("capture", "facts", "losses", "name", "remembered", "request", "source", "targets"),
+    )
 
     def __init__(self, resource: Resource, sent: Any, capture: Capture, request: Request) -> None:
         self.source = resource.source
@@ -93,6 +119,16 @@ class Scope:
         facts = {"service.name": resource.service, "otel.schema_url": url}
         self.facts = {name: value for name, value in facts.items() if value}
         self.targets: dict[str, Target] = {}
+        self.remembered: dict[bytes, Placed] = {}
+        """The places and values of attributes, by their bytes."""
+
+    def decoded(self, data: bytes, kind: Any) -> Any:
+        """Return a part of an item as a message, which is empty if it cannot be decoded."""
+        try:
+            return self.request.decoded(data, kind)
+        except Malformed as error:
+            self.losses.cut(INVALID_VALUE, reason=str(error))
+            return kind()
 
 
 def value_of(value: Any) -> Any:
@@ -108,13 +144,6 @@ def value_of(value: Any) -> Any:
     if kind == "bytes_value":
         return f"[{len(value.bytes_value)} bytes]"
     return getattr(value, kind) if kind else None
-
-
-Target = tuple[Literal["rest", "column", "older", "content", "nothing"], str]
-"""The destination of an attribute, and the name of its column or its conventional name.
-
-`older` names lose against `column` ones; `content` is kept as far as TRACEBOT_CAPTURE allows.
-"""
 
 
 def _target(scope: Scope, name: str) -> Target:
@@ -138,48 +167,62 @@ def _find_target(source: Source, name: str) -> Target:
     return "content" if content else "rest", conventional
 
 
-def read_attributes(pairs: Any, scope: Scope) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the values of columns, and the rest."""
+def read_attributes(sent: Any, scope: Scope) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the values of columns, and the rest. `sent` are `KeyValue`s as bytes.
+
+    A request spends most of its time here. Most attributes are equal to earlier ones of the
+    request, and are remembered as what has become of them.
+    """
     columns: dict[str, Any] = {}
     rest: dict[str, Any] = dict(scope.facts)
-    number = len(pairs)
+    number = len(sent)
     scope.request.add_attributes(number)
     if number > MAX_ATTRIBUTES:
-        pairs = _fitting(pairs, rest, scope)
-    _read_pairs(pairs, columns, rest, scope)
+        sent = _fitting(sent, lambda pair: scope.decoded(pair, KeyValue).key, rest, scope)
+    remembered = scope.remembered
+    for pair in sent:
+        becomes, name, value = remembered.get(pair) or _read_pair(pair, scope)
+        if becomes == "rest":
+            rest[name] = value
+        elif becomes == "column" or (becomes == "older" and name not in columns):
+            columns[name] = value
     _finish(columns, rest, scope.source)
     return columns, rest
 
 
-def _read_pairs(pairs: Any, columns: dict[str, Any], rest: dict[str, Any], scope: Scope) -> None:
-    """Sort attributes into columns and the rest. A request spends most of its time here."""
-    targets = scope.targets
-    for pair in pairs:
-        key = pair.key
-        becomes, name = targets.get(key) or _target(scope, key)
-        if becomes == "nothing":
-            continue
-        sent = pair.value
-        # Most values are strings; `string_value` of any other is empty.
-        value = sent.string_value or value_of(sent)
-        if becomes == "rest":
-            if value is not None:
-                rest[name] = value
-        elif becomes == "content":
-            keep_content(rest, name, value, scope)
-        elif becomes == "column" or name not in columns:
-            columns[name] = _column(name, value)
+def _read_pair(data: bytes, scope: Scope) -> Placed:
+    """Return what becomes of an attribute, and remember it if it is short."""
+    cuts = scope.losses.cuts.total()
+    pair = scope.decoded(data, KeyValue)
+    becomes, name = _target(scope, pair.key)
+    value = None if becomes == "nothing" else value_of(pair.value)
+    if becomes == "content":
+        becomes, value = "rest", _captured(value, scope.capture)
+    elif becomes in ("column", "older"):
+        value = _column(name, value)
+    placed: Placed = NOTHING if value is None else (becomes, name, value)
+    # Lists and mappings are not shared between spans, and what was cut is counted each time.
+    if (
+        len(data) <= MAX_REMEMBERED_BYTES
+        and len(scope.remembered) < MAX_REMEMBERED
+        and not isinstance(value, list | dict)
+        and scope.losses.cuts.total() == cuts
+    ):
+        scope.remembered[data] = placed
+    return placed
 
 
-def _fitting(pairs: Iterable[Any], rest: dict[str, Any], scope: Scope) -> list[Any]:
+def _fitting(
+    pairs: Iterable[T], key_of: Callable[[T], str], rest: dict[str, Any], scope: Scope
+) -> list[T]:
     """Return the attributes to keep of too many, and note in `rest` how many are left out.
 
     OpenInference writes each message as several attributes, and the model and tokens last.
     """
-    kept: list[Any] = []
-    others: list[Any] = []
+    kept: list[T] = []
+    others: list[T] = []
     for pair in pairs:
-        becomes, name = _target(scope, pair.key)
+        becomes, name = _target(scope, key_of(pair))
         if becomes in ("column", "older") or name in ALWAYS or name.startswith("exception."):
             kept.append(pair)
         elif becomes != "nothing":
@@ -210,7 +253,7 @@ def read_details(pairs: Any, scope: Scope) -> dict[str, Any]:
     number = len(pairs)
     scope.request.add_attributes(number)
     if number > MAX_ATTRIBUTES:
-        pairs = _fitting(pairs, details, scope)
+        pairs = _fitting(pairs, attrgetter("key"), details, scope)
     for pair in pairs:
         becomes, _ = _target(scope, pair.key)
         value = value_of(pair.value)
@@ -222,11 +265,13 @@ def read_details(pairs: Any, scope: Scope) -> dict[str, Any]:
 
 
 def keep_content(rest: dict[str, Any], name: str, value: Any, scope: Scope) -> None:
-    if value is not None and (kept := _captured(value, scope.capture)) is not None:
+    if (kept := _captured(value, scope.capture)) is not None:
         rest[name] = kept
 
 
 def _captured(value: Any, capture: Capture) -> str | None:
+    if value is None:
+        return None
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     # Redacted before it is cut: half a secret would not be recognised.
     return capture(redact(text))

@@ -31,6 +31,7 @@ from storage.otlp.items import read_log, read_metric, read_span
 from storage.otlp.json_encoding import read_json
 from storage.otlp.losses import Losses, Malformed
 from storage.otlp.request import Request
+from storage.otlp.span_message import SpanMessage
 from storage.otlp.wire import read_protobuf
 
 Signal = Literal["traces", "logs", "metrics"]
@@ -117,9 +118,15 @@ def _envelopes(
     body: bytes, signal: Signal, encoding: Encoding, request: Request
 ) -> Iterator[Envelope]:
     """Yield each scope's items as protobuf messages, whatever the encoding."""
-    if encoding == "json":
-        return read_json(body, MESSAGES[signal], PARTS[signal], request)
-    return read_protobuf(body, MESSAGES[signal], request)
+    resource_kind, scope_kind, item_kind = MESSAGES[signal]
+    if encoding == "protobuf":
+        kind = SpanMessage if signal == "traces" else item_kind
+        yield from read_protobuf(body, (resource_kind, scope_kind, kind), request)
+        return
+    for resource, scope, items in read_json(body, MESSAGES[signal], PARTS[signal], request):
+        if signal == "traces":
+            items = (SpanMessage.FromString(item.SerializeToString()) for item in items)
+        yield resource, scope, items
 
 
 def answer(signal: Signal, losses: Losses, *, encoding: Encoding) -> bytes:

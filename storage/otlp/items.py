@@ -6,9 +6,11 @@ In: a protobuf message and its `Scope`, from `storage.otlp.decoder`. Out: a `Spa
 Messages are walked field by field: protobuf's `MessageToDict` takes five times as long.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import isfinite, nan
 from typing import Any
+
+from opentelemetry.proto.trace.v1 import trace_pb2 as trace
 
 from storage.model.records import Log, Metric
 from storage.model.redaction import redacted_start
@@ -55,6 +57,14 @@ ERROR = 2
 
 STATUS_CODES = (0, 1, ERROR)
 
+EXCEPTION = b"\x12\x09exception"
+"""The name of an event that records an exception, as a field of its message."""
+
+NOT_SENT = (None,) * 6
+"""The fields from `audience` to `user`: no sender decides who can see its spans."""
+
+_new_span: Callable[..., Span] = Span
+
 LEVELS = ("trace", "debug", "info", "warning", "error", "critical")
 """Each stands for four values of `severity_number`, which begins at 1."""
 
@@ -76,31 +86,59 @@ def read_span(sent: Any, scope: Scope) -> Span:
     ended_at = min(sent.end_time_unix_nano, LAST) or started_at
     columns, attributes = read_attributes(sent.attributes, scope)
     events = _events(sent.events, attributes, scope) if sent.events else []
-    code = sent.status.code
-    failed = code == ERROR
-    if code not in STATUS_CODES:
-        scope.losses.cut(UNKNOWN_ENUM)
-    if failed:
-        columns.setdefault("error_type", _error_type(events))
-        columns.setdefault("error_message", storable(sent.status.message))
-    return Span(
-        trace_id=trace_id,
-        span_id=span_id,
-        parent_id=parent_id if parent_id != span_id else None,
-        name=redacted_start(sent.name, MAX_NAME),
-        kind=KINDS.get(sent.kind) or _unknown_kind(scope),
-        status="error" if failed else "ok",
-        started_at=started_at,
-        ended_at=ended_at,
-        duration_ns=max(ended_at - started_at, 0),
-        platform="otlp",
-        attributes=attributes,
-        events=events,
-        links=_links(sent.links, attributes, scope) if sent.links else [],
-        scope=scope.name,
-        received=True,
-        **columns,
+    links = _links(sent.links, attributes, scope) if sent.links else []
+    status = sent.status
+    failed = bool(status) and _failed(status, columns, events, scope)
+    column = columns.get
+    # In the order of the fields: by their names it takes twice as long.
+    return _new_span(
+        trace_id,
+        span_id,
+        redacted_start(sent.name, MAX_NAME),
+        started_at,
+        parent_id if parent_id != span_id else None,
+        KINDS.get(sent.kind) or _unknown_kind(scope),
+        "error" if failed else "ok",
+        ended_at,
+        max(ended_at - started_at, 0),
+        "otlp",
+        *NOT_SENT,
+        column("agent"),
+        None,
+        column("provider"),
+        column("model"),
+        column("input_tokens"),
+        column("output_tokens"),
+        column("cached_tokens"),
+        column("cost"),
+        column("cost_source"),
+        None,
+        None,
+        None,
+        column("error_type"),
+        column("error_message"),
+        attributes,
+        events,
+        links,
+        scope.name,
+        None,
+        False,
+        True,
     )
+
+
+def _failed(
+    data: bytes, columns: dict[str, Any], events: Iterable[dict[str, Any]], scope: Scope
+) -> bool:
+    """Return True if a status is that of an error, and set the columns that describe it."""
+    status = scope.decoded(data, trace.Status)
+    if status.code not in STATUS_CODES:
+        scope.losses.cut(UNKNOWN_ENUM)
+    if status.code != ERROR:
+        return False
+    columns.setdefault("error_type", _error_type(events))
+    columns.setdefault("error_message", storable(status.message))
+    return True
 
 
 def read_log(sent: Any, scope: Scope) -> Log:
@@ -130,6 +168,8 @@ def read_metric(sent: Any, scope: Scope) -> list[Metric]:
     Raises `Malformed`.
     """
     kind = sent.WhichOneof("data")
+    found = getattr(sent, kind).data_points if kind else ()
+    scope.request.add_numbers(len(found) if kind in ("gauge", "sum") else 2 * len(found))
     name = storable(redacted_start(sent.name, MAX_NAME))
     if kind is None or not name:
         raise Malformed(f"metric {redacted_start(name, 100)!r} has no data or no name")
@@ -137,8 +177,6 @@ def read_metric(sent: Any, scope: Scope) -> list[Metric]:
         shown = redacted_start(name, 100)
         reason = f"metric {shown}: names that begin with {OURS[0]} are our own"
         raise Malformed(reason, RESERVED_NAME)
-    found = getattr(sent, kind).data_points
-    scope.request.add_numbers(len(found) if kind in ("gauge", "sum") else 2 * len(found))
     points = []
     for point in found:
         labels = {name: str(value) for name, value in read_details(point.attributes, scope).items()}
@@ -202,12 +240,12 @@ def _unknown_kind(scope: Scope) -> Kind:
 def _events(sent: Any, attributes: dict[str, Any], scope: Scope) -> list[dict[str, Any]]:
     """Return at most MAX_EVENTS: exceptions before others, later ones before earlier ones."""
     if (left_out := len(sent) - MAX_EVENTS) > 0:
-        exceptions = {place for place, event in enumerate(sent) if event.name == "exception"}
+        exceptions = {place for place, data in enumerate(sent) if EXCEPTION in data}
         worth = sorted(range(len(sent)), key=lambda place: (place in exceptions, place))
         sent = [sent[place] for place in sorted(worth[-MAX_EVENTS:])]
         attributes[DROPPED_EVENTS] = left_out
         scope.losses.cut(TOO_MANY_EVENTS, left_out)
-    return [_event(event, scope) for event in sent]
+    return [_event(data, scope) for data in sent]
 
 
 def _links(sent: Any, attributes: dict[str, Any], scope: Scope) -> list[dict[str, Any]]:
@@ -218,16 +256,17 @@ def _links(sent: Any, attributes: dict[str, Any], scope: Scope) -> list[dict[str
     return [_link(link, scope) for link in sent]
 
 
-def _event(sent: Any, scope: Scope) -> dict[str, Any]:
-    at = min(sent.time_unix_nano, LAST)
+def _event(data: bytes, scope: Scope) -> dict[str, Any]:
+    sent = scope.decoded(data, trace.Span.Event)
     return {
         "name": redacted_start(sent.name, MAX_NAME),
-        "at": at,
+        "at": min(sent.time_unix_nano, LAST),
         "attributes": read_details(sent.attributes, scope),
     }
 
 
-def _link(sent: Any, scope: Scope) -> dict[str, Any]:
+def _link(data: bytes, scope: Scope) -> dict[str, Any]:
+    sent = scope.decoded(data, trace.Span.Link)
     ids = {"trace_id": sent.trace_id.hex(), "span_id": sent.span_id.hex()}
     if len(sent.trace_id) != 16 or len(sent.span_id) != 8:
         scope.losses.cut(INVALID_ID)
