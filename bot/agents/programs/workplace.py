@@ -22,6 +22,9 @@ GIT_SETTINGS = (
 )
 """Files of a home that git must be able to read if they exist: it does not work without them."""
 
+PASSING = getattr(os, "O_PATH", os.O_RDONLY)
+"""How a folder is opened that one may enter, but perhaps not read."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Workplace:
@@ -154,10 +157,32 @@ def _create(folder: Path, environment: Mapping[str, str], owner: tuple[int, int]
     """
     home = real(Path(environment.get("HOME") or Path.home()))
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    for each in reversed(missing):
-        if not inside(real(each.parent), home):
-            return
-        with contextlib.suppress(OSError):
-            each.mkdir(mode=0o700)
+    if not missing:
+        return
+    parent = real(missing[-1].parent)
+    if not inside(parent, home):
+        return
+    names = [each.name for each in reversed(missing)]
+    with contextlib.suppress(OSError), contextlib.ExitStack() as opened:
+        # Step by step, and by descriptors: the home is that of the user, who may exchange a folder
+        # for a link at any moment.
+        within = _open_folder("/", None, opened, PASSING)
+        for name in parent.parts[1:]:
+            within = _open_folder(name, within, opened, PASSING)
+        for name in names:
+            try:
+                os.mkdir(name, 0o700, dir_fd=within)
+            except FileExistsError:  # Another turn was faster.
+                within = _open_folder(name, within, opened, PASSING)
+                continue
+            within = _open_folder(name, within, opened, os.O_RDONLY)
             if owner is not None:
-                os.chown(each, *owner, follow_symlinks=False)
+                os.fchown(within, *owner)
+
+
+def _open_folder(name: str, within: int | None, opened: contextlib.ExitStack, how: int) -> int:
+    """Open a folder, but not through a link. It is closed with `opened`."""
+    flags = how | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(name, flags, dir_fd=within)
+    opened.callback(os.close, descriptor)
+    return descriptor

@@ -10,7 +10,7 @@ import os
 import pwd
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -73,6 +73,10 @@ class Opened:
     ours: bool = False
 
 
+Places = Sequence[tuple[Opened, Path]]
+"""Each path that an agent may use, with its real path."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Confinement:
     """An agent's confinement as the agents file has it, and the files that it must not reach.
@@ -103,12 +107,12 @@ class Confinement:
         self._refuse_half_measures()
         if not self.is_on:
             return Restrictions(user=user)
-        opened = [*opened, *self._named()]
+        places = _places([*opened, *self._named()])
         names = all_names(self.private.paths())
-        self._refuse_private(opened, names)
+        self._refuse_private(places, names)
         return Restrictions(
             version=landlock_version(),
-            rules=tuple(self._rules(opened, names)),
+            rules=tuple(self._rules(places, names)),
             confined=True,
             network=self.network,
             unix_sockets=self.unix_sockets,
@@ -120,7 +124,8 @@ class Confinement:
         self.identity()
         self._refuse_half_measures()
         if self.is_on:
-            self._refuse_private([*opened, *self._named()], all_names(self.private.paths()))
+            places = _places([*opened, *self._named()])
+            self._refuse_private(places, all_names(self.private.paths()))
 
     def _refuse_half_measures(self) -> None:
         if not self.network and (not self.is_on or seccomp.machine() is None):
@@ -143,12 +148,11 @@ class Confinement:
         for path in self.write:
             yield Opened(path=path, writable=True, key="write")
 
-    def _refuse_private(self, opened: Iterable[Opened], names: Iterable[Path]) -> None:
+    def _refuse_private(self, places: Places, names: Iterable[Path]) -> None:
         """Refuse paths which the agents file names and that contain something private."""
-        for each in opened:
+        for each, place in places:
             if not each.key:
                 continue
-            place = real(each.path)
             found = next((name for name in names if _reaches(each, place, name)), None)
             found = found or hard_link(place, names)
             if each.writable and found is None:
@@ -160,10 +164,10 @@ class Confinement:
                     'belongs to the bot: move one of them, or set isolation = "off"',
                 )
 
-    def _rules(self, opened: Iterable[Opened], names: Iterable[Path]) -> Iterator[landlock.Rule]:
-        writable = {real(each.path) for each in opened if each.writable}
-        whole = {real(each.path) for each in opened if each.key or each.ours}
-        for folder in {real(each.path) for each in opened} - whole:
+    def _rules(self, places: Places, names: Iterable[Path]) -> Iterator[landlock.Rule]:
+        writable = {place for each, place in places if each.writable}
+        whole = {place for each, place in places if each.key or each.ours}
+        for folder in {place for _, place in places} - whole:
             whole.update(without(folder, tuple(names)))
         system = {real(Path(path)) for path in SYSTEM}
         avoided = set(names)
@@ -204,6 +208,15 @@ class Confinement:
 def landlock_version() -> int:
     """Return the version of the kernel's Landlock, 0 if there is none."""
     return landlock.abi() if sys.platform == "linux" else 0
+
+
+def _places(opened: Iterable[Opened]) -> Places:
+    """Follow links once: what is checked must be what is opened.
+
+    Another agent may exchange a folder for a link at any moment. If it does so later, then Landlock
+    refuses to open the path, see `landlock`.
+    """
+    return [(each, real(each.path)) for each in opened]
 
 
 def _reaches(opened: Opened, place: Path, name: Path) -> bool:
