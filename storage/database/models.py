@@ -94,6 +94,8 @@ class TraceRow(Model):
     reason = TextField(null=True)
     text = TextField(null=True)
     error_message = TextField(null=True)
+    usage_count = IntegerField(null=True)
+    """How many spans report tokens or a cost. None if an older tracebot stored the trace."""
 
     class Meta:
         table_name = "traces"

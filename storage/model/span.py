@@ -74,13 +74,23 @@ class Span:
 
     @property
     def within(self) -> str | None:
-        """The id of the span that reports the tokens and cost of this one, if it reports any."""
-        speaker = self.attributes.get(WITHIN)
-        return speaker if isinstance(speaker, str) else None
+        """The id of our call of an agent in which that agent reports this call of its own."""
+        attempt = self.attributes.get(WITHIN)
+        return attempt if isinstance(attempt, str) else None
 
     @property
     def failed(self) -> bool:
         return self.status in FAILED_STATUSES
+
+
+def reports_usage(span: Span) -> bool:
+    """Return True if the span has ended and reports tokens or a cost."""
+    return span.status != "running" and (
+        span.input_tokens is not None
+        or span.output_tokens is not None
+        or span.cost is not None
+        or span.cached_tokens is not None
+    )
 
 
 def own_audience(team: str, member: str) -> str:

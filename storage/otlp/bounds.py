@@ -101,12 +101,13 @@ class Bounds:
         return True
 
     def check(self, span: Span, parent: Span | None) -> None:
-        """Correct the span's times, and remove figures that are too high for one span."""
+        """Correct the span's times, and remove figures that are too high for it or its trace.
+
+        What several spans report of the same call counts here for each of them: the limits are far
+        above what one turn spends, and no order of the spans gets around them.
+        """
         self._check_times(span, parent)
         self._check_figures(span, span.started_at if parent is None else parent.started_at, {})
-
-    def spend(self, span: Span) -> None:
-        """Count figures that no other span reports, and remove those too high for their trace."""
         received: Received | None = self._received.get(span.trace_id)
         if received is not None:
             self._check_figures(span, received.began, received.figures)

@@ -20,20 +20,15 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from cachetools import LRUCache
-
 from storage.model.records import Log, Metric
-from storage.model.semconv import INHERITED, RESPONSE_ID
-from storage.model.span import WITHIN, Span
+from storage.model.semconv import INHERITED
+from storage.model.span import WITHIN, Span, reports_usage
 from storage.model.trace_context import Ids
 from storage.otlp.attributes import Resource
 from storage.otlp.bounds import Bounds
 from storage.otlp.span_lookup import SpanLookup
 
 T = TypeVar("T")
-
-REMEMBERED = 10_000
-"""Responses remembered, so that the same response reported by two spans is noticed."""
 
 LATE_NS = 600 * 1_000_000_000
 """How long after its end a span takes what its process sends. Exporters retry for a minute."""
@@ -62,7 +57,6 @@ class TraceCorrelator:
         self._lookup = lookup
         self._now = now
         self._bounds = Bounds(now=now, refused=refused)
-        self._responses: LRUCache[Ids, str] = LRUCache(REMEMBERED)
 
     def spans(self, resource: Resource, spans: Sequence[Span]) -> Sequence[Span]:
         """Return the spans to store, attached to their place. They are changed, not copied."""
@@ -72,7 +66,6 @@ class TraceCorrelator:
             kept = self._keep_in_own_traces(kept)
         else:
             kept = [span for span in kept if self._attach(span, parent)]
-        self._name_usage_owners(kept, parent)
         return kept
 
     def logs(self, resource: Resource, logs: Sequence[Log]) -> Iterable[Log]:
@@ -130,6 +123,9 @@ class TraceCorrelator:
         span.trace_id = parent.trace_id
         span.parent_id = span.parent_id or parent.span_id
         span.entry = False
+        attempt = parent.span_id if parent.configured_provider else parent.within
+        if attempt is not None and reports_usage(span):
+            span.attributes = {**span.attributes, WITHIN: attempt}
         self._bounds.check(span, parent)
         return True
 
@@ -186,34 +182,6 @@ class TraceCorrelator:
             elif not self._attach(span, parent):
                 refused.add(id(span))
         return refused
-
-    def _name_usage_owners(self, spans: Iterable[Span], parent: Span | None) -> None:
-        """Note on each span with tokens or cost which other span reports the same usage."""
-        reporting = [span for span in spans if _reports_usage(span)]
-        if not reporting:
-            return
-        together = _by_ids(spans)
-        attempt = parent.span_id if parent is not None and parent.configured_provider else None
-        for span in reporting:
-            above = (each.span_id for each in _upwards(span, together)[1:] if _reports_usage(each))
-            owner = next(above, None) or self._reported_before(span) or attempt
-            if owner is not None:
-                span.attributes = {**span.attributes, WITHIN: owner}
-            if owner in (None, attempt):
-                self._bounds.spend(span)
-
-    def _reported_before(self, span: Span) -> str | None:
-        """Return the id of the first span that had this span's response id, if it is another."""
-        response = span.attributes.get(RESPONSE_ID)
-        if not isinstance(response, str):
-            return None
-        first: str = self._responses.setdefault((span.trace_id, response), span.span_id)
-        return first if first != span.span_id else None
-
-
-def _reports_usage(span: Span) -> bool:
-    figures = (span.input_tokens, span.output_tokens, span.cost)
-    return any(figure is not None for figure in figures)
 
 
 def _by_ids(spans: Iterable[Span]) -> Together:

@@ -15,12 +15,13 @@ from storage.model.batch import Batch
 from storage.model.records import Log, Metric, Score
 from storage.model.redaction import redact, redact_name, redact_value
 from storage.model.span import Span
-from storage.store.deduplication import settle, unseen
+from storage.store.deduplication import unseen
 from storage.store.erasing import remove_files, screen, without_files
 from storage.store.private_channels import keep_private
 from storage.store.rollups import add, additions
 from storage.store.span_rows import SPAN_FIELDS, as_json, span_rows
-from storage.store.trace_summaries import summarise
+from storage.store.trace_summaries import stored_traces, summarise
+from storage.store.usage import count_usage, own_usage
 
 
 def store(database: Database, batch: Batch, *, deadline: float = 5.0) -> bool:
@@ -58,9 +59,10 @@ def store_spans(database: Database, batch: Batch) -> None:
 
 
 def _store_spans(database: Database, batch: Batch, rows: Sequence[tuple[Any, ...]]) -> None:
-    spans = unseen(database, batch.spans)
+    spans, replaced = unseen(database, batch.spans)
     if not spans:
         return
+    resumed = batch.resumed | replaced
     if len(spans) < len(rows):
         of_span = dict(zip(map(id, batch.spans), rows, strict=True))
         rows = [of_span[id(span)] for span in spans]
@@ -68,16 +70,18 @@ def _store_spans(database: Database, batch: Batch, rows: Sequence[tuple[Any, ...
         rows = list(rows)
         for position in late:
             rows[position] = span_rows([spans[position]])[0]
+    stored = stored_traces(database, spans)
+    reporting = {trace_id: trace.usage_count for trace_id, trace in stored.items()}
+    usage = count_usage(database, spans, reporting, resumed=resumed)
     SPANS.execute_many(database, rows)
-    counted, released = settle(database, spans)
-    summarise(database, counted, released, resumed=batch.resumed)
-    add(database, additions(span for span in (*counted, *released) if span.status != "running"))
+    summarise(database, usage.spans, usage.corrected, stored, resumed=resumed)
+    ended = (span for span in usage.spans if span.status != "running")
+    add(database, additions(ended, usage.corrected))
 
 
 def store_summaries(database: Database, spans: Sequence[Span]) -> None:
     """Store summaries for traces without one, from all their spans, in the caller's transaction."""
-    counted, released = settle(database, spans)
-    summarise(database, counted, released, resumed=())
+    summarise(database, own_usage(spans), (), {}, resumed=())
 
 
 def redacted_metric(metric: Metric) -> Metric:

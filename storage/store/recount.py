@@ -4,16 +4,15 @@ The caller has begun a transaction.
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 from typing import Any
 
 from peewee import Database
 
 from storage.database.models import RollupRow, SpanRow
 from storage.model.span import own_audience, span_of
-from storage.store.deduplication import settle
 from storage.store.histogram import Histogram, reduced
 from storage.store.rollups import EVERYONE, KEY_FIELDS, SUMS, Addition, Key, add, additions
+from storage.store.usage import own_usage
 
 Row = dict[str, Any]
 
@@ -22,12 +21,10 @@ def recount(
     database: Database, trace_ids: Collection[str], *, audiences: Collection[str]
 ) -> dict[Key, Addition]:
     """Return what the stored spans of these traces, with these audiences, added to the rollups."""
-    query = SpanRow.select().where(
-        SpanRow.trace_id.in_(list(trace_ids)), SpanRow.status != "running"
-    )
-    stored = [span_of(row) for row in query.dicts().execute(database)]
-    counted, _ = settle(database, [replace(s, received=s.within is not None) for s in stored])
-    found = additions(span for span in counted if span.audience in audiences)
+    query = SpanRow.select().where(SpanRow.trace_id.in_(list(trace_ids)))
+    counted = own_usage([span_of(row) for row in query.dicts().execute(database)])
+    ended = (span for span in counted if span.status != "running")
+    found = additions(span for span in ended if span.audience in audiences)
     return {key: added for key, added in found.items() if key[4] != EVERYONE}
 
 

@@ -13,7 +13,7 @@ from peewee import EXCLUDED, Database, fn
 
 from storage.database.models import RollupRow
 from storage.database.statements import Statement, compiled
-from storage.model.span import Span
+from storage.model.span import Span, reports_usage
 from storage.store.histogram import extended
 
 HOUR_NS = 3_600 * 1_000_000_000
@@ -49,13 +49,13 @@ class Addition:
         if span.duration_ns is not None:
             self.durations.append(span.duration_ns)
 
-    def spend(self, span: Span) -> None:
-        self.input_tokens += span.input_tokens or 0
-        self.output_tokens += span.output_tokens or 0
-        self.cached_tokens += span.cached_tokens or 0
+    def spend(self, span: Span, sign: int = 1) -> None:
+        self.input_tokens += sign * (span.input_tokens or 0)
+        self.output_tokens += sign * (span.output_tokens or 0)
+        self.cached_tokens += sign * (span.cached_tokens or 0)
         if span.cost is not None:
-            self.cost += span.cost
-            self.priced += 1
+            self.cost += sign * span.cost
+            self.priced += sign
 
     def add(self, other: "Addition") -> None:
         self.traces += other.traces
@@ -68,11 +68,21 @@ class Addition:
         self.durations += other.durations
 
 
-def additions(spans: Iterable[Span]) -> dict[Key, Addition]:
-    """Return what ended spans add, by row."""
+def additions(
+    spans: Iterable[Span], corrected: Iterable[tuple[Span, Span]] = ()
+) -> dict[Key, Addition]:
+    """Return what ended spans add, by row.
+
+    Figures are those that count (`storage.store.counting`). `corrected` are stored spans with the
+    figures that have counted, and with those that count from now.
+    """
     hours: defaultdict[Key, Addition] = defaultdict(Addition)
+    for before, after in corrected:
+        _correct(hours, before, -1)
+        _correct(hours, after, 1)
     for span in spans:
-        spends = span.input_tokens is not None or span.output_tokens is not None or bool(span.cost)
+        # Also if nothing of it is its own: a correction changes no number of calls.
+        spends = reports_usage(span)
         counts = span.parent_id is None and span.decision != "skip"
         if not (counts or spends) and span.reason is None and span.configured_provider is None:
             continue  # As most spans: a step within a turn.
@@ -85,6 +95,14 @@ def additions(spans: Iterable[Span]) -> dict[Key, Addition]:
             if spent:
                 addition.spend(span)
     return hours | _by_day(hours)
+
+
+def _correct(hours: defaultdict[Key, Addition], span: Span, sign: int) -> None:
+    hour = span.started_at - span.started_at % HOUR_NS
+    audience, team = span.audience or "", span.team or ""
+    for dimension, key, _, spent in _contributions(span, counts=False, spends=True):
+        if spent:
+            hours["hour", hour, dimension, key, audience, team].spend(span, sign)
 
 
 def _by_day(hours: Mapping[Key, Addition]) -> dict[Key, Addition]:
@@ -109,7 +127,8 @@ def _contributions(
     if spends or span.configured_provider is not None:
         for dimension in CALL:
             if (key := getattr(span, dimension)) is not None:
-                yield dimension, key, True, spends
+                # What an agent of ours reports of its own calls is part of our call of it.
+                yield dimension, key, span.within is None, spends
 
 
 KEY_FIELDS = ("level", "starts_at", "dimension", "key", "audience")

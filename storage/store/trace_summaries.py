@@ -5,6 +5,7 @@ models, and changes nothing else. Otherwise an agent could move, hide or age the
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
@@ -12,10 +13,11 @@ from peewee import EXCLUDED, SQL, Case, Database, fn
 
 from storage.database.models import TraceRow
 from storage.database.statements import Statement, compiled, insert
-from storage.model.span import Span
+from storage.model.span import Span, reports_usage
+from storage.store.counting import FIGURES, Figures
+from storage.store.usage import Correction
 
-SPENT = ("input_tokens", "output_tokens", "cached_tokens", "cost")
-SUMMED = ("span_count", "error_count", *SPENT)
+SUMMED = ("span_count", "error_count", "usage_count", *FIGURES)
 KEPT = (
     *("platform", "audience", "team", "channel", "thread_ts", "message_ts", "user", "agent"),
     *("provider", "model", "decision", "reason", "text", "error_message"),
@@ -39,30 +41,52 @@ LATEST = 2**63 - 1
 
 _received = attrgetter("received")
 _kept = attrgetter(*KEPT)
-_spent = attrgetter(*SPENT)
+_figures = attrgetter(*FIGURES)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTrace:
+    """What storing more spans of a trace depends on."""
+
+    platform: str | None
+    usage_count: int
+
+
+def stored_traces(database: Database, spans: Iterable[Span]) -> dict[str, StoredTrace]:
+    """Return those of the spans' traces that have a summary, by id."""
+    keys = [(trace_id,) for trace_id in {span.trace_id: None for span in spans}]
+    rows = STORED.look_up(database, keys, at_a_time=LOOKED_UP)
+    # Of a trace that an older tracebot stored, the number is unknown: perhaps there are several.
+    return {
+        trace_id: StoredTrace(platform, 2 if usage_count is None else usage_count)
+        for trace_id, platform, usage_count in rows
+    }
 
 
 def summarise(
-    database: Database, spans: Sequence[Span], released: Sequence[Span], *, resumed: Collection[str]
+    database: Database,
+    spans: Sequence[Span],
+    corrected: Sequence[Correction],
+    stored: Mapping[str, StoredTrace],
+    *,
+    resumed: Collection[str],
 ) -> None:
-    """Add just stored spans to the summaries, and the usage of `released` ones.
+    """Add just stored spans, with their own figures, to the summaries, and correct these.
 
-    `released` spans were stored earlier without their usage, see `deduplication.settle`. `resumed`
-    are the ids of spans that were stored earlier as running.
+    `stored` are the summaries as they were before. `resumed` are the ids of spans that were stored
+    earlier as running.
     """
     traces: dict[str, list[Span]] = {}
     for span in spans:
         traces.setdefault(span.trace_id, []).append(span)
-    spenders: dict[str, list[Span]] = {}
-    for span in released:
-        spenders.setdefault(span.trace_id, []).append(span)
-    keys = [(trace_id,) for trace_id in traces]
-    stored = dict(STORED.look_up(database, keys, at_a_time=LOOKED_UP))
+    corrections: dict[str, list[Figures]] = {}
+    for before, after in corrected:
+        corrections.setdefault(before.trace_id, []).append(_difference(before, after))
     rows = [
         (
             *(trace_id, *_identity(members, stored, trace_id)),
             sum(span.span_id not in resumed for span in members),
-            *_sums(members, spenders.get(trace_id, ())),
+            *_sums(members, corrections.get(trace_id, ())),
             *map(_first, zip(*_kept_of(members), strict=True)),
         )
         for trace_id, members in traces.items()
@@ -90,13 +114,13 @@ def _kept_of(members: Sequence[Span]) -> Iterable[tuple[Any, ...]]:
 
 
 def _identity(
-    members: Sequence[Span], stored: Mapping[str, str | None], trace_id: str
+    members: Sequence[Span], stored: Mapping[str, StoredTrace], trace_id: str
 ) -> tuple[Any, ...]:
     """Return the root fields, from our own spans if there are any."""
     ours = [span for span in members if not span.received]
     if trace_id not in stored:
         return _root(ours or members)
-    if ours or stored[trace_id] == RECEIVED:
+    if ours or stored[trace_id].platform == RECEIVED:
         return _unknown(ours or members)
     return (*_unknown(members)[:3], LATEST, None, None)
 
@@ -130,12 +154,21 @@ def _unknown(members: Sequence[Span]) -> tuple[Any, ...]:
     return (0, members[0].name, "running", min(span.started_at for span in members), None, None)
 
 
-def _sums(members: Sequence[Span], spenders: Sequence[Span]) -> tuple[int | None, ...]:
-    """Return errors, tokens and cost, None if no span reports them."""
+def _sums(members: Sequence[Span], corrections: Sequence[Figures]) -> tuple[int | None, ...]:
+    """Return errors, spans with usage, tokens and cost, None if no span reports them."""
     ended = [span for span in members if span.status != "running"]
-    columns = zip(*map(_spent, (*ended, *spenders)), strict=True)
-    spent = [_sum(column) for column in columns] or [None] * len(SPENT)
-    return (sum(span.failed for span in ended), *spent)
+    columns = zip(*map(_figures, ended), *corrections, strict=True)
+    figures = [_sum(column) for column in columns] or [None] * len(FIGURES)
+    return (sum(span.failed for span in ended), sum(map(reports_usage, ended)), *figures)
+
+
+def _difference(before: Span, after: Span) -> Figures:
+    """Return what a correction adds to each figure, None where nothing counted."""
+    one, other = _figures(before), _figures(after)
+    differences = [
+        None if old is None else (new or 0) - old for old, new in zip(one, other, strict=True)
+    ]
+    return (differences[0], differences[1], differences[2], differences[3])
 
 
 def _sum(column: tuple[int | None, ...]) -> int | None:
@@ -179,6 +212,8 @@ def _upsert(database: Database) -> str:
         update={
             "started_at": earlier,
             **{name: summed(name) for name in SUMMED},
+            # Remains unknown if it was.
+            "usage_count": TraceRow.usage_count + EXCLUDED.usage_count,
             **{name: kept(name) for name in KEPT},
         },
     )
@@ -197,9 +232,8 @@ def _update_text(database: Database) -> str:
 
 
 def _select_stored(database: Database) -> str:
-    query = TraceRow.select(TraceRow.trace_id, TraceRow.platform).where(
-        TraceRow.trace_id.in_([""] * LOOKED_UP)
-    )
+    columns = (TraceRow.trace_id, TraceRow.platform, TraceRow.usage_count)
+    query = TraceRow.select(*columns).where(TraceRow.trace_id.in_([""] * LOOKED_UP))
     return compiled(query, database)
 
 

@@ -29,4 +29,4 @@ def schema_of(database: Database) -> list[tuple[Any, ...]]:
 
 def _tidied(definition: str) -> str:
     """SQLite keeps the line breaks of the statement that created a table."""
-    return re.sub(r"(?<=\() | (?=\))", "", re.sub(r"\s+", " ", definition))
+    return re.sub(r"(?<=\() | (?=[),])", "", re.sub(r"\s+", " ", definition))

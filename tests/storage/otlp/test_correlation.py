@@ -189,35 +189,19 @@ def test_noise_is_left_out_and_counted_and_its_children_move_up(
     assert up["mcp.tools.call"] == "9" * 16
 
 
-def test_the_outer_of_two_spans_speaks_for_the_tokens_of_both(correlator: TraceCorrelator) -> None:
-    outer, inner, other = correlator.spans(
-        sender(),
-        [sent("a", input_tokens=9), sent("b", "a", input_tokens=5), sent("c", "a")],
-    )
-    assert (outer.within, inner.within, other.within) == (None, "a" * 16, None)
-
-
-def test_one_response_is_counted_once(correlator: TraceCorrelator) -> None:
-    def told(span_id: str, response: str, trace_id: str = THEIRS) -> Span:
-        response_id = {"gen_ai.response.id": response}
-        return sent(span_id, "f", trace_id=trace_id, output_tokens=5, attributes=response_id)
-
-    (first,) = correlator.spans(sender(), [told("a", "r1")])
-    again, second, elsewhere = correlator.spans(
-        sender(), [told("a", "r1"), told("b", "r1"), told("c", "r1", "c" * 32)]
-    )
-    assert (first.within, again.within, elsewhere.within) == (None, None, None)
-    assert second.within == "a" * 16
-
-
-def test_an_attempt_owns_the_tokens_of_its_agent(
-    correlator: TraceCorrelator, attempt: ActiveSpan
+def test_what_an_agent_reports_of_its_own_calls_is_part_of_our_call_of_it(
+    correlator: TraceCorrelator, attempt: ActiveSpan, observability: Observability
 ) -> None:
-    (span,) = correlator.spans(sender(attempt), [sent("a", input_tokens=5)])
-    assert span.within == attempt.span_id
+    call, work = correlator.spans(sender(attempt), [sent("a", input_tokens=5), sent("b")])
+    assert (call.within, work.within) == (attempt.span_id, None)
+    observability.receive([call])
+    assert observability.flush()
+    nested = sent("c", "a", trace_id=attempt.trace_id, output_tokens=5)
+    (found,) = correlator.spans(sender(), [nested])
+    assert (found.within, found.parent_id) == (attempt.span_id, call.span_id)
 
 
-def test_a_command_does_not_speak_for_what_runs_in_it(
+def test_what_runs_in_a_command_makes_calls_of_its_own(
     correlator: TraceCorrelator, observability: Observability
 ) -> None:
     with observability.span("run claude", platform="cli") as command:

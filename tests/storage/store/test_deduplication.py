@@ -1,5 +1,6 @@
 """What another process sends is stored once, and its tokens are counted once."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -134,7 +135,7 @@ def test_the_telemetry_of_a_killed_agent_is_counted(
         if when == "during":
             observability.receive(telemetry)
             assert observability.flush()
-            assert tokens(observability.database) == [None, 0, 0]
+            assert tokens(observability.database) == [140, 140, 140]
         if when == "with its end":
             observability.receive(telemetry)
         attempt.fail("timeout", "killed", status="timeout")
@@ -146,6 +147,33 @@ def test_the_telemetry_of_a_killed_agent_is_counted(
     assert tokens(observability.database) == [140, 140, 140]
     summary = only(observability.database)
     assert (summary.span_count, summary.error_count) == (4, 2)
+
+
+@pytest.mark.parametrize("batches", [1, 2])
+def test_a_span_that_came_while_it_ran_is_replaced_by_its_ended_form(
+    observability: Observability, batches: int
+) -> None:
+    ended = sent("a" * 16, input_tokens=5)
+    running = replace(ended, status="running", ended_at=None, duration_ns=None, input_tokens=None)
+    for spans in ([running, ended, running], [running, ended])[:batches]:
+        observability.receive(spans[:1])
+        if batches > 1:
+            assert observability.flush()
+        observability.receive(spans[1:])
+        assert observability.flush()
+    (stored,) = trace_spans(observability.database, TRACE)
+    assert (stored.status, stored.duration_ns, stored.input_tokens) == ("ok", 10**6, 5)
+    summary = only(observability.database)
+    assert (summary.status, summary.span_count, summary.input_tokens) == ("ok", 1, 5)
+
+
+def test_nobody_sends_the_end_of_a_span_of_ours(observability: Observability) -> None:
+    with observability.span("turn") as turn:
+        assert observability.flush()
+        observability.receive([sent(turn.span_id, trace_id=turn.trace_id, name="lie")])
+        assert observability.flush()
+        (stored,) = trace_spans(observability.database, turn.trace_id)
+        assert (stored.name, stored.status) == ("turn", "running")
 
 
 def test_there_is_less_room_the_more_waits(observability: Observability) -> None:

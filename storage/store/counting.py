@@ -1,0 +1,195 @@
+"""Count each token and each dollar of a trace once, whichever of its spans report it.
+
+The same call is often reported by several spans: an agent's and those of its calls, or those of two
+instrumentations of one client. `own_figures` says how much of what a span reports is its own: what
+no span below it reports as well. It looks at each figure by itself, and only at the set of spans,
+so that their order, and the requests and processes that brought them, do not matter.
+
+- A figure is the span's own as far as it exceeds the sum of those below it. None reports nothing,
+  and 0 hides nothing.
+- Spans with the same response id, the same tokens and overlapping times report the same call. The
+  innermost of them owns it. Servers that repeat their ids do so for calls that follow each other.
+- An estimated cost is as much the span's own as the tokens that no span below it has priced.
+- A span whose parent is not known is a root. A ring begins with its earliest span.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from storage.model.semconv import RESPONSE_ID
+from storage.model.span import Span
+
+FIGURES = ("input_tokens", "output_tokens", "cached_tokens", "cost")
+
+Figures = tuple[int | None, int | None, int | None, int | None]
+"""Values of FIGURES."""
+
+NOTHING: Figures = (None, None, None, None)
+
+
+@dataclass(slots=True)
+class Node:
+    """What counting knows about a span. While it is running it only links others."""
+
+    span_id: str
+    parent_id: str | None
+    figures: Figures
+    estimated: bool
+    """True if the cost is estimated from the tokens."""
+    response_id: str | None
+    started_at: int
+    ended_at: int
+    running: bool
+    process: str | None
+    """The writer that recorded it; None if another process sent it."""
+
+    @property
+    def reports(self) -> bool:
+        return not self.running and self.figures != NOTHING
+
+
+Nodes = Mapping[str, Node]
+"""The nodes of one trace by their span ids."""
+
+Amounts = list[int]
+"""Sums of FIGURES, and of the tokens that have no cost."""
+
+
+def node_of(span: Span) -> Node:
+    response_id = span.attributes.get(RESPONSE_ID)
+    return Node(
+        span.span_id,
+        span.parent_id,
+        (span.input_tokens, span.output_tokens, span.cached_tokens, span.cost),
+        span.cost_source == "estimated",
+        response_id if isinstance(response_id, str) else None,
+        span.started_at,
+        span.ended_at or span.started_at,
+        span.status == "running",
+        span.process,
+    )
+
+
+def own_figures(nodes: Nodes) -> dict[str, Figures]:
+    """Return the own figures of each span that reports any, in linear time."""
+    parents, order = _leaves_first(nodes)
+    repeated = _repeated(nodes, parents, order)
+    reported: dict[str, Amounts] = {}
+    own: dict[str, Figures] = {}
+    for span_id in order:
+        node, below = nodes[span_id], reported.pop(span_id, None)
+        if node.reports:
+            below = below or [0] * (len(FIGURES) + 1)
+            figures = _without(_own(node, below), repeated.get(span_id, ()))
+            own[span_id] = figures
+            below = _together(below, figures)
+        parent = parents.get(span_id)
+        if parent is not None and below is not None:
+            beside = reported.get(parent)
+            reported[parent] = below if beside is None else _sum(beside, below)
+    return own
+
+
+def _own(node: Node, below: Amounts) -> Figures:
+    figures = node.figures
+    exceeding = [
+        None if figure is None else max(figure - amount, 0)
+        for figure, amount in zip(figures, below, strict=False)
+    ]
+    tokens = (figures[0] or 0) + (figures[1] or 0)
+    if node.estimated and figures[3] is not None and tokens:
+        unpriced = (exceeding[0] or 0) + (exceeding[1] or 0) + below[-1]
+        exceeding[3] = figures[3] * min(unpriced, tokens) // tokens
+    return (exceeding[0], exceeding[1], exceeding[2], exceeding[3])
+
+
+def _together(below: Amounts, own: Figures) -> Amounts:
+    """Return what a span and all below it report."""
+    sums = [amount + (figure or 0) for amount, figure in zip(below, own, strict=False)]
+    unpriced = below[-1] + (own[0] or 0) + (own[1] or 0)
+    return [*sums, unpriced if own[3] is None else 0]
+
+
+def _sum(one: Amounts, other: Amounts) -> Amounts:
+    return [a + b for a, b in zip(one, other, strict=True)]
+
+
+def _without(figures: Figures, places: Iterable[int]) -> Figures:
+    kept = list(figures)
+    for place in places:
+        kept[place] = 0
+    return (kept[0], kept[1], kept[2], kept[3])
+
+
+def _leaves_first(nodes: Nodes) -> tuple[dict[str, str], list[str]]:
+    """Return the known parents, without rings, and all span ids, each before its parent's."""
+    parents = {
+        span_id: node.parent_id
+        for span_id, node in nodes.items()
+        if node.parent_id is not None and node.parent_id in nodes
+    }
+    children = Counter(parents.values())
+    order = [span_id for span_id in nodes if span_id not in children]
+    for span_id in order:  # It grows meanwhile.
+        parent = parents.get(span_id)
+        if parent is not None:
+            children[parent] -= 1
+            if not children[parent]:
+                order.append(parent)
+    if len(order) < len(nodes):
+        for ring in _rings(nodes, parents, nodes.keys() - set(order)):
+            del parents[ring[-1]]
+            order += ring
+    return parents, order
+
+
+def _rings(nodes: Nodes, parents: Mapping[str, str], left: set[str]) -> Iterator[list[str]]:
+    """Yield each ring among those left, in the order of parents, its earliest span last."""
+    for first in sorted(left, key=lambda span_id: (nodes[span_id].started_at, span_id)):
+        if first in left:
+            ring = [parents[first]]
+            while ring[-1] != first:
+                ring.append(parents[ring[-1]])
+            left.difference_update(ring)
+            yield ring
+
+
+def _repeated(
+    nodes: Nodes, parents: Mapping[str, str], order: Sequence[str]
+) -> Mapping[str, Sequence[int]]:
+    """Return the places of figures, by span, that another span of the same call owns."""
+    calls: defaultdict[tuple[object, ...], list[Node]] = defaultdict(list)
+    for node in nodes.values():
+        if node.response_id and node.reports and node.figures[:2] != (None, None):
+            calls[node.response_id, *node.figures[:2]].append(node)
+    several = [call for call in calls.values() if len(call) > 1]
+    if not several:
+        return {}
+    depths: dict[str, int] = {}
+    for span_id in reversed(order):
+        depths[span_id] = depths[parents[span_id]] + 1 if span_id in parents else 0
+    repeated: defaultdict[str, list[int]] = defaultdict(list)
+    for same in chain.from_iterable(map(_overlapping, several)):
+        innermost = sorted(same, key=lambda n: (-depths[n.span_id], n.started_at, n.span_id))
+        for place in range(len(FIGURES)):
+            owners = [node.span_id for node in innermost if node.figures[place] is not None]
+            for span_id in owners[1:]:
+                repeated[span_id].append(place)
+    return repeated
+
+
+def _overlapping(nodes: Iterable[Node]) -> list[list[Node]]:
+    """Return the spans in groups whose times overlap."""
+    groups: list[list[Node]] = []
+    begins = ends = 0
+    for node in sorted(nodes, key=lambda node: (node.started_at, node.span_id)):
+        if groups and (node.started_at < ends or node.started_at == begins):
+            groups[-1].append(node)
+            ends = max(ends, node.ended_at)
+        else:
+            groups.append([node])
+            ends = node.ended_at
+        begins = node.started_at
+    return groups

@@ -1,0 +1,179 @@
+"""Find what just received spans change in the usage (tokens and cost) of their traces.
+
+In: the spans of a batch, in its transaction, before they are stored. Out: the same spans with their
+own figures (`storage.store.counting`), and the stored spans whose own figures they change: a parent
+may come after its children, in another batch, and from another process.
+
+Hardly any trace has more than one span that reports usage. Its summary has the number of these, so
+that only the spans of the others are read again.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+from peewee import Database
+
+from storage.database.models import SpanRow
+from storage.database.statements import Statement
+from storage.model.semconv import RESPONSE_ID
+from storage.model.span import Span, reports_usage, span_of
+from storage.store.counting import (
+    FIGURES,
+    NOTHING,
+    Figures,
+    Node,
+    Nodes,
+    node_of,
+    own_figures,
+)
+
+LOOKED_UP = 200
+"""Spans in one statement."""
+
+Correction = tuple[Span, Span]
+"""A stored span with the figures that have counted for it, and with those that count from now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The ended and running spans of a batch with their own figures, and stored ones corrected."""
+
+    spans: Sequence[Span]
+    corrected: Sequence[Correction] = ()
+
+
+def own_usage(spans: Sequence[Span]) -> list[Span]:
+    """Return all spans of some traces with their own figures."""
+    nodes: defaultdict[str, dict[str, Node]] = defaultdict(dict)
+    for span in spans:
+        nodes[span.trace_id][span.span_id] = node_of(span)
+    own = {trace_id: own_figures(its_nodes) for trace_id, its_nodes in nodes.items()}
+    return [_with(span, own[span.trace_id].get(span.span_id)) for span in spans]
+
+
+def count_usage(
+    database: Database,
+    spans: Sequence[Span],
+    reporting: Mapping[str, int],
+    *,
+    resumed: Collection[str],
+) -> Usage:
+    """Return the own figures of `spans`, and the corrections of spans that are stored.
+
+    `reporting` has the stored traces among those of the spans, with the number of their spans that
+    report usage.
+    """
+    told = Counter(span.trace_id for span in spans if reports_usage(span))
+    several = {trace_id for trace_id, number in told.items() if number > 1} | {
+        span.trace_id
+        for span in spans
+        if (known := reporting.get(span.trace_id))
+        and known + told[span.trace_id] > 1
+        # A span that reports nothing may still connect others, unless it was stored at its start.
+        and (told[span.trace_id] or span.span_id not in resumed)
+    }
+    if not several:
+        return Usage(spans)
+    members: defaultdict[str, list[Span]] = defaultdict(list)
+    for span in spans:
+        if span.trace_id in several:
+            members[span.trace_id].append(span)
+    own: dict[int, Figures] = {}
+    corrected: list[Correction] = []
+    for trace_id, its_spans in members.items():
+        stored = _stored_nodes(database, trace_id) if trace_id in reporting else {}
+        figures, changes = _changes(stored, its_spans)
+        own |= figures
+        corrected += _corrections(database, trace_id, changes)
+    counted = [_with(span, own.get(id(span))) for span in spans]
+    return Usage(counted, corrected)
+
+
+def _changes(
+    stored: Nodes, spans: Iterable[Span]
+) -> tuple[dict[int, Figures], dict[str, tuple[Figures, Figures]]]:
+    """Return the own figures of each span, by `id`, and those that change for stored ones."""
+    after, new = dict(stored), {}
+    own = {id(span): NOTHING for span in spans}
+    for span in spans:
+        there = after.get(span.span_id)
+        # As the statement that stores them decides.
+        if there is None or there.running or (there.process is None and span.process is not None):
+            after[span.span_id] = node_of(span)
+            new[span.span_id] = span
+    figures = own_figures(after)
+    own |= {id(span): figures.get(span_id, NOTHING) for span_id, span in new.items()}
+    before = own_figures(stored)
+    changes = {
+        span_id: (counted, NOTHING if span_id in new else figures[span_id])
+        for span_id, counted in before.items()
+        if span_id in new or counted != figures[span_id]
+    }
+    return own, changes
+
+
+def _corrections(
+    database: Database, trace_id: str, changes: Mapping[str, tuple[Figures, Figures]]
+) -> list[Correction]:
+    ids, found = list(changes), []
+    for start in range(0, len(ids), LOOKED_UP):
+        some = ids[start : start + LOOKED_UP]
+        query = SpanRow.select().where(SpanRow.trace_id == trace_id, SpanRow.span_id.in_(some))
+        for span in map(span_of, query.dicts().execute(database)):
+            before, after = changes[span.span_id]
+            found.append((_with(span, before), _with(span, after)))
+    return found
+
+
+def _with(span: Span, figures: Figures | None) -> Span:
+    if figures is None or figures == tuple(getattr(span, name) for name in FIGURES):
+        return span
+    input_tokens, output_tokens, cached_tokens, cost = figures
+    return replace(
+        span,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        cached_tokens=cached_tokens,
+        cost=cost,
+    )
+
+
+def _stored_nodes(database: Database, trace_id: str) -> dict[str, Node]:
+    nodes: dict[str, Node] = {}
+    for row in NODES.fetch(database, (trace_id,)):
+        span_id, parent_id, status, process, started_at, ended_at, source, attributes, *own = row
+        nodes[span_id] = Node(
+            span_id,
+            parent_id,
+            (own[0], own[1], own[2], own[3]),
+            source == "estimated",
+            _response_id(attributes),
+            started_at,
+            ended_at or started_at,
+            status == "running",
+            process,
+        )
+    return nodes
+
+
+def _response_id(attributes: str | None) -> str | None:
+    if attributes is None or RESPONSE_ID not in attributes:
+        return None
+    found: Any = orjson.loads(attributes).get(RESPONSE_ID)
+    return found if isinstance(found, str) else None
+
+
+def _select_nodes(database: Database) -> str:
+    # Attributes are long, and only such spans can report a call that others report, too.
+    attributes = (
+        "CASE WHEN input_tokens IS NOT NULL OR output_tokens IS NOT NULL THEN attributes END"
+    )
+    columns = ("span_id", "parent_id", "status", "process", "started_at", "ended_at", "cost_source")
+    selected = ", ".join((*columns, attributes, *FIGURES))
+    return f"SELECT {selected} FROM spans WHERE trace_id = {database.param}"
+
+
+NODES = Statement(_select_nodes)

@@ -1,0 +1,312 @@
+"""A token or a dollar counts once in its trace, however many spans report it and when they come."""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from peewee import Database
+
+from storage.database.models import RollupRow, SpanRow, TraceRow
+from storage.model.batch import Batch
+from storage.model.semconv import RESPONSE_ID
+from storage.model.span import Span
+from storage.recovery.merging import recompute_summary
+from storage.recovery.opening import open_database
+from storage.store.batch import store
+from storage.store.counting import FIGURES, node_of, own_figures
+from storage.store.recount import recount
+from storage.store.rollups import SUMS
+
+NOW = 1_764_000_000 * 10**9
+SECOND = 10**9
+TRACE = "0123456789abcdef0123456789abcdef"
+numbers = count(1)
+
+
+def span(number: int, parent: int | None = None, **fields: Any) -> Span:
+    """A span of another process, which ended."""
+    given: dict[str, Any] = {"started_at": NOW, "ended_at": NOW + SECOND, "duration_ns": SECOND}
+    given |= {"trace_id": TRACE, "name": "chat", "status": "ok", "received": True}
+    if (call := fields.pop("call", None)) is not None:
+        given["attributes"] = {RESPONSE_ID: call}
+    parent_id = None if parent is None else f"{parent:016x}"
+    return Span(span_id=f"{number:016x}", parent_id=parent_id, **given | fields)
+
+
+def own(*spans: Span) -> list[tuple[int | None, ...]]:
+    """The own figures of each span, without the last ones if they are None."""
+    found = own_figures({each.span_id: node_of(each) for each in spans})
+    figures = [found.get(each.span_id, (None,) * 4) for each in spans]
+    return [each[:2] if each[2:] == (None, None) else each for each in figures]
+
+
+def total(*spans: Span) -> list[int]:
+    found = own_figures({each.span_id: node_of(each) for each in spans}).values()
+    return [sum(figure or 0 for figure in column) for column in zip(*found, strict=True)]
+
+
+def test_an_agent_span_adds_only_what_its_calls_do_not_report() -> None:
+    spans = (
+        span(1, input_tokens=100, output_tokens=10),
+        span(2, 1, input_tokens=60, output_tokens=8),
+        span(3, 1, input_tokens=30, output_tokens=4),
+    )
+    assert own(*spans) == [(10, 0), (60, 8), (30, 4)]
+
+
+def test_figures_are_compared_with_all_below_also_across_spans_without_any() -> None:
+    spans = (span(1, input_tokens=100), span(2, 1), span(3, 2), span(4, 3, input_tokens=99))
+    assert own(*spans) == [(1, None), (None, None), (None, None), (99, None)]
+
+
+def test_a_wrapper_with_zeros_or_only_a_cost_hides_nothing() -> None:
+    call = {"input_tokens": 60, "output_tokens": 8}
+    assert own(span(1, input_tokens=0, output_tokens=0), span(2, 1, **call)) == [(0, 0), (60, 8)]
+    assert own(span(1, cost=5), span(2, 1, **call)) == [(None, None, None, 5), (60, 8)]
+    assert own(span(1, input_tokens=60), span(2, 1, output_tokens=8)) == [(60, None), (None, 8)]
+
+
+@pytest.mark.parametrize("parents", [(None, None), (9, 9), (None, 1), (2, None)])
+def test_the_same_call_reported_by_two_instrumentations_counts_once(
+    parents: tuple[int | None, int | None],
+) -> None:
+    call = {"call": "r1", "input_tokens": 60, "output_tokens": 8}
+    first = span(1, parents[0], **call, cached_tokens=7)
+    second = span(2, parents[1], **call, cost=5)
+    assert total(first, second) == total(second, first) == [60, 8, 7, 5]
+
+
+def test_the_innermost_span_of_a_call_owns_it_so_that_its_wrapper_is_explained() -> None:
+    call = {"call": "r1", "input_tokens": 60, "output_tokens": 8}
+    agent = span(1, input_tokens=100)
+    assert own(agent, span(2, 1, **call), span(3, **call)) == [(40, None), (60, 8), (0, 0)]
+
+
+def test_calls_are_different_if_the_id_is_empty_or_tokens_or_times_differ() -> None:
+    call = {"input_tokens": 60, "output_tokens": 8}
+    later = {"started_at": NOW + SECOND, "ended_at": NOW + 2 * SECOND}
+    assert total(span(1, **call, call=""), span(2, **call, call=""))[0] == 120
+    assert total(span(1, **call), span(2, **call))[0] == 120
+    first = span(1, **call, call="chatcmpl-0")
+    assert total(first, span(2, **call, call="chatcmpl-0", **later))[0] == 120
+    assert total(first, span(2, input_tokens=61, output_tokens=8, call="chatcmpl-0"))[0] == 121
+
+
+def test_an_estimate_counts_for_the_tokens_that_nothing_below_has_priced() -> None:
+    estimated = {"input_tokens": 300, "output_tokens": 100, "cost": 900, "cost_source": "estimated"}
+    agent = span(1, **estimated)
+    priced = span(2, 1, input_tokens=300, output_tokens=100, cost=400)
+    unpriced = replace(priced, cost=None)
+    half = span(3, 1, input_tokens=200, output_tokens=0, cost=200)
+    assert total(agent, priced)[3] == 400
+    assert total(agent, unpriced)[3] == 900
+    assert total(agent, half)[3] == 650
+
+
+def test_rings_lose_nothing_and_their_earliest_span_is_the_outer_one() -> None:
+    ring = (
+        span(1, 3, input_tokens=5, started_at=NOW + 1),
+        span(2, 1, input_tokens=7, started_at=NOW + 2),
+        span(3, 2, input_tokens=9),
+        span(4, 2, input_tokens=2),
+        span(5, 5, input_tokens=1),
+    )
+    assert own(*ring) == [(0, None), (5, None), (2, None), (2, None), (1, None)]
+
+
+def test_a_chain_of_ten_thousand_is_counted() -> None:
+    chain = [span(n, n - 1 or None, input_tokens=n % 7) for n in range(1, 10_001)]
+    assert total(*chain)[0] == 6
+    ring = [span(n, n % 10_000 + 1, input_tokens=1) for n in range(1, 10_001)]
+    assert total(*ring)[0] == 1
+
+
+# Trees in which it is known what was really spent.
+
+
+AMOUNTS = st.tuples(*[st.integers(0, 50)] * 4)
+
+
+class Spent:
+    """Build a trace in which it is known what was really spent."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self.draw = draw
+        self.spans: list[Span] = []
+
+    def add(self, parent: int | None, **fields: Any) -> int:
+        self.spans.append(span(len(self.spans) + 1, parent, **fields))
+        return len(self.spans)
+
+    def call(self, parent: int | None) -> Sequence[int]:
+        """Add a call that is reported up to three times, and return its figures."""
+        figures = self.draw(AMOUNTS)
+        reported = {**dict(zip(FIGURES, figures, strict=True)), "call": f"r{len(self.spans)}"}
+        number = self.add(parent, **reported)
+        for where in self.draw(st.lists(st.sampled_from(("beside", "below")), max_size=2)):
+            self.add(number if where == "below" else parent, **reported)
+        return figures
+
+    def wrapper(self, parent: int | None, depth: int) -> Sequence[int]:
+        """Add a span above others, and return what it and they spent."""
+        number = self.add(parent)
+        sums: Sequence[int] = (0, 0, 0, 0)
+        for _ in range(self.draw(st.integers(0, 3))):
+            is_call = depth == 0 or self.draw(st.booleans())
+            spent = self.call(number) if is_call else self.wrapper(number, depth - 1)
+            sums = [a + b for a, b in zip(sums, spent, strict=True)]
+        reported = [self.reported(below) for below in sums]
+        fields = dict(zip(FIGURES, reported, strict=True))
+        self.spans[number - 1] = span(number, parent, **fields)
+        return [max(a, b or 0) for a, b in zip(sums, reported, strict=True)]
+
+    def reported(self, below: int) -> int | None:
+        extra = self.draw(st.integers(0, 20))
+        return self.draw(st.sampled_from((None, 0, below // 2, below, below + extra)))
+
+
+@st.composite
+def spent(draw: st.DrawFn) -> tuple[list[Span], list[int]]:
+    """Return the spans of a trace in any order, and the figures that were really spent."""
+    built = Spent(draw)
+    roots = [built.wrapper(None, 2) for _ in range(draw(st.integers(1, 3)))]
+    return draw(st.permutations(built.spans)), [sum(column) for column in zip(*roots, strict=True)]
+
+
+@given(spent())
+def test_the_sums_are_what_was_really_spent(case: tuple[list[Span], list[int]]) -> None:
+    spans, truth = case
+    assert (total(*spans) or [0, 0, 0, 0]) == truth
+
+
+# Any spans at all, cut into batches in any way.
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    opened = open_database(Path(tmp_path_factory.mktemp("counting")) / "t.db")
+    yield opened
+    opened.close()
+
+
+@st.composite
+def any_spans(draw: st.DrawFn) -> list[Span]:
+    """Return ended spans with any parents (unknown ones and rings as well) and any figures."""
+    size = draw(st.integers(1, 9))
+    figures = st.none() | st.integers(0, 40)
+    spans = []
+    for number in range(1, size + 1):
+        told = {name: draw(figures) for name in FIGURES}
+        begins = NOW + draw(st.integers(0, 3)) * SECOND
+        spans.append(
+            span(
+                number,
+                draw(st.none() | st.integers(1, size + 2)),
+                **told,
+                started_at=begins,
+                ended_at=begins + draw(st.integers(0, 3)) * SECOND,
+                cost_source=draw(st.sampled_from(("reported", "estimated"))),
+                call=draw(st.sampled_from((None, "", "r1"))),
+                model=draw(st.sampled_from((None, "small", "large"))),
+                status=draw(st.sampled_from(("ok", "error"))),
+                received=draw(st.booleans()),
+            )
+        )
+    return spans
+
+
+def running(ended: Span) -> Span:
+    return replace(ended, status="running", ended_at=None, duration_ns=None)
+
+
+def arrivals(chance: random.Random, spans: Sequence[Span]) -> list[Batch]:
+    """Return batches with the spans in any order: some first as running, some twice."""
+    batches = [Batch("", 0) for _ in range(chance.randint(1, 5))]
+    for each in chance.sample(spans, len(spans)):
+        places = sorted(chance.choices(range(len(batches)), k=2))
+        if chance.random() < 0.4 and (each.received or places[0] < places[1]):
+            batches[places[0]].spans.append(running(each))
+            if not each.received:
+                batches[places[1]].resumed.add(each.span_id)
+        batches[places[1]].spans.append(each)
+        if each.received and chance.random() < 0.3:
+            chance.choice(batches).spans.append(each)
+    return batches
+
+
+def stored(database: Database, batches: Sequence[Batch], *, name: str) -> dict[str, Any]:
+    """Store batches under a new trace and `name`; return its sums, and its part of the rollups."""
+    number = next(numbers)
+    trace_id = f"{number:032x}"
+    for batch in batches:
+        batch.process, batch.number = "counting", next(numbers)
+        batch.spans = [_placed(each, trace_id, name) for each in batch.spans]
+        assert store(database, batch)
+    (trace,) = TraceRow.select().where(TraceRow.trace_id == trace_id).dicts().execute(database)
+    return {"trace": _sums(trace), "rollups": _rollups(database, name), "id": trace_id}
+
+
+def _placed(each: Span, trace_id: str, name: str) -> Span:
+    model = each.model and f"{name} {each.model}"
+    process = None if each.received else "counting"
+    return replace(
+        each, trace_id=trace_id, model=model, agent=name, audience=name, team=name, process=process
+    )
+
+
+def _sums(trace: Mapping[str, Any]) -> dict[str, Any]:
+    return {each: trace[each] for each in ("span_count", "error_count", "usage_count", *FIGURES)}
+
+
+def _rollups(database: Database, name: str) -> dict[tuple[Any, ...], list[Any]]:
+    query = RollupRow.select().where(RollupRow.audience == name)
+    rows = list(query.dicts().execute(database))
+    return {
+        (row["level"], row["starts_at"], row["dimension"], row["key"].removeprefix(name)): [
+            *(row[each] for each in SUMS),
+            row["latency"] and bytes(row["latency"]),
+        ]
+        for row in rows
+    }
+
+
+@settings(max_examples=40)
+@given(any_spans(), st.randoms(use_true_random=False))
+def test_the_sums_do_not_depend_on_order_or_batches(
+    database: Database, spans: list[Span], chance: random.Random
+) -> None:
+    name = f"n{next(numbers)}"
+    whole = stored(database, [Batch("", 0, spans=list(spans))], name=f"{name}whole")
+    parts = stored(database, arrivals(chance, spans), name=f"{name}parts")
+    assert parts["trace"] == whole["trace"]
+    assert parts["rollups"] == whole["rollups"]
+    counted = list(own_figures({each.span_id: node_of(each) for each in spans}).values())
+    for place, figure in enumerate(FIGURES):
+        known = [own for figures in counted if (own := figures[place]) is not None]
+        assert parts["trace"][figure] == (sum(known) if known else None)
+
+    anew = recount(database, [parts["id"]], audiences=[f"{name}parts"])
+    assert {
+        (*key[:3], key[3].removeprefix(f"{name}parts")): [getattr(added, each) for each in SUMS]
+        for key, added in anew.items()
+    } == {key: row[:-1] for key, row in parts["rollups"].items()}
+    recompute_summary(database, parts["id"])
+    (trace,) = TraceRow.select().where(TraceRow.trace_id == parts["id"]).dicts().execute(database)
+    assert _sums(trace) == parts["trace"]
+
+
+def test_a_trace_that_an_older_tracebot_stored_is_read_when_more_comes(database: Database) -> None:
+    first = span(2, 1, input_tokens=60)
+    trace_id = stored(database, [Batch("", 0, spans=[first])], name="older")["id"]
+    TraceRow.update(usage_count=None).where(TraceRow.trace_id == trace_id).execute(database)
+    late = [replace(span(1, input_tokens=100), trace_id=trace_id)]
+    assert store(database, Batch("counting", next(numbers), spans=late))
+    (trace,) = TraceRow.select().where(TraceRow.trace_id == trace_id).dicts().execute(database)
+    assert (trace["input_tokens"], trace["usage_count"]) == (100, None)
+    assert SpanRow.select().where(SpanRow.trace_id == trace_id).count(database) == 2
