@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from bot.agents import pricing
 from bot.agents.errors import (
     FALLBACK_ERRORS,
     AgentCancelled,
@@ -11,10 +10,13 @@ from bot.agents.errors import (
     AgentTimeout,
     SessionGone,
 )
+from bot.agents.pricing import with_estimated_cost
 from bot.agents.sessions import GONE, ThreadSession
 from bot.agents.types import Agent, Progress, Provider, Reply, Request
 from storage import ActiveSpan, Observability
+from storage.model.prices import load_in_background
 from storage.model.redaction import redacted_end
+from storage.model.semconv import CACHE_WRITE
 from storage.model.span import Status
 
 STDERR_CHARACTERS = 4_000
@@ -106,8 +108,8 @@ def _answer(provider: Provider, request: Request) -> Reply:
     if request.cancellation.by is not None:
         raise AgentCancelled(request.cancellation.by)
     if provider.name != "echo":  # It costs nothing, and the first turn with it should be quick.
-        pricing.load_in_background()
-    return pricing.with_estimated_cost(provider.answer(request))
+        load_in_background()
+    return with_estimated_cost(provider.answer(request))
 
 
 def _recording_failure(
@@ -119,7 +121,7 @@ def _recording_failure(
         span.fail(error.error_type, error.message, status=status_of(error))
         if attempt:
             if error.partial is not None:
-                _record(span, pricing.with_estimated_cost(error.partial))
+                _record(span, with_estimated_cost(error.partial))
             span.set(**_without_none({"process.exit.code": error.exit_code}))
             stderr = redacted_end(error.stderr, STDERR_CHARACTERS)
             span.set(**_without_none({"process.stderr": stderr or None}))
@@ -146,6 +148,7 @@ def _record(span: ActiveSpan, reply: Reply) -> None:
                 "cost_source": reply.cost_source,
                 "turns": reply.turns,
                 "tool_calls": reply.tool_calls,
+                CACHE_WRITE: reply.cache_write_tokens,
                 "gen_ai.response.time_to_first_chunk": _seconds(reply.first_output_ns),
                 "gen_ai.response.finish_reasons": reply.stop_reason,
                 "gen_ai.response.id": reply.response_id,

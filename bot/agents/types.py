@@ -185,9 +185,10 @@ class Request:
 class Reply:
     """An agent's answer with its figures; None is unknown, never zero.
 
-    `input_tokens` include the cached ones. `cost` is in micro-dollars; `cost_source` is
-    `reported` or `estimated`. `first_output_ns` is the time from the start to the first output, in
-    nanoseconds. `api_url` is the base URL of the API that answered, None for a program.
+    `input_tokens` include those read from the cache (`cached_tokens`) and written to it. `cost` is
+    in micro-dollars; `cost_source` is `reported` or `estimated`. `first_output_ns` is the time from
+    the start to the first output, in nanoseconds. `api_url` is the base URL of the API that
+    answered, None for a program.
     """
 
     text: str
@@ -197,6 +198,7 @@ class Reply:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
     cost: int | None = None
     cost_source: str | None = None
     turns: int | None = None

@@ -49,6 +49,7 @@ OLDER: Mapping[str, str] = {
     "llm.token_count.completion": "output_tokens",
     "llm.token_count.prompt_details.cache_read": "cached_tokens",
     "llm.usage.prompt_tokens": "input_tokens",
+    "langfuse.observation.model.name": "model",
     "llm.usage.completion_tokens": "output_tokens",
     "ai.model.id": "model",
     "ai.model.provider": "provider",
@@ -124,8 +125,31 @@ OPERATIONS: Mapping[str, str] = {
 }
 """The span kinds of OpenInference and OpenLLMetry → `gen_ai.operation.name`."""
 
-DOLLARS: frozenset[str] = frozenset(("llm.cost.total", "gen_ai.usage.cost"))
-"""Names of a call's cost in dollars: OpenInference's, and the one that others use."""
+DOLLARS: frozenset[str] = frozenset(
+    (
+        *("gen_ai.usage.cost", "gen_ai.usage.cost_usd"),
+        *("gen_ai.usage.total_cost", "gen_ai.usage.total_cost_usd"),
+        *("llm.cost.total", "llm.usage.cost", "llm.usage.total_cost"),
+        *("operation.cost", "gen_ai.cost.total_cost", "litellm.cost.total"),
+        *("langfuse.observation.total_cost", "langfuse.observation.cost_details.total"),
+    )
+)
+"""Names of a call's cost in dollars: OpenInference's, pydantic-ai's, LiteLLM's, Langfuse's, …"""
+
+COST_DETAILS = "langfuse.observation.cost_details"
+"""A call's cost in dollars, by kind of usage, as JSON."""
+
+COST_PARTS = (
+    ("gen_ai.usage.input_cost", "gen_ai.usage.output_cost"),
+    ("gen_ai.cost.input_cost", "gen_ai.cost.output_cost"),
+    ("llm.cost.prompt", "llm.cost.completion"),
+)
+"""Names of the cost in dollars of a call's input and output."""
+
+CACHE_WRITE = "gen_ai.usage.cache_write.input_tokens"
+REASONING = "gen_ai.usage.reasoning.output_tokens"
+USAGE_DETAILS = "langfuse.observation.usage_details"
+"""A call's tokens, by kind, as JSON."""
 
 RESPONSE_ID = "gen_ai.response.id"
 DROPPED_ATTRIBUTES = "tracebot.dropped.attributes"

@@ -5,7 +5,8 @@ columns, and a dict of the remaining attributes. Used by `storage.otlp.items`, w
 """
 
 import json
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
@@ -13,20 +14,23 @@ from typing import Any, Literal, Self, TypeVar
 
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
+from storage.model.prices import COSTS, take_reported_cost
 from storage.model.redaction import redact, redacted_start
 from storage.model.semconv import (
+    CACHE_WRITE,
     CONTENT,
     CONTENT_PREFIXES,
-    DOLLARS,
     DROPPED_ATTRIBUTES,
     INTEGERS,
     OLDER,
     OPERATIONS,
     PARENT_SPAN_ID,
     PARENT_TRACE_ID,
+    REASONING,
     RECEIVED,
     RENAMED,
     RESPONSE_ID,
+    USAGE_DETAILS,
 )
 from storage.model.text import storable
 from storage.model.trace_context import Ids, parse_traceparent
@@ -61,9 +65,9 @@ OURS = ("tracebot.", "slack.")
 
 OPERATION = "gen_ai.operation.name"
 
-CACHE_WRITE = "gen_ai.usage.cache_write.input_tokens"
+CACHE_WRITTEN = re.compile("creat|writ")
 
-ALWAYS = DOLLARS | set(RENAMED.values()) | {RESPONSE_ID, "gen_ai.conversation.id"}
+ALWAYS = COSTS | set(RENAMED.values()) | {USAGE_DETAILS, RESPONSE_ID, "gen_ai.conversation.id"}
 """Attributes that are kept however many others come first: they are counted, or looked for."""
 
 
@@ -235,16 +239,53 @@ def _fitting(
 
 def _finish(columns: dict[str, Any], rest: dict[str, Any], source: Source) -> None:
     """Add what depends on more than one attribute."""
-    if source.input_excludes_cache and columns.get("input_tokens") is not None:
-        cached = (columns.get("cached_tokens"), _count(rest.get(CACHE_WRITE)))
-        columns["input_tokens"] += sum(number or 0 for number in cached)
+    if USAGE_DETAILS in rest:
+        for name, tokens in _counted(rest[USAGE_DETAILS]).items():
+            columns.setdefault(name, tokens)
+    if columns.get("input_tokens") is not None:
+        _complete(columns, rest, source)
     if (operation := rest.get(OPERATION)) is not None:
         rest[OPERATION] = OPERATIONS.get(str(operation).upper(), operation)
     if source.agent is not None:
         columns.setdefault("agent", source.agent)
-    for name in DOLLARS.intersection(rest):
-        cost = _micro_dollars(rest.pop(name))
-        columns |= {"cost": cost, "cost_source": None if cost is None else "reported"}
+    if not COSTS.isdisjoint(rest) and (cost := take_reported_cost(rest)) is not None:
+        columns |= {"cost": cost, "cost_source": "reported"}
+
+
+def _complete(columns: dict[str, Any], rest: Mapping[str, Any], source: Source) -> None:
+    """Let the input include what was read from the cache and written to it, the output thoughts.
+
+    Programs that leave them out are known, or show it: the part is larger than the whole.
+    """
+    cached = (columns.get("cached_tokens") or 0) + (count_of(rest.get(CACHE_WRITE)) or 0)
+    if source.input_excludes_cache or cached > columns["input_tokens"]:
+        columns["input_tokens"] += cached
+    thoughts, output = count_of(rest.get(REASONING)), columns.get("output_tokens")
+    if thoughts and output is not None and thoughts > output:
+        columns["output_tokens"] = output + thoughts
+
+
+def _counted(details: Any) -> dict[str, int]:
+    """Return the tokens of Langfuse's usage by kind, which is JSON.
+
+    Kinds that begin with `input` or `output` exclude each other. Before other names of the cache,
+    as of Anthropic, `input` excludes it, too.
+    """
+    try:
+        kinds = json.loads(details) if isinstance(details, str) else details
+        counts = {name: number for name, sent in kinds.items() if (number := count_of(sent))}
+    except (ValueError, AttributeError):
+        return {}
+    found = {
+        "input_tokens": counts.get("prompt_tokens")
+        or sum(n for name, n in counts.items() if name.startswith(("input", "cache"))),
+        "output_tokens": counts.get("completion_tokens")
+        or sum(n for name, n in counts.items() if name.startswith("output")),
+        "cached_tokens": sum(
+            n for name, n in counts.items() if "cache" in name and not CACHE_WRITTEN.search(name)
+        ),
+    }
+    return {name: tokens for name, tokens in found.items() if tokens}
 
 
 def read_details(pairs: Any, scope: Scope) -> dict[str, Any]:
@@ -279,21 +320,14 @@ def _captured(value: Any, capture: Capture) -> str | None:
 
 def _column(column: str, value: Any) -> str | int | None:
     if column in INTEGERS:
-        return _count(value)
+        return count_of(value)
     if value is None:
         return None
     text = value if type(value) is str else str(value)
     return storable(redacted_start(text, MAX_NAME))
 
 
-def _micro_dollars(dollars: Any) -> int | None:
-    try:
-        return _count(round(float(dollars) * 1_000_000))
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def _count(value: Any) -> int | None:
+def count_of(value: Any) -> int | None:
     try:
         number = int(value)
     except (TypeError, ValueError, OverflowError):

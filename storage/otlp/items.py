@@ -12,9 +12,10 @@ from typing import Any
 
 from opentelemetry.proto.trace.v1 import trace_pb2 as trace
 
+from storage.model.prices import estimated_cost
 from storage.model.records import Log, Metric
 from storage.model.redaction import redacted_start
-from storage.model.semconv import DROPPED_EVENTS, DROPPED_LINKS
+from storage.model.semconv import CACHE_WRITE, DROPPED_EVENTS, DROPPED_LINKS
 from storage.model.span import Kind, Span
 from storage.model.text import storable
 from storage.otlp.attributes import (
@@ -22,6 +23,7 @@ from storage.otlp.attributes import (
     MAX_NAME,
     OURS,
     Scope,
+    count_of,
     keep_content,
     read_attributes,
     read_details,
@@ -85,6 +87,8 @@ def read_span(sent: Any, scope: Scope) -> Span:
     started_at = min(sent.start_time_unix_nano, LAST)
     ended_at = min(sent.end_time_unix_nano, LAST) or started_at
     columns, attributes = read_attributes(sent.attributes, scope)
+    if "input_tokens" in columns and "cost" not in columns:
+        _estimate_cost(columns, attributes, at=started_at)
     events = _events(sent.events, attributes, scope) if sent.events else []
     links = _links(sent.links, attributes, scope) if sent.links else []
     status = sent.status
@@ -139,6 +143,20 @@ def _failed(
     columns.setdefault("error_type", _error_type(events))
     columns.setdefault("error_message", storable(status.message))
     return True
+
+
+def _estimate_cost(columns: dict[str, Any], attributes: Mapping[str, Any], *, at: int) -> None:
+    cost = estimated_cost(
+        columns.get("model"),
+        provider=columns.get("provider"),
+        input_tokens=columns["input_tokens"],
+        output_tokens=columns.get("output_tokens"),
+        cached_tokens=columns.get("cached_tokens"),
+        cache_write_tokens=count_of(attributes.get(CACHE_WRITE)),
+        at=at,
+    )
+    if cost is not None:
+        columns |= {"cost": cost, "cost_source": "estimated"}
 
 
 def read_log(sent: Any, scope: Scope) -> Log:

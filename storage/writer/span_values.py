@@ -9,7 +9,8 @@ from dataclasses import fields
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from storage.model.semconv import ATTRIBUTES, FIELDS, INTEGERS
+from storage.model.prices import COSTS, estimated_cost, take_reported_cost
+from storage.model.semconv import ATTRIBUTES, CACHE_WRITE, FIELDS, INTEGERS
 from storage.model.span import Span
 from storage.model.text import is_storable, storable
 from storage.tracing.active_span import ActiveSpan
@@ -24,6 +25,8 @@ class _Plan(NamedTuple):
     """True if the picked values are all strings or None, so that none needs converting."""
     rest: tuple[str, ...]
     """The names of what stays an attribute."""
+    priced: bool
+    """True if there may be a cost in it, or one can be estimated."""
 
 
 COLUMNS = tuple(item.name for item in fields(Span) if item.name in ATTRIBUTES)
@@ -54,7 +57,7 @@ def to_span(active: ActiveSpan, *, process: str, ended: bool) -> Span:
     if active.error is not None:  # The last two columns.
         columns = (*columns[:-2], *map(storable, active.error))
     # In the order of the fields: by their names it takes three times as long.
-    return _new_span(
+    span = _new_span(
         active.trace_id,
         active.span_id,
         active.name,
@@ -72,6 +75,31 @@ def to_span(active: ActiveSpan, *, process: str, ended: bool) -> Span:
         process,
         active.entry,
     )
+    if plan.priced and ended:
+        _price(span)
+    return span
+
+
+def _price(span: Span) -> None:
+    """Find the cost of a call that another library recorded. Our own attempts have theirs."""
+    if span.cost is not None or span.configured_provider is not None:
+        return
+    attributes = dict(span.attributes)
+    span.cost = take_reported_cost(attributes)
+    if span.cost is not None:
+        span.attributes, span.cost_source = attributes, "reported"
+        return
+    written = attributes.get(CACHE_WRITE)
+    span.cost = estimated_cost(
+        span.model,
+        provider=span.provider,
+        input_tokens=span.input_tokens,
+        output_tokens=span.output_tokens,
+        cached_tokens=span.cached_tokens,
+        cache_write_tokens=written if isinstance(written, int) else None,
+        at=span.started_at,
+    )
+    span.cost_source = None if span.cost is None else "estimated"
 
 
 def _remember(shape: tuple[Any, ...], merged: Mapping[str, object]) -> _Plan:
@@ -92,6 +120,8 @@ def _plan(merged: Mapping[str, object]) -> _Plan:
         columns=itemgetter(*places.values()),
         texts=texts,
         rest=tuple(name for name in merged if name not in FIELDS),
+        priced=not COSTS.isdisjoint(merged)
+        or max(places["model"], places["input_tokens"]) < len(merged),
     )
 
 

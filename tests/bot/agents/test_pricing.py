@@ -148,14 +148,15 @@ import socket, sys, threading
 def refuse(*arguments): raise AssertionError("the network was asked")
 socket.socket.connect = socket.getaddrinfo = refuse
 
-from bot.agents import pricing
+from bot.agents.pricing import with_estimated_cost
 from bot.agents.types import Reply
+from storage.model.prices import load_in_background
 assert "genai_prices" not in sys.modules, "it is imported before it is needed"
 for _ in range(3):
-    pricing.load_in_background()
+    load_in_background()
 assert [t.name for t in threading.enumerate()].count("prices") <= 1
 reply = Reply(text="x", provider="codex", model="gpt-5", input_tokens=10, output_tokens=10)
-assert pricing.with_estimated_cost(reply).cost
+assert with_estimated_cost(reply).cost
 [thread.join(60) for thread in threading.enumerate() if thread.name == "prices"]
 assert threading.enumerate() == [threading.main_thread()], "something fetches prices"
 """

@@ -1,0 +1,203 @@
+"""Find the cost of a call of a model: as its sender reported it, or estimated from public prices.
+
+The prices come with genai-prices and are those of its release: nothing is fetched. All costs are in
+micro-dollars.
+"""
+
+import json
+import logging
+import re
+import threading
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from datetime import UTC, datetime
+from functools import cache, lru_cache
+from itertools import chain, product
+from typing import TYPE_CHECKING, Any
+
+from storage.model.semconv import COST_DETAILS, COST_PARTS, DOLLARS
+
+if TYPE_CHECKING:
+    from genai_prices.types import ModelInfo, Provider
+
+LAST = 2**63 - 1
+FIRST = 1_600_000_000 * 10**9
+"""A time before the first price, in nanoseconds since the epoch."""
+
+VENDORS: Mapping[str, str] = {
+    "x_ai": "x-ai",
+    "vertex_ai": "google",
+    "google-gla": "google",
+    "google-vertex": "google",
+    "bedrock": "aws",
+    "bedrock_converse": "aws",
+    "fireworks_ai": "fireworks",
+    "together_ai": "together",
+}
+"""Provider as OpenTelemetry or LiteLLM names it → as genai-prices does, if it would not know it."""
+
+COSTS = frozenset((*DOLLARS, COST_DETAILS, *chain.from_iterable(COST_PARTS)))
+"""All names of attributes with a reported cost."""
+
+UNPRICED = ("ollama", "lm_studio", "lmstudio", "vllm", "llamafile", "llama.cpp", "localai")
+"""Servers of one's own, whose models may be named like paid ones."""
+
+LOCAL_SIZE = re.compile(r":(latest|\d+(\.\d+)?[bm])\b")
+"""The tag of a model on such a server, as in `deepseek-r1:8b`."""
+
+NAME = re.compile(r"^(?:(?:\w+\.)?anthropic\.)?(.+?)(?:-v\d+)?(?::[\w.-]+)?$")
+"""A model's name within `us.anthropic.NAME-v1:0`, `NAME:free` and `NAME`."""
+
+PLACES = re.compile(r"^(projects/[^/]+/locations/[^/]+/)?(publishers/)?(arn:[^/]+/)?")
+"""What may stand before the vendor in the names of Vertex and Bedrock."""
+
+PREFIX = re.compile(r"^(openai|anthropic|google-gla|google-vertex|groq|mistral|bedrock|cohere):")
+"""A vendor as pydantic-ai writes it before a model."""
+
+BEDROCK = re.compile(r"^(\w+\.)?(anthropic|amazon|meta|mistral|cohere|deepseek|ai21|openai)\.")
+
+logger = logging.getLogger("tracebot.prices")
+
+
+def take_reported_cost(attributes: MutableMapping[str, Any]) -> int | None:
+    """Take the cost out of a span's attributes, whichever of its names it has.
+
+    Returns None if there is none.
+    """
+    found = DOLLARS.intersection(attributes)
+    costs = [_micro_dollars(attributes.pop(name)) for name in sorted(found)]
+    details = attributes.get(COST_DETAILS)
+    if details is not None:
+        costs.append(_micro_dollars(_total(details)))
+    for names in COST_PARTS:
+        if names[0] in attributes or names[1] in attributes:
+            costs.append(_sum(attributes.get(name) for name in names))
+    return next((cost for cost in costs if cost is not None), None)
+
+
+def _total(details: Any) -> Any:
+    """Return the dollars in Langfuse's cost by kind of usage, which is JSON."""
+    try:
+        kinds = json.loads(details) if isinstance(details, str) else details
+        if (total := kinds.get("total", kinds.get("total_cost"))) is not None:
+            return total
+        return sum(map(float, kinds.values())) if kinds else None
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+def _sum(dollars: Iterable[Any]) -> int | None:
+    parts = [cost for cost in map(_micro_dollars, dollars) if cost is not None]
+    return sum(parts) if parts else None
+
+
+def _micro_dollars(dollars: Any) -> int | None:
+    try:
+        cost = round(float(dollars) * 1_000_000)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return cost if 0 <= cost <= LAST else None
+
+
+def estimated_cost(
+    model: str | None,
+    *,
+    provider: str | None = None,
+    input_tokens: int | None,
+    output_tokens: int | None,
+    cached_tokens: int | None = None,
+    cache_write_tokens: int | None = None,
+    api_url: str | None = None,
+    at: int | None = None,
+) -> int | None:
+    """Return the estimated cost, or None if the model, its tokens or its price are not known.
+
+    `input_tokens` include those read from the cache and written to it, `output_tokens` those spent
+    on thinking. `at` is when the call was made, in nanoseconds since the epoch: prices change.
+    """
+    if model is None or input_tokens is None:
+        return None
+    try:
+        found = _find(model, provider, api_url)
+        if found is None:
+            return None
+        price = _price(*found, input_tokens, output_tokens, cached_tokens, cache_write_tokens, at)
+    except (LookupError, ValueError):  # As for more tokens from the cache than there are.
+        return None
+    except Exception as error:  # A call without a cost is better than none.
+        logger.warning("The cost of %s cannot be estimated", model, exc_info=error)
+        return None
+    return int(round(price * 1_000_000))
+
+
+@cache
+def load_in_background() -> None:
+    """Import the prices on a thread, once per process, before they are needed.
+
+    The import takes longer than the rest of our share in an answer. A caller that needs a price
+    earlier waits for this import, because Python holds a lock for each module being imported.
+    """
+    threading.Thread(target=_load, name="prices", daemon=True).start()
+
+
+def _load() -> None:
+    import genai_prices.data  # noqa: F401
+
+
+def _price(
+    provider: "Provider",
+    model: "ModelInfo",
+    input_tokens: int,
+    output_tokens: int | None,
+    cached_tokens: int | None,
+    cache_write_tokens: int | None,
+    at: int | None,
+) -> Any:
+    from genai_prices import Usage
+
+    usage = Usage(
+        input_tokens=input_tokens,
+        output_tokens=output_tokens or 0,
+        cache_read_tokens=cached_tokens,
+        cache_write_tokens=cache_write_tokens,
+    )
+    # A clock that is not set says 1970, when there were no prices.
+    when = datetime.now(UTC) if at is None or at < FIRST else datetime.fromtimestamp(at / 1e9, UTC)
+    return model.calc_price(usage, provider, genai_request_timestamp=when).total_price
+
+
+@lru_cache(maxsize=1_000)
+def _find(
+    model: str, provider: str | None, api_url: str | None
+) -> "tuple[Provider, ModelInfo] | None":
+    from genai_prices.data_snapshot import get_snapshot
+
+    # By the API's address if it is known: a model on a local server may be named like a paid one.
+    for vendor, name in _ways(model, provider) if api_url is None else [(None, model)]:
+        try:
+            return get_snapshot().find_provider_model(name, None, vendor, api_url)
+        except (LookupError, ValueError):
+            continue
+    return None
+
+
+def _ways(model: str, provider: str | None) -> Iterator[tuple[str | None, str]]:
+    """Yield pairs of a vendor and a name under which the model may have a price, best first.
+
+    By the vendors before the name, as in `openrouter/anthropic/NAME`; if there are none, by the
+    provider, which may only be the kind of API, and by the name alone.
+    """
+    provider = (provider or "").lower()
+    if provider in UNPRICED or LOCAL_SIZE.search(model):
+        return
+    *vendors, last = PREFIX.sub(r"\1/", PLACES.sub("", model)).split("/")
+    vendors = [vendor for vendor in vendors if vendor not in ("models", "accounts")]
+    names = ["/".join((*vendors[start:], last)) for start in range(len(vendors) + 1)]
+    if within := NAME.match(last):
+        names.append(within[1])
+    if BEDROCK.match(last):
+        vendors.append("aws")
+    likely: list[str | None] = [*vendors, *filter(None, [provider])]
+    if not vendors:
+        likely += [None, "openai"]  # Some names of OpenAI's say nothing of it.
+    for vendor, name in product(likely, names):
+        yield vendor and VENDORS.get(vendor.lower(), vendor.lower()), name
