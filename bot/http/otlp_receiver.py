@@ -52,6 +52,9 @@ MAX_QUEUED = 8 * 1024 * 1024
 """Bytes that are decoded before the next request waits until they are stored."""
 
 STORED_S = 5.0
+PARENT_S = 1.0
+"""How often a parent is looked for that was not there yet."""
+
 BODY_S = 30.0
 RETRY_S = 2
 RESERVED = QUEUE_SIZE // 2
@@ -104,6 +107,8 @@ class Collector:
         self._queued = 0
         """Bytes of what was decoded since the last wait for the database."""
         self._server: WebServer | None = None
+        self._waiter: asyncio.Task[None] | None = None
+        """Stores the spans that wait for their parent, while there are any."""
         lookup = SpanLookup(observability.database, flush=lambda: observability.flush(1.0))
         self._correlator = TraceCorrelator(lookup, refused=self._count_impossible)
         # One thread: Python decodes no faster with more, and they would slow the bot's own down.
@@ -129,6 +134,7 @@ class Collector:
         """Stop receiving. What was received is stored when the recording is flushed."""
         if self._server is not None:
             self._server.stop()
+        self._thread.submit(self._store_waited, at_once=True)
         self._thread.shutdown()
 
     def _endpoint(self, signal: Signal) -> Callable[[Request], object]:
@@ -168,6 +174,7 @@ class Collector:
                 )
         finally:
             self._bodies -= 1
+        self._wait_for_parents()
         return Response(told, media_type=TYPES[encoding])
 
     def _check_sender(self, request: Request) -> None:
@@ -214,7 +221,7 @@ class Collector:
     def _queue(self, telemetry: Telemetry) -> None:
         correlator, before = self._correlator, self._correlator.filtered.total()
         items: list[Span | Metric | Log] = [
-            *chain.from_iterable(correlator.spans(*sent) for sent in telemetry.spans),
+            *correlator.spans(telemetry.spans),
             *chain.from_iterable(correlator.logs(*sent) for sent in telemetry.logs),
             *chain.from_iterable(correlator.metrics(*sent) for sent in telemetry.metrics),
         ]
@@ -222,6 +229,27 @@ class Collector:
         self._observability.receive(items)
         self.counts.stored += len(items)
         self.counts.filtered += correlator.filtered.total() - before
+
+    def _wait_for_parents(self) -> None:
+        """On the event loop: see to it that spans which wait for their parent are stored."""
+        if self._correlator.waiting and (self._waiter is None or self._waiter.done()):
+            self._waiter = asyncio.create_task(self._store_waited_each_second())
+
+    async def _store_waited_each_second(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._correlator.waiting:
+            await asyncio.sleep(PARENT_S)
+            await loop.run_in_executor(self._thread, self._store_waited)
+
+    def _store_waited(self, *, at_once: bool = False) -> None:
+        """On the thread: store the spans that need not wait any longer for their parent."""
+        try:
+            spans = self._correlator.waited(at_once=at_once)
+        except PeeweeException as error:
+            logger.warning("The database cannot be read, so spans go on waiting: %s", error)
+            return
+        self._observability.receive(spans)
+        self.counts.stored += len(spans)
 
     def _wait_for_storage(self, size: int) -> None:
         """Keep what is decoded but not stored small: its objects take up to 20 times its bytes."""

@@ -16,29 +16,35 @@ and no conversation.
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from storage.model.records import Log, Metric
 from storage.model.semconv import INHERITED
 from storage.model.span import WITHIN, Span, reports_usage
 from storage.model.trace_context import Ids
+from storage.otlp.ancestors import Together, by_ids, nearest_above
 from storage.otlp.attributes import Resource
 from storage.otlp.bounds import Bounds
 from storage.otlp.span_lookup import SpanLookup
+from storage.otlp.waiting import HOLD_NS, Sent, Waiting
 
 T = TypeVar("T")
 
 LATE_NS = 600 * 1_000_000_000
 """How long after its end a span takes what its process sends. Exporters retry for a minute."""
 
-Together = Mapping[Ids, Span]
-"""Spans of one resource and scope that came in one request, by their ids."""
 
+class Place(NamedTuple):
+    """Where a received span belongs."""
 
-RECEIVED_PLATFORM = "otlp"
-"""The platform of a span that belongs to none of our traces."""
+    parent: Span | None
+    """The span of ours to which it leads up."""
+    awaited: Ids | None
+    """Ids of a span that may yet come, and that it leads up to."""
+    trace_id: str
+    """The id of its trace if it belongs to none of ours."""
 
 
 class TraceCorrelator:
@@ -57,16 +63,99 @@ class TraceCorrelator:
         self._lookup = lookup
         self._now = now
         self._bounds = Bounds(now=now, refused=refused)
+        self._waiting = Waiting()
 
-    def spans(self, resource: Resource, spans: Sequence[Span]) -> Sequence[Span]:
-        """Return the spans to store, attached to their place. They are changed, not copied."""
-        parent = self._parent(resource)
-        kept = self._without_noise(resource, spans, attached=parent is not None)
-        if parent is None:
-            kept = self._keep_in_own_traces(kept)
-        else:
-            kept = [span for span in kept if self._attach(span, parent)]
-        return kept
+    def spans(self, request: Sequence[tuple[Resource, Sequence[Span]]]) -> list[Span]:
+        """Return the spans to store, attached to their place. They are changed, not copied.
+
+        The spans of a request belong together, whatever their resource and scope. Those that wait
+        for their parent are returned by a later call, or by `waited`.
+        """
+        resources: dict[Resource, list[Span]] = {}
+        for resource, spans in request:
+            resources.setdefault(resource, []).extend(spans)
+        until = self._now() + HOLD_NS
+        return self._place(
+            [
+                Sent(resource, span, until)
+                for resource, spans in resources.items()
+                for span in self._without_noise(resource, spans)
+            ]
+        )
+
+    @property
+    def waiting(self) -> int:
+        """Return how many spans wait for their parent."""
+        return len(self._waiting)
+
+    def waited(self, *, at_once: bool = False) -> list[Span]:
+        """Return the spans whose parent has come, or has not come in time.
+
+        With `at_once` all are returned, because nothing more will come.
+        """
+        if at_once:
+            sent = [sent for ids in self._waiting.parents for sent in self._waiting.take(ids)]
+            for each in sent:
+                each.until = 0
+            return self._place(sent)
+        come = [ids for ids in self._waiting.parents if self._find(ids) is not None]
+        sent = [sent for ids in come for sent in self._waiting.take(ids)]
+        return self._place([*sent, *self._waiting.take_expired(self._now())])
+
+    def _place(self, sent: Sequence[Sent]) -> list[Span]:
+        together = by_ids(each.span for each in sent)
+        while come := [ids for ids in self._waiting.parents if ids in together]:
+            sent = [*sent, *(each for ids in come for each in self._waiting.take(ids))]
+            together = by_ids(each.span for each in sent)
+        # All places first: attaching a span changes the ids by which others find it.
+        places = self._places(sent, together)
+        return [
+            each.span
+            for each, place in zip(sent, places, strict=True)
+            if self._settle(each, place, together)
+        ]
+
+    def _places(self, sent: Sequence[Sent], together: Together) -> list[Place]:
+        starters = {each.resource: self._parent(each.resource) for each in sent}
+        started = {id(each.span): found for each in sent if (found := starters[each.resource])}
+        rest = {each.span.trace_id for each in sent if id(each.span) not in started}
+        ours = self._lookup.local_traces(rest)
+        above: Together = {}
+        if ours or started:
+            above = nearest_above(together, lambda span: id(span) in started)
+        places = []
+        for each in sent:
+            span, parent, awaited = each.span, starters[each.resource], each.resource.parent
+            if parent is None and above:
+                top = above[span.trace_id, span.span_id]
+                parent = started.get(id(top))
+                if parent is None and span.trace_id in ours:
+                    # It passed on only TRACEPARENT. The id of a trace alone, which people can see,
+                    # leads nowhere.
+                    awaited = (top.trace_id, top.parent_id) if top.parent_id else None
+                    parent = None if awaited is None else self._find(awaited)
+            places.append(Place(parent, awaited, _other(span.trace_id, ours)))
+        return places
+
+    def _settle(self, sent: Sent, place: Place, together: Together) -> bool:
+        """Attach a span to its parent, else keep it in a trace of its own.
+
+        Return False if it waits, or if the trace takes no more.
+        """
+        span, awaited = sent.span, place.awaited
+        if place.parent is not None:
+            return self._attach(span, place.parent)
+        # A parent that is known has ended long ago.
+        if awaited is not None and self._lookup.span(awaited) is None:
+            waits = self._waiting.hold(sent, awaited, now=self._now())
+            if waits:
+                return False
+        # Its parent is in another process, or has yet to come. Until the root of the trace
+        # arrives, an entry span stands for it.
+        span.entry = span.parent_id is not None and (span.trace_id, span.parent_id) not in together
+        span.trace_id = place.trace_id
+        self._bounds.check(span, None)
+        return True
 
     def logs(self, resource: Resource, logs: Sequence[Log]) -> Iterable[Log]:
         logs = self._without_ignored(resource, logs, name="message")
@@ -79,7 +168,10 @@ class TraceCorrelator:
                 replace(log, trace_id=trace_id, span_id=log.span_id or span_id) for log in admitted
             )
         ours = self._lookup.local_traces({log.trace_id for log in logs if log.trace_id})
-        return (replace(log, trace_id=_other(log.trace_id, ours)) for log in logs)
+        return (
+            replace(log, trace_id=_other(log.trace_id, ours)) if log.trace_id else log
+            for log in logs
+        )
 
     def metrics(self, resource: Resource, metrics: Sequence[Metric]) -> Iterable[Metric]:
         metrics = self._without_ignored(resource, metrics, name="name")
@@ -129,78 +221,27 @@ class TraceCorrelator:
         self._bounds.check(span, parent)
         return True
 
-    def _without_noise(
-        self, resource: Resource, spans: Sequence[Span], *, attached: bool
-    ) -> Sequence[Span]:
+    def _without_noise(self, resource: Resource, spans: Sequence[Span]) -> Sequence[Span]:
         """Leave out noise. Its children move to the nearest span above that is kept, or the top."""
         source = resource.source
         if not source.kept:
             return spans
-        together = _by_ids(spans)
         kept = [span for span in spans if source.keeps(span)]
         self.filtered[resource.service] += len(spans) - len(kept)
-        parents = []
+        above = nearest_above(by_ids(spans), source.keeps)
         for span in kept:
-            _, *above = _upwards(span, together)
-            top = above[-1] if above else span
-            nearest = next((each.span_id for each in above if source.keeps(each)), None)
-            parents.append(nearest or (None if attached else top.parent_id))
-        for span, parent_id in zip(kept, parents, strict=True):
-            span.parent_id = parent_id
+            end = above[span.trace_id, span.span_id]
+            if end is not span and source.keeps(end):
+                span.parent_id = end.span_id
+            elif resource.parent is not None:
+                span.parent_id = None
+            else:
+                span.parent_id = end.parent_id
         return kept
 
-    def _keep_in_own_traces(self, spans: Sequence[Span]) -> Sequence[Span]:
-        together = _by_ids(spans)
-        for span in spans:
-            # Its parent is in another process, or has yet to come. Until the root of the trace
-            # arrives, an entry span stands for it.
-            span.entry = (
-                span.parent_id is not None and (span.trace_id, span.parent_id) not in together
-            )
-        ours = self._lookup.local_traces({span.trace_id for span in spans})
-        foreign = [span for span in spans if span.trace_id in ours]
-        refused = self._attach_by_traceparent(foreign, together)
-        for span in spans:
-            if span.platform == RECEIVED_PLATFORM:
-                self._bounds.check(span, None)
-        return [span for span in spans if id(span) not in refused] if refused else spans
 
-    def _attach_by_traceparent(self, spans: Sequence[Span], together: Together) -> set[int]:
-        """Attach spans that passed on only TRACEPARENT, if it leads up to a stored span.
-
-        Return the `id` of those that are refused.
-        """
-        found: dict[Ids, Span | None] = {}
-        for span in spans:
-            up = (span.trace_id, _upwards(span, together)[-1].parent_id or "")
-            found[span.trace_id, span.span_id] = self._find(up)
-        refused = set()
-        for span in spans:
-            parent = found[span.trace_id, span.span_id]
-            if parent is None:
-                span.trace_id = _other(span.trace_id, {span.trace_id}) or ""
-            elif not self._attach(span, parent):
-                refused.add(id(span))
-        return refused
-
-
-def _by_ids(spans: Iterable[Span]) -> Together:
-    return {(span.trace_id, span.span_id): span for span in spans}
-
-
-def _upwards(span: Span, together: Together) -> list[Span]:
-    """Return the span and its ancestors among `together`, stopping if they form a ring."""
-    chain, passed = [span], {span.span_id}
-    while above := together.get((span.trace_id, chain[-1].parent_id or "")):
-        if above.span_id in passed:
-            break
-        passed.add(above.span_id)
-        chain.append(above)
-    return chain
-
-
-def _other(trace_id: str | None, ours: Collection[str]) -> str | None:
+def _other(trace_id: str, ours: Collection[str]) -> str:
     """Return a different, stable id for a sender that uses one of our trace ids without right."""
-    if trace_id is None or trace_id not in ours:
+    if trace_id not in ours:
         return trace_id
     return hashlib.sha256(f"otlp {trace_id}".encode()).hexdigest()[:32]

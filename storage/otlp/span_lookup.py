@@ -21,8 +21,11 @@ REMEMBERED = 1_000
 FOUND_S = 60.0
 """How long a span is remembered. It may end, or be removed by retention."""
 
-ABSENT_S = 5.0
+ABSENT_S = 1.0
 """How long an id that was not found is not looked up again."""
+
+FLUSH_S = 0.25
+"""How often what is queued is stored because an id was not found."""
 
 LOOKED_UP = 100
 """Trace ids in one statement."""
@@ -43,6 +46,8 @@ class SpanLookup:
         self._flush = flush
         self._found: TTLCache[Ids, Span] = TTLCache(REMEMBERED, ttl=FOUND_S, timer=now)
         self._absent: TTLCache[Ids, bool] = TTLCache(REMEMBERED, ttl=ABSENT_S, timer=now)
+        self._now = now
+        self._flushed_at = float("-inf")
 
     def span(self, ids: Ids) -> Span | None:
         """Return the stored span with these ids, or None."""
@@ -50,8 +55,10 @@ class SpanLookup:
         if span is not None or ids in self._absent:
             return span
         span = self._select(ids)
-        if span is None:
+        if span is None and self._now() >= self._flushed_at + FLUSH_S:
+            # Not for each of many ids that somebody has made up.
             self._flush()
+            self._flushed_at = self._now()
             span = self._select(ids)
         if span is None:
             self._absent[ids] = True

@@ -99,7 +99,8 @@ def _price(span: Span) -> None:
         cache_write_tokens=written if isinstance(written, int) else None,
         at=span.started_at,
     )
-    span.cost_source = None if span.cost is None else "estimated"
+    if span.cost is not None:
+        span.cost_source = "estimated"
 
 
 def _remember(shape: tuple[Any, ...], merged: Mapping[str, object]) -> _Plan:

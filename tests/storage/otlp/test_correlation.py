@@ -1,6 +1,9 @@
 """Where received telemetry belongs, and what senders cannot talk their way into."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from storage.otlp.span_lookup import SpanLookup
 from storage.queries.traces import recent_traces, trace_spans
 
 NOW = 1_764_000_000 * 10**9
+SECOND = 10**9
 THEIRS = "abcdefabcdefabcdefabcdefabcdefab"
 PLACE = {
     "team": "T1",
@@ -38,8 +42,17 @@ def attempt(observability: Observability) -> Iterator[ActiveSpan]:
 
 
 @pytest.fixture
-def correlator(observability: Observability) -> TraceCorrelator:
-    return TraceCorrelator(SpanLookup(observability.database, flush=observability.flush))
+def clock() -> list[int]:
+    """The time in nanoseconds since the epoch, as a test sets it."""
+    return [time.time_ns()]
+
+
+@pytest.fixture
+def correlator(observability: Observability, clock: list[int]) -> TraceCorrelator:
+    lookup = SpanLookup(
+        observability.database, flush=observability.flush, now=lambda: clock[0] / SECOND
+    )
+    return TraceCorrelator(lookup, now=lambda: clock[0])
 
 
 def sender(parent: Any = None, service: str = "shop") -> Resource:
@@ -61,6 +74,11 @@ def sent(span_id: str, parent: str | None = None, **fields: Any) -> Span:
     )
 
 
+def placed(correlator: TraceCorrelator, resource: Resource, spans: list[Span]) -> list[Span]:
+    """Return the spans of a request, at once also those that would wait for their parent."""
+    return [*correlator.spans([(resource, spans)]), *correlator.waited(at_once=True)]
+
+
 def context(span: Span) -> dict[str, Any]:
     return {name: getattr(span, name) for name in PLACE}
 
@@ -68,7 +86,7 @@ def context(span: Span) -> dict[str, Any]:
 def test_all_of_a_child_hangs_under_the_span_that_started_it(
     correlator: TraceCorrelator, attempt: ActiveSpan
 ) -> None:
-    root, child = correlator.spans(sender(attempt), [sent("a"), sent("b", "a")])
+    root, child = placed(correlator, sender(attempt), [sent("a"), sent("b", "a")])
     assert (root.trace_id, root.parent_id) == (attempt.trace_id, attempt.span_id)
     assert (child.trace_id, child.parent_id) == (attempt.trace_id, "a" * 16)
     for span in (root, child):
@@ -82,7 +100,7 @@ def test_a_child_that_took_traceparent_hangs_there_too(
     assert observability.flush()
     ours = {"trace_id": attempt.trace_id}
     spans = [sent("b", "a", **ours), sent("a", attempt.span_id, **ours)]
-    assert [context(span) for span in correlator.spans(sender(), spans)] == [PLACE, PLACE]
+    assert [context(span) for span in placed(correlator, sender(), spans)] == [PLACE, PLACE]
     assert {span.trace_id for span in spans} == {attempt.trace_id}
     assert [span.parent_id for span in spans] == ["a" * 16, attempt.span_id]
 
@@ -91,12 +109,12 @@ def test_what_a_child_says_of_itself_is_not_believed(
     correlator: TraceCorrelator, attempt: ActiveSpan
 ) -> None:
     lie = sent("a", team="T9", channel="C9", user="U9", audience="T9", agent="root", thread_ts="9")
-    (span,) = correlator.spans(sender(attempt), [lie])
+    (span,) = placed(correlator, sender(attempt), [lie])
     assert context(span) == PLACE
 
 
 def test_a_span_that_is_not_there_is_nobodys_parent(correlator: TraceCorrelator) -> None:
-    root, child = correlator.spans(sender(("1" * 32, "2" * 16)), [sent("a"), sent("b", "a")])
+    root, child = placed(correlator, sender(("1" * 32, "2" * 16)), [sent("a"), sent("b", "a")])
     assert (root.trace_id, root.parent_id, root.platform) == (THEIRS, None, "otlp")
     assert child.parent_id == "a" * 16
     assert set(context(root).values()) == {None}
@@ -108,11 +126,11 @@ def test_a_trace_of_ours_is_not_joined_by_its_id_alone(
     assert observability.flush()
     ours = {"trace_id": attempt.trace_id}
     spans = [sent("a", **ours), sent("b", "a", **ours), sent("c", "9", **ours)]
-    for span in correlator.spans(sender(), spans):
+    for span in placed(correlator, sender(), spans):
         assert span.trace_id != attempt.trace_id
         assert (span.platform, span.audience) == ("otlp", None)
     assert len({span.trace_id for span in spans}) == 1
-    (wrong,) = correlator.spans(sender((attempt.trace_id, "9" * 16)), [sent("d", **ours)])
+    (wrong,) = placed(correlator, sender((attempt.trace_id, "9" * 16)), [sent("d", **ours)])
     assert wrong.trace_id == spans[0].trace_id
     logs = correlator.logs(sender(), [log(attempt.trace_id)])
     assert [each.trace_id for each in logs] == [spans[0].trace_id]
@@ -123,7 +141,7 @@ def test_a_child_cannot_take_the_place_of_our_own_spans(
 ) -> None:
     lie = sent("a", name="lie")
     lie.span_id = attempt.span_id
-    observability.receive(correlator.spans(sender(attempt), [lie]))
+    observability.receive(placed(correlator, sender(attempt), [lie]))
     assert observability.flush()
     names = [span.name for span in trace_spans(observability.database, attempt.trace_id)]
     assert "lie" not in names
@@ -132,7 +150,7 @@ def test_a_child_cannot_take_the_place_of_our_own_spans(
 def test_a_trace_of_nobodys_is_seen_by_no_one_in_slack(
     correlator: TraceCorrelator, observability: Observability
 ) -> None:
-    observability.receive(correlator.spans(sender(), [sent("a", audience=None)]))
+    observability.receive(placed(correlator, sender(), [sent("a", audience=None)]))
     assert observability.flush()
     database = observability.database
     assert recent_traces(database, audiences=["T1", "C1", "U1"]).traces == ()
@@ -142,11 +160,11 @@ def test_a_trace_of_nobodys_is_seen_by_no_one_in_slack(
 def test_a_trace_whose_root_is_yet_to_come_is_listed_by_what_is_there(
     correlator: TraceCorrelator, observability: Observability
 ) -> None:
-    observability.receive(correlator.spans(sender(), [sent("b", "a", name="step")]))
+    observability.receive(placed(correlator, sender(), [sent("b", "a", name="step")]))
     assert observability.flush()
     (summary,) = recent_traces(observability.database).traces
     assert (summary.name, summary.status) == ("step", "ok")
-    observability.receive(correlator.spans(sender(), [sent("a", name="whole", status="error")]))
+    observability.receive(placed(correlator, sender(), [sent("a", name="whole", status="error")]))
     assert observability.flush()
     (summary,) = recent_traces(observability.database).traces
     assert (summary.name, summary.status, summary.span_count) == ("whole", "error", 2)
@@ -156,9 +174,9 @@ def test_spans_that_go_in_a_ring_are_stored(
     correlator: TraceCorrelator, attempt: ActiveSpan
 ) -> None:
     ring = [sent("a", "b", input_tokens=1), sent("b", "a", input_tokens=1)]
-    assert len(correlator.spans(sender(attempt), ring)) == 2
+    assert len(placed(correlator, sender(attempt), ring)) == 2
     noisy = [sent("a", "b", name="session_task.turn"), sent("b", "a")]
-    assert len(correlator.spans(sender(service="codex_exec"), noisy)) == 1
+    assert len(placed(correlator, sender(service="codex_exec"), noisy)) == 1
 
 
 def test_noise_is_left_out_and_counted_and_its_children_move_up(
@@ -175,7 +193,7 @@ def test_noise_is_left_out_and_counted_and_its_children_move_up(
             sent("f", "9", name="mcp.tools.call"),
         ]
 
-    kept = correlator.spans(sender(attempt, "codex_exec"), turn())
+    kept = placed(correlator, sender(attempt, "codex_exec"), turn())
     up = {span.name: span.parent_id for span in kept}
     assert up == {
         "session_task.turn": attempt.span_id,
@@ -183,7 +201,7 @@ def test_noise_is_left_out_and_counted_and_its_children_move_up(
         "mcp.tools.call": attempt.span_id,
     }
     assert correlator.filtered == {"codex_exec": 4}
-    alone = correlator.spans(sender(service="codex_exec"), turn())
+    alone = placed(correlator, sender(service="codex_exec"), turn())
     up = {span.name: span.parent_id for span in alone}
     assert up["session_task.turn"] is None
     assert up["mcp.tools.call"] == "9" * 16
@@ -192,12 +210,12 @@ def test_noise_is_left_out_and_counted_and_its_children_move_up(
 def test_what_an_agent_reports_of_its_own_calls_is_part_of_our_call_of_it(
     correlator: TraceCorrelator, attempt: ActiveSpan, observability: Observability
 ) -> None:
-    call, work = correlator.spans(sender(attempt), [sent("a", input_tokens=5), sent("b")])
+    call, work = placed(correlator, sender(attempt), [sent("a", input_tokens=5), sent("b")])
     assert (call.within, work.within) == (attempt.span_id, None)
     observability.receive([call])
     assert observability.flush()
     nested = sent("c", "a", trace_id=attempt.trace_id, output_tokens=5)
-    (found,) = correlator.spans(sender(), [nested])
+    (found,) = placed(correlator, sender(), [nested])
     assert (found.within, found.parent_id) == (attempt.span_id, call.span_id)
 
 
@@ -205,8 +223,115 @@ def test_what_runs_in_a_command_makes_calls_of_its_own(
     correlator: TraceCorrelator, observability: Observability
 ) -> None:
     with observability.span("run claude", platform="cli") as command:
-        (span,) = correlator.spans(sender(command), [sent("a", input_tokens=5)])
+        (span,) = placed(correlator, sender(command), [sent("a", input_tokens=5)])
     assert (span.within, span.platform, span.parent_id) == (None, "cli", command.span_id)
+
+
+# One trace in the end.
+
+
+def joins(correlator: TraceCorrelator, *requests: tuple[Resource, list[Span]]) -> list[Span]:
+    return [span for request in requests for span in correlator.spans([request])]
+
+
+def test_a_child_that_comes_before_its_parent_joins_it_in_our_trace(
+    correlator: TraceCorrelator, attempt: ActiveSpan, observability: Observability
+) -> None:
+    assert observability.flush()
+    ours = {"trace_id": attempt.trace_id}
+    spans = [sent("c", "b", **ours), sent("b", "a", **ours), sent("a", attempt.span_id, **ours)]
+    found = joins(correlator, *((sender(), [span]) for span in spans))
+    assert [span.span_id[0] for span in found] == ["a", "b", "c"]
+    assert [context(span) for span in found] == [PLACE] * 3
+    assert {span.trace_id for span in found} == {attempt.trace_id}
+    assert correlator.waiting == 0
+
+
+def test_the_scopes_and_resources_of_a_request_belong_together(
+    correlator: TraceCorrelator, attempt: ActiveSpan, observability: Observability
+) -> None:
+    assert observability.flush()
+    ours = {"trace_id": attempt.trace_id}
+    scopes = [
+        (sender(), [sent("b", "a", **ours)]),
+        (sender(), [sent("a", attempt.span_id, **ours)]),
+        (sender(service="other"), [sent("c", "b", **ours)]),
+    ]
+    assert [context(span) for span in correlator.spans(scopes)] == [PLACE] * 3
+    processes = [(sender(service="server"), [sent("e", "d")]), (sender(attempt), [sent("d")])]
+    assert {span.trace_id for span in correlator.spans(processes)} == {attempt.trace_id}
+
+
+def test_what_came_before_our_own_span_was_stored_hangs_under_it_in_the_end(
+    correlator: TraceCorrelator, observability: Observability, clock: list[int]
+) -> None:
+    with observability.span("slack message", **PLACE) as turn:
+        assert observability.flush()
+        ids = "1234567812345678"
+        early = [sent("a", ids, trace_id=turn.trace_id), sent("b")]
+        first = correlator.spans([(sender(), early[:1])])
+        second = correlator.spans([(sender((turn.trace_id, ids)), early[1:])])
+        assert (first, second, correlator.waiting) == ([], [], 2)
+        late = Span(span_id=ids, trace_id=turn.trace_id, name="late", started_at=NOW, **PLACE)
+        observability.receive([replace(late, process="elsewhere")])
+        clock[0] += 2 * SECOND
+        found = correlator.waited()
+    assert [(span.trace_id, span.parent_id) for span in found] == [(turn.trace_id, ids)] * 2
+    assert [context(span) for span in found] == [PLACE] * 2
+
+
+def test_a_parent_that_does_not_come_is_waited_for_only_so_long(
+    correlator: TraceCorrelator,
+    attempt: ActiveSpan,
+    observability: Observability,
+    clock: list[int],
+) -> None:
+    assert observability.flush()
+    ours = {"trace_id": attempt.trace_id}
+    assert joins(correlator, (sender(), [sent("b", "a", **ours)])) == []
+    assert correlator.waited() == []
+    clock[0] += 31 * SECOND
+    (span,) = correlator.waited()
+    assert (span.platform, span.entry) == ("otlp", True)
+    assert span.trace_id != attempt.trace_id
+    (again,) = placed(correlator, sender(), [sent("c", **ours)])
+    assert again.trace_id == span.trace_id
+
+
+def test_made_up_parents_are_waited_for_in_bounded_memory(
+    correlator: TraceCorrelator, attempt: ActiveSpan, observability: Observability
+) -> None:
+    assert observability.flush()
+    ours = {"trace_id": attempt.trace_id}
+
+    def spans(parents: Iterable[int]) -> list[Span]:
+        named = enumerate(parents, 1)
+        return [
+            replace(sent("a", f"{parent:016x}", **ours), span_id=f"b{number:015x}")
+            for number, parent in named
+        ]
+
+    found = correlator.spans([(sender(), spans(range(1, 1_001)))])
+    assert (len(found), correlator.waiting) == (500, 500)
+    assert attempt.trace_id not in {span.trace_id for span in found}
+    assert len(correlator.spans([(sender(), spans([1] * 3_000))])) == 1_500
+    assert correlator.waiting == 2_000
+
+
+def test_a_chain_of_ten_thousand_is_placed(
+    correlator: TraceCorrelator, attempt: ActiveSpan, observability: Observability
+) -> None:
+    assert observability.flush()
+
+    def chain(first: str | None, **fields: Any) -> list[Span]:
+        ids = [first, *(f"{number:016x}" for number in range(1, 10_001))]
+        return [replace(sent("a", **fields), span_id=b, parent_id=a) for a, b in pairwise(ids)]
+
+    under = chain(attempt.span_id, trace_id=attempt.trace_id)
+    assert {span.trace_id for span in placed(correlator, sender(), under)} == {attempt.trace_id}
+    noise = [*chain(None), replace(sent("f"), parent_id=f"{10_000:016x}", name="mcp.tools.call")]
+    (kept,) = placed(correlator, sender(attempt, "codex_exec"), noise)
+    assert kept.parent_id == attempt.span_id
 
 
 def log(trace_id: str | None = None) -> Log:
