@@ -48,7 +48,7 @@ NAME = re.compile(r"^(?:(?:\w+\.)?anthropic\.)?(.+?)(?:-v\d+)?(?::[\w.-]+)?$")
 """A model's name within `us.anthropic.NAME-v1:0`, `NAME:free` and `NAME`."""
 
 PLACES = re.compile(r"^(projects/[^/]+/locations/[^/]+/)?(publishers/)?(arn:[^/]+/)?")
-"""What may stand before the vendor in the names of Vertex and Bedrock."""
+"""Prefixes that may stand before the vendor in the names of Vertex and Bedrock."""
 
 PREFIX = re.compile(r"^(openai|anthropic|google-gla|google-vertex|groq|mistral|bedrock|cohere):")
 """A vendor as pydantic-ai writes it before a model."""

@@ -37,7 +37,7 @@ LATE_NS = 600 * 1_000_000_000
 
 
 class Place(NamedTuple):
-    """Where a received span belongs."""
+    """The place of a received span."""
 
     parent: Span | None
     """The span of ours to which it leads up."""

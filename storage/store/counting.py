@@ -31,7 +31,7 @@ NOTHING: Figures = (None, None, None, None)
 
 @dataclass(slots=True)
 class Node:
-    """What counting knows about a span. While it is running it only links others."""
+    """Hold the facts of a span that counting needs. While it is running it only links others."""
 
     span_id: str
     parent_id: str | None

@@ -46,7 +46,7 @@ _figures = attrgetter(*FIGURES)
 
 @dataclass(frozen=True, slots=True)
 class StoredTrace:
-    """What storing more spans of a trace depends on."""
+    """Hold the facts of a stored summary on which the storing of more spans depends."""
 
     platform: str | None
     usage_count: int
