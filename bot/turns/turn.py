@@ -32,7 +32,7 @@ from bot.turns.decision import BotIdentity
 from bot.turns.unfinished_turn import unfinished_id, unfinished_turn
 from storage import ActiveSpan, Observability
 from storage.model.erasure import HEARD, READ_THREAD
-from storage.tracing.active_span import CurrentSpan
+from storage.tracing.current import CurrentSpan
 
 MOST_AGENTS = 5
 """How many agents one message can ask side by side."""

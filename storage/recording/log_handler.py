@@ -5,6 +5,8 @@ import traceback
 
 from storage.model.redaction import redacted_end
 from storage.recording.observability import Observability
+from storage.tracing.failures import never_raises
+from storage.tracing.values import text_of
 
 
 class LogHandler(logging.Handler):
@@ -17,6 +19,7 @@ class LogHandler(logging.Handler):
         super().__init__(level)
         self._observability = observability
 
+    @never_raises("A log line", None)
     def emit(self, record: logging.LogRecord) -> None:
         if record.name.startswith("tracebot.storage"):
             return
@@ -27,5 +30,5 @@ class LogHandler(logging.Handler):
         try:
             message = record.getMessage()
         except Exception:
-            message = str(record.msg)
+            message = text_of(record.msg)
         self._observability.log_structured(record.levelname, message, attributes)

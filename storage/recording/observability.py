@@ -5,25 +5,29 @@ Recording never raises into its caller and never blocks it: see docs/recording.m
 
 import contextlib
 import logging
+import math
 import os
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from opentelemetry import trace
-
 from storage.model.records import Log, Metric, Score
 from storage.model.span import Kind, Span, Status
+from storage.model.text import storable
 from storage.model.trace_context import Ids, parse_traceparent
 from storage.recording.process_hooks import register, unregister
-from storage.tracing.active_span import ActiveSpan, CurrentSpan
-from storage.tracing.tracer import PROVIDER, Tracer
+from storage.tracing.active_span import ActiveSpan, is_status
+from storage.tracing.current import CurrentSpan, current_span
+from storage.tracing.failures import never_raises
+from storage.tracing.provider import PROVIDER
+from storage.tracing.tracer import Tracer
+from storage.tracing.values import plain_attributes, text_of
 
 if TYPE_CHECKING:
     from storage.database.shared_file import SharedDatabase
-    from storage.tracing.sdk_bridge import SpanProcessor
 
 logger = logging.getLogger("tracebot.storage")
 
@@ -49,10 +53,8 @@ class Observability:
         self._platform = platform
         self._linger = linger
         self._remote_parent = parse_traceparent(environ.get("TRACEPARENT"))
-        self._closed = False
-        self._processor: SpanProcessor | None = None
         self._create_writer()
-        self._record_libraries()
+        PROVIDER.add(self)
         register(self)
         self._writer.start()
 
@@ -95,6 +97,7 @@ class Observability:
     def span(
         self,
         name: str,
+        /,
         *,
         kind: Kind = "internal",
         parent: ActiveSpan | Ids | None = None,
@@ -104,7 +107,7 @@ class Observability:
 
         An exception that leaves the block is recorded and passed on.
         """
-        return CurrentSpan(self._tracer.begin(name, attributes, kind=kind, parent=parent))
+        return CurrentSpan(self.tracer.begin(name, attributes, kind=kind, parent=parent))
 
     def start_span(
         self,
@@ -121,66 +124,83 @@ class Observability:
         It does not become the current span. Pass `ids` and `started_at` (ns) for one that began
         before it could be recorded.
         """
-        return self._tracer.begin(
-            name, attributes, kind=kind, parent=parent, ids=ids, started_at=started_at
+        known = None if attributes is None else plain_attributes(attributes)
+        return self.tracer.begin(
+            name, known, kind=kind, parent=parent, ids=ids, started_at=started_at
         )
 
+    @never_raises("The end of a span", None)
     def end_span(self, span: ActiveSpan, status: Status = "ok") -> None:
         """End a span that `start_span` returned. A status set on it earlier stays."""
-        if span.status == "running":
+        if span.status == "running" and is_status(status):
             span.status = status
         span.end()
 
+    @never_raises("A metric", None)
     def record_metric(
         self, name: str, value: float, labels: Mapping[str, str] | None = None
     ) -> None:
-        """Record a number that belongs to no single span: `record_metric("queue.depth", 3)`."""
+        """Record a number that belongs to no single span: `record_metric("queue.depth", 3)`.
+
+        What is not a finite number is not recorded.
+        """
         self._writer.put(
             Metric(
-                name=name,
-                value=float(value),
-                labels=dict(labels or {}),
+                name=_text(name),
+                value=_finite(value),
+                labels=_labels(labels),
                 recorded_at=time.time_ns(),
                 **self._current_ids(),
             )
         )
 
+    @never_raises("A log line", None)
     def log_structured(
-        self, level: str, message: str, attributes: Mapping[str, object] | None = None
+        self, level: str | int, message: str, attributes: Mapping[str, object] | None = None
     ) -> None:
-        """Record a log line with attributes, in the current trace."""
+        """Record a log line with attributes, in the current trace.
+
+        `level` is a name, or a number of Python's `logging`.
+        """
         self._writer.put(
             Log(
-                level=level.lower(),
-                message=str(message),
-                attributes=dict(attributes or {}),
+                level=_level_name(level),
+                message=_text(message),
+                attributes={} if attributes is None else plain_attributes(attributes),
                 recorded_at=time.time_ns(),
                 **self._current_ids(),
             )
         )
 
+    @never_raises("A score", None)
     def record_score(
         self, trace_id: str, *, name: str, user: str, value: float | None, label: str | None = None
     ) -> None:
         """Record how `user` rates a trace, from 0 to 1. A value of None removes the rating."""
         self._writer.put(
             Score(
-                trace_id=trace_id,
-                name=name,
-                user=user,
-                value=value,
-                label=label,
+                trace_id=_text(trace_id),
+                name=_text(name),
+                user=_text(user),
+                value=None if value is None else _finite(value),
+                label=None if label is None else _text(label),
                 recorded_at=time.time_ns(),
             )
         )
 
+    @never_raises("A count", None)
     def count(self, metric: str, cause: str, number: int = 1) -> None:
         """Count one of `storage.writer.dropped.COUNTED`, which is stored once a minute."""
-        self._writer.count(metric, cause, number)
+        self._writer.count(_text(metric), _text(cause), int(number))
 
+    @never_raises("What was received", None)
     def receive(self, items: Iterable[Span | Metric | Log]) -> None:
         """Store what another process recorded. A span that is already stored is ignored."""
+        from storage.writer.writer import KINDS
+
         for item in items:
+            if type(item) not in KINDS:
+                raise TypeError(f"{type(item).__name__} is nothing that can be stored.")
             self._writer.put(item)
 
     @property
@@ -190,7 +210,7 @@ class Observability:
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Wait until everything recorded so far is committed; False after `timeout` seconds."""
-        return self._writer.flush(timeout)
+        return self._writer.flush(_seconds(timeout))
 
     def close(self, timeout: float = 5.0) -> bool:
         """Store what is left and stop. Return True if it is committed within `timeout` seconds.
@@ -198,13 +218,8 @@ class Observability:
         What the database does not take waits in the spool. Spans that have not ended stay
         `running`.
         """
-        if not self._closed:
-            self._closed = True
-            if PROVIDER.tracer is self._tracer:
-                PROVIDER.tracer = None
-            if self._processor is not None:
-                self._processor.detach(self._tracer)
-        complete = self._writer.close(timeout)
+        PROVIDER.remove(self)
+        complete = self._writer.close(_seconds(timeout))
         unregister(self)
         with contextlib.suppress(Exception):  # This thread may be in a transaction of its own.
             self.database.close()
@@ -221,42 +236,23 @@ class Observability:
     def after_fork_in_child(self) -> None:
         """Record in the child with a new writer. See docs/recording.md, "Forks and threads"."""
         self._writer.abandon()
-        current = PROVIDER.tracer is self._tracer
         self._create_writer()
-        if current:
-            PROVIDER.tracer = self._tracer
-        if self._processor is not None:
-            self._processor.attach(self._tracer, self.flush)
 
     def _create_writer(self) -> None:
         from storage.writer.writer import writer_for
 
         self._writer = writer_for(self.database, linger=self._linger)
-        self._tracer = Tracer(
+        self.tracer = Tracer(
             self._writer.put,
             context={"platform": self._platform},
             remote_parent=self._remote_parent,
         )
 
     def _current_ids(self) -> dict[str, str | None]:
-        current = trace.get_current_span()
+        current = current_span()
         if isinstance(current, ActiveSpan):
             return {"trace_id": current.trace_id, "span_id": current.span_id}
         return {"trace_id": None, "span_id": None}
-
-    def _record_libraries(self) -> None:
-        """Record the spans of libraries that use OpenTelemetry, with or without its SDK."""
-        PROVIDER.tracer = self._tracer
-        provider = trace.get_tracer_provider()
-        if isinstance(provider, trace.ProxyTracerProvider):
-            with contextlib.suppress(Exception):  # Another thread may have set one just now.
-                trace.set_tracer_provider(PROVIDER)
-        elif provider is not PROVIDER:
-            from storage.tracing.sdk_bridge import processor_of
-
-            self._processor = processor_of(provider)
-            if self._processor is not None:
-                self._processor.attach(self._tracer, self.flush)
 
     def __enter__(self) -> Self:
         return self
@@ -268,3 +264,34 @@ class Observability:
         exc_tb: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _text(value: object) -> str:
+    return storable(text_of(value))
+
+
+def _finite(value: float) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{number} is not a finite number.")
+    return number
+
+
+def _labels(labels: Mapping[str, str] | None) -> dict[str, str]:
+    known = {} if labels is None else plain_attributes(labels)
+    return {_text(name): _text(label) for name, label in known.items()}
+
+
+def _level_name(level: str | int) -> str:
+    name = logging.getLevelName(level) if isinstance(level, int) else level
+    return _text(name).lower()
+
+
+def _seconds(timeout: float | None) -> float:
+    """Return a timeout that locks can take. None and infinity are the longest one."""
+    if timeout is None:
+        return threading.TIMEOUT_MAX
+    try:
+        return min(max(float(timeout), 0.0), threading.TIMEOUT_MAX)
+    except (TypeError, ValueError):
+        return 5.0

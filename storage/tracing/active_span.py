@@ -9,22 +9,38 @@ import traceback
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeGuard, get_args
 
 from opentelemetry import trace
-from opentelemetry.context import attach, detach
-from opentelemetry.trace.propagation import set_span_in_context
 from opentelemetry.trace.span import SpanContext, TraceFlags
 from opentelemetry.trace.status import Status as ApiStatus
 from opentelemetry.trace.status import StatusCode
 
 from storage.model.semconv import INHERITED
 from storage.model.span import Kind, Status
-from storage.model.trace_context import Ids, format_traceparent, new_span_id, new_trace_id
+from storage.model.trace_context import (
+    Ids,
+    format_traceparent,
+    is_valid,
+    new_span_id,
+    new_trace_id,
+)
+from storage.tracing.failures import never_raises
+from storage.tracing.values import PLAIN, plain, plain_attributes, text_of
 
 Sink = Callable[["ActiveSpan"], None]
 SAMPLED = TraceFlags(TraceFlags.SAMPLED)
+STATUSES = frozenset(get_args(Status))
+
 MAX_EVENTS = 128
+"""How many events and how many links a span keeps: the last ones, as OpenTelemetry's SDKs do."""
+
+LEFT_OUT = {
+    "events": "otel.dropped_events_count",
+    "links": "otel.dropped_links_count",
+}
+"""The attributes that say how many are left out, by the names that OpenTelemetry gives them:
+https://opentelemetry.io/docs/specs/otel/common/mapping-to-non-otlp/"""
 
 
 class SpanState(Enum):
@@ -89,36 +105,40 @@ class ActiveSpan(trace.Span):
         ids: Ids | None = None,
     ) -> None:
         now = time.time_ns()
-        self.name = name
+        self.name = name if type(name) is str else text_of(name)
         self.kind: Kind = kind
-        self.attributes: dict[str, object] = {}
         self.context = context
         self.trace_id: str
         self.parent_id: str | None
         self.span_id: str = new_span_id()
-        self.entry = isinstance(parent, tuple)
-        if parent is None:
-            self.trace_id, self.parent_id = new_trace_id(now), None
-        elif isinstance(parent, ActiveSpan):
+        self.entry = False
+        if isinstance(parent, ActiveSpan):
             self.trace_id, self.parent_id = parent.trace_id, parent.span_id
             self.context = parent.context
+        elif parent is None:
+            self.trace_id, self.parent_id = new_trace_id(now), None
         else:
             self.trace_id, self.parent_id = parent
+            self.entry = True
         if ids is not None:
             self.trace_id, self.span_id = ids
         self.status: Status = "running"
         self.error: tuple[str, str] | None = None
-        self.events: list[dict[str, object]] | None = None
-        self.links: list[dict[str, object]] | None = None
+        self.events: list[dict[str, object]] = []
+        self.links: list[dict[str, object]] = []
         self.ended_at: int | None = None
         self.duration_ns: int | None = None
         self.state = SpanState.QUEUED
         self.scope = scope
         self._sink = sink
+        self.attributes: dict[str, object] = {}
         if attributes:
             self._update(attributes)
-        self.started_at = started_at or now
-        self._monotonic = time.perf_counter_ns() - (now - self.started_at)
+        self._monotonic = time.perf_counter_ns()
+        self.started_at = now
+        if started_at is not None and (instant := instant_of(started_at)) is not None:
+            self._monotonic -= now - instant
+            self.started_at = instant
         sink(self)
 
     @property
@@ -126,22 +146,27 @@ class ActiveSpan(trace.Span):
         """Return the W3C header that makes this span the parent of another process's spans."""
         return format_traceparent(self.trace_id, self.span_id)
 
-    def set(self, **attributes: object) -> None:
+    @never_raises("Attributes of a span", None)
+    def set(self, /, **attributes: object) -> None:
         """Set attributes. The names in `storage.model.semconv.FIELDS` fill the span's columns."""
         if self.ended_at is None:
             self._update(attributes)
 
-    def event(self, name: str, **attributes: object) -> None:
+    def event(self, name: str, /, **attributes: object) -> None:
         """Add an event that happened now."""
         self.add_event(name, attributes)
 
+    @never_raises("The failure of a span", None)
     def fail(self, error_type: str, message: str, *, status: Status = "error") -> None:
         """Mark the span as failed. It ends with `status`."""
         if self.ended_at is None:
-            self.status = status
-            self.error = (error_type, message)
+            self.status = status if is_status(status) else "error"
+            self.error = (text_of(error_type), text_of(message))
 
     def _update(self, attributes: Mapping[str, Any]) -> None:
+        """Set attributes, whose names are text."""
+        if not PLAIN.issuperset(map(type, attributes.values())):
+            attributes = plain_attributes(attributes)
         self.attributes.update(attributes)
         if not INHERITED.isdisjoint(attributes):
             own = {word: attributes[word] for word in INHERITED.intersection(attributes)}
@@ -170,11 +195,10 @@ class ActiveSpan(trace.Span):
     def end(self, end_time: int | None = None) -> None:
         if self.ended_at is not None:
             return
-        self.duration_ns = (
-            time.perf_counter_ns() - self._monotonic
-            if end_time is None
-            else max(end_time - self.started_at, 0)
-        )
+        if end_time is None or (instant := instant_of(end_time)) is None:
+            self.duration_ns = time.perf_counter_ns() - self._monotonic
+        else:
+            self.duration_ns = max(instant - self.started_at, 0)
         if self.status == "running":
             self.status = "ok"
         # Last: the writer takes a span with an end as complete.
@@ -185,47 +209,56 @@ class ActiveSpan(trace.Span):
     def get_span_context(self) -> SpanContext:
         return SpanContext(int(self.trace_id, 16), int(self.span_id, 16), False, SAMPLED)
 
+    @never_raises("Attributes of a span", None)
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
-        self.set(**attributes)
+        if self.ended_at is None:
+            self._update(plain_attributes(attributes))
 
+    @never_raises("Attributes of a span", None)
     def set_attribute(self, key: str, value: Any) -> None:
         if self.ended_at is None:
-            self._update({key: value})
+            self._update({text_of(key): plain(value)})
 
+    @never_raises("An event of a span", None)
     def add_event(
         self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None
     ) -> None:
-        if self.ended_at is not None:
-            return
-        if self.events is None:
-            self.events = []
-        if len(self.events) < MAX_EVENTS:
-            at = timestamp or time.time_ns()
-            self.events.append({"name": name, "at": at, "attributes": dict(attributes or {})})
+        at = instant_of(timestamp) or time.time_ns()
+        details = plain_attributes(attributes or {})
+        self._append(
+            self.events, "events", {"name": text_of(name), "at": at, "attributes": details}
+        )
 
     def link(self, ids: Ids) -> None:
         """Link to another span by its ids, such as to the one that this one repeats."""
-        self.links = [
-            *(self.links or ()),
-            {"trace_id": ids[0], "span_id": ids[1], "attributes": {}},
-        ]
+        if is_valid(ids):
+            link: dict[str, object] = {"trace_id": ids[0], "span_id": ids[1], "attributes": {}}
+            self._append(self.links, "links", link)
 
+    @never_raises("A link of a span", None)
     def add_link(self, context: SpanContext, attributes: Mapping[str, Any] | None = None) -> None:
-        self.links = [
-            *(self.links or ()),
-            {
-                "trace_id": f"{context.trace_id:032x}",
-                "span_id": f"{context.span_id:016x}",
-                "attributes": dict(attributes or {}),
-            },
-        ]
+        ids = {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
+        details = plain_attributes(attributes or {})
+        self._append(self.links, "links", {**ids, "attributes": details})
+
+    def _append(self, items: list[dict[str, object]], what: str, item: dict[str, object]) -> None:
+        """Append to the events or links. The first of too many is left out and counted."""
+        if self.ended_at is not None:
+            return
+        items.append(item)
+        if len(items) > MAX_EVENTS:
+            del items[0]
+            left_out = self.attributes.get(LEFT_OUT[what])
+            self.attributes[LEFT_OUT[what]] = left_out + 1 if isinstance(left_out, int) else 1
 
     def update_name(self, name: str) -> None:
-        self.name = name
+        if self.ended_at is None:
+            self.name = text_of(name)
 
     def is_recording(self) -> bool:
         return self.ended_at is None
 
+    @never_raises("The status of a span", None)
     def set_status(self, status: ApiStatus | StatusCode, description: str | None = None) -> None:
         code = status if isinstance(status, StatusCode) else status.status_code
         text = description if isinstance(status, StatusCode) else status.description
@@ -234,6 +267,7 @@ class ActiveSpan(trace.Span):
         elif code is StatusCode.OK and self.ended_at is None:
             self.status, self.error = "ok", None
 
+    @never_raises("An exception", None)
     def record_exception(
         self,
         exception: BaseException,
@@ -246,10 +280,10 @@ class ActiveSpan(trace.Span):
         stack = "".join(traceback.format_exception(exception, limit=-20))
         details = {
             "exception.type": type(exception).__qualname__,
-            "exception.message": str(exception),
+            "exception.message": text_of(exception),
             "exception.stacktrace": redacted_end(stack, 4_000),
         }
-        self.add_event("exception", {**details, **(attributes or {})}, timestamp)
+        self.add_event("exception", {**details, **plain_attributes(attributes or {})}, timestamp)
 
     def __exit__(
         self,
@@ -261,34 +295,29 @@ class ActiveSpan(trace.Span):
             self.record_failure(exc_val)
         self.end()
 
-    def record_failure(self, exception: BaseException) -> None:
-        """Record an exception that leaves the span's block. A status set earlier stays."""
+    @never_raises("The failure of a span", None)
+    def record_failure(
+        self, exception: BaseException, *, event: bool = True, status: bool = True
+    ) -> None:
+        """Record an exception that leaves the span's block, as an `event` and as the `status`.
+
+        A status set earlier stays.
+        """
         if self.status != "running" or self.ended_at is not None:
             return
-        self.record_exception(exception)
-        status: Status = "error" if isinstance(exception, Exception) else "cancelled"
-        self.fail(type(exception).__qualname__, str(exception), status=status)
+        if event:
+            self.record_exception(exception)
+        if status:
+            outcome: Status = "error" if isinstance(exception, Exception) else "cancelled"
+            self.fail(type(exception).__qualname__, text_of(exception), status=outcome)
 
 
-class CurrentSpan:
-    """Make a span the current one for a `with` block, and end it with the block."""
+def is_status(value: object) -> TypeGuard[Status]:
+    return type(value) is str and value in STATUSES
 
-    __slots__ = ("_span", "_token")
 
-    def __init__(self, span: ActiveSpan) -> None:
-        self._span = span
-
-    def __enter__(self) -> ActiveSpan:
-        self._token = attach(set_span_in_context(self._span))
-        return self._span
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> None:
-        detach(self._token)
-        if exc_val is not None:
-            self._span.record_failure(exc_val)
-        self._span.end()
+def instant_of(value: object) -> int | None:
+    """Return a time in nanoseconds since the epoch, None if `value` is not one."""
+    if type(value) is not int and type(value) is not float:  # A subclass may have odd methods.
+        return None
+    return int(value) if 0 < value < 2**63 else None

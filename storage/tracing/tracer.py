@@ -1,23 +1,25 @@
-"""Implement OpenTelemetry's `Tracer` and `TracerProvider` without its SDK.
+"""Implement OpenTelemetry's `Tracer` without its SDK.
 
 Spans of libraries that call `opentelemetry.trace.get_tracer` nest under ours, because they are
 `ActiveSpan`s too and live in the same context.
 """
 
-import functools
-import inspect
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from types import TracebackType
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, cast, get_args
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace.propagation import get_current_span
 
 from storage.model.span import Kind
-from storage.model.trace_context import Ids
+from storage.model.trace_context import Ids, is_valid
 from storage.tracing.active_span import ActiveSpan, Sink
+from storage.tracing.current import current_span
+from storage.tracing.decorator import SpanScope
+from storage.tracing.failures import never_raises, report_failure
+from storage.tracing.values import plain_attributes, text_of
+
+KINDS: frozenset[str] = frozenset(get_args(Kind))
+KINDS_OF_API = {kind: cast(Kind, kind.name.lower()) for kind in trace.SpanKind}
 
 
 class Tracer(trace.Tracer):
@@ -47,27 +49,31 @@ class Tracer(trace.Tracer):
         attributes: Mapping[str, Any] | None = None,
         *,
         kind: Kind = "internal",
-        parent: ActiveSpan | Ids | None = None,
+        parent: object = None,
         context: Context | None = None,
         started_at: int | None = None,
         ids: Ids | None = None,
     ) -> ActiveSpan:
         """Start a span under `parent`, the current span, or the span that started this process.
 
-        `started_at` is in nanoseconds. Pass `ids` for a span whose ids were given out before it
-        could be recorded.
+        `parent` is a span or its ids. `started_at` is in nanoseconds. Pass `ids` for a span whose
+        ids were given out before it could be recorded. What is none of these is ignored.
         """
-        return ActiveSpan(
-            name,
-            self._sink,
-            kind=kind,
-            parent=parent or self._parent_in(context),
-            context=self._context,
-            attributes=attributes,
-            started_at=started_at,
-            scope=self._scope,
-            ids=ids,
-        )
+        try:
+            return ActiveSpan(
+                name,
+                self._sink,
+                kind=kind if type(kind) is str and kind in KINDS else "internal",
+                parent=self._parent_in(context) if parent is None else self._parent(parent),
+                context=self._context,
+                attributes=attributes,
+                started_at=started_at,
+                scope=self._scope,
+                ids=ids if is_valid(ids) else None,
+            )
+        except Exception:
+            report_failure("A span")
+            return ActiveSpan(text_of(name), _not_recorded, context={})
 
     def follow(
         self,
@@ -93,13 +99,24 @@ class Tracer(trace.Tracer):
             ids=ids,
         )
 
+    def _parent(self, parent: object) -> ActiveSpan | Ids | None:
+        try:
+            if isinstance(parent, ActiveSpan) or is_valid(parent):
+                return parent
+            if isinstance(parent, trace.Span):
+                return self._ids_of(parent)
+        except Exception:
+            report_failure("The parent of a span")
+        return self._parent_in(None)
+
     def _parent_in(self, context: Context | None) -> ActiveSpan | Ids | None:
-        current = get_current_span(context)
+        current = current_span(context)
         if isinstance(current, ActiveSpan):
             return current
-        if current is trace.INVALID_SPAN:
-            return self._remote_parent
-        remote = current.get_span_context()
+        return self._remote_parent if current is trace.INVALID_SPAN else self._ids_of(current)
+
+    def _ids_of(self, foreign: trace.Span) -> Ids | None:
+        remote = foreign.get_span_context()
         if not remote.is_valid:
             return self._remote_parent
         return f"{remote.trace_id:032x}", f"{remote.span_id:016x}"
@@ -117,114 +134,25 @@ class Tracer(trace.Tracer):
     ) -> ActiveSpan:
         span = self.begin(
             name,
-            attributes,
-            kind=cast(Kind, kind.name.lower()),
+            None if attributes is None else plain_attributes(attributes),
+            kind=KINDS_OF_API[kind] if type(kind) is trace.SpanKind else "internal",
             context=context,
             started_at=start_time,
         )
-        for link in links or ():
-            span.add_link(link.context, link.attributes)
+        if links is not None:
+            _add_links(span, links)
         return span
 
     def start_as_current_span(self, name: str, *arguments: Any, **options: Any) -> Any:
-        return _SpanScope(self.start_span, name, *arguments, **options)
+        return SpanScope(self.start_span, name, *arguments, **options)
 
 
-class _SpanScope:
-    """Start a span for each `with` block, and for each call of a function that this decorates.
-
-    OpenTelemetry's tracers return a context manager that also decorates functions and coroutines.
-    The helper that makes theirs is private (`opentelemetry.util._decorator`), so this is our own.
-    A decorator outlives a recording, so nothing is started before the block or the call begins.
-    """
-
-    def __init__(
-        self,
-        start_span: Callable[..., trace.Span],
-        name: str,
-        context: Context | None = None,
-        kind: trace.SpanKind = trace.SpanKind.INTERNAL,
-        attributes: Mapping[str, Any] | None = None,
-        links: Sequence[trace.Link] | None = None,
-        start_time: int | None = None,
-        record_exception: bool = True,
-        set_status_on_exception: bool = True,
-        end_on_exit: bool = True,
-    ) -> None:
-        self._start = functools.partial(
-            start_span, name, context, kind, attributes, links, start_time
-        )
-        self._at_exit = {
-            "end_on_exit": end_on_exit,
-            "record_exception": record_exception,
-            "set_status_on_exception": set_status_on_exception,
-        }
-
-    def _block(self) -> AbstractContextManager[trace.Span]:
-        return trace.use_span(self._start(), **self._at_exit)
-
-    def __enter__(self) -> trace.Span:
-        self._entered = self._block()
-        return self._entered.__enter__()
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> bool | None:
-        return self._entered.__exit__(exc_type, exc_val, exc_tb)
-
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        def call(*arguments: Any, **options: Any) -> Any:
-            with self._block():
-                return function(*arguments, **options)
-
-        @functools.wraps(function)
-        async def call_async(*arguments: Any, **options: Any) -> Any:
-            with self._block():
-                return await function(*arguments, **options)
-
-        return call_async if inspect.iscoroutinefunction(function) else call
+@never_raises("The links of a span", None)
+def _add_links(span: ActiveSpan, links: Sequence[trace.Link]) -> None:
+    for link in links:
+        span.add_link(link.context, link.attributes)
 
 
-class TracerProvider(trace.TracerProvider):
-    """Give libraries a tracer that uses the recording that is open at the time of each call.
-
-    OpenTelemetry lets a process set its global provider once, but recordings open and close, so
-    this one delegates: `tracer` belongs to the open recording, or is None.
-    """
-
-    def __init__(self) -> None:
-        self.tracer: Tracer | None = None
-
-    def get_tracer(
-        self,
-        instrumenting_module_name: str,
-        instrumenting_library_version: str | None = None,
-        schema_url: str | None = None,
-        attributes: Mapping[str, Any] | None = None,
-    ) -> trace.Tracer:
-        return _LibraryTracer(self, instrumenting_module_name)
-
-
-class _LibraryTracer(trace.Tracer):
-    """Delegate each call to the open recording, because libraries keep their tracer for good."""
-
-    def __init__(self, provider: TracerProvider, scope: str) -> None:
-        self._provider = provider
-        self._scope = scope
-
-    def _tracer(self) -> trace.Tracer:
-        tracer = self._provider.tracer
-        return trace.NoOpTracer() if tracer is None else tracer.with_scope(self._scope)
-
-    def start_span(self, *arguments: Any, **options: Any) -> trace.Span:
-        return self._tracer().start_span(*arguments, **options)
-
-    def start_as_current_span(self, name: str, *arguments: Any, **options: Any) -> Any:
-        return _SpanScope(self.start_span, name, *arguments, **options)
-
-
-PROVIDER = TracerProvider()
+def _not_recorded(span: ActiveSpan) -> None:
+    """Take a span that could not be started as it should. Its caller can go on with it."""
+    span.advance(accepted=False)

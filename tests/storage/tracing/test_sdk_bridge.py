@@ -3,8 +3,6 @@
 A process can set OpenTelemetry's provider only once, so each test runs a process.
 """
 
-import subprocess
-import sys
 from pathlib import Path
 
 from opentelemetry.sdk.trace import SpanProcessor as OfTheSDK
@@ -13,30 +11,7 @@ from peewee import Database
 from storage.model.span import Span
 from storage.queries.traces import recent_traces, trace_spans
 from storage.tracing.sdk_bridge import SpanProcessor
-
-SETUP = """
-import sys
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
-from storage import Observability
-
-class Elsewhere(SpanExporter):
-    seen = []
-    def export(self, spans):
-        self.seen += [span.name for span in spans]
-        return SpanExportResult.SUCCESS
-
-provider = TracerProvider()
-provider.add_span_processor(SimpleSpanProcessor(Elsewhere()))
-trace.set_tracer_provider(provider)
-tracer = trace.get_tracer("shop")
-"""
-
-
-def run(path: Path, script: str) -> str:
-    command = [sys.executable, "-W", "error", "-c", SETUP + script, str(path)]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+from tests.support.sdk_process import PROVIDER_FIRST, run
 
 
 def spans_of(database: Database) -> dict[str, Span]:
@@ -47,12 +22,12 @@ def spans_of(database: Database) -> dict[str, Span]:
 def test_spans_of_the_sdk_and_ours_are_one_tree(db_path: Path, database: Database) -> None:
     said = run(
         db_path,
-        """
+        f"""{PROVIDER_FIRST}
 with Observability.open(sys.argv[1], platform="cli") as observability:
     with observability.span("turn", channel="C1", audience="C1"):
         with tracer.start_as_current_span("order", kind=trace.SpanKind.CLIENT) as order:
             order.set_attribute("gen_ai.usage.input_tokens", 7)
-            order.add_event("paid", {"by": "card"})
+            order.add_event("paid", {{"by": "card"}})
             with observability.span("inner"):
                 pass
             with tracer.start_as_current_span("pack"):
@@ -67,13 +42,14 @@ print(Elsewhere.seen)
     assert (order.input_tokens, order.channel, order.audience) == (7, "C1", "C1")
     assert order.events[0]["name"] == "paid"
     assert inner.parent_id == pack.parent_id == order.span_id
+    assert (inner.channel, inner.audience) == ("C1", "C1")
     assert (pack.channel, pack.status) == ("C1", "ok")
 
 
 def test_a_failure_that_the_sdk_saw_is_recorded(db_path: Path, database: Database) -> None:
     run(
         db_path,
-        """
+        f"""{PROVIDER_FIRST}
 with Observability.open(sys.argv[1], platform="cli"):
     try:
         with tracer.start_as_current_span("order"):
@@ -97,7 +73,7 @@ def test_our_processor_has_every_method_that_the_sdk_calls() -> None:
 def test_a_recording_that_is_closed_records_no_more(db_path: Path, database: Database) -> None:
     run(
         db_path,
-        """
+        f"""{PROVIDER_FIRST}
 for name in ("first", "second"):
     with Observability.open(sys.argv[1], platform="cli"):
         if name == "first":

@@ -81,13 +81,21 @@ def test_a_library_may_correct_an_error_to_ok(observability: Observability) -> N
     assert stored(observability).status == "ok"
 
 
-def test_a_span_keeps_its_first_events(observability: Observability) -> None:
+def test_a_span_keeps_its_last_events_and_links_and_says_how_many_are_left_out(
+    observability: Observability,
+) -> None:
     span = observability.start_span("work")
-    for number in range(MAX_EVENTS + 5):
+    for number in range(1, MAX_EVENTS + 5):
         span.add_event(f"event {number}")
+        span.add_link(trace.SpanContext(number, number, is_remote=True))
+    span.record_exception(ValueError("at last"))
     span.end()
-    names = [event["name"] for event in stored(observability).events]
-    assert names == [f"event {number}" for number in range(MAX_EVENTS)]
+    found = stored(observability)
+    names = [event["name"] for event in found.events]
+    assert names == [*(f"event {number}" for number in range(6, MAX_EVENTS + 5)), "exception"]
+    assert found.attributes["otel.dropped_events_count"] == 5
+    assert [link["span_id"] for link in found.links][-1] == f"{MAX_EVENTS + 4:016x}"
+    assert found.attributes["otel.dropped_links_count"] == 4
 
 
 @pytest.mark.parametrize(
