@@ -64,6 +64,7 @@ class Sandbox(WorkspaceWatcher):
             before_stop=self._before_stop,
         )
         self.tokens_elsewhere = files.tokens_elsewhere
+        self.downloads = files.downloads
         # Bound directly: forwarding methods would repeat each signature and add nothing.
         self.post = people.post
         self.add_file = people.add_file

@@ -10,14 +10,18 @@ import codecs
 import re
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.slack.conversation.message_attachments import file_name
 from bot.slack.download import Downloader, DownloadError
+from bot.slack.known_files import KnownFiles
 from storage import ActiveSpan, Observability
 
 __all__ = [
@@ -78,6 +82,9 @@ ELSEWHERE: Mapping[str, str] = {
     "hidden_by_limit": "the workspace's plan hides old files",
 }
 """Values of a file's `mode` if Slack has no contents to send, and why."""
+
+AT_ONCE = 4
+"""Files of a turn that are fetched at the same time."""
 
 Info = Callable[[str], Mapping[str, object]]
 
@@ -145,6 +152,7 @@ class FileDownloads:
     limits: FileLimits = field(default_factory=FileLimits)
     observability: Observability
     info: Info | None = None
+    known: KnownFiles = field(default_factory=KnownFiles)
     sleep: Callable[[float], object] = time.sleep
     now: Callable[[], float] = time.monotonic
 
@@ -154,40 +162,42 @@ class FileDownloads:
         Never raises for an error in one of them. The folder is new at each call: a message that is
         edited and asked again shares none with its first turn.
         """
-        folder: Path | None = None
         fetched: list[FetchedFile] = []
         refused: list[RefusedFile] = []
+        folder = TurnFolder(self.folder, trace_id)
         ends_at = self.now() + self.limits.total_s
-        for file in files:
-            identity, name = safe_id(file.get("id")), file_name(file)
-            if reason := self._no_more(len(fetched), ends_at):
-                refused.append(RefusedFile(file_id=identity, name=name, reason=reason))
-                continue
-            with self.observability.span("download file", kind="client", file_id=identity) as span:
-                try:
-                    folder = folder or self._new_folder(trace_id)
-                    details = self._with_details(file)
-                    path = self._store(folder, identity, details, span)
-                    fetched.append(FetchedFile(path=path, name=file_name(details)))
-                except Exception as error:  # An error in one file must not cost the whole answer.
-                    reason = _reason(error, span)
-                    refused.append(RefusedFile(file_id=identity, name=name, reason=reason))
-        if folder is not None and not fetched:
-            # It is gone already if the question was deleted, and what is kept of it erased.
-            with suppress(FileNotFoundError):
-                folder.rmdir()
+        left = list(files)
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="tracebot-files") as threads:
+            # As many as there is room for, and then others for those that were refused.
+            while left and (room := self.limits.max_files - len(fetched)):
+                begun, left = left[:room], left[room:]
+                # Each in a copy of our context, so that its span lies below ours.
+                pending = [
+                    threads.submit(copy_context().run, self._fetch, file, folder, ends_at)
+                    for file in begun
+                ]
+                results = [each.result() for each in pending]
+                fetched += [each for each in results if isinstance(each, FetchedFile)]
+                refused += [each for each in results if isinstance(each, RefusedFile)]
+        no_room = f"at most {self.limits.max_files} files of a conversation are read"
+        refused += [_refused(file, no_room) for file in left]
+        if not fetched:
+            folder.remove()
         return FetchResult(files=tuple(fetched), refused=tuple(refused))
 
-    def _no_more(self, fetched: int, ends_at: float) -> str:
-        """Return why no other file is fetched; empty if one may be."""
-        if fetched >= self.limits.max_files:
-            return f"at most {self.limits.max_files} files of a conversation are read"
-        return "the files before it took too long" if self.now() > ends_at else ""
-
-    def _new_folder(self, trace_id: str) -> Path:
-        """Create the folder of a turn, which only the bot's user can enter."""
-        make_private(self.folder)
-        return Path(tempfile.mkdtemp(prefix=f"{safe_id(trace_id)}-", dir=self.folder))
+    def _fetch(
+        self, file: Mapping[str, object], folder: "TurnFolder", ends_at: float
+    ) -> FetchedFile | RefusedFile:
+        if self.now() > ends_at:
+            return _refused(file, "the files before it took too long")
+        identity = safe_id(file.get("id"))
+        with self.observability.span("download file", kind="client", file_id=identity) as span:
+            try:
+                details = self._with_details(file)
+                path = self._store(folder.path(), identity, details, span)
+                return FetchedFile(path=path, name=file_name(details))
+            except Exception as error:  # An error in one file must not cost the whole answer.
+                return _refused(file, _reason(error, span))
 
     def _with_details(self, file: Mapping[str, object]) -> Mapping[str, object]:
         """Return the file's details. Events leave them out for files of another workspace."""
@@ -203,15 +213,21 @@ class FileDownloads:
         mime_type = _mime_type(file)
         span.set(mime_type=mime_type)
         address = _address(file, mime_type, self.limits)
-        if shutil.disk_usage(folder).free - self.limits.max_bytes < self.limits.free_disk:
+        most = AT_ONCE * self.limits.max_bytes
+        if shutil.disk_usage(folder).free - most < self.limits.free_disk:
             raise DownloadError("disk_full", "there is too little space on the disk")
         path = folder / f"{identity}{EXTENSIONS.get(mime_type, '.txt')}"
+        copied = self.known.copy(file, path, max_bytes=self.limits.max_bytes)
+        if copied is not None:
+            span.set(bytes=copied, attempts=0)
+            return path
         done = self._downloader().download(address, path, html=mime_type == "text/html")
         span.set(bytes=done.size, attempts=done.attempts)
         is_known = mime_type in EXTENSIONS or mime_type.startswith("text/")
         if not is_known and not _is_text(path):
             path.unlink()
             raise _unsupported(mime_type)
+        self.known.remember(file, path)
         return path
 
     def _downloader(self) -> Downloader:
@@ -224,6 +240,37 @@ class FileDownloads:
             sleep=self.sleep,
             now=self.now,
         )
+
+
+class TurnFolder:
+    """The folder of a turn, which only the bot's user can enter. It is created when it is needed.
+
+    May be used from several threads at once.
+    """
+
+    def __init__(self, files: Path, trace_id: str) -> None:
+        self._files = files
+        self._prefix = f"{safe_id(trace_id)}-"
+        self._path: Path | None = None
+        self._lock = threading.Lock()
+
+    def path(self) -> Path:
+        with self._lock:
+            if self._path is None:
+                make_private(self._files)
+                self._path = Path(tempfile.mkdtemp(prefix=self._prefix, dir=self._files))
+            return self._path
+
+    def remove(self) -> None:
+        """Remove it if it exists, empty."""
+        # It is gone already if the question was deleted, and what is kept of it erased.
+        if self._path is not None:
+            with suppress(FileNotFoundError):
+                self._path.rmdir()
+
+
+def _refused(file: Mapping[str, object], reason: str) -> RefusedFile:
+    return RefusedFile(file_id=safe_id(file.get("id")), name=file_name(file), reason=reason)
 
 
 def _reason(error: Exception, span: ActiveSpan) -> str:

@@ -1,12 +1,10 @@
 """Files over HTTP: downloads with a bearer token, and the second step of an upload."""
 
-import asyncio
-
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from bot.sandbox.backend.slack import Slack
-from bot.sandbox.endpoints.web_api import WebApi, bearer, faulty
+from bot.sandbox.endpoints.web_api import WebApi, bearer, delay, faulty
 from bot.sandbox.state.faults import LOGIN_PAGE, Faults
 
 
@@ -16,14 +14,17 @@ class FileHost:
     def __init__(self, slack: Slack, api: WebApi, faults: Faults) -> None:
         self.tokens_elsewhere: list[bool] = []
         """One entry for each request to the other host: True if it carried a token."""
+        self.downloads: list[str] = []
+        """The ids of the files that were asked for, one entry for each request."""
         self._slack = slack
         self._api = api
         self._faults = faults
 
     async def fetch(self, request: Request) -> Response:
+        self.downloads.append(request.path_params["id"])
         fault = self._faults.take("files")
         if fault is not None:
-            await asyncio.sleep(fault.delay)
+            await delay(fault)
         if fault is not None and fault.status is not None:
             return faulty(fault)
         file = self._slack.workspace.files.get(request.path_params["id"])

@@ -48,7 +48,7 @@ class WebApi:
         token = _token(request, values)
         fault = self._faults.take(name)
         if fault is not None:
-            await _delay(fault)
+            await delay(fault)
         if fault is not None and fault.carried_out:
             self._answer(name, token, values)
         if fault is not None and fault.status is not None:
@@ -97,7 +97,7 @@ class WebApi:
             self.calls.append(ApiCall(name, dict(values), status, answer.get("error"), answer))
 
 
-async def _delay(fault: Fault) -> None:
+async def delay(fault: Fault) -> None:
     await asyncio.sleep(fault.delay)
     while fault.held is not None and not fault.held.is_set():
         await asyncio.sleep(0.01)

@@ -1,11 +1,14 @@
 """Fetching a message's files: limits on bytes and time, and no token for other hosts."""
 
 import contextlib
+import os
 import shutil
 import socket
 import stat
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from bot.sandbox import Channel, Sandbox, User
 from bot.slack.attachments import FetchResult, FileDownloads, FileLimits, safe_id
 from storage import Observability
 from storage.queries.traces import recent_traces, trace_spans
+from tests.support.conversations import eventually
 
 NOTES = ("notes.txt", "text/plain", b"remember the milk")
 Told = Mapping[str, Any]
@@ -161,11 +165,84 @@ def test_no_other_file_is_begun_once_those_before_took_too_long(
     now = iter(range(0, 10_000, 20))
     slow = replace(
         downloads,
-        limits=replace(downloads.limits, timeout_s=1_000.0, total_s=30.0),
+        limits=replace(downloads.limits, timeout_s=1_000.0, total_s=200.0, max_files=30),
         now=lambda: float(next(now)),
     )
-    result = fetch(slow, told, {**told, "name": "b.txt"})
-    assert [each.reason for each in result.refused] == ["the files before it took too long"]
+    result = fetch(slow, *[told] * 30)
+    assert result.files
+    assert {each.reason for each in result.refused} == {"the files before it took too long"}
+
+
+def test_four_files_are_fetched_at_a_time_and_given_in_their_order(
+    sandbox: Sandbox, downloads: FileDownloads, alice: User, observability: Observability
+) -> None:
+    files = [sandbox.add_file(alice, f"{n}.txt", "text/plain", b"x").as_slack() for n in range(6)]
+    go = sandbox.faults.hold("files")
+    with observability.span("turn") as root, ThreadPoolExecutor(1) as pool:
+        fetching = pool.submit(copy_context().run, fetch, downloads, *files)
+        eventually(lambda: len(sandbox.downloads) == 4)
+        sandbox.settle(0.05)
+        assert len(sandbox.downloads) == 4
+        go.set()
+        assert [each.name for each in fetching.result(20).files] == [f["name"] for f in files]
+    observability.flush()
+    spans = trace_spans(observability.database, root.trace_id)
+    assert [each.parent_id for each in spans if each.name == "download file"] == [root.span_id] * 6
+
+
+def test_a_file_that_lies_in_an_earlier_folder_is_copied_and_not_fetched_again(
+    sandbox: Sandbox, downloads: FileDownloads, told: Told
+) -> None:
+    (first,) = fetch(downloads, told, trace_id="0a1b").paths
+    before = len(sandbox.downloads)
+    (second,) = fetch(downloads, told, trace_id="0c2d").paths
+    assert len(sandbox.downloads) == before
+    assert second.parent != first.parent and second.read_bytes() == NOTES[2]
+    assert stat.S_IMODE(second.stat().st_mode) == 0o600
+    second.write_bytes(b"changed by its agent")
+    assert first.read_bytes() == NOTES[2]
+
+
+def link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/etc/passwd")
+
+
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.write_bytes(b"remember the wine"),
+        lambda path: path.write_bytes(b"x" * 100_000),
+        link,
+        pipe,
+        lambda path: path.unlink(),
+        lambda path: shutil.rmtree(path.parent),
+    ],
+    ids=["edited", "grown", "link", "pipe", "removed", "retention"],
+)
+def test_a_file_that_is_not_any_more_what_was_fetched_is_fetched_again(
+    change: Callable[[Path], object], sandbox: Sandbox, downloads: FileDownloads, told: Told
+) -> None:
+    (first,) = fetch(downloads, told, trace_id="0a1b").paths
+    change(first)
+    before = len(sandbox.downloads)
+    (second,) = fetch(downloads, told, trace_id="0c2d").paths
+    assert second.read_bytes() == NOTES[2]
+    assert len(sandbox.downloads) == before + 1
+
+
+def test_a_snippet_which_people_can_edit_is_fetched_each_time(
+    sandbox: Sandbox, downloads: FileDownloads, told: Told
+) -> None:
+    before = len(sandbox.downloads)
+    for _ in range(2):
+        fetch(downloads, {**told, "mode": "snippet", "editable": True})
+    assert len(sandbox.downloads) == before + 2
 
 
 def test_two_turns_share_no_folder(downloads: FileDownloads, told: Told) -> None:
