@@ -1,4 +1,7 @@
-"""Run a parsed command and return a view of what the viewer may see."""
+"""Run a parsed command and return a view of what the viewer may see.
+
+What only some commands need is imported inside of them: in a shell, people wait for each import.
+"""
 
 import argparse
 import re
@@ -9,21 +12,14 @@ from typing import Any
 from peewee import Database
 
 from reports.errors import UsageError
-from reports.views.costs import costs_view
-from reports.views.failures import failures_view
-from reports.views.health import health_view
 from reports.views.messages import MessageView, ambiguous, help_view, not_found, removed
 from reports.views.statistics import NameOf, statistics_view
 from reports.views.trace_list import running_view, slowest_view, thread_view, trace_list_view
-from reports.views.trace_tree import trace_view
 from reports.views.views import View
 from storage.database.query_timeout import query_timeout
 from storage.database.shared_file import SharedDatabase
 from storage.errors import QueryTimeout
-from storage.health import health
-from storage.queries.failures import failed_spans, failed_traces
 from storage.queries.removed_traces import RemovedTrace, removed_traces
-from storage.queries.statistics import statistics
 from storage.queries.traces import (
     BadCursor,
     SearchTooLong,
@@ -117,6 +113,8 @@ def _search(args: argparse.Namespace, database: Database, viewer: Viewer, now: i
 
 
 def _show(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    from reports.views.trace_tree import trace_view
+
     if link := PERMALINK.search(args.id):
         found = _by_message(link, database, viewer)[-1:]
     elif re.fullmatch(r"[0-9a-fA-F]{4,32}", args.id):
@@ -198,6 +196,8 @@ def _latest_thread(database: Database, viewer: Viewer) -> tuple[str, str]:
 
 
 def _stats(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    from storage.queries.statistics import statistics
+
     found = statistics(
         database, since=_since(args, now), until=now, by=args.by, audiences=viewer.audiences
     )
@@ -208,6 +208,9 @@ def _stats(args: argparse.Namespace, database: Database, viewer: Viewer, now: in
 
 
 def _cost(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    from reports.views.costs import costs_view
+    from storage.queries.statistics import statistics
+
     by_model, by_agent = (
         statistics(database, since=_since(args, now), until=now, by=by, audiences=viewer.audiences)
         for by in ("model", "agent")
@@ -216,6 +219,9 @@ def _cost(args: argparse.Namespace, database: Database, viewer: Viewer, now: int
 
 
 def _errors(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    from reports.views.failures import failures_view
+    from storage.queries.failures import failed_spans, failed_traces
+
     since = _since(args, now)
     found = failed_traces(database, since=since, audiences=viewer.audiences, limit=FAILED_TRACES)
     seen = [trace.trace_id for trace in found if viewer.may_see(trace)]
@@ -235,6 +241,9 @@ def _ps(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) 
 
 
 def _health(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    from reports.views.health import health_view
+    from storage.health import health
+
     assert isinstance(database, SharedDatabase)
     if viewer.audiences == frozenset():
         raise UsageError("Only full members of this workspace may see the health of the database.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reports.formatting import utc, visible_json
 from reports.views.costs import CostView, Spent
@@ -23,8 +23,10 @@ from reports.views.trace_tree import TraceView
 from reports.views.views import View
 from storage.model.semconv import ATTRIBUTES
 from storage.model.span import Span
-from storage.queries.statistics import Group
 from storage.queries.traces import TraceSummary
+
+if TYPE_CHECKING:
+    from storage.queries.statistics import Group
 
 COLUMNS = frozenset(ATTRIBUTES) - {"error_type", "error_message"}
 

@@ -1,10 +1,15 @@
 """Costs by model and by agent, and the models whose price is not known."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from reports import formatting
-from storage.queries.statistics import Group, Statistics
+
+if TYPE_CHECKING:
+    from storage.queries.statistics import Group, Statistics
 
 NO_MODEL, NO_AGENT = "unnamed model", "unnamed agent"
 

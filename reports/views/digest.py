@@ -1,13 +1,18 @@
 """A digest as text: one period of one channel, with what failed in it."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from reports import formatting
 from reports.views.statistics import StatsLine, stats_line
 from reports.views.trace_list import TraceLine, trace_line
-from storage.queries.statistics import Statistics
 from storage.queries.traces import TraceSummary
+
+if TYPE_CHECKING:
+    from storage.queries.statistics import Statistics
 
 ANSWERED = frozenset(("mentioned", "direct_message", "active_speaker", "asked_again"))
 

@@ -1,11 +1,16 @@
 """The question before an erasure, and what it did."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reports.views.messages import MessageView
-from storage.upkeep.erasure import Erased
+
+if TYPE_CHECKING:
+    from storage.upkeep.erasure import Erased
 
 STAYS = (
     "What stays: counts, durations, tokens, costs, ratings, ids, and the names of agents, "

@@ -1,10 +1,15 @@
 """The health of the database as text: facts, and what to do about each problem."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from reports import formatting
-from storage.health import Connection, Health
+
+if TYPE_CHECKING:
+    from storage.health import Connection, Health
 
 WAL_LIMIT = 256_000_000
 DISK_LOW, DISK_LEAST = 500_000_000, 100_000_000

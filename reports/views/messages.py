@@ -1,11 +1,16 @@
 """The help, and messages that say what was done or what could not be found."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from reports import formatting
 from storage.queries.removed_traces import RemovedTrace
-from storage.recovery.replacement import Recovery
+
+if TYPE_CHECKING:
+    from storage.recovery.replacement import Recovery
 
 HELP = (
     ("ls [WORD…]", "list traces, newest first; --agent --status --user --since 24h --all"),

@@ -1,11 +1,16 @@
 """Statistics as text: counts, errors, latency, tokens and cost, in total and by group."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from reports import formatting
 from reports.views.costs import unpriced_note
-from storage.queries.statistics import Group, Statistics
+
+if TYPE_CHECKING:
+    from storage.queries.statistics import Group, Statistics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
