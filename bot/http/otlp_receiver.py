@@ -134,8 +134,8 @@ class Collector:
         """Stop receiving. What was received is stored when the recording is flushed."""
         if self._server is not None:
             self._server.stop()
-        self._thread.submit(self._store_waited, at_once=True)
         self._thread.shutdown()
+        self._store_waited(at_once=True)  # The thread has ended.
 
     def _endpoint(self, signal: Signal) -> Callable[[Request], object]:
         async def take(request: Request) -> Response:
@@ -242,7 +242,7 @@ class Collector:
             await loop.run_in_executor(self._thread, self._store_waited)
 
     def _store_waited(self, *, at_once: bool = False) -> None:
-        """On the thread: store the spans that need not wait any longer for their parent."""
+        """Store the spans that need not wait any longer for their parent."""
         try:
             spans = self._correlator.waited(at_once=at_once)
         except PeeweeException as error:

@@ -141,7 +141,9 @@ class Bounds:
             end = max(min(end, now), start)
             if end - start > LONGEST_NS:
                 start = end
-            span.started_at, span.ended_at, span.duration_ns = start, end, end - start
+            span.started_at = start
+            if span.ended_at is not None:
+                span.ended_at, span.duration_ns = end, end - start
         if span.events:
             span.events = [
                 event if earliest <= _time_of(event) <= now + SKEW_NS else {**event, "at": start}

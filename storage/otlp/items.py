@@ -85,6 +85,8 @@ def read_span(sent: Any, scope: Scope) -> Span:
     above = sent.parent_span_id
     parent_id = _optional_id(above, 8, scope) if above else None
     started_at = min(sent.start_time_unix_nano, LAST)
+    # Some senders send a span already when it starts, and its whole form later.
+    running = started_at > 0 and not sent.end_time_unix_nano
     ended_at = min(sent.end_time_unix_nano, LAST) or started_at
     columns, attributes = read_attributes(sent.attributes, scope)
     if "input_tokens" in columns and "cost" not in columns:
@@ -102,9 +104,9 @@ def read_span(sent: Any, scope: Scope) -> Span:
         started_at,
         parent_id if parent_id != span_id else None,
         KINDS.get(sent.kind) or _unknown_kind(scope),
-        "error" if failed else "ok",
-        ended_at,
-        max(ended_at - started_at, 0),
+        "running" if running else "error" if failed else "ok",
+        None if running else ended_at,
+        None if running else max(ended_at - started_at, 0),
         "otlp",
         *NOT_SENT,
         column("agent"),

@@ -1,8 +1,10 @@
 """Mark spans that a dead process left running as `abandoned`.
 
-Not while some of what it recorded waits in the spool, because their ends may be there.
+Not while some of what it recorded waits in the spool, because their ends may be there. Received
+spans have no process here: their ends may come for a day.
 """
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,17 +18,23 @@ from storage.model.span import span_of
 from storage.store.batch import store_spans
 from storage.writer.spool import has_waiting, spool_folder
 
+RECEIVED_NS = 24 * 3_600 * 1_000_000_000
+"""How long the end of a received span is waited for."""
+
 
 def mark_abandoned(database: Database) -> int:
     """End the running spans of dead processes. Return how many there were."""
     running = SpanRow.select(SpanRow.process).where(SpanRow.status == "running").distinct()
-    names = [name for (name,) in running.tuples().execute(database) if name]
+    names = [name for (name,) in running.tuples().execute(database)]
     folder = spool_folder(Path(database.database))
-    dead = [name for name in names if not is_alive(name) and not has_waiting(folder, name)]
-    if not dead:
+    dead = [n for n in names if n and not is_alive(n) and not has_waiting(folder, n)]
+    if not dead and None not in names:
         return 0
+    late = SpanRow.process.is_null() & (SpanRow.started_at < time.time_ns() - RECEIVED_NS)
     with transaction(database):
-        query = SpanRow.select().where(SpanRow.status == "running", SpanRow.process.in_(dead))
+        query = SpanRow.select().where(
+            SpanRow.status == "running", SpanRow.process.in_(dead) | late
+        )
         spans = [span_of(row) for row in query.dicts().execute(database)]
         batch = Batch(this_process(), 0, resumed={span.span_id for span in spans})
         batch.spans = [replace(span, status="abandoned") for span in spans]
