@@ -8,7 +8,14 @@ from typing import Any
 from bot.agents.types import HistoryMessage
 from bot.settings import Settings
 from bot.slack.conversation.budget import chosen, longest, shortened
-from bot.slack.conversation.messages import files_of, grouped, message_text, with_text, words
+from bot.slack.conversation.messages import (
+    files_of,
+    grouped,
+    joined,
+    message_text,
+    with_text,
+    words,
+)
 from bot.slack.conversation.names import APP_MARK, Ids, NameLookup, Names, plain_name
 from bot.slack.threads import reply_payload
 from bot.slack.types import MENTION, IncomingMessage, without_mention
@@ -86,7 +93,7 @@ class ConversationReader:
         return list({str(file.get("id")): file for file in (*own, *before)}.values())
 
     def _text(self, group: Sequence[Message], names: Names) -> str:
-        return "\n\n".join(message_text(each, names, bot_id=self._bot_id) for each in group)
+        return joined([message_text(each, names, bot_id=self._bot_id) for each in group])
 
     def _said(self, group: Sequence[Message], most: int) -> HistoryMessage:
         first = group[0]

@@ -24,6 +24,13 @@ UNSEEN = re.compile("(?<=[<@*~])\u200b|\u200b(?=[*~])")
 """Put in our replies to silence mentions and to show emphasis; see `bot.replies.text.presented`."""
 
 
+FENCE = re.compile(r"^(?:```+|~~~+)(.*)$", re.MULTILINE)
+OPENED = re.compile(r"(```+|~~~+)(.*)\n")
+CLOSED = re.compile(r"^(```+|~~~+)\n*\Z", re.MULTILINE)
+"""The fences at the beginning and at the end of parts: of code that `bot.replies.text.split` cut,
+or, which nobody can tell, of two pieces of code in one language that stood beside each other."""
+
+
 def message_text(message: Message, names: Names, *, bot_id: str) -> str:
     """Return what a message says, with the names of its files. `bot_id` is our own."""
     own = message.get("bot_id") == bot_id
@@ -73,6 +80,19 @@ def grouped(messages: Sequence[Message], *, bot_id: str) -> list[list[Message]]:
         if all(answer):
             answers[answer] = groups[-1]
     return groups
+
+
+def joined(parts: Sequence[str]) -> str:
+    """Return the text of a long answer's parts, with code whole that goes on in the next part."""
+    whole = parts[0]
+    for part in parts[1:]:
+        closed, opened = CLOSED.search(whole), OPENED.match(part)
+        fences = FENCE.findall(whole)
+        if closed and opened and len(fences) > 1 and (closed[1], fences[-2]) == opened.groups():
+            whole = f"{whole[: closed.start(1)]}{part[opened.end() :]}"
+        else:
+            whole = f"{whole}\n\n{part}"
+    return whole
 
 
 def files_of(message: Message) -> Iterator[Message]:

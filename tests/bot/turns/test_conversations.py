@@ -204,6 +204,21 @@ def test_an_agent_is_given_its_own_long_answer_whole(
     assert [each.text for each in agent.requests[1].history][1:] == [answer]
 
 
+@pytest.mark.parametrize("fence", ["```", "~~~~"])
+def test_code_that_goes_on_in_the_next_part_of_an_answer_is_whole_in_the_history(
+    fence: str, sandbox: Sandbox, agent: Scripted, alice: User, general: Channel
+) -> None:
+    code = "\n".join(f"    line_{n} = {n}" + "\n" * (n % 7 == 0) for n in range(2_000))
+    answer = f"Here:\n\n{fence}python\n{code}\n{fence}\n\nand\n\n{fence}sh\nmake\n{fence}"
+    agent.end(answer)
+    question = sandbox.post(alice, general, f"{sandbox.mention} tell me all")
+    assert len(ended(sandbox, general, question, "white_check_mark")) > 2
+    agent.end("You are welcome.")
+    sandbox.post(alice, general, "thanks", thread_ts=question.ts)
+    sandbox.wait_for_reply(general, question.ts, containing="welcome")
+    assert [each.text for each in agent.requests[1].history][1:] == [answer]
+
+
 def test_of_a_long_thread_the_root_and_the_newest_are_given_and_the_gap_is_named(
     sandbox: Sandbox,
     observability: Observability,

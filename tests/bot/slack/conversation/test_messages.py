@@ -7,7 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.slack.conversation.blocks import INLINE, TEXT_KEYS, WRITERS
-from bot.slack.conversation.messages import files_of, grouped, message_text, with_text, words
+from bot.slack.conversation.messages import (
+    files_of,
+    grouped,
+    joined,
+    message_text,
+    with_text,
+    words,
+)
 from bot.slack.conversation.names import Ids
 from bot.slack.threads import REPLY_EVENT
 
@@ -136,6 +143,24 @@ def test_our_own_answer_is_read_whole_and_without_notes_and_buttons() -> None:
     assert message_text(ours("", note, stop), Ids(), bot_id=OURS) == ""
     plain = {"bot_id": OURS, "text": "Ask me &lt;something&gt;"}
     assert message_text(plain, Ids(), bot_id=OURS) == "Ask me <something>"
+
+
+@pytest.mark.parametrize(
+    ("parts", "whole"),
+    [
+        (["one", "two"], "one\n\ntwo"),
+        (["```py\na\n```", "```py\nb\n```"], "```py\na\nb\n```"),
+        (["```py\na\n```", "```py\nb\n```", "```py\nc\n```\nd"], "```py\na\nb\nc\n```\nd"),
+        (["```py\na\n```", "```sh\nb\n```"], "```py\na\n```\n\n```sh\nb\n```"),
+        (["```py\na\n```", "b"], "```py\na\n```\n\nb"),
+        (["a\n```", "```\nb\n```"], "a\n```\n\n```\nb\n```"),
+        (["````\n```\n````", "````\n```\n````"], "````\n```\n```\n````"),
+        (["```\na\n```", ""], "```\na\n```\n\n"),
+        (["", "```\nb\n```"], "\n\n```\nb\n```"),
+    ],
+)
+def test_code_that_was_cut_between_two_parts_is_one_again(parts: list[str], whole: str) -> None:
+    assert joined(parts) == whole
 
 
 def test_the_parts_of_a_long_answer_are_one_message() -> None:
