@@ -10,7 +10,6 @@ from storage.database.error_causes import DAMAGED, TRANSIENT, cause_of
 from storage.database.file_check import is_writable, may, require_ours
 from storage.database.shared_file import SharedDatabase
 from storage.errors import DatabaseUnavailable, TemporarilyUnavailable
-from storage.recovery.replacement import recover
 
 
 def open_database(
@@ -59,6 +58,9 @@ def prepare(database: SharedDatabase, *, patience: float = 60.0) -> None:
         except Exception as error:
             if cause_of(error) != DAMAGED:
                 raise
+            # Here, because every recorded command would wait for what hardly any needs.
+            from storage.recovery.replacement import recover
+
             recover(database)
     except (OSError, peewee.DatabaseError, peewee.InterfaceError) as error:
         if cause_of(error) in TRANSIENT:
