@@ -110,7 +110,7 @@ def build_bot(
     """
     status = status or ConnectionStatus()
     identity, team = _identity(settings, roster)
-    shared = _shared(settings, roster, observability, identity, team)
+    shared = _shared(settings, roster, observability, identity, team, collector)
     inbox = _inbox(shared, collector)
     digests = _digests(shared)
     workers = Workers()
@@ -153,9 +153,10 @@ def _shared(
     observability: Observability,
     identity: BotIdentity,
     team: str,
+    collector: str | None,
 ) -> _Shared:
     database = observability.database
-    secrets = OwnSecrets(settings, roster)
+    secrets = OwnSecrets(settings, roster, collector=collector)
     client = client_with_retries(settings, secrets)
     directory = Directory(client_for_lookups(settings, secrets))
     names = NameLookup(directory)

@@ -85,6 +85,12 @@ class ReceivedCounts:
     """Whole requests, by cause."""
 
 
+POST_TO = "Send POST requests to /v1/traces, /v1/logs or /v1/metrics."
+NOT_FOR_OTHERS = (
+    "This receiver is for the agents of a bot: start tracebot collect for other programs."
+)
+
+
 class Collector:
     """Receive into one recording. Reads bodies on the event loop and decodes them on a thread."""
 
@@ -94,13 +100,19 @@ class Collector:
         *,
         capture: Callable[[str], str | None],
         token: str = "",
+        key: str = "",
         retry_s: int = RETRY_S,
     ) -> None:
-        """Take `capture`, which decides what is kept of texts. Without a `token`, loopback only."""
+        """Take `capture`, which decides what is kept of texts. Without a `token`, loopback only.
+
+        With a `key`, only those who know the address may send: it is a part of the path. Every
+        program that takes an address takes one with a path, but not all of them take headers.
+        """
         self.counts = ReceivedCounts()
         self._observability = observability
         self._capture = capture
         self._token = token
+        self._path = f"/{key}" if key else ""
         self._retry_s = retry_s
         self._bodies = 0
         self._budget = BodyBudget(MAX_WAITING)
@@ -117,18 +129,25 @@ class Collector:
 
     def web(self) -> Starlette:
         names: tuple[Signal, ...] = ("traces", "logs", "metrics")
-        routes = [Route(f"/v1/{name}", self._endpoint(name), methods=["POST"]) for name in names]
+        routes = [
+            Route(f"{self._path}/v1/{name}", self._endpoint(name), methods=["POST"])
+            for name in names
+        ]
         # Counted, too: nobody would notice a sender that has the wrong path.
         return Starlette(
-            routes=[*routes, Route("/health", _health)],
+            routes=[*routes, Route(f"{self._path}/health", _health)],
             exception_handlers={HTTPException: self._refuse_unknown},
         )
 
     def listen(self, *, host: str = "127.0.0.1", port: int = 0) -> str:
-        """Listen; return the base URL. Raises OSError if the port is in use. 0 means any port."""
+        """Listen; return the base URL. Raises OSError if the port is in use. 0 means any port.
+
+        The URL is as secret as the key in it.
+        """
         self._server = WebServer(self.web(), host=host, port=port)
         self._server.start()
-        return f"http://{f'[{host}]' if ':' in host else host}:{self._server.port}"
+        name = f"[{host}]" if ":" in host else host
+        return f"http://{name}:{self._server.port}{self._path}"
 
     def stop(self) -> None:
         """Stop receiving. What was received is stored when the recording is flushed."""
@@ -150,7 +169,7 @@ class Collector:
     async def _refuse_unknown(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         cause = "path" if error.status_code == 404 else "method"
-        message = "Send POST requests to /v1/traces, /v1/logs or /v1/metrics."
+        message = NOT_FOR_OTHERS if self._path else POST_TO
         response = self._refusal(Refused(error.status_code, cause, message), "json")
         response.headers.update(error.headers or {})
         return response

@@ -48,8 +48,10 @@ REMOVED = "(removed: a secret of this bot)"
 class OwnSecrets:
     """The secrets of the bot and of its agents. It may be used from several threads at once."""
 
-    def __init__(self, settings: Settings, roster: Roster) -> None:
-        self._settings = dict(_of_settings(settings))
+    def __init__(self, settings: Settings, roster: Roster, *, collector: str | None = None) -> None:
+        """Take `collector`, the address to which agents send their telemetry, which has a key."""
+        key = urlsplit(collector or "").path.strip("/")
+        self._settings = {**dict(_of_settings(settings)), "the key of the telemetry receiver": key}
         self._roster = roster
         self._known = self._read()
 

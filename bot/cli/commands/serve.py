@@ -3,6 +3,7 @@
 import gc
 import logging
 import math
+import secrets
 import signal
 import sys
 import threading
@@ -58,7 +59,7 @@ def serve(*, http: bool) -> int:
         handler = LogHandler(observability)
         throttle.targets.append(handler)
         check_at_start(observability.database)
-        collector = Collector(observability, capture=settings.captured)
+        collector = Collector(observability, capture=settings.captured, key=secrets.token_hex(16))
         url = listen_to_agents(collector, settings)
         where = f"http://0.0.0.0:{settings.port}/slack/events" if http else "Socket Mode"
         status = ConnectionStatus(

@@ -245,6 +245,21 @@ def test_with_a_token_only_who_has_it_may_send(observability: Observability) -> 
     guarded.stop()
 
 
+def test_with_a_key_only_who_knows_the_address_may_send(observability: Observability) -> None:
+    guarded = Collector(observability, capture=str, key="0123456789abcdef")
+    url = guarded.listen()
+    base = url.removesuffix("/0123456789abcdef")
+    assert base != url
+    for path in ("/v1/traces", "/0123456789abcdee/v1/traces", "//v1/traces", "/health"):
+        told = httpx.post(f"{base}{path}", content=body_of("a"), headers=JSON)
+        assert told.status_code == 404
+        assert "start tracebot collect for other programs" in told.text
+    assert httpx.get(f"{url}/health").json() == {"ok": True}
+    assert httpx.post(f"{url}/v1/traces", content=body_of("b"), headers=JSON).is_success
+    assert stored(observability) == ["b"]
+    guarded.stop()
+
+
 def test_many_senders_at_once_lose_nothing(url: str, observability: Observability) -> None:
     outcomes: list[int] = []
 

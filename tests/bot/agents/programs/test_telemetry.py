@@ -26,7 +26,7 @@ PLACE = {"team": "T1", "channel": "C1", "user": "U1", "audience": "C1"}
 
 @pytest.fixture
 def url(observability: Observability) -> Iterator[str]:
-    collector = Collector(observability, capture=lambda text: text[:20])
+    collector = Collector(observability, capture=lambda text: text[:20], key="c0ffee" * 5)
     yield collector.listen()
     collector.stop()
 
