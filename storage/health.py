@@ -14,6 +14,7 @@ from storage.database.models import TraceRow
 from storage.database.shared_file import SharedDatabase
 from storage.recovery.integrity import Check, last_check
 from storage.recovery.replacement import Recovery, recoveries
+from storage.store.search_index import has_index, queued
 from storage.upkeep.journal import CONNECTION, JournalEntry, entries, last_entry
 from storage.writer.dropped import CUT, DROPPED, RATE_LIMITED, REFUSED, WRITE_FAILED, drop_counts
 from storage.writer.spool import spool_folder, waiting
@@ -49,7 +50,8 @@ class Health:
     of received telemetry that cannot be true, by cause), `cut` (invalid items and values of
     received telemetry, by cause) and `rate_limited` (minutes of which Slack withheld events) count
     the last 24 hours; a failed write lost nothing, as its batch waited in the spool. `connections`
-    has the bot of each workspace.
+    has the bot of each workspace. `unindexed` counts the traces that are still to be added to the
+    full-text index.
     """
 
     path: str
@@ -73,6 +75,7 @@ class Health:
     cut: Mapping[str, int]
     rate_limited: int
     connections: tuple[Connection, ...]
+    unindexed: int
     migrations: tuple[str, ...]
     sqlite_version: str
 
@@ -108,6 +111,7 @@ def health(database: SharedDatabase, *, now: int) -> Health:
         cut={each.label: each.count for each in counted if each.metric == CUT},
         rate_limited=sum(each.count for each in counted if each.metric == RATE_LIMITED),
         connections=tuple(map(_connection, entries(database, CONNECTION))),
+        unindexed=queued(database) if has_index(database) else 0,
         migrations=tuple(name for (name,) in applied),
         sqlite_version=".".join(map(str, database.server_version)),
     )

@@ -22,6 +22,7 @@ from storage.health import log_size
 from storage.model.retention import Retention
 from storage.recovery.integrity import check
 from storage.recovery.replacement import finish_recoveries
+from storage.store.search_index import add_all
 from storage.upkeep.checkpoint import CheckpointMode, checkpoint
 from storage.upkeep.erasure import apply_pending, empty_log
 from storage.upkeep.journal import JournalEntry, add_entry, last_entry
@@ -91,6 +92,7 @@ class Scheduler:
         self._attempt("Sending digests", lambda: self._digests.send_due(now=now))
         self._attempt("Storing spooled spans", lambda: adopt(self._database))
         self._attempt("Erasing", self._erase)
+        self._attempt("The search index", lambda: add_all(self._database))
         self._attempt("The checkpoint", lambda: self._checkpoint("passive", now))
         self._attempt("The recovery", lambda: self._recover(now))
         today = datetime.fromtimestamp(now / 1_000_000_000, UTC).date()

@@ -19,10 +19,10 @@ from reports.views.views import View
 from storage.database.query_timeout import query_timeout
 from storage.database.shared_file import SharedDatabase
 from storage.errors import QueryTimeout
+from storage.model.search_words import BadSearch
 from storage.queries.removed_traces import RemovedTrace, removed_traces
 from storage.queries.traces import (
     BadCursor,
-    SearchTooLong,
     TraceSummary,
     message_traces,
     recent_traces,
@@ -89,7 +89,7 @@ def _ls(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) 
             limit=args.limit,
             cursor=args.cursor,
         )
-    except (BadCursor, SearchTooLong) as error:
+    except (BadCursor, BadSearch) as error:
         raise UsageError(str(error)) from None
     seen = tuple(trace for trace in page.traces if viewer.may_see(trace))
     return trace_list_view(seen, next=page.next, filters=_filters(args), now=now)

@@ -140,7 +140,7 @@ def _add_lists(command: Callable[..., Parser], *, longest: int) -> None:
     ls.add_argument("--platform", choices=PLATFORMS, help="only this platform")
     ls.add_argument("--all", action="store_true", help="include skipped messages")
     search = command("search", "List traces that contain all words, skipped messages included.")
-    search.add_argument("words", nargs="+", metavar="WORD", help="in any order")
+    search.add_argument("words", nargs="+", metavar="WORD", help="or how a longer one begins")
     for each in (ls, search):
         each.add_argument(
             "--since", type=_period, metavar="PERIOD", help="only newer ones, such as 24h or 7d"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 WAL_LIMIT = 256_000_000
 DISK_LOW, DISK_LEAST = 500_000_000, 100_000_000
+UNINDEXED_SHOWN = 2_000
 RECOVERY_SHOWN_NS = 7 * 24 * 3_600 * 1_000_000_000
 
 CONNECTION_STATES = {
@@ -164,6 +165,9 @@ def _facts(found: Health, now: int) -> list[tuple[str, str]]:
     if found.connections:
         states = (_connection(each, now) for each in found.connections)
         facts.append(("Slack", "; ".join(states)))
+    if found.unindexed >= UNINDEXED_SHOWN:
+        waiting = f"{found.unindexed:,} traces are still to be added to the index of words"
+        facts.append(("Search", f"{waiting}: until then, searches are slower"))
     if found.rate_limited:
         minutes = f"the events of {found.rate_limited:,} min in the last 24 h, by Slack"
         facts.append(("Withheld", minutes))

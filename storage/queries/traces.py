@@ -5,14 +5,16 @@
 machine may ask for. Times are in nanoseconds since the epoch.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from peewee import SQL, Database, ValuesList, fn
 
 from storage.database.models import NOT_OK, SpanRow, TraceRow
+from storage.model.search_words import SearchWords
 from storage.model.span import Span, span_of
+from storage.queries.search import COLUMNS, Row, Search, before, rows_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +62,6 @@ class BadCursor(ValueError):
     """The cursor does not come from an earlier page."""
 
 
-class SearchTooLong(ValueError):
-    """The database cannot search for so many words at once."""
-
-
 def recent_traces(
     database: Database,
     *,
@@ -82,32 +80,46 @@ def recent_traces(
     """Return the newest traces that match every filter.
 
     Messages that the bot skipped are left out unless `skipped` is true. Each of `words` has to be
-    in the name, text, agent or error. They are searched in the newest `SEARCHED` traces that match
-    the other filters; the next page searches the traces before those. Raises `BadCursor` and
-    `SearchTooLong`.
+    in the name, text, agent or error, see `storage.model.search_words`. Without a full-text index
+    they are searched in the newest `SEARCHED` traces that match the other filters, and the next
+    page searches the traces before those. Raises `BadCursor` and `BadSearch`.
     """
     filters = {"agent": agent, "status": status, "channel": channel, "user": user}
-    wanted = _wanted({**filters, "platform": platform}, since=since, skipped=skipped)
+    wanted = _wanted({**filters, "platform": platform}, skipped=skipped)
     if cursor is not None:
-        wanted.append(_before(cursor))
+        wanted.append(before(*_parse_cursor(cursor)))
     filtered = agent or channel or user or platform or status not in (None, "ok")
-    further = None
-    if words.strip():
-        # Of a filter, such as a channel, the cursor must not tell how much others asked there.
-        seen = [_is_for(audiences)] if filtered and audiences is not None else []
-        further = _started_at(database, [*wanted, *seen], after=SEARCHED)
-        wanted.append(_contains_all(_distinct(words)))
-    if further is not None:
-        wanted.append(TraceRow.started_at > further)
-    if audiences is None or filtered:
-        query = _newest(audiences, wanted, limit + 1)
-    else:
-        query = _newest_of_each(audiences, wanted, limit + 1)
-    found = summaries(database, query)
-    if len(found) > limit:
-        last = found[limit - 1]
-        return Page(found[:limit], f"{last.started_at}-{last.trace_id}")
-    return Page(found, None if further is None else f"{further + 1}-0")
+    earliest = since or 0
+
+    def newest(*conditions: Any, since: int = 0, limit: int) -> Any:
+        begun = TraceRow.started_at >= max(since, earliest)
+        return _newest(audiences, [begun, *wanted, *conditions], limit)
+
+    def newest_seen(*conditions: Any, since: int = 0, limit: int) -> Any:
+        if audiences is None or filtered:
+            return newest(*conditions, since=since, limit=limit)
+        begun = TraceRow.started_at >= max(since, earliest)
+        return _newest_of_each(audiences, [begun, *wanted, *conditions], limit)
+
+    if not words.strip():
+        return _page(summaries(database, newest_seen(limit=limit + 1)), limit)
+    search = Search(
+        database=database,
+        words=SearchWords(words),
+        count=limit + 1,
+        newest=newest,
+        newest_seen=newest_seen,
+    )
+    wanted_since = [TraceRow.started_at >= earliest, *wanted]
+    if search.can_use_index():
+        # Of all people, so that somebody who may see few traces need not wait for long.
+        recent = 0 if audiences is None else _started_at(database, wanted_since, after=RECENT)
+        return _page(_summaries(search.ask_index(recent=recent)), limit)
+    # Of a filter, such as a channel, the cursor must not tell how much others asked there.
+    seen = [_is_for(audiences)] if filtered and audiences is not None else []
+    last = _started_at(database, [*wanted_since, *seen], after=SEARCHED)
+    page = _page(_summaries(search.read(since=last + 1)), limit)
+    return page if page.next or not last else Page(page.traces, f"{last + 1}-0")
 
 
 def traces_by_id(
@@ -172,12 +184,12 @@ def trace_spans(database: Database, trace_id: str) -> tuple[Span, ...]:
     return tuple(span_of(row) for row in rows)
 
 
-SUMMARY_FIELDS = tuple(item.name for item in fields(TraceSummary))
-SEARCHED = 20_000
-"""How many traces a search for words reads for one page, which takes about 50 ms."""
+SUMMARY_FIELDS = (*COLUMNS, *sorted({item.name for item in fields(TraceSummary)} - {*COLUMNS}))
+RECENT = 500
+"""Among how many of the newest traces, of all people, a search for common words looks first."""
 
-MOST_WORDS, MOST_CHARACTERS = 2_000, 40_000
-"""SQLite takes 32,766 values in a query, four a word, and patterns of 50,000 bytes."""
+SEARCHED = 20_000
+"""How many traces a search without an index reads for one page, which takes about 100 ms."""
 
 NOT_SKIPPED = TraceRow.decision.is_null() | (TraceRow.decision != "skip")
 NEWEST = (TraceRow.started_at.desc(), TraceRow.trace_id.desc())
@@ -188,9 +200,8 @@ def visible(audiences: Collection[str] | None) -> Any:
     return query if audiences is None else query.where(TraceRow.audience.in_(list(audiences)))
 
 
-def _wanted(filters: Mapping[str, str | None], *, since: int | None, skipped: bool) -> list[Any]:
-    wanted: list[Any] = [TraceRow.started_at >= (since or 0)]
-    wanted += [
+def _wanted(filters: Mapping[str, str | None], *, skipped: bool) -> list[Any]:
+    wanted: list[Any] = [
         getattr(TraceRow, name) == value for name, value in filters.items() if value is not None
     ]
     if filters["status"] not in (None, "ok"):
@@ -229,49 +240,27 @@ def _newest_of_each(audiences: Collection[str], wanted: Sequence[Any], limit: in
     return query.order_by(*NEWEST).limit(limit)
 
 
-def _started_at(database: Database, wanted: Sequence[Any], *, after: int) -> int | None:
-    """Return when the trace began that comes after the `after` newest, None if there is none."""
+def _started_at(database: Database, wanted: Sequence[Any], *, after: int) -> int:
+    """Return when the trace began that comes after the `after` newest, 0 if there is none."""
     query = TraceRow.select(TraceRow.started_at).where(*wanted)
-    newest: int | None = (
-        query.order_by(TraceRow.started_at.desc()).offset(after).limit(1).scalar(database)
-    )
-    return newest
-
-
-def _before(cursor: str) -> Any:
-    started_at, trace_id = _parse_cursor(cursor)
-    earlier = TraceRow.started_at < started_at
-    return earlier | ((TraceRow.started_at == started_at) & (TraceRow.trace_id < trace_id))
+    newest = query.order_by(TraceRow.started_at.desc()).offset(after).limit(1)
+    return int(newest.scalar(database) or 0)
 
 
 def summaries(database: Database, query: Any) -> tuple[TraceSummary, ...]:
-    return tuple(TraceSummary(**row) for row in query.dicts().execute(database))
+    return _summaries(rows_of(database, query))
 
 
-def _distinct(words: str) -> list[str]:
-    found = list(dict.fromkeys(words.split()))
-    if len(found) > MOST_WORDS or len(words) > MOST_CHARACTERS:
-        raise SearchTooLong(
-            f"That is too long for a search: give at most {MOST_WORDS:,} different words."
-        )
-    return found
+def _summaries(rows: Iterable[Row]) -> tuple[TraceSummary, ...]:
+    return tuple(TraceSummary(**dict(zip(SUMMARY_FIELDS, row, strict=True))) for row in rows)
 
 
-def _contains_all(words: Sequence[str]) -> Any:
-    """Build a balanced condition: SQLite refuses one that is a thousand levels deep."""
-    if len(words) == 1:
-        return _contains(words[0])
-    half = len(words) // 2
-    return _contains_all(words[:half]) & _contains_all(words[half:])
-
-
-def _contains(word: str) -> Any:
-    return (
-        TraceRow.name.contains(word)
-        | TraceRow.text.contains(word)
-        | TraceRow.agent.contains(word)
-        | TraceRow.error_message.contains(word)
-    )
+def _page(found: tuple[TraceSummary, ...], limit: int) -> Page:
+    """Return a page of the first `limit` traces, and its cursor if there are more."""
+    if len(found) <= limit:
+        return Page(found, None)
+    last = found[limit - 1]
+    return Page(found[:limit], f"{last.started_at}-{last.trace_id}")
 
 
 def _parse_cursor(cursor: str) -> tuple[int, str]:

@@ -19,6 +19,7 @@ from storage.store.deduplication import unseen
 from storage.store.erasing import remove_files, screen, without_files
 from storage.store.private_channels import keep_private
 from storage.store.rollups import add, additions
+from storage.store.search_index import add_queued, purge
 from storage.store.span_rows import SPAN_FIELDS, as_json, span_rows
 from storage.store.trace_summaries import stored_traces, summarise
 from storage.store.usage import count_usage, own_usage
@@ -40,7 +41,9 @@ def store(database: Database, batch: Batch, *, deadline: float = 5.0) -> bool:
         METRICS.execute_many(database, [_row(redacted_metric(metric)) for metric in batch.metrics])
         LOGS.execute_many(database, [_row(redacted_log(log)) for log in batch.logs])
         _store_scores(database, batch.scores)
+        add_queued(database)
     if erased:
+        purge(database)
         remove_files(Path(database.database), without_files(database, erased))
     return True
 

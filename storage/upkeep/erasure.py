@@ -22,6 +22,7 @@ from storage.model.redaction import redact
 from storage.store.erasing import conversations, furthest, remove_files, without_files
 from storage.store.erasing_rows import erase_rows
 from storage.store.erasure_log import erasure_log, erasures_from, erasures_since
+from storage.store.search_index import purge
 from storage.upkeep.checkpoint import CheckpointResult, checkpoint
 from storage.upkeep.journal import JournalEntry, last_entry, put_entry
 
@@ -56,6 +57,7 @@ def erase(database: Database, erasure: Erasure) -> Erased:
             spans += erase_rows(database, some)
     if erasure.user is not None:
         _erase_labels(database, erasure.user)
+    purge(database)
     files = remove_files(Path(database.database), without_files(database, reaches))
     return replace(erased, spans=spans, files=files)
 

@@ -30,6 +30,7 @@ from storage.database.models import (
 from storage.database.transactions import transaction
 from storage.model.retention import Retention
 from storage.store.erasing import remove_files
+from storage.store.search_index import purge
 from storage.upkeep.checkpoint import checkpoint
 from storage.upkeep.journal import JournalEntry, add_entry
 
@@ -100,6 +101,7 @@ def apply_retention(
             break
         total = _sum(total, removed)
     _remove_expired(database, retention, now=now)
+    purge(database)
     if retention.older_than_ns is not None:
         _remove_copies(Path(database.database), before=now - retention.older_than_ns)
     total = _sum(total, Removal(size=max(size - used_bytes(database), 0)))

@@ -9,7 +9,7 @@ from bot.lifecycle import Bot
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.slack import directory
 from storage import Observability
-from storage.queries import traces
+from storage.queries import search, traces
 from storage.queries.traces import TraceSummary
 from tests.support.conversations import StartBot
 from tests.support.traces_in_slack import asked
@@ -294,6 +294,7 @@ def test_an_error_of_slack_is_answered_with_what_to_do(
     assert advice in ask(sandbox, alice, general, "digest here at 09:00")
 
 
+@pytest.mark.parametrize("indexed", [True, False])
 def test_the_next_page_of_a_search_does_not_tell_how_much_others_ask(
     sandbox: Sandbox,
     observability: Observability,
@@ -303,10 +304,13 @@ def test_the_next_page_of_a_search_does_not_tell_how_much_others_ask(
     board: Channel,
     bot: Bot,
     monkeypatch: pytest.MonkeyPatch,
+    indexed: bool,
 ) -> None:
     """Its cursor holds the time of a trace, which must be one that the person may see."""
-    monkeypatch.setattr(traces, "SEARCHED", 3)
-    for number in range(6):
+    if not indexed:
+        monkeypatch.setattr(search, "BEHIND", 0)
+        monkeypatch.setattr(traces, "SEARCHED", 3)
+    for number in range(12):
         with observability.span(
             "slack message",
             team=sandbox.team_id,
@@ -318,6 +322,13 @@ def test_the_next_page_of_a_search_does_not_tell_how_much_others_ask(
         ):
             pass
     observability.flush()
+    said = SECRET.split()[-1]
     for words in (f"--channel {board.id}", f"--user {alice.id}", "--agent echo"):
-        assert "trace_next" not in str(sandbox.command(bob, general, "/trace", f"ls x {words}"))
-        assert "trace_next" in str(sandbox.command(alice, general, "/trace", f"ls is {words}"))
+        typed = f"ls {said} {words}"
+        assert "trace_next" not in str(sandbox.command(bob, general, "/trace", typed))
+        assert "trace_next" in str(sandbox.command(alice, general, "/trace", typed))
+    if indexed:
+        typed = f"search {said}"
+        assert "No traces match" in str(sandbox.command(bob, general, "/trace", typed))
+        assert "trace_next" not in str(sandbox.command(bob, general, "/trace", typed))
+        assert "trace_next" in str(sandbox.command(alice, general, "/trace", typed))

@@ -18,6 +18,7 @@ from storage.recovery.backup import Copied, backup, restore
 from storage.recovery.integrity import check
 from storage.recovery.opening import is_repairable, prepare
 from storage.recovery.replacement import finish_recoveries
+from storage.store.search_index import add_all
 from storage.upkeep.checkpoint import checkpoint
 from storage.upkeep.retention import Removal, apply_retention, planned
 
@@ -47,6 +48,7 @@ def look_through(database: SharedDatabase) -> None:
 
 
 def run_checkpoint(args: Namespace, database: SharedDatabase) -> int:
+    add_all(database)
     result = checkpoint(database, "truncate" if args.truncate else "passive")
     if not result.complete:
         sys.stderr.write(f"tracebot: The checkpoint is incomplete: {result.reason}.\n")

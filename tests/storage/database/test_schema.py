@@ -11,9 +11,9 @@ from peewee import Database, TextField
 from playhouse.migrations import Runner
 
 from storage.database.connect import connect
-from storage.database.migrations import HERE, HISTORY, migrate
+from storage.database.migrations import HERE, HISTORY, migrate, missing
 from storage.database.models import TABLES, SpanRow
-from tests.support.schema import schema_of
+from tests.support.schema import schema_of, search_index_of
 
 MIGRATIONS = sorted(HERE.glob("[0-9]*.py"))
 NAMES = [path.stem for path in MIGRATIONS]
@@ -64,9 +64,24 @@ def test_a_database_of_an_earlier_version_gets_the_tables_of_the_models(
 ) -> None:
     expected = schema_of_models(empty)
     apply(empty, target=version)
-    assert schema_of(empty) != expected
+    assert missing(empty)
     apply(empty)
     assert schema_of(empty) == expected
+
+
+@pytest.mark.parametrize("version", NAMES[:-1])
+def test_a_database_of_an_earlier_version_gets_the_search_index(
+    tmp_path: Path, version: str
+) -> None:
+    found = []
+    for name, target in (("new.db", None), ("old.db", version)):
+        database = connect(tmp_path / name)
+        apply(database, target=target)
+        apply(database)
+        found.append(search_index_of(database))
+        database.close()
+    assert found[0] == found[1]
+    assert {"search_index", "search_queue", "search_added"} <= {name for _, name, _ in found[0]}
 
 
 @pytest.mark.parametrize("version", ["0001_initial", "0002_upkeep"])

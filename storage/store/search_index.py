@@ -1,0 +1,120 @@
+"""Keep the full-text index of the traces' summaries (`storage.model.search_words`) up to date.
+
+The rows of the index have the row ids of the summaries. Triggers of the database
+(`storage/database/migrations`) take a changed or removed summary out of the index in the
+transaction that changes it, and put what is new into `search_queue`. Each batch moves some of the
+queue to the index: adding many at once costs a quarter of adding each alone, and most traces have
+ended by then, so that they are added once. A search looks through the queue as well.
+"""
+
+import time
+
+from peewee import Database, SqliteDatabase
+
+from storage.database.statements import Statement
+from storage.database.transactions import transaction
+from storage.model.search_words import document
+
+TABLES = ("search_index", "search_queue")
+
+QUEUED = 100
+"""How many traces wait until some are added. A search reads them all, in about a millisecond."""
+
+RECENT = 20
+"""How many of the newest traces stay in the queue, as they are likely to change."""
+
+RUNNING = 1_000
+"""So many newer ones must there be until a trace is added that runs, as it will change."""
+
+ADDED_AT_ONCE = 500
+"""A transaction of about 5 ms."""
+
+PAGES_AT_ONCE = 100
+"""How many pages of the index each transaction of `purge` writes, in about 10 ms."""
+
+TOMBSTONES = 1 << 53
+"""Pages of the index from this id on say which of its rows were deleted."""
+
+
+def has_index(database: Database) -> bool:
+    """Return False for PostgreSQL, and for a database of an earlier version that is only read."""
+    sql = "SELECT 1 FROM sqlite_master WHERE name = 'search_queue'"
+    return isinstance(database, SqliteDatabase) and bool(database.execute_sql(sql).fetchall())
+
+
+def queued(database: Database, *, at_most: int = 2**62) -> int:
+    """Return how many traces are not in the index yet, counting no further than `at_most`."""
+    return int(_COUNT.fetch(database, (at_most,))[0][0])
+
+
+def add_queued(database: Database) -> int:
+    """Add some of the queue to the index if it is long, in the caller's transaction.
+
+    Return how many were added.
+    """
+    if not _is_long(database):
+        return 0
+    rows = _OLDEST.fetch(database, (RECENT, RUNNING, ADDED_AT_ONCE))
+    _ADD.execute_many(database, [(row[0], document(*row[1:])) for row in rows])
+    _DROP.execute_many(database, [(row[0],) for row in rows])
+    return len(rows)
+
+
+def add_all(database: Database) -> None:
+    """Add the queue to the index if it is long, in short transactions."""
+    added = ADDED_AT_ONCE
+    while added == ADDED_AT_ONCE and _is_long(database):
+        began = time.monotonic()
+        with transaction(database):
+            added = add_queued(database)
+        _let_others_write(began)
+
+
+def purge(database: Database) -> None:
+    """Write the index anew without what was deleted from it, whose words it still holds.
+
+    Does nothing if nothing was deleted. Each of many short transactions writes a few pages.
+    """
+    if not has_index(database) or not _FIND_TOMBSTONES.fetch(database, (TOMBSTONES,)):
+        return
+    pages, written = -PAGES_AT_ONCE, True  # A negative number begins to merge all that is there.
+    while written:
+        began = time.monotonic()
+        with transaction(database):
+            before = _changes(database)
+            _MERGE.execute_many(database, [(pages,)])
+            written = _changes(database) - before > 1  # One change is that of this statement.
+        pages = PAGES_AT_ONCE
+        _let_others_write(began)
+
+
+def _is_long(database: Database) -> bool:
+    return isinstance(database, SqliteDatabase) and queued(database, at_most=QUEUED) == QUEUED
+
+
+def _changes(database: Database) -> int:
+    return int(_CHANGES.fetch(database, ())[0][0])
+
+
+def _let_others_write(began: float) -> None:
+    # A process that begins its next transaction at once leaves the others no moment for theirs.
+    time.sleep(min(time.monotonic() - began, 0.05))
+
+
+def _fixed(sql: str) -> Statement:
+    return Statement(lambda database: sql)
+
+
+_COUNT = _fixed("SELECT count(*) FROM (SELECT 1 FROM search_queue LIMIT ?)")
+_OLDEST = _fixed(
+    "SELECT traces.rowid, name, text, agent, error_message FROM search_queue "
+    "JOIN traces ON traces.rowid = search_queue.trace WHERE search_queue.trace <= "
+    "(SELECT trace FROM search_queue ORDER BY trace DESC LIMIT 1 OFFSET ?) "
+    "AND (status <> 'running' OR search_queue.trace < (SELECT max(rowid) FROM traces) - ?) "
+    "ORDER BY search_queue.trace LIMIT ?"
+)
+_ADD = _fixed("INSERT OR REPLACE INTO search_index (rowid, words) VALUES (?, ?)")
+_DROP = _fixed("DELETE FROM search_queue WHERE trace = ?")
+_FIND_TOMBSTONES = _fixed("SELECT 1 FROM search_index_data WHERE id >= ? LIMIT 1")
+_MERGE = _fixed("INSERT INTO search_index (search_index, rank) VALUES ('merge', ?)")
+_CHANGES = _fixed("SELECT total_changes()")
