@@ -77,14 +77,14 @@ def _store_spans(database: Database, batch: Batch, rows: Sequence[tuple[Any, ...
     reporting = {trace_id: trace.usage_count for trace_id, trace in stored.items()}
     usage = count_usage(database, spans, reporting, resumed=resumed)
     SPANS.execute_many(database, rows)
-    summarise(database, usage.spans, usage.corrected, stored, resumed=resumed)
+    summarise(database, usage, stored, resumed=resumed)
     ended = (span for span in usage.spans if span.status != "running")
     add(database, additions(ended, usage.corrected))
 
 
 def store_summaries(database: Database, spans: Sequence[Span]) -> None:
     """Store summaries for traces without one, from all their spans, in the caller's transaction."""
-    summarise(database, own_usage(spans), (), {}, resumed=())
+    summarise(database, own_usage(spans), {}, resumed=())
 
 
 def redacted_metric(metric: Metric) -> Metric:

@@ -22,8 +22,8 @@ def recount(
 ) -> dict[Key, Addition]:
     """Return what the stored spans of these traces, with these audiences, added to the rollups."""
     query = SpanRow.select().where(SpanRow.trace_id.in_(list(trace_ids)))
-    counted = own_usage([span_of(row) for row in query.dicts().execute(database)])
-    ended = (span for span in counted if span.status != "running")
+    usage = own_usage([span_of(row) for row in query.dicts().execute(database)])
+    ended = (span for span in usage.spans if span.status != "running")
     found = additions(span for span in ended if span.audience in audiences)
     return {key: added for key, added in found.items() if key[4] != EVERYONE}
 

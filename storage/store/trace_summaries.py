@@ -13,9 +13,9 @@ from peewee import EXCLUDED, SQL, Case, Database, fn
 
 from storage.database.models import TraceRow
 from storage.database.statements import Statement, compiled, insert
-from storage.model.span import Span, reports_usage
+from storage.model.span import Span
 from storage.store.counting import FIGURES, Figures
-from storage.store.usage import Correction
+from storage.store.usage import Usage
 
 SUMMED = ("span_count", "error_count", "usage_count", *FIGURES)
 KEPT = (
@@ -65,8 +65,7 @@ def stored_traces(database: Database, spans: Iterable[Span]) -> dict[str, Stored
 
 def summarise(
     database: Database,
-    spans: Sequence[Span],
-    corrected: Sequence[Correction],
+    usage: Usage,
     stored: Mapping[str, StoredTrace],
     *,
     resumed: Collection[str],
@@ -76,17 +75,18 @@ def summarise(
     `stored` are the summaries as they were before. `resumed` are the ids of spans that were stored
     earlier as running.
     """
+    spans = usage.spans
     traces: dict[str, list[Span]] = {}
     for span in spans:
         traces.setdefault(span.trace_id, []).append(span)
     corrections: dict[str, list[Figures]] = {}
-    for before, after in corrected:
+    for before, after in usage.corrected:
         corrections.setdefault(before.trace_id, []).append(_difference(before, after))
     rows = [
         (
             *(trace_id, *_identity(members, stored, trace_id)),
             sum(span.span_id not in resumed for span in members),
-            *_sums(members, corrections.get(trace_id, ())),
+            *_sums(members, corrections.get(trace_id, ()), usage.reporting.get(trace_id, 0)),
             *map(_first, zip(*_kept_of(members), strict=True)),
         )
         for trace_id, members in traces.items()
@@ -154,12 +154,14 @@ def _unknown(members: Sequence[Span]) -> tuple[Any, ...]:
     return (0, members[0].name, "running", min(span.started_at for span in members), None, None)
 
 
-def _sums(members: Sequence[Span], corrections: Sequence[Figures]) -> tuple[int | None, ...]:
+def _sums(
+    members: Sequence[Span], corrections: Sequence[Figures], reporting: int
+) -> tuple[int | None, ...]:
     """Return errors, spans with usage, tokens and cost, None if no span reports them."""
     ended = [span for span in members if span.status != "running"]
     columns = zip(*map(_figures, ended), *corrections, strict=True)
     figures = [_sum(column) for column in columns] or [None] * len(FIGURES)
-    return (sum(span.failed for span in ended), sum(map(reports_usage, ended)), *figures)
+    return (sum(span.failed for span in ended), reporting, *figures)
 
 
 def _difference(before: Span, after: Span) -> Figures:

@@ -42,41 +42,40 @@ class Usage:
     """The ended and running spans of a batch with their own figures, and stored ones corrected."""
 
     spans: Sequence[Span]
+    reporting: Mapping[str, int]
+    """How many of these spans report usage, by trace."""
     corrected: Sequence[Correction] = ()
 
 
-def own_usage(spans: Sequence[Span]) -> list[Span]:
+def own_usage(spans: Sequence[Span]) -> Usage:
     """Return all spans of some traces with their own figures."""
     nodes: defaultdict[str, dict[str, Node]] = defaultdict(dict)
     for span in spans:
         nodes[span.trace_id][span.span_id] = node_of(span)
     own = {trace_id: own_figures(its_nodes) for trace_id, its_nodes in nodes.items()}
-    return [_with(span, own[span.trace_id].get(span.span_id)) for span in spans]
+    counted = [_with(span, own[span.trace_id].get(span.span_id)) for span in spans]
+    return Usage(counted, _reporting(spans))
 
 
 def count_usage(
     database: Database,
     spans: Sequence[Span],
-    reporting: Mapping[str, int],
+    stored: Mapping[str, int],
     *,
     resumed: Collection[str],
 ) -> Usage:
     """Return the own figures of `spans`, and the corrections of spans that are stored.
 
-    `reporting` has the stored traces among those of the spans, with the number of their spans that
+    `stored` has the stored traces among those of the spans, with the number of their spans that
     report usage.
     """
-    told = Counter(span.trace_id for span in spans if reports_usage(span))
-    several = {trace_id for trace_id, number in told.items() if number > 1} | {
-        span.trace_id
-        for span in spans
-        if (known := reporting.get(span.trace_id))
-        and known + told[span.trace_id] > 1
+    reporting = _reporting(spans)
+    several = {each for each, number in reporting.items() if number + stored.get(each, 0) > 1}
+    if connected := {each for each, number in stored.items() if number > 1} - reporting.keys():
         # A span that reports nothing may still connect others, unless it was stored at its start.
-        and (told[span.trace_id] or span.span_id not in resumed)
-    }
+        several |= {s.trace_id for s in spans if s.span_id not in resumed} & connected
     if not several:
-        return Usage(spans)
+        return Usage(spans, reporting)
     members: defaultdict[str, list[Span]] = defaultdict(list)
     for span in spans:
         if span.trace_id in several:
@@ -84,12 +83,16 @@ def count_usage(
     own: dict[int, Figures] = {}
     corrected: list[Correction] = []
     for trace_id, its_spans in members.items():
-        stored = _stored_nodes(database, trace_id) if trace_id in reporting else {}
-        figures, changes = _changes(stored, its_spans)
+        nodes = _stored_nodes(database, trace_id) if trace_id in stored else {}
+        figures, changes = _changes(nodes, its_spans)
         own |= figures
         corrected += _corrections(database, trace_id, changes)
     counted = [_with(span, own.get(id(span))) for span in spans]
-    return Usage(counted, corrected)
+    return Usage(counted, reporting, corrected)
+
+
+def _reporting(spans: Iterable[Span]) -> Counter[str]:
+    return Counter([span.trace_id for span in spans if reports_usage(span)])
 
 
 def _changes(
