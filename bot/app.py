@@ -65,6 +65,9 @@ from bot.turns.turn import TurnHandler
 from storage import Observability
 from storage.database.connect import database_path
 
+LIVE_TIMEOUT_S = 5
+"""How long a reply that grows waits for Slack: as long may the end of the answer have to wait."""
+
 logger = logging.getLogger("tracebot")
 
 
@@ -234,7 +237,9 @@ def _responder(shared: _Shared, collector: str | None) -> Responder:
     return Responder(
         bot_user=shared.identity.user,
         # Short: an update of a live reply that takes longer is overtaken by the next one.
-        live_client=client_without_retries(shared.settings, shared.secrets, timeout_s=5),
+        live_client=client_without_retries(
+            shared.settings, shared.secrets, timeout_s=LIVE_TIMEOUT_S
+        ),
         delivery=shared.delivery,
         observability=shared.observability,
         settings=shared.settings,

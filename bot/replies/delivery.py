@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
+from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.replies.messages import Message
 from bot.retry import RetryPolicy, TryAgain
@@ -74,12 +74,26 @@ class ReplyDelivery:
             self.delete(place, ts)
             return ts
 
+        left = None
         try:
             self._retry(delete, find=lambda: None)
         except SLACK_ERRORS as error:
             # Not raised: the caller would post the reply once more, in the channel again.
             logger.warning("A reply stays in the channel, %s: %s", place, error_code(error))
-        raise ThreadGone(f"{place} has no first message any more")
+            left = ts
+        raise ThreadGone(f"{place} has no first message any more", left=left)
+
+    def need_thread(self, place: Place) -> None:
+        """Raise `ThreadGone` if the thread's first message was deleted.
+
+        Raises another one of `SLACK_ERRORS` if Slack does not tell.
+        """
+
+        def look() -> str:
+            look_for_thread(self._client, place)
+            return place.thread_ts
+
+        self._retry(look, find=lambda: None)
 
     def post_privately(self, channel: str, user: str, text: str, *, thread_ts: str | None) -> None:
         """Post a sentence that only *user* sees. Raises one of `SLACK_ERRORS`.
@@ -179,16 +193,14 @@ class ReplyDelivery:
         return next((str(m["ts"]) for m in ours if m.get("metadata") == wanted), None)
 
 
-def need_thread(client: WebClient, place: Place) -> None:
-    """Raise `ThreadGone` if the thread's first message was deleted.
-
-    If Slack does not tell, the thread counts as there: `post` looks at what became of a reply.
-    """
+def look_for_thread(client: WebClient, place: Place) -> None:
+    """Raise `ThreadGone` if the thread's first message was deleted, or one of `SLACK_ERRORS`."""
     try:
         client.conversations_replies(channel=place.channel, ts=place.thread_ts, limit=1)
-    except SLACK_ERRORS as error:
+    except SlackApiError as error:
         if error_code(error) == "thread_not_found":
             raise ThreadGone(f"{place} has no first message any more") from error
+        raise
 
 
 def in_doubt(error: Exception) -> bool:
@@ -196,6 +208,11 @@ def in_doubt(error: Exception) -> bool:
     if isinstance(error, SlackApiError):
         return error.response.status_code >= 500 or error_code(error) in PASSING
     return not isinstance(error, ThreadGone)
+
+
+def is_unanswered(error: Exception) -> bool:
+    """Return True if no answer came at all: Slack may still carry the call out, a while later."""
+    return not isinstance(error, SlackClientError)
 
 
 def is_refusal(error: Exception) -> bool:

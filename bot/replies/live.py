@@ -17,7 +17,13 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.agents.types import Progress, ToolUse
-from bot.replies.delivery import ReplyDelivery, in_doubt, is_refusal, need_thread
+from bot.replies.delivery import (
+    ReplyDelivery,
+    in_doubt,
+    is_refusal,
+    is_unanswered,
+    look_for_thread,
+)
 from bot.replies.live_messages import Draft, EditedMessage, Heading, LiveMessage, StreamedMessage
 from bot.replies.messages import Message
 from bot.replies.text.presented import NameOf, presented, settled
@@ -222,6 +228,11 @@ class ReplyStreamer:
         self._message: LiveMessage | None = None
         self._is_open = False
         """A stream of ours may still be open: it is ended before it is replaced."""
+        self._may_change = False
+        """Slack may still carry out an edit to which no answer came."""
+        self._is_in_thread = False
+        """Slack has told that the message is in the thread, and not beside it in the channel."""
+        self._gone: ThreadGone | None = None
         self._posted: list[str] = []
         self.updates = 0
         """How many times the reply was seen to grow."""
@@ -270,6 +281,10 @@ class ReplyStreamer:
         be called with other messages, which take the place of those that were posted.
         """
         self._end_updates()
+        if self._gone is not None:
+            raise self._gone
+        if self._posted and not self._is_in_thread:
+            self.take_back()
         # Of several forms that Slack refuses the first is the best one, also later.
         self._ending = self._ending or messages
         self._keep()  # If this process dies before all of them are posted, the next one goes on.
@@ -282,7 +297,7 @@ class ReplyStreamer:
             if number < len(self._posted):
                 self._posted[number] = self._replace(self._posted[number], message)
             else:
-                self._posted.append(self._delivery.post(self._place, message))
+                self._posted.append(self._post(message))
         for ts in self._posted[len(messages) :]:
             self._delete(ts)
         del self._posted[len(messages) :]
@@ -295,16 +310,19 @@ class ReplyStreamer:
         self._ending = []  # The answer is there: only the message about it may be missing.
 
     def take_back(self) -> None:
-        """Delete what was posted if it is not in a thread any more. Raises `ThreadGone`."""
+        """Delete what was posted if the thread is gone. Raises `ThreadGone`."""
         self._end_updates()
-        self._close()
         try:
-            need_thread(self._client, self._place)
+            self._delivery.need_thread(self._place)
         except ThreadGone:
+            self._close()
             for ts in self._posted:
                 self._delete(ts)
             self._is_final = True
             raise
+        except SLACK_ERRORS as error:
+            logger.info("Slack does not tell if %s is a thread: %s", self._place, error_code(error))
+        self._is_in_thread = True
 
     def _end_updates(self) -> None:
         """Wait for our thread to end, and take over the message from it; the second call is free.
@@ -347,14 +365,27 @@ class ReplyStreamer:
                 self._message.close()
 
     def _replace(self, ts: str, message: Message) -> str:
-        try:
-            return self._delivery.update(self._place, ts, message)
-        except SLACK_ERRORS as error:
-            logger.warning("A live reply cannot be replaced: %s", error_code(error))
+        # A late edit would put the draft in the place of the answer. A deleted message stays so.
+        if not self._may_change:
+            try:
+                return self._delivery.update(self._place, ts, message)
+            except SLACK_ERRORS as error:
+                logger.warning("A live reply cannot be replaced: %s", error_code(error))
         # Posted before the other is deleted: two replies for a moment are better than none.
-        posted = self._delivery.post(self._place, message)
+        posted = self._post(message)
+        self._may_change = False
         self._delete(ts)
         return posted
+
+    def _post(self, message: Message) -> str:
+        try:
+            ts = self._delivery.post(self._place, message)
+        except ThreadGone as error:
+            if error.left is not None:
+                self._unfinished.leave_message(self._id, error.left)
+            raise
+        self._is_in_thread = True
+        return ts
 
     def _delete(self, ts: str) -> None:
         try:
@@ -380,6 +411,7 @@ class ReplyStreamer:
                 return pause
             code = error_code(error)
             logger.info("A live reply is not shown: %s", code)
+            self._may_change = isinstance(self._message, EditedMessage) and is_unanswered(error)
             if is_gone(code):
                 self._on_gone(code)
                 return None
@@ -400,6 +432,8 @@ class ReplyStreamer:
         if self._message is None:
             self._message = self._begin()
             self._unfinished.shown(self._id, self._message.ts)
+        if not self._is_in_thread:
+            self._need_thread(self._message)
         # Text that was streamed cannot be taken back: an edited message shows what replaces it.
         if not self._message.can_show(draft):
             self._edit_from_now_on(self._message)
@@ -411,8 +445,6 @@ class ReplyStreamer:
 
     def _begin(self) -> LiveMessage:
         """Return a new message. Raises one of `SLACK_ERRORS` if Slack takes none."""
-        # A stream does not tell where it begins, and a question may be deleted at any time.
-        need_thread(self._client, self._place)
         if self._has_stop is None:
             self._has_stop = self._live.add(self._place, self._title)
         try:
@@ -430,10 +462,30 @@ class ReplyStreamer:
             self._note_doubt(error)
             raise
 
+    def _need_thread(self, message: LiveMessage) -> None:
+        """Take the message back if Slack put it in the channel. Raises `ThreadGone`.
+
+        A stream does not tell where it begins, and a question may be deleted at any time. Once the
+        thread has a reply it stays, whoever deletes its first message.
+        """
+        try:
+            look_for_thread(self._client, self._place)
+        except ThreadGone as error:
+            self._gone, self._message = error, None
+            with suppress(*SLACK_ERRORS):
+                message.close()
+            self._delete(message.ts)
+            raise
+        except SLACK_ERRORS as error:
+            # It is asked for again with the next update, unless Slack never tells.
+            self._is_in_thread = is_refusal(error)
+        else:
+            self._is_in_thread = True
+
     def _note_doubt(self, error: Exception) -> None:
         """Let the next repair look for a message that Slack may have posted without saying so."""
         if in_doubt(error):
-            self._unfinished.look_for_lost(self._id)
+            self._unfinished.look_for_lost(self._id, may_come=is_unanswered(error))
 
     def _edit_from_now_on(self, message: LiveMessage) -> None:
         with suppress(*SLACK_ERRORS):

@@ -2,8 +2,9 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from peewee import PeeweeException
@@ -32,6 +33,9 @@ LONGEST_NS = 24 * 3_600 * SECOND_NS
 
 LEASE_NS = 300 * SECOND_NS
 """Longer than it takes to end one reply, so that no other process posts it, too."""
+
+FLUSH_S = 1.0
+"""How long the record of a reply waits for the database."""
 
 KEPT_BLOCKS = frozenset(("markdown", "rich_text", "section", "plan", "task_card"))
 """The blocks of a running reply that say what the agent said and did."""
@@ -105,7 +109,7 @@ class ReplyRepair:
             self._deliver(reply)
             what = f"reply of {reply.agent}" if reply.agent != TURN else "turn"
             logger.info("The %s in trace %s is ended.", what, reply.trace_id)
-        self._unfinished.done(reply.id)
+        self._unfinished.looked(reply.id, now=now)
 
     def _deliver(self, reply: UnfinishedReply) -> None:
         if reply.agent == TURN and reply.ending == ():
@@ -113,7 +117,13 @@ class ReplyRepair:
             return
         thread = self._read(reply)
         if thread is None:
-            return  # The thread was deleted: what is posted now would appear in the channel.
+            # What is posted now would be in the channel, as is what was posted since then.
+            for ts in self._outside(reply):
+                self._delete(reply, ts)
+        else:
+            self._deliver_in(thread, reply)
+
+    def _deliver_in(self, thread: Sequence[Mapping[str, Any]], reply: UnfinishedReply) -> None:
         final = _final_parts(thread, reply, bot_id=self._bot_id)
         stale = self._running(thread, reply) - set(final.values())
         for number, message in enumerate(self._ending(reply, thread), 1):
@@ -134,6 +144,8 @@ class ReplyRepair:
         """Record which messages the reply has become: if one is deleted, its text is erased."""
         if not posted or reply.ending == ():
             return
+        # The turn may be on its way to the database, as of a moment ago.
+        self._observability.flush(FLUSH_S)
         try:
             root = next(iter(trace_spans(self._database, reply.trace_id)), None)
         except PeeweeException as error:
@@ -163,27 +175,21 @@ class ReplyRepair:
 
     def _read(self, reply: UnfinishedReply) -> list[Mapping[str, Any]] | None:
         """Return what was posted in the thread since the agent was asked; None if it is gone."""
-        messages: list[Mapping[str, Any]] = []
-        cursor = None
-        while True:
-            try:
-                page = self._client.conversations_replies(
-                    channel=reply.channel,
-                    ts=reply.thread_ts,
-                    # A minute earlier: the clocks of Slack and this machine may differ.
-                    oldest=f"{reply.begun_at / SECOND_NS - 60:.6f}",
-                    include_all_metadata=True,
-                    limit=200,
-                    cursor=cursor,
-                )
-            except SlackApiError as error:
-                if error_code(error) == "thread_not_found":
-                    return None
-                raise
-            messages += page["messages"]
-            cursor = (page.get("response_metadata") or {}).get("next_cursor")
-            if not cursor:
-                return messages
+        try:
+            return list(
+                _since(reply, partial(self._client.conversations_replies, ts=reply.thread_ts))
+            )
+        except SlackApiError as error:
+            if error_code(error) == "thread_not_found":
+                return None
+            raise
+
+    def _outside(self, reply: UnfinishedReply) -> set[str]:
+        """Return the messages of the reply that are in the channel."""
+        channel = list(_since(reply, self._client.conversations_history))
+        return self._running(channel, reply) | {
+            str(message["ts"]) for message in channel if _is_of(message, reply, bot_id=self._bot_id)
+        }
 
     def _running(self, thread: Sequence[Mapping[str, Any]], reply: UnfinishedReply) -> set[str]:
         """Return the messages that still show the reply as running."""
@@ -297,13 +303,33 @@ def _final_parts(
     thread: Sequence[Mapping[str, Any]], reply: UnfinishedReply, *, bot_id: str
 ) -> dict[str, str]:
     """Return the parts of the final reply that are posted already, with their `ts`."""
-    payloads = {str(m["ts"]): reply_payload(m, bot_id=bot_id) for m in thread}
-    return {
-        str(payload["part"]): ts
-        for ts, payload in payloads.items()
-        if (payload.get("trace_id"), payload.get("agent")) == (reply.trace_id, reply.agent)
-        and "part" in payload
-    }
+    ours = [message for message in thread if _is_of(message, reply, bot_id=bot_id)]
+    payloads = {str(m["ts"]): reply_payload(m, bot_id=bot_id) for m in ours}
+    return {str(payload["part"]): ts for ts, payload in payloads.items() if "part" in payload}
+
+
+def _is_of(message: Mapping[str, Any], reply: UnfinishedReply, *, bot_id: str) -> bool:
+    """Return True for a message of the final reply."""
+    payload = reply_payload(message, bot_id=bot_id)
+    return (payload.get("trace_id"), payload.get("agent")) == (reply.trace_id, reply.agent)
+
+
+def _since(reply: UnfinishedReply, read: Callable[..., Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the messages since the agent was asked, which *read* returns page by page."""
+    cursor = None
+    while True:
+        page = read(
+            channel=reply.channel,
+            # A minute earlier: the clocks of Slack and this machine may differ.
+            oldest=f"{reply.begun_at / SECOND_NS - 60:.6f}",
+            include_all_metadata=True,
+            limit=200,
+            cursor=cursor,
+        )
+        yield from page["messages"]
+        cursor = (page.get("response_metadata") or {}).get("next_cursor")
+        if not cursor:
+            return
 
 
 def _is_running(block: Mapping[str, Any], id: str) -> bool:

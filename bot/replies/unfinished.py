@@ -29,6 +29,9 @@ STORING = RetryPolicy(attempts=None, first_wait_s=0.1, longest_wait_s=1.0)
 """Until the database takes it: a row that is missing when the process is killed leaves "at work"
 standing."""
 
+LATE_NS = 60 * 1_000_000_000
+"""So long after a call to which no answer came Slack may still carry it out."""
+
 logger = logging.getLogger("tracebot.unfinished")
 
 
@@ -49,6 +52,8 @@ class UnfinishedReplies:
         self._replies: dict[str, UnfinishedReply] = {}
         self._left: set[str] = set()
         """The ids of the replies that nobody works on any more."""
+        self._may_come: dict[str, int] = {}
+        """Until when a message of a reply may still appear, in nanoseconds since the epoch."""
         self._unstored: dict[str, None] = {}
         """The ids whose rows are not as memory is, the oldest first."""
         self._is_storing = False
@@ -79,18 +84,30 @@ class UnfinishedReplies:
         """Let the next repair delete a message in whose place the reply was posted anew."""
         self._leave_beside(id, ts)
 
-    def look_for_lost(self, id: str) -> None:
+    def look_for_lost(self, id: str, *, may_come: bool = False) -> None:
         """Let the next repair look for what is left of the reply besides its final form.
 
-        That is a message whose `ts` nobody knows, or a session that still counts as working.
+        That is a message whose `ts` nobody knows, or a session that still counts as working. If the
+        message may still come, each repair looks for it until that is over.
         """
+        if may_come:
+            with self._lock:
+                self._may_come[_beside(id, None)] = time.time_ns() + LATE_NS
         self._leave_beside(id, None)
+
+    def looked(self, id: str, *, now: int) -> None:
+        """Note that a repair has ended what there is of a reply."""
+        with self._lock:
+            if now < self._may_come.get(id, 0):
+                return
+            self._may_come.pop(id, None)
+        self.done(id)
 
     def _leave_beside(self, id: str, ts: str | None) -> None:
         with self._lock:
             reply = self._replies.get(id)
         if reply is not None:
-            beside = replace(reply, id=f"{id}:{ts or 'lost'}", ts=ts, ending=())
+            beside = replace(reply, id=_beside(id, ts), ts=ts, ending=())
             self.begin(beside)
             self.leave(beside.id)
 
@@ -232,6 +249,11 @@ class UnfinishedReplies:
             logger.warning("Replies that are not final are left to the next start: %s", error)
         finally:
             self._database.close()
+
+
+def _beside(id: str, ts: str | None) -> str:
+    """Return the id of a row for a message beside the reply, None for one that nobody knows."""
+    return f"{id}:{ts or 'lost'}"
 
 
 def _redacted(value: Any) -> Any:

@@ -60,7 +60,14 @@ RESTRICTED = "restricted_action"
 
 
 class ThreadGone(SlackClientError):
-    """The thread's first message was deleted: Slack would post a reply to it in the channel."""
+    """The thread's first message was deleted: Slack would post a reply to it in the channel.
+
+    `left` is the `ts` of a reply that is in the channel and could not be deleted.
+    """
+
+    def __init__(self, message: str, *, left: str | None = None) -> None:
+        super().__init__(message)
+        self.left = left
 
 
 def is_gone(code: str) -> bool:

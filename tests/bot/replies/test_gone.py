@@ -1,10 +1,16 @@
 """The bot may not post any more, or the question was deleted: the asker hears why, privately."""
 
-import pytest
+import time
 
-from bot.replies import live
+import pytest
+from slack_sdk import WebClient
+
+from bot.lifecycle import Bot
+from bot.replies import delivery, live
+from bot.replies.messages import reply_messages
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
+from storage.coordination.unfinished_replies import UnfinishedReply
 from tests.support.conversations import Ask, StartBot, eventually, finished, spans_of
 from tests.support.fake_agent import Scripted, roster_of
 
@@ -113,6 +119,119 @@ def test_nothing_is_left_in_the_channel_if_the_question_was_deleted_unnoticed(
     agent.end("whole")
     assert "your question was deleted" in the_one_told(sandbox, alice, general).text
     assert sandbox.messages(general) == []
+
+
+@pytest.fixture
+def unnoticed(
+    monkeypatch: pytest.MonkeyPatch, agent: Scripted, start_bot: StartBot, sandbox: Sandbox
+) -> Bot:
+    """Start a bot that does not notice that a question is deleted, on channels that stream."""
+    bot = start_bot(roster_of(agent))
+    monkeypatch.setattr(bot.eraser, "add", lambda *args, **more: 1 / 0)
+    monkeypatch.setattr(delivery, "FIRST_WAIT_S", 0.01)
+    return bot
+
+
+def delete_as_its_reply_begins(
+    sandbox: Sandbox, alice: User, ask: Ask, general: Channel
+) -> Message:
+    go = sandbox.faults.hold("chat.startStream", "chat.postMessage", times=1)
+    question = ask()
+    # Slack's session is set just before.
+    sandbox.wait_until(lambda: sandbox.session(general, question.ts) is not None)
+    sandbox.delete(alice, question)
+    go.set()
+    return question
+
+
+@pytest.mark.parametrize("streams", [True, False], ids=["streamed", "edited"])
+@pytest.mark.parametrize("looks", [1, 3])
+def test_a_reply_that_begins_in_the_channel_is_taken_back_once_slack_tells(
+    streams: bool,
+    looks: int,
+    unnoticed: Bot,
+    agent: Scripted,
+    sandbox: Sandbox,
+    alice: User,
+    ask: Ask,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    if not streams:
+        sandbox.faults.error("chat.startStream", "not_allowed", times=10)
+    sandbox.faults.server_error("conversations.replies", times=looks)
+    question = delete_as_its_reply_begins(sandbox, alice, ask, general)
+    eventually(lambda: agent.requests[0].cancellation.by == "slack: thread_not_found")
+    assert "your question was deleted" in the_one_told(sandbox, alice, general).text
+    assert sandbox.messages(general) == []
+    (trace,) = finished(observability, general, question.ts)
+    assert trace.status == "cancelled"
+
+
+def test_an_answer_is_taken_back_although_slack_tells_only_at_the_end_where_it_is(
+    unnoticed: Bot,
+    agent: Scripted,
+    sandbox: Sandbox,
+    alice: User,
+    ask: Ask,
+    general: Channel,
+) -> None:
+    sandbox.faults.server_error("conversations.replies", times=100)
+    delete_as_its_reply_begins(sandbox, alice, ask, general)
+    agent.say("half ")
+    sandbox.wait_until(lambda: any("half" in each.text for each in sandbox.messages(general)))
+    agent.end("half whole")
+    sandbox.faults.clear()
+    assert "your question was deleted" in the_one_told(sandbox, alice, general).text
+    assert sandbox.messages(general) == []
+
+
+def test_a_reply_in_the_channel_that_cannot_be_deleted_is_deleted_later(
+    monkeypatch: pytest.MonkeyPatch,
+    unnoticed: Bot,
+    agent: Scripted,
+    sandbox: Sandbox,
+    alice: User,
+    ask: Ask,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    monkeypatch.setattr(live, "QUICK_S", 30.0)
+    sandbox.faults.error("chat.delete", "cant_do_that")
+    question = ask()
+    sandbox.delete(alice, question)
+    agent.end("whole")
+    finished(observability, general, question.ts)
+    assert [each.text for each in sandbox.messages(general)] == ["whole"]
+    unnoticed.scheduler.tick(now=time.time_ns())
+    assert sandbox.messages(general) == []
+
+
+def test_a_reply_in_the_channel_of_a_process_that_died_is_deleted(
+    unnoticed: Bot, sandbox: Sandbox, alice: User, general: Channel, web: WebClient
+) -> None:
+    question = sandbox.post(alice, general, "think hard")
+    sandbox.delete(alice, question)
+    unfinished = UnfinishedReply(
+        id="1:claude",
+        trace_id="1",
+        agent="claude",
+        team=sandbox.team_id,
+        channel=general.id,
+        thread_ts=question.ts,
+        message_ts=question.ts,
+        user=alice.id,
+        begun_at=time.time_ns(),
+    )
+    payload = {"agent": "claude", "trace_id": "1"}
+    (reply,) = reply_messages("whole", payload=payload)
+    (other,) = reply_messages("of another", payload={**payload, "trace_id": "2"})
+    for message in (reply, other):
+        web.chat_postMessage(channel=general.id, thread_ts=question.ts, **message)
+    unnoticed.unfinished.begin(unfinished)
+    unnoticed.unfinished.leave(unfinished.id)
+    unnoticed.scheduler.tick(now=time.time_ns())
+    assert [each.text for each in sandbox.messages(general)] == ["of another"]
 
 
 def test_a_deleted_question_stops_its_agent_and_leaves_nothing_in_the_channel(

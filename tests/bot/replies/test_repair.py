@@ -1,5 +1,6 @@
 """Replies that nobody ended: no "at work" and no Stop button remain, and no answer is lost."""
 
+import logging
 import os
 import random
 import signal
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from bot import app
 from bot.lifecycle import Bot
-from bot.replies import delivery, live, repair
+from bot.replies import delivery, live, repair, unfinished
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
 from storage.database.models import UnfinishedReplyRow
@@ -225,6 +227,63 @@ def test_a_running_reply_that_slack_posted_without_saying_so_is_deleted(
     tick(bot)
     (answer,) = sandbox.thread(general, question.ts)[1:]
     assert (answer.text, is_at_work(answer)) == ("whole", False)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the bot wait only a moment for Slack while a reply grows."""
+    monkeypatch.setattr(app, "LIVE_TIMEOUT_S", 0.2)
+
+
+def test_a_running_reply_that_slack_posts_late_is_deleted(
+    impatient: None,
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    ask: Ask,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    bot = start_bot(roster_of(agent))
+    go = sandbox.faults.hold("chat.startStream", times=1)
+    question = ask()
+    sandbox.wait_for_reply(general, question.ts)
+    agent.end("whole")
+    sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
+    tick(bot)
+    go.set()
+    sandbox.wait_until(lambda: len(sandbox.thread(general, question.ts)) == 3)
+    tick(bot)
+    (answer,) = sandbox.thread(general, question.ts)[1:]
+    assert (answer.text, is_at_work(answer)) == ("whole", False)
+    bot.scheduler.tick(now=time.time_ns() + unfinished.LATE_NS)
+    eventually(lambda: rows(observability) == 0)
+
+
+def test_an_edit_that_slack_makes_late_does_not_overwrite_the_answer(
+    impatient: None,
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    ask: Ask,
+    general: Channel,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    start_bot(roster_of(agent))
+    sandbox.faults.error("chat.startStream", "not_allowed")
+    go = sandbox.faults.hold("chat.update", times=1)
+    question = ask()
+    agent.say("half ")
+    eventually(lambda: "A live reply is not shown: TimeoutError" in caplog.text)
+    agent.end("half whole")
+    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    assert (answer.text, is_at_work(answer)) == ("half whole", False)
+    go.set()
+    sandbox.wait_until(
+        lambda: any("at work" in str(call.arguments) for call in sandbox.calls("chat.update"))
+    )
+    assert sandbox.thread(general, question.ts)[1:] == [answer]
 
 
 def test_a_reply_is_given_up_after_a_day(
