@@ -44,6 +44,9 @@ KEPT = frozenset(
 """Attributes of our spans with names and ids, which stay. Of others, numbers and booleans do."""
 
 
+CONVENTIONAL = ("gen_ai.", "tracebot.")
+"""Beginnings of the names of figures that stay in spans of others. Other names may be text."""
+
 STOPPED = re.compile(r"Stopped by [\w: -]{1,60}\.")
 """The error message of a turn that was cancelled. It is ours and stays."""
 
@@ -89,7 +92,7 @@ class Conversation:
 
 
 def _listed(span: "Span", name: str, attribute: str) -> frozenset[str]:
-    values = span.attributes.get(attribute) if (span.name, span.scope) == (name, None) else ()
+    values = span.attributes.get(attribute) if span.name == name and _is_ours(span) else ()
     return frozenset(map(str, values if isinstance(values, list | tuple) else ()))
 
 
@@ -140,7 +143,15 @@ class Erasure:
 
 def is_question(span: Span) -> bool:
     """Return True for the span whose text is what the asker wrote."""
-    return span.parent_id is None and span.scope is None
+    return span.parent_id is None and _is_ours(span)
+
+
+def _is_ours(span: Span) -> bool:
+    """Return True for a span of this program: of no library, and recorded by a process of ours.
+
+    A span that others sent has no process, and need not have a scope.
+    """
+    return span.scope is None and span.process is not None
 
 
 def strip(span: Span, reach: Reach, *, question: str | None = None) -> bool:
@@ -153,11 +164,11 @@ def strip(span: Span, reach: Reach, *, question: str | None = None) -> bool:
         span.text = None
     elif reach is Reach.ALL and span.text is not None:
         span.text = question
-    if not (span.scope is None and STOPPED.fullmatch(span.error_message or "")):
+    if not (_is_ours(span) and STOPPED.fullmatch(span.error_message or "")):
         span.error_message = None
     span.events = ()
     span.links = [{**link, "attributes": {}} for link in span.links]
-    if span.scope is None:
+    if _is_ours(span):
         span.attributes = _figures(span.attributes, KEPT)
     else:
         _strip_foreign(span)
@@ -178,7 +189,8 @@ def _strip_foreign(span: Span) -> None:
     known = str(operation) if operation in OWN_OPERATIONS else None
     span.name = known or "span"
     span.error_type = None if span.error_type is None else "error"
-    kept = _figures(span.attributes, frozenset((WITHIN, ERASED)))
+    figures = _figures(span.attributes, frozenset((WITHIN, ERASED)))
+    kept = {name: value for name, value in figures.items() if name.startswith(CONVENTIONAL)}
     span.attributes = {**kept, **({OPERATION: known} if known else {})}
 
 

@@ -3,17 +3,21 @@
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from bot.http.otlp_receiver import Collector
+from bot.turns.eraser import forget
 from storage import ActiveSpan, Observability
 from storage.health import health
+from storage.model.erasure import Erasure
 from storage.model.span import Span
 from storage.otlp import bounds
 from storage.queries.traces import TraceSummary, recent_traces, trace_spans
+from tests.storage.upkeep.test_erasure import where
 
 SECOND = 1_000_000_000
 YEAR = 365 * 24 * 3_600 * SECOND
@@ -79,6 +83,19 @@ def received(observability: Observability, trace_id: str) -> list[Span]:
     assert observability.flush()
     spans = trace_spans(observability.database, trace_id)
     return [span for span in spans if span.process is None]
+
+
+def test_a_span_without_a_scope_does_not_pass_for_one_of_ours_when_text_is_erased(
+    url: str, attempt: ActiveSpan, observability: Observability, tmp_path: Path
+) -> None:
+    mark = "zebra-4711"
+    told = attributes(**{mark: 1, "emoji": mark, "slack.reply_ts": mark})
+    send(url, attempt, a_span(name=f"read {mark}", attributes=told))
+    send(url, attempt, a_span("b", name="reply", attributes=told))
+    assert received(observability, attempt.trace_id)
+    erasure = Erasure(at=time.time_ns(), by="shell", user="U1")
+    forget(observability, erasure)
+    assert where(tmp_path, mark) == []
 
 
 @pytest.mark.parametrize(
