@@ -14,6 +14,7 @@ from storage.database.models import TraceRow
 from storage.database.shared_file import SharedDatabase
 from storage.recovery.integrity import Check, last_check
 from storage.recovery.replacement import Recovery, recoveries
+from storage.store.facts import facts_waiting
 from storage.store.search_index import has_index, queued
 from storage.upkeep.journal import CONNECTION, JournalEntry, entries, last_entry
 from storage.writer.dropped import CUT, DROPPED, RATE_LIMITED, REFUSED, WRITE_FAILED, drop_counts
@@ -49,9 +50,9 @@ class Health:
     What has not happened yet is None. `dropped`, `write_failures`, `refused` (requests, and values
     of received telemetry that cannot be true, by cause), `cut` (invalid items and values of
     received telemetry, by cause) and `rate_limited` (minutes of which Slack withheld events) count
-    the last 24 hours; a failed write lost nothing, as its batch waited in the spool. `connections`
-    has the bot of each workspace. `unindexed` counts the traces that are still to be added to the
-    full-text index.
+    the last 24 hours; a failed write lost nothing, as its batch waited in the spool. `facts` is how
+    many figures of batches are not added up into the rollups yet. `connections` has the bot of each
+    workspace. `unindexed` counts the traces that are still to be added to the full-text index.
     """
 
     path: str
@@ -69,6 +70,7 @@ class Health:
     recoveries: tuple[Recovery, ...]
     spool_files: int
     spool_size: int
+    facts: int
     dropped: int
     write_failures: int
     refused: Mapping[str, int]
@@ -105,6 +107,7 @@ def health(database: SharedDatabase, *, now: int) -> Health:
         recoveries=recoveries(database),
         spool_files=spool_files,
         spool_size=spool_size,
+        facts=facts_waiting(database),
         dropped=sum(each.count for each in counted if each.metric == DROPPED),
         write_failures=sum(each.count for each in counted if each.metric == WRITE_FAILED),
         refused={each.label: each.count for each in counted if each.metric == REFUSED},

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from storage.health import Connection, Health
 
 WAL_LIMIT = 256_000_000
+FACTS_LIMIT = 100_000
 DISK_LOW, DISK_LEAST = 500_000_000, 100_000_000
 UNINDEXED_SHOWN = 2_000
 RECOVERY_SHOWN_NS = 7 * 24 * 3_600 * 1_000_000_000
@@ -102,6 +103,13 @@ RULES = (
         "the database could not store these spans: the next process that records stores them",
     ),
     Rule(
+        "Figures",
+        WARNING,
+        lambda health, now: health.facts > FACTS_LIMIT,
+        "statistics are slow until the figures are added up: the next process that records does "
+        "it, and its log says why if it cannot",
+    ),
+    Rule(
         "Dropped",
         BAD,
         lambda health, now: health.dropped > 0,
@@ -155,6 +163,7 @@ def _facts(found: Health, now: int) -> list[tuple[str, str]]:
         ("Checkpoint", _checkpoint(found, now)),
         ("Backup", when(found.backup.at if found.backup else None)),
         ("Waiting", _waiting(found)),
+        ("Figures", f"{found.facts:,} to be added up"),
         ("Dropped", f"{found.dropped:,} in the last 24 h, {found.write_failures:,} writes failed"),
         ("Refused", _by_cause(found.refused)),
         ("Migrations", f"{len(found.migrations)}, up to {max(found.migrations, default='none')}"),

@@ -135,6 +135,29 @@ class RollupRow(Model):
         primary_key = CompositeKey("level", "dimension", "starts_at", "audience", "key")
 
 
+class FactRow(Model):
+    """What one batch adds to the rollups of an hour, a key and an audience, until that is done."""
+
+    id = BigAutoField()
+    starts_at = BigIntegerField()
+    dimension = TextField()
+    key = TextField()
+    audience = TextField()
+    team = TextField()
+    traces = BigIntegerField()
+    errors = BigIntegerField()
+    input_tokens = BigIntegerField()
+    output_tokens = BigIntegerField()
+    cached_tokens = BigIntegerField()
+    cost = BigIntegerField()
+    priced = BigIntegerField()
+    latency = BlobField(null=True)
+    """All latencies as they are, see `storage.store.histogram.listed`."""
+
+    class Meta:
+        table_name = "facts"
+
+
 class MetricRow(Model):
     """One value of a metric, see `storage.model.records.Metric`."""
 
@@ -317,6 +340,7 @@ TABLES: tuple[type[Model], ...] = (
     SpanRow,
     TraceRow,
     RollupRow,
+    FactRow,
     MetricRow,
     LogRow,
     ScoreRow,

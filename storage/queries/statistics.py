@@ -1,4 +1,4 @@
-"""Compute counts, percentiles, tokens and cost of a period from the rollups."""
+"""Compute counts, percentiles, tokens and cost of a period from rollups and facts."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -99,23 +99,28 @@ def _rollups(
 ) -> list[Row]:
     """Return the rows that cover the period: by day for whole days, by hour before and after.
 
-    One statement reads them all, and so all of them as they were at one moment.
+    One statement reads them with the facts that are not added up yet: nothing is counted twice, and
+    nothing is missing, while another process adds them up.
     """
+    if audiences is not None and not audiences:
+        return []
     mark = database.param
     key = "starts_at" if by == "hour" else "key"
     columns = f"dimension, {key}, {', '.join(rollups.SUMS)}, latency"
     dimensions = [ALL] if by in (None, "hour") else [ALL, by]
-    parts, values = [], []
+    within = (
+        f"dimension IN ({_marks(database, dimensions)}) "
+        f"AND starts_at >= {mark} AND starts_at < {mark}"
+    )
+    seen, of_seen = "", list(audiences or ())
+    if audiences is not None:
+        seen = f" AND audience IN ({_marks(database, of_seen)})"
+    parts = [f"SELECT {columns} FROM facts WHERE {within}{seen}"]
+    values = [*dimensions, *_hours(since, until), *of_seen]
     for level, start, end in _periods(since, until, days=by != "hour"):
-        part = (
-            f"SELECT {columns} FROM rollups WHERE level = {mark} AND dimension IN "
-            f"({_marks(database, dimensions)}) AND starts_at >= {mark} AND starts_at < {mark}"
-        )
-        values += [level, *dimensions, start, end]
-        if audiences is not None:
-            part += f" AND audience IN ({_marks(database, audiences)})"
-            values += audiences
-        elif level == "day":
+        part = f"SELECT {columns} FROM rollups WHERE level = {mark} AND {within}{seen}"
+        values += [level, *dimensions, start, end, *of_seen]
+        if audiences is None and level == "day":
             # Days have rows for everyone beside those by audience; to add both would count twice.
             part += f" AND audience = {mark}"
             values.append(rollups.EVERYONE)

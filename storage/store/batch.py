@@ -1,4 +1,4 @@
-"""Store a batch in one transaction: spans, their summaries and rollups, metrics, logs, scores."""
+"""Store a batch in one transaction: spans, their summaries and facts, metrics, logs, scores."""
 
 import time
 from collections.abc import Sequence
@@ -17,8 +17,9 @@ from storage.model.redaction import redact, redact_name, redact_value
 from storage.model.span import Span
 from storage.store.deduplication import unseen
 from storage.store.erasing import remove_files, screen, without_files
+from storage.store.facts import add_facts
 from storage.store.private_channels import keep_private
-from storage.store.rollups import add, additions
+from storage.store.rollups import additions
 from storage.store.search_index import add_queued, purge
 from storage.store.span_rows import SPAN_FIELDS, as_json, span_rows
 from storage.store.trace_summaries import stored_traces, summarise
@@ -57,7 +58,7 @@ def _take_number(database: Database, batch: Batch) -> bool:
 
 
 def store_spans(database: Database, batch: Batch) -> None:
-    """Store spans with their summaries and rollups, in the caller's transaction."""
+    """Store spans with their summaries and facts, in the caller's transaction."""
     _store_spans(database, batch, span_rows(batch.spans))
 
 
@@ -79,7 +80,7 @@ def _store_spans(database: Database, batch: Batch, rows: Sequence[tuple[Any, ...
     SPANS.execute_many(database, rows)
     summarise(database, usage, stored, resumed=resumed)
     ended = (span for span in usage.spans if span.status != "running")
-    add(database, additions(ended, usage.corrected))
+    add_facts(database, additions(ended, usage.corrected))
 
 
 def store_summaries(database: Database, spans: Sequence[Span]) -> None:

@@ -10,7 +10,7 @@ An encoded histogram begins with a byte for its form. Its numbers are little-end
 
 1. written until November 2026: the number of exact values (4 bytes), these (8 bytes each), buckets
    (2 bytes each) and their counts (4 bytes each);
-2. up to `EXACT` values as floats (4 bytes each, seven digits);
+2. values as floats (4 bytes each, seven digits), in rollups up to `EXACT`;
 3. the bucket of each value (2 bytes each);
 4. the bytes of a count (1 byte), the first bucket (2 bytes), the counts of it and all that follow.
 
@@ -106,7 +106,17 @@ class Histogram:
         return _encoded(self._values, self._counts)
 
 
-def extended(blob: bytes | None, values: Sequence[int]) -> bytes:
+def listed(values: Iterable[float]) -> bytes:
+    """Encode any number of values as they are, to be added to a histogram later."""
+    return bytes((_VALUES,)) + _bytes(array("f", values))
+
+
+def listed_values(blob: bytes) -> list[float]:
+    """Return what `listed` encoded, with seven digits."""
+    return _numbers("f", blob[1:]).tolist()
+
+
+def extended(blob: bytes | None, values: Sequence[float]) -> bytes:
     """Add `values` to an encoded histogram. Anything below a nanosecond counts as one."""
     if blob is None and len(values) <= EXACT:  # As in most rows of a batch.
         return _encoded(sorted(max(value, 1) for value in values), {})
@@ -118,13 +128,14 @@ def extended(blob: bytes | None, values: Sequence[int]) -> bytes:
     return _encoded(sorted(chain(exact, (max(value, 1) for value in values))), {})
 
 
-def reduced(blob: bytes, values: Sequence[int]) -> bytes | None:
+def reduced(blob: bytes, values: Iterable[float]) -> bytes | None:
     """Return the bytes of a histogram without `values`, which were added to it before.
 
     A value that it does not contain is ignored. None if nothing is left.
     """
     exact, counts = _decoded(blob)
-    for value in _numbers("f", _bytes(array("f", (max(value, 1) for value in values)))):
+    exact = listed_values(listed(exact))  # With as many digits as those that are looked for.
+    for value in listed_values(listed(max(value, 1) for value in values)):
         if value in exact:
             exact.remove(value)
         elif counts.get(bucket := _bucket(value)):
@@ -136,7 +147,7 @@ def reduced(blob: bytes, values: Sequence[int]) -> bytes | None:
 def _encoded(values: Sequence[float], counts: Mapping[int, int]) -> bytes:
     """Encode sorted values, or counts by bucket if there are any."""
     if not counts and len(values) <= EXACT:
-        return bytes((_VALUES,)) + _bytes(array("f", values))
+        return listed(values)
     counts = counts or Counter(map(_bucket, values))
     first, last = min(counts), max(counts)
     most = max(counts.values())
@@ -156,7 +167,7 @@ def _decoded(blob: bytes) -> tuple[list[float], dict[int, int]]:
     return found._values, found._counts
 
 
-def _counted(blob: bytes, values: Sequence[int]) -> bytes | None:
+def _counted(blob: bytes, values: Iterable[float]) -> bytes | None:
     """Return dense counts with `values`, faster than decoding them. None if they do not fit in."""
     width, first, data = _dense(blob)
     counts = _numbers(_COUNTS[width], data)

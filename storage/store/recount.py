@@ -10,8 +10,18 @@ from peewee import Database
 
 from storage.database.models import RollupRow, SpanRow
 from storage.model.span import own_audience, span_of
+from storage.store.facts import merge_all
 from storage.store.histogram import Histogram, reduced
-from storage.store.rollups import EVERYONE, KEY_FIELDS, SUMS, Addition, Key, add, additions
+from storage.store.rollups import (
+    EVERYONE,
+    KEY_FIELDS,
+    SUMS,
+    Addition,
+    Key,
+    add,
+    additions,
+    with_days,
+)
 from storage.store.usage import own_usage
 
 Row = dict[str, Any]
@@ -24,7 +34,7 @@ def recount(
     query = SpanRow.select().where(SpanRow.trace_id.in_(list(trace_ids)))
     usage = own_usage([span_of(row) for row in query.dicts().execute(database)])
     ended = (span for span in usage.spans if span.status != "running")
-    found = additions(span for span in ended if span.audience in audiences)
+    found = with_days(additions(span for span in ended if span.audience in audiences))
     return {key: added for key, added in found.items() if key[4] != EVERYONE}
 
 
@@ -32,6 +42,7 @@ def move_figures(
     database: Database, trace_ids: Collection[str], *, team: str, audience: str
 ) -> None:
     """Move what these traces added to the team's rows to `audience`, except those by channel."""
+    merge_all(database)
     moved = {
         key: added
         for key, added in recount(database, trace_ids, audiences=[team]).items()
@@ -47,6 +58,7 @@ def move_channel(database: Database, *, team: str, channel: str) -> None:
 
     They include what retention has removed, because they belong to no other channel.
     """
+    merge_all(database)
     its_rows = (
         (RollupRow.dimension == "channel")
         & (RollupRow.key == channel)

@@ -7,6 +7,7 @@ for its reason. Tokens and cost count for every dimension that the span which sp
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from peewee import EXCLUDED, Database, fn
@@ -32,7 +33,7 @@ Key = tuple[str, int, str, str, str, str]
 
 @dataclass(slots=True)
 class Addition:
-    """The numbers that one batch adds to one row."""
+    """The numbers that are added to one row. The first are `SUMS`."""
 
     traces: int = 0
     errors: int = 0
@@ -41,7 +42,7 @@ class Addition:
     cached_tokens: int = 0
     cost: int = 0
     priced: int = 0
-    durations: list[int] = field(default_factory=list)
+    durations: list[float] = field(default_factory=list)
 
     def count(self, span: Span) -> None:
         self.traces += 1
@@ -71,7 +72,7 @@ class Addition:
 def additions(
     spans: Iterable[Span], corrected: Iterable[tuple[Span, Span]] = ()
 ) -> dict[Key, Addition]:
-    """Return what ended spans add, by row.
+    """Return what ended spans add, by hour.
 
     Figures are those that count (`storage.store.counting`). `corrected` are stored spans with the
     figures that have counted, and with those that count from now.
@@ -94,7 +95,7 @@ def additions(
                 addition.count(span)
             if spent:
                 addition.spend(span)
-    return hours | _by_day(hours)
+    return hours
 
 
 def _correct(hours: defaultdict[Key, Addition], span: Span, sign: int) -> None:
@@ -105,13 +106,14 @@ def _correct(hours: defaultdict[Key, Addition], span: Span, sign: int) -> None:
             hours["hour", hour, dimension, key, audience, team].spend(span, sign)
 
 
-def _by_day(hours: Mapping[Key, Addition]) -> dict[Key, Addition]:
+def with_days(hours: Mapping[Key, Addition]) -> dict[Key, Addition]:
+    """Return what hours add, with what their days add, by row."""
     days: defaultdict[Key, Addition] = defaultdict(Addition)
     for (_, hour, dimension, key, audience, team), addition in hours.items():
         day = hour - hour % LEVELS["day"]
         days["day", day, dimension, key, audience, team].add(addition)
         days["day", day, dimension, key, EVERYONE, ""].add(addition)
-    return days
+    return {**hours, **days}
 
 
 def _contributions(
@@ -135,6 +137,8 @@ KEY_FIELDS = ("level", "starts_at", "dimension", "key", "audience")
 SUMS = ("traces", "errors", "input_tokens", "output_tokens", "cached_tokens", "cost", "priced")
 INSERT_FIELDS = (*KEY_FIELDS, "team", *SUMS, "latency")
 
+sums_of = attrgetter(*SUMS)
+
 LOOKED_UP = 50
 """Keys in one statement."""
 
@@ -145,9 +149,7 @@ def add(database: Database, totals: Mapping[Key, Addition]) -> None:
     rows = [
         (
             *row,
-            *(added.traces, added.errors),
-            *(added.input_tokens, added.output_tokens, added.cached_tokens),
-            *(added.cost, added.priced),
+            *sums_of(added),
             extended(stored.get(row[:5]), added.durations) if added.durations else None,
         )
         for row, added in totals.items()

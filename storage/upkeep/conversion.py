@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from peewee import SQL, Database, fn
 
 from storage.database.models import (
+    FactRow,
     PrivateChannelRow,
     RemovedTraceRow,
     RollupRow,
@@ -76,10 +77,14 @@ def _has_private_traces(database: Database, *, team: str, channel: str) -> bool:
 
 def _in_statistics(database: Database, *, team: str) -> frozenset[str]:
     """Return the channels that the team's statistics name, also if their traces were removed."""
-    query = RollupRow.select(RollupRow.key).where(
+    added_up = RollupRow.select(RollupRow.key).where(
         RollupRow.level == "day", RollupRow.dimension == "channel", RollupRow.audience == team
     )
-    return frozenset(channel for (channel,) in query.distinct().tuples().execute(database))
+    waiting = FactRow.select(FactRow.key).where(
+        FactRow.dimension == "channel", FactRow.audience == team
+    )
+    rows = (added_up | waiting).tuples().execute(database)
+    return frozenset(channel for (channel,) in rows)
 
 
 def _some_traces(database: Database, *, team: str, channel: str) -> list[str]:

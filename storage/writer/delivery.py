@@ -29,6 +29,7 @@ from storage.errors import StorageError, TemporarilyUnavailable
 from storage.model.batch import Batch
 from storage.recovery.opening import prepare
 from storage.store.batch import store
+from storage.store.facts import facts_waiting, merge_facts
 from storage.writer.abandoned import mark_abandoned
 from storage.writer.dropped import DropCounters
 from storage.writer.spool import Spool, SpoolFull, left_behind, spool_folder, waiting
@@ -45,6 +46,15 @@ RETRY_S = 0.25
 
 REPLAY_S = 0.1
 """How long the spool is replayed before new spans get their turn."""
+
+MERGE_EVERY_S = 1.0
+"""About how often facts are added up, if there are any."""
+
+MERGE_S = 0.05
+"""How long facts are added up before new spans get their turn."""
+
+LEFT_TO_OTHERS = 500
+"""Up to so many facts are left to the next writer: a short command should not wait for them."""
 
 WARN_AFTER_S = 1.0
 WARN_EVERY_S = 60.0
@@ -81,6 +91,8 @@ class Delivery:
         self._replaying = True
         self._adopted = 0
         self._retry_at = self._full_until = 0.0
+        self._merge_at: float | None = None
+        """When facts are added up, by the monotonic clock; None if this writer has stored none."""
         self._failing_since: float | None = None
         self._warned_at = float("-inf")
 
@@ -103,6 +115,27 @@ class Delivery:
         except OSError as error:
             self._failed(error)
 
+    def merge(self) -> None:
+        """Add up facts for at most `MERGE_S`, if it is time to."""
+        now = time.monotonic()
+        if self._merge_at is None or now < max(self._merge_at, self._retry_at):
+            return
+        try:
+            complete = merge_facts(self._database, until=now + MERGE_S, deadline=PATIENCE_S)
+            self._merge_at = None if complete else now
+        except UNAVAILABLE as error:
+            # They are also stored, and other processes add them up.
+            self._merge_at = now + MERGE_EVERY_S
+            if cause_of(error) != LOCKED:
+                self._failed(error)
+
+    @property
+    def next_merge(self) -> float | None:
+        """Return in how many seconds `merge` has work to do, or None if it has none."""
+        if self._merge_at is None:
+            return None
+        return max(self._merge_at - time.monotonic(), self._retry_at - time.monotonic(), 0.0)
+
     @property
     def next_try(self) -> float | None:
         """Return in how many seconds `replay` has work to do, or None if nothing is spooled."""
@@ -123,6 +156,10 @@ class Delivery:
         """Let go of the spool, so that a later process can replay what is left."""
         self._backlog.close()
         self._spool.close()
+        if self._merge_at is not None:
+            with suppress(*UNAVAILABLE):
+                if facts_waiting(self._database) > LEFT_TO_OTHERS:
+                    merge_facts(self._database, until=time.monotonic() + 1.0, deadline=PATIENCE_S)
         self.disconnect()
 
     def abandon(self) -> None:
@@ -194,6 +231,9 @@ class Delivery:
             if not self._write_apart(batch, error):
                 return False
         self._failing_since = None
+        if batch.spans and self._merge_at is None:
+            # At another time than other processes, which would wait for each other.
+            self._merge_at = time.monotonic() + MERGE_EVERY_S * (0.5 + random.random())
         if batch.process == self.process:
             self.committed = batch.number
         return True

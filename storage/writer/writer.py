@@ -262,13 +262,14 @@ class Writer:
             return RETRY_S
         if self._queue or self._trimmed:
             return 0.0
-        waits = (self._delivery.next_try, self.dropped.due_in)
+        waits = (self._delivery.next_try, self._delivery.next_merge, self.dropped.due_in)
         return min((wait for wait in waits if wait is not None), default=None)
 
     def _turn(self) -> None:
         try:
             self._deliver()
             self._delivery.replay()
+            self._delivery.merge()
         except Exception:
             # A lost span is a gap in a chart. A writer that died would lose all that follow.
             logger.exception("A batch could not be stored and was dropped.")

@@ -16,6 +16,7 @@ from storage.model.span import Span
 from storage.recovery.opening import open_database
 from storage.store import rollups
 from storage.store.batch import store
+from storage.store.facts import merge_facts
 from storage.store.span_rows import SPAN_FIELDS, span_rows
 from storage.upkeep.checkpoint import checkpoint
 from tests.benchmarks import traces
@@ -88,6 +89,9 @@ def _make_ours(run: Run, path: Path, spans: int) -> None:
     database = open_database(path)
     for number, some in enumerate(_batches(run, spans), 1):
         store(database, Batch("bench:1:1:1", number, spans=some))
+        if number % 20 == 0:
+            merge_facts(database)
+    merge_facts(database)
     checkpoint(database, "truncate")
     database.close()
 

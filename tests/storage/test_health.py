@@ -77,6 +77,7 @@ def sound(database: SharedDatabase) -> Health:
         ({"disk_free": 50_000_000}, "Disk free", "clean --older-than"),
         ({"disk_free": 400_000_000}, "Disk free", "TRACEBOT_RETENTION"),
         ({"spool_files": 2, "spool_size": 900}, "Waiting", "next process"),
+        ({"facts": 200_000}, "Figures", "added up"),
         ({"dropped": 7}, "Dropped", "the log"),
         ({"rate_limited": 3}, "Withheld", "busy channels"),
         ({"connections": (Connection("T1", "gone", "", 0),)}, "Slack", "tracebot doctor"),

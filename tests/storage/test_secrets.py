@@ -23,7 +23,7 @@ from storage.writer.spool import encode
 
 HALF = "Qk3vT9xLm2"
 SECRET = "ghp_" + HALF + "Zr8pWc5nYh1sDf6gJa0bEe4u"
-TABLES = ("spans", "traces", "logs", "metrics", "rollups", "scores")
+TABLES = ("spans", "traces", "logs", "metrics", "rollups", "facts", "scores")
 
 
 def across(cut: int, *, filler: str = "a word, ") -> str:

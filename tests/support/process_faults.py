@@ -20,7 +20,7 @@ from peewee import OperationalError
 
 from storage import Observability
 from storage.database.connect import connect
-from storage.database.models import RollupRow, SpanRow
+from storage.database.models import FactRow, RollupRow, SpanRow
 from storage.queries.traces import recent_traces
 from storage.recovery.opening import open_database
 from storage.upkeep.checkpoint import checkpoint
@@ -211,7 +211,10 @@ def state(path: Path, stored: Sequence[str]) -> dict[str, Any]:
     hours = RollupRow.select(RollupRow.traces).where(
         RollupRow.level == "hour", RollupRow.dimension == "all"
     )
-    counted = sum(traces for (traces,) in hours.tuples().execute(database))
+    waiting_facts = FactRow.select(FactRow.traces).where(FactRow.dimension == "all")
+    counted = sum(
+        traces for rows in (hours, waiting_facts) for (traces,) in rows.tuples().execute(database)
+    )
     found = {
         "doubled": len(stored) - len(set(stored)),
         "miscounted": counted - ended,

@@ -166,7 +166,7 @@ def test_secrets_are_not_stored(observability: Observability) -> None:
     observability.database.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     dump = [
         str(row)
-        for table in ("spans", "traces", "logs", "rollups")
+        for table in ("spans", "traces", "logs", "rollups", "facts")
         for row in observability.database.execute_sql(f"SELECT * FROM {table}").fetchall()
     ]
     assert token not in "".join(dump)

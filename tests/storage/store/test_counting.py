@@ -20,6 +20,7 @@ from storage.recovery.merging import recompute_summary
 from storage.recovery.opening import open_database
 from storage.store.batch import store
 from storage.store.counting import FIGURES, node_of, own_figures
+from storage.store.facts import merge_facts
 from storage.store.recount import recount
 from storage.store.rollups import SUMS
 
@@ -265,6 +266,7 @@ def _sums(trace: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rollups(database: Database, name: str) -> dict[tuple[Any, ...], list[Any]]:
+    merge_facts(database)
     query = RollupRow.select().where(RollupRow.audience == name)
     rows = list(query.dicts().execute(database))
     return {

@@ -18,6 +18,7 @@ from storage.queries.removed_traces import removed_traces
 from storage.queries.statistics import statistics
 from storage.recovery.opening import open_database
 from storage.store.batch import store
+from storage.store.facts import merge_facts
 from storage.store.histogram import Histogram
 from storage.store.rollups import KEY_FIELDS, SUMS
 from storage.upkeep.conversion import ChannelConversions, make_private, make_public
@@ -77,6 +78,7 @@ def filled(path: Path, *, audience: str) -> Database:
 
 def rollups(database: Database) -> dict[Any, Any]:
     """Return the rows, with the shortest and longest latency in buckets of 2%."""
+    merge_facts(database)
     found = {}
     for row in RollupRow.select().dicts().execute(database):
         histogram = Histogram([row["latency"]] if row["latency"] else [])

@@ -25,6 +25,7 @@ from storage.model.span import Span
 from storage.queries.traces import recent_traces
 from storage.recovery.opening import open_database
 from storage.store.batch import store
+from storage.store.facts import merge_facts
 from storage.tracing.tracer import Tracer
 from storage.writer.delivery import adopt
 from storage.writer.dropped import drop_counts
@@ -209,6 +210,7 @@ def test_spans_whose_ends_wait_in_a_spool_are_not_taken_for_abandoned(
             return dict(query.tuples().execute(database))
 
         assert until(lambda: statuses() == {"ends": "ok", "stays": "abandoned"})
+    merge_facts(database)
     total = RollupRow.select(RollupRow.traces, RollupRow.errors).where(
         RollupRow.level == "hour", RollupRow.dimension == "all"
     )
@@ -222,6 +224,7 @@ def test_a_replay_after_a_crash_before_the_spool_was_removed_changes_nothing(
         return Batch("gone:1:2:1", 1, spans=[span(1, status="ok", input_tokens=5)])
 
     store(database, batch())
+    merge_facts(database)
     rows = list(RollupRow.select().tuples().execute(database))
     spool = Spool(spool_folder(db_path), "gone:1:2:1")
     spool.append(batch())
@@ -229,6 +232,7 @@ def test_a_replay_after_a_crash_before_the_spool_was_removed_changes_nothing(
     with Observability.open(db_path, platform="cli"):
         assert until(lambda: waiting(spool_folder(db_path)) == (0, 0))
     assert names(database) == ["span 1"]
+    merge_facts(database)
     assert list(RollupRow.select().tuples().execute(database)) == rows
 
 
