@@ -1,5 +1,6 @@
 """`tracebot serve` in the scripted workspace: started, killed, started again, and watched."""
 
+import math
 import os
 import signal
 import socket
@@ -50,7 +51,8 @@ class BotProcess:
         self.answers.mkdir()
         self.killed_at: list[float] = []
         self._process: subprocess.Popen[bytes] | None = None
-        self._memory: dict[int, tuple[float, int, int]] = {}
+        self._memory: dict[int, tuple[int, int]] = {}
+        self._ready_at = math.inf
         self._write_agents()
 
     def _write_agents(self) -> None:
@@ -64,6 +66,7 @@ class BotProcess:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         opened = self._sandbox._slack.sockets.opened
+        self._ready_at = math.inf
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [TRACEBOT, "serve", *(["--http"] if self._http else [])],
@@ -75,6 +78,7 @@ class BotProcess:
             self._wait_for_http()
         else:
             self._sandbox.wait_for_app(opened=opened + 1, timeout=PATIENCE_S)
+        self._ready_at = time.monotonic()
 
     def _wait_for_http(self) -> None:
         deadline = time.monotonic() + PATIENCE_S
@@ -116,19 +120,20 @@ class BotProcess:
             self._process.wait()
 
     def note_memory(self) -> None:
-        """Look at the memory of the process. Its first ten seconds are left out."""
+        """Look at the memory of the process, from the tenth second in which it answers."""
         assert self._process is not None
-        pid, now = self._process.pid, time.monotonic()
+        if time.monotonic() < self._ready_at + 10:
+            return
+        pid = self._process.pid
         with suppress(OSError, IndexError):
             pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
             size = pages * os.sysconf("SC_PAGE_SIZE") // 1_000_000
-            since, first, _ = self._memory.get(pid, (now, size, size))
-            first = size if now - since < 10 else first
-            self._memory[pid] = (since, first, size)
+            first, _ = self._memory.get(pid, (size, size))
+            self._memory[pid] = (first, size)
 
     @property
     def memory_growth_mb(self) -> int:
-        return max((last - first for _, first, last in self._memory.values()), default=0)
+        return max((last - first for first, last in self._memory.values()), default=0)
 
 
 def _free_port() -> int:

@@ -22,7 +22,12 @@ MARK = re.compile(r"q\d+-(?:alpha|beta|gamma)-\d{4}")
 KILL_WINDOW_S = 20.0
 """What was asked so long before a kill may be lost with the process; it is counted."""
 
+CUT_OFF_S = 1.0
+"""A kill so soon after an agent's end may come before the bot has read its last words."""
+
 MOST_MEMORY_MB = 60
+"""Growth from ten seconds after a start to the end. It grows by some 40 MB until 60 threads have
+worked, and stays there: see `docs/performance.md`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,9 @@ class Findings:
     def _stale_sessions(self) -> Iterator[str]:
         with self._sandbox._workspace.reading():
             for (channel, ts), session in self._sandbox._slack.sessions.items():
-                if session.status == "processing":
+                # Nobody sees the session of a thread that was deleted while the bot was down.
+                exists = self._sandbox._workspace.find(channel, ts) is not None
+                if session.status == "processing" and exists:
                     yield f"stale session {channel} {ts}"
 
     def after_the_end(self) -> list[str]:
@@ -125,12 +132,18 @@ class Findings:
             told = self._told(asked, messages, traces, agent=given.agent)
             if told:
                 self.seen[f"answers replaced by a word: {told}"] += 1
+            if told and self._was_cut_off(given):
+                self.seen["answers that a kill cut off"] += 1
+                continue
             if not told or len(missing) < len(given.marks):
                 yield (
                     f"lost {len(missing)} of {len(given.marks)} lines of {given.key} "
                     f"({given.kind}) of {given.agent} in {asked.message.channel} "
                     f"{asked.message.ts}, told: {told}"
                 )
+
+    def _was_cut_off(self, given: Given) -> bool:
+        return any(abs(at - given.at) < CUT_OFF_S for at in self._bot.killed_at)
 
     def _told(
         self,
