@@ -8,6 +8,11 @@ from storage.database.shared_file import SharedDatabase
 from storage.errors import BadDatabaseURL, StorageError
 
 BUSY_TIMEOUT_MS = 5_000
+
+MOST_CACHED = 128_000_000
+"""Bytes of all caches of a process together. Each connection may fill one of 64 MB, and the bot has
+a connection for each of some dozens of threads. Beyond this they reuse their oldest pages."""
+
 OLDEST_SQLITE = (3, 51, 3)
 """Older versions can corrupt a database if one process checkpoints while another writes.
 
@@ -62,6 +67,7 @@ def connect(
             # must not be found in the file or in a copy of it.
             "secure_delete": "on",
             "cache_size": -64_000,  # In KiB, as it is negative.
+            "soft_heap_limit": MOST_CACHED,
             "wal_autocheckpoint": 10_000,  # Pages of 4 KiB, so at about 40 MB of log.
             "journal_size_limit": 64_000_000,  # Bytes that the log keeps after a checkpoint.
         },

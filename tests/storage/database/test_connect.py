@@ -162,3 +162,41 @@ def test_a_database_is_private_even_with_an_open_umask(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "t.db").stat().st_mode) == 0o600
+
+
+READERS = """
+import sys, threading
+from pathlib import Path
+from storage.database import connect
+connect.MOST_CACHED = 8_000_000
+from storage.recovery.opening import open_database
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+database = open_database(Path(sys.argv[1]))
+database.execute_sql("CREATE TABLE big (t TEXT)")
+with database.atomic():
+    for _ in range(5_000):
+        database.execute_sql("INSERT INTO big VALUES (?)", ("x" * 3_000,))
+before = resident()
+read, end = threading.Barrier(11), threading.Event()
+
+def reader():
+    database.execute_sql("SELECT sum(length(t)) FROM big").fetchall()
+    read.wait()
+    end.wait()
+
+threads = [threading.Thread(target=reader) for _ in range(10)]
+for each in threads:
+    each.start()
+read.wait(30)
+print(resident() - before)
+end.set()
+"""
+
+
+def test_the_caches_of_many_threads_share_one_limit(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", READERS, str(tmp_path / "tracebot.db")]
+    grown = int(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)
+    assert grown < 60_000_000, "ten caches would hold 150 MB"

@@ -26,8 +26,8 @@ CUT_OFF_S = 1.0
 """A kill so soon after an agent's end may come before the bot has read its last words."""
 
 MOST_MEMORY_MB = 60
-"""Growth from ten seconds after a start to the end. It grows by some 40 MB until 60 threads have
-worked, and stays there: see `docs/performance.md`."""
+"""Growth from the tenth second in which it answers until its end: threads are started as they are
+needed, and each has a connection whose cache may hold the whole of a small database."""
 
 
 @dataclass(frozen=True, slots=True)
