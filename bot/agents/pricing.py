@@ -1,4 +1,4 @@
-"""Estimate the cost of a reply from its model's public price."""
+"""Estimate the cost of a reply from the public prices of its models."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,16 +11,35 @@ VENDORS: Mapping[str, str] = {"claude": "anthropic", "codex": "openai", "gemini"
 
 
 def with_estimated_cost(reply: Reply) -> Reply:
-    """Return the reply with an estimated cost if it has none and its model has a public price."""
+    """Return the reply with an estimated cost if it has none and its models have public prices."""
     if reply.cost is not None or reply.output_tokens is None:
         return reply
-    vendor = VENDORS.get(reply.provider)
-    cost = estimated_cost(
-        f"{vendor}/{reply.model}" if vendor and reply.model else reply.model,
-        api_url=reply.api_url,
-        input_tokens=reply.input_tokens,
-        output_tokens=reply.output_tokens,
-        cached_tokens=reply.cached_tokens,
-        cache_write_tokens=reply.cache_write_tokens,
-    )
-    return reply if cost is None else replace(reply, cost=cost, cost_source="estimated")
+    costs = [
+        estimated_cost(
+            _with_vendor(usage.model, reply.provider),
+            api_url=reply.api_url,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cached_tokens=usage.cached_tokens,
+        )
+        for usage in reply.models
+    ] or [
+        estimated_cost(
+            _with_vendor(reply.model, reply.provider),
+            api_url=reply.api_url,
+            input_tokens=reply.input_tokens,
+            output_tokens=reply.output_tokens,
+            cached_tokens=reply.cached_tokens,
+            cache_write_tokens=reply.cache_write_tokens,
+        )
+    ]
+    known = [cost for cost in costs if cost is not None]
+    # Part of a cost would be taken for all of it.
+    if len(known) < len(costs):
+        return reply
+    return replace(reply, cost=sum(known), cost_source="estimated")
+
+
+def _with_vendor(model: str | None, provider: str) -> str | None:
+    vendor = VENDORS.get(provider)
+    return f"{vendor}/{model}" if vendor and model else model

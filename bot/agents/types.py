@@ -182,13 +182,23 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ModelUsage:
+    """The tokens of one of the models that an answer took; `input_tokens` include the cached."""
+
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
     """An agent's answer with its figures; None is unknown, never zero.
 
     `input_tokens` include those read from the cache (`cached_tokens`) and written to it. `cost` is
     in micro-dollars; `cost_source` is `reported` or `estimated`. `first_output_ns` is the time from
     the start to the first output, in nanoseconds. `api_url` is the base URL of the API that
-    answered, None for a program.
+    answered, None for a program. `models` are those whose tokens it tells apart.
     """
 
     text: str
@@ -201,6 +211,7 @@ class Reply:
     cache_write_tokens: int | None = None
     cost: int | None = None
     cost_source: str | None = None
+    models: tuple[ModelUsage, ...] = ()
     turns: int | None = None
     tool_calls: int | None = None
     first_output_ns: int | None = None

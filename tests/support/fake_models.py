@@ -23,7 +23,11 @@ class Say:
     text: str = "Forty two."
     input_tokens: int = 120
     cached_tokens: int = 1_000
+    written_tokens: int = 0
+    """Tokens of the input that are written to the cache."""
+    thinking_tokens: int = 0
     output_tokens: int = 7
+    """Tokens of the answer, without those of thinking."""
     stop: str = "end"
 
 
@@ -253,7 +257,7 @@ def anthropic_messages(handler: _Handler, path: str, body: Json) -> None:
     usage = {
         "input_tokens": say.input_tokens,
         "cache_read_input_tokens": say.cached_tokens,
-        "cache_creation_input_tokens": 0,
+        "cache_creation_input_tokens": say.written_tokens,
         "output_tokens": 1,
     }
     message = {
@@ -276,7 +280,7 @@ def anthropic_messages(handler: _Handler, path: str, body: Json) -> None:
             "message_delta",
             {
                 "delta": {"stop_reason": stop, "stop_sequence": None},
-                "usage": {"output_tokens": say.output_tokens},
+                "usage": {"output_tokens": say.output_tokens + say.thinking_tokens},
             },
         ),
         ("message_stop", {}),
@@ -329,9 +333,12 @@ def openai_responses(handler: _Handler, path: str, body: Json) -> None:
     usage = {
         "input_tokens": say.input_tokens + say.cached_tokens,
         "input_tokens_details": {"cached_tokens": say.cached_tokens},
-        "output_tokens": say.output_tokens,
-        "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": say.input_tokens + say.cached_tokens + say.output_tokens,
+        "output_tokens": say.output_tokens + say.thinking_tokens,
+        "output_tokens_details": {"reasoning_tokens": say.thinking_tokens},
+        "total_tokens": say.input_tokens
+        + say.cached_tokens
+        + say.output_tokens
+        + say.thinking_tokens,
     }
     done = {**response, "status": "completed", "output": [item], "usage": usage}
     events: list[Json] = [
@@ -394,9 +401,13 @@ def openai_chat(handler: _Handler, path: str, body: Json) -> None:
     say = step if isinstance(step, Say) else Say(output_tokens=20)
     usage = {
         "prompt_tokens": say.input_tokens + say.cached_tokens,
-        "completion_tokens": say.output_tokens,
-        "total_tokens": say.input_tokens + say.cached_tokens + say.output_tokens,
+        "completion_tokens": say.output_tokens + say.thinking_tokens,
+        "total_tokens": say.input_tokens
+        + say.cached_tokens
+        + say.output_tokens
+        + say.thinking_tokens,
         "prompt_tokens_details": {"cached_tokens": say.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": say.thinking_tokens},
     }
     base = {"id": "chatcmpl_01", "created": 1, "model": body["model"]}
     deltas, finish = _chat_deltas(step, body)
@@ -451,7 +462,11 @@ def gemini_stream(handler: _Handler, path: str, body: Json) -> None:
         "promptTokenCount": say.input_tokens + say.cached_tokens,
         "cachedContentTokenCount": say.cached_tokens,
         "candidatesTokenCount": say.output_tokens,
-        "totalTokenCount": say.input_tokens + say.cached_tokens + say.output_tokens,
+        "thoughtsTokenCount": say.thinking_tokens,
+        "totalTokenCount": say.input_tokens
+        + say.cached_tokens
+        + say.output_tokens
+        + say.thinking_tokens,
     }
     chunks = [
         {

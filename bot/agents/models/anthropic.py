@@ -82,6 +82,7 @@ def _read_usage(usage: Event, answer: ModelAnswer) -> None:
         answer.input_tokens = sum(answer.usage.get(name, 0) for name in INPUT)
     answer.output_tokens = answer.usage.get("output_tokens")
     answer.cached_tokens = answer.usage.get("cache_read_input_tokens")
+    answer.cache_write_tokens = answer.usage.get("cache_creation_input_tokens")
 
 
 ANTHROPIC = ModelApi(

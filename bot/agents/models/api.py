@@ -46,6 +46,7 @@ class ModelAnswer:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
     cost: int | None = None
     usage: dict[str, int] = field(default_factory=dict)
 

@@ -74,6 +74,7 @@ class AnswerStream:
             input_tokens=answer.input_tokens,
             output_tokens=answer.output_tokens,
             cached_tokens=answer.cached_tokens,
+            cache_write_tokens=answer.cache_write_tokens,
             cost=answer.cost,
             cost_source=None if answer.cost is None else "reported",
             first_output_ns=self._first_output_ns,

@@ -11,7 +11,7 @@ import pytest
 from bot.agents.errors import AgentCrashed, AgentError
 from bot.agents.invocation import invoke
 from bot.agents.pricing import with_estimated_cost
-from bot.agents.types import Agent, Reply, Request
+from bot.agents.types import Agent, ModelUsage, Reply, Request
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
 from reports.views.costs import CostView
@@ -67,6 +67,24 @@ def test_a_cost_that_cannot_be_estimated_is_unknown(
 ) -> None:
     found = with_estimated_cost(reply(provider, model, **more))
     assert (found.cost, found.cost_source) == (None, None)
+
+
+def test_what_is_written_to_the_cache_costs_more() -> None:
+    written = reply("opencode", "anthropic/claude-sonnet-4-5", cache_write_tokens=40_000)
+    found = with_estimated_cost(written)
+    assert found.cost == 60_000 * 3.00 + 40_000 * 3.75 + 1_000 * 15.00
+
+
+def test_each_model_of_an_answer_is_priced_by_itself() -> None:
+    models = (
+        ModelUsage(model="gemini-2.5-flash", input_tokens=1_000, output_tokens=100),
+        ModelUsage(model="gemini-2.5-pro", input_tokens=99_000, output_tokens=900),
+    )
+    found = with_estimated_cost(reply("gemini", "gemini-2.5-pro", models=models))
+    flash, pro = 1_000 * 0.30 + 100 * 2.50, 99_000 * 1.25 + 900 * 10.00
+    assert (found.cost, found.cost_source) == (flash + pro, "estimated")
+    unpriced = (*models, ModelUsage(model="mine", input_tokens=1, output_tokens=1))
+    assert with_estimated_cost(reply("gemini", "gemini-2.5-pro", models=unpriced)).cost is None
 
 
 def test_a_reported_cost_is_kept() -> None:

@@ -38,6 +38,7 @@ CASES: dict[str, list[Step]] = {
     "authentication": [Refuse(status=401, kind="invalid_api_key", message="Incorrect API key.")],
     "quota": [QUOTA],
     "refused": [Say(text="No.", stop="refusal")],
+    "thinking": [Say(thinking_tokens=90)],
     "long": [Say(text="word " * 20)],
 }
 REPLACED = (

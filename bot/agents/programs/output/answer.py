@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from dataclasses import fields as fields_of
 
-from bot.agents.types import TOKENS, Progress, Reply, Session, ToolStatus, ToolUse
+from bot.agents.types import TOKENS, ModelUsage, Progress, Reply, Session, ToolStatus, ToolUse
 from storage.model.redaction import redact, redact_value
 
 MAX_CHARACTERS = 1_000_000
@@ -51,7 +51,9 @@ class ParsedAnswer:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
     cost: int | None = None
+    models: tuple[ModelUsage, ...] = ()
     turns: int | None = None
     tool_calls: int | None = None
     first_output_ns: int | None = None
@@ -104,12 +106,18 @@ class ParsedAnswer:
         if id:
             self.on_progress(Progress(tool=ToolUse(id=id, output=kept, status=status)))
 
-    def spend(self, *, input: int | None, output: int | None, cached: int | None) -> None:
-        """Add tokens; `input` includes the cached ones."""
-        for name, more in (("input", input), ("output", output), ("cached", cached)):
+    def spend(
+        self, *, input: int | None, output: int | None, cached: int | None, written: int | None
+    ) -> None:
+        """Add tokens; `input` includes those read from the cache and written to it."""
+        for name, more in (
+            ("input_tokens", input),
+            ("output_tokens", output),
+            ("cached_tokens", cached),
+            ("cache_write_tokens", written),
+        ):
             if more is not None:
-                field_name = f"{name}_tokens"
-                setattr(self, field_name, (getattr(self, field_name) or 0) + more)
+                setattr(self, name, (getattr(self, name) or 0) + more)
 
     def subtract(self, session: Session) -> None:
         """Take off what earlier turns of the session used, if the program told the sum of all."""

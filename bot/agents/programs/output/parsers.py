@@ -10,6 +10,7 @@ from bot.agents.programs.output.answer import ParsedAnswer
 from bot.agents.programs.output.error_types import error_type_of
 from bot.agents.programs.output.json_path import at, count, items, micro_dollars, text
 from bot.agents.programs.output.reader import Event
+from bot.agents.types import ModelUsage
 
 MAX_RETRIES = 2
 """How often claude may repeat a request whose key was refused; it would do so 10 times."""
@@ -76,13 +77,7 @@ def _claude_system(event: Event, answer: ParsedAnswer) -> None:
 def _claude_result(event: Event, answer: ParsedAnswer) -> None:
     answer.complete = True
     answer.failure = None
-    usage = at(event, "usage")
-    cached = count(usage, "cache_read_input_tokens")
-    parts = (count(usage, "input_tokens"), cached, count(usage, "cache_creation_input_tokens"))
-    # Anthropic's input_tokens leave out what was read from the cache or written to it.
-    answer.input_tokens = sum(part or 0 for part in parts) if any_known(parts) else None
-    answer.cached_tokens = cached
-    answer.output_tokens = count(usage, "output_tokens")
+    _claude_usage(event, answer)
     answer.cost = micro_dollars(event, "total_cost_usd")
     answer.turns = count(event, "num_turns")
     answer.stop_reason = text(event, "stop_reason")
@@ -98,6 +93,31 @@ def _claude_result(event: Event, answer: ParsedAnswer) -> None:
         answer.fail(
             "quota" if "budget" in subtype else error_type_of(message, status=status), message
         )
+
+
+CLAUDE_USAGE = {
+    "input_tokens": "inputTokens",
+    "cache_read_input_tokens": "cacheReadInputTokens",
+    "cache_creation_input_tokens": "cacheCreationInputTokens",
+    "output_tokens": "outputTokens",
+}
+"""Names of counts in `usage`, which leaves out subagents, and in `modelUsage`, which has all."""
+
+
+def _claude_usage(event: Event, answer: ParsedAnswer) -> None:
+    models = at(event, "modelUsage")
+    models = models if isinstance(models, Mapping) else {}
+    sums: list[int | None] = []
+    for name, of_model in CLAUDE_USAGE.items():
+        each = [count(models, model, of_model) for model in models]
+        known = [number for number in each if number is not None]
+        sums.append(sum(known) if known else count(event, "usage", name))
+    fresh, read, written, output = sums
+    # Anthropic's input tokens leave out what was read from the cache or written to it.
+    parts = (fresh, read, written)
+    answer.input_tokens = sum(part or 0 for part in parts) if any_known(parts) else None
+    answer.cached_tokens, answer.cache_write_tokens = read, written
+    answer.output_tokens = output
 
 
 def any_known(parts: tuple[int | None, ...]) -> bool:
@@ -123,11 +143,10 @@ def codex(event: Event, answer: ParsedAnswer) -> None:
         case "turn.completed":
             answer.complete = True
             answer.failure = None
-            answer.spend(
-                input=count(event, "usage", "input_tokens"),
-                output=count(event, "usage", "output_tokens"),
-                cached=count(event, "usage", "cached_input_tokens"),
-            )
+            # Each is the sum of the whole session so far.
+            answer.input_tokens = count(event, "usage", "input_tokens")
+            answer.output_tokens = count(event, "usage", "output_tokens")
+            answer.cached_tokens = count(event, "usage", "cached_input_tokens")
         case "turn.failed":
             answer.complete = True
             message = text(event, "error", "message") or ""
@@ -195,17 +214,36 @@ def gemini(event: Event, answer: ParsedAnswer) -> None:
 def _gemini_result(event: Event, answer: ParsedAnswer) -> None:
     answer.complete = True
     answer.failure = None
-    answer.input_tokens = count(event, "stats", "input_tokens")
-    answer.output_tokens = count(event, "stats", "output_tokens")
-    answer.cached_tokens = count(event, "stats", "cached")
-    answer.tool_calls = count(event, "stats", "tool_calls")
-    models = at(event, "stats", "models")
+    stats = at(event, "stats")
+    answer.input_tokens = count(stats, "input_tokens")
+    answer.output_tokens = _gemini_output(stats)
+    answer.cached_tokens = count(stats, "cached")
+    answer.tool_calls = count(stats, "tool_calls")
+    models = at(stats, "models")
     if isinstance(models, Mapping) and models:
         # A small model chooses the one that answers; that one has used the most tokens.
         answer.model = max(models, key=lambda name: count(models, name, "total_tokens") or 0)
+        answer.models = tuple(
+            ModelUsage(
+                model=str(name),
+                input_tokens=count(usage, "input_tokens") or 0,
+                output_tokens=_gemini_output(usage) or 0,
+                cached_tokens=count(usage, "cached"),
+            )
+            for name, usage in models.items()
+        )
     if text(event, "status") == "error":
         message = text(event, "error", "message") or ""
         answer.fail(error_type_of(message), message)
+
+
+def _gemini_output(stats: object) -> int | None:
+    """Return the output tokens with those spent on thinking, which only the total includes."""
+    total, read = count(stats, "total_tokens"), count(stats, "input_tokens")
+    output = count(stats, "output_tokens")
+    if total is None or read is None or output is None:
+        return output
+    return max(total - read, output)
 
 
 def copilot(event: Event, answer: ParsedAnswer) -> None:
@@ -289,6 +327,7 @@ def _opencode_step(part: object, answer: ParsedAnswer) -> None:
         input=sum(each or 0 for each in parts) if any_known(parts) else None,
         output=sum(each or 0 for each in output) if any_known(output) else None,
         cached=read,
+        written=written,
     )
     # It reports 0 for a model whose price it does not know.
     if spent := micro_dollars(part, "cost"):

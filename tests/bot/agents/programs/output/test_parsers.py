@@ -18,7 +18,7 @@ from bot.agents.programs.output.answer import ParsedAnswer
 from bot.agents.programs.output.reader import JsonLinesReader
 from bot.agents.programs.process.supervisor import Limits
 from bot.agents.programs.provider import CommandProvider
-from bot.agents.types import Progress, Request
+from bot.agents.types import Progress, Request, Session
 from tests.support.paths import ROOT
 
 OUTPUTS = ROOT / "tests" / "support" / "agents_output"
@@ -116,6 +116,43 @@ def test_an_answer_is_parsed_with_its_figures(name: str, case: str) -> None:
     assert "".join(progress.text for progress in received).strip() == "Forty two."
     tools = {progress.tool.id for progress in received if progress.tool}
     assert len(tools) == (1 if case == "tool" else 0)
+
+
+def test_claude_counts_what_its_subagents_took() -> None:
+    reply = replaying("claude", "subagent").answer(Request(prompt="x"))
+    assert reply.text == "Done."
+    read, written, fresh = 3_000, 300, 120 + 500 + 10
+    assert reply.input_tokens == fresh + read + written
+    assert (reply.cached_tokens, reply.cache_write_tokens) == (read, written)
+    assert reply.output_tokens == 20 + 50 + 5
+    assert (reply.cost, reply.cost_source) == (8_400, "reported")
+
+
+def test_gemini_counts_its_thoughts_and_each_model_by_itself() -> None:
+    reply = replaying("gemini", "thinking").answer(Request(prompt="x"))
+    assert (reply.input_tokens, reply.output_tokens, reply.cached_tokens) == (1_125, 102, 1_000)
+    assert reply.model == "gemini-3.1-pro-preview"
+    figures = {each.model: (each.input_tokens, each.output_tokens) for each in reply.models}
+    assert figures == {"gemini-3.5-flash-lite": (5, 5), "gemini-3.1-pro-preview": (1_120, 97)}
+
+
+def test_codex_tells_the_sum_of_its_session_of_which_this_turn_took_a_part() -> None:
+    session = Session(id="0-id", input_tokens=1_120, output_tokens=97, cached_tokens=1_000)
+    reply = replaying("codex", "resumed").answer(Request(prompt="x", session=session))
+    figures = (reply.input_tokens, reply.output_tokens, reply.cached_tokens)
+    assert figures == (1_120, 97, 1_000)
+
+
+def test_codex_may_tell_the_sum_of_its_session_more_than_once() -> None:
+    usage = {"input_tokens": 10, "cached_input_tokens": 4, "output_tokens": 2}
+    lines = [
+        {"type": "item.completed", "item": {"type": "agent_message", "text": "Yes."}},
+        {"type": "turn.completed", "usage": usage},
+        {"type": "turn.completed", "usage": {**usage, "input_tokens": 30, "output_tokens": 5}},
+    ]
+    text = "".join(f"{json.dumps(line)}\n" for line in lines)
+    reply = printing(text, name="codex").answer(Request(prompt="x"))
+    assert (reply.input_tokens, reply.output_tokens, reply.cached_tokens) == (30, 5, 4)
 
 
 USES = {
