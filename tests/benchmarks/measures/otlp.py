@@ -24,7 +24,6 @@ from storage.model.semconv import INHERITED
 from storage.model.span import Span
 from tests.benchmarks.as_otlp import request_of
 from tests.benchmarks.figure import Figure
-from tests.benchmarks.measures.ingest import later
 from tests.benchmarks.run import Run
 from tests.benchmarks.traces import make_spans
 
@@ -65,10 +64,10 @@ print("done", flush=True)
 
 
 def measure(run: Run) -> Iterator[Figure]:
-    rounds = iter(range(1, 1_000))  # Each database, folder and day is used once.
+    rounds = iter(range(1, 1_000))  # Each database and folder is used once.
 
     def bodies(folder: Path) -> Path:
-        spans = later(make_spans(run.count(SPANS)), next(rounds))
+        spans = make_spans(run.count(SPANS))
         sent = folder / f"sent{next(rounds)}"
         sent.mkdir()
         for start in range(0, len(spans), BATCH):
