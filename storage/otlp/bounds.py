@@ -8,6 +8,7 @@ anything in the name of its turn: a start in 1970, a cost of trillions, a millio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import TypeVar
 
 from cachetools import LRUCache
@@ -72,6 +73,10 @@ LIMITS = {
 }
 
 
+_figures = attrgetter(*LIMITS)
+NONE_SENT = (None,) * len(LIMITS)
+
+
 @dataclass(slots=True)
 class Received:
     """Count what a trace of ours has taken from others. `began` is when its first parent did."""
@@ -107,6 +112,8 @@ class Bounds:
         above what one turn spends, and no order of the spans gets around them.
         """
         self._check_times(span, parent)
+        if _figures(span) == NONE_SENT:
+            return
         self._check_figures(span, span.started_at if parent is None else parent.started_at, {})
         received: Received | None = self._received.get(span.trace_id)
         if received is not None:
