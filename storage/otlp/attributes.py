@@ -91,6 +91,15 @@ class Resource:
         return cls(service, source_of(service), parent)
 
 
+def _size(value: Any) -> int:
+    """Return the number of values within a list or mapping, at any depth."""
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return 1
+    return 1 + sum(map(_size, value))
+
+
 Becomes = Literal["rest", "column", "older", "content", "nothing"]
 """The destination of an attribute.
 
@@ -125,6 +134,13 @@ class Scope:
         self.targets: dict[str, Target] = {}
         self.remembered: dict[bytes, Placed] = {}
         """The places and values of attributes, by their bytes."""
+
+    def value_of(self, sent: Any) -> Any:
+        """Return an `AnyValue` as `value_of` does, and count the values within it."""
+        value = value_of(sent)
+        if isinstance(value, list | dict):
+            self.request.add_values(_size(value))
+        return value
 
     def decoded(self, data: bytes, kind: Any) -> Any:
         """Return a part of an item as a message, which is empty if it cannot be decoded."""
@@ -180,7 +196,7 @@ def read_attributes(sent: Any, scope: Scope) -> tuple[dict[str, Any], dict[str, 
     columns: dict[str, Any] = {}
     rest: dict[str, Any] = dict(scope.facts)
     number = len(sent)
-    scope.request.add_attributes(number)
+    scope.request.add_values(number)
     if number > MAX_ATTRIBUTES:
         sent = _fitting(sent, lambda pair: scope.decoded(pair, KeyValue).key, rest, scope)
     remembered = scope.remembered
@@ -199,7 +215,7 @@ def _read_pair(data: bytes, scope: Scope) -> Placed:
     cuts = scope.losses.cuts.total()
     pair = scope.decoded(data, KeyValue)
     becomes, name = _target(scope, pair.key)
-    value = None if becomes == "nothing" else value_of(pair.value)
+    value = None if becomes == "nothing" else scope.value_of(pair.value)
     if becomes == "content":
         becomes, value = "rest", _captured(value, scope.capture)
     elif becomes in ("column", "older"):
@@ -292,12 +308,12 @@ def read_details(pairs: Any, scope: Scope) -> dict[str, Any]:
     """Return the attributes of an item without columns, under the names they were sent with."""
     details: dict[str, Any] = {}
     number = len(pairs)
-    scope.request.add_attributes(number)
+    scope.request.add_values(number)
     if number > MAX_ATTRIBUTES:
         pairs = _fitting(pairs, attrgetter("key"), details, scope)
     for pair in pairs:
         becomes, _ = _target(scope, pair.key)
-        value = value_of(pair.value)
+        value = scope.value_of(pair.value)
         if becomes == "content":
             keep_content(details, pair.key, value, scope)
         elif becomes != "nothing" and value is not None:

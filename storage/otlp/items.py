@@ -27,7 +27,6 @@ from storage.otlp.attributes import (
     keep_content,
     read_attributes,
     read_details,
-    value_of,
 )
 from storage.otlp.losses import (
     INVALID_ID,
@@ -166,7 +165,7 @@ def read_log(sent: Any, scope: Scope) -> Log:
     attributes = scope.facts | read_details(sent.attributes, scope)
     if scope.name:
         attributes["otel.scope.name"] = scope.name
-    body = value_of(sent.body)
+    body = scope.value_of(sent.body)
     message = attributes.get("event.name") or sent.event_name
     if isinstance(body, str):
         message = body
@@ -265,6 +264,7 @@ def _events(sent: Any, attributes: dict[str, Any], scope: Scope) -> list[dict[st
         sent = [sent[place] for place in sorted(worth[-MAX_EVENTS:])]
         attributes[DROPPED_EVENTS] = left_out
         scope.losses.cut(TOO_MANY_EVENTS, left_out)
+    scope.request.add_values(2 * len(sent))
     return [_event(data, scope) for data in sent]
 
 
@@ -273,7 +273,8 @@ def _links(sent: Any, attributes: dict[str, Any], scope: Scope) -> list[dict[str
         attributes[DROPPED_LINKS] = left_out
         scope.losses.cut(TOO_MANY_LINKS, left_out)
         sent = sent[:MAX_EVENTS]
-    return [_link(link, scope) for link in sent]
+    scope.request.add_values(2 * len(sent))
+    return [_link(data, scope) for data in sent]
 
 
 def _event(data: bytes, scope: Scope) -> dict[str, Any]:

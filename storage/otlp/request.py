@@ -10,8 +10,11 @@ from storage.otlp.repair import Repair
 MAX_ITEMS = 50_000
 """Spans, log records or data points in one request: what the queue always has room for."""
 
-MAX_ATTRIBUTES = 500_000
-"""Attributes in one request. Each becomes about 200 bytes of objects until it is stored."""
+MAX_VALUES = 500_000
+"""Attributes, and values within them, in one request. An event or a link counts as two.
+
+Each becomes about 200 bytes of objects until it is stored.
+"""
 
 FEW_BYTES = 65_536
 """A message of this size cannot become more than a few megabytes of objects."""
@@ -30,18 +33,18 @@ def check_number(items: int) -> None:
 class Request:
     """One request that is being decoded."""
 
-    __slots__ = ("_attributes", "_numbers", "_repair", "losses")
+    __slots__ = ("_numbers", "_repair", "_values", "losses")
 
     def __init__(self) -> None:
         self.losses = Losses()
         self._repair = Repair(self.losses)
-        self._attributes = self._numbers = 0
+        self._values = self._numbers = 0
 
-    def add_attributes(self, number: int) -> None:
-        """Count attributes. Raises `TooManyItems`."""
-        self._attributes += number
-        if self._attributes > MAX_ATTRIBUTES:
-            raise TooManyItems(f"Send at most {MAX_ATTRIBUTES} attributes at once.")
+    def add_values(self, number: int) -> None:
+        """Count what becomes objects within items. Raises `TooManyItems`."""
+        self._values += number
+        if self._values > MAX_VALUES:
+            raise TooManyItems(f"Send at most {MAX_VALUES} attributes and values at once.")
 
     def add_numbers(self, number: int) -> None:
         """Count numbers of data points, of which one metric may hold millions. Raises the same."""

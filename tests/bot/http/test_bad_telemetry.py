@@ -13,6 +13,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as trace_service
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
@@ -319,3 +321,88 @@ def test_collect_says_at_the_end_what_it_left_out(db_path: Path, tmp_path: Path)
     assert "cut 1 (1 invalid text) of their values" in said
     assert "refused 1 (1 method) requests" in said
     assert "1 otlp: invalid text" in said
+
+
+NOW = time.time_ns()
+FACTS = [
+    text("gen_ai.request.model", "m"),
+    {"key": "gen_ai.usage.input_tokens", "value": {"intValue": "5"}},
+    {"key": "a", "value": {"arrayValue": {"values": [{"doubleValue": 0.5}, {"boolValue": True}]}}},
+    {"key": "m", "value": {"kvlistValue": {"values": [text("x", "ü\0")]}}},
+    {"key": "b", "value": {"bytesValue": "AAEC"}},
+]
+WHOLE: dict[str, dict[str, Any]] = {
+    "traces": a_request(
+        a_span("a", attributes=FACTS, status={"code": 2, "message": "no"}),
+        a_span(
+            "b",
+            parentSpanId="a" * 16,
+            events=[{"name": "exception", "timeUnixNano": str(NOW), "attributes": FACTS}],
+            links=[{"traceId": TRACE, "spanId": "a" * 16, "attributes": FACTS}],
+        ),
+    ),
+    "logs": {
+        "resourceLogs": [
+            {
+                "resource": {"attributes": [text("service.name", "shop")]},
+                "scopeLogs": [
+                    {
+                        "logRecords": [
+                            {"timeUnixNano": str(NOW), "severityNumber": 9, "attributes": FACTS}
+                        ]
+                    }
+                ],
+            }
+        ]
+    },
+    "metrics": {
+        "resourceMetrics": [
+            {
+                "scopeMetrics": [
+                    {
+                        "metrics": [
+                            {"name": "m", "sum": {"dataPoints": [{"asInt": "1"}]}},
+                            {"name": "h", "histogram": {"dataPoints": [{"count": "2", "sum": 1}]}},
+                        ]
+                    }
+                ]
+            }
+        ]
+    },
+}
+BODIES = {
+    (kind, encoding): as_protobuf(content, kind)
+    if encoding == "protobuf"
+    else json.dumps(content).encode()
+    for kind, content in WHOLE.items()
+    for encoding in TYPES
+}
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.sampled_from(sorted(BODIES)),
+    st.lists(st.tuples(st.integers(0, 2_000), st.binary(max_size=3)), min_size=1, max_size=5),
+)
+def test_a_damaged_request_never_fails_the_receiver_and_what_is_taken_is_stored(
+    url: str,
+    observability: Observability,
+    sent: tuple[str, str],
+    damage: list[tuple[int, bytes]],
+) -> None:
+    kind, encoding = sent
+    body = bytearray(BODIES[sent])
+    for at, replacement in damage:
+        at %= len(body)
+        body[at : at + len(replacement)] = replacement
+    headers = {"content-type": TYPES[encoding]}
+    told = httpx.post(f"{url}/v1/{kind}", content=bytes(body), headers=headers)
+    assert told.status_code in (200, 400)
+    assert observability.flush()
+    trace_spans(observability.database, TRACE)
+    dropped = (
+        "SELECT count(*) FROM metrics WHERE name IN ('tracebot.dropped', 'tracebot.write_failed')"
+    )
+    assert observability.database.execute_sql(dropped).fetchone() == (0,)

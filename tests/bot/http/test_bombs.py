@@ -86,6 +86,21 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes], int]] = {
         200,
     ),
     "values in a resource": ("traces", lambda: field(1, field(1, full_of(b"\x0a\x00"))), 400),
+    "links of many spans": (
+        "traces",
+        lambda: in_request(full_of(field(2, a_span(full_of(b"\x6a\x00", 360))))),
+        413,
+    ),
+    "events of many spans": (
+        "traces",
+        lambda: in_request(full_of(field(2, a_span(full_of(b"\x5a\x00", 360))))),
+        413,
+    ),
+    "lists within many spans": (
+        "traces",
+        lambda: in_request(full_of(field(2, a_span(an_attribute(b"a", nested(40)))))),
+        413,
+    ),
     "nested values": (
         "traces",
         lambda: in_request(field(2, a_span(an_attribute(b"a", nested(10_000))))),
