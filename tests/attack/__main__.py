@@ -7,6 +7,7 @@ workspace on this machine, and the real bot. The options try yours instead of th
 import argparse
 import json
 import os
+import secrets
 import socket
 import sys
 import tempfile
@@ -150,7 +151,7 @@ def _bot_with_doors(folder: Path) -> Iterator[tuple[str, str]]:
         port = free.getsockname()[1]
         free.close()
         settings = settings_for(sandbox, observability, PORT=port)
-        receiver = Collector(observability, capture=settings.captured)
+        receiver = Collector(observability, capture=settings.captured, key=secrets.token_hex(16))
         bot = build_bot(settings, roster=load_roster(None), observability=observability)
         listen(bot, settings)
         try:

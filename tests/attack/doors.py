@@ -42,6 +42,10 @@ def attack_collector(url: str, token: str = "") -> Iterator[Attempt]:
     if token:
         headers["authorization"] = f"Bearer {token}"
         yield _expect("send telemetry without the token", _post(f"{url}/v1/traces", b"", {}), {401})
+    parts = urlsplit(url)
+    if parts.path.strip("/"):  # The receiver of a bot.
+        status = _post(f"{parts.scheme}://{parts.netloc}/v1/traces", b"{}", JSON)
+        yield _expect("send telemetry without the bot's key", status, {404})
     # resource_spans { scope_spans { spans {} spans {} … } }, each empty span two bytes.
     spans = b"\x12\x00" * SPANS
     scope = b"\x12" + _varint(len(spans)) + spans

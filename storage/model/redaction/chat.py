@@ -79,10 +79,13 @@ _WIFI = (
     r"|(?i:option[ \t]+(?:key|wpa_?key)[ \t]+[\"']?)(?P<old>[^\s\"']{6,63})"
 )
 # Alone in the line below, in a quotation or in a block of code.
+_SECRET = rf"(?:{PASSWORDS}|(?:api|access|secret)[ _-]?key|token|secret)[*_`~]*"
 _BELOW = (
-    rf"(?im:(?:^|[^A-Za-z0-9])(?:{PASSWORDS}|(?:api|access|secret)[ _-]?key|token|secret)[*_`~]*"
+    # `the password for staging is`, `token:`, or a heading of one word
+    rf"(?im:(?:(?:^|[^A-Za-z0-9]){_SECRET}"
     r"(?:[ \t](?:for|of|to|für|de|para|pour|per|vom|zum|from|on)(?:[ \t][\w.@'/#-]{1,30}){1,5}?)?"
-    rf"(?:[ \t](?:{COPULAS}))?[ \t]*[:：]?[*_`~]*[ \t]*\n(?:[> \t]*\n)?[> \t]*"
+    rf"(?:[ \t](?:{COPULAS})[ \t]*[:：]?|[ \t]*[:：])|^[> \t#*_`~]*{_SECRET})"
+    r"[*_`~]*[ \t]*\n(?:[> \t]*\n)?[> \t]*"
     r"(?:```\w*\n?[> \t]*)?[`*_\"']{0,2}(?P<login>[^\s`<\"]{5,64}))"
 )
 _MAIL_LOGIN = (
@@ -98,6 +101,7 @@ _LOGINS = (_LOGIN, _LOGIN_FIRST, _USER_AND_P, _CHANGED, _PAIR, _DOTTED, _WIFI)
 _logins = Patterns(_LOGINS)
 _mail_login = Pattern(_MAIL_LOGIN)
 _COPULA = ValuePattern(rf"(?i)(?:{COPULAS})|.*[:：=→]|->|to|auf|zu|на")
+_ASSIGNMENT = ValuePattern(r"[A-Za-z_][\w.-]*[=:].")
 _STOP = ValuePattern(r".*[()\[\]{}<>|;\"\\]|.*://|[\w.+-]+@[\w-]+\.\w+|--?\w")
 _END = ValuePattern(r"\n|</|\"")
 _WORD = ValuePattern(r"\S+?(?=\(으\)로|\s|$)")
@@ -196,7 +200,9 @@ def below(text: str) -> Iterator[Range]:
         start, end = found["login"]
         value = text[start:end].rstrip("*_',.;")
         alone = re.match(r"[`*_\"']*\s*?(?:```)?(?:\n|$)", text[end : end + 8]) is not None
-        if looks_chosen(value) and not harmless(value) and (alone or _is_strong(value)):
+        if _ASSIGNMENT.match(value) or harmless(value) or not looks_chosen(value):
+            continue
+        if alone or _is_strong(value):
             yield start, start + len(value)
 
 

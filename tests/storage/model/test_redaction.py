@@ -280,6 +280,9 @@ def test_unusual_places_and_languages_are_known(text: str, secret: str) -> None:
         "ALTER TABLE users ADD COLUMN password VARCHAR(255);",
         'variable "region" { default = "eu-central-1" }',
         "palabra clave: busqueda",
+        "one token per request\nbackup_20261126T030000.sql.gz",
+        "API_KEY=YOUR_API_KEY\nPASSWORD=${DB_PASSWORD}",
+        "I forgot the password\nbuild-2026 is green",
     ],
 )
 def test_sentences_versions_and_types_are_kept(text: str) -> None:
