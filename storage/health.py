@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from storage.database.models import TraceRow
 from storage.database.shared_file import SharedDatabase
 from storage.recovery.integrity import Check, last_check
 from storage.recovery.replacement import Recovery, recoveries
+from storage.store.erasure_log import erasure_log, last_change
 from storage.store.facts import facts_waiting
 from storage.store.search_index import has_index, queued
 from storage.upkeep.journal import CONNECTION, JournalEntry, entries, last_entry
+from storage.upkeep.retention import old_copies
 from storage.writer.dropped import CUT, DROPPED, RATE_LIMITED, REFUSED, WRITE_FAILED, drop_counts
 from storage.writer.spool import spool_folder, waiting
 
@@ -53,6 +56,8 @@ class Health:
     the last 24 hours; a failed write lost nothing, as its batch waited in the spool. `facts` is how
     many figures of batches are not added up into the rollups yet. `connections` has the bot of each
     workspace. `unindexed` counts the traces that are still to be added to the full-text index.
+    `unerased` counts the files that were set aside before the last erasure, which does not reach
+    them.
     """
 
     path: str
@@ -78,6 +83,7 @@ class Health:
     rate_limited: int
     connections: tuple[Connection, ...]
     unindexed: int
+    unerased: int
     migrations: tuple[str, ...]
     sqlite_version: str
 
@@ -115,9 +121,22 @@ def health(database: SharedDatabase, *, now: int) -> Health:
         rate_limited=sum(each.count for each in counted if each.metric == RATE_LIMITED),
         connections=tuple(map(_connection, entries(database, CONNECTION))),
         unindexed=queued(database) if has_index(database) else 0,
+        unerased=_unerased(path),
         migrations=tuple(name for (name,) in applied),
         sqlite_version=".".join(map(str, database.server_version)),
     )
+
+
+def _unerased(path: Path) -> int:
+    erased_at = last_change(erasure_log(path))
+    if not erased_at:
+        return 0
+    count = 0
+    for copy in old_copies(path):
+        with suppress(FileNotFoundError):  # Another process deletes it.
+            # The change of its name, as its content may have changed long before.
+            count += copy.stat().st_ctime_ns < erased_at
+    return count
 
 
 def _connection(entry: JournalEntry) -> Connection:

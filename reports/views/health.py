@@ -77,6 +77,14 @@ RULES = (
         "backup (tracebot restore FILE), or delete the damaged file if you do not need it",
     ),
     Rule(
+        "Set aside",
+        WARNING,
+        lambda health, now: health.unerased > 0,
+        "they may still hold text that was erased since then: delete those that you do not need "
+        "(next to the database, with .damaged-, .replaced- or .orphan- in their names, or in its "
+        "spool)",
+    ),
+    Rule(
         "Log",
         WARNING,
         lambda health, now: health.wal_size > WAL_LIMIT,
@@ -177,6 +185,9 @@ def _facts(found: Health, now: int) -> list[tuple[str, str]]:
     if found.unindexed >= UNINDEXED_SHOWN:
         waiting = f"{found.unindexed:,} traces are still to be added to the index of words"
         facts.append(("Search", f"{waiting}: until then, searches are slower"))
+    if found.unerased:
+        files = f"{found.unerased:,} file{'' if found.unerased == 1 else 's'}"
+        facts.append(("Set aside", f"{files}, before somebody erased text"))
     if found.rate_limited:
         minutes = f"the events of {found.rate_limited:,} min in the last 24 h, by Slack"
         facts.append(("Withheld", minutes))

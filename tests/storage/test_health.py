@@ -25,11 +25,13 @@ from storage.coordination.digest_subscriptions import Subscription, subscribe
 from storage.database.migrations import HERE
 from storage.database.shared_file import SharedDatabase
 from storage.health import Connection, Health, health, log_size
+from storage.model.erasure import Erasure
 from storage.model.retention import Retention
 from storage.recovery.backup import backup
 from storage.recovery.integrity import check, check_at_start
 from storage.recovery.opening import open_database
 from storage.recovery.replacement import recover, recoveries
+from storage.store.erasure_log import append, erasure_log
 from storage.upkeep.journal import last_entry
 from tests.support.factories import GENERAL, TEAM, FixedSight
 
@@ -207,6 +209,22 @@ def test_a_log_that_grows_without_end_is_a_warning(
     with caplog.at_level(logging.WARNING, logger="tracebot.schedule"):
         ticking.tick(now=time.time_ns())
     assert "checkpoint --truncate" in caplog.text
+
+
+def test_files_that_an_erasure_does_not_reach_are_a_warning(database: SharedDatabase) -> None:
+    def set_aside() -> str:
+        found = health(database, now=time.time_ns())
+        view = health_view(found, now=time.time_ns(), private=True)
+        return dict(view.facts).get("Set aside", "")
+
+    path = database.path
+    path.with_name(f"{path.name}.replaced-20260101T000000.000000").write_text("older")
+    assert set_aside() == ""
+    append(erasure_log(path), Erasure(at=time.time_ns(), by="slack", channel="C1", message_ts="1"))
+    os.utime(erasure_log(path), ns=(time.time_ns() + 1, time.time_ns() + 1))
+    assert set_aside() == "⚠ 1 file, before somebody erased text"
+    path.with_name(f"{path.name}.replaced-20260101T000000.000000").unlink()
+    assert set_aside() == ""
 
 
 def test_one_check_runs_per_day(database: SharedDatabase) -> None:
