@@ -32,7 +32,7 @@ from storage.model.redaction.values import (
 
 LONGEST_PREFIX = 24
 
-_named, _spaced = Pattern(NAMED), Pattern(SPACED)
+_named, _spaced = Pattern(NAMED, repeat=True), Pattern(SPACED, repeat=True)
 _random, _scheme, _query = Pattern(RANDOM), Pattern(SCHEME), Pattern(QUERY)
 _as_password = Pattern(AS_PASSWORD)
 

@@ -14,15 +14,20 @@ Finder = Callable[[str], Iterator[Range]]
 Finders = Mapping[Finder, Sequence[str]]
 """A function that finds secrets → the patterns without which it finds none in a text."""
 
+PIECES = 1_024
+"""Matches whose groups a pattern remembers."""
+
 
 class Pattern:
     """Search whole texts with RE2, in time that is linear in their length.
 
-    What a group matched is decided by the match alone, not by the text around it.
+    What a group matched is decided by the match alone, not by the text around it. If matches
+    *repeat*, such as `password: `, then their groups are remembered. Not those that hold secrets.
     """
 
-    def __init__(self, pattern: str) -> None:
+    def __init__(self, pattern: str, *, repeat: bool = False) -> None:
         self.pattern = pattern
+        self._of_piece = lru_cache(PIECES)(self._in_piece) if repeat else self._in_piece
         self.pattern_without_groups = re.sub(r"\(\?P<\w+>", "(?:", pattern)
 
     @cached_property
@@ -54,16 +59,18 @@ class Pattern:
 
     def _groups(self, text: str, start: int, end: int) -> Found:
         groups = {"": (start, end)}
-        if not self._names:
-            return groups
-        piece = text[start:end]
-        # RE2's offsets are bytes, and to turn them into characters is slow.
-        if match := self._with_groups.match(piece.encode() if piece.isascii() else piece):
-            for name, number in self._names:
-                first, last = match.span(number)
-                if first >= 0:
-                    groups[name] = (start + first, start + last)
+        if self._names:
+            for name, first, last in self._of_piece(text[start:end]):
+                groups[name] = (start + first, start + last)
         return groups
+
+    def _in_piece(self, piece: str) -> Sequence[tuple[str, int, int]]:
+        # RE2's offsets are bytes, and to turn them into characters is slow.
+        match = self._with_groups.match(piece.encode() if piece.isascii() else piece)
+        if match is None:
+            return ()
+        spans = [(name, *match.span(number)) for name, number in self._names]
+        return [span for span in spans if span[1] >= 0]
 
 
 class Patterns:
