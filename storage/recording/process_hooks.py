@@ -26,6 +26,7 @@ class Recording(Protocol):
 
 _open: list[Recording] = []
 _registered_with_multiprocessing = False
+_registered_with_celery = False
 
 
 def register(recording: Recording) -> None:
@@ -42,6 +43,7 @@ def register(recording: Recording) -> None:
     multiprocessing = sys.modules.get("multiprocessing.process")
     if multiprocessing is not None and multiprocessing.parent_process() is not None:
         _close_with_multiprocessing(None)
+    _close_with_celery()
 
 
 def unregister(recording: Recording) -> None:
@@ -77,6 +79,19 @@ def _close_with_multiprocessing(_: object) -> None:
     Finalize(None, close_all, exitpriority=-100)
 
 
+def _close_with_celery() -> None:
+    # A child of Celery's pool ends with os._exit, too, and runs no finalizers at all.
+    global _registered_with_celery
+    signals = sys.modules.get("celery.signals")
+    if signals is not None and not _registered_with_celery:
+        _registered_with_celery = True
+        signals.worker_process_shutdown.connect(_celery_ends, weak=False)
+
+
+def _celery_ends(**_: object) -> None:
+    close_all()
+
+
 def _before_fork() -> None:
     """Stop the writers, so that the child inherits neither a thread nor an open connection."""
     global _registered_with_multiprocessing
@@ -84,6 +99,7 @@ def _before_fork() -> None:
     if util is not None and not _registered_with_multiprocessing:
         _registered_with_multiprocessing = True
         util.register_after_fork(close_all, _close_with_multiprocessing)
+    _close_with_celery()
     for recording in _open:
         recording.before_fork()
 

@@ -669,8 +669,11 @@ def test_children_of_multiprocessing_flush_when_they_end(
     assert sorted(names(database)) == [f"work {number}" for number in range(8)]
 
 
-def test_spawned_children_record_by_themselves(db_path: Path, database: SharedDatabase) -> None:
-    context = multiprocessing.get_context("spawn")
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_spawned_children_record_by_themselves(
+    db_path: Path, database: SharedDatabase, method: str
+) -> None:
+    context = multiprocessing.get_context(method)
     children = [
         context.Process(target=record_in_child, args=(str(db_path), f"spawned {number}"))
         for number in range(2)
