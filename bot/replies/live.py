@@ -466,7 +466,7 @@ class ReplyStreamer:
         """Take the message back if Slack put it in the channel. Raises `ThreadGone`.
 
         A stream does not tell where it begins, and a question may be deleted at any time. Once the
-        thread has a reply it stays, whoever deletes its first message.
+        thread has a reply it stays, even if its first message is deleted.
         """
         try:
             look_for_thread(self._client, self._place)

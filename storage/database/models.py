@@ -136,7 +136,7 @@ class RollupRow(Model):
 
 
 class FactRow(Model):
-    """What one batch adds to the rollups of an hour, a key and an audience, until that is done."""
+    """Additions of one batch to the rollups of an hour, a key and an audience, until they are done."""
 
     id = BigAutoField()
     starts_at = BigIntegerField()
