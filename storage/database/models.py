@@ -136,7 +136,7 @@ class RollupRow(Model):
 
 
 class FactRow(Model):
-    """Additions of one batch to the rollups of an hour, a key and an audience, until they are done."""
+    """Additions of one batch to the rollups of an hour, a key and an audience, not yet made."""
 
     id = BigAutoField()
     starts_at = BigIntegerField()
