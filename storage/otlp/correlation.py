@@ -116,8 +116,10 @@ class TraceCorrelator:
         ]
 
     def _places(self, sent: Sequence[Sent], together: Together) -> list[Place]:
-        starters = {each.resource: self._parent(each.resource) for each in sent}
-        started = {id(each.span): found for each in sent if (found := starters[each.resource])}
+        # By identity: hashing a resource for each of its spans would take longer than the rest.
+        resources = {id(each.resource): each.resource for each in sent}
+        starters = {key: self._parent(resource) for key, resource in resources.items()}
+        started = {id(each.span): found for each in sent if (found := starters[id(each.resource)])}
         rest = {each.span.trace_id for each in sent if id(each.span) not in started}
         ours = self._lookup.local_traces(rest)
         above: Together = {}
@@ -125,7 +127,8 @@ class TraceCorrelator:
             above = nearest_above(together, lambda span: id(span) in started)
         places = []
         for each in sent:
-            span, parent, awaited = each.span, starters[each.resource], each.resource.parent
+            span, awaited = each.span, each.resource.parent
+            parent = starters[id(each.resource)]
             if parent is None and above:
                 top = above[span.trace_id, span.span_id]
                 parent = started.get(id(top))
