@@ -7,6 +7,7 @@ queue to the index: adding many at once costs a quarter of adding each alone, an
 ended by then, so that they are added once. A search looks through the queue as well.
 """
 
+import json
 import time
 
 from peewee import Database, SqliteDatabase
@@ -56,7 +57,7 @@ def add_queued(database: Database) -> int:
         return 0
     rows = _OLDEST.fetch(database, (RECENT, RUNNING, ADDED_AT_ONCE))
     _ADD.execute_many(database, [(row[0], document(*row[1:])) for row in rows])
-    _DROP.execute_many(database, [(row[0],) for row in rows])
+    _DROP.fetch(database, (json.dumps([row[0] for row in rows]),))
     return len(rows)
 
 
@@ -114,7 +115,7 @@ _OLDEST = _fixed(
     "ORDER BY search_queue.trace LIMIT ?"
 )
 _ADD = _fixed("INSERT OR REPLACE INTO search_index (rowid, words) VALUES (?, ?)")
-_DROP = _fixed("DELETE FROM search_queue WHERE trace = ?")
+_DROP = _fixed("DELETE FROM search_queue WHERE trace IN (SELECT value FROM json_each(?))")
 _FIND_TOMBSTONES = _fixed("SELECT 1 FROM search_index_data WHERE id >= ? LIMIT 1")
 _MERGE = _fixed("INSERT INTO search_index (search_index, rank) VALUES ('merge', ?)")
 _CHANGES = _fixed("SELECT total_changes()")

@@ -14,7 +14,7 @@ from storage.database.models import SpanRow
 from storage.model.batch import Batch
 from storage.model.span import Span
 from storage.recovery.opening import open_database
-from storage.store import rollups
+from storage.store import rollups, search_index
 from storage.store.batch import store
 from storage.store.facts import merge_facts
 from storage.store.span_rows import SPAN_FIELDS, span_rows
@@ -24,6 +24,9 @@ from tests.benchmarks.run import Run
 from tests.benchmarks.traces import make_traces
 
 BATCH_SIZE = 1_000
+MODULES = (traces, models, rollups, search_index)
+"""What a database holds depends on these. If one of them changes, it is made anew."""
+
 PRAGMAS = {"journal_mode": "wal", "synchronous": "normal"} | {
     "cache_size": -64_000,
     "wal_autocheckpoint": 10_000,
@@ -72,7 +75,7 @@ def insert_bare(connection: sqlite3.Connection, rows: Iterable[tuple[object, ...
 
 
 def _kept(run: Run, name: str, make: Callable[[Path], None]) -> Path:
-    sources = (Path(str(module.__file__)).read_bytes() for module in (traces, models, rollups))
+    sources = (Path(str(module.__file__)).read_bytes() for module in MODULES)
     path = run.cache / f"{name}-{hashlib.sha256(b''.join(sources)).hexdigest()[:12]}.db"
     if path.exists():
         return path

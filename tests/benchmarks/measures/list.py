@@ -43,7 +43,11 @@ FILTERS: Mapping[str, Mapping[str, Any]] = {
     "absent platform": {"platform": "otlp"},
     "a day, agent": {"since": NOW - DAY, "agent": "codex"},
     "words": {"words": "nightly import"},
+    "words, a person": {"words": "nightly import", "audiences": PERSON},
+    "rare words": {"words": RARE_AGENT},
     "absent words": {"words": "zeppelin"},
+    "absent words, Chinese": {"words": "齐柏林飞艇"},
+    "absent words, a person": {"words": "zeppelin", "audiences": PERSON},
 }
 
 
