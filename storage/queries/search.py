@@ -63,7 +63,7 @@ class Search:
 
     def read(self, *, since: int) -> list[Row]:
         """Read the traces that began at this time or later."""
-        return self._read(self.newest, since=since)[0]
+        return self._read(self.newest, since=since, size=FIRST_READ)[0]
 
     def ask_index(self, *, recent: int) -> list[Row]:
         """Read the traces that the index names.
@@ -71,11 +71,11 @@ class Search:
         Common words are found sooner in the newest traces, so those that began at `recent` or later
         are read first, until the words turn out to be rare. 0 stands for all.
         """
-        found, done = self._read(self.newest, since=recent, share=SHARE)
+        found, done = self._read(self.newest, since=recent, size=FIRST_READ, share=SHARE)
         if len(found) == self.count or (done and not recent):
             return found
         # The queue first: what leaves it now is then found in the index, or in both.
-        waiting, _ = self._read(self._among(_QUEUE))
+        waiting, _ = self._read(self._among(_QUEUE), size=FIRST_READ)
         rows = {row[0]: row for row in (*waiting, *self._indexed())}.values()
         return sorted(rows, key=lambda row: (row[1], row[0]), reverse=True)[: self.count]
 
@@ -87,7 +87,7 @@ class Search:
             return []
         if some <= FEW:
             candidates = SQL(f"({_IN_INDEX})", [match]).alias("candidates")
-            return self._read(self._among(candidates))[0]
+            return self._read(self._among(candidates), size=FIRST_READ)[0]
         # The plus sign keeps SQLite from looking up each of these traces.
         is_one = SQL(f"+rowid IN ({_IN_INDEX})", [match])
         return self._read(self.newest_seen, is_one, size=self.count)[0]
@@ -105,7 +105,7 @@ class Search:
         newest: Newest,
         *conditions: Any,
         since: int = 0,
-        size: int = FIRST_READ,
+        size: int,
         share: float = 0.0,
     ) -> tuple[list[Row], bool]:
         """Return the matching traces, and False if reading ended because too few of them match."""

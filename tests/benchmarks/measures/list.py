@@ -44,7 +44,7 @@ FILTERS: Mapping[str, Mapping[str, Any]] = {
     "a day, agent": {"since": NOW - DAY, "agent": "codex"},
     "words": {"words": "nightly import"},
     "words, a person": {"words": "nightly import", "audiences": PERSON},
-    "rare words": {"words": RARE_AGENT},
+    "uncommon words": {"words": "cancelled"},
     "absent words": {"words": "zeppelin"},
     "absent words, Chinese": {"words": "齐柏林飞艇"},
     "absent words, a person": {"words": "zeppelin", "audiences": PERSON},
