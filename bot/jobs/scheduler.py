@@ -27,6 +27,7 @@ from storage.upkeep.checkpoint import CheckpointMode, checkpoint
 from storage.upkeep.erasure import apply_pending, empty_log
 from storage.upkeep.journal import JournalEntry, add_entry, last_entry
 from storage.upkeep.retention import apply_retention
+from storage.writer.abandoned import mark_abandoned
 from storage.writer.delivery import adopt
 
 SECOND_NS = 1_000_000_000
@@ -91,6 +92,8 @@ class Scheduler:
         self._attempt("Ending replies", lambda: self._end_replies(now))
         self._attempt("Sending digests", lambda: self._digests.send_due(now=now))
         self._attempt("Storing spooled spans", lambda: adopt(self._database))
+        # A start does so too, unless the database is locked just then.
+        self._attempt("Ending spans", lambda: mark_abandoned(self._database))
         self._attempt("Erasing", self._erase)
         self._attempt("The search index", lambda: add_all(self._database))
         self._attempt("The checkpoint", lambda: self._checkpoint("passive", now))

@@ -217,7 +217,7 @@ class Delivery:
     def _finish_adoption(self, adopted: int) -> None:
         logger.info("Stored %d batches that ended processes had left in the spool.", adopted)
         # Only now: the ends of their spans may have been in the spool.
-        with suppress(*UNAVAILABLE):  # The next start does it.
+        with suppress(*UNAVAILABLE):  # The next start does it, or a tick of a bot.
             mark_abandoned(self._database)
 
     def _store(self, batch: Batch) -> bool:
