@@ -24,7 +24,7 @@ QUEUED = 100
 RECENT = 20
 """How many of the newest traces stay in the queue, as they are likely to change."""
 
-RUNNING = 1_000
+RUNNING = 200
 """So many newer ones must there be until a trace is added that runs, as it will change."""
 
 ADDED_AT_ONCE = 500

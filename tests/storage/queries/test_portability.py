@@ -98,6 +98,7 @@ def both(observability: Observability, postgres: Database) -> tuple[Database, Da
         "errors",
         "slow",
         "search plans",
+        "search <@u0bot> plan",
     ],
 )
 def test_a_command_gives_the_same_result_on_both(
