@@ -23,7 +23,7 @@ from storage.store.rollups import additions
 from storage.store.search_index import add_queued, purge
 from storage.store.span_rows import SPAN_FIELDS, as_json, span_rows
 from storage.store.trace_summaries import stored_traces, summarise
-from storage.store.usage import count_usage, own_usage
+from storage.store.usage import MAX_SPANS, count_usage, own_usage
 
 
 def store(database: Database, batch: Batch, *, deadline: float = 5.0) -> bool:
@@ -75,7 +75,11 @@ def _store_spans(database: Database, batch: Batch, rows: Sequence[tuple[Any, ...
         for position in late:
             rows[position] = span_rows([spans[position]])[0]
     stored = stored_traces(database, spans)
-    reporting = {trace_id: trace.usage_count for trace_id, trace in stored.items()}
+    reporting = {
+        trace_id: trace.usage_count
+        for trace_id, trace in stored.items()
+        if trace.span_count <= MAX_SPANS
+    }
     usage = count_usage(database, spans, reporting, resumed=resumed)
     SPANS.execute_many(database, rows)
     summarise(database, usage, stored, resumed=resumed)

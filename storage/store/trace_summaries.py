@@ -49,6 +49,7 @@ class StoredTrace:
     """Hold the facts of a stored summary on which the storing of more spans depends."""
 
     platform: str | None
+    span_count: int
     usage_count: int
 
 
@@ -58,8 +59,8 @@ def stored_traces(database: Database, spans: Iterable[Span]) -> dict[str, Stored
     rows = STORED.look_up(database, keys, at_a_time=LOOKED_UP)
     # Of a trace that an older tracebot stored, the number is unknown: perhaps there are several.
     return {
-        trace_id: StoredTrace(platform, 2 if usage_count is None else usage_count)
-        for trace_id, platform, usage_count in rows
+        trace_id: StoredTrace(platform, span_count, 2 if usage_count is None else usage_count)
+        for trace_id, platform, span_count, usage_count in rows
     }
 
 
@@ -234,7 +235,7 @@ def _update_text(database: Database) -> str:
 
 
 def _select_stored(database: Database) -> str:
-    columns = (TraceRow.trace_id, TraceRow.platform, TraceRow.usage_count)
+    columns = (TraceRow.trace_id, TraceRow.platform, TraceRow.span_count, TraceRow.usage_count)
     query = TraceRow.select(*columns).where(TraceRow.trace_id.in_([""] * LOOKED_UP))
     return compiled(query, database)
 

@@ -33,6 +33,12 @@ from storage.store.counting import (
 LOOKED_UP = 200
 """Spans in one statement."""
 
+MAX_SPANS = 20_000
+"""In a trace with more stored spans, those of a batch are compared with each other only.
+
+Reading so many takes a tenth of a second, in which other processes cannot write.
+"""
+
 Correction = tuple[Span, Span]
 """A stored span with the figures that have counted for it, and with those that count from now."""
 
@@ -99,23 +105,44 @@ def _changes(
     stored: Nodes, spans: Iterable[Span]
 ) -> tuple[dict[int, Figures], dict[str, tuple[Figures, Figures]]]:
     """Return the own figures of each span, by `id`, and those that change for stored ones."""
-    after, new = dict(stored), {}
-    own = {id(span): NOTHING for span in spans}
+    new: dict[str, Node] = {}
+    sources: dict[str, Span] = {}
     for span in spans:
-        there = after.get(span.span_id)
+        there = new.get(span.span_id) or stored.get(span.span_id)
         # As the statement that stores them decides.
         if there is None or there.running or (there.process is None and span.process is not None):
-            after[span.span_id] = node_of(span)
-            new[span.span_id] = span
-    figures = own_figures(after)
-    own |= {id(span): figures.get(span_id, NOTHING) for span_id, span in new.items()}
-    before = own_figures(stored)
+            new[span.span_id], sources[span.span_id] = node_of(span), span
+    apart = _are_apart(stored, new)
+    figures = own_figures(new if apart else {**stored, **new})
+    own = {id(span): NOTHING for span in spans}
+    own |= {id(span): figures.get(span_id, NOTHING) for span_id, span in sources.items()}
+    before = {} if apart else own_figures(stored)
     changes = {
         span_id: (counted, NOTHING if span_id in new else figures[span_id])
         for span_id, counted in before.items()
         if span_id in new or counted != figures[span_id]
     }
     return own, changes
+
+
+def _are_apart(stored: Nodes, new: Nodes) -> bool:
+    """Return True if no new span can change the figures of a stored one, nor the other way round.
+
+    As in a long trace whose calls follow each other, below spans that report nothing yet.
+    """
+    if any(node.parent_id in new for node in stored.values()):
+        return False
+    passed: set[str | None] = set()
+    for node in new.values():
+        above = node.parent_id
+        while above not in passed and (upper := stored.get(above or "")) is not None:
+            if upper.reports:
+                return False
+            passed.add(above)
+            above = upper.parent_id
+    calls = {node.response_id for node in new.values() if node.response_id}
+    replaced = any(span_id in stored and stored[span_id].reports for span_id in new)
+    return not replaced and not any(node.response_id in calls for node in stored.values())
 
 
 def _corrections(

@@ -312,3 +312,16 @@ def test_a_trace_that_an_older_tracebot_stored_is_read_when_more_comes(database:
     (trace,) = TraceRow.select().where(TraceRow.trace_id == trace_id).dicts().execute(database)
     assert (trace["input_tokens"], trace["usage_count"]) == (100, None)
     assert SpanRow.select().where(SpanRow.trace_id == trace_id).count(database) == 2
+
+
+def test_spans_of_a_very_long_trace_are_compared_within_a_batch_only(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.store.batch.MAX_SPANS", 2)
+    calls = [span(number, 1, input_tokens=10) for number in (2, 3, 4)]
+    trace_id = stored(database, [Batch("", 0, spans=calls)], name="long")["id"]
+    late = [span(1, input_tokens=30), span(5, 1, input_tokens=10)]
+    late = [replace(each, trace_id=trace_id) for each in late]
+    assert store(database, Batch("counting", next(numbers), spans=late))
+    (trace,) = TraceRow.select().where(TraceRow.trace_id == trace_id).dicts().execute(database)
+    assert trace["input_tokens"] == 30 + 30
