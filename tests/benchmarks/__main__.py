@@ -7,11 +7,13 @@ import pkgutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 from tests.benchmarks import measures
 from tests.benchmarks.figure import Figure
+from tests.benchmarks.machine import kind_of_machine
 from tests.benchmarks.run import Run, Unavailable
 from tests.benchmarks.table import as_json, as_markdown, as_text
 
@@ -46,12 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     names = options.names or [n for n in known if not getattr(known[n], "ON_DEMAND", False)]
     figures: list[Figure] = []
+    kind = kind_of_machine()
     unavailable = False
     for name in names:
         progress = Progress(name)
         run = Run(cache=CACHE, rounds=options.rounds, note=progress)
         try:
-            figures += known[name].measure(run)
+            figures += [replace(each, measured_on=kind) for each in known[name].measure(run)]
         except Unavailable as problem:
             unavailable = True
             progress.clear()

@@ -15,6 +15,8 @@ class Figure:
     unit: str
     theirs: float | None = None
     peer: str = ""
+    measured_on: str = ""
+    """The kind of machine, and if other work ran on it."""
     at_most: float | None = None
     at_least: float | None = None
     ratio_at_most: float | None = None

@@ -1,17 +1,13 @@
 """The table that a run prints: for people, for scripts, for `docs/performance.md`."""
 
 import json
-import os
-import platform
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict
 
-import cysqlite
-
 from tests.benchmarks.figure import Figure, number
+from tests.benchmarks.machine import machine
 
-HEADINGS = ("", "ours", "theirs", "ratio", "goal", "", "against")
+HEADINGS = ("", "ours", "theirs", "ratio", "goal", "", "against", "measured on")
 
 
 def as_text(figures: Sequence[Figure]) -> str:
@@ -27,7 +23,11 @@ def as_text(figures: Sequence[Figure]) -> str:
 
 
 def as_markdown(figures: Sequence[Figure]) -> str:
-    rows = [HEADINGS, ("---", "--:", "--:", "--:", "---", "---", "---"), *map(_cells, figures)]
+    rows = [
+        HEADINGS,
+        ("---", "--:", "--:", "--:", "---", "---", "---", "---"),
+        *map(_cells, figures),
+    ]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return f"{machine()}\n\n{table}"
 
@@ -40,18 +40,12 @@ def as_json(figures: Sequence[Figure]) -> str:
     return json.dumps({"machine": machine(), "figures": found}, ensure_ascii=False, indent=2)
 
 
-def machine() -> str:
-    """Return one line about the machine and the versions."""
-    return (
-        f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, "
-        f"{platform.python_implementation()} {platform.python_version()}, "
-        f"SQLite {cysqlite.sqlite_version} (ours), {sqlite3.sqlite_version} (Python's sqlite3)"
-    )
-
-
 def _cells(figure: Figure) -> tuple[str, ...]:
     verdict = {True: "met", False: "MISSED", None: ""}[figure.met]
     theirs = f"{number(figure.theirs)} {figure.unit}" if figure.theirs is not None else ""
     ratio = f"{figure.ratio:.2f} ×" if figure.ratio is not None else ""
     ours = f"{number(figure.ours)} {figure.unit}"
-    return (figure.name, ours, theirs, ratio, figure.goal, verdict, figure.peer)
+    return (
+        *(figure.name, ours, theirs, ratio, figure.goal, verdict, figure.peer),
+        figure.measured_on,
+    )

@@ -1,11 +1,15 @@
 """Each benchmark runs with very little work; its result is not judged here."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.benchmarks.__main__ import benchmarks, main
 from tests.benchmarks.figure import Figure
+from tests.benchmarks.machine import kind_of_machine
+from tests.benchmarks.measures import cold, cold_ls
+from tests.benchmarks.plain_install import ROOT, pinned, sources
 from tests.benchmarks.run import Run
 from tests.benchmarks.table import as_json, as_markdown, as_text
 
@@ -20,7 +24,11 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
-def test_a_benchmark_finds_its_figures(name: str, cache: Path) -> None:
+def test_a_benchmark_finds_its_figures(
+    name: str, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for measure in (cold, cold_ls):  # An install of its own would need a package index.
+        monkeypatch.setattr(measure, "plain_install", lambda run: Path(sys.executable).parent)
     run = Run(cache=cache, rounds=1, small=200, big=400, share=0.005)
     figures = list(BENCHMARKS[name].measure(run))
     assert figures
@@ -53,3 +61,28 @@ def test_the_table_comes_for_people_for_scripts_and_for_the_documentation() -> N
     assert "6 ms" in as_text([figure])
     assert '"ratio": 1.2' in as_json([figure])
     assert "| x | 6 ms | 5 ms | 1.20 × | ≤ 1.5 × | met | y |" in as_markdown([figure])
+
+
+def test_each_line_says_on_which_kind_of_machine_it_was_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.setattr("os.getloadavg", lambda: (9.0, 9.0, 9.0))
+    busy = kind_of_machine()
+    assert busy.startswith("4 × ")
+    assert busy.endswith(", busy (load 9.0)")
+    monkeypatch.setattr("os.getloadavg", lambda: (0.1, 9.0, 9.0))
+    assert kind_of_machine().endswith(", quiet (load 0.1)")
+    figure = Figure(name="x", ours=6.0, unit="ms", measured_on=busy)
+    assert all(busy in table([figure]) for table in (as_text, as_markdown, as_json))
+
+
+def test_a_plain_install_has_the_versions_of_the_lock() -> None:
+    lock = "# made\na==1.0 \\\n    --hash=sha256:00 \\\n    --hash=sha256:01\nb-c==2.0.1+x\n"
+    assert pinned(lock).splitlines() == ["a==1.0", "b-c==2.0.1+x"]
+
+
+def test_a_plain_install_is_made_of_the_packages_and_not_of_their_bytecode() -> None:
+    names = {str(path.relative_to(ROOT)) for path in sources(ROOT)}
+    assert {"pyproject.toml", "bot/cli/main.py", "storage/py.typed"} < names
+    assert not any("__pycache__" in name or name.startswith("tests") for name in names)
