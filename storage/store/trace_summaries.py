@@ -86,7 +86,8 @@ def summarise(
     rows = [
         (
             *(trace_id, *_identity(members, stored, trace_id)),
-            sum(span.span_id not in resumed for span in members),
+            # A span that started and ended within this batch is among the resumed ones, too.
+            sum(span.span_id not in resumed or span.status == "running" for span in members),
             *_sums(members, corrections.get(trace_id, ()), usage.reporting.get(trace_id, 0)),
             *map(_first, zip(*_kept_of(members), strict=True)),
         )

@@ -231,7 +231,7 @@ def arrivals(chance: random.Random, spans: Sequence[Span]) -> list[Batch]:
     batches = [Batch("", 0) for _ in range(chance.randint(1, 5))]
     for each in chance.sample(spans, len(spans)):
         places = sorted(chance.choices(range(len(batches)), k=2))
-        if chance.random() < 0.4 and (each.received or places[0] < places[1]):
+        if chance.random() < 0.4:
             batches[places[0]].spans.append(running(each))
             if not each.received:
                 batches[places[1]].resumed.add(each.span_id)
