@@ -6,7 +6,8 @@
    sender.
 3. `correlation` attaches the values to the local span that started the sender.
 4. `span_lookup` finds that span among those stored.
-5. `storage.store.deduplication` stores each span once, and counts its tokens once.
+5. `storage.store.deduplication` stores each span once, and `storage.store.usage` counts its tokens
+   once.
 
 `bot.http.otlp_receiver` receives the requests and puts the values into the writer's queue.
 """

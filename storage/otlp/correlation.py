@@ -9,8 +9,8 @@ A process that we started names the span that started it. If that span is stored
 process sends hangs under it, in its trace and conversation. Naming it takes 144 random bits, and a
 span that ended long ago takes nothing more: its ids may have become known to people who can see it.
 Nothing else that a sender says about people and places is believed, and `bounds` removes figures
-and times that cannot be true. What names no stored span keeps its own trace, with platform `otlp`
-and no conversation.
+and times that cannot be true. What names no stored span waits for it a moment
+(`storage.otlp.waiting`), then keeps its own trace, with platform `otlp` and no conversation.
 """
 
 import hashlib
