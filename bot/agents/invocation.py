@@ -68,8 +68,8 @@ def _ask(agent: Agent, request: Request, span: ActiveSpan, observability: Observ
 def _attempt(
     agent: Agent, provider: Provider, request: Request, observability: Observability
 ) -> Reply:
-    # Only this span carries the configured provider, tokens and cost: a call of an agent counts once
-    # for its provider, and what the agent reports of its own calls counts for these.
+    # Only this span carries the configured provider, tokens and cost: a call of an agent counts
+    # once for its provider, and what the agent reports of its own calls counts for these.
     with observability.span(
         f"attempt {provider.name}",
         kind="client",
