@@ -14,10 +14,16 @@ Ids = tuple[str, str]
 HEX = frozenset("0123456789abcdef")
 
 ASKED_AT_ONCE = 128
-_random_ids: list[str] = []
+_span_ids: list[str] = []
+_trace_ends: list[str] = []
+"""Random digits for the next ids. Asking the system for each would take half of a span's time.
+
+Threads may share them: `pop` is one step of the interpreter.
+"""
 # A forked child would give out the same ids as its parent.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_random_ids.clear)
+    os.register_at_fork(after_in_child=_span_ids.clear)
+    os.register_at_fork(after_in_child=_trace_ends.clear)
 
 
 def new_trace_id(now_ns: int) -> str:
@@ -26,22 +32,26 @@ def new_trace_id(now_ns: int) -> str:
     So rows of about the same time lie together in the database. This is a valid trace id:
     https://www.w3.org/TR/trace-context-2/ asks for at least 7 random bytes at the right.
     """
-    return f"{now_ns // 1_000_000:012x}{new_span_id()}{new_span_id()[:4]}"
+    try:
+        end = _trace_ends.pop()
+    except IndexError:
+        end = _refill(_trace_ends, 20)
+    return f"{now_ns // 1_000_000:012x}{end}"
 
 
 def new_span_id() -> str:
-    """Return 16 random digits.
-
-    Asking the system for each of them would take half of a span's time, so many are asked for at
-    once. Threads may share them: `pop` is one step of the interpreter.
-    """
     try:
-        return _random_ids.pop()
+        return _span_ids.pop()
     except IndexError:
-        digits = os.urandom(8 * ASKED_AT_ONCE).hex()
-        new, *others = (digits[at : at + 16] for at in range(0, len(digits), 16))
-        _random_ids.extend(others)
-        return new
+        return _refill(_span_ids, 16)
+
+
+def _refill(stock: list[str], length: int) -> str:
+    """Fill the stock with random digits of this length, and return one more."""
+    digits = os.urandom(ASKED_AT_ONCE * length // 2).hex()
+    new, *others = (digits[at : at + length] for at in range(0, len(digits), length))
+    stock.extend(others)
+    return new
 
 
 def format_traceparent(trace_id: str, span_id: str) -> str:

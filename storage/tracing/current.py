@@ -5,10 +5,8 @@ can put a context of its own in that place, in which no span but its own can be 
 of ours would become the parent of everything that follows. Beside that one, ours are kept apart.
 """
 
-from contextlib import suppress
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import Any
 
 from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.trace import INVALID_SPAN, Span
@@ -18,24 +16,26 @@ from storage.tracing.active_span import ActiveSpan
 from storage.tracing.failures import report_failure
 
 (_KEY,) = set_span_in_context(INVALID_SPAN, Context())
-"""The name of the current span in a context, which has no public name."""
-
-_apart: ContextVar[Span | None] = ContextVar("tracebot_current_span", default=None)
+"""The key of the current span in a context, which has no public name."""
 
 MIRRORED: dict[int, ActiveSpan] = {}
 """Our spans that stand for open spans of the application's SDK, by the span id they share."""
 
 
-def _restores() -> bool:
-    """Return True if OpenTelemetry's context returns to what it was when it is left."""
+def _variable() -> ContextVar[Context] | None:
+    """Return the variable that holds OpenTelemetry's context, None if it is ddtrace's."""
     token: object = attach(get_current())
     if not isinstance(token, Token):
-        return False
+        return None
     detach(token)
-    return True
+    variable: ContextVar[Context] = token.var
+    return variable
 
 
-RESTORES = _restores()
+_shared = _variable()
+_empty = Context()
+_context = _shared or ContextVar("tracebot_context", default=_empty)
+"""The variable that holds the current context: OpenTelemetry's, else one of ours."""
 
 
 def current_span(context: Context | None = None) -> Span:
@@ -43,30 +43,34 @@ def current_span(context: Context | None = None) -> Span:
 
     For a span of the application's SDK, return the one of ours that stands for it.
     """
-    if not RESTORES and context is None and (apart := _apart.get()) is not None:
-        return apart
-    span = get_current_span(context)
-    if MIRRORED and not isinstance(span, ActiveSpan):
-        return MIRRORED.get(span.get_span_context().span_id, span)
-    return span
+    if context is None:
+        span = _context.get().get(_KEY)
+        if type(span) is ActiveSpan:
+            return span
+        if span is None and _shared is not None:
+            return INVALID_SPAN
+    foreign = get_current_span(context)
+    if MIRRORED:
+        return MIRRORED.get(foreign.get_span_context().span_id, foreign)
+    return foreign
 
 
-def enter(span: Span) -> Token[Any]:
+def enter(span: Span) -> Token[Context]:
     """Make `span` the current one until `leave` is called with what this returns."""
-    if RESTORES:
-        # As `set_span_in_context` does, which copies the context twice.
-        return attach(Context(get_current(), **{_KEY: span}))
-    return _apart.set(span)
+    # As `set_span_in_context` and `attach` do, with one copy in the place of two.
+    return _context.set(Context(_context.get(), **{_KEY: span}))
 
 
-def leave(token: Token[Any]) -> None:
+def leave(token: Token[Context]) -> None:
     """Make the span current again that was so before `enter`.
 
     In another task than the one that entered, such as the one that closes an asynchronous
     generator, nothing was changed. OpenTelemetry's `detach` would log that as an error.
     """
-    with suppress(ValueError):
-        token.var.reset(token)
+    try:  # Half as long as `suppress`.
+        _context.reset(token)
+    except ValueError:
+        return
 
 
 class CurrentSpan:
@@ -78,7 +82,8 @@ class CurrentSpan:
         self._span = span
 
     def __enter__(self) -> ActiveSpan:
-        self._token = enter(self._span)
+        # As `enter` does: each call takes a fiftieth of what a span takes.
+        self._token = _context.set(Context(_context.get(), **{_KEY: self._span}))
         return self._span
 
     def __exit__(

@@ -60,16 +60,17 @@ class Tracer(trace.Tracer):
         ids were given out before it could be recorded. What is none of these is ignored.
         """
         try:
+            # By position: by name it takes a third longer.
             return ActiveSpan(
                 name,
                 self._sink,
-                kind=kind if type(kind) is str and kind in KINDS else "internal",
-                parent=self._parent_in(context) if parent is None else self._parent(parent),
-                context=self._context,
-                attributes=attributes,
-                started_at=started_at,
-                scope=self._scope,
-                ids=ids if is_valid(ids) else None,
+                kind if type(kind) is str and kind in KINDS else "internal",
+                self._parent_in(context) if parent is None else self._parent(parent),
+                self._context,
+                attributes,
+                started_at,
+                self._scope,
+                ids if ids is not None and is_valid(ids) else None,
             )
         except Exception:
             report_failure("A span")
@@ -111,7 +112,7 @@ class Tracer(trace.Tracer):
 
     def _parent_in(self, context: Context | None) -> ActiveSpan | Ids | None:
         current = current_span(context)
-        if isinstance(current, ActiveSpan):
+        if type(current) is ActiveSpan:
             return current
         return self._remote_parent if current is trace.INVALID_SPAN else self._ids_of(current)
 
