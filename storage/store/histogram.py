@@ -163,8 +163,17 @@ def _encoded(values: Sequence[float], counts: Mapping[int, int]) -> bytes:
 
 def _decoded(blob: bytes) -> tuple[list[float], dict[int, int]]:
     """Return the exact values, or the counts by bucket."""
-    found = Histogram([blob])
-    return found._values, found._counts
+    form = blob[0] if blob else 0
+    if form == _VALUES:
+        return listed_values(blob), {}
+    if form == _BUCKETS:
+        return [], Counter(_numbers("H", blob[1:]))
+    if form == _DENSE:
+        width, first, data = _dense(blob)
+        counts = enumerate(_numbers(_COUNTS[width], data), first)
+        return [], {bucket: count for bucket, count in counts if count}
+    values, old_counts = _old(blob)
+    return list(values), old_counts
 
 
 def _counted(blob: bytes, values: Iterable[float]) -> bytes | None:
