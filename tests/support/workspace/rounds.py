@@ -47,10 +47,12 @@ def play(
         findings = Findings(sandbox, bot, people)
         try:
             bot.start()
+            # In HTTP mode, what was told before the request URL was known waits for a connection.
+            never_sent = sandbox._slack.outbox._under_way if http else 0
             people.write_a_long_thread(long_thread)
             _work(people, trouble, bot, generator, seconds=seconds, http=http, faults=faults)
             trouble.end_all()
-            wrong = _settled(findings, bot, sandbox if not http else None)
+            wrong = _settled(findings, bot, sandbox, never_sent=never_sent)
             people.close()
             if (code := bot.stop()) != 0:
                 wrong.append(f"the bot ended with exit code {code}")
@@ -97,15 +99,17 @@ def _work(
         time.sleep(min(generator.expovariate(1 / PACE_S), 2.0))
 
 
-def _settled(findings: Findings, bot: BotProcess, line: Sandbox | None) -> list[str]:
+def _settled(
+    findings: Findings, bot: BotProcess, sandbox: Sandbox, *, never_sent: int
+) -> list[str]:
     """Wait until nothing looks as if the bot were at work, and return what still does.
 
-    In Socket Mode also wait for the events that are on their way: they may wait for a connection.
+    Also wait for the events that are on their way: Slack may send them again, to the next process.
     """
     deadline = time.monotonic() + SETTLING_S
     while (
         (stale := findings.stale())
-        or (line is not None and not line._slack.outbox.idle)
+        or sandbox._slack.outbox._under_way > never_sent
         or not _is_quiet(bot)
     ):
         if time.monotonic() > deadline:
