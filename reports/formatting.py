@@ -2,7 +2,6 @@
 
 import re
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 SECOND_NS = 1_000_000_000
 
@@ -146,6 +145,8 @@ def utc(ns: int) -> str:
 
 
 def local(ns: int, time_zone: str, *, form: str = "%Y-%m-%d %H:%M") -> str:
+    from zoneinfo import ZoneInfo  # Here because ls, which shows no dates, need not wait for it.
+
     return datetime.fromtimestamp(ns // SECOND_NS, ZoneInfo(time_zone)).strftime(form)
 
 

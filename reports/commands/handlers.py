@@ -3,24 +3,20 @@
 What only some commands need is imported inside of them: in a shell, people wait for each import.
 """
 
-import argparse
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-
-from peewee import Database
+from typing import TYPE_CHECKING, Any
 
 from reports.errors import UsageError
 from reports.views.messages import MessageView, ambiguous, help_view, not_found, removed
-from reports.views.statistics import NameOf, statistics_view
 from reports.views.trace_list import running_view, slowest_view, thread_view, trace_list_view
-from reports.views.views import View
 from storage.database.query_timeout import query_timeout
 from storage.database.shared_file import SharedDatabase
 from storage.errors import QueryTimeout
 from storage.model.search_words import BadSearch
-from storage.queries.removed_traces import RemovedTrace, removed_traces
 from storage.queries.traces import (
     BadCursor,
     TraceSummary,
@@ -32,6 +28,15 @@ from storage.queries.traces import (
     trace_spans,
     traces_by_id,
 )
+
+if TYPE_CHECKING:
+    import argparse
+
+    from peewee import Database
+
+    from reports.views.statistics import NameOf
+    from reports.views.views import View
+    from storage.queries.removed_traces import RemovedTrace
 
 PERMALINK = re.compile(r"/archives/([A-Z0-9]+)/p(\d{10})(\d{6})(?:\?.*?thread_ts=([\d.]+))?")
 
@@ -153,6 +158,8 @@ def _by_message(
 
 def _removed(trace_id: str, database: Database, viewer: Viewer) -> View:
     """Say that retention removed the trace, but only to those who could have seen it."""
+    from storage.queries.removed_traces import removed_traces
+
     found = removed_traces(database, trace_id, audiences=viewer.audiences)
     seen = [tombstone for tombstone in found if viewer.may_see(tombstone)]
     if len(seen) != 1:
@@ -196,6 +203,7 @@ def _latest_thread(database: Database, viewer: Viewer) -> tuple[str, str]:
 
 
 def _stats(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    from reports.views.statistics import statistics_view
     from storage.queries.statistics import statistics
 
     found = statistics(

@@ -1,25 +1,30 @@
 """Render a view as text with aligned columns and bars, in colour for terminals."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from io import StringIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from reports.formatting import bar, visible
-from reports.views.costs import CostView
-from reports.views.digest import DigestView
-from reports.views.erasure import ConfirmView
-from reports.views.failures import FailuresView
-from reports.views.health import HealthView
-from reports.views.messages import HelpView, MessageView
-from reports.views.statistics import StatsLine, StatsView
-from reports.views.trace_list import SHORT_ID, TraceLine, TraceListView
-from reports.views.trace_tree import TraceView
-from reports.views.views import View
+from reports.views.trace_list import SHORT_ID
+
+if TYPE_CHECKING:
+    from reports.views.costs import CostView
+    from reports.views.digest import DigestView
+    from reports.views.erasure import ConfirmView
+    from reports.views.failures import FailuresView
+    from reports.views.health import HealthView
+    from reports.views.messages import HelpView, MessageView
+    from reports.views.statistics import StatsLine, StatsView
+    from reports.views.trace_list import TraceLine, TraceListView
+    from reports.views.trace_tree import TraceView
+    from reports.views.views import View
 
 COLOURS = {
     "ok": "green",
@@ -46,7 +51,7 @@ def render(view: View, *, width: int = 100, colour: bool = False) -> str:
         emoji=False,
         markup=False,
     )
-    console.print(RENDERERS[type(view)](_visible(view)))
+    console.print(RENDERERS[type(view).__name__](_visible(view)))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
@@ -237,15 +242,16 @@ def _message(view: MessageView | ConfirmView) -> RenderableType:
     return Text(view.text)
 
 
-RENDERERS: Mapping[type, Callable[[Any], RenderableType]] = {
-    TraceListView: _list,
-    TraceView: _tree,
-    StatsView: _stats,
-    DigestView: _digest,
-    CostView: _costs,
-    FailuresView: _failures,
-    HealthView: _health,
-    HelpView: _help,
-    MessageView: _message,
-    ConfirmView: _message,
+RENDERERS: Mapping[str, Callable[[Any], RenderableType]] = {
+    "TraceListView": _list,
+    "TraceView": _tree,
+    "StatsView": _stats,
+    "DigestView": _digest,
+    "CostView": _costs,
+    "FailuresView": _failures,
+    "HealthView": _health,
+    "HelpView": _help,
+    "MessageView": _message,
+    "ConfirmView": _message,
 }
+"""By the name of the view's class: a command loads only the views that it shows."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reports import formatting
-from storage.queries.removed_traces import RemovedTrace
 
 if TYPE_CHECKING:
+    from storage.queries.removed_traces import RemovedTrace
     from storage.recovery.replacement import Recovery
 
 HELP = (

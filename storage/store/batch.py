@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from peewee import EXCLUDED, SQL, Database
 
@@ -16,7 +16,7 @@ from storage.model.records import Log, Metric, Score
 from storage.model.redaction import redact, redact_name, redact_value
 from storage.model.span import Span
 from storage.store.deduplication import unseen
-from storage.store.erasing import remove_files, screen, without_files
+from storage.store.erasure_log import erasure_log, last_change
 from storage.store.facts import add_facts
 from storage.store.private_channels import keep_private
 from storage.store.rollups import additions
@@ -24,6 +24,9 @@ from storage.store.search_index import add_queued, purge
 from storage.store.span_rows import SPAN_FIELDS, as_json, span_rows
 from storage.store.trace_summaries import stored_traces, summarise
 from storage.store.usage import MAX_SPANS, count_usage, own_usage
+
+if TYPE_CHECKING:
+    from storage.model.erasure import Reach
 
 
 def store(database: Database, batch: Batch, *, deadline: float = 5.0) -> bool:
@@ -36,7 +39,7 @@ def store(database: Database, batch: Batch, *, deadline: float = 5.0) -> bool:
     with transaction(database, deadline=deadline):
         if not _take_number(database, batch):
             return False
-        if erased := screen(database, batch):
+        if erased := _screen(database, batch):
             rows = span_rows(batch.spans)
         _store_spans(database, batch, rows)
         METRICS.execute_many(database, [_row(redacted_metric(metric)) for metric in batch.metrics])
@@ -44,9 +47,23 @@ def store(database: Database, batch: Batch, *, deadline: float = 5.0) -> bool:
         _store_scores(database, batch.scores)
         add_queued(database)
     if erased:
+        from storage.store.erasing import remove_files, without_files
+
         purge(database)
         remove_files(Path(database.database), without_files(database, erased))
     return True
+
+
+def _screen(database: Database, batch: Batch) -> "dict[str, Reach]":
+    """Erase from the batch what somebody asked to forget; see `erasing.screen`.
+
+    Few databases know of any erasure, so commands that record need not wait for its imports.
+    """
+    if not last_change(erasure_log(Path(database.database))):
+        return {}
+    from storage.store.erasing import screen
+
+    return screen(database, batch)
 
 
 def _take_number(database: Database, batch: Batch) -> bool:

@@ -5,12 +5,16 @@ backup is restored, when a damaged database is replaced, and when a spool is rep
 written even while the database is locked. It says who, whom and when, and holds no text.
 """
 
+from __future__ import annotations
+
 import json
 import os
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from storage.model.erasure import Erasure
+if TYPE_CHECKING:
+    from storage.model.erasure import Erasure
 
 TAIL = 4_096
 """Bytes that are read first from the end of the log."""
@@ -77,6 +81,8 @@ def _read(log: Path, size: int) -> tuple[tuple[Erasure, ...], bool]:
 
 
 def _parsed(data: bytes) -> tuple[Erasure, ...]:
+    from storage.model.erasure import Erasure
+
     names = {field.name for field in fields(Erasure)}
     found = []
     for line in data.splitlines():

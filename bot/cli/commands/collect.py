@@ -1,6 +1,5 @@
 """`tracebot collect`: receive OpenTelemetry from any program until a signal."""
 
-import gc
 import logging
 import sys
 from collections import Counter
@@ -14,12 +13,6 @@ from storage.recording.log_throttle import LogThrottle
 
 FLUSH_S = 60.0
 
-YOUNG_OBJECTS = 50_000
-"""How many new objects the garbage collector waits for.
-
-Python's 700 let it look through each received request many times, for cycles that are not there.
-"""
-
 
 def collect(settings: Settings, *, host: str, port: int, database: str | None) -> int:
     """Receive until a signal; 1 if not all is stored. Raises `SettingsError`, `StorageError`."""
@@ -29,7 +22,6 @@ def collect(settings: Settings, *, host: str, port: int, database: str | None) -
             f"Anyone who can reach {host} could send telemetry. Set TRACEBOT_OTLP_TOKEN, which "
             "senders then send as Authorization: Bearer, or omit --host."
         )
-    gc.set_threshold(YOUNG_OBJECTS)
     log_to_stderr(logging.WARNING)
     LogThrottle.install()
     with Observability.open(

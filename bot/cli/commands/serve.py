@@ -1,6 +1,5 @@
 """`tracebot serve`: answer in Slack until a signal, then let the running turns finish."""
 
-import gc
 import logging
 import math
 import secrets
@@ -15,7 +14,6 @@ from bot.agents.config.isolation import isolation_gaps
 from bot.agents.programs.process.temporary import remove_left_folders
 from bot.app import build_bot
 from bot.cli.agents_file import load_agents
-from bot.cli.commands.collect import YOUNG_OBJECTS
 from bot.cli.commands.signals import stop_signal, wait_until
 from bot.cli.exit_codes import DONE
 from bot.cli.terminal import log_to_stderr
@@ -42,7 +40,6 @@ def serve(*, http: bool) -> int:
     hints = misspelt_names()
     settings = load_settings()
     require(settings, http=http)
-    gc.set_threshold(YOUNG_OBJECTS)
     log_to_stderr()
     throttle = LogThrottle.install()
     for hint in hints:
