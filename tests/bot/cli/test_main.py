@@ -365,3 +365,12 @@ def test_a_shell_has_the_digest_of_the_last_24_hours(recorded: Path) -> None:
     refused = tracebot(recorded, "digest", "here", "at", "09:00")
     assert refused.returncode == 2
     assert "type /trace digest in one" in refused.stderr
+
+
+def test_ls_does_not_wait_for_what_only_other_commands_need(recorded: Path) -> None:
+    result = tracebot(recorded, "ls", environ={"PYTHONPROFILEIMPORTTIME": "1"})
+    imported = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
+    assert "reports.views.trace_list" in imported
+    others = {"costs", "digest", "failures", "health", "statistics", "trace_tree"}
+    assert not imported & {f"reports.views.{name}" for name in others}
+    assert not imported & {"pydantic", "storage.store.erasing", "storage.writer.writer", "zoneinfo"}
