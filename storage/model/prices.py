@@ -55,6 +55,7 @@ PREFIX = re.compile(r"^(openai|anthropic|google-gla|google-vertex|groq|mistral|b
 
 BEDROCK = re.compile(r"^(\w+\.)?(anthropic|amazon|meta|mistral|cohere|deepseek|ai21|openai)\.")
 
+_loaded = threading.Event()
 logger = logging.getLogger("tracebot.prices")
 
 
@@ -136,11 +137,19 @@ def load_in_background() -> None:
     The import takes longer than the rest of our share in an answer. A caller that needs a price
     earlier waits for this import, because Python holds a lock for each module being imported.
     """
-    threading.Thread(target=_load, name="prices", daemon=True).start()
+    # Not a daemon: Python waits for it at exit, because native code that it stops aborts.
+    threading.Thread(target=_load, name="prices").start()
+
+
+def are_loaded() -> bool:
+    """Return True if an estimate waits for no import."""
+    return _loaded.is_set()
 
 
 def _load() -> None:
     import genai_prices.data  # noqa: F401
+
+    _loaded.set()
 
 
 def _price(

@@ -9,7 +9,13 @@ from dataclasses import fields
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from storage.model.prices import COSTS, estimated_cost, take_reported_cost
+from storage.model.prices import (
+    COSTS,
+    are_loaded,
+    estimated_cost,
+    load_in_background,
+    take_reported_cost,
+)
 from storage.model.semconv import ATTRIBUTES, CACHE_WRITE, FIELDS, INTEGERS
 from storage.model.span import Span
 from storage.model.text import is_storable, storable
@@ -75,19 +81,29 @@ def to_span(active: ActiveSpan, *, process: str, ended: bool) -> Span:
         process,
         active.entry,
     )
-    if plan.priced and ended:
-        _price(span)
+    if plan.priced:
+        _price(span, ended=ended)
     return span
 
 
-def _price(span: Span) -> None:
-    """Find the cost of a call that another library recorded. Our own attempts have theirs."""
+def _price(span: Span, *, ended: bool) -> None:
+    """Find the cost of a call that another library recorded. Our own attempts have theirs.
+
+    All that is recorded waits for this thread, so it never waits for the prices to be imported,
+    which begins while the first call runs.
+    """
     if span.cost is not None or span.configured_provider is not None:
+        return
+    if not ended:
+        load_in_background()
         return
     attributes = dict(span.attributes)
     span.cost = take_reported_cost(attributes)
     if span.cost is not None:
         span.attributes, span.cost_source = attributes, "reported"
+        return
+    if not are_loaded():
+        load_in_background()
         return
     written = attributes.get(CACHE_WRITE)
     span.cost = estimated_cost(
@@ -121,8 +137,7 @@ def _plan(merged: Mapping[str, object]) -> _Plan:
         columns=itemgetter(*places.values()),
         texts=texts,
         rest=tuple(name for name in merged if name not in FIELDS),
-        priced=not COSTS.isdisjoint(merged)
-        or max(places["model"], places["input_tokens"]) < len(merged),
+        priced=not COSTS.isdisjoint(merged) or places["model"] < len(merged),
     )
 
 

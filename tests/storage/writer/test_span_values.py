@@ -1,10 +1,13 @@
 """What the recording API holds becomes the value that is stored, whatever its attributes are."""
 
+import threading
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from storage.model import prices
 from storage.model.semconv import ATTRIBUTES, FIELDS, INTEGERS
 from storage.model.text import storable
 from storage.tracing.active_span import ActiveSpan
@@ -77,3 +80,23 @@ def test_a_span_is_its_own_from_id_to_end() -> None:
     assert [event["name"] for event in value.events] == ["noted"]
     assert (value.scope, value.process, value.entry) == ("library", "host:1:1:1", True)
     assert (value.links, value.received) == ((), False)
+
+
+CALL = {"model": "gpt-4o", "input_tokens": 1_000, "output_tokens": 100}
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_a_call_of_a_library_has_an_estimate_if_that_waits_for_no_import(
+    loaded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = threading.Event()
+    monkeypatch.setattr(prices, "_loaded", threading.Event())
+    monkeypatch.setattr("storage.writer.span_values.load_in_background", asked.set)
+    if loaded:
+        prices._load()
+    call = active({}, {ATTRIBUTES[field]: value for field, value in CALL.items()})
+    running = to_span(call, process="p", ended=False)
+    assert running.cost is None and asked.is_set()
+    call.end()
+    ended = to_span(call, process="p", ended=True)
+    assert (ended.cost, ended.cost_source) == ((3_500, "estimated") if loaded else (None, None))
