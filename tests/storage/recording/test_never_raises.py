@@ -55,11 +55,12 @@ def recording(tmp_path_factory: pytest.TempPathFactory, losses: Losses) -> Itera
         yield observability
 
 
-@given(st.sampled_from(sorted(VERBS)), st.randoms())
+@given(st.sampled_from(sorted(VERBS)), st.integers(0, 2**32))
 def test_no_verb_raises_whatever_it_is_given(
-    recording: Observability, verb: str, random: Random
+    recording: Observability, verb: str, seed: int
 ) -> None:
-    call_something(recording, verb, random)
+    # Not `st.randoms()`: a call chooses so often that Hypothesis may find its data too large.
+    call_something(recording, verb, Random(seed))
 
 
 def test_odd_values_cost_nothing_but_themselves(recording: Observability, losses: Losses) -> None:
