@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from storage import Observability
+from storage.model import prices
 from storage.model.prices import estimated_cost, take_reported_cost
 from storage.queries.traces import recent_traces
 
@@ -114,6 +115,8 @@ def test_what_is_written_to_the_cache_costs_more_and_what_is_read_from_it_less()
 
 
 def test_calls_that_a_library_records_in_process_have_a_cost(observability: Observability) -> None:
+    prices.load_in_background()
+    assert prices._loaded.wait(30)
     tokens: dict[str, Any] = {"gen_ai.usage.input_tokens": 1_000, "gen_ai.usage.output_tokens": 100}
     with observability.span("agent"):
         with observability.span("a", **{"gen_ai.request.model": "gpt-4o", **tokens}):
