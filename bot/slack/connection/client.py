@@ -36,12 +36,15 @@ def client_with_retries(settings: Settings, secrets: OwnSecrets) -> WebClient:
     return client
 
 
+LOOKUP_TIMEOUT_S = 5
+
+
 def client_for_lookups(settings: Settings, secrets: OwnSecrets) -> WebClient:
     """Return a client for facts about people and channels: it soon gives up.
 
     Slack limits the rate of calls, and may ask to wait for a minute. The answer then does without.
     """
-    client = client_without_retries(settings, secrets, timeout_s=5)
+    client = client_without_retries(settings, secrets, timeout_s=LOOKUP_TIMEOUT_S)
     client.retry_handlers = [RepeatedCalls(BRIEF, patience_s=BRIEF_S)]
     return client
 
