@@ -191,7 +191,10 @@ class Observability:
     @never_raises("A count", None)
     def count(self, metric: str, cause: str, number: int = 1) -> None:
         """Count one of `storage.writer.dropped.COUNTED`, which is stored once a minute."""
-        self._writer.count(_text(metric), _text(cause), int(number))
+        number = int(number)
+        if not 0 <= number < 2**63:  # Added up, it would soon be too large to be stored.
+            raise ValueError("A count is from 0 to 2**63 - 1.")
+        self._writer.count(_text(metric), _text(cause), number)
 
     @never_raises("What was received", None)
     def receive(self, items: Iterable[Span | Metric | Log]) -> None:

@@ -176,6 +176,14 @@ def test_an_exception_whose_text_cannot_be_read_is_recorded_and_goes_on(
     assert found.events[0]["attributes"]["exception.message"] == "[unreadable]"
 
 
+@pytest.mark.parametrize("number", [10**400, -1, 2**63], ids=["huge", "negative", "large"])
+def test_a_count_that_is_none_costs_nothing_that_waits(
+    observability: Observability, losses: Losses, number: int
+) -> None:
+    observability.count("tracebot.refused", "x", number)
+    assert_well(observability, losses)
+
+
 def test_spans_end_where_the_stack_does(observability: Observability) -> None:
     def down(depth: int) -> None:
         with observability.span(f"{depth}"):
