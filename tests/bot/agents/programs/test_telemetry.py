@@ -6,6 +6,7 @@ Their model is a stand-in on loopback, the receiver is the real one.
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -31,12 +32,18 @@ def url(observability: Observability) -> Iterator[str]:
     collector.stop()
 
 
-def once(observability: Observability, holds: Callable[[list[Span]], bool]) -> list[Span]:
-    """The spans of the one trace, as soon as they are all there."""
-    deadline = time.monotonic() + 30
+TURNS = 3
+"""Turns of which one has to be whole: codex ends at times before it has sent its last spans."""
+
+
+def once(
+    observability: Observability, holds: Callable[[list[Span]], bool], *, patience_s: float = 30
+) -> list[Span]:
+    """The spans of the newest trace, as soon as they are all there."""
+    deadline = time.monotonic() + patience_s
     while True:
         assert observability.flush()
-        (summary,) = recent_traces(observability.database).traces
+        summary = recent_traces(observability.database).traces[0]
         spans = list(trace_spans(observability.database, summary.trace_id))
         if holds(spans):
             return spans
@@ -63,15 +70,20 @@ Not opencode, which ends at times before it has sent anything.
 def test_an_agents_own_spans_hang_under_its_attempt(
     name: str, url: str, observability: Observability, tmp_path: Path
 ) -> None:
-    with model_server(Say()) as models, observability.span("slack message", **PLACE):
-        program = provider(name, models.url, tmp_path / "home")
-        invoke(
-            Agent(name=name, mode="query", providers=(program,)),
-            Request(prompt="What is six times seven?", collector=url),
-            observability=observability,
-        )
     expected = EXPECTED[name]
-    spans = once(observability, lambda spans: {span.name for span in spans} >= set(expected))
+    for turn in range(TURNS):
+        with model_server(Say()) as models, observability.span("slack message", **PLACE):
+            program = provider(name, models.url, tmp_path / "home")
+            invoke(
+                Agent(name=name, mode="query", providers=(program,)),
+                Request(prompt="What is six times seven?", collector=url),
+                observability=observability,
+            )
+        with suppress(AssertionError) if turn < TURNS - 1 else nullcontext():
+            spans = once(
+                observability, lambda spans: {s.name for s in spans} >= set(expected), patience_s=10
+            )
+            break
     names = {span.span_id: span.name for span in spans}
     assert {s.name: names.get(s.parent_id or "") for s in spans if s.name in expected} == expected
     for span in spans:
@@ -80,7 +92,7 @@ def test_an_agents_own_spans_hang_under_its_attempt(
     theirs = [span for span in spans if span.name in expected]
     assert {span.agent for span in theirs} == {name}
     assert max(span.output_tokens or 0 for span in theirs) >= 7
-    (summary,) = recent_traces(observability.database).traces
+    summary = recent_traces(observability.database).traces[0]
     attempt = next(span for span in spans if span.name == f"attempt {name}")
     # Copilot tells its tokens nowhere but in its telemetry.
     told = attempt.output_tokens if attempt.output_tokens is not None else 7
