@@ -263,20 +263,9 @@ class Responder:
             "bot_user_id": self._bot_user,
             **({"provider": reply.provider} if reply.provider else {}),
         }
-        # Colours go before secrets are looked for, as they could hide one.
-        reply = replace(reply, text=without_controls(reply.text))
         with self._observability.span(REPLY, kind="producer", agent=agent.name) as span:
-            if told := self._secrets.found(reply.text):
-                # Before the text is split into messages, so that none is cut in two.
-                reply = replace(reply, text=self._secrets.removed(reply.text))
-                span.set(**{"tracebot.secrets.removed": list(told)})
-                logger.warning(
-                    "%s told %s, which was removed from its reply: see trace %s, and keep it from "
-                    "what holds them.",
-                    agent.name,
-                    " and ".join(told),
-                    root.trace_id,
-                )
+            # Before the text is split into messages, so that no secret is cut in two.
+            reply = replace(reply, text=self._without_secrets(agent, reply.text, root, span))
             span.set(characters=len(reply.text), text=self._settings.captured(reply.text))
             try:
                 if reply.stopped_by == DELETION:
@@ -317,6 +306,22 @@ class Responder:
                 _record_stream(span, streamer)
             span.set(**{REPLY_TS: delivered.posted, "slack.reply_form": delivered.form})
         return None
+
+    def _without_secrets(self, agent: Agent, text: str, root: ActiveSpan, span: ActiveSpan) -> str:
+        """Return the agent's text without the bot's own secrets, and say so if it had any."""
+        text = without_controls(text)  # Colours go first, as they could hide a secret.
+        told = self._secrets.found(text)
+        if not told:
+            return text
+        span.set(**{"tracebot.secrets.removed": list(told)})
+        logger.warning(
+            "%s told %s, which was removed from its reply: see trace %s, and keep it from "
+            "what holds them.",
+            agent.name,
+            " and ".join(told),
+            root.trace_id,
+        )
+        return self._secrets.removed(text)
 
 
 def place_of(message: IncomingMessage) -> Place:

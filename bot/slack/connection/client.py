@@ -37,6 +37,7 @@ def client_with_retries(settings: Settings, secrets: OwnSecrets) -> WebClient:
 
 
 LOOKUP_TIMEOUT_S = 5
+"""How long a lookup waits for one answer of Slack, in seconds."""
 
 
 def client_for_lookups(settings: Settings, secrets: OwnSecrets) -> WebClient:

@@ -177,7 +177,7 @@ def test_an_exception_whose_text_cannot_be_read_is_recorded_and_goes_on(
 
 
 @pytest.mark.parametrize("number", [10**400, -1, 2**63], ids=["huge", "negative", "large"])
-def test_a_count_that_is_none_costs_nothing_that_waits(
+def test_a_number_that_is_not_a_count_is_refused_and_nothing_else_is_lost(
     observability: Observability, losses: Losses, number: int
 ) -> None:
     observability.count("tracebot.refused", "x", number)
