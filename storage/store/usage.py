@@ -1,4 +1,4 @@
-"""Find what just received spans change in the usage (tokens and cost) of their traces.
+"""Find what the spans of a batch change in the usage (tokens and cost) of their traces.
 
 In: the spans of a batch, in its transaction, before they are stored. Out: the same spans with their
 own figures (`storage.store.counting`), and the stored spans whose own figures they change: a parent
