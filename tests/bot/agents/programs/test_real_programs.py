@@ -54,15 +54,6 @@ def test_it_can_be_stopped_while_its_model_thinks(name: str, tmp_path: Path) -> 
     agent_checks.can_be_stopped(name, tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("name", "below"), [("claude", "claude_code.interaction"), ("codex", "session_task.turn")]
-)
-def test_its_own_telemetry_hangs_under_our_attempt(
-    name: str, below: str, tmp_path: Path, observability: Observability
-) -> None:
-    agent_checks.hangs_its_telemetry_under_ours(name, tmp_path, observability, (below,))
-
-
 def test_a_question_in_slack_falls_back_to_claude_itself(
     sandbox: Sandbox,
     observability: Observability,

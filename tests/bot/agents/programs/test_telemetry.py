@@ -33,7 +33,11 @@ def url(observability: Observability) -> Iterator[str]:
 
 
 TURNS = 3
-"""Turns of which one has to be whole: codex ends at times before it has sent its last spans."""
+"""Turns of which one has to be whole.
+
+In 4 of 150 turns on a busy machine codex shut down before the span of its turn had ended: its only
+request with spans did not have that one.
+"""
 
 
 def once(
