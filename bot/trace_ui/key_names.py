@@ -6,7 +6,9 @@ from bot.access import Sight
 from bot.slack.conversation.names import Names, plain_name
 from bot.slack.directory import Directory
 from bot.slack.errors import SLACK_ERRORS
-from reports.render.slack import STATS_ROWS
+
+MOST_NAMES = 30
+"""How many keys are named: each may cost a call to Slack."""
 
 
 def key_names(names: Names, directory: Directory, sight: Sight) -> Callable[[str, str], str]:
@@ -17,7 +19,7 @@ def key_names(names: Names, directory: Directory, sight: Sight) -> Callable[[str
     looked_up: set[str] = set()
 
     def name_of(by: str, key: str) -> str:
-        if by not in ("user", "channel") or len(looked_up) == STATS_ROWS:
+        if by not in ("user", "channel") or len(looked_up) == MOST_NAMES:
             return key
         looked_up.add(key)
         if by == "channel":

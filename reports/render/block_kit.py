@@ -15,6 +15,12 @@ FORGET = "trace_forget"
 `trace_stop`, because the action ids of a message must differ."""
 
 
+NOTE = 600
+KEY = 36
+PART = 240
+"""Characters of a line's text, and of its note: ten lines fit into a message, whatever they say."""
+
+
 def escape(text: str) -> str:
     """Escape the three characters that have a meaning in Slack's mrkdwn, and no others."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -33,6 +39,11 @@ def section(text: str) -> Block:
 
 def context(text: str) -> Block:
     return {"type": "context", "elements": [{"type": "mrkdwn", "text": clipped(text)}]}
+
+
+def note(text: str) -> list[Block]:
+    """Return a block with what there is to add, none without text."""
+    return [context(clipped(escape(text), NOTE))] if text else []
 
 
 def code(rows: Iterable[str]) -> Block:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from reports.render.slack.plain import plain
+
 EMOJI = {
     ":white_check_mark:": "✅",
     ":x:": "❌",
@@ -22,7 +24,7 @@ def block_text(blocks: Sequence[dict[str, Any]], *, names: Mapping[str, str]) ->
 
     `names` maps ids of users and channels to the names that replace them.
     """
-    text = "\n".join(filter(None, (_block(block) for block in blocks)))
+    text = "\n".join(filter(None, (_block(block) for block in plain(blocks))))
     for id_, name in names.items():
         text = text.replace(id_, name)
     return text

@@ -81,6 +81,9 @@ def refuse_types(arguments: Arguments, types: Collection[str], *, named: bool) -
     for chunk in arguments.objects("chunks", error="invalid_chunks") or []:
         tasks = chunk.get("type") in ("plan_update", "task_update")
         blocks = [*blocks, *(chunk.get("blocks") or []), *([{"type": "plan"}] if tasks else [])]
+    view = arguments.json("view", error="invalid_view")
+    if isinstance(view, dict):
+        blocks = [*blocks, *(Arguments(view).objects("blocks", error="invalid_blocks") or [])]
     kinds = [block.get("type") for block in blocks]
     texts = [
         f"unsupported type: {each} [json-pointer:/blocks/{index}/type]"

@@ -6,14 +6,14 @@ from typing import Any
 
 from slack_bolt import App, BoltContext
 
-from bot.slack.connection.checked_client import CheckedClient
+from bot.slack.connection.plain_client import PlainClient
 from bot.slack.connection.response_url import patient
 from bot.slack.own_secrets import OwnSecrets
 
 logger = logging.getLogger("tracebot.secrets")
 
 
-class GuardedClient(CheckedClient):
+class GuardedClient(PlainClient):
     """A client through which no secret of the bot leaves: the last look at each call to Slack.
 
     A reply is looked at before, as a whole, because a secret may be cut in two.

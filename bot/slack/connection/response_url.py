@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.retry import RetryPolicy, TryAgain, retry_after
 from bot.slack.errors import SlackUnwell
+from reports.render.slack.plain import plain
 
 POLICY = RetryPolicy(attempts=4, first_wait_s=0.5, longest_wait_s=4.0)
 PATIENCE_S = 30.0
@@ -19,17 +20,18 @@ logger = logging.getLogger("tracebot.responses")
 def patient(respond: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that calls Bolt's *respond* until Slack has taken the message.
 
-    It may be shown twice if only the answer was lost. If Slack refuses the blocks, their words are
-    sent. Raises `SlackUnwell`.
+    It may be shown twice if only the answer was lost. If Slack refuses the blocks, plain ones are
+    sent, and at last their words. Raises `SlackUnwell`.
     """
 
     def send(**message: Any) -> Any:
         answer = send_as_it_is(**message)
-        if not (message.get("blocks") and _is_refused(answer)):
-            return answer
-        logger.warning("Slack refuses the blocks of an answer: %s", answer.body[:200])
-        words = "\n".join(_words(message["blocks"])) or message.get("text")
-        return send_as_it_is(**{**message, "text": words, "blocks": None})
+        for plainer in _plainer_forms(message):
+            if not _is_refused(answer):
+                break
+            logger.warning("Slack refuses the blocks of an answer: %s", answer.body[:200])
+            answer = send_as_it_is(**plainer)
+        return answer
 
     def send_as_it_is(**message: Any) -> Any:
         def attempt() -> Any:
@@ -49,6 +51,15 @@ def patient(respond: Callable[..., Any]) -> Callable[..., Any]:
         return POLICY.call(attempt, patience_s=PATIENCE_S)
 
     return send
+
+
+def _plainer_forms(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a message with blocks in its plainer forms: with plain blocks, and with words alone."""
+    if blocks := message.get("blocks"):
+        if (plainer := plain(blocks)) != blocks:
+            yield {**message, "blocks": plainer}
+        words = "\n".join(_words(plainer)) or message.get("text")
+        yield {**message, "text": words, "blocks": None}
 
 
 def _is_refused(answer: Any) -> bool:

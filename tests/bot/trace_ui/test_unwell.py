@@ -87,3 +87,14 @@ def test_an_answer_whose_blocks_slack_refuses_is_sent_in_words(
     assert not shown.blocks
     assert "list traces" in shown.text
     assert shown.ephemeral_to == alice.id
+
+
+def test_a_table_that_slack_refuses_is_sent_as_text_with_its_rows(
+    sandbox: Sandbox, start_bot: StartBot, alice: User, general: Channel
+) -> None:
+    start_bot()
+    sandbox.faults.refuse_blocks("data_table", "data_visualization", named=False)
+    (shown,) = sandbox.command(alice, general, "/trace", "stats", timeout=20.0)
+    assert {block["type"] for block in shown.blocks} <= {"header", "section", "context", "actions"}
+    assert "p95" in str(shown.blocks)
+    assert shown.ephemeral_to == alice.id

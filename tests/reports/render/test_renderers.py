@@ -16,6 +16,7 @@ from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
 from reports.render import json_output as as_json
 from reports.render import slack, terminal
+from reports.render.slack.plain import plain
 from reports.views.costs import costs_view
 from reports.views.failures import failures_view
 from reports.views.health import health_view
@@ -162,6 +163,14 @@ def test_slack_accepts_every_view_whatever_its_length_and_text(
     shown = checked(slack.render(make(text, count)))
     assert "<!channel>" not in shown
     assert "<@U1>" not in shown
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+@pytest.mark.parametrize("make", MAKERS)
+def test_a_view_in_plain_blocks_fits_into_a_message_and_into_a_modal(make: type, text: str) -> None:
+    blocks = plain(slack.render(make(text, 100)))
+    checked(blocks)
+    assert violations(blocks, "modal") == []
 
 
 @example(text="\U00018cd6" * 300, count=30)

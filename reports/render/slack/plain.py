@@ -1,0 +1,68 @@
+"""Say with plain blocks what tables, charts and cards say, for where Slack refuses those."""
+
+from collections.abc import Iterator, Sequence
+
+from reports.render.block_kit import SECTION, Block, code, context, escape, section
+
+
+def plain(blocks: Sequence[Block]) -> list[Block]:
+    """Return the blocks with text in the place of those that Slack may refuse."""
+    return [each for block in blocks for each in _plain(block)]
+
+
+def _plain(block: Block) -> Iterator[Block]:
+    match block["type"]:
+        case "data_table":
+            yield from _table(
+                block["caption"], [[cell["text"] for cell in row] for row in block["rows"]]
+            )
+        case "data_visualization":
+            yield from _chart(block)
+        case "card":
+            yield from _card(block)
+        case "carousel":
+            yield from plain(block["elements"])
+        case "container":
+            yield section(f"*{escape(block['title']['text'])}*")
+            yield from plain(block["child_blocks"])
+        case _:
+            yield block
+
+
+def _chart(block: Block) -> Iterator[Block]:
+    series = block["chart"]["series"]
+    header = ["", *(each["name"] for each in series)]
+    values = [[f"{point['value']:,}" for point in each["data"]] for each in series]
+    labels = block["chart"]["axis_config"]["categories"]
+    yield from _table(block["title"], [header, *map(list, zip(labels, *values, strict=True))])
+
+
+def _card(block: Block) -> Iterator[Block]:
+    parts = [block[name]["text"] for name in ("title", "subtitle", "body") if name in block]
+    if parts:
+        yield section("\n".join(parts))
+    if buttons := block.get("actions"):
+        yield {"type": "actions", "elements": buttons}
+
+
+def _table(caption: str, rows: list[list[str]]) -> Iterator[Block]:
+    yield context(f"*{escape(caption)}*")
+    part: list[str] = []
+    for row in aligned(rows):
+        if part and sum(len(escape(each)) + 1 for each in [*part, row]) > SECTION - 6:
+            yield code(part)
+            part = []
+        part.append(row)
+    yield code(part)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Align rows as columns: the first to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if not column else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

@@ -1,0 +1,115 @@
+"""Native tables and charts of Slack, within its limits.
+
+See https://docs.slack.dev/reference/block-kit/blocks. Slack may refuse them, and a modal takes
+none: `reports.render.slack.plain` says the same without them.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from reports.formatting import UNKNOWN, shortened
+from reports.render.block_kit import Block
+
+TABLE_SIZE = 9_000
+"""Characters of a table as JSON. All blocks of a message may have about 13,000."""
+
+CELL, LABEL, TITLE = 60, 20, 50
+ROWS = 100
+POINTS, SERIES = 20, 6
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number, by which a column is sorted, and the text that shows it."""
+
+    value: float | None
+    text: str
+
+
+Cell = str | Number
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table, and how many of its rows did not fit."""
+
+    block: Block
+    hidden: int
+
+
+def table(
+    caption: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    *,
+    last: Sequence[Cell] | None = None,
+    page_size: int = 10,
+) -> Table:
+    """Return a table of the first rows that fit into a message, and the *last* row.
+
+    Its first column names the rows. There must be a row.
+    """
+    made = [_row(columns)]
+    end = [_row(last)] if last is not None else []
+    left = TABLE_SIZE - _size(made) - _size(end)
+    for row in map(_row, rows[: ROWS - len(end)]):
+        left -= _size(row)
+        if left < 0:
+            break
+        made.append(row)
+    block = {
+        "type": "data_table",
+        "caption": caption,
+        "rows": [*made, *end],
+        "page_size": page_size,
+        "row_header_column_index": 0,
+    }
+    return Table(block, len(rows) - (len(made) - 1))
+
+
+def _row(cells: Sequence[Cell]) -> list[Block]:
+    return [_cell(cell) for cell in cells]
+
+
+def _cell(cell: Cell) -> Block:
+    if isinstance(cell, Number) and cell.value is not None:
+        return {"type": "raw_number", "value": cell.value, "text": cell.text}
+    text = cell.text if isinstance(cell, Number) else cell
+    return {"type": "raw_text", "text": shortened(text, CELL) or UNKNOWN}
+
+
+def _size(value: object) -> int:
+    return len(json.dumps(value, ensure_ascii=False))
+
+
+def chart(
+    title: str,
+    kind: Literal["bar", "line", "area"],
+    categories: Sequence[str],
+    series: Mapping[str, Sequence[float]],
+    *,
+    unit: str = "",
+) -> Block:
+    """Return a chart of the newest categories, which must differ in their first 20 characters.
+
+    Each series has a value for every category; `unit` names the vertical axis.
+    """
+    labels = [shortened(each, LABEL) for each in categories[-POINTS:]]
+    drawn = [
+        {
+            "name": shortened(name, LABEL),
+            "data": [
+                {"label": label, "value": value}
+                for label, value in zip(labels, values[-POINTS:], strict=True)
+            ],
+        }
+        for name, values in list(series.items())[:SERIES]
+    ]
+    axis = {"categories": labels, **({"y_label": unit} if unit else {})}
+    return {
+        "type": "data_visualization",
+        "title": shortened(title, TITLE),
+        "chart": {"type": kind, "series": drawn, "axis_config": axis},
+    }
