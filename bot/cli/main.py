@@ -33,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         from bot.cli.own_process import protect_own_process
 
         protect_own_process()
-    sys.exit(tracebot(given))
+    code = tracebot(given)
+    gc.freeze()  # Else Python searches all that was imported for cycles, which takes 20 ms.
+    sys.exit(code)
 
 
 def tracebot(arguments: list[str]) -> int:
