@@ -19,10 +19,11 @@ from storage.model.span import Kind, Span, Status
 from storage.model.text import storable
 from storage.model.trace_context import Ids, parse_traceparent
 from storage.recording.process_hooks import register, unregister
-from storage.tracing.active_span import ActiveSpan, is_status
+from storage.tracing.active_span import ActiveSpan
 from storage.tracing.current import CurrentSpan, current_span
 from storage.tracing.failures import never_raises
 from storage.tracing.provider import PROVIDER
+from storage.tracing.recording_span import is_status
 from storage.tracing.tracer import Tracer
 from storage.tracing.values import plain_attributes, text_of
 
@@ -78,21 +79,14 @@ class Observability:
         A database that is locked, full or being migrated is not an error: what is recorded waits in
         the spool. Raises `storage.errors.StorageError` for one that cannot be used by waiting.
         """
-        from peewee import PeeweeException
+        from storage.database.connect import BUSY_TIMEOUT_MS
+        from storage.writer.start import open_to_record
 
-        from storage.database.connect import BUSY_TIMEOUT_MS, locate
-        from storage.errors import TemporarilyUnavailable
-        from storage.recovery.opening import prepare
-        from storage.writer.abandoned import mark_abandoned
-
-        busy_ms = busy_timeout_ms or BUSY_TIMEOUT_MS
-        located = locate(database or environ.get("TRACEBOT_DATABASE_URL"), busy_timeout_ms=busy_ms)
-        try:
-            prepare(located, patience=busy_ms / 1000)
-            mark_abandoned(located)
-        except (TemporarilyUnavailable, PeeweeException) as error:
-            logger.warning("%s What is recorded waits in the spool until then.", error)
-        return cls(located, platform=platform, linger=linger, environ=environ)
+        opened = open_to_record(
+            database or environ.get("TRACEBOT_DATABASE_URL"),
+            busy_timeout_ms=busy_timeout_ms or BUSY_TIMEOUT_MS,
+        )
+        return cls(opened, platform=platform, linger=linger, environ=environ)
 
     def span(
         self,

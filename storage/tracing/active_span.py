@@ -1,211 +1,25 @@
-"""Implement OpenTelemetry's `Span` for spans between their start and their end.
+"""Implement OpenTelemetry's `Span`."""
 
-Nothing here touches the database. A span hands itself to `sink`, the writer's queue, at its start
-and again at its end, which costs its caller microseconds.
-"""
-
-import time
-import traceback
-from collections.abc import Callable, Mapping
-from enum import Enum, auto
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, TypeGuard, get_args
+from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.trace.span import SpanContext, TraceFlags
 from opentelemetry.trace.status import Status as ApiStatus
 from opentelemetry.trace.status import StatusCode
 
-from storage.model.semconv import INHERITED
-from storage.model.span import Kind, Status
-from storage.model.trace_context import (
-    Ids,
-    format_traceparent,
-    is_valid,
-    new_span_id,
-    new_trace_id,
-)
 from storage.tracing.failures import never_raises
-from storage.tracing.values import PLAIN, plain, plain_attributes, text_of
+from storage.tracing.recording_span import RecordingSpan
+from storage.tracing.values import plain, plain_attributes, text_of
 
-Sink = Callable[["ActiveSpan"], None]
 SAMPLED = TraceFlags(TraceFlags.SAMPLED)
-NO_CONTEXT: Mapping[str, object] = {}
-STATUSES = frozenset(get_args(Status))
-
-MAX_EVENTS = 128
-"""How many events and how many links a span keeps: the last ones, as OpenTelemetry's SDKs do."""
-
-LEFT_OUT = {
-    "events": "otel.dropped_events_count",
-    "links": "otel.dropped_links_count",
-}
-"""The attributes that say how many are left out, by the names that OpenTelemetry gives them:
-https://opentelemetry.io/docs/specs/otel/common/mapping-to-non-otlp/"""
 
 
-class SpanState(Enum):
-    """How far a span has come on its way to the database. `ActiveSpan.advance` changes it."""
+class ActiveSpan(RecordingSpan, trace.Span):
+    """A recording span with the rest of OpenTelemetry's methods. Any thread may call them."""
 
-    QUEUED = auto()
-    """Its start waits in the writer's queue."""
-    REFUSED = auto()
-    """The queue was full at its start, so only its end will be queued."""
-    STARTED = auto()
-    """The writer has taken its start, which is stored as running."""
-    ENDED = auto()
-    """The writer has taken its end. Nothing is left to store."""
-
-
-class ActiveSpan(trace.Span):
-    """A span between its start and its end. Methods may be called from any thread.
-
-    The span is shared between the threads that record it and the writer's thread, and has no lock:
-    a lock would cost each call more than the call itself. Three things make this safe:
-
-    - Each attribute is replaced or updated in one step of the interpreter.
-    - `ended_at` is set last, so that a reader who sees it sees a complete span.
-    - `end` first sets `ended_at` and then reads `state`; `advance`, on the writer's thread, first
-      sets `state` and then reads `ended_at`. So at least one of the two sees the other: an end
-      cannot be missed. If both do, the end comes up twice and `advance` ignores the second.
-    """
-
-    __slots__ = (
-        "_monotonic",
-        "_sink",
-        "attributes",
-        "context",
-        "duration_ns",
-        "ended_at",
-        "entry",
-        "error",
-        "events",
-        "kind",
-        "links",
-        "name",
-        "parent_id",
-        "scope",
-        "span_id",
-        "started_at",
-        "state",
-        "status",
-        "trace_id",
-    )
-
-    def __init__(
-        self,
-        name: str,
-        sink: Sink,
-        kind: Kind = "internal",
-        parent: "ActiveSpan | Ids | None" = None,
-        context: Mapping[str, object] = NO_CONTEXT,
-        attributes: Mapping[str, Any] | None = None,
-        started_at: int | None = None,
-        scope: str | None = None,
-        ids: Ids | None = None,
-    ) -> None:
-        now = time.time_ns()
-        self.name = name if type(name) is str else text_of(name)
-        self.kind: Kind = kind
-        self.context = context
-        self.trace_id: str
-        self.parent_id: str | None
-        self.span_id: str = new_span_id()
-        self.entry = False
-        # Not by `isinstance`, which takes ten times as long for an abstract base class.
-        if parent is None:
-            self.trace_id, self.parent_id = new_trace_id(now), None
-        elif type(parent) is tuple:
-            self.trace_id, self.parent_id = parent
-            self.entry = True
-        elif type(parent) is ActiveSpan:
-            self.trace_id, self.parent_id = parent.trace_id, parent.span_id
-            self.context = parent.context
-        if ids is not None:
-            self.trace_id, self.span_id = ids
-        self.status: Status = "running"
-        self.error: tuple[str, str] | None = None
-        self.events: list[dict[str, object]] = []
-        self.links: list[dict[str, object]] = []
-        self.ended_at: int | None = None
-        self.duration_ns: int | None = None
-        self.state = SpanState.QUEUED
-        self.scope = scope
-        self._sink = sink
-        self.attributes: dict[str, object] = {}
-        if attributes:
-            self._update(attributes)
-        self._monotonic = time.perf_counter_ns()
-        self.started_at = now
-        if started_at is not None and (instant := instant_of(started_at)) is not None:
-            self._monotonic -= now - instant
-            self.started_at = instant
-        sink(self)
-
-    @property
-    def traceparent(self) -> str:
-        """Return the W3C header that makes this span the parent of another process's spans."""
-        return format_traceparent(self.trace_id, self.span_id)
-
-    @never_raises("Attributes of a span", None)
-    def set(self, /, **attributes: object) -> None:
-        """Set attributes. The names in `storage.model.semconv.FIELDS` fill the span's columns."""
-        if self.ended_at is None:
-            self._update(attributes)
-
-    def event(self, name: str, /, **attributes: object) -> None:
-        """Add an event that happened now."""
-        self.add_event(name, attributes)
-
-    @never_raises("The failure of a span", None)
-    def fail(self, error_type: str, message: str, *, status: Status = "error") -> None:
-        """Mark the span as failed. It ends with `status`."""
-        if self.ended_at is None:
-            self.status = status if is_status(status) else "error"
-            self.error = (text_of(error_type), text_of(message))
-
-    def _update(self, attributes: Mapping[str, Any]) -> None:
-        """Set attributes, whose names are text."""
-        if not PLAIN.issuperset(map(type, attributes.values())):
-            attributes = plain_attributes(attributes)
-        self.attributes.update(attributes)
-        if not INHERITED.isdisjoint(attributes):
-            own = {word: attributes[word] for word in INHERITED.intersection(attributes)}
-            self.context = {**self.context, **own}
-
-    def advance(self, *, accepted: bool) -> SpanState:
-        """Move to the next state and return it.
-
-        `accepted` is True when the writer takes the span from its queue, and False when the queue
-        has no room for its start. The state stays as it is if there is nothing new to store.
-        """
-        before = self.state
-        if before is SpanState.ENDED:
-            return before
-        if not accepted:
-            self.state = SpanState.REFUSED
-            return self.state
-        # Before `ended_at` is read, so that an end from now on queues itself: see the class.
-        self.state = SpanState.STARTED
-        if self.ended_at is not None:
-            self.state = SpanState.ENDED
-        return self.state
-
-    # The methods of OpenTelemetry's API.
-
-    def end(self, end_time: int | None = None) -> None:
-        if self.ended_at is not None:
-            return
-        if end_time is None or (instant := instant_of(end_time)) is None:
-            self.duration_ns = time.perf_counter_ns() - self._monotonic
-        else:
-            self.duration_ns = max(instant - self.started_at, 0)
-        if self.status == "running":
-            self.status = "ok"
-        # Last: the writer takes a span with an end as complete.
-        self.ended_at = self.started_at + self.duration_ns
-        if self.state is not SpanState.QUEUED:  # Otherwise its start, still queued, brings the end.
-            self._sink(self)
+    __slots__ = ()
 
     def get_span_context(self) -> SpanContext:
         return SpanContext(int(self.trace_id, 16), int(self.span_id, 16), False, SAMPLED)
@@ -220,44 +34,11 @@ class ActiveSpan(trace.Span):
         if self.ended_at is None:
             self._update({text_of(key): plain(value)})
 
-    @never_raises("An event of a span", None)
-    def add_event(
-        self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None
-    ) -> None:
-        at = instant_of(timestamp) or time.time_ns()
-        details = plain_attributes(attributes or {})
-        self._append(
-            self.events, "events", {"name": text_of(name), "at": at, "attributes": details}
-        )
-
-    def link(self, ids: Ids) -> None:
-        """Link to another span by its ids, such as to the one that this one repeats."""
-        if is_valid(ids):
-            link: dict[str, object] = {"trace_id": ids[0], "span_id": ids[1], "attributes": {}}
-            self._append(self.links, "links", link)
-
     @never_raises("A link of a span", None)
     def add_link(self, context: SpanContext, attributes: Mapping[str, Any] | None = None) -> None:
         ids = {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
         details = plain_attributes(attributes or {})
         self._append(self.links, "links", {**ids, "attributes": details})
-
-    def _append(self, items: list[dict[str, object]], what: str, item: dict[str, object]) -> None:
-        """Append to the events or links. The first of too many is left out and counted."""
-        if self.ended_at is not None:
-            return
-        items.append(item)
-        if len(items) > MAX_EVENTS:
-            del items[0]
-            left_out = self.attributes.get(LEFT_OUT[what])
-            self.attributes[LEFT_OUT[what]] = left_out + 1 if isinstance(left_out, int) else 1
-
-    def update_name(self, name: str) -> None:
-        if self.ended_at is None:
-            self.name = text_of(name)
-
-    def is_recording(self) -> bool:
-        return self.ended_at is None
 
     @never_raises("The status of a span", None)
     def set_status(self, status: ApiStatus | StatusCode, description: str | None = None) -> None:
@@ -268,24 +49,6 @@ class ActiveSpan(trace.Span):
         elif code is StatusCode.OK and self.ended_at is None:
             self.status, self.error = "ok", None
 
-    @never_raises("An exception", None)
-    def record_exception(
-        self,
-        exception: BaseException,
-        attributes: Mapping[str, Any] | None = None,
-        timestamp: int | None = None,
-        escaped: bool = False,
-    ) -> None:
-        from storage.model.redaction import redacted_end  # Not needed by most processes.
-
-        stack = "".join(traceback.format_exception(exception, limit=-20))
-        details = {
-            "exception.type": type(exception).__qualname__,
-            "exception.message": text_of(exception),
-            "exception.stacktrace": redacted_end(stack, 4_000),
-        }
-        self.add_event("exception", {**details, **plain_attributes(attributes or {})}, timestamp)
-
     def __exit__(
         self,
         exc_type: type[BaseException] | None,
@@ -295,30 +58,3 @@ class ActiveSpan(trace.Span):
         if exc_val is not None:
             self.record_failure(exc_val)
         self.end()
-
-    @never_raises("The failure of a span", None)
-    def record_failure(
-        self, exception: BaseException, *, event: bool = True, status: bool = True
-    ) -> None:
-        """Record an exception that leaves the span's block, as an `event` and as the `status`.
-
-        A status set earlier stays.
-        """
-        if self.status != "running" or self.ended_at is not None:
-            return
-        if event:
-            self.record_exception(exception)
-        if status:
-            outcome: Status = "error" if isinstance(exception, Exception) else "cancelled"
-            self.fail(type(exception).__qualname__, text_of(exception), status=outcome)
-
-
-def is_status(value: object) -> TypeGuard[Status]:
-    return type(value) is str and value in STATUSES
-
-
-def instant_of(value: object) -> int | None:
-    """Return a time in nanoseconds since the epoch, None if `value` is not one."""
-    if type(value) is not int and type(value) is not float:  # A subclass may have odd methods.
-        return None
-    return int(value) if 0 < value < 2**63 else None

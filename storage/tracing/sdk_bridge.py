@@ -11,8 +11,9 @@ from typing import Any, Protocol, cast
 from opentelemetry.trace import StatusCode
 
 from storage.model.span import Kind
-from storage.tracing.active_span import LEFT_OUT, ActiveSpan
+from storage.tracing.active_span import ActiveSpan
 from storage.tracing.current import MIRRORED, current_span
+from storage.tracing.recording_span import LEFT_OUT
 from storage.tracing.tracer import Tracer
 
 logger = logging.getLogger("tracebot.storage")

@@ -12,10 +12,11 @@ from opentelemetry.context import Context
 
 from storage.model.span import Kind
 from storage.model.trace_context import Ids, is_valid
-from storage.tracing.active_span import ActiveSpan, Sink
+from storage.tracing.active_span import ActiveSpan
 from storage.tracing.current import current_span
 from storage.tracing.decorator import SpanScope
 from storage.tracing.failures import never_raises, report_failure
+from storage.tracing.recording_span import RecordingSpan, Sink
 from storage.tracing.values import plain_attributes, text_of
 
 KINDS: frozenset[str] = frozenset(get_args(Kind))
@@ -154,6 +155,6 @@ def _add_links(span: ActiveSpan, links: Sequence[trace.Link]) -> None:
         span.add_link(link.context, link.attributes)
 
 
-def _not_recorded(span: ActiveSpan) -> None:
+def _not_recorded(span: RecordingSpan) -> None:
     """Take a span that could not be started as it should. Its caller can go on with it."""
     span.advance(accepted=False)

@@ -19,7 +19,7 @@ from storage.model.prices import (
 from storage.model.semconv import ATTRIBUTES, CACHE_WRITE, FIELDS, INTEGERS
 from storage.model.span import Span
 from storage.model.text import is_storable, storable
-from storage.tracing.active_span import ActiveSpan
+from storage.tracing.recording_span import RecordingSpan
 
 
 class _Plan(NamedTuple):
@@ -45,7 +45,7 @@ _new_span: Callable[..., Span] = Span
 _plans: dict[tuple[Any, ...], _Plan] = {}
 
 
-def to_span(active: ActiveSpan, *, process: str, ended: bool) -> Span:
+def to_span(active: RecordingSpan, *, process: str, ended: bool) -> Span:
     """Return the value to store: the span as it is now, as running unless `ended`.
 
     The caller decides whether the span has ended, because it may end while this runs.

@@ -17,7 +17,7 @@ from storage.model.batch import Batch
 from storage.model.records import Log, Metric, Score
 from storage.model.semconv import FIELDS
 from storage.model.span import Span
-from storage.tracing.active_span import ActiveSpan, SpanState
+from storage.tracing.recording_span import RecordingSpan, SpanState
 from storage.writer.delivery import RETRY_S, Delivery, delivery_for
 from storage.writer.dropped import DropCounters
 from storage.writer.span_values import to_span
@@ -49,8 +49,8 @@ STOP_S = 2.0
 
 logger = logging.getLogger("tracebot.storage")
 
-Item = ActiveSpan | Span | Metric | Log | Score
-KINDS = {ActiveSpan: "spans", Span: "spans", Metric: "metrics", Log: "logs", Score: "scores"}
+Item = RecordingSpan | Span | Metric | Log | Score
+KINDS = {Span: "spans", Metric: "metrics", Log: "logs", Score: "scores"}
 
 
 class Writer:
@@ -223,7 +223,7 @@ class Writer:
             self._draining.release()
 
     def _refuse(self, item: Item) -> None:
-        if isinstance(item, ActiveSpan) and item.ended_at is None:
+        if isinstance(item, RecordingSpan) and item.ended_at is None:
             item.advance(accepted=False)  # Its end is queued, too, and may find room.
         else:
             self.dropped.add_dropped(KINDS.get(type(item), "spans"))
@@ -299,7 +299,7 @@ class Writer:
 
     def _add(self, item: Item | threading.Event, batch: Batch) -> None:
         try:
-            if isinstance(item, ActiveSpan):
+            if isinstance(item, RecordingSpan):
                 self._add_span(item, batch)
             elif isinstance(item, threading.Event):
                 # A flush: answered once the batch of what was queued before it is committed.
@@ -310,7 +310,7 @@ class Writer:
             logger.exception("An item could not be converted to be stored, and was dropped.")
             self.dropped.add_dropped(KINDS.get(type(item), "spans"))
 
-    def _add_span(self, active: ActiveSpan, batch: Batch) -> None:
+    def _add_span(self, active: RecordingSpan, batch: Batch) -> None:
         """Add a span, which comes up at its start and at its end, if it has something new.
 
         One that ends while its start is still queued is written once.
@@ -374,14 +374,14 @@ def writer_for(
 
 def trim(item: object, dropped: DropCounters, *, attributes: bool) -> None:
     """Remove an ended span's events and, if `attributes`, those that fill no column."""
-    if not isinstance(item, ActiveSpan | Span) or item.ended_at is None:
+    if not isinstance(item, RecordingSpan | Span) or item.ended_at is None:
         return
     if item.events:
         item.events = []
         dropped.add_dropped("events")
     if attributes and item.attributes:
         known = {name: value for name, value in item.attributes.items() if name in FIELDS}
-        item.attributes = known if isinstance(item, ActiveSpan) else {}
+        item.attributes = known if isinstance(item, RecordingSpan) else {}
         dropped.add_dropped("attributes")
 
 

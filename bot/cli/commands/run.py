@@ -10,7 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -26,8 +27,7 @@ from storage.model.trace_context import (
 )
 
 if TYPE_CHECKING:
-    from storage.recording.observability import Observability
-    from storage.tracing.active_span import ActiveSpan
+    from storage.tracing.recording_span import RecordingSpan, Sink
 
 FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
@@ -80,16 +80,20 @@ def run(
     parent = parse_traceparent(environ.get("TRACEPARENT"))
     ids = (parent[0] if parent else new_trace_id(started_at), new_span_id())
     child = _start(command, {**environ, **_trace(ids, environ)})
-    recording = _open(database, environ)
-    if recording is None:
-        return _exit_code(child)
-    with recording:
-        span = recording.start_span(
+    with _recording(database, environ) as record:
+        if record is None:
+            return _exit_code(child)
+        from storage.tracing.recording_span import RecordingSpan
+
+        span = RecordingSpan(
             f"run {Path(command[0]).name}",
-            _attributes(command, child),
+            record,
             kind="client",
-            ids=ids,
+            parent=parent,
+            context={"platform": "cli"},
+            attributes=_attributes(command, child),
             started_at=started_at,
+            ids=ids,
         )
         code = _exit_code(child)
         _conclude(span, code, child)
@@ -178,15 +182,28 @@ def _in_terminal() -> bool:
         return False
 
 
-def _open(database: str | None, environ: Mapping[str, str]) -> "Observability | None":
+@contextmanager
+def _recording(database: str | None, environ: Mapping[str, str]) -> Iterator["Sink | None"]:
+    """Open the database and yield what stores a span; None if it cannot be used.
+
+    `Observability` would also import OpenTelemetry, for libraries that this process does not have.
+    """
     from storage.errors import StorageError
-    from storage.recording.observability import Observability
+    from storage.writer.start import open_to_record
+    from storage.writer.writer import writer_for
 
     try:
-        return Observability.open(database, platform="cli", environ=environ)
+        opened = open_to_record(database or environ.get("TRACEBOT_DATABASE_URL"))
     except StorageError as error:
         sys.stderr.write(f"tracebot: the command runs, but is not recorded: {error}\n")
-        return None
+        yield None
+        return
+    writer = writer_for(opened)
+    try:
+        yield writer.put
+    finally:
+        writer.close()
+        opened.close()
 
 
 def _attributes(command: Sequence[str], child: Child | OSError) -> dict[str, object]:
@@ -211,7 +228,7 @@ def _exit_code(child: Child | OSError) -> int:
     return code if code >= 0 else 128 - code
 
 
-def _conclude(span: "ActiveSpan", code: int, child: Child | OSError) -> None:
+def _conclude(span: "RecordingSpan", code: int, child: Child | OSError) -> None:
     if isinstance(child, OSError):
         span.fail(type(child).__qualname__, f"could not be started: {child.strerror}")
         return

@@ -7,7 +7,7 @@ from opentelemetry.trace.status import Status, StatusCode
 from storage import Observability
 from storage.model.span import Span
 from storage.queries.traces import recent_traces, trace_spans
-from storage.tracing.active_span import MAX_EVENTS
+from storage.tracing.recording_span import MAX_EVENTS
 
 
 def stored(observability: Observability) -> Span:

@@ -1,0 +1,31 @@
+"""Open a database to record into it."""
+
+import logging
+from pathlib import Path
+
+from peewee import PeeweeException
+
+from storage.database.connect import BUSY_TIMEOUT_MS, locate
+from storage.database.shared_file import SharedDatabase
+from storage.errors import TemporarilyUnavailable
+from storage.recovery.opening import prepare
+from storage.writer.abandoned import mark_abandoned
+
+logger = logging.getLogger("tracebot.storage")
+
+
+def open_to_record(
+    url: str | Path | None, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS
+) -> SharedDatabase:
+    """Open the database at a path or URL, and mark the spans of dead processes as abandoned.
+
+    A database that is locked, full or being migrated is not an error: what is recorded waits in the
+    spool. Raises `storage.errors.StorageError` for one that cannot be used by waiting.
+    """
+    located = locate(url, busy_timeout_ms=busy_timeout_ms)
+    try:
+        prepare(located, patience=busy_timeout_ms / 1000)
+        mark_abandoned(located)
+    except (TemporarilyUnavailable, PeeweeException) as error:
+        logger.warning("%s What is recorded waits in the spool until then.", error)
+    return located
