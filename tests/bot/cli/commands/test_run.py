@@ -141,3 +141,10 @@ def test_run_says_what_is_wrong_with_its_options(options: list[str], reason: str
     result = subprocess.run([TRACEBOT, "run", *options], capture_output=True, text=True)
     assert result.returncode == 2
     assert f"tracebot: {reason}.\nusage: tracebot run" in result.stderr
+
+
+def test_run_does_not_wait_for_what_it_does_not_need(db_path: Path) -> None:
+    result = run(db_path, "true", environ={"PYTHONPROFILEIMPORTTIME": "1"})
+    imported = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
+    assert "storage.writer.writer" in imported
+    assert not imported & {"argparse", "opentelemetry", "pydantic", "rich", "storage.recording"}
