@@ -147,4 +147,4 @@ def test_run_does_not_wait_for_what_it_does_not_need(db_path: Path) -> None:
     result = run(db_path, "true", environ={"PYTHONPROFILEIMPORTTIME": "1"})
     imported = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
     assert "storage.writer.writer" in imported
-    assert not imported & {"argparse", "opentelemetry", "pydantic", "rich", "storage.recording"}
+    assert not imported & {"opentelemetry", "pydantic", "rich", "storage.recording"}
