@@ -13,7 +13,7 @@ from bot.sandbox import Message, Sandbox
 from bot.slack.reactions import DONE, FAILED, READ, STOPPED, WAITING
 from bot.slack.threads import REPLY_EVENT
 from storage.database.connect import connect
-from storage.database.models import SpanRow
+from storage.database.models import SpanRow, UnfinishedReplyRow
 from storage.queries.traces import TraceSummary, message_traces
 from tests.support.workspace.bot_process import BotProcess
 from tests.support.workspace.people import SECRET, People, Posted, is_running
@@ -53,6 +53,13 @@ class Findings:
     def stale(self) -> list[str]:
         """Return what still looks as if the bot were at work."""
         return [*self._stale_messages(), *self._stale_reactions(), *self._stale_sessions()]
+
+    def unposted(self) -> list[str]:
+        """Return the replies that the bot has still to post, as its database tells."""
+        with closing(connect(self._bot.database)) as database:
+            rows = UnfinishedReplyRow.select().execute(database)
+            # Without a message to post it only looks for what may be left of a reply.
+            return [f"unposted reply {row.id}" for row in rows if row.ending != "[]"]
 
     def _messages(self) -> Iterator[Message]:
         for channel in self._sandbox._workspace.channels:

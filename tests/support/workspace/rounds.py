@@ -104,16 +104,17 @@ def _settled(
 ) -> list[str]:
     """Wait until nothing looks as if the bot were at work, and return what still does.
 
-    Also wait for the events that are on their way: Slack may send them again, to the next process.
+    Also wait for the events that are on their way, which Slack may send again to the next process,
+    and for the replies that are still to be posted: what Slack refuses is tried again each minute.
     """
     deadline = time.monotonic() + SETTLING_S
     while (
-        (stale := findings.stale())
+        (waiting := [*findings.stale(), *findings.unposted()])
         or sandbox._slack.outbox._under_way > never_sent
         or not _is_quiet(bot)
     ):
         if time.monotonic() > deadline:
-            return stale or ["agents still run, or events are on their way"]
+            return waiting or ["agents still run, or events are on their way"]
         time.sleep(0.2)
     return []
 
