@@ -39,7 +39,7 @@ class ReplyDelivery:
         self._deletions = deletions or OwnDeletions()
         self._bot_id = bot_id
         self._closing = threading.Event()
-        self._on_wait: Callable[[], object] = lambda: None
+        self._on_failure: Callable[[Exception], object] = lambda error: None
         self._policy = RetryPolicy(
             attempts=None, first_wait_s=FIRST_WAIT_S, longest_wait_s=LONGEST_WAIT_S
         )
@@ -48,10 +48,10 @@ class ReplyDelivery:
         """Retry no more: calls that wait raise their last error."""
         self._closing.set()
 
-    def announcing(self, on_wait: Callable[[], object]) -> "ReplyDelivery":
-        """Return the same, with a function that is called before each wait for Slack."""
+    def announcing(self, on_failure: Callable[[Exception], object]) -> "ReplyDelivery":
+        """Return the same, with a function that gets each error after which it tries again."""
         other = copy.copy(self)
-        other._on_wait = on_wait
+        other._on_failure = on_failure
         return other
 
     def post(self, place: Place, message: Message) -> str:
@@ -167,13 +167,10 @@ class ReplyDelivery:
                 if asked is None and not in_doubt(error):
                     raise
                 unclear = unclear or asked is None
+                self._on_failure(error)
                 raise TryAgain(error, wait_s=asked) from error
 
-        def sleep(seconds: float) -> bool:
-            self._on_wait()
-            return self._closing.wait(seconds)
-
-        return self._policy.call(attempt, patience_s=PATIENCE_S, sleep=sleep)
+        return self._policy.call(attempt, patience_s=PATIENCE_S, sleep=self._closing.wait)
 
     def _find(self, place: Place, message: Message) -> str | None:
         """Return the `ts` of a message of ours in the thread with the same metadata."""
@@ -211,8 +208,11 @@ def in_doubt(error: Exception) -> bool:
 
 
 def is_unanswered(error: Exception) -> bool:
-    """Return True if no answer came at all: Slack may still carry the call out, a while later."""
-    return not isinstance(error, SlackClientError)
+    """Return True if no answer came at all: Slack may still carry the call out, a while later.
+
+    A gateway that gave up waiting (504) is no answer either.
+    """
+    return not isinstance(error, SlackClientError) or error_code(error) == "status 504"
 
 
 def is_refusal(error: Exception) -> bool:

@@ -207,7 +207,7 @@ class ReplyStreamer:
     ) -> None:
         self._client = client
         # While Slack is unwell the answer is kept for the next process, in case that this one dies.
-        self._delivery = delivery.announcing(self._keep)
+        self._delivery = delivery.announcing(self._note_failure)
         self._live = live
         self._unfinished = unfinished
         self._id = reply.id
@@ -254,12 +254,16 @@ class ReplyStreamer:
         self._end_updates()
         self._close()
         if self._has_stop is not None and not self._live.remove(self._place):
-            self._unfinished.look_for_lost(self._id)
+            self._unfinished.watch(self._reply)
         if self._is_final:
             self._unfinished.done(self._id)
         else:
             self._keep()
             self._unfinished.leave(self._id)
+
+    def _note_failure(self, error: Exception) -> None:
+        self._keep()
+        self._note_doubt(error)
 
     def _keep(self) -> None:
         if self._ending:
@@ -382,7 +386,7 @@ class ReplyStreamer:
             ts = self._delivery.post(self._place, message)
         except ThreadGone as error:
             if error.left is not None:
-                self._unfinished.leave_message(self._id, error.left)
+                self._unfinished.leave_message(self._reply, error.left)
             raise
         self._is_in_thread = True
         return ts
@@ -392,7 +396,7 @@ class ReplyStreamer:
             self._delivery.delete(self._place, ts)
         except SLACK_ERRORS as error:
             if error_code(error) != "message_not_found":
-                self._unfinished.leave_message(self._id, ts)
+                self._unfinished.leave_message(self._reply, ts)
 
     def _run(self) -> None:
         # `wait` rather than `sleep`: when the answer is complete this thread ends at once.
@@ -483,9 +487,9 @@ class ReplyStreamer:
             self._is_in_thread = True
 
     def _note_doubt(self, error: Exception) -> None:
-        """Let the next repair look for a message that Slack may have posted without saying so."""
-        if in_doubt(error):
-            self._unfinished.look_for_lost(self._id, may_come=is_unanswered(error))
+        """Let repairs look for a message that Slack may have posted, or posts late."""
+        if in_doubt(error) and retry_after(error) is None:
+            self._unfinished.watch(self._reply)
 
     def _edit_from_now_on(self, message: LiveMessage) -> None:
         with suppress(*SLACK_ERRORS):

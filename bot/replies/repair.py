@@ -12,7 +12,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.replies.buttons import Attempt, failure_buttons
-from bot.replies.delivery import in_doubt
+from bot.replies.delivery import in_doubt, is_unanswered
 from bot.replies.messages import RESTARTED, Message, reply_messages, running_id
 from bot.replies.unfinished import UnfinishedReplies
 from bot.slack.errors import SLACK_ERRORS, error_code, is_gone, retry_after
@@ -39,6 +39,9 @@ FLUSH_S = 1.0
 
 KEPT_BLOCKS = frozenset(("markdown", "rich_text", "section", "plan", "task_card"))
 """The blocks of a running reply that say what the agent said and did."""
+
+MOVED = "(The reply is in another message of this thread.)"
+"""Takes the place of a message that Slack does not let us delete."""
 
 INTERRUPTED = "Interrupted"
 """The title of the plan of a reply whose process is gone."""
@@ -78,6 +81,8 @@ class ReplyRepair:
                     if may_end:
                         self._end(reply, now=now)
             except SLACK_ERRORS as error:
+                if is_unanswered(error):
+                    self._unfinished.watch(reply)
                 logger.info("The reply %s is not ended yet: %s", reply.id, error_code(error))
                 if retry_after(error) is not None or in_doubt(error):
                     return  # Slack is unwell: the next run tries all of them again.
@@ -105,11 +110,13 @@ class ReplyRepair:
                 reply.channel,
                 reply.trace_id,
             )
-        else:
-            self._deliver(reply)
+            self._unfinished.done(reply.id)
+            return
+        self._deliver(reply)
+        if reply.ending != ():
             what = f"reply of {reply.agent}" if reply.agent != TURN else "turn"
             logger.info("The %s in trace %s is ended.", what, reply.trace_id)
-        self._unfinished.looked(reply.id, now=now)
+        self._unfinished.ended(reply, now=now)
 
     def _deliver(self, reply: UnfinishedReply) -> None:
         if reply.agent == TURN and reply.ending == ():
@@ -124,7 +131,7 @@ class ReplyRepair:
             self._deliver_in(thread, reply)
 
     def _deliver_in(self, thread: Sequence[Mapping[str, Any]], reply: UnfinishedReply) -> None:
-        final = _final_parts(thread, reply, bot_id=self._bot_id)
+        final, doubles = _final_parts(thread, reply, bot_id=self._bot_id)
         stale = self._running(thread, reply) - set(final.values())
         for number, message in enumerate(self._ending(reply, thread), 1):
             if str(number) in final:
@@ -132,17 +139,18 @@ class ReplyRepair:
             # In the place of the running reply, so that it keeps its link.
             old = stale.pop() if number == 1 and stale else None
             final[str(number)] = self._put(reply, message, old)
-        for ts in stale:
+        for ts in (*stale, *doubles):
             self._delete(reply, ts)
         if reply.agent != TURN:
-            self._record(reply, sorted(final.values()))
+            if reply.ending != () or doubles:
+                self._record(reply, sorted(final.values()))
             self._set_active(reply)
-        if reply.ending != () and not self._unfinished.others_to_message(reply):
+        if reply.ending != () and not self._unfinished.works_on_message(reply):
             self._mark(reply, _outcome(reply, thread))
 
     def _record(self, reply: UnfinishedReply, posted: Sequence[str]) -> None:
         """Record which messages the reply has become: if one is deleted, its text is erased."""
-        if not posted or reply.ending == ():
+        if not posted:
             return
         # The turn may be on its way to the database, as of a moment ago.
         self._observability.flush(FLUSH_S)
@@ -161,7 +169,7 @@ class ReplyRepair:
 
     def _set_active(self, reply: UnfinishedReply) -> None:
         """End the state `processing` of the thread's session, which shows Slack's Stop button."""
-        if self._unfinished.others_in_thread(reply):
+        if self._unfinished.works_in_thread(reply):
             return
         try:
             self._client.agents_sessions_setStatus(
@@ -222,20 +230,30 @@ class ReplyRepair:
 
     def _put(self, reply: UnfinishedReply, message: Message, old: str | None) -> str:
         """Put a message in the place of *old*, or else below; return its `ts`."""
-        if old is not None:
-            with suppress(*SLACK_ERRORS):  # It may be no stream, or one that Slack has ended.
-                self._client.chat_stopStream(channel=reply.channel, ts=old)
-            known = {key: message[key] for key in ("text", "blocks", "metadata") if key in message}
-            try:
+        try:
+            if old is not None and self._end_stream(reply, old):
+                known = {key: message[key] for key in ("text", "blocks", "metadata")}
                 self._client.chat_update(channel=reply.channel, ts=old, **known)
                 return old
-            except SlackApiError as error:
-                _raise_unless_refused(error)
+        except SlackApiError as error:
+            _raise_unless_refused(error)
         try:
             return self._post(reply, message, old)
         except SlackApiError as error:
             _raise_unless_refused(error)
         return self._post(reply, _plain(message), old)
+
+    def _end_stream(self, reply: UnfinishedReply, ts: str) -> bool:
+        """Return False for a message that is not an open stream: it may still change.
+
+        Slack may carry out an edit of it late, which would put the draft in the place of the end.
+        """
+        try:
+            self._client.chat_stopStream(channel=reply.channel, ts=ts)
+        except SLACK_ERRORS as error:
+            logger.info("A running reply is not ended in its place: %s", error_code(error))
+            return False
+        return True
 
     def _post(self, reply: UnfinishedReply, message: Message, old: str | None) -> str:
         posted = self._client.chat_postMessage(
@@ -251,8 +269,11 @@ class ReplyRepair:
         try:
             self._client.chat_delete(channel=reply.channel, ts=ts)
         except SlackApiError as error:
-            if error_code(error) != "message_not_found":
-                raise
+            if error_code(error) == "message_not_found":
+                return
+            _raise_unless_refused(error)
+            # Some companies have to keep every message.
+            self._client.chat_update(channel=reply.channel, ts=ts, text=MOVED, blocks=[])
 
     def _unmark(self, reply: UnfinishedReply) -> None:
         """Show at a message that nobody works on it any more."""
@@ -301,11 +322,21 @@ def _outcome(reply: UnfinishedReply, thread: Sequence[Mapping[str, Any]]) -> str
 
 def _final_parts(
     thread: Sequence[Mapping[str, Any]], reply: UnfinishedReply, *, bot_id: str
-) -> dict[str, str]:
-    """Return the parts of the final reply that are posted already, with their `ts`."""
-    ours = [message for message in thread if _is_of(message, reply, bot_id=bot_id)]
-    payloads = {str(m["ts"]): reply_payload(m, bot_id=bot_id) for m in ours}
-    return {str(payload["part"]): ts for ts, payload in payloads.items() if "part" in payload}
+) -> tuple[dict[str, str], list[str]]:
+    """Return the parts of the final reply that are posted, with their `ts`, and their doubles.
+
+    The oldest of each part is kept: a double appears when Slack carries out a call late.
+    """
+    parts: dict[str, str] = {}
+    doubles = []
+    for message in sorted(thread, key=lambda each: str(each["ts"])):
+        part = reply_payload(message, bot_id=bot_id).get("part")
+        if part is None or not _is_of(message, reply, bot_id=bot_id):
+            continue
+        ts = str(message["ts"])
+        if parts.setdefault(str(part), ts) != ts:
+            doubles.append(ts)
+    return parts, doubles
 
 
 def _is_of(message: Mapping[str, Any], reply: UnfinishedReply, *, bot_id: str) -> bool:

@@ -25,9 +25,9 @@ from storage.coordination.unfinished_replies import (
 )
 from storage.model.redaction import redact
 
-STORING = RetryPolicy(attempts=None, first_wait_s=0.1, longest_wait_s=1.0)
-"""Until the database takes it: a row that is missing when the process is killed leaves "at work"
-standing."""
+STORING = RetryPolicy(attempts=None, first_wait_s=0.1, longest_wait_s=0.2)
+"""Until the database takes it, and soon after that: a row that is missing when the process is
+killed leaves "at work" standing, and loses an answer that was not posted yet."""
 
 LATE_NS = 60 * 1_000_000_000
 """So long after a call to which no answer came Slack may still carry it out."""
@@ -52,8 +52,8 @@ class UnfinishedReplies:
         self._replies: dict[str, UnfinishedReply] = {}
         self._left: set[str] = set()
         """The ids of the replies that nobody works on any more."""
-        self._may_come: dict[str, int] = {}
-        """Until when a message of a reply may still appear, in nanoseconds since the epoch."""
+        self._watched: dict[str, int] = {}
+        """Until when Slack may still carry out a call, in nanoseconds since the epoch, by reply."""
         self._unstored: dict[str, None] = {}
         """The ids whose rows are not as memory is, the oldest first."""
         self._is_storing = False
@@ -80,36 +80,41 @@ class UnfinishedReplies:
         with self._lock:
             self._left.add(id)
 
-    def leave_message(self, id: str, ts: str) -> None:
+    def leave_message(self, reply: UnfinishedReply, ts: str) -> None:
         """Let the next repair delete a message in whose place the reply was posted anew."""
-        self._leave_beside(id, ts)
+        self._leave_beside(reply, f"{reply.id}:{ts}", ts)
 
-    def look_for_lost(self, id: str, *, may_come: bool = False) -> None:
-        """Let the next repair look for what is left of the reply besides its final form.
+    def watch(self, reply: UnfinishedReply) -> None:
+        """Let repairs look for what is left of a reply besides its final form, for a while.
 
-        That is a message whose `ts` nobody knows, or a session that still counts as working. If the
-        message may still come, each repair looks for it until that is over.
+        That is a message that appears late, or whose `ts` nobody knows, or a session that still
+        counts as working.
         """
-        if may_come:
-            with self._lock:
-                self._may_come[_beside(id, None)] = time.time_ns() + LATE_NS
-        self._leave_beside(id, None)
-
-    def looked(self, id: str, *, now: int) -> None:
-        """Note that a repair has ended what there is of a reply."""
+        id = _watch_id(reply)
         with self._lock:
-            if now < self._may_come.get(id, 0):
+            self._watched[id] = time.time_ns() + LATE_NS
+        self._leave_beside(reply, id, None)
+
+    def ended(self, reply: UnfinishedReply, *, now: int) -> None:
+        """Note that a repair has ended a reply.
+
+        That of a process that is gone is watched: what that process asked Slack for when it died
+        may still be carried out.
+        """
+        if not self.holds(reply):
+            self.watch(reply)
+            if reply.id == _watch_id(reply):
                 return
-            self._may_come.pop(id, None)
-        self.done(id)
-
-    def _leave_beside(self, id: str, ts: str | None) -> None:
         with self._lock:
-            reply = self._replies.get(id)
-        if reply is not None:
-            beside = replace(reply, id=_beside(id, ts), ts=ts, ending=())
-            self.begin(beside)
-            self.leave(beside.id)
+            if now < self._watched.get(reply.id, 0):
+                return
+            self._watched.pop(reply.id, None)
+        self.done(reply.id)
+
+    def _leave_beside(self, reply: UnfinishedReply, id: str, ts: str | None) -> None:
+        """Leave a row of what is only to be deleted, beside that of the reply."""
+        self.begin(replace(reply, id=id, ts=ts, ending=()))
+        self.leave(id)
 
     def done(self, id: str) -> None:
         """Note that the reply is final."""
@@ -123,20 +128,22 @@ class UnfinishedReplies:
         with self._lock:
             return reply.id in self._replies
 
-    def others_in_thread(self, reply: UnfinishedReply) -> bool:
-        """Return True if another reply of this process in the same thread is not final."""
-        with self._lock:
-            others = [each for each in self._replies.values() if each.id != reply.id]
+    def works_in_thread(self, reply: UnfinishedReply) -> bool:
+        """Return True if an agent works on another reply in the same thread."""
         thread = (reply.channel, reply.thread_ts)
         # A turn that waits in this thread is no sign that an agent works there.
-        return any((each.channel, each.thread_ts) == thread and each.agent for each in others)
+        return any((e.channel, e.thread_ts) == thread and e.agent for e in self._others(reply))
 
-    def others_to_message(self, reply: UnfinishedReply) -> bool:
-        """Return True if this process still works on the same message."""
-        with self._lock:
-            others = [each for each in self._replies.values() if each.id != reply.id]
+    def works_on_message(self, reply: UnfinishedReply) -> bool:
+        """Return True if the turn of the same message, or another reply to it, goes on."""
         message = (reply.channel, reply.message_ts)
-        return any((each.channel, each.message_ts) == message for each in others)
+        return any((e.channel, e.message_ts) == message for e in self._others(reply))
+
+    def _others(self, reply: UnfinishedReply) -> list[UnfinishedReply]:
+        """Return the other replies on which this process works."""
+        with self._lock:
+            active = [each for id, each in self._replies.items() if id not in self._left]
+        return [each for each in active if each.id != reply.id]
 
     def abandoned(self, *, now: int) -> list[UnfinishedReply]:
         """Return the replies that nobody works on, of this process and of those that are gone.
@@ -251,9 +258,9 @@ class UnfinishedReplies:
             self._database.close()
 
 
-def _beside(id: str, ts: str | None) -> str:
-    """Return the id of a row for a message beside the reply, None for one that nobody knows."""
-    return f"{id}:{ts or 'lost'}"
+def _watch_id(reply: UnfinishedReply) -> str:
+    """Return the id of the row by which late messages of a reply are looked for."""
+    return f"{reply.trace_id}:{reply.agent}:late"
 
 
 def _redacted(value: Any) -> Any:

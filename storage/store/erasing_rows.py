@@ -57,9 +57,10 @@ def _erase_beside(database: Database, ids: Iterable[str], own: Iterable[str]) ->
         MetricRow.trace_id.in_(list(ids)), MetricRow.labels.is_null(False)
     ).execute(database)
     ScoreRow.update(label=None).where(ScoreRow.trace_id.in_(list(own))).execute(database)
-    # Answers that Slack has not taken yet: their reply then ends with a note only.
+    # Answers that Slack has not taken yet: their reply then ends with a note only. A row without
+    # any message stays as it is, because nothing is to be posted for it.
     UnfinishedReplyRow.update(ending=None).where(
-        UnfinishedReplyRow.trace_id.in_(list(ids)), UnfinishedReplyRow.ending.is_null(False)
+        UnfinishedReplyRow.trace_id.in_(list(ids)), UnfinishedReplyRow.ending != "[]"
     ).execute(database)
     # An agent must not go on with what it was told. The row stays, to say why it begins anew.
     AgentSessionRow.update(session_id=None).where(AgentSessionRow.trace_id.in_(list(ids))).execute(

@@ -1,6 +1,5 @@
 """Replies that nobody ended: no "at work" and no Stop button remain, and no answer is lost."""
 
-import logging
 import os
 import random
 import signal
@@ -12,14 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from bot import app
-from bot.lifecycle import Bot
-from bot.replies import delivery, live, repair, unfinished
+from bot.replies import delivery, live, repair
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
-from storage.database.models import UnfinishedReplyRow
 from tests.support.conversations import Ask, StartBot, ended, eventually
 from tests.support.fake_agent import Scripted, crashed, roster_of
+from tests.support.replies import all_ended, is_at_work, left_replies, tick
 
 TRACEBOT = Path(sys.executable).parent / "tracebot"
 
@@ -52,20 +49,6 @@ def heal(sandbox: Sandbox) -> None:
     sandbox.faults.clear()
 
 
-def tick(*bots: Bot) -> None:
-    for bot in bots:
-        bot.scheduler.tick(now=time.time_ns())
-
-
-def rows(observability: Observability) -> int:
-    return int(UnfinishedReplyRow.select().count(observability.database))
-
-
-def is_at_work(message: Message) -> bool:
-    shown = f"{message.text}{message.blocks}"
-    return "at work" in shown or "trace_stop" in shown
-
-
 def test_a_reply_whose_end_is_refused_is_ended_when_slack_is_well_again(
     agent: Scripted,
     start_bot: StartBot,
@@ -89,7 +72,7 @@ def test_a_reply_whose_end_is_refused_is_ended_when_slack_is_well_again(
     assert set(sandbox.reactions(general, question.ts)) == {"white_check_mark"}
     session = sandbox.session(general, question.ts)
     assert session is not None and session.status == "active"
-    eventually(lambda: rows(observability) == 0)
+    eventually(lambda: left_replies(observability) == [])
 
 
 @pytest.mark.parametrize("shown", [True, False], ids=["shown", "quick"])
@@ -120,7 +103,7 @@ def test_an_answer_that_slack_did_not_take_is_posted_once_by_the_next_process(
         each.join()
     (answer,) = ended(sandbox, general, question, "white_check_mark")
     assert (answer.text, is_at_work(answer)) == ("The whole answer.", False)
-    eventually(lambda: rows(observability) == 0)
+    eventually(lambda: all_ended(observability, *others))
 
 
 def test_the_text_of_an_answer_is_not_stored_where_no_text_may_be(
@@ -136,9 +119,11 @@ def test_the_text_of_an_answer_is_not_stored_where_no_text_may_be(
     refuse_all(sandbox)
     agent.end("The whole answer.")
     sandbox.wait_for_reaction(general, question.ts, "x")
-    eventually(lambda: rows(observability) == 1)  # The turn has ended, the reply has not.
+    eventually(
+        lambda: len(left_replies(observability)) == 1
+    )  # The turn has ended, the reply has not.
     bot.unfinished.close()
-    (row,) = UnfinishedReplyRow.select().execute(observability.database)
+    (row,) = left_replies(observability)
     assert row.ending is None
     heal(sandbox)
     tick(start_bot(roster_of(Scripted())))
@@ -183,7 +168,7 @@ def test_a_running_reply_that_could_not_be_deleted_goes_later(
     tick(bot)
     (answer,) = sandbox.thread(general, question.ts)[1:]
     assert (answer.text, is_at_work(answer)) == ("whole", False)
-    eventually(lambda: rows(observability) == 0)
+    eventually(lambda: left_replies(observability) == [])
 
 
 def test_an_answer_whose_blocks_slack_refuses_is_delivered_later_as_text(
@@ -229,63 +214,6 @@ def test_a_running_reply_that_slack_posted_without_saying_so_is_deleted(
     assert (answer.text, is_at_work(answer)) == ("whole", False)
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the bot wait only a moment for Slack while a reply grows."""
-    monkeypatch.setattr(app, "LIVE_TIMEOUT_S", 0.2)
-
-
-def test_a_running_reply_that_slack_posts_late_is_deleted(
-    impatient: None,
-    agent: Scripted,
-    start_bot: StartBot,
-    sandbox: Sandbox,
-    ask: Ask,
-    general: Channel,
-    observability: Observability,
-) -> None:
-    bot = start_bot(roster_of(agent))
-    go = sandbox.faults.hold("chat.startStream", times=1)
-    question = ask()
-    sandbox.wait_for_reply(general, question.ts)
-    agent.end("whole")
-    sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
-    tick(bot)
-    go.set()
-    sandbox.wait_until(lambda: len(sandbox.thread(general, question.ts)) == 3)
-    tick(bot)
-    (answer,) = sandbox.thread(general, question.ts)[1:]
-    assert (answer.text, is_at_work(answer)) == ("whole", False)
-    bot.scheduler.tick(now=time.time_ns() + unfinished.LATE_NS)
-    eventually(lambda: rows(observability) == 0)
-
-
-def test_an_edit_that_slack_makes_late_does_not_overwrite_the_answer(
-    impatient: None,
-    agent: Scripted,
-    start_bot: StartBot,
-    sandbox: Sandbox,
-    ask: Ask,
-    general: Channel,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    caplog.set_level(logging.INFO)
-    start_bot(roster_of(agent))
-    sandbox.faults.error("chat.startStream", "not_allowed")
-    go = sandbox.faults.hold("chat.update", times=1)
-    question = ask()
-    agent.say("half ")
-    eventually(lambda: "A live reply is not shown: TimeoutError" in caplog.text)
-    agent.end("half whole")
-    (answer,) = ended(sandbox, general, question, "white_check_mark")
-    assert (answer.text, is_at_work(answer)) == ("half whole", False)
-    go.set()
-    sandbox.wait_until(
-        lambda: any("at work" in str(call.arguments) for call in sandbox.calls("chat.update"))
-    )
-    assert sandbox.thread(general, question.ts)[1:] == [answer]
-
-
 def test_a_reply_is_given_up_after_a_day(
     monkeypatch: pytest.MonkeyPatch,
     agent: Scripted,
@@ -301,7 +229,7 @@ def test_a_reply_is_given_up_after_a_day(
     agent.end("whole")
     sandbox.wait_for_reaction(general, question.ts, "x")
     bot.scheduler.tick(now=time.time_ns() + repair.LONGEST_NS + 1)
-    eventually(lambda: rows(observability) == 0)
+    eventually(lambda: left_replies(observability) == [])
 
 
 SLEEPER = """\
@@ -357,7 +285,7 @@ def test_a_reply_of_a_killed_process_says_so_and_keeps_what_was_said(
         sandbox.wait_for_app(timeout=60)
         question = sandbox.post(alice, general, f"{sandbox.mention} think hard")
         sandbox.wait_for_reply(general, question.ts, containing="The first half", timeout=60)
-        eventually(lambda: any(_shown_rows(observability)))
+        eventually(lambda: any(row.ts for row in left_replies(observability)))
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -384,7 +312,7 @@ def test_the_rest_of_a_long_answer_of_a_killed_process_is_posted(
         sandbox.wait_for_app(timeout=60)
         never = sandbox.faults.hold("chat.postMessage", times=1)
         question = sandbox.post(alice, general, f"{sandbox.mention} tell me all")
-        eventually(lambda: any("last" in (row.ending or "") for row in _rows(observability)))
+        eventually(lambda: any("last" in (row.ending or "") for row in left_replies(observability)))
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -414,7 +342,7 @@ def test_the_answer_of_a_process_that_is_killed_while_it_posts_is_posted_once(
         # A slow machine streams it.
         never = sandbox.faults.hold("chat.postMessage", "chat.stopStream")
         question = sandbox.post(alice, general, f"{sandbox.mention} what colour?")
-        eventually(lambda: any("blue" in (row.ending or "") for row in _rows(observability)))
+        eventually(lambda: any("blue" in (row.ending or "") for row in left_replies(observability)))
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -446,26 +374,19 @@ def test_who_waited_for_a_turn_of_a_killed_process_is_told(
         remark = sandbox.post(alice, general, "lunch?", thread_ts=thread)
         for waiting in (second, remark):
             sandbox.wait_for_reaction(general, waiting.ts, "hourglass_flowing_sand", timeout=60)
-        eventually(lambda: rows(observability) == 4)
+        eventually(lambda: len(left_replies(observability)) == 4)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
     sandbox.wait_until(lambda: not sandbox._slack.sockets.connections)
-    tick(start_bot())
+    bot = start_bot()
+    tick(bot)
     told = [m for m in sandbox.thread(general, question.ts) if "I was restarted" in m.text]
     assert len(told) == 2
     for asked in (question, second):
         assert set(sandbox.reactions(general, asked.ts)) == {"octagonal_sign"}
     assert sandbox.reactions(general, remark.ts) == {}
-    eventually(lambda: rows(observability) == 0)
-
-
-def _shown_rows(observability: Observability) -> list[str]:
-    return [row.ts for row in _rows(observability) if row.ts]
-
-
-def _rows(observability: Observability) -> list[UnfinishedReplyRow]:
-    return list(UnfinishedReplyRow.select().execute(observability.database))
+    eventually(lambda: all_ended(observability, bot))
 
 
 FAULTY = (
@@ -499,6 +420,7 @@ def test_whatever_slack_does_in_between_one_answer_remains_and_nothing_at_work(
     sandbox: Sandbox,
     ask: Ask,
     general: Channel,
+    observability: Observability,
 ) -> None:
     monkeypatch.setattr(delivery, "PATIENCE_S", 0.3)
     chance = random.Random(seed)
@@ -516,11 +438,7 @@ def test_whatever_slack_does_in_between_one_answer_remains_and_nothing_at_work(
         bot.inbox._queues.drain(timeout=30)
     heal(sandbox)
 
-    def all_ended() -> bool:
-        tick(bot)
-        return not bot.unfinished._replies
-
-    eventually(all_ended)
+    eventually(lambda: all_ended(observability, bot))
     for number, question in enumerate(questions):
         replies = sandbox.thread(general, question.ts)[1:]
         assert [reply.text for reply in replies] == [f"Answer {number} is whole."]

@@ -11,9 +11,9 @@ from bot.sandbox import Channel, Sandbox
 from storage import Observability
 from storage.coordination import unfinished_replies
 from storage.database.connect import connect
-from storage.database.models import UnfinishedReplyRow
 from tests.support.conversations import Ask, ended, eventually
 from tests.support.fake_agent import Scripted, roster_of
+from tests.support.replies import left_replies
 
 StartBot = Callable[..., object]
 
@@ -49,10 +49,10 @@ def test_a_reply_that_begins_beside_a_locked_database_is_stored_later(
     reply = sandbox.wait_for_reply(general, question.ts, containing="The first half")
     eventually(lambda: "stored later" in caplog.text)
     locked.rollback()
-    eventually(lambda: reply.ts in [row.ts for row in rows(observability)])
+    eventually(lambda: reply.ts in [row.ts for row in left_replies(observability)])
     agent.end("The first half and the second.")
     ended(sandbox, general, question, "white_check_mark")
-    eventually(lambda: not rows(observability))
+    eventually(lambda: not left_replies(observability))
 
 
 def test_an_answer_that_ended_while_the_database_was_locked_is_never_stored_as_unfinished(
@@ -70,12 +70,8 @@ def test_an_answer_that_ended_while_the_database_was_locked_is_never_stored_as_u
     second = ask()
     locked.rollback()
     # What the database is told last is told in the order of the questions.
-    eventually(lambda: second.ts in [row.message_ts for row in rows(observability)])
-    assert first.ts not in [row.message_ts for row in rows(observability)]
+    eventually(lambda: second.ts in [row.message_ts for row in left_replies(observability)])
+    assert first.ts not in [row.message_ts for row in left_replies(observability)]
     agent.end("whole")
     ended(sandbox, general, second, "white_check_mark")
-    eventually(lambda: not rows(observability))
-
-
-def rows(observability: Observability) -> list[UnfinishedReplyRow]:
-    return list(UnfinishedReplyRow.select().execute(observability.database))
+    eventually(lambda: not left_replies(observability))

@@ -3,13 +3,19 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from peewee import OperationalError
 
 from storage import Observability
-from storage.coordination.unfinished_replies import UnfinishedReply, put_reply
+from storage.coordination.unfinished_replies import (
+    NOBODY,
+    UnfinishedReply,
+    abandoned_replies,
+    put_reply,
+)
 from storage.database.connect import connect
 from storage.model.erasure import HEARD, REPLY, REPLY_TS, Erasure
 from storage.model.retention import Retention
@@ -60,7 +66,7 @@ def record_turn(
         begun_at=time.time_ns(),
         ending=({"text": f"You said {mark}"},),
     )
-    put_reply(observability.database, not_taken, process="host:1:1", now=time.time_ns())
+    put_reply(observability.database, not_taken, process=NOBODY, now=time.time_ns())
     folder = observability.database.path.parent / "files" / f"{root.trace_id}-x"
     folder.mkdir(parents=True)
     (folder / "F1.txt").write_text(mark)
@@ -95,6 +101,19 @@ def test_no_byte_of_an_erased_turn_stays_and_its_figures_do(
     assert (attempt.status, attempt.error_type, attempt.attributes["turns"]) == ("error", "exit", 3)
     scores = observability.database.execute_sql("SELECT value, label FROM scores").fetchall()
     assert scores == [(1.0, None)]
+
+
+def test_of_a_reply_that_slack_has_not_taken_the_text_is_erased_and_nothing_is_added(
+    observability: Observability,
+) -> None:
+    database, now = observability.database, time.time_ns()
+    record_turn(observability)
+    (not_taken,) = abandoned_replies(database, team="T1", now=now)
+    only_deleted = replace(not_taken, id=f"{not_taken.trace_id}:claude:late", ending=())
+    put_reply(database, only_deleted, process=NOBODY, now=now)
+    forgotten(observability, order(channel="C1", message_ts="1.000001"))
+    left = {reply.id: reply.ending for reply in abandoned_replies(database, team="T1", now=now)}
+    assert left == {not_taken.id: None, only_deleted.id: ()}
 
 
 def test_what_was_stored_of_a_deleted_reply_goes_although_its_span_comes_later(

@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing, suppress
 
-from peewee import OperationalError
+from peewee import Database, OperationalError
 
 from bot.sandbox import Sandbox
 from storage.database.connect import connect
+from storage.database.models import UnfinishedReplyRow
 from tests.support.workspace.bot_process import BotProcess
 from tests.support.workspace.people import People
 
@@ -38,6 +39,9 @@ WITH_FIELDS = tuple(
 GATEWAY = "<html><body>passerelle indisponible \xe9\xe8</body></html>".encode("latin-1")
 RESTRICTED = ("restricted_action", "restricted_action_thread_locked", "cannot_reply_to_message")
 LINE_FAULTS = ("reset", "end", "silence", "half a frame", "fragments")
+
+STORING_S = 10.0
+"""How long a mark of work is waited for: one may be left by a call that failed."""
 
 Action = Callable[[], None]
 
@@ -180,13 +184,25 @@ class WorkspaceFaults:
                 database.begin()
                 time.sleep(seconds)
                 database.rollback()
+                self._wait_until_stored(database)
 
         self._lockers.append(threading.Thread(target=lock))
         self._lockers[-1].start()
 
+    def _wait_until_stored(self, database: Database) -> None:
+        """Wait until the database knows of each message on which the bot works, as Slack shows."""
+        deadline = time.monotonic() + STORING_S
+        while time.monotonic() < deadline:
+            rows = UnfinishedReplyRow.select(UnfinishedReplyRow.message_ts).execute(database)
+            known = {row.message_ts for row in rows}
+            if {message.ts for message in self._people.in_work()} <= known:
+                return
+            time.sleep(0.1)
+
     def kill(self) -> None:
         """Kill the bot, and start it again. People go on meanwhile."""
-        # What is to be known of a turn after a kill waits in memory for a locked database.
+        # What is to be known of a turn after a kill waits in memory for a locked database, and is
+        # stored a moment after that: only then the threads of `lock_database` end.
         if any(each.is_alive() for each in (*self._starting, *self._lockers)):
             return
         self._bot.kill()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.sandbox import Channel, Message, Sandbox, User
+from bot.slack.reactions import READ, WAITING
 from reports.render.block_kit import STOP
 
 KINDS = {
@@ -218,6 +219,16 @@ class People:
             self.sandbox.stop_agent(user, message.channel, message.thread_ts)
         else:
             self._later(lambda: self.sandbox.click(user, message, STOP))
+
+    def in_work(self) -> list[Message]:
+        """Return the messages at which the bot shows that it has read them, or that they wait."""
+        bot = self.sandbox.bot_user_id
+        return [
+            message
+            for channel in self.channels
+            for message in self._messages(channel)
+            if any(bot in message.reactions.get(name, ()) for name in (READ, WAITING))
+        ]
 
     def _ask(
         self,

@@ -1,0 +1,31 @@
+"""What is left of replies that are not final: in Slack, and in the database."""
+
+import time
+
+from bot.lifecycle import Bot
+from bot.replies.unfinished import LATE_NS
+from bot.sandbox import Message
+from storage import Observability
+from storage.database.models import UnfinishedReplyRow
+
+
+def tick(*bots: Bot, after_ns: int = 0) -> None:
+    """Run the recurring jobs, the repair of replies among them."""
+    for bot in bots:
+        bot.scheduler.tick(now=time.time_ns() + after_ns)
+
+
+def all_ended(observability: Observability, *bots: Bot) -> bool:
+    """Let the bots look for replies for as long as Slack may be late; return if none is left."""
+    tick(*bots, after_ns=LATE_NS)
+    return not left_replies(observability)
+
+
+def left_replies(observability: Observability) -> list[UnfinishedReplyRow]:
+    return list(UnfinishedReplyRow.select().execute(observability.database))
+
+
+def is_at_work(message: Message) -> bool:
+    """Return True if a message says that its agent is at work, or has a Stop button."""
+    shown = f"{message.text}{message.blocks}"
+    return "at work" in shown or "trace_stop" in shown
