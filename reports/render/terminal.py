@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
-from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from reports.formatting import bar, visible
+from reports.render.columns import Cell, Column, Part, Piece, Table, layout
 from reports.views.trace_list import SHORT_ID
 
 if TYPE_CHECKING:
@@ -26,33 +22,22 @@ if TYPE_CHECKING:
     from reports.views.trace_tree import TraceView
     from reports.views.views import View
 
-COLOURS = {
+STYLES = {
     "ok": "green",
     "error": "red",
     "timeout": "red",
     "abandoned": "red",
     "running": "cyan",
     "cancelled": "yellow",
-    "skipped": "bright_black",
+    "skipped": "grey",
 }
+"""The style of each status."""
 BAR = 24
 
 
 def render(view: View, *, width: int = 100, colour: bool = False) -> str:
     """Return lines of at most `width` columns, with escape codes only if `colour` is set."""
-    out = StringIO()
-    console = Console(
-        file=out,
-        width=width,
-        force_terminal=colour,
-        no_color=not colour,
-        color_system="standard" if colour else None,
-        highlight=False,
-        emoji=False,
-        markup=False,
-    )
-    console.print(RENDERERS[type(view).__name__](_visible(view)))
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+    return layout(RENDERERS[type(view).__name__](_visible(view)), width=width, colour=colour)
 
 
 def _visible(value: Any) -> Any:
@@ -69,98 +54,95 @@ def _visible(value: Any) -> Any:
     return value
 
 
-def _grid(*columns: str) -> Table:
-    """Make a table without lines. A `>` before a column's name aligns it to the right."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in columns:
-        right = name.startswith(">")
-        table.add_column(
-            name.lstrip(">"), justify="right" if right else "left", no_wrap=right, overflow="fold"
-        )
-    return table
+def _text(name: str = "") -> Column:
+    return Column(name, wraps=True)
 
 
-def _status(icon: str, status: str) -> Text:
-    return Text(icon, style=COLOURS.get(status, ""))
+def _number(name: str) -> Column:
+    return Column(name, right=True)
 
 
-def _list(view: TraceListView) -> RenderableType:
+def _status(icon: str, status: str) -> Piece:
+    return icon, STYLES.get(status, "")
+
+
+def _list(view: TraceListView) -> Iterator[Part]:
     if not view.lines:
-        return Text(view.empty)
-    table = _lines(view.lines)
-    if view.next is None:
-        return table
-    return Group(table, Text(f"\nFor more, add --cursor {view.next}", style="bright_black"))
+        yield view.empty
+        return
+    yield _lines(view.lines)
+    if view.next is not None:
+        yield [(f"\nFor more, add --cursor {view.next}", "grey")]
 
 
 def _lines(lines: Iterable[TraceLine]) -> Table:
-    table = _grid("", "trace", "when", ">took", "agent", "what")
-    for column in table.columns[1:5]:
-        column.no_wrap = True
-    for line in lines:
-        table.add_row(
-            _status(line.icon, line.status),
-            Text(line.short_id, style="bold"),
-            line.when,
-            line.duration,
-            line.agent or "–",
-            _what(line),
-        )
-    return table
-
-
-def _what(line: TraceLine) -> Text:
-    what = Text(line.text or line.name)
-    for fact in (line.tokens, line.cost):
-        if fact:
-            what.append(f"  {fact}", style="bright_black")
-    if line.note:
-        what.append(f"  {line.note}", style=COLOURS.get(line.status, ""))
-    return what
-
-
-def _tree(view: TraceView) -> RenderableType:
-    line = view.line
-    head = Text.assemble(
-        _status(line.icon, line.status),
-        f" {line.name}  ",
-        (line.trace_id, "bold"),
-        f"\n  {line.when}, {line.duration}",
-        *(f", {fact}" for fact in (line.agent, line.tokens, line.cost) if fact),
+    return Table(
+        columns=(
+            *(Column(), Column("trace"), Column("when"), _number("took")),
+            *(_text("agent"), _text("what")),
+        ),
+        rows=[
+            (
+                [_status(line.icon, line.status)],
+                [(line.short_id, "bold")],
+                line.when,
+                line.duration,
+                line.agent or "–",
+                _what(line),
+            )
+            for line in lines
+        ],
     )
+
+
+def _what(line: TraceLine) -> list[Piece]:
+    facts = [(f"  {fact}", "grey") for fact in (line.tokens, line.cost) if fact]
+    note = [(f"  {line.note}", STYLES.get(line.status, ""))] if line.note else []
+    return [(line.text or line.name, ""), *facts, *note]
+
+
+def _tree(view: TraceView) -> Iterator[Part]:
+    line = view.line
+    yield [_status(line.icon, line.status), (f" {line.name}  ", ""), (line.trace_id, "bold")]
+    known = (line.when, line.duration, line.agent, line.tokens, line.cost)
+    yield f"  {', '.join(fact for fact in known if fact)}"
     if line.text:
-        head.append(f"\n  “{line.text}”")
+        yield f"  “{line.text}”"
     if line.note:
-        head.append(f"\n  {line.note}", style=COLOURS.get(line.status, ""))
-    table = _grid("", "", ">", "", "")
-    table.show_header = False
-    for span in view.spans:
-        colour = COLOURS.get(span.status, "")
-        table.add_row(
-            _status(span.icon, span.status),
-            Text("  " * span.depth + span.name, no_wrap=True),
-            span.duration,
-            Text(bar(span.start, span.width, BAR), style=colour, no_wrap=True),
-            Text(span.facts, style="" if span.status == "ok" else colour),
-        )
-    return Group(head, Text(""), table)
+        yield [(f"  {line.note}", STYLES.get(line.status, ""))]
+    yield ""
+    yield Table(
+        columns=(Column(), _text(), _number(""), Column(), _text()),
+        rows=[
+            (
+                [_status(span.icon, span.status)],
+                "  " * span.depth + span.name,
+                span.duration,
+                [(bar(span.start, span.width, BAR), STYLES.get(span.status, ""))],
+                [(span.facts, "" if span.status == "ok" else STYLES.get(span.status, ""))],
+            )
+            for span in view.spans
+        ],
+    )
 
 
-def _stats(view: StatsView) -> RenderableType:
-    table = _groups(view.by or "", view.lines, view.total)
-    return Group(Text(view.title, style="bold"), Text(""), table, *_note(view.note, "yellow"))
+def _stats(view: StatsView) -> Iterator[Part]:
+    yield [(view.title, "bold")]
+    yield ""
+    yield _groups(view.by or "", view.lines, view.total)
+    yield from _note(view.note, "yellow")
 
 
 def _groups(by: str, lines: Iterable[StatsLine], total: StatsLine) -> Table:
-    table = _grid(by, *(f">{name}" for name in STATS_COLUMNS))
-    for line in lines:
-        table.add_row(*_cells(line))
-    table.add_row(*(Text(cell, style="bold") for cell in _cells(total)))
-    return table
+    rows: list[list[Cell]] = [list(_cells(line)) for line in lines]
+    return Table(
+        columns=(_text(by), *map(_number, STATS_COLUMNS)),
+        rows=[*rows, [[(cell, "bold")] for cell in _cells(total)]],
+    )
 
 
-def _note(note: str, style: str) -> list[RenderableType]:
-    return [Text(f"\n{note}", style=style)] if note else []
+def _note(note: str, style: str) -> list[Part]:
+    return [[(f"\n{note}", style)]] if note else []
 
 
 STATS_COLUMNS = ("traces", "errors", "rate", "p50", "p95", "p99", "tokens", "cost")
@@ -173,76 +155,88 @@ def _cells(line: StatsLine) -> tuple[str, ...]:
     )
 
 
-def _costs(view: CostView) -> RenderableType:
-    tables: list[RenderableType] = [Text(view.title, style="bold")]
+def _costs(view: CostView) -> Iterator[Part]:
+    yield [(view.title, "bold")]
     for by, lines in view.lines:
-        table = _grid(by, ">tokens", ">cached", ">cost", ">share")
-        for line in lines:
-            table.add_row(line.key, line.tokens or "–", line.cached, line.cost, line.share)
-        tables += [Text(""), table]
-    return Group(*tables, *_note(view.note, "yellow"))
-
-
-def _failures(view: FailuresView) -> RenderableType:
-    if not view.lines:
-        return Text(view.empty)
-    table = _grid("error", "agent", ">traces", "latest", "trace", "where", "what")
-    for column in table.columns[:5]:
-        column.no_wrap = True
-    for line in view.lines:
-        table.add_row(
-            Text(line.error_type, style="red"),
-            *(line.agent or "–", line.traces, line.when),
-            Text(line.trace_id[:SHORT_ID], style="bold"),
-            *(line.where, line.message),
+        yield ""
+        yield Table(
+            columns=(_text(by), *map(_number, ("tokens", "cached", "cost", "share"))),
+            rows=[
+                (line.key, line.tokens or "–", line.cached, line.cost, line.share) for line in lines
+            ],
         )
-    note = _note(view.note, "bright_black")
-    return Group(Text(view.title, style="bold"), Text(""), table, *note)
+    yield from _note(view.note, "yellow")
 
 
-def _digest(view: DigestView) -> RenderableType:
-    title = Text(view.title, style="bold")
+def _failures(view: FailuresView) -> Iterator[Part]:
+    if not view.lines:
+        yield view.empty
+        return
+    yield [(view.title, "bold")]
+    yield ""
+    yield Table(
+        columns=(
+            *(_text("error"), _text("agent"), _number("traces"), Column("latest")),
+            *(Column("trace"), _text("where"), _text("what")),
+        ),
+        rows=[
+            (
+                [(line.error_type, "red")],
+                *(line.agent or "–", line.traces, line.when),
+                [(line.trace_id[:SHORT_ID], "bold")],
+                *(line.where, line.message),
+            )
+            for line in view.lines
+        ],
+    )
+    yield from _note(view.note, "grey")
+
+
+def _digest(view: DigestView) -> Iterator[Part]:
+    yield [(view.title, "bold")]
+    yield ""
     if view.quiet:
-        return Group(title, Text("\nNo agent was asked."))
-    parts: list[RenderableType] = [title, Text(""), _groups("agent", view.agents, view.total)]
+        yield "No agent was asked."
+        return
+    yield _groups("agent", view.agents, view.total)
     if view.skipped:
         left = ", ".join(f"{count} because {why}" for why, count in view.skipped)
-        parts.append(Text(f"\nSkipped: {left}."))
+        yield f"\nSkipped: {left}."
     if view.failed:
-        parts += [Text("\nFailed:"), _lines(view.failed)]
+        yield "\nFailed:"
+        yield _lines(view.failed)
     if view.dropped:
-        parts += _note(
+        yield from _note(
             f"{view.dropped:,} records could not be stored: see tracebot health.", "yellow"
         )
-    return Group(*parts)
 
 
-def _pairs(pairs: tuple[tuple[str, str], ...]) -> Table:
-    table = _grid("", "")
-    table.show_header = False
-    for name, value in pairs:
-        table.add_row(Text(name, style="bold", no_wrap=True), value)
-    return table
-
-
-def _health(view: HealthView) -> RenderableType:
-    if view.ok:
-        return _pairs(view.facts)
-    problems = tuple(
-        (f"{problem.mark} {problem.fact}", f"{problem.advice}.") for problem in view.problems
+def _pairs(pairs: Iterable[tuple[str, str]]) -> Table:
+    return Table(
+        columns=(Column(), _text()), rows=[([(name, "bold")], value) for name, value in pairs]
     )
-    return Group(_pairs(view.facts), Text(""), _pairs(problems))
 
 
-def _help(view: HelpView) -> RenderableType:
-    return Group(Text(view.title, style="bold"), Text(""), _pairs(view.commands))
+def _health(view: HealthView) -> Iterator[Part]:
+    yield _pairs(view.facts)
+    if not view.ok:
+        yield ""
+        yield _pairs(
+            (f"{problem.mark} {problem.fact}", f"{problem.advice}.") for problem in view.problems
+        )
 
 
-def _message(view: MessageView | ConfirmView) -> RenderableType:
-    return Text(view.text)
+def _help(view: HelpView) -> Iterator[Part]:
+    yield [(view.title, "bold")]
+    yield ""
+    yield _pairs(view.commands)
 
 
-RENDERERS: Mapping[str, Callable[[Any], RenderableType]] = {
+def _message(view: MessageView | ConfirmView) -> Iterator[Part]:
+    yield view.text
+
+
+RENDERERS: Mapping[str, Callable[[Any], Iterable[Part]]] = {
     "TraceListView": _list,
     "TraceView": _tree,
     "StatsView": _stats,

@@ -374,3 +374,4 @@ def test_ls_does_not_wait_for_what_only_other_commands_need(recorded: Path) -> N
     others = {"costs", "digest", "failures", "health", "statistics", "trace_tree"}
     assert not imported & {f"reports.views.{name}" for name in others}
     assert not imported & {"pydantic", "storage.store.erasing", "storage.writer.writer", "zoneinfo"}
+    assert not imported & {"rich.console", "rich.table"}
