@@ -210,7 +210,7 @@ def in_doubt(error: Exception) -> bool:
 def is_unanswered(error: Exception) -> bool:
     """Return True if no answer came at all: Slack may still carry the call out, a while later.
 
-    A gateway that gave up waiting (504) is no answer either.
+    The page of a gateway that gave up waiting (504) does not count as one.
     """
     return not isinstance(error, SlackClientError) or error_code(error) == "status 504"
 
