@@ -88,10 +88,10 @@ def _refuse(message: str, arguments: list[str], *, code: int) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    from bot.cli.parser import shell_parser
+    from bot.cli.parser import parser_for
     from reports.commands.parser import parse
 
-    parser, _ = shell_parser()
+    parser = parser_for(arguments)
     args = parse(parser, arguments)
     if args.version:
         from importlib.metadata import version

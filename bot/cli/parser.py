@@ -3,10 +3,10 @@
 This module imports nothing slow: every command line waits for it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from reports.commands.parser import DATABASE, Parser, build_parser
+from reports.commands.parser import DATABASE, Omitted, Options, Parser, build_parser
 
 EXAMPLES = """\
 examples:
@@ -37,17 +37,28 @@ example:
 """
 
 
-def shell_parser() -> tuple[Parser, Any]:
-    """Return the parser of `tracebot`, and its subparsers."""
-    parser, commands = build_parser(prog="tracebot", shell=True)
+def parser_for(arguments: Sequence[str]) -> Parser:
+    """Return a parser that knows the command of a command line; of all if it names none."""
+    if arguments and arguments[0] != "help":
+        parser, commands = shell_parser(only=arguments[0])
+        if commands.choices:
+            return parser
+    return shell_parser()[0]
+
+
+def shell_parser(*, only: str | None = None) -> tuple[Parser, Any]:
+    """Return the parser of `tracebot`, and its subparsers: of all commands, or of `only` one."""
+    parser, commands = build_parser(prog="tracebot", shell=True, only=only)
     parser.epilog = EXAMPLES
     parser.add_argument("--version", action="store_true", help="print the version and exit")
-    _add_commands(commands)
+    _add_commands(commands, only)
     return parser, commands
 
 
-def _add_commands(commands: Any) -> None:
-    def command(name: str, help: str, examples: str = "") -> Parser:
+def _add_commands(commands: Any, only: str | None) -> None:
+    def command(name: str, help: str, examples: str = "") -> Options:
+        if only not in (name, None):
+            return Omitted()
         made: Parser = commands.add_parser(name, help=help, description=help, epilog=examples)
         return made
 
@@ -57,7 +68,7 @@ def _add_commands(commands: Any) -> None:
     _add_maintenance(command)
 
 
-def _add_servers(command: Callable[..., Parser]) -> None:
+def _add_servers(command: Callable[..., Options]) -> None:
     serve = command("serve", "Answer in a Slack workspace, in Socket Mode or over HTTP.")
     serve.add_argument(
         "--http", action="store_true", help="receive requests at /slack/events on PORT"
@@ -74,7 +85,7 @@ def _add_servers(command: Callable[..., Parser]) -> None:
     demo.add_argument("--keep", action="store_true", help="keep the workspace open in a web page")
 
 
-def _add_agents(command: Callable[..., Parser]) -> None:
+def _add_agents(command: Callable[..., Options]) -> None:
     query = command("query", "Ask one or several agents at the same time.", QUERY_EXAMPLES)
     query.add_argument("texts", nargs="+", metavar="QUESTION", help="- reads it from stdin")
     query.add_argument(
@@ -105,11 +116,11 @@ def _add_agents(command: Callable[..., Parser]) -> None:
     )
 
 
-def _add_database(command: Parser) -> None:
+def _add_database(command: Options) -> None:
     command.add_argument("--database", metavar="PATH", help=DATABASE)
 
 
-def _add_maintenance(command: Callable[..., Parser]) -> None:
+def _add_maintenance(command: Callable[..., Options]) -> None:
     move = command("checkpoint", "Move SQLite's write-ahead log into the database.")
     move.add_argument("--truncate", action="store_true", help="also empty the log's file")
     clean = command("clean", "Remove old traces; statistics are kept.")

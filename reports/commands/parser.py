@@ -1,10 +1,9 @@
 """Parse commands, which are the same in Slack and in a shell."""
 
 import argparse
-import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from reports.commands.typed import split_shell, take_filters
 from reports.errors import UsageError
@@ -41,6 +40,8 @@ def _sentence(message: str, prog: str) -> str:
 
     Its exceptions do not say which word was wrong, but for their message.
     """
+    import difflib  # Here, because most commands make sense and need not wait for it.
+
     choice = r"argument (\S+): invalid choice: '([^']*)' \(choose from (.*)\)"
     if match := re.search(choice, message):
         argument, word, choices = *match.groups()[:2], re.findall(r"[\w-]+", match.group(3))
@@ -66,10 +67,24 @@ examples:
 """
 
 
-def build_parser(*, prog: str, shell: bool) -> tuple[Parser, Any]:
+class Options(Protocol):
+    """A command's parser, as far as its options and arguments are added."""
+
+    def add_argument(self, *names: str, **facts: Any) -> object: ...
+
+
+class Omitted:
+    """Stands for the parser of a command that the command line does not name."""
+
+    def add_argument(self, *names: str, **facts: Any) -> None:
+        """Do nothing."""
+
+
+def build_parser(*, prog: str, shell: bool, only: str | None = None) -> tuple[Parser, Any]:
     """Return the parser, and argparse's subparsers, to which the shell adds its own commands.
 
-    `shell` adds `--help`, `--json` and `--database`, and allows longer lists.
+    `shell` adds `--help`, `--json` and `--database`, and allows longer lists. `only` is the one
+    command that the parser has to know: all of them take 10 ms.
     """
     parser = Parser(prog=prog, description="Query the traces of agents.", add_help=shell)
     commands = parser.add_subparsers(
@@ -80,7 +95,9 @@ def build_parser(*, prog: str, shell: bool) -> tuple[Parser, Any]:
         everywhere.add_argument("--json", action="store_true", help="print one JSON object")
         everywhere.add_argument("--database", metavar="PATH", help=DATABASE)
 
-    def command(name: str, help: str, examples: str = "") -> Parser:
+    def command(name: str, help: str, examples: str = "") -> Options:
+        if only not in (name, None):
+            return Omitted()
         made: Parser = commands.add_parser(
             name,
             help=help,
@@ -115,7 +132,7 @@ def build_parser(*, prog: str, shell: bool) -> tuple[Parser, Any]:
     return parser, commands
 
 
-def _add_forget(command: Callable[..., Parser], *, shell: bool) -> None:
+def _add_forget(command: Callable[..., Options], *, shell: bool) -> None:
     forget = command("forget", "Erase the text that somebody wrote; figures stay.")
     if not shell:
         forget.add_argument(
@@ -130,7 +147,7 @@ def _add_forget(command: Callable[..., Parser], *, shell: bool) -> None:
     forget.add_argument("--yes", action="store_true", help="do not ask before")
 
 
-def _add_lists(command: Callable[..., Parser], *, longest: int) -> None:
+def _add_lists(command: Callable[..., Options], *, longest: int) -> None:
     ls = command("ls", "List traces, newest first.", LS_EXAMPLES)
     ls.add_argument("words", nargs="*", metavar="WORD", help="only traces that contain every word")
     ls.add_argument("--agent", metavar="NAME", help="only this agent")
@@ -155,7 +172,7 @@ def _add_lists(command: Callable[..., Parser], *, longest: int) -> None:
         each.add_argument("--cursor", metavar="CURSOR", help="continue a list where it ended")
 
 
-def _add_statistics(command: Callable[..., Parser]) -> None:
+def _add_statistics(command: Callable[..., Options]) -> None:
     stats = command("stats", "Show counts, errors, latency, tokens and cost.", STATS_EXAMPLES)
     stats.add_argument("--by", choices=DIMENSIONS, help="add one line for each of these")
     cost = command("cost", "Show the cost by model and agent, and models without a known price.")
@@ -230,6 +247,8 @@ def _take_rest(rest: Sequence[str], args: argparse.Namespace, prog: str) -> None
                 for name in vars(args)
                 if name not in ("command", "version")
             ]
+            import difflib
+
             close = difflib.get_close_matches(word.partition("=")[0], options, n=1)
             hint = f"did you mean {close[0]}?" if close else f"see {prog} help."
             raise UsageError(f"{args.command} does not take {word}: {hint}")
