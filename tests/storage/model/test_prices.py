@@ -1,9 +1,15 @@
 """What a call cost: as its sender reported it under any name, else by the public price."""
 
 import json
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from genai_prices import Usage
+from genai_prices.data_snapshot import get_snapshot
+from genai_prices.types import ModelInfo, Provider
 
 from storage import Observability
 from storage.model import prices
@@ -126,3 +132,27 @@ def test_calls_that_a_library_records_in_process_have_a_cost(observability: Obse
     assert observability.flush()
     (trace,) = recent_traces(observability.database).traces
     assert trace.cost == GPT + 250_000
+
+
+def test_a_cost_is_that_of_genai_prices_for_each_model_and_any_number_of_tokens() -> None:
+    chance = random.Random(11)
+    for provider, model in every_model():
+        counts = [chance.choice((0, 7, 300_000, chance.randrange(10**6))), chance.randrange(10**5)]
+        counts += [chance.choice((0, chance.randrange(counts[0] + 2))) for _ in range(2)]
+        at = chance.randrange(1_700_000_000, 1_800_000_000)
+        usage = Usage(**dict(zip(prices.USAGE, counts, strict=True)))
+        try:
+            when = datetime.fromtimestamp(at, UTC)
+            expected = model.calc_price(usage, provider, genai_request_timestamp=when).total_price
+        except ValueError:
+            with pytest.raises(ValueError):
+                prices._price(provider, model, *counts, at * 10**9)
+        else:
+            found = prices._price(provider, model, *counts, at * 10**9)
+            assert found == expected * 1_000_000, (provider.id, model.id, counts)
+
+
+def every_model() -> Iterator[tuple[Provider, ModelInfo]]:
+    for provider in get_snapshot().providers:
+        for model in provider.models:
+            yield provider, model
