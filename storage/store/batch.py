@@ -20,7 +20,7 @@ from storage.store.erasure_log import erasure_log, last_change
 from storage.store.facts import add_facts
 from storage.store.private_channels import keep_private
 from storage.store.rollups import additions
-from storage.store.search_index import add_queued, purge
+from storage.store.search_index import purge
 from storage.store.span_rows import SPAN_FIELDS, as_json, span_rows
 from storage.store.trace_summaries import stored_traces, summarise
 from storage.store.usage import MAX_SPANS, count_usage, own_usage
@@ -45,7 +45,6 @@ def store(database: Database, batch: Batch, *, deadline: float = 5.0) -> bool:
         METRICS.execute_many(database, [_row(redacted_metric(metric)) for metric in batch.metrics])
         LOGS.execute_many(database, [_row(redacted_log(log)) for log in batch.logs])
         _store_scores(database, batch.scores)
-        add_queued(database)
     if erased:
         from storage.store.erasing import remove_files, without_files
 

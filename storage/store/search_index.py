@@ -2,12 +2,13 @@
 
 The rows of the index have the row ids of the summaries. Triggers of the database
 (`storage/database/migrations`) take a changed or removed summary out of the index in the
-transaction that changes it, and put what is new into `search_queue`. Each batch moves some of the
-queue to the index: adding many at once costs a quarter of adding each alone, and most traces have
-ended by then, so that they are added once. A search looks through the queue as well.
+transaction that changes it, and put what is new into `search_queue`. Writers move the queue to the
+index about once a second: adding many at once costs a quarter of adding each alone, and most traces
+have ended by then, so that they are added once. A search looks through the queue as well.
 """
 
 import json
+import math
 import time
 
 from peewee import Database, SqliteDatabase
@@ -27,8 +28,8 @@ RECENT = 20
 RUNNING = 200
 """So many newer ones must there be until a trace is added that runs, as it will change."""
 
-ADDED_AT_ONCE = 500
-"""A transaction of about 5 ms."""
+ADDED_AT_ONCE = 100
+"""A transaction of about 2 ms."""
 
 PAGES_AT_ONCE = 100
 """How many pages of the index each transaction of `purge` writes, in about 10 ms."""
@@ -48,27 +49,29 @@ def queued(database: Database, *, at_most: int = 2**62) -> int:
     return int(_COUNT.fetch(database, (at_most,))[0][0])
 
 
-def add_queued(database: Database) -> int:
-    """Add some of the queue to the index if it is long, in the caller's transaction.
+def add_all(database: Database, *, until: float = math.inf, deadline: float | None = None) -> bool:
+    """Add the queue to the index while it is long, in short transactions.
 
-    Return how many were added.
+    Return False if the monotonic time `until` came first. Waits for other writers for at most
+    `deadline` seconds in each transaction.
     """
-    if not _is_long(database):
-        return 0
+    added = 1
+    while added and _is_long(database):
+        began = time.monotonic()
+        if began > until:
+            return False
+        with transaction(database, deadline=deadline):
+            added = _add_some(database)
+        _let_others_write(began)
+    return True
+
+
+def _add_some(database: Database) -> int:
+    """Return how many were added: none if all that wait are likely to change."""
     rows = _OLDEST.fetch(database, (RECENT, RUNNING, ADDED_AT_ONCE))
     _ADD.execute_many(database, [(row[0], document(*row[1:])) for row in rows])
     _DROP.fetch(database, (json.dumps([row[0] for row in rows]),))
     return len(rows)
-
-
-def add_all(database: Database) -> None:
-    """Add the queue to the index if it is long, in short transactions."""
-    added = ADDED_AT_ONCE
-    while added == ADDED_AT_ONCE and _is_long(database):
-        began = time.monotonic()
-        with transaction(database):
-            added = add_queued(database)
-        _let_others_write(began)
 
 
 def purge(database: Database) -> None:

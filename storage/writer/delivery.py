@@ -29,7 +29,8 @@ from storage.errors import StorageError, TemporarilyUnavailable
 from storage.model.batch import Batch
 from storage.recovery.opening import prepare
 from storage.store.batch import store
-from storage.store.facts import facts_waiting, merge_facts
+from storage.store.deferred import run_deferred_work
+from storage.store.facts import facts_waiting
 from storage.writer.abandoned import mark_abandoned
 from storage.writer.dropped import DropCounters
 from storage.writer.spool import Spool, SpoolFull, left_behind, spool_folder, waiting
@@ -116,12 +117,12 @@ class Delivery:
             self._failed(error)
 
     def merge(self) -> None:
-        """Add up facts for at most `MERGE_S`, if it is time to."""
+        """Do what batches leave for later for at most `MERGE_S`, if it is time to."""
         now = time.monotonic()
         if self._merge_at is None or now < max(self._merge_at, self._retry_at):
             return
         try:
-            complete = merge_facts(self._database, until=now + MERGE_S, deadline=PATIENCE_S)
+            complete = run_deferred_work(self._database, until=now + MERGE_S, deadline=PATIENCE_S)
             self._merge_at = None if complete else now
         except UNAVAILABLE as error:
             # They are also stored, and other processes add them up.
@@ -159,7 +160,9 @@ class Delivery:
         if self._merge_at is not None:
             with suppress(*UNAVAILABLE):
                 if facts_waiting(self._database) > LEFT_TO_OTHERS:
-                    merge_facts(self._database, until=time.monotonic() + 1.0, deadline=PATIENCE_S)
+                    run_deferred_work(
+                        self._database, until=time.monotonic() + 1.0, deadline=PATIENCE_S
+                    )
         self.disconnect()
 
     def abandon(self) -> None:

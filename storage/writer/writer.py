@@ -250,7 +250,7 @@ class Writer:
         try:
             urgent = self._wakeups.get(timeout=self._idle_s())
             until = time.monotonic() + self._linger
-            while not urgent:
+            while not urgent and len(self._queue) < BATCH_SIZE:
                 urgent = self._wakeups.get(timeout=max(until - time.monotonic(), 0.0))
         except Empty:
             pass
@@ -278,7 +278,10 @@ class Writer:
         self._acknowledge()
 
     def _deliver(self) -> None:
-        for _ in range(BATCHES_A_TURN):
+        # Only what is queued by now: what comes meanwhile lingers, too. Otherwise the few spans of
+        # the time of one transaction would each time be a transaction themselves.
+        batches = (len(self._queue) + len(self._trimmed)) // BATCH_SIZE + 1
+        for _ in range(min(batches, BATCHES_A_TURN)):
             self._pending = self._pending or self._next_batch()
             if not self._pending or not self._delivery.deliver(self._pending):
                 return

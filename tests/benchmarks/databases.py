@@ -1,6 +1,7 @@
 """Databases of a given size, created once by the real writer and kept for the next run."""
 
 import hashlib
+import math
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
@@ -11,12 +12,13 @@ from peewee import SchemaManager, SqliteDatabase
 
 from storage.database import models
 from storage.database.models import SpanRow
+from storage.database.shared_file import SharedDatabase
 from storage.model.batch import Batch
 from storage.model.span import Span
 from storage.recovery.opening import open_database
 from storage.store import rollups, search_index
 from storage.store.batch import store
-from storage.store.facts import merge_facts
+from storage.store.deferred import run_deferred_work
 from storage.store.span_rows import SPAN_FIELDS, span_rows
 from storage.upkeep.checkpoint import checkpoint
 from tests.benchmarks import traces
@@ -93,10 +95,14 @@ def _make_ours(run: Run, path: Path, spans: int) -> None:
     for number, some in enumerate(_batches(run, spans), 1):
         store(database, Batch("bench:1:1:1", number, spans=some))
         if number % 20 == 0:
-            merge_facts(database)
-    merge_facts(database)
+            _run_deferred_work(database)
+    _run_deferred_work(database)
     checkpoint(database, "truncate")
     database.close()
+
+
+def _run_deferred_work(database: SharedDatabase) -> None:
+    assert run_deferred_work(database, until=math.inf, deadline=60.0)
 
 
 def _make_bare(run: Run, path: Path, spans: int) -> None:

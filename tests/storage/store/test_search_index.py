@@ -31,7 +31,7 @@ PLACE = {"platform": "slack", "team": "T1", "channel": "C1", "audience": "T1"}
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every batch add to the index what has ended."""
+    """Add to the index at once what has ended."""
     monkeypatch.setattr(search_index, "QUEUED", 1)
     monkeypatch.setattr(search_index, "RECENT", 0)
 
@@ -50,11 +50,13 @@ def turn(number: int, text: str | None, **facts: object) -> Span:
     return Span(**ids, name="slack message", started_at=began, text=text, **given)  # type: ignore[arg-type]
 
 
-def put(database: Database, *spans: Span, resumed: bool = False) -> None:
+def put(database: Database, *spans: Span, resumed: bool = False, index: bool = True) -> None:
     number = getattr(put, "number", 0) + 1
     put.number = number  # type: ignore[attr-defined]
     ids = {span.span_id for span in spans} if resumed else set()
     assert store(database, Batch("host:1:1", number, spans=list(spans), resumed=ids))
+    if index:
+        add_all(database)
 
 
 def found(database: Database, words: str) -> list[str | None]:
@@ -177,7 +179,7 @@ def test_purging_a_large_index_lets_others_write_in_between(
 
     def write(seconds: float) -> None:
         other = connect(Path(database.database), busy_timeout_ms=0)
-        put(other, turn(10_000 + len(written), f"meanwhile {len(written)}"))
+        put(other, turn(10_000 + len(written), f"meanwhile {len(written)}"), index=False)
         written.append(seconds)
         other.close()
 

@@ -27,6 +27,7 @@ from storage.recovery.opening import open_database
 from storage.store.batch import store
 from storage.store.facts import merge_facts
 from storage.tracing.tracer import Tracer
+from storage.writer import delivery
 from storage.writer.delivery import adopt
 from storage.writer.dropped import drop_counts
 from storage.writer.spool import Spool, spool_folder, waiting
@@ -304,6 +305,32 @@ def stalled(database: SharedDatabase, *, queue_size: int) -> Writer:
     writer.start()
     writer.stop()
     return writer
+
+
+def test_what_comes_while_a_batch_is_stored_lingers_to_share_a_batch(
+    database: SharedDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = writer_for(database)
+    batches: list[list[str]] = []
+
+    def store_and_record(database: SharedDatabase, batch: Batch, *, deadline: float) -> bool:
+        batches.append([span.name for span in batch.spans])
+        if len(batches) == 1:
+            writer.put(span(2))
+        return store(database, batch, deadline=deadline)
+
+    def record_once(*_: object, **__: object) -> bool:
+        if len(batches) == 1:
+            writer.put(span(3))
+        return True
+
+    monkeypatch.setattr(delivery, "store", store_and_record)
+    monkeypatch.setattr(delivery, "run_deferred_work", record_once)
+    monkeypatch.setattr(delivery, "MERGE_EVERY_S", 0.0)
+    writer.put(span(1))
+    assert until(lambda: len(batches) > 1)
+    assert writer.close()
+    assert batches == [["span 1"], ["span 2", "span 3"]]
 
 
 def test_when_the_queue_is_full_detail_goes_first_then_what_comes_last_and_all_is_counted(
