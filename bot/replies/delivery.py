@@ -163,10 +163,9 @@ class ReplyDelivery:
                 return send()
             except SLACK_ERRORS as error:
                 asked = retry_after(error)
-                # A rate limit is an answer: the call had no effect. Silence is not.
                 if asked is None and not in_doubt(error):
                     raise
-                unclear = unclear or asked is None
+                unclear = unclear or may_have_worked(error)
                 self._on_failure(error)
                 raise TryAgain(error, wait_s=asked) from error
 
@@ -205,6 +204,14 @@ def in_doubt(error: Exception) -> bool:
     if isinstance(error, SlackApiError):
         return error.response.status_code >= 500 or error_code(error) in PASSING
     return not isinstance(error, ThreadGone)
+
+
+def may_have_worked(error: Exception) -> bool:
+    """Return True if the call may have taken effect, or may do so later.
+
+    A rate limit is an answer: the call had no effect. Silence is not.
+    """
+    return in_doubt(error) and retry_after(error) is None
 
 
 def is_unanswered(error: Exception) -> bool:

@@ -7,6 +7,7 @@ from typing import Protocol
 from slack_sdk import WebClient
 
 from bot.agents.types import ToolUse
+from bot.replies.draft import Draft
 from bot.replies.messages import Message, at_work, running_id, running_message
 from bot.replies.timeline import cards, ended, size, summary, task_chunks
 from bot.slack.types import Place
@@ -16,18 +17,6 @@ STREAM_S = 240.0
 
 STREAM_LIMIT = 9_000
 """Bytes of a stream's text and cards. Slack tells no limit; others were refused from 10,600 on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """The text of an agent so far, and the tools that it used, the newest last.
-
-    `restarts` counts the providers that gave up: what they said is not part of the draft.
-    """
-
-    text: str = ""
-    tools: tuple[ToolUse, ...] = ()
-    restarts: int = 0
 
 
 @dataclass(frozen=True, slots=True)

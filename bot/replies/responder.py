@@ -15,8 +15,9 @@ from bot.agents.types import Agent, HistoryMessage, Reply, Request, ThreadState
 from bot.replies.buttons import Attempt, failure_buttons, feedback_buttons
 from bot.replies.delivery import ReplyDelivery, is_refusal
 from bot.replies.ladder import deliver
-from bot.replies.live import LiveReplies, ReplyStreamer
+from bot.replies.live import LiveUpdates
 from bot.replies.live_messages import Heading
+from bot.replies.live_replies import LiveReplies
 from bot.replies.messages import (
     Message,
     failure_message,
@@ -25,6 +26,7 @@ from bot.replies.messages import (
     stopped_message,
     unposted_message,
 )
+from bot.replies.streamer import ReplyStreamer
 from bot.replies.timeline import with_timeline
 from bot.replies.unfinished import UnfinishedReplies
 from bot.settings import Settings
@@ -108,7 +110,7 @@ class Responder:
     ) -> None:
         """`agents` returns the names that may be asked when one of them failed.
 
-        `live_client` neither retries nor waits long; see `ReplyStreamer`.
+        `live_client` neither retries nor waits long; see `LiveUpdates`.
 
         `collector` is the base URL to which agents may send their own telemetry.
         """
@@ -128,18 +130,22 @@ class Responder:
         self, agent: Agent, given: AgentInput, root: ActiveSpan, cancellation: Cancellation
     ) -> TurnFailure | None:
         """Post the agent's answer. Return why there is none, or why Slack does not take it."""
-        with ReplyStreamer(
+        place, unfinished = place_of(given.message), _unfinished_reply(agent, given.message, root)
+        updates = LiveUpdates(
             self._live_client,
             self._delivery,
             self._live,
-            place=place_of(given.message),
+            place=place,
             heading=Heading(agent.name, root.trace_id),
             title=_title(given.prompt),
             secrets=self._secrets,
             name_of=self._names.user,
             unfinished=self._unfinished,
-            reply=_unfinished_reply(agent, given.message, root),
+            reply=unfinished,
             on_gone=lambda code: cancellation.cancel(f"slack: {code}"),
+        )
+        with ReplyStreamer(
+            updates, self._delivery, place=place, unfinished=self._unfinished, reply=unfinished
         ) as streamer:
             reply = self._ask(agent, given, root, streamer, cancellation)
             return self._post(agent, reply, root, streamer) or reply.failure
@@ -208,12 +214,12 @@ class Responder:
             thread=given.thread,
             collector=self._collector,
             cancellation=cancellation,
-            on_progress=streamer.draft.add,
+            on_progress=streamer.updates.draft.add,
         )
         try:
             reply = invoke(agent, request, observability=self._observability)
         except AgentError as error:
-            said = error.partial.text if error.partial else streamer.draft.read().text
+            said = error.partial.text if error.partial else streamer.updates.draft.read().text
             failure = TurnFailure(error.error_type, error.message, status_of(error))
             stopped_by = error.by if isinstance(error, AgentCancelled) else None
             note = self._failure_note(agent, error, root)
@@ -227,7 +233,9 @@ class Responder:
             note = failure_message(agent.name, "internal", trace_id=root.trace_id)
             failure = TurnFailure(type(error).__name__, str(error))
             below = self._buttons(agent, given.message, root)
-            return FinalReply(streamer.draft.read().text, note, failure=failure, below=below)
+            return FinalReply(
+                streamer.updates.draft.read().text, note, failure=failure, below=below
+            )
         note = _fallback_note(agent, reply, streamer)
         below = (feedback_buttons(root.trace_id),)
         return FinalReply(reply.text, note, reply.provider, below=below)
@@ -351,15 +359,16 @@ def _title(prompt: str) -> str:
 
 
 def _record_stream(span: ActiveSpan, streamer: ReplyStreamer) -> None:
-    if streamer.updates:
-        span.set(**{"slack.stream.pieces": streamer.updates})
-    if streamer.first_update_ns is not None:
-        span.set(**{"slack.stream.time_to_first_piece": streamer.first_update_ns / 1e9})
+    updates = streamer.updates
+    if updates.count:
+        span.set(**{"slack.stream.pieces": updates.count})
+    if updates.first_ns is not None:
+        span.set(**{"slack.stream.time_to_first_piece": updates.first_ns / 1e9})
 
 
 def _fallback_note(agent: Agent, reply: Reply, streamer: ReplyStreamer) -> str:
     """Return a note on who answered, if it was not the agent's first provider."""
-    if not streamer.draft.read().restarts:
+    if not streamer.updates.draft.read().restarts:
         return ""
     return fallback_message(agent.providers[0].name, reply.provider)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.replies import live
+from bot.replies import live, live_replies
 from bot.sandbox import Channel, Message, Sandbox, User
 from tests.support.conversations import Ask, StartBot
 from tests.support.fake_agent import Scripted, roster_of
@@ -36,5 +36,5 @@ def question(agent: Scripted, start_bot: StartBot, ask: Ask) -> Message:
 def quick_replies(monkeypatch: pytest.MonkeyPatch) -> None:
     """Show a live reply almost at once, and each of its steps."""
     monkeypatch.setattr(live, "QUICK_S", 0.05)
-    monkeypatch.setattr(live, "PACE_S", 0.02)
-    monkeypatch.setattr(live, "CALLS_A_SECOND", 1_000)
+    monkeypatch.setattr(live_replies, "PACE_S", 0.02)
+    monkeypatch.setattr(live_replies, "CALLS_A_SECOND", 1_000)

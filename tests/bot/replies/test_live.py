@@ -10,6 +10,7 @@ from slack_sdk import WebClient
 from bot.agents.types import Agent, Progress, ToolUse
 from bot.replies import delivery, live, live_messages
 from bot.replies.buttons import feedback_buttons
+from bot.replies.draft import MOST_TOOLS, GrowingDraft
 from bot.replies.messages import reply_messages, running_message
 from bot.replies.timeline import with_timeline
 from bot.sandbox import Channel, Message, Sandbox, User
@@ -487,9 +488,9 @@ def test_a_running_message_stays_within_slacks_limits() -> None:
 
 
 def test_a_flood_of_tools_is_bounded_and_the_newest_is_shown() -> None:
-    draft = live.GrowingDraft(clean=str)
-    for number in range(3 * live.MOST_TOOLS):
-        draft.add(Progress(tool=ToolUse(id=str(number), title=f"tool {number}")))
-    shown = [tool.title for tool in draft.read().tools]
-    assert len(shown) == live.MOST_TOOLS
-    assert (shown[0], shown[-1]) == ("tool 0", f"tool {3 * live.MOST_TOOLS - 1}")
+    growing = GrowingDraft(clean=str)
+    for number in range(3 * MOST_TOOLS):
+        growing.add(Progress(tool=ToolUse(id=str(number), title=f"tool {number}")))
+    shown = [tool.title for tool in growing.read().tools]
+    assert len(shown) == MOST_TOOLS
+    assert (shown[0], shown[-1]) == ("tool 0", f"tool {3 * MOST_TOOLS - 1}")
