@@ -154,6 +154,18 @@ def percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f}%" if whole else UNKNOWN
 
 
+def change(now: float | None, before: float | None) -> str:
+    """Format a change: `+12%`, `−3%`, `new` if there was nothing; "" if it is the same."""
+    if now == before or now is None or before is None:
+        return ""
+    if not before:
+        return "new"
+    share = round(100 * (now - before) / before)
+    if share > 999:
+        return f"×{now / before:,.0f}"
+    return f"{'+' if share > 0 else '−'}{abs(share)}%" if share else ""
+
+
 def reason(name: str | None) -> str:
     """Return the text of a decision's reason; an unknown one is returned as it is."""
     return REASONS.get(name or "", name or "")

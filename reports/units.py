@@ -17,6 +17,14 @@ def parse_duration(text: str) -> int:
     return int(number) * UNITS_S[unit] * SECOND_NS
 
 
+def duration_text(ns: int) -> str:
+    """Return a period as `parse_duration` takes it, in an exact unit: `7d`, `24h`."""
+    seconds = ns // SECOND_NS
+    units = "dhms" if seconds >= 2 * UNITS_S["d"] else "hms"
+    unit = next(unit for unit in units if seconds % UNITS_S[unit] == 0)
+    return f"{seconds // UNITS_S[unit]}{unit}"
+
+
 def parse_size(text: str) -> int:
     """Return bytes. Raises ValueError, whose message names valid sizes."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]b)", text.strip().lower())

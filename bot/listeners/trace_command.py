@@ -11,7 +11,7 @@ from bot.concurrency.event_dedup import EventDedup
 from bot.listeners.request_keys import interaction_key
 from bot.trace_ui.requester import Requester
 from bot.trace_ui.slash_command import SlashCommand
-from reports.render.block_kit import FORGET, NEXT, SHARE, SHOW, STOP
+from reports.render.block_kit import FORGET, NEXT, RUN, SHARE, SHOW, STOP
 
 Body = dict[str, Any]
 Answer = Callable[[SlashCommand, Body, Requester, Respond], None]
@@ -39,6 +39,7 @@ def register(
     app.action(_starting_with(SHOW))(listener(_show))
     app.action(STOP)(listener(_stop))
     app.action(_starting_with(f"{STOP}_"))(listener(_stop_listed))
+    app.action(_starting_with(RUN))(listener(_run))
     app.action(NEXT)(listener(_next_page))
     app.action(SHARE)(listener(_share))
     app.action(FORGET)(listener(_forget))
@@ -53,6 +54,10 @@ def _command(
 
 def _show(slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond) -> None:
     slash_command.ask(f"show {_value(body)}", requester, respond)
+
+
+def _run(slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond) -> None:
+    slash_command.run(_value(body), requester, respond)
 
 
 def _next_page(

@@ -29,7 +29,7 @@ from bot.trace_ui.share import post_once
 from bot.turns.cancel import TurnCanceller
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import SLACK_PAGE, build_parser, parse
-from reports.commands.typed import split_slack
+from reports.commands.typed import READING, split_slack
 from reports.digest import Order, parse_order
 from reports.errors import UsageError
 from reports.render.block_kit import Block, context, escape
@@ -52,6 +52,8 @@ PAGE_ARGUMENTS: dict[str, type | tuple[type, ...]] = {
     "all": bool,
 }
 """The arguments of `ls` that the button of its next page holds, and their types."""
+
+OUT_OF_DATE = "This button is out of date. Type the command again."
 
 NOT_FOR_EVERYONE = (
     "Not everyone in this channel may see this trace: it is from a private conversation, or guests "
@@ -119,6 +121,19 @@ class SlashCommand:
             "forget": self._ask_to_forget,
         }
         return own.get(args.command, self._answer)(args, requester)
+
+    def run(self, text: str, requester: Requester, respond: Respond) -> None:
+        """Answer the command in a button, in the place of the message with the button."""
+        name = next(iter(text.split()), "")
+
+        def view() -> Answer:
+            if name not in READING:
+                raise UsageError(OUT_OF_DATE)
+            return self.answer(text, requester)
+
+        self._respond(
+            name if name in READING else "?", requester, view, respond, replace_original=True
+        )
 
     def next_page(self, value: str, requester: Requester, respond: Respond) -> None:
         """Replace a list by its next page. `value` is the JSON in the button that was pressed."""
@@ -325,7 +340,7 @@ def _next_page(value: str) -> dict[str, Any]:
     except (ValueError, LookupError, TypeError, AttributeError):
         fit = False
     if not fit:
-        raise UsageError("This button is out of date. Type the command again.")
+        raise UsageError(OUT_OF_DATE)
     return given
 
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from reports.views.statistics import NameOf
     from reports.views.views import View
     from storage.queries.removed_traces import RemovedTrace
+    from storage.queries.statistics import Statistics
 
 PERMALINK = re.compile(r"/archives/([A-Z0-9]+)/p(\d{10})(\d{6})(?:\?.*?thread_ts=([\d.]+))?")
 
@@ -206,13 +207,23 @@ def _stats(args: argparse.Namespace, database: Database, viewer: Viewer, now: in
     from reports.views.statistics import statistics_view
     from storage.queries.statistics import statistics
 
-    found = statistics(
-        database, since=_since(args, now), until=now, by=args.by, audiences=viewer.audiences
-    )
-    if args.by == "channel":
+    def of(since: int, until: int) -> Statistics:
+        found = statistics(
+            database, since=since, until=until, by=args.by, audiences=viewer.audiences
+        )
+        if args.by != "channel":
+            return found
         named = tuple(group for group in found.groups if viewer.may_name(group.key))
-        found = replace(found, groups=named)
-    return statistics_view(found, by=args.by, time_zone=viewer.time_zone, name_of=viewer.name_of)
+        return replace(found, groups=named)
+
+    since = _since(args, now)
+    return statistics_view(
+        of(since, now),
+        by=args.by,
+        time_zone=viewer.time_zone,
+        before=of(max(2 * since - now, 0), since) if args.compare else None,
+        name_of=viewer.name_of,
+    )
 
 
 def _cost(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:

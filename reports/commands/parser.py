@@ -64,6 +64,7 @@ examples:
   stats                     show the last 7 days in total
   stats --by agent          compare the agents
   stats --by decision       count why messages were answered or skipped
+  stats --compare           compare with the 7 days before
 """
 
 
@@ -175,6 +176,7 @@ def _add_lists(command: Callable[..., Options], *, longest: int) -> None:
 def _add_statistics(command: Callable[..., Options]) -> None:
     stats = command("stats", "Show counts, errors, latency, tokens and cost.", STATS_EXAMPLES)
     stats.add_argument("--by", choices=DIMENSIONS, help="add one line for each of these")
+    stats.add_argument("--compare", action="store_true", help="compare with the period before")
     cost = command("cost", "Show the cost by model and agent, and models without a known price.")
     errors = command("errors", "Group failures by error and agent, with the latest trace of each.")
     slow = command("slow", "List the slowest traces.")

@@ -26,7 +26,7 @@ from storage.model.span import Span
 from storage.queries.traces import TraceSummary
 
 if TYPE_CHECKING:
-    from storage.queries.statistics import Group
+    from storage.queries.statistics import Group, Statistics
 
 COLUMNS = frozenset(ATTRIBUTES) - {"error_type", "error_message"}
 
@@ -92,18 +92,27 @@ def _span(span: Span) -> dict[str, Any]:
 
 
 def _stats(view: StatsView) -> dict[str, Any]:
-    found = view.statistics
+    names = {
+        group.key: line.key for group, line in zip(view.statistics.groups, view.lines, strict=True)
+    }
+    shown = _statistics(view.statistics, view.by, names)
+    if view.before is not None:
+        shown["before"] = _statistics(view.before, view.by, names)
+    return shown
+
+
+def _statistics(found: Statistics, by: str | None, names: Mapping[str, str]) -> dict[str, Any]:
     return {
         "since": utc(found.since),
         "until": utc(found.until),
         "total": _group(found.total),
         "groups": [
             {
-                "key": utc(int(group.key)) if view.by == "hour" else group.key,
-                "name": line.key,
+                "key": utc(int(group.key)) if by == "hour" else group.key or None,
+                "name": names.get(group.key, group.key),
                 **_group(group),
             }
-            for group, line in zip(found.groups, view.lines, strict=True)
+            for group in found.groups
         ],
     }
 
@@ -131,6 +140,7 @@ def _group(group: Group) -> dict[str, Any]:
         "p99_ms": _ms(group.p99_ns),
         "input_tokens": group.input_tokens,
         "output_tokens": group.output_tokens,
+        "cached_tokens": group.cached_tokens,
         "cost_usd": _usd(group.cost),
     }
 

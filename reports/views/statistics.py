@@ -1,16 +1,30 @@
 """Statistics as text: counts, errors, latency, tokens and cost, in total and by group."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from reports import formatting
+from reports.units import duration_text
 from reports.views.costs import unpriced_note
+from storage.queries.statistics import Group, Statistics
 
-if TYPE_CHECKING:
-    from storage.queries.statistics import Group, Statistics
+OF_TRACES: Mapping[str, str] = {
+    "platform": "no platform",
+    "channel": "no channel",
+    "user": "nobody named",
+    "agent": "no agent",
+}
+"""The dimensions of which a trace has one at most, and the name of the group of the others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """How a row differs from the period before, as text: `+12%`, `new`; "" if nothing changed."""
+
+    traces: str = ""
+    errors: str = ""
+    p95: str = ""
+    cost: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,19 +40,39 @@ class StatsLine:
     p99: str
     tokens: str
     cost: str
+    change: Change = field(default_factory=Change)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """What happened in an hour; `label` is its beginning in local time."""
+
+    label: str
+    traces: int
+    errors: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatsView:
-    """Lines of text for each group and in `total`; `statistics` are the raw values."""
+    """Lines of text for each group and in `total`; `statistics` are the raw values.
+
+    `before` are those of the period before, if they are compared. `command` is the command without
+    its period and comparison, and `period` is the former: `7d`.
+    """
 
     title: str
     by: str | None
     total: StatsLine
     lines: tuple[StatsLine, ...]
     statistics: Statistics
+    before: Statistics | None = None
     note: str = ""
     """The models without a known price, if the lines are models."""
+    command: str = "stats"
+    period: str = ""
+    zone: str = "UTC"
+    timeline: tuple[Moment, ...] = ()
+    """All hours from the first group to the last, if the groups are hours."""
 
 
 NameOf = Callable[[str, str], str]
@@ -50,33 +84,105 @@ def statistics_view(
     *,
     by: str | None,
     time_zone: str,
+    before: Statistics | None = None,
     name_of: NameOf = lambda by, key: key,
 ) -> StatsView:
-    """Return statistics as text; *by* is the dimension of the groups, hours are in *time_zone*."""
+    """Return statistics as text; *by* is the dimension of the groups, hours are in *time_zone*.
+
+    The groups of a trace's own dimensions add up to the total: what has no agent, for instance, is
+    a group with an empty key.
+    """
+    found = _with_rest(found, by)
+    earlier = {group.key: group for group in _with_rest(before, by).groups} if before else None
     period = formatting.period(found.since, found.until)
     zone = f" ({time_zone})" if by == "hour" else ""
+    compared = ", compared with the period before" if before else ""
     return StatsView(
-        title=f"Statistics of the {period}" + (f", by {by}{zone}" if by else ""),
+        title=f"Statistics of the {period}" + (f", by {by}{zone}" if by else "") + compared,
         by=by,
-        total=stats_line("all", found.total),
+        total=stats_line("all", found.total, before.total if before else None),
         lines=tuple(
-            stats_line(_key(group.key, by, time_zone, name_of), group) for group in found.groups
+            stats_line(
+                _key(group.key, by, time_zone, name_of),
+                group,
+                None if earlier is None else earlier.get(group.key, NOTHING),
+            )
+            for group in found.groups
         ),
         statistics=found,
+        before=before,
         note=unpriced_note(found) if by == "model" else "",
+        command=f"stats --by {by}" if by else "stats",
+        zone=time_zone,
+        timeline=_timeline(found, time_zone) if by == "hour" else (),
+        period=duration_text(found.until - found.since),
     )
+
+
+def _timeline(found: Statistics, time_zone: str) -> tuple[Moment, ...]:
+    groups = {int(group.key): group for group in found.groups}
+    hours = range(min(groups), max(groups) + 1, HOUR_NS) if groups else ()
+    return tuple(
+        Moment(
+            label=formatting.local(hour, time_zone, form="%a %H:%M"),
+            traces=groups[hour].traces if hour in groups else 0,
+            errors=groups[hour].errors if hour in groups else 0,
+        )
+        for hour in hours
+    )
+
+
+HOUR_NS = 3_600 * 1_000_000_000
+HOUR = "%m-%d %H:%M"
+
+
+def _with_rest(found: Statistics, by: str | None) -> Statistics:
+    """Return statistics whose groups add up to the total, if a trace has one group at most."""
+    if by not in OF_TRACES:
+        return found
+
+    def left(figure: str) -> int:
+        whole = getattr(found.total, figure) or 0
+        return max(whole - sum(getattr(group, figure) or 0 for group in found.groups), 0)
+
+    rest = replace(
+        NOTHING,
+        traces=left("traces"),
+        errors=left("errors"),
+        input_tokens=left("input_tokens"),
+        output_tokens=left("output_tokens"),
+        cached_tokens=left("cached_tokens"),
+        cost=left("cost") or None,
+    )
+    return found if rest == NOTHING else replace(found, groups=(*found.groups, rest))
+
+
+NOTHING = Group(
+    key="",
+    traces=0,
+    errors=0,
+    p50_ns=None,
+    p95_ns=None,
+    p99_ns=None,
+    input_tokens=0,
+    output_tokens=0,
+    cached_tokens=0,
+    cost=None,
+)
 
 
 def _key(key: str, by: str | None, time_zone: str, name_of: NameOf) -> str:
     """Return a group's key for people. An hour's key is its beginning in nanoseconds."""
     if by == "hour":
-        return formatting.local(int(key), time_zone, form="%m-%d %H:%M")
+        return formatting.local(int(key), time_zone, form=HOUR)
     if by == "decision":
         return formatting.reason(key)
-    return name_of(by, key) if by and key else key
+    if not key:
+        return OF_TRACES.get(by or "", "")
+    return name_of(by, key) if by else key
 
 
-def stats_line(key: str, group: Group) -> StatsLine:
+def stats_line(key: str, group: Group, before: Group | None = None) -> StatsLine:
     """Return a group's row; *key* is its name as people read it."""
     # Without any, no agent reported tokens: an empty cell, not a zero.
     spent = group.input_tokens or group.output_tokens
@@ -90,4 +196,14 @@ def stats_line(key: str, group: Group) -> StatsLine:
         p99=formatting.duration(group.p99_ns),
         tokens=formatting.token_pair(group.input_tokens, group.output_tokens) if spent else "",
         cost=formatting.cost(group.cost),
+        change=Change() if before is None else _change(group, before),
+    )
+
+
+def _change(now: Group, before: Group) -> Change:
+    return Change(
+        traces=formatting.change(now.traces, before.traces),
+        errors=formatting.change(now.errors, before.errors),
+        p95=formatting.change(now.p95_ns, before.p95_ns),
+        cost=formatting.change(now.cost, before.cost),
     )

@@ -11,7 +11,7 @@ from bot.sandbox import Channel, Message, Sandbox, User
 from bot.sandbox.state.values import Json
 from reports.commands.parser import DIMENSIONS, STATUSES, build_parser
 from reports.render import block_kit
-from reports.render.block_kit import FORGET, NEXT, SHARE, SHOW, STOP
+from reports.render.block_kit import FORGET, NEXT, RUN, SHARE, SHOW, STOP
 from storage import Observability
 from storage.model.span import own_audience
 from tests.support.conversations import StartBot
@@ -146,6 +146,10 @@ def forged_values(board: Channel, alice: User) -> list[tuple[str, str]]:
         *((action, value) for action in (SHOW, f"{SHOW}_7", SHARE) for value in trace_ids),
         *((action, ids["id"]) for action in (STOP, f"{STOP}_1")),
         *((FORGET, value) for value in (alice.id, board.id, "@alice", "")),
+        *((RUN, f"{words} {SECRET}") for words in ("search", "ls --all", "show")),
+        *((RUN, f"stats --by {by} --since 30d --compare") for by in DIMENSIONS),
+        *((RUN, f"show {value}") for value in trace_ids),
+        *((RUN, f"{words} {ids['id']}") for words in ("cancel", "forget", "digest", "", "run --")),
         (NEXT, page()),
         (NEXT, page(all=True, limit=10)),
         (NEXT, page(channel=board.id, all=True)),

@@ -1,21 +1,23 @@
 """Take pictures of typical answers in the workspace's page, on a wide screen and on a phone.
 
-`scripts/pictures FOLDER` writes them as PNG files. The bot and its messages are the real ones; only
-the agent is directed.
+`scripts/pictures FOLDER [SCENE…]` writes them as PNG files. The bot and its messages are the real
+ones; only the agent is directed.
 """
 
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 
 from bot.agents.errors import AgentCrashed
 from bot.sandbox import Channel, Message, Sandbox
 from storage import Observability
-from tests.support.browser import CHROMIUM, photograph
+from tests.support.browser import CHROMIUM, browser
 from tests.support.fake_agent import Scripted, roster_of
 from tests.support.paths import MANIFEST
 from tests.support.running_bot import start_in
+from tests.support.week import record_a_week
 
 SIZES = {"wide": (1280, 900), "phone": (390, 844)}
 """Width and height in CSS pixels."""
@@ -205,25 +207,54 @@ SCENES: Mapping[str, Scene] = {
 }
 
 
-def main(folder: Path) -> None:
-    """Write a picture of each scene in each size into *folder*."""
+VIEWS: Mapping[str, str] = {
+    "stats": "stats",
+    "stats-agent": "stats --by agent --compare --since 3d",
+    "stats-hour": "stats --by hour --since 24h",
+    "cost": "cost",
+    "errors": "errors",
+    "slow": "slow",
+    "ls": "ls",
+}
+"""What /trace shows of a week, by the name of the picture."""
+
+
+def _asked(studio: Studio, channel: Channel, words: str) -> Message:
+    (shown,) = studio.sandbox.command(studio.alice, channel, "/trace", words, timeout=20.0)
+    return shown
+
+
+def main(folder: Path, names: Collection[str]) -> None:
+    """Write a picture of each scene, or of those named, in each size into *folder*."""
     folder.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as own,
         Sandbox.start(MANIFEST) as sandbox,
         Observability.open(Path(own) / "tracebot.db", platform="slack") as observability,
+        browser(Path(own) / "browser") as page,
     ):
         studio = Studio(sandbox, Scripted("claude"))
         bot = start_in(sandbox, observability, roster_of(studio.agent))
         sandbox.wait_for_app()
-        for name, play in SCENES.items():
+        record_a_week(
+            observability,
+            team=sandbox.team_id,
+            channel=studio.channel("general"),
+            people=[studio.alice, sandbox.add_user("bob")],
+        )
+        plays = {name: partial(_asked, words=words) for name, words in VIEWS.items()}
+        for name, play in {**plays, **SCENES}.items():
+            if names and name not in names:
+                continue
             channel = studio.channel(name)
-            question = play(studio, channel)
-            thread = question.thread_ts or question.ts
-            place = f"{sandbox.page_url}#{studio.alice.id}/{channel.id}/{thread}"
+            shown = play(studio, channel)
+            thread = "" if name in VIEWS else f"/{shown.thread_ts or shown.ts}"
+            place = f"{sandbox.page_url}#{studio.alice.id}/{channel.id}{thread}"
             for size, (width, height) in SIZES.items():
                 picture = folder / f"{name}-{size}.png"
-                photograph(place, picture, Path(own) / "browser", width=width, height=height)
+                page.open(place, width=width, height=height)
+                page.wait_until("document.querySelector('article')")
+                page.photograph(picture)
                 sys.stdout.write(f"{picture}\n")
         bot.stop(grace=0)
         observability.database.close()
@@ -232,6 +263,6 @@ def main(folder: Path) -> None:
 if __name__ == "__main__":
     if not CHROMIUM:
         sys.exit("Chromium is not installed: apt-get install chromium.")
-    if len(sys.argv) != 2:
-        sys.exit("Name the folder for the pictures: scripts/pictures /tmp/pictures")
-    main(Path(sys.argv[1]))
+    if len(sys.argv) < 2:
+        sys.exit("Name the folder for the pictures: scripts/pictures /tmp/pictures [SCENE…]")
+    main(Path(sys.argv[1]), sys.argv[2:])

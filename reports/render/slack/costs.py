@@ -1,26 +1,34 @@
-"""Costs by model and by agent, as tables that can be sorted."""
+"""Costs: the total in a sentence, and tables by model and by agent."""
 
-from reports.render.block_kit import Block, header, note
+from reports.render.block_kit import Block, header, note, section
+from reports.render.slack.periods import period_buttons
 from reports.render.slack.tables import Cell, Number, table
+from reports.units import duration_text
 from reports.views.costs import CostLine, CostView, Spent
 
 SHOWN = 14
-"""Lines of a table beside the total: two tables have to fit into a message."""
+"""Lines of a table: two tables have to fit into a message."""
 
 
 def costs(view: CostView) -> list[Block]:
-    blocks = [header(view.title)]
+    total = view.lines[0][1][-1]
+    tokens = f" · {total.tokens} tokens" if total.tokens else ""
+    if view.total.cached_tokens:
+        tokens += f", {total.cached} of them cached"
+    blocks = [header(view.title), section(f"*{total.cost}*{tokens}")]
     for (by, lines), spent in zip(view.lines, (view.models, view.agents), strict=True):
-        *rows, total = map(_row, lines, (*spent, view.total))
-        columns = (by, "tokens", "cost", "share")
-        blocks.append(table(f"Cost by {by}", columns, rows[:SHOWN], last=total).block)
-    return blocks + note(view.note)
+        rows = [_row(line, each, view.total) for line, each in zip(lines, spent, strict=False)]
+        if rows:
+            blocks.append(table(f"By {by}", (by, "cost", "share", "tokens"), rows[:SHOWN]).block)
+    buttons = period_buttons("cost", duration_text(view.until - view.since))
+    return [*blocks, *note(view.note), {"type": "actions", "elements": buttons}]
 
 
-def _row(line: CostLine, spent: Spent) -> tuple[Cell, ...]:
+def _row(line: CostLine, spent: Spent, total: Spent) -> tuple[Cell, ...]:
+    share = spent.cost / total.cost if spent.cost is not None and total.cost else None
     return (
         line.key,
-        Number(spent.input_tokens + spent.output_tokens, line.tokens or "–"),
         Number(spent.cost, line.cost),
-        line.share,
+        Number(share and round(share, 4), line.share),
+        Number(spent.input_tokens + spent.output_tokens, line.tokens or "–"),
     )

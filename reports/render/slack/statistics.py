@@ -1,42 +1,92 @@
-"""Statistics as a table that can be sorted."""
+"""Statistics: the total in a sentence, and the groups as a table and, by time, as a chart."""
 
-from reports.render.block_kit import Block, context, header, note
-from reports.render.slack.tables import Cell, Number, table
+from reports.render.block_kit import RUN, Block, button, context, header, note, section
+from reports.render.slack.periods import period_buttons
+from reports.render.slack.tables import POINTS, Cell, Number, chart, table
 from reports.views.statistics import StatsLine, StatsView
 from storage.queries.statistics import Group
 
-COLUMNS = ("traces", "errors", "rate", "p50", "p95", "p99", "cost")
+COLUMNS = ("traces", "errors", "rate", "cost", "p50", "p95", "p99")
 
 
 def stats(view: StatsView) -> list[Block]:
+    return [
+        header(view.title),
+        section(_sentence(view.total)),
+        *_chart(view),
+        *_table(view),
+        *note(view.note),
+        _buttons(view),
+    ]
+
+
+def _sentence(total: StatsLine) -> str:
+    change = total.change
+    facts = [
+        f"*{total.traces}* traces{_changed(change.traces)}",
+        f"*{total.errors}* failed ({total.error_rate}){_changed(change.errors)}",
+        f"half within *{total.p50}*, 95% within *{total.p95}*{_changed(change.p95)}",
+        f"cost *{total.cost}*{_changed(change.cost)}",
+    ]
+    if total.tokens:
+        facts.append(f"{total.tokens} tokens")
+    return " · ".join(facts)
+
+
+def _changed(change: str) -> str:
+    return f" _{change}_" if change else ""
+
+
+def _table(view: StatsView) -> list[Block]:
     rows = list(map(_row, view.lines, view.statistics.groups))
-    total = _row(view.total, view.statistics.total)
+    if not rows:
+        return []
     # Hours are listed by time, and the newest matter; other groups begin with the largest.
     newest = view.by == "hour"
     if newest:
         rows.reverse()
-    made = table(view.title, (view.by or "all", *COLUMNS), rows, last=total)
-    facts = [f"{view.total.tokens} tokens" if view.total.tokens else ""]
-    if made.hidden:
-        which = "earlier" if newest else "more"
-        facts.append(f"{made.hidden} {which}: see tracebot stats in a shell")
-    said = " · ".join(filter(None, facts))
-    return [header(view.title), made.block, *([context(said)] if said else []), *note(view.note)]
+    made = table(f"By {view.by}", (view.by or "", *COLUMNS), rows)
+    if not made.hidden:
+        return [made.block]
+    which = "earlier" if newest else "more"
+    return [made.block, context(f"{made.hidden} {which}: see tracebot stats in a shell")]
 
 
 def _row(line: StatsLine, group: Group) -> tuple[Cell, ...]:
+    rate = round(group.errors / group.traces, 4) if group.traces else None
+    change = line.change
     return (
         line.key or "–",
-        Number(group.traces, line.traces),
-        Number(group.errors, line.errors),
-        Number(round(group.errors / group.traces, 4) if group.traces else None, line.error_rate),
-        *(
-            Number(value and round(value), text)
-            for value, text in (
-                (group.p50_ns, line.p50),
-                (group.p95_ns, line.p95),
-                (group.p99_ns, line.p99),
-                (group.cost, line.cost),
-            )
-        ),
+        Number(group.traces, f"{line.traces} {change.traces}".rstrip()),
+        Number(group.errors, f"{line.errors} {change.errors}".rstrip()),
+        Number(rate, line.error_rate),
+        Number(group.cost, f"{line.cost} {change.cost}".rstrip()),
+        Number(_whole(group.p50_ns), line.p50),
+        Number(_whole(group.p95_ns), f"{line.p95} {change.p95}".rstrip()),
+        Number(_whole(group.p99_ns), line.p99),
     )
+
+
+def _whole(ns: float | None) -> int | None:
+    return None if ns is None else round(ns)
+
+
+def _chart(view: StatsView) -> list[Block]:
+    if len(view.timeline) < 2:
+        return []
+    shown = view.timeline[-POINTS:]
+    counts = {
+        "traces": [each.traces for each in shown],
+        "failed": [each.errors for each in shown],
+    }
+    title = f"Traces by {view.by} ({view.zone})"
+    return [chart(title, "line", [each.label for each in shown], counts)]
+
+
+def _buttons(view: StatsView) -> Block:
+    """Return buttons that show the same of another period, or compare it with the one before."""
+    compared = " --compare" if view.before is not None else ""
+    other, label = ("", "Do not compare") if compared else (" --compare", "Compare")
+    again = f"{view.command}{other} --since {view.period}"
+    buttons = period_buttons(f"{view.command}{compared}", view.period)
+    return {"type": "actions", "elements": [*buttons, button(label, f"{RUN}_compare", again)]}

@@ -5,7 +5,7 @@ none: `reports.render.slack.plain` says the same without them.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -92,11 +92,11 @@ def chart(
     *,
     unit: str = "",
 ) -> Block:
-    """Return a chart of the newest categories, which must differ in their first 20 characters.
+    """Return a chart of the newest categories, whose names have 20 characters at most.
 
     Each series has a value for every category; `unit` names the vertical axis.
     """
-    labels = [shortened(each, LABEL) for each in categories[-POINTS:]]
+    labels = _distinct(shortened(each, LABEL) for each in categories[-POINTS:])
     drawn = [
         {
             "name": shortened(name, LABEL),
@@ -113,3 +113,12 @@ def chart(
         "title": shortened(title, TITLE),
         "chart": {"type": kind, "series": drawn, "axis_config": axis},
     }
+
+
+def _distinct(labels: Iterable[str]) -> list[str]:
+    """Mark what comes again, such as an hour when summer time ends."""
+    distinct: list[str] = []
+    for label in labels:
+        again = f"{label[: LABEL - 1]}*"
+        distinct.append(again if label in distinct else label)
+    return distinct

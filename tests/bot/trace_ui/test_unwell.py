@@ -11,7 +11,7 @@ from storage import Observability
 from storage.queries.traces import recent_traces
 from tests.support.conversations import StartBot, ended, eventually
 from tests.support.fake_agent import Scripted, crashed, roster_of
-from tests.support.traces_in_slack import ask
+from tests.support.traces_in_slack import ask, asked
 
 PAGE = "<html>nicht verfügbar</html>".encode("latin-1")
 
@@ -90,11 +90,16 @@ def test_an_answer_whose_blocks_slack_refuses_is_sent_in_words(
 
 
 def test_a_table_that_slack_refuses_is_sent_as_text_with_its_rows(
-    sandbox: Sandbox, start_bot: StartBot, alice: User, general: Channel
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
 ) -> None:
     start_bot()
+    asked(sandbox, observability, alice, general, "hello")
     sandbox.faults.refuse_blocks("data_table", "data_visualization", named=False)
-    (shown,) = sandbox.command(alice, general, "/trace", "stats", timeout=20.0)
+    (shown,) = sandbox.command(alice, general, "/trace", "stats --by agent", timeout=20.0)
     assert {block["type"] for block in shown.blocks} <= {"header", "section", "context", "actions"}
     assert "p95" in str(shown.blocks)
     assert shown.ephemeral_to == alice.id

@@ -1,6 +1,7 @@
 """Statistics as text: the hours and the names that people know."""
 
 import re
+from dataclasses import replace
 
 from reports.render.slack import render
 from reports.views.statistics import statistics_view
@@ -36,10 +37,55 @@ def test_slack_shows_the_newest_hours_in_the_zone_of_the_reader() -> None:
     assert re.search(r"\d+ earlier: see tracebot stats in a shell", shown)
 
 
+def test_groups_of_agents_add_up_to_the_total() -> None:
+    found = Statistics(NOW, NOW, replace(group(""), traces=5, errors=2), (group("claude"),))
+    view = statistics_view(found, by="agent", time_zone="UTC")
+    assert [(line.key, line.traces, line.errors) for line in view.lines] == [
+        ("claude", "1", "0"),
+        ("no agent", "4", "2"),
+    ]
+
+
+def test_a_row_says_how_it_differs_from_the_period_before() -> None:
+    groups = (replace(group("claude"), traces=3, p95_ns=2e9), group("codex"), group("gemini"))
+    found = Statistics(NOW, NOW, replace(group(""), traces=5), groups)
+    earlier = (group("claude"), replace(group("codex"), traces=4))
+    before = Statistics(0, NOW, replace(group(""), traces=5), earlier)
+    view = statistics_view(found, by="agent", time_zone="UTC", before=before)
+    changes = [(line.key, line.change.traces, line.change.p95) for line in view.lines]
+    assert changes == [("claude", "+200%", "+100%"), ("codex", "−75%", ""), ("gemini", "new", "")]
+    assert "3 +200%" in str(render(view))
+
+
+def test_a_chart_of_hours_has_those_without_a_trace_and_each_name_once() -> None:
+    # Summer time ends in Berlin on 26 October 2025 at 01:00 UTC: 02:00 comes twice.
+    end = 1_761_440_400 * 10**9
+    hours = tuple(group(str(end + number * HOUR_NS)) for number in (-2, 1))
+    found = Statistics(end, end, group(""), hours)
+    view = statistics_view(found, by="hour", time_zone="Europe/Berlin")
+    (chart,) = [block for block in render(view) if block["type"] == "data_visualization"]
+    traces, _ = chart["chart"]["series"]
+    assert [point["value"] for point in traces["data"]] == [1, 0, 0, 1]
+    labels = ["Sun 01:00", "Sun 02:00", "Sun 02:00*", "Sun 03:00"]
+    assert chart["chart"]["axis_config"]["categories"] == labels
+
+
+def test_buttons_show_the_same_of_another_period_and_compare_it() -> None:
+    found = Statistics(NOW - 168 * HOUR_NS, NOW, group(""), (group("claude"),))
+    actions = render(statistics_view(found, by="agent", time_zone="UTC"))[-1]["elements"]
+    assert [each["value"] for each in actions] == [
+        "stats --by agent --since 24h",
+        "stats --by agent --since 7d",
+        "stats --by agent --since 30d",
+        "stats --by agent --compare --since 7d",
+    ]
+    assert [each.get("style") for each in actions] == [None, "primary", None, None]
+
+
 def test_keys_have_names_if_somebody_knows_them() -> None:
     found = Statistics(NOW, NOW, group(""), (group("U1"), group("U2"), group("")))
     names = {"U1": "Ann"}
     view = statistics_view(
         found, by="user", time_zone="UTC", name_of=lambda by, key: names.get(key, key)
     )
-    assert [line.key for line in view.lines] == ["Ann", "U2", ""]
+    assert [line.key for line in view.lines] == ["Ann", "U2", "nobody named"]

@@ -1,0 +1,93 @@
+"""A week of turns in a workspace, for pictures of what /trace shows."""
+
+import random
+import time
+from collections.abc import Sequence
+
+from bot.sandbox import Channel, User
+from storage import Observability
+from tests.support.factories import MINUTE, SECOND, record
+
+HOUR = 60 * MINUTE
+MODELS = {"claude": "claude-sonnet-5", "codex": "gpt-5.2-codex", "gemini": "gemini-3-pro"}
+QUESTIONS = (
+    "why is checkout slow since this morning?",
+    "write the release notes of 2.4",
+    "which tests are flaky?",
+    "summarise the incident of last night for the people who were asleep",
+    "배포 절차를 알려줘",
+    "what does `retry_after` return for an HTTP date?",
+)
+ERRORS = (
+    ("rate_limited", "The model took no more requests (429)."),
+    ("crash", "codex exited with 1: Error: model gpt-9 does not exist"),
+    ("timeout", "claude did not answer within 300 s."),
+)
+
+
+def record_a_week(
+    observability: Observability, *, team: str, channel: Channel, people: Sequence[User]
+) -> None:
+    """Record some 200 turns of the last seven days, the same each time but for the clock."""
+    chance = random.Random(7)
+    now = time.time_ns()
+    for hour in range(1, 7 * 24):
+        # People ask by day, and hardly at night.
+        busy = 3 if 8 <= hour % 24 <= 17 else 0.3
+        for _ in range(int(chance.expovariate(1 / busy))):
+            _turn(observability, chance, team, channel, chance.choice(people), now, hour)
+    observability.flush()
+
+
+def _turn(
+    observability: Observability,
+    chance: random.Random,
+    team: str,
+    channel: Channel,
+    person: User,
+    now: int,
+    hour: int,
+) -> None:
+    agent = chance.choices(list(MODELS), (6, 3, 1))[0]
+    ago = hour * HOUR - chance.randrange(50) * MINUTE
+    asked = f"{(now - ago) / SECOND:.6f}"
+    ms = int(chance.lognormvariate(9, 1))
+    failed = chance.random() < (0.15 if agent == "codex" else 0.03)
+    spent = {
+        "input_tokens": chance.randrange(500, 60_000),
+        "output_tokens": chance.randrange(2_000),
+    }
+    call = {"agent": agent, "configured_provider": agent, "provider": agent, "model": MODELS[agent]}
+    record(
+        observability,
+        "slack message",
+        now=now,
+        ago=ago,
+        ms=ms,
+        steps=(
+            ("decide", 1, 1, {"decision": "answer", "reason": "mentioned"}),
+            (f"invoke_agent {agent}", 40, ms - 100, {"agent": agent}),
+            (f"  attempt {agent}", 45, ms - 120, call | spent | _cost(agent, spent)),
+            ("reply", ms - 50, 40, {"characters": 812}),
+        ),
+        status="error" if failed else "ok",
+        error=chance.choice(ERRORS) if failed else None,
+        platform="slack",
+        team=team,
+        audience=team,
+        channel=channel.id,
+        user=person.id,
+        thread_ts=asked,
+        message_ts=asked,
+        agent=agent,
+        decision="answer",
+        text=chance.choice(QUESTIONS),
+    )
+
+
+def _cost(agent: str, spent: dict[str, int]) -> dict[str, object]:
+    """Return the cost in micro-dollars; nobody knows what gemini's model costs."""
+    if agent == "gemini":
+        return {}
+    cost = spent["input_tokens"] * 3 + spent["output_tokens"] * 15
+    return {"cost": cost, "cost_source": "reported"}
