@@ -15,7 +15,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape, unescape
+from pathlib import Path
 from urllib.parse import quote, unquote
+from uuid import UUID
 
 from storage.model.redaction import redact
 
@@ -572,6 +574,16 @@ user,password,role
 """.splitlines()
 
 
+_CONTROLS = str.maketrans({"⏎": "\n", "⇥": "\t", "␛": "\x1b"})
+
+
+def _listed() -> tuple[list[str], list[str]]:
+    """Return the lines of the lists: templates with secrets, and harmless ones."""
+    text = Path(__file__).with_name("redaction_lines.txt").read_text(encoding="utf-8")
+    _, secrets, lines = re.split(r"\n# (?:Secrets|Harmless)\n\n", text)
+    return secrets.strip().split("\n"), lines.strip().split("\n")
+
+
 @dataclass(frozen=True)
 class Planted:
     """A text with a secret in it. `pieces` are the random parts, of which none may be stored."""
@@ -585,8 +597,11 @@ class Planted:
     def stored(self) -> str:
         """The half of a piece that redaction leaves, or nothing."""
         left = _readable(redact(self.text))
+        around = self.text
+        for piece in self.pieces:
+            around = around.replace(piece, " ")
         halves = (part for piece in self.pieces for part in _halves(piece))
-        return next((half for half in halves if half in left), "")
+        return next((half for half in halves if half in left and half not in around), "")
 
 
 class Maker:
@@ -600,10 +615,16 @@ class Maker:
         pieces: list[str] = []
 
         def fill(field: re.Match[str]) -> str:
-            pieces.append(self._piece(field[1], int(field[2] or 1)))
+            pieces.append(self._piece(field[1] or field[2], int(field[3] or 1)))
             return pieces[-1]
 
-        return re.sub(r"\{(\w+)(?::(\d+))?\}", fill, template.replace("·", "")), pieces
+        return re.sub(r"\{(?:(pw|basic)|(\w+):(\d+))\}", fill, template.replace("·", "")), pieces
+
+    def listed(self, template: str) -> tuple[str, list[str]]:
+        """Return the text of a line of the lists, and the lines of its secrets."""
+        text = self.make(template)[0].translate(_CONTROLS)
+        pieces = [line for each in re.findall("«(.*?)»", text, re.S) for line in each.split("\n")]
+        return re.sub("[«»]", "", text), pieces
 
     def _piece(self, field: str, length: int) -> str:
         if field == "w":
@@ -612,10 +633,12 @@ class Maker:
             return self.make(self._random.choice(VALUES[:7]))[0]
         if field == "basic":
             return b64encode(f"ann:{self._piece('a', 12)}".encode()).decode()
+        if field == "uuid":
+            return str(UUID(int=self._random.getrandbits(128), version=4))
         if field == "m":  # Of all classes.
             return "aB3" + self._piece("a", length - 6) + "Z9x"
         alphabet = {"a": ALNUM, "h": HEX, "u": URLSAFE, "l": LOWER, "U": UPPER, "d": string.digits}
-        alphabet |= {"b": ALNUM + "+/", "2": string.ascii_uppercase + "234567"}
+        alphabet |= {"H": HEX.upper(), "b": ALNUM + "+/", "2": string.ascii_uppercase + "234567"}
         # A random character of each end would be cut off as punctuation of the text.
         middle = "".join(self._random.choices(alphabet[field], k=length - 2))
         first, last = self._random.choices([c for c in alphabet[field] if c.isalnum()], k=2)
@@ -633,6 +656,16 @@ def planted(seed: int = SEED) -> Iterator[Planted]:
             text, pieces = maker.make(template)
             yield Planted(kind, wrapping, wrap(text), tuple(pieces) or (text.split(": ")[1],))
         yield from _assignments(maker, wrapping, wrap)
+    yield from _from_lists(maker)
+
+
+def _from_lists(maker: Maker) -> Iterator[Planted]:
+    """Yield each line of the lists alone, and in one of the wrappings."""
+    wrappings = list(WRAPPINGS.items())
+    for number, template in enumerate(_listed()[0]):
+        for wrapping, wrap in (wrappings[0], wrappings[1 + number % (len(wrappings) - 1)]):
+            text, pieces = maker.listed(template)
+            yield Planted(template, wrapping, wrap(text), tuple(pieces))
 
 
 def _assignments(maker: Maker, wrapping: str, wrap: Callable[[str], str]) -> Iterator[Planted]:
@@ -658,6 +691,8 @@ def _readable(text: str) -> str:
 def harmless() -> Iterator[str]:
     """Yield lines that are to be stored as they are."""
     yield from HARMLESS
+    maker = Maker(SEED)
+    yield from (maker.listed(line)[0] for line in _listed()[1])
     for line in HARMLESS[::3]:
         yield f"Ann: {line}"
         yield f"    {line}  # see above"

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from storage.model.redaction import calls, chat, command_lines, formats, names, tables, urls
@@ -33,15 +33,22 @@ from storage.model.redaction.kinds import (
 from storage.model.redaction.names import is_secret_name
 from storage.model.redaction.patterns import Pattern, Patterns, Range
 from storage.model.redaction.unescape import INVISIBLE, readings
+from storage.model.redaction.values import looks_chosen
 from storage.model.text import storable
 
 REDACTION_FAILED = "[redaction failed]"
 """Stored in place of a value if redaction itself fails."""
 
+Secret = tuple[int, int, str]
+"""The start, the end and the kind of a secret in a text."""
+
 MAX_DEPTH = 8
 MAX_ITEMS = 1_000
 MAX_TEXT = 65_536
 SHORTEST = 6
+SHORTEST_REPEATED = 8
+MOST_REPEATED = 50
+"""Secrets that are looked for in the rest of their text. Each takes a search of its own."""
 SHORT_NAME = 100
 """Names repeat, so the results for names of up to this length are cached."""
 
@@ -178,15 +185,20 @@ def _redact_arguments(arguments: Sequence[str]) -> list[str]:
     return redacted
 
 
-Secret = tuple[int, int, str]
-"""The start, the end and the kind of a secret in a text."""
-
-
 def _redact(text: str) -> str:
     text = storable(text)
     if len(text) < SHORTEST or not suspicious(text):
         return text
-    return _replaced(text, _secrets(text))
+    return _replaced(text, _repeated(text, list(_secrets(text))))
+
+
+def _repeated(text: str, secrets: Sequence[Secret]) -> Iterator[Secret]:
+    """Yield `secrets`, and wherever else in `text` one of them stands without its name."""
+    yield from secrets
+    for value in islice(dict.fromkeys(text[start:end] for start, end, _ in secrets), MOST_REPEATED):
+        if text.count(value) > 1 and looks_chosen(value) and len(value) >= SHORTEST_REPEATED:
+            for found in re.finditer(re.escape(value), text):
+                yield *found.span(), "secret"
 
 
 def _secrets(text: str) -> Iterator[Secret]:

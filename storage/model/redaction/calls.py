@@ -18,14 +18,20 @@ _LOGS_IN = (
 )
 _CLIENT = (
     r"(?i:login|run|analytics\.load"
-    r"|\w*(?:client|wallet|bot|token|api_?key|secret|github|gitlab|search))"
+    r"|\w*(?:client|wallet|bot|token|api_?key|secret|github|gitlab|search)|twilio"
+    r"|stripe|openai|anthropic|plaid|pusher|nexmo|vonage|shopify|sendgrid|mailgun|cloudinary)"
 )
 
 HINTS = (
     r"(?i:login|auth|authenticate|sign_?in|begin|connect\w*|credentials?)\(",
     r"(?i:passw(?:or)?d|passphrase|pwd|key|secret|token|credentials?)\([ \t]*[\"']",
+    r"(?:send|sendline|exp_send|send_user)[ \t(]+(?:--[ \t]+)?[\"']",
     r"auth[ \t]*=[ \t]*\(",
-    r"(?i:run|analytics\.load|client|wallet|bot|token|api_?key|secret|github|gitlab|search)\([^()\n]{0,60}?[\"']",
+    r"(?i:jwt\w*\.(?:sign|verify|encode|decode)|createhmac|hmac\.new)\(",
+    r"\)\.(?i:type|fill|send_?keys|set_?value|val|enter|input|clear_and_type|press_?sequentially"
+    r"|enter_?text|type_?text)\([ \t]*[\"']",
+    r"(?i:run|analytics\.load|client|wallet|bot|token|api_?key|secret|github|gitlab|search|twilio"
+    r"|stripe|openai|anthropic|plaid|pusher|nexmo|vonage|shopify|sendgrid|mailgun|cloudinary)\([^()\n]{0,60}?[\"']",
 )
 
 # A user and a password, and nothing else: whatever the password looks like.
@@ -42,8 +48,22 @@ SET_KEY = (
     rf"{_SETS}(?i:(?:api|access|secret|private|auth)_?key|secret|(?:access|auth|api|bearer)?_?token"
     rf"|client_?secret|credentials?)\({_STRING}\)"
 )
+# A key with which something is signed, and a password that a test types.
+SIGN = (
+    rf"(?i:jwt\w*\.(?:sign|verify|encode|decode)|createHmac|hmac\.new)"
+    rf"\([^()\n]{{0,120}}?[^()\n ,][ \t]*,[ \t]*b?{_STRING}[,)]"
+)
+TYPED = (
+    rf"(?i:passw|pwd|secret|token|[^a-z]pin[^a-z])[^\n]{{0,60}}?\)\.(?:type|fill|send_?keys|set_?value"
+    rf"|val|enter|input|clear_and_type|press_?sequentially|enter_?text|type_?text)\({_STRING}[,)]"
+).replace("(?:type", "(?i:type")
+# Expect and its like: send "…\r"
+SENT = (
+    r"(?:send|send_user|sendline|exp_send)[ \t(]+(?:--[ \t]+)?"
+    r"[\"'](?P<secret>[^\"'\s\\]{5,})(?:\\[rn]|\s)*[\"']"
+)
 # A token with which a client is made, alone or after an id.
-TOKEN = rf"{_CLIENT}\((?:[ \t]*[\"'][\w-]{{1,60}}[\"'][ \t]*,)?{_STRING}[,)]"
+TOKEN = rf"{_CLIENT}\((?:[ \t]*[\"']?[\w.-]{{1,60}}[\"']?[ \t]*,)?{_STRING}[,)]"
 
 
 def _is_made(value: str) -> bool:
@@ -64,8 +84,8 @@ def _is_no_name(value: str) -> bool:
 
 _ARGUMENTS: Sequence[tuple[Patterns, Callable[[str], bool]]] = (
     (Patterns(PAIRS), _is_no_prose),
-    (Patterns((SET_PASSWORD,)), _is_no_name),
-    (Patterns((LAST, SET_KEY)), _is_password),
+    (Patterns((SET_PASSWORD, TYPED)), _is_no_name),
+    (Patterns((LAST, SET_KEY, SIGN, SENT)), _is_password),
     (Patterns((TOKEN,)), _is_made),
 )
 
@@ -80,4 +100,4 @@ def in_calls(text: str) -> Iterator[Range]:
                 yield start, end
 
 
-FINDERS: Finders = {in_calls: (*PAIRS, LAST, SET_PASSWORD, SET_KEY, TOKEN)}
+FINDERS: Finders = {in_calls: (*PAIRS, LAST, SET_PASSWORD, SET_KEY, SIGN, TYPED, SENT, TOKEN)}

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 
 from storage.model.redaction.languages import CODES, COPULAS, LOGINS, OTHER, PASSWORDS
 from storage.model.redaction.patterns import Finders, Pattern, Patterns, Range, ValuePattern
-from storage.model.redaction.values import harmless, is_prose, looks_chosen
+from storage.model.redaction.values import harmless, is_prose, looks_chosen, within_path
 
 LONGEST_SENTENCE = 120
 MOST_WORDS = 8
@@ -84,9 +84,14 @@ _BELOW = (
     # `the password for staging is`, `token:`, or a heading of one word
     rf"(?im:(?:(?:^|[^A-Za-z0-9]){_SECRET}"
     r"(?:[ \t](?:for|of|to|für|de|para|pour|per|vom|zum|from|on)(?:[ \t][\w.@'/#-]{1,30}){1,5}?)?"
-    rf"(?:[ \t](?:{COPULAS})[ \t]*[:：]?|[ \t]*[:：])|^[> \t#*_`~]*{_SECRET})"
+    rf"(?:[ \t](?:{COPULAS})[ \t]*[:：]?|[ \t]*[:：])|^(?:<\w{{1,6}}>|[> \t#*_`~])*{_SECRET})"
     r"[*_`~]*[ \t]*\n(?:[> \t]*\n)?[> \t]*"
     r"(?:```\w*\n?[> \t]*)?[`*_\"']{0,2}(?P<login>[^\s`<\"]{5,64}))"
+)
+# `use svc-ci / …`, where nothing but the look of it says that it is a password.
+_USED_LOGIN = (
+    r"(?i:(?:^|[^A-Za-z])(?:use|using|with|try|via|nimm|mit|usa|avec|con))[ \t]+[\w.@+-]+[ \t]+"
+    r"/[ \t]+(?P<login>[^\s\"'<>/|,;]{6,40})"
 )
 _MAIL_LOGIN = (
     r"(?:^|[^\w.+/-])[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}"
@@ -99,7 +104,7 @@ _codes = Patterns((_CODE, _CODE_FIRST, _CODE_TO_USE))
 _phrase, _next_line, _below = map(Pattern, (_PHRASE, _NEXT_LINE, _BELOW))
 _LOGINS = (_LOGIN, _LOGIN_FIRST, _USER_AND_P, _CHANGED, _PAIR, _DOTTED, _WIFI)
 _logins = Patterns(_LOGINS)
-_mail_login = Pattern(_MAIL_LOGIN)
+_mail_login, _used_login = Pattern(_MAIL_LOGIN), Pattern(_USED_LOGIN)
 _COPULA = ValuePattern(rf"(?i)(?:{COPULAS})|.*[:：=→]|->|to|auf|zu|на")
 _ASSIGNMENT = ValuePattern(r"[A-Za-z_][\w.-]*[=:].")
 _STOP = ValuePattern(r".*[()\[\]{}<>|;\"\\]|.*://|[\w.+-]+@[\w-]+\.\w+|--?\w")
@@ -114,6 +119,7 @@ HINTS = (
     _CODE_FIRST.replace("(?P<code>", "(?:"),
     _CODE_TO_USE.replace("(?P<code>", "(?:"),
     r"@[\w-]+(?:\.[\w-]+)+[ \t]*(?:[:|/\n]|->|→)",
+    r"[ \t]+/[ \t]+[^\s/]*\d",
     rf"(?:{OTHER})[!-~]",
     r"(?i:wi-?fi|wlan|ssid|wpa[23]?|hotspot|wireless)[^A-Za-z]|(?i:option[ \t]+(?:key|wpa))",
     r"(?i:(?:key|token|secret)[*_`~:]*[ \t]*\n)",
@@ -130,7 +136,7 @@ def told(text: str) -> Iterator[Range]:
     covered = 0
     for found in _told.finditer(text):
         at = max(found[""][1], covered)
-        if text[at : at + 1] and text[at] in "_-@+/&.%~":  # Part of a name, a URL, a query.
+        if text[at : at + 1] and text[at] in "_-@+/&.%~화化":  # A name, a URL, “encryption”
             continue
         end = _END.search(text[at : at + LONGEST_SENTENCE])
         line = text[at : at + (end.start() if end else LONGEST_SENTENCE)]
@@ -182,6 +188,8 @@ def phrases(text: str) -> Iterator[Range]:
 def logins(text: str) -> Iterator[Range]:
     """Yield passwords that stand beside a user, the old password or nothing but their name."""
     for found in _logins.finditer(text):
+        if within_path(text, found[""][0]):
+            continue
         for group in ("old", "login"):
             if group in found:
                 start, end = found[group]
@@ -207,8 +215,8 @@ def below(text: str) -> Iterator[Range]:
 
 
 def mail_logins(text: str) -> Iterator[Range]:
-    """Yield passwords beside an address: `ann@example.com / …`."""
-    for found in _mail_login.finditer(text):
+    """Yield passwords beside an address or a user: `ann@example.com / …`, `use ann / …`."""
+    for found in chain(_mail_login.finditer(text), _used_login.finditer(text)):
         start, end = found["login"]
         if _is_strong(text[start:end]) and looks_chosen(text[start:end]):
             yield start, end
@@ -220,5 +228,5 @@ FINDERS: Finders = {
     phrases: (_SEED, _PHRASE),
     logins: (*_LOGINS, _NEXT_LINE),
     below: (_BELOW,),
-    mail_logins: (_MAIL_LOGIN,),
+    mail_logins: (_MAIL_LOGIN, _USED_LOGIN),
 }

@@ -30,7 +30,11 @@ LOGINS = (
         r"-[a-zA-Z]{0,5}u[ \t]*|--user[ =]|-U[ \t]*|--proxy-user[ =]"
         r"|-a[ \t]+|-A[ \t]+|--auth[ =]",
     ),
-    _command(r"smbclient|rpcclient|smbmap", r"-U[ \t]*|--user[ =]"),
+    _command(r"smbclient|rpcclient|smbmap|winexe|pth-winexe", r"-U[ \t]*|--user[ =]"),
+    _command(
+        r"etcdctl|consul|osqueryi|svnsync|siege|wrk|k6|grpcurl|websocat", r"-u[ \t]*|--user[ =]"
+    ),
+    _command(r"bundler?[ \t]+config(?:[ \t]+set)?(?:[ \t]+--\w+)*[ \t]+[\w.-]+\.[\w.-]+", r""),
 )
 """Command lines in which a user and a password are one argument. The password is hidden."""
 
@@ -42,6 +46,19 @@ COMMANDS = (
         r"|sqlcmd|bcp|xfreerdp|rdesktop|bw|unrar|rar|tsh",
         r"-p[ \t]*|-P[ \t]*|-w[ \t]+|/p:",
     ),
+    _command(
+        r"mosquitto_\w+|tsql|osql|isql|beeline|nzsql|psexec\w*|nxc|netexec|crackmapexec|evil-winrm"
+        r"|hydra|racadm|altool|saslpasswd2|kinit|dsquery|bteq|vsql|impala-shell|presto|trino",
+        r"-p[ \t]+|-P[ \t]*|-pw[ \t]+",
+    ),
+    _command(r"plink|pscp|psftp|putty|kitty|winscp", r"-pw[ \t]+"),
+    _command(r"cmdkey|runas|wmic|schtasks|net", r"/(?:pass|password|rp)[: \t]"),
+    _command(r"security", r"-[pP][ \t]+"),
+    _command(r"x11vnc|vncpasswd", r"-(?:passwd|f)[ \t]+"),
+    _command(
+        r"influx|codecov(?:cli)?|surge|railway|flyctl|fly|netlify|vercel|expo|eas", r"-t[ \t]+"
+    ),
+    r"(?i:connect[ \t]+to[ \t]+\S+[ \t]+user[ \t]+\S+[ \t]+using[ \t]+)" + _ARGUMENT,
     r"rabbitmqctl[ \t][^\n|;&]{0,40}?(?:add_user|change_password)[ \t]+\S+[ \t]+" + _ARGUMENT,
     _command(r"redis-cli|valkey-cli", r"-a[ \t]+"),
     r"(?i:sqlplus|sqlldr|impdp?|expdp?|rman target|:thin:)[ \t]*(?:-\w+[ \t]+)*\w+/"
@@ -68,8 +85,9 @@ COMMANDS = (
     r"(?i:_auth(?:token)?[ \t]+)(?P<secret>[A-Za-z0-9+/=_-]{16,})",
     # Archives, keys and hashes
     _command(r"zip|unzip|7za?|7zr", r"-P[ \t]*|-p"),
-    _command(r"openssl", r"-k[ \t]+|-K[ \t]+|-pass(?:in|out)?[ \t]+pass:"),
-    _command(r"ssh-keygen", r"-[NP][ \t]+"),
+    *(_command(r"openssl", rf"-pass{which}[ \t]+pass:") for which in ("", "in", "out")),
+    _command(r"openssl", r"-k[ \t]+|-K[ \t]+"),
+    *(_command(r"ssh-keygen", rf"-{option}[ \t]+") for option in "NP"),
     _command(r"signtool", r"/p[ \t]+"),
     _command(r"htpasswd[ \t]+-\w*b\w*[ \t]+\S+[ \t]+\S+", r""),
     _command(r"htpasswd[ \t]+-\w*n\w*b?[ \t]+\S+", r""),
@@ -83,7 +101,7 @@ COMMANDS = (
     r"(?i:net[ \t]+user[ \t]+\S+[ \t]+)(?P<secret>[^\s/*]\S*)[ \t]+/",
     _command(r"wpa_passphrase[ \t]+\S+", r""),
     _command(r"iwconfig", r"key[ \t]+(?:s:)?"),
-    _command(r"snmp\w+", r"-[AXc][ \t]+"),
+    *(_command(r"snmp\w+", rf"-{option}[ \t]+") for option in "AXc"),
     r"snmp(?:-server)?[ \t]+community[ \t]+" + _ARGUMENT,
     r"(?i:enable secret|secret|password)[ \t]+[05789][ \t]+" + _ARGUMENT,
     r"lftp[ \t](?:[^\n|;&]*?[ \t])?-u[ \t]*[^\s,]+,(?P<secret>[^\s]+)",
@@ -98,6 +116,10 @@ COMMANDS = (
     r"(?:echo|printf)[ \t]+(?:-n[ \t]+)?(?P<secret>\"[^\"\n]*\"|'[^'\n]*'|\S+)[ \t]*\|[ \t]*"
     r"(?:sudo[ \t]+-\w*S|docker[ \t]+login|passwd|gh[ \t]+auth"
     r"|\S+[ \t]+[^\n|]*--?(?:password|pass|token|with-token)[\w-]*)",
+    r"(?:echo|printf)[ \t]+(?:-\w+[ \t]+)*[\"'](?:[^\"'\n]*(?:\\n|\n))*"
+    r"(?P<secret>[^\"'\\\n]+)(?:\\n|\n)*[\"'][ \t]*\|[ \t]*(?:sudo[ \t]+)?"
+    r"(?:smbpasswd|passwd|saslpasswd2|kinit|vncpasswd|cryptsetup|su)\b",
+    r"(?:(?i:acl[ \t]+setuser)|(?:^|\n)user)[ \t]+\S+[ \t](?:[^\n]*?[ \t])?>" + _ARGUMENT,
     r"[\w.-]+:(?P<secret>[^\s:\"']+)[\"']?[ \t]*\|[ \t]*(?:sudo[ \t]+)?chpasswd",
 )
 
@@ -108,6 +130,10 @@ PROGRAMS = (
     r"|mongo\w*|cqlsh|clickhouse-client|influx|nats|ldap\w+|rabbitmq\w+|ipmitool|sqlcmd|bcp"
     r"|xfreerdp|rdesktop|bw|unrar|rar|tsh|redis-cli|valkey-cli|zip|unzip|7za?|7zr|openssl|vault|op"
     r"|htpasswd|net|wpa_passphrase|rclone|snmp\w+|mc|mcli|iwconfig|poetry|lftp|wandb|cargo|snyk"
+    r"|winexe|pth-winexe|etcdctl|consul|osqueryi|grpcurl|websocat|bundler?|mosquitto_\w+|tsql|osql|isql"
+    r"|beeline|nzsql|psexec\w*|nxc|netexec|crackmapexec|evil-winrm|hydra|racadm|altool|saslpasswd2"
+    r"|bteq|vsql|impala-shell|plink|pscp|psftp|putty|winscp|cmdkey|schtasks|wmic|security|x11vnc"
+    r"|codecov(?:cli)?|surge|railway|flyctl|fly|netlify|vercel"
 )
 """All programs of the commands above."""
 
@@ -116,12 +142,14 @@ HINTS = (
     r"(?i:convertto-securestring|fromstdin|aws_secret_access_key|aws configure set)",
     r"<<<|<\(|-command|from-literal|SecureString|--secret-string|(?i:_auth(?:token)?[ \t])",
     r"(?i:(?:secret|password)[ \t]+[05789][ \t]|community[ \t]|net[ \t]+user)",
-    r"[ \t](?:-u|--user(?:name)?)[ =]?\S+[ \t][^\n]*-p",
+    r"[ \t](?:-u|--user(?:name)?)[ =]?\S+[ \t][^\n]*-[pPw]",
     r"(?:login|auth|authtoken|add-authtoken|unlock|unseal|activate|service install"
     r"|--auth|-t|--key|-k)[ \t]+[A-Za-z0-9+/_=.:-]{16}|-D[\w.]+\.login",
     rf"{_EDGE}AUTH[ \t]",
-    r"\|[ \t]*(?:sudo|docker|passwd|gh|chpasswd)\b|[ \t]--?(?:pass|token|with-token)",
-    r"(?i:sqlplus|sqlldr|impdp?|expdp?|rman target|:thin:)[ \t/]?",
+    r"\|[ \t]*(?:sudo|docker|passwd|gh|chpasswd|smbpasswd|saslpasswd2|kinit|vncpasswd"
+    r"|cryptsetup|su)\b|[ \t]--?(?:pass|token|with-token)",
+    r"(?i:sqlplus|sqlldr|impdp?|expdp?|rman target|:thin:)[ \t/]?|[ \t]using[ \t]",
+    r"(?i:setuser|(?:^|\n)user)[ \t][^\n]{1,60}[ \t]>",
 )
 
 # What programs that are not known here are given to log in.
@@ -133,7 +161,7 @@ HANDED = (
 CHOSEN = (
     # A user and a password as options of whatever program.
     r"[ \t](?:-u|--user(?:name)?)[ =]?\S+[ \t](?:[^\n|;&]*?[ \t])?"
-    r"-p[ \t]*(?P<secret>[^\s\"'|;&<>-][^\s\"'|;&<>]*)",
+    r"-[pPw][ \t]*(?P<secret>[^\s\"'|;&<>-][^\s\"'|;&<>]*)",
     rf"{_EDGE}AUTH[ \t]+(?:\w+[ \t]+)?(?P<secret>[^\s<\"'\\]+)",  # Redis
 )
 _logins, _commands, _chosen = Patterns(LOGINS), Patterns(COMMANDS), Patterns(CHOSEN)

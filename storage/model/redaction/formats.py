@@ -28,6 +28,10 @@ FORMATS = (
     r"(?P<secret>pbkdf2_sha\d+\$\d+\$[^\s:\"'<>]{20,})",
     # A dump of Windows: user:id:LM:NT:::
     r":\d+:[0-9a-fA-F]{32}:(?P<secret>[0-9a-fA-F]{32}):::",
+    r"(?P<secret>SCRAM-SHA-(?:1|256|512)\$\d+:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=:]+)",
+    # Logins of Bundler: BUNDLE_GEMS__ACME__COM
+    r"BUNDLE_[A-Z0-9]+(?:_+[A-Z0-9]+)*__[A-Z0-9]+[\"']?[=:][ \t]*[\"']?"
+    r"(?P<secret>[^\s\"']{6,})",
     # Whoever has it can guess the password of a vault at their leisure.
     r"\$ANSIBLE_VAULT;[\d.]+;AES256(?:;[\w-]+)?\s+(?P<secret>[0-9a-f]{40,}(?:\s+[0-9a-f]{2,80})*)",
     # A Docker or npm login in base64.
@@ -65,7 +69,7 @@ MANIFEST = r"(?m:^)kind:[ \t]*Secret\b"
 HINTS = (
     r"[ \t\n]password[ \t]",
     r":(?:\d{1,5}|\*):[\w*-]+:[\w.*@-]+:|:\$(?:apr1|2[aby]|[1567y]|argon2|gy|scrypt)|:::",
-    r"\$(?:apr1|2[abxy]|[156y]|argon2\w+|gy|scrypt)\$|pbkdf2_sha|\$ANSIBLE_VAULT",
+    r"\$(?:apr1|2[abxy]|[156y]|argon2\w+|gy|scrypt)\$|pbkdf2_sha|SCRAM-SHA-|BUNDLE_[A-Z]|\$ANSIBLE_VAULT",
     r"(?:_auth|\"auth\")[ \t]*[:=]|\"[dk]\"[ \t]*:[ \t]*\"|WIFI:",
     r"(?i:identified[ \t]|password[ \t]*\(|(?:md5|sha\d*|crypt|hash|encode|digest)\([ \t]*')",
     r"(?i:insert into)|variable[ \t]+\"|name=\"[^\"\n]*\"\r?\n",

@@ -11,6 +11,7 @@ KINDS: Mapping[str, Sequence[str]] = {
         r"|BPUEVOU1NIIFBSSVZBVEUgS0VZ|BFTkNSWVBURUQgUFJJVkFURSBLRVk|BEU0EgUFJJVkFURSBLRVk)"
         r"[A-Za-z0-9+/=]*",
         r"(?i:age-secret-key(?:-pq)?-1)[A-Za-z0-9]{30,}",
+        r"lQ(?:OY|PG|VY|IG|Hv|cY|EV|OB|WG)[A-Za-z0-9+/=]{40,}",  # GnuPG, in base64
         r"nsec1[a-z0-9]{50,}",  # Nostr
         r"S[UANOCX][A-Z2-7]{56}",  # NATS
         r"RWRTY0Iy[A-Za-z0-9+/=]{60,}",  # minisign
@@ -182,6 +183,22 @@ KINDS: Mapping[str, Sequence[str]] = {
         r"AX[A-Za-z0-9+/]{50,}={1,2}",
         r"rootly_[a-f0-9]{64}",
         r"z[a-z]{3}_[a-f0-9]{32}_[a-f0-9]{8}",
+        r"(?:lip|vtwn|mka|ctp|lmb|tss|tok|mlsn|ory_[ap]t|apify_api|retool|permit_key|plainApiKey|nyk_v0"
+        r"|cal_(?:live|test)|cf[ua]?[tk]|ion|flb_(?:live|test)|seam|wandb_v\d|samsara_api|bb_live"
+        r"|polar_[a-z]{2,4}|salad_cloud_\w+|mercury_\w+|waka(?:_tok)?|pina|pinr|hookdeck|knock"
+        r"|tr_(?:dev|prod|stg|pat)|dvc_(?:server|client|mobile)|rpa|zpka|vapi|svix|turso|oaf|hch|IGAA"
+        r"|CCDB1|JDC|AKLT|trb|nvoip|nx|ngrok|dub|clickup|rw|kinde|userflow|uak|frigade)"
+        r"_(?:[A-Za-z0-9]{1,24}_)?[A-Za-z0-9=_-]{16,}",
+        r"(?:ls|wrk(?:aus|eu|us|sg)|x[ap]at|scp-(?:live|test)|gcntfy|NF|secret-(?:live|test)|secret)"
+        r"-[A-Za-z0-9-]{20,}",
+        r"mlsn\.[a-f0-9]{40,}",
+        r"VF\.(?:DM|WS)\.[a-f0-9]{20,}\.[A-Za-z0-9]{10,}",
+        r"bce-v3/ALTAK-[A-Za-z0-9]{10,}/[a-f0-9]{32,}",
+        r"(?:OC|GG|FRL|TH)?\|?\d{14,17}\|[A-Za-z0-9_-]{24,40}",
+        r"u[mr]?\d{6,9}-[a-f0-9]{24,}",
+        r"GOOG1E[A-Z0-9]{40,}",
+        r"0x4AAAAAAA[A-Za-z0-9_-]{20,}",
+        r"ES_[a-f0-9]{32}",
         # A word for secrets, or for what is not a test, within the prefix.
         r"(?:[a-z][a-z0-9]{1,12}[_.-])?(?:live|prod|production|sandbox|secret|sk|pat|sat|rw"
         r"|sec|priv"
@@ -262,7 +279,10 @@ IDS = frozenset(
     )
 )
 
-UNKNOWN = r"[A-Za-z][A-Za-z0-9]{1,9}(?:[_-][A-Za-z0-9]{1,8}){0,2}[_-][A-Za-z0-9]{32,}"
+UNKNOWN = (
+    r"[A-Za-z][A-Za-z0-9]{1,9}(?:[_-][A-Za-z0-9]{1,8}){0,2}[_-](?:[A-Za-z0-9]{16,30}[_-])?"
+    r"[A-Za-z0-9]{32,}"
+)
 """The shape of most keys that providers will come up with: a prefix and many random characters."""
 
 _SEPARATORS = ValuePattern(r"[-_./:+=,\s]+")
@@ -270,6 +290,8 @@ _SEPARATORS = ValuePattern(r"[-_./:+=,\s]+")
 
 def plausible(secret: str) -> bool:
     """Return False for words in the shape of a key: `sk-learn-contrib-examples`, `ghp_xxxxxxxx`."""
+    if "/hooks/catch/" in secret:
+        return secret[-1].isalnum() and secret.rpartition("/catch/")[2].count("/") > 0
     if "://" in secret:  # A webhook, or a page about webhooks.
         return any(map(_made_up, _SEPARATORS.split(secret.partition("://")[2])))
     if "/" in secret or secret.startswith("LS0tLS1CRUdJTi"):

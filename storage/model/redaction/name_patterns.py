@@ -39,13 +39,18 @@ WEAK = (
 # What may end a name: `password_base64`, `API_KEY_PROD`, `token2`.
 SUFFIX = (
     r"(?:[_\-.]?(?:value|base64|b64|base|data|prod|production|dev|test|staging|stage|live|old|new"
-    r"|backup|plain|plaintext|raw|env|admin|root|primary|secondary|local|ci|v?\d{1,3}))?"
+    r"|backup|plain|plaintext|raw|env|admin|root|primary|secondary|local|ci|v?\d{1,3})"
+    # `passwordForAdmin`, `token_for_ci`
+    r"|(?-i:(?:For|Of|On|At|In)[A-Z]\w{0,30})|[_\-](?:for|of|on|at|in)[_\-][\w-]{1,30})?"
 )
+# `passwordJenkins`, `API_KEY_STRIPE`: only what looks like a password or a key is one.
+LONGER = r"(?:(?:[A-Z][a-z0-9]*){1,6}|(?:[_-][A-Za-z0-9]+){1,6})"
 # What may stand between a name and its value: the end of quotes, of markup, of an index; a remark.
 CLOSE = r"(?:[\"'`*_~\])}\\]|</[a-z0-9:]{1,12}>|\?){0,6}"
 REMARK = (
-    r"(?:[ \t]{1,3}\([^()\n]{1,40}\)"
-    r"|[ \t](?:for|of|to|on|in|from|at)(?:[ \t][\w.@'/#-]{1,30}){1,5}?)?"
+    r"(?:[ \t]{0,3}\([^()\n]{1,40}\)"
+    r"|[ \t](?:for|of|to|on|in|from|at|you|we|i|that|which|as|with)"
+    r"(?:[ \t][\w.@'/#-]{1,30}){1,5}?)?"
 )
 # What joins a name to its value.
 SIGN = (
@@ -58,6 +63,8 @@ SIGN = (
     r"(?:set|changed|reset|updated)?[ \t]?to[ \t]+"
     r"|は|是|[는은][ \t]"
     r"|[ \t]+[-–—][ \t]"
+    r"|['’]s[ \t]+"  # the password's …
+    r"|[ \t]*[\x{1F300}-\x{1FAFF}\x{2600}-\x{27BF}\x{2B00}-\x{2BFF}\x{FE0F}]{1,3}[ \t]*"
     # HTML and XML: value="…", content="…", or what the element holds
     r"|[\"']?(?:[ \t][\w:-]+=\"[^\"<>\n]{0,40}\")*[ \t]+(?:value|content)="
     r"|(?:[ \t][\w:-]+=\"[^\"<>\n]{0,40}\")*>|[ \t\n]*<(?:string|value|data)>"
@@ -79,10 +86,16 @@ SPACED = (
     rf"(?i:(?:(?P<password>{PASSWORD})|(?P<header>{HEADER})|(?P<key>{KEY})){SUFFIX}[\"'`*_~]{{0,3}}"
     r"(?P<sign>[ \t]+)[*_`]*)"
 )
+CONTINUED = (
+    rf"(?P<name>(?i:{PASSWORD}|{KEY}))(?P<rest>{LONGER})[\"'`*\])]{{0,4}}[ \t]*"
+    r"(?::=|=>?|:)[ \t]*[\"'`*]{0,3}(?P<continued>[^\s\"'`]{6,})"
+)
 # `key: …`, `session=…`
 RANDOM = (
     rf"(?i:(?:^|[^A-Za-z0-9])(?:[a-z0-9]+[_\-.])*(?:{WEAK}){SUFFIX}"
-    rf"{CLOSE}[ \t]*(?:[:=]|=>)[ \t]*[\"'`]?)(?P<random>[A-Za-z0-9+/_=.~%-]{{12,}})"
+    rf"(?:{CLOSE}[ \t]*(?:[:=]|=>)[ \t]*[\"'`]?|[ \t]is[ \t]+[`*\"']?"
+    r"|[\"'][ \t\n]*,[ \t\n]*[\"']?value[\"']?[ \t]*:[ \t]*[\"'])"
+    r")(?P<random>[A-Za-z0-9+/_=.~%-]{12,})"
 )
 SCHEME = (
     r"(?i:(?:^|[^A-Za-z0-9])(?P<scheme>bearer|basic),?[ \t]+)"
@@ -103,9 +116,11 @@ AS_PASSWORD = (
 _ANY = rf"(?:{PASSWORD}|{HEADER}|{KEY}){SUFFIX}"
 HINTS = (
     rf"(?i:{_ANY}(?:{CLOSE}(?:[ \t\n]*(?:[=:<>|→は是는은-]|value)|[\"'][ \t\n]*[,v]|\[)"
-    r"|[\"'`*_~]{0,3}[ \t]+\S))",
-    rf"(?i:{_ANY}[ \t]{{1,3}}\([^()\n]{{1,40}}\))",
-    rf"(?i:(?:^|[^A-Za-z0-9])(?:{WEAK}){SUFFIX}{CLOSE}[ \t]*(?:[:=]|=>)[ \t]*[\"'`]?"
+    r"|[\"'`*_~]{0,3}[ \t]+\S|['’]s[ \t]|[\x{1F300}-\x{1FAFF}\x{2600}-\x{27BF}]))",
+    CONTINUED.replace("?P<name>", "?:").replace("?P<rest>", "?:").replace("?P<continued>", "?:"),
+    rf"(?i:{_ANY}[ \t]{{0,3}}\([^()\n]{{1,40}}\))",
+    rf"(?i:(?:^|[^A-Za-z0-9])(?:{WEAK}){SUFFIX}(?:{CLOSE}[ \t]*(?:[:=]|=>)[ \t]*[\"'`]?"
+    r"|[ \t]is[ \t]+[`*\"']?|[\"'][ \t\n]*,[ \t\n]*[\"']?value[\"']?[ \t]*:[ \t]*[\"'])"
     r"[A-Za-z0-9+/_=.~%-]{12})",
     r"(?i:(?:bearer|basic),?[ \t]+[A-Za-z0-9])",
     r"(?i:[?&;](?:x-amz-|x-goog-)?"

@@ -7,6 +7,7 @@ from storage.model.redaction import name_patterns
 from storage.model.redaction.extent import line_at, value_at, whole
 from storage.model.redaction.name_patterns import (
     AS_PASSWORD,
+    CONTINUED,
     HEADER,
     KEY,
     NAMED,
@@ -25,16 +26,19 @@ from storage.model.redaction.values import (
     is_class,
     is_code,
     is_prose,
+    is_uuid,
     is_word,
     looks_chosen,
     looks_random,
+    within_path,
 )
 
 LONGEST_PREFIX = 24
+LONGEST_REFERENCES = 200
 
 _named, _spaced = Pattern(NAMED, repeat=True), Pattern(SPACED, repeat=True)
 _random, _scheme, _query = Pattern(RANDOM), Pattern(SCHEME), Pattern(QUERY)
-_as_password = Pattern(AS_PASSWORD)
+_as_password, _continued = Pattern(AS_PASSWORD), Pattern(CONTINUED)
 
 _NEEDS_BOUNDARY = ValuePattern(
     r"(?i)pass|pw|pwd|passw|psk|senha|parola|token|creds?|jwt|bearer|dsn|secret|has[lł][oaeu]"
@@ -63,7 +67,27 @@ _PREFERENCE = ValuePattern(
 _NAME_OF_A_SECRET = ValuePattern(
     r"(?i)(?:existing|vault|tls|pull|external|sealed|k8s|kube|kubernetes)[_-]?secret\Z"
 )
-_AMBIGUOUS = frozenset(("pass", "secret", "secret-id", "secret_id"))
+_ABOUT = ValuePattern(
+    r"(?i).*(?:ids?|uuid|name|names|count|counts?|limits?|length|len|size|type|types|kind|policy|field|fields|input"
+    r"|label|placeholder|hint|text|title|url|uri|endpoint|path|file|files|dir|ref|arn|at|date|time"
+    r"|expiry|expires|expiration|ttl|age|status|state|format|algorithm|algo|alg|method|mode|version"
+    r"|index|position|offset|usage|used|required|enabled|reset|column|table|class|provider|manager"
+    r"|service|handler|store|vault|alias|owner|user|email|prefix|suffix|regex|pattern|rules?"
+    r"|strength|score|hint|error|errors|message|event|bucket|budget|scope|scopes|env|var|variable"
+    r"|encryption|hashers?|header|param|parameter|cookie|generator|validator|callback|selector|locator|xpath|css)\Z"
+)
+_REFERENCE_OPTION = ValuePattern(r"--[a-z-]*secrets?[= ]\S*\Z")
+_VERSION_OF_SECRET = ValuePattern(r"[A-Za-z][\w./-]*:(?:latest|\d{1,4})")
+_OTHERWISE = ValuePattern(r"\$\{\w*\Z")
+_ASKING = ValuePattern(
+    r"(?i)(?:forgot|forgotten|reset|change|confirm|enter|show|hide|toggle|invalid|wrong|require"
+    r"|missing|update|verify|validate|lost|recover)[_\- ]?\Z"
+)
+_KIND_OF_SECRET = ValuePattern(
+    r"(?i)(?:client|shared|app|jwt|radius|webhook|consumer|signing|session|api|cookie|oauth|bot"
+    r"|rails|flask|django|hmac|vpn|ipsec)[_\- ]\Z"
+)
+_AMBIGUOUS = frozenset(("pass", "secret", "secret-id", "secret_id", "secretid"))
 """Names that have other meanings. Only for these is the text before them searched."""
 # gcloud --secret=db-password, aws --secret-id prod/db, docker --secret id=npm,src=.npmrc
 _VAULT_OPTION = ValuePattern(r"(?:^|\s)--(?:[a-z]+-)?secrets?(?:-id)?\Z")
@@ -85,6 +109,8 @@ _SPOKEN = (
     "lautet",
     "c'est",
     "c’est",
+    "'s",
+    "’s",
     "は",
     "是",
     "는",
@@ -120,6 +146,8 @@ def names_a_secret(name: str, value: str) -> bool:
     """Return True if `value` is a secret because of its name, such as the one of an attribute."""
     if is_secret_name(name):
         return bool(value) and not harmless(value, numbers=False)
+    if any(True for _ in continued(f"{name}={value}")):
+        return True
     weak = _random_value.fullmatch(value) is not None and _weak_name.in_text(name)
     return weak and looks_random(value)
 
@@ -145,6 +173,19 @@ def random(text: str) -> Iterator[Range]:
             start, end = found[group]
             if secret(text[start:end]) and not harmless(text[start:end]):
                 yield start, end
+
+
+def continued(text: str) -> Iterator[Range]:
+    """Yield values that look like secrets, if their names go on after the secret's word."""
+    for found in _continued.finditer(text):
+        start, end = found["continued"]
+        value = text[start:end].rstrip(",;)}]")
+        about = _ABOUT.match(text[slice(*found["rest"])]) or _HARMLESS_NAME.search(
+            text[max(found["name"][0] - LONGEST_PREFIX, 0) : found["name"][0]]
+        )
+        made = looks_chosen(value) or looks_random(value, at_least=12)
+        if made and not about and _begins_a_name(text, *found["name"]) and not harmless(value):
+            yield start, start + len(value)
 
 
 def _values(
@@ -217,13 +258,45 @@ def _assigned(text: str, found: Found, group: str) -> Iterator[Range]:
     if scheme := _SCHEME_BEFORE.match(text, start):
         start, end, _ = value_at(text, scheme.end()) if not quote else (scheme.end(), end, quote)
     value = text[start:end]
-    kept = not value or _names_something_else(text, *name, value)
-    if kept or _is_named_harmless(text, start, end, group, sign, quote):
+    kept = (
+        not value
+        or _names_something_else(text, *name, value)
+        or _refers(text, name[0], start, value)
+        or _is_told(text, name, sign, (start, end))
+        or _is_named_harmless(text, start, end, group, sign, quote)
+    )
+    if kept:
         yield from _in_call(text, start)
         return
     if group == "password" and not quote and (words := _MANY_WORDS.match(text, start)):
         end = max(end, words.end())
     yield start, end
+
+
+def _refers(text: str, start: int, at: int, value: str) -> bool:
+    """Return True for `--set-secrets=NAME=db-password:latest`, and for `${NAME:?is missing}`."""
+    before = text[max(start - LONGEST_REFERENCES, 0) : start]
+    if value[0] in "?+":
+        return _OTHERWISE.search(before) is not None
+    if value == "latest" and text.endswith(":", 0, at):  # …=db-password:latest
+        return True
+    if not _VERSION_OF_SECRET.fullmatch(value.partition(",")[0]):
+        return False
+    return value.endswith(":latest") or _REFERENCE_OPTION.search(before) is not None
+
+
+def _is_told(text: str, name: Range, sign: str, at: Range) -> bool:
+    """Return True for a sentence: `forgotPassword: Forgot it?`, `the secret of bread is time`."""
+    value = text[slice(*at)]
+    if looks_chosen(value) or looks_random(value, at_least=12):
+        return False
+    before = text[max(name[0] - LONGEST_PREFIX, 0) : name[0]]
+    if sign.endswith(("'s", "’s")) or sign.startswith("("):  # password(user): …
+        return True
+    if text[slice(*name)].lower() == "secret" and sign.lower().endswith(_SPOKEN):
+        return is_word(value) and _KIND_OF_SECRET.search(before) is None
+    several = " " in value or _NEXT_WORD.match(text, at[1]) is not None
+    return several and _ASKING.search(before) is not None
 
 
 def _in_call(text: str, start: int) -> Iterator[Range]:
@@ -241,7 +314,7 @@ def _names_something_else(text: str, start: int, end: int, value: str) -> bool:
     if text[start:end].lower() not in _AMBIGUOUS:
         return False
     name = text[max(end - LONGEST_PREFIX, 0) : end]
-    if _VAULT_OPTION.search(name):
+    if _VAULT_OPTION.search(name) or text[start:end].lower().endswith("id"):
         return _NAME_IN_VAULT.fullmatch(value) is not None
     return _PASS.search(name) is not None and _TEST.match(value) is not None
 
@@ -296,6 +369,8 @@ def _after_space(text: str, found: Found, group: str) -> Iterator[Range]:
     value = text[start:end]
     if value.startswith("-") or harmless(value, numbers=not option):
         return
+    if not option and within_path(text, name_start):
+        return
     if _names_something_else(text, *found[group], value):
         return
     if option:
@@ -303,7 +378,7 @@ def _after_space(text: str, found: Found, group: str) -> Iterator[Range]:
     elif group == "password":
         secret = looks_chosen(value) or (looks_random(value, at_least=12) and not is_code(value))
     else:
-        secret = looks_random(value, at_least=12)
+        secret = looks_random(value, at_least=12) or is_uuid(value)
     if secret:
         yield start, end
 
@@ -313,5 +388,6 @@ FINDERS: Finders = {
     named: (NAMED,),
     spaced: (SPACED,),
     random: (RANDOM, QUERY, AS_PASSWORD),
+    continued: (CONTINUED,),
     after_scheme: (SCHEME,),
 }

@@ -19,6 +19,11 @@ BARE_LOGIN = (
     r"(?:^|[\s\"'=(<>])[A-Za-z][\w.-]*:(?P<in_url>[^\s:@/\"'<>]+)@"
     r"(?:(?:tcp|unix)\(|localhost|\d{1,3}(?:\.\d{1,3}){3}|[\w-]+(?:\.[\w-]+)*(?::\d|/))"
 )
+OPENED = (
+    r"(?i:(?:^|[\s>])(?:open|connect|sftp|ftp|lftp|ssh|scp|wget|rsync|impacket-\w+|\w+\.py)"
+    r"[ \t]+|sips?:)"
+    r"(?:[\w.-]+/)?[A-Za-z][\w.-]*:(?P<in_url>[^\s:@/\"'<>]+)@[\w\[]"
+)
 TOLD_LOGIN = (
     r"(?i:log[- ]?in|sign[- ]?in|credentials?|creds|account|access|user)"
     r"(?:[ \t](?:is|are|as|with))?:?"
@@ -32,6 +37,7 @@ HINTS = (
     TOLD_LOGIN.replace("(?P<in_url>", "(?:"),
 )
 
+SHORTEST = 4
 _FILLER = ValuePattern(r"(?i)x|x-oauth-basic|x-token-auth|x-access-token|api_token|pat|git|unused")
 _USER = ValuePattern(r"[A-Za-z_.-]{1,23}\d{0,4}")
 _PORT = ValuePattern(r"\d{1,5}(?:/|$)")
@@ -39,6 +45,7 @@ _patterns = (
     (Pattern(URL), lambda password: True),
     (Pattern(URL_WITH_SLASH), lambda password: not _PORT.match(password)),
     (Pattern(BARE_LOGIN), looks_chosen),
+    (Pattern(OPENED), lambda password: len(password) >= SHORTEST),
     (Pattern(TOLD_LOGIN), looks_chosen),
     (Pattern(PGPASS), looks_chosen),
 )
@@ -70,4 +77,4 @@ def in_urls(text: str) -> Iterator[Range]:
                     yield found["in_url"]
 
 
-FINDERS: Finders = {in_urls: (URL, URL_WITH_SLASH, BARE_LOGIN, TOLD_LOGIN, PGPASS)}
+FINDERS: Finders = {in_urls: (URL, URL_WITH_SLASH, BARE_LOGIN, OPENED, TOLD_LOGIN, PGPASS)}

@@ -7,13 +7,15 @@ from binascii import Error
 from storage.model.redaction.patterns import ValuePattern
 from storage.model.redaction.words import EMPTY, PROSE
 
+LONGEST_PATH = 200
 JUDGED = 300
 """How many characters of a value are looked at, so that a long one takes no longer."""
 
 _WORDS_OF_SECRETS = "pass|passwd|password|passphrase|pwd|pw|secret|token|key|credential|cookie|auth"
 _TYPE = ValuePattern(
     r"(?:typing\.)?(?:Optional|Union|List|Dict|Annotated|Literal|Final|Sequence|Mapping|Callable)\["
-    r"|(?:str|bytes|string|String|int|bool|number|boolean|any|SecretStr|char|byte|text)"
+    r"|&?(?:'\w+ )?(?:mut )?"
+    r"(?:str|bytes|string|String|int|bool|number|boolean|any|SecretStr|char|byte|text)"
     r"(?:\[\]|\s*\||\?|\)|;|$)|(?i:n?varchar2?|char|text|binary)\b"
 )
 _PLACEHOLDER = ValuePattern(
@@ -24,6 +26,7 @@ _PLACEHOLDER = ValuePattern(
     r"|\[[^\]]*\]?|\(.*"
     r"|(?i:(?:your|the|insert|replace|enter|put|example|sample|dummy|fake|todo|change)(?:[-_ ]|\Z)"
     r"|placeholder|redacted|changeme|yourtoken|yourkey|yourpassword|yoursecret|yourapi).*"
+    r"|(?:[A-Za-z0-9]{1,12}[-_.]){0,3}(?i:your|example|dummy|fake)(?:[-_.][A-Za-z]+)*"
     r"|.*(?i:(?:your|my|insert|put|paste|enter|goes).*[-_]here|placeholder)|[^A-Za-z0-9]*"
     r"|(?:[A-Za-z0-9]{1,12}[-_.])*[xX*•.…]{3,}.*"
     r"|\d{1,3}(?:文字|字符|字|桁|位|자).*|(?:required|nullable|sometimes)\|.*"
@@ -49,13 +52,19 @@ _FILE = ValuePattern(
 )
 _NUMBER = ValuePattern(r"[-+~^<>=]{0,2}\d[\d,._/:]*(?:[kKmMgG%]|ms|s|h|d)?")
 _UUID = ValuePattern(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_URL = ValuePattern(r"<?(?:https?|wss?|s3|gs|file|arn|urn|vault|op|ssm|sm|data)(?:://|:)\S*")
+_URL = ValuePattern(
+    r"<?(?:https?|wss?|s3|gs|file|arn|urn|vault|op|ssm|sm|data|env"
+    r"|(?:secret|keyvault|identity)-?ref|aws-?sm|gcp-?sm|akv|keyring|keychain|infisical|doppler|bws?|sops"
+    r"|ref\+\w+)(?:://|:)\S*|projects/[\w-]+/secrets/\S*|@Microsoft\.KeyVault.*"
+)
 _KNOWN_WORDS = ValuePattern(
-    r"(?i)v?\d+(?:\.\w+)*|(?:sha|md|rsa|aes|hs|rs|es|ps|utf|base|oauth|x|ed|p|hmac-sha)-?\d+"
-    r"(?:\w{0,8})"
+    r"(?i)v?\d+(?:\.\w+)*|(?:sha|md|rsa|aes|hs|rs|es|ps|utf|base|oauth|x|ed|p|hmac-sha|scram-sha|chacha)-?\d+"
+    r"\w{0,8}(?:[-_/][a-z0-9]{1,12}){0,3}"
     r"|argon2\w*|bcrypt\w*|pbkdf2\w*|scrypt|2fa|mfa|totp|\d+(?:st|nd|rd|th)|[1lL]Password|1password"
     r"|auth0|k8s|i18n|s3|ec2|gpt-?\d\w*|h2o|python\d?|http2?|ipv[46]|win32|\d+[a-z]{1,6}"
+    r"|http/\d.*"
 )
+_PATH_BEFORE = ValuePattern(r"(?:^|[\s\"'(=])(?:/[\w./-]*|(?:[\w.-]+/){2,}[\w.-]*)\Z")
 _PARTS = ValuePattern(r"[-_./:+=]")
 
 
@@ -106,9 +115,18 @@ def is_path(value: str) -> bool:
     return bool(_PATH.fullmatch(value) or _FILE.fullmatch(value))
 
 
+def within_path(text: str, at: int) -> bool:
+    """Return True if a path, such as that of a request, began before `at` and goes on there."""
+    return _PATH_BEFORE.search(text[max(at - LONGEST_PATH, 0) : at]) is not None
+
+
 def is_prose(value: str) -> bool:
     value = value[:JUDGED]
     return value.lower().strip("*_~`'").rstrip(".,;:!?)") in PROSE
+
+
+def is_uuid(value: str) -> bool:
+    return _UUID.fullmatch(value) is not None
 
 
 def is_word(value: str) -> bool:

@@ -32,6 +32,7 @@ _PROSE = (
     # Quantities.
     " one two three all each every some any both either neither another nothing something anything"
     " everything min max minimum maximum"
+    " mindestens maximal höchstens mínimo máximo menos moins minstens almeno minst vähintään"
     # What one does with a secret.
     " please see use uses using used set get ask read create generate generated rotate rotated"
     " reset change changed check enter type provide provided pick choose keep kept store stored"
@@ -42,7 +43,7 @@ _PROSE = (
     " present ok okay fine good bad weak strong safe unsafe same new old different ready done"
     " pending active inactive revoked stale refused rejected accepted granted denied found lost"
     " leaked compromised hashed salted long short longer shorter failed fails works success"
-    " successful error managed unchanged updated visible case-sensitive case sensitive secure"
+    " successful error fail managed unchanged updated visible case-sensitive case sensitive secure"
     " insecure temporary permanent blank open closed supported unsupported available unavailable"
     " limited unlimited protected based in-memory"
     # What belongs to it: the password manager, the token field.

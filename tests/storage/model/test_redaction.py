@@ -92,6 +92,9 @@ def test_text_that_only_looks_like_a_secret_is_kept(text: str) -> None:
 def test_values_of_secret_names_are_replaced_whatever_they_look_like() -> None:
     value = {
         "password": "hunter2",
+        "passwordForAdmin": "hunter",
+        "api_key_stripe": "f00dCafe2026",
+        "passwordPolicy": "at-least-12",
         "env": {"SLACK_SIGNING_SECRET": "abc", "HOME": "/root"},
         "list": [{"token": "t0k"}],
         "max_tokens": 4096,
@@ -100,6 +103,9 @@ def test_values_of_secret_names_are_replaced_whatever_they_look_like() -> None:
     }
     assert redact_value(value) == {
         "password": "[redacted:secret]",
+        "passwordForAdmin": "[redacted:secret]",
+        "api_key_stripe": "[redacted:secret]",
+        "passwordPolicy": "at-least-12",
         "env": {"SLACK_SIGNING_SECRET": "[redacted:secret]", "HOME": "/root"},
         "list": [{"token": "[redacted:secret]"}],
         "max_tokens": 4096,
@@ -190,6 +196,15 @@ def test_arguments_are_read_as_one_command_line() -> None:
     assert hidden("sh", "-c", "curl -u ann:hunter2 https://a")[2].count("hunter2") == 0
     assert hidden("docker", "run", "-p", "80:80", "nginx")[3] == "80:80"
     assert hidden("mkdir", "-p", "a/b") == ["mkdir", "-p", "a/b"]
+
+
+def test_a_secret_that_has_a_name_once_is_found_without_it_in_the_same_text() -> None:
+    text = "login('ann', 'correct-h0rse') failed: password='correct-h0rse'"
+    assert redact(text) == "login('ann', '[redacted:secret]') failed: password='[redacted:secret]'"
+    many = "".join(f"password=c0rrect-{number} " for number in range(1_000))
+    started = time.process_time()
+    assert "c0rrect" not in redact(many * 2)
+    assert time.process_time() - started < 2
 
 
 def test_a_secret_is_found_at_each_level_of_escapes() -> None:
