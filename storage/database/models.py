@@ -133,6 +133,7 @@ class RollupRow(Model):
     class Meta:
         table_name = "rollups"
         primary_key = CompositeKey("level", "dimension", "starts_at", "audience", "key")
+        without_rowid = True  # On SQLite: rows of one period lie together.
 
 
 class FactRow(Model):

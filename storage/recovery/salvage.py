@@ -1,12 +1,10 @@
 """Save the readable rows of a damaged database into a new one.
 
-Rows are read in ranges of their ids. A range that cannot be read is halved again and again, so that
-only the rows on broken pages are lost. Each transaction also stores how far the work is, so
-that another process can continue it.
+Each transaction also stores how far the work is, so that another process can continue it.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,15 +16,10 @@ from peewee import Database
 from storage.database.driver import Connection
 from storage.database.migrations import HISTORY
 from storage.database.transactions import transaction
-from storage.recovery.merging import Row, Table, merge, recompute_lost_summaries
+from storage.recovery.damaged_table import readable, sections
+from storage.recovery.merging import Table, merge, recompute_lost_summaries
 from storage.upkeep.erasure import apply_all
 from storage.upkeep.journal import JournalEntry, last_entry, put_entry
-
-CHUNK = 500
-"""Rows per transaction."""
-
-UNKNOWN_END = 4_096
-"""How many row ids to try after the last readable row if the number of rows is unknown."""
 
 FIRST = ("subscriptions", "claims", "spans", "traces")
 """Tables to save first: what people miss soonest, and spans before the traces that sum them up."""
@@ -34,7 +27,7 @@ FIRST = ("subscriptions", "claims", "spans", "traces")
 
 @dataclass(slots=True)
 class Progress:
-    """How far the work is: the id of the last row handled and counts, by table."""
+    """How far the work is: the number of the last row handled by section, and counts by table."""
 
     position: dict[str, int] = field(default_factory=dict)
     saved: dict[str, int] = field(default_factory=dict)
@@ -109,81 +102,21 @@ def _save(
     progress: Callable[[str, int], object],
 ) -> None:
     state.saved.setdefault(table.name, 0)
-    count, highest = _extent(source, table)
-    for rows in _readable(source, table, state.position.get(table.name, 0) + 1, highest):
-        with transaction(database):
-            merge(database, table, [row[1:] for row in rows])
-            # How far the work is belongs to the same transaction: a process that is killed here and
-            # continued by another must neither skip rows nor add sums twice.
-            state.position[table.name] = rows[-1][0]
-            state.saved[table.name] += len(rows)
-            remember()
-        progress(table.name, state.saved[table.name])
+    found, count = sections(source, table)
+    for section in found:
+        done = state.position.get(section.name, section.low - 1)
+        for rows in readable(source, section, low=done + 1):
+            with transaction(database):
+                merge(database, table, [row[1:] for row in rows])
+                # How far the work is belongs to the same transaction: a process that is killed here
+                # and continued by another must neither skip rows nor add sums twice.
+                state.position[section.name] = rows[-1][0]
+                state.saved[table.name] += len(rows)
+                remember()
+            progress(table.name, state.saved[table.name])
     if table.name == "traces":
         state.saved["traces"] += recompute_lost_summaries(database)
     state.lost[table.name] = None if count is None else max(count - state.saved[table.name], 0)
     state.done.append(table.name)
     with transaction(database):
         remember()
-
-
-def _readable(source: Any, table: Table, low: int, high: int) -> Iterator[list[Row]]:
-    """Yield the readable rows in chunks. The first value of a row is its id.
-
-    A range that cannot be read is halved until the broken rows are alone.
-    """
-    ranges = [(low, high)]
-    while ranges:
-        low, high = ranges.pop()
-        rows, whole = _read(source, table, low, high)
-        if rows:
-            yield rows
-            low = rows[-1][0] + 1
-        if whole and len(rows) < CHUNK:
-            continue
-        if whole or rows:
-            ranges.append((low, high))
-        elif low < high:
-            middle = (low + high) // 2
-            # The lower half is read first, as `Progress.position` says that all before it is done.
-            ranges += [(middle + 1, high), (low, middle)]
-
-
-def _read(source: Any, table: Table, low: int, high: int) -> tuple[list[Row], bool]:
-    """Return the first rows of a range, and False if an error ended the reading."""
-    # `=` looks up one row. BETWEEN would go on to the next row, which may be on a broken page.
-    where, values = ("= ?", (low,)) if low == high else ("BETWEEN ? AND ?", (low, high))
-    sql = (
-        f'SELECT rowid, {table.quoted} FROM "{table.name}" NOT INDEXED '
-        f"WHERE rowid {where} ORDER BY rowid LIMIT {CHUNK}"
-    )
-    rows: list[Row] = []
-    try:
-        for row in source.execute(sql, values):
-            rows.append(row)
-    except (cysqlite.DatabaseError, UnicodeDecodeError):
-        return rows, low > high  # An empty range is done, even if looking for it failed.
-    return rows, True
-
-
-def _extent(source: Any, table: Table) -> tuple[int | None, int]:
-    """Return the number of rows, None if unknown, and an id that no row exceeds."""
-    # Any index that is not broken has the answer. For the count alone, SQLite would ignore the hint
-    # and choose an index itself.
-    sql = f'SELECT count(*), max(rowid) FROM "{table.name}"'
-    try:
-        names = [row[1] for row in source.execute(f'PRAGMA index_list("{table.name}")')]
-    except cysqlite.DatabaseError:
-        names = []
-    for hint in (*(f'INDEXED BY "{name}"' for name in names), "NOT INDEXED"):
-        try:
-            count, highest = source.execute(f"{sql} {hint}").fetchone()
-            return count, highest or 0
-        except cysqlite.DatabaseError:  # It is broken too, or an index of only some rows.
-            continue
-    reached = 0
-    while True:
-        rows, whole = _read(source, table, reached + 1, 2**62)
-        reached = rows[-1][0] if rows else reached
-        if not whole or len(rows) < CHUNK:
-            return None, reached + UNKNOWN_END

@@ -1,12 +1,13 @@
 """Migrations that are raced, killed or failing, and recording that starts meanwhile."""
 
+import operator
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from peewee import IntegrityError
+from peewee import IntegrityError, OperationalError
 
 from storage import Observability
 from storage.database.connect import connect
@@ -153,6 +154,33 @@ def test_a_migration_and_its_record_are_one_transaction(db_path: Path, tmp_path:
     with pytest.raises(IntegrityError, match="not recorded"):
         migrate(database, folder=folder)
     assert set(database.get_tables()) == before
+    database.close()
+
+
+def test_rollups_are_kept_when_their_table_loses_its_row_ids(db_path: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    for path in HERE.glob("00*.py"):
+        if path.stem < "0011":
+            (folder / path.name).write_text(path.read_text())
+    database = connect(db_path)
+    migrate(database, folder=folder)
+    rows = {
+        (level, hour, dimension, key, "T1", "T1", hour, 1, 2, 3, 4, 5, 6, bytes((2, 0, 0, 0, hour)))
+        for level in ("hour", "day")
+        for hour in range(50)
+        for dimension, key in (("user", "U2"), ("user", "U1"), ("all", ""))
+    }
+    for row in rows:
+        database.execute_sql(f"INSERT INTO rollups VALUES ({', '.join('?' * 14)})", row)
+    assert "0011_rollups_by_key" in migrate(database)
+    found = database.execute_sql("SELECT * FROM rollups").fetchall()
+    assert set(found) == rows
+    key = operator.itemgetter(0, 2, 1, 4, 3)
+    assert found == sorted(found, key=key)
+    assert "rollups_by_id" not in database.get_tables()
+    with pytest.raises(OperationalError, match="rowid"):
+        database.execute_sql("SELECT rowid FROM rollups")
     database.close()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from peewee import Database, TextField
+from peewee import Database, SqliteDatabase, TextField
 from playhouse.migrations import Runner
 
 from storage.database.connect import connect
@@ -36,7 +36,9 @@ def apply(database: Database, folder: Path = HERE, *, target: str | None = None)
 
 def create_models(database: Database) -> None:
     for table in TABLES:
-        with table.bind_ctx(database):
+        with table.bind_ctx(database), pytest.MonkeyPatch.context() as patch:
+            if not isinstance(database, SqliteDatabase):  # Peewee would ask any database for it.
+                patch.setattr(table._meta, "without_rowid", False)
             table.create_table()
 
 

@@ -243,14 +243,14 @@ def test_a_reader_that_has_the_old_file_open_continues_with_the_new_one(full: Pa
 DYING = """
 import os
 from storage.recovery import replacement as recovery
-from storage.recovery import salvage
+from storage.recovery import damaged_table
 from storage.recovery.opening import open_database
 
 def progress(table, rows):
     if table == {table!r} and rows >= {rows}:
         os.kill(os.getpid(), 9)
 
-salvage.CHUNK = 100
+damaged_table.CHUNK = 100
 recovery.finish_recoveries(open_database({path!r}), progress=progress)
 """
 
