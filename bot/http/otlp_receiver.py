@@ -105,13 +105,15 @@ class Collector:
     ) -> None:
         """Take `capture`, which decides what is kept of texts. Without a `token`, loopback only.
 
-        With a `key`, only those who know the address may send: it is a part of the path. Every
-        program that takes an address takes one with a path, but not all of them take headers.
+        With a `key`, only those who have it may send. It is a part of the path, as every program
+        that takes an address takes one with a path; codex sends it as the token, because its
+        address is an argument, which other users can read.
         """
         self.counts = ReceivedCounts()
         self._observability = observability
         self._capture = capture
         self._token = token
+        self._key = key
         self._path = f"/{key}" if key else ""
         self._retry_s = retry_s
         self._bodies = 0
@@ -130,7 +132,8 @@ class Collector:
     def web(self) -> Starlette:
         names: tuple[Signal, ...] = ("traces", "logs", "metrics")
         routes = [
-            Route(f"{self._path}/v1/{name}", self._endpoint(name), methods=["POST"])
+            Route(f"{path}/v1/{name}", self._endpoint(name), methods=["POST"])
+            for path in {"", self._path}
             for name in names
         ]
         # Counted, too: nobody would notice a sender that has the wrong path.
@@ -200,9 +203,9 @@ class Collector:
         """Refuse web pages: a browser sends an Origin, or uses a host name that is not loopback."""
         if "origin" in request.headers:
             raise Refused(403, "origin", "Web pages may not send telemetry here.")
+        given = request.headers.get("authorization", "").removeprefix("Bearer ").encode()
         if self._token:
-            given = request.headers.get("authorization", "").removeprefix("Bearer ")
-            if not hmac.compare_digest(given.encode(), self._token.encode()):
+            if not hmac.compare_digest(given, self._token.encode()):
                 raise Refused(
                     401,
                     "token",
@@ -210,6 +213,12 @@ class Collector:
                 )
         elif _host(request) not in LOOPBACK:
             raise Refused(403, "host", "Without a token, send to 127.0.0.1 and no other host name.")
+        elif not (self._is_addressed(request) or hmac.compare_digest(given, self._key.encode())):
+            raise Refused(404, "path", NOT_FOR_OTHERS)
+
+    def _is_addressed(self, request: Request) -> bool:
+        """Return True if the path has the key, or if there is none."""
+        return request.url.path.startswith(f"{self._path}/v1/")
 
     def _check_room(self, items: int) -> None:
         if self._observability.room - items < RESERVED:

@@ -7,6 +7,7 @@ https://opentelemetry.io/docs/specs/otel/protocol/exporter/
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,13 +45,22 @@ def claude(collector: str, environment: Mapping[str, str]) -> Telemetry:
 
 
 def codex(collector: str, environment: Mapping[str, str]) -> Telemetry:
-    """Override codex's configuration: it reads no endpoint from the environment."""
+    """Override codex's configuration: it reads no endpoint from the environment.
+
+    It reads headers from there. Arguments can be read by every user of the machine, so that the key
+    of the receiver is sent as a header.
+    """
+    address = urlsplit(collector)
+    base, key = f"{address.scheme}://{address.netloc}", address.path.strip("/")
     exporters = {"exporter": "logs", "trace_exporter": "traces", "metrics_exporter": "metrics"}
     arguments: list[str] = []
     for name, path in exporters.items():
-        endpoint = f'endpoint="{collector}/v1/{path}",protocol="binary"'
+        endpoint = f'endpoint="{base}/v1/{path}",protocol="binary"'
         arguments += ["-c", f"otel.{name}={{otlp-http={{{endpoint}}}}}"]
-    return Telemetry(arguments=tuple(arguments))
+    return Telemetry(
+        environment={"OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{key}"} if key else {},
+        arguments=tuple(arguments),
+    )
 
 
 def gemini(collector: str, environment: Mapping[str, str]) -> Telemetry:

@@ -260,6 +260,19 @@ def test_with_a_key_only_who_knows_the_address_may_send(observability: Observabi
     guarded.stop()
 
 
+def test_a_key_may_be_sent_as_the_token_by_programs_whose_address_others_can_read(
+    observability: Observability,
+) -> None:
+    guarded = Collector(observability, capture=str, key="0123456789abcdef")
+    base = guarded.listen().removesuffix("/0123456789abcdef")
+    for key, status in (("0123456789abcdee", 404), ("x", 404), ("0123456789abcdef", 200)):
+        headers = {**JSON, "authorization": f"Bearer {key}"}
+        told = httpx.post(f"{base}/v1/traces", content=body_of("a"), headers=headers)
+        assert told.status_code == status
+    assert stored(observability) == ["a"]
+    guarded.stop()
+
+
 def test_many_senders_at_once_lose_nothing(url: str, observability: Observability) -> None:
     outcomes: list[int] = []
 

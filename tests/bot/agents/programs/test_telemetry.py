@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from bot.agents.invocation import invoke
+from bot.agents.programs.catalog import PROGRAMS as CATALOG
+from bot.agents.programs.catalog import Program
 from bot.agents.types import Agent, Request
 from bot.http.otlp_receiver import Collector
 from bot.lifecycle import Bot
@@ -102,6 +104,13 @@ def test_an_agents_own_spans_hang_under_its_attempt(
     told = attempt.output_tokens if attempt.output_tokens is not None else 7
     assert summary.output_tokens == told
     assert len(spans) < 30
+
+
+@pytest.mark.parametrize("program", CATALOG, ids=lambda program: program.name)
+def test_no_argument_of_a_program_has_the_key_of_the_receiver(program: Program) -> None:
+    telemetry = program.telemetry("http://127.0.0.1:4318/c0ffee", {})
+    assert "c0ffee" not in " ".join(telemetry.arguments)
+    assert "c0ffee" in " ".join(telemetry.environment.values())
 
 
 SUBAGENT = {"description": "Look", "prompt": "Look into it", "subagent_type": "general-purpose"}
