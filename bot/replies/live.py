@@ -169,7 +169,7 @@ class LiveUpdates:
     def _begin(self) -> LiveMessage:
         """Return a new message. Raises one of `SLACK_ERRORS` if Slack takes none."""
         if self._has_stop is None:
-            self._has_stop = self._live.add(self._place, self._title)
+            self._has_stop = self._begin_session()
         try:
             # Without Slack's Stop button the message needs one, which a stream would not lose.
             if self._has_stop:
@@ -185,8 +185,16 @@ class LiveUpdates:
             self._watch_after(error)
             raise
 
+    def _begin_session(self) -> bool:
+        """Mark the thread as working; return True if Slack shows its own Stop button there."""
+        try:
+            return self._live.add(self._place, self._title)
+        except SLACK_ERRORS as error:
+            self._watch_after(error)
+            return False
+
     def _watch_after(self, error: Exception) -> None:
-        """Let repairs look for a message that Slack may have posted, or posts late."""
+        """Let repairs look for what Slack may have done without saying so, or does late."""
         if may_have_worked(error):
             self._unfinished.watch(self._reply)
 

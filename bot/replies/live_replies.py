@@ -7,8 +7,8 @@ from collections import Counter
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from bot.replies.delivery import in_doubt
-from bot.slack.errors import SLACK_ERRORS, error_code, retry_after
+from bot.replies.delivery import is_refusal, may_have_worked
+from bot.slack.errors import SLACK_ERRORS, error_code
 from bot.slack.types import Place
 
 PACE_S = 1.0
@@ -40,21 +40,26 @@ class LiveReplies:
         """Count a reply that is shown in *place*, and mark its thread as working.
 
         Return True if Slack shows a Stop button of its own there. *title* is that of the thread's
-        session, unless Slack has one already.
+        session, unless Slack has one already. Raises one of `SLACK_ERRORS` if Slack may have marked
+        the thread without saying so, or does so later; the reply is counted all the same.
         """
         thread = (place.channel, place.thread_ts)
         with self._lock:
             self._shown[thread] += 1
-        stoppable = False
         try:
             stoppable = self._begin_session(place, title)
         except SLACK_ERRORS as error:
             logger.info("The session in %s is not set to processing: %s", place, error_code(error))
-            if retry_after(error) is None and not in_doubt(error):
+            if not may_have_worked(error):
                 return False  # An app that is not an agent has no sessions.
+            self._note_processing(thread)
+            raise
+        self._note_processing(thread)
+        return stoppable
+
+    def _note_processing(self, thread: tuple[str, str]) -> None:
         with self._lock:
             self._processing.add(thread)
-        return stoppable
 
     def remove(self, place: Place) -> bool:
         """Count it no longer; the thread's last reply marks the thread as done.
@@ -84,7 +89,7 @@ class LiveReplies:
             named = {"title": title} if title else {}
             return self._set_session(place, "processing", initiator_user_id=place.user, **named)
         except SlackApiError as error:
-            if retry_after(error) is not None or in_doubt(error):
+            if not is_refusal(error):
                 raise
             # Slack refuses an initiator who is not in the channel. The session matters more.
             return self._set_session(place, "processing")

@@ -68,6 +68,35 @@ def test_a_message_that_slack_posts_late_is_deleted(
     eventually(lambda: all_ended(observability, bot))
 
 
+@pytest.mark.parametrize("restarts", [False, True], ids=["same process", "next process"])
+def test_a_session_that_slack_begins_late_is_ended(
+    restarts: bool,
+    impatient: None,
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    ask: Ask,
+    general: Channel,
+) -> None:
+    def status() -> str | None:
+        session = sandbox.session(general, question.ts)
+        return session and session.status
+
+    bot = start_bot(roster_of(agent))
+    go = sandbox.faults.hold("agents.sessions.setStatus", times=1)
+    question = ask()
+    sandbox.wait_for_reply(general, question.ts)
+    agent.end("whole")
+    sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
+    if restarts:
+        bot = handed_over(bot, start_bot)
+    tick(bot)
+    go.set()
+    sandbox.wait_until(lambda: status() == "processing")
+    tick(bot)
+    assert status() == "active"
+
+
 def test_an_answer_that_slack_posts_when_its_process_has_died_is_not_there_twice(
     monkeypatch: pytest.MonkeyPatch,
     agent: Scripted,
