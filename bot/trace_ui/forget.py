@@ -44,7 +44,8 @@ class Forget:
             user=user,
             spools=done.spools,
             log_emptied=done.log_emptied,
-            copies=done.copies,
+            set_aside=done.set_aside,
+            backups=done.backups,
         )
 
     def _permitted(self, person: str, requester: Requester) -> str:

@@ -29,14 +29,15 @@ class Forgotten:
     """The result of forgetting a person.
 
     `spools` are files of running processes that the database has not taken yet, `log_emptied` says
-    whether SQLite's log has none of the text any more, `copies` are backups and files that were set
-    aside.
+    whether SQLite's log has none of the text any more. `set_aside` and `backups` are files that the
+    erasure does not reach.
     """
 
     erased: Erased
     spools: int
     log_emptied: bool
-    copies: tuple[Path, ...]
+    set_aside: tuple[Path, ...]
+    backups: tuple[Path, ...]
 
 
 class Eraser:
@@ -146,5 +147,10 @@ def forget(observability: Observability, erasure: Erasure) -> Forgotten:
                 "tracebot.erasure.files": erased.files,
             }
         )
-    copies = (*old_copies(database.path), *known_backups(database.path))
-    return Forgotten(erased=erased, spools=spools, log_emptied=emptied, copies=copies)
+    return Forgotten(
+        erased=erased,
+        spools=spools,
+        log_emptied=emptied,
+        set_aside=tuple(sorted(old_copies(database.path))),
+        backups=known_backups(database.path),
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,7 +47,8 @@ def forgotten(
     user: str,
     spools: int,
     log_emptied: bool,
-    copies: Sequence[Path],
+    set_aside: Sequence[Path],
+    backups: Sequence[Path],
     named: bool = False,
 ) -> MessageView:
     """Say what was erased, what is still on its way, and which files may still hold it.
@@ -68,20 +70,35 @@ def forgotten(
             "A program that reads the database keeps SQLite's log from being emptied: run "
             "tracebot checkpoint --truncate once that program has ended."
         )
-    if copies:
-        may = f"{_count(len(copies), 'file')} may still hold it: backups, and what was set aside"
-        if named:
-            paths = "\n".join(map(str, copies))
-            sentences.append(
-                f"{may}. Delete what you do not need. A backup that is restored is erased again.\n"
-                f"{paths}"
-            )
-        else:
-            sentences.append(
-                f"{may} when a database was replaced. The operator of the bot should delete them: "
-                f"tracebot forget --user {user} names them."
-            )
+    if named:
+        sentences += _to_delete(set_aside, backups)
+    elif copies := len(set_aside) + len(backups):
+        sentences.append(
+            f"{_count(copies, 'file')} may still hold it: backups, and what was set aside when a "
+            "database was replaced. The operator of the bot should delete them: "
+            f"tracebot forget --user {user} names them."
+        )
     return MessageView(text=" ".join(sentences), found=True)
+
+
+def _to_delete(set_aside: Sequence[Path], backups: Sequence[Path]) -> Iterator[str]:
+    """Yield the commands that delete what an erasure does not reach."""
+    if set_aside:
+        yield (
+            "\n\nThis does not reach what was set aside when a database or a spool was damaged or "
+            f"replaced. To delete {_count(len(set_aside), 'such file')}, if you need nothing else "
+            f"of them:\n{_command(set_aside)}"
+        )
+    if backups:
+        yield (
+            "\n\nBackups keep it. One that is restored is erased again. To delete "
+            f"{_count(len(backups), 'backup')}, if you have newer ones:\n{_command(backups)}"
+        )
+
+
+def _command(paths: Sequence[Path]) -> str:
+    # A path a line, as a terminal breaks long lines.
+    return " \\\n".join(("rm --", *(shlex.quote(str(path)) for path in paths)))
 
 
 def _quoting(messages: int) -> str:

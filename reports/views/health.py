@@ -82,7 +82,7 @@ RULES = (
         lambda health, now: health.unerased > 0,
         "they may still hold text that was erased since then: delete those that you do not need "
         "(next to the database, with .damaged-, .replaced- or .orphan- in their names, or in its "
-        "spool)",
+        "spool; tracebot forget prints the command)",
     ),
     Rule(
         "Log",

@@ -28,7 +28,8 @@ def forget_user(args: Namespace, database: SharedDatabase) -> MessageView:
         user=args.user,
         spools=done.spools,
         log_emptied=done.log_emptied,
-        copies=done.copies,
+        set_aside=done.set_aside,
+        backups=done.backups,
         named=True,
     )
 
