@@ -35,6 +35,7 @@ from reports.errors import UsageError
 from reports.render.block_kit import Block, context, escape
 from reports.render.slack import fallback, render
 from reports.views.messages import MessageView, not_found
+from reports.views.trace_tree import TraceView
 from reports.views.views import View
 from storage import ActiveSpan, Observability
 from storage.coordination.digest_subscriptions import Subscription, subscribe, unsubscribe
@@ -146,12 +147,22 @@ class SlashCommand:
         self._respond("ls", requester, view, respond, replace_original=True)
 
     def show_message(self, message: dict[str, Any], requester: Requester, respond: Respond) -> None:
-        """Show the trace of a message: the turn it started, or the turn it is the reply of."""
+        """Show the trace of a message: of the turn it started, or of the one it is a reply of.
+
+        Of a message that was not answered, say why.
+        """
         wanted = str(reply_payload(message, bot_id=self._bot_id).get("trace_id") or "")
         if not wanted:
             ts = str(message["ts"]).replace(".", "")
             wanted = f"https://slack/archives/{requester.channel}/p{ts}"
-        self.ask(f"show {wanted}", requester, respond)
+
+        def view() -> Answer:
+            given = self.answer(f"show {wanted}", requester)
+            if isinstance(given.view, TraceView) and given.view.trace.decision == "skip":
+                return self.answer(f"why {given.view.trace.trace_id}", requester)
+            return given
+
+        self._respond("show", requester, view, respond)
 
     def share(self, trace_id: str, requester: Requester, respond: Respond) -> None:
         """Post a trace in the channel or the thread, if everyone there may see it."""

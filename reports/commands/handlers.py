@@ -121,20 +121,43 @@ def _search(args: argparse.Namespace, database: Database, viewer: Viewer, now: i
 def _show(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
     from reports.views.trace_tree import trace_view
 
-    if link := PERMALINK.search(args.id):
+    found = _named(args.id, database, viewer)
+    if not found:
+        return _removed(args.id, database, viewer)
+    if len(found) > 1:
+        return ambiguous(args.id, [trace.trace_id for trace in found])
+    return trace_view(found[0], trace_spans(database, found[0].trace_id), now=now)
+
+
+def _why(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    from reports.views.why import why_view
+
+    found = _named(args.id, database, viewer)
+    if len(found) > 1:
+        return ambiguous(args.id, [trace.trace_id for trace in found])
+    for trace in found:
+        if view := why_view(trace, trace_spans(database, trace.trace_id), now=now):
+            return view
+    return MessageView(
+        text=f"No decision is recorded for {args.id}. The bot decides about messages in "
+        "conversations that it is in, while it runs. search finds messages by their words."
+    )
+
+
+def _named(name: str, database: Database, viewer: Viewer) -> list[TraceSummary]:
+    """Return the traces that an id, or the link of a message, names and the viewer may see.
+
+    Raises `UsageError`.
+    """
+    if link := PERMALINK.search(name):
         found = _by_message(link, database, viewer)[-1:]
-    elif re.fullmatch(r"[0-9a-fA-F]{4,32}", args.id):
-        found = traces_by_id(database, args.id, audiences=viewer.audiences)
+    elif re.fullmatch(r"[0-9a-fA-F]{4,32}", name):
+        found = traces_by_id(database, name, audiences=viewer.audiences)
     else:
         raise UsageError(
-            f"{args.id} is not a trace id: give at least 4 of its digits, or a message's link."
+            f"{name} is not a trace id: give at least 4 of its digits, or a message's link."
         )
-    seen = [trace for trace in found if viewer.may_see(trace)]
-    if not seen:
-        return _removed(args.id, database, viewer)
-    if len(seen) > 1:
-        return ambiguous(args.id, [trace.trace_id for trace in seen])
-    return trace_view(seen[0], trace_spans(database, seen[0].trace_id), now=now)
+    return [trace for trace in found if viewer.may_see(trace)]
 
 
 def _by_message(
@@ -288,6 +311,7 @@ def _help(args: argparse.Namespace, database: Database, viewer: Viewer, now: int
 HANDLERS: dict[str, Callable[[argparse.Namespace, Database, Viewer, int], View]] = {
     "ls": _ls,
     "show": _show,
+    "why": _why,
     "thread": _thread,
     "stats": _stats,
     "cost": _cost,

@@ -113,6 +113,10 @@ def build_parser(*, prog: str, shell: bool, only: str | None = None) -> tuple[Pa
     _add_statistics(command)
     show = command("show", "Show one trace: each step, how long it took, how it ended.")
     show.add_argument("id", metavar="ID", help="a trace id, its first digits, or a message's link")
+    why = command(
+        "why", "Say why a message was answered or not, and what would have to be different."
+    )
+    why.add_argument("id", metavar="LINK", help="a message's link, or a trace id")
     thread = command("thread", "Show all turns of a thread.")
     thread.add_argument(
         "place",

@@ -29,7 +29,7 @@ of Unicode's private area, which nobody types."""
 MARKS: Mapping[str, str] = {"agent": "@＠", "channel": "#＃", "user": "@＠"}
 """The marks before names, by filter."""
 
-READING = frozenset(("ls", "search", "show", "thread", "stats", "cost", "errors", "slow"))
+READING = frozenset(("ls", "search", "show", "why", "thread", "stats", "cost", "errors", "slow"))
 
 
 def split_slack(text: str) -> list[str]:

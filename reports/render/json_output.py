@@ -21,6 +21,7 @@ from reports.views.statistics import StatsView
 from reports.views.trace_list import TraceListView
 from reports.views.trace_tree import TraceView
 from reports.views.views import View
+from reports.views.why import WhyView
 from storage.model.semconv import ATTRIBUTES
 from storage.model.span import Span
 from storage.queries.traces import TraceSummary
@@ -108,11 +109,12 @@ def _statistics(found: Statistics, by: str | None, names: Mapping[str, str]) -> 
         "total": _group(found.total),
         "groups": [
             {
-                "key": utc(int(group.key)) if by == "hour" else group.key or None,
+                "key": utc(int(group.key)) if by == "hour" else group.key,
                 "name": names.get(group.key, group.key),
                 **_group(group),
             }
             for group in found.groups
+            if group.key  # What has none is the rest of the total.
         ],
     }
 
@@ -186,6 +188,17 @@ def _failures(view: FailuresView) -> dict[str, Any]:
     }
 
 
+def _why(view: WhyView) -> dict[str, Any]:
+    return {
+        "trace": _trace(view.trace),
+        "reason": view.reason,
+        "explanation": view.title,
+        "rules": list(view.rules),
+        "facts": list(view.facts),
+        "instead": view.instead or None,
+    }
+
+
 def _health(view: HealthView) -> dict[str, Any]:
     problems = [asdict(problem) for problem in view.problems]
     return {"ok": view.ok, "problems": problems, **asdict(view.health)}
@@ -218,4 +231,5 @@ RENDERERS: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     HelpView: _help,
     MessageView: _message,
     ConfirmView: _message,
+    WhyView: _why,
 }

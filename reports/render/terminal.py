@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from reports.views.trace_list import TraceLine, TraceListView
     from reports.views.trace_tree import TraceView
     from reports.views.views import View
+    from reports.views.why import WhyView
 
 STYLES = {
     "ok": "green",
@@ -149,9 +150,13 @@ STATS_COLUMNS = ("traces", "errors", "rate", "p50", "p95", "p99", "tokens", "cos
 
 
 def _cells(line: StatsLine) -> tuple[str, ...]:
+    change = line.change
     return (
-        *(line.key, line.traces, line.errors, line.error_rate),
-        *(line.p50, line.p95, line.p99, line.tokens or "–", line.cost),
+        line.key,
+        f"{line.traces} {change.traces}".rstrip(),
+        f"{line.errors} {change.errors}".rstrip(),
+        *(line.error_rate, line.p50, f"{line.p95} {change.p95}".rstrip(), line.p99),
+        *(line.tokens or "–", f"{line.cost} {change.cost}".rstrip()),
     )
 
 
@@ -217,6 +222,19 @@ def _pairs(pairs: Iterable[tuple[str, str]]) -> Table:
     )
 
 
+def _why(view: WhyView) -> Iterator[Part]:
+    yield [(view.title, "bold")]
+    yield ""
+    yield _lines([view.line])
+    *before, held = view.rules
+    yield ""
+    yield _pairs([*((rule, "no") for rule in before), (held, "yes: this rule decided")])
+    for fact in view.facts:
+        yield f"\n{fact}"
+    if view.instead:
+        yield [("\nFor an answer: ", "bold"), (view.instead, "")]
+
+
 def _health(view: HealthView) -> Iterator[Part]:
     yield _pairs(view.facts)
     if not view.ok:
@@ -247,5 +265,6 @@ RENDERERS: Mapping[str, Callable[[Any], Iterable[Part]]] = {
     "HelpView": _help,
     "MessageView": _message,
     "ConfirmView": _message,
+    "WhyView": _why,
 }
 """By the name of the view's class: a command loads only the views that it shows."""

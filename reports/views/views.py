@@ -12,6 +12,7 @@ from reports.views.messages import HelpView, MessageView
 from reports.views.statistics import StatsView
 from reports.views.trace_list import TraceListView
 from reports.views.trace_tree import TraceView
+from reports.views.why import WhyView
 
 View = (
     TraceListView
@@ -24,4 +25,5 @@ View = (
     | HelpView
     | MessageView
     | ConfirmView
+    | WhyView
 )

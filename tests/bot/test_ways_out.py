@@ -27,6 +27,7 @@ WORDS = [
     *("ls --channel {channel} --all", "ls --user {user} --all", "ls --agent secret-agent"),
     *(f"ls --status {status} --all" for status in STATUSES),
     *("show {id}", f"show {ID[:4]}", f"show {REMOVED}", "show {link}", "show {link}?thread_ts=1.1"),
+    *("why {id}", f"why {ID[:4]}", "why {link}", "why {link}?thread_ts=1.1"),
     *("thread", "thread {link}", f"thread {{channel}} {TS}"),
     *(f"stats --by {by} --since 30d" for by in DIMENSIONS),
     *("stats", "cost", "cost --since 30d", "errors", "slow", f"search {SECRET}", "search merger"),

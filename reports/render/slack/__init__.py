@@ -14,6 +14,7 @@ from reports.render.slack.messages import command_help, confirm, health, message
 from reports.render.slack.statistics import stats
 from reports.render.slack.trace_list import trace_list
 from reports.render.slack.trace_tree import trace_tree
+from reports.render.slack.why import why
 from reports.views.costs import CostView
 from reports.views.digest import DigestView
 from reports.views.erasure import ConfirmView
@@ -24,6 +25,7 @@ from reports.views.statistics import StatsView
 from reports.views.trace_list import TraceListView
 from reports.views.trace_tree import TraceView
 from reports.views.views import View
+from reports.views.why import WhyView
 
 
 def render(view: View) -> list[Block]:
@@ -46,4 +48,5 @@ RENDERERS: Mapping[type, Callable[[Any], list[Block]]] = {
     HelpView: command_help,
     MessageView: message,
     ConfirmView: confirm,
+    WhyView: why,
 }

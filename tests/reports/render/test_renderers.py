@@ -24,6 +24,7 @@ from reports.views.statistics import statistics_view
 from reports.views.trace_list import thread_view, trace_list_view
 from reports.views.trace_tree import trace_view
 from reports.views.views import View
+from reports.views.why import why_view
 from storage import Observability
 from storage.database.shared_file import SharedDatabase
 from storage.health import health
@@ -133,7 +134,16 @@ def failed(text: str, count: int) -> View:
     return failures_view(spans, since=0, now=NOW, all_of_them=False)
 
 
-MAKERS = (a_list, a_thread, a_tree, some_statistics, cost, failed)
+def a_decision(text: str, count: int) -> View:
+    refused = [f"{text}: guest_may_not_ask"] * count
+    decided = replace(span(text, 0), reason="person_not_allowed", decision="skip")
+    decided.attributes.update(active_speaker=text, refused=refused)
+    view = why_view(trace(text), [decided], now=NOW)
+    assert view is not None
+    return view
+
+
+MAKERS = (a_list, a_thread, a_tree, some_statistics, cost, failed, a_decision)
 
 
 def checked(blocks: Sequence[slack.Block]) -> str:

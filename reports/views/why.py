@@ -1,0 +1,126 @@
+"""Why a message was answered or not: the rule that held, and what would have to be different."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from reports import formatting
+from reports.views.trace_list import TraceLine, trace_line
+from storage.model.span import Span
+from storage.queries.traces import TraceSummary
+
+RULES: tuple[tuple[str, frozenset[str]], ...] = (
+    (
+        "It is not a new message of a person",
+        frozenset(
+            (
+                *("handled_elsewhere", "own_message", "bot_message", "not_a_message"),
+                *("mention_by_edit", "empty"),
+            )
+        ),
+    ),
+    ("Somebody pressed Try again", frozenset(("asked_again",))),
+    ("The bot is mentioned", frozenset(("mentioned",))),
+    ("Another bot is mentioned", frozenset(("other_bot_mentioned",))),
+    ("It is a direct message", frozenset(("direct_message",))),
+    ("It is outside of a thread", frozenset(("not_mentioned",))),
+    ("The bot answers only mentions", frozenset(("mention_only",))),
+    ("Its thread cannot be read", frozenset(("thread_unreadable",))),
+    ("No agent has answered in its thread", frozenset(("no_active_speaker",))),
+    ("This bot spoke last in its thread", frozenset(("active_speaker",))),
+    ("Another agent spoke last in its thread", frozenset(("other_agent_active",))),
+)
+"""The rules of `bot.turns.decision` in their order, with the reasons of each: the first holds."""
+
+PERMISSION = "It would be answered, but its author may not ask the agent here"
+"""The rule behind all reasons that are in none of `RULES`."""
+
+INSTEAD: Mapping[str, str] = {
+    "own_message": "Nothing: the bot never answers itself.",
+    "bot_message": (
+        "A person has to write it. A workflow may ask with a mention, if the agent's rule has "
+        "workflows = true."
+    ),
+    "not_a_message": "Write a new message with the question.",
+    "empty": "Write the question beside the mention.",
+    "other_bot_mentioned": "Mention this bot, too.",
+    "mention_only": "Mention the bot, or unset TRACEBOT_MENTION_ONLY.",
+    "other_agent_active": "Mention this bot: then it answers, and goes on in the thread.",
+    "no_active_speaker": (
+        "Mention the bot once in the thread: then it goes on without a mention. A file without "
+        "words always needs one."
+    ),
+    "thread_unreadable": "Ask again. If it stays so, tracebot doctor says which scope is missing.",
+    "not_mentioned": "Mention the bot, or write to it directly.",
+    "mention_by_edit": "Write a new message with the mention, or set TRACEBOT_ANSWER_EDITS.",
+    "handled_elsewhere": "Nothing: the trace of that process has the answer.",
+    "asker_unknown": "Ask again: Slack did not say who the author is.",
+    "guest_may_not_ask": "The agent's rule has to allow it: guests = true, or the guest's id.",
+    "stranger_may_not_ask": (
+        "The agent's rule has to allow it: strangers = true, or the person's id."
+    ),
+    "only_bots_talk": "A person has to write in the thread.",
+    "workflow_may_not_ask": (
+        "The agent's rule has to allow it: workflows = true, or the workflow's bot id."
+    ),
+    "person_not_allowed": "The agent's rule has to name the author in people or groups.",
+    "channel_not_allowed": "Ask in one of the agent's channels, or add this one to its rule.",
+    "shared_channel_not_allowed": (
+        "Ask in a channel of full members only, or allow it: shared_channels = true."
+    ),
+}
+"""What would have to be different for an answer, by the reason for none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhyView:
+    """The decision on one message. `rules` end with the one that held.
+
+    `reason` and `trace` are raw values.
+    """
+
+    title: str
+    line: TraceLine
+    rules: tuple[str, ...]
+    instead: str
+    facts: tuple[str, ...]
+    """What else was known: who spoke last, which agents were refused."""
+    reason: str
+    trace: TraceSummary
+
+
+def why_view(trace: TraceSummary, spans: Sequence[Span], *, now: int) -> WhyView | None:
+    """Return the view, None if no decision is recorded in the trace."""
+    decided = next((span for span in spans if span.reason), None)
+    if decided is None or decided.reason is None:
+        return None
+    reason = decided.reason
+    verb = "Answered" if decided.decision == "answer" else "Not answered"
+    return WhyView(
+        title=f"{verb} because {formatting.reason(reason)}",
+        line=trace_line(trace, now=now),
+        rules=_rules(reason),
+        instead=INSTEAD.get(reason, ""),
+        facts=tuple(_facts(decided)),
+        reason=reason,
+        trace=trace,
+    )
+
+
+def _rules(reason: str) -> tuple[str, ...]:
+    for place, (_, reasons) in enumerate(RULES):
+        if reason in reasons:
+            return tuple(text for text, _ in RULES[: place + 1])
+    return (PERMISSION,)
+
+
+def _facts(decided: Span) -> list[str]:
+    facts = []
+    if speaker := decided.attributes.get("active_speaker"):
+        facts.append(f"{formatting.plain(str(speaker))} spoke last in the thread.")
+    refused = decided.attributes.get("refused")
+    for each in refused if isinstance(refused, list | tuple) else ():
+        agent, _, reason = str(each).partition(": ")
+        facts.append(
+            f"{formatting.plain(agent)} was not asked, because {formatting.reason(reason)}."
+        )
+    return facts
