@@ -81,7 +81,7 @@ def _begin(tracer: Tracer, span: Any, parent_context: Any) -> ActiveSpan:
         ids=ids,
         kind=cast(Kind, span.kind.name.lower()),
         parent=parent or far,
-        attributes=span.attributes,
+        attributes=dict(span.attributes or {}),
         started_at=span.start_time,
         scope=span.instrumentation_scope and span.instrumentation_scope.name,
     )
