@@ -292,6 +292,7 @@ def _scheduler(shared: _Shared, digests: Digests, status: ConnectionStatus) -> S
         bot_user=shared.identity.user,
         bot_id=shared.identity.bot_id,
         deletions=shared.deletions,
+        dedup=shared.dedup,
     )
     return Scheduler(
         database,

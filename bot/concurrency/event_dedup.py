@@ -19,7 +19,15 @@ REMEMBERED_EVENTS = 10_000
 LEASE_NS = 24 * 3_600 * 1_000_000_000
 """Longer than Slack retries an event, so that a late retry finds the lease still held."""
 
+HANDLED_ELSEWHERE = "handled_elsewhere"
+"""The reason of a turn that does nothing, because another process has claimed its message."""
+
 logger = logging.getLogger("tracebot.dedup")
+
+
+def message_key(team: str, channel: str, ts: str) -> str:
+    """Return the key by which one process claims a message."""
+    return f"message:{team}:{channel}:{ts}"
 
 
 class EventDedup:

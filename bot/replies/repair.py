@@ -11,6 +11,7 @@ from peewee import PeeweeException
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
+from bot.concurrency.event_dedup import HANDLED_ELSEWHERE, EventDedup, message_key
 from bot.replies.buttons import Attempt, failure_buttons
 from bot.replies.delivery import in_doubt, is_unanswered
 from bot.replies.messages import RESTARTED, Message, reply_messages, running_id
@@ -25,7 +26,7 @@ from storage.coordination.leases import acquire_lease, release_lease
 from storage.coordination.process_identity import this_process
 from storage.coordination.unfinished_replies import TURN, UnfinishedReply
 from storage.model.erasure import REPLY, REPLY_TS
-from storage.queries.traces import trace_spans
+from storage.queries.traces import message_traces, trace_spans
 
 SECOND_NS = 1_000_000_000
 LONGEST_NS = 24 * 3_600 * SECOND_NS
@@ -64,6 +65,7 @@ class ReplyRepair:
         bot_user: str,
         bot_id: str,
         deletions: OwnDeletions,
+        dedup: EventDedup,
     ) -> None:
         self._client = client
         self._unfinished = unfinished
@@ -72,6 +74,7 @@ class ReplyRepair:
         self._bot_user = bot_user
         self._bot_id = bot_id
         self._deletions = deletions
+        self._dedup = dedup
 
     def run(self, *, now: int) -> None:
         """End what can be ended now. Raises `PeeweeException` if the database cannot be asked."""
@@ -119,8 +122,9 @@ class ReplyRepair:
         self._unfinished.ended(reply, now=now)
 
     def _deliver(self, reply: UnfinishedReply) -> None:
-        if reply.agent == TURN and reply.ending == ():
-            self._unmark(reply)
+        if reply.agent == TURN and (reply.ending == () or self._was_taken_again(reply)):
+            if not self._unfinished.works_on_message(reply):
+                self._unmark(reply)
             return
         thread = self._read(reply)
         if thread is None:
@@ -129,6 +133,25 @@ class ReplyRepair:
                 self._delete(reply, ts)
         else:
             self._deliver_in(thread, reply)
+
+    def _was_taken_again(self, reply: UnfinishedReply) -> bool:
+        """Return True if another turn answers the message, or has done so.
+
+        Slack sends an event again that a process did not acknowledge before it died. If nobody has
+        taken the message yet, nobody will: its author is told to ask again.
+        """
+        if self._dedup.claim(message_key(reply.team, reply.channel, reply.message_ts)):
+            return False
+        self._observability.flush(FLUSH_S)
+        place = {"channel": reply.channel, "message_ts": reply.message_ts}
+        later = [
+            trace
+            for trace in message_traces(self._database, **place)
+            if trace.team == reply.team and trace.started_at > reply.begun_at
+        ]
+        return any(
+            trace.status != "abandoned" and trace.reason != HANDLED_ELSEWHERE for trace in later
+        )
 
     def _deliver_in(self, thread: Sequence[Mapping[str, Any]], reply: UnfinishedReply) -> None:
         final, doubles = _final_parts(thread, reply, bot_id=self._bot_id)

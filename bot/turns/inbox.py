@@ -9,7 +9,7 @@ from typing import Any
 from peewee import PeeweeException
 
 from bot.agents.cancellation import SHUTDOWN
-from bot.concurrency.event_dedup import EventDedup
+from bot.concurrency.event_dedup import EventDedup, message_key
 from bot.concurrency.logging_executor import LoggingExecutor
 from bot.concurrency.running_turns import RunningTurns
 from bot.concurrency.serial_queues import SerialQueues
@@ -66,7 +66,7 @@ class Inbox:
         if event["type"] == "app_mention" and event.get("edited"):
             return  # An edit, which `accept_edit` is told of as well.
         message = parse_message(body, team=self._team)
-        self._accept(message, f"message:{message.team}:{message.channel}:{message.ts}", body)
+        self._accept(message, message_key(message.team, message.channel, message.ts), body)
 
     def accept_edit(self, body: Mapping[str, Any]) -> None:
         """Take a `message_changed` event, which may add a mention. It asks the database."""
