@@ -298,6 +298,7 @@ def _scheduler(shared: _Shared, digests: Digests, status: ConnectionStatus) -> S
         database,
         digests=digests,
         retention=settings.retention,
+        folding=settings.folding,
         delete_old_files=lambda before: delete_old_files(files_folder(settings), before=before),
         note_connection=partial(note_connection, database, status, team=shared.team),
         end_replies=lambda now: repair.run(now=now),

@@ -15,9 +15,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.errors import ConfigurationError
-from reports.units import parse_retention
+from reports.units import parse_duration, parse_retention
 from storage.model.redaction import redacted_start
-from storage.model.retention import Retention
+from storage.model.retention import Folding, Retention
 
 Capture = Literal["none", "preview", "full"]
 PREVIEW_LENGTH = 200
@@ -58,6 +58,13 @@ def _retention(value: object) -> object:
     return parse_retention(value) if isinstance(value, str) else value
 
 
+def _statistics_age(value: object) -> object:
+    age = parse_duration(value) if isinstance(value, str) else value
+    if isinstance(age, int) and age < parse_duration("7d"):
+        raise ValueError("it must be at least 7d, the period that stats shows")
+    return age
+
+
 BotToken = Annotated[
     SecretStr, AfterValidator(_token("xoxb-", "the app's page, OAuth & Permissions"))
 ]
@@ -68,6 +75,9 @@ AppToken = Annotated[
 
 # NoDecode: pydantic-settings would read a dataclass as JSON, and these are written as 90d,2GB.
 RetentionLimits = Annotated[Retention, NoDecode, BeforeValidator(_retention)]
+StatisticsAge = Annotated[int, BeforeValidator(_statistics_age)]
+"""How long statistics are kept by hour or by day, in nanoseconds, written as 35d."""
+
 OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: value or None)]
 """A path, or None if the variable is set but empty, as in `.env.example`."""
 
@@ -93,6 +103,8 @@ class Settings(BaseSettings):
     agents: OptionalPath = None
     capture: Capture = "preview"
     retention: RetentionLimits = parse_retention("90d")
+    hourly_statistics: StatisticsAge = parse_duration("35d")
+    daily_statistics: StatisticsAge = parse_duration("400d")
     workers: int = Field(8, ge=1, le=256)
     grace: float = Field(20, ge=0, le=3_600)
     mention_only: bool = False
@@ -102,6 +114,10 @@ class Settings(BaseSettings):
     history_characters: int = Field(100_000, ge=1_000)
     otlp_port: OtlpPort = 0
     otlp_token: SecretStr = SecretStr("")
+
+    @property
+    def folding(self) -> Folding:
+        return Folding(hours_ns=self.hourly_statistics, days_ns=self.daily_statistics)
 
     def captured(self, text: str) -> str | None:
         """Return the part of a message's text that may be stored, None if nothing may."""

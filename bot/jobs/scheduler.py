@@ -19,12 +19,13 @@ from storage.coordination.leases import acquire_lease
 from storage.coordination.process_identity import this_process
 from storage.database.shared_file import SharedDatabase
 from storage.health import log_size
-from storage.model.retention import Retention
+from storage.model.retention import Folding, Retention
 from storage.recovery.integrity import check
 from storage.recovery.replacement import finish_recoveries
 from storage.store.search_index import add_all
 from storage.upkeep.checkpoint import CheckpointMode, checkpoint
 from storage.upkeep.erasure import apply_pending, empty_log
+from storage.upkeep.folding import fold
 from storage.upkeep.journal import JournalEntry, add_entry, last_entry
 from storage.upkeep.retention import apply_retention
 from storage.writer.abandoned import mark_abandoned
@@ -46,6 +47,7 @@ class Scheduler:
         *,
         digests: Digests,
         retention: Retention,
+        folding: Folding,
         delete_old_files: Callable[[float], object] = lambda before: None,
         note_connection: Callable[..., object] = lambda *, now, stopped: None,
         end_replies: Callable[[int], object] = lambda now: None,
@@ -58,6 +60,7 @@ class Scheduler:
         self._database = database
         self._digests = digests
         self._retention = retention
+        self._folding = folding
         self._delete_old_files = delete_old_files
         self._note_connection = note_connection
         self._end_replies = end_replies
@@ -144,6 +147,8 @@ class Scheduler:
             empty_log(self._database)
 
     def _retain(self, now: int) -> None:
+        # First, as retention then gives the free pages back and counts what is left.
+        fold(self._database, self._folding, now=now)
         removed = apply_retention(self._database, self._retention, now=now)
         if removed.traces:
             logger.info("Retention removed %d traces.", removed.traces)

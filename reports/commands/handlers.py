@@ -228,6 +228,7 @@ def _latest_thread(database: Database, viewer: Viewer) -> tuple[str, str]:
 
 def _stats(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
     from reports.views.statistics import statistics_view
+    from storage.model.retention import OTHERS
     from storage.queries.statistics import statistics
 
     def of(since: int, until: int) -> Statistics:
@@ -236,7 +237,9 @@ def _stats(args: argparse.Namespace, database: Database, viewer: Viewer, now: in
         )
         if args.by != "channel":
             return found
-        named = tuple(group for group in found.groups if viewer.may_name(group.key))
+        named = tuple(
+            group for group in found.groups if group.key == OTHERS or viewer.may_name(group.key)
+        )
         return replace(found, groups=named)
 
     since = _since(args, now)

@@ -106,6 +106,7 @@ def _statistics(found: Statistics, by: str | None, names: Mapping[str, str]) -> 
     return {
         "since": utc(found.since),
         "until": utc(found.until),
+        "counted_since": utc(found.grains.start(found.since)),
         "total": _group(found.total),
         "groups": [
             {

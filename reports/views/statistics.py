@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 from reports import formatting
 from reports.units import duration_text
 from reports.views.costs import unpriced_note
+from storage.model.retention import OTHERS
 from storage.queries.statistics import Group, Statistics
+from storage.store.grains import Grains
 
 OF_TRACES: Mapping[str, str] = {
     "platform": "no platform",
@@ -67,12 +69,12 @@ class StatsView:
     statistics: Statistics
     before: Statistics | None = None
     note: str = ""
-    """The models without a known price, if the lines are models."""
+    """When what is counted begins, if that is earlier; models without a known price."""
     command: str = "stats"
     period: str = ""
     zone: str = "UTC"
     timeline: tuple[Moment, ...] = ()
-    """All hours from the first group to the last, if the groups are hours."""
+    """All hours from the first group to the last, if the groups are hours, and not days."""
 
 
 NameOf = Callable[[str, str], str]
@@ -97,13 +99,14 @@ def statistics_view(
     period = formatting.period(found.since, found.until)
     zone = f" ({time_zone})" if by == "hour" else ""
     compared = ", compared with the period before" if before else ""
+    notes = (_beginning(found), unpriced_note(found) if by == "model" else "")
     return StatsView(
         title=f"Statistics of the {period}" + (f", by {by}{zone}" if by else "") + compared,
         by=by,
         total=stats_line("all", found.total, before.total if before else None),
         lines=tuple(
             stats_line(
-                _key(group.key, by, time_zone, name_of),
+                _key(group.key, by, time_zone, name_of, found.grains),
                 group,
                 None if earlier is None else earlier.get(group.key, NOTHING),
             )
@@ -111,7 +114,7 @@ def statistics_view(
         ),
         statistics=found,
         before=before,
-        note=unpriced_note(found) if by == "model" else "",
+        note="\n".join(filter(None, notes)),
         command=f"stats --by {by}" if by else "stats",
         zone=time_zone,
         timeline=_timeline(found, time_zone) if by == "hour" else (),
@@ -119,8 +122,18 @@ def statistics_view(
     )
 
 
+def _beginning(found: Statistics) -> str:
+    """Say when what is counted begins if the hour that was asked for is not kept any more."""
+    kept, first = found.grains.level(found.since), found.grains.start(found.since)
+    if kept == "hour" or first == found.since:
+        return ""
+    began = formatting.local(first, "UTC")
+    return f"Counted from {began} UTC: statistics of that time are only kept by {kept}."
+
+
 def _timeline(found: Statistics, time_zone: str) -> tuple[Moment, ...]:
-    groups = {int(group.key): group for group in found.groups}
+    times = {int(group.key): group for group in found.groups}
+    groups = {at: group for at, group in times.items() if found.grains.level(at) == "hour"}
     hours = range(min(groups), max(groups) + 1, HOUR_NS) if groups else ()
     return tuple(
         Moment(
@@ -171,15 +184,25 @@ NOTHING = Group(
 )
 
 
-def _key(key: str, by: str | None, time_zone: str, name_of: NameOf) -> str:
+def _key(key: str, by: str | None, time_zone: str, name_of: NameOf, grains: Grains) -> str:
     """Return a group's key for people. An hour's key is its beginning in nanoseconds."""
     if by == "hour":
-        return formatting.local(int(key), time_zone, form=HOUR)
+        return _time(int(key), time_zone, grains)
+    if key == OTHERS:
+        return "others"
     if by == "decision":
         return formatting.reason(key)
     if not key:
         return OF_TRACES.get(by or "", "")
     return name_of(by, key) if by else key
+
+
+def _time(at: int, time_zone: str, grains: Grains) -> str:
+    """Return an hour, or the UTC day or month that is kept in the place of hours."""
+    kept = grains.level(at)
+    if kept == "hour":
+        return formatting.local(at, time_zone, form=HOUR)
+    return formatting.local(at, "UTC", form="%Y-%m-%d" if kept == "day" else "%Y-%m")
 
 
 def stats_line(key: str, group: Group, before: Group | None = None) -> StatsLine:

@@ -109,10 +109,10 @@ A query must use this same expression, or SQLite does not use the index.
 
 
 class RollupRow(Model):
-    """Counts and latency for one key of a dimension, in one hour or UTC day, for one audience."""
+    """Counts and latency of an hour, UTC day or month, by key of a dimension and by audience."""
 
     level = TextField()
-    """`hour` or `day`."""
+    """`hour`, `day` or `month`; `folded` for a mark, see `storage.store.grains`."""
     starts_at = BigIntegerField()
     dimension = TextField()
     """`all`, `agent`, `provider`, `model`, `platform`, `channel`, `user` or `decision`."""

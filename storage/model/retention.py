@@ -1,6 +1,8 @@
-"""How long traces are kept, as a value that loads no database."""
+"""How long traces and statistics are kept, as values that load no database."""
 
 from dataclasses import dataclass
+
+DAY_NS = 24 * 3_600 * 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,3 +14,15 @@ class Retention:
 
     older_than_ns: int | None = None
     max_bytes: int | None = None
+
+
+OTHERS = "(others)"
+"""The key in statistics of an old month for the users or channels that it does not name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folding:
+    """How long statistics are kept by hour and by day, in ns; after that only by month."""
+
+    hours_ns: int = 35 * DAY_NS
+    days_ns: int = 400 * DAY_NS

@@ -7,10 +7,11 @@ from typing import Any
 from peewee import Database
 
 from storage.database.models import TraceRow
+from storage.model.retention import OTHERS
 from storage.store import rollups
+from storage.store.grains import DAY_NS, HOUR_NS, Grains, grains_of
 from storage.store.histogram import Histogram, extended
 from storage.store.recount import recount
-from storage.store.rollups import LEVELS
 
 TRACES_AT_A_TIME = 200
 """Traces of a channel whose spans are read by one query: it names each of them."""
@@ -43,12 +44,16 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Statistics of a period. `since` and `until` are in nanoseconds since the epoch."""
+    """Statistics of a period. `since` and `until` are in nanoseconds since the epoch.
+
+    What is counted begins at `grains.start(since)`: old statistics are only kept by day or month.
+    """
 
     since: int
     until: int
     total: Group
     groups: tuple[Group, ...]
+    grains: Grains = Grains()
 
 
 def statistics(
@@ -64,29 +69,33 @@ def statistics(
 
     `by` is a dimension of `storage.database.models.RollupRow`, or `hour`. Groups are sorted by
     their number of traces, hours by time. The key of an hour is its start in nanoseconds. Rollups
-    are hourly, so `since` is rounded down to an hour and `until` up.
+    are hourly, so `since` is rounded down to an hour and `until` up; of a time that is only kept by
+    day or by month, to these, which then stand in the place of hours, too. The last group may be
+    `OTHERS`, for users or channels that an old month does not name.
 
     `channel` limits them to the traces of one channel that `audiences`, then required, may see.
     They are counted from its spans, because rollups do not tell the other dimensions apart by
     channel, so keep the period short.
     """
     if channel is None:
-        rows = _rollups(database, since=since, until=until, by=by, audiences=audiences)
+        grains, rows = _rollups(database, since=since, until=until, by=by, audiences=audiences)
     else:
+        grains = Grains()
         rows = _channel_rows(
             database, channel, since=since, until=until, by=by, audiences=audiences or ()
         )
     by_key: dict[tuple[str, Any], list[Row]] = {}
     for row in rows:
-        by_key.setdefault((row[0], row[1]), []).append(row)
+        key = grains.start(row[1]) if by == "hour" else row[1]
+        by_key.setdefault((row[0], key), []).append(row)
     total = _group("", [row for (name, _), some in by_key.items() if name == ALL for row in some])
     if by == "hour":
         hours = sorted((hour, some) for (_, hour), some in by_key.items())
         groups = [_group(str(hour), some) for hour, some in hours]
     else:
         groups = [_group(key, some) for (name, key), some in by_key.items() if name == by]
-        groups.sort(key=lambda group: (-group.traces, group.key))
-    return Statistics(since, until, total, tuple(groups))
+        groups.sort(key=lambda group: (group.key == OTHERS, -group.traces, group.key))
+    return Statistics(since, until, total, tuple(groups), grains)
 
 
 def _rollups(
@@ -96,14 +105,33 @@ def _rollups(
     until: int,
     by: str | None,
     audiences: Collection[str] | None,
+) -> tuple[Grains, list[Row]]:
+    """Return the rows that cover the period, and the grains by which they were chosen."""
+    if audiences is not None and not audiences:
+        return Grains(), []
+    while True:
+        grains = grains_of(database)
+        first, last = grains.start(since), grains.end(until - 1)
+        rows = _read(database, grains, first, last, by=by, audiences=audiences)
+        # They change before any row is folded. Then these may be a part of what they were.
+        if grains_of(database) == grains:
+            return grains, rows
+
+
+def _read(
+    database: Database,
+    grains: Grains,
+    first: int,
+    last: int,
+    *,
+    by: str | None,
+    audiences: Collection[str] | None,
 ) -> list[Row]:
-    """Return the rows that cover the period: by day for whole days, by hour before and after.
+    """Return the rows that cover a period: by month or day where it is whole, else by hour.
 
     One statement reads them with the facts that are not added up yet: nothing is counted twice, and
     nothing is missing, while another process adds them up.
     """
-    if audiences is not None and not audiences:
-        return []
     mark = database.param
     key = "starts_at" if by == "hour" else "key"
     columns = f"dimension, {key}, {', '.join(rollups.SUMS)}, latency"
@@ -116,12 +144,12 @@ def _rollups(
     if audiences is not None:
         seen = f" AND audience IN ({_marks(database, of_seen)})"
     parts = [f"SELECT {columns} FROM facts WHERE {within}{seen}"]
-    values = [*dimensions, *_hours(since, until), *of_seen]
-    for level, start, end in _periods(since, until, days=by != "hour"):
+    values = [*dimensions, first, last, *of_seen]
+    for level, start, end in _periods(grains, first, last, days=by != "hour"):
         part = f"SELECT {columns} FROM rollups WHERE level = {mark} AND {within}{seen}"
         values += [level, *dimensions, start, end, *of_seen]
-        if audiences is None and level == "day":
-            # Days have rows for everyone beside those by audience; to add both would count twice.
+        if audiences is None and level != "hour":
+            # They have rows for everyone beside those by audience; to add both would count twice.
             part += f" AND audience = {mark}"
             values.append(rollups.EVERYONE)
         parts.append(part)
@@ -142,8 +170,8 @@ def _channel_rows(
     by: str | None,
     audiences: Collection[str],
 ) -> list[Row]:
-    """Count the traces of a channel, and return rows as `_rollups` does."""
-    first, last = _hours(since, until)
+    """Count the traces of a channel, and return rows as `_read` does."""
+    first, last = since - since % HOUR_NS, until + -until % HOUR_NS
     query = TraceRow.select(TraceRow.trace_id).where(
         TraceRow.channel == channel,
         TraceRow.started_at >= first,
@@ -159,31 +187,30 @@ def _channel_rows(
             extended(None, added.durations) if added.durations else None,
         )
         for start in range(0, len(ids), TRACES_AT_A_TIME)
-        for (level, starts_at, dimension, key, *_), added in recount(
+        for (_, starts_at, dimension, key, *_), added in recount(
             database, ids[start : start + TRACES_AT_A_TIME], audiences=audiences
         ).items()
-        if level == "hour" and dimension in (ALL, by)
+        if dimension in (ALL, by)
     ]
 
 
-def _hours(since: int, until: int) -> tuple[int, int]:
-    """Return the period rounded to whole hours: its start down, its end up."""
-    hour = LEVELS["hour"]
-    return since - since % hour, until + -until % hour
-
-
-def _periods(since: int, until: int, *, days: bool) -> Iterable[tuple[str, int, int]]:
+def _periods(
+    grains: Grains, first: int, last: int, *, days: bool
+) -> Iterable[tuple[str, int, int]]:
     """Return `(level, start, end)` of the rows to read; with `days`, by day where that is exact."""
-    day = LEVELS["day"]
-    first, last = _hours(since, until)
-    first_day, last_day = first + -first % day, last - last % day
-    if not days or first_day >= last_day:
+    first_day, last_day = first + -first % DAY_NS, last - last % DAY_NS
+    if not days:
+        # Hours begin later only if the period begins with whole days, see `Grains.start`.
+        first_day, last_day = first, max(first, min(last, grains.hours_since))
+    elif first_day >= last_day:
         return [("hour", first, last)]
-    return [
+    parts = [
         ("hour", first, first_day),
+        ("month", first_day, min(last_day, grains.days_since)),
         ("day", first_day, last_day),
         ("hour", last_day, last),
     ]
+    return [(level, start, end) for level, start, end in parts if start < end]
 
 
 def _group(key: str, rows: Sequence[Row]) -> Group:

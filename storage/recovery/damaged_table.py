@@ -15,7 +15,7 @@ from typing import Any
 import cysqlite
 
 from storage.recovery.merging import Row, Table
-from storage.store.rollups import HOUR_NS
+from storage.store.grains import HOUR_NS
 
 CHUNK = 500
 """Rows that are read at a time, unless more have the same number."""

@@ -17,6 +17,7 @@ from peewee import Database
 from storage.database.models import FactRow
 from storage.database.statements import Statement, compiled, insert
 from storage.database.transactions import transaction
+from storage.store.grains import grains_of
 from storage.store.histogram import listed, listed_values
 from storage.store.rollups import SUMS, Addition, Key, add, sums_of, with_days
 
@@ -84,7 +85,7 @@ def _merge(database: Database, ids: Sequence[Sequence[int]]) -> None:
         durations = listed_values(bytes(latency)) if latency else []
         fact = Addition(*(*sums, durations))
         hours["hour", starts_at, dimension, key, audience, team].add(fact)
-    add(database, with_days(hours))
+    add(database, with_days(hours, grains_of(database)))
 
 
 def _take(database: Database) -> str:

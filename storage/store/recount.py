@@ -9,17 +9,22 @@ from typing import Any
 from peewee import Database
 
 from storage.database.models import RollupRow, SpanRow
+from storage.model.retention import OTHERS
 from storage.model.span import own_audience, span_of
 from storage.store.facts import merge_all
-from storage.store.histogram import Histogram, reduced
+from storage.store.folding import days_of, fold_days
+from storage.store.grains import grains_of
+from storage.store.histogram import reduced
 from storage.store.rollups import (
     EVERYONE,
+    INSERT_FIELDS,
     KEY_FIELDS,
     SUMS,
     Addition,
     Key,
     add,
     additions,
+    merge,
     with_days,
 )
 from storage.store.usage import own_usage
@@ -30,12 +35,11 @@ Row = dict[str, Any]
 def recount(
     database: Database, trace_ids: Collection[str], *, audiences: Collection[str]
 ) -> dict[Key, Addition]:
-    """Return what the stored spans of these traces, with these audiences, added to the rollups."""
+    """Return what the stored spans of these traces, with these audiences, add, by hour."""
     query = SpanRow.select().where(SpanRow.trace_id.in_(list(trace_ids)))
     usage = own_usage([span_of(row) for row in query.dicts().execute(database)])
     ended = (span for span in usage.spans if span.status != "running")
-    found = with_days(additions(span for span in ended if span.audience in audiences))
-    return {key: added for key, added in found.items() if key[4] != EVERYONE}
+    return additions(span for span in ended if span.audience in audiences)
 
 
 def move_figures(
@@ -43,11 +47,15 @@ def move_figures(
 ) -> None:
     """Move what these traces added to the team's rows to `audience`, except those by channel."""
     merge_all(database)
+    found = with_days(recount(database, trace_ids, audiences=[team]), grains_of(database))
     moved = {
         key: added
-        for key, added in recount(database, trace_ids, audiences=[team]).items()
-        if key[2] != "channel"  # These have moved already, see `move_channel`.
+        for key, added in found.items()
+        # Those by channel have moved already, see `move_channel`.
+        if key[2] != "channel" and key[4] != EVERYONE
     }
+    # A month may not have all of its days yet, from which it would be missing.
+    fold_days(database, [day for key in moved if key[0] == "month" for day in days_of(key)])
     for key, added in moved.items():
         _subtract(database, key, added)
     add(database, {(*key[:4], audience, key[5]): added for key, added in moved.items()})
@@ -64,29 +72,21 @@ def move_channel(database: Database, *, team: str, channel: str) -> None:
         & (RollupRow.key == channel)
         & (RollupRow.audience == team)
     )
-    rows = list(RollupRow.select().where(its_rows).dicts().execute(database))
+    columns = [getattr(RollupRow, name) for name in INSERT_FIELDS]
+    rows = list(RollupRow.select(*columns).where(its_rows).tuples().execute(database))
     RollupRow.delete().where(its_rows).execute(database)
-    for row in rows:
-        _merge(database, {**row, "audience": own_audience(team, channel)})
-
-
-def _merge(database: Database, row: Row) -> None:
-    """Insert a row, or add it to the one that is there."""
-    there = _row(database, [row[name] for name in KEY_FIELDS])
-    if there is None:
-        RollupRow.insert(**row).execute(database)
-        return
-    sums = {name: there[name] + row[name] for name in SUMS}
-    blobs = [blob for blob in (there["latency"], row["latency"]) if blob]
-    latency = Histogram(blobs).to_bytes() if blobs else None
-    _update(database, there, {**sums, "latency": latency})
+    own = own_audience(team, channel)
+    merge(database, [(*row[:4], own, *row[5:]) for row in rows])
 
 
 def _subtract(database: Database, key: Key, added: Addition) -> None:
-    """Take what was added out of a row. A row that nothing is left of goes, with its key."""
+    """Take what was added out of a row, or of the one of its month that it is folded into."""
     there = _row(database, key[:5])
+    if there is None and key[0] == "month":
+        there = _row(database, (*key[:3], OTHERS, key[4]))
     if there is None:
         return
+    # A row that nothing is left of goes, with its key.
     sums = {name: max(there[name] - getattr(added, name), 0) for name in SUMS}
     if not any(sums.values()):
         RollupRow.delete().where(*_is(there)).execute(database)

@@ -1,4 +1,4 @@
-"""Add spans to the rollups: the counts, sums and latencies per hour and day behind statistics.
+"""Add spans to the rollups: the counts, sums and latencies per hour, day and month.
 
 A trace counts once, through its root. An agent call counts for its provider and model, a decision
 for its reason. Tokens and cost count for every dimension that the span which spent them has.
@@ -15,14 +15,14 @@ from peewee import EXCLUDED, Database, fn
 from storage.database.models import RollupRow
 from storage.database.statements import Statement, compiled
 from storage.model.span import Span, reports_usage
-from storage.store.histogram import extended
-
-HOUR_NS = 3_600 * 1_000_000_000
-LEVELS: Mapping[str, int] = {"hour": HOUR_NS, "day": 24 * HOUR_NS}
-"""Statistics of a period read day rows for its whole days and hour rows for its edges."""
+from storage.store.grains import HOUR_NS, Grains
+from storage.store.histogram import Histogram, extended
 
 EVERYONE = "*"
-"""The audience of a day row for all audiences: those who can see everything read only that."""
+"""The audience of a row for all audiences, of a day or a month.
+
+Those who can see everything read only that.
+"""
 
 CONTEXT = ("platform", "channel", "user", "agent")
 CALL = ("provider", "model")
@@ -106,14 +106,17 @@ def _correct(hours: defaultdict[Key, Addition], span: Span, sign: int) -> None:
             hours["hour", hour, dimension, key, audience, team].spend(span, sign)
 
 
-def with_days(hours: Mapping[Key, Addition]) -> dict[Key, Addition]:
-    """Return what hours add, with what their days add, by row."""
-    days: defaultdict[Key, Addition] = defaultdict(Addition)
-    for (_, hour, dimension, key, audience, team), addition in hours.items():
-        day = hour - hour % LEVELS["day"]
-        days["day", day, dimension, key, audience, team].add(addition)
-        days["day", day, dimension, key, EVERYONE, ""].add(addition)
-    return {**hours, **days}
+def with_days(hours: Mapping[Key, Addition], grains: Grains) -> dict[Key, Addition]:
+    """Return what hours add to the rollups: to the hour if it is kept, and to its day or month."""
+    rows: defaultdict[Key, Addition] = defaultdict(Addition)
+    for hour, addition in hours.items():
+        _, starts_at, dimension, key, audience, team = hour
+        if starts_at >= grains.hours_since:
+            rows[hour] = addition
+        level, start = grains.lasting(starts_at)
+        rows[level, start, dimension, key, audience, team].add(addition)
+        rows[level, start, dimension, key, EVERYONE, ""].add(addition)
+    return rows
 
 
 def _contributions(
@@ -137,6 +140,9 @@ KEY_FIELDS = ("level", "starts_at", "dimension", "key", "audience")
 SUMS = ("traces", "errors", "input_tokens", "output_tokens", "cached_tokens", "cost", "priced")
 INSERT_FIELDS = (*KEY_FIELDS, "team", *SUMS, "latency")
 
+Row = tuple[Any, ...]
+"""The values of `INSERT_FIELDS`."""
+
 sums_of = attrgetter(*SUMS)
 
 LOOKED_UP = 50
@@ -155,6 +161,26 @@ def add(database: Database, totals: Mapping[Key, Addition]) -> None:
         for row, added in totals.items()
     ]
     UPSERT.execute_many(database, rows)
+
+
+def merge(database: Database, rows: Iterable[Row]) -> None:
+    """Add rows to the stored ones with their keys, in the caller's transaction."""
+    by_key: defaultdict[tuple[Any, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        by_key[row[:5]].append(row)
+    stored = _latencies(database, list(by_key))
+    merged = []
+    for key, some in by_key.items():
+        _, *sums, latencies = zip(*(row[5:] for row in some), strict=True)
+        blobs = [blob for blob in (stored.get(key), *latencies) if blob]
+        latency = Histogram(blobs).to_bytes() if len(blobs) > 1 else next(iter(blobs), None)
+        merged.append((*key, some[0][5], *map(sum, sums), latency))
+    UPSERT.execute_many(database, merged)
+
+
+def take(database: Database, keys: Sequence[tuple[Any, ...]]) -> list[Row]:
+    """Delete and return the rows with these keys, in the caller's transaction."""
+    return [tuple(row) for row in TAKE.look_up(database, keys, at_a_time=LOOKED_UP)]
 
 
 def _latencies(
@@ -186,5 +212,15 @@ def _select_latencies(database: Database) -> str:
     return f"SELECT {columns} FROM (VALUES {keys}) AS asked CROSS JOIN rollups WHERE {same}"
 
 
+def _take(database: Database) -> str:
+    place = ", ".join([database.param] * len(KEY_FIELDS))
+    keys = ", ".join([f"({place})"] * LOOKED_UP)
+    return (
+        f"DELETE FROM rollups WHERE ({', '.join(KEY_FIELDS)}) IN (VALUES {keys}) "
+        f"RETURNING {', '.join(INSERT_FIELDS)}"
+    )
+
+
+TAKE = Statement(_take)
 UPSERT = Statement(_upsert)
 LATENCIES = Statement(_select_latencies)

@@ -79,7 +79,9 @@ def _has_private_traces(database: Database, *, team: str, channel: str) -> bool:
 def _in_statistics(database: Database, *, team: str) -> frozenset[str]:
     """Return the channels that the team's statistics name, also if their traces were removed."""
     added_up = RollupRow.select(RollupRow.key).where(
-        RollupRow.level == "day", RollupRow.dimension == "channel", RollupRow.audience == team
+        RollupRow.level.in_(("day", "month")),
+        RollupRow.dimension == "channel",
+        RollupRow.audience == team,
     )
     waiting = FactRow.select(FactRow.key).where(
         FactRow.dimension == "channel", FactRow.audience == team

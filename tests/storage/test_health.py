@@ -26,7 +26,7 @@ from storage.database.migrations import HERE
 from storage.database.shared_file import SharedDatabase
 from storage.health import Connection, Health, health, log_size
 from storage.model.erasure import Erasure
-from storage.model.retention import Retention
+from storage.model.retention import Folding, Retention
 from storage.recovery.backup import backup
 from storage.recovery.integrity import check, check_at_start
 from storage.recovery.opening import open_database
@@ -165,7 +165,9 @@ def schedule(
         team=TEAM,
         sight_in=lambda team, channel: FixedSight(frozenset({team})),
     )
-    return Scheduler(database, digests=digests, retention=Retention(older_than_ns=HOUR)), digests
+    retention = Retention(older_than_ns=HOUR)
+    scheduler = Scheduler(database, digests=digests, retention=retention, folding=Folding())
+    return scheduler, digests
 
 
 def test_channels_with_a_digest_are_told_once_about_a_damaged_database(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bot.cli.agents_file import refuse_open_backup
 from bot.cli.exit_codes import DONE, FAILED
+from bot.settings import load_settings
 from reports import formatting
 from reports.errors import UsageError
 from reports.units import parse_duration, parse_size
@@ -20,6 +21,7 @@ from storage.recovery.opening import is_repairable, prepare
 from storage.recovery.replacement import finish_recoveries
 from storage.store.search_index import add_all
 from storage.upkeep.checkpoint import checkpoint
+from storage.upkeep.folding import fold
 from storage.upkeep.retention import Removal, apply_retention, planned
 
 CHECK_S = 10.0
@@ -70,6 +72,7 @@ def run_clean(args: Namespace, database: SharedDatabase) -> int:
         removed += traces
         line.show(f"{removed:,} traces removed …")
 
+    fold(database, load_settings().folding, now=now)
     removal = apply_retention(database, retention, now=now, progress=progress)
     line.clear()
     sys.stdout.write(f"{_sentence(removal, 'removed')}\n")

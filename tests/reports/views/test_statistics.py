@@ -3,9 +3,13 @@
 import re
 from dataclasses import replace
 
+import pytest
+
 from reports.render.slack import render
 from reports.views.statistics import statistics_view
+from storage.model.retention import OTHERS
 from storage.queries.statistics import Group, Statistics
+from storage.store.grains import Grains
 
 HOUR_NS = 3_600 * 10**9
 NOW = 1_764_000_000 * 10**9
@@ -89,3 +93,36 @@ def test_keys_have_names_if_somebody_knows_them() -> None:
         found, by="user", time_zone="UTC", name_of=lambda by, key: names.get(key, key)
     )
     assert [line.key for line in view.lines] == ["Ann", "U2", "nobody named"]
+
+
+def test_days_and_months_stand_in_the_place_of_hours_that_are_not_kept() -> None:
+    today = NOW - 16 * HOUR_NS  # 24 November 2025.
+    grains = Grains(hours_since=today, days_since=today - 23 * 24 * HOUR_NS)
+    kept = (today - 54 * 24 * HOUR_NS, today - 24 * HOUR_NS, today + HOUR_NS)
+    found = Statistics(NOW, NOW, group(""), tuple(group(str(at)) for at in kept), grains)
+    view = statistics_view(found, by="hour", time_zone="Asia/Seoul")
+    assert [line.key for line in view.lines] == ["2025-10", "2025-11-23", "11-24 10:00"]
+
+
+@pytest.mark.parametrize(
+    ("days", "hours", "said"),
+    [
+        (0, 0, ""),
+        (0, 10, "Counted from 2025-11-24 00:00 UTC: statistics of that time are only kept by day."),
+        (9, 10, "Counted from 2025-11-01 00:00 UTC: … only kept by month."),
+    ],
+)
+def test_the_reader_is_told_that_an_old_period_begins_earlier(
+    days: int, hours: int, said: str
+) -> None:
+    grains = Grains(hours_since=hours and NOW + HOUR_NS, days_since=days and NOW + HOUR_NS)
+    found = Statistics(NOW, NOW + HOUR_NS, group(""), (), grains)
+    view = statistics_view(found, by="agent", time_zone="UTC")
+    assert view.note == said.replace("…", "statistics of that time are")
+    assert view.note in str(render(view))
+
+
+def test_others_are_named_without_looking_them_up() -> None:
+    found = Statistics(NOW, NOW, group(""), (group(OTHERS),))
+    view = statistics_view(found, by="user", time_zone="UTC", name_of=lambda by, key: "Ann")
+    assert [line.key for line in view.lines] == ["others"]

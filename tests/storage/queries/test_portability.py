@@ -10,6 +10,7 @@ from playhouse.migrations import Runner
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
 from reports.views.messages import MessageView
+from reports.views.statistics import StatsView
 from storage import Observability
 from storage.coordination.digest_subscriptions import (
     Subscription,
@@ -30,9 +31,12 @@ from storage.coordination.unfinished_replies import (
 from storage.database.migrations import HERE, HISTORY
 from storage.database.models import TABLES
 from storage.model.batch import Batch
+from storage.model.retention import Folding
 from storage.model.span import WITHIN, Span, own_audience
 from storage.queries.traces import recent_traces, trace_spans
 from storage.store.batch import store
+from storage.store.facts import merge_facts
+from storage.upkeep import folding
 from storage.upkeep.conversion import ChannelConversions
 from tests.support.factories import (
     ALICE,
@@ -177,6 +181,27 @@ def test_a_reply_that_is_not_final_is_replaced_handed_over_and_removed(
     assert (left.ts, left.ending) == (FOLLOW_UP, ({"text": "whole"},))
     remove_reply(postgres, reply.id)
     assert not list(abandoned_replies(postgres, team=TEAM, now=NOW))
+
+
+@pytest.mark.parametrize("days", [40, 500], ids=["days", "months"])
+def test_folded_statistics_are_the_same_on_both(
+    both: tuple[Database, Database], monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    monkeypatch.setattr(folding, "NAMED", 1)
+    for each in both:
+        merge_facts(each)
+    here, there = (
+        folding.fold(each, Folding(), now=NOW + days * 24 * 3_600 * 10**9) for each in both
+    )
+    assert here == there
+    assert here.hours
+    for words in ("stats --by hour", "stats --by user", "stats --by channel"):
+        for viewer in (IN_TEAM, Viewer()):
+            args = parse(PARSER, words.split())
+            one, other = (answer(args, database=each, viewer=viewer, now=NOW) for each in both)
+            assert one == other
+            assert isinstance(one, StatsView)
+            assert one.statistics.total.traces
 
 
 def test_the_traces_of_a_channel_that_became_private_are_hidden_on_both(

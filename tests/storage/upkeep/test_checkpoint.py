@@ -9,7 +9,7 @@ from bot.jobs.scheduler import Scheduler
 from storage import Observability
 from storage.database.connect import connect
 from storage.health import health
-from storage.model.retention import Retention
+from storage.model.retention import Folding, Retention
 from storage.upkeep.checkpoint import checkpoint
 from tests.support.factories import FixedSight
 
@@ -61,9 +61,8 @@ def test_a_blocked_checkpoint_is_a_warning_with_the_reason(
     reader.execute_sql("SELECT count(*) FROM spans").fetchall()
     record(observability, "more work")
     with caplog.at_level(logging.WARNING, logger="tracebot.schedule"):
-        Scheduler(database, digests=digests, retention=Retention(older_than_ns=30 * DAY)).tick(
-            now=DAY
-        )
+        retention = Retention(older_than_ns=30 * DAY)
+        Scheduler(database, digests=digests, retention=retention, folding=Folding()).tick(now=DAY)
     assert "truncate checkpoint is not complete: another connection" in caplog.text
     reader.rollback()
     reader.close()

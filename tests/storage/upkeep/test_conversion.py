@@ -12,7 +12,7 @@ from peewee import Database
 
 from storage.database.models import RollupRow, SpanRow, TraceRow
 from storage.model.batch import Batch
-from storage.model.retention import Retention
+from storage.model.retention import OTHERS, Folding, Retention
 from storage.model.span import WITHIN, Span, own_audience
 from storage.queries.removed_traces import removed_traces
 from storage.queries.statistics import statistics
@@ -21,6 +21,7 @@ from storage.store.batch import store
 from storage.store.facts import merge_facts
 from storage.store.histogram import Histogram
 from storage.store.rollups import KEY_FIELDS, SUMS
+from storage.upkeep import folding
 from storage.upkeep.conversion import ChannelConversions, make_private, make_public
 from storage.upkeep.retention import apply_retention
 from tests.support.factories import NOW
@@ -116,6 +117,52 @@ def test_its_past_is_as_if_it_had_been_private_all_along(tmp_path: Path) -> None
         database.close()
 
 
+def fold(database: Database) -> None:
+    merge_facts(database)
+    folding.fold(database, Folding(), now=NOW + 500 * 24 * HOUR)
+
+
+@pytest.mark.parametrize("unfinished", [False, True])
+def test_its_folded_past_is_as_if_it_had_been_private_all_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unfinished: bool
+) -> None:
+    converted = filled(tmp_path / "converted.db", audience=TEAM)
+    private = filled(tmp_path / "private.db", audience=OWN)
+    with monkeypatch.context() as patch:
+        if unfinished:
+            patch.setattr(folding, "_each_few", lambda database, groups, change: 0)
+        fold(converted)
+    assert make_private(converted, team=TEAM, channel=CLOSED)
+    for database in (converted, private):
+        fold(database)
+    assert {key[0] for key in rollups(private)} == {"month", "folded"}
+    alike(rollups(converted), rollups(private))
+    for database in (converted, private):
+        database.close()
+
+
+def test_who_is_only_counted_among_others_moves_with_the_channel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = filled(tmp_path / "a.db", audience=TEAM)
+    monkeypatch.setattr(folding, "NAMED", 1)
+    fold(database)
+
+    def traces(*seen: str) -> dict[str, int]:
+        until = NOW + 50 * HOUR
+        found = statistics(database, since=NOW, until=until, by="user", audiences=seen)
+        assert sum(group.traces for group in found.groups) == found.total.traces
+        return {group.key: group.traces for group in found.groups}
+
+    before = traces(TEAM)
+    assert before.keys() == {"U3", OTHERS}, "U1 and U2 are only in OPEN"
+    make_private(database, team=TEAM, channel=OPEN)
+    assert traces(TEAM) == {"U3": before["U3"]}
+    own = traces(own_audience(TEAM, OPEN))
+    assert (own.keys(), sum(own.values())) == ({"U1", "U2"}, before[OTHERS])
+    database.close()
+
+
 def test_statistics_of_the_team_name_neither_the_channel_nor_who_was_only_there(
     tmp_path: Path,
 ) -> None:
@@ -161,8 +208,13 @@ def test_what_is_stored_late_is_private_too(tmp_path: Path) -> None:
     database.close()
 
 
-def test_what_retention_removed_moves_as_far_as_it_can_be_told_apart(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folded", [False, True])
+def test_what_retention_removed_moves_as_far_as_it_can_be_told_apart(
+    tmp_path: Path, folded: bool
+) -> None:
     database = filled(tmp_path / "a.db", audience=TEAM)
+    if folded:
+        fold(database)
     total = statistics(database, since=NOW, until=NOW + 50 * HOUR, audiences=[TEAM]).total
     apply_retention(database, Retention(older_than_ns=HOUR), now=NOW + 100 * HOUR)
     assert not TraceRow.select().count(database)
