@@ -304,7 +304,8 @@ def _redact_mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
 
 def _redact_pair(name: str, value: object, depth: int) -> Any:
     if isinstance(value, str):
-        if names.names_a_secret(name, value):
+        # No search reads lone surrogates, and none should lose the values beside this one.
+        if names.names_a_secret(storable(name), storable(value)):
             return "[redacted:secret]"
     elif isinstance(value, list | tuple | set | frozenset | bytes) and is_secret_name(name):
         return "[redacted:secret]"
