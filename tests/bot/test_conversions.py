@@ -1,11 +1,15 @@
 """A channel that became private is private from then on, its past too; and the other way round."""
 
 import pytest
+from slack_sdk import WebClient
 
+from bot.access import Access
 from bot.sandbox import Channel, Sandbox, User
 from bot.slack import directory
+from bot.slack.directory import Directory
 from storage import Observability
 from storage.queries.traces import TraceSummary
+from storage.upkeep.conversion import ChannelConversions
 from tests.support.conversations import StartBot, eventually
 from tests.support.traces_in_slack import ask, asked
 
@@ -91,6 +95,22 @@ def test_its_past_is_hidden_as_soon_as_slack_tells_of_it(
     again = asked(sandbox, observability, alice, plans, "all may read this")
     assert again.audience == sandbox.team_id
     assert "all may read this" in ask(sandbox, bob, general, "ls")
+
+
+def test_nothing_public_is_shown_while_a_long_past_moves(
+    sandbox: Sandbox,
+    web: WebClient,
+    observability: Observability,
+    alice: User,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    access = Access(Directory(web), observability.database, team=sandbox.team_id)
+    assert sandbox.team_id in access.sight(sandbox.team_id, alice.id).audiences
+    access.forget()
+    monkeypatch.setattr(ChannelConversions, "follow", lambda *args, **options: False)
+    sight = access.sight(sandbox.team_id, alice.id)
+    assert sandbox.team_id not in sight.audiences
+    assert "is being moved" in sight.note
 
 
 def test_a_lost_event_is_made_up_for_by_the_next_question(

@@ -88,6 +88,21 @@ def test_an_event_ends_what_was_remembered_about_a_member(
     assert SECRET in ask(sandbox, bob, general, "ls")
 
 
+def test_a_membership_is_remembered_for_a_minute_if_no_event_tells_of_its_end(
+    sandbox: Sandbox, web: WebClient, observability: Observability, alice: User, board: Channel
+) -> None:
+    now = [0.0]
+    directory = Directory(web, clock=lambda: now[0])
+    access = Access(directory, observability.database, team=sandbox.team_id)
+    own = own_audience(sandbox.team_id, board.id)
+    assert own in access.sight(sandbox.team_id, alice.id).audiences
+    sandbox.leave(alice, board)  # No bot runs that would hear of it.
+    now[0] = 59.0
+    assert own in access.sight(sandbox.team_id, alice.id).audiences
+    now[0] = 60.0
+    assert own not in access.sight(sandbox.team_id, alice.id).audiences
+
+
 @pytest.mark.usefixtures("bot")
 def test_the_members_of_a_channel_that_the_bot_left_no_longer_see_it(
     sandbox: Sandbox, observability: Observability, alice: User, general: Channel, board: Channel

@@ -1,11 +1,18 @@
 """Other apps: which of them take a thread over, and that none can speak for our agents."""
 
 from typing import Any
+from urllib.error import URLError
 
 import pytest
+from slack_sdk import WebClient
+from slack_sdk.web import SlackResponse
 
+from bot.jobs.digests import was_posted
+from bot.replies.delivery import ReplyDelivery
+from bot.replies.messages import reply_messages
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.slack.threads import REPLY_EVENT
+from bot.slack.types import Place
 from storage import Observability
 from tests.support.conversations import StartBot, finished
 from tests.support.fake_agent import Scripted, roster_of
@@ -25,6 +32,38 @@ def answered(sandbox: Sandbox, start_bot: StartBot, alice: User, general: Channe
     question = sandbox.post(alice, general, f"{sandbox.mention} hello")
     sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
     return question
+
+
+class FailsFirst(WebClient):
+    """Fails its first post, which Slack has not carried out."""
+
+    failed = False
+
+    def chat_postMessage(self, **arguments: Any) -> SlackResponse:
+        if not self.failed:
+            self.failed = True
+            raise URLError("connection reset")
+        return super().chat_postMessage(**arguments)
+
+
+def test_another_apps_copy_does_not_pass_for_a_reply_or_a_digest_that_was_lost(
+    sandbox: Sandbox, alice: User, general: Channel, web: WebClient
+) -> None:
+    other = sandbox.add_bot("builder")
+    sandbox.join(other, general)
+    question = sandbox.post(alice, general, "think hard")
+    (message,) = reply_messages("whole", payload={"agent": "echo", "trace_id": "1"})
+    metadata = {**message["metadata"]}
+    sandbox.post(other, general, text="fake", thread_ts=question.ts, metadata=metadata)
+    client = FailsFirst(token=sandbox.bot_token, base_url=sandbox.api_url)
+    place = Place(sandbox.team_id, general.id, question.ts, alice.id)
+    ReplyDelivery(client, bot_id=sandbox.bot_id).post(place, message)
+    assert [reply.text for reply in sandbox.thread(general, question.ts)[1:]] == ["fake", "whole"]
+    digest = {"event_type": "tracebot_digest", "event_payload": {"key": "monday"}}
+    sandbox.post(other, general, text="fake", metadata=digest)
+    assert not was_posted(web, sandbox.bot_id, general.id, "monday")
+    web.chat_postMessage(channel=general.id, text="ours", metadata=digest)
+    assert was_posted(web, sandbox.bot_id, general.id, "monday")
 
 
 def decision_on(

@@ -73,6 +73,9 @@ FORBIDDEN: Mapping[str, str] = {
         "os.chmod('tracebot.db', 0, dir_fd=os.open('{bot}', os.O_PATH))"
     ),
     "change a mode through another process": "os.chmod(f'/proc/{{bot}}/cwd', 0o777)",
+    "add an attribute to its own file": "os.setxattr('own.txt', 'user.x', b'x')",
+    "submit work past seccomp": "call(425, 1, ctypes.create_string_buffer(120))",
+    "connect to an abstract socket": "socket.socket(socket.AF_UNIX).connect('\\0planted')",
     "add an attribute": "os.setxattr('{bot}/tracebot.db', 'user.x', b'x')",
     "make a file beside the database": "open('{bot}/new', 'w')",
     "make a folder beside the database": "os.mkdir('{bot}/folder')",
@@ -121,6 +124,9 @@ ALLOWED: Mapping[str, str] = {
     "make a pair of connected sockets": "socket.socketpair()",
     "open a socket of the network": "socket.socket()",
     "signal itself": "os.kill(os.getpid(), 0)",
+    "know that it gains no privileges": (
+        "pathlib.Path('/proc/self/status').read_text().index('NoNewPrivs:\\t1')"
+    ),
 }
 
 
