@@ -12,6 +12,7 @@ from peewee import Database
 from reports.errors import UsageError
 from reports.views.digest import DigestView, digest_view
 from storage.coordination.digest_subscriptions import Subscription
+from storage.model.filters import Filters
 from storage.queries.statistics import Statistics, statistics
 from storage.queries.traces import TraceSummary, recent_traces
 from storage.writer.dropped import DROPPED, drop_counts
@@ -114,8 +115,7 @@ def digest(
         for trace in recent_traces(
             database,
             audiences=audiences,
-            channel=channel,
-            status=status,
+            filters=Filters(channel=channel, status=status),
             since=since,
             limit=10,
         ).traces

@@ -1,4 +1,4 @@
-"""Parse periods and sizes: `30m`, `24h`, `7d`, `2w`; `500MB`, `2GB`."""
+"""Parse periods, sizes and amounts: `30m`, `24h`, `7d`, `2w`; `500MB`, `2GB`; `$0.50`."""
 
 import re
 
@@ -23,6 +23,54 @@ def duration_text(ns: int) -> str:
     units = "dhms" if seconds >= 2 * UNITS_S["d"] else "hms"
     unit = next(unit for unit in units if seconds % UNITS_S[unit] == 0)
     return f"{seconds // UNITS_S[unit]}{unit}"
+
+
+LENGTHS_NS = {
+    **{unit: seconds * SECOND_NS for unit, seconds in UNITS_S.items()},
+    "ms": SECOND_NS // 1_000,
+    "min": 60 * SECOND_NS,
+}
+
+
+def parse_length(text: str) -> int:
+    """Return nanoseconds of how long something took: `500ms`, `1.5s`, `2m`. Raises ValueError."""
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)\s*([a-z]+)", text.strip().lower(), re.ASCII)
+    if match is None or match.group(2) not in LENGTHS_NS:
+        raise ValueError(f"{text!r} is not a length of time: write 500ms, 30s, 5m or 1h")
+    return round(float(match.group(1)) * LENGTHS_NS[match.group(2)])
+
+
+def length_text(ns: int) -> str:
+    """Write a length of time as `parse_length` reads it: `90s`, `250ms`."""
+    for unit in ("h", "m", "s"):
+        if ns and ns % LENGTHS_NS[unit] == 0:
+            return f"{ns // LENGTHS_NS[unit]}{unit}"
+    return f"{_millionths(ns)}ms"
+
+
+def parse_dollars(text: str) -> int:
+    """Return micro-dollars: `0.5`, `$2`. Raises ValueError."""
+    match = re.fullmatch(r"\$?(\d{1,12}(?:\.\d{1,6})?|\.\d{1,6})\$?", text.strip(), re.ASCII)
+    if match is None:
+        raise ValueError(f"{text!r} is not an amount in dollars: write 0.5 or 20")
+    return round(float(match.group(1)) * 1_000_000)
+
+
+def dollars_text(micro_dollars: int) -> str:
+    """Write micro-dollars as `parse_dollars` reads them."""
+    return _millionths(micro_dollars)
+
+
+def _millionths(count: int) -> str:
+    return f"{count // 1_000_000}.{count % 1_000_000:06}".rstrip("0").rstrip(".")
+
+
+def parse_tokens(text: str) -> int:
+    """Return a number of tokens: `10000`, `10k`, `1.5M`. Raises ValueError."""
+    match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,6})?)([km]?)", text.strip().lower(), re.ASCII)
+    if match is None:
+        raise ValueError(f"{text!r} is not a number of tokens: write 500, 10k or 2M")
+    return round(float(match.group(1)) * {"": 1, "k": 1_000, "m": 1_000_000}[match.group(2)])
 
 
 def parse_size(text: str) -> int:

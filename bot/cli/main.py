@@ -58,7 +58,7 @@ def tracebot(arguments: list[str]) -> int:
     try:
         return _dispatch(arguments)
     except UsageError as error:
-        return _refuse(str(error), arguments, code=USAGE)
+        return _refuse(str(error), arguments, code=USAGE, word=error.word)
     except (StorageError, ConfigurationError) as error:
         return _refuse(str(error), arguments, code=FAILED)
     except BrokenPipeError:  # `tracebot ls | head`
@@ -75,15 +75,16 @@ def tracebot(arguments: list[str]) -> int:
         return _refuse(f"The database failed ({cause}): {advice}.", arguments, code=FAILED)
 
 
-def _refuse(message: str, arguments: list[str], *, code: int) -> int:
+def _refuse(message: str, arguments: list[str], *, code: int, word: str = "") -> int:
     if "--json" in arguments:
         from reports.render.json_output import error
 
         print(error(message))  # noqa: T201
     else:
+        from bot.cli.terminal import pointed_out
         from reports.formatting import visible
 
-        sys.stderr.write(f"tracebot: {visible(message)}\n")
+        sys.stderr.write(f"tracebot: {visible(message)}\n{pointed_out(arguments, word)}")
     return code
 
 

@@ -1,6 +1,9 @@
 """Log lines on a terminal."""
 
 import logging
+import shlex
+import shutil
+from collections.abc import Sequence
 
 from reports.formatting import visible
 
@@ -22,6 +25,24 @@ def log_to_stderr(level: int = logging.INFO) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(TerminalFormatter(FORMAT))
     logging.basicConfig(level=level, handlers=[handler])
+
+
+def pointed_out(arguments: Sequence[str], word: str) -> str:
+    """Return the command line, and a line that points at a word in it; nothing if it is not there.
+
+    Neither if the line is longer than the terminal is wide, because it would be broken.
+    """
+    line = shlex.join(["tracebot", *arguments])
+    if not word or word not in line:
+        return ""
+    before, found, after = line.partition(word)
+    from rich.cells import cell_len
+
+    before, found, after = (f"  {visible(before)}", visible(found), visible(after))
+    line = f"{before}{found}{after}"
+    if "\n" in line or cell_len(line) > shutil.get_terminal_size().columns:
+        return ""
+    return f"{line}\n{' ' * cell_len(before)}{'^' * cell_len(found)}\n"
 
 
 def guard_warnings() -> None:

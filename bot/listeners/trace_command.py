@@ -11,7 +11,7 @@ from bot.concurrency.event_dedup import EventDedup
 from bot.listeners.request_keys import interaction_key
 from bot.trace_ui.requester import Requester
 from bot.trace_ui.slash_command import SlashCommand
-from reports.render.block_kit import FORGET, NEXT, RUN, SHARE, SHOW, STOP
+from reports.render.block_kit import FORGET, RUN, SHARE, SHOW, STOP
 
 Body = dict[str, Any]
 Answer = Callable[[SlashCommand, Body, Requester, Respond], None]
@@ -40,7 +40,6 @@ def register(
     app.action(STOP)(listener(_stop))
     app.action(_starting_with(f"{STOP}_"))(listener(_stop_listed))
     app.action(_starting_with(RUN))(listener(_run))
-    app.action(NEXT)(listener(_next_page))
     app.action(SHARE)(listener(_share))
     app.action(FORGET)(listener(_forget))
     app.shortcut("show_trace")(listener(_shortcut))
@@ -58,12 +57,6 @@ def _show(slash_command: SlashCommand, body: Body, requester: Requester, respond
 
 def _run(slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond) -> None:
     slash_command.run(_value(body), requester, respond)
-
-
-def _next_page(
-    slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond
-) -> None:
-    slash_command.next_page(_value(body), requester, respond)
 
 
 def _share(slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond) -> None:

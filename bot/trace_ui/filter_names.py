@@ -2,6 +2,7 @@
 
 import re
 from argparse import Namespace
+from dataclasses import replace
 
 from bot.access import Sight
 from bot.slack.directory import Directory
@@ -17,13 +18,23 @@ def resolve(args: Namespace, requester: Requester, sight: Sight, directory: Dire
 
     Somebody who may see nothing is told nothing of names either.
     """
-    if not sight.audiences:
+    if not sight.audiences or not hasattr(args, "filters"):
         return
-    channel, user = getattr(args, "channel", None), getattr(args, "user", None)
-    if channel and not CHANNEL_ID.fullmatch(channel):
-        args.channel = _channel(channel, sight, directory)
-    if user and not USER_ID.fullmatch(user):
-        args.user = requester.user if user.casefold() == "me" else user_named(user, directory)
+    filters = args.filters
+
+    def id_of(kind: str, name: str) -> str:
+        if kind == "channel" and not CHANNEL_ID.fullmatch(name):
+            return _channel(name, sight, directory)
+        if kind == "user" and not USER_ID.fullmatch(name):
+            return requester.user if name.casefold() == "me" else user_named(name, directory)
+        return name
+
+    args.filters = replace(
+        filters,
+        channel=filters.channel and id_of("channel", filters.channel),
+        user=filters.user and id_of("user", filters.user),
+        without=tuple((kind, id_of(kind, name)) for kind, name in filters.without),
+    )
 
 
 def _channel(name: str, sight: Sight, directory: Directory) -> str:

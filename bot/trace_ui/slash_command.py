@@ -4,7 +4,6 @@ Answers are ephemeral: only the person who asked sees them, and they contain onl
 may see.
 """
 
-import json
 import logging
 import time
 from argparse import Namespace
@@ -28,7 +27,7 @@ from bot.trace_ui.requester import Requester
 from bot.trace_ui.share import post_once
 from bot.turns.cancel import TurnCanceller
 from reports.commands.handlers import Viewer, answer
-from reports.commands.parser import SLACK_PAGE, build_parser, parse
+from reports.commands.parser import build_parser, parse
 from reports.commands.typed import READING, split_slack
 from reports.digest import Order, parse_order
 from reports.errors import UsageError
@@ -44,15 +43,6 @@ from storage.model.span import own_audience
 from storage.queries.traces import traces_by_id
 
 Respond = Callable[..., Any]
-
-PAGE_ARGUMENTS: dict[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("agent", "status", "channel", "user", "platform", "cursor"), str),
-    "words": list,
-    "since": int,
-    "limit": int,
-    "all": bool,
-}
-"""The arguments of `ls` that the button of its next page holds, and their types."""
 
 OUT_OF_DATE = "This button is out of date. Type the command again."
 
@@ -135,16 +125,6 @@ class SlashCommand:
         self._respond(
             name if name in READING else "?", requester, view, respond, replace_original=True
         )
-
-    def next_page(self, value: str, requester: Requester, respond: Respond) -> None:
-        """Replace a list by its next page. `value` is the JSON in the button that was pressed."""
-
-        def view() -> Answer:
-            args = parse(self._parser, ["ls"])
-            vars(args).update(_next_page(value))
-            return self._answer(args, requester)
-
-        self._respond("ls", requester, view, respond, replace_original=True)
 
     def show_message(self, message: dict[str, Any], requester: Requester, respond: Respond) -> None:
         """Show the trace of a message: of the turn it started, or of the one it is a reply of.
@@ -335,24 +315,6 @@ class SlashCommand:
             logger.exception("/trace could not be answered in trace %s", span.trace_id)
             text = "I could not answer because of an error of mine, which is in my log. "
             return Answer(MessageView(text=f"{text}Please tell whoever runs me: {span.trace_id}."))
-
-
-def _next_page(value: str) -> dict[str, Any]:
-    """Return the arguments of `ls` in the button of a list. Raises `UsageError`.
-
-    Slack signs what it sends, but an old message has the button of an older version.
-    """
-    try:
-        asked = json.loads(value)
-        given = {**asked["filters"], "cursor": asked["cursor"]}
-        fit = all(isinstance(each, PAGE_ARGUMENTS[name]) for name, each in given.items())
-        fit = fit and all(isinstance(word, str) for word in given.get("words", ()))
-        fit = fit and 0 < given.get("limit", 1) <= SLACK_PAGE and given.get("since", 1) > 0
-    except (ValueError, LookupError, TypeError, AttributeError):
-        fit = False
-    if not fit:
-        raise UsageError(OUT_OF_DATE)
-    return given
 
 
 def _slack_problem(code: str) -> str:

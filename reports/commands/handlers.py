@@ -6,16 +6,20 @@ What only some commands need is imported inside of them: in a shell, people wait
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from reports.commands.filters import COUNTED, filter_words
+from reports.commands.parser import DEFAULT_LIMIT
 from reports.errors import UsageError
 from reports.views.messages import MessageView, ambiguous, help_view, not_found, removed
 from reports.views.trace_list import running_view, slowest_view, thread_view, trace_list_view
 from storage.database.query_timeout import query_timeout
 from storage.database.shared_file import SharedDatabase
 from storage.errors import QueryTimeout
+from storage.model.filters import Filters
 from storage.model.search_words import BadSearch
 from storage.queries.traces import (
     BadCursor,
@@ -85,11 +89,7 @@ def _ls(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) 
             database,
             audiences=viewer.audiences,
             words=" ".join(args.words),
-            agent=args.agent,
-            status=args.status,
-            channel=args.channel,
-            user=args.user,
-            platform=args.platform,
+            filters=args.filters,
             since=_since(args, now) if args.since else None,
             skipped=args.all,
             limit=args.limit,
@@ -98,7 +98,7 @@ def _ls(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) 
     except (BadCursor, BadSearch) as error:
         raise UsageError(str(error)) from None
     seen = tuple(trace for trace in page.traces if viewer.may_see(trace))
-    return trace_list_view(seen, next=page.next, filters=_filters(args), now=now)
+    return trace_list_view(seen, next=page.next, again=_again(args), now=now)
 
 
 def _since(args: argparse.Namespace, now: int) -> int:
@@ -106,10 +106,12 @@ def _since(args: argparse.Namespace, now: int) -> int:
     return max(now - int(args.since), 0)
 
 
-def _filters(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the arguments that the next page has to repeat."""
-    kept = ("words", "agent", "status", "channel", "user", "platform", "since", "limit", "all")
-    return {name: value for name in kept if (value := getattr(args, name))}
+def _again(args: argparse.Namespace) -> str:
+    """Return the command that lists the same traces, without its cursor."""
+    flags = ["--all"] if args.all and args.command == "ls" else []
+    limit = ["--limit", str(args.limit)] if args.limit != DEFAULT_LIMIT else []
+    filters = filter_words(args.filters, since=args.since)
+    return shlex.join([args.command, *flags, *limit, *filters, *args.words])
 
 
 def _search(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
@@ -218,7 +220,10 @@ def _place(place: Sequence[str], database: Database, viewer: Viewer) -> tuple[st
 
 def _latest_thread(database: Database, viewer: Viewer) -> tuple[str, str]:
     page = recent_traces(
-        database, audiences=viewer.audiences, channel=viewer.channel, platform="slack", limit=20
+        database,
+        audiences=viewer.audiences,
+        filters=Filters(channel=viewer.channel, platform="slack"),
+        limit=20,
     )
     for trace in page.traces:
         if trace.channel and trace.thread_ts and viewer.may_see(trace):
@@ -231,9 +236,17 @@ def _stats(args: argparse.Namespace, database: Database, viewer: Viewer, now: in
     from storage.model.retention import OTHERS
     from storage.queries.statistics import statistics
 
+    only = next(((name, key) for name in COUNTED if (key := getattr(args.filters, name))), None)
+    hidden = only is not None and only[0] == "channel" and not viewer.may_name(only[1])
+
     def of(since: int, until: int) -> Statistics:
         found = statistics(
-            database, since=since, until=until, by=args.by, audiences=viewer.audiences
+            database,
+            since=since,
+            until=until,
+            by=args.by,
+            audiences=() if hidden else viewer.audiences,
+            only=only,
         )
         if args.by != "channel":
             return found
@@ -246,6 +259,7 @@ def _stats(args: argparse.Namespace, database: Database, viewer: Viewer, now: in
     return statistics_view(
         of(since, now),
         by=args.by,
+        only=only,
         time_zone=viewer.time_zone,
         before=of(max(2 * since - now, 0), since) if args.compare else None,
         name_of=viewer.name_of,
@@ -268,7 +282,13 @@ def _errors(args: argparse.Namespace, database: Database, viewer: Viewer, now: i
     from storage.queries.failures import failed_spans, failed_traces
 
     since = _since(args, now)
-    found = failed_traces(database, since=since, audiences=viewer.audiences, limit=FAILED_TRACES)
+    found = failed_traces(
+        database,
+        since=since,
+        audiences=viewer.audiences,
+        filters=args.filters,
+        limit=FAILED_TRACES,
+    )
     seen = [trace.trace_id for trace in found if viewer.may_see(trace)]
     spans = failed_spans(database, seen)
     return failures_view(spans, since=since, now=now, all_of_them=len(found) < FAILED_TRACES)
@@ -276,12 +296,14 @@ def _errors(args: argparse.Namespace, database: Database, viewer: Viewer, now: i
 
 def _slow(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
     since = _since(args, now)
-    found = slowest_traces(database, since=since, audiences=viewer.audiences, limit=SLOWEST)
+    found = slowest_traces(
+        database, since=since, audiences=viewer.audiences, filters=args.filters, limit=SLOWEST
+    )
     return slowest_view(tuple(filter(viewer.may_see, found)), since=since, now=now)
 
 
 def _ps(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
-    found = running_traces(database, audiences=viewer.audiences)
+    found = running_traces(database, audiences=viewer.audiences, filters=args.filters)
     return running_view(tuple(filter(viewer.may_see, found)), now=now)
 
 

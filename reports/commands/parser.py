@@ -2,22 +2,19 @@
 
 import argparse
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, Protocol
 
-from reports.commands.typed import split_shell, take_filters
+from reports.commands.filters import TAKEN, add_options, read_filters, take_words
+from reports.commands.typed import split_shell
 from reports.errors import UsageError
-from reports.units import parse_duration
 
 DIMENSIONS = ("agent", "provider", "model", "platform", "channel", "user", "decision", "hour")
 """The values of `stats --by`."""
-STATUSES = ("running", "ok", "error", "timeout", "cancelled", "abandoned")
-"""The values of `ls --status`: those of `storage.model.span.Status`."""
-PLATFORMS = ("slack", "cli", "mcp", "otlp")
-"""The values of `ls --platform`: where a trace began."""
 
 DATABASE = "instead of the one in TRACEBOT_DATABASE_URL"
 """The help of `--database`."""
+DEFAULT_LIMIT = 10
 SLACK_PAGE = 10
 """Traces on one page in Slack: more would not fit into a message. A button shows the next page."""
 
@@ -32,10 +29,10 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**options, exit_on_error=False)
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(_sentence(message, self.prog))
+        raise _refusal(message, self.prog)
 
 
-def _sentence(message: str, prog: str) -> str:
+def _refusal(message: str, prog: str) -> UsageError:
     """Turn a message of argparse into a sentence that suggests what to write instead.
 
     Its exceptions do not say which word was wrong, but for their message.
@@ -48,8 +45,8 @@ def _sentence(message: str, prog: str) -> str:
         close = difflib.get_close_matches(word, choices, n=1)
         hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(choices)}."
         kind = "a command" if argument == "COMMAND" else f"a value of {argument}"
-        return f"{word} is not {kind}: {hint}"
-    return f"{message[:1].upper()}{message[1:]}. See {prog.split()[0]} help."
+        return UsageError(f"{word} is not {kind}: {hint}", word=word)
+    return UsageError(f"{message[:1].upper()}{message[1:]}. See {prog.split()[0]} help.")
 
 
 LS_EXAMPLES = """\
@@ -107,6 +104,8 @@ def build_parser(*, prog: str, shell: bool, only: str | None = None) -> tuple[Pa
             parents=[everywhere],
             add_help=shell,
         )
+        if name in TAKEN:
+            add_options(made, name)
         return made
 
     _add_lists(command, longest=100 if shell else SLACK_PAGE)
@@ -155,24 +154,16 @@ def _add_forget(command: Callable[..., Options], *, shell: bool) -> None:
 def _add_lists(command: Callable[..., Options], *, longest: int) -> None:
     ls = command("ls", "List traces, newest first.", LS_EXAMPLES)
     ls.add_argument("words", nargs="*", metavar="WORD", help="only traces that contain every word")
-    ls.add_argument("--agent", metavar="NAME", help="only this agent")
-    ls.add_argument("--status", choices=STATUSES, help="only this status")
-    ls.add_argument("--channel", metavar="ID", help="only this channel; in Slack also its name")
-    ls.add_argument("--user", metavar="ID", help="only this user; in Slack also a name")
-    ls.add_argument("--platform", choices=PLATFORMS, help="only this platform")
     ls.add_argument("--all", action="store_true", help="include skipped messages")
     search = command("search", "List traces that contain all words, skipped messages included.")
-    search.add_argument("words", nargs="+", metavar="WORD", help="or how a longer one begins")
+    search.add_argument("words", nargs="*", metavar="WORD", help="or how a longer one begins")
     for each in (ls, search):
-        each.add_argument(
-            "--since", type=_period, metavar="PERIOD", help="only newer ones, such as 24h or 7d"
-        )
         each.add_argument(
             "--limit",
             type=_limit_to(longest),
-            default=10,
+            default=DEFAULT_LIMIT,
             metavar="N",
-            help=f"at most {longest}; 10 by default",
+            help=f"at most {longest}; {DEFAULT_LIMIT} by default",
         )
         each.add_argument("--cursor", metavar="CURSOR", help="continue a list where it ended")
 
@@ -181,65 +172,36 @@ def _add_statistics(command: Callable[..., Options]) -> None:
     stats = command("stats", "Show counts, errors, latency, tokens and cost.", STATS_EXAMPLES)
     stats.add_argument("--by", choices=DIMENSIONS, help="add one line for each of these")
     stats.add_argument("--compare", action="store_true", help="compare with the period before")
-    cost = command("cost", "Show the cost by model and agent, and models without a known price.")
-    errors = command("errors", "Group failures by error and agent, with the latest trace of each.")
-    slow = command("slow", "List the slowest traces.")
-    for each in (stats, cost, errors, slow):
-        each.add_argument(
-            "--since",
-            type=_period,
-            default=_period("7d"),
-            metavar="PERIOD",
-            help="such as 24h or 4w; 7d by default",
-        )
-
-
-def _period(text: str) -> int:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise UsageError(f"{error}.") from None
+    command("cost", "Show the cost by model and agent, and models without a known price.")
+    command("errors", "Group failures by error and agent, with the latest trace of each.")
+    command("slow", "List the slowest traces.")
 
 
 def _limit_to(most: int) -> Callable[[str], int]:
     def limit(text: str) -> int:
         if not text.isdecimal() or not 1 <= int(text) <= most:
-            raise UsageError(f"{text!r} is not a limit: write a number from 1 to {most}.")
+            raise UsageError(
+                f"{text!r} is not a limit: write a number from 1 to {most}.", word=text
+            )
         return int(text)
 
     return limit
 
 
-def _one_of(name: str, choices: Sequence[str]) -> Callable[[str], str]:
-    def choice(text: str) -> str:
-        if text not in choices:
-            raise UsageError(f"{text} is not a {name}: choose from {', '.join(choices)}.")
-        return text
-
-    return choice
-
-
-FILTERS: Mapping[str, Callable[[str], object]] = {
-    "agent": str,
-    "status": _one_of("status", STATUSES),
-    "channel": str,
-    "user": str,
-    "platform": _one_of("platform", PLATFORMS),
-    "since": _period,
-}
-"""The filters of lists, which are options and words: `--agent claude`, `agent:claude`."""
-
-
 def parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
     """Parse a command; `help` if there is none. Raises `UsageError`."""
+    words = split_shell(arguments)
+    takes_filters = bool(words) and words[0] in TAKEN
+    # Before argparse, which would take `-agent:claude` for an option.
+    filters, words = take_words(words) if takes_filters else ([], words)
     try:
-        args, rest = parser.parse_known_args(split_shell(arguments))
+        args, rest = parser.parse_known_args(words)
     except argparse.ArgumentError as error:
-        raise UsageError(_sentence(str(error), parser.prog)) from None
+        raise _refusal(str(error), parser.prog) from None
     args.command = args.command or "help"
     _take_rest(rest, args, parser.prog)
-    if args.command in ("ls", "search"):
-        take_filters(args, FILTERS)
+    if args.command in TAKEN:
+        read_filters(args, filters)
     return args
 
 
@@ -257,6 +219,6 @@ def _take_rest(rest: Sequence[str], args: argparse.Namespace, prog: str) -> None
 
             close = difflib.get_close_matches(word.partition("=")[0], options, n=1)
             hint = f"did you mean {close[0]}?" if close else f"see {prog} help."
-            raise UsageError(f"{args.command} does not take {word}: {hint}")
+            raise UsageError(f"{args.command} does not take {word}: {hint}", word=word)
     if rest:
         args.words = [*args.words, *rest]

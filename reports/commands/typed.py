@@ -4,10 +4,9 @@ Slack, telephones and web pages put typographic quotes, dashes and spaces in the
 and Slack wraps links, channels and users in angle brackets. Names are written with a `#` or an `@`.
 """
 
-import argparse
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from reports.errors import UsageError
 
@@ -27,9 +26,11 @@ APOSTROPHE, KEPT = re.compile(r"(?<=\w)'(?=\w)"), "\ue000"
 of Unicode's private area, which nobody types."""
 
 MARKS: Mapping[str, str] = {"agent": "@＠", "channel": "#＃", "user": "@＠"}
-"""The marks before names, by filter."""
+"""The marks before names, by kind."""
 
-READING = frozenset(("ls", "search", "show", "why", "thread", "stats", "cost", "errors", "slow"))
+READING = frozenset(
+    ("ls", "search", "show", "why", "thread", "stats", "cost", "errors", "slow", "ps")
+)
 
 
 def split_slack(text: str) -> list[str]:
@@ -64,31 +65,9 @@ def _parts(argument: str, *, is_first: bool) -> list[str]:
     return [plain.strip("“”„‟«»″＂")]
 
 
-def take_filters(args: argparse.Namespace, kinds: Mapping[str, Callable[[str], object]]) -> None:
-    """Turn words such as `agent:claude` into options, and take the marks from names.
-
-    `kinds` has a parser for each filter; it may raise `UsageError`.
-    """
-    given = dict(_filters(args.words, kinds))
-    args.words = [word for word in args.words if _filter(word, kinds) is None]
-    for name, parse in kinds.items():
-        value = getattr(args, name, None)
-        if name in given:
-            value = parse(given[name])
-        if isinstance(value, str) and name in MARKS:
-            value = ESCAPED.sub(_inside, value).lstrip(MARKS[name])
-        setattr(args, name, value)
-
-
-def _filters(words: Sequence[str], kinds: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    for word in words:
-        if (found := _filter(word, kinds)) is not None:
-            yield found
-
-
-def _filter(word: str, kinds: Mapping[str, object]) -> tuple[str, str] | None:
-    name, _, value = word.partition(":")
-    return (name.lower(), value) if name.lower() in kinds and value else None
+def without_mark(kind: str, name: str) -> str:
+    """Return the name of an agent, a channel or a user without its mark, or its id in a link."""
+    return ESCAPED.sub(_inside, name).lstrip(MARKS[kind])
 
 
 def _inside(match: re.Match[str]) -> str:

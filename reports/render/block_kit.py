@@ -9,7 +9,7 @@ Block = dict[str, Any]
 SECTION = 2_900
 """Characters; Slack takes 3,000 in a section, and about 13,000 in all of a message's blocks."""
 
-SHOW, NEXT, SHARE, STOP = "trace_show", "trace_next", "trace_share", "trace_stop"
+SHOW, SHARE, STOP = "trace_show", "trace_share", "trace_stop"
 FORGET, RUN = "trace_forget", "trace_run"
 """The action ids of buttons. In lists, `_` and the line's number follow `trace_show` and
 `trace_stop`, because the action ids of a message must differ. A button of `trace_run` holds a

@@ -1,5 +1,6 @@
 """Statistics as text: counts, errors, latency, tokens and cost, in total and by group."""
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -86,10 +87,13 @@ def statistics_view(
     *,
     by: str | None,
     time_zone: str,
+    only: tuple[str, str] | None = None,
     before: Statistics | None = None,
     name_of: NameOf = lambda by, key: key,
 ) -> StatsView:
     """Return statistics as text; *by* is the dimension of the groups, hours are in *time_zone*.
+
+    *only* is the one dimension and key that they are limited to.
 
     The groups of a trace's own dimensions add up to the total: what has no agent, for instance, is
     a group with an empty key.
@@ -100,8 +104,10 @@ def statistics_view(
     zone = f" ({time_zone})" if by == "hour" else ""
     compared = ", compared with the period before" if before else ""
     notes = (_beginning(found), unpriced_note(found) if by == "model" else "")
+    limit = f", only {only[0]} {formatting.shortened(name_of(*only), 40)}" if only else ""
+    words = ["stats", *([f"{only[0]}:{only[1]}"] if only else []), *(["--by", by] if by else [])]
     return StatsView(
-        title=f"Statistics of the {period}" + (f", by {by}{zone}" if by else "") + compared,
+        title=f"Statistics of the {period}{limit}" + (f", by {by}{zone}" if by else "") + compared,
         by=by,
         total=stats_line("all", found.total, before.total if before else None),
         lines=tuple(
@@ -115,7 +121,7 @@ def statistics_view(
         statistics=found,
         before=before,
         note="\n".join(filter(None, notes)),
-        command=f"stats --by {by}" if by else "stats",
+        command=shlex.join(words),
         zone=time_zone,
         timeline=_timeline(found, time_zone) if by == "hour" else (),
         period=duration_text(found.until - found.since),

@@ -3,9 +3,8 @@
 Times are in nanoseconds since the epoch.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from reports import formatting
 from storage.queries.traces import TraceSummary
@@ -42,22 +41,22 @@ class TraceListView:
     lines: tuple[TraceLine, ...]
     traces: tuple[TraceSummary, ...]
     next: str | None = None
-    filters: Mapping[str, Any] = field(default_factory=dict)
-    """The arguments of `ls` that the next page repeats."""
+    again: str = ""
+    """The command that lists them, without a cursor and with ids for names, as in a shell."""
     empty: str = "No traces to show."
     kind: str = "ls"
     """The command that lists them."""
 
 
 def trace_list_view(
-    traces: Sequence[TraceSummary], *, next: str | None, filters: Mapping[str, Any], now: int
+    traces: Sequence[TraceSummary], *, next: str | None, again: str, now: int
 ) -> TraceListView:
     return TraceListView(
         title="Traces, newest first",
         lines=tuple(trace_line(trace, now=now) for trace in traces),
         traces=tuple(traces),
         next=next,
-        filters=filters,
+        again=again,
         empty="No traces match. Add --all to include skipped messages.",
     )
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass, fields
 from peewee import Database
 
 from storage.database.models import SpanRow, TraceRow
+from storage.model.filters import ANY, Filters
 from storage.model.span import FAILED_STATUSES
+from storage.queries.filters import conditions
 from storage.queries.traces import NOT_SKIPPED, TraceSummary, summaries, visible
 
 
@@ -24,11 +26,16 @@ class FailedSpan:
 
 
 def failed_traces(
-    database: Database, *, since: int, audiences: Collection[str] | None = None, limit: int
+    database: Database,
+    *,
+    since: int,
+    audiences: Collection[str] | None = None,
+    filters: Filters = ANY,
+    limit: int,
 ) -> tuple[TraceSummary, ...]:
     """Return the newest traces with an error, even if the user got an answer."""
     query = visible(audiences).where(
-        TraceRow.started_at >= since, TraceRow.error_count > 0, NOT_SKIPPED
+        TraceRow.started_at >= since, TraceRow.error_count > 0, NOT_SKIPPED, *conditions(filters)
     )
     return summaries(database, query.order_by(TraceRow.started_at.desc()).limit(limit))
 

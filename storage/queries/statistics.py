@@ -64,6 +64,7 @@ def statistics(
     by: str | None = None,
     audiences: Collection[str] | None = None,
     channel: str | None = None,
+    only: tuple[str, str] | None = None,
 ) -> Statistics:
     """Return counts, percentiles (within 1%), tokens and cost of a period.
 
@@ -73,12 +74,17 @@ def statistics(
     day or by month, to these, which then stand in the place of hours, too. The last group may be
     `OTHERS`, for users or channels that an old month does not name.
 
+    `only` limits them to one key of a dimension, such as `("agent", "claude")`; `by` is then that
+    dimension, `hour` or None, because rollups do not tell the others apart by it.
+
     `channel` limits them to the traces of one channel that `audiences`, then required, may see.
     They are counted from its spans, because rollups do not tell the other dimensions apart by
     channel, so keep the period short.
     """
     if channel is None:
-        grains, rows = _rollups(database, since=since, until=until, by=by, audiences=audiences)
+        grains, rows = _rollups(
+            database, since=since, until=until, by=by, audiences=audiences, only=only
+        )
     else:
         grains = Grains()
         rows = _channel_rows(
@@ -88,7 +94,8 @@ def statistics(
     for row in rows:
         key = grains.start(row[1]) if by == "hour" else row[1]
         by_key.setdefault((row[0], key), []).append(row)
-    total = _group("", [row for (name, _), some in by_key.items() if name == ALL for row in some])
+    whole = only[0] if only else ALL
+    total = _group("", [row for (name, _), some in by_key.items() if name == whole for row in some])
     if by == "hour":
         hours = sorted((hour, some) for (_, hour), some in by_key.items())
         groups = [_group(str(hour), some) for hour, some in hours]
@@ -105,6 +112,7 @@ def _rollups(
     until: int,
     by: str | None,
     audiences: Collection[str] | None,
+    only: tuple[str, str] | None,
 ) -> tuple[Grains, list[Row]]:
     """Return the rows that cover the period, and the grains by which they were chosen."""
     if audiences is not None and not audiences:
@@ -112,7 +120,7 @@ def _rollups(
     while True:
         grains = grains_of(database)
         first, last = grains.start(since), grains.end(until - 1)
-        rows = _read(database, grains, first, last, by=by, audiences=audiences)
+        rows = _read(database, grains, first, last, by=by, audiences=audiences, only=only)
         # They change before any row is folded. Then these may be a part of what they were.
         if grains_of(database) == grains:
             return grains, rows
@@ -126,6 +134,7 @@ def _read(
     *,
     by: str | None,
     audiences: Collection[str] | None,
+    only: tuple[str, str] | None,
 ) -> list[Row]:
     """Return the rows that cover a period: by month or day where it is whole, else by hour.
 
@@ -136,6 +145,8 @@ def _read(
     key = "starts_at" if by == "hour" else "key"
     columns = f"dimension, {key}, {', '.join(rollups.SUMS)}, latency"
     dimensions = [ALL] if by in (None, "hour") else [ALL, by]
+    if only is not None:
+        dimensions = [only[0]]
     within = (
         f"dimension IN ({_marks(database, dimensions)}) "
         f"AND starts_at >= {mark} AND starts_at < {mark}"
@@ -143,6 +154,8 @@ def _read(
     seen, of_seen = "", list(audiences or ())
     if audiences is not None:
         seen = f" AND audience IN ({_marks(database, of_seen)})"
+    if only is not None:
+        seen, of_seen = f"{seen} AND key = {mark}", [*of_seen, only[1]]
     parts = [f"SELECT {columns} FROM facts WHERE {within}{seen}"]
     values = [*dimensions, first, last, *of_seen]
     for level, start, end in _periods(grains, first, last, days=by != "hour"):

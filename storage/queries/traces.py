@@ -5,15 +5,17 @@
 machine may ask for. Times are in nanoseconds since the epoch.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from peewee import SQL, Database, ValuesList, fn
 
 from storage.database.models import NOT_OK, SpanRow, TraceRow
+from storage.model.filters import ANY, Filters
 from storage.model.search_words import SearchWords
 from storage.model.span import Span, span_of
+from storage.queries.filters import conditions
 from storage.queries.search import COLUMNS, Row, Search, before, rows_of
 
 
@@ -67,11 +69,7 @@ def recent_traces(
     *,
     audiences: Collection[str] | None = None,
     words: str = "",
-    agent: str | None = None,
-    status: str | None = None,
-    channel: str | None = None,
-    user: str | None = None,
-    platform: str | None = None,
+    filters: Filters = ANY,
     since: int | None = None,
     skipped: bool = False,
     limit: int = 20,
@@ -84,11 +82,10 @@ def recent_traces(
     they are searched in the newest `SEARCHED` traces that match the other filters, and the next
     page searches the traces before those. Raises `BadCursor` and `BadSearch`.
     """
-    filters = {"agent": agent, "status": status, "channel": channel, "user": user}
-    wanted = _wanted({**filters, "platform": platform}, skipped=skipped)
+    wanted = conditions(filters) if skipped else [*conditions(filters), NOT_SKIPPED]
     if cursor is not None:
         wanted.append(before(*_parse_cursor(cursor)))
-    filtered = agent or channel or user or platform or status not in (None, "ok")
+    filtered = filters.has_index
     earliest = since or 0
 
     def newest(*conditions: Any, since: int = 0, limit: int) -> Any:
@@ -159,19 +156,29 @@ def message_traces(
 
 
 def running_traces(
-    database: Database, *, audiences: Collection[str] | None = None, limit: int = 50
+    database: Database,
+    *,
+    audiences: Collection[str] | None = None,
+    filters: Filters = ANY,
+    limit: int = 50,
 ) -> tuple[TraceSummary, ...]:
     """Return the traces that are running, oldest first."""
-    query = visible(audiences).where(TraceRow.status == "running", NOT_OK)
+    query = visible(audiences).where(TraceRow.status == "running", NOT_OK, *conditions(filters))
     return summaries(database, query.order_by(TraceRow.started_at).limit(limit))
 
 
 def slowest_traces(
-    database: Database, *, since: int, audiences: Collection[str] | None = None, limit: int
+    database: Database,
+    *,
+    since: int,
+    audiences: Collection[str] | None = None,
+    filters: Filters = ANY,
+    limit: int,
 ) -> tuple[TraceSummary, ...]:
     """Return the traces that took longest, longest first."""
+    ended = TraceRow.duration_ns.is_null(False)
     query = visible(audiences).where(
-        TraceRow.started_at >= since, TraceRow.duration_ns.is_null(False), NOT_SKIPPED
+        TraceRow.started_at >= since, ended, NOT_SKIPPED, *conditions(filters)
     )
     longest = query.order_by(TraceRow.duration_ns.desc(), TraceRow.trace_id)
     return summaries(database, longest.limit(limit))
@@ -198,17 +205,6 @@ NEWEST = (TraceRow.started_at.desc(), TraceRow.trace_id.desc())
 def visible(audiences: Collection[str] | None) -> Any:
     query = TraceRow.select(*(getattr(TraceRow, name) for name in SUMMARY_FIELDS))
     return query if audiences is None else query.where(TraceRow.audience.in_(list(audiences)))
-
-
-def _wanted(filters: Mapping[str, str | None], *, skipped: bool) -> list[Any]:
-    wanted: list[Any] = [
-        getattr(TraceRow, name) == value for name, value in filters.items() if value is not None
-    ]
-    if filters["status"] not in (None, "ok"):
-        wanted.append(NOT_OK)
-    if not skipped:
-        wanted.append(NOT_SKIPPED)
-    return wanted
 
 
 def _newest(audiences: Collection[str] | None, wanted: Sequence[Any], limit: int) -> Any:

@@ -9,9 +9,10 @@ import pytest
 from bot.lifecycle import Bot
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.sandbox.state.values import Json
-from reports.commands.parser import DIMENSIONS, STATUSES, build_parser
+from reports.commands.filters import STATUSES
+from reports.commands.parser import DIMENSIONS, build_parser
 from reports.render import block_kit
-from reports.render.block_kit import FORGET, NEXT, RUN, SHARE, SHOW, STOP
+from reports.render.block_kit import FORGET, RUN, SHARE, SHOW, STOP
 from storage import Observability
 from storage.model.span import own_audience
 from tests.support.conversations import StartBot
@@ -26,6 +27,21 @@ WORDS = [
     *("ls", "ls --all", "ls --limit 10", f"ls {SECRET}", "ls --since 30d", "ls --platform slack"),
     *("ls --channel {channel} --all", "ls --user {user} --all", "ls --agent secret-agent"),
     *(f"ls --status {status} --all" for status in STATUSES),
+    *("ls channel:{channel} --all", "ls -agent:claude model:secret-model provider:secret-provider"),
+    *(
+        "ls cost>0 --all",
+        "ls tokens<1000000 -user:{user}",
+        "slow cost>0",
+        "errors agent:secret-agent",
+    ),
+    *("stats agent:secret-agent", "stats channel:{channel} --by hour", "ps model:secret-model"),
+    *(
+        "stats model:secret-model",
+        "stats user:{user}",
+        "ls cost:1",
+        "ls agnt:nobody",
+        "ls feedback:up",
+    ),
     *("show {id}", f"show {ID[:4]}", f"show {REMOVED}", "show {link}", "show {link}?thread_ts=1.1"),
     *("why {id}", f"why {ID[:4]}", "why {link}", "why {link}?thread_ts=1.1"),
     *("thread", "thread {link}", f"thread {{channel}} {TS}"),
@@ -102,7 +118,8 @@ LEAK = re.compile("merger|secret|424,242|board|0\\.42")
 def leaks(text: str, words: str, *more: str) -> list[str]:
     """Return what the text tells, apart from what the person wrote themselves."""
     for written in words.split():
-        text = text.replace(written, "")
+        for part in (written, *re.split("[:<>]", written)[1:]):
+            text = text.replace(part, "") if part else text
     return [*LEAK.findall(text), *(each for each in more if each in text)]
 
 
@@ -139,36 +156,32 @@ def press(
 
 
 def forged_values(board: Channel, alice: User) -> list[tuple[str, str]]:
-    def page(**filters: Any) -> str:
-        return json.dumps({"filters": filters, "cursor": f"{2**62}-f"})
+    def page(words: str) -> str:
+        return f"{words} --cursor {2**62}-f"
 
     trace_ids = (ids["id"], ids["id"][:8], ids["id"][:4])
     return [
         *((action, value) for action in (SHOW, f"{SHOW}_7", SHARE) for value in trace_ids),
         *((action, ids["id"]) for action in (STOP, f"{STOP}_1")),
         *((FORGET, value) for value in (alice.id, board.id, "@alice", "")),
+        *((RUN, words) for words in WORDS),
         *((RUN, f"{words} {SECRET}") for words in ("search", "ls --all", "show")),
         *((RUN, f"stats --by {by} --since 30d --compare") for by in DIMENSIONS),
         *((RUN, f"show {value}") for value in trace_ids),
         *((RUN, f"{words} {ids['id']}") for words in ("cancel", "forget", "digest", "", "run --")),
-        (NEXT, page()),
-        (NEXT, page(all=True, limit=10)),
-        (NEXT, page(channel=board.id, all=True)),
-        (NEXT, page(user=alice.id, words=["merger"])),
-        (NEXT, page(words=SECRET)),
-        (NEXT, page(command="show", id=ids["id"])),
-        (NEXT, page(command="digest", order=["now"])),
-        (NEXT, page(audiences=None)),
-        (NEXT, page(limit=10**9)),
-        (NEXT, page(limit="10")),
-        (NEXT, page(since=-(10**30))),
-        (NEXT, page(since=10**30)),
-        (NEXT, json.dumps({"filters": {}, "cursor": f"{10**40}-f"})),
-        (NEXT, json.dumps({"filters": {}, "cursor": "9' OR 1=1 --"})),
-        (NEXT, json.dumps({"filters": [], "cursor": None})),
-        (NEXT, json.dumps([1])),
-        (NEXT, "not json"),
-        (NEXT, ""),
+        (RUN, page("ls")),
+        (RUN, page("ls --all --limit 10")),
+        (RUN, page(f"ls channel:{board.id} --all")),
+        (RUN, page(f"ls user:{alice.id} merger")),
+        (RUN, page(f"search {SECRET}")),
+        (RUN, page("ls -status:ok cost>0 tokens>0 duration>0s feedback:up")),
+        (RUN, page("ls --limit 1000000000")),
+        (RUN, page(f"ls since:{10**30}d")),
+        (RUN, f"ls --cursor {10**40}-f"),
+        (RUN, 'ls --cursor "9\' OR 1=1 --"'),
+        (RUN, "ls 'not closed"),
+        (RUN, json.dumps({"filters": {"words": [SECRET]}, "cursor": f"{2**62}-f"})),
+        (RUN, ""),
     ]
 
 

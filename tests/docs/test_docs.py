@@ -9,17 +9,16 @@ from pathlib import Path
 import pytest
 
 from bot.cli.parser import shell_parser
+from reports.commands.filters import KINDS, TAKEN
 from reports.commands.parser import build_parser
 from tests.support.paths import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+COMMANDS = (ROOT / "docs" / "commands.md").read_text()
 SECTIONS = dict(
-    re.findall(
-        r"^### `([a-z]+)[^\n]*\n(.*?)(?=^##|\Z)",
-        (ROOT / "docs" / "commands.md").read_text(),
-        re.MULTILINE | re.DOTALL,
-    )
+    re.findall(r"^### `([a-z]+)[^\n]*\n(.*?)(?=^##|\Z)", COMMANDS, re.MULTILINE | re.DOTALL)
 )
+FILTERS = COMMANDS.partition("\n## Filters\n")[2].partition("\n## ")[0]
 
 
 def commands() -> dict[str, ArgumentParser]:
@@ -40,7 +39,12 @@ def test_every_option_of_a_command_stands_in_its_section(name: str) -> None:
         for option in action.option_strings
         if option.startswith("--")
     }
-    assert {option for option in options - everywhere if option not in SECTIONS[name]} == set()
+    explained = SECTIONS[name] + (FILTERS if name in TAKEN else "")
+    assert {option for option in options - everywhere if option not in explained} == set()
+
+
+def test_every_filter_stands_in_the_reference() -> None:
+    assert {name for name in KINDS if f"`{name}" not in FILTERS} == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -13,6 +13,7 @@ from bot.agents.invocation import invoke
 from bot.agents.types import Agent, HistoryMessage, Mode, Progress, Request, ThreadState
 from bot.http.otlp_receiver import Collector
 from storage import Observability
+from storage.model.filters import Filters
 from storage.model.span import Span
 from storage.queries.traces import recent_traces, trace_spans
 from tests.support.agent_programs import provider
@@ -196,7 +197,7 @@ def hangs_its_telemetry_under_ours(
             request = Request(prompt="x", collector=collector.listen())
             invoke(agent, request, observability=observability)
         observability.flush()
-        traces = recent_traces(observability.database, platform="slack").traces
+        traces = recent_traces(observability.database, filters=Filters(platform="slack")).traces
         (ours,) = [trace for trace in traces if trace.name == f"invoke_agent {name}"]
         stored = trace_spans(observability.database, ours.trace_id)
         (attempt,) = [span for span in stored if span.name == f"attempt {name}"]

@@ -23,6 +23,7 @@ from bot.agents.types import (
     Request,
     SessionUse,
 )
+from storage.model.filters import Filters
 from storage.model.span import FAILED_STATUSES
 from storage.queries.traces import TraceSummary, recent_traces
 
@@ -128,7 +129,9 @@ def last_error(database: "Database", agent: Agent) -> TraceSummary | None:
     found = [
         trace
         for status in sorted(FAILED_STATUSES)
-        for trace in recent_traces(database, agent=agent.name, status=status, limit=1).traces
+        for trace in recent_traces(
+            database, filters=Filters(agent=agent.name, status=status), limit=1
+        ).traces
     ]
     return max(found, key=lambda trace: trace.started_at, default=None)
 

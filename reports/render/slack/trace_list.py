@@ -1,12 +1,11 @@
 """Lists of traces: one section a trace, with a button."""
 
-import json
 from collections.abc import Iterable, Iterator
 
 from reports.render.block_kit import (
     KEY,
-    NEXT,
     PART,
+    RUN,
     SHOW,
     STOP,
     Block,
@@ -41,9 +40,9 @@ def trace_list(view: TraceListView) -> list[Block]:
     if hidden := len(view.lines) - len(lines):
         which = "earlier" if view.kind == "thread" else "more"
         blocks.insert(1, context(f"{hidden} {which}: see tracebot {view.kind} in a shell."))
-    value = json.dumps({"filters": dict(view.filters), "cursor": view.next}, separators=(",", ":"))
+    value = f"{view.again} --cursor {view.next}"
     if view.next is not None and len(value) <= BUTTON_VALUE:
-        blocks.append({"type": "actions", "elements": [button("Next", NEXT, value)]})
+        blocks.append({"type": "actions", "elements": [button("Next", f"{RUN}_next", value)]})
     return blocks
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from peewee import Database
 
+from storage.model.filters import Filters
 from storage.queries.traces import TraceSummary, message_traces, recent_traces, thread_traces
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.growth import growth
@@ -12,7 +13,7 @@ from tests.benchmarks.run import Run
 
 def measure(run: Run) -> Iterator[Figure]:
     def a_turn(database: Database) -> TraceSummary:
-        return recent_traces(database, agent="claude", limit=40).traces[-1]
+        return recent_traces(database, filters=Filters(agent="claude"), limit=40).traces[-1]
 
     def thread(database: Database, turn: TraceSummary) -> None:
         assert thread_traces(database, channel=str(turn.channel), thread_ts=str(turn.thread_ts))

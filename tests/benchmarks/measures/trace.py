@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from peewee import Database
 
+from storage.model.filters import Filters
 from storage.queries.traces import recent_traces, trace_spans, traces_by_id
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.growth import growth
@@ -16,7 +17,9 @@ def measure(run: Run) -> Iterator[Figure]:
         assert trace_spans(database, found.trace_id)
 
     def an_id(database: Database) -> str:
-        return recent_traces(database, agent="claude", limit=40).traces[-1].trace_id
+        return (
+            recent_traces(database, filters=Filters(agent="claude"), limit=40).traces[-1].trace_id
+        )
 
     yield growth(run, "trace", show, given=an_id)
     yield growth(run, "trace, by prefix", lambda *given: show(*given, digits=16), given=an_id)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from importlib.metadata import version
@@ -244,9 +245,33 @@ def test_a_mistake_gets_one_sentence_and_an_exit_code(
     recorded: Path, words: list[str], code: int, sentence: str
 ) -> None:
     result = tracebot(recorded, *words)
-    said = result.stdout + result.stderr
-    assert (result.returncode, said.count("\n")) == (code, 1), said
+    said, *pointed = (result.stdout + result.stderr).splitlines()
+    assert result.returncode == code
     assert sentence in said
+    assert [line.strip(" ^") for line in pointed] in ([], [shlex.join(["tracebot", *words]), ""])
+
+
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [
+        (
+            ["ls", "agent:claude", "status:eror", "since:7d"],
+            ["  tracebot ls agent:claude status:eror since:7d", f"{' ' * 27}^^^^^^^^^^^"],
+        ),
+        (
+            ["search", "京都", "cost:1"],
+            ["  tracebot search '京都' cost:1", f"{' ' * 25}^^^^^^"],
+        ),
+        (
+            ["stats", "duration>30s", "--by", "agent"],
+            ["  tracebot stats 'duration>30s' --by agent", f"{' ' * 18}^^^^^^^^^^^^"],
+        ),
+        (["ls", "a" * 90, "status:eror"], []),
+    ],
+)
+def test_a_mistake_is_pointed_at(recorded: Path, words: list[str], lines: list[str]) -> None:
+    said = tracebot(recorded, *words).stderr.splitlines()
+    assert said[1:] == lines
 
 
 def test_a_mistake_as_json_is_an_object_too(recorded: Path) -> None:

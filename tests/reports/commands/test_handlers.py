@@ -1,5 +1,8 @@
 """Commands as people type them, and the answers and advice that they get."""
 
+from argparse import Namespace
+from dataclasses import asdict
+
 import pytest
 from peewee import Database
 
@@ -32,10 +35,15 @@ PARSER, _ = build_parser(prog="tracebot", shell=True)
 
 
 def typed(text: str) -> dict[str, object]:
-    """Parse `/trace TEXT`, and return the arguments that are set."""
+    """Parse `/trace TEXT`, and return the arguments and filters that are set."""
     parser, _ = build_parser(prog="/trace", shell=False)
-    words = vars(parse(parser, split_slack(text)))
-    return {name: value for name, value in words.items() if value}
+    return given(parse(parser, split_slack(text)))
+
+
+def given(args: Namespace) -> dict[str, object]:
+    filters = asdict(args.filters) if "filters" in args else {}
+    values = {**vars(args), **filters, "filters": None}
+    return {name: value for name, value in values.items() if value}
 
 
 def refused(text: str) -> str:
@@ -130,8 +138,7 @@ def test_a_command_that_makes_no_sense_gets_one_sentence_with_advice(text: str, 
 def test_the_shell_understands_what_is_pasted(
     arguments: list[str], understood: dict[str, object]
 ) -> None:
-    args = {name: value for name, value in vars(parse(PARSER, arguments)).items() if value}
-    assert args == {"command": "ls", "limit": 10, **understood}
+    assert given(parse(PARSER, arguments)) == {"command": "ls", "limit": 10, **understood}
 
 
 def test_a_search_takes_filters(database: Database) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -75,7 +76,7 @@ def span(text: str, number: int) -> Span:
 
 def a_list(text: str, count: int) -> View:
     traces = [trace(text, number=number) for number in range(count)]
-    return trace_list_view(traces, next="1-a", filters={"words": [text]}, now=NOW)
+    return trace_list_view(traces, next="1-a", again=shlex.join(["ls", text]), now=NOW)
 
 
 def a_thread(text: str, count: int) -> View:

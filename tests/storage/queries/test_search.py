@@ -12,6 +12,7 @@ from peewee import Database
 
 from storage.database.read_only import reading
 from storage.model.batch import Batch
+from storage.model.filters import Filters
 from storage.model.search_words import BadSearch
 from storage.model.span import Span
 from storage.queries import search
@@ -93,21 +94,21 @@ class Stored:
             self.batches += 1
             assert store(self.database, Batch("host:1:1", self.batches, spans=spans))
 
-    def pages(self, words: str, **filters: Any) -> Iterator[TraceSummary]:
+    def pages(self, words: str, **given: Any) -> Iterator[TraceSummary]:
         """Yield the traces of all pages. Each page has as many as it may, but for the last."""
-        page = recent_traces(self.database, words=words, limit=2, **filters)
+        page = recent_traces(self.database, words=words, limit=2, **given)
         yield from page.traces
         while page.next:
             assert len(page.traces) == 2
-            page = recent_traces(self.database, words=words, limit=2, cursor=page.next, **filters)
+            page = recent_traces(self.database, words=words, limit=2, cursor=page.next, **given)
             assert page.traces
             yield from page.traces
 
     def found(self, words: str) -> list[str | None]:
         return [trace.text for trace in self.pages(words)]
 
-    def ids(self, words: str, **filters: Any) -> list[str]:
-        return [trace.trace_id for trace in self.pages(words, **filters)]
+    def ids(self, words: str, **given: Any) -> list[str]:
+        return [trace.trace_id for trace in self.pages(words, **given)]
 
 
 @pytest.fixture(scope="module")
@@ -210,12 +211,19 @@ def test_words_and_other_filters_together_find_what_may_be_seen_newest_first(
         if seen(numbered[number], filters)
         and all(word in str(numbered[number]["text"]) for word in words.split())
     ]
+    given = {name: filters[name] for name in ("audiences", "skipped", "since")}
+    given["filters"] = Filters(**{name: filters[name] for name in filters.keys() - given.keys()})  # type: ignore[arg-type]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "FIRST_READ", 1)
         patch.setattr(search, "SHARE", share)
         patch.setattr(search, "FEW", few)
         patch.setattr("storage.queries.traces.RECENT", 1)
-        assert [int(each, 16) for each in stored.ids(words, **filters)] == expected
+        names = filters.keys() - {"audiences", "skipped", "since"}
+        given = {name: filters[name] for name in ("audiences", "skipped", "since")}
+        found = stored.ids(
+            words, filters=Filters(**{name: filters[name] for name in names}), **given
+        )
+        assert [int(each, 16) for each in found] == expected
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,46 @@
+"""The conditions by which traces are found."""
+
+from dataclasses import dataclass
+
+EQUAL = ("agent", "status", "channel", "user", "platform", "provider", "model")
+"""The filters that compare a column of the same name with one value."""
+
+THUMBS = {"up": 1.0, "down": 0.0}
+"""The value of a thumb's score."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Conditions that a trace must all meet; None stands for any trace.
+
+    Costs are in micro-dollars, durations in nanoseconds; tokens are those of input and output
+    together. A trace whose figure is unknown is not above and not below anything.
+    """
+
+    agent: str | None = None
+    status: str | None = None
+    channel: str | None = None
+    user: str | None = None
+    platform: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    feedback: str | None = None
+    """`up` or `down`: somebody gave this thumb."""
+    cost_above: int | None = None
+    cost_below: int | None = None
+    duration_above: int | None = None
+    duration_below: int | None = None
+    tokens_above: int | None = None
+    tokens_below: int | None = None
+    without: tuple[tuple[str, str], ...] = ()
+    """Names of `EQUAL` and values that a trace must not have."""
+
+    @property
+    def has_index(self) -> bool:
+        """Return True if an index begins with one of these filters."""
+        found = self.agent or self.channel or self.user or self.platform
+        return bool(found) or self.status not in (None, "ok")
+
+
+ANY = Filters()
+"""No condition: every trace."""

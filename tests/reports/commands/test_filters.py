@@ -1,0 +1,221 @@
+"""The filter language: what it means, and what it says about a mistake."""
+
+import shlex
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports.commands.filters import KINDS, PLATFORMS, STATUSES, TAKEN, filter_words
+from reports.commands.handlers import Viewer, answer
+from reports.commands.parser import build_parser, parse
+from reports.commands.typed import split_slack
+from reports.errors import UsageError
+from reports.views.statistics import StatsView
+from reports.views.trace_list import TraceListView
+from storage import Observability
+from storage.model.filters import EQUAL, Filters
+from storage.model.span import own_audience
+from tests.support.factories import ALICE, BOB, GENERAL, NOW, SECRET, TEAM, record_an_hour
+
+PARSER, _ = build_parser(prog="/trace", shell=False)
+ANYONE = Viewer()
+
+
+def filters(text: str) -> Filters:
+    read: Filters = parse(PARSER, split_slack(text)).filters
+    return read
+
+
+def refusal(text: str) -> UsageError:
+    with pytest.raises(UsageError) as refused:
+        parse(PARSER, split_slack(text))
+    return refused.value
+
+
+@pytest.mark.parametrize(
+    ("word", "option", "means"),
+    [
+        ("agent:@claude", "--agent @claude", Filters(agent="claude")),
+        ("Status:ERROR", "--status error", Filters(status="error")),
+        ("provider:openai", "--provider openai", Filters(provider="openai")),
+        ("model:gpt-5:latest", "--model gpt-5:latest", Filters(model="gpt-5:latest")),
+        ("feedback:down", "--feedback down", Filters(feedback="down")),
+        ("cost>0.5", "--cost-above 0.5", Filters(cost_above=500_000)),
+        ("cost<$2", "--cost-below $2", Filters(cost_below=2_000_000)),
+        ("cost>.000001", "--cost-above 0.000001", Filters(cost_above=1)),
+        ("duration>30s", "--duration-above 30s", Filters(duration_above=30_000_000_000)),
+        ("duration<1.5min", "--duration-below 90s", Filters(duration_below=90_000_000_000)),
+        ("duration>250ms", "--duration-above 250ms", Filters(duration_above=250_000_000)),
+        ("tokens>10k", "--tokens-above 10000", Filters(tokens_above=10_000)),
+        ("tokens<1.5M", "--tokens-below 1500k", Filters(tokens_below=1_500_000)),
+        ("agent：claude", "--agent claude", Filters(agent="claude")),
+        ("-agent:claude", None, Filters(without=(("agent", "claude"),))),
+        (
+            "-status:ok -user:<@U1>",
+            None,
+            Filters(without=(("status", "ok"), ("user", "U1"))),
+        ),
+    ],
+)
+def test_a_word_and_an_option_mean_the_same(word: str, option: str | None, means: Filters) -> None:
+    assert filters(f"ls {word}") == means
+    assert filters(f"search x {word}") == means
+    assert filters(f"slow {word}") == means
+    if option is not None:
+        assert filters(f"errors {option}") == means
+
+
+def test_filters_may_stand_anywhere_between_words() -> None:
+    args = parse(PARSER, split_slack("ls nightly agent:claude import --all cost>1 failed"))
+    assert args.words == ["nightly", "import", "failed"]
+    assert (args.all, args.filters) == (True, Filters(agent="claude", cost_above=1_000_000))
+
+
+@pytest.mark.parametrize(
+    "text", ["12:30", "https://x.slack.com/archives", "error: gone", "a<b", "x>y", "std::string"]
+)
+def test_other_words_with_such_signs_are_searched_for(text: str) -> None:
+    args = parse(PARSER, ["ls", *text.split()])
+    assert (args.words, args.filters) == (text.split(), Filters())
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "said"),
+    [
+        ("ls agnt:claude", "agnt:claude", "did you mean agent:claude?"),
+        ("ls -stauts:ok", "-stauts:ok", "did you mean -status:ok?"),
+        ("ls durations>3s", "durations>3s", "did you mean duration>3s?"),
+        ("ls status:eror", "status:eror", "eror is not a status: did you mean error?"),
+        ("ls --status eror", "eror", "eror is not a status: did you mean error?"),
+        ("ls platform:email", "platform:email", "choose from slack, cli, mcp, otlp"),
+        ("ls feedback:good", "feedback:good", "choose from up, down"),
+        ("ls cost:0.5", "cost:0.5", "write cost>0.5 or cost<0.5"),
+        ("ls agent>claude", "agent>claude", "write agent:claude"),
+        ("ls cost>much", "cost>much", "write 0.5 or 20"),
+        ("ls cost>=1", "cost>=1", "write 0.5 or 20"),
+        ("ls cost>-1", "cost>-1", "write 0.5 or 20"),
+        ("ls cost>1e9", "cost>1e9", "write 0.5 or 20"),
+        ("ls duration>30", "duration>30", "write 500ms, 30s, 5m or 1h"),
+        ("ls duration>٣s", "duration>٣s", "write 500ms, 30s, 5m or 1h"),
+        ("ls tokens>many", "tokens>many", "write 500, 10k or 2M"),
+        ("ls since:soon", "since:soon", "write 30m, 24h, 7d or 2w"),
+        ("ls agent: claude", "agent:", "write agent:NAME, without a space"),
+        ("ls -cost>1", "-cost>1", "only -agent:, -status:"),
+        ("ls -feedback:up", "-feedback:up", "only -agent:, -status:"),
+        ("ls agent:a agent:b", "agent:b", "given twice"),
+        ("ls agent:a --agent b", "b", "given twice"),
+        ("stats cost>1", "cost>1", "stats does not take cost>1"),
+        ("stats -agent:claude", "-agent:claude", "stats does not take -agent:claude"),
+        ("stats agent:a model:b", "model:b", "either agent: or model:"),
+        ("stats agent:a --by model", "agent:a", "cannot be combined with --by model"),
+        ("cost agent:a", "agent:a", "cost does not take agent:a"),
+        ("ps status:error", "status:error", "ps does not take status:error"),
+    ],
+)
+def test_a_mistake_names_the_word_and_what_would_be_valid(text: str, word: str, said: str) -> None:
+    refused = refusal(text)
+    assert refused.word == word
+    assert said in str(refused)
+    assert "\n" not in str(refused)
+
+
+def test_statistics_of_one_dimension_take_its_filter() -> None:
+    for text in ("stats agent:claude", "stats model:opus --by hour", "stats user:U1 --by user"):
+        assert filters(text) != Filters()
+
+
+def test_statistics_of_one_key_add_up_only_its_traces(observability: Observability) -> None:
+    record_an_hour(observability)
+    viewer = Viewer(audiences=frozenset({TEAM, own_audience(TEAM, ALICE)}), team=TEAM, user=ALICE)
+
+    def counted(text: str, viewer: Viewer = ANYONE) -> tuple[int, list[int]]:
+        args = parse(PARSER, split_slack(text))
+        view = answer(args, database=observability.database, viewer=viewer, now=NOW)
+        assert isinstance(view, StatsView)
+        groups = [group.traces for group in view.statistics.groups]
+        return view.statistics.total.traces, groups
+
+    assert counted("stats agent:claude") == (3, [])
+    assert counted("stats agent:claude", viewer) == (2, [])
+    assert counted("stats agent:claude --by hour") == (3, [3])
+    assert counted("stats agent:claude --by agent") == (3, [3])
+    assert counted("stats agent:nobody") == (0, [])
+    assert counted(f"stats channel:{GENERAL}", viewer) == (2, [])
+    hidden = replace(viewer, may_name=lambda channel: False)
+    assert counted(f"stats channel:{GENERAL}", hidden) == (0, [])
+    assert counted(f"stats channel:{SECRET}", viewer) == (0, [])
+    assert counted(f"stats user:{BOB}") == (1, [])
+
+
+names = st.text("abcé日 '\"-.:<>$", min_size=1, max_size=8).filter(lambda text: text.strip())
+amounts = st.none() | st.integers(0, 10**15)
+written = st.builds(
+    Filters,
+    agent=st.none() | st.sampled_from(["claude", "a b"]),
+    status=st.none() | st.sampled_from(STATUSES),
+    platform=st.none() | st.sampled_from(PLATFORMS),
+    provider=st.none() | names,
+    model=st.none() | names,
+    feedback=st.none() | st.sampled_from(["up", "down"]),
+    cost_above=amounts,
+    cost_below=amounts,
+    duration_above=amounts,
+    tokens_below=st.none() | st.integers(0, 10**12 - 1),
+    without=st.lists(st.tuples(st.sampled_from(["provider", "model"]), names), max_size=2).map(
+        tuple
+    ),
+)
+
+
+@given(written, st.none() | st.integers(1, 10**6).map(lambda s: s * 1_000_000_000))
+def test_what_is_written_for_the_next_page_is_read_as_the_same(
+    wanted: Filters, since: int | None
+) -> None:
+    words = shlex.split(shlex.join(["ls", *filter_words(wanted, since=since)]))
+    args = parse(PARSER, words)
+    assert (args.filters, args.since, args.words) == (wanted, since, [])
+
+
+def test_every_filter_is_taken_by_a_list_and_is_written_again() -> None:
+    assert set(TAKEN["ls"]) == set(KINDS)
+    assert {*EQUAL, "feedback", "cost", "duration", "tokens", "since"} == set(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("ls agent:echo", ["direct"]),
+        ("ls -agent:claude -status:running", ["command", "direct"]),
+        ("ls -platform:slack", ["running", "command"]),
+        (f"ls -user:{ALICE} -user:nobody platform:slack", ["private"]),
+        ("ls feedback:up", ["question"]),
+        ("ls feedback:down", ["direct"]),
+        ("ls cost>0.01", ["question"]),
+        ("ls cost<0.01", []),
+        ("ls cost>0.01234 cost<0.01235", ["question"]),
+        ("ls cost>0.012345", []),
+        ("ls duration>2s duration<4s", ["question"]),
+        ("ls duration>3.24s", ["command", "follow-up"]),
+        ("ls tokens>1559 tokens<1561", ["question"]),
+        ("ls tokens<1561", ["question"]),
+        ("ls tokens<1560", []),
+        ("ls model:claude-sonnet-5", ["question"]),
+        ("search news cost>0.01", ["question"]),
+        ("ps agent:nobody", []),
+        ("slow -agent:claude duration>1ms", ["command", "direct"]),
+    ],
+)
+def test_each_filter_narrows_a_list(
+    observability: Observability, text: str, names: list[str]
+) -> None:
+    ids = record_an_hour(observability)
+    for name, value in (("question", 1.0), ("direct", 0.0)):
+        observability.record_score(ids[name], name="user_feedback", user=ALICE, value=value)
+    assert observability.flush()
+    short = {id: name for name, id in ids.items()}
+    args = parse(PARSER, split_slack(text))
+    view = answer(args, database=observability.database, viewer=ANYONE, now=NOW)
+    assert isinstance(view, TraceListView)
+    assert [short[line.trace_id] for line in view.lines] == names
