@@ -29,6 +29,8 @@ from bot.listeners import (
     trace_command,
 )
 from bot.replies.delivery import ReplyDelivery
+from bot.replies.final_reply import ReplyWriter
+from bot.replies.notices import Notices
 from bot.replies.repair import ReplyRepair
 from bot.replies.responder import Responder
 from bot.replies.unfinished import UnfinishedReplies
@@ -199,6 +201,7 @@ def _inbox(shared: _Shared, collector: str | None) -> Inbox:
         roster=shared.roster,
         decider=_decider(shared),
         responder=_responder(shared, collector),
+        notices=Notices(shared.delivery, shared.observability),
         reactions=Reactions(shared.client, shared.observability),
         downloads=_downloads(shared),
         reader=shared.reader,
@@ -245,7 +248,7 @@ def _responder(shared: _Shared, collector: str | None) -> Responder:
         settings=shared.settings,
         secrets=shared.secrets,
         unfinished=shared.unfinished,
-        agents=lambda: shared.roster.names,
+        writer=ReplyWriter(shared.secrets, lambda: shared.roster.names),
         names=shared.names,
         collector=collector,
     )

@@ -2,30 +2,22 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from slack_sdk import WebClient
 
-from bot.agents.cancellation import DELETION, SHUTDOWN, Cancellation
-from bot.agents.errors import AgentCancelled, AgentError
-from bot.agents.invocation import invoke, status_of
-from bot.agents.types import Agent, HistoryMessage, Reply, Request, ThreadState
-from bot.replies.buttons import Attempt, failure_buttons, feedback_buttons
+from bot.agents.cancellation import DELETION, Cancellation
+from bot.agents.errors import AgentError
+from bot.agents.invocation import invoke
+from bot.agents.types import Agent, HistoryMessage, Request, ThreadState
 from bot.replies.delivery import ReplyDelivery, is_refusal
+from bot.replies.final_reply import FinalReply, ReplyWriter, TurnFailure
 from bot.replies.ladder import deliver
 from bot.replies.live import LiveUpdates
 from bot.replies.live_messages import Heading
 from bot.replies.live_replies import LiveReplies
-from bot.replies.messages import (
-    Message,
-    failure_message,
-    fallback_message,
-    reply_messages,
-    stopped_message,
-    unposted_message,
-)
+from bot.replies.messages import Message, reply_messages
 from bot.replies.streamer import ReplyStreamer
 from bot.replies.timeline import with_timeline
 from bot.replies.unfinished import UnfinishedReplies
@@ -34,20 +26,15 @@ from bot.slack.attachments import FetchResult
 from bot.slack.conversation.names import Names
 from bot.slack.errors import SLACK_ERRORS, ThreadGone, error_code, is_gone
 from bot.slack.own_secrets import OwnSecrets
-from bot.slack.types import IncomingMessage, Place
+from bot.slack.types import IncomingMessage
 from reports.formatting import without_controls
-from reports.render.block_kit import Block
 from storage import ActiveSpan, Observability
 from storage.coordination.unfinished_replies import UnfinishedReply
 from storage.model.erasure import REPLY, REPLY_TS
 from storage.model.redaction import redact
-from storage.model.span import Status
 
 MOST_REFUSED = 20
 """Files that an agent is told it does not have."""
-
-LONGEST_WORDS = 300
-"""Characters of a program's own words in the reply of a turn that failed."""
 
 LONGEST_TITLE = 200
 """Characters of a session's title that Slack takes."""
@@ -67,30 +54,6 @@ class AgentInput:
     fetched: FetchResult
 
 
-@dataclass(frozen=True, slots=True)
-class TurnFailure:
-    """Why there is no answer, as the trace records it."""
-
-    error_type: str
-    message: str
-    status: Status = "error"
-    agent: str = ""
-    refused: str = ""
-    """Slack's error code, if it does not take the reply in any form."""
-
-
-@dataclass(frozen=True, slots=True)
-class FinalReply:
-    """The final content of a reply: the agent's text, and the bot's own note below it."""
-
-    text: str
-    note: str = ""
-    provider: str | None = None
-    failure: TurnFailure | None = None
-    stopped_by: str | None = None
-    below: tuple[Block, ...] = ()
-
-
 class Responder:
     """Ask agents and post what they say. May be called from several threads at once."""
 
@@ -104,13 +67,11 @@ class Responder:
         settings: Settings,
         secrets: OwnSecrets,
         unfinished: UnfinishedReplies,
-        agents: Callable[[], Sequence[str]],
+        writer: ReplyWriter,
         names: Names,
         collector: str | None = None,
     ) -> None:
-        """`agents` returns the names that may be asked when one of them failed.
-
-        `live_client` neither retries nor waits long; see `LiveUpdates`.
+        """`live_client` neither retries nor waits long; see `LiveUpdates`.
 
         `collector` is the base URL to which agents may send their own telemetry.
         """
@@ -122,7 +83,7 @@ class Responder:
         self._settings = settings
         self._secrets = secrets
         self._unfinished = unfinished
-        self._agents = agents
+        self._writer = writer
         self._names = names
         self._collector = collector
 
@@ -130,7 +91,7 @@ class Responder:
         self, agent: Agent, given: AgentInput, root: ActiveSpan, cancellation: Cancellation
     ) -> TurnFailure | None:
         """Post the agent's answer. Return why there is none, or why Slack does not take it."""
-        place, unfinished = place_of(given.message), _unfinished_reply(agent, given.message, root)
+        place, unfinished = given.message.place, _unfinished_reply(agent, given.message, root)
         updates = LiveUpdates(
             self._live_client,
             self._delivery,
@@ -149,48 +110,6 @@ class Responder:
         ) as streamer:
             reply = self._ask(agent, given, root, streamer, cancellation)
             return self._post(agent, reply, root, streamer) or reply.failure
-
-    def say(self, message: IncomingMessage, text: str) -> None:
-        """Post a sentence of the bot itself in the message's thread, or tell it the author."""
-        said = {"text": text, "unfurl_links": False, "unfurl_media": False}
-        with self._observability.span("reply", kind="producer", characters=len(text)) as span:
-            try:
-                self._delivery.post(place_of(message), said)
-            except SLACK_ERRORS as error:
-                span.fail("slack_api", error_code(error))
-                if is_gone(error_code(error)) and not message.is_direct:
-                    self.tell(message, text)
-
-    def tell(self, message: IncomingMessage, text: str) -> None:
-        """Tell only the message's author. A direct message needs no privacy, and is lasting."""
-        if message.is_direct:
-            self.say(message, text)
-            return
-        self._tell(message, text, thread_ts=message.thread_ts)
-
-    def tell_unposted(
-        self, message: IncomingMessage, failures: Sequence[TurnFailure], *, trace_id: str
-    ) -> None:
-        """Tell the message's author, once, which agents' replies Slack does not take, and why."""
-        refused = [failure for failure in failures if failure.refused]
-        if not refused:
-            return
-        text = unposted_message(
-            [failure.agent for failure in refused],
-            refused[0].refused,
-            channel=message.channel,
-            trace_id=trace_id,
-        )
-        self._tell(message, text, thread_ts=None)
-
-    def _tell(self, message: IncomingMessage, text: str, *, thread_ts: str | None) -> None:
-        with self._observability.span("tell author", kind="producer", characters=len(text)) as span:
-            try:
-                self._delivery.post_privately(
-                    message.channel, message.user, text, thread_ts=thread_ts
-                )
-            except SLACK_ERRORS as error:
-                span.fail("slack_api", error_code(error))
 
     def _ask(
         self,
@@ -216,50 +135,19 @@ class Responder:
             cancellation=cancellation,
             on_progress=streamer.updates.draft.add,
         )
+        message, trace_id = given.message, root.trace_id
         try:
             reply = invoke(agent, request, observability=self._observability)
         except AgentError as error:
-            said = error.partial.text if error.partial else streamer.updates.draft.read().text
-            failure = TurnFailure(error.error_type, error.message, status_of(error))
-            stopped_by = error.by if isinstance(error, AgentCancelled) else None
-            note = self._failure_note(agent, error, root)
-            # Who stopped an agent does not want it to be asked again, but for a restart of ours.
-            is_over = stopped_by not in (None, SHUTDOWN)
-            below = () if is_over else self._buttons(agent, given.message, root)
-            return FinalReply(said, note, failure=failure, stopped_by=stopped_by, below=below)
+            said = streamer.updates.draft.read().text
+            return self._writer.failure(agent, error, message, said=said, trace_id=trace_id)
         except Exception as error:
             # Our own fault must not leave the user with half an answer and no end.
-            logger.exception("An agent could not be asked in trace %s", root.trace_id)
-            note = failure_message(agent.name, "internal", trace_id=root.trace_id)
-            failure = TurnFailure(type(error).__name__, str(error))
-            below = self._buttons(agent, given.message, root)
-            return FinalReply(
-                streamer.updates.draft.read().text, note, failure=failure, below=below
-            )
-        note = _fallback_note(agent, reply, streamer)
-        below = (feedback_buttons(root.trace_id),)
-        return FinalReply(reply.text, note, reply.provider, below=below)
-
-    def _failure_note(self, agent: Agent, error: AgentError, root: ActiveSpan) -> str:
-        if isinstance(error, AgentCancelled):
-            return stopped_message(error.by)
-        return failure_message(
-            agent.name, error.error_type, trace_id=root.trace_id, words=self._own_words(error)
-        )
-
-    def _own_words(self, error: AgentError) -> str:
-        """Return what the program said about its failure: one line, without secrets."""
-        # Colours go first, which could hide a secret; only then it is known which line is blank.
-        lines = without_controls(error.said or error.stderr).splitlines()
-        lines = [" ".join(line.split()) for line in lines]
-        last = " ".join(lines) if error.said else next(filter(None, reversed(lines)), "")
-        said = redact(self._secrets.removed(last))
-        return said if len(said) <= LONGEST_WORDS else f"{said[:LONGEST_WORDS]}…"
-
-    def _buttons(
-        self, agent: Agent, message: IncomingMessage, root: ActiveSpan
-    ) -> tuple[Block, ...]:
-        return (failure_buttons(Attempt(root.trace_id, message.ts, agent.name), self._agents()),)
+            logger.exception("An agent could not be asked in trace %s", trace_id)
+            said = streamer.updates.draft.read().text
+            return self._writer.fault(agent, error, message, said=said, trace_id=trace_id)
+        restarts = streamer.updates.draft.read().restarts
+        return self._writer.answer(agent, reply, trace_id=trace_id, restarts=restarts)
 
     def _post(
         self, agent: Agent, reply: FinalReply, root: ActiveSpan, streamer: ReplyStreamer
@@ -332,12 +220,6 @@ class Responder:
         return self._secrets.removed(text)
 
 
-def place_of(message: IncomingMessage) -> Place:
-    """Return the thread in which *message* is answered, and its author."""
-    team = message.user_team or message.team
-    return Place(team, message.channel, message.root_ts, message.user)
-
-
 def _unfinished_reply(agent: Agent, message: IncomingMessage, root: ActiveSpan) -> UnfinishedReply:
     return UnfinishedReply(
         id=f"{root.trace_id}:{agent.name}",
@@ -364,13 +246,6 @@ def _record_stream(span: ActiveSpan, streamer: ReplyStreamer) -> None:
         span.set(**{"slack.stream.pieces": updates.count})
     if updates.first_ns is not None:
         span.set(**{"slack.stream.time_to_first_piece": updates.first_ns / 1e9})
-
-
-def _fallback_note(agent: Agent, reply: Reply, streamer: ReplyStreamer) -> str:
-    """Return a note on who answered, if it was not the agent's first provider."""
-    if not streamer.updates.draft.read().restarts:
-        return ""
-    return fallback_message(agent.providers[0].name, reply.provider)
 
 
 def _with_refusals(prompt: str, fetched: FetchResult) -> str:

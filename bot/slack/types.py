@@ -54,6 +54,11 @@ class IncomingMessage:
         return self.thread_ts or self.ts
 
     @property
+    def place(self) -> "Place":
+        """Return the thread in which it is answered, and its author."""
+        return Place(self.user_team or self.team, self.channel, self.root_ts, self.user)
+
+    @property
     def of_workflow(self) -> bool:
         """Return True if no user wrote it, as what Workflow Builder and webhooks post."""
         return bool(self.bot_id) and not self.user

@@ -11,6 +11,7 @@ from bot.agents.config.roster import Roster
 from bot.agents.types import Agent, HistoryMessage, ThreadState
 from bot.concurrency.event_dedup import EventDedup
 from bot.concurrency.running_turns import RunningTurn, RunningTurns
+from bot.replies.final_reply import TurnFailure
 from bot.replies.messages import (
     REFUSALS,
     broken_message,
@@ -19,7 +20,8 @@ from bot.replies.messages import (
     too_many_message,
     usage_message,
 )
-from bot.replies.responder import AgentInput, Responder, TurnFailure
+from bot.replies.notices import Notices
+from bot.replies.responder import AgentInput, Responder
 from bot.replies.unfinished import UnfinishedReplies
 from bot.slack.attachments import FetchResult, FileDownloads
 from bot.slack.conversation.conversation import ConversationReader, Message
@@ -57,6 +59,7 @@ class TurnHandler:
         roster: Roster,
         decider: Decider,
         responder: Responder,
+        notices: Notices,
         reactions: Reactions,
         downloads: FileDownloads,
         reader: ConversationReader,
@@ -69,6 +72,7 @@ class TurnHandler:
         self._roster = roster
         self._decider = decider
         self._responder = responder
+        self._notices = notices
         self._reactions = reactions
         self._downloads = downloads
         self._reader = reader
@@ -118,7 +122,7 @@ class TurnHandler:
         mentioned = self._identity.user in turn.message.mentions
         if verdict.decision.answer if verdict else mentioned:
             turn.status.show(FAILED)
-            self._responder.say(turn.message, broken_message(turn.root.trace_id))
+            self._notices.say(turn.message, broken_message(turn.root.trace_id))
         else:
             turn.status.show(None)
 
@@ -130,7 +134,7 @@ class TurnHandler:
         """Return the reaction that says how the turn ended, if an agent was asked."""
         message = verdict.message
         if self._stopping.is_set():
-            self._responder.say(message, stopped_message(SHUTDOWN))
+            self._notices.say(message, stopped_message(SHUTDOWN))
             turn.root.fail("cancelled", f"Stopped by {SHUTDOWN}.", status="cancelled")
             return STOPPED
         # Names are known now to whoever reads the record, as to the agent.
@@ -139,7 +143,7 @@ class TurnHandler:
         prompt = self._reader.prompt(verdict.asked.prompt, message)
         agents = verdict.asked.agents
         if not prompt and not message.files:
-            self._responder.say(message, usage_message(self._identity.user, self._roster.names))
+            self._notices.say(message, usage_message(self._identity.user, self._roster.names))
             return None
         turn.root.set(agent=", ".join(agent.name for agent in agents))
         with self._running.running(
@@ -166,7 +170,7 @@ class TurnHandler:
         ]
         for reason in new:
             agents = [each.agent for each in refused if each.reason is reason]
-            self._responder.tell(message, refusal_message(agents, reason))
+            self._notices.tell(message, refusal_message(agents, reason))
 
     def _ask(
         self,
@@ -191,16 +195,16 @@ class TurnHandler:
         asked, left_out = agents[:MOST_AGENTS], agents[MOST_AGENTS:]
         if left_out:
             names = [agent.name for agent in left_out]
-            self._responder.say(message, too_many_message(names, most=MOST_AGENTS))
+            self._notices.say(message, too_many_message(names, most=MOST_AGENTS))
         if misses := verdict.asked.misses:
             names = [agent.name for agent in asked]
-            self._responder.say(message, missed_message(misses, names))
+            self._notices.say(message, missed_message(misses, names))
         # From now on each reply is known by itself, and tells its end. The reactions are left.
         self._unfinished.keep(unfinished_id(turn.root), ())
         failures = _side_by_side(
             lambda agent: self._responder.respond(agent, given, turn.root, cancellation), asked
         )
-        self._responder.tell_unposted(message, failures, trace_id=turn.root.trace_id)
+        self._notices.tell_unposted(message, failures, trace_id=turn.root.trace_id)
         # A stop is what somebody wanted: it says more about the turn than what failed beside it.
         for failure in sorted(failures, key=lambda failure: failure.status != "cancelled")[:1]:
             turn.root.fail(failure.error_type, failure.message, status=failure.status)

@@ -1,0 +1,60 @@
+"""Say what the bot itself has to say about a message: in its thread, or to its author alone."""
+
+from collections.abc import Sequence
+
+from bot.replies.delivery import ReplyDelivery
+from bot.replies.final_reply import TurnFailure
+from bot.replies.messages import unposted_message
+from bot.slack.errors import SLACK_ERRORS, error_code, is_gone
+from bot.slack.types import IncomingMessage
+from storage import Observability
+
+
+class Notices:
+    """Post sentences of the bot. No error is raised: the span of each says if it was posted."""
+
+    def __init__(self, delivery: ReplyDelivery, observability: Observability) -> None:
+        self._delivery = delivery
+        self._observability = observability
+
+    def say(self, message: IncomingMessage, text: str) -> None:
+        """Post a sentence of the bot itself in the message's thread, or tell it the author."""
+        said = {"text": text, "unfurl_links": False, "unfurl_media": False}
+        with self._observability.span("reply", kind="producer", characters=len(text)) as span:
+            try:
+                self._delivery.post(message.place, said)
+            except SLACK_ERRORS as error:
+                span.fail("slack_api", error_code(error))
+                if is_gone(error_code(error)) and not message.is_direct:
+                    self.tell(message, text)
+
+    def tell(self, message: IncomingMessage, text: str) -> None:
+        """Tell only the message's author. A direct message needs no privacy, and is lasting."""
+        if message.is_direct:
+            self.say(message, text)
+            return
+        self._tell(message, text, thread_ts=message.thread_ts)
+
+    def tell_unposted(
+        self, message: IncomingMessage, failures: Sequence[TurnFailure], *, trace_id: str
+    ) -> None:
+        """Tell the message's author, once, which agents' replies Slack does not take, and why."""
+        refused = [failure for failure in failures if failure.refused]
+        if not refused:
+            return
+        text = unposted_message(
+            [failure.agent for failure in refused],
+            refused[0].refused,
+            channel=message.channel,
+            trace_id=trace_id,
+        )
+        self._tell(message, text, thread_ts=None)
+
+    def _tell(self, message: IncomingMessage, text: str, *, thread_ts: str | None) -> None:
+        with self._observability.span("tell author", kind="producer", characters=len(text)) as span:
+            try:
+                self._delivery.post_privately(
+                    message.channel, message.user, text, thread_ts=thread_ts
+                )
+            except SLACK_ERRORS as error:
+                span.fail("slack_api", error_code(error))
