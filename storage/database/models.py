@@ -18,6 +18,9 @@ from peewee import (
     TextField,
 )
 
+NONE_YET = SQL("DEFAULT 0")
+"""For a count that a migration added."""
+
 
 class SpanRow(Model):
     """One span, see `storage.model.span.Span`. It is found by its trace; lists read `traces`."""
@@ -96,6 +99,9 @@ class TraceRow(Model):
     error_message = TextField(null=True)
     usage_count = IntegerField(null=True)
     """How many spans report tokens or a cost. None if an older tracebot stored the trace."""
+    thumbs_up = IntegerField(constraints=[NONE_YET])
+    """How many people rate it good, as counted in the rollups, see `storage.store.thumbs`."""
+    thumbs_down = IntegerField(constraints=[NONE_YET])
 
     class Meta:
         table_name = "traces"
@@ -106,6 +112,9 @@ NOT_OK = SQL("\"status\" <> 'ok'")
 
 A query must use this same expression, or SQLite does not use the index.
 """
+
+RATED_UP, RATED_DOWN = SQL('"thumbs_up" > 0'), SQL('"thumbs_down" > 0')
+"""Conditions of the indexes on thumbs, which a query must use in the same way."""
 
 
 class RollupRow(Model):
@@ -129,6 +138,8 @@ class RollupRow(Model):
     """How many calls had a known cost. If it is 0, `cost` is unknown."""
     latency = BlobField(null=True)
     """A `storage.store.histogram.Histogram`."""
+    thumbs_up = BigIntegerField(constraints=[NONE_YET])
+    thumbs_down = BigIntegerField(constraints=[NONE_YET])
 
     class Meta:
         table_name = "rollups"
@@ -154,6 +165,8 @@ class FactRow(Model):
     priced = BigIntegerField()
     latency = BlobField(null=True)
     """All latencies as they are, see `storage.store.histogram.listed`."""
+    thumbs_up = BigIntegerField(constraints=[NONE_YET])
+    thumbs_down = BigIntegerField(constraints=[NONE_YET])
 
     class Meta:
         table_name = "facts"
@@ -190,18 +203,26 @@ class LogRow(Model):
 
 
 class ScoreRow(Model):
-    """Feedback on a trace. A reaction that is removed finds its score by this key."""
+    """Feedback on a trace, see `storage.model.records.Score`.
+
+    A user may have rated a trace in several ways, each of which is a row: the latest with a value
+    counts. A rating that was taken back stays without a value, so that one which was recorded
+    earlier and arrives later does not bring it back.
+    """
 
     trace_id = TextField()
     name = TextField()
     user = TextField()
-    value = DoubleField()
+    value = DoubleField(null=True)
     label = TextField(null=True)
     recorded_at = BigIntegerField()
+    source = TextField(constraints=[SQL("DEFAULT ''")])
+    text = TextField(null=True)
+    """The reason, in the user's words."""
 
     class Meta:
         table_name = "scores"
-        primary_key = CompositeKey("trace_id", "name", "user")
+        primary_key = CompositeKey("trace_id", "name", "user", "source")
 
 
 class LeaseRow(Model):
@@ -365,6 +386,14 @@ for _index in (
     TraceRow.index(TraceRow.channel, *_ASKED, where=TraceRow.channel.is_null(False)),
     TraceRow.index(TraceRow.user, *_ASKED, where=TraceRow.user.is_null(False)),
     TraceRow.index(TraceRow.platform, *_ASKED),
+    TraceRow.index(
+        *(TraceRow.started_at, TraceRow.thumbs_up, TraceRow.audience, TraceRow.decision),
+        where=RATED_UP,
+    ),
+    TraceRow.index(
+        *(TraceRow.started_at, TraceRow.thumbs_down, TraceRow.audience, TraceRow.decision),
+        where=RATED_DOWN,
+    ),
     TraceRow.index(
         *(TraceRow.audience, TraceRow.started_at, TraceRow.decision),
         where=TraceRow.audience.is_null(False),

@@ -2,6 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
+
+FEEDBACK = "user_feedback"
+"""The name of the scores that count as thumbs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +34,12 @@ class Log:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """Feedback on a trace. A `value` of None removes earlier feedback of the same name and user."""
+    """Feedback on a trace, from 0 to 1.
+
+    A user may give it in several ways, each of which is a `source`: by a button, or a reaction. The
+    latest counts. A `value` of None takes back what the same source said, so that the one before
+    counts again. `text` is the reason, in the user's words.
+    """
 
     trace_id: str
     name: str
@@ -38,3 +47,12 @@ class Score:
     value: float | None
     label: str | None
     recorded_at: int
+    source: str = ""
+    text: str | None = None
+
+    @property
+    def thumb(self) -> Literal["up", "down"] | None:
+        """The thumb that it counts as, None for a score in the middle or of another name."""
+        if self.name != FEEDBACK or self.value is None or self.value == 0.5:
+            return None
+        return "up" if self.value > 0.5 else "down"

@@ -40,6 +40,8 @@ class Group:
     output_tokens: int
     cached_tokens: int
     cost: int | None
+    thumbs_up: int = 0
+    thumbs_down: int = 0
 
 
 @dataclass(frozen=True, slots=True)

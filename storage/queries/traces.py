@@ -50,6 +50,8 @@ class TraceSummary:
     reason: str | None
     text: str | None
     error_message: str | None
+    thumbs_up: int = 0
+    thumbs_down: int = 0
 
 
 @dataclass(frozen=True, slots=True)

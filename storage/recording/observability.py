@@ -168,9 +168,22 @@ class Observability:
 
     @never_raises("A score", None)
     def record_score(
-        self, trace_id: str, *, name: str, user: str, value: float | None, label: str | None = None
+        self,
+        trace_id: str,
+        *,
+        name: str,
+        user: str,
+        value: float | None,
+        label: str | None = None,
+        source: str = "",
+        text: str | None = None,
+        at: int | None = None,
     ) -> None:
-        """Record how `user` rates a trace, from 0 to 1. A value of None removes the rating."""
+        """Record how `user` rates a trace, from 0 to 1, and why. A value of None takes it back.
+
+        Each `source` of a user has a rating of its own, and the latest of them counts. `at` is when
+        the user rated, in nanoseconds since the epoch, now if it is None.
+        """
         self._writer.put(
             Score(
                 trace_id=_text(trace_id),
@@ -178,7 +191,9 @@ class Observability:
                 user=_text(user),
                 value=None if value is None else _finite(value),
                 label=None if label is None else _text(label),
-                recorded_at=time.time_ns(),
+                recorded_at=time.time_ns() if at is None else int(at),
+                source=_text(source),
+                text=None if text is None else _text(text),
             )
         )
 

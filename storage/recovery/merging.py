@@ -6,10 +6,12 @@ from typing import Any
 
 from peewee import Database
 
+from storage.database.models import TraceRow
 from storage.database.transactions import transaction
 from storage.queries.traces import trace_spans
 from storage.store.batch import store_summaries
 from storage.store.histogram import Histogram
+from storage.store.thumbs import recounted, scored_traces
 
 TRACES_A_TRANSACTION = 500
 """Not all in one: the bot runs meanwhile, and its writer waits while a transaction is open."""
@@ -38,15 +40,30 @@ def _insert(database: Database, table: Table, rows: Sequence[Row]) -> None:
 
 
 def _merge_traces(database: Database, table: Table, rows: Sequence[Row]) -> None:
-    """Insert summaries, and recompute those of traces that continued in the new database."""
-    place = table.columns.index("trace_id")
-    ids = [row[place] for row in rows]
-    marks = ", ".join("?" for _ in ids)
-    both = f"SELECT trace_id FROM traces WHERE trace_id IN ({marks})"
-    continued = [trace_id for (trace_id,) in database.execute_sql(both, ids).fetchall()]
+    """Insert summaries, and recompute those of traces that continued in the new database.
+
+    Thumbs of a trace may have been given before and after. The rollups of both databases have
+    counted what their summary has, so the sum is corrected to what the merged scores tell.
+    """
+    columns = {name: place for place, name in enumerate(table.columns)}
+    before = {row[columns["trace_id"]]: row for row in rows}
+    thumbs = [name for name in ("thumbs_up", "thumbs_down") if name in columns]
+    continued = _thumbs(database, list(before))
     _insert(database, table, rows)
-    for trace_id in continued:
+    for trace_id, there in continued.items():
         recompute_summary(database, trace_id)
+        for name in thumbs:
+            there[name] += before[trace_id][columns[name]]
+        TraceRow.update(there).where(TraceRow.trace_id == trace_id).execute(database)
+    with recounted(database, scored_traces(database, before)):
+        pass
+
+
+def _thumbs(database: Database, trace_ids: list[str]) -> dict[str, dict[str, int]]:
+    """Return the numbers of thumbs in those of the summaries that are stored."""
+    columns = (TraceRow.trace_id, TraceRow.thumbs_up, TraceRow.thumbs_down)
+    query = TraceRow.select(*columns).where(TraceRow.trace_id.in_(trace_ids))
+    return {row.pop("trace_id"): row for row in query.dicts().execute(database)}
 
 
 def recompute_lost_summaries(database: Database) -> int:

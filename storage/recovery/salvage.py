@@ -21,8 +21,8 @@ from storage.recovery.merging import Table, merge, recompute_lost_summaries
 from storage.upkeep.erasure import apply_all
 from storage.upkeep.journal import JournalEntry, last_entry, put_entry
 
-FIRST = ("subscriptions", "claims", "spans", "traces")
-"""Tables to save first: what people miss soonest, and spans before the traces that sum them up."""
+FIRST = ("subscriptions", "claims", "spans", "scores", "traces")
+"""Tables to save first, in this order: what people miss soonest, and what traces sum up."""
 
 
 @dataclass(slots=True)
@@ -80,7 +80,8 @@ def _tables(database: Database, source: Any) -> list[Table]:
         copied = [column for column, counts in here.items() if column in there and not counts]
         if copied:
             found.append(Table(name, tuple(copied)))
-    return sorted(found, key=lambda table: (table.name not in FIRST, table.name))
+    order = {name: place for place, name in enumerate(FIRST)}
+    return sorted(found, key=lambda table: (order.get(table.name, len(FIRST)), table.name))
 
 
 def _columns(execute: Callable[[str], Any], table: str) -> dict[str, bool]:

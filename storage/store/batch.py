@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from storage.store.private_channels import keep_private
 from storage.store.rollups import additions
 from storage.store.search_index import purge
 from storage.store.span_rows import SPAN_FIELDS, as_json, span_rows
+from storage.store.thumbs import count_in_summaries, rated_traces, recounted
 from storage.store.trace_summaries import stored_traces, summarise
 from storage.store.usage import MAX_SPANS, count_usage, own_usage
 
@@ -97,8 +99,9 @@ def _store_spans(database: Database, batch: Batch, rows: Sequence[tuple[Any, ...
         if trace.span_count <= MAX_SPANS
     }
     usage = count_usage(database, spans, reporting, resumed=resumed)
-    SPANS.execute_many(database, rows)
-    summarise(database, usage, stored, resumed=resumed)
+    with recounted(database, rated_traces(database, spans)):
+        SPANS.execute_many(database, rows)
+        summarise(database, usage, stored, resumed=resumed)
     ended = (span for span in usage.spans if span.status != "running")
     add_facts(database, additions(ended, usage.corrected))
 
@@ -106,6 +109,7 @@ def _store_spans(database: Database, batch: Batch, rows: Sequence[tuple[Any, ...
 def store_summaries(database: Database, spans: Sequence[Span]) -> None:
     """Store summaries for traces without one, from all their spans, in the caller's transaction."""
     summarise(database, own_usage(spans), {}, resumed=())
+    count_in_summaries(database, list({span.trace_id for span in spans}))
 
 
 def redacted_metric(metric: Metric) -> Metric:
@@ -127,6 +131,8 @@ def redacted_score(score: Score) -> Score:
         name=redact_name(score.name),
         user=redact_name(score.user),
         label=None if score.label is None else redact(score.label),
+        source=redact_name(score.source),
+        text=None if score.text is None else redact(score.text),
     )
 
 
@@ -139,11 +145,9 @@ def _row(item: Metric | Log) -> tuple[Any, ...]:
 
 
 def _store_scores(database: Database, scores: Sequence[Score]) -> None:
-    for score in map(redacted_score, scores):
-        key = (score.trace_id, score.name, score.user)
-        DROP_SCORE.execute_many(database, [key])
-        if score.value is not None:
-            SCORES.execute_many(database, [(*key, score.value, score.label, score.recorded_at)])
+    rows = [_score_values(redacted_score(score)) for score in scores]
+    with recounted(database, list({score.trace_id: None for score in scores})):
+        SCORES.execute_many(database, rows)
 
 
 def _upsert_span(database: Database) -> str:
@@ -160,6 +164,22 @@ def _upsert_span(database: Database) -> str:
     return compiled(upsert, database)
 
 
+def _upsert_score(database: Database) -> str:
+    key = ("trace_id", "name", "user", "source")
+    newer = {name: getattr(EXCLUDED, name) for name in SCORE_FIELDS if name not in key}
+    # Who says the same again, without a reason, has not taken the reason back.
+    newer["text"] = SQL(
+        "CASE WHEN excluded.text IS NULL AND excluded.value = scores.value "
+        "THEN scores.text ELSE excluded.text END"
+    )
+    upsert = insert(ScoreRow, SCORE_FIELDS).on_conflict(
+        conflict_target=[getattr(ScoreRow, name) for name in key],
+        update=newer,
+        where=SQL("excluded.recorded_at >= scores.recorded_at"),
+    )
+    return compiled(upsert, database)
+
+
 def _upsert_process(database: Database) -> str:
     upsert = insert(ProcessRow, ("process", "started_at", "last_batch")).on_conflict(
         conflict_target=[ProcessRow.process], update={"last_batch": EXCLUDED.last_batch}
@@ -167,22 +187,15 @@ def _upsert_process(database: Database) -> str:
     return compiled(upsert, database)
 
 
+SCORE_FIELDS = tuple(field.name for field in fields(Score))
+_score_values = attrgetter(*SCORE_FIELDS)
+
 SPANS = Statement(_upsert_span)
 METRICS = Statement(
     lambda database: compiled(insert(MetricRow, [f.name for f in fields(Metric)]), database)
 )
 LOGS = Statement(lambda database: compiled(insert(LogRow, [f.name for f in fields(Log)]), database))
-SCORES = Statement(
-    lambda database: compiled(
-        insert(ScoreRow, ("trace_id", "name", "user", "value", "label", "recorded_at")), database
-    )
-)
-DROP_SCORE = Statement(
-    lambda database: compiled(
-        ScoreRow.delete().where(ScoreRow.trace_id == "", ScoreRow.name == "", ScoreRow.user == ""),
-        database,
-    )
-)
+SCORES = Statement(_upsert_score)
 LAST_BATCH = Statement(
     lambda database: compiled(
         ProcessRow.select(ProcessRow.last_batch).where(ProcessRow.process == ""), database

@@ -57,6 +57,7 @@ def screen(database: Database, batch: Batch) -> dict[str, Reach]:
         if (reach := furthest(erasures, conversation)) is not Reach.NOTHING
     }
     _strip(database, batch, reaches)
+    batch.scores = [_without_words(score, reaches, erasures) for score in batch.scores]
     # Only now it may be known what a trace posted or read, so also what was stored of it before. A
     # question has been erased already, or has its new text.
     erase_rows(database, dict.fromkeys(reaches, Reach.QUOTES))
@@ -144,10 +145,18 @@ def _strip(database: Database, batch: Batch, reaches: Mapping[str, Reach]) -> No
         replace(item, message=ERASED_MESSAGE, attributes={}) if item.trace_id in reaches else item
         for item in batch.logs
     ]
-    batch.scores = [
-        replace(item, label=None) if reaches.get(item.trace_id) is Reach.ALL else item
-        for item in batch.scores
-    ]
+
+
+def _without_words(
+    score: Score, reaches: Mapping[str, Reach], erasures: Iterable[Erasure]
+) -> Score:
+    """Return the score without what the erasures of its trace, or of its user, concern."""
+    reach = reaches.get(score.trace_id, Reach.NOTHING)
+    if any(each.user == score.user and score.recorded_at <= each.at for each in erasures):
+        reach = Reach.ALL
+    if reach is Reach.NOTHING:
+        return score
+    return replace(score, text=None, label=None if reach is Reach.ALL else score.label)
 
 
 def _stored_text(database: Database, span: Span) -> str | None:

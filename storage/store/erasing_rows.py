@@ -56,6 +56,8 @@ def _erase_beside(database: Database, ids: Iterable[str], own: Iterable[str]) ->
     MetricRow.update(labels=None).where(
         MetricRow.trace_id.in_(list(ids)), MetricRow.labels.is_null(False)
     ).execute(database)
+    # A reason may quote the answer, and the answer what is erased.
+    ScoreRow.update(text=None).where(ScoreRow.trace_id.in_(list(ids))).execute(database)
     ScoreRow.update(label=None).where(ScoreRow.trace_id.in_(list(own))).execute(database)
     # Answers that Slack has not taken yet: their reply then ends with a note only. A row without
     # any message stays as it is, because nothing is to be posted for it.

@@ -27,6 +27,7 @@ from storage.store.rollups import (
     merge,
     with_days,
 )
+from storage.store.thumbs import counted
 from storage.store.usage import own_usage
 
 Row = dict[str, Any]
@@ -35,11 +36,18 @@ Row = dict[str, Any]
 def recount(
     database: Database, trace_ids: Collection[str], *, audiences: Collection[str]
 ) -> dict[Key, Addition]:
-    """Return what the stored spans of these traces, with these audiences, add, by hour."""
+    """Return what the stored spans of these traces, with these audiences, add, by hour.
+
+    Their thumbs are included.
+    """
     query = SpanRow.select().where(SpanRow.trace_id.in_(list(trace_ids)))
     usage = own_usage([span_of(row) for row in query.dicts().execute(database)])
     ended = (span for span in usage.spans if span.status != "running")
-    return additions(span for span in ended if span.audience in audiences)
+    hours = additions(span for span in ended if span.audience in audiences)
+    for key, thumbs in counted(database, trace_ids).items():
+        if key[4] in audiences:
+            hours.setdefault(key, Addition()).add(thumbs)
+    return hours
 
 
 def move_figures(

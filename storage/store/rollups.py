@@ -42,6 +42,8 @@ class Addition:
     cached_tokens: int = 0
     cost: int = 0
     priced: int = 0
+    thumbs_up: int = 0
+    thumbs_down: int = 0
     durations: list[float] = field(default_factory=list)
 
     def count(self, span: Span) -> None:
@@ -66,6 +68,8 @@ class Addition:
         self.cached_tokens += other.cached_tokens
         self.cost += other.cost
         self.priced += other.priced
+        self.thumbs_up += other.thumbs_up
+        self.thumbs_down += other.thumbs_down
         self.durations += other.durations
 
 
@@ -137,7 +141,10 @@ def _contributions(
 
 
 KEY_FIELDS = ("level", "starts_at", "dimension", "key", "audience")
-SUMS = ("traces", "errors", "input_tokens", "output_tokens", "cached_tokens", "cost", "priced")
+SUMS = (
+    *("traces", "errors", "input_tokens", "output_tokens", "cached_tokens", "cost", "priced"),
+    *("thumbs_up", "thumbs_down"),
+)
 INSERT_FIELDS = (*KEY_FIELDS, "team", *SUMS, "latency")
 
 Row = tuple[Any, ...]

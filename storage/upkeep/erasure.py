@@ -153,6 +153,6 @@ def _candidates(database: Database, erasure: Erasure) -> set[str]:
 
 
 def _erase_labels(database: Database, user: str) -> None:
-    """Erase the words beside a user's ratings of what others asked."""
+    """Erase the words of a user beside their ratings of what others asked."""
     with transaction(database):
-        ScoreRow.update(label=None).where(ScoreRow.user == user).execute(database)
+        ScoreRow.update(label=None, text=None).where(ScoreRow.user == user).execute(database)

@@ -251,6 +251,11 @@ def _remove_expired(database: Database, retention: Retention, *, now: int) -> No
             table.delete().where(table.recorded_at < before).execute(database)
         LeaseRow.delete().where(LeaseRow.claimed_at < long_ago).execute(database)
         ProcessRow.delete().where(ProcessRow.process.in_(dead)).execute(database)
+        # A score may come before its trace, or for a trace that is removed already.
+        ScoreRow.delete().where(
+            ScoreRow.recorded_at < before,
+            ScoreRow.trace_id.not_in(TraceRow.select(TraceRow.trace_id)),
+        ).execute(database)
         year_ago = now - REMOVED_TRACES_NS
         RemovedTraceRow.delete().where(RemovedTraceRow.removed_at < year_ago).execute(database)
 

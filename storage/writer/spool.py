@@ -13,7 +13,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -268,7 +268,13 @@ def _known(item: Any) -> dict[str, Any]:
 
 
 def _made(kind: Any, values: Mapping[str, Any]) -> Any:
-    return kind(**{field.name: values.get(field.name) for field in fields(kind)})
+    # An earlier version did not write every field of this one.
+    return kind(
+        **{
+            field.name: values.get(field.name, None if field.default is MISSING else field.default)
+            for field in fields(kind)
+        }
+    )
 
 
 def _span(values: Mapping[str, Any]) -> Span:

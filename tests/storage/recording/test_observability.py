@@ -13,11 +13,12 @@ import pytest
 from opentelemetry import trace
 
 from storage import Observability
-from storage.database.models import LogRow, MetricRow, ScoreRow
+from storage.database.models import LogRow, MetricRow
 from storage.model.span import Span
 from storage.queries.traces import recent_traces, trace_spans
 from storage.recording.log_handler import LogHandler
 from storage.recovery.opening import open_database
+from storage.store.thumbs import scores_of
 
 
 def only_trace(observability: Observability) -> tuple[Span, ...]:
@@ -204,11 +205,13 @@ def test_metrics_logs_and_scores_are_stored_with_their_trace(
         3.0,
         span.trace_id,
     )
+    (score,) = scores_of(database, [span.trace_id])
+    assert (score.user, score.value, score.thumb) == ("U1", 1.0, "up")
     (log,) = LogRow.select().dicts().execute(database)
     assert (log["level"], log["span_id"]) == ("warning", span.span_id)
     observability.record_score(span.trace_id, name="user_feedback", user="U1", value=None)
     observability.flush()
-    assert ScoreRow.select().count(database) == 0
+    assert scores_of(database, [span.trace_id]) == []
 
 
 def test_logging_warnings_are_stored_with_their_trace(observability: Observability) -> None:

@@ -17,8 +17,9 @@ from storage.recovery.damaged_table import readable, sections
 from storage.recovery.merging import Table
 from storage.recovery.opening import open_database
 from storage.recovery.replacement import finish_recoveries, recover, recoveries
+from storage.store.grains import HOUR_NS
 from storage.store.histogram import extended
-from storage.store.rollups import HOUR_NS, INSERT_FIELDS
+from storage.store.rollups import INSERT_FIELDS, SUMS
 
 PAGE = 4_096
 INNER, LEAF = 0x02, 0x0A
@@ -43,7 +44,7 @@ def some_rollups() -> Iterator[tuple[Any, ...]]:
                 starts_at = (FIRST_HOUR + hour) * HOUR_NS
                 latency = extended(None, [hour + 1, user + 1])
                 key = f"U{user}" if dimension == "user" else ""
-                sums = (hour, user, 1, 1, 1, 1, 1)
+                sums = (hour, user, *[1] * (len(SUMS) - 2))
                 yield (level, starts_at, dimension, key, "T1", "T1", *sums, latency)
 
 

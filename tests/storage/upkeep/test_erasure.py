@@ -18,12 +18,14 @@ from storage.coordination.unfinished_replies import (
 )
 from storage.database.connect import connect
 from storage.model.erasure import HEARD, REPLY, REPLY_TS, Erasure
+from storage.model.records import FEEDBACK
 from storage.model.retention import Retention
 from storage.queries.traces import message_traces, trace_spans, traces_by_id
 from storage.recovery.backup import backup, restore
 from storage.recovery.opening import open_database
 from storage.recovery.salvage import salvage
 from storage.store.erasure_log import append, erasure_log
+from storage.store.thumbs import scores_of
 from storage.upkeep.erasure import apply_pending, empty_log, erase, replace_text
 from storage.upkeep.retention import apply_retention
 from storage.writer.delivery import adopt
@@ -53,7 +55,9 @@ def record_turn(
             attempt.fail("exit", f"failed at {mark}")
         with observability.span("reply", agent="claude", text=f"You said {mark}"):
             pass
-    observability.record_score(root.trace_id, name="note", user="U9", value=1.0, label=mark)
+    observability.record_score(
+        root.trace_id, name="note", user="U9", value=1.0, label=mark, text=mark
+    )
     not_taken = UnfinishedReply(
         id=f"{root.trace_id}:claude",
         trace_id=root.trace_id,
@@ -331,6 +335,37 @@ def test_a_rating_of_what_is_not_a_trace_is_stored_after_an_erasure(
     observability.record_score("not hex", name="note", user="U9", value=1.0)
     observability.flush()
     assert observability.database.execute_sql("SELECT count(*) FROM scores").fetchone() == (1,)
+
+
+def test_a_reason_goes_with_its_author_also_if_it_is_stored_later(
+    observability: Observability, tmp_path: Path
+) -> None:
+    with observability.span("slack message", **PLACE, message_ts="1.000001", user="U1") as root:
+        pass
+
+    def rate(user: str, text: str, at: int) -> None:
+        observability.record_score(
+            root.trace_id, name=FEEDBACK, user=user, value=0.0, label="-1", text=text, at=at
+        )
+
+    rate("U2", MARK, time.time_ns())
+    rate("U3", "Too long.", time.time_ns())
+    observability.flush()
+    erasure = order(user="U2")
+    forgotten(observability, erasure)
+    assert where(tmp_path) == []
+    rate("U2", MARK, erasure.at - 1)
+    observability.flush()
+    assert where(tmp_path) == []
+    rate("U2", "Said again.", erasure.at + 1)
+    observability.flush()
+    scores = {each.user: each for each in scores_of(observability.database, [root.trace_id])}
+    assert {user: score.text for user, score in scores.items()} == {
+        "U2": "Said again.",
+        "U3": "Too long.",
+    }
+    (trace,) = traces_by_id(observability.database, root.trace_id)
+    assert (trace.thumbs_up, trace.thumbs_down) == (0, 2)
 
 
 def test_two_workspaces_are_erased_apart(observability: Observability, tmp_path: Path) -> None:
