@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from reports import formatting
 from reports.units import duration_text
 from reports.views.costs import unpriced_note
-from storage.model.retention import OTHERS
+from storage.model.retention import CROWDED, NAMED, OTHERS
 from storage.queries.statistics import Group, Statistics
 from storage.store.grains import Grains
 
@@ -48,7 +48,7 @@ class StatsLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """What happened in an hour; `label` is its beginning in local time."""
+    """The traces of an hour; `label` is its beginning in local time."""
 
     label: str
     traces: int
@@ -103,7 +103,8 @@ def statistics_view(
     period = formatting.period(found.since, found.until)
     zone = f" ({time_zone})" if by == "hour" else ""
     compared = ", compared with the period before" if before else ""
-    notes = (_beginning(found), unpriced_note(found) if by == "model" else "")
+    unpriced = unpriced_note(found) if by == "model" else ""
+    notes = (_beginning(found, compared=before is not None), _unnamed(found, only), unpriced)
     limit = f", only {only[0]} {formatting.shortened(name_of(*only), 40)}" if only else ""
     words = ["stats", *([f"{only[0]}:{only[1]}"] if only else []), *(["--by", by] if by else [])]
     return StatsView(
@@ -128,13 +129,22 @@ def statistics_view(
     )
 
 
-def _beginning(found: Statistics) -> str:
+def _beginning(found: Statistics, *, compared: bool) -> str:
     """Say when what is counted begins if the hour that was asked for is not kept any more."""
     kept, first = found.grains.level(found.since), found.grains.start(found.since)
     if kept == "hour" or first == found.since:
         return ""
     began = formatting.local(first, "UTC")
-    return f"Counted from {began} UTC: statistics of that time are only kept by {kept}."
+    twice = ", which both periods count" if compared else ""
+    return f"Counted from {began} UTC: statistics of that time are only kept by {kept}{twice}."
+
+
+def _unnamed(found: Statistics, only: tuple[str, str] | None) -> str:
+    """Say that some months may count these traces only among others."""
+    if only is None or only[0] not in CROWDED or found.grains.level(found.since) != "month":
+        return ""
+    until = formatting.local(found.grains.days_since, "UTC", form="%Y-%m")
+    return f"Months before {until} only tell apart the {NAMED} {only[0]}s that are counted most."
 
 
 def _timeline(found: Statistics, time_zone: str) -> tuple[Moment, ...]:

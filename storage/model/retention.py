@@ -16,8 +16,14 @@ class Retention:
     max_bytes: int | None = None
 
 
+CROWDED = ("channel", "user")
+"""Dimensions of statistics with any number of keys. Others have as many as somebody has set up."""
+
+NAMED = 50
+"""Keys of a crowded dimension that an old month names for each audience: those counted most."""
+
 OTHERS = "(others)"
-"""The key in statistics of an old month for the users or channels that it does not name."""
+"""The key of a month for what it does not name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

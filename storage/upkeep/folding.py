@@ -15,7 +15,7 @@ from peewee import Database
 from storage.database.models import RollupRow
 from storage.database.statements import Statement
 from storage.database.transactions import transaction
-from storage.model.retention import OTHERS, Folding
+from storage.model.retention import CROWDED, NAMED, OTHERS, Folding
 from storage.store.folding import RowKey, fold_days, fold_keys
 from storage.store.grains import DAY_NS, MARK, Grains, grains_of, month_end, month_start
 from storage.store.rollups import CALL, CONTEXT, KEY_FIELDS, SUMS, merge, take
@@ -29,11 +29,6 @@ READ = 20_000
 """Rows that are sorted together."""
 
 DIMENSIONS = ("all", "decision", *CONTEXT, *CALL)
-CROWDED = ("channel", "user")
-"""Dimensions with any number of keys. The others have as many as somebody has set up."""
-
-NAMED = 50
-"""Keys of a crowded dimension that a month names for each audience: those counted most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,8 @@ def test_tokens_are_hidden_when_settings_are_printed() -> None:
         ("PORT", "70000"),
         ("TRACEBOT_CAPTURE", "everything"),
         ("TRACEBOT_RETENTION", "30"),
+        ("TRACEBOT_HOURLY_STATISTICS", "6d"),
+        ("TRACEBOT_DAILY_STATISTICS", "400"),
         ("TRACEBOT_WORKERS", "0"),
         ("TRACEBOT_MAX_FILE_MB", "-1"),
     ],

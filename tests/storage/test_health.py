@@ -32,6 +32,7 @@ from storage.recovery.integrity import check, check_at_start
 from storage.recovery.opening import open_database
 from storage.recovery.replacement import recover, recoveries
 from storage.store.erasure_log import append, erasure_log
+from storage.store.grains import grains_of
 from storage.upkeep.journal import last_entry
 from tests.support.factories import GENERAL, TEAM, FixedSight
 
@@ -168,6 +169,14 @@ def schedule(
     retention = Retention(older_than_ns=HOUR)
     scheduler = Scheduler(database, digests=digests, retention=retention, folding=Folding())
     return scheduler, digests
+
+
+def test_the_scheduler_folds_old_statistics(database: SharedDatabase) -> None:
+    scheduler, _ = schedule(database, [], set())
+    now = time.time_ns()
+    scheduler.tick(now=now)
+    day = 24 * HOUR
+    assert grains_of(database).hours_since == (now - 35 * day) // day * day
 
 
 def test_channels_with_a_digest_are_told_once_about_a_damaged_database(

@@ -359,6 +359,10 @@ def test_clean_removes_old_traces_and_keeps_statistics(recorded: Path) -> None:
     assert (shown.returncode, "by retention" in shown.stdout) == (1, True)
     assert tracebot(recorded, "clean", "--older-than", "30d").stdout == "No traces removed.\n"
     assert as_json(recorded, "ls", "--all")["traces"] == []
+    database = connect(recorded)
+    marks = "SELECT count(*) FROM rollups WHERE level = 'folded'"
+    assert database.execute_sql(marks).fetchall() == [(2,)], "old statistics are folded, too"
+    database.close()
     assert as_json(recorded, "stats")["total"]["traces"] == 2
 
 

@@ -120,6 +120,21 @@ def test_the_reader_is_told_that_an_old_period_begins_earlier(
     view = statistics_view(found, by="agent", time_zone="UTC")
     assert view.note == said.replace("…", "statistics of that time are")
     assert view.note in str(render(view))
+    compared = statistics_view(found, by="agent", time_zone="UTC", before=found)
+    assert ("which both periods count" in compared.note) == bool(said)
+
+
+def test_the_reader_is_told_that_old_months_name_only_some_users() -> None:
+    found = Statistics(0, NOW, group(""), (), Grains(hours_since=NOW, days_since=NOW - HOUR_NS))
+    notes = {
+        dimension: statistics_view(found, by=None, time_zone="UTC", only=(dimension, "x")).note
+        for dimension in ("user", "channel", "agent")
+    }
+    assert notes == {
+        "user": "Months before 2025-11 only tell apart the 50 users that are counted most.",
+        "channel": "Months before 2025-11 only tell apart the 50 channels that are counted most.",
+        "agent": "",
+    }
 
 
 def test_others_are_named_without_looking_them_up() -> None:
