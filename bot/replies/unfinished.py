@@ -29,6 +29,9 @@ STORING = RetryPolicy(attempts=None, first_wait_s=0.1, longest_wait_s=0.2)
 """Until the database takes it, and soon after that: a row that is missing when the process is
 killed leaves "at work" standing, and loses an answer that was not posted yet."""
 
+STORED_S = 1.0
+"""How long a turn waits for its row. The row of a killed process is all that the next one knows."""
+
 LATE_NS = 60 * 1_000_000_000
 """So long after a call to which no answer came Slack may still carry it out."""
 
@@ -56,8 +59,10 @@ class UnfinishedReplies:
         """Until when Slack may still carry out a call, in nanoseconds since the epoch, by reply."""
         self._unstored: dict[str, None] = {}
         """The ids whose rows are not as memory is, the oldest first."""
+        self._being_stored: str | None = None
         self._is_storing = False
         self._lock = threading.Lock()
+        self._stored = threading.Condition(self._lock)
         self._closing = threading.Event()
         self._storing = ThreadPoolExecutor(1, thread_name_prefix="tracebot-unfinished")
 
@@ -66,6 +71,15 @@ class UnfinishedReplies:
         with self._lock:
             self._replies[reply.id] = reply
         self._store_later(reply.id)
+
+    def wait_until_stored(self, id: str) -> None:
+        """Wait a moment until the database knows of a reply, before Slack shows anything of it."""
+
+        def is_stored() -> bool:
+            return id not in self._unstored and id != self._being_stored
+
+        with self._stored:
+            self._stored.wait_for(is_stored, STORED_S)
 
     def shown(self, id: str, ts: str) -> None:
         """Note the message that shows the reply while it grows."""
@@ -206,6 +220,7 @@ class UnfinishedReplies:
             while (row := self._next_unstored()) is not None:
                 try:
                     self._store(*row)
+                    self._note_stored()
                 except (OperationalError, InterfaceError) as error:
                     self._put_back(row[0])
                     if not warned:  # Once, not with each attempt.
@@ -213,6 +228,7 @@ class UnfinishedReplies:
                     warned = True
                     raise TryAgain(error) from error
                 except Exception:  # That one cannot be stored. The others can.
+                    self._note_stored()
                     logger.exception("The database does not know that a reply is not final")
 
         with suppress(OperationalError, InterfaceError):  # Raised by the last attempt, as we stop.
@@ -227,10 +243,17 @@ class UnfinishedReplies:
             id = next(iter(self._unstored))
             # Before the reply is read: what changes from now on has to be stored again.
             del self._unstored[id]
+            self._being_stored = id
             return id, self._replies.get(id)
+
+    def _note_stored(self) -> None:
+        with self._stored:
+            self._being_stored = None
+            self._stored.notify_all()
 
     def _put_back(self, id: str) -> None:
         with self._lock:
+            self._being_stored = None
             self._unstored[id] = None
 
     def _store(self, id: str, reply: UnfinishedReply | None) -> None:

@@ -94,6 +94,7 @@ class TurnHandler:
     def show_waiting(self, turn: Turn) -> None:
         """Show that the thread is busy, if the message may be answered."""
         if self._decider.may_answer(turn.message):
+            self._unfinished.wait_until_stored(unfinished_id(turn.root))
             with self._observability.span("wait", parent=turn.root):
                 turn.status.show_waiting()
 
@@ -146,6 +147,7 @@ class TurnHandler:
             self._notices.say(message, usage_message(self._identity.user, self._roster.names))
             return None
         turn.root.set(agent=", ".join(agent.name for agent in agents))
+        self._unfinished.wait_until_stored(unfinished_id(turn.root))
         with self._running.running(
             _running_turn(turn, verdict), on_wait=lambda: turn.status.show(WAITING)
         ) as cancellation:

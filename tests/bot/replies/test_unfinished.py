@@ -1,15 +1,19 @@
 """The record of replies that are not final: kept although the database is locked for a while."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from peewee import Database
 
+from bot.replies import unfinished
 from bot.sandbox import Channel, Sandbox
 from storage import Observability
 from storage.coordination import unfinished_replies
+from storage.coordination.unfinished_replies import UnfinishedReply
 from storage.database.connect import connect
 from tests.support.conversations import Ask, ended, eventually
 from tests.support.fake_agent import Scripted, roster_of
@@ -75,3 +79,24 @@ def test_an_answer_that_ended_while_the_database_was_locked_is_never_stored_as_u
     agent.end("whole")
     ended(sandbox, general, second, "white_check_mark")
     eventually(lambda: not left_replies(observability))
+
+
+def test_a_question_is_marked_only_once_the_database_knows_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    ask: Ask,
+    general: Channel,
+) -> None:
+    store, marks = unfinished.put_reply, []
+
+    def store_slowly(database: Database, reply: UnfinishedReply, **more: Any) -> None:
+        time.sleep(0.2)
+        marks.append(set(sandbox.reactions(general, reply.message_ts)))
+        store(database, reply, **more)
+
+    monkeypatch.setattr(unfinished, "put_reply", store_slowly)
+    start_bot(roster_of(agent))
+    question = ask()
+    assert (marks[0], set(sandbox.reactions(general, question.ts))) == (set(), {"eyes"})
