@@ -53,6 +53,7 @@ from bot.slack.own_secrets import OwnSecrets
 from bot.slack.reactions import Reactions
 from bot.slack.threads import ThreadReader
 from bot.trace_ui.app_home import AppHome
+from bot.trace_ui.modal import Modals
 from bot.trace_ui.slash_command import SlashCommand
 from bot.turns.ask_again import AskAgain
 from bot.turns.asked import AgentChoice
@@ -69,6 +70,8 @@ from storage.database.connect import database_path
 
 LIVE_TIMEOUT_S = 5
 """How long a reply that grows waits for Slack: as long may the end of the answer have to wait."""
+MODAL_S = 5
+"""How long Slack has to open a modal, or to fill it. After that the answer is a message."""
 
 logger = logging.getLogger("tracebot")
 
@@ -324,7 +327,9 @@ def _register_listeners(
     reactions.register(app, feedback, workers.feedback, dedup)
     stop_button.register(app, canceller, workers.commands, dedup, team=team)
     ask_again_button.register(app, _ask_again(shared, inbox), workers.commands, dedup)
-    trace_command.register(app, command, workers.commands, dedup, team=team)
+    # Without repetitions: a trigger to open a modal lives for 3 seconds.
+    modals = Modals(client_without_retries(shared.settings, shared.secrets, timeout_s=MODAL_S))
+    trace_command.register(app, command, modals, workers.commands, dedup, team=team)
     app_home.register(app, _app_home(shared, command), workers.commands, dedup)
 
 

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any
 
-from slack_bolt import Ack, App, BoltRequest, Respond
+from slack_bolt import Ack, App, BoltRequest
 
 from bot.concurrency.event_dedup import EventDedup
 from bot.listeners.request_keys import interaction_key
+from bot.trace_ui.modal import Modals, Respond, place_in
 from bot.trace_ui.requester import Requester
 from bot.trace_ui.slash_command import SlashCommand
 from reports.render.block_kit import FORGET, RUN, SHARE, SHOW, STOP
@@ -18,31 +19,42 @@ Answer = Callable[[SlashCommand, Body, Requester, Respond], None]
 
 
 def register(
-    app: App, slash_command: SlashCommand, executor: Executor, dedup: EventDedup, *, team: str
+    app: App,
+    slash_command: SlashCommand,
+    modals: Modals,
+    executor: Executor,
+    dedup: EventDedup,
+    *,
+    team: str,
 ) -> None:
     """Acknowledge each request at once, and answer it once on *executor*.
 
+    A trace is shown in a modal. Other answers stand where the button was, which may be a modal.
     `team` is the workspace where the bot is installed: a request from a channel of Slack Connect
     may name the requester's own.
     """
 
-    def listener(answer: Answer) -> Callable[..., None]:
+    def listener(answer: Answer, *, in_modal: bool = False) -> Callable[..., None]:
+        def answered(body: Body, requester: Requester, respond: Respond) -> None:
+            shown = modals.opened if in_modal else modals.around
+            answer(slash_command, body, requester, shown(body, requester, respond))
+
         def listen(ack: Ack, body: Body, req: BoltRequest, respond: Respond) -> None:
             ack()
             key = interaction_key(body, req)
             requester = _requester(body, team)
-            executor.submit(dedup.once, key, answer, slash_command, body, requester, respond)
+            executor.submit(dedup.once, key, answered, body, requester, respond)
 
         return listen
 
     app.command("/trace")(listener(_command))
-    app.action(_starting_with(SHOW))(listener(_show))
+    app.action(_starting_with(SHOW))(listener(_show, in_modal=True))
     app.action(STOP)(listener(_stop))
     app.action(_starting_with(f"{STOP}_"))(listener(_stop_listed))
     app.action(_starting_with(RUN))(listener(_run))
     app.action(SHARE)(listener(_share))
     app.action(FORGET)(listener(_forget))
-    app.shortcut("show_trace")(listener(_shortcut))
+    app.shortcut("show_trace")(listener(_shortcut, in_modal=True))
 
 
 def _command(
@@ -94,8 +106,13 @@ def _requester(body: Body, team: str) -> Requester:
     user = body.get("user_id") or (body.get("user") or {}).get("id") or ""
     channel = body.get("channel_id") or (body.get("channel") or {}).get("id") or ""
     message = body.get("container") or body.get("message") or {}
-    thread_ts = message.get("thread_ts")
-    return Requester(team=team, user=user, channel=channel, thread_ts=thread_ts)
+    place = place_in(body.get("view") or {})
+    return Requester(
+        team=team,
+        user=user,
+        channel=channel or place.get("channel", ""),
+        thread_ts=message.get("thread_ts") or place.get("thread_ts"),
+    )
 
 
 def _value(body: Body) -> str:

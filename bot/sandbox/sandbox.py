@@ -76,6 +76,7 @@ class Sandbox(WorkspaceWatcher):
         self.unreact = people.unreact
         self.command = interactions.command
         self.click = interactions.click
+        self.press = interactions.press
         self.shortcut = interactions.shortcut
         self.submit = interactions.submit
         self.open_home = interactions.open_home

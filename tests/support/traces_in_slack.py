@@ -1,5 +1,7 @@
 """Ask questions in the sandbox, and read what /trace says about them."""
 
+from collections.abc import Callable
+
 from bot.cli.commands.transcript import block_text
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
@@ -20,6 +22,21 @@ def ask(sandbox: Sandbox, user: User, channel: Channel, words: str) -> str:
     messages = sandbox.command(user, channel, "/trace", words, timeout=20.0)
     assert all(message.ephemeral_to == user.id for message in messages)
     return shown(messages)
+
+
+def in_modal(sandbox: Sandbox, user: User, act: Callable[[], object]) -> str:
+    """Do what is answered in a modal; return its text, with the values of its buttons."""
+    place = f"modal:{user.id}"
+    before = sandbox._slack.views.get(place)
+
+    def is_filled() -> bool:
+        now = sandbox._slack.views.get(place)
+        return now is not None and now is not before and "Looking it up" not in str(now["blocks"])
+
+    act()
+    sandbox.wait_until(is_filled, 20.0)
+    blocks = sandbox.modal(user)["blocks"]
+    return f"{block_text(blocks, names={})}\n{blocks}"
 
 
 def asked(

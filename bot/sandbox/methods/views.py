@@ -72,6 +72,17 @@ def open_(slack: Slack, arguments: Arguments) -> Json:
     return {"view": view}
 
 
+def update(slack: Slack, arguments: Arguments) -> Json:
+    view = _view(slack, arguments, "modal")
+    wanted = arguments.need("view_id")
+    for place, shown in slack.views.items():
+        if shown["id"] == wanted and place.startswith("modal:"):
+            view["id"] = wanted
+            slack.views[place] = view
+            return {"view": view}
+    raise Refusal("not_found")
+
+
 def validate(slack: Slack, arguments: Arguments) -> Json:
     """Check exactly one of `blocks`, `message`, `view`; refuse with every violation."""
     given = [name for name in ("blocks", "message", "view") if arguments.text(name)]
@@ -104,4 +115,5 @@ METHODS = {
     "blocks.validate": Method(validate),
     "views.open": Method(open_),
     "views.publish": Method(publish),
+    "views.update": Method(update),
 }

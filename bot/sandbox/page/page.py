@@ -44,6 +44,7 @@ class Page:
             "post": self._post,
             "command": self._command,
             "click": self._click,
+            "press": self._press,
             "react": self._react,
             "shortcut": self._shortcut,
             "close": self._close,
@@ -159,6 +160,9 @@ class Page:
     def _click(self, body: Json) -> None:
         message = self._found(body)
         self._interactions.click(body["user"], message, body["action_id"], value=body.get("value"))
+
+    def _press(self, body: Json) -> None:
+        self._interactions.press(body["user"], body["action_id"], value=body.get("value"))
 
     def _react(self, body: Json) -> None:
         message = self._found(body)

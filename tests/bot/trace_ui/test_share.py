@@ -7,8 +7,8 @@ import pytest
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
 from storage.queries.traces import TraceSummary
-from tests.support.conversations import StartBot
-from tests.support.traces_in_slack import asked, shown
+from tests.support.conversations import StartBot, eventually
+from tests.support.traces_in_slack import asked, in_modal, shown
 
 
 @pytest.fixture
@@ -23,12 +23,16 @@ def trace(
     return asked(sandbox, observability, alice, general, "hello")
 
 
-def seen_in_thread(sandbox: Sandbox, user: User, channel: Channel, trace: TraceSummary) -> Message:
+def show_in_thread(sandbox: Sandbox, user: User, channel: Channel, trace: TraceSummary) -> None:
     """Show the trace of the thread's answer with the message shortcut."""
     answer = sandbox.thread(channel, str(trace.thread_ts))[1]
-    (seen,) = sandbox.shortcut(user, answer, "show_trace", responses=1, timeout=20.0)
-    assert seen.thread_ts == trace.thread_ts
-    return seen
+    said = in_modal(sandbox, user, lambda: sandbox.shortcut(user, answer, "show_trace"))
+    assert trace.trace_id in said
+
+
+def share(sandbox: Sandbox, user: User) -> str:
+    """Press *Share here* in the modal; return what it says then."""
+    return in_modal(sandbox, user, lambda: sandbox.press(user, "trace_share"))
 
 
 def shares(sandbox: Sandbox, channel: Channel) -> list[Message]:
@@ -38,11 +42,12 @@ def shares(sandbox: Sandbox, channel: Channel) -> list[Message]:
 def test_a_trace_is_shared_in_the_thread_of_its_button_with_who_shared_it(
     trace: TraceSummary, sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
-    seen = seen_in_thread(sandbox, alice, general, trace)
-    (said,) = sandbox.click(alice, seen, "trace_share", responses=1, timeout=20.0)
-    assert "posted in this thread" in said.text
+    show_in_thread(sandbox, alice, general, trace)
+    said = share(sandbox, alice)
+    assert "posted in this thread" in said
+    assert trace.trace_id in said, "the modal still shows the trace"
     (posted,) = shares(sandbox, general)
-    assert (posted.thread_ts, said.thread_ts) == (trace.thread_ts, trace.thread_ts)
+    assert posted.thread_ts == trace.thread_ts
     assert f"Shared by <@{alice.id}>" in shown([posted])
 
 
@@ -51,30 +56,27 @@ def test_a_trace_is_shared_once_although_people_click_again(
 ) -> None:
     bob = sandbox.add_user("bob")
     sandbox.join(bob, general)
-    ours = [(user, seen_in_thread(sandbox, user, general, trace)) for user in (alice, bob)]
+    for user in (alice, bob):
+        show_in_thread(sandbox, user, general, trace)
     clicks = [
-        threading.Thread(target=sandbox.click, args=(user, seen, "trace_share"))
-        for user, seen in ours * 2
+        threading.Thread(target=sandbox.press, args=(user, "trace_share"))
+        for user in (alice, bob) * 2
     ]
     for click in clicks:
         click.start()
     for click in clicks:
         click.join()
-    (said,) = sandbox.click(alice, ours[0][1], "trace_share", responses=1, timeout=20.0)
-    assert "posted in this thread already" in said.text
+    # Those that filled the modals, and four answers.
+    eventually(lambda: len(sandbox.calls("views.update")) == 6)
+    assert "posted in this thread already" in share(sandbox, alice)
     assert len(shares(sandbox, general)) == 1
 
 
 def test_the_same_trace_is_shared_in_a_thread_and_in_its_channel(
     trace: TraceSummary, sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
-    sandbox.click(
-        alice,
-        seen_in_thread(sandbox, alice, general, trace),
-        "trace_share",
-        responses=1,
-        timeout=20.0,
-    )
+    show_in_thread(sandbox, alice, general, trace)
+    share(sandbox, alice)
     (seen,) = sandbox.command(alice, general, "/trace", f"show {trace.trace_id}")
     (said,) = sandbox.click(alice, seen, "trace_share", responses=1, timeout=20.0)
     assert "posted in this channel." in said.text
@@ -84,20 +86,18 @@ def test_the_same_trace_is_shared_in_a_thread_and_in_its_channel(
 def test_a_share_that_slack_refused_can_be_repeated(
     trace: TraceSummary, sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
-    seen = seen_in_thread(sandbox, alice, general, trace)
+    show_in_thread(sandbox, alice, general, trace)
     sandbox.faults.error("chat.postMessage", "message_limit_exceeded")
-    sandbox.click(alice, seen, "trace_share", responses=1, timeout=20.0)
+    share(sandbox, alice)
     assert shares(sandbox, general) == []
-    (said,) = sandbox.click(alice, seen, "trace_share", responses=1, timeout=20.0)
-    assert "posted in this thread." in said.text
+    assert "posted in this thread." in share(sandbox, alice)
 
 
 def test_a_trace_is_not_shared_in_the_channel_if_its_thread_is_gone(
     trace: TraceSummary, sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
-    seen = seen_in_thread(sandbox, alice, general, trace)
+    show_in_thread(sandbox, alice, general, trace)
     with sandbox._workspace.changing():
         sandbox._workspace.messages[general.id].clear()
-    (said,) = sandbox.click(alice, seen, "trace_share", responses=1, timeout=20.0)
-    assert "deleted" in said.text
+    assert "deleted" in share(sandbox, alice)
     assert shares(sandbox, general) == []

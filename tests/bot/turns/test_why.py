@@ -7,7 +7,7 @@ from reports.views.why import INSTEAD, RULES
 from storage import Observability
 from storage.queries.traces import message_traces
 from tests.support.conversations import StartBot, eventually
-from tests.support.traces_in_slack import ask, asked, shown
+from tests.support.traces_in_slack import ask, asked, in_modal
 
 ANSWERS = {Reason.MENTIONED, Reason.DIRECT_MESSAGE, Reason.ACTIVE_SPEAKER, Reason.ASKED_AGAIN}
 PERMISSION = {
@@ -47,7 +47,8 @@ def test_a_message_that_was_not_answered_says_why_and_what_to_do(
     assert "The bot is mentioned? no" in said
     assert "It is outside of a thread? yes" in said
     assert "Mention the bot, or write to it directly." in said
-    assert "Not answered" in shown(sandbox.shortcut(alice, ignored, "show_trace", responses=1))
+    said = in_modal(sandbox, alice, lambda: sandbox.shortcut(alice, ignored, "show_trace"))
+    assert "Not answered" in said
     said = ask(sandbox, alice, general, f"why {answered.trace_id}")
     assert "Answered because the bot was mentioned" in said
     assert "For an answer" not in said
