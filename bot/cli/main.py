@@ -169,16 +169,24 @@ def _show(view: "View", *, as_json: bool) -> None:
 
 
 def _serve(args: "Namespace") -> int:
+    from bot.settings import load_settings, misspelt_names, require
+
+    hints = misspelt_names()
+    settings = load_settings()
+    require(settings, http=args.http)
+    # Only now: who has forgotten a token should not wait for all that a bot imports.
     from bot.cli.commands.serve import serve
 
-    return serve(http=args.http)
+    return serve(settings, hints, http=args.http)
 
 
 def _collect(args: "Namespace") -> int:
-    from bot.cli.commands.collect import collect
     from bot.settings import load_settings
 
-    return collect(load_settings(), host=args.host, port=args.port, database=args.database)
+    settings = load_settings()
+    from bot.cli.commands.collect import collect
+
+    return collect(settings, host=args.host, port=args.port, database=args.database)
 
 
 def _demo(args: "Namespace") -> int:

@@ -6,9 +6,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
-from bot.cli.agents_file import refuse_open_backup
 from bot.cli.exit_codes import DONE, FAILED
-from bot.settings import load_settings
 from reports import formatting
 from reports.errors import UsageError
 from reports.units import parse_duration, parse_size
@@ -65,6 +63,8 @@ def run_clean(args: Namespace, database: SharedDatabase) -> int:
         removal = planned(database, retention, now=now)
         sys.stdout.write(f"{_sentence(removal, 'would be removed')}\n")
         return DONE
+    from bot.settings import load_settings  # Slow, and the other commands do not need it.
+
     line, removed = ProgressLine(), 0
 
     def progress(traces: int) -> None:
@@ -80,6 +80,8 @@ def run_clean(args: Namespace, database: SharedDatabase) -> int:
 
 
 def run_backup(args: Namespace, database: SharedDatabase) -> int:
+    from bot.cli.agents_file import refuse_open_backup  # With all that agents need.
+
     refuse_open_backup(Path(args.file), database=args.database or "")
     line = ProgressLine()
     copied = backup(database, Path(args.file), force=args.force, progress=line.pages)

@@ -6,7 +6,7 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import FrameType
 
@@ -20,7 +20,7 @@ from bot.cli.terminal import log_to_stderr
 from bot.http.otlp_receiver import Collector, listen_to_agents
 from bot.lifecycle import Bot, connect, listen
 from bot.retry import RetryPolicy, TryAgain
-from bot.settings import Settings, load_settings, misspelt_names, require
+from bot.settings import Settings
 from bot.slack.connection.status import ConnectionStatus
 from bot.slack.errors import SlackUnavailable
 from storage import Observability
@@ -35,11 +35,11 @@ WAITING = RetryPolicy(attempts=None, first_wait_s=1.0, longest_wait_s=30.0)
 """How a start waits for Slack: until it answers, or until a signal."""
 
 
-def serve(*, http: bool) -> int:
-    """Serve in Socket Mode or over HTTP. Raises `SettingsError` and `StorageError`."""
-    hints = misspelt_names()
-    settings = load_settings()
-    require(settings, http=http)
+def serve(settings: Settings, hints: Sequence[str], *, http: bool) -> int:
+    """Serve in Socket Mode or over HTTP. Raises `SettingsError` and `StorageError`.
+
+    The `hints` are about names of settings that are misspelt.
+    """
     log_to_stderr()
     throttle = LogThrottle.install()
     for hint in hints:
