@@ -117,25 +117,28 @@ def test_its_past_is_as_if_it_had_been_private_all_along(tmp_path: Path) -> None
         database.close()
 
 
-def fold(database: Database) -> None:
+def fold(database: Database, *, days: int = 500) -> None:
     merge_facts(database)
-    folding.fold(database, Folding(), now=NOW + 500 * 24 * HOUR)
+    folding.fold(database, Folding(), now=NOW + days * 24 * HOUR)
 
 
-@pytest.mark.parametrize("unfinished", [False, True])
+@pytest.mark.parametrize(
+    ("days", "level", "unfinished"),
+    [(40, "day", False), (500, "month", False), (500, "month", True)],
+)
 def test_its_folded_past_is_as_if_it_had_been_private_all_along(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unfinished: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int, level: str, unfinished: bool
 ) -> None:
     converted = filled(tmp_path / "converted.db", audience=TEAM)
     private = filled(tmp_path / "private.db", audience=OWN)
     with monkeypatch.context() as patch:
         if unfinished:
             patch.setattr(folding, "_each_few", lambda database, groups, change: 0)
-        fold(converted)
+        fold(converted, days=days)
     assert make_private(converted, team=TEAM, channel=CLOSED)
     for database in (converted, private):
-        fold(database)
-    assert {key[0] for key in rollups(private)} == {"month", "folded"}
+        fold(database, days=days)
+    assert {key[0] for key in rollups(private)} == {level, "folded"}
     alike(rollups(converted), rollups(private))
     for database in (converted, private):
         database.close()
