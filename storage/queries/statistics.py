@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from peewee import Database
 
 from storage.database.models import TraceRow
 from storage.model.retention import OTHERS
+from storage.queries.rollup_sums import Row, added_up
 from storage.store import rollups
 from storage.store.grains import DAY_NS, HOUR_NS, Grains, grains_of
 from storage.store.histogram import Histogram, extended
@@ -18,9 +20,6 @@ TRACES_AT_A_TIME = 200
 
 ALL = "all"
 """The dimension that has one key, for the total."""
-
-Row = Sequence[Any]
-"""A dimension, a key, the sums in the order of `rollups.SUMS`, and the latency histogram."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +144,7 @@ def _read(
     """
     mark = database.param
     key = "starts_at" if by == "hour" else "key"
-    columns = f"dimension, {key}, {', '.join(rollups.SUMS)}, latency"
+    columns = f"dimension, {key} AS key, {', '.join(rollups.SUMS)}, latency"
     dimensions = [ALL] if by in (None, "hour") else [ALL, by]
     if only is not None:
         dimensions = [only[0]]
@@ -168,8 +167,7 @@ def _read(
             part += f" AND audience = {mark}"
             values.append(rollups.EVERYONE)
         parts.append(part)
-    found: list[Row] = database.execute_sql(" UNION ALL ".join(parts), values).fetchall()
-    return found
+    return added_up(database, " UNION ALL ".join(parts), values)
 
 
 def _marks(database: Database, values: Collection[str]) -> str:
@@ -199,7 +197,7 @@ def _channel_rows(
             dimension,
             starts_at if by == "hour" else key,
             *(getattr(added, name) for name in rollups.SUMS),
-            extended(None, added.durations) if added.durations else None,
+            [extended(None, added.durations)] if added.durations else [],
         )
         for start in range(0, len(ids), TRACES_AT_A_TIME)
         for (_, starts_at, dimension, key, *_), added in recount(
@@ -233,7 +231,7 @@ def _group(key: str, rows: Sequence[Row]) -> Group:
     columns = list(zip(*rows, strict=True))[2:] if rows else [()] * (len(rollups.SUMS) + 1)
     sums = dict(zip(rollups.SUMS, map(sum, columns[:-1]), strict=True))
     priced, cost = sums.pop("priced"), sums.pop("cost")
-    latency = Histogram(blob for blob in columns[-1] if blob)
+    latency = Histogram(chain.from_iterable(columns[-1]))
     return Group(
         key=key,
         p50_ns=latency.quantile(0.50),

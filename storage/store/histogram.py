@@ -21,12 +21,13 @@ thousands of bits, which Python does in C.
 import struct
 import sys
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from itertools import accumulate, chain
+from itertools import accumulate, chain, islice
 from math import ceil, log
+from operator import sub
 from typing import Any
 
 GAMMA = 1.02
@@ -39,13 +40,13 @@ _UPPER = [GAMMA**bucket for bucket in range(ceil(log(2**64) / log(GAMMA)) + 1)]
 _bucket: Callable[[float], int] = partial(bisect_left, _UPPER)  # Twice as fast as a logarithm.
 
 _OLD, _VALUES, _BUCKETS, _DENSE = 1, 2, 3, 4
+LISTED = bytes((_VALUES,))
+"""How a histogram of values as they are begins. The values of several can be put together."""
+
 _OLD_HEADER = struct.Struct("<BI")
 _DENSE_HEADER = struct.Struct("<BBH")
 _COUNTS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 """Bytes of a count → type code of `array`."""
-
-_SUM_BITS = 64
-"""Bits of a count while histograms are added: enough for any number of them."""
 
 BIG_ENDIAN = sys.byteorder == "big"
 
@@ -57,9 +58,7 @@ class Histogram:
 
     def __init__(self, blobs: Iterable[bytes | memoryview] = ()) -> None:
         """Add them up. Raises ValueError for other bytes."""
-        values, buckets, dense = [], [], 0
-        counts: Counter[int] = Counter()
-        self._values: list[float] = []
+        values, buckets, dense, old = [], [], [], []
         for blob in map(bytes, blobs):
             form = blob[0] if blob else 0
             if form == _VALUES:
@@ -67,17 +66,18 @@ class Histogram:
             elif form == _BUCKETS:
                 buckets.append(blob[1:])
             elif form == _DENSE:
-                dense += _as_integer(blob)
+                dense.append(_dense(blob))
             else:
-                exact, counted = _old(blob)
-                self._values += exact
-                counts.update(counted)
-        self._values += _numbers("f", b"".join(values))
+                old.append(_old(blob))
+        self._values: list[float] = _numbers("f", b"".join(values)).tolist()
+        self._values += chain.from_iterable(exact for exact, _ in old)
+        counts = Counter(_added(dense))
         counts.update(_numbers("H", b"".join(buckets)))
-        counts.update(_counts_of(dense))
+        for _, counted in old:
+            counts.update(counted)
         if counts:
             # Beside buckets, exact values cannot be told apart any more.
-            counts.update(map(_bucket, self._values))
+            counts.update(_bucketed(self._values))
             self._values = []
         self._values.sort()
         self._counts = dict(sorted(counts.items()))
@@ -98,7 +98,7 @@ class Histogram:
         rank = max(ceil(q * self.count - 1e-9), 1)
         if self._values:
             return self._values[rank - 1]
-        bucket = list(self._counts)[bisect_left(self._passed, rank)]
+        bucket = next(islice(self._counts, bisect_left(self._passed, rank), None))
         return 2 * GAMMA**bucket / (1 + GAMMA)
 
     def to_bytes(self) -> bytes:
@@ -108,7 +108,7 @@ class Histogram:
 
 def listed(values: Iterable[float]) -> bytes:
     """Encode any number of values as they are, to be added to a histogram later."""
-    return bytes((_VALUES,)) + _bytes(array("f", values))
+    return LISTED + _bytes(array("f", values))
 
 
 def listed_values(blob: bytes) -> list[float]:
@@ -188,19 +188,34 @@ def _counted(blob: bytes, values: Iterable[float]) -> bytes | None:
     return blob[: _DENSE_HEADER.size] + _bytes(counts)
 
 
-def _as_integer(blob: bytes) -> int:
-    """Return dense counts as one integer, in which bucket 0 has the lowest `_SUM_BITS` bits."""
-    width, first, data = _dense(blob)
-    wide = bytearray(len(data) // width * _SUM_BITS // 8)
-    for place in range(width):
-        wide[place :: _SUM_BITS // 8] = data[place::width]
-    return int.from_bytes(wide, "little") << (_SUM_BITS * first)
+def _bucketed(values: list[float]) -> Mapping[int, int]:
+    """Count values by bucket, and sort them if they are many."""
+    first, last = (_bucket(find(values, default=1)) for find in (min, max))
+    if len(values) < last - first:
+        return Counter(map(_bucket, values))
+    values.sort()  # Faster than a search for the bucket of each value.
+    passed = [bisect_right(values, upper) for upper in _UPPER[first : last + 1]]
+    counts = map(sub, passed, [0, *passed])
+    return {bucket: count for bucket, count in enumerate(counts, first) if count}
 
 
-def _counts_of(dense: int) -> dict[int, int]:
-    length = -(-dense.bit_length() // _SUM_BITS)
-    counts = _numbers("Q", dense.to_bytes(length * _SUM_BITS // 8, "little"))
-    return {bucket: count for bucket, count in enumerate(counts) if count}
+def _added(histograms: Sequence[tuple[int, int, bytes]]) -> dict[int, int]:
+    """Add up what `_dense` returned, as one integer: the bytes of bucket `start` are its lowest."""
+    if not histograms:
+        return {}
+    start = min(first for _, first, _ in histograms)
+    most = max(width for width, _, _ in histograms)
+    # Bytes of a sum: as few as no number of these counts exceeds.
+    wide = next((each for each in _COUNTS if len(histograms) <= 1 << 8 * max(each - most, 0)), 8)
+    total, length = 0, 0
+    for width, first, data in histograms:
+        counts = bytearray(len(data) // width * wide)
+        for place in range(width):
+            counts[place::wide] = data[place::width]
+        total += int.from_bytes(counts, "little") << 8 * wide * (first - start)
+        length = max(length, wide * (first - start) + len(counts))
+    sums = _numbers(_COUNTS[wide], total.to_bytes(length, "little"))
+    return {bucket: count for bucket, count in enumerate(sums, start) if count}
 
 
 def _dense(blob: bytes) -> tuple[int, int, bytes]:

@@ -82,6 +82,31 @@ def test_merging_is_counting_everything_in_one(first: list[int], second: list[in
     assert Histogram([whole]).to_bytes() == whole
 
 
+@pytest.mark.parametrize("spread", [0.01, 0.5, 3.0])
+@pytest.mark.parametrize("size", [1, 7, 31, 400])
+def test_adding_up_many_small_and_large_ones_is_counting_everything_in_one(
+    spread: float, size: int
+) -> None:
+    generator = random.Random(7)
+    values = [int(generator.lognormvariate(20, spread)) + 1 for _ in range(6_000)]
+    parts = [encoded(values[start : start + size]) for start in range(0, len(values), size)]
+    # A few that are counted by bucket are added to the many that are not.
+    dense = [encoded(values)] * 3
+    whole = encoded(values * 4)
+    assert Histogram([*parts, *dense]).to_bytes() == whole
+    assert Histogram([*dense, *parts]).to_bytes() == whole
+
+
+@pytest.mark.parametrize("number", [1, 2, 255, 256, 257, 300])
+def test_sums_of_full_counts_have_room(number: int) -> None:
+    full = extended(None, [10**9] * 255 + [10**6])
+    assert full[0] == 4
+    found = Histogram([full] * number)
+    assert found.count == 256 * number
+    assert found.quantile(0.0) == pytest.approx(10**6, rel=0.01)
+    assert found.quantile(0.5) == pytest.approx(10**9, rel=0.01)
+
+
 @given(DURATIONS, DURATIONS, DURATIONS)
 def test_extending_bytes_is_adding_each(
     first: list[int], second: list[int], third: list[int]
