@@ -74,7 +74,7 @@ KINDS: Mapping[str, Kind] = {
     "platform": Kind("NAME", f"only {', '.join(PLATFORMS)}", _one_of("platform", PLATFORMS)),
     "provider": Kind("NAME", "only this provider", str),
     "model": Kind("NAME", "only this model", str),
-    "feedback": Kind("THUMB", "only with this thumb, up or down", _one_of("thumb", list(THUMBS))),
+    "feedback": Kind("THUMB", "only with this thumb, up or down", _one_of("thumb", THUMBS)),
     "cost": Kind("DOLLARS", "that cost more or less", parse_dollars, "0.5", dollars_text),
     "duration": Kind("TIME", "that took longer or less", parse_length, "30s", length_text),
     "tokens": Kind("COUNT", "with more or fewer tokens", parse_tokens, "10000"),

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 EQUAL = ("agent", "status", "channel", "user", "platform", "provider", "model")
 """The filters that compare a column of the same name with one value."""
 
-THUMBS = {"up": 1.0, "down": 0.0}
-"""The value of a thumb's score."""
+THUMBS = ("up", "down")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +38,7 @@ class Filters:
     def has_index(self) -> bool:
         """Return True if an index begins with one of these filters."""
         found = self.agent or self.channel or self.user or self.platform
-        return bool(found) or self.status not in (None, "ok")
+        return bool(found or self.feedback) or self.status not in (None, "ok")
 
 
 ANY = Filters()

@@ -4,11 +4,8 @@ from typing import Any
 
 from peewee import fn
 
-from storage.database.models import NOT_OK, ScoreRow, TraceRow
-from storage.model.filters import EQUAL, THUMBS, Filters
-
-FEEDBACK = "user_feedback"
-"""The name of a thumb's score, see `bot.turns.feedback`."""
+from storage.database.models import NOT_OK, RATED_DOWN, RATED_UP, TraceRow
+from storage.model.filters import EQUAL, Filters
 
 
 def conditions(filters: Filters) -> list[Any]:
@@ -23,7 +20,7 @@ def conditions(filters: Filters) -> list[Any]:
         column = getattr(TraceRow, name)
         made.append(column.is_null() | (column != value))
     if filters.feedback is not None:
-        made.append(TraceRow.trace_id.in_(_with_thumb(filters.feedback)))
+        made.append({"up": RATED_UP, "down": RATED_DOWN}[filters.feedback])
     return [*made, *_compared(filters)]
 
 
@@ -41,9 +38,3 @@ def _compared(filters: Filters) -> list[Any]:
 def _between(value: Any, above: int | None, below: int | None) -> list[Any]:
     over = [value > above] if above is not None else []
     return [*over, value < below] if below is not None else over
-
-
-def _with_thumb(thumb: str) -> Any:
-    return ScoreRow.select(ScoreRow.trace_id).where(
-        ScoreRow.name == FEEDBACK, ScoreRow.value == THUMBS[thumb]
-    )
