@@ -68,7 +68,7 @@ INSTEAD: Mapping[str, str] = {
         "Ask in a channel of full members only, or allow it: shared_channels = true."
     ),
 }
-"""What would have to be different for an answer, by the reason for none."""
+"""The way to an answer, by the reason for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ class WhyView:
     rules: tuple[str, ...]
     instead: str
     facts: tuple[str, ...]
-    """What else was known: who spoke last, which agents were refused."""
+    """Sentences: who spoke last, which agents were refused."""
     reason: str
     trace: TraceSummary
 

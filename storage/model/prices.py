@@ -58,7 +58,7 @@ BEDROCK = re.compile(r"^(\w+\.)?(anthropic|amazon|meta|mistral|cohere|deepseek|a
 
 USAGE = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 PER_TOKEN = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
-"""What genai-prices calls these kinds of tokens, and the dollars for a million of each."""
+"""The names of these kinds of tokens in genai-prices, and the dollars for a million of each."""
 
 KNOWN_PRICES = frozenset(
     (*PER_TOKEN, "cache_write_1h_mtok", "web_searches_kcount", "storage_searches_kcount")
