@@ -118,14 +118,15 @@ def listed_values(blob: bytes) -> list[float]:
 
 def extended(blob: bytes | None, values: Sequence[float]) -> bytes:
     """Add `values` to an encoded histogram. Anything below a nanosecond counts as one."""
-    if blob is None and len(values) <= EXACT:  # As in most rows of a batch.
-        return _encoded(sorted(max(value, 1) for value in values), {})
     if blob is not None and blob[0] == _DENSE and (same := _counted(blob, values)):
         return same
     exact, counts = _decoded(blob) if blob else ([], {})
     if counts:
         return _encoded((), Counter(counts) + Counter(map(_bucket, values)))
-    return _encoded(sorted(chain(exact, (max(value, 1) for value in values))), {})
+    ordered = sorted(values)
+    if ordered and ordered[0] < 1:
+        ordered = [max(value, 1) for value in ordered]
+    return _encoded(sorted([*exact, *ordered]) if exact else ordered, {})
 
 
 def reduced(blob: bytes, values: Iterable[float]) -> bytes | None:

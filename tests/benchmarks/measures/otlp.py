@@ -87,7 +87,7 @@ def measure(run: Run) -> Iterator[Figure]:
         theirs=decoding,
         unit="spans/s",
         peer="the same server, only decoding",
-        at_least=30_000,
+        at_least=40_000,
     )
 
 
