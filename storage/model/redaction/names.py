@@ -5,6 +5,16 @@ from functools import lru_cache
 
 from storage.model.redaction import name_patterns
 from storage.model.redaction.extent import line_at, value_at, whole
+from storage.model.redaction.mentions import (
+    LONGEST_PREFIX,
+    NEXT_WORD,
+    SPOKEN,
+    is_about,
+    is_told,
+    names_no_secret,
+    names_something_else,
+    refers,
+)
 from storage.model.redaction.name_patterns import (
     AS_PASSWORD,
     CONTINUED,
@@ -33,9 +43,6 @@ from storage.model.redaction.values import (
     within_path,
 )
 
-LONGEST_PREFIX = 24
-LONGEST_REFERENCES = 200
-
 _named, _spaced = Pattern(NAMED, repeat=True), Pattern(SPACED, repeat=True)
 _random, _scheme, _query = Pattern(RANDOM), Pattern(SCHEME), Pattern(QUERY)
 _as_password, _continued = Pattern(AS_PASSWORD), Pattern(CONTINUED)
@@ -51,7 +58,6 @@ _SCHEME_BEFORE = ValuePattern(
 _ANNOTATED = ValuePattern(r"[ \t]*&?[A-Za-z_][\w.\[\]| <>']{0,40}?[ \t]*=[ \t]*(?=[bfr]?[\"'])")
 _LITERAL = ValuePattern(r"[\w.:$]+\([ \t]*(?:[bfru]{0,2})([\"'])([^\"']{4,})\1")
 _CONVERSION = ValuePattern(r"(?:^|[.:])(?:String|Some|Just|from|of|str|bytes|strdup|new)$")
-_NEXT_WORD = ValuePattern(r"[ \t]+[A-Za-z(]")
 _MANY_WORDS = ValuePattern(r"(?:[a-z]+[ \t,]+){2,23}[a-z]+(?=[\s.\"'`]|$)")
 _OPTION = ValuePattern(r"(?:^|\s)--?[\w-]*$")
 _HARMLESS_NAME = ValuePattern(
@@ -63,69 +69,6 @@ _COMMENT = ValuePattern(r"[ \t]+#[ \t]")
 _PREFERENCE = ValuePattern(
     r"(?i)(?:(?:theme|lang(?:uage)?|locale|consent|currency|tz|timezone|country|path|domain|expires"
     r"|max-age|samesite|secure|httponly)(?:=[\w/.-]{0,20})?(?:;[ ]?|$))+"
-)
-_NAME_OF_A_SECRET = ValuePattern(
-    r"(?i)(?:existing|vault|tls|pull|external|sealed|k8s|kube|kubernetes)[_-]?secret\Z"
-)
-_ABOUT = ValuePattern(
-    r"(?i).*(?:ids?|uuid|name|names|count|counts?|limits?|length|len|size|type|types|kind|policy|field|fields|input"
-    r"|label|placeholder|hint|text|title|url|uri|endpoint|path|file|files|dir|ref|arn|at|date|time"
-    r"|expiry|expires|expiration|ttl|age|status|state|format|algorithm|algo|alg|method|mode|version"
-    r"|index|position|offset|usage|used|required|enabled|reset|column|table|class|provider|manager"
-    r"|service|handler|store|vault|alias|owner|user|email|prefix|suffix|regex|pattern|rules?"
-    r"|strength|score|hint|error|errors|message|event|bucket|budget|scope|scopes|env|var|variable"
-    r"|encryption|hashers?|header|param|parameter|cookie|generator|validator|callback|selector|locator|xpath|css)\Z"
-)
-_REFERENCE_OPTION = ValuePattern(r"--[a-z-]*secrets?[= ]\S*\Z")
-_VERSION_OF_SECRET = ValuePattern(r"[A-Za-z][\w./-]*:(?:latest|\d{1,4})")
-_OTHERWISE = ValuePattern(r"\$\{\w*\Z")
-_ASKING = ValuePattern(
-    r"(?i)(?:forgot|forgotten|reset|change|confirm|enter|show|hide|toggle|invalid|wrong|require"
-    r"|missing|update|verify|validate|lost|recover)[_\- ]?\Z"
-)
-_KIND_OF_SECRET = ValuePattern(
-    r"(?i)(?:client|shared|app|jwt|radius|webhook|consumer|signing|session|api|cookie|oauth|bot"
-    r"|rails|flask|django|hmac|vpn|ipsec)[_\- ]\Z"
-)
-_AMBIGUOUS = frozenset(("pass", "secret", "secret-id", "secret_id", "secretid"))
-"""Names that have other meanings. Only for these is the text before them searched."""
-# gcloud --secret=db-password, aws --secret-id prod/db, docker --secret id=npm,src=.npmrc
-_VAULT_OPTION = ValuePattern(r"(?:^|\s)--(?:[a-z]+-)?secrets?(?:-id)?\Z")
-_NAME_IN_VAULT = ValuePattern(
-    r"(?:[A-Za-z]+[-_/.])*[A-Za-z]*(?i:pass|passwd|password|secret|token|key|credential|cert)s?"
-    r"(?:[-_/.][a-z]+)*(?::\w+)?|[a-z]+(?:[-_][a-z]+)*(?:/[a-z]+(?:[-_][a-z]+)*)+"
-    r"|(?:id|source|type|src|env)=[\w.~/-]+"
-)
-_PASS = ValuePattern(r"(?i)(?:^|[^A-Za-z0-9_-])pass\Z")
-_TEST = ValuePattern(r"(?i:tests?[_/.:-])|Test[A-Z]|[\w./-]*(?:/tests?/|[._](?:test|spec)\.)")
-_NO_PASSWORD = ValuePattern(
-    r"(?i)(?:tests?|checks?|first|second|third|next|---|\d)[ \t]pass\Z|:\d{12}:secret\Z"
-)
-_SPOKEN = (
-    "is",
-    "was",
-    "to",
-    "to:",
-    "lautet",
-    "c'est",
-    "c’est",
-    "'s",
-    "’s",
-    "は",
-    "是",
-    "는",
-    "은",
-    "is:",
-    "was:",
-    "ist",
-    "est",
-    "es",
-    "now",
-    "-",
-    "–",
-    "—",
-    "->",
-    "|",
 )
 
 _whole_name = Pattern(rf"(?i)(?P<name>{PASSWORD}|{HEADER}|{KEY}){SUFFIX}$")
@@ -180,7 +123,7 @@ def continued(text: str) -> Iterator[Range]:
     for found in _continued.finditer(text):
         start, end = found["continued"]
         value = text[start:end].rstrip(",;)}]")
-        about = _ABOUT.match(text[slice(*found["rest"])]) or _HARMLESS_NAME.search(
+        about = is_about(text[slice(*found["rest"])]) or _HARMLESS_NAME.search(
             text[max(found["name"][0] - LONGEST_PREFIX, 0) : found["name"][0]]
         )
         made = looks_chosen(value) or looks_random(value, at_least=12)
@@ -221,10 +164,7 @@ def _group(text: str, found: Found) -> str | None:
         return None
     if group == "key" and _HARMLESS_NAME.search(before):
         return None
-    if text[start:end].lower() not in _AMBIGUOUS:
-        return group
-    until = text[max(start - LONGEST_PREFIX, 0) : end]
-    return None if _NO_PASSWORD.search(until) or _NAME_OF_A_SECRET.search(until) else group
+    return None if names_no_secret(text, start, end) else group
 
 
 def _begins_a_name(text: str, start: int, end: int) -> bool:
@@ -260,9 +200,9 @@ def _assigned(text: str, found: Found, group: str) -> Iterator[Range]:
     value = text[start:end]
     kept = (
         not value
-        or _names_something_else(text, *name, value)
-        or _refers(text, name[0], start, value)
-        or _is_told(text, name, sign, (start, end))
+        or names_something_else(text, *name, value)
+        or refers(text, name[0], start, value)
+        or is_told(text, name, text[slice(*found["sign"])], (start, end))
         or _is_named_harmless(text, start, end, group, sign, quote)
     )
     if kept:
@@ -273,32 +213,6 @@ def _assigned(text: str, found: Found, group: str) -> Iterator[Range]:
     yield start, end
 
 
-def _refers(text: str, start: int, at: int, value: str) -> bool:
-    """Return True for `--set-secrets=NAME=db-password:latest`, and for `${NAME:?is missing}`."""
-    before = text[max(start - LONGEST_REFERENCES, 0) : start]
-    if value[0] in "?+":
-        return _OTHERWISE.search(before) is not None
-    if value == "latest" and text.endswith(":", 0, at):  # …=db-password:latest
-        return True
-    if not _VERSION_OF_SECRET.fullmatch(value.partition(",")[0]):
-        return False
-    return value.endswith(":latest") or _REFERENCE_OPTION.search(before) is not None
-
-
-def _is_told(text: str, name: Range, sign: str, at: Range) -> bool:
-    """Return True for a sentence: `forgotPassword: Forgot it?`, `the secret of bread is time`."""
-    value = text[slice(*at)]
-    if looks_chosen(value) or looks_random(value, at_least=12):
-        return False
-    before = text[max(name[0] - LONGEST_PREFIX, 0) : name[0]]
-    if sign.endswith(("'s", "’s")) or sign.startswith("("):  # password(user): …
-        return True
-    if text[slice(*name)].lower() == "secret" and sign.lower().endswith(_SPOKEN):
-        return is_word(value) and _KIND_OF_SECRET.search(before) is None
-    several = " " in value or _NEXT_WORD.match(text, at[1]) is not None
-    return several and _ASKING.search(before) is not None
-
-
 def _in_call(text: str, start: int) -> Iterator[Range]:
     """Yield the literal in `password = SecretStr("…")`."""
     literal = _LITERAL.match(text, start)
@@ -307,16 +221,6 @@ def _in_call(text: str, start: int) -> Iterator[Range]:
     callee = literal[0].partition("(")[0]
     if looks_random(literal[2]) or "ecret" in callee or _CONVERSION.search(callee):
         yield literal.span(2)
-
-
-def _names_something_else(text: str, start: int, end: int, value: str) -> bool:
-    """Return True for a test that passed, and for the name by which a vault knows a secret."""
-    if text[start:end].lower() not in _AMBIGUOUS:
-        return False
-    name = text[max(end - LONGEST_PREFIX, 0) : end]
-    if _VAULT_OPTION.search(name) or text[start:end].lower().endswith("id"):
-        return _NAME_IN_VAULT.fullmatch(value) is not None
-    return _PASS.search(name) is not None and _TEST.match(value) is not None
 
 
 def _is_named_harmless(text: str, start: int, end: int, group: str, sign: str, quote: str) -> bool:
@@ -335,8 +239,8 @@ def _is_named_harmless(text: str, start: int, end: int, group: str, sign: str, q
         return True
     if sign.endswith((">", "\n")) and not sign.endswith(("=>", "->")):
         return value[0] == "@" or not (text.startswith("</", end) or made)
-    if sign.lower().endswith(_SPOKEN):
-        more = _NEXT_WORD.match(text, end) is not None
+    if sign.lower().endswith(SPOKEN):
+        more = NEXT_WORD.match(text, end) is not None
         spoken_word = group == "password" and is_word(value) and not more
         return not made and (sign in ("|", "-") or not spoken_word)
     return group == "key" and (is_word(value) or is_class(value))
@@ -371,7 +275,7 @@ def _after_space(text: str, found: Found, group: str) -> Iterator[Range]:
         return
     if not option and within_path(text, name_start):
         return
-    if _names_something_else(text, *found[group], value):
+    if names_something_else(text, *found[group], value):
         return
     if option:
         secret = not is_prose(value) and (bool(quote) or not is_code(value))
