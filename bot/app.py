@@ -61,8 +61,9 @@ from bot.turns.cancel import TurnCanceller
 from bot.turns.decider import Decider
 from bot.turns.decision import BotIdentity
 from bot.turns.eraser import Eraser
-from bot.turns.feedback import Feedback
+from bot.turns.feedback import BAD, GOOD, Feedback
 from bot.turns.inbox import Inbox
+from bot.turns.message_changes import MessageChanges
 from bot.turns.permission import Permission
 from bot.turns.turn import TurnHandler
 from storage import Observability
@@ -319,12 +320,12 @@ def _register_listeners(
     canceller = TurnCanceller(
         running=shared.running, access=shared.access, database=shared.observability.database
     )
-    feedback = _feedback(shared, canceller)
+    feedback = _feedback(shared)
     command = _slash_command(shared, digests, canceller)
     other_workspaces.ignore(app, team=team)
     conversations.register(app, shared.access, inbox, workers.feedback)
-    messages.register(app, inbox, feedback, workers.feedback, dedup)
-    reactions.register(app, feedback, workers.feedback, dedup)
+    messages.register(app, inbox, _changes(shared, canceller), workers.feedback, dedup)
+    reactions.register(app, feedback, dedup, reactions=workers.feedback, presses=workers.commands)
     stop_button.register(app, canceller, workers.commands, dedup, team=team)
     ask_again_button.register(app, _ask_again(shared, inbox), workers.commands, dedup)
     # Without repetitions: a trigger to open a modal lives for 3 seconds.
@@ -333,7 +334,8 @@ def _register_listeners(
     app_home.register(app, _app_home(shared, command), workers.commands, dedup)
 
 
-def _feedback(shared: _Shared, canceller: TurnCanceller) -> Feedback:
+def _feedback(shared: _Shared) -> Feedback:
+    settings = shared.settings
     return Feedback(
         client=shared.client,
         team=shared.team,
@@ -341,6 +343,18 @@ def _feedback(shared: _Shared, canceller: TurnCanceller) -> Feedback:
         bot_id=shared.identity.bot_id,
         observability=shared.observability,
         dedup=shared.dedup,
+        reactions={
+            **dict.fromkeys(settings.feedback_up, GOOD),
+            **dict.fromkeys(settings.feedback_down, BAD),
+        },
+        asked=settings.capture != "none",
+    )
+
+
+def _changes(shared: _Shared, canceller: TurnCanceller) -> MessageChanges:
+    return MessageChanges(
+        team=shared.team,
+        bot_user=shared.identity.user,
         threads=shared.threads,
         canceller=canceller,
         eraser=shared.eraser,

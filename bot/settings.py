@@ -5,13 +5,22 @@ commands which need only a setting start fast.
 """
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.errors import ConfigurationError
@@ -58,6 +67,25 @@ def _retention(value: object) -> object:
     return parse_retention(value) if isinstance(value, str) else value
 
 
+ALIASES = {"thumbsup": "+1", "thumbsdown": "-1"}
+"""Emoji that have two names in Slack."""
+
+
+def emoji_name(text: str) -> str:
+    """Return the name of an emoji without colons and skin tone, and its first if it has two."""
+    name = text.strip().strip(":").partition("::")[0]
+    return ALIASES.get(name, name)
+
+
+def _emoji(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    names = [emoji_name(name) for name in value.split(",") if name.strip()]
+    if not all(re.fullmatch(r"[\w+'-]+", name) for name in names):
+        raise ValueError("it must be names of emoji with commas between them, such as +1,heart")
+    return frozenset(names)
+
+
 def _statistics_age(value: object) -> object:
     age = parse_duration(value) if isinstance(value, str) else value
     if isinstance(age, int) and age < parse_duration("7d"):
@@ -75,6 +103,7 @@ AppToken = Annotated[
 
 # NoDecode: pydantic-settings would read a dataclass as JSON, and these are written as 90d,2GB.
 RetentionLimits = Annotated[Retention, NoDecode, BeforeValidator(_retention)]
+EmojiNames = Annotated[frozenset[str], NoDecode, BeforeValidator(_emoji)]
 StatisticsAge = Annotated[int, BeforeValidator(_statistics_age)]
 """How long statistics are kept by hour or by day, in nanoseconds, written as 35d."""
 
@@ -109,11 +138,20 @@ class Settings(BaseSettings):
     grace: float = Field(20, ge=0, le=3_600)
     mention_only: bool = False
     answer_edits: bool = False
+    feedback_up: EmojiNames = frozenset(("+1", "heart", "tada"))
+    feedback_down: EmojiNames = frozenset(("-1",))
     max_file_mb: float = Field(10, gt=0)
     max_files: int = Field(10, ge=0, le=100)
     history_characters: int = Field(100_000, ge=1_000)
     otlp_port: OtlpPort = 0
     otlp_token: SecretStr = SecretStr("")
+
+    @field_validator("feedback_down")
+    @classmethod
+    def _is_not_up(cls, down: frozenset[str], info: ValidationInfo) -> frozenset[str]:
+        if both := down & info.data.get("feedback_up", frozenset()):
+            raise ValueError(f"{min(both)} is in TRACEBOT_FEEDBACK_UP, too")
+        return down
 
     @property
     def folding(self) -> Folding:

@@ -8,12 +8,12 @@ from slack_bolt import App
 
 from bot.concurrency.event_dedup import EventDedup
 from bot.listeners.request_keys import event_key
-from bot.turns.feedback import Feedback
 from bot.turns.inbox import Inbox
+from bot.turns.message_changes import MessageChanges
 
 
 def register(
-    app: App, inbox: Inbox, feedback: Feedback, executor: Executor, dedup: EventDedup
+    app: App, inbox: Inbox, changes: MessageChanges, executor: Executor, dedup: EventDedup
 ) -> None:
     """Accept messages at once; follow edits and deletions on *executor*."""
 
@@ -21,7 +21,7 @@ def register(
         executor.submit(dedup.once, event_key(body), follow, body)
 
     def follow(body: Mapping[str, Any]) -> None:
-        feedback.message_changed(body)
+        changes.follow(body)
         inbox.accept_edit(body)
 
     # Bolt calls the first listener that matches, so edits and deletions never reach the inbox.

@@ -1,4 +1,4 @@
-"""Record reactions to answers, and follow edits and deletions of messages."""
+"""Record what people think of an answer: by its thumbs, or by reactions."""
 
 import logging
 import time
@@ -10,19 +10,21 @@ from peewee import PeeweeException
 from slack_sdk import WebClient
 
 from bot.concurrency.event_dedup import EventDedup
-from bot.slack.conversation.conversation import ConversationReader
+from bot.replies.reason_modal import Reason, reason_modal
+from bot.settings import emoji_name
 from bot.slack.errors import SLACK_ERRORS
-from bot.slack.own_deletions import OwnDeletions
-from bot.slack.threads import ThreadReader, reply_payload
-from bot.slack.types import edited_ts
-from bot.turns.cancel import TurnCanceller
-from bot.turns.eraser import Eraser
+from bot.slack.threads import reply_payload
 from storage import Observability
-from storage.model.erasure import Erasure
+from storage.model.records import FEEDBACK
 from storage.model.redaction import redact_name
 from storage.queries.traces import TraceSummary, message_traces, trace_spans, traces_by_id
 
-THUMBS: Mapping[str, float] = {"+1": 1.0, "thumbsup": 1.0, "-1": 0.0, "thumbsdown": 0.0}
+GOOD, BAD = 1.0, 0.0
+THUMBS: Mapping[str, float] = {"+1": GOOD, "-1": BAD}
+"""The thumbs below an answer, and the score of each."""
+
+BUTTON = "button"
+"""The source of a score that comes from the thumbs. That of a reaction is `TS:EMOJI`."""
 
 FLUSH_S = 1.0
 """How long a reaction waits for the database, in the background, before its trace is looked up."""
@@ -31,7 +33,11 @@ logger = logging.getLogger("tracebot.feedback")
 
 
 class Feedback:
-    """Record a reaction as a span of the trace that it is about, and a thumb as a score of it."""
+    """Record a reaction as a span of the trace that it is about, and a thumb as a score of it.
+
+    *reactions* are the scores of the emoji that count. If people are *asked*, they may say why when
+    they press 👎.
+    """
 
     def __init__(
         self,
@@ -42,11 +48,8 @@ class Feedback:
         bot_id: str,
         observability: Observability,
         dedup: EventDedup,
-        threads: ThreadReader,
-        canceller: TurnCanceller,
-        eraser: Eraser,
-        deletions: OwnDeletions,
-        reader: ConversationReader,
+        reactions: Mapping[str, float],
+        asked: bool,
     ) -> None:
         self._client = client
         self._team = team
@@ -54,11 +57,8 @@ class Feedback:
         self._bot_id = bot_id
         self._observability = observability
         self._dedup = dedup
-        self._threads = threads
-        self._canceller = canceller
-        self._eraser = eraser
-        self._deletions = deletions
-        self._reader = reader
+        self._reactions = reactions
+        self._asked = asked
 
     def reacted(self, body: Mapping[str, Any], *, added: bool) -> None:
         """Record a person's reaction to one of our answers, or to a message that we answered."""
@@ -77,58 +77,55 @@ class Feedback:
             emoji = redact_name(event["reaction"])
             what = (item["channel"], item["ts"], event["user"], emoji)
             key = f"reaction:{':'.join(what)}:{event['event_ts']}"
-            self._dedup.once(key, partial(self._record, trace, event, added=added))
+            self._dedup.once(key, partial(self._record_reaction, trace, event, added=added))
 
     def thumb_pressed(self, body: Mapping[str, Any]) -> None:
         """Record a press of one of the thumbs below an answer, whose value names its trace."""
-        thumb, _, trace_id = str(body["actions"][0].get("value") or "").partition(" ")
+        thumb, _, trace_id = _value(body).partition(" ")
         if thumb not in THUMBS:
             return
+        trace = self._trace(trace_id)
+        # Of a press Slack tells the channel: it is the one where the trace was answered.
+        if trace is None or trace.channel != (body.get("channel") or {}).get("id"):
+            return
+        user, at = body["user"]["id"], _nanoseconds(body["actions"][0].get("action_ts"))
+        self._record_span(trace, user, thumb, added=True)
+        self._record_score(trace, user, BUTTON, THUMBS[thumb], label=thumb, at=at)
+
+    def ask_reason(self, body: Mapping[str, Any]) -> None:
+        """Ask what was wrong after a press of 👎. Slack allows that for three seconds."""
+        thumb, _, trace_id = _value(body).partition(" ")
+        if not self._asked or THUMBS.get(thumb) != BAD:
+            return
+        pressed_at = _nanoseconds(body["actions"][0].get("action_ts"))
+        view = reason_modal(Reason(trace_id, pressed_at))
+        try:
+            self._client.views_open(trigger_id=body["trigger_id"], view=view)
+        except SLACK_ERRORS as error:
+            logger.info("Nobody was asked for the reason of a 👎: %s", error)
+
+    def explained(self, body: Mapping[str, Any]) -> None:
+        """Record the reason of a 👎, or take the 👎 back."""
+        reason = Reason.submitted(body["view"])
+        trace = None if reason is None else self._trace(reason.trace_id)
+        if reason is None or trace is None or not (reason.text or reason.withdrawn):
+            return
+        value = None if reason.withdrawn else BAD
+        # A moment after its press: if another thumb was pressed since, that one counts.
+        at = reason.pressed_at + 1
+        user = body["user"]["id"]
+        self._record_score(trace, user, BUTTON, value, label="-1", text=reason.text, at=at)
+
+    def _trace(self, trace_id: str) -> TraceSummary | None:
+        """Return the trace that a button or a modal of ours names."""
         self._observability.flush(FLUSH_S)
         try:
             found = traces_by_id(self._observability.database, trace_id)
         except PeeweeException as error:
             logger.warning("The trace of a thumb cannot be found: %s", error)
-            return
-        ours = [trace for trace in found if trace.team == self._team]
-        if len(ours) == 1:
-            event = {"user": body["user"]["id"], "reaction": thumb}
-            self._record(ours[0], event, added=True)
-
-    def message_changed(self, body: Mapping[str, Any]) -> None:
-        """Erase what is stored of a message that was deleted, or store the text it has now.
-
-        The turn of a deleted question is cancelled.
-        """
-        event = body["event"]
-        before, after = event.get("previous_message") or {}, event.get("message") or {}
-        ts = event.get("deleted_ts") or before.get("ts") or after.get("ts")
-        # Slack does not remove a message that has replies: a tombstone takes its place.
-        deleted = not after or after.get("subtype") == "tombstone"
-        if before.get("thread_ts"):
-            self._threads.forget(event["channel"], before["thread_ts"])
-        if not ts or after.get("user") == self._bot_user:
-            return  # A live reply of ours.
-        if (event["channel"], ts) in self._deletions:
-            return  # It has become another message.
-        same_files = _files(after) >= _files(before)
-        if not deleted and same_files and after.get("text") == before.get("text"):
-            return  # Slack showed a link's preview, or noted that the thread has a reply.
-        self._eraser.add(
-            Erasure(
-                at=time.time_ns(),
-                by="slack",
-                team=self._team,
-                channel=event["channel"],
-                message_ts=ts,
-                thread_ts=before.get("thread_ts") or after.get("thread_ts"),
-                edited_ts=None if deleted else edited_ts(after),
-            ),
-            text=None if deleted else self._reader.stored(after),
-        )
-        if deleted:
-            self._canceller.message_deleted(event["channel"], ts)
-        self._eraser.apply()
+            return None
+        ours = [each for each in found if each.team == self._team and each.trace_id == trace_id]
+        return next(iter(ours), None)
 
     def _trace_of(self, channel: str, ts: str, body: Mapping[str, Any]) -> TraceSummary | None:
         database = self._observability.database
@@ -147,8 +144,26 @@ class Feedback:
                 return next(iter(traces_by_id(database, trace_id)), None)
         return None
 
-    def _record(self, trace: TraceSummary, event: Mapping[str, Any], *, added: bool) -> None:
-        name = str(event["reaction"])
+    def _record_reaction(
+        self, trace: TraceSummary, event: Mapping[str, Any], *, added: bool
+    ) -> None:
+        emoji, user = str(event["reaction"]), event["user"]
+        self._record_span(trace, user, emoji, added=added)
+        name = emoji_name(emoji)
+        value = self._reactions.get(name)
+        # What is removed may have counted when it was added: the list can change.
+        if trace.decision != "skip" and (value is not None or not added):
+            source, at = f"{event['item']['ts']}:{emoji}", _nanoseconds(event["event_ts"])
+            self._record_score(trace, user, source, value if added else None, label=name, at=at)
+
+    def _record_score(
+        self, trace: TraceSummary, user: str, source: str, value: float | None, **more: Any
+    ) -> None:
+        self._observability.record_score(
+            trace.trace_id, name=FEEDBACK, user=user, value=value, source=source, **more
+        )
+
+    def _record_span(self, trace: TraceSummary, user: str, emoji: str, *, added: bool) -> None:
         root = trace_spans(self._observability.database, trace.trace_id)[0]
         span = self._observability.start_span(
             "reaction added" if added else "reaction removed",
@@ -158,26 +173,22 @@ class Feedback:
                 "audience": trace.audience,
                 "thread_ts": trace.thread_ts,
                 "message_ts": trace.message_ts,
-                "user": event["user"],
-                "emoji": name,
+                "user": user,
+                "emoji": emoji,
             },
             kind="consumer",
             parent=(root.trace_id, root.span_id),
         )
         self._observability.end_span(span)
-        thumb = name.partition("::")[0]
-        if thumb not in THUMBS:
-            return
-        self._observability.record_score(
-            trace.trace_id,
-            name="user_feedback",
-            user=event["user"],
-            value=THUMBS[thumb] if added else None,
-            label=thumb,
-        )
 
 
-def _files(message: Mapping[str, Any]) -> frozenset[str]:
-    """Return the ids of the message's files, without those that were deleted."""
-    files = message.get("files") or ()
-    return frozenset(str(each.get("id")) for each in files if each.get("mode") != "tombstone")
+def _value(body: Mapping[str, Any]) -> str:
+    return str(body["actions"][0].get("value") or "")
+
+
+def _nanoseconds(ts: object) -> int:
+    """Return the time of one of Slack's time stamps, now if it is not one."""
+    seconds, _, micros = str(ts).partition(".")
+    if not (seconds.isdecimal() and micros.isdecimal() and len(seconds) < 11):
+        return time.time_ns()
+    return int(seconds) * 10**9 + int(f"{micros:0<9}"[:9])

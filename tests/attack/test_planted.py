@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.sandbox import Sandbox
+from bot.sandbox import Message, Sandbox, User
 from reports.render.block_kit import RUN, SHARE, SHOW, STOP
 from storage import Observability
 from storage.database.transactions import transaction
@@ -210,7 +210,13 @@ def _record(observability: Observability) -> None:
             f"m {secret('metric')}", 1, {secret("label"): secret("labelled")}
         )
         observability.record_score(
-            span.trace_id, name=secret("score"), user="U1", value=1, label=secret("score label")
+            span.trace_id,
+            name=secret("score"),
+            user="U1",
+            value=1,
+            label=secret("score label"),
+            source=secret("score source"),
+            text=f"It said {secret('score reason')}",
         )
     with suppress(ValueError), observability.span("raises"):
         raise ValueError(f"no {secret('exception')}")
@@ -343,6 +349,7 @@ def _talk(sandbox: Sandbox, own: Mapping[str, str]) -> None:
     emoji = {"reaction": f"e_{secret('reaction')}", "user": ann.id, "item": item}
     reaction = {"type": "reaction_added", **emoji, "item_user": sandbox.bot_user_id}
     sandbox._slack.outbox.tell("reaction_added", {**reaction, "event_ts": answer.ts})
+    _explain(sandbox, ann, answer)
     for command in (f"search {secret('search')}", f"show {secret('id')}", secret("command"), "ls"):
         sandbox.command(ann, general, "/trace", command)
     (listed,) = sandbox.command(ann, general, "/trace", "ls")
@@ -352,6 +359,16 @@ def _talk(sandbox: Sandbox, own: Mapping[str, str]) -> None:
     eventually(lambda: (s := sandbox.session(general, waiting.ts)) and s.status == "processing")
     sandbox.stop_agent(ann, general, waiting.ts)
     sandbox.wait_for_reaction(general, waiting.ts, "octagonal_sign", timeout=PATIENCE_S)
+
+
+def _explain(sandbox: Sandbox, user: User, answer: Message) -> None:
+    """Press 👎, and write a secret as the reason."""
+    (thumbs,) = [block for block in answer.blocks if block["type"] == "context_actions"]
+    value = thumbs["elements"][0]["negative_button"]["value"]
+    sandbox.click(user, answer, "reply_feedback", value=value)
+    eventually(lambda: bool(sandbox.calls("views.open")))
+    reason = {"type": "plain_text_input", "value": f"It said {secret('reason')}"}
+    sandbox.submit(user, {"reason": {"reason": reason}})
 
 
 def _record_while_locked(path: Path) -> bytes:

@@ -128,3 +128,17 @@ def test_settings_are_read_without_loading_a_database() -> None:
     assert not [
         name for name in loaded if name.startswith(("peewee", "cysqlite", "storage.database"))
     ]
+
+
+def test_reactions_that_count_are_names_of_emoji(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACEBOT_FEEDBACK_UP", ":thumbsup:, rocket::skin-tone-2,")
+    monkeypatch.setenv("TRACEBOT_FEEDBACK_DOWN", "")
+    settings = load_settings()
+    assert (settings.feedback_up, settings.feedback_down) == ({"+1", "rocket"}, frozenset())
+    for wrong, problem in (
+        ("👎", "FEEDBACK_DOWN is not valid: it must be names of emoji with commas between them"),
+        ("-1,+1", r"FEEDBACK_DOWN is not valid: \+1 is in TRACEBOT_FEEDBACK_UP, too"),
+    ):
+        monkeypatch.setenv("TRACEBOT_FEEDBACK_DOWN", wrong)
+        with pytest.raises(SettingsError, match=problem):
+            load_settings()

@@ -1,16 +1,18 @@
-"""Reactions to messages and edits of them, as they end up in the database."""
+"""Reactions and thumbs, as they end up in the database."""
 
 import logging
+from typing import Any
 
 import pytest
 from slack_sdk import WebClient
 
-from bot.sandbox import Channel, Sandbox, User
+from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
 from storage.database.models import ScoreRow
+from storage.model.records import Score
 from storage.queries.traces import TraceSummary, trace_spans
-from tests.support.conversations import StartBot, answered, ended, eventually, finished, spans_of
-from tests.support.fake_agent import Scripted, roster_of
+from storage.store.thumbs import scores_of
+from tests.support.conversations import StartBot, answered, eventually, finished
 
 
 def recorded(observability: Observability, trace: TraceSummary) -> list[str]:
@@ -56,10 +58,14 @@ def test_a_reaction_to_a_message_that_the_bot_did_not_answer_is_not_recorded(
     eventually(lambda: scores(observability) == [0.0])
 
 
-def scores(observability: Observability) -> list[float]:
+def scores(observability: Observability) -> list[float | None]:
+    return [score.value for score in all_scores(observability)]
+
+
+def all_scores(observability: Observability) -> list[Score]:
     observability.flush()
-    rows = ScoreRow.select(ScoreRow.value).tuples().execute(observability.database)
-    return [value for (value,) in rows]
+    rows = ScoreRow.select(ScoreRow.trace_id).distinct().tuples().execute(observability.database)
+    return scores_of(observability.database, [trace_id for (trace_id,) in rows])
 
 
 def test_a_reaction_whose_trace_slack_does_not_tell_is_logged_and_dropped(
@@ -79,73 +85,6 @@ def test_a_reaction_whose_trace_slack_does_not_tell_is_logged_and_dropped(
     assert scores(observability) == []
 
 
-def test_the_stored_text_of_an_edited_message_is_replaced(
-    sandbox: Sandbox,
-    observability: Observability,
-    start_bot: StartBot,
-    alice: User,
-    general: Channel,
-) -> None:
-    start_bot()
-    question, _ = answered(sandbox, alice, general, "my PIN is 1234")
-    (trace,) = finished(observability, general, question.ts)
-    sandbox.edit(alice, question, f"{sandbox.mention} never mind")
-
-    def stored() -> str:
-        observability.flush()
-        return str(spans_of(observability, trace)["slack message"].text)
-
-    eventually(lambda: "never mind" in stored())
-    assert "1234" not in stored()
-
-
-def test_the_next_answer_is_given_the_edited_text(
-    sandbox: Sandbox,
-    observability: Observability,
-    start_bot: StartBot,
-    alice: User,
-    general: Channel,
-) -> None:
-    agent = Scripted()
-    start_bot(roster_of(agent))
-    for _ in range(3):
-        agent.end("noted")
-    root = sandbox.post(alice, general, f"{sandbox.mention} hello")
-    ended(sandbox, general, root, "white_check_mark")
-    follow_up = sandbox.post(alice, general, "my PIN is 1234", thread_ts=root.ts)
-    ended(sandbox, general, follow_up, "white_check_mark")
-    sandbox.edit(alice, follow_up, "never mind")
-    (_, trace) = finished(observability, general, root.ts, count=2)
-
-    def is_erased() -> bool:
-        observability.flush()
-        return spans_of(observability, trace)["slack message"].text == "never mind"
-
-    eventually(is_erased)
-    last = sandbox.post(alice, general, "and now?", thread_ts=root.ts)
-    ended(sandbox, general, last, "white_check_mark")
-    texts = [message.text for message in agent.requests[-1].history]
-    assert "never mind" in texts
-    assert "my PIN is 1234" not in texts
-
-
-def test_a_text_that_cannot_be_erased_is_logged(
-    sandbox: Sandbox,
-    observability: Observability,
-    start_bot: StartBot,
-    alice: User,
-    general: Channel,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    start_bot()
-    chatter = sandbox.post(alice, general, "I should not have said that")
-    finished(observability, general, chatter.ts)
-    observability.database.execute_sql("ALTER TABLE spans RENAME TO away")
-    sandbox.delete(alice, chatter)
-    eventually(lambda: "stored text of an edited or deleted message stays" in caplog.text)
-    observability.database.execute_sql("ALTER TABLE away RENAME TO spans")
-
-
 def test_a_thumb_below_an_answer_is_its_score_until_the_other_one_is_pressed(
     sandbox: Sandbox,
     observability: Observability,
@@ -160,3 +99,140 @@ def test_a_thumb_below_an_answer_is_its_score_until_the_other_one_is_pressed(
         sandbox.click(alice, answer, "reply_feedback", value=f"{thumb} {trace.trace_id}")
         eventually(lambda score=score: scores(observability) == [score])  # type: ignore[misc]
     eventually(lambda: recorded(observability, trace) == ["+1", "-1"])
+
+
+def press(sandbox: Sandbox, user: User, answer: Message, thumb: str, trace: TraceSummary) -> None:
+    sandbox.click(user, answer, "reply_feedback", value=f"{thumb} {trace.trace_id}")
+
+
+def opened(sandbox: Sandbox) -> list[Any]:
+    """Return the calls that opened a modal."""
+    return sandbox.calls("views.open")
+
+
+def submit(sandbox: Sandbox, user: User, text: str = "", *, take_back: bool = False) -> None:
+    chosen = [{"value": "withdraw"}] if take_back else []
+    values = {
+        "reason": {"reason": {"type": "plain_text_input", "value": text or None}},
+        "withdraw": {"withdraw": {"type": "checkboxes", "selected_options": chosen}},
+    }
+    sandbox.submit(user, values)
+
+
+def test_a_thumb_down_asks_for_a_reason_and_stores_it_without_secrets(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    question, answer = answered(sandbox, alice, general, "good?")
+    (trace,) = finished(observability, general, question.ts)
+    press(sandbox, alice, answer, "-1", trace)
+    eventually(lambda: scores(observability) == [0.0] and len(opened(sandbox)) == 1)
+    submit(sandbox, alice, "It told me password=hunter2secret.")
+    eventually(lambda: all_scores(observability)[0].text is not None)
+    (score,) = all_scores(observability)
+    assert (score.user, score.value, score.label) == (alice.id, 0.0, "-1")
+    assert score.text is not None and score.text.startswith("It told me password=")
+    assert "hunter2" not in score.text
+    press(sandbox, alice, answer, "-1", trace)
+    eventually(lambda: len(opened(sandbox)) == 2)
+    submit(sandbox, alice)  # Nothing new: the reason stays.
+    press(sandbox, alice, answer, "-1", trace)
+    eventually(lambda: len(opened(sandbox)) == 3)
+    assert all_scores(observability)[0].text == score.text
+    submit(sandbox, alice, take_back=True)
+    eventually(lambda: scores(observability) == [])
+
+
+def test_a_reason_belongs_to_its_press_and_not_to_a_later_one(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    question, answer = answered(sandbox, alice, general, "good?")
+    (trace,) = finished(observability, general, question.ts)
+    press(sandbox, alice, answer, "-1", trace)
+    eventually(lambda: len(opened(sandbox)) == 1)
+    press(sandbox, alice, answer, "+1", trace)
+    eventually(lambda: scores(observability) == [1.0])
+    submit(sandbox, alice, "Wrong.")
+    sandbox.react(alice, answer, "heart")
+    eventually(lambda: sorted(recorded(observability, trace)) == ["+1", "-1", "heart"])
+    assert [(score.value, score.text) for score in all_scores(observability)] == [(1.0, None)]
+    assert len(opened(sandbox)) == 1
+
+
+def test_nobody_is_asked_for_a_reason_if_no_text_is_stored(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot(capture="none")
+    question, answer = answered(sandbox, alice, general, "good?")
+    (trace,) = finished(observability, general, question.ts)
+    press(sandbox, alice, answer, "-1", trace)
+    eventually(lambda: scores(observability) == [0.0])
+    assert opened(sandbox) == []
+
+
+def test_a_press_counts_although_slack_opens_no_modal(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    question, answer = answered(sandbox, alice, general, "good?")
+    (trace,) = finished(observability, general, question.ts)
+    sandbox.faults.error("views.open", "expired_trigger_id")
+    press(sandbox, alice, answer, "-1", trace)
+    eventually(lambda: scores(observability) == [0.0])
+
+
+def test_the_last_reaction_of_a_person_counts_and_the_one_before_if_it_is_taken_back(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    bob = sandbox.add_user("bob")
+    sandbox.join(bob, general)
+    start_bot(feedback_up="+1,rocket", feedback_down="-1,x")
+    question, answer = answered(sandbox, alice, general, "good?")
+    sandbox.react(alice, answer, "rocket")
+    eventually(lambda: scores(observability) == [1.0])
+    sandbox.react(alice, answer, "heart")  # Not in the list.
+    sandbox.react(alice, answer, "-1::skin-tone-3")
+    eventually(lambda: scores(observability) == [0.0])
+    sandbox.react(bob, question, "x")
+    eventually(lambda: scores(observability) == [0.0, 0.0])
+    sandbox.unreact(alice, answer, "-1::skin-tone-3")
+    eventually(lambda: sorted(map(str, scores(observability))) == ["0.0", "1.0"])
+    sandbox.unreact(alice, answer, "rocket")
+    sandbox.unreact(bob, question, "x")
+    eventually(lambda: scores(observability) == [])
+
+
+def test_a_reaction_to_a_message_that_was_skipped_rates_nothing(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    chatter = sandbox.post(alice, general, "Good morning!")
+    (trace,) = finished(observability, general, chatter.ts)
+    sandbox.react(alice, chatter, "+1")
+    eventually(lambda: recorded(observability, trace) == ["+1"])
+    assert scores(observability) == []

@@ -6,8 +6,8 @@ import pytest
 
 from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
-from storage.database.models import ScoreRow
 from storage.queries.traces import TraceSummary, message_traces, recent_traces, trace_spans
+from storage.store.thumbs import scores_of
 from tests.support.conversations import StartBot, answered, ended, eventually, finished, spans_of
 from tests.support.fake_agent import Scripted, roster_of
 
@@ -373,10 +373,10 @@ def test_a_thumb_on_the_answer_is_a_score_that_can_be_taken_back(
     (answer,) = ended(sandbox, general, question, "white_check_mark")
     (trace,) = finished(observability, general, question.ts)
 
-    def scores() -> list[tuple[str, float]]:
+    def scores() -> list[tuple[str, float | None]]:
         observability.flush()
-        query = ScoreRow.select(ScoreRow.trace_id, ScoreRow.value).tuples()
-        return list(query.execute(observability.database))
+        found = scores_of(observability.database, [trace.trace_id])
+        return [(score.trace_id, score.value) for score in found]
 
     sandbox.react(alice, answer, "+1")
     eventually(lambda: scores() == [(trace.trace_id, 1.0)])

@@ -1,0 +1,74 @@
+"""Follow edits and deletions of messages: what is stored of them changes with them."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from bot.slack.conversation.conversation import ConversationReader
+from bot.slack.own_deletions import OwnDeletions
+from bot.slack.threads import ThreadReader
+from bot.slack.types import edited_ts
+from bot.turns.cancel import TurnCanceller
+from bot.turns.eraser import Eraser
+from storage.model.erasure import Erasure
+
+
+class MessageChanges:
+    """Erase what is stored of a message that was deleted, or store the text it has now."""
+
+    def __init__(
+        self,
+        *,
+        team: str,
+        bot_user: str,
+        threads: ThreadReader,
+        canceller: TurnCanceller,
+        eraser: Eraser,
+        deletions: OwnDeletions,
+        reader: ConversationReader,
+    ) -> None:
+        self._team = team
+        self._bot_user = bot_user
+        self._threads = threads
+        self._canceller = canceller
+        self._eraser = eraser
+        self._deletions = deletions
+        self._reader = reader
+
+    def follow(self, body: Mapping[str, Any]) -> None:
+        """Follow one change. The turn of a deleted question is cancelled."""
+        event = body["event"]
+        before, after = event.get("previous_message") or {}, event.get("message") or {}
+        ts = event.get("deleted_ts") or before.get("ts") or after.get("ts")
+        # Slack does not remove a message that has replies: a tombstone takes its place.
+        deleted = not after or after.get("subtype") == "tombstone"
+        if before.get("thread_ts"):
+            self._threads.forget(event["channel"], before["thread_ts"])
+        if not ts or after.get("user") == self._bot_user:
+            return  # A live reply of ours.
+        if (event["channel"], ts) in self._deletions:
+            return  # It has become another message.
+        same_files = _files(after) >= _files(before)
+        if not deleted and same_files and after.get("text") == before.get("text"):
+            return  # Slack showed a link's preview, or noted that the thread has a reply.
+        self._eraser.add(
+            Erasure(
+                at=time.time_ns(),
+                by="slack",
+                team=self._team,
+                channel=event["channel"],
+                message_ts=ts,
+                thread_ts=before.get("thread_ts") or after.get("thread_ts"),
+                edited_ts=None if deleted else edited_ts(after),
+            ),
+            text=None if deleted else self._reader.stored(after),
+        )
+        if deleted:
+            self._canceller.message_deleted(event["channel"], ts)
+        self._eraser.apply()
+
+
+def _files(message: Mapping[str, Any]) -> frozenset[str]:
+    """Return the ids of the message's files, without those that were deleted."""
+    files = message.get("files") or ()
+    return frozenset(str(each.get("id")) for each in files if each.get("mode") != "tombstone")
