@@ -34,6 +34,9 @@ GAMMA = 1.02
 EXACT = 32
 """Up to this many values are kept as they are."""
 
+MANY = 1_000
+"""From so many exact values on, they are sorted to be counted: more than most have buckets."""
+
 _UPPER = [GAMMA**bucket for bucket in range(ceil(log(2**64) / log(GAMMA)) + 1)]
 """The upper bound of each bucket."""
 
@@ -191,10 +194,10 @@ def _counted(blob: bytes, values: Iterable[float]) -> bytes | None:
 
 def _bucketed(values: list[float]) -> Mapping[int, int]:
     """Count values by bucket, and sort them if they are many."""
-    first, last = (_bucket(find(values, default=1)) for find in (min, max))
-    if len(values) < last - first:
+    if len(values) < MANY:
         return Counter(map(_bucket, values))
-    values.sort()  # Faster than a search for the bucket of each value.
+    values.sort()  # Takes less time than a search for the bucket of each value.
+    first, last = _bucket(values[0]), _bucket(values[-1])
     passed = [bisect_right(values, upper) for upper in _UPPER[first : last + 1]]
     counts = map(sub, passed, [0, *passed])
     return {bucket: count for bucket, count in enumerate(counts, first) if count}
