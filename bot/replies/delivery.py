@@ -12,11 +12,18 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackApiError
 
 from bot.replies.messages import Message
 from bot.retry import RetryPolicy, TryAgain
-from bot.slack.errors import PASSING, SLACK_ERRORS, ThreadGone, error_code, retry_after
+from bot.slack.errors import (
+    SLACK_ERRORS,
+    ThreadGone,
+    error_code,
+    in_doubt,
+    may_have_worked,
+    retry_after,
+)
 from bot.slack.own_deletions import OwnDeletions
 from bot.slack.types import Place
 
@@ -197,31 +204,3 @@ def look_for_thread(client: WebClient, place: Place) -> None:
         if error_code(error) == "thread_not_found":
             raise ThreadGone(f"{place} has no first message any more") from error
         raise
-
-
-def in_doubt(error: Exception) -> bool:
-    """Return True if Slack did not say whether the call took effect."""
-    if isinstance(error, SlackApiError):
-        return error.response.status_code >= 500 or error_code(error) in PASSING
-    return not isinstance(error, ThreadGone)
-
-
-def may_have_worked(error: Exception) -> bool:
-    """Return True if the call may have taken effect, or may do so later.
-
-    A rate limit is an answer: the call had no effect. Silence is not.
-    """
-    return in_doubt(error) and retry_after(error) is None
-
-
-def is_unanswered(error: Exception) -> bool:
-    """Return True if no answer came at all: Slack may still carry the call out, a while later.
-
-    The page of a gateway that gave up waiting (504) does not count as one.
-    """
-    return not isinstance(error, SlackClientError) or error_code(error) == "status 504"
-
-
-def is_refusal(error: Exception) -> bool:
-    """Return True if Slack said no, and will say so again."""
-    return retry_after(error) is None and not in_doubt(error)

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 from slack_sdk.errors import SlackApiError
 
-from bot.replies.delivery import is_refusal
 from bot.replies.messages import MARKDOWN_LIMIT, TEXT_LIMIT, Message, bounded
 from bot.replies.text.split import split
-from bot.slack.errors import SLACK_ERRORS, error_code, is_gone
+from bot.slack.errors import SLACK_ERRORS, error_code, is_gone, is_refusal
 from reports.render.block_kit import SECTION, escape
 
 SHORTER = 2_500

@@ -13,19 +13,22 @@ from dataclasses import replace
 
 from slack_sdk import WebClient
 
-from bot.replies.delivery import (
-    ReplyDelivery,
-    is_refusal,
-    is_unanswered,
-    look_for_thread,
-    may_have_worked,
-)
+from bot.replies.delivery import ReplyDelivery, look_for_thread
 from bot.replies.draft import Draft, GrowingDraft
 from bot.replies.live_messages import EditedMessage, Heading, LiveMessage, StreamedMessage
 from bot.replies.live_replies import LiveReplies
 from bot.replies.text.presented import NameOf, presented, settled
 from bot.replies.unfinished import UnfinishedReplies
-from bot.slack.errors import SLACK_ERRORS, ThreadGone, error_code, is_gone, retry_after
+from bot.slack.errors import (
+    SLACK_ERRORS,
+    ThreadGone,
+    error_code,
+    is_gone,
+    is_refusal,
+    is_unanswered,
+    may_have_worked,
+    retry_after,
+)
 from bot.slack.own_secrets import OwnSecrets
 from bot.slack.types import Place
 from reports.formatting import without_controls

@@ -7,8 +7,7 @@ from collections import Counter
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from bot.replies.delivery import is_refusal, may_have_worked
-from bot.slack.errors import SLACK_ERRORS, error_code
+from bot.slack.errors import SLACK_ERRORS, error_code, is_refusal, may_have_worked
 from bot.slack.types import Place
 
 PACE_S = 1.0

@@ -13,10 +13,9 @@ from slack_sdk.errors import SlackApiError
 
 from bot.concurrency.event_dedup import HANDLED_ELSEWHERE, EventDedup, message_key
 from bot.replies.buttons import Attempt, failure_buttons
-from bot.replies.delivery import in_doubt, is_unanswered
 from bot.replies.messages import RESTARTED, Message, reply_messages, running_id
 from bot.replies.unfinished import UnfinishedReplies
-from bot.slack.errors import SLACK_ERRORS, error_code, is_gone, retry_after
+from bot.slack.errors import SLACK_ERRORS, error_code, in_doubt, is_gone, is_unanswered, retry_after
 from bot.slack.own_deletions import OwnDeletions
 from bot.slack.reactions import DONE, FAILED, READ, STOPPED, WAITING
 from bot.slack.threads import reply_payload
@@ -123,7 +122,9 @@ class ReplyRepair:
 
     def _deliver(self, reply: UnfinishedReply) -> None:
         if reply.agent == TURN and (reply.ending == () or self._was_taken_again(reply)):
-            if not self._unfinished.works_on_message(reply):
+            if self._unfinished.works_on_message(reply):
+                self._unfinished.watch(reply)  # The marks are those of another turn now.
+            else:
                 self._unmark(reply)
             return
         thread = self._read(reply)

@@ -11,7 +11,7 @@ from bot.agents.cancellation import DELETION, Cancellation
 from bot.agents.errors import AgentError
 from bot.agents.invocation import invoke
 from bot.agents.types import Agent, HistoryMessage, Request, ThreadState
-from bot.replies.delivery import ReplyDelivery, is_refusal
+from bot.replies.delivery import ReplyDelivery
 from bot.replies.final_reply import FinalReply, ReplyWriter, TurnFailure
 from bot.replies.ladder import deliver
 from bot.replies.live import LiveUpdates
@@ -24,7 +24,7 @@ from bot.replies.unfinished import UnfinishedReplies
 from bot.settings import Settings
 from bot.slack.attachments import FetchResult
 from bot.slack.conversation.names import Names
-from bot.slack.errors import SLACK_ERRORS, ThreadGone, error_code, is_gone
+from bot.slack.errors import SLACK_ERRORS, ThreadGone, error_code, is_gone, is_refusal
 from bot.slack.own_secrets import OwnSecrets
 from bot.slack.types import IncomingMessage
 from reports.formatting import without_controls

@@ -5,12 +5,12 @@ from contextlib import suppress
 from types import TracebackType
 
 from bot.agents.types import ToolUse
-from bot.replies.delivery import ReplyDelivery, is_refusal, may_have_worked
+from bot.replies.delivery import ReplyDelivery
 from bot.replies.live import LiveUpdates
 from bot.replies.live_messages import LiveMessage, StreamedMessage
 from bot.replies.messages import Message
 from bot.replies.unfinished import UnfinishedReplies
-from bot.slack.errors import SLACK_ERRORS, ThreadGone, error_code
+from bot.slack.errors import SLACK_ERRORS, ThreadGone, error_code, is_refusal, may_have_worked
 from bot.slack.types import Place
 from storage.coordination.unfinished_replies import UnfinishedReply
 

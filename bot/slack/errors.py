@@ -83,6 +83,34 @@ def retry_after(error: Exception) -> float | None:
     return 1.0 if seconds is None else seconds
 
 
+def in_doubt(error: Exception) -> bool:
+    """Return True if Slack did not say whether the call took effect."""
+    if isinstance(error, SlackApiError):
+        return error.response.status_code >= 500 or error_code(error) in PASSING
+    return not isinstance(error, ThreadGone)
+
+
+def may_have_worked(error: Exception) -> bool:
+    """Return True if the call may have taken effect, or may do so later.
+
+    A rate limit is an answer: the call had no effect. Silence is not.
+    """
+    return in_doubt(error) and retry_after(error) is None
+
+
+def is_unanswered(error: Exception) -> bool:
+    """Return True if no answer came at all: Slack may still carry the call out, a while later.
+
+    The page of a gateway that gave up waiting (504) does not count as one.
+    """
+    return not isinstance(error, SlackClientError) or error_code(error) == "status 504"
+
+
+def is_refusal(error: Exception) -> bool:
+    """Return True if Slack said no, and will say so again."""
+    return retry_after(error) is None and not in_doubt(error)
+
+
 def error_code(error: Exception) -> str:
     """Return Slack's own code such as `not_in_channel`, else the HTTP status or the class."""
     if isinstance(error, SlackUnwell):

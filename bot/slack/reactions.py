@@ -2,13 +2,12 @@
 
 import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from bot.slack.errors import SLACK_ERRORS, error_code
+from bot.slack.errors import SLACK_ERRORS, error_code, is_refusal
 from bot.slack.types import IncomingMessage
 from storage import Observability
 
@@ -28,28 +27,32 @@ class Reactions:
         self._client = client
         self._observability = observability
 
-    def add(self, message: IncomingMessage, name: str) -> None:
-        with self._step("add reaction", name):
-            self._client.reactions_add(channel=message.channel, timestamp=message.ts, name=name)
+    def add(self, message: IncomingMessage, name: str) -> bool:
+        """Add a reaction; return False if Slack may do so late."""
+        return self._step("add reaction", self._client.reactions_add, message, name)
 
-    def remove(self, message: IncomingMessage, name: str) -> None:
-        with self._step("remove reaction", name):
-            self._client.reactions_remove(channel=message.channel, timestamp=message.ts, name=name)
+    def remove(self, message: IncomingMessage, name: str) -> bool:
+        """Remove a reaction; return False if it may still be there."""
+        return self._step("remove reaction", self._client.reactions_remove, message, name)
 
-    @contextmanager
-    def _step(self, step: str, name: str) -> Iterator[None]:
+    def _step(
+        self, step: str, call: Callable[..., object], message: IncomingMessage, name: str
+    ) -> bool:
         with self._observability.span(step, kind="client", emoji=name) as span:
             try:
-                yield
+                call(channel=message.channel, timestamp=message.ts, name=name)
             except SlackApiError as error:
                 # The client repeats calls whose answer was lost: the first may have worked.
                 if error_code(error) not in ("already_reacted", "no_reaction"):
                     span.fail("slack_api", error_code(error))
+                return is_refusal(error)
             except SLACK_ERRORS as error:
                 span.fail(type(error).__name__, str(error))
+                return False
             except Exception as error:
                 span.fail(type(error).__name__, str(error))
                 logger.exception("The %s could not be shown on a message", name)
+        return True
 
 
 class StatusReaction:
@@ -63,11 +66,20 @@ class StatusReaction:
     """
 
     def __init__(
-        self, reactions: Reactions, message: IncomingMessage, *, shown: str | None = None
+        self,
+        reactions: Reactions,
+        message: IncomingMessage,
+        *,
+        on_doubt: Callable[[], object],
+        shown: str | None = None,
     ) -> None:
-        """*shown* is the state that the message shows already."""
+        """*shown* is the state that the message shows already.
+
+        `on_doubt` is called if the message may show a state that it should not show any more.
+        """
         self._reactions = reactions
         self._message = message
+        self._on_doubt = on_doubt
         self._lock = threading.Lock()
         self._begun = False
         self._busy = False
@@ -104,8 +116,11 @@ class StatusReaction:
             if before == wanted:
                 return False
             self._shown = wanted if before is None else None
+        is_sure = True
         if before is not None:
-            self._reactions.remove(self._message, before)
+            is_sure = self._reactions.remove(self._message, before)
         elif wanted is not None:
-            self._reactions.add(self._message, wanted)
+            is_sure = self._reactions.add(self._message, wanted)
+        if not is_sure:
+            self._on_doubt()
         return True

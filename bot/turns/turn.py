@@ -87,9 +87,16 @@ class TurnHandler:
         shown = FAILED if message.asked_again else None
         # From now on, so that a process that dies leaves no message that looks as if it was read,
         # and nobody who waits for an answer to a question that waited for its turn.
-        if unfinished := unfinished_turn(message, root, self._identity):
+        unfinished = unfinished_turn(message, root, self._identity)
+        if unfinished:
             self._unfinished.begin(unfinished)
-        return Turn(message, root, StatusReaction(self._reactions, message, shown=shown))
+
+        def look_at_marks() -> None:
+            if unfinished:
+                self._unfinished.watch(unfinished)
+
+        status = StatusReaction(self._reactions, message, on_doubt=look_at_marks, shown=shown)
+        return Turn(message, root, status)
 
     def show_waiting(self, turn: Turn) -> None:
         """Show that the thread is busy, if the message may be answered."""

@@ -215,6 +215,25 @@ def test_a_running_reply_that_slack_posted_without_saying_so_is_deleted(
     assert (answer.text, is_at_work(answer)) == ("whole", False)
 
 
+def test_a_mark_that_slack_did_not_remove_goes_later(
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    running: Ask,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    bot = start_bot(roster_of(agent))
+    question = running()
+    sandbox.faults.rate_limit("reactions.remove", times=100, retry_after=0)
+    agent.end("whole")
+    sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
+    assert set(sandbox.reactions(general, question.ts)) == {"eyes", "white_check_mark"}
+    heal(sandbox)
+    eventually(lambda: all_ended(observability, bot))
+    assert set(sandbox.reactions(general, question.ts)) == {"white_check_mark"}
+
+
 def test_a_reply_is_given_up_after_a_day(
     monkeypatch: pytest.MonkeyPatch,
     agent: Scripted,

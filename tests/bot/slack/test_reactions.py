@@ -21,7 +21,7 @@ def test_a_message_shows_one_state_at_a_time_and_never_goes_back_to_waiting(
         user=alice.id,
         text=asked.text,
     )
-    status = StatusReaction(Reactions(web, observability), message)
+    status = StatusReaction(Reactions(web, observability), message, on_doubt=lambda: None)
 
     def shown() -> set[str]:
         return set(sandbox.reactions(general, asked.ts))
