@@ -87,11 +87,22 @@ class Responder:
         self._names = names
         self._collector = collector
 
+    def begin(self, agent: Agent, message: IncomingMessage, root: ActiveSpan) -> UnfinishedReply:
+        """Note that the agent will be asked, and return its reply for `respond`."""
+        reply = _unfinished_reply(agent, message, root)
+        self._unfinished.begin(reply)
+        return reply
+
     def respond(
-        self, agent: Agent, given: AgentInput, root: ActiveSpan, cancellation: Cancellation
+        self,
+        agent: Agent,
+        given: AgentInput,
+        root: ActiveSpan,
+        cancellation: Cancellation,
+        unfinished: UnfinishedReply,
     ) -> TurnFailure | None:
         """Post the agent's answer. Return why there is none, or why Slack does not take it."""
-        place, unfinished = given.message.place, _unfinished_reply(agent, given.message, root)
+        place = given.message.place
         updates = LiveUpdates(
             self._live_client,
             self._delivery,

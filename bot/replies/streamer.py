@@ -20,7 +20,7 @@ logger = logging.getLogger("tracebot.live")
 class ReplyStreamer:
     """Begin one agent's reply with its *updates*, and finish it. Use it as a context manager.
 
-    Until the reply is final, `unfinished` knows it as `reply`.
+    `unfinished` knows the reply as `reply` until it is final.
     """
 
     def __init__(
@@ -48,7 +48,6 @@ class ReplyStreamer:
         self._ending: list[Message] = []
 
     def __enter__(self) -> "ReplyStreamer":
-        self._unfinished.begin(self._reply)
         self.updates.start()
         return self
 

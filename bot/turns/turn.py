@@ -208,10 +208,15 @@ class TurnHandler:
         if misses := verdict.asked.misses:
             names = [agent.name for agent in asked]
             self._notices.say(message, missed_message(misses, names))
-        # From now on each reply is known by itself, and tells its end. The reactions are left.
+        # From now on each reply is known by itself, and tells its end. The reactions are left. In
+        # this order, so that a process that dies in between leaves one row or the other.
+        replies = {a.name: self._responder.begin(a, message, turn.root) for a in asked}
         self._unfinished.keep(unfinished_id(turn.root), ())
         failures = _side_by_side(
-            lambda agent: self._responder.respond(agent, given, turn.root, cancellation), asked
+            lambda agent: self._responder.respond(
+                agent, given, turn.root, cancellation, replies[agent.name]
+            ),
+            asked,
         )
         self._notices.tell_unposted(message, failures, trace_id=turn.root.trace_id)
         # A stop is what somebody wanted: it says more about the turn than what failed beside it.

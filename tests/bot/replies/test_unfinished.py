@@ -13,7 +13,7 @@ from bot.replies import unfinished
 from bot.sandbox import Channel, Sandbox
 from storage import Observability
 from storage.coordination import unfinished_replies
-from storage.coordination.unfinished_replies import UnfinishedReply
+from storage.coordination.unfinished_replies import TURN, UnfinishedReply
 from storage.database.connect import connect
 from tests.support.conversations import Ask, ended, eventually
 from tests.support.fake_agent import Scripted, roster_of
@@ -100,3 +100,22 @@ def test_a_question_is_marked_only_once_the_database_knows_of_it(
     start_bot(roster_of(agent))
     question = ask()
     assert (marks[0], set(sandbox.reactions(general, question.ts))) == (set(), {"eyes"})
+
+
+def test_the_row_of_a_turn_tells_to_ask_again_until_that_of_its_reply_is_stored(
+    monkeypatch: pytest.MonkeyPatch,
+    agent: Scripted,
+    start_bot: StartBot,
+    ask: Ask,
+) -> None:
+    store, stored = unfinished.put_reply, []
+
+    def note(database: Database, reply: UnfinishedReply, **more: Any) -> None:
+        stored.append((reply.agent, reply.ending))
+        store(database, reply, **more)
+
+    monkeypatch.setattr(unfinished, "put_reply", note)
+    start_bot(roster_of(agent))
+    ask()
+    eventually(lambda: len(stored) >= 3)
+    assert stored[:3] == [(TURN, None), ("scripted", None), (TURN, ())]
