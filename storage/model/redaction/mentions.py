@@ -10,7 +10,7 @@ SPOKEN = (
     *("is", "was", "to", "to:", "lautet", "c'est", "c’est", "'s", "’s", "は", "是", "는", "은"),
     *("is:", "was:", "ist", "est", "es", "now", "-", "–", "—", "->", "|"),
 )
-"""What joins a name to its value in a sentence."""
+"""The words that join a name to its value in a sentence."""
 
 NEXT_WORD = ValuePattern(r"[ \t]+[A-Za-z(]")
 _AMBIGUOUS = frozenset(("pass", "secret", "secret-id", "secret_id", "secretid"))
@@ -61,7 +61,7 @@ _LAST_WORD = ValuePattern(r"(?:[A-Z]?[a-z0-9]+|[A-Z0-9]+)\Z")
 
 
 def names_no_secret(text: str, start: int, end: int) -> bool:
-    """Return True for `tests pass` and `existingSecret`, whose values are no secrets."""
+    """Return True for `tests pass` and `existingSecret`, whose values are not secrets."""
     if text[start:end].lower() not in _AMBIGUOUS:
         return False
     until = text[max(start - LONGEST_PREFIX, 0) : end]
