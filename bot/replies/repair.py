@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
@@ -14,11 +14,18 @@ from slack_sdk.errors import SlackApiError
 from bot.concurrency.event_dedup import HANDLED_ELSEWHERE, EventDedup, message_key
 from bot.replies.buttons import Attempt, failure_buttons
 from bot.replies.messages import RESTARTED, Message, reply_messages, running_id
+from bot.replies.posted import (
+    final_parts,
+    is_of,
+    is_running,
+    kept_blocks,
+    messages_since,
+    outcome,
+)
 from bot.replies.unfinished import UnfinishedReplies
 from bot.slack.errors import SLACK_ERRORS, error_code, in_doubt, is_gone, is_unanswered, retry_after
 from bot.slack.own_deletions import OwnDeletions
-from bot.slack.reactions import DONE, FAILED, READ, STOPPED, WAITING
-from bot.slack.threads import reply_payload
+from bot.slack.reactions import FAILED, READ, WAITING
 from reports.render.block_kit import escape
 from storage import Observability
 from storage.coordination.leases import acquire_lease, release_lease
@@ -37,14 +44,8 @@ LEASE_NS = 300 * SECOND_NS
 FLUSH_S = 1.0
 """How long the record of a reply waits for the database."""
 
-KEPT_BLOCKS = frozenset(("markdown", "rich_text", "section", "plan", "task_card"))
-"""The blocks of a running reply that say what the agent said and did."""
-
 MOVED = "(The reply is in another message of this thread.)"
 """Takes the place of a message that Slack does not let us delete."""
-
-INTERRUPTED = "Interrupted"
-"""The title of the plan of a reply whose process is gone."""
 
 logger = logging.getLogger("tracebot.repair")
 
@@ -155,7 +156,7 @@ class ReplyRepair:
         )
 
     def _deliver_in(self, thread: Sequence[Mapping[str, Any]], reply: UnfinishedReply) -> None:
-        final, doubles = _final_parts(thread, reply, bot_id=self._bot_id)
+        final, doubles = final_parts(thread, reply, bot_id=self._bot_id)
         stale = self._running(thread, reply) - set(final.values())
         for number, message in enumerate(self._ending(reply, thread), 1):
             if str(number) in final:
@@ -170,7 +171,7 @@ class ReplyRepair:
                 self._record(reply, sorted(final.values()))
             self._set_active(reply)
         if reply.ending != () and not self._unfinished.works_on_message(reply):
-            self._mark(reply, _outcome(reply, thread))
+            self._mark(reply, outcome(reply, thread))
 
     def _record(self, reply: UnfinishedReply, posted: Sequence[str]) -> None:
         """Record which messages the reply has become: if one is deleted, its text is erased."""
@@ -209,7 +210,9 @@ class ReplyRepair:
         """Return what was posted in the thread since the agent was asked; None if it is gone."""
         try:
             return list(
-                _since(reply, partial(self._client.conversations_replies, ts=reply.thread_ts))
+                messages_since(
+                    reply, partial(self._client.conversations_replies, ts=reply.thread_ts)
+                )
             )
         except SlackApiError as error:
             if error_code(error) == "thread_not_found":
@@ -218,9 +221,9 @@ class ReplyRepair:
 
     def _outside(self, reply: UnfinishedReply) -> set[str]:
         """Return the messages of the reply that are in the channel."""
-        channel = list(_since(reply, self._client.conversations_history))
+        channel = list(messages_since(reply, self._client.conversations_history))
         return self._running(channel, reply) | {
-            str(message["ts"]) for message in channel if _is_of(message, reply, bot_id=self._bot_id)
+            str(message["ts"]) for message in channel if is_of(message, reply, bot_id=self._bot_id)
         }
 
     def _running(self, thread: Sequence[Mapping[str, Any]], reply: UnfinishedReply) -> set[str]:
@@ -231,7 +234,7 @@ class ReplyRepair:
             str(message["ts"])
             for message in thread
             if message.get("bot_id") == self._bot_id
-            and any(_is_running(block, id) for block in message.get("blocks") or ())
+            and any(is_running(block, id) for block in message.get("blocks") or ())
         }
         return found | ({reply.ts} & here if reply.ts else set())
 
@@ -249,7 +252,7 @@ class ReplyRepair:
         again = failure_buttons(Attempt(reply.trace_id, reply.message_ts, reply.agent), ())
         (message,) = reply_messages("", payload=payload, note=RESTARTED, below=[again])
         shown = next((each for each in thread if each["ts"] == reply.ts), {})
-        kept = _kept(shown.get("blocks") or (), running_id(reply.trace_id, reply.agent))
+        kept = kept_blocks(shown.get("blocks") or (), running_id(reply.trace_id, reply.agent))
         return [{**message, "blocks": [*kept, *message["blocks"]]}]
 
     def _put(self, reply: UnfinishedReply, message: Message, old: str | None) -> str:
@@ -311,14 +314,14 @@ class ReplyRepair:
                 if retry_after(error) is not None or in_doubt(error):
                     raise
 
-    def _mark(self, reply: UnfinishedReply, outcome: str) -> None:
+    def _mark(self, reply: UnfinishedReply, reaction: str) -> None:
         """Show at the question that nobody works on it any more, and how that ended."""
         where = {"channel": reply.channel, "timestamp": reply.message_ts}
-        for name in {READ, WAITING, FAILED} - {outcome}:
+        for name in {READ, WAITING, FAILED} - {reaction}:
             with suppress(*SLACK_ERRORS):
                 self._client.reactions_remove(**where, name=name)
         with suppress(*SLACK_ERRORS):
-            self._client.reactions_add(**where, name=outcome)
+            self._client.reactions_add(**where, name=reaction)
 
 
 def _raise_unless_refused(error: SlackApiError) -> None:
@@ -332,80 +335,3 @@ def _plain(message: Message) -> Message:
     """Return a message whose words are in its text alone, which holds up to 40,000 characters."""
     said = [block["text"] for block in message["blocks"] if block["type"] == "markdown"]
     return {**message, "text": "\n\n".join(map(escape, said)) or message["text"], "blocks": []}
-
-
-def _outcome(reply: UnfinishedReply, thread: Sequence[Mapping[str, Any]]) -> str:
-    """Return the reaction that tells how the turn ended."""
-    posted = [message.get("metadata") or {} for message in (*thread, *(reply.ending or ()))]
-    payloads = [each.get("event_payload") or {} for each in posted]
-    ours = [each for each in payloads if each.get("trace_id") == reply.trace_id]
-    if any("provider" in each for each in ours):  # Only an answer names its provider.
-        return DONE
-    return FAILED if ours else STOPPED
-
-
-def _final_parts(
-    thread: Sequence[Mapping[str, Any]], reply: UnfinishedReply, *, bot_id: str
-) -> tuple[dict[str, str], list[str]]:
-    """Return the parts of the final reply that are posted, with their `ts`, and their doubles.
-
-    The oldest of each part is kept: a double appears when Slack carries out a call late.
-    """
-    parts: dict[str, str] = {}
-    doubles = []
-    for message in sorted(thread, key=lambda each: str(each["ts"])):
-        part = reply_payload(message, bot_id=bot_id).get("part")
-        if part is None or not _is_of(message, reply, bot_id=bot_id):
-            continue
-        ts = str(message["ts"])
-        if parts.setdefault(str(part), ts) != ts:
-            doubles.append(ts)
-    return parts, doubles
-
-
-def _is_of(message: Mapping[str, Any], reply: UnfinishedReply, *, bot_id: str) -> bool:
-    """Return True for a message of the final reply."""
-    payload = reply_payload(message, bot_id=bot_id)
-    return (payload.get("trace_id"), payload.get("agent")) == (reply.trace_id, reply.agent)
-
-
-def _since(reply: UnfinishedReply, read: Callable[..., Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the messages since the agent was asked, which *read* returns page by page."""
-    cursor = None
-    while True:
-        page = read(
-            channel=reply.channel,
-            # A minute earlier: the clocks of Slack and this machine may differ.
-            oldest=f"{reply.begun_at / SECOND_NS - 60:.6f}",
-            include_all_metadata=True,
-            limit=200,
-            cursor=cursor,
-        )
-        yield from page["messages"]
-        cursor = (page.get("response_metadata") or {}).get("next_cursor")
-        if not cursor:
-            return
-
-
-def _is_running(block: Mapping[str, Any], id: str) -> bool:
-    """Return True for the block of a Stop button, or for the plan of a stream."""
-    tasks = block.get("tasks") or ()
-    return block.get("block_id") == id or any(task.get("task_id") == id for task in tasks)
-
-
-def _kept(blocks: Sequence[Mapping[str, Any]], id: str) -> list[Message]:
-    """Return what the agent had said and done, without the signs that it is at work."""
-    kept = (_interrupted(block, id) for block in blocks if block.get("type") in KEPT_BLOCKS)
-    return [block for block in kept if block.get("tasks", True)]
-
-
-def _interrupted(block: Mapping[str, Any], id: str) -> Message:
-    """Return a block; if it is the plan of a stream, only with the tools that were used."""
-    if block.get("type") != "plan":
-        return dict(block)
-    tasks = [
-        {**task, "status": "error" if task.get("status") == "in_progress" else task.get("status")}
-        for task in block.get("tasks") or ()
-        if task.get("task_id") != id
-    ]
-    return {**block, "title": INTERRUPTED, "tasks": tasks}

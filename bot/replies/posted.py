@@ -1,0 +1,94 @@
+"""Tell from the messages of a thread what there is of a reply already."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from bot.replies.messages import Message
+from bot.slack.reactions import DONE, FAILED, STOPPED
+from bot.slack.threads import reply_payload
+from storage.coordination.unfinished_replies import UnfinishedReply
+
+SECOND_NS = 1_000_000_000
+
+KEPT_BLOCKS = frozenset(("markdown", "rich_text", "section", "plan", "task_card"))
+"""The blocks of a running reply that say what the agent said and did."""
+
+INTERRUPTED = "Interrupted"
+"""The title of the plan of a reply whose process is gone."""
+
+
+def outcome(reply: UnfinishedReply, thread: Sequence[Mapping[str, Any]]) -> str:
+    """Return the reaction that tells how the turn ended."""
+    posted = [message.get("metadata") or {} for message in (*thread, *(reply.ending or ()))]
+    payloads = [each.get("event_payload") or {} for each in posted]
+    ours = [each for each in payloads if each.get("trace_id") == reply.trace_id]
+    if any("provider" in each for each in ours):  # Only an answer names its provider.
+        return DONE
+    return FAILED if ours else STOPPED
+
+
+def final_parts(
+    thread: Sequence[Mapping[str, Any]], reply: UnfinishedReply, *, bot_id: str
+) -> tuple[dict[str, str], list[str]]:
+    """Return the parts of the final reply that are posted, with their `ts`, and their doubles.
+
+    The oldest of each part is kept: a double appears when Slack carries out a call late.
+    """
+    parts: dict[str, str] = {}
+    doubles = []
+    for message in sorted(thread, key=lambda each: str(each["ts"])):
+        part = reply_payload(message, bot_id=bot_id).get("part")
+        if part is None or not is_of(message, reply, bot_id=bot_id):
+            continue
+        ts = str(message["ts"])
+        if parts.setdefault(str(part), ts) != ts:
+            doubles.append(ts)
+    return parts, doubles
+
+
+def is_of(message: Mapping[str, Any], reply: UnfinishedReply, *, bot_id: str) -> bool:
+    """Return True for a message of the final reply."""
+    payload = reply_payload(message, bot_id=bot_id)
+    return (payload.get("trace_id"), payload.get("agent")) == (reply.trace_id, reply.agent)
+
+
+def messages_since(reply: UnfinishedReply, read: Callable[..., Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the messages since the agent was asked, which *read* returns page by page."""
+    cursor = None
+    while True:
+        page = read(
+            channel=reply.channel,
+            # A minute earlier: the clocks of Slack and this machine may differ.
+            oldest=f"{reply.begun_at / SECOND_NS - 60:.6f}",
+            include_all_metadata=True,
+            limit=200,
+            cursor=cursor,
+        )
+        yield from page["messages"]
+        cursor = (page.get("response_metadata") or {}).get("next_cursor")
+        if not cursor:
+            return
+
+
+def is_running(block: Mapping[str, Any], id: str) -> bool:
+    """Return True for the block of a Stop button, or for the plan of a stream."""
+    tasks = block.get("tasks") or ()
+    return block.get("block_id") == id or any(task.get("task_id") == id for task in tasks)
+
+
+def kept_blocks(blocks: Sequence[Mapping[str, Any]], id: str) -> list[Message]:
+    """Return what the agent had said and done, without the signs that it is at work."""
+    kept = (_interrupted(block, id) for block in blocks if block.get("type") in KEPT_BLOCKS)
+    return [block for block in kept if block.get("tasks", True)]
+
+
+def _interrupted(block: Mapping[str, Any], id: str) -> Message:
+    """Return a block; if it is the plan of a stream, only with the tools that were used."""
+    if block.get("type") != "plan":
+        return dict(block)
+    tasks = [
+        {**task, "status": "error" if task.get("status") == "in_progress" else task.get("status")}
+        for task in block.get("tasks") or ()
+        if task.get("task_id") != id
+    ]
+    return {**block, "title": INTERRUPTED, "tasks": tasks}
