@@ -7,6 +7,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -269,10 +271,30 @@ print("\\n" + "middle " * 1_000 + "\\n\\n" + "last")
 """An answer of two parts. It is shown while it grows, so that only its second part is posted."""
 
 
-def serve_slowly(
-    sandbox: Sandbox, db_path: Path, folder: Path, *, program: str = SLEEPER
-) -> "subprocess.Popen[bytes]":
-    """Start the bot in a process of its own, with an agent that does not end."""
+Doomed = Callable[..., AbstractContextManager[None]]
+
+
+@pytest.fixture
+def doomed(sandbox: Sandbox, db_path: Path, tmp_path: Path) -> Doomed:
+    """Return a block in which the bot runs in a process that is killed at the end of the block."""
+
+    @contextmanager
+    def block(program: str = SLEEPER) -> Iterator[None]:
+        process = serve(sandbox, db_path, tmp_path, program)
+        try:
+            sandbox.wait_for_app(timeout=60)
+            yield
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        sandbox.faults.clear()  # The process may have been killed before it posted.
+        sandbox.wait_until(lambda: not sandbox._slack.sockets.connections)
+
+    return block
+
+
+def serve(sandbox: Sandbox, db_path: Path, folder: Path, program: str) -> "subprocess.Popen[bytes]":
+    """Start the bot in a process of its own, with *program* as its agent."""
     (folder / "program.py").write_text(program)
     command = [sys.executable, str(folder / "program.py")]
     agents = folder / "killed.toml"
@@ -292,24 +314,17 @@ def serve_slowly(
 
 
 def test_a_reply_of_a_killed_process_says_so_and_keeps_what_was_said(
+    doomed: Doomed,
     start_bot: StartBot,
     sandbox: Sandbox,
     alice: User,
     general: Channel,
     observability: Observability,
-    db_path: Path,
-    tmp_path: Path,
 ) -> None:
-    process = serve_slowly(sandbox, db_path, tmp_path)
-    try:
-        sandbox.wait_for_app(timeout=60)
+    with doomed():
         question = sandbox.post(alice, general, f"{sandbox.mention} think hard")
         sandbox.wait_for_reply(general, question.ts, containing="The first half", timeout=60)
         eventually(lambda: any(row.ts for row in left_replies(observability)))
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    sandbox.wait_until(lambda: not sandbox._slack.sockets.connections)
     tick(start_bot())
     (reply,) = ended(sandbox, general, question, "octagonal_sign")
     assert not is_at_work(reply)
@@ -319,27 +334,19 @@ def test_a_reply_of_a_killed_process_says_so_and_keeps_what_was_said(
 
 
 def test_the_rest_of_a_long_answer_of_a_killed_process_is_posted(
+    doomed: Doomed,
     start_bot: StartBot,
     sandbox: Sandbox,
     alice: User,
     general: Channel,
     observability: Observability,
-    db_path: Path,
-    tmp_path: Path,
 ) -> None:
-    process = serve_slowly(sandbox, db_path, tmp_path, program=LONG)
-    try:
-        sandbox.wait_for_app(timeout=60)
+    with doomed(LONG):
         never = sandbox.faults.hold("chat.postMessage", times=1)
         question = sandbox.post(alice, general, f"{sandbox.mention} tell me all")
         eventually(lambda: any("last" in (row.ending or "") for row in left_replies(observability)))
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    sandbox.faults.clear()  # The process may have been killed before it posted.
     (shown,) = sandbox.thread(general, question.ts)[1:]
     assert "last" not in shown.text
-    sandbox.wait_until(lambda: not sandbox._slack.sockets.connections)
     tick(start_bot())
     parts = ended(sandbox, general, question, "white_check_mark")
     assert [part.text.split()[0] for part in parts] == ["first", "middle"]
@@ -348,27 +355,19 @@ def test_the_rest_of_a_long_answer_of_a_killed_process_is_posted(
 
 
 def test_the_answer_of_a_process_that_is_killed_while_it_posts_is_posted_once(
+    doomed: Doomed,
     start_bot: StartBot,
     sandbox: Sandbox,
     alice: User,
     general: Channel,
     observability: Observability,
-    db_path: Path,
-    tmp_path: Path,
 ) -> None:
-    process = serve_slowly(sandbox, db_path, tmp_path, program="print('It is blue.')")
-    try:
-        sandbox.wait_for_app(timeout=60)
+    with doomed("print('It is blue.')"):
         # A slow machine streams it.
         never = sandbox.faults.hold("chat.postMessage", "chat.stopStream")
         question = sandbox.post(alice, general, f"{sandbox.mention} what colour?")
         eventually(lambda: any("blue" in (row.ending or "") for row in left_replies(observability)))
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    sandbox.faults.clear()  # The process may have been killed before it posted.
     assert not any(each.metadata for each in sandbox.thread(general, question.ts)[1:])
-    sandbox.wait_until(lambda: not sandbox._slack.sockets.connections)
     tick(start_bot())
     (answer,) = ended(sandbox, general, question, "white_check_mark")
     assert answer.text == "It is blue."
@@ -376,17 +375,14 @@ def test_the_answer_of_a_process_that_is_killed_while_it_posts_is_posted_once(
 
 
 def test_who_waited_for_a_turn_of_a_killed_process_is_told(
+    doomed: Doomed,
     start_bot: StartBot,
     sandbox: Sandbox,
     alice: User,
     general: Channel,
     observability: Observability,
-    db_path: Path,
-    tmp_path: Path,
 ) -> None:
-    process = serve_slowly(sandbox, db_path, tmp_path)
-    try:
-        sandbox.wait_for_app(timeout=60)
+    with doomed():
         question = sandbox.post(alice, general, f"{sandbox.mention} think hard")
         sandbox.wait_for_reply(general, question.ts, containing="The first half", timeout=60)
         thread = question.ts
@@ -395,10 +391,6 @@ def test_who_waited_for_a_turn_of_a_killed_process_is_told(
         for waiting in (second, remark):
             sandbox.wait_for_reaction(general, waiting.ts, "hourglass_flowing_sand", timeout=60)
         eventually(lambda: len(left_replies(observability)) == 4)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    sandbox.wait_until(lambda: not sandbox._slack.sockets.connections)
     bot = start_bot()
     tick(bot)
     told = [m for m in sandbox.thread(general, question.ts) if "I was restarted" in m.text]
