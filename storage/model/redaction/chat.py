@@ -90,8 +90,8 @@ _BELOW = (
 )
 # `use svc-ci / …`, where nothing but the look of it says that it is a password.
 _USED_LOGIN = (
-    r"(?i:(?:^|[^A-Za-z])(?:use|using|with|try|via|nimm|mit|usa|avec|con))[ \t]+[\w.@+-]+[ \t]+"
-    r"/[ \t]+(?P<login>[^\s\"'<>/|,;]{6,40})"
+    r"(?i:(?:^|[^A-Za-z])(?:use|using|with|try|via|nimm|mit|usa|avec|con)[ \t]+|\()[\w.@+-]+[ \t]+"
+    r"/[ \t]+(?P<login>[^\s\"'<>()/|,;]{6,40})"
 )
 _MAIL_LOGIN = (
     r"(?:^|[^\w.+/-])[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}"

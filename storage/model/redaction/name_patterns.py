@@ -49,13 +49,13 @@ LONGER = r"(?:(?:[A-Z][a-z0-9]*){1,6}|(?:[_-][A-Za-z0-9]+){1,6})"
 CLOSE = r"(?:[\"'`*_~\])}\\]|</[a-z0-9:]{1,12}>|\?){0,6}"
 REMARK = (
     r"(?:[ \t]{0,3}\([^()\n]{1,40}\)"
-    r"|[ \t](?:for|of|to|on|in|from|at|you|we|i|that|which|as|with)"
+    r"|[ \t](?:for|of|to|on|in|from|at|you|we|i|that|which|as|with|de|del|du|para|pour|für|vom)"
     r"(?:[ \t][\w.@'/#-]{1,30}){1,5}?)?"
 )
 # What joins a name to its value.
 SIGN = (
     r"[ \t]*:[ \t]*(?:[>|][-+]?)?[ \t]*\r?\n[ \t]*"  # YAML: the value on the next line
-    r"|[ \t]*(?:[:=]=?>?|=>|->|→|\|)"
+    r"|[ \t]*(?:[:=]=?>?|=>|->|<-|→|\|)"
     # Sentences
     r"|[ \t]+(?:is|was|ist|lautet|c['’]est|est|es|=)"
     r"(?:[ \t](?:now|still|set to|changed to))?[ \t]*:?[ \t]"

@@ -25,7 +25,7 @@ OPENED = (
     r"(?:[\w.-]+/)?[A-Za-z][\w.-]*:(?P<in_url>[^\s:@/\"'<>]+)@[\w\[]"
 )
 TOLD_LOGIN = (
-    r"(?i:log[- ]?in|sign[- ]?in|credentials?|creds|account|access|user)"
+    r"(?i:log[- ]?in|sign[- ]?in|basic auth|credentials?|creds|account|access|user)"
     r"(?:[ \t](?:is|are|as|with))?:?"
     r"[ \t]\(?[\w.@+-]+[ \t]?[/:|][ \t]?(?P<in_url>[^\s\"'<>/@]{5,})"
 )

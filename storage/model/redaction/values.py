@@ -20,7 +20,7 @@ _TYPE = ValuePattern(
 )
 _PLACEHOLDER = ValuePattern(
     r"<[^<>]*>?|\$\d+|\$\{.*|\$\(.*|\$[A-Za-z_][\w:.]*|\{[^{}\"']*\}?.*"
-    r"|%[A-Za-z_]\w*%|%\([a-z_]+\)s|%s"
+    r"|%\d|(?:Read|Get|ConvertTo|New)-[A-Z]\w+|%[A-Za-z_]\w*%|%\([a-z_]+\)s|%s"
     r"|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+){0,6}_(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASS|PWD)"
     r"|#\{.*|@[a-z_]+|[:?&*@][A-Za-z_]*(?i:" + _WORDS_OF_SECRETS + r")\w*|\?|!\w+"
     r"|\[[^\]]*\]?|\(.*"

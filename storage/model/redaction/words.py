@@ -2,7 +2,7 @@
 
 _EMPTY = (
     # Nothing, and switches.
-    "null none nil true false undefined yes no on off n/a na unset empty enabled disabled"
+    "null none nil nilclass true false undefined yes no on off n/a na unset empty enabled disabled"
     # What is said of a value instead of it.
     " optional required redacted hidden masked omitted removed default encrypted sealed opaque"
     " unknown void public private static const final inherit include omit same-origin"
@@ -50,7 +50,7 @@ _PROSE = (
     " flags options arguments fields flag option argument parameter field variable header manager"
     " management policy rotation authentication login patience"
     # Statements of programs.
-    " raise return print throw break continue assert def else"
+    " raise return print shift throw break continue assert def else"
     # Wrong, required, forgotten, expired and please, as they follow the word for password.
     " abgelaufen falsch ungültig vergessen bitte obligatorisch erforderlich notwendig korrekt"
     " geändert siehe"
