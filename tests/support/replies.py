@@ -6,6 +6,7 @@ from bot.lifecycle import Bot
 from bot.replies.unfinished import LATE_NS
 from bot.sandbox import Message
 from storage import Observability
+from storage.coordination.unfinished_replies import UnfinishedReply
 from storage.database.models import UnfinishedReplyRow
 
 
@@ -29,3 +30,18 @@ def is_at_work(message: Message) -> bool:
     """Return True if a message says that its agent is at work, or has a Stop button."""
     shown = f"{message.text}{message.blocks}"
     return "at work" in shown or "trace_stop" in shown
+
+
+def unfinished_reply(question: Message, *, agent: str) -> UnfinishedReply:
+    """Return the row of a reply to *question* that was begun when that was posted."""
+    return UnfinishedReply(
+        id=f"1:{agent}",
+        trace_id="1",
+        agent=agent,
+        team="T0SANDBOX1",
+        channel=question.channel,
+        thread_ts=question.ts,
+        message_ts=question.ts,
+        user=question.user,
+        begun_at=int(float(question.ts) * 1e9),
+    )

@@ -10,9 +10,9 @@ from bot.replies import delivery, live
 from bot.replies.messages import reply_messages
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
-from storage.coordination.unfinished_replies import UnfinishedReply
 from tests.support.conversations import Ask, StartBot, eventually, finished, spans_of
 from tests.support.fake_agent import Scripted, roster_of
+from tests.support.replies import unfinished_reply
 
 RESTRICTIONS = [
     "restricted_action",
@@ -212,17 +212,7 @@ def test_a_reply_in_the_channel_of_a_process_that_died_is_deleted(
 ) -> None:
     question = sandbox.post(alice, general, "think hard")
     sandbox.delete(alice, question)
-    unfinished = UnfinishedReply(
-        id="1:claude",
-        trace_id="1",
-        agent="claude",
-        team=sandbox.team_id,
-        channel=general.id,
-        thread_ts=question.ts,
-        message_ts=question.ts,
-        user=alice.id,
-        begun_at=time.time_ns(),
-    )
+    unfinished = unfinished_reply(question, agent="claude")
     payload = {"agent": "claude", "trace_id": "1"}
     (reply,) = reply_messages("whole", payload=payload)
     (other,) = reply_messages("of another", payload={**payload, "trace_id": "2"})

@@ -16,10 +16,10 @@ import pytest
 from bot.replies import delivery, live, repair
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
-from storage.coordination.unfinished_replies import NOBODY, TURN, UnfinishedReply, put_reply
+from storage.coordination.unfinished_replies import NOBODY, TURN, put_reply
 from tests.support.conversations import Ask, StartBot, ended, eventually, finished
 from tests.support.fake_agent import Scripted, crashed, roster_of
-from tests.support.replies import all_ended, is_at_work, left_replies, tick
+from tests.support.replies import all_ended, is_at_work, left_replies, tick, unfinished_reply
 
 TRACEBOT = Path(sys.executable).parent / "tracebot"
 
@@ -401,19 +401,9 @@ def test_who_waited_for_a_turn_of_a_killed_process_is_told(
     eventually(lambda: all_ended(observability, bot))
 
 
-def turn_of_a_dead_process(observability: Observability, question: Message, user: User) -> None:
+def turn_of_a_dead_process(observability: Observability, question: Message) -> None:
     """Store what a process leaves that is killed before it has acknowledged an event."""
-    reply = UnfinishedReply(
-        id="01a218d0:",
-        trace_id="01a218d0",
-        agent=TURN,
-        team="T0SANDBOX1",
-        channel=question.channel,
-        thread_ts=question.ts,
-        message_ts=question.ts,
-        user=user.id,
-        begun_at=int(float(question.ts) * 1e9),
-    )
+    reply = unfinished_reply(question, agent=TURN)
     put_reply(observability.database, reply, process=NOBODY, now=time.time_ns())
 
 
@@ -422,18 +412,17 @@ def test_who_is_answered_by_the_next_process_is_not_told_to_ask_again(
     start_bot: StartBot,
     sandbox: Sandbox,
     ask: Ask,
-    alice: User,
     general: Channel,
     observability: Observability,
 ) -> None:
     bot = start_bot(roster_of(agent))
     question = ask()
-    turn_of_a_dead_process(observability, question, alice)
+    turn_of_a_dead_process(observability, question)
     tick(bot)
     assert set(sandbox.reactions(general, question.ts)) == {"eyes"}
     agent.end("whole")
     ended(sandbox, general, question, "white_check_mark")
-    turn_of_a_dead_process(observability, question, alice)
+    turn_of_a_dead_process(observability, question)
     tick(bot)
     assert [reply.text for reply in sandbox.thread(general, question.ts)[1:]] == ["whole"]
     assert set(sandbox.reactions(general, question.ts)) == {"white_check_mark"}
@@ -450,7 +439,7 @@ def test_who_was_told_to_ask_again_is_not_answered_when_slack_sends_the_event_ag
     board = sandbox.add_channel("board", [alice], with_bot=False)
     question = sandbox.post(alice, board, f"{sandbox.mention} think hard")
     sandbox.join(sandbox.bot_user_id, board)
-    turn_of_a_dead_process(observability, question, alice)
+    turn_of_a_dead_process(observability, question)
     tick(bot)
     (note,) = ended(sandbox, board, question, "octagonal_sign")
     assert "ask again" in note.text
