@@ -145,6 +145,8 @@ def _group(group: Group) -> dict[str, Any]:
         "output_tokens": group.output_tokens,
         "cached_tokens": group.cached_tokens,
         "cost_usd": _usd(group.cost),
+        "thumbs_up": group.thumbs_up,
+        "thumbs_down": group.thumbs_down,
     }
 
 

@@ -135,10 +135,12 @@ def _stats(view: StatsView) -> Iterator[Part]:
 
 
 def _groups(by: str, lines: Iterable[StatsLine], total: StatsLine) -> Table:
-    rows: list[list[Cell]] = [list(_cells(line)) for line in lines]
+    thumbs = ("👍", "👎") if total.is_rated else ()
+    shown = 1 + len(STATS_COLUMNS) + len(thumbs)
+    rows: list[list[Cell]] = [list(_cells(line)[:shown]) for line in lines]
     return Table(
-        columns=(_text(by), *map(_number, STATS_COLUMNS)),
-        rows=[*rows, [[(cell, "bold")] for cell in _cells(total)]],
+        columns=(_text(by), *map(_number, (*STATS_COLUMNS, *thumbs))),
+        rows=[*rows, [[(cell, "bold")] for cell in _cells(total)[:shown]]],
     )
 
 
@@ -157,6 +159,8 @@ def _cells(line: StatsLine) -> tuple[str, ...]:
         f"{line.errors} {change.errors}".rstrip(),
         *(line.error_rate, line.p50, f"{line.p95} {change.p95}".rstrip(), line.p99),
         *(line.tokens or "–", f"{line.cost} {change.cost}".rstrip()),
+        f"{line.thumbs_up} {change.thumbs_up}".strip(),
+        f"{line.thumbs_down} {change.thumbs_down}".strip(),
     )
 
 

@@ -28,6 +28,8 @@ class Change:
     errors: str = ""
     p95: str = ""
     cost: str = ""
+    thumbs_up: str = ""
+    thumbs_down: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,14 @@ class StatsLine:
     p99: str
     tokens: str
     cost: str
+    thumbs_up: str = ""
+    thumbs_down: str = ""
     change: Change = field(default_factory=Change)
+
+    @property
+    def is_rated(self) -> bool:
+        """True if people rated what is counted. Tables have no columns of thumbs without any."""
+        return bool(self.thumbs_up or self.thumbs_down)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +190,8 @@ def _with_rest(found: Statistics, by: str | None) -> Statistics:
         input_tokens=left("input_tokens"),
         output_tokens=left("output_tokens"),
         cached_tokens=left("cached_tokens"),
+        thumbs_up=left("thumbs_up"),
+        thumbs_down=left("thumbs_down"),
         cost=left("cost") or None,
     )
     return found if rest == NOTHING else replace(found, groups=(*found.groups, rest))
@@ -235,6 +246,8 @@ def stats_line(key: str, group: Group, before: Group | None = None) -> StatsLine
         p99=formatting.duration(group.p99_ns),
         tokens=formatting.token_pair(group.input_tokens, group.output_tokens) if spent else "",
         cost=formatting.cost(group.cost),
+        thumbs_up=f"{group.thumbs_up:,}" if group.thumbs_up else "",
+        thumbs_down=f"{group.thumbs_down:,}" if group.thumbs_down else "",
         change=Change() if before is None else _change(group, before),
     )
 
@@ -245,4 +258,6 @@ def _change(now: Group, before: Group) -> Change:
         errors=formatting.change(now.errors, before.errors),
         p95=formatting.change(now.p95_ns, before.p95_ns),
         cost=formatting.change(now.cost, before.cost),
+        thumbs_up=formatting.change(now.thumbs_up, before.thumbs_up),
+        thumbs_down=formatting.change(now.thumbs_down, before.thumbs_down),
     )

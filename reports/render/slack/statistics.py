@@ -7,6 +7,8 @@ from reports.views.statistics import StatsLine, StatsView
 from storage.queries.statistics import Group
 
 COLUMNS = ("traces", "errors", "rate", "cost", "p50", "p95", "p99")
+THUMBS = ("👍", "👎")
+"""The columns after those, if people rated any of the traces."""
 
 
 def stats(view: StatsView) -> list[Block]:
@@ -30,6 +32,11 @@ def _sentence(total: StatsLine) -> str:
     ]
     if total.tokens:
         facts.append(f"{total.tokens} tokens")
+    thumbs = zip(
+        *(THUMBS, (total.thumbs_up, total.thumbs_down), (change.thumbs_up, change.thumbs_down)),
+        strict=True,
+    )
+    facts += [f"{thumb} *{count}*{_changed(new)}" for thumb, count, new in thumbs if count]
     return " · ".join(facts)
 
 
@@ -38,14 +45,15 @@ def _changed(change: str) -> str:
 
 
 def _table(view: StatsView) -> list[Block]:
-    rows = list(map(_row, view.lines, view.statistics.groups))
+    columns = (view.by or "", *COLUMNS, *(THUMBS if view.total.is_rated else ()))
+    rows = [row[: len(columns)] for row in map(_row, view.lines, view.statistics.groups)]
     if not rows:
         return []
     # Hours are listed by time, and the newest matter; other groups begin with the largest.
     newest = view.by == "hour"
     if newest:
         rows.reverse()
-    made = table(f"By {view.by}", (view.by or "", *COLUMNS), rows)
+    made = table(f"By {view.by}", columns, rows)
     if not made.hidden:
         return [made.block]
     which = "earlier" if newest else "more"
@@ -64,6 +72,8 @@ def _row(line: StatsLine, group: Group) -> tuple[Cell, ...]:
         Number(_whole(group.p50_ns), line.p50),
         Number(_whole(group.p95_ns), f"{line.p95} {change.p95}".rstrip()),
         Number(_whole(group.p99_ns), line.p99),
+        Number(group.thumbs_up, f"{group.thumbs_up:,} {change.thumbs_up}".rstrip()),
+        Number(group.thumbs_down, f"{group.thumbs_down:,} {change.thumbs_down}".rstrip()),
     )
 
 

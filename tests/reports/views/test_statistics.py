@@ -1,10 +1,14 @@
 """Statistics as text: the hours and the names that people know."""
 
+import json
 import re
 from dataclasses import replace
 
 import pytest
 
+from reports.render import json_output as as_json
+from reports.render import terminal
+from reports.render.block_kit import Block
 from reports.render.slack import render
 from reports.views.statistics import statistics_view
 from storage.model.retention import OTHERS
@@ -141,3 +145,35 @@ def test_others_are_named_without_looking_them_up() -> None:
     found = Statistics(NOW, NOW, group(""), (group(OTHERS),))
     view = statistics_view(found, by="user", time_zone="UTC", name_of=lambda by, key: "Ann")
     assert [line.key for line in view.lines] == ["others"]
+
+
+def test_thumbs_have_columns_if_anybody_rated_a_trace() -> None:
+    claude = replace(group("claude"), traces=4, thumbs_up=1_200, thumbs_down=1)
+    found = Statistics(NOW, NOW, replace(claude, traces=5, thumbs_down=3), (claude,))
+    before = replace(found, total=group(""), groups=(replace(claude, thumbs_up=600),))
+    view = statistics_view(found, by="agent", time_zone="UTC", before=before)
+    assert [(line.key, line.thumbs_up, line.thumbs_down) for line in view.lines] == [
+        ("claude", "1,200", "1"),
+        ("no agent", "", "2"),
+    ]
+    header, first, *_ = _table(render(view))
+    assert [cell["text"] for cell in header[-2:]] == ["👍", "👎"]
+    assert [(cell["value"], cell["text"]) for cell in first[-2:]] == [
+        (1_200, "1,200 +100%"),
+        (1, "1"),
+    ]
+    assert "👍 *1,200* _new_ · 👎 *3* _new_" in str(render(view))
+    shown = terminal.render(view)
+    assert re.search(r"cost +👍 +👎", shown) and re.search(r"1,200 \+100% +1\n", shown)
+    told = json.loads(as_json.render(view))
+    assert (told["total"]["thumbs_up"], told["groups"][0]["thumbs_down"]) == (1_200, 1)
+
+    unrated = statistics_view(
+        Statistics(NOW, NOW, group(""), (group("claude"),)), by="agent", time_zone="UTC"
+    )
+    assert "👍" not in str(render(unrated)) + terminal.render(unrated)
+
+
+def _table(blocks: list[Block]) -> list[list[Block]]:
+    (found,) = (block["rows"] for block in blocks if block["type"] == "data_table")
+    return list(found)
