@@ -21,6 +21,7 @@ from storage.database.shared_file import SharedDatabase
 from storage.errors import QueryTimeout
 from storage.model.filters import Filters
 from storage.model.search_words import BadSearch
+from storage.queries.scores import scores_by_trace
 from storage.queries.traces import (
     BadCursor,
     TraceSummary,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from peewee import Database
 
     from reports.views.statistics import NameOf
+    from reports.views.trace_list import TraceListView
     from reports.views.views import View
     from storage.queries.removed_traces import RemovedTrace
     from storage.queries.statistics import Statistics
@@ -98,7 +100,13 @@ def _ls(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) 
     except (BadCursor, BadSearch) as error:
         raise UsageError(str(error)) from None
     seen = tuple(trace for trace in page.traces if viewer.may_see(trace))
-    return trace_list_view(seen, next=page.next, again=_again(args), now=now)
+    view = trace_list_view(seen, next=page.next, again=_again(args), now=now)
+    return _with_scores(view, database)
+
+
+def _with_scores(view: TraceListView, database: Database) -> TraceListView:
+    ids = [trace.trace_id for trace in view.traces]
+    return replace(view, scores=scores_by_trace(database, ids))
 
 
 def _since(args: argparse.Namespace, now: int) -> int:
@@ -121,6 +129,7 @@ def _search(args: argparse.Namespace, database: Database, viewer: Viewer, now: i
 
 
 def _show(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    from reports.views.ratings import ratings
     from reports.views.trace_tree import trace_view
 
     found = _named(args.id, database, viewer)
@@ -128,7 +137,10 @@ def _show(args: argparse.Namespace, database: Database, viewer: Viewer, now: int
         return _removed(args.id, database, viewer)
     if len(found) > 1:
         return ambiguous(args.id, [trace.trace_id for trace in found])
-    return trace_view(found[0], trace_spans(database, found[0].trace_id), now=now)
+    trace_id = found[0].trace_id
+    scores = scores_by_trace(database, [trace_id])[trace_id]
+    view = trace_view(found[0], trace_spans(database, trace_id), now=now)
+    return replace(view, scores=scores, ratings=ratings(scores, viewer.name_of))
 
 
 def _why(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
@@ -201,7 +213,7 @@ def _thread(args: argparse.Namespace, database: Database, viewer: Viewer, now: i
     seen = tuple(trace for trace in found if viewer.may_see(trace))
     if not seen:
         return not_found("that thread")
-    return thread_view(seen, now=now)
+    return _with_scores(thread_view(seen, now=now), database)
 
 
 def _place(place: Sequence[str], database: Database, viewer: Viewer) -> tuple[str, str]:

@@ -6,7 +6,7 @@ Fields are added, never renamed: docs/commands.md lists them.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from reports.views.trace_list import TraceListView
 from reports.views.trace_tree import TraceView
 from reports.views.views import View
 from reports.views.why import WhyView
+from storage.model.records import Score
 from storage.model.semconv import ATTRIBUTES
 from storage.model.span import Span
 from storage.queries.traces import TraceSummary
@@ -41,11 +42,13 @@ def error(message: str) -> str:
 
 
 def _list(view: TraceListView) -> dict[str, Any]:
-    traces = [_trace(trace) for trace in view.traces]
+    scores = {} if view.scores is None else view.scores
+    traces = [_trace(each, scores.get(each.trace_id)) for each in view.traces]
     return {"traces": traces, "next": view.next} if view.kind == "ls" else {"traces": traces}
 
 
-def _trace(trace: TraceSummary) -> dict[str, Any]:
+def _trace(trace: TraceSummary, scores: Sequence[Score] | None = None) -> dict[str, Any]:
+    rated = {} if scores is None else {"scores": list(map(_score, scores))}
     return {
         "trace_id": trace.trace_id,
         "name": trace.name,
@@ -64,11 +67,25 @@ def _trace(trace: TraceSummary) -> dict[str, Any]:
         "cost_usd": _usd(trace.cost),
         "decision": trace.decision,
         "reason": trace.reason,
+        **rated,
+    }
+
+
+def _score(score: Score) -> dict[str, Any]:
+    return {
+        "name": score.name,
+        "user_id": score.user,
+        "value": score.value,
+        "label": score.label,
+        "reason": score.text,
     }
 
 
 def _tree(view: TraceView) -> dict[str, Any]:
-    return {"trace": _trace(view.trace), "spans": [_span(span) for span in view.values]}
+    return {
+        "trace": _trace(view.trace, view.scores),
+        "spans": [_span(span) for span in view.values],
+    }
 
 
 def _span(span: Span) -> dict[str, Any]:

@@ -111,6 +111,9 @@ def _tree(view: TraceView) -> Iterator[Part]:
         yield f"  “{line.text}”"
     if line.note:
         yield [(f"  {line.note}", STYLES.get(line.status, ""))]
+    for rating in view.ratings:
+        said = f": {rating.reason}" if rating.reason else ""
+        yield f"  {rating.mark} {rating.who}{said}"
     yield ""
     yield Table(
         columns=(Column(), _text(), _number(""), Column(), _text()),

@@ -3,10 +3,11 @@
 Times are in nanoseconds since the epoch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reports import formatting
+from storage.model.records import Score
 from storage.queries.traces import TraceSummary
 
 SHORT_ID = 16
@@ -40,6 +41,8 @@ class TraceListView:
     title: str
     lines: tuple[TraceLine, ...]
     traces: tuple[TraceSummary, ...]
+    scores: Mapping[str, Sequence[Score]] | None = None
+    """The raw scores of each trace; None if they were not asked for."""
     next: str | None = None
     again: str = ""
     """The command that lists them, without a cursor and with ids for names, as in a shell."""

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from reports import formatting
+from reports.views.ratings import Rating
 from reports.views.trace_list import TraceLine, trace_line
+from storage.model.records import Score
 from storage.model.span import Span
 from storage.queries.traces import TraceSummary
 
@@ -37,6 +39,9 @@ class TraceView:
     spans: tuple[SpanLine, ...]
     trace: TraceSummary
     values: tuple[Span, ...]
+    ratings: tuple[Rating, ...] = ()
+    scores: tuple[Score, ...] = ()
+    """The raw values of the ratings."""
 
 
 def trace_view(trace: TraceSummary, spans: Sequence[Span], *, now: int) -> TraceView:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from peewee import Database
 
 from storage.model.records import Score
-from storage.store.thumbs import scores_of
+from storage.store.scores import scores_of
 
 
 def scores_by_trace(

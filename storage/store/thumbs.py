@@ -13,11 +13,11 @@ from peewee import Database
 
 from storage.database.models import RATED_DOWN, RATED_UP, ScoreRow, SpanRow, TraceRow
 from storage.database.statements import Statement, compiled
-from storage.model.records import Score
 from storage.model.span import Span, reports_usage, span_of
 from storage.store.facts import add_facts
 from storage.store.grains import HOUR_NS
 from storage.store.rollups import CALL, CONTEXT, Addition, Key
+from storage.store.scores import scores_of
 
 LOOKED_UP = 50
 """Traces in one statement."""
@@ -55,20 +55,6 @@ def count_in_summaries(database: Database, trace_ids: Collection[str]) -> None:
         TraceRow.update(
             thumbs_up=thumbs[trace_id, "up"], thumbs_down=thumbs[trace_id, "down"]
         ).where(TraceRow.trace_id == trace_id).execute(database)
-
-
-def scores_of(database: Database, trace_ids: Collection[str]) -> list[Score]:
-    """Return the scores of these traces that count: the latest of each name and user."""
-    if not trace_ids:
-        return []
-    query = ScoreRow.select().where(
-        ScoreRow.trace_id.in_(list(trace_ids)), ScoreRow.value.is_null(False)
-    )
-    latest: dict[tuple[str, str, str], Score] = {}
-    for row in query.order_by(ScoreRow.recorded_at, ScoreRow.source).dicts().execute(database):
-        score = Score(**row)
-        latest[score.trace_id, score.name, score.user] = score
-    return sorted(latest.values(), key=lambda score: score.recorded_at)
 
 
 def counted(database: Database, trace_ids: Collection[str]) -> dict[Key, Addition]:

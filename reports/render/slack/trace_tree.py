@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from reports.formatting import bar
 from reports.render.block_kit import SECTION, SHARE, Block, button, code, context, escape, section
+from reports.render.slack.ratings import rating_lines
 from reports.render.slack.trace_list import trace_line
 from reports.views.trace_tree import SpanLine, TraceView
 
@@ -13,7 +14,7 @@ NAME, BAR = 30, 16
 
 
 def trace_tree(view: TraceView) -> list[Block]:
-    blocks = [section(trace_line(view.line)), *_waterfall(view.spans)]
+    blocks = [section(trace_line(view.line)), *rating_lines(view.ratings), *_waterfall(view.spans)]
     blocks.append(
         {"type": "actions", "elements": [button("Share here", SHARE, view.line.trace_id)]}
     )

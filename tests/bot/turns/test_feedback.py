@@ -11,7 +11,7 @@ from storage import Observability
 from storage.database.models import ScoreRow
 from storage.model.records import Score
 from storage.queries.traces import TraceSummary, trace_spans
-from storage.store.thumbs import scores_of
+from storage.store.scores import scores_of
 from tests.support.conversations import StartBot, answered, eventually, finished
 
 

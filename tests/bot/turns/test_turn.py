@@ -7,7 +7,7 @@ import pytest
 from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
 from storage.queries.traces import TraceSummary, message_traces, recent_traces, trace_spans
-from storage.store.thumbs import scores_of
+from storage.store.scores import scores_of
 from tests.support.conversations import StartBot, answered, ended, eventually, finished, spans_of
 from tests.support.fake_agent import Scripted, roster_of
 

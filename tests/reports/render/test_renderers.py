@@ -21,6 +21,7 @@ from reports.render.slack.plain import plain
 from reports.views.costs import costs_view
 from reports.views.failures import failures_view
 from reports.views.health import health_view
+from reports.views.ratings import ratings
 from reports.views.statistics import statistics_view
 from reports.views.trace_list import thread_view, trace_list_view
 from reports.views.trace_tree import trace_view
@@ -29,6 +30,7 @@ from reports.views.why import why_view
 from storage import Observability
 from storage.database.shared_file import SharedDatabase
 from storage.health import health
+from storage.model.records import Score
 from storage.model.span import Span
 from storage.queries.failures import FailedSpan
 from storage.queries.statistics import Group, Statistics
@@ -84,7 +86,20 @@ def a_thread(text: str, count: int) -> View:
 
 
 def a_tree(text: str, count: int) -> View:
-    return trace_view(trace(text), [span(text, number) for number in range(count)], now=NOW)
+    view = trace_view(trace(text), [span(text, number) for number in range(count)], now=NOW)
+    scores = tuple(
+        Score(
+            trace_id="0" * 32,
+            name=("user_feedback", text)[number % 2],
+            user=text,
+            value=0.0,
+            label=text,
+            recorded_at=NOW,
+            text=text,
+        )
+        for number in range(count)
+    )
+    return replace(view, scores=scores, ratings=ratings(scores, lambda by, key: key))
 
 
 def some_statistics(text: str, count: int) -> View:

@@ -18,7 +18,7 @@ from storage.model.span import Span
 from storage.queries.traces import recent_traces, trace_spans
 from storage.recording.log_handler import LogHandler
 from storage.recovery.opening import open_database
-from storage.store.thumbs import scores_of
+from storage.store.scores import scores_of
 
 
 def only_trace(observability: Observability) -> tuple[Span, ...]:

@@ -26,7 +26,7 @@ from storage.recovery.opening import open_database
 from storage.store.batch import store
 from storage.store.facts import merge_facts
 from storage.store.recount import recount
-from storage.store.thumbs import scores_of
+from storage.store.scores import scores_of
 from storage.upkeep.conversion import make_private
 from storage.upkeep.retention import apply_retention
 

@@ -25,7 +25,7 @@ from storage.recovery.backup import backup, restore
 from storage.recovery.opening import open_database
 from storage.recovery.salvage import salvage
 from storage.store.erasure_log import append, erasure_log
-from storage.store.thumbs import scores_of
+from storage.store.scores import scores_of
 from storage.upkeep.erasure import apply_pending, empty_log, erase, replace_text
 from storage.upkeep.retention import apply_retention
 from storage.writer.delivery import adopt
