@@ -1,9 +1,11 @@
 """Wire the bot together, from settings to a Bolt app. No other module constructs its parts."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from slack_bolt import App
@@ -87,6 +89,8 @@ class _Shared:
     roster: Roster
     identity: BotIdentity
     team: str
+    workspace: str
+    """The workspace's URL, with a slash at its end."""
     client: WebClient
     directory: Directory
     names: NameLookup
@@ -118,8 +122,9 @@ def build_bot(
     `collector` is the base URL to which its agents may send their own telemetry.
     """
     status = status or ConnectionStatus()
-    identity, team = _identity(settings, roster)
-    shared = _shared(settings, roster, observability, identity, team, collector)
+    auth, identity = _identity(settings, roster)
+    team = auth["team_id"]
+    shared = _shared(settings, roster, observability, auth, identity, collector)
     inbox = _inbox(shared, collector)
     digests = _digests(shared)
     workers = Workers()
@@ -140,8 +145,8 @@ def build_bot(
     )
 
 
-def _identity(settings: Settings, roster: Roster) -> tuple[BotIdentity, str]:
-    """Ask Slack who the bot is, and what it may do; return it with its workspace's id."""
+def _identity(settings: Settings, roster: Roster) -> tuple[dict[str, Any], BotIdentity]:
+    """Ask Slack who the bot is, and what it may do; return its answer, and the bot."""
     auth = identify(client_for_start(settings))
     if auth["scopes"] is None:
         logger.warning(SCOPES_UNKNOWN)
@@ -153,17 +158,18 @@ def _identity(settings: Settings, roster: Roster) -> tuple[BotIdentity, str]:
         mention_only=settings.mention_only,
         answer_edits=settings.answer_edits,
     )
-    return identity, auth["team_id"]
+    return auth, identity
 
 
 def _shared(
     settings: Settings,
     roster: Roster,
     observability: Observability,
+    auth: Mapping[str, Any],
     identity: BotIdentity,
-    team: str,
     collector: str | None,
 ) -> _Shared:
+    team = auth["team_id"]
     database = observability.database
     secrets = OwnSecrets(settings, roster, collector=collector)
     client = client_with_retries(settings, secrets)
@@ -178,6 +184,7 @@ def _shared(
         roster=roster,
         identity=identity,
         team=team,
+        workspace=str(auth.get("url") or ""),
         client=client,
         directory=directory,
         names=names,
@@ -321,13 +328,14 @@ def _register_listeners(
         running=shared.running, access=shared.access, database=shared.observability.database
     )
     feedback = _feedback(shared)
-    command = _slash_command(shared, digests, canceller)
+    ask_again = _ask_again(shared, inbox)
+    command = _slash_command(shared, digests, canceller, ask_again)
     other_workspaces.ignore(app, team=team)
     conversations.register(app, shared.access, inbox, workers.feedback)
     messages.register(app, inbox, _changes(shared, canceller), workers.feedback, dedup)
     reactions.register(app, feedback, dedup, reactions=workers.feedback, presses=workers.commands)
     stop_button.register(app, canceller, workers.commands, dedup, team=team)
-    ask_again_button.register(app, _ask_again(shared, inbox), workers.commands, dedup)
+    ask_again_button.register(app, ask_again, workers.commands, dedup)
     # Without repetitions: a trigger to open a modal lives for 3 seconds.
     modals = Modals(client_without_retries(shared.settings, shared.secrets, timeout_s=MODAL_S))
     trace_command.register(app, command, modals, workers.commands, dedup, team=team)
@@ -363,7 +371,9 @@ def _changes(shared: _Shared, canceller: TurnCanceller) -> MessageChanges:
     )
 
 
-def _slash_command(shared: _Shared, digests: Digests, canceller: TurnCanceller) -> SlashCommand:
+def _slash_command(
+    shared: _Shared, digests: Digests, canceller: TurnCanceller, ask_again: AskAgain
+) -> SlashCommand:
     return SlashCommand(
         client=shared.client,
         bot_id=shared.identity.bot_id,
@@ -372,7 +382,9 @@ def _slash_command(shared: _Shared, digests: Digests, canceller: TurnCanceller) 
         names=shared.names,
         digests=digests,
         canceller=canceller,
+        ask_again=ask_again,
         observability=shared.observability,
+        workspace=shared.workspace,
     )
 
 

@@ -166,6 +166,19 @@ def change(now: float | None, before: float | None) -> str:
     return f"{'+' if share > 0 else '−'}{abs(share)}%" if share else ""
 
 
+def message_link(
+    workspace: str, *, channel: str | None, ts: str | None, thread_ts: str | None
+) -> str:
+    """Return the URL of a message in the *workspace*, whose own URL ends with a slash.
+
+    It is empty if one of them is not known.
+    """
+    if not (workspace and channel and ts):
+        return ""
+    in_thread = f"?thread_ts={thread_ts}&cid={channel}" if thread_ts not in (None, ts) else ""
+    return f"{workspace}archives/{channel}/p{ts.replace('.', '')}{in_thread}"
+
+
 def reason(name: str | None) -> str:
     """Return the text of a decision's reason; an unknown one is returned as it is."""
     return REASONS.get(name or "", name or "")

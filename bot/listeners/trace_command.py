@@ -12,7 +12,7 @@ from bot.listeners.request_keys import interaction_key
 from bot.trace_ui.modal import Modals, Respond, place_in
 from bot.trace_ui.requester import Requester
 from bot.trace_ui.slash_command import SlashCommand
-from reports.render.block_kit import FORGET, RUN, SHARE, SHOW, STOP
+from reports.render.block_kit import AGAIN, FORGET, OPEN, RAW, RUN, SHARE, SHOW, STOP
 
 Body = dict[str, Any]
 Answer = Callable[[SlashCommand, Body, Requester, Respond], None]
@@ -53,6 +53,9 @@ def register(
     app.action(_starting_with(f"{STOP}_"))(listener(_stop_listed))
     app.action(_starting_with(RUN))(listener(_run))
     app.action(SHARE)(listener(_share))
+    app.action(RAW)(listener(_raw, in_modal=True))
+    app.action(AGAIN)(listener(_again))
+    app.action(OPEN)(_acknowledge)
     app.action(FORGET)(listener(_forget))
     app.shortcut("show_trace")(listener(_shortcut, in_modal=True))
 
@@ -73,6 +76,19 @@ def _run(slash_command: SlashCommand, body: Body, requester: Requester, respond:
 
 def _share(slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond) -> None:
     slash_command.share(_value(body), requester, respond)
+
+
+def _raw(slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond) -> None:
+    slash_command.raw(_value(body), requester, respond)
+
+
+def _again(slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond) -> None:
+    slash_command.again(_value(body), requester, respond)
+
+
+def _acknowledge(ack: Ack) -> None:
+    """Do nothing else: Slack itself opens the URL of a button, and tells of the press."""
+    ack()
 
 
 def _stop(slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond) -> None:

@@ -25,16 +25,18 @@ from bot.trace_ui.forget import Forget
 from bot.trace_ui.key_names import key_names
 from bot.trace_ui.requester import Requester
 from bot.trace_ui.share import post_once
+from bot.turns.ask_again import AskAgain
 from bot.turns.cancel import TurnCanceller
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
 from reports.commands.typed import READING, split_slack
 from reports.digest import Order, parse_order
 from reports.errors import UsageError
+from reports.render import json_output
 from reports.render.block_kit import Block, context, escape
 from reports.render.slack import fallback, render
 from reports.views.messages import MessageView, not_found
-from reports.views.trace_tree import TraceView
+from reports.views.trace_tree import RawView, TraceView
 from reports.views.views import View
 from storage import ActiveSpan, Observability
 from storage.coordination.digest_subscriptions import Subscription, subscribe, unsubscribe
@@ -83,8 +85,11 @@ class SlashCommand:
         names: Names,
         digests: Digests,
         canceller: TurnCanceller,
+        ask_again: AskAgain,
         observability: Observability,
+        workspace: str,
     ) -> None:
+        """Take the URL of the *workspace*, with which links to its messages begin."""
         self._client = client
         self._bot_id = bot_id
         self._access = access
@@ -92,6 +97,8 @@ class SlashCommand:
         self._names_of_ids = names
         self._digests = digests
         self._canceller = canceller
+        self._ask_again = ask_again
+        self._workspace = workspace
         self._forget = Forget(directory, observability)
         self._observability = observability
         self._parser, commands = build_parser(prog="/trace", shell=False)
@@ -143,6 +150,36 @@ class SlashCommand:
             return given
 
         self._respond("show", requester, view, respond)
+
+    def raw(self, trace_id: str, requester: Requester, respond: Respond) -> None:
+        """Show all that is stored of a trace, as JSON."""
+
+        def view() -> Answer:
+            given = self.answer(f"show {trace_id}", requester)
+            if not isinstance(given.view, TraceView):
+                return given
+            trace = given.view.trace
+            title = f"Everything that is stored of {trace.trace_id}"
+            text = json_output.render(given.view)
+            return Answer(RawView(title=title, trace_id=trace.trace_id, text=text), given.note)
+
+        self._respond("raw", requester, view, respond)
+
+    def again(self, trace_id: str, requester: Requester, respond: Respond) -> None:
+        """Ask the question of a trace again, in its thread and for the requester."""
+
+        def view() -> Answer:
+            given = self.answer(f"show {trace_id}", requester)
+            if not isinstance(given.view, TraceView):
+                return given
+            if not given.view.can_be_asked_again:
+                raise UsageError(OUT_OF_DATE)
+            if problem := self._ask_again.ask_of(given.view.trace, requester.user):
+                raise UsageError(problem)
+            text = "It is being asked again: the reply comes in the thread of the question."
+            return Answer(MessageView(text=text, found=True))
+
+        self._respond("again", requester, view, respond)
 
     def share(self, trace_id: str, requester: Requester, respond: Respond) -> None:
         """Post a trace in the channel or the thread, if everyone there may see it."""
@@ -207,6 +244,7 @@ class SlashCommand:
                 team=requester.team,
                 user=requester.user,
                 channel=requester.channel,
+                workspace=self._workspace,
                 time_zone=self._time_zone(requester.user),
             ),
             now=time.time_ns(),

@@ -1,4 +1,7 @@
-"""Ask a question again whose turn failed, for whoever pressed *Try again* below the reply."""
+"""Ask a question again whose turn failed, for whoever pressed *Try again*.
+
+The button is below the failed reply, and in the trace that `show` shows.
+"""
 
 import logging
 from collections.abc import Callable
@@ -18,7 +21,7 @@ from bot.slack.types import AskedAgain, IncomingMessage, parse_message
 from bot.turns.inbox import Inbox
 from bot.turns.permission import Permission
 from storage.model.trace_context import Ids
-from storage.queries.traces import trace_spans
+from storage.queries.traces import TraceSummary, trace_spans
 
 OUT_OF_DATE = "This button is out of date. Please ask again in a message."
 DELETED = "The question was deleted, so it cannot be asked again."
@@ -66,31 +69,69 @@ class AskAgain:
         except (ValueError, KeyError):
             tell(OUT_OF_DATE)
             return
+        company = user.get("team_id")
+        problem = self._ask(
+            attempt,
+            channel=channel,
+            thread_ts=thread_ts,
+            user=user["id"],
+            company=company if company != self._team else None,
+            key=f"ask again:{channel}:{reply['message_ts']}",
+        )
+        if problem:
+            tell(problem)
+
+    def ask_of(self, trace: TraceSummary, user: str) -> str:
+        """Ask the question of a trace again, once; return why not, "" if it is asked.
+
+        *user* is a full member who may see the trace.
+        """
+        if not (trace.channel and trace.message_ts and trace.agent):
+            return OUT_OF_DATE
+        return self._ask(
+            Attempt(trace.trace_id, trace.message_ts, trace.agent),
+            channel=trace.channel,
+            thread_ts=trace.thread_ts or trace.message_ts,
+            user=user,
+            key=f"ask again:{trace.trace_id}",
+        )
+
+    def _ask(
+        self,
+        attempt: Attempt,
+        *,
+        channel: str,
+        thread_ts: str,
+        user: str,
+        company: str | None = None,
+        key: str,
+    ) -> str:
+        """Return why it is not asked again. Nothing is asked twice for the same *key*.
+
+        *company* is the workspace of a user of another one.
+        """
         try:
             question = self._question(channel, thread_ts, attempt)
             kind = channel_type(self._directory.channel(channel))
         except SLACK_ERRORS as error:
-            tell(UNREADABLE.format(code=error_code(error)))
-            return
+            return UNREADABLE.format(code=error_code(error))
         if question is None:
-            tell(DELETED)
-            return
-        company = user.get("team_id")
+            return DELETED
         asked = replace(
             question,
             channel_type=kind,
-            user=user["id"],
-            user_team=company if company != self._team else None,
+            user=user,
+            user_team=company,
             asked_again=AskedAgain(
                 agent=attempt.agent, trace_id=attempt.trace_id, author=question.user
             ),
         )
         if refusal := self._refusal(asked, attempt.agent):
-            tell(refusal)
-        elif not self._is_first(f"ask again:{channel}:{reply['message_ts']}"):
-            tell(ALREADY)
-        else:
-            self._inbox.ask_again(asked, self._root_of(attempt.trace_id))
+            return refusal
+        if not self._is_first(key):
+            return ALREADY
+        self._inbox.ask_again(asked, self._root_of(attempt.trace_id))
+        return ""
 
     def _question(self, channel: str, thread_ts: str, attempt: Attempt) -> IncomingMessage | None:
         """Return the question as it is in Slack now, None if it was deleted."""

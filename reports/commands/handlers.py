@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from reports.commands.filters import COUNTED, filter_words
 from reports.commands.parser import DEFAULT_LIMIT
 from reports.errors import UsageError
+from reports.formatting import message_link
 from reports.views.messages import MessageView, ambiguous, help_view, not_found, removed
 from reports.views.trace_list import running_view, slowest_view, thread_view, trace_list_view
 from storage.database.query_timeout import query_timeout
@@ -51,6 +52,9 @@ FAILED_TRACES = 1_000
 """How many failed traces `errors` reads, newest first."""
 
 SLOWEST = 10
+NOTHING_YET = "Nothing that you may see is recorded yet. Ask an agent, then show it."
+NEWEST = 20
+"""Of so many traces the newest that the viewer may see is shown."""
 
 ANSWER_S = 30.0
 """A command may query the database for this long, in seconds."""
@@ -63,7 +67,8 @@ class Viewer:
     `audiences` are those that they belong to; None is a shell on the database's own machine, which
     sees everything. `may_see` decides about each trace that is listed or shown,
     `may_name` about each channel in statistics. `name_of` names the keys of statistics: users and
-    channels have ids.
+    channels have ids. `workspace` is the URL of the viewer's workspace, with which links to
+    messages begin; it is not known in a shell.
     """
 
     audiences: frozenset[str] | None = None
@@ -73,6 +78,7 @@ class Viewer:
     team: str | None = None
     user: str | None = None
     channel: str | None = None
+    workspace: str = ""
     time_zone: str = "UTC"
 
 
@@ -132,15 +138,33 @@ def _show(args: argparse.Namespace, database: Database, viewer: Viewer, now: int
     from reports.views.ratings import ratings
     from reports.views.trace_tree import trace_view
 
-    found = _named(args.id, database, viewer)
+    found = _named(args.id, database, viewer) if args.id else _newest(database, viewer)
     if not found:
-        return _removed(args.id, database, viewer)
+        return _removed(args.id, database, viewer) if args.id else MessageView(text=NOTHING_YET)
     if len(found) > 1:
         return ambiguous(args.id, [trace.trace_id for trace in found])
-    trace_id = found[0].trace_id
-    scores = scores_by_trace(database, [trace_id])[trace_id]
-    view = trace_view(found[0], trace_spans(database, trace_id), now=now)
+    (trace,) = found
+    link = message_link(
+        viewer.workspace, channel=trace.channel, ts=trace.message_ts, thread_ts=trace.thread_ts
+    )
+    scores = scores_by_trace(database, [trace.trace_id])[trace.trace_id]
+    view = trace_view(
+        trace,
+        trace_spans(database, trace.trace_id),
+        now=now,
+        asker=viewer.name_of("user", trace.user) if trace.user else "",
+        link=link if trace.team == viewer.team else "",
+    )
     return replace(view, scores=scores, ratings=ratings(scores, viewer.name_of))
+
+
+def _newest(database: Database, viewer: Viewer) -> list[TraceSummary]:
+    """Return the newest trace of this channel, else of the viewer's own; in a shell of all."""
+    for filters in (Filters(channel=viewer.channel), Filters(user=viewer.user)):
+        page = recent_traces(database, audiences=viewer.audiences, filters=filters, limit=NEWEST)
+        if seen := [trace for trace in page.traces if viewer.may_see(trace)][:1]:
+            return seen
+    return []
 
 
 def _why(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:

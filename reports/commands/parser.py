@@ -110,8 +110,13 @@ def build_parser(*, prog: str, shell: bool, only: str | None = None) -> tuple[Pa
 
     _add_lists(command, longest=100 if shell else SLACK_PAGE)
     _add_statistics(command)
-    show = command("show", "Show one trace: each step, how long it took, how it ended.")
-    show.add_argument("id", metavar="ID", help="a trace id, its first digits, or a message's link")
+    show = command("show", "Show one trace: how it ended, what the agent did, each step.")
+    show.add_argument(
+        "id",
+        nargs="?",
+        metavar="ID",
+        help="a trace id, its first digits, or a message's link; the newest without it",
+    )
     why = command(
         "why", "Say why a message was answered or not, and what would have to be different."
     )

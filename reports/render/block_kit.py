@@ -11,9 +11,11 @@ SECTION = 2_900
 
 SHOW, SHARE, STOP = "trace_show", "trace_share", "trace_stop"
 FORGET, RUN = "trace_forget", "trace_run"
+OPEN, RAW, AGAIN = "open_message", "trace_raw", "trace_again"
 """The action ids of buttons. In lists, `_` and the line's number follow `trace_show` and
 `trace_stop`, because the action ids of a message must differ. A button of `trace_run` holds a
-command that reads, whose answer takes the place of the message."""
+command that reads, whose answer takes the place of the message, and that of `open_message` a URL,
+which Slack opens by itself."""
 
 
 NOTE = 600

@@ -19,7 +19,7 @@ from reports.views.health import HealthView
 from reports.views.messages import HelpView, MessageView
 from reports.views.statistics import StatsView
 from reports.views.trace_list import TraceListView
-from reports.views.trace_tree import TraceView
+from reports.views.trace_tree import RawView, TraceView
 from reports.views.views import View
 from reports.views.why import WhyView
 from storage.model.records import Score
@@ -85,7 +85,14 @@ def _tree(view: TraceView) -> dict[str, Any]:
     return {
         "trace": _trace(view.trace, view.scores),
         "spans": [_span(span) for span in view.values],
+        "last_words": list(view.last_words),
+        "link": view.link or None,
     }
+
+
+def _raw(view: RawView) -> dict[str, Any]:
+    shown: dict[str, Any] = json.loads(view.text)
+    return shown
 
 
 def _span(span: Span) -> dict[str, Any]:
@@ -243,6 +250,7 @@ def _usd(micro_dollars: int | None) -> float | None:
 RENDERERS: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     TraceListView: _list,
     TraceView: _tree,
+    RawView: _raw,
     StatsView: _stats,
     DigestView: _digest,
     CostView: _costs,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reports.views.messages import HelpView, MessageView
     from reports.views.statistics import StatsLine, StatsView
     from reports.views.trace_list import TraceLine, TraceListView
-    from reports.views.trace_tree import TraceView
+    from reports.views.trace_tree import RawView, TraceView
     from reports.views.views import View
     from reports.views.why import WhyView
 
@@ -105,16 +105,35 @@ def _what(line: TraceLine) -> list[Piece]:
 def _tree(view: TraceView) -> Iterator[Part]:
     line = view.line
     yield [_status(line.icon, line.status), (f" {line.name}  ", ""), (line.trace_id, "bold")]
-    known = (line.when, line.duration, line.agent, line.tokens, line.cost)
+    if view.question:
+        yield f"  “{view.question}”"
+    known = (view.asker, line.channel, line.when, line.agent, line.tokens, line.cost)
     yield f"  {', '.join(fact for fact in known if fact)}"
-    if line.text:
-        yield f"  “{line.text}”"
-    if line.note:
-        yield [(f"  {line.note}", STYLES.get(line.status, ""))]
+    yield [(f"  {view.ending}", STYLES.get(line.status, ""))]
+    for words in view.last_words:
+        yield [(f"  | {words}", "grey")]
+    for answer in view.answers:
+        yield f"  > {answer}"
     for rating in view.ratings:
         said = f": {rating.reason}" if rating.reason else ""
         yield f"  {rating.mark} {rating.who}{said}"
-    yield ""
+    if view.work:
+        yield [("\nWhat the agent did", "bold")]
+        yield Table(
+            columns=(Column(), _text(), _number(""), _text()),
+            rows=[
+                (
+                    [_status(each.icon, each.status)],
+                    "  " * each.depth + each.title,
+                    each.duration,
+                    each.facts,
+                )
+                for each in view.work
+            ],
+        )
+        yield [("\nAll steps", "bold")]
+    else:
+        yield ""
     yield Table(
         columns=(Column(), _text(), _number(""), Column(), _text()),
         rows=[
@@ -251,6 +270,10 @@ def _health(view: HealthView) -> Iterator[Part]:
         )
 
 
+def _raw(view: RawView) -> Iterator[Part]:
+    yield view.text
+
+
 def _help(view: HelpView) -> Iterator[Part]:
     yield [(view.title, "bold")]
     yield ""
@@ -264,6 +287,7 @@ def _message(view: MessageView | ConfirmView) -> Iterator[Part]:
 RENDERERS: Mapping[str, Callable[[Any], Iterable[Part]]] = {
     "TraceListView": _list,
     "TraceView": _tree,
+    "RawView": _raw,
     "StatsView": _stats,
     "DigestView": _digest,
     "CostView": _costs,

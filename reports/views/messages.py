@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 HELP = (
     ("ls [WORD…]", "list traces, newest first; --agent --status --user --since 24h --all"),
-    ("show ID or link", "show one trace: each step, how long it took, how it ended"),
+    ("show [ID or link]", "show one trace, or the newest: how it ended, what the agent did"),
     ("why link", "say why a message was answered or not, and what would have to be different"),
     ("thread [link]", "show all turns of a thread; without a link, the latest thread here"),
     ("stats [--by agent]", "show counts, errors, latency, tokens and cost; --since 7d"),

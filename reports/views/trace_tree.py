@@ -1,4 +1,4 @@
-"""One trace as a tree of spans, each with its place in the trace's time.
+"""One trace: what was asked, how it ended, what its agents did, and its spans as a tree.
 
 Times are in nanoseconds since the epoch, durations in nanoseconds.
 """
@@ -7,10 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from reports import formatting
+from reports.views.agent_work import WorkLine, agent_work
 from reports.views.ratings import Rating
 from reports.views.trace_list import TraceLine, trace_line
+from storage.model.erasure import REPLY
 from storage.model.records import Score
-from storage.model.span import Span
+from storage.model.span import FAILED_STATUSES, Span
 from storage.queries.traces import TraceSummary
 
 
@@ -33,9 +35,21 @@ class SpanLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceView:
-    """A trace and its spans: `line` and `spans` are text, `trace` and `values` raw."""
+    """A trace and its spans: `trace` and `values` are raw, the rest is text.
+
+    `link` is the URL of the message that asked, empty if there is none or it is not known.
+    """
 
     line: TraceLine
+    question: str
+    asker: str
+    link: str
+    ending: str
+    """How it ended and after how long, with the reason if it failed."""
+    last_words: tuple[str, ...]
+    """The last lines that the program which failed wrote to stderr, beyond what `ending` says."""
+    answers: tuple[str, ...]
+    work: tuple[WorkLine, ...]
     spans: tuple[SpanLine, ...]
     trace: TraceSummary
     values: tuple[Span, ...]
@@ -43,14 +57,42 @@ class TraceView:
     scores: tuple[Score, ...] = ()
     """The raw values of the ratings."""
 
+    @property
+    def can_be_asked_again(self) -> bool:
+        """Return True for a question in Slack that one agent did not answer."""
+        trace = self.trace
+        asked = trace.platform == "slack" and trace.decision == "answer"
+        is_known = trace.channel and trace.message_ts and trace.agent and ", " not in trace.agent
+        return bool(asked and is_known and trace.status in {*FAILED_STATUSES, "cancelled"})
 
-def trace_view(trace: TraceSummary, spans: Sequence[Span], *, now: int) -> TraceView:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawView:
+    """All that is stored of a trace's spans, as JSON."""
+
+    title: str
+    trace_id: str
+    text: str
+
+
+def trace_view(
+    trace: TraceSummary, spans: Sequence[Span], *, now: int, asker: str = "", link: str = ""
+) -> TraceView:
     """Order the spans as a tree, parents before children, with their places in time."""
     begins = min((span.started_at for span in spans), default=trace.started_at)
     ends = max((_end(span, now) for span in spans if not _later(span, trace)), default=begins)
     length = max(ends - begins, 1)  # Never 0, because it is a divisor.
+    line = trace_line(trace, now=now)
+    ending = _ending(trace, line)
     return TraceView(
-        line=trace_line(trace, now=now),
+        line=line,
+        question=formatting.shortened(trace.text or "", QUESTION),
+        asker=formatting.plain(asker),
+        link=link,
+        ending=ending,
+        last_words=_last_words(trace, spans, known=ending),
+        answers=tuple(_answers(spans)),
+        work=agent_work(spans, now=now),
         spans=tuple(
             _span_line(span, depth, begins=begins, length=length, now=now)
             for span, depth in _in_tree_order(spans)
@@ -58,6 +100,56 @@ def trace_view(trace: TraceSummary, spans: Sequence[Span], *, now: int) -> Trace
         trace=trace,
         values=tuple(spans),
     )
+
+
+ENDINGS = {
+    "ok": "Done in",
+    "error": "Failed after",
+    "timeout": "Ran out of time after",
+    "cancelled": "Stopped after",
+    "abandoned": "Its process ended after",
+    "running": "Running for",
+}
+QUESTION, ERROR, ANSWER = 300, 500, 300
+"""Characters of each that are shown."""
+
+LAST_LINES, LONGEST_LINE = 8, 200
+"""How much of a program's last words is shown, in lines and in characters of a line."""
+
+
+def _ending(trace: TraceSummary, line: TraceLine) -> str:
+    if line.status == "skipped":
+        return f"Not answered: {formatting.reason(trace.reason)}"
+    answered = trace.status == "ok" and trace.decision == "answer"
+    verb = "Answered in" if answered else ENDINGS.get(trace.status, trace.status)
+    ending = f"{verb} {line.duration}"
+    if trace.duration_ns is None and trace.status == "abandoned":
+        ending = "Its process ended before it did"
+    message = formatting.shortened(trace.error_message or "", ERROR)
+    return f"{ending}: {message}" if message and trace.error_count else ending
+
+
+def _last_words(trace: TraceSummary, spans: Sequence[Span], *, known: str) -> tuple[str, ...]:
+    """Return the end of the stderr of what failed last; nothing if *known* says it all."""
+    failed = [span for span in spans if span.status in FAILED_STATUSES] if trace.error_count else []
+    stderr = next(
+        (text for span in reversed(failed) if (text := span.attributes.get("process.stderr"))), ""
+    )
+    if trace.status == "ok":
+        return ()  # Another provider answered: the line of the first one says why it did not.
+    lines = formatting.without_controls(str(stderr)).splitlines()
+    words = [line for line in map(str.rstrip, lines) if line]
+    if len(words) == 1 and " ".join(words[0].split()) in known:
+        return ()
+    return tuple(line[:LONGEST_LINE] for line in words[-LAST_LINES:])
+
+
+def _answers(spans: Sequence[Span]) -> Iterable[str]:
+    """Yield how each answer begins, with its agent if there are several."""
+    replies = [span for span in spans if span.name == REPLY and span.text]
+    for span in replies:
+        text = formatting.shortened(span.text or "", ANSWER)
+        yield f"{span.agent}: {text}" if len(replies) > 1 and span.agent else text
 
 
 def _end(span: Span, now: int) -> int:

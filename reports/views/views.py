@@ -11,12 +11,13 @@ from reports.views.health import HealthView
 from reports.views.messages import HelpView, MessageView
 from reports.views.statistics import StatsView
 from reports.views.trace_list import TraceListView
-from reports.views.trace_tree import TraceView
+from reports.views.trace_tree import RawView, TraceView
 from reports.views.why import WhyView
 
 View = (
     TraceListView
     | TraceView
+    | RawView
     | StatsView
     | CostView
     | FailuresView

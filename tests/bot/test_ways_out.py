@@ -13,7 +13,7 @@ from bot.sandbox.state.values import Json
 from reports.commands.filters import STATUSES
 from reports.commands.parser import DIMENSIONS, build_parser
 from reports.render import block_kit
-from reports.render.block_kit import FORGET, RUN, SHARE, SHOW, STOP
+from reports.render.block_kit import AGAIN, FORGET, RAW, RUN, SHARE, SHOW, STOP
 from storage import Observability
 from storage.model.span import own_audience
 from tests.support.conversations import StartBot
@@ -43,7 +43,14 @@ WORDS = [
         "ls agnt:nobody",
         "ls feedback:up",
     ),
-    *("show {id}", f"show {ID[:4]}", f"show {REMOVED}", "show {link}", "show {link}?thread_ts=1.1"),
+    *(
+        "show",
+        "show {id}",
+        f"show {ID[:4]}",
+        f"show {REMOVED}",
+        "show {link}",
+        "show {link}?thread_ts=1.1",
+    ),
     *("why {id}", f"why {ID[:4]}", "why {link}", "why {link}?thread_ts=1.1"),
     *("thread", "thread {link}", f"thread {{channel}} {TS}"),
     *(f"stats --by {by} --since 30d" for by in DIMENSIONS),
@@ -149,7 +156,7 @@ def press(sandbox: Sandbox, user: User, message: Message, action_id: str, value:
     button = {"type": "button", "action_id": action_id, "value": value, "text": {"text": "x"}}
     live.blocks.append({"type": "actions", "block_id": f"forged{action_id}", "elements": [button]})
     try:
-        if action_id.startswith(SHOW):
+        if action_id.startswith((SHOW, RAW)):
             return in_modal(sandbox, user, lambda: sandbox.click(user, message, action_id))
         return shown(sandbox.click(user, message, action_id, responses=1, timeout=1.5))
     finally:
@@ -162,7 +169,11 @@ def forged_values(board: Channel, alice: User) -> list[tuple[str, str]]:
 
     trace_ids = (ids["id"], ids["id"][:8], ids["id"][:4])
     return [
-        *((action, value) for action in (SHOW, f"{SHOW}_7", SHARE) for value in trace_ids),
+        *(
+            (action, value)
+            for action in (SHOW, f"{SHOW}_7", SHARE, RAW, AGAIN)
+            for value in trace_ids
+        ),
         *((action, ids["id"]) for action in (STOP, f"{STOP}_1")),
         *((FORGET, value) for value in (alice.id, board.id, "@alice", "")),
         *((RUN, words) for words in WORDS),

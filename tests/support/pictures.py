@@ -14,6 +14,7 @@ from bot.agents.errors import AgentCrashed
 from bot.sandbox import Channel, Message, Sandbox
 from storage import Observability
 from tests.support.browser import CHROMIUM, browser
+from tests.support.conversations import finished
 from tests.support.fake_agent import Scripted, roster_of
 from tests.support.paths import MANIFEST
 from tests.support.running_bot import start_in
@@ -116,8 +117,9 @@ Scene = Callable[["Studio", Channel], Message]
 class Studio:
     """A workspace with the real bot, in which each scene has a channel of its own."""
 
-    def __init__(self, sandbox: Sandbox, agent: Scripted) -> None:
+    def __init__(self, sandbox: Sandbox, observability: Observability, agent: Scripted) -> None:
         self.sandbox = sandbox
+        self.observability = observability
         self.agent = agent
         self.alice = sandbox.add_user("alice", tz="Europe/Berlin")
         self.grafana = sandbox.add_bot("grafana")
@@ -163,6 +165,12 @@ def _failed(studio: Studio, channel: Channel) -> Message:
     return question
 
 
+def _failure_shown(studio: Studio, channel: Channel) -> Message:
+    question = _failed(studio, channel)
+    finished(studio.observability, channel, question.ts, count=1)
+    return _asked(studio, channel, "show")
+
+
 URGENT = """\
 Yes. **Checkout** is affected: p95 is almost *three times* its limit since 09:14 UTC.
 
@@ -201,6 +209,7 @@ SCENES: Mapping[str, Scene] = {
     "forwarded": _forwarded,
     "tools": _tools,
     "failed": _failed,
+    "show-failed": _failure_shown,
     "file": _file,
     # Last: its turn ends with the bot.
     "running": _running,
@@ -215,6 +224,7 @@ VIEWS: Mapping[str, str] = {
     "errors": "errors",
     "slow": "slow",
     "ls": "ls",
+    "show": "show",
 }
 """What /trace shows of a week, by the name of the picture."""
 
@@ -233,7 +243,7 @@ def main(folder: Path, names: Collection[str]) -> None:
         Observability.open(Path(own) / "tracebot.db", platform="slack") as observability,
         browser(Path(own) / "browser") as page,
     ):
-        studio = Studio(sandbox, Scripted("claude"))
+        studio = Studio(sandbox, observability, Scripted("claude"))
         bot = start_in(sandbox, observability, roster_of(studio.agent))
         sandbox.wait_for_app()
         record_a_week(
@@ -248,7 +258,7 @@ def main(folder: Path, names: Collection[str]) -> None:
                 continue
             channel = studio.channel(name)
             shown = play(studio, channel)
-            thread = "" if name in VIEWS else f"/{shown.thread_ts or shown.ts}"
+            thread = "" if shown.ephemeral_to else f"/{shown.thread_ts or shown.ts}"
             place = f"{sandbox.page_url}#{studio.alice.id}/{channel.id}{thread}"
             for size, (width, height) in SIZES.items():
                 picture = folder / f"{name}-{size}.png"

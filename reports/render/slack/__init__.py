@@ -13,7 +13,7 @@ from reports.render.slack.failures import failures
 from reports.render.slack.messages import command_help, confirm, health, message
 from reports.render.slack.statistics import stats
 from reports.render.slack.trace_list import trace_list
-from reports.render.slack.trace_tree import trace_tree
+from reports.render.slack.trace_tree import raw, trace_tree
 from reports.render.slack.why import why
 from reports.views.costs import CostView
 from reports.views.digest import DigestView
@@ -23,7 +23,7 @@ from reports.views.health import HealthView
 from reports.views.messages import HelpView, MessageView
 from reports.views.statistics import StatsView
 from reports.views.trace_list import TraceListView
-from reports.views.trace_tree import TraceView
+from reports.views.trace_tree import RawView, TraceView
 from reports.views.views import View
 from reports.views.why import WhyView
 
@@ -40,6 +40,7 @@ def fallback(view: View) -> str:
 RENDERERS: Mapping[type, Callable[[Any], list[Block]]] = {
     TraceListView: trace_list,
     TraceView: trace_tree,
+    RawView: raw,
     StatsView: stats,
     DigestView: digest,
     CostView: costs,

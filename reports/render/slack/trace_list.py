@@ -57,12 +57,12 @@ def trace_line(line: TraceLine) -> str:
     text, name = clipped(escape(line.text), PART), clipped(escape(line.name), PART)
     said = f"“{text}”" if line.text else f"*{name}*"
     agent = clipped(escape(line.agent), KEY)
-    facts = [line.when, line.duration, agent, _place(line), line.tokens, line.cost]
+    facts = [line.when, line.duration, agent, place_of(line), line.tokens, line.cost]
     second = " · ".join(fact for fact in facts if fact)
     note = f"\n_{clipped(escape(line.note), PART)}_" if line.note else ""
     return f"{EMOJI.get(line.status, '')} {said}\n`{line.short_id}` {second}{note}"
 
 
-def _place(line: TraceLine) -> str:
+def place_of(line: TraceLine) -> str:
     """Link the channel, which notifies nobody. A user would be notified by a mention."""
     return f"<#{line.channel}>" if line.channel.startswith("C") else ""

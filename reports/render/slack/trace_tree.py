@@ -1,24 +1,135 @@
-"""One trace: its line, and its spans as a waterfall."""
+"""One trace: the question and how it ended, what the agents did, and all steps folded away."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from reports.formatting import bar
-from reports.render.block_kit import SECTION, SHARE, Block, button, code, context, escape, section
+from reports.render.block_kit import (
+    AGAIN,
+    KEY,
+    OPEN,
+    RAW,
+    SECTION,
+    SHARE,
+    SHOW,
+    Block,
+    button,
+    clipped,
+    code,
+    context,
+    escape,
+    section,
+)
 from reports.render.slack.ratings import rating_lines
-from reports.render.slack.trace_list import trace_line
-from reports.views.trace_tree import SpanLine, TraceView
+from reports.render.slack.trace_list import EMOJI, place_of
+from reports.views.agent_work import WorkLine
+from reports.views.trace_tree import RawView, SpanLine, TraceView
 
 MAX_SPANS = 40
-WATERFALL = 8_000
+WATERFALL = 5_500
 NAME, BAR = 30, 16
+MAX_WORK, TITLE, FACTS = 20, 80, 160
+LAST_WORDS = 900
+"""Characters, so that with all else they fit into a message."""
+
+RAW_PARTS = 12
+"""Sections of JSON in a message or a modal; the rest is only shown in a shell."""
+WORK_EMOJI = {"attempt": ":robot_face:", "model": ":brain:", "tool": ":wrench:"}
 
 
 def trace_tree(view: TraceView) -> list[Block]:
-    blocks = [section(trace_line(view.line)), *rating_lines(view.ratings), *_waterfall(view.spans)]
-    blocks.append(
-        {"type": "actions", "elements": [button("Share here", SHARE, view.line.trace_id)]}
+    return [
+        section(_question(view)),
+        *_ending(view),
+        *rating_lines(view.ratings),
+        *_work(view.work),
+        *_steps(view),
+        context(f"`{view.line.trace_id}`"),
+        {"type": "actions", "elements": list(_buttons(view))},
+    ]
+
+
+def _question(view: TraceView) -> str:
+    line = view.line
+    said = f"“{escape(view.question)}”" if view.question else escape(line.name)
+    asked = f"<{view.link}|{said}>" if view.link else f"*{said}*"
+    agent = clipped(escape(line.agent), KEY)
+    facts = [clipped(escape(view.asker), KEY), place_of(line), line.when, agent]
+    return f"{asked}\n{' · '.join(fact for fact in facts if fact)}"
+
+
+def _ending(view: TraceView) -> Iterator[Block]:
+    line = view.line
+    tokens = f"{line.tokens} tokens" if line.tokens else ""
+    facts = " · ".join(fact for fact in (tokens, line.cost) if fact)
+    yield section(
+        f"{EMOJI.get(line.status, '')} *{escape(view.ending)}*" + (f"\n{facts}" if facts else "")
     )
-    return blocks
+    if view.last_words:
+        yield code([("\n".join(view.last_words))[-LAST_WORDS:]])
+    for answer in view.answers[:3]:
+        yield section(f"> {escape(answer)}")
+
+
+def _work(lines: Sequence[WorkLine]) -> Iterator[Block]:
+    if not lines:
+        return
+    rows = ["*What the agent did*", *map(_work_line, lines[:MAX_WORK])]
+    if more := len(lines) - MAX_WORK:
+        rows += [f"… and {more} more: see tracebot show in a shell."] if more > 0 else []
+    yield section("\n".join(rows))
+
+
+def _work_line(line: WorkLine) -> str:
+    title, facts = clipped(escape(line.title), TITLE), clipped(escape(line.facts), FACTS)
+    mark = "" if line.status == "ok" else f"{EMOJI.get(line.status, '')} "
+    said = " · ".join(part for part in (title, line.duration, facts) if part)
+    return f"{'      ' * line.depth}{WORK_EMOJI[line.kind]} {mark}{said}"
+
+
+def _steps(view: TraceView) -> Iterator[Block]:
+    """Fold the steps away, if something above says what happened."""
+    steps = list(_waterfall(view.spans))
+    if steps:
+        count = len(view.spans)
+        yield {
+            "type": "container",
+            "title": {
+                "type": "plain_text",
+                "text": f"All {count:,} steps" if count > 1 else "Its step",
+            },
+            "is_collapsible": True,
+            "default_collapsed": bool(view.work),
+            "child_blocks": steps,
+        }
+
+
+def _buttons(view: TraceView) -> Iterator[Block]:
+    trace_id = view.line.trace_id
+    if view.link:
+        yield {**button("Open message", OPEN, trace_id), "url": view.link}
+    if view.can_be_asked_again:
+        yield button("Try again", AGAIN, trace_id)
+    yield button("Share here", SHARE, trace_id)
+    yield button("Raw", RAW, trace_id)
+
+
+def raw(view: RawView) -> list[Block]:
+    """Show the JSON in as many sections as are allowed, in whole lines if these are not long."""
+    rows = [row[at : at + 1_000] for row in view.text.splitlines() for at in _starts(row)]
+    parts: list[list[str]] = [[]]
+    for row in rows:
+        if sum(len(escape(each)) + 1 for each in [*parts[-1], row]) > SECTION - 6:
+            parts.append([])
+        parts[-1].append(row)
+    shown = [code(part) for part in parts[:RAW_PARTS]]
+    if len(parts) > RAW_PARTS:
+        shown.append(context(f"… it goes on: tracebot show {view.trace_id} --json in a shell."))
+    back = button("Show trace", SHOW, view.trace_id)
+    return [section(f"*{escape(view.title)}*"), *shown, {"type": "actions", "elements": [back]}]
+
+
+def _starts(row: str) -> range:
+    return range(0, max(len(row), 1), 1_000)
 
 
 def _waterfall(spans: tuple[SpanLine, ...]) -> Iterator[Block]:

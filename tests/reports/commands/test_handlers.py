@@ -117,7 +117,7 @@ def test_typographic_quotes_dashes_and_slack_links_are_understood(
         ("ls status:eror", "choose from running"),
         ("ls since:soon", "write 30m, 24h, 7d or 2w"),
         ("ls --agent", "expected one argument"),
-        ("show", "ID"),
+        ("why", "LINK"),
     ],
 )
 def test_a_command_that_makes_no_sense_gets_one_sentence_with_advice(text: str, said: str) -> None:
