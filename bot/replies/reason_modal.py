@@ -66,7 +66,9 @@ def reason_modal(reason: Reason) -> Block:
                 "Reason",
                 {"type": "plain_text_input", "multiline": True, "max_length": LONGEST},
             ),
-            _optional(WITHDRAW, "Or", {"type": "checkboxes", "options": [take_back]}),
+            _optional(
+                WITHDRAW, "Changed your mind?", {"type": "checkboxes", "options": [take_back]}
+            ),
         ],
     }
 

@@ -14,7 +14,7 @@ from bot.agents.errors import AgentCrashed
 from bot.sandbox import Channel, Message, Sandbox
 from storage import Observability
 from tests.support.browser import CHROMIUM, browser
-from tests.support.conversations import finished
+from tests.support.conversations import eventually, finished
 from tests.support.fake_agent import Scripted, roster_of
 from tests.support.paths import MANIFEST
 from tests.support.running_bot import start_in
@@ -191,6 +191,16 @@ def _forwarded(studio: Studio, channel: Channel) -> Message:
     return studio.end(question, "The write-ahead log: a replica is gone, and its slot keeps it.")
 
 
+def _reason(studio: Studio, channel: Channel) -> Message:
+    question = studio.end(studio.ask(channel, "when is the next release?"), "On Thursday.")
+    (reply,) = studio.sandbox.thread(channel, question.ts)[1:]
+    (thumbs,) = [block for block in reply.blocks if block["type"] == "context_actions"]
+    value = thumbs["elements"][0]["negative_button"]["value"]
+    studio.sandbox.click(studio.alice, reply, "reply_feedback", value=value)
+    eventually(lambda: bool(studio.sandbox.calls("views.open")))
+    return question
+
+
 def _file(studio: Studio, channel: Channel) -> Message:
     question = studio.ask(channel, "write the release notes")
     studio.sandbox.faults.error("chat.postMessage", "invalid_blocks", times=4)
@@ -211,6 +221,7 @@ SCENES: Mapping[str, Scene] = {
     "failed": _failed,
     "show-failed": _failure_shown,
     "file": _file,
+    "reason": _reason,
     # Last: its turn ends with the bot.
     "running": _running,
 }
@@ -224,6 +235,7 @@ VIEWS: Mapping[str, str] = {
     "errors": "errors",
     "slow": "slow",
     "ls": "ls",
+    "ls-down": "ls feedback:down",
     "show": "show",
 }
 """What /trace shows of a week, by the name of the picture."""

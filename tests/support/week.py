@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bot.sandbox import Channel, User
 from storage import Observability
+from storage.model.records import FEEDBACK
 from tests.support.factories import MINUTE, SECOND, record
 
 HOUR = 60 * MINUTE
@@ -58,7 +59,7 @@ def _turn(
         "output_tokens": chance.randrange(2_000),
     }
     call = {"agent": agent, "configured_provider": agent, "provider": agent, "model": MODELS[agent]}
-    record(
+    trace_id = record(
         observability,
         "slack message",
         now=now,
@@ -83,6 +84,12 @@ def _turn(
         decision="answer",
         text=chance.choice(QUESTIONS),
     )
+    if chance.random() < 0.3:
+        value = float(chance.random() < (0.5 if failed else 0.9))
+        reason = None if value else "It did not read the runbook, and guessed."
+        observability.record_score(
+            trace_id, name=FEEDBACK, user=person.id, value=value, text=reason
+        )
 
 
 def _cost(agent: str, spent: dict[str, int]) -> dict[str, object]:

@@ -47,6 +47,7 @@ class Page:
             "press": self._press,
             "react": self._react,
             "shortcut": self._shortcut,
+            "submit": self._submit,
             "close": self._close,
             "stop": self._stop,
         }
@@ -172,6 +173,11 @@ class Page:
 
     def _shortcut(self, body: Json) -> None:
         self._interactions.shortcut(body["user"], self._found(body), body["callback_id"])
+
+    def _submit(self, body: Json) -> None:
+        answer = self._interactions.submit(body["user"], body["values"])
+        if answer and answer.get("response_action") == "errors":
+            raise SandboxError(" ".join(answer["errors"].values()))
 
     def _close(self, body: Json) -> None:
         with self._workspace.changing():

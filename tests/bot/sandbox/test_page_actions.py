@@ -60,6 +60,38 @@ def test_buttons_shortcuts_and_modals_work_on_the_page(
         sandbox.modal(alice)
 
 
+def test_a_modal_is_submitted_on_the_page_and_stays_open_if_the_app_finds_mistakes(
+    sandbox: Sandbox, web: WebClient, alice: User, general: Channel
+) -> None:
+    said: list[str | None] = []
+
+    def register(app: App) -> None:
+        @app.shortcut("show_trace")
+        def show(ack: Ack, client: WebClient, body: dict[str, Any]) -> None:
+            client.views_open(trigger_id=body["trigger_id"], view={**VIEW, "callback_id": "note"})
+            ack()
+
+        @app.view("note")
+        def noted(ack: Ack, view: dict[str, Any]) -> None:
+            value = view["state"]["values"]["why"]["why"]["value"]
+            said.append(value)
+            errors = {"why": "Say why."}
+            ack(response_action="errors", errors=errors) if value is None else ack()
+
+    def submit(value: str | None) -> str | None:
+        field = {"type": "plain_text_input", "value": value}
+        return act(sandbox, alice, do="submit", values={"why": {"why": field}})
+
+    where = {"channel": general.id, "ts": web.chat_postMessage(channel=general.id, text="?")["ts"]}
+    with running(sandbox, register):
+        assert not act(sandbox, alice, do="shortcut", callback_id="show_trace", **where)
+        assert submit(None) == "Say why."
+        assert submit("Because.") is None
+    assert said == [None, "Because."]
+    with pytest.raises(SandboxError, match="has not shown"):
+        sandbox.modal(alice)
+
+
 def test_what_slack_would_refuse_is_explained_on_the_page(
     sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
