@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from bot.agents.cancellation import SHUTDOWN
 from bot.agents.errors import AgentCancelled, AgentError
 from bot.agents.invocation import status_of
+from bot.agents.last_words import LONGEST, last_words
 from bot.agents.types import Agent, Reply
 from bot.replies.buttons import Attempt, failure_buttons, feedback_buttons
 from bot.replies.messages import failure_message, fallback_message, stopped_message
@@ -15,9 +16,6 @@ from reports.formatting import without_controls
 from reports.render.block_kit import Block
 from storage.model.redaction import redact
 from storage.model.span import Status
-
-LONGEST_WORDS = 300
-"""Characters of a program's own words in the reply of a turn that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +84,12 @@ class ReplyWriter:
 
     def _own_words(self, error: AgentError) -> str:
         """Return what the program said about its failure: one line, without secrets."""
-        # Colours go first, which could hide a secret; only then it is known which line is blank.
-        lines = without_controls(error.said or error.stderr).splitlines()
-        lines = [" ".join(line.split()) for line in lines]
-        last = " ".join(lines) if error.said else next(filter(None, reversed(lines)), "")
-        said = redact(self._secrets.removed(last))
-        return said if len(said) <= LONGEST_WORDS else f"{said[:LONGEST_WORDS]}…"
+        if not error.said:
+            return self._secrets.removed(last_words(error.stderr))
+        # Colours go first, which could hide a secret.
+        words = " ".join(without_controls(error.said).split())
+        said = redact(self._secrets.removed(words))
+        return said if len(said) <= LONGEST else f"{said[:LONGEST]}…"
 
     def _buttons(self, agent: Agent, message: IncomingMessage, trace_id: str) -> tuple[Block, ...]:
         return (failure_buttons(Attempt(trace_id, message.ts, agent.name), self._agents()),)

@@ -15,6 +15,7 @@ from bot.agents.errors import (
     AgentTimeout,
     SessionGone,
 )
+from bot.agents.last_words import last_words
 from bot.agents.programs.catalog import COMMAND, Program, PromptVia
 from bot.agents.programs.output.answer import ParsedAnswer
 from bot.agents.programs.output.error_types import error_type_of
@@ -252,13 +253,17 @@ class CommandProvider:
         if outcome.exit_code:
             error_type = self._error_type(outcome)
             ending = supervisor.ending(outcome.exit_code)
-            return error_type, f"{self.agent} {ending}: its trace has the end of its stderr."
+            return error_type, self._with_last_words(ending, outcome)
         if not answer.complete:
             return "crash", f"{self.agent} ended in the middle of its answer."
         if not answer.text():
-            what = "ended without an answer: its trace has the end of its stderr"
-            return "empty", f"{self.agent} {what}."
+            return "empty", self._with_last_words("ended without an answer", outcome)
         return None
+
+    def _with_last_words(self, ending: str, outcome: Outcome) -> str:
+        words = last_words(outcome.stderr)
+        said = f": {words}" if words else " and printed nothing to stderr."
+        return f"{self.agent} {ending}{said}"
 
     def _lost_session(self, error_type: str, outcome: Outcome, answer: ParsedAnswer) -> bool:
         """Return True if it did nothing, as it could not go on with its session.

@@ -160,6 +160,29 @@ def test_a_failing_agent_tells_its_code_and_its_last_words() -> None:
     assert len(caught.value.stderr) == 65_536
 
 
+@pytest.mark.parametrize(
+    ("stderr", "said"),
+    [
+        ("Traceback\nError: model gpt-9 does not exist\n", ": Error: model gpt-9 does not exist"),
+        ("\x1b[31mno such\x1b[0m  model\n\n\x1b[0m\n", ": no such model"),
+        ("Error: x\n    at run (/a/b.js:1:20)\n    at c:3\n\nNode.js v22.1.0\n", ": Error: x"),
+        ("panicked at oops\nnote: run with `R=1` to display a backtrace\n", ": panicked at oops"),
+        ("bad\n  ^^^\n}\n", ": bad"),
+        ("}\n", ": }"),
+        ("key xoxb-123456789012-1234567890123-abcdefghijklmnopqrstuvwx", ": key [redacted:"),
+        ("x" * 400, f": {'x' * 300}…"),
+        (" \n", " and printed nothing to stderr."),
+    ],
+)
+def test_the_message_of_a_failure_has_the_last_words_of_the_program(stderr: str, said: str) -> None:
+    agent = python(f"import sys; sys.stderr.write({stderr!r}); sys.exit(2)")
+    with pytest.raises(AgentCrashed) as caught:
+        agent.answer(Request(prompt="x"))
+    ended, found, rest = caught.value.message.partition("ended with exit code 2")
+    assert found and rest.startswith(said)
+    assert rest == said or "redacted" in said
+
+
 def test_an_agent_that_a_signal_ends_has_crashed() -> None:
     agent = python("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
     with pytest.raises(AgentCrashed, match="was ended by SIGSEGV") as caught:
