@@ -44,6 +44,7 @@ REASONS = {
 """The reasons of decisions, as they complete "answered because …" and "skipped because …"."""
 
 UNKNOWN = "–"
+CHANNEL_ID, TS = re.compile(r"[CDG][A-Z0-9]+"), re.compile(r"\d+\.\d+")
 HIDDEN = re.compile(
     # Control characters but tab and newline (C0, DEL, C1), with which escape sequences begin, and
     # halves of a character, which cannot be shown.
@@ -111,6 +112,12 @@ def token_pair(input_tokens: int | None, output_tokens: int | None) -> str:
     return f"{tokens(input_tokens)} → {tokens(output_tokens)}"
 
 
+def thumbs(up: int, down: int) -> str:
+    """Format the numbers of thumbs: `👍 2 👎 1`; empty if there are none."""
+    counted = ((up, "👍"), (down, "👎"))
+    return " ".join(f"{thumb} {count}" for count, thumb in counted if count)
+
+
 def size(count: int) -> str:
     """Format bytes: `812 B`, `3.4 MB`."""
     value = float(count)
@@ -171,11 +178,14 @@ def message_link(
 ) -> str:
     """Return the URL of a message in the *workspace*, whose own URL ends with a slash.
 
-    It is empty if one of them is not known.
+    It is empty if one of them is not known, or is not one of Slack's: received telemetry may have
+    anything.
     """
-    if not (workspace and channel and ts):
+    ts = ts or ""
+    if not (workspace and CHANNEL_ID.fullmatch(channel or "") and TS.fullmatch(ts)):
         return ""
-    in_thread = f"?thread_ts={thread_ts}&cid={channel}" if thread_ts not in (None, ts) else ""
+    is_reply = thread_ts not in (None, ts) and TS.fullmatch(thread_ts or "")
+    in_thread = f"?thread_ts={thread_ts}&cid={channel}" if is_reply else ""
     return f"{workspace}archives/{channel}/p{ts.replace('.', '')}{in_thread}"
 
 

@@ -132,4 +132,6 @@ def _requester(body: Body, team: str) -> Requester:
 
 
 def _value(body: Body) -> str:
-    return str(body["actions"][0].get("value") or "")
+    """Return the value of a button, or of the option that was chosen in a menu."""
+    action = body["actions"][0]
+    return str((action.get("selected_option") or action).get("value") or "")

@@ -6,29 +6,35 @@ What only some commands need is imported inside of them: in a shell, people wait
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reports.commands.filters import COUNTED, filter_words
-from reports.commands.parser import DEFAULT_LIMIT
+from reports.commands.menus import list_again, menus
 from reports.errors import UsageError
 from reports.formatting import message_link
 from reports.views.messages import MessageView, ambiguous, help_view, not_found, removed
-from reports.views.trace_list import running_view, slowest_view, thread_view, trace_list_view
+from reports.views.trace_list import (
+    running_view,
+    slowest_view,
+    thread_view,
+    trace_line,
+    trace_list_view,
+)
 from storage.database.query_timeout import query_timeout
 from storage.database.shared_file import SharedDatabase
 from storage.errors import QueryTimeout
 from storage.model.filters import Filters
 from storage.model.search_words import BadSearch
+from storage.queries.cursors import BadCursor
 from storage.queries.scores import scores_by_trace
 from storage.queries.traces import (
-    BadCursor,
     TraceSummary,
     message_traces,
     recent_traces,
     running_traces,
+    short_ids,
     slowest_traces,
     thread_traces,
     trace_spans,
@@ -41,7 +47,7 @@ if TYPE_CHECKING:
     from peewee import Database
 
     from reports.views.statistics import NameOf
-    from reports.views.trace_list import TraceListView
+    from reports.views.trace_list import LineOf, Menu, TraceLine, TraceListView
     from reports.views.views import View
     from storage.queries.removed_traces import RemovedTrace
     from storage.queries.statistics import Statistics
@@ -55,6 +61,10 @@ SLOWEST = 10
 NOTHING_YET = "Nothing that you may see is recorded yet. Ask an agent, then show it."
 NEWEST = 20
 """Of so many traces the newest that the viewer may see is shown."""
+
+RECENTLY_NS = 30 * 86_400 * 1_000_000_000
+MOST_AGENTS = 50
+"""The agents in the menu of a list: those with the most traces of the last 30 days."""
 
 ANSWER_S = 30.0
 """A command may query the database for this long, in seconds."""
@@ -79,6 +89,7 @@ class Viewer:
     user: str | None = None
     channel: str | None = None
     workspace: str = ""
+    """Its URL, such as `https://acme.slack.com/`; empty in a shell."""
     time_zone: str = "UTC"
 
 
@@ -106,7 +117,15 @@ def _ls(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) 
     except (BadCursor, BadSearch) as error:
         raise UsageError(str(error)) from None
     seen = tuple(trace for trace in page.traces if viewer.may_see(trace))
-    view = trace_list_view(seen, next=page.next, again=_again(args), now=now)
+    view = trace_list_view(
+        seen,
+        _line_of(seen, database, viewer, now),
+        next=page.next,
+        previous=page.previous,
+        again=list_again(args, args.filters, args.since),
+        filters=_described(args, viewer),
+        menus=_menus(args, database, viewer, now),
+    )
     return _with_scores(view, database)
 
 
@@ -115,17 +134,47 @@ def _with_scores(view: TraceListView, database: Database) -> TraceListView:
     return replace(view, scores=scores_by_trace(database, ids))
 
 
+def _line_of(
+    traces: Sequence[TraceSummary], database: Database, viewer: Viewer, now: int
+) -> LineOf:
+    """Return a function that turns each of the traces into a line."""
+    short = short_ids(database, [trace.trace_id for trace in traces])
+
+    def line_of(trace: TraceSummary) -> TraceLine:
+        short_id = short[trace.trace_id]
+        return trace_line(trace, now=now, short_id=short_id, workspace=viewer.workspace)
+
+    return line_of
+
+
+def _described(args: argparse.Namespace, viewer: Viewer) -> str:
+    """Return the words and the filters of a list, with the names of users and channels."""
+    filters: Filters = args.filters
+    named = replace(
+        filters,
+        user=filters.user and viewer.name_of("user", filters.user),
+        channel=filters.channel and viewer.name_of("channel", filters.channel),
+    )
+    return " ".join([*args.words, *filter_words(named, since=args.since)])
+
+
+def _menus(
+    args: argparse.Namespace, database: Database, viewer: Viewer, now: int
+) -> tuple[Menu, ...]:
+    """Return the menus of a list in Slack, with the agents that the viewer has seen at work."""
+    if viewer.audiences is None:
+        return ()
+    from storage.queries.statistics import statistics
+
+    found = statistics(
+        database, since=now - RECENTLY_NS, until=now, by="agent", audiences=viewer.audiences
+    )
+    return menus(args, [group.key for group in found.groups if group.key][:MOST_AGENTS])
+
+
 def _since(args: argparse.Namespace, now: int) -> int:
     """Return when the period begins; time begins in 1970, however long the period is."""
     return max(now - int(args.since), 0)
-
-
-def _again(args: argparse.Namespace) -> str:
-    """Return the command that lists the same traces, without its cursor."""
-    flags = ["--all"] if args.all and args.command == "ls" else []
-    limit = ["--limit", str(args.limit)] if args.limit != DEFAULT_LIMIT else []
-    filters = filter_words(args.filters, since=args.since)
-    return shlex.join([args.command, *flags, *limit, *filters, *args.words])
 
 
 def _search(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
@@ -237,7 +286,8 @@ def _thread(args: argparse.Namespace, database: Database, viewer: Viewer, now: i
     seen = tuple(trace for trace in found if viewer.may_see(trace))
     if not seen:
         return not_found("that thread")
-    return _with_scores(thread_view(seen, now=now), database)
+    view = thread_view(seen, _line_of(seen, database, viewer, now))
+    return _with_scores(view, database)
 
 
 def _place(place: Sequence[str], database: Database, viewer: Viewer) -> tuple[str, str]:
@@ -335,12 +385,14 @@ def _slow(args: argparse.Namespace, database: Database, viewer: Viewer, now: int
     found = slowest_traces(
         database, since=since, audiences=viewer.audiences, filters=args.filters, limit=SLOWEST
     )
-    return slowest_view(tuple(filter(viewer.may_see, found)), since=since, now=now)
+    seen = tuple(filter(viewer.may_see, found))
+    return slowest_view(seen, _line_of(seen, database, viewer, now), since=since, now=now)
 
 
 def _ps(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
     found = running_traces(database, audiences=viewer.audiences, filters=args.filters)
-    return running_view(tuple(filter(viewer.may_see, found)), now=now)
+    seen = tuple(filter(viewer.may_see, found))
+    return running_view(seen, _line_of(seen, database, viewer, now))
 
 
 def _health(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:

@@ -1,8 +1,12 @@
 """Build Slack blocks whose text is escaped and within Slack's limits."""
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Any
+
+from reports.formatting import UNKNOWN
 
 Block = dict[str, Any]
 
@@ -17,6 +21,12 @@ OPEN, RAW, AGAIN = "open_message", "trace_raw", "trace_again"
 command that reads, whose answer takes the place of the message, and that of `open_message` a URL,
 which Slack opens by itself."""
 
+
+BUTTON_VALUE = 2_000
+OPTION, OPTION_VALUE = 75, 150
+"""Characters of an option's text and value."""
+MENU = 1_050
+"""Characters of a menu's options as JSON: three menus fit into a message beside ten lines."""
 
 NOTE = 600
 KEY = 36
@@ -66,3 +76,31 @@ def button(label: str, action_id: str, value: str) -> Block:
         "action_id": action_id,
         "value": value,
     }
+
+
+def select(action_id: str, options: Sequence[tuple[str, str]], chosen: int) -> Block | None:
+    """Return a menu of labels and values with the first options and the chosen one.
+
+    The others are left out if they would take too much of a message. None if a value is too long.
+    """
+    if any(len(value) > OPTION_VALUE for _, value in options):
+        return None
+    made = [
+        {"text": {"type": "plain_text", "text": label[:OPTION] or UNKNOWN}, "value": value}
+        for label, value in options
+    ]
+    sizes = accumulate(len(json.dumps(option, ensure_ascii=False)) + 2 for option in made)
+    fit = sum(size <= MENU for size in sizes)
+    shown = made[:fit] if chosen < fit else [*made[: fit - 1], made[chosen]]
+    return {
+        "type": "static_select",
+        "action_id": action_id,
+        "options": shown,
+        "initial_option": made[chosen],
+    }
+
+
+def actions(*elements: Block | None) -> list[Block]:
+    """Return a block of the buttons and menus, none without any."""
+    shown = [each for each in elements if each is not None]
+    return [{"type": "actions", "elements": shown}] if shown else []

@@ -44,7 +44,9 @@ def error(message: str) -> str:
 def _list(view: TraceListView) -> dict[str, Any]:
     scores = {} if view.scores is None else view.scores
     traces = [_trace(each, scores.get(each.trace_id)) for each in view.traces]
-    return {"traces": traces, "next": view.next} if view.kind == "ls" else {"traces": traces}
+    if view.kind != "ls":
+        return {"traces": traces}
+    return {"traces": traces, "next": view.next, "previous": view.previous}
 
 
 def _trace(trace: TraceSummary, scores: Sequence[Score] | None = None) -> dict[str, Any]:

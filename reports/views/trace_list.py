@@ -3,7 +3,7 @@
 Times are in nanoseconds since the epoch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reports import formatting
@@ -11,7 +11,7 @@ from storage.model.records import Score
 from storage.queries.traces import TraceSummary
 
 SHORT_ID = 16
-"""The first digits of a trace id, which are shown and by which it is found."""
+"""The first digits of a trace id, for a trace that is shown alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +32,31 @@ class TraceLine:
     user: str
     text: str
     note: str
+    thumbs: str = ""
+    link: str = ""
+    """The address of the message in Slack, as far as it is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One choice of a menu, and the command that shows the list by it."""
+
+    label: str
+    command: str
+    is_chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """A filter of a list of which people choose the value. One choice is chosen."""
+
+    name: str
+    choices: tuple[Choice, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceListView:
-    """A list of traces. `next` is the cursor of the next page, None on the last one."""
+    """A list of traces. `next` and `previous` are the cursors of the pages beside it, if any."""
 
     title: str
     lines: tuple[TraceLine, ...]
@@ -44,63 +64,85 @@ class TraceListView:
     scores: Mapping[str, Sequence[Score]] | None = None
     """The raw scores of each trace; None if they were not asked for."""
     next: str | None = None
+    previous: str | None = None
     again: str = ""
     """The command that lists them, without a cursor and with ids for names, as in a shell."""
+    filters: str = ""
+    """The filters, as people write them."""
+    menus: tuple[Menu, ...] = ()
     empty: str = "No traces to show."
     kind: str = "ls"
     """The command that lists them."""
 
 
+LineOf = Callable[[TraceSummary], TraceLine]
+
+
 def trace_list_view(
-    traces: Sequence[TraceSummary], *, next: str | None, again: str, now: int
+    traces: Sequence[TraceSummary],
+    line_of: LineOf,
+    *,
+    next: str | None,
+    previous: str | None = None,
+    again: str,
+    filters: str = "",
+    menus: tuple[Menu, ...] = (),
 ) -> TraceListView:
     return TraceListView(
         title="Traces, newest first",
-        lines=tuple(trace_line(trace, now=now) for trace in traces),
+        lines=tuple(map(line_of, traces)),
         traces=tuple(traces),
         next=next,
+        previous=previous,
         again=again,
+        filters=filters,
+        menus=menus,
         empty="No traces match. Add --all to include skipped messages.",
     )
 
 
-def thread_view(traces: Sequence[TraceSummary], *, now: int) -> TraceListView:
+def thread_view(traces: Sequence[TraceSummary], line_of: LineOf) -> TraceListView:
     return TraceListView(
         title=f"Thread with {len(traces)} turn{'' if len(traces) == 1 else 's'}, oldest first",
-        lines=tuple(trace_line(trace, now=now) for trace in traces),
+        lines=tuple(map(line_of, traces)),
         traces=tuple(traces),
         kind="thread",
     )
 
 
-def running_view(traces: Sequence[TraceSummary], *, now: int) -> TraceListView:
+def running_view(traces: Sequence[TraceSummary], line_of: LineOf) -> TraceListView:
     return TraceListView(
         title="Running now, longest first",
-        lines=tuple(trace_line(trace, now=now) for trace in traces),
+        lines=tuple(map(line_of, traces)),
         traces=tuple(traces),
         empty="Nothing is running.",
         kind="ps",
     )
 
 
-def slowest_view(traces: Sequence[TraceSummary], *, since: int, now: int) -> TraceListView:
+def slowest_view(
+    traces: Sequence[TraceSummary], line_of: LineOf, *, since: int, now: int
+) -> TraceListView:
     return TraceListView(
         title=f"Slowest traces of the {formatting.period(since, now)}",
-        lines=tuple(trace_line(trace, now=now) for trace in traces),
+        lines=tuple(map(line_of, traces)),
         traces=tuple(traces),
         empty="No trace ended in this period.",
         kind="slow",
     )
 
 
-def trace_line(trace: TraceSummary, *, now: int) -> TraceLine:
+def trace_line(
+    trace: TraceSummary, *, now: int, short_id: str | None = None, workspace: str = ""
+) -> TraceLine:
+    """Return a trace as text; `workspace` is the URL of the workspace that reads it."""
     status = "skipped" if trace.decision == "skip" and trace.reason else trace.status
     length = trace.duration_ns
     if length is None and trace.status == "running":
         length = now - trace.started_at
     return TraceLine(
         trace_id=trace.trace_id,
-        short_id=trace.trace_id[:SHORT_ID],
+        short_id=short_id or trace.trace_id[:SHORT_ID],
         icon=formatting.ICONS.get(status, "?"),
         status=status,
         name=formatting.plain(trace.name),
@@ -113,6 +155,10 @@ def trace_line(trace: TraceSummary, *, now: int) -> TraceLine:
         user=formatting.plain(trace.user or ""),
         text=formatting.shortened(trace.text or "", 80),
         note=_note(trace),
+        thumbs=formatting.thumbs(trace.thumbs_up, trace.thumbs_down),
+        link=formatting.message_link(
+            workspace, channel=trace.channel, ts=trace.message_ts, thread_ts=trace.thread_ts
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from peewee import JOIN, SQL, Database, Join
 from storage.database.driver import translate_errors
 from storage.database.models import TraceRow
 from storage.model.search_words import SearchWords
+from storage.queries.cursors import Cursor, beyond
 from storage.store.search_index import has_index, queued
 
 COLUMNS = ("trace_id", "started_at", "name", "text", "agent", "error_message")
@@ -57,6 +58,8 @@ class Search:
     count: int
     newest: Newest
     newest_seen: Newest
+    newer: bool = False
+    """True if both queries begin with the oldest traces, and these are to be found."""
 
     def can_use_index(self) -> bool:
         return has_index(self.database) and queued(self.database, at_most=BEHIND) < BEHIND
@@ -77,7 +80,8 @@ class Search:
         # The queue first: what leaves it now is then found in the index, or in both.
         waiting, _ = self._read(self._among(_QUEUE), size=FIRST_READ)
         rows = {row[0]: row for row in (*waiting, *self._indexed())}.values()
-        return sorted(rows, key=lambda row: (row[1], row[0]), reverse=True)[: self.count]
+        ordered = sorted(rows, key=lambda row: (row[1], row[0]), reverse=not self.newer)
+        return ordered[: self.count]
 
     def _indexed(self) -> list[Row]:
         match = self.words.expression
@@ -119,8 +123,8 @@ class Search:
                 return found[: self.count], True
             if len(found) < share * read:
                 return found, False
-            started_at, trace_id = rows[-1][1], rows[-1][0]
-            rest = (*conditions, before(started_at, trace_id))
+            last = Cursor(rows[-1][1], rows[-1][0], newer=self.newer)
+            rest = (*conditions, beyond(last))
             size = min(2 * size, MOST_READ)
 
 
@@ -129,9 +133,3 @@ def rows_of(database: Database, query: Any) -> list[Row]:
     with translate_errors:
         rows: list[Row] = database.execute(query).fetchall()
     return rows
-
-
-def before(started_at: int, trace_id: str) -> Any:
-    """Build the condition of the traces that come after this one in a list."""
-    earlier = TraceRow.started_at < started_at
-    return earlier | ((TraceRow.started_at == started_at) & (TraceRow.trace_id < trace_id))

@@ -6,7 +6,9 @@ machine may ask for. Times are in nanoseconds since the epoch.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from peewee import SQL, Database, ValuesList, fn
@@ -15,8 +17,9 @@ from storage.database.models import NOT_OK, SpanRow, TraceRow
 from storage.model.filters import ANY, Filters
 from storage.model.search_words import SearchWords
 from storage.model.span import Span, span_of
+from storage.queries.cursors import NEWER, Cursor, beyond, nearest_first, parse_cursor
 from storage.queries.filters import conditions
-from storage.queries.search import COLUMNS, Row, Search, before, rows_of
+from storage.queries.search import COLUMNS, Row, Search, rows_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +59,14 @@ class TraceSummary:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Traces, newest first, and the cursor of the next page, None on the last page."""
+    """Traces, newest first, and the cursors of the pages with older and with newer ones.
+
+    They are None on the last and on the first page.
+    """
 
     traces: tuple[TraceSummary, ...]
     next: str | None
-
-
-class BadCursor(ValueError):
-    """The cursor does not come from an earlier page."""
+    previous: str | None = None
 
 
 def recent_traces(
@@ -82,43 +85,24 @@ def recent_traces(
     Messages that the bot skipped are left out unless `skipped` is true. Each of `words` has to be
     in the name, text, agent or error, see `storage.model.search_words`. Without a full-text index
     they are searched in the newest `SEARCHED` traces that match the other filters, and the next
-    page searches the traces before those. Raises `BadCursor` and `BadSearch`.
+    page searches the traces before those. `cursor` is the `next` or the `previous` of another page.
+    Raises `BadCursor` and `BadSearch`.
     """
-    wanted = conditions(filters) if skipped else [*conditions(filters), NOT_SKIPPED]
-    if cursor is not None:
-        wanted.append(before(*_parse_cursor(cursor)))
-    filtered = filters.has_index
-    earliest = since or 0
-
-    def newest(*conditions: Any, since: int = 0, limit: int) -> Any:
-        begun = TraceRow.started_at >= max(since, earliest)
-        return _newest(audiences, [begun, *wanted, *conditions], limit)
-
-    def newest_seen(*conditions: Any, since: int = 0, limit: int) -> Any:
-        if audiences is None or filtered:
-            return newest(*conditions, since=since, limit=limit)
-        begun = TraceRow.started_at >= max(since, earliest)
-        return _newest_of_each(audiences, [begun, *wanted, *conditions], limit)
-
-    if not words.strip():
-        return _page(summaries(database, newest_seen(limit=limit + 1)), limit)
-    search = Search(
+    place = None if cursor is None else parse_cursor(cursor)
+    listing = _Listing(
         database=database,
-        words=SearchWords(words),
-        count=limit + 1,
-        newest=newest,
-        newest_seen=newest_seen,
+        audiences=audiences,
+        filters=filters,
+        earliest=since or 0,
+        skipped=skipped,
+        place=place,
     )
-    wanted_since = [TraceRow.started_at >= earliest, *wanted]
-    if search.can_use_index():
-        # Of all people, so that somebody who may see few traces need not wait for long.
-        recent = 0 if audiences is None else _started_at(database, wanted_since, after=RECENT)
-        return _page(_summaries(search.ask_index(recent=recent)), limit)
-    # Of a filter, such as a channel, the cursor must not tell how much others asked there.
-    seen = [_is_for(audiences)] if filtered and audiences is not None else []
-    last = _started_at(database, [*wanted_since, *seen], after=SEARCHED)
-    page = _page(_summaries(search.read(since=last + 1)), limit)
-    return page if page.next or not last else Page(page.traces, f"{last + 1}-0")
+    page = listing.search(words, limit) if words.strip() else listing.page(limit)
+    if place is not None and place.newer and len(page.traces) < limit:
+        # This is the beginning of the list: show a full page of it, with what came since.
+        listing = replace(listing, place=None)
+        page = listing.search(words, limit) if words.strip() else listing.page(limit)
+    return page
 
 
 def traces_by_id(
@@ -126,11 +110,27 @@ def traces_by_id(
 ) -> tuple[TraceSummary, ...]:
     """Return the traces whose id begins with `prefix`."""
     prefix = prefix.lower()
-    query = visible(audiences).where(
-        TraceRow.trace_id >= prefix,
-        TraceRow.trace_id < prefix + "g",  # The first character after every hex digit.
-    )
+    query = visible(audiences).where(_begins_with(prefix))
     return summaries(database, query.order_by(TraceRow.trace_id).limit(limit))
+
+
+def short_ids(database: Database, trace_ids: Collection[str]) -> dict[str, str]:
+    """Return for each id its first digits, by which it alone is found: as many for each of them.
+
+    Ids of other programs may begin with the same digits, such as zeros.
+    """
+    ids = set(trace_ids)
+    for digits in SHORT_ID:
+        same = [_begins_with(each[:digits]) for each in ids]
+        query = TraceRow.select(TraceRow.trace_id).where(reduce(or_, same, SQL("1 = 0")))
+        if len(rows_of(database, query.limit(len(ids) + 1))) == len(ids):
+            return {each: each[:digits] for each in ids}
+    return {each: each for each in ids}
+
+
+def _begins_with(prefix: str) -> Any:
+    # "g" is the first character after every hex digit.
+    return (TraceRow.trace_id >= prefix) & (TraceRow.trace_id < f"{prefix}g")
 
 
 def thread_traces(
@@ -193,6 +193,9 @@ def trace_spans(database: Database, trace_id: str) -> tuple[Span, ...]:
     return tuple(span_of(row) for row in rows)
 
 
+SHORT_ID = (12, 16)
+"""How many digits of an id are shown, if they are enough. 12 are the millisecond of its start."""
+
 SUMMARY_FIELDS = (*COLUMNS, *sorted({item.name for item in fields(TraceSummary)} - {*COLUMNS}))
 RECENT = 500
 """Among how many of the newest traces, of all people, a search for common words looks first."""
@@ -201,7 +204,6 @@ SEARCHED = 20_000
 """How many traces a search without an index reads for one page, which takes about 100 ms."""
 
 NOT_SKIPPED = TraceRow.decision.is_null() | (TraceRow.decision != "skip")
-NEWEST = (TraceRow.started_at.desc(), TraceRow.trace_id.desc())
 
 
 def visible(audiences: Collection[str] | None) -> Any:
@@ -209,12 +211,103 @@ def visible(audiences: Collection[str] | None) -> Any:
     return query if audiences is None else query.where(TraceRow.audience.in_(list(audiences)))
 
 
-def _newest(audiences: Collection[str] | None, wanted: Sequence[Any], limit: int) -> Any:
-    """Select by the index of a filter, which contains the audience, or else by that of the time."""
-    query = visible(None).where(*wanted)
-    if audiences is not None:
-        query = query.where(_is_for(audiences))
-    return query.order_by(*NEWEST).limit(limit)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Listing:
+    """The traces that match all filters, from a place on; None is the newest trace."""
+
+    database: Database
+    audiences: Collection[str] | None
+    filters: Filters
+    earliest: int
+    skipped: bool
+    place: Cursor | None
+
+    @property
+    def newer(self) -> bool:
+        return self.place is not None and self.place.newer
+
+    def page(self, limit: int) -> Page:
+        return self._page(summaries(self.database, self._seen(limit=limit + 1)), limit)
+
+    def search(self, words: str, limit: int) -> Page:
+        """Return the page of those that contain all *words*. Raises `BadSearch`."""
+        search = Search(
+            database=self.database,
+            words=SearchWords(words),
+            count=limit + 1,
+            newest=self._nearest,
+            newest_seen=self._seen,
+            newer=self.newer,
+        )
+        if search.can_use_index():
+            # Of all people, so that somebody who may see few traces need not wait for long.
+            can_be_slow = self.audiences is not None and not self.newer
+            recent = self._started_at(self._wanted(), after=RECENT) if can_be_slow else 0
+            return self._page(_summaries(search.ask_index(recent=recent)), limit)
+        if self.newer:  # They were read on the way to this place.
+            return self._page(_summaries(search.read(since=0)), limit)
+        return self._read(search, limit)
+
+    def _read(self, search: Search, limit: int) -> Page:
+        # Of a filter, such as a channel, the cursor must not tell how much others asked there.
+        is_seen = self.filters.has_index and self.audiences is not None
+        seen = [_is_for(self.audiences or ())] if is_seen else []
+        last = self._started_at([*self._wanted(), *seen], after=SEARCHED)
+        page = self._page(_summaries(search.read(since=last + 1)), limit)
+        return page if page.next or not last else replace(page, next=f"{last + 1}-0")
+
+    def _wanted(self, since: int = 0) -> list[Any]:
+        begun = TraceRow.started_at >= max(since, self.earliest)
+        skipped = [] if self.skipped else [NOT_SKIPPED]
+        place = [] if self.place is None else [beyond(self.place)]
+        return [begun, *conditions(self.filters), *skipped, *place]
+
+    def _nearest(self, *conditions: Any, since: int = 0, limit: int) -> Any:
+        """Select by the index of a filter, which has the audience, or else by that of the time."""
+        query = visible(None).where(*self._wanted(since), *conditions)
+        if self.audiences is not None:
+            query = query.where(_is_for(self.audiences))
+        return query.order_by(*nearest_first(newer=self.newer)).limit(limit)
+
+    def _seen(self, *conditions: Any, since: int = 0, limit: int) -> Any:
+        """Select the nearest traces of each audience, and of those the nearest.
+
+        Reading by time alone would pass over the traces of others, for long if these audiences have
+        few.
+        """
+        if self.audiences is None or self.filters.has_index:
+            return self._nearest(*conditions, since=since, limit=limit)
+        names = ValuesList([(name,) for name in self.audiences or ("",)], alias="audiences")
+        own = TraceRow.select(TraceRow.trace_id).where(
+            TraceRow.audience == SQL('"audiences"."column1"'), *self._wanted(since), *conditions
+        )
+        order = nearest_first(newer=self.newer)
+        query = visible(None).join(
+            names, on=TraceRow.trace_id.in_(own.order_by(*order).limit(limit))
+        )
+        return query.order_by(*order).limit(limit)
+
+    def _started_at(self, wanted: Sequence[Any], *, after: int) -> int:
+        """Return when the trace began that comes after the `after` newest, 0 if there is none."""
+        query = TraceRow.select(TraceRow.started_at).where(*wanted)
+        newest = query.order_by(TraceRow.started_at.desc()).offset(after).limit(1)
+        return int(newest.scalar(self.database) or 0)
+
+    def _page(self, found: tuple[TraceSummary, ...], limit: int) -> Page:
+        """Make a page of the first `limit` of the traces, which are the nearest first."""
+        traces = found[:limit]
+        if self.newer:
+            traces = traces[::-1]
+        if not traces:
+            return Page((), None, None if self.place is None else f"{NEWER}{self.place}")
+        is_more = len(found) > limit
+        older = str(_place_of(traces[-1])) if is_more or self.newer else None
+        newer = str(_place_of(traces[0], newer=True)) if is_more or not self.newer else None
+        return Page(traces, older, newer if self.place is not None else None)
+
+
+def _place_of(trace: TraceSummary, *, newer: bool = False) -> Cursor:
+    return Cursor(trace.started_at, trace.trace_id, newer=newer)
 
 
 def _is_for(audiences: Collection[str]) -> Any:
@@ -223,46 +316,9 @@ def _is_for(audiences: Collection[str]) -> Any:
     return fn.COALESCE(TraceRow.audience, "").in_(list(audiences))
 
 
-def _newest_of_each(audiences: Collection[str], wanted: Sequence[Any], limit: int) -> Any:
-    """Select the newest traces of each audience, and of those the newest.
-
-    Reading by time alone would pass over the traces of others, for long if these audiences have
-    few.
-    """
-    names = ValuesList([(name,) for name in audiences or ("",)], alias="audiences")
-    own = TraceRow.select(TraceRow.trace_id).where(
-        TraceRow.audience == SQL('"audiences"."column1"'), *wanted
-    )
-    ids = own.order_by(*NEWEST).limit(limit)
-    query = visible(None).join(names, on=TraceRow.trace_id.in_(ids))
-    return query.order_by(*NEWEST).limit(limit)
-
-
-def _started_at(database: Database, wanted: Sequence[Any], *, after: int) -> int:
-    """Return when the trace began that comes after the `after` newest, 0 if there is none."""
-    query = TraceRow.select(TraceRow.started_at).where(*wanted)
-    newest = query.order_by(TraceRow.started_at.desc()).offset(after).limit(1)
-    return int(newest.scalar(database) or 0)
-
-
 def summaries(database: Database, query: Any) -> tuple[TraceSummary, ...]:
     return _summaries(rows_of(database, query))
 
 
 def _summaries(rows: Iterable[Row]) -> tuple[TraceSummary, ...]:
     return tuple(TraceSummary(**dict(zip(SUMMARY_FIELDS, row, strict=True))) for row in rows)
-
-
-def _page(found: tuple[TraceSummary, ...], limit: int) -> Page:
-    """Return a page of the first `limit` traces, and its cursor if there are more."""
-    if len(found) <= limit:
-        return Page(found, None)
-    last = found[limit - 1]
-    return Page(found[:limit], f"{last.started_at}-{last.trace_id}")
-
-
-def _parse_cursor(cursor: str) -> tuple[int, str]:
-    started_at, _, trace_id = cursor.partition("-")
-    if not (started_at.isdecimal() and int(started_at) < 2**63 and trace_id):
-        raise BadCursor(f"{cursor!r} is not a cursor: use the one from the previous page.")
-    return int(started_at), trace_id

@@ -45,6 +45,8 @@ def _block(block: dict[str, Any]) -> str:
 
 
 def _button(element: dict[str, Any]) -> str:
+    if "options" in element:
+        return f"[{element['initial_option']['text']['text']} ▾]"
     return f"[{element['text']['text']}]"
 
 
@@ -54,5 +56,5 @@ def _mrkdwn(text: str) -> str:
     if "```" not in text:
         text = MARKS.sub(r"\1", text)
     plain = re.sub(r"<#(\w+)(?:\|([^>]*))?>", lambda m: f"#{m.group(2) or m.group(1)}", text)
-    plain = plain.replace("```", "")
+    plain = re.sub(r"<https?://[^|>]*\|([^>]*)>", r"\1", plain).replace("```", "")
     return plain.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&").rstrip()

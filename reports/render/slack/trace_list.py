@@ -3,23 +3,27 @@
 from collections.abc import Iterable, Iterator
 
 from reports.render.block_kit import (
+    BUTTON_VALUE,
     KEY,
     PART,
     RUN,
     SHOW,
     STOP,
     Block,
+    actions,
     button,
     clipped,
     context,
     escape,
     header,
     section,
+    select,
 )
-from reports.views.trace_list import TraceLine, TraceListView
+from reports.views.trace_list import Menu, TraceLine, TraceListView
 
 MAX_LINES = 10
-BUTTON_VALUE = 2_000
+SAID = 160
+"""Characters of a line's text, and of its note."""
 EMOJI = {
     "ok": ":white_check_mark:",
     "error": ":x:",
@@ -32,18 +36,31 @@ EMOJI = {
 
 
 def trace_list(view: TraceListView) -> list[Block]:
+    pages = [*_page("Previous", view, view.previous), *_page("Next", view, view.next)]
+    filters = [context(clipped(escape(view.filters), PART))] if view.filters else []
+    controls = [*filters, *actions(*map(_menu, view.menus))]
     if not view.lines:
-        return [section(escape(view.empty))]
+        return [section(escape(view.empty)), *controls, *actions(*pages)]
     # A thread is listed oldest first, but people ask about its end; other lists begin with it.
     lines = view.lines[-MAX_LINES:] if view.kind == "thread" else view.lines[:MAX_LINES]
-    blocks = [header(view.title), *trace_lines(lines, kind=view.kind)]
+    blocks = [header(view.title), *controls]
     if hidden := len(view.lines) - len(lines):
         which = "earlier" if view.kind == "thread" else "more"
-        blocks.insert(1, context(f"{hidden} {which}: see tracebot {view.kind} in a shell."))
-    value = f"{view.again} --cursor {view.next}"
-    if view.next is not None and len(value) <= BUTTON_VALUE:
-        blocks.append({"type": "actions", "elements": [button("Next", f"{RUN}_next", value)]})
-    return blocks
+        blocks.append(context(f"{hidden} {which}: see tracebot {view.kind} in a shell."))
+    return [*blocks, *trace_lines(lines, kind=view.kind), *actions(*pages)]
+
+
+def _menu(menu: Menu) -> Block | None:
+    chosen = next(n for n, each in enumerate(menu.choices) if each.is_chosen)
+    options = [(each.label, each.command) for each in menu.choices]
+    return select(f"{RUN}_{menu.name}", options, chosen)
+
+
+def _page(label: str, view: TraceListView, cursor: str | None) -> list[Block]:
+    value = f"{view.again} --cursor {cursor}"
+    if cursor is None or len(value) > BUTTON_VALUE:
+        return []
+    return [button(label, f"{RUN}_{label.lower()}", value)]
 
 
 def trace_lines(lines: Iterable[TraceLine], *, kind: str = "ls") -> Iterator[Block]:
@@ -54,13 +71,20 @@ def trace_lines(lines: Iterable[TraceLine], *, kind: str = "ls") -> Iterator[Blo
 
 
 def trace_line(line: TraceLine) -> str:
-    text, name = clipped(escape(line.text), PART), clipped(escape(line.name), PART)
-    said = f"“{text}”" if line.text else f"*{name}*"
+    """Return what was asked, with a link to it, then how it went, then when and where."""
+    asked = clipped(escape(line.text or line.name), SAID)
+    title = f"<{escape(line.link)}|{asked}>" if line.link else f"*{asked}*"
     agent = clipped(escape(line.agent), KEY)
-    facts = [line.when, line.duration, agent, place_of(line), line.tokens, line.cost]
-    second = " · ".join(fact for fact in facts if fact)
-    note = f"\n_{clipped(escape(line.note), PART)}_" if line.note else ""
-    return f"{EMOJI.get(line.status, '')} {said}\n`{line.short_id}` {second}{note}"
+    result = _joined(agent, line.duration, line.cost, line.thumbs)
+    where = f" in {place_of(line)}" if place_of(line) else ""
+    place = _joined(f"{line.when}{where}", f"`{line.short_id}`")
+    note = f"_{clipped(escape(line.note), SAID)}_" if line.note else ""
+    mark = EMOJI.get(line.status, "")
+    return "\n".join(filter(None, (f"{mark} {title}", result, place, note)))
+
+
+def _joined(*facts: str) -> str:
+    return " · ".join(filter(None, facts))
 
 
 def place_of(line: TraceLine) -> str:

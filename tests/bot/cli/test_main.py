@@ -85,7 +85,7 @@ SPAN_KEYS = {
 
 def test_ls_as_json_keeps_its_contract(recorded: Path) -> None:
     answer = as_json(recorded, "ls")
-    assert answer.keys() == {"traces", "next"}
+    assert answer.keys() == {"traces", "next", "previous"}
     failed, turn = answer["traces"]
     assert turn.keys() >= TRACE_KEYS
     assert (turn["agent"], turn["channel_id"], turn["user_id"]) == ("claude", "C1", "U1")

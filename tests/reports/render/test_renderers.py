@@ -5,6 +5,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from reports.views.failures import failures_view
 from reports.views.health import health_view
 from reports.views.ratings import ratings
 from reports.views.statistics import statistics_view
-from reports.views.trace_list import thread_view, trace_list_view
+from reports.views.trace_list import Choice, Menu, thread_view, trace_line, trace_list_view
 from reports.views.trace_tree import trace_view
 from reports.views.views import View
 from reports.views.why import why_view
@@ -35,7 +36,7 @@ from storage.model.span import Span
 from storage.queries.failures import FailedSpan
 from storage.queries.statistics import Group, Statistics
 from storage.queries.traces import TraceSummary, recent_traces
-from tests.support.factories import NOW, TEAM, FixedSight, record_an_hour
+from tests.support.factories import NOW, TEAM, THREAD, FixedSight, record_an_hour
 
 PARSER, _ = build_parser(prog="tracebot", shell=True)
 MOST = 13_000
@@ -51,11 +52,23 @@ HOSTILE = (
 )
 
 
+PLACE = {
+    "platform": "slack",
+    "message_ts": "1763999404.000900",
+    "thread_ts": THREAD,
+    "thumbs_up": 12,
+    "thumbs_down": 3,
+}
+
+
 def trace(text: str = "why?", *, number: int = 0, **changes: object) -> TraceSummary:
     known = dict.fromkeys(TraceSummary.__dataclass_fields__)
     known |= {"trace_id": f"{number:032x}", "name": text, "status": "error", "text": text}
     known |= {"started_at": NOW, "span_count": 3, "error_count": 1, "error_message": text}
-    return TraceSummary(**{**known, "agent": text, "channel": "C1", **changes})  # type: ignore[arg-type]
+    return TraceSummary(**{**known, "agent": text, "channel": "C1", **PLACE, **changes})  # type: ignore[arg-type]
+
+
+line_of = partial(trace_line, now=NOW, workspace="https://acme.slack.com/")
 
 
 def span(text: str, number: int) -> Span:
@@ -78,11 +91,23 @@ def span(text: str, number: int) -> Span:
 
 def a_list(text: str, count: int) -> View:
     traces = [trace(text, number=number) for number in range(count)]
-    return trace_list_view(traces, next="1-a", again=shlex.join(["ls", text]), now=NOW)
+    again = shlex.join(["ls", text])
+    choices = tuple(
+        Choice(text, f"ls {'x' * 130} {number}", number == count - 1) for number in range(count)
+    )
+    return trace_list_view(
+        traces,
+        line_of,
+        next="1-a",
+        previous="newer-1-a",
+        again=again,
+        filters=text,
+        menus=tuple(Menu(name, choices) for name in ("agent", "status", "period") if count),
+    )
 
 
 def a_thread(text: str, count: int) -> View:
-    return thread_view([trace(text, number=number) for number in range(count)], now=NOW)
+    return thread_view([trace(text, number=number) for number in range(count)], line_of)
 
 
 def a_tree(text: str, count: int) -> View:

@@ -97,12 +97,18 @@ class Stored:
     def pages(self, words: str, **given: Any) -> Iterator[TraceSummary]:
         """Yield the traces of all pages. Each page has as many as it may, but for the last."""
         page = recent_traces(self.database, words=words, limit=2, **given)
-        yield from page.traces
+        assert page.previous is None
+        pages = [page]
         while page.next:
             assert len(page.traces) == 2
             page = recent_traces(self.database, words=words, limit=2, cursor=page.next, **given)
-            assert page.traces
-            yield from page.traces
+            assert page.traces and page.previous
+            pages.append(page)
+        # Going back leads over the same pages.
+        for earlier in reversed(pages[:-1]):
+            page = recent_traces(self.database, words=words, limit=2, cursor=page.previous, **given)
+            assert page == earlier
+        yield from (trace for page in pages for trace in page.traces)
 
     def found(self, words: str) -> list[str | None]:
         return [trace.text for trace in self.pages(words)]
@@ -271,3 +277,20 @@ def test_a_database_that_is_only_read_can_be_searched(stored: Stored) -> None:
             (trace,) = recent_traces(database, words=f"text {number}").traces
             assert trace.text == f"text {number}"
     assert Path(stored.database.database).read_bytes() == before
+
+
+def test_pages_go_back_where_words_are_not_indexed(stored: Stored) -> None:
+    stored.replace([span(number, text=f"alpha {number}") for number in range(1, 10)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search.Search, "can_use_index", lambda self: False)
+        patch.setattr(search, "FIRST_READ", 1)
+        assert stored.ids("alpha") == [f"{number:032x}" for number in range(9, 0, -1)]
+
+
+def test_a_list_that_begins_anew_shows_its_first_page(stored: Stored) -> None:
+    """Going back to a page that would be cut short shows what came since, too."""
+    stored.replace([span(number, "x", began=number) for number in range(1, 5)])
+    middle = f"newer-{NOW + 3}-{3:032x}"
+    page = recent_traces(stored.database, limit=2, cursor=middle)
+    assert [int(trace.trace_id, 16) for trace in page.traces] == [4, 3]
+    assert (page.previous, page.next) == (None, f"{NOW + 3}-{3:032x}")

@@ -1,0 +1,53 @@
+"""Menus that change a list: other agents, statuses and periods."""
+
+import shlex
+from argparse import Namespace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from reports.commands.filters import STATUSES, filter_words
+from reports.commands.parser import DEFAULT_LIMIT
+from reports.formatting import plain
+from reports.units import duration_text, parse_duration
+from reports.views.trace_list import Choice, Menu
+from storage.model.filters import Filters
+
+PERIODS = {"1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days"}
+
+
+def list_again(args: Namespace, filters: Filters, since: int | None) -> str:
+    """Return the command that lists by other filters, from the first page on."""
+    flags = ["--all"] if args.command == "ls" and args.all else []
+    limit = ["--limit", str(args.limit)] if args.limit != DEFAULT_LIMIT else []
+    words = filter_words(filters, since=since)
+    return shlex.join([args.command, *flags, *limit, *words, *args.words])
+
+
+def menus(args: Namespace, agents: Iterable[str]) -> tuple[Menu, ...]:
+    """Return a menu for the agent, the status and the period of a list."""
+    filters, since = args.filters, args.since
+    shown = None if since is None else duration_text(since)
+
+    def of_agent(agent: str | None) -> Choice:
+        command = list_again(args, replace(filters, agent=agent), since)
+        return Choice(plain(agent or "Any agent"), command, agent == filters.agent)
+
+    def of_status(status: str | None) -> Choice:
+        command = list_again(args, replace(filters, status=status), since)
+        return Choice(status or "Any status", command, status == filters.status)
+
+    def of_period(period: str | None) -> Choice:
+        command = list_again(args, filters, parse_duration(period) if period else None)
+        label = PERIODS.get(period, f"Last {period}") if period else "Any time"
+        return Choice(label, command, period == shown)
+
+    return (
+        Menu("agent", tuple(map(of_agent, _values(agents, filters.agent)))),
+        Menu("status", tuple(map(of_status, _values(STATUSES, filters.status)))),
+        Menu("period", tuple(map(of_period, _values(PERIODS, shown)))),
+    )
+
+
+def _values(known: Iterable[str], chosen: str | None) -> Sequence[str | None]:
+    """Return None for any value, those that are known, and the chosen one if it is not."""
+    return list(dict.fromkeys((None, *known, *([chosen] if chosen else []))))

@@ -1,0 +1,49 @@
+"""Cursors: places in a list of traces, from which it goes on with older or with newer ones."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from storage.database.models import TraceRow
+
+NEWER = "newer-"
+
+
+class BadCursor(ValueError):
+    """The cursor does not come from an earlier page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The place of a trace. The page holds those before it in time, or if `newer`, those after."""
+
+    started_at: int
+    trace_id: str
+    newer: bool = False
+
+    def __str__(self) -> str:
+        return f"{NEWER if self.newer else ''}{self.started_at}-{self.trace_id}"
+
+
+def parse_cursor(text: str) -> Cursor:
+    """Read what `str` wrote. Raises `BadCursor`."""
+    started_at, _, trace_id = text.removeprefix(NEWER).partition("-")
+    if not (started_at.isdecimal() and int(started_at) < 2**63 and trace_id):
+        raise BadCursor(f"{text!r} is not a cursor: use the one from the previous page.")
+    return Cursor(int(started_at), trace_id, newer=text.startswith(NEWER))
+
+
+def beyond(cursor: Cursor) -> Any:
+    """Build the condition of the traces of a cursor's pages."""
+    same_time = TraceRow.started_at == cursor.started_at
+    if cursor.newer:
+        later = TraceRow.started_at > cursor.started_at
+        return later | (same_time & (TraceRow.trace_id > cursor.trace_id))
+    earlier = TraceRow.started_at < cursor.started_at
+    return earlier | (same_time & (TraceRow.trace_id < cursor.trace_id))
+
+
+def nearest_first(*, newer: bool) -> tuple[Any, Any]:
+    """Return the order of traces in which those nearest to a cursor come first."""
+    if newer:
+        return TraceRow.started_at.asc(), TraceRow.trace_id.asc()
+    return TraceRow.started_at.desc(), TraceRow.trace_id.desc()
