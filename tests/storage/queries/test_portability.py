@@ -31,6 +31,7 @@ from storage.coordination.unfinished_replies import (
 from storage.database.migrations import HERE, HISTORY
 from storage.database.models import TABLES
 from storage.model.batch import Batch
+from storage.model.records import FEEDBACK, Score
 from storage.model.retention import Folding
 from storage.model.span import WITHIN, Span, own_audience
 from storage.queries.traces import recent_traces, trace_spans
@@ -58,6 +59,15 @@ IN_TEAM = Viewer(
 )
 
 
+RATINGS = (
+    {"user": ALICE, "source": "button", "value": 1.0},
+    {"user": BOB, "source": "button", "value": 0.0, "text": "It guessed."},
+    {"user": ALICE, "source": "1.0:-1", "value": 0.0},
+    {"user": BOB, "source": "button", "value": 0.0},
+    {"user": ALICE, "source": "1.0:-1", "value": None},
+)
+
+
 @pytest.fixture(scope="module")
 def postgres(postgres_url: str) -> Iterator[Database]:
     database = PostgresqlDatabase(postgres_url)
@@ -69,7 +79,7 @@ def postgres(postgres_url: str) -> Iterator[Database]:
 @pytest.fixture
 def both(observability: Observability, postgres: Database) -> tuple[Database, Database]:
     """Return SQLite with the turns of `record_an_hour`, and PostgreSQL with the same spans."""
-    record_an_hour(observability)
+    rated = record_an_hour(observability)["question"]
     sqlite = observability.database
     traces = recent_traces(sqlite, skipped=True, limit=100).traces
     spans = [span for trace in traces for span in trace_spans(sqlite, trace.trace_id)]
@@ -78,6 +88,13 @@ def both(observability: Observability, postgres: Database) -> tuple[Database, Da
     half = len(spans) // 2  # The second batch finds summaries and rollups to add to.
     for number, part in enumerate((spans[:half], spans[half:]), 1):
         assert store(postgres, Batch("host:1:1", number, spans=part))
+    scores = [
+        Score(trace_id=rated, name=FEEDBACK, label=None, recorded_at=NOW + at, **given)  # type: ignore[arg-type]
+        for at, given in enumerate(RATINGS)
+    ]
+    for database in (sqlite, postgres):
+        for number, score in enumerate(scores, 1):
+            assert store(database, Batch("host:2:1", number, scores=[score]))
     return sqlite, postgres
 
 
@@ -90,6 +107,7 @@ def both(observability: Observability, postgres: Database) -> tuple[Database, Da
         "ls --agent claude --status timeout",
         f"ls --channel {GENERAL} --user {BOB} --since 24h --all",
         "ls PLANS",
+        "ls feedback:down",
         "ls -agent:echo -status:running tokens>0 cost>0.01 duration>1s",
         "ls tokens<100000 model:claude-sonnet-5 provider:claude",
         "ls --all -user:U0BOB",
@@ -103,6 +121,7 @@ def both(observability: Observability, postgres: Database) -> tuple[Database, Da
         "stats",
         "stats --by agent",
         "stats --by model",
+        "stats --by provider",
         "stats --by decision",
         "stats --by hour --since 24h",
         "cost",
