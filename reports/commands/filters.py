@@ -75,9 +75,9 @@ KINDS: Mapping[str, Kind] = {
     "provider": Kind("NAME", "only this provider", str),
     "model": Kind("NAME", "only this model", str),
     "feedback": Kind("THUMB", "only with this thumb, up or down", _one_of("thumb", THUMBS)),
-    "cost": Kind("DOLLARS", "that cost more or less", parse_dollars, "0.5", dollars_text),
-    "duration": Kind("TIME", "that took longer or less", parse_length, "30s", length_text),
-    "tokens": Kind("COUNT", "with more or fewer tokens", parse_tokens, "10000"),
+    "cost": Kind("DOLLARS", "with a cost", parse_dollars, "0.5", dollars_text),
+    "duration": Kind("TIME", "with a duration", parse_length, "30s", length_text),
+    "tokens": Kind("COUNT", "with tokens", parse_tokens, "10k"),
     "since": Kind(
         "PERIOD", "only newer ones, such as 24h or 7d", parse_duration, "", duration_text
     ),
@@ -133,7 +133,11 @@ def add_options(parser: ArgumentParser, command: str) -> None:
             parser.add_argument(f"--{name}", metavar=kind.metavar, help=said)
             continue
         for side in SIDES.values():
-            parser.add_argument(f"--{name}-{side}", metavar=kind.metavar, help=f"only {side} this")
+            parser.add_argument(
+                f"--{name}-{side}",
+                metavar=kind.metavar,
+                help=f"only {kind.help} {side} this, such as {kind.example}",
+            )
 
 
 def take_words(arguments: Sequence[str]) -> tuple[list[Condition], list[str]]:

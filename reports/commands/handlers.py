@@ -6,6 +6,7 @@ What only some commands need is imported inside of them: in a shell, people wait
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -27,9 +28,10 @@ from storage.database.shared_file import SharedDatabase
 from storage.errors import QueryTimeout
 from storage.model.filters import Filters
 from storage.model.search_words import BadSearch
-from storage.queries.cursors import BadCursor
+from storage.queries.cursors import BadCursor, Cursor, parse_cursor
 from storage.queries.scores import scores_by_trace
 from storage.queries.traces import (
+    Page,
     TraceSummary,
     message_traces,
     recent_traces,
@@ -62,6 +64,8 @@ NOTHING_YET = "Nothing that you may see is recorded yet. Ask an agent, then show
 NEWEST = 20
 """Of so many traces the newest that the viewer may see is shown."""
 
+THREAD_PAGE = 10
+"""Turns of a thread on one page."""
 RECENTLY_NS = 30 * 86_400 * 1_000_000_000
 MOST_AGENTS = 50
 """The agents in the menu of a list: those with the most traces of the last 30 days."""
@@ -122,11 +126,28 @@ def _ls(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) 
         _line_of(seen, database, viewer, now),
         next=page.next,
         previous=page.previous,
-        again=list_again(args, args.filters, args.since),
+        skipped=args.all,
+    )
+    if viewer.audiences is not None:
+        view = _with_controls(view, args, database, viewer, now)
+    return _with_scores(view, database)
+
+
+def _with_controls(
+    view: TraceListView, args: argparse.Namespace, database: Database, viewer: Viewer, now: int
+) -> TraceListView:
+    """Add the filters and what changes them, for a list in Slack."""
+    from storage.model.redaction import redact
+
+    again = list_again(args, args.filters, args.since)
+    if redact(again) != again:  # A message must not repeat a secret that somebody searched for.
+        return replace(view, filters=redact(_described(args, viewer)))
+    return replace(
+        view,
+        again=again,
         filters=_described(args, viewer),
         menus=_menus(args, database, viewer, now),
     )
-    return _with_scores(view, database)
 
 
 def _with_scores(view: TraceListView, database: Database) -> TraceListView:
@@ -161,9 +182,7 @@ def _described(args: argparse.Namespace, viewer: Viewer) -> str:
 def _menus(
     args: argparse.Namespace, database: Database, viewer: Viewer, now: int
 ) -> tuple[Menu, ...]:
-    """Return the menus of a list in Slack, with the agents that the viewer has seen at work."""
-    if viewer.audiences is None:
-        return ()
+    """Return the menus of a list, with the agents that the viewer may have seen at work."""
     from storage.queries.statistics import statistics
 
     found = statistics(
@@ -286,8 +305,41 @@ def _thread(args: argparse.Namespace, database: Database, viewer: Viewer, now: i
     seen = tuple(trace for trace in found if viewer.may_see(trace))
     if not seen:
         return not_found("that thread")
-    view = thread_view(seen, _line_of(seen, database, viewer, now))
+    # A shell has room for all of them.
+    in_slack = viewer.audiences is not None
+    page = _thread_page(seen, args.cursor) if in_slack or args.cursor else Page(seen, None)
+    view = thread_view(
+        page,
+        _line_of(page.traces, database, viewer, now),
+        turns=len(seen),
+        again=shlex.join(["thread", channel, thread_ts]),
+    )
     return _with_scores(view, database)
+
+
+def _thread_page(turns: Sequence[TraceSummary], cursor: str | None) -> Page:
+    """Return the newest turns of a thread, or those beside a cursor, oldest first."""
+    try:
+        place = None if cursor is None else parse_cursor(cursor)
+    except BadCursor as error:
+        raise UsageError(str(error)) from None
+    if place is None:
+        start = len(turns) - THREAD_PAGE
+    elif place.newer:
+        start = sum(_order(turn) <= (place.started_at, place.trace_id) for turn in turns)
+    else:
+        start = sum(_order(turn) < (place.started_at, place.trace_id) for turn in turns)
+        start -= THREAD_PAGE
+    start = max(min(start, len(turns) - 1), 0)
+    shown = tuple(turns[start : start + THREAD_PAGE])
+    earlier = str(Cursor(*_order(shown[0]))) if start else None
+    is_more = start + len(shown) < len(turns)
+    later = str(Cursor(*_order(shown[-1]), newer=True)) if is_more else None
+    return Page(shown, next=earlier, previous=later)
+
+
+def _order(turn: TraceSummary) -> tuple[int, str]:
+    return turn.started_at, turn.trace_id
 
 
 def _place(place: Sequence[str], database: Database, viewer: Viewer) -> tuple[str, str]:

@@ -53,7 +53,8 @@ LS_EXAMPLES = """\
 examples:
   ls                                list the newest traces
   ls --agent claude --since 24h     list what claude did since yesterday
-  ls --status error                 list what failed
+  ls agent:claude since:24h         the same: every filter is an option, or a word
+  ls -status:ok 'cost>0.5'          list what did not go well, and cost over $0.50
   ls release notes                  list traces that contain both words
 """
 STATS_EXAMPLES = """\
@@ -127,6 +128,9 @@ def build_parser(*, prog: str, shell: bool, only: str | None = None) -> tuple[Pa
         nargs="*",
         metavar="LINK",
         help="a message's link, or a channel id and a time stamp",
+    )
+    thread.add_argument(
+        "--cursor", metavar="CURSOR", help="the turns beside those that a page shows"
     )
     command("ps", "List what is running now.")
     cancel = command("cancel", "Stop a running turn.")

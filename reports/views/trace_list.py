@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from reports import formatting
 from storage.model.records import Score
-from storage.queries.traces import TraceSummary
+from storage.queries.traces import Page, TraceSummary
 
 SHORT_ID = 16
 """The first digits of a trace id, for a trace that is shown alone."""
@@ -66,7 +66,10 @@ class TraceListView:
     next: str | None = None
     previous: str | None = None
     again: str = ""
-    """The command that lists them, without a cursor and with ids for names, as in a shell."""
+    """The command that lists them, without a cursor and with ids for names, as in a shell.
+
+    It is empty in a shell, and if it must not be repeated.
+    """
     filters: str = ""
     """The filters, as people write them."""
     menus: tuple[Menu, ...] = ()
@@ -84,10 +87,12 @@ def trace_list_view(
     *,
     next: str | None,
     previous: str | None = None,
-    again: str,
+    again: str = "",
     filters: str = "",
     menus: tuple[Menu, ...] = (),
+    skipped: bool = False,
 ) -> TraceListView:
+    """Return a page of a list, which has skipped messages if *skipped* is true."""
     return TraceListView(
         title="Traces, newest first",
         lines=tuple(map(line_of, traces)),
@@ -97,15 +102,19 @@ def trace_list_view(
         again=again,
         filters=filters,
         menus=menus,
-        empty="No traces match. Add --all to include skipped messages.",
+        empty="No traces match." + ("" if skipped else " Add --all to include skipped messages."),
     )
 
 
-def thread_view(traces: Sequence[TraceSummary], line_of: LineOf) -> TraceListView:
+def thread_view(page: Page, line_of: LineOf, *, turns: int, again: str) -> TraceListView:
+    """Return a page of a thread that has so many turns. `next` leads to earlier ones."""
     return TraceListView(
-        title=f"Thread with {len(traces)} turn{'' if len(traces) == 1 else 's'}, oldest first",
-        lines=tuple(map(line_of, traces)),
-        traces=tuple(traces),
+        title=f"Thread with {turns} turn{'' if turns == 1 else 's'}, oldest first",
+        lines=tuple(map(line_of, page.traces)),
+        traces=page.traces,
+        next=page.next,
+        previous=page.previous,
+        again=again,
         kind="thread",
     )
 

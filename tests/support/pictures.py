@@ -235,6 +235,8 @@ VIEWS: Mapping[str, str] = {
     "errors": "errors",
     "slow": "slow",
     "ls": "ls",
+    "ls-filters": "ls agent:claude -status:ok cost>0.01 since:7d",
+    "ls-none": "ls agent:nobody zeppelin",
     "ls-down": "ls feedback:down",
     "show": "show",
 }

@@ -36,17 +36,18 @@ EMOJI = {
 
 
 def trace_list(view: TraceListView) -> list[Block]:
-    pages = [*_page("Previous", view, view.previous), *_page("Next", view, view.next)]
+    if view.kind == "thread":  # It is listed oldest first.
+        pages = [*_page("Earlier", view, view.next), *_page("Later", view, view.previous)]
+    else:
+        pages = [*_page("Previous", view, view.previous), *_page("Next", view, view.next)]
     filters = [context(clipped(escape(view.filters), PART))] if view.filters else []
     controls = [*filters, *actions(*map(_menu, view.menus))]
     if not view.lines:
         return [section(escape(view.empty)), *controls, *actions(*pages)]
-    # A thread is listed oldest first, but people ask about its end; other lists begin with it.
-    lines = view.lines[-MAX_LINES:] if view.kind == "thread" else view.lines[:MAX_LINES]
+    lines = view.lines[:MAX_LINES]
     blocks = [header(view.title), *controls]
     if hidden := len(view.lines) - len(lines):
-        which = "earlier" if view.kind == "thread" else "more"
-        blocks.append(context(f"{hidden} {which}: see tracebot {view.kind} in a shell."))
+        blocks.append(context(f"{hidden} more: see tracebot {view.kind} in a shell."))
     return [*blocks, *trace_lines(lines, kind=view.kind), *actions(*pages)]
 
 
@@ -58,7 +59,7 @@ def _menu(menu: Menu) -> Block | None:
 
 def _page(label: str, view: TraceListView, cursor: str | None) -> list[Block]:
     value = f"{view.again} --cursor {cursor}"
-    if cursor is None or len(value) > BUTTON_VALUE:
+    if cursor is None or not view.again or len(value) > BUTTON_VALUE:
         return []
     return [button(label, f"{RUN}_{label.lower()}", value)]
 
@@ -75,16 +76,12 @@ def trace_line(line: TraceLine) -> str:
     asked = clipped(escape(line.text or line.name), SAID)
     title = f"<{escape(line.link)}|{asked}>" if line.link else f"*{asked}*"
     agent = clipped(escape(line.agent), KEY)
-    result = _joined(agent, line.duration, line.cost, line.thumbs)
+    result = " · ".join(filter(None, (agent, line.duration, line.cost, line.thumbs)))
     where = f" in {place_of(line)}" if place_of(line) else ""
-    place = _joined(f"{line.when}{where}", f"`{line.short_id}`")
+    place = f"{line.when}{where}  `{line.short_id}`"  # A phone breaks the line before the id.
     note = f"_{clipped(escape(line.note), SAID)}_" if line.note else ""
     mark = EMOJI.get(line.status, "")
     return "\n".join(filter(None, (f"{mark} {title}", result, place, note)))
-
-
-def _joined(*facts: str) -> str:
-    return " · ".join(filter(None, facts))
 
 
 def place_of(line: TraceLine) -> str:

@@ -141,3 +141,20 @@ def test_a_list_with_a_long_command_has_no_menus_but_pages(
     assert len(numbers(page)) == 10
     assert "static_select" not in str(page.blocks)
     assert numbers(press(sandbox, alice, page, "trace_run_next")) == list(range(14, 4, -1))
+
+
+@pytest.mark.usefixtures("recorded")
+def test_a_long_thread_shows_its_end_and_leads_to_earlier_turns(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    page = listed(sandbox, alice, general, f"thread {general.id} {THREAD}")
+    assert "Thread with 25 turns, oldest first" in shown([page])
+    assert numbers(page) == list(range(15, 25))
+    assert "[Later]" not in shown([page])
+    page = press(sandbox, alice, page, "trace_run_earlier")
+    assert numbers(page) == list(range(5, 15))
+    page = press(sandbox, alice, page, "trace_run_earlier")
+    assert numbers(page) == list(range(10))
+    assert "[Earlier]" not in shown([page])
+    page = press(sandbox, alice, page, "trace_run_later")
+    assert numbers(page) == list(range(10, 20))

@@ -35,7 +35,7 @@ from storage.model.records import Score
 from storage.model.span import Span
 from storage.queries.failures import FailedSpan
 from storage.queries.statistics import Group, Statistics
-from storage.queries.traces import TraceSummary, recent_traces
+from storage.queries.traces import Page, TraceSummary, recent_traces
 from tests.support.factories import NOW, TEAM, THREAD, FixedSight, record_an_hour
 
 PARSER, _ = build_parser(prog="tracebot", shell=True)
@@ -107,7 +107,8 @@ def a_list(text: str, count: int) -> View:
 
 
 def a_thread(text: str, count: int) -> View:
-    return thread_view([trace(text, number=number) for number in range(count)], line_of)
+    turns = tuple(trace(text, number=number) for number in range(count))
+    return thread_view(Page(turns, "1-a", "newer-1-a"), line_of, turns=count, again="thread C1 1.1")
 
 
 def a_tree(text: str, count: int) -> View:
