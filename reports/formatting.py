@@ -1,6 +1,7 @@
 """Format numbers, times and reasons for people to read."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 SECOND_NS = 1_000_000_000
@@ -116,6 +117,11 @@ def thumbs(up: int, down: int) -> str:
     """Format the numbers of thumbs: `👍 2 👎 1`; empty if there are none."""
     counted = ((up, "👍"), (down, "👎"))
     return " ".join(f"{thumb} {count}" for count, thumb in counted if count)
+
+
+def number(value: float) -> str:
+    """Format a number with four digits or all before the point: `0.01235`, `3.142`, `12,346`."""
+    return f"{value:,.0f}" if 1_000 <= abs(value) < 1e12 else f"{value:.4g}"
 
 
 def size(count: int) -> str:
@@ -251,3 +257,13 @@ def bar(start: float, width: float, length: int) -> str:
     left = min(int(start * length), length - 1)
     filled = min(max(round(width * length), 1), length - left)
     return "·" * left + "█" * filled + "·" * (length - left - filled)
+
+
+SPARKS = "▁▂▃▄▅▆▇█"
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """Draw a letter for each value, from zero, or the least if that is below, to the greatest."""
+    least, greatest = min([0, *values]), max([0, *values])
+    steps = (len(SPARKS) - 1) / ((greatest - least) or 1)
+    return "".join(SPARKS[round((value - least) * steps)] for value in values)

@@ -96,6 +96,8 @@ TAKEN: Mapping[str, Sequence[str]] = {
     "ps": COUNTED,
     "stats": (*COUNTED, "since"),
     "cost": ("since",),
+    "logs": ("since",),
+    "metrics": ("since",),
 }
 """The filters that each command can answer."""
 
@@ -103,8 +105,13 @@ WHY: Mapping[str, str] = {
     "ps": "it lists what is running",
     "stats": "its figures are added up for each agent, provider, model, platform, channel or user",
     "cost": "its figures are added up for each model and each agent",
+    "logs": "it lists the lines of one trace, or of all in a period",
+    "metrics": "it has the values of all traces in a period",
 }
-DEFAULTS: Mapping[str, str] = dict.fromkeys(("stats", "cost", "errors", "slow"), "7d")
+DEFAULTS: Mapping[str, str] = {
+    **dict.fromkeys(("stats", "cost", "errors", "slow", "metrics"), "7d"),
+    "logs": "24h",
+}
 """The periods of commands that have one without `since:`."""
 
 WORD = re.compile(r"(-?)([a-z]+)([:<>：＜＞])(.*)", re.IGNORECASE | re.DOTALL)

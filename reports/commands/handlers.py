@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from reports.commands.filters import COUNTED, filter_words
 from reports.commands.menus import list_again, menus
+from reports.commands.parser import LEVELS
 from reports.errors import UsageError
 from reports.formatting import message_link
 from reports.views.messages import MessageView, ambiguous, help_view, not_found, removed
@@ -58,6 +59,11 @@ PERMALINK = re.compile(r"/archives/([A-Z0-9]+)/p(\d{10})(\d{6})(?:\?.*?thread_ts
 
 FAILED_TRACES = 1_000
 """How many failed traces `errors` reads, newest first."""
+
+LOG_LINES, METRIC_VALUES = 100, 10_000
+"""How many log lines, and values of a metric, are read: the newest."""
+RECORDED = 1_000
+"""Of so many of the newest traces a person sees log lines and metrics."""
 
 SLOWEST = 10
 NOTHING_YET = "Nothing that you may see is recorded yet. Ask an agent, then show it."
@@ -469,6 +475,66 @@ def _digest(args: argparse.Namespace, database: Database, viewer: Viewer, now: i
     return last_day(database, audiences=viewer.audiences, may_see=viewer.may_see, now=now)
 
 
+def _logs(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    from reports.views.records import logs_view
+    from storage.queries.records import stored_logs
+
+    found = _named(args.id, database, viewer) if args.id else []
+    if args.id and not found:
+        return _removed(args.id, database, viewer)
+    if len(found) > 1:
+        return ambiguous(args.id, [trace.trace_id for trace in found])
+    # Of a trace all lines, whose clock may be another one.
+    since = 0 if found else _since(args, now)
+    trace_ids = [found[0].trace_id] if found else _seen(database, viewer, since)
+    levels = LEVELS[LEVELS.index(args.level) :] if args.level else ()
+    logs = stored_logs(database, since=since, levels=levels, trace_ids=trace_ids, limit=LOG_LINES)
+    return logs_view(
+        logs,
+        since=found[0].started_at if found else since,
+        now=now,
+        time_zone=viewer.time_zone,
+        trace_id=found[0].trace_id if found else "",
+    )
+
+
+def _seen(database: Database, viewer: Viewer, since: int) -> list[str] | None:
+    """Return the newest traces whose records the viewer may see; None for all of them.
+
+    A record without a trace belongs to nobody, so only a shell shows it.
+    """
+    if viewer.audiences is None:
+        return None
+    page = recent_traces(
+        database, audiences=viewer.audiences, since=since, skipped=True, limit=RECORDED
+    )
+    return [trace.trace_id for trace in page.traces if viewer.may_see(trace)]
+
+
+def _metrics(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    from reports.units import duration_text
+    from reports.views.records import metric_list_view, metric_view
+    from storage.queries.records import metric_totals, metric_values
+
+    since, period = _since(args, now), duration_text(args.since)
+    trace_ids = _seen(database, viewer, since)
+    if not args.name:
+        totals = metric_totals(database, since=since, trace_ids=trace_ids)
+        return metric_list_view(totals, since=since, now=now, period=period)
+    values = metric_values(
+        database, args.name, since=since, trace_ids=trace_ids, limit=METRIC_VALUES
+    )
+    return metric_view(
+        args.name,
+        values,
+        since=since,
+        now=now,
+        period=period,
+        time_zone=viewer.time_zone,
+        limit=METRIC_VALUES,
+    )
+
+
 def _help(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
     return help_view()
 
@@ -484,6 +550,8 @@ HANDLERS: dict[str, Callable[[argparse.Namespace, Database, Viewer, int], View]]
     "slow": _slow,
     "search": _search,
     "ps": _ps,
+    "logs": _logs,
+    "metrics": _metrics,
     "health": _health,
     "digest": _digest,
     "help": _help,

@@ -12,6 +12,9 @@ from reports.errors import UsageError
 DIMENSIONS = ("agent", "provider", "model", "platform", "channel", "user", "decision", "hour")
 """The values of `stats --by`."""
 
+LEVELS = ("trace", "debug", "info", "warning", "error", "critical")
+"""The levels of log lines, from the lowest on."""
+
 DATABASE = "instead of the one in TRACEBOT_DATABASE_URL"
 """The help of `--database`."""
 DEFAULT_LIMIT = 10
@@ -132,6 +135,11 @@ def build_parser(*, prog: str, shell: bool, only: str | None = None) -> tuple[Pa
     thread.add_argument(
         "--cursor", metavar="CURSOR", help="the turns beside those that a page shows"
     )
+    logs = command("logs", "List the log lines of a trace, or the newest of a period.")
+    logs.add_argument("id", nargs="?", metavar="ID", help="a trace id, or a message's link")
+    logs.add_argument("--level", choices=LEVELS, help="only lines of this level and above")
+    metrics = command("metrics", "List the metrics, or chart one of them.")
+    metrics.add_argument("name", nargs="?", metavar="NAME", help="the metric to chart")
     command("ps", "List what is running now.")
     cancel = command("cancel", "Stop a running turn.")
     cancel.add_argument("id", metavar="ID", help="its trace id, or the first digits of it: see ps")

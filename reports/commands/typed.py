@@ -29,7 +29,10 @@ MARKS: Mapping[str, str] = {"agent": "@＠", "channel": "#＃", "user": "@＠"}
 """The marks before names, by kind."""
 
 READING = frozenset(
-    ("ls", "search", "show", "why", "thread", "stats", "cost", "errors", "slow", "ps")
+    (
+        *("ls", "search", "show", "why", "thread", "stats", "cost", "errors", "slow", "ps"),
+        *("logs", "metrics"),
+    )
 )
 
 

@@ -17,6 +17,7 @@ from reports.views.erasure import ConfirmView
 from reports.views.failures import FailuresView
 from reports.views.health import HealthView
 from reports.views.messages import HelpView, MessageView
+from reports.views.records import LogsView, MetricsView
 from reports.views.statistics import StatsView
 from reports.views.trace_list import TraceListView
 from reports.views.trace_tree import RawView, TraceView
@@ -228,6 +229,35 @@ def _why(view: WhyView) -> dict[str, Any]:
     }
 
 
+def _logs(view: LogsView) -> dict[str, Any]:
+    logs = [{**asdict(log), "recorded_at": utc(log.recorded_at)} for log in view.logs]
+    return {"since": utc(view.since), "until": utc(view.until), "logs": logs}
+
+
+def _metrics(view: MetricsView) -> dict[str, Any]:
+    key = "labels" if view.name else "name"
+    totals = [
+        {
+            key: total.name,
+            "count": total.count,
+            "last": total.last,
+            "last_at": utc(total.last_at),
+            "least": total.least,
+            "mean": total.mean,
+            "most": total.most,
+        }
+        for total in view.totals
+    ]
+    shown: dict[str, Any] = {"since": utc(view.since), "until": utc(view.until)}
+    if not view.name:
+        return {**shown, "metrics": totals}
+    buckets = [
+        {"at": utc(bucket.at), "mean": bucket.mean, "count": bucket.count}
+        for bucket in view.buckets
+    ]
+    return {"name": view.name, **shown, "groups": totals, "buckets": buckets}
+
+
 def _health(view: HealthView) -> dict[str, Any]:
     problems = [asdict(problem) for problem in view.problems]
     return {"ok": view.ok, "problems": problems, **asdict(view.health)}
@@ -253,6 +283,8 @@ RENDERERS: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     TraceListView: _list,
     TraceView: _tree,
     RawView: _raw,
+    LogsView: _logs,
+    MetricsView: _metrics,
     StatsView: _stats,
     DigestView: _digest,
     CostView: _costs,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from reports.formatting import bar, visible
+from reports.formatting import bar, sparkline, visible
 from reports.render.columns import Cell, Column, Part, Piece, Table, layout
 from reports.views.trace_list import SHORT_ID
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from reports.views.failures import FailuresView
     from reports.views.health import HealthView
     from reports.views.messages import HelpView, MessageView
+    from reports.views.records import LogsView, MetricsView
     from reports.views.statistics import StatsLine, StatsView
     from reports.views.trace_list import TraceLine, TraceListView
     from reports.views.trace_tree import RawView, TraceView
@@ -270,6 +271,56 @@ def _health(view: HealthView) -> Iterator[Part]:
         )
 
 
+def _logs(view: LogsView) -> Iterator[Part]:
+    if not view.lines:
+        yield view.empty
+        return
+    yield [(view.title, "bold")]
+    yield ""
+    own = () if view.trace_id else (Column("trace"),)
+    yield Table(
+        columns=(Column(), Column("when"), *own, _text("message"), _text("facts")),
+        rows=[
+            (
+                [(line.icon, LEVEL_STYLES.get(line.level, ""))],
+                line.when,
+                *([] if view.trace_id else [line.trace_id[:SHORT_ID]]),
+                [(line.message, LEVEL_STYLES.get(line.level, ""))],
+                [(line.facts, "grey")],
+            )
+            for line in view.lines
+        ],
+    )
+
+
+LEVEL_STYLES = {"critical": "red", "error": "red", "warning": "yellow", "debug": "grey"}
+
+
+def _metrics(view: MetricsView) -> Iterator[Part]:
+    if not view.lines:
+        yield view.empty
+        return
+    yield [(view.title, "bold")]
+    if len(view.buckets) > 1:
+        first, *_, last = view.buckets
+        yield ""
+        yield [(sparkline([bucket.mean for bucket in view.buckets]), "cyan")]
+        yield [(f"{first.label} to {last.label}", "grey")]
+    yield ""
+    yield Table(
+        columns=(
+            _text("labels" if view.name else "metric"),
+            *map(_number, ("last", "count", "least", "mean", "most")),
+            Column("when"),
+        ),
+        rows=[
+            (line.key, line.last, line.count, line.least, line.mean, line.most, line.when)
+            for line in view.lines
+        ],
+    )
+    yield from _note(view.note, "grey")
+
+
 def _raw(view: RawView) -> Iterator[Part]:
     yield view.text
 
@@ -288,6 +339,8 @@ RENDERERS: Mapping[str, Callable[[Any], Iterable[Part]]] = {
     "TraceListView": _list,
     "TraceView": _tree,
     "RawView": _raw,
+    "LogsView": _logs,
+    "MetricsView": _metrics,
     "StatsView": _stats,
     "DigestView": _digest,
     "CostView": _costs,

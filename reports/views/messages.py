@@ -22,6 +22,8 @@ HELP = (
     ("errors", "group failures by error and agent, with the latest trace; --since 7d"),
     ("slow", "list the slowest traces; --since 7d"),
     ("search WORD…", "list traces that contain all words, skipped messages included"),
+    ("logs [ID]", "list the log lines of a trace, or of the last day; --level warning"),
+    ("metrics [NAME]", "list the metrics, or chart one; --since 7d"),
     ("ps", "list what is running now"),
     ("cancel ID", "stop a running turn"),
     ("digest here at 09:00", "post a daily digest in this channel; digest now, digest off"),

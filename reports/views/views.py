@@ -9,6 +9,7 @@ from reports.views.erasure import ConfirmView
 from reports.views.failures import FailuresView
 from reports.views.health import HealthView
 from reports.views.messages import HelpView, MessageView
+from reports.views.records import LogsView, MetricsView
 from reports.views.statistics import StatsView
 from reports.views.trace_list import TraceListView
 from reports.views.trace_tree import RawView, TraceView
@@ -22,6 +23,8 @@ View = (
     | CostView
     | FailuresView
     | DigestView
+    | LogsView
+    | MetricsView
     | HealthView
     | HelpView
     | MessageView

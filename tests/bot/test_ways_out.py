@@ -16,6 +16,7 @@ from reports.render import block_kit
 from reports.render.block_kit import AGAIN, FORGET, RAW, RUN, SHARE, SHOW, STOP
 from storage import Observability
 from storage.model.span import own_audience
+from storage.tracing.current import CurrentSpan
 from tests.support.conversations import StartBot
 from tests.support.traces_in_slack import ask, in_modal, shown
 
@@ -55,6 +56,8 @@ WORDS = [
     *("thread", "thread {link}", f"thread {{channel}} {TS}"),
     *(f"stats --by {by} --since 30d" for by in DIMENSIONS),
     *("stats", "cost", "cost --since 30d", "errors", "slow", f"search {SECRET}", "search merger"),
+    *("logs", "logs {id}", "logs --since 30d --level debug", f"logs {ID[:4]}", "logs {link}"),
+    *("metrics", "metrics secret.metric", "metrics secret.metric --since 30d"),
     *("ps", "cancel {id}", "digest now", "health", "help"),
     *("forget", "forget {user}", "forget <@{user}>", "forget @alice"),
 ]
@@ -109,6 +112,9 @@ def _recorded(
     }
     for kind in SPANS:
         span = observability.start_span(kind["name"], place, kind="consumer")
+        with CurrentSpan(span):
+            observability.record_metric("secret.metric", 424_242)
+            observability.log_structured("error", SECRET, {})
         if kind["status"] == "error":
             span.fail("secret_error", SECRET)
         if kind["status"] != "running":

@@ -239,6 +239,8 @@ VIEWS: Mapping[str, str] = {
     "ls-none": "ls agent:nobody zeppelin",
     "ls-down": "ls feedback:down",
     "show": "show",
+    "logs": "logs --since 7d",
+    "metrics": "metrics queue.depth",
 }
 """What /trace shows of a week, by the name of the picture."""
 

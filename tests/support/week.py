@@ -3,10 +3,14 @@
 import random
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from bot.sandbox import Channel, User
 from storage import Observability
-from storage.model.records import FEEDBACK
+from storage.model.batch import Batch
+from storage.model.records import FEEDBACK, Log, Metric
+from storage.queries.traces import recent_traces
+from storage.store.batch import store
 from tests.support.factories import MINUTE, SECOND, record
 
 HOUR = 60 * MINUTE
@@ -18,6 +22,11 @@ QUESTIONS = (
     "summarise the incident of last night for the people who were asleep",
     "배포 절차를 알려줘",
     "what does `retry_after` return for an HTTP date?",
+)
+LINES = (
+    ("warning", "The first token came late."),
+    ("error", "Slack took no part of the reply: msg_too_long"),
+    ("info", "The session of the thread goes on."),
 )
 ERRORS = (
     ("rate_limited", "The model took no more requests (429)."),
@@ -38,6 +47,27 @@ def record_a_week(
         for _ in range(int(chance.expovariate(1 / busy))):
             _turn(observability, chance, team, channel, chance.choice(people), now, hour)
     observability.flush()
+    store(observability.database, Batch("week:1:1", 1, **_beside(observability, chance)))
+
+
+def _beside(observability: Observability, chance: random.Random) -> dict[str, Any]:
+    """Return a metric of each of the newest turns, and what some of them logged."""
+    logs, metrics = [], []
+    for turn in recent_traces(observability.database, limit=100).traces:
+        of: dict[str, Any] = {
+            "recorded_at": turn.started_at,
+            "trace_id": turn.trace_id,
+            "span_id": None,
+        }
+        depth = float(chance.randrange(1, 9))
+        metrics.append(
+            Metric(name="queue.depth", value=depth, labels={"agent": turn.agent or ""}, **of)
+        )
+        if chance.random() < 0.2:
+            level, message = chance.choice(LINES)
+            facts = {"logger": "tracebot.replies", "ms": chance.randrange(6_000)}
+            logs.append(Log(level=level, message=message, attributes=facts, **of))
+    return {"logs": logs, "metrics": metrics}
 
 
 def _turn(

@@ -11,6 +11,7 @@ from reports.render.slack.costs import costs
 from reports.render.slack.digest import digest
 from reports.render.slack.failures import failures
 from reports.render.slack.messages import command_help, confirm, health, message
+from reports.render.slack.records import logs, metrics
 from reports.render.slack.statistics import stats
 from reports.render.slack.trace_list import trace_list
 from reports.render.slack.trace_tree import raw, trace_tree
@@ -21,6 +22,7 @@ from reports.views.erasure import ConfirmView
 from reports.views.failures import FailuresView
 from reports.views.health import HealthView
 from reports.views.messages import HelpView, MessageView
+from reports.views.records import LogsView, MetricsView
 from reports.views.statistics import StatsView
 from reports.views.trace_list import TraceListView
 from reports.views.trace_tree import RawView, TraceView
@@ -45,6 +47,8 @@ RENDERERS: Mapping[type, Callable[[Any], list[Block]]] = {
     DigestView: digest,
     CostView: costs,
     FailuresView: failures,
+    LogsView: logs,
+    MetricsView: metrics,
     HealthView: health,
     HelpView: command_help,
     MessageView: message,

@@ -29,6 +29,8 @@ READING = (
         "slow",
         "cost",
         "ps",
+        "logs",
+        "metrics",
         "health",
         "digest now",
         "search x",

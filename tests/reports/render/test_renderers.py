@@ -23,6 +23,7 @@ from reports.views.costs import costs_view
 from reports.views.failures import failures_view
 from reports.views.health import health_view
 from reports.views.ratings import ratings
+from reports.views.records import logs_view, metric_view
 from reports.views.statistics import statistics_view
 from reports.views.trace_list import Choice, Menu, thread_view, trace_line, trace_list_view
 from reports.views.trace_tree import trace_view
@@ -31,7 +32,7 @@ from reports.views.why import why_view
 from storage import Observability
 from storage.database.shared_file import SharedDatabase
 from storage.health import health
-from storage.model.records import Score
+from storage.model.records import Log, Metric, Score
 from storage.model.span import Span
 from storage.queries.failures import FailedSpan
 from storage.queries.statistics import Group, Statistics
@@ -185,7 +186,42 @@ def a_decision(text: str, count: int) -> View:
     return view
 
 
-MAKERS = (a_list, a_thread, a_tree, some_statistics, cost, failed, a_decision)
+def some_logs(text: str, count: int) -> View:
+    logs = [
+        Log(
+            level=(text, "error")[number % 2],
+            message=text,
+            attributes={text: text},
+            recorded_at=NOW,
+            trace_id=f"{number:032x}",
+            span_id=None,
+        )
+        for number in range(count)
+    ]
+    return logs_view(logs, since=0, now=NOW, time_zone="Europe/Berlin")
+
+
+def a_metric(text: str, count: int) -> View:
+    values = [
+        Metric(
+            name=text,
+            value=(-1e300, 1e300, 0.1)[number % 3],
+            labels={text: f"{text}{number}"},
+            recorded_at=NOW - number * 10**12,
+            trace_id=None,
+            span_id=None,
+        )
+        for number in range(count)
+    ]
+    return metric_view(
+        text, values, since=0, now=NOW, period="7d", time_zone="Europe/Berlin", limit=count
+    )
+
+
+MAKERS = (
+    *(a_list, a_thread, a_tree, some_statistics, cost, failed, a_decision),
+    *(some_logs, a_metric),
+)
 
 
 def checked(blocks: Sequence[slack.Block]) -> str:

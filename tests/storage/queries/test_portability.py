@@ -1,6 +1,6 @@
 """Every query gives the same answer on SQLite and on PostgreSQL, and writing works on both."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import pytest
@@ -31,7 +31,7 @@ from storage.coordination.unfinished_replies import (
 from storage.database.migrations import HERE, HISTORY
 from storage.database.models import TABLES
 from storage.model.batch import Batch
-from storage.model.records import FEEDBACK, Score
+from storage.model.records import FEEDBACK, Log, Metric, Score
 from storage.model.retention import Folding
 from storage.model.span import WITHIN, Span, own_audience
 from storage.queries.traces import recent_traces, trace_spans
@@ -76,10 +76,39 @@ def postgres(postgres_url: str) -> Iterator[Database]:
     database.close()
 
 
+def beside(ids: Mapping[str, str]) -> Batch:
+    """Return log lines and metrics of two traces and of none."""
+    of = (ids["question"], ids["private"], None)
+    logs = [
+        Log(
+            level="WARNING",
+            message="late",
+            attributes={"ms": 5},
+            recorded_at=NOW,
+            trace_id=each,
+            span_id=None,
+        )
+        for each in of
+    ]
+    metrics = [
+        Metric(
+            name=name,
+            value=value,
+            labels={"agent": "claude"},
+            recorded_at=NOW,
+            trace_id=each,
+            span_id=None,
+        )
+        for name in ("depth", "width")
+        for value, each in enumerate(of)
+    ]
+    return Batch("host:2:2", 1, logs=logs, metrics=metrics)
+
+
 @pytest.fixture
 def both(observability: Observability, postgres: Database) -> tuple[Database, Database]:
     """Return SQLite with the turns of `record_an_hour`, and PostgreSQL with the same spans."""
-    rated = record_an_hour(observability)["question"]
+    ids = record_an_hour(observability)
     sqlite = observability.database
     traces = recent_traces(sqlite, skipped=True, limit=100).traces
     spans = [span for trace in traces for span in trace_spans(sqlite, trace.trace_id)]
@@ -89,12 +118,13 @@ def both(observability: Observability, postgres: Database) -> tuple[Database, Da
     for number, part in enumerate((spans[:half], spans[half:]), 1):
         assert store(postgres, Batch("host:1:1", number, spans=part))
     scores = [
-        Score(trace_id=rated, name=FEEDBACK, label=None, recorded_at=NOW + at, **given)  # type: ignore[arg-type]
+        Score(trace_id=ids["question"], name=FEEDBACK, label=None, recorded_at=NOW + at, **given)  # type: ignore[arg-type]
         for at, given in enumerate(RATINGS)
     ]
     for database in (sqlite, postgres):
         for number, score in enumerate(scores, 1):
             assert store(database, Batch("host:2:1", number, scores=[score]))
+        assert store(database, beside(ids))
     return sqlite, postgres
 
 
@@ -127,6 +157,10 @@ def both(observability: Observability, postgres: Database) -> tuple[Database, Da
         "cost",
         "errors",
         "slow",
+        "logs",
+        "logs --level warning --since 2h",
+        "metrics",
+        "metrics depth",
         "search plans",
         "search <@u0bot> plan",
     ],

@@ -1,0 +1,108 @@
+"""Log lines, each below the other, and metrics as a table and a chart."""
+
+from collections.abc import Iterator
+
+from reports.render.block_kit import (
+    SECTION,
+    SHOW,
+    Block,
+    button,
+    clipped,
+    context,
+    escape,
+    header,
+    note,
+    section,
+)
+from reports.render.slack.periods import period_buttons
+from reports.render.slack.tables import Number, chart, table
+from reports.views.records import LogLine, LogsView, MetricsView
+
+MAX_LINES, LINES = 30, 8_000
+"""Log lines in a message, and characters of all of them."""
+MESSAGE, FACTS = 300, 200
+EMOJI = {
+    "critical": ":rotating_light:",
+    "error": ":x:",
+    "warning": ":warning:",
+    "info": ":information_source:",
+}
+
+
+def logs(view: LogsView) -> list[Block]:
+    if not view.lines:
+        return [section(escape(view.empty))]
+    rows = list(_fitting(view))
+    blocks: list[Block] = [header(view.title)]
+    part: list[str] = []
+    for row in rows:
+        if part and sum(len(each) + 1 for each in [*part, row]) > SECTION:
+            blocks.append(section("\n".join(part)))
+            part = []
+        part.append(row)
+    blocks.append(section("\n".join(part)))
+    if hidden := len(view.lines) - len(rows):
+        blocks.append(context(f"{hidden} earlier: see tracebot logs in a shell."))
+    if view.trace_id:
+        blocks.append({"type": "actions", "elements": [button("Show", SHOW, view.trace_id)]})
+    return blocks
+
+
+def _fitting(view: LogsView) -> Iterator[str]:
+    left = LINES
+    for line in view.lines[:MAX_LINES]:
+        row = _log(line, of_one_trace=bool(view.trace_id))
+        left -= len(row)
+        if left < 0:
+            return
+        yield row
+
+
+def _log(line: LogLine, *, of_one_trace: bool) -> str:
+    message, facts = clipped(escape(line.message), MESSAGE), clipped(escape(line.facts), FACTS)
+    trace = "" if of_one_trace or not line.trace_id else f" `{line.trace_id[:16]}`"
+    mark = EMOJI.get(line.level, escape(line.level))
+    more = f"\n_{facts}_" if facts else ""
+    return f"{mark} {line.when}{trace} {message}{more}"
+
+
+def metrics(view: MetricsView) -> list[Block]:
+    if not view.lines:
+        return [section(escape(view.empty))]
+    name = "labels" if view.name else "metric"
+    columns = (name, "last", "count", "least", "mean", "most", "when")
+    rows = [
+        (
+            line.key,
+            Number(total.last, line.last),
+            Number(total.count, line.count),
+            Number(total.least, line.least),
+            Number(total.mean, line.mean),
+            Number(total.most, line.most),
+            line.when,
+        )
+        for line, total in zip(view.lines, view.totals, strict=True)
+    ]
+    made = table("By labels" if view.name else "Metrics", columns, rows)
+    hidden = f"{made.hidden} more: see tracebot metrics in a shell." if made.hidden else ""
+    return [
+        header(view.title),
+        *_chart(view),
+        made.block,
+        *note(" ".join(filter(None, (hidden, view.note)))),
+        *_periods(view),
+    ]
+
+
+def _chart(view: MetricsView) -> list[Block]:
+    if len(view.buckets) < 2:
+        return []
+    labels = [bucket.label for bucket in view.buckets]
+    means = {"mean": [round(bucket.mean, 6) for bucket in view.buckets]}
+    return [chart(view.title, "line", labels, means)]
+
+
+def _periods(view: MetricsView) -> list[Block]:
+    if not view.again:
+        return []
+    return [{"type": "actions", "elements": period_buttons(view.again, view.period)}]
