@@ -291,6 +291,7 @@ def _digests(shared: _Shared) -> Digests:
     return Digests(
         shared.observability.database,
         team=shared.team,
+        workspace=shared.workspace,
         post=partial(post_digest, shared.client),
         posted=partial(was_posted, shared.client, shared.identity.bot_id),
         sight_in=shared.access.sight_in,

@@ -142,6 +142,11 @@ def _read(args: "Namespace") -> int:
         look_through(located)
     with reading(located) as database:
         view = answer(args, database=database, viewer=Viewer(), now=time.time_ns())
+    if args.command == "digest" and args.html:
+        from bot.cli.html_page import write_page
+
+        write_page(view, args.html)
+        return DONE
     _show(view, as_json=args.json)
     if isinstance(view, MessageView) and not view.found:
         return FAILED

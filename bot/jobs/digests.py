@@ -5,13 +5,14 @@ and a key in the message's metadata shows whether an earlier holder of the lease
 """
 
 from collections.abc import Callable, Collection
-from datetime import date, timedelta
+from datetime import date
 from functools import partial
 from typing import Protocol
 
 from slack_sdk import WebClient
 
-from reports.digest import DAY_NS, SECOND_NS, digest, due, last_day, within, yesterday
+from reports.digest.contents import Scope, digest, last_day
+from reports.periods import DAY_NS, SECOND_NS, due, period_before
 from reports.render.slack import fallback, render
 from reports.views.digest import DigestView
 from reports.views.messages import recovered
@@ -69,7 +70,7 @@ class Sight(Protocol):
 
 
 class Digests:
-    """Post what is due in the workspace `team`, once for all processes.
+    """Post what is due in the workspace `team`, whose URL is `workspace`, once for all processes.
 
     `post(channel, view, key)` posts a message, and `posted(channel, key)` tells if it is there.
     `sight_in(team, channel)` returns what everyone in that channel may see.
@@ -80,12 +81,14 @@ class Digests:
         database: SharedDatabase,
         *,
         team: str,
+        workspace: str,
         post: Callable[[str, View, str], None],
         posted: Callable[[str, str], bool],
         sight_in: Callable[[str, str], Sight],
     ) -> None:
         self._database = database
         self._team = team
+        self._workspace = workspace
         self._post = post
         self._posted = posted
         self._sight_in = sight_in
@@ -96,7 +99,7 @@ class Digests:
             self._post_once(
                 subscription,
                 f"digest:{subscription.team}:{subscription.channel}:{day}",
-                partial(self._daily_digest, subscription, day, now),
+                partial(self._digest, subscription, day, now),
                 now=now,
             )
             for subscription in self._subscriptions()
@@ -117,45 +120,43 @@ class Digests:
             for subscription in self._subscriptions()
         )
 
-    def last_24_hours(self, sight: Sight, *, now: int) -> DigestView:
+    def last_24_hours(self, sight: Sight, *, now: int, time_zone: str = "UTC") -> DigestView:
         """Return the digest that somebody asks for."""
-        return last_day(
-            self._database,
-            audiences=sight.audiences,
-            channel=sight.channel,
-            may_see=sight.may_see,
-            now=now,
-        )
+        return last_day(self._database, self._scope(sight), now=now, time_zone=time_zone)
 
     def _subscriptions(self) -> list[Subscription]:
         """Another workspace in this database has a bot of its own, which posts its digests."""
         return [each for each in subscriptions(self._database) if each.team == self._team]
 
-    def _daily_digest(self, subscription: Subscription, day: date, now: int) -> View:
-        since, until = yesterday(day, subscription.time_zone)
-        sight = self._sight_in(subscription.team, subscription.channel)
-        before = day - timedelta(days=1)
-        return digest(
-            self._database,
-            audiences=sight.audiences,
-            channel=sight.channel,
-            may_see=sight.may_see,
-            since=since,
-            until=until,
-            title=f"What the agents did {within(sight.channel)}on {before:%A, %d %B}",
-            now=now,
-        )
+    def _digest(self, subscription: Subscription, day: date, now: int) -> View | None:
+        """Return the digest of a day; None if nothing happened and nothing is to be said of it."""
+        period = period_before(day, days=subscription.days, time_zone=subscription.time_zone)
+        scope = self._scope(self._sight_in(subscription.team, subscription.channel))
+        view = digest(self._database, scope, period, now=now, subscribed=subscription.channel)
+        return view if view.has_news or subscription.quiet == "line" else None
 
     def _post_once(
-        self, subscription: Subscription, key: str, view: Callable[[], View], *, now: int
+        self, subscription: Subscription, key: str, view: Callable[[], View | None], *, now: int
     ) -> bool:
-        """Post a message unless another process does or did. Return whether this one posted it."""
+        """Post a message unless another process does or did. Return whether this one posted it.
+
+        If there is no view, it is done without a message.
+        """
         if not acquire_lease(self._database, key, owner=this_process(), now=now, lease_ns=LEASE_NS):
             return False
         # An earlier holder of the lease may have died after posting and before completing it.
         # Looking for its message makes two posts impossible; completing first could make none.
         fresh = not self._posted(subscription.channel, key)
-        if fresh:
-            self._post(subscription.channel, view(), key)
+        shown = view() if fresh else None
+        if shown is not None:
+            self._post(subscription.channel, shown, key)
         complete_lease(self._database, key, now=now)
-        return fresh
+        return shown is not None
+
+    def _scope(self, sight: Sight) -> Scope:
+        return Scope(
+            audiences=sight.audiences,
+            channel=sight.channel,
+            may_see=sight.may_see,
+            workspace=self._workspace,
+        )

@@ -71,7 +71,9 @@ def _show(slash_command: SlashCommand, body: Body, requester: Requester, respond
 
 
 def _run(slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond) -> None:
-    slash_command.run(_value(body), requester, respond)
+    container = body.get("container") or {}
+    in_place = container.get("type") == "view" or bool(container.get("is_ephemeral"))
+    slash_command.run(_value(body), requester, respond, in_place=in_place)
 
 
 def _share(slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond) -> None:

@@ -30,12 +30,12 @@ from bot.turns.cancel import TurnCanceller
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
 from reports.commands.typed import READING, split_slack
-from reports.digest import Order, parse_order
+from reports.digest.order import Order, parse_order
 from reports.errors import UsageError
 from reports.render import json_output
 from reports.render.block_kit import Block, context, escape
 from reports.render.slack import fallback, render
-from reports.views.messages import MessageView, not_found
+from reports.views.messages import MessageView, digest_set, not_found
 from reports.views.trace_tree import RawView, TraceView
 from reports.views.views import View
 from storage import ActiveSpan, Observability
@@ -120,8 +120,13 @@ class SlashCommand:
         }
         return own.get(args.command, self._answer)(args, requester)
 
-    def run(self, text: str, requester: Requester, respond: Respond) -> None:
-        """Answer the command in a button, in the place of the message with the button."""
+    def run(
+        self, text: str, requester: Requester, respond: Respond, *, in_place: bool = True
+    ) -> None:
+        """Answer the command in a button; `in_place` in the place of the message with the button.
+
+        A message that everybody sees must stay: the answer is only for the one who pressed.
+        """
         name = next(iter(text.split()), "")
 
         def view() -> Answer:
@@ -130,7 +135,7 @@ class SlashCommand:
             return self.answer(text, requester)
 
         self._respond(
-            name if name in READING else "?", requester, view, respond, replace_original=True
+            name if name in READING else "?", requester, view, respond, replace_original=in_place
         )
 
     def show_message(self, message: dict[str, Any], requester: Requester, respond: Respond) -> None:
@@ -259,7 +264,8 @@ class SlashCommand:
             raise UsageError(sight.note)
         if order.what == "now":
             here = self._access.sight_in(requester.team, requester.channel).within(sight)
-            view = self._digests.last_24_hours(here, now=time.time_ns())
+            zone = self._time_zone(requester.user)
+            view = self._digests.last_24_hours(here, now=time.time_ns(), time_zone=zone)
             return Answer(view, here.note)
         return Answer(self._subscribe(order, requester))
 
@@ -283,13 +289,11 @@ class SlashCommand:
             time_zone=zone,
             created_by=requester.user,
             created_at=time.time_ns(),
+            days=order.days,
+            quiet=order.quiet,
         )
         subscribe(database, subscription)
-        return MessageView(
-            text=f"This channel gets a digest each day at {order.local_time} ({zone}). "
-            "/trace digest off ends it.",
-            found=True,
-        )
+        return digest_set(subscription)
 
     def _time_zone(self, user: str) -> str:
         try:

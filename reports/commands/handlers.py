@@ -465,14 +465,16 @@ def _health(args: argparse.Namespace, database: Database, viewer: Viewer, now: i
 
 
 def _digest(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
-    from reports.digest import last_day, parse_order
+    from reports.digest.contents import Scope, last_day
+    from reports.digest.order import parse_order
 
-    if parse_order(args.order).what != "now":
+    if args.order and parse_order(args.order).what != "now":
         raise UsageError(
             "Digests are posted to Slack channels: type /trace digest in one. A shell has only "
             "digest now."
         )
-    return last_day(database, audiences=viewer.audiences, may_see=viewer.may_see, now=now)
+    scope = Scope(audiences=viewer.audiences, may_see=viewer.may_see)
+    return last_day(database, scope, now=now, time_zone=viewer.time_zone)
 
 
 def _logs(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:

@@ -145,12 +145,18 @@ def build_parser(*, prog: str, shell: bool, only: str | None = None) -> tuple[Pa
     cancel.add_argument("id", metavar="ID", help="its trace id, or the first digits of it: see ps")
     _add_forget(command, shell=shell)
     command("health", "Check the recording and its database.")
-    digest = command("digest", "Summarise the last 24 hours, or post a daily digest in a channel.")
-    digest.add_argument(
-        "order", nargs="*", metavar="WHEN", help="now; in Slack also: here at 09:00, off"
-    )
+    _add_digest(command, shell=shell)
     command("help", "List the commands.")
     return parser, commands
+
+
+def _add_digest(command: Callable[..., Options], *, shell: bool) -> None:
+    digest = command("digest", "Summarise the last 24 hours, or post a digest in a channel.")
+    when = "now; in Slack also: here weekdays at 09:00, off"
+    digest.add_argument("order", nargs="*", metavar="WHEN", help=when)
+    if shell:
+        told = "write a page for a mail or a wiki; - is the standard output"
+        digest.add_argument("--html", metavar="FILE", help=told)
 
 
 def _add_forget(command: Callable[..., Options], *, shell: bool) -> None:

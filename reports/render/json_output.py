@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from reports.formatting import utc, visible_json
 from reports.views.costs import CostView, Spent
-from reports.views.digest import DigestView
+from reports.views.digest import DigestView, Thread
 from reports.views.erasure import ConfirmView
 from reports.views.failures import FailuresView
 from reports.views.health import HealthView
@@ -149,14 +149,34 @@ def _statistics(found: Statistics, by: str | None, names: Mapping[str, str]) -> 
 
 def _digest(view: DigestView) -> dict[str, Any]:
     found = view.by_agent
+    dearest, slowest = view.threads
     return {
         "since": utc(found.since),
         "until": utc(found.until),
+        "sentence": view.sentence,
         "total": _group(found.total),
+        "before": _group(view.before),
+        "usual": None if view.usual is None else _group(view.usual),
+        "days": [asdict(day) for day in view.days],
         "agents": [{"key": group.key, **_group(group)} for group in found.groups],
         "left_alone": {group.key: group.traces for group in view.left_alone.groups},
         "failed": [_trace(trace) for trace in view.failures],
+        "dearest_threads": list(map(_thread, dearest)),
+        "slowest_threads": list(map(_thread, slowest)),
+        "silent": [{"key": key, "usual_traces": count} for key, count in view.silent_sources],
         "dropped": view.dropped,
+        "problems": list(view.problems),
+    }
+
+
+def _thread(thread: Thread) -> dict[str, Any]:
+    return {
+        "channel_id": thread.sums.channel,
+        "thread_ts": thread.sums.thread_ts,
+        "traces": thread.sums.turns,
+        "cost_usd": _usd(thread.sums.cost),
+        "slowest_ms": _ms(thread.sums.slowest_ns),
+        "first": _trace(thread.first),
     }
 
 

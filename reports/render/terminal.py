@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from reports.views.trace_list import SHORT_ID
 
 if TYPE_CHECKING:
     from reports.views.costs import CostView
-    from reports.views.digest import DigestView
+    from reports.views.digest import Day, DigestView, ThreadLine
     from reports.views.erasure import ConfirmView
     from reports.views.failures import FailuresView
     from reports.views.health import HealthView
@@ -226,21 +226,72 @@ def _failures(view: FailuresView) -> Iterator[Part]:
 
 def _digest(view: DigestView) -> Iterator[Part]:
     yield [(view.title, "bold")]
-    yield ""
-    if view.quiet:
-        yield "No agent was asked."
-        return
-    yield _groups("agent", view.agents, view.total)
-    if view.skipped:
-        left = ", ".join(f"{count} because {why}" for why, count in view.skipped)
-        yield f"\nSkipped: {left}."
+    yield f"\n{view.sentence}"
+    if not view.quiet:
+        yield ""
+        yield _figures(view)
+        yield from _days(view.days)
+        yield ""
+        yield _groups("agent", view.agents, view.total)
     if view.failed:
         yield "\nFailed:"
         yield _lines(view.failed)
+    for title, lines in (("Dearest", view.dearest), ("Slowest", view.slowest)):
+        if lines:
+            yield f"\n{title} threads:"
+            yield _threads(lines)
+    yield from _remarks(view)
+
+
+def _figures(view: DigestView) -> Table:
+    names = (view.noun, view.before_name, "usual")
+    return Table(
+        columns=(Column(), *map(_number, names)),
+        rows=[(each.name, each.now, each.before, each.usual) for each in view.figures],
+    )
+
+
+def _days(days: Sequence[Day]) -> Iterator[Part]:
+    """Draw the turns of each day, and the failures below them."""
+    yield ""
+    yield Table(
+        columns=(Column(), Column(), Column()),
+        rows=[
+            (name, [(sparkline(counts), style)], f"{days[0].label} to {days[-1].label}")
+            for name, counts, style in (
+                ("turns", [day.traces for day in days], "cyan"),
+                ("failed", [day.errors for day in days], "red"),
+            )
+        ],
+    )
+
+
+def _threads(lines: Iterable[ThreadLine]) -> Table:
+    return Table(
+        columns=(Column("trace"), *map(_number, ("turns", "cost", "slowest")), _text("what")),
+        rows=[
+            (
+                [(line.trace_id[:SHORT_ID], "bold")],
+                *(line.turns, line.cost, line.slowest),
+                line.text,
+            )
+            for line in lines
+        ],
+    )
+
+
+def _remarks(view: DigestView) -> Iterator[Part]:
+    for each in view.silent:
+        yield from _note(each, "yellow")
+    if view.skipped:
+        why = ", ".join(f"{count} because {reason}" for reason, count in view.skipped)
+        yield f"\n{view.left} messages were not answered: {why}."
     if view.dropped:
         yield from _note(
             f"{view.dropped:,} records could not be stored: see tracebot health.", "yellow"
         )
+    for each in view.problems:
+        yield from _note(f"Database {each}.", "yellow")
 
 
 def _pairs(pairs: Iterable[tuple[str, str]]) -> Table:

@@ -1,20 +1,69 @@
-"""A digest as text: one period of one channel, with what failed in it."""
+"""A digest as text: what kind of period it was, its figures beside others, and what stood out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reports import formatting
+from reports.views.digest_sentence import sentence
 from reports.views.statistics import StatsLine, stats_line
 from reports.views.trace_list import TraceLine, trace_line
-from storage.queries.traces import TraceSummary
+from storage.queries.statistics import Group
 
 if TYPE_CHECKING:
+    from reports.periods import Period
+    from storage.queries.digests import ThreadSum
     from storage.queries.statistics import Statistics
+    from storage.queries.traces import TraceSummary
 
 ANSWERED = frozenset(("mentioned", "direct_message", "active_speaker", "asked_again"))
+MOST_SILENT = 5
+HOUR_NS = 3_600 * 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thread:
+    """A thread that stood out, and its first turn."""
+
+    sums: ThreadSum
+    first: TraceSummary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One figure of the period as text, beside that of the period before and the usual one.
+
+    The other two say in brackets how much more or less it is now: `38 (+8%)`.
+    """
+
+    name: str
+    now: str
+    before: str
+    usual: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadLine:
+    """A thread as text. `trace_id` is that of its first turn, whose text is `text`."""
+
+    trace_id: str
+    text: str
+    turns: str
+    cost: str
+    slowest: str
+    link: str = ""
+    """The address of its first message, empty if it is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """A day of the chart: its turns, and those that failed."""
+
+    label: str
+    traces: int
+    errors: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,39 +71,161 @@ class DigestView:
     """A digest. It is `quiet` if no agent was asked."""
 
     title: str
+    sentence: str
+    noun: str
+    """The name of the period in a sentence: `Thursday`, `week`."""
+    before_name: str
+    figures: tuple[Figure, ...]
+    days: tuple[Day, ...]
     total: StatsLine
     agents: tuple[StatsLine, ...]
     skipped: tuple[tuple[str, str], ...]
     """Pairs of a reason and a number of messages."""
+    left: str
+    """How many messages were skipped, as text."""
     failed: tuple[TraceLine, ...]
+    dearest: tuple[ThreadLine, ...]
+    slowest: tuple[ThreadLine, ...]
+    silent: tuple[str, ...]
+    """A sentence for each source that is usually there and was not."""
+    problems: tuple[str, ...]
+    """Problems of the database that need a person."""
     quiet: bool
     by_agent: Statistics
+    before: Group
+    usual: Group | None
+    """The medians of the weeks before, None if there were none."""
     left_alone: Statistics
     """The decisions to skip, by reason."""
     failures: tuple[TraceSummary, ...]
+    threads: tuple[tuple[Thread, ...], tuple[Thread, ...]]
+    """The dearest and the slowest."""
+    silent_sources: tuple[tuple[str, int], ...]
+    """Pairs of an agent or a platform and its usual number of turns."""
+    errors_since: str
+    """How long ago the period began, as `errors --since` takes it."""
     dropped: int = 0
     """How many spans, logs and metrics could not be stored."""
+    subscribed: str = ""
+    """The channel whose digest it is; empty if somebody asked for it."""
+
+    @property
+    def has_news(self) -> bool:
+        """Return whether there is something to tell, even if no agent was asked."""
+        return bool(not self.quiet or self.silent or self.problems or self.dropped)
 
 
 def digest_view(
+    period: Period,
     *,
-    title: str,
-    agents: Statistics,
-    decisions: Statistics,
-    failed: Sequence[TraceSummary],
-    dropped: int,
     now: int,
+    workspace: str,
+    channel_only: bool,
+    agents: Statistics,
+    before: Group,
+    usual: Group | None,
+    days: Sequence[Day],
+    decisions: Statistics,
+    silent_agents: Sequence[tuple[str, int]],
+    silent_platforms: Sequence[tuple[str, int]],
+    failed: Sequence[TraceSummary],
+    dearest: Sequence[Thread],
+    slowest: Sequence[Thread],
+    dropped: int,
+    problems: Sequence[str],
+    subscribed: str,
 ) -> DigestView:
     skipped = [group for group in decisions.groups if group.key not in ANSWERED]
+    where = "in this channel " if channel_only else ""
     return DigestView(
-        title=title,
+        title=f"What the agents did {where}{period.title}",
+        sentence=sentence(agents, usual, noun=period.noun),
+        noun=period.noun,
+        before_name=period.before_name,
+        figures=_figures(agents.total, before, usual),
+        days=tuple(days),
         total=stats_line("all", agents.total),
         agents=tuple(stats_line(group.key, group) for group in agents.groups),
         skipped=tuple((formatting.reason(group.key), f"{group.traces:,}") for group in skipped),
-        failed=tuple(trace_line(trace, now=now) for trace in failed),
+        left=f"{sum(group.traces for group in skipped):,}",
+        failed=tuple(trace_line(trace, now=now, workspace=workspace) for trace in failed),
+        dearest=tuple(_thread(each, workspace) for each in dearest),
+        slowest=tuple(_thread(each, workspace) for each in slowest),
+        silent=(
+            *_silent("Nothing came from", silent_platforms, period.noun),
+            *_silent("Nobody asked", silent_agents, period.noun),
+        ),
+        problems=tuple(problems),
         quiet=not agents.total.traces,
         by_agent=agents,
+        before=before,
+        usual=usual,
         left_alone=replace(decisions, groups=tuple(skipped)),
         failures=tuple(failed),
+        threads=(tuple(dearest), tuple(slowest)),
+        silent_sources=(*silent_platforms, *silent_agents),
+        errors_since=f"{-(-(now - agents.since) // HOUR_NS)}h",
         dropped=dropped,
+        subscribed=subscribed,
     )
+
+
+Value = float | None
+
+
+def _count(value: Value) -> str:
+    return formatting.UNKNOWN if value is None else f"{value:,.0f}"
+
+
+def _cost(value: Value) -> str:
+    return formatting.cost(None if value is None else round(value))
+
+
+FIGURES: Sequence[tuple[str, Callable[[Group], Value], Callable[[Value], str]]] = (
+    ("turns", lambda group: group.traces, _count),
+    ("failed", lambda group: group.errors, _count),
+    ("p95", lambda group: group.p95_ns, formatting.duration),
+    ("cost", lambda group: group.cost, _cost),
+    ("👍", lambda group: group.thumbs_up, _count),
+    ("👎", lambda group: group.thumbs_down, _count),
+)
+
+
+def _figures(now: Group, before: Group, usual: Group | None) -> tuple[Figure, ...]:
+    groups = [now, before, *([usual] if usual else [])]
+    rated = any(group.thumbs_up or group.thumbs_down for group in groups)
+    return tuple(
+        Figure(
+            name=name,
+            now=text(of(now)),
+            before=_compared(of(now), of(before), text),
+            usual=_compared(of(now), of(usual), text) if usual else formatting.UNKNOWN,
+        )
+        for name, of, text in (FIGURES if rated else FIGURES[:-2])
+    )
+
+
+def _compared(now: Value, other: Value, text: Callable[[Value], str]) -> str:
+    change = formatting.change(now, other) if other else ""
+    return f"{text(other)} ({change})" if change else text(other)
+
+
+def _thread(thread: Thread, workspace: str) -> ThreadLine:
+    sums, first = thread.sums, thread.first
+    return ThreadLine(
+        trace_id=first.trace_id,
+        text=formatting.shortened(first.text or first.name, 80),
+        turns=f"{sums.turns:,} turn{'' if sums.turns == 1 else 's'}",
+        cost=formatting.cost(sums.cost),
+        slowest=formatting.duration(sums.slowest_ns),
+        link=formatting.message_link(
+            workspace, channel=sums.channel, ts=sums.thread_ts, thread_ts=None
+        ),
+    )
+
+
+def _silent(verb: str, sources: Sequence[tuple[str, int]], noun: str) -> list[str]:
+    return [
+        f"{verb} {formatting.shortened(key, 40)}: usually {count:,} turns on such a {noun}."
+        for key, count in sources[:MOST_SILENT]
+    ]

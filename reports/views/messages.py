@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from reports import formatting
 
 if TYPE_CHECKING:
+    from storage.coordination.digest_subscriptions import Subscription
     from storage.queries.removed_traces import RemovedTrace
     from storage.recovery.replacement import Recovery
 
@@ -26,10 +27,20 @@ HELP = (
     ("metrics [NAME]", "list the metrics, or chart one; --since 7d"),
     ("ps", "list what is running now"),
     ("cancel ID", "stop a running turn"),
-    ("digest here at 09:00", "post a daily digest in this channel; digest now, digest off"),
+    ("digest here weekdays at 09:00", "post a digest in this channel; digest now, digest off"),
     ("forget", "erase the text of what you asked; figures stay"),
     ("health", "check the recording and its database"),
 )
+
+WEEKDAYS = {
+    "mon": "Monday",
+    "tue": "Tuesday",
+    "wed": "Wednesday",
+    "thu": "Thursday",
+    "fri": "Friday",
+    "sat": "Saturday",
+    "sun": "Sunday",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +85,18 @@ def recovered(recovery: Recovery, *, now: int) -> MessageView:
         text=f"The bot's database was damaged {formatting.ago(recovery.at, now=now)} and has been "
         f"replaced: {recovery.saved.get('spans', 0):,} spans were saved, {how_many}. Recording "
         "goes on. See /trace health for details.",
+        found=True,
+    )
+
+
+def digest_set(subscription: Subscription) -> MessageView:
+    """Say when a channel gets its digest."""
+    days = {"daily": "each day", "weekdays": "on weekdays"}.get(subscription.days)
+    days = days or f"each {WEEKDAYS[subscription.days]}"
+    quiet = " Nothing is posted if nothing happened." if subscription.quiet == "silence" else ""
+    return MessageView(
+        text=f"This channel gets a digest {days} at {subscription.local_time} "
+        f"({subscription.time_zone}).{quiet} /trace digest off ends it.",
         found=True,
     )
 

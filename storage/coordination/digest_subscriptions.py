@@ -1,16 +1,25 @@
-"""Store which channels want a daily digest, and at what time."""
+"""Store which channels want a digest, and when."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from peewee import Database
 
 from storage.database.models import SubscriptionRow
 from storage.database.transactions import transaction
 
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+Quiet = Literal["line", "silence"]
+"""How to post if nothing happened: one line, or nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A channel's daily digest at `local_time` (HH:MM) in `time_zone` (an IANA name)."""
+    """A channel's digest at `local_time` (HH:MM) in `time_zone` (an IANA name).
+
+    `days` is `daily`, `weekdays`, or the day of a weekly one: `mon`.
+    """
 
     team: str
     channel: str
@@ -18,6 +27,8 @@ class Subscription:
     time_zone: str
     created_by: str
     created_at: int = 0
+    days: str = "daily"
+    quiet: Quiet = "line"
 
 
 def subscribe(database: Database, subscription: Subscription) -> None:
@@ -29,6 +40,8 @@ def subscribe(database: Database, subscription: Subscription) -> None:
         "time_zone": subscription.time_zone,
         "created_by": subscription.created_by,
         "created_at": subscription.created_at,
+        "days": subscription.days,
+        "quiet": subscription.quiet,
     }
     with transaction(database):
         SubscriptionRow.insert(**row).on_conflict(
@@ -54,5 +67,7 @@ def subscriptions(database: Database) -> tuple[Subscription, ...]:
         SubscriptionRow.time_zone,
         SubscriptionRow.created_by,
         SubscriptionRow.created_at,
+        SubscriptionRow.days,
+        SubscriptionRow.quiet,
     ).order_by(SubscriptionRow.team, SubscriptionRow.channel)
     return tuple(Subscription(*row) for row in query.tuples().execute(database))

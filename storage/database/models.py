@@ -243,7 +243,7 @@ class LeaseRow(Model):
 
 
 class SubscriptionRow(Model):
-    """A channel's daily digest, at its local time."""
+    """A channel's digest, at its local time."""
 
     team = TextField()
     channel = TextField()
@@ -253,6 +253,10 @@ class SubscriptionRow(Model):
     """An IANA name, such as `Europe/Berlin`."""
     created_by = TextField()
     created_at = BigIntegerField()
+    days = TextField(constraints=[SQL("DEFAULT 'daily'")])
+    """`daily`, `weekdays`, or the day of a weekly one: `mon`."""
+    quiet = TextField(constraints=[SQL("DEFAULT 'line'")])
+    """Says how to post if nothing happened: one `line`, or `silence`."""
 
     class Meta:
         table_name = "subscriptions"

@@ -95,14 +95,14 @@ def test_a_digest_tells_of_the_channel_alone(
 ) -> None:
     asked(sandbox, observability, alice, lobby, "an open question")
     before = ask(sandbox, alice, lobby, "digest now")
-    assert "in this channel" not in before and "*echo*  2 turns" in before
+    assert "in this channel" not in before and "2 turns, none failed" in before
     open_up(sandbox, lobby, opened)
     for digest in (
         ask(sandbox, alice, lobby, "digest now"),
         post_a_digest(bot, sandbox, observability, lobby),
     ):
         assert "What the agents did in this channel" in digest
-        assert "*echo*  1 turns" in digest
+        assert "1 turn, none failed" in digest
         assert SECRET not in digest and elsewhere.trace_id[:16] not in digest
 
 

@@ -237,6 +237,7 @@ VIEWS: Mapping[str, str] = {
     "ls": "ls",
     "ls-filters": "ls agent:claude -status:ok cost>0.01 since:7d",
     "ls-none": "ls agent:nobody zeppelin",
+    "digest": "digest now",
     "ls-down": "ls feedback:down",
     "show": "show",
     "logs": "logs --since 7d",
@@ -267,6 +268,7 @@ def main(folder: Path, names: Collection[str]) -> None:
             team=sandbox.team_id,
             channel=studio.channel("general"),
             people=[studio.alice, sandbox.add_user("bob")],
+            weeks=5,
         )
         plays = {name: partial(_asked, words=words) for name, words in VIEWS.items()}
         for name, play in {**plays, **SCENES}.items():

@@ -36,12 +36,17 @@ ERRORS = (
 
 
 def record_a_week(
-    observability: Observability, *, team: str, channel: Channel, people: Sequence[User]
+    observability: Observability,
+    *,
+    team: str,
+    channel: Channel,
+    people: Sequence[User],
+    weeks: int = 1,
 ) -> None:
-    """Record some 200 turns of the last seven days, the same each time but for the clock."""
+    """Record some 200 turns of each of the last weeks, the same each time but for the clock."""
     chance = random.Random(7)
     now = time.time_ns()
-    for hour in range(1, 7 * 24):
+    for hour in range(1, weeks * 7 * 24):
         # People ask by day, and hardly at night.
         busy = 3 if 8 <= hour % 24 <= 17 else 0.3
         for _ in range(int(chance.expovariate(1 / busy))):

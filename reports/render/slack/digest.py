@@ -1,36 +1,116 @@
-"""A digest: one period in a few sentences, with what failed in it."""
+"""A digest: what kind of day it was, its figures and days, and what stood out."""
 
-from reports.render.block_kit import KEY, Block, clipped, context, escape, header, section
+from collections.abc import Iterable
+
+from reports.render.block_kit import (
+    PART,
+    RUN,
+    Block,
+    button,
+    clipped,
+    context,
+    escape,
+    header,
+    note,
+    section,
+)
+from reports.render.slack.tables import Cell, Number, chart, table
 from reports.render.slack.trace_list import trace_lines
-from reports.views.digest import DigestView
+from reports.views.digest import DigestView, ThreadLine
 from reports.views.statistics import StatsLine
+from reports.views.trace_list import SHORT_ID
+from storage.queries.statistics import Group
+
+THUMBS = ("👍", "👎")
+MOST_AGENTS = 8
+"""A message has room for so many rows beside everything else."""
 
 
 def digest(view: DigestView) -> list[Block]:
-    if view.quiet:
-        return [header(view.title), section("No agent was asked.")]
-    total = view.total
-    facts = (
-        f"*{total.traces}* turns · *{total.errors}* failed ({total.error_rate}) · "
-        f"half within *{total.p50}*, 95% within *{total.p95}* · cost {total.cost}"
+    if not view.has_news:
+        return [section(f"*{escape(view.title)}*: {escape(view.sentence)}")]
+    blocks = [header(view.title), section(escape(view.sentence))]
+    if not view.quiet:
+        blocks += [*_figures(view), *_chart(view), *_agents(view)]
+    return [
+        *blocks,
+        *_failed(view),
+        *_threads("Dearest threads", view.dearest, by_cost=True),
+        *_threads("Slowest threads", view.slowest, by_cost=False),
+        *_remarks(view),
+        *_buttons(view),
+    ]
+
+
+def _figures(view: DigestView) -> list[Block]:
+    columns = ("figure", view.noun, view.before_name, "usual")
+    rows = [(each.name, each.now, each.before, each.usual) for each in view.figures]
+    return [table("In brackets: how much more or less it is now", columns, rows).block]
+
+
+def _chart(view: DigestView) -> list[Block]:
+    labels = [day.label for day in view.days]
+    counts = {
+        "turns": [day.traces for day in view.days],
+        "failed": [day.errors for day in view.days],
+    }
+    return [chart(f"Turns of {len(labels)} days", "bar", labels, counts)]
+
+
+def _agents(view: DigestView) -> list[Block]:
+    thumbs = THUMBS if view.total.is_rated else ()
+    columns = ("agent", "turns", "failed", "p95", "cost", *thumbs)
+    pairs = list(zip(view.agents, view.by_agent.groups, strict=False))[:MOST_AGENTS]
+    if not pairs:
+        return []
+    hidden = len(view.agents) - len(pairs)
+    rows = [_row(line, group)[: len(columns)] for line, group in pairs]
+    more = [context(f"{hidden} more: see `/trace stats --by agent`")] if hidden else []
+    return [table("By agent", columns, rows).block, *more]
+
+
+def _row(line: StatsLine, group: Group) -> tuple[Cell, ...]:
+    return (
+        line.key or "no agent",
+        Number(group.traces, line.traces),
+        Number(group.errors, line.errors),
+        Number(None if group.p95_ns is None else round(group.p95_ns), line.p95),
+        Number(group.cost, line.cost),
+        Number(group.thumbs_up, f"{group.thumbs_up:,}"),
+        Number(group.thumbs_down, f"{group.thumbs_down:,}"),
     )
-    blocks = [header(view.title), section(facts)]
-    if view.agents:
-        blocks += _agents(view.agents)
+
+
+def _failed(view: DigestView) -> list[Block]:
+    return [section("*Failed*"), *trace_lines(view.failed)] if view.failed else []
+
+
+def _threads(title: str, lines: Iterable[ThreadLine], *, by_cost: bool) -> list[Block]:
+    told = [_thread(line, by_cost=by_cost) for line in lines]
+    return [section("\n".join((f"*{title}*", *told)))] if told else []
+
+
+def _thread(line: ThreadLine, *, by_cost: bool) -> str:
+    text = clipped(escape(line.text), PART)
+    named = f"<{line.link}|{text}>" if line.link else f"“{text}” `{line.trace_id[:SHORT_ID]}`"
+    return f"• *{line.cost if by_cost else line.slowest}*  {named} · {line.turns}"
+
+
+def _remarks(view: DigestView) -> list[Block]:
+    """Return what is told below the figures, each in a line."""
+    blocks = [context(f"🔇 {escape(each)}") for each in view.silent]
     if view.skipped:
-        left = ", ".join(f"{count} because {why}" for why, count in view.skipped)
-        blocks.append(context(escape(f"Skipped: {left}.")))
+        why = ", ".join(f"{count} because {reason}" for reason, count in view.skipped)
+        blocks += note(f"{view.left} messages were not answered: {why}.")
     if view.dropped:
         blocks.append(
             context(f"⚠ {view.dropped:,} records could not be stored: see `/trace health`.")
         )
-    return [*blocks, *trace_lines(view.failed)]
+    return [*blocks, *(context(escape(f"Database {each}.")) for each in view.problems)]
 
 
-def _agents(lines: tuple[StatsLine, ...]) -> list[Block]:
-    said = [
-        f"*{clipped(escape(line.key), KEY)}*  {line.traces} turns, {line.errors} failed, "
-        f"p50 {line.p50}, p95 {line.p95}, cost {line.cost}"
-        for line in lines[:20]
-    ]
-    return [section("\n".join(said))]
+def _buttons(view: DigestView) -> list[Block]:
+    if not view.by_agent.total.errors:
+        return []
+    errors = button("All errors", f"{RUN}_errors", f"errors --since {view.errors_since}")
+    return [{"type": "actions", "elements": [errors]}]

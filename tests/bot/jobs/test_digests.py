@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,8 +13,9 @@ from peewee import Database
 from bot.jobs.digests import DIGEST_EVENT, Digests
 from bot.lifecycle import Bot
 from bot.sandbox import Channel, Message, Sandbox, User
-from reports.digest import Order, due, parse_order, yesterday
+from reports.digest.order import Order, parse_order
 from reports.errors import UsageError
+from reports.periods import due, period_before
 from reports.views.digest import DigestView
 from reports.views.views import View
 from storage import Observability
@@ -89,7 +91,9 @@ def test_a_digest_is_due_once_on_days_when_the_clock_changes(day: str) -> None:
 
 @pytest.mark.parametrize(("day", "hours"), [("2026-03-30", 23), ("2026-10-26", 25)])
 def test_yesterday_has_23_or_25_hours_when_the_clock_changed(day: str, hours: int) -> None:
-    since, until = yesterday(datetime.fromisoformat(day).date(), "Europe/Berlin")
+    today = datetime.fromisoformat(day).date()
+    period = period_before(today, days="daily", time_zone="Europe/Berlin")
+    since, until = period.window
     assert until - since == hours * HOUR
 
 
@@ -112,6 +116,7 @@ def digests(database: Database, posts: Posts) -> Digests:
         post=posts.post,
         posted=posts.was_posted,
         team=TEAM,
+        workspace="https://acme.slack.com/",
         sight_in=lambda team, channel: FixedSight(frozenset({team})),
     )
 
@@ -177,6 +182,7 @@ def test_a_digest_of_a_process_that_died_is_posted_once_by_another(
     dying = Digests(
         database,
         team=TEAM,
+        workspace="https://acme.slack.com/",
         post=die,
         posted=posts.was_posted,
         sight_in=lambda team, channel: FixedSight(frozenset({team})),
@@ -236,3 +242,61 @@ def test_a_digest_now_is_shown_only_to_its_requester(
     (answer,) = sandbox.command(alice, general, "/trace", "digest now")
     assert "last 24 hours" in shown(answer)
     assert not [m for m in sandbox.messages(general) if m.user == sandbox.bot_user_id]
+
+
+@pytest.mark.parametrize(
+    ("words", "days", "quiet"),
+    [
+        ("here daily at 09:00", "daily", "line"),
+        ("here weekdays at 09:00 Europe/Berlin", "weekdays", "line"),
+        ("here weekly mon at 09:00", "mon", "line"),
+        ("here weekly at 09:00", "mon", "line"),
+        ("Here Weekly on Fridays at 9.00 UTC Quiet", "fri", "silence"),
+        ("at 09:00 quiet", "daily", "silence"),
+    ],
+)
+def test_days_and_silence_are_parsed(words: str, days: str, quiet: str) -> None:
+    order = parse_order(words.split())
+    assert (order.local_time, order.days, order.quiet) == ("09:00", days, quiet)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("here weekly weekdays at 09:00", "weekly digest comes on one day"),
+        ("here mon fri at 09:00", "daily, on weekdays or on one day"),
+        ("here weekly", "not a digest command"),
+        ("quiet", "not a time of day"),
+    ],
+)
+def test_days_that_make_no_sense_are_refused(words: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        parse_order(words.split())
+
+
+@pytest.mark.parametrize(
+    ("days", "due_on"),
+    [
+        ("daily", ["01-12", "01-13", "01-14", "01-15", "01-16", "01-17", "01-18"]),
+        ("weekdays", ["01-12", "01-13", "01-14", "01-15", "01-16"]),
+        ("wed", ["01-14"]),
+    ],
+)
+def test_a_digest_is_due_on_its_days_and_caught_up_until_midnight(
+    days: str, due_on: list[str]
+) -> None:
+    """2026-01-12 is a Monday."""
+    wanted = replace(subscription(), days=days)
+    for time_of_day in ("02:30:00", "23:59:59"):
+        moments = (at(f"2026-01-{day}T{time_of_day}", "Europe/Berlin") for day in range(12, 19))
+        found = [due(wanted, now=now) for now in moments]
+        assert [f"{day:%m-%d}" for day in found if day] == due_on
+
+
+def test_nothing_is_posted_of_a_day_without_turns_if_that_is_wanted(database: Database) -> None:
+    posts, now = Posts(), at("2026-01-15T02:30:00")
+    subscribe(database, replace(subscription("UTC"), quiet="silence"))
+    assert digests(database, posts).send_due(now=now) == 0
+    subscribe(database, subscription("UTC"))
+    assert digests(database, posts).send_due(now=now + HOUR) == 0, "the day was settled"
+    assert digests(database, posts).send_due(now=now + 24 * HOUR) == 1

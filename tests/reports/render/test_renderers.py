@@ -319,6 +319,7 @@ def test_a_digest_fits_in_a_message(observability: Observability) -> None:
         post=lambda channel, view, key: None,
         posted=lambda channel, key: False,
         team=TEAM,
+        workspace="https://acme.slack.com/",
         sight_in=lambda team, channel: FixedSight(frozenset({team})),
     )
     view = digests.last_24_hours(FixedSight(frozenset({TEAM})), now=NOW)

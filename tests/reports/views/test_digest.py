@@ -1,6 +1,6 @@
 """What a digest lists."""
 
-from reports.digest import last_day
+from reports.digest.contents import Scope, last_day
 from storage import Observability
 from tests.support.factories import MINUTE, NOW, record
 
@@ -20,5 +20,5 @@ def test_a_digest_lists_the_latest_failures_of_any_kind(observability: Observabi
         for ago, status in ((50, "error"), (40, "error"), (30, "error"), (20, "timeout"))
     ]
     assert observability.flush()
-    view = last_day(observability.database, audiences=None, now=NOW)
+    view = last_day(observability.database, Scope(), now=NOW)
     assert [trace.trace_id for trace in view.failures] == ids[:0:-1]

@@ -1,0 +1,1 @@
+"""Digests: their command, and what they tell of a period and of those before it."""

@@ -1,0 +1,171 @@
+"""Gather what a digest tells of a period, as those who read it may see it."""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from peewee import Database
+
+from reports.digest.usual import silent, usual_of
+from reports.periods import Period, Window, last_24_hours
+from reports.views.digest import Day, DigestView, Thread, digest_view
+from reports.views.health import health_view
+from storage.database.shared_file import SharedDatabase
+from storage.health import health
+from storage.queries.digests import failures_of_period, top_threads
+from storage.queries.statistics import Statistics, statistics
+from storage.queries.traces import TraceSummary, thread_traces
+from storage.writer.dropped import DROPPED, drop_counts
+
+SHOWN_FAILURES, SHOWN_THREADS = 3, 3
+CANDIDATES = 10
+"""Failures and threads that are looked through for some that the readers may see."""
+
+BY_THEMSELVES = frozenset(("Waiting", "Figures", "Dropped"))
+"""Problems of the database that pass without anybody, and one that the digest tells anyway."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """The traces that a digest may speak of: those of `audiences`, and of one channel if it is set.
+
+    `may_see` decides about each trace that is mentioned. `workspace` is the URL with which links to
+    messages begin.
+    """
+
+    audiences: Collection[str] | None = None
+    channel: str | None = None
+    may_see: Callable[[TraceSummary], bool] = lambda trace: True
+    workspace: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether the readers may know how the whole bot fares."""
+        return self.channel is None and self.audiences != frozenset()
+
+
+def digest(
+    database: Database, scope: Scope, period: Period, *, now: int, subscribed: str = ""
+) -> DigestView:
+    """Summarise a period. `subscribed` is the channel whose digest it is, if it is posted."""
+    found = _Reader(database, scope, period)
+    since, until = period.window
+    counted = drop_counts(database, since=since, until=until) if scope.is_whole else ()
+    return digest_view(
+        period,
+        now=now,
+        workspace=scope.workspace,
+        channel_only=scope.channel is not None,
+        agents=found.agents,
+        before=found.by("agent", period.before).total,
+        usual=usual_of([week.total for week in found.weeks]),
+        days=found.days,
+        decisions=found.by("decision", period.window),
+        silent_agents=silent(found.agents, found.weeks),
+        silent_platforms=found.silent_platforms(),
+        failed=list(found.failures()),
+        dearest=list(found.threads("cost")),
+        slowest=list(found.threads("slowest_ns")),
+        dropped=sum(each.count for each in counted if each.metric == DROPPED),
+        problems=_problems(database, now) if scope.is_whole else (),
+        subscribed=subscribed,
+    )
+
+
+def last_day(database: Database, scope: Scope, *, now: int, time_zone: str = "UTC") -> DigestView:
+    """Summarise the last 24 hours."""
+    return digest(database, scope, last_24_hours(now=now, time_zone=time_zone), now=now)
+
+
+def _problems(database: Database, now: int) -> tuple[str, ...]:
+    """Return what is wrong with the database and needs a person."""
+    if not isinstance(database, SharedDatabase):
+        return ()
+    view = health_view(health(database, now=now), now=now, private=True)
+    return tuple(
+        f"{each.mark} {each.fact}: {each.advice}"
+        for each in view.problems
+        if each.fact not in BY_THEMSELVES
+    )
+
+
+class _Reader:
+    """Read figures and traces of a period and of the windows that it is compared with."""
+
+    def __init__(self, database: Database, scope: Scope, period: Period) -> None:
+        self._database = database
+        self._scope = scope
+        self._period = period
+
+    def by(self, dimension: str | None, window: Window) -> Statistics:
+        return statistics(
+            self._database,
+            since=window[0],
+            until=window[1],
+            by=dimension,
+            audiences=self._scope.audiences,
+            channel=self._scope.channel,
+        )
+
+    @cached_property
+    def days(self) -> list[Day]:
+        totals = [(label, self.by(None, window).total) for label, window in self._period.days]
+        return [
+            Day(label=label, traces=total.traces, errors=total.errors) for label, total in totals
+        ]
+
+    @cached_property
+    def agents(self) -> Statistics:
+        return self.by("agent", self._period.window)
+
+    @cached_property
+    def weeks(self) -> list[Statistics]:
+        """The statistics by agent of the weeks before, but for those before the first turn."""
+        weeks = [self.by("agent", window) for window in self._period.usual]
+        seen = [week.since for week in weeks if week.total.traces]
+        pairs = zip(self.days, self._period.days, strict=True)
+        seen += [window[0] for day, (_, window) in pairs if day.traces]
+        first = min(seen, default=self._period.window[0])
+        return [week for week in weeks if week.since >= first]
+
+    def silent_platforms(self) -> tuple[tuple[str, int], ...]:
+        known = {week.since for week in self.weeks}
+        weeks = [self.by("platform", each) for each in self._period.usual if each[0] in known]
+        return silent(self.by("platform", self._period.window), weeks)
+
+    def failures(self) -> Iterator[TraceSummary]:
+        since, until = self._period.window
+        found = failures_of_period(
+            self._database,
+            since=since,
+            until=until,
+            audiences=self._scope.audiences,
+            channel=self._scope.channel,
+            limit=CANDIDATES,
+        )
+        yield from list(filter(self._scope.may_see, found))[:SHOWN_FAILURES]
+
+    def threads(self, by: Literal["cost", "slowest_ns"]) -> Iterator[Thread]:
+        since, until = self._period.window
+        found = top_threads(
+            self._database,
+            since=since,
+            until=until,
+            audiences=self._scope.audiences,
+            channel=self._scope.channel,
+            by=by,
+            limit=CANDIDATES,
+        )
+        shown = 0
+        for each in found:
+            traces = thread_traces(
+                self._database,
+                channel=each.channel,
+                thread_ts=each.thread_ts,
+                audiences=self._scope.audiences,
+            )
+            first = next((trace for trace in traces if trace.decision != "skip"), None)
+            if first is not None and self._scope.may_see(first) and shown < SHOWN_THREADS:
+                shown += 1
+                yield Thread(sums=each, first=first)
