@@ -6,56 +6,48 @@ What only some commands need is imported inside of them: in a shell, people wait
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reports.commands.filters import COUNTED, filter_words
-from reports.commands.menus import list_again, menus
+from reports.commands.filters import COUNTED
+from reports.commands.lists import (
+    PERMALINK,
+    list_traces,
+    period_start,
+    running,
+    search,
+    slowest,
+    thread,
+)
 from reports.commands.parser import LEVELS
+from reports.commands.viewer import Viewer
 from reports.errors import UsageError
 from reports.formatting import message_link
 from reports.views.messages import MessageView, ambiguous, help_view, not_found, removed
-from reports.views.trace_list import (
-    running_view,
-    slowest_view,
-    thread_view,
-    trace_line,
-    trace_list_view,
-)
 from storage.database.query_timeout import query_timeout
 from storage.database.shared_file import SharedDatabase
 from storage.errors import QueryTimeout
 from storage.model.filters import Filters
-from storage.model.search_words import BadSearch
-from storage.queries.cursors import BadCursor, Cursor, parse_cursor
 from storage.queries.scores import scores_by_trace
 from storage.queries.traces import (
-    Page,
     TraceSummary,
     message_traces,
     recent_traces,
-    running_traces,
-    short_ids,
-    slowest_traces,
     thread_traces,
     trace_spans,
     traces_by_id,
 )
+
+__all__ = ["Viewer", "answer"]
 
 if TYPE_CHECKING:
     import argparse
 
     from peewee import Database
 
-    from reports.views.statistics import NameOf
-    from reports.views.trace_list import LineOf, Menu, TraceLine, TraceListView
     from reports.views.views import View
-    from storage.queries.removed_traces import RemovedTrace
     from storage.queries.statistics import Statistics
-
-PERMALINK = re.compile(r"/archives/([A-Z0-9]+)/p(\d{10})(\d{6})(?:\?.*?thread_ts=([\d.]+))?")
 
 FAILED_TRACES = 1_000
 """How many failed traces `errors` reads, newest first."""
@@ -65,42 +57,12 @@ LOG_LINES, METRIC_VALUES = 100, 10_000
 RECORDED = 1_000
 """Of so many of the newest traces a person sees log lines and metrics."""
 
-SLOWEST = 10
 NOTHING_YET = "Nothing that you may see is recorded yet. Ask an agent, then show it."
 NEWEST = 20
 """Of so many traces the newest that the viewer may see is shown."""
 
-THREAD_PAGE = 10
-"""Turns of a thread on one page."""
-RECENTLY_NS = 30 * 86_400 * 1_000_000_000
-MOST_AGENTS = 50
-"""The agents in the menu of a list: those with the most traces of the last 30 days."""
-
 ANSWER_S = 30.0
 """A command may query the database for this long, in seconds."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Viewer:
-    """The person who asks, and from where.
-
-    `audiences` are those that they belong to; None is a shell on the database's own machine, which
-    sees everything. `may_see` decides about each trace that is listed or shown,
-    `may_name` about each channel in statistics. `name_of` names the keys of statistics: users and
-    channels have ids. `workspace` is the URL of the viewer's workspace, with which links to
-    messages begin; it is not known in a shell.
-    """
-
-    audiences: frozenset[str] | None = None
-    may_see: Callable[[TraceSummary | RemovedTrace], bool] = lambda trace: True
-    may_name: Callable[[str], bool] = lambda channel: True
-    name_of: NameOf = lambda by, key: key
-    team: str | None = None
-    user: str | None = None
-    channel: str | None = None
-    workspace: str = ""
-    """Its URL, such as `https://acme.slack.com/`; empty in a shell."""
-    time_zone: str = "UTC"
 
 
 def answer(args: argparse.Namespace, *, database: Database, viewer: Viewer, now: int) -> View:
@@ -110,102 +72,6 @@ def answer(args: argparse.Namespace, *, database: Database, viewer: Viewer, now:
             return HANDLERS[args.command](args, database, viewer, now)
     except QueryTimeout as error:
         return MessageView(text=str(error))
-
-
-def _ls(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
-    try:
-        page = recent_traces(
-            database,
-            audiences=viewer.audiences,
-            words=" ".join(args.words),
-            filters=args.filters,
-            since=_since(args, now) if args.since else None,
-            skipped=args.all,
-            limit=args.limit,
-            cursor=args.cursor,
-        )
-    except (BadCursor, BadSearch) as error:
-        raise UsageError(str(error)) from None
-    seen = tuple(trace for trace in page.traces if viewer.may_see(trace))
-    view = trace_list_view(
-        seen,
-        _line_of(seen, database, viewer, now),
-        next=page.next,
-        previous=page.previous,
-        skipped=args.all,
-    )
-    if viewer.audiences is not None:
-        view = _with_controls(view, args, database, viewer, now)
-    return _with_scores(view, database)
-
-
-def _with_controls(
-    view: TraceListView, args: argparse.Namespace, database: Database, viewer: Viewer, now: int
-) -> TraceListView:
-    """Add the filters and what changes them, for a list in Slack."""
-    from storage.model.redaction import redact
-
-    again = list_again(args, args.filters, args.since)
-    if redact(again) != again:  # A message must not repeat a secret that somebody searched for.
-        return replace(view, filters=redact(_described(args, viewer)))
-    return replace(
-        view,
-        again=again,
-        filters=_described(args, viewer),
-        menus=_menus(args, database, viewer, now),
-    )
-
-
-def _with_scores(view: TraceListView, database: Database) -> TraceListView:
-    ids = [trace.trace_id for trace in view.traces]
-    return replace(view, scores=scores_by_trace(database, ids))
-
-
-def _line_of(
-    traces: Sequence[TraceSummary], database: Database, viewer: Viewer, now: int
-) -> LineOf:
-    """Return a function that turns each of the traces into a line."""
-    short = short_ids(database, [trace.trace_id for trace in traces])
-
-    def line_of(trace: TraceSummary) -> TraceLine:
-        short_id = short[trace.trace_id]
-        return trace_line(trace, now=now, short_id=short_id, workspace=viewer.workspace)
-
-    return line_of
-
-
-def _described(args: argparse.Namespace, viewer: Viewer) -> str:
-    """Return the words and the filters of a list, with the names of users and channels."""
-    filters: Filters = args.filters
-    named = replace(
-        filters,
-        user=filters.user and viewer.name_of("user", filters.user),
-        channel=filters.channel and viewer.name_of("channel", filters.channel),
-    )
-    return " ".join([*args.words, *filter_words(named, since=args.since)])
-
-
-def _menus(
-    args: argparse.Namespace, database: Database, viewer: Viewer, now: int
-) -> tuple[Menu, ...]:
-    """Return the menus of a list, with the agents that the viewer may have seen at work."""
-    from storage.queries.statistics import statistics
-
-    found = statistics(
-        database, since=now - RECENTLY_NS, until=now, by="agent", audiences=viewer.audiences
-    )
-    return menus(args, [group.key for group in found.groups if group.key][:MOST_AGENTS])
-
-
-def _since(args: argparse.Namespace, now: int) -> int:
-    """Return when the period begins; time begins in 1970, however long the period is."""
-    return max(now - int(args.since), 0)
-
-
-def _search(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
-    """List traces, skipped messages included."""
-    args.all = True
-    return _ls(args, database, viewer, now)
 
 
 def _show(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
@@ -303,78 +169,6 @@ def _removed(trace_id: str, database: Database, viewer: Viewer) -> View:
     return removed(seen[0], time_zone=viewer.time_zone)
 
 
-def _thread(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
-    channel, thread_ts = _place(args.place, database, viewer)
-    found = thread_traces(
-        database, channel=channel, thread_ts=thread_ts, audiences=viewer.audiences
-    )
-    seen = tuple(trace for trace in found if viewer.may_see(trace))
-    if not seen:
-        return not_found("that thread")
-    # A shell has room for all of them.
-    in_slack = viewer.audiences is not None
-    page = _thread_page(seen, args.cursor) if in_slack or args.cursor else Page(seen, None)
-    view = thread_view(
-        page,
-        _line_of(page.traces, database, viewer, now),
-        turns=len(seen),
-        again=shlex.join(["thread", channel, thread_ts]),
-    )
-    return _with_scores(view, database)
-
-
-def _thread_page(turns: Sequence[TraceSummary], cursor: str | None) -> Page:
-    """Return the newest turns of a thread, or those beside a cursor, oldest first."""
-    try:
-        place = None if cursor is None else parse_cursor(cursor)
-    except BadCursor as error:
-        raise UsageError(str(error)) from None
-    if place is None:
-        start = len(turns) - THREAD_PAGE
-    elif place.newer:
-        start = sum(_order(turn) <= (place.started_at, place.trace_id) for turn in turns)
-    else:
-        start = sum(_order(turn) < (place.started_at, place.trace_id) for turn in turns)
-        start -= THREAD_PAGE
-    start = max(min(start, len(turns) - 1), 0)
-    shown = tuple(turns[start : start + THREAD_PAGE])
-    earlier = str(Cursor(*_order(shown[0]))) if start else None
-    is_more = start + len(shown) < len(turns)
-    later = str(Cursor(*_order(shown[-1]), newer=True)) if is_more else None
-    return Page(shown, next=earlier, previous=later)
-
-
-def _order(turn: TraceSummary) -> tuple[int, str]:
-    return turn.started_at, turn.trace_id
-
-
-def _place(place: Sequence[str], database: Database, viewer: Viewer) -> tuple[str, str]:
-    """Return the channel and the time stamp of the thread that `place` names."""
-    if not place:
-        return _latest_thread(database, viewer)
-    if len(place) == 1 and (link := PERMALINK.search(place[0])):
-        return link.group(1), link.group(4) or f"{link.group(2)}.{link.group(3)}"
-    if len(place) == 2 and re.fullmatch(r"\d+\.\d+", place[1]):
-        return place[0], place[1]
-    raise UsageError(
-        "That is not a thread: give a message's link (… → Copy link), or a channel's id and the "
-        "thread's time stamp."
-    )
-
-
-def _latest_thread(database: Database, viewer: Viewer) -> tuple[str, str]:
-    page = recent_traces(
-        database,
-        audiences=viewer.audiences,
-        filters=Filters(channel=viewer.channel, platform="slack"),
-        limit=20,
-    )
-    for trace in page.traces:
-        if trace.channel and trace.thread_ts and viewer.may_see(trace):
-            return trace.channel, trace.thread_ts
-    raise UsageError("No thread is recorded here yet: give the link of a message in a thread.")
-
-
 def _stats(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
     from reports.views.statistics import statistics_view
     from storage.model.retention import OTHERS
@@ -399,7 +193,7 @@ def _stats(args: argparse.Namespace, database: Database, viewer: Viewer, now: in
         )
         return replace(found, groups=named)
 
-    since = _since(args, now)
+    since = period_start(args, now)
     return statistics_view(
         of(since, now),
         by=args.by,
@@ -415,7 +209,9 @@ def _cost(args: argparse.Namespace, database: Database, viewer: Viewer, now: int
     from storage.queries.statistics import statistics
 
     by_model, by_agent = (
-        statistics(database, since=_since(args, now), until=now, by=by, audiences=viewer.audiences)
+        statistics(
+            database, since=period_start(args, now), until=now, by=by, audiences=viewer.audiences
+        )
         for by in ("model", "agent")
     )
     return costs_view(by_model, by_agent)
@@ -425,7 +221,7 @@ def _errors(args: argparse.Namespace, database: Database, viewer: Viewer, now: i
     from reports.views.failures import failures_view
     from storage.queries.failures import failed_spans, failed_traces
 
-    since = _since(args, now)
+    since = period_start(args, now)
     found = failed_traces(
         database,
         since=since,
@@ -436,21 +232,6 @@ def _errors(args: argparse.Namespace, database: Database, viewer: Viewer, now: i
     seen = [trace.trace_id for trace in found if viewer.may_see(trace)]
     spans = failed_spans(database, seen)
     return failures_view(spans, since=since, now=now, all_of_them=len(found) < FAILED_TRACES)
-
-
-def _slow(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
-    since = _since(args, now)
-    found = slowest_traces(
-        database, since=since, audiences=viewer.audiences, filters=args.filters, limit=SLOWEST
-    )
-    seen = tuple(filter(viewer.may_see, found))
-    return slowest_view(seen, _line_of(seen, database, viewer, now), since=since, now=now)
-
-
-def _ps(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
-    found = running_traces(database, audiences=viewer.audiences, filters=args.filters)
-    seen = tuple(filter(viewer.may_see, found))
-    return running_view(seen, _line_of(seen, database, viewer, now))
 
 
 def _health(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
@@ -487,7 +268,7 @@ def _logs(args: argparse.Namespace, database: Database, viewer: Viewer, now: int
     if len(found) > 1:
         return ambiguous(args.id, [trace.trace_id for trace in found])
     # Of a trace all lines, whose clock may be another one.
-    since = 0 if found else _since(args, now)
+    since = 0 if found else period_start(args, now)
     trace_ids = [found[0].trace_id] if found else _seen(database, viewer, since)
     levels = LEVELS[LEVELS.index(args.level) :] if args.level else ()
     logs = stored_logs(database, since=since, levels=levels, trace_ids=trace_ids, limit=LOG_LINES)
@@ -518,7 +299,7 @@ def _metrics(args: argparse.Namespace, database: Database, viewer: Viewer, now: 
     from reports.views.records import metric_list_view, metric_view
     from storage.queries.records import metric_totals, metric_values
 
-    since, period = _since(args, now), duration_text(args.since)
+    since, period = period_start(args, now), duration_text(args.since)
     trace_ids = _seen(database, viewer, since)
     if not args.name:
         totals = metric_totals(database, since=since, trace_ids=trace_ids)
@@ -542,16 +323,16 @@ def _help(args: argparse.Namespace, database: Database, viewer: Viewer, now: int
 
 
 HANDLERS: dict[str, Callable[[argparse.Namespace, Database, Viewer, int], View]] = {
-    "ls": _ls,
+    "ls": list_traces,
     "show": _show,
     "why": _why,
-    "thread": _thread,
+    "thread": thread,
     "stats": _stats,
     "cost": _cost,
     "errors": _errors,
-    "slow": _slow,
-    "search": _search,
-    "ps": _ps,
+    "slow": slowest,
+    "search": search,
+    "ps": running,
     "logs": _logs,
     "metrics": _metrics,
     "health": _health,

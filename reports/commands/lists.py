@@ -1,0 +1,240 @@
+"""List traces: the newest, those with words, the slowest, the running, and those of a thread."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from reports.commands.filters import filter_words
+from reports.commands.menus import list_again, menus
+from reports.errors import UsageError
+from reports.views.messages import not_found
+from reports.views.trace_list import (
+    running_view,
+    slowest_view,
+    thread_view,
+    trace_line,
+    trace_list_view,
+)
+from storage.model.filters import Filters
+from storage.model.search_words import BadSearch
+from storage.queries.cursors import BadCursor, Cursor, parse_cursor
+from storage.queries.scores import scores_by_trace
+from storage.queries.traces import (
+    Page,
+    TraceSummary,
+    recent_traces,
+    running_traces,
+    short_ids,
+    slowest_traces,
+    thread_traces,
+)
+
+if TYPE_CHECKING:
+    import argparse
+
+    from peewee import Database
+
+    from reports.commands.viewer import Viewer
+    from reports.views.trace_list import LineOf, Menu, TraceLine, TraceListView
+    from reports.views.views import View
+
+PERMALINK = re.compile(r"/archives/([A-Z0-9]+)/p(\d{10})(\d{6})(?:\?.*?thread_ts=([\d.]+))?")
+"""The link of a message: its channel, the two halves of its time stamp, and its thread's."""
+
+SLOWEST = 10
+THREAD_PAGE = 10
+"""Turns of a thread on one page."""
+RECENTLY_NS = 30 * 86_400 * 1_000_000_000
+MOST_AGENTS = 50
+"""The agents in the menu of a list: those with the most traces of the last 30 days."""
+
+
+def list_traces(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    try:
+        page = recent_traces(
+            database,
+            audiences=viewer.audiences,
+            words=" ".join(args.words),
+            filters=args.filters,
+            since=period_start(args, now) if args.since else None,
+            skipped=args.all,
+            limit=args.limit,
+            cursor=args.cursor,
+        )
+    except (BadCursor, BadSearch) as error:
+        raise UsageError(str(error)) from None
+    seen = tuple(trace for trace in page.traces if viewer.may_see(trace))
+    view = trace_list_view(
+        seen,
+        _line_of(seen, database, viewer, now),
+        next=page.next,
+        previous=page.previous,
+        skipped=args.all,
+    )
+    if viewer.audiences is not None:
+        view = _with_controls(view, args, database, viewer, now)
+    return _with_scores(view, database)
+
+
+def search(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    """List traces, skipped messages included."""
+    args.all = True
+    return list_traces(args, database, viewer, now)
+
+
+def slowest(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    since = period_start(args, now)
+    found = slowest_traces(
+        database, since=since, audiences=viewer.audiences, filters=args.filters, limit=SLOWEST
+    )
+    seen = tuple(filter(viewer.may_see, found))
+    return slowest_view(seen, _line_of(seen, database, viewer, now), since=since, now=now)
+
+
+def running(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    found = running_traces(database, audiences=viewer.audiences, filters=args.filters)
+    seen = tuple(filter(viewer.may_see, found))
+    return running_view(seen, _line_of(seen, database, viewer, now))
+
+
+def thread(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    channel, thread_ts = _place(args.place, database, viewer)
+    found = thread_traces(
+        database, channel=channel, thread_ts=thread_ts, audiences=viewer.audiences
+    )
+    seen = tuple(trace for trace in found if viewer.may_see(trace))
+    if not seen:
+        return not_found("that thread")
+    # A shell has room for all of them.
+    in_slack = viewer.audiences is not None
+    page = _thread_page(seen, args.cursor) if in_slack or args.cursor else Page(seen, None)
+    view = thread_view(
+        page,
+        _line_of(page.traces, database, viewer, now),
+        turns=len(seen),
+        again=shlex.join(["thread", channel, thread_ts]),
+    )
+    return _with_scores(view, database)
+
+
+def _thread_page(turns: Sequence[TraceSummary], cursor: str | None) -> Page:
+    """Return the newest turns of a thread, or those beside a cursor, oldest first."""
+    try:
+        place = None if cursor is None else parse_cursor(cursor)
+    except BadCursor as error:
+        raise UsageError(str(error)) from None
+    if place is None:
+        start = len(turns) - THREAD_PAGE
+    elif place.newer:
+        start = sum(_order(turn) <= (place.started_at, place.trace_id) for turn in turns)
+    else:
+        start = sum(_order(turn) < (place.started_at, place.trace_id) for turn in turns)
+        start -= THREAD_PAGE
+    start = max(min(start, len(turns) - 1), 0)
+    shown = tuple(turns[start : start + THREAD_PAGE])
+    earlier = str(Cursor(*_order(shown[0]))) if start else None
+    is_more = start + len(shown) < len(turns)
+    later = str(Cursor(*_order(shown[-1]), newer=True)) if is_more else None
+    return Page(shown, next=earlier, previous=later)
+
+
+def _order(turn: TraceSummary) -> tuple[int, str]:
+    return turn.started_at, turn.trace_id
+
+
+def _place(place: Sequence[str], database: Database, viewer: Viewer) -> tuple[str, str]:
+    """Return the channel and the time stamp of the thread that `place` names."""
+    if not place:
+        return _latest_thread(database, viewer)
+    if len(place) == 1 and (link := PERMALINK.search(place[0])):
+        return link.group(1), link.group(4) or f"{link.group(2)}.{link.group(3)}"
+    if len(place) == 2 and re.fullmatch(r"\d+\.\d+", place[1]):
+        return place[0], place[1]
+    raise UsageError(
+        "That is not a thread: give a message's link (… → Copy link), or a channel's id and the "
+        "thread's time stamp."
+    )
+
+
+def _latest_thread(database: Database, viewer: Viewer) -> tuple[str, str]:
+    page = recent_traces(
+        database,
+        audiences=viewer.audiences,
+        filters=Filters(channel=viewer.channel, platform="slack"),
+        limit=20,
+    )
+    for trace in page.traces:
+        if trace.channel and trace.thread_ts and viewer.may_see(trace):
+            return trace.channel, trace.thread_ts
+    raise UsageError("No thread is recorded here yet: give the link of a message in a thread.")
+
+
+def _with_controls(
+    view: TraceListView, args: argparse.Namespace, database: Database, viewer: Viewer, now: int
+) -> TraceListView:
+    """Add the filters and what changes them, for a list in Slack."""
+    from storage.model.redaction import redact
+
+    again = list_again(args, args.filters, args.since)
+    if redact(again) != again:  # A message must not repeat a secret that somebody searched for.
+        return replace(view, filters=redact(_described(args, viewer)))
+    return replace(
+        view,
+        again=again,
+        filters=_described(args, viewer),
+        menus=_menus(args, database, viewer, now),
+    )
+
+
+def _described(args: argparse.Namespace, viewer: Viewer) -> str:
+    """Return the words and the filters of a list, with the names of users and channels."""
+    filters: Filters = args.filters
+    named = replace(
+        filters,
+        user=filters.user and viewer.name_of("user", filters.user),
+        channel=filters.channel and viewer.name_of("channel", filters.channel),
+    )
+    return " ".join([*args.words, *filter_words(named, since=args.since)])
+
+
+def _menus(
+    args: argparse.Namespace, database: Database, viewer: Viewer, now: int
+) -> tuple[Menu, ...]:
+    """Return the menus of a list, with the agents that the viewer may have seen at work."""
+    from storage.queries.statistics import statistics
+
+    found = statistics(
+        database, since=now - RECENTLY_NS, until=now, by="agent", audiences=viewer.audiences
+    )
+    return menus(args, [group.key for group in found.groups if group.key][:MOST_AGENTS])
+
+
+def _with_scores(view: TraceListView, database: Database) -> TraceListView:
+    ids = [trace.trace_id for trace in view.traces]
+    return replace(view, scores=scores_by_trace(database, ids))
+
+
+def _line_of(
+    traces: Sequence[TraceSummary], database: Database, viewer: Viewer, now: int
+) -> LineOf:
+    """Return a function that turns each of the traces into a line."""
+    short = short_ids(database, [trace.trace_id for trace in traces])
+
+    def line_of(trace: TraceSummary) -> TraceLine:
+        return trace_line(
+            trace,
+            now=now,
+            short_id=short[trace.trace_id],
+            workspace=viewer.workspace if trace.team == viewer.team else "",
+        )
+
+    return line_of
+
+
+def period_start(args: argparse.Namespace, now: int) -> int:
+    """Return when the period begins; time begins in 1970, however long the period is."""
+    return max(now - int(args.since), 0)
