@@ -12,6 +12,7 @@ from bot.agents.errors import (
 )
 from bot.agents.pricing import with_estimated_cost
 from bot.agents.sessions import GONE, ThreadSession
+from bot.agents.tool_uses import ToolUses
 from bot.agents.types import Agent, Progress, Provider, Reply, Request
 from storage import ActiveSpan, Observability
 from storage.model.prices import load_in_background
@@ -79,16 +80,18 @@ def _attempt(
         mode=request.mode,
     ) as span:
         span.set(**_without_none({"tracebot.model.configured": provider.model}))
+        tools = ToolUses(request)
         session = ThreadSession(
             observability.database,
             agent.name,
             provider,
-            replace(request, traceparent=span.traceparent),
+            replace(request, traceparent=span.traceparent, on_progress=tools.add),
         )
         try:
             reply = _recording_failure(span, lambda: _continue(provider, session), attempt=True)
         finally:
             span.set(**_sizes(session.request), **session.attributes())
+            tools.record(span)
         _record(span, reply)
         session.keep(reply, span.trace_id)
         return reply

@@ -117,6 +117,10 @@ def _ignore(progress: Progress) -> None:
     """Do nothing with it."""
 
 
+def _nothing(text: str) -> None:
+    """Record no text."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ThreadState:
     """The thread of a question, as far as an agent's session depends on it.
@@ -155,7 +159,8 @@ class Request:
     records itself. `thread` is the thread whose sessions can be continued, None if there is none.
     With a `session`, `history` has only what is new since its last answer. `collector` is the base
     URL to which it may send OTLP; None if nothing receives it. `on_progress` is called on the
-    asking thread, before `Provider.answer` returns.
+    asking thread, before `Provider.answer` returns. `captured` returns what may be recorded of a
+    text of the agent, None for nothing.
     """
 
     prompt: str
@@ -175,6 +180,7 @@ class Request:
     collector: str | None = None
     cancellation: Cancellation = field(default_factory=Cancellation)
     on_progress: Callable[[Progress], object] = _ignore
+    captured: Callable[[str], str | None] = _nothing
 
     def name_of(self, file: Path) -> str:
         """Return the name by which people know one of the files."""

@@ -145,6 +145,7 @@ class Responder:
             collector=self._collector,
             cancellation=cancellation,
             on_progress=streamer.updates.draft.add,
+            captured=self._settings.captured,
         )
         message, trace_id = given.message, root.trace_id
         try:

@@ -1,7 +1,8 @@
 """List the steps of the agents in a trace: their calls of models and their uses of tools.
 
-Below each attempt of ours is what it tells of itself, in the order of time: the model calls and
-the tools in its telemetry. Which spans those are differs from program to program.
+Below each attempt of ours is what it tells of itself, in the order of time. The tools are events of
+the attempt, if its output tells of them, or else in its telemetry, with its model calls. Which
+spans those are differs from program to program.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,16 +11,17 @@ from typing import Literal
 
 from reports import formatting
 from storage.model.erasure import OPERATION
+from storage.model.semconv import EXECUTE_TOOL, TOOL_ARGUMENTS, TOOL_NAME
 from storage.model.span import Span
 
 Kind = Literal["attempt", "model", "tool"]
 
 MODEL_OPERATIONS = frozenset(("chat", "generate_content", "text_completion", "embeddings"))
-TOOL_NAMES = ("gen_ai.tool.name", "tool_name")
+TOOL_NAMES = (TOOL_NAME, "tool_name")
 """The attributes with a tool's name: OpenTelemetry's, and claude's."""
 
 ARGUMENTS = (
-    *("gen_ai.tool.call.arguments", "ai.toolCall.args", "tool_input", "tool_parameters"),
+    *(TOOL_ARGUMENTS, "ai.toolCall.args", "tool_input", "tool_parameters"),
     *("function_args", "full_command", "arguments", "input.value", "traceloop.entity.input"),
 )
 """The attributes with a tool's arguments. They were stored without secrets."""
@@ -47,16 +49,50 @@ def agent_work(spans: Sequence[Span], *, now: int) -> tuple[WorkLine, ...]:
     """Return the lines of spans, which come by their start; what has no attempt comes last."""
     kinds = {span.span_id: kind for span in spans if (kind := _kind(span))}
     above = _ancestors({span.span_id: span for span in spans})
-    within: dict[str, list[WorkLine]] = {"": []}
-    for span in _innermost_calls(spans, kinds, above):
+    steps = list(_innermost_calls(spans, kinds, above))
+    attempts = [span for span in steps if kinds[span.span_id] == "attempt"]
+    within = {span.span_id: _tools_of(span) for span in attempts} | {"": []}
+    told = {attempt for attempt, tools in within.items() if tools}
+    for span in steps:
         kind = kinds[span.span_id]
-        attempts = (each for each in above(span) if kinds.get(each) == "attempt")
-        attempt = span.span_id if kind == "attempt" else next(attempts, "")
-        within.setdefault(attempt, [])
-        line = _line(span, kind, 0 if kind == "attempt" or not attempt else 1, now)
-        within[attempt].append(line)
-    alone = within.pop("")
-    return (*(line for lines in within.values() for line in lines), *alone)
+        attempt = next((each for each in above(span) if kinds.get(each) == "attempt"), "")
+        if kind != "attempt" and not (kind == "tool" and attempt in told):
+            line = _line(span, kind, 1 if attempt else 0, now)
+            within[attempt].append((span.started_at, line))
+    lines = []
+    for span in attempts:
+        by_time = sorted(within[span.span_id], key=lambda each: each[0])
+        lines += [_line(span, "attempt", 0, now), *(line for _, line in by_time)]
+    return (*lines, *(line for _, line in within[""]))
+
+
+def _tools_of(attempt: Span) -> list[tuple[int, WorkLine]]:
+    """Return the tools that an attempt's output told of, with the times at which they began."""
+    return [
+        (int(str(event.get("at") or 0)), _event_line(event.get("attributes"), attempt))
+        for event in attempt.events
+        if event.get("name") == EXECUTE_TOOL
+    ]
+
+
+def _event_line(attributes: object, attempt: Span) -> WorkLine:
+    facts = attributes if isinstance(attributes, Mapping) else {}
+    # Of a tool without a result the attempt's own end says more.
+    status = STATUSES.get(str(facts.get("status")), attempt.status)
+    took = facts.get("duration_ns")
+    return WorkLine(
+        kind="tool",
+        depth=1,
+        icon=formatting.ICONS.get(status, "?"),
+        status=status,
+        title=formatting.shortened(str(facts.get(TOOL_NAME) or EXECUTE_TOOL), 80),
+        duration=formatting.duration(took) if isinstance(took, int) else "",
+        facts=formatting.shortened(str(facts.get(TOOL_ARGUMENTS) or ""), LONGEST_ARGUMENTS),
+    )
+
+
+STATUSES = {"complete": "ok", "error": "error"}
+"""The status of a tool's use → that of a span."""
 
 
 def _kind(span: Span) -> Kind | None:
@@ -64,7 +100,7 @@ def _kind(span: Span) -> Kind | None:
     if span.configured_provider is not None:  # Only our attempts have it.
         return "attempt"
     operation = span.attributes.get(OPERATION)
-    if operation == "execute_tool" or any(name in span.attributes for name in TOOL_NAMES):
+    if operation == EXECUTE_TOOL or any(name in span.attributes for name in TOOL_NAMES):
         return "tool"
     used = span.input_tokens is not None or span.output_tokens is not None
     if operation in MODEL_OPERATIONS or (span.model and used):

@@ -151,6 +151,11 @@ REASONING = "gen_ai.usage.reasoning.output_tokens"
 USAGE_DETAILS = "langfuse.observation.usage_details"
 """A call's tokens, by kind, as JSON."""
 
+EXECUTE_TOOL = "execute_tool"
+"""The operation of a span, or the name of an event of an attempt, that is a use of a tool."""
+TOOL_NAME = "gen_ai.tool.name"
+TOOL_ARGUMENTS = "gen_ai.tool.call.arguments"
+
 RESPONSE_ID = "gen_ai.response.id"
 DROPPED_ATTRIBUTES = "tracebot.dropped.attributes"
 DROPPED_EVENTS = "tracebot.dropped.events"

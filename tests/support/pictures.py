@@ -165,6 +165,12 @@ def _failed(studio: Studio, channel: Channel) -> Message:
     return question
 
 
+def _tools_shown(studio: Studio, channel: Channel) -> Message:
+    question = _tools(studio, channel)
+    finished(studio.observability, channel, question.ts, count=1)
+    return _asked(studio, channel, "show")
+
+
 def _failure_shown(studio: Studio, channel: Channel) -> Message:
     question = _failed(studio, channel)
     finished(studio.observability, channel, question.ts, count=1)
@@ -220,6 +226,7 @@ SCENES: Mapping[str, Scene] = {
     "tools": _tools,
     "failed": _failed,
     "show-failed": _failure_shown,
+    "show-tools": _tools_shown,
     "file": _file,
     "reason": _reason,
     # Last: its turn ends with the bot.

@@ -3,7 +3,7 @@
 import json
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,7 @@ def run_query(options: QueryOptions) -> int:
     settings = load_settings()
     roster = load_agents(settings, database=options.database or "")
     cancellation = Cancellation()
-    questions = list(_questions(options, roster, cancellation))
+    questions = list(_questions(options, roster, cancellation, settings.captured))
     with Observability.open(
         options.database or settings.database_url or None,
         platform="cli",
@@ -60,7 +60,10 @@ def run_query(options: QueryOptions) -> int:
 
 
 def _questions(
-    options: QueryOptions, roster: Roster, cancellation: Cancellation
+    options: QueryOptions,
+    roster: Roster,
+    cancellation: Cancellation,
+    captured: Callable[[str], str | None],
 ) -> Iterator[AgentQuery]:
     for text in options.texts:
         named = addressed(sys.stdin.read() if text == "-" else text, roster.names)
@@ -77,7 +80,11 @@ def _questions(
                     "change files."
                 )
             request = Request(
-                prompt=named.prompt, mode=options.mode, platform="cli", cancellation=cancellation
+                prompt=named.prompt,
+                mode=options.mode,
+                platform="cli",
+                cancellation=cancellation,
+                captured=captured,
             )
             yield AgentQuery(agent=agent, request=request)
 

@@ -67,7 +67,7 @@ def _ending(view: TraceView) -> Iterator[Block]:
     if view.last_words:
         yield code([("\n".join(view.last_words))[-LAST_WORDS:]])
     for answer in view.answers[:3]:
-        yield section(f"> {escape(answer)}")
+        yield section(f"&gt; {escape(answer)}")
 
 
 def _work(lines: Sequence[WorkLine]) -> Iterator[Block]:

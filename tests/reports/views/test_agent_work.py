@@ -84,3 +84,30 @@ def test_a_failed_call_says_why_and_broken_parents_do_no_harm() -> None:
     lost = span(7, "t", 8, attributes={"tool_name": "x"}, status="error", error_message="gone")
     around = span(8, "u", 7)
     assert shown(lost, around) == ["tool x | gone"]
+
+
+def test_the_tools_that_an_attempts_output_told_of_stand_for_those_of_its_telemetry() -> None:
+    def used(after: int, name: str, **facts: Any) -> dict[str, object]:
+        known = {"gen_ai.tool.name": name, "status": "complete", **facts}
+        return {"name": "execute_tool", "at": NOW + after, "attributes": known}
+
+    attempt = span(
+        1,
+        "attempt claude",
+        0,
+        configured_provider="claude",
+        status="timeout",
+        events=(
+            used(2, "Bash", **{"gen_ai.tool.call.arguments": "ls\n-l", "duration_ns": SECOND}),
+            used(9, "Read", status="in_progress"),
+            {"name": "other", "at": NOW, "attributes": {}},
+        ),
+    )
+    model = span(5, "claude_code.llm_request", 1, model="sonnet", input_tokens=1)
+    tool = span(4, "claude_code.tool", 1, attributes={"tool_name": "Bash"})
+    lines = agent_work([attempt, tool, model], now=NOW)[1:]
+    assert [(line.title, line.status, line.duration, line.facts) for line in lines] == [
+        ("Bash", "ok", "1.0 s", "ls -l"),
+        ("sonnet", "ok", "1.0 s", "1 → –"),
+        ("Read", "timeout", "", ""),
+    ]
