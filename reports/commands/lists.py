@@ -75,9 +75,7 @@ def list_traces(args: argparse.Namespace, database: Database, viewer: Viewer, no
         previous=page.previous,
         skipped=args.all,
     )
-    if viewer.audiences is not None:
-        view = _with_controls(view, args, database, viewer, now)
-    return _with_scores(view, database)
+    return _with_scores(_in_slack(view, args, database, viewer, now), database)
 
 
 def search(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
@@ -92,7 +90,8 @@ def slowest(args: argparse.Namespace, database: Database, viewer: Viewer, now: i
         database, since=since, audiences=viewer.audiences, filters=args.filters, limit=SLOWEST
     )
     seen = tuple(filter(viewer.may_see, found))
-    return slowest_view(seen, _line_of(seen, database, viewer, now), since=since, now=now)
+    view = slowest_view(seen, _line_of(seen, database, viewer, now), since=since, now=now)
+    return _in_slack(view, args, database, viewer, now)
 
 
 def running(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
@@ -173,10 +172,12 @@ def _latest_thread(database: Database, viewer: Viewer) -> tuple[str, str]:
     raise UsageError("No thread is recorded here yet: give the link of a message in a thread.")
 
 
-def _with_controls(
+def _in_slack(
     view: TraceListView, args: argparse.Namespace, database: Database, viewer: Viewer, now: int
 ) -> TraceListView:
-    """Add the filters and what changes them, for a list in Slack."""
+    """Add the filters and what changes them, if the list is read in Slack."""
+    if viewer.audiences is None:
+        return view
     from storage.model.redaction import redact
 
     again = list_again(args, args.filters, args.since)
@@ -198,6 +199,8 @@ def _described(args: argparse.Namespace, viewer: Viewer) -> str:
         user=filters.user and viewer.name_of("user", filters.user),
         channel=filters.channel and viewer.name_of("channel", filters.channel),
     )
+    if args.command == "slow":  # Its title has the period.
+        return " ".join(filter_words(named))
     return " ".join([*args.words, *filter_words(named, since=args.since)])
 
 

@@ -2,10 +2,10 @@
 
 import shlex
 from argparse import Namespace
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from reports.commands.filters import STATUSES, filter_words
+from reports.commands.filters import DEFAULTS, STATUSES, filter_words
 from reports.commands.parser import DEFAULT_LIMIT
 from reports.formatting import plain
 from reports.units import duration_text, parse_duration
@@ -17,9 +17,11 @@ PERIODS = {"1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days", "30d"
 
 def list_again(args: Namespace, filters: Filters, since: int | None) -> str:
     """Return the command that lists by other filters, from the first page on."""
+    words = filter_words(filters, since=since)
+    if args.command == "slow":
+        return shlex.join(["slow", *words])
     flags = ["--all"] if args.command == "ls" and args.all else []
     limit = ["--limit", str(args.limit)] if args.limit != DEFAULT_LIMIT else []
-    words = filter_words(filters, since=since)
     return shlex.join([args.command, *flags, *limit, *words, *args.words])
 
 
@@ -27,6 +29,7 @@ def menus(args: Namespace, agents: Iterable[str]) -> tuple[Menu, ...]:
     """Return a menu for the agent, the status and the period of a list."""
     filters, since = args.filters, args.since
     shown = None if since is None else duration_text(since)
+    any_time = [] if args.command in DEFAULTS else [None]
 
     def of_agent(agent: str | None) -> Choice:
         command = list_again(args, replace(filters, agent=agent), since)
@@ -42,12 +45,14 @@ def menus(args: Namespace, agents: Iterable[str]) -> tuple[Menu, ...]:
         return Choice(label, command, period == shown)
 
     return (
-        Menu("agent", tuple(map(of_agent, _values(agents, filters.agent)))),
-        Menu("status", tuple(map(of_status, _values(STATUSES, filters.status)))),
-        Menu("period", tuple(map(of_period, _values(PERIODS, shown)))),
+        Menu("agent", _choices(of_agent, [None, *agents, filters.agent])),
+        Menu("status", _choices(of_status, [None, *STATUSES])),
+        Menu("period", _choices(of_period, [*any_time, *PERIODS, shown])),
     )
 
 
-def _values(known: Iterable[str], chosen: str | None) -> Sequence[str | None]:
-    """Return None for any value, those that are known, and the chosen one if it is not."""
-    return list(dict.fromkeys((None, *known, *([chosen] if chosen else []))))
+def _choices(
+    choice_of: Callable[[str | None], Choice], values: Iterable[str | None]
+) -> tuple[Choice, ...]:
+    """Return a choice for each value once; None stands for any."""
+    return tuple(map(choice_of, dict.fromkeys(values)))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from storage.recovery.replacement import Recovery
 
 HELP = (
-    ("ls [WORD…]", "list traces, newest first; --agent --status --user --since 24h --all"),
+    ("ls [FILTER…]", "list traces, newest first: agent:claude status:error cost>0.5 since:24h"),
     ("show [ID or link]", "show one trace, or the newest: how it ended, what the agent did"),
     ("why link", "say why a message was answered or not, and what would have to be different"),
     ("thread [link]", "show all turns of a thread; without a link, the latest thread here"),
@@ -22,7 +22,7 @@ HELP = (
     ("cost [--since 30d]", "show the cost by model and by agent"),
     ("errors", "group failures by error and agent, with the latest trace; --since 7d"),
     ("slow", "list the slowest traces; --since 7d"),
-    ("search WORD…", "list traces that contain all words, skipped messages included"),
+    ("search WORD…", "list traces that contain all words, skipped ones too; filters as in ls"),
     ("logs [ID]", "list the log lines of a trace, or of the last day; --level warning"),
     ("metrics [NAME]", "list the metrics, or chart one; --since 7d"),
     ("ps", "list what is running now"),

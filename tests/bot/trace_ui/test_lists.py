@@ -158,3 +158,15 @@ def test_a_long_thread_shows_its_end_and_leads_to_earlier_turns(
     assert "[Earlier]" not in shown([page])
     page = press(sandbox, alice, page, "trace_run_later")
     assert numbers(page) == list(range(10, 20))
+
+
+@pytest.mark.usefixtures("recorded")
+def test_the_slowest_have_menus_too(sandbox: Sandbox, alice: User, general: Channel) -> None:
+    page = listed(sandbox, alice, general, "slow status:error")
+    assert "Slowest traces of the last 7 days" in shown([page])
+    assert sorted(numbers(page)) == [0, 5, 10, 15, 20]
+    page = press(sandbox, alice, page, "trace_run_agent", choose(page, "agent", "codex"))
+    assert sorted(numbers(page)) == [5, 15]
+    page = press(sandbox, alice, page, "trace_run_period", choose(page, "period", "Last hour"))
+    assert "Slowest traces of the last 60 minutes" in shown([page])
+    assert sorted(numbers(page)) == [5, 15]
