@@ -55,10 +55,13 @@ from bot.slack.own_secrets import OwnSecrets
 from bot.slack.reactions import Reactions
 from bot.slack.threads import ThreadReader
 from bot.trace_ui.app_home import AppHome
+from bot.trace_ui.budgets import Budgets
 from bot.trace_ui.modal import Modals
 from bot.trace_ui.slash_command import SlashCommand
 from bot.turns.ask_again import AskAgain
 from bot.turns.asked import AgentChoice
+from bot.turns.budget_check import BudgetCheck
+from bot.turns.budget_notice import BudgetNotices
 from bot.turns.cancel import TurnCanceller
 from bot.turns.decider import Decider
 from bot.turns.decision import BotIdentity
@@ -104,6 +107,7 @@ class _Shared:
     delivery: ReplyDelivery
     unfinished: UnfinishedReplies
     eraser: Eraser
+    budgets: BudgetCheck
 
 
 def build_bot(
@@ -202,23 +206,32 @@ def _shared(
         ),
         unfinished=UnfinishedReplies(database, team=team, keep_text=settings.capture != "none"),
         eraser=Eraser(observability),
+        budgets=BudgetCheck(database),
     )
 
 
 def _inbox(shared: _Shared, collector: str | None) -> Inbox:
     """Build the path of a message: inbox, turn, decision, reply."""
+    notices = Notices(shared.delivery, shared.observability)
     handler = TurnHandler(
         identity=shared.identity,
         roster=shared.roster,
         decider=_decider(shared),
         responder=_responder(shared, collector),
-        notices=Notices(shared.delivery, shared.observability),
+        notices=notices,
         reactions=Reactions(shared.client, shared.observability),
         downloads=_downloads(shared),
         reader=shared.reader,
         unfinished=shared.unfinished,
         running=shared.running,
         dedup=shared.dedup,
+        budget_notices=BudgetNotices(
+            shared.budgets,
+            notices,
+            shared.roster,
+            shared.permission,
+            is_shared=shared.access.is_shared,
+        ),
         observability=shared.observability,
     )
     return Inbox(
@@ -243,6 +256,7 @@ def _decider(shared: _Shared) -> Decider:
             bot_user=shared.identity.user,
             is_person=lambda name: bool(shared.directory.users_named(name)),
         ),
+        budgets=shared.budgets,
         observability=shared.observability,
     )
 
@@ -330,13 +344,14 @@ def _register_listeners(
     )
     feedback = _feedback(shared)
     ask_again = _ask_again(shared, inbox)
-    command = _slash_command(shared, digests, canceller, ask_again)
+    budgets = _budgets(shared)
+    command = _slash_command(shared, digests, budgets, canceller, ask_again)
     other_workspaces.ignore(app, team=team)
     conversations.register(app, shared.access, inbox, workers.feedback)
     messages.register(app, inbox, _changes(shared, canceller), workers.feedback, dedup)
     reactions.register(app, feedback, dedup, reactions=workers.feedback, presses=workers.commands)
     stop_button.register(app, canceller, workers.commands, dedup, team=team)
-    ask_again_button.register(app, ask_again, workers.commands, dedup)
+    ask_again_button.register(app, ask_again, budgets, workers.commands, dedup, team=team)
     # Without repetitions: a trigger to open a modal lives for 3 seconds.
     modals = Modals(client_without_retries(shared.settings, shared.secrets, timeout_s=MODAL_S))
     trace_command.register(app, command, modals, workers.commands, dedup, team=team)
@@ -373,7 +388,11 @@ def _changes(shared: _Shared, canceller: TurnCanceller) -> MessageChanges:
 
 
 def _slash_command(
-    shared: _Shared, digests: Digests, canceller: TurnCanceller, ask_again: AskAgain
+    shared: _Shared,
+    digests: Digests,
+    budgets: Budgets,
+    canceller: TurnCanceller,
+    ask_again: AskAgain,
 ) -> SlashCommand:
     return SlashCommand(
         client=shared.client,
@@ -382,10 +401,21 @@ def _slash_command(
         directory=shared.directory,
         names=shared.names,
         digests=digests,
+        budgets=budgets,
         canceller=canceller,
         ask_again=ask_again,
         observability=shared.observability,
         workspace=shared.workspace,
+    )
+
+
+def _budgets(shared: _Shared) -> Budgets:
+    return Budgets(
+        shared.observability.database,
+        shared.access,
+        shared.directory,
+        shared.names,
+        agents=lambda: shared.roster.names,
     )
 
 

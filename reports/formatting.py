@@ -20,7 +20,7 @@ REASONS = {
     "mentioned": "the bot was mentioned",
     "direct_message": "it was a direct message",
     "active_speaker": "the bot spoke last in this thread",
-    "asked_again": "somebody pressed Try again below a failed reply",
+    "asked_again": "somebody pressed Try again or Ask anyway",
     "own_message": "the bot wrote it itself",
     "bot_message": "another bot wrote it",
     "not_a_message": "it was an edit, a join or another event without a question",
@@ -41,6 +41,8 @@ REASONS = {
     "person_not_allowed": "only certain people may ask this agent",
     "channel_not_allowed": "this agent may not be asked in this channel",
     "shared_channel_not_allowed": "guests or people of other organisations can read the channel",
+    "budget_suspended": "a budget is used up, and nobody has said to ask anyway",
+    "budget_spent": "the hard limit of a budget is reached",
 }
 """The reasons of decisions, as they complete "answered because …" and "skipped because …"."""
 

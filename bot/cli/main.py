@@ -256,6 +256,20 @@ def _forget(args: "Namespace") -> int:
     return DONE if view.found else FAILED
 
 
+def _budget(args: "Namespace") -> int:
+    if not args.order:
+        return _read(args)
+    from bot.cli.commands.budget import order_budget
+
+    database = _open(args)
+    try:
+        view = order_budget(args.order, database)
+    finally:
+        database.close()
+    _show(view, as_json=args.json)
+    return DONE
+
+
 def _maintain(args: "Namespace") -> int:
     from bot.cli.commands.database import MAINTENANCE
 
@@ -276,6 +290,7 @@ SHELL_ONLY: Mapping[str, Callable[["Namespace"], int]] = {
     "query": _query,
     "cancel": _cancel,
     "forget": _forget,
+    "budget": _budget,
     "doctor": _doctor,
     **dict.fromkeys(("checkpoint", "clean", "backup", "restore"), _maintain),
 }

@@ -1,6 +1,7 @@
-"""The button *Try again* and the menu of other agents, below the reply of a turn that failed."""
+"""The buttons that ask a question again, whose turn failed or which a budget held back."""
 
 import logging
+from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any
 
@@ -8,36 +9,65 @@ from slack_bolt import Ack, App, BoltRequest, Respond
 
 from bot.concurrency.event_dedup import EventDedup
 from bot.listeners.request_keys import interaction_key
-from bot.replies.buttons import TRY_AGAIN, TRY_ANOTHER
+from bot.replies.buttons import ASK_ANYWAY, RAISE_BUDGET, TRY_AGAIN, TRY_ANOTHER
 from bot.slack.errors import SLACK_ERRORS
-from bot.turns.ask_again import AskAgain
+from bot.trace_ui.budgets import Budgets
+from bot.trace_ui.requester import Requester
+from bot.turns.ask_again import AskAgain, Tell
 
 logger = logging.getLogger("tracebot.ask_again")
 
 Body = dict[str, Any]
 
 
-def register(app: App, ask_again: AskAgain, executor: Executor, dedup: EventDedup) -> None:
-    """Acknowledge a click at once, and handle it once on *executor*."""
+def register(
+    app: App,
+    ask_again: AskAgain,
+    budgets: Budgets,
+    executor: Executor,
+    dedup: EventDedup,
+    *,
+    team: str,
+) -> None:
+    """Acknowledge a click at once, and handle it once on *executor*.
 
-    def pressed(ack: Ack, body: Body, req: BoltRequest, respond: Respond) -> None:
-        ack()
+    `team` is the workspace where the bot is installed.
+    """
 
-        def tell(text: str) -> None:
-            thread_ts = body["container"].get("thread_ts")
-            try:
-                respond(
-                    text=text,
-                    response_type="ephemeral",
-                    replace_original=False,
-                    thread_ts=thread_ts,
-                )
-            except SLACK_ERRORS as error:
-                who = body["user"]["id"]
-                logger.warning("A click of %s on Try again was not answered: %s", who, error)
+    def raised(body: Body, tell: Tell) -> None:
+        action = body["actions"][0]
+        requester = Requester(team, body["user"]["id"], body["container"]["channel_id"])
+        problem, attempt = budgets.raise_by_button(str(action.get("value") or ""), requester)
+        if problem:
+            tell(problem)
+        else:
+            ask_again.pressed({**body, "actions": [{**action, "value": attempt}]}, tell)
 
-        key = interaction_key(body, req)
-        executor.submit(dedup.once, key, ask_again.pressed, body, tell)
+    def listener(handle: Callable[[Body, Tell], None]) -> Callable[..., None]:
+        def pressed(ack: Ack, body: Body, req: BoltRequest, respond: Respond) -> None:
+            ack()
+            key = interaction_key(body, req)
+            executor.submit(dedup.once, key, handle, body, _teller(body, respond))
 
-    app.action(TRY_AGAIN)(pressed)
-    app.action(TRY_ANOTHER)(pressed)
+        return pressed
+
+    for action_id in (TRY_AGAIN, TRY_ANOTHER, ASK_ANYWAY):
+        app.action(action_id)(listener(ask_again.pressed))
+    app.action(RAISE_BUDGET)(listener(raised))
+
+
+def _teller(body: Body, respond: Respond) -> Tell:
+    def tell(text: str) -> None:
+        thread_ts = body["container"].get("thread_ts")
+        try:
+            respond(
+                text=text,
+                response_type="ephemeral",
+                replace_original=False,
+                thread_ts=thread_ts,
+            )
+        except SLACK_ERRORS as error:
+            who = body["user"]["id"]
+            logger.warning("A click of %s on a button was not answered: %s", who, error)
+
+    return tell

@@ -11,6 +11,8 @@ TRY_AGAIN, TRY_ANOTHER = "turn_try_again", "turn_try_another"
 MOST_OPTIONS, LONGEST_OPTION, LONGEST_VALUE = 100, 75, 150
 """Slack's limits of a menu: its options, and the characters of their texts and values."""
 
+ASK_ANYWAY, RAISE_BUDGET = "turn_ask_anyway", "budget_raise"
+"""The action ids of the buttons of a question that a budget holds back."""
 
 FEEDBACK = "reply_feedback"
 """The action id of the thumbs below an answer."""
@@ -56,6 +58,28 @@ def failure_buttons(failed: Attempt, others: Sequence[str]) -> Block:
             button("Show trace", SHOW, failed.trace_id),
             button("Try again", TRY_AGAIN, failed.value),
             *([menu] if options else []),
+        ],
+    }
+
+
+def suspended_buttons(
+    suspended: Attempt, *, cheaper: str | None, budget: str, raised: int
+) -> Block:
+    """Return *Ask anyway*, *Use CHEAPER* if there is such an agent, and *Raise to …* for admins.
+
+    The last one's value is the id of the budget, the new limit in micro-dollars, and the attempt.
+    """
+    use = []
+    if cheaper is not None:
+        other = Attempt(suspended.trace_id, suspended.message_ts, cheaper)
+        use = [button(f"Use {cheaper}"[:LONGEST_OPTION], TRY_AGAIN, other.value)]
+    limit = f"Raise to ${raised // 1_000_000:,}"
+    return {
+        "type": "actions",
+        "elements": [
+            button("Ask anyway", ASK_ANYWAY, suspended.value),
+            *use,
+            button(limit, RAISE_BUDGET, f"{budget} {raised} {suspended.value}"),
         ],
     }
 

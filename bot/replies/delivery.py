@@ -8,7 +8,7 @@ import copy
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from slack_sdk import WebClient
@@ -26,6 +26,7 @@ from bot.slack.errors import (
 )
 from bot.slack.own_deletions import OwnDeletions
 from bot.slack.types import Place
+from reports.render.block_kit import Block
 
 PATIENCE_S = 120.0
 """How long a finished answer is retried. An agent may have worked on it for many minutes."""
@@ -102,7 +103,15 @@ class ReplyDelivery:
 
         self._retry(look, find=lambda: None)
 
-    def post_privately(self, channel: str, user: str, text: str, *, thread_ts: str | None) -> None:
+    def post_privately(
+        self,
+        channel: str,
+        user: str,
+        text: str,
+        *,
+        thread_ts: str | None,
+        blocks: Sequence[Block] = (),
+    ) -> None:
         """Post a sentence that only *user* sees. Raises one of `SLACK_ERRORS`.
 
         It is a direct message if Slack does not show it in the channel.
@@ -110,7 +119,11 @@ class ReplyDelivery:
 
         def send() -> str:
             answer = self._client.chat_postEphemeral(
-                channel=channel, user=user, text=text, thread_ts=thread_ts
+                channel=channel,
+                user=user,
+                text=text,
+                thread_ts=thread_ts,
+                blocks=list(blocks) or None,
             )
             return str(answer["message_ts"])
 

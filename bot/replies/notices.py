@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from bot.replies.delivery import ReplyDelivery
 from bot.replies.final_reply import TurnFailure
-from bot.replies.messages import unposted_message
+from bot.replies.messages import Message, unposted_message
 from bot.slack.errors import SLACK_ERRORS, error_code, is_gone
 from bot.slack.types import IncomingMessage
+from reports.render.block_kit import Block
 from storage import Observability
 
 
@@ -17,23 +18,28 @@ class Notices:
         self._delivery = delivery
         self._observability = observability
 
-    def say(self, message: IncomingMessage, text: str) -> None:
-        """Post a sentence of the bot itself in the message's thread, or tell it the author."""
-        said = {"text": text, "unfurl_links": False, "unfurl_media": False}
+    def say(self, message: IncomingMessage, text: str, blocks: Sequence[Block] = ()) -> None:
+        """Post a sentence of the bot itself in the message's thread, or tell it the author.
+
+        *blocks* say the same, with buttons.
+        """
+        said: Message = {"text": text, "unfurl_links": False, "unfurl_media": False}
+        if blocks:
+            said["blocks"] = list(blocks)
         with self._observability.span("reply", kind="producer", characters=len(text)) as span:
             try:
                 self._delivery.post(message.place, said)
             except SLACK_ERRORS as error:
                 span.fail("slack_api", error_code(error))
                 if is_gone(error_code(error)) and not message.is_direct:
-                    self.tell(message, text)
+                    self.tell(message, text, blocks)
 
-    def tell(self, message: IncomingMessage, text: str) -> None:
+    def tell(self, message: IncomingMessage, text: str, blocks: Sequence[Block] = ()) -> None:
         """Tell only the message's author. A direct message needs no privacy, and is lasting."""
         if message.is_direct:
-            self.say(message, text)
+            self.say(message, text, blocks)
             return
-        self._tell(message, text, thread_ts=message.thread_ts)
+        self._tell(message, text, thread_ts=message.thread_ts, blocks=blocks)
 
     def tell_unposted(
         self, message: IncomingMessage, failures: Sequence[TurnFailure], *, trace_id: str
@@ -50,11 +56,18 @@ class Notices:
         )
         self._tell(message, text, thread_ts=None)
 
-    def _tell(self, message: IncomingMessage, text: str, *, thread_ts: str | None) -> None:
+    def _tell(
+        self,
+        message: IncomingMessage,
+        text: str,
+        *,
+        thread_ts: str | None,
+        blocks: Sequence[Block] = (),
+    ) -> None:
         with self._observability.span("tell author", kind="producer", characters=len(text)) as span:
             try:
                 self._delivery.post_privately(
-                    message.channel, message.user, text, thread_ts=thread_ts
+                    message.channel, message.user, text, thread_ts=thread_ts, blocks=blocks
                 )
             except SLACK_ERRORS as error:
                 span.fail("slack_api", error_code(error))

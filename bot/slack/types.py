@@ -11,11 +11,15 @@ MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedAgain:
-    """The agent to ask again, the trace of the turn that failed, and who wrote the question."""
+    """The agent to ask again, the trace of the first turn, and who wrote the question.
+
+    `anyway` says that a soft limit of a budget does not hold it back.
+    """
 
     agent: str
     trace_id: str
     author: str
+    anyway: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +46,7 @@ class IncomingMessage:
     attachments: tuple[dict[str, object], ...] = ()
     """Messages that it forwards, and what an app shows below its text; not files."""
     asked_again: AskedAgain | None = None
-    """Set if somebody, who is `user` then, pressed *Try again* below a failed reply to it."""
+    """Set if somebody, who is `user` then, pressed a button below a reply that asks it again."""
 
     @property
     def in_thread(self) -> bool:

@@ -8,7 +8,7 @@ import time
 from argparse import Namespace
 
 from bot.slack.directory import Directory
-from bot.slack.standing import Standing, standing_of
+from bot.trace_ui.admins import is_admin
 from bot.trace_ui.filter_names import USER_ID, user_named
 from bot.trace_ui.requester import Requester
 from bot.turns.eraser import forget
@@ -18,8 +18,6 @@ from reports.views.messages import MessageView
 from storage import Observability
 from storage.model.erasure import Erasure
 from storage.upkeep.erasure import plan
-
-ADMIN = ("is_admin", "is_owner", "is_primary_owner")
 
 
 class Forget:
@@ -52,9 +50,7 @@ class Forget:
         """Return the id of the person, if the requester may erase their text."""
         if person == requester.user:
             return person
-        facts = self._directory.user(requester.user)
-        member = standing_of(requester.team, facts) is Standing.MEMBER
-        if not member or not any(facts.get(name) for name in ADMIN):
+        if not is_admin(self._directory, requester):
             raise UsageError(
                 "You may erase your own text: /trace forget. Only admins and owners of this "
                 "workspace may erase that of others."

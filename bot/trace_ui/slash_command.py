@@ -20,6 +20,7 @@ from bot.slack.conversation.names import Names
 from bot.slack.directory import Directory
 from bot.slack.errors import SLACK_ERRORS, error_code
 from bot.slack.threads import reply_payload
+from bot.trace_ui.budgets import Budgets
 from bot.trace_ui.filter_names import resolve
 from bot.trace_ui.forget import Forget
 from bot.trace_ui.key_names import key_names
@@ -27,6 +28,7 @@ from bot.trace_ui.requester import Requester
 from bot.trace_ui.share import post_once
 from bot.turns.ask_again import AskAgain
 from bot.turns.cancel import TurnCanceller
+from reports.commands.budget_orders import parse_order as parse_budget_order
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
 from reports.commands.typed import READING, split_slack
@@ -84,6 +86,7 @@ class SlashCommand:
         directory: Directory,
         names: Names,
         digests: Digests,
+        budgets: Budgets,
         canceller: TurnCanceller,
         ask_again: AskAgain,
         observability: Observability,
@@ -96,6 +99,7 @@ class SlashCommand:
         self._directory = directory
         self._names_of_ids = names
         self._digests = digests
+        self._budgets = budgets
         self._canceller = canceller
         self._ask_again = ask_again
         self._workspace = workspace
@@ -117,6 +121,7 @@ class SlashCommand:
             "digest": self._digest,
             "cancel": self._cancel,
             "forget": self._ask_to_forget,
+            "budget": self._budget,
         }
         return own.get(args.command, self._answer)(args, requester)
 
@@ -245,6 +250,7 @@ class SlashCommand:
                 audiences=sight.audiences,
                 may_see=sight.may_see,
                 may_name=sight.may_name,
+                may_see_budget=lambda budget: self._budgets.may_see(budget, sight, requester),
                 name_of=key_names(self._names_of_ids, self._directory, sight),
                 team=requester.team,
                 user=requester.user,
@@ -256,6 +262,13 @@ class SlashCommand:
         )
         # Read after the answer, which may have met a channel that Slack did not tell about.
         return Answer(view, "" if args.command == "help" else sight.note)
+
+    def _budget(self, args: Namespace, requester: Requester) -> Answer:
+        order = parse_budget_order(args.order)
+        if order.what == "list":
+            return self._answer(args, requester)
+        zone = self._time_zone(requester.user)
+        return Answer(self._budgets.order(order, requester, time_zone=zone))
 
     def _digest(self, args: Namespace, requester: Requester) -> Answer:
         order = parse_order(args.order)

@@ -1,6 +1,6 @@
-"""Ask a question again whose turn failed, for whoever pressed *Try again*.
+"""Ask a question again whose turn failed, or that a budget held back, for whoever pressed a button.
 
-The button is below the failed reply, and in the trace that `show` shows.
+It is below the failed reply or the bot's note, or in the trace that `show` shows.
 """
 
 import logging
@@ -13,7 +13,7 @@ from slack_sdk import WebClient
 
 from bot.agents.config.roster import Roster
 from bot.concurrency.event_dedup import EventDedup
-from bot.replies.buttons import Attempt
+from bot.replies.buttons import ASK_ANYWAY, Attempt
 from bot.replies.messages import REFUSALS, refusal_message
 from bot.slack.directory import Directory, channel_type
 from bot.slack.errors import SLACK_ERRORS, error_code
@@ -65,7 +65,9 @@ class AskAgain:
         try:
             attempt = Attempt.read(str(chosen.get("value") or ""))
             reply = body["container"]
-            channel, thread_ts = reply["channel_id"], reply["thread_ts"]
+            channel = reply["channel_id"]
+            # What only one person sees below a question outside of a thread has none.
+            thread_ts = reply.get("thread_ts") or attempt.message_ts
         except (ValueError, KeyError):
             tell(OUT_OF_DATE)
             return
@@ -77,6 +79,7 @@ class AskAgain:
             user=user["id"],
             company=company if company != self._team else None,
             key=f"ask again:{channel}:{reply['message_ts']}",
+            anyway=action.get("action_id") == ASK_ANYWAY,
         )
         if problem:
             tell(problem)
@@ -105,6 +108,7 @@ class AskAgain:
         user: str,
         company: str | None = None,
         key: str,
+        anyway: bool = False,
     ) -> str:
         """Return why it is not asked again. Nothing is asked twice for the same *key*.
 
@@ -123,7 +127,10 @@ class AskAgain:
             user=user,
             user_team=company,
             asked_again=AskedAgain(
-                agent=attempt.agent, trace_id=attempt.trace_id, author=question.user
+                agent=attempt.agent,
+                trace_id=attempt.trace_id,
+                author=question.user,
+                anyway=anyway,
             ),
         )
         if refusal := self._refusal(asked, attempt.agent):

@@ -11,16 +11,18 @@ from bot.slack.types import IncomingMessage, Speaker
 from bot.turns.agent_mentions import Miss, addressed, without_address
 from bot.turns.decision import Reason
 from bot.turns.permission import Permission
+from storage.queries.spending import Spending
 
 logger = logging.getLogger("tracebot.asked")
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An agent that was not asked, and why."""
+    """An agent that was not asked, and why: the budget that holds it back, if one does."""
 
     agent: str
     reason: Reason
+    spending: Spending | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from bot.slack.errors import SLACK_ERRORS
 from bot.slack.threads import ThreadRead, ThreadReader
 from bot.slack.types import IncomingMessage
 from bot.turns.asked import AgentChoice, Asked
+from bot.turns.budget_check import BudgetCheck
 from bot.turns.decision import (
     MOST_ANSWERS_TO_WORKFLOWS,
     BotIdentity,
@@ -49,12 +50,14 @@ class Decider:
         directory: Directory,
         threads: ThreadReader,
         choice: AgentChoice,
+        budgets: BudgetCheck,
         observability: Observability,
     ) -> None:
         self._identity = identity
         self._directory = directory
         self._threads = threads
         self._choice = choice
+        self._budgets = budgets
         self._observability = observability
 
     def decide(self, message: IncomingMessage, root: ActiveSpan, *, claimed: bool) -> Verdict:
@@ -80,6 +83,7 @@ class Decider:
             asked = self._choice.of(
                 message, thread.thread(self._is_bot).active_speaker if thread else None
             )
+            asked = self._budgets.checked(asked, message, trace_id=root.trace_id)
             if not asked.agents:  # Then at least one agent was refused, each with a reason.
                 decision = Decision(False, asked.refused[0].reason)
         root.set(decision="answer" if decision.answer else "skip")

@@ -49,6 +49,9 @@ class Reason(StrEnum):
     CHANNEL_NOT_ALLOWED = "channel_not_allowed"
     SHARED_CHANNEL_NOT_ALLOWED = "shared_channel_not_allowed"
 
+    BUDGET_SUSPENDED = "budget_suspended"
+    BUDGET_SPENT = "budget_spent"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotIdentity:

@@ -29,6 +29,7 @@ from bot.slack.reactions import DONE, FAILED, READ, STOPPED, WAITING, Reactions,
 from bot.slack.threads import fingerprint, quoted_authors
 from bot.slack.types import IncomingMessage
 from bot.turns.agent_mentions import missed_message
+from bot.turns.budget_notice import BudgetNotices
 from bot.turns.decider import Decider, Verdict
 from bot.turns.decision import BotIdentity
 from bot.turns.unfinished_turn import unfinished_id, unfinished_turn
@@ -66,6 +67,7 @@ class TurnHandler:
         unfinished: UnfinishedReplies,
         running: RunningTurns,
         dedup: EventDedup,
+        budget_notices: BudgetNotices,
         observability: Observability,
     ) -> None:
         self._identity = identity
@@ -79,6 +81,7 @@ class TurnHandler:
         self._unfinished = unfinished
         self._running = running
         self._dedup = dedup
+        self._budget_notices = budget_notices
         self._observability = observability
         self._stopping = threading.Event()
 
@@ -115,6 +118,8 @@ class TurnHandler:
             try:
                 verdict = self._decider.decide(turn.message, turn.root, claimed=claimed)
                 self._tell_refused(verdict)
+                for refused in verdict.asked.refused:
+                    self._budget_notices.tell(verdict.message, refused, trace_id=turn.root.trace_id)
                 ending = self._answer(turn, verdict) if verdict.decision.answer else None
             except Exception:
                 # Nobody works on the message any more, so it must not look as if somebody did.

@@ -217,6 +217,24 @@ def _cost(args: argparse.Namespace, database: Database, viewer: Viewer, now: int
     return costs_view(by_model, by_agent)
 
 
+def _budget(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    from reports.commands.budget_orders import parse_order
+    from reports.views.budgets import budgets_view
+    from storage.coordination.budgets import budgets
+    from storage.coordination.reservations import reservations
+    from storage.queries.spending import spending
+
+    if parse_order(args.order).what != "list":
+        raise UsageError("This only lists budgets: type the order as a command of its own.")
+    running = reservations(database, now=now)
+    found = [
+        spending(database, budget, running, now=now)
+        for budget in budgets(database, team=viewer.team)
+        if viewer.may_see_budget(budget)
+    ]
+    return budgets_view(found, name_of=viewer.name_of, now=now)
+
+
 def _errors(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
     from reports.views.failures import failures_view
     from storage.queries.failures import failed_spans, failed_traces
@@ -337,5 +355,6 @@ HANDLERS: dict[str, Callable[[argparse.Namespace, Database, Viewer, int], View]]
     "metrics": _metrics,
     "health": _health,
     "digest": _digest,
+    "budget": _budget,
     "help": _help,
 }

@@ -67,6 +67,15 @@ examples:
   stats --by decision       count why messages were answered or skipped
   stats --compare           compare with the 7 days before
 """
+BUDGET_EXAMPLES = """\
+examples:
+  budget                                  list budgets and what is spent of them
+  budget add 20/day agent:claude          let questions to claude wait for a yes beyond $20 a day
+  budget add 300/month hard:400           the same for all agents; beyond $400 nothing is asked
+  budget add 50/week channel:C0GENERAL    limit a channel; user:U0ALICE limits a person
+  budget raise 3f2a1b 30                  raise a budget to $30
+  budget remove 3f2a1b                    remove it
+"""
 
 
 class Options(Protocol):
@@ -146,6 +155,8 @@ def build_parser(*, prog: str, shell: bool, only: str | None = None) -> tuple[Pa
     _add_forget(command, shell=shell)
     command("health", "Check the recording and its database.")
     _add_digest(command, shell=shell)
+    budget = command("budget", "List budgets, or add, raise and remove them.", BUDGET_EXAMPLES)
+    budget.add_argument("order", nargs="*", metavar="ORDER", help="nothing, to list them; or one")
     command("help", "List the commands.")
     return parser, commands
 

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from reports.formatting import utc, visible_json
+from reports.views.budgets import BudgetsView
 from reports.views.costs import CostView, Spent
 from reports.views.digest import DigestView, Thread
 from reports.views.erasure import ConfirmView
@@ -238,6 +239,31 @@ def _failures(view: FailuresView) -> dict[str, Any]:
     }
 
 
+def _budgets(view: BudgetsView) -> dict[str, Any]:
+    return {
+        "budgets": [
+            {
+                "id": each.budget.id,
+                "dimension": each.budget.dimension,
+                "key": each.budget.key or None,
+                "name": line.name,
+                "period": each.budget.period,
+                "time_zone": each.budget.time_zone,
+                "since": utc(each.since),
+                "until": utc(each.until),
+                "soft_usd": _usd(each.budget.soft),
+                "hard_usd": _usd(each.budget.hard),
+                "spent_usd": _usd(each.spent),
+                "reserved_usd": _usd(each.reserved),
+                "share": round(each.share, 4),
+                "status": line.status,
+                "empty_at": None if empty_at is None else utc(empty_at),
+            }
+            for each, line, empty_at in zip(view.found, view.lines, view.empty_at, strict=True)
+        ]
+    }
+
+
 def _why(view: WhyView) -> dict[str, Any]:
     return {
         "trace": _trace(view.trace),
@@ -307,6 +333,7 @@ RENDERERS: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     MetricsView: _metrics,
     StatsView: _stats,
     DigestView: _digest,
+    BudgetsView: _budgets,
     CostView: _costs,
     FailuresView: _failures,
     HealthView: _health,

@@ -11,6 +11,7 @@ from reports.render.columns import Cell, Column, Part, Piece, Table, layout
 from reports.views.trace_list import SHORT_ID
 
 if TYPE_CHECKING:
+    from reports.views.budgets import BudgetsView
     from reports.views.costs import CostView
     from reports.views.digest import Day, DigestView, ThreadLine
     from reports.views.erasure import ConfirmView
@@ -198,6 +199,32 @@ def _costs(view: CostView) -> Iterator[Part]:
             ],
         )
     yield from _note(view.note, "yellow")
+
+
+def _budgets(view: BudgetsView) -> Iterator[Part]:
+    if not view.lines:
+        yield view.empty
+        return
+    yield [(view.title, "bold")]
+    yield ""
+    yield Table(
+        columns=(
+            *(Column("id"), _text("of"), _text("limit"), _number("spent"), _number("share")),
+            *(Column(), _text("forecast")),
+        ),
+        rows=[
+            (
+                [(line.id, "bold")],
+                *(line.name, line.limit, line.spent, line.share),
+                [(line.bar, BUDGET_STYLES[line.status])],
+                line.forecast,
+            )
+            for line in view.lines
+        ],
+    )
+
+
+BUDGET_STYLES = {"ok": "green", "warning": "yellow", "suspended": "red", "refused": "red"}
 
 
 def _failures(view: FailuresView) -> Iterator[Part]:
@@ -395,6 +422,7 @@ RENDERERS: Mapping[str, Callable[[Any], Iterable[Part]]] = {
     "StatsView": _stats,
     "DigestView": _digest,
     "CostView": _costs,
+    "BudgetsView": _budgets,
     "FailuresView": _failures,
     "HealthView": _health,
     "HelpView": _help,

@@ -28,6 +28,7 @@ HELP = (
     ("ps", "list what is running now"),
     ("cancel ID", "stop a running turn"),
     ("digest here weekdays at 09:00", "post a digest in this channel; digest now, digest off"),
+    ("budget", "list budgets and what is spent of them; budget add 20/day agent:claude"),
     ("forget", "erase the text of what you asked; figures stay"),
     ("health", "check the recording and its database"),
 )

@@ -3,6 +3,7 @@
 Views do not depend on Slack or on a terminal: each renderer shows the same one in its own way.
 """
 
+from reports.views.budgets import BudgetsView
 from reports.views.costs import CostView
 from reports.views.digest import DigestView
 from reports.views.erasure import ConfirmView
@@ -21,6 +22,7 @@ View = (
     | RawView
     | StatsView
     | CostView
+    | BudgetsView
     | FailuresView
     | DigestView
     | LogsView

@@ -18,7 +18,7 @@ RULES: tuple[tuple[str, frozenset[str]], ...] = (
             )
         ),
     ),
-    ("Somebody pressed Try again", frozenset(("asked_again",))),
+    ("Somebody pressed Try again or Ask anyway", frozenset(("asked_again",))),
     ("The bot is mentioned", frozenset(("mentioned",))),
     ("Another bot is mentioned", frozenset(("other_bot_mentioned",))),
     ("It is a direct message", frozenset(("direct_message",))),
@@ -31,8 +31,11 @@ RULES: tuple[tuple[str, frozenset[str]], ...] = (
 )
 """The rules of `bot.turns.decision` in their order, with the reasons of each: the first holds."""
 
+BUDGETS = frozenset(("budget_suspended", "budget_spent"))
+BUDGET = "It would be answered, but a budget is used up"
+
 PERMISSION = "It would be answered, but its author may not ask the agent here"
-"""The rule behind all reasons that are in none of `RULES`."""
+"""The rule behind all other reasons."""
 
 INSTEAD: Mapping[str, str] = {
     "own_message": "Nothing: the bot never answers itself.",
@@ -66,6 +69,14 @@ INSTEAD: Mapping[str, str] = {
     "channel_not_allowed": "Ask in one of the agent's channels, or add this one to its rule.",
     "shared_channel_not_allowed": (
         "Ask in a channel of full members only, or allow it: shared_channels = true."
+    ),
+    "budget_suspended": (
+        "Press Ask anyway below the bot's note, ask a cheaper agent, or let an admin raise the "
+        "budget: budget lists them."
+    ),
+    "budget_spent": (
+        "Ask another agent, wait until the budget's next period, or let an admin raise it: budget "
+        "lists them."
     ),
 }
 """The way to an answer, by the reason for none."""
@@ -110,7 +121,7 @@ def _rules(reason: str) -> tuple[str, ...]:
     for place, (_, reasons) in enumerate(RULES):
         if reason in reasons:
             return tuple(text for text, _ in RULES[: place + 1])
-    return (PERMISSION,)
+    return (BUDGET if reason in BUDGETS else PERMISSION,)
 
 
 def _facts(decided: Span) -> list[str]:

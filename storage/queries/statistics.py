@@ -159,7 +159,7 @@ def _read(
         seen, of_seen = f"{seen} AND key = {mark}", [*of_seen, only[1]]
     parts = [f"SELECT {columns} FROM facts WHERE {within}{seen}"]
     values = [*dimensions, first, last, *of_seen]
-    for level, start, end in _periods(grains, first, last, days=by != "hour"):
+    for level, start, end in periods(grains, first, last, days=by != "hour"):
         part = f"SELECT {columns} FROM rollups WHERE level = {mark} AND {within}{seen}"
         values += [level, *dimensions, start, end, *of_seen]
         if audiences is None and level != "hour":
@@ -207,9 +207,7 @@ def _channel_rows(
     ]
 
 
-def _periods(
-    grains: Grains, first: int, last: int, *, days: bool
-) -> Iterable[tuple[str, int, int]]:
+def periods(grains: Grains, first: int, last: int, *, days: bool) -> Iterable[tuple[str, int, int]]:
     """Return `(level, start, end)` of the rows to read; with `days`, by day where that is exact."""
     first_day, last_day = first + -first % DAY_NS, last - last % DAY_NS
     if not days:

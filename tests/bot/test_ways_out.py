@@ -58,7 +58,8 @@ WORDS = [
     *("stats", "cost", "cost --since 30d", "errors", "slow", f"search {SECRET}", "search merger"),
     *("logs", "logs {id}", "logs --since 30d --level debug", f"logs {ID[:4]}", "logs {link}"),
     *("metrics", "metrics secret.metric", "metrics secret.metric --since 30d"),
-    *("ps", "cancel {id}", "digest now", "health", "help"),
+    *("ps", "cancel {id}", "digest now", "budget", "health", "help"),
+    *("budget add 1/day user:{user}", "budget raise 3f2a1b 5", "budget remove 3f2a1b"),
     *("forget", "forget {user}", "forget <@{user}>", "forget @alice"),
 ]
 
@@ -186,7 +187,10 @@ def forged_values(board: Channel, alice: User) -> list[tuple[str, str]]:
         *((RUN, f"{words} {SECRET}") for words in ("search", "ls --all", "show")),
         *((RUN, f"stats --by {by} --since 30d --compare") for by in DIMENSIONS),
         *((RUN, f"show {value}") for value in trace_ids),
-        *((RUN, f"{words} {ids['id']}") for words in ("cancel", "forget", "digest", "", "run --")),
+        *(
+            (RUN, f"{words} {ids['id']}")
+            for words in ("cancel", "forget", "digest", "budget", "", "run --")
+        ),
         (RUN, page("ls")),
         (RUN, page("ls --all --limit 10")),
         (RUN, page(f"ls channel:{board.id} --all")),

@@ -3,7 +3,7 @@
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.turns.decision import Reason
 from reports.formatting import REASONS
-from reports.views.why import INSTEAD, RULES
+from reports.views.why import BUDGETS, INSTEAD, RULES
 from storage import Observability
 from storage.queries.traces import message_traces
 from tests.support.conversations import StartBot, eventually
@@ -15,13 +15,15 @@ PERMISSION = {
     *(Reason.ONLY_BOTS_TALK, Reason.WORKFLOW_MAY_NOT_ASK, Reason.PERSON_NOT_ALLOWED),
     *(Reason.CHANNEL_NOT_ALLOWED, Reason.SHARED_CHANNEL_NOT_ALLOWED),
 }
+BUDGET = {Reason.BUDGET_SUSPENDED, Reason.BUDGET_SPENT}
 
 
 def test_every_reason_has_a_text_one_rule_and_a_way_to_an_answer() -> None:
     assert set(REASONS) == set(Reason)
     in_rules = [reason for _, reasons in RULES for reason in reasons]
     assert len(in_rules) == len(set(in_rules))
-    assert set(Reason) - set(in_rules) == PERMISSION
+    assert set(Reason) - set(in_rules) == PERMISSION | BUDGET
+    assert set(BUDGETS) == BUDGET
     assert set(Reason) - set(INSTEAD) == ANSWERS
 
 

@@ -19,6 +19,7 @@ from reports.commands.parser import build_parser, parse
 from reports.render import json_output as as_json
 from reports.render import slack, terminal
 from reports.render.slack.plain import plain
+from reports.views.budgets import budgets_view
 from reports.views.costs import costs_view
 from reports.views.failures import failures_view
 from reports.views.health import health_view
@@ -30,11 +31,13 @@ from reports.views.trace_tree import trace_view
 from reports.views.views import View
 from reports.views.why import why_view
 from storage import Observability
+from storage.coordination.budgets import Budget
 from storage.database.shared_file import SharedDatabase
 from storage.health import health
 from storage.model.records import Log, Metric, Score
 from storage.model.span import Span
 from storage.queries.failures import FailedSpan
+from storage.queries.spending import Spending
 from storage.queries.statistics import Group, Statistics
 from storage.queries.traces import Page, TraceSummary, recent_traces
 from tests.support.factories import NOW, TEAM, THREAD, FixedSight, record_an_hour
@@ -218,9 +221,24 @@ def a_metric(text: str, count: int) -> View:
     )
 
 
+def some_budgets(text: str, count: int) -> View:
+    budget = Budget(
+        id="3f2a1b",
+        dimension="agent",
+        key=text,
+        period="month",
+        soft=10**15,
+        hard=10**15,
+        created_by="U1",
+        created_at=0,
+    )
+    found = [Spending(budget, NOW, NOW + 1, number * 10**14, 0) for number in range(count)]
+    return budgets_view(found, name_of=lambda by, key: key, now=NOW)
+
+
 MAKERS = (
     *(a_list, a_thread, a_tree, some_statistics, cost, failed, a_decision),
-    *(some_logs, a_metric),
+    *(some_logs, a_metric, some_budgets),
 )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from peewee import Database, PostgresqlDatabase
@@ -9,9 +10,18 @@ from playhouse.migrations import Runner
 
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
+from reports.views.budgets import BudgetsView
 from reports.views.messages import MessageView
 from reports.views.statistics import StatsView
 from storage import Observability
+from storage.coordination.budgets import (
+    Budget,
+    Spender,
+    add_budget,
+    budgets,
+    raise_budget,
+    remove_budget,
+)
 from storage.coordination.digest_subscriptions import (
     Subscription,
     subscribe,
@@ -19,7 +29,8 @@ from storage.coordination.digest_subscriptions import (
     unsubscribe,
 )
 from storage.coordination.leases import acquire_lease, complete_lease
-from storage.coordination.process_identity import new_writer
+from storage.coordination.process_identity import new_writer, this_process
+from storage.coordination.reservations import Reservation, remove_ended, reserve
 from storage.coordination.unfinished_replies import (
     UnfinishedReply,
     abandoned_replies,
@@ -30,10 +41,12 @@ from storage.coordination.unfinished_replies import (
 )
 from storage.database.migrations import HERE, HISTORY
 from storage.database.models import TABLES
+from storage.database.transactions import transaction
 from storage.model.batch import Batch
 from storage.model.records import FEEDBACK, Log, Metric, Score
 from storage.model.retention import Folding
 from storage.model.span import WITHIN, Span, own_audience
+from storage.queries.spending import usual_cost
 from storage.queries.traces import recent_traces, trace_spans
 from storage.store.batch import store
 from storage.store.facts import merge_facts
@@ -172,6 +185,30 @@ def test_a_command_gives_the_same_result_on_both(
     here, there = (answer(args, database=each, viewer=viewer, now=NOW) for each in both)
     assert here == there
     assert not isinstance(here, MessageView)
+
+
+def test_a_budget_counts_the_same_on_both(both: tuple[Database, Database]) -> None:
+    spender = Spender(team=TEAM, agent="claude", channel=GENERAL, user=ALICE)
+    whole: dict[str, Any] = {"soft": 1, "hard": 2, "created_by": ALICE, "created_at": NOW}
+    for database in both:
+        for team in ("", TEAM):
+            budget = Budget(
+                id=f"b{team}", dimension="agent", key="claude", period="month", team=team, **whole
+            )
+            add_budget(database, budget)
+            raise_budget(database, budget.id, soft=10**6, hard=2 * 10**6)
+        with transaction(database):
+            running = Reservation(spender, 5)
+            reserve(database, running, trace_id="1", process=this_process(), now=NOW)
+            remove_ended(database, now=NOW)
+        assert usual_cost(database, team=TEAM, agent="claude", channel=GENERAL) == 12_345
+    args = parse(PARSER, ["budget"])
+    here, there = (answer(args, database=each, viewer=IN_TEAM, now=NOW) for each in both)
+    assert here == there
+    assert isinstance(here, BudgetsView)
+    assert [each.total for each in here.found] == [12_350, 12_350]
+    remove_budget(both[1], "b")
+    assert len(budgets(both[1])) == 1
 
 
 def test_a_batch_that_is_replayed_changes_nothing(both: tuple[Database, Database]) -> None:

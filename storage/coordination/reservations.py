@@ -1,0 +1,79 @@
+"""Reserve what running turns will probably cost, so that many at once do not pass a limit.
+
+A reservation ends in the transaction that stores the end of its turn, which counts the true cost:
+at no moment both are counted, or neither. That of a process that is gone ends with it.
+"""
+
+from dataclasses import dataclass
+
+from peewee import Database
+
+from storage.coordination.budgets import Spender
+from storage.coordination.process_identity import is_alive
+from storage.database.models import ReservationRow
+
+LONGEST_NS = 24 * 3_600 * 1_000_000_000
+"""A reservation ends after this time: its trace may have been lost, or its process on another host,
+which cannot be asked, may be gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """An amount in micro-dollars that is reserved for what *spender* does."""
+
+    spender: Spender
+    amount: int
+
+
+def reserve(
+    database: Database, reservation: Reservation, *, trace_id: str, process: str, now: int
+) -> None:
+    """Store a reservation of an agent in a trace, in the caller's transaction."""
+    spender = reservation.spender
+    ReservationRow.insert(
+        trace_id=trace_id,
+        agent=spender.agent,
+        team=spender.team,
+        channel=spender.channel,
+        user=spender.user,
+        amount=reservation.amount,
+        process=process,
+        reserved_at=now,
+    ).on_conflict_ignore().execute(database)
+
+
+def reservations(database: Database, *, now: int) -> tuple[Reservation, ...]:
+    """Return the reservations of turns that still run."""
+    rows = _running(database)
+    return tuple(
+        Reservation(Spender(team=team, agent=agent, channel=channel, user=user), amount)
+        for _, agent, team, channel, user, amount, process, reserved_at in rows
+        if reserved_at > now - LONGEST_NS and is_alive(process)
+    )
+
+
+def remove_ended(database: Database, *, now: int) -> None:
+    """Delete the reservations that have ended, in the caller's transaction."""
+    database.execute_sql(
+        "DELETE FROM reservations WHERE trace_id IN "
+        "(SELECT trace_id FROM traces WHERE status <> 'running')"
+    )
+    gone = [
+        (trace_id, agent)
+        for trace_id, agent, *_, process, reserved_at in _running(database)
+        if reserved_at <= now - LONGEST_NS or not is_alive(process)
+    ]
+    for trace_id, agent in gone:
+        same = (ReservationRow.trace_id == trace_id, ReservationRow.agent == agent)
+        ReservationRow.delete().where(*same).execute(database)
+
+
+def _running(database: Database) -> list[tuple[str, str, str, str, str, int, str, int]]:
+    # A trace whose root is not stored yet runs, too.
+    return list(
+        database.execute_sql(
+            'SELECT r.trace_id, r.agent, r.team, r.channel, r."user", r.amount, r.process, '
+            "r.reserved_at FROM reservations AS r LEFT JOIN traces AS t ON t.trace_id = r.trace_id "
+            "WHERE t.trace_id IS NULL OR t.status = 'running'"
+        ).fetchall()
+    )

@@ -1,0 +1,53 @@
+"""Budgets are checked before an agent is asked, by any number of processes at once."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from peewee import Database, OperationalError
+
+from bot.turns import budget_check
+from bot.turns.budget_check import BudgetCheck
+from storage.coordination.budgets import Budget, add_budget
+from storage.database.models import ReservationRow
+from tests.support.budget_race import ASKED, COST, HARD, MESSAGE, PROCESSES
+from tests.support.paths import ROOT
+
+BUDGET = Budget(
+    id="b1", dimension="all", key="", period="day", soft=1, hard=1, created_by="U1", created_at=1
+)
+
+
+def test_eight_processes_pass_a_hard_limit_by_no_more_than_the_turns_that_run(
+    tmp_path: Path,
+) -> None:
+    command = [sys.executable, "-m", "tests.support.budget_race", str(tmp_path / "tracebot.db")]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=60)
+    found = json.loads(done.stdout)
+    assert (found["failed"], found["reserved"]) == (0, 0)
+    # What is reserved is what each turn costs here, so the limit is not passed at all. A turn that
+    # is counted twice for a moment may be the last one.
+    assert HARD - PROCESSES * COST <= found["spent"] <= HARD
+
+
+def test_without_a_budget_for_it_a_question_reserves_nothing(database: Database) -> None:
+    check = BudgetCheck(database)
+    assert check.checked(ASKED, MESSAGE, trace_id="1") is ASKED
+    add_budget(database, replace(BUDGET, id="b2", dimension="agent", key="codex"))
+    assert check.checked(ASKED, MESSAGE, trace_id="1") is ASKED
+    add_budget(database, BUDGET)
+    assert check.checked(ASKED, MESSAGE, trace_id="1").agents == ASKED.agents
+    assert ReservationRow.select().count(database) == 1
+
+
+def test_a_question_is_asked_if_the_database_does_not_answer(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*args: object, **options: object) -> None:
+        raise OperationalError("disk I/O error")
+
+    monkeypatch.setattr(budget_check, "budgets", fails)
+    assert BudgetCheck(database).checked(ASKED, MESSAGE, trace_id="1") is ASKED

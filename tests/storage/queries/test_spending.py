@@ -1,0 +1,145 @@
+"""What was spent of a budget is told with what running turns will add."""
+
+from dataclasses import replace
+
+import pytest
+from peewee import Database
+
+from storage import Observability
+from storage.coordination.budgets import Budget, Spender
+from storage.coordination.process_identity import this_process
+from storage.coordination.reservations import (
+    LONGEST_NS,
+    Reservation,
+    remove_ended,
+    reservations,
+    reserve,
+)
+from storage.database.models import ReservationRow
+from storage.database.transactions import transaction
+from storage.model.retention import Folding
+from storage.queries.spending import spending, usual_cost
+from storage.store.facts import merge_facts
+from storage.upkeep.folding import fold
+from tests.support.factories import (
+    ALICE,
+    BOB,
+    CALL,
+    GENERAL,
+    MINUTE,
+    NOW,
+    SECRET,
+    TEAM,
+    record,
+    said,
+)
+
+DAY = 24 * 60 * MINUTE
+BUDGET = Budget(
+    id="b1",
+    dimension="agent",
+    key="claude",
+    period="day",
+    soft=1_000,
+    team=TEAM,
+    created_by=ALICE,
+    created_at=0,
+)
+SPENDER = Spender(team=TEAM, agent="claude", channel=GENERAL, user=ALICE)
+
+
+def spend(
+    observability: Observability,
+    cost: int,
+    *,
+    ago: int = MINUTE,
+    channel: str = GENERAL,
+    **more: str,
+) -> str:
+    turn = {"agent": "claude", "decision": "answer", **more}
+    user = turn.pop("user", ALICE)
+    call = {**CALL, "agent": turn["agent"], "cost": cost, "cost_source": "reported"}
+    steps = (("attempt", 1, 10, call),)
+    facts = said(channel, user, "why?") | turn
+    return record(observability, "slack message", ago=ago, ms=20, steps=steps, **facts)
+
+
+def total(database: Database, budget: Budget) -> int:
+    return spending(database, budget, reservations(database, now=NOW), now=NOW).total
+
+
+def test_a_budget_adds_up_what_it_is_for_in_its_period(observability: Observability) -> None:
+    spend(observability, 100)
+    spend(observability, 20, channel=SECRET, user=BOB)
+    spend(observability, 3, agent="codex")
+    spend(observability, 4_000, team="T2", audience="T2")
+    spend(observability, 50_000, ago=DAY)
+    spend(observability, 600_000, ago=8 * DAY)
+    observability.flush()
+    database = observability.database
+    expected = {
+        BUDGET: 120,
+        replace(BUDGET, dimension="all", key=""): 123,
+        replace(BUDGET, dimension="all", key="", team=""): 4_123,
+        replace(BUDGET, dimension="channel", key=SECRET): 20,
+        replace(BUDGET, dimension="user", key=ALICE): 103,
+        replace(BUDGET, period="week"): 120,  # It is Monday.
+        replace(BUDGET, period="month"): 650_120,
+        replace(BUDGET, period="month", team=""): 654_120,
+    }
+    as_facts = {budget: total(database, budget) for budget in expected}
+    merge_facts(database)
+    as_rollups = {budget: total(database, budget) for budget in expected}
+    fold(database, Folding(hours_ns=DAY, days_ns=60 * DAY), now=NOW)
+    as_days = {budget: total(database, budget) for budget in expected}
+    assert as_facts == as_rollups == as_days == expected
+
+
+def test_a_reservation_ends_with_its_turn_in_one_step(observability: Observability) -> None:
+    database = observability.database
+    root = observability.start_span("slack message", said(GENERAL, ALICE, "why?", agent="claude"))
+    with transaction(database):
+        reserved = Reservation(SPENDER, 70)
+        reserve(database, reserved, trace_id=root.trace_id, process=this_process(), now=NOW)
+    observability.flush()
+    assert total(database, BUDGET) == 70
+    assert total(database, replace(BUDGET, key="codex")) == 0
+    call = {**CALL, "cost": 90, "cost_source": "reported"}
+    started = NOW - MINUTE
+    observability.start_span("attempt", call, parent=root, started_at=started).end(NOW)
+    observability.flush()
+    assert total(database, BUDGET) == 160, "too much for a moment rather than too little"
+    root.end()
+    observability.flush()
+    assert total(database, BUDGET) == 90
+    with transaction(database):
+        remove_ended(database, now=NOW)
+    assert not ReservationRow.select().count(database)
+
+
+@pytest.mark.parametrize("ends", ["process", "time"])
+def test_a_reservation_ends_with_its_process_or_after_a_day(database: Database, ends: str) -> None:
+    process = "gone:1:1" if ends == "time" else this_process().rpartition(":")[0] + ":1"
+    with transaction(database):
+        reserve(database, Reservation(SPENDER, 70), trace_id="1", process=process, now=NOW)
+    later = NOW + (LONGEST_NS if ends == "time" else 0)
+    assert not reservations(database, now=later)
+    with transaction(database):
+        remove_ended(database, now=later)
+    assert not ReservationRow.select().count(database)
+
+
+def test_the_usual_cost_is_the_median_in_this_channel_else_everywhere(
+    observability: Observability,
+) -> None:
+    for cost in (10, 30, 1_000):
+        spend(observability, cost)
+    spend(observability, 5, channel=SECRET)
+    observability.flush()
+    database = observability.database
+    usual = {
+        channel: usual_cost(database, team=TEAM, agent="claude", channel=channel)
+        for channel in (GENERAL, SECRET)
+    }
+    assert usual == {GENERAL: 30, SECRET: 20}
+    assert usual_cost(database, team=TEAM, agent="codex", channel=GENERAL) is None
