@@ -15,6 +15,7 @@ from reports.commands.parser import DIMENSIONS, build_parser
 from reports.render import block_kit
 from reports.render.block_kit import AGAIN, FORGET, RAW, RUN, SHARE, SHOW, STOP
 from storage import Observability
+from storage.coordination.budgets import Budget, Dimension, add_budget
 from storage.model.span import own_audience
 from storage.tracing.current import CurrentSpan
 from tests.support.conversations import StartBot
@@ -123,6 +124,21 @@ def _recorded(
         if kind["status"] == "ok":
             ids["id"] = span.trace_id
     assert observability.flush()
+    whose: list[tuple[str, Dimension, str]] = [
+        ("3f2a1b", "channel", board.id),
+        ("3f2a1c", "user", alice.id),
+    ]
+    for id, dimension, key in whose:
+        budget = Budget(
+            id=id,
+            dimension=dimension,
+            key=key,
+            period="day",
+            soft=424_242,
+            created_by=alice.id,
+            created_at=1,
+        )
+        add_budget(observability.database, budget)
 
 
 ids: dict[str, str] = {}
