@@ -14,7 +14,6 @@ from bot.cli.exit_codes import DONE, FAILED, USAGE
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from reports.views.views import View
     from storage.database.shared_file import SharedDatabase
 
 YOUNG_OBJECTS = 50_000
@@ -131,10 +130,12 @@ def _read(args: "Namespace") -> int:
     """Run a command that Slack has, too."""
     import time
 
+    from bot.cli.output import check_output, show
     from reports.commands.handlers import Viewer, answer
     from reports.views.messages import MessageView
     from storage.database.read_only import reading
 
+    check_output(args)
     located = _locate(args)
     if args.command == "health":
         from bot.cli.commands.database import look_through
@@ -147,7 +148,7 @@ def _read(args: "Namespace") -> int:
 
         write_page(view, args.html)
         return DONE
-    _show(view, as_json=args.json)
+    show(view, args)
     if isinstance(view, MessageView) and not view.found:
         return FAILED
     if args.command == "health":
@@ -155,22 +156,6 @@ def _read(args: "Namespace") -> int:
 
         return FAILED if isinstance(view, HealthView) and not view.ok else DONE
     return DONE
-
-
-def _show(view: "View", *, as_json: bool) -> None:
-    if as_json:
-        from reports.render.json_output import render as render_json
-
-        print(render_json(view))  # noqa: T201
-        return
-    import shutil
-
-    from reports.render.terminal import render
-
-    on_terminal = sys.stdout.isatty()
-    colour = on_terminal and "NO_COLOR" not in os.environ
-    width = shutil.get_terminal_size().columns if on_terminal else 120
-    print(render(view, width=width, colour=colour))  # noqa: T201
 
 
 def _serve(args: "Namespace") -> int:
@@ -233,6 +218,7 @@ def _query(args: "Namespace") -> int:
 
 
 def _cancel(args: "Namespace") -> int:
+    from bot.cli.output import show
     from bot.turns.cancel import cancel_from_shell
 
     database = _open(args)
@@ -240,19 +226,20 @@ def _cancel(args: "Namespace") -> int:
         view = cancel_from_shell(database, args.id)
     finally:
         database.close()
-    _show(view, as_json=args.json)
+    show(view, args)
     return DONE if view.found else FAILED
 
 
 def _forget(args: "Namespace") -> int:
     from bot.cli.commands.forget import forget_user
+    from bot.cli.output import show
 
     database = _open(args)
     try:
         view = forget_user(args, database)
     finally:
         database.close()
-    _show(view, as_json=args.json)
+    show(view, args)
     return DONE if view.found else FAILED
 
 

@@ -15,6 +15,11 @@ DIMENSIONS = ("agent", "provider", "model", "platform", "channel", "user", "deci
 LEVELS = ("trace", "debug", "info", "warning", "error", "critical")
 """The levels of log lines, from the lowest on."""
 
+TABULAR = frozenset(("ls", "search", "slow", "ps", "thread", "stats", "cost", "errors"))
+"""The commands whose answers are rows, which `--tsv` prints."""
+LONG = TABULAR | {"show", "why", "health", "digest", "logs", "metrics"}
+"""The commands whose answers a terminal shows in a pager if they are longer than it is high."""
+
 DATABASE = "instead of the one in TRACEBOT_DATABASE_URL"
 """The help of `--database`."""
 DEFAULT_LIMIT = 10
@@ -94,7 +99,7 @@ class Omitted:
 def build_parser(*, prog: str, shell: bool, only: str | None = None) -> tuple[Parser, Any]:
     """Return the parser, and argparse's subparsers, to which the shell adds its own commands.
 
-    `shell` adds `--help`, `--json` and `--database`, and allows longer lists. `only` is the one
+    `shell` adds options of the output and `--database`, and allows longer lists. `only` is the one
     command that the parser has to know: all of them take 10 ms.
     """
     parser = Parser(prog=prog, description="Query the traces of agents.", add_help=shell)
@@ -119,6 +124,8 @@ def build_parser(*, prog: str, shell: bool, only: str | None = None) -> tuple[Pa
         )
         if name in TAKEN:
             add_options(made, name)
+        if shell:
+            _add_output(made, name)
         return made
 
     _add_lists(command, longest=100 if shell else SLACK_PAGE)
@@ -168,6 +175,14 @@ def _add_digest(command: Callable[..., Options], *, shell: bool) -> None:
     if shell:
         told = "write a page for a mail or a wiki; - is the standard output"
         digest.add_argument("--html", metavar="FILE", help=told)
+
+
+def _add_output(made: Parser, name: str) -> None:
+    """Add how a shell shows what a command answers."""
+    if name in TABULAR:
+        made.add_argument("--tsv", action="store_true", help="print tab-separated raw values")
+    if name in LONG:
+        made.add_argument("--no-pager", action="store_true", help="do not open $PAGER")
 
 
 def _add_forget(command: Callable[..., Options], *, shell: bool) -> None:

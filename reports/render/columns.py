@@ -1,19 +1,30 @@
 """Lay out styled text for a terminal: paragraphs, and tables that fit any width.
 
-No number is cut or wrapped: text makes room for them, and if they are too wide without any text,
-each row of the table becomes a paragraph. Only the widths of letters are rich's: its tables alone
-took a third of the time of `tracebot ls`.
+No number is cut or wrapped: drawings and text make room for them, and if they are too wide without
+any text, each row of the table becomes a list of its cells. Only the widths of letters are rich's:
+its tables alone took a third of the time of `tracebot ls`.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
 Piece = tuple[str, str]
 """Text and its style, one of `STYLES` or none."""
-Cell = str | Sequence[Piece]
 Line = Sequence[Piece]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A line that is drawn as wide as its column, such as a bar; `natural` if there is room."""
+
+    draw: Callable[[int], Line]
+    natural: int
+
+
+Cell = str | Sequence[Piece] | Drawing
 
 STYLES = {"": ""} | {
     "bold": "\x1b[1m",
@@ -33,11 +44,12 @@ NARROWEST = 8
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table: of text, which may be wrapped, or of numbers and the like."""
+    """A column of a table: of text, which may be wrapped, of drawings, or of numbers."""
 
     name: str = ""
     wraps: bool = False
     right: bool = False
+    drawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +63,12 @@ class Table:
 Part = Cell | Table
 
 
-def layout(parts: Iterable[Part], *, width: int, colour: bool) -> str:
-    """Return lines of at most `width` columns, with escape codes only if `colour` is set."""
-    lines = (line for part in parts for line in _lines(part, width))
+def layout(parts: Iterable[Part], *, width: int | None, colour: bool) -> str:
+    """Return lines of at most `width` columns, with escape codes only if `colour` is set.
+
+    Without a width, nothing is wrapped.
+    """
+    lines = (line for part in parts for line in _lines(part, width or sys.maxsize))
     return "\n".join(_coded(line, colour).rstrip() for line in lines)
 
 
@@ -74,23 +89,29 @@ def _table(table: Table, width: int) -> Iterator[Line]:
     widths = _fitted(table.columns, natural, width - GAP * (len(natural) - 1))
     if widths is None:
         for row in table.rows:
-            yield from _paragraph(_in_one(table.columns, row), width)
+            yield from _listed(table.columns, row, width)
         return
     for row in rows:
         yield from _row(table.columns, row, widths)
 
 
 def _fitted(columns: Sequence[Column], natural: Sequence[int], room: int) -> Sequence[int] | None:
-    """Return the widths of the columns; None if they do not fit. The longest text shrinks first."""
+    """Return the widths of the columns; None if they do not fit.
+
+    Drawings shrink first, but to no less than a quarter of the room; then the longest text does.
+    """
     widths = list(natural)
-    while (excess := sum(widths) - room) > 0:
-        wide = [n for n, column in enumerate(columns) if column.wraps and widths[n] > NARROWEST]
-        if not wide:
-            return None
-        widest = max(wide, key=widths.__getitem__)
-        next_widest = max((widths[n] for n in wide if n != widest), default=NARROWEST)
-        widths[widest] = max(widths[widest] - excess, min(next_widest, widths[widest] - 1))
-    return widths
+    flexible = [n for n, column in enumerate(columns) if column.wraps or column.drawn]
+    drawn = [n for n in flexible if columns[n].drawn]
+    for shrinking, least in ((drawn, max(room // 4, NARROWEST)), (flexible, NARROWEST)):
+        while (excess := sum(widths) - room) > 0:
+            wide = [n for n in shrinking if widths[n] > least]
+            if not wide:
+                break
+            widest = max(wide, key=widths.__getitem__)
+            next_widest = max((widths[n] for n in wide if n != widest), default=least)
+            widths[widest] = max(widths[widest] - excess, min(next_widest, widths[widest] - 1))
+    return widths if sum(widths) <= room else None
 
 
 def _row(columns: Sequence[Column], row: Sequence[Cell], widths: Sequence[int]) -> Iterator[Line]:
@@ -104,15 +125,25 @@ def _row(columns: Sequence[Column], row: Sequence[Cell], widths: Sequence[int]) 
         yield made
 
 
-def _in_one(columns: Sequence[Column], row: Sequence[Cell]) -> Iterator[Piece]:
-    """Yield a row that is too wide for a table, with the names of its columns."""
+def _listed(columns: Sequence[Column], row: Sequence[Cell], width: int) -> Iterator[Line]:
+    """Yield a row that is too wide for a table: its cells with their names, not broken if short."""
+    line: list[Piece] = []
     for column, cell in zip(columns, row, strict=True):
-        yield (f"{column.name} " if column.name else "", "grey")
-        yield from _pieces(cell)
-        yield (" " * GAP, "")
+        name = [(f"{column.name} ", "grey")] if column.name else []
+        item = [*name, *_pieces(cell)]
+        if not _widest_line(cell):
+            continue
+        if line and _widest_line([*line, *item]) > width:
+            yield from _paragraph(line, width)
+            line = [(" " * GAP, "")]
+        line += [*item, (" " * GAP, "")]
+    yield from _paragraph(line, width)
 
 
 def _paragraph(cell: Cell | Iterable[Piece], width: int) -> Iterator[Line]:
+    if isinstance(cell, Drawing):
+        yield cell.draw(width)
+        return
     pieces = list(_pieces(cell))
     text = "".join(piece for piece, _ in pieces)
     for indent, start, end in _wrapped(text, max(width, 1)):
@@ -120,6 +151,8 @@ def _paragraph(cell: Cell | Iterable[Piece], width: int) -> Iterator[Line]:
 
 
 def _pieces(cell: Cell | Iterable[Piece]) -> Iterable[Piece]:
+    if isinstance(cell, Drawing):
+        return cell.draw(NARROWEST)
     return [(cell, "")] if isinstance(cell, str) else cell
 
 
@@ -175,6 +208,8 @@ def _beginning(word: str, width: int) -> str:
 
 
 def _widest_line(cell: Cell) -> int:
+    if isinstance(cell, Drawing):
+        return cell.natural
     text = "".join(piece for piece, _ in _pieces(cell))
     return max(map(width_of, text.split("\n")))
 

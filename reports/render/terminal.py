@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from reports.formatting import bar, sparkline, visible
-from reports.render.columns import Cell, Column, Part, Piece, Table, layout
+from reports.render.columns import Cell, Column, Drawing, Line, Part, Piece, Table, layout
 from reports.views.trace_list import SHORT_ID
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from reports.views.records import LogsView, MetricsView
     from reports.views.statistics import StatsLine, StatsView
     from reports.views.trace_list import TraceLine, TraceListView
-    from reports.views.trace_tree import RawView, TraceView
+    from reports.views.trace_tree import RawView, SpanLine, TraceView
     from reports.views.views import View
     from reports.views.why import WhyView
 
@@ -35,11 +35,15 @@ STYLES = {
     "skipped": "grey",
 }
 """The style of each status."""
-BAR = 24
+BAR = 80
+"""The columns of a waterfall, if there is room."""
 
 
-def render(view: View, *, width: int = 100, colour: bool = False) -> str:
-    """Return lines of at most `width` columns, with escape codes only if `colour` is set."""
+def render(view: View, *, width: int | None = 100, colour: bool = False) -> str:
+    """Return lines of at most `width` columns, with escape codes only if `colour` is set.
+
+    Without a width, nothing is wrapped.
+    """
     return layout(RENDERERS[type(view).__name__](_visible(view)), width=width, colour=colour)
 
 
@@ -99,7 +103,7 @@ def _lines(lines: Iterable[TraceLine]) -> Table:
 
 
 def _what(line: TraceLine) -> list[Piece]:
-    facts = [(f"  {fact}", "grey") for fact in (line.tokens, line.cost) if fact]
+    facts = [(f"  {fact}", "grey") for fact in (line.tokens, line.cost, line.thumbs) if fact]
     note = [(f"  {line.note}", STYLES.get(line.status, ""))] if line.note else []
     return [(line.text or line.name, ""), *facts, *note]
 
@@ -137,18 +141,25 @@ def _tree(view: TraceView) -> Iterator[Part]:
     else:
         yield ""
     yield Table(
-        columns=(Column(), _text(), _number(""), Column(), _text()),
+        columns=(Column(), _text(), _number(""), Column(drawn=True), _text()),
         rows=[
             (
                 [_status(span.icon, span.status)],
                 "  " * span.depth + span.name,
                 span.duration,
-                [(bar(span.start, span.width, BAR), STYLES.get(span.status, ""))],
+                _bar(span),
                 [(span.facts, "" if span.status == "ok" else STYLES.get(span.status, ""))],
             )
             for span in view.spans
         ],
     )
+
+
+def _bar(span: SpanLine) -> Drawing:
+    def draw(width: int) -> Line:
+        return [(bar(span.start, span.width, width), STYLES.get(span.status, ""))]
+
+    return Drawing(draw, natural=BAR)
 
 
 def _stats(view: StatsView) -> Iterator[Part]:

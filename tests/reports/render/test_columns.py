@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from reports.render.columns import Column, Part, Table, layout
+from reports.render.columns import Column, Drawing, Part, Table, layout
 
 COLUMNS = (
     Column("agent", wraps=True),
@@ -44,10 +44,26 @@ def test_text_makes_room_for_numbers_the_longest_first() -> None:
     assert shown == ["claude  123,456  one two", "                 three", "                 four"]
 
 
-def test_a_row_that_is_too_wide_without_any_text_becomes_a_paragraph() -> None:
+def test_a_row_that_is_too_wide_without_any_text_becomes_a_list_of_its_cells() -> None:
     columns = (Column("agent", wraps=True), Column("p50", right=True), Column("p99", right=True))
     shown = lines(Table(columns, [("claude", "1,234.5 s", "2,345.6 s")]), width=20)
-    assert shown == ["agent claude  p50", "1,234.5 s  p99", "2,345.6 s"]
+    assert shown == ["agent claude", "  p50 1,234.5 s", "  p99 2,345.6 s"]
+
+
+def test_without_a_width_nothing_is_wrapped() -> None:
+    long = "word " * 500
+    shown = layout([long, Table(COLUMNS, [("a", "1", "2", long)])], width=None, colour=False)
+    assert [line.count("word") for line in shown.split("\n")] == [500, 0, 500]
+
+
+@pytest.mark.parametrize(("width", "drawn"), [(40, 9), (60, 14), (100, 48), (200, 80)])
+def test_a_drawing_uses_the_room_that_text_leaves_but_at_least_a_quarter(
+    width: int, drawn: int
+) -> None:
+    columns = (Column(drawn=True), Column(wraps=True))
+    bar = Drawing(lambda width: [("█" * width, "")], natural=80)
+    (first, *_) = lines(Table(columns, [(bar, "word " * 10)]), width=width)
+    assert first.count("█") == drawn
 
 
 def test_a_paragraph_keeps_its_lines_and_its_indentation() -> None:

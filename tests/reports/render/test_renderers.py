@@ -17,7 +17,7 @@ from bot.sandbox.blocks.validate import violations
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
 from reports.render import json_output as as_json
-from reports.render import slack, terminal
+from reports.render import slack, terminal, tsv
 from reports.render.slack.plain import plain
 from reports.views.budgets import budgets_view
 from reports.views.costs import costs_view
@@ -291,6 +291,14 @@ def test_slack_accepts_any_text(text: str, count: int) -> None:
 def test_a_terminal_never_gets_control_characters_from_recorded_text(make: type, text: str) -> None:
     shown = terminal.render(make(text, 5), width=100)
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", shown)
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+@pytest.mark.parametrize("make", MAKERS)
+def test_a_row_of_values_is_one_line_whatever_its_text(make: type, text: str) -> None:
+    lines = "".join(tsv.rows(make(text, 5))).split("\n")[:-1]
+    assert len({line.count("\t") for line in lines}) <= 1
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "".join(lines))
 
 
 @pytest.mark.parametrize("width", [60, 100, 200])

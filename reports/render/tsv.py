@@ -1,0 +1,135 @@
+r"""Render the rows of a view as tab-separated values: raw, with nothing cut.
+
+The first line names the columns. Times are RFC 3339 in UTC, an unknown value is empty, and a tab or
+a line break within a text is written `\t` or `\n`, a backslash `\\`. Columns are only ever added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from reports.formatting import utc, visible
+
+if TYPE_CHECKING:
+    from reports.views.costs import CostView
+    from reports.views.failures import FailuresView
+    from reports.views.statistics import StatsView
+    from reports.views.trace_list import TraceListView
+    from reports.views.views import View
+    from storage.queries.statistics import Group
+    from storage.queries.traces import TraceSummary
+
+Value = str | int | float | None
+ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+
+
+def rows(view: View) -> Iterator[str]:
+    """Yield the lines of a view, the names of the columns first; nothing if it has no rows."""
+    made = RENDERERS.get(type(view).__name__)
+    for row in made(view) if made else ():
+        yield "\t".join(map(_text, row)) + "\n"
+
+
+def rest(view: View) -> str:
+    """Return what a view says beside its rows: a message, or how a list continues."""
+    if type(view).__name__ not in RENDERERS:
+        return visible(f"{getattr(view, 'text', '')}\n")
+    more = getattr(view, "next", None)
+    return f"For more, add --cursor {more}\n" if more else ""
+
+
+def _text(value: Value) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        # Never in the form 1e-06, which not every program reads.
+        return f"{value:.6f}".rstrip("0").rstrip(".")
+    return visible(str(value).translate(ESCAPES))
+
+
+LIST = (
+    *("trace_id", "started_at", "status", "agent", "name", "text", "error_message"),
+    *("duration_ms", "input_tokens", "output_tokens", "cached_tokens", "cost_usd"),
+    *("thumbs_up", "thumbs_down", "provider", "model", "platform", "channel_id", "thread_ts"),
+    *("user_id", "decision", "reason", "span_count", "error_count"),
+)
+
+
+def _list(view: TraceListView) -> Iterable[Sequence[Value]]:
+    return [LIST, *map(_trace, view.traces)]
+
+
+def _trace(trace: TraceSummary) -> Sequence[Value]:
+    return (
+        *(trace.trace_id, utc(trace.started_at), trace.status, trace.agent, trace.name),
+        *(trace.text, trace.error_message, _ms(trace.duration_ns)),
+        *(trace.input_tokens, trace.output_tokens, trace.cached_tokens, _usd(trace.cost)),
+        *(trace.thumbs_up, trace.thumbs_down, trace.provider, trace.model, trace.platform),
+        *(trace.channel, trace.thread_ts, trace.user, trace.decision, trace.reason),
+        *(trace.span_count, trace.error_count),
+    )
+
+
+GROUP = (
+    *("traces", "errors", "error_rate", "p50_ms", "p95_ms", "p99_ms"),
+    *("input_tokens", "output_tokens", "cached_tokens", "cost_usd", "thumbs_up", "thumbs_down"),
+)
+
+
+def _stats(view: StatsView) -> Iterator[Sequence[Value]]:
+    """Yield the groups; the total if there are none."""
+    found, before = view.statistics, view.before
+    compared = [f"before_{name}" for name in GROUP] if before else []
+    yield ("key", "name", *GROUP, *compared)
+    if view.by is None:
+        yield ("", view.total.key, *_group(found.total), *(_group(before.total) if before else ()))
+        return
+    earlier = {group.key: group for group in before.groups} if before else {}
+    for group, line in zip(found.groups, view.lines, strict=True):
+        key = utc(int(group.key)) if view.by == "hour" else group.key
+        yield (key, line.key, *_group(group), *(_group(earlier.get(group.key)) if before else ()))
+
+
+def _group(group: Group | None) -> Sequence[Value]:
+    if group is None:
+        return (None,) * len(GROUP)
+    return (
+        *(group.traces, group.errors, group.errors / group.traces if group.traces else 0.0),
+        *(_ms(group.p50_ns), _ms(group.p95_ns), _ms(group.p99_ns)),
+        *(group.input_tokens, group.output_tokens, group.cached_tokens, _usd(group.cost)),
+        *(group.thumbs_up, group.thumbs_down),
+    )
+
+
+def _costs(view: CostView) -> Iterator[Sequence[Value]]:
+    yield ("by", "key", "input_tokens", "output_tokens", "cached_tokens", "cost_usd")
+    for by, some in (("model", view.models), ("agent", view.agents)):
+        for each in some:
+            tokens = (each.input_tokens, each.output_tokens, each.cached_tokens)
+            yield (by, each.key, *tokens, _usd(each.cost))
+
+
+def _failures(view: FailuresView) -> Iterator[Sequence[Value]]:
+    yield ("error_type", "agent", "traces", "trace_id", "started_at", "name", "error_message")
+    for each in view.failures:
+        latest = each.latest
+        found = (latest.trace_id, utc(latest.started_at), latest.name, latest.error_message)
+        yield (each.error_type, each.agent, each.traces, *found)
+
+
+def _ms(ns: float | None) -> float | None:
+    return None if ns is None else ns / 1_000_000
+
+
+def _usd(micro_dollars: int | None) -> float | None:
+    return None if micro_dollars is None else micro_dollars / 1_000_000
+
+
+RENDERERS: Mapping[str, Callable[[Any], Iterable[Sequence[Value]]]] = {
+    "TraceListView": _list,
+    "StatsView": _stats,
+    "CostView": _costs,
+    "FailuresView": _failures,
+}
+"""By the name of the view's class: a command loads only the views that it shows."""

@@ -1,0 +1,83 @@
+"""Run a command of tracebot on a terminal of a certain size."""
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
+
+
+class Terminal:
+    """A terminal on which a command runs; `shown` is all that it has written to it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], screen: int) -> None:
+        self.process = process
+        self.shown = ""
+        self._screen = screen
+        self._bytes = b""
+
+    def wait_for(self, text: str, *, timeout: float = 30.0) -> str:
+        """Return what is shown once *text* is in it."""
+        deadline = time.monotonic() + timeout
+        while text not in self.shown:
+            assert self._read(deadline - time.monotonic()), f"{text!r} is not in {self.shown!r}"
+        return self.shown
+
+    def wait(self, *, timeout: float = 30.0) -> int:
+        """Return the exit code, with all that is shown read."""
+        deadline = time.monotonic() + timeout
+        while self._read(deadline - time.monotonic()):
+            pass
+        return self.process.wait(timeout=max(deadline - time.monotonic(), 0.1))
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C."""
+        self.process.send_signal(signal.SIGINT)
+
+    def _read(self, timeout: float) -> bool:
+        if not select.select([self._screen], [], [], max(timeout, 0))[0]:
+            return False
+        try:
+            read = os.read(self._screen, 65_536)
+        except OSError:  # Linux, once nobody has the other end open any more.
+            return False
+        self._bytes += read
+        self.shown = self._bytes.decode(errors="replace").replace("\r\n", "\n")
+        return bool(read)
+
+
+@contextmanager
+def on_terminal(
+    db_path: Path, *words: str, columns: int = 100, lines: int = 50, **environ: str
+) -> Iterator[Terminal]:
+    """Run `tracebot` with a database on a terminal of this size, and end it with the block."""
+    screen, end = pty.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    hidden = ("COLUMNS", "LINES", "NO_COLOR")
+    own = {name: value for name, value in os.environ.items() if name not in hidden}
+    process = subprocess.Popen(
+        [TRACEBOT, *words],
+        stdin=end,
+        stdout=end,
+        stderr=end,
+        cwd="/",
+        env={**own, "TRACEBOT_DATABASE_URL": str(db_path), "TERM": "xterm", **environ},
+        start_new_session=True,
+    )
+    os.close(end)
+    try:
+        yield Terminal(process, screen)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(screen)
