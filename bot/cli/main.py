@@ -247,13 +247,14 @@ def _budget(args: "Namespace") -> int:
     if not args.order:
         return _read(args)
     from bot.cli.commands.budget import order_budget
+    from bot.cli.output import show
 
     database = _open(args)
     try:
         view = order_budget(args.order, database)
     finally:
         database.close()
-    _show(view, as_json=args.json)
+    show(view, args)
     return DONE
 
 
