@@ -76,7 +76,8 @@ def trace_line(line: TraceLine) -> str:
     asked = clipped(escape(line.text or line.name), SAID)
     title = f"<{escape(line.link)}|{asked}>" if line.link else f"*{asked}*"
     agent = clipped(escape(line.agent), KEY)
-    result = " · ".join(filter(None, (agent, line.duration, line.cost, line.thumbs)))
+    thumbs = line.thumbs.replace(" ", "\N{NO-BREAK SPACE}")
+    result = " · ".join(filter(None, (agent, line.duration, line.cost, thumbs)))
     where = f" in {place_of(line)}" if place_of(line) else ""
     place = f"{line.when}{where}  `{line.short_id}`"  # A phone breaks the line before the id.
     note = f"_{clipped(escape(line.note), SAID)}_" if line.note else ""

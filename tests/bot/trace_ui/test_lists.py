@@ -96,6 +96,11 @@ def test_pages_lead_to_older_traces_and_back(
     page = press(sandbox, alice, page, "trace_run_previous")
     assert numbers(page) == list(range(24, 14, -1))
     assert "[Previous]" not in shown([page])
+    # A command that is too long for a menu still fits into a button.
+    page = listed(sandbox, alice, general, f"ls -model:{'x' * 160}")
+    assert len(numbers(page)) == 10
+    assert "static_select" not in str(page.blocks)
+    assert numbers(press(sandbox, alice, page, "trace_run_next")) == list(range(14, 4, -1))
 
 
 @pytest.mark.usefixtures("recorded")
@@ -117,6 +122,14 @@ def test_menus_change_the_filters_of_the_list(
     assert "No traces match" in shown([page])
     page = press(sandbox, alice, page, "trace_run_status", choose(page, "status", "Any status"))
     assert len(numbers(page)) == 10, "an empty list can be left again"
+    page = listed(sandbox, alice, general, "slow status:error")
+    assert "Slowest traces of the last 7 days" in shown([page])
+    assert sorted(numbers(page)) == [0, 5, 10, 15, 20]
+    page = press(sandbox, alice, page, "trace_run_agent", choose(page, "agent", "codex"))
+    assert sorted(numbers(page)) == [5, 15]
+    page = press(sandbox, alice, page, "trace_run_period", choose(page, "period", "Last hour"))
+    assert "Slowest traces of the last 60 minutes" in shown([page])
+    assert sorted(numbers(page)) == [5, 15]
 
 
 @pytest.mark.usefixtures("recorded")
@@ -134,16 +147,6 @@ def test_what_was_asked_is_a_link_to_its_message(
 
 
 @pytest.mark.usefixtures("recorded")
-def test_a_list_with_a_long_command_has_no_menus_but_pages(
-    sandbox: Sandbox, alice: User, general: Channel
-) -> None:
-    page = listed(sandbox, alice, general, f"ls -model:{'x' * 160}")
-    assert len(numbers(page)) == 10
-    assert "static_select" not in str(page.blocks)
-    assert numbers(press(sandbox, alice, page, "trace_run_next")) == list(range(14, 4, -1))
-
-
-@pytest.mark.usefixtures("recorded")
 def test_a_long_thread_shows_its_end_and_leads_to_earlier_turns(
     sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
@@ -158,15 +161,3 @@ def test_a_long_thread_shows_its_end_and_leads_to_earlier_turns(
     assert "[Earlier]" not in shown([page])
     page = press(sandbox, alice, page, "trace_run_later")
     assert numbers(page) == list(range(10, 20))
-
-
-@pytest.mark.usefixtures("recorded")
-def test_the_slowest_have_menus_too(sandbox: Sandbox, alice: User, general: Channel) -> None:
-    page = listed(sandbox, alice, general, "slow status:error")
-    assert "Slowest traces of the last 7 days" in shown([page])
-    assert sorted(numbers(page)) == [0, 5, 10, 15, 20]
-    page = press(sandbox, alice, page, "trace_run_agent", choose(page, "agent", "codex"))
-    assert sorted(numbers(page)) == [5, 15]
-    page = press(sandbox, alice, page, "trace_run_period", choose(page, "period", "Last hour"))
-    assert "Slowest traces of the last 60 minutes" in shown([page])
-    assert sorted(numbers(page)) == [5, 15]
