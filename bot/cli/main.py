@@ -129,6 +129,7 @@ def _locate(args: "Namespace", environ: Mapping[str, str] = os.environ) -> "Shar
 def _read(args: "Namespace") -> int:
     """Run a command that Slack has, too."""
     import time
+    from contextlib import closing
 
     from bot.cli.output import check_output, show
     from reports.commands.handlers import Viewer, answer
@@ -141,7 +142,8 @@ def _read(args: "Namespace") -> int:
         from bot.cli.commands.database import look_through
 
         look_through(located)
-    with reading(located) as database:
+    changes = args.command == "errors" and args.change
+    with closing(_open(args)) if changes else reading(located) as database:
         view = answer(args, database=database, viewer=Viewer(), now=time.time_ns())
     if args.command == "digest" and args.html:
         from bot.cli.html_page import write_page

@@ -12,7 +12,7 @@ from bot.listeners.request_keys import interaction_key
 from bot.trace_ui.modal import Modals, Respond, place_in
 from bot.trace_ui.requester import Requester
 from bot.trace_ui.slash_command import SlashCommand
-from reports.render.block_kit import AGAIN, FORGET, OPEN, RAW, RUN, SHARE, SHOW, STOP
+from reports.render.block_kit import AGAIN, FORGET, ISSUE, OPEN, RAW, RUN, SHARE, SHOW, STOP
 
 Body = dict[str, Any]
 Answer = Callable[[SlashCommand, Body, Requester, Respond], None]
@@ -52,6 +52,7 @@ def register(
     app.action(STOP)(listener(_stop))
     app.action(_starting_with(f"{STOP}_"))(listener(_stop_listed))
     app.action(_starting_with(RUN))(listener(_run))
+    app.action(_starting_with(ISSUE))(listener(_change_issue))
     app.action(SHARE)(listener(_share))
     app.action(RAW)(listener(_raw, in_modal=True))
     app.action(AGAIN)(listener(_again))
@@ -74,6 +75,12 @@ def _run(slash_command: SlashCommand, body: Body, requester: Requester, respond:
     container = body.get("container") or {}
     in_place = container.get("type") == "view" or bool(container.get("is_ephemeral"))
     slash_command.run(_value(body), requester, respond, in_place=in_place)
+
+
+def _change_issue(
+    slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond
+) -> None:
+    slash_command.change_issue(_value(body), requester, respond)
 
 
 def _share(slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond) -> None:

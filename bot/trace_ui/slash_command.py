@@ -191,6 +191,22 @@ class SlashCommand:
 
         self._respond("again", requester, view, respond)
 
+    def change_issue(self, change: str, requester: Requester, respond: Respond) -> None:
+        """Change an issue from its button. The list of issues is shown anew in its place.
+
+        `change` is what follows the command `errors`: what to do, the id, and the list's filters.
+        """
+
+        def view() -> Answer:
+            what, _, rest = change.partition(" ")
+            issue, _, filters = rest.partition(" ")
+            changed = self.answer(f"errors {what} {issue}", requester)
+            if not (isinstance(changed.view, MessageView) and changed.view.found):
+                return changed
+            return self.answer(f"errors {filters}", requester)
+
+        self._respond("errors", requester, view, respond, replace_original=True)
+
     def share(self, trace_id: str, requester: Requester, respond: Respond) -> None:
         """Post a trace in the channel or the thread, if everyone there may see it."""
 

@@ -49,9 +49,6 @@ if TYPE_CHECKING:
     from reports.views.views import View
     from storage.queries.statistics import Statistics
 
-FAILED_TRACES = 1_000
-"""How many failed traces `errors` reads, newest first."""
-
 LOG_LINES, METRIC_VALUES = 100, 10_000
 """How many log lines, and values of a metric, are read: the newest."""
 RECORDED = 1_000
@@ -236,20 +233,9 @@ def _budget(args: argparse.Namespace, database: Database, viewer: Viewer, now: i
 
 
 def _errors(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
-    from reports.views.failures import failures_view
-    from storage.queries.failures import failed_spans, failed_traces
+    from reports.commands.issues import list_issues
 
-    since = period_start(args, now)
-    found = failed_traces(
-        database,
-        since=since,
-        audiences=viewer.audiences,
-        filters=args.filters,
-        limit=FAILED_TRACES,
-    )
-    seen = [trace.trace_id for trace in found if viewer.may_see(trace)]
-    spans = failed_spans(database, seen)
-    return failures_view(spans, since=since, now=now, all_of_them=len(found) < FAILED_TRACES)
+    return list_issues(args, database, viewer, now)
 
 
 def _health(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:

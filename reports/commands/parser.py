@@ -222,7 +222,13 @@ def _add_statistics(command: Callable[..., Options]) -> None:
     stats.add_argument("--by", choices=DIMENSIONS, help="add one line for each of these")
     stats.add_argument("--compare", action="store_true", help="compare with the period before")
     command("cost", "Show the cost by model and agent, and models without a known price.")
-    command("errors", "Group failures by error and agent, with the latest trace of each.")
+    errors = command("errors", "Group failures into issues: by error, agent and kind of message.")
+    errors.add_argument(
+        "change",
+        nargs="*",
+        metavar="resolve|mute|reopen ID",
+        help="say of an issue that it is solved, that nobody wants to hear of it, or neither",
+    )
     command("slow", "List the slowest traces.")
 
 

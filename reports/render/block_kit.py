@@ -14,12 +14,13 @@ SECTION = 2_900
 """Characters; Slack takes 3,000 in a section, and about 13,000 in all of a message's blocks."""
 
 SHOW, SHARE, STOP = "trace_show", "trace_share", "trace_stop"
-FORGET, RUN = "trace_forget", "trace_run"
+FORGET, RUN, ISSUE = "trace_forget", "trace_run", "trace_issue"
 OPEN, RAW, AGAIN = "open_message", "trace_raw", "trace_again"
 """The action ids of buttons. In lists, `_` and the line's number follow `trace_show` and
 `trace_stop`, because the action ids of a message must differ. A button of `trace_run` holds a
 command that reads, whose answer takes the place of the message, and that of `open_message` a URL,
-which Slack opens by itself."""
+which Slack opens by itself. A button of `trace_issue` holds a change of an issue; the list of
+issues then takes the place of the message."""
 
 
 BUTTON_VALUE = 2_000

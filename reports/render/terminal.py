@@ -35,6 +35,14 @@ STYLES = {
     "skipped": "grey",
 }
 """The style of each status."""
+ISSUE_STYLES = {
+    "new": "red",
+    "returned": "red",
+    "known": "",
+    "resolved": "green",
+    "muted": "grey",
+}
+"""The style of each state of an issue."""
 BAR = 80
 """The columns of a waterfall, if there is room."""
 
@@ -246,15 +254,17 @@ def _failures(view: FailuresView) -> Iterator[Part]:
     yield ""
     yield Table(
         columns=(
-            *(_text("error"), _text("agent"), _number("traces"), Column("latest")),
-            *(Column("trace"), _text("where"), _text("what")),
+            *(Column("issue"), Column("state"), _text("error"), _text("agent"), _number("traces")),
+            *(Column("when"), Column("latest"), Column("trace"), _text("what")),
         ),
         rows=[
             (
+                [(line.id[:SHORT_ID], "bold")],
+                [(line.state, ISSUE_STYLES[line.state])],
                 [(line.error_type, "red")],
-                *(line.agent or "–", line.traces, line.when),
+                *(line.agent or "–", line.traces, line.chart, line.when),
                 [(line.trace_id[:SHORT_ID], "bold")],
-                *(line.where, line.message),
+                [(line.message, ""), (f"  {line.changed or line.where}", "grey")],
             )
             for line in view.lines
         ],

@@ -1,30 +1,41 @@
-"""Failures grouped by error and agent, each with its count and its latest trace."""
+"""Failures as issues: each with its state, its count, when it occurred and its latest trace."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from reports import formatting
-from storage.queries.failures import FailedSpan
+from storage.coordination.issue_states import IssueState
+from storage.queries.failures import Issue, State
 
+HOUR_NS = 3_600 * formatting.SECOND_NS
+DAY_NS = 24 * HOUR_NS
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """One error of one agent. `latest` is the deepest failed span of its latest trace."""
+NEW_NS = DAY_NS
+"""For how long an issue that never occurred before is called new."""
 
-    error_type: str
-    agent: str | None
-    traces: int
-    latest: FailedSpan
+BY_HOUR_NS = 2 * DAY_NS
+"""The longest period whose occurrences are drawn by hour; longer ones are drawn by day."""
+
+LATER = ("resolved", "muted")
+"""The states of issues that are listed after all others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureLine:
-    """One group of failures as text. `where` is the name of its latest failed span."""
+    """One issue as text. `where` is the name of its latest failed span."""
 
+    id: str
+    state: State
+    changed: str
+    """Who resolved or muted it, and when; empty if nobody did."""
     error_type: str
     agent: str
     traces: str
+    count: str
     when: str
+    first: str
+    chart: str
     trace_id: str
     where: str
     message: str
@@ -32,55 +43,93 @@ class FailureLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailuresView:
-    """Lines of text, most frequent first; `failures` are the raw values."""
+    """Lines of text, most frequent first; `failures` are the raw values in the same order."""
 
     title: str
     lines: tuple[FailureLine, ...]
     note: str
     since: int
     until: int
-    failures: tuple[Failure, ...]
+    again: str
+    """The command that lists the same issues, without the word `errors`."""
+    bucket_ns: int
+    charts: tuple[tuple[int, ...], ...]
+    """For each issue in how many traces it occurred, by `bucket_ns` since `since`."""
+    failures: tuple[Issue, ...]
     empty: str = "Nothing failed in this period."
 
 
 def failures_view(
-    spans: Sequence[FailedSpan], *, since: int, now: int, all_of_them: bool
+    issues: Sequence[Issue],
+    *,
+    since: int,
+    now: int,
+    all_of_them: bool,
+    again: str = "",
+    name_of: Callable[[str, str], str] = lambda by, key: key,
 ) -> FailuresView:
-    """Group failed spans, which come latest first.
+    """Sort issues: most frequent first, and those that nobody waits for last.
 
     `all_of_them` is False if only the newest traces of the period were read.
     """
-    groups: dict[tuple[str, str | None], list[FailedSpan]] = {}
-    for span in spans:
-        groups.setdefault((span.error_type or span.status, span.agent), []).append(span)
-    found = [
-        Failure(
-            error_type=error_type,
-            agent=agent,
-            traces=len({span.trace_id for span in members}),
-            latest=members[0],
-        )
-        for (error_type, agent), members in groups.items()
-    ]
-    found.sort(key=lambda failure: (-failure.traces, -failure.latest.started_at))
+
+    def rank(issue: Issue) -> tuple[bool, int, int]:
+        later = issue.state(since=now - NEW_NS) in LATER
+        return later, -issue.traces, -issue.last_seen
+
+    found = sorted(issues, key=rank)
+    bucket_ns = HOUR_NS if now - since <= BY_HOUR_NS else DAY_NS
+    charts = tuple(_chart(issue, since=since, until=now, bucket_ns=bucket_ns) for issue in found)
     return FailuresView(
         title=f"Errors of the {formatting.period(since, now)}",
-        lines=tuple(_line(failure, now=now) for failure in found),
+        lines=tuple(
+            _line(issue, chart, now=now, name_of=name_of)
+            for issue, chart in zip(found, charts, strict=True)
+        ),
         note="" if all_of_them else "Only the newest failures of this period are counted.",
         since=since,
         until=now,
+        again=again,
+        bucket_ns=bucket_ns,
+        charts=charts,
         failures=tuple(found),
     )
 
 
-def _line(failure: Failure, *, now: int) -> FailureLine:
-    latest = failure.latest
+def name_of_issue(issue: Issue) -> str:
+    """Return the error and its agent, such as `timeout of claude`."""
+    of = f" of {formatting.plain(issue.agent)}" if issue.agent else ""
+    return f"{formatting.plain(issue.error_type)}{of}"
+
+
+def _chart(issue: Issue, *, since: int, until: int, bucket_ns: int) -> tuple[int, ...]:
+    buckets = max(-((since - until) // bucket_ns), 1)
+    counts = Counter(min((at - since) // bucket_ns, buckets - 1) for at in issue.starts)
+    return tuple(counts[bucket] for bucket in range(buckets))
+
+
+def _line(
+    issue: Issue, chart: Sequence[int], *, now: int, name_of: Callable[[str, str], str]
+) -> FailureLine:
+    latest = issue.latest
     return FailureLine(
-        error_type=formatting.plain(failure.error_type),
-        agent=formatting.plain(failure.agent or ""),
-        traces=f"{failure.traces:,}",
-        when=formatting.ago(latest.started_at, now=now),
+        id=issue.id,
+        state=issue.state(since=now - NEW_NS),
+        changed=_changed(issue.changed, now=now, name_of=name_of) if issue.changed else "",
+        error_type=formatting.plain(issue.error_type),
+        agent=formatting.plain(issue.agent or ""),
+        traces=f"{issue.traces:,}",
+        count=f"{issue.count:,}",
+        when=formatting.ago(issue.last_seen, now=now),
+        first=formatting.ago(issue.first_seen, now=now),
+        chart=formatting.sparkline(chart),
         trace_id=latest.trace_id,
         where=formatting.plain(latest.name),
         message=formatting.shortened(latest.error_message or "", 120),
     )
+
+
+def _changed(changed: IssueState, *, now: int, name_of: Callable[[str, str], str]) -> str:
+    who = formatting.plain(name_of("user", changed.changed_by)) if changed.changed_by else ""
+    by = f"by {who}" if who else "in a shell"
+    return f"{changed.state} {by} {formatting.ago(changed.changed_at, now=now)}"

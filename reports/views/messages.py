@@ -20,7 +20,7 @@ HELP = (
     ("thread [link]", "show all turns of a thread; without a link, the latest thread here"),
     ("stats [--by agent]", "show counts, errors, latency, tokens and cost; --since 7d"),
     ("cost [--since 30d]", "show the cost by model and by agent"),
-    ("errors", "group failures by error and agent, with the latest trace; --since 7d"),
+    ("errors", "list failures as issues, with state and latest trace; --since 7d"),
     ("slow", "list the slowest traces; --since 7d"),
     ("search WORD…", "list traces that contain all words, skipped ones too; filters as in ls"),
     ("logs [ID]", "list the log lines of a trace, or of the last day; --level warning"),

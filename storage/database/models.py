@@ -124,7 +124,7 @@ class RollupRow(Model):
     """`hour`, `day` or `month`; `folded` for a mark, see `storage.store.grains`."""
     starts_at = BigIntegerField()
     dimension = TextField()
-    """`all`, `agent`, `provider`, `model`, `platform`, `channel`, `user` or `decision`."""
+    """`all`, `agent`, `provider`, `model`, `platform`, `channel`, `user`, `decision` or `issue`."""
     key = TextField()
     audience = TextField()
     team = TextField()
@@ -261,6 +261,21 @@ class SubscriptionRow(Model):
     class Meta:
         table_name = "subscriptions"
         primary_key = CompositeKey("team", "channel")
+
+
+class IssueStateRow(Model):
+    """What somebody said of an issue: that it is resolved, or that nobody wants to hear of it."""
+
+    issue = TextField(primary_key=True)
+    """A `storage.model.fingerprint.fingerprint`, which contains the workspace."""
+    state = TextField()
+    """`resolved` or `muted`."""
+    changed_by = TextField(null=True)
+    """A user's id; None in a shell."""
+    changed_at = BigIntegerField()
+
+    class Meta:
+        table_name = "issue_states"
 
 
 class ProcessRow(Model):
@@ -408,6 +423,7 @@ TABLES: tuple[type[Model], ...] = (
     ScoreRow,
     LeaseRow,
     SubscriptionRow,
+    IssueStateRow,
     ProcessRow,
     RemovedTraceRow,
     JournalRow,

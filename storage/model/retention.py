@@ -16,7 +16,7 @@ class Retention:
     max_bytes: int | None = None
 
 
-CROWDED = ("channel", "user")
+CROWDED = ("channel", "user", "issue")
 """Dimensions of statistics with any number of keys. Others have as many as somebody has set up."""
 
 NAMED = 50

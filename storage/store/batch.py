@@ -16,6 +16,7 @@ from storage.model.batch import Batch
 from storage.model.records import Log, Metric, Score
 from storage.model.redaction import redact, redact_name, redact_value
 from storage.model.span import Span
+from storage.store import issues
 from storage.store.deduplication import unseen
 from storage.store.erasure_log import erasure_log, last_change
 from storage.store.facts import add_facts
@@ -99,7 +100,10 @@ def _store_spans(database: Database, batch: Batch, rows: Sequence[tuple[Any, ...
         if trace.span_count <= MAX_SPANS
     }
     usage = count_usage(database, spans, reporting, resumed=resumed)
-    with recounted(database, rated_traces(database, spans)):
+    with (
+        recounted(database, rated_traces(database, spans)),
+        issues.recounted(database, issues.failing(spans, stored)),
+    ):
         SPANS.execute_many(database, rows)
         summarise(database, usage, stored, resumed=resumed)
     ended = (span for span in usage.spans if span.status != "running")

@@ -15,6 +15,7 @@ from storage.database.models import (
 )
 from storage.model.erasure import Reach, is_question, strip
 from storage.model.span import span_of
+from storage.store.issues import recounted
 from storage.store.span_rows import JSON_FIELDS, as_json
 
 ERASED_MESSAGE = "(erased)"
@@ -25,6 +26,11 @@ TEXTS = ("name", "text", "error_type", "error_message")
 
 def erase_rows(database: Database, reaches: Mapping[str, Reach]) -> int:
     """Erase from a few traces, in the caller's transaction; return how many spans held text."""
+    with recounted(database, reaches):
+        return _erase_rows(database, reaches)
+
+
+def _erase_rows(database: Database, reaches: Mapping[str, Reach]) -> int:
     ids, changed = list(reaches), 0
     questions: dict[str, str | None] = {}
     errors: dict[str, str | None] = {}

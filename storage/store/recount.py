@@ -4,6 +4,7 @@ The caller has begun a transaction.
 """
 
 from collections.abc import Collection, Iterable
+from itertools import chain
 from typing import Any
 
 from peewee import Database
@@ -15,6 +16,7 @@ from storage.store.facts import merge_all
 from storage.store.folding import days_of, fold_days
 from storage.store.grains import grains_of
 from storage.store.histogram import reduced
+from storage.store.issues import counted as counted_issues
 from storage.store.rollups import (
     EVERYONE,
     INSERT_FIELDS,
@@ -38,15 +40,16 @@ def recount(
 ) -> dict[Key, Addition]:
     """Return what the stored spans of these traces, with these audiences, add, by hour.
 
-    Their thumbs are included.
+    Their thumbs and issues are included.
     """
     query = SpanRow.select().where(SpanRow.trace_id.in_(list(trace_ids)))
     usage = own_usage([span_of(row) for row in query.dicts().execute(database)])
     ended = (span for span in usage.spans if span.status != "running")
     hours = additions(span for span in ended if span.audience in audiences)
-    for key, thumbs in counted(database, trace_ids).items():
+    thumbs, issues = counted(database, trace_ids), counted_issues(database, trace_ids)
+    for key, added in chain(thumbs.items(), issues.items()):
         if key[4] in audiences:
-            hours.setdefault(key, Addition()).add(thumbs)
+            hours.setdefault(key, Addition()).add(added)
     return hours
 
 

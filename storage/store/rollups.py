@@ -26,6 +26,8 @@ Those who can see everything read only that.
 
 CONTEXT = ("platform", "channel", "user", "agent")
 CALL = ("provider", "model")
+ISSUE = "issue"
+"""The dimension whose keys are fingerprints, see `storage.store.issues`."""
 
 Key = tuple[str, int, str, str, str, str]
 """Level, starts_at, dimension, key and audience, which identify a row, and its team."""

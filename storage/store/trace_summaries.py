@@ -51,6 +51,7 @@ class StoredTrace:
     platform: str | None
     span_count: int
     usage_count: int
+    error_count: int
 
 
 def stored_traces(database: Database, spans: Iterable[Span]) -> dict[str, StoredTrace]:
@@ -59,8 +60,8 @@ def stored_traces(database: Database, spans: Iterable[Span]) -> dict[str, Stored
     rows = STORED.look_up(database, keys, at_a_time=LOOKED_UP)
     # Of a trace that an older tracebot stored, the number is unknown: perhaps there are several.
     return {
-        trace_id: StoredTrace(platform, span_count, 2 if usage_count is None else usage_count)
-        for trace_id, platform, span_count, usage_count in rows
+        trace_id: StoredTrace(platform, spans, 2 if usage is None else usage, errors)
+        for trace_id, platform, spans, usage, errors in rows
     }
 
 
@@ -236,8 +237,10 @@ def _update_text(database: Database) -> str:
 
 
 def _select_stored(database: Database) -> str:
-    columns = (TraceRow.trace_id, TraceRow.platform, TraceRow.span_count, TraceRow.usage_count)
-    query = TraceRow.select(*columns).where(TraceRow.trace_id.in_([""] * LOOKED_UP))
+    columns = ("trace_id", "platform", "span_count", "usage_count", "error_count")
+    query = TraceRow.select(*(getattr(TraceRow, name) for name in columns)).where(
+        TraceRow.trace_id.in_([""] * LOOKED_UP)
+    )
     return compiled(query, database)
 
 

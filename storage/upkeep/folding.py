@@ -18,7 +18,7 @@ from storage.database.transactions import transaction
 from storage.model.retention import CROWDED, NAMED, OTHERS, Folding
 from storage.store.folding import RowKey, fold_days, fold_keys
 from storage.store.grains import DAY_NS, MARK, Grains, grains_of, month_end, month_start
-from storage.store.rollups import CALL, CONTEXT, KEY_FIELDS, SUMS, merge, take
+from storage.store.rollups import CALL, CONTEXT, ISSUE, KEY_FIELDS, SUMS, merge, take
 
 ROWS_A_TRANSACTION = 500
 """They take about 8 ms."""
@@ -28,7 +28,7 @@ LONGEST_PAUSE_S = 0.05
 READ = 20_000
 """Rows that are sorted together."""
 
-DIMENSIONS = ("all", "decision", *CONTEXT, *CALL)
+DIMENSIONS = ("all", "decision", ISSUE, *CONTEXT, *CALL)
 
 
 @dataclass(frozen=True, slots=True)

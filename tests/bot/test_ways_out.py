@@ -11,13 +11,16 @@ from bot.lifecycle import Bot
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.sandbox.state.values import Json
 from reports.commands.filters import STATUSES
+from reports.commands.issues import CHANGES
 from reports.commands.parser import DIMENSIONS, build_parser
 from reports.render import block_kit
-from reports.render.block_kit import AGAIN, FORGET, RAW, RUN, SHARE, SHOW, STOP
+from reports.render.block_kit import AGAIN, FORGET, ISSUE, RAW, RUN, SHARE, SHOW, STOP
 from storage import Observability
 from storage.coordination.budgets import Budget, Dimension, add_budget
+from storage.coordination.issue_states import states
 from storage.model.span import own_audience
-from storage.tracing.current import CurrentSpan
+from storage.queries.failures import issues
+from storage.tracing.current import enter, leave
 from tests.support.conversations import StartBot
 from tests.support.traces_in_slack import ask, in_modal, shown
 
@@ -56,6 +59,7 @@ WORDS = [
     *("why {id}", f"why {ID[:4]}", "why {link}", "why {link}?thread_ts=1.1"),
     *("thread", "thread {link}", f"thread {{channel}} {TS}"),
     *(f"stats --by {by} --since 30d" for by in DIMENSIONS),
+    *(f"errors {change} {{issue}}" for change in CHANGES),
     *("stats", "cost", "cost --since 30d", "errors", "slow", f"search {SECRET}", "search merger"),
     *("logs", "logs {id}", "logs --since 30d --level debug", f"logs {ID[:4]}", "logs {link}"),
     *("metrics", "metrics secret.metric", "metrics secret.metric --since 30d"),
@@ -114,9 +118,10 @@ def _recorded(
     }
     for kind in SPANS:
         span = observability.start_span(kind["name"], place, kind="consumer")
-        with CurrentSpan(span):
-            observability.record_metric("secret.metric", 424_242)
-            observability.log_structured("error", SECRET, {})
+        token = enter(span)  # Not CurrentSpan, which ends it.
+        observability.record_metric("secret.metric", 424_242)
+        observability.log_structured("error", SECRET, {})
+        leave(token)
         if kind["status"] == "error":
             span.fail("secret_error", SECRET)
         if kind["status"] != "running":
@@ -139,6 +144,8 @@ def _recorded(
             created_at=1,
         )
         add_budget(observability.database, budget)
+    (issue,) = issues(observability.database, since=0)[0]
+    ids["issue"] = issue.id
 
 
 ids: dict[str, str] = {}
@@ -160,7 +167,7 @@ def test_no_command_tells_of_it(
     link = f"https://x.slack.com/archives/{board.id}/p{TS.replace('.', '')}"
     told = {}
     for form in WORDS:
-        words = form.format(id=ids["id"], channel=board.id, user=alice.id, link=link)
+        words = form.format(**ids, channel=board.id, user=alice.id, link=link)
         said = ask(sandbox, mallory, general, words)
         if found := leaks(said, words, board.id, alice.id, ids["id"][:16]):
             told[form] = found
@@ -199,6 +206,7 @@ def forged_values(board: Channel, alice: User) -> list[tuple[str, str]]:
         ),
         *((action, ids["id"]) for action in (STOP, f"{STOP}_1")),
         *((FORGET, value) for value in (alice.id, board.id, "@alice", "")),
+        *((f"{ISSUE}_0", f"{change} {ids['issue']} since:7d") for change in CHANGES),
         *((RUN, words) for words in WORDS),
         *((RUN, f"{words} {SECRET}") for words in ("search", "ls --all", "show")),
         *((RUN, f"stats --by {by} --since 30d --compare") for by in DIMENSIONS),
@@ -224,7 +232,12 @@ def forged_values(board: Channel, alice: User) -> list[tuple[str, str]]:
 
 
 def test_no_forged_button_tells_of_it_and_each_is_answered(
-    sandbox: Sandbox, alice: User, mallory: User, general: Channel, board: Channel
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    mallory: User,
+    general: Channel,
+    board: Channel,
 ) -> None:
     (message,) = sandbox.command(mallory, general, "/trace", "help")
     before = len(sandbox.messages(general))
@@ -234,6 +247,7 @@ def test_no_forged_button_tells_of_it_and_each_is_answered(
         assert not leaks(said, value, board.id, alice.id), (action, value, said)
     assert len(sandbox.messages(general)) == before, "nothing was posted for all to see"
     assert SECRET in ask(sandbox, alice, general, "ls"), "nothing was erased"
+    assert states(observability.database, [ids["issue"]]) == {}, "no issue was changed"
 
 
 def test_every_button_is_forged(alice: User, board: Channel) -> None:

@@ -1,6 +1,7 @@
-"""Failures, most frequent first, each with a button to its latest trace."""
+"""Issues, most frequent first, each with buttons to its latest trace and to change its state."""
 
 from reports.render.block_kit import (
+    ISSUE,
     KEY,
     PART,
     SHOW,
@@ -12,29 +13,62 @@ from reports.render.block_kit import (
     note,
     section,
 )
-from reports.views.failures import FailureLine, FailuresView
+from reports.render.slack.periods import period_buttons
+from reports.units import duration_text
+from reports.views.failures import LATER, FailureLine, FailuresView
+from reports.views.trace_list import SHORT_ID
 
 MAX_LINES = 10
+FILTERS = 80
+"""Characters of the filters in a button: two of each line have to fit into a message."""
+
+STATES = {
+    "new": ":new: new",
+    "known": "known",
+    "returned": ":leftwards_arrow_with_hook: back again",
+    "resolved": ":white_check_mark: ",
+    "muted": ":mute: ",
+}
+"""What is said of each state; of the last two, who changed it and when follows."""
 
 
 def failures(view: FailuresView) -> list[Block]:
+    buttons = period_buttons("errors", duration_text(view.until - view.since))
+    periods = {"type": "actions", "elements": buttons}
     if not view.lines:
-        return [section(escape(view.empty))]
+        return [section(escape(view.empty)), periods]
     blocks = [header(view.title)]
     for place, line in enumerate(view.lines[:MAX_LINES]):
-        show = button("Show", f"{SHOW}_{place}", line.trace_id)
-        blocks.append({**section(_failure(line)), "accessory": show})
+        blocks += [section(_failure(line)), _actions(line, place, view.again)]
     if (hidden := len(view.lines) - MAX_LINES) > 0:
         blocks += note(f"{hidden} rarer errors: see tracebot errors in a shell.")
-    return blocks + note(view.note)
+    return [*blocks, *note(view.note), periods]
 
 
 def _failure(line: FailureLine) -> str:
     who = f" · {clipped(escape(line.agent), KEY)}" if line.agent else ""
     times = "once" if line.traces == "1" else f"{line.traces} times"
-    where = clipped(escape(line.where), PART)
+    times += f" of {line.count}" if line.count != line.traces else ""
+    where = clipped(escape(line.where), KEY)
     message = f"\n_{clipped(escape(line.message), PART)}_" if line.message else ""
+    first = f"first {line.first}, last " if line.first != line.when else ""
     return (
-        f"*{clipped(escape(line.error_type), KEY)}*{who} · {times}, last {line.when} "
-        f"in {where}{message}"
+        f"*{clipped(escape(line.error_type), KEY)}*{who} · {times} {line.chart}{message}\n"
+        f"{_state(line)} · {first}{line.when} in {where} · `{line.id[:SHORT_ID]}`"
     )
+
+
+def _state(line: FailureLine) -> str:
+    if line.state in LATER:
+        return STATES[line.state] + clipped(escape(line.changed), KEY * 2)
+    return STATES[line.state]
+
+
+def _actions(line: FailureLine, place: int, again: str) -> Block:
+    filters = again if len(again) <= FILTERS else ""
+    changes = [
+        button(change.capitalize(), f"{ISSUE}_{change}_{place}", f"{change} {line.id} {filters}")
+        for change in (("reopen",) if line.state in LATER else ("resolve", "mute"))
+    ]
+    show = button("Show", f"{SHOW}_{place}", line.trace_id)
+    return {"type": "actions", "elements": [show, *changes]}

@@ -187,10 +187,31 @@ def test_cost_and_errors_as_json_keep_their_contract(recorded: Path) -> None:
     assert told["agents"] == [{"key": "claude", **spent}]
     assert told["unpriced"] == []
     told = json.loads(tracebot(recorded, "errors", "--json").stdout)
-    assert set(told) == {"since", "until", "errors"}
+    assert set(told) == {"since", "until", "bucket_seconds", "errors"}
     (error,) = told["errors"]
     assert (error["error_type"], error["agent"], error["traces"]) == ("exit_code", "codex", 1)
     assert set(error["latest"]) == {"trace_id", "name", "started_at", "message"}
+    assert (error["state"], error["count"], sum(error["sparkline"])) == ("new", 1, 1)
+    assert error["first_seen"] == error["last_seen"] == error["latest"]["started_at"]
+    assert (error["changed_by"], error["changed_at"]) == (None, None)
+
+
+def test_a_shell_resolves_an_issue_and_opens_it_again(recorded: Path) -> None:
+    def error() -> dict[str, Any]:
+        (told,) = as_json(recorded, "errors")["errors"]
+        return dict(told)
+
+    issue = error()["id"]
+    said = tracebot(recorded, "errors", "resolve", issue[:6]).stdout
+    assert said.startswith("exit_code of codex is resolved.")
+    assert (error()["state"], error()["changed_by"]) == ("resolved", None)
+    assert "takes it back" in as_json(recorded, "errors", "mute", issue)["message"]
+    assert error()["state"] == "muted"
+    assert tracebot(recorded, "errors", "reopen", issue).returncode == 0
+    assert error()["state"] == "new"
+    assert tracebot(recorded, "errors", "resolve", "0123abcd").returncode == 1
+    for words in (["resolve"], ["resolve", "x!"], ["forgive", issue], ["resolve", issue, issue]):
+        assert tracebot(recorded, "errors", *words).returncode == 2
 
 
 @pytest.mark.parametrize(("words", "count"), [(["slow"], 2), (["search", "lunch"], 1)])

@@ -32,11 +32,12 @@ from reports.views.views import View
 from reports.views.why import why_view
 from storage import Observability
 from storage.coordination.budgets import Budget
+from storage.coordination.issue_states import IssueState
 from storage.database.shared_file import SharedDatabase
 from storage.health import health
 from storage.model.records import Log, Metric, Score
 from storage.model.span import Span
-from storage.queries.failures import FailedSpan
+from storage.queries.failures import FailedSpan, Issue
 from storage.queries.spending import Spending
 from storage.queries.statistics import Group, Statistics
 from storage.queries.traces import Page, TraceSummary, recent_traces
@@ -169,6 +170,7 @@ def failed(text: str, count: int) -> View:
         FailedSpan(
             trace_id=f"{number:032x}",
             name=text,
+            team="T1",
             agent=text,
             status="error",
             started_at=NOW,
@@ -177,7 +179,22 @@ def failed(text: str, count: int) -> View:
         )
         for number in range(count)
     ]
-    return failures_view(spans, since=0, now=NOW, all_of_them=False)
+    states = (None, IssueState("resolved", text, NOW), IssueState("muted", None, NOW))
+    found = [
+        Issue(
+            id=each.issue,
+            error_type=str(each.error_type),
+            agent=each.agent,
+            latest=each,
+            starts=(NOW,) * (number + 1),
+            count=10**9,
+            first_seen=0,
+            changed=states[number % 3],
+            back_since=NOW if number % 4 == 1 else None,
+        )
+        for number, each in enumerate(spans)
+    ]
+    return failures_view(found, since=NOW - 3_600 * 10**9, now=NOW, all_of_them=False, again=text)
 
 
 def a_decision(text: str, count: int) -> View:

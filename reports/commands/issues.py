@@ -1,0 +1,85 @@
+"""Run `errors`: list issues, and resolve, mute or reopen one."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from reports.commands.filters import filter_words
+from reports.commands.lists import period_start
+from reports.commands.viewer import Viewer
+from reports.errors import UsageError
+from reports.views.failures import failures_view, name_of_issue
+from reports.views.messages import MessageView
+from storage.coordination.issue_states import set_state
+from storage.queries.failures import issues
+
+if TYPE_CHECKING:
+    import argparse
+
+    from peewee import Database
+
+    from reports.views.views import View
+
+
+def list_issues(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    """List the issues of a period, or change one. Raises `UsageError`."""
+    if args.change:
+        return _change_issue(args.change, database, viewer, now)
+    since = period_start(args, now)
+    found, all_of_them = issues(
+        database,
+        since=since,
+        audiences=viewer.audiences,
+        filters=args.filters,
+        may_see=viewer.may_see,
+    )
+    return failures_view(
+        found,
+        since=since,
+        now=now,
+        all_of_them=all_of_them,
+        again=shlex.join(filter_words(args.filters, since=args.since)),
+        name_of=viewer.name_of,
+    )
+
+
+def _change_issue(change: Sequence[str], database: Database, viewer: Viewer, now: int) -> View:
+    """Resolve, mute or reopen an issue that the viewer may see. Raises `UsageError`."""
+    if len(change) != 2 or change[0] not in CHANGES:
+        raise UsageError(
+            f"errors does not take {' '.join(change)}: write errors resolve ID, errors mute ID, "
+            "errors reopen ID, or a filter such as agent:claude.",
+            word=change[0],
+        )
+    wanted = change[1].lower()
+    if not re.fullmatch("[0-9a-f]{4,12}", wanted):
+        raise UsageError(
+            f"{change[1]} is not the id of an issue: give at least 4 of the digits that errors "
+            "shows.",
+            word=change[1],
+        )
+    seen, _ = issues(database, since=0, audiences=viewer.audiences, may_see=viewer.may_see)
+    found = [issue for issue in seen if issue.id.startswith(wanted)]
+    if len(found) > 1:
+        ids = ", ".join(issue.id for issue in found)
+        return MessageView(text=f"Several issues begin with {wanted}: {ids}. Give more digits.")
+    if not found:
+        return MessageView(
+            text=f"No issue {wanted} that you may see is among the newest failures: errors lists "
+            "them."
+        )
+    state, text = CHANGES[change[0]]
+    set_state(database, found[0].id, state=state, changed_by=viewer.user, now=now)
+    undo = "" if state is None else f" errors reopen {found[0].id} takes it back."
+    return MessageView(text=f"{name_of_issue(found[0])} {text}{undo}", found=True)
+
+
+CHANGES: Mapping[str, tuple[str | None, str]] = {
+    "resolve": ("resolved", "is resolved. If it occurs again, it is news."),
+    "mute": ("muted", "is muted: no digest and no alert speaks of it."),
+    "reopen": (None, "is open again."),
+}
+"""What `errors` does with an issue: its new state, and what is said then."""
