@@ -1,6 +1,7 @@
 """Wire the bot together, from settings to a Bolt app. No other module constructs its parts."""
 
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -14,9 +15,11 @@ from slack_sdk import WebClient
 from bot.access import Access
 from bot.agents.config.access_rules import refuse_groups_without_scope
 from bot.agents.config.roster import Roster
+from bot.agents.config.status import unusable_agents
 from bot.bolt_app import bolt_app
 from bot.concurrency.event_dedup import EventDedup
 from bot.concurrency.running_turns import RunningTurns
+from bot.jobs.alerts import Alerts, SlackPosts
 from bot.jobs.digests import Digests, post_digest, was_posted
 from bot.jobs.scheduler import Scheduler
 from bot.lifecycle import Bot, Workers
@@ -50,12 +53,15 @@ from bot.slack.connection.status import ConnectionStatus, note_connection
 from bot.slack.conversation.conversation import ConversationReader
 from bot.slack.conversation.names import NameLookup
 from bot.slack.directory import Directory
+from bot.slack.errors import SLACK_ERRORS
 from bot.slack.own_deletions import OwnDeletions
 from bot.slack.own_secrets import OwnSecrets
 from bot.slack.reactions import Reactions
 from bot.slack.threads import ThreadReader
+from bot.trace_ui.alerts import AlertOrders
 from bot.trace_ui.app_home import AppHome
 from bot.trace_ui.budgets import Budgets
+from bot.trace_ui.key_names import key_names
 from bot.trace_ui.modal import Modals
 from bot.trace_ui.slash_command import SlashCommand
 from bot.turns.ask_again import AskAgain
@@ -71,8 +77,10 @@ from bot.turns.inbox import Inbox
 from bot.turns.message_changes import MessageChanges
 from bot.turns.permission import Permission
 from bot.turns.turn import TurnHandler
+from reports.views.health import problems_of
 from storage import Observability
 from storage.database.connect import database_path
+from storage.health import health
 
 LIVE_TIMEOUT_S = 5
 """How long a reply that grows waits for Slack: as long may the end of the answer have to wait."""
@@ -130,15 +138,15 @@ def build_bot(
     team = auth["team_id"]
     shared = _shared(settings, roster, observability, auth, identity, collector)
     inbox = _inbox(shared, collector)
-    digests = _digests(shared)
+    digests, alerts = _digests(shared), _alerts(shared)
     workers = Workers()
     app = bolt_app(settings, identity, team=team, observability=observability)
-    _register_listeners(app, shared, inbox, digests, workers)
+    _register_listeners(app, shared, inbox, digests, alerts, workers)
     guard_answers(app, shared.secrets)
     return Bot(
         app=app,
         inbox=inbox,
-        scheduler=_scheduler(shared, digests, status),
+        scheduler=_scheduler(shared, digests, alerts, status),
         running=shared.running,
         delivery=shared.delivery,
         unfinished=shared.unfinished,
@@ -312,7 +320,23 @@ def _digests(shared: _Shared) -> Digests:
     )
 
 
-def _scheduler(shared: _Shared, digests: Digests, status: ConnectionStatus) -> Scheduler:
+def _alerts(shared: _Shared) -> Alerts:
+    database = shared.observability.database
+    return Alerts(
+        database,
+        team=shared.team,
+        posts=SlackPosts(shared.client, shared.identity.bot_id),
+        sight_in=shared.access.sight_in,
+        names_for=partial(key_names, shared.names, shared.directory),
+        agents=lambda: unusable_agents(shared.roster),
+        slack_errors=SLACK_ERRORS,
+        health=lambda: problems_of(health(database, now=(now := time.time_ns())), now=now),
+    )
+
+
+def _scheduler(
+    shared: _Shared, digests: Digests, alerts: Alerts, status: ConnectionStatus
+) -> Scheduler:
     settings, database = shared.settings, shared.observability.database
     repair = ReplyRepair(
         client_without_retries(settings, shared.secrets, timeout_s=10),
@@ -331,11 +355,17 @@ def _scheduler(shared: _Shared, digests: Digests, status: ConnectionStatus) -> S
         delete_old_files=lambda before: delete_old_files(files_folder(settings), before=before),
         note_connection=partial(note_connection, database, status, team=shared.team),
         end_replies=lambda now: repair.run(now=now),
+        run_alerts=lambda now: alerts.run(now=now),
     )
 
 
 def _register_listeners(
-    app: App, shared: _Shared, inbox: Inbox, digests: Digests, workers: Workers
+    app: App,
+    shared: _Shared,
+    inbox: Inbox,
+    digests: Digests,
+    alerts: Alerts,
+    workers: Workers,
 ) -> None:
     """Register a listener for each kind of request, with what it hands requests over to."""
     team, dedup = shared.team, shared.dedup
@@ -345,7 +375,7 @@ def _register_listeners(
     feedback = _feedback(shared)
     ask_again = _ask_again(shared, inbox)
     budgets = _budgets(shared)
-    command = _slash_command(shared, digests, budgets, canceller, ask_again)
+    command = _slash_command(shared, digests, alerts, budgets, canceller, ask_again)
     other_workspaces.ignore(app, team=team)
     conversations.register(app, shared.access, inbox, workers.feedback)
     messages.register(app, inbox, _changes(shared, canceller), workers.feedback, dedup)
@@ -390,6 +420,7 @@ def _changes(shared: _Shared, canceller: TurnCanceller) -> MessageChanges:
 def _slash_command(
     shared: _Shared,
     digests: Digests,
+    alerts: Alerts,
     budgets: Budgets,
     canceller: TurnCanceller,
     ask_again: AskAgain,
@@ -402,6 +433,7 @@ def _slash_command(
         names=shared.names,
         digests=digests,
         budgets=budgets,
+        alerts=AlertOrders(shared.observability.database, alerts, shared.access, shared.directory),
         canceller=canceller,
         ask_again=ask_again,
         observability=shared.observability,

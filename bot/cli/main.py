@@ -232,6 +232,25 @@ def _cancel(args: "Namespace") -> int:
     return DONE if view.found else FAILED
 
 
+def _alerts(args: "Namespace") -> int:
+    """List the alerts, or change one: what is to be posted the bot posts within a minute."""
+    if not args.order:
+        return _read(args)
+    import getpass
+    import time
+
+    from bot.cli.output import show
+    from bot.trace_ui.alert_orders import Orderer, obey
+
+    database = _open(args)
+    try:
+        view = obey(database, args.order, Orderer(user=getpass.getuser()), now=time.time_ns())
+    finally:
+        database.close()
+    show(view, args)
+    return DONE
+
+
 def _forget(args: "Namespace") -> int:
     from bot.cli.commands.forget import forget_user
     from bot.cli.output import show
@@ -279,6 +298,7 @@ SHELL_ONLY: Mapping[str, Callable[["Namespace"], int]] = {
     "import": _import,
     "query": _query,
     "cancel": _cancel,
+    "alerts": _alerts,
     "forget": _forget,
     "budget": _budget,
     "doctor": _doctor,

@@ -51,11 +51,13 @@ class Scheduler:
         delete_old_files: Callable[[float], object] = lambda before: None,
         note_connection: Callable[..., object] = lambda *, now, stopped: None,
         end_replies: Callable[[int], object] = lambda now: None,
+        run_alerts: Callable[[int], object] = lambda now: None,
     ) -> None:
         """`delete_old_files` gets the age limit of retention, in seconds since the epoch.
 
         `note_connection(now=…, stopped=…)` notes whether Slack is connected, for `health`.
         `end_replies` ends the replies that nobody ended. It gets the time in nanoseconds.
+        `run_alerts` evaluates the alerts and posts what changed, in the same way.
         """
         self._database = database
         self._digests = digests
@@ -64,6 +66,7 @@ class Scheduler:
         self._delete_old_files = delete_old_files
         self._note_connection = note_connection
         self._end_replies = end_replies
+        self._run_alerts = run_alerts
         self._scheduler = BackgroundScheduler(timezone=UTC)
 
     def start(self) -> None:
@@ -94,6 +97,7 @@ class Scheduler:
         self._note(now, stopped=False)
         self._attempt("Ending replies", lambda: self._end_replies(now))
         self._attempt("Sending digests", lambda: self._digests.send_due(now=now))
+        self._attempt("The alerts", lambda: self._run_alerts(now))
         self._attempt("Storing spooled spans", lambda: adopt(self._database))
         # A start does so too, unless the database is locked just then.
         self._attempt("Ending spans", lambda: mark_abandoned(self._database))

@@ -12,7 +12,19 @@ from bot.listeners.request_keys import interaction_key
 from bot.trace_ui.modal import Modals, Respond, place_in
 from bot.trace_ui.requester import Requester
 from bot.trace_ui.slash_command import SlashCommand
-from reports.render.block_kit import AGAIN, FORGET, ISSUE, OPEN, RAW, RUN, SHARE, SHOW, STOP
+from reports.render.block_kit import (
+    AGAIN,
+    ALERT_ACKNOWLEDGE,
+    ALERT_SNOOZE,
+    FORGET,
+    ISSUE,
+    OPEN,
+    RAW,
+    RUN,
+    SHARE,
+    SHOW,
+    STOP,
+)
 
 Body = dict[str, Any]
 Answer = Callable[[SlashCommand, Body, Requester, Respond], None]
@@ -58,6 +70,8 @@ def register(
     app.action(AGAIN)(listener(_again))
     app.action(OPEN)(_acknowledge)
     app.action(FORGET)(listener(_forget))
+    app.action(ALERT_ACKNOWLEDGE)(listener(_acknowledge_alert))
+    app.action(ALERT_SNOOZE)(listener(_snooze_alert))
     app.shortcut("show_trace")(listener(_shortcut, in_modal=True))
 
 
@@ -114,6 +128,18 @@ def _forget(
     slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond
 ) -> None:
     slash_command.forget(_value(body), requester, respond)
+
+
+def _acknowledge_alert(
+    slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond
+) -> None:
+    slash_command.acknowledge_alert(_value(body), requester, respond)
+
+
+def _snooze_alert(
+    slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond
+) -> None:
+    slash_command.snooze_alert(_value(body), requester, respond)
 
 
 def _shortcut(

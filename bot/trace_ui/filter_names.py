@@ -23,11 +23,7 @@ def resolve(args: Namespace, requester: Requester, sight: Sight, directory: Dire
     filters = args.filters
 
     def id_of(kind: str, name: str) -> str:
-        if kind == "channel" and not CHANNEL_ID.fullmatch(name):
-            return _channel(name, sight, directory)
-        if kind == "user" and not USER_ID.fullmatch(name):
-            return requester.user if name.casefold() == "me" else user_named(name, directory)
-        return name
+        return resolve_key(kind, name, requester, sight, directory)
 
     args.filters = replace(
         filters,
@@ -35,6 +31,20 @@ def resolve(args: Namespace, requester: Requester, sight: Sight, directory: Dire
         user=filters.user and id_of("user", filters.user),
         without=tuple((kind, id_of(kind, name)) for kind, name in filters.without),
     )
+
+
+def resolve_key(
+    kind: str, name: str, requester: Requester, sight: Sight, directory: Directory
+) -> str:
+    """Return the id of a channel's or a user's name; other names are returned as they are.
+
+    Raises `UsageError` and `SLACK_ERRORS`.
+    """
+    if kind == "channel" and not CHANNEL_ID.fullmatch(name):
+        return _channel(name, sight, directory)
+    if kind == "user" and not USER_ID.fullmatch(name):
+        return requester.user if name.casefold() == "me" else user_named(name, directory)
+    return name
 
 
 def _channel(name: str, sight: Sight, directory: Directory) -> str:

@@ -20,6 +20,7 @@ from bot.slack.conversation.names import Names
 from bot.slack.directory import Directory
 from bot.slack.errors import SLACK_ERRORS, error_code
 from bot.slack.threads import reply_payload
+from bot.trace_ui.alerts import AlertOrders
 from bot.trace_ui.budgets import Budgets
 from bot.trace_ui.filter_names import resolve
 from bot.trace_ui.forget import Forget
@@ -87,6 +88,7 @@ class SlashCommand:
         names: Names,
         digests: Digests,
         budgets: Budgets,
+        alerts: AlertOrders,
         canceller: TurnCanceller,
         ask_again: AskAgain,
         observability: Observability,
@@ -100,6 +102,7 @@ class SlashCommand:
         self._names_of_ids = names
         self._digests = digests
         self._budgets = budgets
+        self._alerts = alerts
         self._canceller = canceller
         self._ask_again = ask_again
         self._workspace = workspace
@@ -119,6 +122,7 @@ class SlashCommand:
         args = parse(self._parser, split_slack(text))
         own = {
             "digest": self._digest,
+            "alerts": self._alert,
             "cancel": self._cancel,
             "forget": self._ask_to_forget,
             "budget": self._budget,
@@ -267,6 +271,7 @@ class SlashCommand:
                 may_see=sight.may_see,
                 may_name=sight.may_name,
                 may_see_budget=lambda budget: self._budgets.may_see(budget, sight, requester),
+                may_read=lambda channel: channel == requester.channel or sight.may_see_in(channel),
                 name_of=key_names(self._names_of_ids, self._directory, sight),
                 team=requester.team,
                 user=requester.user,
@@ -285,6 +290,31 @@ class SlashCommand:
             return self._answer(args, requester)
         zone = self._time_zone(requester.user)
         return Answer(self._budgets.order(order, requester, time_zone=zone))
+
+    def _alert(self, args: Namespace, requester: Requester) -> Answer:
+        if not args.order:
+            return self._answer(args, requester)
+        return Answer(self._alerts.obey(args.order, requester))
+
+    def acknowledge_alert(self, rule_id: str, requester: Requester, respond: Respond) -> None:
+        """Note that somebody looks after an alert, which its message then shows."""
+        self._respond(
+            "alerts",
+            requester,
+            lambda: Answer(self._alerts.acknowledge(rule_id, requester)),
+            respond,
+            only_refusals=True,
+        )
+
+    def snooze_alert(self, rule_id: str, requester: Requester, respond: Respond) -> None:
+        """Silence an alert, which its message then shows."""
+        self._respond(
+            "alerts",
+            requester,
+            lambda: Answer(self._alerts.snooze(rule_id, requester)),
+            respond,
+            only_refusals=True,
+        )
 
     def _digest(self, args: Namespace, requester: Requester) -> Answer:
         order = parse_order(args.order)

@@ -322,6 +322,20 @@ def _metrics(args: argparse.Namespace, database: Database, viewer: Viewer, now: 
     )
 
 
+def _alerts(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    from reports.views.alerts import alerts_view
+    from storage.coordination.alert_rules import alert_rules, alert_states
+
+    if args.order:
+        raise UsageError(f"{args.order[0]} changes alerts, which this cannot: it only lists them.")
+    if viewer.audiences == frozenset():
+        raise UsageError("Only full members of this workspace may see its alerts.")
+    states = alert_states(database)
+    rules = alert_rules(database, team=viewer.team)
+    seen = [rule for rule in rules if rule.id in states and viewer.may_read(rule.channel)]
+    return alerts_view([(rule, states[rule.id]) for rule in seen], now=now, name_of=viewer.name_of)
+
+
 def _help(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
     return help_view()
 
@@ -342,5 +356,6 @@ HANDLERS: dict[str, Callable[[argparse.Namespace, Database, Viewer, int], View]]
     "health": _health,
     "digest": _digest,
     "budget": _budget,
+    "alerts": _alerts,
     "help": _help,
 }

@@ -81,6 +81,13 @@ examples:
   budget raise 3f2a1b 30                  raise a budget to $30
   budget remove 3f2a1b                    remove it
 """
+ALERT_EXAMPLES = """\
+examples:
+  alerts                                                     list the alerts
+  alerts add "error_rate>20%" agent:claude over:1h warn:10%  add one; in a shell also in:CHANNEL
+  alerts add no_data agent:claude over:6h                    tell if claude is asked nothing
+  alerts snooze a3f2 2h                                      say nothing of it for two hours
+"""
 
 
 class Options(Protocol):
@@ -164,6 +171,10 @@ def build_parser(*, prog: str, shell: bool, only: str | None = None) -> tuple[Pa
     _add_digest(command, shell=shell)
     budget = command("budget", "List budgets, or add, raise and remove them.", BUDGET_EXAMPLES)
     budget.add_argument("order", nargs="*", metavar="ORDER", help="nothing, to list them; or one")
+    alerts = command("alerts", "List the alerts; add, test, silence or remove one.", ALERT_EXAMPLES)
+    alerts.add_argument(
+        "order", nargs="*", metavar="WORD", help="add RULE, test ID, snooze ID 2h, or remove ID"
+    )
     command("help", "List the commands.")
     return parser, commands
 

@@ -19,15 +19,17 @@ class Viewer:
 
     `audiences` are those that they belong to; None is a shell on the database's own machine, which
     sees everything. `may_see` decides about each trace that is listed or shown,
-    `may_name` about each channel in statistics, `may_see_budget` about each budget. `name_of` names
-    the keys of statistics: users and channels have ids. `workspace` is the URL of the viewer's
-    workspace, with which links to messages begin; it is not known in a shell.
+    `may_name` about each channel in statistics, `may_read` about the matters of each channel, and
+    `may_see_budget` about each budget. `name_of` names the keys of statistics: users and channels
+    have ids. `workspace` is the URL of the viewer's workspace, with which links to messages begin;
+    it is not known in a shell.
     """
 
     audiences: frozenset[str] | None = None
     may_see: Callable[[TraceSummary | RemovedTrace], bool] = lambda trace: True
     may_name: Callable[[str], bool] = lambda channel: True
     may_see_budget: Callable[[Budget], bool] = lambda budget: True
+    may_read: Callable[[str], bool] = lambda channel: True
     name_of: NameOf = lambda by, key: key
     team: str | None = None
     user: str | None = None

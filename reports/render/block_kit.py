@@ -22,6 +22,9 @@ command that reads, whose answer takes the place of the message, and that of `op
 which Slack opens by itself. A button of `trace_issue` holds a change of an issue; the list of
 issues then takes the place of the message."""
 
+ALERT_ACKNOWLEDGE, ALERT_SNOOZE = "trace_acknowledge", "trace_snooze"
+"""The action ids of an alert's buttons, which hold its rule's id."""
+
 
 BUTTON_VALUE = 2_000
 OPTION, OPTION_VALUE = 75, 150

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from reports.formatting import utc, visible_json
+from reports.views.alerts import AlertsView, AlertView
 from reports.views.budgets import BudgetsView
 from reports.views.costs import CostView, Spent
 from reports.views.digest import DigestView, Thread
@@ -318,6 +319,35 @@ def _health(view: HealthView) -> dict[str, Any]:
     return {"ok": view.ok, "problems": problems, **asdict(view.health)}
 
 
+def _alerts(view: AlertsView) -> dict[str, Any]:
+    return {
+        "alerts": [
+            {
+                "id": rule.id,
+                "rule": rule.condition,
+                "channel_id": rule.channel,
+                "level": state.level,
+                "since": utc(state.since),
+                "value": state.value,
+                "snoozed_until": utc(state.snoozed_until) if state.snoozed_until else None,
+                "acknowledged_by": state.acknowledged_by,
+                "in_file": rule.in_file,
+            }
+            for rule, state in view.values
+        ]
+    }
+
+
+def _alert(view: AlertView) -> dict[str, Any]:
+    return {
+        "id": view.rule.id,
+        "rule": view.rule.condition,
+        "channel_id": view.rule.channel,
+        "level": view.level,
+        "message": view.title,
+    }
+
+
 def _help(view: HelpView) -> dict[str, Any]:
     return {"commands": dict(view.commands)}
 
@@ -350,4 +380,6 @@ RENDERERS: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     MessageView: _message,
     ConfirmView: _message,
     WhyView: _why,
+    AlertsView: _alerts,
+    AlertView: _alert,
 }

@@ -11,6 +11,7 @@ from reports.render.columns import Cell, Column, Drawing, Line, Part, Piece, Tab
 from reports.views.trace_list import SHORT_ID
 
 if TYPE_CHECKING:
+    from reports.views.alerts import AlertsView, AlertView
     from reports.views.budgets import BudgetsView
     from reports.views.costs import CostView
     from reports.views.digest import Day, DigestView, ThreadLine
@@ -424,6 +425,37 @@ def _raw(view: RawView) -> Iterator[Part]:
     yield view.text
 
 
+ALERT_STYLES = {"ok": "green", "warning": "yellow", "alert": "red"}
+
+
+def _alerts(view: AlertsView) -> Iterator[Part]:
+    if not view.lines:
+        yield view.empty
+        return
+    yield [(view.title, "bold")]
+    yield ""
+    yield Table(
+        columns=(
+            *(Column(), Column("alert"), _text("what"), _number("now"), Column("since")),
+            *(_text("rule"), _text("channel"), _text()),
+        ),
+        rows=[
+            (
+                [(line.icon, ALERT_STYLES.get(line.level, "grey"))],
+                [(line.id, "bold")],
+                *(line.what, line.value or line.level, line.since, line.rule, line.place),
+                line.note,
+            )
+            for line in view.lines
+        ],
+    )
+
+
+def _alert(view: AlertView) -> Iterator[Part]:
+    yield [(view.title, "bold")]
+    yield view.facts
+
+
 def _help(view: HelpView) -> Iterator[Part]:
     yield [(view.title, "bold")]
     yield ""
@@ -450,5 +482,7 @@ RENDERERS: Mapping[str, Callable[[Any], Iterable[Part]]] = {
     "MessageView": _message,
     "ConfirmView": _message,
     "WhyView": _why,
+    "AlertsView": _alerts,
+    "AlertView": _alert,
 }
 """By the name of the view's class: a command loads only the views that it shows."""

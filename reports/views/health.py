@@ -153,6 +153,12 @@ def health_view(found: Health, *, now: int, private: bool) -> HealthView:
     return HealthView(facts=shown, problems=problems, health=found)
 
 
+def problems_of(found: Health, *, now: int) -> dict[str, bool]:
+    """Return the facts whose rules are broken; True if it is bad, False if it is a warning."""
+    broken = [rule for rule in RULES if rule.broken(found, now)]
+    return {rule.fact: rule.mark == BAD for rule in broken}
+
+
 def _facts(found: Health, now: int) -> list[tuple[str, str]]:
     """Return pairs of a name and a value; the path of the database is the first."""
 

@@ -29,6 +29,7 @@ HELP = (
     ("cancel ID", "stop a running turn"),
     ("digest here weekdays at 09:00", "post a digest in this channel; digest now, digest off"),
     ("budget", "list budgets and what is spent of them; budget add 20/day agent:claude"),
+    ("alerts", "list the alerts; alerts add error_rate>20% agent:claude, test ID, snooze ID 2h"),
     ("forget", "erase the text of what you asked; figures stay"),
     ("health", "check the recording and its database"),
 )

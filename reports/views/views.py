@@ -3,6 +3,7 @@
 Views do not depend on Slack or on a terminal: each renderer shows the same one in its own way.
 """
 
+from reports.views.alerts import AlertsView, AlertView
 from reports.views.budgets import BudgetsView
 from reports.views.costs import CostView
 from reports.views.digest import DigestView
@@ -32,4 +33,6 @@ View = (
     | MessageView
     | ConfirmView
     | WhyView
+    | AlertsView
+    | AlertView
 )

@@ -413,6 +413,45 @@ class ReservationRow(Model):
         primary_key = CompositeKey("trace_id", "agent")
 
 
+class AlertRuleRow(Model):
+    """A rule of an alert, see `storage.coordination.alert_rules.AlertRule`."""
+
+    id = TextField(primary_key=True)
+    team = TextField()
+    channel = TextField()
+    condition = TextField()
+    """In the words of `reports.alerts.grammar`."""
+    created_by = TextField()
+    created_at = BigIntegerField()
+    in_file = IntegerField()
+
+    class Meta:
+        table_name = "alert_rules"
+
+
+class AlertStateRow(Model):
+    """How a rule is doing, see `storage.coordination.alert_rules.AlertState`."""
+
+    rule_id = TextField(primary_key=True)
+    level = TextField()
+    told = TextField()
+    recent = TextField()
+    """Levels, separated by spaces."""
+    value = DoubleField(null=True)
+    since = BigIntegerField()
+    begun_at = BigIntegerField(null=True)
+    seq = BigIntegerField()
+    posted = BigIntegerField()
+    tests = BigIntegerField()
+    tests_posted = BigIntegerField()
+    thread_ts = TextField(null=True)
+    acknowledged_by = TextField(null=True)
+    snoozed_until = BigIntegerField()
+
+    class Meta:
+        table_name = "alert_states"
+
+
 TABLES: tuple[type[Model], ...] = (
     SpanRow,
     TraceRow,
@@ -432,6 +471,8 @@ TABLES: tuple[type[Model], ...] = (
     AgentSessionRow,
     BudgetRow,
     ReservationRow,
+    AlertRuleRow,
+    AlertStateRow,
 )
 
 # Lists are newest first. The other columns that they test are in the index too, so that SQLite does

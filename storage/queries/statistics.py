@@ -96,12 +96,14 @@ def statistics(
         key = grains.start(row[1]) if by == "hour" else row[1]
         by_key.setdefault((row[0], key), []).append(row)
     whole = only[0] if only else ALL
-    total = _group("", [row for (name, _), some in by_key.items() if name == whole for row in some])
+    total = group_of(
+        "", [row for (name, _), some in by_key.items() if name == whole for row in some]
+    )
     if by == "hour":
         hours = sorted((hour, some) for (_, hour), some in by_key.items())
-        groups = [_group(str(hour), some) for hour, some in hours]
+        groups = [group_of(str(hour), some) for hour, some in hours]
     else:
-        groups = [_group(key, some) for (name, key), some in by_key.items() if name == by]
+        groups = [group_of(key, some) for (name, key), some in by_key.items() if name == by]
         groups.sort(key=lambda group: (group.key == OTHERS, -group.traces, group.key))
     return Statistics(since, until, total, tuple(groups), grains)
 
@@ -224,7 +226,7 @@ def periods(grains: Grains, first: int, last: int, *, days: bool) -> Iterable[tu
     return [(level, start, end) for level, start, end in parts if start < end]
 
 
-def _group(key: str, rows: Sequence[Row]) -> Group:
+def group_of(key: str, rows: Sequence[Row]) -> Group:
     # Turn rows into columns: one for each sum, and the histograms.
     columns = list(zip(*rows, strict=True))[2:] if rows else [()] * (len(rollups.SUMS) + 1)
     sums = dict(zip(rollups.SUMS, map(sum, columns[:-1]), strict=True))

@@ -21,7 +21,10 @@ from storage.recovery.merging import Table, merge, recompute_lost_summaries
 from storage.upkeep.erasure import apply_all
 from storage.upkeep.journal import JournalEntry, last_entry, put_entry
 
-FIRST = ("subscriptions", "issue_states", "claims", "spans", "scores", "traces")
+FIRST = (
+    *("subscriptions", "issue_states", "alert_rules", "alert_states", "claims"),
+    *("spans", "scores", "traces"),
+)
 """Tables to save first, in this order: what people miss soonest, and what traces sum up."""
 
 

@@ -15,7 +15,10 @@ from reports.commands.issues import CHANGES
 from reports.commands.parser import DIMENSIONS, build_parser
 from reports.render import block_kit
 from reports.render.block_kit import AGAIN, FORGET, ISSUE, RAW, RUN, SHARE, SHOW, STOP
+from reports.render.block_kit import ALERT_ACKNOWLEDGE as ACKNOWLEDGE
+from reports.render.block_kit import ALERT_SNOOZE as SNOOZE
 from storage import Observability
+from storage.coordination.alert_rules import AlertRule, add_rule
 from storage.coordination.budgets import Budget, Dimension, add_budget
 from storage.coordination.issue_states import states
 from storage.model.span import own_audience
@@ -28,6 +31,7 @@ SECRET = "the-merger-is-on-friday"
 ID = "01" + "ab" * 15
 REMOVED = "01" + "cd" * 15
 TS = "1795678544.000100"
+RULE = "5ec7"
 
 WORDS = [
     *("ls", "ls --all", "ls --limit 10", f"ls {SECRET}", "ls --since 30d", "ls --platform slack"),
@@ -65,6 +69,8 @@ WORDS = [
     *("metrics", "metrics secret.metric", "metrics secret.metric --since 30d"),
     *("ps", "cancel {id}", "digest now", "budget", "health", "help"),
     *("budget add 1/day user:{user}", "budget raise 3f2a1b 5", "budget remove 3f2a1b"),
+    *("alerts", f"alerts test {RULE}", f"alerts snooze {RULE} 2h", f"alerts remove {RULE}"),
+    *("alerts add count>0 channel:{channel}", "alerts add count>0 user:{user}"),
     *("forget", "forget {user}", "forget <@{user}>", "forget @alice"),
 ]
 
@@ -146,6 +152,15 @@ def _recorded(
         add_budget(observability.database, budget)
     (issue,) = issues(observability.database, since=0)[0]
     ids["issue"] = issue.id
+    rule = AlertRule(
+        id=RULE,
+        team=sandbox.team_id,
+        channel=board.id,
+        condition="cost>1 agent:secret-agent over:1h",
+        created_by=alice.id,
+        created_at=1,
+    )
+    add_rule(observability.database, rule, test=False)
 
 
 ids: dict[str, str] = {}
@@ -205,6 +220,7 @@ def forged_values(board: Channel, alice: User) -> list[tuple[str, str]]:
             for value in trace_ids
         ),
         *((action, ids["id"]) for action in (STOP, f"{STOP}_1")),
+        *((action, RULE) for action in (ACKNOWLEDGE, SNOOZE)),
         *((FORGET, value) for value in (alice.id, board.id, "@alice", "")),
         *((f"{ISSUE}_0", f"{change} {ids['issue']} since:7d") for change in CHANGES),
         *((RUN, words) for words in WORDS),

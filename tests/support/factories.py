@@ -32,6 +32,9 @@ class FixedSight:
     def may_see(self, trace: object) -> bool:
         return True
 
+    def may_see_in(self, channel: str) -> bool:
+        return own_audience(TEAM, channel) in self.audiences or channel == GENERAL
+
 
 Step = tuple[str, int, int, Mapping[str, Any]]
 """Name (two spaces per level of depth), start after the root's in ms, length in ms, attributes."""

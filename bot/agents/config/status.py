@@ -136,31 +136,52 @@ def last_error(database: "Database", agent: Agent) -> TraceSummary | None:
     return max(found, key=lambda trace: trace.started_at, default=None)
 
 
-def provider_status(provider: Provider) -> ProviderStatus:
-    if isinstance(provider, CommandProvider):
-        return _program_status(provider)
+def unusable_agents(roster: Roster) -> dict[str, bool]:
+    """Return the agents with a provider that has a problem; True if no provider is left.
+
+    No program is started, so this is quick.
+    """
+    found = {
+        name: [problem_of(provider) is not None for provider in agent.providers]
+        for name, agent in roster.agents.items()
+    }
+    return {name: all(problems) for name, problems in found.items() if any(problems)}
+
+
+def problem_of(provider: Provider) -> str | None:
+    """Return what a provider is missing, None if nothing is."""
     if isinstance(provider, HttpProvider):
         endpoint = provider.endpoint
         missing = endpoint.key_variable is not None and endpoint.key is None
-        problem = f"{endpoint.key_variable} is not set: set it to a key" if missing else None
-        return ProviderStatus(
-            provider=provider.name,
-            model=provider.model,
-            place=endpoint.base_url,
-            problem=problem,
-        )
-    return ProviderStatus(provider=provider.name, model=provider.model)
+        return f"{endpoint.key_variable} is not set: set it to a key" if missing else None
+    if not isinstance(provider, CommandProvider):
+        return None
+    folder = provider.working_directory
+    if _path(provider) is None:
+        return f"{provider.command[0]} cannot be found: install it, or set command to its path"
+    if folder is not None and not folder.is_dir():
+        return f"{folder} is not a folder: set working_directory"
+    return None
+
+
+def provider_status(provider: Provider) -> ProviderStatus:
+    if isinstance(provider, CommandProvider):
+        return _program_status(provider)
+    return ProviderStatus(
+        provider=provider.name,
+        model=provider.model,
+        place=provider.endpoint.base_url if isinstance(provider, HttpProvider) else None,
+        problem=problem_of(provider),
+    )
+
+
+def _path(provider: CommandProvider) -> str | None:
+    environment, _ = provider.environment_for(Request(prompt=""))
+    return shutil.which(provider.command[0], path=environment.get("PATH"))
 
 
 def _program_status(provider: CommandProvider) -> ProviderStatus:
-    environment, _ = provider.environment_for(Request(prompt=""))
-    path = shutil.which(provider.command[0], path=environment.get("PATH"))
-    folder = provider.working_directory
-    problem = None
-    if path is None:
-        problem = f"{provider.command[0]} cannot be found: install it, or set command to its path"
-    elif folder is not None and not folder.is_dir():
-        problem = f"{folder} is not a folder: set working_directory"
+    path = _path(provider)
     # Any other command may do anything with --version.
     asked = path is not None and provider.program is not COMMAND
     return ProviderStatus(
@@ -169,7 +190,7 @@ def _program_status(provider: CommandProvider) -> ProviderStatus:
         place=path,
         version=_version(provider) if asked else None,
         sessions=provider.sessions if provider.program.resume_arguments else None,
-        problem=problem,
+        problem=problem_of(provider),
     )
 
 

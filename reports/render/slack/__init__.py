@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from reports.render.block_kit import Block, escape
+from reports.render.slack.alerts import alert, alerts
 from reports.render.slack.budgets import budgets
 from reports.render.slack.costs import costs
 from reports.render.slack.digest import digest
@@ -17,6 +18,7 @@ from reports.render.slack.statistics import stats
 from reports.render.slack.trace_list import trace_list
 from reports.render.slack.trace_tree import raw, trace_tree
 from reports.render.slack.why import why
+from reports.views.alerts import AlertsView, AlertView
 from reports.views.budgets import BudgetsView
 from reports.views.costs import CostView
 from reports.views.digest import DigestView
@@ -57,4 +59,6 @@ RENDERERS: Mapping[type, Callable[[Any], list[Block]]] = {
     MessageView: message,
     ConfirmView: confirm,
     WhyView: why,
+    AlertsView: alerts,
+    AlertView: alert,
 }

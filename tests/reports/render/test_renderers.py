@@ -19,6 +19,7 @@ from reports.commands.parser import build_parser, parse
 from reports.render import json_output as as_json
 from reports.render import slack, terminal, tsv
 from reports.render.slack.plain import plain
+from reports.views.alerts import alert_view, alerts_view
 from reports.views.budgets import budgets_view
 from reports.views.costs import costs_view
 from reports.views.failures import failures_view
@@ -31,6 +32,7 @@ from reports.views.trace_tree import trace_view
 from reports.views.views import View
 from reports.views.why import why_view
 from storage import Observability
+from storage.coordination.alert_rules import AlertRule, AlertState
 from storage.coordination.budgets import Budget
 from storage.coordination.issue_states import IssueState
 from storage.database.shared_file import SharedDatabase
@@ -253,9 +255,27 @@ def some_budgets(text: str, count: int) -> View:
     return budgets_view(found, name_of=lambda by, key: key, now=NOW)
 
 
+def an_alert(text: str, count: int) -> View:
+    rule, state = alert_rule(text), AlertState(rule_id="a1b2", told="alert", value=0.5)
+    return alert_view(rule, state, now=NOW, name_of=lambda by, key: text)
+
+
+def some_alerts(text: str, count: int) -> View:
+    state = AlertState(rule_id="a1b2", level="warning", value=0.5, acknowledged_by=text)
+    return alerts_view([(alert_rule(text), state)] * count, now=NOW)
+
+
+def alert_rule(text: str) -> AlertRule:
+    agent = re.sub(r"\s", "", text) or "claude"  # A rule is words with a space between them.
+    condition = f"error_rate>20% agent:{agent} over:1h"
+    return AlertRule(
+        id="a1b2", team=TEAM, channel=text, condition=condition, created_by=text, created_at=NOW
+    )
+
+
 MAKERS = (
     *(a_list, a_thread, a_tree, some_statistics, cost, failed, a_decision),
-    *(some_logs, a_metric, some_budgets),
+    *(some_logs, a_metric, some_budgets, an_alert, some_alerts),
 )
 
 

@@ -8,12 +8,22 @@ import pytest
 from peewee import Database, PostgresqlDatabase
 from playhouse.migrations import Runner
 
+from reports.alerts.evaluation import measure, watched
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
 from reports.views.budgets import BudgetsView
 from reports.views.messages import MessageView
 from reports.views.statistics import StatsView
 from storage import Observability
+from storage.coordination.alert_rules import (
+    AlertRule,
+    add_rule,
+    alert_rules,
+    alert_states,
+    change_state,
+    remove_rule,
+    workspace_of,
+)
 from storage.coordination.budgets import (
     Budget,
     Spender,
@@ -61,6 +71,7 @@ from tests.support.factories import (
     SECRET,
     TEAM,
     THREAD,
+    FixedSight,
     record_an_hour,
 )
 
@@ -78,6 +89,13 @@ RATINGS = (
     {"user": ALICE, "source": "1.0:-1", "value": 0.0},
     {"user": BOB, "source": "button", "value": 0.0},
     {"user": ALICE, "source": "1.0:-1", "value": None},
+)
+ALERT = AlertRule(
+    id="a1b2", team=TEAM, channel=GENERAL, condition="", created_by=ALICE, created_at=NOW
+)
+CONDITIONS = (
+    *("error_rate>30% over:1h", "p95>20s agent:claude over:24h", "cost>5 over:168h"),
+    *("tokens>1000 user:U0ALICE over:1h", "count<1 over:2h", "running>30s", "no_data over:1h"),
 )
 
 
@@ -252,6 +270,30 @@ def test_a_subscription_is_replaced_and_ended(postgres: Database) -> None:
     assert [each.local_time for each in subscriptions(postgres)] == ["10:00"]
     assert unsubscribe(postgres, team=TEAM, channel=GENERAL)
     assert not subscriptions(postgres)
+
+
+def test_alerts_are_kept_and_measure_the_same_on_both(both: tuple[Database, Database]) -> None:
+    for database in both:
+        for number, condition in enumerate(CONDITIONS):
+            assert add_rule(database, replace(ALERT, id=f"{number:04}", condition=condition))
+        assert not add_rule(database, replace(ALERT, id="0000"))
+        assert change_state(database, "0000", lambda state: replace(state, value=0.5, seq=2))
+        assert alert_states(database)["0000"].value == 0.5
+    sight = FixedSight(frozenset({TEAM, own_audience(TEAM, SECRET)}))
+    here, there = (
+        measure(
+            database,
+            watched(alert_rules(database), {GENERAL: sight}),
+            agents=dict,
+            health=dict,
+            now=NOW,
+        )
+        for database in both
+    )
+    assert here == there
+    assert {each.level for each in here.values()} == {"ok", "alert"}
+    assert workspace_of(both[1], GENERAL) == TEAM
+    assert remove_rule(both[1], "0000")
 
 
 def test_a_reply_that_is_not_final_is_replaced_handed_over_and_removed(

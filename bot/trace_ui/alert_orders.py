@@ -1,0 +1,142 @@
+"""Add, test, silence and remove alerts, for Slack and for a shell."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from peewee import Database
+
+from reports.alerts.grammar import EXAMPLE, Condition, condition_text, parse_condition
+from reports.errors import UsageError
+from reports.units import parse_duration
+from reports.views.messages import MessageView
+from storage.coordination.alert_rules import (
+    AlertRule,
+    add_rule,
+    alert_rules,
+    change_state,
+    new_rule_id,
+    remove_rule,
+    workspace_of,
+)
+
+MOST_RULES = 50
+"""Rules of one channel. The list of a channel should still be read."""
+
+SYNTAX = f"write alerts, alerts add {EXAMPLE}, or alerts test, snooze or remove with an alert's id"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orderer:
+    """The person who orders something, and the rules that they may change.
+
+    In a shell, `channel` is None: words say where the alert is posted.
+    """
+
+    user: str
+    may_change: Callable[[AlertRule], bool] = lambda rule: True
+    team: str | None = None
+    channel: str | None = None
+
+
+def obey(database: Database, words: Sequence[str], orderer: Orderer, *, now: int) -> MessageView:
+    """Carry out the words after `alerts`. Raises `UsageError`."""
+    name = words[0].lower()
+    if name == "add":
+        return added(database, parse_condition(words[1:]), orderer, now=now)
+    if name not in ORDERS:
+        raise UsageError(f"{words[0]} is not an order for alerts: {SYNTAX}.", word=words[0])
+    if len(words) < 2:
+        raise UsageError(f"Which alert? {SYNTAX[:1].upper()}{SYNTAX[1:]}.", word=words[0])
+    rule = rule_of(database, words[1], orderer)
+    return ORDERS[name](database, rule, words[2:], now)
+
+
+def rule_of(database: Database, rule_id: str, orderer: Orderer) -> AlertRule:
+    """Return the rule of an id that the person may change. Raises `UsageError`."""
+    found = alert_rules(database, team=orderer.team, ids=[rule_id.lower()])
+    for rule in filter(orderer.may_change, found):
+        return rule
+    raise UsageError(f"There is no alert {rule_id}: see their ids with alerts.", word=rule_id)
+
+
+def added(database: Database, condition: Condition, orderer: Orderer, *, now: int) -> MessageView:
+    """Store a rule, of which a test message tells its channel. Raises `UsageError`."""
+    team, channel = _place(database, condition, orderer)
+    rule = AlertRule(
+        id=new_rule_id(),
+        team=team,
+        channel=channel,
+        condition=condition_text(condition),
+        created_by=orderer.user,
+        created_at=now,
+    )
+    there = [each for each in alert_rules(database, team=team) if each.channel == channel]
+    if same := [each for each in there if each.condition == rule.condition]:
+        raise UsageError(f"That channel has this alert already: it is {same[0].id}.")
+    if len(there) >= MOST_RULES:
+        raise UsageError(
+            f"That channel has {MOST_RULES} alerts: remove one first, or add it in another channel."
+        )
+    while not add_rule(database, rule):
+        rule = replace(rule, id=new_rule_id())
+    return MessageView(
+        text=f"Alert {rule.id} is added: {rule.condition}. A test message shows where it speaks.",
+        found=True,
+    )
+
+
+def _place(database: Database, condition: Condition, orderer: Orderer) -> tuple[str, str]:
+    if orderer.channel is not None and orderer.team is not None:
+        if condition.channel not in (None, orderer.channel):
+            raise UsageError(
+                "An alert is posted where it is added: leave in: out, or add it in that channel."
+            )
+        return orderer.team, orderer.channel
+    if condition.channel is None:
+        raise UsageError("In which channel? Add its id to the rule, such as in:C0123456789.")
+    team = workspace_of(database, condition.channel)
+    if team is None:
+        raise UsageError(
+            f"Nothing is recorded of {condition.channel} yet: add the alert in Slack, with /trace "
+            "alerts in that channel.",
+            word=condition.channel,
+        )
+    return team, condition.channel
+
+
+def _test(database: Database, rule: AlertRule, rest: Sequence[str], now: int) -> MessageView:
+    change_state(database, rule.id, lambda state: replace(state, tests=state.tests + 1))
+    return MessageView(text=f"A test message of alert {rule.id} comes within a minute.", found=True)
+
+
+def _snooze(database: Database, rule: AlertRule, rest: Sequence[str], now: int) -> MessageView:
+    wanted = rest[0] if rest else "2h"
+    if wanted.lower() == "off":
+        change_state(database, rule.id, lambda state: replace(state, snoozed_until=0))
+        return MessageView(text=f"Alert {rule.id} speaks again.", found=True)
+    try:
+        until = now + parse_duration(wanted)
+    except ValueError as error:
+        raise UsageError(f"{error}, or off.", word=wanted) from None
+    change_state(database, rule.id, lambda state: replace(state, snoozed_until=until))
+    return MessageView(
+        text=f"Alert {rule.id} is silent for {wanted}, then it tells what is still wrong. "
+        f"alerts snooze {rule.id} off ends this.",
+        found=True,
+    )
+
+
+def _remove(database: Database, rule: AlertRule, rest: Sequence[str], now: int) -> MessageView:
+    if rule.in_file:
+        raise UsageError(
+            f"Alert {rule.id} is one of the agents file, which would add it again: remove it there."
+        )
+    remove_rule(database, rule.id)
+    return MessageView(text=f"Alert {rule.id} is removed: {rule.condition}.", found=True)
+
+
+ORDERS: Mapping[str, Callable[[Database, AlertRule, Sequence[str], int], MessageView]] = {
+    "test": _test,
+    "snooze": _snooze,
+    "remove": _remove,
+}

@@ -1,0 +1,97 @@
+"""Alerts in Slack: `/trace alerts`, and the buttons of their messages."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from bot.access import Access
+from bot.jobs.alerts import Alerts
+from bot.slack.directory import Directory
+from bot.trace_ui.alert_orders import Orderer, added, obey, rule_of
+from bot.trace_ui.filter_names import resolve_key
+from bot.trace_ui.requester import Requester
+from reports.alerts.grammar import Condition, parse_condition
+from reports.errors import UsageError
+from reports.render.slack.alerts import SNOOZE
+from reports.units import parse_duration
+from reports.views.messages import MessageView
+from storage.coordination.alert_rules import AlertRule, AlertState, change_state
+from storage.database.shared_file import SharedDatabase
+
+
+class AlertOrders:
+    """Carry out what people in Slack order about alerts, if they may see the alert's channel."""
+
+    def __init__(
+        self, database: SharedDatabase, alerts: Alerts, access: Access, directory: Directory
+    ) -> None:
+        self._database = database
+        self._alerts = alerts
+        self._access = access
+        self._directory = directory
+
+    def obey(self, words: list[str], requester: Requester) -> MessageView:
+        """Carry out the words after `/trace alerts`. Raises `UsageError` and `SLACK_ERRORS`."""
+        orderer = self._orderer(requester)
+        now = time.time_ns()
+        if words[0].lower() == "add":
+            condition = self._condition(words[1:], requester)
+            view = added(self._database, condition, orderer, now=now)
+        else:
+            view = obey(self._database, words, orderer, now=now)
+        # At once: a test message is waited for.
+        self._alerts.send(now=now)
+        return view
+
+    def acknowledge(self, rule_id: str, requester: Requester) -> MessageView:
+        """Note on an alert's message that somebody looks after it."""
+        rule = self._change(
+            rule_id, requester, lambda state: replace(state, acknowledged_by=requester.user)
+        )
+        return MessageView(text=f"You have acknowledged alert {rule.id}.", found=True)
+
+    def snooze(self, rule_id: str, requester: Requester) -> MessageView:
+        """Silence an alert for the time that its button says."""
+        until = time.time_ns() + parse_duration(SNOOZE)
+        rule = self._change(rule_id, requester, lambda state: replace(state, snoozed_until=until))
+        return MessageView(text=f"Alert {rule.id} is silent for {SNOOZE}.", found=True)
+
+    def _change(
+        self, rule_id: str, requester: Requester, change: Callable[[AlertState], AlertState]
+    ) -> AlertRule:
+        rule = rule_of(self._database, rule_id, self._orderer(requester))
+        change_state(self._database, rule.id, change)
+        self._alerts.redraw(rule, now=time.time_ns())
+        return rule
+
+    def _orderer(self, requester: Requester) -> Orderer:
+        sight = self._access.sight(requester.team, requester.user)
+        if not sight.audiences:
+            raise UsageError(sight.note)
+        return Orderer(
+            user=requester.user,
+            team=requester.team,
+            channel=requester.channel,
+            may_change=lambda rule: (
+                rule.channel == requester.channel or sight.may_see_in(rule.channel)
+            ),
+        )
+
+    def _condition(self, words: list[str], requester: Requester) -> Condition:
+        """Parse a rule, with ids in the place of names. Raises `UsageError`, `SLACK_ERRORS`."""
+        condition = parse_condition(words)
+        # Slack shows public channels to everyone, but lets only members post in them.
+        if not self._directory.channel(requester.channel).get("is_member", True):
+            raise UsageError(
+                "I am not a member of this channel, so I cannot post alerts here. Invite me with "
+                "/invite, then ask again in a minute."
+            )
+        sight = self._access.sight(requester.team, requester.user)
+        key = resolve_key(condition.dimension, condition.key, requester, sight, self._directory)
+        here = self._access.sight_in(requester.team, requester.channel)
+        if condition.dimension == "channel" and not here.may_see_in(key):
+            raise UsageError(
+                "Not everyone in this channel may see the other one, so its figures cannot be "
+                "told here. Add the alert there."
+            )
+        return replace(condition, key=key)

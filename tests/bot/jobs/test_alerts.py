@@ -1,0 +1,311 @@
+"""Alerts: what is measured for whom, and that each change is said once, whoever dies meanwhile."""
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from peewee import Database
+from slack_sdk.errors import SlackClientError
+
+from bot.jobs.alerts import LEASE_NS, Alerts
+from bot.lifecycle import Bot
+from bot.sandbox import Channel, Message, Sandbox, User
+from reports.alerts.changes import HOLD
+from reports.views.alerts import AlertView
+from storage import Observability
+from storage.coordination.alert_rules import (
+    AlertRule,
+    add_rule,
+    alert_rules,
+    alert_states,
+)
+from storage.model.span import own_audience
+from storage.recovery.opening import open_database
+from tests.support.factories import (
+    ALICE,
+    GENERAL,
+    MINUTE,
+    NOW,
+    SECRET,
+    TEAM,
+    FixedSight,
+    record_an_hour,
+)
+
+
+def rule(condition: str, id: str = "a1b2", *, channel: str = GENERAL) -> AlertRule:
+    return AlertRule(
+        id=id, team=TEAM, channel=channel, condition=condition, created_by=ALICE, created_at=1
+    )
+
+
+class FakePosts:
+    """Channels that remember what was posted; `fails` is raised after the next post."""
+
+    def __init__(self) -> None:
+        self.posted: list[tuple[str | None, AlertView, str]] = []
+        self.updated: list[tuple[str, AlertView]] = []
+        self.fails: BaseException | None = None
+
+    def post(self, channel: str, view: AlertView, key: str, thread_ts: str | None) -> str:
+        self.posted.append((thread_ts, view, key))
+        if self.fails is not None:
+            failure, self.fails = self.fails, None
+            raise failure
+        return f"{len(self.posted)}.0"
+
+    def find(self, channel: str, key: str, thread_ts: str | None) -> str | None:
+        known = [f"{at}.0" for at, (_, _, each) in enumerate(self.posted, 1) if each == key]
+        return known[0] if known else None
+
+    def update(self, channel: str, view: AlertView, ts: str) -> None:
+        self.updated.append((ts, view))
+
+    @property
+    def titles(self) -> list[str]:
+        return [view.title for _, view, _ in self.posted]
+
+
+IN_TEAM = FixedSight(frozenset({TEAM}))
+BOARD = FixedSight(frozenset({TEAM, own_audience(TEAM, SECRET)}))
+ONLY_GENERAL = FixedSight(frozenset({TEAM}), channel=GENERAL)
+NAMES = {GENERAL: "#general", ALICE: "@alice"}
+
+
+def alerts(
+    database: Database,
+    posts: FakePosts,
+    *,
+    sight: FixedSight = IN_TEAM,
+    agents: Mapping[str, bool] | None = None,
+    health: Mapping[str, bool] | None = None,
+) -> Alerts:
+    return Alerts(
+        database,  # type: ignore[arg-type]
+        team=TEAM,
+        posts=posts,
+        sight_in=lambda team, channel: sight,
+        names_for=lambda sight: (
+            lambda by, key: {GENERAL: "#general", ALICE: "@alice"}.get(key, key)
+        ),
+        agents=lambda: agents or {},
+        health=lambda: health or {},
+        slack_errors=(SlackClientError,),
+    )
+
+
+def minutes(found: Alerts, count: int, *, since: int = NOW) -> None:
+    for minute in range(count):
+        found.run(now=since + minute * MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("condition", "sight", "level", "value"),
+    [
+        ("count>1", None, "alert", 2),
+        ("count>1", BOARD, "alert", 3),
+        ("count>2 over:1h", None, "ok", 2),
+        ("count>10 over:1h warn:1", None, "warning", 2),
+        ("count<5 agent:claude over:1h", None, "alert", 2),
+        ("error_rate>30% agent:claude over:1h", None, "no_data", None),
+        ("error_rate>30% agent:claude over:1h", BOARD, "alert", 1 / 3),
+        ("error_rate>40% over:1h", BOARD, "ok", 1 / 3),
+        ("tokens>1k over:1h", None, "alert", 1_560),
+        ("cost>0.012 user:U0ALICE over:1h", None, "alert", 12_345),
+        ("cost>0.013 user:U0ALICE over:1h", None, "ok", 12_345),
+        ("cost>0 user:U0BOB over:1h", None, "ok", 0),
+        ("p95>20s over:1h", BOARD, "alert", pytest.approx(31e9, rel=0.01)),
+        (f"count>1 channel:{GENERAL} over:1h", None, "alert", 2),
+        (f"count>0 channel:{SECRET} over:1h", None, "no_data", None),
+        (f"count>0 channel:{SECRET} over:1h", BOARD, "alert", 1),
+        ("count>0 agent:echo over:24h", None, "ok", 0),
+        ("no_data agent:echo over:24h", None, "alert", 0),
+        ("no_data agent:claude over:24h", None, "ok", 2),
+        ("count>1 agent:claude over:1h", ONLY_GENERAL, "alert", 2),
+        ("count>1 over:1h", ONLY_GENERAL, "alert", 2),
+        (f"count>1 channel:{GENERAL} over:1h", ONLY_GENERAL, "alert", 2),
+        ("running>30s", None, "ok", 0),
+        ("agent_check", None, "alert", 2),
+        ("agent_check agent:codex", None, "warning", 1),
+        ("agent_check agent:claude", None, "ok", 0),
+        ("database", None, "warning", 1),
+    ],
+)
+def test_a_rule_counts_what_everybody_in_its_channel_may_see(
+    observability: Observability, condition: str, sight: FixedSight | None, level: str, value: float
+) -> None:
+    record_an_hour(observability)
+    database = observability.database
+    add_rule(database, rule(condition), test=False)
+    found = alerts(
+        database,
+        FakePosts(),
+        sight=sight or IN_TEAM,
+        agents={"codex": False, "gemini": True},
+        health={"Log": False},
+    )
+    minutes(found, 1)
+    state = alert_states(database)["a1b2"]
+    assert (state.recent[-1], state.value) == (level, value)
+
+
+def test_a_turn_that_runs_for_too_long_is_told(observability: Observability) -> None:
+    place = {"platform": "slack", "team": TEAM, "audience": TEAM, "channel": GENERAL}
+    observability.start_span("slack message", {**place, "agent": "claude"}, started_at=NOW)
+    assert observability.flush()
+    posts = FakePosts()
+    add_rule(observability.database, rule("running>15m agent:claude"), test=False)
+    minutes(alerts(observability.database, posts), HOLD, since=NOW + 16 * MINUTE)
+    assert posts.titles == ["Longest running turn of claude: 18 min 00 s"]
+    assert posts.posted[0][1].shows == "ps agent:claude"
+
+
+def test_an_alert_is_one_thread_from_its_beginning_to_its_end(
+    observability: Observability,
+) -> None:
+    record_an_hour(observability)
+    database, posts = observability.database, FakePosts()
+    add_rule(database, rule("count>1 channel:C0GENERAL over:1h"), test=False)
+    found = alerts(database, posts)
+    minutes(found, 10)
+    assert posts.titles == ["Turns of #general: 2"]
+    assert posts.posted[0][1].shows == "ls channel:C0GENERAL since:1h"
+    minutes(found, 5, since=NOW + 125 * MINUTE)
+    assert posts.titles[1:] == ["Turns of #general is ok again after 2 h 05 min: 0"]
+    thread, _, _ = posts.posted[1]
+    assert thread == "1.0"
+    ((ts, root),) = posts.updated
+    assert (ts, root.level, root.acknowledges) == ("1.0", "ok", False)
+
+
+def test_a_new_rule_says_in_its_channel_that_it_watches(database: Database) -> None:
+    posts = FakePosts()
+    add_rule(database, rule("cost>5 agent:claude over:1h warn:2"))
+    minutes(alerts(database, posts), 2)
+    ((_, view, _),) = posts.posted
+    assert view.title == "Test: alerts about “Cost of claude” arrive here. It is $0.00 now."
+    assert view.facts == "alert above $5.00, warning above $2.00, over 1h · alert a1b2"
+
+
+def test_processes_that_race_evaluate_and_speak_once(
+    observability: Observability, db_path: Path
+) -> None:
+    record_an_hour(observability)
+    posts = FakePosts()
+    add_rule(observability.database, rule("count>1 over:1h"))
+    gate = threading.Barrier(4)
+
+    def run() -> None:
+        own = open_database(db_path)
+        found = alerts(own, posts)
+        for minute in range(HOLD):
+            gate.wait()
+            found.run(now=NOW + minute * MINUTE)
+        own.close()
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # What a process found waiting while another one had the lease is said at the next tick.
+    alerts(observability.database, posts).run(now=NOW + HOLD * MINUTE)
+    assert [title.split(":")[0] for title in posts.titles] == ["Test", "Turns"]
+
+
+@pytest.mark.parametrize("failure", [SystemExit(), SlackClientError("no answer came")])
+def test_a_process_that_dies_after_posting_leaves_no_second_message(
+    observability: Observability, failure: BaseException
+) -> None:
+    record_an_hour(observability)
+    database, posts = observability.database, FakePosts()
+    add_rule(database, rule("count>1 over:1h"), test=False)
+    found = alerts(database, posts)
+    minutes(found, HOLD - 1)
+    posts.fails = failure
+    with suppress(SystemExit):
+        found.run(now=NOW + HOLD * MINUTE)
+    assert alert_states(database)["a1b2"].posted == 0
+    alerts(database, posts).run(now=NOW + HOLD * MINUTE + LEASE_NS)
+    assert len(posts.posted) == 1
+    assert alert_states(database)["a1b2"].thread_ts == "1.0"
+
+
+def test_a_change_that_was_counted_by_a_process_that_died_is_said_by_the_next(
+    observability: Observability,
+) -> None:
+    record_an_hour(observability)
+    database, posts = observability.database, FakePosts()
+    add_rule(database, rule("count>1 over:1h"), test=False)
+    for minute in range(HOLD):
+        alerts(database, FakePosts()).evaluate(now=NOW + minute * MINUTE)
+    minutes(alerts(database, posts), 3, since=NOW + 10 * MINUTE)
+    assert posts.titles == ["Turns: 2"]
+
+
+def shown(message: Message) -> str:
+    return str(message.blocks)
+
+
+def test_an_alert_is_added_acknowledged_and_removed_in_slack(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: Callable[..., Bot],
+    alice: User,
+    general: Channel,
+) -> None:
+    bot = start_bot()
+    (answer,) = sandbox.command(alice, general, "/trace", "alerts add no_data agent:echo over:6h")
+    assert "is added" in shown(answer)
+    test = sandbox.wait_for_message(general, containing="Test: ")
+    assert test.metadata["event_type"] == "tracebot_alert"
+    (kept,) = alert_rules(observability.database)
+    assert (kept.channel, kept.condition) == (general.id, "no_data agent:echo over:6h")
+    for minute in range(HOLD):
+        bot.scheduler.tick(now=kept.created_at + minute * MINUTE)
+    alert = sandbox.wait_for_message(general, containing="No turn of echo in 6 h")
+
+    def saying(text: str) -> bool:
+        sandbox.wait_until(lambda: any(text in shown(each) for each in sandbox.messages(general)))
+        return True
+
+    sandbox.click(alice, alert, "trace_acknowledge")
+    assert saying("acknowledged by @alice")
+    sandbox.click(alice, alert, "trace_snooze")
+    assert saying("silent for 2 h")
+    (traces,) = sandbox.click(alice, alert, "trace_run", responses=1)
+    assert traces.ephemeral_to == alice.id
+    assert saying("silent for 2 h"), "the message that everybody reads stays"
+    (listed,) = sandbox.command(alice, general, "/trace", "alerts")
+    assert f"`{kept.id}` `no_data agent:echo over:6h`" in shown(listed)
+    assert "#general" in shown(listed)
+    (answer,) = sandbox.command(alice, general, "/trace", f"alerts remove {kept.id}")
+    assert "is removed" in shown(answer)
+    assert not alert_rules(observability.database)
+
+
+def test_an_alert_of_a_private_channel_is_not_changed_from_outside(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: Callable[..., Bot],
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    bob = sandbox.add_user("bob")
+    sandbox.join(bob, general)
+    board = sandbox.add_channel("board", [alice], private=True)
+    sandbox.command(alice, board, "/trace", "alerts add cost>5")
+    (kept,) = alert_rules(observability.database)
+    for words in (f"alerts remove {kept.id}", f"alerts snooze {kept.id}", f"alerts test {kept.id}"):
+        (answer,) = sandbox.command(bob, general, "/trace", words)
+        assert "There is no alert" in shown(answer)
+    (answer,) = sandbox.command(bob, general, "/trace", "alerts")
+    assert kept.id not in shown(answer)
+    (answer,) = sandbox.command(alice, general, "/trace", f"alerts add count>3 channel:{board.id}")
+    assert "Not everyone in this channel" in shown(answer)
+    assert len(alert_rules(observability.database)) == 1
+    state = alert_states(observability.database)[kept.id]
+    assert (state.snoozed_until, state.tests) == (0, 1)
