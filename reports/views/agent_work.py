@@ -99,7 +99,8 @@ def _kind(span: Span) -> Kind | None:
     """Return None for what is not a step of an agent, such as Slack's machinery."""
     if span.configured_provider is not None:  # Only our attempts have it.
         return "attempt"
-    operation = span.attributes.get(OPERATION)
+    # A span's name begins with its operation.
+    operation = span.attributes.get(OPERATION) or span.name.partition(" ")[0]
     if operation == EXECUTE_TOOL or any(name in span.attributes for name in TOOL_NAMES):
         return "tool"
     used = span.input_tokens is not None or span.output_tokens is not None
@@ -166,8 +167,8 @@ def _title(span: Span, kind: Kind) -> str:
         return " ".join(filter(None, (who or span.name, span.model)))
     if kind == "model":
         return span.model or span.name
-    names = (span.attributes.get(name) for name in TOOL_NAMES)
-    return next((str(name) for name in names if name), span.name)
+    names = (str(span.attributes.get(name, "")) for name in TOOL_NAMES)
+    return next(filter(None, names), span.name.removeprefix(f"{EXECUTE_TOOL} "))
 
 
 def _spent(span: Span) -> tuple[str, ...]:

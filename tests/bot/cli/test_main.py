@@ -129,7 +129,7 @@ def test_ls_filters(recorded: Path, words: list[str], count: int) -> None:
 def test_show_as_json_keeps_its_contract(recorded: Path) -> None:
     trace_id = as_json(recorded, "ls", "--agent", "claude")["traces"][0]["trace_id"]
     answer = as_json(recorded, "show", trace_id[:24])
-    assert answer.keys() == {"trace", "spans"}
+    assert answer.keys() == {"trace", "spans", "last_words", "link"}
     assert answer["trace"]["trace_id"] == trace_id
     root, _, attempt = answer["spans"]
     assert attempt.keys() == SPAN_KEYS
@@ -252,7 +252,7 @@ def test_health_counts_what_is_there(recorded: Path) -> None:
         (["ls", "--since", "yesterday"], 2, "write 30m, 24h, 7d or 2w"),
         (["ls", "--limit", "0"], 2, "from 1 to 100"),
         (["ls", "--cursor", "x"], 2, "cursor"),
-        (["show"], 2, "ID"),
+        (["why"], 2, "LINK"),
         (["show", "zz"], 2, "at least 4 of its digits"),
         (["show", "deadbeef"], 1, "Nothing found for deadbeef"),
         (["thread", "C1", "9.9"], 1, "Nothing found"),
