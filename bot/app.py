@@ -20,7 +20,9 @@ from bot.bolt_app import bolt_app
 from bot.concurrency.event_dedup import EventDedup
 from bot.concurrency.running_turns import RunningTurns
 from bot.jobs.alerts import Alerts, SlackPosts
+from bot.jobs.budget_warnings import BudgetWarnings
 from bot.jobs.digests import Digests, post_digest, was_posted
+from bot.jobs.poster import Poster
 from bot.jobs.scheduler import Scheduler
 from bot.lifecycle import Bot, Workers
 from bot.listeners import (
@@ -334,6 +336,22 @@ def _alerts(shared: _Shared) -> Alerts:
     )
 
 
+def _budget_warnings(shared: _Shared) -> BudgetWarnings:
+    client = shared.client
+    poster = Poster(
+        shared.observability.database,
+        post=partial(post_digest, client),
+        posted=partial(was_posted, client, shared.identity.bot_id),
+    )
+    return BudgetWarnings(
+        shared.observability.database,
+        poster,
+        team=shared.team,
+        sight_in=shared.access.sight_in,
+        direct=lambda user: str(client.conversations_open(users=user)["channel"]["id"]),
+    )
+
+
 def _scheduler(
     shared: _Shared, digests: Digests, alerts: Alerts, status: ConnectionStatus
 ) -> Scheduler:
@@ -347,6 +365,7 @@ def _scheduler(
         deletions=shared.deletions,
         dedup=shared.dedup,
     )
+    warnings = _budget_warnings(shared)
     return Scheduler(
         database,
         digests=digests,
@@ -356,6 +375,7 @@ def _scheduler(
         note_connection=partial(note_connection, database, status, team=shared.team),
         end_replies=lambda now: repair.run(now=now),
         run_alerts=lambda now: alerts.run(now=now),
+        warn_of_budgets=lambda now: warnings.send_due(now=now),
     )
 
 

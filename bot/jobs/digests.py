@@ -11,15 +11,14 @@ from typing import Protocol
 
 from slack_sdk import WebClient
 
+from bot.jobs.poster import Poster
 from reports.digest.contents import Scope, digest, last_day
-from reports.periods import DAY_NS, SECOND_NS, due, period_before
+from reports.periods import DAY_NS, due, period_before
 from reports.render.slack import fallback, render
 from reports.views.digest import DigestView
 from reports.views.messages import recovered
 from reports.views.views import View
 from storage.coordination.digest_subscriptions import Subscription, subscriptions
-from storage.coordination.leases import acquire_lease, complete_lease
-from storage.coordination.process_identity import this_process
 from storage.database.shared_file import SharedDatabase
 from storage.queries.traces import TraceSummary
 from storage.recovery.replacement import recoveries
@@ -29,9 +28,6 @@ DIGEST_EVENT = "tracebot_digest"
 
 SEARCHED_MESSAGES = 100
 """A digest that was posted just before a crash is among the channel's newest messages."""
-
-LEASE_NS = 600 * SECOND_NS
-"""After this time another process may take over a digest that one began and did not complete."""
 
 
 def post_digest(client: WebClient, channel: str, view: View, key: str) -> None:
@@ -89,15 +85,14 @@ class Digests:
         self._database = database
         self._team = team
         self._workspace = workspace
-        self._post = post
-        self._posted = posted
+        self._poster = Poster(database, post=post, posted=posted)
         self._sight_in = sight_in
 
     def send_due(self, *, now: int) -> int:
         """Post every digest that is due and not posted yet. Return how many were posted."""
         return sum(
-            self._post_once(
-                subscription,
+            self._poster.post_once(
+                subscription.channel,
                 f"digest:{subscription.team}:{subscription.channel}:{day}",
                 partial(self._digest, subscription, day, now),
                 now=now,
@@ -109,8 +104,8 @@ class Digests:
     def send_recoveries(self, *, now: int) -> int:
         """Tell subscribed channels if a damaged database was replaced. Return how many messages."""
         return sum(
-            self._post_once(
-                subscription,
+            self._poster.post_once(
+                subscription.channel,
                 f"recovery:{recovery.file}:{subscription.team}:{subscription.channel}",
                 partial(recovered, recovery, now=now),
                 now=now,
@@ -134,24 +129,6 @@ class Digests:
         scope = self._scope(self._sight_in(subscription.team, subscription.channel))
         view = digest(self._database, scope, period, now=now, subscribed=subscription.channel)
         return view if view.has_news or subscription.quiet == "line" else None
-
-    def _post_once(
-        self, subscription: Subscription, key: str, view: Callable[[], View | None], *, now: int
-    ) -> bool:
-        """Post a message unless another process does or did. Return whether this one posted it.
-
-        If there is no view, it is done without a message.
-        """
-        if not acquire_lease(self._database, key, owner=this_process(), now=now, lease_ns=LEASE_NS):
-            return False
-        # An earlier holder of the lease may have died after posting and before completing it.
-        # Looking for its message makes two posts impossible; completing first could make none.
-        fresh = not self._posted(subscription.channel, key)
-        shown = view() if fresh else None
-        if shown is not None:
-            self._post(subscription.channel, shown, key)
-        complete_lease(self._database, key, now=now)
-        return shown is not None
 
     def _scope(self, sight: Sight) -> Scope:
         return Scope(

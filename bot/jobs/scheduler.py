@@ -52,12 +52,14 @@ class Scheduler:
         note_connection: Callable[..., object] = lambda *, now, stopped: None,
         end_replies: Callable[[int], object] = lambda now: None,
         run_alerts: Callable[[int], object] = lambda now: None,
+        warn_of_budgets: Callable[[int], object] = lambda now: None,
     ) -> None:
         """`delete_old_files` gets the age limit of retention, in seconds since the epoch.
 
         `note_connection(now=…, stopped=…)` notes whether Slack is connected, for `health`.
         `end_replies` ends the replies that nobody ended. It gets the time in nanoseconds.
-        `run_alerts` evaluates the alerts and posts what changed, in the same way.
+        `run_alerts` evaluates the alerts and posts what changed, and `warn_of_budgets` warns of
+        budgets that are almost used up, in the same way.
         """
         self._database = database
         self._digests = digests
@@ -67,6 +69,7 @@ class Scheduler:
         self._note_connection = note_connection
         self._end_replies = end_replies
         self._run_alerts = run_alerts
+        self._warn_of_budgets = warn_of_budgets
         self._scheduler = BackgroundScheduler(timezone=UTC)
 
     def start(self) -> None:
@@ -98,6 +101,7 @@ class Scheduler:
         self._attempt("Ending replies", lambda: self._end_replies(now))
         self._attempt("Sending digests", lambda: self._digests.send_due(now=now))
         self._attempt("The alerts", lambda: self._run_alerts(now))
+        self._attempt("Warning of budgets", lambda: self._warn_of_budgets(now))
         self._attempt("Storing spooled spans", lambda: adopt(self._database))
         # A start does so too, unless the database is locked just then.
         self._attempt("Ending spans", lambda: mark_abandoned(self._database))

@@ -86,7 +86,7 @@ class BudgetNotices:
         usual: int | None,
         cheaper: tuple[str, int] | None,
     ) -> Iterator[str]:
-        yield f":double_vertical_bar: I have not asked {escape(agent)} yet:"
+        yield f":hand: I have not asked {escape(agent)} yet:"
         yield f"{self._used_up(spending, message)}."
         if usual is not None:
             other = f" ({escape(cheaper[0])}: {formatting.cost(cheaper[1])})" if cheaper else ""

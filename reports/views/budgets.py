@@ -6,6 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from reports import formatting
+from reports.views.messages import MessageView
 from storage.coordination.budgets import Budget
 from storage.queries.spending import Spending
 
@@ -60,7 +61,7 @@ def budgets_view(
                 name=named(each.budget, name_of),
                 limit=limit_text(each.budget),
                 spent=formatting.cost(each.total),
-                share=formatting.percent(each.total, each.budget.soft),
+                share=f"{each.share:.0%}",
                 bar=_bar(each.share),
                 status=_status(each),
                 forecast=_forecast(each, end),
@@ -69,6 +70,23 @@ def budgets_view(
         ),
         found=tuple(found),
         empty_at=ends,
+    )
+
+
+def warning(found: Spending, *, amounts: bool, now: int) -> MessageView:
+    """Tell how much of a budget is spent, and what that leads to."""
+    budget, share = found.budget, f"{found.share:.0%}"
+    whose = {
+        "all": "all agents together",
+        "agent": formatting.plain(budget.key),
+        "channel": "this channel",
+        "user": "your questions",
+    }[budget.dimension]
+    of = f" ({formatting.cost(found.total)} of {formatting.cost(budget.soft)})" if amounts else ""
+    return MessageView(
+        text=f"⚠ {share} of the budget for {whose} is spent{of}: "
+        f"{_forecast(found, empty_at(found, now=now))}. See /trace budget.",
+        found=True,
     )
 
 

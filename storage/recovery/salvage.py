@@ -22,7 +22,7 @@ from storage.upkeep.erasure import apply_all
 from storage.upkeep.journal import JournalEntry, last_entry, put_entry
 
 FIRST = (
-    *("subscriptions", "issue_states", "alert_rules", "alert_states", "claims"),
+    *("subscriptions", "budgets", "issue_states", "alert_rules", "alert_states", "claims"),
     *("spans", "scores", "traces"),
 )
 """Tables to save first, in this order: what people miss soonest, and what traces sum up."""

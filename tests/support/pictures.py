@@ -6,13 +6,21 @@ ones; only the agent is directed.
 
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from bot.agents.errors import AgentCrashed
 from bot.sandbox import Channel, Message, Sandbox
 from storage import Observability
+from storage.coordination.budgets import (
+    Budget,
+    Dimension,
+    Period,
+    add_budget,
+    remove_budget,
+)
 from tests.support.browser import CHROMIUM, browser
 from tests.support.conversations import eventually, finished
 from tests.support.fake_agent import Scripted, roster_of
@@ -133,6 +141,29 @@ class Studio:
         self.agent.wait_until_asked()
         return question
 
+    @contextmanager
+    def budgets(self, *limits: tuple[Dimension, str, Period, float, int | None]) -> Iterator[None]:
+        """Limit what agents may cost, in dollars, while the block runs."""
+        database, ids = self.observability.database, []
+        for number, (dimension, key, period, soft, hard) in enumerate(limits):
+            ids.append(f"3f2a1{number}")
+            budget = Budget(
+                id=ids[-1],
+                dimension=dimension,
+                key=key,
+                period=period,
+                soft=int(soft * 1_000_000),
+                hard=None if hard is None else hard * 1_000_000,
+                team=self.sandbox.team_id,
+                time_zone="Europe/Berlin",
+                created_by=self.alice.id,
+                created_at=number,
+            )
+            add_budget(database, budget)
+        yield
+        for id in ids:
+            remove_budget(database, id)
+
     def end(self, question: Message, answer: str) -> Message:
         """Answer the question, and return it."""
         self.agent.end(answer)
@@ -175,6 +206,25 @@ def _failure_shown(studio: Studio, channel: Channel) -> Message:
     question = _failed(studio, channel)
     finished(studio.observability, channel, question.ts, count=1)
     return _asked(studio, channel, "show")
+
+
+def _suspended(studio: Studio, channel: Channel) -> Message:
+    with studio.budgets(("agent", "claude", "month", 1, None)):
+        text = f"{studio.sandbox.mention} why is checkout slow since this morning?"
+        question = studio.sandbox.post(studio.alice, channel, text)
+        studio.sandbox.wait_for_reply(channel, question.ts, containing="budget")
+    return question
+
+
+def _budget(studio: Studio, channel: Channel) -> Message:
+    with studio.budgets(
+        ("agent", "claude", "week", 8, None),
+        ("agent", "codex", "month", 4, 6),
+        ("all", "", "month", 40, 60),
+        ("channel", channel.id, "day", 5, None),
+        ("user", studio.alice.id, "week", 3.5, None),
+    ):
+        return _asked(studio, channel, "budget")
 
 
 URGENT = """\
@@ -229,6 +279,8 @@ SCENES: Mapping[str, Scene] = {
     "show-tools": _tools_shown,
     "file": _file,
     "reason": _reason,
+    "budget": _budget,
+    "suspended": _suspended,
     # Last: its turn ends with the bot.
     "running": _running,
 }

@@ -6,7 +6,7 @@ from reports.views.budgets import BudgetLine, BudgetsView
 ICONS = {
     "ok": ":large_green_circle:",
     "warning": ":large_yellow_circle:",
-    "suspended": ":double_vertical_bar:",
+    "suspended": ":red_circle:",
     "refused": ":no_entry:",
 }
 
@@ -27,5 +27,5 @@ def _line(line: BudgetLine) -> str:
     name = clipped(escape(line.name), KEY)
     return (
         f"{ICONS[line.status]} *{name}* · {line.limit} · `{line.id}`\n"
-        f"`{line.bar}` {line.share} · {line.spent} · {line.forecast}"
+        f"{line.bar} {line.share} · {line.spent} · {line.forecast}"
     )

@@ -30,9 +30,9 @@ from tests.support.factories import (
     NOW,
     SECRET,
     TEAM,
-    record,
     said,
 )
+from tests.support.spending import spend
 
 DAY = 24 * 60 * MINUTE
 BUDGET = Budget(
@@ -46,22 +46,6 @@ BUDGET = Budget(
     created_at=0,
 )
 SPENDER = Spender(team=TEAM, agent="claude", channel=GENERAL, user=ALICE)
-
-
-def spend(
-    observability: Observability,
-    cost: int,
-    *,
-    ago: int = MINUTE,
-    channel: str = GENERAL,
-    **more: str,
-) -> str:
-    turn = {"agent": "claude", "decision": "answer", **more}
-    user = turn.pop("user", ALICE)
-    call = {**CALL, "agent": turn["agent"], "cost": cost, "cost_source": "reported"}
-    steps = (("attempt", 1, 10, call),)
-    facts = said(channel, user, "why?") | turn
-    return record(observability, "slack message", ago=ago, ms=20, steps=steps, **facts)
 
 
 def total(database: Database, budget: Budget) -> int:
