@@ -15,9 +15,11 @@ DIMENSIONS = ("agent", "provider", "model", "platform", "channel", "user", "deci
 LEVELS = ("trace", "debug", "info", "warning", "error", "critical")
 """The levels of log lines, from the lowest on."""
 
-TABULAR = frozenset(("ls", "search", "slow", "ps", "thread", "stats", "cost", "errors"))
+TABULAR = frozenset(
+    ("ls", "search", "slow", "ps", "thread", "stats", "cost", "errors", "logs", "metrics")
+)
 """The commands whose answers are rows, which `--tsv` prints."""
-LONG = TABULAR | {"show", "why", "health", "digest", "logs", "metrics"}
+LONG = TABULAR | {"show", "why", "health", "digest"}
 """The commands whose answers a terminal shows in a pager if they are longer than it is high."""
 
 DATABASE = "instead of the one in TRACEBOT_DATABASE_URL"

@@ -6,6 +6,7 @@ a line break within a text is written `\t` or `\n`, a backslash `\\`. Columns ar
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from reports.formatting import utc, visible
 if TYPE_CHECKING:
     from reports.views.costs import CostView
     from reports.views.failures import FailuresView
+    from reports.views.records import LogsView, MetricsView
     from reports.views.statistics import StatsView
     from reports.views.trace_list import TraceListView
     from reports.views.views import View
@@ -118,6 +120,20 @@ def _failures(view: FailuresView) -> Iterator[Sequence[Value]]:
         yield (each.error_type, each.agent, each.traces, *found)
 
 
+def _logs(view: LogsView) -> Iterator[Sequence[Value]]:
+    yield ("recorded_at", "level", "message", "trace_id", "span_id", "attributes")
+    for each in view.logs:
+        facts = json.dumps(each.attributes, ensure_ascii=False)
+        yield (utc(each.recorded_at), each.level, each.message, each.trace_id, each.span_id, facts)
+
+
+def _metrics(view: MetricsView) -> Iterator[Sequence[Value]]:
+    yield ("labels" if view.name else "name", "count", "last", "last_at", "least", "mean", "most")
+    for each in view.totals:
+        figures = (each.least, each.mean, each.most)
+        yield (each.name, each.count, each.last, utc(each.last_at), *figures)
+
+
 def _ms(ns: float | None) -> float | None:
     return None if ns is None else ns / 1_000_000
 
@@ -131,5 +147,7 @@ RENDERERS: Mapping[str, Callable[[Any], Iterable[Sequence[Value]]]] = {
     "StatsView": _stats,
     "CostView": _costs,
     "FailuresView": _failures,
+    "LogsView": _logs,
+    "MetricsView": _metrics,
 }
 """By the name of the view's class: a command loads only the views that it shows."""

@@ -32,7 +32,7 @@ def test_every_command_has_a_section_and_every_section_a_command() -> None:
 
 @pytest.mark.parametrize("name", sorted(commands()))
 def test_every_option_of_a_command_stands_in_its_section(name: str) -> None:
-    everywhere = {"--help", "--json", "--database"}
+    everywhere = {"--help", "--json", "--database", "--tsv", "--no-pager"}
     options = {
         option
         for action in commands()[name]._actions

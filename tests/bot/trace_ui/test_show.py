@@ -91,6 +91,24 @@ def test_everything_that_is_stored_is_shown_as_json_in_a_modal(
     assert failure.trace_id in said
 
 
+def test_in_the_shortcuts_modal_everything_is_shown_and_the_question_is_tried_again(
+    failure: TraceSummary,
+    agent: Scripted,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+) -> None:
+    _, reply = sandbox.thread(general, str(failure.thread_ts))
+    said = in_modal(sandbox, alice, lambda: sandbox.shortcut(alice, reply, "show_trace"))
+    assert "Failed after" in said and "add reaction" in said
+    assert "exit.code" in in_modal(sandbox, alice, lambda: sandbox.press(alice, "trace_raw"))
+    assert "Failed after" in in_modal(sandbox, alice, lambda: sandbox.press(alice, "trace_show"))
+    said = in_modal(sandbox, alice, lambda: sandbox.press(alice, "trace_again"))
+    assert "It is being asked again" in said
+    agent.end("Nothing is new.")
+    sandbox.wait_for_reply(general, str(failure.thread_ts), containing="Nothing is new.")
+
+
 def test_an_answered_question_shows_its_answer_and_is_not_tried_again(
     start_bot: StartBot,
     sandbox: Sandbox,

@@ -7,7 +7,7 @@ import pytest
 
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
-from reports.render import json_output, terminal
+from reports.render import json_output, terminal, tsv
 from reports.views.records import LogsView, MetricsView
 from reports.views.views import View
 from storage import Observability
@@ -125,6 +125,13 @@ def test_a_metric_is_shown_by_its_labels_and_over_time(
     ]
     assert [bucket["mean"] for bucket in shown["buckets"]] == [3, 5]
     assert "▅█" in terminal.render(view)
+
+
+def test_rows_are_raw_values(observability: Observability, ids: Mapping[str, str]) -> None:
+    names, newest, _ = (row.split("\t") for row in tsv.rows(ask(observability, "logs")))
+    assert dict(zip(names, newest, strict=True))["attributes\n"] == '{"logger": "x"}\n'
+    _, depth = tsv.rows(ask(observability, "metrics"))
+    assert depth.startswith("queue.depth\t2\t5\t")
 
 
 def test_without_values_it_says_so(observability: Observability) -> None:
