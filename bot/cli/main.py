@@ -143,8 +143,9 @@ def _read(args: "Namespace") -> int:
 
         look_through(located)
     changes = args.command == "errors" and args.change
+    viewer = Viewer(time_zone=getattr(args, "zone", "UTC"))
     with closing(_open(args)) if changes else reading(located) as database:
-        view = answer(args, database=database, viewer=Viewer(), now=time.time_ns())
+        view = answer(args, database=database, viewer=viewer, now=time.time_ns())
     if args.command == "digest" and args.html:
         from bot.cli.html_page import write_page
 

@@ -58,6 +58,9 @@ NOTHING_YET = "Nothing that you may see is recorded yet. Ask an agent, then show
 NEWEST = 20
 """Of so many traces the newest that the viewer may see is shown."""
 
+HOURS_SHOWN_NS = 48 * 3_600 * 1_000_000_000
+"""Up to this length, a period is shown over its hours, and a longer one over its days."""
+
 ANSWER_S = 30.0
 """A command may query the database for this long, in seconds."""
 
@@ -174,16 +177,17 @@ def _stats(args: argparse.Namespace, database: Database, viewer: Viewer, now: in
     only = next(((name, key) for name in COUNTED if (key := getattr(args.filters, name))), None)
     hidden = only is not None and only[0] == "channel" and not viewer.may_name(only[1])
 
-    def of(since: int, until: int) -> Statistics:
+    def of(since: int, until: int, by: str | None = args.by) -> Statistics:
         found = statistics(
             database,
             since=since,
             until=until,
-            by=args.by,
+            by=by,
             audiences=() if hidden else viewer.audiences,
             only=only,
+            time_zone=viewer.time_zone,
         )
-        if args.by != "channel":
+        if by != "channel":
             return found
         named = tuple(
             group for group in found.groups if group.key == OTHERS or viewer.may_name(group.key)
@@ -191,12 +195,14 @@ def _stats(args: argparse.Namespace, database: Database, viewer: Viewer, now: in
         return replace(found, groups=named)
 
     since = period_start(args, now)
+    unit = "hour" if now - since <= HOURS_SHOWN_NS else "day"
     return statistics_view(
         of(since, now),
         by=args.by,
         only=only,
         time_zone=viewer.time_zone,
         before=of(max(2 * since - now, 0), since) if args.compare else None,
+        over_time=None if args.by else (unit, of(since, now, unit)),
         name_of=viewer.name_of,
     )
 

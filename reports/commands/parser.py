@@ -9,7 +9,17 @@ from reports.commands.filters import TAKEN, add_options, read_filters, take_word
 from reports.commands.typed import split_shell
 from reports.errors import UsageError
 
-DIMENSIONS = ("agent", "provider", "model", "platform", "channel", "user", "decision", "hour")
+DIMENSIONS = (
+    "agent",
+    "provider",
+    "model",
+    "platform",
+    "channel",
+    "user",
+    "decision",
+    "hour",
+    "day",
+)
 """The values of `stats --by`."""
 
 LEVELS = ("trace", "debug", "info", "warning", "error", "critical")
@@ -71,6 +81,8 @@ STATS_EXAMPLES = """\
 examples:
   stats                     show the last 7 days in total
   stats --by agent          compare the agents
+  stats --by day --since 30d
+                            count each day of a month
   stats --by decision       count why messages were answered or skipped
   stats --compare           compare with the 7 days before
 """
@@ -138,7 +150,7 @@ def build_parser(*, prog: str, shell: bool, only: str | None = None) -> tuple[Pa
         return made
 
     _add_lists(command, longest=100 if shell else SLACK_PAGE)
-    _add_statistics(command)
+    _add_statistics(command, shell=shell)
     show = command("show", "Show one trace: how it ended, what the agent did, each step.")
     show.add_argument(
         "id",
@@ -230,10 +242,18 @@ def _add_lists(command: Callable[..., Options], *, longest: int) -> None:
         each.add_argument("--cursor", metavar="CURSOR", help="continue a list where it ended")
 
 
-def _add_statistics(command: Callable[..., Options]) -> None:
+def _add_statistics(command: Callable[..., Options], *, shell: bool) -> None:
     stats = command("stats", "Show counts, errors, latency, tokens and cost.", STATS_EXAMPLES)
     stats.add_argument("--by", choices=DIMENSIONS, help="add one line for each of these")
     stats.add_argument("--compare", action="store_true", help="compare with the period before")
+    if shell:
+        stats.add_argument(
+            "--zone",
+            type=_time_zone,
+            default="UTC",
+            metavar="ZONE",
+            help="the time zone of hours and days, such as Europe/Berlin; UTC by default",
+        )
     command("cost", "Show the cost by model and agent, and models without a known price.")
     errors = command("errors", "Group failures into issues: by error, agent and kind of message.")
     errors.add_argument(
@@ -243,6 +263,13 @@ def _add_statistics(command: Callable[..., Options]) -> None:
         help="say of an issue that it is solved, that nobody wants to hear of it, or neither",
     )
     command("slow", "List the slowest traces.")
+
+
+def _time_zone(text: str) -> str:
+    from reports.digest.order import check_time_zone  # Here, because hardly anybody gives one.
+
+    check_time_zone(text)
+    return text
 
 
 def _limit_to(most: int) -> Callable[[str], int]:

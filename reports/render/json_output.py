@@ -28,6 +28,7 @@ from reports.views.why import WhyView
 from storage.model.records import Score
 from storage.model.semconv import ATTRIBUTES
 from storage.model.span import Span
+from storage.queries.statistics import TIMES
 from storage.queries.traces import TraceSummary
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def _statistics(found: Statistics, by: str | None, names: Mapping[str, str]) -> 
         "total": _group(found.total),
         "groups": [
             {
-                "key": utc(int(group.key)) if by == "hour" else group.key,
+                "key": utc(int(group.key)) if by in TIMES else group.key,
                 "name": names.get(group.key, group.key),
                 **_group(group),
             }

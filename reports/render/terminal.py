@@ -173,9 +173,39 @@ def _bar(span: SpanLine) -> Drawing:
 
 def _stats(view: StatsView) -> Iterator[Part]:
     yield [(view.title, "bold")]
+    yield from _timeline(view)
     yield ""
     yield _groups(view.by or "", view.lines, view.total)
     yield from _note(view.note, "yellow")
+
+
+def _timeline(view: StatsView) -> Iterator[Part]:
+    """Draw the traces and the failures over time."""
+    moments, unit = view.timeline, view.timeline_by
+    if len(moments) < 2:
+        return
+    traces, errors = [each.traces for each in moments], [each.errors for each in moments]
+    counted = [("traces", traces, "cyan"), *([("errors", errors, "red")] if any(errors) else [])]
+    article = "an" if unit == "hour" else "a"
+    yield ""
+    yield Table(
+        columns=(Column(), Column(drawn=True), Column()),
+        rows=[
+            (name, _sparks(counts, style), f"at most {max(counts):,} {article} {unit}")
+            for name, counts, style in counted
+        ],
+    )
+    yield [(f"by {unit}, {moments[0].label} to {moments[-1].label} ({view.zone})", "grey")]
+
+
+def _sparks(counts: Sequence[int], style: str) -> Drawing:
+    """Draw a letter for each count, or for the sum of several if there is less room."""
+    from reports.views.timeline import in_groups  # Here, because other views need not wait for it.
+
+    def draw(width: int) -> Line:
+        return [(sparkline([sum(some) for some in in_groups(counts, width)]), style)]
+
+    return Drawing(draw, natural=len(counts))
 
 
 def _groups(by: str, lines: Iterable[StatsLine], total: StatsLine) -> Table:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from reports.formatting import utc, visible
@@ -87,15 +88,12 @@ def _stats(view: StatsView) -> Iterator[Sequence[Value]]:
     if view.by is None:
         yield ("", view.total.key, *_group(found.total), *(_group(before.total) if before else ()))
         return
-    earlier = {group.key: group for group in before.groups} if before else {}
-    for group, line in zip(found.groups, view.lines, strict=True):
-        key = utc(int(group.key)) if view.by == "hour" else group.key
-        yield (key, line.key, *_group(group), *(_group(earlier.get(group.key)) if before else ()))
+    for group, line, then in zip_longest(found.groups, view.lines, view.earlier):
+        key = utc(int(group.key)) if view.by in ("hour", "day") else group.key
+        yield (key, line.key, *_group(group), *(_group(then) if then else ()))
 
 
-def _group(group: Group | None) -> Sequence[Value]:
-    if group is None:
-        return (None,) * len(GROUP)
+def _group(group: Group) -> Sequence[Value]:
     return (
         *(group.traces, group.errors, group.errors / group.traces if group.traces else 0.0),
         *(_ms(group.p50_ns), _ms(group.p95_ns), _ms(group.p99_ns)),
@@ -113,11 +111,28 @@ def _costs(view: CostView) -> Iterator[Sequence[Value]]:
 
 
 def _failures(view: FailuresView) -> Iterator[Sequence[Value]]:
-    yield ("error_type", "agent", "traces", "trace_id", "started_at", "name", "error_message")
-    for each in view.failures:
+    yield (
+        "id",
+        "state",
+        "error_type",
+        "agent",
+        "traces",
+        "count",
+        "first_seen",
+        "last_seen",
+        *LATEST,
+    )
+    for each, line in zip(view.failures, view.lines, strict=True):
         latest = each.latest
-        found = (latest.trace_id, utc(latest.started_at), latest.name, latest.error_message)
-        yield (each.error_type, each.agent, each.traces, *found)
+        yield (
+            *(each.id, line.state, each.error_type, each.agent, each.traces, each.count),
+            *(utc(each.first_seen), utc(each.last_seen)),
+            *(latest.trace_id, latest.name, latest.error_message),
+        )
+
+
+LATEST = ("trace_id", "name", "error_message")
+"""What is told of the latest trace of an issue."""
 
 
 def _logs(view: LogsView) -> Iterator[Sequence[Value]]:

@@ -3,13 +3,14 @@
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 
 from reports import formatting
 from reports.units import duration_text
 from reports.views.costs import unpriced_note
+from reports.views.timeline import Moment, moved_on, time_name, timeline
 from storage.model.retention import CROWDED, NAMED, OTHERS
-from storage.queries.statistics import Group, Statistics
-from storage.store.grains import Grains
+from storage.queries.statistics import TIMES, Group, Statistics
 
 OF_TRACES: Mapping[str, str] = {
     "platform": "no platform",
@@ -56,15 +57,6 @@ class StatsLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """The traces of an hour; `label` is its beginning in local time."""
-
-    label: str
-    traces: int
-    errors: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StatsView:
     """Lines of text for each group and in `total`; `statistics` are the raw values.
 
@@ -84,7 +76,11 @@ class StatsView:
     period: str = ""
     zone: str = "UTC"
     timeline: tuple[Moment, ...] = ()
-    """All hours from the first group to the last, if the groups are hours, and not days."""
+    """The hours or days of the period, if the groups are these or there are none."""
+    timeline_by: str = ""
+    """`hour` or `day`."""
+    earlier: tuple[Group, ...] = ()
+    """The raw values of the period before for each line, if they are compared."""
 
 
 NameOf = Callable[[str, str], str]
@@ -98,19 +94,22 @@ def statistics_view(
     time_zone: str,
     only: tuple[str, str] | None = None,
     before: Statistics | None = None,
+    over_time: tuple[str, Statistics] | None = None,
     name_of: NameOf = lambda by, key: key,
 ) -> StatsView:
-    """Return statistics as text; *by* is the dimension of the groups, hours are in *time_zone*.
+    """Return statistics as text; *by* is the dimension of the groups, times are in *time_zone*.
 
-    *only* is the one dimension and key that they are limited to.
+    *only* is the one dimension and key that they are limited to. *over_time* are the same by hour
+    or by day, for the timeline, if the groups are neither.
 
     The groups of a trace's own dimensions add up to the total: what has no agent, for instance, is
     a group with an empty key.
     """
     found = _with_rest(found, by)
-    earlier = {group.key: group for group in _with_rest(before, by).groups} if before else None
+    earlier = _earlier(found, before, by, time_zone) if before else ()
     period = formatting.period(found.since, found.until)
-    zone = f" ({time_zone})" if by == "hour" else ""
+    zone = f" ({time_zone})" if by in TIMES else ""
+    timeline_by, times = (by, found) if by in TIMES else over_time or ("", found)
     compared = ", compared with the period before" if before else ""
     unpriced = unpriced_note(found) if by == "model" else ""
     notes = (_beginning(found, compared=before is not None), _unnamed(found, only), unpriced)
@@ -122,20 +121,35 @@ def statistics_view(
         total=stats_line("all", found.total, before.total if before else None),
         lines=tuple(
             stats_line(
-                _key(group.key, by, time_zone, name_of, found.grains),
+                time_name(group, found, by, time_zone)
+                if by in TIMES
+                else _key(group.key, by, name_of),
                 group,
-                None if earlier is None else earlier.get(group.key, NOTHING),
+                then,
             )
-            for group in found.groups
+            for group, then in zip_longest(found.groups, earlier)
         ),
         statistics=found,
         before=before,
         note="\n".join(filter(None, notes)),
         command=shlex.join(words),
         zone=time_zone,
-        timeline=_timeline(found, time_zone) if by == "hour" else (),
+        timeline=timeline(times, timeline_by, time_zone) if timeline_by else (),
+        timeline_by=timeline_by,
+        earlier=earlier,
         period=duration_text(found.until - found.since),
     )
+
+
+def _earlier(
+    found: Statistics, before: Statistics, by: str | None, time_zone: str
+) -> tuple[Group, ...]:
+    """Return for each group that of the period before."""
+    if by in TIMES:
+        groups = moved_on(before, by, time_zone)
+    else:
+        groups = {group.key: group for group in _with_rest(before, by).groups}
+    return tuple(groups.get(group.key, NOTHING) for group in found.groups)
 
 
 def _beginning(found: Statistics, *, compared: bool) -> str:
@@ -154,24 +168,6 @@ def _unnamed(found: Statistics, only: tuple[str, str] | None) -> str:
         return ""
     until = formatting.local(found.grains.days_since, "UTC", form="%Y-%m")
     return f"Months before {until} only tell apart the {NAMED} {only[0]}s that are counted most."
-
-
-def _timeline(found: Statistics, time_zone: str) -> tuple[Moment, ...]:
-    times = {int(group.key): group for group in found.groups}
-    groups = {at: group for at, group in times.items() if found.grains.level(at) == "hour"}
-    hours = range(min(groups), max(groups) + 1, HOUR_NS) if groups else ()
-    return tuple(
-        Moment(
-            label=formatting.local(hour, time_zone, form="%a %H:%M"),
-            traces=groups[hour].traces if hour in groups else 0,
-            errors=groups[hour].errors if hour in groups else 0,
-        )
-        for hour in hours
-    )
-
-
-HOUR_NS = 3_600 * 1_000_000_000
-HOUR = "%m-%d %H:%M"
 
 
 def _with_rest(found: Statistics, by: str | None) -> Statistics:
@@ -211,10 +207,8 @@ NOTHING = Group(
 )
 
 
-def _key(key: str, by: str | None, time_zone: str, name_of: NameOf, grains: Grains) -> str:
-    """Return a group's key for people. An hour's key is its beginning in nanoseconds."""
-    if by == "hour":
-        return _time(int(key), time_zone, grains)
+def _key(key: str, by: str | None, name_of: NameOf) -> str:
+    """Return a group's key for people."""
     if key == OTHERS:
         return "others"
     if by == "decision":
@@ -222,14 +216,6 @@ def _key(key: str, by: str | None, time_zone: str, name_of: NameOf, grains: Grai
     if not key:
         return OF_TRACES.get(by or "", "")
     return name_of(by, key) if by else key
-
-
-def _time(at: int, time_zone: str, grains: Grains) -> str:
-    """Return an hour, or the UTC day or month that is kept in the place of hours."""
-    kept = grains.level(at)
-    if kept == "hour":
-        return formatting.local(at, time_zone, form=HOUR)
-    return formatting.local(at, "UTC", form="%Y-%m-%d" if kept == "day" else "%Y-%m")
 
 
 def stats_line(key: str, group: Group, before: Group | None = None) -> StatsLine:

@@ -1,9 +1,11 @@
 """Compute counts, percentiles, tokens and cost of a period from rollups and facts."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from peewee import Database
 
@@ -11,12 +13,15 @@ from storage.database.models import TraceRow
 from storage.model.retention import OTHERS
 from storage.queries.rollup_sums import Row, added_up
 from storage.store import rollups
-from storage.store.grains import DAY_NS, HOUR_NS, Grains, grains_of
+from storage.store.grains import DAY_NS, HOUR_NS, SECOND_NS, Grains, grains_of
 from storage.store.histogram import Histogram, extended
 from storage.store.recount import recount
 
 TRACES_AT_A_TIME = 200
 """Traces of a channel whose spans are read by one query: it names each of them."""
+
+TIMES = ("hour", "day")
+"""What groups may be beside dimensions: times, whose keys are their starts in nanoseconds."""
 
 ALL = "all"
 """The dimension that has one key, for the total."""
@@ -66,46 +71,68 @@ def statistics(
     audiences: Collection[str] | None = None,
     channel: str | None = None,
     only: tuple[str, str] | None = None,
+    time_zone: str = "UTC",
 ) -> Statistics:
     """Return counts, percentiles (within 1%), tokens and cost of a period.
 
-    `by` is a dimension of `storage.database.models.RollupRow`, or `hour`. Groups are sorted by
-    their number of traces, hours by time. The key of an hour is its start in nanoseconds. Rollups
-    are hourly, so `since` is rounded down to an hour and `until` up; of a time that is only kept by
-    day or by month, to these, which then stand in the place of hours, too. The last group may be
+    `by` is a dimension of `storage.database.models.RollupRow`, `hour`, or `day` in `time_zone`.
+    Groups are sorted by their number of traces, times by time. The key of a time is its start in
+    nanoseconds. Rollups are hourly, so `since` is rounded down to an hour and `until` up; of a time
+    that is only kept by UTC day or by month, to these, which then stand in the place of hours and
+    local days, too. A local day begins with the hour that begins in it. The last group may be
     `OTHERS`, for users or channels that an old month does not name.
 
     `only` limits them to one key of a dimension, such as `("agent", "claude")`; `by` is then that
-    dimension, `hour` or None, because rollups do not tell the others apart by it.
+    dimension, a time or None, because rollups do not tell the others apart by it.
 
     `channel` limits them to the traces of one channel that `audiences`, then required, may see.
     They are counted from its spans, because rollups do not tell the other dimensions apart by
     channel, so keep the period short.
     """
     if channel is None:
+        # Days of other zones are added up from hours, UTC's are kept as they are.
+        read_by = "hour" if by == "day" and time_zone != "UTC" else by
         grains, rows = _rollups(
-            database, since=since, until=until, by=by, audiences=audiences, only=only
+            database, since=since, until=until, by=read_by, audiences=audiences, only=only
         )
     else:
         grains = Grains()
         rows = _channel_rows(
             database, channel, since=since, until=until, by=by, audiences=audiences or ()
         )
+    start = _days_of(time_zone, grains) if by == "day" else grains.start
     by_key: dict[tuple[str, Any], list[Row]] = {}
     for row in rows:
-        key = grains.start(row[1]) if by == "hour" else row[1]
+        key = start(row[1]) if by in TIMES else row[1]
         by_key.setdefault((row[0], key), []).append(row)
     whole = only[0] if only else ALL
     total = group_of(
         "", [row for (name, _), some in by_key.items() if name == whole for row in some]
     )
-    if by == "hour":
-        hours = sorted((hour, some) for (_, hour), some in by_key.items())
-        groups = [group_of(str(hour), some) for hour, some in hours]
+    if by in TIMES:
+        times = sorted((time, some) for (_, time), some in by_key.items())
+        groups = [group_of(str(time), some) for time, some in times]
     else:
         groups = [group_of(key, some) for (name, key), some in by_key.items() if name == by]
         groups.sort(key=lambda group: (group.key == OTHERS, -group.traces, group.key))
     return Statistics(since, until, total, tuple(groups), grains)
+
+
+def _days_of(time_zone: str, grains: Grains) -> Callable[[int], int]:
+    """Return a function that returns the start of the local day in which an hour begins.
+
+    The day in which hours begin to be kept starts with the first of them, because those before it
+    are in UTC's days.
+    """
+    zone = ZoneInfo(time_zone)
+
+    def start(at: int) -> int:
+        if grains.level(at) != "hour":
+            return grains.start(at)
+        midnight = datetime.fromtimestamp(at // SECOND_NS, zone).replace(hour=0, minute=0, fold=0)
+        return max(int(midnight.timestamp()) * SECOND_NS, grains.hours_since)
+
+    return start
 
 
 def _rollups(
@@ -145,9 +172,9 @@ def _read(
     nothing is missing, while another process adds them up.
     """
     mark = database.param
-    key = "starts_at" if by == "hour" else "key"
+    key = "starts_at" if by in TIMES else "key"
     columns = f"dimension, {key} AS key, {', '.join(rollups.SUMS)}, latency"
-    dimensions = [ALL] if by in (None, "hour") else [ALL, by]
+    dimensions = [ALL] if by in (None, *TIMES) else [ALL, by]
     if only is not None:
         dimensions = [only[0]]
     within = (
@@ -197,7 +224,7 @@ def _channel_rows(
     return [
         (
             dimension,
-            starts_at if by == "hour" else key,
+            starts_at if by in TIMES else key,
             *(getattr(added, name) for name in rollups.SUMS),
             [extended(None, added.durations)] if added.durations else [],
         )

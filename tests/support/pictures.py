@@ -290,6 +290,7 @@ VIEWS: Mapping[str, str] = {
     "stats": "stats",
     "stats-agent": "stats --by agent --compare --since 3d",
     "stats-hour": "stats --by hour --since 24h",
+    "stats-day": "stats --by day --since 30d",
     "cost": "cost",
     "errors": "errors",
     "slow": "slow",

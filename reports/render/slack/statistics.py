@@ -4,7 +4,8 @@ from reports.render.block_kit import RUN, Block, button, context, header, note, 
 from reports.render.slack.periods import period_buttons
 from reports.render.slack.tables import POINTS, Cell, Number, chart, table
 from reports.views.statistics import StatsLine, StatsView
-from storage.queries.statistics import Group
+from reports.views.timeline import merged
+from storage.queries.statistics import TIMES, Group
 
 COLUMNS = ("traces", "errors", "rate", "cost", "p50", "p95", "p99")
 THUMBS = ("👍", "👎")
@@ -49,8 +50,8 @@ def _table(view: StatsView) -> list[Block]:
     rows = [row[: len(columns)] for row in map(_row, view.lines, view.statistics.groups)]
     if not rows:
         return []
-    # Hours are listed by time, and the newest matter; other groups begin with the largest.
-    newest = view.by == "hour"
+    # Times are in their order, and the newest matter; other groups begin with the largest.
+    newest = view.by in TIMES
     if newest:
         rows.reverse()
     made = table(f"By {view.by}", columns, rows)
@@ -84,12 +85,14 @@ def _whole(ns: float | None) -> int | None:
 def _chart(view: StatsView) -> list[Block]:
     if len(view.timeline) < 2:
         return []
-    shown = view.timeline[-POINTS:]
+    # Groups have a table, whose newest rows the chart shows; what has none is shown as a whole.
+    length, shown = (1, view.timeline[-POINTS:]) if view.by else merged(view.timeline, POINTS)
     counts = {
         "traces": [each.traces for each in shown],
         "failed": [each.errors for each in shown],
     }
-    title = f"Traces by {view.by} ({view.zone})"
+    unit = view.timeline_by if length == 1 else f"{length} {view.timeline_by}s"
+    title = f"Traces by {unit} ({view.zone})"
     return [chart(title, "line", [each.label for each in shown], counts)]
 
 

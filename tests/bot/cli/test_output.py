@@ -100,7 +100,7 @@ def test_values_of_statistics_compare_the_groups(piped: Piped) -> None:
         ("codex", "6", "6"),
         ("claude", "1", "0"),
     ]
-    assert rows[0]["before_traces"] == ""
+    assert rows[0]["before_traces"] == "0"
 
 
 def test_a_message_is_not_printed_among_values(piped: Piped) -> None:

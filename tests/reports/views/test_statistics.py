@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -76,6 +77,71 @@ def test_a_chart_of_hours_has_those_without_a_trace_and_each_name_once() -> None
     assert [point["value"] for point in traces["data"]] == [1, 0, 0, 1]
     labels = ["Sun 01:00", "Sun 02:00", "Sun 02:00*", "Sun 03:00"]
     assert chart["chart"]["axis_config"]["categories"] == labels
+
+
+@pytest.mark.parametrize(
+    ("hours", "unit", "labels"),
+    [
+        (48, "3 hours", ["Mon 16:00", "Mon 19:00"]),
+        (20, "hour", ["Mon 16:00", "Mon 17:00"]),
+    ],
+)
+def test_statistics_without_groups_show_the_whole_period_over_time(
+    hours: int, unit: str, labels: list[str]
+) -> None:
+    every = tuple(group(str(NOW + number * HOUR_NS)) for number in range(hours - 1))
+    total = replace(group(""), traces=hours - 1)
+    times = Statistics(NOW, NOW + hours * HOUR_NS, total, every)
+    found = replace(times, groups=())
+    view = statistics_view(found, by=None, time_zone="UTC", over_time=("hour", times))
+    (chart,) = [block for block in render(view) if block["type"] == "data_visualization"]
+    assert chart["title"] == f"Traces by {unit} (UTC)"
+    assert chart["chart"]["axis_config"]["categories"][:2] == labels
+    # The last hour had none.
+    assert sum(point["value"] for point in chart["chart"]["series"][0]["data"]) == hours - 1
+    shown = terminal.render(view, width=60)
+    drawn = "█" * 23 + "▅" if hours == 48 else "█" * 19 + "▁"
+    assert f"traces  {drawn}" in shown
+    assert "at most 1 an hour\nby hour, Mon 16:00 to" in shown
+    assert "errors  ▁" not in shown
+
+
+def test_days_have_the_names_of_the_readers_zone_and_older_ones_those_of_utc() -> None:
+    midnight = NOW - 16 * HOUR_NS  # 24 November 2025, 00:00 UTC; in New York it is the 23rd.
+    grains = Grains(hours_since=midnight, days_since=midnight - 23 * 24 * HOUR_NS)
+    kept = (midnight - 54 * 24 * HOUR_NS, midnight - 24 * HOUR_NS, midnight, midnight + 5 * HOUR_NS)
+    groups = tuple(group(str(each)) for each in kept)
+    found = Statistics(kept[0], midnight + 54 * HOUR_NS, group(""), groups, grains)
+    view = statistics_view(found, by="day", time_zone="America/New_York")
+    names = ["2025-10", "2025-11-23 UTC", "2025-11-23 Sun", "2025-11-24 Mon"]
+    assert [line.key for line in view.lines] == names
+    assert [(each.label, each.traces) for each in view.timeline] == [
+        ("Sun 23 Nov", 2),
+        ("Mon 24 Nov", 1),
+        ("Tue 25 Nov", 0),
+        ("Wed 26 Nov", 0),
+    ]
+    told = json.loads(as_json.render(view))
+    assert told["groups"][2]["key"] == "2025-11-24T00:00:00.000000Z"
+
+
+@pytest.mark.parametrize(
+    ("by", "zone", "then", "now"),
+    [
+        ("hour", "UTC", "2026-03-28T10:00Z", "2026-03-30T10:00Z"),
+        # Summer time begins in between: the day before the day before began an hour later.
+        ("day", "Europe/Berlin", "2026-03-27T23:00Z", "2026-03-29T22:00Z"),
+    ],
+)
+def test_times_are_compared_with_those_that_are_a_period_earlier(
+    by: str, zone: str, then: str, now: str
+) -> None:
+    start, end = (int(datetime.fromisoformat(each).timestamp()) * 10**9 for each in (then, now))
+    length = 48 * HOUR_NS
+    found = Statistics(end, end + length, group(""), (replace(group(str(end)), traces=3),))
+    before = Statistics(start, start + length, group(""), (group(str(start)),))
+    view = statistics_view(found, by=by, time_zone=zone, before=before)
+    assert [line.change.traces for line in view.lines] == ["+200%"]
 
 
 def test_buttons_show_the_same_of_another_period_and_compare_it() -> None:

@@ -3,7 +3,9 @@
 import struct
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,9 +16,9 @@ from storage.database.models import FactRow, RollupRow
 from storage.queries.statistics import Group, statistics
 from storage.recovery.opening import open_database
 from storage.store.facts import FIELDS
-from storage.store.grains import HOUR_NS
+from storage.store.grains import HOUR_NS, MARK
 from storage.store.histogram import Histogram, extended, listed
-from storage.store.rollups import INSERT_FIELDS, SUMS
+from storage.store.rollups import EVERYONE, INSERT_FIELDS, SUMS
 
 FIRST = 480_000 * HOUR_NS
 SHARES = (0.5, 0.95, 0.99)
@@ -122,3 +124,86 @@ def test_counts_beyond_what_the_database_can_add_up_do_not_end_statistics(
     RollupRow.insert_many(rows, fields=columns).execute(database)
     found = statistics(database, since=FIRST, until=FIRST + 4 * HOUR_NS)
     assert (found.total.traces, found.total.input_tokens) == (3, 3 * 2**62)
+
+
+BERLIN, NEW_YORK, KOLKATA = "Europe/Berlin", "America/New_York", "Asia/Kolkata"
+
+
+def at(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp()) * 10**9
+
+
+def store(database: Database, *rows: tuple[str, str, int]) -> None:
+    """Store rollups of everything: level, start and traces; or since when a level is kept."""
+    RollupRow.delete().execute(database)
+    FactRow.delete().execute(database)
+    columns = [getattr(RollupRow, name) for name in INSERT_FIELDS]
+    rest = (*[0] * (len(SUMS) - 1), None)
+    places = [
+        (MARK, at(start), level.split()[0], "", "", "")
+        if "since" in level
+        else (level, at(start), "all", "", "" if level == "hour" else EVERYONE, "")
+        for level, start, _ in rows
+    ]
+    stored = [(*place, row[-1], *rest) for place, row in zip(places, rows, strict=True)]
+    RollupRow.insert_many(stored, fields=columns).execute(database)
+
+
+def days(database: Database, since: str, until: str, time_zone: str) -> list[tuple[str, int]]:
+    found = statistics(database, since=at(since), until=at(until), by="day", time_zone=time_zone)
+    assert found.total.traces == sum(group.traces for group in found.groups)
+    zone = ZoneInfo(time_zone)
+    return [
+        (f"{datetime.fromtimestamp(int(group.key) / 10**9, zone):%d %H:%M}", group.traces)
+        for group in found.groups
+    ]
+
+
+@pytest.mark.parametrize(
+    ("time_zone", "expected"),
+    [
+        ("UTC", [("24 00:00", 1), ("25 00:00", 6), ("26 00:00", 8)]),
+        (BERLIN, [("24 00:00", 1), ("25 00:00", 2), ("26 00:00", 12)]),
+        (NEW_YORK, [("24 00:00", 3), ("25 00:00", 12)]),
+        # An hour belongs to the day in which it begins, also where days begin within an hour.
+        (KOLKATA, [("24 00:00", 1), ("25 00:00", 2), ("26 00:00", 12)]),
+    ],
+)
+def test_days_are_those_of_the_readers_zone(
+    database: Database, time_zone: str, expected: list[tuple[str, int]]
+) -> None:
+    hours = ("24T12", "25T04", "25T23", "26T04")
+    kept = [("hour", f"2026-11-{hour}:00Z", 2**n) for n, hour in enumerate(hours)]
+    per_day = [("day", "2026-11-24T00:00Z", 1), ("day", "2026-11-25T00:00Z", 6)]
+    store(database, *kept, *per_day)
+    assert days(database, "2026-11-24T06:00Z", "2026-11-26T12:00Z", time_zone) == expected
+
+
+def test_the_days_when_the_clock_changes_have_23_and_25_hours(database: Database) -> None:
+    store(
+        database,
+        *[("hour", f"2026-03-28T{hour}:00Z", 1) for hour in (22, 23)],
+        *[("hour", f"2026-03-29T{hour}:00Z", 10) for hour in (21, 22)],
+        *[("hour", f"2026-10-25T{hour}:00Z", 100) for hour in (22, 23)],
+    )
+    shown = days(database, "2026-03-28T20:00Z", "2026-10-26T03:00Z", BERLIN)
+    assert shown == [
+        *(("28 00:00", 1), ("29 00:00", 11), ("30 00:00", 10)),
+        *(("25 00:00", 100), ("26 00:00", 100)),
+    ]
+
+
+def test_local_days_begin_where_hours_begin_to_be_kept(database: Database) -> None:
+    store(
+        database,
+        ("day since", "2026-11-01T00:00Z", 0),
+        ("hour since", "2026-11-20T00:00Z", 0),
+        ("month", "2026-10-01T00:00Z", 50),
+        ("day", "2026-11-19T00:00Z", 7),
+        *[("hour", f"2026-11-20T{hour}:00Z", 1) for hour in ("02", "12")],
+    )
+    # The 19th of UTC, then what is left of New York's 19th, then its 20th.
+    assert days(database, "2026-10-05T00:00Z", "2026-11-21T00:00Z", NEW_YORK) == [
+        *(("30 20:00", 50), ("18 19:00", 7)),
+        *(("19 19:00", 1), ("20 00:00", 1)),
+    ]
