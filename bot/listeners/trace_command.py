@@ -9,6 +9,7 @@ from slack_bolt import Ack, App, BoltRequest
 
 from bot.concurrency.event_dedup import EventDedup
 from bot.listeners.request_keys import interaction_key
+from bot.trace_ui.digest_form import DIGEST_FORM, submitted
 from bot.trace_ui.modal import Modals, Respond, place_in
 from bot.trace_ui.requester import Requester
 from bot.trace_ui.slash_command import SlashCommand
@@ -16,6 +17,8 @@ from reports.render.block_kit import (
     AGAIN,
     ALERT_ACKNOWLEDGE,
     ALERT_SNOOZE,
+    DIGEST_CHANGE,
+    DIGEST_OFF,
     FORGET,
     ISSUE,
     OPEN,
@@ -72,7 +75,20 @@ def register(
     app.action(FORGET)(listener(_forget))
     app.action(ALERT_ACKNOWLEDGE)(listener(_acknowledge_alert))
     app.action(ALERT_SNOOZE)(listener(_snooze_alert))
+    app.action(_starting_with(DIGEST_CHANGE))(listener(_digest_form, in_modal=True))
+    app.action(_starting_with(DIGEST_OFF))(listener(_digest_off))
     app.shortcut("show_trace")(listener(_shortcut, in_modal=True))
+
+    def digest_submitted(ack: Ack, body: Body, req: BoltRequest) -> None:
+        order, errors = submitted(body["view"])
+        if errors:
+            ack(response_action="errors", errors=errors)
+            return
+        ack()
+        key, requester = interaction_key(body, req), _requester(body, team)
+        executor.submit(dedup.once, key, slash_command.digest_submitted, order, requester)
+
+    app.view(DIGEST_FORM)(digest_submitted)
 
 
 def _command(
@@ -140,6 +156,18 @@ def _snooze_alert(
     slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond
 ) -> None:
     slash_command.snooze_alert(_value(body), requester, respond)
+
+
+def _digest_form(
+    slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond
+) -> None:
+    slash_command.digest_form(_value(body), requester, respond)
+
+
+def _digest_off(
+    slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond
+) -> None:
+    slash_command.digest_off(_value(body), requester, respond)
 
 
 def _shortcut(

@@ -7,6 +7,7 @@ an ephemeral message.
 import json
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from slack_sdk import WebClient
@@ -29,6 +30,16 @@ CLOSED = frozenset(("not_found", "view_not_found"))
 logger = logging.getLogger("tracebot.modals")
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Inputs that a modal shows, with a button to submit them. They are about *channel*."""
+
+    callback_id: str
+    title: str
+    channel: str
+    blocks: tuple[Block, ...]
+
+
 class Modals:
     """Open modals. The *client* does not repeat calls: a late modal is worse than a message."""
 
@@ -47,7 +58,7 @@ class Modals:
             opened = self._client.views_open(trigger_id=str(body.get("trigger_id")), view=view)
         except SLACK_ERRORS as error:
             logger.warning("No modal was opened for %s: %s", requester.user, error_code(error))
-            return instead
+            return _without_form(instead)
         return _Modal(self._client, opened["view"]["id"], requester, instead=instead)
 
     def around(self, body: Body, requester: Requester, respond: Respond) -> Respond:
@@ -79,11 +90,13 @@ class _Modal:
         self._instead = instead
         self._below = below or []
 
-    def __call__(self, *, blocks: list[Block], **message: Any) -> None:
-        """Show the blocks. Raises one of `SLACK_ERRORS`."""
+    def __call__(self, *, blocks: list[Block], form: Form | None = None, **message: Any) -> None:
+        """Show the form, else the blocks. Raises one of `SLACK_ERRORS`."""
         below = [] if message.get("replace_original") else self._below
         divider: list[Block] = [{"type": "divider"}] if below else []
         view = _view([*blocks, *divider, *below], self._requester)
+        if form is not None:
+            view |= _inputs(form)
         try:
             self._client.views_update(view_id=self._view_id, view=view)
         except SLACK_ERRORS as error:
@@ -91,6 +104,27 @@ class _Modal:
                 return
             logger.warning("A modal was not filled: %s", error_code(error))
             self._instead(blocks=blocks, **message)
+
+
+def _without_form(respond: Respond) -> Respond:
+    """Return a function that answers without a form, which only a modal can show."""
+
+    def answer(*, form: Form | None = None, **message: Any) -> None:
+        respond(**message)
+
+    return answer
+
+
+def _inputs(form: Form) -> dict[str, Any]:
+    """Return what is different in a modal that is submitted."""
+    return {
+        "callback_id": form.callback_id,
+        "title": {"type": "plain_text", "text": form.title},
+        "submit": {"type": "plain_text", "text": "Save"},
+        "close": {"type": "plain_text", "text": "Cancel"},
+        "blocks": list(form.blocks),
+        "private_metadata": json.dumps({"channel": form.channel}),
+    }
 
 
 def place_in(view: Body) -> Mapping[str, str]:

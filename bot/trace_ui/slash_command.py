@@ -8,7 +8,7 @@ import logging
 import time
 from argparse import Namespace
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from peewee import PeeweeException
@@ -22,9 +22,12 @@ from bot.slack.errors import SLACK_ERRORS, error_code
 from bot.slack.threads import reply_payload
 from bot.trace_ui.alerts import AlertOrders
 from bot.trace_ui.budgets import Budgets
+from bot.trace_ui.digest_form import digest_form
+from bot.trace_ui.digest_settings import DigestSettings
 from bot.trace_ui.filter_names import resolve
 from bot.trace_ui.forget import Forget
 from bot.trace_ui.key_names import key_names
+from bot.trace_ui.modal import Form
 from bot.trace_ui.requester import Requester
 from bot.trace_ui.share import post_once
 from bot.turns.ask_again import AskAgain
@@ -38,11 +41,10 @@ from reports.errors import UsageError
 from reports.render import json_output
 from reports.render.block_kit import Block, context, escape
 from reports.render.slack import fallback, render
-from reports.views.messages import MessageView, digest_set, not_found
+from reports.views.messages import MessageView, not_found
 from reports.views.trace_tree import RawView, TraceView
 from reports.views.views import View
 from storage import ActiveSpan, Observability
-from storage.coordination.digest_subscriptions import Subscription, subscribe, unsubscribe
 from storage.model.redaction import redacted_start
 from storage.model.span import own_audience
 from storage.queries.traces import traces_by_id
@@ -69,6 +71,8 @@ class Answer:
 
     view: View
     note: str = ""
+    form: Form | None = None
+    """The form that a modal shows in the place of the view."""
 
     @property
     def blocks(self) -> list[Block]:
@@ -107,6 +111,7 @@ class SlashCommand:
         self._ask_again = ask_again
         self._workspace = workspace
         self._forget = Forget(directory, observability)
+        self._settings = DigestSettings(access, directory, observability.database)
         self._observability = observability
         self._parser, commands = build_parser(prog="/trace", shell=False)
         self._names = frozenset(commands.choices)
@@ -277,7 +282,7 @@ class SlashCommand:
                 user=requester.user,
                 channel=requester.channel,
                 workspace=self._workspace,
-                time_zone=self._time_zone(requester.user),
+                time_zone=self._settings.time_zone(requester.user),
             ),
             now=time.time_ns(),
         )
@@ -288,7 +293,7 @@ class SlashCommand:
         order = parse_budget_order(args.order)
         if order.what == "list":
             return self._answer(args, requester)
-        zone = self._time_zone(requester.user)
+        zone = self._settings.time_zone(requester.user)
         return Answer(self._budgets.order(order, requester, time_zone=zone))
 
     def _alert(self, args: Namespace, requester: Requester) -> Answer:
@@ -323,42 +328,46 @@ class SlashCommand:
             raise UsageError(sight.note)
         if order.what == "now":
             here = self._access.sight_in(requester.team, requester.channel).within(sight)
-            zone = self._time_zone(requester.user)
+            zone = self._settings.time_zone(requester.user)
             view = self._digests.last_24_hours(here, now=time.time_ns(), time_zone=zone)
             return Answer(view, here.note)
-        return Answer(self._subscribe(order, requester))
+        return Answer(self._settings.change(order, requester))
 
-    def _subscribe(self, order: Order, requester: Requester) -> MessageView:
-        database = self._observability.database
-        if order.what == "off":
-            ended = unsubscribe(database, team=requester.team, channel=requester.channel)
-            text = "The digest is off." if ended else "This channel has no digest."
-            return MessageView(text=text, found=True)
-        # Slack shows public channels to everyone, but lets only members post in them.
-        if not self._directory.channel(requester.channel).get("is_member", True):
-            raise UsageError(
-                "I am not a member of this channel, so I cannot post a digest here. Invite me with "
-                "/invite, then ask again in a minute."
+    def digest_off(self, channel: str, requester: Requester, respond: Respond) -> None:
+        """End the digest of a channel. The button is below a digest, which stays."""
+        here = replace(requester, channel=channel)
+
+        def view() -> Answer:
+            self._settings.check(here)
+            return Answer(self._settings.change(Order("off"), here))
+
+        self._respond("digest", requester, view, respond)
+
+    def digest_form(self, channel: str, requester: Requester, respond: Respond) -> None:
+        """Show the form that changes the digest of a channel."""
+        here = replace(requester, channel=channel)
+
+        def view() -> Answer:
+            self._settings.check(here)
+            form = digest_form(self._settings.current(here))
+            text = "Slack opened no form. Type /trace digest here weekdays at 09:00 instead."
+            return Answer(MessageView(text=text), form=form)
+
+        self._respond("digest", requester, view, respond)
+
+    def digest_submitted(self, order: Order, requester: Requester) -> None:
+        """Change the digest of the channel that the form was opened for, and say so there."""
+
+        def view() -> Answer:
+            self._settings.check(requester)
+            return Answer(self._settings.change(order, requester))
+
+        def respond(*, blocks: list[Block], text: str, **options: Any) -> None:
+            self._client.chat_postEphemeral(
+                channel=requester.channel, user=requester.user, blocks=blocks, text=text
             )
-        zone = order.time_zone or self._time_zone(requester.user)
-        subscription = Subscription(
-            team=requester.team,
-            channel=requester.channel,
-            local_time=order.local_time,
-            time_zone=zone,
-            created_by=requester.user,
-            created_at=time.time_ns(),
-            days=order.days,
-            quiet=order.quiet,
-        )
-        subscribe(database, subscription)
-        return digest_set(subscription)
 
-    def _time_zone(self, user: str) -> str:
-        try:
-            return str(self._directory.user(user).get("tz") or "UTC")
-        except SLACK_ERRORS:
-            return "UTC"
+        self._respond("digest", requester, view, respond)
 
     def _respond(
         self,
@@ -389,6 +398,7 @@ class SlashCommand:
                     response_type="ephemeral",
                     replace_original=replace_original,
                     thread_ts=requester.thread_ts,
+                    **({"form": given.form} if given.form else {}),
                 )
             except SLACK_ERRORS as error:
                 span.fail("slack_api", error_code(error))

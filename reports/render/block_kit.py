@@ -14,6 +14,7 @@ SECTION = 2_900
 """Characters; Slack takes 3,000 in a section, and about 13,000 in all of a message's blocks."""
 
 SHOW, SHARE, STOP = "trace_show", "trace_share", "trace_stop"
+DIGEST_CHANGE, DIGEST_OFF = "trace_digest_change", "trace_digest_off"
 FORGET, RUN, ISSUE = "trace_forget", "trace_run", "trace_issue"
 OPEN, RAW, AGAIN = "open_message", "trace_raw", "trace_again"
 """The action ids of buttons. In lists, `_` and the line's number follow `trace_show` and

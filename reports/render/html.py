@@ -11,7 +11,7 @@ from reports.views.digest import Day, DigestView, Figure, ThreadLine
 from reports.views.statistics import StatsLine
 from reports.views.trace_list import TraceLine
 
-BAR, GAP, HEIGHT, LABELS = 34, 8, 120, 18
+BAR, GAP, HEIGHT, LABELS = 34, 12, 120, 18
 """The chart: width and distance of bars, and heights of bars and labels, in pixels."""
 
 STYLE = """
@@ -26,7 +26,8 @@ h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
 th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--line); text-align: right; }
-th:first-child, td:first-child, .text { text-align: left; }
+td { white-space: nowrap; }
+th:first-child, td:first-child, .text { text-align: left; white-space: normal; }
 svg { max-width: 100%; height: auto; } svg text { font-size: 11px; fill: var(--faint); }
 .turns { fill: var(--bar); } .failed { fill: var(--bad); }
 """.strip()
@@ -89,9 +90,9 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int 
 
 def _figures(view: DigestView) -> str:
     def cells(figure: Figure) -> tuple[str, ...]:
-        return figure.name, figure.now, figure.before, figure.usual
+        return figure.name, figure.now, figure.usual, figure.before
 
-    columns = ("", view.noun, view.before_name, "usual")
+    columns = ("", view.noun, "usual", view.before_name)
     return _table(columns, map(cells, view.figures))
 
 

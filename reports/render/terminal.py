@@ -323,10 +323,10 @@ def _digest(view: DigestView) -> Iterator[Part]:
 
 
 def _figures(view: DigestView) -> Table:
-    names = (view.noun, view.before_name, "usual")
+    names = (view.noun, "usual", view.before_name)
     return Table(
         columns=(Column(), *map(_number, names)),
-        rows=[(each.name, each.now, each.before, each.usual) for each in view.figures],
+        rows=[(each.name, each.now, each.usual, each.before) for each in view.figures],
     )
 
 

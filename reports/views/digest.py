@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from storage.queries.traces import TraceSummary
 
 ANSWERED = frozenset(("mentioned", "direct_message", "active_speaker", "asked_again"))
-MOST_SILENT = 5
+MOST_SILENT = 3
 HOUR_NS = 3_600 * 1_000_000_000
 
 
@@ -146,7 +146,10 @@ def digest_view(
         days=tuple(days),
         total=stats_line("all", agents.total),
         agents=tuple(stats_line(group.key, group) for group in agents.groups),
-        skipped=tuple((formatting.reason(group.key), f"{group.traces:,}") for group in skipped),
+        skipped=tuple(
+            (formatting.shortened(formatting.reason(group.key), 80), f"{group.traces:,}")
+            for group in skipped
+        ),
         left=f"{sum(group.traces for group in skipped):,}",
         failed=tuple(trace_line(trace, now=now, workspace=workspace) for trace in failed),
         dearest=tuple(_thread(each, workspace) for each in dearest),

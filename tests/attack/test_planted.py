@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from bot.sandbox import Message, Sandbox, User
-from reports.render.block_kit import AGAIN, RAW, RUN, SHARE, SHOW, STOP
+from reports.render.block_kit import AGAIN, DIGEST_CHANGE, DIGEST_OFF, RAW, RUN, SHARE, SHOW, STOP
 from storage import Observability
 from storage.database.transactions import transaction
 from storage.recovery.opening import open_database
@@ -353,7 +353,7 @@ def _talk(sandbox: Sandbox, own: Mapping[str, str]) -> None:
     for command in (f"search {secret('search')}", f"show {secret('id')}", secret("command"), "ls"):
         sandbox.command(ann, general, "/trace", command)
     (listed,) = sandbox.command(ann, general, "/trace", "ls")
-    for action in (SHOW, RUN, STOP, SHARE, RAW, AGAIN):
+    for action in (SHOW, RUN, STOP, SHARE, RAW, AGAIN, DIGEST_CHANGE, DIGEST_OFF):
         press(sandbox, ann, listed, action, secret(f"button {action}"))
     waiting = sandbox.post(ann, general, f"{mention} wait")
     eventually(lambda: (s := sandbox.session(general, waiting.ts)) and s.status == "processing")

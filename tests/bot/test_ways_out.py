@@ -14,7 +14,18 @@ from reports.commands.filters import STATUSES
 from reports.commands.issues import CHANGES
 from reports.commands.parser import DIMENSIONS, build_parser
 from reports.render import block_kit
-from reports.render.block_kit import AGAIN, FORGET, ISSUE, RAW, RUN, SHARE, SHOW, STOP
+from reports.render.block_kit import (
+    AGAIN,
+    DIGEST_CHANGE,
+    DIGEST_OFF,
+    FORGET,
+    ISSUE,
+    RAW,
+    RUN,
+    SHARE,
+    SHOW,
+    STOP,
+)
 from reports.render.block_kit import ALERT_ACKNOWLEDGE as ACKNOWLEDGE
 from reports.render.block_kit import ALERT_SNOOZE as SNOOZE
 from storage import Observability
@@ -201,7 +212,7 @@ def press(sandbox: Sandbox, user: User, message: Message, action_id: str, value:
     button = {"type": "button", "action_id": action_id, "value": value, "text": {"text": "x"}}
     live.blocks.append({"type": "actions", "block_id": f"forged{action_id}", "elements": [button]})
     try:
-        if action_id.startswith((SHOW, RAW)):
+        if action_id.startswith((SHOW, RAW, DIGEST_CHANGE)):
             return in_modal(sandbox, user, lambda: sandbox.click(user, message, action_id))
         return shown(sandbox.click(user, message, action_id, responses=1, timeout=1.5))
     finally:
@@ -221,6 +232,8 @@ def forged_values(board: Channel, alice: User) -> list[tuple[str, str]]:
         ),
         *((action, ids["id"]) for action in (STOP, f"{STOP}_1")),
         *((action, RULE) for action in (ACKNOWLEDGE, SNOOZE)),
+        *((DIGEST_CHANGE, channel) for channel in (board.id, "", "C0NONE")),
+        *((f"{DIGEST_OFF}_1", channel) for channel in (board.id, "", "C0NONE")),
         *((FORGET, value) for value in (alice.id, board.id, "@alice", "")),
         *((f"{ISSUE}_0", f"{change} {ids['issue']} since:7d") for change in CHANGES),
         *((RUN, words) for words in WORDS),

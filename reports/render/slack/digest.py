@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 
 from reports.render.block_kit import (
-    PART,
+    DIGEST_CHANGE,
+    DIGEST_OFF,
     RUN,
     Block,
+    actions,
     button,
     clipped,
     context,
@@ -22,8 +24,8 @@ from reports.views.trace_list import SHORT_ID
 from storage.queries.statistics import Group
 
 THUMBS = ("👍", "👎")
-MOST_AGENTS = 8
-"""A message has room for so many rows beside everything else."""
+MOST_AGENTS, THREAD_TEXT = 6, 120
+"""Rows, and characters of a thread's text: a message has room for so many beside the rest."""
 
 
 def digest(view: DigestView) -> list[Block]:
@@ -43,9 +45,9 @@ def digest(view: DigestView) -> list[Block]:
 
 
 def _figures(view: DigestView) -> list[Block]:
-    columns = ("figure", view.noun, view.before_name, "usual")
-    rows = [(each.name, each.now, each.before, each.usual) for each in view.figures]
-    return [table("In brackets: how much more or less it is now", columns, rows).block]
+    columns = ("figure", view.noun, "usual", view.before_name)
+    rows = [(each.name, each.now, each.usual, each.before) for each in view.figures]
+    return [table("Change in brackets", columns, rows).block]
 
 
 def _chart(view: DigestView) -> list[Block]:
@@ -91,14 +93,14 @@ def _threads(title: str, lines: Iterable[ThreadLine], *, by_cost: bool) -> list[
 
 
 def _thread(line: ThreadLine, *, by_cost: bool) -> str:
-    text = clipped(escape(line.text), PART)
+    text = clipped(escape(line.text), THREAD_TEXT)
     named = f"<{line.link}|{text}>" if line.link else f"“{text}” `{line.trace_id[:SHORT_ID]}`"
     return f"• *{line.cost if by_cost else line.slowest}*  {named} · {line.turns}"
 
 
 def _remarks(view: DigestView) -> list[Block]:
     """Return what is told below the figures, each in a line."""
-    blocks = [context(f"🔇 {escape(each)}") for each in view.silent]
+    blocks = note("\n".join(f"🔇 {each}" for each in view.silent))
     if view.skipped:
         why = ", ".join(f"{count} because {reason}" for reason, count in view.skipped)
         blocks += note(f"{view.left} messages were not answered: {why}.")
@@ -106,11 +108,16 @@ def _remarks(view: DigestView) -> list[Block]:
         blocks.append(
             context(f"⚠ {view.dropped:,} records could not be stored: see `/trace health`.")
         )
-    return [*blocks, *(context(escape(f"Database {each}.")) for each in view.problems)]
+    return [*blocks, *note("\n".join(f"Database {each}." for each in view.problems))]
 
 
 def _buttons(view: DigestView) -> list[Block]:
-    if not view.by_agent.total.errors:
-        return []
-    errors = button("All errors", f"{RUN}_errors", f"errors --since {view.errors_since}")
-    return [{"type": "actions", "elements": [errors]}]
+    buttons = []
+    if view.by_agent.total.errors:
+        buttons.append(button("All errors", f"{RUN}_errors", f"errors --since {view.errors_since}"))
+    if view.subscribed:
+        buttons += [
+            button("Change", DIGEST_CHANGE, view.subscribed),
+            button("Off", DIGEST_OFF, view.subscribed),
+        ]
+    return actions(*buttons)

@@ -5,7 +5,9 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import date
 from functools import partial
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -16,12 +18,15 @@ from bot.jobs.digests import Digests
 from bot.sandbox.blocks.validate import violations
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
+from reports.periods import period_before
 from reports.render import json_output as as_json
 from reports.render import slack, terminal, tsv
+from reports.render.html import page
 from reports.render.slack.plain import plain
 from reports.views.alerts import alert_view, alerts_view
 from reports.views.budgets import budgets_view
 from reports.views.costs import costs_view
+from reports.views.digest import Day, DigestView, Thread, digest_view
 from reports.views.failures import failures_view
 from reports.views.health import health_view
 from reports.views.ratings import ratings
@@ -39,6 +44,7 @@ from storage.database.shared_file import SharedDatabase
 from storage.health import health
 from storage.model.records import Log, Metric, Score
 from storage.model.span import Span
+from storage.queries.digests import ThreadSum
 from storage.queries.failures import FailedSpan, Issue
 from storage.queries.spending import Spending
 from storage.queries.statistics import Group, Statistics
@@ -273,9 +279,43 @@ def alert_rule(text: str) -> AlertRule:
     )
 
 
+def a_digest(text: str, count: int) -> View:
+    def group(key: str) -> Group:
+        counts = ("traces", "errors", "input_tokens", "output_tokens", "cached_tokens", "cost")
+        times = dict.fromkeys(("p50_ns", "p95_ns", "p99_ns"), 1e13)
+        rated = {"thumbs_up": 10**9, "thumbs_down": 10**9}
+        return Group(key=key, **dict.fromkeys(counts, 10**12), **times, **rated)  # type: ignore[arg-type]
+
+    total = group("")
+    groups = tuple(group(f"{text}{number}") for number in range(count))
+    found = Statistics(0, NOW, total, groups)
+    first = trace(text)
+    sums = ThreadSum(channel="C0A", thread_ts=THREAD, turns=10**6, cost=10**12, slowest_ns=10**13)
+    threads = [Thread(sums=sums, first=first)] * min(count, 3)
+    return digest_view(
+        period_before(date(2026, 9, 17), days="daily", time_zone="UTC"),
+        now=NOW,
+        workspace="https://acme.slack.com/",
+        channel_only=True,
+        agents=found,
+        before=total,
+        usual=replace(total, traces=1),
+        days=[Day(label=f"Wed {day}", traces=10**9, errors=10**9) for day in range(14)],
+        decisions=found,
+        silent_agents=[(text, 10**9)] * count,
+        silent_platforms=[(text, 10**9)] * count,
+        failed=[first] * min(count, 3),
+        dearest=threads,
+        slowest=threads,
+        dropped=10**9,
+        problems=["✗ Disk free: free disk space"] * 3,
+        subscribed="C0A",
+    )
+
+
 MAKERS = (
     *(a_list, a_thread, a_tree, some_statistics, cost, failed, a_decision),
-    *(some_logs, a_metric, some_budgets, an_alert, some_alerts),
+    *(some_logs, a_metric, some_budgets, an_alert, some_alerts, a_digest),
 )
 
 
@@ -413,3 +453,36 @@ def test_health_as_json_has_raw_numbers(database: SharedDatabase, db_path: Path)
         as_json.render(health_view(health(database, now=NOW), now=NOW, private=False))
     )
     assert (shown["path"], shown["spans"]) == (str(db_path), 0)
+
+
+class Reader(HTMLParser):
+    """Remembers the elements of a page, their attributes and its text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "<script>alert(1)</script>", '"><img src=//evil>'])
+def test_a_page_holds_text_as_text_and_asks_nobody_for_more(text: str) -> None:
+    view = a_digest(text, 3)
+    assert isinstance(view, DigestView)
+    html = page(view)
+    read, usual = Reader(html), Reader(page(a_digest("why?", 3)))  # type: ignore[arg-type]
+    assert read.elements == usual.elements, "no text becomes an element"
+    assert not {"script", "img", "link", "iframe"} & set(read.elements)
+    outside = [value for name, value in read.attributes if name in ("src", "href", "style")]
+    assert not outside or all(str(each).startswith("https://acme.slack.com/") for each in outside)
+    assert "url(" not in html and "@import" not in html
+    assert not re.search("[\x00-\x08\x1b]", html)
+    assert "prefers-color-scheme: dark" in html

@@ -1,0 +1,83 @@
+"""The modal in which somebody sets when a channel gets its digest."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bot.trace_ui.modal import Form
+from reports.digest.order import Order, check_time, check_time_zone
+from reports.errors import UsageError
+from reports.render.block_kit import Block
+from reports.views.messages import WEEKDAYS
+from storage.coordination.digest_subscriptions import Subscription
+
+DIGEST_FORM = "trace_digest_form"
+"""The callback id of the modal."""
+
+TIME, DAYS, ZONE, QUIET = "time", "days", "zone", "quiet"
+"""The ids of the inputs, and of their blocks."""
+
+SCHEDULES = {
+    "daily": "Each day",
+    "weekdays": "Monday to Friday",
+    **{day: f"Each {name}" for day, name in WEEKDAYS.items()},
+}
+
+
+def digest_form(subscription: Subscription) -> Form:
+    """Return the modal that shows a subscription and lets somebody change it."""
+    schedules = [_option(days, label) for days, label in SCHEDULES.items()]
+    chosen = schedules[list(SCHEDULES).index(subscription.days)]
+    nothing = _option("silence", "Post nothing if nothing happened")
+    quiet = {"initial_options": [nothing]} if subscription.quiet == "silence" else {}
+    return Form(
+        callback_id=DIGEST_FORM,
+        title="Digest",
+        channel=subscription.channel,
+        blocks=(
+            _input(DAYS, "When", type="static_select", options=schedules, initial_option=chosen),
+            _input(TIME, "At", type="timepicker", initial_time=subscription.local_time),
+            _input(
+                ZONE,
+                "Time zone, such as Europe/Berlin",
+                type="plain_text_input",
+                max_length=60,
+                initial_value=subscription.time_zone,
+            ),
+            _input(QUIET, "Quiet days", type="checkboxes", options=[nothing], **quiet)
+            | {"optional": True},
+        ),
+    )
+
+
+def submitted(view: Mapping[str, Any]) -> tuple[Order, dict[str, str]]:
+    """Return what was submitted, and the errors by the id of their input."""
+    inputs: Mapping[str, Any] = (view.get("state") or {}).get("values") or {}
+    days = str((_value(inputs, DAYS).get("selected_option") or {}).get("value") or "")
+    local_time = str(_value(inputs, TIME).get("selected_time") or "")
+    zone = str(_value(inputs, ZONE).get("value") or "").strip()
+    errors = {} if days in SCHEDULES else {DAYS: "Choose the days."}
+    for name, check, text in ((TIME, check_time, local_time), (ZONE, check_time_zone, zone)):
+        try:
+            check(text)
+        except UsageError as error:
+            errors[name] = str(error)
+    is_quiet = bool(_value(inputs, QUIET).get("selected_options"))
+    return Order("at", local_time, zone, days, "silence" if is_quiet else "line"), errors
+
+
+def _value(inputs: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = (inputs.get(name) or {}).get(name) or {}
+    return found
+
+
+def _input(name: str, label: str, **element: Any) -> Block:
+    return {
+        "type": "input",
+        "block_id": name,
+        "label": {"type": "plain_text", "text": label},
+        "element": {**element, "action_id": name},
+    }
+
+
+def _option(value: str, label: str) -> Block:
+    return {"text": {"type": "plain_text", "text": label}, "value": value}
