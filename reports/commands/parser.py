@@ -26,7 +26,10 @@ LEVELS = ("trace", "debug", "info", "warning", "error", "critical")
 """The levels of log lines, from the lowest on."""
 
 TABULAR = frozenset(
-    ("ls", "search", "slow", "ps", "thread", "stats", "cost", "errors", "logs", "metrics")
+    (
+        *("ls", "search", "slow", "ps", "thread", "stats", "cost", "errors", "logs", "metrics"),
+        "budget",
+    )
 )
 """The commands whose answers are rows, which `--tsv` prints."""
 LONG = TABULAR | {"show", "why", "health", "digest"}

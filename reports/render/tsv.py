@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from reports.formatting import utc, visible
 
 if TYPE_CHECKING:
+    from reports.views.budgets import BudgetsView
     from reports.views.costs import CostView
     from reports.views.failures import FailuresView
     from reports.views.records import LogsView, MetricsView
@@ -149,6 +150,24 @@ def _metrics(view: MetricsView) -> Iterator[Sequence[Value]]:
         yield (each.name, each.count, each.last, utc(each.last_at), *figures)
 
 
+BUDGETS = (
+    *("id", "dimension", "key", "period", "time_zone", "since", "until", "soft_usd", "hard_usd"),
+    *("spent_usd", "reserved_usd", "share", "status", "empty_at"),
+)
+
+
+def _budgets(view: BudgetsView) -> Iterator[Sequence[Value]]:
+    yield BUDGETS
+    for each, line, empty_at in zip(view.found, view.lines, view.empty_at, strict=True):
+        budget = each.budget
+        yield (
+            *(budget.id, budget.dimension, budget.key, budget.period, budget.time_zone),
+            *(utc(each.since), utc(each.until), _usd(budget.soft), _usd(budget.hard)),
+            *(_usd(each.spent), _usd(each.reserved), each.share, line.status),
+            utc(empty_at) if empty_at is not None else None,
+        )
+
+
 def _ms(ns: float | None) -> float | None:
     return None if ns is None else ns / 1_000_000
 
@@ -164,5 +183,6 @@ RENDERERS: Mapping[str, Callable[[Any], Iterable[Sequence[Value]]]] = {
     "FailuresView": _failures,
     "LogsView": _logs,
     "MetricsView": _metrics,
+    "BudgetsView": _budgets,
 }
 """By the name of the view's class: a command loads only the views that it shows."""

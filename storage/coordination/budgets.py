@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from peewee import Database
 
 from storage.database.models import BudgetRow
+from storage.database.statements import Statement
 from storage.database.transactions import transaction
 
 SECOND_NS = 1_000_000_000
@@ -111,7 +112,10 @@ def raise_budget(database: Database, id: str, *, soft: int, hard: int | None) ->
 
 def budgets(database: Database, *, team: str | None = None) -> tuple[Budget, ...]:
     """Return the budgets in the order in which they were made: of a workspace and of shells."""
-    query = BudgetRow.select().order_by(BudgetRow.created_at, BudgetRow.id)
-    if team is not None:
-        query = query.where(BudgetRow.team.in_(["", team]))
-    return tuple(Budget(**row) for row in query.dicts().execute(database))
+    # Each question asks this, most often for nothing: Peewee would take ten times as long.
+    rows = (dict(zip(FIELDS, row, strict=True)) for row in ALL.fetch(database, ()))
+    return tuple(Budget(**row) for row in rows if team is None or row["team"] in ("", team))
+
+
+FIELDS = tuple(Budget.__dataclass_fields__)
+ALL = Statement(lambda database: f"SELECT {', '.join(FIELDS)} FROM budgets ORDER BY created_at, id")

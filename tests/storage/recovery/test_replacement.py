@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from storage import Observability
+from storage.coordination.budgets import Budget, add_budget, budgets
 from storage.database.connect import connect
 from storage.database.shared_file import SharedDatabase
 from storage.queries.statistics import statistics
@@ -67,6 +68,11 @@ def damage_root(path: Path, name: str) -> None:
         file.write(os.urandom(PAGE))
 
 
+BUDGET = Budget(
+    id="b1", dimension="all", key="", period="day", soft=1, created_by="U1", created_at=1
+)
+
+
 def wait_for(what: Callable[[], object], *, seconds: float = 30.0) -> None:
     until = time.monotonic() + seconds
     while not what():
@@ -97,6 +103,7 @@ def totals(database: SharedDatabase) -> object:
 def test_what_can_be_read_around_broken_pages_is_saved(full: Path) -> None:
     database = open_database(full)
     before = totals(database)
+    add_budget(database, BUDGET)
     database.close()
     damage(full, 0.5, 0.52, 0.8, only_leaves=True)
     database = open_database(full)
@@ -113,6 +120,7 @@ def test_what_can_be_read_around_broken_pages_is_saved(full: Path) -> None:
     assert database.execute_sql("PRAGMA integrity_check").fetchall() == [("ok",)]
     if not recovery.lost["facts"]:
         assert totals(database) == before
+    assert recovery.lost["budgets"] or budgets(database) == (BUDGET,)
     database.close()
 
 
