@@ -36,14 +36,6 @@ STYLES = {
     "skipped": "grey",
 }
 """The style of each status."""
-ISSUE_STYLES = {
-    "new": "red",
-    "returned": "red",
-    "known": "",
-    "resolved": "green",
-    "muted": "grey",
-}
-"""The style of each state of an issue."""
 BAR = 80
 """The columns of a waterfall, if there is room."""
 
@@ -285,17 +277,20 @@ def _failures(view: FailuresView) -> Iterator[Part]:
     yield ""
     yield Table(
         columns=(
-            *(Column("issue"), Column("state"), _text("error"), _text("agent"), _number("traces")),
-            *(Column("when"), Column("latest"), Column("trace"), _text("what")),
+            *(Column("issue"), _text("error"), _text("agent"), _number("traces"), Column("when")),
+            *(Column("latest"), Column("trace"), _text("what")),
         ),
         rows=[
             (
-                [(line.id[:SHORT_ID], "bold")],
-                [(line.state, ISSUE_STYLES[line.state])],
+                [(line.short_id, "bold")],
                 [(line.error_type, "red")],
                 *(line.agent or "–", line.traces, line.chart, line.when),
                 [(line.trace_id[:SHORT_ID], "bold")],
-                [(line.message, ""), (f"  {line.changed or line.where}", "grey")],
+                [
+                    (f"{line.state}: " if line.state in ("new", "returned") else "", "red"),
+                    (line.message, ""),
+                    (f"  {line.changed or line.where}", "grey"),
+                ],
             )
             for line in view.lines
         ],

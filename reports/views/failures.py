@@ -17,6 +17,9 @@ NEW_NS = DAY_NS
 BY_HOUR_NS = 2 * DAY_NS
 """The longest period whose occurrences are drawn by hour; longer ones are drawn by day."""
 
+SHORT_ID = 8
+"""Digits of an issue's id that a list shows."""
+
 LATER = ("resolved", "muted")
 """The states of issues that are listed after all others."""
 
@@ -26,6 +29,7 @@ class FailureLine:
     """One issue as text. `where` is the name of its latest failed span."""
 
     id: str
+    short_id: str
     state: State
     changed: str
     """Who resolved or muted it, and when; empty if nobody did."""
@@ -114,6 +118,7 @@ def _line(
     latest = issue.latest
     return FailureLine(
         id=issue.id,
+        short_id=issue.id[:SHORT_ID],
         state=issue.state(since=now - NEW_NS),
         changed=_changed(issue.changed, now=now, name_of=name_of) if issue.changed else "",
         error_type=formatting.plain(issue.error_type),

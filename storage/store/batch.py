@@ -102,7 +102,7 @@ def _store_spans(database: Database, batch: Batch, rows: Sequence[tuple[Any, ...
     usage = count_usage(database, spans, reporting, resumed=resumed)
     with (
         recounted(database, rated_traces(database, spans)),
-        issues.recounted(database, issues.failing(spans, stored)),
+        issues.recounted(database, issues.failing(spans, stored), known=stored),
     ):
         SPANS.execute_many(database, rows)
         summarise(database, usage, stored, resumed=resumed)

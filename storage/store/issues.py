@@ -9,10 +9,11 @@ retention, and follow a channel that becomes private, as all rollups do.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from operator import itemgetter
 
 from peewee import Database
 
-from storage.database.models import SpanRow
+from storage.database.statements import Statement
 from storage.model.fingerprint import fingerprint
 from storage.model.span import FAILED_STATUSES, Span
 from storage.store.facts import add_facts
@@ -21,13 +22,12 @@ from storage.store.rollups import ISSUE, Addition, Key
 from storage.store.trace_summaries import StoredTrace
 from storage.store.usage import MAX_SPANS
 
-COLUMNS = tuple(
-    getattr(SpanRow, name)
-    for name in (
-        *("trace_id", "started_at", "audience", "team"),
-        *("status", "agent", "error_type", "error_message"),
-    )
+COLUMNS = (
+    *("trace_id", "started_at", "audience", "team"),
+    *("error_type", "status", "agent", "error_message"),
 )
+LOOKED_UP = 50
+"""Traces in one statement."""
 
 
 def failing(spans: Iterable[Span], stored: Mapping[str, StoredTrace]) -> set[str]:
@@ -43,34 +43,36 @@ def failing(spans: Iterable[Span], stored: Mapping[str, StoredTrace]) -> set[str
 
 
 @contextmanager
-def recounted(database: Database, trace_ids: Collection[str]) -> Iterator[None]:
+def recounted(
+    database: Database, trace_ids: Collection[str], *, known: Collection[str] | None = None
+) -> Iterator[None]:
     """Count the issues of these traces anew after the block, which stores or erases spans.
 
-    The caller has begun a transaction.
+    `known` are those that have spans already, all if it is None. The caller has begun a
+    transaction.
     """
-    before = counted(database, trace_ids)
+    before = counted(database, [each for each in trace_ids if known is None or each in known])
     yield
     add_facts(database, _difference(before, counted(database, trace_ids)))
 
 
 def counted(database: Database, trace_ids: Collection[str]) -> dict[Key, Addition]:
     """Return what the failed spans of these traces add to the rollups, by hour."""
+    rows = FAILED.look_up(database, [(each,) for each in trace_ids], at_a_time=LOOKED_UP)
+    # All spans of a failed turn mostly say the same, which is looked at once.
+    first: dict[tuple[str, ...], tuple[int, str, str]] = {}
+    for trace_id, started_at, audience, team, error_type, status, agent, message in sorted(
+        rows, key=itemgetter(1)
+    ):
+        found = (trace_id, team or "", error_type or status, agent or "", message or "")
+        first.setdefault(found, (started_at - started_at % HOUR_NS, audience or "", team or ""))
     hours: defaultdict[Key, Addition] = defaultdict(Addition)
-    if not trace_ids:
-        return hours
-    query = SpanRow.select(*COLUMNS).where(
-        SpanRow.trace_id.in_(list(trace_ids)), SpanRow.status.in_(sorted(FAILED_STATUSES))
-    )
     seen: set[tuple[str, str]] = set()
-    rows = query.order_by(SpanRow.started_at, SpanRow.span_id).tuples().execute(database)
-    for trace_id, started_at, audience, team, status, agent, error_type, message in rows:
-        issue = fingerprint(
-            team=team, error_type=error_type or status, agent=agent, message=message
-        )
+    for (trace_id, _, error_type, agent, message), (hour, audience, team) in first.items():
+        issue = fingerprint(team=team, error_type=error_type, agent=agent, message=message)
         if (trace_id, issue) not in seen:
             seen.add((trace_id, issue))
-            hour = started_at - started_at % HOUR_NS
-            hours["hour", hour, ISSUE, issue, audience or "", team or ""].traces += 1
+            hours["hour", hour, ISSUE, issue, audience, team].traces += 1
     return hours
 
 
@@ -83,3 +85,15 @@ def _difference(
         for key in {**before, **after}
     }
     return {key: Addition(traces=change) for key, change in changes.items() if change}
+
+
+def _select_failed(database: Database) -> str:
+    statuses = ", ".join(f"'{status}'" for status in sorted(FAILED_STATUSES))
+    marks = ", ".join([database.param] * LOOKED_UP)
+    return (
+        f"SELECT {', '.join(COLUMNS)} FROM spans "
+        f"WHERE trace_id IN ({marks}) AND status IN ({statuses})"
+    )
+
+
+FAILED = Statement(_select_failed)

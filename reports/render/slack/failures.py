@@ -16,7 +16,6 @@ from reports.render.block_kit import (
 from reports.render.slack.periods import period_buttons
 from reports.units import duration_text
 from reports.views.failures import LATER, FailureLine, FailuresView
-from reports.views.trace_list import SHORT_ID
 
 MAX_LINES = 10
 FILTERS = 80
@@ -54,7 +53,7 @@ def _failure(line: FailureLine) -> str:
     first = f"first {line.first}, last " if line.first != line.when else ""
     return (
         f"*{clipped(escape(line.error_type), KEY)}*{who} · {times} {line.chart}{message}\n"
-        f"{_state(line)} · {first}{line.when} in {where} · `{line.id[:SHORT_ID]}`"
+        f"{_state(line)} · {first}{line.when} in {where} · `{line.short_id}`"
     )
 
 
