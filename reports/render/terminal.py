@@ -461,7 +461,7 @@ def _alerts(view: AlertsView) -> Iterator[Part]:
     yield ""
     yield Table(
         columns=(
-            *(Column(), Column("alert"), _text("what"), _number("now"), Column("since")),
+            *(Column(), Column("alert"), _text("what"), _number("now"), Column("changed")),
             *(_text("rule"), _text("channel"), _text()),
         ),
         rows=[

@@ -10,9 +10,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from peewee import Database, fn
+from peewee import EXCLUDED, Database, fn
 
 from storage.database.models import AlertRuleRow, AlertStateRow, TraceRow
+from storage.database.statements import Statement, compiled, insert
 from storage.database.transactions import transaction
 
 Level = Literal["ok", "no_data", "warning", "alert"]
@@ -73,8 +74,8 @@ def add_rule(database: Database, rule: AlertRule, *, test: bool = True) -> bool:
     """Store a rule, and with `test` a message that says so. Return False if its id is taken."""
     row = {name: getattr(rule, name) for name in AlertRule.__slots__}
     with transaction(database):
-        insert = AlertRuleRow.insert(**row).on_conflict_ignore()
-        if not insert.as_rowcount().execute(database):
+        new = AlertRuleRow.insert(**row).on_conflict_ignore()
+        if not new.as_rowcount().execute(database):
             return False
         state = AlertState(rule_id=rule.id, since=rule.created_at, tests=int(test))
         _put_states(database, [state])
@@ -177,13 +178,28 @@ def workspace_of(database: Database, channel: str) -> str | None:
 
 
 def _put_states(database: Database, states: Iterable[AlertState]) -> None:
-    for state in states:
-        row = {name: getattr(state, name) for name in AlertState.__slots__}
-        row["recent"] = " ".join(state.recent)
-        AlertStateRow.insert(**row).on_conflict(
-            conflict_target=[AlertStateRow.rule_id], update=row
-        ).execute(database)
+    PUT_STATES.execute_many(database, [_values(state) for state in states])
+
+
+def _values(state: AlertState) -> tuple[object, ...]:
+    return tuple(
+        " ".join(state.recent) if name == "recent" else getattr(state, name)
+        for name in AlertState.__slots__
+    )
 
 
 def _state(row: dict[str, object]) -> AlertState:
     return AlertState(**{**row, "recent": tuple(str(row["recent"]).split())})  # type: ignore[arg-type]
+
+
+def _put(database: Database) -> str:
+    names = AlertState.__slots__
+    update = {getattr(AlertStateRow, name): getattr(EXCLUDED, name) for name in names}
+    put = insert(AlertStateRow, names).on_conflict(
+        conflict_target=[AlertStateRow.rule_id], update=update
+    )
+    return compiled(put, database)
+
+
+PUT_STATES = Statement(_put)
+"""Compiled once: a thousand states are stored while no other process can write."""

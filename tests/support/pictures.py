@@ -6,6 +6,7 @@ ones; only the agent is directed.
 
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from bot.agents.errors import AgentCrashed
 from bot.sandbox import Channel, Message, Sandbox
+from reports.render.block_kit import ALERT_ACKNOWLEDGE
 from storage import Observability
 from storage.coordination.budgets import (
     Budget,
@@ -23,6 +25,7 @@ from storage.coordination.budgets import (
 )
 from tests.support.browser import CHROMIUM, browser
 from tests.support.conversations import eventually, finished
+from tests.support.factories import MINUTE
 from tests.support.fake_agent import Scripted, roster_of
 from tests.support.paths import MANIFEST
 from tests.support.running_bot import start_in
@@ -129,6 +132,8 @@ class Studio:
         self.sandbox = sandbox
         self.observability = observability
         self.agent = agent
+        self.tick: Callable[..., None] = lambda *, now: None
+        """Run the bot's jobs, as its scheduler does each minute."""
         self.alice = sandbox.add_user("alice", tz="Europe/Berlin")
         self.grafana = sandbox.add_bot("grafana")
 
@@ -263,6 +268,18 @@ def _file(studio: Studio, channel: Channel) -> Message:
     return studio.end(question, LISTS)
 
 
+def _alerts(studio: Studio, channel: Channel) -> Message:
+    """Add rules, let the bot evaluate them three times, and list them."""
+    for rule in ("error_rate>5% agent:claude over:168h warn:2%", "cost>100 over:24h warn:50"):
+        _asked(studio, channel, f"alerts add {rule}")
+    _asked(studio, channel, "alerts add no_data agent:nobody over:6h")
+    for minute in range(3):
+        studio.tick(now=time.time_ns() + minute * MINUTE)
+    alert = studio.sandbox.wait_for_message(channel, containing="Error share of claude: ")
+    studio.sandbox.click(studio.alice, alert, ALERT_ACKNOWLEDGE)
+    return _asked(studio, channel, "alerts")
+
+
 SCENES: Mapping[str, Scene] = {
     "short": answer("when is the next release?", "On Thursday, at 10:00 UTC."),
     "long": answer("how do we move the shards?", LONG),
@@ -278,6 +295,7 @@ SCENES: Mapping[str, Scene] = {
     "show-failed": _failure_shown,
     "show-tools": _tools_shown,
     "file": _file,
+    "alerts": _alerts,
     "reason": _reason,
     "budget": _budget,
     "suspended": _suspended,
@@ -322,6 +340,7 @@ def main(folder: Path, names: Collection[str]) -> None:
     ):
         studio = Studio(sandbox, observability, Scripted("claude"))
         bot = start_in(sandbox, observability, roster_of(studio.agent))
+        studio.tick = bot.scheduler.tick
         sandbox.wait_for_app()
         record_a_week(
             observability,

@@ -34,7 +34,7 @@ def alerts(view: AlertsView) -> list[Block]:
 def _line(line: AlertLine) -> Block:
     mark = MARKS[LEVELS.get(line.level, line.level)]
     value = f": *{escape(line.value)}*" if line.value else ""
-    facts = [f"{line.level} since {line.since}", line.place, line.note]
+    facts = [f"{line.level} · changed {line.since}", line.place, line.note]
     said = clipped(escape(" · ".join(filter(None, facts))), NOTE // 3)
     rule = clipped(escape(line.rule.replace("`", "'")), NOTE // 3)
     return section(
