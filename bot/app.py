@@ -331,6 +331,7 @@ def _alerts(shared: _Shared) -> Alerts:
         sight_in=shared.access.sight_in,
         names_for=partial(key_names, shared.names, shared.directory),
         agents=lambda: unusable_agents(shared.roster),
+        in_file=lambda: ((each.channel, each.condition) for each in shared.roster.alerts),
         slack_errors=SLACK_ERRORS,
         health=lambda: problems_of(health(database, now=(now := time.time_ns())), now=now),
     )

@@ -5,8 +5,9 @@ state, and any process says it: a lease on the rule lets one do so at a time, an
 message's metadata shows whether one that died meanwhile had said it already.
 """
 
+import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Protocol
 
@@ -24,6 +25,7 @@ from storage.coordination.alert_rules import (
     change_states,
     note_posted,
     note_tested,
+    replace_file_rules,
 )
 from storage.coordination.leases import acquire_lease, release_lease
 from storage.coordination.process_identity import this_process
@@ -94,6 +96,7 @@ class Alerts:
 
     `sight_in(team, channel)` returns what everyone in that channel may see, and `names_for(sight)`
     a function that names users and channels for them. `agents` and `health` tell what is wrong now.
+    `in_file` returns the channels and conditions of the agents file.
     `slack_errors` are raised by `posts` and `sight_in` if Slack does not do what was asked.
     """
 
@@ -107,6 +110,7 @@ class Alerts:
         names_for: Callable[[Sight], NameOf],
         agents: Problems,
         health: Problems,
+        in_file: Callable[[], Iterable[tuple[str, str]]],
         slack_errors: tuple[type[Exception], ...],
     ) -> None:
         self._database = database
@@ -116,6 +120,7 @@ class Alerts:
         self._names_for = names_for
         self._agents = agents
         self._health = health
+        self._in_file = in_file
         self._slack_errors = slack_errors
 
     def run(self, *, now: int) -> None:
@@ -125,6 +130,7 @@ class Alerts:
 
     def evaluate(self, *, now: int) -> int:
         """Return how many states changed."""
+        replace_file_rules(self._database, self._team, list(self._file_rules(now)))
         rules = alert_rules(self._database, team=self._team)
         key = f"alerts:{self._team}"
         if not rules or not acquire_lease(
@@ -145,6 +151,20 @@ class Alerts:
         return change_states(
             self._database, {id: partial(changed, measured) for id, measured in found.items()}
         )
+
+    def _file_rules(self, now: int) -> Iterator[AlertRule]:
+        for channel, condition in self._in_file():
+            named = f"{self._team} {channel} {condition}".encode()
+            yield AlertRule(
+                # The same in every process, and longer than the ids that are made up.
+                id=hashlib.sha256(named).hexdigest()[:8],
+                team=self._team,
+                channel=channel,
+                condition=condition,
+                created_by="",
+                created_at=now,
+                in_file=True,
+            )
 
     def send(self, *, now: int) -> int:
         """Post what is still to be said. Return how many messages were posted."""

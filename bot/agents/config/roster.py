@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from bot.agents.config.access_rules import agent_rule, check_access
+from bot.agents.config.file_alerts import FileAlert, file_alerts
 from bot.agents.config.provider_kinds import PROVIDER_KINDS, ProviderContext
 from bot.agents.config.toml_section import RosterError, TomlSection, nearest
 from bot.agents.echo import EchoProvider
@@ -32,11 +33,12 @@ logger = logging.getLogger("tracebot.agents")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RosterContents:
-    """The contents of an agents file: agents by name, the default one, and channel → agent."""
+    """The contents of an agents file: agents by name, the default one, channel → agent, alerts."""
 
     agents: Mapping[str, Agent]
     default: str
     channels: Mapping[str, str]
+    alerts: tuple[FileAlert, ...] = ()
 
 
 class Roster:
@@ -62,6 +64,10 @@ class Roster:
     @property
     def channels(self) -> Mapping[str, str]:
         return self._contents.channels
+
+    @property
+    def alerts(self) -> tuple[FileAlert, ...]:
+        return self._contents.alerts
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -121,7 +127,7 @@ def read_agents(path: Path | None, environ: Mapping[str, str], files: BotFiles) 
         echo = Agent(name="echo", providers=(EchoProvider(),))
         return RosterContents(agents={"echo": echo}, default="echo", channels={})
     top = _read(path)
-    top.only(("default", "channels", "agents", "access"))
+    top.only(("default", "channels", "agents", "access", "alerts"))
     named, access = top.table("agents"), top.table("access")
     check_access(access)
     context = ProviderContext(environ=environ, files=files.and_also(path))
@@ -132,7 +138,12 @@ def read_agents(path: Path | None, environ: Mapping[str, str], files: BotFiles) 
         )
     default = top.text("default", next(iter(agents)))
     _check_known(top, "default", default, agents)
-    return RosterContents(agents=agents, default=default, channels=_channels(top, agents))
+    return RosterContents(
+        agents=agents,
+        default=default,
+        channels=_channels(top, agents),
+        alerts=_alerts(top, agents),
+    )
 
 
 def _read(path: Path) -> TomlSection:
@@ -168,6 +179,17 @@ def _channels(top: TomlSection, agents: Mapping[str, Agent]) -> dict[str, str]:
             )
         _check_known(channels, channel, channels.text(channel, ""), agents)
     return {channel: str(name) for channel, name in channels.values.items()}
+
+
+def _alerts(top: TomlSection, agents: Mapping[str, Agent]) -> tuple[FileAlert, ...]:
+    alerts = file_alerts(top, agents)
+    for alert in alerts:
+        if not CHANNEL.fullmatch(alert.channel):
+            raise top.error(
+                "alerts",
+                f"{alert.channel} is not a channel's id, which looks like C0123456789",
+            )
+    return alerts
 
 
 def _check_known(section: TomlSection, key: str, name: str, agents: Mapping[str, Agent]) -> None:

@@ -1,7 +1,7 @@
 """Alerts: what is measured for whom, and that each change is said once, whoever dies meanwhile."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,7 +12,9 @@ from slack_sdk.errors import SlackClientError
 from bot.jobs.alerts import LEASE_NS, Alerts
 from bot.lifecycle import Bot
 from bot.sandbox import Channel, Message, Sandbox, User
+from bot.trace_ui.alert_orders import Orderer, obey
 from reports.alerts.changes import HOLD
+from reports.errors import UsageError
 from reports.views.alerts import AlertView
 from storage import Observability
 from storage.coordination.alert_rules import (
@@ -81,6 +83,7 @@ def alerts(
     sight: FixedSight = IN_TEAM,
     agents: Mapping[str, bool] | None = None,
     health: Mapping[str, bool] | None = None,
+    in_file: Collection[tuple[str, str]] = (),
 ) -> Alerts:
     return Alerts(
         database,  # type: ignore[arg-type]
@@ -92,6 +95,7 @@ def alerts(
         ),
         agents=lambda: agents or {},
         health=lambda: health or {},
+        in_file=lambda: in_file,
         slack_errors=(SlackClientError,),
     )
 
@@ -243,6 +247,20 @@ def test_a_change_that_was_counted_by_a_process_that_died_is_said_by_the_next(
         alerts(database, FakePosts()).evaluate(now=NOW + minute * MINUTE)
     minutes(alerts(database, posts), 3, since=NOW + 10 * MINUTE)
     assert posts.titles == ["Turns: 2"]
+
+
+def test_the_alerts_of_the_agents_file_are_added_once_and_end_with_it(database: Database) -> None:
+    rules = [(GENERAL, "cost>5 over:1h"), (GENERAL, "count>5 over:6h")]
+    posts = FakePosts()
+    minutes(alerts(database, posts, in_file=rules), 2)
+    minutes(alerts(database, posts, in_file=rules), 2, since=NOW + 5 * MINUTE)
+    assert len(posts.titles) == 2
+    assert {each.condition for each in alert_rules(database)} == {rule for _, rule in rules}
+    first = alert_rules(database)[0]
+    with pytest.raises(UsageError, match="one of the agents file"):
+        obey(database, ["remove", first.id], Orderer(user=ALICE), now=NOW)
+    minutes(alerts(database, posts), 1, since=NOW + 9 * MINUTE)
+    assert alert_rules(database) == ()
 
 
 def shown(message: Message) -> str:

@@ -6,11 +6,27 @@ import pytest
 
 from bot.agents.config.roster import RosterError, load_roster
 
+ECHO = "[agents.echo]\nprovider = 'echo'\n"
+
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ("", ": it defines no agent: write [agents.echo]"),
+        (
+            f"{ECHO}[[alerts]]\nrule = 'eror_rate>20%'\nchannel = 'C1'",
+            """: the alert "eror_rate>20%" is wrong: eror_rate is not a measure: did you mean""",
+        ),
+        (
+            f"{ECHO}[[alerts]]\nrule = 'cost>5 agent:ecko'\nchannel = 'C1'",
+            """: the alert "cost>5 agent:ecko" is about no agent; did you mean echo?""",
+        ),
+        (
+            f"{ECHO}[[alerts]]\nrule = 'cost>5'\nchannel = 'general'",
+            ": general is not a channel's id",
+        ),
+        (f"{ECHO}[[alerts]]\nrule = 'cost>5'", ": an alert needs both a rule and a channel"),
+        (f"{ECHO}[[alerts]]\nrules = 'cost>5'", ": unknown key rules; did you mean rule?"),
         ("a = 1\nb = =", ", line 2, column 5: this is not TOML: invalid value."),
         ("a = 1\nb =", ", at its end: this is not TOML: invalid value."),
         (b"# \xff", " is not UTF-8 text: save it as UTF-8."),
