@@ -144,6 +144,14 @@ def _read(args: "Namespace") -> int:
         look_through(located)
     changes = args.command == "errors" and args.change
     viewer = Viewer(time_zone=getattr(args, "zone", "UTC"))
+    if getattr(args, "follow", False):
+        from bot.cli.follow import follow
+
+        return follow(args, located)
+    if getattr(args, "watch", False):
+        from bot.cli.follow import watch
+
+        return watch(args, located, viewer)
     with closing(_open(args)) if changes else reading(located) as database:
         view = answer(args, database=database, viewer=viewer, now=time.time_ns())
     if args.command == "digest" and args.html:

@@ -211,6 +211,11 @@ def _add_output(made: Parser, name: str) -> None:
         made.add_argument("--tsv", action="store_true", help="print tab-separated raw values")
     if name in LONG:
         made.add_argument("--no-pager", action="store_true", help="do not open $PAGER")
+    if name in ("ls", "ps"):
+        told = "add a line when a trace begins and when it ends"
+        made.add_argument("--follow", action="store_true", help=told)
+    if name == "stats":
+        made.add_argument("--watch", action="store_true", help="redraw every two seconds")
 
 
 def _add_forget(command: Callable[..., Options], *, shell: bool) -> None:

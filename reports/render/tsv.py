@@ -133,7 +133,7 @@ def _failures(view: FailuresView) -> Iterator[Sequence[Value]]:
 
 
 LATEST = ("trace_id", "name", "error_message")
-"""What is told of the latest trace of an issue."""
+"""The columns of the latest trace of an issue."""
 
 
 def _logs(view: LogsView) -> Iterator[Sequence[Value]]:

@@ -58,7 +58,9 @@ def _days(found: Statistics, time_zone: str) -> tuple[Moment, ...]:
         return ()
     first, last = min(days), max(*days, _date(found.until - 1, time_zone))
     dates = (first + timedelta(days=count) for count in range((last - first).days + 1))
-    return tuple(_moment(f"{day:%a %d %b}", days.get(day, ())) for day in dates)
+    # Names of many weekdays would overlap below a chart.
+    form = "%a %d %b" if (last - first).days < 14 else "%d %b"
+    return tuple(_moment(day.strftime(form), days.get(day, ())) for day in dates)
 
 
 def _date(at: int, time_zone: str) -> date:

@@ -21,7 +21,7 @@ TRACES_AT_A_TIME = 200
 """Traces of a channel whose spans are read by one query: it names each of them."""
 
 TIMES = ("hour", "day")
-"""What groups may be beside dimensions: times, whose keys are their starts in nanoseconds."""
+"""The values of `by` that are times, not dimensions. Their keys are nanoseconds."""
 
 ALL = "all"
 """The dimension that has one key, for the total."""
