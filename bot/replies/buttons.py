@@ -63,17 +63,18 @@ def failure_buttons(failed: Attempt, others: Sequence[str]) -> Block:
 
 
 def suspended_buttons(
-    suspended: Attempt, *, cheaper: str | None, budget: str, raised: int
+    suspended: Attempt, *, cheaper: str | None, budget: str, raised: int, amounts: bool
 ) -> Block:
     """Return *Ask anyway*, *Use CHEAPER* if there is such an agent, and *Raise to …* for admins.
 
-    The last one's value is the id of the budget, the new limit in micro-dollars, and the attempt.
+    Without *amounts* the label does not tell the new limit. The last one's value is the id of the
+    budget, the new limit in micro-dollars, and the attempt.
     """
     use = []
     if cheaper is not None:
         other = Attempt(suspended.trace_id, suspended.message_ts, cheaper)
         use = [button(f"Use {cheaper}"[:LONGEST_OPTION], TRY_AGAIN, other.value)]
-    limit = f"Raise to ${raised // 1_000_000:,}"
+    limit = f"Raise to ${raised // 1_000_000:,}" if amounts else "Raise the budget"
     return {
         "type": "actions",
         "elements": [

@@ -69,6 +69,7 @@ class BudgetNotices:
             cheaper=cheaper[0] if cheaper else None,
             budget=spending.budget.id,
             raised=raised(spending),
+            amounts=not self._is_shared(message.channel),
         )
         say(message, text, [section(text), buttons])
 

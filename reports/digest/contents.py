@@ -9,16 +9,20 @@ from peewee import Database
 
 from reports.digest.usual import silent, usual_of
 from reports.periods import Period, Window, last_24_hours
+from reports.views.budgets import in_a_line
 from reports.views.digest import Day, DigestView, Thread, digest_view
 from reports.views.health import health_view
+from storage.coordination.budgets import budgets
+from storage.coordination.reservations import reservations
 from storage.database.shared_file import SharedDatabase
 from storage.health import health
 from storage.queries.digests import failures_of_period, top_threads
+from storage.queries.spending import spending
 from storage.queries.statistics import Statistics, statistics
 from storage.queries.traces import TraceSummary, thread_traces
 from storage.writer.dropped import DROPPED, drop_counts
 
-SHOWN_FAILURES, SHOWN_THREADS = 3, 3
+SHOWN_FAILURES, SHOWN_THREADS, SHOWN_BUDGETS = 3, 3, 3
 CANDIDATES = 10
 """Failures and threads that are looked through for some that the readers may see."""
 
@@ -69,6 +73,7 @@ def digest(
         slowest=list(found.threads("slowest_ns")),
         dropped=sum(each.count for each in counted if each.metric == DROPPED),
         problems=_problems(database, now) if scope.is_whole else (),
+        budgets=_budgets(database, scope, now) if scope.is_whole else (),
         subscribed=subscribed,
     )
 
@@ -88,6 +93,20 @@ def _problems(database: Database, now: int) -> tuple[str, ...]:
         for each in view.problems
         if each.fact not in BY_THEMSELVES
     )
+
+
+def _budgets(database: Database, scope: Scope, now: int) -> tuple[str, ...]:
+    """Return the fullest budgets of agents and of everyone: other ones not all readers may know."""
+    teams = None if scope.audiences is None else {"", *scope.audiences}
+    own = [
+        each
+        for each in budgets(database)
+        if each.dimension in ("all", "agent") and (teams is None or each.team in teams)
+    ]
+    running = reservations(database, now=now) if own else ()
+    found = [spending(database, each, running, now=now) for each in own]
+    found.sort(key=lambda each: each.share, reverse=True)
+    return tuple(in_a_line(each, now=now) for each in found[:SHOWN_BUDGETS])
 
 
 class _Reader:

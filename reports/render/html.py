@@ -146,5 +146,6 @@ def _remarks(view: DigestView) -> list[str]:
         told.append(f"{view.left} messages were not answered: {why}.")
     if view.dropped:
         told.append(f"{view.dropped:,} records could not be stored: see tracebot health.")
+    told += [f"{each}." for each in view.budgets]
     told += [f"Database {each}." for each in view.problems]
     return [f'<p class="faint">{_text(each)}</p>' for each in told]

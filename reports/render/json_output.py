@@ -169,6 +169,7 @@ def _digest(view: DigestView) -> dict[str, Any]:
         "silent": [{"key": key, "usual_traces": count} for key, count in view.silent_sources],
         "dropped": view.dropped,
         "problems": list(view.problems),
+        "budgets": list(view.budgets),
     }
 
 

@@ -364,6 +364,8 @@ def _remarks(view: DigestView) -> Iterator[Part]:
         yield from _note(
             f"{view.dropped:,} records could not be stored: see tracebot health.", "yellow"
         )
+    for each in view.budgets:
+        yield f"\n{each}."
     for each in view.problems:
         yield from _note(f"Database {each}.", "yellow")
 

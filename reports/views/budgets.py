@@ -90,6 +90,13 @@ def warning(found: Spending, *, amounts: bool, now: int) -> MessageView:
     )
 
 
+def in_a_line(found: Spending, *, now: int) -> str:
+    """Tell how much of the budget of an agent or of everyone is spent."""
+    whose = named(found.budget, lambda by, key: key)
+    forecast = _forecast(found, empty_at(found, now=now))
+    return f"Budget of {whose}: {found.share:.0%} of {limit_text(found.budget)}, {forecast}"
+
+
 def named(budget: Budget, name_of: Callable[[str, str], str]) -> str:
     """Return whose budget it is."""
     if budget.dimension == "all":

@@ -90,6 +90,8 @@ class DigestView:
     """A sentence for each source that is usually there and was not."""
     problems: tuple[str, ...]
     """Problems of the database that need a person."""
+    budgets: tuple[str, ...]
+    """How much is spent of the fullest budgets that the readers may know."""
     quiet: bool
     by_agent: Statistics
     before: Group
@@ -133,6 +135,7 @@ def digest_view(
     slowest: Sequence[Thread],
     dropped: int,
     problems: Sequence[str],
+    budgets: Sequence[str],
     subscribed: str,
 ) -> DigestView:
     skipped = [group for group in decisions.groups if group.key not in ANSWERED]
@@ -159,6 +162,7 @@ def digest_view(
             *_silent("Nobody asked", silent_agents, period.noun),
         ),
         problems=tuple(problems),
+        budgets=tuple(budgets),
         quiet=not agents.total.traces,
         by_agent=agents,
         before=before,

@@ -8,6 +8,7 @@ from reports.digest.contents import Scope, digest
 from reports.periods import HOUR_NS, Period, period_before
 from reports.views.digest import DigestView
 from storage import Observability
+from storage.coordination.budgets import Budget, Dimension, add_budget
 from tests.support.factories import ALICE, GENERAL, MINUTE, SECRET, TEAM, record, said
 
 TUESDAY = date(2025, 11, 25)
@@ -177,3 +178,35 @@ def test_a_day_without_turns_is_news_only_if_a_source_is_missed(
     view = told(observability)
     assert view.sentence == "Nobody asked an agent, and usually 2 turns run."
     assert view.quiet and view.has_news
+
+
+def test_the_budgets_that_all_readers_may_know_are_told_the_fullest_first(
+    observability: Observability,
+) -> None:
+    turns(observability, 0, 9)
+    database = observability.database
+    limits: list[tuple[Dimension, str, str, int]] = [
+        ("all", "", TEAM, 40_000_000),
+        ("agent", "claude", "", 1_000_000),
+        ("agent", "codex", "T2", 1),
+        ("channel", GENERAL, TEAM, 1),
+        ("user", ALICE, TEAM, 1),
+    ]
+    for number, (dimension, key, team, soft) in enumerate(limits):
+        budget = Budget(
+            id=f"b{number}",
+            dimension=dimension,
+            key=key,
+            team=team,
+            period="week",
+            soft=soft,
+            created_by=ALICE,
+            created_at=number,
+        )
+        add_budget(database, budget)
+    assert told(observability).budgets == (
+        "Budget of claude: 90% of $1.00 a week, used up on Tuesday, 25 November at this pace",
+        "Budget of everyone: 2% of $40.00 a week, lasts for the week at this pace",
+    )
+    alone = Scope(audiences=frozenset({TEAM}), channel=GENERAL)
+    assert told(observability, scope=alone).budgets == ()

@@ -309,6 +309,7 @@ def a_digest(text: str, count: int) -> View:
         slowest=threads,
         dropped=10**9,
         problems=["✗ Disk free: free disk space"] * 3,
+        budgets=[f"Budget of {text}: 90% of $1.00 a day"] * 3,
         subscribed="C0A",
     )
 
