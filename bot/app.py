@@ -405,8 +405,11 @@ def _register_listeners(
     ask_again_button.register(app, ask_again, budgets, workers.commands, dedup, team=team)
     # Without repetitions: a trigger to open a modal lives for 3 seconds.
     modals = Modals(client_without_retries(shared.settings, shared.secrets, timeout_s=MODAL_S))
-    trace_command.register(app, command, modals, workers.commands, dedup, team=team)
-    app_home.register(app, _app_home(shared, command), workers.commands, dedup)
+    home = _app_home(shared, command)
+    trace_command.register(
+        app, command, modals, workers.commands, dedup, team=team, publish_home=home.publish
+    )
+    app_home.register(app, home, workers.commands, dedup)
 
 
 def _feedback(shared: _Shared) -> Feedback:

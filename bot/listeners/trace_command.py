@@ -10,7 +10,7 @@ from slack_bolt import Ack, App, BoltRequest
 from bot.concurrency.event_dedup import EventDedup
 from bot.listeners.request_keys import interaction_key
 from bot.trace_ui.digest_form import DIGEST_FORM, submitted
-from bot.trace_ui.modal import Modals, Respond, place_in
+from bot.trace_ui.modal import Modals, Respond, is_home, place_in
 from bot.trace_ui.requester import Requester
 from bot.trace_ui.slash_command import SlashCommand
 from reports.render.block_kit import (
@@ -41,10 +41,12 @@ def register(
     dedup: EventDedup,
     *,
     team: str,
+    publish_home: Callable[[str], None],
 ) -> None:
     """Acknowledge each request at once, and answer it once on *executor*.
 
     A trace is shown in a modal. Other answers stand where the button was, which may be a modal.
+    After a press on the Home tab, *publish_home* shows its user what has changed.
     `team` is the workspace where the bot is installed: a request from a channel of Slack Connect
     may name the requester's own.
     """
@@ -53,6 +55,8 @@ def register(
         def answered(body: Body, requester: Requester, respond: Respond) -> None:
             shown = modals.opened if in_modal else modals.around
             answer(slash_command, body, requester, shown(body, requester, respond))
+            if is_home(body):
+                publish_home(requester.user)
 
         def listen(ack: Ack, body: Body, req: BoltRequest, respond: Respond) -> None:
             ack()

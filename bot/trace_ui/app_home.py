@@ -1,30 +1,31 @@
-"""Publish the app's Home tab: its user's newest traces, the last week, help, and who may ask."""
+"""Publish the app's Home tab: what runs, its user's latest, the week, and who may ask whom."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from peewee import PeeweeException
 from slack_sdk import WebClient
 
 from bot.agents.config.roster import Roster
-from bot.agents.config.status import who_may_ask
 from bot.slack.errors import SLACK_ERRORS, error_code
+from bot.trace_ui import home_blocks
 from bot.trace_ui.requester import Requester
 from bot.trace_ui.slash_command import Answer
-from bot.turns.decision import Reason
 from bot.turns.permission import Permission
-from reports.formatting import reason
-from reports.render.block_kit import Block, escape, section
+from reports.render.block_kit import Block, context, escape, section
+from reports.render.slack import render
+from reports.views.statistics import StatsView
+from reports.views.trace_list import TraceListView
 from storage import Observability
 from storage.model.span import own_audience
 
 logger = logging.getLogger("tracebot.app_home")
 
-DIVIDER = {"type": "divider"}
+READ = home_blocks.MOST_LINES + 3
+"""How many of a person's traces are read: those that still run are left out."""
 
-MOST_AGENTS = 20
-"""How many agents are listed. A Home tab holds 100 blocks."""
+SILENT = "The database does not answer at the moment. Please open this tab again later."
 
 
 class AppHome:
@@ -50,9 +51,12 @@ class AppHome:
     def opened(self, body: Mapping[str, Any]) -> None:
         """Handle `app_home_opened`. The messages tab has nothing to publish."""
         event = body["event"]
-        if event.get("tab") != "home":
-            return
-        requester = Requester(team=self._team, user=event["user"], channel="")
+        if event.get("tab") == "home":
+            self.publish(event["user"])
+
+    def publish(self, user: str) -> None:
+        """Show a person the tab as of now."""
+        requester = Requester(team=self._team, user=user, channel="")
         with self._observability.span(
             "app home",
             kind="consumer",
@@ -69,43 +73,34 @@ class AppHome:
                 logger.warning("Slack did not accept a Home tab: %s", error_code(error))
 
     def _blocks(self, requester: Requester) -> list[Block]:
-        commands = (f"ls --user {requester.user} --limit 5", "stats --since 7d", "help")
+        user = requester.user
+        commands = ("ps", f"ls user:{user} --limit {READ}", "stats --since 7d --compare", "help")
         try:
-            shown = [self._answer(command, requester) for command in commands]
+            answers = [self._answer(command, requester) for command in commands]
         except PeeweeException as error:
             logger.error("A Home tab could not be filled", exc_info=error)
-            return [
-                section(
-                    "The database does not answer at the moment. Please open this tab again later."
-                )
-            ]
-        # A button would need a channel to answer in, and the Home tab has none.
-        blocks = [[*map(_without_button, answer.blocks), DIVIDER] for answer in shown]
-        published = [block for part in blocks for block in part if block["type"] != "actions"]
-        return [*published, *self._who_may_ask(requester.user)]
-
-    def _who_may_ask(self, user: str) -> list[Block]:
-        """Return a line for each agent: for full members its whole rule, for others only theirs."""
-        lines = [section("*Who may ask*")]
-        is_member = self._permission.is_member(user)
-        for agent in list(self._roster.agents.values())[:MOST_AGENTS]:
-            refusal = self._permission.person_refusal(agent, user)
-            if refusal is None and not is_member:
-                told = "you"
-            elif refusal in (None, Reason.PERSON_NOT_ALLOWED) and is_member:
-                told = who_may_ask(agent, name=_mention) + (" (not you)" if refusal else "")
-            else:
-                told = f"not you, because {reason(refusal)}"
-            lines.append(section(f"*{escape(agent.name)}* ({agent.mode}): {told}"))
-        return lines
+            return [section(SILENT)]
+        notes = dict.fromkeys(answer.note for answer in answers if answer.note)
+        parts = [
+            *(_part(answer, user) for answer in answers[:-1]),
+            home_blocks.may_ask(self._roster.agents.values(), user, self._permission),
+            render(answers[-1].view),
+        ]
+        return [*(context(escape(note)) for note in notes), *_divided(parts)]
 
 
-def _without_button(block: Block) -> Block:
-    return {key: value for key, value in block.items() if key != "accessory"}
+def _part(answer: Answer, user: str) -> list[Block]:
+    """Draw an answer, which is a sentence if there is no time to answer."""
+    match answer.view:
+        case TraceListView(kind="ps") as view:
+            return home_blocks.running(view)
+        case TraceListView() as view:
+            return home_blocks.latest(view, user)
+        case StatsView() as view:
+            return home_blocks.week(view)
+        case view:
+            return render(view)
 
 
-def _mention(identity: str) -> str:
-    """Return what Slack shows as a name; of a private channel only to its members."""
-    if identity.startswith("S"):
-        return f"<!subteam^{identity}>"
-    return f"<@{identity}>" if identity[0] in "UW" else f"<#{identity}>"
+def _divided(parts: Iterable[list[Block]]) -> list[Block]:
+    return [block for part in parts for block in (*part, home_blocks.DIVIDER)][:-1]

@@ -1,7 +1,7 @@
 """Answer in a modal: opened at once, because a trigger lives for 3 seconds, and filled afterwards.
 
-A press of a button in a modal is answered in it. If no modal can be opened or filled, the answer is
-an ephemeral message.
+A press of a button in a modal is answered in it, and one on the Home tab in a new modal. If no
+modal can be opened or filled, the answer is an ephemeral message; the Home tab has no place for one.
 """
 
 import json
@@ -53,6 +53,8 @@ class Modals:
         """
         if view_id := _open_modal(body):
             return _Modal(self._client, view_id, requester, instead=instead)
+        if is_home(body):
+            instead = _nowhere
         view = _view([section("Looking it up …")], requester)
         try:
             opened = self._client.views_open(trigger_id=str(body.get("trigger_id")), view=view)
@@ -62,10 +64,12 @@ class Modals:
         return _Modal(self._client, opened["view"]["id"], requester, instead=instead)
 
     def around(self, body: Body, requester: Requester, respond: Respond) -> Respond:
-        """Return *respond*, or if the button was in a modal, a function that answers there.
+        """Return *respond*, or for a button of a modal or of the Home tab, what answers in a modal.
 
-        Such an answer stands above what the modal shows, unless it is to replace it.
+        In a modal the answer stands above what it shows, unless it is to replace it.
         """
+        if is_home(body):
+            return self.opened(body, requester, respond)
         if view_id := _open_modal(body):
             shown = body["view"]["blocks"]
             return _Modal(self._client, view_id, requester, instead=respond, below=shown)
@@ -134,6 +138,15 @@ def place_in(view: Body) -> Mapping[str, str]:
     except ValueError:
         return {}
     return place if isinstance(place, dict) else {}
+
+
+def is_home(body: Body) -> bool:
+    """Return whether a button was pressed on the Home tab."""
+    return bool((body.get("view") or {}).get("type") == "home")
+
+
+def _nowhere(**message: Any) -> None:
+    """Drop an answer. A press on the Home tab comes without a `response_url`."""
 
 
 def _open_modal(body: Body) -> str | None:

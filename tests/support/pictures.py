@@ -124,6 +124,9 @@ OUTAGE = [
 Scene = Callable[["Studio", Channel], Message]
 """Plays a conversation in a channel, and returns the question."""
 
+HOME = "home"
+"""The name of the picture of the app's Home tab while a turn runs, which is not of a channel."""
+
 
 class Studio:
     """A workspace with the real bot, in which each scene has a channel of its own."""
@@ -299,7 +302,8 @@ SCENES: Mapping[str, Scene] = {
     "reason": _reason,
     "budget": _budget,
     "suspended": _suspended,
-    # Last: its turn ends with the bot.
+    # Last: their turns end with the bot.
+    HOME: _running,
     "running": _running,
 }
 
@@ -356,11 +360,12 @@ def main(folder: Path, names: Collection[str]) -> None:
             channel = studio.channel(name)
             shown = play(studio, channel)
             thread = "" if shown.ephemeral_to else f"/{shown.thread_ts or shown.ts}"
-            place = f"{sandbox.page_url}#{studio.alice.id}/{channel.id}{thread}"
+            where = HOME if name == HOME else f"{channel.id}{thread}"
+            place = f"{sandbox.page_url}#{studio.alice.id}/{where}"
             for size, (width, height) in SIZES.items():
                 picture = folder / f"{name}-{size}.png"
                 page.open(place, width=width, height=height)
-                page.wait_until("document.querySelector('article')")
+                page.wait_until("document.querySelector('article, .home')")
                 page.photograph(picture)
                 sys.stdout.write(f"{picture}\n")
         bot.stop(grace=0)

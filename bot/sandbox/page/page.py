@@ -49,6 +49,7 @@ class Page:
             "shortcut": self._shortcut,
             "submit": self._submit,
             "close": self._close,
+            "home": self._home,
             "stop": self._stop,
         }
 
@@ -98,6 +99,7 @@ class Page:
                 id for id, kind in self._slack.manifest.shortcuts.items() if kind == "message"
             ],
             "modal": self._slack.views.get(f"modal:{me.id}"),
+            "home": self._slack.views.get(f"home:{me.id}"),
             "statuses": {
                 f"{channel} {ts}": status
                 for (channel, ts), status in self._slack.shown_statuses().items()
@@ -163,7 +165,15 @@ class Page:
         self._interactions.click(body["user"], message, body["action_id"], value=body.get("value"))
 
     def _press(self, body: Json) -> None:
-        self._interactions.press(body["user"], body["action_id"], value=body.get("value"))
+        self._interactions.press(
+            body["user"],
+            body["action_id"],
+            value=body.get("value"),
+            home=bool(body.get("home")),
+        )
+
+    def _home(self, body: Json) -> None:
+        self._interactions.open_home(body["user"])
 
     def _react(self, body: Json) -> None:
         message = self._found(body)

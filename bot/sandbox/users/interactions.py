@@ -89,11 +89,17 @@ class Interactions:
         self._insist(payload)
         return self._produced(response, responses, timeout)
 
-    def press(self, user: Who, action_id: str, *, value: str | None = None) -> None:
-        """Press a button of the open modal, or choose the option with this `value` from a menu."""
-        view = self._slack.views.get(f"modal:{id_of(user)}")
+    def press(
+        self, user: Who, action_id: str, *, value: str | None = None, home: bool = False
+    ) -> None:
+        """Press a button of the open modal, or choose the option with this `value` from a menu.
+
+        If `home` is true, do it on the app's Home tab.
+        """
+        view = self._slack.views.get(f"{'home' if home else 'modal'}:{id_of(user)}")
         if view is None:
-            raise SandboxError(f"{id_of(user)} has no modal open.")
+            what = "Home tab" if home else "modal"
+            raise SandboxError(f"{id_of(user)} has no {what} open.")
         action = payloads.action(view["blocks"], action_id, value)
         payload = self._payload("block_actions", user) | {
             "container": {"type": "view", "view_id": view["id"]},

@@ -1,4 +1,4 @@
-"""The app's Home tab shows its user's own traces and statistics, and no other person's."""
+"""The app's Home tab shows what its user may see, and its buttons work."""
 
 from typing import Any
 
@@ -7,6 +7,8 @@ import pytest
 from bot.sandbox import Channel, Sandbox, SandboxError, User
 from storage import Observability
 from tests.support.conversations import StartBot, finished
+from tests.support.fake_agent import Scripted, roster_of
+from tests.support.traces_in_slack import in_modal
 
 
 def home(sandbox: Sandbox, user: User) -> list[Any]:
@@ -16,6 +18,13 @@ def home(sandbox: Sandbox, user: User) -> list[Any]:
     sandbox.wait_for_call("views.publish", count=count + 1)
     blocks: list[Any] = sandbox.home(user)["blocks"]
     return blocks
+
+
+def agents(blocks: list[Any]) -> list[str]:
+    """Return the lines about agents."""
+    start = next(n for n, block in enumerate(blocks) if "Agents, and" in str(block)) + 1
+    end = next(n for n, block in enumerate(blocks[start:], start) if block["type"] == "divider")
+    return [block["text"]["text"] for block in blocks[start:end]]
 
 
 def test_the_home_tab_shows_its_users_traces_statistics_and_help(
@@ -34,9 +43,44 @@ def test_the_home_tab_shows_its_users_traces_statistics_and_help(
     blocks = home(sandbox, alice)
     assert "alices question" in str(blocks)
     assert "bobs question" not in str(blocks)
-    assert "Statistics of the" in str(blocks)
+    assert "Nothing is running." in str(blocks)
+    (figures,) = [block["fields"] for block in blocks if "fields" in block]
+    assert figures[0]["text"] == "*Traces*\n2  _new_"
     assert "/trace show" in str(blocks)
-    assert not [block for block in blocks if block["type"] == "actions" or "accessory" in block]
+    in_modal(sandbox, alice, lambda: sandbox.press(alice, "trace_show_0", home=True))
+    sandbox.wait_until(lambda: "alices question" in str(sandbox.modal(alice)))
+
+
+def test_a_running_turn_is_stopped_on_the_home_tab(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    agent = Scripted("claude")
+    start_bot(roster_of(agent))
+    question = sandbox.post(alice, general, f"{sandbox.mention} take your time")
+    agent.wait_until_asked()
+    assert str(home(sandbox, alice)).count("take your time") == 1, "it is not in the latest, too"
+    published = len(sandbox.calls("views.publish"))
+    said = in_modal(sandbox, alice, lambda: sandbox.press(alice, "trace_stop_0", home=True))
+    assert "It is being stopped" in said
+    sandbox.wait_for_call("views.publish", count=published + 1)
+    finished(observability, general, question.ts)
+    assert "Nothing is running." in str(home(sandbox, alice))
+
+
+def test_a_press_that_opens_no_modal_fails_silently(
+    sandbox: Sandbox, start_bot: StartBot, alice: User
+) -> None:
+    """Such a press has no `response_url`."""
+    start_bot()
+    home(sandbox, alice)
+    sandbox.faults.error("views.open", "expired_trigger_id")
+    published = len(sandbox.calls("views.publish"))
+    sandbox.press(alice, "trace_run_by_agent", home=True)
+    sandbox.wait_for_call("views.publish", count=published + 1)
 
 
 def test_the_home_tab_shows_no_traces_to_a_guest(
@@ -83,9 +127,7 @@ def test_the_home_tab_shows_who_may_ask_which_agent(
         f"of full members only <@{alice.id}>; in <#C0123456789>, direct messages; not where guests "
         "or other organisations can read"
     )
-    shown = [block["text"]["text"] for block in home(sandbox, alice)[-3:]]
-    assert shown == [
-        "*Who may ask*",
+    assert agents(home(sandbox, alice)) == [
         "*echo* (query): full members",
         f"*builder* (execute): {rule}",
     ]
@@ -115,10 +157,7 @@ def test_a_guest_who_may_ask_is_not_told_who_else_may(
         """
     )
     blocks = home(sandbox, guest)
-    assert [block["text"]["text"] for block in blocks[-3:-1]] == [
-        "*echo* (query): you",
-        "*builder* (query): you",
-    ]
-    assert blocks[-1]["text"]["text"].startswith("*private* (query): not you, because")
+    assert agents(blocks)[:2] == ["*echo* (query): you", "*builder* (query): you"]
+    assert agents(blocks)[2].startswith("*private* (query): not you, because")
     for hidden in (alice.id, other.id, "C0123456789"):
         assert hidden not in str(blocks)
