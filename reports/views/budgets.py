@@ -18,6 +18,9 @@ WARNED = 0.8
 
 EVERYONE = "everyone"
 BAR = 10
+LONGEST_NAME = 30
+"""Letters of a name in a line of the digest, which has little room left in Slack."""
+
 EMPTY = (
     "There is no budget yet. An admin adds one: budget add 20/day agent:claude, or 300/month "
     "hard:400 for everyone."
@@ -92,7 +95,7 @@ def warning(found: Spending, *, amounts: bool, now: int) -> MessageView:
 
 def in_a_line(found: Spending, *, now: int) -> str:
     """Tell how much of the budget of an agent or of everyone is spent."""
-    whose = named(found.budget, lambda by, key: key)
+    whose = named(found.budget, lambda by, key: formatting.shortened(key, LONGEST_NAME))
     forecast = _forecast(found, empty_at(found, now=now))
     return f"Budget of {whose}: {found.share:.0%} of {limit_text(found.budget)}, {forecast}"
 

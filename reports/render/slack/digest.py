@@ -100,8 +100,8 @@ def _thread(line: ThreadLine, *, by_cost: bool) -> str:
 
 def _remarks(view: DigestView) -> list[Block]:
     """Return what is told below the figures, each in a line."""
-    blocks = note("\n".join(f"🔇 {each}" for each in view.silent))
-    blocks += note("\n".join(f"{each}." for each in view.budgets))
+    budgets = (f"{each}." for each in view.budgets)
+    blocks = note("\n".join((*budgets, *(f"🔇 {each}" for each in view.silent))))
     if view.skipped:
         why = ", ".join(f"{count} because {reason}" for reason, count in view.skipped)
         blocks += note(f"{view.left} messages were not answered: {why}.")

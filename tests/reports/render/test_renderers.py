@@ -24,7 +24,7 @@ from reports.render import slack, terminal, tsv
 from reports.render.html import page
 from reports.render.slack.plain import plain
 from reports.views.alerts import alert_view, alerts_view
-from reports.views.budgets import budgets_view
+from reports.views.budgets import budgets_view, in_a_line
 from reports.views.costs import costs_view
 from reports.views.digest import Day, DigestView, Thread, digest_view
 from reports.views.failures import failures_view
@@ -247,6 +247,10 @@ def a_metric(text: str, count: int) -> View:
 
 
 def some_budgets(text: str, count: int) -> View:
+    return budgets_view(spent_of(text, count), name_of=lambda by, key: key, now=NOW)
+
+
+def spent_of(text: str, count: int) -> list[Spending]:
     budget = Budget(
         id="3f2a1b",
         dimension="agent",
@@ -257,8 +261,7 @@ def some_budgets(text: str, count: int) -> View:
         created_by="U1",
         created_at=0,
     )
-    found = [Spending(budget, NOW, NOW + 1, number * 10**14, 0) for number in range(count)]
-    return budgets_view(found, name_of=lambda by, key: key, now=NOW)
+    return [Spending(budget, NOW, NOW + 1, number * 10**14, 0) for number in range(count)]
 
 
 def an_alert(text: str, count: int) -> View:
@@ -309,7 +312,7 @@ def a_digest(text: str, count: int) -> View:
         slowest=threads,
         dropped=10**9,
         problems=["✗ Disk free: free disk space"] * 3,
-        budgets=[f"Budget of {text}: 90% of $1.00 a day"] * 3,
+        budgets=[in_a_line(spent, now=NOW) for spent in spent_of(text, 3)],
         subscribed="C0A",
     )
 
