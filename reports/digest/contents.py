@@ -17,6 +17,7 @@ from storage.coordination.reservations import reservations
 from storage.database.shared_file import SharedDatabase
 from storage.health import health
 from storage.queries.digests import failures_of_period, top_threads
+from storage.queries.failures import Issue, fresh_issues
 from storage.queries.spending import spending
 from storage.queries.statistics import Statistics, statistics
 from storage.queries.traces import TraceSummary, thread_traces
@@ -68,6 +69,7 @@ def digest(
         decisions=found.by("decision", period.window),
         silent_agents=silent(found.agents, found.weeks),
         silent_platforms=found.silent_platforms(),
+        issues=found.issues(),
         failed=list(found.failures()),
         dearest=list(found.threads("cost")),
         slowest=list(found.threads("slowest_ns")),
@@ -152,6 +154,18 @@ class _Reader:
         known = {week.since for week in self.weeks}
         weeks = [self.by("platform", each) for each in self._period.usual if each[0] in known]
         return silent(self.by("platform", self._period.window), weeks)
+
+    def issues(self) -> tuple[Issue, ...]:
+        """Return the errors that are new, or back again after somebody resolved them."""
+        since, until = self._period.window
+        return fresh_issues(
+            self._database,
+            since=since,
+            until=until,
+            audiences=self._scope.audiences,
+            channel=self._scope.channel,
+            may_see=self._scope.may_see,
+        )
 
     def failures(self) -> Iterator[TraceSummary]:
         since, until = self._period.window

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from reports.formatting import visible
-from reports.views.digest import Day, DigestView, Figure, ThreadLine
+from reports.views.digest import Day, DigestView, Figure, IssueLine, ThreadLine
 from reports.views.statistics import StatsLine
 from reports.views.trace_list import TraceLine
 
@@ -58,6 +58,7 @@ def page(view: DigestView) -> str:
     if not view.quiet:
         body += [_figures(view), _chart(view.days), *_agents(view.agents)]
     body += [
+        *_issues(view.issues),
         *_failed(view.failed),
         *_threads("Dearest threads", view.dearest),
         *_threads("Slowest threads", view.slowest),
@@ -125,6 +126,15 @@ def _agents(lines: Sequence[StatsLine]) -> list[str]:
     columns = ("agent", "turns", "failed", "p50", "p95", "cost")
     rows = [(each.key, each.traces, each.errors, each.p50, each.p95, each.cost) for each in lines]
     return ["<h2>By agent</h2>", _table(columns, rows)] if rows else []
+
+
+def _issues(lines: Sequence[IssueLine]) -> list[str]:
+    rows = [
+        ("back again" if each.is_back else "new", each.name, each.times, each.message)
+        for each in lines
+    ]
+    columns = ("", "error", "seen", "what")
+    return ["<h2>New errors</h2>", _table(columns, rows, texts=4)] if rows else []
 
 
 def _failed(lines: Sequence[TraceLine]) -> list[str]:

@@ -32,6 +32,7 @@ from storage.queries.statistics import TIMES
 from storage.queries.traces import TraceSummary
 
 if TYPE_CHECKING:
+    from storage.queries.failures import Issue
     from storage.queries.statistics import Group, Statistics
 
 COLUMNS = frozenset(ATTRIBUTES) - {"error_type", "error_message"}
@@ -163,6 +164,7 @@ def _digest(view: DigestView) -> dict[str, Any]:
         "days": [asdict(day) for day in view.days],
         "agents": [{"key": group.key, **_group(group)} for group in found.groups],
         "left_alone": {group.key: group.traces for group in view.left_alone.groups},
+        "issues": list(map(_fresh_issue, view.fresh_issues)),
         "failed": [_trace(trace) for trace in view.failures],
         "dearest_threads": list(map(_thread, dearest)),
         "slowest_threads": list(map(_thread, slowest)),
@@ -170,6 +172,20 @@ def _digest(view: DigestView) -> dict[str, Any]:
         "dropped": view.dropped,
         "problems": list(view.problems),
         "budgets": list(view.budgets),
+    }
+
+
+def _fresh_issue(issue: Issue) -> dict[str, Any]:
+    return {
+        "id": issue.id,
+        "state": "new" if issue.back_since is None else "returned",
+        "error_type": issue.error_type,
+        "agent": issue.agent,
+        "traces": issue.traces,
+        "first_seen": utc(issue.first_seen),
+        "last_seen": utc(issue.last_seen),
+        "latest_trace_id": issue.latest.trace_id,
+        "message": issue.latest.error_message,
     }
 
 

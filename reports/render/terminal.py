@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from reports.views.alerts import AlertsView, AlertView
     from reports.views.budgets import BudgetsView
     from reports.views.costs import CostView
-    from reports.views.digest import Day, DigestView, ThreadLine
+    from reports.views.digest import Day, DigestView, IssueLine, ThreadLine
     from reports.views.erasure import ConfirmView
     from reports.views.failures import FailuresView
     from reports.views.health import HealthView
@@ -307,6 +307,9 @@ def _digest(view: DigestView) -> Iterator[Part]:
         yield from _days(view.days)
         yield ""
         yield _groups("agent", view.agents, view.total)
+    if view.issues:
+        yield "\nNew errors:"
+        yield _fresh_issues(view.issues)
     if view.failed:
         yield "\nFailed:"
         yield _lines(view.failed)
@@ -336,6 +339,20 @@ def _days(days: Sequence[Day]) -> Iterator[Part]:
                 ("turns", [day.traces for day in days], "cyan"),
                 ("failed", [day.errors for day in days], "red"),
             )
+        ],
+    )
+
+
+def _fresh_issues(lines: Iterable[IssueLine]) -> Table:
+    return Table(
+        columns=(Column(), _text("error"), _number("seen"), Column("trace"), _text("what")),
+        rows=[
+            (
+                [("back" if line.is_back else "new", "yellow")],
+                [(line.name, "red")],
+                *(line.times, [(line.trace_id[:SHORT_ID], "bold")], line.message),
+            )
+            for line in lines
         ],
     )
 

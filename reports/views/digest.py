@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from reports import formatting
 from reports.views.digest_sentence import sentence
+from reports.views.failures import name_of_issue
 from reports.views.statistics import StatsLine, stats_line
 from reports.views.trace_list import TraceLine, trace_line
 from storage.queries.statistics import Group
@@ -15,6 +16,7 @@ from storage.queries.statistics import Group
 if TYPE_CHECKING:
     from reports.periods import Period
     from storage.queries.digests import ThreadSum
+    from storage.queries.failures import Issue
     from storage.queries.statistics import Statistics
     from storage.queries.traces import TraceSummary
 
@@ -42,6 +44,17 @@ class Figure:
     now: str
     before: str
     usual: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueLine:
+    """An error that is new or `is_back`. `trace_id` is that of its latest trace."""
+
+    is_back: bool
+    name: str
+    times: str
+    message: str
+    trace_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +96,10 @@ class DigestView:
     """Pairs of a reason and a number of messages."""
     left: str
     """How many messages were skipped, as text."""
+    issues: tuple[IssueLine, ...]
+    """Errors that are new, or back again after somebody resolved them."""
     failed: tuple[TraceLine, ...]
+    """The newest turns that failed."""
     dearest: tuple[ThreadLine, ...]
     slowest: tuple[ThreadLine, ...]
     silent: tuple[str, ...]
@@ -99,6 +115,7 @@ class DigestView:
     """The medians of the weeks before, None if there were none."""
     left_alone: Statistics
     """The decisions to skip, by reason."""
+    fresh_issues: tuple[Issue, ...]
     failures: tuple[TraceSummary, ...]
     threads: tuple[tuple[Thread, ...], tuple[Thread, ...]]
     """The dearest and the slowest."""
@@ -130,6 +147,7 @@ def digest_view(
     decisions: Statistics,
     silent_agents: Sequence[tuple[str, int]],
     silent_platforms: Sequence[tuple[str, int]],
+    issues: Sequence[Issue],
     failed: Sequence[TraceSummary],
     dearest: Sequence[Thread],
     slowest: Sequence[Thread],
@@ -154,6 +172,7 @@ def digest_view(
             for group in skipped
         ),
         left=f"{sum(group.traces for group in skipped):,}",
+        issues=tuple(map(_issue, issues)),
         failed=tuple(trace_line(trace, now=now, workspace=workspace) for trace in failed),
         dearest=tuple(_thread(each, workspace) for each in dearest),
         slowest=tuple(_thread(each, workspace) for each in slowest),
@@ -168,6 +187,7 @@ def digest_view(
         before=before,
         usual=usual,
         left_alone=replace(decisions, groups=tuple(skipped)),
+        fresh_issues=tuple(issues),
         failures=tuple(failed),
         threads=(tuple(dearest), tuple(slowest)),
         silent_sources=(*silent_platforms, *silent_agents),
@@ -215,6 +235,16 @@ def _figures(now: Group, before: Group, usual: Group | None) -> tuple[Figure, ..
 def _compared(now: Value, other: Value, text: Callable[[Value], str]) -> str:
     change = formatting.change(now, other) if other else ""
     return f"{text(other)} ({change})" if change else text(other)
+
+
+def _issue(issue: Issue) -> IssueLine:
+    return IssueLine(
+        is_back=issue.back_since is not None,
+        name=formatting.shortened(name_of_issue(issue), 60),
+        times="once" if issue.traces == 1 else f"{issue.traces:,} times",
+        message=formatting.shortened(issue.latest.error_message or "", 120),
+        trace_id=issue.latest.trace_id,
+    )
 
 
 def _thread(thread: Thread, workspace: str) -> ThreadLine:

@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from reports.render.block_kit import (
     DIGEST_CHANGE,
     DIGEST_OFF,
+    KEY,
     RUN,
+    SHOW,
     Block,
     actions,
     button,
@@ -18,14 +20,14 @@ from reports.render.block_kit import (
 )
 from reports.render.slack.tables import Cell, Number, chart, table
 from reports.render.slack.trace_list import trace_lines
-from reports.views.digest import DigestView, ThreadLine
+from reports.views.digest import DigestView, IssueLine, ThreadLine
 from reports.views.statistics import StatsLine
 from reports.views.trace_list import SHORT_ID
 from storage.queries.statistics import Group
 
 THUMBS = ("👍", "👎")
-MOST_AGENTS, THREAD_TEXT = 6, 120
-"""Rows, and characters of a thread's text: a message has room for so many beside the rest."""
+MOST_AGENTS, MOST_ISSUES, THREAD_TEXT, ISSUE_TEXT = 6, 3, 120, 160
+"""Rows, and characters of a text: a message has room for so many beside the rest."""
 
 
 def digest(view: DigestView) -> list[Block]:
@@ -84,7 +86,20 @@ def _row(line: StatsLine, group: Group) -> tuple[Cell, ...]:
 
 
 def _failed(view: DigestView) -> list[Block]:
-    return [section("*Failed*"), *trace_lines(view.failed)] if view.failed else []
+    """Return the errors that are new or back; if all are known, the newest turns that failed."""
+    if not view.issues:
+        return [section("*Failed*"), *trace_lines(view.failed)] if view.failed else []
+    hidden = len(view.issues) - MOST_ISSUES
+    more = [context(f"{hidden} more: see *All errors*")] if hidden > 0 else []
+    lines = enumerate(view.issues[:MOST_ISSUES])
+    return [section("*New errors*"), *(_issue(line, place) for place, line in lines), *more]
+
+
+def _issue(line: IssueLine, place: int) -> Block:
+    mark = ":leftwards_arrow_with_hook: back again:" if line.is_back else ":new:"
+    message = f"\n_{clipped(escape(line.message), ISSUE_TEXT)}_" if line.message else ""
+    text = f"{mark} *{clipped(escape(line.name), KEY)}* · {line.times}{message}"
+    return {**section(text), "accessory": button("Show", f"{SHOW}_{place}", line.trace_id)}
 
 
 def _threads(title: str, lines: Iterable[ThreadLine], *, by_cost: bool) -> list[Block]:

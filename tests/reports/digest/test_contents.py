@@ -9,6 +9,8 @@ from reports.periods import HOUR_NS, Period, period_before
 from reports.views.digest import DigestView
 from storage import Observability
 from storage.coordination.budgets import Budget, Dimension, add_budget
+from storage.coordination.issue_states import set_state
+from storage.queries.failures import issues
 from tests.support.factories import ALICE, GENERAL, MINUTE, SECRET, TEAM, record, said
 
 TUESDAY = date(2025, 11, 25)
@@ -94,6 +96,24 @@ def test_a_day_is_told_in_a_sentence_and_beside_the_usual_one(mondays: Observabi
         ("Mon 24", 12, 4),
     ]
     assert len(view.days) == 14
+
+
+def test_errors_that_are_new_or_back_again_are_told(mondays: Observability) -> None:
+    view = told(mondays)
+    # claude failed in the same way on Mondays before.
+    assert [(each.name, each.times, each.is_back) for each in view.issues] == [
+        ("crash of codex", "3 times", False)
+    ]
+    since = NOON - DAY
+    found, _ = issues(mondays.database, since=since, audiences=frozenset({TEAM}))
+    (known,) = [issue.id for issue in found if issue.agent == "claude"]
+    # Somebody resolved it on Friday.
+    at = NOON - 3 * DAY
+    set_state(mondays.database, known, state="resolved", changed_by=ALICE, now=at)
+    assert {(each.name, each.is_back) for each in told(mondays).issues} == {
+        ("crash of codex", False),
+        ("crash of claude", True),
+    }
 
 
 def test_a_week_is_compared_with_the_weeks_before(mondays: Observability) -> None:

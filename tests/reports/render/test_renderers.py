@@ -307,6 +307,7 @@ def a_digest(text: str, count: int) -> View:
         decisions=found,
         silent_agents=[(text, 10**9)] * count,
         silent_platforms=[(text, 10**9)] * count,
+        issues=failed(text, count).failures,  # type: ignore[union-attr]
         failed=[first] * min(count, 3),
         dearest=threads,
         slowest=threads,
