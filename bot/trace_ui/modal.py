@@ -1,7 +1,8 @@
 """Answer in a modal: opened at once, because a trigger lives for 3 seconds, and filled afterwards.
 
 A press of a button in a modal is answered in it, and one on the Home tab in a new modal. If no
-modal can be opened or filled, the answer is an ephemeral message; the Home tab has no place for one.
+modal can be opened or filled, the answer is an ephemeral message, for which the Home tab has no
+place.
 """
 
 import json
