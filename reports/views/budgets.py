@@ -67,7 +67,7 @@ def budgets_view(
                 share=f"{each.share:.0%}",
                 bar=_bar(each.share),
                 status=_status(each),
-                forecast=_forecast(each, end),
+                forecast=_forecast(each, end, now=now),
             )
             for each, end in zip(found, ends, strict=True)
         ),
@@ -88,7 +88,7 @@ def warning(found: Spending, *, amounts: bool, now: int) -> MessageView:
     of = f" ({formatting.cost(found.total)} of {formatting.cost(budget.soft)})" if amounts else ""
     return MessageView(
         text=f"⚠ {share} of the budget for {whose} is spent{of}: "
-        f"{_forecast(found, empty_at(found, now=now))}. See /trace budget.",
+        f"{_forecast(found, empty_at(found, now=now), now=now)}. See /trace budget.",
         found=True,
     )
 
@@ -96,7 +96,7 @@ def warning(found: Spending, *, amounts: bool, now: int) -> MessageView:
 def in_a_line(found: Spending, *, now: int) -> str:
     """Tell how much of the budget of an agent or of everyone is spent."""
     whose = named(found.budget, lambda by, key: formatting.shortened(key, LONGEST_NAME))
-    forecast = _forecast(found, empty_at(found, now=now))
+    forecast = _forecast(found, empty_at(found, now=now), now=now)
     return f"Budget of {whose}: {found.share:.0%} of {limit_text(found.budget)}, {forecast}"
 
 
@@ -140,7 +140,7 @@ def until_text(spending: Spending) -> str:
     return texts[spending.budget.period]
 
 
-def _forecast(spending: Spending, end: int | None) -> str:
+def _forecast(spending: Spending, end: int | None, *, now: int) -> str:
     if spending.refuses:
         return f"used up: nothing is asked; begins again {until_text(spending)}"
     if spending.suspends:
@@ -149,9 +149,10 @@ def _forecast(spending: Spending, end: int | None) -> str:
         return "nothing spent yet"
     if end is None:
         return f"lasts for the {spending.budget.period} at this pace"
-    moment = datetime.fromtimestamp(end / SECOND_NS, ZoneInfo(spending.budget.time_zone))
-    if spending.budget.period == "day":
-        return f"used up at about {moment:%H:%M} at this pace"
+    zone = ZoneInfo(spending.budget.time_zone)
+    moment, today = (datetime.fromtimestamp(each / SECOND_NS, zone) for each in (end, now))
+    if moment.date() == today.date():
+        return f"used up today at about {moment:%H:%M} at this pace"
     return f"used up on {moment:%A}, {moment.day} {moment:%B} at this pace"
 
 

@@ -124,6 +124,18 @@ def test_past_a_hard_limit_a_question_is_refused_with_a_reason(
     assert "let an admin raise it" in told
 
 
+def test_a_note_that_guests_can_read_tells_no_amounts_of_the_budget(
+    sandbox: Sandbox, observability: Observability, alice: User, admin: User, general: Channel
+) -> None:
+    sandbox.join(sandbox.add_user("gus", guest=True), general)
+    answered(sandbox, observability, alice, general, "@dear one")
+    ask(sandbox, admin, general, "budget add 1.5/day")
+    note = note_on(sandbox, alice, general, "@dear two")
+    assert "the budget of all agents together for this day is used up. A question" in note.text
+    labels = [each["text"]["text"] for each in note.blocks[-1]["elements"]]
+    assert labels == ["Ask anyway", "Raise the budget"]
+
+
 def test_the_budget_of_a_person_is_told_them_alone(
     sandbox: Sandbox, observability: Observability, alice: User, admin: User, general: Channel
 ) -> None:
@@ -155,7 +167,10 @@ def test_people_see_the_budgets_of_their_channels_and_their_own(
     bob = sandbox.add_user("bob")
     sandbox.join(bob, general)
     seen = {who.id: ask(sandbox, who, general, "budget") for who in (alice, bob, admin)}
-    for who, amounts in ((alice, "1234"), (bob, "124"), (admin, "1234")):
+    guest = sandbox.add_user("gus", guest=True)
+    sandbox.join(guest, general)
+    seen[guest.id] = ask(sandbox, guest, general, "budget")
+    for who, amounts in ((alice, "1234"), (bob, "124"), (admin, "1234"), (guest, "")):
         told = {each for each in "1234" if f"${each}.00 a day" in seen[who.id]}
         assert told == set(amounts)
     assert "#general" in seen[bob.id]

@@ -225,7 +225,7 @@ def test_the_budgets_that_all_readers_may_know_are_told_the_fullest_first(
         )
         add_budget(database, budget)
     assert told(observability).budgets == (
-        "Budget of claude: 90% of $1.00 a week, used up on Tuesday, 25 November at this pace",
+        "Budget of claude: 90% of $1.00 a week, used up today at about 13:46 at this pace",
         "Budget of everyone: 2% of $40.00 a week, lasts for the week at this pace",
     )
     alone = Scope(audiences=frozenset({TEAM}), channel=GENERAL)
