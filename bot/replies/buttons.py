@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reports import formatting
 from reports.render.block_kit import SHOW, Block, button
 
 TRY_AGAIN, TRY_ANOTHER = "turn_try_again", "turn_try_another"
@@ -74,7 +75,7 @@ def suspended_buttons(
     if cheaper is not None:
         other = Attempt(suspended.trace_id, suspended.message_ts, cheaper)
         use = [button(f"Use {cheaper}"[:LONGEST_OPTION], TRY_AGAIN, other.value)]
-    limit = f"Raise to ${raised // 1_000_000:,}" if amounts else "Raise the budget"
+    limit = f"Raise to {formatting.cost(raised)}" if amounts else "Raise the budget"
     return {
         "type": "actions",
         "elements": [

@@ -122,6 +122,7 @@ class BudgetNotices:
 
 
 def raised(spending: Spending) -> int:
-    """Return a soft limit in whole dollars that leaves half as much again to spend."""
-    most = max(spending.budget.soft, spending.total)
-    return math.ceil(most * 1.5 / DOLLAR) * DOLLAR
+    """Return a soft limit that leaves half as much again to spend, not above the hard one."""
+    budget = spending.budget
+    enough = math.ceil(max(budget.soft, spending.total) * 1.5 / DOLLAR) * DOLLAR
+    return enough if budget.hard is None else min(enough, budget.hard)

@@ -11,8 +11,10 @@ from peewee import Database, OperationalError
 
 from bot.turns import budget_check
 from bot.turns.budget_check import BudgetCheck
+from bot.turns.budget_notice import raised
 from storage.coordination.budgets import Budget, add_budget
 from storage.database.models import ReservationRow
+from storage.queries.spending import Spending
 from tests.support.budget_race import ASKED, COST, HARD, MESSAGE, PROCESSES
 from tests.support.paths import ROOT
 
@@ -31,6 +33,18 @@ def test_eight_processes_pass_a_hard_limit_by_no_more_than_the_turns_that_run(
     # What is reserved is what each turn costs here, so the limit is not passed at all. A turn that
     # is counted twice for a moment may be the last one.
     assert HARD - PROCESSES * COST <= found["spent"] <= HARD
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "spent", "limit"),
+    [(20, None, 20, 30), (1, None, 41, 62), (20, 25, 21, 25), (20, 50, 21, 32)],
+)
+def test_a_button_raises_a_budget_by_half_but_not_above_its_hard_limit(
+    soft: int, hard: int | None, spent: int, limit: int
+) -> None:
+    dollar = 1_000_000
+    budget = replace(BUDGET, soft=soft * dollar, hard=hard and hard * dollar)
+    assert raised(Spending(budget, 0, 1, spent * dollar, 0)) == limit * dollar
 
 
 def test_without_a_budget_for_it_a_question_reserves_nothing(database: Database) -> None:

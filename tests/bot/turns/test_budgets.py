@@ -79,7 +79,7 @@ def test_past_the_soft_limit_a_question_waits_until_somebody_says_to_ask_anyway(
     assert "($2.00 of $1.50)" in note.text
     assert "usually costs $2.00 (cheap: $0.1000)" in note.text
     labels = [each["text"]["text"] for each in note.blocks[-1]["elements"]]
-    assert labels == ["Ask anyway", "Use cheap", "Raise to $3"]
+    assert labels == ["Ask anyway", "Use cheap", "Raise to $3.00"]
     assert not sandbox.reactions(general, str(note.thread_ts))
     sandbox.click(alice, note, "turn_ask_anyway")
     sandbox.wait_for_reply(general, str(note.thread_ts), containing="I am dear.")
