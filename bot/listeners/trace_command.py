@@ -9,6 +9,8 @@ from slack_bolt import Ack, App, BoltRequest
 
 from bot.concurrency.event_dedup import EventDedup
 from bot.listeners.request_keys import interaction_key
+from bot.trace_ui.alert_form import ALERT_FORM
+from bot.trace_ui.alert_form import submitted as submitted_alert
 from bot.trace_ui.digest_form import DIGEST_FORM, submitted
 from bot.trace_ui.modal import Modals, Respond, is_home, place_in
 from bot.trace_ui.requester import Requester
@@ -16,6 +18,7 @@ from bot.trace_ui.slash_command import SlashCommand
 from reports.render.block_kit import (
     AGAIN,
     ALERT_ACKNOWLEDGE,
+    ALERT_ADD,
     ALERT_SNOOZE,
     DIGEST_CHANGE,
     DIGEST_OFF,
@@ -78,21 +81,31 @@ def register(
     app.action(OPEN)(_acknowledge)
     app.action(FORGET)(listener(_forget))
     app.action(ALERT_ACKNOWLEDGE)(listener(_acknowledge_alert))
+    app.action(ALERT_ADD)(listener(_alert_form, in_modal=True))
     app.action(ALERT_SNOOZE)(listener(_snooze_alert))
     app.action(_starting_with(DIGEST_CHANGE))(listener(_digest_form, in_modal=True))
     app.action(_starting_with(DIGEST_OFF))(listener(_digest_off))
     app.shortcut("show_trace")(listener(_shortcut, in_modal=True))
 
-    def digest_submitted(ack: Ack, body: Body, req: BoltRequest) -> None:
-        order, errors = submitted(body["view"])
-        if errors:
-            ack(response_action="errors", errors=errors)
-            return
-        ack()
-        key, requester = interaction_key(body, req), _requester(body, team)
-        executor.submit(dedup.once, key, slash_command.digest_submitted, order, requester)
+    def form(
+        read: Callable[[Body], tuple[Any, dict[str, str]]],
+        answer: Callable[[Any, Requester], None],
+    ) -> Callable[..., None]:
+        """Return a listener that answers what *read* returns of a form, or shows its errors."""
 
-    app.view(DIGEST_FORM)(digest_submitted)
+        def listen(ack: Ack, body: Body, req: BoltRequest) -> None:
+            inputs, errors = read(body["view"])
+            if errors:
+                ack(response_action="errors", errors=errors)
+                return
+            ack()
+            key, requester = interaction_key(body, req), _requester(body, team)
+            executor.submit(dedup.once, key, answer, inputs, requester)
+
+        return listen
+
+    app.view(DIGEST_FORM)(form(submitted, slash_command.digest_submitted))
+    app.view(ALERT_FORM)(form(submitted_alert, slash_command.alert_submitted))
 
 
 def _command(
@@ -154,6 +167,12 @@ def _acknowledge_alert(
     slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond
 ) -> None:
     slash_command.acknowledge_alert(_value(body), requester, respond)
+
+
+def _alert_form(
+    slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond
+) -> None:
+    slash_command.alert_form(requester, respond)
 
 
 def _snooze_alert(

@@ -27,13 +27,13 @@ SYNTAX = f"write alerts, alerts add {EXAMPLE}, or alerts test, snooze or remove 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orderer:
-    """The person who orders something, and the rules that they may change.
+    """The person who orders something. They may change the alerts of channels that they may read.
 
     In a shell, `channel` is None: words say where the alert is posted.
     """
 
     user: str
-    may_change: Callable[[AlertRule], bool] = lambda rule: True
+    may_read: Callable[[str], bool] = lambda channel: True
     team: str | None = None
     channel: str | None = None
 
@@ -54,8 +54,9 @@ def obey(database: Database, words: Sequence[str], orderer: Orderer, *, now: int
 def rule_of(database: Database, rule_id: str, orderer: Orderer) -> AlertRule:
     """Return the rule of an id that the person may change. Raises `UsageError`."""
     found = alert_rules(database, team=orderer.team, ids=[rule_id.lower()])
-    for rule in filter(orderer.may_change, found):
-        return rule
+    for rule in found:
+        if orderer.may_read(rule.channel):
+            return rule
     raise UsageError(f"There is no alert {rule_id}: see their ids with alerts.", word=rule_id)
 
 

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from bot.access import Access
+from bot.access import Access, Sight
 from bot.jobs.alerts import Alerts
-from bot.slack.directory import Directory
+from bot.slack.directory import Directory, channel_type
 from bot.trace_ui.alert_orders import Orderer, added, obey, rule_of
 from bot.trace_ui.filter_names import resolve_key
 from bot.trace_ui.requester import Requester
@@ -29,6 +29,21 @@ class AlertOrders:
         self._alerts = alerts
         self._access = access
         self._directory = directory
+
+    def check(self, requester: Requester) -> None:
+        """Raise `UsageError` if the person may not add an alert where they are."""
+        orderer = self._orderer(requester)
+        if not requester.channel:
+            raise UsageError("Type /trace alerts in the channel that should be told, and add it.")
+        # A form may be older than somebody's leaving.
+        if not orderer.may_read(requester.channel):
+            raise UsageError("Only those who are in a conversation can add an alert to it.")
+        # Slack shows public channels to everyone, but lets only members post in them.
+        if not self._directory.channel(requester.channel).get("is_member", True):
+            raise UsageError(
+                "I am not a member of this channel, so I cannot post alerts here. Invite me with "
+                "/invite, then ask again in a minute."
+            )
 
     def obey(self, words: list[str], requester: Requester) -> MessageView:
         """Carry out the words after `/trace alerts`. Raises `UsageError` and `SLACK_ERRORS`."""
@@ -72,20 +87,19 @@ class AlertOrders:
             user=requester.user,
             team=requester.team,
             channel=requester.channel,
-            may_change=lambda rule: (
-                rule.channel == requester.channel or sight.may_see_in(rule.channel)
-            ),
+            may_read=lambda channel: self._may_read(channel, sight, requester),
         )
+
+    def _may_read(self, channel: str, sight: Sight, requester: Requester) -> bool:
+        facts = self._directory.channel(channel)
+        if channel_type(facts) == "im":
+            return facts.get("user") == requester.user
+        return sight.may_see_in(channel)
 
     def _condition(self, words: list[str], requester: Requester) -> Condition:
         """Parse a rule, with ids in the place of names. Raises `UsageError`, `SLACK_ERRORS`."""
         condition = parse_condition(words)
-        # Slack shows public channels to everyone, but lets only members post in them.
-        if not self._directory.channel(requester.channel).get("is_member", True):
-            raise UsageError(
-                "I am not a member of this channel, so I cannot post alerts here. Invite me with "
-                "/invite, then ask again in a minute."
-            )
+        self.check(requester)
         sight = self._access.sight(requester.team, requester.user)
         key = resolve_key(condition.dimension, condition.key, requester, sight, self._directory)
         here = self._access.sight_in(requester.team, requester.channel)

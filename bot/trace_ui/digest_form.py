@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bot.trace_ui.modal import Form
+from bot.trace_ui.modal import Form, form_input, form_option
 from reports.digest.order import Order, check_time, check_time_zone
 from reports.errors import UsageError
-from reports.render.block_kit import Block
 from reports.views.messages import WEEKDAYS
 from storage.coordination.digest_subscriptions import Subscription
 
@@ -25,25 +24,27 @@ SCHEDULES = {
 
 def digest_form(subscription: Subscription) -> Form:
     """Return the modal that shows a subscription and lets somebody change it."""
-    schedules = [_option(days, label) for days, label in SCHEDULES.items()]
+    schedules = [form_option(days, label) for days, label in SCHEDULES.items()]
     chosen = schedules[list(SCHEDULES).index(subscription.days)]
-    nothing = _option("silence", "Post nothing if nothing happened")
+    nothing = form_option("silence", "Post nothing if nothing happened")
     quiet = {"initial_options": [nothing]} if subscription.quiet == "silence" else {}
     return Form(
         callback_id=DIGEST_FORM,
         title="Digest",
         channel=subscription.channel,
         blocks=(
-            _input(DAYS, "When", type="static_select", options=schedules, initial_option=chosen),
-            _input(TIME, "At", type="timepicker", initial_time=subscription.local_time),
-            _input(
+            form_input(
+                DAYS, "When", type="static_select", options=schedules, initial_option=chosen
+            ),
+            form_input(TIME, "At", type="timepicker", initial_time=subscription.local_time),
+            form_input(
                 ZONE,
                 "Time zone, such as Europe/Berlin",
                 type="plain_text_input",
                 max_length=60,
                 initial_value=subscription.time_zone,
             ),
-            _input(QUIET, "Quiet days", type="checkboxes", options=[nothing], **quiet)
+            form_input(QUIET, "Quiet days", type="checkboxes", options=[nothing], **quiet)
             | {"optional": True},
         ),
     )
@@ -68,16 +69,3 @@ def submitted(view: Mapping[str, Any]) -> tuple[Order, dict[str, str]]:
 def _value(inputs: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     found: Mapping[str, Any] = (inputs.get(name) or {}).get(name) or {}
     return found
-
-
-def _input(name: str, label: str, **element: Any) -> Block:
-    return {
-        "type": "input",
-        "block_id": name,
-        "label": {"type": "plain_text", "text": label},
-        "element": {**element, "action_id": name},
-    }
-
-
-def _option(value: str, label: str) -> Block:
-    return {"text": {"type": "plain_text", "text": label}, "value": value}

@@ -41,6 +41,21 @@ class Form:
     blocks: tuple[Block, ...]
 
 
+def form_input(name: str, label: str, **element: Any) -> Block:
+    """Return an input of a form, whose block and action have the same id."""
+    return {
+        "type": "input",
+        "block_id": name,
+        "label": {"type": "plain_text", "text": label},
+        "element": {**element, "action_id": name},
+    }
+
+
+def form_option(value: str, label: str) -> Block:
+    """Return one of the choices of an input."""
+    return {"text": {"type": "plain_text", "text": label}, "value": value}
+
+
 class Modals:
     """Open modals. The *client* does not repeat calls: a late modal is worse than a message."""
 

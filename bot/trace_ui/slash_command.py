@@ -20,6 +20,7 @@ from bot.slack.conversation.names import Names
 from bot.slack.directory import Directory
 from bot.slack.errors import SLACK_ERRORS, error_code
 from bot.slack.threads import reply_payload
+from bot.trace_ui.alert_form import alert_form
 from bot.trace_ui.alerts import AlertOrders
 from bot.trace_ui.budgets import Budgets
 from bot.trace_ui.digest_form import digest_form
@@ -32,6 +33,7 @@ from bot.trace_ui.requester import Requester
 from bot.trace_ui.share import post_once
 from bot.turns.ask_again import AskAgain
 from bot.turns.cancel import TurnCanceller
+from reports.alerts.grammar import EXAMPLE
 from reports.commands.budget_orders import parse_order as parse_budget_order
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
@@ -311,6 +313,25 @@ class SlashCommand:
             only_refusals=True,
         )
 
+    def alert_form(self, requester: Requester, respond: Respond) -> None:
+        """Show the form that adds an alert in the channel of its button."""
+
+        def view() -> Answer:
+            self._alerts.check(requester)
+            text = f"Slack opened no form. Type /trace alerts add {EXAMPLE} instead."
+            return Answer(MessageView(text=text), form=alert_form(requester.channel))
+
+        self._respond("alerts", requester, view, respond)
+
+    def alert_submitted(self, words: list[str], requester: Requester) -> None:
+        """Add the alert of a form in the channel that it was opened in, and say so there."""
+        self._respond(
+            "alerts",
+            requester,
+            lambda: Answer(self._alerts.obey(["add", *words], requester)),
+            self._telling(requester),
+        )
+
     def snooze_alert(self, rule_id: str, requester: Requester, respond: Respond) -> None:
         """Silence an alert, which its message then shows."""
         self._respond(
@@ -362,12 +383,17 @@ class SlashCommand:
             self._settings.check(requester)
             return Answer(self._settings.change(order, requester))
 
+        self._respond("digest", requester, view, self._telling(requester))
+
+    def _telling(self, requester: Requester) -> Respond:
+        """Return a function that answers a form, which has no URL for its answer."""
+
         def respond(*, blocks: list[Block], text: str, **options: Any) -> None:
             self._client.chat_postEphemeral(
                 channel=requester.channel, user=requester.user, blocks=blocks, text=text
             )
 
-        self._respond("digest", requester, view, respond)
+        return respond
 
     def _respond(
         self,

@@ -63,12 +63,13 @@ def parse_condition(words: Sequence[str]) -> Condition:
             _take_option(options, option.group(1).lower(), option.group(2), word)
         elif word.lower() == "all":
             continue
-        elif found is not None:
-            raise UsageError(
-                f"{word} is a second measure: a rule has one. Add another rule for it.", word=word
-            )
         else:
-            found = _measure(word)
+            first, found = found, _measure(word)
+            if first is not None:
+                raise UsageError(
+                    f"{word} is a second measure: a rule has one. Add another rule for it.",
+                    word=word,
+                )
     if found is None:
         raise UsageError(f"The rule has no measure: write one such as {EXAMPLE}.")
     return _with_options(found, options)
@@ -145,6 +146,7 @@ def _with_options(condition: Condition, options: dict[str, tuple[str, str]]) -> 
                 "figures are not added up for both together.",
                 word=word,
             )
+        _refuse_secret(value)
         condition = replace(condition, dimension=name, key=value.lstrip(MARKS))
     if "over" in options:
         condition = replace(condition, window_ns=_window(condition, *options["over"]))
@@ -153,6 +155,14 @@ def _with_options(condition: Condition, options: dict[str, tuple[str, str]]) -> 
     if "in" in options:
         condition = replace(condition, channel=options["in"][0].lstrip(MARKS))
     return condition
+
+
+def _refuse_secret(name: str) -> None:
+    """Refuse a token in the place of a name: rules are stored and posted as they are."""
+    from storage.model.redaction import redact  # Here, because it takes long to import.
+
+    if redact(name) != name:
+        raise UsageError("A name in this rule looks like a secret, so it is not stored.")
 
 
 def _window(condition: Condition, value: str, word: str) -> int:

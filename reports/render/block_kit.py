@@ -24,7 +24,8 @@ which Slack opens by itself. A button of `trace_issue` holds a change of an issu
 issues then takes the place of the message."""
 
 ALERT_ACKNOWLEDGE, ALERT_SNOOZE = "trace_acknowledge", "trace_snooze"
-"""The action ids of an alert's buttons, which hold its rule's id."""
+ALERT_ADD = "trace_alert"
+"""The action ids of an alert's buttons, which hold its rule's id, and of the one that adds one."""
 
 
 BUTTON_VALUE = 2_000

@@ -19,7 +19,18 @@ from pathlib import Path
 import pytest
 
 from bot.sandbox import Message, Sandbox, User
-from reports.render.block_kit import AGAIN, DIGEST_CHANGE, DIGEST_OFF, RAW, RUN, SHARE, SHOW, STOP
+from reports.render.block_kit import (
+    AGAIN,
+    ALERT_ACKNOWLEDGE,
+    ALERT_SNOOZE,
+    DIGEST_CHANGE,
+    DIGEST_OFF,
+    RAW,
+    RUN,
+    SHARE,
+    SHOW,
+    STOP,
+)
 from storage import Observability
 from storage.database.transactions import transaction
 from storage.recovery.opening import open_database
@@ -350,10 +361,12 @@ def _talk(sandbox: Sandbox, own: Mapping[str, str]) -> None:
     reaction = {"type": "reaction_added", **emoji, "item_user": sandbox.bot_user_id}
     sandbox._slack.outbox.tell("reaction_added", {**reaction, "event_ts": answer.ts})
     _explain(sandbox, ann, answer)
+    sandbox.command(ann, general, "/trace", f"alerts add cost>5 agent:{secret('alert')}")
     for command in (f"search {secret('search')}", f"show {secret('id')}", secret("command"), "ls"):
         sandbox.command(ann, general, "/trace", command)
     (listed,) = sandbox.command(ann, general, "/trace", "ls")
-    for action in (SHOW, RUN, STOP, SHARE, RAW, AGAIN, DIGEST_CHANGE, DIGEST_OFF):
+    digests, alerts = (DIGEST_CHANGE, DIGEST_OFF), (ALERT_ACKNOWLEDGE, ALERT_SNOOZE)
+    for action in (SHOW, RUN, STOP, SHARE, RAW, AGAIN, *digests, *alerts):
         press(sandbox, ann, listed, action, secret(f"button {action}"))
     waiting = sandbox.post(ann, general, f"{mention} wait")
     eventually(lambda: (s := sandbox.session(general, waiting.ts)) and s.status == "processing")

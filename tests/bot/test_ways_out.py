@@ -27,6 +27,7 @@ from reports.render.block_kit import (
     STOP,
 )
 from reports.render.block_kit import ALERT_ACKNOWLEDGE as ACKNOWLEDGE
+from reports.render.block_kit import ALERT_ADD as ADD
 from reports.render.block_kit import ALERT_SNOOZE as SNOOZE
 from storage import Observability
 from storage.coordination.alert_rules import AlertRule, add_rule
@@ -212,7 +213,7 @@ def press(sandbox: Sandbox, user: User, message: Message, action_id: str, value:
     button = {"type": "button", "action_id": action_id, "value": value, "text": {"text": "x"}}
     live.blocks.append({"type": "actions", "block_id": f"forged{action_id}", "elements": [button]})
     try:
-        if action_id.startswith((SHOW, RAW, DIGEST_CHANGE)):
+        if action_id.startswith((SHOW, RAW, DIGEST_CHANGE, ADD)):
             return in_modal(sandbox, user, lambda: sandbox.click(user, message, action_id))
         return shown(sandbox.click(user, message, action_id, responses=1, timeout=1.5))
     finally:
@@ -231,7 +232,7 @@ def forged_values(board: Channel, alice: User) -> list[tuple[str, str]]:
             for value in trace_ids
         ),
         *((action, ids["id"]) for action in (STOP, f"{STOP}_1")),
-        *((action, RULE) for action in (ACKNOWLEDGE, SNOOZE)),
+        *((action, RULE) for action in (ACKNOWLEDGE, SNOOZE, ADD)),
         *((DIGEST_CHANGE, channel) for channel in (board.id, "", "C0NONE")),
         *((f"{DIGEST_OFF}_1", channel) for channel in (board.id, "", "C0NONE")),
         *((FORGET, value) for value in (alice.id, board.id, "@alice", "")),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bot.agents.errors import AgentCrashed
 from bot.sandbox import Channel, Message, Sandbox
-from reports.render.block_kit import ALERT_ACKNOWLEDGE
+from reports.render.block_kit import ALERT_ACKNOWLEDGE, ALERT_ADD
 from storage import Observability
 from storage.coordination.budgets import (
     Budget,
@@ -29,6 +29,7 @@ from tests.support.factories import MINUTE
 from tests.support.fake_agent import Scripted, roster_of
 from tests.support.paths import MANIFEST
 from tests.support.running_bot import start_in
+from tests.support.traces_in_slack import in_modal
 from tests.support.week import record_a_week
 
 SIZES = {"wide": (1280, 900), "phone": (390, 844)}
@@ -283,6 +284,14 @@ def _alerts(studio: Studio, channel: Channel) -> Message:
     return _asked(studio, channel, "alerts")
 
 
+def _alert_form(studio: Studio, channel: Channel) -> Message:
+    listed = _asked(studio, channel, "alerts")
+    in_modal(
+        studio.sandbox, studio.alice, partial(studio.sandbox.click, studio.alice, listed, ALERT_ADD)
+    )
+    return listed
+
+
 SCENES: Mapping[str, Scene] = {
     "short": answer("when is the next release?", "On Thursday, at 10:00 UTC."),
     "long": answer("how do we move the shards?", LONG),
@@ -299,6 +308,7 @@ SCENES: Mapping[str, Scene] = {
     "show-tools": _tools_shown,
     "file": _file,
     "alerts": _alerts,
+    "alert-form": _alert_form,
     "reason": _reason,
     "budget": _budget,
     "suspended": _suspended,

@@ -2,6 +2,7 @@
 
 from reports.render.block_kit import (
     ALERT_ACKNOWLEDGE,
+    ALERT_ADD,
     ALERT_SNOOZE,
     KEY,
     NOTE,
@@ -23,12 +24,13 @@ SNOOZE = "2h"
 
 
 def alerts(view: AlertsView) -> list[Block]:
+    adds: Block = {"type": "actions", "elements": [button("Add", ALERT_ADD, "add")]}
     if not view.lines:
-        return [section(escape(view.empty))]
+        return [section(escape(view.empty)), adds]
     blocks = [section(f"*{escape(view.title)}*"), *map(_line, view.lines[:SHOWN])]
     if hidden := max(len(view.lines) - SHOWN, 0):
         blocks.append(context(f"{hidden} more: `tracebot alerts` in a shell lists all."))
-    return blocks
+    return [*blocks, adds]
 
 
 def _line(line: AlertLine) -> Block:

@@ -35,6 +35,7 @@ from tests.support.factories import (
     FixedSight,
     record_an_hour,
 )
+from tests.support.traces_in_slack import in_modal
 
 
 def rule(condition: str, id: str = "a1b2", *, channel: str = GENERAL) -> AlertRule:
@@ -327,3 +328,33 @@ def test_an_alert_of_a_private_channel_is_not_changed_from_outside(
     assert len(alert_rules(observability.database)) == 1
     state = alert_states(observability.database)[kept.id]
     assert (state.snoozed_until, state.tests) == (0, 1)
+
+
+def test_an_alert_is_added_with_a_form(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: Callable[..., Bot],
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    (listed,) = sandbox.command(alice, general, "/trace", "alerts")
+    form = in_modal(sandbox, alice, lambda: sandbox.click(alice, listed, "trace_alert"))
+    assert "Error share: the share of turns that failed" in form
+    refused = sandbox.submit(alice, inputs("error_rate", limit="200%"))
+    assert refused and "is not a share" in refused["errors"]["limit"]
+    refused = sandbox.submit(alice, inputs("cost", limit="5", warn="9"))
+    assert refused and "must be below" in refused["errors"]["warn"]
+    refused = sandbox.submit(alice, inputs("cost", limit="5", whose="echo"))
+    assert refused and "echo is not a measure" in refused["errors"]["whose"]
+    assert not sandbox.submit(alice, inputs("count", limit="<9", warn="20", whose="agent:echo"))
+    assert sandbox.wait_for_message(general, containing="Test: ")
+    (kept,) = alert_rules(observability.database)
+    assert kept.condition == "count<9 agent:echo over:24h warn:20"
+
+
+def inputs(measure: str, **texts: str) -> dict[str, dict[str, dict[str, object]]]:
+    chosen = {"measure": measure, "over": "24h"}
+    options = {name: {"selected_option": {"value": value}} for name, value in chosen.items()}
+    typed = {name: {"value": value} for name, value in texts.items()}
+    return {name: {name: each} for name, each in {**options, **typed}.items()}

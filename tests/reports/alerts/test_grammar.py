@@ -57,6 +57,7 @@ def test_a_rule_is_stored_in_one_form(words: str, stored: str) -> None:
         ("cost>5 agent:a agent:b", "agent:b", "given twice"),
         ("cost>5 agent:", "agent:", "has no value"),
         ("agent:claude", "", "has no measure"),
+        (f"cost>5 agent:ghp_{'a1B2' * 9}", "", "looks like a secret"),
         ("", "", "has no measure"),
     ],
 )
