@@ -153,7 +153,7 @@ def _remarks(view: DigestView) -> list[str]:
     told = list(view.silent)
     if view.skipped:
         why = ", ".join(f"{count} because {reason}" for reason, count in view.skipped)
-        told.append(f"{view.left} messages were not answered: {why}.")
+        told.append(f"{view.left}: {why}.")
     if view.dropped:
         told.append(f"{view.dropped:,} records could not be stored: see tracebot health.")
     told += [f"{each}." for each in view.budgets]

@@ -376,7 +376,7 @@ def _remarks(view: DigestView) -> Iterator[Part]:
         yield from _note(each, "yellow")
     if view.skipped:
         why = ", ".join(f"{count} because {reason}" for reason, count in view.skipped)
-        yield f"\n{view.left} messages were not answered: {why}."
+        yield f"\n{view.left}: {why}."
     if view.dropped:
         yield from _note(
             f"{view.dropped:,} records could not be stored: see tracebot health.", "yellow"

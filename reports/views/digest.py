@@ -95,7 +95,7 @@ class DigestView:
     skipped: tuple[tuple[str, str], ...]
     """Pairs of a reason and a number of messages."""
     left: str
-    """How many messages were skipped, as text."""
+    """Says how many messages were not answered."""
     issues: tuple[IssueLine, ...]
     """Errors that are new, or back again after somebody resolved them."""
     failed: tuple[TraceLine, ...]
@@ -171,7 +171,7 @@ def digest_view(
             (formatting.shortened(formatting.reason(group.key), 80), f"{group.traces:,}")
             for group in skipped
         ),
-        left=f"{sum(group.traces for group in skipped):,}",
+        left=_left(sum(group.traces for group in skipped)),
         issues=tuple(map(_issue, issues)),
         failed=tuple(trace_line(trace, now=now, workspace=workspace) for trace in failed),
         dearest=tuple(_thread(each, workspace) for each in dearest),
@@ -235,6 +235,10 @@ def _figures(now: Group, before: Group, usual: Group | None) -> tuple[Figure, ..
 def _compared(now: Value, other: Value, text: Callable[[Value], str]) -> str:
     change = formatting.change(now, other) if other else ""
     return f"{text(other)} ({change})" if change else text(other)
+
+
+def _left(count: int) -> str:
+    return f"{count:,} messages were not answered" if count != 1 else "1 message was not answered"
 
 
 def _issue(issue: Issue) -> IssueLine:

@@ -119,7 +119,7 @@ def _remarks(view: DigestView) -> list[Block]:
     blocks = note("\n".join((*budgets, *(f"🔇 {each}" for each in view.silent))))
     if view.skipped:
         why = ", ".join(f"{count} because {reason}" for reason, count in view.skipped)
-        blocks += note(f"{view.left} messages were not answered: {why}.")
+        blocks += note(f"{view.left}: {why}.")
     if view.dropped:
         blocks.append(
             context(f"⚠ {view.dropped:,} records could not be stored: see `/trace health`.")
