@@ -231,10 +231,16 @@ class Alerts:
         view = alert_view(rule, state, now=now, name_of=name_of, is_reply=root is not None)
         ts, fresh = self._post_once(rule, view, str(state.seq), root)
         if root is not None:
-            whole = alert_view(rule, state, now=now, name_of=name_of)
-            self._posts.update(rule.channel, whole, root)
+            self._update(rule, alert_view(rule, state, now=now, name_of=name_of), root)
         note_posted(self._database, rule.id, seq=state.seq, thread_ts=root or ts)
         return fresh
+
+    def _update(self, rule: AlertRule, view: AlertView, root: str) -> None:
+        """Update the first message. If somebody deleted it, the reply is all that is told."""
+        try:
+            self._posts.update(rule.channel, view, root)
+        except self._slack_errors as error:
+            logger.warning("The first message of alert %s was not updated: %s", rule.id, error)
 
     def _post_once(
         self, rule: AlertRule, view: AlertView, number: str, thread_ts: str | None

@@ -28,7 +28,7 @@ LEVELS = ("trace", "debug", "info", "warning", "error", "critical")
 TABULAR = frozenset(
     (
         *("ls", "search", "slow", "ps", "thread", "stats", "cost", "errors", "logs", "metrics"),
-        "budget",
+        *("budget", "alerts"),
     )
 )
 """The commands whose answers are rows, which `--tsv` prints."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from reports.formatting import utc, visible
 
 if TYPE_CHECKING:
+    from reports.views.alerts import AlertsView
     from reports.views.budgets import BudgetsView
     from reports.views.costs import CostView
     from reports.views.failures import FailuresView
@@ -168,6 +169,22 @@ def _budgets(view: BudgetsView) -> Iterator[Sequence[Value]]:
         )
 
 
+ALERTS = (
+    *("id", "rule", "channel_id", "level", "since", "value", "snoozed_until"),
+    *("acknowledged_by", "in_file"),
+)
+
+
+def _alerts(view: AlertsView) -> Iterator[Sequence[Value]]:
+    yield ALERTS
+    for rule, state in view.values:
+        until = utc(state.snoozed_until) if state.snoozed_until else None
+        yield (
+            *(rule.id, rule.condition, rule.channel, state.level, utc(state.since), state.value),
+            *(until, state.acknowledged_by, int(rule.in_file)),
+        )
+
+
 def _ms(ns: float | None) -> float | None:
     return None if ns is None else ns / 1_000_000
 
@@ -184,5 +201,6 @@ RENDERERS: Mapping[str, Callable[[Any], Iterable[Sequence[Value]]]] = {
     "LogsView": _logs,
     "MetricsView": _metrics,
     "BudgetsView": _budgets,
+    "AlertsView": _alerts,
 }
 """By the name of the view's class: a command loads only the views that it shows."""

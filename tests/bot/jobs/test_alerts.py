@@ -51,6 +51,7 @@ class FakePosts:
         self.posted: list[tuple[str | None, AlertView, str]] = []
         self.updated: list[tuple[str, AlertView]] = []
         self.fails: BaseException | None = None
+        self.deleted = False
 
     def post(self, channel: str, view: AlertView, key: str, thread_ts: str | None) -> str:
         self.posted.append((thread_ts, view, key))
@@ -64,6 +65,8 @@ class FakePosts:
         return known[0] if known else None
 
     def update(self, channel: str, view: AlertView, ts: str) -> None:
+        if self.deleted:
+            raise SlackClientError("message_not_found")
         self.updated.append((ts, view))
 
     @property
@@ -183,6 +186,20 @@ def test_an_alert_is_one_thread_from_its_beginning_to_its_end(
     assert thread == "1.0"
     ((ts, root),) = posts.updated
     assert (ts, root.level, root.acknowledges) == ("1.0", "ok", False)
+
+
+def test_an_alert_whose_first_message_was_deleted_still_ends_with_one_reply(
+    observability: Observability,
+) -> None:
+    record_an_hour(observability)
+    posts = FakePosts()
+    add_rule(observability.database, rule("count>1 over:1h"), test=False)
+    found = alerts(observability.database, posts)
+    minutes(found, 3)
+    posts.deleted = True
+    minutes(found, 6, since=NOW + 125 * MINUTE)
+    assert posts.titles == ["Turns: 2", "Turns is ok again after 2 h 05 min: 0"]
+    assert alert_states(observability.database)["a1b2"].posted == 2
 
 
 def test_a_new_rule_says_in_its_channel_that_it_watches(database: Database) -> None:

@@ -12,6 +12,12 @@ from pathlib import Path
 import pytest
 
 from storage import Observability
+from storage.coordination.alert_rules import (
+    AlertRule,
+    add_rule,
+    alert_rules,
+    alert_states,
+)
 from storage.coordination.budgets import Budget, add_budget, budgets
 from storage.database.connect import connect
 from storage.database.shared_file import SharedDatabase
@@ -68,6 +74,14 @@ def damage_root(path: Path, name: str) -> None:
         file.write(os.urandom(PAGE))
 
 
+ALERT = AlertRule(
+    id="a1b2",
+    team="T1",
+    channel="C1",
+    condition="cost>5 over:1h",
+    created_by="U1",
+    created_at=7,
+)
 BUDGET = Budget(
     id="b1", dimension="all", key="", period="day", soft=1, created_by="U1", created_at=1
 )
@@ -104,6 +118,7 @@ def test_what_can_be_read_around_broken_pages_is_saved(full: Path) -> None:
     database = open_database(full)
     before = totals(database)
     add_budget(database, BUDGET)
+    add_rule(database, ALERT)
     database.close()
     damage(full, 0.5, 0.52, 0.8, only_leaves=True)
     database = open_database(full)
@@ -121,6 +136,9 @@ def test_what_can_be_read_around_broken_pages_is_saved(full: Path) -> None:
     if not recovery.lost["facts"]:
         assert totals(database) == before
     assert recovery.lost["budgets"] or budgets(database) == (BUDGET,)
+    if not recovery.lost["alert_rules"] and not recovery.lost["alert_states"]:
+        assert alert_rules(database) == (ALERT,)
+        assert alert_states(database)["a1b2"].tests == 1
     database.close()
 
 
