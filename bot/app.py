@@ -63,6 +63,7 @@ from bot.slack.threads import ThreadReader
 from bot.trace_ui.alerts import AlertOrders
 from bot.trace_ui.app_home import AppHome
 from bot.trace_ui.budgets import Budgets
+from bot.trace_ui.digest_settings import DigestSettings
 from bot.trace_ui.key_names import key_names
 from bot.trace_ui.modal import Modals
 from bot.trace_ui.slash_command import SlashCommand
@@ -489,9 +490,11 @@ def _ask_again(shared: _Shared, inbox: Inbox) -> AskAgain:
 
 
 def _app_home(shared: _Shared, command: SlashCommand) -> AppHome:
+    database = shared.observability.database
     return AppHome(
         shared.client,
         command.answer,
+        DigestSettings(shared.access, shared.directory, database).joined,
         shared.observability,
         team=shared.team,
         roster=shared.roster,

@@ -49,7 +49,8 @@ def register(
     """Acknowledge each request at once, and answer it once on *executor*.
 
     A trace is shown in a modal. Other answers stand where the button was, which may be a modal.
-    After a press on the Home tab, *publish_home* shows its user what has changed.
+    After a press on the Home tab, and after a form, *publish_home* shows its user on the tab what
+    has changed.
     `team` is the workspace where the bot is installed: a request from a channel of Slack Connect
     may name the requester's own.
     """
@@ -82,16 +83,31 @@ def register(
     app.action(FORGET)(listener(_forget))
     app.action(ALERT_ACKNOWLEDGE)(listener(_acknowledge_alert))
     app.action(ALERT_ADD)(listener(_alert_form, in_modal=True))
-    app.action(ALERT_SNOOZE)(listener(_snooze_alert))
+    app.action(_starting_with(ALERT_SNOOZE))(listener(_snooze_alert))
     app.action(_starting_with(DIGEST_CHANGE))(listener(_digest_form, in_modal=True))
     app.action(_starting_with(DIGEST_OFF))(listener(_digest_off))
     app.shortcut("show_trace")(listener(_shortcut, in_modal=True))
+    _register_forms(app, slash_command, executor, dedup, team=team, publish_home=publish_home)
 
+
+def _register_forms(
+    app: App,
+    slash_command: SlashCommand,
+    executor: Executor,
+    dedup: EventDedup,
+    *,
+    team: str,
+    publish_home: Callable[[str], None],
+) -> None:
     def form(
         read: Callable[[Body], tuple[Any, dict[str, str]]],
         answer: Callable[[Any, Requester], None],
     ) -> Callable[..., None]:
         """Return a listener that answers what *read* returns of a form, or shows its errors."""
+
+        def answered(inputs: Any, requester: Requester) -> None:
+            answer(inputs, requester)
+            publish_home(requester.user)
 
         def listen(ack: Ack, body: Body, req: BoltRequest) -> None:
             inputs, errors = read(body["view"])
@@ -100,7 +116,7 @@ def register(
                 return
             ack()
             key, requester = interaction_key(body, req), _requester(body, team)
-            executor.submit(dedup.once, key, answer, inputs, requester)
+            executor.submit(dedup.once, key, answered, inputs, requester)
 
         return listen
 
@@ -178,7 +194,7 @@ def _alert_form(
 def _snooze_alert(
     slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond
 ) -> None:
-    slash_command.snooze_alert(_value(body), requester, respond)
+    slash_command.snooze_alert(_value(body), requester, respond, only_refusals=not is_home(body))
 
 
 def _digest_form(

@@ -1,7 +1,7 @@
-"""Publish the app's Home tab: what runs, its user's latest, the week, and who may ask whom."""
+"""Publish the app's Home tab: what runs, the latest, the week, money, alerts, digests, agents."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from peewee import PeeweeException
@@ -15,9 +15,12 @@ from bot.trace_ui.slash_command import Answer
 from bot.turns.permission import Permission
 from reports.render.block_kit import Block, context, escape, section
 from reports.render.slack import render
+from reports.views.alerts import AlertsView
+from reports.views.budgets import BudgetsView
 from reports.views.statistics import StatsView
 from reports.views.trace_list import TraceListView
 from storage import Observability
+from storage.coordination.digest_subscriptions import Subscription
 from storage.model.span import own_audience
 
 logger = logging.getLogger("tracebot.app_home")
@@ -29,12 +32,17 @@ SILENT = "The database does not answer at the moment. Please open this tab again
 
 
 class AppHome:
-    """Publish the tab. `answer` answers a command for a person as `/trace` does."""
+    """Publish the tab.
+
+    `answer` answers a command for a person as `/trace` does, and `digests` returns the digests of
+    the conversations that a person is in.
+    """
 
     def __init__(
         self,
         client: WebClient,
         answer: Callable[[str, Requester], Answer],
+        digests: Callable[[Requester], Sequence[Subscription]],
         observability: Observability,
         *,
         team: str,
@@ -44,6 +52,7 @@ class AppHome:
         self._client = client
         self._team = team
         self._answer = answer
+        self._digests = digests
         self._observability = observability
         self._roster = roster
         self._permission = permission
@@ -74,19 +83,26 @@ class AppHome:
 
     def _blocks(self, requester: Requester) -> list[Block]:
         user = requester.user
-        commands = ("ps", f"ls user:{user} --limit {READ}", "stats --since 7d --compare", "help")
+        is_member = self._permission.is_member(user)
+        commands = [
+            *("ps", f"ls user:{user} --limit {READ}", "stats --since 7d --compare", "budget"),
+            *(["alerts"] if is_member else []),
+            "help",
+        ]
         try:
             answers = [self._answer(command, requester) for command in commands]
+            digests = [home_blocks.digests(self._digests(requester))] if is_member else []
         except PeeweeException as error:
             logger.error("A Home tab could not be filled", exc_info=error)
             return [section(SILENT)]
         notes = dict.fromkeys(answer.note for answer in answers if answer.note)
         parts = [
             *(_part(answer, user) for answer in answers[:-1]),
+            *digests,
             home_blocks.may_ask(self._roster.agents.values(), user, self._permission),
             render(answers[-1].view),
         ]
-        return [*(context(escape(note)) for note in notes), *_divided(parts)]
+        return [*(context(escape(note)) for note in notes), *_divided(filter(None, parts))]
 
 
 def _part(answer: Answer, user: str) -> list[Block]:
@@ -98,6 +114,10 @@ def _part(answer: Answer, user: str) -> list[Block]:
             return home_blocks.latest(view, user)
         case StatsView() as view:
             return home_blocks.week(view)
+        case BudgetsView() as view:
+            return home_blocks.budgets(view)
+        case AlertsView() as view:
+            return home_blocks.alerts(view)
         case view:
             return render(view)
 

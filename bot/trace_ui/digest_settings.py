@@ -1,8 +1,9 @@
 """Set when a channel gets its digest: by a command, or by the buttons below a digest."""
 
 import time
+from dataclasses import replace
 
-from bot.access import Access
+from bot.access import Access, Sight
 from bot.slack.directory import Directory, channel_type
 from bot.slack.errors import SLACK_ERRORS
 from bot.trace_ui.requester import Requester
@@ -36,14 +37,33 @@ class DigestSettings:
         sight = self._access.sight(requester.team, requester.user)
         if not sight.audiences:
             raise UsageError(sight.note)
-        facts = self._directory.channel(requester.channel) if requester.channel else {}
-        direct = channel_type(facts) == "im"
-        if not (
-            facts.get("user") == requester.user
-            if direct
-            else facts and sight.may_see_in(requester.channel)
-        ):
+        if not self._may_change(requester, sight):
             raise UsageError("Only those who are in a conversation can change its digest.")
+
+    def _may_change(self, requester: Requester, sight: Sight) -> bool:
+        facts = self._directory.channel(requester.channel) if requester.channel else {}
+        if channel_type(facts) == "im":
+            return bool(facts.get("user") == requester.user)
+        return bool(facts) and sight.may_see_in(requester.channel)
+
+    def joined(self, requester: Requester) -> list[Subscription]:
+        """Return the digests of the conversations that somebody is in, if they may change them."""
+        sight = self._access.sight(requester.team, requester.user)
+        if not sight.audiences:
+            return []
+        stored = [each for each in subscriptions(self._database) if each.team == requester.team]
+        return [each for each in stored if self._is_joined(each.channel, requester, sight)]
+
+    def _is_joined(self, channel: str, requester: Requester, sight: Sight) -> bool:
+        """Return whether somebody is in a channel; False if Slack does not tell or has deleted it.
+
+        Everyone may change the digest of a public channel, but not everyone cares about it.
+        """
+        try:
+            may_change = self._may_change(replace(requester, channel=channel), sight)
+            return may_change and requester.user in self._directory.members(channel)
+        except SLACK_ERRORS:
+            return False
 
     def current(self, requester: Requester) -> Subscription:
         """Return the channel's subscription, or one to begin with."""

@@ -1,6 +1,7 @@
 """Draw the parts of the Home tab. Whatever they show was checked for its reader before."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from bot.agents.config.status import who_may_ask
 from bot.agents.types import Agent
@@ -8,6 +9,9 @@ from bot.turns.decision import Reason
 from bot.turns.permission import Permission
 from reports.formatting import reason
 from reports.render.block_kit import (
+    ALERT_SNOOZE,
+    DIGEST_CHANGE,
+    DIGEST_OFF,
     RUN,
     Block,
     actions,
@@ -18,15 +22,22 @@ from reports.render.block_kit import (
     section,
 )
 from reports.render.slack import render
+from reports.render.slack.alerts import SNOOZE
 from reports.render.slack.trace_list import trace_lines
+from reports.views.alerts import AlertsView
+from reports.views.budgets import BudgetsView
+from reports.views.messages import schedule
 from reports.views.statistics import StatsView
 from reports.views.trace_list import TraceListView
+from storage.coordination.digest_subscriptions import Subscription
 
 Part = list[Block]
 
 DIVIDER: Block = {"type": "divider"}
 MOST_LINES = 5
 """How many traces a part of the tab lists."""
+MOST_RULES = 8
+"""How many budgets, and how many alerts, are listed."""
 MOST_AGENTS = 20
 """How many agents are listed. A Home tab holds 100 blocks."""
 
@@ -35,9 +46,8 @@ def running(view: TraceListView) -> Part:
     """List what runs. Each line has a button that stops it."""
     if not view.lines:
         return [header("Running now"), context("Nothing is running.")]
-    shown, hidden = view.lines[:MOST_LINES], len(view.lines) - MOST_LINES
-    more = [context(f"{hidden} more: type /trace ps in a channel.")] if hidden > 0 else []
-    return [header("Running now"), *trace_lines(shown, kind="ps"), *more]
+    lines = trace_lines(view.lines[:MOST_LINES], kind="ps")
+    return [header("Running now"), *lines, *_more(len(view.lines), MOST_LINES, "ps")]
 
 
 def latest(view: TraceListView, user: str) -> Part:
@@ -78,6 +88,56 @@ def week(view: StatsView) -> Part:
 
 def _changed(change: str) -> str:
     return f"  _{escape(change)}_" if change else ""
+
+
+def budgets(view: BudgetsView) -> Part:
+    """List the budgets that a person may know of; nothing if there are none."""
+    shown = replace(view, lines=view.lines[:MOST_RULES])
+    return [*render(shown), *_more(len(view.lines), MOST_RULES, "budget")] if view.lines else []
+
+
+def alerts(view: AlertsView) -> Part:
+    """List the alerts that a person may know of. Each line has a button that silences it."""
+    if not view.lines:
+        return [header("Alerts"), context(escape(view.empty))]
+    listed = view.lines[:MOST_RULES]
+    # Between a title and a button that adds one to a channel, which the tab is not.
+    blocks = render(replace(view, lines=listed))[1 : len(listed) + 1]
+    shown = [
+        {**block, "accessory": button(f"Snooze {SNOOZE}", f"{ALERT_SNOOZE}_{place}", line.id)}
+        for place, (block, line) in enumerate(zip(blocks, listed, strict=True))
+    ]
+    return [header("Alerts"), *shown, *_more(len(view.lines), MOST_RULES, "alerts")]
+
+
+def _more(count: int, shown: int, command: str) -> Part:
+    """Say how many of so many lines are not shown, and which command lists them."""
+    hidden = count - shown
+    return [context(f"{hidden} more: type /trace {command} in a channel.")] if hidden > 0 else []
+
+
+def digests(found: Sequence[Subscription]) -> Part:
+    """List the digests of somebody's conversations, with buttons that change and end them."""
+    if not found:
+        hint = "No conversation of yours gets a digest. Type /trace digest here at 09:00 in one."
+        return [header("Digests"), context(hint)]
+    lines = [block for n, each in enumerate(found[:MOST_LINES]) for block in _digest(n, each)]
+    hidden = len(found) - MOST_LINES
+    more = [context(f"{hidden} more: their own buttons change them.")] if hidden > 0 else []
+    return [header("Digests"), *lines, *more]
+
+
+def _digest(place: int, subscription: Subscription) -> Part:
+    channel = subscription.channel
+    where = "Your direct messages" if channel.startswith("D") else f"<#{channel}>"
+    quiet = ", if anything happened" if subscription.quiet == "silence" else ""
+    return [
+        section(f"{where}: {escape(schedule(subscription))}{quiet}"),
+        *actions(
+            button("Change", f"{DIGEST_CHANGE}_{place}", channel),
+            button("Off", f"{DIGEST_OFF}_{place}", channel),
+        ),
+    ]
 
 
 def may_ask(agents: Iterable[Agent], user: str, permission: Permission) -> Part:

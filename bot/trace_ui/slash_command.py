@@ -332,14 +332,16 @@ class SlashCommand:
             self._telling(requester),
         )
 
-    def snooze_alert(self, rule_id: str, requester: Requester, respond: Respond) -> None:
+    def snooze_alert(
+        self, rule_id: str, requester: Requester, respond: Respond, *, only_refusals: bool
+    ) -> None:
         """Silence an alert, which its message then shows."""
         self._respond(
             "alerts",
             requester,
             lambda: Answer(self._alerts.snooze(rule_id, requester)),
             respond,
-            only_refusals=True,
+            only_refusals=only_refusals,
         )
 
     def _digest(self, args: Namespace, requester: Requester) -> Answer:

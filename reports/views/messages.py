@@ -93,14 +93,19 @@ def recovered(recovery: Recovery, *, now: int) -> MessageView:
 
 def digest_set(subscription: Subscription) -> MessageView:
     """Say when a channel gets its digest."""
-    days = {"daily": "each day", "weekdays": "on weekdays"}.get(subscription.days)
-    days = days or f"each {WEEKDAYS[subscription.days]}"
     quiet = " Nothing is posted if nothing happened." if subscription.quiet == "silence" else ""
     return MessageView(
-        text=f"This channel gets a digest {days} at {subscription.local_time} "
-        f"({subscription.time_zone}).{quiet} /trace digest off ends it.",
+        text=f"This channel gets a digest {schedule(subscription)}.{quiet} /trace digest off ends "
+        "it.",
         found=True,
     )
+
+
+def schedule(subscription: Subscription) -> str:
+    """Return when a digest is posted: `each day at 09:00 (Europe/Berlin)`."""
+    days = {"daily": "each day", "weekdays": "on weekdays"}.get(subscription.days)
+    days = days or f"each {WEEKDAYS[subscription.days]}"
+    return f"{days} at {subscription.local_time} ({subscription.time_zone})"
 
 
 def ambiguous(prefix: str, ids: Sequence[str]) -> MessageView:

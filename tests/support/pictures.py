@@ -236,6 +236,15 @@ def _budget(studio: Studio, channel: Channel) -> Message:
         return _asked(studio, channel, "budget")
 
 
+def _home(studio: Studio, channel: Channel) -> Message:
+    admin = studio.sandbox.add_user("carol", admin=True)
+    studio.sandbox.join(admin, channel)
+    studio.sandbox.command(admin, channel, "/trace", "budget add 400/month", timeout=20.0)
+    _asked(studio, channel, "alerts add error_rate>20% agent:codex over:1h")
+    _asked(studio, channel, "digest here weekdays at 09:00")
+    return _running(studio, channel)
+
+
 URGENT = """\
 Yes. **Checkout** is affected: p95 is almost *three times* its limit since 09:14 UTC.
 
@@ -313,7 +322,7 @@ SCENES: Mapping[str, Scene] = {
     "budget": _budget,
     "suspended": _suspended,
     # Last: their turns end with the bot.
-    HOME: _running,
+    HOME: _home,
     "running": _running,
 }
 

@@ -1,21 +1,40 @@
 """The app's Home tab shows what its user may see, and its buttons work."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
 
 from bot.sandbox import Channel, Sandbox, SandboxError, User
 from storage import Observability
+from storage.coordination.digest_subscriptions import Subscription, subscribe
 from tests.support.conversations import StartBot, finished
 from tests.support.fake_agent import Scripted, roster_of
 from tests.support.traces_in_slack import in_modal
 
 
+def inputs(days: str, at: str, zone: str) -> Mapping[str, object]:
+    """Return what the form of a digest is submitted with."""
+    return {
+        "days": {"days": {"type": "static_select", "selected_option": {"value": days}}},
+        "time": {"time": {"type": "timepicker", "selected_time": at}},
+        "zone": {"zone": {"type": "plain_text_input", "value": zone}},
+        "quiet": {"quiet": {"type": "checkboxes", "selected_options": []}},
+    }
+
+
 def home(sandbox: Sandbox, user: User) -> list[Any]:
     """Open the tab and return its blocks once they are published."""
-    count = len(sandbox.calls("views.publish"))
-    sandbox.open_home(user)
-    sandbox.wait_for_call("views.publish", count=count + 1)
+    return published(sandbox, user, lambda: sandbox.open_home(user))
+
+
+def published(sandbox: Sandbox, user: User, act: Callable[[], object]) -> list[Any]:
+    """Do what publishes somebody's tab anew, and return its blocks."""
+    place = f"home:{user.id}"
+    before = sandbox._slack.views.get(place)
+    act()
+    sandbox.wait_until(lambda: sandbox._slack.views.get(place) is not before, 20.0)
     blocks: list[Any] = sandbox.home(user)["blocks"]
     return blocks
 
@@ -63,12 +82,69 @@ def test_a_running_turn_is_stopped_on_the_home_tab(
     question = sandbox.post(alice, general, f"{sandbox.mention} take your time")
     agent.wait_until_asked()
     assert str(home(sandbox, alice)).count("take your time") == 1, "it is not in the latest, too"
-    published = len(sandbox.calls("views.publish"))
-    said = in_modal(sandbox, alice, lambda: sandbox.press(alice, "trace_stop_0", home=True))
-    assert "It is being stopped" in said
-    sandbox.wait_for_call("views.publish", count=published + 1)
+    published(sandbox, alice, lambda: sandbox.press(alice, "trace_stop_0", home=True))
+    assert "It is being stopped" in str(sandbox.modal(alice))
     finished(observability, general, question.ts)
     assert "Nothing is running." in str(home(sandbox, alice))
+
+
+def test_digests_of_the_users_own_channels_are_changed_on_the_home_tab(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    bob, guest = sandbox.add_user("bob"), sandbox.add_user("gus", guest=True)
+    board = sandbox.add_channel("board", [bob], private=True)
+    for user in (bob, guest):
+        sandbox.join(user, general)
+    others = sandbox.add_channel("others", [bob])
+    for channel in (general, board, others):
+        subscription = Subscription(sandbox.team_id, channel.id, "09:00", "UTC", bob.id)
+        subscribe(observability.database, subscription)
+    start_bot()
+    assert "Digests" not in str(home(sandbox, guest))
+    shown = str(home(sandbox, alice))
+    assert f"<#{general.id}>: each day at 09:00 (UTC)" in shown
+    assert board.id not in shown
+    assert others.id not in shown, "she may change it, but she is not in it"
+    change = partial(sandbox.press, alice, "trace_digest_change_0", home=True)
+    published(sandbox, alice, lambda: in_modal(sandbox, alice, change))
+    form = inputs("mon", "10:30", "UTC")
+    blocks = published(sandbox, alice, lambda: sandbox.submit(alice, form))
+    assert "each Monday at 10:30" in str(blocks)
+    off = partial(sandbox.press, alice, "trace_digest_off_0", home=True)
+    assert "No conversation of yours" in str(published(sandbox, alice, off))
+    assert "The digest is off." in str(sandbox.modal(alice))
+    assert str(home(sandbox, bob)).count("each day at 09:00") == 2
+
+
+def test_alerts_and_budgets_stand_on_the_home_tab_of_those_who_may_know_them(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    bob, guest = sandbox.add_user("bob", admin=True), sandbox.add_user("gus", guest=True)
+    board = sandbox.add_channel("board", [bob], private=True)
+    start_bot()
+    sandbox.command(bob, board, "/trace", "alerts add cost>1 over:1h")
+    sandbox.command(alice, general, "/trace", "alerts add error_rate>20% over:1h")
+    sandbox.command(bob, board, "/trace", f"budget add 5/day channel:{board.id}")
+    sandbox.command(bob, board, "/trace", "budget add 7/day agent:echo")
+    shown = str(home(sandbox, alice))
+    assert "error_rate&gt;20%" in shown
+    assert "$7" in shown
+    assert "cost&gt;1" not in shown
+    assert "$5" not in shown
+    assert "cost&gt;1" in str(home(sandbox, bob))
+    seen_by_guest = str(home(sandbox, guest))
+    assert "error_rate" not in seen_by_guest.replace("add error_rate&gt;20% agent:claude", "")
+    assert "$7" not in seen_by_guest
+    said = in_modal(sandbox, alice, lambda: sandbox.press(alice, "trace_snooze_0", home=True))
+    assert "is silent for 2h" in said
 
 
 def test_a_press_that_opens_no_modal_fails_silently(
@@ -78,9 +154,7 @@ def test_a_press_that_opens_no_modal_fails_silently(
     start_bot()
     home(sandbox, alice)
     sandbox.faults.error("views.open", "expired_trigger_id")
-    published = len(sandbox.calls("views.publish"))
-    sandbox.press(alice, "trace_run_by_agent", home=True)
-    sandbox.wait_for_call("views.publish", count=published + 1)
+    published(sandbox, alice, lambda: sandbox.press(alice, "trace_run_by_agent", home=True))
 
 
 def test_the_home_tab_shows_no_traces_to_a_guest(
