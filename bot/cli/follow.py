@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.cli.exit_codes import DONE
-from bot.cli.output import for_people
+from bot.cli.output import for_people, output_form
 from reports import formatting
 from reports.commands.handlers import answer
 from reports.commands.viewer import Viewer
 from reports.errors import UsageError
 from reports.render import tsv
+from reports.render.terminal import render_more
 from reports.views.trace_list import TraceLine, TraceListView, trace_line
 from storage.database.read_only import ReadOnlyDatabase, reading
 from storage.database.shared_file import SharedDatabase
@@ -52,8 +53,13 @@ def follow(args: Namespace, located: SharedDatabase) -> int:
 
 def _append(view: TraceListView, *, as_tsv: bool, is_first: bool) -> None:
     """Print the lines of a view, and before the first ones the names of the columns."""
-    lines = list(tsv.rows(view)) if as_tsv else for_people(view).splitlines(keepends=True)
-    sys.stdout.write("".join(lines if is_first else lines[1:]).rstrip("\n") + "\n")
+    if as_tsv:
+        sys.stdout.writelines(list(tsv.rows(view))[0 if is_first else 1 :])
+    elif is_first:
+        sys.stdout.write(f"{for_people(view)}\n")
+    else:
+        width, colour = output_form()
+        sys.stdout.write(f"{render_more(view, width=width, colour=colour)}\n")
     sys.stdout.flush()
 
 

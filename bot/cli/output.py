@@ -50,10 +50,15 @@ def for_people(view: "View") -> str:
     """Return a view as text that fits the terminal, or unwrapped if stdout is something else."""
     from reports.render.terminal import render
 
+    width, colour = output_form()
+    return render(view, width=width, colour=colour)
+
+
+def output_form() -> tuple[int | None, bool]:
+    """Return the width of stdout, None if it is not a terminal, and whether it shows colours."""
     if not sys.stdout.isatty():
-        return render(view, width=None)
-    width = shutil.get_terminal_size().columns
-    return render(view, width=width, colour="NO_COLOR" not in os.environ)
+        return None, False
+    return shutil.get_terminal_size().columns, "NO_COLOR" not in os.environ
 
 
 def _show_values(view: "View") -> None:

@@ -54,10 +54,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of cells, without lines. Names of columns are shown if any has one."""
+    """Rows of cells, without lines. Names of columns are shown if any has one.
+
+    A table that goes on with another one is not `headed`, but as wide as if it were.
+    """
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
+    headed: bool = True
 
 
 Part = Cell | Table
@@ -91,7 +95,7 @@ def _table(table: Table, width: int) -> Iterator[Line]:
         for row in table.rows:
             yield from _listed(table.columns, row, width)
         return
-    for row in rows:
+    for row in rows if table.headed else table.rows:
         yield from _row(table.columns, row, widths)
 
 

@@ -48,6 +48,12 @@ def render(view: View, *, width: int | None = 100, colour: bool = False) -> str:
     return layout(RENDERERS[type(view).__name__](_visible(view)), width=width, colour=colour)
 
 
+def render_more(view: TraceListView, *, width: int | None, colour: bool) -> str:
+    """Return the rows of a list that goes on with another, without the names of columns."""
+    rows = replace(_lines(_visible(view.lines)), headed=False)
+    return layout([rows], width=width, colour=colour)
+
+
 def _visible(value: Any) -> Any:
     """Return a view whose texts, most of which others wrote, cannot control the terminal.
 

@@ -136,6 +136,16 @@ def test_a_terminal_follows_until_ctrl_c(observability: Observability, db_path: 
     assert one.index("one") == two.index("two")
 
 
+def test_a_narrow_terminal_shows_all_of_what_is_added(
+    observability: Observability, db_path: Path
+) -> None:
+    record(observability, "one")
+    with on_terminal(db_path, "ls", "--follow", columns=40) as terminal:
+        terminal.wait_for("one")
+        record(observability, "two")
+        assert terminal.wait_for("two").count("✓") == 2
+
+
 def test_a_terminal_shows_statistics_until_ctrl_c(
     observability: Observability, db_path: Path
 ) -> None:
