@@ -179,6 +179,7 @@ def both(observability: Observability, postgres: Database) -> tuple[Database, Da
         f"thread {GENERAL} {THREAD}",
         f"show https://x.slack.com/archives/{GENERAL}/p{FOLLOW_UP.replace('.', '')}",
         "ps",
+        "digest now",
         "stats",
         "stats --by agent",
         "stats --by model",
