@@ -25,6 +25,7 @@ from reports.render.block_kit import (
     ALERT_SNOOZE,
     DIGEST_CHANGE,
     DIGEST_OFF,
+    ISSUE,
     RAW,
     RUN,
     SHARE,
@@ -366,7 +367,7 @@ def _talk(sandbox: Sandbox, own: Mapping[str, str]) -> None:
         sandbox.command(ann, general, "/trace", command)
     (listed,) = sandbox.command(ann, general, "/trace", "ls")
     digests, alerts = (DIGEST_CHANGE, DIGEST_OFF), (ALERT_ACKNOWLEDGE, ALERT_SNOOZE)
-    for action in (SHOW, RUN, STOP, SHARE, RAW, AGAIN, *digests, *alerts):
+    for action in (SHOW, RUN, ISSUE, STOP, SHARE, RAW, AGAIN, *digests, *alerts):
         press(sandbox, ann, listed, action, secret(f"button {action}"))
     waiting = sandbox.post(ann, general, f"{mention} wait")
     eventually(lambda: (s := sandbox.session(general, waiting.ts)) and s.status == "processing")

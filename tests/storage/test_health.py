@@ -164,6 +164,7 @@ def schedule(
         post=post,
         posted=lambda channel, key: key in posted,
         team=TEAM,
+        workspace="https://acme.slack.com/",
         sight_in=lambda team, channel: FixedSight(frozenset({team})),
     )
     retention = Retention(older_than_ns=HOUR)

@@ -47,7 +47,7 @@ def failures(view: FailuresView) -> list[Block]:
 def _failure(line: FailureLine) -> str:
     who = f" · {clipped(escape(line.agent), KEY)}" if line.agent else ""
     times = "once" if line.traces == "1" else f"{line.traces} times"
-    times += f" of {line.count}" if line.count != line.traces else ""
+    times += f" ({line.count} in all)" if line.count != line.traces else ""
     where = clipped(escape(line.where), KEY)
     message = f"\n_{clipped(escape(line.message), PART)}_" if line.message else ""
     first = f"first {line.first}, last " if line.first != line.when else ""

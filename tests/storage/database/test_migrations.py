@@ -174,7 +174,8 @@ def test_rollups_are_kept_when_their_table_loses_its_row_ids(db_path: Path, tmp_
     for row in rows:
         database.execute_sql(f"INSERT INTO rollups VALUES ({', '.join('?' * 14)})", row)
     assert "0011_rollups_by_key" in migrate(database)
-    found = database.execute_sql("SELECT * FROM rollups").fetchall()
+    # Later migrations add columns at the end.
+    found = [row[:14] for row in database.execute_sql("SELECT * FROM rollups").fetchall()]
     assert set(found) == rows
     key = operator.itemgetter(0, 2, 1, 4, 3)
     assert found == sorted(found, key=key)

@@ -54,6 +54,7 @@ def test_a_blocked_checkpoint_is_a_warning_with_the_reason(
         post=lambda channel, view, key: None,
         posted=lambda channel, key: False,
         team="T1",
+        workspace="https://acme.slack.com/",
         sight_in=lambda team, channel: FixedSight(frozenset()),
     )
     reader = connect(database.database)
