@@ -202,6 +202,12 @@ def _agents(args: "Namespace") -> int:
     return show_agents(database=args.database or "", as_json=args.json)
 
 
+def _rehearse(args: "Namespace") -> int:
+    from bot.cli.commands.rehearse import rehearse
+
+    return rehearse(args)
+
+
 def _import(args: "Namespace") -> int:
     from bot.cli.commands.agents import import_agents
 
@@ -304,6 +310,7 @@ SHELL_ONLY: Mapping[str, Callable[["Namespace"], int]] = {
     "collect": _collect,
     "demo": _demo,
     "agents": _agents,
+    "rehearse": _rehearse,
     "import": _import,
     "query": _query,
     "cancel": _cancel,

@@ -3,6 +3,7 @@
 This module imports nothing slow: every command line waits for it.
 """
 
+from argparse import BooleanOptionalAction
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -29,7 +30,11 @@ examples:
   TRACEBOT_AGENTS=new.toml tracebot agents   check a file before you use it
   tracebot agents --json | jq '.agents[] | select(.last_error) | .name'
 """
-
+REHEARSE_EXAMPLES = """\
+examples:
+  tracebot rehearse --agents new.toml          compare it with the last 30 days
+  tracebot rehearse --mention-only --since 7d  what TRACEBOT_MENTION_ONLY would silence
+"""
 
 IMPORT_EXAMPLE = """\
 example:
@@ -102,8 +107,9 @@ def _add_agents(command: Callable[..., Options]) -> None:
         "List the agents: whether each can be started, its version, its last error.",
         AGENTS_EXAMPLES,
     )
+    rehearse = _add_rehearse(command)
     doctor = command("doctor", "Check settings, Slack, agents and database, and say what to fix.")
-    for each in (query, agents, doctor):
+    for each in (query, agents, rehearse, doctor):
         each.add_argument("--json", action="store_true", help="print one JSON object")
         _add_database(each)
     importing = command(
@@ -114,6 +120,24 @@ def _add_agents(command: Callable[..., Options]) -> None:
     importing.add_argument(
         "--output", metavar="FILE", help="write a new file instead of printing it"
     )
+
+
+def _add_rehearse(command: Callable[..., Options]) -> Options:
+    rehearse = command(
+        "rehearse",
+        "Say which recorded messages other agents or settings would answer differently; "
+        "1 if there are any.",
+        REHEARSE_EXAMPLES,
+    )
+    rehearse.add_argument("--agents", metavar="FILE", help="the agents file to try")
+    rehearse.add_argument("--since", metavar="PERIOD", default="30d", help="30d by default")
+    rehearse.add_argument(
+        "--mention-only", action=BooleanOptionalAction, help="try TRACEBOT_MENTION_ONLY"
+    )
+    rehearse.add_argument(
+        "--answer-edits", action=BooleanOptionalAction, help="try TRACEBOT_ANSWER_EDITS"
+    )
+    return rehearse
 
 
 def _add_database(command: Options) -> None:

@@ -3,10 +3,12 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from bot.agents.config.roster import Roster
 from bot.agents.types import Agent
 from bot.slack.errors import SLACK_ERRORS
+from bot.slack.standing import Standing
 from bot.slack.types import IncomingMessage, Speaker
 from bot.turns.agent_mentions import Miss, addressed, without_address
 from bot.turns.decision import Reason
@@ -14,6 +16,16 @@ from bot.turns.permission import Permission
 from storage.queries.spending import Spending
 
 logger = logging.getLogger("tracebot.asked")
+
+
+class ChosenBy(StrEnum):
+    """Why these agents were chosen, and no others."""
+
+    NAMED = "named"
+    SPOKE_LAST = "spoke_last"
+    CHANNEL = "channel"
+    DEFAULT = "default"
+    ASKED_AGAIN = "asked_again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +41,16 @@ class Refusal:
 class Asked:
     """The agents to ask, the prompt for them, and the agents that the author may not ask.
 
-    `misses` are names in the message that are close to an agent's, and nobody else's.
+    `misses` are names in the message that are close to an agent's, and nobody else's. `chosen_by`
+    is None if none was chosen. `asker` is the author's standing, None for a workflow.
     """
 
     prompt: str = ""
     agents: tuple[Agent, ...] = ()
     refused: tuple[Refusal, ...] = ()
     misses: tuple[Miss, ...] = ()
+    chosen_by: ChosenBy | None = None
+    asker: Standing | None = None
 
 
 class AgentChoice:
@@ -59,16 +74,19 @@ class AgentChoice:
         """Return the agents that *message* asks, in a thread where *speaker* wrote last."""
         named = addressed(without_address(message.text, self._bot_user), self._roster.names)
         agents, refused = [], []
-        chosen = self._choose(named.agents, message.channel, speaker)
+        chosen, chosen_by = self._choose(named.agents, message.channel, speaker)
         if again := message.asked_again:
-            chosen = [self._roster.agent(again.agent)]
+            chosen, chosen_by = [self._roster.agent(again.agent)], ChosenBy.ASKED_AGAIN
         for agent in chosen:
             if reason := self._permission.refusal(agent, message):
                 refused.append(Refusal(agent.name, reason))
             else:
                 agents.append(agent)
         misses = tuple(miss for miss in named.misses if not self._means_somebody(miss.said))
-        return Asked(named.prompt, tuple(agents), tuple(refused), misses)
+        asker = None if message.of_workflow else self._permission.standing(message.user)
+        return Asked(
+            named.prompt, tuple(agents), tuple(refused), misses, chosen_by=chosen_by, asker=asker
+        )
 
     def _means_somebody(self, name: str) -> bool:
         try:
@@ -84,10 +102,12 @@ class AgentChoice:
 
     def _choose(
         self, named: Sequence[str], channel: str, speaker: Speaker | None
-    ) -> Sequence[Agent]:
+    ) -> tuple[Sequence[Agent], ChosenBy]:
         """Return the agents that are named, else the one that spoke last, else the channel's."""
         if named:
-            return [self._roster.agent(name) for name in named]
+            return [self._roster.agent(name) for name in named], ChosenBy.NAMED
         if speaker and speaker.agent is not None and speaker.agent in self._roster:
-            return [self._roster.agent(speaker.agent)]
-        return [self._roster.for_channel(channel)]
+            return [self._roster.agent(speaker.agent)], ChosenBy.SPOKE_LAST
+        has_own = channel in self._roster.channels
+        by = ChosenBy.CHANNEL if has_own else ChosenBy.DEFAULT
+        return [self._roster.for_channel(channel)], by

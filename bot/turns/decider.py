@@ -78,7 +78,7 @@ class Decider:
             decision, thread = self._decide(message)
         else:
             decision, thread = Decision(False, Reason.HANDLED_ELSEWHERE), None
-        asked = Asked()
+        asked, rule = Asked(), decision.reason
         if decision.answer:
             asked = self._choice.of(
                 message, thread.thread(self._is_bot).active_speaker if thread else None
@@ -88,7 +88,7 @@ class Decider:
                 decision = Decision(False, asked.refused[0].reason)
         root.set(decision="answer" if decision.answer else "skip")
         verdict = Verdict(message, decision, thread, asked, audience)
-        self._record(verdict)
+        self._record(verdict, rule)
         return verdict
 
     def may_answer(self, message: IncomingMessage) -> bool:
@@ -151,8 +151,12 @@ class Decider:
                 span.fail("thread_unreadable", "Slack does not show the thread.")
         return read
 
-    def _record(self, verdict: Verdict) -> None:
-        message, decision = verdict.message, verdict.decision
+    def _record(self, verdict: Verdict, rule: Reason) -> None:
+        """Record the decision with what `tracebot rehearse` needs to make it again.
+
+        *rule* is why the message is for the bot or not, before any permission is checked.
+        """
+        message, decision, asked = verdict.message, verdict.decision, verdict.asked
         speaker = verdict.thread.thread(self._is_bot).active_speaker if verdict.thread else None
         with self._observability.span("decide") as span:
             span.set(
@@ -161,6 +165,11 @@ class Decider:
                 active_speaker=None if speaker is None else speaker.agent or speaker.bot_id,
                 channel_type=message.channel_type,
                 in_thread=message.in_thread,
+                rule=rule.value,
+                asker=asked.asker and asked.asker.value,
+                chosen_by=asked.chosen_by and asked.chosen_by.value,
             )
-            if refused := verdict.asked.refused:
+            if asked.agents:
+                span.set(agents=[agent.name for agent in asked.agents])
+            if refused := asked.refused:
                 span.set(refused=[f"{each.agent}: {each.reason.value}" for each in refused])

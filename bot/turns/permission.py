@@ -4,10 +4,10 @@ If Slack does not say who somebody is, or who can read a channel, the answer is 
 """
 
 import logging
+from collections.abc import Collection
+from typing import Protocol
 
-from bot.access import Access
 from bot.agents.types import DIRECT, AccessRule, Agent, Allowed
-from bot.slack.directory import Directory
 from bot.slack.errors import SLACK_ERRORS
 from bot.slack.standing import Standing
 from bot.slack.types import IncomingMessage
@@ -16,10 +16,24 @@ from bot.turns.decision import Reason
 logger = logging.getLogger("tracebot.permission")
 
 
+class Standings(Protocol):
+    """Tells who somebody is and who can read a channel: `bot.access.Access`, or a record."""
+
+    def standing(self, team: str, user: str) -> Standing: ...
+
+    def is_shared(self, channel: str) -> bool: ...
+
+
+class UserGroups(Protocol):
+    """Tells who is in a user group: Slack's `Directory`, or a record."""
+
+    def group(self, group: str) -> Collection[str]: ...
+
+
 class Permission:
     """Apply the rules of agents to people of the workspace `team`, where the bot is installed."""
 
-    def __init__(self, access: Access, directory: Directory, *, team: str) -> None:
+    def __init__(self, access: Standings, directory: UserGroups, *, team: str) -> None:
         self._access = access
         self._directory = directory
         self._team = team
@@ -35,7 +49,7 @@ class Permission:
     def person_refusal(self, agent: Agent, user: str) -> Reason | None:
         """Return why *user* may not ask *agent* anywhere; None if they may somewhere."""
         rule = agent.access
-        match self._access.standing(self._team, user):
+        match self.standing(user):
             case Standing.UNKNOWN:
                 return Reason.ASKER_UNKNOWN
             case Standing.BOT:
@@ -46,9 +60,13 @@ class Permission:
                 return Reason.STRANGER_MAY_NOT_ASK
         return self._list_refusal(rule, user)
 
+    def standing(self, user: str) -> Standing:
+        """Return the standing of *user* in the workspace."""
+        return self._access.standing(self._team, user)
+
     def is_member(self, user: str) -> bool:
         """Return whether *user* is a full member, who may know the whole rule of each agent."""
-        return self._access.standing(self._team, user) is Standing.MEMBER
+        return self.standing(user) is Standing.MEMBER
 
     def _list_refusal(self, rule: AccessRule, user: str) -> Reason | None:
         if rule.people is None and rule.groups is None:

@@ -36,6 +36,7 @@ KEPT = frozenset(
         *("gen_ai.response.finish_reasons", "messaging.system", "messaging.operation.type"),
         *("slack.event_id", "slack.event_type", "channel_type", "cache"),
         *("slack.bot_id", REPLY_TS),
+        *("rule", "asker", "chosen_by", "agents"),
         *("active_speaker", "mime_type", "file_id", "tracebot.model.configured"),
         *("tracebot.session", "tracebot.session.reason"),
         *("tracebot.erasure.user", "tracebot.erasure.by"),
