@@ -73,7 +73,7 @@ def test_a_click_that_slack_lets_nobody_answer_is_one_line_in_the_log(
     sandbox.delete(alice, question)
     sandbox.faults.answer("response_url", PAGE, times=4, status=502)
     sandbox.click(alice, reply, "turn_try_again")
-    eventually(lambda: f"A click of {alice.id} on Try again was not answered" in caplog.text)
+    eventually(lambda: f"A click of {alice.id} on a button was not answered" in caplog.text)
     bot.workers.close()
     assert "Traceback" not in caplog.text
 
