@@ -81,6 +81,7 @@ def test_a_running_turn_is_stopped_on_the_home_tab(
     start_bot(roster_of(agent))
     question = sandbox.post(alice, general, f"{sandbox.mention} take your time")
     agent.wait_until_asked()
+    assert observability.flush(), "that it runs is stored"
     assert str(home(sandbox, alice)).count("take your time") == 1, "it is not in the latest, too"
     published(sandbox, alice, lambda: sandbox.press(alice, "trace_stop_0", home=True))
     assert "It is being stopped" in str(sandbox.modal(alice))
