@@ -81,6 +81,15 @@ INSTEAD: Mapping[str, str] = {
 }
 """The way to an answer, by the reason for none."""
 
+CHOSEN: Mapping[str, str] = {
+    "named": "the message names it",
+    "spoke_last": "it spoke last in the thread",
+    "channel": "it is the agent of this channel",
+    "default": "it is the default agent",
+    "asked_again": "the button was for it",
+}
+"""Why an agent was chosen, by `chosen_by` of the decision."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhyView:
@@ -94,7 +103,7 @@ class WhyView:
     rules: tuple[str, ...]
     instead: str
     facts: tuple[str, ...]
-    """Sentences: who spoke last, which agents were refused."""
+    """Sentences: who spoke last, which agents were asked and refused, and why."""
     reason: str
     trace: TraceSummary
 
@@ -128,10 +137,19 @@ def _facts(decided: Span) -> list[str]:
     facts = []
     if speaker := decided.attributes.get("active_speaker"):
         facts.append(f"{formatting.plain(str(speaker))} spoke last in the thread.")
-    refused = decided.attributes.get("refused")
-    for each in refused if isinstance(refused, list | tuple) else ():
-        agent, _, reason = str(each).partition(": ")
+    if chosen := CHOSEN.get(str(decided.attributes.get("chosen_by"))):
+        facts += [
+            f"{formatting.plain(agent)} was asked, because {chosen}."
+            for agent in _listed(decided, "agents")
+        ]
+    for each in _listed(decided, "refused"):
+        agent, _, reason = each.partition(": ")
         facts.append(
             f"{formatting.plain(agent)} was not asked, because {formatting.reason(reason)}."
         )
     return facts
+
+
+def _listed(span: Span, attribute: str) -> list[str]:
+    values = span.attributes.get(attribute)
+    return [str(value) for value in values] if isinstance(values, list | tuple) else []

@@ -1,9 +1,10 @@
 """Why a message was answered or not, as people are told."""
 
 from bot.sandbox import Channel, Message, Sandbox, User
+from bot.turns.asked import ChosenBy
 from bot.turns.decision import Reason
 from reports.formatting import REASONS
-from reports.views.why import BUDGETS, INSTEAD, RULES
+from reports.views.why import BUDGETS, CHOSEN, INSTEAD, RULES
 from storage import Observability
 from storage.queries.traces import message_traces
 from tests.support.conversations import StartBot, eventually
@@ -25,6 +26,7 @@ def test_every_reason_has_a_text_one_rule_and_a_way_to_an_answer() -> None:
     assert set(Reason) - set(in_rules) == PERMISSION | BUDGET
     assert set(BUDGETS) == BUDGET
     assert set(Reason) - set(INSTEAD) == ANSWERS
+    assert set(CHOSEN) == set(ChosenBy)
 
 
 def test_a_message_that_was_not_answered_says_why_and_what_to_do(
@@ -53,7 +55,25 @@ def test_a_message_that_was_not_answered_says_why_and_what_to_do(
     assert "Not answered" in said
     said = ask(sandbox, alice, general, f"why {answered.trace_id}")
     assert "Answered because the bot was mentioned" in said
+    assert "echo was asked, because it is the default agent." in said
     assert "For an answer" not in said
+
+
+def test_an_answer_says_why_its_agent_was_chosen(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    agents = '[agents.echo]\nprovider = "echo"\n[agents.parrot]\nprovider = "echo"\n'
+    start_bot(f'default = "echo"\n{agents}[channels]\n{general.id} = "parrot"\n')
+    of_channel = asked(sandbox, observability, alice, general, "hello")
+    said = ask(sandbox, alice, general, f"why {of_channel.trace_id}")
+    assert "parrot was asked, because it is the agent of this channel." in said
+    named = asked(sandbox, observability, alice, general, "hello @echo")
+    said = ask(sandbox, alice, general, f"why {named.trace_id}")
+    assert "echo was asked, because the message names it." in said
 
 
 def test_a_message_that_nothing_is_known_of_says_when_the_bot_decides(
