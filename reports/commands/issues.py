@@ -82,4 +82,4 @@ CHANGES: Mapping[str, tuple[str | None, str]] = {
     "mute": ("muted", "is muted: no digest and no alert speaks of it."),
     "reopen": (None, "is open again."),
 }
-"""What `errors` does with an issue: its new state, and what is said then."""
+"""The words after `errors`: the new state of an issue, and the sentence that says so."""

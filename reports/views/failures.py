@@ -32,7 +32,7 @@ class FailureLine:
     short_id: str
     state: State
     changed: str
-    """Who resolved or muted it, and when; empty if nobody did."""
+    """The person who resolved or muted it, and when; empty if nobody did."""
     error_type: str
     agent: str
     traces: str

@@ -264,7 +264,7 @@ class SubscriptionRow(Model):
 
 
 class IssueStateRow(Model):
-    """What somebody said of an issue: that it is resolved, or that nobody wants to hear of it."""
+    """The state of an issue as somebody set it: resolved, or muted."""
 
     issue = TextField(primary_key=True)
     """A `storage.model.fingerprint.fingerprint`, which contains the workspace."""

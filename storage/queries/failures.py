@@ -65,7 +65,7 @@ class Issue:
     first_seen: int
     """To the hour, or to the day or month if it is older than the statistics by hour."""
     changed: IssueState | None
-    """What somebody said of it."""
+    """The state that somebody set."""
     back_since: int | None
     """When it occurred for the first time after it was resolved, None if it did not."""
 

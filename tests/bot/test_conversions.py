@@ -45,7 +45,10 @@ def tells(sandbox: Sandbox, who: User, where: Channel, trace: TraceSummary) -> l
     told = []
     for form in WORDS:
         words = form.format(id=trace.trace_id, link=link, channel=trace.channel, user=trace.user)
-        said = ask(sandbox, who, where, words).replace(words.partition(" ")[2], "")
+        said = ask(sandbox, who, where, words)
+        # A list repeats its filters: somebody's name instead of the id that was typed.
+        for typed in (words.partition(" ")[2], *words.split()[1:], "user:@alice"):
+            said = said.replace(typed, "")
         if any(text in said for text in secrets):
             told.append(form)
     return told

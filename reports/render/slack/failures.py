@@ -28,7 +28,7 @@ STATES = {
     "resolved": ":white_check_mark: ",
     "muted": ":mute: ",
 }
-"""What is said of each state; of the last two, who changed it and when follows."""
+"""The words for each state; of the last two, who changed it and when follows."""
 
 
 def failures(view: FailuresView) -> list[Block]:

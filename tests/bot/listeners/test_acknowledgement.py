@@ -56,7 +56,7 @@ def test_no_request_waits_for_a_call_to_slack(
     question = sandbox.post(alice, general, f"{sandbox.mention} hello")
     finished(observability, general, question.ts)
     (shown,) = sandbox.command(alice, general, "/trace", "ls")
-    (button, *_) = re.findall("'action_id': '([^']+)'", str(shown.blocks))
+    (button, *_) = re.findall("'action_id': '(trace_show[^']*)'", str(shown.blocks))
     sandbox.settle()
     sandbox.retry_waits = ()
     before = len(sandbox.calls())
