@@ -86,7 +86,11 @@ def test_a_running_turn_is_stopped_on_the_home_tab(
     published(sandbox, alice, lambda: sandbox.press(alice, "trace_stop_0", home=True))
     assert "It is being stopped" in str(sandbox.modal(alice))
     finished(observability, general, question.ts)
-    assert "Nothing is running." in str(home(sandbox, alice))
+    facts = {"team": sandbox.team_id, "audience": sandbox.team_id, "decision": "skip"}
+    with observability.span("/trace ls", kind="consumer", **facts):
+        assert observability.flush()
+        blocks = home(sandbox, alice)
+        assert blocks[1]["type"] == "context", blocks[1]
 
 
 def test_digests_of_the_users_own_channels_are_changed_on_the_home_tab(
