@@ -9,6 +9,7 @@ import pytest
 from bot.sandbox import Channel, Sandbox, SandboxError, User
 from storage import Observability
 from storage.coordination.digest_subscriptions import Subscription, subscribe
+from storage.model.span import own_audience
 from tests.support.conversations import StartBot, finished
 from tests.support.fake_agent import Scripted, roster_of
 from tests.support.traces_in_slack import in_modal
@@ -86,7 +87,8 @@ def test_a_running_turn_is_stopped_on_the_home_tab(
     published(sandbox, alice, lambda: sandbox.press(alice, "trace_stop_0", home=True))
     assert "It is being stopped" in str(sandbox.modal(alice))
     finished(observability, general, question.ts)
-    facts = {"team": sandbox.team_id, "audience": sandbox.team_id, "decision": "skip"}
+    own = own_audience(sandbox.team_id, alice.id)
+    facts = {"team": sandbox.team_id, "audience": own, "decision": "skip"}
     with observability.span("/trace ls", kind="consumer", **facts):
         assert observability.flush()
         blocks = home(sandbox, alice)
