@@ -28,7 +28,7 @@ from bot.slack.own_deletions import OwnDeletions
 from bot.slack.reactions import FAILED, READ, WAITING
 from reports.render.block_kit import escape
 from storage import Observability
-from storage.coordination.leases import acquire_lease, release_lease
+from storage.coordination.leases import acquire_lease, release_lease, release_lease_of_dead
 from storage.coordination.process_identity import this_process
 from storage.coordination.unfinished_replies import TURN, UnfinishedReply
 from storage.model.erasure import REPLY, REPLY_TS
@@ -97,6 +97,8 @@ class ReplyRepair:
             yield True  # Without asking the database, which may be gone.
             return
         key, owner, now = f"unfinished:{reply.id}", this_process(), time.time_ns()
+        # A process that was killed while it ended the reply would keep it from all others.
+        release_lease_of_dead(self._database, key)
         acquired = acquire_lease(self._database, key, owner=owner, now=now, lease_ns=LEASE_NS)
         try:
             yield acquired

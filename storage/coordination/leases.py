@@ -9,6 +9,7 @@ A lease that expires does not stop its holder, so a lease must last longer than 
 
 from peewee import EXCLUDED, SQL, Database
 
+from storage.coordination.process_identity import is_alive
 from storage.database.models import LeaseRow
 from storage.database.transactions import transaction
 
@@ -49,3 +50,14 @@ def release_lease(database: Database, key: str, *, owner: str) -> None:
     mine = (LeaseRow.key == key, LeaseRow.owner == owner, LeaseRow.done_at.is_null())
     with transaction(database):
         LeaseRow.delete().where(*mine).execute(database)
+
+
+def release_lease_of_dead(database: Database, key: str) -> None:
+    """Give up the lease on `key` for its owner if that is a process of this host that has ended.
+
+    The owner must be named as `process_identity` names processes.
+    """
+    owners = LeaseRow.select(LeaseRow.owner).where(LeaseRow.key == key).execute(database)
+    for lease in list(owners):
+        if not is_alive(lease.owner):
+            release_lease(database, key, owner=lease.owner)

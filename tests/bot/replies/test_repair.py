@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ import pytest
 from bot.replies import delivery, live, repair
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
+from storage.coordination.leases import acquire_lease
 from storage.coordination.unfinished_replies import NOBODY, TURN, put_reply
 from tests.support.conversations import Ask, StartBot, ended, eventually, finished
 from tests.support.fake_agent import Scripted, crashed, roster_of
@@ -426,6 +428,24 @@ def test_who_is_answered_by_the_next_process_is_not_told_to_ask_again(
     tick(bot)
     assert [reply.text for reply in sandbox.thread(general, question.ts)[1:]] == ["whole"]
     assert set(sandbox.reactions(general, question.ts)) == {"white_check_mark"}
+
+
+def test_a_reply_that_a_process_was_ending_when_it_was_killed_is_ended_by_the_next(
+    start_bot: StartBot, sandbox: Sandbox, alice: User, observability: Observability
+) -> None:
+    bot = start_bot()
+    board = sandbox.add_channel("board", [alice], with_bot=False)
+    question = sandbox.post(alice, board, f"{sandbox.mention} think hard")
+    sandbox.join(sandbox.bot_user_id, board)
+    turn_of_a_dead_process(observability, question)
+    ended_process = subprocess.Popen([sys.executable, "-c", ""])
+    ended_process.wait()
+    owner = f"{socket.gethostname()}:{ended_process.pid}:1"
+    key, now = "unfinished:1:", time.time_ns()
+    acquire_lease(observability.database, key, owner=owner, now=now, lease_ns=repair.LEASE_NS)
+    tick(bot)
+    (note,) = ended(sandbox, board, question, "octagonal_sign")
+    assert "ask again" in note.text
 
 
 def test_who_was_told_to_ask_again_is_not_answered_when_slack_sends_the_event_again(
