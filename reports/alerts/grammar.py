@@ -161,7 +161,7 @@ def _refuse_secret(name: str) -> None:
     """Refuse a token in the place of a name: rules are stored and posted as they are."""
     from storage.model.redaction import redact  # Here, because it takes long to import.
 
-    if redact(name) != name:
+    if "[redacted:" in redact(name):
         raise UsageError("A name in this rule looks like a secret, so it is not stored.")
 
 

@@ -94,7 +94,9 @@ def _see(here: Workspace) -> Iterator[Attempt]:
     for command in ("ls", "ls --all", "search project-bluebird", "stats --by channel", "errors"):
         for user, who in ((here.bob, "another member"), (here.guest, "a guest")):
             shown = here.shown(user, command)
-            leaked = next((word for word in forbidden if word in shown.replace(command, "")), "")
+            for typed in (command, *command.split()[1:]):  # A list repeats the words it looks for.
+                shown = shown.replace(typed, "")
+            leaked = next((word for word in forbidden if word in shown), "")
             tried = f"/trace {command} as {who}"
             yield Attempt(promise=SEE, tried=tried, held=not leaked, detail=leaked)
 
