@@ -4,7 +4,7 @@ import logging
 import sys
 from collections import Counter
 
-from bot.cli.commands.signals import stop_signal, wait_until
+from bot.cli.commands.signals import stop_signal
 from bot.cli.terminal import log_to_stderr
 from bot.http.otlp_receiver import LOOPBACK, Collector
 from bot.settings import Settings, SettingsError
@@ -42,7 +42,7 @@ def collect(settings: Settings, *, host: str, port: int, database: str | None) -
             f"  OTEL_EXPORTER_OTLP_ENDPOINT={url} OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n"
             "See docs/telemetry.md for the settings of each agent. Press Ctrl-C to stop.\n"
         )
-        wait_until(stop_signal())
+        stop_signal().wait()
         collector.stop()
         stored = observability.flush(FLUSH_S)
     counts = collector.counts

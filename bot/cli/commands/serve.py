@@ -14,7 +14,7 @@ from bot.agents.config.isolation import isolation_gaps
 from bot.agents.programs.process.temporary import remove_left_folders
 from bot.app import build_bot
 from bot.cli.agents_file import load_agents
-from bot.cli.commands.signals import stop_signal, wait_until
+from bot.cli.commands.signals import StopSignal, stop_signal
 from bot.cli.exit_codes import DONE
 from bot.cli.terminal import log_to_stderr
 from bot.http.otlp_receiver import Collector, listen_to_agents
@@ -87,7 +87,7 @@ def serve(settings: Settings, hints: Sequence[str], *, http: bool) -> int:
 
 
 def _when_slack_answers(
-    build: Callable[[], Bot], status: ConnectionStatus, stop: threading.Event
+    build: Callable[[], Bot], status: ConnectionStatus, stop: StopSignal
 ) -> Bot | None:
     """Return the bot once Slack answers, None if a signal came first."""
 
@@ -99,14 +99,12 @@ def _when_slack_answers(
             raise TryAgain(error, wait_s=error.wait_s) from error
 
     try:
-        return WAITING.call(
-            attempt, patience_s=math.inf, sleep=lambda seconds: wait_until(stop, seconds)
-        )
+        return WAITING.call(attempt, patience_s=math.inf, sleep=stop.wait)
     except SlackUnavailable:
         return None
 
 
-def _run(bot: Bot, settings: Settings, stop: threading.Event, *, http: bool) -> None:
+def _run(bot: Bot, settings: Settings, stop: StopSignal, *, http: bool) -> None:
     """Answer until a signal, then let the running turns finish."""
     try:
         if http:
@@ -114,7 +112,7 @@ def _run(bot: Bot, settings: Settings, stop: threading.Event, *, http: bool) -> 
         else:
             connect(bot, settings)
         bot.scheduler.start()
-        wait_until(stop)
+        stop.wait()
         _hurry_at_next_signal(bot)
         logger.info("Stopping: running turns have %g s to finish.", settings.grace)
     finally:

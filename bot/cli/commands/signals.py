@@ -1,8 +1,8 @@
 """Wait for SIGTERM or Ctrl-C in a command that runs until it is told to stop."""
 
 import math
+import queue
 import signal
-import threading
 import time
 from types import FrameType
 
@@ -10,9 +10,40 @@ WAKE_S = 0.5
 """How often the main thread looks if a signal has arrived."""
 
 
-def stop_signal() -> threading.Event:
-    """Return an event that SIGTERM or Ctrl-C sets. Call it on the main thread."""
-    stop = threading.Event()
+class StopSignal:
+    """Whether SIGTERM or Ctrl-C has come. Its `set` may interrupt its own `wait`.
+
+    A `threading.Event` takes a lock for both, and hangs if the handler runs while the same thread
+    holds it.
+    """
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def set(self) -> None:
+        self._is_set = True
+        self._wake.put(None)
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def wait(self, seconds: float = math.inf) -> bool:
+        """Wait on the main thread for at most `seconds`. Return whether it is set."""
+        # The kernel may deliver a signal to any thread, and Python runs its handler on the main
+        # thread at its next step. A wait without a time limit never gets there.
+        deadline = time.monotonic() + seconds
+        while not self._is_set and (left := deadline - time.monotonic()) > 0:
+            try:
+                self._wake.get(timeout=min(left, WAKE_S))
+            except queue.Empty:
+                continue
+        return self._is_set
+
+
+def stop_signal() -> StopSignal:
+    """Return what SIGTERM or Ctrl-C sets. Call it on the main thread."""
+    stop = StopSignal()
 
     def set_stop(number: int, frame: FrameType | None) -> None:
         stop.set()
@@ -20,16 +51,3 @@ def stop_signal() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, set_stop)
     return stop
-
-
-def wait_until(stop: threading.Event, seconds: float = math.inf) -> bool:
-    """Wait for an event that a signal sets, on the main thread. Return whether it is set.
-
-    `seconds` is the longest wait.
-    """
-    # The kernel may deliver a signal to any thread, and Python runs its handler on the main thread
-    # at its next step. A wait without a time limit never gets there.
-    deadline = time.monotonic() + seconds
-    while not stop.is_set() and (left := deadline - time.monotonic()) > 0:
-        stop.wait(min(left, WAKE_S))
-    return stop.is_set()

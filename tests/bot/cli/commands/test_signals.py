@@ -5,7 +5,7 @@ import sys
 
 SCRIPT = """
 import signal, threading, time
-from bot.cli.commands.signals import stop_signal, wait_until
+from bot.cli.commands.signals import stop_signal
 
 def receive():
     time.sleep(0.3)
@@ -14,8 +14,32 @@ def receive():
 
 stop = stop_signal()
 threading.Thread(target=receive, daemon=True).start()
-wait_until(stop)
+stop.wait()
 """
+
+AT_EACH_STEP = """
+import signal, sys
+from bot.cli.commands.signals import stop_signal
+
+stop = stop_signal()
+steps = 0
+
+def interrupt(frame, event, arg):
+    global steps
+    if frame.f_code.co_name == "wait" or "threading" in frame.f_code.co_filename:
+        steps += 1
+        signal.raise_signal(signal.SIGTERM)
+        return interrupt
+
+sys.settrace(interrupt)
+stop.wait()
+sys.settrace(None)
+assert steps
+"""
+
+
+def test_a_signal_may_come_at_each_step_of_the_wait() -> None:
+    assert subprocess.run([sys.executable, "-c", AT_EACH_STEP], timeout=20).returncode == 0
 
 
 def test_a_signal_that_arrives_on_another_thread_stops_the_command() -> None:
