@@ -11,7 +11,7 @@ WAKE_S = 0.5
 
 
 class StopSignal:
-    """Whether SIGTERM or Ctrl-C has come. Its `set` may interrupt its own `wait`.
+    """SIGTERM or Ctrl-C, once it has come. Its `set` may interrupt its own `wait`.
 
     A `threading.Event` takes a lock for both, and hangs if the handler runs while the same thread
     holds it.
