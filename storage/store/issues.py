@@ -18,7 +18,7 @@ from storage.model.fingerprint import fingerprint
 from storage.model.span import FAILED_STATUSES, Span
 from storage.store.facts import add_facts
 from storage.store.grains import HOUR_NS
-from storage.store.rollups import ISSUE, Addition, Key
+from storage.store.rollups import ISSUE, Addition, Key, difference
 from storage.store.trace_summaries import StoredTrace
 from storage.store.usage import MAX_SPANS
 
@@ -53,7 +53,7 @@ def recounted(
     """
     before = counted(database, [each for each in trace_ids if known is None or each in known])
     yield
-    add_facts(database, _difference(before, counted(database, trace_ids)))
+    add_facts(database, difference(before, counted(database, trace_ids)))
 
 
 def counted(database: Database, trace_ids: Collection[str]) -> dict[Key, Addition]:
@@ -74,17 +74,6 @@ def counted(database: Database, trace_ids: Collection[str]) -> dict[Key, Additio
             seen.add((trace_id, issue))
             hours["hour", hour, ISSUE, issue, audience, team].traces += 1
     return hours
-
-
-def _difference(
-    before: Mapping[Key, Addition], after: Mapping[Key, Addition]
-) -> dict[Key, Addition]:
-    nothing = Addition()
-    changes = {
-        key: after.get(key, nothing).traces - before.get(key, nothing).traces
-        for key in {**before, **after}
-    }
-    return {key: Addition(traces=change) for key, change in changes.items() if change}
 
 
 def _select_failed(database: Database) -> str:

@@ -154,6 +154,24 @@ Row = tuple[Any, ...]
 
 sums_of = attrgetter(*SUMS)
 
+
+def difference(
+    before: Mapping[Key, Addition], after: Mapping[Key, Addition]
+) -> dict[Key, Addition]:
+    """Return what turns the sums of `before` into those of `after`. Neither has durations."""
+    nothing = Addition()
+    changes = {
+        key: [
+            new - old
+            for old, new in zip(
+                sums_of(before.get(key, nothing)), sums_of(after.get(key, nothing)), strict=True
+            )
+        ]
+        for key in {**before, **after}
+    }
+    return {key: Addition(*change) for key, change in changes.items() if any(change)}
+
+
 LOOKED_UP = 50
 """Keys in one statement."""
 

@@ -6,7 +6,7 @@ its own transaction. So it does not matter whether a trace or its scores are sto
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from peewee import Database
@@ -16,7 +16,7 @@ from storage.database.statements import Statement, compiled
 from storage.model.span import Span, reports_usage, span_of
 from storage.store.facts import add_facts
 from storage.store.grains import HOUR_NS
-from storage.store.rollups import CALL, CONTEXT, Addition, Key
+from storage.store.rollups import CALL, CONTEXT, Addition, Key, difference
 from storage.store.scores import scores_of
 
 LOOKED_UP = 50
@@ -45,7 +45,7 @@ def recounted(database: Database, trace_ids: Collection[str]) -> Iterator[None]:
     before = counted(database, trace_ids)
     yield
     count_in_summaries(database, trace_ids)
-    add_facts(database, _difference(before, counted(database, trace_ids)))
+    add_facts(database, difference(before, counted(database, trace_ids)))
 
 
 def count_in_summaries(database: Database, trace_ids: Collection[str]) -> None:
@@ -132,21 +132,6 @@ def _answers(span: Span) -> tuple[bool, bool, int, str]:
     """Sort the call that gave the answer last: one of our agents, the last one without an error."""
     ours = span.configured_provider is not None
     return ours, span.status == "ok", span.ended_at or 0, span.span_id
-
-
-def _difference(
-    before: Mapping[Key, Addition], after: Mapping[Key, Addition]
-) -> dict[Key, Addition]:
-    nothing = Addition()
-    changes = {}
-    for key in {**before, **after}:
-        old, new = before.get(key, nothing), after.get(key, nothing)
-        change = Addition(
-            thumbs_up=new.thumbs_up - old.thumbs_up, thumbs_down=new.thumbs_down - old.thumbs_down
-        )
-        if change != nothing:
-            changes[key] = change
-    return changes
 
 
 def _select_scored(database: Database) -> str:
