@@ -3,6 +3,8 @@
 import json
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
@@ -394,6 +396,23 @@ def test_colour_is_used_only_on_request() -> None:
     view = a_list("why?", 3)
     assert "\x1b[" in terminal.render(view, colour=True)
     assert "\x1b[" not in terminal.render(view)
+
+
+SHOWING_A_MESSAGE = """
+import sys
+from reports.render.terminal import render
+from reports.views.messages import MessageView
+render(MessageView(text="Done."))
+room = "reports.render.terminal."
+print(*sorted(name.removeprefix(room) for name in sys.modules if name.startswith(room)))
+"""
+
+
+def test_a_terminal_loads_only_the_renderer_that_it_needs() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-c", SHOWING_A_MESSAGE], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout == "messages parts\n"
 
 
 @pytest.mark.parametrize("make", MAKERS)
