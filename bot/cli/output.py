@@ -73,10 +73,16 @@ def _page(text: str) -> None:
     import shlex
     import subprocess
 
+    from bot.agents.programs.process.environment import FORBIDDEN, matches
+
     pager = shlex.split(os.environ.get("PAGER", PAGER))
+    # Without the bot's secrets, like every other program that it starts.
+    passed = {
+        name: text for name, text in os.environ.items() if not matches(name.upper(), FORBIDDEN)
+    }
     try:
         process = subprocess.Popen(
-            pager, stdin=subprocess.PIPE, text=True, env={"LESS": LESS, **os.environ}
+            pager, stdin=subprocess.PIPE, text=True, env={"LESS": LESS, **passed}
         )
     except (OSError, IndexError):  # It is not installed, or the variable is empty.
         sys.stdout.write(text)

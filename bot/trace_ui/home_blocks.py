@@ -44,16 +44,10 @@ MOST_AGENTS = 20
 
 def running(view: TraceListView) -> Part:
     """List what runs. Each line has a button that stops it."""
-    # Answers to commands run, too, such as the tab that is being published.
-    turns = [
-        line
-        for line, trace in zip(view.lines, view.traces, strict=True)
-        if trace.decision != "skip"
-    ]
-    if not turns:
+    if not view.lines:
         return [header("Running now"), context("Nothing is running.")]
-    lines = trace_lines(turns[:MOST_LINES], kind="ps")
-    return [header("Running now"), *lines, *_more(len(turns), MOST_LINES, "ps")]
+    lines = trace_lines(view.lines[:MOST_LINES], kind="ps")
+    return [header("Running now"), *lines, *_more(len(view.lines), MOST_LINES, "ps")]
 
 
 def latest(view: TraceListView, user: str) -> Part:

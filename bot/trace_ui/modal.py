@@ -67,10 +67,9 @@ class Modals:
 
         In a modal, it is that one that is filled. `instead` is returned if none can be opened.
         """
+        instead = self._outside(body, requester, instead)
         if view_id := _open_modal(body):
             return _Modal(self._client, view_id, requester, instead=instead)
-        if is_home(body):
-            instead = _nowhere
         view = _view([section("Looking it up …")], requester)
         try:
             opened = self._client.views_open(trigger_id=str(body.get("trigger_id")), view=view)
@@ -87,9 +86,13 @@ class Modals:
         if is_home(body):
             return self.opened(body, requester, respond)
         if view_id := _open_modal(body):
-            shown = body["view"]["blocks"]
-            return _Modal(self._client, view_id, requester, instead=respond, below=shown)
+            instead, shown = self._outside(body, requester, respond), body["view"]["blocks"]
+            return _Modal(self._client, view_id, requester, instead=instead, below=shown)
         return respond
+
+    def _outside(self, body: Body, requester: Requester, respond: Respond) -> Respond:
+        """Return what answers without a modal: *respond* only works with a `response_url`."""
+        return respond if body.get("response_url") else in_message(self._client, requester)
 
 
 class _Modal:
@@ -126,6 +129,25 @@ class _Modal:
             self._instead(blocks=blocks, **message)
 
 
+def in_message(client: WebClient, requester: Requester) -> Respond:
+    """Return a function that answers where somebody is, but not on the Home tab.
+
+    Slack gives no `response_url` for a press in a modal and for a form.
+    """
+
+    def answer(*, blocks: list[Block], text: str, **options: Any) -> None:
+        if requester.channel:
+            client.chat_postEphemeral(
+                channel=requester.channel,
+                user=requester.user,
+                thread_ts=requester.thread_ts,
+                blocks=blocks,
+                text=text,
+            )
+
+    return answer
+
+
 def _without_form(respond: Respond) -> Respond:
     """Return a function that answers without a form, which only a modal can show."""
 
@@ -159,10 +181,6 @@ def place_in(view: Body) -> Mapping[str, str]:
 def is_home(body: Body) -> bool:
     """Return whether a button was pressed on the Home tab."""
     return bool((body.get("view") or {}).get("type") == "home")
-
-
-def _nowhere(**message: Any) -> None:
-    """Drop an answer. A press on the Home tab comes without a `response_url`."""
 
 
 def _open_modal(body: Body) -> str | None:

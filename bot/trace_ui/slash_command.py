@@ -28,7 +28,7 @@ from bot.trace_ui.digest_settings import DigestSettings
 from bot.trace_ui.filter_names import resolve
 from bot.trace_ui.forget import Forget
 from bot.trace_ui.key_names import key_names
-from bot.trace_ui.modal import Form
+from bot.trace_ui.modal import Form, in_message
 from bot.trace_ui.requester import Requester
 from bot.trace_ui.share import post_once
 from bot.turns.ask_again import AskAgain
@@ -36,7 +36,7 @@ from bot.turns.cancel import TurnCanceller
 from reports.alerts.grammar import EXAMPLE
 from reports.commands.budget_orders import parse_order as parse_budget_order
 from reports.commands.handlers import Viewer, answer
-from reports.commands.parser import build_parser, parse
+from reports.commands.parser import build_parser, only_reads, parse
 from reports.commands.typed import READING, split_slack
 from reports.digest.order import Order, parse_order
 from reports.errors import UsageError
@@ -124,9 +124,14 @@ class SlashCommand:
         name = name if name in self._names else "?"  # A span's name must not be somebody's text.
         self._respond(name, requester, lambda: self.answer(text, requester), respond)
 
-    def answer(self, text: str, requester: Requester) -> Answer:
-        """Answer a command. Raises `UsageError`, `SLACK_ERRORS` and `PeeweeException`."""
+    def answer(self, text: str, requester: Requester, *, only_read: bool = False) -> Answer:
+        """Answer a command; refuse one that changes something if it may *only read*.
+
+        Raises `UsageError`, `SLACK_ERRORS` and `PeeweeException`.
+        """
         args = parse(self._parser, split_slack(text))
+        if only_read and not only_reads(args):
+            raise UsageError(OUT_OF_DATE)
         own = {
             "digest": self._digest,
             "alerts": self._alert,
@@ -144,14 +149,12 @@ class SlashCommand:
         A message that everybody sees must stay: the answer is only for the one who pressed.
         """
         name = next(iter(text.split()), "")
-
-        def view() -> Answer:
-            if name not in READING:
-                raise UsageError(OUT_OF_DATE)
-            return self.answer(text, requester)
-
         self._respond(
-            name if name in READING else "?", requester, view, respond, replace_original=in_place
+            name if name in READING else "?",
+            requester,
+            lambda: self.answer(text, requester, only_read=True),
+            respond,
+            replace_original=in_place,
         )
 
     def show_message(self, message: dict[str, Any], requester: Requester, respond: Respond) -> None:
@@ -214,7 +217,7 @@ class SlashCommand:
             changed = self.answer(f"errors {what} {issue}", requester)
             if not (isinstance(changed.view, MessageView) and changed.view.found):
                 return changed
-            return self.answer(f"errors {filters}", requester)
+            return self.answer(f"errors {filters}", requester, only_read=True)
 
         self._respond("errors", requester, view, respond, replace_original=True)
 
@@ -329,7 +332,7 @@ class SlashCommand:
             "alerts",
             requester,
             lambda: Answer(self._alerts.obey(["add", *words], requester)),
-            self._telling(requester),
+            in_message(self._client, requester),
         )
 
     def snooze_alert(
@@ -385,17 +388,7 @@ class SlashCommand:
             self._settings.check(requester)
             return Answer(self._settings.change(order, requester))
 
-        self._respond("digest", requester, view, self._telling(requester))
-
-    def _telling(self, requester: Requester) -> Respond:
-        """Return a function that answers a form, which has no URL for its answer."""
-
-        def respond(*, blocks: list[Block], text: str, **options: Any) -> None:
-            self._client.chat_postEphemeral(
-                channel=requester.channel, user=requester.user, blocks=blocks, text=text
-            )
-
-        return respond
+        self._respond("digest", requester, view, in_message(self._client, requester))
 
     def _respond(
         self,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, Protocol
 
 from reports.commands.filters import TAKEN, add_options, read_filters, take_words
-from reports.commands.typed import split_shell
+from reports.commands.typed import READING, split_shell
 from reports.errors import UsageError
 
 DIMENSIONS = (
@@ -306,6 +306,14 @@ def parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
     if args.command in TAKEN:
         read_filters(args, filters)
     return args
+
+
+def only_reads(args: argparse.Namespace) -> bool:
+    """Return whether a button may hold the command, because it shows something and changes nothing.
+
+    Of the commands that read, `errors` also takes a change.
+    """
+    return args.command in READING and not getattr(args, "change", None)
 
 
 def _take_rest(rest: Sequence[str], args: argparse.Namespace, prog: str) -> None:

@@ -34,6 +34,7 @@ READING = frozenset(
         *("logs", "metrics"),
     )
 )
+"""The commands that show what is recorded."""
 
 
 def split_slack(text: str) -> list[str]:

@@ -164,8 +164,10 @@ def running_traces(
     filters: Filters = ANY,
     limit: int = 50,
 ) -> tuple[TraceSummary, ...]:
-    """Return the traces that are running, oldest first."""
-    query = visible(audiences).where(TraceRow.status == "running", NOT_OK, *conditions(filters))
+    """Return the traces that are running, oldest first; without answers to commands."""
+    query = visible(audiences).where(
+        TraceRow.status == "running", NOT_OK, NOT_SKIPPED, *conditions(filters)
+    )
     return summaries(database, query.order_by(TraceRow.started_at).limit(limit))
 
 

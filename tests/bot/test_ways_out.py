@@ -237,6 +237,7 @@ def forged_values(board: Channel, alice: User) -> list[tuple[str, str]]:
         *((f"{DIGEST_OFF}_1", channel) for channel in (board.id, "", "C0NONE")),
         *((FORGET, value) for value in (alice.id, board.id, "@alice", "")),
         *((f"{ISSUE}_0", f"{change} {ids['issue']} since:7d") for change in CHANGES),
+        (f"{ISSUE}_0", f"reopen {ids['issue']} resolve {ids['issue']}"),
         *((RUN, words) for words in WORDS),
         *((RUN, f"{words} {SECRET}") for words in ("search", "ls --all", "show")),
         *((RUN, f"stats --by {by} --since 30d --compare") for by in DIMENSIONS),
@@ -278,6 +279,64 @@ def test_no_forged_button_tells_of_it_and_each_is_answered(
     assert len(sandbox.messages(general)) == before, "nothing was posted for all to see"
     assert SECRET in ask(sandbox, alice, general, "ls"), "nothing was erased"
     assert states(observability.database, [ids["issue"]]) == {}, "no issue was changed"
+
+
+def forged_on_home(board: Channel, alice: User) -> list[tuple[str, str]]:
+    return [
+        *((f"{RUN}_{button}", words) for button, words in HOME_COMMANDS),
+        *((f"{RUN}_mine", f"errors {change} {ids['issue']}") for change in CHANGES),
+        *((action, ids["id"]) for action in (f"{SHOW}_9", f"{STOP}_9")),
+        (f"{SNOOZE}_9", RULE),
+        *((f"{action}_9", board.id) for action in (DIGEST_CHANGE, DIGEST_OFF)),
+    ]
+
+
+HOME_COMMANDS = (
+    ("mine", f"ls {SECRET} --all"),
+    ("mine", f"show {ID[:4]}"),
+    ("by_agent", "stats --by user --since 30d"),
+    ("issues", "errors since:30d"),
+    ("issues", "budget raise 3f2a1b 5"),
+)
+
+
+def test_no_forged_button_of_the_home_tab_tells_of_it(
+    sandbox: Sandbox,
+    observability: Observability,
+    mallory: User,
+    alice: User,
+    general: Channel,
+    board: Channel,
+) -> None:
+    place = f"home:{mallory.id}"
+    sandbox.open_home(mallory)
+    sandbox.wait_until(lambda: place in sandbox._slack.views)
+    for action, value in forged_on_home(board, alice):
+        button = {"type": "button", "action_id": action, "value": value, "text": {"text": "x"}}
+        home = sandbox._slack.views[place]
+        row = {"type": "actions", "block_id": "forged", "elements": [button]}
+        # The tab may have been published again since.
+        kept = [block for block in home["blocks"] if block.get("block_id") != "forged"]
+        sandbox._slack.views[place] = home | {"blocks": [*kept, row]}
+        press_it = partial(sandbox.press, mallory, action, home=True)
+        said = in_modal(sandbox, mallory, press_it)
+        assert not leaks(said, value, board.id, alice.id), (action, value, said)
+    assert states(observability.database, [ids["issue"]]) == {}, "no issue was changed"
+    assert SECRET in ask(sandbox, alice, general, "ls"), "nothing was stopped or erased"
+
+
+def test_a_button_with_a_command_changes_nothing_even_for_those_who_may(
+    sandbox: Sandbox, observability: Observability, alice: User, general: Channel
+) -> None:
+    (message,) = sandbox.command(alice, general, "/trace", "help")
+    changing = [
+        *((RUN, f"errors {change} {ids['issue']}") for change in CHANGES),
+        (RUN, f"ERRORS since:30d resolve {ids['issue']}"),
+        (f"{ISSUE}_0", f"reopen {ids['issue']} resolve {ids['issue']}"),
+    ]
+    for action, value in changing:
+        assert "out of date" in press(sandbox, alice, message, action, value), (action, value)
+    assert states(observability.database, [ids["issue"]]) == {}
 
 
 def test_every_button_is_forged(alice: User, board: Channel) -> None:

@@ -52,6 +52,17 @@ def test_a_terminal_shows_what_is_longer_than_its_screen_in_a_pager(recorded: Pa
     assert terminal.shown == "PAGED 14\n"
 
 
+def test_a_pager_gets_none_of_the_bots_secrets(recorded: Path) -> None:
+    names = (
+        "print(sorted(n for n in os.environ if n.upper().startswith(('SLACK_', 'TRACEBOT_OTLP'))))"
+    )
+    pager = f'{sys.executable} -c "import os, sys; sys.stdin.read(); {names}"'
+    own = {"SLACK_BOT_TOKEN": "xoxb-1", "slack_app_token": "xapp-1", "TRACEBOT_OTLP_TOKEN": "x"}
+    with on_terminal(recorded, "ls", lines=5, PAGER=pager, **own) as terminal:
+        assert terminal.wait() == 0
+    assert terminal.shown == "[]\n"
+
+
 @pytest.mark.parametrize(
     ("words", "lines", "pager"),
     [(["ls"], 50, PAGER), (["ls", "--no-pager"], 5, PAGER), (["ls"], 5, "/no/x")],

@@ -78,3 +78,36 @@ def test_what_a_modal_shows_is_checked_again_at_each_press(
     sandbox.settle()
     said = in_modal(sandbox, bob, lambda: sandbox.press(bob, "trace_share"))
     assert f"Nothing found for {trace.trace_id}" in said.partition("─")[0]
+
+
+def test_a_press_in_a_modal_that_cannot_be_filled_is_answered_in_a_message(
+    trace: TraceSummary,
+    listed: Message,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    in_modal(sandbox, alice, lambda: sandbox.click(alice, listed, "trace_show_0"))
+    sandbox.faults.error("views.update", "internal_error", times=3)
+    sandbox.press(alice, "trace_raw")
+    eventually(lambda: len(sandbox.ephemerals(alice, general)) == 2)
+    assert "Everything that is stored" in shown(sandbox.ephemerals(alice, general)[1:])
+    assert "Traceback" not in caplog.text
+
+
+def test_a_press_in_a_modal_that_nothing_can_answer_is_one_line_in_the_log(
+    trace: TraceSummary,
+    listed: Message,
+    sandbox: Sandbox,
+    alice: User,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    in_modal(sandbox, alice, lambda: sandbox.click(alice, listed, "trace_show_0"))
+    sandbox.faults.error("views.update", "internal_error", times=3)
+    sandbox.faults.error("chat.postEphemeral", "user_not_in_channel", times=3)
+    caplog.clear()
+    sandbox.press(alice, "trace_raw")
+    eventually(lambda: "/trace raw" in caplog.text)
+    assert f"/trace raw of {alice.id} was not answered" in caplog.text
+    assert "Traceback" not in caplog.text

@@ -277,6 +277,16 @@ def test_lists_and_statistics_include_only_traces_that_the_viewer_may_see(
     assert listed(ask(observability, "ps", viewer=MAY_SEE), ids) == []
 
 
+def test_ps_leaves_out_commands_that_are_just_being_answered(
+    observability: Observability,
+) -> None:
+    turn = observability.start_span("slack message", {"decision": "answer"}, kind="consumer")
+    command = observability.start_span("/trace ps", {"decision": "skip"}, kind="consumer")
+    assert observability.flush()
+    ids = {"turn": turn.trace_id, "command": command.trace_id}
+    assert listed(ask(observability, "ps"), ids) == ["turn"]
+
+
 def test_each_trace_is_checked_with_the_viewer(
     observability: Observability,
 ) -> None:
