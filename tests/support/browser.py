@@ -45,12 +45,15 @@ class Page:
 
     def open(self, url: str, *, width: int, height: int) -> None:
         """Show a page in a window of this size, in CSS pixels; a narrow one is a telephone's."""
-        narrow = width < 600
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": narrow}
-        self._call("Emulation.setDeviceMetricsOverride", **size)
+        self.resize(width=width, height=height)
         # A page that differs only in its fragment would not be loaded again.
         self._call("Page.navigate", url="about:blank")
         self._call("Page.navigate", url=url)
+
+    def resize(self, *, width: int, height: int) -> None:
+        narrow = width < 600
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": narrow}
+        self._call("Emulation.setDeviceMetricsOverride", **size)
 
     def wait_until(self, condition: str) -> None:
         """Wait until a JavaScript expression is true."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bot.agents.errors import AgentCrashed
 from bot.sandbox import Channel, Message, Sandbox
-from reports.render.block_kit import ALERT_ACKNOWLEDGE, ALERT_ADD
+from reports.render.block_kit import ALERT_ACKNOWLEDGE, ALERT_ADD, DIGEST_CHANGE, RAW
 from storage import Observability
 from storage.coordination.budgets import (
     Budget,
@@ -126,7 +126,15 @@ Scene = Callable[["Studio", Channel], Message]
 """Plays a conversation in a channel, and returns the question."""
 
 HOME = "home"
-"""The name of the picture of the app's Home tab while a turn runs, which is not of a channel."""
+"""Begins the names of pictures of the app's Home tab, which are not of a channel."""
+
+HIDDEN = """\
+Math.min(3000, Math.max(...[...document.querySelectorAll(".list, dialog[open]")].map(
+  (each) => Math.ceil((each.scrollHeight - each.clientHeight) * 1.25))))"""
+"""JavaScript: how many pixels the window lacks to show everything."""
+
+MODERN = ("data_table", "data_visualization", "container", "card")
+"""The types of blocks that Slack may refuse, for which there are plain ones."""
 
 
 class Studio:
@@ -140,6 +148,7 @@ class Studio:
         """Run the bot's jobs, as its scheduler does each minute."""
         self.alice = sandbox.add_user("alice", tz="Europe/Berlin")
         self.grafana = sandbox.add_bot("grafana")
+        self._running: Message | None = None
 
     def channel(self, name: str) -> Channel:
         return self.sandbox.add_channel(name, [self.alice, self.grafana])
@@ -148,6 +157,7 @@ class Studio:
         """Ask the agent, and return the question once it is asked."""
         question = self.sandbox.post(self.alice, channel, f"{self.sandbox.mention} {text}")
         self.agent.wait_until_asked()
+        self._running = question
         return question
 
     @contextmanager
@@ -175,9 +185,34 @@ class Studio:
 
     def end(self, question: Message, answer: str) -> Message:
         """Answer the question, and return it."""
+        self._running = None
         self.agent.end(answer)
         self.sandbox.wait_for_reaction(question.channel, question.ts, "white_check_mark")
         return question
+
+    def fail(self, question: Message, error: Exception) -> Message:
+        """Let the agent fail, and return the question."""
+        self._running = None
+        self.agent.fail(error)
+        self.sandbox.wait_for_reaction(question.channel, question.ts, "x")
+        return question
+
+    def tidy_up(self) -> None:
+        """End what the last scene left: a turn that runs, an open modal, refused blocks."""
+        if self._running is not None:
+            self.end(self._running, "Done.")
+        self.sandbox._slack.views.pop(f"modal:{self.alice.id}", None)
+        self.sandbox.faults.refuse_blocks()
+
+    def open_home(self) -> None:
+        """Open the Home tab of alice, and wait until it is published anew."""
+        views, place = self.sandbox._slack.views, f"home:{self.alice.id}"
+        before = views.get(place)
+        self.sandbox.open_home(self.alice)
+        self.sandbox.wait_until(lambda: views.get(place) is not before, 20.0)
+
+    def link(self, message: Message) -> str:
+        return self.sandbox._slack.workspace.permalink(message)
 
 
 def answer(question: str, text: str) -> Scene:
@@ -200,9 +235,7 @@ def _tools(studio: Studio, channel: Channel) -> Message:
 def _failed(studio: Studio, channel: Channel) -> Message:
     question = studio.ask(channel, "summarise the incident of last night")
     words = "Traceback (most recent call last):\nError: model gpt-9 does not exist\n"
-    studio.agent.fail(AgentCrashed("it exited with 1", exit_code=1, stderr=words))
-    studio.sandbox.wait_for_reaction(channel, question.ts, "x")
-    return question
+    return studio.fail(question, AgentCrashed("it exited with 1", exit_code=1, stderr=words))
 
 
 def _tools_shown(studio: Studio, channel: Channel) -> Message:
@@ -242,7 +275,13 @@ def _home(studio: Studio, channel: Channel) -> Message:
     studio.sandbox.command(admin, channel, "/trace", "budget add 400/month", timeout=20.0)
     _asked(studio, channel, "alerts add error_rate>20% agent:codex over:1h")
     _asked(studio, channel, "digest here weekdays at 09:00")
-    return _running(studio, channel)
+    return _home_opened(studio, channel)
+
+
+def _home_opened(studio: Studio, channel: Channel) -> Message:
+    question = _running(studio, channel)
+    studio.open_home()
+    return question
 
 
 URGENT = """\
@@ -301,6 +340,57 @@ def _alert_form(studio: Studio, channel: Channel) -> Message:
     return listed
 
 
+def _digest_form(studio: Studio, channel: Channel) -> Message:
+    shown = _asked(studio, channel, "digest here weekdays at 09:00")
+    studio.open_home()
+    press = partial(studio.sandbox.press, studio.alice, f"{DIGEST_CHANGE}_0", home=True)
+    in_modal(studio.sandbox, studio.alice, partial(press, value=channel.id))
+    return shown
+
+
+def _thread(studio: Studio, channel: Channel) -> Message:
+    question = studio.end(studio.ask(channel, "when is the next release?"), "On Thursday.")
+    for text in ("and the one after it?", "who writes the notes?"):
+        studio.sandbox.post(studio.alice, channel, text, thread_ts=question.ts)
+        studio.agent.wait_until_asked()
+        studio.agent.end("Nobody knows.")
+    finished(studio.observability, channel, question.ts, count=3)
+    return _asked(studio, channel, f"thread {studio.link(question)}")
+
+
+def _ps(studio: Studio, channel: Channel) -> Message:
+    _running(studio, channel)
+    return _asked(studio, channel, "ps")
+
+
+def _why(studio: Studio, channel: Channel) -> Message:
+    question = studio.end(studio.ask(channel, "when is the next release?"), "On Thursday.")
+    finished(studio.observability, channel, question.ts, count=1)
+    return _asked(studio, channel, f"why {studio.link(question)}")
+
+
+def _why_not(studio: Studio, channel: Channel) -> Message:
+    said = studio.sandbox.post(studio.alice, channel, "does anybody know when the release is?")
+    finished(studio.observability, channel, said.ts, count=1)
+    return _asked(studio, channel, f"why {studio.link(said)}")
+
+
+def _raw(studio: Studio, channel: Channel) -> Message:
+    shown = _asked(studio, channel, "show")
+    in_modal(studio.sandbox, studio.alice, partial(studio.sandbox.click, studio.alice, shown, RAW))
+    return shown
+
+
+def _plain(scene: Scene) -> Scene:
+    """Return the scene in a workspace that refuses modern blocks."""
+
+    def played(studio: Studio, channel: Channel) -> Message:
+        studio.sandbox.faults.refuse_blocks(*MODERN)
+        return scene(studio, channel)
+
+    return played
+
+
 SCENES: Mapping[str, Scene] = {
     "short": answer("when is the next release?", "On Thursday, at 10:00 UTC."),
     "long": answer("how do we move the shards?", LONG),
@@ -321,9 +411,15 @@ SCENES: Mapping[str, Scene] = {
     "reason": _reason,
     "budget": _budget,
     "suspended": _suspended,
-    # Last: their turns end with the bot.
-    HOME: _home,
     "running": _running,
+    "thread": _thread,
+    "ps": _ps,
+    "why": _why,
+    "why-not": _why_not,
+    "raw": _raw,
+    "digest-form": _digest_form,
+    HOME: _home,
+    f"{HOME}-plain": _plain(_home_opened),
 }
 
 
@@ -343,8 +439,13 @@ VIEWS: Mapping[str, str] = {
     "show": "show",
     "logs": "logs --since 7d",
     "metrics": "metrics queue.depth",
+    "help": "help",
+    "health": "health",
 }
 """What /trace shows of a week, by the name of the picture."""
+
+PLAIN = ("stats", "stats-agent", "errors", "digest", "show")
+"""Which of these are also shown to a workspace that refuses modern blocks."""
 
 
 def _asked(studio: Studio, channel: Channel, words: str) -> Message:
@@ -372,21 +473,27 @@ def main(folder: Path, names: Collection[str]) -> None:
             people=[studio.alice, sandbox.add_user("bob")],
             weeks=5,
         )
-        plays = {name: partial(_asked, words=words) for name, words in VIEWS.items()}
-        for name, play in {**plays, **SCENES}.items():
+        plays: dict[str, Scene] = {
+            name: partial(_asked, words=words) for name, words in VIEWS.items()
+        }
+        plain = {f"{name}-plain": _plain(plays[name]) for name in PLAIN}
+        for name, play in {**plays, **plain, **SCENES}.items():
             if names and name not in names:
                 continue
             channel = studio.channel(name)
             shown = play(studio, channel)
             thread = "" if shown.ephemeral_to else f"/{shown.thread_ts or shown.ts}"
-            where = HOME if name == HOME else f"{channel.id}{thread}"
+            where = HOME if name.startswith(HOME) else f"{channel.id}{thread}"
             place = f"{sandbox.page_url}#{studio.alice.id}/{where}"
             for size, (width, height) in SIZES.items():
                 picture = folder / f"{name}-{size}.png"
                 page.open(place, width=width, height=height)
                 page.wait_until("document.querySelector('article, .home')")
+                if hidden := page.value(HIDDEN):
+                    page.resize(width=width, height=height + hidden)
                 page.photograph(picture)
                 sys.stdout.write(f"{picture}\n")
+            studio.tidy_up()
         bot.stop(grace=0)
         observability.database.close()
 
