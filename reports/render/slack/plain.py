@@ -1,8 +1,12 @@
 """Say with plain blocks what tables, charts and cards say, for where Slack refuses those."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from reports.formatting import UNKNOWN
 from reports.render.block_kit import SECTION, Block, code, context, escape, section
+
+NARROW = 38
+"""Characters of a row that a telephone shows in one line of code."""
 
 
 def plain(blocks: Sequence[Block]) -> list[Block]:
@@ -46,14 +50,37 @@ def _card(block: Block) -> Iterator[Block]:
 
 
 def _table(caption: str, rows: list[list[str]]) -> Iterator[Block]:
+    """Say the rows as columns if these are narrow, else each with the names of its values."""
     yield context(f"*{escape(caption)}*")
+    lines = aligned(rows)
+    show: Callable[[Iterable[str]], Block] = code
+    if max(map(len, lines)) > NARROW:
+        lines, show = _named(rows), _text
     part: list[str] = []
-    for row in aligned(rows):
-        if part and sum(len(escape(each)) + 1 for each in [*part, row]) > SECTION - 6:
-            yield code(part)
+    for line in lines:
+        if part and sum(len(escape(each)) + 1 for each in [*part, line]) > SECTION - 6:
+            yield show(part)
             part = []
-        part.append(row)
-    yield code(part)
+        part.append(line)
+    yield show(part)
+
+
+def _text(lines: Iterable[str]) -> Block:
+    return section("\n".join(lines))
+
+
+def _named(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return `*claude*  turns 10 · failed 0` for each row below the first, which has the names."""
+    (_, *names), *others = rows
+    return [
+        f"*{escape(key)}*  "
+        + " · ".join(
+            escape(f"{name} {value}")
+            for name, value in zip(names, values, strict=True)
+            if value != UNKNOWN
+        )
+        for key, *values in others
+    ]
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

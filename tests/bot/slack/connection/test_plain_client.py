@@ -35,6 +35,18 @@ def test_a_message_is_posted_once_with_the_rows_of_its_table(
     assert "Tue       2" in str(posted.blocks)
 
 
+def test_rows_too_wide_for_a_telephone_name_their_values(
+    client: PlainClient, sandbox: Sandbox, general: Channel
+) -> None:
+    columns = ("agent", "traces", "failed", "half within", "95% within", "cost")
+    wide = table("By agent", columns, [("a*b", Number(2, "2"), "0", "8.9 s", "44.0 s", "–")]).block
+    sandbox.faults.refuse_blocks("data_table")
+    client.chat_postMessage(channel=general.id, text="By agent", blocks=[wide])
+    (posted,) = sandbox.messages(general)
+    said = "*a*b*  traces 2 · failed 0 · half within 8.9 s · 95% within 44.0 s"
+    assert posted.blocks[1]["text"]["text"] == said, "a cost that is unknown is left out"
+
+
 def test_a_view_is_opened_with_the_rows_of_its_table(
     client: PlainClient, sandbox: Sandbox, alice: User
 ) -> None:
