@@ -6,6 +6,7 @@ from typing import Any
 from bot.trace_ui.modal import Form, form_input, form_option
 from reports.digest.order import Order, check_time, check_time_zone
 from reports.errors import UsageError
+from reports.render.block_kit import Block, context
 from reports.views.messages import WEEKDAYS
 from storage.coordination.digest_subscriptions import Subscription
 
@@ -33,6 +34,7 @@ def digest_form(subscription: Subscription) -> Form:
         title="Digest",
         channel=subscription.channel,
         blocks=(
+            *_channel(subscription.channel),
             form_input(
                 DAYS, "When", type="static_select", options=schedules, initial_option=chosen
             ),
@@ -48,6 +50,11 @@ def digest_form(subscription: Subscription) -> Form:
             | {"optional": True},
         ),
     )
+
+
+def _channel(channel: str) -> list[Block]:
+    """Name the channel, because the Home tab changes digests of several; not a direct message."""
+    return [context(f"In <#{channel}>")] if channel.startswith("C") else []
 
 
 def submitted(view: Mapping[str, Any]) -> tuple[Order, dict[str, str]]:

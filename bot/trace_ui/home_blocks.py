@@ -80,7 +80,7 @@ def week(view: StatsView) -> Part:
     charts = [block for block in render(view) if block["type"] == "data_visualization"]
     more = [
         button("By agent", f"{RUN}_by_agent", "stats --by agent --compare --since 7d"),
-        button("Issues", f"{RUN}_issues", "errors --since 7d"),
+        button("Errors", f"{RUN}_errors", "errors --since 7d"),
     ]
     compared = {"type": "section", "fields": fields}
     return [header("This week, compared with last week"), compared, *charts, *actions(*more)]

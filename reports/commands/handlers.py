@@ -118,7 +118,8 @@ def _why(args: argparse.Namespace, database: Database, viewer: Viewer, now: int)
             return view
     return MessageView(
         text=f"No decision is recorded for {args.id}. The bot decides about messages in "
-        "conversations that it is in, while it runs. search finds messages by their words."
+        "conversations that it is in, while it runs. If the message is new, try again in a few "
+        "seconds; search finds messages by their words."
     )
 
 

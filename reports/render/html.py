@@ -60,7 +60,7 @@ def page(view: DigestView) -> str:
     body += [
         *_issues(view.issues),
         *_failed(view.failed),
-        *_threads("Dearest threads", view.dearest),
+        *_threads("Most expensive threads", view.dearest),
         *_threads("Slowest threads", view.slowest),
         *_remarks(view),
     ]

@@ -129,15 +129,18 @@ def shown_value(condition: Condition, value: float | None) -> str:
 
 
 def limit_text(condition: Condition) -> str:
-    """Return the limits and the window: `alert above 20%, warning above 10%, over 1h`."""
+    """Return the limits and the window: `alert above 20%, warning above 10%, over 1h`.
+
+    A state has none: its title says since when it is.
+    """
     parts = []
     if condition.of.example:
         side = "above" if condition.above else "below"
         parts.append(f"alert {side} {condition.of.shown(condition.limit)}")
         if condition.warning is not None:
             parts.append(f"warning {side} {condition.of.shown(condition.warning)}")
-    if condition.window_ns:
-        parts.append(f"over {duration_text(condition.window_ns)}")
+        if condition.window_ns:
+            parts.append(f"over {duration_text(condition.window_ns)}")
     return ", ".join(parts)
 
 

@@ -1,7 +1,7 @@
 """Why a message was answered or not: the rule that held, and what would have to be different."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reports import formatting
 from reports.views.trace_list import TraceLine, trace_line
@@ -114,10 +114,12 @@ def why_view(trace: TraceSummary, spans: Sequence[Span], *, now: int) -> WhyView
     if decided is None or decided.reason is None:
         return None
     reason = decided.reason
+    line = trace_line(trace, now=now)
     verb = "Answered" if decided.decision == "answer" else "Not answered"
     return WhyView(
         title=f"{verb} because {formatting.reason(reason)}",
-        line=trace_line(trace, now=now),
+        # The title says why it was skipped.
+        line=replace(line, note="") if line.status == "skipped" else line,
         rules=_rules(reason),
         instead=INSTEAD.get(reason, ""),
         facts=tuple(_facts(decided)),

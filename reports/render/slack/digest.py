@@ -39,7 +39,7 @@ def digest(view: DigestView) -> list[Block]:
     return [
         *blocks,
         *_failed(view),
-        *_threads("Dearest threads", view.dearest, by_cost=True),
+        *_threads("Most expensive threads", view.dearest, by_cost=True),
         *_threads("Slowest threads", view.slowest, by_cost=False),
         *_remarks(view),
         *_buttons(view),
@@ -49,7 +49,7 @@ def digest(view: DigestView) -> list[Block]:
 def _figures(view: DigestView) -> list[Block]:
     columns = ("figure", view.noun, "usual", view.before_name)
     rows = [(each.name, each.now, each.usual, each.before) for each in view.figures]
-    return [table("Change in brackets", columns, rows).block]
+    return [table("Figures, with the change in brackets", columns, rows).block]
 
 
 def _chart(view: DigestView) -> list[Block]:
@@ -58,7 +58,7 @@ def _chart(view: DigestView) -> list[Block]:
         "turns": [day.traces for day in view.days],
         "failed": [day.errors for day in view.days],
     }
-    return [chart(f"Turns of {len(labels)} days", "bar", labels, counts)]
+    return [chart(f"Turns of the last {len(labels)} days", "bar", labels, counts)]
 
 
 def _agents(view: DigestView) -> list[Block]:

@@ -41,7 +41,7 @@ def failures(view: FailuresView) -> list[Block]:
         blocks += [section(_failure(line)), _actions(line, place, view.again)]
     if (hidden := len(view.lines) - MAX_LINES) > 0:
         blocks += note(f"{hidden} rarer errors: see tracebot errors in a shell.")
-    return [*blocks, *note(view.note), periods]
+    return [*blocks, *note(view.note), {"type": "divider"}, periods]
 
 
 def _failure(line: FailureLine) -> str:
@@ -53,7 +53,7 @@ def _failure(line: FailureLine) -> str:
     first = f"first {line.first}, last " if line.first != line.when else ""
     return (
         f"*{clipped(escape(line.error_type), KEY)}*{who} · {times} {line.chart}{message}\n"
-        f"{_state(line)} · {first}{line.when} in {where} · `{line.short_id}`"
+        f"{_state(line)} · {first}{line.when} in {where} · issue `{line.short_id}`"
     )
 
 

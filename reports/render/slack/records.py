@@ -62,8 +62,8 @@ def _log(line: LogLine, *, of_one_trace: bool) -> str:
     message, facts = clipped(escape(line.message), MESSAGE), clipped(escape(line.facts), FACTS)
     trace = "" if of_one_trace or not line.trace_id else f" `{line.trace_id[:16]}`"
     mark = EMOJI.get(line.level, escape(line.level))
-    more = f"\n_{facts}_" if facts else ""
-    return f"{mark} {line.when}{trace} {message}{more}"
+    more = f" _{facts}_" if facts else ""
+    return f"{mark} {message}\n{line.when}{trace}{more}"
 
 
 def metrics(view: MetricsView) -> list[Block]:
@@ -99,7 +99,7 @@ def _chart(view: MetricsView) -> list[Block]:
         return []
     labels = [bucket.label for bucket in view.buckets]
     means = {"mean": [round(bucket.mean, 6) for bucket in view.buckets]}
-    return [chart(view.title, "line", labels, means)]
+    return [chart("Mean over time", "line", labels, means)]
 
 
 def _periods(view: MetricsView) -> list[Block]:

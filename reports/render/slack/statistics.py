@@ -7,7 +7,7 @@ from reports.views.statistics import StatsLine, StatsView
 from reports.views.timeline import merged
 from storage.queries.statistics import TIMES, Group
 
-COLUMNS = ("traces", "errors", "rate", "cost", "p50", "p95", "p99")
+COLUMNS = ("traces", "failed", "rate", "cost", "p50", "p95", "p99")
 THUMBS = ("👍", "👎")
 """The columns after those, if people rated any of the traces."""
 
@@ -92,7 +92,7 @@ def _chart(view: StatsView) -> list[Block]:
         "failed": [each.errors for each in shown],
     }
     unit = view.timeline_by if length == 1 else f"{length} {view.timeline_by}s"
-    title = f"Traces by {unit} ({view.zone})"
+    title = "Traces" if view.by else f"Traces by {unit} ({view.zone})"
     return [chart(title, "line", [each.label for each in shown], counts)]
 
 

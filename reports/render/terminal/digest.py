@@ -31,7 +31,7 @@ def digest(view: DigestView) -> Iterator[Part]:
     if view.failed:
         yield "\nFailed:"
         yield traces(view.failed)
-    for title, lines in (("Dearest", view.dearest), ("Slowest", view.slowest)):
+    for title, lines in (("Most expensive", view.dearest), ("Slowest", view.slowest)):
         if lines:
             yield f"\n{title} threads:"
             yield _threads(lines)
