@@ -35,6 +35,7 @@ from bot.listeners import (
     stop_button,
     trace_command,
 )
+from bot.listeners.trace_command import TraceUi
 from bot.replies.delivery import ReplyDelivery
 from bot.replies.final_reply import ReplyWriter
 from bot.replies.notices import Notices
@@ -60,10 +61,15 @@ from bot.slack.own_deletions import OwnDeletions
 from bot.slack.own_secrets import OwnSecrets
 from bot.slack.reactions import Reactions
 from bot.slack.threads import ThreadReader
+from bot.trace_ui.alert_buttons import AlertButtons
 from bot.trace_ui.alerts import AlertOrders
+from bot.trace_ui.answers import AnswerSender
 from bot.trace_ui.app_home import AppHome
 from bot.trace_ui.budgets import Budgets
+from bot.trace_ui.buttons import Buttons
+from bot.trace_ui.digest_buttons import DigestButtons
 from bot.trace_ui.digest_settings import DigestSettings
+from bot.trace_ui.forget import Forget
 from bot.trace_ui.key_names import key_names
 from bot.trace_ui.modal import Modals
 from bot.trace_ui.slash_command import SlashCommand
@@ -397,7 +403,8 @@ def _register_listeners(
     feedback = _feedback(shared)
     ask_again = _ask_again(shared, inbox)
     budgets = _budgets(shared)
-    command = _slash_command(shared, digests, alerts, budgets, canceller, ask_again)
+    settings = DigestSettings(shared.access, shared.directory, shared.observability.database)
+    ui = _trace_ui(shared, digests, alerts, budgets, canceller, ask_again, settings)
     other_workspaces.ignore(app, team=team)
     conversations.register(app, shared.access, inbox, workers.feedback)
     messages.register(app, inbox, _changes(shared, canceller), workers.feedback, dedup)
@@ -406,9 +413,9 @@ def _register_listeners(
     ask_again_button.register(app, ask_again, budgets, workers.commands, dedup, team=team)
     # Without repetitions: a trigger to open a modal lives for 3 seconds.
     modals = Modals(client_without_retries(shared.settings, shared.secrets, timeout_s=MODAL_S))
-    home = _app_home(shared, command)
+    home = _app_home(shared, ui.command, settings)
     trace_command.register(
-        app, command, modals, workers.commands, dedup, team=team, publish_home=home.publish
+        app, ui, modals, workers.commands, dedup, team=team, publish_home=home.publish
     )
     app_home.register(app, home, workers.commands, dedup)
 
@@ -442,27 +449,45 @@ def _changes(shared: _Shared, canceller: TurnCanceller) -> MessageChanges:
     )
 
 
-def _slash_command(
+def _trace_ui(
     shared: _Shared,
     digests: Digests,
     alerts: Alerts,
     budgets: Budgets,
     canceller: TurnCanceller,
     ask_again: AskAgain,
-) -> SlashCommand:
-    return SlashCommand(
-        client=shared.client,
-        bot_id=shared.identity.bot_id,
+    digest_settings: DigestSettings,
+) -> TraceUi:
+    database = shared.observability.database
+    sender = AnswerSender(shared.client, shared.observability)
+    forget = Forget(shared.directory, shared.observability)
+    orders = AlertOrders(database, alerts, shared.access, shared.directory)
+    command = SlashCommand(
+        sender,
         access=shared.access,
         directory=shared.directory,
         names=shared.names,
         digests=digests,
+        digest_settings=digest_settings,
         budgets=budgets,
-        alerts=AlertOrders(shared.observability.database, alerts, shared.access, shared.directory),
+        alerts=orders,
         canceller=canceller,
-        ask_again=ask_again,
-        observability=shared.observability,
+        forget=forget,
+        database=database,
         workspace=shared.workspace,
+    )
+    buttons = Buttons(
+        command,
+        sender,
+        client=shared.client,
+        bot_id=shared.identity.bot_id,
+        access=shared.access,
+        ask_again=ask_again,
+        forget=forget,
+        database=database,
+    )
+    return TraceUi(
+        command, buttons, AlertButtons(orders, sender), DigestButtons(digest_settings, sender)
     )
 
 
@@ -489,12 +514,11 @@ def _ask_again(shared: _Shared, inbox: Inbox) -> AskAgain:
     )
 
 
-def _app_home(shared: _Shared, command: SlashCommand) -> AppHome:
-    database = shared.observability.database
+def _app_home(shared: _Shared, command: SlashCommand, settings: DigestSettings) -> AppHome:
     return AppHome(
         shared.client,
         command.answer,
-        DigestSettings(shared.access, shared.directory, database).joined,
+        settings.joined,
         shared.observability,
         team=shared.team,
         roster=shared.roster,

@@ -3,14 +3,19 @@
 import re
 from collections.abc import Callable
 from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from slack_bolt import Ack, App, BoltRequest
 
 from bot.concurrency.event_dedup import EventDedup
 from bot.listeners.request_keys import interaction_key
+from bot.trace_ui.alert_buttons import AlertButtons
 from bot.trace_ui.alert_form import ALERT_FORM
 from bot.trace_ui.alert_form import submitted as submitted_alert
+from bot.trace_ui.buttons import Buttons
+from bot.trace_ui.digest_buttons import DigestButtons
 from bot.trace_ui.digest_form import DIGEST_FORM, submitted
 from bot.trace_ui.modal import Modals, Respond, is_home, place_in
 from bot.trace_ui.requester import Requester
@@ -33,12 +38,22 @@ from reports.render.block_kit import (
 )
 
 Body = dict[str, Any]
-Answer = Callable[[SlashCommand, Body, Requester, Respond], None]
+Answer = Callable[[Body, Requester, Respond], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TraceUi:
+    """The objects that answer the command, the buttons and the forms."""
+
+    command: SlashCommand
+    buttons: Buttons
+    alerts: AlertButtons
+    digests: DigestButtons
 
 
 def register(
     app: App,
-    slash_command: SlashCommand,
+    ui: TraceUi,
     modals: Modals,
     executor: Executor,
     dedup: EventDedup,
@@ -58,7 +73,7 @@ def register(
     def listener(answer: Answer, *, in_modal: bool = False) -> Callable[..., None]:
         def answered(body: Body, requester: Requester, respond: Respond) -> None:
             shown = modals.opened if in_modal else modals.around
-            answer(slash_command, body, requester, shown(body, requester, respond))
+            answer(body, requester, shown(body, requester, respond))
             if is_home(body):
                 publish_home(requester.user)
 
@@ -70,29 +85,29 @@ def register(
 
         return listen
 
-    app.command("/trace")(listener(_command))
-    app.action(_starting_with(SHOW))(listener(_show, in_modal=True))
-    app.action(STOP)(listener(_stop))
-    app.action(_starting_with(f"{STOP}_"))(listener(_stop_listed))
-    app.action(_starting_with(RUN))(listener(_run))
-    app.action(_starting_with(ISSUE))(listener(_change_issue))
-    app.action(SHARE)(listener(_share))
-    app.action(RAW)(listener(_raw, in_modal=True))
-    app.action(AGAIN)(listener(_again))
+    app.command("/trace")(listener(partial(_command, ui.command)))
+    app.shortcut("show_trace")(listener(partial(_shortcut, ui.buttons), in_modal=True))
+    app.action(_starting_with(SHOW))(listener(_asking("show", ui.command), in_modal=True))
+    app.action(_starting_with(f"{STOP}_"))(listener(_asking("cancel", ui.command)))
+    app.action(_starting_with(RUN))(listener(partial(_run, ui.buttons)))
+    app.action(_starting_with(ISSUE))(listener(_pressed(ui.buttons.change_issue)))
+    app.action(STOP)(listener(_pressed(ui.buttons.stop)))
+    app.action(SHARE)(listener(_pressed(ui.buttons.share)))
+    app.action(RAW)(listener(_pressed(ui.buttons.raw), in_modal=True))
+    app.action(AGAIN)(listener(_pressed(ui.buttons.again)))
     app.action(OPEN)(_acknowledge)
-    app.action(FORGET)(listener(_forget))
-    app.action(ALERT_ACKNOWLEDGE)(listener(_acknowledge_alert))
-    app.action(ALERT_ADD)(listener(_alert_form, in_modal=True))
-    app.action(_starting_with(ALERT_SNOOZE))(listener(_snooze_alert))
-    app.action(_starting_with(DIGEST_CHANGE))(listener(_digest_form, in_modal=True))
-    app.action(_starting_with(DIGEST_OFF))(listener(_digest_off))
-    app.shortcut("show_trace")(listener(_shortcut, in_modal=True))
-    _register_forms(app, slash_command, executor, dedup, team=team, publish_home=publish_home)
+    app.action(FORGET)(listener(_pressed(ui.buttons.forget)))
+    app.action(ALERT_ACKNOWLEDGE)(listener(_pressed(ui.alerts.acknowledge)))
+    app.action(ALERT_ADD)(listener(partial(_alert_form, ui.alerts), in_modal=True))
+    app.action(_starting_with(ALERT_SNOOZE))(listener(partial(_snooze_alert, ui.alerts)))
+    app.action(_starting_with(DIGEST_CHANGE))(listener(_pressed(ui.digests.form), in_modal=True))
+    app.action(_starting_with(DIGEST_OFF))(listener(_pressed(ui.digests.off)))
+    _register_forms(app, ui, executor, dedup, team=team, publish_home=publish_home)
 
 
 def _register_forms(
     app: App,
-    slash_command: SlashCommand,
+    ui: TraceUi,
     executor: Executor,
     dedup: EventDedup,
     *,
@@ -120,42 +135,40 @@ def _register_forms(
 
         return listen
 
-    app.view(DIGEST_FORM)(form(submitted, slash_command.digest_submitted))
-    app.view(ALERT_FORM)(form(submitted_alert, slash_command.alert_submitted))
+    app.view(DIGEST_FORM)(form(submitted, ui.digests.submitted))
+    app.view(ALERT_FORM)(form(submitted_alert, ui.alerts.submitted))
 
 
-def _command(
-    slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond
-) -> None:
-    slash_command.ask(body.get("text") or "", requester, respond)
+def _pressed(answer: Callable[[str, Requester, Respond], None]) -> Answer:
+    """Return a function that gives *answer* the value of the button."""
+
+    def press(body: Body, requester: Requester, respond: Respond) -> None:
+        answer(_value(body), requester, respond)
+
+    return press
 
 
-def _show(slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond) -> None:
-    slash_command.ask(f"show {_value(body)}", requester, respond)
+def _asking(name: str, command: SlashCommand) -> Answer:
+    """Return a function that asks the command *name* for the value of the button."""
+
+    def ask(body: Body, requester: Requester, respond: Respond) -> None:
+        command.ask(f"{name} {_value(body)}", requester, respond)
+
+    return ask
 
 
-def _run(slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond) -> None:
+def _command(command: SlashCommand, body: Body, requester: Requester, respond: Respond) -> None:
+    command.ask(body.get("text") or "", requester, respond)
+
+
+def _shortcut(buttons: Buttons, body: Body, requester: Requester, respond: Respond) -> None:
+    buttons.show_message(body["message"], requester, respond)
+
+
+def _run(buttons: Buttons, body: Body, requester: Requester, respond: Respond) -> None:
     container = body.get("container") or {}
     in_place = container.get("type") == "view" or bool(container.get("is_ephemeral"))
-    slash_command.run(_value(body), requester, respond, in_place=in_place)
-
-
-def _change_issue(
-    slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond
-) -> None:
-    slash_command.change_issue(_value(body), requester, respond)
-
-
-def _share(slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond) -> None:
-    slash_command.share(_value(body), requester, respond)
-
-
-def _raw(slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond) -> None:
-    slash_command.raw(_value(body), requester, respond)
-
-
-def _again(slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond) -> None:
-    slash_command.again(_value(body), requester, respond)
+    buttons.run(_value(body), requester, respond, in_place=in_place)
 
 
 def _acknowledge(ack: Ack) -> None:
@@ -163,56 +176,12 @@ def _acknowledge(ack: Ack) -> None:
     ack()
 
 
-def _stop(slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond) -> None:
-    slash_command.stop(_value(body), requester, respond)
+def _alert_form(alerts: AlertButtons, body: Body, requester: Requester, respond: Respond) -> None:
+    alerts.form(requester, respond)
 
 
-def _stop_listed(
-    slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond
-) -> None:
-    slash_command.ask(f"cancel {_value(body)}", requester, respond)
-
-
-def _forget(
-    slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond
-) -> None:
-    slash_command.forget(_value(body), requester, respond)
-
-
-def _acknowledge_alert(
-    slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond
-) -> None:
-    slash_command.acknowledge_alert(_value(body), requester, respond)
-
-
-def _alert_form(
-    slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond
-) -> None:
-    slash_command.alert_form(requester, respond)
-
-
-def _snooze_alert(
-    slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond
-) -> None:
-    slash_command.snooze_alert(_value(body), requester, respond, only_refusals=not is_home(body))
-
-
-def _digest_form(
-    slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond
-) -> None:
-    slash_command.digest_form(_value(body), requester, respond)
-
-
-def _digest_off(
-    slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond
-) -> None:
-    slash_command.digest_off(_value(body), requester, respond)
-
-
-def _shortcut(
-    slash_command: SlashCommand, body: Body, requester: Requester, respond: Respond
-) -> None:
-    slash_command.show_message(body["message"], requester, respond)
+def _snooze_alert(alerts: AlertButtons, body: Body, requester: Requester, respond: Respond) -> None:
+    alerts.snooze(_value(body), requester, respond, only_refusals=not is_home(body))
 
 
 def _starting_with(action_id: str) -> re.Pattern[str]:

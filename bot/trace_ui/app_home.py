@@ -10,8 +10,8 @@ from slack_sdk import WebClient
 from bot.agents.config.roster import Roster
 from bot.slack.errors import SLACK_ERRORS, error_code
 from bot.trace_ui import home_blocks
+from bot.trace_ui.answers import Answer
 from bot.trace_ui.requester import Requester
-from bot.trace_ui.slash_command import Answer
 from bot.turns.permission import Permission
 from reports.render.block_kit import Block, context, escape, section
 from reports.render.slack import render

@@ -1,0 +1,127 @@
+"""An answer to one person, and how it is sent.
+
+Answers are ephemeral: only the person who asked sees them.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from peewee import PeeweeException
+from slack_sdk import WebClient
+
+from bot.slack.errors import SLACK_ERRORS, error_code
+from bot.trace_ui.modal import Form, in_message
+from bot.trace_ui.requester import Requester
+from reports.errors import UsageError
+from reports.render.block_kit import Block, context, escape
+from reports.render.slack import fallback, render
+from reports.views.messages import MessageView
+from reports.views.views import View
+from storage import ActiveSpan, Observability
+from storage.model.redaction import redacted_start
+from storage.model.span import own_audience
+
+Respond = Callable[..., Any]
+
+NOT_IN_CHANNEL = frozenset(("channel_not_found", "not_in_channel"))
+"""Slack's error codes for a conversation that the bot has not joined."""
+
+logger = logging.getLogger("tracebot.slash_command")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A view for one person, and a sentence on what is missing from it, if anything is."""
+
+    view: View
+    note: str = ""
+    form: Form | None = None
+    """The form that a modal shows in the place of the view."""
+
+    @property
+    def blocks(self) -> list[Block]:
+        return [*render(self.view), *([context(escape(self.note))] if self.note else [])]
+
+
+class AnswerSender:
+    """Send answers. What goes wrong is answered, too, and each of them is recorded as a trace."""
+
+    def __init__(self, client: WebClient, observability: Observability) -> None:
+        self._client = client
+        self._observability = observability
+
+    def send(
+        self,
+        name: str,
+        requester: Requester,
+        answer: Callable[[], Answer],
+        respond: Respond,
+        *,
+        replace_original: bool = False,
+        only_refusals: bool = False,
+    ) -> None:
+        """Send what *answer* returns, or a sentence on what it raises.
+
+        `name` is that of the command. If `only_refusals` is set, a success is not answered,
+        because the message with the button shows it.
+        """
+        with self._observability.span(
+            f"/trace {redacted_start(name, 40)}",
+            kind="consumer",
+            team=requester.team,
+            user=requester.user,
+            channel=requester.channel,
+            audience=own_audience(requester.team, requester.user),
+            decision="skip",  # No agent runs, so lists and statistics leave this trace out.
+        ) as span:
+            given = _safely(answer, span)
+            if only_refusals and isinstance(given.view, MessageView) and given.view.found:
+                return
+            try:
+                respond(
+                    blocks=given.blocks,
+                    text=fallback(given.view),
+                    response_type="ephemeral",
+                    replace_original=replace_original,
+                    thread_ts=requester.thread_ts,
+                    **({"form": given.form} if given.form else {}),
+                )
+            except SLACK_ERRORS as error:
+                span.fail("slack_api", error_code(error))
+                who = requester.user
+                logger.warning("/trace %s of %s was not answered: %s", name, who, error)
+
+    def send_for_form(self, name: str, requester: Requester, answer: Callable[[], Answer]) -> None:
+        """Send the answer to a form, for which Slack gives no URL."""
+        self.send(name, requester, answer, in_message(self._client, requester))
+
+
+def _safely(answer: Callable[[], Answer], span: ActiveSpan) -> Answer:
+    try:
+        return answer()
+    except UsageError as error:
+        span.fail("usage", str(error))
+        return Answer(MessageView(text=str(error)))
+    except SLACK_ERRORS as error:
+        span.fail("slack_api", error_code(error))
+        return Answer(MessageView(text=_slack_problem(error_code(error))))
+    except PeeweeException as error:
+        span.fail("database", str(error))
+        logger.error("/trace could not be answered", exc_info=error)
+        text = "The database does not answer at the moment. Please ask again in a minute."
+        return Answer(MessageView(text=text))
+    except Exception as error:
+        # Our own fault. Without this its asker would wait for an answer that never comes.
+        span.record_exception(error)
+        span.fail(type(error).__name__, str(error))
+        logger.exception("/trace could not be answered in trace %s", span.trace_id)
+        text = "I could not answer because of an error of mine, which is in my log. "
+        return Answer(MessageView(text=f"{text}Please tell whoever runs me: {span.trace_id}."))
+
+
+def _slack_problem(code: str) -> str:
+    if code in NOT_IN_CHANNEL:
+        return "I am not a member of this channel. Invite me with /invite, then ask again."
+    return f"Slack did not answer my question about this channel ({code}). Please ask again later."
