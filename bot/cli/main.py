@@ -47,6 +47,8 @@ def tracebot(arguments: list[str]) -> int:
 
     0 is done, 1 failed or not found, 2 a command line that makes no sense.
     """
+    if arguments[:1] == ["help"] and len(arguments) == 2 and not arguments[1].startswith("-"):
+        arguments = [arguments[1], "--help"]
     if arguments[:1] == ["run"]:
         # Before anything else is imported: the command to record should not wait for us.
         from bot.cli.commands.run import main as run

@@ -104,7 +104,7 @@ def _add_agents(command: Callable[..., Options]) -> None:
     )
     agents = command(
         "agents",
-        "List the agents: whether each can be started, its version, its last error.",
+        "List the agents: whether each can start, its last error.",
         AGENTS_EXAMPLES,
     )
     rehearse = _add_rehearse(command)
@@ -125,8 +125,7 @@ def _add_agents(command: Callable[..., Options]) -> None:
 def _add_rehearse(command: Callable[..., Options]) -> Options:
     rehearse = command(
         "rehearse",
-        "Say which recorded messages other agents or settings would answer differently; "
-        "1 if there are any.",
+        "Say what other agents or settings would answer differently.",
         REHEARSE_EXAMPLES,
     )
     rehearse.add_argument("--agents", metavar="FILE", help="the agents file to try")
@@ -155,9 +154,7 @@ def _add_maintenance(command: Callable[..., Options]) -> None:
         help="the oldest traces until the database is this small, such as 2GB",
     )
     clean.add_argument("--dry-run", action="store_true", help="only say what would be removed")
-    copy = command(
-        "backup", "Copy the database to a file and check the copy, even while others write."
-    )
+    copy = command("backup", "Copy the database to a file and check the copy.")
     copy.add_argument("file", metavar="FILE")
     copy.add_argument("--force", action="store_true", help="replace an existing file")
     back = command("restore", "Replace the database with a backup; the old database is kept.")

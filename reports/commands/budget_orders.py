@@ -175,6 +175,6 @@ def _found(
 def _done(budget: Budget, what: str, name_of: Callable[[str, str], str]) -> MessageView:
     return MessageView(
         text=f"The budget {budget.id} {what}: {limit_text(budget)} for "
-        f"{named(budget, name_of)}, by the time of {budget.time_zone}.",
+        f"{named(budget, name_of)}, in the time zone {budget.time_zone}.",
         found=True,
     )

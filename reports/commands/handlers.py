@@ -344,7 +344,7 @@ def _alerts(args: argparse.Namespace, database: Database, viewer: Viewer, now: i
 
 
 def _help(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
-    return help_view()
+    return help_view(args.about)
 
 
 HANDLERS: dict[str, Callable[[argparse.Namespace, Database, Viewer, int], View]] = {

@@ -78,7 +78,7 @@ def _change_issue(change: Sequence[str], database: Database, viewer: Viewer, now
 
 
 CHANGES: Mapping[str, tuple[str | None, str]] = {
-    "resolve": ("resolved", "is resolved. If it occurs again, it is news."),
+    "resolve": ("resolved", "is resolved. If it occurs again, it is listed as returned."),
     "mute": ("muted", "is muted: no digest and no alert speaks of it."),
     "reopen": (None, "is open again."),
 }

@@ -58,7 +58,8 @@ class Parser(argparse.ArgumentParser):
 def _refusal(message: str, prog: str) -> UsageError:
     """Turn a message of argparse into a sentence that suggests what to write instead.
 
-    Its exceptions do not say which word was wrong, but for their message.
+    `prog` is the program, and the command if one was named. argparse's exceptions say only in their
+    message which word was wrong.
     """
     import difflib  # Here, because most commands make sense and need not wait for it.
 
@@ -69,7 +70,17 @@ def _refusal(message: str, prog: str) -> UsageError:
         hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(choices)}."
         kind = "a command" if argument == "COMMAND" else f"a value of {argument}"
         return UsageError(f"{word} is not {kind}: {hint}", word=word)
-    return UsageError(f"{message[:1].upper()}{message[1:]}. See {prog.split()[0]} help.")
+    program, *command = prog.split()
+    hint = f"see {' '.join((program, 'help', *command))}."
+    if match := re.fullmatch(r"argument (\S+): expected one argument", message):
+        return UsageError(f"{match[1]} needs a value: {hint}", word=match[1])
+    if match := re.fullmatch(r"argument (\S+): invalid int value: '(.*)'", message):
+        return UsageError(
+            f"{match[2]!r} is not a whole number for {match[1]}: {hint}", word=match[2]
+        )
+    if match := re.fullmatch(r"the following arguments are required: (.*)", message):
+        return UsageError(f"{prog} needs {match[1].replace(', ', ' and ')}: {hint}")
+    return UsageError(f"{message[:1].upper()}{message[1:]}: {hint}")
 
 
 LS_EXAMPLES = """\
@@ -161,9 +172,7 @@ def build_parser(*, prog: str, shell: bool, only: str | None = None) -> tuple[Pa
         metavar="ID",
         help="a trace id, its first digits, or a message's link; the newest without it",
     )
-    why = command(
-        "why", "Say why a message was answered or not, and what would have to be different."
-    )
+    why = command("why", "Say why a message was answered or not.")
     why.add_argument("id", metavar="LINK", help="a message's link, or a trace id")
     thread = command("thread", "Show all turns of a thread.")
     thread.add_argument(
@@ -192,7 +201,8 @@ def build_parser(*, prog: str, shell: bool, only: str | None = None) -> tuple[Pa
     alerts.add_argument(
         "order", nargs="*", metavar="WORD", help="add RULE, test ID, snooze ID 2h, or remove ID"
     )
-    command("help", "List the commands.")
+    about = command("help", "List the commands, or describe one.")
+    about.add_argument("about", nargs="?", metavar="COMMAND", help="the command to describe")
     return parser, commands
 
 
@@ -262,7 +272,7 @@ def _add_statistics(command: Callable[..., Options], *, shell: bool) -> None:
             metavar="ZONE",
             help="the time zone of hours and days, such as Europe/Berlin; UTC by default",
         )
-    command("cost", "Show the cost by model and agent, and models without a known price.")
+    command("cost", "Show the cost by model and agent; list models without a price.")
     errors = command("errors", "Group failures into issues: by error, agent and kind of message.")
     errors.add_argument(
         "change",
@@ -300,9 +310,9 @@ def parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
     try:
         args, rest = parser.parse_known_args(words)
     except argparse.ArgumentError as error:
-        raise _refusal(str(error), parser.prog) from None
-    args.command = args.command or "help"
+        raise _refusal(str(error), f"{parser.prog} {words[0]}") from None
     _take_rest(rest, args, parser.prog)
+    args.command = args.command or "help"
     if args.command in TAKEN:
         read_filters(args, filters)
     return args
@@ -322,14 +332,14 @@ def _take_rest(rest: Sequence[str], args: argparse.Namespace, prog: str) -> None
         if word.startswith("-") or not hasattr(args, "words"):
             # The namespace has a name for each option. `command` and `version` are not options.
             options = [
-                f"--{name.replace('_', '-')}"
-                for name in vars(args)
-                if name not in ("command", "version")
+                name.replace("_", "-") for name in vars(args) if name not in ("command", "version")
             ]
             import difflib
 
-            close = difflib.get_close_matches(word.partition("=")[0], options, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"see {prog} help."
-            raise UsageError(f"{args.command} does not take {word}: {hint}", word=word)
+            # Without the dashes, which would make all short options alike.
+            close = difflib.get_close_matches(word.partition("=")[0].lstrip("-"), options, n=1)
+            more = f"see {' '.join(filter(None, (prog, 'help', args.command)))}."
+            hint = f"did you mean --{close[0]}?" if close else more
+            raise UsageError(f"{args.command or prog} does not take {word}: {hint}", word=word)
     if rest:
         args.words = [*args.words, *rest]

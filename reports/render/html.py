@@ -58,8 +58,7 @@ def page(view: DigestView) -> str:
     if not view.quiet:
         body += [_figures(view), _chart(view.days), *_agents(view.agents)]
     body += [
-        *_issues(view.issues),
-        *_failed(view.failed),
+        *(_issues(view.issues) or _failed(view.failed)),
         *_threads("Most expensive threads", view.dearest),
         *_threads("Slowest threads", view.slowest),
         *_remarks(view),

@@ -51,7 +51,8 @@ class AlertsView:
     lines: tuple[AlertLine, ...]
     values: tuple[tuple[AlertRule, AlertState], ...]
     empty: str = (
-        "No alert is set up here. Add one with: alerts add error_rate>20% agent:claude over:1h"
+        'No alert is set up. Add one: alerts add "error_rate>20%" agent:claude over:1h; in a shell '
+        "also in:CHANNEL."
     )
 
 

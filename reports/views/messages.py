@@ -61,13 +61,15 @@ class MessageView:
     found: bool = False
 
 
-def help_view() -> HelpView:
-    return HelpView(title="What you can ask", commands=HELP)
+def help_view(about: str | None = None) -> HelpView:
+    """Return the help of all commands, or of the one that `about` names."""
+    named = tuple(pair for pair in HELP if pair[0].split()[0] == about)
+    return HelpView(title="What you can ask", commands=named or HELP)
 
 
 def not_found(what: str) -> MessageView:
     return MessageView(
-        text=f"Nothing found for {what}. See recent traces with ls, or give more digits of the id."
+        text=f"Nothing found for {what}. ls lists the newest traces, and search finds their words."
     )
 
 

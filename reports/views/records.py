@@ -44,7 +44,7 @@ class LogsView:
     since: int
     until: int
     trace_id: str = ""
-    empty: str = "No log lines are stored for this."
+    empty: str = "No log lines are stored for this trace or period."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ class MetricsView:
     """The command without its period, empty if it does not fit into a button."""
     period: str = ""
     note: str = ""
-    empty: str = "No values are stored for this."
+    empty: str = "No values are stored in this period."
 
 
 def logs_view(

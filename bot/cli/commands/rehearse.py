@@ -51,7 +51,10 @@ class Comparison:
 def rehearse(args: Namespace) -> int:
     """Print what would change; 1 if something does. Raises `UsageError` and `RosterError`."""
     if args.agents is None and args.mention_only is None and args.answer_edits is None:
-        raise UsageError("There is nothing to try: name an agents file with --agents FILE.")
+        raise UsageError(
+            "There is nothing to try: name an agents file with --agents FILE, or try a setting "
+            "with --mention-only or --answer-edits."
+        )
     try:
         length = parse_duration(args.since)
     except ValueError as error:

@@ -16,7 +16,10 @@ EMOJI = {
     ":no_entry_sign:": "🚫",
     ":octagonal_sign:": "🛑",
 }
-MARKS = re.compile(r"(?<!\w)[*_`](\S(?:[^\n]*?\S)?)[*_`](?!\w)")
+MARKS = tuple(
+    re.compile(rf"(?<!\w){mark}(\S(?:[^\n]*?\S)??){mark}(?!\w)") for mark in (r"\*", "_", "`")
+)
+"""The shortest texts between marks of bold, italics and code."""
 
 
 def block_text(blocks: Sequence[dict[str, Any]], *, names: Mapping[str, str]) -> str:
@@ -54,7 +57,8 @@ def _mrkdwn(text: str) -> str:
     for name, sign in EMOJI.items():
         text = text.replace(name, sign)
     if "```" not in text:
-        text = MARKS.sub(r"\1", text)
+        for mark in MARKS:
+            text = mark.sub(r"\1", text)
     plain = re.sub(r"<#(\w+)(?:\|([^>]*))?>", lambda m: f"#{m.group(2) or m.group(1)}", text)
     plain = re.sub(r"<https?://[^|>]*\|([^>]*)>", r"\1", plain).replace("```", "")
     return plain.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&").rstrip()

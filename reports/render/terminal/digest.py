@@ -28,7 +28,7 @@ def digest(view: DigestView) -> Iterator[Part]:
     if view.issues:
         yield "\nNew errors:"
         yield _issues(view.issues)
-    if view.failed:
+    elif view.failed:
         yield "\nFailed:"
         yield traces(view.failed)
     for title, lines in (("Most expensive", view.dearest), ("Slowest", view.slowest)):

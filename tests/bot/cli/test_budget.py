@@ -15,7 +15,7 @@ def test_a_shell_adds_and_lists_budgets(db_path: Path) -> None:
         observability.database.close()
     added = tracebot(db_path, "budget", "add", "1/month", "agent:claude", "hard:2")
     assert (added.returncode, added.stderr) == (0, "")
-    assert "is set: $1.00 a month, at most $2.00 for claude, by the time of UTC." in added.stdout
+    assert "is set: $1.00 a month, at most $2.00 for claude, in the time zone UTC." in added.stdout
     (budget,) = json.loads(tracebot(db_path, "budget", "--json").stdout)["budgets"]
     figures = ("dimension", "key", "soft_usd", "hard_usd", "spent_usd", "share", "status")
     assert [budget[name] for name in figures] == ["agent", "claude", 1.0, 2.0, 0.9, 0.9, "warning"]

@@ -327,6 +327,29 @@ def test_help_has_examples(recorded: Path) -> None:
     assert "ls --agent claude" in tracebot(recorded, "ls", "--help").stdout
 
 
+def test_help_describes_a_command(recorded: Path) -> None:
+    for command in ("ls", "run", "serve"):
+        described = tracebot(recorded, "help", command)
+        assert described.returncode == 0
+        assert described.stdout == tracebot(recorded, command, "--help").stdout
+    assert "did you mean show?" in tracebot(recorded, "help", "shw").stderr
+
+
+def test_each_command_takes_one_line_of_the_help(recorded: Path) -> None:
+    listed = tracebot(recorded, "--help", environ={"COLUMNS": "80"}).stdout
+    commands = listed.partition("COMMAND\n")[2].partition("\noptions:")[0]
+    # The name of checkpoint is too long to have its text beside it.
+    assert [line for line in commands.splitlines() if line.startswith(" " * 6)] == [
+        "              Move SQLite's write-ahead log into the database."
+    ]
+
+
+def test_an_unknown_option_is_not_taken_for_another_short_one(recorded: Path) -> None:
+    assert "ps does not take --status: see tracebot help ps." in (
+        tracebot(recorded, "ps", "--status", "ok").stderr
+    )
+
+
 def test_the_version_is_that_of_the_installed_package(recorded: Path) -> None:
     result = tracebot(recorded, "--version")
     assert (result.returncode, result.stdout) == (0, f"tracebot {version('tracebot')}\n")

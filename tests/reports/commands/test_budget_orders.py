@@ -83,8 +83,8 @@ def test_a_budget_is_only_raised_and_its_hard_limit_stays_above(database: Databa
     told = order(database, "add 20/day agent:claude hard:25")
     (budget,) = budgets(database)
     assert told == (
-        f"The budget {budget.id} is set: $20.00 a day, at most $25.00 for claude, by the time of "
-        "UTC."
+        f"The budget {budget.id} is set: $20.00 a day, at most $25.00 for claude, in the time "
+        "zone UTC."
     )
     for less, why in (("10", "raise it to more"), ("30 hard:20", "must not be below")):
         with pytest.raises(UsageError, match=why):

@@ -11,7 +11,7 @@ from reports.commands.parser import build_parser, parse
 from reports.commands.typed import split_slack
 from reports.errors import UsageError
 from reports.units import parse_duration
-from reports.views.messages import MessageView
+from reports.views.messages import MessageView, help_view
 from reports.views.statistics import StatsView
 from reports.views.trace_list import TraceListView
 from reports.views.trace_tree import TraceView
@@ -55,6 +55,12 @@ def refused(text: str) -> str:
 @pytest.mark.parametrize("text", ["", "   ", "help", "--help", "stats --help", "-h"])
 def test_an_empty_command_and_every_form_of_help_show_the_help(text: str) -> None:
     assert typed(text) == {"command": "help"}
+
+
+def test_help_shows_the_command_that_it_names_and_all_if_there_is_no_such_command() -> None:
+    assert [command for command, _ in help_view("why").commands] == ["why link"]
+    assert typed("help why") == {"command": "help", "about": "why"}
+    assert help_view("nothing") == help_view()
 
 
 @pytest.mark.parametrize(
@@ -116,8 +122,8 @@ def test_typographic_quotes_dashes_and_slack_links_are_understood(
         ("ls --limit 50", "from 1 to 10"),
         ("ls status:eror", "choose from running"),
         ("ls since:soon", "write 30m, 24h, 7d or 2w"),
-        ("ls --agent", "expected one argument"),
-        ("why", "LINK"),
+        ("ls --agent", "--agent needs a value: see /trace help ls."),
+        ("why", "/trace why needs LINK: see /trace help why."),
     ],
 )
 def test_a_command_that_makes_no_sense_gets_one_sentence_with_advice(text: str, said: str) -> None:

@@ -32,6 +32,7 @@ def test_the_demo_plays_a_conversation_queries_it_and_says_what_to_try_next(tmp_
     for words in ("ls", "thread", "stats --by agent", "show"):
         assert f"/trace {words}" in shown
     assert "emoji +1" in shown
+    assert "5 traces · 1 failed (20.0%) · half within" in shown
     assert "\x1b[" not in shown
     (command,) = re.findall(r"tracebot (ls --all --database \S+)", shown)
     listed = subprocess.run(

@@ -103,7 +103,7 @@ def test_the_timeout_stops_the_agents(capsys: pytest.CaptureFixture[str]) -> Non
         (["@parrot"], "has no question"),
         (["--mode", "execute", "@echo change it"], "echo may only read"),
         (["--timeout", "soon", "hello"], "is not a time limit"),
-        ([], "required: QUESTION"),
+        ([], "query needs QUESTION: see tracebot help query."),
     ],
 )
 def test_invalid_arguments_are_refused_before_an_agent_is_asked(
