@@ -14,6 +14,7 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape, unescape
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -593,10 +594,14 @@ class Planted:
     text: str
     pieces: tuple[str, ...]
 
+    @cached_property
+    def redacted(self) -> str:
+        return redact(self.text)
+
     @property
     def stored(self) -> str:
         """The half of a piece that redaction leaves, or nothing."""
-        left = _readable(redact(self.text))
+        left = _readable(self.redacted)
         around = self.text
         for piece in self.pieces:
             around = around.replace(piece, " ")
@@ -705,7 +710,7 @@ def main() -> int:
     changed = [line for line in lines if redact(line) != line]
     if "-v" in sys.argv:
         for each in missed:
-            sys.stdout.write(f"stored  [{each.kind} / {each.wrapping}] {redact(each.text)!r}\n")
+            sys.stdout.write(f"stored  [{each.kind} / {each.wrapping}] {each.redacted!r}\n")
         for line in changed:
             sys.stdout.write(f"changed {redact(line)!r}  from {line!r}\n")
     if missed:
