@@ -4,18 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
 from tests.support import agent_checks
+from tests.support.agent_programs import agents_file, provider
+from tests.support.conversations import StartBot
+from tests.support.fake_models import Say, model_server
 
 OTHERS = ("copilot", "opencode")
 SLOW = ("gemini", *OTHERS)
-BELOW = {
-    "claude": "claude_code.interaction",
-    "codex": "session_task.turn",
-    "gemini": "llm_call",
-    "copilot": "invoke_agent",
-}
-"""Without opencode, which ends before its telemetry has been sent."""
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -50,8 +47,25 @@ def test_it_goes_on_with_its_session_until_that_is_gone(
     agent_checks.goes_on_with_its_session(name, tmp_path / "home", observability)
 
 
-@pytest.mark.parametrize("name", BELOW)
+@pytest.mark.parametrize("name", agent_checks.TELEMETRY)
 def test_its_own_telemetry_is_a_child_of_our_attempt(
     name: str, tmp_path: Path, observability: Observability
 ) -> None:
-    agent_checks.hangs_its_telemetry_under_ours(name, tmp_path, observability, (BELOW[name],))
+    agent_checks.hangs_its_telemetry_under_ours(name, tmp_path, observability)
+
+
+def test_gemini_cannot_read_the_bots_files(tmp_path: Path) -> None:
+    agent_checks.cannot_read_the_bots_files("gemini", tmp_path)
+
+
+def test_a_follow_up_in_slack_goes_on_with_the_session_of_gemini(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+    tmp_path: Path,
+) -> None:
+    with model_server(Say(text="The disk is full.")) as models:
+        start_bot(agents_file(provider("gemini", models.url, tmp_path / "home")))
+        agent_checks.goes_on_in_slack("gemini", models, sandbox, observability, alice, general)

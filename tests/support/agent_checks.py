@@ -3,6 +3,8 @@
 import shutil
 import threading
 import time
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -12,12 +14,13 @@ from bot.agents.errors import AgentCancelled, AgentError
 from bot.agents.invocation import invoke
 from bot.agents.types import Agent, HistoryMessage, Mode, Progress, Request, ThreadState
 from bot.http.otlp_receiver import Collector
+from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
-from storage.model.filters import Filters
 from storage.model.span import Span
 from storage.queries.traces import recent_traces, trace_spans
 from tests.support.agent_programs import provider
-from tests.support.fake_models import Hang, Refuse, Say, Use, model_server
+from tests.support.conversations import finished
+from tests.support.fake_models import Hang, ModelServer, Refuse, Say, Use, model_server
 
 TOOLS = {
     "Bash": {"command": "echo hello", "description": "Say hello"},
@@ -187,22 +190,108 @@ def _remove_sessions(folder: Path) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-def hangs_its_telemetry_under_ours(
-    name: str, tmp_path: Path, observability: Observability, spans: tuple[str, ...]
+def goes_on_in_slack(
+    name: str,
+    models: ModelServer,
+    sandbox: Sandbox,
+    observability: Observability,
+    user: User,
+    channel: Channel,
 ) -> None:
-    collector = Collector(observability, capture=lambda text: text, key="c0ffee" * 5)
+    """Ask twice in a thread of Slack, where a bot answers with the program as its agent."""
+    question = sandbox.post(user, channel, f"{sandbox.mention} what is MARK-ONE?")
+    sandbox.wait_for_reaction(channel, question.ts, "white_check_mark", timeout=60)
+    follow_up = sandbox.post(user, channel, "and MARK-TWO?", thread_ts=question.ts)
+    sandbox.wait_for_reaction(channel, follow_up.ts, "white_check_mark", timeout=60)
+    traces = finished(observability, channel, question.ts, count=2)
+    assert models.unexpected == []
+    (_, first), (_, second) = models.requests
+    assert str(second).count("MARK-ONE") == str(first).count("MARK-ONE") == 1
+    assert "Since your last answer" not in str(second), "nobody else said anything"
+    assert "MARK-TWO" in str(second)
+    attempts = [each for trace in traces for each in _attempts(observability, trace.trace_id)]
+    told = {each.attributes["tracebot.session"]: each for each in attempts}
+    assert sorted(told) == ["fresh", "resumed"]
+    before, after = told["fresh"], told["resumed"]
+    conversation = "gen_ai.conversation.id"
+    assert before.attributes[conversation] == after.attributes[conversation]
+    # What a turn took, not the session: the stand-in tells the same for each.
+    assert (after.input_tokens, after.cached_tokens) == (before.input_tokens, 1_000)
+
+
+TELEMETRY = {
+    "claude": {
+        "claude_code.interaction": "attempt claude",
+        "claude_code.llm_request": "claude_code.interaction",
+    },
+    "codex": {"session_task.turn": "attempt codex", "handle_responses": "session_task.turn"},
+    "copilot": {"invoke_agent": "attempt copilot", "chat gpt-5.4": "invoke_agent"},
+    "gemini": {"llm_call": "attempt gemini"},
+}
+"""What each program records that is worth keeping, and what that hangs under.
+
+Not opencode, which ends at times before it has sent anything.
+"""
+
+PLACE = {"team": "T1", "channel": "C1", "user": "U1", "audience": "C1"}
+
+TURNS = 3
+"""Turns of which one has to be whole.
+
+In 4 of 150 turns on a busy machine codex shut down before the span of its turn had ended: its only
+request with spans did not have that one.
+"""
+
+
+def spans_once(
+    observability: Observability, holds: Callable[[list[Span]], bool], *, patience_s: float = 30
+) -> list[Span]:
+    """Return the spans of the newest trace, as soon as they are all there."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        assert observability.flush()
+        summary = recent_traces(observability.database).traces[0]
+        spans = list(trace_spans(observability.database, summary.trace_id))
+        if holds(spans):
+            return spans
+        assert time.monotonic() < deadline, [span.name for span in spans]
+        time.sleep(0.05)
+
+
+def hangs_its_telemetry_under_ours(name: str, tmp_path: Path, observability: Observability) -> None:
+    collector = Collector(observability, capture=lambda text: text[:20], key="c0ffee" * 5)
+    expected = TELEMETRY[name]
     try:
-        with model_server(Say()) as models:
-            agent = Agent(name=name, providers=(provider(name, models.url, tmp_path),))
-            request = Request(prompt="x", collector=collector.listen())
-            invoke(agent, request, observability=observability)
-        observability.flush()
-        traces = recent_traces(observability.database, filters=Filters(platform="slack")).traces
-        (ours,) = [trace for trace in traces if trace.name == f"invoke_agent {name}"]
-        stored = trace_spans(observability.database, ours.trace_id)
-        (attempt,) = [span for span in stored if span.name == f"attempt {name}"]
-        below = {span.name for span in stored if span.parent_id == attempt.span_id}
-        assert below.intersection(spans), sorted(span.name for span in stored)
-        assert models.unexpected == [], "other requests"
+        url = collector.listen()
+        for turn in range(TURNS):
+            with model_server(Say()) as models, observability.span("slack message", **PLACE):
+                program = provider(name, models.url, tmp_path / "home")
+                invoke(
+                    Agent(name=name, mode="query", providers=(program,)),
+                    Request(prompt="What is six times seven?", collector=url),
+                    observability=observability,
+                )
+            assert models.unexpected == [], "other requests"
+            with suppress(AssertionError) if turn < TURNS - 1 else nullcontext():
+                spans = spans_once(
+                    observability,
+                    lambda spans: {span.name for span in spans} >= set(expected),
+                    patience_s=10,
+                )
+                break
     finally:
         collector.stop()
+    names = {span.span_id: span.name for span in spans}
+    assert {s.name: names.get(s.parent_id or "") for s in spans if s.name in expected} == expected
+    for span in spans:
+        seen = (span.platform, span.team, span.channel, span.user, span.audience)
+        assert seen == ("slack", "T1", "C1", "U1", "C1")
+    theirs = [span for span in spans if span.name in expected]
+    assert {span.agent for span in theirs} == {name}
+    assert max(span.output_tokens or 0 for span in theirs) >= 7
+    summary = recent_traces(observability.database).traces[0]
+    attempt = next(span for span in spans if span.name == f"attempt {name}")
+    # Copilot tells its tokens nowhere but in its telemetry.
+    told = attempt.output_tokens if attempt.output_tokens is not None else 7
+    assert summary.output_tokens == told
+    assert len(spans) < 30
