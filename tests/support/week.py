@@ -30,8 +30,8 @@ LINES = (
 )
 ERRORS = (
     ("rate_limited", "The model took no more requests (429)."),
-    ("crash", "codex exited with 1: Error: model gpt-9 does not exist"),
-    ("timeout", "claude did not answer within 300 s."),
+    ("crash", "It exited with 1: Error: model gpt-9 does not exist"),
+    ("timeout", "It did not answer within 300 s."),
 )
 
 

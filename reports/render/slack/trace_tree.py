@@ -1,6 +1,7 @@
 """One trace: the question and how it ended, what the agents did, and all steps folded away."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from reports.formatting import bar
 from reports.render.block_kit import (
@@ -26,7 +27,8 @@ from reports.views.trace_tree import RawView, SpanLine, TraceView
 
 MAX_SPANS = 40
 WATERFALL = 5_500
-NAME, BAR = 30, 16
+NAME, BAR = 30, 10
+"""Characters of a name, and of a bar: a telephone breaks the row before the bar."""
 MAX_WORK, TITLE, FACTS = 20, 80, 160
 LAST_WORDS = 900
 """Characters, so that with all else they fit into a message."""
@@ -136,7 +138,9 @@ def _waterfall(spans: tuple[SpanLine, ...]) -> Iterator[Block]:
     """Show as many spans as fit into a message, in as few blocks as possible."""
     rows: list[str] = []
     shown, used, size = 0, 0, 0
-    for row in map(_row, spans[:MAX_SPANS]):
+    names = [_name(span) for span in spans[:MAX_SPANS]]
+    width = max(map(len, names), default=0)
+    for row in map(partial(_row, width), spans, names):
         length = len(escape(row)) + 1
         if used + length > WATERFALL:
             break
@@ -151,10 +155,13 @@ def _waterfall(spans: tuple[SpanLine, ...]) -> Iterator[Block]:
         yield context(f"… and {len(spans) - shown} more steps: see tracebot show in a shell.")
 
 
-def _row(span: SpanLine) -> str:
+def _name(span: SpanLine) -> str:
     name = f"{'  ' * min(span.depth, 6)}{span.name}"
-    name = name if len(name) <= NAME else f"{name[: NAME - 1]}…"
+    return name if len(name) <= NAME else f"{name[: NAME - 1]}…"
+
+
+def _row(width: int, span: SpanLine, name: str) -> str:
     bars = bar(span.start, span.width, BAR)
-    row = f"{span.icon} {name:<{NAME}} {span.duration:>8} {bars}"
+    row = f"{span.icon} {name:<{width}} {span.duration:>8} {bars}"
     facts = span.facts if len(span.facts) <= 90 else f"{span.facts[:89]}…"
     return f"{row}  {facts}".rstrip()
