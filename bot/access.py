@@ -204,6 +204,16 @@ class Access:
             return self._sight({own} - hidden, channels=channels, only=channel)
         return self._sight({team, own} - hidden, channels=channels)
 
+    def is_reader(self, user: str, channel: str, sight: Sight) -> bool:
+        """Return whether *user*, whose *sight* it is, can read a conversation now.
+
+        A button may be older than their leaving. Raises `SLACK_ERRORS`.
+        """
+        facts = self._directory.channel(channel)
+        if channel_type(facts) == "im":
+            return bool(facts.get("user") == user)
+        return sight.may_see_in(channel)
+
     def is_shared(self, channel: str) -> bool:
         """Return whether guests or people of other organisations can read the channel.
 

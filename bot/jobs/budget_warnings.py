@@ -53,9 +53,9 @@ class BudgetWarnings:
             channel = self._place(budget)
             if channel is None:
                 return False
-            # Of a channel that others can read it may say only how much is used.
-            private = budget.dimension in ("channel", "user")
-            amounts = private or self._sight_in(self._team, channel).channel is None
+            # In a channel that others can read it may say only how much is used.
+            is_own = budget.dimension == "user"
+            amounts = is_own or self._sight_in(self._team, channel).channel is None
             return self._poster.post_once(
                 channel, key, lambda: warning(found, amounts=amounts, now=now), now=now
             )

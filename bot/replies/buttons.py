@@ -15,6 +15,9 @@ MOST_OPTIONS, LONGEST_OPTION, LONGEST_VALUE = 100, 75, 150
 ASK_ANYWAY, RAISE_BUDGET = "turn_ask_anyway", "budget_raise"
 """The action ids of the buttons of a question that a budget holds back."""
 
+UNTOLD = "-"
+"""Stands in the value of *Raise* for a limit that not all readers may know."""
+
 FEEDBACK = "reply_feedback"
 """The action id of the thumbs below an answer."""
 
@@ -68,20 +71,22 @@ def suspended_buttons(
 ) -> Block:
     """Return *Ask anyway*, *Use CHEAPER* if there is such an agent, and *Raise to …* for admins.
 
-    Without *amounts* the label does not tell the new limit. The last one's value is the id of the
-    budget, the new limit in micro-dollars, and the attempt.
+    The value of the last one is the budget's id, the new limit in micro-dollars, and the attempt.
+    Without *amounts* neither the label nor the value tells the limit: all who can read a message
+    can read the values of its buttons.
     """
     use = []
     if cheaper is not None:
         other = Attempt(suspended.trace_id, suspended.message_ts, cheaper)
         use = [button(f"Use {cheaper}"[:LONGEST_OPTION], TRY_AGAIN, other.value)]
     limit = f"Raise to {formatting.cost(raised)}" if amounts else "Raise the budget"
+    amount = raised if amounts else UNTOLD
     return {
         "type": "actions",
         "elements": [
             button("Ask anyway", ASK_ANYWAY, suspended.value),
             *use,
-            button(limit, RAISE_BUDGET, f"{budget} {raised} {suspended.value}"),
+            button(limit, RAISE_BUDGET, f"{budget} {amount} {suspended.value}"),
         ],
     }
 

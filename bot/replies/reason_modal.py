@@ -20,25 +20,27 @@ LONGEST = 1_000
 class Reason:
     """The inputs of a submitted modal.
 
-    `pressed_at` is when the thumb was pressed, in nanoseconds since the epoch. If *withdrawn*,
-    the thumb is taken back.
+    `pressed_at` is when the thumb was pressed, in nanoseconds since the epoch, and `channel` where.
+    If *withdrawn*, the thumb is taken back.
     """
 
     trace_id: str
     pressed_at: int
+    channel: str
     text: str | None = None
     withdrawn: bool = False
 
     @classmethod
     def submitted(cls, view: Mapping[str, Any]) -> "Reason | None":
         """Return it from the submitted view, None if that is not one of ours."""
-        trace_id, _, pressed_at = str(view.get("private_metadata")).partition(" ")
+        trace_id, _, press = str(view.get("private_metadata")).partition(" ")
+        pressed_at, _, channel = press.partition(" ")
         if not pressed_at.isdecimal():
             return None
         inputs: Mapping[str, Any] = (view.get("state") or {}).get("values") or {}
         text = str(_input(inputs, TEXT).get("value") or "").strip()
         withdrawn = bool(_input(inputs, WITHDRAW).get("selected_options"))
-        return cls(trace_id, int(pressed_at), text or None, withdrawn)
+        return cls(trace_id, int(pressed_at), channel, text or None, withdrawn)
 
 
 def _input(inputs: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -52,7 +54,7 @@ def reason_modal(reason: Reason) -> Block:
     return {
         "type": "modal",
         "callback_id": REASON,
-        "private_metadata": f"{reason.trace_id} {reason.pressed_at}",
+        "private_metadata": f"{reason.trace_id} {reason.pressed_at} {reason.channel}",
         "title": _plain("What was wrong?"),
         "submit": _plain("Send"),
         "close": _plain("Skip"),

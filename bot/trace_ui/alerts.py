@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from bot.access import Access, Sight
+from bot.access import Access
 from bot.jobs.alerts import Alerts
-from bot.slack.directory import Directory, channel_type
+from bot.slack.directory import Directory
 from bot.trace_ui.alert_orders import Orderer, added, obey, rule_of
 from bot.trace_ui.filter_names import resolve_key
 from bot.trace_ui.requester import Requester
@@ -87,14 +87,8 @@ class AlertOrders:
             user=requester.user,
             team=requester.team,
             channel=requester.channel,
-            may_read=lambda channel: self._may_read(channel, sight, requester),
+            may_read=lambda channel: self._access.is_reader(requester.user, channel, sight),
         )
-
-    def _may_read(self, channel: str, sight: Sight, requester: Requester) -> bool:
-        facts = self._directory.channel(channel)
-        if channel_type(facts) == "im":
-            return facts.get("user") == requester.user
-        return sight.may_see_in(channel)
 
     def _condition(self, words: list[str], requester: Requester) -> Condition:
         """Parse a rule, with ids in the place of names. Raises `UsageError`, `SLACK_ERRORS`."""

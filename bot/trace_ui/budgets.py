@@ -9,6 +9,7 @@ from dataclasses import replace
 from peewee import Database, PeeweeException
 
 from bot.access import Access, Sight
+from bot.replies.buttons import UNTOLD
 from bot.slack.conversation.names import Names
 from bot.slack.directory import Directory
 from bot.slack.errors import SLACK_ERRORS, error_code
@@ -16,11 +17,14 @@ from bot.trace_ui.admins import is_admin
 from bot.trace_ui.filter_names import resolve
 from bot.trace_ui.key_names import key_names
 from bot.trace_ui.requester import Requester
+from bot.turns.budget_notice import raised
 from reports.commands.budget_orders import Order, carry_out
 from reports.errors import UsageError
 from reports.views.messages import MessageView
-from storage.coordination.budgets import Budget
+from storage.coordination.budgets import Budget, budgets
+from storage.coordination.reservations import reservations
 from storage.model.filters import Filters
+from storage.queries.spending import spending
 
 OUT_OF_DATE = "This button is out of date. See /trace budget."
 ONLY_ADMINS = (
@@ -75,11 +79,11 @@ class Budgets:
         """
         id, _, rest = value.partition(" ")
         amount, _, attempt = rest.partition(" ")
-        if not amount.isdecimal():
+        if not (amount.isdecimal() or amount == UNTOLD):
             return OUT_OF_DATE, attempt
-        order = Order(what="raise", id=id, soft=int(amount))
         try:
-            self.order(order, requester, time_zone="UTC")
+            soft = self._enough(id, requester) if amount == UNTOLD else int(amount)
+            self.order(Order(what="raise", id=id, soft=soft), requester, time_zone="UTC")
         except UsageError as error:
             return str(error), attempt
         except SLACK_ERRORS as error:
@@ -88,6 +92,19 @@ class Budgets:
             logger.error("A budget could not be raised", exc_info=error)
             return "The database does not answer at the moment. Press again in a minute.", attempt
         return "", attempt
+
+    def _enough(self, id: str, requester: Requester) -> int:
+        """Return the limit to which a budget is raised; 0 if there is no such budget.
+
+        If it is not used up, somebody has raised it already: it keeps its limit.
+        """
+        now = time.time_ns()
+        running = reservations(self._database, now=now)
+        for budget in budgets(self._database, team=requester.team):
+            if budget.id == id:
+                found = spending(self._database, budget, running, now=now)
+                return raised(found) if found.suspends else budget.soft
+        return 0
 
     def may_see(self, budget: Budget, sight: Sight, requester: Requester) -> bool:
         """Return whether the person may know the amounts of a budget.

@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 
 from bot.access import Access, Sight
-from bot.slack.directory import Directory, channel_type
+from bot.slack.directory import Directory
 from bot.slack.errors import SLACK_ERRORS
 from bot.trace_ui.requester import Requester
 from reports.digest.order import Order
@@ -41,10 +41,8 @@ class DigestSettings:
             raise UsageError("Only those who are in a conversation can change its digest.")
 
     def _may_change(self, requester: Requester, sight: Sight) -> bool:
-        facts = self._directory.channel(requester.channel) if requester.channel else {}
-        if channel_type(facts) == "im":
-            return bool(facts.get("user") == requester.user)
-        return bool(facts) and sight.may_see_in(requester.channel)
+        channel = requester.channel
+        return bool(channel) and self._access.is_reader(requester.user, channel, sight)
 
     def joined(self, requester: Requester) -> list[Subscription]:
         """Return the digests of the conversations that somebody is in, if they may change them."""

@@ -86,7 +86,7 @@ class Feedback:
             return
         trace = self._trace(trace_id)
         # Of a press Slack tells the channel: it is the one where the trace was answered.
-        if trace is None or trace.channel != (body.get("channel") or {}).get("id"):
+        if trace is None or trace.channel != _channel(body):
             return
         user, at = body["user"]["id"], _nanoseconds(body["actions"][0].get("action_ts"))
         self._record_span(trace, user, thumb, added=True)
@@ -98,7 +98,7 @@ class Feedback:
         if not self._asked or THUMBS.get(thumb) != BAD:
             return
         pressed_at = _nanoseconds(body["actions"][0].get("action_ts"))
-        view = reason_modal(Reason(trace_id, pressed_at))
+        view = reason_modal(Reason(trace_id, pressed_at, _channel(body)))
         try:
             self._client.views_open(trigger_id=body["trigger_id"], view=view)
         except SLACK_ERRORS as error:
@@ -109,6 +109,8 @@ class Feedback:
         reason = Reason.submitted(body["view"])
         trace = None if reason is None else self._trace(reason.trace_id)
         if reason is None or trace is None or not (reason.text or reason.withdrawn):
+            return
+        if trace.channel != reason.channel:
             return
         value = None if reason.withdrawn else BAD
         # A moment after its press: if another thumb was pressed since, that one counts.
@@ -184,6 +186,10 @@ class Feedback:
 
 def _value(body: Mapping[str, Any]) -> str:
     return str(body["actions"][0].get("value") or "")
+
+
+def _channel(body: Mapping[str, Any]) -> str:
+    return str((body.get("channel") or {}).get("id") or "")
 
 
 def _nanoseconds(ts: object) -> int:

@@ -3,15 +3,21 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bot.agents.config.roster import load_roster
 from bot.lifecycle import Bot
 from bot.sandbox import Channel, Sandbox, User
+from reports.commands.issues import CHANGES
 from storage import Observability
+from storage.coordination.alert_rules import AlertRule, add_rule, alert_rules, alert_states
+from storage.coordination.budgets import Budget, add_budget, budgets
 from storage.coordination.digest_subscriptions import Subscription, subscribe
+from storage.coordination.issue_states import states
 from storage.database.models import ScoreRow, TraceRow
+from storage.queries.failures import issues
 from storage.queries.traces import TraceSummary
 from tests.support.conversations import PATIENCE_S, eventually
 from tests.support.paths import MANIFEST
@@ -23,7 +29,8 @@ DAY = 86_400 * 1_000_000_000
 WORDS = (
     *("ls", "ls --all", "ls --user {user}", "ls --channel {channel}", "search secret", "slow"),
     *("show {id}", "show {link}", "thread {link}", "errors", "ps", "cost", "digest now"),
-    *("stats --by agent", "stats --by user", "stats --by channel", "cancel {id}"),
+    *("stats --by agent", "stats --by user", "stats --by channel", "cancel {id}", "why {id}"),
+    *("logs", "logs {id}", "metrics", "alerts", "budget", "show", "ls user:{user} -status:error"),
 )
 
 
@@ -92,6 +99,44 @@ def test_no_command_tells_one_of_the_other(both: tuple[Workspace, Workspace]) ->
                 assert "apples" not in said, words
                 assert trace.trace_id[:16] not in said, words
                 assert "echo" not in said, words
+
+
+def test_none_changes_what_was_set_in_the_other(both: tuple[Workspace, Workspace]) -> None:
+    first, second = both
+    database = first.observability.database
+    (trace, *_) = traces_of(first, "apples")
+    span = first.observability.start_span(
+        "slack message", {"team": "T0FIRST", "audience": "T0FIRST", "agent": "echo"}
+    )
+    span.fail("timeout", "apples")
+    span.end()
+    assert first.observability.flush()
+    (issue,) = issues(database, since=0)[0]
+    rule = AlertRule(
+        id="5ec7",
+        team="T0FIRST",
+        channel=first.places[0].id,
+        condition="cost>1 over:1h",
+        created_by="U1",
+        created_at=1,
+    )
+    add_rule(database, rule, test=False)
+    own: dict[str, Any] = {"dimension": "all", "key": "", "period": "day", "created_by": "U1"}
+    add_budget(database, Budget(id="b1", soft=5, team="T0FIRST", created_at=1, **own))
+    admin = second.sandbox.add_user("admin", admin=True)
+    second.sandbox.join(admin, second.places[0])
+    for words in (
+        *("alerts remove 5ec7", "alerts snooze 5ec7", "budget raise b1 9", "budget remove b1"),
+        *(f"errors {change} {issue.id}" for change in CHANGES),
+        *(f"forget {trace.user}", f"cancel {trace.trace_id}"),
+    ):
+        said = ask(second.sandbox, admin, second.places[0], words)
+        assert "apples" not in said and "5.00" not in said, words
+    assert [each.soft for each in budgets(database)] == [5]
+    assert alert_rules(database) == (rule,)
+    assert alert_states(database)["5ec7"].snoozed_until == 0
+    assert states(database, [issue.id]) == {}
+    assert "apples" in ask(first.sandbox, first.person, first.places[0], "ls")
 
 
 def test_each_counts_its_own(both: tuple[Workspace, Workspace]) -> None:

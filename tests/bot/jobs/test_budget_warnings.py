@@ -97,14 +97,20 @@ def test_a_warning_is_where_its_amounts_may_be_known(
     assert "used up: each question waits for a yes; begins again at midnight (UTC)" in text
 
 
-def test_a_channel_that_others_can_read_is_told_no_amounts(observability: Observability) -> None:
+@pytest.mark.parametrize(
+    ("dimension", "key", "whose"),
+    [("agent", "claude", "claude"), ("channel", GENERAL, "this channel")],
+)
+def test_a_channel_that_others_can_read_is_told_no_amounts(
+    observability: Observability, dimension: Dimension, key: str, whose: str
+) -> None:
     said: list[tuple[str, str]] = []
-    add_budget(observability.database, BUDGET)
+    add_budget(observability.database, replace(BUDGET, dimension=dimension, key=key))
     spend(observability, 900_000)
     observability.flush()
     warnings(observability, said, only=GENERAL).send_due(now=NOW)
     ((_, text),) = said
-    assert "90% of the budget for claude is spent:" in text
+    assert f"90% of the budget for {whose} is spent:" in text
     assert "$" not in text
 
 

@@ -101,3 +101,19 @@ def test_a_trace_is_not_shared_in_the_channel_if_its_thread_is_gone(
         sandbox._workspace.messages[general.id].clear()
     assert "deleted" in share(sandbox, alice)
     assert shares(sandbox, general) == []
+
+
+def test_nobody_shares_in_a_channel_that_they_have_left(
+    trace: TraceSummary, sandbox: Sandbox, alice: User
+) -> None:
+    bob = sandbox.add_user("bob")
+    board = sandbox.add_channel("board", [alice, bob], private=True)
+    (seen,) = sandbox.command(bob, board, "/trace", f"show {trace.trace_id}", timeout=20.0)
+    in_modal(sandbox, bob, lambda: sandbox.click(bob, seen, "trace_raw"))
+    modal = sandbox._slack.views[f"modal:{bob.id}"]
+    row = {"type": "actions", "block_id": "old", "elements": seen.blocks[-1]["elements"]}
+    sandbox._slack.views[f"modal:{bob.id}"] = modal | {"blocks": [row]}
+    sandbox.leave(bob, board)
+    sandbox.settle()
+    assert "Only those who are in a conversation" in share(sandbox, bob)
+    assert shares(sandbox, board) == []

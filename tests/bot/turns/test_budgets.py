@@ -134,6 +134,15 @@ def test_a_note_that_guests_can_read_tells_no_amounts_of_the_budget(
     assert "the budget of all agents together for this day is used up. A question" in note.text
     labels = [each["text"]["text"] for each in note.blocks[-1]["elements"]]
     assert labels == ["Ask anyway", "Raise the budget"]
+    assert "3000000" not in str(note.blocks), "Slack gives guests the values of buttons, too"
+    sandbox.click(admin, note, "budget_raise")
+    sandbox.wait_for_reply(general, str(note.thread_ts), containing="I am dear.")
+    (raised,) = budgets(observability.database)
+    assert raised.soft == 3 * DOLLAR
+    ask(sandbox, admin, general, f"budget raise {raised.id} 50")
+    told = shown(sandbox.click(admin, note, "budget_raise", responses=1))
+    assert "raise it to more" in told, "of a budget that is not used up nothing is raised"
+    assert [each.soft for each in budgets(observability.database)] == [50 * DOLLAR]
 
 
 def test_the_budget_of_a_person_is_told_them_alone(

@@ -1,5 +1,6 @@
 """Reactions and thumbs, as they end up in the database."""
 
+import json
 import logging
 from typing import Any
 
@@ -145,6 +146,33 @@ def test_a_thumb_down_asks_for_a_reason_and_stores_it_without_secrets(
     assert all_scores(observability)[0].text == score.text
     submit(sandbox, alice, take_back=True)
     eventually(lambda: scores(observability) == [])
+
+
+def test_a_reason_is_stored_only_of_an_answer_in_the_channel_of_its_press(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    board = sandbox.add_channel("board", [alice], private=True)
+    question, _ = answered(sandbox, alice, board, "secret?")
+    (secret,) = finished(observability, board, question.ts)
+    question, answer = answered(sandbox, alice, general, "good?")
+    (trace,) = finished(observability, general, question.ts)
+    live = sandbox._workspace.find(general.id, answer.ts)
+    assert live is not None
+    forged = json.dumps(live.blocks).replace(trace.trace_id, secret.trace_id)
+    live.blocks[:] = json.loads(forged)
+    press(sandbox, alice, answer, "-1", secret)
+    eventually(lambda: len(opened(sandbox)) == 1)
+    submit(sandbox, alice, "It is wrong.")
+    live.blocks[:] = json.loads(forged.replace(secret.trace_id, trace.trace_id))
+    press(sandbox, alice, answer, "-1", trace)
+    eventually(lambda: len(opened(sandbox)) == 2)
+    submit(sandbox, alice, "It is right.")
+    eventually(lambda: [each.text for each in all_scores(observability)] == ["It is right."])
 
 
 def test_a_reason_belongs_to_its_press_and_not_to_a_later_one(
