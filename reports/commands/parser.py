@@ -141,12 +141,29 @@ def build_parser(*, prog: str, shell: bool, only: str | None = None) -> tuple[Pa
     commands = parser.add_subparsers(
         dest="command", metavar="COMMAND", parser_class=Parser, required=False
     )
+    command = _adder(commands, shell=shell, only=only)
+    _add_lists(command, longest=100 if shell else SLACK_PAGE)
+    _add_statistics(command, shell=shell)
+    _add_traces(command)
+    _add_records(command)
+    _add_running(command)
+    _add_forget(command, shell=shell)
+    command("health", "Check the recording and its database.")
+    _add_digest(command, shell=shell)
+    _add_limits(command)
+    about = command("help", "List the commands, or describe one.")
+    about.add_argument("about", nargs="?", metavar="COMMAND", help="the command to describe")
+    return parser, commands
+
+
+def _adder(commands: Any, *, shell: bool, only: str | None) -> Callable[..., Options]:
+    """Return the function that adds a command, with the options that all commands have."""
     everywhere = Parser(add_help=False)
     if shell:
         everywhere.add_argument("--json", action="store_true", help="print one JSON object")
         everywhere.add_argument("--database", metavar="PATH", help=DATABASE)
 
-    def command(name: str, help: str, examples: str = "") -> Options:
+    def add(name: str, help: str, examples: str = "") -> Options:
         if only not in (name, None):
             return Omitted()
         made: Parser = commands.add_parser(
@@ -163,47 +180,42 @@ def build_parser(*, prog: str, shell: bool, only: str | None = None) -> tuple[Pa
             _add_output(made, name)
         return made
 
-    _add_lists(command, longest=100 if shell else SLACK_PAGE)
-    _add_statistics(command, shell=shell)
+    return add
+
+
+def _add_traces(command: Callable[..., Options]) -> None:
     show = command("show", "Show one trace: how it ended, what the agent did, each step.")
-    show.add_argument(
-        "id",
-        nargs="?",
-        metavar="ID",
-        help="a trace id, its first digits, or a message's link; the newest without it",
-    )
+    told = "a trace id, its first digits, or a message's link; the newest without it"
+    show.add_argument("id", nargs="?", metavar="ID", help=told)
     why = command("why", "Say why a message was answered or not.")
     why.add_argument("id", metavar="LINK", help="a message's link, or a trace id")
     thread = command("thread", "Show all turns of a thread.")
-    thread.add_argument(
-        "place",
-        nargs="*",
-        metavar="LINK",
-        help="a message's link, or a channel id and a time stamp",
-    )
-    thread.add_argument(
-        "--cursor", metavar="CURSOR", help="the turns beside those that a page shows"
-    )
+    told = "a message's link, or a channel id and a time stamp"
+    thread.add_argument("place", nargs="*", metavar="LINK", help=told)
+    told = "the turns beside those that a page shows"
+    thread.add_argument("--cursor", metavar="CURSOR", help=told)
+
+
+def _add_records(command: Callable[..., Options]) -> None:
     logs = command("logs", "List the log lines of a trace, or the newest of a period.")
     logs.add_argument("id", nargs="?", metavar="ID", help="a trace id, or a message's link")
     logs.add_argument("--level", choices=LEVELS, help="only lines of this level and above")
     metrics = command("metrics", "List the metrics, or chart one of them.")
     metrics.add_argument("name", nargs="?", metavar="NAME", help="the metric to chart")
+
+
+def _add_running(command: Callable[..., Options]) -> None:
     command("ps", "List what is running now.")
     cancel = command("cancel", "Stop a running turn.")
     cancel.add_argument("id", metavar="ID", help="its trace id, or the first digits of it: see ps")
-    _add_forget(command, shell=shell)
-    command("health", "Check the recording and its database.")
-    _add_digest(command, shell=shell)
+
+
+def _add_limits(command: Callable[..., Options]) -> None:
     budget = command("budget", "List budgets, or add, raise and remove them.", BUDGET_EXAMPLES)
     budget.add_argument("order", nargs="*", metavar="ORDER", help="nothing, to list them; or one")
     alerts = command("alerts", "List the alerts; add, test, silence or remove one.", ALERT_EXAMPLES)
-    alerts.add_argument(
-        "order", nargs="*", metavar="WORD", help="add RULE, test ID, snooze ID 2h, or remove ID"
-    )
-    about = command("help", "List the commands, or describe one.")
-    about.add_argument("about", nargs="?", metavar="COMMAND", help="the command to describe")
-    return parser, commands
+    told = "add RULE, test ID, snooze ID 2h, or remove ID"
+    alerts.add_argument("order", nargs="*", metavar="WORD", help=told)
 
 
 def _add_digest(command: Callable[..., Options], *, shell: bool) -> None:
