@@ -108,7 +108,7 @@ def _add_agents(command: Callable[..., Options]) -> None:
         AGENTS_EXAMPLES,
     )
     rehearse = _add_rehearse(command)
-    doctor = command("doctor", "Check settings, Slack, agents and database, and say what to fix.")
+    doctor = command("doctor", "Check settings, Slack, agents and database; say what to fix.")
     for each in (query, agents, rehearse, doctor):
         each.add_argument("--json", action="store_true", help="print one JSON object")
         _add_database(each)

@@ -44,7 +44,7 @@ def obey(database: Database, words: Sequence[str], orderer: Orderer, *, now: int
     if name == "add":
         return added(database, parse_condition(words[1:]), orderer, now=now)
     if name not in ORDERS:
-        raise UsageError(f"{words[0]} is not an order for alerts: {SYNTAX}.", word=words[0])
+        raise UsageError(f"alerts does not take {words[0]}: {SYNTAX}.", word=words[0])
     if len(words) < 2:
         raise UsageError(f"Which alert? {SYNTAX[:1].upper()}{SYNTAX[1:]}.", word=words[0])
     rule = rule_of(database, words[1], orderer)

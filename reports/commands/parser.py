@@ -212,7 +212,9 @@ def _add_running(command: Callable[..., Options]) -> None:
 
 def _add_limits(command: Callable[..., Options]) -> None:
     budget = command("budget", "List budgets, or add, raise and remove them.", BUDGET_EXAMPLES)
-    budget.add_argument("order", nargs="*", metavar="ORDER", help="nothing, to list them; or one")
+    budget.add_argument(
+        "order", nargs="*", metavar="WORD", help="add LIMIT, raise ID LIMIT, or remove ID"
+    )
     alerts = command("alerts", "List the alerts; add, test, silence or remove one.", ALERT_EXAMPLES)
     told = "add RULE, test ID, snooze ID 2h, or remove ID"
     alerts.add_argument("order", nargs="*", metavar="WORD", help=told)
@@ -285,7 +287,7 @@ def _add_statistics(command: Callable[..., Options], *, shell: bool) -> None:
             help="the time zone of hours and days, such as Europe/Berlin; UTC by default",
         )
     command("cost", "Show the cost by model and agent; list models without a price.")
-    errors = command("errors", "Group failures into issues: by error, agent and kind of message.")
+    errors = command("errors", "List failures as issues, by error, agent and kind of message.")
     errors.add_argument(
         "change",
         nargs="*",

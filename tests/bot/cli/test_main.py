@@ -338,10 +338,9 @@ def test_help_describes_a_command(recorded: Path) -> None:
 def test_each_command_takes_one_line_of_the_help(recorded: Path) -> None:
     listed = tracebot(recorded, "--help", environ={"COLUMNS": "80"}).stdout
     commands = listed.partition("COMMAND\n")[2].partition("\noptions:")[0]
-    # The name of checkpoint is too long to have its text beside it.
-    assert [line for line in commands.splitlines() if line.startswith(" " * 6)] == [
-        "              Move SQLite's write-ahead log into the database."
-    ]
+    broken = [line.strip() for line in commands.splitlines() if line.startswith(" " * 6)]
+    # Until Python 3.13, the name of checkpoint is too long to have its text beside it.
+    assert broken in ([], ["Move SQLite's write-ahead log into the database."])
 
 
 def test_an_unknown_option_is_not_taken_for_another_short_one(recorded: Path) -> None:

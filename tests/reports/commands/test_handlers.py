@@ -58,7 +58,7 @@ def test_an_empty_command_and_every_form_of_help_show_the_help(text: str) -> Non
 
 
 def test_help_shows_the_command_that_it_names_and_all_if_there_is_no_such_command() -> None:
-    assert [command for command, _ in help_view("why").commands] == ["why link"]
+    assert [command for command, _ in help_view("why").commands] == ["why LINK"]
     assert typed("help why") == {"command": "help", "about": "why"}
     assert help_view("nothing") == help_view()
 
