@@ -10,7 +10,7 @@ from peewee import Database
 from reports.digest.usual import silent, usual_of
 from reports.periods import Period, Window, last_24_hours
 from reports.views.budgets import in_a_line
-from reports.views.digest import Day, DigestView, Thread, digest_view
+from reports.views.digest import Day, DigestFacts, DigestView, Thread, digest_view
 from reports.views.health import health_view
 from storage.coordination.budgets import budgets
 from storage.coordination.reservations import reservations
@@ -55,13 +55,7 @@ def digest(
 ) -> DigestView:
     """Summarise a period. `subscribed` is the channel whose digest it is, if it is posted."""
     found = _Reader(database, scope, period)
-    since, until = period.window
-    counted = drop_counts(database, since=since, until=until) if scope.is_whole else ()
-    return digest_view(
-        period,
-        now=now,
-        workspace=scope.workspace,
-        channel_only=scope.channel is not None,
+    facts = DigestFacts(
         agents=found.agents,
         before=found.by("agent", period.before).total,
         usual=usual_of([week.total for week in found.weeks]),
@@ -70,12 +64,19 @@ def digest(
         silent_agents=silent(found.agents, found.weeks),
         silent_platforms=found.silent_platforms(),
         issues=found.issues(),
-        failed=list(found.failures()),
-        dearest=list(found.threads("cost")),
-        slowest=list(found.threads("slowest_ns")),
-        dropped=sum(each.count for each in counted if each.metric == DROPPED),
+        failed=tuple(found.failures()),
+        dearest=tuple(found.threads("cost")),
+        slowest=tuple(found.threads("slowest_ns")),
+        dropped=found.dropped(),
         problems=_problems(database, now) if scope.is_whole else (),
         budgets=_budgets(database, scope, now) if scope.is_whole else (),
+    )
+    return digest_view(
+        facts,
+        period,
+        now=now,
+        workspace=scope.workspace,
+        channel_only=scope.channel is not None,
         subscribed=subscribed,
     )
 
@@ -130,11 +131,11 @@ class _Reader:
         )
 
     @cached_property
-    def days(self) -> list[Day]:
+    def days(self) -> tuple[Day, ...]:
         totals = [(label, self.by(None, window).total) for label, window in self._period.days]
-        return [
+        return tuple(
             Day(label=label, traces=total.traces, errors=total.errors) for label, total in totals
-        ]
+        )
 
     @cached_property
     def agents(self) -> Statistics:
@@ -154,6 +155,14 @@ class _Reader:
         known = {week.since for week in self.weeks}
         weeks = [self.by("platform", each) for each in self._period.usual if each[0] in known]
         return silent(self.by("platform", self._period.window), weeks)
+
+    def dropped(self) -> int:
+        """Return how many records could not be stored, as far as the readers may know."""
+        if not self._scope.is_whole:
+            return 0
+        since, until = self._period.window
+        counted = drop_counts(self._database, since=since, until=until)
+        return sum(each.count for each in counted if each.metric == DROPPED)
 
     def issues(self) -> tuple[Issue, ...]:
         """Return the errors that are new, or back again after somebody resolved them."""

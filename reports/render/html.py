@@ -56,7 +56,7 @@ def page(view: DigestView) -> str:
     """Return the page of a digest."""
     body = [f"<h1>{_text(view.title)}</h1>", f'<p class="kind">{_text(view.sentence)}</p>']
     if not view.quiet:
-        body += [_figures(view), _chart(view.days), *_agents(view.agents)]
+        body += [_figures(view), _chart(view.facts.days), *_agents(view.agents)]
     body += [
         *(_issues(view.issues) or _failed(view.failed)),
         *_threads("Most expensive threads", view.dearest),
@@ -153,8 +153,8 @@ def _remarks(view: DigestView) -> list[str]:
     if view.skipped:
         why = ", ".join(f"{count} because {reason}" for reason, count in view.skipped)
         told.append(f"{view.left}: {why}.")
-    if view.dropped:
-        told.append(f"{view.dropped:,} records could not be stored: see tracebot health.")
-    told += [f"{each}." for each in view.budgets]
-    told += [f"Database {each}." for each in view.problems]
+    if view.facts.dropped:
+        told.append(f"{view.facts.dropped:,} records could not be stored: see tracebot health.")
+    told += [f"{each}." for each in view.facts.budgets]
+    told += [f"Database {each}." for each in view.facts.problems]
     return [f'<p class="faint">{_text(each)}</p>' for each in told]

@@ -152,26 +152,29 @@ def _statistics(found: Statistics, by: str | None, names: Mapping[str, str]) -> 
 
 
 def _digest(view: DigestView) -> dict[str, Any]:
-    found = view.by_agent
-    dearest, slowest = view.threads
+    facts = view.facts
+    found = facts.agents
     return {
         "since": utc(found.since),
         "until": utc(found.until),
         "sentence": view.sentence,
         "total": _group(found.total),
-        "before": _group(view.before),
-        "usual": None if view.usual is None else _group(view.usual),
-        "days": [asdict(day) for day in view.days],
+        "before": _group(facts.before),
+        "usual": None if facts.usual is None else _group(facts.usual),
+        "days": [asdict(day) for day in facts.days],
         "agents": [{"key": group.key, **_group(group)} for group in found.groups],
-        "left_alone": {group.key: group.traces for group in view.left_alone.groups},
-        "issues": list(map(_fresh_issue, view.fresh_issues)),
-        "failed": [_trace(trace) for trace in view.failures],
-        "dearest_threads": list(map(_thread, dearest)),
-        "slowest_threads": list(map(_thread, slowest)),
-        "silent": [{"key": key, "usual_traces": count} for key, count in view.silent_sources],
-        "dropped": view.dropped,
-        "problems": list(view.problems),
-        "budgets": list(view.budgets),
+        "left_alone": {group.key: group.traces for group in facts.left_alone.groups},
+        "issues": list(map(_fresh_issue, facts.issues)),
+        "failed": [_trace(trace) for trace in facts.failed],
+        "dearest_threads": list(map(_thread, facts.dearest)),
+        "slowest_threads": list(map(_thread, facts.slowest)),
+        "silent": [
+            {"key": key, "usual_traces": count}
+            for key, count in (*facts.silent_platforms, *facts.silent_agents)
+        ],
+        "dropped": facts.dropped,
+        "problems": list(facts.problems),
+        "budgets": list(facts.budgets),
     }
 
 

@@ -80,16 +80,51 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DigestView:
-    """A digest. It is `quiet` if no agent was asked."""
+class DigestFacts:
+    """The raw values that a digest tells of a period."""
 
+    agents: Statistics
+    """The turns, by agent."""
+    before: Group
+    usual: Group | None
+    """The medians of the weeks before, None if there were none."""
+    days: tuple[Day, ...]
+    decisions: Statistics
+    """All messages, by the reason to answer or to skip them."""
+    silent_agents: tuple[tuple[str, int], ...]
+    """Agents that are usually asked and were not, and their usual number of turns."""
+    silent_platforms: tuple[tuple[str, int], ...]
+    issues: tuple[Issue, ...]
+    """Errors that are new, or back again after somebody resolved them."""
+    failed: tuple[TraceSummary, ...]
+    """The newest turns that failed."""
+    dearest: tuple[Thread, ...]
+    slowest: tuple[Thread, ...]
+    dropped: int
+    """How many spans, logs and metrics could not be stored."""
+    problems: tuple[str, ...]
+    """Problems of the database that need a person."""
+    budgets: tuple[str, ...]
+    """How much is spent of the fullest budgets that the readers may know."""
+
+    @property
+    def left_alone(self) -> Statistics:
+        """Return the decisions to skip."""
+        skipped = tuple(group for group in self.decisions.groups if group.key not in ANSWERED)
+        return replace(self.decisions, groups=skipped)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestView:
+    """A digest as text, and its raw *facts*. It is `quiet` if no agent was asked."""
+
+    facts: DigestFacts
     title: str
     sentence: str
     noun: str
     """The name of the period in a sentence: `Thursday`, `week`."""
     before_name: str
     figures: tuple[Figure, ...]
-    days: tuple[Day, ...]
     total: StatsLine
     agents: tuple[StatsLine, ...]
     skipped: tuple[tuple[str, str], ...]
@@ -97,102 +132,55 @@ class DigestView:
     left: str
     """Says how many messages were not answered."""
     issues: tuple[IssueLine, ...]
-    """Errors that are new, or back again after somebody resolved them."""
     failed: tuple[TraceLine, ...]
-    """The newest turns that failed."""
     dearest: tuple[ThreadLine, ...]
     slowest: tuple[ThreadLine, ...]
     silent: tuple[str, ...]
     """A sentence for each source that is usually there and was not."""
-    problems: tuple[str, ...]
-    """Problems of the database that need a person."""
-    budgets: tuple[str, ...]
-    """How much is spent of the fullest budgets that the readers may know."""
     quiet: bool
-    by_agent: Statistics
-    before: Group
-    usual: Group | None
-    """The medians of the weeks before, None if there were none."""
-    left_alone: Statistics
-    """The decisions to skip, by reason."""
-    fresh_issues: tuple[Issue, ...]
-    failures: tuple[TraceSummary, ...]
-    threads: tuple[tuple[Thread, ...], tuple[Thread, ...]]
-    """The dearest and the slowest."""
-    silent_sources: tuple[tuple[str, int], ...]
-    """Pairs of an agent or a platform and its usual number of turns."""
     errors_since: str
     """How long ago the period began, as `errors --since` takes it."""
-    dropped: int = 0
-    """How many spans, logs and metrics could not be stored."""
     subscribed: str = ""
     """The channel whose digest it is; empty if somebody asked for it."""
 
     @property
     def has_news(self) -> bool:
         """Return whether there is something to tell, even if no agent was asked."""
-        return bool(not self.quiet or self.silent or self.problems or self.dropped)
+        facts = self.facts
+        return bool(not self.quiet or self.silent or facts.problems or facts.dropped)
 
 
 def digest_view(
+    facts: DigestFacts,
     period: Period,
     *,
     now: int,
     workspace: str,
     channel_only: bool,
-    agents: Statistics,
-    before: Group,
-    usual: Group | None,
-    days: Sequence[Day],
-    decisions: Statistics,
-    silent_agents: Sequence[tuple[str, int]],
-    silent_platforms: Sequence[tuple[str, int]],
-    issues: Sequence[Issue],
-    failed: Sequence[TraceSummary],
-    dearest: Sequence[Thread],
-    slowest: Sequence[Thread],
-    dropped: int,
-    problems: Sequence[str],
-    budgets: Sequence[str],
     subscribed: str,
 ) -> DigestView:
-    skipped = [group for group in decisions.groups if group.key not in ANSWERED]
     where = "in this channel " if channel_only else ""
     return DigestView(
+        facts=facts,
         title=f"What the agents did {where}{period.title}",
-        sentence=sentence(agents, usual, noun=period.noun),
+        sentence=sentence(facts.agents, facts.usual, noun=period.noun),
         noun=period.noun,
         before_name=period.before_name,
-        figures=_figures(agents.total, before, usual),
-        days=tuple(days),
-        total=stats_line("all", agents.total),
-        agents=tuple(stats_line(group.key, group) for group in agents.groups),
-        skipped=tuple(
-            (formatting.shortened(formatting.reason(group.key), 80), f"{group.traces:,}")
-            for group in skipped
-        ),
-        left=_left(sum(group.traces for group in skipped)),
-        issues=tuple(map(_issue, issues)),
-        failed=tuple(trace_line(trace, now=now, workspace=workspace) for trace in failed),
-        dearest=tuple(_thread(each, workspace) for each in dearest),
-        slowest=tuple(_thread(each, workspace) for each in slowest),
+        figures=_figures(facts.agents.total, facts.before, facts.usual),
+        total=stats_line("all", facts.agents.total),
+        agents=tuple(stats_line(group.key, group) for group in facts.agents.groups),
+        skipped=tuple(map(_reason, facts.left_alone.groups)),
+        left=_left(sum(group.traces for group in facts.left_alone.groups)),
+        issues=tuple(map(_issue, facts.issues)),
+        failed=tuple(trace_line(trace, now=now, workspace=workspace) for trace in facts.failed),
+        dearest=tuple(_thread(each, workspace) for each in facts.dearest),
+        slowest=tuple(_thread(each, workspace) for each in facts.slowest),
         silent=(
-            *_silent("Nothing came from", silent_platforms, period.noun),
-            *_silent("Nobody asked", silent_agents, period.noun),
+            *_silent("Nothing came from", facts.silent_platforms, period.noun),
+            *_silent("Nobody asked", facts.silent_agents, period.noun),
         ),
-        problems=tuple(problems),
-        budgets=tuple(budgets),
-        quiet=not agents.total.traces,
-        by_agent=agents,
-        before=before,
-        usual=usual,
-        left_alone=replace(decisions, groups=tuple(skipped)),
-        fresh_issues=tuple(issues),
-        failures=tuple(failed),
-        threads=(tuple(dearest), tuple(slowest)),
-        silent_sources=(*silent_platforms, *silent_agents),
-        errors_since=f"{-(-(now - agents.since) // HOUR_NS)}h",
-        dropped=dropped,
+        quiet=not facts.agents.total.traces,
+        errors_since=f"{-(-(now - facts.agents.since) // HOUR_NS)}h",
         subscribed=subscribed,
     )
 
@@ -235,6 +223,10 @@ def _figures(now: Group, before: Group, usual: Group | None) -> tuple[Figure, ..
 def _compared(now: Value, other: Value, text: Callable[[Value], str]) -> str:
     change = formatting.change(now, other) if other else ""
     return f"{text(other)} ({change})" if change else text(other)
+
+
+def _reason(group: Group) -> tuple[str, str]:
+    return formatting.shortened(formatting.reason(group.key), 80), f"{group.traces:,}"
 
 
 def _left(count: int) -> str:

@@ -53,10 +53,10 @@ def _figures(view: DigestView) -> list[Block]:
 
 
 def _chart(view: DigestView) -> list[Block]:
-    labels = [day.label for day in view.days]
+    labels = [day.label for day in view.facts.days]
     counts = {
-        "turns": [day.traces for day in view.days],
-        "failed": [day.errors for day in view.days],
+        "turns": [day.traces for day in view.facts.days],
+        "failed": [day.errors for day in view.facts.days],
     }
     return [chart(f"Turns of the last {len(labels)} days", "bar", labels, counts)]
 
@@ -64,7 +64,7 @@ def _chart(view: DigestView) -> list[Block]:
 def _agents(view: DigestView) -> list[Block]:
     thumbs = THUMBS if view.total.is_rated else ()
     columns = ("agent", "turns", "failed", "p95", "cost", *thumbs)
-    pairs = list(zip(view.agents, view.by_agent.groups, strict=False))[:MOST_AGENTS]
+    pairs = list(zip(view.agents, view.facts.agents.groups, strict=False))[:MOST_AGENTS]
     if not pairs:
         return []
     hidden = len(view.agents) - len(pairs)
@@ -115,21 +115,21 @@ def _thread(line: ThreadLine, *, by_cost: bool) -> str:
 
 def _remarks(view: DigestView) -> list[Block]:
     """Return what is told below the figures, each in a line."""
-    budgets = (f"{each}." for each in view.budgets)
+    budgets = (f"{each}." for each in view.facts.budgets)
     blocks = note("\n".join((*budgets, *(f"🔇 {each}" for each in view.silent))))
     if view.skipped:
         why = ", ".join(f"{count} because {reason}" for reason, count in view.skipped)
         blocks += note(f"{view.left}: {why}.")
-    if view.dropped:
+    if view.facts.dropped:
         blocks.append(
-            context(f"⚠ {view.dropped:,} records could not be stored: see `/trace health`.")
+            context(f"⚠ {view.facts.dropped:,} records could not be stored: see `/trace health`.")
         )
-    return [*blocks, *note("\n".join(f"Database {each}." for each in view.problems))]
+    return [*blocks, *note("\n".join(f"Database {each}." for each in view.facts.problems))]
 
 
 def _buttons(view: DigestView) -> list[Block]:
     buttons = []
-    if view.by_agent.total.errors:
+    if view.facts.agents.total.errors:
         buttons.append(button("All errors", f"{RUN}_errors", f"errors --since {view.errors_since}"))
     if view.subscribed:
         buttons += [

@@ -22,7 +22,7 @@ def digest(view: DigestView) -> Iterator[Part]:
         yield ""
         yield _figures(view)
         yield ""
-        yield _days(view.days)
+        yield _days(view.facts.days)
         yield ""
         yield groups("agent", view.agents, view.total)
     if view.issues:
@@ -96,11 +96,11 @@ def _remarks(view: DigestView) -> Iterator[Part]:
     if view.skipped:
         why = ", ".join(f"{count} because {reason}" for reason, count in view.skipped)
         yield f"\n{view.left}: {why}."
-    if view.dropped:
+    if view.facts.dropped:
         yield from note(
-            f"{view.dropped:,} records could not be stored: see tracebot health.", "yellow"
+            f"{view.facts.dropped:,} records could not be stored: see tracebot health.", "yellow"
         )
-    for each in view.budgets:
+    for each in view.facts.budgets:
         yield f"\n{each}."
-    for each in view.problems:
+    for each in view.facts.problems:
         yield from note(f"Database {each}.", "yellow")

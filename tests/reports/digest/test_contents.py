@@ -90,12 +90,12 @@ def test_a_day_is_told_in_a_sentence_and_beside_the_usual_one(mondays: Observabi
     assert figures["turns"] == ("12", "5 (+140%)", "5 (+140%)")
     assert figures["failed"] == ("4", "0", "1 (+300%)")
     assert figures["cost"] == ("$1.20", "$0.5000 (+140%)", "$0.5000 (+140%)")
-    assert [(day.label, day.traces, day.errors) for day in view.days if day.traces] == [
+    assert [(day.label, day.traces, day.errors) for day in view.facts.days if day.traces] == [
         ("Mon 17", 10, 3),
         ("Sun 23", 5, 0),
         ("Mon 24", 12, 4),
     ]
-    assert len(view.days) == 14
+    assert len(view.facts.days) == 14
 
 
 def test_errors_that_are_new_or_back_again_are_told(mondays: Observability) -> None:
@@ -185,8 +185,8 @@ def test_a_digest_of_one_channel_counts_only_its_turns(observability: Observabil
     view = told(observability, scope=Scope(audiences=frozenset({TEAM}), channel=GENERAL))
     # The weeks before had 3, 4, 5 and 6 turns.
     assert [each.now for each in view.figures][:1] == ["2"]
-    assert view.usual and view.usual.traces == 5
-    assert {thread.sums.channel for thread in view.threads[0]} == {GENERAL}
+    assert view.facts.usual and view.facts.usual.traces == 5
+    assert {thread.sums.channel for thread in view.facts.dearest} == {GENERAL}
 
 
 def test_a_day_without_turns_is_news_only_if_a_source_is_missed(
@@ -224,9 +224,9 @@ def test_the_budgets_that_all_readers_may_know_are_told_the_fullest_first(
             created_at=number,
         )
         add_budget(database, budget)
-    assert told(observability).budgets == (
+    assert told(observability).facts.budgets == (
         "Budget of claude: 90% of $1.00 a week, used up today at about 13:46 at this pace",
         "Budget of everyone: 2% of $40.00 a week, lasts for the week at this pace",
     )
     alone = Scope(audiences=frozenset({TEAM}), channel=GENERAL)
-    assert told(observability, scope=alone).budgets == ()
+    assert told(observability, scope=alone).facts.budgets == ()

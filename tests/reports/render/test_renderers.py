@@ -28,7 +28,7 @@ from reports.render.slack.plain import plain
 from reports.views.alerts import alert_view, alerts_view
 from reports.views.budgets import budgets_view, in_a_line
 from reports.views.costs import costs_view
-from reports.views.digest import Day, DigestView, Thread, digest_view
+from reports.views.digest import Day, DigestFacts, DigestView, Thread, digest_view
 from reports.views.failures import failures_view
 from reports.views.health import health_view
 from reports.views.ratings import ratings
@@ -296,26 +296,29 @@ def a_digest(text: str, count: int) -> View:
     found = Statistics(0, NOW, total, groups)
     first = trace(text)
     sums = ThreadSum(channel="C0A", thread_ts=THREAD, turns=10**6, cost=10**12, slowest_ns=10**13)
-    threads = [Thread(sums=sums, first=first)] * min(count, 3)
+    threads = (Thread(sums=sums, first=first),) * min(count, 3)
+    facts = DigestFacts(
+        agents=found,
+        before=total,
+        usual=replace(total, traces=1),
+        days=tuple(Day(label=f"Wed {day}", traces=10**9, errors=10**9) for day in range(14)),
+        decisions=found,
+        silent_agents=((text, 10**9),) * count,
+        silent_platforms=((text, 10**9),) * count,
+        issues=failed(text, count).failures,  # type: ignore[union-attr]
+        failed=(first,) * min(count, 3),
+        dearest=threads,
+        slowest=threads,
+        dropped=10**9,
+        problems=("✗ Disk free: free disk space",) * 3,
+        budgets=tuple(in_a_line(spent, now=NOW) for spent in spent_of(text, 3)),
+    )
     return digest_view(
+        facts,
         period_before(date(2026, 9, 17), days="daily", time_zone="UTC"),
         now=NOW,
         workspace="https://acme.slack.com/",
         channel_only=True,
-        agents=found,
-        before=total,
-        usual=replace(total, traces=1),
-        days=[Day(label=f"Wed {day}", traces=10**9, errors=10**9) for day in range(14)],
-        decisions=found,
-        silent_agents=[(text, 10**9)] * count,
-        silent_platforms=[(text, 10**9)] * count,
-        issues=failed(text, count).failures,  # type: ignore[union-attr]
-        failed=[first] * min(count, 3),
-        dearest=threads,
-        slowest=threads,
-        dropped=10**9,
-        problems=["✗ Disk free: free disk space"] * 3,
-        budgets=[in_a_line(spent, now=NOW) for spent in spent_of(text, 3)],
         subscribed="C0A",
     )
 
