@@ -190,7 +190,7 @@ def test_a_start_waits_until_slack_is_well(serve: Serve, sandbox: Sandbox) -> No
     assert [line for line in lines if "Slack is not connected" in line] == [
         line for line in lines if "(internal_error). I try again until it is." in line
     ]
-    assert sandbox._slack.sockets.connections
+    sandbox.wait_for_app()
     process.send_signal(signal.SIGTERM)
     assert exit_code(process) == 0
 
