@@ -129,7 +129,7 @@ def _close(name: str, known: Iterable[str]) -> str:
 
 def _number(measure: Measure, value: str, word: str) -> float:
     try:
-        return measure.parse(value)
+        return measure.unit.parse(value)
     except ValueError as error:
         raise UsageError(f"{error}.", word=word) from None
 
@@ -197,12 +197,12 @@ def condition_text(condition: Condition) -> str:
     """Return the words of a condition, as they are stored; without the channel of its messages."""
     measure = condition.of
     sign = ">" if condition.above else "<"
-    limit = f"{sign}{measure.text(condition.limit)}" if measure.example else ""
+    limit = f"{sign}{measure.unit.text(condition.limit)}" if measure.example else ""
     words = [f"{condition.measure}{limit}"]
     if condition.dimension != "all":
         words.append(f"{condition.dimension}:{condition.key}")
     if condition.window_ns:
         words.append(f"over:{duration_text(condition.window_ns)}")
     if condition.warning is not None:
-        words.append(f"warn:{measure.text(condition.warning)}")
+        words.append(f"warn:{measure.unit.text(condition.warning)}")
     return " ".join(words)

@@ -21,22 +21,16 @@ FIGURES = ("agent", "channel", "user")
 """The filters by which figures are added up apart."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measure:
-    """A figure that a limit is set to, or without an `example` a state that is good or bad.
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """How limits are written.
 
     `parse` reads a limit and raises `ValueError`, `text` writes it so, and `shown` is for people.
-    `of` are the filters that the rule may have. A measure without a `window` is that of now.
     """
 
-    title: str
-    means: str
-    parse: Callable[[str], float] = float
-    text: Callable[[Any], str] = str
-    shown: Callable[[Any], str] = str
-    example: str = ""
-    of: tuple[str, ...] = FIGURES
-    window_ns: int = HOUR_NS
+    parse: Callable[[str], float]
+    text: Callable[[Any], str]
+    shown: Callable[[Any], str]
 
 
 def _parse_percent(text: str) -> float:
@@ -52,81 +46,70 @@ def _parse_count(text: str) -> float:
     return float(text)
 
 
-def _percent(share: float) -> str:
-    return f"{share * 100:.3g}%"
+NUMBER = Unit(parse=float, text=str, shown=str)
+SHARE = Unit(
+    parse=_parse_percent,
+    text=lambda share: f"{round(share * 100, 3):g}%",
+    shown=lambda share: f"{share * 100:.3g}%",
+)
+LENGTH = Unit(
+    parse=parse_length,
+    text=lambda ns: length_text(round(ns)),
+    shown=formatting.duration,
+)
+DOLLARS = Unit(
+    parse=parse_dollars,
+    text=lambda cost: dollars_text(round(cost)),
+    shown=lambda cost: formatting.cost(round(cost)),
+)
+TOKENS = Unit(
+    parse=parse_tokens,
+    text=lambda count: str(round(count)),
+    shown=lambda count: formatting.tokens(round(count)),
+)
+COUNT = Unit(
+    parse=_parse_count,
+    text=lambda count: str(round(count)),
+    shown=lambda count: f"{round(count):,}",
+)
 
 
-def _share(title: str, means: str) -> Measure:
-    return Measure(
-        title=title,
-        means=means,
-        parse=_parse_percent,
-        text=lambda share: f"{round(share * 100, 3):g}%",
-        shown=_percent,
-        example="20%",
-    )
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A figure that a limit is set to, or without an `example` a state that is good or bad.
+
+    `of` are the filters that the rule may have. A measure without a `window` is that of now.
+    """
+
+    title: str
+    means: str
+    unit: Unit = NUMBER
+    example: str = ""
+    of: tuple[str, ...] = FIGURES
+    window_ns: int = HOUR_NS
 
 
 MEASURES: Mapping[str, Measure] = {
-    "error_rate": _share("Error share", "the share of turns that failed"),
-    "thumbs_down": _share("👎 share", "the share of 👎 among the thumbs"),
-    "p95": Measure(
-        title="p95",
-        means="the time within which 95% of the turns ended",
-        parse=parse_length,
-        text=lambda ns: length_text(round(ns)),
-        shown=formatting.duration,
-        example="30s",
-    ),
-    "cost": Measure(
-        title="Cost",
-        means="what the turns cost, in dollars",
-        parse=parse_dollars,
-        text=lambda cost: dollars_text(round(cost)),
-        shown=lambda cost: formatting.cost(round(cost)),
-        example="5",
-    ),
-    "tokens": Measure(
-        title="Tokens",
-        means="the tokens that went in and out",
-        parse=parse_tokens,
-        text=lambda count: str(round(count)),
-        shown=lambda count: formatting.tokens(round(count)),
-        example="100k",
-    ),
-    "count": Measure(
-        title="Turns",
-        means="the number of turns",
-        parse=_parse_count,
-        text=lambda count: str(round(count)),
-        shown=lambda count: f"{round(count):,}",
-        example="100",
-    ),
+    "error_rate": Measure("Error share", "the share of turns that failed", SHARE, "20%"),
+    "thumbs_down": Measure("👎 share", "the share of 👎 among the thumbs", SHARE, "20%"),
+    "p95": Measure("p95", "the time within which 95% of the turns ended", LENGTH, "30s"),
+    "cost": Measure("Cost", "what the turns cost, in dollars", DOLLARS, "5"),
+    "tokens": Measure("Tokens", "the tokens that went in and out", TOKENS, "100k"),
+    "count": Measure("Turns", "the number of turns", COUNT, "100"),
     "running": Measure(
-        title="Longest running turn",
-        means="how long the oldest turn that still runs has run",
-        parse=parse_length,
-        text=lambda ns: length_text(round(ns)),
-        shown=formatting.duration,
-        example="15m",
+        "Longest running turn",
+        "how long the oldest turn that still runs has run",
+        LENGTH,
+        "15m",
         window_ns=0,
     ),
-    "no_data": Measure(
-        title="No turn",
-        means="no turn at all in the window",
-        window_ns=24 * HOUR_NS,
-    ),
+    "no_data": Measure("No turn", "no turn at all in the window", window_ns=24 * HOUR_NS),
     "agent_check": Measure(
-        title="Failed check",
-        means="an agent cannot be started: its program, folder or key is missing",
+        "Failed check",
+        "an agent cannot be started: its program, folder or key is missing",
         of=("agent",),
         window_ns=0,
     ),
-    "database": Measure(
-        title="Database problems",
-        means="tracebot health finds a problem",
-        of=(),
-        window_ns=0,
-    ),
+    "database": Measure("Database problems", "tracebot health finds a problem", of=(), window_ns=0),
 }
 """The measures by the names that people type."""

@@ -126,7 +126,7 @@ def shown_value(condition: Condition, value: float | None) -> str:
     """Return a figure as people read it, nothing for a state that has none."""
     if not condition.of.example:
         return ""
-    return formatting.UNKNOWN if value is None else condition.of.shown(value)
+    return formatting.UNKNOWN if value is None else condition.of.unit.shown(value)
 
 
 def limit_text(condition: Condition) -> str:
@@ -137,9 +137,9 @@ def limit_text(condition: Condition) -> str:
     parts = []
     if condition.of.example:
         side = "above" if condition.above else "below"
-        parts.append(f"alert {side} {condition.of.shown(condition.limit)}")
+        parts.append(f"alert {side} {condition.of.unit.shown(condition.limit)}")
         if condition.warning is not None:
-            parts.append(f"warning {side} {condition.of.shown(condition.warning)}")
+            parts.append(f"warning {side} {condition.of.unit.shown(condition.warning)}")
         if condition.window_ns:
             parts.append(f"over {duration_text(condition.window_ns)}")
     return ", ".join(parts)
