@@ -126,4 +126,4 @@ def start_bot(
 
     yield start
     for bot in running:
-        bot.stop(grace=5.0)
+        bot.stop(grace=0.0)  # Else an agent that a test leaves at work is waited for.

@@ -1,7 +1,7 @@
 """Who is in a channel is asked once per person, and anew as soon as an event tells of a change."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from slack_sdk import WebClient
@@ -9,6 +9,7 @@ from slack_sdk import WebClient
 from bot.access import CHANGED, Access
 from bot.lifecycle import Bot
 from bot.sandbox import Channel, Sandbox, User
+from bot.slack.connection import client
 from bot.slack.directory import Directory
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
@@ -31,7 +32,9 @@ class PublicTrace:
 
 
 @pytest.fixture
-def bot(start_bot: StartBot) -> Bot:
+def bot(start_bot: StartBot, monkeypatch: pytest.MonkeyPatch) -> Bot:
+    """Start a bot that repeats failed lookups at once."""
+    monkeypatch.setattr(client, "BRIEF", replace(client.BRIEF, first_wait_s=0.0))
     return start_bot()
 
 

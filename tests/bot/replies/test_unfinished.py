@@ -31,7 +31,8 @@ def short_waits(quick_replies: None, monkeypatch: pytest.MonkeyPatch) -> None:
 def locked(
     db_path: Path, start_bot: StartBot, agent: Scripted, observability: Observability
 ) -> Iterator[Database]:
-    """Start the bot, and lock its database."""
+    """Start the bot, which soon gives up to wait for a lock, and lock its database."""
+    observability.database.timeout = 0.1
     start_bot(roster_of(agent))
     observability.flush()
     with closing(connect(db_path)) as database:

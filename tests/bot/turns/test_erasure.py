@@ -232,6 +232,7 @@ def test_a_deletion_while_the_database_is_locked_is_made_up_for(
     general: Channel,
     tmp_path: Path,
 ) -> None:
+    observability.database.timeout = 0.1
     start_bot(capture="full")
     observability.flush()
     lock = connect(db_path)
