@@ -18,13 +18,16 @@ from pathlib import Path
 
 import pytest
 
+from bot.replies.buttons import ASK_ANYWAY, RAISE_BUDGET, TRY_AGAIN, TRY_ANOTHER
 from bot.sandbox import Message, Sandbox, User
 from reports.render.block_kit import (
     AGAIN,
     ALERT_ACKNOWLEDGE,
+    ALERT_ADD,
     ALERT_SNOOZE,
     DIGEST_CHANGE,
     DIGEST_OFF,
+    FORGET,
     ISSUE,
     RAW,
     RUN,
@@ -38,6 +41,7 @@ from storage.recovery.opening import open_database
 from tests.bot.test_ways_out import press
 from tests.support.conversations import PATIENCE_S, eventually
 from tests.support.paths import MANIFEST
+from tests.support.traces_in_slack import in_modal
 
 TRACEBOT = Path(sys.executable).with_name("tracebot")
 ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789"
@@ -367,12 +371,39 @@ def _talk(sandbox: Sandbox, own: Mapping[str, str]) -> None:
         sandbox.command(ann, general, "/trace", command)
     (listed,) = sandbox.command(ann, general, "/trace", "ls")
     digests, alerts = (DIGEST_CHANGE, DIGEST_OFF), (ALERT_ACKNOWLEDGE, ALERT_SNOOZE)
-    for action in (SHOW, RUN, ISSUE, STOP, SHARE, RAW, AGAIN, *digests, *alerts):
+    traces = (SHOW, RUN, ISSUE, STOP, SHARE, RAW, AGAIN, FORGET)
+    for action in (*traces, *digests, *alerts, ALERT_ADD, RAISE_BUDGET):
         press(sandbox, ann, listed, action, secret(f"button {action}"))
+    for action in (TRY_AGAIN, TRY_ANOTHER, ASK_ANYWAY):
+        press(sandbox, ann, listed, action, f"ab12 {asked.ts} {secret(f'button {action}')}")
+    _fill_in_forms(sandbox, ann, listed)
+    _press_on_home(sandbox, ann)
     waiting = sandbox.post(ann, general, f"{mention} wait")
     eventually(lambda: (s := sandbox.session(general, waiting.ts)) and s.status == "processing")
     sandbox.stop_agent(ann, general, waiting.ts)
     sandbox.wait_for_reaction(general, waiting.ts, "octagonal_sign", timeout=PATIENCE_S)
+
+
+def _fill_in_forms(sandbox: Sandbox, user: User, listed: Message) -> None:
+    """Submit the forms of alerts and digests, in which texts are typed."""
+    for action, field in ((ALERT_ADD, "whose"), (DIGEST_CHANGE, "zone")):
+        press(sandbox, user, listed, action, listed.channel)
+        typed = {"type": "plain_text_input", "value": f"agent:{secret(f'form {field}')}"}
+        chosen = {"selected_option": {"value": "count"}}
+        inputs = {field: {field: typed}, "measure": {"measure": chosen}}
+        sandbox.submit(user, {**inputs, "limit": {"limit": {"value": "5"}}})
+
+
+def _press_on_home(sandbox: Sandbox, user: User) -> None:
+    """Press a forged button of the Home tab."""
+    place = f"home:{user.id}"
+    sandbox.open_home(user)
+    sandbox.wait_until(lambda: place in sandbox._slack.views)
+    value = secret("button on Home")
+    button = {"type": "button", "action_id": f"{RUN}_mine", "value": value, "text": {"text": "x"}}
+    row = {"type": "actions", "block_id": "forged", "elements": [button]}
+    sandbox._slack.views[place] = sandbox._slack.views[place] | {"blocks": [row]}
+    in_modal(sandbox, user, lambda: sandbox.press(user, f"{RUN}_mine", home=True))
 
 
 def _explain(sandbox: Sandbox, user: User, answer: Message) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bot.lifecycle import Bot
+from bot.replies.buttons import ASK_ANYWAY, RAISE_BUDGET, TRY_AGAIN, TRY_ANOTHER, UNTOLD
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.sandbox.state.values import Json
 from reports.commands.filters import STATUSES
@@ -31,7 +32,7 @@ from reports.render.block_kit import ALERT_ADD as ADD
 from reports.render.block_kit import ALERT_SNOOZE as SNOOZE
 from storage import Observability
 from storage.coordination.alert_rules import AlertRule, add_rule
-from storage.coordination.budgets import Budget, Dimension, add_budget
+from storage.coordination.budgets import Budget, Dimension, add_budget, budgets
 from storage.coordination.issue_states import states
 from storage.model.span import own_audience
 from storage.queries.failures import issues
@@ -262,6 +263,15 @@ def forged_values(board: Channel, alice: User) -> list[tuple[str, str]]:
     ]
 
 
+def forged_attempts() -> list[tuple[str, str]]:
+    """Return values of the buttons below replies and notes, as if the question were here."""
+    attempt = f"{ids['id']} {TS} secret-agent"
+    return [
+        *((action, attempt) for action in (TRY_AGAIN, TRY_ANOTHER, ASK_ANYWAY)),
+        *((RAISE_BUDGET, f"3f2a1b {amount} {attempt}") for amount in ("9000000", UNTOLD)),
+    ]
+
+
 def test_no_forged_button_tells_of_it_and_each_is_answered(
     sandbox: Sandbox,
     observability: Observability,
@@ -272,13 +282,14 @@ def test_no_forged_button_tells_of_it_and_each_is_answered(
 ) -> None:
     (message,) = sandbox.command(mallory, general, "/trace", "help")
     before = len(sandbox.messages(general))
-    for action, value in forged_values(board, alice):
+    for action, value in (*forged_values(board, alice), *forged_attempts()):
         said = press(sandbox, mallory, message, action, value)
         assert said, (action, value)
         assert not leaks(said, value, board.id, alice.id), (action, value, said)
     assert len(sandbox.messages(general)) == before, "nothing was posted for all to see"
     assert SECRET in ask(sandbox, alice, general, "ls"), "nothing was erased"
     assert states(observability.database, [ids["issue"]]) == {}, "no issue was changed"
+    assert {each.soft for each in budgets(observability.database)} == {424_242}
 
 
 def forged_on_home(board: Channel, alice: User) -> list[tuple[str, str]]:
