@@ -194,13 +194,21 @@ def _warning(condition: Condition, value: str, word: str) -> float:
 
 
 def condition_text(condition: Condition) -> str:
-    """Return the words of a condition, as they are stored; without the channel of its messages."""
-    measure = condition.of
+    """Return the words of a condition, as they are stored; without the channel of its messages.
+
+    Raises `UsageError` for a name that could not be read again.
+    """
+    measure, key = condition.of, condition.key
     sign = ">" if condition.above else "<"
     limit = f"{sign}{measure.unit.text(condition.limit)}" if measure.example else ""
     words = [f"{condition.measure}{limit}"]
     if condition.dimension != "all":
-        words.append(f"{condition.dimension}:{condition.key}")
+        if not key or " " in key:
+            raise UsageError(
+                f"{key!r} is not a name of an agent, a channel or a person: write {EXAMPLE}.",
+                word=key,
+            )
+        words.append(f"{condition.dimension}:{key}")
     if condition.window_ns:
         words.append(f"over:{duration_text(condition.window_ns)}")
     if condition.warning is not None:

@@ -31,6 +31,7 @@ def _alert(top: TomlSection, table: TomlSection, agents: Collection[str]) -> Fil
     rule, channel = table.text("rule", ""), table.text("channel", "")
     try:
         condition = parse_condition(rule.split())
+        text = condition_text(condition)
     except UsageError as error:
         raise top.error("alerts", f'the alert "{rule}" is wrong: {error}') from None
     if condition.channel is not None:
@@ -38,4 +39,4 @@ def _alert(top: TomlSection, table: TomlSection, agents: Collection[str]) -> Fil
     if condition.dimension == "agent" and condition.key not in agents:
         what = f'the alert "{rule}" is about no agent{nearest(condition.key, agents)}'
         raise top.error("alerts", what)
-    return FileAlert(channel, condition_text(condition))
+    return FileAlert(channel, text)

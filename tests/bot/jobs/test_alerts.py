@@ -25,6 +25,7 @@ from storage.coordination.alert_rules import (
 )
 from storage.model.span import own_audience
 from storage.recovery.opening import open_database
+from tests.support.conversations import eventually
 from tests.support.factories import (
     ALICE,
     GENERAL,
@@ -345,6 +346,27 @@ def test_an_alert_of_a_private_channel_is_not_changed_from_outside(
     assert len(alert_rules(observability.database)) == 1
     state = alert_states(observability.database)[kept.id]
     assert (state.snoozed_until, state.tests) == (0, 1)
+
+
+def test_a_rule_with_a_name_of_two_words_is_refused_and_the_others_still_speak(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: Callable[..., Bot],
+    alice: User,
+    general: Channel,
+) -> None:
+    bot = start_bot()
+    (answer,) = sandbox.command(alice, general, "/trace", 'alerts add count>0 "agent:my agent"')
+    assert "is not a name" in shown(answer)
+    (listed,) = sandbox.command(alice, general, "/trace", "alerts")
+    in_modal(sandbox, alice, lambda: sandbox.click(alice, listed, "trace_alert"))
+    sandbox.submit(alice, inputs("count", limit="5", whose="agent:my agent"))
+    eventually(lambda: "is not a name" in shown(sandbox.ephemerals(alice, general)[-1]))
+    sandbox.command(alice, general, "/trace", "alerts add no_data agent:echo over:6h")
+    (kept,) = alert_rules(observability.database)
+    for minute in range(HOLD):
+        bot.scheduler.tick(now=kept.created_at + minute * MINUTE)
+    sandbox.wait_for_message(general, containing="No turn of echo in 6 h")
 
 
 def test_an_alert_is_added_with_a_form(

@@ -34,6 +34,14 @@ def test_a_rule_is_stored_in_one_form(words: str, stored: str) -> None:
     assert condition_text(parse_condition(stored.split())) == stored
 
 
+@pytest.mark.parametrize("word", ["agent:my agent", "agent: x", "agent:@", "channel:#a b"])
+def test_a_name_that_could_not_be_read_again_is_not_stored(word: str) -> None:
+    """One rule that cannot be read would keep all others from being evaluated."""
+    with pytest.raises(UsageError, match="is not a name") as refused:
+        condition_text(parse_condition(["count>0", word]))
+    assert refused.value.word in word
+
+
 @pytest.mark.parametrize(
     ("words", "wrong", "said"),
     [
