@@ -19,6 +19,7 @@ from storage.coordination.alert_rules import (
     workspace_of,
 )
 
+LONGEST_SNOOZE_NS = 366 * 86_400 * 1_000_000_000
 MOST_RULES = 50
 """Rules of one channel. The list of a channel should still be read."""
 
@@ -116,9 +117,12 @@ def _snooze(database: Database, rule: AlertRule, rest: Sequence[str], now: int) 
         change_state(database, rule.id, lambda state: replace(state, snoozed_until=0))
         return MessageView(text=f"Alert {rule.id} speaks again.", found=True)
     try:
-        until = now + parse_duration(wanted)
+        length = parse_duration(wanted)
     except ValueError as error:
         raise UsageError(f"{error}, or off.", word=wanted) from None
+    if length > LONGEST_SNOOZE_NS:
+        raise UsageError(f"{wanted} is longer than a year: remove the alert instead.", word=wanted)
+    until = now + length
     change_state(database, rule.id, lambda state: replace(state, snoozed_until=until))
     return MessageView(
         text=f"Alert {rule.id} is silent for {wanted}, then it tells what is still wrong. "

@@ -336,6 +336,8 @@ def test_an_alert_of_a_private_channel_is_not_changed_from_outside(
     board = sandbox.add_channel("board", [alice], private=True)
     sandbox.command(alice, board, "/trace", "alerts add cost>5")
     (kept,) = alert_rules(observability.database)
+    (answer,) = sandbox.command(alice, board, "/trace", f"alerts snooze {kept.id} 99999999999d")
+    assert "longer than a year" in shown(answer)
     for words in (f"alerts remove {kept.id}", f"alerts snooze {kept.id}", f"alerts test {kept.id}"):
         (answer,) = sandbox.command(bob, general, "/trace", words)
         assert "There is no alert" in shown(answer)
