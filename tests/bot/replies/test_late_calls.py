@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from bot import app
+from bot.app import shared, turns
 from bot.lifecycle import Bot
 from bot.replies import delivery, live
 from bot.sandbox import Channel, Sandbox
@@ -23,9 +23,9 @@ def short_waits(quick_replies: None, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the bot wait only a moment for Slack."""
-    hasty = partial(app.client_without_retries, timeout_s=0.3)
-    monkeypatch.setattr(app, "client_without_retries", hasty)
-    monkeypatch.setattr(app, "LIVE_TIMEOUT_S", 0.2)
+    hasty = partial(shared.client_without_retries, timeout_s=0.3)
+    monkeypatch.setattr(shared, "client_without_retries", hasty)
+    monkeypatch.setattr(turns, "LIVE_TIMEOUT_S", 0.2)
 
 
 def handed_over(bot: Bot, start_bot: StartBot) -> Bot:

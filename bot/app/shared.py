@@ -1,0 +1,130 @@
+"""The objects that several parts of a bot are built from."""
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from slack_sdk import WebClient
+
+from bot.access import Access
+from bot.agents.config.access_rules import refuse_groups_without_scope
+from bot.agents.config.roster import Roster
+from bot.concurrency.event_dedup import EventDedup
+from bot.concurrency.running_turns import RunningTurns
+from bot.replies.delivery import ReplyDelivery
+from bot.replies.unfinished import UnfinishedReplies
+from bot.settings import Settings
+from bot.slack.connection.client import (
+    client_for_lookups,
+    client_for_start,
+    client_with_retries,
+    client_without_retries,
+)
+from bot.slack.connection.credentials import SCOPES_UNKNOWN, identify
+from bot.slack.conversation.conversation import ConversationReader
+from bot.slack.conversation.names import NameLookup
+from bot.slack.directory import Directory
+from bot.slack.own_deletions import OwnDeletions
+from bot.slack.own_secrets import OwnSecrets
+from bot.slack.threads import ThreadReader
+from bot.turns.budget_check import BudgetCheck
+from bot.turns.decision import BotIdentity
+from bot.turns.eraser import Eraser
+from bot.turns.permission import Permission
+from storage import Observability
+from storage.database.connect import database_path
+
+logger = logging.getLogger("tracebot")
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The objects that several parts of a bot are built from."""
+
+    settings: Settings
+    observability: Observability
+    secrets: OwnSecrets
+    roster: Roster
+    identity: BotIdentity
+    team: str
+    workspace: str
+    """The workspace's URL, with a slash at its end."""
+    client: WebClient
+    directory: Directory
+    names: NameLookup
+    reader: ConversationReader
+    threads: ThreadReader
+    access: Access
+    permission: Permission
+    dedup: EventDedup
+    running: RunningTurns
+    deletions: OwnDeletions
+    delivery: ReplyDelivery
+    unfinished: UnfinishedReplies
+    eraser: Eraser
+    budgets: BudgetCheck
+
+
+def build_shared(
+    settings: Settings, roster: Roster, observability: Observability, collector: str | None
+) -> Shared:
+    """Build them, once Slack has said who the bot is. Raises like `build_bot`."""
+    auth, identity = _identity(settings, roster)
+    team = auth["team_id"]
+    database = observability.database
+    secrets = OwnSecrets(settings, roster, collector=collector)
+    client = client_with_retries(settings, secrets)
+    directory = Directory(client_for_lookups(settings, secrets))
+    names = NameLookup(directory)
+    access = Access(directory, database, team=team)
+    deletions = OwnDeletions()
+    return Shared(
+        settings=settings,
+        observability=observability,
+        secrets=secrets,
+        roster=roster,
+        identity=identity,
+        team=team,
+        workspace=str(auth.get("url") or ""),
+        client=client,
+        directory=directory,
+        names=names,
+        reader=ConversationReader(
+            names, bot_user=identity.user, bot_id=identity.bot_id, settings=settings
+        ),
+        threads=ThreadReader(client, bot_id=identity.bot_id),
+        access=access,
+        permission=Permission(access, directory, team=team),
+        dedup=EventDedup(database),
+        running=RunningTurns(database, limit=settings.workers),
+        deletions=deletions,
+        delivery=ReplyDelivery(
+            client_without_retries(settings, secrets), bot_id=identity.bot_id, deletions=deletions
+        ),
+        unfinished=UnfinishedReplies(database, team=team, keep_text=settings.capture != "none"),
+        eraser=Eraser(observability),
+        budgets=BudgetCheck(database),
+    )
+
+
+def _identity(settings: Settings, roster: Roster) -> tuple[dict[str, Any], BotIdentity]:
+    """Ask Slack who the bot is, and what it may do; return its answer, and the bot."""
+    auth = identify(client_for_start(settings))
+    if auth["scopes"] is None:
+        logger.warning(SCOPES_UNKNOWN)
+    else:
+        roster.require(partial(refuse_groups_without_scope, scopes=auth["scopes"]))
+    identity = BotIdentity(
+        user=auth["user_id"],
+        bot_id=auth["bot_id"],
+        mention_only=settings.mention_only,
+        answer_edits=settings.answer_edits,
+    )
+    return auth, identity
+
+
+def files_folder(settings: Settings) -> Path:
+    """Return the folder of downloaded files, which is beside the database."""
+    return database_path(settings.database_url).parent / "files"
