@@ -246,6 +246,7 @@ def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
     name = _name(str(first["loc"][0]))
     problem = first["msg"].removeprefix("Value error, ").replace("Input should be", "it must be")
+    problem = problem.partition(", unable to parse")[0]
     return f"{name} is not valid: {problem}. See .env.example for what it takes."
 
 

@@ -83,7 +83,7 @@ def _add_servers(command: Callable[..., Options]) -> None:
         "--host", default="127.0.0.1", help="127.0.0.1 by default; others need TRACEBOT_OTLP_TOKEN"
     )
     collect.add_argument(
-        "--port", type=int, default=4318, help="4318 by default; 0 is any free port"
+        "--port", type=_port, default=4318, help="4318 by default; 0 is any free port"
     )
     _add_database(collect)
     demo = command("demo", "Play a short conversation in a workspace on this machine.")
@@ -162,6 +162,14 @@ def _add_maintenance(command: Callable[..., Options]) -> None:
     back.add_argument("--force", action="store_true", help="even if other processes have it open")
     for maintenance in (move, clean, copy, back):
         _add_database(maintenance)
+
+
+def _port(text: str) -> int:
+    from reports.errors import UsageError
+
+    if not text.isdecimal() or int(text) > 65535:
+        raise UsageError(f"{text!r} is not a port: write a number from 0 to 65535.", word=text)
+    return int(text)
 
 
 def _seconds(text: str) -> float:

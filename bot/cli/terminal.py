@@ -33,12 +33,18 @@ def pointed_out(arguments: Sequence[str], word: str) -> str:
     Neither if the line is longer than the terminal is wide, because it would be broken.
     """
     line = shlex.join(["tracebot", *arguments])
-    if not word or word not in line:
+    # An argument that is the word, rather than the first place where its letters stand.
+    ahead = arguments[: arguments.index(word)] if word in arguments else ()
+    place = line.find(word, len(shlex.join(["tracebot", *ahead])))
+    if not word or place < 0:
         return ""
-    before, found, after = line.partition(word)
     from rich.cells import cell_len
 
-    before, found, after = (f"  {visible(before)}", visible(found), visible(after))
+    before, found, after = (
+        f"  {visible(line[:place])}",
+        visible(word),
+        visible(line[place + len(word) :]),
+    )
     line = f"{before}{found}{after}"
     if "\n" in line or cell_len(line) > shutil.get_terminal_size().columns:
         return ""

@@ -75,6 +75,12 @@ def _with(order: Order, words: Sequence[str]) -> Order:
         name, _, key = word.partition(":")
         match name.lower():
             case "agent" | "channel" | "user" as dimension if key:
+                if order.key:
+                    raise UsageError(
+                        f"A budget is for one agent, channel or person: leave {word} out, or add "
+                        "another budget for it.",
+                        word=word,
+                    )
                 order = replace(order, dimension=dimension, key=without_mark(dimension, key))
             case "hard":
                 order = replace(order, hard=_amount(key))

@@ -74,10 +74,6 @@ def _refusal(message: str, prog: str) -> UsageError:
     hint = f"see {' '.join((program, 'help', *command))}."
     if match := re.fullmatch(r"argument (\S+): expected one argument", message):
         return UsageError(f"{match[1]} needs a value: {hint}", word=match[1])
-    if match := re.fullmatch(r"argument (\S+): invalid int value: '(.*)'", message):
-        return UsageError(
-            f"{match[2]!r} is not a whole number for {match[1]}: {hint}", word=match[2]
-        )
     if match := re.fullmatch(r"the following arguments are required: (.*)", message):
         return UsageError(f"{prog} needs {match[1].replace(', ', ' and ')}: {hint}")
     return UsageError(f"{message[:1].upper()}{message[1:]}: {hint}")

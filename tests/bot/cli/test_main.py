@@ -260,6 +260,7 @@ def test_health_counts_what_is_there(recorded: Path) -> None:
         (["clean", "--older-than", "x"], 2, "not a period"),
         (["clean", "--down-to", "x"], 2, "not a size"),
         (["clean"], 2, "--older-than 30d or --down-to 2GB"),
+        (["collect", "--port", "99999"], 2, "is not a port: write a number from 0 to 65535"),
     ],
 )
 def test_a_mistake_gets_one_sentence_and_an_exit_code(
@@ -287,6 +288,7 @@ def test_a_mistake_gets_one_sentence_and_an_exit_code(
             ["stats", "duration>30s", "--by", "agent"],
             ["  tracebot stats 'duration>30s' --by agent", f"{' ' * 18}^^^^^^^^^^^^"],
         ),
+        (["show", "ab", "t"], ["  tracebot show ab t", f"{' ' * 19}^"]),
         (["ls", "a" * 90, "status:eror"], []),
     ],
 )

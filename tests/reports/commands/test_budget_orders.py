@@ -66,6 +66,7 @@ def test_an_order_is_parsed(words: str, order: Order) -> None:
         ("add 20/day hard:", "'' is not an amount"),
         ("add 20/day claude", "'claude' is not a part of a budget"),
         ("add 20/day agent:", "'agent:' is not a part of a budget"),
+        ("add 20/day agent:claude user:U1", "for one agent, channel or person: leave user:U1 out"),
         ("add 20/day ../../etc/passwd", "is not a part of a budget"),
         ("raise 3f2a1b 30 40", "'40' is not a hard limit"),
     ],
