@@ -21,4 +21,4 @@ def test_a_digest_lists_the_latest_failures_of_any_kind(observability: Observabi
     ]
     assert observability.flush()
     view = last_day(observability.database, Scope(), now=NOW)
-    assert [trace.trace_id for trace in view.failures] == ids[:0:-1]
+    assert [trace.trace_id for trace in view.facts.failed] == ids[:0:-1]
