@@ -1,12 +1,30 @@
 """Guests and strangers press, edit and react like members, and nothing comes of it."""
 
+import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from bot.replies.buttons import RAISE_BUDGET
 from bot.sandbox import Channel, Message, Sandbox, User
+from reports.commands.issues import CHANGES
+from reports.render.block_kit import (
+    ALERT_ACKNOWLEDGE,
+    ALERT_ADD,
+    ALERT_SNOOZE,
+    DIGEST_CHANGE,
+    DIGEST_OFF,
+    ISSUE,
+    RUN,
+)
 from storage import Observability
+from storage.coordination.alert_rules import AlertRule, add_rule, alert_rules, alert_states
+from storage.coordination.budgets import Budget, add_budget, budgets
+from storage.coordination.issue_states import states
+from storage.queries.failures import issues
 from storage.queries.traces import recent_traces, running_traces
+from tests.bot.test_ways_out import press
 from tests.support.conversations import StartBot, eventually
 from tests.support.fake_agent import Scripted, roster_of
 from tests.support.traces_in_slack import ask, shown
@@ -99,3 +117,71 @@ def test_no_command_of_theirs_tells_or_changes_anything(
     said = ask(sandbox, other, general, words)
     assert "full members" in said
     assert "The digest is off" in ask(sandbox, alice, general, "digest off")
+
+
+RULE = "5ec7"
+"""The id of an alert in the channel that they are in, too."""
+
+
+@pytest.fixture
+def issue(
+    agent: Scripted, sandbox: Sandbox, observability: Observability, alice: User, general: Channel
+) -> str:
+    """Return the id of an issue, in a channel with an alert and a budget."""
+    team, database = sandbox.team_id, observability.database
+    place = {"team": team, "audience": team, "channel": general.id, "decision": "answer"}
+    span = observability.start_span("slack message", {**place, "agent": "echo", "text": "merger"})
+    span.fail("timeout", "merger")
+    span.end()
+    assert observability.flush()
+    made: dict[str, Any] = {"created_by": alice.id, "created_at": 1}
+    condition = "cost>77 over:1h"
+    rule = AlertRule(id=RULE, team=team, channel=general.id, condition=condition, **made)
+    add_rule(database, rule, test=False)
+    whose: dict[str, Any] = {"dimension": "channel", "key": general.id, "period": "day"}
+    add_budget(database, Budget(id="b1", soft=77_000_000, team=team, **whose, **made))
+    (found,) = issues(database, since=0)[0]
+    return found.id
+
+
+def changed(observability: Observability, issue: str) -> list[object]:
+    """Return what nobody but alice may have changed."""
+    database = observability.database
+    return [
+        [each.condition for each in alert_rules(database)],
+        alert_states(database)[RULE].snoozed_until,
+        alert_states(database)[RULE].acknowledged_by,
+        [each.soft for each in budgets(database)],
+        dict(states(database, [issue])),
+    ]
+
+
+def test_none_of_their_commands_and_buttons_touches_alerts_budgets_and_issues(
+    issue: str,
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    general: Channel,
+    other: User,
+) -> None:
+    before = changed(observability, issue)
+    typed = (
+        *("alerts", "alerts add count>0", f"alerts remove {RULE}", f"alerts snooze {RULE} 2h"),
+        *(f"errors {change} {issue}" for change in CHANGES),
+        *("errors", "logs", "metrics", "show", "budget", "budget raise b1 99", "budget add 1/day"),
+    )
+    pressed = (
+        *((action, RULE) for action in (ALERT_ACKNOWLEDGE, ALERT_SNOOZE, ALERT_ADD)),
+        *((action, general.id) for action in (DIGEST_CHANGE, DIGEST_OFF)),
+        *((ISSUE, f"{change} {issue} since:7d") for change in CHANGES),
+        *((RUN, words) for words in ("ls cost>0", "errors", f"errors resolve {issue}")),
+        (RAISE_BUDGET, f"b1 99000000 {'ab' * 16} 1.1 echo"),
+    )
+    (message,) = sandbox.command(other, general, "/trace", "help")
+    said = {words: ask(sandbox, other, general, words) for words in typed}
+    said |= {f"{a} {value}": press(sandbox, other, message, a, value) for a, value in pressed}
+    secrets = re.compile(r"merger|\$77|cost(>|&gt;)77")
+    told = {words: text for words, text in said.items() if secrets.search(text)}
+    assert told == {}
+    assert changed(observability, issue) == before
+    assert f"Alert {RULE}" in ask(sandbox, alice, general, f"alerts snooze {RULE} 2h")
