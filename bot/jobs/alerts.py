@@ -181,7 +181,7 @@ class Alerts:
         state = alert_states(self._database).get(rule.id)
         if state is not None and state.thread_ts is not None:
             view = alert_view(rule, state, now=now, name_of=self._names(rule))
-            self._posts.update(rule.channel, view, state.thread_ts)
+            self._update(rule, view, state.thread_ts)
 
     def _sights(self, channels: set[str]) -> dict[str, Sight]:
         """Return what each channel may see; without those that Slack does not tell about."""

@@ -36,7 +36,7 @@ def register(
 
     def raised(body: Body, tell: Tell) -> None:
         action = body["actions"][0]
-        requester = Requester(team, body["user"]["id"], body["container"]["channel_id"])
+        requester = Requester(team, body["user"]["id"], body["container"].get("channel_id", ""))
         problem, attempt = budgets.raise_by_button(str(action.get("value") or ""), requester)
         if problem:
             tell(problem)
@@ -58,6 +58,10 @@ def register(
 
 def _teller(body: Body, respond: Respond) -> Tell:
     def tell(text: str) -> None:
+        if not body.get("response_url"):
+            # Pressed in a modal, which has no such button of ours. Bolt would raise ValueError.
+            logger.warning("A click outside of a message was not answered: %s", text)
+            return
         thread_ts = body["container"].get("thread_ts")
         try:
             respond(

@@ -97,9 +97,9 @@ def register(
     app.action(AGAIN)(listener(_pressed(ui.buttons.again)))
     app.action(OPEN)(_acknowledge)
     app.action(FORGET)(listener(_pressed(ui.buttons.forget)))
-    app.action(ALERT_ACKNOWLEDGE)(listener(_pressed(ui.alerts.acknowledge)))
+    app.action(_starting_with(ALERT_ACKNOWLEDGE))(listener(_alert(ui.alerts.acknowledge)))
     app.action(ALERT_ADD)(listener(partial(_alert_form, ui.alerts), in_modal=True))
-    app.action(_starting_with(ALERT_SNOOZE))(listener(partial(_snooze_alert, ui.alerts)))
+    app.action(_starting_with(ALERT_SNOOZE))(listener(_alert(ui.alerts.snooze)))
     app.action(_starting_with(DIGEST_CHANGE))(listener(_pressed(ui.digests.form), in_modal=True))
     app.action(_starting_with(DIGEST_OFF))(listener(_pressed(ui.digests.off)))
     _register_forms(app, ui, executor, dedup, team=team, publish_home=publish_home)
@@ -166,9 +166,25 @@ def _shortcut(buttons: Buttons, body: Body, requester: Requester, respond: Respo
 
 
 def _run(buttons: Buttons, body: Body, requester: Requester, respond: Respond) -> None:
+    buttons.run(_value(body), requester, respond, in_place=_is_only_theirs(body))
+
+
+def _alert(answer: Callable[..., None]) -> Answer:
+    """Return a function that gives *answer* the id of an alert.
+
+    The message of an alert shows what came of it; a list does not.
+    """
+
+    def press(body: Body, requester: Requester, respond: Respond) -> None:
+        answer(_value(body), requester, respond, only_refusals=not _is_only_theirs(body))
+
+    return press
+
+
+def _is_only_theirs(body: Body) -> bool:
+    """Return whether only the one who pressed sees the button."""
     container = body.get("container") or {}
-    in_place = container.get("type") == "view" or bool(container.get("is_ephemeral"))
-    buttons.run(_value(body), requester, respond, in_place=in_place)
+    return container.get("type") == "view" or bool(container.get("is_ephemeral"))
 
 
 def _acknowledge(ack: Ack) -> None:
@@ -178,10 +194,6 @@ def _acknowledge(ack: Ack) -> None:
 
 def _alert_form(alerts: AlertButtons, body: Body, requester: Requester, respond: Respond) -> None:
     alerts.form(requester, respond)
-
-
-def _snooze_alert(alerts: AlertButtons, body: Body, requester: Requester, respond: Respond) -> None:
-    alerts.snooze(_value(body), requester, respond, only_refusals=not is_home(body))
 
 
 def _starting_with(action_id: str) -> re.Pattern[str]:

@@ -15,14 +15,16 @@ class AlertButtons:
         self._alerts = alerts
         self._sender = sender
 
-    def acknowledge(self, rule_id: str, requester: Requester, respond: Respond) -> None:
+    def acknowledge(
+        self, rule_id: str, requester: Requester, respond: Respond, *, only_refusals: bool
+    ) -> None:
         """Note that somebody looks after an alert, which its message then shows."""
         self._sender.send(
             "alerts",
             requester,
             lambda: Answer(self._alerts.acknowledge(rule_id, requester)),
             respond,
-            only_refusals=True,
+            only_refusals=only_refusals,
         )
 
     def snooze(
@@ -38,17 +40,18 @@ class AlertButtons:
         )
 
     def form(self, requester: Requester, respond: Respond) -> None:
-        """Show the form that adds an alert in the channel of its button."""
+        """Show the form that adds an alert where its button is; on the Home tab in any channel."""
 
         def view() -> Answer:
-            self._alerts.check(requester)
+            if requester.channel:
+                self._alerts.check(requester)
             text = f"Slack opened no form. Type /trace alerts add {EXAMPLE} instead."
             return Answer(MessageView(text=text), form=alert_form(requester.channel))
 
         self._sender.send("alerts", requester, view, respond)
 
     def submitted(self, words: list[str], requester: Requester) -> None:
-        """Add the alert of a form in the channel that it was opened in, and say so there."""
+        """Add the alert of a form in the channel that it was opened in or names, and say so."""
         self._sender.send_for_form(
             "alerts", requester, lambda: Answer(self._alerts.obey(["add", *words], requester))
         )

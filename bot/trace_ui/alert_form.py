@@ -13,7 +13,7 @@ from reports.render.block_kit import Block
 ALERT_FORM = "trace_alert_form"
 """The callback id of the modal."""
 
-MEASURE, LIMIT, WARN, WHOSE, OVER = "measure", "limit", "warn", "whose", "over"
+MEASURE, LIMIT, WARN, WHOSE, OVER, WHERE = "measure", "limit", "warn", "whose", "over", "where"
 """The ids of the inputs, and of their blocks."""
 
 WINDOWS = {"1h": "1 hour", "6h": "6 hours", "24h": "24 hours", "7d": "7 days", "30d": "30 days"}
@@ -22,7 +22,7 @@ LABEL = 75
 
 
 def alert_form(channel: str) -> Form:
-    """Return the modal that adds an alert in a channel."""
+    """Return the modal that adds an alert in a channel, or in one to choose if it is empty."""
     measures = [
         form_option(name, shortened(f"{measure.title}: {measure.means}", LABEL))
         for name, measure in MEASURES.items()
@@ -38,6 +38,7 @@ def alert_form(channel: str) -> Form:
             _text(WARN, "Warn earlier, such as 10%"),
             _text(WHOSE, "Only of agent:claude, channel:#ops or user:@ann"),
             form_input(OVER, "In the last", type="static_select", options=windows) | OPTIONAL,
+            *([] if channel else [_where()]),
         ),
     )
 
@@ -55,6 +56,7 @@ def submitted(view: Mapping[str, Any]) -> tuple[list[str], dict[str, str]]:
         WHOSE: _value(inputs, WHOSE),
         WARN: f"warn:{warn}" if warn else "",
         OVER: f"over:{over}" if over and MEASURES[name].window_ns else "",
+        WHERE: f"in:{where}" if (where := _value(inputs, WHERE)) else "",
     }
     rule = [word for word in words.values() if word]
     try:
@@ -74,8 +76,14 @@ OPTIONAL: Block = {"optional": True}
 def _value(inputs: Mapping[str, Any], name: str) -> str:
     found: Mapping[str, Any] = (inputs.get(name) or {}).get(name) or {}
     option = found.get("selected_option") or {}
-    return str(found.get("value") or option.get("value") or "").strip()
+    chosen = found.get("selected_conversation") or option.get("value")
+    return str(found.get("value") or chosen or "").strip()
 
 
 def _text(name: str, label: str) -> Block:
     return form_input(name, label, type="plain_text_input", max_length=80) | OPTIONAL
+
+
+def _where() -> Block:
+    channels = {"include": ["public", "private"]}
+    return form_input(WHERE, "Tell it in", type="conversations_select", filter=channels)

@@ -31,7 +31,7 @@ class AlertOrders:
         self._directory = directory
 
     def check(self, requester: Requester) -> None:
-        """Raise `UsageError` if the person may not add an alert where they are."""
+        """Raise `UsageError` if the person may not add an alert in the channel of *requester*."""
         orderer = self._orderer(requester)
         if not requester.channel:
             raise UsageError("Type /trace alerts in the channel that should be told, and add it.")
@@ -47,13 +47,15 @@ class AlertOrders:
 
     def obey(self, words: list[str], requester: Requester) -> MessageView:
         """Carry out the words after `/trace alerts`. Raises `UsageError` and `SLACK_ERRORS`."""
-        orderer = self._orderer(requester)
         now = time.time_ns()
         if words[0].lower() == "add":
-            condition = self._condition(words[1:], requester)
-            view = added(self._database, condition, orderer, now=now)
+            condition = parse_condition(words[1:])
+            if not requester.channel and condition.channel:  # A form on the Home tab names it.
+                requester = replace(requester, channel=condition.channel)
+            condition = self._with_ids(condition, requester)
+            view = added(self._database, condition, self._orderer(requester), now=now)
         else:
-            view = obey(self._database, words, orderer, now=now)
+            view = obey(self._database, words, self._orderer(requester), now=now)
         # At once: a test message is waited for.
         self._alerts.send(now=now)
         return view
@@ -90,9 +92,8 @@ class AlertOrders:
             may_read=lambda channel: self._access.is_reader(requester.user, channel, sight),
         )
 
-    def _condition(self, words: list[str], requester: Requester) -> Condition:
-        """Parse a rule, with ids in the place of names. Raises `UsageError`, `SLACK_ERRORS`."""
-        condition = parse_condition(words)
+    def _with_ids(self, condition: Condition, requester: Requester) -> Condition:
+        """Put ids in the place of names. Raises `UsageError`, `SLACK_ERRORS`."""
         self.check(requester)
         sight = self._access.sight(requester.team, requester.user)
         key = resolve_key(condition.dimension, condition.key, requester, sight, self._directory)

@@ -12,7 +12,7 @@ from peewee import PeeweeException
 from slack_sdk import WebClient
 
 from bot.slack.errors import SLACK_ERRORS, error_code
-from bot.trace_ui.modal import Form, in_message
+from bot.trace_ui.modal import Form, in_direct_message, in_message
 from bot.trace_ui.requester import Requester
 from reports.errors import UsageError
 from reports.render.block_kit import Block, context, escape
@@ -94,8 +94,14 @@ class AnswerSender:
                 logger.warning("/trace %s of %s was not answered: %s", name, who, error)
 
     def send_for_form(self, name: str, requester: Requester, answer: Callable[[], Answer]) -> None:
-        """Send the answer to a form, for which Slack gives no URL."""
-        self.send(name, requester, answer, in_message(self._client, requester))
+        """Send the answer to a form, for which Slack gives no URL.
+
+        Of a form on the Home tab, which shows a success, only a refusal is sent: as a direct
+        message.
+        """
+        is_home = not requester.channel
+        respond = (in_direct_message if is_home else in_message)(self._client, requester)
+        self.send(name, requester, answer, respond, only_refusals=is_home)
 
 
 def _safely(answer: Callable[[], Answer], span: ActiveSpan) -> Answer:

@@ -9,7 +9,6 @@ from bot.turns.decision import Reason
 from bot.turns.permission import Permission
 from reports.formatting import reason
 from reports.render.block_kit import (
-    ALERT_SNOOZE,
     DIGEST_CHANGE,
     DIGEST_OFF,
     RUN,
@@ -22,7 +21,7 @@ from reports.render.block_kit import (
     section,
 )
 from reports.render.slack import render
-from reports.render.slack.alerts import SNOOZE
+from reports.render.slack.alerts import ADD, alert_lines
 from reports.render.slack.trace_list import trace_lines
 from reports.views.alerts import AlertsView
 from reports.views.budgets import BudgetsView
@@ -97,17 +96,11 @@ def budgets(view: BudgetsView) -> Part:
 
 
 def alerts(view: AlertsView) -> Part:
-    """List the alerts that a person may know of. Each line has a button that silences it."""
+    """List the alerts that a person may know of, with their buttons, and one that adds one."""
     if not view.lines:
-        return [header("Alerts"), context(escape(view.empty))]
-    listed = view.lines[:MOST_RULES]
-    # Between a title and a button that adds one to a channel, which the tab is not.
-    blocks = render(replace(view, lines=listed))[1 : len(listed) + 1]
-    shown = [
-        {**block, "accessory": button(f"Snooze {SNOOZE}", f"{ALERT_SNOOZE}_{place}", line.id)}
-        for place, (block, line) in enumerate(zip(blocks, listed, strict=True))
-    ]
-    return [header("Alerts"), *shown, *_more(len(view.lines), MOST_RULES, "alerts")]
+        return [header("Alerts"), context(escape(view.empty)), *ADD]
+    lines = alert_lines(view.lines[:MOST_RULES])
+    return [header("Alerts"), *lines, *_more(len(view.lines), MOST_RULES, "alerts"), *ADD]
 
 
 def _more(count: int, shown: int, command: str) -> Part:

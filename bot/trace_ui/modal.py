@@ -148,6 +148,16 @@ def in_message(client: WebClient, requester: Requester) -> Respond:
     return answer
 
 
+def in_direct_message(client: WebClient, requester: Requester) -> Respond:
+    """Return a function that answers in the direct message between the bot and somebody."""
+
+    def answer(*, blocks: list[Block], text: str, **options: Any) -> None:
+        opened = client.conversations_open(users=requester.user)
+        client.chat_postMessage(channel=opened["channel"]["id"], blocks=blocks, text=text)
+
+    return answer
+
+
 def _without_form(respond: Respond) -> Respond:
     """Return a function that answers without a form, which only a modal can show."""
 

@@ -30,7 +30,10 @@ BAD = frozenset(("warning", "alert"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertLine:
-    """One rule as text. `place` is the channel of its messages, `note` what holds it back."""
+    """One rule as text. `place` is the channel of its messages, `note` what holds it back.
+
+    `acknowledges` says if it waits for somebody; `shows` is the command that shows what it counts.
+    """
 
     id: str
     icon: str
@@ -41,6 +44,8 @@ class AlertLine:
     place: str
     since: str
     note: str
+    acknowledges: bool
+    shows: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +102,8 @@ def _line(rule: AlertRule, state: AlertState, now: int, name_of: NameOf) -> Aler
         place=_named("channel", rule.channel, name_of),
         since=formatting.ago(state.since, now=now),
         note=_note(rule, state, now, name_of),
+        acknowledges=state.level in BAD and not state.acknowledged_by,
+        shows=shows(condition),
     )
 
 

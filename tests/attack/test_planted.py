@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -395,15 +396,16 @@ def _fill_in_forms(sandbox: Sandbox, user: User, listed: Message) -> None:
 
 
 def _press_on_home(sandbox: Sandbox, user: User) -> None:
-    """Press a forged button of the Home tab."""
+    """Press forged buttons of the Home tab."""
     place = f"home:{user.id}"
     sandbox.open_home(user)
     sandbox.wait_until(lambda: place in sandbox._slack.views)
-    value = secret("button on Home")
-    button = {"type": "button", "action_id": f"{RUN}_mine", "value": value, "text": {"text": "x"}}
-    row = {"type": "actions", "block_id": "forged", "elements": [button]}
-    sandbox._slack.views[place] = sandbox._slack.views[place] | {"blocks": [row]}
-    in_modal(sandbox, user, lambda: sandbox.press(user, f"{RUN}_mine", home=True))
+    for action in (f"{RUN}_mine", f"{ALERT_ACKNOWLEDGE}_0", f"{ALERT_SNOOZE}_0", ALERT_ADD):
+        value = secret(f"button {action} on Home")
+        button = {"type": "button", "action_id": action, "value": value, "text": {"text": "x"}}
+        row = {"type": "actions", "block_id": "forged", "elements": [button]}
+        sandbox._slack.views[place] = sandbox._slack.views[place] | {"blocks": [row]}
+        in_modal(sandbox, user, partial(sandbox.press, user, action, home=True))
 
 
 def _explain(sandbox: Sandbox, user: User, answer: Message) -> None:

@@ -31,7 +31,13 @@ from reports.render.block_kit import ALERT_ACKNOWLEDGE as ACKNOWLEDGE
 from reports.render.block_kit import ALERT_ADD as ADD
 from reports.render.block_kit import ALERT_SNOOZE as SNOOZE
 from storage import Observability
-from storage.coordination.alert_rules import AlertRule, add_rule
+from storage.coordination.alert_rules import (
+    AlertRule,
+    AlertState,
+    add_rule,
+    alert_rules,
+    alert_states,
+)
 from storage.coordination.budgets import Budget, Dimension, add_budget, budgets
 from storage.coordination.issue_states import states
 from storage.model.span import own_audience
@@ -297,7 +303,7 @@ def forged_on_home(board: Channel, alice: User) -> list[tuple[str, str]]:
         *((f"{RUN}_{button}", words) for button, words in HOME_COMMANDS),
         *((f"{RUN}_mine", f"errors {change} {ids['issue']}") for change in CHANGES),
         *((action, ids["id"]) for action in (f"{SHOW}_9", f"{STOP}_9")),
-        (f"{SNOOZE}_9", RULE),
+        *((action, RULE) for action in (f"{SNOOZE}_9", f"{ACKNOWLEDGE}_9", ADD)),
         *((f"{action}_9", board.id) for action in (DIGEST_CHANGE, DIGEST_OFF)),
     ]
 
@@ -308,7 +314,19 @@ HOME_COMMANDS = (
     ("by_agent", "stats --by user --since 30d"),
     ("issues", "errors since:30d"),
     ("issues", "budget raise 3f2a1b 5"),
+    ("alert", f"alerts snooze {RULE} 2h"),
 )
+
+
+def forge_on_home(sandbox: Sandbox, user: User, action: str, value: str) -> None:
+    """Put a button on somebody's Home tab."""
+    place = f"home:{user.id}"
+    button = {"type": "button", "action_id": action, "value": value, "text": {"text": "x"}}
+    home = sandbox._slack.views[place]
+    row = {"type": "actions", "block_id": "forged", "elements": [button]}
+    # The tab may have been published again since.
+    kept = [block for block in home["blocks"] if block.get("block_id") != "forged"]
+    sandbox._slack.views[place] = home | {"blocks": [*kept, row]}
 
 
 def test_no_forged_button_of_the_home_tab_tells_of_it(
@@ -323,17 +341,44 @@ def test_no_forged_button_of_the_home_tab_tells_of_it(
     sandbox.open_home(mallory)
     sandbox.wait_until(lambda: place in sandbox._slack.views)
     for action, value in forged_on_home(board, alice):
-        button = {"type": "button", "action_id": action, "value": value, "text": {"text": "x"}}
-        home = sandbox._slack.views[place]
-        row = {"type": "actions", "block_id": "forged", "elements": [button]}
-        # The tab may have been published again since.
-        kept = [block for block in home["blocks"] if block.get("block_id") != "forged"]
-        sandbox._slack.views[place] = home | {"blocks": [*kept, row]}
+        forge_on_home(sandbox, mallory, action, value)
         press_it = partial(sandbox.press, mallory, action, home=True)
         said = in_modal(sandbox, mallory, press_it)
         assert not leaks(said, value, board.id, alice.id), (action, value, said)
     assert states(observability.database, [ids["issue"]]) == {}, "no issue was changed"
+    assert [each.id for each in alert_rules(observability.database)] == [RULE]
+    assert alert_states(observability.database)[RULE] == AlertState(rule_id=RULE, since=1)
     assert SECRET in ask(sandbox, alice, general, "ls"), "nothing was stopped or erased"
+
+
+def test_what_has_no_response_url_is_refused_all_the_same(
+    sandbox: Sandbox,
+    observability: Observability,
+    mallory: User,
+    alice: User,
+    board: Channel,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Press buttons of replies on the Home tab, and submit a form there for a private channel."""
+    sandbox.open_home(mallory)
+    sandbox.wait_until(lambda: f"home:{mallory.id}" in sandbox._slack.views)
+    for action, value in forged_attempts():
+        forge_on_home(sandbox, mallory, action, value)
+        sandbox.press(mallory, action, home=True)
+    refused = "A click outside of a message was not answered"
+    sandbox.wait_until(lambda: caplog.text.count(refused) == len(forged_attempts()))
+    forge_on_home(sandbox, mallory, ADD, "add")
+    in_modal(sandbox, mallory, partial(sandbox.press, mallory, ADD, home=True))
+    values = {
+        "measure": {"selected_option": {"value": "count"}},
+        "limit": {"value": "0"},
+        "where": {"selected_conversation": board.id},
+    }
+    sandbox.submit(mallory, {name: {name: value} for name, value in values.items()})
+    direct = sandbox.open_dm(mallory)
+    sandbox.wait_until(lambda: bool(sandbox.messages(direct)))
+    assert not leaks(str(sandbox.messages(direct)), "", board.id, alice.id)
+    assert [each.id for each in alert_rules(observability.database)] == [RULE]
 
 
 def test_a_button_with_a_command_changes_nothing_even_for_those_who_may(

@@ -1,5 +1,7 @@
 """Alerts: the list of the rules, and the messages of one of them."""
 
+from collections.abc import Sequence
+
 from reports.render.block_kit import (
     ALERT_ACKNOWLEDGE,
     ALERT_ADD,
@@ -8,6 +10,7 @@ from reports.render.block_kit import (
     NOTE,
     RUN,
     Block,
+    actions,
     button,
     clipped,
     context,
@@ -16,21 +19,36 @@ from reports.render.block_kit import (
 )
 from reports.views.alerts import AlertLine, AlertsView, AlertView
 
-SHOWN = 20
+SHOWN = 16
 MARKS = {"ok": "✅", "no_data": "⚪", "warning": "⚠️", "alert": "🔴", "test": "🔔"}
 LEVELS = {"no data": "no_data"}
 SNOOZE = "2h"
 """How long the button silences an alert; the command takes any time."""
 
+ADD = actions(button("Add", ALERT_ADD, "add"))
+
 
 def alerts(view: AlertsView) -> list[Block]:
-    adds: Block = {"type": "actions", "elements": [button("Add", ALERT_ADD, "add")]}
     if not view.lines:
-        return [section(escape(view.empty)), adds]
-    blocks = [section(f"*{escape(view.title)}*"), *map(_line, view.lines[:SHOWN])]
+        return [section(escape(view.empty)), *ADD]
+    blocks = [section(f"*{escape(view.title)}*"), *alert_lines(view.lines[:SHOWN])]
     if hidden := max(len(view.lines) - SHOWN, 0):
         blocks.append(context(f"{hidden} more: `tracebot alerts` in a shell lists all."))
-    return [*blocks, adds]
+    return [*blocks, *ADD]
+
+
+def alert_lines(lines: Sequence[AlertLine]) -> list[Block]:
+    """Return the lines, each with its buttons: those of an alert that waits for somebody below."""
+    return [block for place, line in enumerate(lines) for block in _with_buttons(place, line)]
+
+
+def _with_buttons(place: int, line: AlertLine) -> list[Block]:
+    snooze = button(f"Snooze {SNOOZE}", f"{ALERT_SNOOZE}_{place}", line.id)
+    if not line.acknowledges:
+        return [{**_line(line), "accessory": snooze}]
+    acknowledge = button("Acknowledge", f"{ALERT_ACKNOWLEDGE}_{place}", line.id)
+    shows = [button("Show traces", f"{RUN}_alert_{place}", line.shows)] if line.shows else []
+    return [_line(line), *actions(acknowledge, snooze, *shows)]
 
 
 def _line(line: AlertLine) -> Block:

@@ -1,6 +1,7 @@
 """The app's Home tab shows what its user may see, and its buttons work."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from bot.sandbox import Channel, Sandbox, SandboxError, User
 from storage import Observability
+from storage.coordination.alert_rules import alert_rules, change_state
 from storage.coordination.digest_subscriptions import Subscription, subscribe
 from storage.model.span import own_audience
 from tests.support.conversations import StartBot, finished
@@ -152,6 +154,48 @@ def test_alerts_and_budgets_stand_on_the_home_tab_of_those_who_may_know_them(
     assert "$7" not in seen_by_guest
     said = in_modal(sandbox, alice, lambda: sandbox.press(alice, "trace_snooze_0", home=True))
     assert "is silent for 2h" in said
+
+
+def test_an_alert_is_acknowledged_and_added_on_the_home_tab(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    bob = sandbox.add_user("bob")
+    board = sandbox.add_channel("board", [bob], private=True)
+    start_bot()
+    sandbox.command(alice, general, "/trace", "alerts add no_data agent:echo over:6h")
+    (rule,) = alert_rules(observability.database)
+    assert "Acknowledge" not in str(home(sandbox, alice)), "nothing is wrong yet"
+    change_state(observability.database, rule.id, partial(replace, level="alert"))
+    assert "ls agent:echo since:6h" in str(home(sandbox, alice))
+    acknowledge = partial(sandbox.press, alice, "trace_acknowledge_0", home=True)
+    blocks = published(sandbox, alice, lambda: in_modal(sandbox, alice, acknowledge))
+    assert "acknowledged by @alice" in str(blocks)
+
+    def add(channel: Channel, limit: str) -> None:
+        press = partial(sandbox.press, alice, "trace_alert", home=True)
+        published(sandbox, alice, lambda: in_modal(sandbox, alice, press))
+        published(sandbox, alice, lambda: sandbox.submit(alice, alert_inputs(channel, limit)))
+
+    add(general, "5")
+    assert "count&gt;5 over:24h" in str(sandbox.home(alice))
+    add(board, "7")
+    direct = sandbox.open_dm(alice)
+    assert "Only those who are in a conversation" in str(sandbox.messages(direct)[-1].blocks)
+    assert {each.channel for each in alert_rules(observability.database)} == {general.id}
+
+
+def alert_inputs(channel: Channel, limit: str) -> dict[str, dict[str, dict[str, object]]]:
+    values: dict[str, dict[str, object]] = {
+        "measure": {"selected_option": {"value": "count"}},
+        "limit": {"value": limit},
+        "over": {"selected_option": {"value": "24h"}},
+        "where": {"selected_conversation": channel.id},
+    }
+    return {name: {name: value} for name, value in values.items()}
 
 
 def test_a_press_that_opens_no_modal_fails_silently(
