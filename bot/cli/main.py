@@ -198,6 +198,10 @@ def _collect(args: "Namespace") -> int:
 
 
 def _demo(args: "Namespace") -> int:
+    if args.fortnight:
+        from bot.cli.fortnight.command import play_fortnight
+
+        return play_fortnight(keep=args.keep)
     from bot.cli.commands.demo import demo
 
     return demo(keep=args.keep)

@@ -88,6 +88,9 @@ def _add_servers(command: Callable[..., Options]) -> None:
     _add_database(collect)
     demo = command("demo", "Play a short conversation in a workspace on this machine.")
     demo.add_argument("--keep", action="store_true", help="keep the workspace open in a web page")
+    demo.add_argument(
+        "--fortnight", action="store_true", help="play two weeks of a team in a few seconds"
+    )
 
 
 def _add_agents(command: Callable[..., Options]) -> None:

@@ -103,9 +103,9 @@ class Stage:
         place = f"#{channel.name}" if channel.name else "direct message"
         head = f"{'    ↳ ' if reply else '  '}{place}  {who}: "
         first, *rest = text.splitlines() or [""]
-        self.console.print(f"[dim]{head}[/]{_plain(first)}")
+        self.console.print(f"[dim]{head}[/]{plain(first)}")
         for line in rest:
-            self.console.print(" " * len(head) + _plain(line))
+            self.console.print(" " * len(head) + plain(line))
 
 
 def demo(*, keep: bool) -> int:
@@ -114,7 +114,7 @@ def demo(*, keep: bool) -> int:
     console = Console(highlight=False, soft_wrap=True)
     folder = Path(tempfile.mkdtemp(prefix="tracebot-demo-"))
     with ExitStack() as stack:
-        sandbox = stack.enter_context(Sandbox.start(_manifest()))
+        sandbox = stack.enter_context(Sandbox.start(read_manifest()))
         stage = Stage(sandbox, console)
         alice, bob = stage.person("alice"), stage.person("bob")
         general = stage.channel("general", alice, bob)
@@ -129,7 +129,7 @@ def demo(*, keep: bool) -> int:
         _ask(stage, alice, general, question)
         _say_what_next(console, folder, took=time.monotonic() - began)
         if keep:
-            _stay(console, sandbox)
+            stay(console, sandbox)
         observability.database.close()
     return DONE
 
@@ -193,7 +193,7 @@ def _ask(stage: Stage, alice: User, general: Channel, question: Message) -> None
         )
         for message in stage.sandbox.command(alice, general, "/trace", command):
             for line in block_text(message.blocks, names=stage.names).splitlines():
-                stage.console.print(f"  {_plain(line)}")
+                stage.console.print(f"  {plain(line)}")
         stage.console.print()
 
 
@@ -206,7 +206,7 @@ def _say_what_next(console: Console, folder: Path, *, took: float) -> None:
     console.print("  .venv/bin/tracebot run -- make       record a command of your own\n")
 
 
-def _stay(console: Console, sandbox: Sandbox) -> None:
+def stay(console: Console, sandbox: Sandbox) -> None:
     console.print(
         f"The workspace is open at [bold]{sandbox.page_url}[/]. Press Ctrl-C to close it."
     )
@@ -217,13 +217,13 @@ def _stay(console: Console, sandbox: Sandbox) -> None:
         console.print()
 
 
-def _manifest() -> Manifest:
+def read_manifest() -> Manifest:
     """Read manifest.yml of the checkout, or of the installed wheel."""
     beside = Path(__file__).parents[3] / "manifest.yml"
     installed = Path(sys.prefix) / "share" / "tracebot" / "manifest.yml"
     return Manifest.read(beside if beside.exists() else installed)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Escape text of others, so that rich does not read it as markup."""
     return visible(text).replace("[", r"\[")

@@ -1,0 +1,37 @@
+"""The whole fortnight of the demo, as somebody types it; the suite plays its last two days."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.paths import MEASURED
+
+TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
+
+
+def run(home: Path, *arguments: str, **variables: str) -> str:
+    environment = {**MEASURED, "HOME": str(home), "PATH": os.environ["PATH"], "TMPDIR": str(home)}
+    done = subprocess.run(
+        [TRACEBOT, *arguments],
+        env={**environment, **variables},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_each_command_that_the_fortnight_suggests_has_something_to_show(tmp_path: Path) -> None:
+    shown = run(tmp_path, "demo", "--fortnight")
+    assert "Error share of codex: 100%" in shown
+    assert "of the budget for claude is spent" in shown
+    assert shown.count("What the agents did") in (9, 10)
+    (database,) = re.findall(r"export TRACEBOT_DATABASE_URL=(\S+)", shown)
+    suggested = re.findall(r"bin/tracebot (?!demo)(\S.*?)  ", shown)
+    assert len(suggested) == 9
+    for command in suggested:
+        answer = run(tmp_path, *command.split(), TRACEBOT_DATABASE_URL=database)
+        assert len(answer.splitlines()) > 2, command
