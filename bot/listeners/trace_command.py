@@ -93,7 +93,7 @@ def register(
     app.action(_starting_with(ISSUE))(listener(_pressed(ui.buttons.change_issue)))
     app.action(STOP)(listener(_pressed(ui.buttons.stop)))
     app.action(SHARE)(listener(_pressed(ui.buttons.share)))
-    app.action(RAW)(listener(_pressed(ui.buttons.raw), in_modal=True))
+    app.action(_starting_with(RAW))(listener(_pressed(ui.buttons.raw), in_modal=True))
     app.action(AGAIN)(listener(_pressed(ui.buttons.again)))
     app.action(OPEN)(_acknowledge)
     app.action(FORGET)(listener(_pressed(ui.buttons.forget)))

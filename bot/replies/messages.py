@@ -12,6 +12,7 @@ from bot.replies.text.split import ending, split
 from bot.slack.errors import is_gone
 from bot.slack.threads import REPLY_EVENT
 from reports.render.block_kit import STOP, Block, button, clipped, context, escape, section
+from storage.model.trace_context import short_id
 
 MARKDOWN_LIMIT = 11_000
 """Of a part, as `json_length` counts. Slack takes 12,000 characters of markdown, and about 13,000
@@ -148,7 +149,7 @@ def broken_message(trace_id: str) -> str:
     """Tell a user that a fault of the bot itself ended their turn."""
     return (
         "Sorry, something went wrong on my side, so this is not answered. Ask again. "
-        f"See what happened with `/trace show {trace_id[:16]}`."
+        f"See what happened with `/trace show {short_id(trace_id)}`."
     )
 
 
@@ -163,7 +164,7 @@ def failure_message(agent: str, error_type: str, *, trace_id: str, words: str = 
     why, next_step = FAILURES.get(error_type, ("something went wrong", "Ask again."))
     return (
         f"Sorry, {escape(agent)} could not answer: {why}. {quoted}{next_step} "
-        f"*Show trace* says more, as does `/trace show {trace_id[:16]}` in a channel."
+        f"*Show trace* says more, as does `/trace show {short_id(trace_id)}` in a channel."
     )
 
 
@@ -250,7 +251,7 @@ def unposted_message(agents: Sequence[str], code: str, *, channel: str, trace_id
     names = escape(" and ".join(agents))
     return (
         f"I could not post the reply of {names} in <#{channel}>: {why} (`{escape(code)}`). "
-        f"{next_step} What was recorded is in `/trace show {trace_id[:16]}`."
+        f"{next_step} What was recorded is in `/trace show {short_id(trace_id)}`."
     )
 
 

@@ -90,8 +90,9 @@ class Buttons:
 
         self._sender.send("show", requester, view, respond)
 
-    def raw(self, trace_id: str, requester: Requester, respond: Respond) -> None:
-        """Show all that is stored of a trace, as JSON."""
+    def raw(self, value: str, requester: Requester, respond: Respond) -> None:
+        """Show all that is stored of a trace, as JSON; `value` is its id and maybe a page."""
+        trace_id, _, page = value.partition(" ")
 
         def view() -> Answer:
             given = self._command.answer(f"show {trace_id}", requester)
@@ -99,8 +100,13 @@ class Buttons:
                 return given
             trace = given.view.trace
             title = f"Everything that is stored of {trace.trace_id}"
-            text = json_output.render(given.view)
-            return Answer(RawView(title=title, trace_id=trace.trace_id, text=text), given.note)
+            shown = RawView(
+                title=title,
+                trace_id=trace.trace_id,
+                text=json_output.render(given.view),
+                page=int(page) if page.isdecimal() else 0,
+            )
+            return Answer(shown, given.note)
 
         self._sender.send("raw", requester, view, respond)
 

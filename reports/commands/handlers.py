@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from reports.commands.filters import COUNTED
 from reports.commands.lists import (
     PERMALINK,
+    lines_of,
     list_traces,
     period_start,
     running,
@@ -34,6 +35,7 @@ from storage.queries.traces import (
     TraceSummary,
     message_traces,
     recent_traces,
+    short_ids,
     thread_traces,
     trace_spans,
     traces_by_id,
@@ -113,8 +115,9 @@ def _why(args: argparse.Namespace, database: Database, viewer: Viewer, now: int)
     found = _named(args.id, database, viewer)
     if len(found) > 1:
         return ambiguous(args.id, [trace.trace_id for trace in found])
+    line_of = lines_of(found, database, viewer, now)
     for trace in found:
-        if view := why_view(trace, trace_spans(database, trace.trace_id), now=now):
+        if view := why_view(trace, trace_spans(database, trace.trace_id), line_of(trace)):
             return view
     return MessageView(
         text=f"No decision is recorded for {args.id}. The bot decides about messages in "
@@ -283,12 +286,14 @@ def _logs(args: argparse.Namespace, database: Database, viewer: Viewer, now: int
     trace_ids = [found[0].trace_id] if found else _seen(database, viewer, since)
     levels = LEVELS[LEVELS.index(args.level) :] if args.level else ()
     logs = stored_logs(database, since=since, levels=levels, trace_ids=trace_ids, limit=LOG_LINES)
+    others = set() if found else {log.trace_id for log in logs if log.trace_id}
     return logs_view(
         logs,
         since=found[0].started_at if found else since,
         now=now,
         time_zone=viewer.time_zone,
         trace_id=found[0].trace_id if found else "",
+        short_ids=short_ids(database, others),
     )
 
 

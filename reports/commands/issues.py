@@ -15,6 +15,7 @@ from reports.views.failures import failures_view, name_of_issue
 from reports.views.messages import MessageView
 from storage.coordination.issue_states import set_state
 from storage.queries.failures import issues
+from storage.queries.traces import short_ids
 
 if TYPE_CHECKING:
     import argparse
@@ -41,6 +42,7 @@ def list_issues(args: argparse.Namespace, database: Database, viewer: Viewer, no
         since=since,
         now=now,
         all_of_them=all_of_them,
+        short_ids=short_ids(database, [issue.latest.trace_id for issue in found]),
         again=shlex.join(filter_words(args.filters, since=args.since)),
         name_of=viewer.name_of,
     )

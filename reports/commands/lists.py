@@ -70,7 +70,7 @@ def list_traces(args: argparse.Namespace, database: Database, viewer: Viewer, no
     seen = tuple(trace for trace in page.traces if viewer.may_see(trace))
     view = trace_list_view(
         seen,
-        _line_of(seen, database, viewer, now),
+        lines_of(seen, database, viewer, now),
         next=page.next,
         previous=page.previous,
         skipped=args.all,
@@ -90,14 +90,14 @@ def slowest(args: argparse.Namespace, database: Database, viewer: Viewer, now: i
         database, since=since, audiences=viewer.audiences, filters=args.filters, limit=SLOWEST
     )
     seen = tuple(filter(viewer.may_see, found))
-    view = slowest_view(seen, _line_of(seen, database, viewer, now), since=since, now=now)
+    view = slowest_view(seen, lines_of(seen, database, viewer, now), since=since, now=now)
     return _in_slack(view, args, database, viewer, now)
 
 
 def running(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
     found = running_traces(database, audiences=viewer.audiences, filters=args.filters)
     seen = tuple(filter(viewer.may_see, found))
-    return running_view(seen, _line_of(seen, database, viewer, now))
+    return running_view(seen, lines_of(seen, database, viewer, now))
 
 
 def thread(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
@@ -113,7 +113,7 @@ def thread(args: argparse.Namespace, database: Database, viewer: Viewer, now: in
     page = _thread_page(seen, args.cursor) if in_slack or args.cursor else Page(seen, None)
     view = thread_view(
         page,
-        _line_of(page.traces, database, viewer, now),
+        lines_of(page.traces, database, viewer, now),
         turns=len(seen),
         again=shlex.join(["thread", channel, thread_ts]),
     )
@@ -221,7 +221,7 @@ def _with_scores(view: TraceListView, database: Database) -> TraceListView:
     return replace(view, scores=scores_by_trace(database, ids))
 
 
-def _line_of(
+def lines_of(
     traces: Sequence[TraceSummary], database: Database, viewer: Viewer, now: int
 ) -> LineOf:
     """Return a function that turns each of the traces into a line."""

@@ -271,7 +271,7 @@ def _add_lists(command: Callable[..., Options], *, longest: int) -> None:
 
 
 def _add_statistics(command: Callable[..., Options], *, shell: bool) -> None:
-    stats = command("stats", "Show counts, errors, latency, tokens and cost.", STATS_EXAMPLES)
+    stats = command("stats", "Show counts, failures, latency, tokens and cost.", STATS_EXAMPLES)
     stats.add_argument("--by", choices=DIMENSIONS, help="add one line for each of these")
     stats.add_argument("--compare", action="store_true", help="compare with the period before")
     if shell:

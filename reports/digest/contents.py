@@ -20,7 +20,7 @@ from storage.queries.digests import failures_of_period, top_threads
 from storage.queries.failures import Issue, fresh_issues
 from storage.queries.spending import spending
 from storage.queries.statistics import Statistics, statistics
-from storage.queries.traces import TraceSummary, thread_traces
+from storage.queries.traces import TraceSummary, short_ids, thread_traces
 from storage.writer.dropped import DROPPED, drop_counts
 
 SHOWN_FAILURES, SHOWN_THREADS, SHOWN_BUDGETS = 3, 3, 3
@@ -75,6 +75,7 @@ def digest(
         facts,
         period,
         now=now,
+        short_ids=short_ids(database, set(facts.mentioned)),
         workspace=scope.workspace,
         channel_only=scope.channel is not None,
         subscribed=subscribed,

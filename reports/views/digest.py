@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -55,6 +55,7 @@ class IssueLine:
     times: str
     message: str
     trace_id: str
+    short_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,7 @@ class ThreadLine:
     """A thread as text. `trace_id` is that of its first turn, whose text is `text`."""
 
     trace_id: str
+    short_id: str
     text: str
     turns: str
     cost: str
@@ -106,6 +108,13 @@ class DigestFacts:
     """Problems of the database that need a person."""
     budgets: tuple[str, ...]
     """How much is spent of the fullest budgets that the readers may know."""
+
+    @property
+    def mentioned(self) -> Iterable[str]:
+        """Yield the ids of the traces that a digest names."""
+        yield from (issue.latest.trace_id for issue in self.issues)
+        yield from (trace.trace_id for trace in self.failed)
+        yield from (thread.first.trace_id for thread in (*self.dearest, *self.slowest))
 
     @property
     def left_alone(self) -> Statistics:
@@ -155,6 +164,7 @@ def digest_view(
     period: Period,
     *,
     now: int,
+    short_ids: Mapping[str, str],
     workspace: str,
     channel_only: bool,
     subscribed: str,
@@ -171,10 +181,13 @@ def digest_view(
         agents=tuple(stats_line(group.key, group) for group in facts.agents.groups),
         skipped=tuple(map(_reason, facts.left_alone.groups)),
         left=_left(sum(group.traces for group in facts.left_alone.groups)),
-        issues=tuple(map(_issue, facts.issues)),
-        failed=tuple(trace_line(trace, now=now, workspace=workspace) for trace in facts.failed),
-        dearest=tuple(_thread(each, workspace) for each in facts.dearest),
-        slowest=tuple(_thread(each, workspace) for each in facts.slowest),
+        issues=tuple(_issue(each, short_ids) for each in facts.issues),
+        failed=tuple(
+            trace_line(trace, now=now, short_id=short_ids[trace.trace_id], workspace=workspace)
+            for trace in facts.failed
+        ),
+        dearest=tuple(_thread(each, short_ids, workspace) for each in facts.dearest),
+        slowest=tuple(_thread(each, short_ids, workspace) for each in facts.slowest),
         silent=(
             *_silent("Nothing came from", facts.silent_platforms, period.noun),
             *_silent("Nobody asked", facts.silent_agents, period.noun),
@@ -233,20 +246,22 @@ def _left(count: int) -> str:
     return f"{count:,} messages were not answered" if count != 1 else "1 message was not answered"
 
 
-def _issue(issue: Issue) -> IssueLine:
+def _issue(issue: Issue, short_ids: Mapping[str, str]) -> IssueLine:
     return IssueLine(
         is_back=issue.back_since is not None,
         name=formatting.shortened(name_of_issue(issue), 60),
         times="once" if issue.traces == 1 else f"{issue.traces:,} times",
         message=formatting.shortened(issue.latest.error_message or "", 120),
         trace_id=issue.latest.trace_id,
+        short_id=short_ids[issue.latest.trace_id],
     )
 
 
-def _thread(thread: Thread, workspace: str) -> ThreadLine:
+def _thread(thread: Thread, short_ids: Mapping[str, str], workspace: str) -> ThreadLine:
     sums, first = thread.sums, thread.first
     return ThreadLine(
         trace_id=first.trace_id,
+        short_id=short_ids[first.trace_id],
         text=formatting.shortened(first.text or first.name, 80),
         turns=f"{sums.turns:,} turn{'' if sums.turns == 1 else 's'}",
         cost=formatting.cost(sums.cost),

@@ -1,7 +1,7 @@
 """Failures as issues: each with its state, its count, when it occurred and its latest trace."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reports import formatting
@@ -41,6 +41,7 @@ class FailureLine:
     first: str
     chart: str
     trace_id: str
+    short_trace_id: str
     where: str
     message: str
 
@@ -69,12 +70,14 @@ def failures_view(
     since: int,
     now: int,
     all_of_them: bool,
+    short_ids: Mapping[str, str],
     again: str = "",
     name_of: Callable[[str, str], str] = lambda by, key: key,
 ) -> FailuresView:
     """Sort issues: most frequent first, and those that nobody waits for last.
 
-    `all_of_them` is False if only the newest traces of the period were read.
+    `all_of_them` is False if only the newest traces of the period were read. `short_ids` are those
+    of the latest traces.
     """
 
     def rank(issue: Issue) -> tuple[bool, int, int]:
@@ -87,7 +90,7 @@ def failures_view(
     return FailuresView(
         title=f"Errors of the {formatting.period(since, now)}",
         lines=tuple(
-            _line(issue, chart, now=now, name_of=name_of)
+            _line(issue, chart, short_ids[issue.latest.trace_id], now=now, name_of=name_of)
             for issue, chart in zip(found, charts, strict=True)
         ),
         note="" if all_of_them else "Only the newest failures of this period are counted.",
@@ -113,7 +116,12 @@ def _chart(issue: Issue, *, since: int, until: int, bucket_ns: int) -> tuple[int
 
 
 def _line(
-    issue: Issue, chart: Sequence[int], *, now: int, name_of: Callable[[str, str], str]
+    issue: Issue,
+    chart: Sequence[int],
+    short_trace_id: str,
+    *,
+    now: int,
+    name_of: Callable[[str, str], str],
 ) -> FailureLine:
     latest = issue.latest
     return FailureLine(
@@ -129,6 +137,7 @@ def _line(
         first=formatting.ago(issue.first_seen, now=now),
         chart=formatting.sparkline(chart),
         trace_id=latest.trace_id,
+        short_trace_id=short_trace_id,
         where=formatting.plain(latest.name),
         message=formatting.shortened(latest.error_message or "", 120),
     )

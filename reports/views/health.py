@@ -48,6 +48,14 @@ class HealthView:
     def ok(self) -> bool:
         return not self.problems
 
+    @property
+    def verdict(self) -> str:
+        """Return the sentence that says if somebody has to act."""
+        if self.ok:
+            return "All is well."
+        many = f"{len(self.problems)} problems" if len(self.problems) > 1 else "1 problem"
+        return f"{many}: {', '.join(problem.fact for problem in self.problems)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:

@@ -18,7 +18,7 @@ HELP = (
     ("show [ID or LINK]", "show one trace, or the newest: how it ended, what the agent did"),
     ("why LINK", "say why a message was answered or not, and what would have to be different"),
     ("thread [LINK]", "show all turns of a thread; without a link, the latest thread here"),
-    ("stats [--by agent]", "show counts, errors, latency, tokens and cost; --since 7d"),
+    ("stats [--by agent]", "show counts, failures, latency, tokens and cost; --since 7d"),
     ("cost [--since 30d]", "show the cost by model and by agent"),
     ("errors", "list failures as issues, with state and latest trace; --since 7d"),
     ("slow", "list the slowest traces; --since 7d"),

@@ -28,7 +28,8 @@ class LogLine:
     when: str
     message: str
     facts: str
-    trace_id: str
+    trace: str
+    """The first digits of its trace's id; empty without one, and if all lines are of one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,13 +93,19 @@ class MetricsView:
 
 
 def logs_view(
-    logs: Sequence[Log], *, since: int, now: int, time_zone: str, trace_id: str = ""
+    logs: Sequence[Log],
+    *,
+    since: int,
+    now: int,
+    time_zone: str,
+    short_ids: Mapping[str, str],
+    trace_id: str = "",
 ) -> LogsView:
     """Return the view of log lines, which come newest first."""
     of = f"trace {trace_id}" if trace_id else f"the {formatting.period(since, now)}"
     return LogsView(
         title=f"Log lines of {of}, newest first",
-        lines=tuple(_log_line(log, time_zone) for log in logs),
+        lines=tuple(_log_line(log, time_zone, short_ids) for log in logs),
         logs=tuple(logs),
         since=since,
         until=now,
@@ -106,7 +113,7 @@ def logs_view(
     )
 
 
-def _log_line(log: Log, time_zone: str) -> LogLine:
+def _log_line(log: Log, time_zone: str, short_ids: Mapping[str, str]) -> LogLine:
     facts = ", ".join(f"{name} {value}" for name, value in log.attributes.items())
     return LogLine(
         icon=ICONS.get(log.level, "·"),
@@ -114,7 +121,7 @@ def _log_line(log: Log, time_zone: str) -> LogLine:
         when=formatting.local(log.recorded_at, time_zone, form="%m-%d %H:%M:%S"),
         message=formatting.shortened(log.message, LONGEST),
         facts=formatting.shortened(facts, LONGEST_FACTS),
-        trace_id=log.trace_id or "",
+        trace=short_ids.get(log.trace_id or "", ""),
     )
 
 

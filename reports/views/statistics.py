@@ -1,4 +1,4 @@
-"""Statistics as text: counts, errors, latency, tokens and cost, in total and by group."""
+"""Statistics as text: counts, failures, latency, tokens and cost, in total and by group."""
 
 import shlex
 from collections.abc import Callable, Mapping

@@ -7,11 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reports import formatting
+from storage.model import trace_context
 from storage.model.records import Score
 from storage.queries.traces import Page, TraceSummary
-
-SHORT_ID = 16
-"""The first digits of a trace id, for a trace that is shown alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +149,7 @@ def trace_line(
         length = now - trace.started_at
     return TraceLine(
         trace_id=trace.trace_id,
-        short_id=short_id or trace.trace_id[:SHORT_ID],
+        short_id=short_id or trace_context.short_id(trace.trace_id),
         icon=formatting.ICONS.get(status, "?"),
         status=status,
         name=formatting.plain(trace.name),

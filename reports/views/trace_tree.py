@@ -68,11 +68,12 @@ class TraceView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawView:
-    """All that is stored of a trace's spans, as JSON."""
+    """All that is stored of a trace's spans, as JSON. Slack shows one `page` of it, from 0 on."""
 
     title: str
     trace_id: str
     text: str
+    page: int = 0
 
 
 def trace_view(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reports import formatting
-from reports.views.trace_list import TraceLine, trace_line
+from reports.views.trace_list import TraceLine
 from storage.model.span import Span
 from storage.queries.traces import TraceSummary
 
@@ -108,13 +108,12 @@ class WhyView:
     trace: TraceSummary
 
 
-def why_view(trace: TraceSummary, spans: Sequence[Span], *, now: int) -> WhyView | None:
-    """Return the view, None if no decision is recorded in the trace."""
+def why_view(trace: TraceSummary, spans: Sequence[Span], line: TraceLine) -> WhyView | None:
+    """Return the view of a trace and its line; None if no decision is recorded in it."""
     decided = next((span for span in spans if span.reason), None)
     if decided is None or decided.reason is None:
         return None
     reason = decided.reason
-    line = trace_line(trace, now=now)
     verb = "Answered" if decided.decision == "answer" else "Not answered"
     return WhyView(
         title=f"{verb} because {formatting.reason(reason)}",

@@ -93,6 +93,18 @@ def is_valid(ids: object) -> TypeGuard[Ids]:
     )
 
 
+SHORT_ID = 16
+"""Digits: 12 are the millisecond in which a trace of ours began, and 4 are random."""
+
+
+def short_id(trace_id: str) -> str:
+    """Return the first digits of an id, which all commands take.
+
+    Only `storage.queries.traces.short_ids` knows whether no other trace begins with them.
+    """
+    return trace_id[:SHORT_ID]
+
+
 def began_at(trace_id: str) -> int:
     """Return when a trace of ours began, in nanoseconds since the epoch, as its id says.
 

@@ -17,6 +17,7 @@ from storage.database.models import NOT_OK, SpanRow, TraceRow
 from storage.model.filters import ANY, Filters
 from storage.model.search_words import SearchWords
 from storage.model.span import Span, span_of
+from storage.model.trace_context import short_id
 from storage.queries.cursors import NEWER, Cursor, beyond, nearest_first, parse_cursor
 from storage.queries.filters import conditions
 from storage.queries.search import COLUMNS, Row, Search, rows_of
@@ -115,17 +116,17 @@ def traces_by_id(
 
 
 def short_ids(database: Database, trace_ids: Collection[str]) -> dict[str, str]:
-    """Return for each id its first digits, by which it alone is found: as many for each of them.
+    """Return for each id its first digits, or the whole ids if they are not unique.
 
     Ids of other programs may begin with the same digits, such as zeros.
     """
     ids = set(trace_ids)
-    for digits in SHORT_ID:
-        same = [_begins_with(each[:digits]) for each in ids]
-        query = TraceRow.select(TraceRow.trace_id).where(reduce(or_, same, SQL("1 = 0")))
-        if len(rows_of(database, query.limit(len(ids) + 1))) == len(ids):
-            return {each: each[:digits] for each in ids}
-    return {each: each for each in ids}
+    short = {each: short_id(each) for each in ids}
+    same = [_begins_with(each) for each in set(short.values())]
+    query = TraceRow.select(TraceRow.trace_id).where(reduce(or_, same, SQL("1 = 0")))
+    found = {row[0] for row in rows_of(database, query.limit(len(ids) + 1))}
+    is_unique = found <= ids and len(same) == len(ids)
+    return short if is_unique else {each: each for each in ids}
 
 
 def _begins_with(prefix: str) -> Any:
@@ -194,9 +195,6 @@ def trace_spans(database: Database, trace_id: str) -> tuple[Span, ...]:
     rows = query.order_by(SpanRow.started_at, SpanRow.span_id).dicts().execute(database)
     return tuple(span_of(row) for row in rows)
 
-
-SHORT_ID = (12, 16)
-"""How many digits of an id are shown, if they are enough. 12 are the millisecond of its start."""
 
 SUMMARY_FIELDS = (*COLUMNS, *sorted({item.name for item in fields(TraceSummary)} - {*COLUMNS}))
 RECENT = 500

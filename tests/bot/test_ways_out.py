@@ -238,6 +238,7 @@ def forged_values(board: Channel, alice: User) -> list[tuple[str, str]]:
             for action in (SHOW, f"{SHOW}_7", SHARE, RAW, AGAIN)
             for value in trace_ids
         ),
+        *((f"{RAW}_1", f"{value} 1") for value in trace_ids),
         *((action, ids["id"]) for action in (STOP, f"{STOP}_1")),
         *((action, RULE) for action in (ACKNOWLEDGE, SNOOZE, ADD)),
         *((DIGEST_CHANGE, channel) for channel in (board.id, "", "C0NONE")),

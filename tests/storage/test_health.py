@@ -100,7 +100,10 @@ def test_problems_are_marked_with_advice(
     assert dict(view.facts)[fact].startswith(problem.mark)
     for shown in (terminal.render(view), json.dumps(slack.render(view), ensure_ascii=False)):
         assert problem.mark in shown
+        assert f"1 problem: {fact}" in shown
         assert problem.advice[:20] in shown
+    for shown in (terminal.render(well), str(slack.render(well)[0])):
+        assert "All is well." in shown
 
 
 def tracebot(path: Path, *words: str) -> "subprocess.CompletedProcess[str]":

@@ -14,6 +14,7 @@ from bot.cli.exit_codes import DONE, FAILED
 from bot.settings import load_settings
 from reports.formatting import utc, visible
 from storage.errors import NoDatabase, StorageError
+from storage.model.trace_context import short_id
 
 
 def show_agents(*, database: str, as_json: bool) -> int:
@@ -75,7 +76,7 @@ def _as_text(state: AgentStatus) -> str:
     error = state.last_error
     if error is not None:
         at = datetime.fromtimestamp(error.started_at / 1e9).astimezone()
-        lines.append(f"  last error {at:%Y-%m-%d %H:%M}, trace {error.trace_id[:12]}:")
+        lines.append(f"  last error {at:%Y-%m-%d %H:%M}, trace {short_id(error.trace_id)}:")
         lines.append(f"    {error.error_message or error.status}")
     return "\n".join(lines) + "\n"
 

@@ -22,7 +22,6 @@ from reports.render.slack.tables import Cell, Number, chart, table
 from reports.render.slack.trace_list import trace_lines
 from reports.views.digest import DigestView, IssueLine, ThreadLine
 from reports.views.statistics import StatsLine
-from reports.views.trace_list import SHORT_ID
 from storage.queries.statistics import Group
 
 THUMBS = ("👍", "👎")
@@ -109,7 +108,7 @@ def _threads(title: str, lines: Iterable[ThreadLine], *, by_cost: bool) -> list[
 
 def _thread(line: ThreadLine, *, by_cost: bool) -> str:
     text = clipped(escape(line.text), THREAD_TEXT)
-    named = f"<{line.link}|{text}>" if line.link else f"“{text}” `{line.trace_id[:SHORT_ID]}`"
+    named = f"<{line.link}|{text}>" if line.link else f"“{text}” `{line.short_id}`"
     return f"• *{line.cost if by_cost else line.slowest}*  {named} · {line.turns}"
 
 

@@ -21,6 +21,8 @@ MAX_LINES = 10
 FILTERS = 80
 """Characters of the filters in a button: two of each line have to fit into a message."""
 
+NARROWER = "a shorter period or a filter, as in `/trace errors agent:claude`, lists fewer."
+
 STATES = {
     "new": ":new: new",
     "known": "known",
@@ -40,7 +42,7 @@ def failures(view: FailuresView) -> list[Block]:
     for place, line in enumerate(view.lines[:MAX_LINES]):
         blocks += [section(_failure(line)), _actions(line, place, view.again)]
     if (hidden := len(view.lines) - MAX_LINES) > 0:
-        blocks += note(f"{hidden} rarer errors: see tracebot errors in a shell.")
+        blocks += note(f"{hidden} rarer errors: {NARROWER}")
     return [*blocks, *note(view.note), {"type": "divider"}, periods]
 
 

@@ -11,7 +11,9 @@ def health(view: HealthView) -> list[Block]:
     problems = "\n".join(
         f"{problem.mark} *{problem.fact}*: {escape(problem.advice)}." for problem in view.problems
     )
-    return [section(facts), *([section(problems)] if problems else [])]
+    mark = ":white_check_mark:" if view.ok else ":warning:"
+    verdict = section(f"{mark} *{escape(view.verdict)}*")
+    return [verdict, section(facts), *([section(problems)] if problems else [])]
 
 
 def command_help(view: HelpView) -> list[Block]:

@@ -8,13 +8,13 @@ from reports.views.ratings import Rating
 MOST = 8
 
 
-def rating_lines(ratings: Sequence[Rating]) -> list[Block]:
-    """Return a section with the newest ratings, none without any."""
+def rating_lines(ratings: Sequence[Rating], see_all: str) -> list[Block]:
+    """Return a section with the newest ratings, none without any; *see_all* says where all are."""
     if not ratings:
         return []
     lines = [_line(rating) for rating in ratings[-MOST:]]
     if earlier := len(ratings) - len(lines):
-        lines.insert(0, f"{earlier} earlier: see tracebot show in a shell.")
+        lines.insert(0, f"{earlier} earlier: {see_all}")
     return [section("\n".join(lines))]
 
 

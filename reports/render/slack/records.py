@@ -42,7 +42,8 @@ def logs(view: LogsView) -> list[Block]:
         part.append(row)
     blocks.append(section("\n".join(part)))
     if hidden := len(view.lines) - len(rows):
-        blocks.append(context(f"{hidden} earlier: see tracebot logs in a shell."))
+        narrower = "--level warning" if view.trace_id else "--since 1h or --level warning"
+        blocks.append(context(f"{hidden} earlier: add {narrower} to the command."))
     if view.trace_id:
         blocks.append({"type": "actions", "elements": [button("Show", SHOW, view.trace_id)]})
     return blocks
@@ -51,16 +52,16 @@ def logs(view: LogsView) -> list[Block]:
 def _fitting(view: LogsView) -> Iterator[str]:
     left = LINES
     for line in view.lines[:MAX_LINES]:
-        row = _log(line, of_one_trace=bool(view.trace_id))
+        row = _log(line)
         left -= len(row)
         if left < 0:
             return
         yield row
 
 
-def _log(line: LogLine, *, of_one_trace: bool) -> str:
+def _log(line: LogLine) -> str:
     message, facts = clipped(escape(line.message), MESSAGE), clipped(escape(line.facts), FACTS)
-    trace = "" if of_one_trace or not line.trace_id else f" `{line.trace_id[:16]}`"
+    trace = f" `{line.trace}`" if line.trace else ""
     mark = EMOJI.get(line.level, escape(line.level))
     more = f" _{facts}_" if facts else ""
     return f"{mark} {message}\n{line.when}{trace}{more}"
@@ -84,7 +85,7 @@ def metrics(view: MetricsView) -> list[Block]:
         for line, total in zip(view.lines, view.totals, strict=True)
     ]
     made = table("By labels" if view.name else "Metrics", columns, rows)
-    hidden = f"{made.hidden} more: see tracebot metrics in a shell." if made.hidden else ""
+    hidden = f"{made.hidden} more: a shorter period lists fewer." if made.hidden else ""
     return [
         header(view.title),
         *_chart(view),

@@ -57,8 +57,11 @@ def _table(view: StatsView) -> list[Block]:
     made = table(f"By {view.by}", columns, rows)
     if not made.hidden:
         return [made.block]
-    which = "earlier" if newest else "more"
-    return [made.block, context(f"{made.hidden} {which}: see tracebot stats in a shell")]
+    if newest:
+        said = f"{made.hidden} earlier: --by day takes fewer rows than --by hour"
+    else:
+        said = f"{made.hidden} more: `/trace stats {view.by}:NAME` counts one of them"
+    return [made.block, context(said)]
 
 
 def _row(line: StatsLine, group: Group) -> tuple[Cell, ...]:

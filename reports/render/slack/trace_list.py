@@ -47,7 +47,8 @@ def trace_list(view: TraceListView) -> list[Block]:
     lines = view.lines[:MAX_LINES]
     blocks = [header(view.title), *controls]
     if hidden := len(view.lines) - len(lines):
-        blocks.append(context(f"{hidden} more: see tracebot {view.kind} in a shell."))
+        narrower = f"a filter, as in `/trace {view.kind} agent:claude`, lists fewer"
+        blocks.append(context(f"{hidden} more: {narrower}."))
     return [*blocks, *trace_lines(lines, kind=view.kind), *actions(*pages)]
 
 

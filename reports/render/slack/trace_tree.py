@@ -1,6 +1,7 @@
 """One trace: the question and how it ended, what the agents did, and all steps folded away."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator
 from functools import partial
 
 from reports.formatting import bar
@@ -13,6 +14,7 @@ from reports.render.block_kit import (
     SHARE,
     SHOW,
     Block,
+    actions,
     button,
     clipped,
     code,
@@ -23,6 +25,7 @@ from reports.render.block_kit import (
 from reports.render.slack.ratings import rating_lines
 from reports.render.slack.trace_list import EMOJI, place_of
 from reports.views.agent_work import WorkLine
+from reports.views.trace_list import TraceLine
 from reports.views.trace_tree import RawView, SpanLine, TraceView
 
 MAX_SPANS = 40
@@ -33,8 +36,8 @@ MAX_WORK, TITLE, FACTS = 20, 80, 160
 LAST_WORDS = 900
 """Characters, so that with all else they fit into a message."""
 
-RAW_PARTS = 12
-"""Sections of JSON in a message or a modal; the rest is only shown in a shell."""
+RAW_PARTS, RAW_ROW = 4, 500
+"""Sections on a page of JSON, and characters of a row: all of it fits into a message."""
 WORK_EMOJI = {"attempt": ":robot_face:", "model": ":brain:", "tool": ":wrench:"}
 
 
@@ -42,8 +45,8 @@ def trace_tree(view: TraceView) -> list[Block]:
     return [
         section(_question(view)),
         *_ending(view),
-        *rating_lines(view.ratings),
-        *_work(view.work),
+        *rating_lines(view.ratings, see_raw(view.line)),
+        *_work(view),
         *_steps(view),
         context(f"`{view.line.trace_id}`"),
         {"type": "actions", "elements": list(_buttons(view))},
@@ -72,12 +75,12 @@ def _ending(view: TraceView) -> Iterator[Block]:
         yield section(f"&gt; {escape(answer)}")
 
 
-def _work(lines: Sequence[WorkLine]) -> Iterator[Block]:
-    if not lines:
+def _work(view: TraceView) -> Iterator[Block]:
+    if not view.work:
         return
-    rows = ["*What the agent did*", *map(_work_line, lines[:MAX_WORK])]
-    if more := len(lines) - MAX_WORK:
-        rows += [f"… and {more} more: see tracebot show in a shell."] if more > 0 else []
+    rows = ["*What the agent did*", *map(_work_line, view.work[:MAX_WORK])]
+    if (more := len(view.work) - MAX_WORK) > 0:
+        rows.append(f"… and {more} more: {see_raw(view.line)}")
     yield section("\n".join(rows))
 
 
@@ -90,7 +93,7 @@ def _work_line(line: WorkLine) -> str:
 
 def _steps(view: TraceView) -> Iterator[Block]:
     """Fold the steps away, if something above says what happened."""
-    steps = list(_waterfall(view.spans))
+    steps = list(_waterfall(view))
     if steps:
         count = len(view.spans)
         yield {
@@ -105,6 +108,11 @@ def _steps(view: TraceView) -> Iterator[Block]:
         }
 
 
+def see_raw(line: TraceLine) -> str:
+    """Say where all is shown. The message may be a shared one, which has no buttons."""
+    return f"press *Raw* in `/trace show {line.short_id}`."
+
+
 def _buttons(view: TraceView) -> Iterator[Block]:
     trace_id = view.line.trace_id
     if view.link:
@@ -116,26 +124,42 @@ def _buttons(view: TraceView) -> Iterator[Block]:
 
 
 def raw(view: RawView) -> list[Block]:
-    """Show the JSON in as many sections as are allowed, in whole lines if these are not long."""
-    rows = [row[at : at + 1_000] for row in view.text.splitlines() for at in _starts(row)]
+    """Show a page of the JSON, in whole lines if these are not long."""
+    rows = [row[at : at + RAW_ROW] for row in view.text.splitlines() for at in _starts(row)]
     parts: list[list[str]] = [[]]
     for row in rows:
-        if sum(len(escape(each)) + 1 for each in [*parts[-1], row]) > SECTION - 6:
+        if sum(map(_length, [*parts[-1], row])) > SECTION - 6:
             parts.append([])
         parts[-1].append(row)
-    shown = [code(part) for part in parts[:RAW_PARTS]]
-    if len(parts) > RAW_PARTS:
-        shown.append(context(f"… it goes on: tracebot show {view.trace_id} --json in a shell."))
-    back = button("Show trace", SHOW, view.trace_id)
-    return [section(f"*{escape(view.title)}*"), *shown, {"type": "actions", "elements": [back]}]
+    pages = -(-len(parts) // RAW_PARTS)
+    page = min(view.page, pages - 1)
+    of = f", page {page + 1} of {pages}" if pages > 1 else ""
+    shown = parts[page * RAW_PARTS : (page + 1) * RAW_PARTS]
+    others = {"Previous": page - 1, "Next": page + 1}
+    buttons = [
+        button(label, f"{RAW}_{other}", f"{view.trace_id} {other}")
+        for label, other in others.items()
+        if 0 <= other < pages
+    ]
+    return [
+        section(f"*{escape(view.title)}*{of}"),
+        *map(code, shown),
+        *actions(*buttons, button("Show trace", SHOW, view.trace_id)),
+    ]
 
 
 def _starts(row: str) -> range:
-    return range(0, max(len(row), 1), 1_000)
+    return range(0, max(len(row), 1), RAW_ROW)
 
 
-def _waterfall(spans: tuple[SpanLine, ...]) -> Iterator[Block]:
+def _length(row: str) -> int:
+    """Return the characters of a row and its line break in a message's JSON."""
+    return len(json.dumps(escape(row), ensure_ascii=False))
+
+
+def _waterfall(view: TraceView) -> Iterator[Block]:
     """Show as many spans as fit into a message, in as few blocks as possible."""
+    spans = view.spans
     rows: list[str] = []
     shown, used, size = 0, 0, 0
     names = [_name(span) for span in spans[:MAX_SPANS]]
@@ -152,7 +176,7 @@ def _waterfall(spans: tuple[SpanLine, ...]) -> Iterator[Block]:
     if rows:
         yield code(rows)
     if shown < len(spans):
-        yield context(f"… and {len(spans) - shown} more steps: see tracebot show in a shell.")
+        yield context(f"… and {len(spans) - shown} more steps: {see_raw(view.line)}")
 
 
 def _name(span: SpanLine) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reports.formatting import sparkline
 from reports.render.columns import Column, Part, Table
-from reports.render.terminal.parts import bold, note, number_column, short_id, text_column
+from reports.render.terminal.parts import bold, note, number_column, text_column
 from reports.render.terminal.statistics import groups
 from reports.render.terminal.trace_list import traces
 
@@ -70,7 +70,7 @@ def _issues(lines: Iterable[IssueLine]) -> Table:
             (
                 [("back" if line.is_back else "new", "yellow")],
                 [(line.name, "red")],
-                *(line.times, short_id(line.trace_id), line.message),
+                *(line.times, bold(line.short_id), line.message),
             )
             for line in lines
         ],
@@ -84,8 +84,7 @@ def _threads(lines: Iterable[ThreadLine]) -> Table:
             text_column("what"),
         ),
         rows=[
-            (short_id(line.trace_id), line.turns, line.cost, line.slowest, line.text)
-            for line in lines
+            (bold(line.short_id), line.turns, line.cost, line.slowest, line.text) for line in lines
         ],
     )
 

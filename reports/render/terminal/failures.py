@@ -9,7 +9,6 @@ from reports.render.terminal.parts import (
     bold,
     note,
     number_column,
-    short_id,
     text_column,
     titled,
 )
@@ -29,7 +28,7 @@ def failures(view: FailuresView) -> list[Part]:
                 bold(line.short_id),
                 [(line.error_type, "red")],
                 *(line.agent or "–", line.traces, line.chart, line.when),
-                short_id(line.trace_id),
+                bold(line.short_trace_id),
                 _what(line),
             )
             for line in view.lines

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 
 def health(view: HealthView) -> Iterator[Part]:
+    yield [(view.verdict, "green" if view.ok else "red")]
+    yield ""
     yield pairs(view.facts)
     if not view.ok:
         yield ""

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from reports.render.columns import Column, Line, Part, Table
-from reports.views.trace_list import SHORT_ID
 
 if TYPE_CHECKING:
     from reports.views.alerts import AlertsView
@@ -40,10 +39,6 @@ def status(icon: str, status: str) -> Line:
 
 def bold(text: str) -> Line:
     return [(text, "bold")]
-
-
-def short_id(trace_id: str) -> Line:
-    return bold(trace_id[:SHORT_ID])
 
 
 def note(text: str, style: str) -> list[Part]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from reports.formatting import sparkline
 from reports.render.columns import Column, Part, Table
 from reports.render.terminal.parts import note, number_column, text_column, titled
-from reports.views.trace_list import SHORT_ID
 
 if TYPE_CHECKING:
     from reports.views.records import LogsView, MetricsView
@@ -23,7 +22,7 @@ def logs(view: LogsView) -> list[Part]:
             (
                 [(line.icon, LEVEL_STYLES.get(line.level, ""))],
                 line.when,
-                *(() if view.trace_id else (line.trace_id[:SHORT_ID],)),
+                *(() if view.trace_id else (line.trace,)),
                 [(line.message, LEVEL_STYLES.get(line.level, ""))],
                 [(line.facts, "grey")],
             )

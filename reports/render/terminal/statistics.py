@@ -13,7 +13,7 @@ from reports.views.timeline import in_groups
 if TYPE_CHECKING:
     from reports.views.statistics import StatsLine, StatsView
 
-COLUMNS = ("traces", "errors", "rate", "p50", "p95", "p99", "tokens", "cost")
+COLUMNS = ("traces", "failed", "rate", "p50", "p95", "p99", "tokens", "cost")
 
 
 def stats(view: StatsView) -> Iterator[Part]:
@@ -30,7 +30,7 @@ def _timeline(view: StatsView) -> Iterator[Part]:
     if len(moments) < 2:
         return
     traces, errors = [each.traces for each in moments], [each.errors for each in moments]
-    counted = [("traces", traces, "cyan"), *([("errors", errors, "red")] if any(errors) else [])]
+    counted = [("traces", traces, "cyan"), *([("failed", errors, "red")] if any(errors) else [])]
     article = "an" if unit == "hour" else "a"
     yield ""
     yield Table(

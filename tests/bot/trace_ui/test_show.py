@@ -1,6 +1,7 @@
 """`/trace show`: how a turn ended in the program's own words, and what to do with it."""
 
 from functools import partial
+from importlib import import_module
 
 import pytest
 
@@ -89,6 +90,21 @@ def test_everything_that_is_stored_is_shown_as_json_in_a_modal(
     said = in_modal(sandbox, alice, partial(sandbox.click, alice, message, "trace_raw"))
     assert '"process.exit.code": 1' in said
     assert failure.trace_id in said
+
+
+def test_what_is_stored_has_pages_if_it_is_long(
+    failure: TraceSummary,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(import_module("reports.render.slack.trace_tree"), "RAW_PARTS", 1)
+    message = show(sandbox, alice, general)
+    first = in_modal(sandbox, alice, partial(sandbox.click, alice, message, "trace_raw"))
+    second = in_modal(sandbox, alice, partial(sandbox.press, alice, "trace_raw_1"))
+    assert "page 1 of" in first and '"trace": {' in first
+    assert "page 2 of" in second and '"trace": {' not in second
 
 
 def test_in_the_shortcuts_modal_everything_is_shown_and_the_question_is_tried_again(

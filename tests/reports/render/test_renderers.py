@@ -23,6 +23,7 @@ from reports.commands.parser import build_parser, parse
 from reports.periods import period_before
 from reports.render import json_output as as_json
 from reports.render import slack, terminal, tsv
+from reports.render.block_kit import escape
 from reports.render.html import page
 from reports.render.slack.plain import plain
 from reports.views.alerts import alert_view, alerts_view
@@ -35,7 +36,7 @@ from reports.views.ratings import ratings
 from reports.views.records import logs_view, metric_view
 from reports.views.statistics import statistics_view
 from reports.views.trace_list import Choice, Menu, thread_view, trace_line, trace_list_view
-from reports.views.trace_tree import trace_view
+from reports.views.trace_tree import RawView, trace_view
 from reports.views.views import View
 from reports.views.why import why_view
 from storage import Observability
@@ -56,6 +57,9 @@ from tests.support.factories import NOW, TEAM, THREAD, FixedSight, record_an_hou
 PARSER, _ = build_parser(prog="tracebot", shell=True)
 MOST = 13_000
 """Characters of a message's blocks."""
+
+WHOLE = {f"{number:032x}": f"{number:032x}" for number in range(500)}
+"""Ids of which none can be shortened."""
 
 HOSTILE = (
     "&" * 400,
@@ -204,14 +208,16 @@ def failed(text: str, count: int) -> View:
         )
         for number, each in enumerate(spans)
     ]
-    return failures_view(found, since=NOW - 3_600 * 10**9, now=NOW, all_of_them=False, again=text)
+    return failures_view(
+        found, since=NOW - 3_600 * 10**9, now=NOW, all_of_them=False, short_ids=WHOLE, again=text
+    )
 
 
 def a_decision(text: str, count: int) -> View:
     refused = [f"{text}: guest_may_not_ask"] * count
     decided = replace(span(text, 0), reason="person_not_allowed", decision="skip")
     decided.attributes.update(active_speaker=text, refused=refused)
-    view = why_view(trace(text), [decided], now=NOW)
+    view = why_view(trace(text), [decided], trace_line(trace(text), now=NOW))
     assert view is not None
     return view
 
@@ -228,7 +234,7 @@ def some_logs(text: str, count: int) -> View:
         )
         for number in range(count)
     ]
-    return logs_view(logs, since=0, now=NOW, time_zone="Europe/Berlin")
+    return logs_view(logs, since=0, now=NOW, time_zone="Europe/Berlin", short_ids=WHOLE)
 
 
 def a_metric(text: str, count: int) -> View:
@@ -317,13 +323,20 @@ def a_digest(text: str, count: int) -> View:
         facts,
         period_before(date(2026, 9, 17), days="daily", time_zone="UTC"),
         now=NOW,
+        short_ids=WHOLE,
         workspace="https://acme.slack.com/",
         channel_only=True,
         subscribed="C0A",
     )
 
 
+def raw_spans(text: str, count: int) -> View:
+    found = a_tree(text, count)
+    return RawView(title="Raw", trace_id="0" * 32, text=as_json.render(found), page=count % 3)
+
+
 MAKERS = (
+    raw_spans,
     *(a_list, a_thread, a_tree, some_statistics, cost, failed, a_decision),
     *(some_logs, a_metric, some_budgets, an_alert, some_alerts, a_digest),
 )
@@ -458,9 +471,28 @@ def test_a_digest_fits_in_a_message(observability: Observability) -> None:
     checked(slack.render(replace(view, agents=hostile)))
 
 
-def test_a_waterfall_says_what_it_leaves_out() -> None:
+def test_a_waterfall_says_what_it_leaves_out_and_where_that_is() -> None:
     shown = checked(slack.render(a_tree("step", 100)))
-    assert "60 more steps" in shown
+    assert "60 more steps: press *Raw* in `/trace show 0000000000000000`" in shown
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_the_pages_of_raw_have_every_line(text: str) -> None:
+    view = raw_spans(text, 30)
+    assert isinstance(view, RawView)
+    pages, at = [""], 0
+    while at < len(pages):
+        blocks = slack.render(replace(view, page=at))
+        pages[at] = "".join(each["text"]["text"].strip("`") for each in blocks[1:-1])
+        labels = {each["text"]["text"]: each["value"] for each in blocks[-1]["elements"]}
+        assert ("Previous" in labels) == (at > 0)
+        at += 1
+        if "Next" in labels:
+            assert labels["Next"] == f"{view.trace_id} {at}"
+            pages.append("")
+    shown = "".join(pages).replace("\n", "")
+    assert len(pages) > 1
+    assert shown == escape(view.text.replace("```", "'''")).replace("\n", "")
 
 
 def test_a_reaction_after_the_turn_does_not_shrink_the_bars(observability: Observability) -> None:

@@ -43,7 +43,7 @@ def test_slack_shows_the_newest_hours_in_the_zone_of_the_reader() -> None:
     assert "by hour (Asia/Seoul)" in shown
     assert "11-29 04:00" in shown
     assert "11-25 01:00" not in shown
-    assert re.search(r"\d+ earlier: see tracebot stats in a shell", shown)
+    assert re.search(r"\d+ earlier: --by day takes fewer rows", shown)
 
 
 def test_groups_of_agents_add_up_to_the_total() -> None:
