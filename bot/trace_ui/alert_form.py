@@ -16,7 +16,14 @@ ALERT_FORM = "trace_alert_form"
 MEASURE, LIMIT, WARN, WHOSE, OVER, WHERE = "measure", "limit", "warn", "whose", "over", "where"
 """The ids of the inputs, and of their blocks."""
 
-WINDOWS = {"1h": "1 hour", "6h": "6 hours", "24h": "24 hours", "7d": "7 days", "30d": "30 days"}
+WINDOWS = {
+    "15m": "15 minutes",
+    "1h": "1 hour",
+    "6h": "6 hours",
+    "24h": "24 hours",
+    "7d": "7 days",
+    "30d": "30 days",
+}
 LABEL = 75
 """Characters of an option."""
 

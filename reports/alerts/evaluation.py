@@ -1,18 +1,26 @@
 """Measure what rules watch: with one query for each window, however many rules there are.
 
-A rule counts only what everybody in its channel may see.
+A rule counts only what everybody in its channel may see. Windows of hours are added up from
+rollups, shorter ones and the time to the first token from the newest turns.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Protocol
 
 from peewee import Database
 
 from reports.alerts.grammar import Condition, stored_condition
+from reports.alerts.measures import HOUR_NS
 from storage.coordination.alert_rules import AlertRule, Level
+from storage.queries.recent_turns import (
+    by_owner,
+    first_outputs,
+    in_channel,
+    recent_turns,
+)
 from storage.queries.statistics import Group, group_of, statistics
 from storage.queries.traces import TraceSummary, running_traces
 from storage.queries.watched_figures import Keys, watched_figures
@@ -80,7 +88,7 @@ def measure(
     `agents` and `health` are only called if a rule watches them, and once.
     """
     found: dict[str, Measured] = {}
-    by_window: defaultdict[int, list[Watched]] = defaultdict(list)
+    by_source: defaultdict[tuple[Source, int], list[Watched]] = defaultdict(list)
     states = {"agent_check": cache(agents), "database": cache(health)}
     running = cache(lambda: running_traces(database, limit=MOST_RUNNING))
     for each in rules:
@@ -90,9 +98,11 @@ def measure(
         elif name == "running":
             found[each.rule.id] = _running(each, running(), now)
         else:
-            by_window[each.condition.window_ns].append(each)
-    for window_ns, some in by_window.items():
-        found |= _figures(database, some, since=max(now - window_ns, 0), until=now)
+            by_source[_source(each.condition), each.condition.window_ns].append(each)
+    for (source, window_ns), some in by_source.items():
+        keys, by_key = source(database, some, max(now - window_ns, 0), now)
+        for each in some:
+            found[each.rule.id] = _level(each.condition, _group(each, keys, by_key))
     return found
 
 
@@ -119,12 +129,22 @@ def _running(each: Watched, traces: Sequence[TraceSummary], now: int) -> Measure
     return _compared(condition, float(now - oldest))
 
 
-def _figures(
-    database: Database, rules: Sequence[Watched], *, since: int, until: int
-) -> dict[str, Measured]:
-    """Measure rules with the same window."""
-    if not rules:
-        return {}
+InChannel = Callable[[str, str, frozenset[str]], Mapping[str, Group]]
+"""Returns the figures of one channel by agent or user, of those with some audiences."""
+
+Source = Callable[[Database, Sequence[Watched], int, int], tuple[Keys, InChannel]]
+"""Reads the figures that rules watch in a window."""
+
+
+def _source(condition: Condition) -> Source:
+    if condition.measure == "first_token":
+        return _outputs
+    return _hours if condition.window_ns >= HOUR_NS else _turns
+
+
+def _hours(
+    database: Database, rules: Sequence[Watched], since: int, until: int
+) -> tuple[Keys, InChannel]:
     keys = watched_figures(
         database,
         since=since,
@@ -133,25 +153,39 @@ def _figures(
         | {"channel" for each in rules if each.sight.channel},
         keys={each.condition.key for each in rules}
         | {each.sight.channel for each in rules if each.sight.channel},
-        audiences={audience for each in rules for audience in each.sight.audiences},
+        audiences=_audiences(rules),
         latency=any(each.condition.measure == "p95" for each in rules),
     )
 
     @cache
-    def in_channel(channel: str, by: str, audiences: frozenset[str]) -> Mapping[str, Group]:
+    def by_key(channel: str, by: str, audiences: frozenset[str]) -> Mapping[str, Group]:
         found = statistics(
             database, since=since, until=until, by=by, channel=channel, audiences=audiences
         )
         return {group.key: group for group in found.groups}
 
-    return {each.rule.id: _level(each.condition, _group(each, keys, in_channel)) for each in rules}
+    return keys, by_key
 
 
-def _group(
-    each: Watched,
-    keys: Keys,
-    in_channel: Callable[[str, str, frozenset[str]], Mapping[str, Group]],
-) -> Group | None:
+def _turns(
+    database: Database, rules: Sequence[Watched], since: int, until: int
+) -> tuple[Keys, InChannel]:
+    found = recent_turns(database, since=since, until=until, audiences=_audiences(rules))
+    return by_owner(found), cache(partial(in_channel, found))
+
+
+def _outputs(
+    database: Database, rules: Sequence[Watched], since: int, until: int
+) -> tuple[Keys, InChannel]:
+    found = first_outputs(database, since=since, until=until, audiences=_audiences(rules))
+    return by_owner(found), cache(partial(in_channel, found))
+
+
+def _audiences(rules: Iterable[Watched]) -> set[str]:
+    return {audience for each in rules for audience in each.sight.audiences}
+
+
+def _group(each: Watched, keys: Keys, by_key: InChannel) -> Group | None:
     """Return the figures that a rule watches; None if the channel may not see them."""
     condition, sight = each.condition, each.sight
     dimension, key = condition.dimension, condition.key
@@ -159,7 +193,7 @@ def _group(
         return None
     if sight.channel is not None:
         if dimension in ("agent", "user"):  # Rollups do not tell these apart by channel.
-            found = in_channel(sight.channel, dimension, frozenset(sight.audiences))
+            found = by_key(sight.channel, dimension, frozenset(sight.audiences))
             return found.get(key) or group_of(key, [])
         if dimension == "channel" and key != sight.channel:
             return None
@@ -180,10 +214,15 @@ def _share(part: int, whole: int) -> float | None:
     return part / whole if whole >= LEAST else None
 
 
+def _p95(group: Group) -> float | None:
+    return group.p95_ns if group.traces >= LEAST else None
+
+
 FIGURES: Mapping[str, Callable[[Group], float | None]] = {
     "error_rate": lambda group: _share(group.errors, group.traces),
     "thumbs_down": lambda group: _share(group.thumbs_down, group.thumbs_up + group.thumbs_down),
-    "p95": lambda group: group.p95_ns if group.traces >= LEAST else None,
+    "p95": _p95,
+    "first_token": _p95,
     "cost": lambda group: float(group.cost or 0),
     "tokens": lambda group: float(group.input_tokens + group.output_tokens),
     "count": lambda group: float(group.traces),

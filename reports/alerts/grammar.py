@@ -20,8 +20,9 @@ OPTION = re.compile(r"([a-z_]+)[:：](.*)", re.IGNORECASE | re.DOTALL)
 MARKS = "@＠#＃"
 ABOVE = (">", "＞", "&gt;")
 
-WINDOWS = (HOUR_NS, 30 * 24 * HOUR_NS)
-"""Figures are added up by the hour; these are the shortest and the longest window."""
+MINUTE_NS = HOUR_NS // 60
+SHORTEST_NS = 5 * MINUTE_NS
+"""The shortest window: a rule is evaluated each minute, and a change must hold for three."""
 
 EXAMPLE = "error_rate>20% agent:claude over:1h warn:10%"
 
@@ -172,10 +173,12 @@ def _window(condition: Condition, value: str, word: str) -> int:
         window = parse_duration(value)
     except ValueError as error:
         raise UsageError(f"{error}.", word=word) from None
-    least, most = WINDOWS
-    if window % HOUR_NS or not least <= window <= most:
+    most = condition.of.longest_ns
+    step = HOUR_NS if window >= HOUR_NS else MINUTE_NS
+    if window % step or not SHORTEST_NS <= window <= most:
         raise UsageError(
-            f"{word} is not whole hours from 1h to 30d: figures are added up by the hour.",
+            f"{word} is not a window of {condition.measure}: write whole minutes from 5m to 59m, "
+            f"or whole hours from 1h to {duration_text(most)}.",
             word=word,
         )
     return window

@@ -78,7 +78,8 @@ COUNT = Unit(
 class Measure:
     """A figure that a limit is set to, or without an `example` a state that is good or bad.
 
-    `of` are the filters that the rule may have. A measure without a `window` is that of now.
+    `of` are the filters that the rule may have. A measure without a `window` is that of now;
+    others take one of at most `longest_ns`.
     """
 
     title: str
@@ -87,12 +88,20 @@ class Measure:
     example: str = ""
     of: tuple[str, ...] = FIGURES
     window_ns: int = HOUR_NS
+    longest_ns: int = 30 * 24 * HOUR_NS
 
 
 MEASURES: Mapping[str, Measure] = {
     "error_rate": Measure("Error share", "the share of turns that failed", SHARE, "20%"),
     "thumbs_down": Measure("👎 share", "the share of 👎 among the thumbs", SHARE, "20%"),
     "p95": Measure("p95", "the time within which 95% of the turns ended", LENGTH, "30s"),
+    "first_token": Measure(
+        "Time to first token",
+        "the time within which 95% of the agents began to answer",
+        LENGTH,
+        "5s",
+        longest_ns=24 * HOUR_NS,
+    ),
     "cost": Measure("Cost", "what the turns cost, in dollars", DOLLARS, "5"),
     "tokens": Measure("Tokens", "the tokens that went in and out", TOKENS, "100k"),
     "count": Measure("Turns", "the number of turns", COUNT, "100"),

@@ -15,14 +15,17 @@ from tests.benchmarks.run import Run, milliseconds
 from tests.benchmarks.traces import AGENTS, NOW, PRIVATE, PUBLIC, TEAM, USERS
 
 RULES = 1_000
-MEASURES = ("error_rate>20%", "p95>30s", "cost>5", "tokens>1M", "count>100", "thumbs_down>30%")
+MEASURES = (
+    *("error_rate>20%", "p95>30s", "cost>5", "tokens>1M", "count>100", "thumbs_down>30%"),
+    "first_token>5s",
+)
 WHOSE = (
     [""],
     [f"agent:{agent}" for agent in AGENTS],
     [f"channel:{channel}" for channel in PUBLIC],
     [f"user:{user}" for user in USERS],
 )
-WINDOWS = ("1h", "6h", "24h", "168h")
+WINDOWS = ("15m", "1h", "6h", "24h", "168h")
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,12 @@ def measure(run: Run) -> Iterator[Figure]:
 def rule(number: int) -> AlertRule:
     whose = WHOSE[number % len(WHOSE)]
     channels = tuple(SIGHTS)
+    measure = MEASURES[number % len(MEASURES)]
+    windows = WINDOWS[:-1] if measure.startswith("first_token") else WINDOWS
     words = [
-        MEASURES[number % len(MEASURES)],
+        measure,
         whose[number // len(WHOSE) % len(whose)],
-        f"over:{WINDOWS[number // 7 % len(WINDOWS)]}",
+        f"over:{windows[number // 7 % len(windows)]}",
     ]
     return AlertRule(
         id=f"{number:04x}",

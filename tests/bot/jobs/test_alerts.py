@@ -28,13 +28,17 @@ from storage.recovery.opening import open_database
 from tests.support.conversations import eventually
 from tests.support.factories import (
     ALICE,
+    BOB,
+    CALL,
     GENERAL,
     MINUTE,
     NOW,
     SECRET,
     TEAM,
     FixedSight,
+    record,
     record_an_hour,
+    said,
 )
 from tests.support.traces_in_slack import in_modal
 
@@ -135,6 +139,17 @@ def minutes(found: Alerts, count: int, *, since: int = NOW) -> None:
         ("count>1 agent:claude over:1h", ONLY_GENERAL, "alert", 2),
         ("count>1 over:1h", ONLY_GENERAL, "alert", 2),
         (f"count>1 channel:{GENERAL} over:1h", ONLY_GENERAL, "alert", 2),
+        ("count>2 over:5m", BOARD, "ok", 1),
+        ("count>2 over:15m", BOARD, "alert", 3),
+        ("count>0 agent:claude over:6m", None, "ok", 0),
+        ("error_rate>30% over:15m", BOARD, "alert", 1 / 3),
+        ("p95>20s over:15m", BOARD, "alert", pytest.approx(31e9, rel=0.01)),
+        ("cost>0.012 user:U0ALICE over:15m", None, "alert", 12_345),
+        ("tokens>1k over:15m", ONLY_GENERAL, "alert", 1_560),
+        (f"count>0 channel:{SECRET} over:15m", None, "no_data", None),
+        (f"count>0 channel:{SECRET} over:15m", BOARD, "alert", 1),
+        ("count>1 agent:claude over:15m", ONLY_GENERAL, "alert", 2),
+        ("no_data agent:echo over:15m", None, "alert", 0),
         ("running>30s", None, "ok", 0),
         ("agent_check", None, "alert", 2),
         ("agent_check agent:codex", None, "warning", 1),
@@ -157,6 +172,40 @@ def test_a_rule_counts_what_everybody_in_its_channel_may_see(
     )
     minutes(found, 1)
     state = alert_states(database)["a1b2"]
+    assert (state.recent[-1], state.value) == (level, value)
+
+
+@pytest.mark.parametrize(
+    ("condition", "sight", "level", "value"),
+    [
+        ("first_token>2s agent:claude over:15m", IN_TEAM, "alert", 3e9),
+        ("first_token>3s over:24h", IN_TEAM, "ok", 3e9),
+        ("first_token>3s over:24h warn:2s", BOARD, "alert", pytest.approx(9e9)),
+        ("first_token>2s user:U0ALICE over:1h", ONLY_GENERAL, "alert", 3e9),
+        ("first_token>1s user:U0BOB over:1h", IN_TEAM, "no_data", None),
+        (f"first_token>1s channel:{SECRET}", IN_TEAM, "no_data", None),
+    ],
+)
+def test_an_alert_on_the_time_to_the_first_token(
+    observability: Observability, condition: str, sight: FixedSight, level: str, value: float
+) -> None:
+    for channel, user, seconds in (
+        *((GENERAL, ALICE, seconds) for seconds in (1, 2.5, 3)),
+        (SECRET, BOB, 9),
+    ):
+        first = CALL | {"gen_ai.response.time_to_first_chunk": seconds}
+        record(
+            observability,
+            "slack message",
+            ago=10 * MINUTE,
+            ms=20_000,
+            steps=(("attempt claude", 1, 19_000, first),),
+            **said(channel, user, "why?", agent="claude", decision="answer"),
+        )
+    assert observability.flush()
+    add_rule(observability.database, rule(condition), test=False)
+    minutes(alerts(observability.database, FakePosts(), sight=sight), 1)
+    state = alert_states(observability.database)["a1b2"]
     assert (state.recent[-1], state.value) == (level, value)
 
 

@@ -52,8 +52,10 @@ def test_a_name_that_could_not_be_read_again_is_not_stored(word: str) -> None:
         ("database>3", "database>3", "write database alone"),
         ("p95>fast", "p95>fast", "is not a length of time"),
         ("cost>5 count>3", "count>3", "is a second measure"),
-        ("cost>5 over:90m", "over:90m", "not whole hours"),
-        ("cost>5 over:31d", "over:31d", "not whole hours"),
+        ("cost>5 over:90m", "over:90m", "whole minutes from 5m to 59m"),
+        ("cost>5 over:4m", "over:4m", "whole minutes from 5m to 59m"),
+        ("cost>5 over:31d", "over:31d", "whole hours from 1h to 30d"),
+        ("first_token>5s over:25h", "over:25h", "whole hours from 1h to 24h"),
         ("cost>5 over:soon", "over:soon", "is not a period"),
         ("cost>5 warn:6", "warn:6", "must be below"),
         ("count<5 warn:5", "warn:5", "must be above"),
@@ -81,8 +83,13 @@ LIMITS = {
     "error_rate": st.integers(1, 100_000).map(lambda number: number / 100_000),
     "thumbs_down": st.integers(1, 1_000).map(lambda number: number / 1_000),
     "p95": st.integers(1, 10**7).map(lambda ms: ms * 1_000_000),
+    "first_token": st.integers(1, 10**7).map(lambda ms: ms * 1_000_000),
     "running": st.integers(1, 10**5).map(lambda s: s * 1_000_000_000),
 }
+
+WINDOWS = st.integers(1, 24).map(lambda hours: hours * HOUR_NS) | st.integers(5, 59).map(
+    lambda minutes: minutes * HOUR_NS // 60
+)
 
 
 @given(st.data())
@@ -101,7 +108,7 @@ def test_what_is_written_is_read_as_the_same_rule(data: st.DataObject) -> None:
         warning=(low if above else high) if warned else None,
         dimension=dimension,
         key="" if dimension == "all" else "some-name",
-        window_ns=data.draw(st.integers(1, 720)) * HOUR_NS if measure.window_ns else 0,
+        window_ns=data.draw(WINDOWS) if measure.window_ns else 0,
     )
     read = parse_condition(condition_text(condition).split())
     assert condition_text(read) == condition_text(condition)

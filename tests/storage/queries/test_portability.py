@@ -94,6 +94,7 @@ ALERT = AlertRule(
     id="a1b2", team=TEAM, channel=GENERAL, condition="", created_by=ALICE, created_at=NOW
 )
 CONDITIONS = (
+    *("count>1 over:15m", "p95>20s over:15m", "first_token>5s over:1h"),
     *("error_rate>30% over:1h", "p95>20s agent:claude over:24h", "cost>5 over:168h"),
     *("tokens>1000 user:U0ALICE over:1h", "count<1 over:2h", "running>30s", "no_data over:1h"),
 )
@@ -292,7 +293,7 @@ def test_alerts_are_kept_and_measure_the_same_on_both(both: tuple[Database, Data
         for database in both
     )
     assert here == there
-    assert {each.level for each in here.values()} == {"ok", "alert"}
+    assert {each.level for each in here.values()} == {"ok", "alert", "no_data"}
     assert workspace_of(both[1], GENERAL) == TEAM
     assert remove_rule(both[1], "0000")
 
