@@ -54,7 +54,8 @@ PLACEHOLDERS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
         ),
         "<path>",
     ),
-    (re.compile(r"\b0[xX][0-9a-fA-F]++\b"), "<id>"),
+    # With 16 digits or more it is an id, even if none of them happens to be a letter.
+    (re.compile(r"\b(?:0[xX][0-9a-fA-F]++|[0-9a-fA-F]{16,}+)\b"), "<id>"),
     (re.compile(r"(?<![\w-])[\w-]{8,}+"), _id),
     (re.compile(rf"(?i)\b({CODE}[ :=#]{{0,3}})(\d{{1,5}})\b|(\()([45]\d\d)(?=\))"), r"\1\3<\2\4>"),
     (re.compile(r"(?<![<\d])\d++(?:[.,:]\d++)*+(?!>)"), "<n>"),
