@@ -1,4 +1,4 @@
-"""Publish the app's Home tab: what runs, the latest, the week, money, alerts, digests, agents."""
+"""Publish the app's Home tab, and suggest questions in its messages tab."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,9 +9,11 @@ from slack_sdk import WebClient
 
 from bot.agents.config.roster import Roster
 from bot.slack.errors import SLACK_ERRORS, error_code
+from bot.slack.types import IncomingMessage
 from bot.trace_ui import home_blocks
 from bot.trace_ui.answers import Answer
 from bot.trace_ui.requester import Requester
+from bot.trace_ui.suggestions import prompts, questions
 from bot.turns.permission import Permission
 from reports.render.block_kit import Block, context, escape, section
 from reports.render.slack import render
@@ -22,6 +24,7 @@ from reports.views.trace_list import TraceListView
 from storage import Observability
 from storage.coordination.digest_subscriptions import Subscription
 from storage.model.span import own_audience
+from storage.tracing.current import CurrentSpan
 
 logger = logging.getLogger("tracebot.app_home")
 
@@ -32,7 +35,7 @@ SILENT = "The database does not answer at the moment. Please open this tab again
 
 
 class AppHome:
-    """Publish the tab.
+    """Publish the tab: what runs, the latest, the week, money, alerts, digests, agents.
 
     `answer` answers a command for a person as `/trace` does, and `digests` returns the digests of
     the conversations that a person is in.
@@ -58,28 +61,68 @@ class AppHome:
         self._permission = permission
 
     def opened(self, body: Mapping[str, Any]) -> None:
-        """Handle `app_home_opened`. The messages tab has nothing to publish."""
+        """Handle `app_home_opened`: publish the tab, or suggest questions in the messages tab."""
         event = body["event"]
         if event.get("tab") == "home":
             self.publish(event["user"])
+        elif event.get("tab") == "messages":
+            self.suggest(event["user"], event["channel"])
 
     def publish(self, user: str) -> None:
         """Show a person the tab as of now."""
         requester = Requester(team=self._team, user=user, channel="")
-        with self._observability.span(
-            "app home",
-            kind="consumer",
-            team=requester.team,
-            user=requester.user,
-            audience=own_audience(requester.team, requester.user),
-            decision="skip",  # No agent runs, so lists and statistics leave this trace out.
-        ) as span:
+        with self._span("app home", user) as span:
             try:
                 view = {"type": "home", "blocks": self._blocks(requester)}
                 self._client.views_publish(user_id=requester.user, view=view)
             except SLACK_ERRORS as error:
                 span.fail("slack_api", error_code(error))
                 logger.warning("Slack did not accept a Home tab: %s", error_code(error))
+
+    def suggest(self, user: str, channel: str) -> None:
+        """Suggest questions to a person in their direct messages with the bot."""
+        requester = Requester(team=self._team, user=user, channel=channel)
+        with self._span("suggest prompts", user) as span:
+            try:
+                if found := self._prompts(requester):
+                    # With a thread_ts, Slack would ignore the call of an app with agent_view.
+                    self._client.assistant_threads_setSuggestedPrompts(
+                        channel_id=channel, prompts=found
+                    )
+            except SLACK_ERRORS as error:
+                span.fail("slack_api", error_code(error))
+                logger.warning("Slack did not accept suggested prompts: %s", error_code(error))
+
+    def _span(self, name: str, user: str) -> CurrentSpan:
+        return self._observability.span(
+            name,
+            kind="consumer",
+            team=self._team,
+            user=user,
+            audience=own_audience(self._team, user),
+            decision="skip",  # No agent runs, so lists and statistics leave this trace out.
+        )
+
+    def _prompts(self, requester: Requester) -> list[dict[str, str]]:
+        roster, permission = self._roster, self._permission
+        default = roster.agents[roster.default]
+        agents = [default, *(each for each in roster.agents.values() if each is not default)]
+        message = IncomingMessage(
+            team=self._team,
+            channel=requester.channel,
+            channel_type="im",
+            ts="",
+            thread_ts=None,
+            user=requester.user,
+            text="",
+        )
+        asked = [each for each in agents if permission.refusal(each, message) is None]
+        try:
+            latest = self._answer(f"ls user:{requester.user} --limit 1", requester).view
+        except PeeweeException as error:
+            logger.error("The prompts cannot tell of earlier questions", exc_info=error)
+            latest = TraceListView(title="", lines=(), traces=())
+        return prompts(latest, asked) if isinstance(latest, TraceListView) else []
 
     def _blocks(self, requester: Requester) -> list[Block]:
         user = requester.user
@@ -97,12 +140,21 @@ class AppHome:
             return [section(SILENT)]
         notes = dict.fromkeys(answer.note for answer in answers if answer.note)
         parts = [
-            *(_part(answer, user) for answer in answers[:-1]),
+            *(_part(answer, user) for answer in answers[:2]),
+            *_questions(answers),
+            *(_part(answer, user) for answer in answers[2:-1]),
             *digests,
             home_blocks.may_ask(self._roster.agents.values(), user, self._permission),
             render(answers[-1].view),
         ]
         return [*(context(escape(note)) for note in notes), *_divided(filter(None, parts))]
+
+
+def _questions(answers: Sequence[Answer]) -> Iterable[list[Block]]:
+    views = [answer.view for answer in answers]
+    latest = [view for view in views if isinstance(view, TraceListView) and view.kind == "ls"]
+    weeks = [view for view in views if isinstance(view, StatsView)]
+    return [questions(week, own) for week in weeks for own in latest]
 
 
 def _part(answer: Answer, user: str) -> list[Block]:

@@ -77,12 +77,9 @@ def week(view: StatsView) -> Part:
         for name, value, new in figures
     ]
     charts = [block for block in render(view) if block["type"] == "data_visualization"]
-    more = [
-        button("By agent", f"{RUN}_by_agent", "stats --by agent --compare --since 7d"),
-        button("Errors", f"{RUN}_errors", "errors --since 7d"),
-    ]
+    more = button("By agent", f"{RUN}_by_agent", "stats --by agent --compare --since 7d")
     compared = {"type": "section", "fields": fields}
-    return [header("This week, compared with last week"), compared, *charts, *actions(*more)]
+    return [header("This week, compared with last week"), compared, *charts, *actions(more)]
 
 
 def _changed(change: str) -> str:

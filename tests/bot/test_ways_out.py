@@ -352,6 +352,19 @@ def test_no_forged_button_of_the_home_tab_tells_of_it(
     assert SECRET in ask(sandbox, alice, general, "ls"), "nothing was stopped or erased"
 
 
+def test_the_prompts_of_the_messages_tab_do_not_tell_of_it(
+    sandbox: Sandbox, mallory: User, alice: User
+) -> None:
+    def prompts(user: User) -> str:
+        channel = sandbox.open_dm(user)
+        sandbox.open_home(user, tab="messages")
+        sandbox.wait_until(lambda: channel.id in sandbox._slack.prompts)
+        return str(sandbox._slack.prompts[channel.id])
+
+    assert "Ask " in prompts(mallory)
+    assert not leaks(prompts(mallory), "", alice.id)
+
+
 def test_what_has_no_response_url_is_refused_all_the_same(
     sandbox: Sandbox,
     observability: Observability,

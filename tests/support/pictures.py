@@ -278,6 +278,20 @@ def _home(studio: Studio, channel: Channel) -> Message:
     return _home_opened(studio, channel)
 
 
+def _messages_tab(studio: Studio, channel: Channel) -> Message:
+    """Return a message in the direct messages, which the page then opens."""
+    question = studio.sandbox.post(
+        studio.alice, studio.sandbox.open_dm(studio.alice), "who are you?"
+    )
+    studio.agent.wait_until_asked()
+    studio.end(question, "I am claude.")
+    failure = _failed(studio, channel)
+    finished(studio.observability, channel, failure.ts, count=1)
+    studio.sandbox.open_home(studio.alice, tab="messages")
+    eventually(lambda: bool(studio.sandbox._slack.prompts))
+    return question
+
+
 def _home_opened(studio: Studio, channel: Channel) -> Message:
     question = _running(studio, channel)
     studio.open_home()
@@ -418,6 +432,7 @@ SCENES: Mapping[str, Scene] = {
     "why-not": _why_not,
     "raw": _raw,
     "digest-form": _digest_form,
+    "messages-tab": _messages_tab,
     HOME: _home,
     f"{HOME}-plain": _plain(_home_opened),
 }
@@ -482,8 +497,9 @@ def main(folder: Path, names: Collection[str]) -> None:
                 continue
             channel = studio.channel(name)
             shown = play(studio, channel)
-            thread = "" if shown.ephemeral_to else f"/{shown.thread_ts or shown.ts}"
-            where = HOME if name.startswith(HOME) else f"{channel.id}{thread}"
+            elsewhere = shown.ephemeral_to or shown.channel != channel.id
+            thread = "" if elsewhere else f"/{shown.thread_ts or shown.ts}"
+            where = HOME if name.startswith(HOME) else f"{shown.channel}{thread}"
             place = f"{sandbox.page_url}#{studio.alice.id}/{where}"
             for size, (width, height) in SIZES.items():
                 picture = folder / f"{name}-{size}.png"

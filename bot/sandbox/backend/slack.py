@@ -65,6 +65,8 @@ class Slack:
     statuses: dict[Thread, tuple[str, float]] = field(default_factory=dict)
     """Thread → the text that assistant.threads.setStatus shows under it, and since when."""
     sessions: dict[Thread, Session] = field(default_factory=dict)
+    prompts: dict[str, list[Json]] = field(default_factory=dict)
+    """Direct message with the app → the prompts that are suggested there."""
 
     def shown_statuses(self) -> dict[Thread, str]:
         """Return the statuses that are shown now: each ends by itself after two minutes."""

@@ -1,7 +1,7 @@
 """assistant.threads.* and agents.sessions.*: the signs that an agent is working."""
 
 from bot.sandbox.backend.slack import Session, Slack, Thread
-from bot.sandbox.blocks.checks import array, string
+from bot.sandbox.blocks.checks import Shape, array, string
 from bot.sandbox.methods.method import Method
 from bot.sandbox.requests.arguments import Arguments
 from bot.sandbox.state.errors import Refusal
@@ -9,6 +9,8 @@ from bot.sandbox.state.values import Json
 
 SESSION_STATUSES = frozenset({"active", "processing", "suspended", "closed"})
 TITLE_LIMIT = 200
+# Slack's documentation says how many prompts there may be, but not how long they are.
+PROMPTS = array(Shape({"title": string(1000), "message": string(4000)}), 4)
 LOADING_MESSAGES = array(string(1000), 10, least=0)
 
 
@@ -27,6 +29,18 @@ def set_status(slack: Slack, arguments: Arguments) -> Json:
     if found:
         raise Refusal("invalid_arguments", *(each.message for each in found))
     slack.statuses[thread] = (arguments.text("status") or "", slack.clock.now())
+    return {}
+
+
+def set_prompts(slack: Slack, arguments: Arguments) -> Json:
+    """Suggest messages in a direct message with the app."""
+    channel = slack.workspace.joined_channel(arguments.need("channel_id"))
+    prompts = arguments.json("prompts")
+    found = list(PROMPTS(prompts, "/prompts"))
+    if found:
+        raise Refusal("invalid_arguments", *(each.message for each in found))
+    if arguments.text("thread_ts") is None:  # Slack ignores it of an app with agent_view.
+        slack.prompts[channel.id] = prompts
     return {}
 
 
@@ -68,5 +82,6 @@ def _check_title(title: str) -> None:
 METHODS = {
     "agents.sessions.rename": Method(rename, scopes=("chat:write",)),
     "agents.sessions.setStatus": Method(set_session, scopes=("chat:write",)),
+    "assistant.threads.setSuggestedPrompts": Method(set_prompts, scopes=("assistant:write",)),
     "assistant.threads.setStatus": Method(set_status, scopes=("chat:write", "assistant:write")),
 }

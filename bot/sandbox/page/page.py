@@ -126,6 +126,8 @@ class Page:
             "name": names if channel.kind in ("im", "mpim") else channel.name,
             "kind": channel.kind,
             "members": len(channel.members),
+            "with_app": channel.kind == "im" and self._workspace.bot.id in channel.members,
+            "prompts": self._slack.prompts.get(channel.id, []),
             "messages": [self._message(each) for each in messages],
         }
 
@@ -173,7 +175,7 @@ class Page:
         )
 
     def _home(self, body: Json) -> None:
-        self._interactions.open_home(body["user"])
+        self._interactions.open_home(body["user"], tab=body["tab"])
 
     def _react(self, body: Json) -> None:
         message = self._found(body)

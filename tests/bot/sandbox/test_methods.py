@@ -120,10 +120,30 @@ def test_a_status_is_shown_until_the_app_posts_into_the_thread(
 
 
 def _statuses(sandbox: Sandbox, user: User) -> dict[str, str]:
-    url = f"{sandbox.page_url}page/state"
-    shown = httpx.get(url, params={"user": user.id}, trust_env=False).json()
-    statuses: dict[str, str] = shown["statuses"]
+    statuses: dict[str, str] = _state(sandbox, user)["statuses"]
     return statuses
+
+
+def _state(sandbox: Sandbox, user: User) -> dict[str, Any]:
+    url = f"{sandbox.page_url}page/state"
+    shown: dict[str, Any] = httpx.get(url, params={"user": user.id}, trust_env=False).json()
+    return shown
+
+
+def test_at_most_four_prompts_are_suggested_and_none_in_a_thread(
+    sandbox: Sandbox, web: WebClient, alice: User
+) -> None:
+    channel = sandbox.open_dm(alice).id
+    prompts = [{"title": "Ask", "message": "what can you do?"}]
+    web.assistant_threads_setSuggestedPrompts(channel_id=channel, prompts=prompts)
+    shown = [each for each in _state(sandbox, alice)["channels"] if each["id"] == channel]
+    assert [each["prompts"] for each in shown] == [prompts]
+    method = "assistant.threads.setSuggestedPrompts"
+    assert error_of(web, method, channel_id=channel, prompts=prompts * 5) == "invalid_arguments"
+    assert error_of(web, method, channel_id=channel, prompts=[{}]) == "invalid_arguments"
+    others = [{"title": "Other", "message": "other"}]
+    web.assistant_threads_setSuggestedPrompts(channel_id=channel, prompts=others, thread_ts="1.2")
+    assert sandbox._slack.prompts == {channel: prompts}
 
 
 def test_an_unknown_session_status_is_refused(

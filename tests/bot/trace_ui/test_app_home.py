@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from bot.agents.errors import AgentCrashed
+from bot.agents.types import AccessRule
 from bot.sandbox import Channel, Sandbox, SandboxError, User
 from storage import Observability
 from storage.coordination.alert_rules import alert_rules, change_state
 from storage.coordination.digest_subscriptions import Subscription, subscribe
 from storage.model.span import own_audience
-from tests.support.conversations import StartBot, finished
+from tests.support.conversations import StartBot, ended, eventually, finished
 from tests.support.fake_agent import Scripted, roster_of
 from tests.support.traces_in_slack import in_modal
 
@@ -223,15 +225,71 @@ def test_the_home_tab_shows_no_traces_to_a_guest(
     assert "guests question" not in str(home(sandbox, guest))
 
 
-def test_the_messages_tab_publishes_nothing(
-    sandbox: Sandbox, start_bot: StartBot, alice: User
+def suggested(sandbox: Sandbox, user: User) -> dict[str, str]:
+    """Open the messages tab, and return the messages of the prompts by their titles."""
+    before = len(sandbox.calls("assistant.threads.setSuggestedPrompts"))
+    sandbox.open_home(user, tab="messages")
+    eventually(lambda: len(sandbox.calls("assistant.threads.setSuggestedPrompts")) > before)
+    prompts = sandbox._slack.prompts[sandbox.open_dm(user).id]
+    return {prompt["title"]: prompt["message"] for prompt in prompts}
+
+
+def test_the_messages_tab_suggests_agents_that_one_may_ask_and_what_was_not_answered(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
 ) -> None:
-    start_bot()
-    sandbox.open_home(alice, tab="messages")
-    sandbox.settle()
-    home(sandbox, sandbox.add_user("bob"))
+    bob = sandbox.add_user("bob")
+    sandbox.join(bob, general)
+    claude, codex, private = Scripted("claude"), Scripted("codex"), Scripted("private")
+    roster = roster_of(claude, codex, private)
+    rule = AccessRule(people=frozenset({bob.id}))
+    roster.agents["private"] = replace(roster.agents["private"], access=rule)
+    start_bot(roster)
+    usual = {
+        "Ask claude": "claude: what can you do?",
+        "Ask codex": "codex: what can you do?",
+        "Summarise a file": "Summarise the attached file.",
+    }
+    assert suggested(sandbox, alice) == usual
+    assert "Ask private" in suggested(sandbox, bob)
+    codex.fail(AgentCrashed("it exited with 1", exit_code=1, stderr=""))
+    question = sandbox.post(alice, general, f"{sandbox.mention} codex: why is it slow?")
+    ended(sandbox, general, question, "x")
+    finished(observability, general, question.ts)
+    again = {"Ask again: codex: why is it slow?": "codex: why is it slow?"}
+    assert suggested(sandbox, alice) == again | usual
+    assert not again.keys() & suggested(sandbox, bob).keys(), "it was not bob's question"
     with pytest.raises(SandboxError):
         sandbox.home(alice)
+
+
+def test_the_home_tab_suggests_questions_about_what_happened(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    agent = Scripted("claude")
+    start_bot(roster_of(agent))
+    assert "Questions to ask" not in str(home(sandbox, alice))
+    agent.fail(AgentCrashed("it exited with 1", exit_code=1, stderr=""))
+    question = sandbox.post(alice, general, f"{sandbox.mention} why is it slow?")
+    ended(sandbox, general, question, "x")
+    (trace,) = finished(observability, general, question.ts)
+    (buttons,) = [block["elements"] for block in home(sandbox, alice) if "question_0" in str(block)]
+    commands = {button["text"]["text"]: button["value"] for button in buttons}
+    assert commands == {
+        "Why did “why is it slow?” fail?": f"show {trace.trace_id}",
+        "What failed this week?": "errors --since 7d",
+        "What took longest?": "slow --since 7d",
+        "How is claude doing?": "stats agent:claude --compare --since 7d",
+    }
+    said = in_modal(sandbox, alice, lambda: sandbox.press(alice, "trace_run_question_0", home=True))
+    assert "it exited with 1" in said
 
 
 def test_the_home_tab_shows_who_may_ask_which_agent(
