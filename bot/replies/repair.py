@@ -124,7 +124,7 @@ class ReplyRepair:
         self._unfinished.ended(reply, now=now)
 
     def _deliver(self, reply: UnfinishedReply) -> None:
-        if reply.agent == TURN and (reply.ending == () or self._was_taken_again(reply)):
+        if reply.agent == TURN and (reply.ending == () or self._is_settled(reply)):
             if self._unfinished.works_on_message(reply):
                 self._unfinished.watch(reply)  # The marks are those of another turn now.
             else:
@@ -138,23 +138,30 @@ class ReplyRepair:
         else:
             self._deliver_in(thread, reply)
 
-    def _was_taken_again(self, reply: UnfinishedReply) -> bool:
-        """Return True if another turn answers the message, or has done so.
+    def _is_settled(self, reply: UnfinishedReply) -> bool:
+        """Return True if the turn ended after all, or another turn answers the message.
 
-        Slack sends an event again that a process did not acknowledge before it died. If nobody has
-        taken the message yet, nobody will: its author is told to ask again.
+        A process may die after it ended a turn and before its row is removed. And Slack sends an
+        event again that a process did not acknowledge before it died. If nobody has taken the
+        message yet, nobody will: its author is told to ask again.
         """
-        if self._dedup.claim(message_key(reply.team, reply.channel, reply.message_ts)):
-            return False
         self._observability.flush(FLUSH_S)
         place = {"channel": reply.channel, "message_ts": reply.message_ts}
-        later = [
-            trace
+        traces = {
+            trace.trace_id: trace
             for trace in message_traces(self._database, **place)
-            if trace.team == reply.team and trace.started_at > reply.begun_at
-        ]
+            if trace.team == reply.team
+        }
+        own = traces.pop(reply.trace_id, None)
+        if own is not None and own.status not in ("running", "abandoned"):
+            return True
+        if self._dedup.claim(message_key(reply.team, reply.channel, reply.message_ts)):
+            return False
         return any(
-            trace.status != "abandoned" and trace.reason != HANDLED_ELSEWHERE for trace in later
+            trace.started_at > reply.begun_at
+            and trace.status != "abandoned"
+            and trace.reason != HANDLED_ELSEWHERE
+            for trace in traces.values()
         )
 
     def _deliver_in(self, thread: Sequence[Mapping[str, Any]], reply: UnfinishedReply) -> None:

@@ -10,10 +10,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bot.concurrency.event_dedup import HANDLED_ELSEWHERE
 from bot.replies import delivery, live, repair
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
@@ -428,6 +430,25 @@ def test_who_is_answered_by_the_next_process_is_not_told_to_ask_again(
     tick(bot)
     assert [reply.text for reply in sandbox.thread(general, question.ts)[1:]] == ["whole"]
     assert set(sandbox.reactions(general, question.ts)) == {"white_check_mark"}
+
+
+def test_who_was_left_alone_is_not_told_to_ask_again_when_the_process_dies_at_once(
+    start_bot: StartBot, sandbox: Sandbox, alice: User, observability: Observability
+) -> None:
+    bot = start_bot()
+    board = sandbox.add_channel("board", [alice], with_bot=False)
+    question = sandbox.post(alice, board, f"{sandbox.mention} think hard")
+    sandbox.join(sandbox.bot_user_id, board)
+    place = {"team": "T0SANDBOX1", "channel": board.id, "message_ts": question.ts}
+    decided = {"decision": "skip", "reason": HANDLED_ELSEWHERE, "platform": "slack"}
+    with observability.span("slack message", **place, **decided) as span:
+        pass
+    reply = replace(unfinished_reply(question, agent=TURN), trace_id=span.trace_id)
+    put_reply(observability.database, reply, process=NOBODY, now=time.time_ns())
+    tick(bot)
+    eventually(lambda: all(row.ending == "[]" for row in left_replies(observability)))
+    assert sandbox.thread(board, question.ts)[1:] == []
+    assert sandbox.reactions(board, question.ts) == {}
 
 
 def test_a_reply_that_a_process_was_ending_when_it_was_killed_is_ended_by_the_next(
