@@ -1,4 +1,4 @@
-"""The whole fortnight of the demo, as somebody types it; the suite plays its last two days."""
+"""The whole fortnight of the demo: its figures, and the command; the suite plays two days."""
 
 import os
 import re
@@ -6,9 +6,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from tests.reports.test_fortnight_figures import *  # noqa: F403
+from tests.support.fortnight import Played, play_once
 from tests.support.paths import MEASURED
 
 TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    return play_once(tmp_path_factory, days=14)
 
 
 def run(home: Path, *arguments: str, **variables: str) -> str:

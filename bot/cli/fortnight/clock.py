@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 SECOND_NS = 1_000_000_000
-TICK_NS = 1_000
+TICK_NS = 1
 """How far each look at the clock moves it: what happens later has a later time."""
 
 

@@ -43,7 +43,7 @@ def play_fortnight(*, keep: bool) -> int:
         database = folder / "tracebot.db"
         observability = stack.enter_context(Observability.open(database, platform="slack"))
         stage = Stage(story, sandbox, observability, folder)
-        stack.callback(stage.bot.stop)
+        stack.callback(stage.stop)
         console.print("[bold]A fortnight of a team with the real bot, on this machine[/]\n")
         for day, events in groupby(stage.play(), lambda event: int(event.at // DAY)):
             _show_day(console, stage, story.begins_at, day, events)
@@ -51,7 +51,6 @@ def play_fortnight(*, keep: bool) -> int:
         if keep:
             stage.bot.scheduler.start()
             stay(console, sandbox)
-        observability.database.close()
     return DONE
 
 

@@ -38,7 +38,7 @@ from bot.cli.fortnight.topics import (
     Topic,
 )
 
-SEED = 11
+SEED = 42
 HOUR = 3_600
 MORNING = DAY - 10 * HOUR
 """The time at which people begin to work, in seconds of a day of the story."""
@@ -60,7 +60,7 @@ CHANNELS = (
 
 MEMBERS = {each.name: each.members for each in CHANNELS} | {"direct": ("carol", "jisoo")}
 
-MODELS = {"claude": "claude-opus-4-8", "codex": "gpt-5.1-codex", "gemini": "gemini-3-pro"}
+MODELS = {"claude": "claude-opus-4-8", "codex": "gpt-5.2-codex", "gemini": "gemini-3-pro"}
 """Program → its model. Claude tells what it costs, codex's price is known, gemini's is not."""
 
 SHARES = {"claude": 6, "codex": 3, "gemini": 1}
@@ -128,14 +128,14 @@ class _Plot:
                 self.events.append(Minutes(at=at))
 
     def limit_costs(self) -> None:
-        """Set a budget that claude's dearest day uses up to 85%: it warns, and stops nothing."""
+        """Set a budget that claude's dearest day uses up to 90%: it warns, and stops nothing."""
         zone = ZoneInfo(PEOPLE[0].zone)
         days: Counter[date] = Counter()
         for event in self.events:
             if isinstance(event, Question) and event.agent == "claude":
                 when = datetime.fromtimestamp(self.begins_at / SECOND_NS + event.at, zone)
-                days[when.date()] += sum(each.cost or 0 for each in event.attempts)
-        text = f"budget add {max(days.values()) / 850_000:.2f}/day agent:claude"
+                days[when.date()] += sum(map(_cost, event.attempts))
+        text = f"budget add {max(days.values()) / 900_000:.2f}/day agent:claude"
         order = Order(at=MORNING + 120, person="alice", channel="general", text=text)
         self.events.append(order)
 
@@ -157,7 +157,7 @@ class _Plot:
         self.chance.shuffle(things)
         if day == self.days - 2:
             things.insert(4, _Plot._outage)
-            things.insert(8, _Plot._calm)
+            things.insert(6, _Plot._calm)
         if day == self.days - 1:
             things.insert(5, _Plot._hang)
         return iter(things)
@@ -250,12 +250,12 @@ class _Plot:
         yield Minutes(at=at + 900, count=3)
 
     def _calm(self, at: float) -> Iterator[Event]:
-        """Let codex answer again, after the hours that the alert looks at: it says so."""
+        """Let codex answer again. Once that is all that the alert looks at, it says so."""
         for number in range(3):
             asked = self._question(at + number * 180, OUTAGE, "bob", "codex")
             thumb = Thumb(person="bob", up=True, taken_back=True) if number == 2 else None
             yield replace(asked, attempts=(self._attempt(OUTAGE, "codex"),), thumb=thumb)
-        yield Minutes(at=at + 900, count=3)
+        yield Minutes(at=at + 55 * 60, count=3)
 
     def _hang(self, at: float) -> Iterator[Event]:
         """Let a test hang until claude's time is over, and gemini answer nothing at all."""
@@ -276,6 +276,14 @@ class _Plot:
 def _told_cost(read: int, cached: int, written: int) -> int:
     """Return what claude tells that it costs: $5, $0.50 and $25 for a million tokens."""
     return (read - cached) * 5 + cached // 2 + written * 25
+
+
+def _cost(attempt: Attempt) -> int:
+    """Return what the record will know of an attempt's cost: codex's is that of its list price."""
+    if attempt.program != "codex":
+        return attempt.cost or 0
+    read, cached = attempt.input_tokens, attempt.cached_tokens
+    return round((read - cached) * 1.75 + cached * 0.175 + attempt.output_tokens * 14)
 
 
 def _failing(attempt: Attempt, ending: Ending) -> Attempt:

@@ -19,24 +19,26 @@ from bot.cli.fortnight.story import TIMEOUT_S, Attempt
 AFTER = "after_s"
 """The key of an event that says how many seconds after the one before it is printed."""
 
-AGENTS = """\
+CODEX = '{ provider = "codex", model = "gpt-5.2-codex" }'
+
+AGENTS = f"""\
 default = "claude"
 
 [agents.claude]
-providers = ["claude", "codex"]
-{options}
+providers = ["claude", {CODEX}]
+isolation = "off"
+timeout = {TIMEOUT_S}
 
 [agents.codex]
-provider = "codex"
-model = "gpt-5.2-codex"
-{options}
+providers = [{CODEX}]
+isolation = "off"
+timeout = {TIMEOUT_S}
 
 [agents.gemini]
 provider = "gemini"
-{options}
+isolation = "off"
+timeout = {TIMEOUT_S}
 """
-
-OPTIONS = f'isolation = "off"\ntimeout = {TIMEOUT_S}'
 
 PROGRAM = """\
 #!/bin/sh
@@ -65,7 +67,7 @@ class Programs:
     def roster(self) -> Roster:
         """Return the agents of the story, from an agents file as people would write it."""
         file = self._folder / "agents.toml"
-        file.write_text(AGENTS.format(options=OPTIONS))
+        file.write_text(AGENTS)
         return Roster(partial(self._read, file))
 
     def will(self, attempt: Attempt) -> None:
@@ -145,10 +147,8 @@ def _claude(attempt: Attempt) -> Transcript:
             delta = {"type": "text_delta", "text": piece}
             yield {"type": "stream_event", "event": {"delta": delta}}
         yield _claude_result(attempt)
-    elif attempt.ending == "timeout":
-        yield {"type": "system", "subtype": "status", AFTER: float(TIMEOUT_S)}
     else:
-        yield {"type": "system", "subtype": "status", AFTER: float(attempt.writing_s)}
+        yield _silence(attempt)
 
 
 def _claude_result(attempt: Attempt) -> dict[str, object]:
@@ -179,9 +179,6 @@ def _codex(attempt: Attempt) -> Transcript:
         yield {"type": "item.started", "item": item}
         done = {"aggregated_output": tool.output, "exit_code": int(tool.failed)}
         yield {"type": "item.completed", "item": item | done, AFTER: float(tool.seconds)}
-    if attempt.ending == "timeout":
-        yield {"type": "turn.waiting", AFTER: float(TIMEOUT_S)}
-        return
     if attempt.ending == "answer":
         said = {"id": "answer", "type": "agent_message", "text": attempt.text}
         yield {"type": "item.completed", "item": said}
@@ -194,6 +191,8 @@ def _codex(attempt: Attempt) -> Transcript:
     elif attempt.ending == "overloaded":
         error = {"message": OVERLOADED}
         yield {"type": "turn.failed", "error": error, AFTER: float(attempt.writing_s)}
+    else:
+        yield _silence(attempt)
 
 
 def _gemini(attempt: Attempt) -> Transcript:
@@ -207,6 +206,7 @@ def _gemini(attempt: Attempt) -> Transcript:
         done = {"type": "tool_result", **use, "output": tool.output, "status": status}
         yield {**done, AFTER: float(tool.seconds)}
     if attempt.ending != "answer":
+        yield _silence(attempt)
         return
     for piece in _pieces(attempt.text):
         yield {"type": "message", "role": "assistant", "content": piece}
@@ -218,6 +218,14 @@ def _gemini(attempt: Attempt) -> Transcript:
     }
     stats = {**tokens, "models": {attempt.model: tokens}}
     yield {"type": "result", "status": "success", "stats": stats, AFTER: float(attempt.writing_s)}
+
+
+def _silence(attempt: Attempt) -> dict[str, object]:
+    """Return an event that no program has: it lets pass the time in which nothing is printed."""
+    last_s = attempt.writing_s
+    if attempt.ending == "timeout":
+        last_s = TIMEOUT_S - attempt.first_s - sum(tool.seconds for tool in attempt.tools)
+    return {"type": "silence", AFTER: float(last_s)}
 
 
 def _pieces(text: str) -> list[str]:

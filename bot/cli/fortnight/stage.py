@@ -27,6 +27,7 @@ from bot.replies.buttons import FEEDBACK
 from bot.replies.reason_modal import TEXT
 from bot.sandbox import Message, Sandbox, User
 from bot.settings import load_settings
+from bot.slack.connection.status import note_connection
 from storage import Observability
 from storage.database.models import ScoreRow, TraceRow
 
@@ -41,7 +42,7 @@ LOOK_S = 0.01
 class Stage:
     """The people and channels of a story, with the bot among them.
 
-    Programs and agents file are created in *folder*. The bot runs until its `stop` is called.
+    Programs and agents file are created in *folder*. The bot runs until `stop` is called.
     """
 
     def __init__(
@@ -88,6 +89,17 @@ class Stage:
                 self._clock.go_to(self._story.begins_at + round(event.at * SECOND_NS))
                 self._happen(event)
                 yield event
+
+    def stop(self) -> None:
+        """Stop the bot, and note in the record that it was stopped, as one that serves does."""
+        self.bot.stop(grace=0)
+        note_connection(
+            self._observability.database,
+            self.bot.status,
+            team=self.sandbox.team_id,
+            now=time.time_ns(),
+            stopped=True,
+        )
 
     def said_unasked(self) -> list[tuple[str, str]]:
         """Return the channels and texts of the bot's new messages outside of threads."""
