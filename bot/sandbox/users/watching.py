@@ -10,6 +10,9 @@ from bot.sandbox.state.errors import SandboxError
 from bot.sandbox.state.values import Json, Message
 from bot.sandbox.users.people import Where, Who, id_of
 
+PATIENCE_S = 30.0
+"""How long to wait if nobody says: a busy machine may need seconds for what takes none."""
+
 
 class WorkspaceWatcher:
     """Return copies of what is in the workspace, or wait for it.
@@ -76,7 +79,7 @@ class WorkspaceWatcher:
             told = list(self._slack.outbox.events)
         return [each for each in told if type_ in (None, each["event"]["type"])]
 
-    def wait_until(self, predicate: Callable[[], bool], timeout: float = 10.0) -> None:
+    def wait_until(self, predicate: Callable[[], bool], timeout: float = PATIENCE_S) -> None:
         """Wait until the predicate holds."""
         if not self._workspace.wait_until(predicate, timeout):
             raise TimeoutError(f"The condition was not met within {timeout:g} s.")
@@ -88,7 +91,7 @@ class WorkspaceWatcher:
         thread_ts: str | None = None,
         containing: str = "",
         user: Who | None = None,
-        timeout: float = 10.0,
+        timeout: float = PATIENCE_S,
     ) -> Message:
         """Wait for a message of the bot (or of `user`), in one thread or the whole channel."""
         writer = self._workspace.bot.id if user is None else id_of(user)
@@ -108,7 +111,7 @@ class WorkspaceWatcher:
         return self._workspace.copies(matching()[:1])[0]
 
     def wait_for_reply(
-        self, channel: Where, thread_ts: str, *, containing: str = "", timeout: float = 10.0
+        self, channel: Where, thread_ts: str, *, containing: str = "", timeout: float = PATIENCE_S
     ) -> Message:
         """Wait for the bot's first reply in a thread that contains this text."""
         return self.wait_for_message(
@@ -116,7 +119,7 @@ class WorkspaceWatcher:
         )
 
     def wait_for_reaction(
-        self, channel: Where, ts: str, name: str, *, timeout: float = 10.0
+        self, channel: Where, ts: str, name: str, *, timeout: float = PATIENCE_S
     ) -> None:
         """Wait for the bot's own reaction to a message."""
         message = self._workspace.message(id_of(channel), ts)
@@ -124,17 +127,21 @@ class WorkspaceWatcher:
             lambda: self._workspace.bot.id in message.reactions.get(name, []), timeout=timeout
         )
 
-    def wait_for_call(self, method: str, *, count: int = 1, timeout: float = 10.0) -> list[ApiCall]:
+    def wait_for_call(
+        self, method: str, *, count: int = 1, timeout: float = PATIENCE_S
+    ) -> list[ApiCall]:
         self.wait_until(lambda: len(self.calls(method)) >= count, timeout)
         return self.calls(method)
 
-    def wait_for_app(self, *, connections: int = 1, opened: int = 1, timeout: float = 10.0) -> None:
+    def wait_for_app(
+        self, *, connections: int = 1, opened: int = 1, timeout: float = PATIENCE_S
+    ) -> None:
         """Wait until the app has this many connections, and has opened this many in all."""
         hub = self._slack.sockets
         self.wait_until(
             lambda: len(hub.connections) >= connections and hub.opened >= opened, timeout
         )
 
-    def settle(self, timeout: float = 10.0) -> None:
+    def settle(self, timeout: float = PATIENCE_S) -> None:
         """Wait until every event is acknowledged or given up; the app may still work on them."""
         self.wait_until(lambda: self._slack.outbox.idle, timeout)
