@@ -63,15 +63,15 @@ def _change_issue(change: Sequence[str], database: Database, viewer: Viewer, now
             "shows.",
             word=change[1],
         )
-    seen, _ = issues(database, since=0, audiences=viewer.audiences, may_see=viewer.may_see)
-    found = [issue for issue in seen if issue.id.startswith(wanted)]
+    found, _ = issues(
+        database, since=0, audiences=viewer.audiences, prefix=wanted, may_see=viewer.may_see
+    )
     if len(found) > 1:
         ids = ", ".join(issue.id for issue in found)
         return MessageView(text=f"Several issues begin with {wanted}: {ids}. Give more digits.")
     if not found:
         return MessageView(
-            text=f"No issue {wanted} that you may see is among the newest failures: errors lists "
-            "them."
+            text=f"There is no issue {wanted} that you may see: errors --since 30d lists them."
         )
     state, text = CHANGES[change[0]]
     set_state(database, found[0].id, state=state, changed_by=viewer.user, now=now)

@@ -3,7 +3,7 @@
 See `storage.queries.traces` for `audiences`.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -15,12 +15,23 @@ from storage.model.filters import ANY, Filters
 from storage.model.fingerprint import fingerprint
 from storage.model.span import FAILED_STATUSES
 from storage.queries.filters import conditions
+from storage.queries.issue_history import Occurrence, first_times, histories, times, total, within
 from storage.queries.traces import NOT_SKIPPED, TraceSummary, summaries, visible
-from storage.store.grains import DAY_NS, HOUR_NS, month_end
-from storage.store.rollups import EVERYONE, ISSUE
+from storage.store.grains import HOUR_NS, grains_of
 
-MOST_TRACES = 1_000
-"""How many failed traces are read to find issues, newest first."""
+MOST_TRACES, MOST_FILTERED = 1_000, 10_000
+"""How many failed traces are read to find issues, newest first; more if rollups cannot help."""
+
+MOST_PERIODS = 50
+"""In how many hours older issues are looked for."""
+
+LOOKED_UP = 500
+"""Traces whose failed spans one query reads."""
+
+LONGEST_TURN_NS = 2 * HOUR_NS
+LATEST = 2**63 - 1
+
+MaySee = Callable[[TraceSummary], bool]
 
 State = Literal["new", "known", "resolved", "returned", "muted"]
 
@@ -93,13 +104,18 @@ def failed_traces(
     database: Database,
     *,
     since: int,
+    until: int | None = None,
     audiences: Collection[str] | None = None,
     filters: Filters = ANY,
     limit: int,
 ) -> tuple[TraceSummary, ...]:
     """Return the newest traces with an error, even if the user got an answer."""
     query = visible(audiences).where(
-        TraceRow.started_at >= since, TraceRow.error_count > 0, NOT_SKIPPED, *conditions(filters)
+        TraceRow.started_at >= since,
+        TraceRow.started_at < (until or LATEST),
+        TraceRow.error_count > 0,
+        NOT_SKIPPED,
+        *conditions(filters),
     )
     return summaries(database, query.order_by(TraceRow.started_at.desc()).limit(limit))
 
@@ -120,38 +136,96 @@ def issues(
     until: int | None = None,
     audiences: Collection[str] | None = None,
     filters: Filters = ANY,
-    may_see: Callable[[TraceSummary], bool] = lambda trace: True,
+    prefix: str = "",
+    may_see: MaySee = lambda trace: True,
 ) -> tuple[tuple[Issue, ...], bool]:
-    """Return the issues of a period, and whether all of its failed traces were read.
+    """Return the issues of a period, and whether all of its failed traces are counted.
 
     `may_see` decides about each trace, so that an issue is shown only to those who may see a trace
     in which it occurred. It is judged by its traces in the channel alone if `filters` name one.
+    `prefix` is what the ids of the issues begin with.
+
+    The newest failures are read. Those before them are known from rollups, by the hour, unless
+    there are `filters`, which rollups do not know.
     """
     # Rollups do not tell issues apart by channel, so all that is stored of the channel is read.
     in_channel = filters.channel is not None
-    found = failed_traces(
+    limit = MOST_TRACES if filters == ANY else MOST_FILTERED
+    read = failed_traces(
         database,
         since=0 if in_channel else since,
+        until=until,
         audiences=audiences,
         filters=filters,
-        limit=MOST_TRACES,
+        limit=limit,
     )
-    ids = [
-        trace.trace_id
-        for trace in found
-        if (until is None or trace.started_at < until) and may_see(trace)
-    ]
-    groups: dict[str, list[FailedSpan]] = {}
-    for span in failed_spans(database, ids):
-        groups.setdefault(span.issue, []).append(span)
+    is_whole = len(read) < limit
+    groups = _by_issue(database, filter(may_see, read), prefix)
+    past: Mapping[str, Sequence[Occurrence]] = {}
+    recent: Mapping[str, Sequence[Occurrence]] = {}
+    if not is_whole and filters == ANY:
+        past, grains = histories(database, audiences=audiences), grains_of(database)
+        recent = {
+            name: list(within(rows, grains, since=since, until=until or LATEST))
+            for name, rows in past.items()
+            if name.startswith(prefix)
+        }
+        missing = {name: rows for name, rows in recent.items() if rows and name not in groups}
+        older, is_whole = _older(database, missing, audiences=audiences, may_see=may_see)
+        groups |= older
+    elif groups and not in_channel:
+        past = histories(database, audiences=audiences, names=groups)
     known = states(database, groups)
-    past = {} if in_channel or not groups else _occurrences(database, groups, audiences)
     made = tuple(
-        _issue(name, members, past.get(name, ()), known.get(name), since=since)
+        _issue(
+            name, members, past.get(name, ()), recent.get(name, ()), known.get(name), since=since
+        )
         for name, members in groups.items()
         if members[0].started_at >= since
     )
-    return made, len(found) < MOST_TRACES
+    return made, is_whole
+
+
+def _older(
+    database: Database,
+    missing: Mapping[str, Sequence[Occurrence]],
+    *,
+    audiences: Collection[str] | None,
+    may_see: MaySee,
+) -> tuple[dict[str, list[FailedSpan]], bool]:
+    """Return failed spans of issues that did not occur lately, and whether all were looked for.
+
+    They are read of the last hour, day or month in which each of them occurred.
+    """
+    last = {name: max((each.begins, each.ends) for each in rows) for name, rows in missing.items()}
+    periods = sorted(set(last.values()), reverse=True)
+    found: dict[str, list[FailedSpan]] = {}
+    for begins, ends in periods[:MOST_PERIODS]:
+        # An issue occurs when its span fails, some time after its trace began.
+        traces = failed_traces(
+            database,
+            since=begins - LONGEST_TURN_NS,
+            until=ends,
+            audiences=audiences,
+            limit=MOST_TRACES,
+        )
+        for name, members in _by_issue(database, filter(may_see, traces)).items():
+            if last.get(name) == (begins, ends):
+                found[name] = members
+    return found, len(periods) <= MOST_PERIODS
+
+
+def _by_issue(
+    database: Database, traces: Iterable[TraceSummary], prefix: str = ""
+) -> dict[str, list[FailedSpan]]:
+    """Return the failed spans of these traces, newest first, by issue."""
+    ids = [trace.trace_id for trace in traces]
+    groups: dict[str, list[FailedSpan]] = {}
+    for start in range(0, len(ids), LOOKED_UP):
+        for span in failed_spans(database, ids[start : start + LOOKED_UP]):
+            if span.issue.startswith(prefix):
+                groups.setdefault(span.issue, []).append(span)
+    return groups
 
 
 def fresh_issues(
@@ -161,7 +235,7 @@ def fresh_issues(
     until: int | None = None,
     audiences: Collection[str] | None = None,
     channel: str | None = None,
-    may_see: Callable[[TraceSummary], bool] = lambda trace: True,
+    may_see: MaySee = lambda trace: True,
 ) -> tuple[Issue, ...]:
     """Return the issues that occurred in a period for the first time, ever or since *Resolve*.
 
@@ -185,80 +259,36 @@ def fresh_issues(
     return tuple(sorted(news, key=lambda issue: (-len(issue.starts), issue.id)))
 
 
-Occurrence = tuple[int, int, int]
-"""When a rollup begins and ends, and in how many traces the issue occurred within it."""
-
-
 def _issue(
     name: str,
     members: Sequence[FailedSpan],
     past: Sequence[Occurrence],
+    recent: Sequence[Occurrence],
     changed: IssueState | None,
     *,
     since: int,
 ) -> Issue:
-    """Describe an issue by its failed spans, newest first, and by its rollups."""
+    """Describe an issue by its failed spans, newest first, and by its rollups.
+
+    `recent` are those of the period, if not all of its failed spans were read.
+    """
     starts: dict[str, int] = {}
     for span in members:
         starts[span.trace_id] = span.started_at  # The last one is the earliest of its trace.
-    times = sorted(starts.values(), reverse=True)
+    read = sorted(starts.values(), reverse=True)
+    occurred = [*read, *sorted(times(recent, since=since, known=read), reverse=True)]
     resolved_at = changed.changed_at if changed and changed.state == "resolved" else None
     # Of the time since the first of these spans, they tell more exactly than rollups.
-    seen = [*_begins([each for each in past if each[1] <= times[-1]]), *times]
+    seen = [*first_times([each for each in past if each.ends <= read[-1]]), *read]
     latest = members[0]
     return Issue(
         id=name,
         error_type=latest.error_type or latest.status,
         agent=latest.agent,
         latest=latest,
-        starts=tuple(at for at in times if at >= since) or (latest.started_at,),
-        count=max(sum(count for *_, count in past), len(times)),
+        starts=tuple(at for at in occurred if at >= since) or (latest.started_at,),
+        count=max(total(past), len(occurred)),
         first_seen=min(seen),
         changed=changed,
         back_since=min((at for at in seen if resolved_at and at > resolved_at), default=None),
     )
-
-
-def _begins(past: Sequence[Occurrence]) -> Iterator[int]:
-    """Yield the beginnings of rollups; of a day or month only if none of its hours is kept."""
-    hours = [begins for begins, ends, _ in past if ends - begins == HOUR_NS]
-    for begins, ends, _ in past:
-        if ends - begins == HOUR_NS or not any(begins <= hour < ends for hour in hours):
-            yield begins
-
-
-def _occurrences(
-    database: Database, names: Collection[str], audiences: Collection[str] | None
-) -> dict[str, list[Occurrence]]:
-    """Return the rollups of issues, and the facts that are not added up into them yet.
-
-    One statement reads both, so that nothing is missing while another process adds them up. An hour
-    counts nothing, because its day or month does.
-    """
-    mark = database.param
-    seen, everyone = "", f" AND audience = {mark}"
-    of_seen, of_everyone = list(audiences or ()), [EVERYONE]
-    if audiences is not None:
-        seen = everyone = f" AND audience IN ({', '.join([mark] * len(of_seen)) or 'NULL'})"
-        of_everyone = of_seen
-    columns = "key, starts_at, traces"
-    parts = (
-        (f"'fact' AS level, {columns} FROM facts WHERE TRUE", seen, of_seen),
-        (f"level, {columns} FROM rollups WHERE level = 'hour'", seen, of_seen),
-        (f"level, {columns} FROM rollups WHERE level = 'day'", everyone, of_everyone),
-        (f"level, {columns} FROM rollups WHERE level = 'month'", everyone, of_everyone),
-    )
-    sql = " UNION ALL ".join(
-        f"SELECT {part} AND dimension = {mark}{limit}" for part, limit, _ in parts
-    )
-    values = [value for *_, some in parts for value in (ISSUE, *some)]
-    found: dict[str, list[Occurrence]] = {}
-    for level, name, begins, count in database.execute_sql(sql, values).fetchall():
-        # A fact that takes one back has a negative count.
-        if name in names and (count > 0 or level == "fact"):
-            ends = month_end(begins) if level == "month" else begins + LENGTHS[level]
-            found.setdefault(name, []).append((begins, ends, 0 if level == "hour" else count))
-    return found
-
-
-LENGTHS = {"fact": HOUR_NS, "hour": HOUR_NS, "day": DAY_NS}

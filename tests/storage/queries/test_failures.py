@@ -15,8 +15,10 @@ from storage.coordination.issue_states import set_state
 from storage.database.models import RollupRow
 from storage.model.batch import Batch
 from storage.model.erasure import Reach
+from storage.model.filters import Filters
 from storage.model.retention import Folding, Retention
 from storage.model.span import Span, own_audience
+from storage.queries import failures
 from storage.queries.failures import Issue, fresh_issues, issues
 from storage.recovery.opening import open_database
 from storage.store.batch import store
@@ -188,6 +190,38 @@ def test_an_issue_of_a_channel_that_becomes_private_is_its_members_only(
     assert (issue.count, issue.first_seen) == (1, NOW)
     members = found(database, audiences=["T1", own], since=NOW)
     assert [(each.count, each.first_seen) for each in members.values()] == [(2, NOW - 2 * DAY)] * 2
+
+
+def test_issues_are_complete_however_many_failures_there_are(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most are known from rollups only: the newest three failures are read."""
+    messages = ("no answer", "cannot read the file", "gone", "the host is unknown")
+    for number in range(40):
+        fail(database, NOW - number * HOUR // 2, message=messages[min(number // 6, 3)])
+    fail(database, NOW - 5 * HOUR, audience=own_audience("T1", "U1"), message="private")
+    resolved = found(database, audiences=T1)["gone"].id
+    for level in ("facts", "rollups"):
+        at = NOW - 8 * HOUR + (level == "rollups")
+        set_state(database, resolved, state="resolved", changed_by="U1", now=at)
+        for since in (0, NOW - 6 * HOUR):
+            told = {}
+            for most in (1_000, 3):
+                monkeypatch.setattr(failures, "MOST_TRACES", most)
+                seen, is_whole = issues(database, since=since, until=NOW + 1, audiences=T1)
+                assert is_whole
+                told[most] = {
+                    each.id: (each.traces, each.count, each.state(since=NOW - 7 * HOUR))
+                    for each in seen
+                }
+            assert told[3] == told[1_000]
+        merge_facts(database)
+    (only_gone,), _ = issues(database, since=0, audiences=T1, prefix=resolved[:4])
+    assert only_gone.latest.error_message == "gone"
+    monkeypatch.setattr(failures, "MOST_FILTERED", 3)
+    assert not issues(database, since=0, filters=Filters(agent="claude"))[1]
+    monkeypatch.setattr(failures, "MOST_PERIODS", 1)
+    assert not issues(database, since=0, audiences=T1)[1]
 
 
 def test_two_workspaces_have_no_issue_in_common(database: Database) -> None:
