@@ -31,6 +31,7 @@ from storage.queries.traces import (
     short_ids,
     slowest_traces,
     thread_traces,
+    trace_spans,
 )
 
 if TYPE_CHECKING:
@@ -117,6 +118,11 @@ def thread(args: argparse.Namespace, database: Database, viewer: Viewer, now: in
         turns=len(seen),
         again=shlex.join(["thread", channel, thread_ts]),
     )
+    if getattr(args, "json", False):  # Only JSON has room for it.
+        from reports.views.agent_work import agent_work
+
+        spans = ((turn.trace_id, trace_spans(database, turn.trace_id)) for turn in page.traces)
+        view = replace(view, work={each: agent_work(found, now=now) for each, found in spans})
     return _with_scores(view, database)
 
 

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from reports.formatting import utc, visible_json
+from reports.views.agent_work import WorkLine
 from reports.views.alerts import AlertsView, AlertView
 from reports.views.budgets import BudgetsView
 from reports.views.costs import CostView, Spent
@@ -49,6 +50,8 @@ def error(message: str) -> str:
 def _list(view: TraceListView) -> dict[str, Any]:
     scores = {} if view.scores is None else view.scores
     traces = [_trace(each, scores.get(each.trace_id)) for each in view.traces]
+    for trace in traces if view.work is not None else ():
+        trace["timeline"] = list(map(_step, (view.work or {})[trace["trace_id"]]))
     if view.kind != "ls":
         return {"traces": traces}
     return {"traces": traces, "next": view.next, "previous": view.previous}
@@ -92,8 +95,21 @@ def _tree(view: TraceView) -> dict[str, Any]:
     return {
         "trace": _trace(view.trace, view.scores),
         "spans": [_span(span) for span in view.values],
+        "timeline": list(map(_step, view.work)),
         "last_words": list(view.last_words),
         "link": view.link or None,
+    }
+
+
+def _step(line: WorkLine) -> dict[str, Any]:
+    return {
+        "kind": line.kind,
+        "depth": line.depth,
+        "title": line.title,
+        "status": line.status,
+        "started_at": utc(line.started_at),
+        "duration_ms": _ms(line.duration_ns),
+        "facts": line.facts,
     }
 
 

@@ -33,7 +33,8 @@ LONGEST_ARGUMENTS = 160
 class WorkLine:
     """One attempt, model call or use of a tool; what is within an attempt has depth 1.
 
-    `facts` is one line: tokens, cost and error, or the arguments of a tool.
+    `facts` is one line: tokens, cost and error, or the arguments of a tool. `started_at` and
+    `duration_ns` are raw values.
     """
 
     kind: Kind
@@ -43,6 +44,8 @@ class WorkLine:
     title: str
     duration: str
     facts: str
+    started_at: int
+    duration_ns: int | None
 
 
 def agent_work(spans: Sequence[Span], *, now: int) -> tuple[WorkLine, ...]:
@@ -69,13 +72,13 @@ def agent_work(spans: Sequence[Span], *, now: int) -> tuple[WorkLine, ...]:
 def _tools_of(attempt: Span) -> list[tuple[int, WorkLine]]:
     """Return the tools that an attempt's output told of, with the times at which they began."""
     return [
-        (int(str(event.get("at") or 0)), _event_line(event.get("attributes"), attempt))
+        (at := int(str(event.get("at") or 0)), _event_line(event.get("attributes"), attempt, at))
         for event in attempt.events
         if event.get("name") == EXECUTE_TOOL
     ]
 
 
-def _event_line(attributes: object, attempt: Span) -> WorkLine:
+def _event_line(attributes: object, attempt: Span, at: int) -> WorkLine:
     facts = attributes if isinstance(attributes, Mapping) else {}
     # Of a tool without a result the attempt's own end says more.
     status = STATUSES.get(str(facts.get("status")), attempt.status)
@@ -88,6 +91,8 @@ def _event_line(attributes: object, attempt: Span) -> WorkLine:
         title=formatting.shortened(str(facts.get(TOOL_NAME) or EXECUTE_TOOL), 80),
         duration=formatting.duration(took) if isinstance(took, int) else "",
         facts=formatting.shortened(str(facts.get(TOOL_ARGUMENTS) or ""), LONGEST_ARGUMENTS),
+        started_at=at,
+        duration_ns=took if isinstance(took, int) else None,
     )
 
 
@@ -158,6 +163,8 @@ def _line(span: Span, kind: Kind, depth: int, now: int) -> WorkLine:
         title=formatting.shortened(_title(span, kind), 80),
         duration=formatting.duration(took),
         facts=formatting.shortened(", ".join(filter(None, (*facts, error))), LONGEST_ARGUMENTS),
+        started_at=span.started_at,
+        duration_ns=took,
     )
 
 

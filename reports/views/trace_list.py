@@ -3,13 +3,19 @@
 Times are in nanoseconds since the epoch.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from reports import formatting
 from storage.model import trace_context
 from storage.model.records import Score
 from storage.queries.traces import Page, TraceSummary
+
+if TYPE_CHECKING:
+    from reports.views.agent_work import WorkLine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +67,8 @@ class TraceListView:
     traces: tuple[TraceSummary, ...]
     scores: Mapping[str, Sequence[Score]] | None = None
     """The raw scores of each trace; None if they were not asked for."""
+    work: Mapping[str, Sequence[WorkLine]] | None = None
+    """The steps of the agents in each trace; None if they were not asked for."""
     next: str | None = None
     previous: str | None = None
     again: str = ""

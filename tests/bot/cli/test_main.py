@@ -81,6 +81,7 @@ SPAN_KEYS = {
     *("span_id", "parent_id", "name", "kind", "status", "started_at", "duration_ms"),
     *("attributes", "events", "error"),
 }
+STEP_KEYS = {"kind", "depth", "title", "status", "started_at", "duration_ms", "facts"}
 
 
 def test_ls_as_json_keeps_its_contract(recorded: Path) -> None:
@@ -129,7 +130,7 @@ def test_ls_filters(recorded: Path, words: list[str], count: int) -> None:
 def test_show_as_json_keeps_its_contract(recorded: Path) -> None:
     trace_id = as_json(recorded, "ls", "--agent", "claude")["traces"][0]["trace_id"]
     answer = as_json(recorded, "show", trace_id[:24])
-    assert answer.keys() == {"trace", "spans", "last_words", "link"}
+    assert answer.keys() == {"trace", "spans", "timeline", "last_words", "link"}
     assert answer["trace"]["trace_id"] == trace_id
     root, _, attempt = answer["spans"]
     assert attempt.keys() == SPAN_KEYS
@@ -137,6 +138,9 @@ def test_show_as_json_keeps_its_contract(recorded: Path) -> None:
     assert attempt["attributes"]["gen_ai.usage.input_tokens"] == 1200
     assert attempt["events"][0]["name"] == "first token"
     assert attempt["error"] is None
+    (step,) = answer["timeline"]
+    assert step.keys() == STEP_KEYS
+    assert (step["kind"], step["started_at"]) == ("attempt", attempt["started_at"])
 
 
 def test_stats_as_json_keeps_its_contract(recorded: Path) -> None:
@@ -225,7 +229,8 @@ def test_slow_and_search_as_json_are_lists_of_traces(
 def test_thread_as_json_includes_skipped_messages(recorded: Path) -> None:
     link = "https://x.slack.com/archives/C1/p1700000001000000?thread_ts=1.0&cid=C1"
     for place in (["C1", "1.0"], [link]):
-        assert len(as_json(recorded, "thread", *place)["traces"]) == 1
+        (turn,) = as_json(recorded, "thread", *place)["traces"]
+        assert [step["kind"] for step in turn["timeline"]] == ["attempt"]
 
 
 def test_ps_shows_what_runs(recorded: Path) -> None:
