@@ -16,6 +16,9 @@ ICONS = {
     "skipped": "·",
 }
 
+ANSWERED = frozenset(("mentioned", "direct_message", "active_speaker", "asked_again"))
+"""The reasons for which a message is answered. All others are reasons not to."""
+
 REASONS = {
     "mentioned": "the bot was mentioned",
     "direct_message": "it was a direct message",

@@ -17,7 +17,7 @@ from bot.agents.types import Agent, Progress, Provider, Reply, Request
 from storage import ActiveSpan, Observability
 from storage.model.prices import load_in_background
 from storage.model.redaction import redacted_end
-from storage.model.semconv import CACHE_WRITE
+from storage.model.semconv import CACHE_WRITE, FALLBACK
 from storage.model.span import Status
 
 STDERR_CHARACTERS = 4_000
@@ -57,17 +57,22 @@ def _ask(agent: Agent, request: Request, span: ActiveSpan, observability: Observ
     for fallbacks, provider in enumerate(others):
         span.set(fallbacks=fallbacks)
         try:
-            return _attempt(agent, provider, request, observability)
+            return _attempt(agent, provider, request, observability, fallback=fallbacks > 0)
         except AgentError as error:
             if error.error_type not in FALLBACK_ERRORS:
                 raise
         request.on_progress(Progress(restart=True))
     span.set(fallbacks=len(others))
-    return _attempt(agent, last, request, observability)
+    return _attempt(agent, last, request, observability, fallback=bool(others))
 
 
 def _attempt(
-    agent: Agent, provider: Provider, request: Request, observability: Observability
+    agent: Agent,
+    provider: Provider,
+    request: Request,
+    observability: Observability,
+    *,
+    fallback: bool,
 ) -> Reply:
     # Only this span carries the configured provider, tokens and cost: a call of an agent counts
     # once for its provider, and what the agent reports of its own calls counts for these.
@@ -79,7 +84,8 @@ def _attempt(
         model=provider.model,
         mode=request.mode,
     ) as span:
-        span.set(**_without_none({"tracebot.model.configured": provider.model}))
+        configured = {"tracebot.model.configured": provider.model, FALLBACK: fallback or None}
+        span.set(**_without_none(configured))
         tools = ToolUses(request)
         session = ThreadSession(
             observability.database,

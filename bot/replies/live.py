@@ -94,6 +94,8 @@ class LiveUpdates:
         """How many times the reply was seen to grow."""
         self.first_ns: int | None = None
         """Nanoseconds from the agent's start until its first text was shown."""
+        self.first_at: int | None = None
+        """The time of that, in nanoseconds since the epoch."""
 
     def start(self) -> None:
         self._thread.start()
@@ -168,6 +170,7 @@ class LiveUpdates:
             self.count += 1
         if draft.text and self.first_ns is None:
             self.first_ns = int((time.monotonic() - self._started_at) * 1e9)
+            self.first_at = time.time_ns()
 
     def _begin(self) -> LiveMessage:
         """Return a new message. Raises one of `SLACK_ERRORS` if Slack takes none."""

@@ -32,6 +32,7 @@ from storage import ActiveSpan, Observability
 from storage.coordination.unfinished_replies import UnfinishedReply
 from storage.model.erasure import REPLY, REPLY_TS
 from storage.model.redaction import redact
+from storage.model.semconv import FIRST_WORD, TIME_TO_ANSWER
 
 MOST_REFUSED = 20
 """Files that an agent is told it does not have."""
@@ -213,6 +214,8 @@ class Responder:
             finally:
                 _record_stream(span, streamer)
             span.set(**{REPLY_TS: delivered.posted, "slack.reply_form": delivered.form})
+            if not failed:
+                _record_times(span, root, streamer)
         return None
 
     def _without_secrets(self, agent: Agent, text: str, root: ActiveSpan, span: ActiveSpan) -> str:
@@ -258,6 +261,17 @@ def _record_stream(span: ActiveSpan, streamer: ReplyStreamer) -> None:
         span.set(**{"slack.stream.pieces": updates.count})
     if updates.first_ns is not None:
         span.set(**{"slack.stream.time_to_first_piece": updates.first_ns / 1e9})
+
+
+def _record_times(span: ActiveSpan, root: ActiveSpan, streamer: ReplyStreamer) -> None:
+    """Record how long the author waited for the first word and for the whole answer."""
+    now = time.time_ns()
+    first_at = streamer.updates.first_at or now
+    seconds = {
+        FIRST_WORD: (first_at - root.started_at) / 1e9,
+        TIME_TO_ANSWER: (now - root.started_at) / 1e9,
+    }
+    span.set(**seconds)
 
 
 def _with_refusals(prompt: str, fetched: FetchResult) -> str:

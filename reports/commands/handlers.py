@@ -174,14 +174,16 @@ def _removed(trace_id: str, database: Database, viewer: Viewer) -> View:
 
 
 def _stats(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    from reports.views.figures import SOURCES
     from reports.views.statistics import statistics_view
     from storage.model.retention import OTHERS
+    from storage.queries.figures import figures
     from storage.queries.statistics import statistics
 
     only = next(((name, key) for name in COUNTED if (key := getattr(args.filters, name))), None)
     hidden = only is not None and only[0] == "channel" and not viewer.may_name(only[1])
 
-    def of(since: int, until: int, by: str | None = args.by) -> Statistics:
+    def count(since: int, until: int, by: str | None = args.by) -> Statistics:
         found = statistics(
             database,
             since=since,
@@ -199,14 +201,28 @@ def _stats(args: argparse.Namespace, database: Database, viewer: Viewer, now: in
         return replace(found, groups=named)
 
     since = period_start(args, now)
+    of = args.by or (only and only[0])
+    found_figures = (
+        figures(
+            database,
+            since=since,
+            until=now,
+            of=of,
+            audiences=viewer.audiences,
+            only=only and only[1],
+        )
+        if of in SOURCES
+        else None
+    )
     unit = "hour" if now - since <= HOURS_SHOWN_NS else "day"
     return statistics_view(
-        of(since, now),
+        count(since, now),
         by=args.by,
         only=only,
         time_zone=viewer.time_zone,
-        before=of(max(2 * since - now, 0), since) if args.compare else None,
-        over_time=None if args.by else (unit, of(since, now, unit)),
+        before=count(max(2 * since - now, 0), since) if args.compare else None,
+        over_time=None if args.by else (unit, count(since, now, unit)),
+        figures=found_figures,
         name_of=viewer.name_of,
     )
 

@@ -18,6 +18,7 @@ from reports.views.costs import CostView, Spent
 from reports.views.digest import DigestView, Thread
 from reports.views.erasure import ConfirmView
 from reports.views.failures import FailuresView
+from reports.views.figures import FIGURE
 from reports.views.health import HealthView
 from reports.views.messages import HelpView, MessageView
 from reports.views.records import LogsView, MetricsView
@@ -144,6 +145,7 @@ def _stats(view: StatsView) -> dict[str, Any]:
         group.key: line.key for group, line in zip(view.statistics.groups, view.lines, strict=True)
     }
     shown = _statistics(view.statistics, view.by, names)
+    shown["figures"] = [dict(zip(FIGURE, line.values, strict=True)) for line in view.figures]
     if view.before is not None:
         shown["before"] = _statistics(view.before, view.by, names)
     return shown

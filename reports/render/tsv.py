@@ -83,7 +83,17 @@ GROUP = (
 
 
 def _stats(view: StatsView) -> Iterator[Sequence[Value]]:
-    """Yield the groups; the total if there are none."""
+    """Yield the groups, or else the total; then figures, below an empty line."""
+    yield from _groups(view)
+    if view.figures:
+        from reports.views.figures import FIGURE
+
+        yield ()
+        yield FIGURE
+        yield from (line.values for line in view.figures)
+
+
+def _groups(view: StatsView) -> Iterator[Sequence[Value]]:
     found, before = view.statistics, view.before
     compared = [f"before_{name}" for name in GROUP] if before else []
     yield ("key", "name", *GROUP, *compared)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from storage.queries.statistics import Statistics
     from storage.queries.traces import TraceSummary
 
-ANSWERED = frozenset(("mentioned", "direct_message", "active_speaker", "asked_again"))
 MOST_SILENT = 3
 HOUR_NS = 3_600 * 1_000_000_000
 
@@ -119,7 +118,8 @@ class DigestFacts:
     @property
     def left_alone(self) -> Statistics:
         """Return the decisions to skip."""
-        skipped = tuple(group for group in self.decisions.groups if group.key not in ANSWERED)
+        reasons = self.decisions.groups
+        skipped = tuple(each for each in reasons if each.key not in formatting.ANSWERED)
         return replace(self.decisions, groups=skipped)
 
 

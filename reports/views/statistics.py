@@ -8,8 +8,10 @@ from itertools import zip_longest
 from reports import formatting
 from reports.units import duration_text
 from reports.views.costs import unpriced_note
+from reports.views.figures import FigureLine, figure_lines
 from reports.views.timeline import Moment, moved_on, time_name, timeline
 from storage.model.retention import CROWDED, NAMED, OTHERS
+from storage.queries.figures import Figures
 from storage.queries.statistics import TIMES, Group, Statistics
 
 OF_TRACES: Mapping[str, str] = {
@@ -81,6 +83,10 @@ class StatsView:
     """`hour` or `day`."""
     earlier: tuple[Group, ...] = ()
     """The raw values of the period before for each line, if they are compared."""
+    figures: tuple[FigureLine, ...] = ()
+    """Further measures of each platform, agent or provider in this period."""
+    figures_by: str = ""
+    """`platform`, `agent` or `provider`, if there are figures."""
 
 
 NameOf = Callable[[str, str], str]
@@ -95,12 +101,14 @@ def statistics_view(
     only: tuple[str, str] | None = None,
     before: Statistics | None = None,
     over_time: tuple[str, Statistics] | None = None,
+    figures: Figures | None = None,
     name_of: NameOf = lambda by, key: key,
 ) -> StatsView:
     """Return statistics as text; *by* is the dimension of the groups, times are in *time_zone*.
 
     *only* is the one dimension and key that they are limited to. *over_time* are the same by hour
-    or by day, for the timeline, if the groups are neither.
+    or by day, for the timeline, if the groups are neither. *figures* are those of the groups, or of
+    *only* one.
 
     The groups of a trace's own dimensions add up to the total: what has no agent, for instance, is
     a group with an empty key.
@@ -112,7 +120,12 @@ def statistics_view(
     timeline_by, times = (by, found) if by in TIMES else over_time or ("", found)
     compared = ", compared with the period before" if before else ""
     unpriced = unpriced_note(found) if by == "model" else ""
-    notes = (_beginning(found, compared=before is not None), _unnamed(found, only), unpriced)
+    notes = (
+        _beginning(found, compared=before is not None),
+        _unnamed(found, only),
+        unpriced,
+        _days_of(figures, found),
+    )
     limit = f", only {only[0]} {formatting.shortened(name_of(*only), 40)}" if only else ""
     words = ["stats", *([f"{only[0]}:{only[1]}"] if only else []), *(["--by", by] if by else [])]
     return StatsView(
@@ -137,6 +150,8 @@ def statistics_view(
         timeline=timeline(times, timeline_by, time_zone) if timeline_by else (),
         timeline_by=timeline_by,
         earlier=earlier,
+        figures=_figures(figures, found, only) if figures else (),
+        figures_by=figures.of if figures else "",
         period=duration_text(found.until - found.since),
     )
 
@@ -160,6 +175,20 @@ def _beginning(found: Statistics, *, compared: bool) -> str:
     began = formatting.local(first, "UTC")
     twice = ", which both periods count" if compared else ""
     return f"Counted from {began} UTC: statistics of that time are only kept by {kept}{twice}."
+
+
+def _figures(
+    figures: Figures, found: Statistics, only: tuple[str, str] | None
+) -> tuple[FigureLine, ...]:
+    groups = (replace(found.total, key=only[1]),) if only else found.groups
+    return tuple(figure_lines(figures, groups))
+
+
+def _days_of(figures: Figures | None, found: Statistics) -> str:
+    """Say when figures begin if that is before what else is counted: they are kept by day."""
+    if figures is None or not figures.figures or figures.since >= found.grains.start(found.since):
+        return ""
+    return f"Other figures count whole days (UTC), from {formatting.local(figures.since, 'UTC')}."
 
 
 def _unnamed(found: Statistics, only: tuple[str, str] | None) -> str:

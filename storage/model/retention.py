@@ -16,7 +16,7 @@ class Retention:
     max_bytes: int | None = None
 
 
-CROWDED = ("channel", "user", "issue")
+CROWDED = ("channel", "user", "issue", "command", "tool")
 """Dimensions of statistics with any number of keys. Others have as many as somebody has set up."""
 
 NAMED = 50

@@ -155,6 +155,13 @@ EXECUTE_TOOL = "execute_tool"
 """The operation of a span, or the name of an event of an attempt, that is a use of a tool."""
 TOOL_NAME = "gen_ai.tool.name"
 TOOL_ARGUMENTS = "gen_ai.tool.call.arguments"
+TOOL_CALL = "tools/call"
+"""The method of the Model Context Protocol that calls a tool, with which such spans are named."""
+
+FALLBACK = "tracebot.fallback"
+"""True if an attempt stands in for a provider that failed."""
+FIRST_WORD, TIME_TO_ANSWER = "slack.time_to_first_word", "slack.time_to_answer"
+"""Seconds from the arrival of a message until the first of its reply was shown, and all of it."""
 
 RESPONSE_ID = "gen_ai.response.id"
 DROPPED_ATTRIBUTES = "tracebot.dropped.attributes"

@@ -1,7 +1,7 @@
 """Compute counts, percentiles, tokens and cost of a period from rollups and facts."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
 from typing import Any
@@ -22,6 +22,9 @@ TRACES_AT_A_TIME = 200
 
 TIMES = ("hour", "day")
 """The values of `by` that are times, not dimensions. Their keys are nanoseconds."""
+
+NEVER = 2**62
+"""A time later than any, in nanoseconds."""
 
 ALL = "all"
 """The dimension that has one key, for the total."""
@@ -92,8 +95,15 @@ def statistics(
     if channel is None:
         # Days of other zones are added up from hours, UTC's are kept as they are.
         read_by = "hour" if by == "day" and time_zone != "UTC" else by
-        grains, rows = _rollups(
-            database, since=since, until=until, by=read_by, audiences=audiences, only=only
+        dimensions = [ALL] if by in (None, *TIMES) else [ALL, by]
+        grains, rows = rows_of_period(
+            database,
+            since=since,
+            until=until,
+            dimensions=[only[0]] if only else dimensions,
+            by=read_by,
+            audiences=audiences,
+            only=only and only[1],
         )
     else:
         grains = Grains()
@@ -135,24 +145,30 @@ def _days_of(time_zone: str, grains: Grains) -> Callable[[int], int]:
     return start
 
 
-def _rollups(
+def rows_of_period(
     database: Database,
     *,
     since: int,
     until: int,
-    by: str | None,
+    dimensions: Sequence[str],
     audiences: Collection[str] | None,
-    only: tuple[str, str] | None,
+    by: str | None = None,
+    only: str | None = None,
+    daily: bool = False,
 ) -> tuple[Grains, list[Row]]:
-    """Return the rows that cover the period, and the grains by which they were chosen."""
+    """Return the rows that cover the period, and the grains by which they were chosen.
+
+    `only` limits them to one key. `daily` is for dimensions without rollups by hour.
+    """
     if audiences is not None and not audiences:
         return Grains(), []
     while True:
-        grains = grains_of(database)
+        stored = grains_of(database)
+        grains = replace(stored, hours_since=NEVER) if daily else stored
         first, last = grains.start(since), grains.end(until - 1)
-        rows = _read(database, grains, first, last, by=by, audiences=audiences, only=only)
+        rows = _read(database, grains, first, last, dimensions, by, audiences, only)
         # They change before any row is folded. Then these may be a part of what they were.
-        if grains_of(database) == grains:
+        if grains_of(database) == stored:
             return grains, rows
 
 
@@ -161,10 +177,10 @@ def _read(
     grains: Grains,
     first: int,
     last: int,
-    *,
+    dimensions: Sequence[str],
     by: str | None,
     audiences: Collection[str] | None,
-    only: tuple[str, str] | None,
+    only: str | None,
 ) -> list[Row]:
     """Return the rows that cover a period: by month or day where it is whole, else by hour.
 
@@ -174,9 +190,6 @@ def _read(
     mark = database.param
     key = "starts_at" if by in TIMES else "key"
     columns = f"dimension, {key} AS key, {', '.join(rollups.SUMS)}, latency"
-    dimensions = [ALL] if by in (None, *TIMES) else [ALL, by]
-    if only is not None:
-        dimensions = [only[0]]
     within = (
         f"dimension IN ({_marks(database, dimensions)}) "
         f"AND starts_at >= {mark} AND starts_at < {mark}"
@@ -185,7 +198,7 @@ def _read(
     if audiences is not None:
         seen = f" AND audience IN ({_marks(database, of_seen)})"
     if only is not None:
-        seen, of_seen = f"{seen} AND key = {mark}", [*of_seen, only[1]]
+        seen, of_seen = f"{seen} AND key = {mark}", [*of_seen, only]
     parts = [f"SELECT {columns} FROM facts WHERE {within}{seen}"]
     values = [*dimensions, first, last, *of_seen]
     for level, start, end in periods(grains, first, last, days=by != "hour"):

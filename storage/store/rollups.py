@@ -1,7 +1,8 @@
 """Add spans to the rollups: the counts, sums and latencies per hour, day and month.
 
 A trace counts once, through its root. An agent call counts for its provider and model, a decision
-for its reason. Tokens and cost count for every dimension that the span which spent them has.
+for its reason. Tokens and cost count for every dimension that the span which spent them has. What
+else is observed on a span counts as a figure (`storage.store.figures`).
 """
 
 from collections import defaultdict
@@ -14,7 +15,9 @@ from peewee import EXCLUDED, Database, fn
 
 from storage.database.models import RollupRow
 from storage.database.statements import Statement, compiled
+from storage.model.figures import DAILY
 from storage.model.span import Span, reports_usage
+from storage.store.figures import observations
 from storage.store.grains import HOUR_NS, Grains
 from storage.store.histogram import Histogram, extended
 
@@ -54,6 +57,12 @@ class Addition:
         if span.duration_ns is not None:
             self.durations.append(span.duration_ns)
 
+    def observe(self, value: float | None, *, marked: bool) -> None:
+        self.traces += 1
+        self.errors += marked
+        if value is not None:
+            self.durations.append(value)
+
     def spend(self, span: Span, sign: int = 1) -> None:
         self.input_tokens += sign * (span.input_tokens or 0)
         self.output_tokens += sign * (span.output_tokens or 0)
@@ -91,10 +100,13 @@ def additions(
         # Also if nothing of it is its own: a correction changes no number of calls.
         spends = reports_usage(span)
         counts = span.parent_id is None and span.decision != "skip"
-        if not (counts or spends) and span.reason is None and span.configured_provider is None:
+        figures = list(observations(span))
+        if not (counts or spends or figures or span.reason is not None or span.configured_provider):
             continue  # As most spans: a step within a turn.
         hour = span.started_at - span.started_at % HOUR_NS
         audience, team = span.audience or "", span.team or ""
+        for dimension, key, value, marked in figures:
+            hours["hour", hour, dimension, key, audience, team].observe(value, marked=marked)
         for dimension, key, counted, spent in _contributions(span, counts=counts, spends=spends):
             addition = hours["hour", hour, dimension, key, audience, team]
             if counted:
@@ -117,7 +129,7 @@ def with_days(hours: Mapping[Key, Addition], grains: Grains) -> dict[Key, Additi
     rows: defaultdict[Key, Addition] = defaultdict(Addition)
     for hour, addition in hours.items():
         _, starts_at, dimension, key, audience, team = hour
-        if starts_at >= grains.hours_since:
+        if starts_at >= grains.hours_since and dimension not in DAILY:
             rows[hour] = addition
         level, start = grains.lasting(starts_at)
         rows[level, start, dimension, key, audience, team].add(addition)

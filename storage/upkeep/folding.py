@@ -15,6 +15,7 @@ from peewee import Database
 from storage.database.models import RollupRow
 from storage.database.statements import Statement
 from storage.database.transactions import transaction
+from storage.model.figures import COMMAND, FIGURE, TOOL
 from storage.model.retention import CROWDED, NAMED, OTHERS, Folding
 from storage.store.folding import RowKey, fold_days, fold_keys
 from storage.store.grains import DAY_NS, MARK, Grains, grains_of, month_end, month_start
@@ -28,7 +29,7 @@ LONGEST_PAUSE_S = 0.05
 READ = 20_000
 """Rows that are sorted together."""
 
-DIMENSIONS = ("all", "decision", ISSUE, *CONTEXT, *CALL)
+DIMENSIONS = ("all", "decision", ISSUE, *CONTEXT, *CALL, FIGURE, COMMAND, TOOL)
 
 
 @dataclass(frozen=True, slots=True)

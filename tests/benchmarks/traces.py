@@ -137,7 +137,7 @@ def _turn(chance: random.Random, now: int, trace_id: str, context: dict[str, Any
     steps: list[tuple[str, int, float, dict[str, Any]]] = [
         ("slack message", -1, 1.0, {**failure, "text": text, **decided, "status": status}),
         ("decide", 0, 0.001, decided),
-        ("add reaction eyes", 0, 0.02, {}),
+        ("add reaction", 0, 0.02, {}),
         (f"invoke_agent {agent}", 0, 0.9, {**failure, "status": status}),
         (f"attempt {agent}", 3, 0.88, {**call, **spent, **failure, "status": status}),
         *[(f"execute_tool {tool}", 4, 0.1, {}) for tool in ("read", "search", "edit")],
@@ -171,6 +171,7 @@ def _spans(
     steps: list[tuple[str, int, float, dict[str, Any]]],
 ) -> list[Span]:
     ids = [f"{chance.getrandbits(64):016x}" for _ in steps]
+    seconds = duration / SECOND
     spans = []
     for number, (name, parent, share, facts) in enumerate(steps):
         length = max(int(duration * share), 1)
@@ -186,12 +187,26 @@ def _spans(
                 started_at=begins,
                 ended_at=begins + length,
                 duration_ns=length,
-                attributes=_attributes(chance),
+                attributes=_attributes(chance) | _figures(chance, name, seconds),
                 process="bench:1:1:1",
                 **values,
             )
         )
     return spans
+
+
+def _figures(chance: random.Random, name: str, seconds: float) -> dict[str, object]:
+    """Return what the bot records for the figures of statistics."""
+    match name.split()[0]:
+        case "decide":
+            speaker, other = chance.choices(AGENTS, k=2)
+            return {
+                "active_speaker": speaker,
+                "agents": [other if chance.random() < 0.1 else speaker],
+            }
+        case "reply":
+            return {"slack.time_to_first_word": seconds / 2, "slack.time_to_answer": seconds}
+    return {}
 
 
 def _attributes(chance: random.Random) -> dict[str, object]:

@@ -11,7 +11,7 @@ from storage.model.batch import Batch
 from storage.model.records import FEEDBACK, Log, Metric
 from storage.queries.traces import recent_traces
 from storage.store.batch import store
-from tests.support.factories import MINUTE, SECOND, record
+from tests.support.factories import MINUTE, SECOND, Step, record
 
 HOUR = 60 * MINUTE
 MODELS = {"claude": "claude-sonnet-5", "codex": "gpt-5.2-codex", "gemini": "gemini-3-pro"}
@@ -94,6 +94,9 @@ def _turn(
         "output_tokens": chance.randrange(2_000),
     }
     call = {"agent": agent, "configured_provider": agent, "provider": agent, "model": MODELS[agent]}
+    seconds = ms / 1_000
+    answered = {"slack.time_to_first_word": seconds / 4, "slack.time_to_answer": seconds}
+    earlier = {"active_speaker": "claude", "agents": [agent]} if hour % 3 else {}
     trace_id = record(
         observability,
         "slack message",
@@ -101,10 +104,11 @@ def _turn(
         ago=ago,
         ms=ms,
         steps=(
-            ("decide", 1, 1, {"decision": "answer", "reason": "mentioned"}),
+            ("decide", 1, 1, {"decision": "answer", "reason": "mentioned"} | earlier),
+            *_read(hour),
             (f"invoke_agent {agent}", 40, ms - 100, {"agent": agent}),
             (f"  attempt {agent}", 45, ms - 120, call | spent | _cost(agent, spent)),
-            ("reply", ms - 50, 40, {"characters": 812}),
+            ("reply", ms - 50, 40, {"characters": 812} | ({} if failed else answered)),
         ),
         status="error" if failed else "ok",
         error=chance.choice(ERRORS) if failed else None,
@@ -125,6 +129,15 @@ def _turn(
         observability.record_score(
             trace_id, name=FEEDBACK, user=person.id, value=value, text=reason
         )
+
+
+def _read(hour: int) -> Sequence[Step]:
+    """Return the steps of a turn that reads its thread, and sometimes a file."""
+    if not hour % 3:
+        return ()
+    thread = {"thread_length": 2 + hour % 11, "cache": "hit" if hour % 4 else "miss"}
+    files = ("fetch files", 12, 25, {"files": 2, "fetched": 2 - hour % 2, "refused": hour % 2})
+    return (("read thread", 3, 8, thread), *([files] if not hour % 5 else []))
 
 
 def _cost(agent: str, spent: dict[str, int]) -> dict[str, object]:

@@ -1,5 +1,7 @@
 """Statistics: the total in a sentence, and the groups as a table and, by time, as a chart."""
 
+import json
+
 from reports.render.block_kit import RUN, Block, button, context, header, note, section
 from reports.render.slack.periods import period_buttons
 from reports.render.slack.tables import POINTS, Cell, Number, chart, table
@@ -8,16 +10,20 @@ from reports.views.timeline import merged
 from storage.queries.statistics import TIMES, Group
 
 COLUMNS = ("traces", "failed", "rate", "cost", "p50", "p95", "p99")
+MOST = 11_000
+"""Characters of both tables as JSON. A message may have some 13,000, and there are buttons."""
 THUMBS = ("👍", "👎")
 """The columns after those, if people rated any of the traces."""
 
 
 def stats(view: StatsView) -> list[Block]:
+    groups = _table(view)
     return [
         header(view.title),
         section(_sentence(view.total)),
         *_chart(view),
-        *_table(view),
+        *groups,
+        *_figures(view, size=MOST - len(json.dumps(groups, ensure_ascii=False))),
         *note(view.note),
         _buttons(view),
     ]
@@ -61,6 +67,31 @@ def _table(view: StatsView) -> list[Block]:
         said = f"{made.hidden} earlier: --by day takes fewer rows than --by hour"
     else:
         said = f"{made.hidden} more: `/trace stats {view.by}:NAME` counts one of them"
+    return [made.block, context(said)]
+
+
+def _figures(view: StatsView, *, size: int) -> list[Block]:
+    """Return a table of what else is measured of each group, without empty columns."""
+    if not view.figures:
+        return []
+    found: list[dict[str, Cell]] = [
+        {
+            view.figures_by: line.group,
+            "figure": line.name,
+            "count": Number(line.figure.count, line.count),
+            "p50": Number(_whole(line.figure.p50), line.p50),
+            "p95": Number(_whole(line.figure.p95), line.p95),
+            "share": line.share,
+        }
+        for line in view.figures
+    ]
+    has_values = any(line.p50 for line in view.figures)
+    columns = [name for name in found[0] if has_values or name not in ("p50", "p95")]
+    rows = [[row[name] for name in columns] for row in found]
+    made = table("Figures", columns, rows, size=size)
+    if not made.hidden:
+        return [made.block]
+    said = f"{made.hidden} more: `/trace stats {view.figures_by}:NAME` shows those of one of them"
     return [made.block, context(said)]
 
 

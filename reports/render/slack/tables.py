@@ -46,14 +46,15 @@ def table(
     *,
     last: Sequence[Cell] | None = None,
     page_size: int = 10,
+    size: int = TABLE_SIZE,
 ) -> Table:
-    """Return a table of the first rows that fit into a message, and the *last* row.
+    """Return a table of the first rows that fit into *size* characters, and the *last* row.
 
     Its first column names the rows. There must be a row.
     """
     made = [_row(columns)]
     end = [_row(last)] if last is not None else []
-    left = TABLE_SIZE - _size(made) - _size(end)
+    left = size - _size(made) - _size(end)
     for row in map(_row, rows[: ROWS - len(end)]):
         left -= _size(row)
         if left < 0:

@@ -15,12 +15,17 @@ if TYPE_CHECKING:
 
 COLUMNS = ("traces", "failed", "rate", "p50", "p95", "p99", "tokens", "cost")
 
+FIGURES = ("count", "p50", "p95", "share")
+
 
 def stats(view: StatsView) -> Iterator[Part]:
     yield bold(view.title)
     yield from _timeline(view)
     yield ""
     yield groups(view.by or "", view.lines, view.total)
+    if view.figures:
+        yield ""
+        yield _figures(view)
     yield from note(view.note, "yellow")
 
 
@@ -50,6 +55,27 @@ def _sparks(counts: Sequence[int], style: str) -> Drawing:
         return [(sparkline([sum(some) for some in in_groups(counts, width)]), style)]
 
     return Drawing(draw, natural=len(counts))
+
+
+def _figures(view: StatsView) -> Table:
+    """Return what else is measured of each group, which is named once."""
+    named = FIGURES if any(line.p50 for line in view.figures) else (FIGURES[0], FIGURES[-1])
+    rows: list[list[Cell]] = []
+    before = None
+    for line in view.figures:
+        group = line.group if line.group != before else ""
+        before = line.group
+        rows.append([bold(group), line.name, *(getattr(line, name) for name in named)])
+    numbers = map(number_column, named[:-1])
+    return Table(
+        columns=(
+            text_column(view.figures_by),
+            text_column("figure"),
+            *numbers,
+            text_column("share"),
+        ),
+        rows=rows,
+    )
 
 
 def groups(by: str, lines: Iterable[StatsLine], total: StatsLine) -> Table:

@@ -1,6 +1,7 @@
 """Live replies: shown while an agent works, and replaced by its answer."""
 
 import json
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from bot.sandbox import Channel, Message, Sandbox, User
 from bot.slack.threads import ThreadReader
 from bot.slack.types import Speaker
 from storage import Observability
+from storage.queries.figures import figures
+from storage.store.grains import DAY_NS
 from tests.support.conversations import Ask, StartBot, ended, finished, spans_of
 from tests.support.fake_agent import Scripted, crashed, roster_of, roster_with
 
@@ -102,6 +105,15 @@ def test_a_live_reply_grows_and_ends_with_the_answer_and_its_thumbs(
     assert reply.attributes["slack.reply_ts"] == [answer.ts]
     assert reply.attributes["slack.stream.pieces"] >= 2
     assert 0 < reply.attributes["slack.stream.time_to_first_piece"] < 10
+    first = reply.attributes["slack.time_to_first_word"]
+    assert 0 < first < reply.attributes["slack.time_to_answer"]
+    now = time.time_ns()
+    measured = figures(observability.database, since=now - DAY_NS, until=now, of="platform")
+    answered = next(each for each in measured.figures if each.key == "slack:answer")
+    assert (answered.count, answered.p95) == (
+        1,
+        pytest.approx(reply.attributes["slack.time_to_answer"] * 1e9, rel=1e-6),
+    )
 
 
 def plan_of(message: Message) -> tuple[str, list[tuple[str, str]]]:

@@ -131,6 +131,7 @@ def test_the_next_provider_is_asked_after_what_is_worth_a_second_try(
     assert question.attributes["fallbacks"] == 1
     assert (first.name, first.error_type) == ("attempt claude", error_type)
     assert (second.name, second.status) == ("attempt codex", "ok")
+    assert [each.attributes.get("tracebot.fallback") for each in (first, second)] == [None, True]
     assert received == [Progress(restart=True)]
 
 
