@@ -182,6 +182,27 @@ def test_a_thread_has_its_turns_in_their_order(
     assert [started(played, each) for each in found] == pytest.approx([each.at for each in turns])
 
 
+def test_a_trace_shows_its_tools_and_when_the_first_output_came(
+    ask: Ask, played: Played, database: Database
+) -> None:
+    question = max(
+        (each for each in played.story.events if isinstance(each, Question)),
+        key=lambda each: len(each.attempts[-1].tools),
+    )
+    (trace_id,) = [
+        each["trace_id"]
+        for each in ask("ls --limit 100")["traces"]
+        if started(played, each) == pytest.approx(question.at)
+    ]
+    spans = ask_at(played, database, f"show {trace_id}")["spans"]
+    *_, attempt = [each for each in spans if each["name"].startswith("attempt")]
+    expected = question.attempts[-1]
+    first = attempt["attributes"]["gen_ai.response.time_to_first_chunk"]
+    assert first == pytest.approx(expected.first_s)
+    tools = [each["attributes"]["duration_ns"] / 1e9 for each in attempt["events"]]
+    assert tools == pytest.approx([each.seconds for each in expected.tools])
+
+
 def test_issues_count_failures_of_one_kind(ask: Ask, counted: list[Happened]) -> None:
     kinds = Counter[tuple[str, str | None]]()
     for each in counted:

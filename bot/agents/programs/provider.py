@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -87,7 +88,7 @@ class CommandProvider:
 
     def answer(self, request: Request) -> Reply:
         environment, telemetry = self.environment_for(request)
-        answer = ParsedAnswer(on_progress=request.on_progress)
+        answer = ParsedAnswer(on_progress=request.on_progress, started_ns=time.monotonic_ns())
         reader = self._reader(answer)
 
         def on_output(data: bytes) -> bool:
