@@ -105,7 +105,7 @@ class Sight:
     def may_see_in(self, channel: str) -> bool:
         """Return whether traces of the channel may be seen, now and in general."""
         facts = self._channels.facts(channel)
-        if facts is None:
+        if facts is None or self.channel not in (None, channel):
             return False
         team = self._channels.team
         if channel_type(facts) == "channel":

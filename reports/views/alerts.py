@@ -131,8 +131,8 @@ def subject(condition: Condition, name_of: NameOf) -> str:
 
 def shown_value(condition: Condition, value: float | None) -> str:
     """Return a figure as people read it, nothing for a state that has none."""
-    if not condition.of.example:
-        return ""
+    if not condition.of.example or (condition.measure == "running" and not value):
+        return ""  # A state has no figure, nor has the oldest turn if none runs.
     return formatting.UNKNOWN if value is None else condition.of.unit.shown(value)
 
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -211,13 +212,19 @@ def test_an_alert_on_the_time_to_the_first_token(
 
 def test_a_turn_that_runs_for_too_long_is_told(observability: Observability) -> None:
     place = {"platform": "slack", "team": TEAM, "audience": TEAM, "channel": GENERAL}
-    observability.start_span("slack message", {**place, "agent": "claude"}, started_at=NOW)
+    turn = {**place, "agent": "claude"}
+    span = observability.start_span("slack message", turn, started_at=NOW)
     assert observability.flush()
     posts = FakePosts()
     add_rule(observability.database, rule("running>15m agent:claude"), test=False)
-    minutes(alerts(observability.database, posts), HOLD, since=NOW + 16 * MINUTE)
+    found = alerts(observability.database, posts)
+    minutes(found, HOLD, since=NOW + 16 * MINUTE)
     assert posts.titles == ["Longest running turn of claude: 18 min 00 s"]
     assert posts.posted[0][1].shows == "ps agent:claude"
+    span.end(NOW + 19 * MINUTE)
+    assert observability.flush()
+    minutes(found, HOLD, since=NOW + 19 * MINUTE)
+    assert posts.titles[1:] == ["Longest running turn of claude is ok again after 3 min"]
 
 
 def test_an_alert_is_one_thread_from_its_beginning_to_its_end(
@@ -397,6 +404,42 @@ def test_an_alert_of_a_private_channel_is_not_changed_from_outside(
     assert len(alert_rules(observability.database)) == 1
     state = alert_states(observability.database)[kept.id]
     assert (state.snoozed_until, state.tests) == (0, 1)
+
+
+def test_where_guests_read_an_alert_speaks_of_no_other_channel(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: Callable[..., Bot],
+    alice: User,
+    general: Channel,
+) -> None:
+    bot = start_bot()
+    other = sandbox.add_channel("other", [alice])
+    place = {"platform": "slack", "team": sandbox.team_id, "audience": sandbox.team_id}
+    for channel in (other, other, general):
+        turn = {**place, "channel": channel.id, "agent": "echo", "decision": "answer"}
+        observability.start_span("slack message", turn).end()
+    assert observability.flush()
+    for words in (f"count>1 channel:{other.id}", "count>1 agent:echo"):
+        sandbox.command(alice, general, "/trace", f"alerts add {words}")
+    of_other, of_echo = alert_rules(observability.database)
+    for minute in range(HOLD):
+        bot.scheduler.tick(now=of_other.created_at + minute * MINUTE)
+    sandbox.wait_for_message(general, containing="Turns of #other: 2")
+    sandbox.wait_for_message(general, containing="Turns of echo: 3")
+    sandbox.join(sandbox.add_user("gus", guest=True), general)
+    (answer,) = sandbox.command(alice, general, "/trace", f"alerts add count>3 channel:{other.id}")
+    assert "Not everyone in this channel" in shown(answer)
+
+    later = count(HOLD)
+
+    def told() -> str:
+        bot.scheduler.tick(now=of_other.created_at + next(later) * MINUTE)
+        return str([shown(each) for each in sandbox.messages(general)])
+
+    eventually(lambda: "Turns of echo is ok again" in told())
+    eventually(lambda: f"Turns of {other.id}: no data any more" in told())
+    assert "#other" not in told().replace("alerts about “Turns of #other”", "")
 
 
 def test_a_rule_with_a_name_of_two_words_is_refused_and_the_others_still_speak(
