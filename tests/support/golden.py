@@ -74,12 +74,15 @@ def _terminal(view: View) -> str:
 
 
 def _tsv(view: View) -> str:
-    table = [line.rstrip("\n").split("\t") for line in tsv.rows(view)]
-    times = [at for at, name in enumerate(table[0] if table else ()) if name.endswith("_ms")]
-    for row in table[1:]:
-        for at in times:
-            row[at] = row[at] and f"{float(row[at]):.1f}"
-    return "".join("\t".join(row) + "\n" for row in table) + tsv.rest(view)
+    rows = [line.split("\t") for line in tsv.rows(view)]
+    times = {at for at, name in enumerate(rows[0] if rows else ()) if name.endswith("_ms")}
+    shown = ("\t".join(_tenths(cell, at in times) for at, cell in enumerate(row)) for row in rows)
+    return "".join(shown) + tsv.rest(view)
+
+
+def _tenths(cell: str, is_time: bool) -> str:
+    """Return a time to a tenth of a millisecond, and anything else as it is."""
+    return f"{float(cell):.1f}" if is_time and re.fullmatch(r"[\d.]+", cell) else cell
 
 
 def _html(view: View) -> str:
@@ -182,9 +185,9 @@ def _settled(text: str, chance: Mapping[str, str]) -> str:
     text = re.sub(r'("(?:span_id|parent_id)": ")[0-9a-f]{16}', r"\g<1>0000000000000000", text)
     text = re.sub(r"\b(\d{13})\d{6}-01a1", r"\g<1>000000-01a1", text)
     text = re.sub(r"(:\d\d)\.(\d{3})\d{3}Z", r"\1.\g<2>Z", text)
+    text = re.sub(r"\b\d+\.\d{7,}", lambda long: f"{float(long[0]):.6f}", text)
     # Percentiles are floats of four bytes.
-    times = r'((?:_ms|time_to_first_chunk)": )([\d.]+)'
-    return re.sub(times, lambda time: f"{time[1]}{float(time[2]):.1f}", text) + "\n"
+    return re.sub(r'(_ms": )([\d.]+)', lambda ms: f"{ms[1]}{float(ms[2]):.1f}", text) + "\n"
 
 
 def main() -> None:
