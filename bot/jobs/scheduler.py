@@ -26,6 +26,7 @@ from storage.store.search_index import add_all
 from storage.upkeep.checkpoint import CheckpointMode, checkpoint
 from storage.upkeep.erasure import apply_pending, empty_log
 from storage.upkeep.folding import fold
+from storage.upkeep.issue_counts import count_issues
 from storage.upkeep.journal import JournalEntry, add_entry, last_entry
 from storage.upkeep.retention import apply_retention
 from storage.writer.abandoned import mark_abandoned
@@ -34,6 +35,9 @@ from storage.writer.delivery import adopt
 SECOND_NS = 1_000_000_000
 HOUR_NS = 3_600 * SECOND_NS
 DAY_NS = 24 * HOUR_NS
+
+COUNTING_S = 0.5
+"""How long a tick counts what an older tracebot did not."""
 
 logger = logging.getLogger("tracebot.schedule")
 
@@ -107,6 +111,7 @@ class Scheduler:
         self._attempt("Ending spans", lambda: mark_abandoned(self._database))
         self._attempt("Erasing", self._erase)
         self._attempt("The search index", lambda: add_all(self._database))
+        self._attempt("Counting issues", lambda: self._count_issues(now))
         self._attempt("The checkpoint", lambda: self._checkpoint("passive", now))
         self._attempt("The recovery", lambda: self._recover(now))
         today = datetime.fromtimestamp(now / 1_000_000_000, UTC).date()
@@ -148,6 +153,9 @@ class Scheduler:
         # The lease is not completed: it keeps other processes away for the rest of the day.
         if acquire_lease(self._database, key, owner=this_process(), now=now, lease_ns=DAY_NS):
             run(now)
+
+    def _count_issues(self, now: int) -> None:
+        count_issues(self._database, now=now, until=time.monotonic() + COUNTING_S)
 
     def _erase(self) -> None:
         # What could not be erased when it was asked for, and what an older backup brought back.

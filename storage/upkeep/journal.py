@@ -18,8 +18,8 @@ CONNECTION = "slack:"
 class JournalEntry:
     """The result of one kind of upkeep.
 
-    `name` is `backup`, `check`, `checkpoint`, `retention`, `recovery:FILE` or `slack:TEAM`; `at` is
-    in nanoseconds since the epoch.
+    `name` is `backup`, `check`, `checkpoint`, `retention`, `issues`, `recovery:FILE` or
+    `slack:TEAM`; `at` is in nanoseconds since the epoch.
     """
 
     name: str

@@ -1,5 +1,6 @@
 """Issues are counted once a trace, whatever happens to the traces, and for those who see them."""
 
+import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from peewee import Database
 
 from storage.coordination.issue_states import set_state
-from storage.database.models import RollupRow
+from storage.database.models import FactRow, RollupRow
 from storage.model.batch import Batch
 from storage.model.erasure import Reach
 from storage.model.filters import Filters
@@ -27,6 +28,7 @@ from storage.store.facts import merge_facts
 from storage.store.rollups import EVERYONE, ISSUE
 from storage.upkeep.conversion import make_private
 from storage.upkeep.folding import fold
+from storage.upkeep.issue_counts import count_issues
 from storage.upkeep.retention import apply_retention
 
 HOUR = 3_600 * 10**9
@@ -222,6 +224,28 @@ def test_issues_are_complete_however_many_failures_there_are(
     assert not issues(database, since=0, filters=Filters(agent="claude"))[1]
     monkeypatch.setattr(failures, "MOST_PERIODS", 1)
     assert not issues(database, since=0, audiences=T1)[1]
+
+
+def test_failures_of_an_older_tracebot_are_counted_once(database: Database) -> None:
+    """It did not count issues: its rollups and facts of them are deleted."""
+    for number in range(6):
+        root, *below = failure(NOW - number * 20 * HOUR - 1, message=f"no answer in {number} s")
+        # The turn begins in one hour and fails in the next.
+        put(database, replace(root, status="ok", error_type=None, error_message=None))
+        put(database, *(replace(each, trace_id=root.trace_id) for each in below))
+    merge_facts(database)
+    whole = {level: counts(database, level) for level in ("hour", "day")}
+    assert sum(whole["hour"].values()) == 6
+    for table in (RollupRow, FactRow):
+        table.delete().where(table.dimension == ISSUE).execute(database)
+    fail(database, NOW - 40 * HOUR, message="no answer in 7 s")
+    assert not count_issues(database, now=NOW + HOUR, until=0.0)
+    for _ in range(2):
+        assert count_issues(database, now=NOW + HOUR, until=math.inf)
+        merge_facts(database)
+        for level, before in whole.items():
+            assert counts(database, level) == {name: count + 1 for name, count in before.items()}
+    assert only(database).count == 7
 
 
 def test_two_workspaces_have_no_issue_in_common(database: Database) -> None:
