@@ -223,6 +223,7 @@ def _stats(args: argparse.Namespace, database: Database, viewer: Viewer, now: in
         before=count(max(2 * since - now, 0), since) if args.compare else None,
         over_time=None if args.by else (unit, count(since, now, unit)),
         figures=found_figures,
+        start=args.cursor,
         name_of=viewer.name_of,
     )
 

@@ -273,6 +273,13 @@ def _add_lists(command: Callable[..., Options], *, longest: int) -> None:
 def _add_statistics(command: Callable[..., Options], *, shell: bool) -> None:
     stats = command("stats", "Show counts, failures, latency, tokens and cost.", STATS_EXAMPLES)
     stats.add_argument("--by", choices=DIMENSIONS, help="add one line for each of these")
+    stats.add_argument(
+        "--cursor",
+        type=_row,
+        default=0,
+        metavar="ROW",
+        help="leave out so many of the first lines, or of the newest hours or days",
+    )
     stats.add_argument("--compare", action="store_true", help="compare with the period before")
     if shell:
         stats.add_argument(
@@ -291,6 +298,12 @@ def _add_statistics(command: Callable[..., Options], *, shell: bool) -> None:
         help="say of an issue that it is solved, that nobody wants to hear of it, or neither",
     )
     command("slow", "List the slowest traces.")
+
+
+def _row(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,6}", text):
+        raise UsageError(f"{text} is not a row: write the number of lines to leave out.", word=text)
+    return int(text)
 
 
 def _time_zone(text: str) -> str:

@@ -87,6 +87,8 @@ class StatsView:
     """Further measures of each platform, agent or provider in this period."""
     figures_by: str = ""
     """`platform`, `agent` or `provider`, if there are figures."""
+    start: int = 0
+    """How many of the groups are left out: the first, or the newest hours or days."""
 
 
 NameOf = Callable[[str, str], str]
@@ -102,6 +104,7 @@ def statistics_view(
     before: Statistics | None = None,
     over_time: tuple[str, Statistics] | None = None,
     figures: Figures | None = None,
+    start: int = 0,
     name_of: NameOf = lambda by, key: key,
 ) -> StatsView:
     """Return statistics as text; *by* is the dimension of the groups, times are in *time_zone*.
@@ -109,6 +112,8 @@ def statistics_view(
     *only* is the one dimension and key that they are limited to. *over_time* are the same by hour
     or by day, for the timeline, if the groups are neither. *figures* are those of the groups, or of
     *only* one.
+
+    *start* leaves out the first groups, or of hours and days the newest, as a table shows them.
 
     The groups of a trace's own dimensions add up to the total: what has no agent, for instance, is
     a group with an empty key.
@@ -118,6 +123,7 @@ def statistics_view(
     period = formatting.period(found.since, found.until)
     zone = f" ({time_zone})" if by in TIMES else ""
     timeline_by, times = (by, found) if by in TIMES else over_time or ("", found)
+    rows = replace(found, groups=_rest(found.groups, by, start))
     compared = ", compared with the period before" if before else ""
     unpriced = unpriced_note(found) if by == "model" else ""
     notes = (
@@ -140,20 +146,25 @@ def statistics_view(
                 group,
                 then,
             )
-            for group, then in zip_longest(found.groups, earlier)
+            for group, then in zip_longest(rows.groups, _rest(earlier, by, start))
         ),
-        statistics=found,
+        statistics=rows,
         before=before,
         note="\n".join(filter(None, notes)),
         command=shlex.join(words),
         zone=time_zone,
         timeline=timeline(times, timeline_by, time_zone) if timeline_by else (),
         timeline_by=timeline_by,
-        earlier=earlier,
+        earlier=_rest(earlier, by, start),
         figures=_figures(figures, found, only) if figures else (),
         figures_by=figures.of if figures else "",
+        start=start,
         period=duration_text(found.until - found.since),
     )
+
+
+def _rest(groups: tuple[Group, ...], by: str | None, start: int) -> tuple[Group, ...]:
+    return groups[: max(len(groups) - start, 0)] if by in TIMES else groups[start:]
 
 
 def _earlier(

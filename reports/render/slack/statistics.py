@@ -1,8 +1,9 @@
 """Statistics: the total in a sentence, and the groups as a table and, by time, as a chart."""
 
 import json
+from collections.abc import Iterator
 
-from reports.render.block_kit import RUN, Block, button, context, header, note, section
+from reports.render.block_kit import RUN, Block, actions, button, context, header, note, section
 from reports.render.slack.periods import period_buttons
 from reports.render.slack.tables import POINTS, Cell, Number, chart, table
 from reports.views.statistics import StatsLine, StatsView
@@ -61,13 +62,22 @@ def _table(view: StatsView) -> list[Block]:
     if newest:
         rows.reverse()
     made = table(f"By {view.by}", columns, rows)
-    if not made.hidden:
+    if not made.hidden and not view.start:
         return [made.block]
-    if newest:
-        said = f"{made.hidden} earlier: --by day takes fewer rows than --by hour"
-    else:
-        said = f"{made.hidden} more: `/trace stats {view.by}:NAME` counts one of them"
-    return [made.block, context(said)]
+    shown = len(rows) - made.hidden
+    told = f"{view.start + 1} to {view.start + shown} of {view.start + len(rows)}"
+    return [made.block, context(told), *actions(*_pages(view, shown, made.hidden))]
+
+
+def _pages(view: StatsView, shown: int, hidden: int) -> Iterator[Block]:
+    """Yield buttons to the rows before and after those that are shown."""
+    back, on = ("Later", "Earlier") if view.by in TIMES else ("Previous", "Next")
+    compared = " --compare" if view.before is not None else ""
+    again = f"{view.command}{compared} --since {view.period} --cursor"
+    if view.start:
+        yield button(back, f"{RUN}_back", f"{again} {max(view.start - shown, 0)}")
+    if hidden:
+        yield button(on, f"{RUN}_on", f"{again} {view.start + shown}")
 
 
 def _figures(view: StatsView, *, size: int) -> list[Block]:

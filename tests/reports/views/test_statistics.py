@@ -7,6 +7,7 @@ from datetime import datetime
 
 import pytest
 
+from reports.commands.parser import build_parser, parse
 from reports.render import json_output as as_json
 from reports.render import terminal
 from reports.render.block_kit import Block
@@ -17,6 +18,7 @@ from storage.queries.statistics import Group, Statistics
 from storage.store.grains import Grains
 
 HOUR_NS = 3_600 * 10**9
+PARSER, _ = build_parser(prog="/trace", shell=False)
 NOW = 1_764_000_000 * 10**9
 
 
@@ -43,7 +45,36 @@ def test_slack_shows_the_newest_hours_in_the_zone_of_the_reader() -> None:
     assert "by hour (Asia/Seoul)" in shown
     assert "11-29 04:00" in shown
     assert "11-25 01:00" not in shown
-    assert re.search(r"\d+ earlier: --by day takes fewer rows", shown)
+    assert re.search(r"1 to \d+ of 100", shown)
+
+
+def test_the_buttons_below_a_table_lead_to_all_of_its_rows_and_back() -> None:
+    hours = tuple(group(str(NOW + number * HOUR_NS)) for number in range(100))
+    agents = tuple(group(f"agent {number}") for number in range(100))
+    for by, groups, (back, on) in (
+        ("hour", hours, ("Later", "Earlier")),
+        ("agent", agents, ("Previous", "Next")),
+    ):
+        found = Statistics(NOW, NOW + 100 * HOUR_NS, replace(group(""), traces=100), groups)
+        starts, keys = [0], []
+        while True:
+            view = statistics_view(found, by=by, time_zone="UTC", start=starts[-1])
+            (table,) = [each for each in render(view) if each["type"] == "data_table"]
+            keys += [row[0]["text"] for row in table["rows"][1:]]
+            moves = {
+                button["text"]["text"]: button["value"]
+                for block in render(view)
+                if block["type"] == "actions"
+                for button in block["elements"]
+            }
+            assert (back in moves) == (starts[-1] > 0)
+            if on not in moves:
+                break
+            parsed = parse(PARSER, moves[on].split())
+            assert (parsed.by, parsed.since) == (by, 100 * HOUR_NS)
+            starts.append(parsed.cursor)
+        assert moves[back].endswith(f"--cursor {2 * starts[-1] - 100}")
+        assert len(keys) == len(set(keys)) == 100
 
 
 def test_groups_of_agents_add_up_to_the_total() -> None:
