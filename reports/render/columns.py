@@ -1,8 +1,8 @@
 """Lay out styled text for a terminal: paragraphs, and tables that fit any width.
 
-No number is cut or wrapped: drawings and text make room for them, and if they are too wide without
-any text, each row of the table becomes a list of its cells. Only the widths of letters are rich's:
-its tables alone took a third of the time of `tracebot ls`.
+No number is cut or wrapped: drawings and text make room for them. If they are too wide without any
+text, or text would become a tower of words, each row of the table becomes a list of its cells. Only
+the widths of letters are rich's: its tables alone took a third of the time of `tracebot ls`.
 """
 
 import re
@@ -39,7 +39,8 @@ RESET = "\x1b[0m"
 GAP = 2
 """Spaces between two columns."""
 NARROWEST = 8
-"""To how many letters text makes room for the other columns."""
+LONGEST_WORD = 16
+"""Text makes room for the other columns to so many letters, and to its longest word up to here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,39 +83,51 @@ def _coded(line: Line, colour: bool) -> str:
     return "".join(f"{STYLES[style]}{text}{RESET}" if style else text for text, style in line)
 
 
-def _lines(part: Part, width: int) -> Iterator[Line]:
+def _lines(part: Part, width: int) -> Iterable[Line]:
     return _table(part, width) if isinstance(part, Table) else _paragraph(part, width)
 
 
-def _table(table: Table, width: int) -> Iterator[Line]:
+def _table(table: Table, width: int) -> list[Line]:
     names = [[(column.name, "bold")] for column in table.columns]
     rows = [names, *table.rows] if any(column.name for column in table.columns) else table.rows
     natural = [max(map(_widest_line, cells), default=0) for cells in zip(*rows, strict=True)]
-    widths = _fitted(table.columns, natural, width - GAP * (len(natural) - 1))
-    if widths is None:
-        for row in table.rows:
-            yield from _listed(table.columns, row, width)
-        return
-    for row in rows if table.headed else table.rows:
-        yield from _row(table.columns, row, widths)
+    room = width - GAP * (len(natural) - 1)
+    widths: Sequence[int] | None = natural
+    if sum(natural) > room:
+        words = [max(NARROWEST, *map(_longest_word, cells)) for cells in zip(*rows, strict=True)]
+        widths = _fitted(table.columns, natural, words, room)
+    shown = rows if table.headed else table.rows
+    lines = [line for row in shown for line in _row(table.columns, row, widths or natural)]
+    if widths == natural:
+        return lines
+    in_list = [line for row in table.rows for line in _listed(table.columns, row, width)]
+    # A drawing compares rows, which a list cannot.
+    is_drawn = any(column.drawn for column in table.columns)
+    is_tower = not is_drawn and len(lines) > 2 * len(in_list)
+    return in_list if widths is None or is_tower else lines
 
 
-def _fitted(columns: Sequence[Column], natural: Sequence[int], room: int) -> Sequence[int] | None:
+def _fitted(
+    columns: Sequence[Column], natural: Sequence[int], words: Sequence[int], room: int
+) -> Sequence[int] | None:
     """Return the widths of the columns; None if they do not fit.
 
-    Drawings shrink first, but to no less than a quarter of the room; then the longest text does.
+    Drawings shrink first, but to no less than a quarter of the room; then the longest text does, to
+    no less than its longest word in *words*.
     """
     widths = list(natural)
     flexible = [n for n, column in enumerate(columns) if column.wraps or column.drawn]
     drawn = [n for n in flexible if columns[n].drawn]
-    for shrinking, least in ((drawn, max(room // 4, NARROWEST)), (flexible, NARROWEST)):
+    quarter = [max(room // 4, NARROWEST)] * len(columns)
+    for shrinking, least in ((drawn, quarter), (flexible, words)):
         while (excess := sum(widths) - room) > 0:
-            wide = [n for n in shrinking if widths[n] > least]
+            wide = [n for n in shrinking if widths[n] > least[n]]
             if not wide:
                 break
             widest = max(wide, key=widths.__getitem__)
-            next_widest = max((widths[n] for n in wide if n != widest), default=least)
-            widths[widest] = max(widths[widest] - excess, min(next_widest, widths[widest] - 1))
+            next_widest = max((widths[n] for n in wide if n != widest), default=0)
+            least_now = max(least[widest], min(next_widest, widths[widest] - 1))
+            widths[widest] = max(widths[widest] - excess, least_now)
     return widths if sum(widths) <= room else None
 
 
@@ -216,6 +229,14 @@ def _widest_line(cell: Cell) -> int:
         return cell.natural
     text = "".join(piece for piece, _ in _pieces(cell))
     return max(map(width_of, text.split("\n")))
+
+
+def _longest_word(cell: Cell) -> int:
+    """Return the width to which the text of a cell may shrink."""
+    if isinstance(cell, Drawing):
+        return NARROWEST
+    words = "".join(piece for piece, _ in _pieces(cell)).split()
+    return min(max(map(width_of, words), default=0), LONGEST_WORD)
 
 
 def width_of(text: str) -> int:

@@ -50,6 +50,20 @@ def test_a_row_that_is_too_wide_without_any_text_becomes_a_list_of_its_cells() -
     assert shown == ["agent claude", "  p50 1,234.5 s", "  p99 2,345.6 s"]
 
 
+def test_a_table_in_which_text_would_be_a_tower_of_words_becomes_a_list() -> None:
+    columns = (Column("trace"), Column("took", right=True), Column("what", wraps=True))
+    rows = [("01a1444e98a0", "12.5 s", "one two three four five six seven eight nine ten " * 2)]
+    assert lines(Table(columns, rows), width=60)[0].split() == ["trace", "took", "what"]
+    assert lines(Table(columns, rows), width=30)[0] == "trace 01a1444e98a0"
+
+
+def test_a_table_breaks_no_word_that_fits_in_a_list() -> None:
+    columns = (Column("of", wraps=True), Column("count", right=True), Column("p95", right=True))
+    rows = [("mentions", "1,234", "1 min"), ("reactions", "1,234", "1 min")]
+    assert lines(Table(columns, rows), width=23)[0] == "of         count    p95"
+    assert lines(Table(columns, rows), width=22)[0] == "of mentions"
+
+
 def test_without_a_width_nothing_is_wrapped() -> None:
     long = "word " * 500
     shown = layout([long, Table(COLUMNS, [("a", "1", "2", long)])], width=None, colour=False)
