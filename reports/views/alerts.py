@@ -176,7 +176,7 @@ def _title(condition: Condition, state: AlertState, name_of: NameOf) -> str:
     lasted = "" if state.begun_at is None else f" after {_length(state.since - state.begun_at)}"
     if state.told == "no_data":
         return f"{what}: no data any more{lasted}"
-    return f"{what} is ok again{lasted}{f': {value}' if value else ''}"
+    return f"{what}: ok again{lasted}{f', now {value}' if value else ''}"
 
 
 def _state_title(condition: Condition, name_of: NameOf) -> str:

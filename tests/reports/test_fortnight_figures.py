@@ -274,7 +274,7 @@ def test_an_alert_speaks_while_codex_fails_and_says_when_that_is_over(played: Pl
     told = [each["text"] for each in played.workspace["said"] if each["channel"] == "incidents"]
     assert len(told) == 2
     assert told[0] == "Test: alerts about “Error share of codex” arrive here."
-    assert re.fullmatch(r"Error share of codex is ok again after 2 h \d+ min: 0%", told[1])
+    assert re.fullmatch(r"Error share of codex: ok again after 2 h \d+ min, now 0%", told[1])
 
 
 def day_of(played: Played, each: Happened, zone: tzinfo) -> str:

@@ -354,6 +354,14 @@ def _alert_form(studio: Studio, channel: Channel) -> Message:
     return listed
 
 
+def _alert_form_on_home(studio: Studio, channel: Channel) -> Message:
+    question = studio.ask(channel, "when is the next release?")
+    studio.open_home()
+    press = partial(studio.sandbox.press, studio.alice, ALERT_ADD, home=True)
+    in_modal(studio.sandbox, studio.alice, press)
+    return question
+
+
 def _digest_form(studio: Studio, channel: Channel) -> Message:
     shown = _asked(studio, channel, "digest here weekdays at 09:00")
     studio.open_home()
@@ -434,6 +442,7 @@ SCENES: Mapping[str, Scene] = {
     "digest-form": _digest_form,
     "messages-tab": _messages_tab,
     HOME: _home,
+    f"{HOME}-alert-form": _alert_form_on_home,
     f"{HOME}-plain": _plain(_home_opened),
 }
 

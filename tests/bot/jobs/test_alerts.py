@@ -224,7 +224,7 @@ def test_a_turn_that_runs_for_too_long_is_told(observability: Observability) -> 
     span.end(NOW + 19 * MINUTE)
     assert observability.flush()
     minutes(found, HOLD, since=NOW + 19 * MINUTE)
-    assert posts.titles[1:] == ["Longest running turn of claude is ok again after 3 min"]
+    assert posts.titles[1:] == ["Longest running turn of claude: ok again after 3 min"]
 
 
 def test_an_alert_is_one_thread_from_its_beginning_to_its_end(
@@ -238,7 +238,7 @@ def test_an_alert_is_one_thread_from_its_beginning_to_its_end(
     assert posts.titles == ["Turns of #general: 2"]
     assert posts.posted[0][1].shows == "ls channel:C0GENERAL since:1h"
     minutes(found, 5, since=NOW + 125 * MINUTE)
-    assert posts.titles[1:] == ["Turns of #general is ok again after 2 h 05 min: 0"]
+    assert posts.titles[1:] == ["Turns of #general: ok again after 2 h 05 min, now 0"]
     thread, _, _ = posts.posted[1]
     assert thread == "1.0"
     ((ts, root),) = posts.updated
@@ -255,7 +255,7 @@ def test_an_alert_whose_first_message_was_deleted_still_ends_with_one_reply(
     minutes(found, 3)
     posts.deleted = True
     minutes(found, 6, since=NOW + 125 * MINUTE)
-    assert posts.titles == ["Turns: 2", "Turns is ok again after 2 h 05 min: 0"]
+    assert posts.titles == ["Turns: 2", "Turns: ok again after 2 h 05 min, now 0"]
     assert alert_states(observability.database)["a1b2"].posted == 2
 
 
@@ -437,7 +437,7 @@ def test_where_guests_read_an_alert_speaks_of_no_other_channel(
         bot.scheduler.tick(now=of_other.created_at + next(later) * MINUTE)
         return str([shown(each) for each in sandbox.messages(general)])
 
-    eventually(lambda: "Turns of echo is ok again" in told())
+    eventually(lambda: "Turns of echo: ok again" in told())
     eventually(lambda: f"Turns of {other.id}: no data any more" in told())
     assert "#other" not in told().replace("alerts about “Turns of #other”", "")
 
