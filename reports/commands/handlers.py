@@ -229,16 +229,18 @@ def _stats(args: argparse.Namespace, database: Database, viewer: Viewer, now: in
 
 
 def _cost(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
-    from reports.views.costs import costs_view
+    from reports.views.costs import CostView, costs_view
     from storage.queries.statistics import statistics
 
-    by_model, by_agent = (
-        statistics(
-            database, since=period_start(args, now), until=now, by=by, audiences=viewer.audiences
+    def view(since: int, until: int, before: CostView | None = None) -> CostView:
+        by_model, by_agent = (
+            statistics(database, since=since, until=until, by=by, audiences=viewer.audiences)
+            for by in ("model", "agent")
         )
-        for by in ("model", "agent")
-    )
-    return costs_view(by_model, by_agent)
+        return costs_view(by_model, by_agent, before=before)
+
+    since = period_start(args, now)
+    return view(since, now, view(max(2 * since - now, 0), since) if args.compare else None)
 
 
 def _budget(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:

@@ -246,6 +246,7 @@ def _costs(view: CostView) -> dict[str, Any]:
         "models": [{"key": each.key, **_spent(each)} for each in view.models],
         "agents": [{"key": each.key, **_spent(each)} for each in view.agents],
         "unpriced": [each.key for each in view.unpriced],
+        **({"before": _costs(view.before)} if view.before else {}),
     }
 
 

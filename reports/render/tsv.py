@@ -16,7 +16,7 @@ from reports.formatting import utc, visible
 if TYPE_CHECKING:
     from reports.views.alerts import AlertsView
     from reports.views.budgets import BudgetsView
-    from reports.views.costs import CostView
+    from reports.views.costs import CostView, Spent
     from reports.views.failures import FailuresView
     from reports.views.records import LogsView, MetricsView
     from reports.views.statistics import StatsView
@@ -115,11 +115,22 @@ def _group(group: Group) -> Sequence[Value]:
 
 
 def _costs(view: CostView) -> Iterator[Sequence[Value]]:
-    yield ("by", "key", "input_tokens", "output_tokens", "cached_tokens", "cost_usd")
-    for by, some in (("model", view.models), ("agent", view.agents)):
+    before = view.before
+    names = ("input_tokens", "output_tokens", "cached_tokens", "cost_usd")
+    unknown: Sequence[Value] = (None,) * len(names) if before else ()
+    yield ("by", "key", *names, *(f"before_{name}" for name in names if before))
+    for by, some, earlier in (
+        ("model", view.models, before.models if before else ()),
+        ("agent", view.agents, before.agents if before else ()),
+    ):
+        then = {each.key: _spent(each) for each in earlier}
         for each in some:
-            tokens = (each.input_tokens, each.output_tokens, each.cached_tokens)
-            yield (by, each.key, *tokens, _usd(each.cost))
+            yield (by, each.key, *_spent(each), *then.get(each.key, unknown))
+
+
+def _spent(each: Spent) -> Sequence[Value]:
+    tokens = (each.input_tokens, each.output_tokens, each.cached_tokens)
+    return (*tokens, _usd(each.cost))
 
 
 def _failures(view: FailuresView) -> Iterator[Sequence[Value]]:

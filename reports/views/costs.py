@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,13 +27,17 @@ class Spent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostLine:
-    """One row as text. `share` is its part of the total known cost."""
+    """One row as text. `share` is its part of the total known cost.
+
+    `change` says how much more or less it cost than in the period before, if that is compared.
+    """
 
     key: str
     tokens: str
     cached: str
     cost: str
     share: str
+    change: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,23 +53,28 @@ class CostView:
     total: Spent
     models: tuple[Spent, ...]
     agents: tuple[Spent, ...]
+    before: CostView | None = None
+    """The period before, if it is compared."""
 
     @property
     def unpriced(self) -> tuple[Spent, ...]:
         return _unpriced(self.models)
 
 
-def costs_view(by_model: Statistics, by_agent: Statistics) -> CostView:
+def costs_view(
+    by_model: Statistics, by_agent: Statistics, *, before: CostView | None = None
+) -> CostView:
     """Build the view. Both statistics must be of the same period and audiences."""
     total = _spent(by_model.total)
     models, agents = _groups(by_model, NO_MODEL), _groups(by_agent, NO_AGENT)
-    last = _line(total, total)
+    compared = ", compared with the period before" if before else ""
     return CostView(
-        title=f"Cost of the {formatting.period(by_model.since, by_model.until)}",
+        title=f"Cost of the {formatting.period(by_model.since, by_model.until)}{compared}",
         lines=(
-            ("model", (*(_line(each, total) for each in models), last)),
-            ("agent", (*(_line(each, total) for each in agents), last)),
+            ("model", _lines(models, total, (*before.models, before.total) if before else None)),
+            ("agent", _lines(agents, total, (*before.agents, before.total) if before else None)),
         ),
+        before=before,
         note=_unpriced_note(models),
         since=by_model.since,
         until=by_model.until,
@@ -127,7 +136,20 @@ def _dearest(spent: Spent) -> tuple[int, int, str]:
     return -(spent.cost or 0), -(spent.input_tokens + spent.output_tokens), spent.key
 
 
-def _line(spent: Spent, total: Spent) -> CostLine:
+def _lines(
+    spent: Sequence[Spent], total: Spent, earlier: Sequence[Spent] | None
+) -> tuple[CostLine, ...]:
+    """Return a line for each of them and the total, compared with *earlier* ones, if given."""
+    if earlier is None:
+        return tuple(_line(each, total) for each in (*spent, total))
+    costs = {each.key: each.cost for each in earlier}
+    return tuple(
+        _line(each, total, change=formatting.change(each.cost, costs.get(each.key, 0)))
+        for each in (*spent, total)
+    )
+
+
+def _line(spent: Spent, total: Spent, *, change: str = "") -> CostLine:
     known = spent.cost is not None and total.cost
     return CostLine(
         key=formatting.plain(spent.key),
@@ -135,6 +157,7 @@ def _line(spent: Spent, total: Spent) -> CostLine:
         cached=formatting.tokens(spent.cached_tokens),
         cost=formatting.cost(spent.cost),
         share=formatting.percent(spent.cost or 0, total.cost or 0) if known else formatting.UNKNOWN,
+        change=change,
     )
 
 

@@ -452,7 +452,7 @@ VIEWS: Mapping[str, str] = {
     "stats-agent": "stats --by agent --compare --since 3d",
     "stats-hour": "stats --by hour --since 24h",
     "stats-day": "stats --by day --since 30d",
-    "cost": "cost",
+    "cost": "cost --compare",
     "errors": "errors",
     "slow": "slow",
     "ls": "ls",

@@ -1,6 +1,6 @@
 """Costs: the total in a sentence, and tables by model and by agent."""
 
-from reports.render.block_kit import Block, header, note, section
+from reports.render.block_kit import RUN, Block, button, header, note, section
 from reports.render.slack.periods import period_buttons
 from reports.render.slack.tables import Cell, Number, table
 from reports.units import duration_text
@@ -15,20 +15,32 @@ def costs(view: CostView) -> list[Block]:
     tokens = f" · {total.tokens} tokens" if total.tokens else ""
     if view.total.cached_tokens:
         tokens += f", {total.cached} of them cached"
-    blocks = [header(view.title), section(f"*{total.cost}*{tokens}")]
+    change = f" _{total.change}_" if total.change else ""
+    blocks = [header(view.title), section(f"*{total.cost}*{change}{tokens}")]
     for (by, lines), spent in zip(view.lines, (view.models, view.agents), strict=True):
         rows = [_row(line, each, view.total) for line, each in zip(lines, spent, strict=False)]
         if rows:
             blocks.append(table(f"By {by}", (by, "cost", "share", "tokens"), rows[:SHOWN]).block)
-    buttons = period_buttons("cost", duration_text(view.until - view.since))
-    return [*blocks, *note(view.note), {"type": "actions", "elements": buttons}]
+        if (hidden := len(rows) - SHOWN) > 0:
+            blocks += note(f"{hidden} cheaper ones: `/trace stats --by {by}` lists all.")
+    return [*blocks, *note(view.note), _buttons(view)]
+
+
+def _buttons(view: CostView) -> Block:
+    """Return buttons that show another period, or compare it with the one before."""
+    period = duration_text(view.until - view.since)
+    compared = " --compare" if view.before is not None else ""
+    other, label = ("", "Do not compare") if compared else (" --compare", "Compare")
+    compare = button(label, f"{RUN}_compare", f"cost{other} --since {period}")
+    buttons = [*period_buttons(f"cost{compared}", period), compare]
+    return {"type": "actions", "elements": buttons}
 
 
 def _row(line: CostLine, spent: Spent, total: Spent) -> tuple[Cell, ...]:
     share = spent.cost / total.cost if spent.cost is not None and total.cost else None
     return (
         line.key,
-        Number(spent.cost, line.cost),
+        Number(spent.cost, f"{line.cost} {line.change}".rstrip()),
         Number(share and round(share, 4), line.share),
         Number(spent.input_tokens + spent.output_tokens, line.tokens or "–"),
     )

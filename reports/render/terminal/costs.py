@@ -19,7 +19,11 @@ def costs(view: CostView) -> Iterator[Part]:
         yield Table(
             columns=(text_column(by), *map(number_column, ("tokens", "cached", "cost", "share"))),
             rows=[
-                (line.key, line.tokens or "–", line.cached, line.cost, line.share) for line in lines
+                (
+                    *(line.key, line.tokens or "–", line.cached),
+                    *(f"{line.cost} {line.change}".rstrip(), line.share),
+                )
+                for line in lines
             ],
         )
     yield from note(view.note, "yellow")

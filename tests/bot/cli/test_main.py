@@ -145,7 +145,7 @@ def test_show_as_json_keeps_its_contract(recorded: Path) -> None:
 
 def test_stats_as_json_keeps_its_contract(recorded: Path) -> None:
     answer = as_json(recorded, "stats", "--by", "agent", "--since", "1d")
-    assert answer.keys() == {"since", "until", "counted_since", "total", "groups"}
+    assert answer.keys() == {"since", "until", "counted_since", "total", "groups", "figures"}
     assert answer["total"].keys() >= GROUP_KEYS
     groups = {group["key"]: group for group in answer["groups"]}
     assert groups.keys() == {"claude", "codex"}

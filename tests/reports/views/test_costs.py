@@ -7,7 +7,7 @@ import pytest
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
 from reports.render import json_output as as_json
-from reports.render import slack, terminal
+from reports.render import slack, terminal, tsv
 from reports.views.costs import CostView
 from reports.views.failures import FailuresView
 from reports.views.trace_list import TraceListView
@@ -254,3 +254,29 @@ def test_each_command_is_rendered_for_slack_terminal_and_scripts(
     assert terminal.render(view).strip()
     assert slack.render(view)
     assert json.loads(as_json.render(view))
+
+
+def test_a_cost_is_compared_with_the_period_before_in_each_form(
+    observability: Observability,
+) -> None:
+    spend(observability, "opus", cost=3_000_000)
+    spend(observability, "haiku", cost=500_000)
+    spend(observability, "opus", cost=2_000_000, ago=18 * 60 * MINUTE)
+    view = cost(observability, "cost --since 12h --compare")
+    (_, models), (_, agents) = view.lines
+    assert [(line.key, line.change) for line in models] == [
+        ("opus", "+50%"),
+        ("haiku", "new"),
+        ("all", "+75%"),
+    ]
+    assert [(line.key, line.change) for line in agents] == [("claude", "+75%"), ("all", "+75%")]
+    assert "$3.00 +50%" in terminal.render(view)
+    shown = str(slack.render(view))
+    assert "$3.00 +50%" in shown and "_+75%_" in shown
+    assert "'cost --since 12h'" in shown and "'cost --compare --since 7d'" in shown
+    before = json.loads(as_json.render(view))["before"]
+    assert before["total"]["cost_usd"] == 2.0 and "before" not in before
+    rows = [row.rstrip("\n").split("\t") for row in tsv.rows(view)]
+    assert {len(row) for row in rows} == {10}
+    assert [row[-1] for row in rows] == ["before_cost_usd", "2", "", "2"]
+    assert "+50%" not in terminal.render(cost(observability, "cost --since 12h"))
