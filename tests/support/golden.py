@@ -186,6 +186,8 @@ def _settled(text: str, chance: Mapping[str, str]) -> str:
     text = re.sub(r"\b(\d{13})\d{6}-01a1", r"\g<1>000000-01a1", text)
     text = re.sub(r"(:\d\d)\.(\d{3})\d{3}Z", r"\1.\g<2>Z", text)
     text = re.sub(r"\b\d+\.\d{7,}", lambda long: f"{float(long[0]):.6f}", text)
+    # It is opened while the bot posts, which draws ids from the same sequence.
+    text = re.sub(r"\bD0SBX\d{5}\b", "D0SBX00287", text)
     # Percentiles are floats of four bytes.
     return re.sub(r'(_ms": )([\d.]+)', lambda ms: f"{ms[1]}{float(ms[2]):.1f}", text) + "\n"
 
