@@ -1,5 +1,7 @@
 """Take pictures of typical answers in the workspace's page, on a wide screen and on a phone.
 
+The views are of the demo's fortnight, which is played first.
+
 `scripts/pictures FOLDER [SCENE…]` writes them as PNG files. The bot and its messages are the real
 ones; only the agent is directed.
 """
@@ -9,11 +11,15 @@ import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bot.agents.errors import AgentCrashed
-from bot.sandbox import Channel, Message, Sandbox
+from bot.cli.fortnight.plot import fortnight
+from bot.cli.fortnight.stage import Stage
+from bot.sandbox import Channel, Message, Sandbox, User
 from reports.render.block_kit import ALERT_ACKNOWLEDGE, ALERT_ADD, DIGEST_CHANGE, RAW
 from storage import Observability
 from storage.coordination.budgets import (
@@ -23,6 +29,8 @@ from storage.coordination.budgets import (
     add_budget,
     remove_budget,
 )
+from storage.model.records import Log, Metric
+from storage.queries.traces import recent_traces
 from tests.support.browser import CHROMIUM, browser
 from tests.support.conversations import eventually, finished
 from tests.support.factories import MINUTE
@@ -30,7 +38,6 @@ from tests.support.fake_agent import Scripted, roster_of
 from tests.support.paths import MANIFEST
 from tests.support.running_bot import start_in
 from tests.support.traces_in_slack import in_modal
-from tests.support.week import record_a_week
 
 SIZES = {"wide": (1280, 900), "phone": (390, 844)}
 """Width and height in CSS pixels."""
@@ -140,13 +147,15 @@ MODERN = ("data_table", "data_visualization", "container", "card")
 class Studio:
     """A workspace with the real bot, in which each scene has a channel of its own."""
 
-    def __init__(self, sandbox: Sandbox, observability: Observability, agent: Scripted) -> None:
+    def __init__(
+        self, sandbox: Sandbox, observability: Observability, agent: Scripted, alice: User
+    ) -> None:
         self.sandbox = sandbox
         self.observability = observability
         self.agent = agent
         self.tick: Callable[..., None] = lambda *, now: None
         """Run the bot's jobs, as its scheduler does each minute."""
-        self.alice = sandbox.add_user("alice", tz="Europe/Berlin")
+        self.alice = alice
         self.grafana = sandbox.add_bot("grafana")
         self._running: Message | None = None
 
@@ -336,12 +345,12 @@ def _file(studio: Studio, channel: Channel) -> Message:
 
 def _alerts(studio: Studio, channel: Channel) -> Message:
     """Add rules, let the bot evaluate them three times, and list them."""
-    for rule in ("error_rate>5% agent:claude over:168h warn:2%", "cost>100 over:24h warn:50"):
+    for rule in ("error_rate>5% agent:codex over:168h warn:2%", "cost>100 over:24h warn:50"):
         _asked(studio, channel, f"alerts add {rule}")
     _asked(studio, channel, "alerts add no_data agent:nobody over:6h")
     for minute in range(3):
         studio.tick(now=time.time_ns() + minute * MINUTE)
-    alert = studio.sandbox.wait_for_message(channel, containing="Error share of claude: ")
+    alert = studio.sandbox.wait_for_message(channel, containing="Error share of codex: ")
     studio.sandbox.click(studio.alice, alert, ALERT_ACKNOWLEDGE)
     return _asked(studio, channel, "alerts")
 
@@ -456,7 +465,7 @@ VIEWS: Mapping[str, str] = {
     "errors": "errors",
     "slow": "slow",
     "ls": "ls",
-    "ls-filters": "ls agent:claude -status:ok cost>0.01 since:7d",
+    "ls-filters": "ls agent:claude duration>30s cost>0.01 since:7d",
     "ls-none": "ls agent:nobody zeppelin",
     "digest": "digest now",
     "ls-down": "ls feedback:down",
@@ -466,7 +475,13 @@ VIEWS: Mapping[str, str] = {
     "help": "help",
     "health": "health",
 }
-"""What /trace shows of a week, by the name of the picture."""
+"""What /trace shows of the fortnight, by the name of the picture."""
+
+LINES = (
+    ("warning", "The first token came late."),
+    ("error", "Slack took no part of the reply: msg_too_long"),
+    ("info", "The session of the thread goes on."),
+)
 
 PLAIN = ("stats", "stats-agent", "errors", "digest", "show")
 """Which of these are also shown to a workspace that refuses modern blocks."""
@@ -475,6 +490,26 @@ PLAIN = ("stats", "stats-agent", "errors", "digest", "show")
 def _asked(studio: Studio, channel: Channel, words: str) -> Message:
     (shown,) = studio.sandbox.command(studio.alice, channel, "/trace", words, timeout=20.0)
     return shown
+
+
+def _posted(studio: Studio, channel: Channel, place: Channel) -> Message:
+    """Return the newest message of a channel of the fortnight."""
+    return studio.sandbox.messages(place)[-1]
+
+
+def _record_beside(observability: Observability) -> None:
+    """Record a metric and a log line for each of the newest turns, which the bot does not."""
+    for number, turn in enumerate(recent_traces(observability.database, limit=60).traces):
+        of: dict[str, Any] = {
+            "recorded_at": turn.started_at,
+            "trace_id": turn.trace_id,
+            "span_id": None,
+        }
+        labels, depth = {"agent": turn.agent or ""}, 1.0 + number * 7 % 5
+        level, message = LINES[number % len(LINES)]
+        log = Log(level=level, message=message, attributes={"logger": "tracebot.replies"}, **of)
+        metric = Metric(name="queue.depth", value=depth, labels=labels, **of)
+        observability.receive([log, metric])
 
 
 def main(folder: Path, names: Collection[str]) -> None:
@@ -486,22 +521,21 @@ def main(folder: Path, names: Collection[str]) -> None:
         Observability.open(Path(own) / "tracebot.db", platform="slack") as observability,
         browser(Path(own) / "browser") as page,
     ):
-        studio = Studio(sandbox, observability, Scripted("claude"))
+        stage = Stage(fortnight(datetime.now(UTC)), sandbox, observability, Path(own))
+        for _ in stage.play():
+            pass
+        stage.stop()
+        _record_beside(observability)
+        studio = Studio(sandbox, observability, Scripted("claude"), stage.people["alice"])
         bot = start_in(sandbox, observability, roster_of(studio.agent))
         studio.tick = bot.scheduler.tick
-        sandbox.wait_for_app()
-        record_a_week(
-            observability,
-            team=sandbox.team_id,
-            channel=studio.channel("general"),
-            people=[studio.alice, sandbox.add_user("bob")],
-            weeks=5,
-        )
+        sandbox.wait_for_app(opened=2)
         plays: dict[str, Scene] = {
             name: partial(_asked, words=words) for name, words in VIEWS.items()
         }
         plain = {f"{name}-plain": _plain(plays[name]) for name in PLAIN}
-        for name, play in {**plays, **plain, **SCENES}.items():
+        posted = {name: partial(_posted, place=place) for name, place in stage.channels.items()}
+        for name, play in {**plays, **plain, **posted, **SCENES}.items():
             if names and name not in names:
                 continue
             channel = studio.channel(name)

@@ -73,10 +73,17 @@ ORDERS = (
 
 OUTAGE = Topic(
     channel="incidents",
-    text="which deploys touched the orders table?",
-    answer="Only `2024.11-orders`, two days ago: it added an index.",
+    text="",
+    answer="A migration holds it: it adds an index, and will be done in four minutes.",
 )
-
+ASKED_THEN = (
+    "what locks the orders table?",
+    "who runs a migration right now?",
+    "how far behind is the replica?",
+    "which deploys touched orders today?",
+    "is it the new index?",
+)
+"""Questions to codex while its disk is full."""
 
 Thing = Callable[["_Plot", float], Iterable[Event]]
 """Returns what happens from a time on, in seconds of the story."""
@@ -240,19 +247,21 @@ class _Plot:
 
     def _mcp(self, at: float) -> Iterator[Event]:
         tool, seconds = self.chance.choice(MCP_TOOLS)
-        yield McpCall(at=at, tool=tool, seconds=self._around(seconds))
+        yield McpCall(at=at, tool=tool, seconds=self._around(seconds), found=round(at) % 7)
 
     def _outage(self, at: float) -> Iterator[Event]:
         """Let codex's disk be full: the alert on it speaks."""
-        for number in range(5):
-            asked = self._question(at + number * 180, OUTAGE, "bob", "codex")
+        for number in range(len(ASKED_THEN)):
+            topic = replace(OUTAGE, text=ASKED_THEN[number])
+            asked = self._question(at + number * 180, topic, "bob", "codex")
             yield replace(asked, attempts=(_failing(asked.attempts[-1], "crash"),), thumb=None)
         yield Minutes(at=at + 900, count=3)
 
     def _calm(self, at: float) -> Iterator[Event]:
         """Let codex answer again. Once that is all that the alert looks at, it says so."""
         for number in range(3):
-            asked = self._question(at + number * 180, OUTAGE, "bob", "codex")
+            topic = replace(OUTAGE, text=ASKED_THEN[number])
+            asked = self._question(at + number * 180, topic, "alice", "codex")
             thumb = Thumb(person="bob", up=True, taken_back=True) if number == 2 else None
             yield replace(asked, attempts=(self._attempt(OUTAGE, "codex"),), thumb=thumb)
         yield Minutes(at=at + 55 * 60, count=3)

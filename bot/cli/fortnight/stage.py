@@ -221,6 +221,9 @@ class Stage:
         ):
             span.set(**{"mcp.method.name": "tools/call", "gen_ai.tool.name": call.tool})
             self._clock.pass_seconds(call.seconds)
+            recorder.record_metric("docs.found", call.found, {"tool": call.tool})
+            level = "info" if call.found else "warning"
+            recorder.log_structured(level, f"{call.tool} found {call.found} documents.")
 
     def _let_pass(self, minutes: int) -> None:
         for _ in range(minutes):

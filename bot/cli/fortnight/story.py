@@ -111,11 +111,12 @@ class ShellRun:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class McpCall:
-    """A call of a tool of an MCP server, which records it itself."""
+    """A call of a tool of an MCP server, which records it itself, and how much it found."""
 
     at: float
     tool: str
     seconds: float
+    found: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -157,4 +157,4 @@ COMMANDS = (
 )
 """Commands of a shell, the seconds that they take, and their exit codes."""
 
-MCP_TOOLS = (("search_docs", 1.2), ("create_issue", 2.6), ("query_metrics", 0.7))
+MCP_TOOLS = (("search_docs", 1.2), ("search_wiki", 2.6), ("search_code", 0.7))

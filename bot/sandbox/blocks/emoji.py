@@ -53,6 +53,7 @@ EMOJI = {
     "mag": "🔍",
     "memo": "📝",
     "mute": "🔇",
+    "new": "🆕",
     "no_entry": "⛔",
     "no_entry_sign": "🚫",
     "octagonal_sign": "🛑",
