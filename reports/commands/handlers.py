@@ -313,6 +313,7 @@ def _logs(args: argparse.Namespace, database: Database, viewer: Viewer, now: int
         time_zone=viewer.time_zone,
         trace_id=found[0].trace_id if found else "",
         short_ids=short_ids(database, others),
+        level=args.level or "",
     )
 
 

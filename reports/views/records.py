@@ -45,6 +45,8 @@ class LogsView:
     since: int
     until: int
     trace_id: str = ""
+    level: str = ""
+    """The lowest level that is listed, empty for all."""
     empty: str = "No log lines are stored for this trace or period."
 
 
@@ -100,8 +102,9 @@ def logs_view(
     time_zone: str,
     short_ids: Mapping[str, str],
     trace_id: str = "",
+    level: str = "",
 ) -> LogsView:
-    """Return the view of log lines, which come newest first."""
+    """Return the view of log lines from a *level* on, which come newest first."""
     of = f"trace {trace_id}" if trace_id else f"the {formatting.period(since, now)}"
     return LogsView(
         title=f"Log lines of {of}, newest first",
@@ -110,6 +113,7 @@ def logs_view(
         since=since,
         until=now,
         trace_id=trace_id,
+        level=level,
     )
 
 

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from reports.render.block_kit import (
+    RUN,
     SECTION,
     SHOW,
     Block,
+    actions,
     button,
     clipped,
     context,
@@ -16,6 +18,7 @@ from reports.render.block_kit import (
 )
 from reports.render.slack.periods import period_buttons
 from reports.render.slack.tables import Number, chart, table
+from reports.units import duration_text
 from reports.views.records import LogLine, LogsView, MetricsView
 
 MAX_LINES, LINES = 30, 8_000
@@ -31,7 +34,7 @@ EMOJI = {
 
 def logs(view: LogsView) -> list[Block]:
     if not view.lines:
-        return [section(escape(view.empty))]
+        return [section(escape(view.empty)), *_log_buttons(view)]
     rows = list(_fitting(view))
     blocks: list[Block] = [header(view.title)]
     part: list[str] = []
@@ -44,9 +47,19 @@ def logs(view: LogsView) -> list[Block]:
     if hidden := len(view.lines) - len(rows):
         narrower = "--level warning" if view.trace_id else "--since 1h or --level warning"
         blocks.append(context(f"{hidden} earlier: add {narrower} to the command."))
+    return [*blocks, *_log_buttons(view)]
+
+
+def _log_buttons(view: LogsView) -> list[Block]:
+    """Return buttons that show the trace, or another period, and only warnings or all levels."""
+    level, label = ("", "All levels") if view.level else (" --level warning", "Only warnings")
     if view.trace_id:
-        blocks.append({"type": "actions", "elements": [button("Show", SHOW, view.trace_id)]})
-    return blocks
+        of, others = f"logs {view.trace_id}", [button("Show", SHOW, view.trace_id)]
+        return actions(*others, button(label, f"{RUN}_level", f"{of}{level}"))
+    period = duration_text(view.until - view.since)
+    shown = f"logs --level {view.level}" if view.level else "logs"
+    other = button(label, f"{RUN}_level", f"logs{level} --since {period}")
+    return actions(*period_buttons(shown, period), other)
 
 
 def _fitting(view: LogsView) -> Iterator[str]:

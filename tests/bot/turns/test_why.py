@@ -48,6 +48,9 @@ def test_a_message_that_was_not_answered_says_why_and_what_to_do(
     eventually(is_recorded)
     said = ask(sandbox, alice, general, f"why {link(ignored)}")
     assert "Not answered because the bot was not mentioned" in said
+    (message,) = sandbox.command(alice, general, "/trace", f"why {link(ignored)}")
+    ts = ignored.ts.replace(".", "")
+    assert f"archives/{general.id}/p{ts}|does anybody know?>" in str(message.blocks)
     assert "The bot is mentioned? no" in said
     assert "It is outside of a thread? yes" in said
     assert "Mention the bot, or write to it directly." in said

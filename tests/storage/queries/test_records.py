@@ -7,7 +7,7 @@ import pytest
 
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
-from reports.render import json_output, terminal, tsv
+from reports.render import json_output, slack, terminal, tsv
 from reports.views.records import LogsView, MetricsView
 from reports.views.views import View
 from storage import Observability
@@ -90,6 +90,24 @@ def test_a_level_includes_those_above_however_they_are_written(
 ) -> None:
     assert lines(observability, "logs --level warning") == ["slow first token"]
     assert lines(observability, "logs --level error", Viewer()) == ["disk full", "the merger"]
+
+
+def test_buttons_in_slack_choose_the_period_and_the_level(
+    observability: Observability, ids: Mapping[str, str]
+) -> None:
+    def buttons(words: str) -> dict[str, str]:
+        last = slack.render(ask(observability, words))[-1]
+        return {each["text"]["text"]: each["value"] for each in last["elements"]}
+
+    periods = buttons("logs --since 7d")
+    assert periods["24h"] == "logs --since 24h"
+    assert periods["Only warnings"] == "logs --level warning --since 7d"
+    warnings = buttons("logs --level warning")
+    assert warnings["30d"] == "logs --level warning --since 30d"
+    assert warnings["All levels"] == "logs --since 24h"
+    of_one = buttons(f"logs {ids['question']}")
+    assert of_one["Only warnings"] == f"logs {ids['question']} --level warning"
+    assert buttons("logs --level critical")["All levels"] == "logs --since 24h"
 
 
 def test_the_lines_of_a_trace_are_shown_to_those_who_may_see_it(
