@@ -89,6 +89,10 @@ class UnfinishedReplies:
         """Keep the messages that Slack does not take at the moment."""
         self._change(id, ending=tuple(ending))
 
+    def expect(self, id: str) -> None:
+        """Note that somebody waits for an answer: they are told to ask again if we die now."""
+        self._change(id, ending=None)
+
     def leave(self, id: str) -> None:
         """Let the next repair end the reply: nobody else works on it any more."""
         with self._lock:
@@ -198,10 +202,11 @@ class UnfinishedReplies:
 
     def _change(self, id: str, **changes: Any) -> None:
         with self._lock:
-            if id not in self._replies:
+            if (known := self._replies.get(id)) is None:
                 return
-            self._replies[id] = replace(self._replies[id], **changes)
-        self._store_later(id)
+            changed = self._replies[id] = replace(known, **changes)
+        if changed != known:
+            self._store_later(id)
 
     def _store_later(self, id: str) -> None:
         with self._lock:

@@ -159,6 +159,8 @@ class TurnHandler:
             self._notices.say(message, usage_message(self._identity.user, self._roster.names))
             return None
         turn.root.set(agent=", ".join(agent.name for agent in agents))
+        if not message.bot_id:  # Perhaps only its thread told that it is a question.
+            self._unfinished.expect(unfinished_id(turn.root))
         self._unfinished.wait_until_stored(unfinished_id(turn.root))
         with self._running.running(
             _running_turn(turn, verdict), on_wait=lambda: turn.status.show(WAITING)

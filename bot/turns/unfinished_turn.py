@@ -14,7 +14,7 @@ def unfinished_turn(
     """Return the row of a message for the repair; None if the bot will not answer the message.
 
     The author of a question is told to ask again. If only its thread says that a message is a
-    question, no more is done than to remove the bot's reactions.
+    question, no more is done than to remove the bot's reactions until the thread was read.
     """
     decision = settled(message, identity, other_bots=frozenset())
     if decision is not None and not decision.answer:
