@@ -307,6 +307,7 @@ LINES: Mapping[str, str] = {
     "door": "door code for the office on sunday: {d:5}#",
     "adafruit": "io key ai·o_{a:28}",
     "segment": 'analytics.load("{a:32}");',
+    "zapier": "https://hooks.zapier.com/hooks/catch/{d:6}/{l:7}/",
     "secret str": 'token = SecretStr("{a:24}")',
 }
 
@@ -568,6 +569,17 @@ OTP service latency 120 ms
 pin 13 of the board
 first pass: rename
 Cookie: lang=de
+ssh -i ~/.ssh/deploy_key ubuntu@10.0.0.5
+token_type=bearer expires_in=3600
+secret: Option<String>,
+state_credentials: StateCredentials,
+session: CloudWatchLoggingSession | None
+secret_key = creds[self.SECRET_KEY]
+app.secret_key = os.urandom(24)
+using TLSv1.3 / TLS_AES_256_GCM_SHA384
+please pass check_0d=True to it
+pass to lexer
+Token: "#d8dee9",
 das Passwort ist falsch
 la contraseña es obligatoria
 le mot de passe est obligatoire

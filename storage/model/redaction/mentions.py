@@ -25,6 +25,8 @@ _NAME_IN_VAULT = ValuePattern(
 # The result of a test: `--- PASS: TestLogin`, `pass: tests/x.py`
 _PASS = ValuePattern(r"(?i)(?:^|[^A-Za-z0-9_-])pass\Z")
 _TEST = ValuePattern(r"(?i:tests?[_/.:-])|Test[A-Z]|[\w./-]*(?:/tests?/|[._](?:test|spec)\.)")
+# The verb: `pass check=True`
+_ARGUMENT = ValuePattern(r"[A-Za-z_]\w*=")
 _NO_PASSWORD = ValuePattern(
     r"(?i)(?:tests?|checks?|first|second|third|next|---|\d)[ \t]pass\Z|:\d{12}:secret\Z"
 )
@@ -75,13 +77,16 @@ def is_about(rest: str) -> bool:
 
 
 def names_something_else(text: str, start: int, end: int, value: str) -> bool:
-    """Return True for a test that passed, and for the name by which a vault knows a secret."""
+    """Return True for a test that passed, a verb, and the name by which a vault knows a secret."""
     if text[start:end].lower() not in _AMBIGUOUS:
         return False
     name = text[max(end - LONGEST_PREFIX, 0) : end]
     if _VAULT_OPTION.search(name) or text[start:end].lower().endswith("id"):
         return _NAME_IN_VAULT.fullmatch(value) is not None
-    return _PASS.search(name) is not None and _TEST.match(value) is not None
+    if _PASS.search(name) is None:
+        return False
+    verb = text[end : end + 4] == " to " or _ARGUMENT.match(value) is not None
+    return verb or _TEST.match(value) is not None
 
 
 def refers(text: str, start: int, at: int, value: str) -> bool:

@@ -65,6 +65,8 @@ _HARMLESS_NAME = ValuePattern(
     r"start|per|special|added|first|last|prompt|image|fill|input|output|public|publishable|pub|"
     r"primary|foreign|sort|partition|cache|unique)[_\-. ]?\Z"
 )
+_BLOCK = ValuePattern(r"(?:\)+|[ \t]in[ \t][\w.()]+)[ \t]*:[ \t]*\r?\n")
+_PARAMETER = ValuePattern(r"[a-z]+_[a-z]+=\d")
 _COMMENT = ValuePattern(r"[ \t]+#[ \t]")
 _PREFERENCE = ValuePattern(
     r"(?i)(?:(?:theme|lang(?:uage)?|locale|consent|currency|tz|timezone|country|path|domain|expires"
@@ -126,7 +128,7 @@ def continued(text: str) -> Iterator[Range]:
         about = is_about(text[slice(*found["rest"])]) or _HARMLESS_NAME.search(
             text[max(found["name"][0] - LONGEST_PREFIX, 0) : found["name"][0]]
         )
-        made = looks_chosen(value) or looks_random(value, at_least=12)
+        made = looks_chosen(value) or (looks_random(value, at_least=12) and not is_code(value))
         if made and not about and _begins_a_name(text, *found["name"]) and not harmless(value):
             yield start, start + len(value)
 
@@ -150,7 +152,8 @@ def after_scheme(text: str) -> Iterator[Range]:
         if text[slice(*found["scheme"])].lower() == "basic":
             secret = is_basic(sent)
         else:
-            secret = looks_random(sent, at_least=10) or looks_chosen(sent)
+            other = _PARAMETER.match(sent) is not None  # token_type=bearer expires_in=3600
+            secret = not other and (looks_random(sent, at_least=10) or looks_chosen(sent))
         if secret and not harmless(sent):
             yield start, end
 
@@ -200,6 +203,7 @@ def _assigned(text: str, found: Found, group: str) -> Iterator[Range]:
     value = text[start:end]
     kept = (
         not value
+        or _begins_a_block(text[slice(*found["sign"])])
         or names_something_else(text, *name, value)
         or refers(text, name[0], start, value)
         or is_told(text, name, text[slice(*found["sign"])], (start, end))
@@ -211,6 +215,11 @@ def _assigned(text: str, found: Found, group: str) -> Iterator[Range]:
     if group == "password" and not quote and (words := _MANY_WORDS.match(text, start)):
         end = max(end, words.end())
     yield start, end
+
+
+def _begins_a_block(sign: str) -> bool:
+    """Return True for `def f(token):` and `for cookie in jar:`, which a line of code follows."""
+    return _BLOCK.match(sign) is not None
 
 
 def _in_call(text: str, start: int) -> Iterator[Range]:
@@ -249,6 +258,8 @@ def _is_named_harmless(text: str, start: int, end: int, group: str, sign: str, q
 def _header(text: str, found: Found) -> Iterator[Range]:
     """Yield all that the header says: to the end of its line, or of its quotes."""
     name_start = found["header"][0]
+    if _begins_a_block(text[slice(*found["sign"])]):
+        return
     before = text[name_start - 1 : name_start] if name_start else ""
     start, end, _ = line_at(text, found[""][1], before if before in ("'", '"', "`") else "")
     if scheme := _SCHEME_BEFORE.match(text, start):

@@ -1,6 +1,5 @@
 """Tell a secret from a placeholder, a type, code or a word of a sentence in the same place."""
 
-import re
 from base64 import b64decode
 from binascii import Error
 
@@ -14,13 +13,14 @@ JUDGED = 300
 _WORDS_OF_SECRETS = "pass|passwd|password|passphrase|pwd|pw|secret|token|key|credential|cookie|auth"
 _TYPE = ValuePattern(
     r"(?:typing\.)?(?:Optional|Union|List|Dict|Annotated|Literal|Final|Sequence|Mapping|Callable)\["
+    r"|(?:Option|Vec|Arc|Box|Rc|Cow|Secret|Zeroizing|Promise|Maybe|Array|Nullable|Map|Set)<[A-Z&'\w]"
     r"|&?(?:'\w+ )?(?:mut )?"
     r"(?:str|bytes|string|String|int|bool|number|boolean|any|SecretStr|char|byte|text)"
     r"(?:\[\]|\s*\||\?|\)|;|$)|(?i:n?varchar2?|char|text|binary)\b"
 )
 _PLACEHOLDER = ValuePattern(
     r"<[^<>]*>?|\$\d+|\$\{.*|\$\(.*|\$[A-Za-z_][\w:.]*|\{[^{}\"']*\}?.*"
-    r"|%\d|(?:Read|Get|ConvertTo|New)-[A-Z]\w+|%[A-Za-z_]\w*%|%\([a-z_]+\)s|%s"
+    r"|#[0-9a-fA-F]{6}|%\d|(?:Read|Get|ConvertTo|New)-[A-Z]\w+|%[A-Za-z_]\w*%|%\([a-z_]+\)s|%s"
     r"|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+){0,6}_(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASS|PWD)"
     r"|#\{.*|@[a-z_]+|[:?&*@][A-Za-z_]*(?i:" + _WORDS_OF_SECRETS + r")\w*|\?|!\w+"
     r"|\[[^\]]*\]?|\(.*"
@@ -34,11 +34,12 @@ _PLACEHOLDER = ValuePattern(
 )
 _CODE = ValuePattern(
     r"(?:await |new |lambda |not )?[A-Za-z_$][\w$]*(?:(?:\.|::|->|\?\.)[A-Za-z_$][\w$]*)*"
-    r"(?:\([\w*]*(?:$|[\"',()\[.=:])|\[[\w\"':-]*(?:\]|$))"
+    r"(?:\([\w*]*(?:$|[\"',()\[.=:])|\[[\w\"':.-]*(?:\]|$))"
 )
 _REFERENCE = ValuePattern(r"[A-Za-z_][A-Za-z_]*(?:(?:\.|::|->)[A-Za-z_][A-Za-z_]*)+")
 _IDENTIFIER = ValuePattern(
     r"(?:[A-Za-z]+_)+(?i:" + _WORDS_OF_SECRETS + r")s?|_[a-z]+(?:_[a-z]+)*_?|[A-Z]+(?:_[A-Z]+)+"
+    r"|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+){2,}"
     r"|[a-z]+(?:[A-Z][a-z]+)*(?:Pass|Password|Passphrase|Pwd|Secret|Token|Key|Credentials?|Cookie)"
     r"|(?i:" + _WORDS_OF_SECRETS + r")_[a-z]+(?:_[a-z]+)*_?"
 )
@@ -64,7 +65,7 @@ _KNOWN_WORDS = ValuePattern(
     r"|auth0|k8s|i18n|s3|ec2|gpt-?\d\w*|h2o|python\d?|http2?|ipv[46]|win32|\d+[a-z]{1,6}"
     r"|http/\d.*"
 )
-_PATH_BEFORE = ValuePattern(r"(?:^|[\s\"'(=])(?:/[\w./-]*|(?:[\w.-]+/){2,}[\w.-]*)\Z")
+_PATH_BEFORE = ValuePattern(r"(?:^|[\s\"'(=])(?:~?/[\w./-]*|(?:[\w.-]+/){2,}[\w.-]*)\Z")
 _PARTS = ValuePattern(r"[-_./:+=]")
 
 
@@ -100,14 +101,21 @@ def is_code(value: str) -> bool:
         or _TYPE.match(value)
         or _REFERENCE.fullmatch(value.rstrip(",;)"))
         or _IDENTIFIER.fullmatch(value.rstrip(",;)"))
+        or _CLASS_OF_SECRETS.fullmatch(value)
         or is_path(value)
     )
+
+
+_CLASS = ValuePattern(r"(?:[A-Z][a-z]+){2,}[,;()|]*")
+_CLASS_OF_SECRETS = ValuePattern(
+    r"(?:[A-Z][a-z]+)+(?:Credentials?|Secret|Token|Password|Key|Cookie|Types?|Provider)[,;()|]*"
+)
 
 
 def is_class(value: str) -> bool:
     """Return True for the name of a class, as in `token: EventLoopToken`."""
     value = value[:JUDGED]
-    return re.fullmatch(r"(?:[A-Z][a-z]+){2,}[,;()|]*", value) is not None
+    return _CLASS.fullmatch(value) is not None
 
 
 def is_path(value: str) -> bool:
@@ -172,7 +180,7 @@ def _random_part(part: str) -> bool:
         return len(part) >= 12 or 0 < digits < len(part) - 2
     # Without digits: upper and lower case mixed otherwise than in CamelCase, or very long.
     turns = sum(a.islower() != b.islower() for a, b in zip(part, part[1:], strict=False))
-    return turns * 3 > len(part) or len(part) >= 24
+    return turns * 3 > len(part) or (len(part) >= 24 and turns < 2)
 
 
 def is_basic(value: str) -> bool:

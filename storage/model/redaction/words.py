@@ -45,7 +45,7 @@ _PROSE = (
     " leaked compromised hashed salted long short longer shorter failed fails works success"
     " successful error fail managed unchanged updated visible case-sensitive case sensitive secure"
     " insecure temporary permanent blank open closed supported unsupported available unavailable"
-    " limited unlimited protected based in-memory"
+    " limited unlimited protected based in-memory expected"
     # What belongs to it: the password manager, the token field.
     " flags options arguments fields flag option argument parameter field variable header manager"
     " management policy rotation authentication login patience"
