@@ -17,7 +17,7 @@ from bot.agents.types import Agent, Progress, Provider, Reply, Request
 from storage import ActiveSpan, Observability
 from storage.model.prices import load_in_background
 from storage.model.redaction import redacted_end
-from storage.model.semconv import CACHE_WRITE, FALLBACK
+from storage.model.semconv import CACHE_WRITE, FALLBACK, FIRST_CHUNK
 from storage.model.span import Status
 
 STDERR_CHARACTERS = 4_000
@@ -158,7 +158,7 @@ def _record(span: ActiveSpan, reply: Reply) -> None:
                 "turns": reply.turns,
                 "tool_calls": reply.tool_calls,
                 CACHE_WRITE: reply.cache_write_tokens,
-                "gen_ai.response.time_to_first_chunk": _seconds(reply.first_output_ns),
+                FIRST_CHUNK: _seconds(reply.first_output_ns),
                 "gen_ai.response.finish_reasons": reply.stop_reason,
                 "gen_ai.response.id": reply.response_id,
                 "gen_ai.conversation.id": reply.session_id,

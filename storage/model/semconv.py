@@ -164,6 +164,8 @@ FIRST_WORD, TIME_TO_ANSWER = "slack.time_to_first_word", "slack.time_to_answer"
 """Seconds from the arrival of a message until the first of its reply was shown, and all of it."""
 
 RESPONSE_ID = "gen_ai.response.id"
+FIRST_CHUNK = "gen_ai.response.time_to_first_chunk"
+"""Seconds from a call until the first piece of its answer."""
 DROPPED_ATTRIBUTES = "tracebot.dropped.attributes"
 DROPPED_EVENTS = "tracebot.dropped.events"
 DROPPED_LINKS = "tracebot.dropped.links"

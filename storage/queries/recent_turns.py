@@ -12,6 +12,7 @@ import orjson
 from peewee import Database
 
 from storage.database.models import SpanRow, TraceRow
+from storage.model.semconv import FIRST_CHUNK
 from storage.model.span import FAILED_STATUSES
 from storage.queries.rollup_sums import Row
 from storage.queries.statistics import ALL, Group, group_of
@@ -27,9 +28,6 @@ MOST_OUTPUTS = 10_000
 
 LONGEST_TURN_NS = 2 * HOUR_NS
 """A turn that took longer is left out: the index knows when it began, and not when it ended."""
-
-FIRST_OUTPUT = "gen_ai.response.time_to_first_chunk"
-"""Seconds, an attribute of an attempt."""
 
 OWNERS = ("agent", "channel", "user")
 ONCE = (1, *[0] * (len(SUMS) - 1))
@@ -94,14 +92,14 @@ def first_outputs(
             TraceRow.audience.in_(list(audiences)),
             NOT_SKIPPED,
             SpanRow.configured_provider.is_null(False),
-            SpanRow.attributes.contains(FIRST_OUTPUT),
+            SpanRow.attributes.contains(FIRST_CHUNK),
         )
         .order_by(TraceRow.started_at.desc())
         .limit(MOST_OUTPUTS)
     )
     found = []
     for audience, agent, channel, user, attributes in query.tuples().execute(database):
-        seconds = orjson.loads(attributes).get(FIRST_OUTPUT)
+        seconds = orjson.loads(attributes).get(FIRST_CHUNK)
         if isinstance(seconds, int | float):
             found.append(Recent(audience, agent, channel, user, ONCE, seconds * SECOND_NS))
     return found
