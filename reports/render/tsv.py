@@ -81,28 +81,25 @@ GROUP = (
     *("input_tokens", "output_tokens", "cached_tokens", "cost_usd", "thumbs_up", "thumbs_down"),
 )
 
+FIGURE = ("count", "p50", "p95", "mean", "unit", "share")
+
 
 def _stats(view: StatsView) -> Iterator[Sequence[Value]]:
-    """Yield the groups, or else the total; then figures, below an empty line."""
-    yield from _groups(view)
-    if view.figures:
-        from reports.views.figures import FIGURE
-
-        yield ()
-        yield FIGURE
-        yield from (line.values for line in view.figures)
-
-
-def _groups(view: StatsView) -> Iterator[Sequence[Value]]:
+    """Yield the groups, or else the total; then figures, in columns of their own."""
     found, before = view.statistics, view.before
     compared = [f"before_{name}" for name in GROUP] if before else []
-    yield ("key", "name", *GROUP, *compared)
+    empty = [None] * len(FIGURE) if view.figures else ()
+    yield ("key", "name", *GROUP, *compared, *(FIGURE if view.figures else ()))
     if view.by is None:
-        yield ("", view.total.key, *_group(found.total), *(_group(before.total) if before else ()))
-        return
-    for group, line, then in zip_longest(found.groups, view.lines, view.earlier):
-        key = utc(int(group.key)) if view.by in ("hour", "day") else group.key
-        yield (key, line.key, *_group(group), *(_group(then) if then else ()))
+        then = _group(before.total) if before else ()
+        yield ("", view.total.key, *_group(found.total), *then, *empty)
+    else:
+        for group, line, earlier in zip_longest(found.groups, view.lines, view.earlier):
+            key = utc(int(group.key)) if view.by in ("hour", "day") else group.key
+            yield (key, line.key, *_group(group), *(_group(earlier) if earlier else ()), *empty)
+    for each in view.figures:
+        key, _, name, *values = each.values
+        yield (key, name, *[None] * (len(GROUP) + len(compared)), *values)
 
 
 def _group(group: Group) -> Sequence[Value]:

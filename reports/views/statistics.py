@@ -199,7 +199,7 @@ def _days_of(figures: Figures | None, found: Statistics) -> str:
     """Say when figures begin if that is before what else is counted: they are kept by day."""
     if figures is None or not figures.figures or figures.since >= found.grains.start(found.since):
         return ""
-    return f"Other figures count whole days (UTC), from {formatting.local(figures.since, 'UTC')}."
+    return f"Figures count whole days (UTC), from {formatting.local(figures.since, 'UTC')}."
 
 
 def _unnamed(found: Statistics, only: tuple[str, str] | None) -> str:

@@ -32,16 +32,16 @@ KINDS: Mapping[str, Kind] = {
     "slack:thread_length": Kind("thread length", "messages", "known already"),
     "slack:first_word": Kind("time to first word", "ns"),
     "slack:answer": Kind("time to answer", "ns"),
-    "slack:files": Kind("files of a question", "files", "some refused"),
+    "slack:files": Kind("files", "files", "with some refused"),
     "slack:reaction": Kind("reactions of people", None, "taken back"),
-    "slack:speaker_changed": Kind("changes of active speaker"),
+    "slack:speaker_changed": Kind("speaker changes"),
     "slack:skipped:*": Kind("skipped: *"),
     "cli:query": Kind("agents of a query", "agents", "in parallel"),
     "cli:command:*": Kind("command *", "ns", "failed"),
     "mcp:tool:*": Kind("tool *", "ns", "failed"),
-    "agent:*:context": Kind("context of a turn", "tokens", "of it from the cache"),
-    "agent:*:took_over": Kind("took over as active speaker"),
-    "provider:*:model:*": Kind("attempts with *", None, "as fallback"),
+    "agent:*:context": Kind("context", "tokens", "of it from the cache"),
+    "agent:*:took_over": Kind("took over a thread"),
+    "provider:*:model:*": Kind("model *", None, "as fallback"),
 }
 """Key → kind. The values of `slack:first_word` and `slack:answer` begin when the message arrives.
 
@@ -57,10 +57,12 @@ def kind_of(key: str) -> tuple[Kind, str, str]:
     ('openai', 'qwen3:8b')
     """
     source, _, rest = key.partition(":")
-    group, starred = source, source
-    if source in ("agent", "provider"):
-        group, _, rest = rest.partition(":")
-        starred = f"{source}:*"
+    # Programs that record may name agents and providers as they like, also with colons.
+    if source == "provider":
+        group, _, name = rest.partition(":model:")
+        return KINDS["provider:*:model:*"], group, name
+    if source == "agent":
+        group, _, what = rest.rpartition(":")
+        return KINDS[f"agent:*:{what}"], group, ""
     what, _, name = rest.partition(":")
-    named = f"{starred}:{what}:*"
-    return (KINDS[named] if named in KINDS else KINDS[f"{starred}:{what}"]), group, name
+    return KINDS.get(f"{source}:{what}:*") or KINDS[f"{source}:{what}"], source, name

@@ -89,6 +89,7 @@ def _by_key(dimension: str, rows: Sequence[Row]) -> Iterator[tuple[str, Sequence
 
 
 def _figure(key: str, rows: Sequence[Row]) -> Figure:
-    group = group_of(key, rows)
-    share = group.errors / group.traces if kind_of(key)[0].marked and group.traces else None
-    return Figure(key=key, count=group.traces, share=share, p50=group.p50_ns, p95=group.p95_ns)
+    group, kind = group_of(key, rows), kind_of(key)[0]
+    share = group.errors / group.traces if kind.marked and group.traces else None
+    p50, p95 = (group.p50_ns, group.p95_ns) if kind.unit else (None, None)
+    return Figure(key=key, count=group.traces, share=share, p50=p50, p95=p95)

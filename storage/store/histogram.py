@@ -123,6 +123,10 @@ def extended(blob: bytes | None, values: Sequence[float]) -> bytes:
     """Add `values` to an encoded histogram. Anything below a nanosecond counts as one."""
     if blob is not None and blob[0] == _DENSE and (same := _counted(blob, values)):
         return same
+    if (blob is None or blob[0] == _VALUES) and len(values) + len(blob or b"") // 4 <= EXACT:
+        # Most rollups: about twice as fast as what follows, with the same result.
+        few = sorted([*_numbers("f", blob[1:] if blob else b""), *values])
+        return listed(few if few and few[0] >= 1 else [max(value, 1) for value in few])
     exact, counts = _decoded(blob) if blob else ([], {})
     if counts:
         return _encoded((), Counter(counts) + Counter(map(_bucket, values)))

@@ -17,7 +17,7 @@ from storage.database.models import RollupRow
 from storage.database.statements import Statement, compiled
 from storage.model.figures import DAILY
 from storage.model.span import Span, reports_usage
-from storage.store.figures import observations
+from storage.store.figures import may_tell, observations
 from storage.store.grains import HOUR_NS, Grains
 from storage.store.histogram import Histogram, extended
 
@@ -51,25 +51,20 @@ class Addition:
     thumbs_down: int = 0
     durations: list[float] = field(default_factory=list)
 
-    def count(self, span: Span) -> None:
-        self.traces += 1
-        self.errors += span.failed
-        if span.duration_ns is not None:
-            self.durations.append(span.duration_ns)
-
-    def observe(self, value: float | None, *, marked: bool) -> None:
+    def count(self, value: float | None, marked: bool) -> None:
+        """Count a trace with its duration and whether it failed, or an observation of a figure."""
         self.traces += 1
         self.errors += marked
         if value is not None:
             self.durations.append(value)
 
-    def spend(self, span: Span, sign: int = 1) -> None:
-        self.input_tokens += sign * (span.input_tokens or 0)
-        self.output_tokens += sign * (span.output_tokens or 0)
-        self.cached_tokens += sign * (span.cached_tokens or 0)
-        if span.cost is not None:
-            self.cost += sign * span.cost
-            self.priced += sign
+    def spend(self, spent: tuple[int, int, int, int, int]) -> None:
+        """Add what `_spent` returns, which is the same for all rows that a span changes."""
+        self.input_tokens += spent[0]
+        self.output_tokens += spent[1]
+        self.cached_tokens += spent[2]
+        self.cost += spent[3]
+        self.priced += spent[4]
 
     def add(self, other: "Addition") -> None:
         self.traces += other.traces
@@ -100,28 +95,39 @@ def additions(
         # Also if nothing of it is its own: a correction changes no number of calls.
         spends = reports_usage(span)
         counts = span.parent_id is None and span.decision != "skip"
-        figures = list(observations(span))
-        if not (counts or spends or figures or span.reason is not None or span.configured_provider):
+        if not (counts or spends or span.reason or span.configured_provider or may_tell(span)):
             continue  # As most spans: a step within a turn.
         hour = span.started_at - span.started_at % HOUR_NS
         audience, team = span.audience or "", span.team or ""
-        for dimension, key, value, marked in figures:
-            hours["hour", hour, dimension, key, audience, team].observe(value, marked=marked)
+        for dimension, key, value, marked in observations(span):
+            hours["hour", hour, dimension, key, audience, team].count(value, marked)
+        failed, sums = span.failed, _spent(span)
         for dimension, key, counted, spent in _contributions(span, counts=counts, spends=spends):
             addition = hours["hour", hour, dimension, key, audience, team]
             if counted:
-                addition.count(span)
+                addition.count(span.duration_ns, failed)
             if spent:
-                addition.spend(span)
+                addition.spend(sums)
     return hours
 
 
 def _correct(hours: defaultdict[Key, Addition], span: Span, sign: int) -> None:
     hour = span.started_at - span.started_at % HOUR_NS
     audience, team = span.audience or "", span.team or ""
+    sums = _spent(span, sign)
     for dimension, key, _, spent in _contributions(span, counts=False, spends=True):
         if spent:
-            hours["hour", hour, dimension, key, audience, team].spend(span, sign)
+            hours["hour", hour, dimension, key, audience, team].spend(sums)
+
+
+def _spent(span: Span, sign: int = 1) -> tuple[int, int, int, int, int]:
+    return (
+        sign * (span.input_tokens or 0),
+        sign * (span.output_tokens or 0),
+        sign * (span.cached_tokens or 0),
+        sign * (span.cost or 0),
+        0 if span.cost is None else sign,
+    )
 
 
 def with_days(hours: Mapping[Key, Addition], grains: Grains) -> dict[Key, Addition]:

@@ -459,6 +459,8 @@ SCENES: Mapping[str, Scene] = {
 VIEWS: Mapping[str, str] = {
     "stats": "stats",
     "stats-agent": "stats --by agent --compare --since 3d",
+    "stats-platform": "stats --by platform",
+    "stats-provider": "stats --by provider",
     "stats-hour": "stats --by hour --since 24h",
     "stats-day": "stats --by day --since 30d",
     "cost": "cost --compare",
@@ -483,7 +485,7 @@ LINES = (
     ("info", "The session of the thread goes on."),
 )
 
-PLAIN = ("stats", "stats-agent", "errors", "digest", "show")
+PLAIN = ("stats", "stats-agent", "stats-platform", "errors", "digest", "show")
 """Which of these are also shown to a workspace that refuses modern blocks."""
 
 

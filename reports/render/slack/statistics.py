@@ -81,7 +81,7 @@ def _pages(view: StatsView, shown: int, hidden: int) -> Iterator[Block]:
 
 
 def _figures(view: StatsView, *, size: int) -> list[Block]:
-    """Return a table of what else is measured of each group, without empty columns."""
+    """Return a table of what else is measured of each group, without columns that say nothing."""
     if not view.figures:
         return []
     found: list[dict[str, Cell]] = [
@@ -91,12 +91,14 @@ def _figures(view: StatsView, *, size: int) -> list[Block]:
             "count": Number(line.figure.count, line.count),
             "p50": Number(_whole(line.figure.p50), line.p50),
             "p95": Number(_whole(line.figure.p95), line.p95),
-            "share": line.share,
+            "details": line.share,
         }
         for line in view.figures
     ]
-    has_values = any(line.p50 for line in view.figures)
-    columns = [name for name in found[0] if has_values or name not in ("p50", "p95")]
+    idle = set() if any(line.p50 for line in view.figures) else {"p50", "p95"}
+    if len({line.group for line in view.figures}) == 1:
+        idle.add(view.figures_by)
+    columns = [name for name in found[0] if name not in idle]
     rows = [[row[name] for name in columns] for row in found]
     made = table("Figures", columns, rows, size=size)
     if not made.hidden:

@@ -72,7 +72,7 @@ def _figures(view: StatsView) -> Table:
             text_column(view.figures_by),
             text_column("figure"),
             *numbers,
-            text_column("share"),
+            text_column("details"),
         ),
         rows=rows,
     )

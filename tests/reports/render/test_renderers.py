@@ -49,6 +49,7 @@ from storage.model.records import Log, Metric, Score
 from storage.model.span import Span
 from storage.queries.digests import ThreadSum
 from storage.queries.failures import FailedSpan, Issue
+from storage.queries.figures import Figure, Figures
 from storage.queries.spending import Spending
 from storage.queries.statistics import Group, Statistics
 from storage.queries.traces import Page, TraceSummary, recent_traces
@@ -163,8 +164,13 @@ def some_statistics(text: str, count: int) -> View:
         )
 
     groups = tuple(group(f"{text}{number}") for number in range(count))
+    keys = [f"provider:{text}{number}:model:{text}" for number in range(count)]
+    measured = [Figure(key=key, count=10**9, share=1.0) for key in keys]
     return statistics_view(
-        Statistics(0, NOW, group(""), groups), by="agent", time_zone="Europe/Berlin"
+        Statistics(0, NOW, group(""), groups),
+        by="provider",
+        time_zone="Europe/Berlin",
+        figures=Figures("provider", 0, tuple(measured)),
     )
 
 
