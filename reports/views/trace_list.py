@@ -180,4 +180,8 @@ def trace_line(
 def _note(trace: TraceSummary) -> str:
     if trace.decision == "skip" and trace.reason:
         return f"skipped: {formatting.reason(trace.reason)}"
-    return formatting.shortened(trace.error_message or "", 120) if trace.error_count else ""
+    if not (trace.error_count and trace.error_message):
+        return ""
+    failure = formatting.shortened(trace.error_message, 120)
+    # Such as that of a provider, when the agent's next one answered.
+    return f"after a failure: {failure}" if trace.status == "ok" else failure

@@ -536,7 +536,10 @@ def main(folder: Path, names: Collection[str]) -> None:
             name: partial(_asked, words=words) for name, words in VIEWS.items()
         }
         plain = {f"{name}-plain": _plain(plays[name]) for name in PLAIN}
-        posted = {name: partial(_posted, place=place) for name, place in stage.channels.items()}
+        posted = {
+            f"posted-{name}": partial(_posted, place=place)
+            for name, place in stage.channels.items()
+        }
         for name, play in {**plays, **plain, **posted, **SCENES}.items():
             if names and name not in names:
                 continue
