@@ -1,6 +1,6 @@
 """The recording API: spans, metrics, logs and scores of one process, into one database.
 
-Recording never raises into its caller and never blocks it: see docs/recording.md.
+Recording never raises into its caller and never blocks it: see docs/explanation/recording.md.
 """
 
 import contextlib
@@ -246,7 +246,10 @@ class Observability:
         self._writer.resume()
 
     def after_fork_in_child(self) -> None:
-        """Record in the child with a new writer. See docs/recording.md, "Forks and threads"."""
+        """Record in the child with a new writer.
+
+        See "Forks and threads" in docs/explanation/recording.md.
+        """
         self._writer.abandon()
         self._create_writer()
 

@@ -33,7 +33,7 @@ def register(recording: Recording) -> None:
     """Close `recording` when the process ends, also by a SIGTERM that nothing else handles.
 
     A SIGTERM handler of the application stays, whether it is set before or after this call: see
-    docs/recording.md.
+    docs/explanation/recording.md.
     """
     _open.append(recording)
     on_main_thread = threading.current_thread() is threading.main_thread()

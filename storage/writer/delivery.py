@@ -40,7 +40,7 @@ PATIENCE_S = 0.1
 
 BUSY_MS = 10
 """SQLite's own wait for a lock, between our tries: ours have jitter and are fairer to other
-processes (docs/performance.md)."""
+processes (docs/explanation/performance.md)."""
 
 RETRY_S = 0.25
 """How long after a failure the database is tried again."""

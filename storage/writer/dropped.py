@@ -120,9 +120,10 @@ def drop_counts(database: Database, *, since: int, until: int | None = None) -> 
 
 LOGGED = {
     DROPPED: "Recording dropped %s: its queue was full, or the database refused them.",
-    REFUSED: "Refused requests, and values of received telemetry: %s. See docs/security.md.",
+    REFUSED: 'Refused requests, and values of received telemetry: %s. See "Security" in the '
+    "documentation.",
     CUT: "Items and values of received telemetry that are not valid, or too many, were left out: "
-    "%s. See docs/telemetry.md.",
+    '%s. See "Receive telemetry" in the documentation.',
     RATE_LIMITED: "Slack withheld events for %s: the workspace sends more than it delivers to "
     "one app, 30,000 in an hour. Some messages were not seen.",
 }

@@ -1,1 +1,1 @@
-"""Try the promises of docs/security.md one by one; see `scripts/attack --help`."""
+"""Try the promises of docs/explanation/security.md one by one; see `scripts/attack --help`."""

@@ -1,4 +1,4 @@
-"""Try the promises of docs/security.md and print which of them held.
+"""Try the promises of docs/explanation/security.md and print which of them held.
 
 Without options everything runs against an installation of its own: a temporary folder, a Slack
 workspace on this machine, and the real bot. The options try yours instead of that.

@@ -1,4 +1,4 @@
-"""The table at the end of docs/security.md: each promise is still made, and has its tests."""
+"""The table at the end of docs/explanation/security.md: each promise is kept, and has tests."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,8 @@ import pytest
 
 from tests.support.paths import ROOT
 
-PROMISES, TABLE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8").split("\n## Tests\n")
+PAGE = ROOT / "docs" / "explanation" / "security.md"
+PROMISES, TABLE = PAGE.read_text(encoding="utf-8").split("\n## Tests\n")
 ROWS = re.findall(r"^\| (?!promise)(.+) \| `(\S+\.py)`: (.+) \|$", TABLE, re.M)
 
 

@@ -24,7 +24,7 @@ examples:
   scripts/bench                     everything: ten minutes, and twenty the first time
   scripts/bench caller ingest       only these
   scripts/bench --rounds 3 list     quicker, less precise
-  scripts/bench --markdown          the table of docs/performance.md
+  scripts/bench --markdown          the table of docs/explanation/performance.md
 
 benchmarks:
 """

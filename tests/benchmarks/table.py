@@ -1,4 +1,4 @@
-"""The table that a run prints: for people, for scripts, for `docs/performance.md`."""
+"""The table that a run prints: for people, for scripts, for `docs/explanation/performance.md`."""
 
 import json
 from collections.abc import Sequence

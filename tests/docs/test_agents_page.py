@@ -1,4 +1,4 @@
-"""docs/agents.md describes how each program is really started."""
+"""docs/reference/agents-file.md describes how each program is really started."""
 
 import re
 import tomllib
@@ -11,7 +11,7 @@ from bot.agents.config.roster import AGENT_KEYS, load_roster
 from bot.agents.programs.catalog import NETWORK, PROGRAMS, Program
 from tests.support.paths import ROOT
 
-TEXT = (ROOT / "docs" / "agents.md").read_text()
+TEXT = (ROOT / "docs" / "reference" / "agents-file.md").read_text()
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=[each.name for each in PROGRAMS])

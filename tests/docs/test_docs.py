@@ -14,7 +14,7 @@ from reports.commands.parser import build_parser
 from tests.support.paths import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-COMMANDS = (ROOT / "docs" / "commands.md").read_text()
+COMMANDS = (ROOT / "docs" / "reference" / "commands.md").read_text()
 SECTIONS = dict(
     re.findall(r"^### `([a-z]+)[^\n]*\n(.*?)(?=^##|\Z)", COMMANDS, re.MULTILINE | re.DOTALL)
 )
@@ -53,9 +53,12 @@ def test_links_within_the_project_lead_somewhere(page: Path) -> None:
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
-def test_the_readme_leads_to_every_page() -> None:
-    readme = (ROOT / "README.md").read_text()
-    assert [page.name for page in (ROOT / "docs").glob("*.md") if page.name not in readme] == []
+def test_the_index_leads_to_every_page() -> None:
+    index = (ROOT / "docs" / "index.md").read_text()
+    pages = [str(page.relative_to(ROOT / "docs")) for page in ROOT.glob("docs/**/*.md")]
+    missing = [page for page in pages if f"({page})" not in index]
+    assert [page for page in missing if not re.match(r"index|decisions/\d", page)] == []
+    assert "(docs/index.md)" in (ROOT / "README.md").read_text()
 
 
 def test_settings_named_in_the_documentation_exist() -> None:
