@@ -40,7 +40,7 @@ def collect(settings: Settings, *, host: str, port: int, database: str | None) -
             f"tracebot receives OpenTelemetry at {url} and records it in "
             f"{observability.database.database}. To send from a program, set\n"
             f"  OTEL_EXPORTER_OTLP_ENDPOINT={url} OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n"
-            'See "Receive telemetry" in the documentation for the settings of each agent.\n'
+            'The settings of each agent: "Receive telemetry" in the documentation. '
             "Press Ctrl-C to stop.\n"
         )
         stop_signal().wait()
