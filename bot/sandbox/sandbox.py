@@ -325,6 +325,7 @@ def _application(
             Route("/", page.show),
             Route("/page/state", page.state),
             Route("/page/act", page.act, methods=["POST"]),
+            Route("/page/{name}", page.file),
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)],
     )

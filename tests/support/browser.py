@@ -23,14 +23,16 @@ QUIET = (
 
 PATIENCE_S = 30.0
 
-
-def drawn(url: str, folder: Path) -> str:
-    """Return the page's HTML after its script has run. *folder* keeps the browser's own files."""
-    options = (*QUIET, f"--user-data-dir={folder}", "--virtual-time-budget=4000", "--dump-dom")
-    browser = subprocess.run(
-        [CHROMIUM, *options, url], capture_output=True, text=True, timeout=120, check=True
-    )
-    return browser.stdout
+KEY_CODES = {
+    "Tab": 9,
+    "Enter": 13,
+    "Escape": 27,
+    "ArrowLeft": 37,
+    "ArrowUp": 38,
+    "ArrowRight": 39,
+    "ArrowDown": 40,
+}
+"""The codes of keys that type no letter, without which Chromium does not act on them."""
 
 
 class Page:
@@ -42,6 +44,10 @@ class Page:
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
         self._numbers = count(1)
+        self.complaints: list[str] = []
+        """Errors and warnings in the page's console, and what the browser itself complains of."""
+        for domain in ("Page", "Runtime", "Log"):
+            self._call(f"{domain}.enable")
 
     def open(self, url: str, *, width: int, height: int) -> None:
         """Show a page in a window of this size, in CSS pixels; a narrow one is a telephone's."""
@@ -55,6 +61,29 @@ class Page:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": narrow}
         self._call("Emulation.setDeviceMetricsOverride", **size)
 
+    def prefer(self, scheme: str) -> None:
+        """Prefer the colour scheme `light` or `dark`, as the settings of a system do."""
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        self._call("Emulation.setEmulatedMedia", features=[feature])
+
+    @contextmanager
+    def before_each(self, script: str) -> Iterator[None]:
+        """Run JavaScript in each page that is opened in the block, before its own."""
+        answer = self._call("Page.addScriptToEvaluateOnNewDocument", source=script)
+        yield
+        self._call("Page.removeScriptToEvaluateOnNewDocument", identifier=answer["identifier"])
+
+    def press(self, key: str, *, text: str = "") -> None:
+        """Press and release a key, such as `ArrowUp`; `text` is what it types, if anything."""
+        code = KEY_CODES.get(key, ord(key[0].upper()))
+        pressed = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        self._call("Input.dispatchKeyEvent", type="keyDown", text=text, **pressed)
+        self._call("Input.dispatchKeyEvent", type="keyUp", **pressed)
+
+    def type(self, text: str) -> None:
+        """Type a text where the focus is."""
+        self._call("Input.insertText", text=text)
+
     def wait_until(self, condition: str) -> None:
         """Wait until a JavaScript expression is true."""
         until = time.monotonic() + PATIENCE_S
@@ -67,6 +96,9 @@ class Page:
         answer = self._call("Runtime.evaluate", expression=expression, returnByValue=True)
         return answer["result"].get("value")
 
+    def html(self) -> str:
+        return str(self.value("document.documentElement.outerHTML"))
+
     def photograph(self, picture: Path) -> None:
         """Write what is visible as a PNG."""
         shot = self._call("Page.captureScreenshot", format="png")
@@ -76,10 +108,19 @@ class Page:
         number = next(self._numbers)
         self._connection.send(json.dumps({"id": number, "method": method, "params": params}))
         while (answer := json.loads(self._connection.recv(PATIENCE_S))).get("id") != number:
-            pass  # An event.
+            self._note(answer["method"], answer["params"])
         assert "error" not in answer, answer
         result: dict[str, Any] = answer["result"]
         return result
+
+    def _note(self, method: str, params: dict[str, Any]) -> None:
+        """Keep an event if it is a complaint."""
+        if method == "Runtime.exceptionThrown":
+            self.complaints.append(str(params["exceptionDetails"]))
+        if method == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning"):
+            self.complaints.append(str(params["args"]))
+        if method == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):
+            self.complaints.append(str(params["entry"]))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Take pictures of typical answers in the workspace's page, on a wide screen and on a phone.
+"""Take pictures of typical answers in the page: on a wide screen, on a phone and in the dark.
 
 The views are of the demo's fortnight, which is played first.
 
@@ -39,8 +39,8 @@ from tests.support.paths import MANIFEST
 from tests.support.running_bot import start_in
 from tests.support.traces_in_slack import in_modal
 
-SIZES = {"wide": (1280, 900), "phone": (390, 844)}
-"""Width and height in CSS pixels."""
+LOOKS = {"wide": (1280, 900, "light"), "phone": (390, 844, "light"), "dark": (1280, 900, "dark")}
+"""Width and height in CSS pixels, and the colour scheme."""
 
 LONG = "\n\n".join(
     f"## Step {number}\n\nMove shard {number} while the others serve. "
@@ -515,7 +515,7 @@ def _record_beside(observability: Observability) -> None:
 
 
 def main(folder: Path, names: Collection[str]) -> None:
-    """Write a picture of each scene, or of those named, in each size into *folder*."""
+    """Write a picture of each scene, or of those named, in each look into *folder*."""
     folder.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as own,
@@ -549,8 +549,9 @@ def main(folder: Path, names: Collection[str]) -> None:
             thread = "" if elsewhere else f"/{shown.thread_ts or shown.ts}"
             where = HOME if name.startswith(HOME) else f"{shown.channel}{thread}"
             place = f"{sandbox.page_url}#{studio.alice.id}/{where}"
-            for size, (width, height) in SIZES.items():
-                picture = folder / f"{name}-{size}.png"
+            for look, (width, height, scheme) in LOOKS.items():
+                picture = folder / f"{name}-{look}.png"
+                page.prefer(scheme)
                 page.open(place, width=width, height=height)
                 page.wait_until("document.querySelector('article, .home')")
                 if hidden := page.value(HIDDEN):

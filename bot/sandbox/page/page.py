@@ -4,14 +4,14 @@ import base64
 import html
 import re
 from collections.abc import Callable
-from importlib.resources import files
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from bot.sandbox.backend.slack import Slack
 from bot.sandbox.blocks.emoji import EMOJI
+from bot.sandbox.page.files import page_file
 from bot.sandbox.state.errors import Refusal, SandboxError
 from bot.sandbox.state.values import Channel, File, Json, Message, User
 from bot.sandbox.users.interactions import Interactions
@@ -24,23 +24,16 @@ PREVIEW_BYTES = 2_000
 MOST_MESSAGES = 500
 """The newest messages shown of each channel."""
 
-# A second line of defence: the page sets everything as text and loads nothing from elsewhere.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
-HEADERS = {
-    "Content-Security-Policy": POLICY + "connect-src 'self'; base-uri 'none'; form-action 'none'"
-}
-
 
 class Page:
-    """The page's three endpoints: the HTML, the state of one person, and the actions of people."""
+    """The page's endpoints: its files, the state of one person, and the actions of people."""
 
     def __init__(self, slack: Slack, people: People, interactions: Interactions) -> None:
         self._slack = slack
         self._workspace = slack.workspace
         self._people = people
         self._interactions = interactions
-        self._html = files("bot.sandbox.page").joinpath("page.html").read_text(encoding="utf-8")
-        self._verbs: dict[str, Callable[[Json], object]] = {
+        self._verbs: dict[str, Callable[[Json], Json | None]] = {
             "post": self._post,
             "command": self._command,
             "click": self._click,
@@ -54,7 +47,11 @@ class Page:
         }
 
     async def show(self, request: Request) -> Response:
-        return HTMLResponse(self._html, headers=HEADERS)
+        return page_file("page.html")
+
+    async def file(self, request: Request) -> Response:
+        """Return one of the page's own files; 404 if it has none of this name."""
+        return page_file(request.path_params["name"])
 
     async def state(self, request: Request) -> Response:
         """Return what the person `user` sees; 204 if nothing changed since the version `after`."""
@@ -66,7 +63,7 @@ class Page:
     async def act(self, request: Request) -> Response:
         """Act as the person `user` of the JSON body: `do` is one of the verbs above.
 
-        `{"notice": …}` in the answer says why that failed.
+        `notice` in the answer says why that failed; `errors` has the mistakes in a form, by block.
         """
         # Another site's page can post here, but not with this content type: a browser would ask the
         # sandbox first (CORS), and the sandbox does not agree.
@@ -76,10 +73,10 @@ class Page:
             )
         body: Json = await request.json()
         try:
-            await run_in_threadpool(self._verbs[body["do"]], body)
+            answer = await run_in_threadpool(self._verbs[body["do"]], body)
         except (SandboxError, Refusal) as failure:
             return JSONResponse({"notice": str(failure)})
-        return JSONResponse({})
+        return JSONResponse(answer or {})
 
     def _state(self, id: str) -> Json:
         people = [user for user in self._workspace.users.values() if user.bot_id is None]
@@ -94,10 +91,15 @@ class Page:
             "people": [user.id for user in people],
             "users": {user.id: _named(user) for user in self._workspace.users.values()},
             "channels": [self._channel(each, me) for each in channels],
-            "commands": list(self._slack.manifest.commands),
-            "shortcuts": [
-                id for id, kind in self._slack.manifest.shortcuts.items() if kind == "message"
-            ],
+            "commands": {
+                name: self._slack.manifest.labels.get(name, "")
+                for name in self._slack.manifest.commands
+            },
+            "shortcuts": {
+                id: self._slack.manifest.labels.get(id, id)
+                for id, kind in self._slack.manifest.shortcuts.items()
+                if kind == "message"
+            },
             "modal": self._slack.views.get(f"modal:{me.id}"),
             "home": self._slack.views.get(f"home:{me.id}"),
             "statuses": {
@@ -186,10 +188,11 @@ class Page:
     def _shortcut(self, body: Json) -> None:
         self._interactions.shortcut(body["user"], self._found(body), body["callback_id"])
 
-    def _submit(self, body: Json) -> None:
+    def _submit(self, body: Json) -> Json | None:
         answer = self._interactions.submit(body["user"], body["values"])
-        if answer and answer.get("response_action") == "errors":
-            raise SandboxError(" ".join(answer["errors"].values()))
+        if not answer or answer.get("response_action") != "errors":
+            return None
+        return {"notice": " ".join(answer["errors"].values()), "errors": answer["errors"]}
 
     def _close(self, body: Json) -> None:
         with self._workspace.changing():

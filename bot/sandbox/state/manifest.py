@@ -13,7 +13,8 @@ class Manifest:
     """The parts of a manifest that the sandbox enforces.
 
     `commands` maps a slash command to True if Slack escapes its text; `shortcuts` maps a callback
-    id to `message` or `global`.
+    id to `message` or `global`. `labels` has the usage hint of each command, and the name under
+    which each shortcut stands in the menu.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Manifest:
     bot_events: frozenset[str]
     commands: Mapping[str, bool]
     shortcuts: Mapping[str, str]
+    labels: Mapping[str, str]
     interactivity: bool
     socket_mode: bool
     home_tab: bool
@@ -38,6 +40,8 @@ class Manifest:
             bot_events=frozenset(settings.get("event_subscriptions", {}).get("bot_events", [])),
             commands={each["command"]: each.get("should_escape", False) for each in commands},
             shortcuts={each["callback_id"]: each["type"] for each in shortcuts},
+            labels={each["command"]: each.get("usage_hint", "") for each in commands}
+            | {each["callback_id"]: each["name"] for each in shortcuts},
             interactivity=settings.get("interactivity", {}).get("is_enabled", False),
             socket_mode=settings.get("socket_mode_enabled", False),
             home_tab=features.get("app_home", {}).get("home_tab_enabled", False),

@@ -1,32 +1,37 @@
 """The workspace's page in a real browser: it draws messages and runs nothing in them."""
 
-from pathlib import Path
-
 import pytest
 from slack_sdk import WebClient
 
 from bot.sandbox import Channel, Sandbox, User
-from tests.support.browser import CHROMIUM, drawn
+from tests.support.browser import CHROMIUM, Page
 
 pytestmark = pytest.mark.skipif(
     not CHROMIUM, reason="Chromium is not installed: apt-get install chromium."
 )
 
 
+def drawn(page: Page, url: str) -> str:
+    """Return the page's HTML once it shows a message."""
+    page.open(url, width=1280, height=800)
+    page.wait_until("document.querySelector('article')")
+    return page.html()
+
+
 def test_html_in_a_message_is_shown_and_does_not_run(
-    sandbox: Sandbox, alice: User, general: Channel, tmp_path: Path
+    sandbox: Sandbox, alice: User, general: Channel, page: Page
 ) -> None:
     sandbox.post(alice, general, "*hello* &lt;img src=x onerror=document.title='taken'&gt;")
     hidden = sandbox.add_channel("merger-plans", [], private=True)
-    page = drawn(sandbox.page_url, tmp_path)
-    assert "<title>taken" not in page
-    assert "hello" in page
-    assert "&lt;img src=x" in page
-    assert hidden.name not in page
+    html = drawn(page, sandbox.page_url)
+    assert "<title>taken" not in html
+    assert "hello" in html
+    assert "&lt;img src=x" in html
+    assert hidden.name not in html
 
 
 def test_blocks_are_drawn_as_slack_draws_them(
-    sandbox: Sandbox, web: WebClient, alice: User, general: Channel, tmp_path: Path
+    sandbox: Sandbox, web: WebClient, alice: User, general: Channel, page: Page
 ) -> None:
     button = {"type": "button", "action_id": "show", "text": {"type": "plain_text", "text": "Show"}}
     web.chat_postMessage(
@@ -38,10 +43,10 @@ def test_blocks_are_drawn_as_slack_draws_them(
             {"type": "actions", "elements": [button]},
         ],
     )
-    page = drawn(f"{sandbox.page_url}#{alice.id}/{general.id}", tmp_path)
-    assert "Traces &amp; more" in page
-    assert "<pre" in page
-    assert ">Show</button>" in page
+    html = drawn(page, f"{sandbox.page_url}#{alice.id}/{general.id}")
+    assert "Traces &amp; more" in html
+    assert "<pre" in html
+    assert ">Show</button>" in html
 
 
 ANSWER = """# 結果
@@ -66,22 +71,22 @@ if **「x」**は"""
 
 
 def test_markdown_is_drawn_by_the_rules_of_commonmark(
-    sandbox: Sandbox, web: WebClient, alice: User, general: Channel, tmp_path: Path
+    sandbox: Sandbox, web: WebClient, alice: User, general: Channel, page: Page
 ) -> None:
     blocks = [{"type": "markdown", "text": ANSWER}]
     web.chat_postMessage(channel=general.id, text="x", blocks=blocks)
-    page = drawn(f"{sandbox.page_url}#{alice.id}/{general.id}", tmp_path)
-    assert "<h3>結果</h3>" in page
-    assert "**「接続」**は <b>重要​</b>​です。" in page
-    assert "<pre>[server]</pre>" in page
-    assert "<ul><li>" in page
-    assert '<td><i>x</i></td><td class="right">1</td>' in page
-    assert "&lt;​!channel&gt;" in page
-    assert "<pre>if **「x」**は</pre>" in page
+    html = drawn(page, f"{sandbox.page_url}#{alice.id}/{general.id}")
+    assert "<h3>結果</h3>" in html
+    assert "**「接続」**は <b>重要​</b>​です。" in html
+    assert "<pre>[server]</pre>" in html
+    assert "<ul><li>" in html
+    assert '<td><i>x</i></td><td class="right">1</td>' in html
+    assert "&lt;​!channel&gt;" in html
+    assert "<pre>if **「x」**は</pre>" in html
 
 
 def test_what_another_app_says_and_the_text_of_a_file_are_drawn(
-    sandbox: Sandbox, alice: User, general: Channel, tmp_path: Path
+    sandbox: Sandbox, alice: User, general: Channel, page: Page
 ) -> None:
     grafana = sandbox.add_bot("grafana")
     sandbox.join(grafana, general)
@@ -91,8 +96,8 @@ def test_what_another_app_says_and_the_text_of_a_file_are_drawn(
     blocks = [{"type": "header", "text": {"type": "plain_text", "text": "Disk full"}}]
     sandbox.forward(alice, sandbox.post(grafana, general, blocks=blocks), general, "look:")
     sandbox.post(alice, general, files=[("answer.md", "text/markdown", "**결과** <b>".encode())])
-    page = drawn(sandbox.page_url, tmp_path)
-    assert "<b>CPU &gt; 90 %</b>" in page and "<b>97 %</b>" in page
-    assert "<b>Instance</b>" in page and "<code>web-1</code>" in page
-    assert page.count("Disk full") == 2 and "Posted in #general" in page
-    assert '<pre class="preview">**결과** &lt;b&gt;</pre>' in page
+    html = drawn(page, sandbox.page_url)
+    assert "<b>CPU &gt; 90 %</b>" in html and "<b>97 %</b>" in html
+    assert "<b>Instance</b>" in html and "<code>web-1</code>" in html
+    assert html.count("Disk full") == 2 and "Posted in #general" in html
+    assert '<pre class="preview">**결과** &lt;b&gt;</pre>' in html

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from importlib.resources import files
 from typing import Any
 
 import httpx
@@ -26,8 +27,25 @@ def act(sandbox: Sandbox, user: User, **body: Any) -> dict[str, Any]:
 def test_the_page_loads_nothing_from_elsewhere(sandbox: Sandbox) -> None:
     page = httpx.get(sandbox.page_url, trust_env=False)
     assert page.headers["content-security-policy"].startswith("default-src 'none'")
-    assert not re.search(r'(src|href)="', page.text)
-    assert "innerHTML" not in page.text
+    assert "unsafe" not in page.headers["content-security-policy"]
+    assert "https://" not in page.text
+    own = re.findall(r"(?:src|href)=/(page/[\w.]+)", page.text)
+    assert len(own) == len(re.findall(r"(?:src|href)=", page.text)) > 3
+    for each in own:
+        assert httpx.get(sandbox.page_url + each, trust_env=False).is_success
+
+
+def test_the_page_s_scripts_set_everything_as_text() -> None:
+    folder = files("bot.sandbox.page").joinpath("static")
+    scripts = [each.read_text() for each in folder.iterdir() if each.name.endswith(".js")]
+    assert len(scripts) > 10
+    for unsafe in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
+        assert not [script for script in scripts if unsafe in script]
+
+
+def test_the_page_has_no_other_files(sandbox: Sandbox) -> None:
+    for name in ("page.py", "../page.py", "..%2f__init__.py", "nothing.js"):
+        assert httpx.get(f"{sandbox.page_url}page/{name}", trust_env=False).status_code == 404
 
 
 def test_a_person_sees_their_own_channels_and_ephemerals(

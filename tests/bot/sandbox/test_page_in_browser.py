@@ -1,0 +1,439 @@
+"""How the workspace's page behaves: keyboard, streams, themes, telephones, tables and emoji."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from slack_bolt import Ack, App
+from slack_sdk import WebClient
+
+from bot.sandbox import Channel, Message, Sandbox, User
+from bot.sandbox.blocks.emoji import EMOJI
+from tests.support.bolt_app import running
+from tests.support.browser import CHROMIUM, Page
+
+needs_chromium = pytest.mark.skipif(
+    not CHROMIUM, reason="Chromium is not installed: apt-get install chromium."
+)
+
+LONG = "x" * 400
+
+
+def plain(text: str) -> dict[str, str]:
+    return {"type": "plain_text", "text": text}
+
+
+INPUT = {
+    "type": "input",
+    "block_id": "why",
+    "label": plain("Why?"),
+    "element": {"type": "plain_text_input", "action_id": "why"},
+}
+MODAL = {
+    "type": "modal",
+    "callback_id": "note",
+    "title": plain("A note"),
+    "submit": plain("Save"),
+    "blocks": [INPUT],
+}
+BUTTON = {"type": "button", "action_id": "note", "value": "1", "text": plain("Note")}
+FEEDBACK = {
+    "type": "feedback_buttons",
+    "action_id": "thumb",
+    "positive_button": {"text": plain("Good answer"), "value": "up"},
+    "negative_button": {"text": plain("Bad answer"), "value": "down"},
+}
+SERIES = {"name": "turns", "data": [{"label": "Mon", "value": 3}, {"label": "Tue", "value": 5}]}
+LINE = {"type": "line", "series": [SERIES], "axis_config": {"categories": ["Mon", "Tue"]}}
+SEGMENTS = [{"label": "claude", "value": 3}, {"label": "codex", "value": 1}]
+ROWS = [
+    [{"type": "raw_text", "text": f"agent-{n}"}, {"type": "raw_number", "value": n, "text": f"{n}"}]
+    for n in (3, 12, 1)
+]
+TABLE = {
+    "type": "data_table",
+    "caption": "Agents",
+    "page_size": 2,
+    "rows": [[{"type": "raw_text", "text": "Agent"}, {"type": "raw_text", "text": "Turns"}], *ROWS],
+}
+TASKS = [
+    {"task_id": state, "title": state, "status": state}
+    for state in ("pending", "in_progress", "complete", "error")
+]
+EVERYTHING: list[dict[str, Any]] = [
+    {"type": "header", "text": plain("Last week :eyes:")},
+    {"type": "section", "text": {"type": "mrkdwn", "text": "*97 %* `code` <!here> ```block```"}},
+    {"type": "context", "elements": [{"type": "mrkdwn", "text": "since _Monday_"}]},
+    {"type": "plan", "title": "Look it up", "tasks": TASKS},
+    {"type": "data_visualization", "title": "By day", "chart": LINE},
+    {
+        "type": "data_visualization",
+        "title": "By agent",
+        "chart": {"type": "pie", "segments": SEGMENTS},
+    },
+    TABLE,
+    {"type": "context_actions", "elements": [FEEDBACK]},
+    {"type": "actions", "elements": [BUTTON, BUTTON | {"action_id": "b", "style": "danger"}]},
+    {"type": "actions", "elements": [BUTTON | {"action_id": "c", "style": "primary"}]},
+]
+
+PALE = """\
+(() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgba = (colour) => {
+    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const light = ([r, g, b]) => [r, g, b].map((each) => each / 255)
+    .map((each) => (each <= .03928 ? each / 12.92 : ((each + .055) / 1.055) ** 2.4))
+    .reduce((sum, each, index) => sum + each * [.2126, .7152, .0722][index], 0);
+  const below = (node) => {
+    for (; node; node = node.parentElement) {
+      const colour = rgba(getComputedStyle(node).backgroundColor);
+      if (colour[3] > 128) return colour;
+    }
+  };
+  const pale = [];
+  const words = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (words.nextNode()) {
+    const node = words.currentNode.parentElement;
+    if (!words.currentNode.data.trim() || !node.checkVisibility({ visibilityProperty: true }))
+      continue;
+    const style = getComputedStyle(node);
+    const ink = light(rgba(node.closest("svg") ? style.fill : style.color));
+    const paper = light(below(node));
+    const [high, low] = [Math.max(ink, paper), Math.min(ink, paper)];
+    const contrast = (high + .05) / (low + .05);
+    if (contrast < 4.5) pale.push(`${contrast.toFixed(1)} ${words.currentNode.data.trim()}`);
+  }
+  return pale;
+})()"""
+"""JavaScript: the texts whose contrast is below that of WCAG's level AA."""
+
+
+def show(page: Page, sandbox: Sandbox, *place: str, width: int = 1280) -> None:
+    """Open a place of the page, and wait until it is drawn."""
+    page.open(f"{sandbox.page_url}#{'/'.join(place)}", width=width, height=800)
+    page.wait_until("document.querySelector('article, .empty, .home')")
+
+
+def shown(page: Page, selector: str) -> Any:
+    """Return the text of the first element that fits."""
+    return page.value(f"document.querySelector('{selector}')?.innerText")
+
+
+def focused(page: Page) -> Any:
+    return page.value("document.activeElement.ariaLabel || document.activeElement.innerText")
+
+
+@contextmanager
+def notes(sandbox: Sandbox) -> Iterator[list[str]]:
+    """Run an app that asks for a note when its button is pressed, and refuses an empty one."""
+    saved: list[str] = []
+
+    def register(app: App) -> None:
+        app.event(re.compile("."))(lambda ack: ack())
+
+        @app.action("note")
+        def ask(ack: Ack, client: WebClient, body: dict[str, Any]) -> None:
+            client.views_open(trigger_id=body["trigger_id"], view=MODAL)
+            ack()
+
+        @app.view("note")
+        def save(ack: Ack, view: dict[str, Any]) -> None:
+            value = view["state"]["values"]["why"]["why"]["value"]
+            if value:
+                saved.append(value)
+                ack()
+            else:
+                ack(response_action="errors", errors={"why": "Write a reason."})
+
+    with running(sandbox, register):
+        yield saved
+
+
+@needs_chromium
+def test_everything_is_done_with_the_keyboard(
+    sandbox: Sandbox, web: WebClient, alice: User, general: Channel, page: Page
+) -> None:
+    show(page, sandbox, alice.id, general.id)
+    assert page.value("document.activeElement.id") == "write"
+    page.type("@tr")
+    page.wait_until("document.querySelector('[role=option][aria-selected=true]')")
+    page.press("Enter")
+    page.type("why?")
+    page.press("Enter", text="\r")
+    question = sandbox.wait_for_message(general, user=alice)
+    assert question.text == f"{sandbox.mention} why?"
+    actions = {"type": "actions", "elements": [BUTTON]}
+    web.chat_postMessage(
+        channel=general.id, thread_ts=question.ts, text="Because.", blocks=[actions]
+    )
+    page.wait_until("document.querySelector('.replies')")
+    page.value("document.querySelector('#main .list').focus()")
+    page.press("ArrowUp")
+    page.press("Enter", text="\r")
+    page.wait_until("document.activeElement.id === 'reply'")
+    with notes(sandbox) as saved:
+        page.value("document.querySelector('#thread .block-actions button').focus()")
+        page.press("Enter", text="\r")
+        page.wait_until("document.querySelector('dialog[open]')")
+        assert page.value("document.activeElement.dataset.action") == "why"
+        for _ in range(8):  # The focus does not leave the modal.
+            page.press("Tab")
+            assert page.value("document.activeElement.closest('dialog, body').id") in ("modal", "")
+        page.press("Escape")
+        page.wait_until("!document.querySelector('dialog[open]')")
+    assert saved == []
+    page.press("Escape")
+    page.wait_until("document.querySelector('#thread').hidden")
+    assert focused(page).startswith("alice, ")
+
+
+@needs_chromium
+def test_a_mistake_in_a_modal_stands_below_its_field(
+    sandbox: Sandbox, web: WebClient, alice: User, general: Channel, page: Page
+) -> None:
+    actions = {"type": "actions", "elements": [BUTTON]}
+    web.chat_postMessage(channel=general.id, text="?", blocks=[actions])
+    show(page, sandbox, alice.id, general.id)
+    with notes(sandbox) as saved:
+        page.value("document.querySelector('.block-actions button').click()")
+        page.wait_until("document.querySelector('dialog[open]')")
+        page.value("document.querySelector('dialog .primary').click()")
+        page.wait_until("document.querySelector('.mistake').innerText === 'Write a reason.'")
+        page.type("Because.")
+        page.press("Enter", text="\r")
+        page.wait_until("!document.querySelector('dialog[open]')")
+    assert saved == ["Because."]
+
+
+def stream(sandbox: Sandbox, web: WebClient, alice: User, question: Message) -> str:
+    answer = web.chat_startStream(
+        channel=question.channel,
+        thread_ts=question.ts,
+        recipient_user_id=alice.id,
+        recipient_team_id=sandbox.team_id,
+        markdown_text="It begins.\n",
+    )
+    return str(answer["ts"])
+
+
+@needs_chromium
+def test_a_stream_grows_in_place_and_the_reader_stays_where_they_are(
+    sandbox: Sandbox, web: WebClient, alice: User, general: Channel, page: Page
+) -> None:
+    question = sandbox.post(alice, general, f"{sandbox.mention} count")
+    ts = stream(sandbox, web, alice, question)
+    show(page, sandbox, alice.id, general.id, question.ts)
+    page.wait_until("document.querySelector('.grows')")
+    page.value("window.first = document.querySelector('#thread article:last-child')")
+
+    def grow(text: str) -> None:
+        lines = "\n\n".join(f"{text} {n}" for n in range(60))
+        web.chat_appendStream(channel=general.id, ts=ts, markdown_text=lines)
+        page.wait_until(f"document.querySelector('#thread').innerText.includes('{text} 59')")
+
+    at_end = "list.scrollHeight - list.scrollTop - list.clientHeight < 2"
+    page.value("window.list = document.querySelector('#thread .list')")
+    grow("one")
+    page.wait_until(at_end)
+    page.value("list.scrollTop = 100")
+    page.wait_until("!document.querySelector('#thread').atEnd")
+    grow("two")
+    assert page.value("list.scrollTop") == 100
+    assert page.value("window.first === document.querySelector('#thread article:last-child')")
+    page.value("document.querySelector('#reply').focus()")
+    page.type("Thanks!")
+    page.press("Enter", text="\r")
+    page.wait_until("list.lastElementChild.innerText.includes('Thanks!')")
+    page.wait_until(at_end)
+
+
+@needs_chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_texts_are_easy_to_read(
+    scheme: str, sandbox: Sandbox, web: WebClient, alice: User, general: Channel, page: Page
+) -> None:
+    web.chat_postMessage(channel=general.id, text="everything", blocks=EVERYTHING)
+    question = sandbox.post(alice, general, f"{sandbox.mention} `code` &lt;b&gt;")
+    web.reactions_add(channel=general.id, timestamp=question.ts, name="eyes")
+    sandbox.react(alice, question, "tada")
+    web.chat_postMessage(channel=general.id, thread_ts=question.ts, markdown_text="Well …")
+    web.chat_postEphemeral(channel=general.id, user=alice.id, text="only for you")
+    page.prefer(scheme)
+    show(page, sandbox, alice.id, general.id, question.ts)
+    page.wait_until("document.querySelector('#thread article')")
+    page.value("document.querySelector('#reply').value = '@'")
+    page.value("document.querySelector('#reply').dispatchEvent(new Event('input'))")
+    assert page.value(PALE) == []
+    paper = page.value("getComputedStyle(document.body).backgroundColor")
+    assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
+
+
+@needs_chromium
+def test_the_switch_of_the_theme_is_remembered(
+    sandbox: Sandbox, alice: User, general: Channel, page: Page
+) -> None:
+    look = "getComputedStyle(document.documentElement).colorScheme"
+    show(page, sandbox, alice.id, general.id)
+    page.value("document.querySelector('#theme').click()")
+    page.value("document.querySelector('#theme').click()")
+    assert page.value(look) == "dark"
+    show(page, sandbox, alice.id, general.id)
+    assert page.value(look) == "dark"
+    page.value("document.querySelector('#theme').click()")
+    assert page.value(look) == "light dark"
+
+
+@needs_chromium
+def test_nothing_is_wider_than_a_telephone(
+    sandbox: Sandbox, web: WebClient, alice: User, general: Channel, page: Page
+) -> None:
+    other = sandbox.add_channel("other", [alice])
+    blocks = [*EVERYTHING, {"type": "markdown", "text": f"```\n{LONG}\n```\n\n`{LONG}`"}]
+    web.chat_postMessage(channel=general.id, text="everything", blocks=blocks)
+    show(page, sandbox, alice.id, general.id, width=390)
+    assert page.value("document.documentElement.scrollWidth") == 390
+    assert page.value("document.querySelector('.list').scrollWidth") == 390
+    assert page.value("document.querySelector('.markdown pre').scrollWidth") > 390
+    page.value("document.querySelector('.back').click()")
+    assert page.value("getComputedStyle(document.querySelector('#main')).display") == "none"
+    assert focused(page).strip() == "general"
+    page.press("ArrowDown")
+    page.press("Enter", text="\r")
+    page.wait_until(f"location.hash.endsWith('{other.id}')")
+    assert shown(page, "#main h2") == "#other"
+
+
+@needs_chromium
+def test_a_table_is_sorted_by_a_column_and_shown_in_pages(
+    sandbox: Sandbox, web: WebClient, alice: User, general: Channel, page: Page
+) -> None:
+    web.chat_postMessage(channel=general.id, text="table", blocks=[TABLE])
+    show(page, sandbox, alice.id, general.id)
+    column = "[...document.querySelectorAll('tbody tr:not([hidden])')].map((row) => row.innerText)"
+
+    def sort() -> Any:
+        page.value("document.querySelectorAll('.sorter')[1].click()")
+        order = "document.querySelectorAll('thead th')[1].getAttribute('aria-sort')"
+        return page.value(order), [row.split("\t")[1] for row in page.value(column)]
+
+    assert sort() == ("ascending", ["1", "3"])
+    assert sort() == ("descending", ["12", "3"])
+    assert shown(page, ".pages span") == "1–2 of 3"
+    page.value("document.querySelector('[aria-label=\"Next page\"]').click()")
+    assert page.value(column) == ["agent-1\t1"]
+    assert sort() == (None, ["3", "12"])
+
+
+@needs_chromium
+def test_commands_people_and_emoji_are_completed(
+    sandbox: Sandbox, alice: User, general: Channel, page: Page
+) -> None:
+    sandbox.add_user("bob")
+    show(page, sandbox, alice.id, general.id)
+
+    def typed(text: str) -> list[str]:
+        page.value("document.querySelector('#write').value = ''")
+        page.type(text)
+        options = "[...document.querySelectorAll('[role=option] b')].map((each) => each.innerText)"
+        found: list[str] = page.value(options)
+        return found
+
+    assert typed("/") == ["/trace"]
+    assert typed("/trace s") == ["/trace stats", "/trace show ID"]
+    assert typed("ask @B") == ["@bob"]
+    assert typed(":rocke") == ["🚀 :rocket:"]
+    assert page.value("document.querySelector('#write').ariaExpanded") == "true"
+    assert typed("me@b") == []
+    assert typed("10:30") == []
+    typed("/tr")
+    page.press("Tab")
+    assert page.value("document.querySelector('#write').value") == "/trace "
+    assert page.value("document.activeElement.id") == "write"
+
+
+@needs_chromium
+def test_home_keeps_the_focus_while_it_changes(
+    sandbox: Sandbox, web: WebClient, alice: User, page: Page
+) -> None:
+    def publish(text: str) -> None:
+        blocks = [
+            {"type": "header", "text": plain(text)},
+            {"type": "actions", "elements": [BUTTON]},
+        ]
+        web.views_publish(user_id=alice.id, view={"type": "home", "blocks": blocks})
+        page.wait_until(f"document.querySelector('.home h3')?.innerText === '{text}'")
+
+    page.open(f"{sandbox.page_url}#{alice.id}/home", width=1280, height=800)
+    publish("Before")
+    page.value("document.querySelector('.home button').focus()")
+    publish("After")
+    assert focused(page) == "Note"
+    page.wait_until("document.querySelector('#channels').innerText.includes('Direct messages')")
+    page.value("document.querySelectorAll('.tabs button')[1].click()")
+    assert page.value("document.querySelector('#write').ariaLabel") == "Message tracebot"
+
+
+@needs_chromium
+def test_a_link_to_a_message_opens_it_in_the_page(
+    sandbox: Sandbox, web: WebClient, alice: User, general: Channel, page: Page
+) -> None:
+    other = sandbox.add_channel("other", [alice])
+    root = sandbox.post(alice, general, "root")
+    reply = sandbox.post(alice, general, "the reply", thread_ts=root.ts)
+    link = web.chat_getPermalink(channel=general.id, message_ts=reply.ts)["permalink"]
+    sandbox.post(alice, other, f"see <{link}|there>, not <javascript:alert(1)|here>")
+    show(page, sandbox, alice.id, other.id)
+    assert page.value("document.querySelectorAll('article a').length") == 1
+    page.value("document.querySelector('article a').click()")
+    page.wait_until("document.querySelector('#thread').innerText.includes('the reply')")
+    assert shown(page, "#main h2") == "#general"
+
+
+@needs_chromium
+def test_a_refused_command_is_explained_and_stays_to_be_mended(
+    sandbox: Sandbox, alice: User, general: Channel, page: Page
+) -> None:
+    show(page, sandbox, alice.id, general.id)
+    page.type("/nope")
+    page.press("Enter", text="\r")
+    page.wait_until("document.querySelector('.notice[role=alert]')")
+    assert "not a valid command" in shown(page, ".notice")
+    assert page.value("document.querySelector('#write').value") == "/nope"
+
+
+@needs_chromium
+def test_a_message_of_others_is_read_aloud_once_it_is_complete(
+    sandbox: Sandbox, web: WebClient, alice: User, general: Channel, page: Page
+) -> None:
+    question = sandbox.post(alice, general, f"{sandbox.mention} count")
+    show(page, sandbox, alice.id, general.id, question.ts)
+    ts = stream(sandbox, web, alice, question)
+    page.wait_until("document.querySelector('#thread .grows')")
+    assert page.value("document.querySelector('[aria-live=polite]').innerText") == ""
+    web.chat_stopStream(channel=general.id, ts=ts, markdown_text="It ends.")
+    page.wait_until("document.querySelector('[aria-live=polite]').textContent.includes('It ends.')")
+
+
+@needs_chromium
+def test_emoji_are_pictures_if_the_machine_has_no_font_of_them(
+    sandbox: Sandbox, alice: User, general: Channel, page: Page
+) -> None:
+    sandbox.post(alice, general, "done ✅ :tada: ⚠️")
+    with page.before_each("CanvasRenderingContext2D.prototype.fillText = () => {}"):
+        show(page, sandbox, alice.id, general.id)
+        drawn = "[...document.querySelectorAll('.text .emoji')].map((each) => each.textContent)"
+        assert page.value(drawn) == ["✅", "🎉", "⚠️"]
+        height = "document.querySelector('.text .emoji use').getBoundingClientRect().height"
+        page.wait_until(f"{height} > 5")
+
+
+def test_each_emoji_has_a_picture() -> None:
+    pictures = files("bot.sandbox.page").joinpath("static/emoji.svg").read_text(encoding="utf-8")
+    missing = [name for name in EMOJI if f'id="{name}"' not in pictures]
+    assert missing == [], "draw them in bot/sandbox/page/static/emoji.svg"
