@@ -1,7 +1,7 @@
 """Settings: every environment variable, its type and its default.
 
-No other module reads the environment or `.env`. Loading this one loads no database, so that
-commands which need only a setting start fast.
+No other module reads the environment or `.env`, which only `tracebot init` writes. Loading this one
+loads no database, so that commands which need only a setting start fast.
 """
 
 import os
@@ -58,6 +58,10 @@ def _token(prefix: str, where: str) -> Callable[[SecretStr], SecretStr]:
                 (f" ({text})" for start, text in KINDS.items() if given.startswith(start)), ""
             )
             raise ValueError(f"it must begin with {prefix}{other}; copy it from {where}")
+        if not all("!" <= character <= "~" for character in given):
+            raise ValueError(
+                f"it contains a space or another sign of no token; copy it from {where}"
+            )
         return value
 
     return check
@@ -181,6 +185,17 @@ def load_settings(**overrides: Any) -> Settings:
     return settings
 
 
+def given_token(name: str, environ: Mapping[str, str] = os.environ) -> tuple[str, str]:
+    """Return a token as it is given, valid or not, and whether "the environment" or ".env" has it.
+
+    Both are empty without one. Call it before `load_settings`, which removes the tokens.
+    """
+    if value := environ.get(name):
+        return value, "the environment"
+    value = dotenv_values(".env").get(name)
+    return (value, ".env") if value else ("", "")
+
+
 def _wipe(name: str) -> None:
     """Remove a variable from the environment and overwrite its value in memory.
 
@@ -233,12 +248,21 @@ def require(settings: Settings, *, http: bool) -> None:
         needed["SLACK_APP_TOKEN"] = settings.slack_app_token
     missing = [name for name, value in needed.items() if not value.get_secret_value()]
     if missing:
-        names = " and ".join(missing)
-        verb, value = ("is", "value") if len(missing) == 1 else ("are", "values")
-        raise SettingsError(
-            f"{names} {verb} not set. Copy the {value} from the app's page at "
-            "https://api.slack.com/apps into .env or the environment; README.md shows the steps."
-        )
+        names, verb = " and ".join(missing), "is" if len(missing) == 1 else "are"
+        raise SettingsError(f"{names} {verb} not set. {HOW_TO_SET[http]}")
+
+
+HOW_TO_SET = {
+    False: (
+        "Run tracebot init, which asks for the tokens and checks them, or set them in .env or the "
+        "environment."
+    ),
+    True: (
+        "Copy what is missing from the app's page at https://api.slack.com/apps into .env or the "
+        "environment."
+    ),
+}
+"""Advice about a missing token, in Socket Mode (False) and in HTTP mode."""
 
 
 def _sentence(error: ValidationError) -> str:
@@ -247,7 +271,8 @@ def _sentence(error: ValidationError) -> str:
     name = _name(str(first["loc"][0]))
     problem = first["msg"].removeprefix("Value error, ").replace("Input should be", "it must be")
     problem = problem.partition(", unable to parse")[0]
-    return f"{name} is not valid: {problem}. See .env.example for what it takes."
+    more = "" if "copy it from" in problem else " See .env.example for what it takes."
+    return f"{name} is not valid: {problem}.{more}"
 
 
 def _name(field: str) -> str:

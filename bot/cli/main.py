@@ -176,6 +176,12 @@ def _read(args: "Namespace") -> int:
     return DONE
 
 
+def _init(args: "Namespace") -> int:
+    from bot.cli.commands.init import init
+
+    return init(args)
+
+
 def _serve(args: "Namespace") -> int:
     from bot.settings import load_settings, misspelt_names, require
 
@@ -317,6 +323,7 @@ def _maintain(args: "Namespace") -> int:
 
 
 SHELL_ONLY: Mapping[str, Callable[["Namespace"], int]] = {
+    "init": _init,
     "serve": _serve,
     "collect": _collect,
     "demo": _demo,

@@ -16,7 +16,20 @@ examples:
   tracebot ls --since 24h          list the traces of the last 24 hours
   tracebot show 01a20b7c           show one trace, step by step
   tracebot stats --by agent        compare the agents' failures, latency and cost
+  tracebot init                    connect your Slack workspace, step by step
   tracebot serve                   answer in your Slack workspace
+"""
+INIT_EXAMPLES = """\
+A token is pasted, where the terminal does not show it, or read from a file, from stdin, or from the
+environment. There is no option for the token itself: it would stand in the shell's history and in
+the list of processes. Without a terminal nothing is asked, and what is missing is named.
+
+examples:
+  tracebot init                     ask for everything, step by step
+  tracebot init --agent codex       the same, but only codex answers
+  tracebot init --force </dev/null  ask nothing: the tokens are in SLACK_BOT_TOKEN, SLACK_APP_TOKEN
+  tracebot init --bot-token-file bot.txt --app-token-file app.txt
+  pass show slack | tracebot init --bot-token-file - --app-token-file -    a line for each
 """
 QUERY_EXAMPLES = """\
 examples:
@@ -68,9 +81,37 @@ def _add_commands(commands: Any, only: str | None) -> None:
         return made
 
     command("run", "Run a command and record it: tracebot run -- COMMAND …")
+    _add_init(command)
     _add_servers(command)
     _add_agents(command)
     _add_maintenance(command)
+
+
+def _add_init(command: Callable[..., Options]) -> None:
+    init = command(
+        "init",
+        "Connect a Slack workspace, step by step.",
+        INIT_EXAMPLES,
+    )
+    for token, begins in (("bot", "xoxb-"), ("app", "xapp-")):
+        init.add_argument(
+            f"--{token}-token-file",
+            metavar="FILE",
+            help=f"read the {token} token, {begins}…, from the first line of a file; - is stdin",
+        )
+    init.add_argument(
+        "--agent",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="claude, codex, gemini, copilot, opencode or echo; again for more, the first one "
+        "answers by default (without it: all that are installed)",
+    )
+    init.add_argument(
+        "--force",
+        action="store_true",
+        help="ask anew, and replace tokens of .env and an agents file without asking",
+    )
 
 
 def _add_servers(command: Callable[..., Options]) -> None:

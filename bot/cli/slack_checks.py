@@ -16,7 +16,15 @@ from bot.http.otlp_receiver import LOOPBACK
 from bot.http.server import EVERYWHERE, listening_socket
 from bot.settings import Settings, SettingsError
 from bot.slack.connection.client import client_for_start
-from bot.slack.connection.credentials import SCOPES_UNKNOWN, identify, socket_url
+from bot.slack.connection.credentials import (
+    APPS,
+    SCOPES_UNKNOWN,
+    SWITCH_ON,
+    app_of_bot,
+    identify,
+    refuse_token_of_other_app,
+    socket_address,
+)
 from bot.slack.errors import SlackUnavailable
 
 PORT_S = 2.0
@@ -31,17 +39,21 @@ At 5 minutes Slack's signed requests are refused, because they look like replays
 
 
 def check_tokens(settings: Settings) -> Findings:
-    tokens = {
-        "SLACK_BOT_TOKEN": (settings.slack_bot_token, "tracebot serve"),
-        "SLACK_APP_TOKEN": (settings.slack_app_token, "Socket Mode"),
-        "SLACK_SIGNING_SECRET": (settings.slack_signing_secret, "tracebot serve --http"),
-    }
-    for name, (value, user) in tokens.items():
-        if value.get_secret_value():
-            yield Finding(mark=WELL, what=name, found="is set")
-        else:
-            advice = f"{user} needs it: copy it from the app's page at https://api.slack.com/apps"
-            yield Finding(mark=WARNING, what=name, found="is not set", advice=advice)
+    by_socket = bool(settings.slack_app_token.get_secret_value())
+    by_http = bool(settings.slack_signing_secret.get_secret_value())
+    yield _token("SLACK_BOT_TOKEN", bool(settings.slack_bot_token.get_secret_value()), "serve")
+    # One of these two is enough.
+    yield _token("SLACK_APP_TOKEN", by_socket, "serve", needed=not by_http)
+    yield _token("SLACK_SIGNING_SECRET", by_http, "serve --http", needed=not by_socket)
+
+
+def _token(name: str, is_set: bool, user: str, *, needed: bool = True) -> Finding:
+    if is_set:
+        return Finding(mark=WELL, what=name, found="is set")
+    if not needed:
+        return Finding(mark=WELL, what=name, found=f"is not set; only tracebot {user} needs it")
+    advice = f"tracebot {user} needs it: tracebot init asks for it, or see {APPS}"
+    return Finding(mark=WARNING, what=name, found="is not set", advice=advice)
 
 
 def check_slack(settings: Settings) -> Findings:
@@ -78,19 +90,25 @@ def _groups(settings: Settings, scopes: frozenset[str]) -> Findings:
 
 
 def check_socket_mode(settings: Settings) -> Findings:
-    """Check that Slack would open a connection with the app's token."""
+    """Check that Slack would open a connection with the app's token, and send events on it."""
     token = settings.slack_app_token.get_secret_value()
     if not token:
         return
+    client = client_for_start(settings)
     try:
-        socket_url(client_for_start(settings), token)
+        address = socket_address(client, token)
+        refuse_token_of_other_app(address, app_of_bot(client))
     except SlackUnavailable as error:
         yield Finding(mark=WRONG, what="Socket Mode", found=str(error), advice=TRY_AGAIN)
     except SettingsError as error:
         found = "cannot be used"
         yield Finding(mark=WRONG, what="Socket Mode", found=found, advice=str(error))
     else:
-        yield Finding(mark=WELL, what="Socket Mode", found="can be used")
+        if address.is_switched_off:
+            found = "is switched off, says Slack: the bot hears nothing"
+            yield Finding(mark=WARNING, what="Socket Mode", found=found, advice=SWITCH_ON)
+        else:
+            yield Finding(mark=WELL, what="Socket Mode", found="can be used")
 
 
 def check_ports(settings: Settings) -> Findings:

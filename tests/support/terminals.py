@@ -28,10 +28,14 @@ class Terminal:
 
     def wait_for(self, text: str, *, timeout: float = 30.0) -> str:
         """Return what is shown once *text* is in it."""
-        deadline = time.monotonic() + timeout
-        while text not in self.shown:
-            assert self._read(deadline - time.monotonic()), f"{text!r} is not in {self.shown!r}"
+        self.wait_for_after(text, 0, timeout=timeout)
         return self.shown
+
+    def wait_for_after(self, text: str, place: int, *, timeout: float = 30.0) -> None:
+        """Wait until *text* is shown behind the first *place* characters."""
+        deadline = time.monotonic() + timeout
+        while text not in self.shown[place:]:
+            assert self._read(deadline - time.monotonic()), f"{text!r} is not in {self.shown!r}"
 
     def wait(self, *, timeout: float = 30.0) -> int:
         """Return the exit code, with all that is shown read."""
@@ -39,6 +43,10 @@ class Terminal:
         while self._read(deadline - time.monotonic()):
             pass
         return self.process.wait(timeout=max(deadline - time.monotonic(), 0.1))
+
+    def type(self, text: str) -> None:
+        """Type a line, and press Enter."""
+        os.write(self._screen, f"{text}\n".encode())
 
     def interrupt(self) -> None:
         """Press Ctrl-C."""
@@ -58,7 +66,12 @@ class Terminal:
 
 @contextmanager
 def on_terminal(
-    db_path: Path, *words: str, columns: int = 100, lines: int = 50, **environ: str
+    db_path: Path,
+    *words: str,
+    columns: int = 100,
+    lines: int = 50,
+    folder: Path = Path("/"),
+    **environ: str,
 ) -> Iterator[Terminal]:
     """Run `tracebot` with a database on a terminal of this size, and end it with the block."""
     screen, end = pty.openpty()
@@ -70,7 +83,7 @@ def on_terminal(
         stdin=end,
         stdout=end,
         stderr=end,
-        cwd="/",
+        cwd=folder,
         env={**own, "TRACEBOT_DATABASE_URL": str(db_path), "TERM": "xterm", **environ},
         start_new_session=True,
     )

@@ -14,6 +14,7 @@ from bot.agents.config.roster import load_roster
 from bot.app import build_bot
 from bot.cli.commands.transcript import block_text
 from bot.cli.exit_codes import DONE
+from bot.cli.manifest import manifest_path
 from bot.lifecycle import connect
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.sandbox.state.manifest import Manifest
@@ -218,10 +219,7 @@ def stay(console: Console, sandbox: Sandbox) -> None:
 
 
 def read_manifest() -> Manifest:
-    """Read manifest.yml of the checkout, or of the installed wheel."""
-    beside = Path(__file__).parents[3] / "manifest.yml"
-    installed = Path(sys.prefix) / "share" / "tracebot" / "manifest.yml"
-    return Manifest.read(beside if beside.exists() else installed)
+    return Manifest.read(manifest_path())
 
 
 def plain(text: str) -> str:

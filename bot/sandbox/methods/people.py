@@ -42,7 +42,10 @@ def auth_test(slack: Slack, arguments: Arguments) -> Json:
 
 def connections_open(slack: Slack, arguments: Arguments) -> Json:
     host = slack.base.removeprefix("http://")
-    return {"url": f"ws://{host}/link/?ticket={slack.sockets.new_ticket()}&app_id={APP}"}
+    answer: Json = {"url": f"ws://{host}/link/?ticket={slack.sockets.new_ticket()}&app_id={APP}"}
+    if not slack.manifest.socket_mode:
+        answer["response_metadata"] = {"messages": ["[WARN] Socket Mode is not turned on."]}
+    return answer
 
 
 def users_info(slack: Slack, arguments: Arguments) -> Json:

@@ -44,6 +44,7 @@ def _are_objects_with(key: str) -> Callable[[Any], bool]:
 CONTENTS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "apps.connections.open": ("url", _is_text),
     "auth.test": ("user_id", _is_text),
+    "bots.info": ("bot", _is_object),
     "chat.postEphemeral": ("message_ts", _is_text),
     "chat.postMessage": ("ts", _is_text),
     "chat.startStream": ("ts", _is_text),

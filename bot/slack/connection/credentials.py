@@ -7,7 +7,10 @@ same functions.
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
@@ -23,15 +26,23 @@ from bot.slack.errors import (
     retry_after,
 )
 
-SCOPES = frozenset(
-    (
-        *("app_mentions:read", "chat:write", "commands", "users:read", "files:read"),
-        *("channels:history", "groups:history", "im:history", "mpim:history"),
-        *("channels:read", "groups:read", "mpim:read"),
-        *("reactions:read", "reactions:write"),
-    )
-)
-"""The scopes without which some messages could not be answered.
+SCOPES: Mapping[str, str] = {
+    "app_mentions:read": "to hear of mentions",
+    "channels:history": "to read threads in public channels",
+    "channels:read": "to know who may see what in public channels",
+    "chat:write": "to answer",
+    "commands": "for /trace",
+    "files:read": "to read files that come with a message",
+    "groups:history": "to read threads in private channels",
+    "groups:read": "to know who is in a private channel",
+    "im:history": "to read direct messages",
+    "mpim:history": "to read group messages",
+    "mpim:read": "to know who is in a group message",
+    "reactions:read": "to count 👍 and 👎",
+    "reactions:write": "to mark messages with 👀 and ✅",
+    "users:read": "to tell members from guests",
+}
+"""The scopes without which some messages could not be answered, and what each is for.
 
 They are checked at the start, because a missing one would otherwise show only in the middle of a
 turn. `manifest.yml` asks for a few more, which only make replies nicer.
@@ -41,6 +52,7 @@ SOCKET_SCOPE = "connections:write"
 
 APPS = "https://api.slack.com/apps"
 COPY = f"Copy it again from the app's page at {APPS}."
+SWITCH_ON = f"Switch it on under Socket Mode on the app's page at {APPS}."
 INSTALL = f"Install the app again on its page at {APPS}, and copy the new token."
 ADVICE: Mapping[str, str] = {
     "account_inactive": INSTALL,
@@ -54,6 +66,7 @@ ADVICE: Mapping[str, str] = {
         f"Create an app-level token with the scope {SOCKET_SCOPE} under Basic Information on the "
         f"app's page at {APPS}."
     ),
+    "socket_mode_not_enabled": SWITCH_ON,
     "forbidden_team": "Use a token of the workspace in which the app is installed.",
 }
 """Advice about a refusal of Slack, by its code; for all others, to copy the token again."""
@@ -87,32 +100,78 @@ def identify(client: WebClient) -> dict[str, Any]:
     try:
         answer = client.auth_test()
     except SLACK_ERRORS as error:
-        raise refusal("SLACK_BOT_TOKEN", error) from error
+        raise refusal("SLACK_BOT_TOKEN", error, proxy=client.proxy) from error
     if answer.get("is_enterprise_install") or not answer.get("team_id"):
         raise SettingsError(ORGANISATION)
     told = header(answer.headers, "x-oauth-scopes")
     scopes = None if told is None else frozenset(filter(None, re.split(r"[,\s]+", told)))
-    if scopes is not None and (missing := SCOPES - scopes):
+    if scopes is not None and (missing := SCOPES.keys() - scopes):
+        named = ", ".join(f"{scope} ({SCOPES[scope]})" for scope in sorted(missing))
         raise SettingsError(
-            f"The Slack app lacks the scopes {', '.join(sorted(missing))}. Add them on the app's "
-            "page under OAuth & Permissions (manifest.yml lists all) and install the app again."
+            f"The Slack app lacks the scopes {named}. Add them under OAuth & Permissions on the "
+            f"app's page at {APPS} (manifest.yml lists all), and install the app again."
         )
     date = header(answer.headers, "date")
     return {**answer.data, "scopes": scopes, "date": date}  # type: ignore[dict-item]
 
 
-def socket_url(client: WebClient, app_token: str) -> str:
-    """Return the URL of one connection in Socket Mode.
+@dataclass(frozen=True, slots=True)
+class SocketAddress:
+    """The `url` of one connection in Socket Mode; `warnings` are what Slack says of it."""
+
+    url: str
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def app_id(self) -> str | None:
+        """The id of the app that the token belongs to, None if the URL does not tell it."""
+        return next(iter(parse_qs(urlsplit(self.url).query).get("app_id", ())), None)
+
+    @property
+    def is_switched_off(self) -> bool:
+        """True if Slack warns that no events come, because Socket Mode is off."""
+        return any("not turned on" in warning for warning in self.warnings)
+
+
+def socket_address(client: WebClient, app_token: str) -> SocketAddress:
+    """Ask Slack for a connection in Socket Mode.
 
     Raises `SettingsError` if Slack does not accept the token, and `SlackUnavailable`.
     """
     try:
-        return str(client.apps_connections_open(app_token=app_token)["url"])
+        answer = client.apps_connections_open(app_token=app_token)
     except SLACK_ERRORS as error:
-        raise refusal("SLACK_APP_TOKEN", error) from error
+        raise refusal("SLACK_APP_TOKEN", error, proxy=client.proxy) from error
+    told = (answer.get("response_metadata") or {}).get("messages") or ()
+    return SocketAddress(str(answer["url"]), tuple(map(str, told)))
 
 
-def refusal(variable: str, error: Exception) -> SettingsError | SlackUnavailable:
+def socket_url(client: WebClient, app_token: str) -> str:
+    """Return the URL of one connection in Socket Mode; see `socket_address`."""
+    return socket_address(client, app_token).url
+
+
+def app_of_bot(client: WebClient) -> str | None:
+    """Return the id of the app that the bot's token belongs to, None if Slack does not say."""
+    with suppress(*SLACK_ERRORS):
+        bot = client.bots_info(bot=client.auth_test().get("bot_id"))["bot"]
+        return str(bot.get("app_id") or "") or None
+    return None
+
+
+def refuse_token_of_other_app(address: SocketAddress, app: str | None) -> None:
+    """Raise `SettingsError` if the app's token is not one of `app`, the app of the bot's token."""
+    if app and address.app_id and address.app_id != app:
+        raise SettingsError(
+            f"SLACK_APP_TOKEN belongs to another Slack app ({address.app_id}) than SLACK_BOT_TOKEN "
+            f"({app}). Create an app-level token with the scope {SOCKET_SCOPE} on the page of the "
+            f"bot's app: {APPS}/{app}/general"
+        )
+
+
+def refusal(
+    variable: str, error: Exception, *, proxy: str | None
+) -> SettingsError | SlackUnavailable:
     """Return what an error means for the token in `variable`, and what to do about it."""
     code = error_code(error)
     if isinstance(error, SlackUnwell) and error.status == 200:
@@ -123,12 +182,17 @@ def refusal(variable: str, error: Exception) -> SettingsError | SlackUnavailable
             return SettingsError(f"Slack does not accept {variable} ({code}). {advice}")
     elif not isinstance(error, SlackApiError | SlackUnwell):
         return SlackUnavailable(
-            f"Slack cannot be reached: {network_problem(error)} (check the network, the proxy and "
-            "SLACK_API_URL)"
+            f"Slack cannot be reached{_through(proxy)}: {network_problem(error)} (check the "
+            "network, the proxy and SLACK_API_URL)"
         )
     return SlackUnavailable(
         f"Slack does not accept calls at the moment ({code})", wait_s=retry_after(error)
     )
+
+
+def _through(proxy: str | None) -> str:
+    """Return the words for a proxy, without the password that its URL may contain."""
+    return f" through the proxy {proxy.rpartition('/')[2].rpartition('@')[2]}" if proxy else ""
 
 
 def header(headers: Mapping[str, str], name: str) -> str | None:

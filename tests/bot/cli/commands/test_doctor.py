@@ -132,6 +132,15 @@ def test_doctor_finds_what_serve_would_refuse(
     findings = found()
     assert (findings["Slack"].mark, findings["Socket Mode"].mark) == (WELL, WELL)
     assert "scopes" not in findings
+    secret = findings["SLACK_SIGNING_SECRET"]  # Socket Mode works without it.
+    assert (secret.mark, secret.found) == (
+        WELL,
+        "is not set; only tracebot serve --http needs it",
+    )
+    sandbox.faults.answer("bots.info", json.dumps({"ok": True, "bot": {"app_id": "A0OTHER"}}))
+    monkeypatch.setenv("SLACK_BOT_TOKEN", sandbox.bot_token)
+    monkeypatch.setenv("SLACK_APP_TOKEN", sandbox.app_token)
+    assert "belongs to another Slack app" in found()["Socket Mode"].advice
     monkeypatch.setenv("SLACK_APP_TOKEN", "xapp-wrong")
     socket_mode = found()["Socket Mode"]
     assert socket_mode.mark == WRONG
