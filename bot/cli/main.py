@@ -145,7 +145,7 @@ def _read(args: "Namespace") -> int:
 
     check_output(args)
     located = _locate(args)
-    if args.command == "health":
+    if args.command == "health" and not args.quick:
         from bot.cli.commands.database import look_through
 
         look_through(located)

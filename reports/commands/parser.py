@@ -144,7 +144,10 @@ def build_parser(*, prog: str, shell: bool, only: str | None = None) -> tuple[Pa
     _add_records(command)
     _add_running(command)
     _add_forget(command, shell=shell)
-    command("health", "Check the recording and its database.")
+    health = command("health", "Check the recording and its database.")
+    if shell:
+        told = "do not check the whole file, and write nothing: for a check each minute"
+        health.add_argument("--quick", action="store_true", help=told)
     _add_digest(command, shell=shell)
     _add_limits(command)
     about = command("help", "List the commands, or describe one.")

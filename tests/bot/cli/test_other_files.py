@@ -255,7 +255,7 @@ def recorded(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("command", ["ls --json", "stats", "health", "ps"])
+@pytest.mark.parametrize("command", ["ls --json", "stats", "health", "health --quick", "ps"])
 def test_reading_leaves_a_database_and_its_folder_as_they_are(recorded: Path, command: str) -> None:
     before = state(recorded.parent)
     for _ in range(2):
