@@ -62,9 +62,10 @@ class Page:
         self._call("Emulation.setDeviceMetricsOverride", **size)
 
     def prefer(self, scheme: str) -> None:
-        """Prefer the colour scheme `light` or `dark`, as the settings of a system do."""
-        feature = {"name": "prefers-color-scheme", "value": scheme}
-        self._call("Emulation.setEmulatedMedia", features=[feature])
+        """Prefer the colour scheme `light` or `dark`, as a system's settings do, and no motion."""
+        preferences = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+        features = [{"name": name, "value": value} for name, value in preferences.items()]
+        self._call("Emulation.setEmulatedMedia", features=features)
 
     @contextmanager
     def before_each(self, script: str) -> Iterator[None]:

@@ -101,3 +101,29 @@ def test_what_another_app_says_and_the_text_of_a_file_are_drawn(
     assert "<b>Instance</b>" in html and "<code>web-1</code>" in html
     assert html.count("Disk full") == 2 and "Posted in #general" in html
     assert '<pre class="preview">**결과** &lt;b&gt;</pre>' in html
+
+
+def test_a_quote_is_drawn_beside_code_that_contains_its_sign(
+    sandbox: Sandbox, alice: User, general: Channel, page: Page
+) -> None:
+    sandbox.post(alice, general, "&gt; a quote\n```$ cat &lt;\n&gt; b```\nthen")
+    html = drawn(page, sandbox.page_url)
+    assert "<blockquote>a quote</blockquote>" in html
+    assert "<pre>$ cat &lt;\n&gt; b</pre>then" in html
+
+
+def test_a_chart_with_negative_values_is_drawn(
+    sandbox: Sandbox, web: WebClient, alice: User, general: Channel, page: Page
+) -> None:
+    points = [{"label": "Mon", "value": -3}, {"label": "Tue", "value": 5}]
+    chart = {
+        "type": "bar",
+        "series": [{"name": "change", "data": points}],
+        "axis_config": {"categories": ["Mon", "Tue"]},
+    }
+    block = {"type": "data_visualization", "title": "Change", "chart": chart}
+    web.chat_postMessage(channel=general.id, text="chart", blocks=[block])
+    html = drawn(page, f"{sandbox.page_url}#{alice.id}/{general.id}")
+    assert 'aria-label="Change: change: Mon -3, Tue 5"' in html
+    heights = "[...document.querySelectorAll('.bar')].map((each) => each.height.baseVal.value)"
+    assert page.value(heights) == [45, 75]

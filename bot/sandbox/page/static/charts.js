@@ -42,16 +42,18 @@ function slices(segments) {
 function axes(shape) {
   const labels = shape.axis_config.categories;
   const valueOf = (series, label) => (series.data.find((point) => point.label === label) || { value: 0 }).value;
-  const top = Math.max(...shape.series.flatMap((series) => series.data.map((point) => point.value)), 0) || 1;
+  const values = shape.series.flatMap((series) => series.data.map((point) => point.value));
+  const bottom = Math.min(...values, 0);
+  const top = Math.max(...values, 0) || (bottom ? 0 : 1);
   // On a telephone it is drawn narrower rather than smaller, so that its texts stay readable.
   const whole = innerWidth > 600 ? 520 : 300;
   const [left, width, height] = [40, whole - 50, 120];
   const step = width / labels.length;
   const x = (index) => left + step * (index + .5);
-  const y = (value) => height + 10 - (value / top) * height;
-  const lines = [0, .5, 1].flatMap((share) => [
-    svg("line", { class: "axis", x1: left, x2: left + width, y1: y(top * share), y2: y(top * share) }),
-    svg("text", { x: left - 6, y: y(top * share) + 3, "text-anchor": "end" }, round(top * share)),
+  const y = (value) => height + 10 - ((value - bottom) / (top - bottom)) * height;
+  const lines = [bottom, (bottom + top) / 2, top].flatMap((value) => [
+    svg("line", { class: "axis", x1: left, x2: left + width, y1: y(value), y2: y(value) }),
+    svg("text", { x: left - 6, y: y(value) + 3, "text-anchor": "end" }, round(value)),
   ]);
   const longest = Math.max(...labels.map((label) => Math.min(label.length, 12)));
   const every = Math.ceil(labels.length / Math.floor(width / (longest * 6 + 10)));
@@ -61,8 +63,8 @@ function axes(shape) {
   const bars = (series, place) => labels.map((label, index) => {
     const wide = (step * .7) / shape.series.length;
     const value = valueOf(series, label);
-    return titled(svg("rect", { class: `bar ${colour(place)}`, x: left + step * index + step * .15 + wide * place, y: y(value),
-      width: Math.max(wide - 1, 1), height: height + 10 - y(value), rx: 2 }), said(series, label));
+    return titled(svg("rect", { class: `bar ${colour(place)}`, x: left + step * index + step * .15 + wide * place, y: y(Math.max(value, 0)),
+      width: Math.max(wide - 1, 1), height: Math.abs(y(value) - y(0)), rx: 2 }), said(series, label));
   });
   const curve = (series, place) => {
     const points = labels.map((label, index) => `${x(index)},${y(valueOf(series, label))}`);

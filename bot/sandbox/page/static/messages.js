@@ -27,7 +27,7 @@ export function writer(message) {
 export function avatar({ name, own }) {
   if (own) return el("span", { class: "avatar own", "aria-hidden": "true" }, icon("trace"));
   const sum = [...name].reduce((total, letter) => total + letter.charCodeAt(0), 0);
-  return el("span", { class: `avatar a${sum % AVATARS}`, "aria-hidden": "true" }, name[0].toUpperCase());
+  return el("span", { class: `avatar a${sum % AVATARS}`, "aria-hidden": "true" }, ([...name][0] || "?").toUpperCase());
 }
 
 // Return what the app does in this thread, null if nothing.

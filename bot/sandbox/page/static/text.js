@@ -60,7 +60,12 @@ function mrkdwn(text) {
   return parts;
 }
 
-export function quoted(text) {
+const CODE = /(```[\s\S]*?```\n?)/;
+
+// Lines that begin with > are a quote, but not those of a code block.
+export const quoted = (text) => text.split(CODE).map((part) => (CODE.test(part) ? mrkdwn(part) : quotes(part)));
+
+function quotes(text) {
   const lines = text.split("\n");
   if (!lines.some((line) => line.startsWith("&gt;"))) return mrkdwn(text);
   return lines.map((line) => line.startsWith("&gt;")
