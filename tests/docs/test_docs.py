@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bot.cli.parser import shell_parser
 from reports.commands.filters import KINDS, TAKEN
@@ -81,3 +82,28 @@ def test_imports_in_examples_work(page: Path) -> None:
     for code in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
         for line in re.findall(r"^from .*", code, re.MULTILINE):
             exec(line, {})
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub and Zensical make them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_to_a_section_find_it(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", page.read_text())
+    places = [((page.parent / target) if target else page, anchor) for target, anchor in links]
+    assert [(str(p), anchor) for p, anchor in places if anchor not in anchors(p)] == []
+
+
+def test_each_scope_and_event_of_the_manifest_has_its_reason() -> None:
+    manifest = yaml.safe_load((ROOT / "manifest.yml").read_text())
+    text = (ROOT / "docs" / "reference" / "events-and-scopes.md").read_text()
+    scopes, events = text.split("\n## Events\n")
+    rows = [
+        re.findall(r"^\| `([\w.:]+)` \| .+ \|$", each, re.MULTILINE) for each in (scopes, events)
+    ]
+    assert rows[0] == manifest["oauth_config"]["scopes"]["bot"]
+    assert rows[1] == manifest["settings"]["event_subscriptions"]["bot_events"]
