@@ -114,8 +114,8 @@ def _settle_bot(given: GivenToken, dialogue: Dialogue, *, force: bool) -> tuple[
     dialogue.step("Bot token")
     if not given.value:
         dialogue.tell(
-            "On the app's page: Install App → Install to your workspace, and then copy the Bot "
-            "User OAuth Token. It begins with xoxb-."
+            "On the app's page: Install App → Install to your workspace (an administrator may have "
+            "to agree), and then copy the Bot User OAuth Token. It begins with xoxb-."
         )
         dialogue.link(APPS)
     value, bot = settle_token(given, dialogue, check_bot_token, force=force)

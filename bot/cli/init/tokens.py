@@ -127,6 +127,7 @@ def checked_token(
             return value, check(value)
         except (ConfigurationError, SlackUnavailable) as error:
             text = str(error).removesuffix(".")
+            text = f"{text[:1].upper()}{text[1:]}"
             if not dialogue.attended:
                 raise SettingsError(f"{text}. Nothing was written.") from error
             dialogue.refuse(f"{text}.")

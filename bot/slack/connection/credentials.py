@@ -5,6 +5,7 @@ to do. What Slack or the network recovers from is `SlackUnavailable`. `serve` an
 same functions.
 """
 
+import logging
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -25,6 +26,8 @@ from bot.slack.errors import (
     network_problem,
     retry_after,
 )
+
+logger = logging.getLogger("tracebot.slack")
 
 SCOPES: Mapping[str, str] = {
     "app_mentions:read": "to hear of mentions",
@@ -147,8 +150,14 @@ def socket_address(client: WebClient, app_token: str) -> SocketAddress:
 
 
 def socket_url(client: WebClient, app_token: str) -> str:
-    """Return the URL of one connection in Socket Mode; see `socket_address`."""
-    return socket_address(client, app_token).url
+    """Return the URL of one connection, and log it if Slack would send no events on it.
+
+    Raises as `socket_address`.
+    """
+    address = socket_address(client, app_token)
+    if address.is_switched_off:
+        logger.warning("Slack says that Socket Mode is off: the bot hears nothing. %s", SWITCH_ON)
+    return address.url
 
 
 def app_of_bot(client: WebClient) -> str | None:

@@ -41,7 +41,15 @@ def test_scopes_that_are_missing_are_named() -> None:
     with Sandbox.start(replace(Manifest.read(MANIFEST), scopes=frozenset())) as bare:
         with pytest.raises(SettingsError) as caught:
             identify(client(bare))
-        assert all(scope in str(caught.value) for scope in SCOPES)
+        assert all(f"{scope} ({use})" in str(caught.value) for scope, use in SCOPES.items())
+
+
+def test_socket_mode_that_is_off_is_logged_when_the_bot_connects(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with Sandbox.start(replace(Manifest.read(MANIFEST), socket_mode=False)) as off:
+        assert socket_url(client(off), off.app_token).startswith("ws://")
+    assert "Socket Mode is off: the bot hears nothing. Switch it on under" in caplog.text
 
 
 OURS = {
@@ -53,6 +61,7 @@ OURS = {
     "not_allowed_token_type": "SLACK_BOT_TOKEN begins with xoxb-",
     "missing_scope": "connections:write",
     "org_login_required": "Copy it again",
+    "socket_mode_not_enabled": "Switch it on under Socket Mode",
     "something_new": "Copy it again",
 }
 
