@@ -2,7 +2,7 @@
 
 import math
 import re
-import sys
+from importlib.metadata import files
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,8 +14,10 @@ NEW_APP = "https://api.slack.com/apps?new_app=1"
 def manifest_path() -> Path:
     """Return the path of manifest.yml, in the checkout or of the installed wheel."""
     beside = Path(__file__).parents[2] / "manifest.yml"
-    installed = Path(sys.prefix) / "share" / "tracebot" / "manifest.yml"
-    return beside if beside.exists() else installed
+    if beside.exists():
+        return beside
+    # Where pip recorded it: for one user, and on Debian, that is not below sys.prefix.
+    return next(Path(file.locate()) for file in files("tracebot") or () if file.name == beside.name)
 
 
 def new_app_link() -> str:

@@ -99,6 +99,14 @@ def test_everything_that_the_packages_need_is_in_the_wheel(tree: Path, wheel: Pa
     assert any(name.endswith("/share/tracebot/manifest.yml") for name in packed)
 
 
+def test_the_demo_runs_if_it_is_installed_for_one_user(wheel: Path, tmp_path: Path) -> None:
+    base = Path(sys.base_prefix, "bin", "python3")
+    options = ("--user", "--quiet", "--no-warn-script-location", "--break-system-packages")
+    call(base, "-m", "pip", "install", *options, wheel, home=tmp_path)
+    tracebot = tmp_path / ".local" / "bin" / "tracebot"
+    assert "@tracebot" in call(tracebot, "demo", folder=tmp_path, home=tmp_path)
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_wheel_works_in_an_empty_home(version: str, wheel: Path, tmp_path: Path) -> None:
     home, folder, place = tmp_path / "home", tmp_path / "empty", tmp_path / "venv"
