@@ -85,7 +85,9 @@ def _forms(build: Build) -> dict[str, Form]:
             return None
         # Without what was refused before.
         parts = _without(parts, _types(parts) - types) or parts
-        return parts if "metadata" in messages[0] else _unmarked(parts)
+        if "metadata" not in messages[0]:
+            return _unmarked(parts)
+        return [_marked(each, split="shorter") for each in parts]
 
     def plain_text(messages: list[Message], error: SlackApiError) -> list[Message]:
         # Of the whole answer: the messages may be without some of its blocks by now.
@@ -188,10 +190,18 @@ def _mrkdwn(block: Message) -> Iterator[str]:
 def _plain_message(like: Message, text: str, part: int) -> Message:
     """Return a message in the place of the blocks of one that is *like* it."""
     message = {**like, "text": text, "blocks": []}
-    if "metadata" in like:
-        payload = {**like["metadata"]["event_payload"], "part": str(part)}
-        message["metadata"] = {**like["metadata"], "event_payload": payload}
-    return message
+    return _marked(message, split="plain", part=str(part)) if "metadata" in like else message
+
+
+def _marked(message: Message, **payload: str) -> Message:
+    """Return a message with more in its metadata.
+
+    An answer that is split at other places has other parts: which `split` it is of keeps a repair
+    from putting the parts of two together.
+    """
+    metadata = message["metadata"]
+    payload = {**metadata["event_payload"], **payload}
+    return {**message, "metadata": {**metadata, "event_payload": payload}}
 
 
 def _as_file(

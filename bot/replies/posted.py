@@ -19,31 +19,39 @@ INTERRUPTED = "Interrupted"
 
 def outcome(reply: UnfinishedReply, thread: Sequence[Mapping[str, Any]]) -> str:
     """Return the reaction that tells how the turn ended."""
-    posted = [message.get("metadata") or {} for message in (*thread, *(reply.ending or ()))]
-    payloads = [each.get("event_payload") or {} for each in posted]
+    payloads = [_payload(message) for message in (*thread, *(reply.ending or ()))]
     ours = [each for each in payloads if each.get("trace_id") == reply.trace_id]
     if any("provider" in each for each in ours):  # Only an answer names its provider.
         return DONE
     return FAILED if ours else STOPPED
 
 
+def _payload(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    payload: Mapping[str, Any] = (message.get("metadata") or {}).get("event_payload") or {}
+    return payload
+
+
 def final_parts(
     thread: Sequence[Mapping[str, Any]], reply: UnfinishedReply, *, bot_id: str
 ) -> tuple[dict[str, str], list[str]]:
-    """Return the parts of the final reply that are posted, with their `ts`, and their doubles.
+    """Return the parts of the final reply that are posted, with their `ts`, and what is too much.
 
-    The oldest of each part is kept: a double appears when Slack carries out a call late.
+    The oldest of each part is kept: a double appears when Slack carries out a call late. Parts of
+    the same answer, split at other places, are too much as well.
     """
     parts: dict[str, str] = {}
-    doubles = []
+    unwanted = []
+    splits = {_payload(message).get("split") for message in reply.ending or ()}
     for message in sorted(thread, key=lambda each: str(each["ts"])):
-        part = reply_payload(message, bot_id=bot_id).get("part")
-        if part is None or not is_of(message, reply, bot_id=bot_id):
+        payload = reply_payload(message, bot_id=bot_id)
+        if "part" not in payload or not is_of(message, reply, bot_id=bot_id):
             continue
         ts = str(message["ts"])
-        if parts.setdefault(str(part), ts) != ts:
-            doubles.append(ts)
-    return parts, doubles
+        if splits and payload.get("split") not in splits:
+            unwanted.append(ts)
+        elif parts.setdefault(str(payload["part"]), ts) != ts:
+            unwanted.append(ts)
+    return parts, unwanted
 
 
 def is_of(message: Mapping[str, Any], reply: UnfinishedReply, *, bot_id: str) -> bool:

@@ -198,6 +198,27 @@ def test_an_answer_whose_blocks_slack_refuses_is_delivered_later_as_text(
     assert not is_at_work(answer)
 
 
+def test_an_answer_of_which_slack_took_the_beginning_in_another_form_is_whole_later(
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    running: Ask,
+    general: Channel,
+) -> None:
+    bot = start_bot(roster_of(agent))
+    question = running()
+    for method in ("chat.postMessage", "files.getUploadURLExternal"):
+        sandbox.faults.error(method, "invalid_blocks", times=100)
+    lines = [f"line {number:03} " + "word " * 15 for number in range(300)]
+    agent.end("\n\n".join(lines))
+    sandbox.wait_for_reaction(general, question.ts, "x")
+    heal(sandbox)
+    tick(bot)
+    answers = ended(sandbox, general, question, "white_check_mark")
+    shown = "".join(block["text"] for m in answers for block in m.blocks if "text" in block)
+    assert [shown.count(line[:8]) for line in lines] == [1] * 300
+
+
 @pytest.mark.parametrize("methods", [["startStream"], ["startStream", "postMessage"]])
 def test_a_running_reply_that_slack_posted_without_saying_so_is_deleted(
     methods: list[str],
