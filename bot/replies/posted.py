@@ -47,9 +47,8 @@ def final_parts(
         if "part" not in payload or not is_of(message, reply, bot_id=bot_id):
             continue
         ts = str(message["ts"])
-        if splits and payload.get("split") not in splits:
-            unwanted.append(ts)
-        elif parts.setdefault(str(payload["part"]), ts) != ts:
+        elsewhere = splits and payload.get("split") not in splits
+        if elsewhere or parts.setdefault(str(payload["part"]), ts) != ts:
             unwanted.append(ts)
     return parts, unwanted
 
