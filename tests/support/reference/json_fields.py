@@ -1,0 +1,132 @@
+"""The page of the fields of `--json`, from the golden files and a small recorded database."""
+
+import json
+import shlex
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from reports.commands.handlers import answer
+from reports.commands.parser import build_parser, parse
+from reports.commands.viewer import Viewer
+from reports.render import json_output
+from storage import Observability
+from storage.recovery.opening import open_database
+from tests.support.golden import FOLDER, VIEWS
+
+HEAD = """\
+# JSON
+
+The fields of `tracebot COMMAND --json`, a contract for scripts: fields are added, never renamed.
+Times are RFC 3339 in UTC, `…_ms` are milliseconds, `…_usd` dollars. A value that is unknown is
+`null`, never `0`; so any field may be `null`. `[]` is each item of a list, `*` any name.
+[Commands](commands.md) explains the fields; this page is made by `scripts/reference` from answers
+of the code.
+
+An error is `{"error": "…"}`, with exit code 1 or 2.
+"""
+
+SHAPES = {
+    "trace": frozenset(("trace_id", "span_count")),
+    "figures": frozenset(("traces", "error_rate", "p50_ms")),
+}
+"""Objects that many answers contain → names by which they are known. They are listed once."""
+
+ANY_NAME = frozenset(("attributes", "left_alone"))
+"""Objects whose names are data."""
+
+UNKNOWN = {
+    "empty_at": "text",
+    "instead": "text",
+    "snoozed_until": "text",
+    "acknowledged_by": "text",
+    "changed_at": "text",
+    "changed_by": "text",
+    "hard_usd": "number",
+    "value": "number",
+    "previous": "text",
+    "next": "text",
+    "error": "text",
+    "traces[]": "[trace](#trace)",
+    "last_words[]": "text",
+}
+"""Types of the fields that are null in all examples; all others are objects."""
+
+RECORDED = ("logs", "metrics", "metrics queue.depth", "health", "ps")
+"""Commands that have no golden file."""
+
+Fields = dict[str, str]
+
+
+def json_page() -> str:
+    found: dict[str, Fields] = {}
+    shapes: dict[str, Fields] = {name: {} for name in SHAPES}
+    for command, value in (*_golden(), *_recorded()):
+        _add(found.setdefault(command, {}), shapes, value)
+    commands = "".join(_section(name, fields) for name, fields in sorted(found.items()))
+    return HEAD + commands + "".join(_section(name, fields) for name, fields in shapes.items())
+
+
+def _section(name: str, fields: Fields) -> str:
+    rows = "".join(
+        f"| `{path}` | {_known(path, kind)} |\n"
+        for path, kind in fields.items()
+        if not _is_told(path, kind, fields)
+    )
+    return f"\n## {name}\n\n| field | type |\n|---|---|\n{rows}"
+
+
+def _is_told(path: str, kind: str, fields: Fields) -> bool:
+    """Return whether a list that was empty once has fields of its items from another time."""
+    return kind == "null" and any(each.startswith(f"{path}.") for each in fields)
+
+
+def _known(path: str, kind: str) -> str:
+    return UNKNOWN.get(path.rpartition(".")[2], "object") if kind == "null" else kind
+
+
+def _add(fields: Fields, shapes: Mapping[str, Fields], value: object, path: str = "") -> None:
+    """Add the fields of an answer; those of a known shape to that shape."""
+    if isinstance(value, Mapping):
+        shape = next((name for name, keys in SHAPES.items() if keys <= value.keys()), None)
+        if shape and path:
+            fields[path] = f"[{shape}](#{shape})"
+            fields, path = shapes[shape], ""
+        for name, item in value.items():
+            shown = "*" if path.rpartition(".")[2] in ANY_NAME else name
+            _add(fields, shapes, item, f"{path}.{shown}".lstrip("."))
+    elif isinstance(value, list):
+        for item in value or [None]:
+            _add(fields, shapes, item, f"{path}[]")
+    elif fields.get(path) in (None, "null"):
+        fields[path] = KINDS[type(value)]
+
+
+KINDS = {type(None): "null", bool: "boolean", str: "text", int: "number", float: "number"}
+
+
+def _golden() -> Iterator[tuple[str, Any]]:
+    for name, line in VIEWS.items():
+        text = (FOLDER / f"{name}.json").read_text(encoding="utf-8")
+        yield line.split()[0], json.loads(text)
+
+
+def _recorded() -> Iterator[tuple[str, Any]]:
+    parser = build_parser(prog="tracebot", shell=True)[0]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tracebot.db"
+        with (
+            Observability.open(path, platform="cli") as observability,
+            observability.span("work", agent="claude"),
+        ):
+            observability.log_structured("warning", "slow", {"ms": 5})
+            observability.record_metric("queue.depth", 3, labels={"agent": "claude"})
+            observability.flush()
+            database = open_database(path)
+            for line in RECORDED:
+                args = parse(parser, shlex.split(line))
+                view = answer(args, database=database, viewer=Viewer(), now=time.time_ns())
+                yield line.replace("queue.depth", "NAME"), json.loads(json_output.render(view))
+            database.close()
