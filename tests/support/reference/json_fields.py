@@ -49,10 +49,14 @@ UNKNOWN = {
     "previous": "text",
     "next": "text",
     "error": "text",
+    "digest problems[]": "text",
     "traces[]": "[trace](#trace)",
     "last_words[]": "text",
 }
-"""Types of the fields that are null in all examples; all others are objects."""
+"""Types of the fields that are null in all examples, with the command where it matters.
+
+All others are objects.
+"""
 
 RECORDED = ("logs", "metrics", "metrics queue.depth", "health", "ps")
 """Commands that have no golden file."""
@@ -71,7 +75,7 @@ def json_page() -> str:
 
 def _section(name: str, fields: Fields) -> str:
     rows = "".join(
-        f"| `{path}` | {_known(path, kind)} |\n"
+        f"| `{path}` | {_known(name, path, kind)} |\n"
         for path, kind in fields.items()
         if not _is_told(path, kind, fields)
     )
@@ -83,8 +87,11 @@ def _is_told(path: str, kind: str, fields: Fields) -> bool:
     return kind == "null" and any(each.startswith(f"{path}.") for each in fields)
 
 
-def _known(path: str, kind: str) -> str:
-    return UNKNOWN.get(path.rpartition(".")[2], "object") if kind == "null" else kind
+def _known(command: str, path: str, kind: str) -> str:
+    if kind != "null":
+        return kind
+    name = path.rpartition(".")[2]
+    return UNKNOWN.get(f"{command} {name}") or UNKNOWN.get(name, "object")
 
 
 def _add(fields: Fields, shapes: Mapping[str, Fields], value: object, path: str = "") -> None:
