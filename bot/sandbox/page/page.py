@@ -3,6 +3,7 @@
 import base64
 import html
 import re
+import uuid
 from collections.abc import Callable
 
 from starlette.concurrency import run_in_threadpool
@@ -33,6 +34,8 @@ class Page:
         self._workspace = slack.workspace
         self._people = people
         self._interactions = interactions
+        # A page may stay open while another sandbox takes the place of this one, at its port.
+        self._start = uuid.uuid4().hex
         self._verbs: dict[str, Callable[[Json], Json | None]] = {
             "post": self._post,
             "command": self._command,
@@ -56,7 +59,7 @@ class Page:
     async def state(self, request: Request) -> Response:
         """Return what the person `user` sees; 204 if nothing changed since the version `after`."""
         with self._workspace.reading():
-            if request.query_params.get("after") == str(self._workspace.version):
+            if request.query_params.get("after") == self._version:
                 return Response(status_code=204)
             return JSONResponse(self._state(request.query_params.get("user", "")))
 
@@ -78,6 +81,10 @@ class Page:
             return JSONResponse({"notice": str(failure)})
         return JSONResponse(answer or {})
 
+    @property
+    def _version(self) -> str:
+        return f"{self._start}.{self._workspace.version}"
+
     def _state(self, id: str) -> Json:
         people = [user for user in self._workspace.users.values() if user.bot_id is None]
         people = [user for user in people if user is not self._workspace.slackbot]
@@ -85,7 +92,7 @@ class Page:
         me = self._workspace.users.get(id) or next(iter(people), self._workspace.bot)
         channels = [each for each in self._workspace.channels.values() if me.id in each.members]
         return {
-            "version": self._workspace.version,
+            "version": self._version,
             "me": me.id,
             "bot": self._workspace.bot.id,
             "people": [user.id for user in people],

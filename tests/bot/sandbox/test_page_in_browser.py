@@ -14,6 +14,7 @@ from bot.sandbox import Channel, Message, Sandbox, User
 from bot.sandbox.blocks.emoji import EMOJI
 from tests.support.bolt_app import running
 from tests.support.browser import CHROMIUM, Page
+from tests.support.paths import MANIFEST
 
 needs_chromium = pytest.mark.skipif(
     not CHROMIUM, reason="Chromium is not installed: apt-get install chromium."
@@ -418,6 +419,24 @@ def test_a_message_of_others_is_read_aloud_once_it_is_complete(
     assert page.value("document.querySelector('[aria-live=polite]').innerText") == ""
     web.chat_stopStream(channel=general.id, ts=ts, markdown_text="It ends.")
     page.wait_until("document.querySelector('[aria-live=polite]').textContent.includes('It ends.')")
+
+
+@needs_chromium
+def test_the_page_says_that_the_sandbox_stopped_and_finds_the_next_one(page: Page) -> None:
+    with Sandbox.start(MANIFEST) as first:
+        alice = first.add_user("alice")
+        first.post(alice, first.add_channel("general", [alice]), "before")
+        show(page, first, alice.id)
+    page.wait_until("document.body.classList.contains('offline')")
+    port = int(first.page_url.rstrip("/").rpartition(":")[2])
+    with Sandbox.start(MANIFEST, port=port) as second:
+        alice = second.add_user("alice")
+        second.post(alice, second.add_channel("general", [alice]), "after")
+        page.wait_until("document.querySelector('#main').innerText.includes('after')")
+        assert "before" not in shown(page, "#main .list")
+        assert not page.value("document.body.classList.contains('offline')")
+    assert all("ERR_CONNECTION_REFUSED" in complaint for complaint in page.complaints)
+    page.complaints.clear()
 
 
 @needs_chromium

@@ -38,16 +38,19 @@ export async function act(body) {
   return answer;
 }
 
+let sent = 0;
+let answered = 0;
+
 export async function refresh() {
-  const asked = view.me;
+  const [asked, turn] = [view.me, ++sent];
   const after = view.state && view.state.me === asked ? view.state.version : "";
   const response = await fetch("/page/state?" + new URLSearchParams({ user: asked || "", after })).catch(() => null);
   document.body.classList.toggle("offline", !response);
   if (!response || response.status !== 200) return;
   const state = await response.json();
-  // Another answer was faster, or the person has changed meanwhile.
-  const old = view.state && view.state.me === state.me && view.state.version > state.version;
-  if (old || asked !== view.me) return;
+  // The answer to a later request was faster, or the person has changed meanwhile.
+  if (turn < answered || asked !== view.me) return;
+  answered = turn;
   learn(state.emoji);
   view.state = state;
   view.me = state.me;
