@@ -138,16 +138,23 @@ class Interactions:
 
         `values` are the inputs: `{block_id: {action_id: {…}}}`.
         """
-        view = self._slack.views.pop(f"modal:{id_of(user)}", None)
+        place = f"modal:{id_of(user)}"
+        view = self._slack.views.get(place)
         if view is None:
             raise SandboxError(f"{id_of(user)} has no modal open.")
-        view = view | {"state": {"values": values}}
+        submitted = view | {"state": {"values": values}}
         answer = self._insist(
-            self._payload("view_submission", user) | {"view": view, "response_urls": []}
+            self._payload("view_submission", user) | {"view": submitted, "response_urls": []}
         )
-        if answer and answer.get("response_action") == "errors":
-            self._slack.views[f"modal:{id_of(user)}"] = view
+        if not answer or answer.get("response_action") != "errors":
+            self._close(place, view["id"])
         return answer
+
+    def _close(self, place: str, id: str) -> None:
+        """Close a modal, unless the app has opened another one in its place meanwhile."""
+        with self._slack.workspace.changing():
+            if self._slack.views.get(place, {}).get("id") == id:
+                del self._slack.views[place]
 
     def open_home(self, user: Who, *, tab: str = "home") -> None:
         """Open the app's Home tab, or with `messages` the direct message with it."""

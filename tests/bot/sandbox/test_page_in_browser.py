@@ -206,6 +206,9 @@ def test_a_mistake_in_a_modal_stands_below_its_field(
         page.wait_until("document.querySelector('dialog[open]')")
         page.value("document.querySelector('dialog .primary').click()")
         page.wait_until("document.querySelector('.mistake').innerText === 'Write a reason.'")
+        sandbox.post(alice, general, "A change elsewhere does not close the modal.")
+        page.wait_until("document.querySelectorAll('article').length === 2")
+        assert shown(page, "dialog[open] .mistake") == "Write a reason."
         page.type("Because.")
         page.press("Enter", text="\r")
         page.wait_until("!document.querySelector('dialog[open]')")

@@ -3,6 +3,7 @@
 import { blocks } from "./blocks.js";
 import { $, become, el, iconButton } from "./dom.js";
 import { filled } from "./fields.js";
+import { notice } from "./pane.js";
 import { act } from "./sandbox.js";
 
 const FIELDS = "[data-action]:is(input, textarea, select), [data-action] input, .blocks button";
@@ -14,6 +15,7 @@ async function submit() {
   for (const [block, mistake] of Object.entries(errors || {})) {
     const place = document.getElementById(`field-${block}-error`);
     if (place) place.textContent = mistake;
+    else notice(mistake);
   }
   const wrong = Object.keys(errors || {})[0];
   $("modal").querySelector(`[data-block="${wrong}"]`)?.focus();

@@ -33,8 +33,8 @@ export async function act(body) {
   } catch {
     answer = { notice: "The sandbox does not answer. Start it again; this page then reconnects." };
   }
-  if (answer.notice) notice(answer.notice);
-  else await refresh();
+  if (!answer.notice) await refresh();
+  else if (!answer.errors) notice(answer.notice);
   return answer;
 }
 
