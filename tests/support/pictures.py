@@ -518,7 +518,8 @@ def main(folder: Path, names: Collection[str]) -> None:
     """Write a picture of each scene, or of those named, in each look into *folder*."""
     folder.mkdir(parents=True, exist_ok=True)
     with (
-        tempfile.TemporaryDirectory() as own,
+        # Chromium may still write into its folder while that is removed.
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as own,
         Sandbox.start(MANIFEST) as sandbox,
         Observability.open(Path(own) / "tracebot.db", platform="slack") as observability,
         browser(Path(own) / "browser") as page,

@@ -234,6 +234,7 @@ def test_a_stream_grows_in_place_and_the_reader_stays_where_they_are(
     ts = stream(sandbox, web, alice, question)
     show(page, sandbox, alice.id, general.id, question.ts)
     page.wait_until("document.querySelector('.grows')")
+    assert "tracebot is writing…" in shown(page, "#main .replies")
     page.value("window.first = document.querySelector('#thread article:last-child')")
 
     def grow(text: str) -> None:

@@ -1,6 +1,7 @@
 // Charts, as SVG. What they show is also in their label, for people who cannot see them.
 
 import { el, svg } from "./dom.js";
+import { view } from "./sandbox.js";
 
 const COLOURS = 8;
 const colour = (index) => `c${index % COLOURS}`;
@@ -45,8 +46,8 @@ function axes(shape) {
   const values = shape.series.flatMap((series) => series.data.map((point) => point.value));
   const bottom = Math.min(...values, 0);
   const top = Math.max(...values, 0) || (bottom ? 0 : 1);
-  // On a telephone it is drawn narrower rather than smaller, so that its texts stay readable.
-  const whole = innerWidth > 600 ? 520 : 300;
+  // In a narrow pane it is drawn narrower rather than smaller, so that its texts stay readable.
+  const whole = innerWidth <= 600 ? 300 : view.thread ? 420 : 520;
   const [left, width, height] = [40, whole - 50, 120];
   const step = width / labels.length;
   const x = (index) => left + step * (index + .5);

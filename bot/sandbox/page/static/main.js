@@ -113,7 +113,8 @@ function renderHome(home) {
 
 function renderChannel(channel) {
   const inThread = (message) => message.thread_ts && message.thread_ts !== message.ts;
-  const all = channel.messages.map((message) => ({ ...message, channel: channel.id }));
+  const growing = new Set(channel.messages.filter(({ streaming }) => streaming).map(({ thread_ts }) => thread_ts));
+  const all = channel.messages.map((message) => ({ ...message, channel: channel.id, answering: growing.has(message.ts) }));
   const roots = all.filter((message) => !inThread(message) || (message.ephemeral && !view.thread));
   announce(all);
   fill($("main"), (list) => showMessages(list, roots, openThread), prompts(channel));

@@ -100,7 +100,7 @@ function tools(message, open) {
 }
 
 function replies(message, open) {
-  const working = workingOn(message.channel, message.ts);
+  const working = workingOn(message.channel, message.ts) || (message.answering && { text: `${userName(view.state.bot)} is writing…` });
   const people = (message.reply_users || []).slice(0, 4).map((id) => avatar({ name: userName(id), own: id === view.state.bot }));
   const last = message.latest_reply && (day(message.latest_reply) === day(Date.now() / 1000) ? `today at ${time(message.latest_reply)}` : day(message.latest_reply));
   return el("button", { type: "button", class: "replies", onclick: open }, people, el("b", {}, count(message.reply_count)),
