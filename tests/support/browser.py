@@ -53,8 +53,12 @@ class Page:
         """Show a page in a window of this size, in CSS pixels; a narrow one is a telephone's."""
         self.resize(width=width, height=height)
         # A page that differs only in its fragment would not be loaded again.
-        self._call("Page.navigate", url="about:blank")
+        self.leave()
         self._call("Page.navigate", url=url)
+
+    def leave(self) -> None:
+        """Show an empty page: the last one asks its server for nothing more."""
+        self._call("Page.navigate", url="about:blank")
 
     def resize(self, *, width: int, height: int) -> None:
         narrow = width < 600

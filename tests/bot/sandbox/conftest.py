@@ -19,6 +19,6 @@ def page(chromium: Page) -> Iterator[Page]:
     chromium.prefer("light")
     yield chromium
     complaints = [*chromium.complaints]
-    chromium.open("about:blank", width=1280, height=800)  # Else it asks a sandbox that has stopped.
+    chromium.leave()
     chromium.complaints.clear()
     assert complaints == []
