@@ -57,8 +57,10 @@ def test_links_within_the_project_lead_somewhere(page: Path) -> None:
 def test_the_index_leads_to_every_page() -> None:
     index = (ROOT / "docs" / "index.md").read_text()
     pages = [str(page.relative_to(ROOT / "docs")) for page in ROOT.glob("docs/**/*.md")]
-    missing = [page for page in pages if f"({page})" not in index]
-    assert [page for page in missing if not re.match(r"index|decisions/\d", page)] == []
+    listed = [page for page in pages if not re.match(r"index|decisions/\d", page)]
+    assert [page for page in listed if f"({page})" not in index] == []
+    site = (ROOT / "zensical.toml").read_text()
+    assert [page for page in listed if f'"{page}"' not in site] == []
     assert "(docs/index.md)" in (ROOT / "README.md").read_text()
 
 
@@ -89,6 +91,14 @@ def anchors(page: Path) -> set[str]:
     text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     headings = re.findall(r"^#+ (.*)", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+def test_links_of_the_documentation_stay_within_it() -> None:
+    """The site has no other files."""
+    for page in ROOT.glob("docs/**/*.md"):
+        targets = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text())
+        places = [(page.parent / target).resolve() for target in targets]
+        assert [str(p) for p in places if not p.is_relative_to(ROOT / "docs")] == [], page.name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
