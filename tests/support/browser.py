@@ -78,10 +78,16 @@ class Page:
         yield
         self._call("Page.removeScriptToEvaluateOnNewDocument", identifier=answer["identifier"])
 
-    def press(self, key: str, *, text: str = "") -> None:
+    def press(self, key: str, *, text: str = "", shift: bool = False) -> None:
         """Press and release a key, such as `ArrowUp`; `text` is what it types, if anything."""
         code = KEY_CODES.get(key, ord(key[0].upper()))
-        pressed = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        modifiers = 8 if shift else 0
+        pressed = {
+            "key": key,
+            "code": key,
+            "windowsVirtualKeyCode": code,
+            "modifiers": modifiers,
+        }
         self._call("Input.dispatchKeyEvent", type="keyDown", text=text, **pressed)
         self._call("Input.dispatchKeyEvent", type="keyUp", **pressed)
 

@@ -130,6 +130,15 @@ def focused(page: Page) -> Any:
     return page.value("document.activeElement.ariaLabel || document.activeElement.innerText")
 
 
+def go_back_to(page: Page, selector: str) -> None:
+    """Press Shift and Tab until the focus is on an element that fits."""
+    for _ in range(20):
+        page.press("Tab", shift=True)
+        if page.value(f"document.activeElement.matches('{selector}')"):
+            return
+    pytest.fail(f"The keyboard does not reach {selector}.")
+
+
 @contextmanager
 def notes(sandbox: Sandbox) -> Iterator[list[str]]:
     """Run an app that asks for a note when its button is pressed, and refuses an empty one."""
@@ -174,12 +183,12 @@ def test_everything_is_done_with_the_keyboard(
         channel=general.id, thread_ts=question.ts, text="Because.", blocks=[actions]
     )
     page.wait_until("document.querySelector('.replies')")
-    page.value("document.querySelector('#main .list').focus()")
+    go_back_to(page, "#main article button")
     page.press("ArrowUp")
     page.press("Enter", text="\r")
     page.wait_until("document.activeElement.id === 'reply'")
     with notes(sandbox) as saved:
-        page.value("document.querySelector('#thread .block-actions button').focus()")
+        go_back_to(page, "#thread .block-actions button")
         page.press("Enter", text="\r")
         page.wait_until("document.querySelector('dialog[open]')")
         assert page.value("document.activeElement.dataset.action") == "why"

@@ -42,7 +42,7 @@ export function arrows(node, openThread) {
   node.onkeydown = (event) => {
     const list = node.querySelector(".list");
     const on = event.target.closest("article");
-    if (event.target !== list && event.target !== on) return;
+    if (!list.contains(event.target) || event.target.closest("select, pre, .scroll")) return;
     const all = [...list.querySelectorAll("article")];
     const at = on ? all.indexOf(on) : all.length;
     const to = { ArrowUp: at - 1, ArrowDown: at + 1, Home: 0, End: all.length - 1 }[event.key];
@@ -50,7 +50,7 @@ export function arrows(node, openThread) {
       event.preventDefault();
       all[Math.max(0, Math.min(all.length - 1, to))].focus();
     }
-    if (event.key === "Enter" && on && openThread) { event.preventDefault(); openThread(on.dataset.ts); }
+    if (event.key === "Enter" && event.target === on && openThread) { event.preventDefault(); openThread(on.dataset.ts); }
   };
 }
 
