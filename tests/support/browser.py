@@ -112,8 +112,12 @@ class Page:
 
     def photograph(self, picture: Path) -> None:
         """Write what is visible as a PNG."""
+        picture.write_bytes(self.screenshot())
+
+    def screenshot(self) -> bytes:
+        """Return what is visible as a PNG."""
         shot = self._call("Page.captureScreenshot", format="png")
-        picture.write_bytes(base64.b64decode(shot["data"]))
+        return base64.b64decode(shot["data"])
 
     def _call(self, method: str, **params: Any) -> dict[str, Any]:
         number = next(self._numbers)

@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from bot.agents.config.roster import Roster, RosterContents
 from bot.agents.errors import AgentCancelled, AgentError
@@ -41,8 +42,9 @@ class Scripted:
     def _tell(self, tool: ToolUse) -> None:
         self._steps.put(lambda request: request.on_progress(Progress(tool=tool)) and None)
 
-    def end(self, text: str) -> None:
-        self._steps.put(lambda request: Reply(text=text, provider=self.name))
+    def end(self, text: str, **figures: Any) -> None:
+        """Answer; *figures* are further fields of the reply, such as its tokens."""
+        self._steps.put(lambda request: Reply(text=text, provider=self.name, **figures))
 
     def fail(self, error: Exception) -> None:
         def step(request: Request) -> Reply:

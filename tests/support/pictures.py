@@ -31,7 +31,7 @@ from storage.coordination.budgets import (
 )
 from storage.model.records import Log, Metric
 from storage.queries.traces import recent_traces
-from tests.support.browser import CHROMIUM, browser
+from tests.support.browser import CHROMIUM, Page, browser
 from tests.support.conversations import eventually, finished
 from tests.support.factories import MINUTE
 from tests.support.fake_agent import Scripted, roster_of
@@ -514,9 +514,9 @@ def _record_beside(observability: Observability) -> None:
         observability.receive([log, metric])
 
 
-def main(folder: Path, names: Collection[str]) -> None:
-    """Write a picture of each scene, or of those named, in each look into *folder*."""
-    folder.mkdir(parents=True, exist_ok=True)
+@contextmanager
+def open_studio() -> Iterator[tuple[Studio, Mapping[str, Channel], Page]]:
+    """Play the fortnight, and yield a studio, the fortnight's channels, and a browser."""
     with (
         # Chromium may still write into its folder while that is removed.
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as own,
@@ -533,13 +533,21 @@ def main(folder: Path, names: Collection[str]) -> None:
         bot = start_in(sandbox, observability, roster_of(studio.agent))
         studio.tick = bot.scheduler.tick
         sandbox.wait_for_app(opened=2)
+        yield studio, stage.channels, page
+        bot.stop(grace=0)
+        observability.database.close()
+
+
+def main(folder: Path, names: Collection[str]) -> None:
+    """Write a picture of each scene, or of those named, in each look into *folder*."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open_studio() as (studio, channels, page):
         plays: dict[str, Scene] = {
             name: partial(_asked, words=words) for name, words in VIEWS.items()
         }
         plain = {f"{name}-plain": _plain(plays[name]) for name in PLAIN}
         posted = {
-            f"posted-{name}": partial(_posted, place=place)
-            for name, place in stage.channels.items()
+            f"posted-{name}": partial(_posted, place=place) for name, place in channels.items()
         }
         for name, play in {**plays, **plain, **posted, **SCENES}.items():
             if names and name not in names:
@@ -549,7 +557,7 @@ def main(folder: Path, names: Collection[str]) -> None:
             elsewhere = shown.ephemeral_to or shown.channel != channel.id
             thread = "" if elsewhere else f"/{shown.thread_ts or shown.ts}"
             where = HOME if name.startswith(HOME) else f"{shown.channel}{thread}"
-            place = f"{sandbox.page_url}#{studio.alice.id}/{where}"
+            place = f"{studio.sandbox.page_url}#{studio.alice.id}/{where}"
             for look, (width, height, scheme) in LOOKS.items():
                 picture = folder / f"{name}-{look}.png"
                 page.prefer(scheme)
@@ -560,8 +568,6 @@ def main(folder: Path, names: Collection[str]) -> None:
                 page.photograph(picture)
                 sys.stdout.write(f"{picture}\n")
             studio.tidy_up()
-        bot.stop(grace=0)
-        observability.database.close()
 
 
 if __name__ == "__main__":

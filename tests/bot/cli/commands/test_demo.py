@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from tests.support.paths import MEASURED
+from tests.support.readme import alike, part
 
 TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
 
@@ -34,6 +35,8 @@ def test_the_demo_plays_a_conversation_queries_it_and_says_what_to_try_next(tmp_
     assert "emoji +1" in shown
     assert "5 traces · 1 failed (20.0%) · half within" in shown
     assert "\x1b[" not in shown
+    for line in part("DEMO").splitlines()[2:-1]:
+        assert line.strip() == "…" or alike(line) in alike(shown)
     (command,) = re.findall(r"tracebot (ls --all --database \S+)", shown)
     listed = subprocess.run(
         [TRACEBOT, *command.split()], env=environment(tmp_path), capture_output=True, text=True

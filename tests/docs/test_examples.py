@@ -1,0 +1,87 @@
+"""The examples of README and the documentation can be pasted."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from bot.cli.parser import parser_for
+from reports.commands.parser import build_parser, parse
+from reports.errors import UsageError
+from tests.support.paths import MEASURED, ROOT
+from tests.support.readme import README, alike, part
+
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+BLOCK = re.compile(r"^```(?:sh|console)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+OURS = re.compile(r"(?:\$ )?(?:[A-Z_]+=\S* )*(?:\.venv/bin/)?(tracebot|/trace)(?: (.+))?")
+
+
+def command_lines(page: Path) -> Iterator[tuple[str, str]]:
+    """Yield the program and the rest of each line of ours in the blocks of a page."""
+    for block in BLOCK.findall(page.read_text()):
+        for line in block.replace("\\\n", "").splitlines():
+            if found := OURS.fullmatch(line):
+                yield found[1], found[2] or ""
+    if page.name == "README.md":
+        for cell in re.findall(r"^\| (`.*?) \|", page.read_text(), re.MULTILINE):
+            yield from (("/trace", words) for words in re.findall(r"`(.+?)`", cell))
+
+
+def arguments_of(words: str) -> list[str]:
+    """Return the arguments up to a comment, a pipe, a redirection or the next command."""
+    arguments = list(shlex.shlex(words, posix=True, punctuation_chars=True))
+    ends = [place for place, each in enumerate(arguments) if not each.strip("();<>|&")]
+    return arguments[: ends[0]] if ends else arguments
+
+
+def refusal(program: str, arguments: Sequence[str]) -> str | None:
+    """Return why a command line is not understood, None if it is."""
+    in_slack, _ = build_parser(prog="/trace", shell=False)
+    try:
+        parse(in_slack if program == "/trace" else parser_for(arguments), arguments)
+    except UsageError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_each_command_line_of_a_page_is_understood(page: Path) -> None:
+    lines = [(program, arguments_of(words)) for program, words in command_lines(page)]
+    # Everything after `run` is the command to record.
+    parsed = [line for line in lines if line[1][:1] != ["run"]]
+    assert [line for line in parsed if refusal(*line)] == []
+
+
+def typed(commands: str, home: Path) -> str:
+    """Return what a shell with an empty home folder shows for commands."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environ = {**MEASURED, "HOME": str(home), "PATH": path, "PYTHONPATH": str(ROOT)}
+    shell = subprocess.run(
+        ["bash"], input=commands, env=environ, cwd=home, capture_output=True, text=True, timeout=60
+    )
+    assert shell.stderr == ""
+    return shell.stdout
+
+
+@pytest.mark.parametrize("name", ["SHELL", "PYTHON"])
+def test_what_readme_records_is_shown_as_it_says(name: str, tmp_path: Path) -> None:
+    (session,) = BLOCK.findall(part(name))
+    commands = re.findall(r"^\$ (.*)$", session, re.MULTILINE)
+    for program in re.findall(r"```python\n(.*?)```", part(name), re.DOTALL):
+        commands.insert(0, f"python - <<'END'\n{program}END")
+    shown = re.sub(r"^\$ .*\n", "", session, flags=re.MULTILINE)
+    assert alike(typed("\n".join(commands), tmp_path)) == alike(shown)
+    assert (tmp_path / ".local/share/tracebot/tracebot.db").exists()
+
+
+def test_the_badge_names_the_versions_that_are_tested() -> None:
+    workflow = (ROOT / ".github/workflows/ci.yml").read_text()
+    classifiers = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text())
+    assert f"[![Python {' | '.join(classifiers)}]" in README
+    quoted = ", ".join(f'"{version}"' for version in classifiers)
+    assert f"python: [{quoted}]" in workflow
