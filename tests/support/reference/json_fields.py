@@ -23,7 +23,7 @@ The fields of `tracebot COMMAND --json`, a contract for scripts: fields are adde
 Times are RFC 3339 in UTC, `…_ms` are milliseconds, `…_usd` dollars. A value that is unknown is
 `null`, never `0`; so any field may be `null`. `[]` is each item of a list, `*` any name.
 [Commands](commands.md) explains the fields; this page is made by `scripts/reference` from answers
-of the code.
+of the code. Those of `query`, `agents`, `doctor` and `rehearse` are there only.
 
 An error is `{"error": "…"}`, with exit code 1 or 2.
 """
