@@ -6,3 +6,6 @@ FAILED = 1
 
 USAGE = 2
 """The command line makes no sense."""
+
+INTERRUPTED = 130
+"""Ended by Ctrl-C, as a shell says it: 128 and the number of SIGINT."""

@@ -58,8 +58,7 @@ def _append(view: TraceListView, *, as_tsv: bool, is_first: bool) -> None:
     elif is_first:
         sys.stdout.write(f"{for_people(view)}\n")
     else:
-        width, colour = output_form()
-        sys.stdout.write(f"{render_more(view, width=width, colour=colour)}\n")
+        sys.stdout.write(f"{render_more(view, **output_form())}\n")
     sys.stdout.flush()
 
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from bot.cli.exit_codes import DONE, FAILED, USAGE
+from bot.cli.exit_codes import DONE, FAILED, INTERRUPTED, USAGE
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -36,6 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         from bot.cli.own_process import protect_own_process
 
         protect_own_process()
+    if given[:1] != ["run"]:  # Its command gets the streams as they are.
+        from bot.cli.streams import prepare_streams
+
+        prepare_streams(given)
     code = tracebot(given)
     if given[:1] not in WITH_THREADS:
         gc.freeze()  # Else Python searches all that was imported for cycles, which takes 20 ms.
@@ -55,22 +59,39 @@ def tracebot(arguments: list[str]) -> int:
 
         return run(arguments[1:])
 
+    from bot.cli.streams import OutputError, discard_output
     from bot.cli.terminal import guard_warnings
+
+    guard_warnings()
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # `tracebot ls | head`
+        discard_output()
+        return DONE
+    except OutputError as error:
+        discard_output()
+        return _refuse(str(error), [], code=FAILED)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _run(arguments: list[str]) -> int:
+    """Run a command line. Say of its mistakes and of failures what to do, and return its code."""
+    from bot.cli.streams import OutputError
     from bot.errors import ConfigurationError
     from reports.errors import UsageError
     from storage.errors import StorageError
 
-    guard_warnings()
     try:
         return _dispatch(arguments)
     except UsageError as error:
         return _refuse(str(error), arguments, code=USAGE, word=error.word)
     except (StorageError, ConfigurationError) as error:
         return _refuse(str(error), arguments, code=FAILED)
-    except BrokenPipeError:  # `tracebot ls | head`
-        # Python flushes stdout once more when it exits, which must not fail, too.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+    except (BrokenPipeError, OutputError):
+        raise
     except Exception as error:
         from storage.database.error_causes import CAUSES, cause_of
 
@@ -99,7 +120,10 @@ def _dispatch(arguments: list[str]) -> int:
     from reports.commands.parser import parse
 
     parser = parser_for(arguments)
-    args = parse(parser, arguments)
+    try:
+        args = parse(parser, arguments)
+    except SystemExit:  # argparse has printed the help.
+        return DONE
     if args.version:
         from importlib.metadata import version
 

@@ -8,8 +8,10 @@ command line waits for them.
 import os
 import shutil
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypedDict
 
+from bot.cli.streams import is_unicode
 from reports.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,15 +52,51 @@ def for_people(view: "View") -> str:
     """Return a view as text that fits the terminal, or unwrapped if stdout is something else."""
     from reports.render.terminal import render
 
-    width, colour = output_form()
-    return render(view, width=width, colour=colour)
+    return render(view, **output_form())
 
 
-def output_form() -> tuple[int | None, bool]:
-    """Return the width of stdout, None if it is not a terminal, and whether it shows colours."""
-    if not sys.stdout.isatty():
-        return None, False
-    return shutil.get_terminal_size().columns, "NO_COLOR" not in os.environ
+class Form(TypedDict):
+    """How text is laid out: see `reports.render.columns.layout`."""
+
+    width: int | None
+    colour: bool
+    encoding: str | None
+
+
+def output_form(environ: Mapping[str, str] = os.environ) -> Form:
+    """Return the form of text on stdout: as wide as the terminal, and coloured if it can be.
+
+    FORCE_COLOR and CLICOLOR_FORCE colour a pipe, too, and are stronger than NO_COLOR, as for gh.
+    COLUMNS then says how wide the lines may be.
+    """
+    in_terminal, forced = sys.stdout.isatty(), _is_forced(environ)
+    return {
+        "width": shutil.get_terminal_size().columns
+        if in_terminal or (forced and "COLUMNS" in environ)
+        else None,
+        "colour": forced or (in_terminal and not _is_plain(environ)),
+        "encoding": None if is_unicode(sys.stdout) else sys.stdout.encoding,
+    }
+
+
+FORCING = ("FORCE_COLOR", "CLICOLOR_FORCE")
+NO = ("", "0", "false")
+
+
+def _is_forced(environ: Mapping[str, str]) -> bool:
+    return any(
+        environ.get(name, "").lower() not in NO for name in ("FORCE_COLOR", "CLICOLOR_FORCE")
+    )
+
+
+def _is_plain(environ: Mapping[str, str]) -> bool:
+    """Return whether colours are not wanted: https://no-color.org, https://bixense.com/clicolors."""
+    return (
+        bool(environ.get("NO_COLOR"))
+        or environ.get("TERM") == "dumb"
+        or environ.get("CLICOLOR") == "0"
+        or environ.get("FORCE_COLOR", "").lower() in NO[1:]
+    )
 
 
 def _show_values(view: "View") -> None:
@@ -82,7 +120,11 @@ def _page(text: str) -> None:
     }
     try:
         process = subprocess.Popen(
-            pager, stdin=subprocess.PIPE, text=True, env={"LESS": LESS, **passed}
+            pager,
+            stdin=subprocess.PIPE,
+            encoding=sys.stdout.encoding,
+            errors=sys.stdout.errors,
+            env={"LESS": LESS, **passed},
         )
     except (OSError, IndexError):  # It is not installed, or the variable is empty.
         sys.stdout.write(text)

@@ -8,8 +8,9 @@ the widths of letters are rich's: its tables alone took a third of the time of `
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
+from typing import cast
 
 Piece = tuple[str, str]
 """Text and its style, one of `STYLES` or none."""
@@ -68,11 +69,16 @@ class Table:
 Part = Cell | Table
 
 
-def layout(parts: Iterable[Part], *, width: int | None, colour: bool) -> str:
+def layout(
+    parts: Iterable[Part], *, width: int | None, colour: bool, encoding: str | None = None
+) -> str:
     """Return lines of at most `width` columns, with escape codes only if `colour` is set.
 
-    Without a width, nothing is wrapped.
+    Without a width, nothing is wrapped. With an `encoding`, every character is one of it: this is
+    the place, because what replaces a character may be wider.
     """
+    if encoding:
+        parts = [_encoded(part, encoding) for part in parts]
     lines = (line for part in parts for line in _lines(part, width or sys.maxsize))
     return "\n".join(_coded(line, colour).rstrip() for line in lines)
 
@@ -81,6 +87,28 @@ def _coded(line: Line, colour: bool) -> str:
     if not colour:
         return "".join(text for text, _ in line)
     return "".join(f"{STYLES[style]}{text}{RESET}" if style else text for text, style in line)
+
+
+def _encoded(part: Part, encoding: str) -> Part:
+    from reports.render.marks import in_encoding  # Here, because hardly any terminal needs it.
+
+    if isinstance(part, str):
+        return in_encoding(part, encoding)
+    if isinstance(part, Drawing):
+        return replace(part, draw=lambda width: _pieces_encoded(part.draw(width), encoding))
+    if not isinstance(part, Table):
+        return _pieces_encoded(part, encoding)
+    return Table(
+        columns=[replace(each, name=in_encoding(each.name, encoding)) for each in part.columns],
+        rows=[[cast("Cell", _encoded(cell, encoding)) for cell in row] for row in part.rows],
+        headed=part.headed,
+    )
+
+
+def _pieces_encoded(pieces: Iterable[Piece], encoding: str) -> Line:
+    from reports.render.marks import in_encoding
+
+    return [(in_encoding(text, encoding), style) for text, style in pieces]
 
 
 def _lines(part: Part, width: int) -> Iterable[Line]:

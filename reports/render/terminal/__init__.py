@@ -15,20 +15,24 @@ if TYPE_CHECKING:
     from reports.views.views import View
 
 
-def render(view: View, *, width: int | None = 100, colour: bool = False) -> str:
+def render(
+    view: View, *, width: int | None = 100, colour: bool = False, encoding: str | None = None
+) -> str:
     """Return lines of at most `width` columns, with escape codes only if `colour` is set.
 
-    Without a width, nothing is wrapped.
+    Without a width, nothing is wrapped. With an `encoding`, all characters are of it.
     """
-    return layout(_parts(_visible(view)), width=width, colour=colour)
+    return layout(_parts(_visible(view)), width=width, colour=colour, encoding=encoding)
 
 
-def render_more(view: TraceListView, *, width: int | None, colour: bool) -> str:
+def render_more(
+    view: TraceListView, *, width: int | None, colour: bool, encoding: str | None
+) -> str:
     """Return the rows of a list that goes on with another, without the names of columns."""
     from reports.render.terminal.trace_list import traces
 
     rows = replace(traces(_visible(view.lines)), headed=False)
-    return layout([rows], width=width, colour=colour)
+    return layout([rows], width=width, colour=colour, encoding=encoding)
 
 
 def _parts(view: Any) -> Iterable[Part]:

@@ -1,0 +1,99 @@
+"""Make the standard streams safe to write to: closed, on a full disk, or without Unicode."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from io import TextIOWrapper
+from typing import TextIO, cast
+
+FOR_PROGRAMS = frozenset(("--json", "--tsv"))
+
+
+def prepare_streams(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> None:
+    r"""Open what the caller closed, and replace the characters that a stream cannot show.
+
+    People get an ASCII mark in the place of each; programs, which ask for `--json` or `--tsv`, get
+    JSON's `\u2713`, from which nothing is lost.
+    """
+    # In the order of their numbers, each of which the next file that is opened would get: a message
+    # for a closed stderr must not end in the database.
+    sys.stdin = sys.stdin or _nowhere("r")
+    sys.stdout = sys.stdout or _nowhere("w")
+    sys.stderr = sys.stderr or _nowhere("w")
+    sys.stdout = sys.__stdout__ = _checked(sys.stdout)  # type: ignore[misc]
+    in_ascii = not _shows_unicode(environ)
+    for stream in (sys.stdout, sys.stderr):
+        if in_ascii and stream.isatty():
+            _replace(stream, arguments, encoding="ascii")
+        elif not is_unicode(stream):
+            _replace(stream, arguments, encoding=stream.encoding)
+
+
+def _nowhere(mode: str) -> TextIO:
+    return cast("TextIO", open(os.devnull, mode, encoding="utf-8"))
+
+
+class OutputError(Exception):
+    """Text cannot be written to stdout, for example because the disk is full."""
+
+
+class CheckedOutput(TextIOWrapper):
+    """A stream that raises `OutputError`, which nobody takes for an error of the database."""
+
+    def write(self, text: str, /) -> int:
+        try:
+            return super().write(text)
+        except OSError as error:
+            raise _output_error(error) from error
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError as error:
+            raise _output_error(error) from error
+
+
+def _output_error(error: OSError) -> Exception:
+    if isinstance(error, BrokenPipeError):  # `tracebot ls | head` is no failure.
+        return error
+    return OutputError(f"The output cannot be written: {error.strerror}.")
+
+
+def _checked(stream: TextIO) -> CheckedOutput:
+    kept = {
+        name: getattr(stream, name)
+        for name in ("encoding", "errors", "line_buffering", "write_through")
+    }
+    return CheckedOutput(stream.detach(), **kept)  # type: ignore[attr-defined]
+
+
+def is_unicode(stream: TextIO) -> bool:
+    """Return whether a stream takes every character."""
+    return stream.encoding.lower().replace("_", "-").startswith("utf")
+
+
+def _shows_unicode(environ: Mapping[str, str]) -> bool:
+    """Return False if the caller asks for ASCII: `LC_ALL=C`, or `LANG=POSIX` and nothing else.
+
+    Python writes UTF-8 in such a locale, and notes that in LC_CTYPE
+    (https://peps.python.org/pep-0538/). Without any locale, as in most containers, terminals know
+    Unicode.
+    """
+    ctype = environ.get("LC_CTYPE", "")
+    own = "" if ctype == "C.UTF-8" else ctype
+    locale = environ.get("LC_ALL") or own or environ.get("LANG") or ""
+    return locale not in ("C", "POSIX")
+
+
+def _replace(stream: TextIO, arguments: Sequence[str], *, encoding: str) -> None:
+    from reports.render import marks
+
+    errors = marks.ESCAPED if FOR_PROGRAMS.intersection(arguments) else marks.REPLACED
+    stream.reconfigure(encoding=encoding, errors=errors)  # type: ignore[attr-defined]
+
+
+def discard_output() -> None:
+    """Let stdout lead nowhere: Python flushes it once more when it exits, which must not fail."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
