@@ -130,9 +130,29 @@ def _dispatch(arguments: list[str]) -> int:
         print(f"tracebot {version('tracebot')}")  # noqa: T201
         return DONE
     if args.command == "help":
-        parser.print_help()
-        return DONE
+        return _help(args)
     return SHELL_ONLY.get(args.command, _read)(args)
+
+
+def _help(args: "Namespace") -> int:
+    from bot.cli.parser import shell_parser
+
+    parser, _ = shell_parser()
+    if getattr(args, "man", False):
+        from bot.cli.man_page import man_page
+
+        sys.stdout.write(man_page(parser))
+    else:
+        parser.print_help()
+    return DONE
+
+
+def _completion(args: "Namespace") -> int:
+    from bot.cli.completion import script
+    from bot.cli.parser import shell_parser
+
+    sys.stdout.write(script(args.shell, shell_parser()[0]))
+    return DONE
 
 
 def _open(args: "Namespace") -> "SharedDatabase":
@@ -360,5 +380,6 @@ SHELL_ONLY: Mapping[str, Callable[["Namespace"], int]] = {
     "forget": _forget,
     "budget": _budget,
     "doctor": _doctor,
+    "completion": _completion,
     **dict.fromkeys(("checkpoint", "clean", "backup", "restore"), _maintain),
 }

@@ -9,50 +9,23 @@ from typing import Any
 
 from reports.commands.parser import DATABASE, Omitted, Options, Parser, build_parser
 
-EXAMPLES = """\
-examples:
-  tracebot demo                    try the bot in a workspace on this machine
-  tracebot run -- pytest -x        run a command and record it
-  tracebot ls --since 24h          list the traces of the last 24 hours
-  tracebot show 01a20b7c           show one trace, step by step
-  tracebot stats --by agent        compare the agents' failures, latency and cost
-  tracebot init                    connect your Slack workspace, step by step
-  tracebot serve                   answer in your Slack workspace
-"""
-INIT_EXAMPLES = """\
-A token is pasted, where the terminal does not show it, or read from a file, from stdin, or from the
-environment. There is no option for the token itself: it would stand in the shell's history and in
-the list of processes. Without a terminal nothing is asked, and what is missing is named.
+ABOUT = "Answer in Slack with AI agents, record what they do, and ask the record."
+ABOUT_INIT = (
+    "A token is pasted, where the terminal does not show it, or read from a file, from stdin, or "
+    "from the environment. There is no option for the token itself: it would stand in the shell's "
+    "history and in the list of processes. Without a terminal nothing is asked, and what is "
+    "missing is named."
+)
 
-examples:
-  tracebot init                     ask for everything, step by step
-  tracebot init --agent codex       the same, but only codex answers
-  tracebot init --force </dev/null  ask nothing: the tokens are in SLACK_BOT_TOKEN, SLACK_APP_TOKEN
-  tracebot init --bot-token-file bot.txt --app-token-file app.txt
-  pass show slack | tracebot init --bot-token-file - --app-token-file -    a line for each
-"""
-QUERY_EXAMPLES = """\
-examples:
-  tracebot query "what is new in this folder?"           ask the default agent
-  tracebot query "@claude review it" "@codex review it"  ask two at once, in one trace
-  git diff | tracebot query -                            read the question from stdin
-"""
-AGENTS_EXAMPLES = """\
-examples:
-  tracebot agents                            list the agents of TRACEBOT_AGENTS
-  TRACEBOT_AGENTS=new.toml tracebot agents   check a file before you use it
-  tracebot agents --json | jq '.agents[] | select(.last_error) | .name'
-"""
-REHEARSE_EXAMPLES = """\
-examples:
-  tracebot rehearse --agents new.toml          compare it with the last 30 days
-  tracebot rehearse --mention-only --since 7d  what TRACEBOT_MENTION_ONLY would silence
-"""
 
-IMPORT_EXAMPLE = """\
-example:
-  tracebot import crewx crewx.yaml --output agents.toml
-"""
+class ShellParser(Parser):
+    """A parser whose help has groups and examples."""
+
+    def format_help(self) -> str:
+        """Return the help, as wide as the terminal."""
+        from bot.cli.help import help_text
+
+        return help_text(self)
 
 
 def parser_for(arguments: Sequence[str]) -> Parser:
@@ -66,32 +39,40 @@ def parser_for(arguments: Sequence[str]) -> Parser:
 
 def shell_parser(*, only: str | None = None) -> tuple[Parser, Any]:
     """Return the parser of `tracebot`, and its subparsers: of all commands, or of `only` one."""
-    parser, commands = build_parser(prog="tracebot", shell=True, only=only)
-    parser.epilog = EXAMPLES
-    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    parser, commands = build_parser(
+        prog="tracebot", shell=True, only=only, parser_class=ShellParser
+    )
+    parser.description = ABOUT
+    parser.add_argument("-V", "--version", action="store_true", help="print the version")
     _add_commands(commands, only)
     return parser, commands
 
 
 def _add_commands(commands: Any, only: str | None) -> None:
-    def command(name: str, help: str, examples: str = "") -> Options:
+    def command(name: str, help: str, more: str = "") -> Options:
         if only not in (name, None):
             return Omitted()
-        made: Parser = commands.add_parser(name, help=help, description=help, epilog=examples)
+        made: Parser = commands.add_parser(name, help=help, description=help, epilog=more)
         return made
 
-    command("run", "Run a command and record it: tracebot run -- COMMAND …")
+    # `bot.cli.commands.run` reads these itself, before anything is imported: they are for the help.
+    run = command("run", "Run a command and record how long it took and how it ended.")
+    told = "it keeps its input, output, signals and exit code, and is given TRACEPARENT"
+    run.add_argument("order", nargs="+", metavar="COMMAND", help=told)
+    _add_database(run)
     _add_init(command)
     _add_servers(command)
     _add_agents(command)
     _add_maintenance(command)
+    completion = command("completion", "Print a script that completes commands and options.")
+    completion.add_argument("shell", choices=["bash", "zsh", "fish"], help="your shell")
 
 
 def _add_init(command: Callable[..., Options]) -> None:
     init = command(
         "init",
         "Connect a Slack workspace, step by step.",
-        INIT_EXAMPLES,
+        ABOUT_INIT,
     )
     for token, begins in (("bot", "xoxb-"), ("app", "xapp-")):
         init.add_argument(
@@ -135,7 +116,7 @@ def _add_servers(command: Callable[..., Options]) -> None:
 
 
 def _add_agents(command: Callable[..., Options]) -> None:
-    query = command("query", "Ask one or several agents at the same time.", QUERY_EXAMPLES)
+    query = command("query", "Ask one or several agents at the same time.")
     query.add_argument("texts", nargs="+", metavar="QUESTION", help="- reads it from stdin")
     query.add_argument(
         "--mode",
@@ -149,18 +130,15 @@ def _add_agents(command: Callable[..., Options]) -> None:
     agents = command(
         "agents",
         "List the agents: whether each can start, its last error.",
-        AGENTS_EXAMPLES,
     )
     rehearse = _add_rehearse(command)
     doctor = command("doctor", "Check settings, Slack, agents and database; say what to fix.")
     for each in (query, agents, rehearse, doctor):
         each.add_argument("--json", action="store_true", help="print one JSON object")
         _add_database(each)
-    importing = command(
-        "import", "Convert the agents of another tool to an agents file.", IMPORT_EXAMPLE
-    )
-    importing.add_argument("format", choices=["crewx"])
-    importing.add_argument("file", metavar="FILE")
+    importing = command("import", "Convert the agents of another tool to an agents file.")
+    importing.add_argument("format", choices=["crewx"], help="the other tool")
+    importing.add_argument("file", metavar="FILE", help="its file of agents")
     importing.add_argument(
         "--output", metavar="FILE", help="write a new file instead of printing it"
     )
@@ -170,7 +148,6 @@ def _add_rehearse(command: Callable[..., Options]) -> Options:
     rehearse = command(
         "rehearse",
         "Say what other agents or settings would answer differently.",
-        REHEARSE_EXAMPLES,
     )
     rehearse.add_argument("--agents", metavar="FILE", help="the agents file to try")
     rehearse.add_argument("--since", metavar="PERIOD", default="30d", help="30d by default")
@@ -199,10 +176,10 @@ def _add_maintenance(command: Callable[..., Options]) -> None:
     )
     clean.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     copy = command("backup", "Copy the database to a file and check the copy.")
-    copy.add_argument("file", metavar="FILE")
+    copy.add_argument("file", metavar="FILE", help="the copy")
     copy.add_argument("--force", action="store_true", help="replace an existing file")
     back = command("restore", "Replace the database with a backup; the old database is kept.")
-    back.add_argument("file", metavar="FILE")
+    back.add_argument("file", metavar="FILE", help="the backup")
     back.add_argument("--force", action="store_true", help="even if other processes have it open")
     for maintenance in (move, clean, copy, back):
         _add_database(maintenance)

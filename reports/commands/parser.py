@@ -46,8 +46,6 @@ class Parser(argparse.ArgumentParser):
     """An argument parser that raises `UsageError` instead of printing and exiting."""
 
     def __init__(self, **options: Any) -> None:
-        # Keeps the lines of the examples apart.
-        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         # Then argparse raises for a wrong value. For other mistakes it calls `error`.
         super().__init__(**options, exit_on_error=False)
 
@@ -79,41 +77,6 @@ def _refusal(message: str, prog: str) -> UsageError:
     return UsageError(f"{message[:1].upper()}{message[1:]}: {hint}")
 
 
-LS_EXAMPLES = """\
-examples:
-  ls                                list the newest traces
-  ls --agent claude --since 24h     list what claude did since yesterday
-  ls agent:claude since:24h         the same: every filter is an option, or a word
-  ls -status:ok 'cost>0.5'          list what did not go well, and cost over $0.50
-  ls release notes                  list traces that contain both words
-"""
-STATS_EXAMPLES = """\
-examples:
-  stats                     show the last 7 days in total
-  stats --by agent          compare the agents
-  stats --by day --since 30d
-                            count each day of a month
-  stats --by decision       count why messages were answered or skipped
-  stats --compare           compare with the 7 days before
-"""
-BUDGET_EXAMPLES = """\
-examples:
-  budget                                  list budgets and what is spent of them
-  budget add 20/day agent:claude          let questions to claude wait for a yes beyond $20 a day
-  budget add 300/month hard:400           the same for all agents; beyond $400 nothing is asked
-  budget add 50/week channel:C0GENERAL    limit a channel; user:U0ALICE limits a person
-  budget raise 3f2a1b 30                  raise a budget to $30
-  budget remove 3f2a1b                    remove it
-"""
-ALERT_EXAMPLES = """\
-examples:
-  alerts                                                     list the alerts
-  alerts add "error_rate>20%" agent:claude over:1h warn:10%  add one; in a shell also in:CHANNEL
-  alerts add no_data agent:claude over:6h                    tell if claude is asked nothing
-  alerts snooze a3f2 2h                                      say nothing of it for two hours
-"""
-
-
 class Options(Protocol):
     """A command's parser, as far as its options and arguments are added."""
 
@@ -127,18 +90,20 @@ class Omitted:
         """Do nothing."""
 
 
-def build_parser(*, prog: str, shell: bool, only: str | None = None) -> tuple[Parser, Any]:
+def build_parser(
+    *, prog: str, shell: bool, only: str | None = None, parser_class: type[Parser] = Parser
+) -> tuple[Parser, Any]:
     """Return the parser, and argparse's subparsers, to which the shell adds its own commands.
 
     `shell` adds options of the output and `--database`, and allows longer lists. `only` is the one
-    command that the parser has to know: all of them take 10 ms.
+    command that the parser has to know: all of them take 10 ms. `parser_class` shows the help.
     """
-    parser = Parser(prog=prog, description="Query the traces of agents.", add_help=shell)
+    parser = parser_class(prog=prog, description="Query the traces of agents.", add_help=shell)
     commands = parser.add_subparsers(
-        dest="command", metavar="COMMAND", parser_class=Parser, required=False
+        dest="command", metavar="COMMAND", parser_class=parser_class, required=False
     )
     command = _adder(commands, shell=shell, only=only)
-    _add_lists(command, longest=100 if shell else SLACK_PAGE)
+    _add_lists(command, longest=None if shell else SLACK_PAGE)
     _add_statistics(command, shell=shell)
     _add_traces(command)
     _add_records(command)
@@ -152,6 +117,8 @@ def build_parser(*, prog: str, shell: bool, only: str | None = None) -> tuple[Pa
     _add_limits(command)
     about = command("help", "List the commands, or describe one.")
     about.add_argument("about", nargs="?", metavar="COMMAND", help="the command to describe")
+    if shell:
+        about.add_argument("--man", action="store_true", help="print a man page of all commands")
     return parser, commands
 
 
@@ -162,14 +129,13 @@ def _adder(commands: Any, *, shell: bool, only: str | None) -> Callable[..., Opt
         everywhere.add_argument("--json", action="store_true", help="print one JSON object")
         everywhere.add_argument("--database", metavar="PATH", help=DATABASE)
 
-    def add(name: str, help: str, examples: str = "") -> Options:
+    def add(name: str, help: str) -> Options:
         if only not in (name, None):
             return Omitted()
         made: Parser = commands.add_parser(
             name,
             help=help,
             description=help,
-            epilog=examples,
             parents=[everywhere],
             add_help=shell,
         )
@@ -198,7 +164,8 @@ def _add_traces(command: Callable[..., Options]) -> None:
 def _add_records(command: Callable[..., Options]) -> None:
     logs = command("logs", "List the log lines of a trace, or the newest of a period.")
     logs.add_argument("id", nargs="?", metavar="ID", help="a trace id, or a message's link")
-    logs.add_argument("--level", choices=LEVELS, help="only lines of this level and above")
+    told = f"only lines of this level and above: {', '.join(LEVELS)}"
+    logs.add_argument("--level", choices=LEVELS, metavar="LEVEL", help=told)
     metrics = command("metrics", "List the metrics, or chart one of them.")
     metrics.add_argument("name", nargs="?", metavar="NAME", help="the metric to chart")
 
@@ -210,11 +177,11 @@ def _add_running(command: Callable[..., Options]) -> None:
 
 
 def _add_limits(command: Callable[..., Options]) -> None:
-    budget = command("budget", "List budgets, or add, raise and remove them.", BUDGET_EXAMPLES)
+    budget = command("budget", "List budgets, or add, raise and remove them.")
     budget.add_argument(
         "order", nargs="*", metavar="WORD", help="add LIMIT, raise ID LIMIT, or remove ID"
     )
-    alerts = command("alerts", "List the alerts; add, test, silence or remove one.", ALERT_EXAMPLES)
+    alerts = command("alerts", "List the alerts; add, test, silence or remove one.")
     told = "add RULE, test ID, snooze ID 2h, or remove ID"
     alerts.add_argument("order", nargs="*", metavar="WORD", help=told)
 
@@ -256,26 +223,28 @@ def _add_forget(command: Callable[..., Options], *, shell: bool) -> None:
     forget.add_argument("--yes", action="store_true", help="do not ask before")
 
 
-def _add_lists(command: Callable[..., Options], *, longest: int) -> None:
-    ls = command("ls", "List traces, newest first.", LS_EXAMPLES)
+def _add_lists(command: Callable[..., Options], *, longest: int | None) -> None:
+    ls = command("ls", "List traces, newest first.")
     ls.add_argument("words", nargs="*", metavar="WORD", help="only traces that contain every word")
     ls.add_argument("--all", action="store_true", help="include skipped messages")
     search = command("search", "List traces that contain all words, skipped messages included.")
     search.add_argument("words", nargs="*", metavar="WORD", help="or how a longer one begins")
     for each in (ls, search):
         each.add_argument(
+            "-n",
             "--limit",
             type=_limit_to(longest),
             default=DEFAULT_LIMIT,
             metavar="N",
-            help=f"at most {longest}; {DEFAULT_LIMIT} by default",
+            help=f"at most so many; {DEFAULT_LIMIT} by default",
         )
         each.add_argument("--cursor", metavar="CURSOR", help="continue a list where it ended")
 
 
 def _add_statistics(command: Callable[..., Options], *, shell: bool) -> None:
-    stats = command("stats", "Show counts, failures, latency, tokens and cost.", STATS_EXAMPLES)
-    stats.add_argument("--by", choices=DIMENSIONS, help="add one line for each of these")
+    stats = command("stats", "Show counts, failures, latency, tokens and cost.")
+    told = f"add one line for each of these: {', '.join(DIMENSIONS)}"
+    stats.add_argument("--by", choices=DIMENSIONS, metavar="WHAT", help=told)
     stats.add_argument(
         "--cursor",
         type=_row,
@@ -317,12 +286,11 @@ def _time_zone(text: str) -> str:
     return text
 
 
-def _limit_to(most: int) -> Callable[[str], int]:
+def _limit_to(most: int | None) -> Callable[[str], int]:
     def limit(text: str) -> int:
-        if not text.isdecimal() or not 1 <= int(text) <= most:
-            raise UsageError(
-                f"{text!r} is not a limit: write a number from 1 to {most}.", word=text
-            )
+        valid = f"a number from 1 to {most}" if most else "a number, such as 50"
+        if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= (most or int(text)):
+            raise UsageError(f"{text!r} is not a limit: write {valid}.", word=text)
         return int(text)
 
     return limit

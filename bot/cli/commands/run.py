@@ -37,25 +37,13 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126
 """The exit codes of a shell for a command that cannot be started."""
 
 
-HELP = """\
-usage: tracebot run [--database PATH] -- COMMAND [ARGUMENT …]
-
-Run a command and record how long it took and how it ended. The command keeps its input, output,
-signals and exit code. It is given TRACEPARENT, so that what it records becomes part of its trace.
-
-  tracebot run -- pytest -x
-  tracebot run -- sh -c 'claude -p "what changed?" | tee answer.txt'
-"""
-
-
 def main(arguments: Sequence[str], *, environ: Mapping[str, str] = os.environ) -> int:
     """Parse our own options and run the rest. Return the exit code."""
     rest, database = list(arguments), None
     while rest and rest[0].startswith("-") and rest[0] != "--":
         option, _, value = rest.pop(0).partition("=")
         if option in ("-h", "--help"):
-            sys.stdout.write(HELP)
-            return DONE
+            return _describe()
         if option != "--database":
             return _refuse(f"run does not take {option}")
         if not (value or rest):
@@ -63,12 +51,21 @@ def main(arguments: Sequence[str], *, environ: Mapping[str, str] = os.environ) -
         database = value or rest.pop(0)
     command = rest[1:] if rest[:1] == ["--"] else rest
     if not command:
-        return _refuse("the command to run is missing")
+        return _refuse("The command to run is missing")
     return run(command, database=database, environ=environ)
 
 
+def _describe() -> int:
+    from bot.cli.parser import shell_parser
+
+    shell_parser(only="run")[1].choices["run"].print_help()
+    return DONE
+
+
 def _refuse(reason: str) -> int:
-    sys.stderr.write(f"tracebot: {reason}.\n{HELP}")
+    sys.stderr.write(
+        f"tracebot: {reason}: write tracebot run -- COMMAND, or see tracebot help run.\n"
+    )
     return USAGE
 
 

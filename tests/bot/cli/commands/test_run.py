@@ -132,7 +132,7 @@ def test_a_database_that_cannot_be_opened_never_stops_the_command(tmp_path: Path
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (["--"], "the command to run is missing"),
+        (["--"], "The command to run is missing"),
         (["--databse", "x"], "run does not take --databse"),
         (["--database"], "--database needs a path"),
     ],
@@ -140,7 +140,8 @@ def test_a_database_that_cannot_be_opened_never_stops_the_command(tmp_path: Path
 def test_run_says_what_is_wrong_with_its_options(options: list[str], reason: str) -> None:
     result = subprocess.run([TRACEBOT, "run", *options], capture_output=True, text=True)
     assert result.returncode == 2
-    assert f"tracebot: {reason}.\nusage: tracebot run" in result.stderr
+    hint = "write tracebot run -- COMMAND, or see tracebot help run."
+    assert result.stderr == f"tracebot: {reason}: {hint}\n"
 
 
 def test_run_does_not_wait_for_what_it_does_not_need(db_path: Path) -> None:
