@@ -7,6 +7,9 @@ from peewee import Database
 from storage.model.records import Score
 from storage.store.scores import scores_of
 
+AT_ONCE = 10_000
+"""SQLite takes 32,766 parameters in a query, and PostgreSQL 65,535."""
+
 
 def scores_by_trace(
     database: Database, trace_ids: Collection[str]
@@ -15,7 +18,9 @@ def scores_by_trace(
 
     Who may see a trace may see its scores, so ask only for traces that were found for them.
     """
-    found: dict[str, tuple[Score, ...]] = dict.fromkeys(trace_ids, ())
-    for score in scores_of(database, trace_ids):
-        found[score.trace_id] += (score,)
+    ids = list(trace_ids)
+    found: dict[str, tuple[Score, ...]] = dict.fromkeys(ids, ())
+    for at in range(0, len(ids), AT_ONCE):
+        for score in scores_of(database, ids[at : at + AT_ONCE]):
+            found[score.trace_id] += (score,)
     return found

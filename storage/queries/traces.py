@@ -22,6 +22,9 @@ from storage.queries.cursors import NEWER, Cursor, beyond, nearest_first, parse_
 from storage.queries.filters import conditions
 from storage.queries.search import COLUMNS, Row, Search, rows_of
 
+AT_ONCE = 100
+"""So many ids are looked up by one query: Peewee nests the conditions of an *or*."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceSummary:
@@ -122,11 +125,19 @@ def short_ids(database: Database, trace_ids: Collection[str]) -> dict[str, str]:
     """
     ids = set(trace_ids)
     short = {each: short_id(each) for each in ids}
-    same = [_begins_with(each) for each in set(short.values())]
-    query = TraceRow.select(TraceRow.trace_id).where(reduce(or_, same, SQL("1 = 0")))
-    found = {row[0] for row in rows_of(database, query.limit(len(ids) + 1))}
-    is_unique = found <= ids and len(same) == len(ids)
+    prefixes = sorted(set(short.values()))
+    is_unique = len(prefixes) == len(ids) and all(
+        _beginning_with(database, prefixes[at : at + AT_ONCE]) <= ids
+        for at in range(0, len(prefixes), AT_ONCE)
+    )
     return short if is_unique else {each: each for each in ids}
+
+
+def _beginning_with(database: Database, prefixes: Sequence[str]) -> set[str]:
+    """Return the ids that begin so, at most one more than there are prefixes."""
+    one_of = reduce(or_, [_begins_with(each) for each in prefixes])
+    query = TraceRow.select(TraceRow.trace_id).where(one_of)
+    return {row[0] for row in rows_of(database, query.limit(len(prefixes) + 1))}
 
 
 def _begins_with(prefix: str) -> Any:

@@ -5,10 +5,12 @@ import pytest
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
 from reports.render import slack, terminal
+from reports.views.trace_list import TraceListView
 from storage import Observability
 from storage.model.batch import Batch
 from storage.model.records import Log
 from storage.model.span import Span
+from storage.queries.traces import short_ids
 from storage.store.batch import store
 from tests.support.factories import GENERAL, MINUTE, NOW, TEAM, THREAD
 
@@ -70,3 +72,18 @@ def test_ids_are_as_short_everywhere_unless_they_were_not_unique(
         told = said(observability, words.format(id=ids[0]))
         assert f"{ids[0][:shown]} " in told.replace("`", " "), words
     assert "is it broken?" in said(observability, f"show {ids[0][:shown]}")
+
+
+def test_a_list_is_as_long_as_a_shell_asks_for(observability: Observability) -> None:
+    spans = [failure(f"{number:016x}{'7' * 16}", number) for number in range(1, 1202)]
+    assert store(observability.database, Batch("test:1", 1, spans=spans))
+    args = parse(PARSER, ["ls", "-n", "5000"])
+    view = answer(args, database=observability.database, viewer=Viewer(), now=NOW)
+    assert isinstance(view, TraceListView)
+    assert len(view.lines) == 1201
+    assert {len(line.short_id) for line in view.lines} == {16}
+    # One that only the last of the ids collides with makes all of them whole.
+    other = failure(spans[-1].trace_id[:16] + "8" * 16, 5000)
+    assert store(observability.database, Batch("test:1", 2, spans=[other]))
+    found = short_ids(observability.database, [span.trace_id for span in spans])
+    assert {len(short) for short in found.values()} == {32}
