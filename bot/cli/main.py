@@ -248,13 +248,16 @@ def _collect(args: "Namespace") -> int:
 
 
 def _demo(args: "Namespace") -> int:
+    from bot.cli.commands.demo import Stay
+
+    stay = Stay(keep=args.keep or args.open, open=args.open, port=args.port)
     if args.fortnight:
         from bot.cli.fortnight.command import play_fortnight
 
-        return play_fortnight(keep=args.keep)
-    from bot.cli.commands.demo import demo
+        return play_fortnight(stay)
+    from bot.cli.demo.command import demo
 
-    return demo(keep=args.keep)
+    return demo(stay)
 
 
 def _agents(args: "Namespace") -> int:

@@ -27,6 +27,13 @@ class ShellParser(Parser):
 
         return help_text(self)
 
+DEMO_PORT = 4400
+DEMO_EXAMPLES = """\
+examples:
+  tracebot demo                  play it, and say what to try next
+  tracebot demo --keep --open    keep the workspace, and open its page in a browser
+"""
+
 
 def parser_for(arguments: Sequence[str]) -> Parser:
     """Return a parser that knows the command of a command line; of all if it names none."""
@@ -108,8 +115,17 @@ def _add_servers(command: Callable[..., Options]) -> None:
         "--port", type=_port, default=4318, help="4318 by default; 0 is any free port"
     )
     _add_database(collect)
-    demo = command("demo", "Play a short conversation in a workspace on this machine.")
+    demo = command(
+        "demo", "Play a short conversation in a workspace on this machine.", DEMO_EXAMPLES
+    )
     demo.add_argument("--keep", action="store_true", help="keep the workspace open in a web page")
+    demo.add_argument("--open", action="store_true", help="also open that page in a browser")
+    demo.add_argument(
+        "--port",
+        type=_port,
+        default=DEMO_PORT,
+        help=f"the port of the page, {DEMO_PORT} by default; 0 is any free port",
+    )
     demo.add_argument(
         "--fortnight", action="store_true", help="play two weeks of a team in a few seconds"
     )

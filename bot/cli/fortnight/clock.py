@@ -46,8 +46,8 @@ class StoryClock:
         self._waits.passed = self._passed() + seconds
 
     @contextmanager
-    def moved(self) -> Iterator[None]:
-        """Make this the time of the process."""
+    def moved(self, *, only_here: bool = False) -> Iterator[None]:
+        """Make this the time of the process, or *only_here* that of the calling thread."""
         moved: dict[str, Callable[[], float]] = {
             "time_ns": self.now,
             "time": lambda: self.now() / SECOND_NS,
@@ -56,7 +56,12 @@ class StoryClock:
             "monotonic": lambda: self._monotonic() + self._passed(),
         }
         real = {name: getattr(time, name) for name in moved}
-        _set(moved)
+        here = threading.get_ident()
+        _set(
+            {name: _in_thread(here, moved[name], real[name]) for name in moved}
+            if only_here
+            else moved
+        )
         try:
             yield
         finally:
@@ -65,6 +70,12 @@ class StoryClock:
     def _passed(self) -> float:
         passed: float = getattr(self._waits, "passed", 0.0)
         return passed
+
+
+def _in_thread(
+    here: int, moved: Callable[[], float], real: Callable[[], float]
+) -> Callable[[], float]:
+    return lambda: moved() if threading.get_ident() == here else real()
 
 
 def _set(functions: Mapping[str, Callable[[], float]]) -> None:

@@ -10,13 +10,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bot.cli.commands.demo import plain, read_manifest, stay
+from bot.cli.commands.demo import Stay, keep_open, plain
 from bot.cli.exit_codes import DONE
 from bot.cli.fortnight.clock import SECOND_NS
 from bot.cli.fortnight.plot import fortnight
 from bot.cli.fortnight.stage import Stage
 from bot.cli.fortnight.story import DAY, Event, Question, Talk
-from bot.sandbox import Sandbox
 from storage import Observability
 
 TRY_NEXT = (
@@ -32,14 +31,14 @@ TRY_NEXT = (
 )
 
 
-def play_fortnight(*, keep: bool) -> int:
-    """Play it up to this moment; with `keep`, keep the workspace open until Ctrl-C."""
+def play_fortnight(stay: Stay) -> int:
+    """Play it up to this moment, and keep the workspace open if *stay* says so."""
     began = time.monotonic()
     console = Console(highlight=False, soft_wrap=True)
     folder = Path(tempfile.mkdtemp(prefix="tracebot-fortnight-"))
     story = fortnight(datetime.now(UTC))
     with ExitStack() as stack:
-        sandbox = stack.enter_context(Sandbox.start(read_manifest()))
+        sandbox = stack.enter_context(stay.start())
         database = folder / "tracebot.db"
         observability = stack.enter_context(Observability.open(database, platform="slack"))
         stage = Stage(story, sandbox, observability, folder)
@@ -48,9 +47,9 @@ def play_fortnight(*, keep: bool) -> int:
         for day, events in groupby(stage.play(), lambda event: int(event.at // DAY)):
             _show_day(console, stage, story.begins_at, day, events)
         _say_what_next(console, database, took=time.monotonic() - began)
-        if keep:
+        if stay.keep:
             stage.bot.scheduler.start()
-            stay(console, sandbox)
+            keep_open(sandbox, stay)
     return DONE
 
 

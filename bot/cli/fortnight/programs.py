@@ -130,6 +130,8 @@ def _claude(attempt: Attempt) -> Transcript:
     """Yield the events of `claude -p --output-format stream-json`."""
     yield {"type": "system", "subtype": "init", "model": attempt.model, "session_id": "demo"}
     yield {"type": "system", "subtype": "status", AFTER: float(attempt.first_s)}
+    if attempt.aloud:
+        yield _claude_says(attempt.aloud)
     for number, tool in enumerate(attempt.tools):
         key = {"file_path": tool.about} if tool.name == "Read" else {"command": tool.about}
         use = {"type": "tool_use", "id": f"t{number}", "name": tool.name, "input": key}
@@ -144,11 +146,14 @@ def _claude(attempt: Attempt) -> Transcript:
         yield {"type": "user", "message": {"content": [result]}, AFTER: float(tool.seconds)}
     if attempt.ending in ("answer", "overloaded"):
         for piece in _pieces(attempt.text):
-            delta = {"type": "text_delta", "text": piece}
-            yield {"type": "stream_event", "event": {"delta": delta}}
+            yield _claude_says(piece)
         yield _claude_result(attempt)
     else:
         yield _silence(attempt)
+
+
+def _claude_says(text: str) -> dict[str, object]:
+    return {"type": "stream_event", "event": {"delta": {"type": "text_delta", "text": text}}}
 
 
 def _claude_result(attempt: Attempt) -> dict[str, object]:

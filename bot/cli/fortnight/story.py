@@ -26,14 +26,16 @@ class Tool:
 class Attempt:
     """The work of a program that is asked.
 
-    Its first output comes after `first_s`: a tool or the beginning of the answer. Tools follow each
-    other, and `writing_s` after the last of them it ends. `input_tokens` include the cached ones.
-    `cost` is what the program tells, in micro-dollars; None if it does not tell.
+    Its first output comes after `first_s`: what it thinks `aloud`, a tool or the beginning of the
+    answer. Tools follow each other, and `writing_s` after the last of them it ends. `input_tokens`
+    include the cached ones. `cost` is what the program tells, in micro-dollars; None if it does not
+    tell.
     """
 
     program: str
     model: str
     first_s: float
+    aloud: str = ""
     tools: tuple[Tool, ...] = ()
     writing_s: float = 0.0
     ending: Ending = "answer"

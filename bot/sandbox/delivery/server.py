@@ -19,11 +19,7 @@ PING_SECONDS = 0.2
 
 def listen(port: int) -> socket.socket:
     """Return a listening socket, so that the address is known before the server runs."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
-    listener.listen(128)
-    return listener
+    return socket.create_server(("127.0.0.1", port), backlog=128)
 
 
 class _Uvicorn(uvicorn.Server):

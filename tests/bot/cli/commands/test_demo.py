@@ -3,12 +3,18 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import pytest
 
+from bot.cli.commands.demo import Stay
+from bot.errors import ConfigurationError
 from tests.support.paths import MEASURED
 from tests.support.readme import alike, part
 
@@ -16,52 +22,126 @@ TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
 
 
 def environment(home: Path) -> dict[str, str]:
-    return {**MEASURED, "HOME": str(home), "PATH": os.environ["PATH"], "TMPDIR": str(home)}
+    return {
+        **MEASURED,
+        "HOME": str(home),
+        "PATH": f"{Path(TRACEBOT).parent}:{os.environ['PATH']}",
+        "TMPDIR": str(home),
+        "PYTHONUNBUFFERED": "1",
+        "BROWSER": "false",
+    }
 
 
-def test_the_demo_plays_a_conversation_queries_it_and_says_what_to_try_next(tmp_path: Path) -> None:
-    played = subprocess.run(
-        [TRACEBOT, "demo"], env=environment(tmp_path), capture_output=True, text=True, timeout=60
-    )
-    shown = played.stdout
-    assert (played.returncode, played.stderr) == (0, "")
-    assert "You said: what is in the next release?" in shown
-    assert "I have read 2 earlier messages" in shown
-    assert "not for the bot, which skips it" in shown
-    assert "I was given 1 file" in shown
-    assert "flaky could not answer" in shown
-    for words in ("ls", "thread", "stats --by agent", "show"):
-        assert f"/trace {words}" in shown
-    assert "emoji +1" in shown
-    assert "5 traces · 1 failed (20.0%) · half within" in shown
-    assert "\x1b[" not in shown
-    for line in part("DEMO").splitlines()[2:-1]:
-        assert line.strip() == "…" or alike(line) in alike(shown)
-    (command,) = re.findall(r"tracebot (ls --all --database \S+)", shown)
-    listed = subprocess.run(
-        [TRACEBOT, *command.split()], env=environment(tmp_path), capture_output=True, text=True
-    )
-    assert "skipped: the bot was not mentioned" in listed.stdout
-
-
-def test_the_demo_stays_until_it_is_interrupted(tmp_path: Path) -> None:
-    demo = subprocess.Popen(
-        [TRACEBOT, "demo", "--keep"],
-        env={**environment(tmp_path), "PYTHONUNBUFFERED": "1"},
+def start(home: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        ["tracebot", "demo", *arguments],
+        env=environment(home),
+        cwd=home,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        process_group=0,
     )
+
+
+def read_until(demo: subprocess.Popen[str], words: str) -> str:
+    """Return what the demo prints up to the first line with these words."""
+    assert demo.stdout
+    lines = []
+    for line in demo.stdout:
+        lines.append(line)
+        if words in line:
+            break
+    return "".join(lines)
+
+
+@dataclass
+class Demo:
+    """A demo that has been played and stays open."""
+
+    process: subprocess.Popen[str]
+    home: Path
+    port: int
+    shown: str
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    home = tmp_path_factory.mktemp("home")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = start(home, "--open", "--port", str(port))
     try:
-        assert demo.stdout
-        page = next(
-            found[0]
-            for line in demo.stdout
-            if (found := re.findall(r"open at (http://127.0.0.1:\d+/)", line))
-        )
-        assert "<title>" in httpx.get(page, trust_env=False).text
-        demo.send_signal(signal.SIGINT)
-        _, complaints = demo.communicate(timeout=30)
-        assert (demo.returncode, complaints) == (0, "")
+        yield Demo(process, home, port, read_until(process, "No browser"))
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_demo_shows_what_the_bot_can_do(demo: Demo) -> None:
+    for words in (
+        "left alone: the bot was not mentioned",
+        "[CHANGELOG.md]",
+        "claude was not available; codex answered.",
+        "I look at the pods first",
+        "✓ Bash: kubectl logs checkout-7f9c",
+        "82.4k → 940 tokens · $0.1610",
+        "bob        👍",
+        "🛑 Stopped by @carol.",
+    ):
+        assert words in demo.shown
+    for command in ("ls", "thread", "stats --by agent", "errors", "digest"):
+        assert f"$ tracebot {command}" in demo.shown
+    assert "\x1b[" not in demo.shown
+    assert len(demo.shown.splitlines()) < 100
+    assert max(map(len, demo.shown.partition("Try next")[0].splitlines())) <= 80
+
+
+def test_readme_shows_a_part_of_it(demo: Demo) -> None:
+    shown = alike(demo.shown).splitlines()
+    excerpt = alike(part("DEMO")).splitlines()[2:-1]
+    assert [line for line in excerpt if line.strip() != "…" and line not in shown] == []
+
+
+def test_what_the_demo_suggests_can_be_pasted(demo: Demo) -> None:
+    suggested = demo.shown.partition("Try next:\n")[2].partition("\n\n")[0]
+    lines = [
+        line for line in suggested.splitlines() if not re.search(r"tracebot (demo|init)", line)
+    ]
+    assert len(lines) == 5
+    pasted = subprocess.run(
+        ["bash", "-e"],
+        input="\n".join(lines),
+        env=environment(demo.home),
+        cwd=demo.home,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (pasted.returncode, pasted.stderr) == (0, "")
+    assert "What the agent did" in pasted.stdout
+    assert "the bot was not mentioned" in pasted.stdout
+
+
+def test_the_page_stays_at_its_port_until_the_demo_is_interrupted(demo: Demo) -> None:
+    page = f"http://127.0.0.1:{demo.port}/"
+    assert page in demo.shown
+    assert "<title>" in httpx.get(page, trust_env=False).text
+    with pytest.raises(ConfigurationError, match=f"{demo.port} .*--port {demo.port + 1}"):
+        Stay(keep=True, port=demo.port).start()
+    demo.process.send_signal(signal.SIGINT)
+    _, complaint = demo.process.communicate(timeout=30)
+    assert (demo.process.returncode, complaint) == (0, "")
+
+
+def test_ctrl_c_in_the_middle_leaves_nothing_running(tmp_path: Path) -> None:
+    demo = start(tmp_path)
+    try:
+        read_until(demo, "carol")
+        os.killpg(demo.pid, signal.SIGINT)
+        _, complaint = demo.communicate(timeout=30)
     finally:
         demo.kill()
+    assert (demo.returncode, complaint) == (130, "")
+    left = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    assert str(tmp_path) not in left.stdout

@@ -1,0 +1,90 @@
+"""`tracebot demo`: play a conversation beside a recorded week, and show reports."""
+
+import tempfile
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bot.app import build_bot
+from bot.cli.commands.demo import Stay, keep_open
+from bot.cli.demo.agents import WATCHED, write_agents
+from bot.cli.demo.conversation import Conversation
+from bot.cli.demo.reports import show_reports
+from bot.cli.demo.screen import Screen
+from bot.cli.demo.week import WeekRecorder
+from bot.cli.exit_codes import DONE
+from bot.cli.fortnight.plot import fortnight
+from bot.lifecycle import connect
+from bot.sandbox import Sandbox
+from bot.settings import load_settings
+from storage import Observability
+
+INTERRUPTED = 130
+"""The exit code of a program that Ctrl-C ended."""
+
+WEEK = 7
+BEFORE = timedelta(minutes=10)
+"""How many days are recorded, and how long ago they end."""
+
+AT_EASE = 3.0
+"""How many times longer the agents pause in a workspace that stays open."""
+
+
+def demo(stay: Stay) -> int:
+    """Play a conversation, show reports, and keep the workspace open if *stay* says so."""
+    try:
+        _play(stay)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return DONE
+
+
+def _play(stay: Stay) -> None:
+    began = time.monotonic()
+    screen = Screen()
+    folder = Path(tempfile.mkdtemp(prefix="tracebot-demo-"))
+    database = folder / "tracebot.db"
+    story = fortnight(datetime.now(UTC) - BEFORE, days=WEEK)
+    with ExitStack() as stack:
+        sandbox = stack.enter_context(stay.start())
+        people = {
+            each.name: sandbox.add_user(each.name, tz=each.zone, admin=each.admin)
+            for each in story.people
+        }
+        channels = {
+            each.name: sandbox.add_channel(
+                each.name, [people[name] for name in each.members], private=each.private
+            )
+            for each in story.channels
+        }
+        observability = stack.enter_context(Observability.open(database, platform="slack"))
+        _start_bot(stack, sandbox, observability, folder)
+        screen.say("A Slack workspace on this machine, with the real bot in it.", style="bold")
+        watched = folder / "agents" / WATCHED
+        conversation = Conversation(sandbox, people, channels, observability, screen, watched)
+        conversation.begin()
+        WeekRecorder(story, sandbox, people, channels, observability).record()
+        show_reports(screen, observability, conversation.play())
+        screen.say(f"That took {time.monotonic() - began:.1f} s.")
+        if stay.keep:
+            write_agents(folder / "agents", pause=AT_EASE)
+            keep_open(sandbox, stay)
+
+
+def _start_bot(
+    stack: ExitStack, sandbox: Sandbox, observability: Observability, folder: Path
+) -> None:
+    settings = load_settings(
+        _env_file=None,
+        SLACK_BOT_TOKEN=sandbox.bot_token,
+        SLACK_APP_TOKEN=sandbox.app_token,
+        SLACK_API_URL=sandbox.api_url,
+        database_url=str(observability.database.path),
+    )
+    roster = write_agents(folder / "agents", pause=1.0)
+    bot = build_bot(settings, roster=roster, observability=observability)
+    stack.callback(bot.stop, grace=0)
+    connect(bot, settings)
+    bot.scheduler.start()
+    sandbox.wait_for_app()
