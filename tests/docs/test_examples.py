@@ -5,56 +5,69 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from peewee import Database
 
 from bot.cli.parser import parser_for
+from reports.commands.filters import TAKEN
+from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
 from reports.errors import UsageError
 from tests.support.paths import MEASURED, ROOT
 from tests.support.readme import README, alike, part
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-BLOCK = re.compile(r"^```(?:sh|console)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 OURS = re.compile(r"(?:\$ )?(?:[A-Z_]+=\S* )*(?:\.venv/bin/)?(tracebot|/trace)(?: (.+))?")
+
+
+def blocks(text: str, *languages: str) -> list[str]:
+    """Return the blocks of code that are marked as one of these languages."""
+    return [code for language, code in BLOCK.findall(text) if language in languages]
 
 
 def command_lines(page: Path) -> Iterator[tuple[str, str]]:
     """Yield the program and the rest of each line of ours in the blocks of a page."""
-    for block in BLOCK.findall(page.read_text()):
+    for block in blocks(page.read_text(), "", "sh", "console"):
         for line in block.replace("\\\n", "").splitlines():
-            if found := OURS.fullmatch(line):
+            if found := OURS.fullmatch(line.strip()):
                 yield found[1], found[2] or ""
     if page.name == "README.md":
         for cell in re.findall(r"^\| (`.*?) \|", page.read_text(), re.MULTILINE):
             yield from (("/trace", words) for words in re.findall(r"`(.+?)`", cell))
 
 
-def arguments_of(words: str) -> list[str]:
-    """Return the arguments up to a comment, a pipe, a redirection or the next command."""
+def arguments_of(program: str, words: str) -> list[str]:
+    """Return the arguments; in a shell those up to a comment, a pipe or the next command."""
+    if program == "/trace":
+        return shlex.split(words)
     arguments = list(shlex.shlex(words, posix=True, punctuation_chars=True))
     ends = [place for place, each in enumerate(arguments) if not each.strip("();<>|&")]
     return arguments[: ends[0]] if ends else arguments
 
 
-def refusal(program: str, arguments: Sequence[str]) -> str | None:
-    """Return why a command line is not understood, None if it is."""
+def refusal(program: str, arguments: Sequence[str], database: Database) -> str:
+    """Return why a command line is not understood, empty if it is."""
+    if arguments[:1] == ["run"]:
+        return ""  # Everything after it is the command to record.
     in_slack, _ = build_parser(prog="/trace", shell=False)
     try:
-        parse(in_slack if program == "/trace" else parser_for(arguments), arguments)
+        args = parse(in_slack if program == "/trace" else parser_for(arguments), arguments)
+        if args.command in TAKEN:  # Its filters are read when it is answered.
+            answer(args, database=database, viewer=Viewer(), now=time.time_ns())
     except UsageError as error:
         return str(error)
-    return None
+    return ""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_each_command_line_of_a_page_is_understood(page: Path) -> None:
-    lines = [(program, arguments_of(words)) for program, words in command_lines(page)]
-    # Everything after `run` is the command to record.
-    parsed = [line for line in lines if line[1][:1] != ["run"]]
-    assert [line for line in parsed if refusal(*line)] == []
+def test_each_command_line_of_a_page_is_understood(page: Path, database: Database) -> None:
+    for program, words in command_lines(page):
+        assert not refusal(program, arguments_of(program, words), database), words
 
 
 def typed(commands: str, home: Path) -> str:
@@ -70,9 +83,9 @@ def typed(commands: str, home: Path) -> str:
 
 @pytest.mark.parametrize("name", ["SHELL", "PYTHON"])
 def test_what_readme_records_is_shown_as_it_says(name: str, tmp_path: Path) -> None:
-    (session,) = BLOCK.findall(part(name))
+    (session,) = blocks(part(name), "console")
     commands = re.findall(r"^\$ (.*)$", session, re.MULTILINE)
-    for program in re.findall(r"```python\n(.*?)```", part(name), re.DOTALL):
+    for program in blocks(part(name), "python"):
         commands.insert(0, f"python - <<'END'\n{program}END")
     shown = re.sub(r"^\$ .*\n", "", session, flags=re.MULTILINE)
     assert alike(typed("\n".join(commands), tmp_path)) == alike(shown)
