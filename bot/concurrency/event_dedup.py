@@ -19,9 +19,6 @@ REMEMBERED_EVENTS = 10_000
 LEASE_NS = 24 * 3_600 * 1_000_000_000
 """Longer than Slack retries an event, so that a late retry finds the lease still held."""
 
-HANDLED_ELSEWHERE = "handled_elsewhere"
-"""The reason of a turn that does nothing, because another process has claimed its message."""
-
 logger = logging.getLogger("tracebot.dedup")
 
 

@@ -11,7 +11,7 @@ from peewee import PeeweeException
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from bot.concurrency.event_dedup import HANDLED_ELSEWHERE, EventDedup, message_key
+from bot.concurrency.event_dedup import EventDedup
 from bot.replies.buttons import Attempt, failure_buttons
 from bot.replies.messages import RESTARTED, Message, reply_messages, running_id
 from bot.replies.posted import (
@@ -28,11 +28,16 @@ from bot.slack.own_deletions import OwnDeletions
 from bot.slack.reactions import FAILED, READ, WAITING
 from reports.render.block_kit import escape
 from storage import Observability
-from storage.coordination.leases import acquire_lease, release_lease, release_lease_of_dead
-from storage.coordination.process_identity import this_process
-from storage.coordination.unfinished_replies import TURN, UnfinishedReply
+from storage.coordination.leases import (
+    acquire_lease,
+    lease_owner,
+    release_lease,
+    release_lease_of_dead,
+)
+from storage.coordination.process_identity import is_alive, this_process
+from storage.coordination.unfinished_replies import NOBODY, TURN, UnfinishedReply
 from storage.model.erasure import REPLY, REPLY_TS
-from storage.queries.traces import message_traces, trace_spans
+from storage.queries.traces import trace_spans
 
 SECOND_NS = 1_000_000_000
 LONGEST_NS = 24 * 3_600 * SECOND_NS
@@ -139,30 +144,24 @@ class ReplyRepair:
             self._deliver_in(thread, reply)
 
     def _is_settled(self, reply: UnfinishedReply) -> bool:
-        """Return True if the turn ended after all, or another turn answers the message.
+        """Return True if the turn ended after all, or another process has taken the message.
 
         A process may die after it ended a turn and before its row is removed. And Slack sends an
-        event again that a process did not acknowledge before it died. If nobody has taken the
-        message yet, nobody will: its author is told to ask again.
+        event again that a process did not acknowledge before it died, or in two forms. If nobody
+        has taken the message yet, nobody will: its author is told to ask again.
         """
         self._observability.flush(FLUSH_S)
-        place = {"channel": reply.channel, "message_ts": reply.message_ts}
-        traces = {
-            trace.trace_id: trace
-            for trace in message_traces(self._database, **place)
-            if trace.team == reply.team
-        }
-        own = traces.pop(reply.trace_id, None)
-        if own is not None and own.status not in ("running", "abandoned"):
+        root = next(iter(trace_spans(self._database, reply.trace_id)), None)
+        if root is not None and root.status not in ("running", "abandoned"):
             return True
-        if self._dedup.claim(message_key(reply.team, reply.channel, reply.message_ts)):
+        if not reply.claim:
             return False
-        return any(
-            trace.started_at > reply.begun_at
-            and trace.status != "abandoned"
-            and trace.reason != HANDLED_ELSEWHERE
-            for trace in traces.values()
-        )
+        taker = lease_owner(self._database, reply.claim)
+        if taker is None:
+            return not self._dedup.claim(reply.claim)
+        if reply.process == NOBODY:  # Which one it was is not known.
+            return is_alive(taker)
+        return not reply.process.startswith(f"{taker}:")
 
     def _deliver_in(self, thread: Sequence[Mapping[str, Any]], reply: UnfinishedReply) -> None:
         final, doubles = final_parts(thread, reply, bot_id=self._bot_id)

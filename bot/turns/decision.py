@@ -7,7 +7,6 @@ not continue a conversation.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.concurrency import event_dedup
 from bot.slack.types import IncomingMessage, Thread
 
 SAID_BY_PEOPLE = frozenset((None, "file_share", "thread_broadcast", "me_message"))
@@ -38,7 +37,7 @@ class Reason(StrEnum):
     THREAD_UNREADABLE = "thread_unreadable"
     NOT_MENTIONED = "not_mentioned"
     MENTION_BY_EDIT = "mention_by_edit"
-    HANDLED_ELSEWHERE = event_dedup.HANDLED_ELSEWHERE
+    HANDLED_ELSEWHERE = "handled_elsewhere"
 
     ASKER_UNKNOWN = "asker_unknown"
     GUEST_MAY_NOT_ASK = "guest_may_not_ask"

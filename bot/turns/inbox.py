@@ -114,7 +114,7 @@ class Inbox:
         root = self._observability.start_span(
             "slack message", self._attributes(message, body), kind="consumer"
         )
-        turn = self._handler.open(message, root)
+        turn = self._handler.open(message, root, claim=key)
         self._submit(turn, message.ts, claim=lambda: self._dedup.claim(key))
 
     def _submit(self, turn: Turn, order: str, *, claim: Callable[[], bool]) -> None:

@@ -85,12 +85,12 @@ class TurnHandler:
         self._observability = observability
         self._stopping = threading.Event()
 
-    def open(self, message: IncomingMessage, root: ActiveSpan) -> Turn:
-        """Return the turn of *message*, not yet run."""
+    def open(self, message: IncomingMessage, root: ActiveSpan, *, claim: str = "") -> Turn:
+        """Return the turn of *message*, not yet run. It needs the lease *claim*, if not empty."""
         shown = FAILED if message.asked_again else None
         # From now on, so that a process that dies leaves no message that looks as if it was read,
         # and nobody who waits for an answer to a question that waited for its turn.
-        unfinished = unfinished_turn(message, root, self._identity)
+        unfinished = unfinished_turn(message, root, self._identity, claim=claim)
         if unfinished:
             self._unfinished.begin(unfinished)
 

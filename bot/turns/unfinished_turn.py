@@ -9,7 +9,7 @@ from storage.coordination.unfinished_replies import TURN, UnfinishedReply
 
 
 def unfinished_turn(
-    message: IncomingMessage, root: ActiveSpan, identity: BotIdentity
+    message: IncomingMessage, root: ActiveSpan, identity: BotIdentity, *, claim: str
 ) -> UnfinishedReply | None:
     """Return the row of a message for the repair; None if the bot will not answer the message.
 
@@ -30,6 +30,7 @@ def unfinished_turn(
         message_ts=message.ts,
         user=message.user,
         begun_at=time.time_ns(),
+        claim=claim,
         ending=None if is_question else (),
     )
 

@@ -39,6 +39,12 @@ def acquire_lease(database: Database, key: str, *, owner: str, now: int, lease_n
         return bool(insert.as_rowcount().execute(database))
 
 
+def lease_owner(database: Database, key: str) -> str | None:
+    """Return who has acquired the lease on `key`, even if it has expired since."""
+    query = LeaseRow.select(LeaseRow.owner).where(LeaseRow.key == key).tuples()
+    return next((owner for (owner,) in list(query.execute(database))), None)
+
+
 def complete_lease(database: Database, key: str, *, now: int) -> None:
     """Record that the work is done, so that nobody does it again."""
     with transaction(database):

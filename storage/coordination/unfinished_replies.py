@@ -37,7 +37,9 @@ class UnfinishedReply:
 
     `ts` is the message that shows the reply while it grows, None if there is none. `ending` are the
     arguments of the messages that should take its place; None if nobody knows, and none at all if
-    it should only be deleted. `begun_at` is in nanoseconds since the epoch.
+    it should only be deleted. `begun_at` is in nanoseconds since the epoch. `claim` is the key of
+    the lease that its process needs for the message, empty if it needs none. `process` is the one
+    that stored it, if it is read from the database.
     """
 
     id: str
@@ -51,6 +53,8 @@ class UnfinishedReply:
     begun_at: int
     ts: str | None = None
     ending: tuple[Message, ...] | None = None
+    claim: str = ""
+    process: str = NOBODY
 
 
 def put_reply(database: Database, reply: UnfinishedReply, *, process: str, now: int) -> None:
@@ -94,7 +98,8 @@ def abandoned_replies(database: Database, *, team: str, now: int) -> Iterator[Un
     for row in list(query.order_by(UnfinishedReplyRow.begun_at).dicts().execute(database)):
         if _is_abandoned(row["process"], seen_at=row["seen_at"], now=now):
             ending = None if row["ending"] is None else tuple(json.loads(row["ending"]))
-            yield UnfinishedReply(**{name: row[name] for name in PLAIN}, ending=ending)
+            known = {name: row[name] for name in (*PLAIN, "process")}
+            yield UnfinishedReply(**known, ending=ending)
 
 
 def _is_abandoned(process: str, *, seen_at: int, now: int) -> bool:
@@ -106,6 +111,6 @@ def _is_abandoned(process: str, *, seen_at: int, now: int) -> bool:
 
 PLAIN = (
     *("id", "trace_id", "agent", "team", "channel", "thread_ts", "message_ts", "user"),
-    *("begun_at", "ts"),
+    *("begun_at", "ts", "claim"),
 )
 """The columns that are stored as they are."""

@@ -372,6 +372,7 @@ class UnfinishedReplyRow(Model):
     process = TextField()
     begun_at = BigIntegerField()
     seen_at = BigIntegerField()
+    claim = TextField(constraints=[SQL("DEFAULT ''")])
 
     class Meta:
         table_name = "unfinished_replies"

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from bot.concurrency.event_dedup import HANDLED_ELSEWHERE
 from bot.replies import delivery, live, repair
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
@@ -461,7 +460,7 @@ def test_who_was_left_alone_is_not_told_to_ask_again_when_the_process_dies_at_on
     question = sandbox.post(alice, board, f"{sandbox.mention} think hard")
     sandbox.join(sandbox.bot_user_id, board)
     place = {"team": "T0SANDBOX1", "channel": board.id, "message_ts": question.ts}
-    decided = {"decision": "skip", "reason": HANDLED_ELSEWHERE, "platform": "slack"}
+    decided = {"decision": "skip", "reason": "stranger_may_not_ask", "platform": "slack"}
     with observability.span("slack message", **place, **decided) as span:
         pass
     reply = replace(unfinished_reply(question, agent=TURN), trace_id=span.trace_id)
@@ -470,6 +469,29 @@ def test_who_was_left_alone_is_not_told_to_ask_again_when_the_process_dies_at_on
     eventually(lambda: all(row.ending == "[]" for row in left_replies(observability)))
     assert sandbox.thread(board, question.ts)[1:] == []
     assert sandbox.reactions(board, question.ts) == {}
+
+
+@pytest.mark.parametrize("claimed_by_it", [True, False])
+def test_only_the_process_that_took_a_message_may_have_left_its_author_waiting(
+    claimed_by_it: bool,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    observability: Observability,
+) -> None:
+    bot = start_bot()
+    board = sandbox.add_channel("board", [alice], with_bot=False)
+    question = sandbox.post(alice, board, f"{sandbox.mention} think hard")
+    sandbox.join(sandbox.bot_user_id, board)
+    dead, other = (f"{socket.gethostname()}:{2**22 + number}:1" for number in range(2))
+    reply, now = unfinished_reply(question, agent=TURN), time.time_ns()
+    owner = dead if claimed_by_it else other
+    acquire_lease(observability.database, reply.claim, owner=owner, now=now, lease_ns=10**12)
+    put_reply(observability.database, reply, process=f"{dead}:1", now=now)
+    tick(bot)
+    eventually(lambda: all(row.ending == "[]" for row in left_replies(observability)))
+    told = [each.text for each in sandbox.thread(board, question.ts)[1:]]
+    assert ["ask again" in text for text in told] == [True] * claimed_by_it
 
 
 def test_a_reply_that_a_process_was_ending_when_it_was_killed_is_ended_by_the_next(
