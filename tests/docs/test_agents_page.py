@@ -30,8 +30,9 @@ def test_each_key_and_each_provider_is_explained() -> None:
         assert f"`{word}`" in TEXT, word
 
 
-def test_the_example_is_an_agents_file(tmp_path: Path) -> None:
-    for number, example in enumerate(re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)):
+def test_each_example_is_an_agents_file(tmp_path: Path) -> None:
+    texts = TEXT + (ROOT / "docs" / "how-to" / "write-an-agent.md").read_text()
+    for number, example in enumerate(re.findall(r"```toml\n(.*?)```", texts, re.DOTALL)):
         path = tmp_path / f"{number}.toml"
         path.write_text(example)
         assert set(load_roster(path, environ={}).names) == set(tomllib.loads(example)["agents"])
