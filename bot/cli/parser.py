@@ -27,6 +27,7 @@ class ShellParser(Parser):
 
         return help_text(self)
 
+
 DEMO_PORT = 4400
 DEMO_EXAMPLES = """\
 examples:
