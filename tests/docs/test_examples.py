@@ -98,3 +98,9 @@ def test_the_badge_names_the_versions_that_are_tested() -> None:
     assert f"[![Python {' | '.join(classifiers)}]" in README
     quoted = ", ".join(f'"{version}"' for version in classifiers)
     assert f"python: [{quoted}]" in workflow
+
+
+def test_the_pictures_of_readme_exist_and_load_quickly() -> None:
+    pictures = [ROOT / name for name in re.findall(r'src(?:set)?="([^"]+)"', README)]
+    assert len(pictures) == 2
+    assert [picture for picture in pictures if picture.stat().st_size > 1_000_000] == []

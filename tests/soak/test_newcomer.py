@@ -103,7 +103,7 @@ def newcomer(tmp_path: Path, sandbox: Sandbox) -> Newcomer:
 def test_readme_leads_from_a_clone_to_an_answer(newcomer: Newcomer, sandbox: Sandbox) -> None:
     for line in lines("Try it"):
         if not line.startswith(SUITE):
-            assert "tracebot: " in newcomer.type(line)
+            assert "@tracebot" in newcomer.type(line)
     for line in lines("Install"):
         newcomer.type(line)
     first, serve, *rest = lines("Connect your workspace")
