@@ -26,13 +26,13 @@ class Dialogue:
     def step(self, title: str) -> None:
         self._steps += 1
         head = f"{self._steps}. {title}"
-        _, colour = output_form()
-        sys.stdout.write(f"\n\033[1m{head}\033[0m\n" if colour else f"\n{head}\n")
+        bold = output_form()["colour"]
+        sys.stdout.write(f"\n\033[1m{head}\033[0m\n" if bold else f"\n{head}\n")
 
     def tell(self, text: str, *, mark: str = "") -> None:
         """Print a paragraph, as wide as the terminal; its lines stand below one another."""
         first = f"{INDENT}{mark} " if mark else INDENT
-        width, _ = output_form()
+        width = output_form()["width"]
         if width is not None:
             text = textwrap.fill(
                 visible(text),
