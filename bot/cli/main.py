@@ -51,6 +51,7 @@ def tracebot(arguments: list[str]) -> int:
 
     0 is done, 1 failed or not found, 2 a command line that makes no sense.
     """
+    typed = arguments
     if arguments[:1] == ["help"] and len(arguments) == 2 and not arguments[1].startswith("-"):
         arguments = [arguments[1], "--help"]
     if arguments[:1] == ["run"]:
@@ -64,7 +65,7 @@ def tracebot(arguments: list[str]) -> int:
 
     guard_warnings()
     try:
-        code = _run(arguments)
+        code = _run(arguments, typed)
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # `tracebot ls | head`
@@ -77,8 +78,11 @@ def tracebot(arguments: list[str]) -> int:
         return INTERRUPTED
 
 
-def _run(arguments: list[str]) -> int:
-    """Run a command line. Say of its mistakes and of failures what to do, and return its code."""
+def _run(arguments: list[str], typed: list[str]) -> int:
+    """Run a command line, and return its code. Say of mistakes and failures what to do.
+
+    *typed* is the command line in which a mistake is pointed at.
+    """
     from bot.cli.streams import OutputError
     from bot.errors import ConfigurationError
     from reports.errors import UsageError
@@ -87,9 +91,9 @@ def _run(arguments: list[str]) -> int:
     try:
         return _dispatch(arguments)
     except UsageError as error:
-        return _refuse(str(error), arguments, code=USAGE, word=error.word)
+        return _refuse(str(error), typed, code=USAGE, word=error.word)
     except (StorageError, ConfigurationError) as error:
-        return _refuse(str(error), arguments, code=FAILED)
+        return _refuse(str(error), typed, code=FAILED)
     except (BrokenPipeError, OutputError):
         raise
     except Exception as error:
@@ -99,7 +103,7 @@ def _run(arguments: list[str]) -> int:
         if cause not in CAUSES.values():
             raise
         advice = "run tracebot health, which shows more and replaces a damaged database"
-        return _refuse(f"The database failed ({cause}): {advice}.", arguments, code=FAILED)
+        return _refuse(f"The database failed ({cause}): {advice}.", typed, code=FAILED)
 
 
 def _refuse(message: str, arguments: list[str], *, code: int, word: str = "") -> int:

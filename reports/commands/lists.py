@@ -75,6 +75,7 @@ def list_traces(args: argparse.Namespace, database: Database, viewer: Viewer, no
         next=page.next,
         previous=page.previous,
         skipped=args.all,
+        narrowed=bool(args.words or args.since or args.cursor or args.filters != Filters()),
     )
     return _with_scores(_in_slack(view, args, database, viewer, now), database)
 

@@ -61,7 +61,7 @@ class FailuresView:
     charts: tuple[tuple[int, ...], ...]
     """For each issue in how many traces it occurred, by `bucket_ns` since `since`."""
     failures: tuple[Issue, ...]
-    empty: str = "Nothing failed in this period."
+    empty: str = "Nothing failed in this period. Add --since 30d to look further back."
 
 
 def failures_view(

@@ -19,6 +19,9 @@ BUCKETS = 20
 """Points in a chart: as many as Slack takes."""
 
 
+LONGER = "Add --since 30d for a longer one."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
     """One log line as text. `facts` are its attributes on one line."""
@@ -47,7 +50,7 @@ class LogsView:
     trace_id: str = ""
     level: str = ""
     """The lowest level that is listed, empty for all."""
-    empty: str = "No log lines are stored for this trace or period."
+    empty: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +94,7 @@ class MetricsView:
     """The command without its period, empty if it does not fit into a button."""
     period: str = ""
     note: str = ""
-    empty: str = "No values are stored in this period."
+    empty: str = ""
 
 
 def logs_view(
@@ -114,6 +117,9 @@ def logs_view(
         until=now,
         trace_id=trace_id,
         level=level,
+        empty="No log lines are stored for this trace. logs alone lists those of the last day."
+        if trace_id
+        else f"No log lines are stored in this period. {LONGER}",
     )
 
 
@@ -143,6 +149,7 @@ def metric_list_view(
         until=now,
         again="metrics",
         period=period,
+        empty=f"No metrics are stored in this period. {LONGER}",
     )
 
 
@@ -167,6 +174,8 @@ def metric_view(
     cut = len(values) == limit
     return MetricsView(
         title=f"{formatting.shortened(name, 80)}, {formatting.period(since, now)}",
+        empty=f"No values of {formatting.shortened(name, 80)} are stored in this period. metrics "
+        f"lists the names. {LONGER}",
         name=name,
         lines=tuple(_metric_line(total, now) for total in totals),
         totals=totals,

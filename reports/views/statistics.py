@@ -127,6 +127,9 @@ def statistics_view(
     compared = ", compared with the period before" if before else ""
     unpriced = unpriced_note(found) if by == "model" else ""
     notes = (
+        ""
+        if found.total.traces
+        else "Nothing is counted here. Add --since 30d for a longer period.",
         _beginning(found, compared=before is not None),
         _unnamed(found, only),
         unpriced,

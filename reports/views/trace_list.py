@@ -86,6 +86,16 @@ class TraceListView:
 
 LineOf = Callable[[TraceSummary], TraceLine]
 
+FIRST_STEP = "Mention the bot in Slack, or record a command in a shell: tracebot run -- COMMAND."
+EMPTY = {
+    (False, False): "Nothing is recorded yet, unless messages were skipped: --all includes them. "
+    + FIRST_STEP,
+    (False, True): f"Nothing is recorded yet. {FIRST_STEP}",
+    (True, False): "No traces match. Leave out a filter, or add --all to include skipped messages.",
+    (True, True): "No traces match. Leave out a word or a filter.",
+}
+"""The text of an empty list, by whether it is narrowed and whether it has skipped messages."""
+
 
 def trace_list_view(
     traces: Sequence[TraceSummary],
@@ -97,8 +107,12 @@ def trace_list_view(
     filters: str = "",
     menus: tuple[Menu, ...] = (),
     skipped: bool = False,
+    narrowed: bool = True,
 ) -> TraceListView:
-    """Return a page of a list, which has skipped messages if *skipped* is true."""
+    """Return a page of a list, which has skipped messages if *skipped* is true.
+
+    It is *narrowed* by words, filters or a period.
+    """
     return TraceListView(
         title="Traces, newest first",
         lines=tuple(map(line_of, traces)),
@@ -108,7 +122,7 @@ def trace_list_view(
         again=again,
         filters=filters,
         menus=menus,
-        empty="No traces match." + ("" if skipped else " Add --all to include skipped messages."),
+        empty=EMPTY[narrowed, skipped],
     )
 
 
@@ -130,7 +144,7 @@ def running_view(traces: Sequence[TraceSummary], line_of: LineOf) -> TraceListVi
         title="Running now, longest first",
         lines=tuple(map(line_of, traces)),
         traces=tuple(traces),
-        empty="Nothing is running.",
+        empty="Nothing is running. ls lists what has ended.",
         kind="ps",
     )
 
@@ -142,7 +156,7 @@ def slowest_view(
         title=f"Slowest traces of the {formatting.period(since, now)}",
         lines=tuple(map(line_of, traces)),
         traces=tuple(traces),
-        empty="No trace ended in this period.",
+        empty="No trace ended in this period. Add --since 30d for a longer one.",
         kind="slow",
     )
 

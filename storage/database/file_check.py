@@ -37,6 +37,8 @@ KINDS = {
     stat.S_IFBLK: "a device",
 }
 
+SUFFIXES = frozenset((".db", ".sqlite", ".sqlite3"))
+
 NEXT_STEP = (
     "Nothing was changed. Name a database of tracebot with --database or TRACEBOT_DATABASE_URL."
 )
@@ -45,10 +47,24 @@ NEXT_STEP = (
 def require_ours(path: Path) -> None:
     """Raise `NoDatabase` if nothing or an empty file is at `path`; else as `refuse_other_files`."""
     if not refuse_other_files(path):
+        if close := _similar(path):
+            raise NoDatabase(f"There is no database at {path}: did you mean {close}?")
         raise NoDatabase(
             f"There is no database at {path} yet. Record something, for example with tracebot run "
             "-- COMMAND, or name another database with --database or TRACEBOT_DATABASE_URL."
         )
+
+
+def _similar(path: Path) -> Path | None:
+    """Return the database in the same folder whose name is nearly the same."""
+    from difflib import get_close_matches  # Here, because hardly anybody misspells it.
+
+    try:
+        names = [each.name for each in path.parent.iterdir() if each.suffix in SUFFIXES]
+    except OSError:
+        return None
+    close = get_close_matches(path.name, set(names) - {path.name}, n=1, cutoff=0.75)
+    return path.with_name(close[0]) if close else None
 
 
 def refuse_other_files(path: Path) -> bool:

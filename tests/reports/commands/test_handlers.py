@@ -110,7 +110,7 @@ def test_typographic_quotes_dashes_and_slack_links_are_understood(
     ("text", "said"),
     [
         ("sats", "did you mean stats?"),
-        ("frobnicate", "choose from ls, search"),
+        ("frobnicate", "see /trace help"),
         ("stats --by agnt", "did you mean agent?"),
         ("ls --agnt claude", "did you mean --agent?"),
         ("ls --status eror", "did you mean error?"),
