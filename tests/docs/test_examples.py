@@ -22,7 +22,7 @@ from tests.support.readme import README, alike, part
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-OURS = re.compile(r"(?:\$ )?(?:[A-Z_]+=\S* )*(?:\.venv/bin/)?(tracebot|/trace)(?: (.+))?")
+OURS = re.compile(r"(?:[A-Z_]+=\S* )*(?:\.venv/bin/)?(tracebot|/trace)(?: (.+))?")
 
 
 def blocks(text: str, *languages: str) -> list[str]:
@@ -32,12 +32,14 @@ def blocks(text: str, *languages: str) -> list[str]:
 
 def command_lines(page: Path) -> Iterator[tuple[str, str]]:
     """Yield the program and the rest of each line of ours in the blocks of a page."""
-    for block in blocks(page.read_text(), "", "sh", "console"):
-        for line in block.replace("\\\n", "").splitlines():
-            if found := OURS.fullmatch(line.strip()):
-                yield found[1], found[2] or ""
+    text = page.read_text()
+    lines = "".join(blocks(text, "", "sh")).replace("\\\n", "").splitlines()
+    lines += re.findall(r"^\$ (.*)$", "".join(blocks(text, "console")), re.MULTILINE)
+    for line in lines:
+        if found := OURS.fullmatch(line.strip()):
+            yield found[1], found[2] or ""
     if page.name == "README.md":
-        for cell in re.findall(r"^\| (`.*?) \|", page.read_text(), re.MULTILINE):
+        for cell in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE):
             yield from (("/trace", words) for words in re.findall(r"`(.+?)`", cell))
 
 
