@@ -135,7 +135,7 @@ EXAMPLES: Mapping[str, Examples] = {
     ),
     "demo": (
         ("tracebot demo", "play a short conversation"),
-        ("tracebot demo --keep", "talk to the bot yourself, in a web page"),
+        ("tracebot demo --keep --open", "talk to the bot yourself, in a web page"),
         ("tracebot demo --fortnight", "play two weeks of a team in a few seconds"),
     ),
     "query": (

@@ -29,11 +29,6 @@ class ShellParser(Parser):
 
 
 DEMO_PORT = 4400
-DEMO_EXAMPLES = """\
-examples:
-  tracebot demo                  play it, and say what to try next
-  tracebot demo --keep --open    keep the workspace, and open its page in a browser
-"""
 
 
 def parser_for(arguments: Sequence[str]) -> Parser:
@@ -116,9 +111,7 @@ def _add_servers(command: Callable[..., Options]) -> None:
         "--port", type=_port, default=4318, help="4318 by default; 0 is any free port"
     )
     _add_database(collect)
-    demo = command(
-        "demo", "Play a short conversation in a workspace on this machine.", DEMO_EXAMPLES
-    )
+    demo = command("demo", "Play a short conversation in a workspace on this machine.")
     demo.add_argument("--keep", action="store_true", help="keep the workspace open in a web page")
     demo.add_argument("--open", action="store_true", help="also open that page in a browser")
     demo.add_argument(
