@@ -47,7 +47,7 @@ CLAUDE = Attempt(
     program="claude",
     model="claude-opus-4-8",
     first_s=0.2,
-    writing_s=0.1,
+    writing_s=0.05,
     input_tokens=82_400,
     cached_tokens=61_000,
     output_tokens=940,
@@ -76,7 +76,7 @@ PLAYS: Mapping[str, tuple[Attempt, Attempt]] = {
             tools=(
                 Tool(name="Bash", about="kubectl top pods -n checkout", seconds=0.3, output="3"),
                 Tool(name="Bash", about="kubectl logs checkout-7f9c", seconds=0.3),
-                Tool(name="Read", about="checkout/pool.py", seconds=0.2, output="size = 20"),
+                Tool(name="Read", about="checkout/pool.py", seconds=0.1, output="size = 20"),
             ),
             text="Its **connection pool is exhausted**: 20 connections for 64 workers.\n\n"
             "```python\npool = Pool(size=64)  # checkout/pool.py, line 12\n```",

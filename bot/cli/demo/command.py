@@ -15,6 +15,7 @@ from bot.cli.demo.screen import Screen
 from bot.cli.demo.week import WeekRecorder
 from bot.cli.exit_codes import DONE
 from bot.cli.fortnight.plot import fortnight
+from bot.cli.fortnight.stage import move_in
 from bot.lifecycle import connect
 from bot.sandbox import Sandbox
 from bot.settings import load_settings
@@ -43,21 +44,12 @@ def demo(stay: Stay) -> int:
 def _play(stay: Stay) -> None:
     began = time.monotonic()
     screen = Screen()
-    folder = Path(tempfile.mkdtemp(prefix="tracebot-demo-"))
-    database = folder / "tracebot.db"
     story = fortnight(datetime.now(UTC) - BEFORE, days=WEEK)
     with ExitStack() as stack:
         sandbox = stack.enter_context(stay.start())
-        people = {
-            each.name: sandbox.add_user(each.name, tz=each.zone, admin=each.admin)
-            for each in story.people
-        }
-        channels = {
-            each.name: sandbox.add_channel(
-                each.name, [people[name] for name in each.members], private=each.private
-            )
-            for each in story.channels
-        }
+        folder = Path(tempfile.mkdtemp(prefix="tracebot-demo-"))
+        people, channels = move_in(story, sandbox)
+        database = folder / "tracebot.db"
         observability = stack.enter_context(Observability.open(database, platform="slack"))
         _start_bot(stack, sandbox, observability, folder)
         screen.say("A Slack workspace on this machine, with the real bot in it.", style="bold")

@@ -25,7 +25,7 @@ from bot.cli.fortnight.story import (
 from bot.lifecycle import Bot, connect
 from bot.replies.buttons import FEEDBACK
 from bot.replies.reason_modal import TEXT
-from bot.sandbox import Message, Sandbox, User
+from bot.sandbox import Channel, Message, Sandbox, User
 from bot.settings import load_settings
 from bot.slack.connection.status import note_connection
 from storage import Observability
@@ -49,16 +49,7 @@ class Stage:
         self, story: Story, sandbox: Sandbox, observability: Observability, folder: Path
     ) -> None:
         self.sandbox = sandbox
-        self.people = {
-            each.name: sandbox.add_user(each.name, tz=each.zone, admin=each.admin)
-            for each in story.people
-        }
-        self.channels = {
-            each.name: sandbox.add_channel(
-                each.name, [self.people[name] for name in each.members], private=each.private
-            )
-            for each in story.channels
-        }
+        self.people, self.channels = move_in(story, sandbox)
         self._story = story
         self._observability = observability
         self._clock = StoryClock(story.begins_at)
@@ -238,6 +229,21 @@ class Stage:
                 return
             time.sleep(LOOK_S)
         raise TimeoutError(f"The story does not go on after: {what}")
+
+
+def move_in(story: Story, sandbox: Sandbox) -> tuple[dict[str, User], dict[str, Channel]]:
+    """Add the people and channels of a story to a workspace; return them by name."""
+    people = {
+        each.name: sandbox.add_user(each.name, tz=each.zone, admin=each.admin)
+        for each in story.people
+    }
+    channels = {
+        each.name: sandbox.add_channel(
+            each.name, [people[name] for name in each.members], private=each.private
+        )
+        for each in story.channels
+    }
+    return people, channels
 
 
 @contextmanager
