@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from reports.commands.filters import TAKEN
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
 from reports.errors import UsageError
+from storage.recovery.opening import open_database
 from tests.support.paths import MEASURED, ROOT
 from tests.support.readme import README, alike, part
 
@@ -66,10 +68,16 @@ def refusal(program: str, arguments: Sequence[str], database: Database) -> str:
     return ""
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    with closing(open_database(tmp_path_factory.mktemp("examples") / "tracebot.db")) as database:
+        yield database
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_each_command_line_of_a_page_is_understood(page: Path, database: Database) -> None:
+def test_each_command_line_of_a_page_is_understood(page: Path, empty: Database) -> None:
     for program, words in command_lines(page):
-        assert not refusal(program, arguments_of(program, words), database), words
+        assert not refusal(program, arguments_of(program, words), empty), words
 
 
 def typed(commands: str, home: Path) -> str:
