@@ -76,7 +76,7 @@ def _say_what_next(console: Console, database: Path, *, took: float) -> None:
     console.print(f"\nThat took {took:.1f} s. Everything is recorded in {database}. Try next:\n")
     console.print(f"  export TRACEBOT_DATABASE_URL={database}")
     for command, why in TRY_NEXT:
-        console.print(f"  .venv/bin/tracebot {command:<40} {why}")
+        console.print(f"  .venv/bin/tracebot {command:<40} # {why}")
     console.print(
-        f"  .venv/bin/tracebot {'demo --fortnight --keep':<40} play it again, with its web page\n"
+        f"  .venv/bin/tracebot {'demo --fortnight --keep':<40} # play it again, with its web page\n"
     )
