@@ -31,7 +31,7 @@ from storage.model.redaction.kinds import (
     plausible_unknown,
 )
 from storage.model.redaction.names import is_secret_name
-from storage.model.redaction.patterns import Pattern, Patterns, Range
+from storage.model.redaction.patterns import Pattern, Range
 from storage.model.redaction.unescape import INVISIBLE, readings
 from storage.model.redaction.values import looks_chosen
 from storage.model.text import storable
@@ -72,8 +72,11 @@ _kinds = {
 }
 _PLACES = (names, command_lines, urls, formats, calls, tables, chat)
 _FINDERS = {find: patterns for place in _PLACES for find, patterns in place.FINDERS.items()}
-_finders = list(_FINDERS)
-_needed = Patterns("|".join(f"(?:{each})" for each in patterns) for patterns in _FINDERS.values())
+# A search for all at once has so many states that RE2 keeps forgetting and computing them anew.
+_needed = {
+    find: Pattern("|".join(f"(?:{each})" for each in patterns))
+    for find, patterns in _FINDERS.items()
+}
 _HINTS = (
     f"{_EDGE}(?:{_SHORTENED})",
     BEGINS,
@@ -213,7 +216,8 @@ def _found(text: str) -> Iterator[Secret]:
     for start, end in private_keys(text):
         yield start, end, "private_key"
     yield from _shaped(text)
-    finders = (_own_secrets, *(_finders[number] for number in _needed.in_text(text)))
+    needed = (find for find, pattern in _needed.items() if pattern.in_text(text))
+    finders = (_own_secrets, *needed)
     for start, end in chain.from_iterable(find(text) for find in finders):
         if not text.endswith("[redacted:", 0, start):  # A mark of ours is no password.
             yield start, end, "secret"
