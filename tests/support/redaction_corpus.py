@@ -309,6 +309,35 @@ LINES: Mapping[str, str] = {
     "segment": 'analytics.load("{a:32}");',
     "zapier": "https://hooks.zapier.com/hooks/catch/{d:6}/{l:7}/",
     "secret str": 'token = SecretStr("{a:24}")',
+    "printed token": "$ gh auth token\n{m:40}",
+    "printed password": "$ kubectl get secret db -o jsonpath={.data.password} | base64 -d\n{m:14}",
+    "generated": "$ openssl rand -base64 32\n{b:43}=",
+    "variable set": "setx OPENWEATHER_KEY {h:32}",
+    "output of terraform": '{"db_password": {"sensitive": true, "value": "{m:20}"}}',
+    "login by rpc": '{"method": "login", "params": ["ann", "{m:14}"]}',
+    "cipher": "AES.new(b'{m:32}', AES.MODE_GCM)",
+    "key of an account": "w3.eth.account.from_key('0x{h:64}')",
+    "secure string, options first": "ConvertTo-SecureString -AsPlainText '{pw}' -Force",
+    "link that lets in": "https://app.example.com/magic-link/{m:43}",
+    "imap": "a1 LOGIN ann@example.com {m:14}",
+    "nickserv": "/msg NickServ IDENTIFY {m:14}",
+    "nats": "nats://app:{a:6}#{a:6}!@n1:4222",
+    "heading of a page": "Client Secret\n{m:40}",
+    "remark after words": "the ssh password of 10.2.3.4 (root) is {a:10}7!",
+    "typing error": "pasword: {a:10}7!",
+    "entered when asked": "enter {a:10}7! when it asks for the password",
+    "in brackets": "it's {a:10}7! (pw)",
+    "key in Korean": "API 키는 {m:32} 입니다",
+    "key in Japanese": "APIキー：{m:36}",
+    "code in Spanish": "Tu código es {d:6}. No lo compartas.",
+    "code in Japanese": "認証番号「{d:6}」を入力してください",
+    "code before a Chinese comma": "验证码{d:6},请勿泄露",
+    "joined in Chinese": "帐号admin 密码{a:8}-7",
+    "login in Korean": "서버 접속 정보: root / {a:10}7!",
+    "wifi in Spanish": "clave wifi: {a:10}7!",
+    "unlock": "unlock code {d:8} for the phone",
+    "recovery key": "recovery key: {d:6}-{d:6}-{d:6}-{d:6}",
+    "unseal key": "Unseal Key 1: {b:43}",
 }
 
 WORDS = (
@@ -580,6 +609,7 @@ using TLSv1.3 / TLS_AES_256_GCM_SHA384
 please pass check_0d=True to it
 pass to lexer
 Token: "#d8dee9",
+パスワード変更画面のデザインv2を確認お願いします
 das Passwort ist falsch
 la contraseña es obligatoria
 le mot de passe est obligatoire

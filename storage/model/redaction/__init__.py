@@ -7,8 +7,8 @@ its place (`curl -u ann:…`, `postgres://ann:…@host`). Three steps keep this 
    text has one.
 2. A text with a hint is read as it is and with its escapes undone (`unescape`).
 3. In each reading, `kinds` and `key_files` find secrets by their shape, `names` by their name, and
-   `command_lines`, `urls`, `formats`, `calls`, `tables` and `chat` by their place; `values` knows
-   placeholders, code and prose, which are kept.
+   `command_lines`, `printed`, `urls`, `formats`, `calls`, `tables` and `chat` by their place;
+   `values` knows placeholders, code and prose, which are kept.
 """
 
 import math
@@ -19,7 +19,16 @@ from functools import lru_cache
 from itertools import chain, islice
 from typing import Any
 
-from storage.model.redaction import calls, chat, command_lines, formats, names, tables, urls
+from storage.model.redaction import (
+    calls,
+    chat,
+    command_lines,
+    formats,
+    names,
+    printed,
+    tables,
+    urls,
+)
 from storage.model.redaction.key_files import BEGINS, private_keys
 from storage.model.redaction.kinds import (
     KINDS,
@@ -70,7 +79,7 @@ _kinds = {
     for kind in {**KINDS, **UNPREFIXED, **MARKED}
     if (shapes := [shape for each in (KINDS, UNPREFIXED, MARKED) for shape in each.get(kind, ())])
 }
-_PLACES = (names, command_lines, urls, formats, calls, tables, chat)
+_PLACES = (names, command_lines, printed, urls, formats, calls, tables, chat)
 _FINDERS = {find: patterns for place in _PLACES for find, patterns in place.FINDERS.items()}
 # A search for all at once has so many states that RE2 keeps forgetting and computing them anew.
 _needed = {

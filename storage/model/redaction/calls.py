@@ -18,7 +18,8 @@ _LOGS_IN = (
 )
 _CLIENT = (
     r"(?i:login|run|analytics\.load"
-    r"|\w*(?:client|wallet|bot|token|api_?key|secret|github|gitlab|search)|twilio"
+    r"|\w*(?:client|wallet|bot|token|api_?key|secret|github|gitlab|search|fernet|from_?key"
+    r"|private_?key|secret_?key|cipher|secretbox)|(?:aes|chacha20\w*)\.new|twilio"
     r"|stripe|openai|anthropic|plaid|pusher|nexmo|vonage|shopify|sendgrid|mailgun|cloudinary)"
 )
 
@@ -31,6 +32,7 @@ HINTS = (
     r"\)\.(?i:type|fill|send_?keys|set_?value|val|enter|input|clear_and_type|press_?sequentially"
     r"|enter_?text|type_?text)\([ \t]*[\"']",
     r"(?i:run|analytics\.load|client|wallet|bot|token|api_?key|secret|github|gitlab|search|twilio"
+    r"|fernet|from_?key|private_?key|secret_?key|cipher|secretbox|(?:aes|chacha20\w*)\.new"
     r"|stripe|openai|anthropic|plaid|pusher|nexmo|vonage|shopify|sendgrid|mailgun|cloudinary)\([^()\n]{0,60}?[\"']",
 )
 
@@ -38,6 +40,9 @@ HINTS = (
 PAIRS = (
     rf"{_LOGS_IN}\([ \t]*[\"'][^\"'\n]{{0,60}}[\"'][ \t]*,{_STRING}\)",
     rf"auth[ \t]*=[ \t]*\([ \t]*[\"'][^\"'\n]*[\"'][ \t]*,{_STRING}\)",
+    # A password of Google for one program: four words of four letters
+    rf"{_LOGS_IN}\([^()\n]{{0,120}},[ \t]*[\"']"
+    r"(?P<secret>[a-z]{4}(?: [a-z]{4}){3})[\"'][ \t]*\)",
 )
 # The last of more arguments, such as a host, a user and a password.
 LAST = rf"{_LOGS_IN}\([^()\n]{{0,120}}[^()\n ,][ \t]*,{_STRING}\)"
@@ -63,7 +68,7 @@ SENT = (
     r"[\"'](?P<secret>[^\"'\s\\]{5,})(?:\\[rn]|\s)*[\"']"
 )
 # A token with which a client is made, alone or after an id.
-TOKEN = rf"{_CLIENT}\((?:[ \t]*[\"']?[\w.-]{{1,60}}[\"']?[ \t]*,)?{_STRING}[,)]"
+TOKEN = rf"{_CLIENT}\((?:[ \t]*[\"']?[\w.-]{{1,60}}[\"']?[ \t]*,)?[ \t]*b?{_STRING}[,)]"
 
 
 def _is_made(value: str) -> bool:

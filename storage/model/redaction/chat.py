@@ -9,15 +9,16 @@ from storage.model.redaction.patterns import Finders, Pattern, Patterns, Range, 
 from storage.model.redaction.values import harmless, is_prose, looks_chosen, within_path
 
 LONGEST_SENTENCE = 120
-MOST_WORDS = 8
+MOST_WORDS = 12
 
 _TOLD = rf"(?i:(?:^|[^A-Za-z0-9])(?:{PASSWORDS}))"
 _CODE = (
     rf"(?i:(?:^|[^A-Za-z0-9])(?:{CODES})(?:[ \t]?(?:code|number|nummer|番号|コード)?)[*_`]*"
     r"(?:[ \t](?:for|of|to|für|de|para|pour|per|del)(?:[ \t]\w{1,14}){1,5})?"
     r"[ \t]*(?:[:：=]|は|是|[는은]|→|->|[ \t](?:is|ist|lautet|est|es|é|è|was|jest"
-    r"|je))?[ \t]*[*_`\[「]*)"
-    r"(?P<code>\d(?:[ -]?\d){2,11}#?|[A-Z0-9]{1,4}-\d{3,8})(?:[^A-Za-z0-9.:,/-]|[.,](?:\s|$)|$)"
+    r"|je))?[ \t]*[*_`\[「#]*)"
+    r"(?P<code>\d(?:[ -]?\d){2,11}#?|[A-Z0-9]{1,4}-\d{3,8}|[A-Z0-9]{3}-[A-Z0-9]{3})"
+    r"(?:[^A-Za-z0-9.:,/-]|[.,](?:[^A-Za-z0-9]|$)|$)"
 )
 _CODE_FIRST = (
     r"(?i:(?:^|[\s*`:])(?P<code>(?:[A-Z]-)?\d{4,8}|\d{3}[ -]\d{3})[*`]*[ \t]+(?:is|ist|est|es"
@@ -32,7 +33,7 @@ _CODE_TO_USE = (
     r"(?:verif|vérif|confirm|authenticat|log[- ]?in|sign[- ]?in|code|otp|anmelden|bestätigen))"
 )
 _SEED = (
-    r"(?i:(?:seed|mnemonic|recovery|wallet|backup|secret)[^\n]{0,30}?[\s:=\"'`>*])"
+    r"(?i:(?:seed|mnemonic|recovery|wallet|backup|secret|phrase|metamask|ledger|trezor)[^\n]{0,30}?[\s:=\"'`>*])"
     r"(?P<words>(?:[a-z]{3,8}[ ,]+){11,23}[a-z]{3,8})(?:[^a-z]|$)"
 )
 _PHRASE = (
@@ -57,6 +58,11 @@ _CHANGED = (
     r"(?i:password|passwort|token|secret|contraseña|senha)[^\n]{0,40}[ \t:](?P<old>\S{5,40})[ \t]*"
     r"(?:->|→|=>)[ \t]*(?P<login>\S{5,40})"
 )
+# `enter X when it asks for the password`
+_ENTERED = (
+    r"(?i:(?:^|[^A-Za-z])(?:enter|type|use|try)[ \t]+[\"'`]?)(?P<login>[^\s\"'`]+)[\"'`]?[ \t]"
+    r"(?i:when|if|where|once)[ \t][^\n.]{0,30}(?i:password|passphrase|passcode|pin)"
+)
 _PAIR = (
     rf"(?i:(?:^|\n)[ \t]*(?:{PASSWORDS}))[ \t]*[;,\t][ \t]*(?P<login>[^\s;,]{{5,}})[ \t]*(?:\n|$)"
 )
@@ -73,25 +79,33 @@ _NEXT_LINE = (
 # The key of a wireless network, which has no name but `key`.
 _WIFI = (
     r"(?i:(?:^|[^A-Za-z])(?:wi-?fi|wlan|wireless|e?ssid|wpa[23]?|hotspot)[^\n]{0,60}?"
-    r"(?:\n[^\n]{0,20}?)?[^A-Za-z](?:key|code|psk|schlüssel|clave|clé|chiave)[*_`\"]*"
+    r"(?:\n[^\n]{0,20}?)?(?:[^A-Za-z](?:key|code|psk|schlüssel|clave|clé|chiave)|パス)[*_`\"]*"
     r"[ \t]*(?:[:=：]|->|→|(?:is|ist|est|es)[ \t])?[ \t]*[\"'*_`]*)"
     r"(?P<login>[^\s\"'<>`]{6,63})"
     r"|(?i:option[ \t]+(?:key|wpa_?key)[ \t]+[\"']?)(?P<old>[^\s\"']{6,63})"
 )
 # Alone in the line below, in a quotation or in a block of code.
 _SECRET = rf"(?:{PASSWORDS}|(?:api|access|secret)[ _-]?key|token|secret)[*_`~]*"
+# What a heading has before the word: `Client Secret`
+_WHOSE = (
+    r"(?:(?:app(?:lication)?|client|consumer|api|personal access|access|refresh|bearer|bot|auth"
+    r"|oauth|webhook|signing|shared|service|user|admin|root|database|db|initial|temporary|new)"
+    r"[ _-])?"
+)
 _BELOW = (
     # `the password for staging is`, `token:`, or a heading of one word
     rf"(?im:(?:(?:^|[^A-Za-z0-9]){_SECRET}"
     r"(?:[ \t](?:for|of|to|für|de|para|pour|per|vom|zum|from|on)(?:[ \t][\w.@'/#-]{1,30}){1,5}?)?"
-    rf"(?:[ \t](?:{COPULAS})[ \t]*[:：]?|[ \t]*[:：])|^(?:<\w{{1,6}}>|[> \t#*_`~])*{_SECRET})"
+    rf"(?:[ \t](?:{COPULAS})[ \t]*[:：]?|[ \t]*[:：])"
+    rf"|^(?:<\w{{1,6}}>|[> \t#*_`~])*{_WHOSE}{_SECRET})"
     r"[*_`~]*[ \t]*\n(?:[> \t]*\n)?[> \t]*"
     r"(?:```\w*\n?[> \t]*)?[`*_\"']{0,2}(?P<login>[^\s`<\"]{5,64}))"
 )
-# `use svc-ci / …`, where nothing but the look of it says that it is a password.
+# `use svc-ci / …`, `root / …`, where nothing but the look of it says that it is a password.
 _USED_LOGIN = (
-    r"(?i:(?:^|[^A-Za-z])(?:use|using|with|try|via|nimm|mit|usa|avec|con)[ \t]+|\()[\w.@+-]+[ \t]+"
-    r"/[ \t]+(?P<login>[^\s\"'<>()/|,;]{6,40})"
+    r"(?:(?i:(?:^|[^A-Za-z])(?:use|using|with|try|via|nimm|mit|usa|avec|con)[ \t]+|\()[\w.@+-]+"
+    r"|(?:^|[\s(:は])(?:admin|administrator|root|test\w{0,4}|guest|demo|ubuntu|postgres|sa))"
+    r"[ \t]+/[ \t]+(?P<login>[^\s\"'<>()/|,;]{6,40})"
 )
 _MAIL_LOGIN = (
     r"(?:^|[^\w.+/-])[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}"
@@ -102,7 +116,7 @@ _MAIL_LOGIN = (
 _told, _seed = Pattern(_TOLD), Pattern(_SEED)
 _codes = Patterns((_CODE, _CODE_FIRST, _CODE_TO_USE))
 _phrase, _next_line, _below = map(Pattern, (_PHRASE, _NEXT_LINE, _BELOW))
-_LOGINS = (_LOGIN, _LOGIN_FIRST, _USER_AND_P, _CHANGED, _PAIR, _DOTTED, _WIFI)
+_LOGINS = (_LOGIN, _LOGIN_FIRST, _USER_AND_P, _CHANGED, _ENTERED, _PAIR, _DOTTED, _WIFI)
 _logins = Patterns(_LOGINS)
 _mail_login, _used_login = Pattern(_MAIL_LOGIN), Pattern(_USED_LOGIN)
 _COPULA = ValuePattern(rf"(?i)(?:{COPULAS})|.*[:：=→]|->|to|auf|zu|на")
@@ -125,9 +139,11 @@ HINTS = (
     r"(?i:(?:key|token|secret)[*_`~:]*[ \t]*\n)",
     rf"(?i:(?:{LOGINS})(?:[ \t](?:for|to|für|pour|para)[ \t][\w./-]+)?[ \t]*"
     r"(?:[:：=→]|->|[ \t](?:is|are|sind|ist|son|sont))[ \t]*[\w.@+-]+[ \t]*[/:|,→])",
+    r"(?i:(?:enter|type|use|try)[ \t]+\S+[ \t](?:when|if|where|once)[ \t])",
     r"🔐|(?:are|is) (?:the |my )?cred"
     r"|AUTH=|(?i:u(?:ser|sr)?[ \t]*[:=][ \t]*\S+[\s,;/]+p(?:w|wd|ass)?[ \t]*[:=])",
-    r"(?i:(?:seed|mnemonic|wallet|recovery|backup)[^\n]{0,20}(?:words|phrase|:|=))",
+    r"(?i:(?:seed|mnemonic|wallet|recovery|backup)[^\n]{0,20}(?:words|phrase|:|=)"
+    r"|metamask|ledger|trezor|phrase[:=])",
 )
 
 
@@ -140,7 +156,8 @@ def told(text: str) -> Iterator[Range]:
             continue
         end = _END.search(text[at : at + LONGEST_SENTENCE])
         line = text[at : at + (end.start() if end else LONGEST_SENTENCE)]
-        before = ""
+        # Chinese and Japanese have no spaces: 密码Spring-53
+        before = "=" if "!" <= line[:1] <= "~" and not text[at - 1].isascii() else ""
         for word in islice(_WORD.finditer(line), MOST_WORDS):
             if secret := _told_value(word[0], before):
                 start = at + word.start() + word[0].index(secret)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from storage.model.redaction.patterns import Finders, Pattern, Patterns, Range, ValuePattern
+from storage.model.redaction.patterns import Finders, Patterns, Range, ValuePattern
 from storage.model.redaction.urls import is_filler, is_token
 from storage.model.redaction.values import (
     harmless,
@@ -47,7 +47,7 @@ COMMANDS = (
         r"-p[ \t]*|-P[ \t]*|-w[ \t]+|/p:",
     ),
     _command(
-        r"mosquitto_\w+|tsql|osql|isql|beeline|nzsql|psexec\w*|nxc|netexec|crackmapexec|evil-winrm"
+        r"mosquitto_\w+|snowsql|tsql|osql|isql|beeline|nzsql|psexec\w*|nxc|netexec|crackmapexec|evil-winrm"
         r"|hydra|racadm|altool|saslpasswd2|kinit|dsquery|bteq|vsql|impala-shell|presto|trino",
         r"-p[ \t]+|-P[ \t]*|-pw[ \t]+",
     ),
@@ -106,10 +106,10 @@ COMMANDS = (
     r"(?i:enable secret|secret|password)[ \t]+[05789][ \t]+" + _ARGUMENT,
     r"lftp[ \t](?:[^\n|;&]*?[ \t])?-u[ \t]*[^\s,]+,(?P<secret>[^\s]+)",
     # PowerShell
-    r"(?i:convertto-securestring)(?:[ \t]+-string)?[ \t]+" + _ARGUMENT,
+    r"(?i:convertto-securestring)(?:[ \t]+-(?i:string|asplaintext|force))*[ \t]+" + _ARGUMENT,
     r"(?i:fromstdin)[ \t]+" + _ARGUMENT,
     # What a shell hands to a program that asks for a password: <<<, <(echo …), echo … |
-    r"(?:passw?d?|secret|login|signin|kinit|key|token|auth|unlock|su|sudo)[^\n|;&]{0,40}<<<[ \t]*"
+    r"(?i:passw?d?|secret|login|signin|kinit|key|token|auth|unlock|su|sudo)[^\n|;&]{0,40}<<<[ \t]*"
     + _ARGUMENT,
     r"(?:pass|key|secret|token)[\w-]*[ =]<\((?:echo|printf)[ \t]+(?P<secret>[^)\n]+)\)",
     r"-?-pass\w*-command[ =][\"'](?:echo|printf)[ \t]+(?P<secret>[^\"'\n]+)[\"']",
@@ -130,8 +130,8 @@ PROGRAMS = (
     r"|mongo\w*|cqlsh|clickhouse-client|influx|nats|ldap\w+|rabbitmq\w+|ipmitool|sqlcmd|bcp"
     r"|xfreerdp|rdesktop|bw|unrar|rar|tsh|redis-cli|valkey-cli|zip|unzip|7za?|7zr|openssl|vault|op"
     r"|htpasswd|net|wpa_passphrase|rclone|snmp\w+|mc|mcli|iwconfig|poetry|lftp|wandb|cargo|snyk"
-    r"|winexe|pth-winexe|etcdctl|consul|osqueryi|grpcurl|websocat|bundler?|mosquitto_\w+|tsql|osql|isql"
-    r"|beeline|nzsql|psexec\w*|nxc|netexec|crackmapexec|evil-winrm|hydra|racadm|altool|saslpasswd2"
+    r"|winexe|pth-winexe|etcdctl|consul|osqueryi|grpcurl|websocat|bundler?|mosquitto_\w+|snowsql|tsql|osql"
+    r"|isql|beeline|nzsql|psexec\w*|nxc|netexec|crackmapexec|evil-winrm|hydra|racadm|altool|saslpasswd2"
     r"|bteq|vsql|impala-shell|plink|pscp|psftp|putty|winscp|cmdkey|schtasks|wmic|security|x11vnc"
     r"|codecov(?:cli)?|surge|railway|flyctl|fly|netlify|vercel"
 )
@@ -150,6 +150,8 @@ HINTS = (
     r"|cryptsetup|su)\b|[ \t]--?(?:pass|token|with-token)",
     r"(?i:sqlplus|sqlldr|impdp?|expdp?|rman target|:thin:)[ \t/]?|[ \t]using[ \t]",
     r"(?i:setuser|(?:^|\n)user)[ \t][^\n]{1,60}[ \t]>",
+    r"(?:setx|set[ \t]+-\w{1,3}|ENV|env[ \t]+add)[ \t]+[A-Z][A-Z0-9_]*_(?:KEY|AUTH|PAT)[ \t]",
+    r"[ \t/](?:LOGIN|login)[ \t]+[\w.@+-]+[ \t]|(?i:nickserv)",
 )
 
 # What programs that are not known here are given to log in.
@@ -158,14 +160,23 @@ HANDED = (
     r"|(?:auth init|nuget push|gem push|deploy|setapikey)[^\n|;&]{0,60}?[ \t](?:-t|-k|--key|--auth)"
     r"|-D[\w.]+\.login)[ \t=]+(?P<handed>[A-Za-z0-9+/_=.:-]{16,})"
 )
+# A variable of the environment that is set without a sign.
+SET = (
+    r"(?:^|[ \t])(?:setx|set[ \t]+-\w{1,3}|ENV|env[ \t]+add)[ \t]+[A-Z][A-Z0-9_]*_(?:KEY|AUTH|PAT)"
+    r"[ \t]+[\"']?(?P<handed>[A-Za-z0-9+/_=.:-]{16,})"
+)
 CHOSEN = (
     # A user and a password as options of whatever program.
     r"[ \t](?:-u|--user(?:name)?)[ =]?\S+[ \t](?:[^\n|;&]*?[ \t])?"
     r"-[pPw][ \t]*(?P<secret>[^\s\"'|;&<>-][^\s\"'|;&<>]*)",
     rf"{_EDGE}AUTH[ \t]+(?:\w+[ \t]+)?(?P<secret>[^\s<\"'\\]+)",  # Redis
+    # IMAP, IRC and bots
+    r"(?:^|\s)(?:[A-Za-z]?\d{1,4}[ \t]+LOGIN|(?:imap|smtp|ftp)[ \t]+login|/login)[ \t]+"
+    r"[\w.@+-]+[ \t]+" + _ARGUMENT,
+    r"(?i:nickserv[ \t]+identify[ \t]+(?:\S+[ \t]+)?)" + _ARGUMENT,
 )
 _logins, _commands, _chosen = Patterns(LOGINS), Patterns(COMMANDS), Patterns(CHOSEN)
-_handed = Pattern(HANDED)
+_handed = Patterns((HANDED, SET))
 _UUID = ValuePattern(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -199,4 +210,4 @@ def handed(text: str) -> Iterator[Range]:
             yield start, end
 
 
-FINDERS: Finders = {in_commands: (*LOGINS, *COMMANDS), handed: (HANDED, *CHOSEN)}
+FINDERS: Finders = {in_commands: (*LOGINS, *COMMANDS), handed: (HANDED, SET, *CHOSEN)}

@@ -66,6 +66,10 @@ FORMATS = (
 )
 MANIFEST = r"(?m:^)kind:[ \t]*Secret\b"
 
+FILLED_HINTS = (
+    r"(?i:password|passwd|passphrase|secret|token|key)\"[ \t]*:\s*\{",
+    r"(?i:login|auth|authenticate|sign_?in)\"[ \t]*,[ \t]*\"(?:params|arg)",
+)
 HINTS = (
     r"[ \t\n]password[ \t]",
     r":(?:\d{1,5}|\*):[\w*-]+:[\w.*@-]+:|:\$(?:apr1|2[aby]|[1567y]|argon2|gy|scrypt)|:::",
@@ -76,6 +80,7 @@ HINTS = (
     r"AC[0-9a-f]{32}|(?i:2fa|totp|otp|mfa|authenticator)[ :_-]|(?i:recovery|backup)[ _-](?i:code)",
     r"(?:[A-Z0-9]{5}-){4}",
     MANIFEST,
+    *FILLED_HINTS,
 )
 
 _formats = Patterns(FORMATS)
@@ -84,6 +89,14 @@ INSERT = (
     r"\s*values\s*)(?P<values>\([^\n]{1,500})"
 )
 _insert = Pattern(INSERT)
+# JSON in which the name of a secret and its value are apart.
+FILLED = (
+    r"\"[^\"\n]{0,40}(?i:passw(?:or)?d|passphrase|secret|token|(?:api|access|private)_?key)\""
+    r"[ \t]*:\s*\{[^{}]{0,200}?\"(?:value|default)\"[ \t]*:[ \t]*\"(?P<filled>[^\"\n]{5,})\"",
+    r"\"\w*(?i:login|auth|authenticate|sign_?in)\"[ \t]*,[ \t]*\"(?:params|args|arguments)\"[ \t]*:"
+    r"[ \t]*\[[^\[\]\n]{0,80},[ \t]*\"(?P<filled>[^\"\s]{5,})\"[ \t]*\]",
+)
+_filled = Patterns(FILLED)
 _LITERALS = ValuePattern(r"'([^'\n]{5,})'")
 _datum = Pattern(r"(?m:^)[ \t]+[\w.-]+:[ \t]*(?P<secret>[A-Za-z0-9+/]{6,}={0,2})(?m:$)")
 
@@ -106,10 +119,24 @@ def inserted(text: str) -> Iterator[Range]:
                 yield start + literal.start(1), start + literal.end(1)
 
 
+def filled(text: str) -> Iterator[Range]:
+    """Yield values of JSON objects that are named like a secret, and arguments of a login."""
+    for found in _filled.finditer(text):
+        start, end = found["filled"]
+        value = text[start:end]
+        if (looks_chosen(value) or looks_random(value)) and not harmless(value):
+            yield start, end
+
+
 def in_manifests(text: str) -> Iterator[Range]:
     """Yield the values of a Kubernetes secret, whose names may be anything."""
     for found in _datum.finditer(text):
         yield found["secret"]
 
 
-FINDERS: Finders = {in_formats: FORMATS, inserted: (INSERT,), in_manifests: (MANIFEST,)}
+FINDERS: Finders = {
+    in_formats: FORMATS,
+    inserted: (INSERT,),
+    filled: FILLED_HINTS,
+    in_manifests: (MANIFEST,),
+}

@@ -81,7 +81,7 @@ KINDS: Mapping[str, Sequence[str]] = {
     ),
     "google_key": (
         r"AIza[A-Za-z0-9_-]{30,}",
-        r"ya29\.[A-Za-z0-9_-]{16,}",
+        r"ya29\.(?:[a-z]\.)?[A-Za-z0-9_-]{16,}",
         r"GOCSPX-[A-Za-z0-9_-]{16,}",
         r"1//0[A-Za-z0-9_-]{30,}",
         r"AAAA[A-Za-z0-9_-]{7}:[A-Za-z0-9_-]{100,}",

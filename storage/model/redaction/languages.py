@@ -1,7 +1,8 @@
 """The words for passwords, codes and logins in the languages in which they are told."""
 
 LATIN = (
-    r"pass(?:word|wd|phrase|code)s?|pass[_-](?:phrase|word|code)|passwrd|psswd|passw|pswd|pwd|pw"
+    r"pass(?:word|wd|phrase|code)s?|pass[_-](?:phrase|word|code)|passwrd|psswd|passw|pswd|psw|pwd|pw"
+    r"|pass word|passw?rod|pas(?:s|w)?word|passowrd"
     # German, Spanish, Catalan, Galician, Basque, Portuguese, French, Italian, Romanian
     r"|(?:wlan-?|wifi-?)?passwort\w{0,2}|kennwort|wlan-?schlüssel|zugangscode|kenncode|geheimwort"
     r"|contrase[nñ]a|contrasenya|contrasinal|pasahitza|senha|palavra[- ]passe|mots? de passe|mdp"
@@ -33,8 +34,13 @@ COPULAS = (
 CODES = (
     r"pin|puk|otp|totp|tan|cvv2?|cvc2?|csc|2fa|mfa|passcode|пин|пин-?код|暗証番号|비밀번호"
     r"|(?:door|gate|alarm|access|entry|lock|safe|verification|security|login|log-?in|sign-?in"
-    r"|confirmation|authentication|authorization|one[- ]time|two[- ]factor|sms|backup|auth)[ -]code"
+    r"|confirmation|authentication|authorization|unlock|recovery|reset|pairing|activation|master"
+    r"|entrance|garage|locker|lockbox|key ?box|keypad|one[- ]time|two[- ]factor"
+    r"|sms|backup|auth)[ -]code"
     r"|(?:safe|lock|locker|vault) combination"
+    r"|code (?:for|to|of) (?:the |our )?"
+    r"(?:gate|door|alarm|safe|lock\w{0,3}|garage|building|entrance)"
+    r"|(?:tu|su|seu|o seu) c[oó]digo|(?:votre|ton) code|(?:dein|ihr) code"
     r"|(?:bestätigungs|verifizierungs|sicherheits|zugangs|tür|einmal|anmelde|alarm)code|geheimzahl"
     r"|códigos? de (?:verificaci[oó]n|verifica[cç][aã]o|seguridad|segurança|acceso|acesso)"
     r"|codes? (?:de (?:vérification|sécurité|confirmation)|d['’]accès|confidentiel|secret)"
@@ -42,11 +48,13 @@ CODES = (
     r"|kod (?:weryfikacyjny|dostępu|pin)|doğrulama kodu|onay kodu|mã (?:xác (?:nhận|minh)|otp|pin)"
     r"|kode (?:verifikasi|otp|akses)|код (?:подтверждения|доступа|из смс|безопасности|авторизации)"
     r"|الرقم السري|رمز التحقق|קוד אימות|验证码|認證碼|驗證碼|认证码|校验码|認証コード"
-    r"|確認コード|인증 ?번호|인증 ?코드"
+    r"|確認コード|認証番号|인증 ?번호|인증 ?코드"
 )
 LOGINS = (
     r"log-?in(?:-?daten|daten)?|inlog|wlan|wi-?fi|учётка|sign-?in|credentials?|creds?|account"
     r"|user/pass|zugangsdaten|zugang"
     r"|anmeldedaten|identifiants?|credenciales|credenciais|credenziali|acceso|accès|inloggegevens"
-    r"|доступ|учетка|логин|ログイン|账号|帳號|계정|kirjautuminen|přihlášení|logowanie|giriş"
+    r"|доступ|учетка|логин|ログイン(?:情報)?|接続情報|アカウント|账号|帳號|登[录錄]信息"
+    r"|계정(?: ?정보)?|(?:접속|로그인) ?정보|数据库连接|连接信息"
+    r"|kirjautuminen|přihlášení|logowanie|giriş"
 )

@@ -17,14 +17,17 @@ KEY = (
     r"|session|jwt|hmac|function|functions|admin|root|integration|ingest|ingestion|webhook|bot"
     r"|aes|rsa|wep|developer|crypto|captcha|recaptcha|data|openai|anthropic|write|wlan|wi-?fi|wpa2?"
     r"|network|instrumentation|server|host|ssh|tls|ssl|rest|cron|user|team|project|org|workspace"
-    r"|partner|merchant)[_\-. ]?keys?(?:[_\-. ]?secret)?"
-    r"|apikeys?|token|secret[_\-]?id"
+    r"|partner|merchant|recovery|unseal)[_\-. ]?keys?(?:[_\-. ]?secret)?"
+    r"|apikeys?|token|secret[_\-]?id|x-honeycomb-team"
     # The salts of WordPress and its like, as secret as its keys.
     r"|(?:auth|logged[_-]?in|nonce|hash|password|security|cookie|session)[_-]?salt"
     r"|(?:logged[_-]?in|nonce|cookie)[_-]?key"
     # Spanish, French, Italian, Russian, German
     r"|clave|cl[eé] (?:d['’])?(?:api|secrète|privée)|chiave (?:segreta|api|privata)"
     r"|токен|ключ(?: api)?|api-?schlüssel"
+    # Japanese, Korean, Chinese
+    r"|(?:api|アクセス|秘密|シークレット|액세스|시크릿|비밀)[ _-]?(?:キー|키)"
+    r"|トークン|토큰|令牌|密[钥鑰]"
     # What holds a secret in it.
     r"|saml(?:response|assertion)"
     r"|dsn|conn(?:ection)?[_\-. ]?str(?:ing)?|webhook[_\-. ]?url|sharedaccesssignature|jwt|bearer"
@@ -39,7 +42,7 @@ WEAK = (
 # What may end a name: `password_base64`, `API_KEY_PROD`, `token2`.
 SUFFIX = (
     r"(?:[_\-.]?(?:value|base64|b64|base|data|prod|production|dev|test|staging|stage|live|old|new"
-    r"|backup|plain|plaintext|raw|env|admin|root|primary|secondary|local|ci|v?\d{1,3})"
+    r"|backup|plain|plaintext|raw|env|admin|root|primary|secondary|local|ci|v?\d{1,3})|[ ]\d{1,2}"
     # `passwordForAdmin`, `token_for_ci`
     r"|(?-i:(?:For|Of|On|At|In)[A-Z]\w{0,30})|[_\-](?:for|of|on|at|in)[_\-][\w-]{1,30})?"
 )
@@ -48,9 +51,10 @@ LONGER = r"(?:(?:[A-Z][a-z0-9]*){1,6}|(?:[_-][A-Za-z0-9]+){1,6})"
 # What may stand between a name and its value: the end of quotes, of markup, of an index; a remark.
 CLOSE = r"(?:[\"'`*_~\])}\\]|</[a-z0-9:]{1,12}>|\?){0,6}"
 REMARK = (
-    r"(?:[ \t]{0,3}\([^()\n]{1,40}\)"
-    r"|[ \t](?:for|of|to|on|in|from|at|you|we|i|that|which|as|with|de|del|du|para|pour|für|vom)"
-    r"(?:[ \t][\w.@'/#-]{1,30}){1,5}?)?"
+    r"(?:[ \t]{0,3}\([^()\n]{1,40}\)|[ \t](?:wi-?fi|wlan|vpn)"
+    r"|[ \t](?:for|of|to|on|in|from|at|you|we|i|that|which|as|with|de|del|du|para|pour|für|vom"
+    r"|by|via)"
+    r"(?:[ \t][\w.@'/#-]{1,30}){1,5}?(?:[ \t]\([\w.@-]+\))?)?"
 )
 # What joins a name to its value.
 SIGN = (
@@ -84,7 +88,7 @@ NAMED = (
 SPACED = (
     # `password hunter2`, `--token abc`, `ENV API_KEY abc`, and the row of a table.
     rf"(?i:(?:(?P<password>{PASSWORD})|(?P<header>{HEADER})|(?P<key>{KEY})){SUFFIX}[\"'`*_~]{{0,3}}"
-    r"(?P<sign>[ \t]+)[*_`]*)"
+    r"(?P<sign>(?:[ \t]\([A-Z][A-Z0-9_]+\))?[ \t]+)[*_`]*)"
 )
 CONTINUED = (
     rf"(?P<name>(?i:{PASSWORD}|{KEY}))(?P<rest>{LONGER})[\"'`*\])]{{0,4}}[ \t]*"
@@ -109,8 +113,10 @@ QUERY = (
 )
 # `use … as the password`
 AS_PASSWORD = (
-    r"(?P<chosen>[^\s\"'`]{5,})[\"'`]? (?:as|is) (?:the |my |your |our |his |her |a )?(?i:"
-    r"[a-z]+ )?(?i:password|passphrase|token|secret|api key)\b"
+    r"(?P<chosen>[^\s\"'`]{5,})[\"'`]? (?:(?:as|is|that['’]s|it['’]s) "
+    r"(?:the |my |your |our |his |her |a )?(?i:[a-z]+ )?"
+    r"(?i:password|passphrase|token|secret|api key)\b"
+    r"|\((?:pw|pwd|pass|password)\))"
 )
 
 _ANY = rf"(?:{PASSWORD}|{HEADER}|{KEY}){SUFFIX}"
@@ -125,6 +131,7 @@ HINTS = (
     r"(?i:(?:bearer|basic),?[ \t]+[A-Za-z0-9])",
     r"(?i:[?&;](?:x-amz-|x-goog-)?"
     r"(?:sig|signature|code|key|hmac|hash|auth|sid|ticket|st|credential)=)",
-    r" (?:as|is) (?:the |my |your |our |his |her |a )?(?i:[a-z]+ )?"
+    r" (?:as|is|that['’]s|it['’]s) (?:the |my |your |our |his |her |a )?(?i:[a-z]+ )?"
     r"(?i:password|passphrase|token|secret|api key)",
+    r" \((?:pw|pwd|pass|password)\)",
 )

@@ -48,7 +48,7 @@ _random, _scheme, _query = Pattern(RANDOM), Pattern(SCHEME), Pattern(QUERY)
 _as_password, _continued = Pattern(AS_PASSWORD), Pattern(CONTINUED)
 
 _NEEDS_BOUNDARY = ValuePattern(
-    r"(?i)pass|pw|pwd|passw|psk|senha|parola|token|creds?|jwt|bearer|dsn|secret|has[lł][oaeu]"
+    r"(?i)pass|pw|psw|pwd|passw|psk|senha|parola|token|creds?|jwt|bearer|dsn|secret|has[lł][oaeu]"
     r"|clave|[sş]ifre|hesl[oaeu]|gesl[oa]|passord"
     r"|mdp|parol[aăe]?|sandi|šifra|geheim|ключ|токен|гасло|шифра|รหัส"
 )

@@ -12,7 +12,9 @@ URL = (
 # In the URLs of databases and their like, people leave a slash in the password as it is.
 URL_WITH_SLASH = (
     r"(?i:(?:postgres(?:ql)?|mysql|mariadb|mongodb|rediss?|amqps?|mssql|jdbc|ftps?|sftp|smtps?"
-    r"|ldaps?|clickhouse|oracle|sqlserver|cockroachdb)(?:[+:][a-z0-9+]+)?)"
+    r"|ldaps?|clickhouse|oracle|sqlserver|cockroachdb|nats|mqtts?|imaps?|pop3s?|ssh|smb|socks\w?"
+    r"|neo4j|bolt|cassandra|couchdb|elasticsearch|snowflake|influxdb|db2|kafka|stomp|vertica"
+    r"|redshift|rtsp|vnc|rdp|sips?|turns?)(?:[+:][a-z0-9+]+)?)"
     r"://[^\s/:@\"'<>]*:(?P<in_url>[^\s\"'<>]+)@[\w.\[-]"
 )
 BARE_LOGIN = (
@@ -29,12 +31,18 @@ TOLD_LOGIN = (
     r"(?:[ \t](?:is|are|as|with))?:?"
     r"[ \t]\(?[\w.@+-]+[ \t]?[/:|][ \t]?(?P<in_url>[^\s\"'<>/@]{5,})"
 )
+# The path of a page that lets in whoever knows it.
+LINK = (
+    r"(?i:/(?:magic[-_]?links?|(?:password[-_]?)?resets?(?:[-_]password)?|verify(?:[-_]email)?|confirm"
+    r"|invites?|invitations?|activate|one-time|onetime|secret|unlock)/)(?P<in_url>[A-Za-z0-9_-]{20,})"
+)
 PGPASS = r"(?:^|\s)[\w-]+:\d{4,5}:[\w*-]+:[\w.*@-]+:(?P<in_url>[^\s:]{5,})"
 
 HINTS = (
     r"://[^\s\"'<>]*@|:[^\s:@/\"'<>]+@",
     r":\d{4,5}:[\w*-]+:[\w.*@-]+:",
     TOLD_LOGIN.replace("(?P<in_url>", "(?:"),
+    LINK.replace("(?P<in_url>", "(?:").replace("{20,}", "{8}"),
 )
 
 SHORTEST = 4
@@ -48,6 +56,7 @@ _patterns = (
     (Pattern(OPENED), lambda password: len(password) >= SHORTEST),
     (Pattern(TOLD_LOGIN), looks_chosen),
     (Pattern(PGPASS), looks_chosen),
+    (Pattern(LINK), lambda part: looks_random(part, at_least=20)),
 )
 
 
@@ -77,4 +86,4 @@ def in_urls(text: str) -> Iterator[Range]:
                     yield found["in_url"]
 
 
-FINDERS: Finders = {in_urls: (URL, URL_WITH_SLASH, BARE_LOGIN, OPENED, TOLD_LOGIN, PGPASS)}
+FINDERS: Finders = {in_urls: (URL, URL_WITH_SLASH, BARE_LOGIN, OPENED, TOLD_LOGIN, PGPASS, LINK)}
