@@ -60,7 +60,7 @@ def _token(prefix: str, where: str) -> Callable[[SecretStr], SecretStr]:
             raise ValueError(f"it must begin with {prefix}{other}; copy it from {where}")
         if not all("!" <= character <= "~" for character in given):
             raise ValueError(
-                f"it contains a space or another sign of no token; copy it from {where}"
+                f"it contains a space or a character that no token has; copy it from {where}"
             )
         return value
 
@@ -179,6 +179,8 @@ def load_settings(**overrides: Any) -> Settings:
         settings = Settings(**overrides)
     except ValidationError as error:
         raise SettingsError(_sentence(error)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(error) from None
     for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", OTLP_TOKEN):
         if name in os.environ:
             _wipe(name)
@@ -186,14 +188,29 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 def given_token(name: str, environ: Mapping[str, str] = os.environ) -> tuple[str, str]:
-    """Return a token as it is given, valid or not, and whether "the environment" or ".env" has it.
+    """Return a token, valid or not, and its source: "the environment" or ".env".
 
-    Both are empty without one. Call it before `load_settings`, which removes the tokens.
+    Both are empty without one. Call it before `load_settings`, which removes the tokens. Raises
+    `SettingsError` if `.env` cannot be read.
     """
     if value := environ.get(name):
         return value, "the environment"
-    value = dotenv_values(".env").get(name)
+    value = _env_file().get(name)
     return (value, ".env") if value else ("", "")
+
+
+def _env_file() -> Mapping[str, str | None]:
+    try:
+        return dotenv_values(".env")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(error) from None
+
+
+def _unreadable(error: OSError | UnicodeDecodeError) -> SettingsError:
+    problem = getattr(error, "strerror", None) or "it is not UTF-8"
+    return SettingsError(
+        f".env cannot be read ({problem}): save it as UTF-8 text that you may read."
+    )
 
 
 def _wipe(name: str) -> None:
@@ -214,9 +231,10 @@ def _wipe(name: str) -> None:
 def misspelt_names(environ: Mapping[str, str] = os.environ) -> list[str]:
     """Return a sentence for each name, in `environ` or `.env`, that looks like one of ours.
 
-    Call it before `load_settings`, which removes the tokens.
+    Call it before `load_settings`, which removes the tokens. Raises `SettingsError` if `.env`
+    cannot be read.
     """
-    given = {name.upper() for name in (*environ, *dotenv_values(".env"))}
+    given = {name.upper() for name in (*environ, *_env_file())}
     known = {_name(field) for field in Settings.model_fields}
     sentences = []
     for name in sorted(given - known - GIVEN_TO_AGENTS):

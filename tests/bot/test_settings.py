@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from bot.settings import Settings, SettingsError, load_settings, require
+from bot.settings import (
+    Settings,
+    SettingsError,
+    given_token,
+    load_settings,
+    misspelt_names,
+    require,
+)
 from tests.support.paths import ROOT
 
 EXAMPLE = ROOT / ".env.example"
@@ -142,3 +149,10 @@ def test_reactions_that_count_are_names_of_emoji(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv("TRACEBOT_FEEDBACK_DOWN", wrong)
         with pytest.raises(SettingsError, match=problem):
             load_settings()
+
+
+def test_an_env_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes("SLACK_BOT_TOKEN=xoxb-1\n".encode("utf-16"))
+    for read in (load_settings, misspelt_names, lambda: given_token("SLACK_BOT_TOKEN")):
+        with pytest.raises(SettingsError, match="env cannot be read .it is not UTF-8.: save it"):
+            read()
