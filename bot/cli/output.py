@@ -84,9 +84,7 @@ NO = ("", "0", "false")
 
 
 def _is_forced(environ: Mapping[str, str]) -> bool:
-    return any(
-        environ.get(name, "").lower() not in NO for name in ("FORCE_COLOR", "CLICOLOR_FORCE")
-    )
+    return any(environ.get(name, "").lower() not in NO for name in FORCING)
 
 
 def _is_plain(environ: Mapping[str, str]) -> bool:

@@ -4,7 +4,7 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -38,13 +38,13 @@ AGENTS = Path("agents.toml")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answers:
-    """Everything that was asked and checked, and the tokens that `.env` has so far.
+    """Everything that is to be written, already checked, and the tokens that `.env` has so far.
 
     `agents_text` is None if the agents file is kept.
     """
 
-    values: Mapping[str, str]
-    stored: Mapping[str, str]
+    values: Mapping[str, str] = field(repr=False)
+    stored: Mapping[str, str] = field(repr=False)
     agents: Path
     agents_text: str | None
     bot: BotIdentity
@@ -171,7 +171,7 @@ def _change(old: str | None, new: str) -> str:
 
 
 def _look_again(dialogue: Dialogue) -> bool:
-    """Say what `tracebot doctor` says of the files as they are now; True if nothing is wrong."""
+    """Run the checks of `tracebot doctor` on the new files. Return True if nothing is wrong."""
     # Only now: it imports most of the bot, and nobody should wait a second for the first question.
     from bot.cli.commands.doctor import examine
 

@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,16 +27,17 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GivenToken:
-    """A token as it was found, unchecked: `source` says where, and both are empty without one.
+    """A token that was found and is not checked yet.
 
-    `stored` is the token of `.env`, which this one would replace.
+    `source` is where it was found; both are empty without one. `stored` is the token of `.env`,
+    which this one would replace.
     """
 
     name: str
     option: str
-    value: str = ""
+    value: str = field(default="", repr=False)
     source: str = ""
-    stored: str = ""
+    stored: str = field(default="", repr=False)
 
     @property
     def is_new(self) -> bool:
