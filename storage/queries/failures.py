@@ -16,7 +16,13 @@ from storage.model.fingerprint import fingerprint
 from storage.model.span import FAILED_STATUSES
 from storage.queries.filters import conditions
 from storage.queries.issue_history import Occurrence, first_times, histories, times, total, within
-from storage.queries.traces import NOT_SKIPPED, TraceSummary, summaries, visible
+from storage.queries.traces import (
+    LONGEST_TURN_NS,
+    NOT_SKIPPED,
+    TraceSummary,
+    summaries,
+    visible,
+)
 from storage.store.grains import HOUR_NS, grains_of
 
 MOST_TRACES, MOST_FILTERED = 1_000, 10_000
@@ -28,7 +34,6 @@ MOST_PERIODS = 50
 LOOKED_UP = 500
 """Traces whose failed spans one query reads."""
 
-LONGEST_TURN_NS = 2 * HOUR_NS
 LATEST = 2**63 - 1
 
 MaySee = Callable[[TraceSummary], bool]
@@ -195,7 +200,7 @@ def _older(
 ) -> tuple[dict[str, list[FailedSpan]], bool]:
     """Return failed spans of issues that did not occur lately, and whether all were looked for.
 
-    They are read of the last hour, day or month in which each of them occurred.
+    They are read from the last hour, day or month in which each issue occurred.
     """
     last = {name: max((each.begins, each.ends) for each in rows) for name, rows in missing.items()}
     periods = sorted(set(last.values()), reverse=True)

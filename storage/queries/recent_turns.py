@@ -1,7 +1,7 @@
 """Read the newest turns, and how long agents took for their first output, for alerts.
 
-Rollups count whole hours, and do not know the first output of an agent, a channel or a person: both
-are read turn by turn, and come in the form of rollups.
+Rollups count whole hours, and do not know the first output of an agent, a channel or a person. So
+both are read turn by turn, and added up in the form of rollups.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -16,18 +16,15 @@ from storage.model.semconv import FIRST_CHUNK
 from storage.model.span import FAILED_STATUSES
 from storage.queries.rollup_sums import Row
 from storage.queries.statistics import ALL, Group, group_of
-from storage.queries.traces import NOT_SKIPPED
+from storage.queries.traces import LONGEST_TURN_NS, NOT_SKIPPED
 from storage.queries.watched_figures import Keys
-from storage.store.grains import HOUR_NS, SECOND_NS
+from storage.store.grains import SECOND_NS
 from storage.store.histogram import extended
 from storage.store.rollups import SUMS
 
 MOST_TURNS = 20_000
 MOST_OUTPUTS = 10_000
-"""How many are read, newest first. To read the attributes of 10,000 attempts takes 0.1 s."""
-
-LONGEST_TURN_NS = 2 * HOUR_NS
-"""A turn that took longer is left out: the index knows when it began, and not when it ended."""
+"""How many are read, newest first. Reading the attributes of 10,000 attempts takes 0.1 s."""
 
 OWNERS = ("agent", "channel", "user")
 ONCE = (1, *[0] * (len(SUMS) - 1))
@@ -35,7 +32,7 @@ ONCE = (1, *[0] * (len(SUMS) - 1))
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """A turn or a first output: whose it is, what it adds to `SUMS`, and how long it took."""
+    """A turn, or an agent's first output, with what it adds to `SUMS` and how long it took."""
 
     audience: str
     agent: str | None
@@ -106,7 +103,7 @@ def first_outputs(
 
 
 def by_owner(found: Iterable[Recent]) -> Keys:
-    """Return what they add up to for each dimension and key, apart for each audience."""
+    """Add them up by dimension, key and audience, as rollups do."""
     owned: dict[tuple[str, str, str], list[Recent]] = {}
     for each in found:
         owned.setdefault((ALL, "", each.audience), []).append(each)
@@ -119,7 +116,7 @@ def by_owner(found: Iterable[Recent]) -> Keys:
 def in_channel(
     found: Iterable[Recent], channel: str, by: str, audiences: Collection[str]
 ) -> Mapping[str, Group]:
-    """Return what those of one channel, with these audiences, add up to by agent or user."""
+    """Add up those of one channel and of these audiences, by agent or user."""
     here = [each for each in found if each.channel == channel and each.audience in audiences]
     owned: dict[str, list[Recent]] = {}
     for each in here:

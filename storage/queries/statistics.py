@@ -166,7 +166,16 @@ def rows_of_period(
         stored = grains_of(database)
         grains = replace(stored, hours_since=NEVER) if daily else stored
         first, last = grains.start(since), grains.end(until - 1)
-        rows = _read(database, grains, first, last, dimensions, by, audiences, only)
+        rows = _read(
+            database,
+            grains,
+            first,
+            last,
+            dimensions=dimensions,
+            by=by,
+            audiences=audiences,
+            only=only,
+        )
         # They change before any row is folded. Then these may be a part of what they were.
         if grains_of(database) == stored:
             return grains, rows
@@ -177,6 +186,7 @@ def _read(
     grains: Grains,
     first: int,
     last: int,
+    *,
     dimensions: Sequence[str],
     by: str | None,
     audiences: Collection[str] | None,

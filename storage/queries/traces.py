@@ -21,6 +21,11 @@ from storage.model.trace_context import short_id
 from storage.queries.cursors import NEWER, Cursor, beyond, nearest_first, parse_cursor
 from storage.queries.filters import conditions
 from storage.queries.search import COLUMNS, Row, Search, rows_of
+from storage.store.grains import HOUR_NS
+
+LONGEST_TURN_NS = 2 * HOUR_NS
+"""How long before a period the turns begin that are looked for in it. The index knows when a turn
+began, and not when it ended or failed."""
 
 AT_ONCE = 100
 """So many ids are looked up by one query: Peewee nests the conditions of an *or*."""
