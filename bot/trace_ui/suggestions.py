@@ -1,6 +1,7 @@
 """Suggest what to ask: of the agents in the messages tab, and of the record on the Home tab.
 
-Only what is there is suggested, and a person sees their own questions and what they may see.
+Only questions that have an answer are suggested, from a person's own traces and from figures that
+they may see.
 """
 
 from collections import Counter
@@ -53,7 +54,7 @@ def _introduction(name: str) -> Prompt:
 
 
 def questions(week: StatsView, latest: TraceListView) -> list[Block]:
-    """Return buttons with commands about what happened to a person, and in the week."""
+    """Return buttons with commands about a person's *latest* questions and the *week*."""
     total = week.statistics.total
     agents = Counter(line.agent for line in latest.lines if line.agent)
     asked: Iterable[tuple[str, str, object]] = (

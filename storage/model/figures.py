@@ -1,8 +1,8 @@
 """The figures that statistics keep of platforms, agents and providers, with their units.
 
 A figure is a rollup whose `traces` counts observations and whose `latency` has their values, in
-the unit of its kind. `errors` counts those observations of which also holds what `marked` says.
-This table is the only place that tells what is stored.
+the unit of its kind. `errors` counts the observations that are marked, such as failed commands.
+`KINDS` is the only list of what is stored.
 """
 
 from collections.abc import Mapping
@@ -12,16 +12,16 @@ from typing import Literal
 Unit = Literal["ns", "messages", "files", "tokens", "agents"]
 
 FIGURE, COMMAND, TOOL = "figure", "command", "tool"
-"""The dimensions. Keys of the first are those of `KINDS`, with a name in the place of `*`; those
-of the others are names of programs and of tools, of which there may be any number."""
+"""The dimensions. Keys of the first are those of `KINDS`, with a name in the place of `*`; keys of
+the others are names of programs and of tools, of which there may be any number."""
 
 DAILY = frozenset((FIGURE, COMMAND, TOOL))
-"""They have no rollups by hour, which would be most of what figures cost."""
+"""Dimensions without rollups by hour, which would take most of the space of figures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """The name of an observation, the unit of its values if it has any, and what marks it."""
+    """The name of an observation, the unit of its values if it has any, and what a mark means."""
 
     name: str
     unit: Unit | None = None
@@ -45,13 +45,13 @@ KINDS: Mapping[str, Kind] = {
 }
 """Key → kind. The values of `slack:first_word` and `slack:answer` begin when the message arrives.
 
-Two are other rollups: `slack:skipped:*` are those of decisions, and `agent:*:context` the tokens of
-an agent, of which the mean and the share are known.
+Two are derived from other rollups: `slack:skipped:*` from those of decisions, and
+`agent:*:context` from the tokens of an agent, of which only the mean and the share are known.
 """
 
 
 def kind_of(key: str) -> tuple[Kind, str, str]:
-    """Return a figure's kind, what it is of (a platform, an agent, a provider), and its name.
+    """Return a figure's kind, its platform, agent or provider, and its name.
 
     >>> kind_of("provider:openai:model:qwen3:8b")[1:]
     ('openai', 'qwen3:8b')

@@ -1,4 +1,4 @@
-"""Read when issues occurred from the rollups, which hold any number of failures."""
+"""Read from the rollups, which count any number of failures, when issues occurred."""
 
 from bisect import bisect_left
 from collections import Counter
@@ -11,7 +11,7 @@ from storage.store.grains import DAY_NS, HOUR_NS, Grains, month_end
 from storage.store.rollups import EVERYONE, ISSUE
 
 FACT = "fact"
-"""The level of what is not added up yet, which belongs to an hour, and to its day or month."""
+"""The level of a count that is not added to its hour, day or month yet."""
 
 LENGTHS = {FACT: HOUR_NS, "hour": HOUR_NS, "day": DAY_NS}
 
@@ -31,7 +31,7 @@ def histories(
     audiences: Collection[str] | None,
     names: Collection[str] | None = None,
 ) -> dict[str, list[Occurrence]]:
-    """Return the rollups of issues, of all if no names are given, and the facts that wait.
+    """Return the rollups and the waiting facts of issues, of all of them if `names` is None.
 
     One statement reads both, so that nothing is missing while another process adds them up.
     """
@@ -62,7 +62,7 @@ def histories(
 
 
 def total(past: Sequence[Occurrence]) -> int:
-    """Return in how many traces it occurred. Hours are left out: their day or month counts them."""
+    """Return in how many traces it occurred. Hours are left out: a day or month counts them."""
     return sum(each.traces for each in past if each.level != "hour")
 
 
@@ -88,7 +88,7 @@ def within(
 
 
 def times(past: Sequence[Occurrence], *, since: int, known: Sequence[int]) -> list[int]:
-    """Return when it occurred beside the *known* times, once a trace: when a rollup begins."""
+    """Return a time for each trace that is not among the *known* times: its rollup's beginning."""
     counts: Counter[tuple[int, int]] = Counter()
     for each in past:
         counts[each.begins, each.ends] += each.traces

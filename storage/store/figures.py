@@ -1,7 +1,7 @@
 """Observe figures of platforms, agents and providers on ended spans: see `storage.model.figures`.
 
-Only what an erasure leaves of a span is looked at, so that a trace which is counted anew gives the
-same figures at any time. This runs for every span, so most of them are told apart by one look-up.
+Only attributes that an erasure keeps are read, so that a trace which is counted again gives the
+same figures at any time. This runs for every span, so one look-up leaves out most of them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ from storage.model.semconv import (
 from storage.model.span import Span
 
 LONGEST_NAME = 64
-"""Letters of the name of a program or a tool, which may be anything."""
+"""Characters of the name of a program or a tool, which others choose."""
 
 Observation = tuple[str, str, float | None, bool]
 """Dimension, key, value, and whether the observation is marked."""
@@ -29,16 +29,16 @@ Observations = Sequence[Observation]
 NOTHING: Observations = ()
 
 NUMBER, LIST = (int, float), (list, tuple)
-"""Made once: a union such as `int | float` costs a microsecond wherever it is looked at."""
+"""For `isinstance`. Tuples, because a union such as `int | float` costs a microsecond each time."""
 
 
 def may_tell(span: Span) -> bool:
-    """Return False for spans within a turn that tell nothing, as most do, without a closer look."""
+    """Return False for spans within a turn that have no observations, which are most of them."""
     return span.name in IN_SLACK or span.platform == "mcp"
 
 
 def observations(span: Span) -> Observations:
-    """Return what an ended span tells of the figures."""
+    """Return the observations of an ended span."""
     if span.configured_provider is not None:
         return _attempt(span)
     if span.platform == "slack":

@@ -1,8 +1,8 @@
-"""Count the issues of failures that an older tracebot stored, which did not count issues.
+"""Count the issues of failures that were stored by a tracebot which did not count issues.
 
-What the stored failures of an hour add is compared with what the rollups of issues hold, and what
-they lack is added. So it does not matter if an hour is compared again, or by two processes at once.
-Hours are compared from the newest to the oldest that is kept by hour, a few at a time.
+The stored failures of an hour are compared with the rollups of issues, and what the rollups lack is
+added. So it does not matter if an hour is compared again, or by two processes at once. Hours are
+compared from the newest to the oldest that is kept by hour, a few at a time.
 """
 
 import time
@@ -21,14 +21,11 @@ from storage.upkeep.journal import JournalEntry, last_entry, put_entry
 JOURNAL = "issues"
 
 LATE = 2
-"""In so many hours after a turn began its failures are looked for."""
+"""How many hours after a turn began its failures are looked for."""
 
 
 def count_issues(database: Database, *, now: int, until: float) -> bool:
-    """Compare hours until all were compared, or until the monotonic time `until`.
-
-    Return whether all of them were.
-    """
+    """Compare hours until the monotonic time `until`. Return True if all of them were compared."""
     done = last_entry(database, JOURNAL)
     before = now if done is None else int(done.details["before"])
     while before and time.monotonic() < until:
@@ -58,8 +55,8 @@ def _compare_newest(database: Database, before: int) -> int:
         TraceRow.error_count > 0,
     )
     ids = [trace_id for (trace_id,) in turns.tuples().execute(database)]
-    # Before the transaction, because others cannot write meanwhile. Whatever they store since is
-    # counted by them, so that this is never more than there is.
+    # Read before the transaction, during which others cannot write. They count what they store from
+    # now on, so this is never too much.
     own = {key: added for key, added in counted(database, ids).items() if key[1] in hours}
     with transaction(database):
         add_facts(database, _lacking(own, _held(database, hours)))

@@ -19,11 +19,11 @@ from bot.sandbox.users.interactions import Interactions
 from bot.sandbox.users.people import People
 
 MOST_BYTES = 10_000_000
-"""Of a file that a person attaches in the page."""
+"""The largest file that a person can attach in the page."""
 PREVIEW_BYTES = 2_000
-"""Of a text file, shown below its name."""
+"""How much of a text file is shown below its name."""
 MOST_MESSAGES = 500
-"""The newest messages shown of each channel."""
+"""How many of the newest messages of a channel are shown."""
 
 
 class Page:
