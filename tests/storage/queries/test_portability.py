@@ -1,6 +1,7 @@
 """Every query gives the same answer on SQLite and on PostgreSQL, and writing works on both."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -100,10 +101,15 @@ CONDITIONS = (
 )
 
 
+def migrated(url: str) -> Database:
+    database = PostgresqlDatabase(url)
+    Runner(database, str(HERE), table_name=HISTORY).up()
+    return database
+
+
 @pytest.fixture(scope="module")
 def postgres(postgres_url: str) -> Iterator[Database]:
-    database = PostgresqlDatabase(postgres_url)
-    Runner(database, str(HERE), table_name=HISTORY).up()
+    database = migrated(postgres_url)
     yield database
     database.close()
 
@@ -137,15 +143,12 @@ def beside(ids: Mapping[str, str]) -> Batch:
     return Batch("host:2:2", 1, logs=logs, metrics=metrics)
 
 
-@pytest.fixture
-def both(observability: Observability, postgres: Database) -> tuple[Database, Database]:
+def fill(observability: Observability, postgres: Database) -> tuple[Database, Database]:
     """Return SQLite with the turns of `record_an_hour`, and PostgreSQL with the same spans."""
     ids = record_an_hour(observability)
     sqlite = observability.database
     traces = recent_traces(sqlite, skipped=True, limit=100).traces
     spans = [span for trace in traces for span in trace_spans(sqlite, trace.trace_id)]
-    for table in TABLES:
-        table.delete().execute(postgres)
     half = len(spans) // 2  # The second batch finds summaries and rollups to add to.
     for number, part in enumerate((spans[:half], spans[half:]), 1):
         assert store(postgres, Batch("host:1:1", number, spans=part))
@@ -158,6 +161,27 @@ def both(observability: Observability, postgres: Database) -> tuple[Database, Da
             assert store(database, Batch("host:2:1", number, scores=[score]))
         assert store(database, beside(ids))
     return sqlite, postgres
+
+
+@pytest.fixture
+def both(observability: Observability, postgres: Database) -> tuple[Database, Database]:
+    for table in TABLES:
+        table.delete().execute(postgres)
+    return fill(observability, postgres)
+
+
+@pytest.fixture(scope="module")
+def to_read(
+    new_postgres: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Database, Database]]:
+    """Return the same two, filled once for all tests that only read."""
+    path = tmp_path_factory.mktemp("read") / "t.db"
+    with (
+        closing(migrated(new_postgres())) as postgres,
+        Observability.open(path, platform="slack") as observability,
+    ):
+        yield fill(observability, postgres)
+        observability.database.close()
 
 
 @pytest.mark.parametrize("viewer", [Viewer(), IN_TEAM], ids=["shell", "person"])
@@ -199,10 +223,10 @@ def both(observability: Observability, postgres: Database) -> tuple[Database, Da
     ],
 )
 def test_a_command_gives_the_same_result_on_both(
-    both: tuple[Database, Database], words: str, viewer: Viewer
+    to_read: tuple[Database, Database], words: str, viewer: Viewer
 ) -> None:
     args = parse(PARSER, words.split())
-    here, there = (answer(args, database=each, viewer=viewer, now=NOW) for each in both)
+    here, there = (answer(args, database=each, viewer=viewer, now=NOW) for each in to_read)
     assert here == there
     assert not isinstance(here, MessageView)
 
