@@ -169,7 +169,7 @@ def app_of_bot(client: WebClient) -> str | None:
 
 
 def refuse_token_of_other_app(address: SocketAddress, app: str | None) -> None:
-    """Raise `SettingsError` if the app's token is not one of `app`, the app of the bot's token."""
+    """Raise `SettingsError` if the app token is not of `app`, to which the bot token belongs."""
     if app and address.app_id and address.app_id != app:
         raise SettingsError(
             f"SLACK_APP_TOKEN belongs to another Slack app ({address.app_id}) than SLACK_BOT_TOKEN "
@@ -200,8 +200,10 @@ def refusal(
 
 
 def _through(proxy: str | None) -> str:
-    """Return the words for a proxy, without the password that its URL may contain."""
-    return f" through the proxy {proxy.rpartition('/')[2].rpartition('@')[2]}" if proxy else ""
+    """Name a proxy without the password that its URL may contain."""
+    if not proxy:
+        return ""
+    return f" through the proxy {proxy.rstrip('/').rpartition('/')[2].rpartition('@')[2]}"
 
 
 def header(headers: Mapping[str, str], name: str) -> str | None:

@@ -344,7 +344,7 @@ def test_what_slack_refuses_is_said_and_nothing_is_written(
     assert "A web page answers in the place of Slack: sign in to this network" in said()
     monkeypatch.setenv("SLACK_API_URL", "http://127.0.0.1:9/api/")
     assert "Slack cannot be reached: it refuses connections" in said()
-    monkeypatch.setenv("HTTP_PROXY", "http://me:secret@127.0.0.1:9")
+    monkeypatch.setenv("HTTP_PROXY", "http://me:secret@127.0.0.1:9/")
     assert "cannot be reached through the proxy 127.0.0.1:9: it refuses connections" in said()
 
 
