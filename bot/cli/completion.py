@@ -1,7 +1,7 @@
 """`tracebot completion`: scripts for bash, zsh and fish, made from the parsers of the commands.
 
-They know commands, options and their values. What is recorded, such as ids, they do not: that would
-start Python at each press of Tab.
+They know commands, options and their values, but not ids and other values that are recorded: these
+would start Python at each press of Tab.
 """
 
 import shlex
@@ -13,7 +13,7 @@ from reports.commands.filters import PLATFORMS, STATUSES
 from storage.model.filters import THUMBS
 
 FILES = "FILES"
-"""In the place of values: names of files."""
+"""Stands for names of files among the values of an option."""
 FILTERS = {"status": STATUSES, "platform": PLATFORMS, "feedback": THUMBS}
 ORDERS = {
     "budget": ("add", "raise", "remove"),
@@ -21,7 +21,7 @@ ORDERS = {
     "errors": ("resolve", "mute", "reopen"),
     "digest": ("now",),
 }
-"""The words that commands take which change something, as the help names them."""
+"""Command → the words after it that change something."""
 
 
 def script(shell: str, parser: ArgumentParser) -> str:

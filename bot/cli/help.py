@@ -1,4 +1,4 @@
-"""The help of `tracebot` and of each command. Only who asks for it loads this."""
+"""The help of `tracebot` and of each command. It is loaded only when somebody asks for it."""
 
 import shutil
 from argparse import SUPPRESS, Action, ArgumentParser, _SubParsersAction
@@ -82,7 +82,7 @@ def _value(action: Action) -> str:
 def sections(parser: ArgumentParser) -> Iterator[Section]:
     """Yield the commands of `tracebot` by groups, or arguments, filters and options of a command.
 
-    Raises no error for a command that stands in no group: a test does.
+    A command that is in no group is left out; a test finds it.
     """
     commands = commands_of(parser)
     longest = max(map(len, commands), default=0)

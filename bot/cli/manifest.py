@@ -16,7 +16,7 @@ def manifest_path() -> Path:
     beside = Path(__file__).parents[2] / "manifest.yml"
     if beside.exists():
         return beside
-    # Where pip recorded it: for one user, and on Debian, that is not below sys.prefix.
+    # Only pip knows where: an installation for one user, or on Debian, is not below sys.prefix.
     return next(Path(file.locate()) for file in files("tracebot") or () if file.name == beside.name)
 
 
@@ -24,7 +24,7 @@ def new_app_link() -> str:
     """Return the link to Slack's form for a new app, with the manifest filled in.
 
     Terminals take links of up to 2,083 bytes. So the manifest is written on one line of YAML, where
-    few signs need escaping, and without the long description, which only the app's page shows.
+    few characters need escaping, and without the long description, which only the app's page shows.
     """
     manifest = yaml.safe_load(manifest_path().read_text(encoding="utf-8"))
     manifest["display_information"].pop("long_description", None)

@@ -54,7 +54,7 @@ class CheckedOutput(TextIOWrapper):
 
 
 def _output_error(error: OSError) -> Exception:
-    if isinstance(error, BrokenPipeError):  # `tracebot ls | head` is no failure.
+    if isinstance(error, BrokenPipeError):  # `tracebot ls | head` is not a failure.
         return error
     return OutputError(f"The output cannot be written: {error.strerror}.")
 

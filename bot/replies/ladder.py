@@ -194,10 +194,10 @@ def _plain_message(like: Message, text: str, part: int) -> Message:
 
 
 def _marked(message: Message, **payload: str) -> Message:
-    """Return a message with more in its metadata.
+    """Return a message with *payload* added to its metadata.
 
-    An answer that is split at other places has other parts: which `split` it is of keeps a repair
-    from putting the parts of two together.
+    An answer may be split again at other places. `split` names how, so that a repair does not mix
+    parts of two splits.
     """
     metadata = message["metadata"]
     payload = {**metadata["event_payload"], **payload}

@@ -34,10 +34,10 @@ def _payload(message: Mapping[str, Any]) -> Mapping[str, Any]:
 def final_parts(
     thread: Sequence[Mapping[str, Any]], reply: UnfinishedReply, *, bot_id: str
 ) -> tuple[dict[str, str], list[str]]:
-    """Return the parts of the final reply that are posted, with their `ts`, and what is too much.
+    """Return the `ts` of each posted part of the final reply, and those of unwanted messages.
 
     The oldest of each part is kept: a double appears when Slack carries out a call late. Parts of
-    the same answer, split at other places, are too much as well.
+    the same answer that was split at other places are unwanted, too.
     """
     parts: dict[str, str] = {}
     unwanted = []

@@ -164,7 +164,7 @@ class ReplyRepair:
         return not reply.process.startswith(f"{taker}:")
 
     def _deliver_in(self, thread: Sequence[Mapping[str, Any]], reply: UnfinishedReply) -> None:
-        final, doubles = final_parts(thread, reply, bot_id=self._bot_id)
+        final, unwanted = final_parts(thread, reply, bot_id=self._bot_id)
         stale = self._running(thread, reply) - set(final.values())
         for number, message in enumerate(self._ending(reply, thread), 1):
             if str(number) in final:
@@ -172,10 +172,10 @@ class ReplyRepair:
             # In the place of the running reply, so that it keeps its link.
             old = stale.pop() if number == 1 and stale else None
             final[str(number)] = self._put(reply, message, old)
-        for ts in (*stale, *doubles):
+        for ts in (*stale, *unwanted):
             self._delete(reply, ts)
         if reply.agent != TURN:
-            if reply.ending != () or doubles:
+            if reply.ending != () or unwanted:
                 self._record(reply, sorted(final.values()))
             self._set_active(reply)
         if reply.ending != () and not self._unfinished.works_on_message(reply):

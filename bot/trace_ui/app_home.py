@@ -120,7 +120,7 @@ class AppHome:
         try:
             latest = self._answer(f"ls user:{requester.user} --limit 1", requester).view
         except PeeweeException as error:
-            logger.error("The prompts cannot tell of earlier questions", exc_info=error)
+            logger.error("Earlier questions could not be read for the prompts", exc_info=error)
             latest = TraceListView(title="", lines=(), traces=())
         return prompts(latest, asked) if isinstance(latest, TraceListView) else []
 

@@ -87,7 +87,7 @@ def _ask(args: Namespace, dialogue: Dialogue) -> Answers:
     sys.stdout.write(
         "Connect tracebot to a Slack workspace. Nothing is written before all is checked.\n"
     )
-    # What this machine is asked comes first: nobody pastes a token before that is well.
+    # The agents come first, so that nobody pastes tokens in vain if something is wrong with them.
     dialogue.step("Choose the agents that answer")
     text = settle_agents(agents, args.agent, dialogue, force=args.force)
     if not bot_token.value:

@@ -13,7 +13,7 @@ INDENT = "   "
 
 
 class Stopped(Exception):
-    """Somebody said no to a question without which nothing can be written."""
+    """The person said no to a question that needs a yes before anything is written."""
 
 
 class Dialogue:
@@ -30,7 +30,7 @@ class Dialogue:
         sys.stdout.write(f"\n\033[1m{head}\033[0m\n" if bold else f"\n{head}\n")
 
     def tell(self, text: str, *, mark: str = "") -> None:
-        """Print a paragraph, as wide as the terminal; its lines stand below one another."""
+        """Print a paragraph, as wide as the terminal, with its lines aligned."""
         first = f"{INDENT}{mark} " if mark else INDENT
         width = output_form()["width"]
         if width is not None:
@@ -68,7 +68,7 @@ class Dialogue:
         return input(f"{INDENT}{visible(question)} [{default}] ").strip() or default
 
     def confirm(self, question: str) -> bool:
-        """Return whether the answer is yes, as it is if somebody only presses Enter."""
+        """Return True for yes, which is also what Enter alone means."""
         return not input(f"{INDENT}{visible(question)} [Y/n] ").strip().lower().startswith("n")
 
     def secret(self, question: str) -> str:

@@ -87,7 +87,7 @@ def cleaned(pasted: str) -> str:
 
 
 def shortened(token: str) -> str:
-    """Return as much of a token as tells it from others, and not enough to use it."""
+    """Return enough of a token to tell it from others, but not to use it."""
     return f"{token[:5]}…{token[-4:]}" if len(token) > 20 else f"{token[:5]}…"
 
 

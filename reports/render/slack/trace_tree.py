@@ -109,7 +109,7 @@ def _steps(view: TraceView) -> Iterator[Block]:
 
 
 def see_raw(line: TraceLine) -> str:
-    """Say where all is shown. The message may be a shared one, which has no buttons."""
+    """Say where everything is shown: a message that was shared has no buttons."""
     return f"press *Raw* in `/trace show {line.short_id}`."
 
 
