@@ -98,8 +98,10 @@ def main() -> None:
         sys.stdout.flush()
     if marks:
         given = {"key": key, "agent": name, "kind": kind, "marks": marks, "at": time.time()}
-        with open(f"{key}.{name}.{os.getpid()}.json", "w") as file:
+        path = f"{key}.{name}.{os.getpid()}"
+        with open(path, "w") as file:
             json.dump(given, file)
+        os.rename(path, f"{path}.json")  # Whole, or not at all if this is killed now.
 
 
 if __name__ == "__main__":
