@@ -1,20 +1,29 @@
-"""The command line as a user meets it: real processes, and the JSON that scripts rely on."""
+"""The command line as a user meets it, and the JSON that scripts rely on.
+
+What depends on a process (its streams, its start, its locks) is asked of a real one.
+"""
 
 import json
 import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from importlib.metadata import version
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.cli import main
 from storage import Observability
 from storage.database.connect import connect
 
 TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -61,8 +70,20 @@ def tracebot(
     )
 
 
-def as_json(db_path: Path, *words: str) -> dict[str, Any]:
-    result = tracebot(db_path, *words, "--json")
+def run_here(db_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in this process: most of the time of another one is its start."""
+    out, err = (TextIOWrapper(BytesIO(), encoding="utf-8") for _ in range(2))
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setenv("TRACEBOT_DATABASE_URL", str(db_path))
+        patch.chdir("/")
+        code = main.tracebot(list(words))
+    for stream in (out, err):
+        stream.seek(0)
+    return subprocess.CompletedProcess(words, code, out.read(), err.read())
+
+
+def as_json(db_path: Path, *words: str, run: Run = run_here) -> dict[str, Any]:
+    result = run(db_path, *words, "--json")
     assert (result.returncode, result.stderr) == (0, "")
     answer: dict[str, Any] = json.loads(result.stdout)
     return answer
@@ -85,7 +106,7 @@ STEP_KEYS = {"kind", "depth", "title", "status", "started_at", "duration_ms", "f
 
 
 def test_ls_as_json_keeps_its_contract(recorded: Path) -> None:
-    answer = as_json(recorded, "ls")
+    answer = as_json(recorded, "ls", run=tracebot)
     assert answer.keys() == {"traces", "next", "previous"}
     failed, turn = answer["traces"]
     assert turn.keys() >= TRACE_KEYS
@@ -129,7 +150,7 @@ def test_ls_filters(recorded: Path, words: list[str], count: int) -> None:
 
 def test_show_as_json_keeps_its_contract(recorded: Path) -> None:
     trace_id = as_json(recorded, "ls", "--agent", "claude")["traces"][0]["trace_id"]
-    answer = as_json(recorded, "show", trace_id[:24])
+    answer = as_json(recorded, "show", trace_id[:24], run=tracebot)
     assert answer.keys() == {"trace", "spans", "timeline", "last_words", "link"}
     assert answer["trace"]["trace_id"] == trace_id
     root, _, attempt = answer["spans"]
@@ -144,7 +165,7 @@ def test_show_as_json_keeps_its_contract(recorded: Path) -> None:
 
 
 def test_stats_as_json_keeps_its_contract(recorded: Path) -> None:
-    answer = as_json(recorded, "stats", "--by", "agent", "--since", "1d")
+    answer = as_json(recorded, "stats", "--by", "agent", "--since", "1d", run=tracebot)
     assert answer.keys() == {"since", "until", "counted_since", "total", "groups", "figures"}
     assert answer["total"].keys() >= GROUP_KEYS
     groups = {group["key"]: group for group in answer["groups"]}
@@ -190,7 +211,7 @@ def test_cost_and_errors_as_json_keep_their_contract(recorded: Path) -> None:
     assert told["models"] == [{"key": "opus", **spent}]
     assert told["agents"] == [{"key": "claude", **spent}]
     assert told["unpriced"] == []
-    told = json.loads(tracebot(recorded, "errors", "--json").stdout)
+    told = json.loads(run_here(recorded, "errors", "--json").stdout)
     assert set(told) == {"since", "until", "bucket_seconds", "errors"}
     (error,) = told["errors"]
     assert (error["error_type"], error["agent"], error["traces"]) == ("exit_code", "codex", 1)
@@ -206,23 +227,23 @@ def test_a_shell_resolves_an_issue_and_opens_it_again(recorded: Path) -> None:
         return dict(told)
 
     issue = error()["id"]
-    said = tracebot(recorded, "errors", "resolve", issue[:6]).stdout
+    said = run_here(recorded, "errors", "resolve", issue[:6]).stdout
     assert said.startswith("exit_code of codex is resolved.")
     assert (error()["state"], error()["changed_by"]) == ("resolved", None)
     assert "takes it back" in as_json(recorded, "errors", "mute", issue)["message"]
     assert error()["state"] == "muted"
-    assert tracebot(recorded, "errors", "reopen", issue).returncode == 0
+    assert run_here(recorded, "errors", "reopen", issue).returncode == 0
     assert error()["state"] == "new"
-    assert tracebot(recorded, "errors", "resolve", "0123abcd").returncode == 1
+    assert run_here(recorded, "errors", "resolve", "0123abcd").returncode == 1
     for words in (["resolve"], ["resolve", "x!"], ["forgive", issue], ["resolve", issue, issue]):
-        assert tracebot(recorded, "errors", *words).returncode == 2
+        assert run_here(recorded, "errors", *words).returncode == 2
 
 
 @pytest.mark.parametrize(("words", "count"), [(["slow"], 2), (["search", "lunch"], 1)])
 def test_slow_and_search_as_json_are_lists_of_traces(
     recorded: Path, words: list[str], count: int
 ) -> None:
-    told = json.loads(tracebot(recorded, *words, "--json").stdout)
+    told = json.loads(run_here(recorded, *words, "--json").stdout)
     assert len(told["traces"]) == count
 
 
@@ -271,7 +292,7 @@ def test_health_counts_what_is_there(recorded: Path) -> None:
 def test_a_mistake_gets_one_sentence_and_an_exit_code(
     recorded: Path, words: list[str], code: int, sentence: str
 ) -> None:
-    result = tracebot(recorded, *words)
+    result = run_here(recorded, *words)
     said, *pointed = (result.stdout + result.stderr).splitlines()
     assert result.returncode == code
     assert sentence in said
@@ -304,7 +325,7 @@ def test_a_mistake_is_pointed_at(recorded: Path, words: list[str], lines: list[s
 
 def test_a_mistake_as_json_is_an_object_too(recorded: Path) -> None:
     for words in (["show", "deadbeef"], ["ls", "--since", "x"]):
-        result = tracebot(recorded, *words, "--json")
+        result = run_here(recorded, *words, "--json")
         assert json.loads(result.stdout).keys() == {"error"}
 
 

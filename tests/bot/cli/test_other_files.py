@@ -167,6 +167,23 @@ for command in commands:
 """A program that runs several commands: most of a command's time is its start."""
 
 
+def refused_one_after_another(path: Path, *commands: str, cwd: Path) -> list[str]:
+    """Run commands in one process. Return what they said, once each is seen to be a refusal."""
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_AFTER_ANOTHER, str(path), *commands],
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/nonexistent"},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    for command, answer in zip(commands, answers, strict=True):
+        assert_refused(subprocess.CompletedProcess(command, *answer))
+    return [said for _, _, said in answers]
+
+
 @pytest.mark.parametrize("kind", OTHERS)
 def test_a_file_that_is_not_ours_is_refused_in_a_sentence_and_not_touched(
     tmp_path: Path, kind: str
@@ -177,51 +194,29 @@ def test_a_file_that_is_not_ours_is_refused_in_a_sentence_and_not_touched(
     OTHERS[kind](path)
     before = state(tmp_path)
     commands = ("ls", "health", "checkpoint", "collect --port 0", "restore b")
-    done = subprocess.run(
-        [sys.executable, "-c", ONE_AFTER_ANOTHER, str(path), *commands],
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/nonexistent"},
-        cwd=path.parent,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(answers) == len(commands)
-    for command, answer in zip(commands, answers, strict=True):
-        assert_refused(subprocess.CompletedProcess(command, *answer))
+    refused_one_after_another(path, *commands, cwd=path.parent)
     assert state(tmp_path) == before
 
 
-@pytest.mark.parametrize("command", [*READING, *WRITING])
-def test_no_command_that_needs_a_database_touches_one_of_another_program(
-    tmp_path: Path, command: str
-) -> None:
+def test_no_command_that_needs_a_database_touches_one_of_another_program(tmp_path: Path) -> None:
     path = tmp_path / "places.sqlite"
     other_database(path)
     before = state(tmp_path)
-    assert_refused(tracebot(path, command))
+    refused_one_after_another(path, *READING, *WRITING, cwd=tmp_path)
     assert state(tmp_path) == before
 
 
 @pytest.mark.parametrize("kind", MISSING)
-@pytest.mark.parametrize("command", ["ls", "health", "clean --older-than 1d"])
 def test_a_database_that_is_not_there_is_not_created_by_reading_it(
-    tmp_path: Path, kind: str, command: str
+    tmp_path: Path, kind: str
 ) -> None:
     path = tmp_path / "folder" / "t.db"
     path.parent.mkdir()
     MISSING[kind](path)
     before = state(tmp_path)
-    done = subprocess.run(
-        [TRACEBOT, *command.split(), "--database", str(path)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd="/",
-    )
-    assert_refused(done)
-    assert "There is no database at" in done.stderr
+    commands = ("ls", "health", "clean --older-than 1d")
+    for said in refused_one_after_another(path, *commands, cwd=Path("/")):
+        assert "There is no database at" in said
     assert state(tmp_path) == before
 
 
@@ -393,15 +388,12 @@ def test_a_database_may_have_any_name(tmp_path: Path, name: bytes) -> None:
 
 
 @pytest.mark.parametrize("length", [240, 250, 255, 300])
-@pytest.mark.parametrize("command", ["ls", "collect --port 0"])
-def test_a_name_that_is_too_long_is_refused_in_a_sentence(
-    tmp_path: Path, length: int, command: str
-) -> None:
+def test_a_name_that_is_too_long_is_refused_in_a_sentence(tmp_path: Path, length: int) -> None:
     path = tmp_path / ("x" * length)
     if length <= 255:
         text_file(path)
     before = state(tmp_path)
-    assert_refused(tracebot(path, command))
+    refused_one_after_another(path, "ls", "collect --port 0", cwd=tmp_path)
     assert state(tmp_path) == before
 
 
