@@ -8,4 +8,4 @@ USAGE = 2
 """The command line makes no sense."""
 
 INTERRUPTED = 130
-"""Ended by Ctrl-C, as a shell says it: 128 and the number of SIGINT."""
+"""Ended by Ctrl-C: 128 and the number of SIGINT, as in a shell."""

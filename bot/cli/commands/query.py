@@ -12,15 +12,13 @@ from bot.agents.config.roster import Roster
 from bot.agents.parallel import AgentQuery, QueryResult, query
 from bot.agents.types import Mode, Request
 from bot.cli.agents_file import load_agents
+from bot.cli.exit_codes import DONE, FAILED, INTERRUPTED
 from bot.settings import load_settings
 from bot.turns.agent_mentions import addressed, missed_message
 from reports import formatting
 from reports.errors import UsageError
 from reports.formatting import visible, visible_json, without_controls
 from storage import Observability
-
-INTERRUPTED = 130
-"""The exit code of a shell for a command that Ctrl-C ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +54,7 @@ def run_query(options: QueryOptions) -> int:
         finally:
             timer.cancel()
     sys.stdout.write(_as_json(answers) if options.as_json else visible(_as_text(answers)))
-    return 0 if all(answer.reply for answer in answers) else 1
+    return DONE if all(answer.reply for answer in answers) else FAILED
 
 
 def _questions(

@@ -21,9 +21,6 @@ from bot.sandbox import Sandbox
 from bot.settings import load_settings
 from storage import Observability
 
-INTERRUPTED = 130
-"""The exit code of a program that Ctrl-C ended."""
-
 WEEK = 7
 BEFORE = timedelta(minutes=10)
 """How many days are recorded, and how long ago they end."""
@@ -34,14 +31,6 @@ AT_EASE = 3.0
 
 def demo(stay: Stay) -> int:
     """Play a conversation, show reports, and keep the workspace open if *stay* says so."""
-    try:
-        _play(stay)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    return DONE
-
-
-def _play(stay: Stay) -> None:
     began = time.monotonic()
     screen = Screen()
     story = fortnight(datetime.now(UTC) - BEFORE, days=WEEK)
@@ -62,6 +51,7 @@ def _play(stay: Stay) -> None:
         if stay.keep:
             write_agents(folder / "agents", pause=AT_EASE)
             keep_open(sandbox, stay)
+    return DONE
 
 
 def _start_bot(

@@ -10,6 +10,7 @@ from reports.commands.parser import build_parser, parse
 from reports.render.terminal import render
 from storage import Observability
 from storage.database.models import TraceRow
+from storage.model.trace_context import short_id
 
 LINES = 7
 """How many lines of each answer are shown."""
@@ -51,6 +52,6 @@ def show_reports(screen: Screen, observability: Observability, played: Played) -
 
 
 def _trace_id(observability: Observability, message: Message) -> str:
-    """Return the beginning of a trace's id that `ls` shows."""
+    """Return the short id of the trace of a message, as `ls` shows it."""
     query = TraceRow.select(TraceRow.trace_id).where(TraceRow.message_ts == message.ts)
-    return str(query.get(observability.database).trace_id)[:16]
+    return short_id(query.get(observability.database).trace_id)
