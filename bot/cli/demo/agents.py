@@ -123,8 +123,8 @@ WORDS, TYPING_S = 4, 0.03
 
 WATCHED = "watched"
 UNTIL_WATCHED = f'until [ -e "${{0%/*}}/{WATCHED}" ]; do sleep 0.02; done'
-"""One that thinks aloud does not end before somebody has seen its reply grow, and says so by a file
-of this name: on a busy machine it would end before Slack was told anything."""
+"""A program that thinks aloud waits for a file of this name, which the demo creates once it saw the
+reply grow: on a busy machine the program would end before Slack shows anything."""
 
 
 def write_agents(folder: Path, *, pause: float) -> Roster:

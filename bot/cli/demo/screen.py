@@ -14,10 +14,10 @@ from reports.formatting import visible
 
 WIDEST = 100
 PIPE = 80
-"""The columns of a transcript at most, and if nobody says how many there are."""
+"""The most columns of a transcript, and how many it has if stdout is not a terminal."""
 
 SAID = 13
-"""The column at which begins what is said."""
+"""The column at which messages begin."""
 
 
 class Screen:

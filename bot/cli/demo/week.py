@@ -35,7 +35,7 @@ REPLYING_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class StoryProvider:
-    """A provider that does at once what the story says, while the story's time passes."""
+    """A provider that plays an attempt of the story at once, and moves the story's clock."""
 
     attempt: Attempt
     clock: StoryClock

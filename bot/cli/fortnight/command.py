@@ -25,7 +25,7 @@ TRY_NEXT = (
     ("errors --since 14d", "see what failed, and since when"),
     ("slow --since 14d", "see what took longest"),
     ("ls feedback:down since:14d", "see what people did not like"),
-    ("alerts", "see the alert that spoke, and is well again"),
+    ("alerts", "see the alert that fired and has ended"),
     ("budget", "see the budget that warned"),
     ("show", "see the newest trace, step by step"),
 )

@@ -1,8 +1,8 @@
-"""Tell the story of a fortnight, the same each time.
+"""Build the story of a fortnight, the same each time.
 
 Its days are the 24 hours before its end and so on, so that it always ends with a day of work.
-People work in the last ten hours of each. Chance comes from one seed: the list is all there is to
-know, and what a report should say about it can be worked out from the list alone.
+People work in the last ten hours of each. All chance comes from one seed, so what a report should
+say can be worked out from the list of events alone.
 """
 
 import random
@@ -61,7 +61,7 @@ CHANNELS = (
 MEMBERS = {each.name: each.members for each in CHANNELS} | {"direct": ("carol", "jisoo")}
 
 MODELS = {"claude": "claude-opus-4-8", "codex": "gpt-5.2-codex", "gemini": "gemini-3-pro"}
-"""Program → its model. Claude tells what it costs, codex's price is known, gemini's is not."""
+"""Program → its model. Claude reports its cost, codex's price is known, gemini's is not."""
 
 SHARES = {"claude": 6, "codex": 3, "gemini": 1}
 
@@ -85,8 +85,8 @@ ASKED_THEN = (
 )
 """Questions to codex while its disk is full."""
 
-Thing = Callable[["_Plot", float], Iterable[Event]]
-"""Returns what happens from a time on, in seconds of the story."""
+Scene = Callable[["_Plot", float], Iterable[Event]]
+"""Return the events of a scene that begins at a time, in seconds of the story."""
 
 
 def fortnight(until: datetime, *, days: int = FORTNIGHT) -> Story:
@@ -107,7 +107,7 @@ def fortnight(until: datetime, *, days: int = FORTNIGHT) -> Story:
 
 @dataclass(slots=True)
 class _Plot:
-    """The events of a story while it is thought up."""
+    """The events of a story that is being built."""
 
     until: datetime
     days: int
@@ -115,7 +115,7 @@ class _Plot:
     chance: random.Random = field(default_factory=lambda: random.Random(SEED))
 
     def settle_in(self) -> None:
-        """Let alice set up on the first day what the bot tells unasked."""
+        """Let alice set up a digest and an alert on the first day."""
         for minute, (channel, text) in enumerate(ORDERS):
             at = MORNING + minute * 60
             self.events.append(Order(at=at, person="alice", channel=channel, text=text))
@@ -147,27 +147,29 @@ class _Plot:
         self.events.append(order)
 
     def work(self, day: int) -> None:
-        """Fill a day. Each thing has a part of it to itself, so that nothing overlaps."""
-        things = list(self._things(day))
-        part = 10 * HOUR / len(things)
-        for number, thing in enumerate(things):
+        """Fill a day. Each scene has a part of it to itself, so that nothing overlaps."""
+        scenes = self._scenes(day)
+        part = 10 * HOUR / len(scenes)
+        for number, scene in enumerate(scenes):
             at = day * DAY + MORNING + 600 + round(part * number)
-            self.events += thing(self, at)
+            self.events += scene(self, at)
             self.events.append(Minutes(at=at + part / 2))
 
-    def _things(self, day: int) -> Iterator[Thing]:
+    def _scenes(self, day: int) -> list[Scene]:
         ends = self.until - timedelta(days=self.days - 1 - day)
         weekend = ends.weekday() >= 5 and day < self.days - 1
         counts = (2, 0, 1, 0) if weekend else (6, 2, 1, 1)
         kinds = (_Plot._topic, _Plot._talk, _Plot._shell, _Plot._mcp)
-        things = [kind for kind, count in zip(kinds, counts, strict=True) for _ in range(count)]
-        self.chance.shuffle(things)
+        scenes: list[Scene] = [
+            kind for kind, count in zip(kinds, counts, strict=True) for _ in range(count)
+        ]
+        self.chance.shuffle(scenes)
         if day == self.days - 2:
-            things.insert(4, _Plot._outage)
-            things.insert(6, _Plot._calm)
+            scenes.insert(4, _Plot._outage)
+            scenes.insert(6, _Plot._calm)
         if day == self.days - 1:
-            things.insert(5, _Plot._hang)
-        return iter(things)
+            scenes.insert(5, _Plot._hang)
+        return scenes
 
     def _topic(self, at: float) -> Iterator[Event]:
         """Ask about a topic, and often go on in its thread."""
@@ -250,7 +252,7 @@ class _Plot:
         yield McpCall(at=at, tool=tool, seconds=self._around(seconds), found=round(at) % 7)
 
     def _outage(self, at: float) -> Iterator[Event]:
-        """Let codex's disk be full: the alert on it speaks."""
+        """Let codex's disk be full, so that the alert on it fires."""
         for number in range(len(ASKED_THEN)):
             topic = replace(OUTAGE, text=ASKED_THEN[number])
             asked = self._question(at + number * 180, topic, "bob", "codex")
@@ -258,7 +260,7 @@ class _Plot:
         yield Minutes(at=at + 900, count=3)
 
     def _calm(self, at: float) -> Iterator[Event]:
-        """Let codex answer again. Once that is all that the alert looks at, it says so."""
+        """Let codex answer again until the alert ends."""
         for number in range(3):
             topic = replace(OUTAGE, text=ASKED_THEN[number])
             asked = self._question(at + number * 180, topic, "alice", "codex")
@@ -283,7 +285,7 @@ class _Plot:
 
 
 def _told_cost(read: int, cached: int, written: int) -> int:
-    """Return what claude tells that it costs: $5, $0.50 and $25 for a million tokens."""
+    """Return the cost that claude reports: $5, $0.50 and $25 for a million tokens."""
     return (read - cached) * 5 + cached // 2 + written * 25
 
 

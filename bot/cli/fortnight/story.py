@@ -1,4 +1,4 @@
-"""The values that a story is told in. Times are seconds since its beginning."""
+"""The values of which a story consists. Times are seconds since its beginning."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -28,8 +28,8 @@ class Attempt:
 
     Its first output comes after `first_s`: what it thinks `aloud`, a tool or the beginning of the
     answer. Tools follow each other, and `writing_s` after the last of them it ends. `input_tokens`
-    include the cached ones. `cost` is what the program tells, in micro-dollars; None if it does not
-    tell.
+    include the cached ones. `cost` is what the program reports, in micro-dollars; None if it does
+    not.
     """
 
     program: str
