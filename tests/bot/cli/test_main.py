@@ -9,17 +9,15 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
 from importlib.metadata import version
-from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bot.cli import main
 from storage import Observability
 from storage.database.connect import connect
+from tests.support.command_line import run_here
 
 TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
 
@@ -68,18 +66,6 @@ def tracebot(
         check=False,
         timeout=60,
     )
-
-
-def run_here(db_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in this process: most of the time of another one is its start."""
-    out, err = (TextIOWrapper(BytesIO(), encoding="utf-8") for _ in range(2))
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.setenv("TRACEBOT_DATABASE_URL", str(db_path))
-        patch.chdir("/")
-        code = main.tracebot(list(words))
-    for stream in (out, err):
-        stream.seek(0)
-    return subprocess.CompletedProcess(words, code, out.read(), err.read())
 
 
 def as_json(db_path: Path, *words: str, run: Run = run_here) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Commands that are given a file which is not a database of tracebot, or one that is read-only.
 
-Each command runs as a process of its own; root's tests run it as another user, whom permissions
-stop.
+Commands that succeed are processes of their own. Root's tests run some as another user, whom
+permissions stop.
 """
 
 import json
@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from storage import Observability
 from storage.database.connect import connect
 from storage.database.file_check import APPLICATION_ID
 from storage.recovery.opening import open_database
+from tests.support.command_line import run_here
 
 READING = (
     *(
@@ -157,53 +159,69 @@ ONE_AFTER_ANOTHER = """
 import contextlib, io, json, sys
 from bot.cli.main import tracebot
 
-path, *commands = sys.argv[1:]
-for command in commands:
+for line in sys.argv[1:]:
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = tracebot([*command.split(), "--database", path])
+        code = tracebot(line.split())
     print(json.dumps([code, out.getvalue(), err.getvalue()]))
 """
 """A program that runs several commands: most of a command's time is its start."""
 
 
-def refused_one_after_another(path: Path, *commands: str, cwd: Path) -> list[str]:
-    """Run commands in one process. Return what they said, once each is seen to be a refusal."""
+@dataclass
+class Tried:
+    """A file that is not ours, and what commands said of it."""
+
+    folder: Path
+    before: dict[str, object]
+    answers: list[subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def tried(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tried]:
+    """Try all kinds of files in one process, which is ended if one of them blocks it."""
+    found, lines = {}, []
+    for number, (kind, make) in enumerate(OTHERS.items()):
+        folder = tmp_path_factory.mktemp(f"kind-{number}")
+        path = folder / "folder" / "t.db"
+        path.parent.mkdir()
+        backup = path.with_name("b")
+        open_database(backup).close()
+        make(path)
+        found[kind] = Tried(folder, state(folder), [])
+        commands = ("ls", "health", "checkpoint", "collect --port 0", f"restore {backup}")
+        lines += [(kind, f"{command} --database {path}") for command in commands]
     done = subprocess.run(
-        [sys.executable, "-c", ONE_AFTER_ANOTHER, str(path), *commands],
+        [sys.executable, "-c", ONE_AFTER_ANOTHER, *(line for _, line in lines)],
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/nonexistent"},
-        cwd=cwd,
+        cwd="/",
         capture_output=True,
         text=True,
         check=True,
         timeout=60,
     )
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
-    for command, answer in zip(commands, answers, strict=True):
-        assert_refused(subprocess.CompletedProcess(command, *answer))
-    return [said for _, _, said in answers]
+    for (kind, line), answer in zip(lines, done.stdout.splitlines(), strict=True):
+        found[kind].answers.append(subprocess.CompletedProcess(line, *json.loads(answer)))
+    return found
 
 
 @pytest.mark.parametrize("kind", OTHERS)
 def test_a_file_that_is_not_ours_is_refused_in_a_sentence_and_not_touched(
-    tmp_path: Path, kind: str
+    tried: dict[str, Tried], kind: str
 ) -> None:
-    path = tmp_path / "folder" / "t.db"
-    path.parent.mkdir()
-    open_database(path.with_name("b")).close()
-    OTHERS[kind](path)
-    before = state(tmp_path)
-    commands = ("ls", "health", "checkpoint", "collect --port 0", "restore b")
-    refused_one_after_another(path, *commands, cwd=path.parent)
-    assert state(tmp_path) == before
+    assert len(tried[kind].answers) == 5
+    for answer in tried[kind].answers:
+        assert_refused(answer)
+    assert state(tried[kind].folder) == tried[kind].before
 
 
 def test_no_command_that_needs_a_database_touches_one_of_another_program(tmp_path: Path) -> None:
     path = tmp_path / "places.sqlite"
     other_database(path)
     before = state(tmp_path)
-    refused_one_after_another(path, *READING, *WRITING, cwd=tmp_path)
-    assert state(tmp_path) == before
+    for command in (*READING, *WRITING):
+        assert_refused(run_here(path, *command.split(), cwd=tmp_path))
+        assert state(tmp_path) == before, command
 
 
 @pytest.mark.parametrize("kind", MISSING)
@@ -214,10 +232,11 @@ def test_a_database_that_is_not_there_is_not_created_by_reading_it(
     path.parent.mkdir()
     MISSING[kind](path)
     before = state(tmp_path)
-    commands = ("ls", "health", "clean --older-than 1d")
-    for said in refused_one_after_another(path, *commands, cwd=Path("/")):
-        assert "There is no database at" in said
-    assert state(tmp_path) == before
+    for command in ("ls", "health", "clean --older-than 1d"):
+        done = run_here(path, *command.split())
+        assert_refused(done)
+        assert "There is no database at" in done.stderr
+        assert state(tmp_path) == before, command
 
 
 def test_doctor_and_agents_create_no_database(tmp_path: Path) -> None:
@@ -393,8 +412,9 @@ def test_a_name_that_is_too_long_is_refused_in_a_sentence(tmp_path: Path, length
     if length <= 255:
         text_file(path)
     before = state(tmp_path)
-    refused_one_after_another(path, "ls", "collect --port 0", cwd=tmp_path)
-    assert state(tmp_path) == before
+    for command in ("ls", "collect --port 0"):
+        assert_refused(run_here(path, *command.split(), cwd=tmp_path))
+        assert state(tmp_path) == before, command
 
 
 def test_a_recorded_command_runs_although_its_database_is_not_ours(tmp_path: Path) -> None:
