@@ -12,6 +12,7 @@ import pytest
 from bot.cli.terminal import TerminalFormatter
 from reports.formatting import HIDDEN, visible, visible_json
 from storage import Observability
+from tests.support.command_line import run_here
 
 TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\x00\x08\r\u202egnp.exe\u2066\u2069\u200f\u200ba\u200db"
@@ -71,11 +72,11 @@ def test_no_view_lets_text_of_others_control_the_terminal(
 ) -> None:
     words = command.split()
     if command == "show":
-        listed = tracebot("ls", "--json", "--database", str(recorded))
+        listed = run_here(recorded, "ls", "--json")
         words.append(json.loads(listed.stdout)["traces"][0]["trace_id"])
     if command == "ps --all":
         words = ["ls", "--all"]
-    done = tracebot(*words, *(["--json"] if as_json else []), "--database", str(recorded))
+    done = run_here(recorded, *words, *(["--json"] if as_json else []))
     assert done.returncode == 0, done.stderr
     assert not hidden(done.stdout)
     if as_json:
