@@ -12,6 +12,7 @@ from bot.agents.errors import AgentCrashed
 from bot.agents.invocation import invoke
 from bot.agents.types import Agent, Reply, Request
 from storage import Observability
+from tests.support.command_line import run_here
 from tests.support.paths import MEASURED
 
 TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
@@ -49,27 +50,39 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def tracebot(
-    folder: Path, *words: str, agents: str = "agents.toml"
-) -> subprocess.CompletedProcess[str]:
-    environ = {
-        **MEASURED,
+def environment(folder: Path, agents: str) -> dict[str, str]:
+    return {
         "PATH": f"{folder}:/usr/bin:/bin",
         "HOME": str(folder),
-        "TRACEBOT_DATABASE_URL": str(folder / "tracebot.db"),
         "TRACEBOT_AGENTS": str(folder / agents) if agents else "",
-        "LC_ALL": "C.UTF-8",
-        "TZ": "UTC",
     }
+
+
+def tracebot(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [TRACEBOT, *words],
-        env=environ,
+        env={
+            **MEASURED,
+            **environment(folder, "agents.toml"),
+            "TRACEBOT_DATABASE_URL": str(folder / "tracebot.db"),
+            "LC_ALL": "C.UTF-8",
+            "TZ": "UTC",
+        },
         cwd=folder,
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
+
+
+def here(
+    folder: Path, *words: str, agents: str = "agents.toml"
+) -> subprocess.CompletedProcess[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(folder, agents).items():
+            patch.setenv(name, value)
+        return run_here(folder / "tracebot.db", *words, cwd=folder)
 
 
 def fail(folder: Path, name: str, message: str) -> str:
@@ -165,7 +178,7 @@ def test_a_script_gets_the_same_as_json(folder: Path) -> None:
 
 
 def test_without_a_file_echo_is_listed(folder: Path) -> None:
-    result = tracebot(folder, "agents", agents="")
+    result = here(folder, "agents", agents="")
     assert result.returncode == 0
     assert result.stdout.splitlines()[2:] == [
         "echo  (query, default)",
@@ -176,7 +189,7 @@ def test_without_a_file_echo_is_listed(folder: Path) -> None:
 
 def test_a_file_with_a_mistake_is_one_sentence_with_its_line(folder: Path) -> None:
     (folder / "agents.toml").write_text("[agents.a]\nprovider = 'claude'\ntimout = 5")
-    result = tracebot(folder, "agents")
+    result = here(folder, "agents")
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == (
         f"tracebot: {folder}/agents.toml, line 3, in [agents.a]: unknown key timout; "
@@ -186,7 +199,7 @@ def test_a_file_with_a_mistake_is_one_sentence_with_its_line(folder: Path) -> No
 
 def test_a_program_that_prints_no_version_is_still_found(folder: Path) -> None:
     (folder / "claude").write_text("#!/bin/sh\nexit 3\n")
-    found = json.loads(tracebot(folder, "agents", "--json").stdout)
+    found = json.loads(here(folder, "agents", "--json").stdout)
     state = found["agents"][1]["providers"][0]
     assert (state["version"], state["problem"]) == (None, None)
 
@@ -195,20 +208,20 @@ def test_a_crewx_file_is_imported_into_a_new_file(folder: Path) -> None:
     (folder / "crewx.yaml").write_text(
         "agents:\n- {id: ann, provider: cli/claude, team: x, inline: {prompt: Be brief.}}\n"
     )
-    result = tracebot(folder, "import", "crewx", "crewx.yaml", "--output", "new.toml")
+    result = here(folder, "import", "crewx", "crewx.yaml", "--output", "new.toml")
     assert result.returncode == 0
     assert "ann: its key team is not imported." in result.stderr
     assert f"Set TRACEBOT_AGENTS={folder}/new.toml to use it." in result.stderr
-    listed = tracebot(folder, "agents", agents="new.toml")
+    listed = here(folder, "agents", agents="new.toml")
     assert "ann  (query, default)" in listed.stdout
-    again = tracebot(folder, "import", "crewx", "crewx.yaml", "--output", "new.toml")
+    again = here(folder, "import", "crewx", "crewx.yaml", "--output", "new.toml")
     assert (again.returncode, "File exists" in again.stderr) == (1, True)
 
 
 def test_a_crewx_file_is_printed_if_no_output_is_named(folder: Path) -> None:
     (folder / "crewx.yaml").write_text("agents:\n- {id: ann, provider: cli/claude}\n")
-    result = tracebot(folder, "import", "crewx", "crewx.yaml")
+    result = here(folder, "import", "crewx", "crewx.yaml")
     assert '[agents.ann]\nprovider = "claude"\n' in result.stdout
-    missing = tracebot(folder, "import", "crewx", "none.yaml")
+    missing = here(folder, "import", "crewx", "none.yaml")
     assert (missing.returncode, missing.stdout) == (1, "")
     assert "none.yaml cannot be read: No such file or directory." in missing.stderr
