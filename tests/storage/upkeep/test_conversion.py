@@ -3,8 +3,10 @@
 import random
 import time
 from dataclasses import replace
+from functools import cache
 from math import log
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -66,15 +68,25 @@ def turn(number: int, channel: str, dice: random.Random, *, audience: str) -> li
     return [root, decide, attempt, *([request] if dice.random() < 0.5 else [])]
 
 
+@cache
+def filled_file(audience: str) -> bytes:
+    """Return a database file with turns of two channels, those of CLOSED with this audience."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "t.db"
+        database = open_database(path)
+        dice = random.Random(7)
+        for number in range(1, 301):
+            channel = dice.choice([OPEN, CLOSED])
+            its = audience if channel == CLOSED else TEAM
+            store(database, Batch("p", number, spans=turn(number, channel, dice, audience=its)))
+        database.close()
+        assert not path.with_name("t.db-wal").exists()  # All is in the file.
+        return path.read_bytes()
+
+
 def filled(path: Path, *, audience: str) -> Database:
-    """Return a database with turns of two channels, those of CLOSED with this audience."""
-    database = open_database(path)
-    dice = random.Random(7)
-    for number in range(1, 301):
-        channel = dice.choice([OPEN, CLOSED])
-        its = audience if channel == CLOSED else TEAM
-        store(database, Batch("p", number, spans=turn(number, channel, dice, audience=its)))
-    return database
+    path.write_bytes(filled_file(audience))
+    return open_database(path)
 
 
 def rollups(database: Database) -> dict[Any, Any]:
