@@ -1,5 +1,6 @@
 """Fixtures: real databases in the test's own folder and real sockets; nothing is mocked."""
 
+import logging
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -44,6 +45,16 @@ def signals_end_programs() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def log_handlers() -> Iterator[None]:
+    """Take back what a command that runs in this process does to the log."""
+    root = logging.getLogger()
+    handlers, level = [*root.handlers], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(autouse=True, scope="session")
