@@ -252,7 +252,7 @@ def _collect(args: "Namespace") -> int:
 
 
 def _demo(args: "Namespace") -> int:
-    from bot.cli.commands.demo import Stay
+    from bot.cli.demo_workspace import Stay
 
     stay = Stay(keep=args.keep or args.open, open=args.open, port=args.port)
     if args.fortnight:

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bot.app import build_bot
-from bot.cli.commands.demo import Stay, keep_open
 from bot.cli.demo.agents import WATCHED, write_agents
 from bot.cli.demo.conversation import Conversation
 from bot.cli.demo.reports import show_reports
 from bot.cli.demo.screen import Screen
 from bot.cli.demo.week import WeekRecorder
+from bot.cli.demo_workspace import Stay, keep_open
 from bot.cli.exit_codes import DONE
 from bot.cli.fortnight.plot import fortnight
 from bot.cli.fortnight.stage import move_in

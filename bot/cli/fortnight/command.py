@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bot.cli.commands.demo import Stay, keep_open, plain
+from bot.cli.demo_workspace import Stay, keep_open, plain
 from bot.cli.exit_codes import DONE
 from bot.cli.fortnight.clock import SECOND_NS
 from bot.cli.fortnight.plot import fortnight

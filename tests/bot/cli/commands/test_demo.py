@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.cli.commands.demo import Stay
+from bot.cli.demo_workspace import Stay
 from bot.errors import ConfigurationError
 from tests.support.paths import MEASURED
 from tests.support.readme import alike, part
