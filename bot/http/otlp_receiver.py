@@ -34,7 +34,7 @@ from storage.otlp.losses import Losses
 from storage.otlp.request import TooManyItems
 from storage.otlp.span_lookup import SpanLookup
 from storage.writer.dropped import CUT, REFUSED
-from storage.writer.writer import QUEUE_SIZE
+from storage.writer.waiting_items import QUEUE_SIZE
 
 MAX_BODY = 20 * 1024 * 1024
 """Bytes, before and after decompression."""

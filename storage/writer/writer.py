@@ -15,22 +15,16 @@ from peewee import Database
 
 from storage.model.batch import Batch
 from storage.model.records import Log, Metric, Score
-from storage.model.semconv import FIELDS
 from storage.model.span import Span
 from storage.tracing.recording_span import RecordingSpan, SpanState
 from storage.writer.delivery import RETRY_S, Delivery, delivery_for
 from storage.writer.dropped import DropCounters
 from storage.writer.span_values import to_span
+from storage.writer.waiting_items import QUEUE_SIZE, Item, WaitingItems
 
 LINGER_S = 0.05
 LONGEST_LINGER_S = 0.2
 BATCH_SIZE = 1_000
-QUEUE_SIZE = 200_000
-"""How many spans, metrics, logs and scores may wait in memory.
-
-From half of that on, the oldest lose their events; from three quarters on, also the attributes that
-fill no column. When the queue is full, new items are dropped.
-"""
 
 BATCHES_A_TURN = 20
 """How many batches are stored before the spool gets its turn, whatever else arrives."""
@@ -49,7 +43,6 @@ STOP_S = 2.0
 
 logger = logging.getLogger("tracebot.storage")
 
-Item = RecordingSpan | Span | Metric | Log | Score
 KINDS = {Span: "spans", Metric: "metrics", Log: "logs", Score: "scores"}
 
 
@@ -59,12 +52,8 @@ class Writer:
     A span is held for at most `linger` seconds (0 to 0.2) so that it can be stored in a batch. That
     is what a SIGKILL can lose, besides the batch that is being stored.
 
-    Callers and the writer's thread share the two deques, whose `append` and `popleft` are atomic,
-    and `_awake`. No caller ever waits for a lock:
-
-    - `_starting` is held while the thread starts, and during a fork so that it cannot start.
-    - `_draining` is held while items leave `_queue`, so that its order is kept. A caller that finds
-      it taken leaves the trimming to a later one.
+    Callers and the writer's thread share `_waiting` and `_awake`. No caller ever waits for a lock:
+    `_starting` is held while the thread starts, and during a fork so that it cannot start.
 
     Everything below "On the writer's thread" belongs to that thread, or to the thread that closes
     the writer if the interpreter is ending and no thread can start.
@@ -83,12 +72,7 @@ class Writer:
         self.dropped = dropped
         self._delivery = delivery
         self._linger = linger
-        self._queue_size = queue_size
-        self._queue: deque[Item | threading.Event] = deque()
-        self._trimmed: deque[Item | threading.Event] = deque()
-        """Items older than those in the queue, which have lost some detail."""
-        self._trim_above = queue_size // 2
-        self._draining = threading.Lock()
+        self._waiting = WaitingItems(queue_size, dropped=dropped)
         self._starting = threading.Lock()
         # Not an Event, whose lock a signal handler would wait for if it interrupted its holder.
         self._wakeups: SimpleQueue[bool] = SimpleQueue()
@@ -105,11 +89,9 @@ class Writer:
 
     def put(self, item: Item) -> None:
         """Queue an item. Never blocks and never raises. The first call starts the thread."""
-        if len(self._queue) >= self._trim_above:
-            self._make_room(item)
-            return
-        self._queue.append(item)
-        if not self._awake:
+        if not self._waiting.append(item):
+            self._refuse(item)
+        elif not self._awake:
             self._wake()
 
     def count(self, metric: str, cause: str, number: int = 1) -> None:
@@ -124,14 +106,13 @@ class Writer:
 
         A sender that can be told to come back later should leave some of it free.
         """
-        return max(self._queue_size - len(self._queue) - len(self._trimmed), 0)
+        return self._waiting.room
 
     def flush(self, timeout: float) -> bool:
         """Wait until what was queued before this call is committed; False after `timeout` s."""
         if self._closing_at is not None:
             return self._complete
-        mark = threading.Event()
-        self._queue.append(mark)
+        mark = self._waiting.mark()
         self._wake(urgent=True)
         return mark.wait(timeout)
 
@@ -139,7 +120,7 @@ class Writer:
         """Store what is left, or spool it, and stop. Return True if all of it is committed."""
         if self._closing_at is None:
             self._closing_at = time.monotonic() + timeout
-            self._trim_above = 0
+            self._waiting.close()
             self._wake(urgent=True)
             if self._thread is None:  # No thread can start while the interpreter ends.
                 self._run()
@@ -190,14 +171,14 @@ class Writer:
         self._stopping = self._awake = False
         self._starting.release()
         # Checked after the release: whoever queued something before could not start the thread.
-        if self._pending or self._queue or self._trimmed:
+        if self._pending or self._waiting:
             self.start()
 
     def abandon(self) -> None:
         """In a forked child, of its parent's writer: take nothing more, and let go of its files."""
-        self._trim_above, self._closing_at, self._thread = 0, 0.0, None
-        self._queue, self._trimmed, self._pending = deque(), deque(), None
         self.dropped = DropCounters()
+        self._waiting = WaitingItems(0, dropped=self.dropped)
+        self._closing_at, self._thread, self._pending = 0.0, None, None
         self._delivery.abandon()
 
     def _wake(self, *, urgent: bool = False) -> None:
@@ -205,22 +186,6 @@ class Writer:
         if self._thread is None:
             self.start()
         self._wakeups.put(urgent)
-
-    def _make_room(self, item: Item) -> None:
-        waiting = len(self._queue) + len(self._trimmed)
-        if self._closing_at is not None or waiting >= self._queue_size:
-            self._refuse(item)
-            return
-        self._queue.append(item)
-        if not self._awake:
-            self._wake()
-        if self._draining.acquire(blocking=False):
-            scarce = waiting >= self._queue_size * 3 // 4
-            for _ in range(min(2, len(self._queue))):
-                oldest = self._queue.popleft()
-                trim(oldest, self.dropped, attributes=scarce)
-                self._trimmed.append(oldest)
-            self._draining.release()
 
     def _refuse(self, item: Item) -> None:
         if isinstance(item, RecordingSpan) and item.ended_at is None:
@@ -250,7 +215,7 @@ class Writer:
         try:
             urgent = self._wakeups.get(timeout=self._idle_s())
             until = time.monotonic() + self._linger
-            while not urgent and len(self._queue) < BATCH_SIZE:
+            while not urgent and len(self._waiting) < BATCH_SIZE:
                 urgent = self._wakeups.get(timeout=max(until - time.monotonic(), 0.0))
         except Empty:
             pass
@@ -260,7 +225,7 @@ class Writer:
     def _idle_s(self) -> float | None:
         if self._pending:
             return RETRY_S
-        if self._queue or self._trimmed:
+        if self._waiting:
             return 0.0
         waits = (self._delivery.next_try, self._delivery.next_merge, self.dropped.due_in)
         return min((wait for wait in waits if wait is not None), default=None)
@@ -280,7 +245,7 @@ class Writer:
     def _deliver(self) -> None:
         # Only what is queued by now: what comes meanwhile lingers, too. Otherwise the few spans of
         # the time of one transaction would each time be a transaction themselves.
-        batches = (len(self._queue) + len(self._trimmed)) // BATCH_SIZE + 1
+        batches = len(self._waiting) // BATCH_SIZE + 1
         for _ in range(min(batches, BATCHES_A_TURN)):
             self._pending = self._pending or self._next_batch()
             if not self._pending or not self._delivery.deliver(self._pending):
@@ -291,12 +256,10 @@ class Writer:
     def _next_batch(self) -> Batch:
         batch = Batch(self._delivery.process, self._number + 1)
         batch.metrics += self.dropped.take_new(at_once=self._closing_at is not None)
-        # Trimmed items are older than queued ones, so they go first. Callers move items from one
-        # deque to the other, and hold the same lock for it.
-        with self._draining:
-            while len(batch) < BATCH_SIZE and (oldest := self._trimmed or self._queue):
-                for _ in range(min(BATCH_SIZE - len(batch), len(oldest))):
-                    self._add(oldest.popleft(), batch)
+        # Again: a flush, or the start of a span that has ended meanwhile, takes no place in it.
+        while items := self._waiting.take(BATCH_SIZE - len(batch)):
+            for item in items:
+                self._add(item, batch)
         self._number += bool(batch)
         return batch
 
@@ -333,7 +296,7 @@ class Writer:
             self._flushes.popleft()[1].set()
 
     def _unfinished(self) -> bool:
-        return bool(self._pending or self._queue or self._trimmed or self._delivery.spooled)
+        return bool(self._pending or self._waiting or self._delivery.spooled)
 
     def _finish(self, *, until: float) -> None:
         """Store what is left for as long as that makes progress, then spool the rest."""
@@ -348,7 +311,7 @@ class Writer:
             elif self._delivery.next_try:
                 time.sleep(0.01)
         self._complete = not self._unfinished()
-        while self._pending or self._queue or self._trimmed:
+        while self._pending or self._waiting:
             self._pending = self._pending or self._next_batch()
             if not self._pending or self._delivery.spool(self._pending):
                 self._pending = None
@@ -373,19 +336,6 @@ def writer_for(
     delivery = delivery_for(database, dropped=dropped)
     linger = LINGER_S if linger is None else linger
     return Writer(delivery, dropped=dropped, linger=linger, queue_size=queue_size)
-
-
-def trim(item: object, dropped: DropCounters, *, attributes: bool) -> None:
-    """Remove an ended span's events and, if `attributes`, those that fill no column."""
-    if not isinstance(item, RecordingSpan | Span) or item.ended_at is None:
-        return
-    if item.events:
-        item.events = []
-        dropped.add_dropped("events")
-    if attributes and item.attributes:
-        known = {name: value for name, value in item.attributes.items() if name in FIELDS}
-        item.attributes = known if isinstance(item, RecordingSpan) else {}
-        dropped.add_dropped("attributes")
 
 
 def _wait_until_gone(thread: threading.Thread) -> None:
