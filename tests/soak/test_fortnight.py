@@ -39,6 +39,7 @@ def test_each_command_that_the_fortnight_suggests_has_something_to_show(tmp_path
     assert "of the budget for claude is spent" in shown
     assert shown.count("What the agents did") in (9, 10)
     (database,) = re.findall(r"export TRACEBOT_DATABASE_URL=(\S+)", shown)
+    assert list(tmp_path.iterdir()) == [Path(database).parent]
     suggested = re.findall(r"bin/tracebot (?!demo)(\S.*?)  ", shown)
     assert len(suggested) == 9
     for command in suggested:

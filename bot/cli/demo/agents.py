@@ -5,6 +5,7 @@ a reply grow. Nothing of them needs a network, a key or an account.
 """
 
 import json
+import os
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -128,7 +129,10 @@ reply grow: on a busy machine the program would end before Slack shows anything.
 
 
 def write_agents(folder: Path, *, pause: float) -> Roster:
-    """Write the agents and their programs into *folder*. All their pauses last *pause* times."""
+    """Write the agents and their programs into *folder*. All their pauses last *pause* times.
+
+    *folder* is their home, too: in it the bot creates the folders of their configuration.
+    """
     folder.mkdir(exist_ok=True)
     plays = list(_plays().items())
     cases = (f"*{shlex.quote(question)}*) play={n} ;;" for n, (question, _) in enumerate(plays))
@@ -142,7 +146,7 @@ def write_agents(folder: Path, *, pause: float) -> Roster:
     file = folder / "agents.toml"
     paths = {name: json.dumps(str(folder / name)) for name in ("claude", "codex")}
     file.write_text(AGENTS.format(**paths))
-    return load_roster(file)
+    return load_roster(file, environ={**os.environ, "HOME": str(folder)})
 
 
 def _plays() -> dict[str, tuple[Attempt, Attempt]]:

@@ -92,7 +92,8 @@ class Programs:
         return pipe
 
     def _read(self, file: Path) -> RosterContents:
-        contents = read_agents(file, {"PATH": "/usr/bin:/bin"}, BotFiles())
+        environ = {"PATH": "/usr/bin:/bin", "HOME": str(self._folder)}
+        contents = read_agents(file, environ, BotFiles())
         return replace(
             contents,
             agents={name: self._with_programs(agent) for name, agent in contents.agents.items()},

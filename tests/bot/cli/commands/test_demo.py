@@ -123,6 +123,11 @@ def test_what_the_demo_suggests_can_be_pasted(demo: Demo) -> None:
     assert "the bot was not mentioned" in pasted.stdout
 
 
+def test_all_that_the_demo_creates_is_in_one_folder(demo: Demo) -> None:
+    (folder,) = demo.home.iterdir()
+    assert f"TRACEBOT_DATABASE_URL={folder}/tracebot.db" in demo.shown
+
+
 def test_the_page_stays_at_its_port_until_the_demo_is_interrupted(demo: Demo) -> None:
     page = f"http://127.0.0.1:{demo.port}/"
     assert page in demo.shown
