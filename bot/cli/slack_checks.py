@@ -1,11 +1,13 @@
 """Check what `tracebot serve` needs of Slack and of the network, by the code of `serve`."""
 
 import time
+from collections.abc import Generator
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from functools import partial
 
 import httpx
+from slack_sdk import WebClient
 
 from bot.agents.config.access_rules import refuse_groups_without_scope
 from bot.agents.config.toml_section import RosterError
@@ -57,18 +59,26 @@ def _token(name: str, is_set: bool, user: str, *, needed: bool = True) -> Findin
 
 
 def check_slack(settings: Settings) -> Findings:
-    """Check that Slack accepts the bot's token, its scopes, and our clock beside Slack's."""
-    if not settings.slack_bot_token.get_secret_value():
-        return
+    """Check that Slack accepts the bot's token and the app's, if they are set."""
+    client = client_for_start(settings)
+    bot_id = None
+    if settings.slack_bot_token.get_secret_value():
+        bot_id = yield from _check_bot(settings, client)
+    if settings.slack_app_token.get_secret_value():
+        yield from _check_socket_mode(settings, client, bot_id)
+
+
+def _check_bot(settings: Settings, client: WebClient) -> Generator[Finding, None, str | None]:
+    """Check the bot's token, its scopes, and our clock. Return the bot's id if it is known."""
     try:
-        bot = identify(client_for_start(settings))
+        bot = identify(client)
     except SlackUnavailable as error:
         yield Finding(mark=WRONG, what="Slack", found=str(error), advice=TRY_AGAIN)
-        return
+        return None
     except SettingsError as error:
         found = "does not let the bot in"
         yield Finding(mark=WRONG, what="Slack", found=found, advice=str(error))
-        return
+        return None
     yield Finding(mark=WELL, what="Slack", found=f"accepts the bot in {bot.get('team')}")
     if bot["scopes"] is None:
         yield Finding(mark=WARNING, what="scopes", found="are unknown", advice=SCOPES_UNKNOWN)
@@ -76,6 +86,7 @@ def check_slack(settings: Settings) -> Findings:
         yield from _groups(settings, bot["scopes"])
     with suppress(TypeError, ValueError):  # No date, or not one of HTTP.
         yield _clock(time.time() - parsedate_to_datetime(bot["date"]).timestamp())
+    return bot.get("bot_id")
 
 
 def _groups(settings: Settings, scopes: frozenset[str]) -> Findings:
@@ -89,15 +100,11 @@ def _groups(settings: Settings, scopes: frozenset[str]) -> Findings:
         yield Finding(mark=WRONG, what="user groups", found="cannot be read", advice=str(error))
 
 
-def check_socket_mode(settings: Settings) -> Findings:
+def _check_socket_mode(settings: Settings, client: WebClient, bot_id: str | None) -> Findings:
     """Check that Slack would open a connection with the app's token, and send events on it."""
-    token = settings.slack_app_token.get_secret_value()
-    if not token:
-        return
-    client = client_for_start(settings)
     try:
-        address = socket_address(client, token)
-        refuse_token_of_other_app(address, app_of_bot(client))
+        address = socket_address(client, settings.slack_app_token.get_secret_value())
+        refuse_token_of_other_app(address, app_of_bot(client, bot_id))
     except SlackUnavailable as error:
         yield Finding(mark=WRONG, what="Socket Mode", found=str(error), advice=TRY_AGAIN)
     except SettingsError as error:
@@ -148,4 +155,4 @@ def _clock(ahead: float) -> Finding:
     return Finding(mark=WRONG, what="clock", found=found, advice=advice)
 
 
-SLACK_CHECKS = (check_tokens, check_slack, check_socket_mode, check_ports)
+SLACK_CHECKS = (check_tokens, check_slack, check_ports)

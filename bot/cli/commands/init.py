@@ -14,9 +14,10 @@ from bot.cli.init.agents import settle_agents
 from bot.cli.init.dialogue import Dialogue, Stopped
 from bot.cli.init.env_file import (
     may_be_committed,
+    permissions_of,
     refuse_place,
     with_values,
-    write_private,
+    write_whole,
 )
 from bot.cli.init.new_app import create_app
 from bot.cli.init.tokens import (
@@ -153,10 +154,11 @@ def _settle_app(
 def _write(answers: Answers, dialogue: Dialogue) -> None:
     dialogue.step("Write it down")
     if answers.agents_text is not None:
-        write_private(answers.agents, answers.agents_text)
+        permissions = permissions_of(answers.agents)
+        write_whole(answers.agents, answers.agents_text, permissions=permissions)
         dialogue.well(f"{answers.agents} is written.")
     old = ENV.read_text(encoding="utf-8") if ENV.exists() else ""
-    write_private(ENV, with_values(old, answers.values))
+    write_whole(ENV, with_values(old, answers.values))
     told = ", ".join(
         f"{name} {_change(answers.stored.get(name), value)}"
         for name, value in answers.values.items()

@@ -2,6 +2,7 @@
 
 import io
 import os
+import stat
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -18,6 +19,9 @@ COMMENTS = {
     "SLACK_APP_TOKEN": "The app's token for Socket Mode; under Basic Information.",
     "TRACEBOT_AGENTS": "The agents file; tracebot agents checks it.",
 }
+
+PRIVATE = 0o600
+"""The permissions of a file that only its owner can read."""
 
 
 def with_values(text: str, values: Mapping[str, str]) -> str:
@@ -55,16 +59,19 @@ def refuse_place(path: Path) -> None:
         )
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, all of it or nothing. Leaves no copy behind.
+def permissions_of(path: Path) -> int:
+    """Return the permissions of a file, `PRIVATE` if there is none yet."""
+    return stat.S_IMODE(path.stat().st_mode) if path.exists() else PRIVATE
 
-    Raises `ConfigurationError`.
-    """
+
+def write_whole(path: Path, text: str, *, permissions: int = PRIVATE) -> None:
+    """Write a file, all of it or nothing. Leaves no copy behind. Raises `ConfigurationError`."""
     target = path.resolve()  # A link stays one.
     try:
         descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}.")
         try:
             with open(descriptor, "w", encoding="utf-8") as file:
+                os.fchmod(descriptor, permissions)
                 file.write(text)
                 file.flush()
                 os.fsync(descriptor)

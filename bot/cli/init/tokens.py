@@ -150,7 +150,7 @@ def check_bot_token(token: str) -> BotIdentity:
         user=str(bot.get("user") or "tracebot"),
         team=str(bot.get("team")),
         knows_scopes=bot["scopes"] is not None,
-        app=app_of_bot(client),
+        app=app_of_bot(client, bot.get("bot_id")),
     )
 
 

@@ -160,10 +160,12 @@ def socket_url(client: WebClient, app_token: str) -> str:
     return address.url
 
 
-def app_of_bot(client: WebClient) -> str | None:
-    """Return the id of the app that the bot's token belongs to, None if Slack does not say."""
+def app_of_bot(client: WebClient, bot_id: str | None) -> str | None:
+    """Return the id of the app that a bot belongs to, None if Slack does not say."""
+    if bot_id is None:
+        return None
     with suppress(*SLACK_ERRORS):
-        bot = client.bots_info(bot=client.auth_test().get("bot_id"))["bot"]
+        bot = client.bots_info(bot=bot_id)["bot"]
         return str(bot.get("app_id") or "") or None
     return None
 

@@ -222,6 +222,8 @@ def test_without_a_terminal_the_tokens_come_from_the_environment(
     shown = capsys.readouterr().out
     assert sandbox.bot_token not in shown and sandbox.app_token not in shown
     assert "\n1. " in shown and "?" not in shown.replace("?new_app", "")
+    # Once before anything is written, and once by the doctor with what is written.
+    assert len(sandbox.calls("auth.test")) == 2
     assert {each.found for each in examine(None) if each.mark != WELL} == set()
     before = (folder / ".env").read_bytes()
     assert tracebot(["init"]) == 0  # Once more, with what is there.
@@ -278,10 +280,14 @@ def test_force_replaces_the_tokens_and_the_agents_that_are_named(
     given: None, folder: Path, sandbox: Sandbox, programs: Path
 ) -> None:
     (folder / ".env").write_text("SLACK_BOT_TOKEN=xoxb-1-2-a-token-of-last-year\n")
+    (folder / ".env").chmod(0o644)
     (folder / "agents.toml").write_text('[agents.mine]\nprovider = "echo"\n')
+    (folder / "agents.toml").chmod(0o664)
     tracebot(["init", "--force", "--agent", "codex", "--agent", "claude"])
     assert f"SLACK_BOT_TOKEN={sandbox.bot_token}\n" in (folder / ".env").read_text()
+    assert stat.S_IMODE((folder / ".env").stat().st_mode) == 0o600
     assert load_roster(folder / "agents.toml").names == ("codex", "claude")
+    assert stat.S_IMODE((folder / "agents.toml").stat().st_mode) == 0o664
 
 
 @pytest.mark.parametrize(

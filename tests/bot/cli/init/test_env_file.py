@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from bot.cli.init.env_file import may_be_committed, with_values, write_private
+from bot.cli.init.env_file import may_be_committed, with_values, write_whole
 from bot.errors import ConfigurationError
 
 TOKENS = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}
@@ -29,7 +29,7 @@ def test_values_are_set_and_the_rest_stays(before: str, tmp_path: Path) -> None:
     path.write_text(before, newline="")
     others = {name: value for name, value in dotenv_values(path).items() if name not in TOKENS}
     comments = [line for line in before.splitlines() if line.startswith("#")]
-    write_private(path, with_values(before, TOKENS))
+    write_whole(path, with_values(before, TOKENS))
     assert dotenv_values(path) == others | TOKENS
     assert set(comments) <= set(path.read_text().splitlines())
     assert with_values(path.read_text(), TOKENS) == path.read_text()
@@ -47,7 +47,7 @@ def test_only_the_owner_can_read_it_and_a_link_stays_a_link(tmp_path: Path) -> N
     (tmp_path / "elsewhere").chmod(0o644)
     link = tmp_path / ".env"
     link.symlink_to("elsewhere")
-    write_private(link, "new")
+    write_whole(link, "new")
     assert link.is_symlink() and link.read_text() == "new"
     assert stat.S_IMODE(link.stat().st_mode) == 0o600
 
@@ -63,7 +63,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_copy(
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(ConfigurationError, match=r"cannot be written \(No space left on device\)"):
-        write_private(path, "new")
+        write_whole(path, "new")
     assert [each.name for each in tmp_path.iterdir()] == [".env"]
     assert path.read_text() == "old"
 
