@@ -29,10 +29,9 @@ from storage.errors import StorageError, TemporarilyUnavailable
 from storage.model.batch import Batch
 from storage.recovery.opening import prepare
 from storage.store.batch import store
-from storage.store.deferred import run_deferred_work
-from storage.store.facts import facts_waiting
 from storage.writer.abandoned import mark_abandoned
 from storage.writer.dropped import DropCounters
+from storage.writer.merging import Merging
 from storage.writer.spool import Spool, SpoolFull, left_behind, spool_folder, waiting
 
 PATIENCE_S = 0.1
@@ -47,15 +46,6 @@ RETRY_S = 0.25
 
 REPLAY_S = 0.1
 """How long the spool is replayed before new spans get their turn."""
-
-MERGE_EVERY_S = 1.0
-"""About how often facts are added up, if there are any."""
-
-MERGE_S = 0.05
-"""How long facts are added up before new spans get their turn."""
-
-LEFT_TO_OTHERS = 500
-"""Up to so many facts are left to the next writer: a short command should not wait for them."""
 
 WARN_AFTER_S = 1.0
 WARN_EVERY_S = 60.0
@@ -92,8 +82,7 @@ class Delivery:
         self._replaying = True
         self._adopted = 0
         self._retry_at = self._full_until = 0.0
-        self._merge_at: float | None = None
-        """When facts are added up, by the monotonic clock; None if this writer has stored none."""
+        self._merging = Merging(database, patience=PATIENCE_S)
         self._failing_since: float | None = None
         self._warned_at = float("-inf")
 
@@ -117,25 +106,20 @@ class Delivery:
             self._failed(error)
 
     def merge(self) -> None:
-        """Do what batches leave for later for at most `MERGE_S`, if it is time to."""
-        now = time.monotonic()
-        if self._merge_at is None or now < max(self._merge_at, self._retry_at):
+        """Do what batches leave for later, if it is time to and the database takes anything."""
+        if time.monotonic() < self._retry_at:
             return
         try:
-            complete = run_deferred_work(self._database, until=now + MERGE_S, deadline=PATIENCE_S)
-            self._merge_at = None if complete else now
+            self._merging.run()
         except UNAVAILABLE as error:
-            # They are also stored, and other processes add them up.
-            self._merge_at = now + MERGE_EVERY_S
             if cause_of(error) != LOCKED:
                 self._failed(error)
 
     @property
     def next_merge(self) -> float | None:
         """Return in how many seconds `merge` has work to do, or None if it has none."""
-        if self._merge_at is None:
-            return None
-        return max(self._merge_at - time.monotonic(), self._retry_at - time.monotonic(), 0.0)
+        due_in = self._merging.due_in
+        return None if due_in is None else max(due_in, self._retry_at - time.monotonic())
 
     @property
     def next_try(self) -> float | None:
@@ -157,12 +141,8 @@ class Delivery:
         """Let go of the spool, so that a later process can replay what is left."""
         self._backlog.close()
         self._spool.close()
-        if self._merge_at is not None:
-            with suppress(*UNAVAILABLE):
-                if facts_waiting(self._database) > LEFT_TO_OTHERS:
-                    run_deferred_work(
-                        self._database, until=time.monotonic() + 1.0, deadline=PATIENCE_S
-                    )
+        with suppress(*UNAVAILABLE):  # Other processes do it.
+            self._merging.finish()
         self.disconnect()
 
     def abandon(self) -> None:
@@ -234,9 +214,8 @@ class Delivery:
             if not self._write_apart(batch, error):
                 return False
         self._failing_since = None
-        if batch.spans and self._merge_at is None:
-            # At another time than other processes, which would wait for each other.
-            self._merge_at = time.monotonic() + MERGE_EVERY_S * (0.5 + random.random())
+        if batch.spans:
+            self._merging.plan()
         if batch.process == self.process:
             self.committed = batch.number
         return True

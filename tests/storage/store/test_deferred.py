@@ -19,7 +19,7 @@ from storage.store.batch import store
 from storage.store.deferred import run_deferred_work
 from storage.store.facts import facts_waiting
 from storage.store.search_index import QUEUED, RECENT, queued
-from storage.writer import delivery
+from storage.writer import merging
 
 NOW = 1_764_000_000 * 10**9
 TRACES = QUEUED + 50
@@ -103,7 +103,7 @@ def test_a_process_that_dies_while_it_indexes_loses_no_word(
 def test_a_writer_indexes_what_it_and_others_stored(
     database: SharedDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "MERGE_EVERY_S", 0.01)
+    monkeypatch.setattr(merging, "MERGE_EVERY_S", 0.01)
     with Observability.open(database.path, platform="cli") as observability:
         with observability.span("work"):
             pass

@@ -19,7 +19,7 @@ from storage.store import facts
 from storage.store.batch import store
 from storage.store.facts import facts_waiting, merge_facts
 from storage.store.rollups import Addition
-from storage.writer import delivery
+from storage.writer import merging
 
 HOUR = 3_600 * 10**9
 DAY = 24 * HOUR
@@ -183,7 +183,7 @@ def test_a_correction_takes_figures_back(database: Database) -> None:
 def test_a_writer_adds_up_what_it_and_others_stored(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "MERGE_EVERY_S", 0.01)
+    monkeypatch.setattr(merging, "MERGE_EVERY_S", 0.01)
     fill(database, 2)
     with Observability.open(database.database, platform="cli") as observability:
         with observability.span("work"):
@@ -199,8 +199,8 @@ def test_a_writer_adds_up_what_it_and_others_stored(
 def test_a_writer_that_closes_leaves_only_a_few_facts(
     database: Database, monkeypatch: pytest.MonkeyPatch, limit: int, left: bool
 ) -> None:
-    monkeypatch.setattr(delivery, "LEFT_TO_OTHERS", limit)
-    monkeypatch.setattr(delivery, "MERGE_EVERY_S", 3_600)
+    monkeypatch.setattr(merging, "LEFT_TO_OTHERS", limit)
+    monkeypatch.setattr(merging, "MERGE_EVERY_S", 3_600)
     with (
         Observability.open(database.database, platform="cli") as observability,
         observability.span("work"),

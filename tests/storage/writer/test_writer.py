@@ -27,7 +27,7 @@ from storage.recovery.opening import open_database
 from storage.store.batch import store
 from storage.store.facts import merge_facts
 from storage.tracing.tracer import Tracer
-from storage.writer import delivery
+from storage.writer import delivery, merging
 from storage.writer.delivery import adopt
 from storage.writer.dropped import drop_counts
 from storage.writer.spool import Spool, spool_folder, waiting
@@ -325,8 +325,8 @@ def test_what_comes_while_a_batch_is_stored_lingers_to_share_a_batch(
         return True
 
     monkeypatch.setattr(delivery, "store", store_and_record)
-    monkeypatch.setattr(delivery, "run_deferred_work", record_once)
-    monkeypatch.setattr(delivery, "MERGE_EVERY_S", 0.0)
+    monkeypatch.setattr(merging, "run_deferred_work", record_once)
+    monkeypatch.setattr(merging, "MERGE_EVERY_S", 0.0)
     writer.put(span(1))
     assert until(lambda: len(batches) > 1)
     assert writer.close()
