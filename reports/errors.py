@@ -1,4 +1,4 @@
-"""The error of a command that cannot be understood."""
+"""The errors of a command that cannot be carried out."""
 
 
 class UsageError(Exception):
@@ -10,3 +10,7 @@ class UsageError(Exception):
     def __init__(self, message: str, *, word: str = "") -> None:
         super().__init__(message)
         self.word = word
+
+
+class CommandFailed(UsageError):
+    """The command makes sense, but what it names does not exist, or something is in its way."""

@@ -27,7 +27,8 @@ POLL_S = 0.5
 REDRAW_S = 2.0
 
 LOOKED_AT = 100
-"""Of `ls --follow`, so many of the newest traces are compared with those that were printed."""
+"""Of `ls --follow`, so many of the newest traces are compared with those that were printed, or as
+many as `--limit` says if that is more."""
 
 HOME, CLEAR, CLEAR_LINE, CLEAR_BELOW = "\x1b[H", "\x1b[2J", "\x1b[K", "\x1b[J"
 """https://ecma-international.org/publications-and-standards/standards/ecma-48/"""
@@ -67,8 +68,9 @@ class Follower:
 
     def __init__(self, args: Namespace, database: ReadOnlyDatabase) -> None:
         self._database = database
-        self._shown = getattr(args, "limit", LOOKED_AT)
-        self._args = Namespace(**{**vars(args), "limit": LOOKED_AT})
+        self._shown: int = args.limit
+        self._looked_at = max(LOOKED_AT, self._shown)
+        self._args = Namespace(**{**vars(args), "limit": self._looked_at})
         self._known: dict[str, str] | None = None
         """The status of each trace when it was seen last; None before the first look."""
         self._earliest = 0
@@ -82,7 +84,7 @@ class Follower:
             return None
         found = sorted(view.traces, key=lambda trace: trace.started_at)
         if self._known is None:
-            self._earliest = found[0].started_at if len(found) == LOOKED_AT else 0
+            self._earliest = found[0].started_at if len(found) == self._looked_at else 0
             new, known = found[-self._shown :], {}
         else:
             known = self._known

@@ -14,6 +14,7 @@ from bot.cli.exit_codes import DONE, FAILED, INTERRUPTED, USAGE
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from reports.views.views import View
     from storage.database.shared_file import SharedDatabase
 
 YOUNG_OBJECTS = 50_000
@@ -85,13 +86,14 @@ def _run(arguments: list[str], typed: list[str]) -> int:
     """
     from bot.cli.streams import OutputError
     from bot.errors import ConfigurationError
-    from reports.errors import UsageError
+    from reports.errors import CommandFailed, UsageError
     from storage.errors import StorageError
 
     try:
         return _dispatch(arguments)
     except UsageError as error:
-        return _refuse(str(error), typed, code=USAGE, word=error.word)
+        code = FAILED if isinstance(error, CommandFailed) else USAGE
+        return _refuse(str(error), typed, code=code, word=error.word)
     except (StorageError, ConfigurationError) as error:
         return _refuse(str(error), typed, code=FAILED)
     except (BrokenPipeError, OutputError):
@@ -186,9 +188,8 @@ def _read(args: "Namespace") -> int:
     import time
     from contextlib import closing
 
-    from bot.cli.output import check_output, show
+    from bot.cli.output import check_output
     from reports.commands.handlers import Viewer, answer
-    from reports.views.messages import MessageView
     from storage.database.read_only import reading
 
     check_output(args)
@@ -214,9 +215,17 @@ def _read(args: "Namespace") -> int:
 
         write_page(view, args.html)
         return DONE
+    return _shown(view, args)
+
+
+def _shown(view: "View", args: "Namespace") -> int:
+    """Print a view, and return the exit code: 1 if nothing was found, or not all is well."""
+    from bot.cli.output import show
+    from reports.views.messages import MessageView
+
     show(view, args)
-    if isinstance(view, MessageView) and not view.found:
-        return FAILED
+    if isinstance(view, MessageView):
+        return DONE if view.found else FAILED
     if args.command == "health":
         from reports.views.health import HealthView
 
@@ -303,7 +312,6 @@ def _query(args: "Namespace") -> int:
 
 
 def _cancel(args: "Namespace") -> int:
-    from bot.cli.output import show
     from bot.turns.cancel import cancel_from_shell
 
     database = _open(args)
@@ -311,8 +319,7 @@ def _cancel(args: "Namespace") -> int:
         view = cancel_from_shell(database, args.id)
     finally:
         database.close()
-    show(view, args)
-    return DONE if view.found else FAILED
+    return _shown(view, args)
 
 
 def _alerts(args: "Namespace") -> int:
@@ -322,7 +329,6 @@ def _alerts(args: "Namespace") -> int:
     import getpass
     import time
 
-    from bot.cli.output import show
     from bot.trace_ui.alert_orders import Orderer, obey
 
     database = _open(args)
@@ -330,36 +336,31 @@ def _alerts(args: "Namespace") -> int:
         view = obey(database, args.order, Orderer(user=getpass.getuser()), now=time.time_ns())
     finally:
         database.close()
-    show(view, args)
-    return DONE
+    return _shown(view, args)
 
 
 def _forget(args: "Namespace") -> int:
     from bot.cli.commands.forget import forget_user
-    from bot.cli.output import show
 
     database = _open(args)
     try:
         view = forget_user(args, database)
     finally:
         database.close()
-    show(view, args)
-    return DONE if view.found else FAILED
+    return _shown(view, args)
 
 
 def _budget(args: "Namespace") -> int:
     if not args.order:
         return _read(args)
     from bot.cli.commands.budget import order_budget
-    from bot.cli.output import show
 
     database = _open(args)
     try:
         view = order_budget(args.order, database)
     finally:
         database.close()
-    show(view, args)
-    return DONE
+    return _shown(view, args)
 
 
 def _maintain(args: "Namespace") -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from peewee import Database
 
 from reports.alerts.grammar import EXAMPLE, Condition, condition_text, parse_condition
-from reports.errors import UsageError
+from reports.errors import CommandFailed, UsageError
 from reports.units import parse_duration
 from reports.views.messages import MessageView
 from storage.coordination.alert_rules import (
@@ -53,12 +53,12 @@ def obey(database: Database, words: Sequence[str], orderer: Orderer, *, now: int
 
 
 def rule_of(database: Database, rule_id: str, orderer: Orderer) -> AlertRule:
-    """Return the rule of an id that the person may change. Raises `UsageError`."""
+    """Return the rule of an id that the person may change. Raises `CommandFailed`."""
     found = alert_rules(database, team=orderer.team, ids=[rule_id.lower()])
     for rule in found:
         if orderer.may_read(rule.channel):
             return rule
-    raise UsageError(f"There is no alert {rule_id}: see their ids with alerts.", word=rule_id)
+    raise CommandFailed(f"There is no alert {rule_id}: see their ids with alerts.", word=rule_id)
 
 
 def added(database: Database, condition: Condition, orderer: Orderer, *, now: int) -> MessageView:
@@ -74,9 +74,9 @@ def added(database: Database, condition: Condition, orderer: Orderer, *, now: in
     )
     there = [each for each in alert_rules(database, team=team) if each.channel == channel]
     if same := [each for each in there if each.condition == rule.condition]:
-        raise UsageError(f"That channel has this alert already: it is {same[0].id}.")
+        raise CommandFailed(f"That channel has this alert already: it is {same[0].id}.")
     if len(there) >= MOST_RULES:
-        raise UsageError(
+        raise CommandFailed(
             f"That channel has {MOST_RULES} alerts: remove one first, or add it in another channel."
         )
     while not add_rule(database, rule):
@@ -98,7 +98,7 @@ def _place(database: Database, condition: Condition, orderer: Orderer) -> tuple[
         raise UsageError("In which channel? Add its id to the rule, such as in:C0123456789.")
     team = workspace_of(database, condition.channel)
     if team is None:
-        raise UsageError(
+        raise CommandFailed(
             f"Nothing is recorded of {condition.channel} yet: add the alert in Slack, with /trace "
             "alerts in that channel.",
             word=condition.channel,
@@ -133,7 +133,7 @@ def _snooze(database: Database, rule: AlertRule, rest: Sequence[str], now: int) 
 
 def _remove(database: Database, rule: AlertRule, rest: Sequence[str], now: int) -> MessageView:
     if rule.in_file:
-        raise UsageError(
+        raise CommandFailed(
             f"Alert {rule.id} is one of the agents file, which would add it again: remove it there."
         )
     remove_rule(database, rule.id)

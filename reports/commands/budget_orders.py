@@ -10,7 +10,7 @@ from peewee import Database
 
 from reports import formatting
 from reports.commands.typed import without_mark
-from reports.errors import UsageError
+from reports.errors import CommandFailed, UsageError
 from reports.units import parse_dollars
 from reports.views.budgets import limit_text, named
 from reports.views.messages import MessageView
@@ -158,7 +158,7 @@ def carry_out(
     if order.hard is not None and order.hard < order.soft:
         raise UsageError(HARD_BELOW)
     if order.soft <= budget.soft and (order.hard or 0) <= (budget.hard or 0):
-        raise UsageError(
+        raise CommandFailed(
             f"The budget has {limit_text(budget)}: raise it to more, or remove it and add another."
         )
     hard = order.hard
@@ -175,7 +175,7 @@ def _found(
     for budget in budgets(database, team=team):
         if budget.id == id and may_see(budget):
             return budget
-    raise UsageError(f"There is no budget {formatting.plain(id)}: budget lists them.", word=id)
+    raise CommandFailed(f"There is no budget {formatting.plain(id)}: budget lists them.", word=id)
 
 
 def _done(budget: Budget, what: str, name_of: Callable[[str, str], str]) -> MessageView:

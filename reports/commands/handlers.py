@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     from reports.views.views import View
     from storage.queries.statistics import Statistics
 
-LOG_LINES, METRIC_VALUES = 100, 10_000
-"""How many log lines, and values of a metric, are read: the newest."""
+METRIC_VALUES = 10_000
+"""How many values of a metric are read: the newest."""
 RECORDED = 1_000
 """Of so many of the newest traces a person sees log lines and metrics."""
 
@@ -304,7 +304,7 @@ def _logs(args: argparse.Namespace, database: Database, viewer: Viewer, now: int
     since = 0 if found else period_start(args, now)
     trace_ids = [found[0].trace_id] if found else _seen(database, viewer, since)
     levels = LEVELS[LEVELS.index(args.level) :] if args.level else ()
-    logs = stored_logs(database, since=since, levels=levels, trace_ids=trace_ids, limit=LOG_LINES)
+    logs = stored_logs(database, since=since, levels=levels, trace_ids=trace_ids, limit=args.limit)
     others = set() if found else {log.trace_id for log in logs if log.trace_id}
     return logs_view(
         logs,

@@ -43,9 +43,15 @@ def list_issues(args: argparse.Namespace, database: Database, viewer: Viewer, no
         now=now,
         all_of_them=all_of_them,
         short_ids=short_ids(database, [issue.latest.trace_id for issue in found]),
-        again=shlex.join(filter_words(args.filters, since=args.since)),
+        limit=args.limit,
+        again=_again(args),
         name_of=viewer.name_of,
     )
+
+
+def _again(args: argparse.Namespace) -> str:
+    limit = [] if args.limit is None else ["--limit", str(args.limit)]
+    return shlex.join([*limit, *filter_words(args.filters, since=args.since)])
 
 
 def _change_issue(change: Sequence[str], database: Database, viewer: Viewer, now: int) -> View:

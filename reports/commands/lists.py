@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from reports.commands.filters import filter_words
 from reports.commands.menus import list_again, menus
-from reports.errors import UsageError
+from reports.errors import CommandFailed, UsageError
 from reports.views.messages import not_found
 from reports.views.trace_list import (
     running_view,
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 PERMALINK = re.compile(r"/archives/([A-Z0-9]+)/p(\d{10})(\d{6})(?:\?.*?thread_ts=([\d.]+))?")
 """The link of a message: its channel, the two halves of its time stamp, and its thread's."""
 
-SLOWEST = 10
 THREAD_PAGE = 10
 """Turns of a thread on one page."""
 RECENTLY_NS = 30 * 86_400 * 1_000_000_000
@@ -89,7 +88,7 @@ def search(args: argparse.Namespace, database: Database, viewer: Viewer, now: in
 def slowest(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
     since = period_start(args, now)
     found = slowest_traces(
-        database, since=since, audiences=viewer.audiences, filters=args.filters, limit=SLOWEST
+        database, since=since, audiences=viewer.audiences, filters=args.filters, limit=args.limit
     )
     seen = tuple(filter(viewer.may_see, found))
     view = slowest_view(seen, lines_of(seen, database, viewer, now), since=since, now=now)
@@ -97,7 +96,9 @@ def slowest(args: argparse.Namespace, database: Database, viewer: Viewer, now: i
 
 
 def running(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
-    found = running_traces(database, audiences=viewer.audiences, filters=args.filters)
+    found = running_traces(
+        database, audiences=viewer.audiences, filters=args.filters, limit=args.limit
+    )
     seen = tuple(filter(viewer.may_see, found))
     return running_view(seen, lines_of(seen, database, viewer, now))
 
@@ -176,7 +177,7 @@ def _latest_thread(database: Database, viewer: Viewer) -> tuple[str, str]:
     for trace in page.traces:
         if trace.channel and trace.thread_ts and viewer.may_see(trace):
             return trace.channel, trace.thread_ts
-    raise UsageError("No thread is recorded here yet: give the link of a message in a thread.")
+    raise CommandFailed("No thread is recorded here yet: give the link of a message in a thread.")
 
 
 def _in_slack(

@@ -18,10 +18,10 @@ PERIODS = {"1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days", "30d"
 def list_again(args: Namespace, filters: Filters, since: int | None) -> str:
     """Return the command that lists by other filters, from the first page on."""
     words = filter_words(filters, since=since)
-    if args.command == "slow":
-        return shlex.join(["slow", *words])
-    flags = ["--all"] if args.command == "ls" and args.all else []
     limit = ["--limit", str(args.limit)] if args.limit != DEFAULT_LIMIT else []
+    if args.command == "slow":
+        return shlex.join(["slow", *limit, *words])
+    flags = ["--all"] if args.command == "ls" and args.all else []
     return shlex.join([args.command, *flags, *limit, *words, *args.words])
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, Protocol
 
 from reports.commands.filters import TAKEN, add_options, read_filters, take_words
@@ -38,8 +38,14 @@ LONG = TABULAR | {"show", "why", "health", "digest"}
 DATABASE = "instead of the one in TRACEBOT_DATABASE_URL"
 """The help of `--database`."""
 DEFAULT_LIMIT = 10
-SLACK_PAGE = 10
-"""Traces on one page in Slack: more would not fit into a message. A button shows the next page."""
+"""Traces in a list; in Slack at most so many, which fit into a message."""
+LIMITS: Mapping[str, int | None] = {
+    **dict.fromkeys(("ls", "search", "slow"), DEFAULT_LIMIT),
+    "ps": 50,
+    "logs": 100,
+    "errors": None,
+}
+"""The commands that list, and how many lines unless `--limit` says so; None stands for all."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -145,7 +151,7 @@ def build_parser(
         dest="command", metavar="COMMAND", parser_class=parser_class, required=False
     )
     command = _adder(commands, shell=shell, only=only)
-    _add_lists(command, longest=None if shell else SLACK_PAGE)
+    _add_lists(command)
     _add_statistics(command, shell=shell)
     _add_traces(command)
     _add_records(command)
@@ -183,11 +189,25 @@ def _adder(commands: Any, *, shell: bool, only: str | None) -> Callable[..., Opt
         )
         if name in TAKEN:
             add_options(made, name)
+        if name in LIMITS:
+            _add_limit(made, LIMITS[name], shell=shell)
         if shell:
             _add_output(made, name)
         return made
 
     return add
+
+
+def _add_limit(made: Parser, default: int | None, *, shell: bool) -> None:
+    """Add the length of a list, which has no ceiling in a shell."""
+    made.add_argument(
+        "-n",
+        "--limit",
+        type=_limit_to(None if shell else default),
+        default=default,
+        metavar="N",
+        help=f"at most so many; {default or 'all'} by default",
+    )
 
 
 def _add_traces(command: Callable[..., Options]) -> None:
@@ -265,21 +285,13 @@ def _add_forget(command: Callable[..., Options], *, shell: bool) -> None:
     forget.add_argument("--yes", action="store_true", help="do not ask before")
 
 
-def _add_lists(command: Callable[..., Options], *, longest: int | None) -> None:
+def _add_lists(command: Callable[..., Options]) -> None:
     ls = command("ls", "List traces, newest first.")
     ls.add_argument("words", nargs="*", metavar="WORD", help="only traces that contain every word")
     ls.add_argument("--all", action="store_true", help="include skipped messages")
     search = command("search", "List traces that contain all words, skipped messages included.")
     search.add_argument("words", nargs="*", metavar="WORD", help="or how a longer one begins")
     for each in (ls, search):
-        each.add_argument(
-            "-n",
-            "--limit",
-            type=_limit_to(longest),
-            default=DEFAULT_LIMIT,
-            metavar="N",
-            help=f"at most so many; {DEFAULT_LIMIT} by default",
-        )
         each.add_argument("--cursor", metavar="CURSOR", help="continue a list where it ended")
 
 

@@ -71,20 +71,21 @@ def failures_view(
     now: int,
     all_of_them: bool,
     short_ids: Mapping[str, str],
+    limit: int | None = None,
     again: str = "",
     name_of: Callable[[str, str], str] = lambda by, key: key,
 ) -> FailuresView:
     """Sort issues: most frequent first, and those that nobody waits for last.
 
-    `all_of_them` is False if only the newest traces of the period were read. `short_ids` are those
-    of the latest traces.
+    At most `limit` of them are listed. `all_of_them` is False if only the newest traces of the
+    period were read. `short_ids` are those of the latest traces.
     """
 
     def rank(issue: Issue) -> tuple[bool, int, int]:
         later = issue.state(since=now - NEW_NS) in LATER
         return later, -issue.traces, -issue.last_seen
 
-    found = sorted(issues, key=rank)
+    found = sorted(issues, key=rank)[:limit]
     bucket_ns = HOUR_NS if now - since <= BY_HOUR_NS else DAY_NS
     charts = tuple(_chart(issue, since=since, until=now, bucket_ns=bucket_ns) for issue in found)
     return FailuresView(

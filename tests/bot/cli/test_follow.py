@@ -72,6 +72,15 @@ def test_ls_shows_the_newest_and_then_what_begins_and_what_ends(
         assert news(follower) == []
 
 
+def test_a_longer_list_is_followed_from_its_whole_length_on(
+    observability: Observability, db_path: Path
+) -> None:
+    record(observability, *map(str, range(LOOKED_AT + 5)))
+    with following(db_path, "ls", "-n", str(LOOKED_AT + 2)) as follower:
+        assert len(news(follower)) == LOOKED_AT + 2
+        assert news(follower) == []
+
+
 def test_ls_shows_what_matches_its_filters_once_it_does(
     observability: Observability, db_path: Path
 ) -> None:

@@ -120,6 +120,8 @@ def test_typographic_quotes_dashes_and_slack_links_are_understood(
         ("ls --since soon", "write 30m, 24h, 7d or 2w"),
         ("ls --limit 0", "from 1 to 10"),
         ("ls --limit 50", "from 1 to 10"),
+        ("slow -n 11", "from 1 to 10"),
+        ("logs -n 101", "from 1 to 100"),
         ("ls status:eror", "choose from running"),
         ("ls since:soon", "write 30m, 24h, 7d or 2w"),
         ("ls --agent", "--agent needs a value: see /trace help ls."),

@@ -10,6 +10,7 @@ from reports.render import json_output as as_json
 from reports.render import slack, terminal, tsv
 from reports.views.costs import CostView
 from reports.views.failures import FailuresView
+from reports.views.records import LogsView
 from reports.views.trace_list import TraceListView
 from reports.views.views import View
 from storage import Observability
@@ -235,6 +236,20 @@ def test_slow_lists_the_slowest_of_the_period_first(observability: Observability
     shown = [names[trace.trace_id] for trace in slow.traces]
     assert shown == ["command", "follow-up", "private", "direct"]
     assert "Slowest traces of the last 9 minutes" in slack.fallback(slow)
+
+
+def test_every_list_is_as_long_as_its_option_says(observability: Observability) -> None:
+    record_an_hour(observability)
+    for each in range(120):
+        with observability.span("work", agent="claude") as span:
+            observability.log_structured("warning", f"line {each}")
+            span.fail("crash", f"{'x' * each} broke")
+    assert observability.flush()
+    for command, usual in (("ls", 10), ("slow", 10), ("errors", 122), ("logs", 100)):
+        for words, length in (("", usual), (" -n 2", 2), (" --limit 115", 115)):
+            view = ask(observability, f"{command} --since 1000d{words}")
+            assert isinstance(view, TraceListView | FailuresView | LogsView)
+            assert len(view.lines) == length, f"{command}{words}"
 
 
 def test_a_search_finds_skipped_messages_too(observability: Observability) -> None:
