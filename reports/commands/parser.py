@@ -184,7 +184,7 @@ def _adder(commands: Any, *, shell: bool, only: str | None) -> Callable[..., Opt
             name,
             help=help,
             description=help,
-            parents=[everywhere],
+            parents=[] if name == "help" else [everywhere],
             add_help=shell,
         )
         if name in TAKEN:

@@ -1,20 +1,8 @@
-"""The page of the fields of `--json`, from the golden files and a small recorded database."""
+"""The page of the fields of `--json`, from answers of the commands."""
 
-import json
-import shlex
-import tempfile
-import time
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
 
-from reports.commands.handlers import answer
-from reports.commands.parser import build_parser, parse
-from reports.commands.viewer import Viewer
-from reports.render import json_output
-from storage import Observability
-from storage.recovery.opening import open_database
-from tests.support.golden import FOLDER, VIEWS
+from tests.support.reference.json_examples import examples
 
 HEAD = """\
 # JSON
@@ -23,9 +11,10 @@ The fields of `tracebot COMMAND --json`, a contract for scripts: fields are adde
 Times are RFC 3339 in UTC, `…_ms` are milliseconds, `…_usd` dollars. A value that is unknown is
 `null`, never `0`; so any field may be `null`. `[]` is each item of a list, `*` any name.
 [Commands](commands.md) explains the fields; this page is made by `scripts/reference` from answers
-of the code. Those of `query`, `agents`, `doctor` and `rehearse` are there only.
+of the code.
 
-An error is `{"error": "…"}`, with exit code 1 or 2.
+An error is `{"error": "…"}`, with exit code 1 or 2. `cancel`, `forget`, and the orders of `alerts`,
+`budget` and `errors` answer with `{"message": "…"}`.
 """
 
 SHAPES = {
@@ -46,6 +35,14 @@ UNKNOWN = {
     "changed_by": "text",
     "hard_usd": "number",
     "value": "number",
+    "model": "text",
+    "version": "text",
+    "sessions": "text",
+    "problem": "text",
+    "input_tokens": "number",
+    "output_tokens": "number",
+    "cached_tokens": "number",
+    "cost_usd": "number",
     "previous": "text",
     "next": "text",
     "error": "text",
@@ -58,16 +55,13 @@ UNKNOWN = {
 All others are objects.
 """
 
-RECORDED = ("logs", "metrics", "metrics queue.depth", "health", "ps")
-"""Commands that have no golden file."""
-
 Fields = dict[str, str]
 
 
 def json_page() -> str:
     found: dict[str, Fields] = {}
     shapes: dict[str, Fields] = {name: {} for name in SHAPES}
-    for command, value in (*_golden(), *_recorded()):
+    for command, value in examples():
         _add(found.setdefault(command, {}), shapes, value)
     commands = "".join(_section(name, fields) for name, fields in sorted(found.items()))
     return HEAD + commands + "".join(_section(name, fields) for name, fields in shapes.items())
@@ -112,28 +106,3 @@ def _add(fields: Fields, shapes: Mapping[str, Fields], value: object, path: str 
 
 
 KINDS = {type(None): "null", bool: "boolean", str: "text", int: "number", float: "number"}
-
-
-def _golden() -> Iterator[tuple[str, Any]]:
-    for name, line in VIEWS.items():
-        text = (FOLDER / f"{name}.json").read_text(encoding="utf-8")
-        yield line.split()[0], json.loads(text)
-
-
-def _recorded() -> Iterator[tuple[str, Any]]:
-    parser = build_parser(prog="tracebot", shell=True)[0]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "tracebot.db"
-        with (
-            Observability.open(path, platform="cli") as observability,
-            observability.span("work", agent="claude"),
-        ):
-            observability.log_structured("warning", "slow", {"ms": 5})
-            observability.record_metric("queue.depth", 3, labels={"agent": "claude"})
-            observability.flush()
-            database = open_database(path)
-            for line in RECORDED:
-                args = parse(parser, shlex.split(line))
-                view = answer(args, database=database, viewer=Viewer(), now=time.time_ns())
-                yield line.replace("queue.depth", "NAME"), json.loads(json_output.render(view))
-            database.close()
