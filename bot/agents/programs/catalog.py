@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from bot.agents.programs import telemetry
-from bot.agents.programs.output import parsers
+from bot.agents.programs.output.parsers import claude, codex, copilot, gemini, opencode
 from bot.agents.programs.output.reader import Parser
 from bot.agents.programs.telemetry import Telemetry
 from bot.agents.types import Mode
@@ -127,7 +127,7 @@ CLAUDE = Program(
     session_gone="No conversation found with session ID",
     file_argument="--add-dir={folder}",
     telemetry=telemetry.claude,
-    parser=parsers.claude,
+    parser=claude.parse,
 )
 
 CODEX_CONFINED = (
@@ -156,7 +156,7 @@ CODEX = Program(
     configuration=("{CODEX_HOME}",),
     pass_environment=("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_HOME", *NETWORK),
     telemetry=telemetry.codex,
-    parser=parsers.codex,
+    parser=codex.parse,
 )
 
 GEMINI = Program(
@@ -177,7 +177,7 @@ GEMINI = Program(
     session_gone="Error resuming session",
     file_argument="--include-directories={folder}",
     telemetry=telemetry.gemini,
-    parser=parsers.gemini,
+    parser=gemini.parse,
     exit_codes={41: "authentication"},
 )
 
@@ -199,7 +199,7 @@ COPILOT = Program(
     session_gone="No session, task, or name matched",
     file_argument="--add-dir={folder}",
     telemetry=telemetry.copilot,
-    parser=parsers.copilot,
+    parser=copilot.parse,
 )
 
 OPENCODE = Program(
@@ -225,7 +225,7 @@ OPENCODE = Program(
     session_gone="Session not found",
     file_argument="--file={file}",
     telemetry=telemetry.opencode,
-    parser=parsers.opencode,
+    parser=opencode.parse,
 )
 
 CREWX = Program(

@@ -36,3 +36,7 @@ def micro_dollars(value: object, *path: str) -> int | None:
     if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < 1e9:
         return None
     return round(found * 1_000_000)
+
+
+def any_known(parts: tuple[int | None, ...]) -> bool:
+    return any(part is not None for part in parts)

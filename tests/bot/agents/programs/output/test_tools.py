@@ -4,15 +4,15 @@ from collections.abc import Mapping
 
 import pytest
 
-from bot.agents.programs.output import parsers
 from bot.agents.programs.output.answer import ParsedAnswer
+from bot.agents.programs.output.parsers import claude, codex
 from bot.agents.programs.output.reader import Parser
 from bot.agents.types import Progress, ToolUse
 
 CLAUDE_USE = {"type": "tool_use", "id": "t1", "name": "Bash"}
 
 
-def told(*events: Mapping[str, object], parser: Parser = parsers.claude) -> list[ToolUse]:
+def told(*events: Mapping[str, object], parser: Parser = claude.parse) -> list[ToolUse]:
     received: list[Progress] = []
     answer = ParsedAnswer(on_progress=received.append)
     for event in events:
@@ -84,7 +84,7 @@ def test_the_tools_of_codex_tell_what_they_change_and_whom_they_ask() -> None:
         {"type": "item.started", "item": call},
         {"type": "item.completed", "item": call},
         {"type": "item.completed", "item": failing},
-        parser=parsers.codex,
+        parser=codex.parse,
     )
     assert [use.details for use in uses[::2][:2]] == ["update a.py\nadd b.py", "query: x"]
     assert [use.output for use in uses[1::2]] == ["", "nothing found"]
