@@ -9,15 +9,16 @@ from slack_bolt import App
 from bot.agents.cancellation import SHUTDOWN
 from bot.concurrency.logging_executor import LoggingExecutor
 from bot.concurrency.running_turns import RunningTurns
-from bot.http.server import EVERYWHERE, WebServer
+from bot.http.addresses import EVERYWHERE
+from bot.http.server import WebServer
 from bot.http.slack_events import events_app
 from bot.jobs.scheduler import Scheduler
 from bot.replies.delivery import ReplyDelivery
 from bot.replies.unfinished import UnfinishedReplies
 from bot.settings import Settings, SettingsError
-from bot.slack.connection.client import client_for_start
 from bot.slack.connection.credentials import socket_url
 from bot.slack.connection.socket_mode import SocketMode, bolt_handler
+from bot.slack.connection.start_client import client_for_start
 from bot.slack.connection.status import ConnectionStatus
 from bot.slack.errors import SLACK_ERRORS
 from bot.turns.eraser import Eraser

@@ -18,11 +18,11 @@ from bot.replies.unfinished import UnfinishedReplies
 from bot.settings import Settings
 from bot.slack.connection.client import (
     client_for_lookups,
-    client_for_start,
     client_with_retries,
     client_without_retries,
 )
 from bot.slack.connection.credentials import SCOPES_UNKNOWN, identify
+from bot.slack.connection.start_client import client_for_start
 from bot.slack.conversation.conversation import ConversationReader
 from bot.slack.conversation.names import NameLookup
 from bot.slack.directory import Directory

@@ -6,8 +6,6 @@ from importlib.metadata import files
 from pathlib import Path
 from urllib.parse import quote
 
-import yaml
-
 NEW_APP = "https://api.slack.com/apps?new_app=1"
 
 
@@ -26,6 +24,8 @@ def new_app_link() -> str:
     Terminals take links of up to 2,083 bytes. So the manifest is written on one line of YAML, where
     few characters need escaping, and without the long description, which only the app's page shows.
     """
+    import yaml  # Late: `init` asks its first question without it.
+
     manifest = yaml.safe_load(manifest_path().read_text(encoding="utf-8"))
     manifest["display_information"].pop("long_description", None)
     line = yaml.safe_dump(

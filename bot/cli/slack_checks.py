@@ -6,7 +6,6 @@ from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from functools import partial
 
-import httpx
 from slack_sdk import WebClient
 
 from bot.agents.config.access_rules import refuse_groups_without_scope
@@ -14,10 +13,8 @@ from bot.agents.config.toml_section import RosterError
 from bot.cli.agents_file import load_agents
 from bot.cli.findings import WARNING, WELL, WRONG, Finding, Findings
 from bot.errors import ConfigurationError
-from bot.http.otlp_receiver import LOOPBACK
-from bot.http.server import EVERYWHERE, listening_socket
+from bot.http.addresses import EVERYWHERE, LOOPBACK, listening_socket
 from bot.settings import Settings, SettingsError
-from bot.slack.connection.client import client_for_start
 from bot.slack.connection.credentials import (
     APPS,
     SCOPES_UNKNOWN,
@@ -27,6 +24,7 @@ from bot.slack.connection.credentials import (
     refuse_token_of_other_app,
     socket_address,
 )
+from bot.slack.connection.start_client import client_for_start
 from bot.slack.errors import SlackUnavailable
 
 PORT_S = 2.0
@@ -139,6 +137,8 @@ def _port(variable: str, host: str, port: int) -> Finding:
 
 def _answers(port: int) -> bool:
     """Return whether a server of ours has a port of this machine open."""
+    import httpx  # Only if a port is taken: it takes 0.1 s.
+
     try:
         answer = httpx.get(f"http://127.0.0.1:{port}/health", timeout=PORT_S, trust_env=False)
         return bool(answer.json() == {"ok": True})

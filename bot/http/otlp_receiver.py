@@ -22,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from bot.http.addresses import LOOPBACK
 from bot.http.requests import BodyBudget, Refused, busy, read_body
 from bot.http.server import WebServer
 from bot.settings import Settings, SettingsError
@@ -60,7 +61,6 @@ RETRY_S = 2
 RESERVED = QUEUE_SIZE // 2
 """The part of the queue that is kept for our own spans, which cannot be sent again."""
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ENCODINGS: dict[str, Encoding] = {
     "application/x-protobuf": "protobuf",
     "application/json": "json",

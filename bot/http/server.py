@@ -4,12 +4,12 @@ Of uvicorn's own names only `Config`, `Server.run(sockets=…)` and `Server.shou
 here, and its protocol class in `bot.http.connection`.
 """
 
-import socket
 import threading
 
 import uvicorn
 from starlette.applications import Starlette
 
+from bot.http.addresses import listening_socket
 from bot.http.connection import BoundedConnection
 
 STOP_S = 5.0
@@ -17,16 +17,6 @@ STOP_S = 5.0
 
 KEEP_ALIVE_S = 5
 """How long a connection may be idle between two requests."""
-
-
-EVERYWHERE = "0.0.0.0"
-"""The host of HTTP mode: all interfaces of this machine."""
-
-
-def listening_socket(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound to a port, 0 for any free one. Raises OSError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family)
 
 
 class WebServer:

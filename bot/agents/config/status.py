@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bot.agents.config.roster import Roster
-from bot.agents.models.provider import HttpProvider
+from bot.agents.echo import EchoProvider
 from bot.agents.programs.catalog import COMMAND
 from bot.agents.programs.process.confinement import ConfinementError
 from bot.agents.programs.provider import CommandProvider
@@ -25,10 +25,12 @@ from bot.agents.types import (
 )
 from storage.model.filters import Filters
 from storage.model.span import FAILED_STATUSES
-from storage.queries.traces import TraceSummary, recent_traces
 
 if TYPE_CHECKING:
     from peewee import Database
+
+    from bot.agents.models.api import Endpoint
+    from storage.queries.traces import TraceSummary
 
 VERSION_S = 15.0
 """Seconds that a program may take to print its version; gemini takes 2."""
@@ -66,7 +68,7 @@ class AgentStatus:
     default: bool
     channels: tuple[str, ...]
     providers: tuple[ProviderStatus, ...]
-    last_error: TraceSummary | None
+    last_error: "TraceSummary | None"
 
 
 def agent_statuses(roster: Roster, database: "Database | None") -> tuple[AgentStatus, ...]:
@@ -124,8 +126,11 @@ def _names(ids: Iterable[str], name: Callable[[str], str]) -> str:
     return ", ".join(shown) or "none"
 
 
-def last_error(database: "Database", agent: Agent) -> TraceSummary | None:
+def last_error(database: "Database", agent: Agent) -> "TraceSummary | None":
     """Return the agent's newest trace that failed."""
+    # Imported late: who only looks for programs does without a database.
+    from storage.queries.traces import recent_traces
+
     found = [
         trace
         for status in sorted(FAILED_STATUSES)
@@ -150,12 +155,11 @@ def unusable_agents(roster: Roster) -> dict[str, bool]:
 
 def problem_of(provider: Provider) -> str | None:
     """Return what a provider is missing, None if nothing is."""
-    if isinstance(provider, HttpProvider):
-        endpoint = provider.endpoint
-        missing = endpoint.key_variable is not None and endpoint.key is None
-        return f"{endpoint.key_variable} is not set: set it to a key" if missing else None
     if not isinstance(provider, CommandProvider):
-        return None
+        endpoint = _endpoint(provider)
+        if endpoint is None or endpoint.key_variable is None or endpoint.key is not None:
+            return None
+        return f"{endpoint.key_variable} is not set: set it to a key"
     folder = provider.working_directory
     if _path(provider) is None:
         return f"{provider.command[0]} cannot be found: install it, or set command to its path"
@@ -167,12 +171,23 @@ def problem_of(provider: Provider) -> str | None:
 def provider_status(provider: Provider) -> ProviderStatus:
     if isinstance(provider, CommandProvider):
         return _program_status(provider)
+    endpoint = _endpoint(provider)
     return ProviderStatus(
         provider=provider.name,
         model=provider.model,
-        place=provider.endpoint.base_url if isinstance(provider, HttpProvider) else None,
+        place=endpoint.base_url if endpoint else None,
         problem=problem_of(provider),
     )
+
+
+def _endpoint(provider: Provider) -> "Endpoint | None":
+    """Return the endpoint of a model behind HTTP, None for any other provider."""
+    if isinstance(provider, EchoProvider):
+        return None
+    # Imported late, like in `provider_kinds`: httpx takes 0.1 s, and programs do without it.
+    from bot.agents.models.provider import HttpProvider
+
+    return provider.endpoint if isinstance(provider, HttpProvider) else None
 
 
 def _path(provider: CommandProvider) -> str | None:

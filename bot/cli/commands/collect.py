@@ -6,7 +6,8 @@ from collections import Counter
 
 from bot.cli.commands.signals import stop_signal
 from bot.cli.terminal import log_to_stderr
-from bot.http.otlp_receiver import LOOPBACK, Collector
+from bot.http.addresses import LOOPBACK
+from bot.http.otlp_receiver import Collector
 from bot.settings import Settings, SettingsError
 from storage import Observability
 from storage.recording.log_throttle import LogThrottle

@@ -5,8 +5,8 @@ import sys
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bot.cli.exit_codes import DONE, FAILED
 from bot.cli.findings import WELL, WRONG
@@ -20,18 +20,12 @@ from bot.cli.init.env_file import (
     write_whole,
 )
 from bot.cli.init.new_app import create_app
-from bot.cli.init.tokens import (
-    BotIdentity,
-    GivenToken,
-    check_app_token,
-    check_bot_token,
-    checked_token,
-    find_token,
-    settle_token,
-)
+from bot.cli.init.tokens import GivenToken, find_token
 from bot.settings import load_settings
-from bot.slack.connection.credentials import APPS, SCOPES_UNKNOWN, SOCKET_SCOPE, SWITCH_ON
 from reports.errors import UsageError
+
+if TYPE_CHECKING:
+    from bot.cli.init.slack import BotIdentity
 
 ENV = Path(".env")
 AGENTS = Path("agents.toml")
@@ -48,7 +42,7 @@ class Answers:
     stored: Mapping[str, str] = field(repr=False)
     agents: Path
     agents_text: str | None
-    bot: BotIdentity
+    bot: "BotIdentity"
 
 
 def init(args: Namespace) -> int:
@@ -93,8 +87,11 @@ def _ask(args: Namespace, dialogue: Dialogue) -> Answers:
     text = settle_agents(agents, args.agent, dialogue, force=args.force)
     if not bot_token.value:
         create_app(dialogue)
-    bot_value, bot = _settle_bot(bot_token, dialogue, force=args.force)
-    app_value = _settle_app(app_token, dialogue, bot, bot_value, force=args.force)
+    # Only now: nobody should wait for Slack's client before the first question.
+    from bot.cli.init.slack import settle_app, settle_bot
+
+    bot_value, bot = settle_bot(bot_token, dialogue, force=args.force)
+    app_value = settle_app(app_token, dialogue, bot, bot_value, force=args.force)
     values = {"SLACK_BOT_TOKEN": bot_value, "SLACK_APP_TOKEN": app_value}
     if settings.agents is None:
         values["TRACEBOT_AGENTS"] = str(agents)
@@ -109,46 +106,6 @@ def _require(*tokens: GivenToken) -> None:
             f"there is no terminal to ask in, so give {', and '.join(missing)}; see tracebot help "
             "init."
         )
-
-
-def _settle_bot(given: GivenToken, dialogue: Dialogue, *, force: bool) -> tuple[str, BotIdentity]:
-    dialogue.step("Bot token")
-    if not given.value:
-        dialogue.tell(
-            "On the app's page: Install App → Install to your workspace (an administrator may have "
-            "to agree), and then copy the Bot User OAuth Token. It begins with xoxb-."
-        )
-        dialogue.link(APPS)
-    value, bot = settle_token(given, dialogue, check_bot_token, force=force)
-    dialogue.well(f"Slack accepts it: the bot is @{bot.user} in {bot.team}.")
-    if bot.knows_scopes:
-        dialogue.well("The app has the scopes that it needs.")
-    else:
-        dialogue.warn(SCOPES_UNKNOWN)
-    return value, bot
-
-
-def _settle_app(
-    given: GivenToken, dialogue: Dialogue, bot: BotIdentity, bot_token: str, *, force: bool
-) -> str:
-    dialogue.step("App token, for Socket Mode")
-    if not given.value:
-        dialogue.tell(
-            "On the app's page: Basic Information → App-Level Tokens → Generate Token and Scopes. "
-            f"Add the scope {SOCKET_SCOPE}, generate it, and copy it. It begins with xapp-."
-        )
-        dialogue.link(f"{APPS}/{bot.app}/general" if bot.app else APPS)
-    check = partial(check_app_token, bot_token=bot_token, app=bot.app)
-    value, address = settle_token(given, dialogue, check, force=force)
-    while address.is_switched_off:
-        dialogue.warn(
-            f"Slack says that Socket Mode is off: the bot would hear nothing. {SWITCH_ON}"
-        )
-        if not dialogue.attended or not dialogue.confirm("Check it again?"):
-            return value
-        value, address = checked_token(value, dialogue, check)
-    dialogue.well("Socket Mode works: Slack opened a connection.")
-    return value
 
 
 def _write(answers: Answers, dialogue: Dialogue) -> None:
@@ -186,7 +143,7 @@ def _look_again(dialogue: Dialogue) -> bool:
     return all(each.mark != WRONG for each in findings)
 
 
-def _say_what_next(bot: BotIdentity, dialogue: Dialogue) -> None:
+def _say_what_next(bot: "BotIdentity", dialogue: Dialogue) -> None:
     dialogue.step("Mention it")
     dialogue.tell("Start the bot with tracebot serve. Then, in Slack, type:")
     typed = {

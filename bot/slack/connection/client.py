@@ -1,6 +1,5 @@
 """Clients of Slack's Web API: which calls they repeat, and how patiently."""
 
-import logging
 import time
 from http.client import HTTPException
 
@@ -9,7 +8,7 @@ from slack_sdk.http_retry import HttpRequest, HttpResponse, RetryHandler, RetryS
 
 from bot.retry import RetryPolicy, retry_after
 from bot.settings import Settings
-from bot.slack.connection.checked_client import CheckedClient, method_of
+from bot.slack.connection.checked_client import method_of
 from bot.slack.connection.guarded_client import GuardedClient
 from bot.slack.errors import PASSING, SlackUnwell
 from bot.slack.own_secrets import OwnSecrets
@@ -21,9 +20,6 @@ PATIENT_S = 60.0
 BRIEF = RetryPolicy(attempts=3, first_wait_s=0.25, longest_wait_s=1.0)
 BRIEF_S = 3.0
 """The longest that somebody waits for Slack's rate limit before they get an answer."""
-
-_silent = logging.getLogger("tracebot.slack.start")
-_silent.setLevel(logging.CRITICAL)
 
 
 def client_with_retries(settings: Settings, secrets: OwnSecrets) -> WebClient:
@@ -141,20 +137,5 @@ def client_without_retries(
         timeout=timeout_s,
     )
     # An empty list, because slack_sdk's default repeats a call after a connection error.
-    client.retry_handlers = []
-    return client
-
-
-def client_for_start(settings: Settings) -> WebClient:
-    """Return a client for the checks at the start and for connecting, of which `serve` tells.
-
-    It posts nothing, makes each call once, and does not log each one that fails.
-    """
-    client = CheckedClient(
-        settings.slack_bot_token.get_secret_value(),
-        base_url=settings.slack_api_url,
-        timeout=10,
-        logger=_silent,
-    )
     client.retry_handlers = []
     return client

@@ -11,8 +11,8 @@ from slack_sdk import WebClient
 
 from bot.sandbox import Manifest, Sandbox
 from bot.settings import Settings, SettingsError
-from bot.slack.connection.client import client_for_start
 from bot.slack.connection.credentials import SCOPES, identify, socket_url
+from bot.slack.connection.start_client import client_for_start
 from bot.slack.errors import SlackUnavailable
 from tests.support.paths import MANIFEST
 

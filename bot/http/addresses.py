@@ -1,0 +1,14 @@
+"""The addresses that the bot listens on. Checking them needs no web server."""
+
+import socket
+
+EVERYWHERE = "0.0.0.0"
+"""The host of HTTP mode: all interfaces of this machine."""
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound to a port, 0 for any free one. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family)
