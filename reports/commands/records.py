@@ -1,0 +1,88 @@
+"""List log lines and metrics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reports.commands.lists import period_start
+from reports.commands.parser import LEVELS
+from reports.commands.traces import named, removed_or_unknown
+from reports.commands.viewer import Viewer
+from reports.views.messages import ambiguous
+from storage.queries.traces import recent_traces, short_ids
+
+if TYPE_CHECKING:
+    import argparse
+
+    from peewee import Database
+
+    from reports.views.views import View
+
+METRIC_VALUES = 10_000
+"""How many values of a metric are read: the newest."""
+
+RECORDED = 1_000
+"""Of so many of the newest traces a person sees log lines and metrics."""
+
+
+def logs(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    from reports.views.records import logs_view
+    from storage.queries.records import stored_logs
+
+    found = named(args.id, database, viewer) if args.id else []
+    if args.id and not found:
+        return removed_or_unknown(args.id, database, viewer)
+    if len(found) > 1:
+        return ambiguous(args.id, [trace.trace_id for trace in found])
+    # Of a trace all lines, whose clock may be another one.
+    since = 0 if found else period_start(args, now)
+    trace_ids = [found[0].trace_id] if found else _seen(database, viewer, since)
+    levels = LEVELS[LEVELS.index(args.level) :] if args.level else ()
+    logs = stored_logs(database, since=since, levels=levels, trace_ids=trace_ids, limit=args.limit)
+    others = set() if found else {log.trace_id for log in logs if log.trace_id}
+    return logs_view(
+        logs,
+        since=found[0].started_at if found else since,
+        now=now,
+        time_zone=viewer.time_zone,
+        trace_id=found[0].trace_id if found else "",
+        short_ids=short_ids(database, others),
+        level=args.level or "",
+    )
+
+
+def metrics(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    from reports.units import duration_text
+    from reports.views.records import metric_list_view, metric_view
+    from storage.queries.records import metric_totals, metric_values
+
+    since, period = period_start(args, now), duration_text(args.since)
+    trace_ids = _seen(database, viewer, since)
+    if not args.name:
+        totals = metric_totals(database, since=since, trace_ids=trace_ids)
+        return metric_list_view(totals, since=since, now=now, period=period)
+    values = metric_values(
+        database, args.name, since=since, trace_ids=trace_ids, limit=METRIC_VALUES
+    )
+    return metric_view(
+        args.name,
+        values,
+        since=since,
+        now=now,
+        period=period,
+        time_zone=viewer.time_zone,
+        limit=METRIC_VALUES,
+    )
+
+
+def _seen(database: Database, viewer: Viewer, since: int) -> list[str] | None:
+    """Return the newest traces whose records the viewer may see; None for all of them.
+
+    A record without a trace belongs to nobody, so only a shell shows it.
+    """
+    if viewer.audiences is None:
+        return None
+    page = recent_traces(
+        database, audiences=viewer.audiences, since=since, skipped=True, limit=RECORDED
+    )
+    return [trace.trace_id for trace in page.traces if viewer.may_see(trace)]

@@ -1,0 +1,111 @@
+"""Count what happened in a period, and what it cost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from reports.commands.filters import COUNTED
+from reports.commands.lists import period_start
+from reports.commands.viewer import Viewer
+
+if TYPE_CHECKING:
+    import argparse
+
+    from peewee import Database
+
+    from reports.views.views import View
+    from storage.queries.figures import Figures
+    from storage.queries.statistics import Statistics
+
+HOURS_SHOWN_NS = 48 * 3_600 * 1_000_000_000
+"""Up to this length, a period is shown over its hours, and a longer one over its days."""
+
+
+def stats(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    from reports.views.statistics import statistics_view
+
+    only = next(((name, key) for name in COUNTED if (key := getattr(args.filters, name))), None)
+    since = period_start(args, now)
+    count = partial(_count, database, viewer, only)
+    unit = "hour" if now - since <= HOURS_SHOWN_NS else "day"
+    return statistics_view(
+        count(since, now, args.by),
+        by=args.by,
+        only=only,
+        time_zone=viewer.time_zone,
+        before=count(max(2 * since - now, 0), since, args.by) if args.compare else None,
+        over_time=None if args.by else (unit, count(since, now, unit)),
+        figures=_figures(database, viewer, only, since, now, args.by),
+        start=args.cursor,
+        name_of=viewer.name_of,
+    )
+
+
+def _count(
+    database: Database,
+    viewer: Viewer,
+    only: tuple[str, str] | None,
+    since: int,
+    until: int,
+    by: str | None,
+) -> Statistics:
+    """Return the statistics of a period, without channels whose names the viewer may not read."""
+    from storage.model.retention import OTHERS
+    from storage.queries.statistics import statistics
+
+    hidden = only is not None and only[0] == "channel" and not viewer.may_name(only[1])
+    found = statistics(
+        database,
+        since=since,
+        until=until,
+        by=by,
+        audiences=() if hidden else viewer.audiences,
+        only=only,
+        time_zone=viewer.time_zone,
+    )
+    if by != "channel":
+        return found
+    groups = (group for group in found.groups if group.key == OTHERS or viewer.may_name(group.key))
+    return replace(found, groups=tuple(groups))
+
+
+def _figures(
+    database: Database,
+    viewer: Viewer,
+    only: tuple[str, str] | None,
+    since: int,
+    until: int,
+    by: str | None,
+) -> Figures | None:
+    """Return further figures of the groups, or of the one that is counted; None if it has none."""
+    from reports.views.figures import SOURCES
+    from storage.queries.figures import figures
+
+    of = by or (only and only[0])
+    if of not in SOURCES:
+        return None
+    return figures(
+        database,
+        since=since,
+        until=until,
+        of=of,
+        audiences=viewer.audiences,
+        only=only and only[1],
+    )
+
+
+def cost(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    from reports.views.costs import CostView, costs_view
+    from storage.queries.statistics import statistics
+
+    def view(since: int, until: int, before: CostView | None = None) -> CostView:
+        by_model, by_agent = (
+            statistics(database, since=since, until=until, by=by, audiences=viewer.audiences)
+            for by in ("model", "agent")
+        )
+        return costs_view(by_model, by_agent, before=before)
+
+    since = period_start(args, now)
+    return view(since, now, view(max(2 * since - now, 0), since) if args.compare else None)
