@@ -221,6 +221,8 @@ def visible(text: str) -> str:
 
     Escape becomes `␛`, a right-to-left override `\u202e`. Line breaks and tabs are kept.
     """
+    if text.isascii() and text.isprintable():
+        return text
     return HIDDEN.sub(_picture, text.replace("\r\n", "\n"))
 
 

@@ -125,12 +125,7 @@ def _buttons(view: TraceView) -> Iterator[Block]:
 
 def raw(view: RawView) -> list[Block]:
     """Show a page of the JSON, in whole lines if these are not long."""
-    rows = [row[at : at + RAW_ROW] for row in view.text.splitlines() for at in _starts(row)]
-    parts: list[list[str]] = [[]]
-    for row in rows:
-        if sum(map(_length, [*parts[-1], row])) > SECTION - 6:
-            parts.append([])
-        parts[-1].append(row)
+    parts = _parts(view.text)
     pages = -(-len(parts) // RAW_PARTS)
     page = min(view.page, pages - 1)
     of = f", page {page + 1} of {pages}" if pages > 1 else ""
@@ -148,8 +143,22 @@ def raw(view: RawView) -> list[Block]:
     ]
 
 
-def _starts(row: str) -> range:
-    return range(0, max(len(row), 1), RAW_ROW)
+def _parts(text: str) -> list[list[str]]:
+    """Divide the text into rows, as many together as fit into a block."""
+    parts: list[list[str]] = [[]]
+    size = 0
+    for row in (line[at : at + RAW_ROW] for line in text.splitlines() for at in _starts(line)):
+        length = _length(row)
+        if size + length > SECTION - 6:
+            parts.append([])
+            size = 0
+        parts[-1].append(row)
+        size += length
+    return parts
+
+
+def _starts(line: str) -> range:
+    return range(0, max(len(line), 1), RAW_ROW)
 
 
 def _length(row: str) -> int:

@@ -152,15 +152,25 @@ def test_gzip_in_several_members_is_read(url: str, observability: Observability)
 
 
 def gzipped(content: bytes) -> bytes:
-    return gzip.compress(content, mtime=0)
+    return gzip.compress(content, compresslevel=1, mtime=0)
+
+
+def refuse(url: str, content: bytes, headers: dict[str, str], status: int) -> None:
+    told = httpx.post(f"{url}/v1/traces", content=content, headers={**JSON, **headers})
+    assert told.status_code == status
+    assert told.json()["message"]
+    assert "access-control-allow-origin" not in told.headers
+
+
+def test_a_body_that_is_too_long_is_refused(url: str) -> None:
+    refuse(url, b" " * (MAX_BODY + 1), {}, 413)
+    refuse(url, gzipped(b" " * (MAX_BODY + 1)), GZIP, 413)
+    refuse(url, gzipped(b" " * 2 * MAX_BODY)[:-9], GZIP, 413)
 
 
 @pytest.mark.parametrize(
     ("content", "headers", "status"),
     [
-        (b" " * (MAX_BODY + 1), {}, 413),
-        (gzipped(b" " * (MAX_BODY + 1)), GZIP, 413),
-        (gzipped(b" " * 2 * MAX_BODY)[:-9], GZIP, 413),
         (gzipped(b"{}")[:-3], GZIP, 400),
         (gzipped(b"") * 100, GZIP, 400),
         (b"{}", GZIP, 400),
@@ -173,15 +183,12 @@ def gzipped(content: bytes) -> bytes:
         (b"{}", {"host": "evil.example"}, 403),
         (b"{}", {"host": "127.0.0.1.evil.example:80"}, 403),
     ],
-    ids=range(14),
+    ids=range(11),
 )
 def test_what_is_not_taken_is_refused(
     url: str, content: bytes, headers: dict[str, str], status: int
 ) -> None:
-    told = httpx.post(f"{url}/v1/traces", content=content, headers={**JSON, **headers})
-    assert told.status_code == status
-    assert told.json()["message"]
-    assert "access-control-allow-origin" not in told.headers
+    refuse(url, content, headers, status)
 
 
 def test_a_body_without_an_end_is_cut(url: str) -> None:

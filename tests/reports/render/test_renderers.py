@@ -367,7 +367,7 @@ def mrkdwn(value: object) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
-@pytest.mark.parametrize("count", [1, 10, 100, 500])
+@pytest.mark.parametrize("count", [1, 10, 200])
 @pytest.mark.parametrize("make", MAKERS)
 def test_slack_accepts_every_view_whatever_its_length_and_text(
     make: type, count: int, text: str
