@@ -93,7 +93,7 @@ def reads_a_file_that_came(name: str, tmp_path: Path) -> None:
     assert "Its content: 4711" in str(models.requests[-1])
 
 
-def cannot_read_the_bots_files(name: str, tmp_path: Path) -> None:
+def cannot_read_the_bots_files(name: str, mode: Mode, tmp_path: Path) -> None:
     """Have the model ask for the bot's database and settings, and for a file that is allowed."""
     bot, work = tmp_path / "bot", tmp_path / "home" / "work"
     for path in (bot / "tracebot.db", bot / ".env", work / "own.txt"):
@@ -105,16 +105,14 @@ def cannot_read_the_bots_files(name: str, tmp_path: Path) -> None:
         "exec_command": {"cmd": command},
         "read_file": {"file_path": str(bot / ".env")},
     }
-    modes: tuple[Mode, ...] = ("query", "execute")
-    for mode in modes:
-        with model_server(Use(arguments=arguments), Say()) as models:
-            agent = provider(name, models.url, tmp_path / "home")
-            assert agent.answer(Request(prompt="Look around.", mode=mode)).text == "Forty two."
-        heard = str(models.requests)
-        assert "planted in tracebot.db" not in heard
-        assert "planted in .env" not in heard
-        # codex runs any command in both modes: that one was really carried out.
-        assert name != "codex" or "planted in own.txt" in heard
+    with model_server(Use(arguments=arguments), Say()) as models:
+        agent = provider(name, models.url, tmp_path / "home")
+        assert agent.answer(Request(prompt="Look around.", mode=mode)).text == "Forty two."
+    heard = str(models.requests)
+    assert "planted in tracebot.db" not in heard
+    assert "planted in .env" not in heard
+    # codex runs any command in both modes: that one was really carried out.
+    assert name != "codex" or "planted in own.txt" in heard
 
 
 def tells_a_wrong_key(name: str, tmp_path: Path) -> None:

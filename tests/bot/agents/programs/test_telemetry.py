@@ -5,25 +5,20 @@ gemini and copilot.
 """
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from bot.agents.invocation import invoke
 from bot.agents.programs.catalog import PROGRAMS as CATALOG
 from bot.agents.programs.catalog import Program
-from bot.agents.types import Agent, Request
 from bot.http.otlp_receiver import Collector
 from bot.lifecycle import Bot
 from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
 from storage.model.span import Span
-from storage.queries.traces import TraceSummary, recent_traces, trace_spans
-from tests.support.agent_checks import PLACE, hangs_its_telemetry_under_ours, spans_once
-from tests.support.agent_programs import provider
-from tests.support.fake_models import Say, Use, model_server
+from storage.queries.traces import TraceSummary, recent_traces
+from tests.support.agent_checks import hangs_its_telemetry_under_ours, spans_once
 
 
 @pytest.fixture
@@ -45,49 +40,6 @@ def test_no_argument_of_a_program_has_the_key_of_the_receiver(program: Program) 
     telemetry = program.telemetry("http://127.0.0.1:4318/c0ffee", {})
     assert "c0ffee" not in " ".join(telemetry.arguments)
     assert "c0ffee" in " ".join(telemetry.environment.values())
-
-
-SUBAGENT = {"description": "Look", "prompt": "Look into it", "subagent_type": "general-purpose"}
-
-
-def test_what_a_subagent_of_claude_takes_counts_once_with_and_without_telemetry(
-    url: str, observability: Observability, tmp_path: Path
-) -> None:
-    steps = (
-        Use(arguments={"Agent": SUBAGENT, "Task": SUBAGENT}),
-        Say(text="I looked.", input_tokens=500, written_tokens=300, output_tokens=50),
-        Say(text="Done.", input_tokens=10, output_tokens=5),
-    )
-    figures = {}
-    for collector in (None, url):
-        with (
-            model_server(*steps) as models,
-            observability.span("slack message", **PLACE) as turn,
-        ):
-            program = provider("claude", models.url, tmp_path / "home")
-            reply = invoke(
-                Agent(name="claude", mode="execute", providers=(program,)),
-                Request(prompt="Look.", mode="execute", collector=collector),
-                observability=observability,
-            )
-        assert models.unexpected == []
-        assert (reply.input_tokens, reply.output_tokens, reply.cost) == (3_930, 75, 8_400)
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            assert observability.flush()
-            spans = trace_spans(observability.database, turn.trace_id)
-            requests = [span for span in spans if span.name == "claude_code.llm_request"]
-            if collector is None or len(requests) == 3:
-                break
-            time.sleep(0.05)
-        (summary,) = [
-            trace
-            for trace in recent_traces(observability.database).traces
-            if trace.trace_id == turn.trace_id
-        ]
-        tokens = (summary.input_tokens, summary.output_tokens, summary.cached_tokens)
-        figures[len(requests)] = (*tokens, summary.cost)
-    assert figures == dict.fromkeys((0, 3), (3_930, 75, 3_000, 8_400))
 
 
 AGENT = """
