@@ -7,7 +7,8 @@ from argparse import BooleanOptionalAction
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from reports.commands.parser import DATABASE, Omitted, Options, Parser, build_parser
+from reports.commands.mistakes import Parser
+from reports.commands.parser import DATABASE, Omitted, Options, build_parser
 
 ABOUT = "Answer in Slack with AI agents, record what they do, and ask the record."
 ABOUT_INIT = (

@@ -3,9 +3,10 @@
 import argparse
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 from reports.commands.filters import TAKEN, add_options, read_filters, take_words
+from reports.commands.mistakes import Parser, option_like, refusal
 from reports.commands.typed import READING, split_shell
 from reports.errors import UsageError
 
@@ -46,83 +47,6 @@ LIMITS: Mapping[str, int | None] = {
     "errors": None,
 }
 """The commands that list, and how many lines unless `--limit` says so; None stands for all."""
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser that raises `UsageError` instead of printing and exiting."""
-
-    def __init__(self, **options: Any) -> None:
-        # Then argparse raises for a wrong value. For other mistakes it calls `error`.
-        super().__init__(**options, exit_on_error=False)
-
-    def error(self, message: str) -> NoReturn:
-        raise _refusal(message, self.prog)
-
-
-def _refusal(message: str, prog: str) -> UsageError:
-    """Turn a message of argparse into a sentence that suggests what to write instead.
-
-    `prog` is the program, and the command if one was named. argparse's exceptions say only in their
-    message which word was wrong.
-    """
-    import difflib  # Here, because most commands make sense and need not wait for it.
-
-    choice = r"argument (\S+): invalid choice: '([^']*)' \(choose from (.*)\)"
-    if match := re.search(choice, message):
-        argument, word, choices = *match.groups()[:2], re.findall(r"[\w-]+", match.group(3))
-        if argument == "COMMAND":
-            return UsageError(
-                f"{word} is not a command: {_command_like(word, choices, prog.split()[0])}",
-                word=word,
-            )
-        close = difflib.get_close_matches(word, choices, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(choices)}."
-        return UsageError(f"{word} is not a value of {argument}: {hint}", word=word)
-    program, *command = prog.split()
-    hint = f"see {' '.join((program, 'help', *command))}."
-    if match := re.fullmatch(r"argument (\S+): ignored explicit argument '(.*)'", message):
-        return UsageError(f"{match[1]} takes no value: leave out ={match[2]}.")
-    if match := re.fullmatch(r"argument (\S+): expected one argument", message):
-        return UsageError(f"{match[1]} needs a value: {hint}", word=match[1])
-    if match := re.fullmatch(r"the following arguments are required: (.*)", message):
-        return UsageError(f"{prog} needs {match[1].replace(', ', ' and ')}: {hint}")
-    return UsageError(f"{message[:1].upper()}{message[1:]}: {hint}")
-
-
-ELSEWHERE = {
-    **dict.fromkeys(("list", "traces", "history", "dir"), "ls"),
-    **dict.fromkeys(("tail", "watch", "follow"), "ls --follow"),
-    **dict.fromkeys(("top", "jobs", "running"), "ps"),
-    **dict.fromkeys(("kill", "stop", "abort"), "cancel"),
-    **dict.fromkeys(("get", "view", "open", "trace", "inspect"), "show"),
-    **dict.fromkeys(("find", "grep"), "search"),
-    **dict.fromkeys(("ask", "chat", "prompt"), "query"),
-    **dict.fromkeys(("start", "up", "bot", "server"), "serve"),
-    **dict.fromkeys(("login", "auth", "setup", "config", "connect", "install"), "init"),
-    **dict.fromkeys(("status", "ping"), "health"),
-    **dict.fromkeys(("rm", "delete", "prune", "gc", "vacuum"), "clean"),
-    **dict.fromkeys(("exec", "wrap", "record"), "run"),
-    **dict.fromkeys(("export", "dump"), "ls --json"),
-    **dict.fromkeys(("spend", "usage", "price", "prices"), "cost"),
-    "version": "--version",
-    "check": "doctor",
-}
-"""Commands of other tools, and what does the same here."""
-SQL = ("sql", "sqlite", "sqlite3", "db", "database", "datasette")
-
-
-def _command_like(word: str, commands: Sequence[str], prog: str) -> str:
-    """Say what to write instead of a word that is not a command."""
-    import difflib
-
-    in_shell = prog == "tracebot"
-    if in_shell and word in SQL:
-        return "the database opens in sqlite-utils and Datasette, tracebot health says where it is."
-    known = ELSEWHERE.get(word.lower(), "")
-    if known.split()[:1] and (known.split()[0] in commands or (in_shell and known[0] == "-")):
-        return f"did you mean {known}?"
-    close = difflib.get_close_matches(word.lower(), commands, n=1, cutoff=0.65)
-    return f"did you mean {close[0]}?" if close else f"see {prog} help."
 
 
 class Options(Protocol):
@@ -359,7 +283,7 @@ def parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
     try:
         args, rest = parser.parse_known_args(words)
     except argparse.ArgumentError as error:
-        raise _refusal(str(error), f"{parser.prog} {words[0]}") from None
+        raise refusal(str(error), f"{parser.prog} {words[0]}") from None
     _take_rest(rest, args, parser)
     args.command = args.command or "help"
     if args.command in TAKEN:
@@ -375,15 +299,11 @@ def only_reads(args: argparse.Namespace) -> bool:
     return args.command in READING and not getattr(args, "change", None)
 
 
-SIMILAR = {"csv": "tsv", "count": "limit", "max": "limit", "last": "limit", "tail": "follow"}
-"""Options of other tools, and ours that do the same."""
-
-
 def _take_rest(rest: Sequence[str], args: argparse.Namespace, parser: Parser) -> None:
     """Accept search words that follow an option, which argparse leaves over; refuse the rest."""
     for word in rest:
         if word.startswith("-") or not hasattr(args, "words"):
-            close = _option_like(word, parser, args.command)
+            close = option_like(word, parser, args.command)
             more = f"see {' '.join(filter(None, (parser.prog, 'help', args.command)))}."
             hint = f"did you mean --{close}?" if close else more
             raise UsageError(
@@ -391,20 +311,3 @@ def _take_rest(rest: Sequence[str], args: argparse.Namespace, parser: Parser) ->
             )
     if rest:
         args.words = [*args.words, *rest]
-
-
-def _option_like(word: str, parser: Parser, command: str | None) -> str | None:
-    """Return the option of a command that somebody probably meant."""
-    import difflib
-
-    if not word.startswith("-"):
-        return None
-    for action in parser._actions if command else ():
-        if isinstance(action.choices, dict):  # argparse's subparsers.
-            parser = action.choices[command]
-    # Without the dashes, which would make all short options alike.
-    options = [each[2:] for each in parser._option_string_actions if each.startswith("--")]
-    name = word.partition("=")[0].lstrip("-")
-    if SIMILAR.get(name) in options:
-        return SIMILAR[name]
-    return next(iter(difflib.get_close_matches(name, options, n=1, cutoff=0.75)), None)

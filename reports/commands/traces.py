@@ -41,11 +41,9 @@ def show(args: argparse.Namespace, database: Database, viewer: Viewer, now: int)
 
     found = named(args.id, database, viewer) if args.id else _newest(database, viewer)
     if not found:
-        return (
-            removed_or_unknown(args.id, database, viewer)
-            if args.id
-            else MessageView(text=NOTHING_YET)
-        )
+        if not args.id:
+            return MessageView(text=NOTHING_YET)
+        return removed_or_unknown(args.id, database, viewer)
     if len(found) > 1:
         return ambiguous(args.id, [trace.trace_id for trace in found])
     (trace,) = found

@@ -1,0 +1,140 @@
+"""Run in a shell the commands that Slack has, too.
+
+Imports are inside of functions, so that a command waits only for what it needs.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from bot.cli.exit_codes import DONE, FAILED
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from reports.views.views import View
+    from storage.database.shared_file import SharedDatabase
+
+
+def read(args: "Namespace") -> int:
+    """Run a command that Slack has, too."""
+    import time
+    from contextlib import closing
+
+    from bot.cli.output import check_output
+    from reports.commands.handlers import Viewer, answer
+    from storage.database.read_only import reading
+
+    check_output(args)
+    found = located(args)
+    if args.command == "health" and not args.quick:
+        from bot.cli.commands.database import look_through
+
+        look_through(found)
+    changes = args.command == "errors" and args.change
+    viewer = Viewer(time_zone=getattr(args, "zone", "UTC"))
+    if getattr(args, "follow", False):
+        from bot.cli.follow import follow
+
+        return follow(args, found)
+    if getattr(args, "watch", False):
+        from bot.cli.follow import watch
+
+        return watch(args, found, viewer)
+    with closing(open_existing(args)) if changes else reading(found) as database:
+        view = answer(args, database=database, viewer=viewer, now=time.time_ns())
+    if args.command == "digest" and args.html:
+        from bot.cli.html_page import write_page
+
+        write_page(view, args.html)
+        return DONE
+    return _shown(view, args)
+
+
+def _shown(view: "View", args: "Namespace") -> int:
+    """Print a view, and return the exit code: 1 if nothing was found, or not all is well."""
+    from bot.cli.output import show
+    from reports.views.messages import MessageView
+
+    show(view, args)
+    if isinstance(view, MessageView):
+        return DONE if view.found else FAILED
+    if args.command == "health":
+        from reports.views.health import HealthView
+
+        return FAILED if isinstance(view, HealthView) and not view.ok else DONE
+    return DONE
+
+
+def open_existing(args: "Namespace") -> "SharedDatabase":
+    """Open a database that exists, to write to it."""
+    from storage.recovery.opening import prepare_existing
+
+    database = located(args)
+    prepare_existing(database)
+    return database
+
+
+def located(args: "Namespace", environ: Mapping[str, str] = os.environ) -> "SharedDatabase":
+    from storage.database.connect import BUSY_TIMEOUT_MS, locate
+
+    url, busy_timeout_ms = environ.get("TRACEBOT_DATABASE_URL", ""), BUSY_TIMEOUT_MS
+    if os.path.exists(".env") or "TRACEBOT_BUSY_TIMEOUT_MS" in environ:
+        # Only then: loading all settings takes longer than most commands.
+        from bot.settings import load_settings
+
+        settings = load_settings()
+        url, busy_timeout_ms = settings.database_url, settings.busy_timeout_ms
+    return locate(args.database or url, busy_timeout_ms=busy_timeout_ms)
+
+
+def cancel(args: "Namespace") -> int:
+    from bot.turns.cancel import cancel_from_shell
+
+    database = open_existing(args)
+    try:
+        view = cancel_from_shell(database, args.id)
+    finally:
+        database.close()
+    return _shown(view, args)
+
+
+def alerts(args: "Namespace") -> int:
+    """List the alerts, or change one: what is to be posted the bot posts within a minute."""
+    if not args.order:
+        return read(args)
+    import getpass
+    import time
+
+    from bot.trace_ui.alert_orders import Orderer, obey
+
+    database = open_existing(args)
+    try:
+        view = obey(database, args.order, Orderer(user=getpass.getuser()), now=time.time_ns())
+    finally:
+        database.close()
+    return _shown(view, args)
+
+
+def budget(args: "Namespace") -> int:
+    if not args.order:
+        return read(args)
+    from bot.cli.commands.budget import order_budget
+
+    database = open_existing(args)
+    try:
+        view = order_budget(args.order, database)
+    finally:
+        database.close()
+    return _shown(view, args)
+
+
+def forget(args: "Namespace") -> int:
+    from bot.cli.commands.forget import forget_user
+
+    database = open_existing(args)
+    try:
+        view = forget_user(args, database)
+    finally:
+        database.close()
+    return _shown(view, args)

@@ -1,0 +1,107 @@
+"""Say of a command that makes no sense what to write instead."""
+
+import argparse
+import re
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from reports.errors import UsageError
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that raises `UsageError` instead of printing and exiting."""
+
+    def __init__(self, **options: Any) -> None:
+        # Then argparse raises for a wrong value. For other mistakes it calls `error`.
+        super().__init__(**options, exit_on_error=False)
+
+    def error(self, message: str) -> NoReturn:
+        raise refusal(message, self.prog)
+
+
+def refusal(message: str, prog: str) -> UsageError:
+    """Turn a message of argparse into a sentence that suggests what to write instead.
+
+    `prog` is the program, and the command if one was named. argparse's exceptions say only in their
+    message which word was wrong.
+    """
+    import difflib  # Here, because most commands make sense and need not wait for it.
+
+    choice = r"argument (\S+): invalid choice: '([^']*)' \(choose from (.*)\)"
+    if match := re.search(choice, message):
+        argument, word, choices = *match.groups()[:2], re.findall(r"[\w-]+", match.group(3))
+        if argument == "COMMAND":
+            return UsageError(
+                f"{word} is not a command: {_command_like(word, choices, prog.split()[0])}",
+                word=word,
+            )
+        close = difflib.get_close_matches(word, choices, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(choices)}."
+        return UsageError(f"{word} is not a value of {argument}: {hint}", word=word)
+    program, *command = prog.split()
+    hint = f"see {' '.join((program, 'help', *command))}."
+    if match := re.fullmatch(r"argument (\S+): ignored explicit argument '(.*)'", message):
+        return UsageError(f"{match[1]} takes no value: leave out ={match[2]}.")
+    if match := re.fullmatch(r"argument (\S+): expected one argument", message):
+        return UsageError(f"{match[1]} needs a value: {hint}", word=match[1])
+    if match := re.fullmatch(r"the following arguments are required: (.*)", message):
+        return UsageError(f"{prog} needs {match[1].replace(', ', ' and ')}: {hint}")
+    return UsageError(f"{message[:1].upper()}{message[1:]}: {hint}")
+
+
+ELSEWHERE = {
+    **dict.fromkeys(("list", "traces", "history", "dir"), "ls"),
+    **dict.fromkeys(("tail", "watch", "follow"), "ls --follow"),
+    **dict.fromkeys(("top", "jobs", "running"), "ps"),
+    **dict.fromkeys(("kill", "stop", "abort"), "cancel"),
+    **dict.fromkeys(("get", "view", "open", "trace", "inspect"), "show"),
+    **dict.fromkeys(("find", "grep"), "search"),
+    **dict.fromkeys(("ask", "chat", "prompt"), "query"),
+    **dict.fromkeys(("start", "up", "bot", "server"), "serve"),
+    **dict.fromkeys(("login", "auth", "setup", "config", "connect", "install"), "init"),
+    **dict.fromkeys(("status", "ping"), "health"),
+    **dict.fromkeys(("rm", "delete", "prune", "gc", "vacuum"), "clean"),
+    **dict.fromkeys(("exec", "wrap", "record"), "run"),
+    **dict.fromkeys(("export", "dump"), "ls --json"),
+    **dict.fromkeys(("spend", "usage", "price", "prices"), "cost"),
+    "version": "--version",
+    "check": "doctor",
+}
+"""Commands of other tools, and what does the same here."""
+
+SQL = ("sql", "sqlite", "sqlite3", "db", "database", "datasette")
+
+
+def _command_like(word: str, commands: Sequence[str], prog: str) -> str:
+    """Say what to write instead of a word that is not a command."""
+    import difflib
+
+    in_shell = prog == "tracebot"
+    if in_shell and word in SQL:
+        return "the database opens in sqlite-utils and Datasette, tracebot health says where it is."
+    known = ELSEWHERE.get(word.lower(), "")
+    if known.split()[:1] and (known.split()[0] in commands or (in_shell and known[0] == "-")):
+        return f"did you mean {known}?"
+    close = difflib.get_close_matches(word.lower(), commands, n=1, cutoff=0.65)
+    return f"did you mean {close[0]}?" if close else f"see {prog} help."
+
+
+SIMILAR = {"csv": "tsv", "count": "limit", "max": "limit", "last": "limit", "tail": "follow"}
+"""Options of other tools, and ours that do the same."""
+
+
+def option_like(word: str, parser: Parser, command: str | None) -> str | None:
+    """Return the option of a command that somebody probably meant."""
+    import difflib
+
+    if not word.startswith("-"):
+        return None
+    for action in parser._actions if command else ():
+        if isinstance(action.choices, dict):  # argparse's subparsers.
+            parser = action.choices[command]
+    # Without the dashes, which would make all short options alike.
+    options = [each[2:] for each in parser._option_string_actions if each.startswith("--")]
+    name = word.partition("=")[0].lstrip("-")
+    if SIMILAR.get(name) in options:
+        return SIMILAR[name]
+    return next(iter(difflib.get_close_matches(name, options, n=1, cutoff=0.75)), None)
