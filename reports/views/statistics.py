@@ -119,51 +119,59 @@ def statistics_view(
     a group with an empty key.
     """
     found = _with_rest(found, by)
-    earlier = _earlier(found, before, by, time_zone) if before else ()
-    period = formatting.period(found.since, found.until)
-    zone = f" ({time_zone})" if by in TIMES else ""
-    timeline_by, times = (by, found) if by in TIMES else over_time or ("", found)
     rows = replace(found, groups=_rest(found.groups, by, start))
-    compared = ", compared with the period before" if before else ""
-    unpriced = unpriced_note(found) if by == "model" else ""
-    notes = (
-        ""
-        if found.total.traces
-        else "Nothing is counted here. Add --since 30d for a longer period.",
-        _beginning(found, compared=before is not None),
-        _unnamed(found, only),
-        unpriced,
-        _days_of(figures, found),
-    )
-    limit = f", only {only[0]} {formatting.shortened(name_of(*only), 40)}" if only else ""
+    earlier = _rest(_earlier(found, before, by, time_zone) if before else (), by, start)
+    timeline_by, times = (by, found) if by in TIMES else over_time or ("", found)
+    title = f"Statistics of the {formatting.period(found.since, found.until)}"
+    if only:
+        title += f", only {only[0]} {formatting.shortened(name_of(*only), 40)}"
+    if by:
+        title += f", by {by}{f' ({time_zone})' if by in TIMES else ''}"
+    if before:
+        title += ", compared with the period before"
     words = ["stats", *([f"{only[0]}:{only[1]}"] if only else []), *(["--by", by] if by else [])]
     return StatsView(
-        title=f"Statistics of the {period}{limit}" + (f", by {by}{zone}" if by else "") + compared,
+        title=title,
         by=by,
         total=stats_line("all", found.total, before.total if before else None),
         lines=tuple(
-            stats_line(
-                time_name(group, found, by, time_zone)
-                if by in TIMES
-                else _key(group.key, by, name_of),
-                group,
-                then,
-            )
-            for group, then in zip_longest(rows.groups, _rest(earlier, by, start))
+            stats_line(_name(group, found, by, time_zone, name_of), group, then)
+            for group, then in zip_longest(rows.groups, earlier)
         ),
         statistics=rows,
         before=before,
-        note="\n".join(filter(None, notes)),
+        note=_note(found, by, only, figures, compared=before is not None),
         command=shlex.join(words),
         zone=time_zone,
         timeline=timeline(times, timeline_by, time_zone) if timeline_by else (),
         timeline_by=timeline_by,
-        earlier=_rest(earlier, by, start),
+        earlier=earlier,
         figures=_figures(figures, found, only) if figures else (),
         figures_by=figures.of if figures else "",
         start=start,
         period=duration_text(found.until - found.since),
     )
+
+
+def _note(
+    found: Statistics,
+    by: str | None,
+    only: tuple[str, str] | None,
+    figures: Figures | None,
+    *,
+    compared: bool,
+) -> str:
+    """Say what a reader has to know of the figures, one sentence a line."""
+    notes = (
+        ""
+        if found.total.traces
+        else "Nothing is counted here. Add --since 30d for a longer period.",
+        _beginning(found, compared=compared),
+        _unnamed(found, only),
+        unpriced_note(found) if by == "model" else "",
+        _days_of(figures, found),
+    )
+    return "\n".join(filter(None, notes))
 
 
 def _rest(groups: tuple[Group, ...], by: str | None, start: int) -> tuple[Group, ...]:
@@ -250,15 +258,17 @@ NOTHING = Group(
 )
 
 
-def _key(key: str, by: str | None, name_of: NameOf) -> str:
+def _name(group: Group, found: Statistics, by: str | None, time_zone: str, name_of: NameOf) -> str:
     """Return a group's key for people."""
-    if key == OTHERS:
+    if by in TIMES:
+        return time_name(group, found, by, time_zone)
+    if group.key == OTHERS:
         return "others"
     if by == "decision":
-        return formatting.reason(key)
-    if not key:
+        return formatting.reason(group.key)
+    if not group.key:
         return OF_TRACES.get(by or "", "")
-    return name_of(by, key) if by else key
+    return name_of(by, group.key) if by else group.key
 
 
 def stats_line(key: str, group: Group, before: Group | None = None) -> StatsLine:

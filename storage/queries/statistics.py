@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from peewee import Database
@@ -110,22 +109,29 @@ def statistics(
         rows = _channel_rows(
             database, channel, since=since, until=until, by=by, audiences=audiences or ()
         )
-    start = _days_of(time_zone, grains) if by == "day" else grains.start
-    by_key: dict[tuple[str, Any], list[Row]] = {}
-    for row in rows:
-        key = start(row[1]) if by in TIMES else row[1]
-        by_key.setdefault((row[0], key), []).append(row)
     whole = only[0] if only else ALL
-    total = group_of(
-        "", [row for (name, _), some in by_key.items() if name == whole for row in some]
-    )
+    total = group_of("", [row for row in rows if row[0] == whole])
     if by in TIMES:
-        times = sorted((time, some) for (_, time), some in by_key.items())
-        groups = [group_of(str(time), some) for time, some in times]
+        start = _days_of(time_zone, grains) if by == "day" else grains.start
+        groups = _by_time(rows, start)
     else:
-        groups = [group_of(key, some) for (name, key), some in by_key.items() if name == by]
-        groups.sort(key=lambda group: (group.key == OTHERS, -group.traces, group.key))
+        groups = _by_key(row for row in rows if row[0] == by)
     return Statistics(since, until, total, tuple(groups), grains)
+
+
+def _by_time(rows: Iterable[Row], start: Callable[[int], int]) -> list[Group]:
+    times: dict[int, list[Row]] = {}
+    for row in rows:
+        times.setdefault(start(row[1]), []).append(row)
+    return [group_of(str(time), times[time]) for time in sorted(times)]
+
+
+def _by_key(rows: Iterable[Row]) -> list[Group]:
+    keys: dict[str, list[Row]] = {}
+    for row in rows:
+        keys.setdefault(row[1], []).append(row)
+    groups = [group_of(key, some) for key, some in keys.items()]
+    return sorted(groups, key=lambda group: (group.key == OTHERS, -group.traces, group.key))
 
 
 def _days_of(time_zone: str, grains: Grains) -> Callable[[int], int]:
