@@ -7,8 +7,8 @@ its place (`curl -u ann:…`, `postgres://ann:…@host`). Three steps keep this 
    text has one.
 2. A text with a hint is read as it is and with its escapes undone (`unescape`).
 3. In each reading, `kinds` and `key_files` find secrets by their shape, `names` by their name, and
-   `command_lines`, `printed`, `urls`, `formats`, `calls`, `tables` and `chat` by their place;
-   `values` knows placeholders, code and prose, which are kept.
+   `command_lines`, `printed`, `urls`, `formats`, `calls`, `tables`, `chat` and `otp` by their
+   place; `values` knows placeholders, code and prose, and `places` vaults, which are kept.
 """
 
 import math
@@ -25,6 +25,7 @@ from storage.model.redaction import (
     command_lines,
     formats,
     names,
+    otp,
     printed,
     tables,
     urls,
@@ -79,7 +80,7 @@ _kinds = {
     for kind in {**KINDS, **UNPREFIXED, **MARKED}
     if (shapes := [shape for each in (KINDS, UNPREFIXED, MARKED) for shape in each.get(kind, ())])
 }
-_PLACES = (names, command_lines, printed, urls, formats, calls, tables, chat)
+_PLACES = (names, command_lines, printed, urls, formats, calls, tables, chat, otp)
 _FINDERS = {find: patterns for place in _PLACES for find, patterns in place.FINDERS.items()}
 # A search for all at once has so many states that RE2 keeps forgetting and computing them anew.
 _needed = {

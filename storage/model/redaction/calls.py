@@ -23,19 +23,6 @@ _CLIENT = (
     r"|stripe|openai|anthropic|plaid|pusher|nexmo|vonage|shopify|sendgrid|mailgun|cloudinary)"
 )
 
-HINTS = (
-    r"(?i:login|auth|authenticate|sign_?in|begin|connect\w*|credentials?)\(",
-    r"(?i:passw(?:or)?d|passphrase|pwd|key|secret|token|credentials?)\([ \t]*[\"']",
-    r"(?:send|sendline|exp_send|send_user)[ \t(]+(?:--[ \t]+)?[\"']",
-    r"auth[ \t]*=[ \t]*\(",
-    r"(?i:jwt\w*\.(?:sign|verify|encode|decode)|createhmac|hmac\.new)\(",
-    r"\)\.(?i:type|fill|send_?keys|set_?value|val|enter|input|clear_and_type|press_?sequentially"
-    r"|enter_?text|type_?text)\([ \t]*[\"']",
-    r"(?i:run|analytics\.load|client|wallet|bot|token|api_?key|secret|github|gitlab|search|twilio"
-    r"|fernet|from_?key|private_?key|secret_?key|cipher|secretbox|(?:aes|chacha20\w*)\.new"
-    r"|stripe|openai|anthropic|plaid|pusher|nexmo|vonage|shopify|sendgrid|mailgun|cloudinary)\([^()\n]{0,60}?[\"']",
-)
-
 # A user and a password, and nothing else: whatever the password looks like.
 PAIRS = (
     rf"{_LOGS_IN}\([ \t]*[\"'][^\"'\n]{{0,60}}[\"'][ \t]*,{_STRING}\)",
@@ -69,6 +56,36 @@ SENT = (
 )
 # A token with which a client is made, alone or after an id.
 TOKEN = rf"{_CLIENT}\((?:[ \t]*[\"']?[\w.-]{{1,60}}[\"']?[ \t]*,)?[ \t]*b?{_STRING}[,)]"
+# What a program takes if a setting is missing: `getenv("API_KEY") or "…"`, `token ?? "…"`.
+_SETTING = (
+    r"(?i:token|secret|passw(?:or)?d|passphrase|pwd|[_-]pass|credentials?"
+    r"|(?:[_-]|api|access|secret|private|auth)key)[s\d]?"
+)
+_OR = r"[ \t]+(?:or|\|\||\?\?|\?:|else)[ \t]+"
+ELSE = rf"{_SETTING}[\"']?[\])}}]{{0,3}}(?:[ \t]in[ \t][\w.]+)?{_OR}b?{_STRING}"
+DEFAULT = (
+    r"(?i:get|env|fetch|config|option|argument|setting)\w*\([ \t]*[\"'][\w.-]*"
+    rf"{_SETTING}[\"'][ \t]*(?:,(?:[^()\n]{{0,60}}?default(?:_value)?[ \t]*[=:])?"
+    rf"|\)[ \t]*\{{)[ \t]*b?{_STRING}"
+)
+_HINT_OF_DEFAULT = (
+    rf"{_SETTING}(?:[\"'\])}}]{{0,4}}{_OR}b?[\"']|[\"'][ \t](?i:in)[ \t]"
+    r"|[\"'][ \t]*(?:,|\)[ \t]*\{))"
+)
+
+HINTS = (
+    r"(?i:login|auth|authenticate|sign_?in|begin|connect\w*|credentials?)\(",
+    r"(?i:passw(?:or)?d|passphrase|pwd|key|secret|token|credentials?)\([ \t]*[\"']",
+    r"(?:send|sendline|exp_send|send_user)[ \t(]+(?:--[ \t]+)?[\"']",
+    r"auth[ \t]*=[ \t]*\(",
+    r"(?i:jwt\w*\.(?:sign|verify|encode|decode)|createhmac|hmac\.new)\(",
+    r"\)\.(?i:type|fill|send_?keys|set_?value|val|enter|input|clear_and_type|press_?sequentially"
+    r"|enter_?text|type_?text)\([ \t]*[\"']",
+    r"(?i:run|analytics\.load|client|wallet|bot|token|api_?key|secret|github|gitlab|search|twilio"
+    r"|fernet|from_?key|private_?key|secret_?key|cipher|secretbox|(?:aes|chacha20\w*)\.new"
+    r"|stripe|openai|anthropic|plaid|pusher|nexmo|vonage|shopify|sendgrid|mailgun|cloudinary)\([^()\n]{0,60}?[\"']",
+    _HINT_OF_DEFAULT,
+)
 
 
 def _is_made(value: str) -> bool:
@@ -90,7 +107,7 @@ def _is_no_name(value: str) -> bool:
 _ARGUMENTS: Sequence[tuple[Patterns, Callable[[str], bool]]] = (
     (Patterns(PAIRS), _is_no_prose),
     (Patterns((SET_PASSWORD, TYPED)), _is_no_name),
-    (Patterns((LAST, SET_KEY, SIGN, SENT)), _is_password),
+    (Patterns((LAST, SET_KEY, SIGN, SENT, ELSE, DEFAULT)), _is_password),
     (Patterns((TOKEN,)), _is_made),
 )
 
@@ -105,4 +122,6 @@ def in_calls(text: str) -> Iterator[Range]:
                 yield start, end
 
 
-FINDERS: Finders = {in_calls: (*PAIRS, LAST, SET_PASSWORD, SET_KEY, SIGN, TYPED, SENT, TOKEN)}
+FINDERS: Finders = {
+    in_calls: (*PAIRS, LAST, SET_PASSWORD, SET_KEY, SIGN, TYPED, SENT, TOKEN, ELSE, DEFAULT)
+}

@@ -6,6 +6,7 @@ from itertools import chain, islice
 
 from storage.model.redaction.languages import CODES, COPULAS, LOGINS, OTHER, PASSWORDS
 from storage.model.redaction.patterns import Finders, Pattern, Patterns, Range, ValuePattern
+from storage.model.redaction.places import names_a_place
 from storage.model.redaction.values import harmless, is_prose, looks_chosen, within_path
 
 LONGEST_SENTENCE = 120
@@ -162,7 +163,8 @@ def told(text: str) -> Iterator[Range]:
             if secret := _told_value(word[0], before):
                 start = at + word.start() + word[0].index(secret)
                 covered = start + len(secret)
-                yield start, covered
+                if not names_a_place(text, start):
+                    yield start, covered
             elif _STOP.match(word[0]) or word[0][-1] in ".!?" or any(map(str.isdigit, word[0])):
                 break
             before = word[0]

@@ -30,6 +30,7 @@ from storage.model.redaction.name_patterns import (
     WEAK,
 )
 from storage.model.redaction.patterns import Finders, Found, Pattern, Range, ValuePattern
+from storage.model.redaction.places import names_a_place
 from storage.model.redaction.values import (
     harmless,
     is_basic,
@@ -234,7 +235,8 @@ def _in_call(text: str, start: int) -> Iterator[Range]:
 
 def _is_named_harmless(text: str, start: int, end: int, group: str, sign: str, quote: str) -> bool:
     value = text[start:end]
-    if harmless(value, numbers=group != "password" or len(value) < 3):
+    numbers = group != "password" or len(value) < 3
+    if harmless(value, numbers=numbers) or (not quote and names_a_place(text, start)):
         return True
     if sign.endswith(":") and value.startswith("//"):  # password for 'https://…'
         return True
@@ -286,7 +288,7 @@ def _after_space(text: str, found: Found, group: str) -> Iterator[Range]:
         return
     if not option and within_path(text, name_start):
         return
-    if names_something_else(text, *found[group], value):
+    if names_something_else(text, *found[group], value) or names_a_place(text, start):
         return
     if option:
         secret = not is_prose(value) and (bool(quote) or not is_code(value))
