@@ -14,7 +14,6 @@ from bot.sandbox.backend.activity import Activity
 from bot.sandbox.backend.callbacks import Callbacks
 from bot.sandbox.backend.slack import Slack
 from bot.sandbox.delivery import events
-from bot.sandbox.delivery.http import HttpDelivery
 from bot.sandbox.delivery.line_faults import LineFault
 from bot.sandbox.delivery.outbox import Outbox, Undelivered
 from bot.sandbox.delivery.server import Server, listen
@@ -225,6 +224,8 @@ class Sandbox(WorkspaceWatcher):
 
         Raises `SandboxError` if the app does not answer Slack's verification.
         """
+        from bot.sandbox.delivery.http import HttpDelivery  # Late: it imports httpx.
+
         delivery = HttpDelivery(url, signing_secret=self.signing_secret)
         try:
             self._server.run(delivery.verify())

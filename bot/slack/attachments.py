@@ -18,11 +18,15 @@ from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bot.slack.conversation.message_attachments import file_name
-from bot.slack.download import Downloader, DownloadError
+from bot.slack.download_error import DownloadError
 from bot.slack.known_files import KnownFiles
 from storage import ActiveSpan, Observability
+
+if TYPE_CHECKING:
+    from bot.slack.download import Downloader
 
 __all__ = [
     "SLACK_FILES",
@@ -230,7 +234,10 @@ class FileDownloads:
         self.known.remember(file, path)
         return path
 
-    def _downloader(self) -> Downloader:
+    def _downloader(self) -> "Downloader":
+        # Imported late: httpx takes 0.1 s, and most questions come without a file.
+        from bot.slack.download import Downloader
+
         return Downloader(
             token=self.token,
             origins=self.origins,

@@ -15,21 +15,13 @@ from typing import Any
 import httpx
 
 from bot.retry import RetryPolicy, TryAgain, retry_after
+from bot.slack.download_error import DownloadError
 
 MAX_HOPS = 5
 STALL_S = 10.0
 """How long a server may send nothing before the attempt counts as failed."""
 
 LOGIN_PAGE = "Slack showed a login page instead: the app is missing files:read"
-
-
-class DownloadError(Exception):
-    """A file that cannot be downloaded. The reason contains neither its name nor its address."""
-
-    def __init__(self, error_type: str, reason: str) -> None:
-        super().__init__(reason)
-        self.error_type = error_type
-        self.reason = reason
 
 
 class Unavailable(Exception):

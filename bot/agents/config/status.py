@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bot.agents.config.roster import Roster
-from bot.agents.echo import EchoProvider
+from bot.agents.models.provider import HttpProvider
 from bot.agents.programs.catalog import COMMAND
 from bot.agents.programs.process.confinement import ConfinementError
 from bot.agents.programs.provider import CommandProvider
@@ -29,7 +29,6 @@ from storage.model.span import FAILED_STATUSES
 if TYPE_CHECKING:
     from peewee import Database
 
-    from bot.agents.models.api import Endpoint
     from storage.queries.traces import TraceSummary
 
 VERSION_S = 15.0
@@ -155,11 +154,12 @@ def unusable_agents(roster: Roster) -> dict[str, bool]:
 
 def problem_of(provider: Provider) -> str | None:
     """Return what a provider is missing, None if nothing is."""
+    if isinstance(provider, HttpProvider):
+        endpoint = provider.endpoint
+        missing = endpoint.key_variable is not None and endpoint.key is None
+        return f"{endpoint.key_variable} is not set: set it to a key" if missing else None
     if not isinstance(provider, CommandProvider):
-        endpoint = _endpoint(provider)
-        if endpoint is None or endpoint.key_variable is None or endpoint.key is not None:
-            return None
-        return f"{endpoint.key_variable} is not set: set it to a key"
+        return None
     folder = provider.working_directory
     if _path(provider) is None:
         return f"{provider.command[0]} cannot be found: install it, or set command to its path"
@@ -171,23 +171,12 @@ def problem_of(provider: Provider) -> str | None:
 def provider_status(provider: Provider) -> ProviderStatus:
     if isinstance(provider, CommandProvider):
         return _program_status(provider)
-    endpoint = _endpoint(provider)
     return ProviderStatus(
         provider=provider.name,
         model=provider.model,
-        place=endpoint.base_url if endpoint else None,
+        place=provider.endpoint.base_url if isinstance(provider, HttpProvider) else None,
         problem=problem_of(provider),
     )
-
-
-def _endpoint(provider: Provider) -> "Endpoint | None":
-    """Return the endpoint of a model behind HTTP, None for any other provider."""
-    if isinstance(provider, EchoProvider):
-        return None
-    # Imported late, like in `provider_kinds`: httpx takes 0.1 s, and programs do without it.
-    from bot.agents.models.provider import HttpProvider
-
-    return provider.endpoint if isinstance(provider, HttpProvider) else None
 
 
 def _path(provider: CommandProvider) -> str | None:

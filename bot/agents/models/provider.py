@@ -14,7 +14,6 @@ from bot.agents.cancellation import SHUTDOWN
 from bot.agents.errors import AgentCancelled, AgentError
 from bot.agents.models.anthropic import ANTHROPIC
 from bot.agents.models.api import Endpoint, ModelApi
-from bot.agents.models.call import ModelCall
 from bot.agents.models.openai import OPENAI
 from bot.agents.types import Reply, Request
 
@@ -37,6 +36,9 @@ class HttpProvider:
 
     def answer(self, request: Request) -> Reply:
         self._check_key()
+        # Imported late: httpx takes 0.1 s, and agents that are programs do without it.
+        from bot.agents.models.call import ModelCall
+
         call = ModelCall(self.endpoint, request)
         # An event loop for each request, on the thread that asks. A blocking client could not be
         # interrupted while it waits for a name, a connection or the next byte; here the deadline

@@ -9,9 +9,6 @@ from pathlib import Path
 from bot.app import build_bot
 from bot.cli.demo.agents import WATCHED, write_agents
 from bot.cli.demo.conversation import Conversation
-from bot.cli.demo.reports import show_reports
-from bot.cli.demo.screen import Screen
-from bot.cli.demo.week import WeekRecorder
 from bot.cli.demo_workspace import Stay, keep_open
 from bot.cli.exit_codes import DONE
 from bot.cli.fortnight.plot import fortnight
@@ -32,7 +29,6 @@ AT_EASE = 3.0
 def demo(stay: Stay) -> int:
     """Play a conversation, show reports, and keep the workspace open if *stay* says so."""
     began = time.monotonic()
-    screen = Screen()
     story = fortnight(datetime.now(UTC) - BEFORE, days=WEEK)
     with ExitStack() as stack:
         sandbox = stack.enter_context(stay.start())
@@ -41,12 +37,18 @@ def demo(stay: Stay) -> int:
         database = folder / "tracebot.db"
         observability = stack.enter_context(Observability.open(database, platform="slack"))
         _start_bot(stack, sandbox, observability, folder)
-        screen.say("A Slack workspace on this machine, with the real bot in it.", style="bold")
         watched = folder / "agents" / WATCHED
-        conversation = Conversation(sandbox, people, channels, observability, screen, watched)
+        conversation = Conversation(sandbox, people, channels, observability, watched)
         conversation.begin()
+        # Only now, as the agents are working: questions do not wait for what only reports need.
+        from bot.cli.demo.reports import show_reports
+        from bot.cli.demo.screen import Screen
+        from bot.cli.demo.week import WeekRecorder
+
+        screen = Screen()
+        screen.say("A Slack workspace on this machine, with the real bot in it.", style="bold")
         WeekRecorder(story, sandbox, people, channels, observability).record()
-        show_reports(screen, observability, conversation.play())
+        show_reports(screen, observability, conversation.play(screen))
         screen.say(f"That took {time.monotonic() - began:.1f} s.")
         if stay.keep:
             write_agents(folder / "agents", pause=AT_EASE)

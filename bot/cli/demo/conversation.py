@@ -4,15 +4,17 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.cli.commands.transcript import EMOJI
 from bot.cli.demo.agents import ENDLESS, NOTES, SLOW, THEN
-from bot.cli.demo.screen import Screen
 from bot.sandbox import Channel, Message, Sandbox, User
 from reports.formatting import cost, duration, reason, token_pair
 from storage import Observability
 from storage.database.models import ScoreRow, TraceRow
+
+if TYPE_CHECKING:
+    from bot.cli.demo.screen import Screen
 
 File = tuple[str, str, bytes]
 """Name, type and content."""
@@ -36,7 +38,8 @@ class Played:
 class Conversation:
     """People of the story in its channels, by name.
 
-    The file *watched* is created once a reply has been seen to grow.
+    They all talk at the same time; what they say is printed one conversation after the other. The
+    file *watched* is created once a reply has been seen to grow.
     """
 
     def __init__(
@@ -45,41 +48,48 @@ class Conversation:
         people: Mapping[str, User],
         channels: Mapping[str, Channel],
         observability: Observability,
-        screen: Screen,
         watched: Path,
     ) -> None:
         self._sandbox = sandbox
         self._people = people
         self._channels = channels
         self._observability = observability
-        self._screen = screen
         self._watched = watched
 
     def begin(self) -> None:
-        """Ask the slow questions. Their agents work while the others are answered."""
+        """Say what waits for no answer, the slow questions first."""
         self._slow = self._ask("alice", "incidents", SLOW)
         self._endless = self._ask("carol", "incidents", ENDLESS)
+        self._chat = self._post("bob", "general", "lunch, anyone?")
+        self._notes = self._ask("carol", "general", NOTES, NEWS)
 
-    def play(self) -> Played:
+    def play(self, screen: "Screen") -> Played:
         """Play the rest, and print all."""
-        self._screen.heading("#general")
-        chat = self._post("bob", "general", "lunch, anyone?")
-        self._screen.said("bob", chat.text)
-        self._screen.note(f"left alone: {reason(self._ended(chat).reason)}")
-        notes = self._ask("carol", "general", NOTES, NEWS)
-        self._screen.said("carol", f"@tracebot {NOTES}  [{NEWS[0]}]")
-        self._hear(notes)
-        self._screen.said("carol", THEN)
-        self._hear(self._post("carol", "general", THEN, thread_ts=notes.ts))
-        self._screen.heading("#incidents")
-        self._screen.said("alice", f"@tracebot {SLOW}")
-        self._watch(self._slow)
+        self._screen = screen
+        screen.heading("#general")
+        screen.said("bob", self._chat.text)
+        screen.note(f"left alone: {reason(self._ended(self._chat).reason)}")
+        screen.said("carol", f"@tracebot {NOTES}  [{NEWS[0]}]")
+        self._hear(self._notes)
+        # Nothing waits for what has its turn only in print: Slack shows no reply in its first
+        # second and a half, in which all of the above is answered.
+        then = self._post("carol", "general", THEN, thread_ts=self._notes.ts)
+        growing, endless = self._watch(self._slow), self._watch(self._endless)
         self._watched.touch()
+        self._sandbox.stop_agent(self._people["carol"], self._endless.channel, self._endless.ts)
+        screen.said("carol", THEN)
+        self._hear(then)
+        screen.heading("#incidents")
+        screen.said("alice", f"@tracebot {SLOW}")
+        screen.said("tracebot", growing, style="italic")
         self._hear(self._slow, who="")
         self._rate("bob", self._slow)
-        self._screen.said("carol", f"@tracebot {ENDLESS}")
-        self._stop("carol", self._endless)
-        return Played(thread=notes, answered=self._slow, left_alone=chat)
+        screen.said("carol", f"@tracebot {ENDLESS}")
+        screen.said("tracebot", endless, style="italic")
+        screen.said("carol", "[presses Stop]")
+        self._ended(self._endless)
+        screen.said("tracebot", self._text(self._endless).rpartition("\n")[2])
+        return Played(thread=self._notes, answered=self._slow, left_alone=self._chat)
 
     def _ask(self, person: str, channel: str, text: str, *files: File) -> Message:
         return self._post(person, channel, f"{self._sandbox.mention} {text}", *files)
@@ -91,10 +101,10 @@ class Conversation:
             self._people[person], self._channels[channel], text, files=files, thread_ts=thread_ts
         )
 
-    def _watch(self, question: Message) -> None:
-        """Print what the reply says while its agent still works, once it shows a tool."""
+    def _watch(self, question: Message) -> str:
+        """Return what the reply says while its agent still works, once it shows a tool."""
         self._wait_until(lambda: bool(self._tools(question)))
-        self._screen.said("tracebot", f"{self._text(question)} …", style="italic")
+        return f"{self._text(question)} …"
 
     def _hear(self, question: Message, *, who: str = "tracebot") -> None:
         """Print the answer with its tools and figures, once it is complete.
@@ -120,13 +130,6 @@ class Conversation:
         self._screen.said(person, "👍")
         rated = ScoreRow.select().where(ScoreRow.trace_id == self._ended(question).trace_id)
         self._wait_until(lambda: rated.exists(self._observability.database))
-
-    def _stop(self, person: str, question: Message) -> None:
-        self._watch(question)
-        self._sandbox.stop_agent(self._people[person], question.channel, question.ts)
-        self._screen.said(person, "[presses Stop]")
-        self._ended(question)
-        self._screen.said("tracebot", self._text(question).rpartition("\n")[2])
 
     def _tools(self, question: Message) -> list[str]:
         """Return the tools that the reply shows."""
