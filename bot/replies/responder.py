@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -13,7 +14,7 @@ from bot.agents.invocation import invoke
 from bot.agents.types import Agent, HistoryMessage, Request, ThreadState
 from bot.replies.delivery import ReplyDelivery
 from bot.replies.final_reply import FinalReply, ReplyWriter, TurnFailure
-from bot.replies.ladder import deliver
+from bot.replies.ladder import Delivered, deliver
 from bot.replies.live import LiveUpdates
 from bot.replies.live_messages import Heading
 from bot.replies.live_replies import LiveReplies
@@ -179,44 +180,53 @@ class Responder:
             try:
                 if reply.stopped_by == DELETION:
                     streamer.take_back()
-                failed = reply.failure is not None
-
-                def build(limit: int) -> list[Message]:
-                    messages = reply_messages(
-                        reply.text,
-                        payload=payload,
-                        note=reply.note,
-                        below=reply.below,
-                        limit=limit,
-                        name_of=self._names.user,
-                    )
-                    return with_timeline(messages, streamer.tools, failed=failed)
-
-                delivered = deliver(
-                    reply.text,
-                    build,
-                    post=partial(streamer.finish, failed=failed),
-                    attach=streamer.attach,
-                )
+                delivered = self._deliver(reply, payload, streamer)
             except SLACK_ERRORS as error:
-                code = error_code(error)
-                span.fail("slack_api", code)
-                if self._settings.capture != "none":
-                    # The record is the only place where it can be read.
-                    span.set(text=reply.text)
-                said = f"Slack did not take the answer: {code}."
-                if is_gone(code) and (isinstance(error, ThreadGone) or not reply.text.strip()):
-                    streamer.give_up()  # Later there is no place for it, or no use.
-                failure = reply.failure or TurnFailure("slack_api", said)
-                # A reply that was not refused is posted later, so there is nothing to tell yet.
-                refused = code if is_refusal(error) else ""
-                return replace(failure, agent=agent.name, refused=refused)
+                return replace(self._not_posted(error, reply, span, streamer), agent=agent.name)
             finally:
                 _record_stream(span, streamer)
             span.set(**{REPLY_TS: delivered.posted, "slack.reply_form": delivered.form})
-            if not failed:
+            if reply.failure is None:
                 _record_times(span, root, streamer)
         return None
+
+    def _deliver(
+        self, reply: FinalReply, payload: Mapping[str, str], streamer: ReplyStreamer
+    ) -> Delivered:
+        failed = reply.failure is not None
+
+        def build(limit: int) -> list[Message]:
+            messages = reply_messages(
+                reply.text,
+                payload=payload,
+                note=reply.note,
+                below=reply.below,
+                limit=limit,
+                name_of=self._names.user,
+            )
+            return with_timeline(messages, streamer.tools, failed=failed)
+
+        return deliver(
+            reply.text,
+            build,
+            post=partial(streamer.finish, failed=failed),
+            attach=streamer.attach,
+        )
+
+    def _not_posted(
+        self, error: Exception, reply: FinalReply, span: ActiveSpan, streamer: ReplyStreamer
+    ) -> TurnFailure:
+        """Record that Slack did not take the reply, and return why the turn failed."""
+        code = error_code(error)
+        span.fail("slack_api", code)
+        if self._settings.capture != "none":
+            span.set(text=reply.text)  # The record is the only place where it can be read.
+        if is_gone(code) and (isinstance(error, ThreadGone) or not reply.text.strip()):
+            streamer.give_up()  # Later there is no place for it, or no use.
+        said = f"Slack did not take the answer: {code}."
+        failure = reply.failure or TurnFailure("slack_api", said)
+        # A reply that was not refused is posted later, so there is nothing to tell yet.
+        return replace(failure, refused=code if is_refusal(error) else "")
 
     def _without_secrets(self, agent: Agent, text: str, root: ActiveSpan, span: ActiveSpan) -> str:
         """Return the agent's text without the bot's own secrets, and say so if it had any."""
