@@ -1,4 +1,4 @@
-"""The app's Home tab."""
+"""Listen for people who open the app's Home tab."""
 
 from concurrent.futures import Executor
 from typing import Any

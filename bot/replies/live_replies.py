@@ -61,7 +61,7 @@ class LiveReplies:
             self._processing.add(thread)
 
     def remove(self, place: Place) -> bool:
-        """Count it no longer; the thread's last reply marks the thread as done.
+        """Stop counting a reply; the thread's last one marks the thread as done.
 
         Return False if Slack does not take that, so that it has to be done again.
         """

@@ -14,6 +14,7 @@ SYNTAX = (
     "[Europe/Berlin] [quiet]"
 )
 FILLERS = ("here", "at", "on", "weekly")
+"""Words between the parts of a command, which mean nothing by themselves."""
 TIME = re.compile(r"(\d{1,2})[:.](\d{2})", re.ASCII)
 
 

@@ -1,4 +1,4 @@
-"""Why a message was answered or not: the rule that held, and what would have to be different."""
+"""Explain why a message was answered or not: the rule that held, and how to get an answer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +33,7 @@ RULES: tuple[tuple[str, frozenset[str]], ...] = (
 
 BUDGETS = frozenset(("budget_suspended", "budget_spent"))
 BUDGET = "It would be answered, but a budget is used up"
+"""The rule behind the reasons in `BUDGETS`."""
 
 PERMISSION = "It would be answered, but its author may not ask the agent here"
 """The rule behind all other reasons."""
@@ -102,6 +103,7 @@ class WhyView:
     line: TraceLine
     rules: tuple[str, ...]
     instead: str
+    """How to get an answer, or "" if there was one."""
     facts: tuple[str, ...]
     """Sentences: who spoke last, which agents were asked and refused, and why."""
     reason: str
@@ -128,9 +130,9 @@ def why_view(trace: TraceSummary, spans: Sequence[Span], line: TraceLine) -> Why
 
 
 def _rules(reason: str) -> tuple[str, ...]:
-    for place, (_, reasons) in enumerate(RULES):
+    for number, (_, reasons) in enumerate(RULES, 1):
         if reason in reasons:
-            return tuple(text for text, _ in RULES[: place + 1])
+            return tuple(text for text, _ in RULES[:number])
     return (BUDGET if reason in BUDGETS else PERMISSION,)
 
 

@@ -1,7 +1,7 @@
 """Mark spans that a dead process left running as `abandoned`.
 
-Not while some of what it recorded waits in the spool, because their ends may be there. Received
-spans have no process here: their ends may come for a day.
+They stay `running` while anything that the process recorded waits in the spool, because their ends
+may be there. Received spans name no process of ours: their ends are waited for during a day.
 """
 
 import time
@@ -19,7 +19,7 @@ from storage.store.batch import store_spans
 from storage.writer.spool import has_waiting, spool_folder
 
 RECEIVED_NS = 24 * 3_600 * 1_000_000_000
-"""How long the end of a received span is waited for."""
+"""How long the end of a received span is waited for, in nanoseconds."""
 
 
 def mark_abandoned(database: Database) -> int:

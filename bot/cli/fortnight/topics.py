@@ -141,12 +141,14 @@ SMALL_TALK = (
     ("incidents", "all green again"),
     ("security", "the audit is moved to next week"),
 )
+"""Channels, and what people write there to each other."""
 
 REASONS = (
     "It did not read the runbook, and guessed.",
     "Half of the numbers are from last year.",
     "Too long: I wanted one sentence.",
 )
+"""What people write after a press on 👎."""
 
 COMMANDS = (
     (("pytest", "-x"), 94.0, 0),
@@ -158,3 +160,4 @@ COMMANDS = (
 """Commands of a shell, the seconds that they take, and their exit codes."""
 
 MCP_TOOLS = (("search_docs", 1.2), ("search_wiki", 2.6), ("search_code", 0.7))
+"""Tools of an MCP server, and the seconds that a call takes."""

@@ -1,4 +1,4 @@
-"""Secrets as people tell them: `das Passwort vom WLAN ist …`, a code, a login, a seed phrase."""
+"""Find secrets that people tell each other: `das Passwort vom WLAN ist …`, codes, seed phrases."""
 
 import re
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from storage.model.redaction.values import harmless, is_prose, looks_chosen, wit
 
 LONGEST_SENTENCE = 120
 MOST_WORDS = 12
+"""How many characters, and words in them, are read after the name of a secret."""
 
 _TOLD = rf"(?i:(?:^|[^A-Za-z0-9])(?:{PASSWORDS}))"
 _CODE = (
@@ -146,6 +147,7 @@ HINTS = (
     r"(?i:(?:seed|mnemonic|wallet|recovery|backup)[^\n]{0,20}(?:words|phrase|:|=)"
     r"|metamask|ledger|trezor|phrase[:=])",
 )
+"""Patterns that are cheap to search for: without any of them, a text has no secret of this kind."""
 
 
 def told(text: str) -> Iterator[Range]:
@@ -171,7 +173,7 @@ def told(text: str) -> Iterator[Range]:
 
 
 def _told_value(word: str, before: str) -> str:
-    """Return the secret in `word` of a sentence, or nothing."""
+    """Return the secret in `word` of a sentence, or "" if it is none that follows `before`."""
     if _STOP.match(word):
         return ""
     bare = word.rstrip(":;,").strip("*_`'\"“”„‘’«»「」『』,.…")
@@ -184,6 +186,7 @@ def _told_value(word: str, before: str) -> str:
 
 
 def _is_strong(value: str) -> bool:
+    """Return True for digits together with a sign, or with letters as in `aBc`."""
     digits = any(map(str.isdigit, value))
     mixed = value.lower() != value != value.upper() and value[1:] != value[1:].lower()
     return digits and (mixed or any(sign in value for sign in "!@#$%^&*?_"))
