@@ -148,7 +148,7 @@ REASONS = (
     "Half of the numbers are from last year.",
     "Too long: I wanted one sentence.",
 )
-"""What people write after a press on 👎."""
+"""Reasons that people give after a press on 👎."""
 
 COMMANDS = (
     (("pytest", "-x"), 94.0, 0),
