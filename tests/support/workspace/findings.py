@@ -229,6 +229,7 @@ class Findings:
         endings = {"ok": {DONE}, "cancelled": {STOPPED, FAILED}}
         # What Slack did not take at first, and took later.
         repaired = set(re.findall(r"in trace (\w+) is ended", self._bot.log.read_text()))
+        posted = {each.message.ts: each for each in self._people.posted}
         for message in self._messages():
             bot = self._sandbox.bot_user_id
             shown = {n for n in (DONE, FAILED, STOPPED) if bot in message.reactions.get(n, ())}
@@ -242,6 +243,10 @@ class Findings:
                 if trace.decision == "answer" or trace.status == "abandoned"
             ]
             if any(trace.trace_id in repaired for trace in answered):
+                continue
+            # A turn may be killed before it is recorded. The next process ends it all the same.
+            ended = not answered and shown <= {FAILED, STOPPED}
+            if ended and self._at_a_kill(posted[message.ts], ()):
                 continue
             statuses = {trace.status for trace in answered}
             wanted = {name for each in statuses for name in endings.get(each, {FAILED, STOPPED})}
