@@ -110,7 +110,7 @@ def _measure(word: str) -> Condition:
     measure = MEASURES[name]
     if bool(match) != bool(measure.example):
         means = f"{name}>{measure.example}" if measure.example else f"{name} alone"
-        raise UsageError(f"{word} is not complete: write {means}.", word=word)
+        raise UsageError(f"{word} is not complete: write {means}, in a shell in quotes.", word=word)
     if match is None:
         return Condition(measure=name, window_ns=measure.window_ns)
     return Condition(

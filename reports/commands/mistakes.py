@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from reports.errors import UsageError
@@ -86,8 +86,16 @@ def _command_like(word: str, commands: Sequence[str], prog: str) -> str:
     return f"did you mean {close[0]}?" if close else f"see {prog} help."
 
 
-SIMILAR = {"csv": "tsv", "count": "limit", "max": "limit", "last": "limit", "tail": "follow"}
-"""Options of other tools, and ours that do the same."""
+SIMILAR: Mapping[str, Sequence[str]] = {
+    "csv": ("tsv",),
+    **dict.fromkeys(("count", "max", "lines"), ("limit",)),
+    "last": ("limit", "since"),
+    **dict.fromkeys(("from", "period", "days", "range"), ("since",)),
+    **dict.fromkeys(("tail", "f"), ("follow",)),
+    **dict.fromkeys(("v", "ver"), ("version",)),
+    "m": ("mode",),
+}
+"""Options of other tools, and ours that do the same: the first of them that the command has."""
 
 
 def option_like(word: str, parser: Parser, command: str | None) -> str | None:
@@ -102,6 +110,6 @@ def option_like(word: str, parser: Parser, command: str | None) -> str | None:
     # Without the dashes, which would make all short options alike.
     options = [each[2:] for each in parser._option_string_actions if each.startswith("--")]
     name = word.partition("=")[0].lstrip("-")
-    if SIMILAR.get(name) in options:
-        return SIMILAR[name]
+    if same := [each for each in SIMILAR.get(name, ()) if each in options]:
+        return same[0]
     return next(iter(difflib.get_close_matches(name, options, n=1, cutoff=0.75)), None)

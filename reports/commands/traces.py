@@ -98,7 +98,9 @@ def named(name: str, database: Database, viewer: Viewer) -> list[TraceSummary]:
         found = traces_by_id(database, name, audiences=viewer.audiences)
     else:
         raise UsageError(
-            f"{name} is not a trace id: give at least 4 of its digits, or a message's link."
+            f"{name} is not a trace id: give at least 4 of its digits, or a message's link. "
+            "show alone shows the newest.",
+            word=name,
         )
     return [trace for trace in found if viewer.may_see(trace)]
 

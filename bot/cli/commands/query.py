@@ -1,6 +1,7 @@
 """`tracebot query "@claude …" "@codex …"`: several agents at once from a shell."""
 
 import json
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,9 @@ from reports import formatting
 from reports.errors import UsageError
 from reports.formatting import visible, visible_json, without_controls
 from storage import Observability
+
+UNKNOWN = re.compile(r"@[\w-]+(?=[\s,:]|$)")
+"""A name with which a question begins, although no agent has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,11 @@ def _questions(
         asked = named.agents or (roster.default,)
         if named.misses:
             sys.stderr.write(f"tracebot: {missed_message(named.misses, asked)}\n")
+        elif not named.agents and (unknown := UNKNOWN.match(named.prompt)):
+            sys.stderr.write(
+                f"tracebot: There is no agent {unknown[0]}: {roster.default} is asked. tracebot "
+                "agents lists them.\n"
+            )
         for name in asked:
             agent = roster.agent(name)
             if options.mode == "execute" and agent.mode == "query":

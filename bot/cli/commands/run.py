@@ -219,10 +219,16 @@ def _attributes(command: Sequence[str], child: Child | OSError) -> dict[str, obj
 def _exit_code(child: Child | OSError) -> int:
     """Return the command's exit code; 128 + N, as in a shell, if signal N ended it."""
     if isinstance(child, OSError):
-        sys.stderr.write(f"tracebot: {child.filename}: {child.strerror}\n")
+        sys.stderr.write(f"tracebot: {child.filename}: {child.strerror}{_unquoted(child)}\n")
         return NOT_FOUND if isinstance(child, FileNotFoundError) else NOT_EXECUTABLE
     code = child.wait()
     return code if code >= 0 else 128 - code
+
+
+def _unquoted(error: OSError) -> str:
+    """Return what to write instead of a whole command line in quotes."""
+    command = str(error.filename)
+    return f". Leave out the quotes: tracebot run -- {command}" if " " in command else ""
 
 
 def _conclude(span: "RecordingSpan", code: int, child: Child | OSError) -> None:

@@ -62,6 +62,39 @@ tracebot digest here at 09:00
 tracebot alerts add eror_rate>20%
 tracebot budget add lots
 tracebot sql "select 1"
+tracebot LS
+tracebot -v
+tracebot ls -l
+tracebot ls since:today
+tracebot ls --since 2026-11-20
+tracebot ls --user
+tracebot ls -f
+tracebot stats --last 7d
+tracebot stats --zone Berlin
+tracebot stats agent
+tracebot logs --level warn
+tracebot show latest
+tracebot logs ffffffff
+tracebot thread general
+tracebot query ""
+tracebot query hi --agent claude
+tracebot query -m execute hi
+tracebot agents claude
+tracebot alerts add error_rate
+tracebot alerts delete 3
+tracebot alerts remove beef
+tracebot budget 20/day
+tracebot budget add 20/day agent claude
+tracebot budget remove beef
+tracebot errors resolve
+tracebot digest --html nowhere/digest.html
+tracebot backup tracebot.db
+tracebot restore agents.toml
+tracebot cancel all
+tracebot completion powershell
+tracebot rehearse
+tracebot forget ann
+tracebot help --json
 """.splitlines()
 
 FIRST_LOOKS = """\

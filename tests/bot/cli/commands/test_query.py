@@ -118,3 +118,12 @@ def test_execute_works_if_the_agents_file_allows_it(
 ) -> None:
     assert tracebot(["query", "--mode", "execute", "@parrot do it"]) == 0
     assert "do it" in capsys.readouterr().out
+
+
+def test_a_question_to_an_agent_that_does_not_exist_says_who_is_asked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert tracebot(["query", "@nobody what is new?"]) == 0
+    assert "There is no agent @nobody: echo is asked." in capsys.readouterr().err
+    assert tracebot(["query", "why is @types/node 20.1 broken?", "@app.get fails"]) == 0
+    assert capsys.readouterr().err == ""

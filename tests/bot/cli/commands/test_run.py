@@ -121,6 +121,11 @@ def test_a_missing_command_exits_as_in_a_shell(db_path: Path, database: Database
     assert recorded(database)[1].error_type == "FileNotFoundError"
 
 
+def test_a_command_line_in_quotes_is_shown_without_them(db_path: Path) -> None:
+    said = run(db_path, "echo hi").stderr
+    assert said.endswith("Leave out the quotes: tracebot run -- echo hi\n")
+
+
 def test_a_database_that_cannot_be_opened_never_stops_the_command(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     result = run(tmp_path / "file" / "t.db", "sh", "-c", "echo done; exit 3")
