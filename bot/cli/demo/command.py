@@ -22,8 +22,9 @@ WEEK = 7
 BEFORE = timedelta(minutes=10)
 """How many days are recorded, and how long ago they end."""
 
-AT_EASE = 3.0
-"""How many times longer the agents pause in a workspace that stays open."""
+BRISK, AT_EASE = 0.3, 3.0
+"""How many times longer the agents pause while the conversation is printed, where nobody sees them
+write, and in a workspace that stays open."""
 
 
 def demo(stay: Stay) -> int:
@@ -66,7 +67,7 @@ def _start_bot(
         SLACK_API_URL=sandbox.api_url,
         database_url=str(observability.database.path),
     )
-    roster = write_agents(folder / "agents", pause=1.0)
+    roster = write_agents(folder / "agents", pause=BRISK)
     bot = build_bot(settings, roster=roster, observability=observability)
     stack.callback(bot.stop, grace=0)
     connect(bot, settings)
