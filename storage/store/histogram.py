@@ -34,7 +34,7 @@ GAMMA = 1.02
 EXACT = 32
 """Up to this many values are kept as they are."""
 
-MANY = 1_000
+MANY = 300
 """From so many exact values on, they are sorted to be counted: more than most have buckets."""
 
 _UPPER = [GAMMA**bucket for bucket in range(ceil(log(2**64) / log(GAMMA)) + 1)]

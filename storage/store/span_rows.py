@@ -1,4 +1,4 @@
-"""Convert spans to rows: redact secrets, and encode structured values as JSON.
+"""Convert spans to rows: redact secrets, make text storable, and encode values as JSON.
 
 Hardly any span holds a secret, so a whole batch is searched as one text: RE2 reads hundreds of
 megabytes a second, but takes microseconds to start. A span in which that search finds something, or
@@ -8,13 +8,14 @@ whose values are not plain, takes the slow path: `storage.model.redaction` value
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import fields
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import orjson
 
 from storage.model.redaction import MAX_DEPTH, MAX_ITEMS, MAX_TEXT, redact, redact_value, suspicious
 from storage.model.span import Span
+from storage.model.text import storable
 
 JSON_FIELDS = ("attributes", "events", "links")
 NOT_STORED = ("entry", "received")
@@ -28,9 +29,11 @@ TEXT_FIELDS = (
     *("platform", "channel", "user", "agent", "configured_provider", "provider", "model"),
     *("decision", "reason", "error_type", "scope", "team"),
 )
+KEPT_FIELDS = ("audience", "cost_source")
+"""Texts that are only made storable: who may see a span never changes."""
 
 _plain_values = attrgetter(*PLAIN_FIELDS)
-_texts = attrgetter(*TEXT_FIELDS)
+_texts = itemgetter(*map(SPAN_FIELDS.index, (*TEXT_FIELDS, *KEPT_FIELDS, *JSON_FIELDS)))
 _OPTIONS = (
     orjson.OPT_PASSTHROUGH_DATACLASS
     | orjson.OPT_PASSTHROUGH_DATETIME
@@ -41,16 +44,15 @@ _OPTIONS = (
 
 def span_rows(spans: Sequence[Span]) -> list[tuple[Any, ...]]:
     """Return a row for each span, in the order of `SPAN_FIELDS`. Redacts the spans, too."""
-    structures = list(map(_structures, spans))
+    rows = [_plain_values(span) + _structures(span) for span in spans]
     # Most values are those of other spans, too. A set holds each of them once.
-    texts = set().union(*map(_texts, spans), *structures) - {None}
+    texts = set().union(*map(_texts, rows))
+    texts.discard(None)
     if to_scrub := _doubtful_among(texts):
-        for position, span in enumerate(spans):
-            if not to_scrub.isdisjoint((*_texts(span), *structures[position])):
-                structures[position] = _scrubbed(span)
-    return [
-        _plain_values(span) + structure for span, structure in zip(spans, structures, strict=True)
-    ]
+        for position, row in enumerate(rows):
+            if not to_scrub.isdisjoint(_texts(row)):
+                rows[position] = _scrubbed(spans[position])
+    return rows
 
 
 def _structures(span: Span) -> tuple[str | None, str | None, str | None]:
@@ -75,7 +77,9 @@ def _plain(value: object) -> str:
     Raises ValueError if it is deep or long.
     """
     text = orjson.dumps(value, None, _OPTIONS).decode()
-    deep = text.count("{") + text.count("[") > MAX_DEPTH
+    # Most have no other brace than the first, which is found faster than braces are counted.
+    nested = "[" in text or text.rfind("{") > 0
+    deep = nested and text.count("{") + text.count("[") > MAX_DEPTH
     if deep or (len(text) > MAX_ITEMS and text.count(",") >= MAX_ITEMS):
         raise ValueError("deep or long")
     return text
@@ -93,9 +97,10 @@ def _doubtful_among(texts: Collection[str]) -> set[str]:
     return set()
 
 
-def _scrubbed(span: Span) -> tuple[str | None, str | None, str | None]:
+def _scrubbed(span: Span) -> tuple[Any, ...]:
     scrub(span)
-    return as_json(span.attributes), as_json(span.events), as_json(span.links)
+    structures = (as_json(span.attributes), as_json(span.events), as_json(span.links))
+    return *_plain_values(span), *structures
 
 
 def scrub(span: Span) -> None:
@@ -104,6 +109,10 @@ def scrub(span: Span) -> None:
         text = getattr(span, name)
         if text is not None:
             setattr(span, name, redact(text))
+    for name in KEPT_FIELDS:
+        text = getattr(span, name)
+        if text is not None:
+            setattr(span, name, storable(text))
     if span.attributes:
         span.attributes = redact_value(span.attributes)
     if span.events:

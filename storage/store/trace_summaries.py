@@ -4,9 +4,10 @@ A summary of ours is made of our own spans: what other processes send adds figur
 models, and changes nothing else. Otherwise an agent could move, hide or age the trace of its turn.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
+from functools import partial
+from operator import attrgetter, is_not
 from typing import Any
 
 from peewee import EXCLUDED, SQL, Case, Database, fn
@@ -42,6 +43,7 @@ LATEST = 2**63 - 1
 _received = attrgetter("received")
 _kept = attrgetter(*KEPT)
 _figures = attrgetter(*FIGURES)
+_is_known: Callable[[Any], bool] = partial(is_not, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +89,7 @@ def summarise(
     rows = [
         (
             *(trace_id, *_identity(members, stored, trace_id)),
-            # A span that started and ended within this batch is among the resumed ones, too.
-            sum(span.span_id not in resumed or span.status == "running" for span in members),
+            _new_spans(members, resumed),
             *_sums(members, corrections.get(trace_id, ()), usage.reporting.get(trace_id, 0)),
             *map(_first, zip(*_kept_of(members), strict=True)),
         )
@@ -103,6 +104,13 @@ def summarise(
     # The text of a question may become better known while its turn runs: names in place of ids.
     ended = [s for s in roots if _rooted(s) == OUR_ROOT and s.status != "running" and s.text]
     TEXTS.execute_many(database, [(span.text, span.trace_id) for span in ended])
+
+
+def _new_spans(members: Sequence[Span], resumed: Collection[str]) -> int:
+    if not resumed:
+        return len(members)
+    # A span that started and ended within this batch is among the resumed ones, too.
+    return sum(span.span_id not in resumed or span.status == "running" for span in members)
 
 
 def _kept_of(members: Sequence[Span]) -> Iterable[tuple[Any, ...]]:
@@ -185,7 +193,7 @@ def _sum(column: tuple[int | None, ...]) -> int | None:
 def _first(column: tuple[Any, ...]) -> Any:
     if column[0] is not None or column.count(None) == len(column):
         return column[0]
-    return next(value for value in column if value is not None)
+    return next(filter(_is_known, column))
 
 
 def _upsert(database: Database) -> str:

@@ -18,7 +18,6 @@ from storage.model.prices import (
 )
 from storage.model.semconv import ATTRIBUTES, CACHE_WRITE, FIELDS, INTEGERS
 from storage.model.span import Span
-from storage.model.text import is_storable, storable
 from storage.tracing.recording_span import RecordingSpan
 
 
@@ -48,20 +47,21 @@ _plans: dict[tuple[Any, ...], _Plan] = {}
 def to_span(active: RecordingSpan, *, process: str, ended: bool) -> Span:
     """Return the value to store: the span as it is now, as running unless `ended`.
 
-    The caller decides whether the span has ended, because it may end while this runs.
+    The caller decides whether the span has ended, because it may end while this runs. Texts are as
+    they were recorded: `storage.store.span_rows` makes them storable when it searches for secrets.
     """
     merged = {**active.context, **active.attributes}
     values = (*merged.values(), None)
     shape = (*merged, *map(type, values))
     plan = _plans.get(shape) or _remember(shape, merged)
     columns = plan.columns(values)
-    if not plan.texts or not is_storable("".join(filter(None, columns))):
+    if not plan.texts:
         columns = tuple(
             None if value is None else _column(field, value)
             for field, value in zip(COLUMNS, columns, strict=True)
         )
     if active.error is not None:  # The last two columns.
-        columns = (*columns[:-2], *map(storable, active.error))
+        columns = (*columns[:-2], *active.error)
     # In the order of the fields: by their names it takes three times as long.
     span = _new_span(
         active.trace_id,
@@ -143,7 +143,7 @@ def _plan(merged: Mapping[str, object]) -> _Plan:
 
 def _column(field: str, value: object) -> object:
     if field not in INTEGERS:
-        return storable(value if isinstance(value, str) else str(value))
+        return value if isinstance(value, str) else str(value)
     try:
         number = int(value)  # type: ignore[call-overload]
     except (TypeError, ValueError, OverflowError):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.model.span import Span
+from storage.model.text import storable
 from storage.store.span_rows import JSON_FIELDS, SPAN_FIELDS, as_json, scrub, span_rows
 from tests.support.secrets import SECRETS
 
@@ -42,12 +43,15 @@ VALUES = st.recursive(
     ),
     max_leaves=12,
 )
+ODD = st.one_of(TEXTS, st.sampled_from(["\0", "a\0", "\ud800", "Grüße\udfff"]))
 SPANS = st.builds(
     Span,
     trace_id=st.just("a" * 32),
     span_id=st.just("b" * 16),
     name=TEXTS,
     started_at=st.just(1),
+    audience=st.one_of(st.none(), ODD),
+    agent=st.one_of(st.none(), ODD),
     text=st.one_of(st.none(), TEXTS),
     error_message=st.one_of(st.none(), TEXTS),
     attributes=st.dictionaries(NAMES, VALUES, max_size=4),
@@ -79,6 +83,21 @@ def test_a_batch_searched_as_one_text_is_stored_as_if_each_value_had_been(
             row["text"],
             row["error_message"],
         )
+
+
+@given(st.lists(SPANS, min_size=1, max_size=3))
+def test_every_text_of_a_row_can_be_stored(spans: list[Span]) -> None:
+    texts = [text for row in span_rows(spans) for text in row if isinstance(text, str)]
+    assert [storable(text) for text in texts] == texts
+
+
+def test_a_secret_in_an_audience_stays_because_it_decides_who_sees_the_span() -> None:
+    secret = next(iter(SECRETS.values()))
+    span = Span(trace_id="a", span_id="b", name="n", started_at=1, audience=secret + "\0")
+    (row,) = span_rows([span])
+    assert (
+        row[SPAN_FIELDS.index("audience")] == span.audience == f"{secret}\N{REPLACEMENT CHARACTER}"
+    )
 
 
 @pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS.keys())

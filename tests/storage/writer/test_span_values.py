@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from storage.model import prices
 from storage.model.semconv import ATTRIBUTES, FIELDS, INTEGERS
-from storage.model.text import storable
 from storage.tracing.active_span import ActiveSpan
 from storage.writer.span_values import to_span
 
@@ -22,7 +21,7 @@ ATTRIBUTE_SETS = st.dictionaries(NAMES, VALUES, max_size=12)
 
 def expected(name: str, value: object) -> object:
     if FIELDS[name] not in INTEGERS:
-        return storable(value if isinstance(value, str) else str(value))
+        return value if isinstance(value, str) else str(value)
     try:
         number = int(value)  # type: ignore[call-overload]
     except (TypeError, ValueError, OverflowError):
