@@ -10,9 +10,9 @@ from pathlib import Path
 from peewee import fn
 
 from storage.coordination.process_identity import is_alive
+from storage.database.base import Database
 from storage.database.migrations import HISTORY
 from storage.database.models import TraceRow
-from storage.database.shared_file import SharedDatabase
 from storage.recovery.integrity import Check, last_check
 from storage.recovery.replacement import Recovery, recoveries
 from storage.store.erasure_log import erasure_log, last_change
@@ -49,8 +49,9 @@ class Connection:
 class Health:
     """The state of the database.
 
-    Sizes are in bytes. `oldest` and `newest` are when traces began, in nanoseconds since the epoch.
-    What has not happened yet is None. `dropped`, `write_failures`, `refused` (requests, and values
+    `path` names the database. Sizes are in bytes. `oldest` and `newest` are when traces began, in
+    nanoseconds since the epoch. What has not happened yet is None, and so is what only a server
+    knows: `wal_size` and `disk_free`. `dropped`, `write_failures`, `refused` (requests, and values
     of received telemetry that cannot be true, by cause), `cut` (invalid items and values of
     received telemetry, by cause) and `rate_limited` (minutes of which Slack withheld events) count
     the last 24 hours; a failed write lost nothing, as its batch waited in the spool. `facts` is how
@@ -62,8 +63,8 @@ class Health:
 
     path: str
     size: int
-    wal_size: int
-    disk_free: int
+    wal_size: int | None
+    disk_free: int | None
     traces: int
     spans: int
     running: int
@@ -85,12 +86,13 @@ class Health:
     unindexed: int
     unerased: int
     migrations: tuple[str, ...]
-    sqlite_version: str
+    sqlite_version: str | None
+    postgres_version: str | None
 
 
-def health(database: SharedDatabase, *, now: int) -> Health:
+def health(database: Database, *, now: int) -> Health:
     """Read the state of the database. `now` is in nanoseconds since the epoch."""
-    path = database.path
+    path, on_server = database.path, database.on_server
     times = TraceRow.select(fn.MIN(TraceRow.started_at), fn.MAX(TraceRow.started_at))
     oldest, newest = list(times.tuples().execute(database))[0]
     running = TraceRow.select(fn.COUNT(TraceRow.trace_id)).where(TraceRow.status == "running")
@@ -98,10 +100,10 @@ def health(database: SharedDatabase, *, now: int) -> Health:
     counted = drop_counts(database, since=now - LOSSES_NS)
     applied = database.execute_sql(f'SELECT name FROM "{HISTORY}" ORDER BY name').fetchall()
     return Health(
-        path=str(path),
-        size=_size(path),
-        wal_size=log_size(path),
-        disk_free=shutil.disk_usage(path.parent).free,
+        path=database.label,
+        size=database.disk_bytes(),
+        wal_size=None if on_server else log_size(path),
+        disk_free=None if on_server else shutil.disk_usage(path.parent).free,
         traces=int(TraceRow.select(fn.COUNT(TraceRow.trace_id)).scalar(database)),
         spans=int(TraceRow.select(fn.SUM(TraceRow.span_count)).scalar(database) or 0),
         running=int(running.scalar(database)),
@@ -123,7 +125,8 @@ def health(database: SharedDatabase, *, now: int) -> Health:
         unindexed=queued(database) if has_index(database) else 0,
         unerased=_unerased(path),
         migrations=tuple(name for (name,) in applied),
-        sqlite_version=".".join(map(str, database.server_version)),
+        sqlite_version=None if on_server else ".".join(map(str, database.server_version)),
+        postgres_version=_server_version(database.server_version) if on_server else None,
     )
 
 
@@ -149,9 +152,10 @@ def _connection(entry: JournalEntry) -> Connection:
 
 def log_size(path: Path) -> int:
     """Return the size in bytes of the write-ahead log of the database at `path`."""
-    return _size(Path(f"{path}-wal"))
+    log = Path(f"{path}-wal")
+    return os.stat(log).st_size if log.exists() else 0
 
 
-def _size(path: Path) -> int:
-    # A stat, never an open: see `storage.database.shared_file`.
-    return os.stat(path).st_size if path.exists() else 0
+def _server_version(number: int) -> str:
+    """Return `16.4` for 160004."""
+    return f"{number // 10_000}.{number % 10_000}"

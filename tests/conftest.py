@@ -20,6 +20,14 @@ from storage import Observability
 from storage.recovery.opening import open_database
 from tests.support.conversations import PATIENCE_S
 from tests.support.paths import MANIFEST
+from tests.support.postgres import any_database as any_database
+from tests.support.postgres import any_url as any_url
+from tests.support.postgres import cable as cable
+from tests.support.postgres import new_postgres as new_postgres
+from tests.support.postgres import new_postgres_url as new_postgres_url
+from tests.support.postgres import postgres_server as postgres_server
+from tests.support.postgres import postgres_template as postgres_template
+from tests.support.postgres import postgres_url as postgres_url
 from tests.support.running_bot import start_in
 
 # A deadline or a health check by time would fail on a busy machine. In CI the examples are always

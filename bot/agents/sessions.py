@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Literal, Protocol, runtime_checkable
 
-from peewee import Database, PeeweeException
+from peewee import PeeweeException
 
 from bot.agents.types import TOKENS, HistoryMessage, Reply, Request, Session
 from storage.coordination.agent_sessions import AgentSession, SessionKey, put_session, take_session
+from storage.database.base import Database
 from storage.errors import StorageError
 
 Way = Literal["resumed", "fresh", "fallback"]

@@ -19,8 +19,8 @@ from reports.errors import UsageError
 from reports.render import tsv
 from reports.render.terminal import render_more
 from reports.views.trace_list import TraceLine, TraceListView, trace_line
-from storage.database.read_only import ReadOnlyDatabase, reading
-from storage.database.shared_file import SharedDatabase
+from storage.database.base import Database
+from storage.database.read_only import reading
 from storage.queries.traces import TraceSummary, short_ids, traces_by_id
 
 POLL_S = 0.5
@@ -34,7 +34,7 @@ HOME, CLEAR, CLEAR_LINE, CLEAR_BELOW = "\x1b[H", "\x1b[2J", "\x1b[K", "\x1b[J"
 """https://ecma-international.org/publications-and-standards/standards/ecma-48/"""
 
 
-def follow(args: Namespace, located: SharedDatabase) -> int:
+def follow(args: Namespace, located: Database) -> int:
     """Print a line when a trace begins and when it ends, until Ctrl-C. Raises `UsageError`."""
     if args.json:
         raise UsageError("--follow prints rows: use --tsv instead of --json.", word="--json")
@@ -66,7 +66,7 @@ def _append(view: TraceListView, *, as_tsv: bool, is_first: bool) -> None:
 class Follower:
     """Finds the traces of a list that began or ended since it last looked."""
 
-    def __init__(self, args: Namespace, database: ReadOnlyDatabase) -> None:
+    def __init__(self, args: Namespace, database: Database) -> None:
         self._database = database
         self._shown: int = args.limit
         self._looked_at = max(LOOKED_AT, self._shown)
@@ -124,9 +124,7 @@ class Follower:
         self._version = version
 
     def _version_now(self) -> object:
-        # It changes with each commit of another connection, and costs a few microseconds.
-        version = self._database.execute_sql("PRAGMA data_version").fetchone()
-        return self._database.file, version
+        return self._database.version()  # A server takes a fraction of a millisecond for it.
 
 
 def _line(trace: TraceSummary, short_id: str, now: int) -> TraceLine:
@@ -141,7 +139,7 @@ def _line(trace: TraceSummary, short_id: str, now: int) -> TraceLine:
     )
 
 
-def watch(args: Namespace, located: SharedDatabase, viewer: Viewer) -> int:
+def watch(args: Namespace, located: Database, viewer: Viewer) -> int:
     """Redraw an answer every two seconds, until Ctrl-C. Raises `UsageError`."""
     if args.json or args.tsv or not sys.stdout.isatty():
         raise UsageError(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from bot.cli.exit_codes import DONE, FAILED, INTERRUPTED, USAGE
+from bot.cli.lazy_drivers import leave_out_drivers
 
 YOUNG_OBJECTS = 50_000
 """How many new objects the garbage collector waits for.
@@ -24,6 +25,7 @@ the last one to close empties SQLite's log."""
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     gc.set_threshold(YOUNG_OBJECTS)
+    leave_out_drivers()
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given[:1] in (["serve"], ["query"]):
         # Here and not in the commands: a process that calls `tracebot` has children of its own.
@@ -92,10 +94,10 @@ def _run(arguments: list[str], typed: list[str]) -> int:
     except (BrokenPipeError, OutputError):
         raise
     except Exception as error:
-        from storage.database.error_causes import CAUSES, cause_of
+        from storage.database.error_causes import KNOWN, cause_of
 
         cause = cause_of(error)
-        if cause not in CAUSES.values():
+        if cause not in KNOWN:
             raise
         advice = "run tracebot health, which shows more and replaces a damaged database"
         return _refuse(f"The database failed ({cause}): {advice}.", typed, code=FAILED)

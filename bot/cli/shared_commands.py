@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from reports.views.views import View
-    from storage.database.shared_file import SharedDatabase
+    from storage.database.base import Database
 
 
 def read(args: "Namespace") -> int:
@@ -66,7 +66,7 @@ def _shown(view: "View", args: "Namespace") -> int:
     return DONE
 
 
-def open_existing(args: "Namespace") -> "SharedDatabase":
+def open_existing(args: "Namespace") -> "Database":
     """Open a database that exists, to write to it."""
     from storage.recovery.opening import prepare_existing
 
@@ -75,7 +75,7 @@ def open_existing(args: "Namespace") -> "SharedDatabase":
     return database
 
 
-def located(args: "Namespace", environ: Mapping[str, str] = os.environ) -> "SharedDatabase":
+def located(args: "Namespace", environ: Mapping[str, str] = os.environ) -> "Database":
     from storage.database.connect import BUSY_TIMEOUT_MS, locate
 
     url, busy_timeout_ms = environ.get("TRACEBOT_DATABASE_URL", ""), BUSY_TIMEOUT_MS

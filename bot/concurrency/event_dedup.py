@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable
 
 from cachetools import LRUCache
-from peewee import Database, PeeweeException
+from peewee import PeeweeException
 
 from storage.coordination.leases import acquire_lease
 from storage.coordination.process_identity import this_process
+from storage.database.base import Database
 
 REMEMBERED_EVENTS = 10_000
 LEASE_NS = 24 * 3_600 * 1_000_000_000

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 
-from peewee import Database, PeeweeException
+from peewee import PeeweeException
 
 from bot.agents.cancellation import Cancellation
 from storage.coordination.cancel_requests import cancel_requests
+from storage.database.base import Database
 
 POLL_S = 1.0
 """The longest that another process's request to cancel waits to be seen."""

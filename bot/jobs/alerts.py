@@ -29,7 +29,7 @@ from storage.coordination.alert_rules import (
 )
 from storage.coordination.leases import acquire_lease, release_lease
 from storage.coordination.process_identity import this_process
-from storage.database.shared_file import SharedDatabase
+from storage.database.base import Database
 
 SECOND_NS = 1_000_000_000
 MINUTE_NS = 50 * SECOND_NS
@@ -102,7 +102,7 @@ class Alerts:
 
     def __init__(
         self,
-        database: SharedDatabase,
+        database: Database,
         *,
         team: str,
         posts: Posts,

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable
 
-from peewee import Database
 from slack_sdk.errors import SlackClientError
 
 from bot.jobs.digests import Sight
@@ -11,6 +10,7 @@ from bot.jobs.poster import Poster
 from reports.views.budgets import WARNED, warning
 from storage.coordination.budgets import Budget, budgets
 from storage.coordination.reservations import reservations
+from storage.database.base import Database
 from storage.queries.spending import Spending, spending
 
 logger = logging.getLogger("tracebot.budget_warnings")

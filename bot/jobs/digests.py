@@ -19,7 +19,7 @@ from reports.views.digest import DigestView
 from reports.views.messages import recovered
 from reports.views.views import View
 from storage.coordination.digest_subscriptions import Subscription, subscriptions
-from storage.database.shared_file import SharedDatabase
+from storage.database.base import Database
 from storage.queries.traces import TraceSummary
 from storage.recovery.replacement import recoveries
 
@@ -74,7 +74,7 @@ class Digests:
 
     def __init__(
         self,
-        database: SharedDatabase,
+        database: Database,
         *,
         team: str,
         workspace: str,

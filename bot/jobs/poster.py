@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 
-from peewee import Database
-
 from reports.views.views import View
 from storage.coordination.leases import acquire_lease, complete_lease
 from storage.coordination.process_identity import this_process
+from storage.database.base import Database
 
 LEASE_NS = 600 * 1_000_000_000
 """After this time another process may take over a message that one began and did not complete."""

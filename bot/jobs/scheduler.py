@@ -17,7 +17,7 @@ from reports import formatting
 from reports.views.health import WAL_LIMIT
 from storage.coordination.leases import acquire_lease
 from storage.coordination.process_identity import this_process
-from storage.database.shared_file import SharedDatabase
+from storage.database.base import Database
 from storage.health import log_size
 from storage.model.retention import Folding, Retention
 from storage.recovery.integrity import check
@@ -47,7 +47,7 @@ class Scheduler:
 
     def __init__(
         self,
-        database: SharedDatabase,
+        database: Database,
         *,
         digests: Digests,
         retention: Retention,

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from peewee import Database, InterfaceError, OperationalError, PeeweeException
+from peewee import InterfaceError, OperationalError, PeeweeException
 
 from bot.replies.messages import Message
 from bot.retry import RetryPolicy, TryAgain
@@ -23,6 +23,7 @@ from storage.coordination.unfinished_replies import (
     remove_reply,
     see_replies,
 )
+from storage.database.base import Database
 from storage.model.redaction import redact
 
 STORING = RetryPolicy(attempts=None, first_wait_s=0.1, longest_wait_s=0.2)

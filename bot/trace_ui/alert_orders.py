@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from peewee import Database
-
 from reports.alerts.grammar import EXAMPLE, Condition, condition_text, parse_condition
 from reports.errors import CommandFailed, UsageError
 from reports.units import parse_duration
@@ -18,6 +16,7 @@ from storage.coordination.alert_rules import (
     remove_rule,
     workspace_of,
 )
+from storage.database.base import Database
 
 LONGEST_SNOOZE_NS = 366 * 86_400 * 1_000_000_000
 MOST_RULES = 50

@@ -16,14 +16,14 @@ from reports.render.slack.alerts import SNOOZE
 from reports.units import parse_duration
 from reports.views.messages import MessageView
 from storage.coordination.alert_rules import AlertRule, AlertState, change_state
-from storage.database.shared_file import SharedDatabase
+from storage.database.base import Database
 
 
 class AlertOrders:
     """Carry out what people in Slack order about alerts, if they may see the alert's channel."""
 
     def __init__(
-        self, database: SharedDatabase, alerts: Alerts, access: Access, directory: Directory
+        self, database: Database, alerts: Alerts, access: Access, directory: Directory
     ) -> None:
         self._database = database
         self._alerts = alerts

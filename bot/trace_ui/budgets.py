@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
-from peewee import Database, PeeweeException
+from peewee import PeeweeException
 
 from bot.access import Access, Sight
 from bot.replies.buttons import UNTOLD
@@ -23,6 +23,7 @@ from reports.errors import UsageError
 from reports.views.messages import MessageView
 from storage.coordination.budgets import Budget, budgets
 from storage.coordination.reservations import reservations
+from storage.database.base import Database
 from storage.model.filters import Filters
 from storage.queries.spending import spending
 

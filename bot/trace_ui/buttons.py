@@ -22,7 +22,7 @@ from reports.render import json_output
 from reports.render.slack import render
 from reports.views.messages import MessageView, not_found
 from reports.views.trace_tree import RawView, TraceView
-from storage.database.shared_file import SharedDatabase
+from storage.database.base import Database
 from storage.queries.traces import traces_by_id
 
 NOT_FOR_EVERYONE = (
@@ -45,7 +45,7 @@ class Buttons:
         access: Access,
         ask_again: AskAgain,
         forget: Forget,
-        database: SharedDatabase,
+        database: Database,
     ) -> None:
         self._command = command
         self._sender = sender

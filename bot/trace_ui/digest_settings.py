@@ -16,7 +16,7 @@ from storage.coordination.digest_subscriptions import (
     subscriptions,
     unsubscribe,
 )
-from storage.database.shared_file import SharedDatabase
+from storage.database.base import Database
 
 MORNING = "09:00"
 
@@ -27,7 +27,7 @@ class DigestSettings:
     All methods raise `UsageError`, `SLACK_ERRORS` and `PeeweeException`.
     """
 
-    def __init__(self, access: Access, directory: Directory, database: SharedDatabase) -> None:
+    def __init__(self, access: Access, directory: Directory, database: Database) -> None:
         self._access = access
         self._directory = directory
         self._database = database

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 
-from peewee import Database
 from slack_sdk import WebClient
 
 from bot.slack.errors import SLACK_ERRORS
@@ -12,6 +11,7 @@ from reports.render.block_kit import Block, context
 from reports.views.messages import MessageView
 from storage.coordination.leases import acquire_lease, release_lease
 from storage.coordination.process_identity import this_process
+from storage.database.base import Database
 
 ONCE_NS = 24 * 3_600 * 1_000_000_000
 """The same trace may be posted in the same place again after a day."""

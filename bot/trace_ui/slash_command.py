@@ -22,7 +22,7 @@ from reports.commands.parser import build_parser, only_reads, parse
 from reports.commands.typed import split_slack
 from reports.digest.order import parse_order
 from reports.errors import UsageError
-from storage.database.shared_file import SharedDatabase
+from storage.database.base import Database
 
 OUT_OF_DATE = "This button is out of date. Type the command again."
 
@@ -43,7 +43,7 @@ class SlashCommand:
         alerts: AlertOrders,
         canceller: TurnCanceller,
         forget: Forget,
-        database: SharedDatabase,
+        database: Database,
         workspace: str,
     ) -> None:
         """Take the URL of the *workspace*, with which links to its messages begin."""

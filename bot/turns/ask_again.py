@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from peewee import Database, PeeweeException
+from peewee import PeeweeException
 from slack_sdk import WebClient
 
 from bot.agents.config.roster import Roster
@@ -20,6 +20,7 @@ from bot.slack.errors import SLACK_ERRORS, error_code
 from bot.slack.types import AskedAgain, IncomingMessage, parse_message
 from bot.turns.inbox import Inbox
 from bot.turns.permission import Permission
+from storage.database.base import Database
 from storage.model.trace_context import Ids
 from storage.queries.traces import TraceSummary, trace_spans
 

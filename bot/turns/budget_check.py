@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from peewee import Database, PeeweeException
+from peewee import PeeweeException
 
 from bot.slack.types import IncomingMessage
 from bot.turns.asked import Asked, Refusal
@@ -22,6 +22,7 @@ from storage.coordination.reservations import (
     reservations,
     reserve,
 )
+from storage.database.base import Database
 from storage.database.transactions import transaction
 from storage.queries.spending import Spending, spending, usual_cost
 

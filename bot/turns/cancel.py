@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from peewee import Database, PeeweeException
+from peewee import PeeweeException
 
 from bot.access import Access, Sight
 from bot.agents.cancellation import DELETION, SHELL
@@ -12,6 +12,7 @@ from bot.concurrency.running_turns import RunningTurn, RunningTurns
 from reports.errors import UsageError
 from reports.views.messages import MessageView, ambiguous, not_found
 from storage.coordination.cancel_requests import request_cancel
+from storage.database.base import Database
 from storage.queries.traces import TraceSummary, running_traces, traces_by_id
 
 PREFIX = re.compile(r"[0-9a-fA-F]{4,32}")

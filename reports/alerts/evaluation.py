@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Protocol
 
-from peewee import Database
-
 from reports.alerts.grammar import Condition, stored_condition
 from reports.alerts.measures import HOUR_NS
 from storage.coordination.alert_rules import AlertRule, Level
+from storage.database.base import Database
 from storage.queries.recent_turns import (
     by_owner,
     first_outputs,

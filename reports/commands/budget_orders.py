@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from typing import get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from peewee import Database
-
 from reports import formatting
 from reports.commands.typed import without_mark
 from reports.errors import CommandFailed, UsageError
@@ -23,6 +21,7 @@ from storage.coordination.budgets import (
     raise_budget,
     remove_budget,
 )
+from storage.database.base import Database
 
 SYNTAX = (
     "write budget add 20/day agent:claude [hard:30] [Europe/Berlin], budget raise ID 30 or budget "

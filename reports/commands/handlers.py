@@ -16,7 +16,6 @@ from reports.commands.viewer import Viewer
 from reports.errors import UsageError
 from reports.views.messages import MessageView, help_view
 from storage.database.query_timeout import query_timeout
-from storage.database.shared_file import SharedDatabase
 from storage.errors import QueryTimeout
 
 __all__ = ["Viewer", "answer"]
@@ -24,9 +23,8 @@ __all__ = ["Viewer", "answer"]
 if TYPE_CHECKING:
     import argparse
 
-    from peewee import Database
-
     from reports.views.views import View
+    from storage.database.base import Database
 
 ANSWER_S = 30.0
 """A command may query the database for this long, in seconds."""
@@ -69,7 +67,6 @@ def _health(args: argparse.Namespace, database: Database, viewer: Viewer, now: i
     from reports.views.health import health_view
     from storage.health import health
 
-    assert isinstance(database, SharedDatabase)
     if viewer.audiences == frozenset():
         raise UsageError("Only full members of this workspace may see the health of the database.")
     in_slack = viewer.audiences is not None

@@ -20,9 +20,8 @@ from storage.queries.traces import short_ids
 if TYPE_CHECKING:
     import argparse
 
-    from peewee import Database
-
     from reports.views.views import View
+    from storage.database.base import Database
 
 
 def list_issues(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:

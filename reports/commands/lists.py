@@ -37,11 +37,10 @@ from storage.queries.traces import (
 if TYPE_CHECKING:
     import argparse
 
-    from peewee import Database
-
     from reports.commands.viewer import Viewer
     from reports.views.trace_list import LineOf, Menu, TraceLine, TraceListView
     from reports.views.views import View
+    from storage.database.base import Database
 
 PERMALINK = re.compile(r"/archives/([A-Z0-9]+)/p(\d{10})(\d{6})(?:\?.*?thread_ts=([\d.]+))?")
 """The link of a message: its channel, the two halves of its time stamp, and its thread's."""

@@ -14,9 +14,8 @@ from storage.queries.traces import recent_traces, short_ids
 if TYPE_CHECKING:
     import argparse
 
-    from peewee import Database
-
     from reports.views.views import View
+    from storage.database.base import Database
 
 METRIC_VALUES = 10_000
 """How many values of a metric are read: the newest."""

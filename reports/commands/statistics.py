@@ -13,9 +13,8 @@ from reports.commands.viewer import Viewer
 if TYPE_CHECKING:
     import argparse
 
-    from peewee import Database
-
     from reports.views.views import View
+    from storage.database.base import Database
     from storage.queries.figures import Figures
     from storage.queries.statistics import Statistics
 

@@ -25,9 +25,8 @@ from storage.queries.traces import (
 if TYPE_CHECKING:
     import argparse
 
-    from peewee import Database
-
     from reports.views.views import View
+    from storage.database.base import Database
 
 NOTHING_YET = "Nothing that you may see is recorded yet. Ask an agent, then show it."
 

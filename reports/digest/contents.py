@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from peewee import Database
-
 from reports.digest.usual import silent, usual_of
 from reports.periods import Period, Window, last_24_hours
 from reports.views.budgets import in_a_line
@@ -14,7 +12,7 @@ from reports.views.digest import Day, DigestFacts, DigestView, Thread, digest_vi
 from reports.views.health import health_view
 from storage.coordination.budgets import budgets
 from storage.coordination.reservations import reservations
-from storage.database.shared_file import SharedDatabase
+from storage.database.base import Database
 from storage.health import health
 from storage.queries.digests import failures_of_period, top_threads
 from storage.queries.failures import Issue, fresh_issues
@@ -89,8 +87,6 @@ def last_day(database: Database, scope: Scope, *, now: int, time_zone: str = "UT
 
 def _problems(database: Database, now: int) -> tuple[str, ...]:
     """Return what is wrong with the database and needs a person."""
-    if not isinstance(database, SharedDatabase):
-        return ()
     view = health_view(health(database, now=now), now=now, private=True)
     return tuple(
         f"{each.mark} {each.fact}: {each.advice}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -95,21 +95,21 @@ RULES = (
     Rule(
         "Log",
         WARNING,
-        lambda health, now: health.wal_size > WAL_LIMIT,
+        lambda health, now: (health.wal_size or 0) > WAL_LIMIT,
         "a reader prevents the log from being emptied: end programs that have had the database "
         "open for a long time, then run tracebot checkpoint --truncate",
     ),
     Rule(
         "Disk free",
         BAD,
-        lambda health, now: health.disk_free < DISK_LEAST,
+        lambda health, now: health.disk_free is not None and health.disk_free < DISK_LEAST,
         "free disk space, or remove old traces (tracebot clean --older-than 30d): until then new "
         "spans wait in the spool, and are lost when that is full",
     ),
     Rule(
         "Disk free",
         WARNING,
-        lambda health, now: DISK_LEAST <= health.disk_free < DISK_LOW,
+        lambda health, now: DISK_LEAST <= (health.disk_free or 0) < DISK_LOW,
         "free disk space, or keep fewer traces: set TRACEBOT_RETENTION, or run tracebot clean",
     ),
     Rule(
@@ -176,20 +176,17 @@ def _facts(found: Health, now: int) -> list[tuple[str, str]]:
     facts = [
         ("Database", found.path),
         ("Size", formatting.size(found.size)),
-        ("Log", formatting.size(found.wal_size)),
-        ("Disk free", formatting.size(found.disk_free)),
+        *_disk(found),
         ("Traces", f"{found.traces:,} with {found.spans:,} spans, {found.running:,} running"),
         ("Oldest", when(found.oldest, "none")),
         ("Newest", when(found.newest, "none")),
-        ("Check", _check(found, now)),
-        ("Checkpoint", _checkpoint(found, now)),
-        ("Backup", when(found.backup.at if found.backup else None)),
+        *_care(found, now),
         ("Waiting", _waiting(found)),
         ("Figures", f"{found.facts:,} to be added up"),
         ("Dropped", f"{found.dropped:,} in the last 24 h, {found.write_failures:,} writes failed"),
         ("Refused", _by_cause(found.refused)),
         ("Migrations", f"{len(found.migrations)}, up to {max(found.migrations, default='none')}"),
-        ("SQLite", found.sqlite_version),
+        _engine(found),
     ]
     if found.cut:
         facts.append(("Cut", f"{_by_cause(found.cut)} (of received telemetry)"))
@@ -206,6 +203,29 @@ def _facts(found: Health, now: int) -> list[tuple[str, str]]:
         minutes = f"the events of {found.rate_limited:,} min in the last 24 h, by Slack"
         facts.append(("Withheld", minutes))
     return [*facts, *_recoveries(found, now)]
+
+
+def _disk(found: Health) -> Iterator[tuple[str, str]]:
+    """Yield what a server does not tell."""
+    if found.wal_size is not None:
+        yield "Log", formatting.size(found.wal_size)
+    if found.disk_free is not None:
+        yield "Disk free", formatting.size(found.disk_free)
+
+
+def _care(found: Health, now: int) -> Iterator[tuple[str, str]]:
+    """Yield how tracebot looked after the file. A server does so by itself."""
+    if found.postgres_version is not None:
+        return
+    yield "Check", _check(found, now)
+    yield "Checkpoint", _checkpoint(found, now)
+    yield "Backup", formatting.ago(found.backup.at, now=now) if found.backup else "never"
+
+
+def _engine(found: Health) -> tuple[str, str]:
+    if found.postgres_version is not None:
+        return "PostgreSQL", found.postgres_version
+    return "SQLite", found.sqlite_version or "unknown"
 
 
 def _check(found: Health, now: int) -> str:

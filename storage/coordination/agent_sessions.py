@@ -6,8 +6,7 @@ failed, was stopped, or died with its process is not continued, and no two turns
 
 from dataclasses import asdict, dataclass
 
-from peewee import Database
-
+from storage.database.base import Database
 from storage.database.models import AgentSessionRow
 from storage.database.transactions import transaction
 

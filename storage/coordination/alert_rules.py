@@ -10,8 +10,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from peewee import EXCLUDED, Database, fn
+from peewee import EXCLUDED, fn
 
+from storage.database.base import Database
 from storage.database.models import AlertRuleRow, AlertStateRow, TraceRow
 from storage.database.statements import Statement, compiled, insert
 from storage.database.transactions import transaction

@@ -10,8 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from peewee import Database
-
+from storage.database.base import Database
 from storage.database.models import BudgetRow
 from storage.database.statements import Statement
 from storage.database.transactions import transaction

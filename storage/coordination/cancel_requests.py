@@ -6,9 +6,8 @@ requests regularly.
 
 from collections.abc import Collection
 
-from peewee import Database
-
 from storage.coordination.leases import acquire_lease
+from storage.database.base import Database
 from storage.database.models import LeaseRow
 
 PREFIX = "cancel:"

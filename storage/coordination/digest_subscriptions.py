@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from peewee import Database
-
+from storage.database.base import Database
 from storage.database.models import SubscriptionRow
 from storage.database.transactions import transaction
 

@@ -3,8 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from peewee import Database
-
+from storage.database.base import Database
 from storage.database.models import IssueStateRow
 from storage.database.transactions import transaction
 

@@ -7,9 +7,10 @@ expired. It has to find out by itself how much of the work was done.
 A lease that expires does not stop its holder, so a lease must last longer than the work can take.
 """
 
-from peewee import EXCLUDED, SQL, Database
+from peewee import EXCLUDED, SQL
 
 from storage.coordination.process_identity import is_alive
+from storage.database.base import Database
 from storage.database.models import LeaseRow
 from storage.database.transactions import transaction
 

@@ -6,10 +6,9 @@ at no moment both are counted, or neither. That of a process that is gone ends w
 
 from dataclasses import dataclass
 
-from peewee import Database
-
 from storage.coordination.budgets import Spender
 from storage.coordination.process_identity import is_alive
+from storage.database.base import Database
 from storage.database.models import ReservationRow
 
 LONGEST_NS = 24 * 3_600 * 1_000_000_000

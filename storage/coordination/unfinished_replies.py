@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from peewee import Database
-
 from storage.coordination.process_identity import is_alive
+from storage.database.base import Database
 from storage.database.models import UnfinishedReplyRow
 from storage.database.transactions import transaction
 

@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
+from storage.database.base import Database
 from storage.database.filesystem import refuse_network_file_system
+from storage.database.postgres_url import INVALID, SCHEMES, PostgresURL, parse_url
 from storage.database.shared_file import SharedDatabase
 from storage.errors import BadDatabaseURL, StorageError
 
@@ -27,13 +29,13 @@ def default_path() -> Path:
     return user_data_path("tracebot", appauthor=False) / "tracebot.db"
 
 
-def locate(
-    url: str | Path | None = None, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS
-) -> SharedDatabase:
+def locate(url: str | Path | None = None, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Database:
     """Return the database that a path or URL names, without opening it.
 
     Raises `BadDatabaseURL`, `NetworkFileSystem`, or `StorageError` if SQLite is too old.
     """
+    if (server := postgres_url(url)) is not None:
+        return _on_server(server, busy_timeout_ms)
     path = database_path(url)
     if SharedDatabase.server_version < OLDEST_SQLITE:
         version = ".".join(map(str, SharedDatabase.server_version))
@@ -74,14 +76,43 @@ def connect(
     )
 
 
+def _on_server(url: PostgresURL, busy_timeout_ms: int) -> Database:
+    try:
+        from psycopg import ProgrammingError
+        from psycopg.conninfo import conninfo_to_dict
+    except ImportError:
+        raise BadDatabaseURL(
+            "A postgresql:// database needs psycopg, which is not installed: "
+            "pip install 'tracebot[postgres]'."
+        ) from None
+    try:
+        conninfo_to_dict(url.text)
+    except ProgrammingError:  # It quotes the URL, with its password.
+        raise BadDatabaseURL(INVALID) from None
+    from storage.database.postgres import PostgresDatabase
+
+    return PostgresDatabase(url, busy_timeout_ms=busy_timeout_ms)
+
+
+def postgres_url(url: str | Path | None) -> PostgresURL | None:
+    """Return the parts of a `postgresql://` URL, None for anything else. Raises as `locate`."""
+    if not isinstance(url, str) or url.partition("://")[0] not in SCHEMES:
+        return None
+    return parse_url(url)
+
+
 def database_path(url: str | Path | None) -> Path:
     """Return the file that a path or `sqlite:///` URL names. Raises `BadDatabaseURL`.
+
+    For a server it is the name beside which this machine keeps its own files, see `Database.path`.
 
     Symbolic links are followed: SQLite finds the log beside the file, and we find the locks, the
     spool and the files of messages there, by whatever name the file was given.
     """
     if url is None or url == "":
         return _resolved(str(default_path()))
+    if (server := postgres_url(url)) is not None:
+        return server.path
     text = str(url)
     scheme, separator, rest = text.partition("://")
     if not separator:
@@ -89,7 +120,8 @@ def database_path(url: str | Path | None) -> Path:
     if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
         return _resolved(rest[1:])
     raise BadDatabaseURL(
-        f"tracebot cannot open a {scheme}:// database: give the path of a file, or sqlite:///PATH."
+        f"tracebot cannot open a {scheme}:// database: give the path of a file, sqlite:///PATH, or "
+        "postgresql://USER:PASSWORD@HOST/DATABASE."
     )
 
 

@@ -2,6 +2,9 @@
 
 import errno
 import re
+from typing import Any
+
+from peewee import OperationalError, PeeweeException
 
 from storage.errors import StorageError, TemporarilyUnavailable
 
@@ -11,6 +14,10 @@ INTERRUPTED = "interrupted"
 IO_ERROR = "I/O error"
 DAMAGED = "damaged"
 DISK_FULL = "disk full"
+UNREACHABLE = "server unreachable"
+DENIED = "access denied"
+NO_TABLES = "tables missing"
+NO_DATABASE = "database missing"
 
 CAUSES = {
     5: LOCKED,
@@ -24,6 +31,32 @@ CAUSES = {
 }
 """SQLite's primary result codes (https://sqlite.org/rescode.html) and what they mean."""
 
+SQLSTATES = {
+    "08": UNREACHABLE,
+    "25006": READ_ONLY,
+    "28": DENIED,
+    "40001": LOCKED,  # Two transactions changed the same rows.
+    "40P01": LOCKED,  # They waited for each other.
+    "42501": DENIED,
+    "42P01": NO_TABLES,
+    "53": UNREACHABLE,  # No memory, or no connection, is left for us.
+    "53100": DISK_FULL,
+    "55P03": LOCKED,
+    "57014": INTERRUPTED,
+    "57P": UNREACHABLE,  # The server stops or starts.
+    "58": IO_ERROR,
+    "XX001": IO_ERROR,  # Damaged, but not for us to replace.
+    "XX002": IO_ERROR,
+}
+"""PostgreSQL's codes, or how they begin, and what they mean; the longest that fits counts.
+
+https://www.postgresql.org/docs/current/errcodes-appendix.html
+"""
+
+REFUSALS = ("authentication failed", "no password supplied", "no pg_hba.conf entry", 'role "')
+NO_SUCH_DATABASE = re.compile(r'FATAL: +database "[^"]*" does not exist')
+"""The words of a server that refuses a connection, in English: psycopg has no code of it."""
+
 ERRNOS = {
     errno.EAGAIN: LOCKED,  # Another process holds a lock file.
     errno.EDQUOT: DISK_FULL,
@@ -34,13 +67,20 @@ ERRNOS = {
 TRANSIENT = frozenset((LOCKED, DISK_FULL, IO_ERROR))
 """Causes that may end without tracebot's help: the same statement can succeed later."""
 
+KNOWN = frozenset((*CAUSES.values(), *SQLSTATES.values(), NO_DATABASE))
+"""Causes that lie outside of tracebot. Anything else is a mistake in it."""
+
 # cysqlite's exceptions do not carry the code as an attribute. It ends their text, after the
 # statement, which may contain anything. A test fails if a new version words this differently.
 _CODE = re.compile(r"\(code=(\d+)(?:, ext=\d+)?\)\s*$")
 
 
+class ConnectionLost(OperationalError):
+    """There is no connection to the server, or none is free."""
+
+
 def cause_of(error: BaseException) -> str:
-    """Return why the database failed: a value of `CAUSES`, or the name of the exception's class.
+    """Return why the database failed: one of `KNOWN`, or the name of the exception's class.
 
     One of our own errors is classified by the error that it was raised from.
     """
@@ -51,5 +91,26 @@ def cause_of(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno in ERRNOS:
         return ERRNOS[error.errno]
     code = _CODE.search(str(error))
-    known = CAUSES.get(int(code[1])) if code else None
+    known = CAUSES.get(int(code[1])) if code else _cause_on_server(error)
     return known or type(error).__name__
+
+
+def _cause_on_server(error: BaseException) -> str | None:
+    """Return the cause of an error of psycopg, which Peewee's errors have as `orig`.
+
+    psycopg is not imported for it: without a server there is none of its errors.
+    """
+    source: Any = error
+    while isinstance(source, PeeweeException) and hasattr(source, "orig"):
+        source = source.orig
+    if isinstance(source, ConnectionLost):
+        return UNREACHABLE
+    if not hasattr(source, "sqlstate"):
+        return None
+    if (code := source.sqlstate) is not None:
+        return next((SQLSTATES[code[:n]] for n in (5, 3, 2) if code[:n] in SQLSTATES), None)
+    if type(source).__name__ != "OperationalError":
+        return None
+    if NO_SUCH_DATABASE.search(str(source)):
+        return NO_DATABASE
+    return DENIED if any(each in str(source) for each in REFUSALS) else UNREACHABLE

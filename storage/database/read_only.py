@@ -6,9 +6,10 @@ from pathlib import Path
 
 import peewee
 
+from storage.database.base import Database
 from storage.database.connect import BUSY_TIMEOUT_MS
 from storage.database.driver import NO_CHECKPOINT_ON_CLOSE, Connection
-from storage.database.error_causes import CAUSES, cause_of
+from storage.database.error_causes import CAUSES, KNOWN, NO_TABLES, cause_of
 from storage.database.file_check import address, has_log, is_writable, opening, require_ours
 from storage.database.lock_files import locked_if_present
 from storage.database.migrations import missing
@@ -19,10 +20,10 @@ from storage.errors import DatabaseUnavailable, OlderDatabase
 class ReadOnlyDatabase(SharedDatabase):
     """A database that is only read. It follows the file at its path, but never creates one."""
 
-    def __init__(self, path: Path, *, busy_timeout_ms: int) -> None:
+    def __init__(self, path: Path) -> None:
         pragmas = {"query_only": "on", "cache_size": -64_000}
         super().__init__(
-            path, rank_functions=False, timeout=busy_timeout_ms / 1000, pragmas=pragmas
+            path, rank_functions=False, timeout=BUSY_TIMEOUT_MS / 1000, pragmas=pragmas
         )
 
     @property
@@ -47,6 +48,13 @@ class ReadOnlyDatabase(SharedDatabase):
         if Path(f"{self.path}-wal").exists():
             connection.db_config(NO_CHECKPOINT_ON_CLOSE, 1)
 
+    def explain(self, error: Exception) -> DatabaseUnavailable:
+        return DatabaseUnavailable(
+            f"The database {self.path} cannot be read here ({error}): it has a log, "
+            f"{self.path.name}-wal, whose index cannot be created. Copy both to a folder that you "
+            "can write."
+        )
+
     def _lock_opening(self) -> AbstractContextManager[None]:
         return locked_if_present(opening(self.path))
 
@@ -62,38 +70,34 @@ class ReadOnlyDatabase(SharedDatabase):
 
 
 @contextmanager
-def reading(database: SharedDatabase) -> Iterator[ReadOnlyDatabase]:
-    """Open the database at the path of `database` to read it: nothing is created or changed.
+def reading(database: Database) -> Iterator[Database]:
+    """Open `database` to read it: nothing is created or changed.
 
     Raises `NoDatabase`, `NotOurDatabase`, `NewerDatabase`, `DatabaseUnavailable`, and
     `OlderDatabase` if the block fails for lack of tables that a migration would add.
     """
-    path = database.path
-    own = ReadOnlyDatabase(path, busy_timeout_ms=BUSY_TIMEOUT_MS)
+    is_file = isinstance(database, SharedDatabase)
+    own = ReadOnlyDatabase(database.path) if is_file else database.for_reading()
     try:
         lacks = _missing_migrations(own)
         try:
             yield own
-        except peewee.OperationalError as error:
-            if not lacks or cause_of(error) in CAUSES.values():
+        except (peewee.OperationalError, peewee.ProgrammingError) as error:
+            if not lacks or cause_of(error) in KNOWN - {NO_TABLES}:
                 raise
             raise OlderDatabase(
-                f"The database {path} was written by an older tracebot. Run tracebot checkpoint, "
-                "which also brings its tables up to date, and try again."
+                f"The database {own.label} was written by an older tracebot. Run tracebot "
+                "checkpoint, which also brings its tables up to date, and try again."
             ) from error
     finally:
         if not own.is_closed():
             own.close()
 
 
-def _missing_migrations(database: ReadOnlyDatabase) -> set[str]:
+def _missing_migrations(database: Database) -> set[str]:
     try:
         return missing(database)
     except peewee.OperationalError as error:
         if cause_of(error) in CAUSES.values():
             raise
-        path = database.path
-        raise DatabaseUnavailable(
-            f"The database {path} cannot be read here ({error}): it has a log, {path.name}-wal, "
-            "whose index cannot be created. Copy both to a folder that you can write."
-        ) from error
+        raise database.explain(error) from error

@@ -18,12 +18,16 @@ SQLite's write lock.
 import os
 import sys
 import threading
-from contextlib import AbstractContextManager, suppress
+import time
+from collections.abc import Container, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from storage.database.driver import Connection
+from storage.database.base import Database
+from storage.database.driver import Connection, translate_errors
+from storage.database.error_causes import TRANSIENT, cause_of
 from storage.database.file_check import (
     APPLICATION_ID,
     address,
@@ -31,10 +35,15 @@ from storage.database.file_check import (
     opening,
     refuse_hard_links,
     refuse_other_files,
+    require_ours,
 )
 from storage.database.fork_safety import SqliteDatabase
 from storage.database.lock_files import locked
 from storage.database.migrations import migrate
+from storage.errors import DatabaseUnavailable, TemporarilyUnavailable
+
+STEPS = 10_000
+"""Steps of SQLite's virtual machine between two looks at the clock: about a millisecond."""
 
 File = tuple[int, int]
 """Device and inode."""
@@ -51,12 +60,15 @@ class _StateByThread(_State, threading.local):
     """The same, apart for each thread."""
 
 
-class SharedDatabase(SqliteDatabase):
+class SharedDatabase(SqliteDatabase, Database):
     """A database that follows the file at its path: it reconnects if the file was replaced."""
+
+    engine = "SQLite"
 
     def __init__(self, path: str | Path, **options: Any) -> None:
         super().__init__(str(path), **options)
-        self.path = Path(path)
+        self._options = options
+        self.path, self.label = Path(path), str(path)
         # Like Peewee's own state: by thread if each thread has a connection of its own.
         self._opened = _StateByThread() if self.thread_safe else _State()
         self._ready: File | None = None
@@ -89,6 +101,83 @@ class SharedDatabase(SqliteDatabase):
             self._ready = self.file
         finally:
             self._opened.creating = False
+
+    def require(self) -> None:
+        require_ours(self.path)
+
+    def another(self, *, busy_timeout_ms: int, thread_safe: bool = True) -> Self:
+        options = {**self._options, "timeout": busy_timeout_ms / 1000, "thread_safe": thread_safe}
+        return type(self)(self.path, **options)
+
+    @contextmanager
+    def migrating(self, *, patience: float) -> Iterator[None]:
+        try:
+            with locked(migrating(self.path), patience=patience):
+                yield
+        except BlockingIOError as error:
+            raise TemporarilyUnavailable(
+                f"Another process is changing the tables of {self.path}: try again when it has "
+                "finished."
+            ) from error
+
+    @contextmanager
+    def time_limit(self, seconds: float) -> Iterator[None]:
+        connection, until = self.connection(), time.monotonic() + seconds
+        connection.progress(lambda: time.monotonic() > until, STEPS)
+        try:
+            yield
+        finally:
+            if not connection.is_closed():
+                connection.progress(None)
+
+    def execute_many(
+        self, sql: str, rows: Sequence[Sequence[Any]], *, stored: Container[Any] | None = None
+    ) -> None:
+        with translate_errors:
+            self.connection().cursor().executemany(sql, rows)
+
+    def fetch(self, sql: str, values: Sequence[Any]) -> list[Any]:
+        with translate_errors:
+            cursor = self.connection().cursor()
+            cursor.execute(sql, values)
+            rows: list[Any] = cursor.fetchall()
+        return rows
+
+    def version(self) -> object:
+        # Also that of another file that takes the place of this one.
+        return self.file, self.execute_sql("PRAGMA data_version").fetchone()
+
+    def is_current(self) -> bool:
+        return self.file == file_at(self.path)
+
+    def disk_bytes(self) -> int:
+        # A stat, never an open: closing any descriptor of the file would drop SQLite's locks on it.
+        return os.stat(self.path).st_size if self.path.exists() else 0
+
+    def used_bytes(self) -> int:
+        pages, free, size = (
+            self.execute_sql(f"PRAGMA {name}").fetchall()[0][0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
+
+    def empty_bytes(self) -> int:
+        # Even an empty table or index keeps one page, which is most of a small file.
+        tables = "SELECT count(*) FROM sqlite_master WHERE rootpage > 0"
+        kept, page_size = (
+            int(self.execute_sql(query).fetchall()[0][0]) for query in (tables, "PRAGMA page_size")
+        )
+        return kept * page_size
+
+    def explain(self, error: Exception) -> DatabaseUnavailable:
+        if cause_of(error) in TRANSIENT:
+            return TemporarilyUnavailable(
+                f"The database {self.path} cannot be opened now ({error}): try again later."
+            )
+        return DatabaseUnavailable(
+            f"The database {self.path} cannot be opened ({error}): check that its folder can be "
+            "written, or set TRACEBOT_DATABASE_URL to another file."
+        )
 
     def connect(self, reuse_if_open: bool = False) -> bool:
         """Connect this thread to the file that is at the path now."""

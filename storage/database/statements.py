@@ -3,12 +3,10 @@
 Compiling a query takes Peewee a hundred times as long as SQLite takes to insert a row.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
-from peewee import Database
-
-from storage.database.driver import translate_errors
+from storage.database.base import Database
 
 
 def compiled(query: Any, database: Database) -> str:
@@ -35,18 +33,19 @@ class Statement:
             self._sql[kind] = self._compile(database)
         return self._sql[kind]
 
-    def execute_many(self, database: Database, rows: Sequence[Sequence[Any]]) -> None:
-        if not rows:
-            return
-        with translate_errors:
-            database.connection().cursor().executemany(self.sql(database), rows)
+    def execute_many(
+        self,
+        database: Database,
+        rows: Sequence[Sequence[Any]],
+        *,
+        stored: Container[Any] | None = None,
+    ) -> None:
+        """Execute it once for each row. For `stored`, see `Database.execute_many`."""
+        if rows:
+            database.execute_many(self.sql(database), rows, stored=stored)
 
     def fetch(self, database: Database, values: Sequence[Any]) -> list[Any]:
-        with translate_errors:
-            cursor = database.connection().cursor()
-            cursor.execute(self.sql(database), values)
-            rows: list[Any] = cursor.fetchall()
-        return rows
+        return database.fetch(self.sql(database), values)
 
     def look_up(
         self, database: Database, keys: Sequence[Sequence[Any]], *, at_a_time: int

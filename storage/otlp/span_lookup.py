@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Collection
 
 from cachetools import TTLCache
-from peewee import Database
 
+from storage.database.base import Database
 from storage.database.models import SpanRow
 from storage.database.statements import Statement
 from storage.model.span import Span, span_of

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from peewee import Database
-
+from storage.database.base import Database
 from storage.database.models import SpanRow
 from storage.model.erasure import EDITED, ERASED
 

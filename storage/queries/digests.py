@@ -7,8 +7,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from peewee import Database, fn
+from peewee import fn
 
+from storage.database.base import Database
 from storage.database.models import NOT_OK, TraceRow
 from storage.queries.traces import NOT_SKIPPED, TraceSummary, summaries, visible
 

@@ -7,9 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from peewee import Database
-
 from storage.coordination.issue_states import IssueState, states
+from storage.database.base import Database
 from storage.database.models import SpanRow, TraceRow
 from storage.model.filters import ANY, Filters
 from storage.model.fingerprint import fingerprint

@@ -4,8 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from peewee import Database
-
+from storage.database.base import Database
 from storage.model.figures import COMMAND, FIGURE, TOOL, kind_of
 from storage.model.retention import CROWDED, OTHERS
 from storage.queries.rollup_sums import Row

@@ -5,8 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from peewee import Database
-
+from storage.database.base import Database
 from storage.store.grains import DAY_NS, HOUR_NS, Grains, month_end
 from storage.store.rollups import EVERYONE, ISSUE
 

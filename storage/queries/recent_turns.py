@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from peewee import Database
 
+from storage.database.base import Database
 from storage.database.models import SpanRow, TraceRow
 from storage.model.semconv import FIRST_CHUNK
 from storage.model.span import FAILED_STATUSES

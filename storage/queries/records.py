@@ -10,8 +10,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from peewee import Database, fn
+from peewee import fn
 
+from storage.database.base import Database
 from storage.database.models import LogRow, MetricRow
 from storage.model.records import Log, Metric
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from peewee import Database, SqliteDatabase
+from peewee import SqliteDatabase
 
+from storage.database.base import Database
 from storage.store.histogram import LISTED
 from storage.store.rollups import SUMS
 

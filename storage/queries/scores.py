@@ -2,8 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from peewee import Database
-
+from storage.database.base import Database
 from storage.model.records import Score
 from storage.store.scores import scores_of
 

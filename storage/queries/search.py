@@ -7,8 +7,9 @@ which traces to read; without one, all are read.
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from peewee import JOIN, SQL, Database, Join
+from peewee import JOIN, SQL, Join
 
+from storage.database.base import Database
 from storage.database.driver import translate_errors
 from storage.database.models import TraceRow
 from storage.model.search_words import SearchWords

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from peewee import Database
-
 from storage.coordination.budgets import Budget
 from storage.coordination.reservations import Reservation
+from storage.database.base import Database
 from storage.queries.statistics import periods
 from storage.store.grains import grains_of
 from storage.store.rollups import EVERYONE

@@ -6,8 +6,7 @@ from datetime import datetime
 from itertools import chain
 from zoneinfo import ZoneInfo
 
-from peewee import Database
-
+from storage.database.base import Database
 from storage.database.models import TraceRow
 from storage.model.retention import OTHERS
 from storage.queries.rollup_sums import Row, added_up

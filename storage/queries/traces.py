@@ -11,8 +11,9 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from peewee import SQL, Database, ValuesList, fn
+from peewee import SQL, ValuesList, fn
 
+from storage.database.base import Database
 from storage.database.models import NOT_OK, SpanRow, TraceRow
 from storage.model.filters import ANY, Filters
 from storage.model.search_words import SearchWords

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from peewee import Database, SqliteDatabase
+from peewee import SqliteDatabase
 
+from storage.database.base import Database
 from storage.queries.rollup_sums import Row, added_up
 from storage.queries.statistics import periods
 from storage.store import rollups

@@ -28,7 +28,7 @@ from storage.tracing.tracer import Tracer
 from storage.tracing.values import plain_attributes, text_of
 
 if TYPE_CHECKING:
-    from storage.database.shared_file import SharedDatabase
+    from storage.database.base import Database
 
 logger = logging.getLogger("tracebot.storage")
 
@@ -43,7 +43,7 @@ class Observability:
 
     def __init__(
         self,
-        database: "SharedDatabase",
+        database: "Database",
         *,
         platform: str,
         linger: float | None = None,

@@ -12,6 +12,7 @@ import cysqlite
 from peewee import PeeweeException
 
 from storage.coordination.process_identity import is_alive
+from storage.database.base import Database
 from storage.database.connect import connect
 from storage.database.driver import Connection
 from storage.database.error_causes import DAMAGED, LOCKED, cause_of
@@ -57,13 +58,14 @@ class Restored:
 
 
 def backup(
-    database: SharedDatabase, target: Path, *, force: bool = False, progress: Progress | None = None
+    database: Database, target: Path, *, force: bool = False, progress: Progress | None = None
 ) -> Copied:
     """Copy the database to `target` as it is at this moment. Raises `BackupError`.
 
     The copy is written under another name, checked, and then renamed, so that `target` never holds
     part of a copy. `force` replaces an existing file.
     """
+    database = _file(database)
     target = target.absolute()
     if target.exists() and target.samefile(database.path):
         raise BackupError(f"{target} is the database itself: name another file.")
@@ -98,7 +100,7 @@ def backup(
 
 
 def restore(
-    database: SharedDatabase, source: Path, *, force: bool = False, progress: Progress | None = None
+    database: Database, source: Path, *, force: bool = False, progress: Progress | None = None
 ) -> Restored:
     """Put a backup in the place of the database, which is kept under another name.
 
@@ -106,6 +108,7 @@ def restore(
     that process continues with the restored database. Raises `NotOurDatabase` if the file in whose
     place the backup would be put is not a database of tracebot.
     """
+    database = _file(database)
     source, path = source.absolute(), database.path
     try:
         if not refuse_other_files(source):
@@ -139,6 +142,17 @@ def restore(
     # The backup may be older than an erasure.
     erasures = apply_pending(database)
     return Restored(copied=copied, aside=aside, erasures=erasures)
+
+
+def _file(database: Database) -> SharedDatabase:
+    """Return the database if it is a file. Raises `BackupError` if it is on a server."""
+    if isinstance(database, SharedDatabase):
+        return database
+    raise BackupError(
+        f"{database.label} is on a PostgreSQL server, whose own tools back it up: run pg_dump "
+        "--format=custom --file=FILE --dbname=URL to write a backup, and pg_restore --clean "
+        "--if-exists --dbname=URL FILE to restore it."
+    )
 
 
 @contextmanager

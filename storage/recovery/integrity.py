@@ -10,6 +10,7 @@ from typing import Any
 
 from peewee import PeeweeException
 
+from storage.database.base import Database
 from storage.database.connect import connect
 from storage.database.error_causes import DAMAGED, INTERRUPTED, cause_of
 from storage.database.shared_file import SharedDatabase
@@ -40,11 +41,14 @@ class Check:
     finding: str = ""
 
 
-def check(database: SharedDatabase, *, limit_s: float = LIMIT_S) -> Check:
+def check(database: Database, *, limit_s: float = LIMIT_S) -> Check | None:
     """Check the file for at most `limit_s` seconds, and store the result in the journal.
 
-    A damaged database is replaced, see `storage.recovery.replacement`.
+    A damaged database is replaced, see `storage.recovery.replacement`. Return None for a database
+    on a server, which looks after its own files.
     """
+    if not isinstance(database, SharedDatabase):
+        return None
     own = connect(database.path)
     found = _quick_check(own, limit_s)
     if not found.ok:
@@ -59,11 +63,13 @@ def check(database: SharedDatabase, *, limit_s: float = LIMIT_S) -> Check:
     return found
 
 
-def check_at_start(database: SharedDatabase) -> None:
+def check_at_start(database: Database) -> None:
     """Check a small file now, and a large one in a thread, so that it does not delay the start.
 
     Errors are logged, not raised.
     """
+    if not isinstance(database, SharedDatabase):
+        return
     if (file := database.path).exists() and file.stat().st_size > SMALL:
         name = "tracebot-check"
         threading.Thread(target=_check_quietly, args=(file,), name=name, daemon=True).start()
@@ -83,7 +89,7 @@ def _check_quietly(path: Path) -> None:
             own.close()
 
 
-def last_check(database: SharedDatabase) -> Check | None:
+def last_check(database: Database) -> Check | None:
     """Return the result of the last check of this database by any process."""
     done = last_entry(database, "check")
     if done is None:

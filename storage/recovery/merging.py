@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from peewee import Database
-
+from storage.database.base import Database
 from storage.database.models import TraceRow
 from storage.database.transactions import transaction
 from storage.queries.traces import trace_spans

@@ -5,17 +5,18 @@ from pathlib import Path
 
 import peewee
 
+from storage.database.base import Database
 from storage.database.connect import BUSY_TIMEOUT_MS, locate
-from storage.database.error_causes import DAMAGED, TRANSIENT, cause_of
-from storage.database.file_check import is_writable, may, require_ours
+from storage.database.error_causes import DAMAGED, cause_of
+from storage.database.file_check import is_writable, may
 from storage.database.shared_file import SharedDatabase
-from storage.errors import DatabaseUnavailable, TemporarilyUnavailable
+from storage.errors import DatabaseUnavailable
 
 
 def open_database(
     url: str | Path | None = None, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS
-) -> SharedDatabase:
-    """Open the database at a path or `sqlite:///` URL, and create or migrate it if necessary.
+) -> Database:
+    """Open the database at a path or URL, and create or migrate it if necessary.
 
     Each thread connects at its first query. Raises `StorageError`.
     """
@@ -24,9 +25,9 @@ def open_database(
     return database
 
 
-def prepare_existing(database: SharedDatabase) -> None:
+def prepare_existing(database: Database) -> None:
     """Do as `prepare`, but raise `NoDatabase` rather than create the database."""
-    require_ours(database.path)
+    database.require()
     prepare(database)
 
 
@@ -39,7 +40,7 @@ def is_repairable(path: Path) -> bool:
     return is_writable(path) and path.stat().st_uid == os.geteuid()
 
 
-def prepare(database: SharedDatabase, *, patience: float = 60.0) -> None:
+def prepare(database: Database, *, patience: float = 60.0) -> None:
     """Create or migrate `database` if necessary, and replace it if it is damaged.
 
     Wait at most `patience` seconds for another process that migrates. Raises `NewerDatabase`,
@@ -56,18 +57,11 @@ def prepare(database: SharedDatabase, *, patience: float = 60.0) -> None:
         try:
             database.create(patience=patience)
         except Exception as error:
-            if cause_of(error) != DAMAGED:
+            if cause_of(error) != DAMAGED or not isinstance(database, SharedDatabase):
                 raise
             # Here, because every recorded command would wait for what hardly any needs.
             from storage.recovery.replacement import recover
 
             recover(database)
     except (OSError, peewee.DatabaseError, peewee.InterfaceError) as error:
-        if cause_of(error) in TRANSIENT:
-            raise TemporarilyUnavailable(
-                f"The database {path} cannot be opened now ({error}): try again later."
-            ) from error
-        raise DatabaseUnavailable(
-            f"The database {path} cannot be opened ({error}): check that its folder can be "
-            "written, or set TRACEBOT_DATABASE_URL to another file."
-        ) from error
+        raise database.explain(error) from error

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import cysqlite
 
+from storage.database.base import Database
 from storage.database.connect import connect
 from storage.database.driver import Connection
 from storage.database.error_causes import DAMAGED, LOCKED, cause_of
@@ -111,7 +112,7 @@ def set_aside_with_write_lock(path: Path, *, word: str) -> Path | None:
         connection.close()
 
 
-def recoveries(database: SharedDatabase) -> tuple[Recovery, ...]:
+def recoveries(database: Database) -> tuple[Recovery, ...]:
     """Return what was saved of each damaged file that this database replaced, newest first."""
     return tuple(
         Recovery(
@@ -126,7 +127,7 @@ def recoveries(database: SharedDatabase) -> tuple[Recovery, ...]:
 
 
 def finish_recoveries(
-    database: SharedDatabase,
+    database: Database,
     *,
     wait: bool = False,
     progress: Callable[[str, int], object] = lambda table, rows: None,
@@ -136,7 +137,7 @@ def finish_recoveries(
     If another process is saving it, wait for that process with `wait`, or leave it to that process.
     `progress` is called with the name of a table and the number of its rows saved so far.
     """
-    if not _unfinished(database):
+    if not isinstance(database, SharedDatabase) or not _unfinished(database):
         return
     patience = None if wait else 0.0
     try:

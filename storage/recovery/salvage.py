@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import cysqlite
-from peewee import Database
 
+from storage.database.base import Database
 from storage.database.driver import Connection
 from storage.database.migrations import HISTORY
 from storage.database.transactions import transaction

@@ -4,11 +4,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from operator import attrgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from peewee import EXCLUDED, SQL, Database
+from peewee import EXCLUDED, SQL
 
+from storage.database.base import Database
 from storage.database.models import LogRow, MetricRow, ProcessRow, ScoreRow, SpanRow
 from storage.database.statements import Statement, compiled, insert
 from storage.database.transactions import transaction
@@ -52,7 +52,7 @@ def store(database: Database, batch: Batch, *, deadline: float = 5.0) -> bool:
         from storage.store.erasing import remove_files, without_files
 
         purge(database)
-        remove_files(Path(database.database), without_files(database, erased))
+        remove_files(database.path, without_files(database, erased))
     return True
 
 
@@ -61,7 +61,7 @@ def _screen(database: Database, batch: Batch) -> "dict[str, Reach]":
 
     Few databases know of any erasure, so commands that record need not wait for its imports.
     """
-    if not last_change(erasure_log(Path(database.database))):
+    if not last_change(erasure_log(database.path)):
         return {}
     from storage.store.erasing import screen
 
@@ -104,7 +104,7 @@ def _store_spans(database: Database, batch: Batch, rows: Sequence[tuple[Any, ...
         recounted(database, rated_traces(database, spans)),
         issues.recounted(database, issues.failing(spans, stored), known=stored),
     ):
-        SPANS.execute_many(database, rows)
+        SPANS.execute_many(database, rows, stored=stored)
         summarise(database, usage, stored, resumed=resumed)
     ended = (span for span in usage.spans if span.status != "running")
     add_facts(database, additions(ended, usage.corrected))

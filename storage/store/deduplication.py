@@ -6,8 +6,7 @@ is next, counts their tokens and cost once.
 
 from collections.abc import Sequence
 
-from peewee import Database
-
+from storage.database.base import Database
 from storage.database.statements import Statement
 from storage.model.span import Span
 

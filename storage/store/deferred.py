@@ -5,13 +5,13 @@ for the rollups, and puts the summaries that it changes into the queue of the se
 read both. Each writer adds them up about once a second, in short transactions between its batches.
 """
 
+from storage.database.base import Database
 from storage.database.lock_files import locked
-from storage.database.shared_file import SharedDatabase
 from storage.store.facts import merge_facts
 from storage.store.search_index import add_all
 
 
-def run_deferred_work(database: SharedDatabase, *, until: float, deadline: float) -> bool:
+def run_deferred_work(database: Database, *, until: float, deadline: float) -> bool:
     """Merge facts and index traces until there are none, or until the monotonic time `until`.
 
     Return False if there are some left. Waits for other writers for at most `deadline` seconds in

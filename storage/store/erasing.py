@@ -11,8 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from peewee import Database
-
+from storage.database.base import Database
 from storage.database.models import SpanRow, TraceRow
 from storage.model.batch import Batch
 from storage.model.erasure import (
@@ -42,7 +41,7 @@ def screen(database: Database, batch: Batch) -> dict[str, Reach]:
 
     In the transaction, because an erasure that is not in the log yet will find what is committed.
     """
-    log = erasure_log(Path(database.database))
+    log = erasure_log(database.path)
     if not (newest := last_change(log)):
         return {}
     ids = {each for each in _trace_ids(batch) if FIRST_NS < began_at(each) <= newest + LATE_NS}

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from peewee import Database
-
+from storage.database.base import Database
 from storage.database.models import (
     AgentSessionRow,
     LogRow,

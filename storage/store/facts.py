@@ -12,8 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from peewee import Database
-
+from storage.database.base import Database
 from storage.database.models import FactRow
 from storage.database.statements import Statement, compiled, insert
 from storage.database.transactions import transaction

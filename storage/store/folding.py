@@ -7,8 +7,7 @@ once at every moment, and moving it again changes nothing.
 from collections.abc import Sequence
 from typing import Any
 
-from peewee import Database
-
+from storage.database.base import Database
 from storage.model.retention import OTHERS
 from storage.store.grains import DAY_NS, month_end, month_start
 from storage.store.rollups import Row, merge, take

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from peewee import Database
-
+from storage.database.base import Database
 from storage.database.statements import Statement
 
 SECOND_NS = 1_000_000_000

@@ -11,8 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from operator import itemgetter
 
-from peewee import Database
-
+from storage.database.base import Database
 from storage.database.statements import Statement
 from storage.model.fingerprint import fingerprint
 from storage.model.span import FAILED_STATUSES, Span

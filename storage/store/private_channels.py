@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from peewee import Database
-
+from storage.database.base import Database
 from storage.database.models import PrivateChannelRow
 from storage.database.statements import Statement, compiled
 from storage.model.span import Span, own_audience

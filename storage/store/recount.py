@@ -7,8 +7,7 @@ from collections.abc import Collection, Iterable
 from itertools import chain
 from typing import Any
 
-from peewee import Database
-
+from storage.database.base import Database
 from storage.database.models import RollupRow, SpanRow
 from storage.model.retention import OTHERS
 from storage.model.span import own_audience, span_of

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
-from peewee import EXCLUDED, Database, fn
+from peewee import EXCLUDED, fn
 
+from storage.database.base import Database
 from storage.database.models import RollupRow
 from storage.database.statements import Statement, compiled
 from storage.model.figures import DAILY

@@ -2,8 +2,7 @@
 
 from collections.abc import Collection
 
-from peewee import Database
-
+from storage.database.base import Database
 from storage.database.models import ScoreRow
 from storage.model.records import Score
 

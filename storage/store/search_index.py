@@ -11,8 +11,9 @@ import json
 import math
 import time
 
-from peewee import Database, SqliteDatabase
+from peewee import SqliteDatabase
 
+from storage.database.base import Database
 from storage.database.statements import Statement
 from storage.database.transactions import transaction
 from storage.model.search_words import document

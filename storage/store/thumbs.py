@@ -9,8 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from peewee import Database
-
+from storage.database.base import Database
 from storage.database.models import RATED_DOWN, RATED_UP, ScoreRow, SpanRow, TraceRow
 from storage.database.statements import Statement, compiled
 from storage.model.span import Span, reports_usage, span_of

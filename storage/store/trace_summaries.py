@@ -10,8 +10,9 @@ from functools import partial
 from operator import attrgetter, is_not
 from typing import Any
 
-from peewee import EXCLUDED, SQL, Case, Database, fn
+from peewee import EXCLUDED, SQL, Case, fn
 
+from storage.database.base import Database
 from storage.database.models import TraceRow
 from storage.database.statements import Statement, compiled, insert
 from storage.model.span import Span
@@ -95,7 +96,7 @@ def summarise(
         )
         for trace_id, members in traces.items()
     ]
-    UPSERT.execute_many(database, rows)
+    UPSERT.execute_many(database, rows, stored=stored)
     # A new row already has its root. Setting it again would update every index.
     roots = [span for span in spans if _may_be_root(span) and span.trace_id in stored]
     ROOTS.execute_many(

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
-from peewee import Database
 
+from storage.database.base import Database
 from storage.database.models import SpanRow
 from storage.database.statements import Statement
 from storage.model.semconv import RESPONSE_ID

@@ -1,12 +1,9 @@
 """Checkpoints: move what was committed from the write-ahead log into the database file."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-from peewee import Database
-
-from storage.database.connect import connect
+from storage.database.base import Database
 
 CheckpointMode = Literal["passive", "truncate"]
 
@@ -42,8 +39,10 @@ def checkpoint(database: Database, mode: CheckpointMode = "passive") -> Checkpoi
     `passive` moves what no reader needs any more and waits for nobody. `truncate` moves everything
     and empties the log, but waits at most `CHECKPOINT_BUSY_MS` for readers and writers.
     """
+    if database.on_server:  # It moves its log into its files by itself.
+        return CheckpointResult(mode, busy=False, log_pages=0, checkpointed_pages=0)
     # A connection of its own: the caller's busy timeout of seconds would keep writers waiting.
-    own = connect(Path(database.database), busy_timeout_ms=CHECKPOINT_BUSY_MS)
+    own = database.another(busy_timeout_ms=CHECKPOINT_BUSY_MS)
     try:
         # TRUNCATE keeps writers waiting until all is moved. PASSIVE keeps nobody, so that after it
         # only the last pages are left for TRUNCATE.

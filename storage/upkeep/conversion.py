@@ -11,8 +11,9 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
-from peewee import SQL, Database, fn
+from peewee import SQL, fn
 
+from storage.database.base import Database
 from storage.database.models import (
     FactRow,
     PrivateChannelRow,

@@ -10,11 +10,9 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from peewee import Database
-
+from storage.database.base import Database
 from storage.database.models import JournalRow, ScoreRow, SpanRow, TraceRow
 from storage.database.transactions import transaction
 from storage.model.erasure import READ_THREAD, Erasure, Reach
@@ -58,7 +56,7 @@ def erase(database: Database, erasure: Erasure) -> Erased:
     if erasure.user is not None:
         _erase_labels(database, erasure.user)
     purge(database)
-    files = remove_files(Path(database.database), without_files(database, reaches))
+    files = remove_files(database.path, without_files(database, reaches))
     return replace(erased, spans=spans, files=files)
 
 
@@ -71,7 +69,7 @@ def apply_pending(database: Database) -> int:
     """Apply the erasures that this database has not followed yet, and return how many."""
     done = last_entry(database, JOURNAL)
     position = int(done.details.get("position", 0)) if done else 0
-    pending, end = erasures_from(erasure_log(Path(database.database)), position)
+    pending, end = erasures_from(erasure_log(database.path), position)
     for erasure in pending:
         erase(database, erasure)
     if pending:
@@ -101,7 +99,7 @@ def replace_text(database: Database, edit: Erasure, text: str) -> None:
     )
     text = redact(text)
     with transaction(database):
-        later = erasures_since(erasure_log(Path(database.database)), edit.at + 1)
+        later = erasures_since(erasure_log(database.path), edit.at + 1)
         query = SpanRow.select(SpanRow.trace_id).where(*question)
         ids = [trace_id for (trace_id,) in query.tuples().execute(database)]
         found = conversations(database, ids)

@@ -10,8 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from peewee import Database
-
+from storage.database.base import Database
 from storage.database.models import RollupRow
 from storage.database.statements import Statement
 from storage.database.transactions import transaction

@@ -8,8 +8,9 @@ compared from the newest to the oldest that is kept by hour, a few at a time.
 import time
 from collections.abc import Collection
 
-from peewee import Database, fn
+from peewee import fn
 
+from storage.database.base import Database
 from storage.database.models import TraceRow
 from storage.database.transactions import transaction
 from storage.store.facts import add_facts

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from peewee import Database
-
+from storage.database.base import Database
 from storage.database.models import JournalRow
 from storage.database.transactions import transaction
 

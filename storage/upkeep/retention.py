@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from peewee import Database, fn
+from peewee import fn
 
 from storage.coordination.process_identity import is_alive
+from storage.database.base import Database
 from storage.database.models import (
     AgentSessionRow,
     LeaseRow,
@@ -93,7 +94,7 @@ def apply_retention(
     Traces that still run are kept, and so are rollups. `progress` is called with the number of
     traces that each transaction removed.
     """
-    size, total = used_bytes(database), Removal()
+    size, total = database.used_bytes(), Removal()
     # Again until nothing is left to remove: how many bytes a trace frees is estimated.
     while (before := _boundary(database, retention, now=now)) is not None:
         removed = _remove(database, before, now, progress)
@@ -103,21 +104,12 @@ def apply_retention(
     _remove_expired(database, retention, now=now)
     purge(database)
     if retention.older_than_ns is not None:
-        _remove_copies(Path(database.database), before=now - retention.older_than_ns)
-    total = _sum(total, Removal(size=max(size - used_bytes(database), 0)))
+        _remove_copies(database.path, before=now - retention.older_than_ns)
+    total = _sum(total, Removal(size=max(size - database.used_bytes(), 0)))
     _shrink(database)
     details = {"traces": total.traces, "spans": total.spans, "size": total.size}
     add_entry(database, JournalEntry(name="retention", at=now, ok=True, details=details))
     return total
-
-
-def used_bytes(database: Database) -> int:
-    """Return the size of the file in bytes without its free pages."""
-    pages, free, size = (
-        database.execute_sql(f"PRAGMA {name}").fetchall()[0][0]
-        for name in ("page_count", "freelist_count", "page_size")
-    )
-    return int((pages - free) * size)
 
 
 def _boundary(database: Database, retention: Retention, *, now: int) -> int | None:
@@ -126,7 +118,7 @@ def _boundary(database: Database, retention: Retention, *, now: int) -> int | No
     if retention.older_than_ns is not None:
         bounds.append(now - retention.older_than_ns)
     if retention.max_bytes is not None:
-        excess = used_bytes(database) - retention.max_bytes
+        excess = database.used_bytes() - retention.max_bytes
         if excess > 0:
             bounds.append(_after_oldest(database, spans=excess / _bytes_a_span(database)))
     before = max(bounds, default=None)
@@ -141,12 +133,7 @@ def _bytes_a_span(database: Database) -> float:
     It is rather too much than too little, as a removed trace leaves its id and its statistics.
     """
     spans = TraceRow.select(fn.SUM(TraceRow.span_count)).scalar(database) or 0
-    # Even an empty table or index keeps one page, which is most of a small file.
-    tables = "SELECT count(*) FROM sqlite_master WHERE rootpage > 0"
-    kept, page_size = (
-        int(database.execute_sql(query).fetchall()[0][0]) for query in (tables, "PRAGMA page_size")
-    )
-    return max(used_bytes(database) - kept * page_size, 1) / max(int(spans), 1)
+    return max(database.used_bytes() - database.empty_bytes(), 1) / max(int(spans), 1)
 
 
 def _after_oldest(database: Database, *, spans: float) -> int:
@@ -174,7 +161,7 @@ def _remove(
         began = time.monotonic()
         with transaction(database):
             _remove_traces(database, traces, now)
-        remove_files(Path(database.database), {trace["trace_id"] for trace in traces})
+        remove_files(database.path, {trace["trace_id"] for trace in traces})
         _let_others_write(began)
         platforms.update(trace["platform"] or "unknown" for trace in traces)
         spans += sum(trace["span_count"] for trace in traces)
@@ -276,6 +263,8 @@ def _remove_copies(database: Path, *, before: int) -> None:
 
 def _shrink(database: Database) -> None:
     """Return free pages to the file system, a few at a time, so that no writer waits for long."""
+    if database.on_server:  # Its autovacuum makes the room free, for what comes next.
+        return
 
     def free() -> int:
         return int(database.execute_sql("PRAGMA freelist_count").fetchall()[0][0])

@@ -6,11 +6,9 @@ may be there. Received spans name no process of ours: their ends are waited for 
 
 import time
 from dataclasses import replace
-from pathlib import Path
-
-from peewee import Database
 
 from storage.coordination.process_identity import is_alive, this_process
+from storage.database.base import Database
 from storage.database.models import SpanRow
 from storage.database.transactions import transaction
 from storage.model.batch import Batch
@@ -26,7 +24,7 @@ def mark_abandoned(database: Database) -> int:
     """End the running spans of dead processes. Return how many there were."""
     running = SpanRow.select(SpanRow.process).where(SpanRow.status == "running").distinct()
     names = [name for (name,) in running.tuples().execute(database)]
-    folder = spool_folder(Path(database.database))
+    folder = spool_folder(database.path)
     dead = [n for n in names if n and not is_alive(n) and not has_waiting(folder, n)]
     if not dead and None not in names:
         return 0

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from cysqlite import DatabaseCorruptError
 from peewee import (
-    Database,
     DataError,
     IntegrityError,
     NotSupportedError,
@@ -22,9 +21,9 @@ from peewee import (
 )
 
 from storage.coordination.process_identity import new_writer
-from storage.database.connect import connect
-from storage.database.error_causes import DAMAGED, LOCKED, cause_of
-from storage.database.shared_file import SharedDatabase, file_at
+from storage.database.base import Database
+from storage.database.error_causes import DAMAGED, DENIED, LOCKED, NO_TABLES, cause_of
+from storage.database.shared_file import SharedDatabase
 from storage.errors import StorageError, TemporarilyUnavailable
 from storage.model.batch import Batch
 from storage.recovery.opening import prepare
@@ -67,7 +66,7 @@ class Delivery:
     """
 
     def __init__(
-        self, database: SharedDatabase, *, spool: Path, process: str, dropped: DropCounters
+        self, database: Database, *, spool: Path, process: str, dropped: DropCounters
     ) -> None:
         self.process = process
         self.committed = 0
@@ -225,7 +224,7 @@ class Delivery:
             if not self._open:
                 self._prepare()
             store(self._database, batch, deadline=PATIENCE_S)
-            if self._database.file == file_at(self._database.path):
+            if self._database.is_current():
                 return
             # The file was moved or deleted meanwhile, with what was just stored: store it again in
             # the file that is there now.
@@ -266,18 +265,18 @@ class Delivery:
             self._failing_since = now
             self._dropped.add_write_failure(cause)
         self._retry_at = now + RETRY_S
-        if cause == DAMAGED:
-            self._recover()
+        if cause == DAMAGED and isinstance(self._database, SharedDatabase):
+            self._recover(self._database)
         if cause != LOCKED:
             self.disconnect()
         if now >= self._failing_since + WARN_AFTER_S:
             self._warn(f"The database cannot be written, so spans wait in the spool: {error}")
 
-    def _recover(self) -> None:
+    def _recover(self, database: SharedDatabase) -> None:
         from storage.recovery.replacement import recover  # Rarely needed and slow to import.
 
         try:
-            recover(self._database)
+            recover(database)
         except UNAVAILABLE as error:
             self._warn(f"The database is damaged and could not be replaced yet: {error}")
 
@@ -287,14 +286,14 @@ class Delivery:
             return
         self._warned_at = now
         files, size = waiting(self._folder)
-        logger.warning("%s. Spool: %d files, %s bytes.", sentence, files, f"{size:,}")
+        logger.warning("%s. Spool: %d files, %s bytes.", sentence.rstrip("."), files, f"{size:,}")
 
 
 def delivery_for(database: Database, *, dropped: DropCounters) -> Delivery:
     """Return the delivery of a new writer of this process, with its own connection."""
-    path = Path(database.database)
-    own = connect(path, busy_timeout_ms=BUSY_MS, thread_safe=False)
-    return Delivery(own, spool=spool_folder(path), process=new_writer(), dropped=dropped)
+    own = database.another(busy_timeout_ms=BUSY_MS, thread_safe=False)
+    spool = spool_folder(database.path)
+    return Delivery(own, spool=spool, process=new_writer(), dropped=dropped)
 
 
 def adopt(database: Database) -> None:
@@ -306,6 +305,8 @@ def adopt(database: Database) -> None:
 
 
 def _may_pass(error: Exception) -> bool:
+    if cause_of(error) in (DENIED, NO_TABLES):
+        return True  # A server's administrator has changed something, and can change it back.
     return isinstance(error, UNAVAILABLE) and not isinstance(error, REFUSED)
 
 

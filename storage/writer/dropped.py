@@ -10,8 +10,9 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
-from peewee import Database, fn
+from peewee import fn
 
+from storage.database.base import Database
 from storage.database.models import MetricRow
 from storage.model.records import Metric
 

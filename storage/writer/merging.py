@@ -3,7 +3,7 @@
 import random
 import time
 
-from storage.database.shared_file import SharedDatabase
+from storage.database.base import Database
 from storage.store.deferred import run_deferred_work
 from storage.store.facts import facts_waiting
 
@@ -23,7 +23,7 @@ class Merging:
     Both wait in the database, so that another process does it if this one cannot.
     """
 
-    def __init__(self, database: SharedDatabase, *, patience: float) -> None:
+    def __init__(self, database: Database, *, patience: float) -> None:
         self._database = database
         self._patience = patience
         self._due_at: float | None = None

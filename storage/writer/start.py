@@ -5,8 +5,8 @@ from pathlib import Path
 
 from peewee import PeeweeException
 
+from storage.database.base import Database
 from storage.database.connect import BUSY_TIMEOUT_MS, locate
-from storage.database.shared_file import SharedDatabase
 from storage.errors import TemporarilyUnavailable
 from storage.recovery.opening import prepare
 from storage.writer.abandoned import mark_abandoned
@@ -14,9 +14,7 @@ from storage.writer.abandoned import mark_abandoned
 logger = logging.getLogger("tracebot.storage")
 
 
-def open_to_record(
-    url: str | Path | None, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS
-) -> SharedDatabase:
+def open_to_record(url: str | Path | None, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Database:
     """Open the database at a path or URL, and mark the spans of dead processes as abandoned.
 
     A database that is locked, full or being migrated is not an error: what is recorded waits in the

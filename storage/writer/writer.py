@@ -11,8 +11,7 @@ import time
 from collections import deque
 from queue import Empty, SimpleQueue
 
-from peewee import Database
-
+from storage.database.base import Database
 from storage.model.batch import Batch
 from storage.model.records import Log, Metric, Score
 from storage.model.span import Span

@@ -1,6 +1,6 @@
 """tracebot as its users install it: a wheel of this tree without extras, in its own environment.
 
-The environment of the tests starts more slowly: Peewee imports psycopg2 if it is installed, and an
+The environment of the tests starts more slowly: Peewee imports psycopg if it is installed, and an
 editable install searches for each module with a finder of its own.
 """
 

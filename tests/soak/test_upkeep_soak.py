@@ -17,7 +17,7 @@ from storage.recovery.integrity import check
 from storage.recovery.opening import open_database
 from storage.recovery.replacement import finish_recoveries, recoveries
 from storage.upkeep.checkpoint import checkpoint
-from storage.upkeep.retention import apply_retention, used_bytes
+from storage.upkeep.retention import apply_retention
 
 PAGE = 4_096
 ROUNDS = 15
@@ -121,7 +121,7 @@ def test_retention_and_backup_of_a_big_database_block_no_writer(
     writer = threading.Thread(target=write)
     writer.start()
     copied = backup(database, tmp_path / "copy.db")
-    limit = used_bytes(database) // 3
+    limit = database.used_bytes() // 3
     removed = apply_retention(database, Retention(max_bytes=limit), now=time.time_ns())
     done.set()
     writer.join()

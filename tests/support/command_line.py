@@ -10,7 +10,9 @@ import pytest
 from bot.cli import main
 
 
-def run_here(db_path: Path, *words: str, cwd: Path = Path("/")) -> subprocess.CompletedProcess[str]:
+def run_here(
+    db_path: Path | str, *words: str, cwd: Path = Path("/")
+) -> subprocess.CompletedProcess[str]:
     """Run a command as a process in the folder *cwd* would."""
     out, err = (TextIOWrapper(BytesIO(), encoding="utf-8") for _ in range(2))
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):

@@ -18,7 +18,7 @@ def settings_for(sandbox: Sandbox, observability: Observability, **overrides: An
         SLACK_APP_TOKEN=sandbox.app_token,
         SLACK_SIGNING_SECRET=sandbox.signing_secret,
         SLACK_API_URL=sandbox.api_url,
-        database_url=str(observability.database.database),
+        database_url=str(observability.database.path),
         **{"PORT": 0, **overrides},
     )
 

@@ -27,8 +27,7 @@ from storage.model.filters import Filters
 from storage.model.span import FAILED_STATUSES
 
 if TYPE_CHECKING:
-    from peewee import Database
-
+    from storage.database.base import Database
     from storage.queries.traces import TraceSummary
 
 VERSION_S = 15.0

@@ -39,7 +39,7 @@ def collect(settings: Settings, *, host: str, port: int, database: str | None) -
             ) from error
         sys.stderr.write(
             f"tracebot receives OpenTelemetry at {url} and records it in "
-            f"{observability.database.database}. To send from a program, set\n"
+            f"{observability.database.label}. To send from a program, set\n"
             f"  OTEL_EXPORTER_OTLP_ENDPOINT={url} OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n"
             'The settings of each agent: "Receive telemetry" in the documentation. '
             "Press Ctrl-C to stop.\n"

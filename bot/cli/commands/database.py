@@ -10,8 +10,7 @@ from bot.cli.exit_codes import DONE, FAILED
 from reports import formatting
 from reports.errors import UsageError
 from reports.units import parse_duration, parse_size
-from storage.database.file_check import require_ours
-from storage.database.shared_file import SharedDatabase
+from storage.database.base import Database
 from storage.model.retention import Retention
 from storage.recovery.backup import Copied, backup, restore
 from storage.recovery.integrity import check
@@ -26,14 +25,14 @@ CHECK_S = 10.0
 """`health` and `doctor` check the database file for at most this long, in seconds."""
 
 
-def look_through(database: SharedDatabase) -> None:
-    """Check the database file, and finish the recovery of a damaged one.
+def look_through(database: Database) -> None:
+    """Check the database file, and finish the recovery of a damaged one. A server does so itself.
 
     A database of another user, or one that can only be read, is left as it is. Raises
     `StorageError` for a file that is not a database of tracebot.
     """
-    require_ours(database.path)
-    if not is_repairable(database.path):
+    database.require()
+    if database.on_server or not is_repairable(database.path):
         return
     prepare(database)
     line = ProgressLine()
@@ -47,8 +46,11 @@ def look_through(database: SharedDatabase) -> None:
     database.close()
 
 
-def run_checkpoint(args: Namespace, database: SharedDatabase) -> int:
+def run_checkpoint(args: Namespace, database: Database) -> int:
     add_all(database)
+    if database.on_server:
+        sys.stdout.write("The tables are up to date. The server does its checkpoints by itself.\n")
+        return DONE
     result = checkpoint(database, "truncate" if args.truncate else "passive")
     if not result.complete:
         sys.stderr.write(f"tracebot: The checkpoint is incomplete: {result.reason}.\n")
@@ -57,7 +59,7 @@ def run_checkpoint(args: Namespace, database: SharedDatabase) -> int:
     return DONE
 
 
-def run_clean(args: Namespace, database: SharedDatabase) -> int:
+def run_clean(args: Namespace, database: Database) -> int:
     retention, now = _retention(args), time.time_ns()
     if args.dry_run:
         removal = planned(database, retention, now=now)
@@ -79,7 +81,7 @@ def run_clean(args: Namespace, database: SharedDatabase) -> int:
     return DONE
 
 
-def run_backup(args: Namespace, database: SharedDatabase) -> int:
+def run_backup(args: Namespace, database: Database) -> int:
     from bot.cli.agents_file import refuse_open_backup  # With all that agents need.
 
     refuse_open_backup(Path(args.file), database=args.database or "")
@@ -90,7 +92,7 @@ def run_backup(args: Namespace, database: SharedDatabase) -> int:
     return DONE
 
 
-def run_restore(args: Namespace, database: SharedDatabase) -> int:
+def run_restore(args: Namespace, database: Database) -> int:
     line = ProgressLine()
     restored = restore(database, Path(args.file), force=args.force, progress=line.pages)
     line.clear()
@@ -157,7 +159,7 @@ class ProgressLine:
             sys.stderr.write("\r\x1b[K")
 
 
-MAINTENANCE: dict[str, Callable[[Namespace, SharedDatabase], int]] = {
+MAINTENANCE: dict[str, Callable[[Namespace, Database], int]] = {
     "checkpoint": run_checkpoint,
     "clean": run_clean,
     "backup": run_backup,

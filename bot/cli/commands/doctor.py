@@ -4,8 +4,8 @@ import json
 import os
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 
 from bot.agents.config.isolation import isolation_gaps, open_copies, program_agents
 from bot.agents.config.roster import Roster
@@ -19,7 +19,8 @@ from bot.errors import ConfigurationError
 from bot.settings import Settings, load_settings, misspelt_names
 from reports.formatting import visible
 from reports.views.health import health_view
-from storage.database.connect import OLDEST_SQLITE, database_path, locate
+from storage.database.base import Database
+from storage.database.connect import OLDEST_SQLITE, database_path, locate, postgres_url
 from storage.database.file_check import may
 from storage.database.filesystem import refuse_network_file_system
 from storage.database.read_only import reading
@@ -89,6 +90,8 @@ def _isolation(roster: Roster, settings: Settings) -> Findings:
 
 
 def _file_system(settings: Settings) -> Findings:
+    if postgres_url(settings.database_url) is not None:
+        return  # Its files are the server's affair.
     try:
         refuse_network_file_system(database_path(settings.database_url))
     except StorageError as error:
@@ -107,27 +110,39 @@ def _file_system(settings: Settings) -> Findings:
 def _database(settings: Settings) -> Findings:
     try:
         located = locate(settings.database_url)
+    except StorageError as error:
+        yield Finding(mark=WRONG, what="database", found="cannot be found", advice=str(error))
+        return
+    try:
         look_through(located)
         with reading(located) as database:
             now = time.time_ns()
             seen = health_view(health(database, now=now), now=now, private=False)
-    except NoDatabase:
-        yield _future_database(database_path(settings.database_url))
+    except NoDatabase as error:
+        yield _future_database(located, error)
         return
     except StorageError as error:
         yield Finding(mark=WRONG, what="database", found="cannot be opened", advice=str(error))
         return
     facts = dict(seen.facts)
-    size = f"{facts['Database']}, {facts['Size']}, checked: {facts['Check']}"
-    yield Finding(mark=WELL if seen.ok else WARNING, what="database", found=size)
+    state = f"PostgreSQL {facts['PostgreSQL']}" if located.on_server else _checked(facts)
+    found = f"{facts['Database']}, {facts['Size']}, {state}"
+    yield Finding(mark=WELL if seen.ok else WARNING, what="database", found=found)
     for problem in seen.problems:
         what = problem.fact.lower()
         found = facts[problem.fact].removeprefix(f"{problem.mark} ")
         yield Finding(mark=problem.mark, what=what, found=found, advice=problem.advice)
 
 
-def _future_database(path: Path) -> Finding:
+def _checked(facts: Mapping[str, str]) -> str:
+    return f"checked: {facts['Check']}"
+
+
+def _future_database(located: Database, problem: NoDatabase) -> Finding:
     """Say whether the database can be created, without creating anything."""
+    path = located.path
+    if located.on_server:
+        return Finding(mark=WELL, what="database", found=str(problem))
     folder = next(parent for parent in path.parents if parent.exists())
     if folder.is_dir() and may(folder, os.W_OK):
         found = f"{path} is not there yet: what records first creates it"

@@ -9,19 +9,19 @@ from reports.errors import UsageError
 from reports.views.erasure import forget_question, forgotten
 from reports.views.messages import MessageView
 from storage import Observability
-from storage.database.shared_file import SharedDatabase
+from storage.database.base import Database
 from storage.model.erasure import Erasure
 from storage.upkeep.erasure import plan
 
 
-def forget_user(args: Namespace, database: SharedDatabase) -> MessageView:
+def forget_user(args: Namespace, database: Database) -> MessageView:
     """Ask on the terminal, unless `--yes` says not to, and erase. Raises `UsageError`."""
     erasure = Erasure(at=time.time_ns(), by="shell", team=args.team, user=args.user)
     if not args.yes and not _confirmed(
         forget_question(plan(database, erasure), user=args.user, own=False).text
     ):
         return MessageView(text="Nothing was erased.")
-    with Observability.open(database.path, platform="cli") as observability:
+    with Observability(database, platform="cli") as observability:
         done = forget(observability, erasure)
     return forgotten(
         done.erased,

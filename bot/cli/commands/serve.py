@@ -62,7 +62,7 @@ def serve(settings: Settings, hints: Sequence[str], *, http: bool) -> int:
         status = ConnectionStatus(
             lambda: sys.stderr.write(
                 f"tracebot answers in {where} with {', '.join(roster.names)}, and records in "
-                f"{observability.database.database}. Press Ctrl-C to stop.\n"
+                f"{observability.database.label}. Press Ctrl-C to stop.\n"
             )
         )
         build = partial(

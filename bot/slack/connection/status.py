@@ -6,10 +6,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from peewee import Database
-
 from reports.formatting import duration
 from storage.coordination.process_identity import this_process
+from storage.database.base import Database
 from storage.upkeep.journal import CONNECTION, JournalEntry, add_entry, last_entry
 
 TELL_EVERY_S = 60.0

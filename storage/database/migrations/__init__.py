@@ -9,21 +9,18 @@ applied are one transaction. A database with a record of a migration that is not
 a newer tracebot.
 """
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import peewee
 
-from storage.database.file_check import migrating
-from storage.database.lock_files import locked
-from storage.errors import NewerDatabase, TemporarilyUnavailable
+from storage.database.base import Database
+from storage.errors import NewerDatabase
 
 HERE = Path(__file__).parent
 HISTORY = "schema_migration"
 
 
-def migrate(database: peewee.Database, *, folder: Path = HERE, patience: float = 60.0) -> list[str]:
+def migrate(database: Database, *, folder: Path = HERE, patience: float = 60.0) -> list[str]:
     """Apply the migrations in `folder` that are missing, and return their names.
 
     Wait at most `patience` seconds for another process that migrates. Raises `NewerDatabase` and
@@ -32,7 +29,7 @@ def migrate(database: peewee.Database, *, folder: Path = HERE, patience: float =
     known = {path.stem for path in folder.glob("[0-9]*.py")}
     if _applied(database, known=known) == known:
         return []
-    with _one_at_a_time(database, patience=patience):
+    with database.migrating(patience=patience):
         # Peewee's runner looks again what is missing: another process may just have applied it.
         from playhouse.migrations import Runner
 
@@ -57,16 +54,3 @@ def _applied(database: peewee.Database, *, known: set[str]) -> set[str]:
             "or set TRACEBOT_DATABASE_URL to another database."
         )
     return applied
-
-
-@contextmanager
-def _one_at_a_time(database: peewee.Database, *, patience: float) -> Iterator[None]:
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(locked(migrating(Path(database.database)), patience=patience))
-        except BlockingIOError as error:
-            raise TemporarilyUnavailable(
-                f"Another process is changing the tables of {database.database}: try again when it "
-                "has finished."
-            ) from error
-        yield

@@ -4,8 +4,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from peewee import Database, PostgresqlDatabase
-from playhouse.migrations import Runner
+from peewee import Database
 
 from storage import Observability
 from storage.coordination.agent_sessions import (
@@ -14,9 +13,9 @@ from storage.coordination.agent_sessions import (
     put_session,
     take_session,
 )
-from storage.database.migrations import HERE, HISTORY
 from storage.model.erasure import HEARD, READ_THREAD, Erasure
 from storage.model.retention import Retention
+from storage.recovery.opening import open_database
 from storage.upkeep.erasure import erase
 from storage.upkeep.retention import apply_retention
 
@@ -31,8 +30,7 @@ def either(request: pytest.FixtureRequest) -> Database:
     if request.param == "sqlite":
         database: Database = request.getfixturevalue("database")
         return database
-    postgres = PostgresqlDatabase(request.getfixturevalue("postgres_url"))
-    Runner(postgres, str(HERE), table_name=HISTORY).up()
+    postgres = open_database(request.getfixturevalue("postgres_url"))
     request.addfinalizer(postgres.close)
     return postgres
 

@@ -6,8 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from peewee import Database, PostgresqlDatabase
-from playhouse.migrations import Runner
+from peewee import Database
 
 from reports.alerts.evaluation import measure, watched
 from reports.commands.handlers import Viewer, answer
@@ -50,7 +49,6 @@ from storage.coordination.unfinished_replies import (
     remove_reply,
     see_replies,
 )
-from storage.database.migrations import HERE, HISTORY
 from storage.database.models import TABLES
 from storage.database.transactions import transaction
 from storage.model.batch import Batch
@@ -59,6 +57,7 @@ from storage.model.retention import Folding
 from storage.model.span import WITHIN, Span, own_audience
 from storage.queries.spending import usual_cost
 from storage.queries.traces import recent_traces, trace_spans
+from storage.recovery.opening import open_database
 from storage.store.batch import store
 from storage.store.facts import merge_facts
 from storage.upkeep import folding
@@ -101,15 +100,9 @@ CONDITIONS = (
 )
 
 
-def migrated(url: str) -> Database:
-    database = PostgresqlDatabase(url)
-    Runner(database, str(HERE), table_name=HISTORY).up()
-    return database
-
-
 @pytest.fixture(scope="module")
 def postgres(postgres_url: str) -> Iterator[Database]:
-    database = migrated(postgres_url)
+    database = open_database(postgres_url)
     yield database
     database.close()
 
@@ -177,7 +170,7 @@ def to_read(
     """Return the same two, filled once for all tests that only read."""
     path = tmp_path_factory.mktemp("read") / "t.db"
     with (
-        closing(migrated(new_postgres())) as postgres,
+        closing(open_database(new_postgres())) as postgres,
         Observability.open(path, platform="slack") as observability,
     ):
         yield fill(observability, postgres)

@@ -21,7 +21,7 @@ from storage.queries.statistics import statistics
 from storage.queries.traces import recent_traces, trace_spans
 from storage.upkeep.checkpoint import checkpoint
 from storage.upkeep.journal import last_entry
-from storage.upkeep.retention import Removal, apply_retention, planned, used_bytes
+from storage.upkeep.retention import Removal, apply_retention, planned
 from tests.support.factories import GENERAL, SECRET, TEAM
 
 DAY = 24 * 3_600 * 1_000_000_000
@@ -94,11 +94,11 @@ def test_a_limit_on_size_removes_the_oldest_traces_until_the_rest_fits(
 ) -> None:
     fill(observability, 400)
     database = observability.database
-    limit = used_bytes(database) // 2
+    limit = database.used_bytes() // 2
     now = time.time_ns()
     plan = planned(database, Retention(max_bytes=limit), now=now)
     removed = apply_retention(database, Retention(max_bytes=limit), now=now)
-    assert used_bytes(database) <= limit
+    assert database.used_bytes() <= limit
     assert database.path.stat().st_size <= limit * 1.1
     assert 150 < removed.traces < 300
     assert abs(plan.traces - removed.traces) < removed.traces / 2
@@ -111,7 +111,7 @@ def test_the_plan_for_a_small_database_does_not_count_what_stays(
     observability: Observability,
 ) -> None:
     record(observability, *(f"work {number}" for number in range(200)))
-    limit = Retention(max_bytes=used_bytes(observability.database) // 2)
+    limit = Retention(max_bytes=observability.database.used_bytes() // 2)
     plan = planned(observability.database, limit, now=time.time_ns())
     removed = apply_retention(observability.database, limit, now=time.time_ns())
     assert plan.traces == pytest.approx(removed.traces, rel=0.3)
@@ -178,11 +178,11 @@ def test_the_id_of_a_removed_trace_is_kept_for_a_year(observability: Observabili
     database = observability.database
     now = time.time_ns() + 31 * DAY
     apply_retention(database, MONTH, now=now)
-    empty = used_bytes(database)
+    empty = database.used_bytes()
     assert database.execute_sql("SELECT count(*) FROM tombstones").fetchone()[0] == 500
     apply_retention(database, MONTH, now=now + 366 * DAY)
     assert database.execute_sql("SELECT count(*) FROM tombstones").fetchone()[0] == 0
-    assert (empty - used_bytes(database)) / 500 < 200
+    assert (empty - database.used_bytes()) / 500 < 200
 
 
 def test_old_leases_and_names_of_dead_processes_are_removed(observability: Observability) -> None:

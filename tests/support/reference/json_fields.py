@@ -37,6 +37,7 @@ UNKNOWN = {
     "value": "number",
     "model": "text",
     "version": "text",
+    "postgres_version": "text",
     "sessions": "text",
     "problem": "text",
     "input_tokens": "number",

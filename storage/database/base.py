@@ -1,0 +1,112 @@
+"""All that tracebot uses of a database, whether it is a SQLite file or on a PostgreSQL server.
+
+Everything that differs between the two is a method here. Models, queries and the order of
+transactions are the same.
+"""
+
+from abc import abstractmethod
+from collections.abc import Container, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import peewee
+
+from storage.errors import DatabaseUnavailable
+
+
+class Database(peewee.Database):
+    """A database of tracebot: `shared_file.SharedDatabase` or `postgres.PostgresDatabase`."""
+
+    on_server: ClassVar[bool] = False
+    """True if a server checks, compacts and backs up the data, and not tracebot."""
+
+    path: Path
+    """Beside it lies what the processes of a machine share: locks, the spool, the files of turns.
+
+    With SQLite it is the database itself; for a server there is no file of this name.
+    """
+    label: str
+    """The name for people. It never holds a password."""
+    engine: ClassVar[str]
+    """The name of the software: SQLite or PostgreSQL."""
+    timeout: float
+    """How long a transaction waits for other writers, in seconds."""
+
+    if TYPE_CHECKING:  # Peewee has no types for these.
+        _state: Any
+
+        def begin(self, lock_type: Any = None) -> None: ...
+        def connection(self) -> Any: ...
+        def cursor(self, named_cursor: Any = None) -> Any: ...
+        def execute(self, query: Any, **context_options: Any) -> Any: ...
+        def execute_sql(self, sql: str, params: Any = None) -> Any: ...
+
+    @abstractmethod
+    def create(self, *, patience: float = 60.0) -> None:
+        """Create what is missing, and bring the tables up to date.
+
+        Wait at most `patience` seconds for another process that does so. Raises as
+        `storage.database.migrations.migrate` does, and `NotOurDatabase`.
+        """
+
+    @abstractmethod
+    def require(self) -> None:
+        """Raise `NoDatabase` or `NotOurDatabase` if there is none of tracebot. Changes nothing."""
+
+    @abstractmethod
+    def another(self, *, busy_timeout_ms: int, thread_safe: bool = True) -> Self:
+        """Return the same database with connections of its own.
+
+        With `thread_safe=False` all threads share one of them.
+        """
+
+    def for_reading(self) -> "Database":
+        """Return the same database, to be read only. `read_only` does it for a file."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def migrating(self, *, patience: float) -> AbstractContextManager[None]:
+        """Keep other processes from changing the tables. Raises `TemporarilyUnavailable`."""
+
+    @abstractmethod
+    def time_limit(self, seconds: float) -> AbstractContextManager[None]:
+        """End this thread's queries within the block after `seconds`, with an error."""
+
+    @abstractmethod
+    def execute_many(
+        self, sql: str, rows: Sequence[Sequence[Any]], *, stored: Container[Any] | None = None
+    ) -> None:
+        """Execute a statement once for each row, in this order.
+
+        `stored` tells which values of their first column are in the table already, so that the
+        other rows are certain to be new; None if that is not known.
+        """
+
+    @abstractmethod
+    def fetch(self, sql: str, values: Sequence[Any]) -> list[Any]:
+        """Execute a statement and return its rows."""
+
+    @abstractmethod
+    def version(self) -> object:
+        """Return a value that changes whenever another connection commits."""
+
+    @abstractmethod
+    def is_current(self) -> bool:
+        """Return True if this thread's connection writes to what is found under the name now."""
+
+    @abstractmethod
+    def disk_bytes(self) -> int:
+        """Return how many bytes of the disk the database takes."""
+
+    @abstractmethod
+    def used_bytes(self) -> int:
+        """Return about how many of them hold data, and are not free to be used again."""
+
+    @abstractmethod
+    def empty_bytes(self) -> int:
+        """Return how many of these an empty database would have."""
+
+    @abstractmethod
+    def explain(self, error: Exception) -> DatabaseUnavailable:
+        """Return an error that says why the database cannot be used and what to do."""

@@ -1,0 +1,126 @@
+"""Lend connections to threads, a statement or a transaction at a time.
+
+A bot has dozens of threads, of which hardly any is in the database at one moment. A server has room
+for about a hundred connections of all its clients.
+
+A connection that the server ended while nobody used it, at a restart or a failover, shows that by
+its socket, and is replaced before anybody notices. After a connection could not be opened, others
+fail at once for a moment: if the server does not answer, each of them would wait for seconds.
+"""
+
+import os
+import select
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from storage.database.error_causes import ConnectionLost
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+FAIL_FAST_S = 1.0
+
+_pools: "WeakSet[Pool]" = WeakSet()
+_inherited: "list[Connection[Any]]" = []
+"""The parent's connections, in a forked child. Closing one would end the parent's session."""
+
+
+class Pool:
+    """Keep up to *most* connections, and those that nobody uses open for the next one."""
+
+    def __init__(self, connect: "Callable[[], Connection[Any]]", *, most: int) -> None:
+        self._connect = connect
+        self._most = most
+        self._forget()
+        _pools.add(self)
+
+    def _forget(self) -> None:
+        self._free = threading.BoundedSemaphore(self._most)
+        self._idle: list[Connection[Any]] = []
+        self._lent: set[Connection[Any]] = set()
+        self._failed: tuple[float, Exception] | None = None
+
+    def take(self, *, patience: float) -> "Connection[Any]":
+        """Return a connection for this thread alone. Raises the error of connecting."""
+        if not self._free.acquire(timeout=patience):
+            raise ConnectionLost(
+                f"all {self._most} connections of this process were in use for {patience:g} s"
+            )
+        try:
+            connection = self._idle_one() or self._new_one()
+        except BaseException:
+            self._free.release()
+            raise
+        self._lent.add(connection)
+        return connection
+
+    def give_back(self, connection: "Connection[Any]") -> None:
+        """Take a connection back. One that is broken, or within a transaction, is closed."""
+        if connection not in self._lent:
+            return  # Lent before a fork, to the parent.
+        self._lent.discard(connection)
+        if connection.closed or connection.info.transaction_status != 0:
+            _close(connection)
+        else:
+            self._idle.append(connection)
+        self._free.release()
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        while self._idle:
+            with suppress(IndexError):  # Another thread took it.
+                _close(self._idle.pop())
+
+    def __del__(self) -> None:
+        # Of a database that nobody closed: a thread that is done with it has no connection to it.
+        self.close()
+
+    def _idle_one(self) -> "Connection[Any] | None":
+        while self._idle:
+            try:
+                connection = self._idle.pop()  # The one used last, so that the others grow old.
+            except IndexError:
+                return None
+            if _is_quiet(connection):
+                return connection
+            _close(connection)
+        return None
+
+    def _new_one(self) -> "Connection[Any]":
+        if self._failed and time.monotonic() < self._failed[0]:
+            raise self._failed[1]
+        try:
+            connection = self._connect()
+        except Exception as error:
+            self._failed = (time.monotonic() + FAIL_FAST_S, error)
+            raise
+        self._failed = None
+        return connection
+
+
+def _is_quiet(connection: "Connection[Any]") -> bool:
+    """Return False if the server has ended the session: it has said so, or hung up."""
+    if connection.closed:
+        return False
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return not poll.poll(0)
+
+
+def _close(connection: "Connection[Any]") -> None:
+    with suppress(Exception):  # It is gone, one way or the other.
+        connection.close()
+
+
+def _after_fork_in_child() -> None:
+    for pool in list(_pools):
+        _inherited.extend([*pool._idle, *pool._lent])
+        pool._forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

