@@ -19,6 +19,7 @@ from storage.store.erasure_log import erasure_log, last_change
 from storage.store.facts import facts_waiting
 from storage.store.search_index import has_index, queued
 from storage.upkeep.journal import CONNECTION, JournalEntry, entries, last_entry
+from storage.upkeep.litestream import Replication, replication
 from storage.upkeep.retention import old_copies
 from storage.writer.dropped import CUT, DROPPED, RATE_LIMITED, REFUSED, WRITE_FAILED, drop_counts
 from storage.writer.spool import spool_folder, waiting
@@ -58,7 +59,7 @@ class Health:
     many figures of batches are not added up into the rollups yet. `connections` has the bot of each
     workspace. `unindexed` counts the traces that are still to be added to the full-text index.
     `unerased` counts the files that were set aside before the last erasure, which does not reach
-    them.
+    them. `litestream` is None if Litestream does not replicate the database.
     """
 
     path: str
@@ -73,6 +74,7 @@ class Health:
     check: Check | None
     checkpoint: JournalEntry | None
     backup: JournalEntry | None
+    litestream: Replication | None
     recoveries: tuple[Recovery, ...]
     spool_files: int
     spool_size: int
@@ -112,6 +114,7 @@ def health(database: Database, *, now: int) -> Health:
         check=last_check(database),
         checkpoint=last_entry(database, "checkpoint"),
         backup=last_entry(database, "backup"),
+        litestream=replication(database),
         recoveries=recoveries(database),
         spool_files=spool_files,
         spool_size=spool_size,

@@ -183,6 +183,8 @@ class Scheduler:
 
     def _checkpoint(self, mode: CheckpointMode, now: int) -> None:
         result = checkpoint(self._database, mode)
+        if result.left:
+            return  # To Litestream; `health` says if it fails at that.
         if not result.complete:
             logger.warning("A %s checkpoint is not complete: %s.", mode, result.reason)
         before = last_entry(self._database, "checkpoint")

@@ -44,6 +44,7 @@ class Forget:
             log_emptied=done.log_emptied,
             set_aside=done.set_aside,
             backups=done.backups,
+            litestream=done.litestream,
         )
 
     def _permitted(self, person: str, requester: Requester) -> str:

@@ -12,6 +12,7 @@ from storage.model.erasure import Erasure
 from storage.recovery.known_backups import known_backups
 from storage.store.erasure_log import append, erasure_log
 from storage.upkeep.erasure import Erased, apply_pending, empty_log, erase, replace_text
+from storage.upkeep.litestream import litestream_folder, replication
 from storage.upkeep.retention import old_copies
 from storage.writer.delivery import adopt
 from storage.writer.spool import spool_folder, waiting
@@ -29,8 +30,8 @@ class Forgotten:
     """The result of forgetting a person.
 
     `spools` are files of running processes that the database has not taken yet, `log_emptied` says
-    whether SQLite's log has none of the text any more. `set_aside` and `backups` are files that the
-    erasure does not reach.
+    whether SQLite's log has none of the text any more. `set_aside`, `backups` and `litestream`, the
+    folder of that program, are files that the erasure does not reach.
     """
 
     erased: Erased
@@ -38,6 +39,7 @@ class Forgotten:
     log_emptied: bool
     set_aside: tuple[Path, ...]
     backups: tuple[Path, ...]
+    litestream: Path | None
 
 
 class Eraser:
@@ -153,4 +155,5 @@ def forget(observability: Observability, erasure: Erasure) -> Forgotten:
         log_emptied=emptied,
         set_aside=tuple(sorted(old_copies(database.path))),
         backups=known_backups(database.path),
+        litestream=litestream_folder(database.path) if replication(database) else None,
     )

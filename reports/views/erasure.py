@@ -49,6 +49,7 @@ def forgotten(
     log_emptied: bool,
     set_aside: Sequence[Path],
     backups: Sequence[Path],
+    litestream: Path | None,
     named: bool = False,
 ) -> MessageView:
     """Say what was erased, what is still on its way, and which files may still hold it.
@@ -65,7 +66,7 @@ def forgotten(
             "Some text still waits in the spool of a running process. It is erased before it is "
             "stored."
         )
-    if not log_emptied:
+    if not log_emptied and not litestream:
         sentences.append(
             "A program that reads the database keeps SQLite's log from being emptied: run "
             "tracebot checkpoint --truncate once that program has ended."
@@ -77,6 +78,13 @@ def forgotten(
             f"{_count(copies, 'file')} may still hold it: backups, and what was set aside when a "
             "database was replaced. The operator of the bot should delete them: "
             f"tracebot forget --user {user} names them."
+        )
+    if litestream:
+        sentences.append(
+            _replica_stays(litestream)
+            if named
+            else "Litestream's replica still holds it. The operator of the bot should delete it: "
+            f"tracebot forget --user {user} says how."
         )
     return MessageView(text=" ".join(sentences), found=True)
 
@@ -94,6 +102,14 @@ def _to_delete(set_aside: Sequence[Path], backups: Sequence[Path]) -> Iterator[s
             "\n\nBackups keep it. One that is restored is erased again. To delete "
             f"{_count(len(backups), 'backup')}, if you have newer ones:\n{_command(backups)}"
         )
+
+
+def _replica_stays(folder: Path) -> str:
+    return (
+        "\n\nLitestream's replica keeps it. Stop Litestream, delete the replica, run these "
+        "commands, and start Litestream again, which then begins a new replica:\n"
+        f"rm -r -- {shlex.quote(str(folder))}\ntracebot checkpoint --truncate"
+    )
 
 
 def _command(paths: Sequence[Path]) -> str:

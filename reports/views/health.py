@@ -10,8 +10,12 @@ from reports import formatting
 
 if TYPE_CHECKING:
     from storage.health import Connection, Health
+    from storage.upkeep.litestream import Replication
 
 WAL_LIMIT = 256_000_000
+LITESTREAM_WAL_LIMIT = 600_000_000
+"""Litestream empties a log only from 121,359 pages (497 MB) on, by its default setting."""
+
 FACTS_LIMIT = 100_000
 DISK_LOW, DISK_LEAST = 500_000_000, 100_000_000
 UNINDEXED_SHOWN = 2_000
@@ -95,9 +99,27 @@ RULES = (
     Rule(
         "Log",
         WARNING,
-        lambda health, now: (health.wal_size or 0) > WAL_LIMIT,
+        lambda health, now: (health.wal_size or 0) > log_limit(health),
         "a reader prevents the log from being emptied: end programs that have had the database "
         "open for a long time, then run tracebot checkpoint --truncate",
+    ),
+    Rule(
+        "Litestream",
+        WARNING,
+        lambda health, now: health.litestream is not None and health.litestream.is_late(now),
+        "it has stopped, or still follows a database that was replaced since it started: start it "
+        "again, and its log says more; if you do not use it any more, delete the folder whose name "
+        "ends in -litestream beside the database",
+    ),
+    Rule(
+        "Litestream",
+        WARNING,
+        lambda health, now: (
+            health.litestream is not None
+            and health.litestream.is_stuck
+            and not health.litestream.is_late(now)
+        ),
+        "its log says why the replica cannot be reached; until then the copies fill this disk",
     ),
     Rule(
         "Disk free",
@@ -148,6 +170,11 @@ RULES = (
 )
 
 
+def log_limit(found: Health) -> int:
+    """Return how many bytes of write-ahead log are too many."""
+    return WAL_LIMIT if found.litestream is None else LITESTREAM_WAL_LIMIT
+
+
 def health_view(found: Health, *, now: int, private: bool) -> HealthView:
     """Check the rules. `private` leaves out the path of the database, for Slack."""
     problems = tuple(
@@ -188,6 +215,8 @@ def _facts(found: Health, now: int) -> list[tuple[str, str]]:
         ("Migrations", f"{len(found.migrations)}, up to {max(found.migrations, default='none')}"),
         _engine(found),
     ]
+    if found.litestream:
+        facts.append(("Litestream", _litestream(found.litestream, now)))
     if found.cut:
         facts.append(("Cut", f"{_by_cause(found.cut)} (of received telemetry)"))
     if found.connections:
@@ -238,10 +267,23 @@ def _check(found: Health, now: int) -> str:
 
 
 def _checkpoint(found: Health, now: int) -> str:
+    if found.litestream is not None and not found.litestream.is_late(now):
+        return "left to Litestream"
     if found.checkpoint is None:
         return "never"
     ago = formatting.ago(found.checkpoint.at, now=now)
     return f"complete, {ago}" if found.checkpoint.ok else f"incomplete, {ago}"
+
+
+def _litestream(found: Replication, now: int) -> str:
+    copied = f"last copied {formatting.ago(found.copied_at, now=now)}"
+    if found.waiting_since is None or not found.is_late(now):
+        if found.kept_since is None or not found.is_stuck:
+            return f"replicates this database, {copied}"
+        kept = formatting.ago(found.kept_since, now=now)
+        return f"copies of the last hours wait beside the database, first {kept}"
+    waiting = formatting.ago(found.waiting_since, now=now)
+    return f"{copied}: what was recorded after that, first {waiting}, is in no replica"
 
 
 def _waiting(found: Health) -> str:

@@ -111,11 +111,12 @@ def replace_text(database: Database, edit: Erasure, text: str) -> None:
 def empty_log(database: Database) -> CheckpointResult:
     """Move what was erased out of SQLite's write-ahead log, which still has the text.
 
-    Wait about two seconds for readers. If they are in the way, the daily checkpoint does it.
+    Wait about two seconds for readers. If they are in the way, the daily checkpoint does it, or
+    Litestream, if it replicates the database.
     """
     for _ in range(CHECKPOINT_TRIES):
         result = checkpoint(database, "truncate")
-        if result.complete:
+        if result.complete or result.left:
             break
         time.sleep(CHECKPOINT_WAIT_S)
     return result

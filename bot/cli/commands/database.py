@@ -19,6 +19,7 @@ from storage.recovery.replacement import finish_recoveries
 from storage.store.search_index import add_all
 from storage.upkeep.checkpoint import checkpoint
 from storage.upkeep.folding import fold
+from storage.upkeep.litestream import litestream_folder
 from storage.upkeep.retention import Removal, apply_retention, planned
 
 CHECK_S = 10.0
@@ -52,6 +53,12 @@ def run_checkpoint(args: Namespace, database: Database) -> int:
         sys.stdout.write("The tables are up to date. The server does its checkpoints by itself.\n")
         return DONE
     result = checkpoint(database, "truncate" if args.truncate else "passive")
+    if result.left:
+        folder = litestream_folder(database.path)
+        sys.stdout.write(
+            f"Nothing was moved: {result.reason}. If it does not run any more, delete {folder}.\n"
+        )
+        return DONE
     if not result.complete:
         sys.stderr.write(f"tracebot: The checkpoint is incomplete: {result.reason}.\n")
         return FAILED
@@ -99,7 +106,11 @@ def run_restore(args: Namespace, database: Database) -> int:
     kept = f" The old database is kept as {restored.aside}." if restored.aside else ""
     again = f" {_counted(restored.erasures, 'erasure')} made since then applied again."
     erased = again if restored.erasures else ""
-    sys.stdout.write(f"{database.path} is restored: {_contents(restored.copied)}.{kept}{erased}\n")
+    followed = litestream_folder(database.path).exists()
+    start = " Restart Litestream, which still follows the old file." if followed else ""
+    sys.stdout.write(
+        f"{database.path} is restored: {_contents(restored.copied)}.{kept}{erased}{start}\n"
+    )
     return DONE
 
 

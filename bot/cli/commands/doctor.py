@@ -128,6 +128,8 @@ def _database(settings: Settings) -> Findings:
     state = f"PostgreSQL {facts['PostgreSQL']}" if located.on_server else _checked(facts)
     found = f"{facts['Database']}, {facts['Size']}, {state}"
     yield Finding(mark=WELL if seen.ok else WARNING, what="database", found=found)
+    if "Litestream" in facts and not facts["Litestream"].startswith(WARNING):
+        yield Finding(mark=WELL, what="Litestream", found=facts["Litestream"])
     for problem in seen.problems:
         what = problem.fact.lower()
         found = facts[problem.fact].removeprefix(f"{problem.mark} ")

@@ -30,6 +30,7 @@ def forget_user(args: Namespace, database: Database) -> MessageView:
         log_emptied=done.log_emptied,
         set_aside=done.set_aside,
         backups=done.backups,
+        litestream=done.litestream,
         named=True,
     )
 
