@@ -27,7 +27,7 @@ from storage.coordination.alert_rules import (
     note_tested,
     replace_file_rules,
 )
-from storage.coordination.leases import acquire_lease, release_lease
+from storage.coordination.leases import acquire_lease, leased
 from storage.coordination.process_identity import this_process
 from storage.database.base import Database
 
@@ -199,17 +199,16 @@ class Alerts:
     def _send(self, rule: AlertRule, now: int) -> int:
         """Say what is to be said of one rule, unless another process does."""
         key, owner = f"alert:{rule.id}", this_process()
-        if not acquire_lease(self._database, key, owner=owner, now=now, lease_ns=LEASE_NS):
-            return 0
-        try:
-            # Read again: another process may have said it before this one got the lease.
-            state = alert_states(self._database).get(rule.id)
-            return 0 if state is None else self._say(rule, state, now)
-        except self._slack_errors as error:
-            logger.warning("Alert %s was not posted: %s", rule.id, error)
-            return 0
-        finally:
-            release_lease(self._database, key, owner=owner)
+        with leased(self._database, key, owner=owner, now=now, lease_ns=LEASE_NS) as acquired:
+            if not acquired:
+                return 0
+            try:
+                # Read again: another process may have said it before this one got the lease.
+                state = alert_states(self._database).get(rule.id)
+                return 0 if state is None else self._say(rule, state, now)
+            except self._slack_errors as error:
+                logger.warning("Alert %s was not posted: %s", rule.id, error)
+                return 0
 
     def _say(self, rule: AlertRule, state: AlertState, now: int) -> int:
         name_of, posted = self._names(rule), 0

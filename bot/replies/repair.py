@@ -28,12 +28,7 @@ from bot.slack.own_deletions import OwnDeletions
 from bot.slack.reactions import FAILED, READ, WAITING
 from reports.render.block_kit import escape
 from storage import Observability
-from storage.coordination.leases import (
-    acquire_lease,
-    lease_owner,
-    release_lease,
-    release_lease_of_dead,
-)
+from storage.coordination.leases import lease_owner, leased, release_lease_of_dead
 from storage.coordination.process_identity import is_alive, this_process
 from storage.coordination.unfinished_replies import NOBODY, TURN, UnfinishedReply
 from storage.model.erasure import REPLY, REPLY_TS
@@ -104,12 +99,8 @@ class ReplyRepair:
         key, owner, now = f"unfinished:{reply.id}", this_process(), time.time_ns()
         # A process that was killed while it ended the reply would keep it from all others.
         release_lease_of_dead(self._database, key)
-        acquired = acquire_lease(self._database, key, owner=owner, now=now, lease_ns=LEASE_NS)
-        try:
+        with leased(self._database, key, owner=owner, now=now, lease_ns=LEASE_NS) as acquired:
             yield acquired
-        finally:
-            if acquired:
-                release_lease(self._database, key, owner=owner)
 
     def _end(self, reply: UnfinishedReply, *, now: int) -> None:
         if reply.begun_at < now - LONGEST_NS:

@@ -7,7 +7,11 @@ expired. It has to find out by itself how much of the work was done.
 A lease that expires does not stop its holder, so a lease must last longer than the work can take.
 """
 
-from peewee import EXCLUDED, SQL
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from peewee import EXCLUDED, SQL, PeeweeException
 
 from storage.coordination.process_identity import is_alive
 from storage.database.base import Database
@@ -15,6 +19,33 @@ from storage.database.models import LeaseRow
 from storage.database.transactions import transaction
 
 FOREVER_NS = 2**62
+
+logger = logging.getLogger("tracebot.storage")
+
+_unreleased: set[tuple[str, str]] = set()
+"""The leases (key, owner) of this process that the database did not let it give up."""
+
+
+@contextmanager
+def leased(database: Database, key: str, *, owner: str, now: int, lease_ns: int) -> Iterator[bool]:
+    """Hold the lease on `key` for the block, and yield True; or False if another one lasts.
+
+    If the database is locked at the end of the block, the lease is given up before `owner` tries
+    again: otherwise it would keep out everybody, its holder included, until it expires.
+    """
+    if (key, owner) in _unreleased:
+        release_lease(database, key, owner=owner)
+        _unreleased.discard((key, owner))
+    acquired = acquire_lease(database, key, owner=owner, now=now, lease_ns=lease_ns)
+    try:
+        yield acquired
+    finally:
+        if acquired:
+            try:
+                release_lease(database, key, owner=owner)
+            except PeeweeException as error:
+                _unreleased.add((key, owner))
+                logger.warning("The lease on %s is given up later: %s", key, error)
 
 
 def acquire_lease(database: Database, key: str, *, owner: str, now: int, lease_ns: int) -> bool:

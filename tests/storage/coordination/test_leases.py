@@ -2,9 +2,8 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from peewee import Database
-
-from storage.coordination.leases import acquire_lease, complete_lease
+from storage.coordination.leases import acquire_lease, complete_lease, leased
+from storage.database.base import Database
 
 
 def test_of_many_threads_that_try_at_once_one_acquires_the_lease(database: Database) -> None:
@@ -37,3 +36,17 @@ def test_two_threads_of_one_process_cannot_hold_the_same_lease(database: Databas
     first = acquire_lease(database, "digest", owner="host:1", now=5, lease_ns=10)
     second = acquire_lease(database, "digest", owner="host:1", now=5, lease_ns=10)
     assert (first, second) == (True, False)
+
+
+def test_a_lease_that_a_locked_database_did_not_take_back_is_free_for_its_holders_next_try(
+    database: Database,
+) -> None:
+    hurried = database.another(busy_timeout_ms=1)
+    with leased(hurried, "reply", owner="host:1", now=0, lease_ns=300) as first:
+        assert first
+        database.begin()
+    database.rollback()
+    with leased(hurried, "reply", owner="host:1", now=60, lease_ns=300) as second:
+        assert second
+    assert acquire_lease(database, "reply", owner="host:2", now=61, lease_ns=300)
+    hurried.close()
