@@ -31,7 +31,8 @@ from storage import Observability
 from storage.coordination.leases import lease_owner, leased, release_lease_of_dead
 from storage.coordination.process_identity import is_alive, this_process
 from storage.coordination.unfinished_replies import NOBODY, TURN, UnfinishedReply
-from storage.model.erasure import REPLY, REPLY_TS
+from storage.model.erasure import REPLY_TS
+from storage.model.semconv import REPLY
 from storage.queries.traces import trace_spans
 
 SECOND_NS = 1_000_000_000

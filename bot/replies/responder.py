@@ -31,9 +31,9 @@ from bot.slack.types import IncomingMessage
 from reports.formatting import without_controls
 from storage import ActiveSpan, Observability
 from storage.coordination.unfinished_replies import UnfinishedReply
-from storage.model.erasure import REPLY, REPLY_TS
+from storage.model.erasure import REPLY_TS
 from storage.model.redaction import redact
-from storage.model.semconv import FIRST_WORD, TIME_TO_ANSWER
+from storage.model.semconv import FIRST_WORD, REPLY, TIME_TO_ANSWER
 
 MOST_REFUSED = 20
 """Files that an agent is told it does not have."""

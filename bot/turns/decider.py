@@ -19,7 +19,8 @@ from bot.turns.decision import (
     settled_by_thread,
 )
 from storage import ActiveSpan, Observability
-from storage.model.erasure import HEARD, READ_THREAD
+from storage.model.erasure import HEARD
+from storage.model.semconv import READ_THREAD
 
 logger = logging.getLogger("tracebot.decider")
 

@@ -18,7 +18,8 @@ from bot.slack.errors import SLACK_ERRORS, error_code
 from bot.slack.types import IncomingMessage, edited_ts, mention_added, parse_message
 from bot.turns.turn import Turn, TurnHandler
 from storage import Observability
-from storage.model.erasure import EDITED, HEARD, READ_THREAD
+from storage.model.erasure import EDITED, HEARD
+from storage.model.semconv import READ_THREAD
 from storage.model.trace_context import Ids
 from storage.queries.traces import message_traces
 

@@ -34,7 +34,8 @@ from bot.turns.decider import Decider, Verdict
 from bot.turns.decision import BotIdentity
 from bot.turns.unfinished_turn import unfinished_id, unfinished_turn
 from storage import ActiveSpan, Observability
-from storage.model.erasure import HEARD, READ_THREAD
+from storage.model.erasure import HEARD
+from storage.model.semconv import READ_THREAD
 from storage.tracing.current import CurrentSpan
 
 MOST_AGENTS = 5

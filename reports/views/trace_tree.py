@@ -10,8 +10,8 @@ from reports import formatting
 from reports.views.agent_work import WorkLine, agent_work
 from reports.views.ratings import Rating
 from reports.views.trace_list import TraceLine, trace_line
-from storage.model.erasure import REPLY
 from storage.model.records import Score
+from storage.model.semconv import REPLY
 from storage.model.span import FAILED_STATUSES, Span
 from storage.queries.traces import TraceSummary
 

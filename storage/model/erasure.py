@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from storage.model.semconv import OPERATIONS, RESPONSE_ID
+from storage.model.semconv import OPERATIONS, READ_THREAD, REPLY, RESPONSE_ID
 from storage.model.span import WITHIN, Span
 
 ERASED = "tracebot.erased"
@@ -18,11 +18,11 @@ ERASED = "tracebot.erased"
 
 CONTEXT = ("team", "channel", "thread_ts", "message_ts", "user")
 
-REPLY, REPLY_TS = "reply", "slack.reply_ts"
-"""The span of a reply, and its attribute with the time stamps of the reply's messages."""
+REPLY_TS = "slack.reply_ts"
+"""The attribute of the span of a reply with the time stamps of the reply's messages."""
 
-READ_THREAD, HEARD = "read thread", "slack.history.users"
-"""The span of a turn that read its thread, and its attribute with the ids of the authors."""
+HEARD = "slack.history.users"
+"""The attribute of the span that read a turn's thread, with the ids of the authors."""
 
 EDITED = "slack.edited_ts"
 """The attribute of a turn that an edit of its message started: the edit's time stamp."""

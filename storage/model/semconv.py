@@ -160,6 +160,9 @@ TOOL_CALL = "tools/call"
 
 FALLBACK = "tracebot.fallback"
 """True if an attempt stands in for a provider that failed."""
+READ_THREAD, REPLY = "read thread", "reply"
+"""The names of the spans of a turn that read its thread, and that posted its reply."""
+
 FIRST_WORD, TIME_TO_ANSWER = "slack.time_to_first_word", "slack.time_to_answer"
 """Seconds from the arrival of a message until the first of its reply was shown, and all of it."""
 

@@ -16,8 +16,6 @@ from storage.database.models import SpanRow, TraceRow
 from storage.model.batch import Batch
 from storage.model.erasure import (
     CONTEXT,
-    READ_THREAD,
-    REPLY,
     Conversation,
     Erasure,
     Reach,
@@ -25,6 +23,7 @@ from storage.model.erasure import (
     strip,
 )
 from storage.model.records import Log, Metric, Score
+from storage.model.semconv import READ_THREAD, REPLY
 from storage.model.span import Span, span_of
 from storage.model.trace_context import began_at
 from storage.store.erasing_rows import ERASED_MESSAGE, erase_rows

@@ -7,12 +7,13 @@ same figures at any time. This runs for every span, so one look-up leaves out mo
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
-from storage.model.erasure import READ_THREAD, REPLY
 from storage.model.figures import COMMAND, FIGURE, TOOL
 from storage.model.semconv import (
     EXECUTE_TOOL,
     FALLBACK,
     FIRST_WORD,
+    READ_THREAD,
+    REPLY,
     TIME_TO_ANSWER,
     TOOL_CALL,
     TOOL_NAME,

@@ -13,7 +13,6 @@ from operator import itemgetter
 
 from storage.database.base import Database
 from storage.database.statements import Statement
-from storage.model.fingerprint import fingerprint
 from storage.model.span import FAILED_STATUSES, Span
 from storage.store.facts import add_facts
 from storage.store.grains import HOUR_NS
@@ -58,6 +57,10 @@ def recounted(
 def counted(database: Database, trace_ids: Collection[str]) -> dict[Key, Addition]:
     """Return what the failed spans of these traces add to the rollups, by hour."""
     rows = FAILED.look_up(database, [(each,) for each in trace_ids], at_a_time=LOOKED_UP)
+    if not rows:
+        return {}
+    from storage.model.fingerprint import fingerprint  # A command that succeeds does not need it.
+
     # All spans of a failed turn mostly say the same, which is looked at once.
     first: dict[tuple[str, ...], tuple[int, str, str]] = {}
     for trace_id, started_at, audience, team, error_type, status, agent, message in sorted(

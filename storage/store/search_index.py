@@ -16,7 +16,6 @@ from peewee import SqliteDatabase
 from storage.database.base import Database
 from storage.database.statements import Statement
 from storage.database.transactions import transaction
-from storage.model.search_words import document
 
 TABLES = ("search_index", "search_queue")
 
@@ -69,6 +68,8 @@ def add_all(database: Database, *, until: float = math.inf, deadline: float | No
 
 def _add_some(database: Database) -> int:
     """Return how many were added: none if all that wait are likely to change."""
+    from storage.model.search_words import document  # A short command leaves this to others.
+
     rows = _OLDEST.fetch(database, (RECENT, RUNNING, ADDED_AT_ONCE))
     _ADD.execute_many(database, [(row[0], document(*row[1:])) for row in rows])
     _DROP.fetch(database, (json.dumps([row[0] for row in rows]),))

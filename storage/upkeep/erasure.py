@@ -15,8 +15,9 @@ from typing import Any
 from storage.database.base import Database
 from storage.database.models import JournalRow, ScoreRow, SpanRow, TraceRow
 from storage.database.transactions import transaction
-from storage.model.erasure import READ_THREAD, Erasure, Reach
+from storage.model.erasure import Erasure, Reach
 from storage.model.redaction import redact
+from storage.model.semconv import READ_THREAD
 from storage.store.erasing import conversations, furthest, remove_files, without_files
 from storage.store.erasing_rows import erase_rows
 from storage.store.erasure_log import erasure_log, erasures_from, erasures_since

@@ -13,8 +13,9 @@ from storage.coordination.agent_sessions import (
     put_session,
     take_session,
 )
-from storage.model.erasure import HEARD, READ_THREAD, Erasure
+from storage.model.erasure import HEARD, Erasure
 from storage.model.retention import Retention
+from storage.model.semconv import READ_THREAD
 from storage.recovery.opening import open_database
 from storage.upkeep.erasure import erase
 from storage.upkeep.retention import apply_retention

@@ -17,9 +17,10 @@ from storage.coordination.unfinished_replies import (
     put_reply,
 )
 from storage.database.connect import connect
-from storage.model.erasure import HEARD, REPLY, REPLY_TS, Erasure
+from storage.model.erasure import HEARD, REPLY_TS, Erasure
 from storage.model.records import FEEDBACK
 from storage.model.retention import Retention
+from storage.model.semconv import REPLY
 from storage.queries.traces import message_traces, trace_spans, traces_by_id
 from storage.recovery.backup import backup, restore
 from storage.recovery.opening import open_database
