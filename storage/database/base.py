@@ -5,7 +5,7 @@ transactions are the same.
 """
 
 from abc import abstractmethod
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -72,6 +72,13 @@ class Database(peewee.Database):
     @abstractmethod
     def time_limit(self, seconds: float) -> AbstractContextManager[None]:
         """End this thread's queries within the block after `seconds`, with an error."""
+
+    @abstractmethod
+    def begin_writing(self, *, patience: float, of: Collection[str] | None = None) -> None:
+        """Begin a transaction for `transactions.transaction`, which says what `of` means.
+
+        Wait for others that write for at most `patience` seconds.
+        """
 
     @abstractmethod
     def execute_many(

@@ -1,29 +1,28 @@
-"""Write in transactions that begin with IMMEDIATE, and wait while the database is locked.
+"""Write in transactions that begin with a lock, and wait while somebody else has it.
 
-IMMEDIATE takes SQLite's write lock at once. A transaction that reads first and then writes could
-find that another process has written in between, and would have to be repeated as a whole.
+A transaction that reads first and then writes could find that another process has written in
+between, and would have to be repeated as a whole. So it takes SQLite's write lock at once
+(IMMEDIATE), and on a server a lock of ours.
 """
 
-import random
-import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 
-import peewee
-
-from storage.database.error_causes import LOCKED, cause_of
+from storage.database.base import Database
 
 
 @contextmanager
-def transaction(database: peewee.Database, *, deadline: float | None = None) -> Iterator[None]:
+def transaction(
+    database: Database, *, deadline: float | None = None, of: Collection[str] | None = None
+) -> Iterator[None]:
     """Run the block in one transaction, and roll it back if it fails.
 
     Try to begin for `deadline` seconds, or for as long as the database waits for a lock; then raise
-    the error of the last try. The waits are random, which is fairer between processes than SQLite's
-    own busy timeout.
+    the error of the last try. `of` names all that the block reads and changes, such as its traces:
+    on a server it then only waits for transactions of the same things, and for those without names.
     """
-    patience = getattr(database, "timeout", 0.0) if deadline is None else deadline
-    _begin(database, until=time.monotonic() + patience)
+    patience = database.timeout if deadline is None else deadline
+    database.begin_writing(patience=patience, of=of)
     try:
         yield
         database.commit()
@@ -33,23 +32,3 @@ def transaction(database: peewee.Database, *, deadline: float | None = None) -> 
         with suppress(Exception):
             database.rollback()
         raise
-
-
-LONGEST_WAIT_S = 0.005
-"""Longest wait between two tries, which take 10 microseconds each.
-
-With 30 ms, the lock was free for a third of the time that others slept (8 writers on 2 CPUs).
-"""
-
-
-def _begin(database: peewee.Database, *, until: float) -> None:
-    wait = 0.001
-    while True:
-        try:
-            database.begin()
-            return
-        except peewee.OperationalError as error:
-            if cause_of(error) != LOCKED or time.monotonic() > until:
-                raise
-            time.sleep(wait * random.random())
-            wait = min(wait * 2, LONGEST_WAIT_S)

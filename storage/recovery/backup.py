@@ -20,7 +20,8 @@ from storage.database.file_check import address, has_log, opening, refuse_other_
 from storage.database.lock_files import locked
 from storage.database.migrations import HERE, HISTORY
 from storage.database.models import ProcessRow
-from storage.database.shared_file import SharedDatabase, set_aside
+from storage.database.new_file import set_aside
+from storage.database.shared_file import SharedDatabase
 from storage.errors import BackupError, NotOurDatabase
 from storage.recovery.known_backups import note_backup
 from storage.recovery.replacement import set_aside_with_write_lock

@@ -22,7 +22,8 @@ from storage.database.driver import Connection
 from storage.database.error_causes import DAMAGED, LOCKED, cause_of
 from storage.database.file_check import opening, refuse_other_files
 from storage.database.lock_files import locked
-from storage.database.shared_file import SharedDatabase, file_at, set_aside
+from storage.database.new_file import set_aside
+from storage.database.shared_file import SharedDatabase, file_at
 from storage.errors import TemporarilyUnavailable
 from storage.recovery.salvage import salvage
 from storage.upkeep.journal import JournalEntry, add_entry, entries

@@ -39,7 +39,8 @@ def store(database: Database, batch: Batch, *, deadline: float = 5.0) -> bool:
     """
     # Before the transaction, because other writers wait for as long as it is open.
     rows = span_rows(batch.spans)
-    with transaction(database, deadline=deadline):
+    traces = {span.trace_id for span in batch.spans} | {score.trace_id for score in batch.scores}
+    with transaction(database, deadline=deadline, of=traces):
         if not _take_number(database, batch):
             return False
         if erased := _screen(database, batch):

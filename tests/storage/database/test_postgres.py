@@ -27,7 +27,13 @@ from storage.errors import (
     StorageError,
     TemporarilyUnavailable,
 )
+from storage.model.batch import Batch
+from storage.model.span import Span
+from storage.queries.traces import recent_traces
 from storage.recovery.opening import open_database, prepare
+from storage.store.batch import store
+from storage.store.facts import merge_facts
+from tests.support.factories import NOW
 from tests.support.postgres import Cable
 
 
@@ -311,3 +317,54 @@ def test_a_server_keeps_its_files_by_itself(database: Database) -> None:
     assert database.used_bytes() == 0 < database.disk_bytes()
     with closing(open_database(f"{database.url.text}")) as opened:
         assert opened.path == database.path
+
+
+def test_writers_of_different_things_do_not_wait_for_each_other(database: Database) -> None:
+    other = database.another(busy_timeout_ms=10)
+    with transaction(database, of={"one", "two"}):
+        with transaction(other, deadline=0.1, of={"three"}):
+            subscribe(other, "C1")
+        for names in ({"two"}, None):
+            with pytest.raises(peewee.OperationalError), transaction(other, deadline=0.1, of=names):
+                pass
+    with transaction(other, deadline=0.1):
+        subscribe(other, "C2")
+    other.close()
+
+
+def test_a_trace_that_several_processes_record_at_once_counts_each_span(
+    new_postgres_url: str,
+) -> None:
+    def record(name: int) -> None:
+        with closing(locate(new_postgres_url)) as own:
+            for number in range(1, 21):
+                span = span_of_trace(f"{name:08x}{number:08x}")
+                assert store(own, Batch(f"host:{name}:1", number, spans=[span]), deadline=30.0)
+            merge_facts(own)
+
+    threads = [threading.Thread(target=record, args=(name,)) for name in range(1, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with closing(locate(new_postgres_url)) as database:
+        (trace,) = recent_traces(database).traces
+        assert (trace.span_count, trace.input_tokens) == (80, 560)
+        total = "SELECT sum(input_tokens) FROM rollups WHERE level = 'day' AND dimension = 'all'"
+        assert database.fetch(f"{total} AND audience = '*'", ()) == [(560,)]
+
+
+def span_of_trace(span_id: str) -> Span:
+    return Span(
+        trace_id="f" * 32,
+        span_id=span_id,
+        parent_id="a" * 16,
+        name="call",
+        status="ok",
+        provider="anthropic",
+        input_tokens=7,
+        started_at=NOW,
+        ended_at=NOW + 1,
+        duration_ns=1,
+        process="host:1:1",
+    )

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from peewee import Database, IntegrityError, OperationalError
 
-from storage.database import transactions
+from storage.database import shared_file
 from storage.database.connect import connect
 from storage.database.transactions import transaction
 from storage.recovery.opening import open_database
@@ -89,7 +89,8 @@ def test_a_locked_database_is_waited_for_as_long_as_its_settings_say(
         nonlocal now
         now += max(seconds, 0.001)
 
-    monkeypatch.setattr(transactions, "time", SimpleNamespace(monotonic=lambda: now, sleep=sleep))
+    clock = SimpleNamespace(monotonic=lambda: now, sleep=sleep)
+    monkeypatch.setattr(shared_file, "time", clock)
     holder.begin()
     with pytest.raises(OperationalError, match="locked"), transaction(impatient):
         pass
