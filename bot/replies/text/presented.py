@@ -20,8 +20,13 @@ _PING = re.compile(
 )
 """Texts that Slack turns into a mention, also in code. `<!DOCTYPE html>` is not one of them."""
 
-_BARE = re.compile(r"(?<![\w@/.])@(?=(?:channel|here|everyone)\b)", re.IGNORECASE)
+_BARE = re.compile(r"(?<![\w@])@(?=(?i:channel|here|everyone)\b)")
 """Slack makes no mention of it by default, and does not promise to leave it alone for ever."""
+
+_MENTION = re.compile(
+    rf"{_PING.pattern}|(?P<address>https?://[^\s<>]+|(?<=\]\()[^\s<>()]+)|(?P<bare>{_BARE.pattern})"
+)
+"""Whatever may notify somebody, and addresses, which a zero-width space would break."""
 
 _UNSETTLED = re.compile(
     r"(?:\r|\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]{0,2000}\x1b?|[ -/]*)"
@@ -61,17 +66,23 @@ def settled(text: str) -> str:
 
 def _silenced(text: str, readable: str, name_of: NameOf) -> Iterator[Edit]:
     names: dict[str, str] = {}
-    for found in _PING.finditer(text):
-        start, user = found.start(), found[1]
-        if user and readable[start] != IN_CODE and (user in names or len(names) < MOST_NAMES):
+    for found in _MENTION.finditer(text):
+        start, end, user = found.start(), found.end(), found[1]
+        in_code = readable[start] == IN_CODE
+        if user and not in_code and (user in names or len(names) < MOST_NAMES):
             names[user] = names.get(user) or name_of(user)
-        name = names.get(user, user) if readable[start] != IN_CODE else user
-        if name != user:
-            yield start, found.end(), f"@{_shown(name)}"
-        else:
+            if names[user] != user:
+                yield start, end, f"@{_shown(names[user])}"
+                continue
+        if found["bare"]:
+            if not in_code:
+                yield end, end, ZERO_WIDTH_SPACE
+            continue
+        if not found["address"]:
             yield start + 1, start + 1, ZERO_WIDTH_SPACE
-    for found in _BARE.finditer(readable):
-        yield found.end(), found.end(), ZERO_WIDTH_SPACE
+        if not in_code:
+            mark = "%40" if found["address"] else f"@{ZERO_WIDTH_SPACE}"
+            yield from ((*bare.span(), mark) for bare in _BARE.finditer(text, start, end))
 
 
 def _shown(name: str) -> str:

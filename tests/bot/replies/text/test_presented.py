@@ -81,6 +81,30 @@ def test_a_bare_name_of_everybody_notifies_nobody() -> None:
     assert not pings("", [{"type": "markdown", "text": presented(text)}])
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("<!--@here>", f"<!--@{SPACE}here>"),
+        ("<a @Everyone b>", f"<a @{SPACE}Everyone b>"),
+        ("<@here>", f"<@{SPACE}here>"),
+        ("<U0ANN|@here>", f"<U0ANN|@{SPACE}here>"),
+        ("<!here|@here>", f"<{SPACE}!here|@{SPACE}here>"),
+        ("[x](@channel)", "[x](%40channel)"),
+        ("https://e.example/?q=@here", "https://e.example/?q=%40here"),
+        ("<https://e.example/(@here)>", "<https://e.example/(%40here)>"),
+    ],
+)
+def test_a_bare_name_in_a_tag_or_an_address_notifies_nobody(text: str, shown: str) -> None:
+    assert pings("", [{"type": "markdown", "text": text}])
+    assert presented(text) == shown
+    assert not pings("", [{"type": "markdown", "text": shown}])
+
+
+def test_a_bare_name_in_code_stays_as_it_is() -> None:
+    text = "`@here` and\n```\ngrep @channel\n```\n"
+    assert presented(text) == text
+
+
 def test_a_known_person_is_named_outside_code() -> None:
     text = "<@U0ANN00001> asked <@U0BOB00001|bob> and <@U0NEW00001>: `<@U0ANN00001>`"
     shown = presented(text, name_of)
