@@ -157,7 +157,7 @@ def carry_out(
     if order.hard is not None and order.hard < order.soft:
         raise UsageError(HARD_BELOW)
     if order.soft <= budget.soft and (order.hard or 0) <= (budget.hard or 0):
-        raise CommandFailed(
+        raise UsageError(
             f"The budget has {limit_text(budget)}: raise it to more, or remove it and add another."
         )
     hard = order.hard

@@ -20,8 +20,7 @@ def project(tmp_path: Path) -> Path:
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "scripts").mkdir()
     (tmp_path / "scripts" / "setup").symlink_to("/bin/true")
-    (tmp_path / ".venv").mkdir()
-    (tmp_path / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
     return tmp_path
 
 
