@@ -8,14 +8,12 @@ its socket, and is replaced before anybody notices. After a connection could not
 fail at once for a moment: if the server does not answer, each of them would wait for seconds.
 """
 
-import os
 import select
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 from storage.database.error_causes import ConnectionLost
 
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 
 FAIL_FAST_S = 1.0
 
-_pools: "WeakSet[Pool]" = WeakSet()
 _inherited: "list[Connection[Any]]" = []
 """The parent's connections, in a forked child. Closing one would end the parent's session."""
 
@@ -35,10 +32,14 @@ class Pool:
     def __init__(self, connect: "Callable[[], Connection[Any]]", *, most: int) -> None:
         self._connect = connect
         self._most = most
-        self._forget()
-        _pools.add(self)
+        self._reset()
 
-    def _forget(self) -> None:
+    def abandon(self) -> None:
+        """In a forked child, leave the parent's connections alone, and begin without any."""
+        _inherited.extend([*self._idle, *self._lent])
+        self._reset()
+
+    def _reset(self) -> None:
         self._free = threading.BoundedSemaphore(self._most)
         self._idle: list[Connection[Any]] = []
         self._lent: set[Connection[Any]] = set()
@@ -92,7 +93,7 @@ class Pool:
 
     def _new_one(self) -> "Connection[Any]":
         if self._failed and time.monotonic() < self._failed[0]:
-            raise self._failed[1]
+            raise self._failed[1].with_traceback(None)
         try:
             connection = self._connect()
         except Exception as error:
@@ -114,13 +115,3 @@ def _is_quiet(connection: "Connection[Any]") -> bool:
 def _close(connection: "Connection[Any]") -> None:
     with suppress(Exception):  # It is gone, one way or the other.
         connection.close()
-
-
-def _after_fork_in_child() -> None:
-    for pool in list(_pools):
-        _inherited.extend([*pool._idle, *pool._lent])
-        pool._forget()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,5 +1,7 @@
 """A database on a PostgreSQL server: connections, transactions, and what is said when it fails."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +11,7 @@ from pathlib import Path
 import peewee
 import pytest
 
-from storage.database import postgres
+from storage.database import server_connection
 from storage.database.base import Database
 from storage.database.connect import database_path, locate
 from storage.database.error_causes import LOCKED, UNREACHABLE, cause_of
@@ -146,7 +148,7 @@ def test_a_server_that_cannot_be_used_is_told_in_one_sentence(
 def test_a_server_that_is_too_old_is_refused(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres, "OLDEST", 99)
+    monkeypatch.setattr(server_connection, "OLDEST", 99)
     with pytest.raises(StorageError, match=r"is PostgreSQL \d+\.\d+, and tracebot needs 99"):
         prepare(database)
 
@@ -368,3 +370,28 @@ def span_of_trace(span_id: str) -> Span:
         duration_ns=1,
         process="host:1:1",
     )
+
+
+FORKING = """
+import os, sys
+from storage.database.connect import locate
+from storage.database.transactions import transaction
+database = locate(sys.argv[1])
+INSERT = "INSERT INTO subscriptions VALUES ('T1', %s, '09:00', 'UTC', 'U1', 1, 'daily')"
+with transaction(database):
+    database.execute_sql(INSERT, ("parent",))
+    child = os.fork()
+    if not child:
+        database.execute_sql(INSERT, ("child",))
+        os._exit(0)
+    os.waitpid(child, 0)
+    database.execute_sql(INSERT, ("parent again",))
+print(database.fetch("SELECT channel FROM subscriptions ORDER BY channel", ()))
+"""
+
+
+def test_a_forked_process_has_connections_of_its_own(new_postgres_url: str) -> None:
+    program = [sys.executable, "-c", FORKING, new_postgres_url]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    assert done.stdout == "[('child',), ('parent',), ('parent again',)]\n"

@@ -1,0 +1,41 @@
+"""Open a connection to a PostgreSQL server. psycopg is imported only here, and when it is used."""
+
+from typing import TYPE_CHECKING, Any
+
+from storage.database.driver import translate_errors
+from storage.database.postgres_errors import too_old
+from storage.database.postgres_url import PostgresURL
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+OLDEST = 13
+"""The first version in which the owner of a database may add `pg_trgm`, which search needs."""
+
+CONNECT = {
+    "application_name": "tracebot",
+    "connect_timeout": 5,
+    # A host that is switched off says nothing: without these, a statement waits for 15 minutes.
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""Settings of libpq, unless the URL has its own."""
+
+
+def open_connection(url: PostgresURL) -> "Connection[Any]":
+    """Return a new connection. Raises `DatabaseUnavailable` if the server is too old."""
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+    with translate_errors:
+        # Not the URL itself, which an error about it would quote with its password.
+        known: dict[str, Any] = {**CONNECT, **conninfo_to_dict(url.text)}
+        settings = make_conninfo(**known)
+        connection = psycopg.connect(settings, autocommit=True, prepare_threshold=None)
+    if connection.info.server_version < OLDEST * 10_000:
+        version = connection.info.parameter_status("server_version")
+        connection.close()
+        raise too_old(url.label, version, OLDEST)
+    return connection
