@@ -1,9 +1,11 @@
 """Measure how many spans a second are received over HTTP and committed by one process.
 
 The sender is another process, with two connections; a request has 512 spans. The peer is the same
-web server on the same requests, where it only decodes them and answers.
+web server on the same requests, where it only decodes them and answers. Both have the thresholds
+of the garbage collector with which `tracebot serve` and `tracebot collect` run.
 """
 
+import gc
 import subprocess
 import sys
 import time
@@ -17,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bot.cli.main import YOUNG_OBJECTS
 from bot.http.otlp_receiver import Collector
 from bot.http.server import WebServer
 from storage import Observability
@@ -76,11 +79,14 @@ def measure(run: Run) -> Iterator[Figure]:
             (sent / f"{start:09}").write_bytes(body)
         return sent
 
+    usual = gc.get_threshold()
+    gc.set_threshold(YOUNG_OBJECTS)
     with run.folder() as folder:
         ours, decoding = run.medians(
             lambda: _ours(folder / f"{next(rounds)}.db", bodies(folder)),
             lambda: _decoding(bodies(folder)),
         )
+    gc.set_threshold(*usual)
     yield Figure(
         name="otlp, received and stored",
         ours=ours,
