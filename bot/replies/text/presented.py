@@ -26,7 +26,7 @@ _BARE = re.compile(r"(?<![\w@])@(?=(?i:channel|here|everyone)\b)")
 _MENTION = re.compile(
     rf"{_PING.pattern}|(?P<address>https?://[^\s<>]+|(?<=\]\()[^\s<>()]+)|(?P<bare>{_BARE.pattern})"
 )
-"""Whatever may notify somebody, and addresses, which a zero-width space would break."""
+"""Text that may notify somebody, and addresses, which a zero-width space would break."""
 
 _UNSETTLED = re.compile(
     r"(?:\r|\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]{0,2000}\x1b?|[ -/]*)"
