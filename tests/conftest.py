@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -84,15 +85,27 @@ def db_path(tmp_path: Path) -> Path:
     return tmp_path / "tracebot.db"
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Create a database once: all migrations take five times as long as a copy of their result."""
+    path = tmp_path_factory.mktemp("empty") / "tracebot.db"
+    open_database(path).close()
+    return path
+
+
 @pytest.fixture
-def database(db_path: Path) -> Iterator[Database]:
+def database(db_path: Path, empty_database: Path) -> Iterator[Database]:
+    if not db_path.exists():
+        shutil.copy(empty_database, db_path)
     opened = open_database(db_path)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def observability(db_path: Path) -> Iterator[Observability]:
+def observability(db_path: Path, empty_database: Path) -> Iterator[Observability]:
+    if not db_path.exists():
+        shutil.copy(empty_database, db_path)
     with Observability.open(db_path, platform="slack") as opened:
         yield opened
         opened.database.close()

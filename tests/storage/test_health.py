@@ -219,7 +219,8 @@ def test_a_log_that_grows_without_end_is_a_warning(
 ) -> None:
     monkeypatch.setattr("bot.jobs.scheduler.WAL_LIMIT", 10_000)
     ticking, _ = schedule(database, [], set())
-    subscribe(database, Subscription(TEAM, GENERAL, "09:00", "UTC", "U1", time.time_ns()))
+    for channel in (GENERAL, "C0B"):
+        subscribe(database, Subscription(TEAM, channel, "09:00", "UTC", "U1", time.time_ns()))
     assert log_size(database.path) > 10_000
     with caplog.at_level(logging.WARNING, logger="tracebot.schedule"):
         ticking.tick(now=time.time_ns())
