@@ -9,7 +9,7 @@ ENV UV_NO_CACHE=1 UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy VIRTUAL_ENV=/opt/trace
 RUN python -m venv --without-pip "$VIRTUAL_ENV"
 WORKDIR /build
 COPY pyproject.toml requirements.lock ./
-RUN uv pip install --constraint requirements.lock --requirement pyproject.toml
+RUN uv pip install --constraint requirements.lock --requirement pyproject.toml --extra postgres
 COPY . .
 RUN uv pip install --build-constraint requirements.lock --no-deps .
 
@@ -19,7 +19,9 @@ RUN useradd --uid 10001 --home-dir /data --no-create-home --shell /usr/sbin/nolo
     && install --directory --owner tracebot --group tracebot --mode 700 /data
 COPY --from=build /opt/tracebot /opt/tracebot
 # The database is /data/tracebot/tracebot.db; in /data are also the logins of agents (.claude …).
-ENV PATH=/opt/tracebot/bin:$PATH HOME=/data XDG_DATA_HOME=/data PYTHONUNBUFFERED=1
+# What waits for a database on a server is in /data/tracebot, too.
+ENV PATH=/opt/tracebot/bin:$PATH HOME=/data XDG_DATA_HOME=/data XDG_STATE_HOME=/data \
+    PYTHONUNBUFFERED=1
 USER 10001
 WORKDIR /data
 VOLUME /data

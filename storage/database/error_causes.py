@@ -109,7 +109,7 @@ def _cause_on_server(error: BaseException) -> str | None:
         return None
     if (code := source.sqlstate) is not None:
         return next((SQLSTATES[code[:n]] for n in (5, 3, 2) if code[:n] in SQLSTATES), None)
-    if type(source).__name__ != "OperationalError":
+    if not any(kind.__name__ == "OperationalError" for kind in type(source).__mro__):
         return None
     if NO_SUCH_DATABASE.search(str(source)):
         return NO_DATABASE

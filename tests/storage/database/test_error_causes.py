@@ -5,10 +5,18 @@ from pathlib import Path
 
 import cysqlite
 import peewee
+import psycopg
 import pytest
 
 from storage.database.connect import connect
-from storage.database.error_causes import DAMAGED, DISK_FULL, LOCKED, READ_ONLY, cause_of
+from storage.database.error_causes import (
+    DAMAGED,
+    DISK_FULL,
+    LOCKED,
+    READ_ONLY,
+    UNREACHABLE,
+    cause_of,
+)
 from storage.database.query_timeout import query_timeout
 from storage.database.shared_file import SharedDatabase
 from storage.errors import QueryTimeout, TemporarilyUnavailable
@@ -91,3 +99,7 @@ def test_an_error_of_ours_has_the_cause_that_it_was_raised_from() -> None:
     assert cause_of(unavailable) == LOCKED
     unavailable.__cause__ = OSError(errno.ENOSPC, "No space left on device")
     assert cause_of(unavailable) == DISK_FULL
+
+
+def test_a_server_that_does_not_answer_in_time_is_unreachable() -> None:
+    assert cause_of(psycopg.errors.ConnectionTimeout("connection timeout expired")) == UNREACHABLE
