@@ -63,7 +63,8 @@ def bolt_app(
         authorize=_authorize(identity, team),
         signing_secret=settings.slack_signing_secret.get_secret_value() or "socket mode",
         token_verification_enabled=False,
-        process_before_response=False,
+        # A message is acknowledged once it is stored: else it would be lost with the process.
+        process_before_response=True,
         # So that `_report` answers them, without a warning for each.
         raise_error_for_unhandled_request=True,
         ignoring_self_events_enabled=False,
@@ -88,16 +89,13 @@ def _authorize(identity: BotIdentity, team: str) -> Callable[..., AuthorizeResul
     return authorize
 
 
-def _report(
-    observability: Observability, error: Exception, body: dict[str, Any]
-) -> BoltResponse | None:
-    """Log a listener's error; accept requests that have no listener.
+def _report(observability: Observability, error: Exception, body: dict[str, Any]) -> BoltResponse:
+    """Log a listener's error, and accept the request; also one that has no listener.
 
-    Slack would send those again, and would stop to send any if they are most of them.
+    Slack would send it again, and would stop to send any if that is true of most of them.
     """
     if not isinstance(error, BoltUnhandledRequestError):
         logger.error("A request of type %s failed", body.get("type"), exc_info=error)
-        return None
-    if body.get("type") == "app_rate_limited":
+    elif body.get("type") == "app_rate_limited":
         observability.count(RATE_LIMITED, "slack")
     return BoltResponse(status=200)

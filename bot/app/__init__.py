@@ -39,7 +39,7 @@ def build_bot(
     return Bot(
         app=app,
         inbox=inbox,
-        scheduler=build_scheduler(shared, digests, alerts, status),
+        scheduler=build_scheduler(shared, inbox, digests, alerts, status),
         running=shared.running,
         delivery=shared.delivery,
         unfinished=shared.unfinished,

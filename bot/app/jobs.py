@@ -16,6 +16,8 @@ from bot.slack.connection.client import client_without_retries
 from bot.slack.connection.status import ConnectionStatus, note_connection
 from bot.slack.errors import SLACK_ERRORS
 from bot.trace_ui.key_names import key_names
+from bot.turns.inbox import Inbox
+from bot.turns.take_over import TakeOver
 from reports.views.health import problems_of
 from storage.health import health
 
@@ -63,7 +65,7 @@ def _budget_warnings(shared: Shared) -> BudgetWarnings:
 
 
 def build_scheduler(
-    shared: Shared, digests: Digests, alerts: Alerts, status: ConnectionStatus
+    shared: Shared, inbox: Inbox, digests: Digests, alerts: Alerts, status: ConnectionStatus
 ) -> Scheduler:
     settings, database = shared.settings, shared.observability.database
     repair = ReplyRepair(
@@ -73,7 +75,14 @@ def build_scheduler(
         bot_user=shared.identity.user,
         bot_id=shared.identity.bot_id,
         deletions=shared.deletions,
-        dedup=shared.dedup,
+    )
+    take_over = TakeOver(
+        client_without_retries(settings, shared.secrets, timeout_s=10),
+        shared.identity,
+        shared.lanes,
+        inbox,
+        shared.observability,
+        end_replies=lambda now: repair.run(now=now),
     )
     warnings = _budget_warnings(shared)
     return Scheduler(
@@ -83,6 +92,7 @@ def build_scheduler(
         folding=settings.folding,
         delete_old_files=lambda before: delete_old_files(files_folder(settings), before=before),
         note_connection=partial(note_connection, database, status, team=shared.team),
+        take_over=lambda now: take_over.run(now=now),
         end_replies=lambda now: repair.run(now=now),
         run_alerts=lambda now: alerts.run(now=now),
         warn_of_budgets=lambda now: warnings.send_due(now=now),

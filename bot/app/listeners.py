@@ -96,6 +96,7 @@ def _changes(shared: Shared, canceller: TurnCanceller) -> MessageChanges:
         threads=shared.threads,
         canceller=canceller,
         eraser=shared.eraser,
+        lanes=shared.lanes,
         deletions=shared.deletions,
         reader=shared.reader,
     )

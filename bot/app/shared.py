@@ -12,6 +12,7 @@ from bot.access import Access
 from bot.agents.config.access_rules import refuse_groups_without_scope
 from bot.agents.config.roster import Roster
 from bot.concurrency.event_dedup import EventDedup
+from bot.concurrency.lanes import Lanes
 from bot.concurrency.running_turns import RunningTurns
 from bot.replies.delivery import ReplyDelivery
 from bot.replies.unfinished import UnfinishedReplies
@@ -34,6 +35,7 @@ from bot.turns.decision import BotIdentity
 from bot.turns.eraser import Eraser
 from bot.turns.permission import Permission
 from storage import Observability
+from storage.coordination.process_identity import new_writer
 from storage.database.connect import database_path
 
 logger = logging.getLogger("tracebot")
@@ -59,6 +61,7 @@ class Shared:
     access: Access
     permission: Permission
     dedup: EventDedup
+    lanes: Lanes
     running: RunningTurns
     deletions: OwnDeletions
     delivery: ReplyDelivery
@@ -73,7 +76,7 @@ def build_shared(
     """Build them, once Slack has said who the bot is. Raises like `build_bot`."""
     auth, identity = _identity(settings, roster)
     team = auth["team_id"]
-    database = observability.database
+    database, process = observability.database, new_writer()
     secrets = OwnSecrets(settings, roster, collector=collector)
     client = client_with_retries(settings, secrets)
     directory = Directory(client_for_lookups(settings, secrets))
@@ -98,12 +101,15 @@ def build_shared(
         access=access,
         permission=Permission(access, directory, team=team),
         dedup=EventDedup(database),
+        lanes=Lanes(database, team=team, process=process),
         running=RunningTurns(database, limit=settings.workers),
         deletions=deletions,
         delivery=ReplyDelivery(
             client_without_retries(settings, secrets), bot_id=identity.bot_id, deletions=deletions
         ),
-        unfinished=UnfinishedReplies(database, team=team, keep_text=settings.capture != "none"),
+        unfinished=UnfinishedReplies(
+            database, team=team, process=process, keep_text=settings.capture != "none"
+        ),
         eraser=Eraser(observability),
         budgets=BudgetCheck(database),
     )

@@ -22,6 +22,7 @@ LIVE_TIMEOUT_S = 5
 def build_inbox(shared: Shared, collector: str | None) -> Inbox:
     notices = Notices(shared.delivery, shared.observability)
     handler = TurnHandler(
+        client=shared.client,
         identity=shared.identity,
         roster=shared.roster,
         decider=_decider(shared),
@@ -31,6 +32,7 @@ def build_inbox(shared: Shared, collector: str | None) -> Inbox:
         downloads=_downloads(shared),
         reader=shared.reader,
         unfinished=shared.unfinished,
+        lanes=shared.lanes,
         running=shared.running,
         dedup=shared.dedup,
         budget_notices=BudgetNotices(
@@ -48,6 +50,7 @@ def build_inbox(shared: Shared, collector: str | None) -> Inbox:
         bot_user=shared.identity.user,
         reader=shared.reader,
         dedup=shared.dedup,
+        lanes=shared.lanes,
         running=shared.running,
         observability=shared.observability,
     )

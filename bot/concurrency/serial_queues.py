@@ -6,7 +6,11 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Executor
 from operator import itemgetter
 
-Job = Callable[[], None]
+POLL_S = 0.5
+"""How long a job waits before it is asked again if it may run."""
+
+Job = Callable[[], bool]
+"""Does its work, or returns False if another process keeps it from that for now."""
 
 
 class SerialQueues:
@@ -24,10 +28,12 @@ class SerialQueues:
         self._waiting: dict[Hashable, list[tuple[str, Job]]] = {}
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
+        self._awake = threading.Condition(self._lock)
 
     def drain(self, *, timeout: float) -> bool:
         """Wait until no job runs or waits; return False if *timeout* seconds pass first."""
         with self._idle:
+            self._awake.notify_all()
             return self._idle.wait_for(lambda: not self._waiting, timeout)
 
     def submit(self, key: Hashable, order: str, job: Job) -> bool:
@@ -38,27 +44,35 @@ class SerialQueues:
         with self._lock:
             if key in self._waiting:
                 insort(self._waiting[key], (order, job), key=itemgetter(0))
+                # It may come before one that waits for another process.
+                self._awake.notify_all()
                 return True
             self._waiting[key] = []
-        self._executor.submit(self._run, key, job)
+        self._executor.submit(self._run, key, order, job)
         return False
 
-    def _run(self, key: Hashable, job: Job) -> None:
+    def _run(self, key: Hashable, order: str, job: Job) -> None:
+        done = True
         try:
-            job()
+            done = job()
         finally:
-            self._start_next(key)
+            self._start_next(key, None if done else (order, job))
 
-    def _start_next(self, key: Hashable) -> None:
+    def _start_next(self, key: Hashable, again: tuple[str, Job] | None) -> None:
         with self._lock:
             waiting = self._waiting[key]
+            if again is not None:
+                # Sorted in again, and not kept in front: another process may wait for one of ours
+                # that came later and is before it.
+                self._awake.wait(POLL_S)
+                insort(waiting, again, key=itemgetter(0))
             if not waiting:
                 # Removed under the same lock under which `submit` looks: a job is either in the
                 # queue before this check, or finds no queue and starts at once.
                 del self._waiting[key]
                 self._idle.notify_all()
                 return
-            _, job = waiting.pop(0)
+            order, job = waiting.pop(0)
         # Submitted again rather than run in a loop here, so that one busy Slack thread does not
         # hold an executor thread for good.
-        self._executor.submit(self._run, key, job)
+        self._executor.submit(self._run, key, order, job)

@@ -36,6 +36,9 @@ SECOND_NS = 1_000_000_000
 HOUR_NS = 3_600 * SECOND_NS
 DAY_NS = 24 * HOUR_NS
 
+TAKE_OVER_S = 2
+"""How often leases are renewed. They last several times as long."""
+
 COUNTING_S = 0.5
 """How long a tick counts what an older tracebot did not."""
 
@@ -54,6 +57,7 @@ class Scheduler:
         folding: Folding,
         delete_old_files: Callable[[float], object] = lambda before: None,
         note_connection: Callable[..., object] = lambda *, now, stopped: None,
+        take_over: Callable[[int], object] = lambda now: None,
         end_replies: Callable[[int], object] = lambda now: None,
         run_alerts: Callable[[int], object] = lambda now: None,
         warn_of_budgets: Callable[[int], object] = lambda now: None,
@@ -61,6 +65,7 @@ class Scheduler:
         """`delete_old_files` gets the age limit of retention, in seconds since the epoch.
 
         `note_connection(now=…, stopped=…)` notes whether Slack is connected, for `health`.
+        `take_over` renews leases and answers what processes that are gone have left, and
         `end_replies` ends the replies that nobody ended. It gets the time in nanoseconds.
         `run_alerts` evaluates the alerts and posts what changed, and `warn_of_budgets` warns of
         budgets that are almost used up, in the same way.
@@ -71,9 +76,12 @@ class Scheduler:
         self._folding = folding
         self._delete_old_files = delete_old_files
         self._note_connection = note_connection
+        self._take_over = take_over
         self._end_replies = end_replies
         self._run_alerts = run_alerts
         self._warn_of_budgets = warn_of_budgets
+        # It would tell of each job at INFO, every few seconds.
+        logging.getLogger("apscheduler").setLevel(logging.WARNING)
         self._scheduler = BackgroundScheduler(timezone=UTC)
 
     def start(self) -> None:
@@ -89,6 +97,15 @@ class Scheduler:
         )
         # At once, too: people wait for what the process before this one left.
         self._scheduler.add_job(self._end_replies_now)
+        self._scheduler.add_job(
+            self.take_over,
+            "interval",
+            seconds=TAKE_OVER_S,
+            next_run_time=datetime.now(UTC),
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=None,
+        )
         self._scheduler.start()
 
     def stop(self) -> None:
@@ -138,6 +155,11 @@ class Scheduler:
     def _end_replies_now(self) -> None:
         self._attempt("Ending replies", lambda: self._end_replies(time.time_ns()))
         self._database.close()
+
+    def take_over(self) -> None:
+        """Renew leases, and go on with what processes that are gone have left."""
+        # It keeps its connection open, being back in a moment.
+        self._attempt("Taking over", lambda: self._take_over(time.time_ns()))
 
     def _attempt(self, job: str, run: Callable[[], object]) -> None:
         try:

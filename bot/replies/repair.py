@@ -11,7 +11,6 @@ from peewee import PeeweeException
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from bot.concurrency.event_dedup import EventDedup
 from bot.replies.buttons import Attempt, failure_buttons
 from bot.replies.messages import RESTARTED, Message, reply_messages, running_id
 from bot.replies.posted import (
@@ -28,9 +27,9 @@ from bot.slack.own_deletions import OwnDeletions
 from bot.slack.reactions import FAILED, READ, WAITING
 from reports.render.block_kit import escape
 from storage import Observability
-from storage.coordination.leases import lease_owner, leased, release_lease_of_dead
-from storage.coordination.process_identity import is_alive, this_process
-from storage.coordination.unfinished_replies import NOBODY, TURN, UnfinishedReply
+from storage.coordination.leases import leased, release_lease_of_dead
+from storage.coordination.process_identity import this_process
+from storage.coordination.unfinished_replies import TURN, UnfinishedReply
 from storage.model.erasure import REPLY_TS
 from storage.model.semconv import REPLY
 from storage.queries.traces import trace_spans
@@ -66,7 +65,6 @@ class ReplyRepair:
         bot_user: str,
         bot_id: str,
         deletions: OwnDeletions,
-        dedup: EventDedup,
     ) -> None:
         self._client = client
         self._unfinished = unfinished
@@ -75,7 +73,6 @@ class ReplyRepair:
         self._bot_user = bot_user
         self._bot_id = bot_id
         self._deletions = deletions
-        self._dedup = dedup
 
     def run(self, *, now: int) -> None:
         """End what can be ended now. Raises `PeeweeException` if the database cannot be asked."""
@@ -102,6 +99,8 @@ class ReplyRepair:
         release_lease_of_dead(self._database, key)
         with leased(self._database, key, owner=owner, now=now, lease_ns=LEASE_NS) as acquired:
             yield acquired
+            # Else whoever comes next finds its row, and takes our note for a reply of its process.
+            self._unfinished.wait_until_stored(reply.id)
 
     def _end(self, reply: UnfinishedReply, *, now: int) -> None:
         if reply.begun_at < now - LONGEST_NS:
@@ -136,24 +135,10 @@ class ReplyRepair:
             self._deliver_in(thread, reply)
 
     def _is_settled(self, reply: UnfinishedReply) -> bool:
-        """Return True if the turn ended after all, or another process has taken the message.
-
-        A process may die after it ended a turn and before its row is removed. And Slack sends an
-        event again that a process did not acknowledge before it died, or in two forms. If nobody
-        has taken the message yet, nobody will: its author is told to ask again.
-        """
+        """Return True if the turn ended after all, before its process died."""
         self._observability.flush(FLUSH_S)
         root = next(iter(trace_spans(self._database, reply.trace_id)), None)
-        if root is not None and root.status not in ("running", "abandoned"):
-            return True
-        if not reply.claim:
-            return False
-        taker = lease_owner(self._database, reply.claim)
-        if taker is None:
-            return not self._dedup.claim(reply.claim)
-        if reply.process == NOBODY:  # Which one it was is not known.
-            return is_alive(taker)
-        return not reply.process.startswith(f"{taker}:")
+        return root is not None and root.status not in ("running", "abandoned")
 
     def _deliver_in(self, thread: Sequence[Mapping[str, Any]], reply: UnfinishedReply) -> None:
         final, unwanted = final_parts(thread, reply, bot_id=self._bot_id)

@@ -14,7 +14,6 @@ from peewee import InterfaceError, OperationalError, PeeweeException
 
 from bot.replies.messages import Message
 from bot.retry import RetryPolicy, TryAgain
-from storage.coordination.process_identity import new_writer
 from storage.coordination.unfinished_replies import (
     UnfinishedReply,
     abandoned_replies,
@@ -47,12 +46,12 @@ class UnfinishedReplies:
     locked database.
     """
 
-    def __init__(self, database: Database, *, team: str, keep_text: bool) -> None:
+    def __init__(self, database: Database, *, team: str, process: str, keep_text: bool) -> None:
         """Without *keep_text* the text of an answer is never stored, only kept in memory."""
         self._database = database
         self._team = team
         self._keep_text = keep_text
-        self._process = new_writer()
+        self._process = process
         self._replies: dict[str, UnfinishedReply] = {}
         self._left: set[str] = set()
         """The ids of the replies that nobody works on any more."""
@@ -89,10 +88,6 @@ class UnfinishedReplies:
     def keep(self, id: str, ending: Sequence[Message]) -> None:
         """Keep the messages that Slack does not take at the moment."""
         self._change(id, ending=tuple(ending))
-
-    def expect(self, id: str) -> None:
-        """Note that somebody waits for an answer: they are told to ask again if we die now."""
-        self._change(id, ending=None)
 
     def leave(self, id: str) -> None:
         """Let the next repair end the reply: nobody else works on it any more."""

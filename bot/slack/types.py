@@ -39,6 +39,8 @@ class IncomingMessage:
     bot_id: str | None = None
     """The app that posted it: as a bot, or with a person's token, whose message it then is."""
     subtype: str | None = None
+    edited: str | None = None
+    """The time stamp of the last edit."""
     mention_added: str | None = None
     """The time stamp of the edit, if the message mentions the bot only since then."""
     files: tuple[dict[str, object], ...] = ()
@@ -192,6 +194,7 @@ def parse_message(body: Mapping[str, Any], *, team: str) -> IncomingMessage:
         user_team=event.get("user_team"),
         bot_id=event.get("bot_id"),
         subtype=event.get("subtype"),
+        edited=edited_ts(event),
         files=tuple(event.get("files") or ()),
         blocks=tuple(event.get("blocks") or ()),
         attachments=tuple(event.get("attachments") or ()),

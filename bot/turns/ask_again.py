@@ -18,6 +18,7 @@ from bot.replies.messages import REFUSALS, refusal_message
 from bot.slack.directory import Directory, channel_type
 from bot.slack.errors import SLACK_ERRORS, error_code
 from bot.slack.types import AskedAgain, IncomingMessage, parse_message
+from bot.turns.accepted import read_message
 from bot.turns.inbox import Inbox
 from bot.turns.permission import Permission
 from storage.database.base import Database
@@ -143,12 +144,8 @@ class AskAgain:
 
     def _question(self, channel: str, thread_ts: str, attempt: Attempt) -> IncomingMessage | None:
         """Return the question as it is in Slack now, None if it was deleted."""
-        ts = attempt.message_ts
-        found = self._client.conversations_replies(
-            channel=channel, ts=thread_ts, oldest=ts, latest=ts, inclusive=True, limit=2
-        )["messages"]
-        message = next((each for each in found if each["ts"] == ts), None)
-        if message is None or message.get("subtype") == "tombstone":
+        message, _ = read_message(self._client, channel, thread_ts, attempt.message_ts)
+        if message is None:
             return None
         # Whatever wrote it: the person who asks again decides on whether it is asked.
         event = {**message, "channel": channel, "subtype": None, "bot_id": None}

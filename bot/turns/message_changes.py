@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from bot.concurrency.lanes import Lanes
 from bot.slack.conversation.conversation import ConversationReader
 from bot.slack.own_deletions import OwnDeletions
 from bot.slack.threads import ThreadReader
@@ -24,6 +25,7 @@ class MessageChanges:
         threads: ThreadReader,
         canceller: TurnCanceller,
         eraser: Eraser,
+        lanes: Lanes,
         deletions: OwnDeletions,
         reader: ConversationReader,
     ) -> None:
@@ -32,6 +34,7 @@ class MessageChanges:
         self._threads = threads
         self._canceller = canceller
         self._eraser = eraser
+        self._lanes = lanes
         self._deletions = deletions
         self._reader = reader
 
@@ -51,6 +54,7 @@ class MessageChanges:
         same_files = _files(after) >= _files(before)
         if not deleted and same_files and after.get("text") == before.get("text"):
             return  # Slack showed a link's preview, or noted that the thread has a reply.
+        self._lanes.changed(event["channel"], ts)
         self._eraser.add(
             Erasure(
                 at=time.time_ns(),

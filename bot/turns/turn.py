@@ -1,15 +1,19 @@
 """Run one message's turn: decide, read, fetch, ask, reply, react. Each step is a span."""
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from bot.agents.cancellation import SHUTDOWN, Cancellation
+from slack_sdk import WebClient
+
+from bot.agents.cancellation import DELETION, SHUTDOWN, Cancellation
 from bot.agents.config.roster import Roster
 from bot.agents.types import Agent, HistoryMessage, ThreadState
 from bot.concurrency.event_dedup import EventDedup
+from bot.concurrency.lanes import Lanes
 from bot.concurrency.running_turns import RunningTurn, RunningTurns
 from bot.replies.final_reply import TurnFailure
 from bot.replies.messages import (
@@ -25,30 +29,39 @@ from bot.replies.responder import AgentInput, Responder
 from bot.replies.unfinished import UnfinishedReplies
 from bot.slack.attachments import FetchResult, FileDownloads
 from bot.slack.conversation.conversation import ConversationReader, Message
+from bot.slack.errors import SLACK_ERRORS, error_code
 from bot.slack.reactions import DONE, FAILED, READ, STOPPED, WAITING, Reactions, StatusReaction
 from bot.slack.threads import fingerprint, quoted_authors
 from bot.slack.types import IncomingMessage
+from bot.turns.accepted import accepted_message, current_message
 from bot.turns.agent_mentions import missed_message
 from bot.turns.budget_notice import BudgetNotices
 from bot.turns.decider import Decider, Verdict
-from bot.turns.decision import BotIdentity
+from bot.turns.decision import BotIdentity, Reason
 from bot.turns.unfinished_turn import unfinished_id, unfinished_turn
 from storage import ActiveSpan, Observability
-from storage.model.erasure import HEARD
+from storage.coordination.accepted_messages import AcceptedMessage
+from storage.model.erasure import EDITED, HEARD
 from storage.model.semconv import READ_THREAD
 from storage.tracing.current import CurrentSpan
 
 MOST_AGENTS = 5
 """How many agents one message can ask side by side."""
 
+logger = logging.getLogger("tracebot.turn")
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A message, its trace's root span, and the reaction that shows how far it is."""
+    """A message, its trace's root span, and the reaction that shows how far it is.
+
+    `accepted` is what is stored of it until the turn has ended, None if it is not for the bot.
+    """
 
     message: IncomingMessage
     root: ActiveSpan
     status: StatusReaction
+    accepted: AcceptedMessage | None
 
 
 class TurnHandler:
@@ -57,6 +70,7 @@ class TurnHandler:
     def __init__(
         self,
         *,
+        client: WebClient,
         identity: BotIdentity,
         roster: Roster,
         decider: Decider,
@@ -66,11 +80,13 @@ class TurnHandler:
         downloads: FileDownloads,
         reader: ConversationReader,
         unfinished: UnfinishedReplies,
+        lanes: Lanes,
         running: RunningTurns,
         dedup: EventDedup,
         budget_notices: BudgetNotices,
         observability: Observability,
     ) -> None:
+        self._client = client
         self._identity = identity
         self._roster = roster
         self._decider = decider
@@ -80,34 +96,48 @@ class TurnHandler:
         self._downloads = downloads
         self._reader = reader
         self._unfinished = unfinished
+        self._lanes = lanes
         self._running = running
         self._dedup = dedup
         self._budget_notices = budget_notices
         self._observability = observability
         self._stopping = threading.Event()
 
-    def open(self, message: IncomingMessage, root: ActiveSpan, *, claim: str = "") -> Turn:
-        """Return the turn of *message*, not yet run. It needs the lease *claim*, if not empty."""
-        shown = FAILED if message.asked_again else None
-        # From now on, so that a process that dies leaves no message that looks as if it was read,
-        # and nobody who waits for an answer to a question that waited for its turn.
-        unfinished = unfinished_turn(message, root, self._identity, claim=claim)
-        if unfinished:
-            self._unfinished.begin(unfinished)
+    def open(
+        self, message: IncomingMessage, root: ActiveSpan, *, position: str, shown: str | None = None
+    ) -> Turn:
+        """Return the turn of *message*, not yet run. The message shows the reaction *shown*."""
 
         def look_at_marks() -> None:
-            if unfinished:
-                self._unfinished.watch(unfinished)
+            if accepted is not None:
+                self._unfinished.watch(unfinished_turn(message, root))
 
+        accepted = accepted_message(
+            message, self._identity, trace_id=root.trace_id, position=position
+        )
         status = StatusReaction(self._reactions, message, on_doubt=look_at_marks, shown=shown)
-        return Turn(message, root, status)
+        return Turn(message, root, status, accepted)
 
     def show_waiting(self, turn: Turn) -> None:
         """Show that the thread is busy, if the message may be answered."""
         if self._decider.may_answer(turn.message):
-            self._unfinished.wait_until_stored(unfinished_id(turn.root))
             with self._observability.span("wait", parent=turn.root):
                 turn.status.show_waiting()
+
+    def as_it_is_now(self, turn: Turn) -> Turn | None:
+        """Return the turn of a message that was edited while it waited; None if it was deleted."""
+        assert turn.accepted is not None
+        try:
+            message = current_message(self._client, self._identity, turn.accepted)
+        except SLACK_ERRORS as error:
+            logger.warning("An edited message is answered as it was: %s", error_code(error))
+            return turn
+        if message is None:
+            turn.root.fail("cancelled", f"Stopped by {DELETION}.", status="cancelled")
+            self._observability.end_span(turn.root)
+            return None
+        turn.root.set(**{EDITED: message.edited})
+        return replace(turn, message=message)
 
     def run(self, turn: Turn, *, claimed: bool) -> None:
         """Answer the message, or leave it, and end the root span.
@@ -115,6 +145,10 @@ class TurnHandler:
         Without *claimed* another process answers it.
         """
         verdict = None
+        if claimed and turn.accepted is not None:
+            # From now on, so that a process that dies leaves no message that looks as if it was
+            # read.
+            self._unfinished.begin(unfinished_turn(turn.message, turn.root))
         with CurrentSpan(turn.root):
             try:
                 verdict = self._decider.decide(turn.message, turn.root, claimed=claimed)
@@ -127,7 +161,9 @@ class TurnHandler:
                 self._tell_broken(turn, verdict)
                 raise
             else:
-                turn.status.show(ending)
+                # Elsewhere, it still waits or has the marks of its turn there.
+                if verdict.decision.reason is not Reason.HANDLED_ELSEWHERE:
+                    turn.status.show(ending)
             finally:
                 self._unfinished.done(unfinished_id(turn.root))
 
@@ -141,16 +177,14 @@ class TurnHandler:
             turn.status.show(None)
 
     def stop(self) -> None:
-        """Ask no more agents. Users are told to ask again, because Slack sends nothing twice."""
+        """Ask no more agents. What waits is left to the next process."""
         self._stopping.set()
 
     def _answer(self, turn: Turn, verdict: Verdict) -> str | None:
         """Return the reaction that says how the turn ended, if an agent was asked."""
         message = verdict.message
         if self._stopping.is_set():
-            self._notices.say(message, stopped_message(SHUTDOWN))
-            turn.root.fail("cancelled", f"Stopped by {SHUTDOWN}.", status="cancelled")
-            return STOPPED
+            return self._leave(turn)
         # Names are known now to whoever reads the record, as to the agent.
         if message.is_by_asker:
             turn.root.set(text=self._reader.stored(message.content))
@@ -160,17 +194,23 @@ class TurnHandler:
             self._notices.say(message, usage_message(self._identity.user, self._roster.names))
             return None
         turn.root.set(agent=", ".join(agent.name for agent in agents))
-        if not message.bot_id:  # Perhaps only its thread told that it is a question.
-            self._unfinished.expect(unfinished_id(turn.root))
         self._unfinished.wait_until_stored(unfinished_id(turn.root))
         with self._running.running(
             _running_turn(turn, verdict), on_wait=lambda: turn.status.show(WAITING)
         ) as cancellation:
-            turn.status.show(READ)
             # Asked again: the bot may have begun to stop while this turn waited for its slot.
             if self._stopping.is_set():
-                cancellation.cancel(SHUTDOWN)
+                return self._leave(turn)
+            turn.status.show(READ)
             return _ending(self._ask(agents, prompt, turn, verdict, cancellation))
+
+    def _leave(self, turn: Turn) -> str:
+        """Leave a message to the next process, or tell its author to ask again."""
+        turn.root.fail("cancelled", f"Stopped by {SHUTDOWN}.", status="cancelled")
+        if self._lanes.leave(turn.root.trace_id):
+            return WAITING
+        self._notices.say(turn.message, stopped_message(SHUTDOWN))
+        return STOPPED
 
     def _tell_refused(self, verdict: Verdict) -> None:
         """Tell the author which agents they may not ask, and why: once a day in each channel."""
@@ -216,10 +256,8 @@ class TurnHandler:
         if misses := verdict.asked.misses:
             names = [agent.name for agent in asked]
             self._notices.say(message, missed_message(misses, names))
-        # From now on each reply is known by itself, and tells its end. The reactions are left. In
-        # this order, so that a process that dies in between leaves one row or the other.
+        # From now on each reply is known by itself, and nobody else asks an agent again.
         replies = {a.name: self._responder.begin(a, message, turn.root) for a in asked}
-        self._unfinished.keep(unfinished_id(turn.root), ())
         failures = _side_by_side(
             lambda agent: self._responder.respond(
                 agent, given, turn.root, cancellation, replies[agent.name]

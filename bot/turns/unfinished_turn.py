@@ -1,25 +1,14 @@
-"""Let the next process end the turns of one that died before it asked an agent, or just after."""
+"""Let another process remove the marks of a turn whose process died."""
 
 import time
 
 from bot.slack.types import IncomingMessage
-from bot.turns.decision import BotIdentity, settled
 from storage import ActiveSpan
 from storage.coordination.unfinished_replies import TURN, UnfinishedReply
 
 
-def unfinished_turn(
-    message: IncomingMessage, root: ActiveSpan, identity: BotIdentity, *, claim: str
-) -> UnfinishedReply | None:
-    """Return the row of a message for the repair; None if the bot will not answer the message.
-
-    The author of a question is told to ask again. If only its thread says that a message is a
-    question, no more is done than to remove the bot's reactions until the thread was read.
-    """
-    decision = settled(message, identity, other_bots=frozenset())
-    if decision is not None and not decision.answer:
-        return None
-    is_question = decision is not None and not message.bot_id
+def unfinished_turn(message: IncomingMessage, root: ActiveSpan) -> UnfinishedReply:
+    """Return the row of a turn for the repair, which removes the reactions of its message."""
     return UnfinishedReply(
         id=unfinished_id(root),
         trace_id=root.trace_id,
@@ -30,8 +19,7 @@ def unfinished_turn(
         message_ts=message.ts,
         user=message.user,
         begun_at=time.time_ns(),
-        claim=claim,
-        ending=None if is_question else (),
+        ending=(),
     )
 
 

@@ -53,6 +53,12 @@ def acquire_lease(database: Database, key: str, *, owner: str, now: int, lease_n
 
     Return False while another lease on the key lasts, and for ever once one is completed.
     """
+    with transaction(database):
+        return insert_lease(database, key, owner=owner, now=now, lease_ns=lease_ns)
+
+
+def insert_lease(database: Database, key: str, *, owner: str, now: int, lease_ns: int) -> bool:
+    """Do the same within the caller's transaction."""
     expires_at = min(now + lease_ns, FOREVER_NS)
     # One statement decides, so that of two processes at once one gets True: the row is inserted, or
     # replaced if it has expired. Otherwise no row changes, and the count of rows is 0.
@@ -67,14 +73,7 @@ def acquire_lease(database: Database, key: str, *, owner: str, now: int, lease_n
         },
         where=SQL('"claims"."done_at" IS NULL AND "claims"."expires_at" <= EXCLUDED."claimed_at"'),
     )
-    with transaction(database):
-        return bool(insert.as_rowcount().execute(database))
-
-
-def lease_owner(database: Database, key: str) -> str | None:
-    """Return who has acquired the lease on `key`, even if it has expired since."""
-    query = LeaseRow.select(LeaseRow.owner).where(LeaseRow.key == key).tuples()
-    return next((owner for (owner,) in list(query.execute(database))), None)
+    return bool(insert.as_rowcount().execute(database))
 
 
 def complete_lease(database: Database, key: str, *, now: int) -> None:

@@ -9,6 +9,9 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
+NOBODY = ""
+"""The process of a row that was handed over."""
+
 _serial = itertools.count(1)
 
 
@@ -38,6 +41,17 @@ def is_alive(process: str) -> bool:
         return False
     now = _started(int(pid))
     return now is None or started in ("0", str(now))
+
+
+def is_gone(process: str, *, seen_at: int, now: int, unseen_ns: int) -> bool:
+    """Return True if nobody works any more on what *process* has stored, or it was handed over.
+
+    A process of another host, such as a container that was replaced, cannot be asked: it counts as
+    gone once it was not seen for *unseen_ns*.
+    """
+    if process == NOBODY or not is_alive(process):
+        return True
+    return process.split(":")[0] != socket.gethostname() and seen_at < now - unseen_ns
 
 
 def _started(pid: int) -> int | None:

@@ -5,12 +5,12 @@ process has died, or has handed it over, is ended by another process.
 """
 
 import json
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from storage.coordination.process_identity import is_alive
+from storage.coordination.accepted_messages import note_asked
+from storage.coordination.process_identity import NOBODY, is_gone
 from storage.database.base import Database
 from storage.database.models import UnfinishedReplyRow
 from storage.database.transactions import transaction
@@ -21,11 +21,8 @@ PATIENCE_S = 1.0
 UNSEEN_NS = 300 * 1_000_000_000
 """A process on another host that was not seen for so long counts as dead."""
 
-NOBODY = ""
-"""The process of a row that was handed over."""
-
 TURN = ""
-"""The agent of a row that stands for the whole turn: nobody was asked yet, or some were."""
+"""The agent of a row that stands for the marks of the whole turn, or for one that is given up."""
 
 Message = dict[str, Any]
 
@@ -36,9 +33,7 @@ class UnfinishedReply:
 
     `ts` is the message that shows the reply while it grows, None if there is none. `ending` are the
     arguments of the messages that should take its place; None if nobody knows, and none at all if
-    it should only be deleted. `begun_at` is in nanoseconds since the epoch. `claim` is the key of
-    the lease that its process needs for the message, empty if it needs none. `process` is the one
-    that stored it, if it is read from the database.
+    it should only be deleted. `begun_at` is in nanoseconds since the epoch.
     """
 
     id: str
@@ -52,12 +47,13 @@ class UnfinishedReply:
     begun_at: int
     ts: str | None = None
     ending: tuple[Message, ...] | None = None
-    claim: str = ""
-    process: str = NOBODY
 
 
 def put_reply(database: Database, reply: UnfinishedReply, *, process: str, now: int) -> None:
-    """Store a reply of *process*. It replaces what was stored of it before."""
+    """Store a reply of *process*. It replaces what was stored of it before.
+
+    With the first one of an agent, the message is not answered by anybody else any more.
+    """
     ending = None if reply.ending is None else json.dumps(reply.ending)
     row = {
         **{name: getattr(reply, name) for name in PLAIN},
@@ -69,6 +65,8 @@ def put_reply(database: Database, reply: UnfinishedReply, *, process: str, now: 
         UnfinishedReplyRow.insert(**row).on_conflict(
             conflict_target=[UnfinishedReplyRow.id], update=row
         ).execute(database)
+        if reply.agent != TURN:
+            note_asked(database, reply.trace_id)
 
 
 def remove_reply(database: Database, id: str) -> None:
@@ -95,21 +93,13 @@ def abandoned_replies(database: Database, *, team: str, now: int) -> Iterator[Un
     """Yield the replies of a workspace that no process works on any more, the oldest first."""
     query = UnfinishedReplyRow.select().where(UnfinishedReplyRow.team == team)
     for row in list(query.order_by(UnfinishedReplyRow.begun_at).dicts().execute(database)):
-        if _is_abandoned(row["process"], seen_at=row["seen_at"], now=now):
+        if is_gone(row["process"], seen_at=row["seen_at"], now=now, unseen_ns=UNSEEN_NS):
             ending = None if row["ending"] is None else tuple(json.loads(row["ending"]))
-            known = {name: row[name] for name in (*PLAIN, "process")}
-            yield UnfinishedReply(**known, ending=ending)
-
-
-def _is_abandoned(process: str, *, seen_at: int, now: int) -> bool:
-    if process == NOBODY or not is_alive(process):
-        return True
-    # A process of another host, such as a container that was replaced, cannot be asked.
-    return process.split(":")[0] != socket.gethostname() and seen_at < now - UNSEEN_NS
+            yield UnfinishedReply(**{name: row[name] for name in PLAIN}, ending=ending)
 
 
 PLAIN = (
     *("id", "trace_id", "agent", "team", "channel", "thread_ts", "message_ts", "user"),
-    *("begun_at", "ts", "claim"),
+    *("begun_at", "ts"),
 )
 """The columns that are stored as they are."""

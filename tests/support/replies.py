@@ -2,18 +2,18 @@
 
 import time
 
-from bot.concurrency.event_dedup import message_key
 from bot.lifecycle import Bot
 from bot.replies.unfinished import LATE_NS
 from bot.sandbox import Message
 from storage import Observability
-from storage.coordination.unfinished_replies import TURN, UnfinishedReply
+from storage.coordination.unfinished_replies import UnfinishedReply
 from storage.database.models import UnfinishedReplyRow
 
 
 def tick(*bots: Bot, after_ns: int = 0) -> None:
     """Run the recurring jobs, the repair of replies among them."""
     for bot in bots:
+        bot.scheduler.take_over()
         bot.scheduler.tick(now=time.time_ns() + after_ns)
 
 
@@ -45,5 +45,4 @@ def unfinished_reply(question: Message, *, agent: str) -> UnfinishedReply:
         message_ts=question.ts,
         user=question.user,
         begun_at=int(float(question.ts) * 1e9),
-        claim=message_key("T0SANDBOX1", question.channel, question.ts) if agent == TURN else "",
     )

@@ -16,6 +16,8 @@ from storage.database.models.alerts import (
 )
 from storage.database.models.budgets import BudgetRow, ReservationRow
 from storage.database.models.coordination import (
+    HOLDS_LANE,
+    AcceptedMessageRow,
     AgentSessionRow,
     LeaseRow,
     PrivateChannelRow,
@@ -28,11 +30,13 @@ from storage.database.models.traces import NOT_OK, RATED_DOWN, RATED_UP, SpanRow
 from storage.database.models.upkeep import JournalRow, RemovedTraceRow
 
 __all__ = [
+    "AcceptedMessageRow",
     "AgentSessionRow",
     "AlertRuleRow",
     "AlertStateRow",
     "BudgetRow",
     "FactRow",
+    "HOLDS_LANE",
     "IssueStateRow",
     "JournalRow",
     "LeaseRow",
@@ -69,6 +73,7 @@ TABLES: tuple[type[Model], ...] = (
     RemovedTraceRow,
     JournalRow,
     PrivateChannelRow,
+    AcceptedMessageRow,
     UnfinishedReplyRow,
     AgentSessionRow,
     BudgetRow,

@@ -1,6 +1,6 @@
-"""State that the bot's processes share: leases, sessions, unfinished replies."""
+"""State that the bot's processes share: leases, lanes, sessions, unfinished replies."""
 
-from peewee import SQL, BigIntegerField, CompositeKey, Model, TextField
+from peewee import SQL, BigIntegerField, CompositeKey, IntegerField, Model, TextField
 
 
 class LeaseRow(Model):
@@ -43,6 +43,35 @@ class PrivateChannelRow(Model):
         primary_key = CompositeKey("team", "channel")
 
 
+class AcceptedMessageRow(Model):
+    """A message whose turn has not ended, see `storage.coordination.accepted_messages`."""
+
+    trace_id = TextField(primary_key=True)
+    team = TextField()
+    channel = TextField()
+    thread_ts = TextField()
+    message_ts = TextField()
+    user = TextField()
+    position = TextField()
+    """Orders the messages of a thread: a time stamp of Slack's."""
+    details = TextField()
+    """JSON: what Slack does not tell again."""
+    state = TextField()
+    """`waiting`, `running`, or `asked` once an agent was."""
+    attempts = IntegerField()
+    changed = IntegerField()
+    process = TextField()
+    accepted_at = BigIntegerField()
+    seen_at = BigIntegerField()
+
+    class Meta:
+        table_name = "accepted_messages"
+
+
+HOLDS_LANE = SQL("\"state\" <> 'waiting'")
+"""Condition of the index by which one message in each thread holds its lane."""
+
+
 class UnfinishedReplyRow(Model):
     """A reply that is not in its final form yet, see `storage.coordination.unfinished_replies`."""
 
@@ -60,7 +89,6 @@ class UnfinishedReplyRow(Model):
     process = TextField()
     begun_at = BigIntegerField()
     seen_at = BigIntegerField()
-    claim = TextField(constraints=[SQL("DEFAULT ''")])
 
     class Meta:
         table_name = "unfinished_replies"
@@ -88,4 +116,11 @@ class AgentSessionRow(Model):
         primary_key = CompositeKey("team", "channel", "thread_ts", "agent", "provider")
 
 
+AcceptedMessageRow.add_index(
+    AcceptedMessageRow.index(
+        *(AcceptedMessageRow.team, AcceptedMessageRow.channel, AcceptedMessageRow.thread_ts),
+        unique=True,
+        where=HOLDS_LANE,
+    )
+)
 AgentSessionRow.add_index(AgentSessionRow.index(AgentSessionRow.trace_id))

@@ -20,7 +20,7 @@ from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
 from storage.coordination.leases import acquire_lease
 from storage.coordination.unfinished_replies import NOBODY, TURN, put_reply
-from tests.support.conversations import Ask, StartBot, ended, eventually, finished
+from tests.support.conversations import Ask, StartBot, ended, eventually
 from tests.support.fake_agent import Scripted, crashed, roster_of
 from tests.support.replies import all_ended, is_at_work, left_replies, tick, unfinished_reply
 
@@ -398,8 +398,9 @@ def test_the_answer_of_a_process_that_is_killed_while_it_posts_is_posted_once(
     never.set()
 
 
-def test_who_waited_for_a_turn_of_a_killed_process_is_told(
+def test_who_waited_for_a_turn_of_a_killed_process_is_answered_by_the_next(
     doomed: Doomed,
+    agent: Scripted,
     start_bot: StartBot,
     sandbox: Sandbox,
     alice: User,
@@ -411,45 +412,29 @@ def test_who_waited_for_a_turn_of_a_killed_process_is_told(
         sandbox.wait_for_reply(general, question.ts, containing="The first half", timeout=60)
         thread = question.ts
         second = sandbox.post(alice, general, f"{sandbox.mention} and then?", thread_ts=thread)
-        remark = sandbox.post(alice, general, "lunch?", thread_ts=thread)
-        for waiting in (second, remark):
+        third = sandbox.post(alice, general, "and last?", thread_ts=thread)
+        for waiting in (second, third):
             sandbox.wait_for_reaction(general, waiting.ts, "hourglass_flowing_sand", timeout=60)
-        eventually(lambda: len(left_replies(observability)) == 4)
-    bot = start_bot()
+    bot = start_bot(roster_of(agent))
     tick(bot)
-    told = [m for m in sandbox.thread(general, question.ts) if "I was restarted" in m.text]
-    assert len(told) == 2
-    for asked in (question, second):
-        assert set(sandbox.reactions(general, asked.ts)) == {"octagonal_sign"}
-    assert sandbox.reactions(general, remark.ts) == {}
+    for answer in ("second", "third"):
+        agent.end(answer)
+    for asked in (second, third):
+        sandbox.wait_for_reaction(general, asked.ts, "white_check_mark")
+    assert [request.prompt for request in agent.requests] == ["and then?", "and last?"]
+    told = [m.text for m in sandbox.thread(general, thread) if m.user == sandbox.bot_user_id]
+    assert "I was restarted" in told[0]
+    assert told[1:] == ["second", "third"]
+    assert set(sandbox.reactions(general, question.ts)) == {"octagonal_sign"}
+    for asked in (second, third):
+        assert set(sandbox.reactions(general, asked.ts)) == {"white_check_mark"}
     eventually(lambda: all_ended(observability, bot))
 
 
 def turn_of_a_dead_process(observability: Observability, question: Message) -> None:
-    """Store what a process leaves that is killed before it has acknowledged an event."""
+    """Store what is left of a message that ended each process that began it."""
     reply = unfinished_reply(question, agent=TURN)
     put_reply(observability.database, reply, process=NOBODY, now=time.time_ns())
-
-
-def test_who_is_answered_by_the_next_process_is_not_told_to_ask_again(
-    agent: Scripted,
-    start_bot: StartBot,
-    sandbox: Sandbox,
-    ask: Ask,
-    general: Channel,
-    observability: Observability,
-) -> None:
-    bot = start_bot(roster_of(agent))
-    question = ask()
-    turn_of_a_dead_process(observability, question)
-    tick(bot)
-    assert set(sandbox.reactions(general, question.ts)) == {"eyes"}
-    agent.end("whole")
-    ended(sandbox, general, question, "white_check_mark")
-    turn_of_a_dead_process(observability, question)
-    tick(bot)
-    assert [reply.text for reply in sandbox.thread(general, question.ts)[1:]] == ["whole"]
-    assert set(sandbox.reactions(general, question.ts)) == {"white_check_mark"}
 
 
 def test_who_was_left_alone_is_not_told_to_ask_again_when_the_process_dies_at_once(
@@ -471,29 +456,6 @@ def test_who_was_left_alone_is_not_told_to_ask_again_when_the_process_dies_at_on
     assert sandbox.reactions(board, question.ts) == {}
 
 
-@pytest.mark.parametrize("claimed_by_it", [True, False])
-def test_only_the_process_that_took_a_message_may_have_left_its_author_waiting(
-    claimed_by_it: bool,
-    start_bot: StartBot,
-    sandbox: Sandbox,
-    alice: User,
-    observability: Observability,
-) -> None:
-    bot = start_bot()
-    board = sandbox.add_channel("board", [alice], with_bot=False)
-    question = sandbox.post(alice, board, f"{sandbox.mention} think hard")
-    sandbox.join(sandbox.bot_user_id, board)
-    dead, other = (f"{socket.gethostname()}:{2**22 + number}:1" for number in range(2))
-    reply, now = unfinished_reply(question, agent=TURN), time.time_ns()
-    owner = dead if claimed_by_it else other
-    acquire_lease(observability.database, reply.claim, owner=owner, now=now, lease_ns=10**12)
-    put_reply(observability.database, reply, process=f"{dead}:1", now=now)
-    tick(bot)
-    eventually(lambda: all(row.ending == "[]" for row in left_replies(observability)))
-    told = [each.text for each in sandbox.thread(board, question.ts)[1:]]
-    assert ["ask again" in text for text in told] == [True] * claimed_by_it
-
-
 def test_a_reply_that_a_process_was_ending_when_it_was_killed_is_ended_by_the_next(
     start_bot: StartBot, sandbox: Sandbox, alice: User, observability: Observability
 ) -> None:
@@ -510,34 +472,6 @@ def test_a_reply_that_a_process_was_ending_when_it_was_killed_is_ended_by_the_ne
     tick(bot)
     (note,) = ended(sandbox, board, question, "octagonal_sign")
     assert "ask again" in note.text
-
-
-def test_who_was_told_to_ask_again_is_not_answered_when_slack_sends_the_event_again(
-    agent: Scripted,
-    start_bot: StartBot,
-    sandbox: Sandbox,
-    alice: User,
-    observability: Observability,
-) -> None:
-    bot = start_bot(roster_of(agent))
-    board = sandbox.add_channel("board", [alice], with_bot=False)
-    question = sandbox.post(alice, board, f"{sandbox.mention} think hard")
-    sandbox.join(sandbox.bot_user_id, board)
-    turn_of_a_dead_process(observability, question)
-    tick(bot)
-    (note,) = ended(sandbox, board, question, "octagonal_sign")
-    assert "ask again" in note.text
-    event = {
-        "type": "app_mention",
-        "channel": board.id,
-        "ts": question.ts,
-        "user": alice.id,
-        "text": question.text,
-    }
-    bot.inbox.accept({"team_id": "T0SANDBOX1", "event": event})
-    (trace,) = finished(observability, board, question.ts)
-    assert (trace.decision, trace.reason) == ("skip", "handled_elsewhere")
-    assert sandbox.thread(board, question.ts)[1:] == [note]
 
 
 FAULTY = (

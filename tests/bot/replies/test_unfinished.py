@@ -10,10 +10,10 @@ import pytest
 from peewee import Database
 
 from bot.replies import unfinished
-from bot.sandbox import Channel, Sandbox, User
+from bot.sandbox import Channel, Sandbox
 from storage import Observability
 from storage.coordination import unfinished_replies
-from storage.coordination.unfinished_replies import TURN, UnfinishedReply
+from storage.coordination.unfinished_replies import UnfinishedReply
 from storage.database.connect import connect
 from tests.support.conversations import Ask, ended, eventually
 from tests.support.fake_agent import Scripted, roster_of
@@ -101,47 +101,3 @@ def test_a_question_is_marked_only_once_the_database_knows_of_it(
     start_bot(roster_of(agent))
     question = ask()
     assert (marks[0], set(sandbox.reactions(general, question.ts))) == (set(), {"eyes"})
-
-
-Stored = list[tuple[str, Any]]
-
-
-@pytest.fixture
-def stored(monkeypatch: pytest.MonkeyPatch) -> Stored:
-    """Return pairs of an agent and an ending, one for each row that is stored."""
-    store, stored = unfinished.put_reply, []
-
-    def note(database: Database, reply: UnfinishedReply, **more: Any) -> None:
-        stored.append((reply.agent, reply.ending))
-        store(database, reply, **more)
-
-    monkeypatch.setattr(unfinished, "put_reply", note)
-    return stored
-
-
-def test_the_row_of_a_turn_tells_to_ask_again_until_that_of_its_reply_is_stored(
-    stored: Stored, agent: Scripted, start_bot: StartBot, ask: Ask
-) -> None:
-    start_bot(roster_of(agent))
-    ask()
-    eventually(lambda: len(stored) >= 3)
-    assert stored[:3] == [(TURN, None), ("scripted", None), (TURN, ())]
-
-
-def test_so_does_the_row_of_a_turn_that_only_its_thread_tells_to_be_a_question(
-    stored: Stored,
-    agent: Scripted,
-    start_bot: StartBot,
-    sandbox: Sandbox,
-    ask: Ask,
-    alice: User,
-    general: Channel,
-) -> None:
-    start_bot(roster_of(agent))
-    question = ask()
-    agent.end("whole")
-    ended(sandbox, general, question, "white_check_mark")
-    stored.clear()
-    sandbox.post(alice, general, "and then?", thread_ts=question.ts)
-    eventually(lambda: ("scripted", None) in stored)
-    assert (TURN, None) in stored[: stored.index(("scripted", None))]

@@ -131,7 +131,7 @@ def test_a_reply_that_ends_within_the_grace_period_is_posted_before_the_bot_ends
     assert trace.status == "ok"
 
 
-def test_threads_are_told_if_a_turn_was_stopped_or_never_started(
+def test_a_thread_is_told_of_a_stopped_turn_and_what_waited_is_answered_after_the_restart(
     serve: Serve,
     sandbox: Sandbox,
     alice: User,
@@ -145,12 +145,19 @@ def test_threads_are_told_if_a_turn_was_stopped_or_never_started(
     sandbox.wait_for_reaction(general, waiting.ts, "hourglass_flowing_sand", timeout=PATIENCE_S)
     process.send_signal(signal.SIGTERM)
     assert exit_code(process) == 0
-    stopped = [m for m in sandbox.thread(general, question.ts) if "restarted" in m.text]
-    assert len(stopped) == 2
-    assert stopped[0].text.startswith("The first half\n:octagonal_sign: I am being restarted")
-    for message in (question, waiting):
-        assert set(sandbox.reactions(general, message.ts)) == {"octagonal_sign"}
-    assert [trace.status for trace in traces(db_path, general, question)] == ["cancelled"] * 2
+    (stopped,) = [m for m in sandbox.thread(general, question.ts) if "restarted" in m.text]
+    assert stopped.text.startswith("The first half\n:octagonal_sign: I am being restarted")
+    assert set(sandbox.reactions(general, question.ts)) == {"octagonal_sign"}
+    assert set(sandbox.reactions(general, waiting.ts)) == {"hourglass_flowing_sand"}
+    found = traces(db_path, general, question)
+    assert [(trace.status, trace.decision) for trace in found] == [
+        ("cancelled", "answer"),
+        ("ok", "skip"),
+    ]
+    (tmp_path / "work" / "go").touch()
+    serve()
+    sandbox.wait_for_reaction(general, waiting.ts, "white_check_mark", timeout=PATIENCE_S)
+    assert set(sandbox.reactions(general, waiting.ts)) == {"white_check_mark"}
 
 
 def test_a_second_signal_ends_the_grace_period(

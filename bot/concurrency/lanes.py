@@ -1,0 +1,215 @@
+"""Run one turn at a time in each thread, whatever process it runs in.
+
+`SerialQueues` keeps the order within this process; rows of the database keep it between processes.
+If the database cannot be asked, the first alone decides: people are answered all the same.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from peewee import PeeweeException
+
+from storage.coordination.accepted_messages import (
+    AcceptedMessage,
+    Standing,
+    accept_message,
+    begin_message,
+    end_message,
+    hand_over_messages,
+    leave_message,
+    messages_of,
+    note_changed,
+    renew_messages,
+    resume_message,
+    take_over,
+)
+from storage.database.base import Database
+from storage.database.server_time import database_now
+
+LEASE_S = 30.0
+"""How long a process of another host may be silent before its threads are taken over."""
+
+PATIENT_TRIES = 3
+"""How often a stored message tries to begin beside a database that fails, before it just does."""
+
+logger = logging.getLogger("tracebot.lanes")
+
+
+@dataclass(slots=True)
+class _Held:
+    """A message of this process. `standing` is None as long as its row is not stored."""
+
+    message: AcceptedMessage
+    claim: str
+    standing: Standing | None = None
+    failures: int = 0
+
+
+class Lanes:
+    """The rows of this process's messages. Use it from any thread; no error is raised to turns."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        team: str,
+        process: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._team = team
+        self._process = process
+        self._clock = clock
+        self._held: dict[str, _Held] = {}
+        self._ended: set[str] = set()
+        """The traces whose turns have ended, and whose rows are perhaps still there."""
+        self._reached_since: float | None = None
+        """Since when the database answers at each call of `keep`."""
+        self._lock = threading.Lock()
+
+    def accept(self, message: AcceptedMessage, *, claim: str) -> Standing | None:
+        """Store a message, before it is acknowledged; return None if that fails."""
+        # Known before it is stored, so that `left` does not find it without its owner.
+        self._hold(message.trace_id, _Held(message, claim))
+        return self._standing(message.trace_id)
+
+    def begin(self, trace_id: str) -> Standing | None:
+        """Return if the turn of a message may run; None if only this process's queue knows."""
+        return self._standing(trace_id)
+
+    def _standing(self, trace_id: str) -> Standing | None:
+        held = self._held.get(trace_id)
+        if held is None:
+            return Standing.ELSEWHERE
+        if held.standing not in (None, Standing.WAITS):
+            return held.standing
+        try:
+            held.standing = self._ask(held)
+        except PeeweeException as error:
+            held.failures += 1
+            logger.warning("The database does not keep the order of a thread: %s", error)
+            patient = held.standing is not None and held.failures < PATIENT_TRIES
+            return Standing.WAITS if patient else None
+        if held.standing is Standing.ELSEWHERE:
+            self._hold(trace_id, None)
+        return held.standing
+
+    def _ask(self, held: _Held) -> Standing:
+        if held.standing is not None:
+            return begin_message(self._database, held.message.trace_id, process=self._process)
+        return accept_message(
+            self._database,
+            held.message,
+            claim=held.claim,
+            process=self._process,
+            now=database_now(self._database),
+        )
+
+    def end(self, trace_id: str) -> None:
+        """Free the lane of a turn that has ended, or do so later if the database fails now."""
+        with self._lock:
+            if trace_id not in self._held:
+                return  # It was left.
+            self._ended.add(trace_id)
+        try:
+            self._remove_ended()
+        except PeeweeException as error:
+            logger.warning("A thread is not free for other processes yet: %s", error)
+
+    def leave(self, trace_id: str) -> bool:
+        """Leave a message to the next process; return False if nobody else can answer it."""
+        try:
+            if not leave_message(self._database, trace_id, process=self._process):
+                return False
+        except PeeweeException as error:
+            logger.warning("A message is not left to the next process: %s", error)
+            return False
+        self._hold(trace_id, None)
+        return True
+
+    def changed(self, channel: str, message_ts: str) -> None:
+        """Note that a message was edited or deleted, in case that it waits somewhere."""
+        try:
+            note_changed(self._database, team=self._team, channel=channel, message_ts=message_ts)
+        except PeeweeException as error:
+            logger.warning("A message that waits is answered as it was: %s", error)
+
+    def keep(self) -> tuple[str, ...]:
+        """Renew the leases of this process, and take over from those that are gone.
+
+        Return the names of those. Raises `PeeweeException`.
+        """
+        try:
+            now = database_now(self._database)
+            self._remove_ended()
+            if self._held:
+                renew_messages(self._database, process=self._process, now=now)
+            return take_over(
+                self._database,
+                team=self._team,
+                process=self._process,
+                now=now,
+                unseen_ns=self._unseen_ns(now),
+            )
+        except PeeweeException:
+            self._reached_since = None
+            raise
+
+    def _unseen_ns(self, now: int) -> int:
+        """Return how long other hosts may be silent.
+
+        While the database was away, none of them could renew its leases: they get time to do so.
+        """
+        if self._reached_since is None:
+            self._reached_since = self._clock()
+        settled = self._clock() - self._reached_since >= LEASE_S
+        return int(LEASE_S * 1e9) if settled else now
+
+    def left(self) -> list[AcceptedMessage]:
+        """Return the messages that are this process's now, and on which nobody works."""
+        found = messages_of(self._database, process=self._process)
+        return [each for each in found if each.trace_id not in self._held]
+
+    def resume(self, left: AcceptedMessage, *, as_trace: str) -> bool:
+        """Let a message that was left wait again, in a new trace; return False if it is gone."""
+        self._hold(as_trace, _Held(replace(left, trace_id=as_trace), "", Standing.WAITS))
+        waits = False
+        try:
+            waits = resume_message(
+                self._database, left.trace_id, as_trace=as_trace, process=self._process
+            )
+        except PeeweeException as error:
+            logger.warning("A message that was left is answered later: %s", error)
+        if not waits:
+            self._hold(as_trace, None)
+        return waits
+
+    def drop(self, left: AcceptedMessage) -> None:
+        """Answer a message no more that was left."""
+        end_message(self._database, left.trace_id)
+
+    def close(self) -> None:
+        """Leave what has not ended to the other processes."""
+        try:
+            self._remove_ended()
+            hand_over_messages(self._database, process=self._process)
+        except PeeweeException as error:
+            logger.warning("Messages are left to the next process a while later: %s", error)
+
+    def _hold(self, trace_id: str, held: _Held | None) -> None:
+        with self._lock:
+            self._held.pop(trace_id, None)
+            if held is not None:
+                self._held[trace_id] = held
+
+    def _remove_ended(self) -> None:
+        with self._lock:
+            ended = list(self._ended)
+        for trace_id in ended:
+            end_message(self._database, trace_id)
+            with self._lock:
+                self._ended.discard(trace_id)
+                self._held.pop(trace_id, None)
