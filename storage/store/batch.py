@@ -18,11 +18,11 @@ from storage.model.redaction import redact, redact_name, redact_value
 from storage.model.span import Span
 from storage.store import issues
 from storage.store.deduplication import unseen
-from storage.store.erasure_log import erasure_log, last_change
 from storage.store.facts import add_facts
 from storage.store.private_channels import keep_private
 from storage.store.rollups import additions
 from storage.store.search_index import purge
+from storage.store.shared_erasures import newest
 from storage.store.span_rows import SPAN_FIELDS, as_json, span_rows
 from storage.store.thumbs import count_in_summaries, rated_traces, recounted
 from storage.store.trace_summaries import stored_traces, summarise
@@ -62,7 +62,7 @@ def _screen(database: Database, batch: Batch) -> "dict[str, Reach]":
 
     Few databases know of any erasure, so commands that record need not wait for its imports.
     """
-    if not last_change(erasure_log(database.path)):
+    if not newest(database):
         return {}
     from storage.store.erasing import screen
 

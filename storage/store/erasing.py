@@ -27,7 +27,8 @@ from storage.model.semconv import READ_THREAD, REPLY
 from storage.model.span import Span, span_of
 from storage.model.trace_context import began_at
 from storage.store.erasing_rows import ERASED_MESSAGE, erase_rows
-from storage.store.erasure_log import LATE_NS, erasure_log, erasures_since, last_change
+from storage.store.erasure_log import LATE_NS
+from storage.store.shared_erasures import known_since, newest
 
 LOOKED_UP = 500
 
@@ -40,13 +41,12 @@ def screen(database: Database, batch: Batch) -> dict[str, Reach]:
 
     In the transaction, because an erasure that is not in the log yet will find what is committed.
     """
-    log = erasure_log(database.path)
-    if not (newest := last_change(log)):
+    if not (last := newest(database)):
         return {}
-    ids = {each for each in _trace_ids(batch) if FIRST_NS < began_at(each) <= newest + LATE_NS}
+    ids = {each for each in _trace_ids(batch) if FIRST_NS < began_at(each) <= last + LATE_NS}
     if not ids:
         return {}
-    erasures = erasures_since(log, min(map(began_at, ids)) - LATE_NS)
+    erasures = known_since(database, min(map(began_at, ids)) - LATE_NS)
     if not erasures:
         return {}
     reaches: dict[str, Reach] = {

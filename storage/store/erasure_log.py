@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,8 +30,7 @@ def erasure_log(database: Path) -> Path:
 
 def append(log: Path, erasure: Erasure) -> None:
     """Add an erasure, so that it holds from now on for every process. Raises OSError."""
-    known = {name: value for name, value in asdict(erasure).items() if value is not None}
-    line = json.dumps(known, separators=(",", ":"))
+    line = as_line(erasure)
     descriptor = os.open(log, os.O_APPEND | os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     try:
         # One call: lines of several processes do not mix. The first newline ends a line that a
@@ -39,6 +39,12 @@ def append(log: Path, erasure: Erasure) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def as_line(erasure: Erasure) -> str:
+    """Return an erasure as JSON."""
+    known = {name: value for name, value in asdict(erasure).items() if value is not None}
+    return json.dumps(known, separators=(",", ":"))
 
 
 def last_change(log: Path) -> int:
@@ -65,7 +71,7 @@ def erasures_from(log: Path, position: int) -> tuple[tuple[Erasure, ...], int]:
         with log.open("rb") as file:
             end = file.seek(0, os.SEEK_END)
             file.seek(position if position <= end else 0)  # Another log was put in its place.
-            return _parsed(file.read(end - file.tell())), end
+            return parsed(file.read(end - file.tell()).splitlines()), end
     except FileNotFoundError:
         return (), 0
 
@@ -75,17 +81,18 @@ def _read(log: Path, size: int) -> tuple[tuple[Erasure, ...], bool]:
         with log.open("rb") as file:
             end = file.seek(0, os.SEEK_END)
             file.seek(max(end - size, 0))
-            return _parsed(file.read()), size >= end
+            return parsed(file.read().splitlines()), size >= end
     except FileNotFoundError:
         return (), True
 
 
-def _parsed(data: bytes) -> tuple[Erasure, ...]:
+def parsed(lines: Iterable[bytes]) -> tuple[Erasure, ...]:
+    """Return the erasures of those lines that are whole."""
     from storage.model.erasure import Erasure
 
     names = {field.name for field in fields(Erasure)}
     found = []
-    for line in data.splitlines():
+    for line in lines:
         try:
             values = json.loads(line)
             found.append(Erasure(**{name: values[name] for name in names & values.keys()}))

@@ -6,6 +6,7 @@ journal knows how far a database has followed the log, so one that was restored 
 catches up.
 """
 
+import socket
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -20,8 +21,9 @@ from storage.model.redaction import redact
 from storage.model.semconv import READ_THREAD
 from storage.store.erasing import conversations, furthest, remove_files, without_files
 from storage.store.erasing_rows import erase_rows
-from storage.store.erasure_log import erasure_log, erasures_from, erasures_since
+from storage.store.erasure_log import erasure_log, erasures_from
 from storage.store.search_index import purge
+from storage.store.shared_erasures import known_since, left_by_others, mark_applied, share
 from storage.upkeep.checkpoint import CheckpointResult, checkpoint
 from storage.upkeep.journal import JournalEntry, last_entry, put_entry
 
@@ -47,7 +49,7 @@ def erase(database: Database, erasure: Erasure) -> Erased:
     """Erase what is stored, a few traces in each transaction. Doing it again changes nothing."""
     # Whoever is storing a batch at this moment may not have seen the log: wait for its commit.
     with transaction(database):
-        pass
+        share(database, erasure)
     reaches, erased = reached(database, erasure)
     ids, spans = list(reaches), 0
     for start in range(0, len(ids), TRACES_A_TRANSACTION):
@@ -58,6 +60,7 @@ def erase(database: Database, erasure: Erasure) -> Erased:
         _erase_labels(database, erasure.user)
     purge(database)
     files = remove_files(database.path, without_files(database, reaches))
+    mark_applied(database, erasure)
     return replace(erased, spans=spans, files=files)
 
 
@@ -68,16 +71,25 @@ def plan(database: Database, erasure: Erasure) -> Erased:
 
 def apply_pending(database: Database) -> int:
     """Apply the erasures that this database has not followed yet, and return how many."""
-    done = last_entry(database, JOURNAL)
+    name = _journal_name(database)
+    done = last_entry(database, name)
     position = int(done.details.get("position", 0)) if done else 0
     pending, end = erasures_from(erasure_log(database.path), position)
     for erasure in pending:
         erase(database, erasure)
     if pending:
-        entry = JournalEntry(name=JOURNAL, at=time.time_ns(), ok=True, details={"position": end})
+        entry = JournalEntry(name=name, at=time.time_ns(), ok=True, details={"position": end})
         with transaction(database):
             put_entry(database, entry)
-    return len(pending)
+    others = left_by_others(database, now=time.time_ns())
+    for erasure in others:
+        erase(database, erasure)
+    return len(pending) + len(others)
+
+
+def _journal_name(database: Database) -> str:
+    """Return the name of the journal's entry on how far the log of this machine is followed."""
+    return f"{JOURNAL}:{socket.gethostname()}" if database.on_server else JOURNAL
 
 
 def apply_all(database: Database) -> int:
@@ -100,7 +112,7 @@ def replace_text(database: Database, edit: Erasure, text: str) -> None:
     )
     text = redact(text)
     with transaction(database):
-        later = erasures_since(erasure_log(database.path), edit.at + 1)
+        later = known_since(database, edit.at + 1)
         query = SpanRow.select(SpanRow.trace_id).where(*question)
         ids = [trace_id for (trace_id,) in query.tuples().execute(database)]
         found = conversations(database, ids)

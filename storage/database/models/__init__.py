@@ -27,7 +27,7 @@ from storage.database.models.coordination import (
 from storage.database.models.records import LogRow, MetricRow, ScoreRow
 from storage.database.models.rollups import FactRow, RollupRow
 from storage.database.models.traces import NOT_OK, RATED_DOWN, RATED_UP, SpanRow, TraceRow
-from storage.database.models.upkeep import JournalRow, RemovedTraceRow
+from storage.database.models.upkeep import ErasureRow, JournalRow, RemovedTraceRow
 
 __all__ = [
     "AcceptedMessageRow",
@@ -35,6 +35,7 @@ __all__ = [
     "AlertRuleRow",
     "AlertStateRow",
     "BudgetRow",
+    "ErasureRow",
     "FactRow",
     "HOLDS_LANE",
     "IssueStateRow",
@@ -68,6 +69,7 @@ TABLES: tuple[type[Model], ...] = (
     ScoreRow,
     LeaseRow,
     SubscriptionRow,
+    ErasureRow,
     IssueStateRow,
     ProcessRow,
     RemovedTraceRow,

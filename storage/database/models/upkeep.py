@@ -1,6 +1,6 @@
 """Upkeep: its journal, and the traces that it removed."""
 
-from peewee import BigIntegerField, IntegerField, Model, TextField
+from peewee import BigIntegerField, CompositeKey, IntegerField, Model, TextField
 
 
 class JournalRow(Model):
@@ -33,3 +33,17 @@ class RemovedTraceRow(Model):
 
     class Meta:
         table_name = "tombstones"
+
+
+class ErasureRow(Model):
+    """An erasure that all machines have to know of, see `storage.store.shared_erasures`."""
+
+    at = BigIntegerField()
+    line = TextField()
+    """JSON, as in the log. It says who, whom and when, and holds no text."""
+    done = IntegerField()
+    """1 once it is applied to what was stored before."""
+
+    class Meta:
+        table_name = "erasures"
+        primary_key = CompositeKey("at", "line")
