@@ -55,10 +55,13 @@ def replication(database: Database) -> Replication | None:
     copies = sorted((litestream_folder(path) / "ltx" / "0").glob("*.ltx"))
     if not copies:
         return None
-    copied_at = os.stat(copies[-1]).st_mtime_ns
+    try:
+        copied_at, changed_at = os.stat(copies[-1]).st_mtime_ns, _changed_at(path)
+    except FileNotFoundError:  # Somebody is deleting the folder.
+        return None
     waiting_since = None
     # The times of traces alone do not tell: they may come from senders whose clocks are ahead.
-    if _changed_at(path) > copied_at:
+    if changed_at > copied_at:
         later = TraceRow.select(fn.MIN(TraceRow.started_at)).where(TraceRow.started_at > copied_at)
         waiting_since = later.scalar(database)
     return Replication(copied_at, waiting_since, _kept_since(copies))
