@@ -14,7 +14,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from bot.agents.config.roster import Roster
 from bot.agents.models.provider import HttpProvider
@@ -22,6 +22,7 @@ from bot.agents.programs.process.environment import matches
 from bot.agents.programs.provider import CommandProvider
 from bot.agents.types import Provider
 from bot.settings import Settings
+from storage.database.postgres_url import passwords
 from storage.model.redaction import redact_values
 from storage.model.redaction.names import is_secret_name
 
@@ -132,9 +133,8 @@ def _of_settings(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "SLACK_APP_TOKEN", settings.slack_app_token.get_secret_value()
     yield "SLACK_SIGNING_SECRET", settings.slack_signing_secret.get_secret_value()
     yield "TRACEBOT_OTLP_TOKEN", settings.otlp_token.get_secret_value()
-    if "://" in settings.database_url:
-        password = urlsplit(settings.database_url).password or ""
-        yield "TRACEBOT_DATABASE_URL", unquote(password)
+    for number, password in enumerate(passwords(settings.database_url)):
+        yield f"TRACEBOT_DATABASE_URL{' again' * number}", password
 
 
 def _of_provider(provider: Provider) -> Iterator[tuple[str, str]]:

@@ -43,6 +43,7 @@ class Pool:
         self._free = threading.BoundedSemaphore(self._most)
         self._idle: list[Connection[Any]] = []
         self._lent: set[Connection[Any]] = set()
+        self._retired: set[Connection[Any]] = set()
         self._failed: tuple[float, Exception] | None = None
 
     def take(self, *, patience: float) -> "Connection[Any]":
@@ -64,11 +65,18 @@ class Pool:
         if connection not in self._lent:
             return  # Lent before a fork, to the parent.
         self._lent.discard(connection)
-        if connection.closed or connection.info.transaction_status != 0:
+        retired = connection in self._retired
+        self._retired.discard(connection)
+        if retired or connection.closed or connection.info.transaction_status != 0:
             _close(connection)
         else:
             self._idle.append(connection)
         self._free.release()
+
+    def retire(self) -> None:
+        """Close all connections once they are given back: another server may be the primary now."""
+        self._retired |= self._lent
+        self.close()
 
     def close(self) -> None:
         """Close the connections that nobody uses."""

@@ -49,6 +49,16 @@ def parse_url(text: str) -> PostgresURL:
     return PostgresURL(text, label, _place(hosts, name, options))
 
 
+def passwords(text: str) -> tuple[str, ...]:
+    """Return what nobody may see of a URL: the passwords for the server and for a key file."""
+    if "://" not in text:
+        return ()
+    parts = urlsplit(text)
+    options = parse_qs(parts.query)
+    given = (*options.get("password", ()), *options.get("sslpassword", ()))
+    return tuple(filter(None, (unquote(parts.password or ""), *given)))
+
+
 def _place(hosts: str, name: str, options: dict[str, list[str]]) -> Path:
     from platformdirs import user_state_path
 

@@ -14,7 +14,7 @@ OLDEST = 13
 
 CONNECT = {
     "application_name": "tracebot",
-    "connect_timeout": 5,
+    "connect_timeout": 3,  # For each host of the URL.
     # A host that is switched off says nothing: without these, a statement waits for 15 minutes.
     "keepalives_idle": 5,
     "keepalives_interval": 2,

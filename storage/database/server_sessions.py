@@ -20,7 +20,7 @@ from peewee import PostgresqlDatabase, Psycopg3Adapter
 from storage.database.base import Database
 from storage.database.bulk_insert import insert_rows
 from storage.database.driver import translate_errors
-from storage.database.error_causes import ConnectionLost
+from storage.database.error_causes import READ_ONLY, ConnectionLost, cause_of
 from storage.database.pool import Pool
 from storage.database.postgres_url import PostgresURL
 from storage.database.server_connection import open_connection
@@ -140,11 +140,22 @@ class ServerSessions(PostgresqlDatabase, Database):
         self._state.reset()
         self._work.block = None
 
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Raise psycopg's errors as Peewee's. Leave a server that only reads since a failover."""
+        try:
+            with translate_errors:
+                yield
+        except peewee.PeeweeException as error:
+            if cause_of(error) == READ_ONLY:
+                self._pool.retire()
+            raise
+
     # Statements.
 
     def _execute_cursor(self, sql: str, params: Any, **options: Any) -> Any:
         try:
-            with translate_errors:
+            with self._errors():
                 cursor = self.cursor()
                 # Without parameters, % is a character like any other.
                 cursor.execute(sql, params or None)
@@ -156,7 +167,7 @@ class ServerSessions(PostgresqlDatabase, Database):
         self, sql: str, rows: Sequence[Sequence[Any]], *, stored: Container[Any] | None = None
     ) -> None:
         try:
-            with translate_errors:
+            with self._errors():
                 insert_rows(self.cursor(), sql, rows, stored)
         finally:
             self._settle()
@@ -187,7 +198,7 @@ class ServerSessions(PostgresqlDatabase, Database):
                 raise peewee.OperationalError("the transaction is over already")
             if self.connection().info.transaction_status == IN_ERROR:
                 raise peewee.OperationalError("a statement of the transaction failed")
-            with translate_errors:
+            with self._errors():
                 self.connection().execute("COMMIT")
         finally:
             if self._work.block is not None:
@@ -198,7 +209,7 @@ class ServerSessions(PostgresqlDatabase, Database):
 
     def enter(self, block: Block, sql: str) -> None:
         """Keep a connection for this thread, and begin a block with some statements."""
-        with translate_errors:
+        with self._errors():
             connection = self.connection()
             self._work.block = block
             try:
@@ -212,7 +223,7 @@ class ServerSessions(PostgresqlDatabase, Database):
         connection = None if self._state.closed else self._state.conn
         try:
             if connection and not connection.closed and connection.info.transaction_status:
-                with translate_errors:
+                with self._errors():
                     connection.execute("ROLLBACK")
         finally:
             self._let_go()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from peewee import PeeweeException
 
+from bot.agents.config.roster import load_roster
 from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
 from storage.database.base import Database
@@ -15,6 +16,7 @@ from tests.support.command_line import run_here
 from tests.support.conversations import StartBot, answered, eventually, finished
 from tests.support.factories import FOLLOW_UP, GENERAL, THREAD, record_an_hour
 from tests.support.postgres import Cable
+from tests.support.running_bot import start_in
 from tests.support.traces_in_slack import ask, asked
 
 
@@ -111,3 +113,18 @@ def test_the_bot_answers_and_shows_what_it_recorded(
     eventually(lambda: is_there(observability.database))
     (trace,) = finished(observability, general, question.ts)
     assert (trace.status, trace.agent) == ("ok", "echo")
+
+
+def test_a_bot_that_starts_while_the_server_is_away_answers(
+    sandbox: Sandbox, alice: User, general: Channel, cable: Cable
+) -> None:
+    cable.cut()
+    with Observability.open(cable.url, platform="slack") as observability:
+        bot = start_in(sandbox, observability, load_roster(None))
+        sandbox.wait_for_app()
+        question, _ = answered(sandbox, alice, general, "is anybody there?")
+        cable.mend()
+        eventually(lambda: is_there(observability.database))
+        (trace,) = finished(observability, general, question.ts)
+        assert (trace.status, trace.agent) == ("ok", "echo")
+        bot.stop(grace=0.0)

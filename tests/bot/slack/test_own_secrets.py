@@ -158,3 +158,15 @@ def _growing(patch: pytest.MonkeyPatch) -> OwnSecrets:
 
     with tempfile.TemporaryDirectory() as folder:
         return known(Path(folder), patch)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://db.example/traces?user=bot&password=correct-horse",
+        "postgresql://bot:other@db.example/traces?sslpassword=correct-horse",
+    ],
+)
+def test_a_password_behind_the_name_of_the_database_is_one_too(url: str) -> None:
+    secrets = OwnSecrets(Settings(_env_file=None, database_url=url), load_roster(None))
+    assert secrets.found("it is correct-horse")

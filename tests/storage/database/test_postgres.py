@@ -14,7 +14,7 @@ import pytest
 from storage.database import server_connection
 from storage.database.base import Database
 from storage.database.connect import database_path, locate
-from storage.database.error_causes import LOCKED, UNREACHABLE, cause_of
+from storage.database.error_causes import LOCKED, READ_ONLY, UNREACHABLE, cause_of
 from storage.database.postgres import PostgresDatabase
 from storage.database.query_timeout import query_timeout
 from storage.database.read_only import reading
@@ -370,6 +370,20 @@ def span_of_trace(span_id: str) -> Span:
         duration_ns=1,
         process="host:1:1",
     )
+
+
+def test_after_a_failover_nobody_goes_on_with_the_old_primary(database: Database) -> None:
+    name = database.label.rpartition("/")[2]
+    setting = f"ALTER DATABASE {name} SET default_transaction_read_only = "
+    admin = database.another(busy_timeout_ms=100)
+    admin.execute_sql(f"{setting}on")
+    with pytest.raises(peewee.InternalError) as caught, transaction(database):
+        subscribe(database, "C1")
+    assert cause_of(caught.value) == READ_ONLY
+    admin.execute_sql(f"{setting}off")
+    subscribe(database, "C1")
+    assert count(database) == 1
+    admin.close()
 
 
 FORKING = """
