@@ -19,6 +19,7 @@ from reports.views.trace_list import (
     trace_line,
     trace_list_view,
 )
+from storage.coordination.accepted_messages import waiting_traces
 from storage.model.filters import Filters
 from storage.model.search_words import BadSearch
 from storage.queries.cursors import BadCursor, Cursor, parse_cursor
@@ -99,7 +100,8 @@ def running(args: argparse.Namespace, database: Database, viewer: Viewer, now: i
         database, audiences=viewer.audiences, filters=args.filters, limit=args.limit
     )
     seen = tuple(filter(viewer.may_see, found))
-    return running_view(seen, lines_of(seen, database, viewer, now))
+    waiting = waiting_traces(database) if seen else ()
+    return running_view(seen, lines_of(seen, database, viewer, now), waiting=waiting)
 
 
 def thread(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:

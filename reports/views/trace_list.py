@@ -5,8 +5,8 @@ Times are in nanoseconds since the epoch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reports import formatting
@@ -17,10 +17,13 @@ from storage.queries.traces import Page, TraceSummary
 if TYPE_CHECKING:
     from reports.views.agent_work import WorkLine
 
+WAITS = "waits for the turn before it in its thread"
+"""The note of a message that is accepted and whose turn has not begun."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceLine:
-    """One trace in a list. `note` says why it failed or was skipped."""
+    """One trace in a list. `note` says why it failed or was skipped, or for what it waits."""
 
     trace_id: str
     short_id: str
@@ -139,10 +142,17 @@ def thread_view(page: Page, line_of: LineOf, *, turns: int, again: str) -> Trace
     )
 
 
-def running_view(traces: Sequence[TraceSummary], line_of: LineOf) -> TraceListView:
+def running_view(
+    traces: Sequence[TraceSummary], line_of: LineOf, *, waiting: Container[str] = ()
+) -> TraceListView:
+    """Return the traces that run, of which those in *waiting* wait for another one."""
+    lines = (
+        replace(line_of(trace), note=WAITS) if trace.trace_id in waiting else line_of(trace)
+        for trace in traces
+    )
     return TraceListView(
         title="Running now, longest first",
-        lines=tuple(map(line_of, traces)),
+        lines=tuple(lines),
         traces=tuple(traces),
         empty="Nothing is running. ls lists what has ended.",
         kind="ps",

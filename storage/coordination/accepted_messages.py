@@ -82,7 +82,7 @@ def accept_message(
     }
     runs = AcceptedMessageRow.insert(**row, state=RUNNING, attempts=1).on_conflict_ignore()
     waits = AcceptedMessageRow.insert(**row, state=WAITING, attempts=0)
-    with transaction(database, deadline=PATIENCE_S):
+    with transaction(database, deadline=PATIENCE_S, of=()):
         if claim and not insert_lease(database, claim, owner=process, now=now, lease_ns=DEDUP_NS):
             return Standing.ELSEWHERE
         others = AcceptedMessageRow.select().where(*_thread(message)).limit(1)
@@ -107,7 +107,7 @@ def begin_message(database: Database, trace_id: str, *, process: str) -> Standin
         state=RUNNING, attempts=AcceptedMessageRow.attempts + 1
     ).where(*own, AcceptedMessageRow.state == WAITING)
     try:
-        with transaction(database, deadline=PATIENCE_S):
+        with transaction(database, deadline=PATIENCE_S, of=()):
             begin.execute(database)
     except IntegrityError:  # Another process has just taken it.
         return Standing.WAITS
@@ -128,20 +128,20 @@ def note_changed(database: Database, *, team: str, channel: str, message_ts: str
         AcceptedMessageRow.channel == channel,
         AcceptedMessageRow.message_ts == message_ts,
     )
-    with transaction(database, deadline=PATIENCE_S):
+    with transaction(database, deadline=PATIENCE_S, of=()):
         AcceptedMessageRow.update(changed=1).where(*same).execute(database)
 
 
 def end_message(database: Database, trace_id: str) -> None:
     """Remove a message whose turn has ended. The next one of its thread may begin."""
-    with transaction(database, deadline=PATIENCE_S):
+    with transaction(database, deadline=PATIENCE_S, of=()):
         AcceptedMessageRow.delete().where(AcceptedMessageRow.trace_id == trace_id).execute(database)
 
 
 def leave_message(database: Database, trace_id: str, *, process: str) -> bool:
     """Leave a message to the next process; return False if that cannot answer it either."""
     own = (AcceptedMessageRow.trace_id == trace_id, AcceptedMessageRow.process == process)
-    with transaction(database, deadline=PATIENCE_S):
+    with transaction(database, deadline=PATIENCE_S, of=()):
         left = AcceptedMessageRow.update(process=NOBODY, state=WAITING, attempts=0).where(
             *own, AcceptedMessageRow.state != ASKED
         )
@@ -150,14 +150,14 @@ def leave_message(database: Database, trace_id: str, *, process: str) -> bool:
 
 def renew_messages(database: Database, *, process: str, now: int) -> None:
     """Note that *process* still works on its messages."""
-    with transaction(database, deadline=PATIENCE_S):
+    with transaction(database, deadline=PATIENCE_S, of=()):
         rows = AcceptedMessageRow.update(seen_at=now).where(AcceptedMessageRow.process == process)
         rows.execute(database)
 
 
 def hand_over_messages(database: Database, *, process: str) -> None:
     """Let other processes take over what *process*, which stops, has not ended."""
-    with transaction(database, deadline=PATIENCE_S):
+    with transaction(database, deadline=PATIENCE_S, of=()):
         rows = AcceptedMessageRow.update(process=NOBODY)
         rows.where(AcceptedMessageRow.process == process).execute(database)
 
@@ -179,7 +179,7 @@ def take_over(
             # Unless it was seen since, or a third process was faster.
             same = (AcceptedMessageRow.process == owner, AcceptedMessageRow.seen_at <= seen_at)
             ours = AcceptedMessageRow.update(process=process, seen_at=now).where(*theirs, *same)
-            with transaction(database, deadline=PATIENCE_S):
+            with transaction(database, deadline=PATIENCE_S, of=()):
                 if ours.execute(database):
                     taken.append(owner)
     return tuple(taken)
@@ -197,10 +197,17 @@ def messages_of(database: Database, *, process: str) -> list[AcceptedMessage]:
     ]
 
 
+def waiting_traces(database: Database) -> frozenset[str]:
+    """Return the traces of all messages whose turns wait for another one of their thread."""
+    waits = AcceptedMessageRow.state == WAITING
+    query = AcceptedMessageRow.select(AcceptedMessageRow.trace_id).where(waits).tuples()
+    return frozenset(trace_id for (trace_id,) in query.execute(database))
+
+
 def resume_message(database: Database, trace_id: str, *, as_trace: str, process: str) -> bool:
     """Let a message wait again, now in the trace *as_trace*; return False if it is gone."""
     own = (AcceptedMessageRow.trace_id == trace_id, AcceptedMessageRow.process == process)
-    with transaction(database, deadline=PATIENCE_S):
+    with transaction(database, deadline=PATIENCE_S, of=()):
         again = AcceptedMessageRow.update(trace_id=as_trace, state=WAITING, changed=0)
         return bool(again.where(*own).execute(database))
 

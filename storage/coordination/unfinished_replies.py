@@ -61,7 +61,7 @@ def put_reply(database: Database, reply: UnfinishedReply, *, process: str, now: 
         "process": process,
         "seen_at": now,
     }
-    with transaction(database, deadline=PATIENCE_S):
+    with transaction(database, deadline=PATIENCE_S, of=()):
         UnfinishedReplyRow.insert(**row).on_conflict(
             conflict_target=[UnfinishedReplyRow.id], update=row
         ).execute(database)
@@ -71,20 +71,20 @@ def put_reply(database: Database, reply: UnfinishedReply, *, process: str, now: 
 
 def remove_reply(database: Database, id: str) -> None:
     """Remove a reply, because it is final."""
-    with transaction(database, deadline=PATIENCE_S):
+    with transaction(database, deadline=PATIENCE_S, of=()):
         UnfinishedReplyRow.delete().where(UnfinishedReplyRow.id == id).execute(database)
 
 
 def see_replies(database: Database, *, process: str, now: int) -> None:
     """Note that *process* still works on its replies."""
-    with transaction(database, deadline=PATIENCE_S):
+    with transaction(database, deadline=PATIENCE_S, of=()):
         rows = UnfinishedReplyRow.update(seen_at=now).where(UnfinishedReplyRow.process == process)
         rows.execute(database)
 
 
 def hand_over_replies(database: Database, *, process: str) -> None:
     """Let other processes end the replies of *process*, which stops."""
-    with transaction(database, deadline=PATIENCE_S):
+    with transaction(database, deadline=PATIENCE_S, of=()):
         rows = UnfinishedReplyRow.update(process=NOBODY)
         rows.where(UnfinishedReplyRow.process == process).execute(database)
 

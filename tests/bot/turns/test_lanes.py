@@ -18,6 +18,11 @@ from bot.concurrency.event_dedup import message_key
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.sandbox.state.errors import SandboxError
 from bot.sandbox.state.values import Json
+from reports.commands.handlers import answer
+from reports.commands.parser import build_parser, parse
+from reports.commands.viewer import Viewer
+from reports.views.trace_list import WAITS as WAITS_NOTE
+from reports.views.trace_list import TraceListView
 from storage import Observability
 from storage.coordination import accepted_messages
 from storage.coordination.accepted_messages import WAITING, AcceptedMessage, accept_message
@@ -244,6 +249,26 @@ def test_a_message_that_is_edited_while_it_waits_is_answered_as_it_is_then(
     agent.end("second")
     sandbox.wait_for_reaction(general, follow_up.ts, OK)
     assert [request.prompt for request in agent.requests] == ["think hard", "and now?"]
+
+
+def test_ps_tells_which_messages_wait(
+    waiting: tuple[Message, Message], agent: Scripted, observability: Observability
+) -> None:
+    def notes() -> list[str]:
+        observability.flush()
+        parser, _ = build_parser(prog="tracebot", shell=True)
+        view = answer(
+            parse(parser, ["ps"]),
+            database=observability.database,
+            viewer=Viewer(),
+            now=time.time_ns(),
+        )
+        assert isinstance(view, TraceListView)
+        return [line.note for line in view.lines]
+
+    eventually(lambda: notes() == ["", WAITS_NOTE])
+    agent.end("first")
+    agent.end("second")
 
 
 def test_a_message_that_is_deleted_while_it_waits_is_not_answered(
