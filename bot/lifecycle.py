@@ -8,6 +8,7 @@ from slack_bolt import App
 
 from bot.agents.cancellation import SHUTDOWN
 from bot.concurrency.logging_executor import LoggingExecutor
+from bot.concurrency.notice_board import NoticeBoard
 from bot.concurrency.running_turns import RunningTurns
 from bot.http.addresses import EVERYWHERE
 from bot.http.server import WebServer
@@ -17,6 +18,7 @@ from bot.replies.delivery import ReplyDelivery
 from bot.replies.unfinished import UnfinishedReplies
 from bot.settings import Settings, SettingsError
 from bot.slack.connection.credentials import socket_url
+from bot.slack.connection.presence import Presence
 from bot.slack.connection.socket_mode import SocketMode, bolt_handler
 from bot.slack.connection.start_client import client_for_start
 from bot.slack.connection.status import ConnectionStatus
@@ -63,6 +65,8 @@ class Bot:
     eraser: Eraser
     observability: Observability
     status: ConnectionStatus
+    notices: NoticeBoard
+    presence: Presence
     sources: list[Callable[[], object]] = field(default_factory=list)
 
     def stop(self, *, grace: float = GRACE_S) -> None:
@@ -81,6 +85,9 @@ class Bot:
         self.unfinished.close()
         self.eraser.close()
         self.running.close()
+        self.notices.close()
+        # Last: what this process still holds is now for the others.
+        self.presence.stop()
         # The database is closed by the caller, who opened it: all of the above record into it.
 
     def cancel_turns(self) -> None:
@@ -93,6 +100,7 @@ def connect(bot: Bot, settings: Settings) -> None:
 
     Raises `SettingsError` at once if Slack refuses the app's token.
     """
+    bot.status.mode = "socket"
     client = client_for_start(settings)
     token = settings.slack_app_token.get_secret_value()
     socket = SocketMode(
@@ -119,6 +127,7 @@ def listen(bot: Bot, settings: Settings) -> WebServer:
             f"Port {settings.port} cannot be opened ({error.strerror}). Set PORT to another one."
         ) from error
     server.start()
+    bot.status.mode = "http"
     bot.sources.append(server.stop)
     bot.status.stands()
     return server

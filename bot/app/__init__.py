@@ -29,7 +29,7 @@ def build_bot(
     `collector` is the base URL to which its agents may send their own telemetry.
     """
     status = status or ConnectionStatus()
-    shared = build_shared(settings, roster, observability, collector)
+    shared = build_shared(settings, roster, observability, collector, status)
     inbox = build_inbox(shared, collector)
     digests, alerts = build_digests(shared), build_alerts(shared)
     workers = Workers()
@@ -47,4 +47,6 @@ def build_bot(
         eraser=shared.eraser,
         observability=observability,
         status=status,
+        notices=shared.notices,
+        presence=shared.presence,
     )

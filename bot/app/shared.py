@@ -13,6 +13,7 @@ from bot.agents.config.access_rules import refuse_groups_without_scope
 from bot.agents.config.roster import Roster
 from bot.concurrency.event_dedup import EventDedup
 from bot.concurrency.lanes import Lanes
+from bot.concurrency.notice_board import DELETION, THREAD, NoticeBoard
 from bot.concurrency.running_turns import RunningTurns
 from bot.replies.delivery import ReplyDelivery
 from bot.replies.unfinished import UnfinishedReplies
@@ -23,7 +24,9 @@ from bot.slack.connection.client import (
     client_without_retries,
 )
 from bot.slack.connection.credentials import SCOPES_UNKNOWN, identify
+from bot.slack.connection.presence import Presence
 from bot.slack.connection.start_client import client_for_start
+from bot.slack.connection.status import ConnectionStatus
 from bot.slack.conversation.conversation import ConversationReader
 from bot.slack.conversation.names import NameLookup
 from bot.slack.directory import Directory
@@ -60,6 +63,8 @@ class Shared:
     threads: ThreadReader
     access: Access
     permission: Permission
+    notices: NoticeBoard
+    presence: Presence
     dedup: EventDedup
     lanes: Lanes
     running: RunningTurns
@@ -71,7 +76,11 @@ class Shared:
 
 
 def build_shared(
-    settings: Settings, roster: Roster, observability: Observability, collector: str | None
+    settings: Settings,
+    roster: Roster,
+    observability: Observability,
+    collector: str | None,
+    status: ConnectionStatus,
 ) -> Shared:
     """Build them, once Slack has said who the bot is. Raises like `build_bot`."""
     auth, identity = _identity(settings, roster)
@@ -82,7 +91,18 @@ def build_shared(
     directory = Directory(client_for_lookups(settings, secrets))
     names = NameLookup(directory)
     access = Access(directory, database, team=team)
-    deletions = OwnDeletions()
+    presence = Presence(database, status, team=team, process=process)
+    notices = NoticeBoard(database, team=team, process=process, each_second=presence.beat)
+    threads = ThreadReader(
+        client,
+        bot_id=identity.bot_id,
+        tell=partial(notices.post, THREAD),
+        catch_up=notices.catch_up,
+    )
+    deletions = OwnDeletions(tell=partial(notices.post, DELETION), catch_up=notices.catch_up)
+    notices.subscribe(DELETION, deletions.hear)
+    notices.subscribe(THREAD, threads.hear)
+    notices.start()
     return Shared(
         settings=settings,
         observability=observability,
@@ -97,9 +117,11 @@ def build_shared(
         reader=ConversationReader(
             names, bot_user=identity.user, bot_id=identity.bot_id, settings=settings
         ),
-        threads=ThreadReader(client, bot_id=identity.bot_id),
+        threads=threads,
         access=access,
         permission=Permission(access, directory, team=team),
+        notices=notices,
+        presence=presence,
         dedup=EventDedup(database),
         lanes=Lanes(database, team=team, process=process),
         running=RunningTurns(database, limit=settings.workers),

@@ -72,6 +72,7 @@ EXAMPLES: Mapping[str, Examples] = {
     "ps": (
         ("tracebot ps", "list what is running"),
         ("tracebot ps --follow", "add a line when something begins or ends"),
+        ("tracebot ps --processes", "list the bot's processes: host, version, what each does"),
     ),
     "cancel": (("tracebot cancel 01a20b7c", "stop a running turn: see tracebot ps"),),
     "digest": (

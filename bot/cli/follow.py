@@ -40,6 +40,8 @@ def follow(args: Namespace, located: Database) -> int:
         raise UsageError("--follow prints rows: use --tsv instead of --json.", word="--json")
     if getattr(args, "cursor", None):
         raise UsageError("--follow begins with the newest: leave out --cursor.", word="--cursor")
+    if getattr(args, "processes", False):
+        raise UsageError("--follow shows traces: leave out --processes.", word="--processes")
     try:
         with reading(located) as database:
             follower, is_first = Follower(args, database), True

@@ -1,6 +1,7 @@
-"""Remember which messages this process deletes itself: their deletion erases nothing."""
+"""Remember which messages this bot deletes itself: their deletion erases nothing."""
 
 import threading
+from collections.abc import Callable
 
 from cachetools import TTLCache
 
@@ -9,17 +10,34 @@ MOST, KEPT_S = 1_000, 600.0
 
 
 class OwnDeletions:
-    """The messages that this process deletes: a running reply in whose place another was posted."""
+    """The messages that this bot deletes: a running reply in whose place another was posted.
 
-    def __init__(self) -> None:
-        self._known: TTLCache[tuple[str, str], None] = TTLCache(MOST, KEPT_S)
+    Slack may tell another process of the deletion. `tell` tells the others of a message, who `hear`
+    of it; `catch_up` returns once this process has heard of all that were told until now.
+    """
+
+    def __init__(
+        self,
+        *,
+        tell: Callable[[str], object] = lambda message: None,
+        catch_up: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._tell = tell
+        self._catch_up = catch_up
+        self._known: TTLCache[str, None] = TTLCache(MOST, KEPT_S)
         self._lock = threading.Lock()
 
     def add(self, channel: str, ts: str) -> None:
         """Note a message before it is deleted."""
+        self.hear(f"{channel}:{ts}")
+        self._tell(f"{channel}:{ts}")
+
+    def hear(self, message: str) -> None:
+        """Note a message that another process deletes."""
         with self._lock:
-            self._known[channel, ts] = None
+            self._known[message] = None
 
     def __contains__(self, message: tuple[str, str]) -> bool:
+        self._catch_up()
         with self._lock:
-            return message in self._known
+            return ":".join(message) in self._known

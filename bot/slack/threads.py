@@ -137,13 +137,25 @@ def _content(message: Message) -> tuple[Any, ...]:
 
 
 class ThreadReader:
-    """Read threads. Of a thread that was read lately only newer messages are fetched."""
+    """Read threads. Of a thread that was read lately only newer messages are fetched.
+
+    Slack may tell another process of an edit. `tell` tells the others of a thread that has changed,
+    who `hear` of it; `catch_up` returns True once this process has heard of all that have.
+    """
 
     def __init__(
-        self, client: WebClient, *, bot_id: str, clock: Callable[[], float] = time.monotonic
+        self,
+        client: WebClient,
+        *,
+        bot_id: str,
+        clock: Callable[[], float] = time.monotonic,
+        tell: Callable[[str], object] = lambda thread: None,
+        catch_up: Callable[[], bool] = lambda: True,
     ) -> None:
         self._client = client
         self._bot_id = bot_id
+        self._tell = tell
+        self._catch_up = catch_up
         self._cache: TTLCache[tuple[str, str], tuple[Message, ...]] = TTLCache(
             CACHED_THREADS, CACHE_S, timer=clock
         )
@@ -153,8 +165,11 @@ class ThreadReader:
     def read(self, channel: str, thread_ts: str) -> ThreadRead:
         """Return the thread as it is now. Never raises for an error of Slack."""
         key = (channel, thread_ts)
+        is_current = self._catch_up()
         with self._lock:
             known, changes = self._cache.get(key) or (), self._changes
+        if not is_current:  # A deleted text must not come back, however slow that is.
+            known = ()
         try:
             # Without the lock: turns of other threads must not wait for this one's pages.
             newer = self._fetch(channel, thread_ts, after=known[-1]["ts"] if known else None)
@@ -171,6 +186,12 @@ class ThreadReader:
 
     def forget(self, channel: str, thread_ts: str) -> None:
         """Read the whole thread again next time, because one of its messages was changed."""
+        self.hear(f"{channel}:{thread_ts}")
+        self._tell(f"{channel}:{thread_ts}")
+
+    def hear(self, thread: str) -> None:
+        """Forget a thread of which another process has heard that it was changed."""
+        channel, _, thread_ts = thread.partition(":")
         with self._lock:
             self._changes += 1
             self._cache.pop((channel, thread_ts), None)

@@ -73,6 +73,24 @@ def _health(args: argparse.Namespace, database: Database, viewer: Viewer, now: i
     return health_view(health(database, now=now), now=now, private=in_slack)
 
 
+def _ps(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
+    if not args.processes:
+        return running(args, database, viewer, now)
+    from reports.views.processes import processes_view
+    from storage.coordination.accepted_messages import messages_by_process
+    from storage.coordination.heartbeats import heartbeats
+    from storage.database.server_time import database_now
+    from storage.model.filters import Filters
+
+    if viewer.audiences == frozenset():
+        raise UsageError("Only full members of this workspace may see the bot's processes.")
+    if args.filters != Filters():
+        raise UsageError("ps --processes lists all processes: leave out the filters.")
+    now = database_now(database)  # Which heartbeats have: the clocks of hosts may differ.
+    found = heartbeats(database, team=viewer.team, now=now)
+    return processes_view(found, messages_by_process(database), now=now)
+
+
 def _digest(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
     from reports.digest.contents import Scope, last_day
     from reports.digest.order import parse_order
@@ -114,7 +132,7 @@ HANDLERS: dict[str, Callable[[argparse.Namespace, Database, Viewer, int], View]]
     "errors": _errors,
     "slow": slowest,
     "search": search,
-    "ps": running,
+    "ps": _ps,
     "logs": logs,
     "metrics": metrics,
     "health": _health,

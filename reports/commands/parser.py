@@ -157,7 +157,9 @@ def _add_records(command: Callable[..., Options]) -> None:
 
 
 def _add_running(command: Callable[..., Options]) -> None:
-    command("ps", "List what is running now.")
+    ps = command("ps", "List what is running now.")
+    told = "list the processes of the bot instead, on all hosts"
+    ps.add_argument("--processes", action="store_true", help=told)
     cancel = command("cancel", "Stop a running turn.")
     cancel.add_argument("id", metavar="ID", help="its trace id, or the first digits of it: see ps")
 

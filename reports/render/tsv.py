@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from reports.views.budgets import BudgetsView
     from reports.views.costs import CostView, Spent
     from reports.views.failures import FailuresView
+    from reports.views.processes import ProcessesView
     from reports.views.records import LogsView, MetricsView
     from reports.views.statistics import StatsView
     from reports.views.trace_list import TraceListView
@@ -203,6 +204,21 @@ def _alerts(view: AlertsView) -> Iterator[Sequence[Value]]:
         )
 
 
+PROCESSES = (
+    *("host", "pid", "team_id", "version", "mode", "state", "problem", "started_at", "seen_at"),
+    *("running", "waiting"),
+)
+
+
+def _processes(view: ProcessesView) -> Iterator[Sequence[Value]]:
+    yield PROCESSES
+    for each, counts in zip(view.found, view.counts, strict=True):
+        yield (
+            *(each.host, each.pid, each.team, each.version, each.mode or None, each.state),
+            *(each.problem or None, utc(each.started_at), utc(each.seen_at), *counts),
+        )
+
+
 def _ms(ns: float | None) -> float | None:
     return None if ns is None else ns / 1_000_000
 
@@ -220,5 +236,6 @@ RENDERERS: Mapping[str, Callable[[Any], Iterable[Sequence[Value]]]] = {
     "MetricsView": _metrics,
     "BudgetsView": _budgets,
     "AlertsView": _alerts,
+    "ProcessesView": _processes,
 }
 """By the name of the view's class: a command loads only the views that it shows."""

@@ -11,6 +11,7 @@ from reports.views.erasure import ConfirmView
 from reports.views.failures import FailuresView
 from reports.views.health import HealthView
 from reports.views.messages import HelpView, MessageView
+from reports.views.processes import ProcessesView
 from reports.views.records import LogsView, MetricsView
 from reports.views.statistics import StatsView
 from reports.views.trace_list import TraceListView
@@ -33,6 +34,7 @@ View = (
     | MessageView
     | ConfirmView
     | WhyView
+    | ProcessesView
     | AlertsView
     | AlertView
 )

@@ -7,6 +7,7 @@ Slack.
 """
 
 import json
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -202,6 +203,16 @@ def waiting_traces(database: Database) -> frozenset[str]:
     waits = AcceptedMessageRow.state == WAITING
     query = AcceptedMessageRow.select(AcceptedMessageRow.trace_id).where(waits).tuples()
     return frozenset(trace_id for (trace_id,) in query.execute(database))
+
+
+def messages_by_process(database: Database) -> dict[str, Counter[str]]:
+    """Return how many messages each process has, by their state."""
+    owner, state = AcceptedMessageRow.process, AcceptedMessageRow.state
+    rows = AcceptedMessageRow.select(owner, state, fn.COUNT(state)).group_by(owner, state)
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for process, each, count in rows.tuples().execute(database):
+        found[process][each] = count
+    return found
 
 
 def resume_message(database: Database, trace_id: str, *, as_trace: str, process: str) -> bool:

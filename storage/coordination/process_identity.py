@@ -29,6 +29,16 @@ def new_writer() -> str:
     return f"{this_process()}:{next(_serial)}"
 
 
+def os_process(name: str) -> str:
+    """Return the part of a writer's name that names its process."""
+    return ":".join(name.split(":")[:3])
+
+
+def is_local(process: str) -> bool:
+    """Return True for a process of this host, which can be asked whether it runs."""
+    return process.split(":")[0] == socket.gethostname()
+
+
 def is_alive(process: str) -> bool:
     """Return whether the process still runs. On another host, which cannot be asked, it does."""
     host, pid, started = process.split(":")[:3]

@@ -7,13 +7,12 @@ at no moment both are counted, or neither. That of a process that is gone ends w
 from dataclasses import dataclass
 
 from storage.coordination.budgets import Spender
-from storage.coordination.process_identity import is_alive
+from storage.coordination.heartbeats import dead_processes
 from storage.database.base import Database
 from storage.database.models import ReservationRow
 
 LONGEST_NS = 24 * 3_600 * 1_000_000_000
-"""A reservation ends after this time: its trace may have been lost, or its process on another host,
-which cannot be asked, may be gone."""
+"""A reservation ends after this time: its trace may have been lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +43,11 @@ def reserve(
 def reservations(database: Database, *, now: int) -> tuple[Reservation, ...]:
     """Return the reservations of turns that still run."""
     rows = _running(database)
+    dead = dead_processes(database, {row[-2] for row in rows})
     return tuple(
         Reservation(Spender(team=team, agent=agent, channel=channel, user=user), amount)
         for _, agent, team, channel, user, amount, process, reserved_at in rows
-        if reserved_at > now - LONGEST_NS and is_alive(process)
+        if reserved_at > now - LONGEST_NS and process not in dead
     )
 
 
@@ -57,10 +57,12 @@ def remove_ended(database: Database, *, now: int) -> None:
         "DELETE FROM reservations WHERE trace_id IN "
         "(SELECT trace_id FROM traces WHERE status <> 'running')"
     )
+    rows = _running(database)
+    dead = dead_processes(database, {row[-2] for row in rows})
     gone = [
         (trace_id, agent)
-        for trace_id, agent, *_, process, reserved_at in _running(database)
-        if reserved_at <= now - LONGEST_NS or not is_alive(process)
+        for trace_id, agent, *_, process, reserved_at in rows
+        if reserved_at <= now - LONGEST_NS or process in dead
     ]
     for trace_id, agent in gone:
         same = (ReservationRow.trace_id == trace_id, ReservationRow.agent == agent)

@@ -14,7 +14,7 @@ from typing import Any
 
 from peewee import fn
 
-from storage.coordination.process_identity import is_alive
+from storage.coordination.heartbeats import dead_processes
 from storage.database.base import Database
 from storage.database.models import (
     AgentSessionRow,
@@ -231,8 +231,7 @@ def _remove_expired(database: Database, retention: Retention, *, now: int) -> No
     before = max([*ages, oldest] if retention.max_bytes is not None else ages)
     long_ago = min(before, now - LEASES_NS)
     started = ProcessRow.select(ProcessRow.process).where(ProcessRow.started_at < long_ago)
-    names = [name for (name,) in started.tuples().execute(database)]
-    dead = [name for name in names if not is_alive(name)]
+    dead = dead_processes(database, [name for (name,) in started.tuples().execute(database)])
     with transaction(database):
         for table in (LogRow, MetricRow):
             table.delete().where(table.recorded_at < before).execute(database)

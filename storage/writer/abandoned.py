@@ -7,7 +7,8 @@ may be there. Received spans name no process of ours: their ends are waited for 
 import time
 from dataclasses import replace
 
-from storage.coordination.process_identity import is_alive, this_process
+from storage.coordination.heartbeats import dead_processes
+from storage.coordination.process_identity import this_process
 from storage.database.base import Database
 from storage.database.models import SpanRow
 from storage.database.transactions import transaction
@@ -25,7 +26,8 @@ def mark_abandoned(database: Database) -> int:
     running = SpanRow.select(SpanRow.process).where(SpanRow.status == "running").distinct()
     names = [name for (name,) in running.tuples().execute(database)]
     folder = spool_folder(database.path)
-    dead = [n for n in names if n and not is_alive(n) and not has_waiting(folder, n)]
+    ended = dead_processes(database, [name for name in names if name])
+    dead = [name for name in ended if not has_waiting(folder, name)]
     if not dead and None not in names:
         return 0
     late = SpanRow.process.is_null() & (SpanRow.started_at < time.time_ns() - RECEIVED_NS)

@@ -95,7 +95,7 @@ WORDS = [
     ),
     *("logs", "logs {id}", "logs --since 30d --level debug", f"logs {ID[:4]}", "logs {link}"),
     *("metrics", "metrics secret.metric", "metrics secret.metric --since 30d"),
-    *("ps", "cancel {id}", "digest now", "budget", "health", "help"),
+    *("ps", "ps --processes", "cancel {id}", "digest now", "budget", "health", "help"),
     *("budget add 1/day user:{user}", "budget raise 3f2a1b 5", "budget remove 3f2a1b"),
     *("alerts", f"alerts test {RULE}", f"alerts snooze {RULE} 2h", f"alerts remove {RULE}"),
     *("alerts add count>0 channel:{channel}", "alerts add count>0 user:{user}"),

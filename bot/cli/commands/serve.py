@@ -11,12 +11,14 @@ from functools import partial
 from types import FrameType
 
 from bot.agents.config.isolation import isolation_gaps
+from bot.agents.config.roster import Roster
 from bot.agents.programs.process.temporary import remove_left_folders
 from bot.app import build_bot
 from bot.cli.agents_file import load_agents
 from bot.cli.commands.signals import StopSignal, stop_signal
 from bot.cli.exit_codes import DONE
 from bot.cli.terminal import log_to_stderr
+from bot.concurrency.notice_board import AGENTS
 from bot.http.otlp_receiver import Collector, listen_to_agents
 from bot.lifecycle import Bot, connect, listen
 from bot.retry import RetryPolicy, TryAgain
@@ -78,6 +80,7 @@ def serve(settings: Settings, hints: Sequence[str], *, http: bool) -> int:
         try:
             bot = _when_slack_answers(build, status, stop)
             if bot is not None:
+                _follow_reloads(bot, roster)
                 _run(bot, settings, stop, http=http)
         finally:
             collector.stop()
@@ -102,6 +105,21 @@ def _when_slack_answers(
         return WAITING.call(attempt, patience_s=math.inf, sleep=stop.wait)
     except SlackUnavailable:
         return None
+
+
+def _follow_reloads(bot: Bot, roster: Roster) -> None:
+    """Read the agents file again at SIGHUP, in all processes of this bot, each its own file."""
+
+    def in_background(reload: Callable[[], object]) -> None:
+        # A signal may have interrupted this thread while it holds a lock. A subscriber is quick.
+        threading.Thread(target=reload, name="tracebot-reload", daemon=True).start()
+
+    def reload_everywhere() -> None:
+        if roster.reload():  # Others need not try a file that is wrong.
+            bot.notices.post(AGENTS)
+
+    signal.signal(signal.SIGHUP, lambda number, frame: in_background(reload_everywhere))
+    bot.notices.subscribe(AGENTS, lambda key: in_background(roster.reload))
 
 
 def _run(bot: Bot, settings: Settings, stop: StopSignal, *, http: bool) -> None:

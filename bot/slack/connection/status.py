@@ -34,6 +34,8 @@ class ConnectionStatus:
         """Take `connected`, which is called when the first connection stands."""
         self.problem: str | None = "it was not connected yet"
         """The reason for which Slack is not connected, None while it is."""
+        self.mode = ""
+        """How Slack reaches the bot, `socket` or `http`; empty before it is asked to."""
         self._connected: Callable[[], object] | None = connected
         self._now = now
         self._since = now()

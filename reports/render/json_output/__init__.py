@@ -42,6 +42,7 @@ RENDERERS: Mapping[str, tuple[str, str]] = {
     "MessageView": ("messages", "message"),
     "ConfirmView": ("messages", "message"),
     "WhyView": ("traces", "why"),
+    "ProcessesView": ("processes", "processes"),
     "AlertsView": ("alerts", "alerts"),
     "AlertView": ("alerts", "alert"),
 }

@@ -13,6 +13,7 @@ from reports.render.slack.costs import costs
 from reports.render.slack.digest import digest
 from reports.render.slack.failures import failures
 from reports.render.slack.messages import command_help, confirm, health, message
+from reports.render.slack.processes import processes
 from reports.render.slack.records import logs, metrics
 from reports.render.slack.statistics import stats
 from reports.render.slack.trace_list import trace_list
@@ -26,6 +27,7 @@ from reports.views.erasure import ConfirmView
 from reports.views.failures import FailuresView
 from reports.views.health import HealthView
 from reports.views.messages import HelpView, MessageView
+from reports.views.processes import ProcessesView
 from reports.views.records import LogsView, MetricsView
 from reports.views.statistics import StatsView
 from reports.views.trace_list import TraceListView
@@ -59,6 +61,7 @@ RENDERERS: Mapping[type, Callable[[Any], list[Block]]] = {
     MessageView: message,
     ConfirmView: confirm,
     WhyView: why,
+    ProcessesView: processes,
     AlertsView: alerts,
     AlertView: alert,
 }

@@ -71,6 +71,7 @@ RENDERERS: Mapping[str, tuple[str, str]] = {
     "MessageView": ("messages", "message"),
     "ConfirmView": ("messages", "message"),
     "WhyView": ("why", "why"),
+    "ProcessesView": ("processes", "processes"),
     "AlertsView": ("alerts", "alerts"),
     "AlertView": ("alerts", "alert"),
 }

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from reports.views.alerts import AlertsView
     from reports.views.budgets import BudgetsView
     from reports.views.failures import FailuresView
+    from reports.views.processes import ProcessesView
     from reports.views.records import LogsView, MetricsView
 
 STATUS_STYLES = {
@@ -54,7 +55,8 @@ def pairs(pairs: Iterable[tuple[str, str]]) -> Table:
 
 
 def titled(
-    view: AlertsView | BudgetsView | FailuresView | LogsView | MetricsView, *parts: Part
+    view: AlertsView | BudgetsView | FailuresView | LogsView | MetricsView | ProcessesView,
+    *parts: Part,
 ) -> list[Part]:
     """Return the parts of a list below its title, or the sentence that says that it is empty."""
     return [bold(view.title), "", *parts] if view.lines else [view.empty]

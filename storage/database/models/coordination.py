@@ -1,6 +1,14 @@
 """State that the bot's processes share: leases, lanes, sessions, unfinished replies."""
 
-from peewee import SQL, BigIntegerField, CompositeKey, IntegerField, Model, TextField
+from peewee import (
+    SQL,
+    BigAutoField,
+    BigIntegerField,
+    CompositeKey,
+    IntegerField,
+    Model,
+    TextField,
+)
 
 
 class LeaseRow(Model):
@@ -30,6 +38,36 @@ class ProcessRow(Model):
 
     class Meta:
         table_name = "processes"
+
+
+class HeartbeatRow(Model):
+    """A bot's process, and when it was seen last; see `storage.coordination.heartbeats`."""
+
+    process = TextField(primary_key=True)
+    team = TextField()
+    version = TextField()
+    mode = TextField()
+    state = TextField()
+    problem = TextField()
+    started_at = BigIntegerField()
+    seen_at = BigIntegerField()
+
+    class Meta:
+        table_name = "heartbeats"
+
+
+class NoticeRow(Model):
+    """A change that one process tells the others of its bot, see `storage.coordination.notices`."""
+
+    id = BigAutoField()
+    team = TextField()
+    topic = TextField()
+    key = TextField()
+    process = TextField()
+    posted_at = BigIntegerField()
+
+    class Meta:
+        table_name = "notices"
 
 
 class PrivateChannelRow(Model):

@@ -32,6 +32,7 @@ from reports.views.costs import costs_view
 from reports.views.digest import Day, DigestFacts, DigestView, Thread, digest_view
 from reports.views.failures import failures_view
 from reports.views.health import health_view
+from reports.views.processes import processes_view
 from reports.views.ratings import ratings
 from reports.views.records import logs_view, metric_view
 from reports.views.statistics import statistics_view
@@ -42,6 +43,7 @@ from reports.views.why import why_view
 from storage import Observability
 from storage.coordination.alert_rules import AlertRule, AlertState
 from storage.coordination.budgets import Budget
+from storage.coordination.heartbeats import Heartbeat
 from storage.coordination.issue_states import IssueState
 from storage.database.shared_file import SharedDatabase
 from storage.health import health
@@ -278,6 +280,18 @@ def spent_of(text: str, count: int) -> list[Spending]:
     return [Spending(budget, NOW, NOW + 1, number * 10**14, 0) for number in range(count)]
 
 
+def some_processes(text: str, count: int) -> View:
+    heartbeat = Heartbeat(
+        process=f"{text.replace(':', '')}:4711:1:1",
+        team=TEAM,
+        version=text,
+        mode="socket",
+        state="not connected",
+        problem=text,
+    )
+    return processes_view([heartbeat] * count, {}, now=NOW)
+
+
 def an_alert(text: str, count: int) -> View:
     rule, state = alert_rule(text), AlertState(rule_id="a1b2", told="alert", value=0.5)
     return alert_view(rule, state, now=NOW, name_of=lambda by, key: text)
@@ -344,7 +358,7 @@ def raw_spans(text: str, count: int) -> View:
 MAKERS = (
     raw_spans,
     *(a_list, a_thread, a_tree, some_statistics, cost, failed, a_decision),
-    *(some_logs, a_metric, some_budgets, an_alert, some_alerts, a_digest),
+    *(some_logs, a_metric, some_budgets, some_processes, an_alert, some_alerts, a_digest),
 )
 
 

@@ -13,6 +13,8 @@ from unittest import mock
 
 from bot.cli.main import tracebot
 from storage import Observability
+from storage.coordination.heartbeats import Heartbeat, put_heartbeat
+from storage.coordination.process_identity import new_writer
 from tests.support.golden import FOLDER, VIEWS
 
 AGENTS = """
@@ -40,6 +42,7 @@ SHELL = {
     "metrics NAME": "metrics queue.depth",
     "health": "health",
     "ps": "ps",
+    "ps --processes": "ps --processes",
 }
 """Commands that have no golden file, in the order in which they are run."""
 
@@ -51,6 +54,15 @@ CHANGES = {
     "errors": "errors resolve ffffffff",
 }
 """Commands that change something. They answer with a message or an error."""
+
+HEARTBEAT = Heartbeat(
+    process=new_writer(),
+    team="T1",
+    version="1.0",
+    mode="socket",
+    state="not connected",
+    problem="Slack does not answer",
+)
 
 Example = tuple[str, Any]
 """A command and its answer."""
@@ -90,6 +102,7 @@ def recorded() -> Iterator[None]:
         with observability.span("work"):
             observability.log_structured("warning", "slow", {"ms": 5})
             observability.record_metric("queue.depth", 3, labels={"agent": "claude"})
+        put_heartbeat(observability.database, HEARTBEAT)
         running = observability.start_span("work", {"agent": "claude"})
         observability.flush()
         yield

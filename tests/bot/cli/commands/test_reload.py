@@ -20,10 +20,11 @@ def eventually(holds: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def test_a_changed_agents_file_is_used_and_an_invalid_one_is_not(
+def test_all_processes_use_a_changed_agents_file_and_none_an_invalid_one(
     sandbox: Sandbox, alice: User, general: Channel, tmp_path: Path
 ) -> None:
-    agents, log = tmp_path / "agents.toml", tmp_path / "log"
+    """SIGHUP goes to one of two processes. Slack sends each question to either."""
+    agents, logs = tmp_path / "agents.toml", [tmp_path / "log", tmp_path / "log of the other"]
     agents.write_text("[agents.first]\nprovider = 'echo'")
     environ = {
         **os.environ,
@@ -35,28 +36,37 @@ def test_a_changed_agents_file_is_used_and_an_invalid_one_is_not(
         "TRACEBOT_AGENTS": str(agents),
         "TRACEBOT_OTLP_PORT": "off",
     }
-    with log.open("w") as output:
-        bot = subprocess.Popen([TRACEBOT, "serve"], env=environ, cwd=tmp_path, stderr=output)
+    bots = []
+    for log in logs:
+        with log.open("w") as output:
+            command = [TRACEBOT, "serve"]
+            bots.append(subprocess.Popen(command, env=environ, cwd=tmp_path, stderr=output))
+
+    def all_say(text: str) -> None:
+        eventually(lambda: all(text in log.read_text() for log in logs))
+
     try:
-        sandbox.wait_for_app(timeout=60)
-        eventually(lambda: "tracebot answers in" in log.read_text())
+        all_say("tracebot answers in")
         question = sandbox.post(alice, general, f"{sandbox.mention} one")
         sandbox.wait_for_reply(general, question.ts, containing="You said: one")
 
         agents.write_text("[agents.second]\ncommand = ['tr', 'a-z', 'A-Z']")
-        bot.send_signal(signal.SIGHUP)
-        eventually(lambda: "The agents are now second." in log.read_text())
+        bots[0].send_signal(signal.SIGHUP)
+        all_say("The agents are now second.")
         question = sandbox.post(alice, general, f"{sandbox.mention} two")
         sandbox.wait_for_reply(general, question.ts, containing="TWO")
         sandbox.post(alice, general, "three", thread_ts=question.ts)
         sandbox.wait_for_reply(general, question.ts, containing="THREE")
 
         agents.write_text("[agents.third]\nprovider = 'nobody'")
-        bot.send_signal(signal.SIGHUP)
-        eventually(lambda: "The agents file was not reloaded" in log.read_text())
-        assert "agents.toml, line 2" in log.read_text()
+        bots[0].send_signal(signal.SIGHUP)
+        eventually(lambda: "The agents file was not reloaded" in logs[0].read_text())
+        assert "agents.toml, line 2" in logs[0].read_text()
         question = sandbox.post(alice, general, f"{sandbox.mention} four")
         sandbox.wait_for_reply(general, question.ts, containing="FOUR")
+        assert "was not reloaded" not in logs[1].read_text()
     finally:
-        bot.terminate()
-        bot.wait(timeout=60)
+        for bot in bots:
+            bot.terminate()
+        for bot in bots:
+            bot.wait(timeout=60)
