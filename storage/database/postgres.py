@@ -21,7 +21,8 @@ USED_BYTES = """
 SELECT coalesce(
     (SELECT sum(span_count) FROM traces)
     * (SELECT avg(pg_column_size(few.*)) + 28 FROM (SELECT * FROM spans LIMIT 1000) AS few)
-    * pg_database_size(current_database()) / nullif(pg_table_size('spans'), 0), 0)
+    * pg_database_size(current_database())
+    / nullif((SELECT sum(pg_table_size(relid)) FROM pg_partition_tree('spans')), 0), 0)
 """
 """A row has 28 bytes besides its columns."""
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 OLDEST = 13
-"""The first version in which the owner of a database may add `pg_trgm`, which search needs."""
+"""The first version that tells what was committed last (`pg_current_snapshot`)."""
 
 CONNECT = {
     "application_name": "tracebot",

@@ -23,6 +23,9 @@ MOST_TERMS = 32
 LONGEST_TERM = 100
 """Characters of a longer token that the index is asked for."""
 
+Term = tuple[str, bool]
+"""A term of the index, and True for all that begin with it."""
+
 # Thai, Lao, Myanmar, Khmer; Chinese, Japanese and Korean; emoji and signs of currencies.
 _SINGLE = (
     r"\u0e01-\u0e4e\u0e81-\u0ece\u1000-\u1049\u1050-\u109f\u1780-\u17d3"
@@ -77,10 +80,18 @@ class SearchWords:
 
     @property
     def expression(self) -> str:
-        """The condition for the index, in the syntax of FTS5."""
+        """The condition for the index of SQLite, in the syntax of FTS5."""
+        return " AND ".join(f'"{term}"{" *" if begins else ""}' for term, begins in self._sought())
+
+    @property
+    def tsquery(self) -> str:
+        """The same condition for the index of PostgreSQL."""
+        return " & ".join(f"'{term}'{':*' if begins else ''}" for term, begins in self._sought())
+
+    def _sought(self) -> list[Term]:
         found = dict.fromkeys(term for word in self._words for term in _sought(word))
-        # The longest are the rarest. All are quoted and hold neither quotes nor operators.
-        return " AND ".join(sorted(found, key=len, reverse=True)[:MOST_TERMS])
+        # The longest are the rarest. They hold neither quotes nor operators.
+        return sorted(found, key=lambda term: len(term[0]), reverse=True)[:MOST_TERMS]
 
 
 def document(*texts: str | None) -> str:
@@ -91,6 +102,12 @@ def document(*texts: str | None) -> str:
     return " ".join(
         text if text.isascii() else " ".join(_terms(tokens(text))) for text in texts if text
     )
+
+
+def document_terms(*texts: str | None) -> list[str]:
+    """Return the terms of `document` as an index reads them, of long ones the beginning."""
+    found = _compiled(r"[a-z0-9\u0080-\U0010ffff]+").findall(document(*texts).lower())
+    return list({term[: LONGEST_TERM + 1] for term in found})
 
 
 def tokens(text: str) -> list[str]:
@@ -124,16 +141,15 @@ def _terms(found: Sequence[str]) -> Iterator[str]:
         yield token + following if _is_single(token) and _is_single(following) else token
 
 
-def _sought(word: Sequence[str]) -> Iterator[str]:
-    """Return the terms of a word, each as an expression that finds it in the index."""
+def _sought(word: Sequence[str]) -> Iterator[Term]:
+    """Return the terms of a word that find it in the index."""
     *whole, last = _terms(word)
-    yield from map(_quoted, whole)
+    yield from map(_cut, whole)
     # A single character may be the first of a pair in the text. After another one, it is part of
     # the pair before it already.
     if not all(map(_is_single, word[-2:])) or len(word) == 1:
-        yield _quoted(last, beginning=True)
+        yield _cut(last, begins=True)
 
 
-def _quoted(term: str, *, beginning: bool = False) -> str:
-    cut = term[:LONGEST_TERM]
-    return f'"{cut}"{" *" if beginning or cut != term else ""}'
+def _cut(term: str, *, begins: bool = False) -> Term:
+    return term[:LONGEST_TERM], begins or len(term) > LONGEST_TERM

@@ -14,7 +14,7 @@ from storage.database.driver import translate_errors
 from storage.database.models import TraceRow
 from storage.model.search_words import SearchWords
 from storage.queries.cursors import Cursor, beyond
-from storage.store.search_index import has_index, queued
+from storage.store.search_index import condition, has_index, key, matching, queued
 
 COLUMNS = ("trace_id", "started_at", "name", "text", "agent", "error_message")
 """The first columns of each row: those that order traces, then those that are compared."""
@@ -32,7 +32,6 @@ BEHIND = 2_000
 """The index is not used while so many traces wait to be added to it."""
 
 _QUEUE = SQL("(SELECT trace AS id FROM search_queue)").alias("candidates")
-_IN_INDEX = "SELECT rowid AS id FROM search_index WHERE search_index MATCH ?"
 
 Row = tuple[Any, ...]
 
@@ -85,21 +84,22 @@ class Search:
         return ordered[: self.count]
 
     def _indexed(self) -> list[Row]:
-        match = self.words.expression
-        sql = f"{_IN_INDEX} LIMIT {FEW + 1}"
-        some = len(self.database.execute_sql(sql, (match,)).fetchall())
+        match, in_index = condition(self.database, self.words), matching(self.database)
+        some = len(self.database.execute_sql(f"{in_index} LIMIT {FEW + 1}", (match,)).fetchall())
         if not some:
             return []
         if some <= FEW:
-            candidates = SQL(f"({_IN_INDEX})", [match]).alias("candidates")
+            candidates = SQL(f"({in_index})", [match]).alias("candidates")
             return self._read(self._among(candidates), size=FIRST_READ)[0]
         # The plus sign keeps SQLite from looking up each of these traces.
-        is_one = SQL(f"+rowid IN ({_IN_INDEX})", [match])
+        own = key(self.database) if self.database.on_server else f"+{key(self.database)}"
+        is_one = SQL(f"{own} IN ({in_index})", [match])
         return self._read(self.newest_seen, is_one, size=self.count)[0]
 
     def _among(self, candidates: Any) -> Newest:
         def newest(*conditions: Any, since: int = 0, limit: int) -> Any:
-            query = self.newest(SQL("rowid = id"), *conditions, since=since, limit=limit)
+            is_one = SQL(f"{key(self.database)} = id")
+            query = self.newest(is_one, *conditions, since=since, limit=limit)
             # CROSS tells SQLite to begin with the candidates, whatever the other filters are.
             return query.from_(Join(candidates, TraceRow, JOIN.CROSS))
 

@@ -16,16 +16,18 @@ POSTGRESQL = f"""
 SELECT table_name, column_name, ordinal_position || data_type || is_nullable
   || coalesce(column_default, '')
 FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> '{HISTORY}'
+  AND table_name !~ '^(spans|search)_'
 UNION ALL
-SELECT tablename, indexname, indexdef
+SELECT tablename, indexname, replace(indexdef, ' ON ONLY ', ' ON ')
 FROM pg_indexes WHERE schemaname = 'public' AND tablename <> '{HISTORY}'
+  AND tablename !~ '^(spans|search)_'
 """
 
 
 def schema_of(database: Database) -> list[tuple[Any, ...]]:
     """Return rows of a table, one of its columns or indexes, and its definition.
 
-    The full-text index is left out, as no model describes it.
+    The full-text index and partitions are left out, as no model describes them.
     """
     query = SQLITE if isinstance(database, SqliteDatabase) else POSTGRESQL
     rows = database.execute_sql(query).fetchall()

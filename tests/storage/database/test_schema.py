@@ -44,7 +44,7 @@ def create_models(database: Database) -> None:
 
 def clear(database: Database) -> None:
     for name in database.get_tables():
-        database.execute_sql(f'DROP TABLE "{name}"')
+        database.execute_sql(f'DROP TABLE IF EXISTS "{name}"')
 
 
 def schema_of_models(database: Database) -> list[tuple[str, str, str]]:

@@ -2,14 +2,13 @@
 
 import unicodedata
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from peewee import Database
 
+from storage.database.base import Database
 from storage.database.read_only import reading
 from storage.model.batch import Batch
 from storage.model.filters import Filters
@@ -93,6 +92,7 @@ class Stored:
             patch.setattr(search_index, "RECENT", waiting)
             self.batches += 1
             assert store(self.database, Batch("host:1:1", self.batches, spans=spans))
+            search_index.add_all(self.database)
 
     def pages(self, words: str, **given: Any) -> Iterator[TraceSummary]:
         """Yield the traces of all pages. Each page has as many as it may, but for the last."""
@@ -117,10 +117,15 @@ class Stored:
         return [trace.trace_id for trace in self.pages(words, **given)]
 
 
-@pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stored]:
-    database = open_database(tmp_path_factory.mktemp("search") / "t.db")
-    database.execute_sql("PRAGMA synchronous = off")
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def stored(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stored]:
+    if request.param == "sqlite":
+        database = open_database(tmp_path_factory.mktemp("search") / "t.db")
+        database.execute_sql("PRAGMA synchronous = off")
+    else:
+        database = open_database(request.getfixturevalue("postgres_url"))
     yield Stored(database)
     database.close()
 
@@ -269,14 +274,14 @@ def test_a_very_long_word_is_found(stored: Stored) -> None:
 
 def test_a_database_that_is_only_read_can_be_searched(stored: Stored) -> None:
     stored.replace([span(number, f"text {number}") for number in range(1, 9)], waiting=2)
-    before = Path(stored.database.database).read_bytes()
+    before = stored.database.version()
     with reading(stored.database) as database, pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "FIRST_READ", 1)
         patch.setattr(search, "SHARE", 2.0)
         for number in (2, 8):
             (trace,) = recent_traces(database, words=f"text {number}").traces
             assert trace.text == f"text {number}"
-    assert Path(stored.database.database).read_bytes() == before
+    assert stored.database.version() == before
 
 
 def test_pages_go_back_where_words_are_not_indexed(stored: Stored) -> None:

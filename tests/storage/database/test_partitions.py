@@ -1,0 +1,131 @@
+"""On a server, the spans of a day lie together, and are dropped when all of them are due."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from playhouse.migrations import Runner
+
+from storage.database import server_locks
+from storage.database.base import Database
+from storage.database.connect import locate
+from storage.database.migrations import HERE, HISTORY
+from storage.database.partitions import AHEAD, add_partitions, partitions
+from storage.database.transactions import transaction
+from storage.model.batch import Batch
+from storage.model.retention import DAY_NS, Retention
+from storage.model.span import Span
+from storage.queries.removed_traces import removed_traces
+from storage.queries.statistics import statistics
+from storage.store.batch import store
+from storage.upkeep.retention import apply_retention
+
+TODAY = 20_000 * DAY_NS
+RANDOM = "e3b0c44298fc1c149afbf4c8996fb924"
+THREE_DAYS = Retention(older_than_ns=3 * DAY_NS)
+
+
+@pytest.fixture
+def database(new_postgres_url: str) -> Iterator[Database]:
+    with closing(locate(new_postgres_url)) as database:
+        yield database
+
+
+def span(days: float, number: int = 1, *, trace_id: str | None = None, **facts: object) -> Span:
+    began = TODAY + int(days * DAY_NS) + number
+    given = {"status": "ok", "ended_at": began + 5, "duration_ns": 5, "audience": "T1", **facts}
+    trace_id = trace_id or f"{began // 10**6:012x}{number:020x}"
+    return Span(trace_id, f"{number:016x}", "n", started_at=began, **given)  # type: ignore[arg-type]
+
+
+def put(database: Database, *spans: Span, number: int = 1) -> None:
+    assert store(database, Batch(f"host:1:{number}", number, spans=list(spans)))
+
+
+def stored(database: Database, partition: str = "spans") -> int:
+    return int(database.fetch(f"SELECT count(*) FROM {partition}", ())[0][0])
+
+
+def names(database: Database) -> list[str]:
+    return [each.name for each in partitions(database)]
+
+
+def test_the_next_days_have_partitions_and_everything_else_is_stored_as_well(
+    database: Database,
+) -> None:
+    add_partitions(database, now=TODAY + 5)
+    add_partitions(database, now=TODAY + 6)
+    assert len(names(database)) == AHEAD + 1
+    sent = [span(0), span(1.5), span(-40), span(99), span(0, 9, trace_id=RANDOM)]
+    put(database, *sent)
+    put(database, *sent, number=2)
+    counts = [stored(database, name) for name in ("spans", *names(database)[:2])]
+    assert counts == [5, 1, 1]
+    assert [stored(database, f"spans_{name}") for name in ("default", "random")] == [2, 1]
+
+
+def test_spans_that_came_before_the_partition_of_their_day_move_there(database: Database) -> None:
+    put(database, span(0.3, status="running", ended_at=None), span(-1))
+    add_partitions(database, now=TODAY)
+    assert (stored(database, names(database)[0]), stored(database, "spans_default")) == (1, 1)
+    put(database, span(0.3), number=2)
+    assert database.fetch("SELECT status FROM spans ORDER BY trace_id DESC LIMIT 1", ()) == [
+        ("ok",)
+    ]
+
+
+def test_a_table_of_an_earlier_version_keeps_its_spans(empty_postgres: Database) -> None:
+    database = empty_postgres
+    Runner(database, str(HERE), table_name=HISTORY).up("0018_accepted_messages")
+    for trace_id in (span(0).trace_id, RANDOM):
+        database.execute_sql(
+            "INSERT INTO spans (trace_id, span_id, name, kind, status, started_at) "
+            "VALUES (%s, '0000000000000001', 'n', 'internal', 'running', 1)",
+            (trace_id,),
+        )
+    Runner(database, str(HERE), table_name=HISTORY).up()
+    assert stored(database) == 2
+    put(database, span(0), span(0, trace_id=RANDOM))
+    assert database.fetch("SELECT DISTINCT status FROM spans", ()) == [("ok",)]
+    assert stored(database) == 2
+
+
+def test_retention_drops_the_days_in_which_everything_is_due(database: Database) -> None:
+    add_partitions(database, now=TODAY)
+    dropped, half, kept = names(database)[:3]
+    old = [span(days, number) for number, days in enumerate((0.1, 0.2, 0.9, 1.2, 1.8), 1)]
+    put(database, *old, span(1.3, 8, status="running", ended_at=None), span(2.5, 9))
+    before = statistics(database, since=TODAY, until=TODAY + 9 * DAY_NS).total
+    removal = apply_retention(database, THREE_DAYS, now=TODAY + 5 * DAY_NS)
+    assert (removal.traces, removal.spans) == (5, 5)
+    assert dropped not in names(database)
+    assert [stored(database, name) for name in (half, kept)] == [1, 1]
+    assert statistics(database, since=TODAY, until=TODAY + 9 * DAY_NS).total == before
+    assert removed_traces(database, old[0].trace_id)
+    # A span that comes later than the drop is stored, too, and removed as on a file.
+    put(database, span(0.1, 7), number=2)
+    assert apply_retention(database, THREE_DAYS, now=TODAY + 5 * DAY_NS).traces == 1
+    assert stored(database) == 2
+
+
+def test_a_day_that_somebody_reads_is_deleted_row_by_row(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_partitions(database, now=TODAY)
+    put(database, span(0.5))
+    monkeypatch.setattr(server_locks, "DDL_WAIT_S", 0.05)
+    reader = database.another(busy_timeout_ms=1_000)
+    with reader.time_limit(60):
+        assert stored(reader) == 1
+        apply_retention(database, THREE_DAYS, now=TODAY + 5 * DAY_NS)
+    assert stored(database) == 0
+    apply_retention(database, THREE_DAYS, now=TODAY + 5 * DAY_NS)
+    reader.close()
+
+
+def test_a_partition_that_stays_is_not_added_twice_by_two_processes(database: Database) -> None:
+    add_partitions(database, now=TODAY)
+    with transaction(database):
+        database.execute_sql(f'DROP TABLE "{names(database)[-1]}"')
+    add_partitions(database, now=TODAY)
+    assert len(names(database)) == AHEAD + 1
