@@ -42,6 +42,14 @@ settings.register_profile(
 settings.load_profile("tracebot")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--postgres",
+        action="store_true",
+        help="run the tests that are not about a file on a PostgreSQL server",
+    )
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """Run two workers per core: a test waits for about half of its time."""
     return 2 * (os.cpu_count() or 1)
@@ -94,19 +102,30 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def database(db_path: Path, empty_database: Path) -> Iterator[Database]:
-    if not db_path.exists():
-        shutil.copy(empty_database, db_path)
-    opened = open_database(db_path)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Return the URL or path of a database with our tables; with `--postgres`, on a server.
+
+    A test that asks for `db_path`, too, is about a file.
+    """
+    on_server = request.config.getoption("--postgres")
+    if on_server and "db_path" not in request.fixturenames:
+        return str(request.getfixturevalue("new_postgres_url"))
+    path: Path = request.getfixturevalue("db_path")
+    if not path.exists():
+        shutil.copy(request.getfixturevalue("empty_database"), path)
+    return str(path)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = open_database(database_url)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def observability(db_path: Path, empty_database: Path) -> Iterator[Observability]:
-    if not db_path.exists():
-        shutil.copy(empty_database, db_path)
-    with Observability.open(db_path, platform="slack") as opened:
+def observability(database_url: str) -> Iterator[Observability]:
+    with Observability.open(database_url, platform="slack") as opened:
         yield opened
         opened.database.close()
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from peewee import SchemaManager, SqliteDatabase
 
 from storage.database import models
+from storage.database.base import Database
 from storage.database.models import SpanRow
-from storage.database.shared_file import SharedDatabase
 from storage.model.batch import Batch
 from storage.model.span import Span
 from storage.recovery.opening import open_database
@@ -77,8 +77,7 @@ def insert_bare(connection: sqlite3.Connection, rows: Iterable[tuple[object, ...
 
 
 def _kept(run: Run, name: str, make: Callable[[Path], None]) -> Path:
-    sources = (Path(str(module.__file__)).read_bytes() for module in MODULES)
-    path = run.cache / f"{name}-{hashlib.sha256(b''.join(sources)).hexdigest()[:12]}.db"
+    path = run.cache / f"{name}-{digest_of_sources()}.db"
     if path.exists():
         return path
     run.cache.mkdir(parents=True, exist_ok=True)
@@ -90,18 +89,29 @@ def _kept(run: Run, name: str, make: Callable[[Path], None]) -> Path:
     return path
 
 
+def digest_of_sources() -> str:
+    """Return what changes as soon as a database has to be made anew."""
+    sources = (Path(str(module.__file__)).read_bytes() for module in MODULES)
+    return hashlib.sha256(b"".join(sources)).hexdigest()[:12]
+
+
 def _make_ours(run: Run, path: Path, spans: int) -> None:
     database = open_database(path)
+    fill(run, database, spans)
+    checkpoint(database, "truncate")
+    database.close()
+
+
+def fill(run: Run, database: Database, spans: int) -> None:
+    """Store *spans* spans, and all that is counted from them."""
     for number, some in enumerate(_batches(run, spans), 1):
         store(database, Batch("bench:1:1:1", number, spans=some))
         if number % 20 == 0:
             _run_deferred_work(database)
     _run_deferred_work(database)
-    checkpoint(database, "truncate")
-    database.close()
 
 
-def _run_deferred_work(database: SharedDatabase) -> None:
+def _run_deferred_work(database: Database) -> None:
     assert run_deferred_work(database, until=math.inf, deadline=60.0)
 
 

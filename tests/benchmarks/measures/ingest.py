@@ -41,7 +41,7 @@ def _figure(
         return later(make_spans(count, days=DAYS * count / 1_000_000), next(rounds))
 
     def store_ours() -> float:
-        return _ours(paths[0] or folder / f"{next(rounds)}.db", spans())
+        return commit_all(paths[0] or folder / f"{next(rounds)}.db", spans())
 
     def store_bare() -> float:
         return _bare(paths[1] or folder / f"{next(rounds)}.db", spans())
@@ -70,8 +70,9 @@ def later(spans: list[Span], number: int) -> list[Span]:
     return spans
 
 
-def _ours(path: Path, spans: list[Span]) -> float:
-    database = open_database(path)
+def commit_all(url: str | Path, spans: list[Span]) -> float:
+    """Return how many spans a second one writer commits to the database at a path or URL."""
+    database = open_database(url)
     active = as_active(spans)
     writer = writer_for(database)
     started = time.perf_counter()

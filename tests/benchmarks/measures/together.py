@@ -34,33 +34,37 @@ def measure(run: Run) -> Iterator[Figure]:
 def _round(run: Run, processes: int) -> tuple[float, float]:
     """Return how many spans a second were committed, and the processor time of each in µs."""
     run.note(f"{processes} processes")
-    spans = run.count(SPANS)
     with run.folder() as folder:
-        database = open_database(folder / "t.db")
-        started = [in_process(__name__, folder / "t.db", spans, seed) for seed in range(processes)]
-        for process in started:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        began = time.perf_counter()
-        for process in started:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        seconds = sum(answer(process) for process in started)
-        took = time.perf_counter() - began
-        stored = SpanRow.select().count(database)
-        database.close()
+        return commit_together(str(folder / "t.db"), processes, spans=run.count(SPANS))
+
+
+def commit_together(url: str, processes: int, *, spans: int) -> tuple[float, float]:
+    """Let each of some processes commit *spans* spans to a new database. Returns as `_round`."""
+    database = open_database(url)
+    started = [in_process(__name__, url, spans, seed) for seed in range(processes)]
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    began = time.perf_counter()
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    seconds = sum(answer(process) for process in started)
+    took = time.perf_counter() - began
+    stored = SpanRow.select().count(database)
+    database.close()
     assert stored == processes * spans
     return stored / took, seconds / stored * 1e6
 
 
-def main(path: str, spans: int, seed: int) -> None:
+def main(url: str, spans: int, seed: int) -> None:
     days = DAYS * spans / 1_000_000  # As densely as in the big database.
     active = as_active(make_spans(spans, seed=seed, days=days))
     prices.load_in_background()
     while not prices.are_loaded():
         time.sleep(0.01)
-    database = open_database(path)
+    database = open_database(url)
     writer = writer_for(database)
     print("ready", flush=True)  # noqa: T201
     sys.stdin.readline()

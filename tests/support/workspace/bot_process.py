@@ -38,14 +38,20 @@ timeout = 6
 
 
 class BotProcess:
-    """The bot, in Socket Mode or (`http`) behind a request URL."""
+    """The bot, in Socket Mode or (`http`) behind a request URL.
 
-    def __init__(self, sandbox: Sandbox, folder: Path, *, http: bool) -> None:
+    Its database is `tracebot.db` in its folder, unless a URL or path of another one is given.
+    """
+
+    def __init__(
+        self, sandbox: Sandbox, folder: Path, *, http: bool, database: str | None = None
+    ) -> None:
         self._sandbox = sandbox
         self._folder = folder
         self._http = http
         self._port = _free_port()
         self.database = folder / "tracebot.db"
+        self._database_url = database or str(self.database)
         self.log = folder / "log"
         self.answers = folder / "work"
         self.answers.mkdir()
@@ -96,7 +102,7 @@ class BotProcess:
             "SLACK_SIGNING_SECRET": self._sandbox.signing_secret,
             "SLACK_API_URL": self._sandbox.api_url,
             "PORT": str(self._port),
-            "TRACEBOT_DATABASE_URL": str(self.database),
+            "TRACEBOT_DATABASE_URL": self._database_url,
             "TRACEBOT_AGENTS": str(self._folder / "agents.toml"),
             "TRACEBOT_CAPTURE": "full",
             "TRACEBOT_ANSWER_EDITS": "true",

@@ -1,0 +1,189 @@
+"""Three bots share a database, and one is killed every 20 seconds: each question is answered once.
+
+`TRACEBOT_SOAK_MINUTES` says for how long people ask, 5 by default. The turn that a kill interrupts
+is not answered: its thread is told so.
+"""
+
+import json
+import os
+import random
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.sandbox import Message, Sandbox
+from bot.slack.threads import REPLY_EVENT
+from storage.database.connect import locate
+from storage.queries.traces import message_traces
+from storage.recovery.opening import open_database
+from tests.support.paths import MANIFEST
+from tests.support.workspace.bot_process import BotProcess
+from tests.support.workspace.findings import words
+from tests.support.workspace.rounds import QUICK_RETRIES
+
+MINUTES = float(os.environ.get("TRACEBOT_SOAK_MINUTES", "5"))
+REPLICAS = 3
+THREADS = 6
+KILL_EVERY_S = 20.0
+ASK_EVERY_S = 0.8
+SETTLING_S = 180.0
+"""Longer than a lease, and than the repair that runs each minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    message: Message
+    root: str
+    key: str
+
+    def is_answered_by(self, reply: Message) -> bool:
+        return f"{self.key}-alpha-0000" in words(reply)
+
+
+def test_each_question_is_answered_once_and_in_order(any_url: str, tmp_path: Path) -> None:
+    open_database(any_url).close()
+    with Sandbox.start(MANIFEST) as sandbox:
+        sandbox.retry_waits = QUICK_RETRIES
+        bots = []
+        for number in range(REPLICAS):
+            folder = tmp_path / f"replica-{number}"
+            folder.mkdir()
+            bots.append(BotProcess(sandbox, folder, http=False, database=any_url))
+        try:
+            for bot in bots:
+                bot.start()
+            with killing(bots) as kills:
+                questions = list(ask(sandbox))
+            wait_until_settled(sandbox, questions, any_url)
+            assert [bot.stop() for bot in bots] == [0] * REPLICAS
+        finally:
+            for bot in bots:
+                bot.close()
+        traces = traces_of(any_url, questions)
+        wrong = [*lost_or_double(sandbox, questions, traces), *out_of_order(sandbox, questions)]
+        seen = Counter(told_how(sandbox, each, traces) for each in questions)
+    wrong += [f"{bot.log}: an error" for bot in bots if "Traceback" in bot.log.read_text()]
+    figures = {"minutes": MINUTES, "kills": len(kills), "questions": len(questions), **seen}
+    sys.stdout.write(json.dumps({**figures, "wrong": len(wrong)}, indent=1) + "\n")
+    assert not wrong, "\n".join(wrong)
+    assert seen["interrupted"] <= len(kills) * THREADS
+
+
+@contextmanager
+def killing(bots: Sequence[BotProcess]) -> Iterator[list[float]]:
+    """Kill one bot after the other within the block, and start it again. Yields when."""
+    killed: list[float] = []
+    ended = threading.Event()
+
+    def kill_in_turn() -> None:
+        while not ended.wait(KILL_EVERY_S):
+            bot = bots[len(killed) % len(bots)]
+            bot.kill()
+            killed.append(time.time())
+            bot.start()
+
+    thread = threading.Thread(target=kill_in_turn)
+    thread.start()
+    try:
+        yield killed
+    finally:
+        ended.set()
+        thread.join()
+
+
+def ask(sandbox: Sandbox) -> Iterator[Question]:
+    """Ask in a few threads at the same time, often before the last question is answered."""
+    alice = sandbox.add_user("alice")
+    channel = sandbox.add_channel("general", [alice])
+    chance = random.Random(7)
+    roots: list[str] = []
+    until, number = time.monotonic() + MINUTES * 60, 0
+    while time.monotonic() < until:
+        number += 1
+        key, kind = f"q{number}", chance.choice(("short", "stream"))
+        root = roots[number % THREADS] if len(roots) == THREADS else None
+        text = f"{sandbox.mention} please [{key} {kind}]"
+        message = sandbox.post(alice, channel, text, thread_ts=root)
+        if root is None:
+            roots.append(message.ts)
+        yield Question(message, root or message.ts, key)
+        time.sleep(chance.expovariate(1 / ASK_EVERY_S))
+
+
+def replies_to(sandbox: Sandbox, question: Question) -> list[Message]:
+    thread = sandbox.thread(question.message.channel, question.root)
+    return [each for each in thread if each.user == sandbox.bot_user_id]
+
+
+def traces_of(url: str, questions: Sequence[Question]) -> Mapping[str, set[str]]:
+    """Return the traces of each question."""
+    with closing(locate(url)) as database:
+        return {
+            each.key: {
+                trace.trace_id
+                for trace in message_traces(
+                    database, channel=each.message.channel, message_ts=each.message.ts
+                )
+            }
+            for each in questions
+        }
+
+
+def told_how(sandbox: Sandbox, question: Question, traces: Mapping[str, set[str]]) -> str:
+    replies = replies_to(sandbox, question)
+    if any(question.is_answered_by(each) for each in replies):
+        return "answered"
+    for each in replies:
+        payload = (each.metadata or {}).get("event_payload", {})
+        if payload.get("trace_id") in traces[question.key]:
+            return "interrupted"
+    return "nothing"
+
+
+def lost_or_double(
+    sandbox: Sandbox, questions: Sequence[Question], traces: Mapping[str, set[str]]
+) -> Iterator[str]:
+    for each in questions:
+        if told_how(sandbox, each, traces) == "nothing":
+            yield f"nothing was said about {each.key} in {each.root}, traces {traces[each.key]}"
+        answers = [reply for reply in replies_to(sandbox, each) if each.is_answered_by(reply)]
+        if len(answers) > 1:
+            yield f"{len(answers)} answers to {each.key} in {each.root}"
+        owners = [
+            reply
+            for reply in replies_to(sandbox, each)
+            if reply.metadata
+            and reply.metadata["event_type"] == REPLY_EVENT
+            and reply.metadata["event_payload"]["trace_id"] in traces[each.key]
+        ]
+        if len(owners) > 1:
+            yield f"{len(owners)} replies to {each.key} in {each.root}"
+
+
+def out_of_order(sandbox: Sandbox, questions: Sequence[Question]) -> Iterator[str]:
+    """Compare the order of answers in each thread with that of the questions."""
+    for root in {each.root for each in questions}:
+        asked = [each for each in questions if each.root == root]
+        answered = [
+            question.key
+            for reply in replies_to(sandbox, asked[0])
+            for question in asked
+            if question.is_answered_by(reply)
+        ]
+        if answered != [each.key for each in asked if each.key in set(answered)]:
+            yield f"in {root} the order is {answered}"
+
+
+def wait_until_settled(sandbox: Sandbox, questions: Sequence[Question], url: str) -> None:
+    deadline = time.monotonic() + SETTLING_S
+    while time.monotonic() < deadline:
+        traces = traces_of(url, questions)
+        if all(told_how(sandbox, each, traces) != "nothing" for each in questions):
+            break
+        time.sleep(1.0)
+    time.sleep(5.0)  # A second answer would come now.
