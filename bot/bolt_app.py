@@ -56,6 +56,7 @@ def bolt_app(
 ) -> App:
     """Return the app of the bot in the workspace with the id `team`, without listeners."""
     app = TolerantApp(
+        name="tracebot",  # Else Bolt looks for the file that calls it, which takes 10 ms and more.
         # Without a token: listeners post through the clients of `bot.slack.connection`, which keep
         # our secrets, and a token here would be reported as unused beside `authorize`.
         client=WebClient(base_url=settings.slack_api_url),

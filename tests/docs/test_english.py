@@ -2,10 +2,8 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 from tests.support.paths import ROOT
 
@@ -28,34 +26,42 @@ PHRASES = {
 OPENING = re.compile(r"\s*(What|Who|Whose|Where|Whether|Whoever|Whatever|That)\b")
 
 
-def strings(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the line and the text of each string, docstrings and parts of f-strings included."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.lineno, " ".join(node.value.split())
+@cache
+def strings(path: Path) -> tuple[tuple[int, str, bool], ...]:
+    """Return the line and the text of each string, and if it is a docstring.
+
+    Strings include parts of f-strings; docstrings include those below constants and fields.
+    """
+    nodes = tuple(ast.walk(ast.parse(path.read_text())))
+    alone = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    return tuple(
+        (node.lineno, " ".join(node.value.split()), id(node) in alone)
+        for node in nodes
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
 
 
-def docstrings(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the line and the text of each docstring, those below constants and fields included."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            yield node.lineno, str(node.value.value)
+def place(path: Path, line: int) -> str:
+    return f"{path.relative_to(ROOT)}:{line}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_text_uses_a_phrase_that_readers_stumble_over(path: Path) -> None:
+# One test for all files: a test for each would take longer than to read it, in every worker.
+def test_no_text_uses_a_phrase_that_readers_stumble_over() -> None:
     found = [
-        f"line {line}: {text[:100]!r}: {advice}"
-        for line, text in strings(path)
+        f"{place(path, line)}: {text[:100]!r}: {advice}"
+        for path in FILES
+        for line, text, _ in strings(path)
         for pattern, advice in PHRASES.items()
         if re.search(pattern, text)
     ]
     assert found == [], "\n".join(found)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_docstring_begins_with_a_question_word(path: Path) -> None:
+def test_no_docstring_begins_with_a_question_word() -> None:
     found = [
-        f"line {line}: {text[:100]!r}" for line, text in docstrings(path) if OPENING.match(text)
+        f"{place(path, line)}: {text[:100]!r}"
+        for path in FILES
+        for line, text, is_docstring in strings(path)
+        if is_docstring and OPENING.match(text)
     ]
     assert found == [], "\n".join(found)
