@@ -94,6 +94,10 @@ class Database(peewee.Database):
     def fetch(self, sql: str, values: Sequence[Any]) -> list[Any]:
         """Execute a statement and return its rows."""
 
+    def fetch_each(self, sql: str, calls: Sequence[Sequence[Any]]) -> list[Any]:
+        """Execute a statement once for each call's values, and return all rows."""
+        return [row for values in calls for row in self.fetch(sql, values)]
+
     @abstractmethod
     def version(self) -> object:
         """Return a value that changes whenever another connection commits."""

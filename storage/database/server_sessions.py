@@ -176,6 +176,18 @@ class ServerSessions(PostgresqlDatabase, Database):
         rows: list[Any] = self._execute_cursor(sql, values).fetchall()
         return rows
 
+    def fetch_each(self, sql: str, calls: Sequence[Sequence[Any]]) -> list[Any]:
+        if len(calls) < 2:
+            return super().fetch_each(sql, calls)
+        try:
+            with self._errors():
+                connection = self.connection()
+                with connection.pipeline():  # All of them are on their way at once.
+                    cursors = [connection.execute(sql, values) for values in calls]
+                return [row for cursor in cursors for row in cursor.fetchall()]
+        finally:
+            self._settle()
+
     # Transactions.
 
     def begin(self, isolation_level: object = None) -> None:

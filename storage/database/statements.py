@@ -55,9 +55,9 @@ class Statement:
         The statement takes `at_a_time` keys. The last key is repeated to fill the last call, so
         that the statement is compiled once and not once for each number of keys.
         """
-        rows: list[Any] = []
+        calls = []
         for start in range(0, len(keys), at_a_time):
             some = keys[start : start + at_a_time]
             some = [*some, *[some[-1]] * (at_a_time - len(some))]
-            rows += self.fetch(database, [value for key in some for value in key])
-        return rows
+            calls.append([value for key in some for value in key])
+        return database.fetch_each(self.sql(database), calls)
