@@ -76,7 +76,7 @@ def test_spans_that_came_before_the_partition_of_their_day_move_there(database: 
 
 def test_a_table_of_an_earlier_version_keeps_its_spans(empty_postgres: Database) -> None:
     database = empty_postgres
-    Runner(database, str(HERE), table_name=HISTORY).up("0018_accepted_messages")
+    Runner(database, str(HERE), table_name=HISTORY).up("0020_processes")
     for trace_id in (span(0).trace_id, RANDOM):
         database.execute_sql(
             "INSERT INTO spans (trace_id, span_id, name, kind, status, started_at) "
