@@ -21,7 +21,7 @@ from storage.model.redaction import redact
 from storage.model.semconv import READ_THREAD
 from storage.store.erasing import conversations, furthest, remove_files, without_files
 from storage.store.erasing_rows import erase_rows
-from storage.store.erasure_log import erasure_log, erasures_from
+from storage.store.erasure_log import LATE_NS, erasure_log, erasures_from
 from storage.store.search_index import purge
 from storage.store.shared_erasures import known_since, left_by_others, mark_applied, share
 from storage.upkeep.checkpoint import CheckpointResult, checkpoint
@@ -74,17 +74,34 @@ def apply_pending(database: Database) -> int:
     name = _journal_name(database)
     done = last_entry(database, name)
     position = int(done.details.get("position", 0)) if done else 0
+    seen = int(done.details.get("seen", 0)) if done else 0
     pending, end = erasures_from(erasure_log(database.path), position)
     for erasure in pending:
         erase(database, erasure)
-    if pending:
-        entry = JournalEntry(name=name, at=time.time_ns(), ok=True, details={"position": end})
-        with transaction(database):
-            put_entry(database, entry)
     others = left_by_others(database, now=time.time_ns())
     for erasure in others:
         erase(database, erasure)
+    latest = _remove_files_here(database, since=seen - LATE_NS)
+    if pending or latest > seen:
+        details = {"position": end, "seen": max(latest, seen)}
+        entry = JournalEntry(name=name, at=time.time_ns(), ok=True, details=details)
+        with transaction(database):
+            put_entry(database, entry)
     return len(pending) + len(others)
+
+
+def _remove_files_here(database: Database, *, since: int) -> int:
+    """Delete the files of turns that another machine's erasures concern, and return the last one.
+
+    Files are not in the database: each machine has those of its own turns.
+    """
+    if not database.on_server:
+        return 0
+    erasures = known_since(database, since)
+    for erasure in erasures:
+        concerned = without_files(database, reached(database, erasure)[0])
+        remove_files(database.path, concerned)
+    return max((erasure.at for erasure in erasures), default=0)
 
 
 def _journal_name(database: Database) -> str:

@@ -83,6 +83,20 @@ def test_another_machine_stores_nothing_of_a_message_that_was_deleted_meanwhile(
     assert apply_pending(here) == apply_pending(there) == 0
 
 
+def test_the_files_of_an_erased_turn_go_on_the_machine_that_has_them(machine: Machine) -> None:
+    here, there = machine("here"), machine("there")
+    span = question()
+    assert store(there, Batch("other:1:1", 1, spans=[span]))
+    file = there.path.parent / "files" / f"{span.trace_id}-x" / "F1.txt"
+    file.parent.mkdir(parents=True)
+    file.write_text("hush")
+    append(erasure_log(here.path), deletion(time.time_ns()))
+    apply_pending(here)
+    assert file.exists()
+    apply_pending(there)
+    assert not file.parent.exists()
+
+
 def test_an_erasure_whose_machine_died_is_applied_by_another(machine: Machine) -> None:
     here, there = machine("here"), machine("there")
     assert store(there, Batch("other:1:1", 1, spans=[question()]))
