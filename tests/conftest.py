@@ -18,6 +18,7 @@ from slack_sdk import WebClient
 from bot.agents.config.roster import Roster, load_roster
 from bot.lifecycle import Bot
 from bot.sandbox import Channel, Sandbox, User
+from bot.sandbox.tokens import Tokens
 from storage import Observability
 from storage.recovery.opening import open_database
 from tests.support.conversations import PATIENCE_S
@@ -142,9 +143,15 @@ def observability(database_url: str) -> Iterator[Observability]:
         opened.database.close()
 
 
+@pytest.fixture(scope="session")
+def slack_tokens() -> Tokens:
+    """Return tokens for all tests: a bot with others compiles the patterns of redaction anew."""
+    return Tokens()
+
+
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox.start(MANIFEST) as running:
+def sandbox(slack_tokens: Tokens) -> Iterator[Sandbox]:
+    with Sandbox.start(MANIFEST, tokens=slack_tokens) as running:
         yield running
 
 

@@ -1,6 +1,5 @@
 """The stand-in workspace, wired together: the object that tests and the demo use."""
 
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +26,8 @@ from bot.sandbox.state.errors import SandboxError
 from bot.sandbox.state.faults import Faults
 from bot.sandbox.state.manifest import Manifest
 from bot.sandbox.state.values import Channel, Json, User
-from bot.sandbox.state.workspace import APP, TEAM, Workspace
+from bot.sandbox.state.workspace import TEAM, Workspace
+from bot.sandbox.tokens import Tokens
 from bot.sandbox.users.interactions import Interactions
 from bot.sandbox.users.people import People, Who, id_of
 from bot.sandbox.users.watching import WorkspaceWatcher
@@ -40,12 +40,15 @@ HOSTS = ["127.0.0.1", "localhost"]
 class Sandbox(WorkspaceWatcher):
     """A running workspace, started by `Sandbox.start`; a context manager. See `bot.sandbox`."""
 
-    def __init__(self, manifest: Manifest, *, port: int = 0, team: str = TEAM) -> None:
+    def __init__(
+        self, manifest: Manifest, *, port: int = 0, team: str = TEAM, tokens: Tokens | None = None
+    ) -> None:
         listener = listen(port)
         self.base = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        self.bot_token = f"xoxb-{_digits(12)}-{_digits(13)}-{secrets.token_hex(12)}"
-        self.app_token = f"xapp-1-{APP}-{_digits(13)}-{secrets.token_hex(32)}"
-        self.signing_secret = secrets.token_hex(16)
+        tokens = tokens or Tokens()
+        self.bot_token = tokens.bot
+        self.app_token = tokens.app
+        self.signing_secret = tokens.signing_secret
         self.clock = Clock()
         self.faults = Faults()
         slack = _slack(manifest, self.clock, self.faults, self.base, team)
@@ -82,13 +85,20 @@ class Sandbox(WorkspaceWatcher):
         self.stop_agent = interactions.stop_agent
 
     @classmethod
-    def start(cls, manifest: Path | Manifest, *, port: int = 0, team: str = TEAM) -> "Sandbox":
+    def start(
+        cls,
+        manifest: Path | Manifest,
+        *,
+        port: int = 0,
+        team: str = TEAM,
+        tokens: Tokens | None = None,
+    ) -> "Sandbox":
         """Serve on loopback in a thread of its own; port 0 picks a free port.
 
-        `team` is the id of the workspace.
+        `team` is the id of the workspace. Without `tokens`, its app has new ones.
         """
         read = Manifest.read(manifest) if isinstance(manifest, Path) else manifest
-        sandbox = cls(read, port=port, team=team)
+        sandbox = cls(read, port=port, team=team, tokens=tokens)
         sandbox._server.start()
         return sandbox
 
@@ -290,10 +300,6 @@ class Sandbox(WorkspaceWatcher):
     @scopes_header.setter
     def scopes_header(self, name: str | None) -> None:
         self._api.scopes_header = name
-
-
-def _digits(count: int) -> str:
-    return str(secrets.randbelow(9 * 10 ** (count - 1)) + 10 ** (count - 1))
 
 
 def _slack(manifest: Manifest, clock: Clock, faults: Faults, base: str, team: str) -> Slack:
