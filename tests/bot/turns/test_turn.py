@@ -300,9 +300,8 @@ def test_an_agent_is_chosen_by_its_name_and_keeps_the_thread(
     general: Channel,
 ) -> None:
     start_bot(SEVERAL)
-    question = sandbox.post(alice, general, f"{sandbox.mention} @parrot hello")
-    assert sandbox.wait_for_reply(general, question.ts).text == "parrot: hello"
-    sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
+    question, answer = answered(sandbox, alice, general, "@parrot hello")
+    assert answer.text == "parrot: hello"
     sandbox.post(alice, general, "and now?", thread_ts=question.ts)
     sandbox.wait_for_reply(general, question.ts, containing="and now?")
     sandbox.post(alice, general, "echo: your turn", thread_ts=question.ts)
