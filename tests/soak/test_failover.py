@@ -131,7 +131,7 @@ def seconds_until_resumed(url: str, deadline: float) -> float:
 
 
 def wait_until_stored(url: str, count: int) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while len(stored(url)) < count and time.monotonic() < deadline:
         time.sleep(0.5)
 

@@ -25,6 +25,8 @@ from storage.health import log_size
 from storage.recovery.opening import open_database, prepare
 from storage.upkeep.checkpoint import checkpoint
 
+pytestmark = pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
+
 
 def test_a_new_database_has_the_settings_that_many_processes_need(database: Database) -> None:
     def pragma(name: str) -> object:

@@ -22,6 +22,8 @@ from storage.database.shared_file import SharedDatabase
 from storage.errors import QueryTimeout, TemporarilyUnavailable
 from storage.recovery.opening import open_database
 
+pytestmark = pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
+
 DATABASE_ERRORS = (peewee.PeeweeException, cysqlite.DatabaseError)
 
 
