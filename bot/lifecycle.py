@@ -76,15 +76,14 @@ class Bot:
         for stop in self.sources:
             stop()
         # Then the turns. They still need everything below: workers to cancel them on a click,
-        # `running` to hear of other processes' requests, `delivery` to post.
+        # `notices` to hear of other processes' requests, `delivery` to post.
         self.inbox.stop(grace=grace)
         # A turn that outlived its cancellation may still retry a post: let it fail now.
         self.delivery.close()
-        # Then what the turns used. Workers end before `running`, because a click may cancel a turn.
+        # Then what the turns used.
         self.workers.close()
         self.unfinished.close()
         self.eraser.close()
-        self.running.close()
         self.notices.close()
         # Last: what this process still holds is now for the others.
         self.presence.stop()

@@ -92,7 +92,13 @@ def build_shared(
     names = NameLookup(directory)
     access = Access(directory, database, team=team)
     presence = Presence(database, status, team=team, process=process)
-    notices = NoticeBoard(database, team=team, process=process, each_second=presence.beat)
+    running = RunningTurns(database, limit=settings.workers)
+    notices = NoticeBoard(
+        database,
+        team=team,
+        process=process,
+        each_second=(presence.beat, running.heed_requests),
+    )
     threads = ThreadReader(
         client,
         bot_id=identity.bot_id,
@@ -124,7 +130,7 @@ def build_shared(
         presence=presence,
         dedup=EventDedup(database),
         lanes=Lanes(database, team=team, process=process),
-        running=RunningTurns(database, limit=settings.workers),
+        running=running,
         deletions=deletions,
         delivery=ReplyDelivery(
             client_without_retries(settings, secrets), bot_id=identity.bot_id, deletions=deletions

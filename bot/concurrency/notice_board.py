@@ -8,7 +8,8 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from peewee import PeeweeException
 
@@ -41,9 +42,12 @@ class NoticeBoard:
         *,
         team: str,
         process: str,
-        each_second: Callable[[], object] = lambda: None,
+        each_second: Sequence[Callable[[], object]] = (),
     ) -> None:
-        """Take the name of this *process*, and what its thread calls besides, about each second."""
+        """Take the name of this *process*, and what its thread calls besides, about each second.
+
+        On a server, also as soon as another process announces something.
+        """
         self._database = database
         self._team = team
         self._process = process
@@ -100,14 +104,19 @@ class NoticeBoard:
 
     def close(self) -> None:
         self._closing.set()
+        with suppress(PeeweeException):
+            self._database.announce()  # Which wakes our own thread, too.
         if self._thread.is_alive():
             self._thread.join()
 
     def _poll(self) -> None:
-        self._each_second()
-        while not self._closing.wait(POLL_S):
-            self.catch_up()
-            self._each_second()
+        while not self._closing.is_set():
+            for work in (self.catch_up, *self._each_second):
+                try:
+                    work()
+                except Exception:  # Else this process would seem to be gone.
+                    logger.exception("What is done each second failed")
+            self._database.wait_for_announcement(self._closing, seconds=POLL_S)
         self._database.close()
 
     def _tell_failure(self, error: Exception) -> None:

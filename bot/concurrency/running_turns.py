@@ -2,7 +2,7 @@
 
 Slack sends an event or a click to any one of an app's connections, and a shell has no connection
 at all. A request to cancel another process's turn therefore goes through the database, which each
-process polls while it runs turns.
+process asks while it runs turns.
 """
 
 import logging
@@ -17,9 +17,6 @@ from peewee import PeeweeException
 from bot.agents.cancellation import Cancellation
 from storage.coordination.cancel_requests import cancel_requests
 from storage.database.base import Database
-
-POLL_S = 1.0
-"""The longest that another process's request to cancel waits to be seen."""
 
 logger = logging.getLogger("tracebot.running")
 
@@ -41,7 +38,7 @@ class RunningTurn:
 class RunningTurns:
     """The running turns by trace id, of which the first `limit` may ask agents.
 
-    A thread polls `database` for requests of other processes to cancel one of them.
+    `heed_requests` asks `database` for requests of other processes to cancel one of them.
     """
 
     def __init__(self, database: Database, *, limit: int) -> None:
@@ -49,12 +46,9 @@ class RunningTurns:
         self._limit = limit
         # In the order of arrival: the first `limit` hold the slots, the others wait in line.
         self._turns: dict[str, RunningTurn] = {}
-        # Guards everything below. It wakes turns that wait, and the polling thread.
+        # Guards everything below. It wakes turns that wait.
         self._changed = threading.Condition()
-        self._closed = False
         self._all_cancelled_by: str | None = None
-        self._poller = threading.Thread(target=self._poll, name="tracebot-running", daemon=True)
-        self._poller.start()
 
     @contextmanager
     def running(
@@ -111,28 +105,19 @@ class RunningTurns:
         for turn in self.all():
             turn.cancellation.cancel(by)
 
-    def close(self) -> None:
-        """Stop polling and wait for the thread to end."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-        self._poller.join()
+    def heed_requests(self) -> None:
+        """Cancel the turns whose cancellation another process has asked for.
 
-    def _poll(self) -> None:
-        while self._wait_for_turns():
-            turns = self.all()
-            try:
-                requests = cancel_requests(self._database, [turn.trace_id for turn in turns])
-            except PeeweeException as error:
-                logger.warning("The database cannot be asked which turns to cancel: %s", error)
-                continue
-            for turn in turns:
-                if turn.trace_id in requests:
-                    turn.cancellation.cancel(requests[turn.trace_id])
-
-    def _wait_for_turns(self) -> bool:
-        """Sleep while no turn runs, then for one poll interval; return False once closed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or bool(self._turns))
-            self._changed.wait_for(lambda: self._closed, POLL_S)
-            return not self._closed
+        Call it about each second, which is the longest that such a request then waits.
+        """
+        turns = self.all()
+        if not turns:
+            return
+        try:
+            requests = cancel_requests(self._database, [turn.trace_id for turn in turns])
+        except PeeweeException as error:
+            logger.warning("The database cannot be asked which turns to cancel: %s", error)
+            return
+        for turn in turns:
+            if turn.trace_id in requests:
+                turn.cancellation.cancel(requests[turn.trace_id])

@@ -6,9 +6,10 @@ requests regularly.
 
 from collections.abc import Collection
 
-from storage.coordination.leases import acquire_lease
+from storage.coordination.leases import insert_lease
 from storage.database.base import Database
 from storage.database.models import LeaseRow
+from storage.database.transactions import transaction
 
 PREFIX = "cancel:"
 REQUEST_NS = 3_600 * 1_000_000_000
@@ -17,7 +18,9 @@ REQUEST_NS = 3_600 * 1_000_000_000
 
 def request_cancel(database: Database, trace_id: str, *, by: str, now: int) -> None:
     """Ask the process that runs the trace to cancel it. The first of several requests counts."""
-    acquire_lease(database, PREFIX + trace_id, owner=by, now=now, lease_ns=REQUEST_NS)
+    with transaction(database):
+        insert_lease(database, PREFIX + trace_id, owner=by, now=now, lease_ns=REQUEST_NS)
+        database.announce()
 
 
 def cancel_requests(database: Database, trace_ids: Collection[str]) -> dict[str, str]:

@@ -38,6 +38,7 @@ def post_notice(database: Database, notice: Notice, *, team: str, process: str, 
             NoticeRow.posted_at < now - KEPT_NS, NoticeRow.id < newest
         ).execute(database)
         NoticeRow.insert(team=team, **row).execute(database)
+        database.announce()
 
 
 def notices_since(

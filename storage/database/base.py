@@ -4,6 +4,7 @@ Everything that differs between the two is a method here. Models, queries and th
 transactions are the same.
 """
 
+import threading
 from abc import abstractmethod
 from collections.abc import Collection, Container, Sequence
 from contextlib import AbstractContextManager
@@ -79,6 +80,19 @@ class Database(peewee.Database):
 
         Wait for others that write for at most `patience` seconds.
         """
+
+    def announce(self) -> None:
+        """Wake those who wait for announcements, once this transaction is committed.
+
+        With a file there is nothing that could: they look again after a while.
+        """
+
+    def wait_for_announcement(self, closing: threading.Event, *, seconds: float) -> None:
+        """Wait until a process announces something, for at most so many seconds.
+
+        With a file, that is until *closing* is set. Only one thread may wait.
+        """
+        closing.wait(seconds)
 
     @abstractmethod
     def execute_many(

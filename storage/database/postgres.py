@@ -1,5 +1,6 @@
 """A database on a PostgreSQL server, which processes of several machines share."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
@@ -10,6 +11,7 @@ from storage.database.base import Database
 from storage.database.error_causes import LOCKED, cause_of
 from storage.database.migrations import HISTORY, migrate
 from storage.database.postgres_errors import explain, not_ours, nothing_there
+from storage.database.server_listener import CHANNEL, ServerListener
 from storage.database.server_locks import milliseconds
 from storage.database.server_sessions import Block, ServerSessions
 from storage.errors import DatabaseUnavailable, TemporarilyUnavailable
@@ -32,6 +34,7 @@ class PostgresDatabase(ServerSessions):
 
     on_server = True
     engine = "PostgreSQL"
+    _listener: ServerListener | None = None
 
     def another(self, *, busy_timeout_ms: int, thread_safe: bool = True) -> Self:
         return type(self)(self.url, busy_timeout_ms=busy_timeout_ms, thread_safe=thread_safe)
@@ -81,6 +84,16 @@ class PostgresDatabase(ServerSessions):
         finally:
             own.rollback()
             own.close()
+
+    def announce(self) -> None:
+        self.execute_sql(f"SELECT pg_notify('{CHANNEL}', '')")
+
+    def wait_for_announcement(self, closing: threading.Event, *, seconds: float) -> None:
+        if self._listener is None:
+            self._listener = ServerListener(self.url)
+        self._listener.wait(closing, seconds=seconds)
+        if closing.is_set():
+            self._listener.close()
 
     def version(self) -> object:
         return self.fetch("SELECT pg_current_snapshot()::text", ())[0][0]

@@ -1,20 +1,26 @@
 """What one process of a bot changed, no other one goes on using."""
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
+from queue import Empty, Queue
 
 import pytest
 from slack_sdk import WebClient
 
+from bot.concurrency import notice_board
 from bot.concurrency.notice_board import AGENTS, DELETION, THREAD, NoticeBoard
 from bot.sandbox import Channel, Sandbox, User
 from bot.slack.own_deletions import OwnDeletions
 from bot.slack.threads import ThreadReader
+from storage.coordination.cancel_requests import request_cancel
 from storage.coordination.process_identity import new_writer
+from storage.database import server_listener
 from storage.database.base import Database
 from storage.recovery.opening import open_database
+from tests.support.postgres import Cable
 
 
 @contextmanager
@@ -113,3 +119,36 @@ def test_without_the_database_a_thread_is_read_anew(
         threads.forget(general.id, message.ts)
     assert caplog.text.count("cannot be read") == 1
     assert "are not told of a change" in caplog.text
+
+
+def test_a_server_wakes_who_listens_and_is_listened_to_again_after_an_outage(
+    cable: Cable, new_postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody looks by himself within the time of this test."""
+    monkeypatch.setattr(notice_board, "POLL_S", 60.0)
+    monkeypatch.setattr(server_listener, "RETRY_S", 0.0)
+    looks: Queue[None] = Queue()
+    with closing(open_database(cable.url)) as far, closing(open_database(new_postgres_url)) as near:
+        there = NoticeBoard(
+            far, team="T1", process=new_writer(), each_second=[lambda: looks.put(None)]
+        )
+        there.start()
+        looks.get(timeout=30)
+        until_heard(looks, lambda: request_cancel(near, "1", by="U1", now=1))
+        cable.cut()
+        looks.get(timeout=30)  # What was announced meanwhile is not heard.
+        cable.mend()
+        until_heard(looks, lambda: request_cancel(near, "2", by="U1", now=1))
+        there.close()
+
+
+def until_heard(looks: "Queue[None]", announce: Callable[[], object]) -> None:
+    """Announce something until it is heard: the listener may not be there yet."""
+    deadline = time.monotonic() + 30
+    while True:
+        announce()
+        try:
+            looks.get(timeout=0.5)
+            return
+        except Empty:
+            assert time.monotonic() < deadline

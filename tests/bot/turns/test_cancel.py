@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.concurrency import running_turns
+from bot.concurrency import notice_board
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.turns.cancel import cancel_from_shell
 from reports.errors import UsageError
@@ -19,7 +19,7 @@ from tests.support.fake_agent import Scripted, roster_of
 
 @pytest.fixture(autouse=True)
 def short_waits(quick_replies: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running_turns, "POLL_S", 0.05)
+    monkeypatch.setattr(notice_board, "POLL_S", 0.05)
 
 
 @pytest.fixture
