@@ -114,7 +114,7 @@ class Database(peewee.Database):
 
     @abstractmethod
     def version(self) -> object:
-        """Return a value that changes whenever another connection commits."""
+        """Return a value that changes when another connection commits, or more often."""
 
     @abstractmethod
     def is_current(self) -> bool:

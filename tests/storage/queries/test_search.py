@@ -281,7 +281,8 @@ def test_a_database_that_is_only_read_can_be_searched(stored: Stored) -> None:
         for number in (2, 8):
             (trace,) = recent_traces(database, words=f"text {number}").traces
             assert trace.text == f"text {number}"
-    assert stored.database.version() == before
+    # A server also counts the transactions of other databases.
+    assert stored.database.on_server or stored.database.version() == before
 
 
 def test_pages_go_back_where_words_are_not_indexed(stored: Stored) -> None:
