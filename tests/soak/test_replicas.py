@@ -14,10 +14,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bot.sandbox import Message, Sandbox
+from bot.jobs.digests import DIGEST_EVENT
+from bot.sandbox import Channel, Message, Sandbox
+from bot.sandbox.state.workspace import TEAM
 from bot.slack.threads import REPLY_EVENT
+from storage.coordination.digest_subscriptions import Subscription, subscribe
 from storage.database.connect import locate
 from storage.queries.traces import message_traces
 from storage.recovery.opening import open_database
@@ -57,6 +61,7 @@ def test_each_question_is_answered_once_and_in_order(any_url: str, tmp_path: Pat
         try:
             for bot in bots:
                 bot.start()
+            digests = order_digest(sandbox, any_url)
             with killing(bots) as kills:
                 questions = list(ask(sandbox))
             wait_until_settled(sandbox, questions, any_url)
@@ -66,12 +71,29 @@ def test_each_question_is_answered_once_and_in_order(any_url: str, tmp_path: Pat
                 bot.close()
         traces = traces_of(any_url, questions)
         wrong = [*lost_or_double(sandbox, questions, traces), *out_of_order(sandbox, questions)]
+        wrong += missed_or_repeated(sandbox.messages(digests))
         seen = Counter(told_how(sandbox, each, traces) for each in questions)
     wrong += [f"{bot.log}: an error" for bot in bots if "Traceback" in bot.log.read_text()]
     figures = {"minutes": MINUTES, "kills": len(kills), "questions": len(questions), **seen}
     sys.stdout.write(json.dumps({**figures, "wrong": len(wrong)}, indent=1) + "\n")
     assert not wrong, "\n".join(wrong)
     assert seen["interrupted"] <= len(kills) * THREADS
+
+
+def order_digest(sandbox: Sandbox, url: str) -> Channel:
+    """Order a digest that is due in a minute."""
+    user = sandbox.add_user("bob")
+    channel = sandbox.add_channel("jobs", [user])
+    due = datetime.now(UTC) + timedelta(minutes=1)
+    with closing(open_database(url)) as database:
+        subscribe(database, Subscription(TEAM, channel.id, f"{due:%H:%M}", "UTC", user.id))
+    return channel
+
+
+def missed_or_repeated(messages: Sequence[Message]) -> Iterator[str]:
+    kinds = [each.metadata["event_type"] for each in messages if each.metadata]
+    if (count := kinds.count(DIGEST_EVENT)) != 1:
+        yield f"{count} digests"
 
 
 @contextmanager
