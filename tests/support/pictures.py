@@ -476,6 +476,7 @@ VIEWS: Mapping[str, str] = {
     "metrics": "metrics queue.depth",
     "help": "help",
     "health": "health",
+    "processes": "ps --processes",
 }
 """What /trace shows of the fortnight, by the name of the picture."""
 

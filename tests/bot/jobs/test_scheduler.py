@@ -3,12 +3,24 @@
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
 
+import pytest
+
+from bot.jobs import scheduler
+from bot.jobs.digests import Digests
 from storage import Observability
 from storage.database.models import SpanRow
+from storage.model.retention import Folding, Retention
 from storage.queries.traces import recent_traces
+from storage.recovery.opening import open_database
 from tests.support.conversations import StartBot
+from tests.support.factories import NOW, TEAM, FixedSight
 
 
 def test_a_turn_of_a_dead_process_ends_although_the_start_could_not_end_it(
@@ -26,3 +38,48 @@ def test_a_turn_of_a_dead_process_ends_although_the_start_could_not_end_it(
     bot.scheduler.tick(now=time.time_ns())
     traces = recent_traces(observability.database).traces
     assert sorted(trace.status for trace in traces) == ["abandoned", "running"]
+
+
+def test_of_three_processes_one_does_the_upkeep_of_a_day(
+    db_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    for job in (scheduler.apply_retention, scheduler.check):
+        monkeypatch.setattr(scheduler, job.__name__, _noted(done, job))
+    gate = threading.Barrier(3)
+
+    def run() -> None:
+        with closing(open_database(db_path)) as own:
+            made = scheduler.Scheduler(
+                own,
+                digests=Digests(
+                    own,
+                    post=lambda *message: None,
+                    posted=lambda *message: False,
+                    team=TEAM,
+                    workspace="",
+                    sight_in=lambda team, channel: FixedSight(frozenset()),
+                ),
+                retention=Retention(),
+                folding=Folding(),
+            )
+            for day in range(2):
+                gate.wait()
+                made.tick(now=NOW + day * scheduler.DAY_NS)
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(done) == ["apply_retention", "apply_retention", "check", "check"]
+
+
+def _noted(done: list[str], job: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the job, which also notes that it was done."""
+
+    def noting(*args: Any, **options: Any) -> Any:
+        done.append(job.__name__)
+        return job(*args, **options)
+
+    return noting
