@@ -8,7 +8,7 @@ from reports import formatting
 from storage.coordination.accepted_messages import WAITING
 from storage.coordination.heartbeats import Heartbeat
 
-MODES = {"socket": "Socket Mode", "http": "HTTP", "": "not reachable yet"}
+MODES = {"socket": "Socket Mode", "http": "HTTP"}
 
 LONGEST_WORD = 40
 """Letters of a host's name, or of a version."""
@@ -80,6 +80,8 @@ def _word(text: str) -> str:
 def _slack(heartbeat: Heartbeat) -> str:
     if not heartbeat.is_there:
         return "stopped" if heartbeat.state == "stopped" else "ended without being stopped"
+    if not heartbeat.mode:
+        return "starting"
     said = f"{MODES.get(heartbeat.mode, heartbeat.mode)}, {heartbeat.state}"
     return f"{said}: {formatting.shortened(heartbeat.problem, 120)}" if heartbeat.problem else said
 

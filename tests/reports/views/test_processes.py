@@ -54,16 +54,19 @@ def test_each_process_is_listed_with_what_it_does(any_database: Database) -> Non
     elsewhere = replace(HERE, process="web-2:9:1:1", mode="http", version="1.3.0")
     put_heartbeat(any_database, replace(elsewhere, state="not connected", problem="no network"))
     put_heartbeat(any_database, replace(elsewhere, process="web-3:9:1:1", state="stopped"))
+    starting = replace(elsewhere, process="web-5:9:1:1", mode="", state="not connected")
+    put_heartbeat(any_database, replace(starting, problem="it was not connected yet"))
     put_heartbeat(any_database, replace(elsewhere, process="web-4:9:1:1", team="T2"))
     gone = HeartbeatRow.update(seen_at=1).where(HeartbeatRow.process == "web-4:9:1:1")
     gone.execute(any_database)
     for number, thread in enumerate(("1.0", "1.0", "3.0"), 1):
         ask(any_database, number, thread)
     view = asked(any_database, "ps --processes")
-    first, second, *ended = json.loads(json_output.render(view))["processes"]
+    first, second, last, *ended = json.loads(json_output.render(view))["processes"]
     assert (first["host"], first["state"]) == (socket.gethostname(), "connected")
     assert (first["running"], first["waiting"]) == (2, 1)
     assert (second["host"], second["problem"]) == ("web-2", "no network")
+    assert (last["host"], last["mode"]) == ("web-5", None)
     assert {each["host"]: each["state"] for each in ended} == {"web-3": "stopped", "web-4": "gone"}
     shown = in_terminal(view, width=140)
     for text in (
@@ -72,10 +75,11 @@ def test_each_process_is_listed_with_what_it_does(any_database: Database) -> Non
         "HTTP, not connected: no network",
         "ended without being stopped",
         "1.3.0",
+        "starting",
         "just now",
     ):
         assert text in shown
-    assert len(list(tsv.rows(view))) == 5
+    assert len(list(tsv.rows(view))) == 6
     assert "*web-2* · pid 9 · 1.3.0 · idle" in json.dumps(render(view), ensure_ascii=False)
 
 
