@@ -6,6 +6,7 @@ StorageError
 ├── NewerDatabase
 ├── OlderDatabase
 ├── BackupError
+├── MoveError
 ├── QueryTimeout
 └── DatabaseUnavailable
     ├── NoDatabase
@@ -36,6 +37,10 @@ class OlderDatabase(StorageError):
 
 class BackupError(StorageError):
     """A backup cannot be made, is damaged, or cannot be restored."""
+
+
+class MoveError(StorageError):
+    """A database cannot be moved, or the move stopped; what was copied is kept."""
 
 
 class QueryTimeout(StorageError):

@@ -171,6 +171,10 @@ EXAMPLES: Mapping[str, Examples] = {
         ("tracebot backup /backups/tracebot.db --force", "replace the copy of yesterday"),
     ),
     "restore": (("tracebot restore /backups/tracebot.db", "the old database is kept"),),
+    "move": (
+        ("tracebot move --to postgresql://tracebot@db.example.com/tracebot", "to a server"),
+        ("tracebot move --to /data/tracebot.db", "from a server, or another file, to a file"),
+    ),
     "help": (
         ("tracebot help ls", "describe a command"),
         ("tracebot help --man | man -l -", "read everything as a man page"),

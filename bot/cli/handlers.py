@@ -124,6 +124,16 @@ def _maintain(args: "Namespace") -> int:
         database.close()
 
 
+def _move(args: "Namespace") -> int:
+    from bot.cli.commands.move import move_database
+
+    database = open_existing(args)
+    try:
+        return move_database(args, database)
+    finally:
+        database.close()
+
+
 HANDLERS: Mapping[str, Callable[["Namespace"], int]] = {
     "help": _help,
     "init": _init,
@@ -139,6 +149,7 @@ HANDLERS: Mapping[str, Callable[["Namespace"], int]] = {
     "forget": forget,
     "budget": budget,
     "doctor": _doctor,
+    "move": _move,
     "completion": _completion,
     **dict.fromkeys(("checkpoint", "clean", "backup", "restore"), _maintain),
 }

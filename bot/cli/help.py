@@ -18,7 +18,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Watch and limit": ("ps", "cancel", "alerts", "budget"),
     "Record": ("run", "collect"),
     "The bot": (*("init", "serve", "demo", "query", "agents", "rehearse", "import", "doctor"),),
-    "The database": ("health", "backup", "restore", "clean", "checkpoint", "forget"),
+    "The database": ("health", "backup", "restore", "move", "clean", "checkpoint", "forget"),
     "Help": ("help", "completion"),
 }
 """The commands by what they are for, in the order of the help."""

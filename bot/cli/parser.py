@@ -18,6 +18,12 @@ ABOUT_INIT = (
     "missing is named."
 )
 
+ABOUT_MOVE = (
+    "The bot may go on while it is copied. Stopped by Ctrl-C or killed, the same command goes on. "
+    "At its end it says what is left to do. A password need not be in the URL, where others see it "
+    "in the list of processes: PGPASSWORD and ~/.pgpass work, too."
+)
+
 
 class ShellParser(Parser):
     """A parser whose help has groups and examples."""
@@ -176,8 +182,8 @@ def _add_database(command: Options) -> None:
 
 
 def _add_maintenance(command: Callable[..., Options]) -> None:
-    move = command("checkpoint", "Move SQLite's write-ahead log into the database.")
-    move.add_argument("--truncate", action="store_true", help="also empty the log's file")
+    log = command("checkpoint", "Move SQLite's write-ahead log into the database.")
+    log.add_argument("--truncate", action="store_true", help="also empty the log's file")
     clean = command("clean", "Remove old traces; statistics are kept.")
     clean.add_argument("--older-than", metavar="PERIOD", help="traces older than this, such as 30d")
     clean.add_argument(
@@ -192,7 +198,10 @@ def _add_maintenance(command: Callable[..., Options]) -> None:
     back = command("restore", "Replace the database with a backup; the old database is kept.")
     back.add_argument("file", metavar="FILE", help="the backup")
     back.add_argument("--force", action="store_true", help="even if other processes have it open")
-    for maintenance in (move, clean, copy, back):
+    move = command("move", "Copy everything to another database, a server or a file.", ABOUT_MOVE)
+    move.add_argument("--to", metavar="URL", help="postgresql://USER@HOST/DATABASE, or a file")
+    move.add_argument("--json", action="store_true", help="print one JSON object")
+    for maintenance in (log, clean, copy, back, move):
         _add_database(maintenance)
 
 

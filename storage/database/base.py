@@ -95,6 +95,13 @@ class Database(peewee.Database):
         closing.wait(seconds)
 
     @abstractmethod
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Read within the block what was committed when it began, and nothing later.
+
+        Within a transaction, or another snapshot, it is the one of that.
+        """
+
+    @abstractmethod
     def execute_many(
         self, sql: str, rows: Sequence[Sequence[Any]], *, stored: Container[Any] | None = None
     ) -> None:
@@ -111,6 +118,10 @@ class Database(peewee.Database):
     def fetch_each(self, sql: str, calls: Sequence[Sequence[Any]]) -> list[Any]:
         """Execute a statement once for each call's values, and return all rows."""
         return [row for values in calls for row in self.fetch(sql, values)]
+
+    @abstractmethod
+    def go_on_numbering(self, table: str) -> None:
+        """Give the next row of a table a higher `id` than those that were inserted with one."""
 
     @abstractmethod
     def version(self) -> object:

@@ -95,6 +95,10 @@ class PostgresDatabase(ServerSessions):
         if closing.is_set():
             self._listener.close()
 
+    def go_on_numbering(self, table: str) -> None:
+        sequence = f"pg_get_serial_sequence('{table}', 'id')"
+        self.fetch(f'SELECT setval({sequence}, greatest(max("id"), 1)) FROM "{table}"', ())
+
     def version(self) -> object:
         return self.fetch("SELECT pg_current_snapshot()::text", ())[0][0]
 

@@ -9,7 +9,7 @@ lends a session for one transaction.
 import os
 import threading
 from collections.abc import Collection, Container, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -24,13 +24,15 @@ from storage.database.error_causes import READ_ONLY, ConnectionLost, cause_of
 from storage.database.pool import Pool
 from storage.database.postgres_url import PostgresURL
 from storage.database.server_connection import open_connection
-from storage.database.server_locks import begin_statement, milliseconds
+from storage.database.server_locks import BY_INDEX, begin_statement, milliseconds
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 MOST_CONNECTIONS = 10
 """Of one process, besides the one of its writer."""
+
+SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 IN_ERROR = 3
 """libpq's status of a transaction in which a statement failed."""
@@ -246,11 +248,15 @@ class ServerSessions(PostgresqlDatabase, Database):
         if self._work.block is not None:
             yield
             return
-        self.enter(
-            Block.READING,
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
-            f"SET LOCAL statement_timeout = {milliseconds(seconds)}",
-        )
+        with self._reading(f"{SNAPSHOT}; SET LOCAL statement_timeout = {milliseconds(seconds)}"):
+            yield
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._work.block else self._reading(f"{SNAPSHOT}; {BY_INDEX}")
+
+    @contextmanager
+    def _reading(self, begin: str) -> Iterator[None]:
+        self.enter(Block.READING, begin)
         try:
             yield
         finally:

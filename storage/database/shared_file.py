@@ -139,6 +139,17 @@ class SharedDatabase(SqliteDatabase, Database):
             if not connection.is_closed():
                 connection.progress(None)
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        if self.connection().in_transaction:
+            yield
+            return
+        self.begin("deferred")
+        try:
+            yield
+        finally:
+            self.rollback()
+
     def execute_many(
         self, sql: str, rows: Sequence[Sequence[Any]], *, stored: Container[Any] | None = None
     ) -> None:
@@ -151,6 +162,9 @@ class SharedDatabase(SqliteDatabase, Database):
             cursor.execute(sql, values)
             rows: list[Any] = cursor.fetchall()
         return rows
+
+    def go_on_numbering(self, table: str) -> None:
+        """Do nothing: SQLite numbers a row after the highest there is."""
 
     def version(self) -> object:
         # Also that of another file that takes the place of this one.

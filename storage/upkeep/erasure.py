@@ -71,7 +71,7 @@ def plan(database: Database, erasure: Erasure) -> Erased:
 
 def apply_pending(database: Database) -> int:
     """Apply the erasures that this database has not followed yet, and return how many."""
-    name = _journal_name(database)
+    name = erasures_journal(database)
     done = last_entry(database, name)
     position = int(done.details.get("position", 0)) if done else 0
     seen = int(done.details.get("seen", 0)) if done else 0
@@ -104,7 +104,7 @@ def _remove_files_here(database: Database, *, since: int) -> int:
     return max((erasure.at for erasure in erasures), default=0)
 
 
-def _journal_name(database: Database) -> str:
+def erasures_journal(database: Database) -> str:
     """Return the name of the journal's entry on how far the log of this machine is followed."""
     return f"{JOURNAL}:{socket.gethostname()}" if database.on_server else JOURNAL
 

@@ -49,7 +49,9 @@ def arguments_of(program: str, words: str) -> list[str]:
     """Return the arguments; in a shell those up to a comment, a pipe or the next command."""
     if program == "/trace":
         return shlex.split(words)
-    arguments = list(shlex.shlex(words, posix=True, punctuation_chars=True))
+    lexer = shlex.shlex(words, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True  # A URL is one argument.
+    arguments = list(lexer)
     ends = [place for place, each in enumerate(arguments) if not each.strip("();<>|&")]
     return arguments[: ends[0]] if ends else arguments
 

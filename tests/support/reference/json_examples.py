@@ -43,6 +43,7 @@ SHELL = {
     "health": "health",
     "ps": "ps",
     "ps --processes": "ps --processes",
+    "move": "move --to moved.db",
 }
 """Commands that have no golden file, in the order in which they are run."""
 

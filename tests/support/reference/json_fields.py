@@ -23,7 +23,7 @@ SHAPES = {
 }
 """Objects that many answers contain → names by which they are known. They are listed once."""
 
-ANY_NAME = frozenset(("attributes", "left_alone"))
+ANY_NAME = frozenset(("attributes", "left_alone", "rows"))
 """Objects whose names are data."""
 
 UNKNOWN = {
@@ -48,6 +48,7 @@ UNKNOWN = {
     "next": "text",
     "error": "text",
     "digest problems[]": "text",
+    "move differences[]": "text",
     "traces[]": "[trace](#trace)",
     "last_words[]": "text",
 }

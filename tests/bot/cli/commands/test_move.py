@@ -1,0 +1,70 @@
+"""`tracebot move` says what it did and what is left to do, as text and as JSON."""
+
+import json
+import os
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bot.cli.main import tracebot
+from storage import Observability
+from storage.recovery import moving
+from storage.recovery.opening import open_database
+
+
+@pytest.fixture
+def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Go to a folder with a database that nobody records into any more."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRACEBOT_DATABASE_URL", "tracebot.db")
+    with (
+        closing(open_database("tracebot.db")) as database,
+        Observability(database, platform="cli") as observability,
+        observability.span("work"),
+    ):
+        pass
+    return tmp_path
+
+
+def test_a_process_that_records_is_named_with_what_to_do(
+    recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tracebot(["move", "--to", "new/moved.db"]) == 1
+    shown = capsys.readouterr()
+    assert "Copying 1 spans to" in shown.err
+    assert "Checked: the rows, tokens and cost of each table and day are the same." in shown.out
+    assert f"Not complete: process {os.getpid()} may still record into" in shown.out
+    assert "2. Run the same command again." in shown.out
+
+
+def test_a_complete_copy_ends_with_what_to_change(
+    recorded: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moving, "is_alive", lambda process: False)
+    assert tracebot(["move", "--to", "new/moved.db"]) == 0
+    told = f"In .env, set TRACEBOT_DATABASE_URL to {recorded / 'new/moved.db'}."
+    assert told in capsys.readouterr().out
+
+    assert tracebot(["move", "--to", "new/moved.db", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["complete"], answer["resumed"], answer["rows"]["spans"]) == (True, True, 1)
+    assert answer["next"][0] == told
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        ("move", 2, "Say where to: tracebot move --to postgresql://"),
+        ("move --to tracebot.db", 1, "is the database itself"),
+        ("move --to mysql://db/x", 1, "cannot open a mysql:// database"),
+        ("move --to new.db --database none.db", 1, "none.db"),
+        ("move --to postgresql://me:s3cret-pw@127.0.0.1:1/x", 1, "postgresql://me@127.0.0.1:1/x"),
+    ],
+)
+def test_a_mistake_is_a_sentence_without_the_password(
+    recorded: Path, capsys: pytest.CaptureFixture[str], words: str, code: int, told: str
+) -> None:
+    assert tracebot(words.split()) == code
+    shown = capsys.readouterr().err
+    assert told in shown and "s3cret-pw" not in shown
