@@ -46,7 +46,7 @@ def note(what):
     with open(here / "log", "a") as log:
         log.write(f"{what} {question}\\n")
 note("begin")
-time.sleep(0.05)
+time.sleep(0.1)
 while question == "hold" and not (here / "go").exists():
     time.sleep(0.02)
 note("end")
@@ -106,6 +106,12 @@ class Processes:
         path = self.folder / "work" / "log"
         return path.read_text().splitlines() if path.exists() else []
 
+    def has_accepted(self, message: Message) -> bool:
+        key = message_key("T0SANDBOX1", message.channel, message.ts)
+        with closing(connect(self.database_path)) as database:
+            found = LeaseRow.select().where(LeaseRow.key == key)
+            return bool(found.count(database))
+
     def holder(self) -> subprocess.Popen[bytes]:
         """Return the process that runs a turn."""
         with closing(connect(self.database_path)) as database:
@@ -155,15 +161,17 @@ def accepts(sandbox: Sandbox, url: str) -> bool:
     return True
 
 
-def ask_in_thread(sandbox: Sandbox, first: str, *others: str) -> list[Message]:
+def ask_in_thread(processes: Processes, *words: str) -> list[Message]:
+    """Ask in a thread, each time once a process has the message before: so people write."""
+    sandbox, posted = processes.sandbox, list[Message]()
     ann = sandbox.add_user("ann")
-    channel = sandbox.add_channel(f"room-{first}", [ann])
-    question = sandbox.post(ann, channel, f"{sandbox.mention} {first}")
-    follow_ups = [
-        sandbox.post(ann, channel, f"{sandbox.mention} {each}", thread_ts=question.ts)
-        for each in others
-    ]
-    return [question, *follow_ups]
+    channel = sandbox.add_channel(f"room-{words[0]}", [ann])
+    for each in words:
+        thread_ts = posted[0].ts if posted else None
+        question = f"{sandbox.mention} {each}"
+        posted.append(sandbox.post(ann, channel, question, thread_ts=thread_ts))
+        eventually(lambda: processes.has_accepted(posted[-1]))
+    return posted
 
 
 def answers(sandbox: Sandbox, question: Message) -> list[str]:
@@ -176,7 +184,7 @@ def test_two_processes_answer_a_thread_one_message_at_a_time_and_in_order(
     office: Sandbox, processes: Processes
 ) -> None:
     words = ["one", "two", "three", "four", "five", "six", "seven"]
-    question, *follow_ups = ask_in_thread(office, *words)
+    question, *follow_ups = ask_in_thread(processes, *words)
     channel = office._slack.workspace.channels[question.channel]
     for each in (question, *follow_ups):
         office.wait_for_reaction(channel, each.ts, OK, timeout=60)
@@ -188,7 +196,7 @@ def test_what_waits_for_a_killed_process_is_answered_by_another_one(
     office: Sandbox, processes: Processes
 ) -> None:
     (processes.folder / "work" / "log").unlink(missing_ok=True)
-    question, *follow_ups = ask_in_thread(office, "hold", "second", "third")
+    question, *follow_ups = ask_in_thread(processes, "hold", "second", "third")
     channel = office._slack.workspace.channels[question.channel]
     for each in follow_ups:
         office.wait_for_reaction(channel, each.ts, WAITS, timeout=60)
