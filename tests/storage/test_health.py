@@ -49,6 +49,7 @@ def ask(database: SharedDatabase, viewer: Viewer) -> HealthView:
     return view
 
 
+@pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
 def test_health_reports_the_state_of_the_database(database: SharedDatabase, tmp_path: Path) -> None:
     backup(database, tmp_path / "copy.db")
     check(database)
@@ -183,6 +184,7 @@ def test_the_scheduler_folds_old_statistics(database: SharedDatabase) -> None:
     assert grains_of(database).hours_since == (now - 35 * day) // day * day
 
 
+@pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
 def test_channels_with_a_digest_are_told_once_about_a_damaged_database(
     database: SharedDatabase,
 ) -> None:
@@ -214,6 +216,7 @@ def test_the_result_of_checkpoints_is_stored_once_an_hour(database: SharedDataba
         assert done is not None and done.at == remembered
 
 
+@pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
 def test_a_log_that_grows_without_end_is_a_warning(
     database: SharedDatabase, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,6 +246,7 @@ def test_files_that_an_erasure_does_not_reach_are_a_warning(database: SharedData
     assert set_aside() == ""
 
 
+@pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
 def test_one_check_runs_per_day(database: SharedDatabase) -> None:
     ticking, _ = schedule(database, [], set())
     now = time.time_ns()

@@ -37,6 +37,7 @@ QUESTIONS = (
 )
 
 
+@pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
 @pytest.mark.parametrize("words", QUESTIONS)
 def test_no_command_leaves_a_cursor_open(observability: Observability, words: str) -> None:
     record_an_hour(observability)

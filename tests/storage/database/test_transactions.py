@@ -18,6 +18,7 @@ def insert_lease(database: Database, key: str) -> None:
     database.execute_sql("INSERT INTO claims VALUES (?, 'me', 1, 2, NULL)", (key,))
 
 
+@pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
 def test_a_transaction_that_fails_is_rolled_back_and_raises_its_first_error(
     database: Database,
 ) -> None:
@@ -35,6 +36,7 @@ def test_the_first_error_is_raised_if_sqlite_has_already_rolled_back(
         raise OperationalError("database or disk is full")
 
 
+@pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
 def test_writers_that_read_first_never_see_a_busy_snapshot(database: Database) -> None:
     insert_lease(database, "counter")
 

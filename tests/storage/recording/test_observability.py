@@ -157,6 +157,7 @@ def test_a_traceparent_that_is_none_begins_a_trace(db_path: Path, header: str) -
         assert only_trace(observability)[0].parent_id is None
 
 
+@pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
 def test_secrets_are_not_stored(observability: Observability) -> None:
     token = "xoxb-" + "123456789012-1234567890123-" + "abcdefghijklmnopqrstuvwx"
     with observability.span(f"run {token}", text=f"use {token}", password="hunter2") as span:

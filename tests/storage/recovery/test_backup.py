@@ -21,6 +21,8 @@ from storage.recovery.opening import open_database
 
 TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
 
+pytestmark = pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
+
 
 def record(path: Path, *names: str) -> None:
     with Observability.open(path, platform="cli") as observability:

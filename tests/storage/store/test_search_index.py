@@ -28,6 +28,8 @@ from storage.upkeep.retention import apply_retention
 NOW = 1_764_000_000 * 10**9
 PLACE = {"platform": "slack", "team": "T1", "channel": "C1", "audience": "T1"}
 
+pytestmark = pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
+
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:

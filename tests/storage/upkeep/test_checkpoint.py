@@ -25,6 +25,7 @@ def record(observability: Observability, *names: str) -> None:
     assert observability.flush()
 
 
+@pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
 def test_a_checkpoint_reports_that_it_is_complete(observability: Observability) -> None:
     record(observability, "work")
     result = checkpoint(observability.database, "truncate")
@@ -32,6 +33,7 @@ def test_a_checkpoint_reports_that_it_is_complete(observability: Observability) 
     assert health(observability.database, now=0).wal_size == 0
 
 
+@pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
 def test_a_checkpoint_behind_a_reader_is_not_complete_and_says_why(
     observability: Observability,
 ) -> None:
@@ -59,6 +61,7 @@ def scheduler(database: SharedDatabase) -> Scheduler:
     return Scheduler(database, digests=digests, retention=retention, folding=Folding())
 
 
+@pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
 def test_a_blocked_checkpoint_is_a_warning_with_the_reason(
     observability: Observability, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -75,6 +78,7 @@ def test_a_blocked_checkpoint_is_a_warning_with_the_reason(
     reader.close()
 
 
+@pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
 def test_no_tick_moves_or_warns_of_a_log_that_litestream_reads(
     observability: Observability, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -89,6 +89,7 @@ def forgotten(observability: Observability, erasure: Erasure) -> None:
     assert empty_log(observability.database).complete
 
 
+@pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
 @pytest.mark.parametrize("facts", [{"user": "U1"}, {"channel": "C1", "message_ts": "1.000001"}])
 def test_no_byte_of_an_erased_turn_stays_and_its_figures_do(
     observability: Observability, tmp_path: Path, facts: dict[str, str]
@@ -121,6 +122,7 @@ def test_of_a_reply_that_slack_has_not_taken_the_text_is_erased_and_nothing_is_a
     assert left == {not_taken.id: None, only_deleted.id: ()}
 
 
+@pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
 def test_what_was_stored_of_a_deleted_reply_goes_although_its_span_comes_later(
     observability: Observability, tmp_path: Path
 ) -> None:
@@ -142,6 +144,7 @@ def test_what_was_stored_of_a_deleted_reply_goes_although_its_span_comes_later(
     assert (trace.text, trace.status) == ("what was it?", "ok")
 
 
+@pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
 def test_the_bytes_of_many_turns_go_wherever_sqlite_moved_them(
     observability: Observability, tmp_path: Path
 ) -> None:
@@ -159,6 +162,7 @@ def test_the_bytes_of_many_turns_go_wherever_sqlite_moved_them(
     assert where(tmp_path, "other")
 
 
+@pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
 def test_what_others_asked_and_said_stays(observability: Observability, tmp_path: Path) -> None:
     record_turn(observability)
     other = record_turn(observability, "9.000001", user="U2", mark="giraffe")
@@ -369,6 +373,7 @@ def test_a_reason_goes_with_its_author_also_if_it_is_stored_later(
     assert (trace.thumbs_up, trace.thumbs_down) == (0, 2)
 
 
+@pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
 def test_two_workspaces_are_erased_apart(observability: Observability, tmp_path: Path) -> None:
     with observability.span("slack message", team="T2", channel="C1", user="U1", text="lion"):
         pass
