@@ -17,8 +17,8 @@ MOST_LOCKS = 250
 """On single things in one transaction. A server has room for 6,400 of all its transactions."""
 
 BY_INDEX = "SET LOCAL enable_seqscan = off; SET LOCAL jit = off"
-"""For transactions that write. They look up single rows, for which there are indexes, and a server
-that has not counted the rows of a new table yet would read all of it each time."""
+"""There are indexes for what is looked up. A server that has not counted the rows of a new table
+yet, or that guesses how many have a word, would read all of it each time."""
 
 
 def begin_statement(*, patience: float, of: Collection[str] | None) -> str:

@@ -248,7 +248,8 @@ class ServerSessions(PostgresqlDatabase, Database):
         if self._work.block is not None:
             yield
             return
-        with self._reading(f"{SNAPSHOT}; SET LOCAL statement_timeout = {milliseconds(seconds)}"):
+        limit = f"SET LOCAL statement_timeout = {milliseconds(seconds)}"
+        with self._reading(f"{SNAPSHOT}; {BY_INDEX}; {limit}"):
             yield
 
     def snapshot(self) -> AbstractContextManager[None]:

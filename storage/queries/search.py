@@ -7,7 +7,7 @@ which traces to read; without one, all are read.
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from peewee import JOIN, SQL, Join
+from peewee import JOIN, SQL, Join, Select, ValuesList
 
 from storage.database.base import Database
 from storage.database.driver import translate_errors
@@ -85,11 +85,13 @@ class Search:
 
     def _indexed(self) -> list[Row]:
         match, in_index = condition(self.database, self.words), matching(self.database)
-        some = len(self.database.execute_sql(f"{in_index} LIMIT {FEW + 1}", (match,)).fetchall())
+        some = self.database.execute_sql(f"{in_index} LIMIT {FEW + 1}", (match,)).fetchall()
         if not some:
             return []
-        if some <= FEW:
-            candidates = SQL(f"({in_index})", [match]).alias("candidates")
+        if len(some) <= FEW:
+            # Not the condition again: PostgreSQL would guess how many meet it, and read all traces.
+            ids = ValuesList(some, alias="ids")
+            candidates = Select([ids], [SQL("column1 AS id")]).alias("candidates")
             return self._read(self._among(candidates), size=FIRST_READ)[0]
         # The plus sign keeps SQLite from looking up each of these traces.
         own = key(self.database) if self.database.on_server else f"+{key(self.database)}"

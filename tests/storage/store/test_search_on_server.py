@@ -98,3 +98,12 @@ def test_what_a_batch_changes_just_now_is_added_later(database: Database) -> Non
     assert found(database, "gamma") == ["gamma"]
     add_all(database)
     assert (indexed(database, "gamma"), queued(database)) == (1, 0)
+
+
+def test_a_search_asks_the_index_however_many_it_seems_to_find(database: Database) -> None:
+    put(database, 1, "alpha")
+    add_all(database)
+    with database.time_limit(9):
+        value = condition(database, SearchWords("alp"))
+        plan = database.fetch(f"EXPLAIN {matching(database)} LIMIT 301", (value,))
+    assert "search_index_words" in str(plan)
