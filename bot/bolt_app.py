@@ -56,7 +56,9 @@ def bolt_app(
 ) -> App:
     """Return the app of the bot in the workspace with the id `team`, without listeners."""
     app = TolerantApp(
-        name="tracebot",  # Else Bolt looks for the file that calls it, which takes 10 ms and more.
+        # Else Bolt looks for the file that calls it, which takes 10 ms and more. Bolt sets the
+        # level of the logger of this name, so it must not be one of ours.
+        name="slack_bolt.app",
         # Without a token: listeners post through the clients of `bot.slack.connection`, which keep
         # our secrets, and a token here would be reported as unused beside `authorize`.
         client=WebClient(base_url=settings.slack_api_url),

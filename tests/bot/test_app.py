@@ -1,6 +1,7 @@
 """The wired app: refused tokens and scopes, HTTP mode, and listeners as Bolt fills them."""
 
 import inspect
+import logging
 from typing import Any
 
 import httpx
@@ -42,6 +43,15 @@ def test_a_bot_token_that_slack_refuses_is_named(
     settings = settings_for(sandbox, SLACK_BOT_TOKEN="xoxb-wrong")
     with pytest.raises(SettingsError, match=r"SLACK_BOT_TOKEN \(invalid_auth\)"):
         build(settings, observability)
+
+
+def test_bolt_does_not_set_the_level_of_our_log(
+    sandbox: Sandbox, start_bot: StartBot, alice: User, general: Channel
+) -> None:
+    start_bot()
+    question = sandbox.post(alice, general, f"{sandbox.mention} hello")
+    sandbox.wait_for_reply(general, question.ts, containing="hello")
+    assert logging.getLogger("tracebot").level == logging.NOTSET
 
 
 def test_an_app_token_that_slack_refuses_is_named(
