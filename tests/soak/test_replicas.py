@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from bot.jobs.alerts import ALERT_EVENT
 from bot.jobs.digests import DIGEST_EVENT
 from bot.sandbox import Channel, Message, Sandbox
 from bot.sandbox.state.workspace import TEAM
 from bot.slack.threads import REPLY_EVENT
+from storage.coordination.alert_rules import AlertRule, add_rule
 from storage.coordination.digest_subscriptions import Subscription, subscribe
 from storage.database.connect import locate
 from storage.queries.traces import message_traces
@@ -35,8 +37,8 @@ REPLICAS = 3
 THREADS = 6
 KILL_EVERY_S = 20.0
 ASK_EVERY_S = 0.8
-SETTLING_S = 180.0
-"""Longer than a lease, and than the repair that runs each minute."""
+SETTLING_S = 300.0
+"""Longer than a lease, than the repair that runs each minute, and than an alert has to hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +63,17 @@ def test_each_question_is_answered_once_and_in_order(any_url: str, tmp_path: Pat
         try:
             for bot in bots:
                 bot.start()
-            digests = order_digest(sandbox, any_url)
+            told = order_digest_and_alert(sandbox, any_url)
             with killing(bots) as kills:
                 questions = list(ask(sandbox))
-            wait_until_settled(sandbox, questions, any_url)
+            wait_until_settled(sandbox, questions, told, any_url)
             assert [bot.stop() for bot in bots] == [0] * REPLICAS
         finally:
             for bot in bots:
                 bot.close()
         traces = traces_of(any_url, questions)
         wrong = [*lost_or_double(sandbox, questions, traces), *out_of_order(sandbox, questions)]
-        wrong += missed_or_repeated(sandbox.messages(digests))
+        wrong += missed_or_repeated(sandbox.messages(told))
         seen = Counter(told_how(sandbox, each, traces) for each in questions)
     wrong += [f"{bot.log}: an error" for bot in bots if "Traceback" in bot.log.read_text()]
     figures = {"minutes": MINUTES, "kills": len(kills), "questions": len(questions), **seen}
@@ -80,20 +82,35 @@ def test_each_question_is_answered_once_and_in_order(any_url: str, tmp_path: Pat
     assert seen["interrupted"] <= len(kills) * THREADS
 
 
-def order_digest(sandbox: Sandbox, url: str) -> Channel:
-    """Order a digest that is due in a minute."""
+def order_digest_and_alert(sandbox: Sandbox, url: str) -> Channel:
+    """Order a digest that is due in a minute, and an alert on the questions."""
     user = sandbox.add_user("bob")
     channel = sandbox.add_channel("jobs", [user])
     due = datetime.now(UTC) + timedelta(minutes=1)
+    rule = AlertRule(
+        id="busy",
+        team=TEAM,
+        channel=channel.id,
+        condition="count>5 over:1h",
+        created_by=user.id,
+        created_at=time.time_ns(),
+    )
     with closing(open_database(url)) as database:
         subscribe(database, Subscription(TEAM, channel.id, f"{due:%H:%M}", "UTC", user.id))
+        add_rule(database, rule, test=False)
     return channel
 
 
+def told_by_jobs(messages: Sequence[Message]) -> Counter[str]:
+    """Return how many messages of each kind there are."""
+    return Counter(each.metadata["event_type"] for each in messages if each.metadata)
+
+
 def missed_or_repeated(messages: Sequence[Message]) -> Iterator[str]:
-    kinds = [each.metadata["event_type"] for each in messages if each.metadata]
-    if (count := kinds.count(DIGEST_EVENT)) != 1:
-        yield f"{count} digests"
+    kinds = told_by_jobs(messages)
+    for kind in (DIGEST_EVENT, ALERT_EVENT):
+        if kinds[kind] != 1:
+            yield f"{kinds[kind]} messages of {kind}"
 
 
 @contextmanager
@@ -201,11 +218,14 @@ def out_of_order(sandbox: Sandbox, questions: Sequence[Question]) -> Iterator[st
             yield f"in {root} the order is {answered}"
 
 
-def wait_until_settled(sandbox: Sandbox, questions: Sequence[Question], url: str) -> None:
+def wait_until_settled(
+    sandbox: Sandbox, questions: Sequence[Question], told: Channel, url: str
+) -> None:
     deadline = time.monotonic() + SETTLING_S
     while time.monotonic() < deadline:
         traces = traces_of(url, questions)
-        if all(told_how(sandbox, each, traces) != "nothing" for each in questions):
+        answered = all(told_how(sandbox, each, traces) != "nothing" for each in questions)
+        if answered and len(told_by_jobs(sandbox.messages(told))) == 2:
             break
         time.sleep(1.0)
     time.sleep(5.0)  # A second answer would come now.
