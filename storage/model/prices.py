@@ -157,7 +157,10 @@ def are_loaded() -> bool:
 
 
 def _load() -> None:
-    import genai_prices.data  # noqa: F401
+    # The package before its module, as in `_find`. `import genai_prices.data` locks the module
+    # first, and deadlocks with a thread that imports the package, which imports the module: Python
+    # ends one of them with an error.
+    from genai_prices import data  # noqa: F401
 
     _loaded.set()
 
@@ -219,12 +222,12 @@ def _rate(price: "Decimal | TieredPrices | None", input_tokens: int) -> Decimal 
 def _find(
     model: str, provider: str | None, api_url: str | None
 ) -> "tuple[Provider, ModelInfo] | None":
-    from genai_prices.data_snapshot import get_snapshot
+    from genai_prices import data_snapshot
 
     # By the API's address if it is known: a model on a local server may be named like a paid one.
     for vendor, name in _ways(model, provider) if api_url is None else [(None, model)]:
         try:
-            return get_snapshot().find_provider_model(name, None, vendor, api_url)
+            return data_snapshot.get_snapshot().find_provider_model(name, None, vendor, api_url)
         except (LookupError, ValueError):
             continue
     return None

@@ -190,3 +190,35 @@ def test_prices_are_loaded_late_in_the_background_and_never_fetched(tmp_path: Pa
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+TWO_IMPORTS = """
+import threading, time
+from importlib.machinery import SourceFileLoader
+
+importing = threading.Event()
+
+def slow(loader, spec):
+    if spec.name == "genai_prices":
+        importing.set()
+        time.sleep(0.3)  # The other thread begins its import meanwhile.
+
+SourceFileLoader.create_module = slow
+from storage.model.prices import are_loaded, estimated_cost, load_in_background
+load_in_background()
+importing.wait()
+estimated_cost("gpt-5", input_tokens=1, output_tokens=1)
+[each.join() for each in threading.enumerate() if each is not threading.main_thread()]
+assert are_loaded()
+"""
+
+
+def test_prices_are_loaded_while_another_thread_needs_one() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_IMPORTS],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
