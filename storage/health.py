@@ -9,7 +9,7 @@ from pathlib import Path
 
 from peewee import fn
 
-from storage.coordination.process_identity import is_alive
+from storage.coordination.heartbeats import dead_processes
 from storage.database.base import Database
 from storage.database.migrations import HISTORY
 from storage.database.models import TraceRow
@@ -124,7 +124,7 @@ def health(database: Database, *, now: int) -> Health:
         refused={each.label: each.count for each in counted if each.metric == REFUSED},
         cut={each.label: each.count for each in counted if each.metric == CUT},
         rate_limited=sum(each.count for each in counted if each.metric == RATE_LIMITED),
-        connections=tuple(map(_connection, entries(database, CONNECTION))),
+        connections=tuple(_connection(database, each) for each in entries(database, CONNECTION)),
         unindexed=queued(database) if has_index(database) else 0,
         unerased=_unerased(path),
         migrations=tuple(name for (name,) in applied),
@@ -145,9 +145,9 @@ def _unerased(path: Path) -> int:
     return count
 
 
-def _connection(entry: JournalEntry) -> Connection:
+def _connection(database: Database, entry: JournalEntry) -> Connection:
     state, process = str(entry.details["state"]), str(entry.details["by"])
-    if state != "stopped" and not is_alive(process):
+    if state != "stopped" and dead_processes(database, [process]):
         state = "gone"
     team = entry.name.removeprefix(CONNECTION)
     return Connection(team, state, str(entry.details["problem"]), entry.at)

@@ -7,7 +7,13 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
-from storage.coordination.process_identity import is_alive, is_gone, is_local, os_process
+from storage.coordination.process_identity import (
+    is_alive,
+    is_gone,
+    is_local,
+    is_of_earlier_boot,
+    os_process,
+)
 from storage.database.base import Database
 from storage.database.models import HeartbeatRow
 from storage.database.server_time import database_now
@@ -103,10 +109,10 @@ def _judged(heartbeat: Heartbeat, now: int) -> Heartbeat:
 def dead_processes(database: Database, processes: Collection[str]) -> set[str]:
     """Return those of *processes* that have ended.
 
-    A process of another host has if its bot said so, or was not seen for `LOST_NS`. One that has no
-    heartbeat, such as a program that only records, counts as alive.
+    One that cannot be asked, as on another host, has if its bot said so, or was not seen for
+    `LOST_NS`. If it has no heartbeat, such as a program that only records, it counts as alive.
     """
-    dead = {each for each in processes if not is_alive(each)}
+    dead = {each for each in processes if _has_ended(database, each)}
     if all(each in dead or is_local(each) for each in processes):
         return dead
     lost = database_now(database) - LOST_NS
@@ -116,3 +122,8 @@ def dead_processes(database: Database, processes: Collection[str]) -> set[str]:
         known = os_process(process)
         ended[known] = ended.get(known, True) and (state == "stopped" or seen_at < lost)
     return dead | {each for each in processes if ended.get(os_process(each)) and not is_local(each)}
+
+
+def _has_ended(database: Database, process: str) -> bool:
+    # Those who share a file are on one machine, also if they are in several containers.
+    return not is_alive(process) or (not database.on_server and is_of_earlier_boot(process))

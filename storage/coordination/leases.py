@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from peewee import EXCLUDED, SQL, PeeweeException
 
-from storage.coordination.process_identity import is_alive
+from storage.coordination.heartbeats import dead_processes
 from storage.database.base import Database
 from storage.database.models import LeaseRow
 from storage.database.transactions import transaction
@@ -90,11 +90,10 @@ def release_lease(database: Database, key: str, *, owner: str) -> None:
 
 
 def release_lease_of_dead(database: Database, key: str) -> None:
-    """Give up the lease on `key` for its owner if that is a process of this host that has ended.
+    """Give up the lease on `key` for its owner if that is a process that has ended.
 
     The owner must be named as `process_identity` names processes.
     """
-    owners = LeaseRow.select(LeaseRow.owner).where(LeaseRow.key == key).execute(database)
-    for lease in list(owners):
-        if not is_alive(lease.owner):
-            release_lease(database, key, owner=lease.owner)
+    owners = LeaseRow.select(LeaseRow.owner).where(LeaseRow.key == key).tuples()
+    for owner in dead_processes(database, [owner for (owner,) in owners.execute(database)]):
+        release_lease(database, key, owner=owner)

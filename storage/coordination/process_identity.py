@@ -1,24 +1,59 @@
 """Name processes uniquely, and find out whether a named process still runs.
 
-A process id alone is not enough, as the system gives it to a new process later.
+A process id alone is not enough: the system gives it to a new process later, and other machines and
+containers have the same ids. Nor is the name of the host: containers of one image, and copies of a
+virtual machine, share it. So a name also tells when the process started, in which boot of which
+machine and which of its namespaces, and has a random part.
 """
 
 import itertools
 import os
+import secrets
 import socket
 from contextlib import suppress
+from functools import cache
+from hashlib import blake2s
 from pathlib import Path
 
 NOBODY = ""
 """The process of a row that was handed over."""
 
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+"""A random number of each boot, see random(4)."""
+
+PID_NAMESPACE = Path("/proc/self/ns/pid")
+"""Processes know each other by their ids if they are in the same one: pid_namespaces(7)."""
+
 _serial = itertools.count(1)
 
 
 def this_process() -> str:
-    """Return this process's name, `host:pid:start time`."""
-    pid = os.getpid()
-    return f"{socket.gethostname()}:{pid}:{_started(pid) or 0}"
+    """Return this process's name, `host:pid:identity`.
+
+    The identity is `start time-boot-namespace-random number`.
+    """
+    return _name(os.getpid())  # Apart for each process, as a forked child has other ones.
+
+
+@cache
+def _name(pid: int) -> str:
+    identity = f"{_started(pid) or 0}-{_boot()}-{_namespace()}-{secrets.token_hex(4)}"
+    return f"{socket.gethostname()}:{pid}:{identity}"
+
+
+def _boot() -> str:
+    """Return a short name for this boot of this machine."""
+    try:
+        return blake2s(BOOT_ID.read_bytes(), digest_size=4).hexdigest()
+    except OSError:  # The system is not Linux: the name of the host has to do.
+        return ""
+
+
+def _namespace() -> str:
+    try:
+        return str(PID_NAMESPACE.stat().st_ino)
+    except OSError:
+        return ""
 
 
 def new_writer() -> str:
@@ -35,33 +70,54 @@ def os_process(name: str) -> str:
 
 
 def is_local(process: str) -> bool:
-    """Return True for a process of this host, which can be asked whether it runs."""
-    return process.split(":")[0] == socket.gethostname()
+    """Return True for a process that can be asked whether it runs, as it shares our process ids."""
+    theirs, ours = _Parts(process), _Parts(this_process())
+    if theirs.boot is None:  # An earlier version named no more than the host.
+        return theirs.host == ours.host
+    return (theirs.host, theirs.boot, theirs.namespace) == (ours.host, ours.boot, ours.namespace)
+
+
+def is_of_earlier_boot(process: str) -> bool:
+    """Return True for a process of another boot, which on the same machine is an earlier one."""
+    return _Parts(process).boot not in (None, "", _Parts(this_process()).boot)
 
 
 def is_alive(process: str) -> bool:
-    """Return whether the process still runs. On another host, which cannot be asked, it does."""
-    host, pid, started = process.split(":")[:3]
-    if host != socket.gethostname():
+    """Return whether the process still runs. If it cannot be asked, as on another host, it does."""
+    if not is_local(process):
         return True
+    asked = _Parts(process)
     try:
         with suppress(PermissionError):  # It runs, as another user.
-            os.kill(int(pid), 0)  # Signal 0 only checks that the process exists.
+            os.kill(asked.pid, 0)  # Signal 0 only checks that the process exists.
     except ProcessLookupError:
         return False
-    now = _started(int(pid))
-    return now is None or started in ("0", str(now))
+    now = _started(asked.pid)
+    return now is None or asked.started in ("0", str(now))
 
 
 def is_gone(process: str, *, seen_at: int, now: int, unseen_ns: int) -> bool:
     """Return True if nobody works any more on what *process* has stored, or it was handed over.
 
-    A process of another host, such as a container that was replaced, cannot be asked: it counts as
-    gone once it was not seen for *unseen_ns*.
+    A process that cannot be asked, such as a container that was replaced, counts as gone once it
+    was not seen for *unseen_ns*.
     """
     if process == NOBODY or not is_alive(process):
         return True
-    return process.split(":")[0] != socket.gethostname() and seen_at < now - unseen_ns
+    return not is_local(process) and seen_at < now - unseen_ns
+
+
+class _Parts:
+    """What a process's name says. `boot` and `namespace` are None in that of an earlier version."""
+
+    def __init__(self, process: str) -> None:
+        self.host, pid, identity = process.split(":")[:3]
+        self.pid = int(pid)
+        self.boot: str | None = None
+        self.namespace: str | None = None
+        self.started, *rest = identity.split("-")
+        if rest:
+            self.boot, self.namespace, _ = rest
 
 
 def _started(pid: int) -> int | None:

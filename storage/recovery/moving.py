@@ -257,7 +257,7 @@ def _copy_traces(source: Database, target: Database, trace_ids: Sequence[str]) -
 
 
 def _recording(source: Database) -> tuple[str, ...]:
-    """Return the processes that may still write to the source, as `host:pid:start time`."""
+    """Return the processes that may still write to the source, as `host:pid:identity`."""
     with explained(source):
         beats = heartbeats(source, now=database_now(source))
         writers = ProcessRow.select(ProcessRow.process).tuples().execute(source)
