@@ -108,7 +108,7 @@ def is_gone(process: str, *, seen_at: int, now: int, unseen_ns: int) -> bool:
 
 
 class _Parts:
-    """What a process's name says. `boot` and `namespace` are None in that of an earlier version."""
+    """The parts of a name. `boot` and `namespace` are None in that of an earlier version."""
 
     def __init__(self, process: str) -> None:
         self.host, pid, identity = process.split(":")[:3]
