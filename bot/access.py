@@ -17,7 +17,7 @@ from peewee import PeeweeException
 
 from bot.slack.directory import Directory, Facts, channel_type
 from bot.slack.errors import SLACK_ERRORS, error_code
-from bot.slack.standing import Standing, standing_of
+from bot.slack.directory import Standing, standing_of
 from storage.database.base import Database
 from storage.model.span import own_audience
 from storage.upkeep.conversion import ChannelConversions, make_private

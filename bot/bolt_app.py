@@ -1,7 +1,7 @@
 """The Bolt app without its listeners: it accepts what Slack sends, and asks Slack nothing."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -73,8 +73,36 @@ def bolt_app(
         ignoring_self_events_enabled=False,
     )
     app.use(IgnoringOwnEvents())
+    app.use(_ignore_other_workspaces(team))
     app.error(partial(_report, observability))
     return app
+
+
+def _ignore_other_workspaces(team: str) -> Callable[..., BoltResponse | None]:
+    """Return a middleware that accepts events of other workspaces, and does nothing.
+
+    Slack sends them if other workspaces have installed the app, too. Nothing in their channels is
+    for people of *team*.
+    """
+
+    def check(body: dict[str, Any], next: Callable[[], Any]) -> BoltResponse | None:
+        if _is_for(team, body):
+            next()
+            return None
+        logger.debug("An event is not for %s", team)
+        return BoltResponse(status=200)
+
+    return check
+
+
+def _is_for(team: str, body: Mapping[str, Any]) -> bool:
+    """Return False for an event that Slack sends for the app in other workspaces only.
+
+    In a channel of Slack Connect the event's own `team_id` may be any of the companies in it.
+    """
+    authorized = {each.get("team_id") for each in body.get("authorizations") or ()}
+    authorized.add(body.get("context_team_id"))
+    return team in authorized or not any(authorized)
 
 
 def _authorize(identity: BotIdentity, team: str) -> Callable[..., AuthorizeResult]:

@@ -15,7 +15,7 @@ from bot.slack.attachments import delete_old_files
 from bot.slack.connection.client import client_without_retries
 from bot.slack.connection.status import ConnectionStatus, note_connection
 from bot.slack.errors import SLACK_ERRORS
-from bot.trace_ui.key_names import key_names
+from bot.trace_ui.names import key_names
 from bot.turns.inbox import Inbox
 from bot.turns.take_over import TakeOver
 from reports.views.health import problems_of

@@ -11,7 +11,6 @@ from bot.listeners import (
     ask_again_button,
     conversations,
     messages,
-    other_workspaces,
     reactions,
     stop_button,
     trace_command,
@@ -57,7 +56,6 @@ def register_listeners(
     budgets = _budgets(shared)
     settings = DigestSettings(shared.access, shared.directory, shared.observability.database)
     ui = _trace_ui(shared, digests, alerts, budgets, canceller, ask_again, settings)
-    other_workspaces.ignore(app, team=team)
     conversations.register(app, shared.access, inbox, workers.feedback)
     messages.register(app, inbox, _changes(shared, canceller), workers.feedback, dedup)
     reactions.register(app, feedback, dedup, reactions=workers.feedback, presses=workers.commands)

@@ -7,10 +7,13 @@ can send it again for five minutes.
 import logging
 import threading
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from cachetools import LRUCache
 from peewee import PeeweeException
+from slack_bolt import BoltRequest
 
 from storage.coordination.leases import acquire_lease
 from storage.coordination.process_identity import this_process
@@ -26,6 +29,23 @@ logger = logging.getLogger("tracebot.dedup")
 def message_key(team: str, channel: str, ts: str) -> str:
     """Return the key by which one process claims a message."""
     return f"message:{team}:{channel}:{ts}"
+
+
+def event_key(body: Mapping[str, Any]) -> str:
+    """Return the key of an event: Slack's retries have the same id."""
+    return f"event:{body.get('event_id') or uuid.uuid4()}"
+
+
+def interaction_key(body: Mapping[str, Any], request: BoltRequest) -> str:
+    """Return the key of a command, a button or a shortcut.
+
+    `trigger_id` is new for each of them and part of what Slack signs, so a replay has the same. A
+    request without one is known by its signature. Socket Mode has neither replays nor signatures.
+    """
+    if trigger := body.get("trigger_id"):
+        return f"trigger:{trigger}"
+    (signature, *_) = request.headers.get("x-slack-signature") or [str(uuid.uuid4())]
+    return f"signature:{signature}"
 
 
 class EventDedup:

@@ -141,16 +141,6 @@ class Place:
     user: str
 
 
-def is_for(team: str, body: Mapping[str, Any]) -> bool:
-    """Return False for an event that Slack sends for the app in other workspaces only.
-
-    In a channel of Slack Connect the event's own `team_id` may be any of the companies in it.
-    """
-    authorized = {each.get("team_id") for each in body.get("authorizations") or ()}
-    authorized.add(body.get("context_team_id"))
-    return team in authorized or not any(authorized)
-
-
 def mention_added(body: Mapping[str, Any], *, bot_user: str) -> dict[str, Any] | None:
     """Return the edited message of a `message_changed` event if the edit is a mention of the bot.
 

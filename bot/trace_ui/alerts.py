@@ -8,7 +8,7 @@ from bot.access import Access
 from bot.jobs.alerts import Alerts
 from bot.slack.directory import Directory
 from bot.trace_ui.alert_orders import Orderer, added, obey, rule_of
-from bot.trace_ui.filter_names import resolve_key
+from bot.trace_ui.names import resolve_key
 from bot.trace_ui.requester import Requester
 from reports.alerts.grammar import Condition, parse_condition
 from reports.errors import UsageError

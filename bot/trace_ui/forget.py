@@ -9,7 +9,7 @@ from argparse import Namespace
 
 from bot.slack.directory import Directory
 from bot.trace_ui.admins import is_admin
-from bot.trace_ui.filter_names import USER_ID, user_named
+from bot.trace_ui.names import USER_ID, user_named
 from bot.trace_ui.requester import Requester
 from bot.turns.eraser import forget
 from reports.errors import UsageError

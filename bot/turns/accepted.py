@@ -1,5 +1,9 @@
-"""Messages as rows: what is stored of one that waits, and how its turn is made of that again."""
+"""Turns as rows: what is stored of a message that waits or whose turn runs.
 
+If the process dies, another one makes the turn of that again, or removes the marks it left.
+"""
+
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
@@ -9,7 +13,9 @@ from slack_sdk import WebClient
 from bot.slack.threads import reply_payload
 from bot.slack.types import AskedAgain, IncomingMessage, parse_message
 from bot.turns.decision import BotIdentity, settled
+from storage import ActiveSpan
 from storage.coordination.accepted_messages import AcceptedMessage
+from storage.coordination.unfinished_replies import TURN, UnfinishedReply
 
 NOT_TOLD_AGAIN = ("channel_type", "user_team", "mention_added")
 """Fields that Slack tells with an event, and not with the message."""
@@ -64,3 +70,23 @@ def read_message(
     if message is not None and message.get("subtype") == "tombstone":
         message = None
     return message, [each for each in found if each["ts"] > ts]
+
+
+def unfinished_turn(message: IncomingMessage, root: ActiveSpan) -> UnfinishedReply:
+    """Return the row of a turn for the repair, which removes the reactions of its message."""
+    return UnfinishedReply(
+        id=unfinished_id(root),
+        trace_id=root.trace_id,
+        agent=TURN,
+        team=message.team,
+        channel=message.channel,
+        thread_ts=message.root_ts,
+        message_ts=message.ts,
+        user=message.user,
+        begun_at=time.time_ns(),
+        ending=(),
+    )
+
+
+def unfinished_id(root: ActiveSpan) -> str:
+    return f"{root.trace_id}:{TURN}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.agents.config.roster import Roster
-from bot.slack.standing import Standing
+from bot.slack.directory import Standing
 from bot.slack.types import IncomingMessage, Speaker
 from bot.turns.asked import AgentChoice
 from bot.turns.decision import Reason

@@ -33,12 +33,16 @@ from bot.slack.errors import SLACK_ERRORS, error_code
 from bot.slack.reactions import DONE, FAILED, READ, STOPPED, WAITING, Reactions, StatusReaction
 from bot.slack.threads import fingerprint, quoted_authors
 from bot.slack.types import IncomingMessage
-from bot.turns.accepted import accepted_message, current_message
+from bot.turns.accepted import (
+    accepted_message,
+    current_message,
+    unfinished_id,
+    unfinished_turn,
+)
 from bot.turns.agent_mentions import missed_message
 from bot.turns.budget_notice import BudgetNotices
 from bot.turns.decider import Decider, Verdict
 from bot.turns.decision import BotIdentity, Reason
-from bot.turns.unfinished_turn import unfinished_id, unfinished_turn
 from storage import ActiveSpan, Observability
 from storage.coordination.accepted_messages import AcceptedMessage
 from storage.model.erasure import EDITED, HEARD

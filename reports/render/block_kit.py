@@ -27,6 +27,8 @@ ALERT_ACKNOWLEDGE, ALERT_SNOOZE = "trace_acknowledge", "trace_snooze"
 ALERT_ADD = "trace_alert"
 """The action ids of an alert's buttons, which hold its rule's id, and of the one that adds one."""
 
+PERIODS = ("24h", "7d", "30d")
+"""The periods for which a button shows the same command."""
 
 BUTTON_VALUE = 2_000
 OPTION, OPTION_VALUE = 75, 150
@@ -82,6 +84,16 @@ def button(label: str, action_id: str, value: str) -> Block:
         "action_id": action_id,
         "value": value,
     }
+
+
+def period_buttons(command: str, shown: str) -> list[Block]:
+    """Return a button for each period; that of the period *shown* is marked."""
+    buttons = [button(each, f"{RUN}_{each}", f"{command} --since {each}") for each in PERIODS]
+    marked = {"style": "primary"}
+    return [
+        made | (marked if each == shown else {})
+        for each, made in zip(PERIODS, buttons, strict=True)
+    ]
 
 
 def select(action_id: str, options: Sequence[tuple[str, str]], chosen: int) -> Block | None:

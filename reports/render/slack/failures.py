@@ -13,7 +13,7 @@ from reports.render.block_kit import (
     note,
     section,
 )
-from reports.render.slack.periods import period_buttons
+from reports.render.block_kit import period_buttons
 from reports.units import duration_text
 from reports.views.failures import LATER, FailureLine, FailuresView
 

@@ -16,7 +16,7 @@ from reports.render.block_kit import (
     note,
     section,
 )
-from reports.render.slack.periods import period_buttons
+from reports.render.block_kit import period_buttons
 from reports.render.slack.tables import Number, chart, table
 from reports.units import duration_text
 from reports.views.records import LogLine, LogsView, MetricsView

@@ -1,16 +1,22 @@
-"""Find the channel and the user that a filter names, as people in Slack know them."""
+"""Turn names of channels and users in filters into ids, and ids in statistics into names."""
 
 import re
 from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import replace
 
 from bot.access import Sight
+from bot.slack.conversation.names import Names, plain_name
 from bot.slack.directory import Directory
+from bot.slack.errors import SLACK_ERRORS
 from bot.trace_ui.requester import Requester
 from reports.errors import UsageError
 
 CHANNEL_ID = re.compile(r"[CDG][A-Z0-9]{2,}")
 USER_ID = re.compile(r"[UW][A-Z0-9]{2,}")
+
+MOST_NAMES = 30
+"""How many keys are named: each may cost a call to Slack."""
 
 
 def resolve(args: Namespace, requester: Requester, sight: Sight, directory: Directory) -> None:
@@ -41,13 +47,13 @@ def resolve_key(
     Raises `UsageError` and `SLACK_ERRORS`.
     """
     if kind == "channel" and not CHANNEL_ID.fullmatch(name):
-        return _channel(name, sight, directory)
+        return _channel_named(name, sight, directory)
     if kind == "user" and not USER_ID.fullmatch(name):
         return requester.user if name.casefold() == "me" else user_named(name, directory)
     return name
 
 
-def _channel(name: str, sight: Sight, directory: Directory) -> str:
+def _channel_named(name: str, sight: Sight, directory: Directory) -> str:
     for channel, facts in directory.own_channels().items():
         # A private channel has no name for those who are not in it.
         if str(facts.get("name")).casefold() == name.casefold() and sight.may_see_in(channel):
@@ -68,3 +74,31 @@ def user_named(name: str, directory: Directory) -> str:
         f"@{name} {problem} in this workspace. Choose a name from the list that Slack shows while "
         "you type @, or give the member ID, which is in their profile (⋮ → Copy member ID)."
     )
+
+
+def key_names(names: Names, directory: Directory, sight: Sight) -> Callable[[str, str], str]:
+    """Return a function that names a key in a dimension; without a name it is the key.
+
+    Only the first keys, which are the ones that are shown, are looked up.
+    """
+    looked_up: set[str] = set()
+
+    def name_of(by: str, key: str) -> str:
+        if by not in ("user", "channel") or len(looked_up) == MOST_NAMES:
+            return key
+        looked_up.add(key)
+        if by == "channel":
+            return _channel_name(key, directory, sight)
+        name = names.user(key)
+        return key if name == key else f"@{name}"
+
+    return name_of
+
+
+def _channel_name(channel: str, directory: Directory, sight: Sight) -> str:
+    try:
+        # A private channel has no name for those who are not in it.
+        name = plain_name(directory.channel(channel).get("name"))
+        return f"#{name}" if name and sight.may_see_in(channel) else channel
+    except SLACK_ERRORS:
+        return channel
