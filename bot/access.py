@@ -15,9 +15,8 @@ from typing import Any, Protocol
 
 from peewee import PeeweeException
 
-from bot.slack.directory import Directory, Facts, channel_type
+from bot.slack.directory import Directory, Facts, Standing, channel_type, standing_of
 from bot.slack.errors import SLACK_ERRORS, error_code
-from bot.slack.directory import Standing, standing_of
 from storage.database.base import Database
 from storage.model.span import own_audience
 from storage.upkeep.conversion import ChannelConversions, make_private

@@ -27,7 +27,6 @@ from storage.coordination.accepted_messages import (
     take_over,
 )
 from storage.database.base import Database
-from storage.database.server_time import database_now
 
 LEASE_S = 30.0
 """How long a process of another host may be silent before its threads are taken over."""
@@ -105,7 +104,7 @@ class Lanes:
             held.message,
             claim=held.claim,
             process=self._process,
-            now=database_now(self._database),
+            now=self._database.now(),
         )
 
     def end(self, trace_id: str) -> None:
@@ -143,7 +142,7 @@ class Lanes:
         Return the names of those. Raises `PeeweeException`.
         """
         try:
-            now = database_now(self._database)
+            now = self._database.now()
             self._remove_ended()
             if self._held:
                 renew_messages(self._database, process=self._process, now=now)

@@ -5,8 +5,7 @@ from typing import Any
 
 from slack_bolt import App
 
-from bot.concurrency.event_dedup import EventDedup
-from bot.concurrency.event_dedup import event_key
+from bot.concurrency.event_dedup import EventDedup, event_key
 from bot.trace_ui.app_home import AppHome
 
 Body = dict[str, Any]

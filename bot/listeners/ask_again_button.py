@@ -7,8 +7,7 @@ from typing import Any
 
 from slack_bolt import Ack, App, BoltRequest, Respond
 
-from bot.concurrency.event_dedup import EventDedup
-from bot.concurrency.event_dedup import interaction_key
+from bot.concurrency.event_dedup import EventDedup, interaction_key
 from bot.replies.buttons import ASK_ANYWAY, RAISE_BUDGET, TRY_AGAIN, TRY_ANOTHER
 from bot.slack.errors import SLACK_ERRORS
 from bot.trace_ui.budgets import Budgets

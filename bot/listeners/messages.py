@@ -6,8 +6,7 @@ from typing import Any
 
 from slack_bolt import App
 
-from bot.concurrency.event_dedup import EventDedup
-from bot.concurrency.event_dedup import event_key
+from bot.concurrency.event_dedup import EventDedup, event_key
 from bot.turns.inbox import Inbox
 from bot.turns.message_changes import MessageChanges
 

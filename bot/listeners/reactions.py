@@ -5,8 +5,7 @@ from typing import Any
 
 from slack_bolt import Ack, App, BoltRequest
 
-from bot.concurrency.event_dedup import EventDedup
-from bot.concurrency.event_dedup import interaction_key
+from bot.concurrency.event_dedup import EventDedup, interaction_key
 from bot.replies.buttons import FEEDBACK
 from bot.replies.reason_modal import REASON
 from bot.turns.feedback import Feedback

@@ -9,8 +9,7 @@ from typing import Any
 
 from slack_bolt import Ack, App, BoltRequest
 
-from bot.concurrency.event_dedup import EventDedup
-from bot.concurrency.event_dedup import interaction_key
+from bot.concurrency.event_dedup import EventDedup, interaction_key
 from bot.trace_ui.alert_buttons import AlertButtons
 from bot.trace_ui.alert_form import ALERT_FORM
 from bot.trace_ui.alert_form import submitted as submitted_alert

@@ -1,7 +1,6 @@
 """Tell admins and owners of the workspace from its other members."""
 
-from bot.slack.directory import Directory
-from bot.slack.directory import Standing, standing_of
+from bot.slack.directory import Directory, Standing, standing_of
 from bot.trace_ui.requester import Requester
 
 ADMIN = ("is_admin", "is_owner", "is_primary_owner")

@@ -14,8 +14,7 @@ from bot.slack.conversation.names import Names
 from bot.slack.directory import Directory
 from bot.slack.errors import SLACK_ERRORS, error_code
 from bot.trace_ui.admins import is_admin
-from bot.trace_ui.names import resolve
-from bot.trace_ui.names import key_names
+from bot.trace_ui.names import key_names, resolve
 from bot.trace_ui.requester import Requester
 from bot.turns.budget_notice import raised
 from reports.commands.budget_orders import Order, carry_out

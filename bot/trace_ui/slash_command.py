@@ -11,9 +11,8 @@ from bot.trace_ui.alerts import AlertOrders
 from bot.trace_ui.answers import Answer, AnswerSender, Respond
 from bot.trace_ui.budgets import Budgets
 from bot.trace_ui.digest_settings import DigestSettings
-from bot.trace_ui.names import resolve
 from bot.trace_ui.forget import Forget
-from bot.trace_ui.names import key_names
+from bot.trace_ui.names import key_names, resolve
 from bot.trace_ui.requester import Requester
 from bot.turns.cancel import TurnCanceller
 from reports.commands.budget_orders import parse_order as parse_budget_order

@@ -7,8 +7,8 @@ from enum import StrEnum
 
 from bot.agents.config.roster import Roster
 from bot.agents.types import Agent
-from bot.slack.errors import SLACK_ERRORS
 from bot.slack.directory import Standing
+from bot.slack.errors import SLACK_ERRORS
 from bot.slack.types import IncomingMessage, Speaker
 from bot.turns.agent_mentions import Miss, addressed, without_address
 from bot.turns.decision import Reason

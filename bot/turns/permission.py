@@ -8,8 +8,8 @@ from collections.abc import Collection
 from typing import Protocol
 
 from bot.agents.types import DIRECT, AccessRule, Agent, Allowed
-from bot.slack.errors import SLACK_ERRORS
 from bot.slack.directory import Standing
+from bot.slack.errors import SLACK_ERRORS
 from bot.slack.types import IncomingMessage
 from bot.turns.decision import Reason
 

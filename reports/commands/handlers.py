@@ -15,7 +15,6 @@ from reports.commands.traces import show, why
 from reports.commands.viewer import Viewer
 from reports.errors import UsageError
 from reports.views.messages import MessageView, help_view
-from storage.database.query_timeout import query_timeout
 from storage.errors import QueryTimeout
 
 __all__ = ["Viewer", "answer"]
@@ -33,7 +32,7 @@ ANSWER_S = 30.0
 def answer(args: argparse.Namespace, *, database: Database, viewer: Viewer, now: int) -> View:
     """Run the command `args.command` for `viewer`. Raises `UsageError`."""
     try:
-        with query_timeout(database, ANSWER_S):
+        with database.time_limit(ANSWER_S):
             return HANDLERS[args.command](args, database, viewer, now)
     except QueryTimeout as error:
         return MessageView(text=str(error))
@@ -79,14 +78,13 @@ def _ps(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) 
     from reports.views.processes import processes_view
     from storage.coordination.accepted_messages import messages_by_process
     from storage.coordination.heartbeats import heartbeats
-    from storage.database.server_time import database_now
     from storage.model.filters import Filters
 
     if viewer.audiences == frozenset():
         raise UsageError("Only full members of this workspace may see the bot's processes.")
     if args.filters != Filters():
         raise UsageError("ps --processes lists all processes: leave out the filters.")
-    now = database_now(database)  # Which heartbeats have: the clocks of hosts may differ.
+    now = database.now()  # Which heartbeats have: the clocks of hosts may differ.
     found = heartbeats(database, team=viewer.team, now=now)
     return processes_view(found, messages_by_process(database), now=now)
 

@@ -16,7 +16,6 @@ from storage.coordination.process_identity import (
 )
 from storage.database.base import Database
 from storage.database.models import HeartbeatRow
-from storage.database.server_time import database_now
 from storage.database.transactions import transaction
 
 BEAT_S = 10.0
@@ -70,7 +69,7 @@ class Heartbeat:
 
 def put_heartbeat(database: Database, heartbeat: Heartbeat) -> None:
     """Store that a process was there just now."""
-    now = database_now(database)
+    now = database.now()
     row = asdict(replace(heartbeat, started_at=now, seen_at=now))
     again = {name: value for name, value in row.items() if name != "started_at"}
     insert = HeartbeatRow.insert(**row)
@@ -80,7 +79,7 @@ def put_heartbeat(database: Database, heartbeat: Heartbeat) -> None:
 
 def forget_old_processes(database: Database) -> None:
     """Remove the processes that nobody asks about any more."""
-    long_ago = database_now(database) - KEPT_NS
+    long_ago = database.now() - KEPT_NS
     with transaction(database, deadline=PATIENCE_S):
         HeartbeatRow.delete().where(HeartbeatRow.seen_at < long_ago).execute(database)
 
@@ -115,7 +114,7 @@ def dead_processes(database: Database, processes: Collection[str]) -> set[str]:
     dead = {each for each in processes if _has_ended(database, each)}
     if all(each in dead or is_local(each) for each in processes):
         return dead
-    lost = database_now(database) - LOST_NS
+    lost = database.now() - LOST_NS
     rows = HeartbeatRow.select(HeartbeatRow.process, HeartbeatRow.state, HeartbeatRow.seen_at)
     ended: dict[str, bool] = {}
     for process, state, seen_at in rows.tuples().execute(database):

@@ -5,15 +5,17 @@ transactions are the same.
 """
 
 import threading
+import time
 from abc import abstractmethod
-from collections.abc import Collection, Container, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Container, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import peewee
 
-from storage.errors import DatabaseUnavailable
+from storage.database.error_causes import INTERRUPTED, cause_of
+from storage.errors import DatabaseUnavailable, QueryTimeout
 
 
 class Database(peewee.Database):
@@ -70,9 +72,33 @@ class Database(peewee.Database):
     def migrating(self, *, patience: float) -> AbstractContextManager[None]:
         """Keep other processes from changing the tables. Raises `TemporarilyUnavailable`."""
 
+    def now(self) -> int:
+        """Return the time in nanoseconds since the epoch, by the clock of the database.
+
+        By it processes on several machines judge each other's leases. Those who share a file are on
+        one machine, whose clock it is.
+        """
+        return time.time_ns()
+
+    @contextmanager
+    def time_limit(self, seconds: float) -> Iterator[None]:
+        """End this thread's queries within the block after `seconds`. Raises `QueryTimeout`.
+
+        While a query reads a file, its write-ahead log can only grow.
+        """
+        try:
+            with self.interrupting(seconds):
+                yield
+        except Exception as error:
+            if cause_of(error) == INTERRUPTED:
+                raise QueryTimeout(
+                    f"This takes longer than {seconds:g} s: ask for less with --since or a filter."
+                ) from error
+            raise
+
     @abstractmethod
-    def time_limit(self, seconds: float) -> AbstractContextManager[None]:
-        """End this thread's queries within the block after `seconds`, with an error."""
+    def interrupting(self, seconds: float) -> AbstractContextManager[None]:
+        """End this thread's queries after `seconds` with an error of the cause `INTERRUPTED`."""
 
     @abstractmethod
     def begin_writing(self, *, patience: float, of: Collection[str] | None = None) -> None:

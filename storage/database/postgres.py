@@ -85,6 +85,10 @@ class PostgresDatabase(ServerSessions):
             own.rollback()
             own.close()
 
+    def now(self) -> int:
+        sql = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) * 1000"
+        return int(self.fetch(sql, ())[0][0])
+
     def announce(self) -> None:
         self.execute_sql(f"SELECT pg_notify('{CHANNEL}', '')")
 

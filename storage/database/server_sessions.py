@@ -243,7 +243,7 @@ class ServerSessions(PostgresqlDatabase, Database):
             self._let_go()
 
     @contextmanager
-    def time_limit(self, seconds: float) -> Iterator[None]:
+    def interrupting(self, seconds: float) -> Iterator[None]:
         """Read one snapshot within the block, and end each query after `seconds`."""
         if self._work.block is not None:
             yield

@@ -130,7 +130,7 @@ class SharedDatabase(SqliteDatabase, Database):
             ) from error
 
     @contextmanager
-    def time_limit(self, seconds: float) -> Iterator[None]:
+    def interrupting(self, seconds: float) -> Iterator[None]:
         connection, until = self.connection(), time.monotonic() + seconds
         connection.progress(lambda: time.monotonic() > until, STEPS)
         try:

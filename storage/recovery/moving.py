@@ -19,7 +19,6 @@ from storage.coordination.process_identity import is_alive, is_local
 from storage.database.base import Database
 from storage.database.lock_files import locked
 from storage.database.models import HeartbeatRow, ProcessRow, RollupRow, TraceRow
-from storage.database.server_time import database_now
 from storage.database.transactions import transaction
 from storage.errors import MoveError
 from storage.model.erasure import Erasure
@@ -259,7 +258,7 @@ def _copy_traces(source: Database, target: Database, trace_ids: Sequence[str]) -
 def _recording(source: Database) -> tuple[str, ...]:
     """Return the processes that may still write to the source, as `host:pid:identity`."""
     with explained(source):
-        beats = heartbeats(source, now=database_now(source))
+        beats = heartbeats(source, now=source.now())
         writers = ProcessRow.select(ProcessRow.process).tuples().execute(source)
         names = {name for (name,) in writers if is_local(name) and is_alive(name)}
     # Of a program on another host, which only records, nobody knows if it still runs.

@@ -9,8 +9,7 @@ from bot.agents.types import AccessRule, Agent
 from bot.replies import live
 from bot.sandbox import Sandbox, User
 from bot.slack.connection.checked_client import CheckedClient
-from bot.slack.directory import Directory
-from bot.slack.directory import Standing
+from bot.slack.directory import Directory, Standing
 from storage import Observability
 from tests.support.conversations import StartBot, finished
 from tests.support.fake_agent import Scripted, roster_with

@@ -1,7 +1,6 @@
 """Costs: the total in a sentence, and tables by model and by agent."""
 
-from reports.render.block_kit import RUN, Block, button, header, note, section
-from reports.render.block_kit import period_buttons
+from reports.render.block_kit import RUN, Block, button, header, note, period_buttons, section
 from reports.render.slack.tables import Cell, Number, table
 from reports.units import duration_text
 from reports.views.costs import CostLine, CostView, Spent

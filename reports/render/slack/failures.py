@@ -11,9 +11,9 @@ from reports.render.block_kit import (
     escape,
     header,
     note,
+    period_buttons,
     section,
 )
-from reports.render.block_kit import period_buttons
 from reports.units import duration_text
 from reports.views.failures import LATER, FailureLine, FailuresView
 

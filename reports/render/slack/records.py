@@ -14,9 +14,9 @@ from reports.render.block_kit import (
     escape,
     header,
     note,
+    period_buttons,
     section,
 )
-from reports.render.block_kit import period_buttons
 from reports.render.slack.tables import Number, chart, table
 from reports.units import duration_text
 from reports.views.records import LogLine, LogsView, MetricsView

@@ -3,8 +3,17 @@
 import json
 from collections.abc import Iterator
 
-from reports.render.block_kit import RUN, Block, actions, button, context, header, note, section
-from reports.render.block_kit import period_buttons
+from reports.render.block_kit import (
+    RUN,
+    Block,
+    actions,
+    button,
+    context,
+    header,
+    note,
+    period_buttons,
+    section,
+)
 from reports.render.slack.tables import POINTS, Cell, Number, chart, table
 from reports.views.statistics import StatsLine, StatsView
 from reports.views.timeline import merged

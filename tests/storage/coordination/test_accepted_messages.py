@@ -29,7 +29,6 @@ from storage.coordination.unfinished_replies import UnfinishedReply, put_reply
 from storage.database.base import Database
 from storage.database.connect import connect, locate
 from storage.database.models import AcceptedMessageRow, LeaseRow, UnfinishedReplyRow
-from storage.database.server_time import database_now
 
 NOW = 1_800_000_000_000_000_000
 LEASE_NS = 30_000_000_000
@@ -174,7 +173,7 @@ def test_a_message_that_is_edited_while_it_waits_says_so_when_it_begins(shared: 
 
 
 def test_the_clock_is_that_of_the_database(shared: Database) -> None:
-    assert abs(database_now(shared) - time.time_ns()) < 60_000_000_000
+    assert abs(shared.now() - time.time_ns()) < 60_000_000_000
 
 
 class Processes:

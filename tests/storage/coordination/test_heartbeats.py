@@ -16,7 +16,6 @@ from storage.coordination.heartbeats import (
 from storage.coordination.process_identity import new_writer, this_process
 from storage.database.base import Database
 from storage.database.models import HeartbeatRow
-from storage.database.server_time import database_now
 
 ELSEWHERE = "another-host:1:5:1"
 HERE = Heartbeat(
@@ -36,7 +35,7 @@ def put(database: Database, process: str, *, state: State = "connected", ago: in
 
 
 def seen(database: Database) -> list[Heartbeat]:
-    return heartbeats(database, now=database_now(database))
+    return heartbeats(database, now=database.now())
 
 
 def test_a_process_is_seen_and_when_it_started(any_database: Database) -> None:

@@ -17,7 +17,6 @@ from storage.database.error_causes import (
     UNREACHABLE,
     cause_of,
 )
-from storage.database.query_timeout import query_timeout
 from storage.database.shared_file import SharedDatabase
 from storage.errors import QueryTimeout, TemporarilyUnavailable
 from storage.recovery.opening import open_database
@@ -82,9 +81,9 @@ def test_a_statement_that_contains_a_result_code_does_not_pass_for_its_error(
 
 def test_only_an_interrupted_query_is_a_timeout(database: SharedDatabase) -> None:
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
-    with pytest.raises(QueryTimeout), query_timeout(database, 0.05):
+    with pytest.raises(QueryTimeout), database.time_limit(0.05):
         database.execute_sql(endless).fetchall()
-    with pytest.raises(peewee.OperationalError), query_timeout(database, 0.0):
+    with pytest.raises(peewee.OperationalError), database.time_limit(0.0):
         database.execute_sql("SELECT interrupted")
 
 

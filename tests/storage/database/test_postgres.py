@@ -16,7 +16,6 @@ from storage.database.base import Database
 from storage.database.connect import database_path, locate
 from storage.database.error_causes import LOCKED, READ_ONLY, UNREACHABLE, cause_of
 from storage.database.postgres import PostgresDatabase
-from storage.database.query_timeout import query_timeout
 from storage.database.read_only import reading
 from storage.database.transactions import transaction
 from storage.errors import (
@@ -256,14 +255,14 @@ def test_writers_wait_for_each_other_and_then_give_up(database: Database) -> Non
 
 
 def test_a_query_that_takes_too_long_is_ended(database: Database) -> None:
-    with pytest.raises(QueryTimeout, match=r"longer than 0\.2 s"), query_timeout(database, 0.2):
+    with pytest.raises(QueryTimeout, match=r"longer than 0\.2 s"), database.time_limit(0.2):
         database.execute_sql("SELECT pg_sleep(30)")
     database.execute_sql("SELECT pg_sleep(0.3)")
 
 
 def test_an_answer_is_read_from_one_snapshot(database: Database) -> None:
     other = database.another(busy_timeout_ms=100)
-    with query_timeout(database, 10.0):
+    with database.time_limit(10.0):
         assert count(database) == 0
         subscribe(other, "C1")
         assert count(database) == 0

@@ -12,7 +12,6 @@ from reports.views.messages import MessageView
 from reports.views.views import View
 from storage import Observability
 from storage.coordination.digest_subscriptions import subscriptions
-from storage.database.query_timeout import query_timeout
 from storage.database.shared_file import SharedDatabase
 from storage.errors import QueryTimeout
 from storage.upkeep.checkpoint import checkpoint
@@ -93,7 +92,7 @@ def test_an_idle_thread_with_an_open_connection_does_not_block_a_checkpoint(
 
 def test_a_query_that_takes_too_long_is_ended(database: SharedDatabase) -> None:
     began = time.monotonic()
-    with pytest.raises(QueryTimeout, match="longer than 0.2 s"), query_timeout(database, 0.2):
+    with pytest.raises(QueryTimeout, match="longer than 0.2 s"), database.time_limit(0.2):
         database.execute_sql(ENDLESS).fetchall()
     assert time.monotonic() - began < 10
     assert checkpoint(database, "truncate").complete
