@@ -5,8 +5,6 @@ import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rich.console import Console
-
 from bot.cli.manifest import manifest_path
 from bot.errors import ConfigurationError
 from bot.sandbox import Sandbox
@@ -35,6 +33,8 @@ class Stay:
 
 def keep_open(sandbox: Sandbox, stay: Stay) -> None:
     """Wait for Ctrl-C, with the page in a browser if that is wanted and possible."""
+    from rich.console import Console
+
     console = Console(highlight=False, soft_wrap=True)
     console.print(
         f"The workspace is open at [bold]{sandbox.page_url}[/]. Press Ctrl-C to close it."

@@ -1,9 +1,9 @@
 """Keep Peewee from importing the drivers of servers in a process that is tracebot's alone.
 
-Peewee imports each driver that is installed, and psycopg takes longer than most commands do. It is
-imported where a database is on a server (`storage.database.connect`), which needs nothing of what
-Peewee knows about it. A program that uses `storage` beside a server of its own keeps Peewee as it
-is.
+Peewee and the module that its migrations import for all databases import each driver that is
+installed, and psycopg takes longer than most commands do. It is imported where a database is on a
+server (`storage.database.connect`), which needs nothing of what Peewee knows about it. A program
+that uses `storage` beside a server of its own keeps Peewee as it is.
 """
 
 import sys
@@ -12,6 +12,9 @@ from importlib.machinery import ModuleSpec
 
 DRIVERS = frozenset(("psycopg", "psycopg2", "psycopg2cffi", "pymysql", "MySQLdb"))
 
+LAST_NAMES = {"peewee": "__version__", "playhouse.postgres_ext": "ArrayField"}
+"""Module that imports drivers → a name that it defines only later."""
+
 
 class _NotForPeewee:
     """Finds no driver while Peewee is being imported, and leaves every other import alone."""
@@ -19,11 +22,14 @@ class _NotForPeewee:
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: object = None
     ) -> ModuleSpec | None:
-        peewee = sys.modules.get("peewee")
-        # It looks for the drivers before it says its version.
-        if name in DRIVERS and peewee is not None and not hasattr(peewee, "__version__"):
+        if name in DRIVERS and any(map(_is_being_imported, LAST_NAMES)):
             raise ModuleNotFoundError(name)
         return None
+
+
+def _is_being_imported(name: str) -> bool:
+    module = sys.modules.get(name)
+    return module is not None and not hasattr(module, LAST_NAMES[name])
 
 
 def leave_out_drivers() -> None:

@@ -34,7 +34,7 @@ from bot.slack.types import Place
 from reports.formatting import without_controls
 from storage.coordination.unfinished_replies import UnfinishedReply
 
-QUICK_S = 1.5
+QUICK_S = 1.0
 """An answer that is complete by then is posted as an ordinary message."""
 
 logger = logging.getLogger("tracebot.live")

@@ -72,7 +72,7 @@ class Conversation:
         screen.said("carol", f"@tracebot {NOTES}  [{NEWS[0]}]")
         self._hear(self._notes)
         # Nothing waits for what has its turn only in print: Slack shows no reply in its first
-        # second and a half, in which all of the above is answered.
+        # second, in which all of the above is answered.
         then = self._post("carol", "general", THEN, thread_ts=self._notes.ts)
         growing, endless = self._watch(self._slow), self._watch(self._endless)
         self._watched.touch()

@@ -1,7 +1,9 @@
 """A command imports what its first step needs: somebody waits for it in a shell."""
 
+import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -23,3 +25,20 @@ def test_a_command_does_not_wait_for_what_a_later_step_needs(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert set(unneeded) & set(shown.stdout.split()) == set()
+
+
+def test_no_driver_of_a_server_is_imported_for_a_new_file(tmp_path: Path) -> None:
+    script = (
+        "import sys; from bot.cli.lazy_drivers import leave_out_drivers; leave_out_drivers();"
+        "from storage import Observability;"
+        "Observability.open(sys.argv[1], platform='cli').close();"
+        "assert 'playhouse.migrate' in sys.modules; print(*sys.modules)"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "new.db")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "psycopg" not in shown.stdout.split()
+    assert importlib.util.find_spec("psycopg") is not None
