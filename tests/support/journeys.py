@@ -3,7 +3,7 @@
 A newcomer has to read about as many files as a journey enters. Counted are the distinct files of
 `bot/` (without the sandbox), `reports/` and `storage/` in which a function is called, the first
 time that the journey is made in a process: without those that only the writer's thread enters, and
-with them.
+with them. Threads that look around by the clock do so at any time, and do not count.
 
 mention   an app_mention, until the echo agent's reply is posted and its question is marked ✅
 stats     `/trace stats`, until its answer is posted
@@ -34,6 +34,8 @@ from tests.support.running_bot import start_in
 PACKAGES = tuple(f"{ROOT / name}/" for name in ("bot", "reports", "storage"))
 SANDBOX = f"{ROOT / 'bot' / 'sandbox'}/"
 WRITER = "tracebot-writer"
+BY_THE_CLOCK = ("tracebot-notices", "tracebot-socket")
+"""Threads that would enter the same files if nothing was asked."""
 
 
 @dataclass(slots=True)
@@ -64,9 +66,10 @@ class Profiler:
             and not path.startswith(SANDBOX)
             and frame.f_code.co_name != "<module>"
         ):
-            if threading.current_thread().name == WRITER:
+            thread = threading.current_thread().name
+            if thread == WRITER:
                 entered.writer.add(path.removeprefix(f"{ROOT}/"))
-            elif not entered.answered:
+            elif not entered.answered and thread not in BY_THE_CLOCK:
                 entered.caller.add(path.removeprefix(f"{ROOT}/"))
 
     def count(self, play: Callable[[], object]) -> Journey:

@@ -6,7 +6,7 @@ from slack_sdk.errors import SlackApiError
 from bot.agents.config.roster import load_roster
 from bot.sandbox import Channel, Sandbox, User
 from bot.slack.connection.client import client_without_retries
-from bot.slack.connection.plain_client import PlainClient
+from bot.slack.connection.guarded_client import PlainClient
 from bot.slack.own_secrets import OwnSecrets
 from reports.render.slack.tables import Number, chart, table
 from storage import Observability
