@@ -11,10 +11,10 @@ from bot.jobs.digests import Digests, post_digest, was_posted
 from bot.jobs.poster import Poster
 from bot.jobs.scheduler import Scheduler
 from bot.replies.repair import ReplyRepair
-from bot.slack.attachments import delete_old_files
 from bot.slack.connection.client import client_without_retries
 from bot.slack.connection.status import ConnectionStatus, note_connection
 from bot.slack.errors import SLACK_ERRORS
+from bot.slack.turn_folders import delete_old_files
 from bot.trace_ui.names import key_names
 from bot.turns.inbox import Inbox
 from bot.turns.take_over import TakeOver

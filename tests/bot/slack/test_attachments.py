@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from bot.sandbox import Channel, Sandbox, User
-from bot.slack.attachments import FetchResult, FileDownloads, FileLimits, safe_id
+from bot.slack.attachments import FetchResult, FileDownloads, FileLimits
+from bot.slack.turn_folders import safe_id
 from storage import Observability
 from storage.queries.traces import recent_traces, trace_spans
 from tests.support.conversations import eventually

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from peewee import Database
 
-from bot.slack.attachments import delete_old_files
+from bot.slack.turn_folders import delete_old_files
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
 from reports.units import parse_retention
