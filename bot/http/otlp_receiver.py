@@ -7,15 +7,9 @@ machine. On other interfaces a sender needs the token.
 
 import asyncio
 import hmac
-import logging
-import zlib
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from itertools import chain
 
-from peewee import PeeweeException
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -23,19 +17,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bot.http.addresses import LOOPBACK
-from bot.http.requests import BodyBudget, Refused, busy, read_body
+from bot.http.requests import BodyBudget, Refused, busy, decompressed, read_body
 from bot.http.server import WebServer
+from bot.http.telemetry_store import TelemetryStore
 from bot.settings import Settings, SettingsError
 from storage import Observability
-from storage.model.records import Log, Metric
-from storage.model.span import Span
-from storage.otlp.correlation import TraceCorrelator
-from storage.otlp.decoder import BadTelemetry, Encoding, Signal, Telemetry, answer, read, refusal
-from storage.otlp.losses import Losses
-from storage.otlp.request import TooManyItems
-from storage.otlp.span_lookup import SpanLookup
-from storage.writer.dropped import CUT, REFUSED
-from storage.writer.waiting_items import QUEUE_SIZE
+from storage.otlp.decoder import Encoding, Signal, refusal
 
 MAX_BODY = 20 * 1024 * 1024
 """Bytes, before and after decompression."""
@@ -46,44 +33,17 @@ MAX_BODIES = 16
 MAX_WAITING = 3 * MAX_BODY
 """Bytes of bodies, as they were sent, that may be in memory at once."""
 
-MAX_MEMBERS = 64
-"""Members of one gzip body: each costs a copy of those that follow."""
-
-MAX_QUEUED = 8 * 1024 * 1024
-"""Bytes that are decoded before the next request waits until they are stored."""
-
-STORED_S = 5.0
 PARENT_S = 1.0
 """How often a parent is looked for that was not there yet."""
 
 BODY_S = 30.0
 RETRY_S = 2
-RESERVED = QUEUE_SIZE // 2
-"""The part of the queue that is kept for our own spans, which cannot be sent again."""
 
 ENCODINGS: dict[str, Encoding] = {
     "application/x-protobuf": "protobuf",
     "application/json": "json",
 }
 TYPES = {encoding: content_type for content_type, encoding in ENCODINGS.items()}
-
-logger = logging.getLogger("tracebot.collector")
-
-
-@dataclass(slots=True)
-class ReceivedCounts:
-    """The numbers of what came in so far. Items are spans, log records and data points."""
-
-    stored: int = 0
-    filtered: int = 0
-    """Left out as noise, see `storage.otlp.sources`."""
-    rejected: Counter[str] = field(default_factory=Counter)
-    """Items that cannot be stored, by cause."""
-    cut: Counter[str] = field(default_factory=Counter)
-    """Values that were left out or replaced, by cause."""
-    refused: Counter[str] = field(default_factory=Counter)
-    """Whole requests, by cause."""
-
 
 POST_TO = "Send POST requests to /v1/traces, /v1/logs or /v1/metrics."
 NOT_FOR_OTHERS = (
@@ -109,24 +69,18 @@ class Collector:
         that takes an address takes one with a path; codex sends it as the token, because its
         address is an argument, which other users can read.
         """
-        self.counts = ReceivedCounts()
-        self._observability = observability
-        self._capture = capture
+        self._store = TelemetryStore(observability, capture=capture)
+        self.counts = self._store.counts
         self._token = token
         self._key = key
         self._path = f"/{key}" if key else ""
         self._retry_s = retry_s
         self._bodies = 0
         self._budget = BodyBudget(MAX_WAITING)
-        self._queued = 0
-        """Bytes of what was decoded since the last wait for the database."""
         self._server: WebServer | None = None
         self._waiter: asyncio.Task[None] | None = None
         """Stores the spans that wait for their parent, while there are any."""
-        lookup = SpanLookup(observability.database, flush=lambda: observability.flush(1.0))
-        self._correlator = TraceCorrelator(lookup, refused=self._count_impossible)
         # One thread: Python decodes no faster with more, and they would slow the bot's own down.
-        # The correlator and its lookup are used by this thread alone, so they need no locks.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tracebot-collector")
 
     def web(self) -> Starlette:
@@ -157,7 +111,7 @@ class Collector:
         if self._server is not None:
             self._server.stop()
         self._thread.shutdown()
-        self._store_waited(at_once=True)  # The thread has ended.
+        self._store.store_waited(at_once=True)  # The thread has ended.
 
     def _endpoint(self, signal: Signal) -> Callable[[Request], object]:
         async def take(request: Request) -> Response:
@@ -184,7 +138,7 @@ class Collector:
         compression = request.headers.get("content-encoding", "identity").lower()
         if compression not in ("gzip", "identity"):
             raise Refused(415, "encoding", "Compress the body with gzip, or not at all.")
-        self._check_room(1)
+        self._store.check_room(1)
         if self._bodies >= MAX_BODIES:
             raise busy()
         self._bodies += 1
@@ -192,7 +146,7 @@ class Collector:
             with self._budget.body() as received:
                 body = await read_body(request, limit=MAX_BODY, seconds=BODY_S, received=received)
                 told = await asyncio.get_running_loop().run_in_executor(
-                    self._thread, self._store, body, signal, encoding, compression == "gzip"
+                    self._thread, self._stored, body, signal, encoding, compression == "gzip"
                 )
         finally:
             self._bodies -= 1
@@ -220,89 +174,24 @@ class Collector:
         """Return True if the path has the key, or if there is none."""
         return request.url.path.startswith(f"{self._path}/v1/")
 
-    def _check_room(self, items: int) -> None:
-        if self._observability.room - items < RESERVED:
-            raise Refused(503, "queue", "The queue is full. Send it again later.")
-
-    def _store(self, body: bytes, signal: Signal, encoding: Encoding, compressed: bool) -> bytes:
-        """On the thread: store a request and return the response. Raises `Refused`."""
-        try:
-            content = _decompressed(body) if compressed else body
-            telemetry = read(content, signal, encoding=encoding, capture=self._capture)
-            self._queue(telemetry)
-            self._count_losses(telemetry.losses)
-            self._wait_for_storage(len(content))
-        except BadTelemetry as error:
-            raise Refused(400, "body", str(error)) from error
-        except TooManyItems as error:
-            raise Refused(413, "items", str(error)) from error
-        except PeeweeException as error:
-            logger.warning(
-                "The database cannot be read, so a sender has to send its telemetry again: %s",
-                error,
-            )
-            raise Refused(
-                503, "database", "The database cannot be read. Send it again later."
-            ) from error
-        return answer(signal, telemetry.losses, encoding=encoding)
-
-    def _queue(self, telemetry: Telemetry) -> None:
-        correlator, before = self._correlator, self._correlator.filtered.total()
-        items: list[Span | Metric | Log] = [
-            *correlator.spans(telemetry.spans),
-            *chain.from_iterable(correlator.logs(*sent) for sent in telemetry.logs),
-            *chain.from_iterable(correlator.metrics(*sent) for sent in telemetry.metrics),
-        ]
-        self._check_room(len(items))
-        self._observability.receive(items)
-        self.counts.stored += len(items)
-        self.counts.filtered += correlator.filtered.total() - before
+    def _stored(self, body: bytes, signal: Signal, encoding: Encoding, compressed: bool) -> bytes:
+        """On the thread: store a request, and return the body of the response."""
+        content = decompressed(body, limit=MAX_BODY) if compressed else body
+        return self._store.store(content, signal, encoding)
 
     def _wait_for_parents(self) -> None:
         """On the event loop: see to it that spans which wait for their parent are stored."""
-        if self._correlator.waiting and (self._waiter is None or self._waiter.done()):
+        if self._store.waiting and (self._waiter is None or self._waiter.done()):
             self._waiter = asyncio.create_task(self._store_waited_each_second())
 
     async def _store_waited_each_second(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._correlator.waiting:
+        while self._store.waiting:
             await asyncio.sleep(PARENT_S)
-            await loop.run_in_executor(self._thread, self._store_waited)
-
-    def _store_waited(self, *, at_once: bool = False) -> None:
-        """Store the spans that need not wait any longer for their parent."""
-        try:
-            spans = self._correlator.waited(at_once=at_once)
-        except PeeweeException as error:
-            logger.warning("The database cannot be read, so spans go on waiting: %s", error)
-            return
-        self._observability.receive(spans)
-        self.counts.stored += len(spans)
-
-    def _wait_for_storage(self, size: int) -> None:
-        """Keep what is decoded but not stored small: its objects take up to 20 times its bytes."""
-        self._queued += size
-        if self._queued > MAX_QUEUED:
-            self._observability.flush(STORED_S)
-            self._queued = 0
-
-    def _count_losses(self, losses: Losses) -> None:
-        self.counts.rejected += losses.refused
-        self.counts.cut += losses.cuts
-        for cause, number in (losses.refused + losses.cuts).items():
-            self._count(CUT, cause, number)
-
-    def _count_impossible(self, cause: str) -> None:
-        """Count a value, or an item beyond a limit, that `storage.otlp.bounds` left out."""
-        self.counts.cut[cause] += 1
-        self._count(REFUSED, cause)
-
-    def _count(self, metric: str, cause: str, number: int = 1) -> None:
-        self._observability.count(metric, f"otlp: {cause}", number)
+            await loop.run_in_executor(self._thread, self._store.store_waited)
 
     def _refusal(self, error: Refused, encoding: Encoding) -> Response:
-        self.counts.refused[error.cause] += 1
-        self._count(REFUSED, error.cause)
+        self._store.count_refusal(error.cause)
         headers = {"Retry-After": str(self._retry_s)} if error.status == 503 else {}
         if error.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
@@ -323,27 +212,6 @@ async def _health(request: Request) -> Response:
 
 def _essence(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
-
-
-def _decompressed(body: bytes) -> bytes:
-    """Decompress gzip up to MAX_BODY. Raises `Refused` if it is more, and `BadTelemetry`."""
-    content = bytearray()
-    for _ in range(MAX_MEMBERS):
-        member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-        try:
-            content += member.decompress(body, MAX_BODY + 1 - len(content))
-        except zlib.error as error:
-            raise BadTelemetry(f"The body is not valid gzip: {error}.") from None
-        if len(content) > MAX_BODY:
-            raise Refused(
-                413, "size", f"Send at most {MAX_BODY} bytes at once, also when compressed."
-            )
-        if not member.eof:
-            raise BadTelemetry("The gzip body is cut off: its end is missing.")
-        body = member.unused_data
-        if not body:
-            return bytes(content)
-    raise BadTelemetry(f"The gzip body has more than {MAX_MEMBERS} members.")
 
 
 def listen_to_agents(collector: Collector, settings: Settings) -> str | None:

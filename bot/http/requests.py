@@ -1,10 +1,14 @@
 """Read a request within limits, or refuse it with a reason."""
 
 import asyncio
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from starlette.requests import ClientDisconnect, Request
+
+MAX_MEMBERS = 64
+"""Members of one gzip body: each costs a copy of those that follow."""
 
 CountRefusal = Callable[[str], object]
 """Count one refused request, by its cause such as `slack: signature`."""
@@ -83,3 +87,22 @@ async def read_body(
     except ClientDisconnect:
         raise Refused(400, "body", "The connection closed before the body was complete.") from None
     return bytes(body)
+
+
+def decompressed(body: bytes, *, limit: int) -> bytes:
+    """Return what a gzip body holds, at most `limit` bytes. Raises `Refused`."""
+    content = bytearray()
+    for _ in range(MAX_MEMBERS):
+        member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        try:
+            content += member.decompress(body, limit + 1 - len(content))
+        except zlib.error as error:
+            raise Refused(400, "body", f"The body is not valid gzip: {error}.") from None
+        if len(content) > limit:
+            raise Refused(413, "size", f"Send at most {limit} bytes at once, also when compressed.")
+        if not member.eof:
+            raise Refused(400, "body", "The gzip body is cut off: its end is missing.")
+        body = member.unused_data
+        if not body:
+            return bytes(content)
+    raise Refused(400, "body", f"The gzip body has more than {MAX_MEMBERS} members.")
