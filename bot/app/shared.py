@@ -93,12 +93,9 @@ def build_shared(
     access = Access(directory, database, team=team)
     presence = Presence(database, status, team=team, process=process)
     running = RunningTurns(database, limit=settings.workers)
-    notices = NoticeBoard(
-        database,
-        team=team,
-        process=process,
-        each_second=(presence.beat, running.heed_requests),
-    )
+    notices = NoticeBoard(database, team=team, process=process)
+    notices.each_second(presence.beat)
+    notices.each_second(running.heed_requests)
     threads = ThreadReader(
         client,
         bot_id=identity.bot_id,

@@ -44,7 +44,7 @@ def build_inbox(shared: Shared, collector: str | None) -> Inbox:
         ),
         observability=shared.observability,
     )
-    return Inbox(
+    inbox = Inbox(
         handler,
         team=shared.team,
         bot_user=shared.identity.user,
@@ -54,6 +54,8 @@ def build_inbox(shared: Shared, collector: str | None) -> Inbox:
         running=shared.running,
         observability=shared.observability,
     )
+    shared.notices.each_second(inbox.look_again)
+    return inbox
 
 
 def _decider(shared: Shared) -> Decider:

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 
 from peewee import PeeweeException
@@ -42,16 +42,11 @@ class NoticeBoard:
         *,
         team: str,
         process: str,
-        each_second: Sequence[Callable[[], object]] = (),
     ) -> None:
-        """Take the name of this *process*, and what its thread calls besides, about each second.
-
-        On a server, also as soon as another process announces something.
-        """
         self._database = database
         self._team = team
         self._process = process
-        self._each_second = each_second
+        self._each_second: tuple[Callable[[], object], ...] = (self.catch_up,)
         self._subscribers: dict[str, list[Callable[[str], object]]] = defaultdict(list)
         self._last = 0
         self._failed = False
@@ -64,6 +59,14 @@ class NoticeBoard:
     def subscribe(self, topic: str, hear: Callable[[str], object]) -> None:
         with self._lock:
             self._subscribers[topic].append(hear)
+
+    def each_second(self, work: Callable[[], object]) -> None:
+        """Call *work* about each second, and on a server as soon as a process announces something.
+
+        It must be quick.
+        """
+        with self._lock:
+            self._each_second = (*self._each_second, work)
 
     def start(self) -> None:
         """Read what was posted lately, and go on to read in the background."""
@@ -111,7 +114,7 @@ class NoticeBoard:
 
     def _poll(self) -> None:
         while not self._closing.is_set():
-            for work in (self.catch_up, *self._each_second):
+            for work in self._each_second:
                 try:
                     work()
                 except Exception:  # Else this process would seem to be gone.

@@ -6,9 +6,6 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Executor
 from operator import itemgetter
 
-POLL_S = 0.5
-"""How long a job waits before it is asked again if it may run."""
-
 Job = Callable[[], bool]
 """Does its work, or returns False if another process keeps it from that for now."""
 
@@ -21,8 +18,10 @@ class SerialQueues:
     arrive within a millisecond come here on different threads, in any order.
     """
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: Executor, *, poll_s: float) -> None:
+        """A job that another process keeps from running is asked again each *poll_s* seconds."""
         self._executor = executor
+        self._poll_s = poll_s
         # A key is here from its first job until its last has ended: the queue holds the jobs that
         # wait, so an empty queue means that one job runs and none waits.
         self._waiting: dict[Hashable, list[tuple[str, Job]]] = {}
@@ -35,6 +34,11 @@ class SerialQueues:
         with self._idle:
             self._awake.notify_all()
             return self._idle.wait_for(lambda: not self._waiting, timeout)
+
+    def look_again(self) -> None:
+        """Ask the jobs that wait for another process at once. It does not block."""
+        with self._lock:
+            self._awake.notify_all()
 
     def submit(self, key: Hashable, order: str, job: Job) -> bool:
         """Run *job* after the jobs of its key that have a lower *order*, and never beside one.
@@ -64,7 +68,7 @@ class SerialQueues:
             if again is not None:
                 # Sorted in again, and not kept in front: another process may wait for one of ours
                 # that came later and is before it.
-                self._awake.wait(POLL_S)
+                self._awake.wait(self._poll_s)
                 insort(waiting, again, key=itemgetter(0))
             if not waiting:
                 # Removed under the same lock under which `submit` looks: a job is either in the

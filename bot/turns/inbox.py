@@ -70,7 +70,7 @@ class Inbox:
         self._observability = observability
         self._turns = LoggingExecutor(TURN_THREADS, expected=SLACK_ERRORS, name="tracebot-turn")
         self._notices = LoggingExecutor(2, expected=SLACK_ERRORS, name="tracebot-notice")
-        self._queues = SerialQueues(self._turns)
+        self._queues = SerialQueues(self._turns, poll_s=observability.database.poll_s)
         self._stopping = threading.Event()
 
     def accept(self, body: Mapping[str, Any]) -> None:
@@ -111,6 +111,10 @@ class Inbox:
         else:
             root.set(decision="skip", reason=Reason.HANDLED_ELSEWHERE.value)
             self._observability.end_span(root)
+
+    def look_again(self) -> None:
+        """Let messages that wait for another process look if their turn may begin."""
+        self._queues.look_again()
 
     def _was_asked(self, channel: str, ts: str) -> bool:
         """Return True if the message was a question before it was edited."""

@@ -137,6 +137,7 @@ def end_message(database: Database, trace_id: str) -> None:
     """Remove a message whose turn has ended. The next one of its thread may begin."""
     with transaction(database, deadline=PATIENCE_S, of=()):
         AcceptedMessageRow.delete().where(AcceptedMessageRow.trace_id == trace_id).execute(database)
+        database.announce()
 
 
 def leave_message(database: Database, trace_id: str, *, process: str) -> bool:

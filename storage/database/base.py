@@ -31,6 +31,8 @@ class Database(peewee.Database):
     """
     label: str
     """The name for people. It never holds a password."""
+    poll_s: ClassVar[float] = 0.05
+    """How often those look again who wait for another process: with a file nothing wakes them."""
     engine: ClassVar[str]
     """The name of the software: SQLite or PostgreSQL."""
     timeout: float

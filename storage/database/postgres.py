@@ -34,6 +34,7 @@ class PostgresDatabase(ServerSessions):
 
     on_server = True
     engine = "PostgreSQL"
+    poll_s = 0.5  # In case that an announcement is not heard, as behind a pooler.
     _listener: ServerListener | None = None
 
     def another(self, *, busy_timeout_ms: int, thread_safe: bool = True) -> Self:

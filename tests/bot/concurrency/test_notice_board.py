@@ -129,9 +129,8 @@ def test_a_server_wakes_who_listens_and_is_listened_to_again_after_an_outage(
     monkeypatch.setattr(server_listener, "RETRY_S", 0.0)
     looks: Queue[None] = Queue()
     with closing(open_database(cable.url)) as far, closing(open_database(new_postgres_url)) as near:
-        there = NoticeBoard(
-            far, team="T1", process=new_writer(), each_second=[lambda: looks.put(None)]
-        )
+        there = NoticeBoard(far, team="T1", process=new_writer())
+        there.each_second(lambda: looks.put(None))
         there.start()
         looks.get(timeout=30)
         until_heard(looks, lambda: request_cancel(near, "1", by="U1", now=1))
