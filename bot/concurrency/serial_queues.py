@@ -19,7 +19,7 @@ class SerialQueues:
     """
 
     def __init__(self, executor: Executor, *, poll_s: float) -> None:
-        """A job that another process keeps from running is asked again each *poll_s* seconds."""
+        """Ask a job that another process keeps from running again each *poll_s* seconds."""
         self._executor = executor
         self._poll_s = poll_s
         # A key is here from its first job until its last has ended: the queue holds the jobs that

@@ -72,6 +72,8 @@ class TraceListView:
     """The raw scores of each trace; None if they were not asked for."""
     work: Mapping[str, Sequence[WorkLine]] | None = None
     """The steps of the agents in each trace; None if they were not asked for."""
+    waiting: Container[str] | None = None
+    """The traces whose turns have not begun; None if that was not asked for."""
     next: str | None = None
     previous: str | None = None
     again: str = ""
@@ -154,6 +156,7 @@ def running_view(
         title="Running now, longest first",
         lines=tuple(lines),
         traces=tuple(traces),
+        waiting=waiting,
         empty="Nothing is running. ls lists what has ended.",
         kind="ps",
     )

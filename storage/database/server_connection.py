@@ -1,5 +1,9 @@
 """Open a connection to a PostgreSQL server. psycopg is imported only here, and when it is used."""
 
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from storage.database.driver import translate_errors
@@ -33,9 +37,37 @@ def open_connection(url: PostgresURL) -> "Connection[Any]":
         # Not the URL itself, which an error about it would quote with its password.
         known: dict[str, Any] = {**CONNECT, **conninfo_to_dict(url.text)}
         settings = make_conninfo(**known)
+        logging.getLogger("psycopg").addFilter(_is_not_ours)  # Added once, however often.
         connection = psycopg.connect(settings, autocommit=True, prepare_threshold=None)
     if connection.info.server_version < OLDEST * 10_000:
         version = connection.info.parameter_status("server_version")
         connection.close()
         raise too_old(url.label, version, OLDEST)
     return connection
+
+
+class _Thread(threading.local):
+    reports_errors = False
+
+
+_thread = _Thread()
+
+
+@contextmanager
+def reporting_errors() -> Iterator[None]:
+    """Raise psycopg's errors as Peewee's, and let it log nothing.
+
+    When a connection is lost in the middle of several statements, it warns of the second error
+    beside the one that it raises: nobody can do anything about it.
+    """
+    before, _thread.reports_errors = _thread.reports_errors, True
+    try:
+        with translate_errors:
+            yield
+    finally:
+        _thread.reports_errors = before
+
+
+def _is_not_ours(record: logging.LogRecord) -> bool:
+    """Return False for what psycopg logs while it works for us, and not for the user's program."""
+    return not _thread.reports_errors

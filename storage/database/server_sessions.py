@@ -19,11 +19,10 @@ from peewee import PostgresqlDatabase, Psycopg3Adapter
 
 from storage.database.base import Database
 from storage.database.bulk_insert import insert_rows
-from storage.database.driver import translate_errors
 from storage.database.error_causes import READ_ONLY, ConnectionLost, cause_of
 from storage.database.pool import Pool
 from storage.database.postgres_url import PostgresURL
-from storage.database.server_connection import open_connection
+from storage.database.server_connection import open_connection, reporting_errors
 from storage.database.server_locks import BY_INDEX, begin_statement, milliseconds
 
 if TYPE_CHECKING:
@@ -146,7 +145,7 @@ class ServerSessions(PostgresqlDatabase, Database):
     def _errors(self) -> Iterator[None]:
         """Raise psycopg's errors as Peewee's. Leave a server that only reads since a failover."""
         try:
-            with translate_errors:
+            with reporting_errors():
                 yield
         except peewee.PeeweeException as error:
             if cause_of(error) == READ_ONLY:

@@ -23,6 +23,8 @@ def trace_list(view: TraceListView) -> dict[str, Any]:
     traces = [trace_fields(each, scores.get(each.trace_id)) for each in view.traces]
     for trace in traces if view.work is not None else ():
         trace["timeline"] = list(map(_step, (view.work or {})[trace["trace_id"]]))
+    for trace in traces if view.waiting is not None else ():
+        trace["waiting"] = trace["trace_id"] in (view.waiting or ())
     if view.kind != "ls":
         return {"traces": traces}
     return {"traces": traces, "next": view.next, "previous": view.previous}

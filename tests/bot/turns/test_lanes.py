@@ -1,5 +1,6 @@
 """Messages of a thread are answered one at a time, in their order, whichever process has them."""
 
+import json
 import os
 import signal
 import socket
@@ -21,6 +22,7 @@ from bot.sandbox.state.values import Json
 from reports.commands.handlers import answer
 from reports.commands.parser import build_parser, parse
 from reports.commands.viewer import Viewer
+from reports.render.json_output import render
 from reports.views.trace_list import WAITS as WAITS_NOTE
 from reports.views.trace_list import TraceListView
 from storage import Observability
@@ -262,7 +264,7 @@ def test_a_message_that_is_edited_while_it_waits_is_answered_as_it_is_then(
 def test_ps_tells_which_messages_wait(
     waiting: tuple[Message, Message], agent: Scripted, observability: Observability
 ) -> None:
-    def notes() -> list[str]:
+    def shown() -> tuple[list[str], list[bool]]:
         observability.flush()
         parser, _ = build_parser(prog="tracebot", shell=True)
         view = answer(
@@ -272,9 +274,10 @@ def test_ps_tells_which_messages_wait(
             now=time.time_ns(),
         )
         assert isinstance(view, TraceListView)
-        return [line.note for line in view.lines]
+        listed = json.loads(render(view))["traces"]
+        return [line.note for line in view.lines], [each["waiting"] for each in listed]
 
-    eventually(lambda: notes() == ["", WAITS_NOTE])
+    eventually(lambda: shown() == (["", WAITS_NOTE], [False, True]))
     agent.end("first")
     agent.end("second")
 

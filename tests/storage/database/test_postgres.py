@@ -407,3 +407,15 @@ def test_a_forked_process_has_connections_of_its_own(new_postgres_url: str) -> N
     done = subprocess.run(program, capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
     assert done.stdout == "[('child',), ('parent',), ('parent again',)]\n"
+
+
+def test_a_connection_that_is_cut_in_the_middle_of_statements_is_one_error(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The driver warns of another one, of which nobody can do anything."""
+    end_own = "SELECT pg_terminate_backend(pg_backend_pid()), %s::int"
+    with pytest.raises(peewee.OperationalError):
+        database.fetch_each(end_own, [(1,), (2,)] * 2_000)
+    with pytest.raises(peewee.OperationalError):
+        database.execute_many(end_own, [(1,), (2,)] * 2_000)
+    assert caplog.text == ""
