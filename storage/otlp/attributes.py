@@ -1,16 +1,16 @@
 """Read the attributes of an OTLP message: to columns, to conventional names, or to nothing.
 
-In: protobuf messages with attributes, and the `Scope` that they were sent in. Out: the values of
-columns, and a dict of the remaining attributes. Used by `storage.otlp.items`, which is next.
+In: protobuf messages with attributes, and the `Scope` that they were sent in, by `scope`. Out: the
+values of columns, and a dict of the remaining attributes. Used by `storage.otlp.items`, which is
+next.
 """
 
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, TypeVar
 
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
@@ -24,8 +24,6 @@ from storage.model.semconv import (
     INTEGERS,
     OLDER,
     OPERATIONS,
-    PARENT_SPAN_ID,
-    PARENT_TRACE_ID,
     REASONING,
     RECEIVED,
     RENAMED,
@@ -33,18 +31,11 @@ from storage.model.semconv import (
     USAGE_DETAILS,
 )
 from storage.model.text import storable
-from storage.model.trace_context import Ids, parse_traceparent
-from storage.otlp.losses import INVALID_VALUE, NO_NAME, TOO_MANY_ATTRIBUTES, Malformed
-from storage.otlp.request import Request
-from storage.otlp.sources import Source, source_of
+from storage.otlp.losses import NO_NAME, TOO_MANY_ATTRIBUTES
+from storage.otlp.scope import OURS, Capture, Placed, Scope, Target
+from storage.otlp.sources import Source
 
 T = TypeVar("T")
-
-Capture = Callable[[str], str | None]
-"""Return what to keep of a text that a person, model or tool wrote; None keeps nothing."""
-
-Envelope = tuple[Any, Any, Iterable[Any]]
-"""Messages of a resource and a scope, and those of the items that were sent in them."""
 
 LAST = 2**63 - 1
 """The largest number, and the last nanosecond, that a column takes: SQLite has 64 bits."""
@@ -58,10 +49,7 @@ MAX_REMEMBERED_BYTES = 256
 
 MAX_NAME = 1_000
 
-MAX_SCOPE = 200
-
-OURS = ("tracebot.", "slack.")
-"""Beginnings of names that no sender may set: they say who can see a span, and what we counted."""
+NOTHING: Placed = ("nothing", "", None)
 
 OPERATION = "gen_ai.operation.name"
 
@@ -69,101 +57,6 @@ CACHE_WRITTEN = re.compile("creat|writ")
 
 ALWAYS = COSTS | set(RENAMED.values()) | {USAGE_DETAILS, RESPONSE_ID, "gen_ai.conversation.id"}
 """Attributes that are kept however many others come first: they are counted, or looked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """Name the sender: its `service.name`, and the span of ours that it says started it."""
-
-    service: str
-    source: Source
-    parent: Ids | None
-
-    @classmethod
-    def of(cls, sent: Any) -> Self:
-        facts = {pair.key: value_of(pair.value) for pair in sent.attributes}
-        service = storable(redacted_start(str(facts.get("service.name") or ""), MAX_SCOPE))
-        parent = None
-        if PARENT_TRACE_ID in facts:
-            # Checked as a TRACEPARENT would be, which names a parent in the same form.
-            ids = f"00-{facts[PARENT_TRACE_ID]}-{facts.get(PARENT_SPAN_ID)}-01"
-            parent = parse_traceparent(ids)
-        return cls(service, source_of(service), parent)
-
-
-def _size(value: Any) -> int:
-    """Return the number of values within a list or mapping, at any depth."""
-    if isinstance(value, dict):
-        value = value.values()
-    elif not isinstance(value, list):
-        return 1
-    return 1 + sum(map(_size, value))
-
-
-Becomes = Literal["rest", "column", "older", "content", "nothing"]
-"""The destination of an attribute.
-
-`older` names lose against `column` ones; `content` is kept as far as TRACEBOT_CAPTURE allows.
-"""
-
-Target = tuple[Becomes, str]
-"""The destination of an attribute, and the name of its column or its conventional name."""
-
-Placed = tuple[Becomes, str, Any]
-"""The same with what is kept of its value. `content` has become `rest`."""
-
-NOTHING: Placed = ("nothing", "", None)
-
-
-class Scope:
-    """Hold what the items of one instrumentation scope share."""
-
-    __slots__ = (
-        *("capture", "facts", "losses", "name", "remembered", "request", "source", "targets"),
-    )
-
-    def __init__(self, resource: Resource, sent: Any, capture: Capture, request: Request) -> None:
-        self.source = resource.source
-        self.capture = capture
-        self.request = request
-        self.losses = request.losses
-        self.name = storable(redacted_start(sent.scope.name, MAX_SCOPE)) or None
-        url = redacted_start(sent.schema_url, MAX_SCOPE)
-        facts = {"service.name": resource.service, "otel.schema_url": url}
-        self.facts = {name: value for name, value in facts.items() if value}
-        self.targets: dict[str, Target] = {}
-        self.remembered: dict[bytes, Placed] = {}
-        """The places and values of attributes, by their bytes."""
-
-    def value_of(self, sent: Any) -> Any:
-        """Return an `AnyValue` as `value_of` does, and count the values within it."""
-        value = value_of(sent)
-        if isinstance(value, list | dict):
-            self.request.add_values(_size(value))
-        return value
-
-    def decoded(self, data: bytes, kind: Any) -> Any:
-        """Return a part of an item as a message, which is empty if it cannot be decoded."""
-        try:
-            return self.request.decoded(data, kind)
-        except Malformed as error:
-            self.losses.cut(INVALID_VALUE, reason=str(error))
-            return kind()
-
-
-def value_of(value: Any) -> Any:
-    """Return an `AnyValue` as a value that JSON can hold."""
-    kind = value.WhichOneof("value")
-    if kind == "string_value":
-        return value.string_value
-    if kind == "array_value":
-        return [value_of(item) for item in value.array_value.values]
-    if kind == "kvlist_value":
-        pairs = value.kvlist_value.values
-        return {pair.key: value_of(pair.value) for pair in pairs if not pair.key.startswith(OURS)}
-    if kind == "bytes_value":
-        return f"[{len(value.bytes_value)} bytes]"
-    return getattr(value, kind) if kind else None
 
 
 def _target(scope: Scope, name: str) -> Target:

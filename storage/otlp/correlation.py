@@ -25,8 +25,8 @@ from storage.model.semconv import INHERITED
 from storage.model.span import WITHIN, Span, reports_usage
 from storage.model.trace_context import Ids
 from storage.otlp.ancestors import Together, by_ids, nearest_above
-from storage.otlp.attributes import Resource
 from storage.otlp.bounds import Bounds
+from storage.otlp.scope import Resource
 from storage.otlp.span_lookup import SpanLookup
 from storage.otlp.waiting import HOLD_NS, Sent, Waiting
 

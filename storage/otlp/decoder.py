@@ -21,16 +21,11 @@ from opentelemetry.proto.trace.v1 import trace_pb2 as trace
 
 from storage.model.records import Log, Metric
 from storage.model.span import Span
-from storage.otlp.attributes import (
-    Capture,
-    Envelope,
-    Resource,
-    Scope,
-)
 from storage.otlp.items import read_log, read_metric, read_span
 from storage.otlp.json_encoding import read_json
 from storage.otlp.losses import Losses, Malformed
 from storage.otlp.request import Request
+from storage.otlp.scope import Capture, Envelope, Resource, Scope
 from storage.otlp.span_message import SpanMessage
 from storage.otlp.wire import read_protobuf
 

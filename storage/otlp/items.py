@@ -21,8 +21,6 @@ from storage.model.text import storable
 from storage.otlp.attributes import (
     LAST,
     MAX_NAME,
-    OURS,
-    Scope,
     count_of,
     keep_content,
     read_attributes,
@@ -37,6 +35,7 @@ from storage.otlp.losses import (
     UNKNOWN_ENUM,
     Malformed,
 )
+from storage.otlp.scope import OURS, Scope
 
 MAX_EVENTS = 128
 """Events of a span that are kept, and as many links."""

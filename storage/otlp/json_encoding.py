@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from storage.otlp.attributes import Envelope
 from storage.otlp.json_messages import fill
 from storage.otlp.losses import INVALID_TEXT, INVALID_VALUE, Losses, Malformed
 from storage.otlp.request import Request, TooManyItems, check_number
+from storage.otlp.scope import Envelope
 
 MAX_VALUES = 500_000
 """Values in one body. Each may become a Python object of 60 to 250 bytes."""

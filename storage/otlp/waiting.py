@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from storage.model.span import Span
 from storage.model.trace_context import Ids
-from storage.otlp.attributes import Resource
+from storage.otlp.scope import Resource
 
 HOLD_NS = 30 * 1_000_000_000
 """How long a span waits. Exporters send every five seconds."""

@@ -12,9 +12,9 @@ number times 8 plus how its value is written, and the value.
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from storage.otlp.attributes import Envelope
 from storage.otlp.losses import Malformed
 from storage.otlp.request import Request, check_number
+from storage.otlp.scope import Envelope
 from storage.otlp.wire_fields import LENGTH, fields
 
 HEAD, PARTS = 1, 2

@@ -11,8 +11,8 @@ import pytest
 from storage import ActiveSpan, Observability
 from storage.model.records import Log, Metric
 from storage.model.span import Span
-from storage.otlp.attributes import Resource
 from storage.otlp.correlation import TraceCorrelator
+from storage.otlp.scope import Resource
 from storage.otlp.sources import source_of
 from storage.otlp.span_lookup import SpanLookup
 from storage.queries.traces import recent_traces, trace_spans
