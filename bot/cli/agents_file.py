@@ -1,6 +1,8 @@
 """Read the agents file for a command, with the files of the bot that no agent may reach."""
 
 import contextlib
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from bot.agents.config.isolation import open_folders
@@ -10,6 +12,7 @@ from bot.agents.programs.process.paths import inside, real
 from bot.errors import ConfigurationError
 from bot.settings import Settings, load_settings
 from storage.database.connect import database_path
+from storage.database.postgres_url import PASSWORD, passwords, private_files
 from storage.errors import BackupError, StorageError
 
 
@@ -18,9 +21,17 @@ def load_agents(settings: Settings, *, database: str = "") -> Roster:
 
     `database` replaces that of the settings.
     """
-    path = named_database(settings, database)
-    files = BotFiles(database=path, others=(Path(".env").absolute(),))
-    return load_roster(settings.agents, files=files)
+    path, url = named_database(settings, database), database or settings.database_url
+    others = (Path(".env").absolute(), *private_files(url, os.environ))
+    files = BotFiles(database=path, others=others)
+    return load_roster(settings.agents, environ=_without_password(url), files=files)
+
+
+def _without_password(url: str) -> Mapping[str, str]:
+    """Return the environment without a password that is the one of our database."""
+    if os.environ.get(PASSWORD) not in passwords(url, os.environ):
+        return os.environ
+    return {name: value for name, value in os.environ.items() if name != PASSWORD}
 
 
 def named_database(settings: Settings, database: str = "") -> Path | None:

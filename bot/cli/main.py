@@ -27,6 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     gc.set_threshold(YOUNG_OBJECTS)
     leave_out_drivers()
     given = sys.argv[1:] if arguments is None else list(arguments)
+    if any("://" in each for each in given):
+        from bot.cli.own_process import hide_passwords
+
+        hide_passwords()
     if given[:1] in (["serve"], ["query"]):
         # Here and not in the commands: a process that calls `tracebot` has children of its own.
         from bot.cli.own_process import protect_own_process

@@ -30,7 +30,8 @@ def log_to_stderr(level: int = logging.INFO) -> None:
 def pointed_out(arguments: Sequence[str], word: str) -> str:
     """Return the command line, and a line that points at a word in it; nothing if it is not there.
 
-    Neither if the line is longer than the terminal is wide, because it would be broken.
+    Neither if the line is longer than the terminal is wide, because it would be broken, or tells a
+    secret.
     """
     line = shlex.join(["tracebot", *arguments])
     # An argument that is the word, rather than the first place where its letters stand.
@@ -46,7 +47,9 @@ def pointed_out(arguments: Sequence[str], word: str) -> str:
         visible(line[place + len(word) :]),
     )
     line = f"{before}{found}{after}"
-    if "\n" in line or cell_len(line) > shutil.get_terminal_size().columns:
+    from storage.model.redaction import redact
+
+    if redact(line) != line or "\n" in line or cell_len(line) > shutil.get_terminal_size().columns:
         return ""
     return f"{line}\n{' ' * cell_len(before)}{'^' * cell_len(found)}\n"
 

@@ -133,7 +133,7 @@ def _of_settings(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "SLACK_APP_TOKEN", settings.slack_app_token.get_secret_value()
     yield "SLACK_SIGNING_SECRET", settings.slack_signing_secret.get_secret_value()
     yield "TRACEBOT_OTLP_TOKEN", settings.otlp_token.get_secret_value()
-    for number, password in enumerate(passwords(settings.database_url)):
+    for number, password in enumerate(passwords(settings.database_url, os.environ)):
         yield f"TRACEBOT_DATABASE_URL{' again' * number}", password
 
 

@@ -171,6 +171,13 @@ class Database(peewee.Database):
     def empty_bytes(self) -> int:
         """Return how many of these an empty database would have."""
 
+    def open_doors(self) -> Sequence[str]:
+        """Return the hosts or sockets at which a server lets this user in without a password.
+
+        So it does with every program of that user. A file has permissions instead.
+        """
+        return ()
+
     @abstractmethod
     def explain(self, error: Exception) -> DatabaseUnavailable:
         """Return an error that says why the database cannot be used and what to do."""

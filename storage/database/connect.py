@@ -5,7 +5,13 @@ from pathlib import Path
 
 from storage.database.base import Database
 from storage.database.filesystem import refuse_network_file_system
-from storage.database.postgres_url import INVALID, SCHEMES, PostgresURL, parse_url
+from storage.database.postgres_url import (
+    INVALID,
+    SCHEMES,
+    PostgresURL,
+    is_misspelt,
+    parse_url,
+)
 from storage.database.shared_file import SharedDatabase
 from storage.errors import BadDatabaseURL, StorageError
 
@@ -114,6 +120,8 @@ def database_path(url: str | Path | None) -> Path:
     if (server := postgres_url(url)) is not None:
         return server.path
     text = str(url)
+    if isinstance(url, str) and is_misspelt(text):
+        raise BadDatabaseURL(INVALID)
     scheme, separator, rest = text.partition("://")
     if not separator:
         return _resolved(text)

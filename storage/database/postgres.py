@@ -1,7 +1,7 @@
 """A database on a PostgreSQL server, which processes of several machines share."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
 
@@ -11,6 +11,7 @@ from storage.database.base import Database
 from storage.database.error_causes import LOCKED, cause_of
 from storage.database.migrations import HISTORY, migrate
 from storage.database.postgres_errors import explain, not_ours, nothing_there
+from storage.database.server_connection import open_doors
 from storage.database.server_listener import CHANNEL, ServerListener
 from storage.database.server_locks import milliseconds
 from storage.database.server_sessions import Block, ServerSessions
@@ -120,6 +121,9 @@ class PostgresDatabase(ServerSessions):
 
     def empty_bytes(self) -> int:
         return 0
+
+    def open_doors(self) -> Sequence[str]:
+        return open_doors(self.url)
 
     def explain(self, error: Exception) -> DatabaseUnavailable:
         return explain(self.label, error)

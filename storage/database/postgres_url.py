@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -10,6 +12,8 @@ from storage.errors import BadDatabaseURL
 
 SCHEMES = frozenset(("postgresql", "postgres"))
 
+PASSWORD = "PGPASSWORD"
+"""The environment variable with the password for a URL that has none."""
 
 INVALID = (
     "The postgresql:// URL of the database is not valid: it has the form "
@@ -38,8 +42,9 @@ def parse_url(text: str) -> PostgresURL:
         options = parse_qs(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError:
         raise BadDatabaseURL(INVALID) from None
-    # A password with a slash in it ends the host too early, and the rest of it is no secret then.
-    if "@" in f"{parts.path}{parts.query}{parts.fragment}":
+    # A password with a slash in it ends the host too early, and one with an @ would be part of the
+    # host for libpq: then the rest of it is no secret.
+    if text.count("@") > 1 or "@" in f"{parts.path}{parts.query}{parts.fragment}":
         raise BadDatabaseURL(INVALID)
     login, _, host = parts.netloc.rpartition("@")
     hosts = host or ",".join(options.get("host", ())) or "localhost"
@@ -49,14 +54,64 @@ def parse_url(text: str) -> PostgresURL:
     return PostgresURL(text, label, _place(hosts, name, options))
 
 
-def passwords(text: str) -> tuple[str, ...]:
-    """Return what nobody may see of a URL: the passwords for the server and for a key file."""
+def is_misspelt(text: str) -> bool:
+    """Return True for what is meant for a server, but is not a URL of it.
+
+    Taken for the name of a file it would be shown, with its password.
+    """
+    return _MISSPELT.match(text) is not None
+
+
+_MISSPELT = re.compile(
+    r"\W*postgres(ql)?(\+\w+)?(:|//)"  # Without its slashes, or behind a quote.
+    r"|(.*\s)?(host|hostaddr|user|password|dbname)\s*=.*"  # libpq's other form.
+    r"|(//)?[^/]*:(?!//).*@",  # USER:PASSWORD@HOST.
+    re.I | re.S,
+)
+
+
+def passwords(text: str, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what nobody may see: the passwords for the server of a URL, and for a key file.
+
+    If it has none, libpq takes that of the environment, else one of its file of passwords.
+    """
     if "://" not in text:
         return ()
     parts = urlsplit(text)
-    options = parse_qs(parts.query)
-    given = (*options.get("password", ()), *options.get("sslpassword", ()))
-    return tuple(filter(None, (unquote(parts.password or ""), *given)))
+    given = parse_qs(parts.query)
+    own = (unquote(parts.password or ""), *given.get("password", ()))
+    if parts.scheme in SCHEMES and not any(own):
+        own = (environ.get(PASSWORD, ""), *_passwords_in(_password_file(given, environ)))
+    return tuple(filter(None, (*own, *given.get("sslpassword", ()))))
+
+
+def private_files(text: str, environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return the files from which libpq reads passwords and keys for a URL."""
+    parts = urlsplit(text)
+    if parts.scheme not in SCHEMES:
+        return ()
+    given = parse_qs(parts.query)
+    key = Path("~/.postgresql/postgresql.key").expanduser()
+    named = given.get("sslkey") or filter(None, [environ.get("PGSSLKEY")])
+    files = [*map(Path, named), *([key] if key.exists() else [])]
+    if not (parts.password or given.get("password") or environ.get(PASSWORD)):
+        files.append(_password_file(given, environ))
+    if given.get("service") or environ.get("PGSERVICE"):
+        files.append(Path(environ.get("PGSERVICEFILE") or "~/.pg_service.conf").expanduser())
+    return tuple(files)
+
+
+def _password_file(given: Mapping[str, list[str]], environ: Mapping[str, str]) -> Path:
+    named = "".join(given.get("passfile", ())) or environ.get("PGPASSFILE") or "~/.pgpass"
+    return Path(named).expanduser()
+
+
+def _passwords_in(file: Path) -> Iterator[str]:
+    """Yield all passwords of a file with lines HOST:PORT:DATABASE:USER:PASSWORD."""
+    with suppress(OSError, UnicodeDecodeError):
+        for line in file.read_text().splitlines():
+            if found := re.fullmatch(r"(?:(?:[^:\\]|\\.)*:){4}(.*)", line):
+                yield re.sub(r"\\(.)", r"\1", found[1])
 
 
 def _place(hosts: str, name: str, options: dict[str, list[str]]) -> Path:

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,12 @@ CONNECT = {
     "tcp_user_timeout": 10_000,
 }
 """Settings of libpq, unless the URL has its own."""
+
+
+NOWHERE = "/nowhere"
+
+WITHOUT_PASSWORD = {"password": "", "passfile": NOWHERE, "sslcert": NOWHERE}
+"""Settings of libpq for somebody who has no password and no certificate."""
 
 
 def open_connection(url: PostgresURL) -> "Connection[Any]":
@@ -71,3 +77,32 @@ def reporting_errors() -> Iterator[None]:
 def _is_not_ours(record: logging.LogRecord) -> bool:
     """Return False for what psycopg logs while it works for us, and not for the user's program."""
     return not _thread.reports_errors
+
+
+def open_doors(url: PostgresURL) -> list[str]:
+    """Return the hosts or sockets at which the server lets anybody in, see `Database.open_doors`.
+
+    Of a server of this machine, also those that the URL does not name.
+    """
+    from psycopg.conninfo import conninfo_to_dict
+
+    given: dict[str, Any] = {**CONNECT, **conninfo_to_dict(url.text), **WITHOUT_PASSWORD}
+    given.pop("hostaddr", None)
+    host = str(given.pop("host", ""))
+    others = ("", "127.0.0.1") if not host or host.startswith(LOCAL) else ()
+    hosts = dict.fromkeys((host, *others))
+    return list(filter(None, (_way_in({**given, "host": each}) for each in hosts)))
+
+
+LOCAL = ("/", "localhost", "127.", "::1")
+
+
+def _way_in(settings: Mapping[str, Any]) -> str:
+    """Return the host or socket to which this connects, "" if it does not."""
+    import psycopg
+
+    try:
+        with psycopg.connect(**settings) as connection:
+            return connection.info.host
+    except psycopg.Error:
+        return ""

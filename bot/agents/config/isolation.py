@@ -11,6 +11,7 @@ from bot.agents.programs.process import landlock, seccomp
 from bot.agents.programs.process.confinement import Confinement, landlock_version
 from bot.agents.programs.process.paths import real
 from bot.agents.programs.provider import CommandProvider
+from storage.database.base import Database
 from storage.database.file_check import is_copy
 
 MOST_FILES = 50_000
@@ -59,6 +60,29 @@ def open_copies(roster: Roster, *, database: Path | None) -> Iterator[Gap]:
                 found=f"can read {copy}, a copy of a database of tracebot",
                 advice="move it to a folder that no agent can read",
             )
+
+
+def open_doors(roster: Roster, database: Database) -> Iterator[Gap]:
+    """Yield where agents can open the database, as its server asks them for no password."""
+    doors = database.open_doors() if program_agents(roster) else ()
+    for door in doors:
+        agents = tuple(
+            name
+            for name, confinements in program_agents(roster).items()
+            if any(_can_connect(each, door) for each in confinements)
+        )
+        if agents:
+            yield Gap(
+                agents=agents,
+                found=f"can open the database: at {door} its server asks for no password",
+                advice="write scram-sha-256 in the server's pg_hba.conf instead of trust or peer",
+            )
+
+
+def _can_connect(confinement: Confinement, door: str) -> bool:
+    if not confinement.is_on or seccomp.machine() is None:
+        return True
+    return confinement.unix_sockets if door.startswith("/") else confinement.network
 
 
 def _databases(folder: Path, *, but: Path | None) -> Iterator[Path]:

@@ -5,9 +5,15 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 
-from bot.agents.config.isolation import isolation_gaps, open_copies, program_agents
+from bot.agents.config.isolation import (
+    isolation_gaps,
+    open_copies,
+    open_doors,
+    program_agents,
+)
 from bot.agents.config.roster import Roster
 from bot.agents.config.status import agent_statuses
 from bot.agents.programs.process.confinement import landlock_version
@@ -84,7 +90,10 @@ def _isolation(roster: Roster, settings: Settings) -> Findings:
         found = f"Landlock {version} confines agents that are programs"
         yield Finding(mark=WELL, what="isolation", found=found)
     database = named_database(settings)
-    for gap in (*isolation_gaps(roster), *open_copies(roster, database=database)):
+    gaps = [*isolation_gaps(roster), *open_copies(roster, database=database)]
+    with suppress(StorageError):  # Which is told with the database.
+        gaps += open_doors(roster, locate(settings.database_url))
+    for gap in gaps:
         found = f"{', '.join(gap.agents)} {gap.found}"
         yield Finding(mark=WARNING, what="isolation", found=found, advice=gap.advice)
 

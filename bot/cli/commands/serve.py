@@ -6,11 +6,11 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from types import FrameType
 
-from bot.agents.config.isolation import isolation_gaps
+from bot.agents.config.isolation import Gap, isolation_gaps, open_doors
 from bot.agents.config.roster import Roster
 from bot.agents.programs.process.temporary import remove_left_folders
 from bot.app import build_bot
@@ -48,8 +48,7 @@ def serve(settings: Settings, hints: Sequence[str], *, http: bool) -> int:
         logger.warning("%s", hint)
     roster = load_agents(settings)
     remove_left_folders()
-    for gap in isolation_gaps(roster):
-        logger.warning("%s %s: %s.", ", ".join(gap.agents), gap.found, gap.advice)
+    _warn_of(isolation_gaps(roster))
     with Observability.open(
         settings.database_url or None,
         platform="slack",
@@ -58,6 +57,7 @@ def serve(settings: Settings, hints: Sequence[str], *, http: bool) -> int:
         handler = LogHandler(observability)
         throttle.targets.append(handler)
         check_at_start(observability.database)
+        _warn_of(open_doors(roster, observability.database))
         collector = Collector(observability, capture=settings.captured, key=secrets.token_hex(16))
         url = listen_to_agents(collector, settings)
         where = f"http://0.0.0.0:{settings.port}/slack/events" if http else "Socket Mode"
@@ -87,6 +87,11 @@ def serve(settings: Settings, hints: Sequence[str], *, http: bool) -> int:
             throttle.tell()
             throttle.targets.remove(handler)
     return DONE
+
+
+def _warn_of(gaps: Iterable[Gap]) -> None:
+    for gap in gaps:
+        logger.warning("%s %s: %s.", ", ".join(gap.agents), gap.found, gap.advice)
 
 
 def _when_slack_answers(

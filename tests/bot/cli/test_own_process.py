@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -21,3 +22,18 @@ def test_a_process_that_starts_agents_cannot_be_traced_or_dumped(
 ) -> None:
     done = subprocess.run([sys.executable, "-c", DUMPABLE, command], check=False, timeout=60)
     assert done.returncode == dumpable
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+@pytest.mark.parametrize("url", ["postgresql://bot:hush@h/d", "postgresql://h/d?password=hush&x=y"])
+def test_a_password_in_the_command_line_is_shown_to_no_other_process(url: str) -> None:
+    look = "tr '\\0' ' ' < /proc/$PPID/cmdline"
+    tracebot = Path(sys.executable).with_name("tracebot")
+    done = subprocess.run(
+        [tracebot, "run", "--database", url, "--", "sh", "-c", look],
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=60,
+    )
+    assert url.replace("hush", "xxxx") in done.stdout

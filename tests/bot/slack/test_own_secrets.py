@@ -170,3 +170,14 @@ def _growing(patch: pytest.MonkeyPatch) -> OwnSecrets:
 def test_a_password_behind_the_name_of_the_database_is_one_too(url: str) -> None:
     secrets = OwnSecrets(Settings(_env_file=None, database_url=url), load_roster(None))
     assert secrets.found("it is correct-horse")
+
+
+@pytest.mark.parametrize("place", ["PGPASSWORD", "PGPASSFILE"])
+def test_so_is_a_password_that_is_not_in_the_url(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "passwords"
+    file.write_text("# mine\ndb.example:*:traces:b\\:ot:correct\\:horse\n")
+    monkeypatch.setenv(place, "correct:horse" if place == "PGPASSWORD" else str(file))
+    settings = Settings(_env_file=None, database_url="postgresql://bot@db.example/traces")
+    assert OwnSecrets(settings, load_roster(None)).found("it is correct:horse")

@@ -76,6 +76,35 @@ def test_a_url_of_something_else_is_refused(url: str) -> None:
         database_path(url)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql:bot:hush@db.example/traces",
+        "postgresql:/bot:hush@db.example/traces",
+        "postgresql//bot:hush@db.example/traces",
+        "Postgres://bot:hush@db.example/traces",
+        " postgresql://bot:hush@db.example/traces",
+        "'postgresql://bot:hush@db.example/traces'",
+        "postgresql+psycopg://bot:hush@db.example/traces",
+        "host=db.example dbname=traces user=bot password=hush",
+        "dbname=traces password = hush",
+        "bot:hush@db.example/traces",
+        "//bot:hu/sh@db.example/traces",
+        "postgresql://bot:hu@sh@db.example/traces",
+    ],
+)
+def test_a_url_of_a_server_that_is_misspelt_is_not_a_file_and_not_shown(url: str) -> None:
+    with pytest.raises(BadDatabaseURL) as caught:
+        database_path(url)
+    assert "sh@" not in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["a@b.db", "sqlite:////srv/a:b@c.db", "postgres.db", "/a:b@c.db"])
+def test_other_names_of_files_are_left_alone(path: str) -> None:
+    assert database_path(path).name == path.rpartition("/")[2]
+
+
 def test_a_file_that_is_not_a_database_is_refused_with_advice(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("not a database " * 100)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import peewee
 import pytest
@@ -419,3 +420,11 @@ def test_a_connection_that_is_cut_in_the_middle_of_statements_is_one_error(
     with pytest.raises(peewee.OperationalError):
         database.execute_many(end_own, [(1,), (2,)] * 2_000)
     assert caplog.text == ""
+
+
+def test_a_socket_that_asks_for_no_password_is_an_open_door(new_postgres_url: str) -> None:
+    folder = parse_qs(urlsplit(new_postgres_url).query)["host"][0]
+    with closing(locate(new_postgres_url)) as database:
+        assert folder in database.open_doors()
+    with closing(locate(new_postgres_url.replace("postgres:@", "zoe:hush@"))) as database:
+        assert folder not in database.open_doors()
