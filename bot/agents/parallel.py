@@ -46,8 +46,9 @@ def query(
 
     An exception that interrupts this call, such as Ctrl-C, cancels the agents that still work.
     """
+    names = ", ".join(dict.fromkeys(each.agent.name for each in queries))
     with (
-        observability.span("query", agents=len(queries)) as span,
+        observability.span("query", agent=names, agents=len(queries)) as span,
         ThreadPoolExecutor(at_once, thread_name_prefix="query") as pool,
     ):
         # Each thread runs in its own copy of this context, so that its spans have ours as their

@@ -5,6 +5,7 @@ See `storage.queries.traces` for `audiences`.
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Literal
 
 from storage.coordination.issue_states import IssueState, states
@@ -131,6 +132,22 @@ def failed_spans(database: Database, trace_ids: Collection[str]) -> tuple[Failed
     )
     rows = query.order_by(SpanRow.started_at.desc(), SpanRow.span_id).dicts().execute(database)
     return tuple(FailedSpan(**row) for row in rows)
+
+
+def last_failed_calls(database: Database) -> Mapping[str, FailedSpan]:
+    """Return the newest failed call of each agent, by the agent's name.
+
+    A call has failed if none of the agent's providers answered, whatever other agents did that were
+    asked beside it. It is looked for in the newest `LOOKED_UP` traces that failed in each way.
+    """
+    calls: list[FailedSpan] = []
+    for status in FAILED_STATUSES:
+        failed = Filters(status=status)
+        traces = failed_traces(database, since=0, filters=failed, limit=LOOKED_UP)
+        spans = failed_spans(database, [trace.trace_id for trace in traces])
+        calls += (span for span in spans if span.name == f"invoke_agent {span.agent}")
+    calls.sort(key=attrgetter("started_at"))
+    return {call.agent: call for call in calls if call.agent}
 
 
 def issues(

@@ -3,7 +3,7 @@
 import contextlib
 import re
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -23,12 +23,10 @@ from bot.agents.types import (
     Request,
     SessionUse,
 )
-from storage.model.filters import Filters
-from storage.model.span import FAILED_STATUSES
 
 if TYPE_CHECKING:
     from storage.database.base import Database
-    from storage.queries.traces import TraceSummary
+    from storage.queries.failures import FailedSpan
 
 VERSION_S = 15.0
 """Seconds that a program may take to print its version; gemini takes 2."""
@@ -66,7 +64,7 @@ class AgentStatus:
     default: bool
     channels: tuple[str, ...]
     providers: tuple[ProviderStatus, ...]
-    last_error: "TraceSummary | None"
+    last_error: "FailedSpan | None"
 
 
 def agent_statuses(roster: Roster, database: "Database | None") -> tuple[AgentStatus, ...]:
@@ -75,6 +73,7 @@ def agent_statuses(roster: Roster, database: "Database | None") -> tuple[AgentSt
     # At once, because each program takes a second or two to print its version.
     with ThreadPoolExecutor(max(len(providers), 1)) as pool:
         states = iter(list(pool.map(provider_status, providers)))
+    errors = {} if database is None else _last_errors(database)
     return tuple(
         AgentStatus(
             name=name,
@@ -84,10 +83,17 @@ def agent_statuses(roster: Roster, database: "Database | None") -> tuple[AgentSt
             default=name == roster.default,
             channels=tuple(each for each, chosen in roster.channels.items() if chosen == name),
             providers=tuple(next(states) for _ in agent.providers),
-            last_error=None if database is None else last_error(database, agent),
+            last_error=errors.get(name),
         )
         for name, agent in roster.agents.items()
     )
+
+
+def _last_errors(database: "Database") -> "Mapping[str, FailedSpan]":
+    # Imported late: who only looks for programs does without a database.
+    from storage.queries.failures import last_failed_calls
+
+    return last_failed_calls(database)
 
 
 def who_may_ask(agent: Agent, *, name: Callable[[str], str] = str) -> str:
@@ -122,21 +128,6 @@ def _allowed(allowed: Allowed, kind: str, name: Callable[[str], str]) -> list[st
 def _names(ids: Iterable[str], name: Callable[[str], str]) -> str:
     shown = [f"{DIRECT} messages" if each == DIRECT else name(each) for each in sorted(ids)]
     return ", ".join(shown) or "none"
-
-
-def last_error(database: "Database", agent: Agent) -> "TraceSummary | None":
-    """Return the agent's newest trace that failed."""
-    # Imported late: who only looks for programs does without a database.
-    from storage.queries.traces import recent_traces
-
-    found = [
-        trace
-        for status in sorted(FAILED_STATUSES)
-        for trace in recent_traces(
-            database, filters=Filters(agent=agent.name, status=status), limit=1
-        ).traces
-    ]
-    return max(found, key=lambda trace: trace.started_at, default=None)
 
 
 def unusable_agents(roster: Roster) -> dict[str, bool]:

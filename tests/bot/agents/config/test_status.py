@@ -3,14 +3,18 @@
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.agents.echo import EchoProvider
 from bot.agents.errors import AgentCrashed
 from bot.agents.invocation import invoke
-from bot.agents.types import Agent, Reply, Request
+from bot.agents.parallel import AgentQuery, query
+from bot.agents.types import Agent, Provider, Reply, Request
 from storage import Observability
 from tests.support.command_line import run_here
 from tests.support.paths import MEASURED
@@ -85,18 +89,22 @@ def here(
         return run_here(folder / "tracebot.db", *words, cwd=folder)
 
 
+@dataclass(frozen=True)
+class Broken:
+    """A provider that fails."""
+
+    message: str
+    name: str = "claude"
+    model: str | None = None
+
+    def answer(self, request: Request) -> Reply:
+        raise AgentCrashed(self.message)
+
+
 def fail(folder: Path, name: str, message: str) -> str:
     """Record a failure of the agent `name`; its trace's id."""
-
-    class Broken:
-        name = "claude"
-        model = None
-
-        def answer(self, request: Request) -> Reply:
-            raise AgentCrashed(message)
-
     with Observability.open(folder / "tracebot.db", platform="slack") as observability:
-        agent = Agent(name=name, providers=(Broken(),))
+        agent = Agent(name=name, providers=(Broken(message),))
         with pytest.raises(AgentCrashed), observability.span("slack message", agent=name) as root:
             invoke(agent, Request(prompt="x"), observability=observability)
         observability.flush()
@@ -132,6 +140,23 @@ def test_each_agent_is_listed_with_its_status(folder: Path) -> None:
         "set it to a key",
     ]
     assert result.returncode == 1, "an agent that nobody can answer for"
+
+
+def test_of_agents_that_are_asked_together_each_has_its_own_error(folder: Path) -> None:
+    providers: Mapping[str, Provider] = {
+        "words": EchoProvider(),
+        "reviewer": Broken("reviewer broke"),
+        "api": Broken("api broke"),
+    }
+    asked = [
+        AgentQuery(agent=Agent(name=name, providers=(provider,)), request=Request(prompt="x"))
+        for name, provider in providers.items()
+    ]
+    with Observability.open(folder / "tracebot.db", platform="cli") as observability:
+        query(asked, observability=observability)
+    found = json.loads(here(folder, "agents", "--json").stdout)["agents"]
+    errors = [each["last_error"] and each["last_error"]["message"] for each in found]
+    assert errors == [None, "reviewer broke", "api broke"]
 
 
 def test_a_script_gets_the_same_as_json(folder: Path) -> None:

@@ -55,6 +55,17 @@ def test_several_agents_answer_under_one_parent(
     database.close()
 
 
+def test_a_question_counts_for_its_agents(capsys: pytest.CaptureFixture[str]) -> None:
+    tracebot(["query", "hello"])
+    tracebot(["query", "@parrot hello", "@echo hello"])
+    capsys.readouterr()
+    assert tracebot(["stats", "--by", "agent", "--json"]) == 0
+    counted = json.loads(capsys.readouterr().out)
+    groups = {group["key"]: group["traces"] for group in counted["groups"]}
+    assert groups == {"echo": 1, "parrot, echo": 1}
+    assert counted["total"]["traces"] == 2
+
+
 def test_an_answer_is_printed_without_control_characters(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
