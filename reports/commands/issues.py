@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from reports.commands.filters import filter_words
 from reports.commands.lists import period_start
+from reports.commands.menus import limit_words
 from reports.commands.viewer import Viewer
 from reports.errors import UsageError
 from reports.views.failures import failures_view, name_of_issue
 from reports.views.messages import MessageView
 from storage.coordination.issue_states import set_state
+from storage.model.redaction import redact
 from storage.queries.failures import issues
 from storage.queries.traces import short_ids
 
@@ -36,6 +38,7 @@ def list_issues(args: argparse.Namespace, database: Database, viewer: Viewer, no
         filters=args.filters,
         may_see=viewer.may_see,
     )
+    again = shlex.join(["errors", *limit_words(args), *filter_words(args.filters)])
     return failures_view(
         found,
         since=since,
@@ -43,14 +46,9 @@ def list_issues(args: argparse.Namespace, database: Database, viewer: Viewer, no
         all_of_them=all_of_them,
         short_ids=short_ids(database, [issue.latest.trace_id for issue in found]),
         limit=args.limit,
-        again=_again(args),
+        again=again if redact(again) == again else "",
         name_of=viewer.name_of,
     )
-
-
-def _again(args: argparse.Namespace) -> str:
-    limit = [] if args.limit is None else ["--limit", str(args.limit)]
-    return shlex.join([*limit, *filter_words(args.filters, since=args.since)])
 
 
 def _change_issue(change: Sequence[str], database: Database, viewer: Viewer, now: int) -> View:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from reports.commands.filters import DEFAULTS, STATUSES, filter_words
-from reports.commands.parser import DEFAULT_LIMIT
+from reports.commands.parser import LIMITS
 from reports.formatting import plain
 from reports.units import duration_text, parse_duration
 from reports.views.trace_list import Choice, Menu
@@ -17,12 +17,16 @@ PERIODS = {"1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days", "30d"
 
 def list_again(args: Namespace, filters: Filters, since: int | None) -> str:
     """Return the command that lists by other filters, from the first page on."""
-    words = filter_words(filters, since=since)
-    limit = ["--limit", str(args.limit)] if args.limit != DEFAULT_LIMIT else []
+    words, limit = filter_words(filters, since=since), limit_words(args)
     if args.command == "slow":
         return shlex.join(["slow", *limit, *words])
     flags = ["--all"] if args.command == "ls" and args.all else []
     return shlex.join([args.command, *flags, *limit, *words, *args.words])
+
+
+def limit_words(args: Namespace) -> list[str]:
+    """Return the option for the length of a list, unless it is the usual one."""
+    return [] if args.limit == LIMITS[args.command] else ["--limit", str(args.limit)]
 
 
 def menus(args: Namespace, agents: Iterable[str]) -> tuple[Menu, ...]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from reports.commands.lists import period_start
+from reports.commands.menus import limit_words
 from reports.commands.parser import LEVELS
 from reports.commands.traces import named, removed_or_unknown
 from reports.commands.viewer import Viewer
@@ -39,14 +41,16 @@ def logs(args: argparse.Namespace, database: Database, viewer: Viewer, now: int)
     levels = LEVELS[LEVELS.index(args.level) :] if args.level else ()
     logs = stored_logs(database, since=since, levels=levels, trace_ids=trace_ids, limit=args.limit)
     others = set() if found else {log.trace_id for log in logs if log.trace_id}
+    trace_id = found[0].trace_id if found else ""
     return logs_view(
         logs,
         since=found[0].started_at if found else since,
         now=now,
         time_zone=viewer.time_zone,
-        trace_id=found[0].trace_id if found else "",
+        trace_id=trace_id,
         short_ids=short_ids(database, others),
         level=args.level or "",
+        again=shlex.join(["logs", *filter(None, [trace_id]), *limit_words(args)]),
     )
 
 

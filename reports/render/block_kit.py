@@ -31,6 +31,8 @@ PERIODS = ("24h", "7d", "30d")
 """The periods for which a button shows the same command."""
 
 BUTTON_VALUE = 2_000
+COMMAND = 500
+"""Characters of a command that each period's button repeats."""
 OPTION, OPTION_VALUE = 75, 150
 """Characters of an option's text and value."""
 MENU = 1_050
@@ -87,7 +89,12 @@ def button(label: str, action_id: str, value: str) -> Block:
 
 
 def period_buttons(command: str, shown: str) -> list[Block]:
-    """Return a button for each period; that of the period *shown* is marked."""
+    """Return a button for each period; that of the period *shown* is marked.
+
+    There is none without a command, or if it is too long.
+    """
+    if not 0 < len(command) <= COMMAND:
+        return []
     buttons = [button(each, f"{RUN}_{each}", f"{command} --since {each}") for each in PERIODS]
     marked = {"style": "primary"}
     return [

@@ -56,7 +56,7 @@ class FailuresView:
     since: int
     until: int
     again: str
-    """The command that lists the same issues, without the word `errors`."""
+    """The command without its period; empty if it must not be repeated."""
     bucket_ns: int
     charts: tuple[tuple[int, ...], ...]
     """For each issue in how many traces it occurred, by `bucket_ns` since `since`."""
@@ -72,7 +72,7 @@ def failures_view(
     all_of_them: bool,
     short_ids: Mapping[str, str],
     limit: int | None = None,
-    again: str = "",
+    again: str = "errors",
     name_of: Callable[[str, str], str] = lambda by, key: key,
 ) -> FailuresView:
     """Sort issues: most frequent first, and those that nobody waits for last.

@@ -14,7 +14,6 @@ from storage.queries.records import MetricTotal
 
 ICONS = {"critical": "✗", "error": "✗", "warning": "!", "info": "·", "debug": "·", "trace": "·"}
 LONGEST, LONGEST_FACTS = 400, 300
-LONGEST_NAME = 500
 BUCKETS = 20
 """Points in a chart: as many as Slack takes."""
 
@@ -50,6 +49,8 @@ class LogsView:
     trace_id: str = ""
     level: str = ""
     """The lowest level that is listed, empty for all."""
+    again: str = "logs"
+    """The command without its level and its period."""
     empty: str = ""
 
 
@@ -91,7 +92,7 @@ class MetricsView:
     since: int
     until: int
     again: str = ""
-    """The command without its period, empty if it does not fit into a button."""
+    """The command without its period."""
     period: str = ""
     note: str = ""
     empty: str = ""
@@ -106,8 +107,12 @@ def logs_view(
     short_ids: Mapping[str, str],
     trace_id: str = "",
     level: str = "",
+    again: str = "logs",
 ) -> LogsView:
-    """Return the view of log lines from a *level* on, which come newest first."""
+    """Return the view of log lines from a *level* on, which come newest first.
+
+    *again* is the command without its level and its period.
+    """
     of = f"trace {trace_id}" if trace_id else f"the {formatting.period(since, now)}"
     return LogsView(
         title=f"Log lines of {of}, newest first",
@@ -117,6 +122,7 @@ def logs_view(
         until=now,
         trace_id=trace_id,
         level=level,
+        again=again,
         empty="No log lines are stored for this trace. logs alone lists those of the last day."
         if trace_id
         else f"No log lines are stored in this period. {LONGER}",
@@ -182,7 +188,7 @@ def metric_view(
         buckets=tuple(_buckets(values, now, time_zone)),
         since=since,
         until=now,
-        again=again if len(again := shlex.join(["metrics", name])) <= LONGEST_NAME else "",
+        again=shlex.join(["metrics", name]),
         period=period,
         note=f"Only the newest {limit:,} values are read." if cut else "",
     )

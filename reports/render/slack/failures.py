@@ -6,6 +6,7 @@ from reports.render.block_kit import (
     PART,
     SHOW,
     Block,
+    actions,
     button,
     clipped,
     escape,
@@ -34,16 +35,17 @@ STATES = {
 
 
 def failures(view: FailuresView) -> list[Block]:
-    buttons = period_buttons("errors", duration_text(view.until - view.since))
-    periods = {"type": "actions", "elements": buttons}
+    period = duration_text(view.until - view.since)
+    periods = actions(*period_buttons(view.again, period))
     if not view.lines:
-        return [section(escape(view.empty)), periods]
+        return [section(escape(view.empty)), *periods]
     blocks = [header(view.title)]
+    filters = f"{view.again.removeprefix('errors').lstrip()} since:{period}".lstrip()
     for place, line in enumerate(view.lines[:MAX_LINES]):
-        blocks += [section(_failure(line)), _actions(line, place, view.again)]
+        blocks += [section(_failure(line)), _actions(line, place, filters)]
     if (hidden := len(view.lines) - MAX_LINES) > 0:
         blocks += note(f"{hidden} rarer errors: {NARROWER}")
-    return [*blocks, *note(view.note), {"type": "divider"}, periods]
+    return [*blocks, *note(view.note), {"type": "divider"}, *periods]
 
 
 def _failure(line: FailureLine) -> str:
@@ -65,8 +67,8 @@ def _state(line: FailureLine) -> str:
     return STATES[line.state]
 
 
-def _actions(line: FailureLine, place: int, again: str) -> Block:
-    filters = again if len(again) <= FILTERS else ""
+def _actions(line: FailureLine, place: int, filters: str) -> Block:
+    filters = filters if len(filters) <= FILTERS else ""
     changes = [
         button(change.capitalize(), f"{ISSUE}_{change}_{place}", f"{change} {line.id} {filters}")
         for change in (("reopen",) if line.state in LATER else ("resolve", "mute"))

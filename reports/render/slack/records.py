@@ -54,11 +54,11 @@ def _log_buttons(view: LogsView) -> list[Block]:
     """Return buttons that show the trace, or another period, and only warnings or all levels."""
     level, label = ("", "All levels") if view.level else (" --level warning", "Only warnings")
     if view.trace_id:
-        of, others = f"logs {view.trace_id}", [button("Show", SHOW, view.trace_id)]
-        return actions(*others, button(label, f"{RUN}_level", f"{of}{level}"))
+        show = button("Show", SHOW, view.trace_id)
+        return actions(show, button(label, f"{RUN}_level", f"{view.again}{level}"))
     period = duration_text(view.until - view.since)
-    shown = f"logs --level {view.level}" if view.level else "logs"
-    other = button(label, f"{RUN}_level", f"logs{level} --since {period}")
+    shown = f"{view.again} --level {view.level}" if view.level else view.again
+    other = button(label, f"{RUN}_level", f"{view.again}{level} --since {period}")
     return actions(*period_buttons(shown, period), other)
 
 
@@ -104,7 +104,7 @@ def metrics(view: MetricsView) -> list[Block]:
         *_chart(view),
         made.block,
         *note(" ".join(filter(None, (hidden, view.note)))),
-        *_periods(view),
+        *actions(*period_buttons(view.again, view.period)),
     ]
 
 
@@ -114,9 +114,3 @@ def _chart(view: MetricsView) -> list[Block]:
     labels = [bucket.label for bucket in view.buckets]
     means = {"mean": [round(bucket.mean, 6) for bucket in view.buckets]}
     return [chart("Mean over time", "line", labels, means)]
-
-
-def _periods(view: MetricsView) -> list[Block]:
-    if not view.again:
-        return []
-    return [{"type": "actions", "elements": period_buttons(view.again, view.period)}]
