@@ -23,7 +23,7 @@ from storage.database.error_causes import READ_ONLY, ConnectionLost, cause_of
 from storage.database.pool import Pool
 from storage.database.postgres_url import PostgresURL
 from storage.database.server_connection import open_connection, reporting_errors
-from storage.database.server_locks import BY_INDEX, begin_statement, milliseconds
+from storage.database.server_locks import PLANS, begin_statement, milliseconds
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -248,11 +248,11 @@ class ServerSessions(PostgresqlDatabase, Database):
             yield
             return
         limit = f"SET LOCAL statement_timeout = {milliseconds(seconds)}"
-        with self._reading(f"{SNAPSHOT}; {BY_INDEX}; {limit}"):
+        with self._reading(f"{SNAPSHOT}; {PLANS}; {limit}"):
             yield
 
     def snapshot(self) -> AbstractContextManager[None]:
-        return nullcontext() if self._work.block else self._reading(f"{SNAPSHOT}; {BY_INDEX}")
+        return nullcontext() if self._work.block else self._reading(f"{SNAPSHOT}; {PLANS}")
 
     @contextmanager
     def _reading(self, begin: str) -> Iterator[None]:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from peewee import Tuple
+
 from storage.database.models import TraceRow
 
 NEWER = "newer-"
@@ -34,12 +36,11 @@ def parse_cursor(text: str) -> Cursor:
 
 def beyond(cursor: Cursor) -> Any:
     """Build the condition of the traces of a cursor's pages."""
-    same_time = TraceRow.started_at == cursor.started_at
-    if cursor.newer:
-        later = TraceRow.started_at > cursor.started_at
-        return later | (same_time & (TraceRow.trace_id > cursor.trace_id))
-    earlier = TraceRow.started_at < cursor.started_at
-    return earlier | (same_time & (TraceRow.trace_id < cursor.trace_id))
+    # One comparison of rows, by which both databases begin to read an index at the cursor. SQLite
+    # would answer two conditions joined by *or* from two indexes, and sort all older traces.
+    traces = Tuple(TraceRow.started_at, TraceRow.trace_id)
+    place = Tuple(cursor.started_at, cursor.trace_id)
+    return traces > place if cursor.newer else traces < place
 
 
 def nearest_first(*, newer: bool) -> tuple[Any, Any]:

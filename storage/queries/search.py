@@ -128,6 +128,8 @@ class Search:
                 return found, False
             last = Cursor(rows[-1][1], rows[-1][0], newer=self.newer)
             rest = (*conditions, beyond(last))
+            if self.newer:
+                since = last.started_at
             size = min(2 * size, MOST_READ)
 
 

@@ -274,7 +274,9 @@ class _Listing:
         return page if page.next or not last else replace(page, next=f"{last + 1}-0")
 
     def _wanted(self, since: int = 0) -> list[Any]:
-        begun = TraceRow.started_at >= max(since, self.earliest)
+        # SQLite looks at one earliest start only, so it is the place of newer ones.
+        newest = self.place.started_at if self.place is not None and self.place.newer else 0
+        begun = TraceRow.started_at >= max(since, self.earliest, newest)
         skipped = [] if self.skipped else [NOT_SKIPPED]
         place = [] if self.place is None else [beyond(self.place)]
         return [begun, *conditions(self.filters), *skipped, *place]

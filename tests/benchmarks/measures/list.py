@@ -26,6 +26,7 @@ PERSON: Collection[str] = (TEAM, USERS[0], *PRIVATE)
 FILTERS: Mapping[str, Mapping[str, Any]] = {
     "all": {},
     "--all": {"skipped": True},
+    "an older page": {"cursor": f"{NOW - 15 * DAY}-0"},
     "a person": {"audiences": PERSON},
     "a person in no private channel": {"audiences": (TEAM, USERS[0])},
     "a stranger": {"audiences": ("U0NOBODY",)},

@@ -11,8 +11,7 @@ from contextlib import closing
 from functools import partial
 from typing import Any
 
-from peewee import Database
-
+from storage.database.base import Database
 from storage.database.connect import connect, locate
 from storage.model.filters import Filters
 from storage.model.span import Span
@@ -108,12 +107,12 @@ def _together(run: Run, server: str) -> Figure:
 
 
 def _queries(run: Run, server: str) -> Iterator[Figure]:
-    """Ask both databases the same, each first once to fill its caches."""
+    """Ask both databases the same as commands do, each first once to fill its caches."""
     file, remote = connect(our_database(run, run.big)), locate(_kept(run, server))
     with closing(file), closing(remote):
         for name, ask in _questions(file).items():
             run.note(name)
-            works = [partial(ask, database) for database in (remote, file)]
+            works = [partial(_answer, ask, database) for database in (remote, file)]
             for work in works:
                 work()
             ours, theirs = run.medians(
@@ -128,6 +127,11 @@ def _queries(run: Run, server: str) -> Iterator[Figure]:
                 ratio_at_most=3.0,
                 at_most=60.0 if name.startswith("stats") and "person" in name else 20.0,
             )
+
+
+def _answer(ask: Ask, database: Database) -> None:
+    with database.time_limit(30):
+        ask(database)
 
 
 def _questions(database: Database) -> Mapping[str, Ask]:
