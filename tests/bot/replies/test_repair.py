@@ -1,30 +1,17 @@
 """Replies that nobody ended: no "at work" and no Stop button remain, and no answer is lost."""
 
-import os
 import random
-import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from bot.replies import delivery, live, repair
-from bot.sandbox import Channel, Message, Sandbox, User
+from bot.sandbox import Channel, Message, Sandbox
 from storage import Observability
-from storage.coordination.leases import acquire_lease
-from storage.coordination.unfinished_replies import NOBODY, TURN, put_reply
 from tests.support.conversations import Ask, StartBot, ended, eventually
 from tests.support.fake_agent import Scripted, crashed, roster_of
-from tests.support.replies import all_ended, is_at_work, left_replies, tick, unfinished_reply
-
-TRACEBOT = Path(sys.executable).parent / "tracebot"
+from tests.support.replies import all_ended, is_at_work, left_replies, tick
 
 
 @pytest.fixture(autouse=True)
@@ -276,202 +263,6 @@ def test_a_reply_is_given_up_after_a_day(
     sandbox.wait_for_reaction(general, question.ts, "x")
     bot.scheduler.tick(now=time.time_ns() + repair.LONGEST_NS + 1)
     eventually(lambda: left_replies(observability) == [])
-
-
-SLEEPER = """\
-import pathlib, sys, time
-sys.stdin.read()
-print("The first half", flush=True)
-time.sleep(60)
-"""
-
-
-LONG = """\
-import time
-print("first " * 1_000, flush=True)
-time.sleep(2.5)
-print("\\n" + "middle " * 1_000 + "\\n\\n" + "last")
-"""
-"""An answer of two parts. It is shown while it grows, so that only its second part is posted."""
-
-
-Doomed = Callable[..., AbstractContextManager[None]]
-
-
-@pytest.fixture
-def doomed(sandbox: Sandbox, db_path: Path, tmp_path: Path) -> Doomed:
-    """Return a block in which the bot runs in a process that is killed at the end of the block."""
-
-    @contextmanager
-    def block(program: str = SLEEPER) -> Iterator[None]:
-        process = serve(sandbox, db_path, tmp_path, program)
-        try:
-            sandbox.wait_for_app(timeout=60)
-            yield
-        finally:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        sandbox.faults.clear()  # The process may have been killed before it posted.
-        sandbox.wait_until(lambda: not sandbox._slack.sockets.connections)
-
-    return block
-
-
-def serve(sandbox: Sandbox, db_path: Path, folder: Path, program: str) -> "subprocess.Popen[bytes]":
-    """Start the bot in a process of its own, with *program* as its agent."""
-    (folder / "program.py").write_text(program)
-    command = [sys.executable, str(folder / "program.py")]
-    agents = folder / "killed.toml"
-    agents.write_text(f"[agents.slow]\nprovider = 'command'\ncommand = {command}\n")
-    environment = {
-        **os.environ,
-        "SLACK_BOT_TOKEN": sandbox.bot_token,
-        "SLACK_APP_TOKEN": sandbox.app_token,
-        "SLACK_API_URL": sandbox.api_url,
-        "TRACEBOT_DATABASE_URL": str(db_path),
-        "TRACEBOT_AGENTS": str(agents),
-        "TRACEBOT_OTLP_PORT": "0",
-    }
-    return subprocess.Popen(
-        [TRACEBOT, "serve"], cwd=folder, env=environment, stderr=subprocess.DEVNULL
-    )
-
-
-def test_a_reply_of_a_killed_process_says_so_and_keeps_what_was_said(
-    doomed: Doomed,
-    start_bot: StartBot,
-    sandbox: Sandbox,
-    alice: User,
-    general: Channel,
-    observability: Observability,
-) -> None:
-    with doomed():
-        question = sandbox.post(alice, general, f"{sandbox.mention} think hard")
-        sandbox.wait_for_reply(general, question.ts, containing="The first half", timeout=60)
-        eventually(lambda: any(row.ts for row in left_replies(observability)))
-    tick(start_bot())
-    (reply,) = ended(sandbox, general, question, "octagonal_sign")
-    assert not is_at_work(reply)
-    assert "I was restarted" in reply.text
-    assert [block["type"] for block in reply.blocks] == ["markdown", "section", "actions"]
-    assert set(sandbox.reactions(general, question.ts)) == {"octagonal_sign"}
-
-
-def test_the_rest_of_a_long_answer_of_a_killed_process_is_posted(
-    doomed: Doomed,
-    start_bot: StartBot,
-    sandbox: Sandbox,
-    alice: User,
-    general: Channel,
-    observability: Observability,
-) -> None:
-    with doomed(LONG):
-        never = sandbox.faults.hold("chat.postMessage", times=1)
-        question = sandbox.post(alice, general, f"{sandbox.mention} tell me all")
-        eventually(lambda: any("last" in (row.ending or "") for row in left_replies(observability)))
-    (shown,) = sandbox.thread(general, question.ts)[1:]
-    assert "last" not in shown.text
-    tick(start_bot())
-    parts = ended(sandbox, general, question, "white_check_mark")
-    assert [part.text.split()[0] for part in parts] == ["first", "middle"]
-    assert parts[-1].blocks[0]["text"].endswith("last")
-    never.set()
-
-
-def test_the_answer_of_a_process_that_is_killed_while_it_posts_is_posted_once(
-    doomed: Doomed,
-    start_bot: StartBot,
-    sandbox: Sandbox,
-    alice: User,
-    general: Channel,
-    observability: Observability,
-) -> None:
-    with doomed("print('It is blue.')"):
-        # A slow machine streams it.
-        never = sandbox.faults.hold("chat.postMessage", "chat.stopStream")
-        question = sandbox.post(alice, general, f"{sandbox.mention} what colour?")
-        eventually(lambda: any("blue" in (row.ending or "") for row in left_replies(observability)))
-    assert not any(each.metadata for each in sandbox.thread(general, question.ts)[1:])
-    tick(start_bot())
-    (answer,) = ended(sandbox, general, question, "white_check_mark")
-    assert answer.text == "It is blue."
-    never.set()
-
-
-def test_who_waited_for_a_turn_of_a_killed_process_is_answered_by_the_next(
-    doomed: Doomed,
-    agent: Scripted,
-    start_bot: StartBot,
-    sandbox: Sandbox,
-    alice: User,
-    general: Channel,
-    observability: Observability,
-) -> None:
-    with doomed():
-        question = sandbox.post(alice, general, f"{sandbox.mention} think hard")
-        sandbox.wait_for_reply(general, question.ts, containing="The first half", timeout=60)
-        thread = question.ts
-        second = sandbox.post(alice, general, f"{sandbox.mention} and then?", thread_ts=thread)
-        third = sandbox.post(alice, general, "and last?", thread_ts=thread)
-        for waiting in (second, third):
-            sandbox.wait_for_reaction(general, waiting.ts, "hourglass_flowing_sand", timeout=60)
-    bot = start_bot(roster_of(agent))
-    tick(bot)
-    for answer in ("second", "third"):
-        agent.end(answer)
-    for asked in (second, third):
-        sandbox.wait_for_reaction(general, asked.ts, "white_check_mark")
-    assert [request.prompt for request in agent.requests] == ["and then?", "and last?"]
-    told = [m.text for m in sandbox.thread(general, thread) if m.user == sandbox.bot_user_id]
-    assert "I was restarted" in told[0]
-    assert told[1:] == ["second", "third"]
-    assert set(sandbox.reactions(general, question.ts)) == {"octagonal_sign"}
-    for asked in (second, third):
-        assert set(sandbox.reactions(general, asked.ts)) == {"white_check_mark"}
-    eventually(lambda: all_ended(observability, bot))
-
-
-def turn_of_a_dead_process(observability: Observability, question: Message) -> None:
-    """Store what is left of a message that ended each process that began it."""
-    reply = unfinished_reply(question, agent=TURN)
-    put_reply(observability.database, reply, process=NOBODY, now=time.time_ns())
-
-
-def test_who_was_left_alone_is_not_told_to_ask_again_when_the_process_dies_at_once(
-    start_bot: StartBot, sandbox: Sandbox, alice: User, observability: Observability
-) -> None:
-    bot = start_bot()
-    board = sandbox.add_channel("board", [alice], with_bot=False)
-    question = sandbox.post(alice, board, f"{sandbox.mention} think hard")
-    sandbox.join(sandbox.bot_user_id, board)
-    place = {"team": "T0SANDBOX1", "channel": board.id, "message_ts": question.ts}
-    decided = {"decision": "skip", "reason": "stranger_may_not_ask", "platform": "slack"}
-    with observability.span("slack message", **place, **decided) as span:
-        pass
-    reply = replace(unfinished_reply(question, agent=TURN), trace_id=span.trace_id)
-    put_reply(observability.database, reply, process=NOBODY, now=time.time_ns())
-    tick(bot)
-    eventually(lambda: all(row.ending == "[]" for row in left_replies(observability)))
-    assert sandbox.thread(board, question.ts)[1:] == []
-    assert sandbox.reactions(board, question.ts) == {}
-
-
-def test_a_reply_that_a_process_was_ending_when_it_was_killed_is_ended_by_the_next(
-    start_bot: StartBot, sandbox: Sandbox, alice: User, observability: Observability
-) -> None:
-    bot = start_bot()
-    board = sandbox.add_channel("board", [alice], with_bot=False)
-    question = sandbox.post(alice, board, f"{sandbox.mention} think hard")
-    sandbox.join(sandbox.bot_user_id, board)
-    turn_of_a_dead_process(observability, question)
-    ended_process = subprocess.Popen([sys.executable, "-c", ""])
-    ended_process.wait()
-    owner = f"{socket.gethostname()}:{ended_process.pid}:1"
-    key, now = "unfinished:1:", time.time_ns()
-    acquire_lease(observability.database, key, owner=owner, now=now, lease_ns=repair.LEASE_NS)
-    tick(bot)
-    (note,) = ended(sandbox, board, question, "octagonal_sign")
-    assert "ask again" in note.text
 
 
 FAULTY = (
