@@ -21,7 +21,8 @@ from reports.render.terminal import render_more
 from reports.views.trace_list import TraceLine, TraceListView, trace_line
 from storage.database.base import Database
 from storage.database.read_only import reading
-from storage.queries.traces import TraceSummary, short_ids, traces_by_id
+from storage.queries.lookups import short_ids, traces_by_id
+from storage.queries.traces import TraceSummary
 
 POLL_S = 0.5
 REDRAW_S = 2.0

@@ -23,7 +23,7 @@ from reports.render.slack import render
 from reports.views.messages import MessageView, not_found
 from reports.views.trace_tree import RawView, TraceView
 from storage.database.base import Database
-from storage.queries.traces import traces_by_id
+from storage.queries.lookups import traces_by_id
 
 NOT_FOR_EVERYONE = (
     "Not everyone in this channel may see this trace: it is from a private conversation, or guests "

@@ -13,7 +13,8 @@ from reports.errors import UsageError
 from reports.views.messages import MessageView, ambiguous, not_found
 from storage.coordination.cancel_requests import request_cancel
 from storage.database.base import Database
-from storage.queries.traces import TraceSummary, running_traces, traces_by_id
+from storage.queries.lookups import running_traces, traces_by_id
+from storage.queries.traces import TraceSummary
 
 PREFIX = re.compile(r"[0-9a-fA-F]{4,32}")
 PATIENCE_S = 10.0

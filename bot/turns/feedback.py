@@ -17,7 +17,8 @@ from bot.slack.threads import reply_payload
 from storage import Observability
 from storage.model.records import FEEDBACK
 from storage.model.redaction import redact_name
-from storage.queries.traces import TraceSummary, message_traces, trace_spans, traces_by_id
+from storage.queries.lookups import message_traces, traces_by_id
+from storage.queries.traces import TraceSummary, trace_spans
 
 GOOD, BAD = 1.0, 0.0
 THUMBS: Mapping[str, float] = {"+1": GOOD, "-1": BAD}

@@ -27,7 +27,7 @@ from storage.coordination.accepted_messages import AcceptedMessage, Standing
 from storage.model.erasure import EDITED, HEARD
 from storage.model.semconv import READ_THREAD
 from storage.model.trace_context import Ids
-from storage.queries.traces import message_traces
+from storage.queries.lookups import message_traces
 
 TURN_THREADS = 256
 """Far more than the turns that ask agents at once: a turn that waits for its slot keeps its thread,

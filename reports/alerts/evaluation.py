@@ -14,6 +14,7 @@ from reports.alerts.grammar import Condition, stored_condition
 from reports.alerts.measures import HOUR_NS
 from storage.coordination.alert_rules import AlertRule, Level
 from storage.database.base import Database
+from storage.queries.lookups import running_traces
 from storage.queries.recent_turns import (
     by_owner,
     first_outputs,
@@ -21,7 +22,7 @@ from storage.queries.recent_turns import (
     recent_turns,
 )
 from storage.queries.statistics import Group, group_of, statistics
-from storage.queries.traces import TraceSummary, running_traces
+from storage.queries.traces import TraceSummary
 from storage.queries.watched_figures import Keys, watched_figures
 
 LEAST = 3

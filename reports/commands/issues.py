@@ -17,7 +17,7 @@ from reports.views.messages import MessageView
 from storage.coordination.issue_states import set_state
 from storage.model.redaction import redact
 from storage.queries.failures import issues
-from storage.queries.traces import short_ids
+from storage.queries.lookups import short_ids
 
 if TYPE_CHECKING:
     import argparse

@@ -23,17 +23,9 @@ from storage.coordination.accepted_messages import waiting_traces
 from storage.model.filters import Filters
 from storage.model.search_words import BadSearch
 from storage.queries.cursors import BadCursor, Cursor, parse_cursor
+from storage.queries.lookups import running_traces, short_ids, slowest_traces, thread_traces
 from storage.queries.scores import scores_by_trace
-from storage.queries.traces import (
-    Page,
-    TraceSummary,
-    recent_traces,
-    running_traces,
-    short_ids,
-    slowest_traces,
-    thread_traces,
-    trace_spans,
-)
+from storage.queries.traces import Page, TraceSummary, recent_traces, trace_spans
 
 if TYPE_CHECKING:
     import argparse

@@ -11,7 +11,8 @@ from reports.commands.parser import LEVELS
 from reports.commands.traces import named, removed_or_unknown
 from reports.commands.viewer import Viewer
 from reports.views.messages import ambiguous
-from storage.queries.traces import recent_traces, short_ids
+from storage.queries.lookups import short_ids
+from storage.queries.traces import recent_traces
 
 if TYPE_CHECKING:
     import argparse

@@ -12,15 +12,9 @@ from reports.errors import UsageError
 from reports.formatting import message_link
 from reports.views.messages import MessageView, ambiguous, not_found, removed
 from storage.model.filters import Filters
+from storage.queries.lookups import message_traces, thread_traces, traces_by_id
 from storage.queries.scores import scores_by_trace
-from storage.queries.traces import (
-    TraceSummary,
-    message_traces,
-    recent_traces,
-    thread_traces,
-    trace_spans,
-    traces_by_id,
-)
+from storage.queries.traces import TraceSummary, recent_traces, trace_spans
 
 if TYPE_CHECKING:
     import argparse

@@ -16,9 +16,10 @@ from storage.database.base import Database
 from storage.health import health
 from storage.queries.digests import failures_of_period, top_threads
 from storage.queries.failures import Issue, fresh_issues
+from storage.queries.lookups import short_ids, thread_traces
 from storage.queries.spending import spending
 from storage.queries.statistics import Statistics, statistics
-from storage.queries.traces import TraceSummary, short_ids, thread_traces
+from storage.queries.traces import TraceSummary
 from storage.writer.dropped import DROPPED, drop_counts
 
 SHOWN_FAILURES, SHOWN_THREADS, SHOWN_BUDGETS = 3, 3, 3

@@ -23,7 +23,8 @@ from storage.coordination.alert_rules import AlertRule, add_rule, alert_rules, a
 from storage.coordination.budgets import Budget, add_budget, budgets
 from storage.coordination.issue_states import states
 from storage.queries.failures import issues
-from storage.queries.traces import recent_traces, running_traces
+from storage.queries.lookups import running_traces
+from storage.queries.traces import recent_traces
 from tests.bot.test_ways_out import press
 from tests.support.conversations import StartBot, eventually
 from tests.support.fake_agent import Scripted, roster_of

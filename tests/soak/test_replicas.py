@@ -25,7 +25,7 @@ from bot.slack.threads import REPLY_EVENT
 from storage.coordination.alert_rules import AlertRule, add_rule
 from storage.coordination.digest_subscriptions import Subscription, subscribe
 from storage.database.connect import locate
-from storage.queries.traces import message_traces
+from storage.queries.lookups import message_traces
 from storage.recovery.opening import open_database
 from tests.support.paths import MANIFEST
 from tests.support.workspace.bot_process import BotProcess

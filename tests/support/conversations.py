@@ -7,7 +7,8 @@ from bot.lifecycle import Bot
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
 from storage.model.span import Span
-from storage.queries.traces import TraceSummary, thread_traces, trace_spans
+from storage.queries.lookups import thread_traces
+from storage.queries.traces import TraceSummary, trace_spans
 
 StartBot = Callable[..., Bot]
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from bot.cli.commands.transcript import block_text
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
-from storage.queries.traces import TraceSummary, message_traces
+from storage.queries.lookups import message_traces
+from storage.queries.traces import TraceSummary
 from tests.support.conversations import eventually
 
 

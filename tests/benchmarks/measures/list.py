@@ -6,7 +6,8 @@ from typing import Any
 from peewee import Database
 
 from storage.model.filters import Filters
-from storage.queries.traces import recent_traces, running_traces
+from storage.queries.lookups import running_traces
+from storage.queries.traces import recent_traces
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.growth import growth
 from tests.benchmarks.run import Run

@@ -15,14 +15,9 @@ from storage.database.base import Database
 from storage.database.connect import connect, locate
 from storage.model.filters import Filters
 from storage.model.span import Span
+from storage.queries.lookups import message_traces, thread_traces, traces_by_id
 from storage.queries.statistics import statistics
-from storage.queries.traces import (
-    message_traces,
-    recent_traces,
-    thread_traces,
-    trace_spans,
-    traces_by_id,
-)
+from storage.queries.traces import recent_traces, trace_spans
 from storage.recovery.opening import open_database
 from storage.store.span_rows import SPAN_FIELDS, span_rows
 from tests.benchmarks.databases import BATCH_SIZE, digest_of_sources, fill, our_database

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from peewee import Database
 
 from storage.model.filters import Filters
-from storage.queries.traces import TraceSummary, message_traces, recent_traces, thread_traces
+from storage.queries.lookups import message_traces, thread_traces
+from storage.queries.traces import TraceSummary, recent_traces
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.growth import growth
 from tests.benchmarks.run import Run

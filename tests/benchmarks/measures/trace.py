@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from peewee import Database
 
 from storage.model.filters import Filters
-from storage.queries.traces import recent_traces, trace_spans, traces_by_id
+from storage.queries.lookups import traces_by_id
+from storage.queries.traces import recent_traces, trace_spans
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.growth import growth
 from tests.benchmarks.run import Run

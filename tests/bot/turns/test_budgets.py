@@ -6,7 +6,7 @@ from bot.agents.types import Agent, Reply, Request
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
 from storage.coordination.budgets import budgets
-from storage.queries.traces import message_traces
+from storage.queries.lookups import message_traces
 from tests.support.conversations import StartBot, ended, eventually
 from tests.support.fake_agent import roster_with
 from tests.support.traces_in_slack import ask, shown

@@ -12,7 +12,8 @@ from bot.sandbox import Channel, Message, Sandbox, User
 from bot.turns.cancel import cancel_from_shell
 from reports.errors import UsageError
 from storage import Observability
-from storage.queries.traces import TraceSummary, running_traces, thread_traces
+from storage.queries.lookups import running_traces, thread_traces
+from storage.queries.traces import TraceSummary
 from tests.support.conversations import StartBot, finished, spans_of
 from tests.support.fake_agent import Scripted, roster_of
 

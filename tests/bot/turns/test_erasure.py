@@ -13,7 +13,7 @@ from bot.turns.eraser import Eraser, forget
 from storage import Observability
 from storage.database.connect import connect
 from storage.model.erasure import Erasure
-from storage.queries.traces import message_traces
+from storage.queries.lookups import message_traces
 from storage.store.erasure_log import erasure_log
 from storage.upkeep.checkpoint import checkpoint
 from storage.upkeep.erasure import erase

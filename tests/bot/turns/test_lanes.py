@@ -30,7 +30,8 @@ from storage.coordination import accepted_messages
 from storage.coordination.accepted_messages import WAITING, AcceptedMessage, accept_message
 from storage.database.connect import connect
 from storage.database.models import AcceptedMessageRow, LeaseRow
-from storage.queries.traces import TraceSummary, thread_traces
+from storage.queries.lookups import thread_traces
+from storage.queries.traces import TraceSummary
 from tests.support.conversations import Ask, StartBot, ended, eventually, finished, spans_of
 from tests.support.fake_agent import Scripted, roster_of
 from tests.support.paths import MANIFEST

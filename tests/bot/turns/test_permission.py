@@ -8,8 +8,9 @@ import pytest
 from bot.agents.config.roster import RosterError, load_roster
 from bot.sandbox import Channel, Manifest, Message, Sandbox, User
 from storage import Observability
+from storage.queries.lookups import message_traces
 from storage.queries.statistics import statistics
-from storage.queries.traces import TraceSummary, message_traces
+from storage.queries.traces import TraceSummary
 from tests.support.conversations import StartBot, eventually, spans_of
 from tests.support.paths import MANIFEST
 from tests.support.running_bot import start_in

@@ -6,7 +6,8 @@ import pytest
 
 from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
-from storage.queries.traces import TraceSummary, message_traces, recent_traces, trace_spans
+from storage.queries.lookups import message_traces
+from storage.queries.traces import TraceSummary, recent_traces, trace_spans
 from storage.store.scores import scores_of
 from tests.support.conversations import StartBot, answered, ended, eventually, finished, spans_of
 from tests.support.fake_agent import Scripted, roster_of

@@ -6,7 +6,7 @@ from bot.turns.decision import Reason
 from reports.formatting import REASONS
 from reports.views.why import BUDGETS, CHOSEN, INSTEAD, RULES
 from storage import Observability
-from storage.queries.traces import message_traces
+from storage.queries.lookups import message_traces
 from tests.support.conversations import StartBot, eventually
 from tests.support.traces_in_slack import ask, asked, in_modal
 

@@ -10,7 +10,7 @@ from storage import Observability
 from storage.model.batch import Batch
 from storage.model.records import Log
 from storage.model.span import Span
-from storage.queries.traces import short_ids
+from storage.queries.lookups import short_ids
 from storage.store.batch import store
 from tests.support.factories import GENERAL, MINUTE, NOW, TEAM, THREAD
 

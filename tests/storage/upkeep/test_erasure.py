@@ -21,7 +21,8 @@ from storage.model.erasure import HEARD, REPLY_TS, Erasure
 from storage.model.records import FEEDBACK
 from storage.model.retention import Retention
 from storage.model.semconv import REPLY
-from storage.queries.traces import message_traces, trace_spans, traces_by_id
+from storage.queries.lookups import message_traces, traces_by_id
+from storage.queries.traces import trace_spans
 from storage.recovery.backup import backup, restore
 from storage.recovery.opening import open_database
 from storage.recovery.salvage import salvage

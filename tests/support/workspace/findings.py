@@ -14,7 +14,8 @@ from bot.slack.reactions import DONE, FAILED, READ, STOPPED, WAITING
 from bot.slack.threads import REPLY_EVENT
 from storage.database.connect import connect
 from storage.database.models import SpanRow, UnfinishedReplyRow
-from storage.queries.traces import TraceSummary, message_traces
+from storage.queries.lookups import message_traces
+from storage.queries.traces import TraceSummary
 from tests.support.workspace.bot_process import BotProcess
 from tests.support.workspace.people import SECRET, People, Posted, is_running
 

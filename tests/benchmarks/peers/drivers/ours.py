@@ -9,8 +9,9 @@ from answering import later, per_span, read_traces, resident, serve, timed
 
 from storage import Observability
 from storage.database.models import SpanRow
+from storage.queries.lookups import traces_by_id
 from storage.queries.statistics import statistics
-from storage.queries.traces import recent_traces, trace_spans, traces_by_id
+from storage.queries.traces import recent_traces, trace_spans
 from storage.tracing.active_span import ActiveSpan
 from storage.upkeep.checkpoint import checkpoint
 

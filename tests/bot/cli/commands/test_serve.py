@@ -11,7 +11,8 @@ import pytest
 
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
-from storage.queries.traces import TraceSummary, thread_traces
+from storage.queries.lookups import thread_traces
+from storage.queries.traces import TraceSummary
 from tests.support.conversations import ended, eventually
 
 TRACEBOT = Path(sys.executable).parent / "tracebot"
