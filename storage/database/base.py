@@ -178,6 +178,13 @@ class Database(peewee.Database):
         """
         return ()
 
+    def obstacle(self) -> DatabaseUnavailable | None:
+        """Return why nothing can be recorded although the database can be read, if that is known.
+
+        Nothing is tried: it is None for a file.
+        """
+        return None
+
     @abstractmethod
     def explain(self, error: Exception) -> DatabaseUnavailable:
         """Return an error that says why the database cannot be used and what to do."""

@@ -15,9 +15,13 @@ IO_ERROR = "I/O error"
 DAMAGED = "damaged"
 DISK_FULL = "disk full"
 UNREACHABLE = "server unreachable"
+NO_CONNECTION_LEFT = "no connection left"
+NOT_ENCRYPTED = "no encrypted connection"
 DENIED = "access denied"
+NO_RIGHT = "no right"
 NO_TABLES = "tables missing"
 NO_DATABASE = "database missing"
+TOO_LARGE = "too large"
 
 CAUSES = {
     5: LOCKED,
@@ -34,13 +38,17 @@ CAUSES = {
 SQLSTATES = {
     "08": UNREACHABLE,
     "25006": READ_ONLY,
+    "25P03": UNREACHABLE,  # It ended a session that did nothing in a transaction.
+    "25P04": INTERRUPTED,
     "28": DENIED,
     "40001": LOCKED,  # Two transactions changed the same rows.
     "40P01": LOCKED,  # They waited for each other.
-    "42501": DENIED,
+    "42501": NO_RIGHT,
     "42P01": NO_TABLES,
-    "53": UNREACHABLE,  # No memory, or no connection, is left for us.
+    "53": UNREACHABLE,  # No memory is left for us.
     "53100": DISK_FULL,
+    "53300": NO_CONNECTION_LEFT,
+    "54": TOO_LARGE,  # For an index, for example.
     "55P03": LOCKED,
     "57014": INTERRUPTED,
     "57P": UNREACHABLE,  # The server stops or starts.
@@ -53,9 +61,17 @@ SQLSTATES = {
 https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
-REFUSALS = ("authentication failed", "no password supplied", "no pg_hba.conf entry", 'role "')
-NO_SUCH_DATABASE = re.compile(r'FATAL: +database "[^"]*" does not exist')
-"""The words of a server that refuses a connection, in English: psycopg has no code of it."""
+REFUSALS = {
+    r"database .* does not exist|no such database": NO_DATABASE,
+    r"too many (connections|clients)|remaining connection slots|no more connections allowed|"
+    "server_login_retry|query_wait_timeout": NO_CONNECTION_LEFT,
+    "session is read-only|hot standby mode": READ_ONLY,
+    r'authentication failed|no password supplied|no pg_hba\.conf entry|role "': DENIED,
+    "permission denied": NO_RIGHT,
+    "does not support SSL|certificate|SSL error: (?!unexpected eof)": NOT_ENCRYPTED,
+}
+"""The words, in English, of a server, a pooler or libpq that refuse a connection: psycopg has no
+code of it. The first that fits counts."""
 
 ERRNOS = {
     errno.EAGAIN: LOCKED,  # Another process holds a lock file.
@@ -67,12 +83,17 @@ ERRNOS = {
 TRANSIENT = frozenset((LOCKED, DISK_FULL, IO_ERROR))
 """Causes that may end without tracebot's help: the same statement can succeed later."""
 
-KNOWN = frozenset((*CAUSES.values(), *SQLSTATES.values(), NO_DATABASE))
+KNOWN = frozenset((*CAUSES.values(), *SQLSTATES.values(), *REFUSALS.values()))
 """Causes that lie outside of tracebot. Anything else is a mistake in it."""
 
 # cysqlite's exceptions do not carry the code as an attribute. It ends their text, after the
 # statement, which may contain anything. A test fails if a new version words this differently.
 _CODE = re.compile(r"\(code=(\d+)(?:, ext=\d+)?\)\s*$")
+_WHERE = re.compile(
+    r"(- host: .*?, hostaddr: .*?: )?([a-z ]+ (failed|is bad): )?"
+    r"(connection to server (at|on socket) .*? failed: )?(FATAL: +)?"
+)
+"""The words of psycopg and libpq before the reason."""
 
 
 class ConnectionLost(OperationalError):
@@ -111,6 +132,15 @@ def _cause_on_server(error: BaseException) -> str | None:
         return next((SQLSTATES[code[:n]] for n in (5, 3, 2) if code[:n] in SQLSTATES), None)
     if not any(kind.__name__ == "OperationalError" for kind in type(source).__mro__):
         return None
-    if NO_SUCH_DATABASE.search(str(source)):
-        return NO_DATABASE
-    return DENIED if any(each in str(source) for each in REFUSALS) else UNREACHABLE
+    said = reason(source)
+    return next((cause for words, cause in REFUSALS.items() if re.search(words, said)), UNREACHABLE)
+
+
+def reason(error: BaseException) -> str:
+    """Return in one line what a server said, or each of several, without advice and address."""
+    first, several, rest = str(error).strip().partition("\nMultiple connection attempts failed.")
+    lines = (
+        [line for line in rest.splitlines() if line.startswith("- host")] if several else [first]
+    )
+    told = (_WHERE.sub("", line.partition("\n")[0], count=1).rstrip(" .") for line in lines)
+    return "; ".join(dict.fromkeys(told))

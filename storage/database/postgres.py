@@ -8,9 +8,9 @@ from typing import Self
 import peewee
 
 from storage.database.base import Database
-from storage.database.error_causes import LOCKED, cause_of
+from storage.database.error_causes import LOCKED, NO_RIGHT, READ_ONLY, cause_of
 from storage.database.migrations import HISTORY, migrate
-from storage.database.postgres_errors import explain, not_ours, nothing_there
+from storage.database.postgres_errors import SENTENCES, explain, not_ours, nothing_there
 from storage.database.server_connection import open_doors
 from storage.database.server_listener import CHANNEL, ServerListener
 from storage.database.server_locks import milliseconds
@@ -28,6 +28,17 @@ SELECT coalesce(
     / nullif((SELECT sum(pg_table_size(relid)) FROM pg_partition_tree('spans')), 0), 0)
 """
 """A row has 28 bytes besides its columns."""
+
+OBSTACLE = f"""
+SELECT '{READ_ONLY}', 'it is a standby' WHERE pg_is_in_recovery()
+UNION ALL SELECT '{READ_ONLY}', 'default_transaction_read_only is on'
+WHERE current_setting('default_transaction_read_only') = 'on'
+UNION ALL SELECT '{NO_RIGHT}', 'it may not create tables'
+WHERE NOT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)
+UNION ALL SELECT '{NO_RIGHT}', 'it does not own the table ' || relname FROM pg_class
+WHERE relnamespace = current_schema()::regnamespace AND relname = 'spans'
+AND NOT pg_has_role(relowner, 'USAGE')
+"""
 
 
 class PostgresDatabase(ServerSessions):
@@ -124,6 +135,10 @@ class PostgresDatabase(ServerSessions):
 
     def open_doors(self) -> Sequence[str]:
         return open_doors(self.url)
+
+    def obstacle(self) -> DatabaseUnavailable | None:
+        found = self.fetch(OBSTACLE, ())
+        return SENTENCES[found[0][0]](self.label, found[0][1]) if found else None
 
     def explain(self, error: Exception) -> DatabaseUnavailable:
         return explain(self.label, error)

@@ -5,11 +5,16 @@ from collections.abc import Callable
 from storage.database.error_causes import (
     DENIED,
     DISK_FULL,
+    INTERRUPTED,
     LOCKED,
+    NO_CONNECTION_LEFT,
     NO_DATABASE,
+    NO_RIGHT,
+    NOT_ENCRYPTED,
     READ_ONLY,
     UNREACHABLE,
     cause_of,
+    reason,
 )
 from storage.errors import (
     DatabaseUnavailable,
@@ -26,20 +31,36 @@ SENTENCES: dict[str, Sentence] = {
         f"The database {label} cannot be reached ({said}): check that the server runs, and its "
         "name and port in TRACEBOT_DATABASE_URL."
     ),
+    NO_CONNECTION_LEFT: lambda label, said: TemporarilyUnavailable(
+        f"The server of {label} has no connection left ({said}): raise max_connections there or "
+        "the limit of the user, or put a pooler such as PgBouncer between."
+    ),
+    NOT_ENCRYPTED: lambda label, said: TemporarilyUnavailable(
+        f"There is no encrypted connection to {label} ({said}): check sslmode and sslrootcert in "
+        "TRACEBOT_DATABASE_URL, and the server's certificate."
+    ),
     DENIED: lambda label, said: DatabaseUnavailable(
         f"The server does not let tracebot into {label} ({said}): check the user and the password "
-        "in TRACEBOT_DATABASE_URL, and what the user may do there."
+        "in TRACEBOT_DATABASE_URL."
+    ),
+    NO_RIGHT: lambda label, said: DatabaseUnavailable(
+        f"The user has no right to use {label} as tracebot does ({said}): make that user the owner "
+        "of the database and its tables, or name another one in TRACEBOT_DATABASE_URL."
     ),
     NO_DATABASE: lambda label, said: DatabaseUnavailable(
         f"There is no such database on the server ({said}): create it, for example with createdb, "
         f"or name another one than {label} in TRACEBOT_DATABASE_URL."
     ),
     READ_ONLY: lambda label, said: TemporarilyUnavailable(
-        f"The database {label} can only be read, as a standby can: name the primary in "
+        f"The database {label} can only be read ({said}), as a standby can: name the primary in "
         "TRACEBOT_DATABASE_URL, or all hosts and target_session_attrs=read-write."
     ),
     DISK_FULL: lambda label, said: TemporarilyUnavailable(
         f"The disk of the server of {label} is full: free space there."
+    ),
+    INTERRUPTED: lambda label, said: TemporarilyUnavailable(
+        f"The server of {label} ended a statement ({said}): raise statement_timeout there for this "
+        "user, or set it to 0."
     ),
     LOCKED: lambda label, said: TemporarilyUnavailable(
         f"The database {label} is locked by another process: try again later."
@@ -49,7 +70,7 @@ SENTENCES: dict[str, Sentence] = {
 
 def explain(label: str, error: Exception) -> DatabaseUnavailable:
     """Return the error to raise for *error*."""
-    said = str(error).strip().partition("\n")[0].rstrip(".")
+    said = reason(error)
     sentence = SENTENCES.get(cause_of(error))
     if sentence is not None:
         return sentence(label, said)

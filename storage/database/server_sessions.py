@@ -19,7 +19,7 @@ from peewee import PostgresqlDatabase, Psycopg3Adapter
 
 from storage.database.base import Database
 from storage.database.bulk_insert import insert_rows
-from storage.database.error_causes import READ_ONLY, ConnectionLost, cause_of
+from storage.database.error_causes import KNOWN, READ_ONLY, ConnectionLost, cause_of, reason
 from storage.database.pool import Pool
 from storage.database.postgres_url import PostgresURL
 from storage.database.server_connection import open_connection, reporting_errors
@@ -143,14 +143,20 @@ class ServerSessions(PostgresqlDatabase, Database):
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Raise psycopg's errors as Peewee's. Leave a server that only reads since a failover."""
+        """Raise psycopg's errors as Peewee's. Leave a server that only reads since a failover.
+
+        Errors that are not tracebot's are all of one class, and have one line.
+        """
         try:
             with reporting_errors():
                 yield
         except peewee.PeeweeException as error:
-            if cause_of(error) == READ_ONLY:
+            cause = cause_of(error)
+            if cause == READ_ONLY:
                 self._pool.retire()
-            raise
+            if cause not in KNOWN:
+                raise
+            raise peewee.OperationalError(getattr(error, "orig", error), reason(error)) from error
 
     # Statements.
 

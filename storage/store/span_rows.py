@@ -6,14 +6,23 @@ whose values are not plain, takes the slow path: `storage.model.redaction` value
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields
 from operator import attrgetter, itemgetter
 from typing import Any
 
 import orjson
 
-from storage.model.redaction import MAX_DEPTH, MAX_ITEMS, MAX_TEXT, redact, redact_value, suspicious
+from storage.model.redaction import (
+    MAX_DEPTH,
+    MAX_ITEMS,
+    MAX_NAME,
+    MAX_TEXT,
+    redact,
+    redact_name,
+    redact_value,
+    suspicious,
+)
 from storage.model.span import Span
 from storage.model.text import storable
 
@@ -24,16 +33,20 @@ PLAIN_FIELDS = tuple(
 )
 SPAN_FIELDS = (*PLAIN_FIELDS, *JSON_FIELDS)
 
-TEXT_FIELDS = (
-    *("name", "text", "error_message", "thread_ts", "message_ts"),
-    *("platform", "channel", "user", "agent", "configured_provider", "provider", "model"),
-    *("decision", "reason", "error_type", "scope", "team"),
+TEXT_FIELDS = ("name", "text", "error_message", "scope")
+NAME_FIELDS = (
+    *("platform", "channel", "thread_ts", "message_ts", "user", "agent", "team"),
+    *("configured_provider", "provider", "model", "decision", "reason", "error_type"),
 )
+"""Texts by which traces and statistics are looked up."""
 KEPT_FIELDS = ("audience", "cost_source")
 """Texts that are only made storable: who may see a span never changes."""
 
 _plain_values = attrgetter(*PLAIN_FIELDS)
-_texts = itemgetter(*map(SPAN_FIELDS.index, (*TEXT_FIELDS, *KEPT_FIELDS, *JSON_FIELDS)))
+_names = itemgetter(*map(SPAN_FIELDS.index, NAME_FIELDS))
+_texts = itemgetter(
+    *map(SPAN_FIELDS.index, (*TEXT_FIELDS, *NAME_FIELDS, *KEPT_FIELDS, *JSON_FIELDS))
+)
 _OPTIONS = (
     orjson.OPT_PASSTHROUGH_DATACLASS
     | orjson.OPT_PASSTHROUGH_DATETIME
@@ -48,7 +61,8 @@ def span_rows(spans: Sequence[Span]) -> list[tuple[Any, ...]]:
     # Most values are those of other spans, too. A set holds each of them once.
     texts = set().union(*map(_texts, rows))
     texts.discard(None)
-    if to_scrub := _doubtful_among(texts):
+    names = set().union(*map(_names, rows))
+    if to_scrub := _doubtful_among(texts) | {name for name in names if len(name or "") > MAX_NAME}:
         for position, row in enumerate(rows):
             if not to_scrub.isdisjoint(_texts(row)):
                 rows[position] = _scrubbed(spans[position])
@@ -105,20 +119,18 @@ def _scrubbed(span: Span) -> tuple[Any, ...]:
 
 def scrub(span: Span) -> None:
     """Redact every field of the span that came from outside."""
-    for name in TEXT_FIELDS:
-        text = getattr(span, name)
-        if text is not None:
-            setattr(span, name, redact(text))
-    for name in KEPT_FIELDS:
-        text = getattr(span, name)
-        if text is not None:
-            setattr(span, name, storable(text))
-    if span.attributes:
-        span.attributes = redact_value(span.attributes)
-    if span.events:
-        span.events = redact_value(span.events)
-    if span.links:
-        span.links = redact_value(span.links)
+    for names, clean in CLEANED:
+        for name in names:
+            if value := getattr(span, name):
+                setattr(span, name, clean(value))
+
+
+CLEANED: tuple[tuple[tuple[str, ...], Callable[[Any], object]], ...] = (
+    (TEXT_FIELDS, redact),
+    (NAME_FIELDS, redact_name),
+    (KEPT_FIELDS, storable),
+    (JSON_FIELDS, redact_value),
+)
 
 
 def as_json(value: Any) -> str | None:

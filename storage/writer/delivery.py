@@ -22,7 +22,7 @@ from peewee import (
 
 from storage.coordination.process_identity import new_writer
 from storage.database.base import Database
-from storage.database.error_causes import DAMAGED, DENIED, LOCKED, NO_TABLES, cause_of
+from storage.database.error_causes import DAMAGED, LOCKED, TOO_LARGE, UNREACHABLE, cause_of
 from storage.database.shared_file import SharedDatabase
 from storage.errors import StorageError, TemporarilyUnavailable
 from storage.model.batch import Batch
@@ -46,7 +46,10 @@ RETRY_S = 0.25
 REPLAY_S = 0.1
 """How long the spool is replayed before new spans get their turn."""
 
+PASSING = (LOCKED, UNREACHABLE)
 WARN_AFTER_S = 1.0
+"""How long one of these may last before anybody is told. The others need somebody at once."""
+
 WARN_EVERY_S = 60.0
 
 REFUSED = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
@@ -269,8 +272,11 @@ class Delivery:
             self._recover(self._database)
         if cause != LOCKED:
             self.disconnect()
-        if now >= self._failing_since + WARN_AFTER_S:
-            self._warn(f"The database cannot be written, so spans wait in the spool: {error}")
+        # A file's errors are about opening it.
+        explained = self._database.on_server and isinstance(error, PeeweeException)
+        why = self._database.explain(error) if explained else error
+        if cause not in PASSING or now >= self._failing_since + WARN_AFTER_S:
+            self._warn(f"The database cannot be written, so spans wait in the spool: {why}")
 
     def _recover(self, database: SharedDatabase) -> None:
         from storage.recovery.replacement import recover  # Rarely needed and slow to import.
@@ -286,7 +292,8 @@ class Delivery:
             return
         self._warned_at = now
         files, size = waiting(self._folder)
-        logger.warning("%s. Spool: %d files, %s bytes.", sentence.rstrip("."), files, f"{size:,}")
+        spool = f" Spool: {files} files, {size:,} bytes." if files else ""
+        logger.warning("%s.%s", sentence.rstrip("."), spool)
 
 
 def delivery_for(database: Database, *, dropped: DropCounters) -> Delivery:
@@ -305,8 +312,8 @@ def adopt(database: Database) -> None:
 
 
 def _may_pass(error: Exception) -> bool:
-    if cause_of(error) in (DENIED, NO_TABLES):
-        return True  # A server's administrator has changed something, and can change it back.
+    if cause_of(error) == TOO_LARGE:
+        return False
     return isinstance(error, UNAVAILABLE) and not isinstance(error, REFUSED)
 
 

@@ -6,7 +6,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -172,3 +172,27 @@ def cable(new_postgres_url: str) -> Iterator[Cable]:
         cable = Cable(new_postgres_url, Path(folder))
         yield cable
         cable.cut()
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[int]:
+    """Yield the port of a server that says the same to each client and hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    client, _ = listener.accept()
+                    with client:
+                        client.recv(8_192)
+                        client.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def refusal(code: str, words: str) -> bytes:
+    """Return the message with which a PostgreSQL server refuses a connection."""
+    fields = f"SFATAL\0VFATAL\0C{code}\0M{words}\0\0".encode()
+    return b"E" + (len(fields) + 4).to_bytes(4, "big") + fields

@@ -136,7 +136,10 @@ def _database(settings: Settings) -> Findings:
     facts = dict(seen.facts)
     state = f"PostgreSQL {facts['PostgreSQL']}" if located.on_server else _checked(facts)
     found = f"{facts['Database']}, {facts['Size']}, {state}"
-    yield Finding(mark=WELL if seen.ok else WARNING, what="database", found=found)
+    if obstacle := located.obstacle():
+        yield Finding(mark=WRONG, what="database", found=found, advice=str(obstacle))
+    else:
+        yield Finding(mark=WELL if seen.ok else WARNING, what="database", found=found)
     if "Litestream" in facts and not facts["Litestream"].startswith(WARNING):
         yield Finding(mark=WELL, what="Litestream", found=facts["Litestream"])
     for problem in seen.problems:
@@ -153,6 +156,9 @@ def _future_database(located: Database, problem: NoDatabase) -> Finding:
     """Say whether the database can be created, without creating anything."""
     path = located.path
     if located.on_server:
+        if obstacle := located.obstacle():
+            advice = str(obstacle)
+            return Finding(mark=WRONG, what="database", found="has no tables yet", advice=advice)
         return Finding(mark=WELL, what="database", found=str(problem))
     folder = next(parent for parent in path.parents if parent.exists())
     if folder.is_dir() and may(folder, os.W_OK):

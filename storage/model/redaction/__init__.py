@@ -59,6 +59,9 @@ SHORTEST = 6
 SHORTEST_REPEATED = 8
 MOST_REPEATED = 50
 """Secrets that are looked for in the rest of their text. Each takes a search of its own."""
+MAX_NAME = 200
+"""Characters of a name by which something is looked up: an index of PostgreSQL takes 2,700 bytes,
+which is three such names together."""
 SHORT_NAME = 100
 """Names repeat, so the results for names of up to this length are cached."""
 
@@ -156,8 +159,11 @@ def redact_value(value: object) -> Any:
 
 
 def redact_name(name: str) -> str:
-    """Return `name` without secrets. Names repeat, so results for short ones are remembered."""
-    return _redact_short_name(name) if len(name) <= SHORT_NAME else redact(name)
+    """Return `name` without secrets, and cut after `MAX_NAME` characters.
+
+    Names repeat, so results for short ones are remembered.
+    """
+    return _redact_short_name(name) if len(name) <= SHORT_NAME else redact(name)[:MAX_NAME]
 
 
 def suspicious(text: str) -> bool:

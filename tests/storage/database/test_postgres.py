@@ -1,5 +1,6 @@
 """A database on a PostgreSQL server: connections, transactions, and what is said when it fails."""
 
+import re
 import subprocess
 import sys
 import threading
@@ -36,7 +37,7 @@ from storage.recovery.opening import open_database, prepare
 from storage.store.batch import store
 from storage.store.facts import merge_facts
 from tests.support.factories import NOW
-from tests.support.postgres import Cable
+from tests.support.postgres import Cable, answering, refusal
 
 
 @pytest.fixture
@@ -143,6 +144,78 @@ def test_a_server_that_cannot_be_used_is_told_in_one_sentence(
         assert "TRACEBOT_DATABASE_URL" in str(caught.value)
         assert "hush" not in str(caught.value)
         assert isinstance(caught.value, TemporarilyUnavailable) == (sentence == "cannot be reached")
+
+
+REFUSED = [
+    (
+        "28P01",
+        'password authentication failed for user "ann"',
+        "does not let tracebot into postgresql://ann@127.0.0.1:{port}/traces (password "
+        'authentication failed for user "ann"): check the user and the password',
+    ),
+    ("28000", 'no pg_hba.conf entry for host "10.0.0.1", no encryption', "does not let tracebot"),
+    ("3D000", 'database "traces" does not exist', "There is no such database on the server"),
+    ("08P01", "no such database: traces", "There is no such database on the server"),
+    ("53300", "sorry, too many clients already", "has no connection left (sorry, too many"),
+    ("08P01", "no more connections allowed (max_client_conn)", "has no connection left"),
+    ("42501", 'permission denied for database "traces"', "The user has no right to use"),
+    ("57P03", "the database system is starting up", "cannot be reached (the database system is"),
+]
+
+
+@pytest.mark.parametrize(("code", "words", "sentence"), REFUSED)
+def test_a_server_that_refuses_a_connection_is_told_in_one_sentence(
+    code: str, words: str, sentence: str
+) -> None:
+    with answering(refusal(code, words)) as port:
+        database = locate(f"postgresql://ann:hush@127.0.0.1:{port}/traces?sslmode=disable")
+        with pytest.raises(DatabaseUnavailable) as caught:
+            prepare(database)
+    said = str(caught.value)
+    assert sentence.format(port=port) in said
+    assert "hush" not in said and "\n" not in said and "FATAL" not in said
+    passes = isinstance(caught.value, TemporarilyUnavailable)
+    assert passes == (code in ("53300", "57P03") or "max_client_conn" in words)
+
+
+def test_a_server_without_encryption_is_told_apart_from_one_that_is_away() -> None:
+    with answering(b"N") as port:
+        database = locate(f"postgresql://ann:hush@127.0.0.1:{port}/traces?sslmode=require")
+        with pytest.raises(TemporarilyUnavailable, match="check sslmode and sslrootcert"):
+            prepare(database)
+
+
+def test_what_each_of_several_hosts_says_is_one_sentence(new_postgres: Callable[..., str]) -> None:
+    url = new_postgres()
+    name = urlsplit(url).path.strip("/")
+    with closing(locate(url)) as admin:
+        admin.execute_sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    hosts = url.replace("?host=", "?host=/nowhere,") + "&target_session_attrs=read-write"
+    with pytest.raises(TemporarilyUnavailable, match="can only be read") as caught:
+        prepare(locate(hosts))
+    assert "(No such file or directory; session is read-only)" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("ALTER DATABASE {0} SET default_transaction_read_only = on", "can only be read"),
+        ("CREATE ROLE reader LOGIN", "it may not create tables"),
+        (
+            "GRANT CREATE ON SCHEMA public TO reader",
+            r"it does not own the table spans.*make that user the owner",
+        ),
+    ],
+)
+def test_what_keeps_tracebot_from_recording_is_known_without_trying(
+    new_postgres_url: str, change: str, sentence: str
+) -> None:
+    with closing(locate(new_postgres_url)) as admin:
+        assert admin.obstacle() is None
+        admin.execute_sql(change.format(admin.label.rpartition("/")[2]))
+    user = "reader" if "reader" in change else "postgres"
+    with closing(locate(new_postgres_url.replace("postgres:@", f"{user}@"))) as database:
+        assert re.search(sentence, str(database.obstacle()))
 
 
 def test_a_server_that_is_too_old_is_refused(
@@ -376,7 +449,7 @@ def test_after_a_failover_nobody_goes_on_with_the_old_primary(database: Database
     setting = f"ALTER DATABASE {name} SET default_transaction_read_only = "
     admin = database.another(busy_timeout_ms=100)
     admin.execute_sql(f"{setting}on")
-    with pytest.raises(peewee.InternalError) as caught, transaction(database):
+    with pytest.raises(peewee.OperationalError) as caught, transaction(database):
         subscribe(database, "C1")
     assert cause_of(caught.value) == READ_ONLY
     admin.execute_sql(f"{setting}off")

@@ -1,5 +1,6 @@
 """A server that is away for a while, however it goes, costs a delay and nothing else."""
 
+import random
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from peewee import PeeweeException
 from storage import Observability
 from storage.database.base import Database
 from storage.database.connect import locate
+from storage.queries.traces import recent_traces
 from storage.writer.spool import spool_folder, waiting
 from tests.support.conversations import eventually
 from tests.support.postgres import Cable
@@ -99,34 +101,83 @@ def test_a_connection_cut_in_the_middle_of_a_copy_stores_a_batch_once(
     assert stored(new_postgres_url) == names(700)
 
 
-@pytest.mark.parametrize("state", ["read only", "no right to write", "no tables"])
-def test_a_database_that_takes_nothing_for_a_while_loses_nothing(
+FULL = """
+CREATE OR REPLACE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+RAISE EXCEPTION 'could not extend file "base/5/1": No space left on device' USING ERRCODE = '53100';
+END $$;
+CREATE TRIGGER full_disk BEFORE INSERT ON spans EXECUTE FUNCTION full_disk()
+"""
+
+STATES = {
+    "read only": (
+        "ALTER DATABASE {0} SET default_transaction_read_only = on",
+        "ALTER DATABASE {0} SET default_transaction_read_only = off",
+        "can only be read (cannot execute INSERT in a read-only transaction), as a standby can: "
+        "name the primary in TRACEBOT_DATABASE_URL",
+    ),
+    "no right to write": (
+        "REVOKE ALL ON spans FROM clerk",
+        "GRANT ALL ON spans TO clerk",
+        "as tracebot does (permission denied for table spans): make that user the owner",
+    ),
+    "no tables": (
+        "ALTER TABLE spans RENAME TO gone",
+        "ALTER TABLE gone RENAME TO spans",
+        'cannot be used (relation "spans" does not exist)',
+    ),
+    "no connection left": (
+        "ALTER ROLE clerk CONNECTION LIMIT 0",
+        "ALTER ROLE clerk CONNECTION LIMIT -1",
+        'has no connection left (too many connections for role "clerk"): raise max_connections',
+    ),
+    "a full disk": (FULL, "DROP TRIGGER full_disk ON spans", "is full: free space there"),
+    "a time limit": (
+        "ALTER ROLE clerk SET statement_timeout = '1ms'",
+        "ALTER ROLE clerk RESET statement_timeout",
+        "ended a statement (canceling statement due to statement timeout): raise",
+    ),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_database_that_takes_nothing_for_a_while_loses_nothing_and_says_what_to_do(
     new_postgres_url: str, state: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     user = new_postgres_url.replace("postgres:@", "clerk@")
     name = locate(new_postgres_url).database.rpartition("/")[2]
-    refuse, allow = {
-        "read only": (
-            f"ALTER DATABASE {name} SET default_transaction_read_only = on",
-            f"ALTER DATABASE {name} SET default_transaction_read_only = off",
-        ),
-        "no right to write": ("REVOKE ALL ON spans FROM clerk", "GRANT ALL ON spans TO clerk"),
-        "no tables": ("ALTER TABLE spans RENAME TO gone", "ALTER TABLE gone RENAME TO spans"),
-    }[state]
+    refuse, allow, sentence = STATES[state]
     with closing(locate(new_postgres_url)) as admin:
         with suppress(PeeweeException):  # An earlier test has created it.
             admin.execute_sql("CREATE ROLE clerk LOGIN")
         admin.execute_sql("GRANT ALL ON SCHEMA public TO clerk")
         admin.execute_sql("GRANT ALL ON ALL TABLES IN SCHEMA public TO clerk")
         admin.execute_sql("GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO clerk")
-        admin.execute_sql(refuse)
+        admin.execute_sql(refuse.format(name))
         with Observability.open(user, platform="cli") as observability:
             record(observability, 0, 20)
             assert not observability.flush(0.5)
+            eventually(lambda: sentence in caplog.text)
+            assert "Traceback" not in caplog.text
             assert spooled(observability.database) == 1
             # Its own session may still be read-only.
             admin.execute_sql("SET default_transaction_read_only = off")
-            admin.execute_sql(allow)
+            admin.execute_sql(allow.format(name))
             eventually(observability.flush)
         admin.close()
     assert stored(new_postgres_url) == names(20)
+
+
+def test_a_name_that_no_index_takes_stops_nothing(new_postgres_url: str) -> None:
+    letters = random.Random(1)
+    long = "".join(chr(letters.randrange(0x4E00, 0x9FFF)) for _ in range(100_000))
+    long_names = ("agent", "user", "provider", "model", "thread_ts", "decision", "platform")
+    with Observability.open(new_postgres_url, platform="cli") as observability:
+        with observability.span("step 0", **dict.fromkeys(long_names, long)):
+            pass
+        observability.record_metric(long, 1.0)
+        with observability.span("step 1", audience=long):  # Never cut: it says who may see it.
+            pass
+        record(observability, 2, 3)
+        assert observability.flush()
+        assert recent_traces(observability.database).traces
+    assert stored(new_postgres_url) in (["step 0", "step 2"], names(3))
