@@ -1,11 +1,8 @@
 """Log lines on a terminal."""
 
 import logging
-import shlex
 import shutil
 from collections.abc import Sequence
-
-from reports.formatting import visible
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -15,7 +12,9 @@ class TerminalFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line and its traceback, if it has one, without secrets."""
-        from storage.model.redaction import redact  # Most commands log nothing, and start sooner.
+        # Most commands log nothing, and start sooner.
+        from reports.formatting import visible
+        from storage.model.redaction import redact
 
         return visible(redact(super().format(record)))
 
@@ -33,6 +32,8 @@ def pointed_out(arguments: Sequence[str], word: str) -> str:
     Neither if the line is longer than the terminal is wide, because it would be broken, or tells a
     secret.
     """
+    import shlex
+
     line = shlex.join(["tracebot", *arguments])
     # An argument that is the word, rather than the first place where its letters stand.
     ahead = arguments[: arguments.index(word)] if word in arguments else ()
@@ -40,6 +41,8 @@ def pointed_out(arguments: Sequence[str], word: str) -> str:
     if not word or place < 0:
         return ""
     from rich.cells import cell_len
+
+    from reports.formatting import visible
 
     before, found, after = (
         f"  {visible(line[:place])}",
@@ -55,6 +58,6 @@ def pointed_out(arguments: Sequence[str], word: str) -> str:
 
 
 def guard_warnings() -> None:
-    """Make what Python prints of warnings visible if a command does not set up logging."""
+    """Let a command that does not set up logging print warnings as it prints its errors."""
     if logging.lastResort is not None:
-        logging.lastResort.setFormatter(TerminalFormatter())
+        logging.lastResort.setFormatter(TerminalFormatter("tracebot: %(message)s"))

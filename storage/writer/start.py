@@ -6,7 +6,7 @@ from pathlib import Path
 from peewee import PeeweeException
 
 from storage.database.base import Database
-from storage.database.connect import BUSY_TIMEOUT_MS, locate
+from storage.database.connect import BUSY_TIMEOUT_MS, database_path, locate
 from storage.errors import TemporarilyUnavailable
 from storage.recovery.opening import prepare
 from storage.writer.abandoned import mark_abandoned
@@ -21,9 +21,14 @@ def open_to_record(url: str | Path | None, *, busy_timeout_ms: int = BUSY_TIMEOU
     spool. Raises `storage.errors.StorageError` for one that cannot be used by waiting.
     """
     located = locate(url, busy_timeout_ms=busy_timeout_ms)
+    folder = located.path.parent
+    was_missing = not folder.exists()
     try:
         prepare(located, patience=busy_timeout_ms / 1000)
         mark_abandoned(located)
     except (TemporarilyUnavailable, PeeweeException) as error:
         logger.warning("%s What is recorded waits in the spool until then.", error)
+    if was_missing and folder != database_path(None).parent:
+        # Else nobody would notice that a path is misspelt.
+        logger.warning("The folder %s did not exist: it was created for the database.", folder)
     return located

@@ -185,10 +185,12 @@ def _recording(database: str | None, environ: Mapping[str, str]) -> Iterator["Si
 
     `Observability` would also import OpenTelemetry, for libraries that this process does not have.
     """
+    from bot.cli.terminal import guard_warnings
     from storage.errors import StorageError
     from storage.writer.start import open_to_record
     from storage.writer.writer import writer_for
 
+    guard_warnings()
     try:
         opened = open_to_record(database or environ.get("TRACEBOT_DATABASE_URL"))
     except StorageError as error:

@@ -134,6 +134,16 @@ def test_a_database_that_cannot_be_opened_never_stops_the_command(tmp_path: Path
     assert result.stderr.count("\n") == 1
 
 
+def test_a_new_folder_is_told_of_once(tmp_path: Path) -> None:
+    database = tmp_path / "trcaebot" / "tracebot.db"
+    first, second = (run(database, "echo", "done") for _ in range(2))
+    assert first.stdout == second.stdout == "done\n"
+    assert first.stderr == (
+        f"tracebot: The folder {database.parent} did not exist: it was created for the database.\n"
+    )
+    assert second.stderr == ""
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
