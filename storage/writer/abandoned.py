@@ -7,7 +7,6 @@ may be there. Received spans name no process of ours: their ends are waited for 
 import time
 from dataclasses import replace
 
-from storage.coordination.heartbeats import dead_processes
 from storage.coordination.process_identity import this_process
 from storage.database.base import Database
 from storage.database.models import SpanRow
@@ -25,6 +24,12 @@ def mark_abandoned(database: Database) -> int:
     """End the running spans of dead processes. Return how many there were."""
     running = SpanRow.select(SpanRow.process).where(SpanRow.status == "running").distinct()
     names = [name for (name,) in running.tuples().execute(database)]
+    if not names:
+        return 0
+    from storage.coordination.heartbeats import (
+        dead_processes,
+    )  # Most commands that record end here.
+
     folder = spool_folder(database.path)
     ended = dead_processes(database, [name for name in names if name])
     dead = [name for name in ended if not has_waiting(folder, name)]

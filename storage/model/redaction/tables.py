@@ -8,7 +8,8 @@ from storage.model.redaction.values import is_path, looks_chosen, looks_random
 
 MOST_ROWS = 100
 
-_NAME = rf"(?:{PASSWORDS}|(?:api|access|secret)[_ -]?key|token)"
+_KEYS = r"(?:api|access|secret)[_ -]?key|token"
+_NAME = rf"(?:{PASSWORDS}|{_KEYS})"
 _heading = Pattern(
     r"(?im:^(?P<heading>(?:[^\n|,;\t]*[|,;\t]){0,12}[ \t*\"']*(?:[a-z]{1,12}[_ ])?"
     rf"{_NAME}[ \t*\"']*(?:[|,;\t][^\n]{{0,300}})?)\n)"
@@ -16,7 +17,9 @@ _heading = Pattern(
 _column = Pattern(rf"(?i)^(?:[a-z]+[_ ])?{_NAME}$")
 _MARK = ValuePattern(r"[|,;\t]")
 
-HINTS = (rf"(?i:{_NAME}[*\"' \t]*[|,;\t\n])",)
+_HEADED = rf"(?i:{_NAME}[*\"' \t]*[|,;\t\n])"
+# The words for passwords are hints of `chat`, whatever follows them.
+HINTS = (rf"(?i:(?:{_KEYS})[*\"' \t]*[|,;\t\n])",)
 
 
 def tables(text: str) -> Iterator[Range]:
@@ -51,4 +54,4 @@ def _rows(text: str, start: int, mark: str, columns: int) -> Iterator[tuple[int,
 
 
 # The pattern of a heading has too many states to be searched for along with others.
-FINDERS: Finders = {tables: HINTS}
+FINDERS: Finders = {tables: (_HEADED,)}

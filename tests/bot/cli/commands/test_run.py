@@ -165,4 +165,5 @@ def test_run_does_not_wait_for_what_it_does_not_need(db_path: Path) -> None:
     assert "storage.writer.writer" in imported
     assert not imported & {"opentelemetry", "pydantic", "rich", "storage.recording"}
     needless = {"storage.model.erasure", "storage.model.fingerprint", "storage.model.search_words"}
+    needless |= {"storage.coordination.heartbeats"}
     assert not imported & needless
