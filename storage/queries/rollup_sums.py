@@ -29,8 +29,9 @@ def added_up(database: Database, rows: str, values: Sequence[Any]) -> list[Row]:
         as_bytes.format(f"string_agg(substr(latency, 2), '') FILTER (WHERE {is_listed})"),
         f"string_agg({as_text}, ',') FILTER (WHERE NOT {is_listed})",
     ]
+    # By key first, which tells more rows apart than the dimension does: SQL sorts them.
     sql = (
-        f"SELECT dimension, key, {', '.join(columns)} FROM ({rows}) AS part GROUP BY dimension, key"
+        f"SELECT dimension, key, {', '.join(columns)} FROM ({rows}) AS part GROUP BY key, dimension"
     )
     found = database.execute_sql(sql, [LISTED, LISTED, *values]).fetchall()
     return [

@@ -73,11 +73,13 @@ class Histogram:
             else:
                 old.append(_old(blob))
         self._values: list[float] = _numbers("f", b"".join(values)).tolist()
-        self._values += chain.from_iterable(exact for exact, _ in old)
-        counts = Counter(_added(dense))
-        counts.update(_numbers("H", b"".join(buckets)))
-        for _, counted in old:
-            counts.update(counted)
+        counts: Counter[int] = Counter()
+        if buckets or dense or old:
+            self._values += chain.from_iterable(exact for exact, _ in old)
+            counts.update(_added(dense))
+            counts.update(_numbers("H", b"".join(buckets)))
+            for _, counted in old:
+                counts.update(counted)
         if counts:
             # Beside buckets, exact values cannot be told apart any more.
             counts.update(_bucketed(self._values))
