@@ -100,7 +100,7 @@ SHORT_ID = 16
 def short_id(trace_id: str) -> str:
     """Return the first digits of an id, which all commands take.
 
-    Only `storage.queries.traces.short_ids` knows whether no other trace begins with them.
+    Only `storage.queries.lookups.short_ids` knows whether no other trace begins with them.
     """
     return trace_id[:SHORT_ID]
 
