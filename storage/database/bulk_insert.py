@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Row = Sequence[Any]
 
 COPIED = 20
-"""From so many rows on, the temporary table costs less than it saves."""
+"""From so many rows on, COPY and the temporary table cost less than they save."""
 
 _INSERT = re.compile(
     r'INSERT INTO "(?P<table>\w+)" \((?P<columns>[^)]+)\) VALUES \((?:%s, )*%s\)(?P<rest>.*)', re.S
@@ -24,7 +24,7 @@ _CONFLICT = re.compile(r" ON CONFLICT \(([^)]+)\)")
 
 
 class _Insert(NamedTuple):
-    """A statement for one row, with the statements for many of them."""
+    """The statements that do for many rows what an INSERT does for one."""
 
     copy: str
     create: str
@@ -42,6 +42,7 @@ def insert_rows(
 
     Rows whose first column is not among `stored` are new, see `Database.execute_many`.
     """
+    # Other statements than an INSERT of plain values are executed as they are.
     found = _parse(sql) if len(rows) >= COPIED else None
     if found is None or _repeats(rows, found.key):
         cursor.executemany(sql, rows)

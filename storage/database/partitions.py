@@ -19,7 +19,7 @@ from storage.database.transactions import transaction
 DAY_MS = 24 * 3_600 * 1_000
 
 AHEAD = 7
-"""So many days are there before they begin: as long may upkeep fail."""
+"""How many days have their partition before they begin. Upkeep may fail for that long."""
 
 
 class Partition(NamedTuple):
@@ -43,10 +43,10 @@ def partitions(database: Database) -> list[Partition]:
 
 
 def add_partitions(database: Database, *, now: int, days: int = 1) -> None:
-    """Add what is missing from `now` on, in nanoseconds, each of so many days.
+    """Add the partitions that are missing from `now` on, each of so many days.
 
-    The spans of these days that the default partition has move to the new one. Does nothing for a
-    SQLite file.
+    Spans of these days that are in the default partition move to the new one. `now` is in
+    nanoseconds since the epoch. Does nothing for a SQLite file.
     """
     if not database.on_server:
         return
@@ -70,7 +70,7 @@ def _add(database: Database, new: Partition) -> None:
 def drop_partitions(database: Database, *, before: int) -> None:
     """Drop the partitions in which all traces began before this time and have ended.
 
-    Their summaries stay.
+    Their summaries stay. `before` is in nanoseconds since the epoch.
     """
     for each in partitions(database):
         if each.ends_at <= before:
@@ -101,6 +101,8 @@ SELECT name, bounds[1], bounds[2] FROM (
     FROM pg_class JOIN pg_inherits ON inhrelid = oid WHERE inhparent = 'spans'::regclass
 ) AS partitions WHERE bounds IS NOT NULL ORDER BY bounds[1]
 """
+# What the default partition has of these days moves before the new one is attached: the server
+# refuses to attach a partition while the default one holds rows of it.
 _ADD = (
     'CREATE TABLE "{0}" (LIKE "spans" INCLUDING DEFAULTS INCLUDING INDEXES)',
     'WITH "moved" AS (DELETE FROM "spans_default" '

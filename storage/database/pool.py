@@ -6,6 +6,10 @@ for about a hundred connections of all its clients.
 A connection that the server ended while nobody used it, at a restart or a failover, shows that by
 its socket, and is replaced before anybody notices. After a connection could not be opened, others
 fail at once for a moment: if the server does not answer, each of them would wait for seconds.
+
+Nothing here takes a lock, which a fork could leave locked for ever in the child: each change of a
+list or a set is one step under the interpreter's own lock, and between `take` and `give_back` a
+connection belongs to one thread.
 """
 
 import select
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 FAIL_FAST_S = 1.0
+"""For how long the error of a failed attempt to connect is raised again instead of trying anew."""
 
 _inherited: "list[Connection[Any]]" = []
 """The parent's connections, in a forked child. Closing one would end the parent's session."""
@@ -85,13 +90,15 @@ class Pool:
                 _close(self._idle.pop())
 
     def __del__(self) -> None:
-        # Of a database that nobody closed: a thread that is done with it has no connection to it.
+        # Of a database that nobody closed. Whoever still uses a connection refers to the database,
+        # so all connections are idle.
         self.close()
 
     def _idle_one(self) -> "Connection[Any] | None":
         while self._idle:
             try:
-                connection = self._idle.pop()  # The one used last, so that the others grow old.
+                # The one used last, so that of many from a busy moment the same few are used.
+                connection = self._idle.pop()
             except IndexError:
                 return None
             if _is_quiet(connection):

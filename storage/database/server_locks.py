@@ -11,18 +11,19 @@ WRITING = 0x74626F7400000001
 """Key of the advisory lock on everything: `tbot` in ASCII, and a number."""
 
 OF_NAMES = 0x74626F74
-"""First half of the keys of locks on single things. The other half is the CRC-32 of their names."""
+"""First half of the keys of locks on single things. The other half is the CRC-32 of their names:
+two things with the same one wait for each other for no reason, which does no harm."""
 
 MOST_LOCKS = 250
 """On single things in one transaction. A server has room for 6,400 of all its transactions."""
 
 PLANS = "SET LOCAL enable_seqscan = off; SET LOCAL jit = off; SET LOCAL work_mem = '32MB'"
-"""How the server is to plan statements.
+"""Settings of the server's planner, until the end of the transaction.
 
-There are indexes for what is looked up. A server that has not counted the rows of a new table yet,
-or that guesses how many have a word, would read all of it each time. It also guesses that the
-groups of statistics take more than its usual 4 MB, and would sort their rows instead of hashing
-them, which takes half as long again.
+Everything that is looked up has an index. A server that has not counted the rows of a new table
+yet, or that guesses how many have a word, would still read the whole table each time. It also
+guesses that the groups of statistics take more than its usual 4 MB, and would sort their rows
+instead of hashing them, which takes half as long again.
 """
 
 
@@ -35,10 +36,10 @@ def begin_statement(*, patience: float, of: Collection[str] | None) -> str:
 
 
 def _locks(names: Collection[str] | None) -> str:
-    """Return the statement that locks what has these names, or everything.
+    """Return the statement that locks the things with these names, or everything.
 
-    Everything is one lock, which those who lock something share. The others are taken in the same
-    order by all, so that no two wait for each other.
+    Everything has one lock, which is shared by those who lock single things. All take the locks on
+    single things in the same order, so that no two wait for each other.
     """
     if names is None or len(names) > MOST_LOCKS:
         return f"SELECT pg_advisory_xact_lock({WRITING})"

@@ -33,10 +33,11 @@ MOST_CONNECTIONS = 10
 
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
-IN_ERROR = 3
-"""libpq's status of a transaction in which a statement failed."""
+IDLE, IN_ERROR = 0, 3
+"""libpq's status of a session without a transaction, and of one in which a statement failed."""
 
 _used: "WeakSet[ServerSessions]" = WeakSet()
+"""The databases of this process, which a forked child makes forget their connections."""
 
 
 class Block(Enum):
@@ -47,6 +48,8 @@ class Block(Enum):
 
 
 class _Work:
+    """The block in which connections are used by the one thread at a time that does so."""
+
     block: Block | None = None
 
 
@@ -65,9 +68,10 @@ class Adapter(Psycopg3Adapter):
 
 
 class ServerSessions(PostgresqlDatabase, Database):
-    """A database on a server, as far as its tables do not matter.
+    """Connect to a server, execute statements, and begin and end transactions.
 
-    A thread has a connection only while it uses one.
+    A thread has a connection only while it uses one: within a block, or for one statement.
+    `PostgresDatabase` adds what concerns our tables.
     """
 
     psycopg2_adapter = psycopg3_adapter = Adapter
@@ -90,7 +94,11 @@ class ServerSessions(PostgresqlDatabase, Database):
         _used.add(self)
 
     def connect(self, reuse_if_open: bool = False) -> bool:
-        """Give this thread a connection. Not under a lock of all threads, as Peewee does it."""
+        """Give this thread a connection.
+
+        Peewee does so under a lock, at which all threads would wait for one that opens a
+        connection to a server that does not answer.
+        """
         if not self._state.closed:
             if reuse_if_open:
                 return False
@@ -241,7 +249,7 @@ class ServerSessions(PostgresqlDatabase, Database):
         """Roll back what is not committed, and give the connection back."""
         connection = None if self._state.closed else self._state.conn
         try:
-            if connection and not connection.closed and connection.info.transaction_status:
+            if connection and not connection.closed and connection.info.transaction_status != IDLE:
                 with self._errors():
                     connection.execute("ROLLBACK")
         finally:
@@ -249,10 +257,14 @@ class ServerSessions(PostgresqlDatabase, Database):
 
     @contextmanager
     def interrupting(self, seconds: float) -> Iterator[None]:
-        """Read one snapshot within the block, and end each query after `seconds`."""
+        """Read one snapshot within the block, and end each query after `seconds`.
+
+        Within another block nothing changes: a transaction that writes must not be interrupted.
+        """
         if self._work.block is not None:
             yield
             return
+        # It ends with the transaction, as the next one may be in another session behind a pooler.
         limit = f"SET LOCAL statement_timeout = {milliseconds(seconds)}"
         with self._reading(f"{SNAPSHOT}; {PLANS}; {limit}"):
             yield

@@ -1,6 +1,7 @@
 """Check that two databases hold the same: rows, tokens and cost of each table and day."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from itertools import islice
 
 from storage.database.base import Database
@@ -10,6 +11,8 @@ from storage.recovery.table_pieces import fetch
 DAY_NS = 86_400 * 1_000_000_000
 
 TIMES = ("started_at", "starts_at", "recorded_at", "removed_at")
+"""The column by which a table is divided into days: the first of these that it has."""
+
 SUMMED = {
     "traces": "rows",
     "input_tokens": "input tokens",
@@ -19,10 +22,10 @@ SUMMED = {
     "errors": "errors",
     "span_count": "spans",
 }
-"""Columns that are added up, and what a sentence calls them."""
+"""Columns that are added up, and the nouns for them in a sentence."""
 
 MOST = 20
-"""Differences that are told one by one."""
+"""How many differences are told one by one."""
 
 Sums = tuple[int, ...]
 
@@ -70,8 +73,6 @@ def _summed(table: MovedTable) -> list[str]:
 
 
 def _day(number: int) -> str:
-    from datetime import UTC, datetime
-
     try:
         return datetime.fromtimestamp(number * 86_400, UTC).strftime("%Y-%m-%d")
     except (ValueError, OverflowError, OSError):  # Others may send any time.

@@ -35,7 +35,7 @@ from storage.upkeep.journal import JournalEntry, entries, last_entry, put_entry
 JOURNAL = "move"
 
 FEW = 5_000
-"""After a pass that wrote or removed no more rows, another one would find about as many."""
+"""After a pass that changed no more rows than that, another one would find about as many."""
 
 MOST_PASSES = 10
 TRACES_AT_ONCE = 100
@@ -46,7 +46,10 @@ Progress = Callable[[str, int, int], object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beginning:
-    """Both databases before a run. `there` and `spans` are spans in the new and the old one."""
+    """Both databases before a run: how many spans are `there` in the new one, and in the old one.
+
+    `resumed` is True if an earlier run has begun to copy.
+    """
 
     resumed: bool
     there: int
@@ -160,6 +163,7 @@ def _has_rows(
 
 
 def _pass(source: Database, target: Database, progress: Progress) -> Changes:
+    """Compare all that moves, and copy what differs; return how much that was."""
     total = Changes()
     counts = row_counts(source)
     for table in RECORDS:
@@ -193,7 +197,7 @@ def _copy_table(
         here = summed(source, table, piece)
         if here != summed(target, table, piece):
             with explained(target), transaction(target):
-                _refuse_recorded(target)
+                _refuse_recorded(target)  # Who begins to record waits for our transaction.
                 _add(total, copy(source, target, table, piece))
         done += here[0]
         progress(table.name, done, max(done, count))

@@ -57,7 +57,10 @@ def of_traces(table: MovedTable, trace_ids: Sequence[str]) -> Piece:
 
 
 def summed(database: Database, table: MovedTable, piece: Piece) -> tuple[int, ...]:
-    """Return the number of rows, and a sum over the sizes of texts and the ends of numbers."""
+    """Return the number of rows, and a sum over the sizes of texts and the ends of numbers.
+
+    Each column counts with a factor of its own, so that values that change places change the sum.
+    """
     kinds = table.kinds
     terms = (
         _term(name, kinds[name], (place * 7_919 + 1) % 8_191)
@@ -149,6 +152,7 @@ def _term(name: str, kind: str, factor: int) -> str:
         return f'coalesce(CAST(octet_length("{name}") AS BIGINT), -1) * {factor}'
     if kind == "DOUBLE":
         return ""  # Such a value does not change without its time.
+    # The last 20 bits, so that the sum over a piece stays far below 2**63.
     return f'(CAST(coalesce("{name}", -1) AS BIGINT) & 1048575) * {factor}'
 
 
