@@ -14,11 +14,14 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 MOST_WORDS, MOST_CHARACTERS = 2_000, 40_000
 MOST_TERMS = 32
 """How many terms the index is asked for. More would not narrow a search down any further."""
+
+MOST_BYTES = 1_000_000
+"""Of all terms of a trace. In a longer `tsvector` PostgreSQL mixes them up, without an error."""
 
 LONGEST_TERM = 100
 """Characters of a longer token that the index is asked for."""
@@ -105,9 +108,15 @@ def document(*texts: str | None) -> str:
 
 
 def document_terms(*texts: str | None) -> list[str]:
-    """Return the terms of `document` as an index reads them, of long ones the beginning."""
+    """Return the terms of `document` as an index reads them, of long ones the beginning.
+
+    Only of texts that nobody has written are there too many of them for PostgreSQL: those left out
+    are not found.
+    """
     found = _compiled(r"[a-z0-9\u0080-\U0010ffff]+").findall(document(*texts).lower())
-    return list({term[: LONGEST_TERM + 1] for term in found})
+    terms = dict.fromkeys(term[: LONGEST_TERM + 1] for term in found)
+    ends = accumulate(len(term.encode()) for term in terms)
+    return [term for term, end in zip(terms, ends, strict=True) if end <= MOST_BYTES]
 
 
 def tokens(text: str) -> list[str]:

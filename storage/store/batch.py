@@ -16,6 +16,7 @@ from storage.model.batch import Batch
 from storage.model.records import Log, Metric, Score
 from storage.model.redaction import redact, redact_name, redact_value
 from storage.model.span import Span
+from storage.model.text import as_key
 from storage.store import issues
 from storage.store.deduplication import unseen
 from storage.store.facts import add_facts
@@ -133,6 +134,7 @@ def redacted_log(log: Log) -> Log:
 def redacted_score(score: Score) -> Score:
     return replace(
         score,
+        trace_id=as_key(score.trace_id),
         name=redact_name(score.name),
         user=redact_name(score.user),
         label=None if score.label is None else redact(score.label),

@@ -16,7 +16,6 @@ import orjson
 from storage.model.redaction import (
     MAX_DEPTH,
     MAX_ITEMS,
-    MAX_NAME,
     MAX_TEXT,
     redact,
     redact_name,
@@ -24,7 +23,7 @@ from storage.model.redaction import (
     suspicious,
 )
 from storage.model.span import Span
-from storage.model.text import storable
+from storage.model.text import MAX_KEY, as_key, storable
 
 JSON_FIELDS = ("attributes", "events", "links")
 NOT_STORED = ("entry", "received")
@@ -43,7 +42,7 @@ KEPT_FIELDS = ("audience", "cost_source")
 """Texts that are only made storable: who may see a span never changes."""
 
 _plain_values = attrgetter(*PLAIN_FIELDS)
-_names = itemgetter(*map(SPAN_FIELDS.index, NAME_FIELDS))
+_names = itemgetter(*map(SPAN_FIELDS.index, (*NAME_FIELDS, *KEPT_FIELDS)))
 _texts = itemgetter(
     *map(SPAN_FIELDS.index, (*TEXT_FIELDS, *NAME_FIELDS, *KEPT_FIELDS, *JSON_FIELDS))
 )
@@ -62,7 +61,9 @@ def span_rows(spans: Sequence[Span]) -> list[tuple[Any, ...]]:
     texts = set().union(*map(_texts, rows))
     texts.discard(None)
     names = set().union(*map(_names, rows))
-    if to_scrub := _doubtful_among(texts) | {name for name in names if len(name or "") > MAX_NAME}:
+    if to_scrub := _doubtful_among(texts) | {
+        name for name in names if 4 * len(name or "") > MAX_KEY
+    }:
         for position, row in enumerate(rows):
             if not to_scrub.isdisjoint(_texts(row)):
                 rows[position] = _scrubbed(spans[position])
@@ -125,10 +126,14 @@ def scrub(span: Span) -> None:
                 setattr(span, name, clean(value))
 
 
+def _kept(text: str) -> str:
+    return as_key(storable(text), most=2 * MAX_KEY)  # An audience is two names, see `own_audience`.
+
+
 CLEANED: tuple[tuple[tuple[str, ...], Callable[[Any], object]], ...] = (
     (TEXT_FIELDS, redact),
     (NAME_FIELDS, redact_name),
-    (KEPT_FIELDS, storable),
+    (KEPT_FIELDS, _kept),
     (JSON_FIELDS, redact_value),
 )
 

@@ -37,6 +37,9 @@ class _Plan(NamedTuple):
 COLUMNS = tuple(item.name for item in fields(Span) if item.name in ATTRIBUTES)
 """The fields of a span that attributes fill, in the order of its fields."""
 
+MOST = 10**15
+"""No figure is higher. Thousands of them can still be added up in 64 bits."""
+
 MAX_PLANS = 1_000
 """Shapes remembered. A plain dict that starts again: an LRU cache costs more than it saves here."""
 
@@ -148,4 +151,4 @@ def _column(field: str, value: object) -> object:
         number = int(value)  # type: ignore[call-overload]
     except (TypeError, ValueError, OverflowError):
         return None
-    return number if abs(number) < 2**63 else None
+    return number if abs(number) <= MOST else None

@@ -44,7 +44,7 @@ from storage.model.redaction.names import is_secret_name
 from storage.model.redaction.patterns import Pattern, Range
 from storage.model.redaction.unescape import INVISIBLE, readings
 from storage.model.redaction.values import looks_chosen
-from storage.model.text import storable
+from storage.model.text import as_key, storable
 
 REDACTION_FAILED = "[redaction failed]"
 """Stored in place of a value if redaction itself fails."""
@@ -59,9 +59,6 @@ SHORTEST = 6
 SHORTEST_REPEATED = 8
 MOST_REPEATED = 50
 """Secrets that are looked for in the rest of their text. Each takes a search of its own."""
-MAX_NAME = 200
-"""Characters of a name by which something is looked up: an index of PostgreSQL takes 2,700 bytes,
-which is three such names together."""
 SHORT_NAME = 100
 """Names repeat, so the results for names of up to this length are cached."""
 
@@ -159,11 +156,11 @@ def redact_value(value: object) -> Any:
 
 
 def redact_name(name: str) -> str:
-    """Return `name` without secrets, and cut after `MAX_NAME` characters.
+    """Return `name` without secrets, and short enough for an index.
 
     Names repeat, so results for short ones are remembered.
     """
-    return _redact_short_name(name) if len(name) <= SHORT_NAME else redact(name)[:MAX_NAME]
+    return _redact_short_name(name) if len(name) <= SHORT_NAME else as_key(redact(name))
 
 
 def suspicious(text: str) -> bool:

@@ -2,7 +2,13 @@
 
 import pytest
 
-from storage.model.search_words import MOST_WORDS, BadSearch, SearchWords, document
+from storage.model.search_words import (
+    MOST_WORDS,
+    BadSearch,
+    SearchWords,
+    document,
+    document_terms,
+)
 
 FOUND = [
     ("Deployment failed", "deploy"),
@@ -75,3 +81,12 @@ def test_a_search_of_too_many_words_is_refused() -> None:
 
 def test_plain_english_goes_to_the_index_as_it_is() -> None:
     assert document("slack message", None, "Why, Ann?") == "slack message Why, Ann?"
+
+
+def test_the_terms_of_a_trace_fit_into_an_index() -> None:
+    texts = [
+        "".join(chr(0x20000 + step * n % 42_000) for n in range(65_000)) for step in (1, 11, 13, 17)
+    ]
+    terms = document_terms("hello", *texts)
+    assert "hello" in terms
+    assert 900_000 < len("".join(terms).encode()) <= 1_000_000

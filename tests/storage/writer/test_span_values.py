@@ -26,7 +26,7 @@ def expected(name: str, value: object) -> object:
         number = int(value)  # type: ignore[call-overload]
     except (TypeError, ValueError, OverflowError):
         return None
-    return number if abs(number) < 2**63 else None
+    return number if abs(number) <= 10**15 else None
 
 
 def active(context: dict[str, object], attributes: dict[str, Any]) -> ActiveSpan:
