@@ -83,6 +83,7 @@ class Delivery:
         self._next: Batch | None = None
         self._replaying = True
         self._adopted = 0
+        """How many batches of ended writers were stored since their running spans were ended."""
         self._retry_at = self._full_until = 0.0
         self._merging = Merging(database, patience=PATIENCE_S)
         self._failing_since: float | None = None
@@ -172,7 +173,7 @@ class Delivery:
     def _begin_replay(self) -> None:
         self._backlog.close()
         self._backlog = self._spooled_batches()
-        self._next, self._replaying, self._adopted = None, True, 0
+        self._next, self._replaying = None, True
 
     def _spooled_batches(self) -> Generator[Batch]:
         """Yield this writer's spooled batches, then those of ended writers.
@@ -188,22 +189,27 @@ class Delivery:
         """Store one spooled batch. False if there is none, or the database does not take it now."""
         self._next = self._next or next(self._backlog, None)
         if self._next is None:
-            adopted = self._adopted
-            self._begin_replay()
-            self._replaying = False
-            if adopted:
-                self._finish_adoption(adopted)
+            if not self._adopted or self._finish_adoption():
+                self._begin_replay()
+                self._replaying = False
             return False
         if not self._store(self._next):
             return False
         self._next = None
         return True
 
-    def _finish_adoption(self, adopted: int) -> None:
-        logger.info("Stored %d batches that ended processes had left in the spool.", adopted)
-        # Only now: the ends of their spans may have been in the spool.
-        with suppress(*UNAVAILABLE):  # The next start does it, or a tick of a bot.
+    def _finish_adoption(self) -> bool:
+        """End the spans that the adopted writers left running. False to try again later."""
+        # Only now: the ends of these spans may have been in the spool.
+        try:
             mark_abandoned(self._database)
+        except UNAVAILABLE as error:
+            self._failed(error)
+            return False
+        self._failing_since = None
+        logger.info("Stored %d batches that ended processes had left in the spool.", self._adopted)
+        self._adopted = 0
+        return True
 
     def _store(self, batch: Batch) -> bool:
         """Store a batch, without what the database will never take. False to try again later."""

@@ -27,6 +27,7 @@ from storage.store.batch import store
 from storage.store.facts import merge_facts
 from storage.tracing.tracer import Tracer
 from storage.writer import delivery, merging
+from storage.writer.abandoned import mark_abandoned
 from storage.writer.delivery import adopt
 from storage.writer.dropped import drop_counts
 from storage.writer.spool import Spool, spool_folder, waiting
@@ -162,38 +163,66 @@ def test_a_process_that_ends_while_a_batch_is_searched_is_not_aborted(db_path: P
     assert (done.returncode, done.stderr) == (0, "")
 
 
+DIE_WITH_A_SPOOL = (
+    "import os, signal, sys, time\n"
+    "from pathlib import Path\n"
+    "from storage import Observability\n"
+    "from storage.database.connect import connect\n"
+    "from storage.writer.spool import spool_folder, waiting\n"
+    "path = Path(sys.argv[1])\n"
+    "observability = Observability.open(path, platform='cli', busy_timeout_ms=10)\n"
+    "ends, stays = observability.start_span('ends'), observability.start_span('stays')\n"
+    "assert observability.flush()\n"
+    "holder = connect(path)\n"
+    "holder.begin()\n"
+    "ends.end()\n"
+    "while not waiting(spool_folder(path))[1]: time.sleep(0.01)\n"
+    "os.kill(os.getpid(), signal.SIGKILL)\n"
+)
+"""Leaves two spans running in the database, and the end of the first in its spool."""
+
+
+def statuses(database: SharedDatabase) -> dict[str, str]:
+    query = SpanRow.select(SpanRow.name, SpanRow.status)
+    return dict(query.tuples().execute(database))
+
+
 def test_spans_whose_ends_wait_in_a_spool_are_not_taken_for_abandoned(
     db_path: Path, database: SharedDatabase
 ) -> None:
-    script = (
-        "import os, signal, sys, time\n"
-        "from pathlib import Path\n"
-        "from storage import Observability\n"
-        "from storage.database.connect import connect\n"
-        "from storage.writer.spool import spool_folder, waiting\n"
-        "path = Path(sys.argv[1])\n"
-        "observability = Observability.open(path, platform='cli', busy_timeout_ms=10)\n"
-        "ends, stays = observability.start_span('ends'), observability.start_span('stays')\n"
-        "assert observability.flush()\n"
-        "holder = connect(path)\n"
-        "holder.begin()\n"
-        "ends.end()\n"
-        "while not waiting(spool_folder(path))[1]: time.sleep(0.01)\n"
-        "os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    assert run(script, db_path).returncode == -signal.SIGKILL
+    assert run(DIE_WITH_A_SPOOL, db_path).returncode == -signal.SIGKILL
     with Observability.open(db_path, platform="cli"):
-
-        def statuses() -> dict[str, str]:
-            query = SpanRow.select(SpanRow.name, SpanRow.status)
-            return dict(query.tuples().execute(database))
-
-        assert until(lambda: statuses() == {"ends": "ok", "stays": "abandoned"})
+        assert until(lambda: statuses(database) == {"ends": "ok", "stays": "abandoned"})
     merge_facts(database)
     total = RollupRow.select(RollupRow.traces, RollupRow.errors).where(
         RollupRow.level == "hour", RollupRow.dimension == "all"
     )
     assert list(total.tuples().execute(database)) == [(2, 1)]
+
+
+def test_spans_of_a_dead_process_are_ended_once_a_locked_database_takes_it(
+    db_path: Path, database: SharedDatabase, lock: SharedDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock.rollback()
+    assert run(DIE_WITH_A_SPOOL, db_path).returncode == -signal.SIGKILL
+    refused: list[Exception] = []
+
+    def mark(own: SharedDatabase) -> int:
+        if refused:
+            return mark_abandoned(own)
+        lock.begin()
+        try:
+            return mark_abandoned(own)
+        except Exception as error:
+            refused.append(error)
+            raise
+        finally:
+            lock.rollback()
+
+    monkeypatch.setattr(delivery, "mark_abandoned", mark)
+    with Observability.open(db_path, platform="cli"):
+        assert until(lambda: statuses(database) == {"ends": "ok", "stays": "abandoned"})
+    assert len(refused) == 1
 
 
 def test_a_replay_after_a_crash_before_the_spool_was_removed_changes_nothing(
