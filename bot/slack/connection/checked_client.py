@@ -14,6 +14,7 @@ from urllib.error import HTTPError
 from urllib.request import Request
 
 from slack_sdk import WebClient
+from slack_sdk.web.file_upload_v2_result import FileUploadV2Result
 
 from bot.slack.errors import SlackUnwell
 
@@ -28,17 +29,17 @@ def _is_object(value: Any) -> bool:
     return isinstance(value, dict)
 
 
+def _is_object_with(key: str) -> Callable[[Any], bool]:
+    return lambda value: _is_object(value) and _is_text(value.get(key))
+
+
 def _are_texts(value: Any) -> bool:
     return isinstance(value, list) and all(map(_is_text, value))
 
 
 def _are_objects_with(key: str) -> Callable[[Any], bool]:
-    def check(value: Any) -> bool:
-        return isinstance(value, list) and all(
-            _is_object(each) and _is_text(each.get(key)) for each in value
-        )
-
-    return check
+    is_well = _is_object_with(key)
+    return lambda value: isinstance(value, list) and all(map(is_well, value))
 
 
 CONTENTS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
@@ -53,13 +54,17 @@ CONTENTS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "conversations.history": ("messages", _are_objects_with("ts")),
     "conversations.info": ("channel", _is_object),
     "conversations.members": ("members", _are_texts),
+    "conversations.open": ("channel", _is_object_with("id")),
     "conversations.replies": ("messages", _are_objects_with("ts")),
+    "files.completeUploadExternal": ("files", _are_objects_with("id")),
+    "files.getUploadURLExternal": ("upload_url", _is_text),
     "files.info": ("file", _is_object),
     "usergroups.list": ("usergroups", _are_objects_with("id")),
     "usergroups.users.list": ("users", _are_texts),
     "users.conversations": ("channels", _are_objects_with("id")),
     "users.info": ("user", _is_object),
     "users.list": ("members", _are_objects_with("id")),
+    "views.open": ("view", _is_object_with("id")),
 }
 """The field of a method's answer that its callers read, and how it must look."""
 
@@ -84,6 +89,13 @@ class CheckedClient(WebClient):
             raise SlackUnwell("Slack sent something that is not text.") from error
         _check_contents(_parsed(answer["body"], status=answer["status"]), method_of(url))
         return answer
+
+    # The second of three steps that slack_sdk takes for a file. It is not a call of the Web API.
+    def _upload_file(self, *, url: str, **upload: Any) -> FileUploadV2Result:
+        try:
+            return super()._upload_file(url=url, **upload)
+        except (ValueError, LookupError) as error:  # Neither an address nor text, as above.
+            raise SlackUnwell("Slack's place for a file, or its answer, cannot be read.") from error
 
 
 def method_of(url: str) -> str:

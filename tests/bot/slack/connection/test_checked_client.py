@@ -12,7 +12,7 @@ from bot.agents.config.roster import load_roster
 from bot.sandbox import Channel, Sandbox, User
 from bot.settings import Settings
 from bot.slack.connection import client as clients
-from bot.slack.connection.checked_client import CheckedClient
+from bot.slack.connection.checked_client import CONTENTS, CheckedClient
 from bot.slack.connection.client import (
     client_for_lookups,
     client_with_retries,
@@ -98,6 +98,41 @@ def test_a_call_is_repeated_after_a_malformed_answer(
     client = client_with_retries(settings, secrets)
     answer = client.conversations_replies(channel=general.id, ts=question.ts)
     assert [each["text"] for each in answer["messages"]] == ["hello"]
+
+
+@pytest.mark.parametrize("method", sorted(CONTENTS))
+def test_no_caller_reads_an_answer_without_its_contents(
+    method: str, sandbox: Sandbox, settings: Settings, secrets: OwnSecrets
+) -> None:
+    sandbox.faults.answer(method, '{"ok": true}')
+    with pytest.raises(SlackUnwell):
+        client_without_retries(settings, secrets).api_call(method)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"upload_url": None},
+        {"upload_url": "files.slack.com"},
+        {"upload_url": "http://[files.slack.com", "file_id": "F1"},
+        {"upload_url": "API/api.test", "file_id": "F1"},
+    ],
+    ids=str,
+)
+def test_a_file_without_a_place_to_send_it_to_is_one_error_too(
+    answer: Mapping[str, Any],
+    sandbox: Sandbox,
+    general: Channel,
+    settings: Settings,
+    secrets: OwnSecrets,
+) -> None:
+    place = json.dumps({"ok": True, **answer}).replace("API/", sandbox.api_url)
+    sandbox.faults.answer("files.getUploadURLExternal", place)
+    sandbox.faults.answer("api.test", LATIN_1, content_type="text/html; charset=utf-8")
+    client = client_without_retries(settings, secrets)
+    with pytest.raises(SlackUnwell):
+        client.files_upload_v2(channel=general.id, filename="answer.md", content="an answer")
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 520])
