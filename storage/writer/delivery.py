@@ -87,7 +87,7 @@ class Delivery:
         self._retry_at = self._full_until = 0.0
         self._merging = Merging(database, patience=PATIENCE_S)
         self._failing_since: float | None = None
-        self._warned_at = float("-inf")
+        self._warned_at: dict[str, float] = {}
 
     def deliver(self, batch: Batch) -> bool:
         """Store or spool a batch. False if neither has room: offer it again later."""
@@ -164,7 +164,7 @@ class Delivery:
             self._spool.append(batch)
         except (OSError, SpoolFull) as error:
             self._full_until = time.monotonic() + RETRY_S
-            self._warn(f"The spool cannot be written either, so spans wait in memory: {error}")
+            self._warn("The spool cannot be written either, so spans wait in memory", error)
             return False
         if first:
             self._begin_replay()
@@ -282,7 +282,7 @@ class Delivery:
         explained = self._database.on_server and isinstance(error, PeeweeException)
         why = self._database.explain(error) if explained else error
         if cause not in PASSING or now >= self._failing_since + WARN_AFTER_S:
-            self._warn(f"The database cannot be written, so spans wait in the spool: {why}")
+            self._warn("The database cannot be written, so spans wait in the spool", why)
 
     def _recover(self, database: SharedDatabase) -> None:
         from storage.recovery.replacement import recover  # Rarely needed and slow to import.
@@ -290,16 +290,16 @@ class Delivery:
         try:
             recover(database)
         except UNAVAILABLE as error:
-            self._warn(f"The database is damaged and could not be replaced yet: {error}")
+            self._warn("The database is damaged and could not be replaced yet", error)
 
-    def _warn(self, sentence: str) -> None:
+    def _warn(self, what: str, why: object) -> None:
         now = time.monotonic()
-        if now < self._warned_at + WARN_EVERY_S:
+        if now < self._warned_at.get(what, float("-inf")) + WARN_EVERY_S:
             return
-        self._warned_at = now
+        self._warned_at[what] = now
         files, size = waiting(self._folder)
         spool = f" Spool: {files} files, {size:,} bytes." if files else ""
-        logger.warning("%s.%s", sentence.rstrip("."), spool)
+        logger.warning("%s: %s.%s", what, str(why).rstrip("."), spool)
 
 
 def delivery_for(database: Database, *, dropped: DropCounters) -> Delivery:
