@@ -130,11 +130,7 @@ def _maintain(args: "Namespace") -> int:
 def _move(args: "Namespace") -> int:
     from bot.cli.commands.move import move_database
 
-    database = open_existing(args)
-    try:
-        return move_database(args, database)
-    finally:
-        database.close()
+    return move_database(args)
 
 
 HANDLERS: Mapping[str, Callable[["Namespace"], int]] = {

@@ -21,6 +21,15 @@ HARMLESS = ("fsync", "full_page_writes", "synchronous_commit")
 """What makes a server survive a power cut, and tests slow."""
 
 
+FULL_DISK = """
+CREATE OR REPLACE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+RAISE EXCEPTION 'could not extend file "base/5/1": No space left on device' USING ERRCODE = '53100';
+END $$;
+CREATE TRIGGER full_disk BEFORE INSERT ON spans EXECUTE FUNCTION full_disk()
+"""
+"""Let a server say, as if its disk was full, that no spans can be stored."""
+
+
 @pytest.fixture(scope="session")
 def postgres_server(testrun_uid: str) -> Iterator[Any]:
     """Start a server for all processes of a run. The last of them stops it and deletes its files.

@@ -4,10 +4,12 @@ import json
 import sys
 import time
 from argparse import Namespace
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from bot.cli.exit_codes import DONE, FAILED
+from bot.cli.shared_commands import open_existing
 from reports import formatting
 from reports.errors import UsageError
 from reports.formatting import visible_json
@@ -33,23 +35,21 @@ class Outcome:
         return not (self.moved.differences or self.moved.recording or self.spooled)
 
 
-def move_database(args: Namespace, source: Database) -> int:
+def move_database(args: Namespace) -> int:
     """Run the command. Returns 0 only if the new database is complete and can be used."""
     if not args.to:
         raise UsageError("Say where to: tracebot move --to postgresql://USER@HOST/DATABASE.")
-    target = locate(args.to)
-    if not target.on_server:
-        from bot.cli.agents_file import refuse_open_backup  # With all that agents need.
+    with closing(locate(args.to)) as target, closing(open_existing(args)) as source:
+        if not target.on_server:
+            from bot.cli.agents_file import refuse_open_backup  # With all that agents need.
 
-        refuse_open_backup(target.path, database=args.database or "")
-    prepare(target)
-    try:
-        outcome = _move(source, target)
-    except KeyboardInterrupt:
-        sys.stderr.write("\nStopped. What was copied is kept: the same command goes on.\n")
-        raise
-    finally:
-        target.close()
+            refuse_open_backup(target.path, database=args.database or "")
+        prepare(target)
+        try:
+            outcome = _move(source, target)
+        except KeyboardInterrupt:
+            sys.stderr.write("\nStopped. What was copied is kept: the same command goes on.\n")
+            raise
     if args.json:
         print(visible_json(json.dumps(_as_object(outcome), ensure_ascii=False)))  # noqa: T201
     else:

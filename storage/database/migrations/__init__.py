@@ -11,8 +11,6 @@ a newer tracebot.
 
 from pathlib import Path
 
-import peewee
-
 from storage.database.base import Database
 from storage.errors import NewerDatabase
 
@@ -37,20 +35,20 @@ def migrate(database: Database, *, folder: Path = HERE, patience: float = 60.0) 
     return applied
 
 
-def missing(database: peewee.Database, *, folder: Path = HERE) -> set[str]:
+def missing(database: Database, *, folder: Path = HERE) -> set[str]:
     """Return the migrations in `folder` that are not applied. Raises `NewerDatabase`."""
     known = {path.stem for path in folder.glob("[0-9]*.py")}
     return known - _applied(database, known=known)
 
 
-def _applied(database: peewee.Database, *, known: set[str]) -> set[str]:
+def _applied(database: Database, *, known: set[str]) -> set[str]:
     if not database.table_exists(HISTORY):
         return set()
     rows = database.execute_sql(f'SELECT "name" FROM "{HISTORY}"').fetchall()
     applied = {row[0] for row in rows}
     if newer := applied - known:
         raise NewerDatabase(
-            f"The database was changed by a newer tracebot (it has {max(newer)}): update tracebot, "
-            "or set TRACEBOT_DATABASE_URL to another database."
+            f"The database {database.label} was changed by a newer tracebot (it has {max(newer)}): "
+            "update tracebot, or name another database."
         )
     return applied

@@ -39,6 +39,7 @@ from storage.store.facts import facts_waiting, merge_facts
 from storage.upkeep.erasure import apply_pending
 from storage.upkeep.journal import last_entry
 from tests.support.factories import ALICE, GENERAL, record, said
+from tests.support.postgres import FULL_DISK
 
 MOVED = (*RECORDS, *TOGETHER)
 
@@ -272,19 +273,24 @@ with begin_move(source, target):
 """
 
 
-def test_a_killed_move_goes_on(source: Database, server: Database, new_postgres_url: str) -> None:
-    fill(source)
-    command = [sys.executable, "-c", STOPPED_IN_THE_MIDDLE, source.path, new_postgres_url]
+@pytest.mark.parametrize("back", [False, True], ids=["to a server", "to a file"])
+def test_a_killed_move_goes_on(
+    source: Database, server: Database, new_postgres_url: str, back: bool
+) -> None:
+    urls = [str(source.path), new_postgres_url]
+    old, new = (server, source) if back else (source, server)
+    fill(old)
+    command = [sys.executable, "-c", STOPPED_IN_THE_MIDDLE, *(reversed(urls) if back else urls)]
     assert subprocess.run(command, timeout=60).returncode == -signal.SIGKILL
-    there = SpanRow.select().count(server)
+    there = SpanRow.select().count(new)
     assert 0 < there < 60
 
-    with begin_move(source, server) as beginning:
+    with begin_move(old, new) as beginning:
         assert (beginning.resumed, beginning.there, beginning.spans) == (True, there, 60)
-        result = move(source, server, progress=lambda *_: None)
+        result = move(old, new, progress=lambda *_: None)
 
-    assert result.differences == () and result.rows == row_counts(server)
-    assert contents(server) == contents(source)
+    assert result.differences == () and result.rows == row_counts(new)
+    assert contents(new) == contents(old)
 
 
 @pytest.mark.parametrize("kind", ["itself", "other traces", "another's copy"])
@@ -326,6 +332,32 @@ def test_a_lost_server_is_a_sentence_and_the_move_goes_on(
     moved(source, server)
 
     assert contents(server) == contents(source)
+
+
+def test_a_full_disk_of_the_server_is_a_sentence_and_the_move_goes_on(
+    source: Database, server: Database
+) -> None:
+    fill(source)
+    server.execute_sql(FULL_DISK)
+    with pytest.raises(MoveError, match=rf"no room left for {server.label}. Make room, and run"):
+        moved(source, server)
+    server.execute_sql("DROP TRIGGER full_disk ON spans")
+
+    assert moved(source, server).differences == ()
+    assert contents(server) == contents(source)
+
+
+def test_a_full_disk_of_a_file_is_a_sentence_and_the_move_goes_on(
+    source: Database, target: Database
+) -> None:
+    fill(source)
+    target.execute_sql("PRAGMA max_page_count = 1")  # It allows what there is, and no page more.
+    with pytest.raises(MoveError, match=rf"no room left for {target.label}. Make room, and run"):
+        moved(source, target)
+    target.execute_sql("PRAGMA max_page_count = 100000")
+
+    assert moved(source, target).differences == ()
+    assert contents(target) == contents(source)
 
 
 def test_a_damaged_source_is_a_sentence(

@@ -15,7 +15,7 @@ from storage.database.connect import locate
 from storage.queries.traces import recent_traces
 from storage.writer.spool import spool_folder, waiting
 from tests.support.conversations import eventually
-from tests.support.postgres import Cable
+from tests.support.postgres import FULL_DISK, Cable
 
 RECORD = """
 import sys
@@ -101,13 +101,6 @@ def test_a_connection_cut_in_the_middle_of_a_copy_stores_a_batch_once(
     assert stored(new_postgres_url) == names(700)
 
 
-FULL = """
-CREATE OR REPLACE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-RAISE EXCEPTION 'could not extend file "base/5/1": No space left on device' USING ERRCODE = '53100';
-END $$;
-CREATE TRIGGER full_disk BEFORE INSERT ON spans EXECUTE FUNCTION full_disk()
-"""
-
 STATES = {
     "read only": (
         "ALTER DATABASE {0} SET default_transaction_read_only = on",
@@ -130,7 +123,7 @@ STATES = {
         "ALTER ROLE clerk CONNECTION LIMIT -1",
         'has no connection left (too many connections for role "clerk"): raise max_connections',
     ),
-    "a full disk": (FULL, "DROP TRIGGER full_disk ON spans", "is full: free space there"),
+    "a full disk": (FULL_DISK, "DROP TRIGGER full_disk ON spans", "is full: free space there"),
     "a time limit": (
         "ALTER ROLE clerk SET statement_timeout = '1ms'",
         "ALTER ROLE clerk RESET statement_timeout",

@@ -6,9 +6,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from playhouse.migrations import Runner
 
 from bot.cli.main import tracebot
 from storage import Observability
+from storage.database.connect import connect
+from storage.database.migrations import HERE, HISTORY
 from storage.recovery import moving
 from storage.recovery.opening import open_database
 
@@ -56,6 +59,7 @@ def test_a_complete_copy_ends_with_what_to_change(
     ("words", "code", "told"),
     [
         ("move", 2, "Say where to: tracebot move --to postgresql://"),
+        ("move --database none.db", 2, "Say where to: tracebot move --to postgresql://"),
         ("move --to tracebot.db", 1, "is the database itself"),
         ("move --to mysql://db/x", 1, "cannot open a mysql:// database"),
         ("move --to new.db --database none.db", 1, "none.db"),
@@ -68,3 +72,27 @@ def test_a_mistake_is_a_sentence_without_the_password(
     assert tracebot(words.split()) == code
     shown = capsys.readouterr().err
     assert told in shown and "s3cret-pw" not in shown
+
+
+@pytest.mark.parametrize("side", ["old.db", "new.db"])
+def test_an_older_database_on_either_side_is_brought_up_to_date(
+    recorded: Path, monkeypatch: pytest.MonkeyPatch, side: str
+) -> None:
+    monkeypatch.setattr(moving, "is_alive", lambda process: False)
+    with closing(connect(recorded / side)) as database:
+        Runner(database, str(HERE), table_name=HISTORY).up("0012_thumbs")
+    source = side if side == "old.db" else "tracebot.db"
+    assert tracebot(["move", "--database", source, "--to", "new.db"]) == 0
+
+
+@pytest.mark.parametrize("side", ["tracebot.db", "new.db"])
+def test_a_database_of_a_newer_tracebot_is_left_alone_on_either_side(
+    recorded: Path, capsys: pytest.CaptureFixture[str], side: str
+) -> None:
+    with closing(open_database(recorded / side)) as database:
+        database.execute_sql(
+            f"INSERT INTO {HISTORY} (name, applied) VALUES ('9999_x', '2030-01-01')"
+        )
+    assert tracebot(["move", "--to", "new.db"]) == 1
+    told = f"The database {recorded / side} was changed by a newer tracebot (it has 9999_x)"
+    assert told in capsys.readouterr().err
