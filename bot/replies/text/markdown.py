@@ -39,6 +39,8 @@ def prose(text: str) -> str:
         if token.type in ("fence", "code_block") and token.map:
             for number in range(*token.map):
                 lines[number] = IN_CODE * len(lines[number])
+            if token.type == "fence":  # Its language is not code, and Slack may show it as text.
+                lines[token.map[0]] = OPAQUE * len(lines[token.map[0]])
     hidden = list("\n".join(lines))
     for start, end in _code_spans("".join(hidden)):
         hidden[start:end] = _hide(hidden[start:end], IN_CODE)

@@ -89,12 +89,14 @@ def test_a_bare_name_of_everybody_notifies_nobody() -> None:
         ("<@here>", f"<@{SPACE}here>"),
         ("<U0ANN|@here>", f"<U0ANN|@{SPACE}here>"),
         ("<!here|@here>", f"<{SPACE}!here|@{SPACE}here>"),
+        ("~~~~@here*", f"~~~~@{SPACE}here*"),
+        ("```sh @channel", f"```sh @{SPACE}channel"),
         ("[x](@channel)", "[x](%40channel)"),
         ("https://e.example/?q=@here", "https://e.example/?q=%40here"),
         ("<https://e.example/(@here)>", "<https://e.example/(%40here)>"),
     ],
 )
-def test_a_bare_name_in_a_tag_or_an_address_notifies_nobody(text: str, shown: str) -> None:
+def test_a_bare_name_in_a_tag_an_address_or_a_fence_notifies_nobody(text: str, shown: str) -> None:
     assert pings("", [{"type": "markdown", "text": text}])
     assert presented(text) == shown
     assert not pings("", [{"type": "markdown", "text": shown}])
