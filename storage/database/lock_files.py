@@ -24,6 +24,7 @@ def locked(path: Path, *, shared: bool = False, patience: float | None = None) -
     Wait at most `patience` seconds for other processes, or without a limit if it is None.
     Raises BlockingIOError.
     """
+    # A program that is started meanwhile must not inherit the descriptor, and with it the lock.
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         lock(descriptor, shared=shared, patience=patience)

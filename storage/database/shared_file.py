@@ -148,7 +148,7 @@ class SharedDatabase(SqliteDatabase, Database):
         try:
             yield
         finally:
-            self.rollback()
+            self.rollback()  # Nothing was written: this ends the reading.
 
     def execute_many(
         self, sql: str, rows: Sequence[Sequence[Any]], *, stored: Container[Any] | None = None

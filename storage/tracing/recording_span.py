@@ -146,6 +146,7 @@ class RecordingSpan:
         """Return the W3C header that makes this span the parent of another process's spans."""
         return format_traceparent(self.trace_id, self.span_id)
 
+    # Positional-only, here and below, so that attributes may have the same names.
     @never_raises("Attributes of a span", None)
     def set(self, /, **attributes: object) -> None:
         """Set attributes. The names in `storage.model.semconv.FIELDS` fill the span's columns."""
@@ -174,6 +175,7 @@ class RecordingSpan:
     def _inherit(self, attributes: Mapping[str, Any]) -> None:
         """Let the children of this span have some of its attributes, too."""
         own = {word: attributes[word] for word in INHERITED.intersection(attributes)}
+        # A new dict: children that have begun share the old one.
         self.context = {**self.context, **own}
 
     def advance(self, *, accepted: bool) -> SpanState:
@@ -195,6 +197,7 @@ class RecordingSpan:
         return self.state
 
     def end(self, end_time: int | None = None) -> None:
+        # Of two threads that end it at once both may pass: `advance` takes only one end.
         if self.ended_at is not None:
             return
         if end_time is None or (instant := instant_of(end_time)) is None:

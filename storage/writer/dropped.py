@@ -41,6 +41,7 @@ RATE_LIMITED = "tracebot.rate_limited"
 COUNTED = (DROPPED, WRITE_FAILED, REFUSED, CUT, RATE_LIMITED)
 
 LOG_EVERY_S = 60.0
+"""A flood of refused requests must not become a flood of lines and rows."""
 
 logger = logging.getLogger("tracebot.storage")
 
@@ -96,6 +97,7 @@ class DropCounters:
         due_in = self.due_in
         if due_in is None or (due_in > 0 and not at_once):
             return []
+        # Only the writer's thread takes: between the two locks the counts can only grow.
         with self._lock:
             new = self._counts - self._logged
             self._logged, self._logged_at = self._counts.copy(), time.monotonic()

@@ -25,6 +25,8 @@ from storage.store.batch import redacted_log, redacted_metric, redacted_score
 from storage.store.span_rows import span_rows
 
 CAP_BYTES = 256_000_000
+"""Of one writer's file. A full disk would harm more than tracebot."""
+
 MARK = b"\xf5tb\xf6"
 HEADER = struct.Struct("<4sII")
 
@@ -69,6 +71,7 @@ class SpoolFile:
             return None
         try:
             lock(descriptor, patience=0)
+            # Between opening and locking, another process may have replayed and removed it.
             same = os.path.samestat(os.fstat(descriptor), path.stat())
         except OSError:
             same = False
@@ -84,6 +87,7 @@ class SpoolFile:
             if written < len(record):
                 raise OSError(f"{self.path}: no space for a record of {len(record)} bytes")
         except OSError:
+            # Half a record in the middle of the file would count as damage.
             os.ftruncate(self._descriptor, self.size)
             raise
         self.size += written
@@ -144,7 +148,7 @@ class SpoolFile:
             return None
 
     def _remove(self) -> None:
-        if self._damaged:
+        if self._damaged:  # Kept for whoever wants to look: what could be read is stored.
             aside = self.path.with_suffix(".damaged")
             logger.warning("Damaged records of a spool could not be read; it is kept as %s.", aside)
             self.path.replace(aside)

@@ -45,6 +45,8 @@ class WaitingItems:
 
     def append(self, item: Item) -> bool:
         """Append an item. False if there is no room for it."""
+        # Each thread looks first and appends then: with many of them, the queue may come to hold a
+        # few more than its size.
         if len(self._queue) < self._trim_above:
             self._queue.append(item)
             return True
@@ -58,6 +60,7 @@ class WaitingItems:
     def mark(self) -> threading.Event:
         """Append an event, for which there is always room, and return it."""
         event = threading.Event()
+        # Behind the items, so that it is reached once all of them are taken.
         self._queue.append(event)
         return event
 
