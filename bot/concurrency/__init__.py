@@ -1,1 +1,1 @@
-"""Queues, deduplication and the limit under which turns run."""
+"""Queues and lanes of messages, deduplication, notices, and the limit of running turns."""

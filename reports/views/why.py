@@ -80,7 +80,7 @@ INSTEAD: Mapping[str, str] = {
         "lists them."
     ),
 }
-"""The way to an answer, by the reason for none."""
+"""How to get an answer, by the reason why there was none."""
 
 CHOSEN: Mapping[str, str] = {
     "named": "the message names it",

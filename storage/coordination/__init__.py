@@ -1,1 +1,1 @@
-"""Coordinate processes through the database: leases, cancelling, digests."""
+"""Coordinate processes through the database: leases, lanes, notices, heartbeats, shared settings."""

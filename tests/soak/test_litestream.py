@@ -63,7 +63,7 @@ class Litestream:
 
     @contextmanager
     def replicating(self) -> Iterator[None]:
-        """Replicate; killed at the end, as with a machine that is lost."""
+        """Replicate until the end of the block, where it is killed like a machine that is lost."""
         running = subprocess.Popen(
             [self._program, "replicate", "-config", self._config], stderr=subprocess.PIPE
         )

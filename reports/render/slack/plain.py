@@ -1,4 +1,4 @@
-"""Say with plain blocks what tables, charts and cards say, for where Slack refuses those."""
+"""Say with plain blocks what tables, charts and cards say, in case Slack refuses those."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -6,7 +6,7 @@ from reports.formatting import UNKNOWN
 from reports.render.block_kit import SECTION, Block, code, context, escape, section
 
 NARROW = 38
-"""Characters of a row that a telephone shows in one line of code."""
+"""Characters of a row that a phone shows in one line of code."""
 
 
 def plain(blocks: Sequence[Block]) -> list[Block]:

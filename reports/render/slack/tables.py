@@ -16,10 +16,12 @@ TABLE_SIZE = 9_000
 """Characters of a table as JSON. All blocks of a message may have about 13,000."""
 
 CELL, LABEL, TITLE = 60, 20, 50
+"""Characters of a cell, which we choose, and of a label and a title of a chart, as Slack takes."""
 ROWS = 100
 PAGE_SIZE = 10
 """Rows that Slack shows at once; it adds arrows to the others."""
 POINTS, SERIES = 20, 6
+"""How many of each Slack draws in one chart."""
 
 
 @dataclass(frozen=True, slots=True)
