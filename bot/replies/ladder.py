@@ -1,4 +1,4 @@
-"""Deliver an answer in the best form that Slack takes: one that an agent gave is not lost.
+"""Deliver an answer in the best form that Slack takes, so that no answer is lost.
 
 From the best form to the plainest: blocks, the same in shorter parts or without what Slack refuses,
 the words in sections, plain text, and a file. Each is tried at most once, and only after Slack has

@@ -1,1 +1,1 @@
-"""Coordinate processes through the database: leases, lanes, notices, heartbeats, shared settings."""
+"""Coordinate processes through the database: leases, lanes, notices, heartbeats, settings."""

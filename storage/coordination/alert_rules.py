@@ -24,8 +24,8 @@ Level = Literal["ok", "no_data", "warning", "alert"]
 class AlertRule:
     """A rule whose alert is posted in `channel`. `created_at` is in nanoseconds.
 
-    `condition` is in the words of `reports.alerts.grammar`. `in_file` is set if it is one of the
-    agents file, which then has the last word on it.
+    `condition` is in the words of `reports.alerts.grammar`. `in_file` is True for a rule of
+    the agents file, where alone it can be changed.
     """
 
     id: str
@@ -94,7 +94,7 @@ def remove_rule(database: Database, rule_id: str) -> bool:
 def alert_rules(
     database: Database, *, team: str | None = None, ids: Collection[str] | None = None
 ) -> tuple[AlertRule, ...]:
-    """Return the rules of a workspace, or of all, by channel and in the order of their making."""
+    """Return the rules of a workspace, or of all, by channel, the oldest first."""
     query = AlertRuleRow.select().order_by(
         AlertRuleRow.channel, AlertRuleRow.created_at, AlertRuleRow.id
     )

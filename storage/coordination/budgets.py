@@ -23,7 +23,7 @@ Period = Literal["day", "week", "month"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """A budget of an agent, a channel or a user, whose name or id is `key`; of all without a key.
+    """A limit for an agent, a channel or a user, whose name or id is `key`; for all without a key.
 
     Past `soft` somebody has to agree to each question, past `hard` nothing is asked. `team` is
     empty for a budget that was made in a shell: it counts what all workspaces and shells spend.

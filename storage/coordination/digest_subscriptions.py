@@ -1,6 +1,6 @@
 """Store which channels want a digest, and when."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from storage.database.base import Database
@@ -32,16 +32,7 @@ class Subscription:
 
 def subscribe(database: Database, subscription: Subscription) -> None:
     """Store a channel's subscription. It replaces an earlier one."""
-    row = {
-        "team": subscription.team,
-        "channel": subscription.channel,
-        "local_time": subscription.local_time,
-        "time_zone": subscription.time_zone,
-        "created_by": subscription.created_by,
-        "created_at": subscription.created_at,
-        "days": subscription.days,
-        "quiet": subscription.quiet,
-    }
+    row = asdict(subscription)
     with transaction(database):
         SubscriptionRow.insert(**row).on_conflict(
             conflict_target=[SubscriptionRow.team, SubscriptionRow.channel],
@@ -59,14 +50,6 @@ def unsubscribe(database: Database, *, team: str, channel: str) -> bool:
 
 
 def subscriptions(database: Database) -> tuple[Subscription, ...]:
-    query = SubscriptionRow.select(
-        SubscriptionRow.team,
-        SubscriptionRow.channel,
-        SubscriptionRow.local_time,
-        SubscriptionRow.time_zone,
-        SubscriptionRow.created_by,
-        SubscriptionRow.created_at,
-        SubscriptionRow.days,
-        SubscriptionRow.quiet,
-    ).order_by(SubscriptionRow.team, SubscriptionRow.channel)
-    return tuple(Subscription(*row) for row in query.tuples().execute(database))
+    columns = [getattr(SubscriptionRow, name) for name in Subscription.__dataclass_fields__]
+    query = SubscriptionRow.select(*columns).order_by(SubscriptionRow.team, SubscriptionRow.channel)
+    return tuple(Subscription(**row) for row in query.dicts().execute(database))

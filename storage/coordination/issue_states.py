@@ -8,12 +8,15 @@ from storage.database.models import IssueStateRow
 from storage.database.transactions import transaction
 
 LOOKED_UP = 500
-"""Issues in one query."""
+"""How many issues one query looks up."""
 
 
 @dataclass(frozen=True, slots=True)
 class IssueState:
-    """`state` is `resolved` or `muted`; `changed_by` a user's id, or None in a shell."""
+    """Say what somebody did with an issue.
+
+    `state` is `resolved` or `muted`. `changed_by` is a user's id, None for a shell.
+    """
 
     state: str
     changed_by: str | None
