@@ -37,17 +37,25 @@ def _mended(text: str, start: int, inside: int, inside_end: int, end: int) -> It
     before, after = text[start - 1 : start], text[end : end + 1]
     if not (touches(before) or touches(after)):
         return
-    mark = text[start:inside]
+    mark, words = text[start:inside], text[inside:inside_end]
+    if _ends_inside_a_run(words, mark[0]):
+        return
     if mark[0] == "_":
         # An underscore inside a word is part of it, as in 파일_이름_은.
         if before.isalnum():
             return
         mark = "*" * len(mark)
-    left = ZERO_WIDTH_SPACE * (touches(before) and _is_punctuation(text[inside]))
-    right = ZERO_WIDTH_SPACE * (touches(after) and _is_punctuation(text[inside_end - 1]))
+    left = ZERO_WIDTH_SPACE * (touches(before) and _is_punctuation(words[0]))
+    right = ZERO_WIDTH_SPACE * (touches(after) and _is_punctuation(words[-1]))
     yield start, inside, f"{mark}{left}"
     # Outside as well, for readers of Markdown that want a word to end where its emphasis ends.
     yield inside_end, end, f"{right}{mark}{ZERO_WIDTH_SPACE * touches(after)}"
+
+
+def _ends_inside_a_run(words: str, character: str) -> bool:
+    """Return True for `は**` in `**は****は**`: these marks close nothing that *words* opens."""
+    before = words.rstrip(character)
+    return len(words) - len(before) > before.count(character)
 
 
 def unsettled_emphasis(text: str) -> int:

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.replies.text.markdown import PARSER
@@ -196,6 +196,7 @@ def test_text_that_grows_is_shown_as_the_whole_will_be(text: str, data: st.DataO
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(PIECES, max_size=40).map("".join))
+@example("**は****は**は")
 def test_what_is_presentable_stays_as_it_is_and_says_the_same(text: str) -> None:
     shown = presented(text)
     assert presented(shown) == shown
