@@ -11,7 +11,7 @@ from bot.agents.programs.process.bot_files import BotFiles
 from bot.agents.programs.process.paths import inside, real
 from bot.errors import ConfigurationError
 from bot.settings import Settings, load_settings
-from storage.database.connect import database_path
+from storage.database.connect import database_path, postgres_url
 from storage.database.postgres_url import PASSWORD, passwords, private_files
 from storage.errors import BackupError, StorageError
 
@@ -23,6 +23,8 @@ def load_agents(settings: Settings, *, database: str = "") -> Roster:
     """
     path, url = named_database(settings, database), database or settings.database_url
     others = (Path(".env").absolute(), *private_files(url, os.environ))
+    if path is not None and postgres_url(url) is not None:
+        others += (path.parent,)  # The spool that will be there is not yet, as a file's always is.
     files = BotFiles(database=path, others=others)
     return load_roster(settings.agents, environ=_without_password(url), files=files)
 

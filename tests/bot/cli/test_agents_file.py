@@ -10,7 +10,7 @@ from bot.agents.programs.provider import CommandProvider
 from bot.agents.types import Request
 from bot.cli.agents_file import load_agents
 from bot.settings import Settings
-from storage.database.connect import locate
+from storage.database.connect import database_path, locate
 
 
 def settings(folder: Path, agent: str, url: str) -> Settings:
@@ -36,6 +36,17 @@ def test_an_agent_cannot_be_given_the_file_of_the_password(
     url = f"postgresql://bot@db.example/traces{option.format(file)}"
     with pytest.raises(RosterError, match=rf"opens {work} .* with it {file}"):
         load_agents(settings(tmp_path, f"working_directory = '{work}'", url))
+
+
+def test_an_agent_cannot_be_given_what_this_machine_keeps_of_a_server_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    url = "postgresql://bot:x@db.example/traces"
+    folder = database_path(url).parent
+    folder.mkdir(parents=True)
+    with pytest.raises(RosterError, match=rf"with it {folder}"):
+        load_agents(settings(tmp_path, f"read = ['{tmp_path / 'state'}']", url))
 
 
 @pytest.mark.parametrize(
