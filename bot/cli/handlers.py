@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from bot.cli.exit_codes import DONE
-from bot.cli.shared_commands import alerts, budget, cancel, forget, located, open_existing
+from bot.cli.named_database import located, open_existing
+from bot.cli.shared_commands import alerts, budget, cancel, forget
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -3,17 +3,15 @@
 Imports are inside of functions, so that a command waits only for what it needs.
 """
 
-import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bot.cli.exit_codes import DONE, FAILED
+from bot.cli.named_database import located, open_existing
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from reports.views.views import View
-    from storage.database.base import Database
 
 
 def read(args: "Namespace") -> int:
@@ -64,28 +62,6 @@ def _shown(view: "View", args: "Namespace") -> int:
 
         return FAILED if isinstance(view, HealthView) and not view.ok else DONE
     return DONE
-
-
-def open_existing(args: "Namespace") -> "Database":
-    """Open a database that exists, to write to it."""
-    from storage.recovery.opening import prepare_existing
-
-    database = located(args)
-    prepare_existing(database)
-    return database
-
-
-def located(args: "Namespace", environ: Mapping[str, str] = os.environ) -> "Database":
-    from storage.database.connect import BUSY_TIMEOUT_MS, locate
-
-    url, busy_timeout_ms = environ.get("TRACEBOT_DATABASE_URL", ""), BUSY_TIMEOUT_MS
-    if os.path.exists(".env") or "TRACEBOT_BUSY_TIMEOUT_MS" in environ:
-        # Only then: loading all settings takes longer than most commands.
-        from bot.settings import load_settings
-
-        settings = load_settings()
-        url, busy_timeout_ms = settings.database_url, settings.busy_timeout_ms
-    return locate(args.database or url, busy_timeout_ms=busy_timeout_ms)
 
 
 def cancel(args: "Namespace") -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.cli.exit_codes import DONE, FAILED
-from bot.cli.shared_commands import open_existing
+from bot.cli.named_database import open_existing
 from reports import formatting
 from reports.errors import UsageError
 from reports.formatting import visible_json

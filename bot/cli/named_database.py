@@ -1,0 +1,36 @@
+"""Find the database that a command is about: the one it names, or else that of the settings.
+
+What a database needs is imported inside of functions: a shell waits for each import.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from storage.database.base import Database
+
+
+def open_existing(args: "Namespace") -> "Database":
+    """Open a database that exists, to write to it."""
+    from storage.recovery.opening import prepare_existing
+
+    database = located(args)
+    prepare_existing(database)
+    return database
+
+
+def located(args: "Namespace", environ: Mapping[str, str] = os.environ) -> "Database":
+    """Return the database, not opened yet."""
+    from storage.database.connect import BUSY_TIMEOUT_MS, locate
+
+    url, busy_timeout_ms = environ.get("TRACEBOT_DATABASE_URL", ""), BUSY_TIMEOUT_MS
+    if os.path.exists(".env") or "TRACEBOT_BUSY_TIMEOUT_MS" in environ:
+        # Only then: loading all settings takes longer than most commands.
+        from bot.settings import load_settings
+
+        settings = load_settings()
+        url, busy_timeout_ms = settings.database_url, settings.busy_timeout_ms
+    return locate(args.database or url, busy_timeout_ms=busy_timeout_ms)
