@@ -9,27 +9,21 @@ from pathlib import Path
 
 from bot.agents.cancellation import Cancellation
 from bot.agents.errors import (
-    AgentCancelled,
-    AgentCrashed,
     AgentError,
     AgentNotFound,
-    AgentTimeout,
-    SessionGone,
 )
-from bot.agents.last_words import last_words
 from bot.agents.programs.catalog import COMMAND, Program, PromptVia
+from bot.agents.programs.conclusion import Ended
 from bot.agents.programs.output.answer import ParsedAnswer
-from bot.agents.programs.output.error_types import error_type_of
 from bot.agents.programs.output.reader import JsonLinesReader, OutputReader, TextReader
 from bot.agents.programs.process import supervisor
 from bot.agents.programs.process.confinement import Confinement, ConfinementError
 from bot.agents.programs.process.environment import child_environment
-from bot.agents.programs.process.supervisor import Limits, Outcome
+from bot.agents.programs.process.supervisor import Limits
 from bot.agents.programs.prompt import fitting, render
 from bot.agents.programs.telemetry import Telemetry
 from bot.agents.programs.workplace import Workplaces
 from bot.agents.types import Mode, Reply, Request, SessionUse
-from storage.model.redaction import redacted_start
 
 MAX_ARGUMENT = 131_071
 """Bytes. Linux starts no program with a longer argument (MAX_ARG_STRLEN, with the final NUL)."""
@@ -116,7 +110,15 @@ class CommandProvider:
         reader.close()
         if request.session is not None and self.program.counts_sessions:
             answer.subtract(request.session)
-        return self._conclude(outcome, answer, request)
+        return Ended(
+            agent=self.agent,
+            program=self.program,
+            model=self.model,
+            limits=self.limits,
+            request=request,
+            outcome=outcome,
+            answer=answer,
+        ).reply()
 
     @property
     def workplaces(self) -> Workplaces:
@@ -212,79 +214,6 @@ class CommandProvider:
             return []
         return list(dict.fromkeys(template.format(file=path, folder=path.parent) for path in files))
 
-    def _conclude(self, outcome: Outcome, answer: ParsedAnswer, request: Request) -> Reply:
-        """Return the reply, or raise the first of the reasons why there is none."""
-        code = outcome.exit_code
-        partial = answer.reply(provider=self.name, model=self.model, exit_code=code)
-        if outcome.stopped == "cancelled":
-            by = request.cancellation.by or "somebody"
-            raise AgentCancelled(by, stderr=outcome.stderr, partial=partial)
-        # Only a program whose output says so is known to be done.
-        answered = self.program.parser is not None and answer.complete and answer.failure is None
-        if outcome.stopped == "timeout":
-            if answered and partial.text:  # It answered, and only did not exit.
-                return partial
-            raise AgentTimeout(
-                f"{self.agent} did not answer within {self.limits.timeout_s:g} s and was stopped: "
-                "set a longer timeout in the agents file, or ask for less.",
-                stderr=outcome.stderr,
-                partial=partial,
-            )
-        failure = self._failure(outcome, answer)
-        if failure is None:
-            return partial
-        error_type, message = failure
-        if request.session is not None and self._lost_session(error_type, outcome, answer):
-            raise SessionGone(message, exit_code=code, stderr=outcome.stderr, partial=partial)
-        said = answer.failure[1] if answer.failure is not None else ""
-        words = {"stderr": outcome.stderr, "said": said}
-        if error_type == "crash":
-            raise AgentCrashed(message, exit_code=code, partial=partial, **words)
-        raise AgentError(error_type, message, exit_code=code, partial=partial, **words)
-
-    def _failure(self, outcome: Outcome, answer: ParsedAnswer) -> tuple[str, str] | None:
-        """Return an error type and a sentence, None if it answered."""
-        if outcome.stopped == "flood":
-            what = f"printed more than {self.limits.flood_bytes} bytes and was stopped"
-            return "crash", f"{self.agent} {what}."
-        if answer.failure is not None:
-            error_type, message = answer.failure
-            what, advice = FAILURES[error_type]
-            return error_type, f"{self.agent} {what} ({redacted_start(message, 500)}){advice}."
-        if outcome.exit_code:
-            error_type = self._error_type(outcome)
-            ending = supervisor.ending(outcome.exit_code)
-            return error_type, self._with_last_words(ending, outcome)
-        if not answer.complete:
-            return "crash", f"{self.agent} ended in the middle of its answer."
-        if not answer.text():
-            return "empty", self._with_last_words("ended without an answer", outcome)
-        return None
-
-    def _with_last_words(self, ending: str, outcome: Outcome) -> str:
-        words = last_words(outcome.stderr)
-        said = f": {words}" if words else " and printed nothing to stderr."
-        return f"{self.agent} {ending}{said}"
-
-    def _lost_session(self, error_type: str, outcome: Outcome, answer: ParsedAnswer) -> bool:
-        """Return True if it did nothing, as it could not go on with its session.
-
-        It says so, or it ends without a word, as it may with a session that is damaged.
-        """
-        if not outcome.exit_code or answer.first_output_ns is not None:
-            return False
-        silent = error_type == "crash" and answer.failure is None
-        return silent or self.program.session_gone in outcome.stderr
-
-    def _error_type(self, outcome: Outcome) -> str:
-        """Return the error type that the exit code or the end of stderr shows.
-
-        The stderr of a command that is not a known agent may be about anything.
-        """
-        if outcome.exit_code in self.program.exit_codes:
-            return self.program.exit_codes[outcome.exit_code]
-        return "crash" if self.program is COMMAND else error_type_of(outcome.stderr[-2_000:])
-
     def _not_started(self, error: OSError) -> AgentError:
         if self.working_directory is not None and not self.working_directory.is_dir():
             return AgentNotFound(
@@ -302,12 +231,3 @@ class CommandProvider:
         return AgentError(
             "not_started", f"{self.agent} could not start {self.command[0]}: {reason}."
         )
-
-
-FAILURES: Mapping[str, tuple[str, str]] = {
-    "quota": ("has used up its quota", ": wait, or raise the account's limits"),
-    "authentication": ("is not signed in", ": sign in with its program, or pass its key"),
-    "refused": ("refused to answer", ": ask for something else"),
-    "crash": ("failed", ""),
-}
-"""Error type → what happened, and what to do."""

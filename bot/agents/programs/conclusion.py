@@ -1,0 +1,108 @@
+"""Tell what the end of an agent's program means: a reply, or the reason why there is none."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bot.agents.errors import AgentCancelled, AgentCrashed, AgentError, AgentTimeout, SessionGone
+from bot.agents.last_words import last_words
+from bot.agents.programs.catalog import COMMAND, Program
+from bot.agents.programs.output.answer import ParsedAnswer
+from bot.agents.programs.output.error_types import error_type_of
+from bot.agents.programs.process.supervisor import Limits, Outcome, ending
+from bot.agents.types import Reply, Request
+from storage.model.redaction import redacted_start
+
+FAILURES: Mapping[str, tuple[str, str]] = {
+    "quota": ("has used up its quota", ": wait, or raise the account's limits"),
+    "authentication": ("is not signed in", ": sign in with its program, or pass its key"),
+    "refused": ("refused to answer", ": ask for something else"),
+    "crash": ("failed", ""),
+}
+"""Error type → what happened, and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A program that has ended: how its process did, and what was read of its output."""
+
+    agent: str
+    program: Program
+    model: str | None
+    limits: Limits
+    request: Request
+    outcome: Outcome
+    answer: ParsedAnswer
+
+    def reply(self) -> Reply:
+        """Return the reply, or raise the first of the reasons why there is none."""
+        outcome, answer, request = self.outcome, self.answer, self.request
+        code = outcome.exit_code
+        partial = answer.reply(provider=self.program.name, model=self.model, exit_code=code)
+        if outcome.stopped == "cancelled":
+            by = request.cancellation.by or "somebody"
+            raise AgentCancelled(by, stderr=outcome.stderr, partial=partial)
+        # Only a program whose output says so is known to be done.
+        answered = self.program.parser is not None and answer.complete and answer.failure is None
+        if outcome.stopped == "timeout":
+            if answered and partial.text:  # It answered, and only did not exit.
+                return partial
+            raise AgentTimeout(
+                f"{self.agent} did not answer within {self.limits.timeout_s:g} s and was stopped: "
+                "set a longer timeout in the agents file, or ask for less.",
+                stderr=outcome.stderr,
+                partial=partial,
+            )
+        failure = self._failure()
+        if failure is None:
+            return partial
+        error_type, message = failure
+        if request.session is not None and self._lost_session(error_type):
+            raise SessionGone(message, exit_code=code, stderr=outcome.stderr, partial=partial)
+        said = answer.failure[1] if answer.failure is not None else ""
+        words = {"stderr": outcome.stderr, "said": said}
+        if error_type == "crash":
+            raise AgentCrashed(message, exit_code=code, partial=partial, **words)
+        raise AgentError(error_type, message, exit_code=code, partial=partial, **words)
+
+    def _failure(self) -> tuple[str, str] | None:
+        """Return an error type and a sentence, None if it answered."""
+        outcome, answer = self.outcome, self.answer
+        if outcome.stopped == "flood":
+            what = f"printed more than {self.limits.flood_bytes} bytes and was stopped"
+            return "crash", f"{self.agent} {what}."
+        if answer.failure is not None:
+            error_type, message = answer.failure
+            what, advice = FAILURES[error_type]
+            return error_type, f"{self.agent} {what} ({redacted_start(message, 500)}){advice}."
+        if outcome.exit_code:
+            error_type = self._error_type()
+            return error_type, self._with_last_words(ending(outcome.exit_code))
+        if not answer.complete:
+            return "crash", f"{self.agent} ended in the middle of its answer."
+        if not answer.text():
+            return "empty", self._with_last_words("ended without an answer")
+        return None
+
+    def _with_last_words(self, how: str) -> str:
+        words = last_words(self.outcome.stderr)
+        said = f": {words}" if words else " and printed nothing to stderr."
+        return f"{self.agent} {how}{said}"
+
+    def _lost_session(self, error_type: str) -> bool:
+        """Return True if it did nothing, as it could not go on with its session.
+
+        It says so, or it ends without a word, as it may with a session that is damaged.
+        """
+        if not self.outcome.exit_code or self.answer.first_output_ns is not None:
+            return False
+        silent = error_type == "crash" and self.answer.failure is None
+        return silent or self.program.session_gone in self.outcome.stderr
+
+    def _error_type(self) -> str:
+        """Return the error type that the exit code or the end of stderr shows.
+
+        The stderr of a command that is not a known agent may be about anything.
+        """
+        if self.outcome.exit_code in self.program.exit_codes:
+            return self.program.exit_codes[self.outcome.exit_code]
+        return "crash" if self.program is COMMAND else error_type_of(self.outcome.stderr[-2_000:])
