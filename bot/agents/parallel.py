@@ -47,8 +47,10 @@ def query(
     An exception that interrupts this call, such as Ctrl-C, cancels the agents that still work.
     """
     names = ", ".join(dict.fromkeys(each.agent.name for each in queries))
+    asked = dict.fromkeys(each.request.captured(each.request.prompt) for each in queries)
+    text = "\n".join(filter(None, asked)) or None
     with (
-        observability.span("query", agent=names, agents=len(queries)) as span,
+        observability.span("query", agent=names, agents=len(queries), text=text) as span,
         ThreadPoolExecutor(at_once, thread_name_prefix="query") as pool,
     ):
         # Each thread runs in its own copy of this context, so that its spans have ours as their

@@ -103,8 +103,10 @@ def _run(arguments: list[str], typed: list[str]) -> int:
     try:
         return _dispatch(arguments)
     except UsageError as error:
+        from storage.model.redaction import redact  # It quotes what was typed: a URL, for instance.
+
         code = FAILED if isinstance(error, CommandFailed) else USAGE
-        return _refuse(str(error), typed, code=code, word=error.word)
+        return _refuse(redact(str(error)), typed, code=code, word=error.word)
     except (StorageError, ConfigurationError) as error:
         return _refuse(str(error), typed, code=FAILED)
     except (BrokenPipeError, OutputError):

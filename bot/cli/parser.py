@@ -75,7 +75,8 @@ def _add_commands(commands: Any, only: str | None) -> None:
     _add_agents(command)
     _add_maintenance(command)
     completion = command("completion", "Print a script that completes commands and options.")
-    completion.add_argument("shell", choices=["bash", "zsh", "fish"], help="your shell")
+    shells = ["bash", "zsh", "fish"]
+    completion.add_argument("shell", metavar="SHELL", choices=shells, help=", ".join(shells))
 
 
 def _add_init(command: Callable[..., Options]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from reports.alerts.grammar import EXAMPLE, Condition, condition_text, parse_condition
+from reports.alerts.grammar import Condition, condition_text, parse_condition
 from reports.errors import CommandFailed, UsageError
 from reports.units import parse_duration
 from reports.views.messages import MessageView
@@ -22,7 +22,10 @@ LONGEST_SNOOZE_NS = 366 * 86_400 * 1_000_000_000
 MOST_RULES = 50
 """Rules of one channel. The list of a channel should still be read."""
 
-SYNTAX = f"write alerts, alerts add {EXAMPLE}, or alerts test, snooze or remove with an alert's id"
+SYNTAX = (
+    'write alerts, alerts add "error_rate>20%" agent:claude over:1h, or alerts test, snooze or '
+    "remove with an alert's id"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,9 @@ def refusal(message: str, prog: str) -> UsageError:
     choice = r"argument (\S+): invalid choice: '([^']*)' \(choose from (.*)\)"
     if match := re.search(choice, message):
         argument, word, choices = *match.groups()[:2], re.findall(r"[\w-]+", match.group(3))
+        program, first, *_ = [*prog.split(), ""]
+        if argument == "COMMAND" and first.startswith("-"):
+            return before_command(program, first)
         if argument == "COMMAND":
             return UsageError(
                 f"{word} is not a command: {_command_like(word, choices, prog.split()[0])}",
@@ -47,6 +50,13 @@ def refusal(message: str, prog: str) -> UsageError:
     if match := re.fullmatch(r"the following arguments are required: (.*)", message):
         return UsageError(f"{prog} needs {match[1].replace(', ', ' and ')}: {hint}")
     return UsageError(f"{message[:1].upper()}{message[1:]}: {hint}")
+
+
+def before_command(program: str, option: str, command: str = "COMMAND") -> UsageError:
+    """Refuse an option that stands before the command."""
+    return UsageError(
+        f"{option} stands before the command: write {program} {command} {option}.", word=option
+    )
 
 
 ELSEWHERE = {

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from reports.commands.filters import TAKEN, add_options, read_filters, take_words
-from reports.commands.mistakes import Parser, option_like, refusal
+from reports.commands.mistakes import Parser, before_command, option_like, refusal
 from reports.commands.typed import READING, split_shell
 from reports.errors import UsageError
 
@@ -306,6 +306,8 @@ def _take_rest(rest: Sequence[str], args: argparse.Namespace, parser: Parser) ->
     for word in rest:
         if word.startswith("-") or not hasattr(args, "words"):
             close = option_like(word, parser, args.command)
+            if word == f"--{close}":
+                raise before_command(parser.prog, word, args.command)
             more = f"see {' '.join(filter(None, (parser.prog, 'help', args.command)))}."
             hint = f"did you mean --{close}?" if close else more
             raise UsageError(

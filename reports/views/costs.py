@@ -11,6 +11,7 @@ from reports import formatting
 if TYPE_CHECKING:
     from storage.queries.statistics import Group, Statistics
 
+NOTHING = "No agent told of tokens or a cost. Add --since 30d for a longer period."
 NO_MODEL, NO_AGENT = "unnamed model", "unnamed agent"
 
 
@@ -75,7 +76,7 @@ def costs_view(
             ("agent", _lines(agents, total, (*before.agents, before.total) if before else None)),
         ),
         before=before,
-        note=_unpriced_note(models),
+        note=_unpriced_note(models) if models or agents else NOTHING,
         since=by_model.since,
         until=by_model.until,
         total=total,

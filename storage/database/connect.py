@@ -88,8 +88,8 @@ def _on_server(url: PostgresURL, busy_timeout_ms: int) -> Database:
         from psycopg.conninfo import conninfo_to_dict
     except ImportError:
         raise BadDatabaseURL(
-            "A postgresql:// database needs psycopg, which is not installed: "
-            "pip install 'tracebot[postgres]'."
+            "A postgresql:// database needs psycopg, which is not installed: install tracebot with "
+            "its extra, in a clone uv tool install '.[postgres]'."
         ) from None
     try:
         conninfo_to_dict(url.text)

@@ -28,7 +28,7 @@ def open_to_record(url: str | Path | None, *, busy_timeout_ms: int = BUSY_TIMEOU
         mark_abandoned(located)
     except (TemporarilyUnavailable, PeeweeException) as error:
         logger.warning("%s What is recorded waits in the spool until then.", error)
-    if was_missing and folder != database_path(None).parent:
+    if was_missing and not located.on_server and folder != database_path(None).parent:
         # Else nobody would notice that a path is misspelt.
         logger.warning("The folder %s did not exist: it was created for the database.", folder)
     return located

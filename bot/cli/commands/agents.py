@@ -21,12 +21,14 @@ def show_agents(*, database: str, as_json: bool) -> int:
     """Print the agents; 1 if one has no provider that could answer. Raises `RosterError`."""
     settings = load_settings()
     roster = load_agents(settings, database=database)
-    states = _statuses(roster, database or settings.database_url)
+    states = _statuses(roster, database or settings.database_url, is_named=bool(database))
     if as_json:
         sys.stdout.write(json.dumps({"agents": [_as_object(each) for each in states]}) + "\n")
     else:
         where = (
-            settings.agents or "No agents file: only echo answers. Set TRACEBOT_AGENTS to use one."
+            settings.agents
+            or "No agents file is set, so only echo answers: tracebot init writes one with the "
+            "agents on this machine, or set TRACEBOT_AGENTS to yours."
         )
         sys.stdout.write(visible(f"{where}\n\n" + "\n".join(map(_as_text, states))))
     return 0 if all(any(p.problem is None for p in each.providers) for each in states) else 1
@@ -51,18 +53,20 @@ def import_agents(*, path: str, output: str | None) -> int:
     return DONE
 
 
-def _statuses(roster: Roster, url: str) -> tuple[AgentStatus, ...]:
-    """Return the agents with their last errors, if a database has any."""
+def _statuses(roster: Roster, url: str, *, is_named: bool) -> tuple[AgentStatus, ...]:
+    """Return the agents with their last errors, if a database has any.
+
+    It may be missing, unless the command line names it.
+    """
     from storage.database.connect import locate
     from storage.database.read_only import reading
 
     try:
         with reading(locate(url)) as database:
             return tuple(agent_statuses(roster, database))
-    except NoDatabase:
-        pass
     except StorageError as error:
-        sys.stderr.write(f"tracebot: the last errors cannot be read: {error}\n")
+        if is_named or not isinstance(error, NoDatabase):
+            sys.stderr.write(f"tracebot: the last errors cannot be read: {error}\n")
     return tuple(agent_statuses(roster, None))
 
 

@@ -40,6 +40,11 @@ def run_query(options: QueryOptions) -> int:
     """Print the answers; 1 if an agent gave none. Raises `UsageError` and `RosterError`."""
     settings = load_settings()
     roster = load_agents(settings, database=options.database or "")
+    if settings.agents is None:
+        sys.stderr.write(
+            "tracebot: No agents file is set, so echo answers: tracebot init writes one with the "
+            "agents on this machine, or set TRACEBOT_AGENTS to yours.\n"
+        )
     cancellation = Cancellation()
     questions = list(_questions(options, roster, cancellation, settings.captured))
     with Observability.open(

@@ -15,7 +15,9 @@ def costs(view: CostView) -> list[Block]:
     if view.total.cached_tokens:
         tokens += f", {total.cached} of them cached"
     change = f" _{total.change}_" if total.change else ""
-    blocks = [header(view.title), section(f"*{total.cost}*{change}{tokens}")]
+    blocks = [header(view.title)]
+    if view.models or view.before:
+        blocks.append(section(f"*{total.cost}*{change}{tokens}"))
     for (by, lines), spent in zip(view.lines, (view.models, view.agents), strict=True):
         rows = [_row(line, each, view.total) for line, each in zip(lines, spent, strict=False)]
         if rows:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 def costs(view: CostView) -> Iterator[Part]:
     yield bold(view.title)
     for by, lines in view.lines:
+        if len(lines) == 1 and not view.before:  # Only the total, which is nothing.
+            continue
         yield ""
         yield Table(
             columns=(text_column(by), *map(number_column, ("tokens", "cached", "cost", "share"))),

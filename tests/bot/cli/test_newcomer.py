@@ -95,6 +95,38 @@ tracebot completion powershell
 tracebot rehearse
 tracebot forget ann
 tracebot help --json
+tracebot --json ls
+tracebot --database tracebot.db ls
+tracebot -n 5 ls
+tracebot ls --database postgresql://ann:hunter2secret@127.0.0.1:1/traces
+tracebot ls --json --database postgresql://ann:hunter2secret@127.0.0.1:1/traces
+tracebot ls --database postgresql:ann@host/traces
+tracebot ls --database mysql://ann:hunter2secret@host/traces
+tracebot stats postgresql://ann:hunter2secret@127.0.0.1:1/traces
+tracebot move
+tracebot move postgresql://ann:hunter2secret@127.0.0.1:1/traces
+tracebot move --to postgresql://ann:hunter2secret@127.0.0.1:1/traces
+tracebot move --to tracebot.db
+tracebot move --to agents.toml
+tracebot move --to .
+tracebot move --to copy.db --database missing.db
+tracebot restore copy.db --database postgresql://ann:hunter2secret@127.0.0.1:1/traces
+tracebot budget add 20/hour
+tracebot budget add 20/day hard:10
+tracebot alerts test
+tracebot alerts add "error_rate>200%" in:C0123456789
+tracebot stats --since 7
+tracebot ls --limit=-3
+tracebot ls feedback:good
+tracebot search "*"
+tracebot errors mute xyz
+tracebot show https://example.com
+tracebot digest tomorrow
+tracebot clean --down-to lots
+tracebot completion
+tracebot demo --prot 4400
+tracebot health --database missing.db
+tracebot help run extra
 """.splitlines()
 
 FIRST_LOOKS = """\
@@ -105,6 +137,7 @@ tracebot search deploy
 tracebot thread
 tracebot stats
 tracebot errors
+tracebot cost
 tracebot slow
 tracebot logs
 tracebot metrics
@@ -159,6 +192,7 @@ def test_each_mistake_is_one_sentence_with_the_next_step(
     if os.environ.get("UPDATE"):
         TRANSCRIPT.write_text(told)
     assert told == TRANSCRIPT.read_text()
+    assert "hunter2secret" not in re.sub(r"^(\$| ) .*", "", told, flags=re.MULTILINE)
     for each in mistakes:
         assert re.search(r"\[[12]\]\n$", each) or "tracebot show\n" in each, each
         if "--json" in each:

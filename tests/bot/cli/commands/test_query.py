@@ -55,6 +55,18 @@ def test_several_agents_answer_under_one_parent(
     database.close()
 
 
+@pytest.mark.parametrize(("capture", "text"), [("full", "what?\nwhy?"), ("none", None)])
+def test_the_questions_are_recorded_as_far_as_they_may(
+    capture: str, text: str | None, db_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACEBOT_CAPTURE", capture)
+    assert tracebot(["query", "@echo @parrot what?", "why?"]) == 0
+    database = open_database(db_path)
+    (trace,) = recent_traces(database).traces
+    assert trace.text == text
+    database.close()
+
+
 def test_a_question_counts_for_its_agents(capsys: pytest.CaptureFixture[str]) -> None:
     tracebot(["query", "hello"])
     tracebot(["query", "@parrot hello", "@echo hello"])
