@@ -6,7 +6,6 @@ command line waits for them.
 """
 
 import os
-import shutil
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypedDict
@@ -35,11 +34,11 @@ def show(view: "View", args: "Namespace") -> None:
         _show_values(view)
     else:
         text = for_people(view)
-        is_short = text.count("\n") < shutil.get_terminal_size().lines
-        if is_short or not sys.stdout.isatty() or getattr(args, "no_pager", False):
-            print(text)  # noqa: T201
-        else:
+        paged = sys.stdout.isatty() and not getattr(args, "no_pager", False)
+        if paged and text.count("\n") >= _size().lines:
             _page(f"{text}\n")
+        else:
+            print(text)  # noqa: T201
 
 
 def check_output(args: "Namespace") -> None:
@@ -71,12 +70,16 @@ def output_form(environ: Mapping[str, str] = os.environ) -> Form:
     """
     in_terminal, forced = sys.stdout.isatty(), _is_forced(environ)
     return {
-        "width": shutil.get_terminal_size().columns
-        if in_terminal or (forced and "COLUMNS" in environ)
-        else None,
+        "width": _size().columns if in_terminal or (forced and "COLUMNS" in environ) else None,
         "colour": forced or (in_terminal and not _is_plain(environ)),
         "encoding": None if is_unicode(sys.stdout) else sys.stdout.encoding,
     }
+
+
+def _size() -> os.terminal_size:
+    import shutil  # Programs do not wait for it.
+
+    return shutil.get_terminal_size()
 
 
 FORCING = ("FORCE_COLOR", "CLICOLOR_FORCE")

@@ -1,7 +1,6 @@
 """Log lines on a terminal."""
 
 import logging
-import shutil
 from collections.abc import Sequence
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -33,6 +32,7 @@ def pointed_out(arguments: Sequence[str], word: str) -> str:
     secret.
     """
     import shlex
+    import shutil
 
     line = shlex.join(["tracebot", *arguments])
     # An argument that is the word, rather than the first place where its letters stand.

@@ -19,7 +19,6 @@ from reports.views.trace_list import (
     trace_line,
     trace_list_view,
 )
-from storage.coordination.accepted_messages import waiting_traces
 from storage.model.filters import Filters
 from storage.model.search_words import BadSearch
 from storage.queries.cursors import BadCursor, Cursor, parse_cursor
@@ -91,6 +90,8 @@ def running(args: argparse.Namespace, database: Database, viewer: Viewer, now: i
     found = running_traces(
         database, audiences=viewer.audiences, filters=args.filters, limit=args.limit
     )
+    from storage.coordination.accepted_messages import waiting_traces  # Other lists do without it.
+
     seen = tuple(filter(viewer.may_see, found))
     waiting = waiting_traces(database) if seen else ()
     return running_view(seen, lines_of(seen, database, viewer, now), waiting=waiting)

@@ -1,4 +1,4 @@
-"""`scripts/bench [NAME …] [--json | --markdown]`."""
+"""`scripts/bench [NAME …] [--json | --markdown | --before COMMIT]`."""
 
 import argparse
 import difflib
@@ -12,9 +12,11 @@ from pathlib import Path
 from types import ModuleType
 
 from tests.benchmarks import measures
+from tests.benchmarks.earlier import Earlier
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.machine import kind_of_machine
 from tests.benchmarks.run import Run, Unavailable
+from tests.benchmarks.summary import benchmarks_of_lines, summary
 from tests.benchmarks.table import as_json, as_markdown, as_text
 
 CACHE = Path(__file__).parents[2] / "build" / "benchmarks"
@@ -25,6 +27,7 @@ examples:
   scripts/bench caller ingest       only these
   scripts/bench --rounds 3 list     quicker, less precise
   scripts/bench --markdown          the table of docs/explanation/performance.md
+  scripts/bench --before 83aecdd4   ten lines: the main figures, then and now
 
 benchmarks:
 """
@@ -46,14 +49,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(known)}."
         sys.stderr.write(f"bench: {wrong[0]} is not a benchmark: {hint}\n")
         return 2
-    names = options.names or [n for n in known if not getattr(known[n], "ON_DEMAND", False)]
+    earlier = None
+    if options.before:
+        earlier = Earlier(options.before, cache=CACHE, rounds=options.rounds)
+    usual = benchmarks_of_lines() if earlier else known
+    names = options.names or [n for n in usual if not getattr(known[n], "ON_DEMAND", False)]
     figures: list[Figure] = []
+    before: list[Figure] = []
     kind = kind_of_machine()
     unavailable = False
     for name in names:
         progress = Progress(name)
         run = Run(cache=CACHE, rounds=options.rounds, note=progress)
         try:
+            if earlier:
+                before += earlier.measure(name, note=progress)
             figures += [replace(each, measured_on=kind) for each in known[name].measure(run)]
         except Unavailable as problem:
             unavailable = True
@@ -61,7 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stderr.write(f"bench: {name}: {problem}\n")
     Progress("").clear()
     render = as_json if options.json else as_markdown if options.markdown else as_text
-    sys.stdout.write(render(figures) + "\n")
+    table = summary(before, figures, commit=options.before) if earlier else render(figures)
+    sys.stdout.write(table + "\n")
     return int(unavailable or any(figure.met is False for figure in figures))
 
 
@@ -100,6 +111,7 @@ def _parser(known: Mapping[str, ModuleType]) -> argparse.ArgumentParser:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one object with raw numbers")
     form.add_argument("--markdown", action="store_true", help="the machine and a table")
+    form.add_argument("--before", metavar="COMMIT", help="the main figures, then and now")
     return parser
 
 

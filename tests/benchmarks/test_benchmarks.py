@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.__main__ import benchmarks, main
+from tests.benchmarks.earlier import Earlier
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.machine import kind_of_machine
 from tests.benchmarks.measures import cold, cold_ls
 from tests.benchmarks.plain_install import ROOT, pinned, sources
-from tests.benchmarks.run import Run
+from tests.benchmarks.run import Run, Unavailable
+from tests.benchmarks.summary import LINES, benchmarks_of_lines, summary
 from tests.benchmarks.table import as_json, as_markdown, as_text
 
 BENCHMARKS = {
@@ -34,6 +36,10 @@ def test_a_benchmark_finds_its_figures(
     assert figures
     assert all(figure.name.startswith(name) and figure.ours >= 0 for figure in figures)
     assert figures[0].name in as_text(figures)
+    goals = (goal for line in LINES for goal in line.goals)
+    main_figures = {goal for goal in goals if goal.partition(",")[0] == name}
+    found = {figure.name.replace(f"{run.big:,} spans", "1,000,000 spans") for figure in figures}
+    assert main_figures <= found
 
 
 def test_a_name_that_is_none_gets_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,6 +67,24 @@ def test_the_table_comes_for_people_for_scripts_and_for_the_documentation() -> N
     assert "6 ms" in as_text([figure])
     assert '"ratio": 1.2' in as_json([figure])
     assert "| x | 6 ms | 5 ms | 1.20 × | ≤ 1.5 × | met | y |" in as_markdown([figure])
+
+
+def test_the_main_figures_stand_beside_those_of_an_earlier_commit() -> None:
+    before = Figure(name="caller", ours=18.0, theirs=60.0, unit="µs")
+    now = Figure(name="caller", ours=12.0, theirs=60.0, unit="µs", measured_on="4 × x, quiet")
+    table = summary([before], [now], commit="abc1234")
+    assert table.startswith("4 × x, quiet\n\n|  | before (abc1234) | now | goal |  |\n")
+    assert table.endswith("\n| caller, × OpenTelemetry's SDK | 0.3 | 0.2 | ≤ 0.25 | met |")
+    assert "| – | 0.2 |" in summary([], [now], commit="abc1234")
+    assert set(benchmarks_of_lines()) < set(benchmarks())
+
+
+def test_a_commit_is_measured_only_for_the_benchmarks_that_it_has(tmp_path: Path) -> None:
+    earlier = Earlier("HEAD", cache=tmp_path, rounds=1)
+    assert earlier.measure("teleport", note=lambda text: None) == []
+    assert [*tmp_path.glob("tree-*/tests/benchmarks/measures/cold.py")]
+    with pytest.raises(Unavailable, match="no-such-commit"):
+        Earlier("no-such-commit", cache=tmp_path, rounds=1).measure("cold", note=lambda text: None)
 
 
 def test_each_line_says_on_which_kind_of_machine_it_was_measured(

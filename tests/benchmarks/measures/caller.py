@@ -56,5 +56,5 @@ def measure(run: Run) -> Iterator[Figure]:
         theirs=peer,
         unit="µs",
         peer="OpenTelemetry SDK's span, no processor",
-        ratio_at_most=0.4,
+        ratio_at_most=0.25,
     )

@@ -16,5 +16,5 @@ def measure(run: Run) -> Iterator[Figure]:
         theirs=bare,
         unit="bytes",
         peer="the span rows with the same indexes",
-        ratio_at_most=1.15,
+        ratio_at_most=1.2,
     )

@@ -20,7 +20,7 @@ SHARES = (0.50, 0.95, 0.99)
 
 
 def measure(run: Run) -> Iterator[Figure]:
-    yield growth(run, "stats, by agent", by_agent, at_most=20)
+    yield growth(run, "stats, by agent", by_agent, at_most=5)
     yield growth(
         run,
         "stats, by agent, a person",
@@ -31,7 +31,7 @@ def measure(run: Run) -> Iterator[Figure]:
         run,
         "stats, by user",
         lambda database: statistics(database, since=SINCE, until=NOW, by="user"),
-        at_most=20,
+        at_most=30,
     )
     database = connect(our_database(run, run.big))
     mine, exact = run.medians(
