@@ -39,10 +39,9 @@ from reports.render.block_kit import (
 from storage import Observability
 from storage.database.transactions import transaction
 from storage.recovery.opening import open_database
-from tests.bot.test_ways_out import press
 from tests.support.conversations import PATIENCE_S, eventually
 from tests.support.paths import MANIFEST
-from tests.support.traces_in_slack import in_modal
+from tests.support.traces_in_slack import in_modal, press
 
 TRACEBOT = Path(sys.executable).with_name("tracebot")
 ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789"

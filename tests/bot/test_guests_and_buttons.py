@@ -25,10 +25,9 @@ from storage.coordination.issue_states import states
 from storage.queries.failures import issues
 from storage.queries.lookups import running_traces
 from storage.queries.traces import recent_traces
-from tests.bot.test_ways_out import press
 from tests.support.conversations import StartBot, eventually
 from tests.support.fake_agent import Scripted, roster_of
-from tests.support.traces_in_slack import ask, shown
+from tests.support.traces_in_slack import ask, press, shown
 
 People = Callable[[Sandbox], User]
 

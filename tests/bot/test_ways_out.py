@@ -9,7 +9,7 @@ import pytest
 
 from bot.lifecycle import Bot
 from bot.replies.buttons import ASK_ANYWAY, RAISE_BUDGET, TRY_AGAIN, TRY_ANOTHER, UNTOLD
-from bot.sandbox import Channel, Message, Sandbox, User
+from bot.sandbox import Channel, Sandbox, User
 from bot.sandbox.state.values import Json
 from reports.commands.filters import STATUSES
 from reports.commands.issues import CHANGES
@@ -44,7 +44,7 @@ from storage.model.span import own_audience
 from storage.queries.failures import issues
 from storage.tracing.current import enter, leave
 from tests.support.conversations import StartBot
-from tests.support.traces_in_slack import ask, in_modal, shown
+from tests.support.traces_in_slack import ask, in_modal, press
 
 SECRET = "the-merger-is-on-friday"
 ID = "01" + "ab" * 15
@@ -221,19 +221,6 @@ def test_no_command_tells_of_it(
 def test_every_command_is_tried(sandbox: Sandbox) -> None:
     commands = set(build_parser(prog="/trace", shell=False)[1].choices)
     assert {words.split()[0] for words in WORDS} == commands
-
-
-def press(sandbox: Sandbox, user: User, message: Message, action_id: str, value: str) -> str:
-    """Press a button whose action id and value are forged; return the answer."""
-    live = next(m for m in sandbox._workspace.ephemerals if m.ts == message.ts)
-    button = {"type": "button", "action_id": action_id, "value": value, "text": {"text": "x"}}
-    live.blocks.append({"type": "actions", "block_id": f"forged{action_id}", "elements": [button]})
-    try:
-        if action_id.startswith((SHOW, RAW, DIGEST_CHANGE, ADD)):
-            return in_modal(sandbox, user, lambda: sandbox.click(user, message, action_id))
-        return shown(sandbox.click(user, message, action_id, responses=1, timeout=1.5))
-    finally:
-        live.blocks.pop()
 
 
 def forged_values(board: Channel, alice: User) -> list[tuple[str, str]]:

@@ -20,40 +20,13 @@ from storage.model.span import Span
 from storage.recording.log_handler import LogHandler
 from storage.upkeep.erasure import replace_text
 from storage.writer.spool import encode
-
-HALF = "Qk3vT9xLm2"
-SECRET = "ghp_" + HALF + "Zr8pWc5nYh1sDf6gJa0bEe4u"
-TABLES = ("spans", "traces", "logs", "metrics", "rollups", "facts", "scores")
-
-
-def across(cut: int, *, filler: str = "a word, ") -> str:
-    """Return text in which character number `cut` is in the middle of a secret."""
-    before = (filler * cut)[: cut - len("ghp_" + HALF) - 1]
-    return f"{before} {SECRET} and more"
+from tests.support.planted import HALF, SECRET, across, dump, without_secret
 
 
 def across_from_the_end(cut: int) -> str:
     """Return text whose last `cut` characters begin in the middle of a secret."""
     after = ("more words " * cut)[: cut - len(SECRET) + len("ghp_" + HALF) - 1]
     return f"it was {SECRET} {after}"
-
-
-def dump(observability: Observability) -> str:
-    """Return everything that is stored."""
-    assert observability.flush()
-    rows = (
-        row
-        for table in TABLES
-        for row in observability.database.execute_sql(f"SELECT * FROM {table}").fetchall()
-    )
-    return "\n".join(map(str, rows))
-
-
-def without_secret(observability: Observability) -> None:
-    stored = dump(observability)
-    assert "[redacted:" in stored
-    assert HALF[:5] not in stored
-    assert SECRET[-8:] not in stored
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
-"""Commands that run in the process of a test: most of the time of another process is its start."""
+"""Run commands in a process, or in that of the test: starting one takes most of the time."""
 
+import os
 import subprocess
+import sys
 from contextlib import redirect_stderr, redirect_stdout
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -8,6 +10,23 @@ from pathlib import Path
 import pytest
 
 from bot.cli import main
+
+TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
+
+
+def tracebot(
+    db_path: Path, *words: str, environ: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own."""
+    return subprocess.run(
+        [TRACEBOT, *words],
+        env={**os.environ, "TRACEBOT_DATABASE_URL": str(db_path), **(environ or {})},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
 
 def run_here(

@@ -4,7 +4,7 @@ import time
 
 from bot.lifecycle import Bot
 from bot.replies.unfinished import LATE_NS
-from bot.sandbox import Message
+from bot.sandbox import Message, Sandbox
 from storage import Observability
 from storage.coordination.unfinished_replies import UnfinishedReply
 from storage.database.models import UnfinishedReplyRow
@@ -46,3 +46,10 @@ def unfinished_reply(question: Message, *, agent: str) -> UnfinishedReply:
         user=question.user,
         begun_at=int(float(question.ts) * 1e9),
     )
+
+
+def refuse_all(sandbox: Sandbox, times: int = 100) -> None:
+    """Let Slack refuse the next messages, whatever their form."""
+    posting = ("chat.update", "chat.postMessage", "chat.stopStream")
+    for method in (*posting, "files.getUploadURLExternal"):
+        sandbox.faults.error(method, "message_limit_exceeded", times=times)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from bot.cli.commands.transcript import block_text
 from bot.sandbox import Channel, Message, Sandbox, User
+from reports.render.block_kit import ALERT_ADD, DIGEST_CHANGE, RAW, SHOW
 from storage import Observability
 from storage.queries.lookups import message_traces
 from storage.queries.traces import TraceSummary
@@ -58,3 +59,16 @@ def asked(
 
     eventually(is_stored)
     return found[0]
+
+
+def press(sandbox: Sandbox, user: User, message: Message, action_id: str, value: str) -> str:
+    """Press a button whose action id and value are forged; return the answer."""
+    live = next(m for m in sandbox._workspace.ephemerals if m.ts == message.ts)
+    button = {"type": "button", "action_id": action_id, "value": value, "text": {"text": "x"}}
+    live.blocks.append({"type": "actions", "block_id": f"forged{action_id}", "elements": [button]})
+    try:
+        if action_id.startswith((SHOW, RAW, DIGEST_CHANGE, ALERT_ADD)):
+            return in_modal(sandbox, user, lambda: sandbox.click(user, message, action_id))
+        return shown(sandbox.click(user, message, action_id, responses=1, timeout=1.5))
+    finally:
+        live.blocks.pop()

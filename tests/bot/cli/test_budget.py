@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from storage import Observability
-from tests.bot.cli.test_main import tracebot
+from tests.support.command_line import tracebot
 
 
 def test_a_shell_adds_and_lists_budgets(db_path: Path) -> None:

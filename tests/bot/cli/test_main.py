@@ -4,10 +4,8 @@ What depends on a process (its streams, its start, its locks) is asked of a real
 """
 
 import json
-import os
 import shlex
 import subprocess
-import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -17,9 +15,7 @@ import pytest
 
 from storage import Observability
 from storage.database.connect import connect
-from tests.support.command_line import run_here
-
-TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
+from tests.support.command_line import run_here, tracebot
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -52,20 +48,6 @@ def recorded(db_path: Path) -> Path:
             with observability.span("decide", decision="skip", reason="not_mentioned"):
                 pass
     return db_path
-
-
-def tracebot(
-    db_path: Path, *words: str, environ: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [TRACEBOT, *words],
-        env={**os.environ, "TRACEBOT_DATABASE_URL": str(db_path), **(environ or {})},
-        cwd="/",
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
 
 
 def as_json(db_path: Path, *words: str, run: Run = run_here) -> dict[str, Any]:

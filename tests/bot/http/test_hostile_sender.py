@@ -17,7 +17,7 @@ from storage.model.erasure import Erasure
 from storage.model.span import Span
 from storage.otlp import bounds
 from storage.queries.traces import TraceSummary, recent_traces, trace_spans
-from tests.storage.upkeep.test_erasure import where
+from tests.support.planted import where
 
 SECOND = 1_000_000_000
 YEAR = 365 * 24 * 3_600 * SECOND

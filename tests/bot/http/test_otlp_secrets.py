@@ -11,10 +11,10 @@ import pytest
 from bot.http.otlp_receiver import Collector
 from bot.settings import Settings
 from storage import Observability
-from tests.storage.test_secrets import SECRET, across, without_secret
+from tests.support.planted import SECRET, across, without_secret
 
 JSON = {"content-type": "application/json"}
-NAME, SCOPE, PREVIEW, TEXT = 1_000, 200, 200, 65_536
+NAME, KEY, SCOPE, PREVIEW, TEXT = 1_000, 500, 200, 200, 65_536
 
 
 @pytest.fixture
@@ -62,9 +62,9 @@ EXCEPTION = {"name": "exception", "attributes": attributes({"exception.type": ac
         traces(span(name=across(NAME))),
         traces(span(), scope=across(SCOPE)),
         traces(span(), service=across(SCOPE)),
-        traces(span({"gen_ai.response.model": across(NAME)})),
+        traces(span({"gen_ai.response.model": across(KEY)})),
         traces(span({"gen_ai.request.model": f"gpt {SECRET}"})),
-        traces(span({"gen_ai.agent.name": across(NAME)})),
+        traces(span({"gen_ai.agent.name": across(KEY)})),
         traces(span({"gen_ai.prompt": across(PREVIEW)})),
         traces(span({"note": json.dumps({"a": json.dumps({"b": f"x\n{SECRET}\ny"})})})),
         traces(span({f"note {SECRET}": "x"})),

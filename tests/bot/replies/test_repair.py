@@ -11,7 +11,7 @@ from bot.sandbox import Channel, Message, Sandbox
 from storage import Observability
 from tests.support.conversations import Ask, StartBot, ended, eventually
 from tests.support.fake_agent import Scripted, crashed, roster_of
-from tests.support.replies import all_ended, is_at_work, left_replies, tick
+from tests.support.replies import all_ended, is_at_work, left_replies, refuse_all, tick
 
 
 @pytest.fixture(autouse=True)
@@ -30,12 +30,6 @@ def running(ask: Ask, agent: Scripted, sandbox: Sandbox, general: Channel) -> As
         return question
 
     return asked
-
-
-def refuse_all(sandbox: Sandbox, times: int = 100) -> None:
-    posting = ("chat.update", "chat.postMessage", "chat.stopStream")
-    for method in (*posting, "files.getUploadURLExternal"):
-        sandbox.faults.error(method, "message_limit_exceeded", times=times)
 
 
 def heal(sandbox: Sandbox) -> None:

@@ -11,10 +11,9 @@ from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
 from storage.queries.traces import recent_traces, trace_spans
 from storage.recovery.backup import backup
-from tests.bot.test_ways_out import press
-from tests.storage.upkeep.test_erasure import where
 from tests.support.conversations import StartBot
-from tests.support.traces_in_slack import asked, shown
+from tests.support.planted import where
+from tests.support.traces_in_slack import asked, press, shown
 
 MARK = "zebra-4711"
 

@@ -17,10 +17,10 @@ from storage.queries.lookups import message_traces
 from storage.store.erasure_log import erasure_log
 from storage.upkeep.checkpoint import checkpoint
 from storage.upkeep.erasure import erase
-from tests.bot.replies.test_repair import refuse_all
-from tests.storage.upkeep.test_erasure import where
 from tests.support.conversations import StartBot, ended, eventually, finished
 from tests.support.fake_agent import Scripted, roster_of
+from tests.support.planted import where
+from tests.support.replies import refuse_all
 
 MARK = "zebra-4711"
 

@@ -12,7 +12,15 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as trace_se
 from storage.model.span import Span
 from storage.otlp import losses as lost
 from storage.otlp.decoder import Encoding, Signal, Telemetry, read
-from tests.storage.otlp.test_decoder import (
+from tests.support.otlp_bytes import (
+    HALF_AN_EMOJI,
+    as_protobuf,
+    in_protobuf,
+    nested,
+    tagged,
+    with_bytes,
+)
+from tests.support.otlp_requests import (
     PARENT,
     START,
     TRACE,
@@ -22,14 +30,6 @@ from tests.storage.otlp.test_decoder import (
     read_json,
     request,
     spans_of,
-)
-from tests.support.otlp_bytes import (
-    HALF_AN_EMOJI,
-    as_protobuf,
-    in_protobuf,
-    nested,
-    tagged,
-    with_bytes,
 )
 
 BAD = "@@@"

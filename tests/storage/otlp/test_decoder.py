@@ -10,60 +10,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as trace_service
 
-from storage.model.records import Log, Metric
+from storage.model.records import Log
 from storage.model.span import Span
-from storage.otlp.decoder import BadTelemetry, Encoding, Signal, Telemetry, answer, read, refusal
+from storage.otlp.decoder import BadTelemetry, Encoding, Signal, answer, read, refusal
+from tests.support.otlp_requests import (
+    PARENT,
+    SPAN,
+    START,
+    TRACE,
+    a_span,
+    attributes,
+    metrics_of,
+    read_json,
+    request,
+    spans_of,
+)
 
-TRACE, SPAN, PARENT = "5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174", "eee19b7ec3c1b173"
-START = 1_544_712_660_000_000_000
 SECRET = "xoxb-" + "123456789012-1234567890123-" + "abcdefghijklmnopqrstuvwx"
-
-
-def value(python: Any) -> dict[str, Any]:
-    """An `AnyValue` in OTLP's JSON."""
-    if isinstance(python, bool):
-        return {"boolValue": python}
-    if isinstance(python, int):
-        return {"intValue": str(python)}
-    if isinstance(python, float):
-        return {"doubleValue": python}
-    if isinstance(python, list):
-        return {"arrayValue": {"values": [value(item) for item in python]}}
-    if isinstance(python, dict):
-        return {"kvlistValue": {"values": attributes(python)}}
-    return {"stringValue": python}
-
-
-def attributes(facts: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{"key": name, "value": value(fact)} for name, fact in facts.items()]
-
-
-def a_span(facts: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
-    return {
-        "traceId": TRACE,
-        "spanId": SPAN,
-        "parentSpanId": PARENT,
-        "name": "chat gpt-5",
-        "kind": 3,
-        "startTimeUnixNano": str(START),
-        "endTimeUnixNano": str(START + 1_500),
-        "attributes": attributes(facts or {}),
-        **fields,
-    }
-
-
-def request(*spans: Any, service: str = "shop", scope: str = "lib") -> dict[str, Any]:
-    resource = {"attributes": attributes({"service.name": service, "host.name": "vm"})}
-    scope_spans = {"scope": {"name": scope}, "spans": list(spans)}
-    return {"resourceSpans": [{"resource": resource, "scopeSpans": [scope_spans]}]}
-
-
-def read_json(content: Any, signal: Signal = "traces", *, capture: Any = str) -> Telemetry:
-    return read(json.dumps(content).encode(), signal, encoding="json", capture=capture)
-
-
-def spans_of(telemetry: Telemetry) -> list[Span]:
-    return [span for _, spans in telemetry.spans for span in spans]
 
 
 def span_with(facts: dict[str, Any], *, service: str = "shop", capture: Any = str) -> Span:
@@ -356,11 +319,6 @@ def test_a_log_record_keeps_its_level_and_its_span() -> None:
 def test_a_log_record_without_ids_or_body_is_one_all_the_same() -> None:
     (log,) = logs_of({"traceId": "", "spanId": "", "attributes": attributes({"event.name": "hi"})})
     assert (log.message, log.level, log.trace_id, log.span_id) == ("hi", "info", None, None)
-
-
-def metrics_of(*metrics: dict[str, Any]) -> list[Metric]:
-    content = {"resourceMetrics": [{"scopeMetrics": [{"metrics": list(metrics)}]}]}
-    return [point for _, points in read_json(content, "metrics").metrics for point in points]
 
 
 def test_each_number_of_a_metric_is_one() -> None:

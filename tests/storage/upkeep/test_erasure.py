@@ -32,15 +32,9 @@ from storage.upkeep.erasure import apply_pending, empty_log, erase, replace_text
 from storage.upkeep.retention import apply_retention
 from storage.writer.delivery import adopt
 from storage.writer.spool import spool_folder
+from tests.support.planted import MARK, where
 
-MARK = "zebra-4711"
 PLACE = {"team": "T1", "channel": "C1", "audience": "T1"}
-
-
-def where(folder: Path, mark: str = MARK) -> list[str]:
-    """Return the files below *folder* that contain *mark*."""
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return [path.name for path in files if mark.encode() in path.read_bytes()]
 
 
 def record_turn(
