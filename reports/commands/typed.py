@@ -1,6 +1,6 @@
 """Read commands as people type and paste them.
 
-Slack, telephones and web pages put typographic quotes, dashes and spaces in the place of ASCII's,
+Slack, phones and web pages put typographic quotes, dashes and spaces in the place of ASCII's,
 and Slack wraps links, channels and users in angle brackets. Names are written with a `#` or an `@`.
 """
 
@@ -19,7 +19,7 @@ INVISIBLE = re.compile(r"[\u00ad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u20
 """Characters without a width that come along when text is copied: marks of direction, breaks."""
 
 DASH = re.compile(r"(?<!\S)(?:[—–―‒−‐‑－]{1,2}|-[—–―‒−])(?=[^\W\d])")
-"""A dash before an option: telephones make one of `--`."""
+"""A dash before an option: phones make one of `--`."""
 
 APOSTROPHE, KEPT = re.compile(r"(?<=\w)'(?=\w)"), "\ue000"
 """An apostrophe within a word, and what stands for it while `shlex` looks for quotes: a character
@@ -50,7 +50,7 @@ def split_slack(text: str) -> list[str]:
     words = [word.replace(KEPT, "'") for word in words]
     if not words or {"-h", "--help"} & set(words):
         return ["help"]
-    return [words[0].lower(), *words[1:]]  # Telephones capitalise the first word.
+    return [words[0].lower(), *words[1:]]  # Phones capitalise the first word.
 
 
 def split_shell(arguments: Sequence[str]) -> list[str]:

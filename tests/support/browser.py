@@ -50,7 +50,7 @@ class Page:
             self._call(f"{domain}.enable")
 
     def open(self, url: str, *, width: int, height: int) -> None:
-        """Show a page in a window of this size, in CSS pixels; a narrow one is a telephone's."""
+        """Show a page in a window of this size, in CSS pixels; a narrow one is a phone's."""
         self.resize(width=width, height=height)
         # A page that differs only in its fragment would not be loaded again.
         self.leave()

@@ -1,4 +1,4 @@
-"""The processes of a bot: one paragraph each, which a telephone shows as well as a desktop."""
+"""The processes of a bot: one paragraph each, which a phone shows as well as a desktop."""
 
 from reports.render.block_kit import KEY, Block, clipped, context, escape, header, section
 from reports.views.processes import ProcessesView, ProcessLine

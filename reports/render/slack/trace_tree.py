@@ -31,7 +31,7 @@ from reports.views.trace_tree import RawView, SpanLine, TraceView
 MAX_SPANS = 40
 WATERFALL = 5_500
 NAME, BAR = 30, 10
-"""Characters of a name, and of a bar: a telephone breaks the row before the bar."""
+"""Characters of a name, and of a bar: a phone breaks the row before the bar."""
 MAX_WORK, TITLE, FACTS = 20, 80, 160
 LAST_WORDS = 900
 """Characters, so that with all else they fit into a message."""

@@ -1,4 +1,4 @@
-"""How the workspace's page behaves: keyboard, streams, themes, telephones, tables and emoji."""
+"""How the workspace's page behaves: keyboard, streams, themes, phones, tables and emoji."""
 
 import re
 from collections.abc import Iterator
@@ -305,7 +305,7 @@ def test_the_switch_of_the_theme_is_remembered(
 
 
 @needs_chromium
-def test_nothing_is_wider_than_a_telephone(
+def test_nothing_is_wider_than_a_phone(
     sandbox: Sandbox, web: WebClient, alice: User, general: Channel, page: Page
 ) -> None:
     other = sandbox.add_channel("other", [alice])

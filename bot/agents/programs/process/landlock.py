@@ -9,7 +9,7 @@ import ctypes
 import os
 import stat
 
-TYPE_CHECKING = False
+TYPE_CHECKING = False  # To import `typing` takes the reaper of each turn some milliseconds.
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

@@ -15,13 +15,15 @@ import os
 
 from bot.agents.programs.process import seccomp
 
-TYPE_CHECKING = False
+TYPE_CHECKING = False  # To import `typing` takes the reaper of each turn some milliseconds.
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 RECEIVE, SEND, IS_VALID = 0xC0502100, 0xC0182101, 0x40082102
+"""The requests of ioctl(2) in seccomp_unotify(2)."""
 AT_FDCWD, AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH = -100, 0x100, 0x1000
 PATH_BYTES = 4096
+"""The longest path that Linux takes, with its NUL (PATH_MAX)."""
 PTRACE_SCOPE = "/proc/sys/kernel/yama/ptrace_scope"
 
 _libc = ctypes.CDLL(None, use_errno=True)

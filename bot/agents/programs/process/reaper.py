@@ -73,6 +73,7 @@ def _start(restrictions: Restrictions, command: list[str]) -> tuple[int, bytes]:
             os._exit(127)
     os.close(writing)
     theirs.close()
+    # Waits until the child has sent its listener, or has closed its end without one.
     _, passed, _, _ = ours.recvmsg(1, 64)
     ours.close()
     if passed:

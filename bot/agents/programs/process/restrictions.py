@@ -11,7 +11,7 @@ import os
 
 from bot.agents.programs.process import landlock, metadata, seccomp
 
-TYPE_CHECKING = False
+TYPE_CHECKING = False  # To import `typing` takes the reaper of each turn some milliseconds.
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -11,7 +11,7 @@ import os
 import struct
 import sys
 
-TYPE_CHECKING = False
+TYPE_CHECKING = False  # To import `typing` takes the reaper of each turn some milliseconds.
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 

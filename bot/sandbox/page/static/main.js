@@ -17,7 +17,7 @@ const isPhone = () => matchMedia("(max-width: 600px)").matches;
 const title = (channel) => (channel.kind === "channel" ? "#" : "") + channel.name;
 const isOwn = (channel) => channel.with_app;
 
-// On a telephone one sees the channels or one of them.
+// On a phone one sees the channels or one of them.
 function showChannels(shown) {
   document.body.classList.toggle("channels-shown", shown);
   if (shown && isPhone()) $("channels").querySelector("[aria-current], button").focus();

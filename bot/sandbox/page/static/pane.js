@@ -6,7 +6,7 @@ const NEAR_END = 60;
 
 const isAtEnd = (list) => list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_END;
 
-// Fill a pane anew. `back` leads to the list of channels on a telephone.
+// Fill a pane anew. `back` leads to the list of channels on a phone.
 export function layOut(node, { heading, detail, label, back, close, tabs, form }) {
   const list = el("div", { class: "list", role: "log", tabindex: 0, "aria-label": label, "aria-live": "off" });
   const latest = el("button", { type: "button", class: "latest button", hidden: true, onclick: () => toEnd(node) }, icon("latest"), " New messages");

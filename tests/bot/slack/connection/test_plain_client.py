@@ -35,7 +35,7 @@ def test_a_message_is_posted_once_with_the_rows_of_its_table(
     assert "Tue       2" in str(posted.blocks)
 
 
-def test_rows_too_wide_for_a_telephone_name_their_values(
+def test_rows_too_wide_for_a_phone_name_their_values(
     client: PlainClient, sandbox: Sandbox, general: Channel
 ) -> None:
     columns = ("agent", "traces", "failed", "half within", "95% within", "cost")
