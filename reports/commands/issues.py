@@ -16,7 +16,7 @@ from reports.views.failures import failures_view, name_of_issue
 from reports.views.messages import MessageView
 from storage.coordination.issue_states import set_state
 from storage.model.redaction import redact
-from storage.queries.failures import issues
+from storage.queries.issues import issues
 from storage.queries.lookups import short_ids
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from storage.coordination.reservations import reservations
 from storage.database.base import Database
 from storage.health import health
 from storage.queries.digests import failures_of_period, top_threads
-from storage.queries.failures import Issue, fresh_issues
+from storage.queries.issues import Issue, fresh_issues
 from storage.queries.lookups import short_ids, thread_traces
 from storage.queries.spending import spending
 from storage.queries.statistics import Statistics, statistics

@@ -16,7 +16,7 @@ from storage.queries.statistics import Group
 if TYPE_CHECKING:
     from reports.periods import Period
     from storage.queries.digests import ThreadSum
-    from storage.queries.failures import Issue
+    from storage.queries.issues import Issue
     from storage.queries.statistics import Statistics
     from storage.queries.traces import TraceSummary
 

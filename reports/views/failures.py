@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from reports import formatting
 from storage.coordination.issue_states import IssueState
-from storage.queries.failures import Issue, State
+from storage.queries.issues import Issue, State
 
 HOUR_NS = 3_600 * formatting.SECOND_NS
 DAY_NS = 24 * HOUR_NS

@@ -22,7 +22,7 @@ from storage import Observability
 from storage.coordination.alert_rules import AlertRule, add_rule, alert_rules, alert_states
 from storage.coordination.budgets import Budget, add_budget, budgets
 from storage.coordination.issue_states import states
-from storage.queries.failures import issues
+from storage.queries.issues import issues
 from storage.queries.lookups import running_traces
 from storage.queries.traces import recent_traces
 from tests.support.conversations import StartBot, eventually

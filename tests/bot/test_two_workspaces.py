@@ -17,7 +17,7 @@ from storage.coordination.budgets import Budget, add_budget, budgets
 from storage.coordination.digest_subscriptions import Subscription, subscribe
 from storage.coordination.issue_states import states
 from storage.database.models import ScoreRow, TraceRow
-from storage.queries.failures import issues
+from storage.queries.issues import issues
 from storage.queries.traces import TraceSummary
 from tests.support.conversations import PATIENCE_S, eventually
 from tests.support.paths import MANIFEST

@@ -41,7 +41,7 @@ from storage.coordination.alert_rules import (
 from storage.coordination.budgets import Budget, Dimension, add_budget, budgets
 from storage.coordination.issue_states import states
 from storage.model.span import own_audience
-from storage.queries.failures import issues
+from storage.queries.issues import issues
 from storage.tracing.current import enter, leave
 from tests.support.conversations import StartBot
 from tests.support.traces_in_slack import ask, in_modal, press

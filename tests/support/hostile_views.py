@@ -28,8 +28,9 @@ from storage.coordination.issue_states import IssueState
 from storage.model.records import Log, Metric, Score
 from storage.model.span import Span
 from storage.queries.digests import ThreadSum
-from storage.queries.failures import FailedSpan, Issue
+from storage.queries.failures import FailedSpan
 from storage.queries.figures import Figure, Figures
+from storage.queries.issues import Issue
 from storage.queries.spending import Spending
 from storage.queries.statistics import Group, Statistics
 from storage.queries.traces import Page, TraceSummary

@@ -12,7 +12,7 @@ from reports.render.json_output.values import dollars, milliseconds
 from reports.views.digest import DigestView, Thread
 
 if TYPE_CHECKING:
-    from storage.queries.failures import Issue
+    from storage.queries.issues import Issue
 
 
 def digest(view: DigestView) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from reports.views.digest import DigestView
 from storage import Observability
 from storage.coordination.budgets import Budget, Dimension, add_budget
 from storage.coordination.issue_states import set_state
-from storage.queries.failures import issues
+from storage.queries.issues import issues
 from tests.support.factories import ALICE, GENERAL, MINUTE, SECRET, TEAM, record, said
 
 TUESDAY = date(2025, 11, 25)

@@ -19,8 +19,8 @@ from storage.model.erasure import Reach
 from storage.model.filters import Filters
 from storage.model.retention import Folding, Retention
 from storage.model.span import Span, own_audience
-from storage.queries import failures
-from storage.queries.failures import Issue, fresh_issues, issues
+from storage.queries import issues as issue_queries
+from storage.queries.issues import Issue, fresh_issues, issues
 from storage.recovery.opening import open_database
 from storage.store.batch import store
 from storage.store.erasing_rows import erase_rows
@@ -209,7 +209,7 @@ def test_issues_are_complete_however_many_failures_there_are(
         for since in (0, NOW - 6 * HOUR):
             told = {}
             for most in (1_000, 3):
-                monkeypatch.setattr(failures, "MOST_TRACES", most)
+                monkeypatch.setattr(issue_queries, "MOST_TRACES", most)
                 seen, is_whole = issues(database, since=since, until=NOW + 1, audiences=T1)
                 assert is_whole
                 told[most] = {
@@ -220,9 +220,9 @@ def test_issues_are_complete_however_many_failures_there_are(
         merge_facts(database)
     (only_gone,), _ = issues(database, since=0, audiences=T1, prefix=resolved[:4])
     assert only_gone.latest.error_message == "gone"
-    monkeypatch.setattr(failures, "MOST_FILTERED", 3)
+    monkeypatch.setattr(issue_queries, "MOST_FILTERED", 3)
     assert not issues(database, since=0, filters=Filters(agent="claude"))[1]
-    monkeypatch.setattr(failures, "MOST_PERIODS", 1)
+    monkeypatch.setattr(issue_queries, "MOST_PERIODS", 1)
     assert not issues(database, since=0, audiences=T1)[1]
 
 
