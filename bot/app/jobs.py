@@ -18,7 +18,7 @@ from bot.slack.turn_folders import delete_old_files
 from bot.trace_ui.names import key_names
 from bot.turns.inbox import Inbox
 from bot.turns.take_over import TakeOver
-from reports.views.health import problems_of
+from reports.views.health_rules import problems_of
 from storage.health import health
 
 

@@ -14,7 +14,7 @@ from peewee import PeeweeException
 
 from bot.jobs.digests import Digests
 from reports import formatting
-from reports.views.health import WAL_LIMIT
+from reports.views.health_rules import WAL_LIMIT
 from storage.coordination.leases import acquire_lease
 from storage.coordination.process_identity import this_process
 from storage.database.base import Database
