@@ -4,7 +4,7 @@ import time
 
 from bot.lifecycle import Bot
 from bot.replies.unfinished import LATE_NS
-from bot.sandbox import Message, Sandbox
+from bot.sandbox import Channel, Message, Sandbox
 from storage import Observability
 from storage.coordination.unfinished_replies import UnfinishedReply
 from storage.database.models import UnfinishedReplyRow
@@ -53,3 +53,10 @@ def refuse_all(sandbox: Sandbox, times: int = 100) -> None:
     posting = ("chat.update", "chat.postMessage", "chat.stopStream")
     for method in (*posting, "files.getUploadURLExternal"):
         sandbox.faults.error(method, "message_limit_exceeded", times=times)
+
+
+def running(sandbox: Sandbox, channel: Channel, question: Message, text: str = "") -> Message:
+    """Wait until the live reply shows *text*, and return it."""
+    reply = sandbox.wait_for_reply(channel, question.ts, containing=text)
+    sandbox.wait_until(lambda: text in sandbox.thread(channel, question.ts)[-1].text)
+    return reply
