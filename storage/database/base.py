@@ -143,9 +143,11 @@ class Database(peewee.Database):
     def fetch(self, sql: str, values: Sequence[Any]) -> list[Any]:
         """Execute a statement and return its rows."""
 
-    def fetch_each(self, sql: str, calls: Sequence[Sequence[Any]]) -> list[Any]:
-        """Execute a statement once for each call's values, and return all rows."""
-        return [row for values in calls for row in self.fetch(sql, values)]
+    @abstractmethod
+    def look_up(
+        self, sql: str, keys: Sequence[Sequence[Any]], *, types: tuple[str, ...], at_a_time: int
+    ) -> list[Any]:
+        """Return the rows of a `statements.LookUp`, which says what the arguments mean."""
 
     @abstractmethod
     def go_on_numbering(self, table: str) -> None:

@@ -7,6 +7,7 @@ decides about each conflict; it belongs to the transaction, so that nothing is l
 import re
 from collections.abc import Container, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -64,20 +65,22 @@ def _divided(
 ) -> tuple[Sequence[Row], Sequence[Row]]:
     if stored is None:
         return [], rows
-    return [row for row in rows if row[0] not in stored], [row for row in rows if row[0] in stored]
+    old = [row for row in rows if row[0] in stored]
+    return [row for row in rows if row[0] not in stored] if old else rows, old
 
 
 def _copy(cursor: "Cursor[Any]", sql: str, rows: Sequence[Row]) -> None:
     with cursor.copy(sql) as copy:
+        write_row = copy.write_row
         for row in rows:
-            copy.write_row(row)
+            write_row(row)
 
 
 def _repeats(rows: Sequence[Row], key: tuple[int, ...]) -> bool:
     """Return True if a row would change one that comes earlier: one INSERT cannot do both."""
     if not key:
         return False
-    return len({tuple(row[place] for place in key) for row in rows}) < len(rows)
+    return len(set(map(itemgetter(*key), rows))) < len(rows)
 
 
 @lru_cache(maxsize=64)

@@ -20,6 +20,7 @@ from peewee import PostgresqlDatabase, Psycopg3Adapter
 from storage.database.base import Database
 from storage.database.bulk_insert import insert_rows
 from storage.database.error_causes import KNOWN, READ_ONLY, ConnectionLost, cause_of, reason
+from storage.database.key_arrays import arrays, is_one, table
 from storage.database.pool import Pool
 from storage.database.postgres_url import PostgresURL
 from storage.database.server_connection import open_connection, reporting_errors
@@ -191,17 +192,10 @@ class ServerSessions(PostgresqlDatabase, Database):
         rows: list[Any] = self._execute_cursor(sql, values).fetchall()
         return rows
 
-    def fetch_each(self, sql: str, calls: Sequence[Sequence[Any]]) -> list[Any]:
-        if len(calls) < 2:
-            return super().fetch_each(sql, calls)
-        try:
-            with self._errors():
-                connection = self.connection()
-                with connection.pipeline():  # All of them are on their way at once.
-                    cursors = [connection.execute(sql, values) for values in calls]
-                return [row for cursor in cursors for row in cursor.fetchall()]
-        finally:
-            self._settle()
+    def look_up(
+        self, sql: str, keys: Sequence[Sequence[Any]], *, types: tuple[str, ...], at_a_time: int
+    ) -> list[Any]:
+        return self.fetch(sql.format(keys=table(types), is_one=is_one(types[0])), arrays(keys))
 
     # Transactions.
 

@@ -163,6 +163,20 @@ class SharedDatabase(SqliteDatabase, Database):
             rows: list[Any] = cursor.fetchall()
         return rows
 
+    def look_up(
+        self, sql: str, keys: Sequence[Sequence[Any]], *, types: tuple[str, ...], at_a_time: int
+    ) -> list[Any]:
+        # The last key is repeated to fill the last call, so that SQLite compiles the statement
+        # once, and not once for each number of keys.
+        rows = ", ".join([f"({', '.join('?' * len(types))})"] * at_a_time)
+        sql = sql.format(keys=f"(VALUES {rows})", is_one=f"IN (VALUES {rows})")
+        found: list[Any] = []
+        for start in range(0, len(keys), at_a_time):
+            some = keys[start : start + at_a_time]
+            some = [*some, *[some[-1]] * (at_a_time - len(some))]
+            found += self.fetch(sql, [value for key in some for value in key])
+        return found
+
     def go_on_numbering(self, table: str) -> None:
         """Do nothing: SQLite numbers a row after the highest there is."""
 

@@ -47,17 +47,22 @@ class Statement:
     def fetch(self, database: Database, values: Sequence[Any]) -> list[Any]:
         return database.fetch(self.sql(database), values)
 
-    def look_up(
-        self, database: Database, keys: Sequence[Sequence[Any]], *, at_a_time: int
-    ) -> list[Any]:
-        """Return the rows for any number of keys.
 
-        The statement takes `at_a_time` keys. The last key is repeated to fill the last call, so
-        that the statement is compiled once and not once for each number of keys.
-        """
-        calls = []
-        for start in range(0, len(keys), at_a_time):
-            some = keys[start : start + at_a_time]
-            some = [*some, *[some[-1]] * (at_a_time - len(some))]
-            calls.append([value for key in some for value in key])
-        return database.fetch_each(self.sql(database), calls)
+class LookUp:
+    """A statement that is executed once for many keys.
+
+    In its SQL, a column `{is_one}` of the keys, if a key is one value. In general, `{keys}` is a
+    table of them with the columns `column1`, `column2` and so on. `types` are those of PostgreSQL.
+    SQLite is given `at_a_time` keys.
+    """
+
+    def __init__(self, sql: str, *, types: Sequence[str] = ("text",), at_a_time: int) -> None:
+        self._sql = sql
+        self._types = tuple(types)
+        self._at_a_time = at_a_time
+
+    def rows(self, database: Database, keys: Sequence[Sequence[Any]]) -> list[Any]:
+        """Return what it returns for any number of keys."""
+        if not keys:
+            return []
+        return database.look_up(self._sql, keys, types=self._types, at_a_time=self._at_a_time)

@@ -11,7 +11,7 @@ from cachetools import TTLCache
 
 from storage.database.base import Database
 from storage.database.models import SpanRow
-from storage.database.statements import Statement
+from storage.database.statements import LookUp
 from storage.model.span import Span, span_of
 from storage.model.trace_context import Ids
 
@@ -26,9 +26,6 @@ ABSENT_S = 1.0
 
 FLUSH_S = 0.25
 """How often what is queued is stored because an id was not found."""
-
-LOOKED_UP = 100
-"""Trace ids in one statement."""
 
 
 class SpanLookup:
@@ -69,7 +66,7 @@ class SpanLookup:
     def local_traces(self, trace_ids: Collection[str]) -> frozenset[str]:
         """Return those of `trace_ids` that were recorded here rather than received."""
         keys = [(trace_id,) for trace_id in trace_ids]
-        rows = LOCAL.look_up(self._database, keys, at_a_time=LOOKED_UP)
+        rows = LOCAL.rows(self._database, keys)
         return frozenset(trace_id for (trace_id,) in rows)
 
     def _select(self, ids: Ids) -> Span | None:
@@ -78,13 +75,9 @@ class SpanLookup:
         return next((span_of(values) for values in row), None)
 
 
-def _select_local(database: Database) -> str:
-    ids = ", ".join([f"({database.param})"] * LOOKED_UP)
-    # The cross join makes SQLite look up each id. Otherwise it may scan all traces.
-    return (
-        f"SELECT traces.trace_id FROM (VALUES {ids}) AS sent CROSS JOIN traces "
-        "WHERE traces.trace_id = sent.column1 AND traces.platform <> 'otlp'"
-    )
-
-
-LOCAL = Statement(_select_local)
+# The cross join makes SQLite look up each id. Otherwise it may scan all traces.
+LOCAL = LookUp(
+    "SELECT traces.trace_id FROM {keys} CROSS JOIN traces "
+    "WHERE traces.trace_id = column1 AND traces.platform <> 'otlp'",
+    at_a_time=100,
+)

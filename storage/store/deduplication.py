@@ -7,14 +7,11 @@ is next, counts their tokens and cost once.
 from collections.abc import Sequence
 
 from storage.database.base import Database
-from storage.database.statements import Statement
+from storage.database.statements import LookUp
 from storage.model.span import Span
 
 Key = tuple[str, str]
 """A trace id and a span id."""
-
-LOOKED_UP = 250
-"""Keys in one statement."""
 
 
 def unseen(database: Database, spans: Sequence[Span]) -> tuple[Sequence[Span], set[str]]:
@@ -56,21 +53,17 @@ def _stored(database: Database, keys: Sequence[Key]) -> dict[Key, bool]:
 
     Nobody can send the end of a span of ours.
     """
-    rows = STORED.look_up(database, keys, at_a_time=LOOKED_UP)
+    rows = STORED.rows(database, keys)
     return {
         (trace_id, span_id): status == "running" and process is None
         for trace_id, span_id, status, process in rows
     }
 
 
-def _select_stored(database: Database) -> str:
-    pairs = ", ".join([f"({database.param}, {database.param})"] * LOOKED_UP)
-    columns = ", ".join(f"spans.{name}" for name in ("trace_id", "span_id", "status", "process"))
-    # The cross join makes SQLite look up each key. Otherwise it may scan all spans.
-    return (
-        f"SELECT {columns} FROM (VALUES {pairs}) AS sent CROSS JOIN spans "
-        "WHERE spans.trace_id = sent.column1 AND spans.span_id = sent.column2"
-    )
-
-
-STORED = Statement(_select_stored)
+# The cross join makes SQLite look up each key. Otherwise it may scan all spans.
+STORED = LookUp(
+    "SELECT spans.trace_id, spans.span_id, spans.status, spans.process "
+    "FROM {keys} CROSS JOIN spans WHERE spans.trace_id = column1 AND spans.span_id = column2",
+    types=("text", "text"),
+    at_a_time=250,
+)

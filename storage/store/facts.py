@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from storage.database.base import Database
 from storage.database.models import FactRow
-from storage.database.statements import Statement, compiled, insert
+from storage.database.statements import LookUp, Statement, compiled, insert
 from storage.database.transactions import transaction
 from storage.store.grains import grains_of
 from storage.store.histogram import listed, listed_values
@@ -27,6 +27,9 @@ With fewer, others wait less, but each transaction writes most pages of the tabl
 with 200 the same facts take a third more time in all, with 800 a tenth less.
 """
 
+FACTS_ON_SERVER = 2_000
+"""The same on a server, where others do not wait: half the time for each fact."""
+
 READ = 20_000
 """Facts that are sorted together."""
 
@@ -36,9 +39,6 @@ ROLLUPS = "rollups"
 LONGEST_PAUSE_S = 0.005
 
 FIELDS = ("starts_at", "dimension", "key", "audience", "team", *SUMS, "latency")
-
-LOOKED_UP = 100
-"""Facts in one statement."""
 
 
 def add_facts(database: Database, hours: Mapping[Key, Addition]) -> None:
@@ -59,13 +59,14 @@ def merge_facts(
 
     Waits for other writers for at most `deadline` seconds in each transaction.
     """
+    at_once = FACTS_ON_SERVER if database.on_server else FACTS_A_TRANSACTION
     while ids := WAITING.fetch(database, ()):
-        for start in range(0, len(ids), FACTS_A_TRANSACTION):
+        for start in range(0, len(ids), at_once):
             began = time.monotonic()
             if began > until:
                 return False
             with transaction(database, deadline=deadline, of=(ROLLUPS,)):
-                _merge(database, ids[start : start + FACTS_A_TRANSACTION])
+                _merge(database, ids[start : start + at_once])
             # A process that begins its next transaction at once leaves the others no moment.
             time.sleep(min(time.monotonic() - began, LONGEST_PAUSE_S))
     return True
@@ -85,22 +86,19 @@ def _merge(database: Database, ids: Sequence[Sequence[int]]) -> None:
     hours: defaultdict[Key, Addition] = defaultdict(Addition)
     # What is deleted now is added, whatever it was when the ids were read: another process may have
     # added up some of these facts since, and SQLite may have given their ids to new ones.
-    for starts_at, dimension, key, audience, team, *sums, latency in TAKE.look_up(
-        database, ids, at_a_time=LOOKED_UP
-    ):
+    for starts_at, dimension, key, audience, team, *sums, latency in TAKE.rows(database, ids):
         durations = listed_values(bytes(latency)) if latency else []
         fact = Addition(*(*sums, durations))
         hours["hour", starts_at, dimension, key, audience, team].add(fact)
     add(database, with_days(hours, grains_of(database)))
 
 
-def _take(database: Database) -> str:
-    marks = ", ".join([database.param] * LOOKED_UP)
-    return f"DELETE FROM facts WHERE id IN ({marks}) RETURNING {', '.join(FIELDS)}"
-
-
 INSERT = Statement(lambda database: compiled(insert(FactRow, FIELDS), database))
-TAKE = Statement(_take)
+TAKE = LookUp(
+    f"DELETE FROM facts WHERE id {{is_one}} RETURNING {', '.join(FIELDS)}",
+    types=("bigint",),
+    at_a_time=100,
+)
 WAITING = Statement(
     lambda database: f"SELECT id FROM facts ORDER BY dimension, key, starts_at LIMIT {READ}"
 )

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from operator import itemgetter
 
 from storage.database.base import Database
-from storage.database.statements import Statement
+from storage.database.statements import LookUp
 from storage.model.span import FAILED_STATUSES, Span
 from storage.store.facts import add_facts
 from storage.store.grains import HOUR_NS
@@ -24,8 +24,6 @@ COLUMNS = (
     *("trace_id", "started_at", "audience", "team"),
     *("error_type", "status", "agent", "error_message"),
 )
-LOOKED_UP = 50
-"""Traces in one statement."""
 
 
 def failing(spans: Iterable[Span], stored: Mapping[str, StoredTrace]) -> set[str]:
@@ -56,7 +54,7 @@ def recounted(
 
 def counted(database: Database, trace_ids: Collection[str]) -> dict[Key, Addition]:
     """Return what the failed spans of these traces add to the rollups, by hour."""
-    rows = FAILED.look_up(database, [(each,) for each in trace_ids], at_a_time=LOOKED_UP)
+    rows = FAILED.rows(database, [(each,) for each in trace_ids])
     if not rows:
         return {}
     from storage.model.fingerprint import fingerprint  # A command that succeeds does not need it.
@@ -78,13 +76,9 @@ def counted(database: Database, trace_ids: Collection[str]) -> dict[Key, Additio
     return hours
 
 
-def _select_failed(database: Database) -> str:
-    statuses = ", ".join(f"'{status}'" for status in sorted(FAILED_STATUSES))
-    marks = ", ".join([database.param] * LOOKED_UP)
-    return (
-        f"SELECT {', '.join(COLUMNS)} FROM spans "
-        f"WHERE trace_id IN ({marks}) AND status IN ({statuses})"
-    )
+_STATUSES = ", ".join(f"'{status}'" for status in sorted(FAILED_STATUSES))
 
-
-FAILED = Statement(_select_failed)
+FAILED = LookUp(
+    f"SELECT {', '.join(COLUMNS)} FROM spans WHERE trace_id {{is_one}} AND status IN ({_STATUSES})",
+    at_a_time=50,
+)

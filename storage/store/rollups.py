@@ -15,7 +15,7 @@ from peewee import EXCLUDED, fn
 
 from storage.database.base import Database
 from storage.database.models import RollupRow
-from storage.database.statements import Statement, compiled
+from storage.database.statements import LookUp, Statement, compiled
 from storage.model.figures import DAILY
 from storage.model.span import Span, reports_usage
 from storage.store.figures import may_tell, observations
@@ -191,10 +191,6 @@ def difference(
     return {key: Addition(*change) for key, change in changes.items() if any(change)}
 
 
-LOOKED_UP = 50
-"""Keys in one statement."""
-
-
 def add(database: Database, totals: Mapping[Key, Addition]) -> None:
     """Add to the stored rows, in the caller's transaction."""
     stored = _latencies(database, [row[:5] for row, added in totals.items() if added.durations])
@@ -226,13 +222,13 @@ def merge(database: Database, rows: Iterable[Row]) -> None:
 
 def take(database: Database, keys: Sequence[tuple[Any, ...]]) -> list[Row]:
     """Delete and return the rows with these keys, in the caller's transaction."""
-    return [tuple(row) for row in TAKE.look_up(database, keys, at_a_time=LOOKED_UP)]
+    return [tuple(row) for row in TAKE.rows(database, keys)]
 
 
 def _latencies(
     database: Database, keys: Sequence[tuple[Any, ...]]
 ) -> dict[tuple[Any, ...], bytes | None]:
-    rows = LATENCIES.look_up(database, keys, at_a_time=LOOKED_UP)
+    rows = LATENCIES.rows(database, keys)
     return {tuple(key): latency and bytes(latency) for *key, latency in rows}
 
 
@@ -247,26 +243,20 @@ def _upsert(database: Database) -> str:
     return compiled(insert, database)
 
 
-def _select_latencies(database: Database) -> str:
-    place = ", ".join([database.param] * len(KEY_FIELDS))
-    keys = ", ".join([f"({place})"] * LOOKED_UP)
-    columns = ", ".join(f"rollups.{name}" for name in (*KEY_FIELDS, "latency"))
-    same = " AND ".join(
-        f"rollups.{name} = asked.column{number}" for number, name in enumerate(KEY_FIELDS, 1)
-    )
-    # The cross join makes SQLite look up each key. Otherwise it may scan all rows.
-    return f"SELECT {columns} FROM (VALUES {keys}) AS asked CROSS JOIN rollups WHERE {same}"
+_KEY = ", ".join(f"rollups.{name}" for name in KEY_FIELDS)
+_ASKED = ", ".join(f"column{number}" for number, _ in enumerate(KEY_FIELDS, 1))
+_TYPES = ("text", "bigint", "text", "text", "text")
 
-
-def _take(database: Database) -> str:
-    place = ", ".join([database.param] * len(KEY_FIELDS))
-    keys = ", ".join([f"({place})"] * LOOKED_UP)
-    return (
-        f"DELETE FROM rollups WHERE ({', '.join(KEY_FIELDS)}) IN (VALUES {keys}) "
-        f"RETURNING {', '.join(INSERT_FIELDS)}"
-    )
-
-
-TAKE = Statement(_take)
 UPSERT = Statement(_upsert)
-LATENCIES = Statement(_select_latencies)
+TAKE = LookUp(
+    f"DELETE FROM rollups WHERE ({', '.join(KEY_FIELDS)}) IN (SELECT {_ASKED} FROM {{keys}}) "
+    f"RETURNING {', '.join(INSERT_FIELDS)}",
+    types=_TYPES,
+    at_a_time=50,
+)
+# The cross join makes SQLite look up each key. Otherwise it may scan all rows.
+LATENCIES = LookUp(
+    f"SELECT {_KEY}, rollups.latency FROM {{keys}} CROSS JOIN rollups WHERE ({_KEY}) = ({_ASKED})",
+    types=_TYPES,
+    at_a_time=50,
+)

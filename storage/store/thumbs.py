@@ -10,16 +10,13 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from storage.database.base import Database
-from storage.database.models import RATED_DOWN, RATED_UP, ScoreRow, SpanRow, TraceRow
-from storage.database.statements import Statement, compiled
+from storage.database.models import RATED_DOWN, RATED_UP, SpanRow, TraceRow
+from storage.database.statements import LookUp
 from storage.model.span import Span, reports_usage, span_of
 from storage.store.facts import add_facts
 from storage.store.grains import HOUR_NS
 from storage.store.rollups import CALL, CONTEXT, Addition, Key, difference
 from storage.store.scores import scores_of
-
-LOOKED_UP = 50
-"""Traces in one statement."""
 
 
 def rated_traces(database: Database, spans: Iterable[Span]) -> list[str]:
@@ -31,7 +28,7 @@ def rated_traces(database: Database, spans: Iterable[Span]) -> list[str]:
 def scored_traces(database: Database, trace_ids: Iterable[str]) -> list[str]:
     """Return those of these traces that have scores."""
     keys = [(trace_id,) for trace_id in trace_ids]
-    found = SCORED.look_up(database, keys, at_a_time=LOOKED_UP)
+    found = SCORED.rows(database, keys)
     return list({trace_id: None for (trace_id,) in found})
 
 
@@ -133,9 +130,4 @@ def _answers(span: Span) -> tuple[bool, bool, int, str]:
     return ours, span.status == "ok", span.ended_at or 0, span.span_id
 
 
-def _select_scored(database: Database) -> str:
-    query = ScoreRow.select(ScoreRow.trace_id).where(ScoreRow.trace_id.in_([""] * LOOKED_UP))
-    return compiled(query, database)
-
-
-SCORED = Statement(_select_scored)
+SCORED = LookUp("SELECT trace_id FROM scores WHERE trace_id {is_one}", at_a_time=50)

@@ -14,7 +14,7 @@ from peewee import EXCLUDED, SQL, Case, fn
 
 from storage.database.base import Database
 from storage.database.models import TraceRow
-from storage.database.statements import Statement, compiled, insert
+from storage.database.statements import LookUp, Statement, compiled, insert
 from storage.model.span import Span
 from storage.store.counting import FIGURES, Figures
 from storage.store.usage import Usage
@@ -30,7 +30,6 @@ ROOT_FIELDS = ("rooted", "name", "status", "started_at", "ended_at", "duration_n
 """Fields that it takes from the root, in the order of the model, as Peewee's UPDATE has them."""
 
 TRACE_FIELDS = ("trace_id", *ROOT_FIELDS, *SUMMED, *KEPT)
-LOOKED_UP = 50
 
 ENTRY, THEIR_ROOT, OUR_ROOT = 0, 1, 2
 """Values of `rooted`: how sure it is that a summary has the right root. The higher one stays."""
@@ -60,7 +59,7 @@ class StoredTrace:
 def stored_traces(database: Database, spans: Iterable[Span]) -> dict[str, StoredTrace]:
     """Return those of the spans' traces that have a summary, by id."""
     keys = [(trace_id,) for trace_id in {span.trace_id: None for span in spans}]
-    rows = STORED.look_up(database, keys, at_a_time=LOOKED_UP)
+    rows = STORED.rows(database, keys)
     # Of a trace that an older tracebot stored, the number is unknown: perhaps there are several.
     return {
         trace_id: StoredTrace(platform, spans, 2 if usage is None else usage, errors)
@@ -245,15 +244,11 @@ def _update_text(database: Database) -> str:
     return compiled(TraceRow.update({TraceRow.text: ""}).where(TraceRow.trace_id == ""), database)
 
 
-def _select_stored(database: Database) -> str:
-    columns = ("trace_id", "platform", "span_count", "usage_count", "error_count")
-    query = TraceRow.select(*(getattr(TraceRow, name) for name in columns)).where(
-        TraceRow.trace_id.in_([""] * LOOKED_UP)
-    )
-    return compiled(query, database)
-
-
 UPSERT = Statement(_upsert)
 ROOTS = Statement(_update_root)
 TEXTS = Statement(_update_text)
-STORED = Statement(_select_stored)
+STORED = LookUp(
+    "SELECT trace_id, platform, span_count, usage_count, error_count FROM traces "
+    "WHERE trace_id {is_one}",
+    at_a_time=50,
+)
