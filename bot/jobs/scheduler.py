@@ -186,7 +186,8 @@ class Scheduler:
 
     def _retain(self, now: int) -> None:
         if self._database.on_server:
-            now -= now % DAY_NS  # So that whole days are due, which are dropped at once.
+            # By its clock, and so that whole days are due, which are dropped at once.
+            now = self._database.now() // DAY_NS * DAY_NS
         # First, as retention then gives the free pages back and counts what is left.
         fold(self._database, self._folding, now=now)
         removed = apply_retention(self._database, self._retention, now=now)

@@ -1,8 +1,10 @@
 """Add partitions for the spans of the next days on PostgreSQL, and drop those that are due.
 
 A span lies in the partition of its trace's id, which begins with the milliseconds at which the
-trace began. What has no partition of its own, because its id is random or from the past, lies in
-the default one: so a batch never fails for want of a partition.
+trace began. What is older than the first day is in `spans_past`. What has no partition, because a
+clock is ahead or nobody added one, is in the default one: so a batch never fails for want of a
+partition. The server reads all of the default one whenever it adds a day, while others wait: so it
+should hold little.
 """
 
 from collections.abc import Iterator
@@ -13,13 +15,22 @@ from typing import NamedTuple
 from peewee import OperationalError
 
 from storage.database.base import Database
-from storage.database.error_causes import LOCKED, cause_of
+from storage.database.error_causes import LOCKED, NO_RIGHT, READ_ONLY, cause_of
 from storage.database.transactions import transaction
 
 DAY_MS = 24 * 3_600 * 1_000
 
 AHEAD = 7
-"""How many days have their partition before they begin. Upkeep may fail for that long."""
+"""So many days are there before they begin: as long may upkeep fail."""
+
+MOST_MOVED = 10_000
+"""Spans of a day that move into its partition, while others wait. If there are more, they stay."""
+
+MANY = 100
+"""Days, after which those that are added without a limit of age are divided less finely."""
+
+LONG = 30
+"""Days of one of those."""
 
 
 class Partition(NamedTuple):
@@ -37,34 +48,72 @@ class Partition(NamedTuple):
 
 def partitions(database: Database) -> list[Partition]:
     """Return the partitions of days, oldest first; none for a SQLite file."""
+    return [each for each in _ranges(database) if each.low] if database.on_server else []
+
+
+def _ranges(database: Database) -> list[Partition]:
+    """Return the partition of the past, whose `low` is "", and those of days."""
+    return [Partition(*row) for row in database.execute_sql(_RANGES).fetchall()]
+
+
+def keep_ahead(database: Database) -> None:
+    """Add what is missing by the server's clock, so that nothing depends on a bot's upkeep."""
     if not database.on_server:
-        return []
-    return [Partition(*row) for row in database.execute_sql(_PARTITIONS).fetchall()]
+        return
+    with if_possible():
+        if not database.fetch(_IS_AHEAD, ())[0][0]:
+            add_partitions(database, now=database.now())
 
 
-def add_partitions(database: Database, *, now: int, days: int = 1) -> None:
-    """Add the partitions that are missing from `now` on, each of so many days.
+def add_partitions(database: Database, *, now: int, days: int | None = None) -> None:
+    """Add what is missing from `now` on, in nanoseconds, each of so many days.
 
-    Spans of these days that are in the default partition move to the new one. `now` is in
-    nanoseconds since the epoch. Does nothing for a SQLite file.
+    The few spans of these days that the default partition has move to the new one. Does nothing for
+    a SQLite file.
     """
     if not database.on_server:
         return
-    today = now // 1_000_000 // DAY_MS * DAY_MS
-    last = max((int(each.high, 16) for each in partitions(database)), default=today)
-    while last <= today + AHEAD * DAY_MS:
-        first = max(last, today)
-        last = first + days * DAY_MS
+    first = now // 1_000_000 // DAY_MS * DAY_MS
+    end = first + AHEAD * DAY_MS
+    known = _ranges(database)
+    if not known or known[0].low:
+        _begin(database, min([_hex(first), *(each.low for each in known)]))
+    length = (days or (1 if len(known) < MANY else LONG)) * DAY_MS
+    while first <= end:
+        later = [each for each in known if each.high > _hex(first)]
+        if later and later[0].low <= _hex(first):
+            first = int(later[0].high, 16)
+            continue
+        last = min([first + length, *(int(each.low, 16) for each in later)])
         name = f"spans_{datetime.fromtimestamp(first / 1_000, UTC):%Y%m%d}"
-        _add(database, Partition(name, f"{first:012x}", f"{last:012x}"))
+        _add(database, Partition(name, _hex(first), _hex(last)))
+        first = last
+
+
+def _hex(milliseconds: int) -> str:
+    return f"{milliseconds:012x}"
+
+
+def _begin(database: Database, low: str) -> None:
+    """Turn the default partition into that of the past, before `low`, unless it is there."""
+    with transaction(database):
+        if not _exists(database, "spans_past"):
+            for statement in _BEGIN:
+                database.execute_sql(statement.format(low))
 
 
 def _add(database: Database, new: Partition) -> None:
     with transaction(database):
-        if database.fetch(f"SELECT to_regclass('{new.name}')", ())[0][0]:
+        if _exists(database, new.name):
             return  # Another process was quicker.
+        if database.fetch(_COUNT, (new.low, new.high, MOST_MOVED))[0][0] == MOST_MOVED:
+            return
         for statement in _ADD:
             database.execute_sql(statement.format(*new))
+
+
+def _exists(database: Database, name: str) -> bool:
+    return bool(database.fetch(f"SELECT to_regclass('{name}')", ())[0][0])
 
 
 def drop_partitions(database: Database, *, before: int) -> None:
@@ -80,29 +129,49 @@ def drop_partitions(database: Database, *, before: int) -> None:
 
 
 @contextmanager
-def unless_in_use() -> Iterator[None]:
-    """Leave partitions for the next time if somebody reads all spans for longer than a moment.
+def if_possible() -> Iterator[None]:
+    """Leave partitions for the next time if the server does not allow it, or not now.
 
-    Other readers and writers would wait behind a statement that waits for a lock on the table.
+    Somebody may read all spans for longer than a moment: other readers and writers would wait
+    behind a statement that waits for a lock on the table.
     """
     try:
         yield
     except OperationalError as error:
-        if cause_of(error) != LOCKED:
+        if cause_of(error) not in (LOCKED, NO_RIGHT, READ_ONLY):
             raise
 
 
-# A bound is shown as FOR VALUES FROM ('019ac1234567') TO ('019ac789abcd').
-_PARTITIONS = r"""
-SELECT name, bounds[1], bounds[2] FROM (
+# A bound is shown as FOR VALUES FROM (MINVALUE) TO ('019ac1234567') or FROM ('019ac1234567') TO ….
+_RANGES = r"""
+SELECT name, coalesce(bounds[1], ''), bounds[2] FROM (
     SELECT relname AS name, regexp_match(
-        pg_get_expr(relpartbound, oid), '\(''([0-9a-f]{12})''\) TO \(''([0-9a-f]{12})''\)'
+        pg_get_expr(relpartbound, oid),
+        '\((?:MINVALUE|''([0-9a-f]{12})'')\) TO \(''([0-9a-f]{12})''\)'
     ) AS bounds
     FROM pg_class JOIN pg_inherits ON inhrelid = oid WHERE inhparent = 'spans'::regclass
-) AS partitions WHERE bounds IS NOT NULL ORDER BY bounds[1]
+) AS partitions WHERE bounds IS NOT NULL ORDER BY 2
 """
-# What the default partition has of these days moves before the new one is attached: the server
-# refuses to attach a partition while the default one holds rows of it.
+_IS_AHEAD = f"""
+SELECT to_regclass(
+    'spans_' || to_char((now() AT TIME ZONE 'UTC') + interval '{AHEAD} days', 'YYYYMMDD')
+) IS NOT NULL
+"""
+_BEGIN = (
+    'ALTER TABLE "spans" DETACH PARTITION "spans_default"',
+    'ALTER TABLE "spans_default" RENAME TO "spans_past"',
+    'ALTER INDEX "spans_default_pkey" RENAME TO "spans_past_pkey"',
+    'CREATE TABLE "spans_default" (LIKE "spans" INCLUDING DEFAULTS INCLUDING INDEXES)',
+    """WITH "moved" AS (DELETE FROM "spans_past" WHERE "trace_id" >= '{0}' RETURNING *) """
+    'INSERT INTO "spans_default" SELECT * FROM "moved"',
+    """ALTER TABLE "spans" ATTACH PARTITION "spans_past" FOR VALUES FROM (MINVALUE) TO ('{0}')""",
+    'ALTER TABLE "spans" ATTACH PARTITION "spans_default" DEFAULT',
+)
+_COUNT = """
+SELECT count(*) FROM (
+    SELECT 1 FROM spans_default WHERE trace_id >= %s AND trace_id < %s LIMIT %s
+) AS few
+"""
 _ADD = (
     'CREATE TABLE "{0}" (LIKE "spans" INCLUDING DEFAULTS INCLUDING INDEXES)',
     'WITH "moved" AS (DELETE FROM "spans_default" '

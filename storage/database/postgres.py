@@ -10,6 +10,7 @@ import peewee
 from storage.database.base import Database
 from storage.database.error_causes import LOCKED, NO_RIGHT, READ_ONLY, cause_of
 from storage.database.migrations import HISTORY, migrate
+from storage.database.partitions import keep_ahead
 from storage.database.postgres_errors import SENTENCES, explain, not_ours, nothing_there
 from storage.database.server_connection import open_doors
 from storage.database.server_listener import CHANNEL, ServerListener
@@ -60,6 +61,7 @@ class PostgresDatabase(ServerSessions):
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._refuse_other_tables()
         migrate(self, patience=patience)
+        keep_ahead(self)
 
     def require(self) -> None:
         try:

@@ -28,7 +28,7 @@ from storage.database.models import (
     TraceRow,
     UnfinishedReplyRow,
 )
-from storage.database.partitions import add_partitions, drop_partitions, unless_in_use
+from storage.database.partitions import LONG, add_partitions, drop_partitions, if_possible
 from storage.database.transactions import transaction
 from storage.model.retention import Retention
 from storage.store.erasing import remove_files
@@ -105,8 +105,8 @@ def apply_retention(
     _remove_expired(database, retention, now=now)
     purge(database)
     # What is kept for years is divided less finely: a query of all spans locks each part.
-    with unless_in_use():
-        add_partitions(database, now=now, days=30 if retention.older_than_ns is None else 1)
+    with if_possible():
+        add_partitions(database, now=now, days=LONG if retention.older_than_ns is None else 1)
     if retention.older_than_ns is not None:
         _remove_copies(database.path, before=now - retention.older_than_ns)
     total = _sum(total, Removal(size=max(size - database.used_bytes(), 0)))
@@ -162,7 +162,7 @@ def _remove(
     platforms: Counter[str] = Counter()
     spans, oldest, newest = 0, None, None
     # What cannot be dropped now is deleted with its traces.
-    with unless_in_use():
+    with if_possible():
         drop_partitions(database, before=before)
     while traces := _oldest(database, before):
         began = time.monotonic()

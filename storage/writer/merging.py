@@ -4,6 +4,7 @@ import random
 import time
 
 from storage.database.base import Database
+from storage.database.partitions import keep_ahead
 from storage.store.deferred import run_deferred_work
 from storage.store.facts import facts_waiting
 
@@ -12,6 +13,9 @@ MERGE_EVERY_S = 1.0
 
 MERGE_S = 0.05
 """How long facts are added up before new spans get their turn."""
+
+LOOK_AHEAD_S = 3_600.0
+"""How often a process that records looks if the next days have partitions."""
 
 LEFT_TO_OTHERS = 500
 """Up to so many facts are left to the next writer: a short command should not wait for them."""
@@ -26,6 +30,7 @@ class Merging:
     def __init__(self, database: Database, *, patience: float) -> None:
         self._database = database
         self._patience = patience
+        self._look_ahead_at = time.monotonic() + LOOK_AHEAD_S
         self._due_at: float | None = None
         """By the monotonic clock; None if this writer has stored nothing new."""
 
@@ -46,6 +51,9 @@ class Merging:
             return
         now = time.monotonic()
         self._due_at = now + MERGE_EVERY_S  # If the database takes nothing now.
+        if now >= self._look_ahead_at:
+            self._look_ahead_at = now + LOOK_AHEAD_S
+            keep_ahead(self._database)
         done = run_deferred_work(self._database, until=now + MERGE_S, deadline=self._patience)
         self._due_at = None if done else now
 

@@ -67,7 +67,7 @@ def run_checkpoint(args: Namespace, database: Database) -> int:
 
 
 def run_clean(args: Namespace, database: Database) -> int:
-    retention, now = _retention(args), time.time_ns()
+    retention, now = _retention(args), database.now()
     if args.dry_run:
         removal = planned(database, retention, now=now)
         sys.stdout.write(f"{_sentence(removal, 'would be removed')}\n")

@@ -6,6 +6,7 @@ from contextlib import closing
 import pytest
 from playhouse.migrations import Runner
 
+from storage import Observability
 from storage.database import server_locks
 from storage.database.base import Database
 from storage.database.connect import locate
@@ -19,6 +20,8 @@ from storage.queries.removed_traces import removed_traces
 from storage.queries.statistics import statistics
 from storage.store.batch import store
 from storage.upkeep.retention import apply_retention
+from storage.writer import merging
+from tests.support.conversations import eventually
 
 TODAY = 20_000 * DAY_NS
 RANDOM = "e3b0c44298fc1c149afbf4c8996fb924"
@@ -27,7 +30,10 @@ THREE_DAYS = Retention(older_than_ns=3 * DAY_NS)
 
 @pytest.fixture
 def database(new_postgres_url: str) -> Iterator[Database]:
+    """Open a database to which nobody has added a partition."""
     with closing(locate(new_postgres_url)) as database:
+        for name in ("spans_past", *names(database)):
+            database.execute_sql(f'DROP TABLE "{name}"')
         yield database
 
 
@@ -61,17 +67,85 @@ def test_the_next_days_have_partitions_and_everything_else_is_stored_as_well(
     put(database, *sent, number=2)
     counts = [stored(database, name) for name in ("spans", *names(database)[:2])]
     assert counts == [5, 1, 1]
-    assert [stored(database, f"spans_{name}") for name in ("default", "random")] == [2, 1]
+    others = [stored(database, f"spans_{name}") for name in ("past", "default", "random")]
+    assert others == [1, 1, 1]
 
 
 def test_spans_that_came_before_the_partition_of_their_day_move_there(database: Database) -> None:
     put(database, span(0.3, status="running", ended_at=None), span(-1))
     add_partitions(database, now=TODAY)
-    assert (stored(database, names(database)[0]), stored(database, "spans_default")) == (1, 1)
+    assert (stored(database, names(database)[0]), stored(database, "spans_past")) == (1, 1)
     put(database, span(0.3), number=2)
     assert database.fetch("SELECT status FROM spans ORDER BY trace_id DESC LIMIT 1", ()) == [
         ("ok",)
     ]
+
+
+def test_a_program_that_records_alone_adds_the_next_days(
+    new_postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merging, "LOOK_AHEAD_S", 0.0)
+    with Observability.open(new_postgres_url, platform="cli") as observability:
+        database = observability.database
+        days = names(database)
+        assert len(days) == AHEAD + 1
+        database.execute_sql(f'DROP TABLE "{days[-1]}"')  # As a day later.
+        with observability.span("today"):
+            pass
+        assert observability.flush()
+        eventually(lambda: names(database) == days)
+        assert [stored(database, name) for name in (days[0], "spans_default")] == [1, 0]
+
+
+def test_who_may_only_insert_records_without_adding_days(new_postgres_url: str) -> None:
+    with closing(locate(new_postgres_url)) as admin:
+        admin.execute_sql(f'DROP TABLE "{names(admin)[-1]}"')
+        admin.execute_sql("CREATE ROLE porter LOGIN")
+        admin.execute_sql("GRANT ALL ON ALL TABLES IN SCHEMA public TO porter")
+        admin.execute_sql("GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO porter")
+        porter = new_postgres_url.replace("postgres:@", "porter@")
+        with Observability.open(porter, platform="cli") as observability:
+            with observability.span("today"):
+                pass
+            assert observability.flush()
+        assert (len(names(admin)), stored(admin)) == (AHEAD, 1)
+        admin.execute_sql("DROP OWNED BY porter")
+        admin.execute_sql("DROP ROLE porter")
+
+
+def test_wrong_clocks_cost_no_day(database: Database) -> None:
+    in_2100, in_1970 = (year * 365.25 - 20_000 for year in (130, 0.001))
+    add_partitions(database, now=TODAY + int(in_2100 * DAY_NS))
+    put(database, span(in_2100 + 30), span(in_1970), span(0))
+    with transaction(database):  # What a bot added whose clock was wrong, before `spans_past`.
+        database.execute_sql("ALTER TABLE spans DETACH PARTITION spans_past")
+        database.execute_sql("INSERT INTO spans SELECT * FROM spans_past")
+        database.execute_sql("DROP TABLE spans_past")
+
+    add_partitions(database, now=TODAY)
+
+    assert len(names(database)) == 2 * (AHEAD + 1)
+    days = ("spans_past", names(database)[0], "spans_default")
+    assert [stored(database, name) for name in days] == [1, 1, 1]
+    assert stored(database) == 3
+
+
+def test_many_spans_of_a_day_stay_where_they_are(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.database.partitions.MOST_MOVED", 3)
+    add_partitions(database, now=TODAY)
+    put(database, *(span(AHEAD + 1.5, number) for number in range(1, 4)))
+    put(database, *(span(AHEAD + 2.5, number) for number in range(1, 3)), number=2)
+    before = names(database)
+
+    add_partitions(database, now=TODAY + 3 * DAY_NS)
+
+    assert len(names(database)) == len(before) + 2
+    counts = [stored(database, name) for name in ("spans_default", names(database)[-2], "spans")]
+    assert counts == [3, 2, 5]
+    removal = apply_retention(database, THREE_DAYS, now=TODAY + 20 * DAY_NS)
+    assert (removal.spans, stored(database)) == (5, 0)
 
 
 def test_a_table_of_an_earlier_version_keeps_its_spans(empty_postgres: Database) -> None:

@@ -62,6 +62,7 @@ def test_processes_record_and_read_through_a_pooler(
             for number in range(20):
                 with observability.span(f"{name} {number}", agent=name, input_tokens=1):
                     observability.log_structured("info", "hello", {"n": number})
+            observability.flush(60.0)
 
     threads = [threading.Thread(target=work, args=(name,)) for name in ("ann", "ben", "cleo")]
     for thread in threads:
@@ -74,8 +75,6 @@ def test_processes_record_and_read_through_a_pooler(
     assert [listed.count(f"  {name}  ") for name in ("ann", "ben", "cleo")] == [20] * 3
     assert tracebot(["stats", "--by", "agent", "--database", pooled_url]) == 0
     assert tracebot(["search", "cleo", "--database", pooled_url]) == 0
-    assert tracebot(["health", "--database", pooled_url]) == 0
-    assert "All is well" in capsys.readouterr().out
 
 
 def test_lanes_and_leases_hold_through_a_pooler(pooled_url: str) -> None:
@@ -113,7 +112,10 @@ def test_no_limit_or_lock_of_one_is_left_for_the_next(pooled_url: str) -> None:
             names = ("statement_timeout", "lock_timeout", "enable_seqscan", "transaction_read_only")
             values = [database.fetch(f"SHOW {name}", ())[0][0] for name in names]
             assert values == ["0", "0", "on", "off"]
-        locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+        locks = (
+            "SELECT count(*) FROM pg_locks JOIN pg_database AS d ON d.oid = database "
+            "WHERE locktype = 'advisory' AND datname = current_database()"
+        )
         assert database.fetch(locks, ()) == [(0,)]
 
 
