@@ -7,6 +7,9 @@ from contextlib import contextmanager
 SHUTDOWN, DELETION, SHELL = "shutdown", "deletion", "shell"
 """Cancelled by the bot's end, by deleting the question, or from a shell; else by a Slack user."""
 
+TAKEN_OVER = "another process"
+"""Cancelled because another process of the bot goes on with it."""
+
 
 class Cancellation:
     """A flag that each turn has, set and watched from any thread; once set it stays set."""

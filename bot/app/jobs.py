@@ -80,6 +80,7 @@ def build_scheduler(
         client_without_retries(settings, shared.secrets, timeout_s=10),
         shared.identity,
         shared.lanes,
+        shared.others,
         inbox,
         shared.observability,
         end_replies=lambda now: repair.run(now=now),

@@ -12,8 +12,10 @@ from bot.access import Access
 from bot.agents.config.access_rules import refuse_groups_without_scope
 from bot.agents.config.roster import Roster
 from bot.concurrency.event_dedup import EventDedup
+from bot.concurrency.fence import Fence
 from bot.concurrency.lanes import Lanes
 from bot.concurrency.notice_board import DELETION, THREAD, NoticeBoard
+from bot.concurrency.other_processes import OtherProcesses
 from bot.concurrency.running_turns import RunningTurns
 from bot.replies.delivery import ReplyDelivery
 from bot.replies.unfinished import UnfinishedReplies
@@ -67,6 +69,8 @@ class Shared:
     presence: Presence
     dedup: EventDedup
     lanes: Lanes
+    fence: Fence
+    others: OtherProcesses
     running: RunningTurns
     deletions: OwnDeletions
     delivery: ReplyDelivery
@@ -93,6 +97,22 @@ def build_shared(
     access = Access(directory, database, team=team)
     presence = Presence(database, status, team=team, process=process)
     running = RunningTurns(database, limit=settings.workers)
+    lanes = Lanes(database, team=team, process=process)
+    others = OtherProcesses(database, team=team, process=process, confirm=presence.confirm)
+    fence = Fence(presence.confirm)
+    unfinished = UnfinishedReplies(
+        database,
+        team=team,
+        process=process,
+        keep_text=settings.capture != "none",
+        fence=fence,
+    )
+    presence.on_return(others.forget)
+    presence.on_return(fence.look)
+    fence.watch(lanes.find_lost)
+    fence.watch(unfinished.find_lost)
+    fence.on_loss(unfinished.forget)
+    fence.on_loss(running.lose)
     notices = NoticeBoard(database, team=team, process=process)
     notices.each_second(presence.beat)
     notices.each_second(running.heed_requests)
@@ -126,15 +146,18 @@ def build_shared(
         notices=notices,
         presence=presence,
         dedup=EventDedup(database),
-        lanes=Lanes(database, team=team, process=process),
+        lanes=lanes,
+        fence=fence,
+        others=others,
         running=running,
         deletions=deletions,
         delivery=ReplyDelivery(
-            client_without_retries(settings, secrets), bot_id=identity.bot_id, deletions=deletions
+            client_without_retries(settings, secrets),
+            bot_id=identity.bot_id,
+            deletions=deletions,
+            require_turn=fence.require_current,
         ),
-        unfinished=UnfinishedReplies(
-            database, team=team, process=process, keep_text=settings.capture != "none"
-        ),
+        unfinished=unfinished,
         eraser=Eraser(observability),
         budgets=BudgetCheck(database),
     )

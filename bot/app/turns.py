@@ -34,6 +34,7 @@ def build_inbox(shared: Shared, collector: str | None) -> Inbox:
         unfinished=shared.unfinished,
         lanes=shared.lanes,
         running=shared.running,
+        fence=shared.fence,
         dedup=shared.dedup,
         budget_notices=BudgetNotices(
             shared.budgets,

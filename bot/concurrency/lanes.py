@@ -6,8 +6,6 @@ If the database cannot be asked, the first alone decides: people are answered al
 
 import logging
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from peewee import PeeweeException
@@ -22,14 +20,9 @@ from storage.coordination.accepted_messages import (
     leave_message,
     messages_of,
     note_changed,
-    renew_messages,
     resume_message,
-    take_over,
 )
 from storage.database.base import Database
-
-LEASE_S = 30.0
-"""How long a process of another host may be silent before its threads are taken over."""
 
 PATIENT_TRIES = 3
 """How often a stored message tries to begin beside a database that fails, before it just does."""
@@ -50,23 +43,13 @@ class _Held:
 class Lanes:
     """The rows of this process's messages. Use it from any thread; no error is raised to turns."""
 
-    def __init__(
-        self,
-        database: Database,
-        *,
-        team: str,
-        process: str,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, database: Database, *, team: str, process: str) -> None:
         self._database = database
         self._team = team
         self._process = process
-        self._clock = clock
         self._held: dict[str, _Held] = {}
         self._ended: set[str] = set()
         """The traces whose turns have ended, and whose rows are perhaps still there."""
-        self._reached_since: float | None = None
-        """Since when the database answers at each call of `keep`."""
         self._lock = threading.Lock()
 
     def accept(self, message: AcceptedMessage, *, claim: str) -> Standing | None:
@@ -136,36 +119,29 @@ class Lanes:
         except PeeweeException as error:
             logger.warning("A message that waits is answered as it was: %s", error)
 
-    def keep(self) -> tuple[str, ...]:
-        """Renew the leases of this process, and take over from those that are gone.
+    def free_ended(self) -> None:
+        """Free the lanes of turns that have ended while the database failed.
 
-        Return the names of those. Raises `PeeweeException`.
+        Raises `PeeweeException`.
         """
-        try:
-            now = self._database.now()
-            self._remove_ended()
-            if self._held:
-                renew_messages(self._database, process=self._process, now=now)
-            return take_over(
-                self._database,
-                team=self._team,
-                process=self._process,
-                now=now,
-                unseen_ns=self._unseen_ns(now),
-            )
-        except PeeweeException:
-            self._reached_since = None
-            raise
+        self._remove_ended()
 
-    def _unseen_ns(self, now: int) -> int:
-        """Return how long other hosts may be silent.
+    def find_lost(self) -> frozenset[str]:
+        """Return the traces whose messages other processes have taken over, and hold them no more.
 
-        While the database was away, none of them could renew its leases: they get time to do so.
+        Raises `PeeweeException`.
         """
-        if self._reached_since is None:
-            self._reached_since = self._clock()
-        settled = self._clock() - self._reached_since >= LEASE_S
-        return int(LEASE_S * 1e9) if settled else now
+        with self._lock:
+            stored = {id for id, held in self._held.items() if held.standing is not None}
+        if not stored:
+            return frozenset()
+        stored -= {each.trace_id for each in messages_of(self._database, process=self._process)}
+        with self._lock:
+            # Those whose turns have ended meanwhile have no rows either.
+            lost = stored & self._held.keys() - self._ended
+            for trace_id in lost:
+                del self._held[trace_id]
+        return frozenset(lost)
 
     def left(self) -> list[AcceptedMessage]:
         """Return the messages that are this process's now, and on which nobody works."""
@@ -174,7 +150,8 @@ class Lanes:
 
     def resume(self, left: AcceptedMessage, *, as_trace: str) -> bool:
         """Let a message that was left wait again, in a new trace; return False if it is gone."""
-        self._hold(as_trace, _Held(replace(left, trace_id=as_trace), "", Standing.WAITS))
+        held = _Held(replace(left, trace_id=as_trace), "")
+        self._hold(as_trace, held)
         waits = False
         try:
             waits = resume_message(
@@ -182,13 +159,15 @@ class Lanes:
             )
         except PeeweeException as error:
             logger.warning("A message that was left is answered later: %s", error)
-        if not waits:
+        if waits:
+            held.standing = Standing.WAITS
+        else:
             self._hold(as_trace, None)
         return waits
 
     def drop(self, left: AcceptedMessage) -> None:
         """Answer a message no more that was left."""
-        end_message(self._database, left.trace_id)
+        end_message(self._database, left.trace_id, process=self._process)
 
     def close(self) -> None:
         """Leave what has not ended to the other processes."""
@@ -208,7 +187,7 @@ class Lanes:
         with self._lock:
             ended = list(self._ended)
         for trace_id in ended:
-            end_message(self._database, trace_id)
+            end_message(self._database, trace_id, process=self._process)
             with self._lock:
                 self._ended.discard(trace_id)
                 self._held.pop(trace_id, None)

@@ -7,14 +7,14 @@ process asks while it runs turns.
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 
 from peewee import PeeweeException
 
-from bot.agents.cancellation import Cancellation
+from bot.agents.cancellation import TAKEN_OVER, Cancellation
 from storage.coordination.cancel_requests import cancel_requests
 from storage.database.base import Database
 
@@ -104,6 +104,12 @@ class RunningTurns:
             self._all_cancelled_by = by
         for turn in self.all():
             turn.cancellation.cancel(by)
+
+    def lose(self, trace_ids: Collection[str]) -> None:
+        """Cancel turns that another process has taken over."""
+        for turn in self.all():
+            if turn.trace_id in trace_ids:
+                turn.cancellation.cancel(TAKEN_OVER)
 
     def heed_requests(self) -> None:
         """Cancel the turns whose cancellation another process has asked for.

@@ -37,7 +37,7 @@ HOUR_NS = 3_600 * SECOND_NS
 DAY_NS = 24 * HOUR_NS
 
 TAKE_OVER_S = 2
-"""How often leases are renewed. They last several times as long."""
+"""How often other processes are looked at."""
 
 COUNTING_S = 0.5
 """How long a tick counts what an older tracebot did not."""
@@ -65,7 +65,7 @@ class Scheduler:
         """`delete_old_files` gets the age limit of retention, in seconds since the epoch.
 
         `note_connection(now=…, stopped=…)` notes whether Slack is connected, for `health`.
-        `take_over` renews leases and answers what processes that are gone have left, and
+        `take_over` answers what processes that are gone have left, and
         `end_replies` ends the replies that nobody ended. It gets the time in nanoseconds.
         `run_alerts` evaluates the alerts and posts what changed, and `warn_of_budgets` warns of
         budgets that are almost used up, in the same way.
@@ -157,7 +157,7 @@ class Scheduler:
         self._database.close()
 
     def take_over(self) -> None:
-        """Renew leases, and go on with what processes that are gone have left."""
+        """Go on with what processes that are gone have left."""
         # It keeps its connection open, being back in a moment.
         self._attempt("Taking over", lambda: self._take_over(time.time_ns()))
 

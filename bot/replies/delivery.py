@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from slack_sdk import WebClient
@@ -41,9 +42,16 @@ class ReplyDelivery:
     """Post, update and delete replies. `client` must not retry: we retry what is safe to repeat."""
 
     def __init__(
-        self, client: WebClient, *, bot_id: str, deletions: OwnDeletions | None = None
+        self,
+        client: WebClient,
+        *,
+        bot_id: str,
+        deletions: OwnDeletions | None = None,
+        require_turn: Callable[[], object] = lambda: None,
     ) -> None:
+        """`require_turn` raises an error, before and after a call, if that must not be made."""
         self._client = client
+        self._require_turn = require_turn
         self._deletions = deletions or OwnDeletions()
         self._bot_id = bot_id
         self._closing = threading.Event()
@@ -71,9 +79,19 @@ class ReplyDelivery:
             )
             if answer["message"].get("thread_ts") != place.thread_ts:
                 self._take_back(place, str(answer["ts"]))
+            self._take_back_if_lost(place, str(answer["ts"]))
             return str(answer["ts"])
 
         return self._retry(send, find=lambda: self._find(place, message))
+
+    def _take_back_if_lost(self, place: Place, ts: str) -> None:
+        """Delete a reply if another process has taken over while it was posted."""
+        try:
+            self._require_turn()
+        except Exception:
+            with suppress(*SLACK_ERRORS):
+                self.delete(place, ts)
+            raise
 
     def _take_back(self, place: Place, ts: str) -> NoReturn:
         """Delete a reply that Slack posted in the channel, because its thread is gone."""
@@ -161,6 +179,7 @@ class ReplyDelivery:
 
         It is tried once: nobody can tell whether an upload without an answer was shared.
         """
+        self._require_turn()
         self._client.files_upload_v2(
             channel=place.channel, thread_ts=place.thread_ts, filename=name, content=text
         )
@@ -176,6 +195,7 @@ class ReplyDelivery:
 
         def attempt() -> str:
             nonlocal unclear
+            self._require_turn()
             try:
                 # Not sent again before it is known that it was not posted: once and late is better.
                 if unclear and (ts := find()) is not None:

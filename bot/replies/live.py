@@ -130,6 +130,8 @@ class LiveUpdates:
 
     def _update(self) -> float | None:
         """Show the draft; return the seconds until the next update, or None if there is none."""
+        if self._unfinished.is_lost(self._reply):
+            return None
         try:
             self._show(self._presentable(self.draft.read()))
             return self._live.pace_s

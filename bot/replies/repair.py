@@ -76,7 +76,7 @@ class ReplyRepair:
 
     def run(self, *, now: int) -> None:
         """End what can be ended now. Raises `PeeweeException` if the database cannot be asked."""
-        for reply in self._unfinished.abandoned(now=now):
+        for reply in self._unfinished.abandoned():
             try:
                 with self._alone(reply) as may_end:
                     if may_end:

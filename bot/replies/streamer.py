@@ -58,6 +58,8 @@ class ReplyStreamer:
         exc_tb: TracebackType | None,
     ) -> None:
         self._end_updates()
+        if self._unfinished.is_lost(self._reply):
+            return  # Another process shows how it ended.
         self._close()
         self.updates.end_session()
         if self._is_final:
@@ -91,6 +93,7 @@ class ReplyStreamer:
         be called with other messages, which take the place of those that were posted.
         """
         self._end_updates()
+        self._unfinished.require(self._reply)
         if self.updates.gone is not None:
             raise self.updates.gone
         if self._posted and not self._is_in_thread:

@@ -4,7 +4,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -12,6 +12,7 @@ from typing import Any
 
 from peewee import InterfaceError, OperationalError, PeeweeException
 
+from bot.concurrency.fence import Fence
 from bot.replies.messages import Message
 from bot.retry import RetryPolicy, TryAgain
 from storage.coordination.unfinished_replies import (
@@ -20,7 +21,7 @@ from storage.coordination.unfinished_replies import (
     hand_over_replies,
     put_reply,
     remove_reply,
-    see_replies,
+    replies_of,
 )
 from storage.database.base import Database
 from storage.model.redaction import redact
@@ -46,12 +47,15 @@ class UnfinishedReplies:
     locked database.
     """
 
-    def __init__(self, database: Database, *, team: str, process: str, keep_text: bool) -> None:
+    def __init__(
+        self, database: Database, *, team: str, process: str, keep_text: bool, fence: Fence
+    ) -> None:
         """Without *keep_text* the text of an answer is never stored, only kept in memory."""
         self._database = database
         self._team = team
         self._keep_text = keep_text
         self._process = process
+        self._fence = fence
         self._replies: dict[str, UnfinishedReply] = {}
         self._left: set[str] = set()
         """The ids of the replies that nobody works on any more."""
@@ -60,6 +64,8 @@ class UnfinishedReplies:
         self._unstored: dict[str, None] = {}
         """The ids whose rows are not as memory is, the oldest first."""
         self._being_stored: str | None = None
+        self._rows: set[str] = set()
+        """The ids of which there is a row."""
         self._is_storing = False
         self._lock = threading.Lock()
         self._stored = threading.Condition(self._lock)
@@ -68,6 +74,8 @@ class UnfinishedReplies:
 
     def begin(self, reply: UnfinishedReply) -> None:
         """Note that an agent is asked."""
+        if self._fence.is_lost(reply.trace_id):
+            return
         with self._lock:
             self._replies[reply.id] = reply
         self._store_later(reply.id)
@@ -137,6 +145,34 @@ class UnfinishedReplies:
             self._left.discard(id)
         self._store_later(id)
 
+    def find_lost(self) -> frozenset[str]:
+        """Return the traces whose replies are another process's now, as far as they were stored.
+
+        Raises `PeeweeException`.
+        """
+        with self._lock:
+            stored = self._rows & self._replies.keys()
+        if not stored:
+            return frozenset()
+        stored -= replies_of(self._database, process=self._process)
+        with self._lock:  # Without those that have become final meanwhile.
+            return frozenset(self._replies[id].trace_id for id in stored & self._replies.keys())
+
+    def forget(self, trace_ids: Collection[str]) -> None:
+        """Leave the replies of turns to the process that has taken them over."""
+        with self._lock:
+            for id, reply in list(self._replies.items()):
+                if reply.trace_id in trace_ids:
+                    del self._replies[id]
+
+    def is_lost(self, reply: UnfinishedReply) -> bool:
+        """Return True if another process ends the reply: nothing of it may be changed here."""
+        return not self._fence.holds(reply.trace_id)
+
+    def require(self, reply: UnfinishedReply) -> None:
+        """Raise `TakenOver` if it is."""
+        self._fence.require(reply.trace_id)
+
     def holds(self, reply: UnfinishedReply) -> bool:
         """Return True for a reply of this process, which no other one ends."""
         with self._lock:
@@ -159,31 +195,27 @@ class UnfinishedReplies:
             active = [each for id, each in self._replies.items() if id not in self._left]
         return [each for each in active if each.id != reply.id]
 
-    def abandoned(self, *, now: int) -> list[UnfinishedReply]:
+    def abandoned(self) -> list[UnfinishedReply]:
         """Return the replies that nobody works on, of this process and of those that are gone.
 
         Raises `PeeweeException` only if this process has none.
         """
-        ours, working = self._ours()
+        ours = self._ours()
         try:
-            if working:
-                see_replies(self._database, process=self._process, now=now)
-            theirs = abandoned_replies(self._database, team=self._team, now=now)
-            return [*ours, *theirs]
+            return [*ours, *abandoned_replies(self._database, team=self._team)]
         except PeeweeException:
             if not ours:
                 raise
             return ours
 
-    def _ours(self) -> tuple[list[UnfinishedReply], bool]:
-        """Return the replies that were left, and if this process has any that are not final."""
+    def _ours(self) -> list[UnfinishedReply]:
+        """Return the replies that were left, unless something of them still runs."""
         with self._lock:
             left = [self._replies[id] for id in self._left if id in self._replies]
             active = [each for id, each in self._replies.items() if id not in self._left]
         # What lies beside a running reply looks like it, so it is deleted once that is final.
         running = {(each.trace_id, each.agent) for each in active}
-        ours = [each for each in left if (each.trace_id, each.agent) not in running]
-        return ours, bool(left or active)
+        return [each for each in left if (each.trace_id, each.agent) not in running]
 
     def close(self) -> None:
         """Hand what is left over to the other processes."""
@@ -258,11 +290,15 @@ class UnfinishedReplies:
             self._unstored[id] = None
 
     def _store(self, id: str, reply: UnfinishedReply | None) -> None:
+        if not self._fence.holds(id.partition(":")[0]):
+            return  # Its row is that of another process now.
         if reply is None:
             remove_reply(self._database, id)
+            self._rows.discard(id)
             return
         kept = self._storable(reply)
-        put_reply(self._database, kept, process=self._process, now=time.time_ns())
+        put_reply(self._database, kept, process=self._process)
+        self._rows.add(id)
 
     def _storable(self, reply: UnfinishedReply) -> UnfinishedReply:
         if reply.ending and not self._keep_text:

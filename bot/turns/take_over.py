@@ -1,12 +1,12 @@
 """Answer the messages that other processes have accepted, and did not live to answer."""
 
 import logging
-import time
 from collections.abc import Callable
 
 from slack_sdk import WebClient
 
 from bot.concurrency.lanes import Lanes
+from bot.concurrency.other_processes import OtherProcesses
 from bot.slack.errors import SLACK_ERRORS, error_code, is_refusal
 from bot.turns.accepted import current_message
 from bot.turns.decision import BotIdentity
@@ -14,12 +14,7 @@ from bot.turns.inbox import Inbox
 from storage import Observability
 from storage.coordination.accepted_messages import ASKED, AcceptedMessage
 from storage.coordination.process_identity import NOBODY
-from storage.coordination.unfinished_replies import (
-    TURN,
-    UnfinishedReply,
-    hand_over_replies,
-    put_reply,
-)
+from storage.coordination.unfinished_replies import TURN, UnfinishedReply, put_reply
 
 LONGEST_NS = 24 * 3_600 * 1_000_000_000
 """A message that is older is not answered any more: nobody waits for it."""
@@ -31,7 +26,7 @@ logger = logging.getLogger("tracebot.take_over")
 
 
 class TakeOver:
-    """Keep the leases of this process, and take over from processes that are gone.
+    """Take over from processes that are gone.
 
     `end_replies` tells the threads whose turns were interrupted; it gets the time in nanoseconds.
     `client` must not retry: what fails now is tried again by the next run.
@@ -42,6 +37,7 @@ class TakeOver:
         client: WebClient,
         identity: BotIdentity,
         lanes: Lanes,
+        others: OtherProcesses,
         inbox: Inbox,
         observability: Observability,
         *,
@@ -50,21 +46,20 @@ class TakeOver:
         self._client = client
         self._identity = identity
         self._lanes = lanes
+        self._others = others
         self._inbox = inbox
         self._database = observability.database
         self._end_replies = end_replies
 
     def run(self, *, now: int) -> None:
         """Do so now. Raises `PeeweeException` if the database cannot be asked."""
-        gone = self._lanes.keep()
+        self._lanes.free_ended()
+        taken = self._others.take_over()
         left = self._lanes.left()
         for each in left:
             if each.attempts >= MOST_ATTEMPTS and each.state != ASKED:
                 self._give_up(each)
-        for process in gone:
-            if process != NOBODY:
-                hand_over_replies(self._database, process=process)
-        if left:
+        if taken or left:
             # First, so that a thread is told of what was interrupted before it goes on.
             self._end_replies(now)
         for each in left:
@@ -104,4 +99,4 @@ class TakeOver:
             user=left.user,
             begun_at=left.accepted_at,
         )
-        put_reply(self._database, turn, process=NOBODY, now=time.time_ns())
+        put_reply(self._database, turn, process=NOBODY)

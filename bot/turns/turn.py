@@ -13,6 +13,7 @@ from bot.agents.cancellation import DELETION, SHUTDOWN, Cancellation
 from bot.agents.config.roster import Roster
 from bot.agents.types import Agent, HistoryMessage, ThreadState
 from bot.concurrency.event_dedup import EventDedup
+from bot.concurrency.fence import Fence, TakenOver
 from bot.concurrency.lanes import Lanes
 from bot.concurrency.running_turns import RunningTurn, RunningTurns
 from bot.replies.final_reply import TurnFailure
@@ -48,6 +49,8 @@ from storage.coordination.accepted_messages import AcceptedMessage
 from storage.model.erasure import EDITED, HEARD
 from storage.model.semconv import READ_THREAD
 from storage.tracing.current import CurrentSpan
+
+TAKEN_OVER_ERROR = "This process stood still, and another one went on."
 
 MOST_AGENTS = 5
 """How many agents one message can ask side by side."""
@@ -86,6 +89,7 @@ class TurnHandler:
         unfinished: UnfinishedReplies,
         lanes: Lanes,
         running: RunningTurns,
+        fence: Fence,
         dedup: EventDedup,
         budget_notices: BudgetNotices,
         observability: Observability,
@@ -102,6 +106,7 @@ class TurnHandler:
         self._unfinished = unfinished
         self._lanes = lanes
         self._running = running
+        self._fence = fence
         self._dedup = dedup
         self._budget_notices = budget_notices
         self._observability = observability
@@ -160,6 +165,9 @@ class TurnHandler:
                 for refused in verdict.asked.refused:
                     self._budget_notices.tell(verdict.message, refused, trace_id=turn.root.trace_id)
                 ending = self._answer(turn, verdict) if verdict.decision.answer else None
+            except TakenOver:
+                # Not a word to anybody: the other process tells how it ended.
+                turn.root.fail("abandoned", TAKEN_OVER_ERROR, status="abandoned")
             except Exception:
                 # Nobody works on the message any more, so it must not look as if somebody did.
                 self._tell_broken(turn, verdict)
@@ -205,6 +213,7 @@ class TurnHandler:
             # Asked again: the bot may have begun to stop while this turn waited for its slot.
             if self._stopping.is_set():
                 return self._leave(turn)
+            self._fence.require(turn.root.trace_id)
             turn.status.show(READ)
             return _ending(self._ask(agents, prompt, turn, verdict, cancellation))
 
@@ -261,6 +270,7 @@ class TurnHandler:
             names = [agent.name for agent in asked]
             self._notices.say(message, missed_message(misses, names))
         # From now on each reply is known by itself, and nobody else asks an agent again.
+        self._fence.require(turn.root.trace_id)
         replies = {a.name: self._responder.begin(a, message, turn.root) for a in asked}
         failures = _side_by_side(
             lambda agent: self._responder.respond(

@@ -16,7 +16,7 @@ from typing import Any
 from peewee import IntegrityError, fn
 
 from storage.coordination.leases import insert_lease
-from storage.coordination.process_identity import NOBODY, is_gone
+from storage.coordination.process_identity import NOBODY
 from storage.database.base import Database
 from storage.database.models import HOLDS_LANE, AcceptedMessageRow
 from storage.database.transactions import transaction
@@ -79,7 +79,6 @@ def accept_message(
         "process": process,
         "changed": 0,
         "accepted_at": now,
-        "seen_at": now,
     }
     runs = AcceptedMessageRow.insert(**row, state=RUNNING, attempts=1).on_conflict_ignore()
     waits = AcceptedMessageRow.insert(**row, state=WAITING, attempts=0)
@@ -133,10 +132,14 @@ def note_changed(database: Database, *, team: str, channel: str, message_ts: str
         AcceptedMessageRow.update(changed=1).where(*same).execute(database)
 
 
-def end_message(database: Database, trace_id: str) -> None:
-    """Remove a message whose turn has ended. The next one of its thread may begin."""
+def end_message(database: Database, trace_id: str, *, process: str) -> None:
+    """Remove a message whose turn has ended, unless another process has taken it over.
+
+    The next one of its thread may begin.
+    """
+    own = (AcceptedMessageRow.trace_id == trace_id, AcceptedMessageRow.process == process)
     with transaction(database, deadline=PATIENCE_S, of=()):
-        AcceptedMessageRow.delete().where(AcceptedMessageRow.trace_id == trace_id).execute(database)
+        AcceptedMessageRow.delete().where(*own).execute(database)
         database.announce()
 
 
@@ -150,41 +153,11 @@ def leave_message(database: Database, trace_id: str, *, process: str) -> bool:
         return bool(left.execute(database))
 
 
-def renew_messages(database: Database, *, process: str, now: int) -> None:
-    """Note that *process* still works on its messages."""
-    with transaction(database, deadline=PATIENCE_S, of=()):
-        rows = AcceptedMessageRow.update(seen_at=now).where(AcceptedMessageRow.process == process)
-        rows.execute(database)
-
-
 def hand_over_messages(database: Database, *, process: str) -> None:
     """Let other processes take over what *process*, which stops, has not ended."""
     with transaction(database, deadline=PATIENCE_S, of=()):
         rows = AcceptedMessageRow.update(process=NOBODY)
         rows.where(AcceptedMessageRow.process == process).execute(database)
-
-
-def take_over(
-    database: Database, *, team: str, process: str, now: int, unseen_ns: int
-) -> tuple[str, ...]:
-    """Give the messages of processes that are gone to *process*, and return those processes.
-
-    One of another host, which cannot be asked, counts as gone once it was not seen for *unseen_ns*.
-    """
-    seen = fn.MAX(AcceptedMessageRow.seen_at)
-    theirs = (AcceptedMessageRow.team == team, AcceptedMessageRow.process != process)
-    owners = AcceptedMessageRow.select(AcceptedMessageRow.process, seen).where(*theirs)
-    query = owners.group_by(AcceptedMessageRow.process).tuples()
-    taken = []
-    for owner, seen_at in list(query.execute(database)):
-        if is_gone(owner, seen_at=seen_at, now=now, unseen_ns=unseen_ns):
-            # Unless it was seen since, or a third process was faster.
-            same = (AcceptedMessageRow.process == owner, AcceptedMessageRow.seen_at <= seen_at)
-            ours = AcceptedMessageRow.update(process=process, seen_at=now).where(*theirs, *same)
-            with transaction(database, deadline=PATIENCE_S, of=()):
-                if ours.execute(database):
-                    taken.append(owner)
-    return tuple(taken)
 
 
 def messages_of(database: Database, *, process: str) -> list[AcceptedMessage]:

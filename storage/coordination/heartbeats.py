@@ -9,7 +9,6 @@ from typing import Literal
 
 from storage.coordination.process_identity import (
     is_alive,
-    is_gone,
     is_local,
     is_of_earlier_boot,
     os_process,
@@ -20,6 +19,13 @@ from storage.database.transactions import transaction
 
 BEAT_S = 10.0
 """How often a process says that it is there."""
+
+ABSENT_S = 20.0
+"""After so long without a heartbeat a process may be taken for gone. So it first has another one,
+and then finds out what it has lost."""
+
+GONE_S = 30.0
+"""How long a process has no new heartbeat, as another one sees it, before that takes over."""
 
 UNSEEN_NS = 35 * 1_000_000_000
 """A process of another host that missed three heartbeats counts as gone."""
@@ -100,7 +106,9 @@ def _judged(heartbeat: Heartbeat, now: int) -> Heartbeat:
     process, seen_at = heartbeat.process, heartbeat.seen_at
     if heartbeat.state == "stopped":
         return heartbeat
-    if is_gone(process, seen_at=seen_at, now=now, unseen_ns=UNSEEN_NS):
+    # One that can be asked and runs is there, however long it stands still.
+    unseen = not is_local(process) and seen_at < now - UNSEEN_NS
+    if unseen or not is_alive(process):
         return replace(heartbeat, state="gone")
     return heartbeat
 
@@ -111,7 +119,7 @@ def dead_processes(database: Database, processes: Collection[str]) -> set[str]:
     One that cannot be asked, as on another host, has if its bot said so, or was not seen for
     `LOST_NS`. If it has no heartbeat, such as a program that only records, it counts as alive.
     """
-    dead = {each for each in processes if _has_ended(database, each)}
+    dead = {each for each in processes if has_ended(database, each)}
     if all(each in dead or is_local(each) for each in processes):
         return dead
     lost = database.now() - LOST_NS
@@ -123,6 +131,7 @@ def dead_processes(database: Database, processes: Collection[str]) -> set[str]:
     return dead | {each for each in processes if ended.get(os_process(each)) and not is_local(each)}
 
 
-def _has_ended(database: Database, process: str) -> bool:
+def has_ended(database: Database, process: str) -> bool:
+    """Return True for a process that certainly runs no more, as far as this host can tell."""
     # Those who share a file are on one machine, also if they are in several containers.
     return not is_alive(process) or (not database.on_server and is_of_earlier_boot(process))

@@ -96,17 +96,6 @@ def is_alive(process: str) -> bool:
     return now is None or asked.started in ("0", str(now))
 
 
-def is_gone(process: str, *, seen_at: int, now: int, unseen_ns: int) -> bool:
-    """Return True if nobody works any more on what *process* has stored, or it was handed over.
-
-    A process that cannot be asked, such as a container that was replaced, counts as gone once it
-    was not seen for *unseen_ns*.
-    """
-    if process == NOBODY or not is_alive(process):
-        return True
-    return not is_local(process) and seen_at < now - unseen_ns
-
-
 class _Parts:
     """The parts of a name. `boot` and `namespace` are None in that of an earlier version."""
 

@@ -1,7 +1,7 @@
 """Remember which replies are not in their final form in Slack yet, so that any process ends them.
 
-A row is stored when an agent is asked, and removed once its reply is final. What is left when its
-process has died, or has handed it over, is ended by another process.
+A row is stored when an agent is asked, and removed once its reply is final. What a process hands
+over, or leaves when it dies (`take_over`), is ended by another process.
 """
 
 import json
@@ -10,16 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from storage.coordination.accepted_messages import note_asked
-from storage.coordination.process_identity import NOBODY, is_gone
+from storage.coordination.process_identity import NOBODY
 from storage.database.base import Database
 from storage.database.models import UnfinishedReplyRow
 from storage.database.transactions import transaction
 
 PATIENCE_S = 1.0
 """How long storing a row waits for a locked database."""
-
-UNSEEN_NS = 300 * 1_000_000_000
-"""A process on another host that was not seen for so long counts as dead."""
 
 TURN = ""
 """The agent of a row that stands for the marks of the whole turn, or for one that is given up."""
@@ -49,7 +46,7 @@ class UnfinishedReply:
     ending: tuple[Message, ...] | None = None
 
 
-def put_reply(database: Database, reply: UnfinishedReply, *, process: str, now: int) -> None:
+def put_reply(database: Database, reply: UnfinishedReply, *, process: str) -> None:
     """Store a reply of *process*. It replaces what was stored of it before.
 
     With the first one of an agent, the message is not answered by anybody else any more.
@@ -59,7 +56,6 @@ def put_reply(database: Database, reply: UnfinishedReply, *, process: str, now: 
         **{name: getattr(reply, name) for name in PLAIN},
         "ending": ending,
         "process": process,
-        "seen_at": now,
     }
     with transaction(database, deadline=PATIENCE_S, of=()):
         UnfinishedReplyRow.insert(**row).on_conflict(
@@ -75,11 +71,11 @@ def remove_reply(database: Database, id: str) -> None:
         UnfinishedReplyRow.delete().where(UnfinishedReplyRow.id == id).execute(database)
 
 
-def see_replies(database: Database, *, process: str, now: int) -> None:
-    """Note that *process* still works on its replies."""
-    with transaction(database, deadline=PATIENCE_S, of=()):
-        rows = UnfinishedReplyRow.update(seen_at=now).where(UnfinishedReplyRow.process == process)
-        rows.execute(database)
+def replies_of(database: Database, *, process: str) -> frozenset[str]:
+    """Return the ids of the replies of *process*."""
+    query = UnfinishedReplyRow.select(UnfinishedReplyRow.id)
+    rows = query.where(UnfinishedReplyRow.process == process).tuples().execute(database)
+    return frozenset(id for (id,) in rows)
 
 
 def hand_over_replies(database: Database, *, process: str) -> None:
@@ -89,13 +85,14 @@ def hand_over_replies(database: Database, *, process: str) -> None:
         rows.where(UnfinishedReplyRow.process == process).execute(database)
 
 
-def abandoned_replies(database: Database, *, team: str, now: int) -> Iterator[UnfinishedReply]:
+def abandoned_replies(database: Database, *, team: str) -> Iterator[UnfinishedReply]:
     """Yield the replies of a workspace that no process works on any more, the oldest first."""
-    query = UnfinishedReplyRow.select().where(UnfinishedReplyRow.team == team)
+    query = UnfinishedReplyRow.select().where(
+        UnfinishedReplyRow.team == team, UnfinishedReplyRow.process == NOBODY
+    )
     for row in list(query.order_by(UnfinishedReplyRow.begun_at).dicts().execute(database)):
-        if is_gone(row["process"], seen_at=row["seen_at"], now=now, unseen_ns=UNSEEN_NS):
-            ending = None if row["ending"] is None else tuple(json.loads(row["ending"]))
-            yield UnfinishedReply(**{name: row[name] for name in PLAIN}, ending=ending)
+        ending = None if row["ending"] is None else tuple(json.loads(row["ending"]))
+        yield UnfinishedReply(**{name: row[name] for name in PLAIN}, ending=ending)
 
 
 PLAIN = (

@@ -100,7 +100,6 @@ class AcceptedMessageRow(Model):
     changed = IntegerField()
     process = TextField()
     accepted_at = BigIntegerField()
-    seen_at = BigIntegerField()
 
     class Meta:
         table_name = "accepted_messages"
@@ -126,7 +125,6 @@ class UnfinishedReplyRow(Model):
     """JSON."""
     process = TextField()
     begun_at = BigIntegerField()
-    seen_at = BigIntegerField()
 
     class Meta:
         table_name = "unfinished_replies"

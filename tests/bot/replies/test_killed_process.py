@@ -186,7 +186,7 @@ def test_who_waited_for_a_turn_of_a_killed_process_is_answered_by_the_next(
 def turn_of_a_dead_process(observability: Observability, question: Message) -> None:
     """Store what is left of a message that ended each process that began it."""
     reply = unfinished_reply(question, agent=TURN)
-    put_reply(observability.database, reply, process=NOBODY, now=time.time_ns())
+    put_reply(observability.database, reply, process=NOBODY)
 
 
 def test_who_was_left_alone_is_not_told_to_ask_again_when_the_process_dies_at_once(
@@ -201,7 +201,7 @@ def test_who_was_left_alone_is_not_told_to_ask_again_when_the_process_dies_at_on
     with observability.span("slack message", **place, **decided) as span:
         pass
     reply = replace(unfinished_reply(question, agent=TURN), trace_id=span.trace_id)
-    put_reply(observability.database, reply, process=NOBODY, now=time.time_ns())
+    put_reply(observability.database, reply, process=NOBODY)
     tick(bot)
     eventually(lambda: all(row.ending == "[]" for row in left_replies(observability)))
     assert sandbox.thread(board, question.ts)[1:] == []

@@ -1,6 +1,7 @@
 """Messages of a thread are answered one at a time, in their order, whichever process has them."""
 
 import json
+import math
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from bot.concurrency.event_dedup import message_key
+from bot.lifecycle import Bot
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.sandbox.state.errors import SandboxError
 from bot.sandbox.state.values import Json
@@ -28,6 +30,8 @@ from reports.views.trace_list import TraceListView
 from storage import Observability
 from storage.coordination import accepted_messages
 from storage.coordination.accepted_messages import WAITING, AcceptedMessage, accept_message
+from storage.coordination.process_identity import NOBODY
+from storage.coordination.take_over import other_owners, take_over
 from storage.database.connect import connect
 from storage.database.models import AcceptedMessageRow, LeaseRow
 from storage.queries.lookups import thread_traces
@@ -35,7 +39,7 @@ from storage.queries.traces import TraceSummary
 from tests.support.conversations import Ask, StartBot, ended, eventually, finished, spans_of
 from tests.support.fake_agent import Scripted, roster_of
 from tests.support.paths import MANIFEST
-from tests.support.replies import tick
+from tests.support.replies import left_replies, tick
 
 TRACEBOT = Path(sys.executable).parent / "tracebot"
 DEAD = f"{os.uname().nodename}:4194304:1:1"
@@ -411,3 +415,58 @@ def test_a_thread_is_answered_in_order_though_its_rows_cannot_be_written(
     found = finished(observability, general, question.ts, count=2)
     roots = [spans_of(observability, trace)["slack message"] for trace in found]
     assert [root.attributes["tracebot.lane"] for root in roots] == ["this process"] * 2
+
+
+def taken_over_from(bot: Bot, observability: Observability) -> None:
+    """Let another process take over what the bot does, and the bot stand still until now."""
+    database = observability.database
+    (owner,) = other_owners(database, team="T0SANDBOX1", process="b:1:1")
+    assert take_over(database, owner, team="T0SANDBOX1", process="b:1:1")
+    bot.presence._seen_at = bot.presence._tried_at = -math.inf
+
+
+def test_of_a_turn_that_was_taken_over_nothing_more_is_shown(
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    ask: Ask,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    bot = start_bot(roster_of(agent))
+    question = ask()
+    before = sandbox.reactions(general, question.ts)
+    taken_over_from(bot, observability)
+    agent.end("whole")
+    (trace,) = finished(observability, general, question.ts)
+    assert trace.status == "abandoned"
+    assert spans_of(observability, trace)["reply"].text == "whole"
+    assert sandbox.thread(general, question.ts)[1:] == []
+    assert sandbox.reactions(general, question.ts) == before
+    assert rows(observability) == 1
+    assert {row.process for row in left_replies(observability)} == {NOBODY}
+
+
+def test_an_answer_that_is_posted_just_when_its_turn_is_taken_over_is_deleted(
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    ask: Ask,
+    general: Channel,
+    observability: Observability,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bot = start_bot(roster_of(agent))
+    question = ask()
+    post = bot.delivery._client.chat_postMessage
+
+    def stand_still_in_the_middle(**message: Any) -> Any:
+        answer = post(**message)
+        taken_over_from(bot, observability)
+        return answer
+
+    monkeypatch.setattr(bot.delivery._client, "chat_postMessage", stand_still_in_the_middle)
+    agent.end("whole")
+    (trace,) = finished(observability, general, question.ts)
+    assert trace.status == "abandoned"
+    assert sandbox.thread(general, question.ts)[1:] == []

@@ -20,18 +20,22 @@ from storage.coordination.accepted_messages import (
     leave_message,
     messages_of,
     note_changed,
-    renew_messages,
     resume_message,
-    take_over,
 )
+from storage.coordination.heartbeats import Heartbeat, put_heartbeat
 from storage.coordination.process_identity import NOBODY
+from storage.coordination.take_over import other_owners, take_over
 from storage.coordination.unfinished_replies import UnfinishedReply, put_reply
 from storage.database.base import Database
 from storage.database.connect import connect, locate
-from storage.database.models import AcceptedMessageRow, LeaseRow, UnfinishedReplyRow
+from storage.database.models import (
+    AcceptedMessageRow,
+    HeartbeatRow,
+    LeaseRow,
+    UnfinishedReplyRow,
+)
 
 NOW = 1_800_000_000_000_000_000
-LEASE_NS = 30_000_000_000
 FIRST = AcceptedMessage(
     trace_id="1",
     team="T1",
@@ -64,7 +68,7 @@ def connecting(request: pytest.FixtureRequest, tmp_path: Path) -> Connect:
         return lambda: connect(tmp_path / "lanes.db")
     url = request.getfixturevalue("postgres")
     with closing(locate(url)) as database:
-        for table in (AcceptedMessageRow, LeaseRow, UnfinishedReplyRow):
+        for table in (AcceptedMessageRow, HeartbeatRow, LeaseRow, UnfinishedReplyRow):
             table.delete().execute(database)
     return lambda: locate(url)
 
@@ -80,8 +84,13 @@ def accept(database: Database, message: AcceptedMessage, process: str, now: int 
     return accept_message(database, message, claim=claim, process=process, now=now)
 
 
-def take(database: Database, process: str, now: int) -> tuple[str, ...]:
-    return take_over(database, team="T1", process=process, now=now, unseen_ns=LEASE_NS)
+def beat(database: Database, process: str) -> None:
+    put_heartbeat(
+        database,
+        Heartbeat(
+            process=process, team="T1", version="1", mode="http", state="connected", problem=""
+        ),
+    )
 
 
 def test_a_message_waits_for_the_turn_of_another_process_in_its_thread(shared: Database) -> None:
@@ -90,7 +99,7 @@ def test_a_message_waits_for_the_turn_of_another_process_in_its_thread(shared: D
     elsewhere = replace(SECOND, trace_id="4", message_ts="5", thread_ts="5")
     assert accept(shared, elsewhere, "b:1:1") is Standing.RUNS
     assert begin_message(shared, "2", process="b:1:1") is Standing.WAITS
-    end_message(shared, "1")
+    end_message(shared, "1", process="a:1:1")
     assert begin_message(shared, "2", process="b:1:1") is Standing.RUNS
 
 
@@ -98,38 +107,41 @@ def test_messages_that_wait_begin_in_their_order_and_not_as_they_came(shared: Da
     accept(shared, FIRST, "a:1:1")
     accept(shared, THIRD, "b:1:1")
     accept(shared, SECOND, "c:1:1")
-    end_message(shared, "1")
+    end_message(shared, "1", process="a:1:1")
     assert begin_message(shared, "3", process="b:1:1") is Standing.WAITS
     assert begin_message(shared, "2", process="c:1:1") is Standing.RUNS
     assert begin_message(shared, "3", process="b:1:1") is Standing.WAITS
-    end_message(shared, "2")
+    end_message(shared, "2", process="c:1:1")
     assert begin_message(shared, "3", process="b:1:1") is Standing.RUNS
 
 
 def test_a_message_that_comes_late_does_not_pass_those_that_wait(shared: Database) -> None:
     accept(shared, FIRST, "a:1:1")
     accept(shared, SECOND, "b:1:1")
-    end_message(shared, "1")
+    end_message(shared, "1", process="a:1:1")
     assert accept(shared, THIRD, "c:1:1") is Standing.WAITS
 
 
 def test_an_event_that_two_processes_get_is_one_message(shared: Database) -> None:
     assert accept(shared, FIRST, "a:1:1") is Standing.RUNS
     assert accept(shared, replace(FIRST, trace_id="9"), "b:1:1") is Standing.ELSEWHERE
-    end_message(shared, "1")
+    end_message(shared, "1", process="a:1:1")
     assert accept(shared, replace(FIRST, trace_id="9"), "b:1:1") is Standing.ELSEWHERE
     assert not messages_of(shared, process="b:1:1")
 
 
-def test_what_a_silent_process_has_left_is_taken_over_once_its_lease_is_over(
+def test_what_a_process_that_is_gone_has_left_is_taken_over_by_one_other(
     shared: Database,
 ) -> None:
     accept(shared, FIRST, "a:1:1")
     accept(shared, SECOND, "a:1:1")
-    renew_messages(shared, process="a:1:1", now=NOW + LEASE_NS)
-    assert take(shared, "b:1:1", NOW + 2 * LEASE_NS) == ()
-    assert take(shared, "b:1:1", NOW + 2 * LEASE_NS + 1) == ("a:1:1",)
-    assert take(shared, "c:1:1", NOW + 2 * LEASE_NS + 1) == ()
+    beat(shared, "a:1:1")
+    (before,) = other_owners(shared, team="T1", process="b:1:1")
+    beat(shared, "a:1:1")
+    assert not take_over(shared, before, team="T1", process="b:1:1"), "it is there after all"
+    (owner,) = other_owners(shared, team="T1", process="b:1:1")
+    assert take_over(shared, owner, team="T1", process="b:1:1")
+    assert not take_over(shared, owner, team="T1", process="c:1:1")
     assert begin_message(shared, "2", process="a:1:1") is Standing.ELSEWHERE
     assert [each.trace_id for each in messages_of(shared, process="b:1:1")] == ["1", "2"]
     assert resume_message(shared, "1", as_trace="11", process="b:1:1")
@@ -140,7 +152,9 @@ def test_what_a_silent_process_has_left_is_taken_over_once_its_lease_is_over(
 def test_a_message_that_is_left_can_be_taken_at_once(shared: Database) -> None:
     accept(shared, FIRST, "a:1:1")
     assert leave_message(shared, "1", process="a:1:1")
-    assert take(shared, "b:1:1", NOW) == (NOBODY,)
+    (owner,) = other_owners(shared, team="T1", process="b:1:1")
+    assert (owner.process, owner.has_ended(shared)) == (NOBODY, True)
+    assert take_over(shared, owner, team="T1", process="b:1:1")
     (left,) = messages_of(shared, process="b:1:1")
     assert (left.state, left.attempts) == ("waiting", 0)
 
@@ -158,7 +172,7 @@ def test_a_message_whose_agent_is_asked_is_asked_by_nobody_else(shared: Database
         user="U1",
         begun_at=NOW,
     )
-    put_reply(shared, reply, process="a:1:1", now=NOW)
+    put_reply(shared, reply, process="a:1:1")
     assert not leave_message(shared, "1", process="a:1:1")
     (asked,) = messages_of(shared, process="a:1:1")
     assert asked.state == ASKED
@@ -168,7 +182,7 @@ def test_a_message_that_is_edited_while_it_waits_says_so_when_it_begins(shared: 
     accept(shared, FIRST, "a:1:1")
     accept(shared, SECOND, "b:1:1")
     note_changed(shared, team="T1", channel="C1", message_ts=SECOND.message_ts)
-    end_message(shared, "1")
+    end_message(shared, "1", process="a:1:1")
     assert begin_message(shared, "2", process="b:1:1") is Standing.CHANGED
 
 
@@ -186,7 +200,6 @@ class Processes:
     def __init__(self, database: Database, chance: random.Random) -> None:
         self.database = database
         self.chance = chance
-        self.now = NOW
         self.names = [f"host{number}:1:1" for number in range(5)]
         self.silent: set[str] = set()
         self.running: dict[str, str] = {}
@@ -208,7 +221,7 @@ class Processes:
             message_ts=ts,
             position=ts,
         )
-        standing = accept(self.database, message, self.alive(), self.now)
+        standing = accept(self.database, message, self.alive())
         self.accepted.append(ts)
         if standing is Standing.RUNS:
             self.begun(message)
@@ -238,7 +251,7 @@ class Processes:
             rows = AcceptedMessageRow.select().where(AcceptedMessageRow.trace_id == trace_id)
             (row,) = rows.execute(self.database)
             self.answered.append(row.message_ts)
-            end_message(self.database, trace_id)
+            end_message(self.database, trace_id, process=row.process)
             del self.running[thread]
 
     def kill(self) -> None:
@@ -253,13 +266,17 @@ class Processes:
         self.names.append(f"host{len(self.names)}:1:1")
 
     def keep(self) -> None:
-        """Let time pass, in which the living renew their leases, and let one take over."""
-        self.now += LEASE_NS // 3
+        """Let one process try to take over from all others, but the living are seen meanwhile."""
+        process = self.alive()
+        owners = other_owners(self.database, team="T1", process=process)
         for each in self.names:
             if each not in self.silent:
-                renew_messages(self.database, process=each, now=self.now)
-        process = self.alive()
-        taken = take(self.database, process, self.now)
+                beat(self.database, each)
+        taken = [
+            owner.process
+            for owner in owners
+            if take_over(self.database, owner, team="T1", process=process)
+        ]
         assert self.silent.issuperset(taken)
         for each in messages_of(self.database, process=process) if taken else ():
             if self.running.get(each.thread_ts) != each.trace_id:
@@ -305,7 +322,7 @@ def test_processes_that_race_for_a_thread_never_run_two_turns_at_once(
                 answered.append((ts, "alone" if running[thread] == 1 else "together"))
                 time.sleep(0.001)
                 running[thread] -= 1
-                end_message(database, message.trace_id)
+                end_message(database, message.trace_id, process=name)
 
     threads = [threading.Thread(target=work, args=(f"host{n}:1:1", n)) for n in range(6)]
     for each in threads:

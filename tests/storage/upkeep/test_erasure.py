@@ -66,7 +66,7 @@ def record_turn(
         begun_at=time.time_ns(),
         ending=({"text": f"You said {mark}"},),
     )
-    put_reply(observability.database, not_taken, process=NOBODY, now=time.time_ns())
+    put_reply(observability.database, not_taken, process=NOBODY)
     folder = observability.database.path.parent / "files" / f"{root.trace_id}-x"
     folder.mkdir(parents=True)
     (folder / "F1.txt").write_text(mark)
@@ -107,13 +107,13 @@ def test_no_byte_of_an_erased_turn_stays_and_its_figures_do(
 def test_of_a_reply_that_slack_has_not_taken_the_text_is_erased_and_nothing_is_added(
     observability: Observability,
 ) -> None:
-    database, now = observability.database, time.time_ns()
+    database = observability.database
     record_turn(observability)
-    (not_taken,) = abandoned_replies(database, team="T1", now=now)
+    (not_taken,) = abandoned_replies(database, team="T1")
     only_deleted = replace(not_taken, id=f"{not_taken.trace_id}:claude:late", ending=())
-    put_reply(database, only_deleted, process=NOBODY, now=now)
+    put_reply(database, only_deleted, process=NOBODY)
     forgotten(observability, order(channel="C1", message_ts="1.000001"))
-    left = {reply.id: reply.ending for reply in abandoned_replies(database, team="T1", now=now)}
+    left = {reply.id: reply.ending for reply in abandoned_replies(database, team="T1")}
     assert left == {not_taken.id: None, only_deleted.id: ()}
 
 
