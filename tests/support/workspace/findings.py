@@ -192,7 +192,8 @@ class Findings:
                 yield f"a reply outside threads: {message.channel} {message.ts}"
 
     def _unrecorded(self, traces: Mapping[str, Sequence[TraceSummary]]) -> Iterator[str]:
-        never = {payload["event"].get("ts") for payload in self._sandbox._slack.outbox.lost}
+        lost = self._sandbox._slack.outbox.lost  # Interactions and commands among them.
+        never = {payload.get("event", {}).get("ts") for payload in lost}
         for each in self._people.posted:
             found = traces[each.message.ts]
             if each.message.ts in never:
