@@ -94,7 +94,7 @@ class ThreadSession:
             self.request = replace(self._whole, instructions="", history=news, session=session)
 
     def begin_anew(self, reason: str) -> None:
-        """Ask with the whole conversation, in the place of going on."""
+        """Ask with the whole conversation instead of going on."""
         self.way, self.reason, self.request = "fallback", reason, self._whole
 
     def keep(self, reply: Reply, trace_id: str) -> None:

@@ -12,7 +12,7 @@ FOR_PROGRAMS = frozenset(("--json", "--tsv"))
 def prepare_streams(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> None:
     r"""Open what the caller closed, and replace the characters that a stream cannot show.
 
-    People get an ASCII mark in the place of each; programs, which ask for `--json` or `--tsv`, get
+    People get an ASCII mark in place of each; programs, which ask for `--json` or `--tsv`, get
     JSON's `\u2713`, from which nothing is lost.
     """
     # In the order of their numbers, each of which the next file that is opened would get: a message

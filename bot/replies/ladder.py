@@ -51,7 +51,7 @@ def deliver(
 ) -> Delivered:
     """Deliver an answer whose Markdown is *text*.
 
-    `post` posts messages, in the place of those that it posted before. `attach` uploads a file with
+    `post` posts messages, in place of those that it posted before. `attach` uploads a file with
     a name and a text. Raises one of `SLACK_ERRORS`: Slack's refusal of the last form, or an error
     that has nothing to do with the form.
     """
@@ -188,7 +188,7 @@ def _mrkdwn(block: Message) -> Iterator[str]:
 
 
 def _plain_message(like: Message, text: str, part: int) -> Message:
-    """Return a message in the place of the blocks of one that is *like* it."""
+    """Return a message in place of the blocks of one that is *like* it."""
     message = {**like, "text": text, "blocks": []}
     return _marked(message, split="plain", part=str(part)) if "metadata" in like else message
 

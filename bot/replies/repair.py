@@ -241,7 +241,7 @@ class ReplyRepair:
         return [{**message, "blocks": [*kept, *message["blocks"]]}]
 
     def _put(self, reply: UnfinishedReply, message: Message, old: str | None) -> str:
-        """Put a message in the place of *old*, or else below; return its `ts`."""
+        """Put a message in place of *old*, or else below; return its `ts`."""
         try:
             if old is not None and self._end_stream(reply, old):
                 known = {key: message[key] for key in ("text", "blocks", "metadata")}
@@ -258,7 +258,7 @@ class ReplyRepair:
     def _end_stream(self, reply: UnfinishedReply, ts: str) -> bool:
         """Return False for a message that is not an open stream: it may still change.
 
-        Slack may carry out an edit of it late, which would put the draft in the place of the end.
+        Slack may carry out an edit of it late, which would put the draft in place of the end.
         """
         try:
             self._client.chat_stopStream(channel=reply.channel, ts=ts)

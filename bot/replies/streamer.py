@@ -1,4 +1,4 @@
-"""Put an agent's answer in the place of what was shown of it while the agent worked."""
+"""Put an agent's answer in place of what was shown of it while the agent worked."""
 
 import logging
 from contextlib import suppress
@@ -87,7 +87,7 @@ class ReplyStreamer:
         return self.updates.draft.read().tools
 
     def finish(self, messages: list[Message], *, failed: bool = False) -> list[str]:
-        """Put *messages* in the place of the draft and below it; return their `ts`.
+        """Put *messages* in place of the draft and below it; return their `ts`.
 
         With *failed* there is no answer, only why. Raises one of `SLACK_ERRORS`. Afterwards it may
         be called with other messages, which take the place of those that were posted.
@@ -177,7 +177,7 @@ class ReplyStreamer:
                 self._message.close()
 
     def _replace(self, ts: str, message: Message) -> str:
-        # A late edit would put the draft in the place of the answer. A deleted message stays so.
+        # A late edit would put the draft in place of the answer. A deleted message stays so.
         if not self._may_change:
             try:
                 return self._delivery.update(self._place, ts, message)

@@ -167,7 +167,7 @@ class Sandbox(WorkspaceWatcher):
         """Add a person; `external` ones belong to another workspace, through Slack Connect.
 
         `home` makes a member who is in an Enterprise Grid: another workspace of it or the
-        organisation, which `users.info` names in the place of ours.
+        organisation, which `users.info` names in place of ours.
         """
         return self._workspace.add_user(
             name, tz=tz, guest=guest, external=external, admin=admin, home=home

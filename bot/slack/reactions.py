@@ -91,7 +91,7 @@ class StatusReaction:
         self._want(WAITING, begin=False)
 
     def show(self, name: str | None) -> None:
-        """Show the state *name* in the place of the one before; None shows no state."""
+        """Show the state *name* in place of the one before; None shows no state."""
         self._want(name, begin=True)
 
     def _want(self, name: str | None, *, begin: bool) -> None:

@@ -93,7 +93,7 @@ class AlertOrders:
         )
 
     def _with_ids(self, condition: Condition, requester: Requester) -> Condition:
-        """Put ids in the place of names. Raises `UsageError`, `SLACK_ERRORS`."""
+        """Replace names with ids. Raises `UsageError`, `SLACK_ERRORS`."""
         self.check(requester)
         sight = self._access.sight(requester.team, requester.user)
         key = resolve_key(condition.dimension, condition.key, requester, sight, self._directory)

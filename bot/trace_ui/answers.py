@@ -38,7 +38,7 @@ class Answer:
     view: View
     note: str = ""
     form: Form | None = None
-    """The form that a modal shows in the place of the view."""
+    """The form that a modal shows in place of the view."""
 
     @property
     def blocks(self) -> list[Block]:

@@ -118,7 +118,7 @@ class Budgets:
         return bool(sight.audiences)
 
     def _resolved(self, order: Order, requester: Requester, sight: Sight) -> Order:
-        """Put the id of a channel or a user in the place of its name."""
+        """Replace the name of a channel or a user with its id."""
         if order.dimension == "agent" and order.key not in self._agents():
             known = ", ".join(sorted(self._agents()))
             raise UsageError(f"There is no agent {order.key}: choose from {known}.", word=order.key)

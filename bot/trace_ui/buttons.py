@@ -59,7 +59,7 @@ class Buttons:
     def run(
         self, text: str, requester: Requester, respond: Respond, *, in_place: bool = True
     ) -> None:
-        """Answer the command in a button; `in_place` in the place of the message with the button.
+        """Answer the command in a button; `in_place` in place of the message with the button.
 
         A message that everybody sees must stay: the answer is only for the one who pressed.
         """

@@ -20,7 +20,7 @@ MOST_NAMES = 30
 
 
 def resolve(args: Namespace, requester: Requester, sight: Sight, directory: Directory) -> None:
-    """Put ids in the place of names in a list's filters. Raises `UsageError`, `SLACK_ERRORS`.
+    """Replace names in a list's filters with ids. Raises `UsageError`, `SLACK_ERRORS`.
 
     Somebody who may see nothing is told nothing of names either.
     """

@@ -159,7 +159,7 @@ def _with_options(condition: Condition, options: dict[str, tuple[str, str]]) -> 
 
 
 def _refuse_secret(name: str) -> None:
-    """Refuse a token in the place of a name: rules are stored and posted as they are."""
+    """Refuse a token in place of a name: rules are stored and posted as they are."""
     from storage.model.redaction import redact  # Here, because it takes long to import.
 
     if "[redacted:" in redact(name):

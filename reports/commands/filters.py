@@ -173,7 +173,7 @@ def _condition(word: str) -> Condition | None:
 
 
 def read_filters(args: Namespace, words: Sequence[Condition]) -> None:
-    """Put `filters` and `since` in the place of the options of filters. Raises `UsageError`."""
+    """Put `filters` and `since` in place of the options of filters. Raises `UsageError`."""
     command = args.command
     conditions = [*words, *_options(args)]
     found: dict[str, Any] = {}

@@ -1,6 +1,6 @@
 """Read commands as people type and paste them.
 
-Slack, phones and web pages put typographic quotes, dashes and spaces in the place of ASCII's,
+Slack, phones and web pages put typographic quotes, dashes and spaces in place of ASCII's,
 and Slack wraps links, channels and users in angle brackets. Names are written with a `#` or an `@`.
 """
 

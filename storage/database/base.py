@@ -112,7 +112,7 @@ class Database(peewee.Database):
     def announce(self) -> None:
         """Wake those who wait for announcements, once this transaction is committed.
 
-        With a file there is nothing that could: they look again after a while.
+        With a file nothing can wake them: they look again after a while.
         """
 
     def wait_for_announcement(self, closing: threading.Event, *, seconds: float) -> None:

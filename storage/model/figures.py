@@ -12,7 +12,7 @@ from typing import Literal
 Unit = Literal["ns", "messages", "files", "tokens", "agents"]
 
 FIGURE, COMMAND, TOOL = "figure", "command", "tool"
-"""The dimensions. Keys of the first are those of `KINDS`, with a name in the place of `*`; keys of
+"""The dimensions. Keys of the first are those of `KINDS`, with a name in place of `*`; keys of
 the others are names of programs and of tools, of which there may be any number."""
 
 DAILY = frozenset((FIGURE, COMMAND, TOOL))

@@ -79,7 +79,7 @@ def statistics(
     `by` is a dimension of `storage.database.models.RollupRow`, `hour`, or `day` in `time_zone`.
     Groups are sorted by their number of traces, times by time. The key of a time is its start in
     nanoseconds. Rollups are hourly, so `since` is rounded down to an hour and `until` up; of a time
-    that is only kept by UTC day or by month, to these, which then stand in the place of hours and
+    that is only kept by UTC day or by month, to these, which then stand in place of hours and
     local days, too. A local day begins with the hour that begins in it. The last group may be
     `OTHERS`, for users or channels that an old month does not name.
 

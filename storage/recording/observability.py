@@ -212,7 +212,7 @@ class Observability:
 
         for item in items:
             if type(item) not in KINDS:
-                raise TypeError(f"{type(item).__name__} is nothing that can be stored.")
+                raise TypeError(f"{type(item).__name__} cannot be stored.")
             self._writer.put(item)
 
     @property

@@ -103,7 +103,7 @@ def backup(
 def restore(
     database: Database, source: Path, *, force: bool = False, progress: Progress | None = None
 ) -> Restored:
-    """Put a backup in the place of the database, which is kept under another name.
+    """Put a backup in place of the database, which is kept under another name.
 
     Raises `BackupError`. One reason is another process that has the database open; with `force`,
     that process continues with the restored database. Raises `NotOurDatabase` if the file in whose

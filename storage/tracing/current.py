@@ -57,7 +57,7 @@ def current_span(context: Context | None = None) -> Span:
 
 def enter(span: Span) -> Token[Context]:
     """Make `span` the current one until `leave` is called with what this returns."""
-    # As `set_span_in_context` and `attach` do, with one copy in the place of two.
+    # As `set_span_in_context` and `attach` do, with one copy in place of two.
     return _context.set(Context(_context.get(), **{_KEY: span}))
 
 

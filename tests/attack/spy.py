@@ -3,7 +3,7 @@
     python spy.py {"path": {"label": PATH, …}, "leave": SECONDS}
 
 Nothing is changed: files are opened for writing and closed again, signals are number 0. It is run
-as a program of its own, in the place of an agent, and imports nothing of ours.
+as a program of its own, in place of an agent, and imports nothing of ours.
 """
 
 import contextlib

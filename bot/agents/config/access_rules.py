@@ -70,7 +70,7 @@ def refuse_groups_without_scope(agents: Iterable[Agent], *, scopes: Collection[s
         raise RosterError(
             f"The agents file names user groups in the rule of {', '.join(named)}, but the Slack "
             f"app lacks the scope {GROUP_SCOPE}. Add it on the app's page under OAuth & "
-            "Permissions and install the app again, or list people in the place of groups."
+            "Permissions and install the app again, or list people instead of groups."
         )
 
 

@@ -89,7 +89,7 @@ class Endpoint:
     retries: RetryPolicy = RETRIES
 
 
-# Servers that imitate an API send anything in the place of anything.
+# Servers that imitate an API send anything in place of anything.
 
 
 def mapping(value: object) -> Event:

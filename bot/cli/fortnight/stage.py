@@ -32,7 +32,7 @@ from storage import Observability
 from storage.database.models import ScoreRow, TraceRow
 
 DIRECT = "direct"
-"""Stands for the direct message of a person and the bot in the place of a channel."""
+"""Stands for the direct message of a person and the bot in place of a channel."""
 
 PATIENCE_S = 30.0
 LOOK_S = 0.01

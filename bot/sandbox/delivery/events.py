@@ -159,7 +159,7 @@ def _wrapped(workspace: Workspace, event: Json, *, team: str, shared: bool) -> J
 
 
 def app_rate_limited(workspace: Workspace) -> Json:
-    """Return what Slack sends, once a minute, in the place of events beyond 30,000 in an hour."""
+    """Return what Slack sends, once a minute, in place of events beyond 30,000 in an hour."""
     return {
         "token": "verification",
         "type": "app_rate_limited",

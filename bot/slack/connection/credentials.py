@@ -86,7 +86,7 @@ SCOPES_UNKNOWN = (
 )
 
 WEB_PAGE = (
-    "a web page answers in the place of Slack: sign in to this network, or check the proxy and "
+    "a web page answers in place of Slack: sign in to this network, or check the proxy and "
     "SLACK_API_URL"
 )
 

@@ -10,7 +10,7 @@ NARROW = 38
 
 
 def plain(blocks: Sequence[Block]) -> list[Block]:
-    """Return the blocks with text in the place of those that Slack may refuse."""
+    """Return the blocks with text in place of those that Slack may refuse."""
     return [each for block in blocks for each in _plain(block)]
 
 

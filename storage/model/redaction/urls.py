@@ -61,7 +61,7 @@ _patterns = (
 
 
 def is_token(user: str) -> bool:
-    """Return True for a token in the place of a user's name."""
+    """Return True for a token in place of a user's name."""
     return (
         looks_random(user, at_least=12)
         and not harmless(user, numbers=False)
@@ -70,7 +70,7 @@ def is_token(user: str) -> bool:
 
 
 def is_filler(password: str) -> bool:
-    """Return True for what stands in the place of a password beside a token, or of any password."""
+    """Return True for what stands in place of a password beside a token, or of any password."""
     return bool(_FILLER.fullmatch(password)) or harmless(password, numbers=False)
 
 

@@ -1,4 +1,4 @@
-"""Clicks, menus, commands and their response URLs, answered by the test in the place of the app."""
+"""Clicks, menus, commands and their response URLs, answered by the test in place of the app."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Buttons below statistics show another period in the place of the first."""
+"""Buttons below statistics show another period in place of the first."""
 
 from bot.sandbox import Channel, Sandbox, User
 from storage import Observability

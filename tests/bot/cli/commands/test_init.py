@@ -347,7 +347,7 @@ def test_what_slack_refuses_is_said_and_nothing_is_written(
     sandbox.faults.answer("apps.connections.open", json.dumps(gone))
     assert "No WebSocket can be opened: it refuses connections" in said()
     sandbox.faults.wrong_content("auth.test")
-    assert "A web page answers in the place of Slack: sign in to this network" in said()
+    assert "A web page answers in place of Slack: sign in to this network" in said()
     monkeypatch.setenv("SLACK_API_URL", "http://127.0.0.1:9/api/")
     assert "Slack cannot be reached: it refuses connections" in said()
     monkeypatch.setenv("HTTP_PROXY", "http://me:secret@127.0.0.1:9/")
