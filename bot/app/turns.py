@@ -9,6 +9,7 @@ from bot.replies.responder import Responder
 from bot.slack.attachments import SLACK_FILES, FileDownloads, FileLimits
 from bot.slack.connection.client import client_without_retries
 from bot.slack.reactions import Reactions
+from bot.turns.agent_calls import AgentCalls
 from bot.turns.asked import AgentChoice
 from bot.turns.budget_notice import BudgetNotices
 from bot.turns.decider import Decider
@@ -26,10 +27,9 @@ def build_inbox(shared: Shared, collector: str | None) -> Inbox:
         identity=shared.identity,
         roster=shared.roster,
         decider=_decider(shared),
-        responder=_responder(shared, collector),
+        calls=_calls(shared, notices, collector),
         notices=notices,
         reactions=Reactions(shared.client, shared.observability),
-        downloads=_downloads(shared),
         reader=shared.reader,
         unfinished=shared.unfinished,
         lanes=shared.lanes,
@@ -57,6 +57,18 @@ def build_inbox(shared: Shared, collector: str | None) -> Inbox:
     )
     shared.notices.each_second(inbox.look_again)
     return inbox
+
+
+def _calls(shared: Shared, notices: Notices, collector: str | None) -> AgentCalls:
+    return AgentCalls(
+        responder=_responder(shared, collector),
+        notices=notices,
+        downloads=_downloads(shared),
+        reader=shared.reader,
+        fence=shared.fence,
+        bot_id=shared.identity.bot_id,
+        observability=shared.observability,
+    )
 
 
 def _decider(shared: Shared) -> Decider:

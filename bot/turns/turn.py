@@ -2,16 +2,13 @@
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from slack_sdk import WebClient
 
-from bot.agents.cancellation import DELETION, SHUTDOWN, Cancellation
+from bot.agents.cancellation import DELETION, SHUTDOWN
 from bot.agents.config.roster import Roster
-from bot.agents.types import Agent, HistoryMessage, ThreadState
 from bot.concurrency.event_dedup import EventDedup
 from bot.concurrency.fence import Fence, TakenOver
 from bot.concurrency.lanes import Lanes
@@ -22,17 +19,13 @@ from bot.replies.messages import (
     broken_message,
     refusal_message,
     stopped_message,
-    too_many_message,
     usage_message,
 )
 from bot.replies.notices import Notices
-from bot.replies.responder import AgentInput, Responder
 from bot.replies.unfinished import UnfinishedReplies
-from bot.slack.attachments import FetchResult, FileDownloads
-from bot.slack.conversation.conversation import ConversationReader, Message
+from bot.slack.conversation.conversation import ConversationReader
 from bot.slack.errors import SLACK_ERRORS, error_code
 from bot.slack.reactions import DONE, FAILED, READ, STOPPED, WAITING, Reactions, StatusReaction
-from bot.slack.threads import fingerprint, quoted_authors
 from bot.slack.types import IncomingMessage
 from bot.turns.accepted import (
     accepted_message,
@@ -40,20 +33,16 @@ from bot.turns.accepted import (
     unfinished_id,
     unfinished_turn,
 )
-from bot.turns.agent_mentions import missed_message
+from bot.turns.agent_calls import AgentCalls
 from bot.turns.budget_notice import BudgetNotices
 from bot.turns.decider import Decider, Verdict
 from bot.turns.decision import BotIdentity, Reason
 from storage import ActiveSpan, Observability
 from storage.coordination.accepted_messages import AcceptedMessage
-from storage.model.erasure import EDITED, HEARD
-from storage.model.semconv import READ_THREAD
+from storage.model.erasure import EDITED
 from storage.tracing.current import CurrentSpan
 
 TAKEN_OVER_ERROR = "This process stood still, and another one went on."
-
-MOST_AGENTS = 5
-"""How many agents one message can ask side by side."""
 
 logger = logging.getLogger("tracebot.turn")
 
@@ -81,10 +70,9 @@ class TurnHandler:
         identity: BotIdentity,
         roster: Roster,
         decider: Decider,
-        responder: Responder,
+        calls: AgentCalls,
         notices: Notices,
         reactions: Reactions,
-        downloads: FileDownloads,
         reader: ConversationReader,
         unfinished: UnfinishedReplies,
         lanes: Lanes,
@@ -98,10 +86,9 @@ class TurnHandler:
         self._identity = identity
         self._roster = roster
         self._decider = decider
-        self._responder = responder
+        self._calls = calls
         self._notices = notices
         self._reactions = reactions
-        self._downloads = downloads
         self._reader = reader
         self._unfinished = unfinished
         self._lanes = lanes
@@ -201,11 +188,10 @@ class TurnHandler:
         if message.is_by_asker:
             turn.root.set(text=self._reader.stored(message.content))
         prompt = self._reader.prompt(verdict.asked.prompt, message)
-        agents = verdict.asked.agents
         if not prompt and not message.files:
             self._notices.say(message, usage_message(self._identity.user, self._roster.names))
             return None
-        turn.root.set(agent=", ".join(agent.name for agent in agents))
+        turn.root.set(agent=", ".join(agent.name for agent in verdict.asked.agents))
         self._unfinished.wait_until_stored(unfinished_id(turn.root))
         with self._running.running(
             _running_turn(turn, verdict), on_wait=lambda: turn.status.show(WAITING)
@@ -215,7 +201,7 @@ class TurnHandler:
                 return self._leave(turn)
             self._fence.require(turn.root.trace_id)
             turn.status.show(READ)
-            return _ending(self._ask(agents, prompt, turn, verdict, cancellation))
+            return _ending(self._calls.ask(prompt, verdict, turn.root, cancellation))
 
     def _leave(self, turn: Turn) -> str:
         """Leave a message to the next process, or tell its author to ask again."""
@@ -242,78 +228,6 @@ class TurnHandler:
             agents = [each.agent for each in refused if each.reason is reason]
             self._notices.tell(message, refusal_message(agents, reason))
 
-    def _ask(
-        self,
-        agents: Sequence[Agent],
-        prompt: str,
-        turn: Turn,
-        verdict: Verdict,
-        cancellation: Cancellation,
-    ) -> list[TurnFailure]:
-        """Ask the agents side by side; users see what failed, and the trace records one failure."""
-        message = verdict.message
-        earlier = verdict.thread.earlier(before=message.ts) if verdict.thread else ()
-        self._record_quoted(message)
-        given = AgentInput(
-            message=message,
-            author=self._reader.author(message),
-            prompt=prompt,
-            history=self._history(earlier, prompt),
-            thread=self._state(message, earlier),
-            fetched=self._fetch(self._reader.files(message, earlier), turn.root),
-        )
-        asked, left_out = agents[:MOST_AGENTS], agents[MOST_AGENTS:]
-        if left_out:
-            names = [agent.name for agent in left_out]
-            self._notices.say(message, too_many_message(names, most=MOST_AGENTS))
-        if misses := verdict.asked.misses:
-            names = [agent.name for agent in asked]
-            self._notices.say(message, missed_message(misses, names))
-        # From now on each reply is known by itself, and nobody else asks an agent again.
-        self._fence.require(turn.root.trace_id)
-        replies = {a.name: self._responder.begin(a, message, turn.root) for a in asked}
-        failures = _side_by_side(
-            lambda agent: self._responder.respond(
-                agent, given, turn.root, cancellation, replies[agent.name]
-            ),
-            asked,
-        )
-        self._notices.tell_unposted(message, failures, trace_id=turn.root.trace_id)
-        # A stop is what somebody wanted: it says more about the turn than what failed beside it.
-        for failure in sorted(failures, key=lambda failure: failure.status != "cancelled")[:1]:
-            turn.root.fail(failure.error_type, failure.message, status=failure.status)
-        return failures
-
-    def _record_quoted(self, message: IncomingMessage) -> None:
-        """Record whose messages are forwarded: they may ask to be forgotten, as in a thread."""
-        if authors := quoted_authors(message.attachments):
-            with self._observability.span(READ_THREAD) as span:
-                span.set(messages=len(authors), **{HEARD: sorted(authors)})
-
-    def _history(self, earlier: Sequence[Message], question: str) -> tuple[HistoryMessage, ...]:
-        if not earlier:
-            return ()
-        with self._observability.span("read conversation", messages=len(earlier)) as span:
-            history = self._reader.history(earlier, question=question)
-            span.set(left_out=history.left_out)
-        return history.messages
-
-    def _state(self, message: IncomingMessage, earlier: Sequence[Message]) -> ThreadState:
-        known = (*earlier, {"ts": message.ts, **message.content})
-        bot_id = self._identity.bot_id
-        return ThreadState(
-            team=message.team,
-            fingerprint=lambda until: fingerprint(known, bot_id=bot_id, until=until),
-        )
-
-    def _fetch(self, files: Sequence[Message], root: ActiveSpan) -> FetchResult:
-        if not files:
-            return FetchResult()
-        with self._observability.span("fetch files", files=len(files)) as span:
-            result = self._downloads.fetch(files, trace_id=root.trace_id)
-            span.set(fetched=len(result.files), refused=len(result.refused))
-        return result
-
 
 def _running_turn(turn: Turn, verdict: Verdict) -> RunningTurn:
     message = verdict.message
@@ -333,15 +247,3 @@ def _ending(failures: Sequence[TurnFailure]) -> str:
     if any(failure.status == "cancelled" for failure in failures):
         return STOPPED
     return FAILED if failures else DONE
-
-
-def _side_by_side(
-    ask: Callable[[Agent], TurnFailure | None], agents: Sequence[Agent]
-) -> list[TurnFailure]:
-    """Ask the first agent on this thread, and each other one on its own thread."""
-    first, *others = agents
-    with ThreadPoolExecutor(max(len(others), 1), thread_name_prefix="tracebot-agent") as threads:
-        # Each thread starts in a copy of our context, so that its spans get this turn's parent.
-        asked = [threads.submit(copy_context().run, ask, agent) for agent in others]
-        failures = [ask(first), *(each.result() for each in asked)]
-    return [failure for failure in failures if failure is not None]
