@@ -52,7 +52,7 @@ SENTENCES: dict[str, Sentence] = {
         f"or name another one than {label} in TRACEBOT_DATABASE_URL."
     ),
     READ_ONLY: lambda label, said: TemporarilyUnavailable(
-        f"The database {label} can only be read ({said}), as a standby can: name the primary in "
+        f"The database {label} can only be read ({said}): name the primary in "
         "TRACEBOT_DATABASE_URL, or all hosts and target_session_attrs=read-write."
     ),
     DISK_FULL: lambda label, said: TemporarilyUnavailable(

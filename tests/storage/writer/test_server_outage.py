@@ -105,7 +105,7 @@ STATES = {
     "read only": (
         "ALTER DATABASE {0} SET default_transaction_read_only = on",
         "ALTER DATABASE {0} SET default_transaction_read_only = off",
-        "can only be read (cannot execute INSERT in a read-only transaction), as a standby can: "
+        "can only be read (cannot execute INSERT in a read-only transaction): "
         "name the primary in TRACEBOT_DATABASE_URL",
     ),
     "no right to write": (
