@@ -27,6 +27,7 @@ class Fence:
         If it was absent, `confirm` calls `look` before it returns.
         """
         self._confirm = confirm
+        # Both lists are filled before the bot begins to work, and only read then.
         self._finders: list[Callable[[], Collection[str]]] = []
         self._lost: set[str] = set()
         self._on_loss: list[Callable[[Collection[str]], object]] = []

@@ -63,6 +63,7 @@ class Lanes:
         return self._standing(trace_id)
 
     def _standing(self, trace_id: str) -> Standing | None:
+        # One thread at a time asks for a message: that which accepts it, and then that of its turn.
         held = self._held.get(trace_id)
         if held is None:
             return Standing.ELSEWHERE
@@ -97,7 +98,7 @@ class Lanes:
                 return  # It was left.
             self._ended.add(trace_id)
         try:
-            self._remove_ended()
+            self.free_ended()
         except PeeweeException as error:
             logger.warning("A thread is not free for other processes yet: %s", error)
 
@@ -120,11 +121,17 @@ class Lanes:
             logger.warning("A message that waits is answered as it was: %s", error)
 
     def free_ended(self) -> None:
-        """Free the lanes of turns that have ended while the database failed.
+        """Free the lanes of turns that have ended, also of those that could not be freed before.
 
         Raises `PeeweeException`.
         """
-        self._remove_ended()
+        with self._lock:
+            ended = list(self._ended)
+        for trace_id in ended:
+            end_message(self._database, trace_id, process=self._process)
+            with self._lock:
+                self._ended.discard(trace_id)
+                self._held.pop(trace_id, None)
 
     def find_lost(self) -> frozenset[str]:
         """Return the traces whose messages other processes have taken over, and hold them no more.
@@ -172,7 +179,7 @@ class Lanes:
     def close(self) -> None:
         """Leave what has not ended to the other processes."""
         try:
-            self._remove_ended()
+            self.free_ended()
             hand_over_messages(self._database, process=self._process)
         except PeeweeException as error:
             logger.warning("Messages are left to the next process a while later: %s", error)
@@ -182,12 +189,3 @@ class Lanes:
             self._held.pop(trace_id, None)
             if held is not None:
                 self._held[trace_id] = held
-
-    def _remove_ended(self) -> None:
-        with self._lock:
-            ended = list(self._ended)
-        for trace_id in ended:
-            end_message(self._database, trace_id, process=self._process)
-            with self._lock:
-                self._ended.discard(trace_id)
-                self._held.pop(trace_id, None)

@@ -28,7 +28,7 @@ GONE_S = 30.0
 """How long a process has no new heartbeat, as another one sees it, before that takes over."""
 
 UNSEEN_NS = 35 * 1_000_000_000
-"""A process of another host that missed three heartbeats counts as gone."""
+"""A process of another host that missed three heartbeats is shown as gone."""
 
 LOST_NS = 300 * 1_000_000_000
 """After this time, what such a process records is not waited for any more."""
@@ -126,6 +126,7 @@ def dead_processes(database: Database, processes: Collection[str]) -> set[str]:
     rows = HeartbeatRow.select(HeartbeatRow.process, HeartbeatRow.state, HeartbeatRow.seen_at)
     ended: dict[str, bool] = {}
     for process, state, seen_at in rows.tuples().execute(database):
+        # A program may run several bots: it has ended if the heartbeats of all of them say so.
         known = os_process(process)
         ended[known] = ended.get(known, True) and (state == "stopped" or seen_at < lost)
     return dead | {each for each in processes if ended.get(os_process(each)) and not is_local(each)}
