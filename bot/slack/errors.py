@@ -42,6 +42,7 @@ PASSING = frozenset(
     (
         *("internal_error", "fatal_error", "service_unavailable", "request_timeout"),
         *("ratelimited", "rate_limited", "accesslimited", "team_added_to_org"),
+        *("org_login_required", "external_channel_migrating"),
     )
 )
 """Error codes of what Slack recovers from by itself: the same call may succeed later."""
@@ -51,6 +52,8 @@ GONE = frozenset(
         *("channel_not_found", "is_archived", "not_in_channel", "thread_not_found"),
         *("cannot_reply_to_message", "user_is_restricted", "messages_tab_disabled"),
         *("account_inactive", "token_revoked", "team_access_not_granted", "ekm_access_denied"),
+        *("token_expired", "invalid_auth", "not_authed", "enterprise_is_restricted"),
+        *("channel_is_limited_access", "posting_to_channel_denied", "message_limit_exceeded"),
     )
 )
 """Error codes after which nothing can be posted in that conversation any more; see `is_gone`."""

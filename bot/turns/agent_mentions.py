@@ -90,7 +90,7 @@ def without_address(text: str, bot_user: str) -> str:
     At the beginning the words and signs that belong to the mention go, too: `@tracebot님, `.
     """
     mention = rf"<@{re.escape(bot_user)}(?:\|[^>]*)?>"
-    text = re.sub(rf"^\s*{mention}(?:{VOCATIVE}(?!\w))?\s*(?:[,，、:：](?!/))?", "", text)
+    text = re.sub(rf"^\s*{mention}(?:{VOCATIVE}(?!\w))?\s*(?:[,，、:：](?!/|[\w+-]+:))?", "", text)
     return re.sub(mention, "", text).strip()
 
 

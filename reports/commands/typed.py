@@ -21,6 +21,9 @@ INVISIBLE = re.compile(r"[\u00ad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u20
 DASH = re.compile(r"(?<!\S)(?:[—–―‒−‐‑－]{1,2}|-[—–―‒−])(?=[^\W\d])")
 """A dash before an option: phones make one of `--`."""
 
+COMMAND = ("/trace", "tracebot")
+"""Comes along when a whole line is pasted behind `/trace`."""
+
 APOSTROPHE, KEPT = re.compile(r"(?<=\w)'(?=\w)"), "\ue000"
 """An apostrophe within a word, and what stands for it while `shlex` looks for quotes: a character
 of Unicode's private area, which nobody types."""
@@ -48,6 +51,8 @@ def split_slack(text: str) -> list[str]:
             'A quote is not closed: write "two words" with a quote at both ends.'
         ) from None
     words = [word.replace(KEPT, "'") for word in words]
+    if words and words[0].lower() in COMMAND:
+        del words[0]
     if not words or {"-h", "--help"} & set(words):
         return ["help"]
     return [words[0].lower(), *words[1:]]  # Phones capitalise the first word.

@@ -10,10 +10,12 @@ from bot.replies.text.markdown import PARSER
 def plain_words(markdown: str) -> str:
     """Return the words of *markdown* without its marks: a link as `label (address)`.
 
-    Each paragraph, list item, table row and line of code is a line; there are no blank ones.
+    Each paragraph, list item, table row and line of code is a line; there are no blank ones. What
+    has no words, such as a rule, or is nested too deeply to be read, is returned as it is.
     """
     lines = "\n".join(_pieces(PARSER.parse(markdown))).split("\n")
-    return "\n".join(line.rstrip() for line in lines if line.strip())
+    words = "\n".join(line.rstrip() for line in lines if line.strip())
+    return words or markdown.strip()
 
 
 def _pieces(tokens: Sequence[Token]) -> Iterator[str]:

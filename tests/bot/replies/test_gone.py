@@ -9,6 +9,7 @@ from bot.lifecycle import Bot
 from bot.replies import delivery, live
 from bot.replies.messages import reply_messages
 from bot.sandbox import Channel, Message, Sandbox, User
+from bot.slack.errors import is_gone
 from storage import Observability
 from tests.support.conversations import Ask, StartBot, eventually, finished, spans_of
 from tests.support.fake_agent import Scripted, roster_of
@@ -22,6 +23,11 @@ RESTRICTIONS = [
     "cannot_reply_to_message",
     "user_is_restricted",
 ]
+
+
+@pytest.mark.parametrize("code", ["token_expired", "invalid_auth", "message_limit_exceeded"])
+def test_no_form_of_a_reply_is_tried_after_an_error_that_every_form_would_get(code: str) -> None:
+    assert is_gone(code)
 
 
 pytestmark = pytest.mark.usefixtures("quick_replies")

@@ -164,6 +164,12 @@ def test_the_text_of_a_message_is_plain_words() -> None:
     ]
 
 
+@pytest.mark.parametrize("markdown", ["---", "[a]: b", f"{'>' * 90} x", f"{'- ' * 120}x", "#"])
+def test_the_text_of_a_message_is_never_empty(markdown: str) -> None:
+    (message,) = messages(markdown)
+    assert message["text"].replace("&gt;", ">").startswith(markdown[:40])
+
+
 def test_a_long_note_leaves_room_for_the_answer() -> None:
     (message,) = messages("다음 " * 2_000, "오류 " * 2_000)
     assert len(message["text"].encode()) <= TEXT_LIMIT

@@ -165,6 +165,8 @@ def test_a_short_name_is_close_to_nothing() -> None:
         ("<@UBOT> hello", (), "hello"),
         ("<@UBOT|tracebot>, hello", (), "hello"),
         ("<@UBOT>: codex: hello", ("codex",), "hello"),
+        ("<@UBOT> :tada: :+1::skin-tone-2: it works", (), ":tada: :+1::skin-tone-2: it works"),
+        ("<@UBOT> : voilà", (), "voilà"),
         ("<@UBOT>、@codexさん、これは？", ("codex",), "これは？"),
         ("<@UBOT>야 이거 봐", (), "이거 봐"),
         ("<@UBOT>님, @codex야 이거 봐", ("codex",), "이거 봐"),

@@ -98,6 +98,8 @@ def test_help_shows_the_command_that_it_names_and_all_if_there_is_no_such_comman
             {"channel": "ops", "words": ["https://x/y", "error:", "12:30"]},
         ),
         ("ls −5", {"words": ["−5"]}),
+        ("/trace ls", {}),
+        ("tracebot LS --all", {"all": True}),
     ],
 )
 def test_typographic_quotes_dashes_and_slack_links_are_understood(
