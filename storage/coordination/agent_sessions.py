@@ -50,7 +50,7 @@ def take_session(database: Database, key: SessionKey, *, settings: str) -> Agent
     """
     columns = [getattr(AgentSessionRow, name) for name in AgentSession.__dataclass_fields__]
     own = [getattr(AgentSessionRow, name) == value for name, value in asdict(key).items()]
-    with transaction(database):
+    with transaction(database, of=[_name(key)]):
         row = AgentSessionRow.select(*columns).where(*own).dicts().execute(database)
         found = next((AgentSession(**each) for each in row), None)
         if found is not None and found.settings == settings:
@@ -61,8 +61,12 @@ def take_session(database: Database, key: SessionKey, *, settings: str) -> Agent
 def put_session(database: Database, key: SessionKey, session: AgentSession) -> None:
     """Store a session. It replaces an earlier one."""
     values = {**asdict(key), **asdict(session)}
-    with transaction(database):
+    with transaction(database, of=[_name(key)]):
         AgentSessionRow.insert(values).on_conflict(
             conflict_target=[getattr(AgentSessionRow, name) for name in asdict(key)],
             update=asdict(session),
         ).execute(database)
+
+
+def _name(key: SessionKey) -> str:
+    return "session:" + ":".join(asdict(key).values())

@@ -18,7 +18,7 @@ REQUEST_NS = 3_600 * 1_000_000_000
 
 def request_cancel(database: Database, trace_id: str, *, by: str, now: int) -> None:
     """Ask the process that runs the trace to cancel it. The first of several requests counts."""
-    with transaction(database):
+    with transaction(database, of=()):
         insert_lease(database, PREFIX + trace_id, owner=by, now=now, lease_ns=REQUEST_NS)
         database.announce()
 

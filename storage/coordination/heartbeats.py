@@ -86,7 +86,7 @@ def put_heartbeat(database: Database, heartbeat: Heartbeat) -> None:
 def forget_old_processes(database: Database) -> None:
     """Remove the processes that nobody asks about any more."""
     long_ago = database.now() - KEPT_NS
-    with transaction(database, deadline=PATIENCE_S):
+    with transaction(database, deadline=PATIENCE_S, of=()):
         HeartbeatRow.delete().where(HeartbeatRow.seen_at < long_ago).execute(database)
 
 

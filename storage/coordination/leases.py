@@ -53,7 +53,7 @@ def acquire_lease(database: Database, key: str, *, owner: str, now: int, lease_n
 
     Return False while another lease on the key lasts, and for ever once one is completed.
     """
-    with transaction(database):
+    with transaction(database, of=()):  # One statement decides, whoever else writes.
         return insert_lease(database, key, owner=owner, now=now, lease_ns=lease_ns)
 
 
@@ -78,14 +78,14 @@ def insert_lease(database: Database, key: str, *, owner: str, now: int, lease_ns
 
 def complete_lease(database: Database, key: str, *, now: int) -> None:
     """Record that the work is done, so that nobody does it again."""
-    with transaction(database):
+    with transaction(database, of=()):
         LeaseRow.update(done_at=now).where(LeaseRow.key == key).execute(database)
 
 
 def release_lease(database: Database, key: str, *, owner: str) -> None:
     """Give up a lease whose work was not done, so that anybody may acquire it at once."""
     mine = (LeaseRow.key == key, LeaseRow.owner == owner, LeaseRow.done_at.is_null())
-    with transaction(database):
+    with transaction(database, of=()):
         LeaseRow.delete().where(*mine).execute(database)
 
 

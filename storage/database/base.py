@@ -31,6 +31,11 @@ class Database(peewee.Database):
     """
     label: str
     """The name for people. It never holds a password."""
+    most_names: ClassVar[int | None] = None
+    """How many things a transaction can lock one by one (`begin_writing`); None if it never does.
+
+    One that changes more of them keeps everybody else from writing anything.
+    """
     poll_s: ClassVar[float] = 0.05
     """How often those look again who wait for another process: with a file nothing wakes them."""
     engine: ClassVar[str]

@@ -14,7 +14,7 @@ from storage.database.partitions import keep_ahead
 from storage.database.postgres_errors import SENTENCES, explain, not_ours, nothing_there
 from storage.database.server_connection import open_doors
 from storage.database.server_listener import CHANNEL, ServerListener
-from storage.database.server_locks import milliseconds
+from storage.database.server_locks import MOST_LOCKS, milliseconds
 from storage.database.server_sessions import Block, ServerSessions
 from storage.errors import DatabaseUnavailable, TemporarilyUnavailable
 
@@ -47,6 +47,7 @@ class PostgresDatabase(ServerSessions):
 
     on_server = True
     engine = "PostgreSQL"
+    most_names = MOST_LOCKS
     poll_s = 0.5  # In case that an announcement is not heard, as behind a pooler.
     _listener: ServerListener | None = None
 

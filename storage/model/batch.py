@@ -19,5 +19,10 @@ class Batch:
     logs: list[Log] = field(default_factory=list)
     scores: list[Score] = field(default_factory=list)
 
+    @property
+    def trace_ids(self) -> set[str]:
+        """Return the traces that the batch changes."""
+        return {span.trace_id for span in self.spans} | {score.trace_id for score in self.scores}
+
     def __len__(self) -> int:
         return len(self.spans) + len(self.metrics) + len(self.logs) + len(self.scores)

@@ -40,8 +40,7 @@ def store(database: Database, batch: Batch, *, deadline: float = 5.0) -> bool:
     """
     # Before the transaction, because other writers wait for as long as it is open.
     rows = span_rows(batch.spans)
-    traces = {span.trace_id for span in batch.spans} | {score.trace_id for score in batch.scores}
-    with transaction(database, deadline=deadline, of=traces):
+    with transaction(database, deadline=deadline, of=batch.trace_ids):
         if not _take_number(database, batch):
             return False
         if erased := _screen(database, batch):

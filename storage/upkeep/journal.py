@@ -29,7 +29,7 @@ class JournalEntry:
 
 def add_entry(database: Database, entry: JournalEntry) -> None:
     """Store an entry. It replaces the one of the same name."""
-    with transaction(database):
+    with transaction(database, of=()):
         put_entry(database, entry)
 
 

@@ -119,6 +119,11 @@ class Delivery:
                 self._failed(error)
 
     @property
+    def most_traces(self) -> int | None:
+        """Return of how many traces a batch may be, so that it keeps no other writer waiting."""
+        return self._database.most_names
+
+    @property
     def next_merge(self) -> float | None:
         """Return in how many seconds `merge` has work to do, or None if it has none."""
         due_in = self._merging.due_in

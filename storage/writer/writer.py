@@ -256,11 +256,16 @@ class Writer:
         batch = Batch(self._delivery.process, self._number + 1)
         batch.metrics += self.dropped.take_new(at_once=self._closing_at is not None)
         # Again: a flush, or the start of a span that has ended meanwhile, takes no place in it.
-        while items := self._waiting.take(BATCH_SIZE - len(batch)):
+        while items := self._waiting.take(self._room_in(batch)):
             for item in items:
                 self._add(item, batch)
         self._number += bool(batch)
         return batch
+
+    def _room_in(self, batch: Batch) -> int:
+        room, most = BATCH_SIZE - len(batch), self._delivery.most_traces
+        # Each item is of one trace at most.
+        return room if most is None else min(room, most - len(batch.trace_ids))
 
     def _add(self, item: Item | threading.Event, batch: Batch) -> None:
         try:

@@ -18,7 +18,7 @@ from peewee import PeeweeException
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage.database.models import AcceptedMessageRow, UnfinishedReplyRow
 from storage.database.transactions import transaction
-from storage.queries.traces import thread_traces
+from storage.queries.lookups import thread_traces
 from storage.recovery.opening import open_database
 from tests.support.paths import MANIFEST
 

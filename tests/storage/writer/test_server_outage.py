@@ -10,9 +10,14 @@ import pytest
 from peewee import PeeweeException
 
 from storage import Observability
+from storage.coordination.leases import acquire_lease
 from storage.database.base import Database
 from storage.database.connect import locate
+from storage.database.models import SpanRow
+from storage.database.server_locks import MOST_LOCKS
+from storage.database.transactions import transaction
 from storage.queries.traces import recent_traces
+from storage.recovery.opening import open_database
 from storage.writer.spool import spool_folder, waiting
 from tests.support.conversations import eventually
 from tests.support.postgres import FULL_DISK, Cable
@@ -174,3 +179,20 @@ def test_a_name_that_no_index_takes_stops_nothing(new_postgres_url: str) -> None
         assert observability.flush()
         assert recent_traces(observability.database).traces
     assert stored(new_postgres_url) in (["step 0", "step 2"], names(3))
+
+
+def test_a_flood_of_traces_waits_for_nobody_and_keeps_nobody_waiting(
+    new_postgres_url: str,
+) -> None:
+    """A transaction of more traces than can be locked one by one would wait for all others."""
+    with (
+        closing(open_database(new_postgres_url)) as other,
+        Observability.open(new_postgres_url, platform="cli") as observability,
+        transaction(other, of=["something else"]),
+    ):
+        for number in range(2 * MOST_LOCKS):
+            with observability.span(f"trace {number}"):
+                pass
+        assert observability.flush(30)
+        assert acquire_lease(observability.database, "digest", owner="a:1:1", now=1, lease_ns=1)
+        assert SpanRow.select().count(other) == 2 * MOST_LOCKS
