@@ -27,7 +27,7 @@ examples:
   scripts/bench caller ingest       only these
   scripts/bench --rounds 3 list     quicker, less precise
   scripts/bench --markdown          the table of docs/explanation/performance.md
-  scripts/bench --before 83aecdd4   ten lines: the main figures, then and now
+  scripts/bench --before 4244007a   ten lines: the main figures, then and now
 
 benchmarks:
 """

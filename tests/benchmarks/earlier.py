@@ -48,7 +48,7 @@ class Earlier:
         try:
             found = json.loads(done.stdout)["figures"]
         except ValueError:
-            said = done.stderr.strip()
+            said = "".join(done.stderr.strip().splitlines()[-1:])
             raise Unavailable(f"{self._commit} could not measure it: {said}") from None
         known = {field.name for field in fields(Figure)}
         return [Figure(**{n: v for n, v in each.items() if n in known}) for each in found]
