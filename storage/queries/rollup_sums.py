@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from peewee import SqliteDatabase
-
 from storage.database.base import Database
 from storage.store.histogram import LISTED
 from storage.store.rollups import SUMS
@@ -21,7 +19,7 @@ def added_up(database: Database, rows: str, values: Sequence[Any]) -> list[Row]:
     """
     # SQLite's SUM fails beyond 2**63. TOTAL never does, and is exact up to 2**53.
     total, as_bytes, as_text = "TOTAL", "CAST({} AS BLOB)", "hex(latency)"
-    if not isinstance(database, SqliteDatabase):
+    if database.on_server:
         total, as_bytes, as_text = "SUM", "{}", "encode(latency, 'hex')"
     is_listed = f"substr(latency, 1, 1) = {database.param}"
     columns = [

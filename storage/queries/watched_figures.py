@@ -2,8 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from peewee import SqliteDatabase
-
 from storage.database.base import Database
 from storage.queries.rollup_sums import Row, added_up
 from storage.queries.statistics import periods
@@ -54,4 +52,4 @@ def watched_figures(
 
 
 def _bytes(database: Database) -> str:
-    return "BLOB" if isinstance(database, SqliteDatabase) else "BYTEA"
+    return "BYTEA" if database.on_server else "BLOB"
