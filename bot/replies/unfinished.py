@@ -1,50 +1,32 @@
 """Keep track of the replies that are not final yet, in this process and for the next one."""
 
-import logging
-import math
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
-from peewee import InterfaceError, OperationalError, PeeweeException
+from peewee import PeeweeException
 
 from bot.concurrency.fence import Fence
 from bot.replies.messages import Message
-from bot.retry import RetryPolicy, TryAgain
+from bot.replies.reply_rows import ReplyRows
 from storage.coordination.unfinished_replies import (
     UnfinishedReply,
     abandoned_replies,
-    hand_over_replies,
-    put_reply,
-    remove_reply,
     replies_of,
 )
 from storage.database.base import Database
-from storage.model.redaction import redact
-
-STORING = RetryPolicy(attempts=None, first_wait_s=0.1, longest_wait_s=0.2)
-"""Until the database takes it, and soon after that: a row that is missing when the process is
-killed leaves "at work" standing, and loses an answer that was not posted yet."""
-
-STORED_S = 1.0
-"""How long a turn waits for its row. The row of a killed process is all that the next one knows."""
 
 LATE_NS = 60 * 1_000_000_000
 """So long after a call to which no answer came Slack may still carry it out."""
-
-logger = logging.getLogger("tracebot.unfinished")
 
 
 class UnfinishedReplies:
     """The replies of this process that are not final, which the database knows a moment later.
 
     Memory decides about the replies of this process, so that they are ended although the database
-    is gone. Rows are written on a thread of their own, as often as it takes: no answer waits for a
-    locked database.
+    is gone. `ReplyRows` tells the database.
     """
 
     def __init__(
@@ -53,7 +35,6 @@ class UnfinishedReplies:
         """Without *keep_text* the text of an answer is never stored, only kept in memory."""
         self._database = database
         self._team = team
-        self._keep_text = keep_text
         self._process = process
         self._fence = fence
         self._replies: dict[str, UnfinishedReply] = {}
@@ -61,16 +42,10 @@ class UnfinishedReplies:
         """The ids of the replies that nobody works on any more."""
         self._watched: dict[str, int] = {}
         """Until when Slack may still carry out a call, in nanoseconds since the epoch, by reply."""
-        self._unstored: dict[str, None] = {}
-        """The ids whose rows are not as memory is, the oldest first."""
-        self._being_stored: str | None = None
-        self._rows: set[str] = set()
-        """The ids of which there is a row."""
-        self._is_storing = False
         self._lock = threading.Lock()
-        self._stored = threading.Condition(self._lock)
-        self._closing = threading.Event()
-        self._storing = ThreadPoolExecutor(1, thread_name_prefix="tracebot-unfinished")
+        self._rows = ReplyRows(
+            database, process=process, keep_text=keep_text, fence=fence, current=self._current
+        )
 
     def begin(self, reply: UnfinishedReply) -> None:
         """Note that an agent is asked."""
@@ -78,16 +53,11 @@ class UnfinishedReplies:
             return
         with self._lock:
             self._replies[reply.id] = reply
-        self._store_later(reply.id)
+        self._rows.store_later(reply.id)
 
     def wait_until_stored(self, id: str) -> None:
         """Wait a moment until the database knows of a reply, before Slack shows anything of it."""
-
-        def is_stored() -> bool:
-            return id not in self._unstored and id != self._being_stored
-
-        with self._stored:
-            self._stored.wait_for(is_stored, STORED_S)
+        self._rows.wait_until_stored(id)
 
     def shown(self, id: str, ts: str) -> None:
         """Note the message that shows the reply while it grows."""
@@ -143,7 +113,7 @@ class UnfinishedReplies:
         with self._lock:
             self._replies.pop(id, None)
             self._left.discard(id)
-        self._store_later(id)
+        self._rows.store_later(id)
 
     def find_lost(self) -> frozenset[str]:
         """Return the traces whose replies are another process's now, as far as they were stored.
@@ -151,7 +121,7 @@ class UnfinishedReplies:
         Raises `PeeweeException`.
         """
         with self._lock:
-            stored = self._rows & self._replies.keys()
+            stored = self._rows.ids & self._replies.keys()
         if not stored:
             return frozenset()
         stored -= replies_of(self._database, process=self._process)
@@ -219,14 +189,11 @@ class UnfinishedReplies:
 
     def close(self) -> None:
         """Hand what is left over to the other processes."""
-        self._closing.set()
-        self._later(self._hand_over)
-        self._storing.shutdown(wait=True)
+        self._rows.close()
 
-    def _later(self, work: Callable[..., None], *args: str) -> None:
-        # A turn that outlives its cancellation may come here after `close`.
-        with suppress(RuntimeError):
-            self._storing.submit(work, *args)
+    def _current(self, id: str) -> UnfinishedReply | None:
+        with self._lock:
+            return self._replies.get(id)
 
     def _change(self, id: str, **changes: Any) -> None:
         with self._lock:
@@ -234,101 +201,9 @@ class UnfinishedReplies:
                 return
             changed = self._replies[id] = replace(known, **changes)
         if changed != known:
-            self._store_later(id)
-
-    def _store_later(self, id: str) -> None:
-        with self._lock:
-            self._unstored[id] = None
-            idle = not self._is_storing
-            self._is_storing = True
-        if idle:
-            self._later(self._store_all)
-
-    def _store_all(self) -> None:
-        """Make each row as memory is, until all are or we stop."""
-        warned = False
-
-        def attempt() -> None:
-            nonlocal warned
-            while (row := self._next_unstored()) is not None:
-                try:
-                    self._store(*row)
-                    self._note_stored()
-                except (OperationalError, InterfaceError) as error:
-                    self._put_back(row[0])
-                    if not warned:  # Once, not with each attempt.
-                        logger.warning("Which replies are not final is stored later: %s", error)
-                    warned = True
-                    raise TryAgain(error) from error
-                except Exception:  # That one cannot be stored. The others can.
-                    self._note_stored()
-                    logger.exception("The database does not know that a reply is not final")
-
-        with suppress(OperationalError, InterfaceError):  # Raised by the last attempt, as we stop.
-            STORING.call(attempt, patience_s=math.inf, sleep=self._closing.wait)
-
-    def _next_unstored(self) -> tuple[str, UnfinishedReply | None] | None:
-        """Return an id, and its reply unless that is final; None if every row is as memory is."""
-        with self._lock:
-            if not self._unstored:
-                self._is_storing = False
-                return None
-            id = next(iter(self._unstored))
-            # Before the reply is read: what changes from now on has to be stored again.
-            del self._unstored[id]
-            self._being_stored = id
-            return id, self._replies.get(id)
-
-    def _note_stored(self) -> None:
-        with self._stored:
-            self._being_stored = None
-            self._stored.notify_all()
-
-    def _put_back(self, id: str) -> None:
-        with self._lock:
-            self._being_stored = None
-            self._unstored[id] = None
-
-    def _store(self, id: str, reply: UnfinishedReply | None) -> None:
-        if not self._fence.holds(id.partition(":")[0]):
-            return  # Its row is that of another process now.
-        if reply is None:
-            remove_reply(self._database, id)
-            self._rows.discard(id)
-            return
-        kept = self._storable(reply)
-        put_reply(self._database, kept, process=self._process)
-        self._rows.add(id)
-
-    def _storable(self, reply: UnfinishedReply) -> UnfinishedReply:
-        if reply.ending and not self._keep_text:
-            return replace(reply, ending=None)
-        return (
-            reply
-            if reply.ending is None
-            else replace(reply, ending=tuple(map(_redacted, reply.ending)))
-        )
-
-    def _hand_over(self) -> None:
-        try:
-            hand_over_replies(self._database, process=self._process)
-        except PeeweeException as error:
-            logger.warning("Replies that are not final are left to the next start: %s", error)
-        finally:
-            self._database.close()
+            self._rows.store_later(id)
 
 
 def _watch_id(reply: UnfinishedReply) -> str:
     """Return the id of the row by which late messages of a reply are looked for."""
     return f"{reply.trace_id}:{reply.agent}:late"
-
-
-def _redacted(value: Any) -> Any:
-    """Return JSON-like data with the secrets in its texts replaced, as whatever is stored."""
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, Mapping):
-        return {key: _redacted(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_redacted(item) for item in value]
-    return value

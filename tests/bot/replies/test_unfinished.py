@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from peewee import Database
 
-from bot.replies import unfinished
+from bot.replies import reply_rows
 from bot.sandbox import Channel, Sandbox
 from storage import Observability
 from storage.coordination import unfinished_replies
@@ -90,14 +90,14 @@ def test_a_question_is_marked_only_once_the_database_knows_of_it(
     ask: Ask,
     general: Channel,
 ) -> None:
-    store, marks = unfinished.put_reply, []
+    store, marks = reply_rows.put_reply, []
 
     def store_slowly(database: Database, reply: UnfinishedReply, **more: Any) -> None:
         time.sleep(0.2)
         marks.append(set(sandbox.reactions(general, reply.message_ts)))
         store(database, reply, **more)
 
-    monkeypatch.setattr(unfinished, "put_reply", store_slowly)
+    monkeypatch.setattr(reply_rows, "put_reply", store_slowly)
     start_bot(roster_of(agent))
     question = ask()
     assert (marks[0], set(sandbox.reactions(general, question.ts))) == (set(), {"eyes"})
