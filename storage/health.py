@@ -18,7 +18,7 @@ from storage.recovery.replacement import Recovery, recoveries
 from storage.store.erasure_log import erasure_log, last_change
 from storage.store.facts import facts_waiting
 from storage.store.search_index import has_index, queued
-from storage.upkeep.journal import CONNECTION, JournalEntry, entries, last_entry
+from storage.upkeep.journal import CONNECTION, MOVE, JournalEntry, entries, last_entry
 from storage.upkeep.litestream import Replication, replication
 from storage.upkeep.retention import old_copies
 from storage.writer.dropped import CUT, DROPPED, RATE_LIMITED, REFUSED, WRITE_FAILED, drop_counts
@@ -59,7 +59,8 @@ class Health:
     many figures of batches are not added up into the rollups yet. `connections` has the bot of each
     workspace. `unindexed` counts the traces that are still to be added to the full-text index.
     `unerased` counts the files that were set aside before the last erasure, which does not reach
-    them. `litestream` is None if Litestream does not replicate the database.
+    them. `litestream` is None if Litestream does not replicate the database. `unfinished_move` is
+    when `tracebot move` last copied something here, unless it has finished, in nanoseconds.
     """
 
     path: str
@@ -75,6 +76,7 @@ class Health:
     checkpoint: JournalEntry | None
     backup: JournalEntry | None
     litestream: Replication | None
+    unfinished_move: int | None
     recoveries: tuple[Recovery, ...]
     spool_files: int
     spool_size: int
@@ -115,6 +117,7 @@ def health(database: Database, *, now: int) -> Health:
         checkpoint=last_entry(database, "checkpoint"),
         backup=last_entry(database, "backup"),
         litestream=replication(database),
+        unfinished_move=_unfinished_move(database),
         recoveries=recoveries(database),
         spool_files=spool_files,
         spool_size=spool_size,
@@ -131,6 +134,11 @@ def health(database: Database, *, now: int) -> Health:
         sqlite_version=None if on_server else ".".join(map(str, database.server_version)),
         postgres_version=_server_version(database.server_version) if on_server else None,
     )
+
+
+def _unfinished_move(database: Database) -> int | None:
+    entry = last_entry(database, MOVE)
+    return entry.at if entry and not entry.ok else None
 
 
 def _unerased(path: Path) -> int:

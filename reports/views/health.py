@@ -102,7 +102,13 @@ def _facts(found: Health, now: int) -> list[tuple[str, str]]:
     if found.rate_limited:
         minutes = f"the events of {found.rate_limited:,} min in the last 24 h, by Slack"
         facts.append(("Withheld", minutes))
-    return [*facts, *_recoveries(found, now)]
+    return [*facts, *_copy(found, now), *_recoveries(found, now)]
+
+
+def _copy(found: Health, now: int) -> Iterator[tuple[str, str]]:
+    if found.unfinished_move is not None:
+        ago = formatting.ago(found.unfinished_move, now=now)
+        yield "Copy", f"unfinished, tracebot move stopped {ago}"
 
 
 def _disk(found: Health) -> Iterator[tuple[str, str]]:

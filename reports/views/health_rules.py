@@ -24,6 +24,9 @@ DISK_LOW, DISK_LEAST = 500_000_000, 100_000_000
 RECOVERY_SHOWN_NS = 7 * 24 * 3_600 * 1_000_000_000
 """How long a loss that is final is shown."""
 
+MOVE_SHOWN_NS = 30 * 24 * 3_600 * 1_000_000_000
+"""How long it is a problem that a move has not finished: by then somebody wants it so."""
+
 BAD, WARNING = "✗", "⚠"
 
 
@@ -53,6 +56,13 @@ RULES = (
         ),
         "the rest is in the damaged file, which was moved aside next to the database: restore a "
         "backup (tracebot restore FILE), or delete the damaged file if you do not need it",
+    ),
+    Rule(
+        "Copy",
+        WARNING,
+        lambda health, now: (health.unfinished_move or 0) > now - MOVE_SHOWN_NS,
+        "traces of the old database are missing here: run the same tracebot move again, before "
+        "anything is recorded here, or use the old database until then",
     ),
     Rule(
         "Set aside",

@@ -30,9 +30,7 @@ from storage.store.erasure_log import append, erasure_log, erasures_from
 from storage.store.search_index import add_all, purge
 from storage.store.shared_erasures import known_since, mark_applied, share
 from storage.upkeep.erasure import apply_pending, erasures_journal, reached
-from storage.upkeep.journal import JournalEntry, entries, last_entry, put_entry
-
-JOURNAL = "move"
+from storage.upkeep.journal import MOVE, JournalEntry, add_entry, entries, last_entry, put_entry
 
 FEW = 5_000
 """After a pass that changed no more rows than that, another one would find about as many."""
@@ -108,7 +106,7 @@ def move(source: Database, target: Database, *, progress: Progress) -> Moved:
         purge(target)  # What was removed must not stay in the index.
         add_all(target)
     progress("check", 0, 0)
-    return Moved(
+    moved = Moved(
         written=total.written,
         removed=total.removed,
         passes=passes,
@@ -117,6 +115,15 @@ def move(source: Database, target: Database, *, progress: Progress) -> Moved:
         differences=differences(source, target),
         recording=_recording(source),
     )
+    if not (moved.differences or moved.recording):
+        _note_complete(source, target)
+    return moved
+
+
+def _note_complete(source: Database, target: Database) -> None:
+    entry = JournalEntry(name=MOVE, at=time.time_ns(), ok=True, details={"source": source.label})
+    with explained(target):
+        add_entry(target, entry)
 
 
 def _refuse_damage(source: Database) -> None:
@@ -132,7 +139,7 @@ def _refuse_damage(source: Database) -> None:
 def _refuse_others(source: Database, target: Database) -> JournalEntry | None:
     """Raise `MoveError` if the target holds anything but an earlier copy of the source."""
     with explained(target):
-        entry = last_entry(target, JOURNAL)
+        entry = last_entry(target, MOVE)
         if entry is None and any(_has_rows(target, each) for each in (TraceRow, RollupRow)):
             raise MoveError(
                 f"{target.label} already holds other traces, and two databases cannot be merged: "
@@ -219,7 +226,7 @@ def _follow_erasures(source: Database, target: Database) -> None:
         apply_pending(source)
         erasures = known_since(source, 0)
     with explained(target):
-        entry = last_entry(target, JOURNAL)
+        entry = last_entry(target, MOVE)
         known = set(known_since(target, 0))
     since = [erasure for erasure in erasures if erasure not in known]
     if entry is not None:  # Before the first run there is no copy of what is erased.
@@ -242,12 +249,15 @@ def _note_erasures(source: Database, target: Database, since: Sequence[Erasure])
             mark_applied(target, erasure)
     followed: dict[str, object] = {"position": erasures_from(log, 0)[1]}
     details: dict[str, dict[str, object]] = {
-        JOURNAL: {"source": source.label},
+        MOVE: {"source": source.label},
         erasures_journal(target): followed,
     }
     with explained(target), transaction(target):
         for name, each in details.items():
-            put_entry(target, JournalEntry(name=name, at=time.time_ns(), ok=True, details=each))
+            put_entry(
+                target,
+                JournalEntry(name=name, at=time.time_ns(), ok=name != MOVE, details=each),
+            )
 
 
 def _copy_traces(source: Database, target: Database, trace_ids: Sequence[str]) -> None:

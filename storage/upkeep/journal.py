@@ -12,12 +12,15 @@ from storage.database.transactions import transaction
 CONNECTION = "slack:"
 """Begins the names of entries that say whether a bot is connected to Slack."""
 
+MOVE = "move"
+"""The name of the entry in a database to which another one is moved; `ok` once it is complete."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalEntry:
     """The result of one kind of upkeep.
 
-    `name` is `backup`, `check`, `checkpoint`, `retention`, `issues`, `recovery:FILE` or
+    `name` is `backup`, `check`, `checkpoint`, `retention`, `issues`, `move`, `recovery:FILE` or
     `slack:TEAM`; `at` is in nanoseconds since the epoch.
     """
 

@@ -28,16 +28,17 @@ from storage.database.models import (
 )
 from storage.database.transactions import transaction
 from storage.errors import MoveError
+from storage.health import health
 from storage.model.erasure import Erasure
 from storage.recovery import table_pieces
 from storage.recovery.move_check import differences, row_counts
 from storage.recovery.moved_tables import LEFT, RECORDS, TOGETHER
-from storage.recovery.moving import JOURNAL, Moved, begin_move, move
+from storage.recovery.moving import Moved, begin_move, move
 from storage.recovery.opening import open_database
 from storage.store.erasure_log import append, erasure_log
 from storage.store.facts import facts_waiting, merge_facts
 from storage.upkeep.erasure import apply_pending
-from storage.upkeep.journal import last_entry
+from storage.upkeep.journal import MOVE, last_entry
 from tests.support.factories import ALICE, GENERAL, record, said
 from tests.support.postgres import FULL_DISK
 
@@ -284,6 +285,7 @@ def test_a_killed_move_goes_on(
     assert subprocess.run(command, timeout=60).returncode == -signal.SIGKILL
     there = SpanRow.select().count(new)
     assert 0 < there < 60
+    assert health(new, now=time.time_ns()).unfinished_move
 
     with begin_move(old, new) as beginning:
         assert (beginning.resumed, beginning.there, beginning.spans) == (True, there, 60)
@@ -316,7 +318,7 @@ def test_two_moves_at_once_are_refused(source: Database, tmp_path: Path) -> None
     with closing(open_database(tmp_path / "b" / "tracebot.db")) as other:
         with begin_move(source, other), pytest.raises(MoveError, match="Another process"):
             moved(source, other)
-        assert last_entry(other, JOURNAL) is None
+        assert last_entry(other, MOVE) is None
 
 
 def test_a_lost_server_is_a_sentence_and_the_move_goes_on(

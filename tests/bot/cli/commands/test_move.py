@@ -40,6 +40,11 @@ def test_a_process_that_records_is_named_with_what_to_do(
     assert f"Not complete: process {os.getpid()} may still record into" in shown.out
     assert "2. Run the same command again." in shown.out
 
+    assert tracebot(["health", "--database", "new/moved.db"]) == 1
+    told = capsys.readouterr().out
+    assert "Copy        ⚠ unfinished, tracebot move stopped just now" in told
+    assert "run the same tracebot move again, before anything is recorded here" in told
+
 
 def test_a_complete_copy_ends_with_what_to_change(
     recorded: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -53,6 +58,8 @@ def test_a_complete_copy_ends_with_what_to_change(
     answer = json.loads(capsys.readouterr().out)
     assert (answer["complete"], answer["resumed"], answer["rows"]["spans"]) == (True, True, 1)
     assert answer["next"][0] == told
+    assert tracebot(["health", "--database", "new/moved.db", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["unfinished_move"] is None
 
 
 @pytest.mark.parametrize(
