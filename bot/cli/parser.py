@@ -155,7 +155,9 @@ def _add_agents(command: Callable[..., Options]) -> None:
         each.add_argument("--json", action="store_true", help="print one JSON object")
         _add_database(each)
     importing = command("import", "Convert the agents of another tool to an agents file.")
-    importing.add_argument("format", choices=["crewx"], help="the other tool")
+    importing.add_argument(
+        "format", metavar="FORMAT", choices=["crewx"], help="the other tool: crewx"
+    )
     importing.add_argument("file", metavar="FILE", help="its file of agents")
     importing.add_argument(
         "--output", metavar="FILE", help="write a new file instead of printing it"

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from bot.agents.config.roster import load_roster
@@ -121,8 +122,10 @@ def _chosen(named: Sequence[str], found: Sequence[ProviderStatus]) -> tuple[str,
     here = {ECHO, *(each.provider for each in found)}
     for name in named:
         if name not in (ECHO, *INSTALL):
-            choices = ", ".join((*INSTALL, ECHO))
-            raise UsageError(f"{name} is not a value of --agent: choose from {choices}.", word=name)
+            choices = (*INSTALL, ECHO)
+            close = get_close_matches(name, choices, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(choices)}."
+            raise UsageError(f"{name} is not a value of --agent: {hint}", word=name)
         if name not in here:
             raise ConfigurationError(
                 f"{name} cannot be found on the PATH. Install it, for example with "

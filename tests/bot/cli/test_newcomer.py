@@ -127,6 +127,7 @@ tracebot completion
 tracebot demo --prot 4400
 tracebot health --database missing.db
 tracebot help run extra
+tracebot import
 """.splitlines()
 
 FIRST_LOOKS = """\

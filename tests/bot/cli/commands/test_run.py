@@ -144,6 +144,14 @@ def test_a_new_folder_is_told_of_once(tmp_path: Path) -> None:
     assert second.stderr == ""
 
 
+def test_the_own_folder_for_a_server_is_not_told_of(tmp_path: Path) -> None:
+    place = {"HOME": str(tmp_path), "TRACEBOT_DATABASE_URL": "postgresql://ann@127.0.0.1:1/traces"}
+    result = run(tmp_path, "echo", "done", environ=place)
+    assert result.stdout == "done\n"
+    assert "cannot be reached" in result.stderr
+    assert "folder" not in result.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
