@@ -27,7 +27,8 @@ FROM pg_indexes WHERE schemaname = 'public' AND tablename <> '{HISTORY}'
 def schema_of(database: Database) -> list[tuple[Any, ...]]:
     """Return rows of a table, one of its columns or indexes, and its definition.
 
-    The full-text index and partitions are left out, as no model describes them.
+    The full-text index, partitions, and what an index of PostgreSQL has besides its key are left
+    out, as no model describes them.
     """
     query = SQLITE if isinstance(database, SqliteDatabase) else POSTGRESQL
     rows = database.execute_sql(query).fetchall()
@@ -41,4 +42,5 @@ def search_index_of(database: SqliteDatabase) -> list[tuple[Any, ...]]:
 
 def _tidied(definition: str) -> str:
     """SQLite keeps the line breaks of the statement that created a table."""
+    definition = re.sub(r" INCLUDE \([^)]*\)", "", definition)
     return re.sub(r"(?<=\() | (?=[),])", "", re.sub(r"\s+", " ", definition))
