@@ -74,6 +74,8 @@ class Lanes:
         except PeeweeException as error:
             held.failures += 1
             logger.warning("The database does not keep the order of a thread: %s", error)
+            # A row that is stored keeps the other processes waiting, so this one tries again.
+            # Without a row nobody knows of the message, and waiting would help nobody.
             patient = held.standing is not None and held.failures < PATIENT_TRIES
             return Standing.WAITS if patient else None
         if held.standing is Standing.ELSEWHERE:

@@ -161,6 +161,7 @@ class LiveUpdates:
     def _show(self, draft: Draft) -> None:
         if self.message is None:
             self.message = self._begin()
+            # From now on whoever takes the reply over knows which message to end.
             self._unfinished.shown(self._reply.id, self.message.ts)
         if not self.is_in_thread:
             self._need_thread(self.message)

@@ -35,6 +35,7 @@ class ServerListener:
 
     def wait(self, closing: threading.Event, *, seconds: float) -> None:
         """Wait for an announcement, or for so many seconds. No error is raised."""
+        # While the server is away, each attempt to connect would take seconds of the caller's time.
         if self._connection is None and time.monotonic() < self._retry_at:
             closing.wait(seconds)
             return

@@ -89,6 +89,7 @@ class ServerSessions(PostgresqlDatabase, Database):
         self.path, self.label = url.path, url.label
         self.timeout = busy_timeout_ms / 1000
         self._read_only = read_only
+        # As Peewee's own state: apart for each thread, unless all threads share one connection.
         self._work = _WorkByThread() if thread_safe else _Work()
         self._pool = Pool(lambda: open_connection(url), most=MOST_CONNECTIONS if thread_safe else 2)
         super().__init__(url.label, thread_safe=thread_safe)
@@ -106,7 +107,7 @@ class ServerSessions(PostgresqlDatabase, Database):
             raise peewee.OperationalError("Connection already opened.")
         connection = self._pool.take(patience=max(self.timeout, 1.0))
         self._state.set_connection(connection)
-        if self.server_version is None:
+        if self.server_version is None:  # Peewee's own `connect` would ask for it.
             self.server_version = connection.info.server_version
         return True
 
@@ -119,6 +120,7 @@ class ServerSessions(PostgresqlDatabase, Database):
     def connection(self) -> "Connection[Any]":
         """Return this thread's connection. One that broke is replaced, but never within a block."""
         if not self._state.closed and self._state.conn.closed:
+            # What was written in the transaction is lost with it, so whoever writes must know.
             if self._work.block is not None:
                 raise ConnectionLost("the connection was lost within a transaction")
             self._let_go()
@@ -204,6 +206,7 @@ class ServerSessions(PostgresqlDatabase, Database):
         self.begin_writing(patience=self.timeout)
 
     def begin_writing(self, *, patience: float, of: Collection[str] | None = None) -> None:
+        # A command reads one snapshot. To write it needs what others have committed since.
         if self._work.block is Block.READING:
             self.rollback()
         if self._work.block is Block.WRITING:
@@ -235,7 +238,7 @@ class ServerSessions(PostgresqlDatabase, Database):
             self._work.block = block
             try:
                 connection.execute(sql)
-            except BaseException:
+            except BaseException:  # Such as a wait for a lock that took too long, or Ctrl-C.
                 self._end()
                 raise
 
