@@ -8,7 +8,6 @@ machine and which of its namespaces, and has a random part.
 
 import itertools
 import os
-import secrets
 import socket
 from contextlib import suppress
 from functools import cache
@@ -37,7 +36,7 @@ def this_process() -> str:
 
 @cache
 def _name(pid: int) -> str:
-    identity = f"{_started(pid) or 0}-{_boot()}-{_namespace()}-{secrets.token_hex(4)}"
+    identity = f"{_started(pid) or 0}-{_boot()}-{_namespace()}-{os.urandom(4).hex()}"
     return f"{socket.gethostname()}:{pid}:{identity}"
 
 
