@@ -123,7 +123,7 @@ def test_a_url_that_makes_no_sense_is_not_quoted(url: str) -> None:
 
 def test_without_psycopg_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "psycopg", None)
-    with pytest.raises(BadDatabaseURL, match=r"pip install 'tracebot\[postgres\]'"):
+    with pytest.raises(BadDatabaseURL, match=r"uv tool install '\.\[postgres\]'"):
         locate("postgresql://db.example/traces")
 
 
