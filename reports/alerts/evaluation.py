@@ -29,6 +29,7 @@ LEAST = 3
 """Turns or thumbs from which a share or a percentile means anything."""
 
 MOST_RUNNING = 1_000
+"""Running traces that are looked through for the oldest."""
 
 
 class Sight(Protocol):

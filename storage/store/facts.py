@@ -37,6 +37,7 @@ ROLLUPS = "rollups"
 """All that `transaction` names here: who stores batches only adds facts."""
 
 LONGEST_PAUSE_S = 0.005
+"""How long the others get at most, after a transaction of that length."""
 
 FIELDS = ("starts_at", "dimension", "key", "audience", "team", *SUMS, "latency")
 

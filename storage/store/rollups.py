@@ -147,6 +147,10 @@ def with_days(hours: Mapping[Key, Addition], grains: Grains) -> dict[Key, Additi
 def _contributions(
     span: Span, *, counts: bool, spends: bool
 ) -> Iterator[tuple[str, str, bool, bool]]:
+    """Yield the dimension and the key of each row that a span changes.
+
+    And if the span counts there, and if what it spends does.
+    """
     if span.reason is not None:
         yield "decision", span.reason, True, False
     if counts or spends:
