@@ -91,7 +91,7 @@ class ServerSessions(PostgresqlDatabase, Database):
         self._read_only = read_only
         # As Peewee's own state: apart for each thread, unless all threads share one connection.
         self._work = _WorkByThread() if thread_safe else _Work()
-        self._pool = Pool(lambda: open_connection(url), most=MOST_CONNECTIONS if thread_safe else 2)
+        self._pool = Pool(lambda: _deaf(url), most=MOST_CONNECTIONS if thread_safe else 2)
         super().__init__(url.label, thread_safe=thread_safe)
         _used.add(self)
 
@@ -277,6 +277,16 @@ class ServerSessions(PostgresqlDatabase, Database):
         finally:
             if self._work.block is Block.READING:
                 self._end()
+
+
+def _deaf(url: PostgresURL) -> "Connection[Any]":
+    """Connect, and drop what is announced to a session in which somebody listened before.
+
+    A pooler lends such sessions. psycopg would keep each announcement for ever.
+    """
+    connection = open_connection(url)
+    connection.add_notify_handler(lambda announcement: None)
+    return connection
 
 
 def _after_fork_in_child() -> None:

@@ -354,6 +354,16 @@ def test_followers_are_told_of_a_commit(database: Database) -> None:
     assert database.version() != before
 
 
+def test_what_a_session_of_a_pooler_still_hears_is_not_kept(database: Database) -> None:
+    database.execute_sql("LISTEN tracebot")  # As whoever had the session before.
+    for _ in range(20):
+        with transaction(database):
+            database.announce()
+    with pytest.warns(RuntimeWarning, match="together with notifies handlers"):
+        kept = list(database.connection().notifies(timeout=0))
+    assert len(kept) < 5  # The last ones may be on their way still.
+
+
 def test_rows_come_the_same_by_copy_and_one_by_one(database: Database, tmp_path: Path) -> None:
     sql = (
         'INSERT INTO "scores" ("trace_id", "name", "user", "value", "recorded_at", "source") '
