@@ -31,6 +31,8 @@ from storage.database.models import (
     TraceRow,
     UnfinishedReplyRow,
 )
+from storage.model.text import MAX_KEY
+from storage.store.span_rows import NAME_FIELDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,21 @@ class MovedTable:
     def kinds(self) -> dict[str, str]:
         """Return the type of each column, such as `BIGINT`."""
         return {field.column_name: field.field_type for field in self._meta.sorted_fields}
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """Return how many bytes of text each column may have that an index of a server holds."""
+        indexed = {
+            getattr(field, "column_name", "")
+            for index in self._meta.fields_to_index()
+            for field in index._expressions
+        }
+        names = {*indexed, *self.key, *NAME_FIELDS, *LONG_KEYS} & set(self.columns)
+        return {name: LONG_KEYS.get(name, MAX_KEY) for name in names}
+
+
+LONG_KEYS = {"audience": 2 * MAX_KEY, "key": 2 * MAX_KEY + 50}
+"""Bytes of keys that are made of two names: of a conversation, of statistics."""
 
 
 RECORDS = (

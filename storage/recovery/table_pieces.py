@@ -15,6 +15,7 @@ from peewee import PeeweeException
 from storage.database.base import Database
 from storage.database.error_causes import DAMAGED, DISK_FULL, KNOWN, cause_of
 from storage.errors import MoveError
+from storage.model.text import as_key, storable
 from storage.recovery.moved_tables import MovedTable
 
 ROWS = 5_000
@@ -77,8 +78,9 @@ def copy(source: Database, target: Database, table: MovedTable, piece: Piece) ->
 
     The caller has begun a transaction in the target.
     """
-    rows, before = _rows(source, table, piece), _by_key(table, _rows(target, table, piece))
-    after = _by_key(table, rows)
+    texts = _texts(table)
+    rows = [_storable(row, texts) for row in _rows(source, table, piece)]
+    before, after = _by_key(table, _rows(target, table, piece)), _by_key(table, rows)
     written = [row for key, row in after.items() if before.get(key) != row]
     replaced = [key for key, row in before.items() if after.get(key) != row]
     with explained(target):
@@ -169,6 +171,25 @@ def _with_bytes(row: Sequence[Any], blobs: Sequence[int]) -> Row:
     for place in blobs:
         values[place] = None if values[place] is None else bytes(values[place])
     return tuple(values)
+
+
+def _texts(table: MovedTable) -> list[tuple[int, int]]:
+    """Return the places of the columns with text, each with its limit in bytes, 0 for none."""
+    limits = table.limits
+    kinds = enumerate(table.kinds.items())
+    return [(place, limits.get(name, 0)) for place, (name, kind) in kinds if kind == "TEXT"]
+
+
+def _storable(row: Row, texts: Sequence[tuple[int, int]]) -> Row:
+    """Return a row as it would be written now: older ones have NULs and names of any length."""
+    changed: dict[int, str] = {}
+    for place, most in texts:
+        text = row[place]
+        if text and ("\0" in text or 4 * len(text) > most > 0):
+            changed[place] = as_key(storable(text), most=most) if most else storable(text)
+    if not changed:
+        return row
+    return tuple(changed.get(place, value) for place, value in enumerate(row))
 
 
 def _by_key(table: MovedTable, rows: Sequence[Row]) -> dict[Row, Row]:

@@ -140,6 +140,21 @@ def test_every_value_survives_the_way_to_a_server_and_back(
         assert back.fetch("SELECT count(*) FROM search_queue", ()) != [(0,)]
 
 
+def test_names_and_texts_that_no_server_takes_are_moved_as_they_are_written_now(
+    source: Database, server: Database
+) -> None:
+    fill(source)
+    long = "".join(map(str, range(5_000)))
+    source.execute_sql("UPDATE traces SET agent = ?", (long,))
+    source.execute_sql(
+        "UPDATE rollups SET key = ? WHERE key = (SELECT max(key) FROM rollups)", (long,)
+    )
+    source.execute_sql("UPDATE spans SET text = ?", ("a\0b",))
+    assert moved(source, server).differences == ()
+    assert moved(source, server).written == 0
+    assert server.fetch("SELECT DISTINCT length(agent) FROM traces", ()) == [(498,)]
+
+
 def test_moving_again_writes_only_what_changed(source: Database, target: Database) -> None:
     ids = fill(source)
     moved(source, target)
