@@ -27,7 +27,8 @@ STORING = RetryPolicy(attempts=None, first_wait_s=0.1, longest_wait_s=0.2)
 killed leaves "at work" standing, and loses an answer that was not posted yet."""
 
 STORED_S = 1.0
-"""How long a turn waits for its row. The row of a killed process is all that the next one knows."""
+"""How long a turn waits for its row, before anything of it and before its answer is shown. The row
+of a killed process is all that the next one knows."""
 
 logger = logging.getLogger("tracebot.unfinished")
 

@@ -101,6 +101,7 @@ class ReplyStreamer:
         # Of several forms that Slack refuses the first is the best one, also later.
         self._ending = self._ending or messages
         self._keep()  # If this process dies before all of them are posted, the next one goes on.
+        self._unfinished.wait_until_stored(self._reply.id)
         if not failed and self._end_stream(messages):
             self._is_final = True
             return self._posted

@@ -56,7 +56,7 @@ class UnfinishedReplies:
         self._rows.store_later(reply.id)
 
     def wait_until_stored(self, id: str) -> None:
-        """Wait a moment until the database knows of a reply, before Slack shows anything of it."""
+        """Wait a moment until the database knows what is known of a reply here."""
         self._rows.wait_until_stored(id)
 
     def shown(self, id: str, ts: str) -> None:

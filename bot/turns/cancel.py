@@ -1,14 +1,16 @@
 """Cancel running turns of this process or another one: by id, by thread, or by message."""
 
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from peewee import PeeweeException
+from peewee import InterfaceError, OperationalError, PeeweeException
 
 from bot.access import Access, Sight
 from bot.agents.cancellation import DELETION, SHELL
 from bot.concurrency.running_turns import RunningTurn, RunningTurns
+from bot.retry import RetryPolicy, TryAgain
 from reports.errors import UsageError
 from reports.views.messages import MessageView, ambiguous, not_found
 from storage.coordination.cancel_requests import request_cancel
@@ -20,8 +22,14 @@ PREFIX = re.compile(r"[0-9a-fA-F]{4,32}")
 PATIENCE_S = 10.0
 """How long a shell waits for the process that runs the turn."""
 
+ASKING = RetryPolicy(attempts=None, first_wait_s=0.1, longest_wait_s=1.0)
+ASKING_S = 30.0
+"""How long a locked database is asked to tell another process to stop a turn, in seconds."""
+
 MOST_TRACES = 1_000
 """How many running traces are searched."""
+
+logger = logging.getLogger("tracebot.cancel")
 
 
 class TurnCanceller:
@@ -62,13 +70,13 @@ class TurnCanceller:
         # ours, the oldest trace is its: a thread's messages are answered in order.
         for turn in ours or sorted(stored, key=lambda trace: trace.started_at)[:1]:
             if self._access.sight(team, user).may_see(turn):
-                self._cancel(turn, by=user)
+                self._cancel_patiently(turn, by=user)
 
     def message_deleted(self, channel: str, message_ts: str) -> None:
         """Cancel the turn of a deleted message: nobody waits for its answer."""
         for turn in self._turns():
             if (turn.channel, turn.message_ts) == (channel, message_ts):
-                self._cancel(turn, by=DELETION)
+                self._cancel_patiently(turn, by=DELETION)
 
     def _turns(self) -> Iterator[RunningTurn | TraceSummary]:
         """Return the running turns: first ours, which are cancelled even without the database."""
@@ -80,6 +88,20 @@ class TurnCanceller:
         except PeeweeException:
             return
         yield from (t for t in everywhere if _is_turn(t) and t.trace_id not in known)
+
+    def _cancel_patiently(self, turn: RunningTurn | TraceSummary, *, by: str) -> None:
+        """Cancel a turn for somebody who would not be told that the database is locked."""
+
+        def attempt() -> None:
+            try:
+                self._cancel(turn, by=by)
+            except (OperationalError, InterfaceError) as error:
+                raise TryAgain(error) from error
+
+        try:
+            ASKING.call(attempt, patience_s=ASKING_S)
+        except PeeweeException as error:
+            logger.warning("The process of turn %s was not asked to stop: %s", turn.trace_id, error)
 
     def _cancel(self, turn: RunningTurn | TraceSummary, *, by: str) -> None:
         if isinstance(turn, RunningTurn):

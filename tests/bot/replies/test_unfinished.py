@@ -101,3 +101,27 @@ def test_a_question_is_marked_only_once_the_database_knows_of_it(
     start_bot(roster_of(agent))
     question = ask()
     assert (marks[0], set(sandbox.reactions(general, question.ts))) == (set(), {"eyes"})
+
+
+def test_an_answer_is_posted_only_once_the_database_has_it(
+    monkeypatch: pytest.MonkeyPatch,
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    ask: Ask,
+    general: Channel,
+) -> None:
+    store, posted = reply_rows.put_reply, []
+
+    def store_slowly(database: Database, reply: UnfinishedReply, **more: Any) -> None:
+        if reply.ending:
+            time.sleep(0.2)
+            posted.append([call.method for call in sandbox.calls() if "whole" in str(call)])
+        store(database, reply, **more)
+
+    monkeypatch.setattr(reply_rows, "put_reply", store_slowly)
+    start_bot(roster_of(agent))
+    question = ask()
+    agent.end("whole")
+    sandbox.wait_for_reply(general, question.ts, containing="whole")
+    assert posted[:1] == [[]]

@@ -2,16 +2,24 @@
 
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from bot.access import Access
+from bot.agents.cancellation import DELETION
 from bot.concurrency import notice_board
+from bot.concurrency.running_turns import RunningTurns
 from bot.sandbox import Channel, Message, Sandbox, User
-from bot.turns.cancel import cancel_from_shell
+from bot.slack.directory import Directory
+from bot.turns.cancel import TurnCanceller, cancel_from_shell
 from reports.errors import UsageError
 from storage import Observability
+from storage.coordination.cancel_requests import cancel_requests
+from storage.database.connect import connect
 from storage.queries.lookups import running_traces, thread_traces
 from storage.queries.traces import TraceSummary
 from tests.support.conversations import StartBot, finished, spans_of
@@ -256,3 +264,25 @@ def test_a_turn_that_waits_for_a_slot_shows_it_and_can_be_stopped(
     assert len(agent.requests) == 1
     agent.end("done")
     sandbox.wait_for_reaction(general, first.ts, "white_check_mark")
+
+
+def test_a_turn_of_another_process_is_stopped_once_a_locked_database_takes_it(
+    observability: Observability, db_path: Path
+) -> None:
+    facts = {"channel": "C1", "message_ts": "1.0", "thread_ts": "1.0", "team": "T1"}
+    span = observability.start_span("slack message", facts)
+    observability.flush()
+    database = observability.database
+    running = RunningTurns(database, limit=1)
+    access = Access(cast(Directory, None), database, team="T1")
+    canceller = TurnCanceller(running=running, access=access, database=database)
+    database.timeout = 0.05
+    holder = connect(db_path, thread_safe=False)
+    holder.begin()
+    unlocking = threading.Timer(0.5, holder.rollback)
+    unlocking.start()
+    canceller.message_deleted("C1", "1.0")
+    unlocking.join()
+    holder.close()
+    assert cancel_requests(database, [span.trace_id]) == {span.trace_id: DELETION}
+    observability.end_span(span)
