@@ -10,7 +10,7 @@ from storage.queries.traces import TraceSummary
 
 RULES: tuple[tuple[str, frozenset[str]], ...] = (
     (
-        "It is not a new message of a person",
+        "It is empty, a copy, an edit or a bot's",
         frozenset(
             (
                 *("handled_elsewhere", "own_message", "bot_message", "not_a_message"),

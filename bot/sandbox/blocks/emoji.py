@@ -92,7 +92,7 @@ EMOJI = {
     "wastebasket": "🗑️",
     "wave": "👋",
     "white_check_mark": "✅",
-    "white_circle": "⚪",
+    "white_circle": "⚪️",
     "wrench": "🔧",
     "x": "❌",
     "zap": "⚡",
