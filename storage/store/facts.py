@@ -27,7 +27,7 @@ With fewer, others wait less, but each transaction writes most pages of the tabl
 with 200 the same facts take a third more time in all, with 800 a tenth less.
 """
 
-FACTS_ON_SERVER = 2_000
+FACTS_ON_SERVER = 1_000
 """The same on a server, where others do not wait: half the time for each fact."""
 
 READ = 20_000
