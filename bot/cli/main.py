@@ -25,6 +25,9 @@ WITH_THREADS = (["serve"], ["collect"], ["query"])
 the last one to close empties SQLite's log. The demo's database is not worth its 0.4 s."""
 
 
+NOT_TEXT = "The command line has a character that is not text: write it as UTF-8, or leave it out."
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     gc.set_threshold(YOUNG_OBJECTS)
     leave_out_drivers()
@@ -111,6 +114,10 @@ def _run(arguments: list[str], typed: list[str]) -> int:
         return _refuse(str(error), typed, code=FAILED)
     except (BrokenPipeError, OutputError):
         raise
+    except UnicodeEncodeError:
+        if all(word.isprintable() for word in typed):
+            raise
+        return _refuse(NOT_TEXT, typed, code=USAGE)
     except Exception as error:
         from storage.database.error_causes import KNOWN, cause_of
 

@@ -9,6 +9,7 @@ from reports.alerts.measures import MEASURES
 from reports.errors import UsageError
 from reports.formatting import shortened
 from reports.render.block_kit import Block
+from storage.model.text import storable
 
 ALERT_FORM = "trace_alert_form"
 """The callback id of the modal."""
@@ -84,7 +85,7 @@ def _value(inputs: Mapping[str, Any], name: str) -> str:
     found: Mapping[str, Any] = (inputs.get(name) or {}).get(name) or {}
     option = found.get("selected_option") or {}
     chosen = found.get("selected_conversation") or option.get("value")
-    return str(found.get("value") or chosen or "").strip()
+    return storable(str(found.get("value") or chosen or "").strip())
 
 
 def _text(name: str, label: str) -> Block:

@@ -22,6 +22,7 @@ from reports.units import (
     parse_tokens,
 )
 from storage.model.filters import EQUAL, THUMBS, Filters
+from storage.model.text import storable
 
 STATUSES = ("running", "ok", "error", "timeout", "cancelled", "abandoned")
 """The values of `status:`: those of `storage.model.span.Status`."""
@@ -72,8 +73,8 @@ KINDS: Mapping[str, Kind] = {
     "channel": Kind("ID", "only this channel; in Slack also its name", _name("channel")),
     "user": Kind("ID", "only this user; in Slack also a name", _name("user")),
     "platform": Kind("NAME", f"only {', '.join(PLATFORMS)}", _one_of("platform", PLATFORMS)),
-    "provider": Kind("NAME", "only this provider", str),
-    "model": Kind("NAME", "only this model", str),
+    "provider": Kind("NAME", "only this provider", storable),
+    "model": Kind("NAME", "only this model", storable),
     "feedback": Kind("THUMB", "only with this thumb, up or down", _one_of("thumb", THUMBS)),
     "cost": Kind("DOLLARS", "with a cost", parse_dollars, "0.5", dollars_text),
     "duration": Kind("TIME", "with a duration", parse_length, "30s", length_text),

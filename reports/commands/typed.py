@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from reports.errors import UsageError
+from storage.model.text import storable
 
 ESCAPED = re.compile(r"<[#@]([A-Z0-9]+)(?:\|[^>]*)?>|<(https?://[^|>]+)(?:\|[^>]*)?>")
 """A channel, a user or a link as Slack sends it: `<#C1|ops>`, `<@U1>`, `<https://…|label>`."""
@@ -42,7 +43,7 @@ READING = frozenset(
 
 def split_slack(text: str) -> list[str]:
     """Split the text of a slash command into arguments. Raises `UsageError`."""
-    plain = SPACES.sub(" ", INVISIBLE.sub("", text)).translate(QUOTES)
+    plain = SPACES.sub(" ", INVISIBLE.sub("", storable(text))).translate(QUOTES)
     plain = ESCAPED.sub(_inside, DASH.sub("--", plain))
     try:
         words = shlex.split(APOSTROPHE.sub(KEPT, plain))
@@ -76,7 +77,7 @@ def _parts(argument: str, *, is_first: bool) -> list[str]:
 
 def without_mark(kind: str, name: str) -> str:
     """Return the name of an agent, a channel or a user without its mark, or its id in a link."""
-    return ESCAPED.sub(_inside, name).lstrip(MARKS[kind])
+    return ESCAPED.sub(_inside, storable(name)).lstrip(MARKS[kind])
 
 
 def _inside(match: re.Match[str]) -> str:

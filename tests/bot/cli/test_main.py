@@ -434,3 +434,12 @@ def test_ls_does_not_wait_for_what_only_other_commands_need(recorded: Path) -> N
     assert not imported & {f"reports.views.{name}" for name in others}
     assert not imported & {"pydantic", "storage.store.erasing", "storage.writer.writer", "zoneinfo"}
     assert not imported & {"rich.console", "rich.table"}
+
+
+@pytest.mark.parametrize(
+    "words", ["thread C1\udcff 1.0", "forget --user \udcff --yes", "ls --cursor 1-\udcff"]
+)
+def test_a_byte_that_is_not_text_is_answered_with_a_sentence(recorded: Path, words: str) -> None:
+    done = run_here(recorded, *words.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "a character that is not text" in done.stderr

@@ -99,6 +99,7 @@ def test_help_shows_the_command_that_it_names_and_all_if_there_is_no_such_comman
         ),
         ("ls −5", {"words": ["−5"]}),
         ("/trace ls", {}),
+        ("ls agent:a\0b x\ud800", {"agent": "a\ufffdb", "words": ["x?"]}),
         ("tracebot LS --all", {"all": True}),
     ],
 )
@@ -143,6 +144,7 @@ def test_a_command_that_makes_no_sense_gets_one_sentence_with_advice(text: str, 
         (["ls", "—all", "“release", "notes”"], {"all": True, "words": ["release", "notes"]}),
         (["ls", "--channel", "#ops", "--user", "<@U1|ann>"], {"channel": "ops", "user": "U1"}),
         (["ls", "channel:#ops", "two words"], {"channel": "ops", "words": ["two words"]}),
+        (["ls", "agent:b\udcff", "--model", "\udcff"], {"agent": "b?", "model": "?"}),
     ],
 )
 def test_the_shell_understands_what_is_pasted(
