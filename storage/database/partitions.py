@@ -7,16 +7,19 @@ partition. The server reads all of the default one whenever it adds a day, while
 should hold little.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from peewee import OperationalError
+from peewee import OperationalError, PeeweeException
 
 from storage.database.base import Database
 from storage.database.error_causes import LOCKED, NO_RIGHT, READ_ONLY, cause_of
 from storage.database.transactions import transaction
+
+logger = logging.getLogger("tracebot.storage")
 
 DAY_MS = 24 * 3_600 * 1_000
 
@@ -57,12 +60,18 @@ def _ranges(database: Database) -> list[Partition]:
 
 
 def keep_ahead(database: Database) -> None:
-    """Add what is missing by the server's clock, so that nothing depends on a bot's upkeep."""
+    """Add what is missing by the server's clock, so that nothing depends on a bot's upkeep.
+
+    Errors are logged, not raised: spans are stored without it, too.
+    """
     if not database.on_server:
         return
-    with if_possible():
-        if not database.fetch(_IS_AHEAD, ())[0][0]:
-            add_partitions(database, now=database.now())
+    try:
+        with if_possible():
+            if not database.fetch(_IS_AHEAD, ())[0][0]:
+                add_partitions(database, now=database.now())
+    except PeeweeException as error:
+        logger.warning("Partitions for the next days are added later: %s", error)
 
 
 def add_partitions(database: Database, *, now: int, days: int | None = None) -> None:
@@ -108,12 +117,13 @@ def _add(database: Database, new: Partition) -> None:
             return  # Another process was quicker.
         if database.fetch(_COUNT, (new.low, new.high, MOST_MOVED))[0][0] == MOST_MOVED:
             return
-        for statement in _ADD:
+        for statement in ADD:
             database.execute_sql(statement.format(*new))
 
 
 def _exists(database: Database, name: str) -> bool:
-    return bool(database.fetch(f"SELECT to_regclass('{name}')", ())[0][0])
+    # Not by `to_regclass`, which may remember that there was none before this waited for its lock.
+    return bool(database.fetch(_FIND, (name,)))
 
 
 def drop_partitions(database: Database, *, before: int) -> None:
@@ -167,12 +177,15 @@ _BEGIN = (
     """ALTER TABLE "spans" ATTACH PARTITION "spans_past" FOR VALUES FROM (MINVALUE) TO ('{0}')""",
     'ALTER TABLE "spans" ATTACH PARTITION "spans_default" DEFAULT',
 )
+_FIND = (
+    "SELECT 1 FROM pg_class WHERE relname = %s AND relnamespace = current_schema()::regnamespace"
+)
 _COUNT = """
 SELECT count(*) FROM (
     SELECT 1 FROM spans_default WHERE trace_id >= %s AND trace_id < %s LIMIT %s
 ) AS few
 """
-_ADD = (
+ADD = (
     'CREATE TABLE "{0}" (LIKE "spans" INCLUDING DEFAULTS INCLUDING INDEXES)',
     'WITH "moved" AS (DELETE FROM "spans_default" '
     """WHERE "trace_id" >= '{1}' AND "trace_id" < '{2}' RETURNING *) """

@@ -1,6 +1,7 @@
 """On a server, the spans of a day lie together, and are dropped when all of them are due."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -11,7 +12,7 @@ from storage.database import server_locks
 from storage.database.base import Database
 from storage.database.connect import locate
 from storage.database.migrations import HERE, HISTORY
-from storage.database.partitions import AHEAD, add_partitions, partitions
+from storage.database.partitions import ADD, AHEAD, add_partitions, keep_ahead, partitions
 from storage.database.transactions import transaction
 from storage.model.batch import Batch
 from storage.model.retention import DAY_NS, Retention
@@ -203,3 +204,21 @@ def test_a_partition_that_stays_is_not_added_twice_by_two_processes(database: Da
         database.execute_sql(f'DROP TABLE "{names(database)[-1]}"')
     add_partitions(database, now=TODAY)
     assert len(names(database)) == AHEAD + 1
+
+
+def test_a_process_that_waits_while_another_adds_a_day_finds_it(
+    new_postgres_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(locate(new_postgres_url)) as database, closing(locate(new_postgres_url)) as other:
+        last = partitions(database)[-1]
+        database.execute_sql(f'DROP TABLE "{last.name}"')
+        with ThreadPoolExecutor(1) as pool:
+            with transaction(database):
+                added = pool.submit(keep_ahead, other)
+                waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+                eventually(lambda: database.fetch(waiting, ()))
+                for statement in ADD:
+                    database.execute_sql(statement.format(*last))
+            added.result()
+        assert len(names(database)) == AHEAD + 1
+    assert "added later" not in caplog.text

@@ -83,7 +83,7 @@ def test_lanes_and_leases_hold_through_a_pooler(pooled_url: str) -> None:
         assert accept_message(one, FIRST, claim="1", process="a:1:1", now=1) is Standing.RUNS
         assert accept_message(other, FIRST, claim="1", process="b:1:1", now=1) is Standing.ELSEWHERE
         assert accept_message(other, second, claim="2", process="b:1:1", now=2) is Standing.WAITS
-        end_message(one, "1")
+        end_message(one, "1", process="a:1:1")
         assert begin_message(other, "2", process="b:1:1") is Standing.RUNS
 
         won: list[str] = []
