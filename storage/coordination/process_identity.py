@@ -23,6 +23,9 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 PID_NAMESPACE = Path("/proc/self/ns/pid")
 """Processes know each other by their ids if they are in the same one: pid_namespaces(7)."""
 
+STATE, STARTED = 0, 19
+"""Places in `_stat`: the state as a letter, and the start in clock ticks since the machine's."""
+
 _serial = itertools.count(1)
 
 
@@ -36,7 +39,9 @@ def this_process() -> str:
 
 @cache
 def _name(pid: int) -> str:
-    identity = f"{_started(pid) or 0}-{_boot()}-{_namespace()}-{os.urandom(4).hex()}"
+    stat = _stat(pid)
+    started = "0" if stat is None else stat[STARTED]
+    identity = f"{started}-{_boot()}-{_namespace()}-{os.urandom(4).hex()}"
     return f"{socket.gethostname()}:{pid}:{identity}"
 
 
@@ -91,8 +96,11 @@ def is_alive(process: str) -> bool:
             os.kill(asked.pid, 0)  # Signal 0 only checks that the process exists.
     except ProcessLookupError:
         return False
-    now = _started(asked.pid)
-    return now is None or asked.started in ("0", str(now))
+    stat = _stat(asked.pid)
+    if stat is None:
+        return True
+    # One whose parent has not asked yet how it ended is still listed.
+    return stat[STATE] not in "ZX" and asked.started in ("0", stat[STARTED])
 
 
 class _Parts:
@@ -108,8 +116,8 @@ class _Parts:
             self.boot, self.namespace, _ = rest
 
 
-def _started(pid: int) -> int | None:
-    """Return when the process started, in clock ticks since the machine did: proc(5), field 22.
+def _stat(pid: int) -> list[str] | None:
+    """Return what Linux tells of a process from its state on, see proc(5).
 
     Return None if it does not run, or if the system is not Linux.
     """
@@ -117,4 +125,4 @@ def _started(pid: int) -> int | None:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
-    return int(stat.rpartition(")")[2].split()[19])
+    return stat.rpartition(")")[2].split()

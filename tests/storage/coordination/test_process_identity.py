@@ -26,6 +26,12 @@ if os.getuid() == 0:
 sys.exit(0 if is_alive(sys.argv[1]) else 3)
 """
 
+TELL_NAME = """
+from storage.coordination.process_identity import this_process
+print(this_process(), flush=True)
+input()
+"""
+
 
 def host() -> str:
     return this_process().partition(":")[0]
@@ -56,6 +62,18 @@ def test_an_ended_process_is_not_alive() -> None:
         pass
     assert not is_alive(named(pid=ended.pid))
     assert not is_alive(f"{host()}:{ended.pid}:1"), "as an earlier version named it"
+
+
+def test_a_killed_process_is_not_alive_though_nobody_has_waited_for_it() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", TELL_NAME], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        name = process.stdout.readline().strip()
+        assert is_alive(name)
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert not is_alive(name)
 
 
 def test_a_later_process_with_the_same_id_is_not_taken_for_the_one_before() -> None:
