@@ -17,6 +17,8 @@ from storage.upkeep.erasure import empty_log
 from storage.upkeep.litestream import litestream_folder, replication
 from tests.support.factories import MINUTE, SECOND, record
 
+pytestmark = pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
+
 
 def copied(database: SharedDatabase, *, at: int, kept: int = MINUTE) -> None:
     """Leave what Litestream leaves when it copies: files of the last five minutes, at most."""

@@ -39,9 +39,10 @@ def record(observability: Observability, *names: str, note: str = "", **words: o
 def age(database: Database, name: str, *, days: int) -> None:
     """As if the trace called `name` had happened `days` ago."""
     (trace,) = [t for t in recent_traces(database).traces if t.name == name]
+    mark = database.param
     for table in ("traces", "spans"):
         database.execute_sql(
-            f"UPDATE {table} SET started_at = started_at - ? WHERE trace_id = ?",
+            f"UPDATE {table} SET started_at = started_at - {mark} WHERE trace_id = {mark}",
             (days * DAY, trace.trace_id),
         )
 
@@ -73,6 +74,7 @@ def test_retention_keeps_traces_that_still_run(observability: Observability) -> 
     observability.end_span(span)
 
 
+@pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
 def test_retention_shrinks_the_file(observability: Observability) -> None:
     for number in range(300):
         with observability.span(f"work {number}", note="x" * 2_000):
@@ -89,6 +91,7 @@ def fill(observability: Observability, traces: int) -> None:
     checkpoint(observability.database, "truncate")
 
 
+@pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
 def test_a_limit_on_size_removes_the_oldest_traces_until_the_rest_fits(
     observability: Observability,
 ) -> None:
@@ -185,6 +188,7 @@ def test_the_id_of_a_removed_trace_is_kept_for_a_year(observability: Observabili
     assert (empty - database.used_bytes()) / 500 < 200
 
 
+@pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
 def test_old_leases_and_names_of_dead_processes_are_removed(observability: Observability) -> None:
     record(observability, "work")
     database = observability.database
@@ -226,6 +230,7 @@ def test_old_turns_files_are_removed_with_their_folders(tmp_path: Path) -> None:
     assert delete_old_files(tmp_path / "none", before=1) == 0
 
 
+@pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
 def test_retention_keeps_no_writer_waiting(observability: Observability) -> None:
     fill(observability, 1_500)
     database = observability.database
