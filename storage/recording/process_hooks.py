@@ -12,6 +12,8 @@ import time
 from types import FrameType
 from typing import Protocol
 
+import storage.model.redaction.patterns  # noqa: F401  It must be registered before us, see the end.
+
 SIGTERM_GRACE_S = 3.0
 
 
@@ -115,7 +117,8 @@ def _after_fork_in_child() -> None:
 
 
 # The functions of atexit run in the reverse order of their registration. This one is registered
-# early, so that it runs late, after what others record at the end.
+# early, so that it runs late, after what others record at the end; but before that of `patterns`,
+# after which no other thread can redact.
 atexit.register(close_all)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(

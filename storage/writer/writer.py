@@ -32,10 +32,7 @@ LAST_TRIES_S = 1.0
 """How long a closing writer goes on trying to empty its spool without any success."""
 
 LAST_BATCH_S = 10.0
-"""How long a closing writer may need for the batch in its hands, on a very busy machine.
-
-An interpreter that ends while a thread is within re2, which is C++, aborts the whole process.
-"""
+"""How long a closing writer may need for the batch in its hands, on a very busy machine."""
 
 STOP_S = 2.0
 """How long a fork waits for the writer's thread to stop."""

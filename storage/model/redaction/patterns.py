@@ -1,9 +1,18 @@
-"""Patterns that are compiled when they are first used: most processes meet no secret."""
+"""Patterns that are compiled when they are first used: most processes meet no secret.
 
+RE2 is C++ and lets other threads run while it searches. Python ends a thread that comes back to it
+after the interpreter has, and through C++ that aborts the whole process. So each call of RE2 passes
+`_in_re2`, and the end of the process waits until no thread is there (`_end`).
+"""
+
+import atexit
+import os
 import re
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import re2
 
@@ -16,6 +25,40 @@ Finders = Mapping[Finder, Sequence[str]]
 
 PIECES = 1_024
 """Matches whose groups a pattern remembers."""
+
+LAST_SEARCH_S = 2.0
+"""How long the end of the process waits for searches of other threads."""
+
+Result = TypeVar("Result")
+
+_searching: set[int] = set()
+"""The threads that are within RE2. Nobody waits for a lock, as a signal may come in a search."""
+_ended_by: int | None = None
+
+
+def _in_re2(call: Callable[..., Result], *arguments: Any) -> Result:
+    thread = threading.get_ident()
+    _searching.add(thread)  # Before asking: the end asks in the opposite order.
+    try:
+        if _ended_by is not None and _ended_by != thread:
+            threading.Event().wait()  # Until the process is gone, outside of C++.
+        return call(*arguments)
+    finally:
+        _searching.discard(thread)
+
+
+def _end() -> None:
+    global _ended_by
+    _ended_by = threading.get_ident()
+    until = time.monotonic() + LAST_SEARCH_S
+    while _searching - {_ended_by} and time.monotonic() < until:
+        time.sleep(0.001)
+
+
+# Recordings are closed before: `storage.recording.process_hooks` is registered later.
+atexit.register(_end)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_searching.clear)
 
 
 class Pattern:
@@ -33,25 +76,27 @@ class Pattern:
     @cached_property
     def _without_groups(self) -> Any:
         # RE2 finds where a match is with a DFA, many times faster than it tells the groups apart.
-        return re2.compile(self.pattern_without_groups, _options())
+        return _in_re2(re2.compile, self.pattern_without_groups, _options())
 
     @cached_property
     def _with_groups(self) -> Any:
-        return re2.compile(self.pattern, _options())
+        return _in_re2(re2.compile, self.pattern, _options())
 
     def in_text(self, text: str) -> bool:
-        return self._without_groups.search(_encoded(text)) is not None
+        return _in_re2(self._without_groups.search, _encoded(text)) is not None
 
     def finditer(self, text: str) -> Iterator[Found]:
         encoded = _encoded(text)
         read, length = 0, 0  # Bytes and characters up to the last match.
-        for match in self._without_groups.finditer(encoded):
-            start, end = match.span()
+        for start, end in _in_re2(self._spans, encoded):
             if len(encoded) != len(text):
                 length += len(encoded[read:start].decode())
                 read, start = start, length
                 end = start + len(encoded[read:end].decode())
             yield self._groups(text, start, end)
+
+    def _spans(self, encoded: bytes) -> list[Range]:
+        return [match.span() for match in self._without_groups.finditer(encoded)]
 
     @cached_property
     def _names(self) -> Sequence[tuple[str, int]]:
@@ -66,7 +111,8 @@ class Pattern:
 
     def _in_piece(self, piece: str) -> Sequence[tuple[str, int, int]]:
         # RE2's offsets are bytes, and to turn them into characters is slow.
-        match = self._with_groups.match(piece.encode() if piece.isascii() else piece)
+        searched = piece.encode() if piece.isascii() else piece
+        match = _in_re2(self._with_groups.match, searched)
         if match is None:
             return ()
         spans = [(name, *match.span(number)) for name, number in self._names]
@@ -84,12 +130,12 @@ class Patterns:
         patterns = re2.Set.SearchSet(_options())
         for each in self._each:
             patterns.Add(each.pattern_without_groups)
-        patterns.Compile()
+        _in_re2(patterns.Compile)
         return patterns
 
     def in_text(self, text: str) -> Sequence[int]:
         """Return the numbers of the patterns that the text has."""
-        return sorted(self._set.Match(_encoded(text)) or ())
+        return sorted(_in_re2(self._set.Match, _encoded(text)) or ())
 
     def finditer(self, text: str) -> Iterator[Found]:
         for number in self.in_text(text):

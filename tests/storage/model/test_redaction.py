@@ -1,6 +1,8 @@
 """Recognise secrets, and text that only looks like one."""
 
 import json
+import subprocess
+import sys
 import time
 from urllib.parse import quote
 
@@ -326,3 +328,21 @@ def test_a_value_that_was_named_is_redacted_wherever_it_stands() -> None:
     finally:
         redact_values([])
     assert redact_name(value) == redact(value) == value
+
+
+END_IN_A_SEARCH = """
+import threading, time
+from storage.model.redaction import redact
+text = "hello token=abcdef world " * 200
+def search():
+    while True: redact(text)
+for _ in range(4): threading.Thread(target=search, daemon=True).start()
+time.sleep(0.1)
+"""
+
+
+def test_a_process_may_end_while_its_threads_redact() -> None:
+    for _ in range(4):
+        command = [sys.executable, "-c", END_IN_A_SEARCH]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert (done.returncode, done.stderr) == (0, "")
