@@ -18,8 +18,9 @@ from bot.replies.ladder import Delivered, deliver
 from bot.replies.live import LiveUpdates
 from bot.replies.live_messages import Heading
 from bot.replies.live_replies import LiveReplies
-from bot.replies.messages import Message, reply_messages
+from bot.replies.messages import MARKDOWN_LIMIT, Message, reply_messages
 from bot.replies.streamer import ReplyStreamer
+from bot.replies.text.presented import NameOf, nobody
 from bot.replies.timeline import with_timeline
 from bot.replies.unfinished import UnfinishedReplies
 from bot.settings import Settings
@@ -195,17 +196,19 @@ class Responder:
     ) -> Delivered:
         failed = reply.failure is not None
 
-        def build(limit: int) -> list[Message]:
+        def build(limit: int, name_of: NameOf = self._names.user) -> list[Message]:
             messages = reply_messages(
                 reply.text,
                 payload=payload,
                 note=reply.note,
                 below=reply.below,
                 limit=limit,
-                name_of=self._names.user,
+                name_of=name_of,
             )
             return with_timeline(messages, streamer.tools, failed=failed)
 
+        # To look up names, and to end the live reply, may take a while.
+        streamer.hold(build(MARKDOWN_LIMIT, nobody))
         return deliver(
             reply.text,
             build,

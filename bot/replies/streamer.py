@@ -1,6 +1,7 @@
 """Put an agent's answer in place of what was shown of it while the agent worked."""
 
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
 
@@ -85,6 +86,10 @@ class ReplyStreamer:
     def tools(self) -> tuple[ToolUse, ...]:
         """Return the tools that the agent used, as they may be shown."""
         return self.updates.draft.read().tools
+
+    def hold(self, messages: Sequence[Message]) -> None:
+        """Let the next process post *messages* if this one dies before `finish` has begun."""
+        self._unfinished.keep(self._reply.id, messages)
 
     def finish(self, messages: list[Message], *, failed: bool = False) -> list[str]:
         """Put *messages* in place of the draft and below it; return their `ts`.

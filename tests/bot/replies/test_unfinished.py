@@ -11,6 +11,7 @@ from peewee import Database
 
 from bot.replies import reply_rows
 from bot.sandbox import Channel, Sandbox
+from bot.slack.conversation.names import NameLookup
 from storage import Observability
 from storage.coordination import unfinished_replies
 from storage.coordination.unfinished_replies import UnfinishedReply
@@ -125,3 +126,32 @@ def test_an_answer_is_posted_only_once_the_database_has_it(
     agent.end("whole")
     sandbox.wait_for_reply(general, question.ts, containing="whole")
     assert posted[:1] == [[]]
+
+
+def test_an_answer_is_kept_before_the_names_in_it_are_known(
+    monkeypatch: pytest.MonkeyPatch,
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    ask: Ask,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    kept = []
+
+    def look_up(names: NameLookup, user: str) -> str:
+        def is_there() -> bool:
+            return any("whole" in str(row.ending) for row in left_replies(observability))
+
+        until = time.monotonic() + 3.0
+        while user == "U0UNKNOWN1" and not is_there() and time.monotonic() < until:
+            time.sleep(0.05)
+        kept.append(is_there())
+        return "Ben"
+
+    monkeypatch.setattr(NameLookup, "user", look_up)
+    start_bot(roster_of(agent))
+    question = ask()
+    agent.end("Ask <@U0UNKNOWN1>, who knows the whole.")
+    ended(sandbox, general, question, "white_check_mark")
+    assert kept[-1] is True

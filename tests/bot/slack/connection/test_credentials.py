@@ -60,7 +60,6 @@ OURS = {
     "token_expired": "token rotation",
     "not_allowed_token_type": "SLACK_BOT_TOKEN begins with xoxb-",
     "missing_scope": "connections:write",
-    "org_login_required": "Copy it again",
     "socket_mode_not_enabled": "Switch it on under Socket Mode",
     "something_new": "Copy it again",
 }
@@ -77,7 +76,10 @@ def test_what_is_ours_to_mend_says_what_to_do(sandbox: Sandbox, code: str) -> No
 
 @pytest.mark.parametrize(
     "code",
-    ["internal_error", "fatal_error", "service_unavailable", "request_timeout", "ratelimited"],
+    [
+        *("internal_error", "fatal_error", "service_unavailable", "request_timeout"),
+        *("ratelimited", "team_added_to_org", "org_login_required"),
+    ],
 )
 def test_slack_that_is_unwell_is_not_a_wrong_token(sandbox: Sandbox, code: str) -> None:
     sandbox.faults.error("auth.test", code)
