@@ -145,6 +145,10 @@ class Findings:
             if told and self._was_cut_off(given):
                 self.seen["answers that a kill cut off"] += 1
                 continue
+            if told and asked.edited_at > given.at:
+                # Slack did not take it, and what the record had of it may quote the old question.
+                self.seen["answers erased with an edit"] += 1
+                continue
             if not told or len(missing) < len(given.marks):
                 yield (
                     f"lost {len(missing)} of {len(given.marks)} lines of {given.key} "

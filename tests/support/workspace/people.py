@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -51,6 +52,8 @@ class Posted:
     key: str = ""
     is_question: bool = False
     deleted: bool = False
+    edited_at: float = 0.0
+    """When it was edited last, in seconds since the epoch."""
 
 
 @dataclass
@@ -175,6 +178,7 @@ class People:
     def edit(self) -> None:
         if each := self._recent():
             self.sandbox.edit(each.user, each.message, f"{each.message.text} (edited)")
+            each.edited_at = time.time()
 
     def edit_a_mention_in(self) -> None:
         """Mention the bot in a message only after it was posted."""
