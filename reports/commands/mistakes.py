@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -114,12 +115,43 @@ def option_like(word: str, parser: Parser, command: str | None) -> str | None:
 
     if not word.startswith("-"):
         return None
-    for action in parser._actions if command else ():
-        if isinstance(action.choices, dict):  # argparse's subparsers.
-            parser = action.choices[command]
     # Without the dashes, which would make all short options alike.
-    options = [each[2:] for each in parser._option_string_actions if each.startswith("--")]
+    options = [each[2:] for each in _options(parser, command) if each.startswith("--")]
     name = word.partition("=")[0].lstrip("-")
     if same := [each for each in SIMILAR.get(name, ()) if each in options]:
         return same[0]
     return next(iter(difflib.get_close_matches(name, options, n=1, cutoff=0.75)), None)
+
+
+BEHIND = {"move": "--to", "clean": "--older-than", "rehearse": "--agents", "forget": "--user"}
+"""Commands that take no word by itself, and the option whose value such a word probably is."""
+
+
+def option_left_out(word: str, parser: Parser, command: str) -> UsageError | None:
+    """Say which option is missing before a word, None if that is not known.
+
+    What has a secret in it, such as a URL with a password, is not repeated.
+    """
+    options = _options(parser, command)
+    is_database = "://" in word or word.endswith(".db")
+    option = BEHIND.get(command, "--database" if is_database else "")
+    for name, each in options.items():
+        if each.choices and word in each.choices:
+            option = name
+    action = options.get(option)
+    if action is None:
+        return None
+    from storage.model.redaction import redact
+
+    value = shlex.quote(word) if redact(word) == word else action.metavar
+    return UsageError(
+        f"{option} is missing: write {parser.prog} {command} {option} {value}.", word=word
+    )
+
+
+def _options(parser: Parser, command: str | None) -> Mapping[str, argparse.Action]:
+    """Return the options of a command; of the program if it is None."""
+    for action in parser._actions if command else ():
+        if isinstance(action.choices, dict):  # argparse's subparsers.
+            parser = action.choices[command]
+    return parser._option_string_actions

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from reports.commands.filters import TAKEN, add_options, read_filters, take_words
-from reports.commands.mistakes import Parser, before_command, option_like, refusal
+from reports.commands.mistakes import Parser, before_command, option_left_out, option_like, refusal
 from reports.commands.typed import READING, split_shell
 from reports.errors import UsageError
 
@@ -308,6 +308,8 @@ def _take_rest(rest: Sequence[str], args: argparse.Namespace, parser: Parser) ->
             close = option_like(word, parser, args.command)
             if word == f"--{close}":
                 raise before_command(parser.prog, word, args.command)
+            if left_out := option_left_out(word, parser, args.command):
+                raise left_out
             more = f"see {' '.join(filter(None, (parser.prog, 'help', args.command)))}."
             hint = f"did you mean --{close}?" if close else more
             raise UsageError(

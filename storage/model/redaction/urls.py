@@ -17,6 +17,10 @@ URL_WITH_SLASH = (
     r"|redshift|rtsp|vnc|rdp|sips?|turns?)(?:[+:][a-z0-9+]+)?)"
     r"://[^\s/:@\"'<>]*:(?P<in_url>[^\s\"'<>]+)@[\w.\[-]"
 )
+# A URL that no program takes is quoted in its error, with the password.
+WITHOUT_SLASHES = (
+    r"(?i:postgres(?:ql)?(?:\+\w+)?(?::/?|//))[^\s/:@\"'<>]+:(?P<in_url>[^\s@\"'<>]+)@[\w.\[-]"
+)
 BARE_LOGIN = (
     r"(?:^|[\s\"'=(<>])[A-Za-z][\w.-]*:(?P<in_url>[^\s:@/\"'<>]+)@"
     r"(?:(?:tcp|unix)\(|localhost|\d{1,3}(?:\.\d{1,3}){3}|[\w-]+(?:\.[\w-]+)*(?::\d|/))"
@@ -52,6 +56,7 @@ _PORT = ValuePattern(r"\d{1,5}(?:/|$)")
 _patterns = (
     (Pattern(URL), lambda password: True),
     (Pattern(URL_WITH_SLASH), lambda password: not _PORT.match(password)),
+    (Pattern(WITHOUT_SLASHES), lambda password: True),
     (Pattern(BARE_LOGIN), looks_chosen),
     (Pattern(OPENED), lambda password: len(password) >= SHORTEST),
     (Pattern(TOLD_LOGIN), looks_chosen),
@@ -86,4 +91,8 @@ def in_urls(text: str) -> Iterator[Range]:
                     yield found["in_url"]
 
 
-FINDERS: Finders = {in_urls: (URL, URL_WITH_SLASH, BARE_LOGIN, OPENED, TOLD_LOGIN, PGPASS, LINK)}
+FINDERS: Finders = {
+    in_urls: (
+        *(URL, URL_WITH_SLASH, WITHOUT_SLASHES, BARE_LOGIN, OPENED, TOLD_LOGIN, PGPASS, LINK),
+    )
+}

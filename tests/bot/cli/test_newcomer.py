@@ -54,6 +54,12 @@ tracebot query
 tracebot agents --json=yes
 tracebot import openai agents.yaml
 tracebot import crewx missing.yaml
+tracebot move 'postgresql://bot@db.example/traces?sslmode=require&connect_timeout=5'
+tracebot move postgresql:/bot:s3cret-pw@db.example/traces --to
+tracebot move new.db
+tracebot health new.db
+tracebot clean 30d
+tracebot rehearse new.toml
 tracebot clean
 tracebot clean --older-than tomorrow
 tracebot backup nowhere/copy.db

@@ -119,6 +119,7 @@ def test_typographic_quotes_dashes_and_slack_links_are_understood(
         ("ls --status eror", "did you mean error?"),
         ("ls --zzz", "see /trace help"),
         ("stats yesterday", "stats does not take yesterday"),
+        ("stats agent", "--by is missing: write /trace stats --by agent."),
         ('ls "release', "A quote is not closed"),
         ("ls --since soon", "write 30m, 24h, 7d or 2w"),
         ("ls --limit 0", "from 1 to 10"),

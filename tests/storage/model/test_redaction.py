@@ -63,6 +63,9 @@ def test_a_secret_is_recognised_by_its_shape(secret: str, context: str) -> None:
         "curl -H 'Authorization: token correct-horse'",
         "postgresql://bot:correct-horse@db.example.com/traces",
         "https://example.com/?a=1&access_token=correct-horse&b=2",
+        "tracebot move 'postgresql:/bot:correct-horse@db/traces'",
+        "postgres:bot:correct-horse@db",
+        "postgres//bot:correct-horse@db/traces",
     ],
 )
 def test_a_secret_is_recognised_by_its_name(text: str) -> None:
