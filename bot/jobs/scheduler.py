@@ -124,8 +124,6 @@ class Scheduler:
         self._attempt("The alerts", lambda: self._run_alerts(now))
         self._attempt("Warning of budgets", lambda: self._warn_of_budgets(now))
         self._attempt("Storing spooled spans", lambda: adopt(self._database))
-        # A start does so too, unless the database is locked just then.
-        self._attempt("Ending spans", lambda: mark_abandoned(self._database))
         self._attempt("Erasing", self._erase)
         self._attempt("The search index", lambda: add_all(self._database))
         self._attempt("Counting issues", lambda: self._count_issues(now))
@@ -157,9 +155,11 @@ class Scheduler:
         self._database.close()
 
     def take_over(self) -> None:
-        """Go on with what processes that are gone have left."""
+        """Go on with what processes that are gone have left, and end the spans that they began."""
         # It keeps its connection open, being back in a moment.
         self._attempt("Taking over", lambda: self._take_over(time.time_ns()))
+        # A start does so too, unless the database is locked just then.
+        self._attempt("Ending spans", lambda: mark_abandoned(self._database))
 
     def _attempt(self, job: str, run: Callable[[], object]) -> None:
         try:

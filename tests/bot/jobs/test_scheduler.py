@@ -4,7 +4,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -35,7 +34,7 @@ def test_a_turn_of_a_dead_process_ends_although_the_start_could_not_end_it(
     first = SpanRow.select(SpanRow.span_id).limit(1).scalar(observability.database)
     rows = SpanRow.update(process=f"{socket.gethostname()}:{dead.pid}:1:1")
     rows.where(SpanRow.span_id == first).execute(observability.database)
-    bot.scheduler.tick(now=time.time_ns())
+    bot.scheduler.take_over()
     traces = recent_traces(observability.database).traces
     assert sorted(trace.status for trace in traces) == ["abandoned", "running"]
 
