@@ -28,9 +28,8 @@ KILL_WINDOW_S = 20.0
 CUT_OFF_S = 1.0
 """A kill so soon after an agent's end may come before the bot has read its last words."""
 
-MOST_MEMORY_MB = 60
-"""Growth from the tenth second in which it answers until its end: threads are started as they are
-needed, and each has a connection whose cache may hold the whole of a small database."""
+MOST_MEMORY_MB = 40
+"""Growth from the tenth second in which it answers until its end, without what threads take."""
 
 
 @dataclass(frozen=True, slots=True)
