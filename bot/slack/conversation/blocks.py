@@ -16,11 +16,15 @@ WORDLESS = frozenset(("divider", "context_actions"))
 
 TEXT_KEYS = (
     *("title", "subtitle", "text", "body", "caption", "description", "label", "value", "hint"),
-    *("alt_text", "status", "details", "output", "fallback", "name", "url", "title_url"),
+    *("alt_text", "status", "details", "output", "fallback", "name"),
+    *("url", "title_url", "join_url"),
     *("fields", "elements", "tasks", "sources", "child_blocks", "blocks", "items", "cards", "rows"),
     *("accessory", "actions", "image", "hero_image", "icon"),
 )
 """Keys of a block under which there may be words, in the order in which they are read."""
+
+UNREAD = frozenset((*TEXT_KEYS, "options", "option_groups", "confirm", "placeholder", "style"))
+"""Keys under which there are no words that are in view: what a menu offers once it is open."""
 
 DEEPEST = 20
 """Blocks within blocks; Slack nests five or six."""
@@ -43,8 +47,15 @@ def block_text(block: Any, names: Names, depth: int = 0) -> str:
 
 
 def _any_text(block: Json, names: Names, depth: int) -> str:
-    found = (_value_text(block.get(key), names, depth + 1) for key in TEXT_KEYS)
-    return "\n".join(filter(None, found))
+    known = (_value_text(block.get(key), names, depth + 1) for key in TEXT_KEYS)
+    # Under another key a string may be anything, such as an id.
+    others = (
+        block_text(each, names, depth + 1)
+        for key, value in block.items()
+        if key not in UNREAD
+        for each in (value if isinstance(value, list) else [value])
+    )
+    return "\n".join(filter(None, (*known, *others)))
 
 
 def _value_text(value: Any, names: Names, depth: int) -> str:

@@ -137,6 +137,22 @@ CHART = {
             {"type": "of_2030", "title": plain("New"), "elements": [{"text": mrkdwn("thing")}]},
             "New\nthing",
         ),
+        (
+            {
+                "type": "call",
+                "call_id": "R1",
+                "call": {"v1": {"id": "R1", "name": "Standup", "join_url": "https://zoom.example"}},
+            },
+            "Standup\nhttps://zoom.example",
+        ),
+        ({"type": "file", "external_id": "e", "file": {"id": "F1", "title": "Budget"}}, "Budget"),
+        (
+            {
+                "type": "actions",
+                "elements": [{"type": "static_select", "options": [{"text": plain("Yes")}]}],
+            },
+            "",
+        ),
         ({"type": "section", "text": None, "fields": "no list"}, "no list"),
     ],
 )
