@@ -185,7 +185,10 @@ class ThreadReader:
         return ThreadRead(messages, self._bot_id, cached=bool(known))
 
     def forget(self, channel: str, thread_ts: str) -> None:
-        """Read the whole thread again next time, because one of its messages was changed."""
+        """Read the whole thread again next time, because one of its messages was changed.
+
+        Without a *thread_ts* all threads of the channel: Slack does not always tell which it is.
+        """
         self.hear(f"{channel}:{thread_ts}")
         self._tell(f"{channel}:{thread_ts}")
 
@@ -194,7 +197,9 @@ class ThreadReader:
         channel, _, thread_ts = thread.partition(":")
         with self._lock:
             self._changes += 1
-            self._cache.pop((channel, thread_ts), None)
+            for key in [each for each in self._cache if each[0] == channel]:
+                if thread_ts in ("", key[1]):
+                    self._cache.pop(key, None)
 
     def _fetch(self, channel: str, thread_ts: str, *, after: str | None) -> list[Message]:
         messages: list[Message] = []
