@@ -46,7 +46,7 @@ class IncomingMessage:
     files: tuple[dict[str, object], ...] = ()
     blocks: tuple[dict[str, object], ...] = ()
     attachments: tuple[dict[str, object], ...] = ()
-    """Messages that it forwards, and what an app shows below its text; not files."""
+    """Messages that it forwards, pasted tables, and what an app shows below its text; not files."""
     asked_again: AskedAgain | None = None
     """Set if somebody, who is `user` then, pressed a button below a reply that asks it again."""
 
@@ -91,8 +91,12 @@ class IncomingMessage:
 
     @property
     def has_words(self) -> bool:
-        """Return True if it says something: in its text, by forwarding a message, or as an app."""
-        if self.text.strip() or any(each.get("is_share") for each in self.attachments):
+        """Return True if it says something: in its text, in what is attached, or as an app.
+
+        A person attaches messages that they forward, and tables that they paste.
+        """
+        attached = any(each.get("is_share") or each.get("blocks") for each in self.attachments)
+        if self.text.strip() or attached or any(map(is_pasted, self.blocks)):
             return True
         return self.bot_id is not None and bool(self.blocks or self.attachments)
 
@@ -103,6 +107,11 @@ class IncomingMessage:
     @property
     def mentions(self) -> frozenset[str]:
         return mentions(self.text)
+
+
+def is_pasted(block: Mapping[str, Any]) -> bool:
+    """Return True for the block of a person's that is not in the text of their message: a table."""
+    return block.get("type") == "table"
 
 
 def mentions(text: str) -> frozenset[str]:

@@ -6,9 +6,10 @@ from typing import Any
 
 from bot.concurrency.lanes import Lanes
 from bot.slack.conversation.conversation import ConversationReader
+from bot.slack.conversation.message_attachments import is_pasted_table
 from bot.slack.own_deletions import OwnDeletions
 from bot.slack.threads import ThreadReader
-from bot.slack.types import edited_ts
+from bot.slack.types import edited_ts, is_pasted
 from bot.turns.cancel import TurnCanceller
 from bot.turns.eraser import Eraser
 from storage.model.erasure import Erasure
@@ -45,14 +46,15 @@ class MessageChanges:
         ts = event.get("deleted_ts") or before.get("ts") or after.get("ts")
         # Slack does not remove a message that has replies: a tombstone takes its place.
         deleted = not after or after.get("subtype") == "tombstone"
-        if before.get("thread_ts"):
-            self._threads.forget(event["channel"], before["thread_ts"])
+        thread_ts = before.get("thread_ts") or after.get("thread_ts")
+        if thread_ts or not before:
+            self._threads.forget(event["channel"], thread_ts or "")
         if not ts or after.get("user") == self._bot_user:
             return  # A live reply of ours.
         if (event["channel"], ts) in self._deletions:
             return  # It has become another message.
         same_files = _files(after) >= _files(before)
-        if not deleted and same_files and after.get("text") == before.get("text"):
+        if not deleted and same_files and _said(after) == _said(before):
             return  # Slack showed a link's preview, or noted that the thread has a reply.
         self._lanes.changed(event["channel"], ts)
         self._eraser.add(
@@ -62,7 +64,7 @@ class MessageChanges:
                 team=self._team,
                 channel=event["channel"],
                 message_ts=ts,
-                thread_ts=before.get("thread_ts") or after.get("thread_ts"),
+                thread_ts=thread_ts,
                 edited_ts=None if deleted else edited_ts(after),
             ),
             text=None if deleted else self._reader.stored(after),
@@ -70,6 +72,13 @@ class MessageChanges:
         if deleted:
             self._canceller.message_deleted(event["channel"], ts)
         self._eraser.apply()
+
+
+def _said(message: Mapping[str, Any]) -> tuple[object, ...]:
+    """Return what a person changes with an edit. A pasted table is not in the text."""
+    tables = [each for each in message.get("blocks") or () if is_pasted(each)]
+    attached = [each for each in message.get("attachments") or () if is_pasted_table(each)]
+    return message.get("text"), tables, attached
 
 
 def _files(message: Mapping[str, Any]) -> frozenset[str]:

@@ -11,6 +11,7 @@ from bot.slack.conversation.budget import chosen, longest, shortened
 from bot.slack.conversation.messages import (
     files_of,
     grouped,
+    is_by_app,
     joined,
     message_text,
     with_text,
@@ -114,7 +115,7 @@ class ConversationReader:
         so an app's name has a mark that no other name has.
         """
         user = message.get("user")
-        other = message.get("bot_id", self._bot_id) != self._bot_id
+        other = is_by_app(message) and message.get("bot_id") != self._bot_id
         # What an app posts with a person's token has both: it is that person's.
         if user and not (other and self._names.is_bot(str(user))):
             return self._names.user(str(user))

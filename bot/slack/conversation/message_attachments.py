@@ -1,9 +1,10 @@
-"""Write what Slack shows below a message as text: alerts of apps, and forwarded messages.
+"""Write what Slack shows below a message as text: alerts of apps, forwarded messages, tables.
 
-Slack calls both attachments, and has a third kind: previews of links, which are not part of what
+Slack calls all of them attachments, and previews of links as well, which are not part of what
 somebody wrote. Files are something else: see `bot.slack.attachments`.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,9 @@ from bot.slack.conversation.mrkdwn import link, readable, unescaped
 from bot.slack.conversation.names import Names, plain_name
 
 Json = Mapping[str, Any]
+
+NO_FALLBACK = "[no preview available]"
+"""The `fallback` that Slack gives to an attachment of blocks."""
 
 
 def is_forwarded(attachment: Json) -> bool:
@@ -27,10 +31,31 @@ def is_preview(attachment: Json) -> bool:
     return bool(attachment.get("from_url") or attachment.get("is_app_unfurl"))
 
 
+def is_pasted_table(attachment: Json) -> bool:
+    """Return True for a table that a person pasted: Slack attaches it to what they typed."""
+    return bool(attachment.get("blocks")) and not (
+        is_forwarded(attachment) or is_preview(attachment)
+    )
+
+
 def attachments_text(attachments: Iterable[Json], names: Names) -> str:
     """Return the text of attachments, without previews of links."""
     texts = (_attachment(each, names) for each in attachments if not is_preview(each))
     return "\n\n".join(filter(None, texts))
+
+
+def together(before: str, after: str) -> str:
+    """Return both texts, or only the one that has all the words of the other."""
+    said, shown = spaced(before), spaced(after)
+    if said in shown:
+        return after
+    return before if shown in said else f"{before}\n{after}"
+
+
+def spaced(text: str) -> str:
+    """Return the text without Slack's marks of style, one space between words and at the ends."""
+    found = re.findall(r"[^\s*_~`]+", text)
+    return f" {' '.join(found) or text.strip()} " if text.strip() else ""
 
 
 def file_notes(files: Iterable[Json]) -> list[str]:
@@ -80,18 +105,17 @@ def _card(attachment: Json, names: Names) -> str:
     """Return what an app said in an attachment. Its `fallback` counts if there is nothing else."""
     before = (_text(attachment, key, names) for key in ("pretext", "author_name"))
     said = "\n".join(filter(None, (*before, *_content(attachment, names))))
-    said = said or _text(attachment, "fallback", names)
+    said = said or _text(attachment, "fallback", names).removeprefix(NO_FALLBACK)
     return "\n".join(filter(None, (said, _text(attachment, "footer", names))))
 
 
 def _content(attachment: Json, names: Names) -> Iterator[str]:
     title, text = (_text(attachment, key, names) for key in ("title", "text"))
     yield link(_address(attachment, "title_link"), title) if title else ""
-    yield text
+    # The blocks of a forwarded message; mostly its text says the same.
+    yield together(text, "\n".join(_message_blocks(attachment, names)))
     yield from _fields(attachment, names)
     yield blocks_text(objects(attachment, "blocks"), names)
-    if not text:  # Of a forwarded message; its text says the same.
-        yield from _message_blocks(attachment, names)
     yield from file_notes(objects(attachment, "files"))
     yield from _buttons(attachment, names)
     yield attachments_text(objects(attachment, "attachments"), names)

@@ -10,10 +10,14 @@ from bot.slack.conversation.message_attachments import (
     file_notes,
     forwarding,
     is_forwarded,
+    is_pasted_table,
+    spaced,
+    together,
 )
 from bot.slack.conversation.mrkdwn import readable
 from bot.slack.conversation.names import Ids, Names
 from bot.slack.threads import reply_payload
+from bot.slack.types import is_pasted
 
 Message = Mapping[str, Any]
 
@@ -41,29 +45,42 @@ def message_text(message: Message, names: Names, *, bot_id: str) -> str:
 def words(message: Message, names: Names, *, quoted: bool = True) -> str:
     """Return the words of somebody else's message, without its files.
 
-    Slack adds the blocks of what a person typed, and previews of its links; both say nothing new.
-    An app may say all in blocks or attachments, or the same once more in its text. Without *quoted*
-    a message that a person forwards is only named.
+    Slack adds the blocks of what a person typed, and previews of its links; both say nothing new. A
+    table that they pasted is in a block of its own, or attached, and in no text. An app may say all
+    in blocks or attachments, or the same once more in its text. Without *quoted* a message that a
+    person forwards is only named.
     """
     text = readable(str(message.get("text") or ""), names)
-    attachments = objects(message, "attachments")
-    if not message.get("bot_id"):
-        typed = text or blocks_text(objects(message, "blocks"), names)
-        forwarded = [each for each in attachments if is_forwarded(each)]
-        if quoted:
-            return "\n\n".join(filter(None, (typed, attachments_text(forwarded, names))))
-        return "\n".join(filter(None, (typed, *(forwarding(each, names) for each in forwarded))))
-    shown = _together(text, blocks_text(objects(message, "blocks"), names))
-    return _together(shown, attachments_text(attachments, names))
+    blocks, attachments = objects(message, "blocks"), objects(message, "attachments")
+    if is_by_app(message):
+        shown = together(text, blocks_text(blocks, names))
+        return together(shown, attachments_text(attachments, names))
+    own = [each for each in blocks if not text or is_pasted(each)]
+    attached = [
+        forwarding(each, names)
+        if is_forwarded(each) and not quoted
+        else attachments_text([each], names)
+        for each in attachments
+        if is_forwarded(each) or is_pasted_table(each)
+    ]
+    parts = filter(None, (text, blocks_text(own, names), *attached))
+    return ("\n\n" if quoted else "\n").join(parts)
+
+
+def is_by_app(message: Message) -> bool:
+    """Return True for a message of an app. The oldest kind of webhook has no `bot_id`."""
+    return bool(message.get("bot_id")) or message.get("subtype") == "bot_message"
 
 
 def with_text(message: Message, text: str) -> Message:
     """Return a message with *text*, a part of its own, and without blocks that repeat the whole."""
-    before = str(message.get("text") or "")
-    shown = _spaced(blocks_text(objects(message, "blocks"), Ids()))
-    by_person = bool(before) and not message.get("bot_id")
-    repeats = by_person or shown in _spaced(readable(before, Ids()))
-    return {**message, "text": text, "blocks": [] if repeats else message.get("blocks")}
+    before, blocks = str(message.get("text") or ""), objects(message, "blocks")
+    if is_by_app(message):
+        repeats = spaced(blocks_text(blocks, Ids())) in spaced(readable(before, Ids()))
+        blocks = [] if repeats else blocks
+    elif before:
+        blocks = [each for each in blocks if is_pasted(each)]
+    return {**message, "text": text, "blocks": blocks}
 
 
 def grouped(messages: Sequence[Message], *, bot_id: str) -> list[list[Message]]:
@@ -110,17 +127,3 @@ def _our_words(message: Message, names: Names) -> str:
     else:
         said = blocks_text((each for each in blocks if each.get("type") not in OUR_NOTES), names)
     return UNSEEN.sub("", said)
-
-
-def _together(before: str, after: str) -> str:
-    """Return both texts, or only the one that has all the words of the other."""
-    said, shown = _spaced(before), _spaced(after)
-    if said in shown:
-        return after
-    return before if shown in said else f"{before}\n{after}"
-
-
-def _spaced(text: str) -> str:
-    """Return the text without Slack's marks of style, one space between words and at the ends."""
-    found = re.findall(r"[^\s*_~`]+", text)
-    return f" {' '.join(found) or text.strip()} " if text.strip() else ""

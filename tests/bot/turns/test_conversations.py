@@ -108,6 +108,46 @@ def test_an_alert_of_another_app_is_the_threads_first_message(
     assert ("97 % on web-1" in root.text) == (said == {"attachments": [ALERT]})
 
 
+def test_a_webhook_without_an_id_is_another_app(
+    sandbox: Sandbox, agent: Scripted, alice: User, general: Channel
+) -> None:
+    jira = sandbox.add_bot("jira", legacy=True)
+    sandbox.join(jira, general)
+    alert = sandbox.post(jira, general, attachments=[ALERT])
+    sandbox._slack.workspace.message(general.id, alert.ts).bot = None
+    agent.end("A loop.")
+    sandbox.post(alice, general, f"{sandbox.mention} why?", thread_ts=alert.ts)
+    sandbox.wait_for_reply(general, alert.ts, containing="A loop.")
+    (root,) = agent.requests[0].history
+    assert (root.author, root.text) == ("jira (another app)", "CPU high\n97 % on web-1")
+
+
+def test_a_pasted_table_is_asked_about_and_is_a_question_by_itself(
+    sandbox: Sandbox,
+    observability: Observability,
+    agent: Scripted,
+    alice: User,
+    general: Channel,
+) -> None:
+    rows = [[{"type": "raw_text", "text": text} for text in row] for row in ("ab", "12")]
+    pasted = {"blocks": [{"type": "table", "rows": rows}], "fallback": "[no preview available]"}
+    agent.end("3")
+    question = sandbox.post(alice, general, f"{sandbox.mention} sum it up", attachments=[pasted])
+    ended(sandbox, general, question, "white_check_mark")
+    agent.end("4")
+    follow_up = sandbox.post(alice, general, thread_ts=question.ts, attachments=[pasted])
+    ended(sandbox, general, follow_up, "white_check_mark")
+    agent.end("5")
+    dm = sandbox.open_dm(alice)
+    direct = sandbox.post(alice, dm, attachments=[pasted])
+    ended(sandbox, dm, direct, "white_check_mark")
+    read = "a | b\n1 | 2"
+    assert [each.prompt for each in agent.requests] == [f"sum it up\n\n{read}", read, read]
+    assert agent.requests[1].history[0].text == f"@tracebot sum it up\n\n{read}"
+    (trace,) = finished(observability, dm, direct.ts)
+    assert trace.text == read
+
+
 @pytest.mark.parametrize("comment", ["", "what is this?"])
 def test_a_message_forwarded_in_a_direct_message_is_answered(
     sandbox: Sandbox,

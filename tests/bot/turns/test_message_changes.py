@@ -73,3 +73,70 @@ def test_a_text_that_cannot_be_erased_is_logged(
     sandbox.delete(alice, chatter)
     eventually(lambda: "stored text of an edited or deleted message stays" in caplog.text)
     observability.database.execute_sql("ALTER TABLE away RENAME TO spans")
+
+
+def test_a_deletion_that_does_not_tell_its_thread_is_followed(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    agent = Scripted()
+    start_bot(roster_of(agent))
+    for _ in range(3):
+        agent.end("noted")
+    root = sandbox.post(alice, general, f"{sandbox.mention} hello")
+    ended(sandbox, general, root, "white_check_mark")
+    follow_up = sandbox.post(alice, general, "my PIN is 1234", thread_ts=root.ts)
+    ended(sandbox, general, follow_up, "white_check_mark")
+    _, trace = finished(observability, general, root.ts, count=2)
+    (sent,) = (each for each in sandbox.events("message") if "PIN" in str(each["event"]))
+    # The event as Slack documents it; mostly it has the previous message, too.
+    deleted = {
+        "type": "message",
+        "subtype": "message_deleted",
+        "channel": general.id,
+        "deleted_ts": follow_up.ts,
+        "ts": "9.9",
+    }
+    live = sandbox._slack.workspace.message(general.id, follow_up.ts)
+    live.text, live.blocks = "gone", []
+    sandbox.redeliver({**sent, "event_id": "Ev1", "event": deleted})
+
+    def is_erased() -> bool:
+        observability.flush()
+        return not spans_of(observability, trace)["slack message"].text
+
+    eventually(is_erased)
+    last = sandbox.post(alice, general, "and now?", thread_ts=root.ts)
+    ended(sandbox, general, last, "white_check_mark")
+    assert "1234" not in str([each.text for each in agent.requests[-1].history])
+
+
+def test_an_edit_of_a_pasted_table_replaces_what_is_stored_of_it(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+
+    def pasted(text: str) -> dict[str, object]:
+        return {"blocks": [{"type": "table", "rows": [[{"type": "raw_text", "text": text}]]}]}
+
+    question = sandbox.post(
+        alice, general, f"{sandbox.mention} sum", attachments=[pasted("salary 4321")]
+    )
+    (trace,) = finished(observability, general, question.ts)
+    assert "4321" in str(trace.text)
+    live = sandbox._slack.workspace.message(general.id, question.ts)
+    sandbox._slack.activity.edit(live, attachments=[pasted("none")])
+
+    def stored() -> str:
+        observability.flush()
+        return str(spans_of(observability, trace)["slack message"].text)
+
+    eventually(lambda: "none" in stored())
+    assert "4321" not in stored()

@@ -108,6 +108,30 @@ def test_a_persons_previews_and_blocks_say_nothing_new() -> None:
     assert words({"text": "", "blocks": [section("typed")]}, Ids()) == "typed"
 
 
+TABLE = {
+    "type": "table",
+    "rows": [[{"type": "raw_text", "text": text} for text in row] for row in ("ab", "12")],
+}
+PASTED = {"id": 1, "blocks": [TABLE], "fallback": "[no preview available]"}
+
+
+def test_a_table_that_a_person_pasted_is_read_below_what_they_typed() -> None:
+    typed = {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": []}]}
+    assert words({"text": "sum up", "attachments": [PASTED]}, Ids()) == "sum up\n\na | b\n1 | 2"
+    in_block = {"text": "<@U1> sum up", "blocks": [typed, TABLE]}
+    assert words(with_text(in_block, "sum up"), Ids()) == "sum up\n\na | b\n1 | 2"
+    assert words({"text": "", "attachments": [PASTED]}, Ids(), quoted=False) == "a | b\n1 | 2"
+    forwarded = {**SHARED, "text": "look", "message_blocks": [{"message": {"blocks": [TABLE]}}]}
+    assert "\n> look\n> a | b\n> 1 | 2\n" in words({"attachments": [forwarded]}, Ids())
+
+
+def test_a_webhook_of_the_oldest_kind_is_read_without_an_id() -> None:
+    alert = {"subtype": "bot_message", "username": "jira", "text": "New"}
+    assert words({**alert, "attachments": [{"fallback": "J-1"}]}, Ids()) == "New\nJ-1"
+    assert words({**alert, "text": "", "blocks": [section("J-2")]}, Ids()) == "J-2"
+    assert words({**alert, "attachments": [{"fallback": "[no preview available]"}]}, Ids()) == "New"
+
+
 def test_a_forwarded_message_is_quoted_with_its_author_time_link_and_files() -> None:
     assert words({"text": "", "attachments": [SHARED]}, Ids()) == QUOTED
     assert words({"text": "look", "attachments": [SHARED]}, Ids()) == f"look\n\n{QUOTED}"
