@@ -60,4 +60,11 @@ class NotOurDatabase(DatabaseUnavailable):
 
 
 class TemporarilyUnavailable(DatabaseUnavailable):
-    """The database is locked, full or being migrated. What is recorded waits in the spool."""
+    """The database is locked, full or being migrated. What is recorded waits in the spool.
+
+    A program that only records says what `happened`, without the advice.
+    """
+
+    def __init__(self, happened: str, advice: str) -> None:
+        super().__init__(f"{happened}: {advice}.")
+        self.happened = happened

@@ -42,6 +42,8 @@ class Database(peewee.Database):
     """The name of the software: SQLite or PostgreSQL."""
     timeout: float
     """How long a transaction waits for other writers, in seconds."""
+    told: tuple[str, float] | None = None
+    """Why nothing could be recorded when that was told last, and when by the monotonic clock."""
 
     if TYPE_CHECKING:  # Peewee has no types for these.
         _state: Any

@@ -83,6 +83,9 @@ ERRNOS = {
 TRANSIENT = frozenset((LOCKED, DISK_FULL, IO_ERROR))
 """Causes that may end without tracebot's help: the same statement can succeed later."""
 
+PASSING = (LOCKED, UNREACHABLE)
+"""Causes that may end without anybody's help. The others need somebody at once."""
+
 KNOWN = frozenset((*CAUSES.values(), *SQLSTATES.values(), *REFUSALS.values()))
 """Causes that lie outside of tracebot. Anything else is a mistake in it."""
 

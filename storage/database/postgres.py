@@ -92,8 +92,8 @@ class PostgresDatabase(ServerSessions):
             if cause_of(error) != LOCKED:
                 raise
             raise TemporarilyUnavailable(
-                f"Another process is changing the tables of {self.label}: try again when it has "
-                "finished."
+                f"Another process is changing the tables of {self.label}",
+                "try again when it has finished",
             ) from error
         try:
             yield

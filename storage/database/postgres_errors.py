@@ -28,16 +28,17 @@ Sentence = Callable[[str, str], DatabaseUnavailable]
 
 SENTENCES: dict[str, Sentence] = {
     UNREACHABLE: lambda label, said: TemporarilyUnavailable(
-        f"The database {label} cannot be reached ({said}): check that the server runs, and its "
-        "name and port in TRACEBOT_DATABASE_URL."
+        f"The database {label} cannot be reached ({said})",
+        "check that the server runs, and its name and port in TRACEBOT_DATABASE_URL",
     ),
     NO_CONNECTION_LEFT: lambda label, said: TemporarilyUnavailable(
-        f"The server of {label} has no connection left ({said}): raise max_connections there or "
-        "the limit of the user, or put a pooler such as PgBouncer between."
+        f"The server of {label} has no connection left ({said})",
+        "raise max_connections there or the limit of the user, or put a pooler such as PgBouncer "
+        "between",
     ),
     NOT_ENCRYPTED: lambda label, said: TemporarilyUnavailable(
-        f"There is no encrypted connection to {label} ({said}): check sslmode and sslrootcert in "
-        "TRACEBOT_DATABASE_URL, and the server's certificate."
+        f"There is no encrypted connection to {label} ({said})",
+        "check sslmode and sslrootcert in TRACEBOT_DATABASE_URL, and the server's certificate",
     ),
     DENIED: lambda label, said: DatabaseUnavailable(
         f"The server does not let tracebot into {label} ({said}): check the user and the password "
@@ -52,18 +53,19 @@ SENTENCES: dict[str, Sentence] = {
         f"or name another one than {label} in TRACEBOT_DATABASE_URL."
     ),
     READ_ONLY: lambda label, said: TemporarilyUnavailable(
-        f"The database {label} can only be read ({said}): name the primary in "
-        "TRACEBOT_DATABASE_URL, or all hosts and target_session_attrs=read-write."
+        f"The database {label} can only be read ({said})",
+        "name the primary in TRACEBOT_DATABASE_URL, or all hosts and "
+        "target_session_attrs=read-write",
     ),
     DISK_FULL: lambda label, said: TemporarilyUnavailable(
-        f"The disk of the server of {label} is full: free space there."
+        f"The disk of the server of {label} is full", "free space there"
     ),
     INTERRUPTED: lambda label, said: TemporarilyUnavailable(
-        f"The server of {label} ended a statement ({said}): raise statement_timeout there for this "
-        "user, or set it to 0."
+        f"The server of {label} ended a statement ({said})",
+        "raise statement_timeout there for this user, or set it to 0",
     ),
     LOCKED: lambda label, said: TemporarilyUnavailable(
-        f"The database {label} is locked by another process: try again later."
+        f"The database {label} is locked by another process", "try again later"
     ),
 }
 

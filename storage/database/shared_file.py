@@ -125,8 +125,8 @@ class SharedDatabase(SqliteDatabase, Database):
                 yield
         except BlockingIOError as error:
             raise TemporarilyUnavailable(
-                f"Another process is changing the tables of {self.path}: try again when it has "
-                "finished."
+                f"Another process is changing the tables of {self.path}",
+                "try again when it has finished",
             ) from error
 
     @contextmanager
@@ -209,7 +209,7 @@ class SharedDatabase(SqliteDatabase, Database):
     def explain(self, error: Exception) -> DatabaseUnavailable:
         if cause_of(error) in TRANSIENT:
             return TemporarilyUnavailable(
-                f"The database {self.path} cannot be opened now ({error}): try again later."
+                f"The database {self.path} cannot be opened now ({error})", "try again later"
             )
         return DatabaseUnavailable(
             f"The database {self.path} cannot be opened ({error}): check that its folder can be "

@@ -100,8 +100,8 @@ def set_aside_with_write_lock(path: Path, *, word: str) -> Path | None:
             cause = cause_of(error)
             if cause == LOCKED:
                 raise TemporarilyUnavailable(
-                    f"{path} has to be replaced, but another process is writing to it: stop that "
-                    "process and try again."
+                    f"{path} has to be replaced, but another process is writing to it",
+                    "stop that process and try again",
                 ) from error
             # A damaged file may refuse the lock. It is moved without one: no commit succeeds on it.
             if cause != DAMAGED:

@@ -5,6 +5,7 @@ on it, when that thread does not exist any more.
 """
 
 import logging
+import math
 import random
 import time
 from collections.abc import Generator, Iterator
@@ -22,7 +23,7 @@ from peewee import (
 
 from storage.coordination.process_identity import new_writer
 from storage.database.base import Database
-from storage.database.error_causes import DAMAGED, LOCKED, TOO_LARGE, UNREACHABLE, cause_of
+from storage.database.error_causes import DAMAGED, LOCKED, PASSING, TOO_LARGE, cause_of
 from storage.database.shared_file import SharedDatabase
 from storage.errors import StorageError, TemporarilyUnavailable
 from storage.model.batch import Batch
@@ -46,11 +47,12 @@ RETRY_S = 0.25
 REPLAY_S = 0.1
 """How long the spool is replayed before new spans get their turn."""
 
-PASSING = (LOCKED, UNREACHABLE)
 WARN_AFTER_S = 1.0
-"""How long one of these may last before anybody is told. The others need somebody at once."""
+"""How long one of `PASSING` may last before anybody is told. The others need somebody at once."""
 
 WARN_EVERY_S = 60.0
+
+WAITING = "The database cannot be written, so spans wait in the spool"
 
 REFUSED = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 """Errors of a row that the database will never take. Its other errors may pass."""
@@ -65,11 +67,17 @@ class Delivery:
 
     While a batch waits in the spool, those that follow are spooled behind it, to keep the order.
     When it is empty, the spools of writers that have ended are replayed. `database` must not be
-    used for anything else.
+    used for anything else. `told` is `Database.told`, so that nobody is told twice.
     """
 
     def __init__(
-        self, database: Database, *, spool: Path, process: str, dropped: DropCounters
+        self,
+        database: Database,
+        *,
+        spool: Path,
+        process: str,
+        dropped: DropCounters,
+        told: tuple[str, float] | None = None,
     ) -> None:
         self.process = process
         self.committed = 0
@@ -87,7 +95,9 @@ class Delivery:
         self._retry_at = self._full_until = 0.0
         self._merging = Merging(database, patience=PATIENCE_S)
         self._failing_since: float | None = None
-        self._warned_at: dict[str, float] = {}
+        self._warned_at: dict[tuple[str, str], float] = {}
+        if told is not None:
+            self._warned_at[WAITING, told[0]] = told[1]
 
     def deliver(self, batch: Batch) -> bool:
         """Store or spool a batch. False if neither has room: offer it again later."""
@@ -283,11 +293,8 @@ class Delivery:
             self._recover(self._database)
         if cause != LOCKED:
             self.disconnect()
-        # A file's errors are about opening it.
-        explained = self._database.on_server and isinstance(error, PeeweeException)
-        why = self._database.explain(error) if explained else error
         if cause not in PASSING or now >= self._failing_since + WARN_AFTER_S:
-            self._warn("The database cannot be written, so spans wait in the spool", why)
+            self._warn(WAITING, error)
 
     def _recover(self, database: SharedDatabase) -> None:
         from storage.recovery.replacement import recover  # Rarely needed and slow to import.
@@ -297,11 +304,14 @@ class Delivery:
         except UNAVAILABLE as error:
             self._warn("The database is damaged and could not be replaced yet", error)
 
-    def _warn(self, what: str, why: object) -> None:
-        now = time.monotonic()
-        if now < self._warned_at.get(what, float("-inf")) + WARN_EVERY_S:
+    def _warn(self, what: str, error: Exception) -> None:
+        now, key = time.monotonic(), (what, cause_of(error))
+        if now < self._warned_at.get(key, -math.inf) + WARN_EVERY_S:
             return
-        self._warned_at[what] = now
+        self._warned_at[key] = now
+        # A file's errors are about opening it.
+        explained = self._database.on_server and isinstance(error, PeeweeException)
+        why = self._database.explain(error) if explained else error
         files, size = waiting(self._folder)
         spool = f" Spool: {files} files, {size:,} bytes." if files else ""
         logger.warning("%s: %s.%s", what, str(why).rstrip("."), spool)
@@ -311,7 +321,7 @@ def delivery_for(database: Database, *, dropped: DropCounters) -> Delivery:
     """Return the delivery of a new writer of this process, with its own connection."""
     own = database.another(busy_timeout_ms=BUSY_MS, thread_safe=False)
     spool = spool_folder(database.path)
-    return Delivery(own, spool=spool, process=new_writer(), dropped=dropped)
+    return Delivery(own, spool=spool, process=new_writer(), dropped=dropped, told=database.told)
 
 
 def adopt(database: Database) -> None:

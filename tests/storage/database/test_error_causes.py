@@ -96,7 +96,7 @@ def test_an_error_of_the_file_system_is_known_by_its_number(number: int, cause: 
 
 
 def test_an_error_of_ours_has_the_cause_that_it_was_raised_from() -> None:
-    unavailable = TemporarilyUnavailable("The database cannot be opened now.")
+    unavailable = TemporarilyUnavailable("The database cannot be opened now", "try again later")
     assert cause_of(unavailable) == LOCKED
     unavailable.__cause__ = OSError(errno.ENOSPC, "No space left on device")
     assert cause_of(unavailable) == DISK_FULL
