@@ -1,6 +1,11 @@
 """Issues, most frequent first, each with buttons to its latest trace and to change its state."""
 
+import json
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
 from reports.render.block_kit import (
+    BUTTON_VALUE,
     ISSUE,
     KEY,
     PART,
@@ -19,8 +24,8 @@ from reports.units import duration_text
 from reports.views.failures import LATER, FailureLine, FailuresView
 
 MAX_LINES = 10
-FILTERS = 80
-"""Characters of the filters in a button: two of each line have to fit into a message."""
+MOST = 12_500
+"""Characters of the lines and what is below them as JSON. A message may have some 13,000."""
 
 NARROWER = "a shorter period or a filter, as in `/trace errors agent:claude`, lists fewer."
 
@@ -39,13 +44,26 @@ def failures(view: FailuresView) -> list[Block]:
     periods = actions(*period_buttons(view.again, period))
     if not view.lines:
         return [section(escape(view.empty)), *periods]
-    blocks = [header(view.title)]
     filters = f"{view.again.removeprefix('errors').lstrip()} since:{period}".lstrip()
+    below = [*note(view.note), {"type": "divider"}, *periods]
+    shown = list(_fitting(view, filters, MOST - _size(below)))
+    hidden = len(view.lines) - len(shown)
+    more = note(f"{hidden} rarer errors: {NARROWER}") if hidden else []
+    return [header(view.title), *chain.from_iterable(shown), *more, *below]
+
+
+def _fitting(view: FailuresView, filters: str, room: int) -> Iterator[list[Block]]:
+    """Yield the blocks of each line as long as they fit: each button repeats all filters."""
     for place, line in enumerate(view.lines[:MAX_LINES]):
-        blocks += [section(_failure(line)), _actions(line, place, filters)]
-    if (hidden := len(view.lines) - MAX_LINES) > 0:
-        blocks += note(f"{hidden} rarer errors: {NARROWER}")
-    return [*blocks, *note(view.note), {"type": "divider"}, *periods]
+        blocks = [section(_failure(line)), _actions(line, place, filters)]
+        room -= _size(blocks)
+        if room < 0:
+            return
+        yield blocks
+
+
+def _size(blocks: Sequence[Block]) -> int:
+    return len(json.dumps(blocks, ensure_ascii=False))
 
 
 def _failure(line: FailureLine) -> str:
@@ -68,10 +86,14 @@ def _state(line: FailureLine) -> str:
 
 
 def _actions(line: FailureLine, place: int, filters: str) -> Block:
-    filters = filters if len(filters) <= FILTERS else ""
-    changes = [
-        button(change.capitalize(), f"{ISSUE}_{change}_{place}", f"{change} {line.id} {filters}")
+    values = {
+        change: f"{change} {line.id} {filters}"
         for change in (("reopen",) if line.state in LATER else ("resolve", "mute"))
+    }
+    changes = [
+        button(change.capitalize(), f"{ISSUE}_{change}_{place}", value)
+        for change, value in values.items()
+        if len(value) <= BUTTON_VALUE
     ]
     show = button("Show", f"{SHOW}_{place}", line.trace_id)
     return {"type": "actions", "elements": [show, *changes]}

@@ -25,6 +25,8 @@ COMMANDS = (
     "slow -n 2 since:24h -agent:nobody duration<1h",
     "errors -n 1 since:24h -agent:nobody duration<1h",
     "errors -n 1 since:24h agent:nobody",
+    f"errors since:24h -model:{'long-name-' * 8}",
+    f"errors since:24h -model:{'long-name-' * 45} -user:U0NOBODY",
     "stats --by agent --compare since:24h",
     "stats agent:claude --by hour since:24h",
     "stats user:U0ALICE --compare",
