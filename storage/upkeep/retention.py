@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +109,8 @@ def apply_retention(
         add_partitions(database, now=now, days=LONG if retention.older_than_ns is None else 1)
     if retention.older_than_ns is not None:
         _remove_copies(database.path, before=now - retention.older_than_ns)
-    total = _sum(total, Removal(size=max(size - database.used_bytes(), 0)))
+    if total.traces:  # Else it is 0: a server's estimate changes by itself.
+        total = replace(total, size=max(size - database.used_bytes(), 0))
     _shrink(database)
     details = {"traces": total.traces, "spans": total.spans, "size": total.size}
     add_entry(database, JournalEntry(name="retention", at=now, ok=True, details=details))
