@@ -188,8 +188,8 @@ def _settled(text: str, chance: Mapping[str, str]) -> str:
     # Nanoseconds that pass while nothing is waited for depend on what other threads do.
     text = re.sub(r'"value": \d+(,\s+"text": "0 µs")', r'"value": 0\1', text)
     text = re.sub(r"\b\d+\.\d{7,}", lambda long: f"{float(long[0]):.6f}", text)
-    # It is opened while the bot posts, which draws ids from the same sequence.
-    text = re.sub(r"\bD0SBX\d{5}\b", "D0SBX00287", text)
+    # What the bot does at the same time draws these ids from one sequence.
+    text = re.sub(r"\b(b|D|Ev)0SBX\d{5}\b", r"\g<1>0SBX00287", text)
     # Percentiles are floats of four bytes.
     return re.sub(r'(_ms": )([\d.]+)', lambda ms: f"{ms[1]}{float(ms[2]):.1f}", text) + "\n"
 
