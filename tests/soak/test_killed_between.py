@@ -19,7 +19,7 @@ STEPS = {
     "not accepted": ("before", "bot.concurrency.lanes.accept_message"),
     "acknowledged, not begun": ("before", "bot.turns.turn:TurnHandler.run"),
     "begun, no agent asked": ("before", "bot.replies.responder:Responder.begin"),
-    "noted that an agent is asked": ("after", "bot.replies.unfinished.put_reply"),
+    "noted that an agent is asked": ("after", "bot.replies.reply_rows.put_reply"),
     "the agent has answered": ("before", "bot.replies.responder:Responder._post"),
     "posted, and not ended": ("before", "bot.concurrency.lanes.end_message"),
     "posted, and not noted": ("after", "bot.replies.delivery:ReplyDelivery.post"),
