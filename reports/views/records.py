@@ -10,7 +10,7 @@ from statistics import fmean
 
 from reports import formatting
 from storage.model.records import Log, Metric
-from storage.queries.records import MetricTotal
+from storage.queries.records import SCALE, MetricTotal
 
 ICONS = {"critical": "✗", "error": "✗", "warning": "!", "info": "·", "debug": "·", "trace": "·"}
 LONGEST, LONGEST_FACTS = 400, 300
@@ -198,13 +198,17 @@ def _labels(labels: Mapping[str, str]) -> str:
     return ", ".join(f"{name}={value}" for name, value in sorted(labels.items()))
 
 
+def _mean(numbers: Sequence[float]) -> float:
+    return fmean(number / SCALE for number in numbers) * SCALE
+
+
 def _total(name: str, values: Sequence[Metric]) -> MetricTotal:
     numbers = [each.value for each in values]
     return MetricTotal(
         name=name,
         count=len(values),
         least=min(numbers),
-        mean=fmean(numbers),
+        mean=_mean(numbers),
         most=max(numbers),
         last=values[0].value,
         last_at=values[0].recorded_at,
@@ -227,7 +231,7 @@ def _buckets(values: Sequence[Metric], now: int, time_zone: str) -> Sequence[Buc
         Bucket(
             label=formatting.local(begins + part * width, time_zone, form=form),
             at=begins + part * width,
-            mean=fmean(numbers),
+            mean=_mean(numbers),
             count=len(numbers),
         )
         for part, numbers in sorted(parts.items())

@@ -38,6 +38,8 @@ class Database(peewee.Database):
     """
     poll_s: ClassVar[float] = 0.05
     """How often those look again who wait for another process: with a file nothing wakes them."""
+    by_code_point: ClassVar[str]
+    """The name of the collation that sorts text as Python does. A server may use a language's."""
     engine: ClassVar[str]
     """The name of the software: SQLite or PostgreSQL."""
     timeout: float

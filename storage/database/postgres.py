@@ -46,6 +46,7 @@ class PostgresDatabase(ServerSessions):
     """A database of tracebot on a server."""
 
     on_server = True
+    by_code_point = '"C"'
     engine = "PostgreSQL"
     most_names = MOST_LOCKS
     poll_s = 0.5  # In case that an announcement is not heard, as behind a pooler.

@@ -72,6 +72,7 @@ class _StateByThread(_State, threading.local):
 class SharedDatabase(SqliteDatabase, Database):
     """A database that follows the file at its path: it reconnects if the file was replaced."""
 
+    by_code_point = "BINARY"
     engine = "SQLite"
 
     def __init__(self, path: str | Path, **options: Any) -> None:

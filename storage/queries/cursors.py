@@ -43,8 +43,11 @@ def beyond(cursor: Cursor) -> Any:
     return traces > place if cursor.newer else traces < place
 
 
+OLDEST_FIRST = (TraceRow.started_at.asc(), TraceRow.trace_id.asc())
+NEWEST_FIRST = (TraceRow.started_at.desc(), TraceRow.trace_id.desc())
+"""The orders of traces. Of those that began together, the id decides on each database alike."""
+
+
 def nearest_first(*, newer: bool) -> tuple[Any, Any]:
     """Return the order of traces in which those nearest to a cursor come first."""
-    if newer:
-        return TraceRow.started_at.asc(), TraceRow.trace_id.asc()
-    return TraceRow.started_at.desc(), TraceRow.trace_id.desc()
+    return OLDEST_FIRST if newer else NEWEST_FIRST

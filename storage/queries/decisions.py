@@ -55,7 +55,7 @@ def recorded_decisions(database: Database, *, since: int) -> Iterator[RecordedDe
     is_step = SpanRow.name.in_((DECIDE, MESSAGE)) | SpanRow.name.startswith(f"{INVOKE} ")
     ours = SpanRow.scope.is_null() & SpanRow.process.is_null(False)
     query = SpanRow.select(*columns).where(SpanRow.started_at >= since, is_step, ours)
-    ordered = query.order_by(SpanRow.trace_id, SpanRow.started_at)
+    ordered = query.order_by(SpanRow.trace_id, SpanRow.started_at, SpanRow.span_id)
     rows = ordered.dicts().execute(database)
     for _, spans in groupby(rows, key=lambda row: row["trace_id"]):
         if (found := _decision(spans)) is not None:

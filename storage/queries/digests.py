@@ -11,6 +11,7 @@ from peewee import fn
 
 from storage.database.base import Database
 from storage.database.models import NOT_OK, TraceRow
+from storage.queries.cursors import NEWEST_FIRST
 from storage.queries.traces import NOT_SKIPPED, TraceSummary, summaries, visible
 
 FAILED = ("error", "timeout", "abandoned")
@@ -45,7 +46,7 @@ def failures_of_period(
     query = visible(audiences).where(
         NOT_OK, TraceRow.status.in_(FAILED), *_within(since, until, channel)
     )
-    return summaries(database, query.order_by(TraceRow.started_at.desc()).limit(limit))
+    return summaries(database, query.order_by(*NEWEST_FIRST).limit(limit))
 
 
 def top_threads(
@@ -69,7 +70,8 @@ def top_threads(
     if audiences is not None:
         query = query.where(TraceRow.audience.in_(list(audiences)))
     most = cost if by == "cost" else slowest
-    query = query.group_by(*columns).having(most > 0).order_by(most.desc(), *columns).limit(limit)
+    names = (column.collate(database.by_code_point) for column in columns)
+    query = query.group_by(*columns).having(most > 0).order_by(most.desc(), *names).limit(limit)
     return tuple(
         ThreadSum(
             channel=where,

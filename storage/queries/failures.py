@@ -12,6 +12,7 @@ from storage.database.models import SpanRow, TraceRow
 from storage.model.filters import ANY, Filters
 from storage.model.fingerprint import fingerprint
 from storage.model.span import FAILED_STATUSES
+from storage.queries.cursors import NEWEST_FIRST
 from storage.queries.filters import conditions
 from storage.queries.traces import (
     NOT_SKIPPED,
@@ -65,7 +66,7 @@ def failed_traces(
         NOT_SKIPPED,
         *conditions(filters),
     )
-    return summaries(database, query.order_by(TraceRow.started_at.desc()).limit(limit))
+    return summaries(database, query.order_by(*NEWEST_FIRST).limit(limit))
 
 
 def failed_spans(database: Database, trace_ids: Collection[str]) -> tuple[FailedSpan, ...]:
@@ -73,7 +74,8 @@ def failed_spans(database: Database, trace_ids: Collection[str]) -> tuple[Failed
     query = SpanRow.select(*(getattr(SpanRow, item.name) for item in fields(FailedSpan))).where(
         SpanRow.trace_id.in_(list(trace_ids)), SpanRow.status.in_(sorted(FAILED_STATUSES))
     )
-    rows = query.order_by(SpanRow.started_at.desc(), SpanRow.span_id).dicts().execute(database)
+    newest_first = SpanRow.started_at.desc(), SpanRow.trace_id.desc(), SpanRow.span_id
+    rows = query.order_by(*newest_first).dicts().execute(database)
     return tuple(FailedSpan(**row) for row in rows)
 
 

@@ -12,6 +12,7 @@ from storage.database.base import Database
 from storage.database.models import NOT_OK, TraceRow
 from storage.model.filters import ANY, Filters
 from storage.model.trace_context import short_id
+from storage.queries.cursors import OLDEST_FIRST
 from storage.queries.filters import conditions
 from storage.queries.search import rows_of
 from storage.queries.traces import NOT_SKIPPED, TraceSummary, summaries, visible
@@ -65,7 +66,7 @@ def thread_traces(
 ) -> tuple[TraceSummary, ...]:
     """Return all traces of one thread, oldest first, skipped messages included."""
     query = visible(audiences).where(TraceRow.channel == channel, TraceRow.thread_ts == thread_ts)
-    return summaries(database, query.order_by(TraceRow.started_at))
+    return summaries(database, query.order_by(*OLDEST_FIRST))
 
 
 def message_traces(
@@ -77,7 +78,7 @@ def message_traces(
 ) -> tuple[TraceSummary, ...]:
     """Return the traces of one message, oldest first."""
     query = visible(audiences).where(TraceRow.channel == channel, TraceRow.message_ts == message_ts)
-    return summaries(database, query.order_by(TraceRow.started_at))
+    return summaries(database, query.order_by(*OLDEST_FIRST))
 
 
 def running_traces(
@@ -91,7 +92,7 @@ def running_traces(
     query = visible(audiences).where(
         TraceRow.status == "running", NOT_OK, NOT_SKIPPED, *conditions(filters)
     )
-    return summaries(database, query.order_by(TraceRow.started_at).limit(limit))
+    return summaries(database, query.order_by(*OLDEST_FIRST).limit(limit))
 
 
 def slowest_traces(

@@ -16,6 +16,9 @@ from storage.database.base import Database
 from storage.database.models import LogRow, MetricRow
 from storage.model.records import Log, Metric
 
+SCALE = 2**20
+"""Divides values before they are added up: some are as large as a float can be."""
+
 MOST_NAMES = 200
 """Metrics that are listed, by name."""
 
@@ -67,13 +70,13 @@ def metric_totals(
     """Return every metric of a period, by name."""
     wanted = [MetricRow.recorded_at >= since, *_within(MetricRow, trace_ids)]
     value = MetricRow.value
+    # PostgreSQL adds floats up less exactly than SQLite, which ignores the cast.
+    mean = fn.AVG(value.cast("NUMERIC") / SCALE)
     query = (
-        MetricRow.select(
-            MetricRow.name, fn.COUNT(value), fn.MIN(value), fn.AVG(value), fn.MAX(value)
-        )
+        MetricRow.select(MetricRow.name, fn.COUNT(value), fn.MIN(value), mean, fn.MAX(value))
         .where(*wanted)
         .group_by(MetricRow.name)
-        .order_by(MetricRow.name)
+        .order_by(MetricRow.name.collate(database.by_code_point))
         .limit(MOST_NAMES)
     )
     found = []
@@ -84,7 +87,8 @@ def metric_totals(
                 name=name,
                 count=count,
                 least=least,
-                mean=mean,
+                # To as many digits as both databases compute alike.
+                mean=min(max(float(f"{float(mean) * SCALE:.12g}"), least), most),
                 most=most,
                 last=newest.value,
                 last_at=newest.recorded_at,

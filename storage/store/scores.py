@@ -1,6 +1,7 @@
 """Read the scores of traces."""
 
 from collections.abc import Collection
+from typing import Any
 
 from storage.database.base import Database
 from storage.database.models import ScoreRow
@@ -14,8 +15,11 @@ def scores_of(database: Database, trace_ids: Collection[str]) -> list[Score]:
     query = ScoreRow.select().where(
         ScoreRow.trace_id.in_(list(trace_ids)), ScoreRow.value.is_null(False)
     )
-    latest: dict[tuple[str, str, str], Score] = {}
-    for row in query.order_by(ScoreRow.recorded_at, ScoreRow.source).dicts().execute(database):
-        score = Score(**row)
-        latest[score.trace_id, score.name, score.user] = score
-    return sorted(latest.values(), key=lambda score: score.recorded_at)
+    # Sorted here: each database has an order of its own for text, and for what is equal.
+    scores = sorted((Score(**row) for row in query.dicts().execute(database)), key=_order)
+    latest = {(score.trace_id, score.name, score.user): score for score in scores}
+    return sorted(latest.values(), key=_order)
+
+
+def _order(score: Score) -> tuple[Any, ...]:
+    return score.recorded_at, score.source, score.name, score.user, score.trace_id

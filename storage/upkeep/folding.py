@@ -135,8 +135,7 @@ CROWDS = Statement(
 RANKED = Statement(
     lambda database: (
         "SELECT key FROM rollups WHERE level = 'month' AND dimension = ? "
-        "AND starts_at = ? AND audience = ? AND key <> ? ORDER BY traces DESC, key".replace(
-            "?", database.param
-        )
+        "AND starts_at = ? AND audience = ? AND key <> ? "
+        f"ORDER BY traces DESC, key COLLATE {database.by_code_point}".replace("?", database.param)
     )
 )

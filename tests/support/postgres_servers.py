@@ -14,8 +14,9 @@ import pytest
 from storage.database.connect import locate
 
 URL = "TRACEBOT_TEST_POSTGRES_URL"
-"""The environment variable with the URL of a server to be used instead of one of our own. Its user
-may create databases."""
+"""The environment variable with the URL of a server to be used instead of one of our own, such as
+`postgresql://postgres@/postgres?host=/var/run/postgresql`. Some tests need its socket, and a user
+who may do everything there."""
 
 
 @contextmanager
