@@ -5,7 +5,8 @@ its place (`curl -u ann:…`, `postgres://ann:…@host`). Three steps keep this 
 
 1. RE2 searches for all hints at once, in time that is linear in the length of the text. Hardly any
    text has one.
-2. A text with a hint is read as it is and with its escapes undone (`unescape`).
+2. A text with a hint is read as it is, with its lines joined and with its escapes undone
+   (`unescape`). What is in base64 (`encoded`) is read, too.
 3. In each reading, `kinds` and `key_files` find secrets by their shape, `names` by their name, and
    `command_lines`, `printed`, `urls`, `formats`, `calls`, `tables`, `chat` and `otp` by their
    place; `values` knows placeholders, code and prose, and `places` vaults, which are kept.
@@ -13,16 +14,18 @@ its place (`curl -u ann:…`, `postgres://ann:…@host`). Three steps keep this 
 
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
-from itertools import chain, islice
+from itertools import accumulate, chain, islice
 from typing import Any
 
 from storage.model.redaction import (
     calls,
     chat,
     command_lines,
+    encoded,
     formats,
     names,
     otp,
@@ -42,6 +45,7 @@ from storage.model.redaction.kinds import (
 )
 from storage.model.redaction.names import is_secret_name
 from storage.model.redaction.patterns import Pattern, Range
+from storage.model.redaction.unescape import HINT as CONTINUED
 from storage.model.redaction.unescape import INVISIBLE, readings
 from storage.model.redaction.values import looks_chosen
 from storage.model.text import as_key, storable
@@ -93,6 +97,8 @@ _HINTS = (
     UNPREFIXED_HINTS,
     *(hint for place in _PLACES for hint in place.HINTS),
     # Text that may read otherwise.
+    encoded.HINT,
+    CONTINUED,
     r"%[0-9A-Fa-f]{2}|&(?:[a-z]+|#\w+);|\x1b",
     "[" + re.sub(r"\\u(\w{4})", r"\\x{\1}", INVISIBLE) + "“”„‘’«»：＝]",
 )
@@ -231,11 +237,23 @@ def _found(text: str) -> Iterator[Secret]:
     for start, end in private_keys(text):
         yield start, end, "private_key"
     yield from _shaped(text)
+    for start, end in _encoded(text):
+        yield start, end, "secret"
     needed = (find for find, pattern in _needed.items() if pattern.in_text(text))
     finders = (_own_secrets, *needed)
     for start, end in chain.from_iterable(find(text) for find in finders):
         if not text.endswith("[redacted:", 0, start):  # A mark of ours is no password.
             yield start, end, "secret"
+
+
+def _encoded(text: str) -> Iterator[Range]:
+    pieces = [*encoded.decoded(text)]
+    # Together: to search each of thousands for everything would take seconds.
+    plain = "\n".join(piece for _, piece in pieces)
+    ends = [*accumulate(len(piece) + 1 for _, piece in pieces)]
+    for start, end, _ in _found(plain) if plain else ():
+        for place in range(bisect_right(ends, start), bisect_right(ends, end - 1) + 1):
+            yield pieces[place][0]
 
 
 def _shaped(text: str) -> Iterator[Secret]:

@@ -113,7 +113,8 @@ COMMANDS = (
     + _ARGUMENT,
     r"(?:pass|key|secret|token)[\w-]*[ =]<\((?:echo|printf)[ \t]+(?P<secret>[^)\n]+)\)",
     r"-?-pass\w*-command[ =][\"'](?:echo|printf)[ \t]+(?P<secret>[^\"'\n]+)[\"']",
-    r"(?:echo|printf)[ \t]+(?:-n[ \t]+)?(?P<secret>\"[^\"\n]*\"|'[^'\n]*'|\S+)[ \t]*\|[ \t]*"
+    r"(?:echo|printf)[ \t]+(?:-n[ \t]+|[\"']?%s(?:\\n)?[\"']?[ \t]+)?"
+    r"(?P<secret>\"[^\"\n]*\"|'[^'\n]*'|\S+)[ \t]*\|[ \t]*"
     r"(?:sudo[ \t]+-\w*S|docker[ \t]+login|passwd|gh[ \t]+auth"
     r"|\S+[ \t]+[^\n|]*--?(?:password|pass|token|with-token)[\w-]*)",
     r"(?:echo|printf)[ \t]+(?:-\w+[ \t]+)*[\"'](?:[^\"'\n]*(?:\\n|\n))*"

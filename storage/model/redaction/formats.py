@@ -65,6 +65,7 @@ FORMATS = (
     r"(?P<secret>[A-Za-z0-9]{4,}-[A-Za-z0-9]{4,}(?:[\s,]+[A-Za-z0-9]{4,}-[A-Za-z0-9]{4,})*)",
 )
 MANIFEST = r"(?m:^)kind:[ \t]*Secret\b"
+PLAIN_DATA = r"(?m:^)stringData:[ \t]*\r?\n"
 
 FILLED_HINTS = (
     r"(?i:password|passwd|passphrase|secret|token|key)\"[ \t]*:\s*\{",
@@ -80,6 +81,7 @@ HINTS = (
     r"AC[0-9a-f]{32}|(?i:2fa|totp|otp|mfa|authenticator)[ :_-]|(?i:recovery|backup)[ _-](?i:code)",
     r"(?:[A-Z0-9]{5}-){4}",
     MANIFEST,
+    PLAIN_DATA,
     *FILLED_HINTS,
 )
 
@@ -98,6 +100,8 @@ FILLED = (
 )
 _filled = Patterns(FILLED)
 _LITERALS = ValuePattern(r"'([^'\n]{5,})'")
+_plain_data = Pattern(PLAIN_DATA)
+_plain_datum = ValuePattern(r"[ \t]+[\w.-]+:[ \t]*(\S[^\r\n]*)?(?:\r?\n|\Z)")
 _datum = Pattern(r"(?m:^)[ \t]+[\w.-]+:[ \t]*(?P<secret>[A-Za-z0-9+/]{6,}={0,2})(?m:$)")
 
 
@@ -134,9 +138,21 @@ def in_manifests(text: str) -> Iterator[Range]:
         yield found["secret"]
 
 
+def in_plain_manifests(text: str) -> Iterator[Range]:
+    """Yield the values of a Kubernetes secret that are not in base64."""
+    for found in _plain_data.finditer(text):
+        line = _plain_datum.match(text, found[""][1])
+        while line:
+            if line[1] and line[1][0] not in "|>" and not harmless(line[1], numbers=False):
+                start = line.start(1)
+                yield within_quotes(text, start, start + len(line[1].rstrip()))
+            line = _plain_datum.match(text, line.end()) if line.end() < len(text) else None
+
+
 FINDERS: Finders = {
     in_formats: FORMATS,
     inserted: (INSERT,),
     filled: FILLED_HINTS,
     in_manifests: (MANIFEST,),
+    in_plain_manifests: (PLAIN_DATA,),
 }

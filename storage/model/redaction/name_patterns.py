@@ -74,7 +74,7 @@ SIGN = (
     r"|(?:[ \t][\w:-]+=\"[^\"<>\n]{0,40}\")*>|[ \t\n]*<(?:string|value|data)>"
     # JSON and YAML: {"name": "…", "value": "…"}
     r"|[\"'][ \t\n]*,[ \t\n]*[\"']?(?:value|val|default)[\"']?[ \t]*:"
-    r"|[ \t]*\n[ \t]*value:"
+    r"|[ \t]*(?:\n[ \t]*|,[ \t]*)value:"
     r"|[\"'],[ \t]*[bfr]?[\"']"  # ("password", "…")
     r"|[ \t]+(?:string|str)[ \t]*:?="  # Go: password string = "…"
 )
@@ -102,7 +102,7 @@ RANDOM = (
     r")(?P<random>[A-Za-z0-9+/_=.~%-]{12,})"
 )
 SCHEME = (
-    r"(?i:(?:^|[^A-Za-z0-9])(?P<scheme>bearer|basic),?[ \t]+)"
+    r"(?i:(?:^|[^A-Za-z0-9])(?P<scheme>bearer|basic|negotiate|ntlm|dpop),?[ \t]+)"
     r"(?P<sent>[A-Za-z0-9._~+/=|:-]{6,})"
 )
 # The parameters of a signed URL.
@@ -122,14 +122,14 @@ AS_PASSWORD = (
 # The names once, before all that may follow them: each copy would take 1 ms to compile.
 HINTS = (
     rf"(?i:(?:{PASSWORD}|{HEADER}|{KEY}){SUFFIX}(?:"
-    rf"{CLOSE}(?:[ \t\n]*(?:[=:<>|→は是는은-]|value)|[\"'][ \t\n]*[,v]|\[)"
+    rf"{CLOSE}(?:[ \t\n]*(?:[=:<>|→は是는은-]|(?:,[ \t]*)?value)|[\"'][ \t\n]*[,v]|\[)"
     r"|[\"'`*_~]{0,3}[ \t]+\S|['’]s[ \t]|[\x{1F300}-\x{1FAFF}\x{2600}-\x{27BF}]"
     r"|[ \t]{0,3}\([^()\n]{1,40}\)"
     rf"|(?-i:{LONGER})[\"'`*\])]{{0,4}}[ \t]*(?::=|=>?|:)[ \t]*[\"'`*]{{0,3}}[^\s\"'`]{{6}}))",
     rf"(?i:(?:^|[^A-Za-z0-9])(?:{WEAK}){SUFFIX}(?:{CLOSE}[ \t]*(?:[:=]|=>)[ \t]*[\"'`]?"
     r"|[ \t]is[ \t]+[`*\"']?|[\"'][ \t\n]*,[ \t\n]*[\"']?value[\"']?[ \t]*:[ \t]*[\"'])"
     r"[A-Za-z0-9+/_=.~%-]{12})",
-    r"(?i:(?:bearer|basic),?[ \t]+[A-Za-z0-9])",
+    r"(?i:(?:bearer|basic|negotiate|ntlm|dpop),?[ \t]+[A-Za-z0-9])",
     r"(?i:[?&;](?:x-amz-|x-goog-)?"
     r"(?:sig|signature|code|key|hmac|hash|auth|sid|ticket|st|credential)=)",
     r" (?:as|is|that['’]s|it['’]s) (?:the |my |your |our |his |her |a )?(?i:[a-z]+ )?"

@@ -54,7 +54,8 @@ _NEEDS_BOUNDARY = ValuePattern(
     r"|mdp|parol[aăe]?|sandi|šifra|geheim|ключ|токен|гасло|шифра|รหัส"
 )
 _SCHEME_BEFORE = ValuePattern(
-    r"(?i)(?:bearer|basic|token|apikey|digest|bot|ssws|splunk|geniekey|key|oauth)[ \t]+(?=\S)"
+    r"(?i)(?:bearer|basic|negotiate|ntlm|dpop|token|apikey|digest|bot|ssws|splunk|geniekey|key"
+    r"|oauth)[ \t]+(?=\S)"
 )
 _ANNOTATED = ValuePattern(r"[ \t]*&?[A-Za-z_][\w.\[\]| <>']{0,40}?[ \t]*=[ \t]*(?=[bfr]?[\"'])")
 _LITERAL = ValuePattern(r"[\w.:$]+\([ \t]*(?:[bfru]{0,2})([\"'])([^\"']{4,})\1")
@@ -66,6 +67,7 @@ _HARMLESS_NAME = ValuePattern(
     r"start|per|special|added|first|last|prompt|image|fill|input|output|public|publishable|pub|"
     r"primary|foreign|sort|partition|cache|unique)[_\-. ]?\Z"
 )
+_PUBLIC_KEY = ValuePattern(r"(?i)[^a-z0-9]?(?:[a-z0-9]+[_\-.])*(?:public|publishable)[_\-.]key\b")
 _BLOCK = ValuePattern(r"(?:\)+|[ \t]in[ \t][\w.()]+)[ \t]*:[ \t]*\r?\n")
 _PARAMETER = ValuePattern(r"[a-z]+_[a-z]+=\d")
 _COMMENT = ValuePattern(r"[ \t]+#[ \t]")
@@ -117,7 +119,8 @@ def random(text: str) -> Iterator[Range]:
     ):
         for found in pattern.finditer(text):
             start, end = found[group]
-            if secret(text[start:end]) and not harmless(text[start:end]):
+            is_public = group == "random" and _PUBLIC_KEY.match(text, found[""][0])
+            if secret(text[start:end]) and not (harmless(text[start:end]) or is_public):
                 yield start, end
 
 

@@ -33,6 +33,15 @@ _ESCAPE = ValuePattern(
     r"|%[c-fC-F][0-9a-fA-F](?:%[89abAB][0-9a-fA-F]){1,3}|%[0-9a-fA-F]{2}"
     r"|&(?:amp|quot|apos|lt|gt|nbsp|#\d{1,6}|#[xX][0-9a-fA-F]{1,5});"
 )
+_WRAPPED = ValuePattern(
+    r"\\\r?\n[ \t]*"
+    r"|([\"'])[ \t]*(?:\+[ \t]*(?:\r?\n[ \t]*)?|\\?\r?\n[ \t]*(?:\+[ \t]*)?)[bfru]{0,2}\1"
+)
+"""The end of a line that goes on in the next one, and of a string that the next one continues."""
+
+HINT = r"[\"'][ \t]*(?:\+[ \t]*|\+?[ \t]*\r?\n[ \t]*\+?[ \t]*)[bfru]{0,2}[\"']"
+"""A string that the next one continues; a backslash needs no hint."""
+
 Plain = Callable[[re.Match[str]], str]
 """Returns what an escape stands for."""
 
@@ -81,11 +90,14 @@ class Reading:
 
 
 def readings(text: str) -> Iterator[Reading]:
-    """Yield the text as it is, and as it reads with one, two, … levels of escapes undone."""
+    """Yield the text as it is, as it reads without line breaks, and with escapes undone."""
     reading = Reading(text, None)
     if not text.isascii() or "\x1b" in text or "\\" in text:
         reading = reading.undo(_DISGUISE, _undisguised)
     yield reading
+    joined = reading.undo(_WRAPPED, lambda match: "")
+    if joined is not reading:
+        yield joined
     for _ in range(MOST_LEVELS):
         before = reading
         reading = reading.undo(_ESCAPE, _unescaped)

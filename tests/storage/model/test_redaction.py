@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from base64 import b64encode, urlsafe_b64encode
 from urllib.parse import quote
 
 import pytest
@@ -232,7 +233,11 @@ def test_a_secret_is_found_at_each_level_of_escapes() -> None:
 
 
 @pytest.mark.parametrize(
-    "character", ["a", "A1", "-", "_", "+/", "ab12-", "=", "[", "\\", "%41", "\u200b"]
+    "character",
+    [
+        *("a", "A1", "-", "_", "+/", "ab12-", "=", "[", "\\", "%41", "\u200b"),
+        *("cGFzc3dvcmQAAAAA ", '"+"', '"\n   ', "\\\n", "\nstringData:\n a:   x"),
+    ],
 )
 def test_long_texts_take_time_that_grows_with_their_length(character: str) -> None:
     def seconds(length: int) -> float:
@@ -295,6 +300,10 @@ def test_the_end_of_a_text_has_no_half_of_a_secret() -> None:
         ("Wi-Fi network Office, code Maple77!", "Maple77!"),
         ("&gt; password:\n&gt; Maple-77x", "Maple-77x"),
         ("SAMLResponse=Y9FmLgChnN4A4PVJU0V0OMq2KwFLp3kP", "Y9FmLgChnN4A"),
+        ("env: [{name: API_TOKEN, value: Y9FmLgChnN4A4PVJU0V0}]", "Y9FmLgChnN4A"),
+        ("stringData:\n  a: 'x'\n  admin: Y9FmLgChnN4A\nkind: Secret", "Y9FmLgChnN4A"),
+        ("Authorization: Negotiate YIIFmLgChnN4A4PVJU0V0OMq2KwFLp3kP", "YIIFmLgChnN4A"),
+        ("printf '%s' Y9FmLgChnN4A | docker login --password-stdin", "Y9FmLgChnN4A"),
     ],
 )
 def test_unusual_places_and_languages_are_known(text: str, secret: str) -> None:
@@ -314,10 +323,51 @@ def test_unusual_places_and_languages_are_known(text: str, secret: str) -> None:
         "one token per request\nbackup_20261126T030000.sql.gz",
         "API_KEY=YOUR_API_KEY\nPASSWORD=${DB_PASSWORD}",
         "I forgot the password\nbuild-2026 is green",
+        "public_key: MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE",
+        "stringData:\n  url: ${URL}\nkind: Secret",
+        b64encode(b"the password field must be long").decode(),
+        'name = "acme_" +\n    "production_database_backup"',
     ],
 )
 def test_sentences_versions_and_types_are_kept(text: str) -> None:
     assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "export GH_TOKEN={0}\\\n{1}",
+        'curl -H "X: {0}\\\r\n    {1}"',
+        'KEY="{0}" \\\n  "{1}"',
+        "key = '{0}' + '{1}'",
+        'key = ("{0}"\n       "{1}")',
+        'key = "{0}" +\n    "{1}"',
+    ],
+)
+def test_a_secret_is_found_over_the_end_of_a_line_or_a_string(text: str) -> None:
+    start, end = "ghp_0HgBWIh6d08U", "6GnDTVx6cEcw9h94QdDQfsf4"
+    for first, last in ((start, end), ("ghp_", start[4:] + end)):
+        redacted = redact(text.format(first, last))
+        assert "[redacted:" in redacted
+        assert end not in redacted
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "password=hunter2!Xy",
+        "x: 1\nDB_PASSWORD: s3cr3tPw9\n",
+        '{"token": "aB3xY9zQ7w2eR5tY8u1i"}',
+        "ab API_KEY=aB3xY9zQ7w2eR5tY8u1i?>",
+    ],
+)
+@pytest.mark.parametrize("around", ["{}", "echo {} | base64 -d", '{{"content": "{}"}}'])
+def test_a_secret_is_found_in_base64(secret: str, around: str) -> None:
+    for before in ("", "a ", "ab "):
+        plain = f"{before}{secret}".encode()
+        for encoded in (b64encode(plain).decode(), urlsafe_b64encode(plain).decode().rstrip("=")):
+            mark = "[redacted:secret]"
+            assert redact(around.format(encoded)).rstrip("=") == around.format(mark).rstrip("=")
 
 
 def test_a_value_that_was_named_is_redacted_wherever_it_stands() -> None:
