@@ -39,6 +39,9 @@ ENDING = r"['’](?!(?:s|ll|d|ve|re|m|t)\b)[^\W\d_]{1,5}\b"
 """An ending behind an apostrophe, but none of English, which makes a statement of the name."""
 
 AND = r"(?:\s*(?:,|&amp;|\+|[和与跟とや및와과]|하고|이?랑|\b(?:and|und|et|y|e|och|ve|ja)\b)\s*|\s+)"
+JOINED = r"(?:&amp;|[&/|;])"
+"""Signs between two mentions that mean a comma; a path has no second `@`."""
+
 COLON = rf"\s*(?::(?!/|{W})|：)"
 PARTICLE = r"[:'’\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\uac00-\ud7ff]"
 """The first character of an ending that makes a name a part of the sentence, also in Finnish
@@ -47,7 +50,8 @@ PARTICLE = r"[:'’\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u
 SAME = {"、": ",", "，": ",", "،": ",", "。": ".", "：": "："}
 """Signs that mean the same as ASCII's; a full-width colon may have a word right behind it."""
 
-TAG = re.compile(rf"(?<!{W})(?<![@.+/:-])@([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)(?![\w@/])", re.ASCII)
+BEFORE_TAG = rf"(?<!{W})(?<![@.+/:-])"
+TAG = re.compile(rf"{BEFORE_TAG}@([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)(?![\w@/])", re.ASCII)
 EVERYBODY = frozenset(("channel", "everyone", "here"))
 
 
@@ -79,6 +83,7 @@ def addressed(text: str, agents: Collection[str]) -> Addressed:
     if not agents:
         return Addressed((), text.strip())
     said = NOT_SAID.sub(lambda match: BLANK * len(match.group()), "".join(map(_plain, text)))
+    said = _with_commas(said, agents)
     start = _salutation(said, agents)
     named = dict.fromkeys([*_names(said[:start], agents), *_tagged(said[start:], agents)])
     return Addressed(tuple(named), text[start:].strip(), tuple(_misses(said, agents)))
@@ -120,13 +125,25 @@ def _salutation(said: str, agents: Collection[str]) -> int:
     return match.end() if match else 0
 
 
+def _with_commas(said: str, agents: Collection[str]) -> str:
+    """Put a comma in place of other signs between mentions of agents: `@claude/@codex`."""
+    name = rf"@(?:{'|'.join(map(re.escape, sorted(agents, key=len, reverse=True)))})"
+    several = rf"{BEFORE_TAG}{name}(?:\s*{JOINED}\s*{name})+(?!{W}|[@/-]|\.{W})"
+
+    def commas(match: re.Match[str]) -> str:
+        # As long as before, because the prompt is cut out of the text itself.
+        return re.sub(JOINED, lambda sign: ",".ljust(len(sign.group())), match.group())
+
+    return re.sub(several, commas, said, flags=re.IGNORECASE)
+
+
 def _names(said: str, agents: Collection[str]) -> Iterator[str]:
     return _found(rf"(?<!{W})(?<![.-])@?({_alternatives(agents)})", said, agents)
 
 
 def _tagged(said: str, agents: Collection[str]) -> Iterator[str]:
     """Find `@codex`, unless the `@` belongs to an address, a path or a version."""
-    return _found(rf"(?<!{W})(?<![@.+/:-])@({_alternatives(agents)})", said, agents)
+    return _found(rf"{BEFORE_TAG}@({_alternatives(agents)})", said, agents)
 
 
 def _alternatives(agents: Collection[str]) -> str:

@@ -32,6 +32,13 @@ AGENTS = ("claude", "codex", "gemini-pro", "gpt-5.1", "echo")
         ("claude, codex: compare", ("claude", "codex"), "compare"),
         ("claude &amp; codex: compare", ("claude", "codex"), "compare"),
         ("@codex @claude @codex compare", ("codex", "claude"), "compare"),
+        ("@codex/@claude compare", ("codex", "claude"), "compare"),
+        ("@codex / @Claude/@gpt-5.1: compare", ("codex", "claude", "gpt-5.1"), "compare"),
+        ("@codex|@claude compare", ("codex", "claude"), "compare"),
+        ("@codex; @claude: compare", ("codex", "claude"), "compare"),
+        ("@codex &amp; @claude, compare", ("codex", "claude"), "compare"),
+        ("@codex & @claude, compare", ("codex", "claude"), "compare"),
+        ("compare @codex/@claude &amp; co", ("codex", "claude"), None),
         # Within a sentence: the name stays in the prompt.
         ("hey @codex, what is new?", ("codex",), "hey @codex, what is new?"),
         ("what is new, @codex?", ("codex",), "what is new, @codex?"),
@@ -93,6 +100,8 @@ AGENTS = ("claude", "codex", "gemini-pro", "gpt-5.1", "echo")
         ("codex:open", (), None),
         ("see /srv/@codex/run and x/@codex", (), None),
         ("npm i @codex/cli", (), None),
+        ("npm i @codex/claude", (), None),
+        ("see /srv/@codex/@claude and @codex/@claude/run", (), None),
         ("@codex's last answer was wrong", (), None),
         ("@@codex", (), None),
         # Code, quotations, links, mentions of users.
