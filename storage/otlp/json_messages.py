@@ -125,7 +125,9 @@ def _text(value: Any, losses: Losses) -> str:
 
 def _integer(value: Any) -> int:
     if isinstance(value, str):
-        return int(value[:MAX_DIGITS])
+        digits = value[:MAX_DIGITS]
+        # The JSON of protobuf may write a number as 1.7e18, also as a string.
+        value = float(digits) if "." in digits or "e" in digits.lower() else int(digits)
     if isinstance(value, float) and not value.is_integer():
         raise ValueError
     return value if type(value) is int else int(value)

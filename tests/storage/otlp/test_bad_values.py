@@ -154,6 +154,8 @@ IN_JSON: list[tuple[dict[str, Any], str]] = [
     ({"startTimeUnixNano": -5}, lost.INVALID_VALUE),
     ({"startTimeUnixNano": 2**70}, lost.INVALID_VALUE),
     ({"startTimeUnixNano": 1.5}, lost.INVALID_VALUE),
+    ({"startTimeUnixNano": "1.5"}, lost.INVALID_VALUE),
+    ({"startTimeUnixNano": "1e999"}, lost.INVALID_VALUE),
     ({"startTimeUnixNano": True}, lost.INVALID_VALUE),
     ({"endTimeUnixNano": "9" * 5_000}, lost.INVALID_VALUE),
     ({"flags": 2**40}, lost.INVALID_VALUE),

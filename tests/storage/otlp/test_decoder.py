@@ -87,7 +87,7 @@ def test_protobuf_and_json_mean_the_same() -> None:
 
 
 @pytest.mark.parametrize("kind", [3, "SPAN_KIND_CLIENT"])
-@pytest.mark.parametrize("start", [START, str(START)])
+@pytest.mark.parametrize("start", [START, str(START), "1.54471266e18", 1.54471266e18])
 @pytest.mark.parametrize("parent", ["", None])
 def test_json_may_be_written_in_several_ways(kind: Any, start: Any, parent: Any) -> None:
     sent = a_span(kind=kind, startTimeUnixNano=start, parentSpanId=parent, unknownField={"a": [1]})
