@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 BAR = 80
 """The columns of a waterfall, if there is room."""
 
+DEEPEST = 20
+"""Levels that are indented. A program that calls itself can make thousands."""
+
 
 def trace_tree(view: TraceView) -> Iterator[Part]:
     yield from _head(view)
@@ -70,7 +73,7 @@ def _spans(view: TraceView) -> Table:
         rows=[
             (
                 status(span.icon, span.status),
-                "  " * span.depth + span.name,
+                "  " * min(span.depth, DEEPEST) + span.name,
                 span.duration,
                 _bar(span),
                 [(span.facts, "" if span.status == "ok" else STATUS_STYLES.get(span.status, ""))],

@@ -24,7 +24,7 @@ from reports.render.html import page
 from reports.render.slack.plain import plain
 from reports.views.digest import DigestView
 from reports.views.health import health_view
-from reports.views.trace_tree import RawView, trace_view
+from reports.views.trace_tree import RawView, TraceView, trace_view
 from storage import Observability
 from storage.database.shared_file import SharedDatabase
 from storage.health import health
@@ -101,6 +101,14 @@ def test_lines_on_a_terminal_fit_its_width(width: int) -> None:
     for make in MAKERS:
         shown = terminal.render(make("word " * 50, 5), width=width)
         assert max(map(len, shown.splitlines())) <= width
+
+
+def test_a_tree_of_any_depth_is_as_wide_as_its_names() -> None:
+    view = a_tree("step", 1)
+    assert isinstance(view, TraceView)
+    deep = replace(view, spans=[replace(view.spans[0], depth=depth) for depth in range(3_000)])
+    shown = terminal.render(deep).split("\n")
+    assert max(map(len, shown)) < 300
 
 
 def test_colour_is_used_only_on_request() -> None:
