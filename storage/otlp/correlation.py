@@ -109,11 +109,13 @@ class TraceCorrelator:
             together = by_ids(each.span for each in sent)
         # All places first: attaching a span changes the ids by which others find it.
         places = self._places(sent, together)
-        return [
-            each.span
+        settled = [
+            (each.span, place)
             for each, place in zip(sent, places, strict=True)
             if self._settle(each, place, together)
         ]
+        _end_rings(span for span, place in settled if place.parent is None)
+        return [span for span, _ in settled]
 
     def _places(self, sent: Sequence[Sent], together: Together) -> list[Place]:
         # By identity: hashing a resource for each of its spans would take longer than the rest.
@@ -241,6 +243,22 @@ class TraceCorrelator:
             else:
                 span.parent_id = end.parent_id
         return kept
+
+
+def _end_rings(spans: Iterable[Span]) -> None:
+    """Let a span stand for the root of each trace in which all spans are below one another.
+
+    A broken sender's trace would be running for ever.
+    """
+    below: dict[str, Span] = {}
+    ended: set[str] = set()
+    for span in spans:
+        if span.parent_id is None or span.entry:
+            ended.add(span.trace_id)
+        else:
+            below.setdefault(span.trace_id, span)
+    for trace_id, span in below.items():
+        span.entry = trace_id not in ended
 
 
 def _other(trace_id: str, ours: Collection[str]) -> str:

@@ -301,7 +301,7 @@ def test_the_end_of_a_text_has_no_half_of_a_secret() -> None:
         ("&gt; password:\n&gt; Maple-77x", "Maple-77x"),
         ("SAMLResponse=Y9FmLgChnN4A4PVJU0V0OMq2KwFLp3kP", "Y9FmLgChnN4A"),
         ("env: [{name: API_TOKEN, value: Y9FmLgChnN4A4PVJU0V0}]", "Y9FmLgChnN4A"),
-        ("stringData:\n  a: 'x'\n  admin: Y9FmLgChnN4A\nkind: Secret", "Y9FmLgChnN4A"),
+        ("stringData:\n  a: 'x'\n  admin: Y9F-mLgC!hnN4A\nkind: Secret", "mLgC!hnN4A"),
         ("Authorization: Negotiate YIIFmLgChnN4A4PVJU0V0OMq2KwFLp3kP", "YIIFmLgChnN4A"),
         ("printf '%s' Y9FmLgChnN4A | docker login --password-stdin", "Y9FmLgChnN4A"),
     ],

@@ -179,6 +179,16 @@ def test_spans_that_go_in_a_ring_are_stored(
     assert len(placed(correlator, sender(service="codex_exec"), noisy)) == 1
 
 
+def test_a_trace_that_is_a_ring_ends(
+    correlator: TraceCorrelator, observability: Observability
+) -> None:
+    ring = [sent("a", "b", name="first"), sent("b", "a"), sent("c", "a")]
+    observability.receive(placed(correlator, sender(), ring))
+    assert observability.flush()
+    (summary,) = recent_traces(observability.database).traces
+    assert (summary.name, summary.status, summary.span_count) == ("first", "ok", 3)
+
+
 def test_noise_is_left_out_and_counted_and_its_children_move_up(
     correlator: TraceCorrelator, attempt: ActiveSpan
 ) -> None:
