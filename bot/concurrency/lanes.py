@@ -6,7 +6,7 @@ If the database cannot be asked, the first alone decides: people are answered al
 
 import logging
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from peewee import PeeweeException
 
@@ -38,6 +38,10 @@ class _Held:
     claim: str
     standing: Standing | None = None
     failures: int = 0
+    begun: bool = False
+    """Its turn runs without a row, and must not be made again from one."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    """Held while the database is asked for the message."""
 
 
 class Lanes:
@@ -60,13 +64,16 @@ class Lanes:
 
     def begin(self, trace_id: str) -> Standing | None:
         """Return if the turn of a message may run; None if only this process's queue knows."""
-        return self._standing(trace_id)
+        return self._standing(trace_id, begins=True)
 
-    def _standing(self, trace_id: str) -> Standing | None:
-        # One thread at a time asks for a message: that which accepts it, and then that of its turn.
+    def _standing(self, trace_id: str, *, begins: bool = False) -> Standing | None:
         held = self._held.get(trace_id)
         if held is None:
             return Standing.ELSEWHERE
+        with held.lock:
+            return self._standing_of(held, begins=begins)
+
+    def _standing_of(self, held: _Held, *, begins: bool) -> Standing | None:
         if held.standing not in (None, Standing.WAITS):
             return held.standing
         try:
@@ -77,21 +84,43 @@ class Lanes:
             # A row that is stored keeps the other processes waiting, so this one tries again.
             # Without a row nobody knows of the message, and waiting would help nobody.
             patient = held.standing is not None and held.failures < PATIENT_TRIES
+            held.begun = begins and not patient
             return Standing.WAITS if patient else None
         if held.standing is Standing.ELSEWHERE:
-            self._hold(trace_id, None)
+            self._hold(held.message.trace_id, None)
         return held.standing
 
     def _ask(self, held: _Held) -> Standing:
         if held.standing is not None:
             return begin_message(self._database, held.message.trace_id, process=self._process)
+        return self._store(held, may_run=True)
+
+    def _store(self, held: _Held, *, may_run: bool) -> Standing:
         return accept_message(
             self._database,
             held.message,
             claim=held.claim,
             process=self._process,
             now=self._database.now(),
+            may_run=may_run,
         )
+
+    def store_late(self) -> None:
+        """Store the messages that wait here and that the database did not take at first.
+
+        A process that is killed leaves them to another one then. Raises `PeeweeException`.
+        """
+        with self._lock:
+            unstored = [held for held in self._held.values() if held.standing is None]
+        for held in unstored:
+            with held.lock:
+                is_left = held.message.trace_id not in self._held
+                if held.standing is not None or held.begun or is_left:
+                    continue
+                # It takes no lane: the queue of this process knows which one is first.
+                held.standing = self._store(held, may_run=False)
+                if held.standing is Standing.ELSEWHERE:
+                    self._hold(held.message.trace_id, None)
 
     def end(self, trace_id: str) -> None:
         """Free the lane of a turn that has ended, or do so later if the database fails now."""

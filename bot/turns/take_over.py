@@ -54,6 +54,7 @@ class TakeOver:
     def run(self, *, now: int) -> None:
         """Do so now. Raises `PeeweeException` if the database cannot be asked."""
         self._lanes.free_ended()
+        self._lanes.store_late()
         taken = self._others.take_over()
         left = self._lanes.left()
         for each in left:

@@ -67,11 +67,18 @@ PLAIN = ("trace_id", "team", "channel", "thread_ts", "message_ts", "user", "posi
 
 
 def accept_message(
-    database: Database, message: AcceptedMessage, *, claim: str, process: str, now: int
+    database: Database,
+    message: AcceptedMessage,
+    *,
+    claim: str,
+    process: str,
+    now: int,
+    may_run: bool = True,
 ) -> Standing:
     """Store a message of *process*, unless the lease *claim* on its event is another's.
 
-    It runs at once if its thread has no other one. Without *claim* it needs no lease.
+    It runs at once if it *may_run* and its thread has no other one. Without *claim* it needs no
+    lease.
     """
     row = {
         **{name: getattr(message, name) for name in PLAIN},
@@ -87,7 +94,7 @@ def accept_message(
             return Standing.ELSEWHERE
         others = AcceptedMessageRow.select().where(*_thread(message)).limit(1)
         # Also here the index decides: two processes on PostgreSQL may both have seen no other.
-        if not others.count(database) and runs.as_rowcount().execute(database):
+        if may_run and not others.count(database) and runs.as_rowcount().execute(database):
             return Standing.RUNS
         waits.execute(database)
         return Standing.WAITS

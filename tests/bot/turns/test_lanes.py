@@ -417,6 +417,38 @@ def test_a_thread_is_answered_in_order_though_its_rows_cannot_be_written(
     assert [root.attributes["tracebot.lane"] for root in roots] == ["this process"] * 2
 
 
+def test_a_message_that_waits_is_stored_once_the_database_takes_it(
+    db_path: Path,
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    ask: Ask,
+    alice: User,
+    general: Channel,
+    observability: Observability,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(accepted_messages, "PATIENCE_S", 0.01)
+    observability.database.timeout = 0.1
+    bot = start_bot(roster_of(agent))
+    question = ask()
+    sandbox.wait_for_reaction(general, question.ts, "eyes")
+    with closing(connect(db_path)) as database:
+        database.begin()
+        follow_up = sandbox.post(alice, general, "and then?", thread_ts=question.ts)
+        sandbox.wait_for_reaction(general, follow_up.ts, WAITS)
+        database.rollback()
+    bot.scheduler.take_over()
+    stored = AcceptedMessageRow.select(AcceptedMessageRow.message_ts, AcceptedMessageRow.state)
+    states = dict(stored.tuples().execute(observability.database))
+    assert states == {question.ts: "asked", follow_up.ts: WAITING}
+    agent.end("first")
+    agent.end("second")
+    sandbox.wait_for_reaction(general, follow_up.ts, OK)
+    eventually(lambda: rows(observability) == 0)
+    assert answers(sandbox, question) == ["first", "second"]
+
+
 def taken_over_from(bot: Bot, observability: Observability) -> None:
     """Let another process take over what the bot does, and the bot stand still until now."""
     database = observability.database

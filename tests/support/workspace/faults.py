@@ -11,9 +11,10 @@ from contextlib import closing, suppress
 
 from peewee import Database, OperationalError
 
+from bot.jobs.scheduler import TAKE_OVER_S
 from bot.sandbox import Sandbox
 from storage.database.connect import connect
-from storage.database.models import UnfinishedReplyRow
+from storage.database.models import AcceptedMessageRow, UnfinishedReplyRow
 from tests.support.workspace.bot_process import BotProcess
 from tests.support.workspace.people import People
 
@@ -191,10 +192,13 @@ class WorkspaceFaults:
 
     def _wait_until_stored(self, database: Database) -> None:
         """Wait until the database knows of each message on which the bot works, as Slack shows."""
+        # Until then it has stored the messages that it accepted meanwhile.
+        time.sleep(TAKE_OVER_S + 1.0)
+        begun = UnfinishedReplyRow.select(UnfinishedReplyRow.message_ts)
+        waiting = AcceptedMessageRow.select(AcceptedMessageRow.message_ts)
         deadline = time.monotonic() + STORING_S
         while time.monotonic() < deadline:
-            rows = UnfinishedReplyRow.select(UnfinishedReplyRow.message_ts).execute(database)
-            known = {row.message_ts for row in rows}
+            known = {ts for (ts,) in (begun | waiting).tuples().execute(database)}
             if {message.ts for message in self._people.in_work()} <= known:
                 return
             time.sleep(0.1)
