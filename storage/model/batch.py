@@ -1,5 +1,6 @@
 """A batch: what a writer stores in one transaction."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from storage.model.records import Log, Metric, Score
@@ -26,3 +27,17 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.spans) + len(self.metrics) + len(self.logs) + len(self.scores)
+
+
+def together(batches: Sequence[Batch]) -> Batch:
+    """Return consecutive batches of one writer as one, with the number of the last of them."""
+    if len(batches) == 1:
+        return batches[0]
+    whole = Batch(batches[-1].process, batches[-1].number)
+    for each in batches:
+        whole.spans += each.spans
+        whole.resumed |= each.resumed
+        whole.metrics += each.metrics
+        whole.logs += each.logs
+        whole.scores += each.scores
+    return whole

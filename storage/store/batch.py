@@ -12,7 +12,7 @@ from storage.database.base import Database
 from storage.database.models import LogRow, MetricRow, ProcessRow, ScoreRow, SpanRow
 from storage.database.statements import Statement, compiled, insert
 from storage.database.transactions import transaction
-from storage.model.batch import Batch
+from storage.model.batch import Batch, together
 from storage.model.records import Log, Metric, Score
 from storage.model.redaction import redact, redact_name, redact_value
 from storage.model.span import Span
@@ -33,16 +33,21 @@ if TYPE_CHECKING:
     from storage.model.erasure import Reach
 
 
-def store(database: Database, batch: Batch, *, deadline: float = 5.0) -> bool:
-    """Store a batch in one transaction. Return False if it was already stored.
+def store(database: Database, *batches: Batch, deadline: float = 5.0) -> bool:
+    """Store consecutive batches of one writer in one transaction. False if all were stored already.
 
     Waits for other writers for at most `deadline` seconds.
     """
+    batch = together(batches)
     # Before the transaction, because other writers wait for as long as it is open.
     rows = span_rows(batch.spans)
     with transaction(database, deadline=deadline, of=batch.trace_ids):
-        if not _take_number(database, batch):
+        new = _take_numbers(database, batches)
+        if not new:
             return False
+        if len(new) < len(batches):
+            batch = together(new)
+            rows = span_rows(batch.spans)
         if erased := _screen(database, batch):
             rows = span_rows(batch.spans)
         _store_spans(database, batch, rows)
@@ -69,12 +74,14 @@ def _screen(database: Database, batch: Batch) -> "dict[str, Reach]":
     return screen(database, batch)
 
 
-def _take_number(database: Database, batch: Batch) -> bool:
-    row = LAST_BATCH.fetch(database, (batch.process,))
-    if row and row[0][0] >= batch.number:
-        return False
-    TAKE_NUMBER.execute_many(database, [(batch.process, time.time_ns(), batch.number)])
-    return True
+def _take_numbers(database: Database, batches: Sequence[Batch]) -> Sequence[Batch]:
+    """Note that these batches are stored, and return those that are not stored yet."""
+    last = batches[-1]
+    row = LAST_BATCH.fetch(database, (last.process,))
+    new = [each for each in batches if not row or each.number > row[0][0]]
+    if new:
+        TAKE_NUMBER.execute_many(database, [(last.process, time.time_ns(), last.number)])
+    return new
 
 
 def store_spans(database: Database, batch: Batch) -> None:

@@ -8,7 +8,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -88,7 +88,7 @@ class Delivery:
         self._spool = Spool(spool, process)
         self._dropped = dropped
         self._backlog = self._spooled_batches()
-        self._next: Batch | None = None
+        self._next: Sequence[Batch] | None = None
         self._replaying = True
         self._adopted = 0
         """How many batches of ended writers were stored since their running spans were ended."""
@@ -190,25 +190,25 @@ class Delivery:
         self._backlog = self._spooled_batches()
         self._next, self._replaying = None, True
 
-    def _spooled_batches(self) -> Generator[Batch]:
-        """Yield this writer's spooled batches, then those of ended writers.
+    def _spooled_batches(self) -> Generator[Sequence[Batch]]:
+        """Yield this writer's spooled batches, then those of ended writers, in groups.
 
-        Asking for the next batch confirms that the last one is stored.
+        Asking for the next group confirms that the last one is stored.
         """
-        yield from self._spool.batches()
-        for batch in left_behind(self._folder):
-            yield batch
-            self._adopted += 1
+        yield from self._spool.groups()
+        for group in left_behind(self._folder):
+            yield group
+            self._adopted += len(group)
 
     def _replay_next(self) -> bool:
-        """Store one spooled batch. False if there is none, or the database does not take it now."""
+        """Store a group of spooled batches. False if there is none, or it is not taken now."""
         self._next = self._next or next(self._backlog, None)
         if self._next is None:
             if not self._adopted or self._finish_adoption():
                 self._begin_replay()
                 self._replaying = False
             return False
-        if not self._store(self._next):
+        if not self._store(*self._next):
             return False
         self._next = None
         return True
@@ -226,28 +226,33 @@ class Delivery:
         self._adopted = 0
         return True
 
-    def _store(self, batch: Batch) -> bool:
-        """Store a batch, without what the database will never take. False to try again later."""
+    def _store(self, *batches: Batch) -> bool:
+        """Store batches together, or else each by itself, without what will never be taken.
+
+        False to try again later.
+        """
         try:
-            self._write(batch)
+            self._write(*batches)
         except Exception as error:
             if _may_pass(error):
                 self._failed(error)
                 return False
-            if not self._write_apart(batch, error):
+            if len(batches) > 1:
+                return all(self._store(each) for each in batches)
+            if not self._write_apart(batches[0], error):
                 return False
         self._failing_since = None
-        if batch.spans:
+        if any(each.spans for each in batches):
             self._merging.plan()
-        if batch.process == self.process:
-            self.committed = batch.number
+        if batches[-1].process == self.process:
+            self.committed = batches[-1].number
         return True
 
-    def _write(self, batch: Batch) -> None:
+    def _write(self, *batches: Batch) -> None:
         while True:
             if not self._open:
                 self._prepare()
-            store(self._database, batch, deadline=PATIENCE_S)
+            store(self._database, *batches, deadline=PATIENCE_S)
             if self._database.is_current():
                 return
             # The file was moved or deleted meanwhile, with what was just stored: store it again in

@@ -27,6 +27,14 @@ from storage.store.span_rows import span_rows
 CAP_BYTES = 256_000_000
 """Of one writer's file. A full disk would harm more than tracebot."""
 
+GROUP = 250
+"""How many items of spooled batches are stored together, unless one batch has more.
+
+A batch has what was recorded in 50 ms, often less than ten spans. If each had a transaction of its
+own, they would be stored hardly faster than new ones come. More at once would keep other writers
+waiting for longer, and a server allows no more traces (`storage.database.server_locks`).
+"""
+
 MARK = b"\xf5tb\xf6"
 HEADER = struct.Struct("<4sII")
 
@@ -92,16 +100,15 @@ class SpoolFile:
             raise
         self.size += written
 
-    def batches(self) -> Iterator[Batch]:
+    def groups(self) -> Iterator[list[Batch]]:
         """Yield the batches in order, with those appended meanwhile, and remove the file.
 
-        Asking for the next one confirms that the last one is stored.
+        Those of a group can be stored together. Asking for the next group confirms that the last
+        one is stored.
         """
-        while (found := self._record_from(self._position)) is not None:
-            payload, end = found
-            batch = self._decoded(payload)
-            if batch is not None:
-                yield batch
+        while (found := self._next_group())[0]:
+            group, end = found
+            yield group
             self._position = end
         self._remove()
 
@@ -110,6 +117,21 @@ class SpoolFile:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def _next_group(self) -> tuple[list[Batch], int]:
+        """Return the next batches, none at the end of the file, and where they end."""
+        group: list[Batch] = []
+        position, items = self._position, 0
+        while (found := self._record_from(position)) is not None:
+            payload, end = found
+            batch = self._decoded(payload)
+            if batch is not None:
+                items += len(batch)
+                if group and items > GROUP:
+                    break
+                group.append(batch)
+            position = end
+        return group, position
 
     def _record_from(self, position: int) -> tuple[bytes, int] | None:
         """Return the first whole record at or behind `position`, and where it ends."""
@@ -184,10 +206,10 @@ class Spool:
                 self.close()
             raise
 
-    def batches(self) -> Iterator[Batch]:
-        """Yield the batches in order. Asking for the next confirms that the last is stored."""
+    def groups(self) -> Iterator[list[Batch]]:
+        """Yield the batches in order; see `SpoolFile.groups`."""
         if self._file is not None:
-            yield from self._file.batches()
+            yield from self._file.groups()
             self._file = None
 
     def close(self) -> None:
@@ -205,14 +227,14 @@ def file_name(process: str) -> str:
     return process.replace("/", "_")
 
 
-def left_behind(folder: Path) -> Iterator[Batch]:
-    """Yield the batches of ended writers. Asking for the next confirms the last one is stored."""
+def left_behind(folder: Path) -> Iterator[list[Batch]]:
+    """Yield the batches of ended writers; see `SpoolFile.groups`."""
     for path in sorted(folder.glob("*.spool")):
         file = SpoolFile.left_behind(path)
         if file is None:
             continue
         try:
-            yield from file.batches()
+            yield from file.groups()
         finally:
             file.close()
 

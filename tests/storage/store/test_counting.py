@@ -242,14 +242,20 @@ def arrivals(chance: random.Random, spans: Sequence[Span]) -> list[Batch]:
     return batches
 
 
-def stored(database: Database, batches: Sequence[Batch], *, name: str) -> dict[str, Any]:
-    """Store batches under a new trace and `name`; return its sums, and its part of the rollups."""
+def stored(
+    database: Database, batches: Sequence[Batch], *, name: str, together: bool = False
+) -> dict[str, Any]:
+    """Store batches under a new trace and `name`, each by itself or all *together*.
+
+    Return its sums, and its part of the rollups.
+    """
     number = next(numbers)
     trace_id = f"{number:032x}"
     for batch in batches:
         batch.process, batch.number = "counting", next(numbers)
         batch.spans = [_placed(each, trace_id, name) for each in batch.spans]
-        assert store(database, batch)
+    for group in [batches] if together else [[batch] for batch in batches]:
+        assert store(database, *group)
     (trace,) = TraceRow.select().where(TraceRow.trace_id == trace_id).dicts().execute(database)
     return {"trace": _sums(trace), "rollups": _rollups(database, name), "id": trace_id}
 
@@ -289,8 +295,9 @@ def test_the_sums_do_not_depend_on_order_or_batches(
     name = f"n{next(numbers)}"
     whole = stored(database, [Batch("", 0, spans=list(spans))], name=f"{name}whole")
     parts = stored(database, arrivals(chance, spans), name=f"{name}parts")
-    assert parts["trace"] == whole["trace"]
-    assert parts["rollups"] == whole["rollups"]
+    joined = stored(database, arrivals(chance, spans), name=f"{name}joined", together=True)
+    assert parts["trace"] == whole["trace"] == joined["trace"]
+    assert parts["rollups"] == whole["rollups"] == joined["rollups"]
     counted = list(own_figures({each.span_id: node_of(each) for each in spans}).values())
     for place, figure in enumerate(FIGURES):
         known = [own for figures in counted if (own := figures[place]) is not None]

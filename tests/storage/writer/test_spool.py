@@ -5,7 +5,9 @@ import json
 import os
 import stat
 import zlib
+from collections.abc import Iterable
 from dataclasses import fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from storage.model.batch import Batch
 from storage.model.records import Log, Metric, Score
 from storage.model.span import Span
 from storage.writer.spool import (
+    GROUP,
     HEADER,
     Spool,
     SpoolFull,
@@ -107,8 +110,12 @@ def spooled(folder: Path, *numbers: int, process: str = "host:1:2:1") -> Path:
     return folder / f"{process}.spool"
 
 
+def numbers(groups: Iterable[list[Batch]]) -> list[int]:
+    return [found.number for group in groups for found in group]
+
+
 def numbers_left(folder: Path) -> list[int]:
-    return [found.number for found in left_behind(folder)]
+    return numbers(left_behind(folder))
 
 
 @settings(max_examples=50)
@@ -135,7 +142,7 @@ def test_a_file_cut_anywhere_yields_the_batches_before_the_cut(
     for record in records:
         end += len(record)
         whole += end <= cut
-    assert list(left_behind(folder)) == written[:whole]
+    assert list(chain.from_iterable(left_behind(folder))) == written[:whole]
     assert os.listdir(folder) == []
 
 
@@ -147,14 +154,26 @@ def test_the_batches_of_a_writer_come_back_in_their_order_and_then_it_is_empty(
     for number in (1, 2):
         spool.append(batch(number))
     assert spool
-    replay = spool.batches()
-    assert next(replay).number == 1
+    replay = spool.groups()
+    assert numbers([next(replay)]) == [1, 2]
     spool.append(batch(3))
-    assert [found.number for found in replay] == [2, 3]
+    assert numbers(replay) == [3]
     assert not spool
     assert waiting(tmp_path / "spool") == (0, 0)
     spool.append(batch(4))
-    assert [found.number for found in spool.batches()] == [4]
+    assert numbers(spool.groups()) == [4]
+
+
+def test_batches_that_are_stored_together_have_no_more_items_than_keep_others_waiting(
+    tmp_path: Path,
+) -> None:
+    spool = Spool(tmp_path, "host:1:2:1")
+    for number in range(1, GROUP + 2):
+        spool.append(batch(number))
+    whole = batch(GROUP + 2)
+    whole.spans *= GROUP + 1  # Recorded at once: a batch is never divided.
+    spool.append(whole)
+    assert [len(group) for group in spool.groups()] == [GROUP, 1, 1]
 
 
 def test_a_spool_and_its_folder_are_private(tmp_path: Path) -> None:
@@ -171,18 +190,19 @@ def test_past_its_cap_a_spool_takes_nothing_until_it_is_replayed(tmp_path: Path)
     spool.append(batch(2))
     with pytest.raises(SpoolFull):
         spool.append(batch(3))
-    assert [found.number for found in spool.batches()] == [1, 2]
+    assert numbers(spool.groups()) == [1, 2]
     spool.append(batch(3))
     spool.close()
     assert numbers_left(tmp_path) == [3]
 
 
 def test_a_replay_that_stops_half_way_begins_again_at_the_first(tmp_path: Path) -> None:
-    spooled(tmp_path, 1, 2, 3)
+    whole = range(1, 2 * GROUP + 1)
+    spooled(tmp_path, *whole)
     replay = left_behind(tmp_path)
-    assert [next(replay).number, next(replay).number] == [1, 2]
+    assert numbers([next(replay)]) == [*range(1, GROUP + 1)]
     replay.close()
-    assert numbers_left(tmp_path) == [1, 2, 3]
+    assert numbers_left(tmp_path) == [*whole]
     assert os.listdir(tmp_path) == []
 
 
@@ -253,4 +273,4 @@ def test_no_secret_reaches_the_disk(tmp_path: Path) -> None:
     spool.append(told)
     spool.close()
     assert token.encode() not in (tmp_path / "host:1:2:1.spool").read_bytes()
-    assert len(list(left_behind(tmp_path))) == 1
+    assert numbers_left(tmp_path) == [1]

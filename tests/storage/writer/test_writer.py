@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from storage.database.models import MetricRow, RollupRow, SpanRow
 from storage.database.shared_file import SharedDatabase
 from storage.errors import NewerDatabase
 from storage.model.batch import Batch
+from storage.model.records import Metric
 from storage.model.span import Span
 from storage.queries.traces import recent_traces
 from storage.recovery.opening import open_database
@@ -242,6 +243,74 @@ def test_a_replay_after_a_crash_before_the_spool_was_removed_changes_nothing(
     assert names(database) == ["span 1"]
     merge_facts(database)
     assert list(RollupRow.select().tuples().execute(database)) == rows
+
+
+def left_in_spool(db_path: Path, batches: Sequence[Batch]) -> None:
+    spool = Spool(spool_folder(db_path), batches[0].process)
+    for each in batches:
+        spool.append(each)
+    spool.close()
+
+
+def test_what_was_stored_before_a_crash_is_not_stored_again_with_what_was_not(
+    db_path: Path, database: SharedDatabase
+) -> None:
+    def batch(number: int) -> Batch:
+        metric = Metric(
+            name="load", value=1.0, labels={}, recorded_at=1, trace_id=None, span_id=None
+        )
+        spans = [span(number, status="ok", input_tokens=5)]
+        return Batch("gone:1:2:1", number, spans=spans, metrics=[metric])
+
+    store(database, batch(1))
+    store(database, batch(2))
+    left_in_spool(db_path, [batch(number) for number in range(1, 5)])
+    adopt(database)
+    merge_facts(database)
+    assert names(database) == ["span 1", "span 2", "span 3", "span 4"]
+    assert MetricRow.select().where(MetricRow.name == "load").count(database) == 4
+    assert {trace.input_tokens for trace in recent_traces(database, limit=9).traces} == {5}
+
+
+def test_small_batches_of_the_spool_share_transactions(
+    db_path: Path, database: SharedDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One each would be stored more slowly than some processes record."""
+    stored: list[int] = []
+
+    def count_and_store(database: SharedDatabase, *batches: Batch, deadline: float) -> bool:
+        stored.append(len(batches))
+        return store(database, *batches, deadline=deadline)
+
+    monkeypatch.setattr(delivery, "store", count_and_store)
+    begun = [span(number, ended_at=None, status="running") for number in range(1, 101)]
+    batches = [Batch("gone:1:2:1", number, spans=[each]) for number, each in enumerate(begun, 1)]
+    for each in begun:  # Most are stored together with their beginning.
+        ended = span(each.started_at, status="ok")
+        number = 100 + each.started_at
+        batches.append(Batch("gone:1:2:1", number, spans=[ended], resumed={ended.span_id}))
+    left_in_spool(db_path, batches)
+    adopt(database)
+    assert stored == [200]
+    traces = recent_traces(database, limit=200).traces
+    assert [(trace.status, trace.span_count) for trace in traces] == [("ok", 1)] * 100
+
+
+def test_one_spooled_span_that_the_database_refuses_takes_no_other_along(
+    db_path: Path, database: SharedDatabase
+) -> None:
+    left_in_spool(
+        db_path,
+        [
+            Batch(
+                "gone:1:2:1", number, spans=[span(number, duration_ns=2**70 if number == 2 else 1)]
+            )
+            for number in range(1, 5)
+        ],
+    )
+    adopt(database)
+    assert names(database) == ["span 1", "span 3", "span 4"]
+    assert waiting(spool_folder(db_path)) == (0, 0)
 
 
 def test_a_command_run_while_the_database_is_locked_is_recorded_later(
