@@ -93,6 +93,7 @@ def build_scheduler(
         folding=settings.folding,
         delete_old_files=lambda before: delete_old_files(files_folder(settings), before=before),
         note_connection=partial(note_connection, database, status, team=shared.team),
+        adopt=shared.observability.adopt,
         take_over=lambda now: take_over.run(now=now),
         end_replies=lambda now: repair.run(now=now),
         run_alerts=lambda now: alerts.run(now=now),

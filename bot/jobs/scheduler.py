@@ -30,7 +30,6 @@ from storage.upkeep.issue_counts import count_issues
 from storage.upkeep.journal import JournalEntry, add_entry, last_entry
 from storage.upkeep.retention import apply_retention
 from storage.writer.abandoned import mark_abandoned
-from storage.writer.delivery import adopt
 
 SECOND_NS = 1_000_000_000
 HOUR_NS = 3_600 * SECOND_NS
@@ -57,6 +56,7 @@ class Scheduler:
         folding: Folding,
         delete_old_files: Callable[[float], object] = lambda before: None,
         note_connection: Callable[..., object] = lambda *, now, stopped: None,
+        adopt: Callable[[], object] = lambda: None,
         take_over: Callable[[int], object] = lambda now: None,
         end_replies: Callable[[int], object] = lambda now: None,
         run_alerts: Callable[[int], object] = lambda now: None,
@@ -65,6 +65,8 @@ class Scheduler:
         """`delete_old_files` gets the age limit of retention, in seconds since the epoch.
 
         `note_connection(now=…, stopped=…)` notes whether Slack is connected, for `health`.
+        `adopt` begins to store what ended processes have left in the spool, and does not wait:
+        that may take minutes, in which digests are due and the bot may be stopped.
         `take_over` answers what processes that are gone have left, and
         `end_replies` ends the replies that nobody ended. It gets the time in nanoseconds.
         `run_alerts` evaluates the alerts and posts what changed, and `warn_of_budgets` warns of
@@ -76,6 +78,7 @@ class Scheduler:
         self._folding = folding
         self._delete_old_files = delete_old_files
         self._note_connection = note_connection
+        self._adopt = adopt
         self._take_over = take_over
         self._end_replies = end_replies
         self._run_alerts = run_alerts
@@ -123,7 +126,7 @@ class Scheduler:
         self._attempt("Sending digests", lambda: self._digests.send_due(now=now))
         self._attempt("The alerts", lambda: self._run_alerts(now))
         self._attempt("Warning of budgets", lambda: self._warn_of_budgets(now))
-        self._attempt("Storing spooled spans", lambda: adopt(self._database))
+        self._attempt("Storing spooled spans", self._adopt)
         self._attempt("Erasing", self._erase)
         self._attempt("The search index", lambda: add_all(self._database))
         self._attempt("Counting issues", lambda: self._count_issues(now))

@@ -215,6 +215,10 @@ class Observability:
                 raise TypeError(f"{type(item).__name__} cannot be stored.")
             self._writer.put(item)
 
+    def adopt(self) -> None:
+        """Begin to store what processes that have ended could not store, as a start does."""
+        self._writer.adopt()
+
     @property
     def room(self) -> int:
         """Return how many more items can wait to be stored. Beyond that they are dropped."""

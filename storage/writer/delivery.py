@@ -118,6 +118,10 @@ class Delivery:
         except OSError as error:
             self._failed(error)
 
+    def look_for_left_behind(self) -> None:
+        """Let `replay` look for spools of ended writers again. May be called from any thread."""
+        self._replaying = True
+
     def merge(self) -> None:
         """Do what batches leave for later, if it is time to and the database takes anything."""
         if time.monotonic() < self._retry_at:

@@ -96,6 +96,11 @@ class Writer:
         if not self._awake and self.dropped.due_in == 0:
             self._wake()
 
+    def adopt(self) -> None:
+        """Begin to store what ended processes have left in the spool, beside what is recorded."""
+        self._delivery.look_for_left_behind()
+        self._wake()
+
     @property
     def room(self) -> int:
         """Return how many more items can wait.

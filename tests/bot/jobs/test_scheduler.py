@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -15,10 +16,15 @@ from bot.jobs import scheduler
 from bot.jobs.digests import Digests
 from storage import Observability
 from storage.database.models import SpanRow
+from storage.model.batch import Batch
 from storage.model.retention import Folding, Retention
+from storage.model.span import Span
 from storage.queries.traces import recent_traces
 from storage.recovery.opening import open_database
-from tests.support.conversations import StartBot
+from storage.store.batch import store
+from storage.writer import delivery
+from storage.writer.spool import Spool, spool_folder
+from tests.support.conversations import StartBot, eventually
 from tests.support.factories import NOW, TEAM, FixedSight
 
 
@@ -37,6 +43,30 @@ def test_a_turn_of_a_dead_process_ends_although_the_start_could_not_end_it(
     bot.scheduler.take_over()
     traces = recent_traces(observability.database).traces
     assert sorted(trace.status for trace in traces) == ["abandoned", "running"]
+
+
+def test_a_tick_does_not_wait_until_all_is_stored_that_others_left(
+    start_bot: StartBot, observability: Observability, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may take minutes. Digests and alerts would be late, and a bot that is stopped waits."""
+    bot = start_bot()
+    assert observability.flush()
+    stored, ticked = threading.Event(), threading.Event()
+
+    def store_late(*arguments: Any, **options: Any) -> bool:
+        ticked.wait(10.0)
+        stored.set()
+        return store(*arguments, **options)
+
+    monkeypatch.setattr(delivery, "store", store_late)
+    spool = Spool(spool_folder(observability.database.path), "gone:1:2:1")
+    spool.append(Batch("gone:1:2:1", 1, spans=[Span("1" * 32, "2" * 16, "left", 1, ended_at=2)]))
+    spool.close()
+    bot.scheduler.tick(now=time.time_ns())
+    assert not stored.is_set()
+    ticked.set()
+    left = SpanRow.select().where(SpanRow.name == "left")
+    eventually(lambda: left.count(observability.database) == 1)
 
 
 def test_of_three_processes_one_does_the_upkeep_of_a_day(

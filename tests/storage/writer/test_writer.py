@@ -313,6 +313,17 @@ def test_one_spooled_span_that_the_database_refuses_takes_no_other_along(
     assert waiting(spool_folder(db_path)) == (0, 0)
 
 
+def test_what_others_leave_is_stored_while_this_process_runs(
+    db_path: Path, database: SharedDatabase
+) -> None:
+    with Observability.open(db_path, platform="cli") as observability:
+        assert observability.flush()
+        left_in_spool(db_path, [Batch("gone:1:2:1", 1, spans=[span(1, status="ok")])])
+        observability.adopt()
+        assert until(lambda: names(database) == ["span 1"])
+        assert until(lambda: waiting(spool_folder(db_path)) == (0, 0))
+
+
 def test_a_command_run_while_the_database_is_locked_is_recorded_later(
     db_path: Path, database: SharedDatabase, lock: SharedDatabase
 ) -> None:
