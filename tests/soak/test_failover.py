@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,10 @@ def start_writers(url: str, *, per_second: float) -> list[subprocess.Popen[str]]
 
 
 def end(writers: list[subprocess.Popen[str]]) -> list[dict[str, Any]]:
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.close()
+        writer.stdin = None
     printed = [writer.communicate(timeout=300)[0] for writer in writers]
     return [json.loads(each) for each in printed]
 
@@ -127,6 +131,24 @@ def seconds_until_resumed(url: str, deadline: float) -> float:
     while not all(map(operator.gt, counts(), before)):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+    return time.monotonic() - began
+
+
+def spools(folder: Path) -> dict[int, int]:
+    """Return the size of each file below a folder with what waits for the database."""
+    found = {}
+    for path in folder.rglob("*:*.spool"):
+        with suppress(FileNotFoundError):  # Stored just now.
+            found[path.stat().st_ino] = path.stat().st_size
+    return found
+
+
+def seconds_until_drained(folder: Path) -> float:
+    """Return how long it takes until the spools that there are now have been stored."""
+    began, files = time.monotonic(), spools(folder).keys()
+    while files & spools(folder).keys():
+        assert time.monotonic() < began + 600
+        time.sleep(0.1)
     return time.monotonic() - began
 
 
@@ -189,7 +211,9 @@ def test_a_server_that_is_away_for_long_costs_nobody_anything(
                 message = sandbox.post(alice, channel, text)
                 sandbox.wait_for_reply(channel, message.ts, containing=f"q{asked}-alpha-0000")
                 time.sleep(5)
+            waiting = sum(spools(folder).values())
             primary.start()
+            drained = seconds_until_drained(folder)
             found = end(writers)
             assert bot.stop() == 0
         finally:
@@ -200,7 +224,15 @@ def test_a_server_that_is_away_for_long_costs_nobody_anything(
     with closing(locate(primary.url)) as database:
         turns = database.fetch("SELECT count(*) FROM traces WHERE decision = 'answer'", ())[0][0]
     longest = max(each["longest"] for each in found)
-    tell(away_s=AWAY_S, recorded=recorded, lost=lost, longest_wait_s=longest, answers=asked)
+    tell(
+        away_s=AWAY_S,
+        recorded=recorded,
+        spooled_bytes=waiting,
+        drained_s=drained,
+        lost=lost,
+        longest_wait_s=longest,
+        answers=asked,
+    )
     assert lost == 0
     assert turns == asked
     assert longest < LONGEST_WAIT_S
