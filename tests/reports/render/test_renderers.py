@@ -107,7 +107,7 @@ def test_a_tree_of_any_depth_is_as_wide_as_its_names() -> None:
     view = a_tree("step", 1)
     assert isinstance(view, TraceView)
     deep = replace(view, spans=[replace(view.spans[0], depth=depth) for depth in range(3_000)])
-    shown = terminal.render(deep).split("\n")
+    shown = terminal.render(deep, width=None).split("\n")
     assert max(map(len, shown)) < 300
 
 
