@@ -187,14 +187,22 @@ def parse_message(body: Mapping[str, Any], *, team: str) -> IncomingMessage:
         channel=event["channel"],
         channel_type=event.get("channel_type"),
         ts=event["ts"],
-        thread_ts=event.get("thread_ts"),
+        thread_ts=event.get("thread_ts") or None,
         user=event.get("user") or "",
         text=event.get("text") or "",
         user_team=event.get("user_team"),
         bot_id=event.get("bot_id"),
         subtype=event.get("subtype"),
         edited=edited_ts(event),
-        files=tuple(event.get("files") or ()),
-        blocks=tuple(event.get("blocks") or ()),
-        attachments=tuple(event.get("attachments") or ()),
+        files=_objects(event, "files"),
+        blocks=_objects(event, "blocks"),
+        attachments=_objects(event, "attachments"),
+    )
+
+
+def _objects(event: Mapping[str, Any], key: str) -> tuple[dict[str, object], ...]:
+    """Return the objects in a list of an event, whatever else an app put there."""
+    found = event.get(key)
+    return (
+        tuple(each for each in found if isinstance(each, dict)) if isinstance(found, list) else ()
     )

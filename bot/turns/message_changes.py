@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.concurrency.lanes import Lanes
+from bot.slack.conversation.blocks import objects
 from bot.slack.conversation.conversation import ConversationReader
 from bot.slack.conversation.message_attachments import is_pasted_table
 from bot.slack.own_deletions import OwnDeletions
@@ -76,8 +77,8 @@ class MessageChanges:
 
 def _said(message: Mapping[str, Any]) -> tuple[object, ...]:
     """Return what a person changes with an edit. A pasted table is not in the text."""
-    tables = [each for each in message.get("blocks") or () if is_pasted(each)]
-    attached = [each for each in message.get("attachments") or () if is_pasted_table(each)]
+    tables = [each for each in objects(message, "blocks") if is_pasted(each)]
+    attached = [each for each in objects(message, "attachments") if is_pasted_table(each)]
     return message.get("text"), tables, attached
 
 

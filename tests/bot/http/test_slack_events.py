@@ -109,6 +109,28 @@ def test_a_signed_mention_is_answered(
     sandbox.wait_for_reply(general, question.ts, containing="hello", timeout=60)
 
 
+def test_a_message_with_parts_that_are_no_objects_is_answered(
+    url: str, sandbox: Sandbox, alice: User, general: Channel, caplog: pytest.LogCaptureFixture
+) -> None:
+    question = sandbox.post(alice, general, "hello")
+    inner = {
+        "type": "message",
+        "user": alice.id,
+        "text": f"{sandbox.mention} hello",
+        "ts": question.ts,
+        "thread_ts": "",
+        "channel": general.id,
+        "channel_type": "channel",
+        "attachments": [None, "a", {"blocks": None}],
+        "blocks": [7],
+        "files": "none",
+    }
+    body = event(sandbox, **inner)
+    assert post(url, body, signed(sandbox, body)).status_code == 200
+    sandbox.wait_for_reply(general, question.ts, containing="hello", timeout=60)
+    assert warnings(caplog) == []
+
+
 NOT_A_TIME = ("", "soon", "²", "١٢٣", "-5", "1e9", "9" * 5_000, "nan", str(2**70))
 
 
