@@ -10,6 +10,7 @@ from bot.agents.errors import AgentError
 from bot.agents.invocation import invoke
 from bot.agents.types import Agent, Reply, Request
 from storage import Observability
+from storage.model.filters import TOGETHER
 
 AT_ONCE = 4
 """Agents that work at the same time: each may be a program that takes hundreds of MB."""
@@ -46,7 +47,7 @@ def query(
 
     An exception that interrupts this call, such as Ctrl-C, cancels the agents that still work.
     """
-    names = ", ".join(dict.fromkeys(each.agent.name for each in queries))
+    names = TOGETHER.join(dict.fromkeys(each.agent.name for each in queries))
     asked = dict.fromkeys(each.request.captured(each.request.prompt) for each in queries)
     text = "\n".join(filter(None, asked)) or None
     with (

@@ -17,6 +17,7 @@ from storage.coordination.alert_rules import (
     workspace_of,
 )
 from storage.database.base import Database
+from storage.queries.filters import agent_named
 
 LONGEST_SNOOZE_NS = 366 * 86_400 * 1_000_000_000
 MOST_RULES = 50
@@ -66,6 +67,8 @@ def rule_of(database: Database, rule_id: str, orderer: Orderer) -> AlertRule:
 def added(database: Database, condition: Condition, orderer: Orderer, *, now: int) -> MessageView:
     """Store a rule, of which a test message tells its channel. Raises `UsageError`."""
     team, channel = _place(database, condition, orderer)
+    if condition.dimension == "agent":
+        condition = replace(condition, key=agent_named(database, condition.key))
     rule = AlertRule(
         id=new_rule_id(),
         team=team,

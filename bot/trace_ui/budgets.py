@@ -23,7 +23,7 @@ from reports.views.messages import MessageView
 from storage.coordination.budgets import Budget, budgets
 from storage.coordination.reservations import reservations
 from storage.database.base import Database
-from storage.model.filters import Filters
+from storage.model.filters import Filters, meant
 from storage.queries.spending import spending
 
 OUT_OF_DATE = "This button is out of date. See /trace budget."
@@ -119,9 +119,13 @@ class Budgets:
 
     def _resolved(self, order: Order, requester: Requester, sight: Sight) -> Order:
         """Replace the name of a channel or a user with its id."""
-        if order.dimension == "agent" and order.key not in self._agents():
-            known = ", ".join(sorted(self._agents()))
-            raise UsageError(f"There is no agent {order.key}: choose from {known}.", word=order.key)
+        if order.dimension == "agent":
+            names = meant("agent", order.key or "", self._agents())
+            if not names:
+                known = ", ".join(sorted(self._agents()))
+                said = f"There is no agent {order.key}: choose from {known}."
+                raise UsageError(said, word=order.key or "")
+            return replace(order, key=names[0])
         if order.dimension not in ("channel", "user"):
             return order
         given = {order.dimension: order.key}

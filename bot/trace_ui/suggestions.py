@@ -12,6 +12,7 @@ from reports.formatting import shortened
 from reports.render.block_kit import RUN, Block, actions, button, header
 from reports.views.statistics import StatsView
 from reports.views.trace_list import TraceListView
+from storage.model.filters import agents_of
 from storage.model.span import FAILED_STATUSES
 
 MOST_PROMPTS = 4
@@ -56,7 +57,7 @@ def _introduction(name: str) -> Prompt:
 def questions(week: StatsView, latest: TraceListView) -> list[Block]:
     """Return buttons with commands about a person's *latest* questions and the *week*."""
     total = week.statistics.total
-    agents = Counter(line.agent for line in latest.lines if line.agent)
+    agents = Counter(name for trace in latest.traces for name in agents_of(trace.agent))
     asked: Iterable[tuple[str, str, object]] = (
         *_reasons(latest),
         ("What failed this week?", "errors --since 7d", total.errors),

@@ -40,6 +40,7 @@ from bot.turns.decision import BotIdentity, Reason
 from storage import ActiveSpan, Observability
 from storage.coordination.accepted_messages import AcceptedMessage
 from storage.model.erasure import EDITED
+from storage.model.filters import TOGETHER
 from storage.tracing.current import CurrentSpan
 
 TAKEN_OVER_ERROR = "This process stood still, and another one went on."
@@ -191,7 +192,7 @@ class TurnHandler:
         if not prompt and not message.files:
             self._notices.say(message, usage_message(self._identity.user, self._roster.names))
             return None
-        turn.root.set(agent=", ".join(agent.name for agent in verdict.asked.agents))
+        turn.root.set(agent=TOGETHER.join(agent.name for agent in verdict.asked.agents))
         self._unfinished.wait_until_stored(unfinished_id(turn.root))
         with self._running.running(
             _running_turn(turn, verdict), on_wait=lambda: turn.status.show(WAITING)

@@ -14,6 +14,7 @@ from reports.alerts.grammar import Condition, stored_condition
 from reports.alerts.measures import HOUR_NS
 from storage.coordination.alert_rules import AlertRule, Level
 from storage.database.base import Database
+from storage.model.filters import names_in
 from storage.queries.lookups import running_traces
 from storage.queries.recent_turns import (
     by_owner,
@@ -21,7 +22,8 @@ from storage.queries.recent_turns import (
     in_channel,
     recent_turns,
 )
-from storage.queries.statistics import Group, group_of, statistics
+from storage.queries.rollup_sums import Row
+from storage.queries.statistics import Group, channel_rows, group_of
 from storage.queries.traces import TraceSummary
 from storage.queries.watched_figures import Keys, watched_figures
 
@@ -52,6 +54,10 @@ class Measured:
 
     level: Level
     value: float | None = None
+
+
+def _names(trace: TraceSummary, condition: Condition) -> Sequence[str]:
+    return names_in(condition.dimension, getattr(trace, condition.dimension))
 
 
 Problems = Callable[[], Mapping[str, bool]]
@@ -120,9 +126,7 @@ def _running(each: Watched, traces: Sequence[TraceSummary], now: int) -> Measure
             trace.started_at
             for trace in traces
             if trace.audience in sight.audiences
-            and (
-                condition.dimension == "all" or getattr(trace, condition.dimension) == condition.key
-            )
+            and (condition.dimension == "all" or condition.key in _names(trace, condition))
             and sight.may_see(trace)
         ),
         default=now,
@@ -160,10 +164,13 @@ def _hours(
 
     @cache
     def by_key(channel: str, by: str, audiences: frozenset[str]) -> Mapping[str, Group]:
-        found = statistics(
-            database, since=since, until=until, by=by, channel=channel, audiences=audiences
-        )
-        return {group.key: group for group in found.groups}
+        found: defaultdict[str, list[Row]] = defaultdict(list)
+        for row in channel_rows(
+            database, channel, since=since, until=until, by=by, audiences=audiences
+        ):
+            for name in names_in(by, row[1]) if row[0] == by else ():
+                found[name].append(row)
+        return {name: group_of(name, rows) for name, rows in found.items()}
 
     return keys, by_key
 

@@ -19,7 +19,7 @@ from reports.views.trace_list import (
     trace_line,
     trace_list_view,
 )
-from storage.model.filters import Filters
+from storage.model.filters import Filters, agents_of
 from storage.model.search_words import BadSearch
 from storage.queries.cursors import BadCursor, Cursor, parse_cursor
 from storage.queries.lookups import running_traces, short_ids, slowest_traces, thread_traces
@@ -215,7 +215,8 @@ def _menus(
     found = statistics(
         database, since=now - RECENTLY_NS, until=now, by="agent", audiences=viewer.audiences
     )
-    return menus(args, [group.key for group in found.groups if group.key][:MOST_AGENTS])
+    names = dict.fromkeys(name for group in found.groups for name in agents_of(group.key))
+    return menus(args, list(names)[:MOST_AGENTS])
 
 
 def _with_scores(view: TraceListView, database: Database) -> TraceListView:

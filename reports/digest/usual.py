@@ -1,8 +1,10 @@
 """Tell what is usual from the same days of the weeks before, and what is missing of it."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from statistics import median
 
+from storage.model.filters import agents_of
 from storage.model.retention import OTHERS
 from storage.queries.statistics import Group, Statistics
 
@@ -44,12 +46,15 @@ def _known(values: Sequence[float | None]) -> float | None:
 
 def silent(now: Statistics, weeks: Sequence[Statistics]) -> tuple[tuple[str, int], ...]:
     """Return the sources that are usually there and are not now, with their usual turns."""
-    there = {group.key for group in now.groups if group.traces}
+    there = {name for group in now.groups if group.traces for name in agents_of(group.key)}
     counts: dict[str, list[int]] = {}
     for week in weeks:
+        of_week: Counter[str] = Counter()
         for group in week.groups:
-            if group.traces and group.key and group.key != OTHERS:
-                counts.setdefault(group.key, []).append(group.traces)
+            if group.traces and group.key != OTHERS:
+                of_week.update(dict.fromkeys(agents_of(group.key), group.traces))
+        for name, traces in of_week.items():
+            counts.setdefault(name, []).append(traces)
     found = [
         (key, _count([*of_weeks, *[0] * (len(weeks) - len(of_weeks))]))
         for key, of_weeks in counts.items()

@@ -10,6 +10,7 @@ from reports import formatting
 from reports.views.agent_work import WorkLine, agent_work
 from reports.views.ratings import Rating
 from reports.views.trace_list import TraceLine, trace_line
+from storage.model.filters import agents_of
 from storage.model.records import Score
 from storage.model.semconv import REPLY
 from storage.model.span import FAILED_STATUSES, Span
@@ -62,7 +63,7 @@ class TraceView:
         """Return True for a question in Slack that one agent did not answer."""
         trace = self.trace
         asked = trace.platform == "slack" and trace.decision == "answer"
-        is_known = trace.channel and trace.message_ts and trace.agent and ", " not in trace.agent
+        is_known = trace.channel and trace.message_ts and len(agents_of(trace.agent)) == 1
         return bool(asked and is_known and trace.status in {*FAILED_STATUSES, "cancelled"})
 
 

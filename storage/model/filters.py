@@ -1,5 +1,6 @@
 """The conditions by which traces are found."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 EQUAL = ("agent", "status", "channel", "user", "platform", "provider", "model")
@@ -39,6 +40,35 @@ class Filters:
         """Return True if an index begins with one of these filters."""
         found = self.agent or self.channel or self.user or self.platform
         return bool(found or self.feedback) or self.status not in (None, "ok")
+
+
+TOGETHER = ", "
+"""It stands between the agents of a trace, in its column `agent`, if several were asked."""
+
+
+def agents_of(stored: str | None) -> tuple[str, ...]:
+    """Return the agents of a trace."""
+    return tuple(stored.split(TOGETHER)) if stored else ()
+
+
+def names_in(dimension: str, key: str | None) -> tuple[str, ...]:
+    """Return whose figures those of a key are: of several agents, also each one's."""
+    own = (key,) if key else ()
+    return tuple(dict.fromkeys((*own, *agents_of(key)))) if dimension == "agent" else own
+
+
+def meant(dimension: str, said: str, stored: Iterable[str]) -> tuple[str, ...]:
+    """Return the stored names that somebody means: those with another case only if none is equal.
+
+    An agent is also meant by the names of several that were asked together.
+    """
+    names = {key: names_in(dimension, key) for key in stored}
+    equal = tuple(key for key, found in names.items() if said in found)
+    return equal or tuple(
+        key
+        for key, found in names.items()
+        if said.casefold() in (name.casefold() for name in found)
+    )
 
 
 ANY = Filters()

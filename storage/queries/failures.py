@@ -13,7 +13,7 @@ from storage.model.filters import ANY, Filters
 from storage.model.fingerprint import fingerprint
 from storage.model.span import FAILED_STATUSES
 from storage.queries.cursors import NEWEST_FIRST
-from storage.queries.filters import conditions
+from storage.queries.filters import all_conditions
 from storage.queries.traces import (
     NOT_SKIPPED,
     TraceSummary,
@@ -64,7 +64,7 @@ def failed_traces(
         TraceRow.started_at < (until or LATEST),
         TraceRow.error_count > 0,
         NOT_SKIPPED,
-        *conditions(filters),
+        *all_conditions(database, filters),
     )
     return summaries(database, query.order_by(*NEWEST_FIRST).limit(limit))
 

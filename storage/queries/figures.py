@@ -64,12 +64,13 @@ def figures(
         database, since=since, until=until, dimensions=dimensions, audiences=audiences, daily=True
     )
     source = "" if of == "platform" else f"{of}:"
-    wanted = (f"{source}{only}:",) if only else PLATFORMS if of == "platform" else (source,)
+    every = PLATFORMS if of == "platform" else (source,)
+    wanted = (f"{source}{only}:".casefold(),) if only else every
     found = [
         _figure(key, some)
         for dimension in dimensions
         for key, some in _by_key(dimension, rows)
-        if key.startswith(wanted)
+        if key.casefold().startswith(wanted)
     ]
     return Figures(of, grains.start(since), tuple(sorted(found, key=lambda figure: figure.key)))
 

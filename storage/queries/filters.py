@@ -1,27 +1,74 @@
 """The conditions of `storage.model.filters.Filters` in SQL."""
 
+from dataclasses import replace
 from typing import Any
 
 from peewee import fn
 
+from storage.database.base import Database
 from storage.database.models import NOT_OK, RATED_DOWN, RATED_UP, TraceRow
-from storage.model.filters import EQUAL, Filters
+from storage.database.statements import Statement
+from storage.model.filters import EQUAL, Filters, agents_of, meant
+
+IN_ANY_CASE = ("provider", "model")
+"""Names that are compared without their case. Agents are looked up; the others are ids."""
+
+MOST_AGENTS = 2_000
+"""So many names of agents are looked through for one; received telemetry may have any number."""
+
+
+def agent_named(database: Database, said: str) -> str:
+    """Return the name of the recorded agent that somebody means, or what was said."""
+    stored = (name for (key,) in AGENTS.fetch(database, ()) for name in agents_of(key))
+    return next(iter(meant("agent", said, stored)), said)
+
+
+def for_each_agent(database: Database, filters: Filters) -> tuple[Filters, ...]:
+    """Return the filters for each stored name that is meant by their agent.
+
+    Which those are is not asked of each trace: so a list is read from the index by agent, once for
+    each name, and there are several only if agents were asked together.
+    """
+    without_agents = [said for kind, said in filters.without if kind == "agent"]
+    if filters.agent is None and not without_agents:
+        return (filters,)
+    stored = [name for (name,) in AGENTS.fetch(database, ())]
+    others = [each for each in filters.without if each[0] != "agent"]
+    for said in without_agents:
+        others += (("agent", name) for name in meant("agent", said, stored))
+    filters = replace(filters, without=tuple(others))
+    if filters.agent is None:
+        return (filters,)
+    names = meant("agent", filters.agent, stored) or (filters.agent,)
+    return tuple(replace(filters, agent=name) for name in names)
+
+
+def all_conditions(database: Database, filters: Filters) -> list[Any]:
+    """Build the conditions of a query of `TraceRow` that need not be read by agent."""
+    each = for_each_agent(database, filters)
+    if len(each) == 1:
+        return conditions(each[0])
+    one_of = TraceRow.agent.in_([one.agent for one in each])
+    return [*conditions(replace(each[0], agent=None)), one_of]
 
 
 def conditions(filters: Filters) -> list[Any]:
-    """Build the conditions of a query of `TraceRow`."""
+    """Build the conditions of a query of `TraceRow`, for the agent of exactly this name."""
     wanted = {name: getattr(filters, name) for name in EQUAL}
-    made: list[Any] = [
-        getattr(TraceRow, name) == value for name, value in wanted.items() if value is not None
-    ]
+    made: list[Any] = [_is(name, value) for name, value in wanted.items() if value is not None]
     if filters.status not in (None, "ok"):
         made.append(NOT_OK)
     for name, value in filters.without:
-        column = getattr(TraceRow, name)
-        made.append(column.is_null() | (column != value))
+        made.append(getattr(TraceRow, name).is_null() | ~_is(name, value))
     if filters.feedback is not None:
         made.append({"up": RATED_UP, "down": RATED_DOWN}[filters.feedback])
     return [*made, *_compared(filters)]
+
+
+def _is(name: str, value: str) -> Any:
+    column = getattr(TraceRow, name)
+    same = column == value
+    return same | (fn.LOWER(column) == value.lower()) if name in IN_ANY_CASE else same
 
 
 def _compared(filters: Filters) -> list[Any]:
@@ -38,3 +85,18 @@ def _compared(filters: Filters) -> list[Any]:
 def _between(value: Any, above: int | None, below: int | None) -> list[Any]:
     over = [value > above] if above is not None else []
     return [*over, value < below] if below is not None else over
+
+
+# Each step goes to the next name in the index: it reads as many entries as there are names.
+AGENTS = Statement(
+    lambda database: (
+        f"""
+    WITH RECURSIVE names (agent) AS (
+        SELECT MIN(agent) FROM traces WHERE agent IS NOT NULL
+        UNION ALL
+        SELECT (SELECT MIN(agent) FROM traces WHERE agent IS NOT NULL AND agent > names.agent)
+        FROM names WHERE names.agent IS NOT NULL
+    )
+    SELECT agent FROM names WHERE agent IS NOT NULL LIMIT {MOST_AGENTS}"""
+    )
+)

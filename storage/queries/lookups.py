@@ -13,7 +13,7 @@ from storage.database.models import NOT_OK, TraceRow
 from storage.model.filters import ANY, Filters
 from storage.model.trace_context import short_id
 from storage.queries.cursors import OLDEST_FIRST
-from storage.queries.filters import conditions
+from storage.queries.filters import all_conditions
 from storage.queries.search import rows_of
 from storage.queries.traces import NOT_SKIPPED, TraceSummary, summaries, visible
 
@@ -90,7 +90,7 @@ def running_traces(
 ) -> tuple[TraceSummary, ...]:
     """Return the traces that are running, oldest first; without answers to commands."""
     query = visible(audiences).where(
-        TraceRow.status == "running", NOT_OK, NOT_SKIPPED, *conditions(filters)
+        TraceRow.status == "running", NOT_OK, NOT_SKIPPED, *all_conditions(database, filters)
     )
     return summaries(database, query.order_by(*OLDEST_FIRST).limit(limit))
 
@@ -106,7 +106,7 @@ def slowest_traces(
     """Return the traces that took longest, longest first."""
     ended = TraceRow.duration_ns.is_null(False)
     query = visible(audiences).where(
-        TraceRow.started_at >= since, ended, NOT_SKIPPED, *conditions(filters)
+        TraceRow.started_at >= since, ended, NOT_SKIPPED, *all_conditions(database, filters)
     )
     longest = query.order_by(TraceRow.duration_ns.desc(), TraceRow.trace_id)
     return summaries(database, longest.limit(limit))

@@ -12,6 +12,7 @@ import orjson
 
 from storage.database.base import Database
 from storage.database.models import SpanRow, TraceRow
+from storage.model.filters import names_in
 from storage.model.semconv import FIRST_CHUNK
 from storage.model.span import FAILED_STATUSES
 from storage.queries.rollup_sums import Row
@@ -108,7 +109,7 @@ def by_owner(found: Iterable[Recent]) -> Keys:
     for each in found:
         owned.setdefault((ALL, "", each.audience), []).append(each)
         for dimension in OWNERS:
-            if key := getattr(each, dimension):
+            for key in names_in(dimension, getattr(each, dimension)):
                 owned.setdefault((dimension, key, each.audience), []).append(each)
     return {whose: [_row(whose, some)] for whose, some in owned.items()}
 
@@ -120,7 +121,8 @@ def in_channel(
     here = [each for each in found if each.channel == channel and each.audience in audiences]
     owned: dict[str, list[Recent]] = {}
     for each in here:
-        owned.setdefault(getattr(each, by) or "", []).append(each)
+        for key in names_in(by, getattr(each, by)) or ("",):
+            owned.setdefault(key, []).append(each)
     return {key: group_of(key, [_row((by, key), some)]) for key, some in owned.items()}
 
 

@@ -3,11 +3,14 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from itertools import chain
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from storage.database.base import Database
 from storage.database.models import TraceRow
+from storage.model.filters import meant
 from storage.model.retention import OTHERS
 from storage.queries.rollup_sums import Row, added_up
 from storage.store import rollups
@@ -20,6 +23,9 @@ TRACES_AT_A_TIME = 200
 
 TIMES = ("hour", "day")
 """The values of `by` that are times, not dimensions. Their keys are nanoseconds."""
+
+NAMES = ("agent", "provider", "model")
+"""Dimensions whose keys are names that people type. Those of the others are ids."""
 
 NEVER = 2**62
 """A time later than any, in nanoseconds."""
@@ -83,8 +89,9 @@ def statistics(
     local days, too. A local day begins with the hour that begins in it. The last group may be
     `OTHERS`, for users or channels that an old month does not name.
 
-    `only` limits them to one key of a dimension, such as `("agent", "claude")`; `by` is then that
-    dimension, a time or None, because rollups do not tell the others apart by it.
+    `only` limits them to the keys that are meant by a name in a dimension, such as `("agent",
+    "claude")` (`storage.model.filters.meant`); `by` is then that dimension, a time or None, because
+    rollups do not tell the others apart by it.
 
     `channel` limits them to the traces of one channel that `audiences`, then required, may see.
     They are counted from its spans, because rollups do not tell the other dimensions apart by
@@ -105,7 +112,7 @@ def statistics(
         )
     else:
         grains = Grains()
-        rows = _channel_rows(
+        rows = channel_rows(
             database, channel, since=since, until=until, by=by, audiences=audiences or ()
         )
     whole = only[0] if only else ALL
@@ -163,30 +170,44 @@ def rows_of_period(
 ) -> tuple[Grains, list[Row]]:
     """Return the rows that cover the period, and the grains by which they were chosen.
 
-    `only` limits them to one key. `daily` is for dimensions without rollups by hour.
+    `only` limits them to the keys that are meant by a name, of one dimension. `daily` is for
+    dimensions without rollups by hour.
     """
     if audiences is not None and not audiences:
         return Grains(), []
     while True:
         stored = grains_of(database)
         grains = replace(stored, hours_since=NEVER) if daily else stored
-        first, last = grains.start(since), grains.end(until - 1)
-        rows = _read(
+        parts = partial(
+            _parts,
             database,
             grains,
-            first,
-            last,
+            grains.start(since),
+            grains.end(until - 1),
             dimensions=dimensions,
-            by=by,
             audiences=audiences,
-            only=only,
         )
+        keys = None if only is None else _meant(database, dimensions[0], only, parts(by=None))
+        rows = added_up(database, *parts(by=by, only=keys))
         # They change before any row is folded. Then these may be a part of what they were.
         if grains_of(database) == stored:
             return grains, rows
 
 
-def _read(
+Part = tuple[str, list[Any]]
+"""A query with its values."""
+
+
+def _meant(database: Database, dimension: str, only: str, rows: Part) -> tuple[str, ...]:
+    """Return the keys in these rows that are meant by a name, or the name itself."""
+    if dimension not in NAMES:
+        return (only,)
+    sql, values = rows
+    found = database.execute_sql(f"SELECT DISTINCT key FROM ({sql}) AS part", values).fetchall()
+    return meant(dimension, only, [key for (key,) in found]) or (only,)
+
+
+def _parts(
     database: Database,
     grains: Grains,
     first: int,
@@ -195,9 +216,9 @@ def _read(
     dimensions: Sequence[str],
     by: str | None,
     audiences: Collection[str] | None,
-    only: str | None,
-) -> list[Row]:
-    """Return the rows that cover a period: by month or day where it is whole, else by hour.
+    only: Sequence[str] | None = None,
+) -> Part:
+    """Return a query of the rows that cover a period: by month or day where it is whole, else hour.
 
     One statement reads them with the facts that are not added up yet: nothing is counted twice, and
     nothing is missing, while another process adds them up.
@@ -213,9 +234,9 @@ def _read(
     if audiences is not None:
         seen = f" AND audience IN ({_marks(database, of_seen)})"
     if only is not None:
-        seen, of_seen = f"{seen} AND key = {mark}", [*of_seen, only]
+        seen, of_seen = f"{seen} AND key IN ({_marks(database, only)})", [*of_seen, *only]
     parts = [f"SELECT {columns} FROM facts WHERE {within}{seen}"]
-    values = [*dimensions, first, last, *of_seen]
+    values: list[Any] = [*dimensions, first, last, *of_seen]
     for level, start, end in periods(grains, first, last, days=by != "hour"):
         part = f"SELECT {columns} FROM rollups WHERE level = {mark} AND {within}{seen}"
         values += [level, *dimensions, start, end, *of_seen]
@@ -224,14 +245,14 @@ def _read(
             part += f" AND audience = {mark}"
             values.append(rollups.EVERYONE)
         parts.append(part)
-    return added_up(database, " UNION ALL ".join(parts), values)
+    return " UNION ALL ".join(parts), values
 
 
 def _marks(database: Database, values: Collection[str]) -> str:
     return ", ".join([database.param] * len(values))
 
 
-def _channel_rows(
+def channel_rows(
     database: Database,
     channel: str,
     *,
@@ -240,7 +261,7 @@ def _channel_rows(
     by: str | None,
     audiences: Collection[str],
 ) -> list[Row]:
-    """Count the traces of a channel, and return rows as `_read` does."""
+    """Count the traces of a channel, and return rows as `rows_of_period` does."""
     first, last = since - since % HOUR_NS, until + -until % HOUR_NS
     query = TraceRow.select(TraceRow.trace_id).where(
         TraceRow.channel == channel,

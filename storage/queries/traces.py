@@ -17,7 +17,7 @@ from storage.model.filters import ANY, Filters
 from storage.model.search_words import SearchWords
 from storage.model.span import Span, span_of
 from storage.queries.cursors import NEWER, Cursor, beyond, nearest_first, parse_cursor
-from storage.queries.filters import conditions
+from storage.queries.filters import conditions, for_each_agent
 from storage.queries.search import COLUMNS, Row, Search, rows_of
 from storage.store.grains import HOUR_NS
 
@@ -101,11 +101,11 @@ def recent_traces(
         skipped=skipped,
         place=place,
     )
-    page = listing.search(words, limit) if words.strip() else listing.page(limit)
+    page = listing.page(words.strip(), limit)
     if place is not None and place.newer and len(page.traces) < limit:
         # This is the beginning of the list: show a full page of it, with what came since.
         listing = replace(listing, place=None)
-        page = listing.search(words, limit) if words.strip() else listing.page(limit)
+        page = listing.page(words.strip(), limit)
     return page
 
 
@@ -146,15 +146,30 @@ class _Listing:
     def newer(self) -> bool:
         return self.place is not None and self.place.newer
 
-    def page(self, limit: int) -> Page:
-        return self._page(summaries(self.database, self._listed(limit + 1)), limit)
+    def page(self, words: str, limit: int) -> Page:
+        """Return the page of those that contain all *words*, if there are any. Raises `BadSearch`.
 
-    def search(self, words: str, limit: int) -> Page:
-        """Return the page of those that contain all *words*. Raises `BadSearch`."""
+        The traces of each agent that is meant are read by itself, and then merged.
+        """
+        meant = for_each_agent(self.database, self.filters)
+        found = [replace(self, filters=each).find(words, limit + 1) for each in meant]
+        last = max(last for _, last in found)
+        rows = [row for some, _ in found for row in some if row[1] > last or not last]
+        rows.sort(key=lambda row: (row[1], row[0]), reverse=not self.newer)
+        page = self._page(_summaries(rows[: limit + 1]), limit)
+        return page if page.next or not last else replace(page, next=f"{last + 1}-0")
+
+    def find(self, words: str, count: int) -> tuple[list[Row], int]:
+        """Return the nearest, and the start of those that were not read; 0 if there are none.
+
+        The agent of the filters is of exactly that name.
+        """
+        if not words:
+            return rows_of(self.database, self._listed(count)), 0
         search = Search(
             database=self.database,
             words=SearchWords(words),
-            count=limit + 1,
+            count=count,
             newest=self._nearest,
             newest_seen=self._seen,
             newer=self.newer,
@@ -163,18 +178,14 @@ class _Listing:
             # Of all people, so that somebody who may see few traces need not wait for long.
             can_be_slow = self.audiences is not None and not self.newer
             recent = self._started_at(self._wanted(), after=RECENT) if can_be_slow else 0
-            return self._page(_summaries(search.ask_index(recent=recent)), limit)
+            return search.ask_index(recent=recent), 0
         if self.newer:  # They were read on the way to this place.
-            return self._page(_summaries(search.read(since=0)), limit)
-        return self._read(search, limit)
-
-    def _read(self, search: Search, limit: int) -> Page:
+            return search.read(since=0), 0
         # Of a filter, such as a channel, the cursor must not tell how much others asked there.
         is_seen = self.filters.has_index and self.audiences is not None
         seen = [_is_for(self.audiences or ())] if is_seen else []
         last = self._started_at([*self._wanted(), *seen], after=SEARCHED)
-        page = self._page(_summaries(search.read(since=last + 1)), limit)
-        return page if page.next or not last else replace(page, next=f"{last + 1}-0")
+        return search.read(since=last + 1), last
 
     def _wanted(self, since: int = 0) -> list[Any]:
         # SQLite looks at one earliest start only, so it is the place of newer ones.

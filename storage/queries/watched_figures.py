@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from storage.database.base import Database
+from storage.model.filters import TOGETHER, names_in
 from storage.queries.rollup_sums import Row, added_up
 from storage.queries.statistics import periods
 from storage.store import rollups
@@ -27,6 +28,8 @@ def watched_figures(
 ) -> Keys:
     """Return what a period adds up to, for each dimension and key and apart for each audience.
 
+    What several agents did together is part of the figures of each.
+
     `since` is rounded down to an hour, as in statistics. Durations are read only with `latency`.
     """
     grains = grains_of(database)
@@ -35,9 +38,10 @@ def watched_figures(
     latencies = "latency" if latency else f"CAST(NULL AS {_bytes(database)}) AS latency"
     name = f"audience || '{APART}' || key AS key"
     columns = f"dimension, {name}, {', '.join(rollups.SUMS)}, {latencies}"
-    of_those = [*dimensions, *audiences, *keys]
+    of_those = [*dimensions, *audiences, *keys, f"%{TOGETHER}%"]
     lists = (", ".join([mark] * len(each)) for each in (dimensions, audiences, keys))
-    those = "dimension IN ({}) AND audience IN ({}) AND key IN ({})".format(*lists)
+    those = "dimension IN ({}) AND audience IN ({}) AND (key IN ({})".format(*lists)
+    those += f" OR dimension = 'agent' AND key LIKE {mark})"
     within = f"{those} AND starts_at >= {mark} AND starts_at < {mark}"
     parts = [f"SELECT {columns} FROM facts WHERE {within}"]
     values = [*of_those, first, last]
@@ -47,7 +51,8 @@ def watched_figures(
     found: dict[tuple[str, str, str], list[Row]] = {}
     for dimension, name, *figures in added_up(database, " UNION ALL ".join(parts), values):
         audience, _, key = name.partition(APART)
-        found.setdefault((dimension, key, audience), []).append((dimension, key, *figures))
+        for each in names_in(dimension, key):
+            found.setdefault((dimension, each, audience), []).append((dimension, each, *figures))
     return found
 
 

@@ -11,6 +11,7 @@ from storage.model.filters import Filters
 from storage.queries import traces
 from storage.queries.cursors import Cursor, beyond, nearest_first
 from storage.queries.traces import recent_traces
+from tests.support.query_plans import plan_of
 
 # Rows of the tests' server, which commits asynchronously, are not visible to all at once.
 MANY_TRACES = """
@@ -22,13 +23,6 @@ SELECT to_char(n, 'FM0000'), 1, 'ok', n, 1, 0, 'T1', repeat('x', 500)
 FROM generate_series(1, 3000) AS n;
 COMMIT
 """
-
-
-def plan_of(database: Database, query: object) -> str:
-    sql, values = database.get_sql_context().sql(query).query()
-    with database.time_limit(9):
-        explain = "EXPLAIN" if database.on_server else "EXPLAIN QUERY PLAN"
-        return str(database.fetch(f"{explain} {sql}", values))
 
 
 def test_a_page_begins_at_its_cursor_in_the_index(database: Database) -> None:
