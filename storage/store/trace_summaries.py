@@ -34,6 +34,9 @@ TRACE_FIELDS = ("trace_id", *ROOT_FIELDS, *SUMMED, *KEPT)
 ENTRY, THEIR_ROOT, OUR_ROOT = 0, 1, 2
 """Values of `rooted`: how sure it is that a summary has the right root. The higher one stays."""
 
+NO_ROOT = -1
+"""Stands for them in what is added to a stored summary whose root stays."""
+
 RECEIVED = "otlp"
 """The platform of a trace that has no span of ours."""
 
@@ -51,6 +54,7 @@ class StoredTrace:
     """Hold the facts of a stored summary on which the storing of more spans depends."""
 
     platform: str | None
+    rooted: int
     span_count: int
     usage_count: int
     error_count: int
@@ -62,8 +66,8 @@ def stored_traces(database: Database, spans: Iterable[Span]) -> dict[str, Stored
     rows = STORED.rows(database, keys)
     # Of a trace that an older tracebot stored, the number is unknown: perhaps there are several.
     return {
-        trace_id: StoredTrace(platform, spans, 2 if usage is None else usage, errors)
-        for trace_id, platform, spans, usage, errors in rows
+        trace_id: StoredTrace(platform, rooted, spans, 2 if usage is None else usage, errors)
+        for trace_id, platform, rooted, spans, usage, errors in rows
     }
 
 
@@ -96,14 +100,13 @@ def summarise(
         for trace_id, members in traces.items()
     ]
     UPSERT.execute_many(database, rows, stored=stored)
-    # A new row already has its root. Setting it again would update every index.
-    roots = [span for span in spans if _may_be_root(span) and span.trace_id in stored]
-    ROOTS.execute_many(
-        database, [(*_of_root(span), span.trace_id, _rooted(span)) for span in roots]
-    )
     # The text of a question may become better known while its turn runs: names in place of ids.
-    ended = [s for s in roots if _rooted(s) == OUR_ROOT and s.status != "running" and s.text]
-    TEXTS.execute_many(database, [(span.text, span.trace_id) for span in ended])
+    texts = {
+        span.trace_id: span.text
+        for span in spans
+        if span.text and span.status != "running" and _rooted(span) == OUR_ROOT
+    }
+    TEXTS.rows(database, [pair for pair in texts.items() if pair[0] in stored])
 
 
 def _new_spans(members: Sequence[Span], resumed: Collection[str]) -> int:
@@ -129,11 +132,15 @@ def _identity(
 ) -> tuple[Any, ...]:
     """Return the root fields, from our own spans if there are any."""
     ours = [span for span in members if not span.received]
-    if trace_id not in stored:
-        return _root(ours or members)
-    if ours or stored[trace_id].platform == RECEIVED:
-        return _unknown(ours or members)
-    return (*_unknown(members)[:3], LATEST, None, None)
+    trace = stored.get(trace_id)
+    if trace is None:
+        root = _root(ours or members)
+        return _unknown(ours or members, ENTRY) if root is None else _of_root(root)
+    if (root := _root(members, trace.rooted)) is not None:
+        return _of_root(root)
+    if ours or trace.platform == RECEIVED:
+        return _unknown(ours or members, NO_ROOT)
+    return (*_unknown(members, NO_ROOT)[:3], LATEST, None, None)
 
 
 def _may_be_root(span: Span) -> bool:
@@ -152,17 +159,21 @@ def _of_root(span: Span) -> tuple[Any, ...]:
     return (_rooted(span), span.name, span.status, *times)
 
 
-def _root(members: Sequence[Span]) -> tuple[Any, ...]:
-    """Return the root fields of a new row."""
+def _root(members: Sequence[Span], rooted: int = ENTRY) -> Span | None:
+    """Return the span that takes the place of a root, which is as sure as `rooted`; None if none.
+
+    Of several that are equally sure it is the last.
+    """
     root: Span | None = None
     for span in members:
-        if _may_be_root(span) and (root is None or _rooted(span) >= _rooted(root)):
-            root = span
-    return _unknown(members) if root is None else _of_root(root)
+        if _may_be_root(span) and _rooted(span) >= rooted:
+            root, rooted = span, _rooted(span)
+    return root
 
 
-def _unknown(members: Sequence[Span]) -> tuple[Any, ...]:
-    return (0, members[0].name, "running", min(span.started_at for span in members), None, None)
+def _unknown(members: Sequence[Span], rooted: int) -> tuple[Any, ...]:
+    start = min(span.started_at for span in members)
+    return (rooted, members[0].name, "running", start, None, None)
 
 
 def _sums(
@@ -208,9 +219,15 @@ def _upsert(database: Database) -> str:
         old, new = getattr(TraceRow, name), getattr(EXCLUDED, name)
         return Case(None, [(adopted, fn.COALESCE(new, old))], fn.COALESCE(old, new))
 
+    has_root = SQL(f"excluded.rooted <> {NO_ROOT}")
+
+    def of_root(name: str) -> Any:
+        return Case(None, [(has_root, getattr(EXCLUDED, name))], getattr(TraceRow, name))
+
     earlier = Case(
         None,
         [
+            (has_root, EXCLUDED.started_at),
             (adopted, EXCLUDED.started_at),
             # Once the root is stored, it alone says when the trace began.
             (
@@ -223,6 +240,8 @@ def _upsert(database: Database) -> str:
     upsert = insert(TraceRow, TRACE_FIELDS).on_conflict(
         conflict_target=[TraceRow.trace_id],
         update={
+            # All in one statement: on a server, each UPDATE of a row writes to all of its indexes.
+            **{name: of_root(name) for name in ROOT_FIELDS},
             "started_at": earlier,
             **{name: summed(name) for name in SUMMED},
             # Remains unknown if it was.
@@ -233,22 +252,16 @@ def _upsert(database: Database) -> str:
     return compiled(upsert, database)
 
 
-def _update_root(database: Database) -> str:
-    update = TraceRow.update({getattr(TraceRow, name): "" for name in ROOT_FIELDS}).where(
-        TraceRow.trace_id == "", TraceRow.rooted <= 0
-    )
-    return compiled(update, database)
-
-
-def _update_text(database: Database) -> str:
-    return compiled(TraceRow.update({TraceRow.text: ""}).where(TraceRow.trace_id == ""), database)
-
-
 UPSERT = Statement(_upsert)
-ROOTS = Statement(_update_root)
-TEXTS = Statement(_update_text)
+TEXTS = LookUp(
+    "UPDATE traces SET text = column2 FROM {keys} "
+    "WHERE traces.trace_id = column1 AND traces.text IS DISTINCT FROM column2 "
+    "RETURNING traces.trace_id",
+    types=("text", "text"),
+    at_a_time=50,
+)
 STORED = LookUp(
-    "SELECT trace_id, platform, span_count, usage_count, error_count FROM traces "
+    "SELECT trace_id, platform, rooted, span_count, usage_count, error_count FROM traces "
     "WHERE trace_id {is_one}",
     at_a_time=50,
 )
