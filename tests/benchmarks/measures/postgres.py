@@ -8,17 +8,20 @@ import statistics as averages
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from storage.database.base import Database
 from storage.database.connect import connect, locate
+from storage.model.batch import Batch
 from storage.model.filters import Filters
 from storage.model.span import Span
 from storage.queries.lookups import message_traces, thread_traces, traces_by_id
 from storage.queries.statistics import statistics
 from storage.queries.traces import recent_traces, trace_spans
 from storage.recovery.opening import open_database
+from storage.store.batch import store
 from storage.store.span_rows import SPAN_FIELDS, span_rows
 from tests.benchmarks.databases import BATCH_SIZE, digest_of_sources, fill, our_database
 from tests.benchmarks.figure import Figure
@@ -56,18 +59,44 @@ def _ingest(run: Run, server: str) -> Iterator[Figure]:
         count = run.count(SPANS)
         return later(make_spans(count, days=DAYS * count / 1_000_000), next(numbers))
 
-    ours, theirs = run.medians(
-        lambda: commit_all(url, spans()), lambda: _copy_bare(url, span_rows(spans()))
+    ours, ends, theirs = run.medians(
+        lambda: commit_all(url, spans()),
+        lambda: _end_all(url, spans()),
+        lambda: _copy_bare(url, span_rows(spans())),
     )
     _drop(server, "tracebot_bench_ingest")
+    peer = "COPY of the span rows alone"
     yield Figure(
         name="postgres, ingest",
         ours=ours,
         theirs=theirs,
         unit="spans/s",
-        peer="COPY of the span rows alone",
+        peer=peer,
         ratio_at_least=0.5,
     )
+    yield Figure(
+        name="postgres, ends of running spans", ours=ends, theirs=theirs, unit="spans/s", peer=peer
+    )
+
+
+def _end_all(url: str, spans: list[Span]) -> float:
+    """Store the ends of spans that are stored as running, as those of a bot mostly are.
+
+    What turns the queue's objects into spans is left out.
+    """
+    process, took = f"bench:{time.time_ns()}:1:1", 0.0
+    with closing(open_database(url)) as database:
+        for first in range(0, len(spans), BATCH_SIZE):
+            ends = spans[first : first + BATCH_SIZE]
+            begun = [
+                replace(each, status="running", ended_at=None, duration_ns=None) for each in ends
+            ]
+            assert store(database, Batch(process, first + 1, spans=begun))
+            ids = {span.span_id for span in ends}
+            started = time.perf_counter()
+            assert store(database, Batch(process, first + 2, spans=ends, resumed=ids))
+            took += time.perf_counter() - started
+    return len(spans) / took
 
 
 def _copy_bare(url: str, rows: list[tuple[Any, ...]]) -> float:
