@@ -174,7 +174,7 @@ class ServerSessions(PostgresqlDatabase, Database):
     def _execute_cursor(self, sql: str, params: Any, **options: Any) -> Any:
         try:
             with self._errors():
-                cursor = self.cursor()
+                cursor = self.connection().cursor(**options)
                 # Without parameters, % is a character like any other.
                 cursor.execute(sql, params or None)
         finally:
@@ -191,7 +191,8 @@ class ServerSessions(PostgresqlDatabase, Database):
             self._settle()
 
     def fetch(self, sql: str, values: Sequence[Any]) -> list[Any]:
-        rows: list[Any] = self._execute_cursor(sql, values).fetchall()
+        # As text, bytes would be twice as long, and both sides would have to convert them.
+        rows: list[Any] = self._execute_cursor(sql, values, binary=True).fetchall()
         return rows
 
     def look_up(

@@ -17,13 +17,14 @@ def added_up(database: Database, rows: str, values: Sequence[Any]) -> list[Row]:
     The query, with its `values`, has the columns `dimension`, `key`, `SUMS` and `latency`.
     Latencies that are stored as they are become one histogram; the others stay apart.
     """
-    # SQLite's SUM fails beyond 2**63. TOTAL never does, and is exact up to 2**53.
-    total, as_bytes, as_text = "TOTAL", "CAST({} AS BLOB)", "hex(latency)"
+    # SQLite's SUM fails beyond 2**63. TOTAL never does, and is exact up to 2**53. So is a float of
+    # the server's SUM, which takes less time to read than its numeric.
+    total, as_bytes, as_text = "TOTAL({})", "CAST({} AS BLOB)", "hex(latency)"
     if database.on_server:
-        total, as_bytes, as_text = "SUM", "{}", "encode(latency, 'hex')"
+        total, as_bytes, as_text = "SUM({})::float8", "{}", "encode(latency, 'hex')"
     is_listed = f"substr(latency, 1, 1) = {database.param}"
     columns = [
-        *(f"{total}({name})" for name in SUMS),
+        *(total.format(name) for name in SUMS),
         as_bytes.format(f"string_agg(substr(latency, 2), '') FILTER (WHERE {is_listed})"),
         f"string_agg({as_text}, ',') FILTER (WHERE NOT {is_listed})",
     ]
@@ -31,7 +32,7 @@ def added_up(database: Database, rows: str, values: Sequence[Any]) -> list[Row]:
     sql = (
         f"SELECT dimension, key, {', '.join(columns)} FROM ({rows}) AS part GROUP BY key, dimension"
     )
-    found = database.execute_sql(sql, [LISTED, LISTED, *values]).fetchall()
+    found = database.fetch(sql, [LISTED, LISTED, *values])
     return [
         (dimension, key, *map(int, sums), _histograms(listed, others))
         for dimension, key, *sums, listed, others in found

@@ -73,19 +73,19 @@ class Histogram:
             else:
                 old.append(_old(blob))
         self._values: list[float] = _numbers("f", b"".join(values)).tolist()
-        counts: Counter[int] = Counter()
+        self._counts: dict[int, int] = {}
         if buckets or dense or old:
             self._values += chain.from_iterable(exact for exact, _ in old)
-            counts.update(_added(dense))
+            counts = Counter(_added(dense))
             counts.update(_numbers("H", b"".join(buckets)))
             for _, counted in old:
                 counts.update(counted)
-        if counts:
-            # Beside buckets, exact values cannot be told apart any more.
-            counts.update(_bucketed(self._values))
-            self._values = []
+            if counts:
+                # Beside buckets, exact values cannot be told apart any more.
+                counts.update(_bucketed(self._values))
+                self._values = []
+            self._counts = dict(sorted(counts.items()))
         self._values.sort()
-        self._counts = dict(sorted(counts.items()))
         self._passed = list(accumulate(self._counts.values()))
 
     @property
