@@ -78,7 +78,7 @@ class Bot:
         # Then the turns. They still need everything below: workers to cancel them on a click,
         # `notices` to hear of other processes' requests, `delivery` to post.
         self.inbox.stop(grace=grace)
-        # A turn that outlived its cancellation may still retry a post: let it fail now.
+        # A turn that outlived its cancellation may still post or retry: let it fail now.
         self.delivery.close()
         # Then what the turns used.
         self.workers.close()

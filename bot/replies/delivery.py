@@ -19,6 +19,7 @@ from bot.replies.messages import Message
 from bot.retry import RetryPolicy, TryAgain
 from bot.slack.errors import (
     SLACK_ERRORS,
+    SlackUnwell,
     ThreadGone,
     error_code,
     in_doubt,
@@ -61,8 +62,15 @@ class ReplyDelivery:
         )
 
     def close(self) -> None:
-        """Retry no more: calls that wait raise their last error."""
+        """Begin no call and retry none any more: those that wait raise their last error."""
         self._closing.set()
+
+    def _require(self) -> None:
+        """Raise an error if nothing may be posted now."""
+        self._require_turn()
+        # Of what a turn kept that outlives its cancellation, other processes post the rest.
+        if self._closing.is_set():
+            raise SlackUnwell("The bot has ended", status=503)
 
     def announcing(self, on_failure: Callable[[Exception], object]) -> "ReplyDelivery":
         """Return the same, with a function that gets each error after which it tries again."""
@@ -179,7 +187,7 @@ class ReplyDelivery:
 
         It is tried once: nobody can tell whether an upload without an answer was shared.
         """
-        self._require_turn()
+        self._require()
         self._client.files_upload_v2(
             channel=place.channel, thread_ts=place.thread_ts, filename=name, content=text
         )
@@ -195,7 +203,7 @@ class ReplyDelivery:
 
         def attempt() -> str:
             nonlocal unclear
-            self._require_turn()
+            self._require()
             try:
                 # Not sent again before it is known that it was not posted: once and late is better.
                 if unclear and (ts := find()) is not None:

@@ -1,5 +1,6 @@
 """Slack fails in the middle of a turn: the failure is recorded, and the bot goes on."""
 
+from collections.abc import Callable
 from typing import Any
 from urllib.error import URLError
 
@@ -11,6 +12,7 @@ from bot.agents.errors import AgentError
 from bot.replies import delivery, live
 from bot.replies.messages import reply_messages
 from bot.sandbox import Channel, Sandbox, User
+from bot.slack.errors import SLACK_ERRORS, in_doubt
 from bot.slack.types import Place
 from storage import Observability
 from tests.support.conversations import Ask, StartBot, eventually, finished, spans_of
@@ -77,6 +79,28 @@ def test_a_post_whose_response_is_lost_is_found_and_not_repeated(
     ts = delivery.ReplyDelivery(client, bot_id=sandbox.bot_id).post(place, message)
     (reply,) = sandbox.thread(general, question.ts)[1:]
     assert (reply.ts, reply.text) == (ts, "whole")
+
+
+def test_nothing_is_posted_once_the_bot_has_ended(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    question = sandbox.post(alice, general, "think hard")
+    place = Place(sandbox.team_id, general.id, question.ts, alice.id)
+    (message,) = reply_messages("late", payload={"agent": "claude", "trace_id": "1"})
+    client = WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
+    closed = delivery.ReplyDelivery(client, bot_id=sandbox.bot_id)
+    closed.close()
+    late: list[Callable[[], object]] = [
+        lambda: closed.post(place, message),
+        lambda: closed.update(place, question.ts, message),
+        lambda: closed.end_stream(place, question.ts, message),
+        lambda: closed.attach(place, "answer.md", "late"),
+    ]
+    for call in late:
+        with pytest.raises(SLACK_ERRORS) as told:
+            call()
+        assert in_doubt(told.value), "as if Slack were unwell, so that it is kept for later"
+    assert sandbox.thread(general, question.ts)[1:] == []
 
 
 @pytest.mark.parametrize("refusal", ["channel_not_found", "is_archived", "not_in_channel"])
