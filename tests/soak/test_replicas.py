@@ -1,7 +1,7 @@
 """Three bots share a database, and one is killed every 20 seconds: each question is answered once.
 
 `TRACEBOT_SOAK_MINUTES` says for how long people ask, 5 by default. The turn that a kill interrupts
-is not answered: its thread is told so.
+is not answered: its thread is told so. In HTTP mode a balancer stands in front of the bots.
 """
 
 import json
@@ -17,17 +17,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from bot.jobs.alerts import ALERT_EVENT
 from bot.jobs.digests import DIGEST_EVENT
-from bot.sandbox import Channel, Message, Sandbox
+from bot.sandbox import Channel, Message, Sandbox, User
 from bot.sandbox.state.workspace import TEAM
 from bot.slack.threads import REPLY_EVENT
 from storage.coordination.alert_rules import AlertRule, add_rule
 from storage.coordination.digest_subscriptions import Subscription, subscribe
 from storage.database.connect import locate
 from storage.queries.lookups import message_traces
+from storage.queries.scores import scores_by_trace
 from storage.recovery.opening import open_database
+from tests.support.balancer import Balancer
 from tests.support.paths import MANIFEST
+from tests.support.reader import Reader
 from tests.support.workspace.bot_process import BotProcess
 from tests.support.workspace.findings import words
 from tests.support.workspace.rounds import QUICK_RETRIES
@@ -37,6 +42,9 @@ REPLICAS = 3
 THREADS = 6
 KILL_EVERY_S = 20.0
 ASK_EVERY_S = 0.8
+LOST_ACKS = 10
+"""The answer of a bot to one event of so many is lost, so that Slack sends it again."""
+
 SETTLING_S = 300.0
 """Longer than a lease, than the repair that runs each minute, and than an alert has to hold."""
 
@@ -51,21 +59,29 @@ class Question:
         return f"{self.key}-alpha-0000" in words(reply)
 
 
-def test_each_question_is_answered_once_and_in_order(any_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("http", [False, True], ids=["Socket Mode", "HTTP mode"])
+def test_each_question_is_answered_once_and_in_order(
+    http: bool, any_url: str, tmp_path: Path
+) -> None:
     open_database(any_url).close()
-    with Sandbox.start(MANIFEST) as sandbox:
+    balancer = Balancer()
+    with Sandbox.start(MANIFEST) as sandbox, balancer.serving():
         sandbox.retry_waits = QUICK_RETRIES
         bots = []
         for number in range(REPLICAS):
             folder = tmp_path / f"replica-{number}"
             folder.mkdir()
-            bots.append(BotProcess(sandbox, folder, http=False, database=any_url))
+            through = balancer if http else None
+            bots.append(BotProcess(sandbox, folder, http=http, database=any_url, balancer=through))
         try:
             for bot in bots:
                 bot.start()
             told = order_digest_and_alert(sandbox, any_url)
-            with killing(bots) as kills:
-                questions = list(ask(sandbox))
+            alice = sandbox.add_user("alice")
+            channel = sandbox.add_channel("general", [alice])
+            reader = Reader(sandbox, alice, channel)
+            with killing(bots) as kills, reader.at_work():
+                questions = list(ask(sandbox, alice, channel))
             wait_until_settled(sandbox, questions, told, any_url)
             assert [bot.stop() for bot in bots] == [0] * REPLICAS
         finally:
@@ -74,9 +90,11 @@ def test_each_question_is_answered_once_and_in_order(any_url: str, tmp_path: Pat
         traces = traces_of(any_url, questions)
         wrong = [*lost_or_double(sandbox, questions, traces), *out_of_order(sandbox, questions)]
         wrong += missed_or_repeated(sandbox.messages(told))
+        wrong += reader.failures(kills, rated(any_url, reader.rated))
         seen = Counter(told_how(sandbox, each, traces) for each in questions)
     wrong += [f"{bot.log}: an error" for bot in bots if "Traceback" in bot.log.read_text()]
     figures = {"minutes": MINUTES, "kills": len(kills), "questions": len(questions), **seen}
+    figures |= {**reader.done, **balancer.seen}
     sys.stdout.write(json.dumps({**figures, "wrong": len(wrong)}, indent=1) + "\n")
     assert not wrong, "\n".join(wrong)
     assert seen["interrupted"] <= len(kills) * THREADS
@@ -135,10 +153,8 @@ def killing(bots: Sequence[BotProcess]) -> Iterator[list[float]]:
         thread.join()
 
 
-def ask(sandbox: Sandbox) -> Iterator[Question]:
+def ask(sandbox: Sandbox, user: User, channel: Channel) -> Iterator[Question]:
     """Ask in a few threads at the same time, often before the last question is answered."""
-    alice = sandbox.add_user("alice")
-    channel = sandbox.add_channel("general", [alice])
     chance = random.Random(7)
     roots: list[str] = []
     until, number = time.monotonic() + MINUTES * 60, 0
@@ -147,7 +163,9 @@ def ask(sandbox: Sandbox) -> Iterator[Question]:
         key, kind = f"q{number}", chance.choice(("short", "stream"))
         root = roots[number % THREADS] if len(roots) == THREADS else None
         text = f"{sandbox.mention} please [{key} {kind}]"
-        message = sandbox.post(alice, channel, text, thread_ts=root)
+        if number % LOST_ACKS == 0:
+            sandbox.faults.lose_ack()
+        message = sandbox.post(user, channel, text, thread_ts=root)
         if root is None:
             roots.append(message.ts)
         yield Question(message, root or message.ts, key)
@@ -171,6 +189,12 @@ def traces_of(url: str, questions: Sequence[Question]) -> Mapping[str, set[str]]
             }
             for each in questions
         }
+
+
+def rated(url: str, traces: Sequence[str]) -> set[str]:
+    """Return those of the traces that have one rating."""
+    with closing(locate(url)) as database:
+        return {key for key, found in scores_by_trace(database, traces).items() if len(found) == 1}
 
 
 def told_how(sandbox: Sandbox, question: Question, traces: Mapping[str, set[str]]) -> str:

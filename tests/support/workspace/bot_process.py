@@ -9,8 +9,10 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from urllib.request import urlopen
 
 from bot.sandbox import Sandbox, SandboxError
+from tests.support.balancer import Balancer
 
 TRACEBOT = Path(sys.executable).parent / "tracebot"
 PATIENCE_S = 120.0
@@ -42,18 +44,30 @@ timeout = 6
 
 
 class BotProcess:
-    """The bot, in Socket Mode or (`http`) behind a request URL.
+    """The bot, in Socket Mode or (`http`) behind a request URL, its own or that of a balancer.
 
-    Its database is `tracebot.db` in its folder, unless a URL or path of another one is given.
+    Its database is `tracebot.db` in its folder, unless a URL or path of another one is given. Its
+    spool of a database on a server is in its folder, too, as if it had a machine of its own.
     """
 
     def __init__(
-        self, sandbox: Sandbox, folder: Path, *, http: bool, database: str | None = None
+        self,
+        sandbox: Sandbox,
+        folder: Path,
+        *,
+        http: bool,
+        database: str | None = None,
+        balancer: Balancer | None = None,
     ) -> None:
         self._sandbox = sandbox
         self._folder = folder
         self._http = http
         self._port = _free_port()
+        own_url = f"http://127.0.0.1:{self._port}"
+        self._health_url = f"{own_url}/health"
+        self._request_url = f"{balancer.url if balancer else own_url}/slack/events"
+        if balancer:
+            balancer.add(self._port)
         self.database = folder / "tracebot.db"
         self._database_url = database or str(self.database)
         self.log = folder / "log"
@@ -96,8 +110,9 @@ class BotProcess:
     def _wait_for_http(self) -> None:
         deadline = time.monotonic() + PATIENCE_S
         while True:
-            with suppress(SandboxError):
-                return self._sandbox.deliver_to(f"http://127.0.0.1:{self._port}/slack/events")
+            with suppress(SandboxError, OSError):
+                urlopen(self._health_url, timeout=3).close()
+                return self._sandbox.deliver_to(self._request_url)
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.1)
 
@@ -110,6 +125,7 @@ class BotProcess:
             "SLACK_API_URL": self._sandbox.api_url,
             "PORT": str(self._port),
             "TRACEBOT_DATABASE_URL": self._database_url,
+            "XDG_STATE_HOME": str(self._folder / "state"),
             "TRACEBOT_AGENTS": str(self._folder / "agents.toml"),
             "TRACEBOT_CAPTURE": "full",
             "TRACEBOT_ANSWER_EDITS": "true",
