@@ -26,6 +26,7 @@ from tests.support.paths import MANIFEST
 from tests.support.postgres import any_database as any_database
 from tests.support.postgres import any_url as any_url
 from tests.support.postgres import cable as cable
+from tests.support.postgres import language_template as language_template
 from tests.support.postgres import new_postgres as new_postgres
 from tests.support.postgres import new_postgres_url as new_postgres_url
 from tests.support.postgres import postgres_server as postgres_server

@@ -96,6 +96,13 @@ def not_ours(label: str, table: str) -> NotOurDatabase:
     )
 
 
+def no_unicode(label: str, encoding: str) -> DatabaseUnavailable:
+    return DatabaseUnavailable(
+        f"{label} is encoded in {encoding}, which lacks most languages: name a database in "
+        "TRACEBOT_DATABASE_URL that was created with TEMPLATE template0 ENCODING 'UTF8'."
+    )
+
+
 def too_old(label: str, version: str | None, oldest: int) -> DatabaseUnavailable:
     return DatabaseUnavailable(
         f"The server of {label} is PostgreSQL {version}, and tracebot needs {oldest} or newer: "

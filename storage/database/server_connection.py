@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from storage.database.driver import translate_errors
-from storage.database.postgres_errors import too_old
+from storage.database.postgres_errors import no_unicode, too_old
 from storage.database.postgres_url import PostgresURL
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ OLDEST = 13
 
 CONNECT = {
     "application_name": "tracebot",
+    "client_encoding": "UTF8",  # Whatever PGCLIENTENCODING says.
     "connect_timeout": 3,  # For each host of the URL.
     # A host that is switched off says nothing: without these, a statement waits for 15 minutes.
     "keepalives_idle": 5,
@@ -35,7 +36,10 @@ WITHOUT_PASSWORD = {"password": "", "passfile": NOWHERE, "sslcert": NOWHERE}
 
 
 def open_connection(url: PostgresURL) -> "Connection[Any]":
-    """Return a new connection. Raises `DatabaseUnavailable` if the server is too old."""
+    """Return a new connection.
+
+    Raises `DatabaseUnavailable` if the server is too old, or the database does not take all text.
+    """
     import psycopg
     from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -49,6 +53,10 @@ def open_connection(url: PostgresURL) -> "Connection[Any]":
         version = connection.info.parameter_status("server_version")
         connection.close()
         raise too_old(url.label, version, OLDEST)
+    encoding = connection.info.parameter_status("server_encoding") or "UTF8"
+    if encoding != "UTF8":
+        connection.close()
+        raise no_unicode(url.label, encoding)
     return connection
 
 

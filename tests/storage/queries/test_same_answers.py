@@ -1,6 +1,6 @@
 """Every command that reads answers the same on SQLite and on PostgreSQL, whatever is recorded.
 
-The server sorts as a language does, if this machine can (`tests.support.postgres`).
+The server's database sorts as a language does, if it can (`tests.support.postgres`).
 """
 
 import sys
@@ -144,14 +144,15 @@ def batches() -> Iterator[Batch]:
 @pytest.fixture(scope="module", params=["fresh", "added up", "folded"])
 def both(
     request: pytest.FixtureRequest,
-    new_postgres: Callable[[], str],
+    new_postgres: Callable[[str], str],
+    language_template: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[Database, Database]]:
     """Return a file and a server with the same records, at three times of their lives."""
     path = tmp_path_factory.mktemp("both") / "t.db"
     with (
         closing(open_database(path)) as sqlite,
-        closing(open_database(new_postgres())) as postgres,
+        closing(open_database(new_postgres(language_template))) as postgres,
     ):
         for database in (sqlite, postgres):
             for batch in batches():
