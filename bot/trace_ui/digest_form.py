@@ -8,7 +8,7 @@ from reports.digest.order import Order, check_time, check_time_zone
 from reports.errors import UsageError
 from reports.render.block_kit import Block, context
 from reports.views.messages import WEEKDAYS
-from storage.coordination.digest_subscriptions import Subscription
+from storage.coordination.digest_subscriptions import Quiet, Subscription
 
 DIGEST_FORM = "trace_digest_form"
 """The callback id of the modal."""
@@ -64,13 +64,15 @@ def submitted(view: Mapping[str, Any]) -> tuple[Order, dict[str, str]]:
     local_time = str(_value(inputs, TIME).get("selected_time") or "")
     zone = str(_value(inputs, ZONE).get("value") or "").strip()
     errors = {} if days in SCHEDULES else {DAYS: "Choose the days."}
+    checked = {}
     for name, check, text in ((TIME, check_time, local_time), (ZONE, check_time_zone, zone)):
         try:
-            check(text)
+            checked[name] = check(text)
         except UsageError as error:
             errors[name] = str(error)
     is_quiet = bool(_value(inputs, QUIET).get("selected_options"))
-    return Order("at", local_time, zone, days, "silence" if is_quiet else "line"), errors
+    quiet: Quiet = "silence" if is_quiet else "line"
+    return Order("at", local_time, checked.get(ZONE, zone), days, quiet), errors
 
 
 def _value(inputs: Mapping[str, Any], name: str) -> Mapping[str, Any]:

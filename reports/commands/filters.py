@@ -116,6 +116,9 @@ DEFAULTS: Mapping[str, str] = {
 """The periods of commands that have one without `since:`."""
 
 WORD = re.compile(r"(-?)([a-z]+)([:<>：＜＞])(.*)", re.IGNORECASE | re.DOTALL)
+NEXT = re.compile(rf"\s+(?=-?(?:{'|'.join(KINDS)})[:<>：＜＞])", re.IGNORECASE)
+"""The space before another filter."""
+
 SIGNS = str.maketrans("：＜＞", ":<>")
 CLOSE = 0.8
 """How similar a misspelt name is. Below that it is a word to search for, such as `error:`."""
@@ -153,6 +156,18 @@ def take_words(arguments: Sequence[str]) -> tuple[list[Condition], list[str]]:
     found = [(word, _condition(word)) for word in arguments]
     conditions = [condition for _, condition in found if condition is not None]
     return conditions, [word for word, condition in found if condition is None]
+
+
+def apart(argument: str) -> list[str]:
+    """Return the filters in an argument, several of which somebody has put in quotes together.
+
+    It is for a shell: the buttons of Slack hold names as they are, whatever is in them.
+    """
+    parts = NEXT.split(argument)
+    first = WORD.fullmatch(parts[0])
+    if first is None or first[2].lower() not in KINDS:
+        return [argument]
+    return [re.sub(r"(?<=[:<>：＜＞])\s+", "", part, count=1) for part in parts]
 
 
 def _condition(word: str) -> Condition | None:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from reports.commands.filters import TAKEN, add_options, read_filters, take_words
+from reports.commands.filters import TAKEN, add_options, apart, read_filters, take_words
 from reports.commands.mistakes import Parser, before_command, option_left_out, option_like, refusal
 from reports.commands.typed import READING, split_shell
 from reports.errors import UsageError
@@ -262,8 +262,7 @@ def _row(text: str) -> int:
 def _time_zone(text: str) -> str:
     from reports.digest.order import check_time_zone  # Here, because hardly anybody gives one.
 
-    check_time_zone(text)
-    return text
+    return check_time_zone(text)
 
 
 def _limit_to(most: int | None) -> Callable[[str], int]:
@@ -280,6 +279,8 @@ def parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
     """Parse a command; `help` if there is none. Raises `UsageError`."""
     words = split_shell(arguments)
     takes_filters = bool(words) and words[0] in TAKEN
+    if takes_filters and parser.prog == "tracebot":
+        words = [word for each in words for word in apart(each)]
     # Before argparse, which would take `-agent:claude` for an option.
     filters, words = take_words(words) if takes_filters else ([], words)
     try:

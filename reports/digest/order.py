@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from reports.errors import UsageError
 from reports.views.messages import WEEKDAYS
@@ -49,7 +49,7 @@ def parse_order(arguments: Sequence[str]) -> Order:
     zone = rest[1] if len(rest) == 2 else None
     local_time = check_time(rest[0])
     if zone is not None:
-        check_time_zone(zone)
+        zone = check_time_zone(zone)
     return Order("at", local_time, zone, days, quiet)
 
 
@@ -82,11 +82,14 @@ def check_time(text: str) -> str:
     return f"{int(match.group(1)):02}:{match.group(2)}"
 
 
-def check_time_zone(name: str) -> None:
-    """Raise `UsageError` if `name` is not an IANA time zone."""
+def check_time_zone(name: str) -> str:
+    """Return the name of an IANA time zone, whatever its case was. Raises `UsageError`."""
     try:
-        ZoneInfo(name)
+        return ZoneInfo(name).key
     except (ZoneInfoNotFoundError, ValueError, OSError):
+        for zone in available_timezones():
+            if zone.casefold() == name.casefold():
+                return zone
         raise UsageError(
             f"{name!r} is not a time zone: write one such as Europe/Berlin or UTC.", word=name
         ) from None

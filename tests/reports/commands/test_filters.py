@@ -67,6 +67,24 @@ def test_a_word_and_an_option_mean_the_same(word: str, option: str | None, means
         assert filters(f"errors {option}") == means
 
 
+@pytest.mark.parametrize(
+    ("argument", "means"),
+    [
+        ("agent: claude", Filters(agent="claude")),
+        ("agent:big bot", Filters(agent="big bot")),
+        (
+            "agent:claude  -status:ok cost> 1",
+            Filters(agent="claude", cost_above=1_000_000, without=(("status", "ok"),)),
+        ),
+    ],
+)
+def test_filters_in_quotes_together_are_several_in_a_shell(argument: str, means: Filters) -> None:
+    shell, _ = build_parser(prog="tracebot", shell=True)
+    args = parse(shell, ["ls", argument])
+    assert (args.words, args.filters) == ([], means)
+    assert parse(shell, ["ls", f"why {argument}"]).words == [f"why {argument}"]
+
+
 def test_filters_may_stand_anywhere_between_words() -> None:
     args = parse(PARSER, split_slack("ls nightly agent:claude import --all cost>1 failed"))
     assert args.words == ["nightly", "import", "failed"]

@@ -9,6 +9,7 @@ from peewee import Database
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
 from reports.commands.typed import split_slack
+from reports.digest.order import parse_order
 from reports.errors import UsageError
 from reports.units import parse_duration
 from reports.views.messages import MessageView, help_view
@@ -385,3 +386,9 @@ def test_a_search_that_is_too_long_gets_a_sentence(database: Database) -> None:
     for words in ([str(number) for number in range(2_001)], ["x" * 50_000]):
         with pytest.raises(UsageError, match="too long for a search"):
             answer(parse(PARSER, ["search", *words]), database=database, viewer=Viewer(), now=NOW)
+
+
+def test_the_case_of_a_time_zone_does_not_matter() -> None:
+    shell, _ = build_parser(prog="tracebot", shell=True)
+    assert parse(shell, ["stats", "--zone", "europe/berlin"]).zone == "Europe/Berlin"
+    assert parse_order(["here", "at", "09:00", "asia/seoul"]).time_zone == "Asia/Seoul"
