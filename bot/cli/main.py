@@ -32,6 +32,20 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     gc.set_threshold(YOUNG_OBJECTS)
     leave_out_drivers()
     given = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        _prepare(given)
+        code = tracebot(given)
+    except KeyboardInterrupt:  # While something is imported, for instance.
+        code = INTERRUPTED
+    if given[:1] == ["run"]:
+        _leave(code)
+    if given[:1] not in WITH_THREADS:
+        gc.freeze()  # Else Python searches all that was imported for cycles, which takes 20 ms.
+    sys.exit(code)
+
+
+def _prepare(given: Sequence[str]) -> None:
+    """Protect this process and its streams before a command runs."""
     if any("://" in each for each in given):
         from bot.cli.own_process import hide_passwords
 
@@ -45,12 +59,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         from bot.cli.streams import prepare_streams
 
         prepare_streams(given)
-    code = tracebot(given)
-    if given[:1] == ["run"]:
-        _leave(code)
-    if given[:1] not in WITH_THREADS:
-        gc.freeze()  # Else Python searches all that was imported for cycles, which takes 20 ms.
-    sys.exit(code)
 
 
 def _leave(code: int) -> NoReturn:

@@ -50,6 +50,9 @@ class SqliteDatabase(DriverDatabase):
     def close(self) -> bool:
         """Close this thread's connection; return False if it had none."""
         connection = None if self.is_closed() else self.connection()
+        if connection is not None and connection.in_transaction:
+            # Ctrl-C came before whoever began it could end it. cysqlite would refuse to close it.
+            self.rollback()
         try:
             closed: bool = super().close()
         finally:

@@ -6,6 +6,7 @@ What depends on a process (its streams, its start, its locks) is asked of a real
 import json
 import shlex
 import subprocess
+import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -443,3 +444,17 @@ def test_a_byte_that_is_not_text_is_answered_with_a_sentence(recorded: Path, wor
     done = run_here(recorded, *words.split())
     assert (done.returncode, done.stdout) == (2, "")
     assert "a character that is not text" in done.stderr
+
+
+@pytest.mark.parametrize("at", ["terminal.guard_warnings", "streams.prepare_streams"])
+def test_ctrl_c_while_a_command_is_imported_is_no_traceback(at: str) -> None:
+    program = (
+        "import bot.cli.terminal, bot.cli.streams\n"
+        "def interrupt(*given):\n"
+        "    raise KeyboardInterrupt\n"
+        f"bot.cli.{at} = interrupt\n"
+        "from bot.cli.main import main\n"
+        "main(['help'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "")

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -100,3 +101,14 @@ def test_a_locked_database_is_waited_for_as_long_as_its_settings_say(
     holder.close()
     impatient.close()
     assert now < 0.1  # And not the five seconds of a database with the usual settings.
+
+
+def test_a_transaction_that_nobody_could_end_does_not_keep_a_database_open(
+    database: Database, db_path: Path
+) -> None:
+    """As when Ctrl-C comes after BEGIN, and before the block that would roll it back."""
+    database.execute_sql("CREATE TABLE own (number INTEGER)")
+    with closing(connect(db_path)) as other:
+        other.begin()
+        other.execute_sql("INSERT INTO own VALUES (1)")
+    assert database.execute_sql("SELECT COUNT(*) FROM own").fetchone() == (0,)
