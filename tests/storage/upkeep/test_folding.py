@@ -274,13 +274,13 @@ def test_who_reads_while_rows_are_folded_counts_all_of_them(
     spans = [turn(START + number * HOUR_NS) for number in range(48)]
     add(database, spans)
     merge_facts(database)
-    read = queries._read
+    read = queries.added_up
 
     def fold_and_read(*args: Any, **words: Any) -> Any:
         fold(database, SHORT, now=START + 20 * DAY_NS)
         return read(*args, **words)
 
-    monkeypatch.setattr(queries, "_read", fold_and_read)
+    monkeypatch.setattr(queries, "added_up", fold_and_read)
     since = START + 5 * HOUR_NS
     assert statistics(database, since=since, until=since + 24 * HOUR_NS).total.traces == 48
 
