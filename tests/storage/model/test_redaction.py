@@ -1,10 +1,12 @@
 """Recognise secrets, and text that only looks like one."""
 
 import json
+import re
 import subprocess
 import sys
 import time
 from base64 import b64encode, urlsafe_b64encode
+from itertools import chain
 from urllib.parse import quote
 
 import pytest
@@ -19,7 +21,9 @@ from storage.model.redaction import (
     redact_value,
     redact_values,
     redacted_end,
+    suspicious,
 )
+from storage.model.redaction.kinds import KINDS
 from tests.support.redaction_corpus import (
     KEY_FILES,
     LINES,
@@ -166,6 +170,23 @@ def test_redacting_never_raises_and_a_second_time_changes_nothing(text: str) -> 
 @given(st.text(max_size=40), st.sampled_from(sorted(SECRETS.values())), st.text(max_size=40))
 def test_a_secret_is_found_whatever_text_surrounds_it(before: str, secret: str, after: str) -> None:
     assert secret not in redact(f"{before} {secret} {after}")
+
+
+def _texts(pattern: str) -> st.SearchStrategy[str]:
+    for_python = re.sub(r"\\x\{(\w+)\}", lambda code: f"\\U{int(code[1], 16):08x}", pattern)
+    # What `\s`, `\w` and `\d` are to RE2: without a vertical tab, and of ASCII only.
+    alphabet = st.characters(exclude_characters="\v")
+    return st.from_regex(re.compile(for_python, re.ASCII), fullmatch=True, alphabet=alphabet)
+
+
+BEGINNINGS = sorted(chain.from_iterable(KINDS.values()))
+HINTS = sorted(chain.from_iterable(place.HINTS for place in redaction._PLACES))
+
+
+@pytest.mark.parametrize("patterns", [BEGINNINGS, HINTS], ids=["shapes", "hints"])
+@given(st.data())
+def test_whatever_may_be_a_secret_is_looked_at(patterns: list[str], data: st.DataObject) -> None:
+    assert suspicious(data.draw(st.sampled_from(patterns).flatmap(_texts)))
 
 
 SAMPLE = 7
