@@ -52,8 +52,11 @@ def agents_of(stored: str | None) -> tuple[str, ...]:
 
 
 def names_in(dimension: str, key: str | None) -> tuple[str, ...]:
-    """Return whose figures those of a key are: of several agents, also each one's."""
-    own = (key,) if key else ()
+    """Return whose figures those of a key are: of several agents, also each one's.
+
+    The key of everything is "".
+    """
+    own = () if key is None else (key,)
     return tuple(dict.fromkeys((*own, *agents_of(key)))) if dimension == "agent" else own
 
 
