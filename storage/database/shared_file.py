@@ -47,6 +47,10 @@ from storage.errors import DatabaseUnavailable, TemporarilyUnavailable
 STEPS = 10_000
 """Steps of SQLite's virtual machine between two looks at the clock: about a millisecond."""
 
+BUSY_MS = 10
+"""SQLite's own wait for a lock, between our tries: ours have jitter and are fairer to other
+processes (docs/explanation/performance.md), and SQLite's knows no deadline."""
+
 LONGEST_WAIT_S = 0.005
 """Longest wait between two tries to begin a transaction, which take 10 microseconds each.
 
@@ -219,15 +223,32 @@ class SharedDatabase(SqliteDatabase, Database):
 
     def begin_writing(self, *, patience: float, of: Collection[str] | None = None) -> None:
         until, wait = time.monotonic() + patience, 0.001
-        while True:
-            try:
-                self.begin()
-                return
-            except peewee.OperationalError as error:
-                if cause_of(error) != LOCKED or time.monotonic() > until:
-                    raise
-                time.sleep(wait * random.random())
-                wait = min(wait * 2, LONGEST_WAIT_S)
+        with self._own_wait(BUSY_MS):
+            while True:
+                try:
+                    self.begin()
+                    return
+                except peewee.OperationalError as error:
+                    if cause_of(error) != LOCKED or time.monotonic() > until:
+                        raise
+                    time.sleep(wait * random.random())
+                    wait = min(wait * 2, LONGEST_WAIT_S)
+
+    @contextmanager
+    def _own_wait(self, milliseconds: int) -> Iterator[None]:
+        """Let SQLite itself wait for a lock for so long at most, which may be less than ours."""
+        before = int(self.timeout * 1_000)
+        if before <= milliseconds:
+            yield
+            return
+        with translate_errors:
+            self.connection().execute(f"PRAGMA busy_timeout = {milliseconds}")
+        try:
+            yield
+        finally:
+            if not self.is_closed():
+                with translate_errors:
+                    self.connection().execute(f"PRAGMA busy_timeout = {before}")
 
     def connect(self, reuse_if_open: bool = False) -> bool:
         """Connect this thread to the file that is at the path now."""

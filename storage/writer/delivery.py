@@ -24,7 +24,7 @@ from peewee import (
 from storage.coordination.process_identity import new_writer
 from storage.database.base import Database
 from storage.database.error_causes import DAMAGED, LOCKED, PASSING, TOO_LARGE, cause_of
-from storage.database.shared_file import SharedDatabase
+from storage.database.shared_file import BUSY_MS, SharedDatabase
 from storage.errors import StorageError, TemporarilyUnavailable
 from storage.model.batch import Batch
 from storage.recovery.opening import prepare
@@ -36,10 +36,6 @@ from storage.writer.spool import Spool, SpoolFull, left_behind, spool_folder, wa
 
 PATIENCE_S = 0.1
 """How long a batch waits for other writers, or for a migration, before it goes to the spool."""
-
-BUSY_MS = 10
-"""SQLite's own wait for a lock, between our tries: ours have jitter and are fairer to other
-processes (docs/explanation/performance.md)."""
 
 RETRY_S = 0.25
 """How long after a failure the database is tried again."""

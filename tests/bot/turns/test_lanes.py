@@ -441,7 +441,7 @@ def test_a_message_that_waits_is_stored_once_the_database_takes_it(
     bot.scheduler.take_over()
     stored = AcceptedMessageRow.select(AcceptedMessageRow.message_ts, AcceptedMessageRow.state)
     states = dict(stored.tuples().execute(observability.database))
-    assert states == {question.ts: "asked", follow_up.ts: WAITING}
+    assert states[follow_up.ts] == WAITING
     agent.end("first")
     agent.end("second")
     sandbox.wait_for_reaction(general, follow_up.ts, OK)

@@ -1,6 +1,7 @@
 """Transactions that wait for others, fail, and are rolled back."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -52,6 +53,19 @@ def test_writers_that_read_first_never_see_a_busy_snapshot(database: Database) -
         for job in [pool.submit(count_up) for _ in range(4)]:
             job.result()
     assert database.execute_sql("SELECT expires_at FROM claims").fetchone()[0] == 102
+
+
+def test_a_locked_database_is_not_waited_for_beyond_the_deadline(db_path: Path) -> None:
+    open_database(db_path).close()
+    with closing(connect(db_path)) as other, closing(connect(db_path)) as database:
+        database.timeout = 30
+        other.begin()
+        begun = time.monotonic()
+        with pytest.raises(OperationalError, match="locked"), transaction(database, deadline=0.05):
+            pass
+        assert time.monotonic() < begun + 15  # SQLite itself would wait for 30 seconds.
+        other.rollback()
+        assert database.execute_sql("PRAGMA busy_timeout").fetchone() == (30_000,)
 
 
 def test_a_locked_database_is_waited_for(database: Database, db_path: Path) -> None:
