@@ -135,7 +135,7 @@ def cancel_from_shell(
 
 
 def _prefix(wanted: str) -> str:
-    if not PREFIX.fullmatch(wanted):
+    if not PREFIX.fullmatch(wanted := wanted.strip()):
         raise UsageError(
             f"{wanted!r} is not a trace id. Give at least 4 of its digits; ps lists them."
         )

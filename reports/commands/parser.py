@@ -151,7 +151,7 @@ def _add_records(command: Callable[..., Options]) -> None:
     logs = command("logs", "List the log lines of a trace, or the newest of a period.")
     logs.add_argument("id", nargs="?", metavar="ID", help="a trace id, or a message's link")
     told = f"only lines of this level and above: {', '.join(LEVELS)}"
-    logs.add_argument("--level", choices=LEVELS, metavar="LEVEL", help=told)
+    logs.add_argument("--level", type=str.lower, choices=LEVELS, metavar="LEVEL", help=told)
     metrics = command("metrics", "List the metrics, or chart one of them.")
     metrics.add_argument("name", nargs="?", metavar="NAME", help="the metric to chart")
 
@@ -224,7 +224,7 @@ def _add_lists(command: Callable[..., Options]) -> None:
 def _add_statistics(command: Callable[..., Options], *, shell: bool) -> None:
     stats = command("stats", "Show counts, failures, latency, tokens and cost.")
     told = f"add one line for each of these: {', '.join(DIMENSIONS)}"
-    stats.add_argument("--by", choices=DIMENSIONS, metavar="WHAT", help=told)
+    stats.add_argument("--by", type=str.lower, choices=DIMENSIONS, metavar="WHAT", help=told)
     stats.add_argument(
         "--cursor",
         type=_row,

@@ -85,6 +85,7 @@ def named(name: str, database: Database, viewer: Viewer) -> list[TraceSummary]:
 
     Raises `UsageError`.
     """
+    name = name.strip()  # A space comes along when an id is copied.
     if link := PERMALINK.search(name):
         found = _by_message(link, database, viewer)[-1:]
     elif re.fullmatch(r"[0-9a-fA-F]{4,32}", name):

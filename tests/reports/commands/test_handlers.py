@@ -392,3 +392,17 @@ def test_the_case_of_a_time_zone_does_not_matter() -> None:
     shell, _ = build_parser(prog="tracebot", shell=True)
     assert parse(shell, ["stats", "--zone", "europe/berlin"]).zone == "Europe/Berlin"
     assert parse_order(["here", "at", "09:00", "asia/seoul"]).time_zone == "Asia/Seoul"
+
+
+def test_the_case_of_a_value_that_is_chosen_does_not_matter() -> None:
+    assert parse(PARSER, ["stats", "--by", "Agent"]).by == "agent"
+    assert parse(PARSER, ["logs", "--level", "WARNING"]).level == "warning"
+
+
+def test_an_id_is_understood_with_the_space_that_was_copied_with_it(
+    observability: Observability,
+) -> None:
+    ids = record_an_hour(observability)
+    args = parse(PARSER, ["show", f" {ids['question'].upper()} "])
+    view = answer(args, database=observability.database, viewer=Viewer(), now=NOW)
+    assert isinstance(view, TraceView)
