@@ -22,6 +22,9 @@ from tests.support.fake_agent import Scripted, roster_of
 from tests.support.planted import where
 from tests.support.replies import refuse_all
 
+# They look into the file and all that lies beside it, also with `--postgres`.
+pytestmark = pytest.mark.usefixtures("db_path")
+
 MARK = "zebra-4711"
 
 
