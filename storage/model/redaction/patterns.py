@@ -26,8 +26,9 @@ Finders = Mapping[Finder, Sequence[str]]
 PIECES = 1_024
 """Matches whose groups a pattern remembers."""
 
-LAST_SEARCH_S = 2.0
-"""How long the end of the process waits for searches of other threads."""
+LAST_SEARCH_S = 10.0
+"""How long the end of the process waits for searches of other threads: milliseconds, unless the
+machine is so busy that they get no time. A search that is still under way then aborts it."""
 
 Result = TypeVar("Result")
 
