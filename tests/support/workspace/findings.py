@@ -13,7 +13,7 @@ from bot.sandbox import Message, Sandbox
 from bot.slack.reactions import DONE, FAILED, READ, STOPPED, WAITING
 from bot.slack.threads import REPLY_EVENT
 from storage.database.connect import connect
-from storage.database.models import SpanRow, UnfinishedReplyRow
+from storage.database.models import AcceptedMessageRow, SpanRow, UnfinishedReplyRow
 from storage.queries.lookups import message_traces
 from storage.queries.traces import TraceSummary
 from tests.support.workspace.bot_process import BotProcess
@@ -57,11 +57,13 @@ class Findings:
         return [*self._stale_messages(), *self._stale_reactions(), *self._stale_sessions()]
 
     def unposted(self) -> list[str]:
-        """Return the replies that the bot has still to post, as its database tells."""
+        """Return what the bot has still to answer and to post, as its database tells."""
         with closing(connect(self._bot.database)) as database:
             rows = UnfinishedReplyRow.select().execute(database)
             # Without a message to post it only looks for what may be left of a reply.
-            return [f"unposted reply {row.id}" for row in rows if row.ending != "[]"]
+            replies = [f"unposted reply {row.id}" for row in rows if row.ending != "[]"]
+            accepted = AcceptedMessageRow.select().execute(database)
+            return [*replies, *(f"unanswered message {row.message_ts}" for row in accepted)]
 
     def _messages(self) -> Iterator[Message]:
         for channel in self._sandbox._workspace.channels:
