@@ -468,6 +468,8 @@ def test_of_a_turn_that_was_taken_over_nothing_more_is_shown(
     bot = start_bot(roster_of(agent))
     question = ask()
     before = sandbox.reactions(general, question.ts)
+    # The rows of its marks and of its agent's reply are stored on a thread of their own.
+    eventually(lambda: len(left_replies(observability)) == 2)
     taken_over_from(bot, observability)
     agent.end("whole")
     (trace,) = finished(observability, general, question.ts)
