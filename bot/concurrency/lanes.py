@@ -66,6 +66,11 @@ class Lanes:
         """Return if the turn of a message may run; None if only this process's queue knows."""
         return self._standing(trace_id, begins=True)
 
+    def is_stored(self, trace_id: str) -> bool:
+        """Return True for a message of this process that has a row."""
+        held = self._held.get(trace_id)
+        return held is not None and held.standing is not None
+
     def _standing(self, trace_id: str, *, begins: bool = False) -> Standing | None:
         held = self._held.get(trace_id)
         if held is None:

@@ -177,7 +177,9 @@ class Inbox:
             if standing is not None:
                 return standing
             turn.root.set(**{LANE: "this process"})
-        claimed = not claim or self._dedup.claim(claim)
+        # With its row its lease was stored, which is nobody else's then.
+        is_ours = not claim or self._lanes.is_stored(turn.root.trace_id)
+        claimed = is_ours or self._dedup.claim(claim)
         return Standing.RUNS if claimed else Standing.ELSEWHERE
 
     def stop(self, *, grace: float) -> None:

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from peewee import OperationalError
 
+from bot.concurrency import lanes
 from bot.concurrency.event_dedup import message_key
 from bot.lifecycle import Bot
 from bot.sandbox import Channel, Message, Sandbox, User
@@ -446,6 +448,29 @@ def test_a_message_that_waits_is_stored_once_the_database_takes_it(
     agent.end("second")
     sandbox.wait_for_reaction(general, follow_up.ts, OK)
     eventually(lambda: rows(observability) == 0)
+    assert answers(sandbox, question) == ["first", "second"]
+
+
+def test_a_message_that_waits_is_answered_though_its_row_cannot_begin(
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    ask: Ask,
+    alice: User,
+    general: Channel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*args: object, **options: object) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(lanes, "begin_message", fail)
+    start_bot(roster_of(agent))
+    question = ask()
+    follow_up = sandbox.post(alice, general, "and then?", thread_ts=question.ts)
+    sandbox.wait_for_reaction(general, follow_up.ts, WAITS)
+    agent.end("first")
+    agent.end("second")
+    sandbox.wait_for_reaction(general, follow_up.ts, OK)
     assert answers(sandbox, question) == ["first", "second"]
 
 
