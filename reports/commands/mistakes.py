@@ -143,9 +143,12 @@ def option_left_out(word: str, parser: Parser, command: str) -> UsageError | Non
         return None
     from storage.model.redaction import redact
 
-    value = shlex.quote(word) if redact(word) == word else action.metavar
+    # Some passwords look like examples of one, which are kept elsewhere: `ann:secret@host`.
+    is_secret = redact(word) != word or re.search("://[^/@]*:.*@", word) is not None
+    value = action.metavar if is_secret else shlex.quote(word)
     return UsageError(
-        f"{option} is missing: write {parser.prog} {command} {option} {value}.", word=word
+        f"{option} is missing: write {parser.prog} {command} {option} {value}.",
+        word="" if is_secret else word,
     )
 
 

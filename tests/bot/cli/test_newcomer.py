@@ -111,6 +111,7 @@ tracebot ls --database mysql://ann:hunter2secret@host/traces
 tracebot stats postgresql://ann:hunter2secret@127.0.0.1:1/traces
 tracebot move
 tracebot move postgresql://ann:hunter2secret@127.0.0.1:1/traces
+tracebot move postgresql://ann:secret@127.0.0.1:1/traces
 tracebot move --to postgresql://ann:hunter2secret@127.0.0.1:1/traces
 tracebot move --to tracebot.db
 tracebot move --to agents.toml
