@@ -39,7 +39,7 @@ class _Held:
     standing: Standing | None = None
     failures: int = 0
     begun: bool = False
-    """Its turn runs without a row, and must not be made again from one."""
+    """Its turn runs although the database could not be asked, so no row is stored any more."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     """Held while the database is asked for the message."""
 

@@ -223,7 +223,7 @@ class SharedDatabase(SqliteDatabase, Database):
 
     def begin_writing(self, *, patience: float, of: Collection[str] | None = None) -> None:
         until, wait = time.monotonic() + patience, 0.001
-        with self._own_wait(BUSY_MS):
+        with self._hardly_waiting():
             while True:
                 try:
                     self.begin()
@@ -235,14 +235,14 @@ class SharedDatabase(SqliteDatabase, Database):
                     wait = min(wait * 2, LONGEST_WAIT_S)
 
     @contextmanager
-    def _own_wait(self, milliseconds: int) -> Iterator[None]:
-        """Let SQLite itself wait for a lock for so long at most, which may be less than ours."""
+    def _hardly_waiting(self) -> Iterator[None]:
+        """Let SQLite itself wait for a lock for `BUSY_MS` at most."""
         before = int(self.timeout * 1_000)
-        if before <= milliseconds:
+        if before <= BUSY_MS:
             yield
             return
         with translate_errors:
-            self.connection().execute(f"PRAGMA busy_timeout = {milliseconds}")
+            self.connection().execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         try:
             yield
         finally:

@@ -390,6 +390,14 @@ def test_a_message_that_has_its_answer_gets_no_second_one(
     assert len(sandbox.thread(general, question.ts)) == 2
 
 
+@pytest.fixture
+def impatient(observability: Observability, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing wait for a locked database for long."""
+    monkeypatch.setattr(accepted_messages, "PATIENCE_S", 0.01)
+    observability.database.timeout = 0.1
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_thread_is_answered_in_order_though_its_rows_cannot_be_written(
     db_path: Path,
     agent: Scripted,
@@ -399,10 +407,7 @@ def test_a_thread_is_answered_in_order_though_its_rows_cannot_be_written(
     alice: User,
     general: Channel,
     observability: Observability,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(accepted_messages, "PATIENCE_S", 0.01)
-    observability.database.timeout = 0.1
     start_bot(roster_of(agent))
     observability.flush()
     with closing(connect(db_path)) as database:
@@ -419,6 +424,7 @@ def test_a_thread_is_answered_in_order_though_its_rows_cannot_be_written(
     assert [root.attributes["tracebot.lane"] for root in roots] == ["this process"] * 2
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_message_that_waits_is_stored_once_the_database_takes_it(
     db_path: Path,
     agent: Scripted,
@@ -428,10 +434,7 @@ def test_a_message_that_waits_is_stored_once_the_database_takes_it(
     alice: User,
     general: Channel,
     observability: Observability,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(accepted_messages, "PATIENCE_S", 0.01)
-    observability.database.timeout = 0.1
     bot = start_bot(roster_of(agent))
     question = ask()
     sandbox.wait_for_reaction(general, question.ts, "eyes")
