@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.model import redaction
 from storage.model.redaction import (
+    REDACTION_FAILED,
+    hints,
     redact,
     redact_arguments,
     redact_name,
@@ -157,7 +158,7 @@ def test_a_value_is_not_stored_if_redaction_fails() -> None:
         def __str__(self) -> str:
             raise RuntimeError("no words")
 
-    assert redact_value({"a": Hostile(), "b": "visible"}) == redaction.REDACTION_FAILED
+    assert redact_value({"a": Hostile(), "b": "visible"}) == REDACTION_FAILED
 
 
 @given(st.text())
@@ -180,7 +181,7 @@ def _texts(pattern: str) -> st.SearchStrategy[str]:
 
 
 BEGINNINGS = sorted(chain.from_iterable(KINDS.values()))
-HINTS = sorted(chain.from_iterable(place.HINTS for place in redaction._PLACES))
+HINTS = sorted(chain.from_iterable(place.HINTS for place in hints.PLACES))
 
 
 @pytest.mark.parametrize("patterns", [BEGINNINGS, HINTS], ids=["shapes", "hints"])
