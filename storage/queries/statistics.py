@@ -178,12 +178,15 @@ def rows_of_period(
     while True:
         stored = grains_of(database)
         grains = replace(stored, hours_since=NEVER) if daily else stored
+        end = grains.end(until - 1)
+        if by != "hour":
+            end = _end(database, end, dimensions)
         parts = partial(
             _parts,
             database,
             grains,
             grains.start(since),
-            grains.end(until - 1),
+            end,
             dimensions=dimensions,
             audiences=audiences,
         )
@@ -192,6 +195,26 @@ def rows_of_period(
         # They change before any row is folded. Then these may be a part of what they were.
         if grains_of(database) == stored:
             return grains, rows
+
+
+def _end(database: Database, end: int, dimensions: Sequence[str]) -> int:
+    """Return the end of the day if nothing is stored that began later in it, else `end`.
+
+    Most periods end now. So today is read as one row for each key, and not as one for each hour.
+    """
+    midnight = end + -end % DAY_NS
+    mark = database.param
+    later = (
+        f"dimension IN ({_marks(database, dimensions)}) "
+        f"AND starts_at >= {mark} AND starts_at < {mark}"
+    )
+    values = [*dimensions, end, midnight]
+    found = database.fetch(
+        f"SELECT EXISTS (SELECT 1 FROM rollups WHERE level = {mark} AND {later}) "
+        f"OR EXISTS (SELECT 1 FROM facts WHERE {later})",
+        ["hour", *values, *values],
+    )
+    return end if found[0][0] else midnight
 
 
 Part = tuple[str, list[Any]]

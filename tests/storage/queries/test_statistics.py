@@ -81,12 +81,22 @@ def plain(key: str, rows: Sequence[Sequence[Any]]) -> Group:
     return Group(key=key, p50_ns=p50, p95_ns=p95, p99_ns=p99, cost=cost if priced else None, **sums)
 
 
+LATER = [
+    ("hour", FIRST + 4 * HOUR_NS, dimension, "", "T1", "T1", *[1] * len(SUMS), None)
+    for dimension in ("all", "user")
+]
+"""Rollups after the period, on the same day: it is read by hour."""
+
+
 @settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(st.lists(rollup, max_size=25, unique_by=lambda row: row[:5]), st.lists(fact, max_size=8))
 def test_statistics_added_up_in_sql_are_those_of_each_row(
     database: Database, stored: list[Any], waiting: list[Any]
 ) -> None:
-    for table, fields, rows in ((RollupRow, INSERT_FIELDS, stored), (FactRow, FIELDS, waiting)):
+    for table, fields, rows in (
+        (RollupRow, INSERT_FIELDS, stored + LATER),
+        (FactRow, FIELDS, waiting),
+    ):
         table.delete().execute(database)
         if rows:
             columns = [getattr(table, name) for name in fields]
@@ -121,7 +131,7 @@ def test_counts_beyond_what_the_database_can_add_up_do_not_end_statistics(
     rows = [
         ("hour", FIRST + hour * HOUR_NS, "all", "", "T1", "T1", *figures, None) for hour in range(3)
     ]
-    RollupRow.insert_many(rows, fields=columns).execute(database)
+    RollupRow.insert_many([*rows, *LATER], fields=columns).execute(database)
     found = statistics(database, since=FIRST, until=FIRST + 4 * HOUR_NS)
     assert (found.total.traces, found.total.input_tokens) == (3, 3 * 2**62)
 
@@ -172,7 +182,7 @@ def days(database: Database, since: str, until: str, time_zone: str) -> list[tup
 def test_days_are_those_of_the_readers_zone(
     database: Database, time_zone: str, expected: list[tuple[str, int]]
 ) -> None:
-    hours = ("24T12", "25T04", "25T23", "26T04")
+    hours = ("24T12", "25T04", "25T23", "26T04", "26T12")
     kept = [("hour", f"2026-11-{hour}:00Z", 2**n) for n, hour in enumerate(hours)]
     per_day = [("day", "2026-11-24T00:00Z", 1), ("day", "2026-11-25T00:00Z", 6)]
     store(database, *kept, *per_day)
@@ -207,3 +217,18 @@ def test_local_days_begin_where_hours_begin_to_be_kept(database: Database) -> No
         *(("30 20:00", 50), ("18 19:00", 7)),
         *(("19 19:00", 1), ("20 00:00", 1)),
     ]
+
+
+@pytest.mark.parametrize("later", ["nothing", "an hour", "a fact"])
+def test_a_period_ends_within_its_last_day_only_if_something_later_is_stored(
+    database: Database, later: str
+) -> None:
+    hours = [("hour", f"2026-11-25T{hour}:00Z", 1) for hour in ("09", "10", "14")]
+    stored = hours[: 3 if later == "an hour" else 2]
+    store(database, *stored, ("day", "2026-11-25T00:00Z", len(stored)))
+    if later == "a fact":
+        columns = [getattr(FactRow, name) for name in FIELDS]
+        fact = (at("2026-11-25T14:00Z"), "all", "", "", "", 1, *[0] * (len(SUMS) - 1), None)
+        FactRow.insert_many([fact], fields=columns).execute(database)
+    found = days(database, "2026-11-24T06:00Z", "2026-11-25T12:00Z", "UTC")
+    assert found == [("25 00:00", 2)]
