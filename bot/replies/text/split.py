@@ -149,7 +149,9 @@ class _Cutter:
         until = max(self._outline.items.get(line, 0), fence.end if fence else 0)
         if fence:
             return (0 if fence.quote else fence.column), until
-        text = self._outline.lines[line]
+        # Blank lines at the start of a part go, so the first that stays decides.
+        lines = self._outline.lines
+        text = next((lines[at] for at in range(line, len(lines)) if lines[at].strip()), "")
         return len(text) - len(text.lstrip(" ")), until
 
     def _pieces_of(self, line: int) -> Iterator[str]:

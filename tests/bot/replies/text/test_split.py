@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it.token import Token
 
@@ -76,8 +76,22 @@ def shown(texts: Sequence[str]) -> tuple[str, str]:
     return "".join(code), re.sub(r"\s", "", "".join(words))
 
 
+BLANK_FIRST = indented(
+    "\n\n".join(
+        (
+            fence(["def f(x):"] * 4, "````", ""),
+            fence(["def f(x):", *["    return x"] * 6, "```"], "~~~~~", "python"),
+            "word",
+        )
+    ),
+    "10) ",
+)
+"""Of 150 characters a part: the last one begins with the blank line before the item's last word."""
+
+
 @settings(max_examples=100, deadline=None)
 @given(ANSWER, st.integers(150, 700))
+@example(BLANK_FIRST, 150)
 def test_the_parts_show_what_the_whole_shows(text: str, limit: int) -> None:
     parts = split(text, limit=limit)
     assert all(0 < len(part) <= limit for part in parts)
