@@ -86,7 +86,10 @@ def _add(found: Outline, token: Token, start: int, end: int) -> None:
     elif token.type == "list_item_open" and token.level == 1:
         found.items.update(dict.fromkeys(range(start + 1, end), end))
     elif token.type == "table_open":
-        head = "".join(f"{line}\n" for line in found.lines[start : start + 2])
+        first, second = found.lines[start : start + 2]
+        # A list's mark in the first line becomes room, as it is in the second.
+        room = len(second) - len(second.lstrip(" "))
+        head = f"{' ' * room}{first[room:]}\n{second}\n"
         found.heads.update(dict.fromkeys(range(start + 2, end), head))
         # A head alone is no table.
         for number in range(start + 1, min(start + 3, end)):

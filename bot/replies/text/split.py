@@ -76,7 +76,7 @@ class _Cutter:
         starts: list[int] = []
         for number in range(len(self._pieces) - 1, -1, -1):
             size += self._measure(self._pieces[number].text)
-            if size + self._measure(self._opening(number)) > self._limit:
+            if size + self._added(number) > self._limit:
                 break
             longest = number
             if size > self._limit / 2:
@@ -86,13 +86,13 @@ class _Cutter:
 
     def _end_of_part(self, start: int) -> int:
         """Return the number of the piece before which the part that begins with `start` ends."""
-        size, blocks = self._measure(self._opening(start)), 0
+        size, blocks = self._added(start), 0
         ends: dict[int, int] = {}
         for number in range(start, len(self._pieces)):
             piece = self._pieces[number]
             size += self._measure(piece.text)
             blocks += self._outline.blocks[piece.line]
-            closing = self._measure(self._closing(start, number + 1))
+            closing = self._measure(self._closing(number + 1))
             if size + closing > self._limit or blocks > MOST_BLOCKS:
                 break
             rank = self._begins(number + 1)
@@ -106,12 +106,18 @@ class _Cutter:
         return self._pieces[number].begins if number < len(self._pieces) else 0
 
     def _part(self, start: int, end: int) -> str:
-        opening, closing = self._opening(start), self._closing(start, end)
+        opening = self._opening(start)
         dedent, until = self._dedent(start)
-        lines = [
-            _dedented(piece.text, dedent) if piece.line < until else piece.text
-            for piece in self._pieces[start:end]
-        ]
+        lines: list[str] = []
+        for piece in self._pieces[start:end]:
+            if piece.line >= until:
+                dedent = 0
+            elif piece.begins < LINE:  # It may begin further to the left, with all that is in it.
+                dedent = min(dedent, _indent(piece.text))
+            if piece.line == until and lines and lines[-1].strip():
+                lines.append("\n")  # `2.` goes on with a paragraph that is not in the list.
+            lines.append(_dedented(piece.text, dedent))
+        closing = self._closing(end, dedent)
         body = "".join(lines)
         # Blank lines between two parts go; those of code stay.
         if not opening:
@@ -119,6 +125,11 @@ class _Cutter:
         if not closing:
             return f"{opening}{body.rstrip()}"
         return f"{opening}{body}{closing}".rstrip("\n")
+
+    def _added(self, start: int) -> int:
+        """Return the most that a part which begins with `start` adds before its closing."""
+        _, until = self._dedent(start)
+        return self._measure(self._opening(start)) + (self._measure("\n") if until else 0)
 
     def _opening(self, start: int) -> str:
         """Return the lines that a part repeats from before its first piece."""
@@ -131,16 +142,15 @@ class _Cutter:
         dedent, _ = self._dedent(start)
         return "".join(_dedented(each, dedent) for each in head.splitlines(keepends=True))
 
-    def _closing(self, start: int, end: int) -> str:
-        """Return the line that a part adds after its last piece."""
+    def _closing(self, end: int, dedent: int = 0) -> str:
+        """Return the line that a part adds after its last piece, which is moved by *dedent*."""
         if end == len(self._pieces):
             return ""
         fence = self._outline.fences.get(self._pieces[end].line)
         if fence is None:
             return ""
-        dedent, until = self._dedent(start)
         newline = "" if self._pieces[end - 1].text.endswith("\n") else "\n"
-        return newline + fence.closing(dedent if fence.start < until else 0)
+        return newline + fence.closing(dedent)
 
     def _dedent(self, start: int) -> tuple[int, int]:
         """Return how far to the left the lines of a part are moved, and up to which line."""
@@ -152,7 +162,7 @@ class _Cutter:
         # Blank lines at the start of a part go, so the first that stays decides.
         lines = self._outline.lines
         text = next((lines[at] for at in range(line, len(lines)) if lines[at].strip()), "")
-        return len(text) - len(text.lstrip(" ")), until
+        return _indent(text), until
 
     def _pieces_of(self, line: int) -> Iterator[str]:
         text = self._outline.lines[line]
@@ -175,9 +185,12 @@ class _Cutter:
         return self._measure(around) + self._measure("\n") * 2
 
 
+def _indent(text: str) -> int:
+    return len(text) - len(text.lstrip(" "))
+
+
 def _dedented(text: str, dedent: int) -> str:
-    indent = len(text) - len(text.lstrip(" "))
-    return text[min(indent, dedent) :]
+    return text[min(_indent(text), dedent) :]
 
 
 def _without_blank_start(lines: list[str]) -> list[str]:
