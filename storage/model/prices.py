@@ -36,7 +36,7 @@ VENDORS: Mapping[str, str] = {
 }
 """Provider as OpenTelemetry or LiteLLM names it → as genai-prices does, if it would not know it."""
 
-COSTS = frozenset((*DOLLARS, COST_DETAILS, *chain.from_iterable(COST_PARTS)))
+COSTS = frozenset((*DOLLARS, *COST_DETAILS, *chain.from_iterable(COST_PARTS)))
 """All names of attributes with a reported cost."""
 
 UNPRICED = ("ollama", "lm_studio", "lmstudio", "vllm", "llamafile", "llama.cpp", "localai")
@@ -76,9 +76,8 @@ def take_reported_cost(attributes: MutableMapping[str, Any]) -> int | None:
     """
     found = DOLLARS.intersection(attributes)
     costs = [_micro_dollars(attributes.pop(name)) for name in sorted(found)]
-    details = attributes.get(COST_DETAILS)
-    if details is not None:
-        costs.append(_micro_dollars(_total(details)))
+    details = (attributes.get(name) for name in COST_DETAILS)
+    costs += [_micro_dollars(_total(kinds)) for kinds in details if kinds is not None]
     for names in COST_PARTS:
         if names[0] in attributes or names[1] in attributes:
             costs.append(_sum(attributes.get(name) for name in names))
@@ -86,7 +85,7 @@ def take_reported_cost(attributes: MutableMapping[str, Any]) -> int | None:
 
 
 def _total(details: Any) -> Any:
-    """Return the dollars in Langfuse's cost by kind of usage, which is JSON."""
+    """Return the dollars in a cost by kind of usage, which is JSON."""
     try:
         kinds = json.loads(details) if isinstance(details, str) else details
         if (total := kinds.get("total", kinds.get("total_cost"))) is not None:

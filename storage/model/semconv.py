@@ -41,27 +41,42 @@ OLDER: Mapping[str, str] = {
     "gen_ai.usage.cache_read_input_tokens": "cached_tokens",
     "llm.model_name": "model",
     "llm.request.model": "model",
+    "llm.request.model_name": "model",
     "llm.response.model": "model",
+    "llm.response.model_name": "model",
+    "embedding.model_name": "model",
+    "reranker.model_name": "model",
     "llm.provider": "provider",
     "llm.system": "provider",
     "llm.vendor": "provider",
     "llm.token_count.prompt": "input_tokens",
     "llm.token_count.completion": "output_tokens",
     "llm.token_count.prompt_details.cache_read": "cached_tokens",
+    "llm.token_count.prompt_details.cache_input": "cached_tokens",
     "llm.usage.prompt_tokens": "input_tokens",
     "langfuse.observation.model.name": "model",
     "llm.usage.completion_tokens": "output_tokens",
     "ai.model.id": "model",
     "ai.model.provider": "provider",
+    "ai.response.model": "model",
+    "ai.usage.tokens": "input_tokens",
     "ai.usage.promptTokens": "input_tokens",
     "ai.usage.inputTokens": "input_tokens",
     "ai.usage.completionTokens": "output_tokens",
     "ai.usage.outputTokens": "output_tokens",
     "ai.usage.cachedInputTokens": "cached_tokens",
+    "ai.usage.inputTokenDetails.cacheReadTokens": "cached_tokens",
+    "gen_ai.usage.details.cache_read_tokens": "cached_tokens",
+    "gen_ai.aggregated_usage.input_tokens": "input_tokens",
+    "gen_ai.aggregated_usage.output_tokens": "output_tokens",
+    "gen_ai.aggregated_usage.cache_read.input_tokens": "cached_tokens",
+    "mlflow.llm.model": "model",
+    "mlflow.llm.provider": "provider",
 }
 """Older attribute name → field of `Span`. A conventional name on the same span has precedence.
 
-gen_ai before 1.37, OpenInference and OpenLLMetry (`llm.*`), Vercel's AI SDK (`ai.*`).
+gen_ai before 1.37, OpenInference and OpenLLMetry (`llm.*`), Vercel's AI SDK (`ai.*`), pydantic-ai
+(`gen_ai.usage.details.*`, and `gen_ai.aggregated_usage.*` of a whole run), MLflow.
 """
 
 FIELDS: Mapping[str, str] = {
@@ -92,23 +107,39 @@ MEASURED: frozenset[str] = frozenset(
 RECEIVED: Mapping[str, str] = {
     **{name: field for name, field in FIELDS.items() if field in MEASURED and name != field},
     "gen_ai.agent.name": "agent",
+    "agent.name": "agent",
 }
 """Conventional or older name → field, on a span of another process."""
 
+CACHE_WRITE = "gen_ai.usage.cache_write.input_tokens"
+CACHE_WRITES = (
+    CACHE_WRITE,
+    "gen_ai.usage.cache_creation.input_tokens",
+    "gen_ai.usage.cache_creation_input_tokens",
+    "gen_ai.usage.cache_write_input_tokens",
+    "gen_ai.usage.details.cache_write_tokens",
+    "gen_ai.aggregated_usage.cache_creation.input_tokens",
+    "llm.token_count.prompt_details.cache_write",
+    "ai.usage.inputTokenDetails.cacheWriteTokens",
+)
+"""Names of the tokens of the input that were written to the cache."""
+
+REASONING = "gen_ai.usage.reasoning.output_tokens"
+
 RENAMED: Mapping[str, str] = {
-    "gen_ai.usage.cache_creation.input_tokens": "gen_ai.usage.cache_write.input_tokens",
-    "gen_ai.usage.cache_creation_input_tokens": "gen_ai.usage.cache_write.input_tokens",
-    "llm.token_count.prompt_details.cache_write": "gen_ai.usage.cache_write.input_tokens",
-    "llm.token_count.completion_details.reasoning": "gen_ai.usage.reasoning.output_tokens",
-    "gen_ai.usage.reasoning_tokens": "gen_ai.usage.reasoning.output_tokens",
-    "ai.usage.reasoningTokens": "gen_ai.usage.reasoning.output_tokens",
+    **dict.fromkeys(CACHE_WRITES[1:], CACHE_WRITE),
+    "llm.token_count.completion_details.reasoning": REASONING,
+    "llm.usage.reasoning_tokens": REASONING,
+    "gen_ai.usage.reasoning_tokens": REASONING,
+    "gen_ai.usage.details.reasoning_tokens": REASONING,
+    "ai.usage.reasoningTokens": REASONING,
+    "ai.usage.outputTokenDetails.reasoningTokens": REASONING,
     "ai.response.id": "gen_ai.response.id",
     "ai.toolCall.name": "gen_ai.tool.name",
     "ai.toolCall.id": "gen_ai.tool.call.id",
     "session.id": "gen_ai.conversation.id",
     "tool.name": "gen_ai.tool.name",
     "tool_call.id": "gen_ai.tool.call.id",
-    "traceloop.entity.name": "gen_ai.tool.name",
     "openinference.span.kind": "gen_ai.operation.name",
     "traceloop.span.kind": "gen_ai.operation.name",
 }
@@ -136,8 +167,8 @@ DOLLARS: frozenset[str] = frozenset(
 )
 """Names of a call's cost in dollars: OpenInference's, pydantic-ai's, LiteLLM's, Langfuse's, …"""
 
-COST_DETAILS = "langfuse.observation.cost_details"
-"""A call's cost in dollars, by kind of usage, as JSON."""
+COST_DETAILS = ("langfuse.observation.cost_details", "mlflow.llm.cost")
+"""Names of a call's cost in dollars, by kind of usage, as JSON."""
 
 COST_PARTS = (
     ("gen_ai.usage.input_cost", "gen_ai.usage.output_cost"),
@@ -146,10 +177,30 @@ COST_PARTS = (
 )
 """Names of the cost in dollars of a call's input and output."""
 
-CACHE_WRITE = "gen_ai.usage.cache_write.input_tokens"
-REASONING = "gen_ai.usage.reasoning.output_tokens"
 USAGE_DETAILS = "langfuse.observation.usage_details"
 """A call's tokens, by kind, as JSON."""
+
+TOKEN_DETAILS: Mapping[str, Mapping[str, str]] = {
+    "mlflow.chat.tokenUsage": {
+        "input_tokens": "input_tokens",
+        "output_tokens": "output_tokens",
+        "cache_read_input_tokens": "cached_tokens",
+        "cache_creation_input_tokens": CACHE_WRITE,
+    },
+    "gen_ai.usage.input_token_details": {
+        "cache_read": "cached_tokens",
+        "cache_creation": CACHE_WRITE,
+    },
+    "gen_ai.usage.output_token_details": {"reasoning": REASONING},
+}
+"""The same of MLflow and LangSmith: name → each kind → its field of `Span`, or conventional name.
+
+LangSmith writes Python's form of a dict, not JSON.
+"""
+
+ENTITY = "traceloop.entity.name"
+"""The name of an agent, a tool, or a step of a workflow, as the operation says."""
+INVOKE_AGENT = "invoke_agent"
 
 EXECUTE_TOOL = "execute_tool"
 """The operation of a span, or the name of an event of an attempt, that is a use of a tool."""
@@ -187,7 +238,18 @@ CONTENT: frozenset[str] = frozenset(
         *("llm.input_messages", "llm.output_messages", "llm.prompt_template.variables"),
         *("traceloop.entity.input", "traceloop.entity.output"),
         *("ai.prompt", "ai.response.text", "ai.response.object", "ai.response.reasoning"),
-        *("ai.response.toolCalls", "ai.toolCall.args", "ai.toolCall.result"),
+        *("ai.response.toolCalls", "ai.toolCall.args", "ai.toolCall.result", "ai.documents"),
+        *("ai.value", "ai.values", "ai.embedding", "ai.embeddings", "ai.response.files"),
+        *("langfuse.observation.input", "langfuse.observation.output", "langfuse.trace.input"),
+        *("langfuse.trace.output", "langfuse.experiment.item.expected_output"),
+        *("mlflow.spanInputs", "mlflow.spanOutputs", "mlflow.traceInputs", "mlflow.traceOutputs"),
+        *("mlflow.chat.messages", "mlflow.chat.tools", "mlflow.trace.intermediate_outputs"),
+        *("pydantic_ai.all_messages", "all_messages_events", "events", "final_result"),
+        *("tool_arguments", "tool_response", "model_request_parameters"),
+        *("request_data", "response_data", "gen_ai.event.content", "message", "tool.result"),
+        *("gcp.vertex.agent.llm_request", "gcp.vertex.agent.llm_response"),
+        *("gcp.vertex.agent.tool_call_args", "gcp.vertex.agent.tool_response"),
+        *("gcp.vertex.agent.data", "tool.parameters", "llm.function_call", "llm.choices"),
         *("prompt", "user_prompt", "response", "completion", "content", "body"),
         *("request_text", "response_text", "function_args", "arguments", "input", "output"),
         *("tool_input", "tool_output", "tool_parameters", "full_command", "new_context"),
@@ -196,6 +258,8 @@ CONTENT: frozenset[str] = frozenset(
 CONTENT_PREFIXES = (
     *("gen_ai.prompt.", "gen_ai.completion.", "gen_ai.input.messages.", "gen_ai.output.messages."),
     *("llm.input_messages.", "llm.output_messages.", "llm.prompts.", "llm.completions."),
-    *("retrieval.documents.", "reranker.", "embedding.text", "ai.prompt."),
+    *("retrieval.documents.", "reranker.", "embedding.text", "embedding.embeddings."),
+    *("ai.prompt.", "llm.tools.", "llm.choices.", "input.documents.", "output.documents."),
+    *("input.images.", "output.images."),
 )
 """Attributes with text of people, models and tools. TRACEBOT_CAPTURE decides what is stored."""

@@ -6,7 +6,6 @@ next.
 """
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from operator import attrgetter
@@ -20,25 +19,27 @@ from storage.model.semconv import (
     CACHE_WRITE,
     CONTENT,
     CONTENT_PREFIXES,
+    DOLLARS,
     DROPPED_ATTRIBUTES,
+    ENTITY,
+    EXECUTE_TOOL,
     INTEGERS,
+    INVOKE_AGENT,
     OLDER,
     OPERATIONS,
     REASONING,
     RECEIVED,
     RENAMED,
     RESPONSE_ID,
-    USAGE_DETAILS,
+    TOOL_NAME,
 )
 from storage.model.text import storable
-from storage.otlp.losses import NO_NAME, TOO_MANY_ATTRIBUTES
+from storage.model.token_counts import DETAILS, count_of, detailed_tokens
+from storage.otlp.losses import INVALID_VALUE, NO_NAME, TOO_MANY_ATTRIBUTES
 from storage.otlp.scope import OURS, Capture, Placed, Scope, Target
 from storage.otlp.sources import Source
 
 T = TypeVar("T")
-
-LAST = 2**63 - 1
-"""The largest number, and the last nanosecond, that a column takes: SQLite has 64 bits."""
 
 MAX_ATTRIBUTES = 256
 """Attributes of an item that are kept besides those in ALWAYS, and those that fill a column."""
@@ -53,9 +54,7 @@ NOTHING: Placed = ("nothing", "", None)
 
 OPERATION = "gen_ai.operation.name"
 
-CACHE_WRITTEN = re.compile("creat|writ")
-
-ALWAYS = COSTS | set(RENAMED.values()) | {USAGE_DETAILS, RESPONSE_ID, "gen_ai.conversation.id"}
+ALWAYS = COSTS | DETAILS | {*RENAMED.values(), RESPONSE_ID, ENTITY, "gen_ai.conversation.id"}
 """Attributes that are kept however many others come first: they are counted, or looked for."""
 
 
@@ -99,7 +98,7 @@ def read_attributes(sent: Any, scope: Scope) -> tuple[dict[str, Any], dict[str, 
             rest[name] = value
         elif becomes == "column" or (becomes == "older" and name not in columns):
             columns[name] = value
-    _finish(columns, rest, scope.source)
+    _finish(columns, rest, scope)
     return columns, rest
 
 
@@ -112,7 +111,12 @@ def _read_pair(data: bytes, scope: Scope) -> Placed:
     if becomes == "content":
         becomes, value = "rest", _captured(value, scope.capture)
     elif becomes in ("column", "older"):
-        value = _column(name, value)
+        sent = value
+        if isinstance(sent, str) and pair.key.startswith("mlflow."):
+            sent = sent.strip('"')  # MLflow writes each value as JSON.
+        value = _column(name, sent)
+        if value is None and sent is not None:
+            scope.losses.cut(INVALID_VALUE, reason=f"{pair.key} is not a count: {sent!r:.40}")
     placed: Placed = NOTHING if value is None else (becomes, name, value)
     # Lists and mappings are not shared between spans, and what was cut is counted each time.
     if (
@@ -146,19 +150,37 @@ def _fitting(
     return kept + others[:MAX_ATTRIBUTES]
 
 
-def _finish(columns: dict[str, Any], rest: dict[str, Any], source: Source) -> None:
+def _finish(columns: dict[str, Any], rest: dict[str, Any], scope: Scope) -> None:
     """Add what depends on more than one attribute."""
-    if USAGE_DETAILS in rest:
-        for name, tokens in _counted(rest[USAGE_DETAILS]).items():
-            columns.setdefault(name, tokens)
+    source = scope.source
+    if not DETAILS.isdisjoint(rest):
+        for name, tokens in detailed_tokens(rest).items():
+            (columns if name in INTEGERS else rest).setdefault(name, tokens)
     if columns.get("input_tokens") is not None:
         _complete(columns, rest, source)
     if (operation := rest.get(OPERATION)) is not None:
         rest[OPERATION] = OPERATIONS.get(str(operation).upper(), operation)
+        if ENTITY in rest:
+            _name_entity(columns, rest)
     if source.agent is not None:
         columns.setdefault("agent", source.agent)
-    if not COSTS.isdisjoint(rest) and (cost := take_reported_cost(rest)) is not None:
+    if not COSTS.isdisjoint(rest):
+        _take_cost(columns, rest, scope)
+
+
+def _name_entity(columns: dict[str, Any], rest: dict[str, Any]) -> None:
+    if rest[OPERATION] == EXECUTE_TOOL:
+        rest.setdefault(TOOL_NAME, rest.pop(ENTITY))
+    elif rest[OPERATION] == INVOKE_AGENT:
+        columns.setdefault("agent", _column("agent", rest.pop(ENTITY)))
+
+
+def _take_cost(columns: dict[str, Any], rest: dict[str, Any], scope: Scope) -> None:
+    named = DOLLARS.intersection(rest)
+    if (cost := take_reported_cost(rest)) is not None:
         columns |= {"cost": cost, "cost_source": "reported"}
+    elif named:
+        scope.losses.cut(INVALID_VALUE, reason=f"{min(named)} is not a number of dollars")
 
 
 def _complete(columns: dict[str, Any], rest: Mapping[str, Any], source: Source) -> None:
@@ -172,29 +194,6 @@ def _complete(columns: dict[str, Any], rest: Mapping[str, Any], source: Source) 
     thoughts, output = count_of(rest.get(REASONING)), columns.get("output_tokens")
     if thoughts and output is not None and thoughts > output:
         columns["output_tokens"] = output + thoughts
-
-
-def _counted(details: Any) -> dict[str, int]:
-    """Return the tokens of Langfuse's usage by kind, which is JSON.
-
-    Kinds that begin with `input` or `output` exclude each other. Before other names of the cache,
-    as of Anthropic, `input` excludes it, too.
-    """
-    try:
-        kinds = json.loads(details) if isinstance(details, str) else details
-        counts = {name: number for name, sent in kinds.items() if (number := count_of(sent))}
-    except (ValueError, AttributeError):
-        return {}
-    found = {
-        "input_tokens": counts.get("prompt_tokens")
-        or sum(n for name, n in counts.items() if name.startswith(("input", "cache"))),
-        "output_tokens": counts.get("completion_tokens")
-        or sum(n for name, n in counts.items() if name.startswith("output")),
-        "cached_tokens": sum(
-            n for name, n in counts.items() if "cache" in name and not CACHE_WRITTEN.search(name)
-        ),
-    }
-    return {name: tokens for name, tokens in found.items() if tokens}
 
 
 def read_details(pairs: Any, scope: Scope) -> dict[str, Any]:
@@ -234,11 +233,3 @@ def _column(column: str, value: Any) -> str | int | None:
         return None
     text = value if type(value) is str else str(value)
     return storable(redacted_start(text, MAX_NAME))
-
-
-def count_of(value: Any) -> int | None:
-    try:
-        number = int(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return number if 0 <= number <= LAST else None

@@ -18,10 +18,9 @@ from storage.model.redaction import redacted_start
 from storage.model.semconv import CACHE_WRITE, DROPPED_EVENTS, DROPPED_LINKS
 from storage.model.span import Kind, Span
 from storage.model.text import storable
+from storage.model.token_counts import LAST, count_of
 from storage.otlp.attributes import (
-    LAST,
     MAX_NAME,
-    count_of,
     keep_content,
     read_attributes,
     read_details,
@@ -140,8 +139,10 @@ def _failed(
         scope.losses.cut(UNKNOWN_ENUM)
     if status.code != ERROR:
         return False
-    columns.setdefault("error_type", _error_type(events))
-    columns.setdefault("error_message", storable(status.message))
+    columns.setdefault("error_type", _last_of(events, "exception.type") or "error")
+    # Some, as in Java, say it only in the exception.
+    told = storable(status.message) or _last_of(events, "exception.message")
+    columns.setdefault("error_message", told)
     return True
 
 
@@ -294,9 +295,10 @@ def _link(data: bytes, scope: Scope) -> dict[str, Any]:
     return {**ids, "attributes": read_details(sent.attributes, scope)}
 
 
-def _error_type(events: Iterable[dict[str, Any]]) -> str:
-    types = [event["attributes"].get("exception.type") for event in events]
-    last = str(next((name for name in reversed(types) if name), "error"))
+def _last_of(events: Iterable[dict[str, Any]], name: str) -> str:
+    """Return the last value of an attribute of the events, or an empty text."""
+    values = [event["attributes"].get(name) for event in events]
+    last = str(next(filter(None, reversed(values)), ""))
     return storable(redacted_start(last, MAX_NAME))
 
 

@@ -16,8 +16,9 @@ from storage.model.prices import (
     load_in_background,
     take_reported_cost,
 )
-from storage.model.semconv import ATTRIBUTES, CACHE_WRITE, FIELDS, INTEGERS
+from storage.model.semconv import ATTRIBUTES, CACHE_WRITES, FIELDS, INTEGERS, OLDER
 from storage.model.span import Span
+from storage.model.token_counts import DETAILS, count_of, detailed_tokens
 from storage.tracing.recording_span import RecordingSpan
 
 
@@ -32,6 +33,8 @@ class _Plan(NamedTuple):
     """The names of what stays an attribute."""
     priced: bool
     """True if there may be a cost in it, or one can be estimated."""
+    detailed: bool
+    """True if an attribute has tokens by kind."""
 
 
 COLUMNS = tuple(item.name for item in fields(Span) if item.name in ATTRIBUTES)
@@ -84,9 +87,21 @@ def to_span(active: RecordingSpan, *, process: str, ended: bool) -> Span:
         process,
         active.entry,
     )
+    if plan.detailed:
+        _add_details(span)
     if plan.priced:
         _price(span, ended=ended)
     return span
+
+
+def _add_details(span: Span) -> None:
+    attributes = dict(span.attributes)
+    for name, tokens in detailed_tokens(attributes).items():
+        if name not in INTEGERS:
+            attributes.setdefault(name, tokens)
+        elif getattr(span, name) is None:
+            setattr(span, name, tokens)
+    span.attributes = attributes
 
 
 def _price(span: Span, *, ended: bool) -> None:
@@ -108,14 +123,14 @@ def _price(span: Span, *, ended: bool) -> None:
     if not are_loaded():
         load_in_background()
         return
-    written = attributes.get(CACHE_WRITE)
+    written = map(count_of, map(attributes.get, CACHE_WRITES))
     span.cost = estimated_cost(
         span.model,
         provider=span.provider,
         input_tokens=span.input_tokens,
         output_tokens=span.output_tokens,
         cached_tokens=span.cached_tokens,
-        cache_write_tokens=written if isinstance(written, int) else None,
+        cache_write_tokens=next(filter(None, written), None),
         at=span.started_at,
     )
     if span.cost is not None:
@@ -133,14 +148,18 @@ def _plan(merged: Mapping[str, object]) -> _Plan:
     places = dict.fromkeys(COLUMNS, len(merged))
     texts = True
     for place, (name, value) in enumerate(merged.items()):
-        if name in FIELDS and value is not None:
+        if name not in FIELDS or value is None:
+            continue
+        # An older name neither replaces a conventional one nor, as in the receiver, an earlier one.
+        if name not in OLDER or places[FIELDS[name]] == len(merged):
             places[FIELDS[name]] = place
-            texts = texts and type(value) is str and FIELDS[name] not in INTEGERS
+        texts = texts and type(value) is str and FIELDS[name] not in INTEGERS
     return _Plan(
         columns=itemgetter(*places.values()),
         texts=texts,
         rest=tuple(name for name in merged if name not in FIELDS),
         priced=not COSTS.isdisjoint(merged) or places["model"] < len(merged),
+        detailed=not DETAILS.isdisjoint(merged),
     )
 
 

@@ -35,6 +35,8 @@ SONNET, REGIONAL, GEMINI, GPT = 4_500, 4_950, 2_250, 3_500
         {"langfuse.observation.cost_details": json.dumps({"total": 0.25, "input": 0.1})},
         {"langfuse.observation.cost_details": json.dumps({"input": 0.1, "output": 0.15})},
         {"langfuse.observation.cost_details": {"total_cost": 0.25}},
+        {"mlflow.llm.cost": json.dumps({"input_cost": 0.1, "output_cost": 0.15})},
+        {"mlflow.llm.cost": {"input_cost": 0.1, "output_cost": 0.15, "total_cost": 0.25}},
         {"operation.cost": "free", "gen_ai.usage.cost": 0.25},
     ],
     ids=str,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.model import prices
-from storage.model.semconv import ATTRIBUTES, FIELDS, INTEGERS
+from storage.model.semconv import ATTRIBUTES, FIELDS, INTEGERS, OLDER
 from storage.tracing.active_span import ActiveSpan
 from storage.writer.span_values import to_span
 
@@ -40,10 +40,12 @@ def test_known_names_fill_columns_and_the_rest_stay_attributes(
     span = active(context, attributes)
     span.end()
     merged = {**span.context, **attributes}
+    filled = [name for name, value in merged.items() if name in FIELDS and value is not None]
+    # The last of the conventional names counts, else the first of the older ones.
+    older = [name for name in reversed(filled) if name in OLDER]
     columns = {
-        FIELDS[name]: expected(name, value)
-        for name, value in merged.items()
-        if name in FIELDS and value is not None
+        FIELDS[name]: expected(name, merged[name])
+        for name in (*older, *(name for name in filled if name not in OLDER))
     }
     for _ in range(2):  # The second time by what was remembered of the first.
         value = to_span(span, process="host:1:1:1", ended=True)
@@ -99,3 +101,34 @@ def test_a_call_of_a_library_has_an_estimate_if_that_waits_for_no_import(
     call.end()
     ended = to_span(call, process="p", ended=True)
     assert (ended.cost, ended.cost_source) == ((3_500, "estimated") if loaded else (None, None))
+
+
+@pytest.mark.parametrize(
+    "cached",
+    [
+        {
+            "gen_ai.usage.cache_read.input_tokens": 500,
+            "gen_ai.usage.cache_creation.input_tokens": 300,
+        },
+        {
+            "gen_ai.usage.input_token_details": "{'cache_read': 500, 'cache_creation': 300}",
+        },
+    ],
+    ids=["conventions 1.38", "LangSmith"],
+)
+def test_what_a_library_writes_to_the_cache_has_its_price(cached: dict[str, Any]) -> None:
+    prices._load()
+    names = {ATTRIBUTES[field]: value for field, value in CALL.items()}
+    call = active({}, {**names, ATTRIBUTES["model"]: "claude-sonnet-4-5", **cached})
+    call.end()
+    # Dollars for a million: 3 for input, 0.30 from the cache, 3.75 to it, 15 for output.
+    value = to_span(call, process="p", ended=True)
+    assert (value.cost, value.cached_tokens) == (200 * 3 + 150 + 1_125 + 1_500, 500)
+
+
+def test_tokens_by_kind_are_counted() -> None:
+    usage = '{"input": 10, "output": 5, "input_cached_tokens": 3}'
+    call = active({}, {"langfuse.observation.usage_details": usage})
+    call.end()
+    value = to_span(call, process="p", ended=True)
+    assert (value.input_tokens, value.output_tokens, value.cached_tokens) == (13, 5, 3)

@@ -1,0 +1,78 @@
+"""Read counts of tokens: one number, or several by kind in one attribute.
+
+Used for what other processes send (`storage.otlp.attributes`), and for what an instrumented library
+records in this one (`storage.writer.span_values`).
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from storage.model.semconv import CACHE_WRITE, TOKEN_DETAILS, USAGE_DETAILS
+
+LAST = 2**63 - 1
+"""The largest number that a column takes: SQLite has 64 bits."""
+
+DETAILS = frozenset((*TOKEN_DETAILS, USAGE_DETAILS))
+"""Names of attributes with tokens by kind."""
+
+CACHE_WRITTEN = re.compile("creat|writ")
+
+
+def count_of(value: Any) -> int | None:
+    """Return a count, which some senders write as a float or as text; None if it is not one."""
+    if isinstance(value, bool):
+        return None
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        number = _whole(value)
+    return number if 0 <= number <= LAST else None
+
+
+def _whole(text: Any) -> int:
+    """Return the count in a text such as `12.0`, or -1."""
+    try:
+        return int(float(text))
+    except (TypeError, ValueError, OverflowError):
+        return -1
+
+
+def detailed_tokens(attributes: Mapping[str, Any]) -> dict[str, int]:
+    """Return what attributes with tokens by kind say, by field of `Span` or conventional name."""
+    found = _langfuse(attributes.get(USAGE_DETAILS))
+    for name in TOKEN_DETAILS.keys() & attributes.keys():
+        counts = _counts(attributes[name])
+        kinds = TOKEN_DETAILS[name]
+        found |= {kinds[kind]: tokens for kind, tokens in counts.items() if kind in kinds}
+    return found
+
+
+def _langfuse(details: Any) -> dict[str, int]:
+    """Return the tokens of Langfuse's usage by kind.
+
+    Kinds that begin with `input` or `output` exclude each other. Before other names of the cache,
+    as of Anthropic, `input` excludes it, too.
+    """
+    counts = _counts(details)
+    cached = {name: tokens for name, tokens in counts.items() if "cache" in name}
+    written = sum(tokens for name, tokens in cached.items() if CACHE_WRITTEN.search(name))
+    found = {
+        "input_tokens": counts.get("prompt_tokens")
+        or sum(n for name, n in counts.items() if name.startswith(("input", "cache"))),
+        "output_tokens": counts.get("completion_tokens")
+        or sum(n for name, n in counts.items() if name.startswith("output")),
+        "cached_tokens": sum(cached.values()) - written,
+        CACHE_WRITE: written,
+    }
+    return {name: tokens for name, tokens in found.items() if tokens}
+
+
+def _counts(details: Any) -> dict[str, int]:
+    """Return the counts in JSON, or in Python's form of it, by kind."""
+    try:
+        kinds = json.loads(details.replace("'", '"')) if isinstance(details, str) else details
+        return {kind: count for kind, sent in kinds.items() if (count := count_of(sent))}
+    except (ValueError, AttributeError, RecursionError):
+        return {}
