@@ -17,7 +17,14 @@ from typing import Literal
 
 from bot.agents.programs.process import landlock, seccomp
 from bot.agents.programs.process.bot_files import BotFiles
-from bot.agents.programs.process.paths import all_names, hard_link, inside, real, without
+from bot.agents.programs.process.paths import (
+    all_names,
+    followed,
+    hard_link,
+    inside,
+    real,
+    without,
+)
 from bot.agents.programs.process.restrictions import Restrictions
 
 Isolation = Literal["landlock", "off"]
@@ -213,10 +220,25 @@ def landlock_version() -> int:
 def _places(opened: Iterable[Opened]) -> Places:
     """Follow links once: what is checked must be what is opened.
 
-    Another agent may exchange a folder for a link at any moment. If it does so later, then Landlock
-    refuses to open the path, see `landlock`.
+    A link in a folder that the agent may write is not followed: an earlier turn can have made it
+    lead anywhere. What is in that folder is open as a part of it. Another agent may exchange a
+    folder for a link at any moment. If it does so later, then Landlock refuses to open the path,
+    see `landlock`.
     """
-    return [(each, real(each.path)) for each in opened]
+    found = [(each, *followed(each.path)) for each in opened]
+    writable = {place for each, place, _ in found if each.writable}
+    places = []
+    for each, place, links in found:
+        link = next((link for link in links if any(inside(link, own) for own in writable)), None)
+        if link is None:
+            places.append((each, place))
+        elif each.key:
+            raise ConfinementError(
+                each.key,
+                f"{each.key} opens {each.path} to the agent, but the agent may change the link "
+                f"{link}, which leads there: name the folder or file that it should lead to",
+            )
+    return places
 
 
 def _reaches(opened: Opened, place: Path, name: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +31,11 @@ def installed_files(command: tuple[str, ...], path: str, folder: Path) -> Iterat
 
 
 def _program(file: Path, path: str, depth: int) -> Iterator[Path]:
-    for name in (file, Path(os.path.realpath(file))):
+    real = Path(os.path.realpath(file))
+    # An agent that may write its own program can name anything in its place.
+    if not (real.is_file() and os.access(real, os.X_OK)):
+        return
+    for name in (file, real):
         yield name
         if "node_modules" in name.parts:
             yield Path(*name.parts[: name.parts.index("node_modules") + 1])
@@ -55,8 +60,10 @@ def _interpreter(file: Path, path: str) -> Path | None:
         first = script.readline(256)
     if not first.startswith(b"#!"):
         return None
-    words = [word for word in os.fsdecode(first[2:]).split() if word != "-S"]
-    if len(words) > 1 and Path(words[0]).name == "env":
-        found = shutil.which(words[1], path=path)
+    # As the kernel reads it: only spaces and tabs are between words.
+    name, *words = re.split("[ \t]+", os.fsdecode(first[2:]).strip(" \t\n"))
+    if Path(name).name == "env":
+        words = [word for word in words if word != "-S"]
+        found = shutil.which(words[0], path=path) if words else None
         return None if found is None else Path(found)
-    return Path(words[0]) if words else None
+    return Path(name) if name.startswith("/") else None

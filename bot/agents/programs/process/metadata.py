@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import stat
 
 from bot.agents.programs.process import seccomp
 
@@ -24,6 +25,7 @@ RECEIVE, SEND, IS_VALID = 0xC0502100, 0xC0182101, 0x40082102
 AT_FDCWD, AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH = -100, 0x100, 0x1000
 PATH_BYTES = 4096
 """The longest path that Linux takes, with its NUL (PATH_MAX)."""
+SET_ID = stat.S_ISUID | stat.S_ISGID
 PTRACE_SCOPE = "/proc/sys/kernel/yama/ptrace_scope"
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -111,7 +113,11 @@ def _change(listener: int, question: Question, writable: Sequence[str]) -> None:
         ):
             raise OSError(errno.EPERM, "it is not its own")
         if "chmod" in name:
-            os.chmod(place, values[0] & 0o7777)
+            mode = values[0] & 0o7777
+            # A shell with the rights of its owner would make everybody on this machine the bot.
+            if mode & SET_ID and not stat.S_ISDIR(os.fstat(file).st_mode):
+                raise OSError(errno.EPERM, "it would run as somebody else")
+            os.chmod(place, mode)
         else:
             os.chown(place, *(ctypes.c_int(value).value for value in values[:2]))
     finally:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MOUNTS = Path("/proc/self/mountinfo")
+MOST_LINKS = 40
+"""The kernel follows no more for one path (path_resolution(7))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,32 @@ class Mount:
 
 def real(path: Path) -> Path:
     return Path(os.path.realpath(path))
+
+
+def followed(path: Path) -> tuple[Path, tuple[Path, ...]]:
+    """Return the real path, and the real paths of the symbolic links that lead to it.
+
+    Both from one walk: an agent may exchange a link between two.
+    """
+    place, links = Path("/"), list[Path]()
+    names = [*reversed(path.absolute().parts[1:])]
+    while names:
+        name = names.pop()
+        if name == "..":
+            place = place.parent
+            continue
+        here = place / name
+        try:
+            target = Path(os.readlink(here) if len(links) < MOST_LINKS else here)
+        except OSError:  # It is no link, or there is nothing.
+            target = here
+        if target == here:
+            place = here
+            continue
+        links.append(here)
+        place = Path("/") if target.is_absolute() else place
+        names += reversed(target.parts[1:] if target.is_absolute() else target.parts)
+    return place, tuple(links)
 
 
 def inside(path: Path, folder: Path) -> bool:

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 PR_CAPBSET_DROP, LAST_CAPABILITY = 24, 63
 CAPABILITY_VERSION_3 = 0x20080522
-KEPT = (0, 1, 3, 4)
-"""Capabilities that root keeps when confined, for files: CHOWN, DAC_OVERRIDE, FOWNER, FSETID.
+KEPT = (0, 1, 3)
+"""Capabilities that root keeps when confined, for files: CHOWN, DAC_OVERRIDE, FOWNER.
 
 Landlock limits which files. The others would lead around it: to the memory of other processes,
-the disk below the file system, or the kernel.
+the disk below the file system, or the kernel. With FSETID a program could be written that is
+set-user-id.
 """
 
 

@@ -18,6 +18,8 @@ from bot.agents.errors import AgentError
 from bot.agents.programs.process import landlock, seccomp
 from bot.agents.programs.process.bot_files import BotFiles
 from bot.agents.programs.process.confinement import Confinement, landlock_version
+from bot.agents.programs.process.installation import installed_files
+from bot.agents.programs.process.paths import inside, real
 from bot.agents.programs.provider import CommandProvider
 from bot.agents.types import Request
 from storage.recovery.backup import backup
@@ -71,6 +73,8 @@ FORBIDDEN: Mapping[str, str] = {
         "os.chmod('tracebot.db', 0, dir_fd=os.open('{bot}', os.O_PATH))"
     ),
     "change a mode through another process": "os.chmod(f'/proc/{{bot}}/cwd', 0o777)",
+    "make its own file set-user-id": "os.chmod('own.txt', 0o4755)",
+    "make its own file set-group-id": "os.fchmod(os.open('own.txt', os.O_RDWR), 0o2755)",
     "add an attribute to its own file": "os.setxattr('own.txt', 'user.x', b'x')",
     "submit work past seccomp": "call(425, 1, ctypes.create_string_buffer(120))",
     "connect to an abstract socket": "socket.socket(socket.AF_UNIX).connect('\\0planted')",
@@ -103,6 +107,7 @@ ALLOWED: Mapping[str, str] = {
     "move a file to another folder": "shutil.move('moved.txt', 'a/b/moved.txt')",
     "make a file executable": "os.chmod('own.txt', 0o755) or oct(os.stat('own.txt').st_mode)",
     "change a mode by descriptor": "os.fchmod(os.open('own.txt', os.O_RDWR), 0o700)",
+    "let a folder pass its group on": "os.mkdir('shared') or os.chmod('shared', 0o2775)",
     "change the mode of memory and of a pipe": (
         "[os.fchmod(file, 0o600) for file in (os.memfd_create('x'), *os.pipe())]"
     ),
@@ -467,5 +472,78 @@ for path in ("/etc/shadow", "/dev/mem", "/dev/sda", "/root"):
         print("closed")
 """
     told = python(code).answer(Request(prompt="x")).text.splitlines()
-    assert int(told[0][2:-2], 16) & ~0b11011 == 0
+    assert int(told[0][2:-2], 16) & ~0b01011 == 0
     assert told[1:] == ["closed"] * 4
+
+
+@as_root
+def test_a_program_that_root_writes_is_not_set_user_id(tmp_path: Path) -> None:
+    code = """
+import os
+file = os.open("made", os.O_CREAT | os.O_RDWR, 0o4755)
+os.write(file, b"a program")
+print(oct(os.fstat(file).st_mode))
+"""
+    agent = python(code, working_directory=tmp_path)
+    assert agent.answer(Request(prompt="x")).text == "0o100755"
+
+
+SEARCH = """#!/bin/sh
+cat {secret} 2>&1
+[ -L {work}/lib ] || ln -s {folder} {work}/lib
+"""
+"""Makes what would be a folder of its own program, if it was installed."""
+
+
+def test_a_link_that_an_agent_made_opens_nothing_in_later_turns(tmp_path: Path) -> None:
+    secret, work = tmp_path / "private" / "key", tmp_path / "work"
+    program = work / "bin" / "agent"
+    for file in (secret, program):
+        file.parent.mkdir(parents=True)
+    secret.write_text(SECRET)
+    program.write_text(SEARCH.format(secret=secret, folder=secret.parent, work=work))
+    program.chmod(0o755)
+    agent = CommandProvider(agent="a", command=("bin/agent",), working_directory=work)
+    for _ in range(2):
+        assert SECRET not in agent.answer(Request(prompt="x")).text
+    assert (work / "lib" / "key").read_text() == SECRET
+
+
+def test_the_first_line_of_a_script_opens_only_an_interpreter(tmp_path: Path) -> None:
+    secret, work = tmp_path / "private" / "key", tmp_path / "work"
+    for folder in (secret.parent, work):
+        folder.mkdir()
+    secret.write_text(SECRET)
+    # The kernel runs `-S` in the working directory, with the folder as its argument.
+    (work / "agent").write_text(f"#!-S {secret.parent}\n")
+    (work / "-S").symlink_to("/bin/cat")
+    for name, content in (("other", f"#!{secret}\n"), ("third", "#!\v/private\n")):
+        (work / name).write_text(content)
+    for program in work.iterdir():
+        if not program.is_symlink():
+            program.chmod(0o755)
+        opened = {real(path) for path in installed_files((f"./{program.name}",), "/bin", work)}
+        assert not [path for path in opened if inside(path, secret.parent)]
+
+
+def test_a_place_that_an_agent_can_exchange_for_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "private").mkdir()
+    (tmp_path / "work" / "out").symlink_to(tmp_path / "private")
+    agents = tmp_path / "agents.toml"
+    agents.write_text(
+        "[agents.a]\ncommand = ['cat']\nworking_directory = 'work'\n"
+        f"write = ['{tmp_path}/work/out']\n"
+    )
+    with pytest.raises(RosterError, match="the agent may change the link .*/work/out"):
+        load_roster(agents)
+
+
+def test_a_link_of_the_operator_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "note").write_text("noted")
+    (tmp_path / "current").symlink_to("./first/../first")
+    agent = CommandProvider(
+        agent="a", command=("cat", "note"), working_directory=tmp_path / "current"
+    )
+    assert agent.answer(Request(prompt="x")).text == "noted"
