@@ -36,7 +36,8 @@ def new_trace_id(now_ns: int) -> str:
         end = _trace_ends.pop()
     except IndexError:
         end = _refill(_trace_ends, 20)
-    return f"{now_ns // 1_000_000:012x}{end}"
+    # Takes half as long as formatting the number.
+    return (now_ns // 1_000_000).to_bytes(6).hex() + end
 
 
 def new_span_id() -> str:
@@ -48,8 +49,7 @@ def new_span_id() -> str:
 
 def _refill(stock: list[str], length: int) -> str:
     """Fill the stock with random digits of this length, and return one more."""
-    digits = os.urandom(ASKED_AT_ONCE * length // 2).hex()
-    new, *others = (digits[at : at + length] for at in range(0, len(digits), length))
+    new, *others = os.urandom(ASKED_AT_ONCE * length // 2).hex(" ", length // 2).split()
     stock.extend(others)
     return new
 

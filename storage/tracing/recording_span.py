@@ -52,6 +52,10 @@ class SpanState(Enum):
     """The writer has taken its end. Nothing is left to store."""
 
 
+_QUEUED = SpanState.QUEUED
+"""Python 3.11 finds a member of an enum only after a search that takes longer than a call."""
+
+
 class RecordingSpan:
     """A span between its start and its end. Methods may be called from any thread.
 
@@ -124,7 +128,7 @@ class RecordingSpan:
         self.links: list[dict[str, object]] = []
         self.ended_at: int | None = None
         self.duration_ns: int | None = None
-        self.state = SpanState.QUEUED
+        self.state = _QUEUED
         self.scope = scope
         self._sink = sink
         self.attributes: dict[str, object] = {}
@@ -208,7 +212,7 @@ class RecordingSpan:
             self.status = "ok"
         # Last: the writer takes a span with an end as complete.
         self.ended_at = self.started_at + self.duration_ns
-        if self.state is not SpanState.QUEUED:  # Otherwise its start, still queued, brings the end.
+        if self.state is not _QUEUED:  # Otherwise its start, still queued, brings the end.
             self._sink(self)
 
     @never_raises("An event of a span", None)
