@@ -17,10 +17,16 @@ INTERRUPTED = "Interrupted"
 """The title of the plan of a reply whose process is gone."""
 
 
+STOPPED_AGENT = "stopped"
+"""Says, in the metadata of a reply, that its agent was stopped."""
+
+
 def outcome(reply: UnfinishedReply, thread: Sequence[Mapping[str, Any]]) -> str:
     """Return the reaction that tells how the turn ended."""
     payloads = [_payload(message) for message in (*thread, *(reply.ending or ()))]
     ours = [each for each in payloads if each.get("trace_id") == reply.trace_id]
+    if any(STOPPED_AGENT in each for each in ours):
+        return STOPPED
     if any("provider" in each for each in ours):  # Only an answer names its provider.
         return DONE
     return FAILED if ours else STOPPED

@@ -24,7 +24,7 @@ from bot.replies.posted import (
 from bot.replies.unfinished import UnfinishedReplies
 from bot.slack.errors import SLACK_ERRORS, error_code, in_doubt, is_gone, is_unanswered, retry_after
 from bot.slack.own_deletions import OwnDeletions
-from bot.slack.reactions import FAILED, READ, WAITING
+from bot.slack.reactions import FAILED, READ, STOPPED, WAITING
 from reports.render.block_kit import escape
 from storage import Observability
 from storage.coordination.leases import leased, release_lease_of_dead
@@ -302,7 +302,7 @@ class ReplyRepair:
     def _mark(self, reply: UnfinishedReply, reaction: str) -> None:
         """Show at the question that nobody works on it any more, and how that ended."""
         where = {"channel": reply.channel, "timestamp": reply.message_ts}
-        for name in {READ, WAITING, FAILED} - {reaction}:
+        for name in {READ, WAITING, FAILED, STOPPED} - {reaction}:
             with suppress(*SLACK_ERRORS):
                 self._client.reactions_remove(**where, name=name)
         with suppress(*SLACK_ERRORS):

@@ -19,6 +19,7 @@ from bot.replies.live import LiveUpdates
 from bot.replies.live_messages import Heading
 from bot.replies.live_replies import LiveReplies
 from bot.replies.messages import MARKDOWN_LIMIT, Message, reply_messages
+from bot.replies.posted import STOPPED_AGENT
 from bot.replies.streamer import ReplyStreamer
 from bot.replies.text.presented import NameOf, nobody
 from bot.replies.timeline import with_timeline
@@ -173,6 +174,7 @@ class Responder:
             "trace_id": root.trace_id,
             "bot_user_id": self._bot_user,
             **({"provider": reply.provider} if reply.provider else {}),
+            **({STOPPED_AGENT: "true"} if reply.stopped_by else {}),
         }
         with self._observability.span(REPLY, kind="producer", agent=agent.name) as span:
             # Before the text is split into messages, so that no secret is cut in two.

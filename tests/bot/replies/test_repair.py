@@ -62,6 +62,26 @@ def test_a_reply_whose_end_is_refused_is_ended_when_slack_is_well_again(
     eventually(lambda: left_replies(observability) == [])
 
 
+def test_a_turn_that_slack_stopped_keeps_one_mark_once_its_reply_is_ended(
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    running: Ask,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    bot = start_bot(roster_of(agent))
+    question = running()
+    for method in ("chat.appendStream", "chat.update", "chat.stopStream", "chat.postMessage"):
+        sandbox.faults.error(method, "not_in_channel", times=100)
+    agent.say(" goes on")
+    sandbox.wait_for_reaction(general, question.ts, "octagonal_sign")
+    heal(sandbox)
+    eventually(lambda: all_ended(observability, bot))
+    assert not is_at_work(sandbox.thread(general, question.ts)[-1])
+    assert set(sandbox.reactions(general, question.ts)) == {"octagonal_sign"}
+
+
 @pytest.mark.parametrize("shown", [True, False], ids=["shown", "quick"])
 def test_an_answer_that_slack_did_not_take_is_posted_once_by_the_next_process(
     shown: bool,
