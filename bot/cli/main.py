@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from bot.cli.exit_codes import DONE, FAILED, INTERRUPTED, USAGE
-from bot.cli.lazy_imports import import_less
+from bot.cli.lazy_drivers import leave_out_drivers
 
 YOUNG_OBJECTS = 50_000
 """How many new objects the garbage collector waits for.
@@ -30,7 +30,7 @@ NOT_TEXT = "The command line has a character that is not text: write it as UTF-8
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     gc.set_threshold(YOUNG_OBJECTS)
-    import_less()
+    leave_out_drivers()
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
         _prepare(given)

@@ -8,7 +8,7 @@ machine and which of its namespaces, and has a random part.
 
 import itertools
 import os
-import platform
+import socket
 from contextlib import suppress
 from functools import cache
 from hashlib import blake2s
@@ -42,7 +42,7 @@ def _name(pid: int) -> str:
     stat = _stat(pid)
     started = "0" if stat is None else stat[STARTED]
     identity = f"{started}-{_boot()}-{_namespace()}-{os.urandom(4).hex()}"
-    return f"{platform.node()}:{pid}:{identity}"
+    return f"{socket.gethostname()}:{pid}:{identity}"
 
 
 def _boot() -> str:
