@@ -7,6 +7,7 @@ machine. On other interfaces a sender needs the token.
 
 import asyncio
 import hmac
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -38,6 +39,9 @@ PARENT_S = 1.0
 
 BODY_S = 30.0
 RETRY_S = 2
+
+BEARER = re.compile("^Bearer +", re.IGNORECASE)
+"""The scheme before a token, which HTTP lets a sender write in any case."""
 
 ENCODINGS: dict[str, Encoding] = {
     "application/x-protobuf": "protobuf",
@@ -86,9 +90,10 @@ class Collector:
     def web(self) -> Starlette:
         names: tuple[Signal, ...] = ("traces", "logs", "metrics")
         routes = [
-            Route(f"{path}/v1/{name}", self._endpoint(name), methods=["POST"])
+            Route(f"{path}/v1/{name}{end}", self._endpoint(name), methods=["POST"])
             for path in {"", self._path}
             for name in names
+            for end in ("", "/")  # Not every exporter follows the redirect of a POST.
         ]
         # Counted, too: nobody would notice a sender that has the wrong path.
         return Starlette(
@@ -157,7 +162,7 @@ class Collector:
         """Refuse web pages: a browser sends an Origin, or uses a host name that is not loopback."""
         if "origin" in request.headers:
             raise Refused(403, "origin", "Web pages may not send telemetry here.")
-        given = request.headers.get("authorization", "").removeprefix("Bearer ").encode()
+        given = BEARER.sub("", request.headers.get("authorization", "")).encode()
         if self._token:
             if not hmac.compare_digest(given, self._token.encode()):
                 raise Refused(

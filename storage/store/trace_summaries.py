@@ -4,7 +4,7 @@ A summary of ours is made of our own spans: what other processes send adds figur
 models, and changes nothing else. Otherwise an agent could move, hide or age the trace of its turn.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter, is_not
@@ -107,6 +107,24 @@ def summarise(
         if span.text and span.status != "running" and _rooted(span) == OUR_ROOT
     }
     TEXTS.rows(database, [pair for pair in texts.items() if pair[0] in stored])
+    AGENTS.rows(database, [*_agents_of_roots(traces, stored)])
+
+
+def _agents_of_roots(
+    traces: Mapping[str, Sequence[Span]], stored: Mapping[str, StoredTrace]
+) -> Iterator[tuple[str, str]]:
+    """Yield the agents of received roots, by trace, where another one's may have been kept.
+
+    Exporters send children first: of several agents, the first to come is not the one that was
+    called first. Our own roots are stored when they start.
+    """
+    for trace_id, members in traces.items():
+        trace = stored.get(trace_id)
+        if not members[0].received or (trace is None and len(members) == 1):
+            continue
+        root = _root(members, ENTRY if trace is None else trace.rooted)
+        if root is not None and root.received and root.agent is not None:
+            yield trace_id, root.agent
 
 
 def _new_spans(members: Sequence[Span], resumed: Collection[str]) -> int:
@@ -256,6 +274,13 @@ UPSERT = Statement(_upsert)
 TEXTS = LookUp(
     "UPDATE traces SET text = column2 FROM {keys} "
     "WHERE traces.trace_id = column1 AND traces.text IS DISTINCT FROM column2 "
+    "RETURNING traces.trace_id",
+    types=("text", "text"),
+    at_a_time=50,
+)
+AGENTS = LookUp(
+    "UPDATE traces SET agent = column2 FROM {keys} "
+    "WHERE traces.trace_id = column1 AND traces.agent IS DISTINCT FROM column2 "
     "RETURNING traces.trace_id",
     types=("text", "text"),
     at_a_time=50,

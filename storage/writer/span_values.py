@@ -166,8 +166,5 @@ def _plan(merged: Mapping[str, object]) -> _Plan:
 def _column(field: str, value: object) -> object:
     if field not in INTEGERS:
         return value if isinstance(value, str) else str(value)
-    try:
-        number = int(value)  # type: ignore[call-overload]
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return number if abs(number) <= MOST else None
+    number = count_of(value)
+    return None if number is None or number > MOST else number

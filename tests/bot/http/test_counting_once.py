@@ -299,3 +299,20 @@ def test_a_span_that_is_sent_while_it_runs_is_replaced_by_its_ended_form(
     assert counted(observability) == (1_000, 100, PRICE)
     (span,) = trace_spans(observability.database, TRACE)
     assert span.duration_ns is not None and span.duration_ns >= SECOND
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+@pytest.mark.parametrize("together", [True, False])
+def test_a_trace_of_several_agents_has_the_agent_of_its_root(
+    send: Send, observability: Observability, order: tuple[int, ...], together: bool
+) -> None:
+    spans = [
+        a_span("1", attributes={"gen_ai.agent.name": "main"}),
+        a_span("2", "1", attributes={"gen_ai.agent.name": "helper"}),
+        a_span("3", "2", attributes=CALL),
+    ]
+    sent = [spans[place] for place in order]
+    for scope in [sent] if together else [[span] for span in sent]:
+        send(scope)
+        assert observability.flush()
+    assert only(observability).agent == "main"

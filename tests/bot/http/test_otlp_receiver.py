@@ -102,6 +102,12 @@ def test_opentelemetrys_metrics_are_understood(url: str, observability: Observab
     assert found == {"orders": 3.0, "wait.count": 1.0, "wait.sum": 2.5}
 
 
+@pytest.mark.parametrize("signal", ["traces", "logs", "metrics"])
+def test_an_address_may_end_in_a_slash(url: str, signal: str) -> None:
+    told = httpx.post(f"{url}/v1/{signal}/", content=b"{}", headers=JSON)
+    assert (told.status_code, told.json()) == (200, {})
+
+
 def test_the_answer_is_in_the_encoding_of_the_request(url: str) -> None:
     told = httpx.post(f"{url}/v1/traces", content=body_of("a"), headers=JSON)
     assert (told.status_code, told.json()) == (200, {})
@@ -247,8 +253,9 @@ def test_with_a_token_only_who_has_it_may_send(observability: Observability) -> 
         headers = {name.encode(): value.encode() for name, value in {**JSON, **given}.items()}
         told = httpx.post(f"{url}/v1/traces", content=b"{}", headers=headers)
         assert (told.status_code, told.headers["www-authenticate"]) == (401, "Bearer")
-    headers = {**JSON, "authorization": "Bearer s3cret", "host": "tracebot.example"}
-    assert httpx.post(f"{url}/v1/traces", content=b"{}", headers=headers).status_code == 200
+    for given in ("Bearer s3cret", "bearer s3cret", "BEARER  s3cret"):
+        headers = {**JSON, "authorization": given, "host": "tracebot.example"}
+        assert httpx.post(f"{url}/v1/traces", content=b"{}", headers=headers).status_code == 200
     guarded.stop()
 
 

@@ -22,11 +22,13 @@ ATTRIBUTE_SETS = st.dictionaries(NAMES, VALUES, max_size=12)
 def expected(name: str, value: object) -> object:
     if FIELDS[name] not in INTEGERS:
         return value if isinstance(value, str) else str(value)
+    if isinstance(value, bool):
+        return None
     try:
-        number = int(value)  # type: ignore[call-overload]
+        number = int(float(value)) if isinstance(value, str) else int(value)  # type: ignore[call-overload]
     except (TypeError, ValueError, OverflowError):
         return None
-    return number if abs(number) <= 10**15 else None
+    return number if 0 <= number <= 10**15 else None
 
 
 def active(context: dict[str, object], attributes: dict[str, Any]) -> ActiveSpan:
@@ -132,3 +134,10 @@ def test_tokens_by_kind_are_counted() -> None:
     call.end()
     value = to_span(call, process="p", ended=True)
     assert (value.input_tokens, value.output_tokens, value.cached_tokens) == (13, 5, 3)
+
+
+@pytest.mark.parametrize(("told", "kept"), [(-5, None), (True, None), ("12.0", 12), (3.0, 3)])
+def test_a_count_is_a_number_that_is_not_negative(told: object, kept: int | None) -> None:
+    call = active({}, {"input_tokens": told})
+    call.end()
+    assert to_span(call, process="p", ended=True).input_tokens == kept
