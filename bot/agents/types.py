@@ -64,13 +64,13 @@ class HistoryMessage:
     def line(self) -> str:
         """Return the message with who wrote it and when.
 
-        Lines after the first are indented, so that none of them can pass for a message of another
-        author.
+        Lines after the first are indented, whatever ends a line, so that none of them can pass for
+        a message of another author. A colon in a name would let the rest of it pass for words.
         """
         when = f"[{time}] " if (time := time_of(self.ts)) else ""
         mark = AGENT_MARK if self.agent else ""
-        who = f"{self.author}{mark}: " if self.author else ""
-        return f"{when}{who}" + self.text.replace("\n", "\n    ")
+        who = f"{self.author.replace(':', ' ')}{mark}: " if self.author else ""
+        return f"{when}{who}" + "\n    ".join(self.text.splitlines())
 
 
 def time_of(ts: str) -> str:

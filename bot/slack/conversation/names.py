@@ -27,7 +27,7 @@ a minute. The others are known by their ids until those are forgotten."""
 LONGEST_NAME = 80
 
 APP_MARK = " (another app)"
-"""Follows the name of another app. No person's name ends with it, nor with `AGENT_MARK`."""
+"""Follows the name of another app. No person's name has it, nor `AGENT_MARK`."""
 
 logger = logging.getLogger("tracebot.names")
 
@@ -155,7 +155,9 @@ def person_name(facts: Facts) -> str | None:
     names = (profile.get("display_name"), profile.get("real_name"), facts.get("real_name"))
     name = next(filter(None, map(plain_name, (*names, facts.get("name")))), None)
     # Whoever chose such a name could pass for an agent or an app: they are known by their id.
-    return None if name and name.endswith((AGENT_MARK, APP_MARK)) else name
+    return (
+        None if name and any(mark in name.casefold() for mark in (AGENT_MARK, APP_MARK)) else name
+    )
 
 
 def plain_name(name: object) -> str:

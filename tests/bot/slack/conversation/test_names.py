@@ -96,6 +96,7 @@ def test_people_without_a_name_cost_one_attempt_while_slack_is_unwell(
         ({"profile": {"display_name": "x" * 500}}, "x" * 80),
         ({"profile": {"display_name": "claude (agent)"}}, None),
         ({"profile": {"display_name": "CI (another app)"}}, None),
+        ({"profile": {"display_name": "claude (Agent) says yes"}}, None),
         ({}, None),
     ],
 )
