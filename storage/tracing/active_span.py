@@ -42,10 +42,12 @@ class ActiveSpan(RecordingSpan, trace.Span):
 
     @never_raises("The status of a span", None)
     def set_status(self, status: ApiStatus | StatusCode, description: str | None = None) -> None:
+        if self.status == "ok":  # Which is final, as OpenTelemetry has it.
+            return
         code = status if isinstance(status, StatusCode) else status.status_code
         text = description if isinstance(status, StatusCode) else status.description
         if code is StatusCode.ERROR:
-            self.fail(self.error[0] if self.error else "error", text or "")
+            self.fail(self.error[0] if self.error else "", text or "")
         elif code is StatusCode.OK and self.ended_at is None:
             self.status, self.error = "ok", None
 

@@ -163,7 +163,10 @@ class RecordingSpan:
 
     @never_raises("The failure of a span", None)
     def fail(self, error_type: str, message: str, *, status: Status = "error") -> None:
-        """Mark the span as failed. It ends with `status`."""
+        """Mark the span as failed. It ends with `status`.
+
+        An empty type or message is that of the span's attributes, else of its last exception.
+        """
         if self.ended_at is None:
             self.status = status if is_status(status) else "error"
             self.error = (text_of(error_type), text_of(message))

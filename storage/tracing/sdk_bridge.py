@@ -98,6 +98,5 @@ def _end_like(ours: ActiveSpan, span: Any) -> None:
         if left_out := getattr(span, f"dropped_{what}", 0):
             ours.set_attribute(attribute, left_out)
     if span.status.status_code is StatusCode.ERROR:
-        raised = [(event.attributes or {}).get("exception.type") for event in span.events]
-        ours.fail(str(next(filter(None, raised), "error")), span.status.description or "")
+        ours.fail("", span.status.description or "")
     ours.end(span.end_time)

@@ -20,6 +20,7 @@ from storage.model.semconv import ATTRIBUTES, CACHE_WRITES, FIELDS, INTEGERS, OL
 from storage.model.span import Span
 from storage.model.token_counts import DETAILS, count_of, detailed_tokens
 from storage.tracing.recording_span import RecordingSpan
+from storage.tracing.values import text_of
 
 
 class _Plan(NamedTuple):
@@ -46,6 +47,7 @@ MOST = 10**15
 MAX_PLANS = 1_000
 """Shapes remembered. A plain dict that starts again: an LRU cache costs more than it saves here."""
 
+_NONE: Mapping[str, Any] = {}
 _new_span: Callable[..., Span] = Span
 _plans: dict[tuple[Any, ...], _Plan] = {}
 
@@ -67,7 +69,7 @@ def to_span(active: RecordingSpan, *, process: str, ended: bool) -> Span:
             for field, value in zip(COLUMNS, columns, strict=True)
         )
     if active.error is not None:  # The last two columns.
-        columns = (*columns[:-2], *active.error)
+        columns = (*columns[:-2], *_error(active, active.error, columns[-2:]))
     # In the order of the fields: by their names it takes three times as long.
     span = _new_span(
         active.trace_id,
@@ -92,6 +94,20 @@ def to_span(active: RecordingSpan, *, process: str, ended: bool) -> Span:
     if plan.priced:
         _price(span, ended=ended)
     return span
+
+
+def _error(
+    active: RecordingSpan, failed: tuple[str, str], told: tuple[Any, ...]
+) -> tuple[str, str]:
+    """Return the type and the message of an error. `told` are those that attributes have."""
+    error_type, message = failed[0] or told[0], failed[1] or told[1]
+    if error_type and message:
+        return error_type, message
+    events: Sequence[Mapping[str, Any]] = [*(active.events or ())]
+    details: list[Mapping[str, Any]] = [event["attributes"] for event in reversed(events)]
+    raised = next((each for each in details if "exception.type" in each), _NONE)
+    error_type = error_type or text_of(raised.get("exception.type") or "error")
+    return error_type, message or text_of(raised.get("exception.message") or "")
 
 
 def _add_details(span: Span) -> None:

@@ -64,6 +64,22 @@ with Observability.open(sys.argv[1], platform="cli"):
     assert order.events[0]["name"] == "exception"
 
 
+def test_an_error_of_the_sdk_has_the_type_that_its_library_tells(
+    db_path: Path, database: Database
+) -> None:
+    run(
+        db_path,
+        f"""{PROVIDER_FIRST}
+with Observability.open(sys.argv[1], platform="cli"):
+    with tracer.start_as_current_span("order") as order:
+        order.set_attribute("error.type", "429")
+        order.set_status(trace.StatusCode.ERROR, "slow down")
+""",
+    )
+    order = spans_of(database)["order"]
+    assert (order.error_type, order.error_message) == ("429", "slow down")
+
+
 def test_our_processor_has_every_method_that_the_sdk_calls() -> None:
     expected = {name for name in vars(OfTheSDK) if callable(getattr(OfTheSDK, name))}
     assert "_on_ending" in expected  # Private, so a new version may rename it.

@@ -1,5 +1,8 @@
 """OpenTelemetry's API as libraries call it: what ends up in the database."""
 
+import contextlib
+from collections.abc import Callable
+
 import pytest
 from opentelemetry import trace
 from opentelemetry.trace.status import Status, StatusCode
@@ -79,6 +82,64 @@ def test_a_library_may_correct_an_error_to_ok(observability: Observability) -> N
     span.set_status(StatusCode.OK)
     span.end()
     assert stored(observability).status == "ok"
+
+
+def test_ok_is_final(observability: Observability) -> None:
+    with contextlib.suppress(ValueError), observability.start_span("work") as span:
+        span.set_status(StatusCode.OK)
+        span.set_status(StatusCode.ERROR, "late")
+        raise ValueError("later")
+    assert stored(observability).status == "ok"
+
+
+BAD = ValueError("bad")
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (lambda span: span.set_status(StatusCode.ERROR, "no"), ("error", "no")),
+        (
+            lambda span: (
+                span.set_attribute("error.type", "429"),
+                span.set_status(StatusCode.ERROR, "slow down"),
+            ),
+            ("429", "slow down"),
+        ),
+        (
+            lambda span: (
+                span.set_status(StatusCode.ERROR, "slow down"),
+                span.set_attribute("error.type", "429"),
+            ),
+            ("429", "slow down"),
+        ),
+        (
+            lambda span: (
+                span.record_exception(KeyError("first")),
+                span.record_exception(BAD),
+                span.set_status(StatusCode.ERROR),
+            ),
+            ("ValueError", "bad"),
+        ),
+        (
+            lambda span: (
+                span.set_status(StatusCode.ERROR, "it broke"),
+                span.record_exception(BAD),
+            ),
+            ("ValueError", "it broke"),
+        ),
+    ],
+    ids=["status", "type and status", "status and type", "exceptions", "status and exception"],
+)
+def test_an_error_has_the_type_that_its_library_tells(
+    observability: Observability,
+    record: Callable[[trace.Span], object],
+    expected: tuple[str, str],
+) -> None:
+    with observability.start_span("work") as span:
+        record(span)
+    found = stored(observability)
+    assert (found.status, found.error_type, found.error_message) == ("error", *expected)
 
 
 def test_a_span_keeps_its_last_events_and_links_and_says_how_many_are_left_out(
