@@ -35,7 +35,7 @@ def build_bot(
     workers = Workers()
     app = bolt_app(settings, shared.identity, team=shared.team, observability=observability)
     register_listeners(app, shared, inbox, digests, alerts, workers)
-    guard_answers(app, shared.secrets)
+    guard_answers(app, shared.secrets, shared.client)
     return Bot(
         app=app,
         inbox=inbox,

@@ -1,8 +1,8 @@
 """Answer in a modal: opened at once, because a trigger lives for 3 seconds, and filled afterwards.
 
 A press of a button in a modal is answered in it, and one on the Home tab in a new modal. If no
-modal can be opened or filled, the answer is an ephemeral message, for which the Home tab has no
-place.
+modal can be opened or filled, the answer is an ephemeral message; as the Home tab has no place for
+one, a direct message asks to try again.
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import Any
 
 from slack_sdk import WebClient
 
+from bot.slack.connection.response_url import post_privately
 from bot.slack.errors import SLACK_ERRORS, error_code
 from bot.trace_ui.requester import Requester
 from reports.render.block_kit import SHARE, Block, section
@@ -130,20 +131,14 @@ class _Modal:
 
 
 def in_message(client: WebClient, requester: Requester) -> Respond:
-    """Return a function that answers where somebody is, but not on the Home tab.
+    """Return a function that answers where somebody is, else in a direct message.
 
-    Slack gives no `response_url` for a press in a modal and for a form.
+    Slack gives no `response_url` for a press in a modal or on the Home tab, and for a form.
     """
 
-    def answer(*, blocks: list[Block], text: str, **options: Any) -> None:
-        if requester.channel:
-            client.chat_postEphemeral(
-                channel=requester.channel,
-                user=requester.user,
-                thread_ts=requester.thread_ts,
-                blocks=blocks,
-                text=text,
-            )
+    def answer(**message: Any) -> None:
+        place = {"thread_ts": requester.thread_ts}
+        post_privately(client, requester.channel, requester.user, **{**message, **place})
 
     return answer
 

@@ -6,13 +6,15 @@ Both hold for calls of the Web API. Answers to requests hold no secrets either.
 import json
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from slack_bolt import App, BoltContext
+from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.slack.connection.checked_client import CheckedClient
-from bot.slack.connection.response_url import patient
+from bot.slack.connection.response_url import or_else, patient, post_privately
 from bot.slack.errors import error_code
 from bot.slack.own_secrets import OwnSecrets
 from reports.render.slack.plain import plain
@@ -76,14 +78,18 @@ class GuardedClient(PlainClient):
         return super().api_call(api_method, **call)
 
 
-def guard_answers(app: App, secrets: OwnSecrets) -> None:
-    """Let no secret leave through the answers to commands and buttons, which need no client."""
+def guard_answers(app: App, secrets: OwnSecrets, client: WebClient) -> None:
+    """Let no secret leave through the answers to commands and buttons.
+
+    They need no *client*, unless Slack does not take them.
+    """
 
     @app.middleware
     def guard(context: BoltContext, next: Callable[[], Any]) -> Any:
         respond = context.respond if context.response_url else None
         if respond is not None:
-            send = patient(respond)
+            where = (context.channel_id or "", context.user_id or "")
+            send = or_else(patient(respond), partial(post_privately, client, *where))
             context["respond"] = lambda **message: send(**secrets.removed_from(message))
         return next()
 

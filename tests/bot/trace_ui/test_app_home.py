@@ -10,6 +10,7 @@ import pytest
 from bot.agents.errors import AgentCrashed
 from bot.agents.types import AccessRule
 from bot.sandbox import Channel, Sandbox, SandboxError, User
+from bot.slack.connection.response_url import NOT_SHOWN
 from storage import Observability
 from storage.coordination.alert_rules import alert_rules, change_state
 from storage.coordination.digest_subscriptions import Subscription, subscribe
@@ -73,6 +74,25 @@ def test_the_home_tab_shows_its_users_traces_statistics_and_help(
     assert "/trace show" in str(blocks)
     in_modal(sandbox, alice, lambda: sandbox.press(alice, "trace_show_0", home=True))
     sandbox.wait_until(lambda: "alices question" in str(sandbox.modal(alice)))
+
+
+def test_a_press_for_which_no_modal_opens_is_told_directly_to_try_again(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    question = sandbox.post(alice, general, f"{sandbox.mention} hello")
+    finished(observability, general, question.ts)
+    home(sandbox, alice)
+    sandbox.faults.error("views.open", "expired_trigger_id")
+    sandbox.press(alice, "trace_show_0", home=True)
+    direct = sandbox.open_dm(alice)
+    eventually(lambda: bool(sandbox.messages(direct)))
+    (told,) = sandbox.messages(direct)
+    assert told.text == NOT_SHOWN
 
 
 def test_a_running_turn_is_stopped_on_the_home_tab(

@@ -106,6 +106,7 @@ def test_a_press_in_a_modal_that_nothing_can_answer_is_one_line_in_the_log(
     in_modal(sandbox, alice, lambda: sandbox.click(alice, listed, "trace_show_0"))
     sandbox.faults.error("views.update", "internal_error", times=3)
     sandbox.faults.error("chat.postEphemeral", "user_not_in_channel", times=3)
+    sandbox.faults.error("chat.postMessage", "restricted_action", times=3)
     caplog.clear()
     sandbox.press(alice, "trace_raw")
     eventually(lambda: "/trace raw" in caplog.text)

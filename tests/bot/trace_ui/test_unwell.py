@@ -11,7 +11,7 @@ from storage import Observability
 from storage.queries.traces import recent_traces
 from tests.support.conversations import StartBot, ended, eventually
 from tests.support.fake_agent import Scripted, crashed, roster_of
-from tests.support.traces_in_slack import ask, asked
+from tests.support.traces_in_slack import ask, asked, shown
 
 PAGE = "<html>nicht verfügbar</html>".encode("latin-1")
 
@@ -48,6 +48,7 @@ def test_an_answer_that_slack_never_takes_is_one_line_in_the_log(
 ) -> None:
     bot = start_bot()
     sandbox.faults.answer("response_url", "slow down", times=4, status=429)
+    sandbox.faults.error("chat.postEphemeral", "internal_error", times=4)
     assert sandbox.command(alice, general, "/trace", "help", responses=0) == []
     bot.workers.close()
     why = "Slack did not take an answer (status 429)."
@@ -72,6 +73,7 @@ def test_a_click_that_slack_lets_nobody_answer_is_one_line_in_the_log(
     (reply,) = ended(sandbox, general, question, "x")
     sandbox.delete(alice, question)
     sandbox.faults.answer("response_url", PAGE, times=4, status=502)
+    sandbox.faults.error("chat.postEphemeral", "internal_error", times=4)
     sandbox.click(alice, reply, "turn_try_again")
     eventually(lambda: f"A click of {alice.id} on a button was not answered" in caplog.text)
     bot.workers.close()
@@ -103,3 +105,58 @@ def test_a_table_that_slack_refuses_is_sent_as_text_with_its_rows(
     assert {block["type"] for block in shown.blocks} <= {"header", "section", "context", "actions"}
     assert "p95" in str(shown.blocks)
     assert shown.ephemeral_to == alice.id
+
+
+UNTAKEN = [(404, "used_url"), (404, "expired_url"), (500, "internal_error")]
+
+
+@pytest.mark.parametrize(("status", "error"), UNTAKEN)
+def test_an_answer_that_its_url_does_not_take_is_posted_for_its_asker_alone(
+    status: int,
+    error: str,
+    sandbox: Sandbox,
+    start_bot: StartBot,
+    observability: Observability,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    body = f'{{"ok":false,"error":"{error}"}}'
+    sandbox.faults.answer("response_url", body, times=4, status=status)
+    sandbox.command(alice, general, "/trace", "help", responses=0)
+    eventually(lambda: bool(sandbox.ephemerals(alice, general)))
+    (told,) = sandbox.ephemerals(alice, general)
+    assert "list traces" in shown([told])
+    observability.flush()
+    (trace,) = recent_traces(observability.database, skipped=True).traces
+    assert trace.status == "ok"
+
+
+def test_a_click_whose_url_is_used_up_is_answered_all_the_same(
+    sandbox: Sandbox, start_bot: StartBot, alice: User, general: Channel
+) -> None:
+    agent = Scripted()
+    start_bot(roster_of(agent))
+    agent.fail(crashed())
+    question = sandbox.post(alice, general, f"{sandbox.mention} go")
+    (reply,) = ended(sandbox, general, question, "x")
+    sandbox.delete(alice, question)
+    sandbox.faults.answer("response_url", '{"ok":false,"error":"used_url"}', status=404)
+    sandbox.click(alice, reply, "turn_try_again")
+    eventually(lambda: bool(sandbox.ephemerals(alice, general)))
+    (told,) = sandbox.ephemerals(alice, general)
+    assert "deleted" in told.text
+    assert told.thread_ts == question.ts
+
+
+def test_where_the_bot_is_not_its_asker_is_told_directly_to_ask_again(
+    sandbox: Sandbox, start_bot: StartBot, alice: User
+) -> None:
+    elsewhere = sandbox.add_channel("elsewhere", [alice], with_bot=False)
+    start_bot()
+    sandbox.faults.answer("response_url", '{"ok":false,"error":"expired_url"}', status=404)
+    sandbox.command(alice, elsewhere, "/trace", "help", responses=0)
+    direct = sandbox.open_dm(alice)
+    eventually(lambda: bool(sandbox.messages(direct)))
+    (told,) = sandbox.messages(direct)
+    assert told.text == responses.NOT_SHOWN
