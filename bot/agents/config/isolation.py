@@ -9,7 +9,7 @@ from pathlib import Path
 from bot.agents.config.roster import Roster
 from bot.agents.programs.process import landlock, seccomp
 from bot.agents.programs.process.confinement import Confinement, landlock_version
-from bot.agents.programs.process.paths import real
+from bot.agents.programs.process.paths import files_within, real
 from bot.agents.programs.provider import CommandProvider
 from storage.database.base import Database
 from storage.database.file_check import is_copy
@@ -86,8 +86,7 @@ def _can_connect(confinement: Confinement, door: str) -> bool:
 
 
 def _databases(folder: Path, *, but: Path | None) -> Iterator[Path]:
-    paths = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
-    for path in islice(paths, MOST_FILES):
+    for path in islice(files_within(folder), MOST_FILES):
         # The database itself is not opened: to close it would drop the locks of SQLite on it.
         if path != but and path.is_file() and not path.is_symlink() and is_copy(path):
             yield path

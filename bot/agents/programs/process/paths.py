@@ -103,8 +103,22 @@ def hard_link(folder: Path, files: Iterable[Path]) -> Path | None:
     wanted = {_identity(file, least_links=2) for file in files} - {None}
     if not wanted:
         return None
-    paths = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
-    return next((path for path in paths if _identity(path) in wanted), None)
+    return next((path for path in files_within(folder) if _identity(path) in wanted), None)
+
+
+def files_within(folder: Path) -> Iterator[Path]:
+    """Yield all that is in a folder at any depth, except folders.
+
+    `os.walk` calls itself for each level, and an agent can make thousands of them.
+    """
+    left = [folder]
+    while left:
+        with contextlib.suppress(OSError), os.scandir(left.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    left.append(Path(entry.path))
+                else:
+                    yield Path(entry.path)
 
 
 def _identity(path: Path, *, least_links: int = 1) -> tuple[int, int] | None:

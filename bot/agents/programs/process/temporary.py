@@ -6,11 +6,12 @@ and the next one removes them.
 
 import contextlib
 import os
-import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 from storage.database.lock_files import lock
 
@@ -29,7 +30,7 @@ def temporary_folder() -> Iterator[Path]:
         lock(descriptor)
         yield folder
     finally:
-        _remove(folder)
+        _remove(folder, descriptor)
         os.close(descriptor)
 
 
@@ -50,20 +51,45 @@ def _remove_left(folder: Path, youngest_s: float) -> None:
         ours = os.geteuid() in (0, found.st_uid)
         if ours and found.st_ctime <= time.time() - youngest_s:
             lock(descriptor, patience=0)
-            _remove(folder)
+            _remove(folder, descriptor)
     finally:
         os.close(descriptor)
 
 
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    if os.geteuid() == 0 or not folder.exists():
-        return
-    # What an agent protected from itself, it protected from us. Nothing of it runs any more.
-    for parent, folders, _ in os.walk(folder):
-        for name in folders:
-            path = os.path.join(parent, name)
-            if not os.path.islink(path):
-                with contextlib.suppress(OSError):
-                    os.chmod(path, 0o700)
-    shutil.rmtree(folder, ignore_errors=True)
+def _remove(folder: Path, top: int) -> None:
+    """Remove a folder, whose descriptor is *top*, as far as possible, however deep it is.
+
+    `shutil.rmtree` calls itself for each level, and the path of a deep folder is longer than the
+    kernel takes. So folders within folders are moved up, and each is emptied only once. Nothing of
+    the agent runs any more.
+    """
+    with contextlib.suppress(OSError):
+        # What an agent protected from itself, it protected from us.
+        os.fchmod(top, 0o700)
+        left = _emptied(top, top)
+        while left:
+            name = left.pop()
+            with contextlib.suppress(OSError):
+                within = os.open(name, FOLDER, dir_fd=top)
+                try:
+                    left += _emptied(within, top)
+                finally:
+                    os.close(within)
+                os.rmdir(name, dir_fd=top)
+        os.rmdir(folder)
+
+
+def _emptied(within: int, top: int) -> list[str]:
+    """Remove what is in a folder; move the folders in it to the top, and return their names."""
+    moved = []
+    for name in os.listdir(within):
+        with contextlib.suppress(OSError):
+            if not stat.S_ISDIR(os.lstat(name, dir_fd=within).st_mode):
+                os.unlink(name, dir_fd=within)
+                continue
+            if os.geteuid() != 0:
+                os.chmod(name, 0o700, dir_fd=within)
+            new = uuid4().hex
+            os.rename(name, new, src_dir_fd=within, dst_dir_fd=top)
+            moved.append(new)
+    return moved

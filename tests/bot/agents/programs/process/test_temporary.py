@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from bot.agents.programs.process.bot_files import BotFiles
+from bot.agents.programs.process.confinement import Confinement
 from bot.agents.programs.process.temporary import (
     PREFIX,
     remove_left_folders,
     temporary_folder,
 )
+from bot.agents.types import Request
+from tests.support.confined import python
 
 KILLED = """
 import os, signal, tempfile
@@ -45,3 +49,36 @@ def test_the_folders_of_a_killed_bot_are_removed_and_no_others(
     assert {each.name for each in tmp_path.iterdir()} == {
         *("elsewhere", f"{PREFIX}link", f"{PREFIX}file")
     }
+
+
+DEEP = """
+import os
+os.chdir(os.environ["TMPDIR"])
+for _ in range(3000):
+    open("file", "w").close()
+    os.mkdir("deep")
+    os.chdir("deep")
+print("made")
+"""
+
+
+def test_a_folder_of_thousands_of_levels_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert python(DEEP).answer(Request(prompt="x")).text == "made"
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_working_directory_of_thousands_of_levels_is_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "private").touch()
+    (tmp_path / "same").hardlink_to(tmp_path / "private")
+    with temporary_folder() as work:
+        code = DEEP.replace('os.environ["TMPDIR"]', repr(str(work)))
+        confinement = Confinement(private=BotFiles(others=(tmp_path / "private",)))
+        agent = python(code, working_directory=work, confinement=confinement)
+        assert agent.answer(Request(prompt="x")).text == "made"
+        agent.check("query")
