@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from storage.model.semconv import CACHE_WRITE, TOKEN_DETAILS, USAGE_DETAILS
+from storage.model.semconv import CACHE_WRITE, REASONING, TOKEN_DETAILS, USAGE_DETAILS
 
 LAST = 2**63 - 1
 """The largest number that a column takes: SQLite has 64 bits."""
@@ -53,9 +53,14 @@ def _langfuse(details: Any) -> dict[str, int]:
     """Return the tokens of Langfuse's usage by kind.
 
     Kinds that begin with `input` or `output` exclude each other. Before other names of the cache,
-    as of Anthropic, `input` excludes it, too.
+    as of Anthropic, `input` excludes it, too. OpenAI's usage has its cache and thoughts in mappings
+    of their own, which `input_tokens` and `prompt_tokens` include.
     """
-    counts = _counts(details)
+    kinds = _kinds(details)
+    counts = _counts(kinds)
+    parts: dict[str, int] = {}
+    for kind in kinds.values():
+        parts |= _counts(kind)
     cached = {name: tokens for name, tokens in counts.items() if "cache" in name}
     written = sum(tokens for name, tokens in cached.items() if CACHE_WRITTEN.search(name))
     found = {
@@ -63,16 +68,22 @@ def _langfuse(details: Any) -> dict[str, int]:
         or sum(n for name, n in counts.items() if name.startswith(("input", "cache"))),
         "output_tokens": counts.get("completion_tokens")
         or sum(n for name, n in counts.items() if name.startswith("output")),
-        "cached_tokens": sum(cached.values()) - written,
+        "cached_tokens": sum(cached.values()) - written or parts.get("cached_tokens", 0),
         CACHE_WRITE: written,
+        REASONING: parts.get("reasoning_tokens", 0),
     }
     return {name: tokens for name, tokens in found.items() if tokens}
 
 
 def _counts(details: Any) -> dict[str, int]:
-    """Return the counts in JSON, or in Python's form of it, by kind."""
+    """Return the counts in a mapping of tokens by kind."""
+    return {name: n for name, sent in _kinds(details).items() if (n := count_of(sent))}
+
+
+def _kinds(details: Any) -> Mapping[str, Any]:
+    """Return a mapping, also from JSON or Python's form of it; an empty one from all else."""
     try:
         kinds = json.loads(details.replace("'", '"')) if isinstance(details, str) else details
-        return {kind: count for kind, sent in kinds.items() if (count := count_of(sent))}
-    except (ValueError, AttributeError, RecursionError):
+    except (ValueError, RecursionError):
         return {}
+    return kinds if isinstance(kinds, dict) else {}

@@ -115,7 +115,7 @@ def _read_pair(data: bytes, scope: Scope) -> Placed:
         if isinstance(sent, str) and pair.key.startswith("mlflow."):
             sent = sent.strip('"')  # MLflow writes each value as JSON.
         value = _column(name, sent)
-        if value is None and sent is not None:
+        if value is None and sent is not None and name in INTEGERS:
             scope.losses.cut(INVALID_VALUE, reason=f"{pair.key} is not a count: {sent!r:.40}")
     placed: Placed = NOTHING if value is None else (becomes, name, value)
     # Lists and mappings are not shared between spans, and what was cut is counted each time.
@@ -232,4 +232,5 @@ def _column(column: str, value: Any) -> str | int | None:
     if value is None:
         return None
     text = value if type(value) is str else str(value)
-    return storable(redacted_start(text, MAX_NAME))
+    # Azure begins a stream with a model without a name, which must not hide the one asked for.
+    return storable(redacted_start(text, MAX_NAME)) or None

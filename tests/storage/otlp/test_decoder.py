@@ -213,6 +213,34 @@ def test_a_failed_span_says_why() -> None:
         ),
         (
             {
+                "langfuse.observation.usage_details": json.dumps(
+                    {
+                        "prompt_tokens": 10,
+                        "completion_tokens": 3,
+                        "total_tokens": 13,
+                        "prompt_tokens_details": {"cached_tokens": 4, "audio_tokens": 1},
+                        "completion_tokens_details": {"reasoning_tokens": 2},
+                    }
+                )
+            },
+            (None, None, 10, 3, 4),
+        ),
+        (
+            {
+                "langfuse.observation.usage_details": {
+                    "input_tokens": 10,
+                    "output_tokens": 3,
+                    "input_tokens_details": {"cached_tokens": 4},
+                }
+            },
+            (None, None, 10, 3, 4),
+        ),
+        (
+            {"gen_ai.response.model": "", "gen_ai.request.model": "gpt-5", "gen_ai.system": ""},
+            (None, "gpt-5", None, None, None),
+        ),
+        (
+            {
                 "gen_ai.aggregated_usage.input_tokens": 10,
                 "gen_ai.aggregated_usage.output_tokens": 3,
                 "gen_ai.aggregated_usage.cache_read.input_tokens": 4,
@@ -227,7 +255,8 @@ def test_a_failed_span_says_why() -> None:
     ids=[
         *("conventions", "before 1.37", "OpenInference", "OpenLLMetry", "AI SDK 4", "AI SDK 6"),
         *("AI SDK embeddings", "OpenInference embeddings", "OpenInference rerank", "MLflow JSON"),
-        *("MLflow", "LangSmith", "pydantic-ai", "pydantic-ai, a run", "floats and texts"),
+        *("MLflow", "LangSmith", "pydantic-ai", "Langfuse of OpenAI", "Langfuse of responses"),
+        *("empty names", "pydantic-ai, a run", "floats and texts"),
     ],
 )
 def test_every_dialect_fills_the_same_columns(
