@@ -20,9 +20,11 @@ ALLOW, ASK, REFUSE = 0x7FFF0000, 0x7FC00000, 0x00050000
 LOAD, AND, EQUAL, AT_LEAST, RETURN = 0x20, 0x54, 0x15, 0x35, 0x06
 """Instructions of classic BPF: load a word, mask it, jump if equal or at least, return."""
 
-NUMBER, ARCHITECTURE, FIRST_ARGUMENT, SECOND_ARGUMENT = 0, 4, 16, 24
+NUMBER, ARCHITECTURE = 0, 4
+FIRST_ARGUMENT, SECOND_ARGUMENT, THIRD_ARGUMENT = 16, 24, 32
 """Offsets in struct seccomp_data; the low half of an argument comes first (little endian)."""
 
+SET_USER_ID = 0o4000
 AF_UNIX, SOCK_STREAM, SOCK_SEQPACKET, SOCK_TYPE = 1, 1, 5, 0xF
 X32 = 0x40000000
 """From here on x86-64 counts system calls of its variant with short pointers."""
@@ -128,12 +130,7 @@ def install(*, network: bool, unix_sockets: bool, version: int, asking: bool) ->
         return None
     code = [
         *_instructions(known, network=network, unix_sockets=unix_sockets, version=version),
-        *(
-            each
-            for number in known.changes
-            if asking
-            for each in _when(number, (RETURN, 0, 0, ASK))
-        ),
+        *_changes(known, asking=asking),
         _allow(),
     ]
     packed = b"".join(struct.pack("=HBBI", *each) for each in code)
@@ -176,6 +173,17 @@ def _instructions(
     # An access control list is such an attribute.
     for number in machine.xattrs:
         yield from _when(number, _refuse(errno.EOPNOTSUPP))
+
+
+def _changes(machine: Machine, *, asking: bool) -> Iterator[Instruction]:
+    """Yield what is done about changes of modes and owners: no file becomes set-user-id."""
+    for number, name in machine.changes.items():
+        if asking:
+            yield from _when(number, (RETURN, 0, 0, ASK))
+        elif "chmod" in name:
+            mode = _load(THIRD_ARGUMENT if "at" in name else SECOND_ARGUMENT)
+            plain = (mode, (AND, 0, 0, SET_USER_ID), (EQUAL, 1, 0, 0), _refuse(errno.EPERM))
+            yield from _when(number, *plain, _allow())
 
 
 TRUNCATE_ABI = 3

@@ -383,6 +383,35 @@ except PermissionError:
     assert agent.answer(request).text == f"{ids}\n4711\nclosed"
 
 
+@as_root
+def test_an_agent_with_a_user_of_its_own_makes_no_file_set_user_id() -> None:
+    code = """
+import os
+os.chdir(os.environ["TMPDIR"])
+open("made", "w").close()
+def at(): os.chmod("made", 0o4755, dir_fd=os.open(".", os.O_RDONLY))
+for attempt in (
+    lambda: os.chmod("made", 0o4755), lambda: os.fchmod(os.open("made", os.O_RDWR), 0o4755), at
+):
+    try:
+        attempt()
+    except PermissionError:
+        print("refused")
+os.chmod("made", 0o750, dir_fd=os.open(".", os.O_RDONLY))
+os.mkdir("shared")
+os.chmod("shared", 0o2770)
+print(oct(os.stat("made").st_mode), oct(os.stat("shared").st_mode))
+"""
+    agent = CommandProvider(
+        agent="a",
+        command=("/usr/bin/python3", "-c", code),
+        confinement=Confinement(user="nobody"),
+        working_directory=Path("/usr/share"),
+    )
+    told = agent.answer(Request(prompt="x")).text.split()
+    assert told == [*["refused"] * 3, "0o100750", "0o42770"]
+
+
 @pytest.mark.parametrize(
     ("setting", "sentence"),
     [
