@@ -33,8 +33,10 @@ ATTRIBUTES: Mapping[str, str] = {
 }
 """Field of `Span` → conventional name of the attribute. Our API also accepts the field's name."""
 
+REQUEST_MODEL = "gen_ai.request.model"
+
 OLDER: Mapping[str, str] = {
-    "gen_ai.request.model": "model",
+    REQUEST_MODEL: "model",
     "gen_ai.system": "provider",
     "gen_ai.usage.prompt_tokens": "input_tokens",
     "gen_ai.usage.completion_tokens": "output_tokens",

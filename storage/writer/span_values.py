@@ -16,7 +16,14 @@ from storage.model.prices import (
     load_in_background,
     take_reported_cost,
 )
-from storage.model.semconv import ATTRIBUTES, CACHE_WRITES, FIELDS, INTEGERS, OLDER
+from storage.model.semconv import (
+    ATTRIBUTES,
+    CACHE_WRITES,
+    FIELDS,
+    INTEGERS,
+    OLDER,
+    REQUEST_MODEL,
+)
 from storage.model.span import Span
 from storage.model.token_counts import DETAILS, count_of, detailed_tokens
 from storage.tracing.recording_span import RecordingSpan
@@ -89,6 +96,9 @@ def to_span(active: RecordingSpan, *, process: str, ended: bool) -> Span:
         process,
         active.entry,
     )
+    if span.model == "":  # As Azure begins a stream. It must not hide the model asked for.
+        asked = merged.get(REQUEST_MODEL)
+        span.model = asked if asked and isinstance(asked, str) else None
     if plan.detailed:
         _add_details(span)
     if plan.priced:

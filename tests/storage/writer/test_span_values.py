@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.model import prices
-from storage.model.semconv import ATTRIBUTES, FIELDS, INTEGERS, OLDER
+from storage.model.semconv import ATTRIBUTES, FIELDS, INTEGERS, OLDER, REQUEST_MODEL
 from storage.tracing.active_span import ActiveSpan
 from storage.writer.span_values import to_span
 
@@ -49,6 +49,9 @@ def test_known_names_fill_columns_and_the_rest_stay_attributes(
         FIELDS[name]: expected(name, merged[name])
         for name in (*older, *(name for name in filled if name not in OLDER))
     }
+    if columns.get("model") == "":
+        asked = merged.get(REQUEST_MODEL)
+        columns["model"] = asked if asked and isinstance(asked, str) else None
     for _ in range(2):  # The second time by what was remembered of the first.
         value = to_span(span, process="host:1:1:1", ended=True)
         assert {name: getattr(value, name) for name in ATTRIBUTES} == {
@@ -141,3 +144,9 @@ def test_a_count_is_a_number_that_is_not_negative(told: object, kept: int | None
     call = active({}, {"input_tokens": told})
     call.end()
     assert to_span(call, process="p", ended=True).input_tokens == kept
+
+
+def test_an_empty_model_does_not_hide_the_one_that_was_asked_for() -> None:
+    call = active({}, {"gen_ai.request.model": "gpt-4o", "gen_ai.response.model": ""})
+    call.end()
+    assert to_span(call, process="p", ended=True).model == "gpt-4o"
