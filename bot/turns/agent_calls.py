@@ -13,7 +13,7 @@ from bot.replies.notices import Notices
 from bot.replies.responder import AgentInput, Responder
 from bot.slack.attachments import FetchResult, FileDownloads
 from bot.slack.conversation.conversation import ConversationReader, Message
-from bot.slack.threads import fingerprint, quoted_authors
+from bot.slack.threads import ThreadRead, fingerprint, quoted_authors
 from bot.slack.types import IncomingMessage
 from bot.turns.agent_mentions import missed_message
 from bot.turns.decider import Verdict
@@ -23,6 +23,12 @@ from storage.model.semconv import READ_THREAD
 
 MOST_AGENTS = 5
 """How many agents one message can ask side by side."""
+
+UNREADABLE = HistoryMessage(
+    author="",
+    text="[The earlier messages of this conversation are missing here: Slack did not show them.]",
+)
+"""Stands for a thread that cannot be read: an agent must not answer as if there were none."""
 
 
 class AgentCalls:
@@ -84,7 +90,7 @@ class AgentCalls:
             message=message,
             author=self._reader.author(message),
             prompt=prompt,
-            history=self._history(earlier, prompt),
+            history=self._history(verdict.thread, earlier, prompt),
             thread=self._state(message, earlier),
             fetched=self._fetch(self._reader.files(message, earlier), root),
         )
@@ -95,7 +101,11 @@ class AgentCalls:
             with self._observability.span(READ_THREAD) as span:
                 span.set(messages=len(authors), **{HEARD: sorted(authors)})
 
-    def _history(self, earlier: Sequence[Message], question: str) -> tuple[HistoryMessage, ...]:
+    def _history(
+        self, thread: ThreadRead | None, earlier: Sequence[Message], question: str
+    ) -> tuple[HistoryMessage, ...]:
+        if thread is not None and thread.messages is None:
+            return (UNREADABLE,)
         if not earlier:
             return ()
         with self._observability.span("read conversation", messages=len(earlier)) as span:

@@ -290,6 +290,19 @@ def test_of_a_long_thread_the_root_and_the_newest_are_given_and_the_gap_is_named
     assert spans_of(observability, trace)["read conversation"].attributes["left_out"] == left_out
 
 
+def test_an_agent_is_told_that_its_thread_cannot_be_read(
+    sandbox: Sandbox, agent: Scripted, alice: User, general: Channel
+) -> None:
+    root = sandbox.post(alice, general, "the disk is full")
+    sandbox.faults.error("conversations.replies", "missing_scope", times=10)
+    agent.end("I cannot see it.")
+    sandbox.post(alice, general, f"{sandbox.mention} why?", thread_ts=root.ts)
+    sandbox.wait_for_reply(general, root.ts, containing="I cannot see it.")
+    (request,) = agent.requests
+    (gap,) = request.history
+    assert "Slack did not show them" in gap.line
+
+
 def test_previews_of_a_questions_links_change_nothing(
     sandbox: Sandbox,
     observability: Observability,
