@@ -108,13 +108,14 @@ class _Cutter:
     def _part(self, start: int, end: int) -> str:
         opening = self._opening(start)
         dedent, until = self._dedent(start)
+        end_of_item = self._outline.items.get(self._pieces[start].line)
         lines: list[str] = []
         for piece in self._pieces[start:end]:
             if piece.line >= until:
                 dedent = 0
             elif piece.begins < LINE:  # It may begin further to the left, with all that is in it.
                 dedent = min(dedent, _indent(piece.text))
-            if piece.line == until and lines and lines[-1].strip():
+            if piece.line == end_of_item and lines and piece.text.strip() and lines[-1].strip():
                 lines.append("\n")  # `2.` goes on with a paragraph that is not in the list.
             lines.append(_dedented(piece.text, dedent))
         closing = self._closing(end, dedent)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it.token import Token
@@ -122,3 +123,10 @@ def test_any_text_is_split_within_the_limit_and_nothing_is_lost(text: str, limit
     assert all(len(part) <= limit for part in parts)
     for letter in "ab한👍":
         assert sum(part.count(letter) for part in parts) >= text.count(letter)
+
+
+@pytest.mark.parametrize("gap", ["", "\n"])
+def test_what_follows_code_that_was_cut_stays_as_far_from_it(gap: str) -> None:
+    code = "".join(f"line {number}\n" for number in range(50))
+    *_, last = split(f"```\n{code}```\n{gap}and so on", limit=200)
+    assert last.endswith(f"line 49\n```\n{gap}and so on")
