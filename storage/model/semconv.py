@@ -127,15 +127,20 @@ CACHE_WRITES = (
 """Names of the tokens of the input that were written to the cache."""
 
 REASONING = "gen_ai.usage.reasoning.output_tokens"
+REASONINGS = (
+    REASONING,
+    "llm.token_count.completion_details.reasoning",
+    "llm.usage.reasoning_tokens",
+    "gen_ai.usage.reasoning_tokens",
+    "gen_ai.usage.details.reasoning_tokens",
+    "ai.usage.reasoningTokens",
+    "ai.usage.outputTokenDetails.reasoningTokens",
+)
+"""Names of the tokens of the output that were spent on thinking."""
 
 RENAMED: Mapping[str, str] = {
     **dict.fromkeys(CACHE_WRITES[1:], CACHE_WRITE),
-    "llm.token_count.completion_details.reasoning": REASONING,
-    "llm.usage.reasoning_tokens": REASONING,
-    "gen_ai.usage.reasoning_tokens": REASONING,
-    "gen_ai.usage.details.reasoning_tokens": REASONING,
-    "ai.usage.reasoningTokens": REASONING,
-    "ai.usage.outputTokenDetails.reasoningTokens": REASONING,
+    **dict.fromkeys(REASONINGS[1:], REASONING),
     "ai.response.id": "gen_ai.response.id",
     "ai.toolCall.name": "gen_ai.tool.name",
     "ai.toolCall.id": "gen_ai.tool.call.id",

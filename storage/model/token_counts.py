@@ -39,6 +39,21 @@ def _whole(text: Any) -> int:
         return -1
 
 
+def whole_input(tokens: int, *, cached: int, written: int, excludes: bool = False) -> int:
+    """Return the tokens of the input with those read from the cache and written to it.
+
+    Programs that leave them out are known (`excludes`), or show it: the part is larger than the
+    whole.
+    """
+    part = cached + written
+    return tokens + part if excludes or part > tokens else tokens
+
+
+def whole_output(tokens: int, *, thoughts: int) -> int:
+    """Return the tokens of the output with those spent on thinking, in the same way."""
+    return tokens + thoughts if thoughts > tokens else tokens
+
+
 def detailed_tokens(attributes: Mapping[str, Any]) -> dict[str, int]:
     """Return what attributes with tokens by kind say, by field of `Span` or conventional name."""
     found = _langfuse(attributes.get(USAGE_DETAILS))

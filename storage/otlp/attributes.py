@@ -34,7 +34,7 @@ from storage.model.semconv import (
     TOOL_NAME,
 )
 from storage.model.text import storable
-from storage.model.token_counts import DETAILS, count_of, detailed_tokens
+from storage.model.token_counts import DETAILS, count_of, detailed_tokens, whole_input, whole_output
 from storage.otlp.losses import INVALID_VALUE, NO_NAME, TOO_MANY_ATTRIBUTES
 from storage.otlp.scope import OURS, Capture, Placed, Scope, Target
 from storage.otlp.sources import Source
@@ -184,16 +184,15 @@ def _take_cost(columns: dict[str, Any], rest: dict[str, Any], scope: Scope) -> N
 
 
 def _complete(columns: dict[str, Any], rest: Mapping[str, Any], source: Source) -> None:
-    """Let the input include what was read from the cache and written to it, the output thoughts.
-
-    Programs that leave them out are known, or show it: the part is larger than the whole.
-    """
-    cached = (columns.get("cached_tokens") or 0) + (count_of(rest.get(CACHE_WRITE)) or 0)
-    if source.input_excludes_cache or cached > columns["input_tokens"]:
-        columns["input_tokens"] += cached
-    thoughts, output = count_of(rest.get(REASONING)), columns.get("output_tokens")
-    if thoughts and output is not None and thoughts > output:
-        columns["output_tokens"] = output + thoughts
+    columns["input_tokens"] = whole_input(
+        columns["input_tokens"],
+        cached=columns.get("cached_tokens") or 0,
+        written=count_of(rest.get(CACHE_WRITE)) or 0,
+        excludes=source.input_excludes_cache,
+    )
+    if (output := columns.get("output_tokens")) is not None:
+        thoughts = count_of(rest.get(REASONING)) or 0
+        columns["output_tokens"] = whole_output(output, thoughts=thoughts)
 
 
 def read_details(pairs: Any, scope: Scope) -> dict[str, Any]:

@@ -22,10 +22,11 @@ from storage.model.semconv import (
     FIELDS,
     INTEGERS,
     OLDER,
+    REASONINGS,
     REQUEST_MODEL,
 )
 from storage.model.span import Span
-from storage.model.token_counts import DETAILS, count_of, detailed_tokens
+from storage.model.token_counts import DETAILS, count_of, detailed_tokens, whole_input, whole_output
 from storage.tracing.recording_span import RecordingSpan
 from storage.tracing.values import text_of
 
@@ -101,6 +102,8 @@ def to_span(active: RecordingSpan, *, process: str, ended: bool) -> Span:
         span.model = asked if asked and isinstance(asked, str) else None
     if plan.detailed:
         _add_details(span)
+    if span.input_tokens is not None and span.configured_provider is None:
+        _complete(span, span.input_tokens)
     if plan.priced:
         _price(span, ended=ended)
     return span
@@ -130,6 +133,20 @@ def _add_details(span: Span) -> None:
     span.attributes = attributes
 
 
+def _complete(span: Span, input_tokens: int) -> None:
+    """Let the input include the cache and the output thoughts, if its library leaves them out."""
+    written = _first_count(span.attributes, CACHE_WRITES)
+    cached = span.cached_tokens or 0
+    span.input_tokens = whole_input(input_tokens, cached=cached, written=written)
+    if span.output_tokens is not None:
+        thoughts = _first_count(span.attributes, REASONINGS)
+        span.output_tokens = whole_output(span.output_tokens, thoughts=thoughts)
+
+
+def _first_count(attributes: Mapping[str, Any], names: Sequence[str]) -> int:
+    return next(filter(None, map(count_of, map(attributes.get, names))), 0)
+
+
 def _price(span: Span, *, ended: bool) -> None:
     """Find the cost of a call that another library recorded. Our own attempts have theirs.
 
@@ -149,14 +166,13 @@ def _price(span: Span, *, ended: bool) -> None:
     if not are_loaded():
         load_in_background()
         return
-    written = map(count_of, map(attributes.get, CACHE_WRITES))
     span.cost = estimated_cost(
         span.model,
         provider=span.provider,
         input_tokens=span.input_tokens,
         output_tokens=span.output_tokens,
         cached_tokens=span.cached_tokens,
-        cache_write_tokens=next(filter(None, written), None),
+        cache_write_tokens=_first_count(attributes, CACHE_WRITES),
         at=span.started_at,
     )
     if span.cost is not None:

@@ -45,10 +45,13 @@ def test_known_names_fill_columns_and_the_rest_stay_attributes(
     filled = [name for name, value in merged.items() if name in FIELDS and value is not None]
     # The last of the conventional names counts, else the first of the older ones.
     older = [name for name in reversed(filled) if name in OLDER]
-    columns = {
+    columns: dict[str, Any] = {
         FIELDS[name]: expected(name, merged[name])
         for name in (*older, *(name for name in filled if name not in OLDER))
     }
+    if columns.get("input_tokens") is not None and columns.get("configured_provider") is None:
+        cached = columns.get("cached_tokens") or 0
+        columns["input_tokens"] += cached if cached > columns["input_tokens"] else 0
     if columns.get("model") == "":
         asked = merged.get(REQUEST_MODEL)
         columns["model"] = asked if asked and isinstance(asked, str) else None
@@ -150,3 +153,28 @@ def test_an_empty_model_does_not_hide_the_one_that_was_asked_for() -> None:
     call = active({}, {"gen_ai.request.model": "gpt-4o", "gen_ai.response.model": ""})
     call.end()
     assert to_span(call, process="p", ended=True).model == "gpt-4o"
+
+
+@pytest.mark.parametrize(
+    ("cache", "cost"),
+    [
+        ({"gen_ai.usage.cache_read.input_tokens": 900}, 100 * 3 + 270 + 7 * 15),
+        ({"gen_ai.usage.cache_creation_input_tokens": 900}, 100 * 3 + 3_375 + 7 * 15),
+    ],
+)
+def test_the_input_of_a_library_that_leaves_out_the_cache_is_completed(
+    cache: dict[str, int], cost: int
+) -> None:
+    prices._load()
+    facts = {"model": "claude-sonnet-4-5", "input_tokens": 100, "output_tokens": 7}
+    call = active({}, {**{ATTRIBUTES[name]: value for name, value in facts.items()}, **cache})
+    call.end()
+    value = to_span(call, process="p", ended=True)
+    assert (value.input_tokens, value.cost) == (1_000, cost)
+
+
+def test_the_output_of_a_library_that_leaves_out_thoughts_is_completed() -> None:
+    facts = {"input_tokens": 5, "output_tokens": 7, "llm.usage.reasoning_tokens": 50}
+    call = active({}, facts)
+    call.end()
+    assert to_span(call, process="p", ended=True).output_tokens == 57
