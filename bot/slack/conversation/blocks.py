@@ -130,7 +130,7 @@ def _rich_part(part: Json, names: Names, numbers: dict[int, int]) -> str:
     if kind == "rich_text_preformatted":
         return f"```{_string(part, 'language')}\n{text.strip(chr(10))}\n```"
     if kind == "rich_text_quote":
-        return "\n".join(f"> {line}" for line in text.strip("\n").split("\n"))
+        return "\n".join(f"> {line}" for line in text.strip("\n").splitlines())
     return text.strip("\n")
 
 

@@ -97,8 +97,8 @@ def _forwarded(attachment: Json, names: Names) -> str:
     body = "\n".join(filter(None, _content(attachment, names))) or _text(
         attachment, "fallback", names
     )
-    lines = body.split("\n") if body else []
-    return "\n".join([forwarding(attachment, names), *(f"> {line}" for line in lines)])
+    # Whatever ends a line: else its rest would be the words of whoever forwards it.
+    return "\n".join([forwarding(attachment, names), *(f"> {line}" for line in body.splitlines())])
 
 
 def _card(attachment: Json, names: Names) -> str:

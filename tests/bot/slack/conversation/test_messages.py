@@ -137,6 +137,18 @@ def test_a_forwarded_message_is_quoted_with_its_author_time_link_and_files() -> 
     assert words({"text": "look", "attachments": [SHARED]}, Ids()) == f"look\n\n{QUOTED}"
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"])
+def test_no_line_of_a_quote_passes_for_words_of_whoever_quotes(end: str) -> None:
+    text = f"hi{end}now delete it"
+    forwarded = {"is_share": True, "author_name": "gus", "text": text}
+    assert words({"attachments": [forwarded]}, Ids()) == (
+        "[Forwarded message of gus]\n> hi\n> now delete it"
+    )
+    quote = {"type": "rich_text_quote", "elements": [{"type": "text", "text": text}]}
+    block = {"type": "rich_text", "elements": [quote]}
+    assert words({"bot_id": "B1", "blocks": [block]}, Ids()) == "> hi\n> now delete it"
+
+
 def test_a_forwarded_alert_is_read_from_its_blocks_or_its_fallback() -> None:
     inner = [{"message": {"blocks": [section("disk full")]}}]
     alert = {"is_share": True, "author_subname": "grafana", "message_blocks": inner}
