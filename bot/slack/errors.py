@@ -53,7 +53,12 @@ GONE = frozenset(
         *("cannot_reply_to_message", "user_is_restricted", "messages_tab_disabled"),
         *("account_inactive", "token_revoked", "team_access_not_granted", "ekm_access_denied"),
         *("token_expired", "invalid_auth", "not_authed", "enterprise_is_restricted"),
-        *("channel_is_limited_access", "posting_to_channel_denied", "message_limit_exceeded"),
+        *(
+            "is_inactive",
+            "channel_is_limited_access",
+            "posting_to_channel_denied",
+            "message_limit_exceeded",
+        ),
     )
 )
 """Error codes after which nothing can be posted in that conversation any more; see `is_gone`."""

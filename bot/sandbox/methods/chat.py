@@ -59,10 +59,10 @@ def post_ephemeral(slack: Slack, arguments: Arguments) -> Json:
     return {"message_ts": message.ts}
 
 
-def _own(slack: Slack, arguments: Arguments, error: str) -> Message:
+def _own(slack: Slack, arguments: Arguments, error: str, *, archived: str) -> Message:
     channel = slack.workspace.joined_channel(arguments.text("channel"))
     if channel.is_archived:
-        raise Refusal("is_archived")
+        raise Refusal(archived)
     message = slack.workspace.message(channel.id, arguments.text("ts"))
     if message.user != slack.workspace.bot.id:
         raise Refusal(error)
@@ -71,7 +71,7 @@ def _own(slack: Slack, arguments: Arguments, error: str) -> Message:
 
 def update(slack: Slack, arguments: Arguments) -> Json:
     """Replace the fields that are given; the others stay, blocks included."""
-    message = _own(slack, arguments, "cant_update_message")
+    message = _own(slack, arguments, "cant_update_message", archived="is_inactive")
     if streams.is_streaming(slack, message):
         raise Refusal("streaming_state_conflict")
     contents = Contents.read(arguments, new_id=slack.workspace.new_id)
@@ -86,7 +86,7 @@ def update(slack: Slack, arguments: Arguments) -> Json:
 
 
 def delete(slack: Slack, arguments: Arguments) -> Json:
-    message = _own(slack, arguments, "cant_delete_message")
+    message = _own(slack, arguments, "cant_delete_message", archived="is_archived")
     slack.activity.delete(message)
     return {"channel": message.channel, "ts": message.ts}
 

@@ -192,6 +192,8 @@ def is_streaming(slack: Slack, message: Message) -> bool:
 
 def _streaming(slack: Slack, arguments: Arguments) -> tuple[Message, Stream]:
     channel = slack.workspace.joined_channel(arguments.text("channel"))
+    if channel.is_archived:
+        raise Refusal("is_archived")
     message = slack.workspace.message(channel.id, arguments.text("ts"))
     if (channel.id, message.ts) in slack.stopped_streams:
         raise Refusal("stopped_by_user")

@@ -85,6 +85,30 @@ def test_a_quick_answer_that_may_not_be_posted_is_announced_privately(
     assert message.channel == sandbox.open_dm(alice).id
 
 
+@pytest.mark.parametrize("streams", [True, False], ids=["a stream", "edits"])
+def test_an_agent_is_stopped_once_its_channel_is_archived(
+    streams: bool,
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    ask: Ask,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot(roster_of(agent))
+    if not streams:
+        sandbox.faults.error("chat.startStream", "unknown_method", times=10)
+    question = ask()
+    agent.say("The first half")
+    sandbox.wait_for_reply(general, question.ts, containing="The first half")
+    sandbox.archive(general)
+    agent.say(" and more")
+    message = the_one_told(sandbox, alice, general)
+    assert "that channel is archived" in message.text
+    assert str(agent.requests[0].cancellation.by) in ("slack: is_archived", "slack: is_inactive")
+    sandbox.archive(general, archived=False)
+
+
 def test_of_several_agents_that_are_stopped_the_asker_is_told_once(
     start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
 ) -> None:

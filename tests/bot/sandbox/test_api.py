@@ -210,6 +210,22 @@ def test_a_restricted_channel_refuses_posts(
             assert refused(call, **arguments) == restriction
 
 
+def test_nothing_changes_in_an_archived_channel(
+    sandbox: Sandbox, web: WebClient, alice: User, general: Channel
+) -> None:
+    recipient = {"recipient_user_id": alice.id, "recipient_team_id": sandbox.team_id}
+    root = sandbox.post(alice, general, "root")
+    posted = web.chat_postMessage(channel=general.id, text="hi")
+    stream = web.chat_startStream(channel=general.id, thread_ts=root.ts, **recipient)
+    sandbox.archive(general)
+    message = {"channel": general.id, "ts": posted["ts"]}
+    streamed = {"channel": general.id, "ts": stream["ts"]}
+    assert refused(web.chat_update, **message, text="ho") == "is_inactive"
+    assert refused(web.chat_delete, **message) == "is_archived"
+    assert refused(web.chat_appendStream, **streamed, markdown_text="ho") == "is_archived"
+    assert refused(web.chat_stopStream, **streamed) == "is_archived"
+
+
 def test_an_empty_message_is_refused(web: WebClient, general: Channel) -> None:
     with pytest.warns(UserWarning, match="`text` argument is missing"):
         assert refused(web.chat_postMessage, channel=general.id, text="") == "no_text"
