@@ -22,7 +22,7 @@ CACHE_WRITTEN = re.compile("creat|writ")
 
 def count_of(value: Any) -> int | None:
     """Return a count, which some senders write as a float or as text; None if it is not one."""
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):  # An exception would take ten times as long.
         return None
     try:
         number = int(value)

@@ -54,7 +54,9 @@ NOTHING: Placed = ("nothing", "", None)
 
 OPERATION = "gen_ai.operation.name"
 
-ALWAYS = COSTS | DETAILS | {*RENAMED.values(), RESPONSE_ID, ENTITY, "gen_ai.conversation.id"}
+FIGURES = COSTS | DETAILS
+
+ALWAYS = FIGURES | {*RENAMED.values(), RESPONSE_ID, ENTITY, "gen_ai.conversation.id"}
 """Attributes that are kept however many others come first: they are counted, or looked for."""
 
 
@@ -153,9 +155,8 @@ def _fitting(
 def _finish(columns: dict[str, Any], rest: dict[str, Any], scope: Scope) -> None:
     """Add what depends on more than one attribute."""
     source = scope.source
-    if not DETAILS.isdisjoint(rest):
-        for name, tokens in detailed_tokens(rest).items():
-            (columns if name in INTEGERS else rest).setdefault(name, tokens)
+    if not FIGURES.isdisjoint(rest):
+        _take_figures(columns, rest, scope)
     if columns.get("input_tokens") is not None:
         _complete(columns, rest, source)
     if (operation := rest.get(OPERATION)) is not None:
@@ -164,8 +165,6 @@ def _finish(columns: dict[str, Any], rest: dict[str, Any], scope: Scope) -> None
             _name_entity(columns, rest)
     if source.agent is not None:
         columns.setdefault("agent", source.agent)
-    if not COSTS.isdisjoint(rest):
-        _take_cost(columns, rest, scope)
 
 
 def _name_entity(columns: dict[str, Any], rest: dict[str, Any]) -> None:
@@ -175,7 +174,10 @@ def _name_entity(columns: dict[str, Any], rest: dict[str, Any]) -> None:
         columns.setdefault("agent", _column("agent", rest.pop(ENTITY)))
 
 
-def _take_cost(columns: dict[str, Any], rest: dict[str, Any], scope: Scope) -> None:
+def _take_figures(columns: dict[str, Any], rest: dict[str, Any], scope: Scope) -> None:
+    """Take tokens by kind, and the cost."""
+    for name, tokens in detailed_tokens(rest).items():
+        (columns if name in INTEGERS else rest).setdefault(name, tokens)
     named = DOLLARS.intersection(rest)
     if (cost := take_reported_cost(rest)) is not None:
         columns |= {"cost": cost, "cost_source": "reported"}
