@@ -115,7 +115,8 @@ class _Cutter:
                 dedent = 0
             elif piece.begins < LINE:  # It may begin further to the left, with all that is in it.
                 dedent = min(dedent, _indent(piece.text))
-            if piece.line == end_of_item and lines and piece.text.strip() and lines[-1].strip():
+            next_item = piece.line == end_of_item and piece.begins < LINE
+            if next_item and lines and lines[-1].strip():
                 lines.append("\n")  # `2.` goes on with a paragraph that is not in the list.
             lines.append(_dedented(piece.text, dedent))
         closing = self._closing(end, dedent)

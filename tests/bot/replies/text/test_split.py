@@ -130,3 +130,10 @@ def test_what_follows_code_that_was_cut_stays_as_far_from_it(gap: str) -> None:
     code = "".join(f"line {number}\n" for number in range(50))
     *_, last = split(f"```\n{code}```\n{gap}and so on", limit=200)
     assert last.endswith(f"line 49\n```\n{gap}and so on")
+
+
+def test_the_pieces_of_a_long_item_stay_on_one_line() -> None:
+    text = f"1. {'word ' * 38}\n\n   rest\n2. {'x' * 500}"
+    first, *others = split(text, limit=200)
+    assert first.startswith("1. word")
+    assert "".join(others) == f"rest\n\n2. {'x' * 500}"
