@@ -92,7 +92,7 @@ def unpriced_note(found: Statistics) -> str:
 
 def _unpriced_note(models: Iterable[Spent]) -> str:
     named = [f"{formatting.plain(each.key)} ({_tokens(each)} tokens)" for each in _unpriced(models)]
-    return f"No price known for {', '.join(named)}; not included in totals." if named else ""
+    return f"No cost known for {', '.join(named)}; not included in totals." if named else ""
 
 
 def _unpriced(models: Iterable[Spent]) -> tuple[Spent, ...]:

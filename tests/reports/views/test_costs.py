@@ -109,9 +109,9 @@ def test_statistics_by_model_name_models_without_a_price(observability: Observab
     spend(observability, "qwen3:8b", cost=None)
     view = ask(observability, "stats --by model")
     for shown in (terminal.render(view), str(slack.render(view))):
-        assert "No price known for qwen3:8b (1.0k → 100 tokens)" in shown
+        assert "No cost known for qwen3:8b (1.0k → 100 tokens)" in shown
         assert "$0.00 " not in shown
-    assert "No price" not in terminal.render(ask(observability, "stats --by agent"))
+    assert "No cost known" not in terminal.render(ask(observability, "stats --by agent"))
 
 
 def test_calls_without_a_model_are_in_the_totals(observability: Observability) -> None:
