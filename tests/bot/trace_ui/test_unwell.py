@@ -127,9 +127,12 @@ def test_an_answer_that_its_url_does_not_take_is_posted_for_its_asker_alone(
     eventually(lambda: bool(sandbox.ephemerals(alice, general)))
     (told,) = sandbox.ephemerals(alice, general)
     assert "list traces" in shown([told])
-    observability.flush()
-    (trace,) = recent_traces(observability.database, skipped=True).traces
-    assert trace.status == "ok"
+    eventually(lambda: bool(observability.flush()) and statuses(observability) == ["ok"])
+
+
+def statuses(observability: Observability) -> list[str]:
+    found = recent_traces(observability.database, skipped=True)
+    return [trace.status for trace in found.traces]
 
 
 def test_a_click_whose_url_is_used_up_is_answered_all_the_same(
