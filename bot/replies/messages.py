@@ -209,8 +209,10 @@ def usage_message(bot_user: str, agents: Sequence[str]) -> str:
 
 UNPOSTED: Mapping[str, tuple[str, str]] = {
     "thread_not_found": ("your question was deleted", "Put it again if you still want to know."),
-    "is_archived": ("that channel is archived", "Ask in another channel, or in a direct message."),
-    "is_inactive": ("that channel is archived", "Ask in another channel, or in a direct message."),
+    **dict.fromkeys(
+        ("is_archived", "is_inactive"),
+        ("that channel is archived", "Ask in another channel, or in a direct message."),
+    ),
     "not_in_channel": (
         "I am not in that channel any more",
         "Invite me with `/invite`, and ask again.",

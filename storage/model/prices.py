@@ -16,11 +16,11 @@ from itertools import chain, product
 from typing import TYPE_CHECKING, Any
 
 from storage.model.semconv import COST_DETAILS, COST_PARTS, DOLLARS
+from storage.model.token_counts import LAST
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider, TieredPrices
 
-LAST = 2**63 - 1
 FIRST = 1_600_000_000 * 10**9
 """A time before the first price, in nanoseconds since the epoch."""
 
