@@ -97,8 +97,14 @@ def _counts(details: Any) -> dict[str, int]:
 
 def _kinds(details: Any) -> Mapping[str, Any]:
     """Return a mapping, also from JSON or Python's form of it; an empty one from all else."""
+    if isinstance(details, str):
+        written = details.replace("'", '"').replace("None", "null")
+        details = _from_json(details) or _from_json(written)
+    return details if isinstance(details, dict) else {}
+
+
+def _from_json(text: str) -> Any:
     try:
-        kinds = json.loads(details.replace("'", '"')) if isinstance(details, str) else details
+        return json.loads(text)
     except (ValueError, RecursionError):
-        return {}
-    return kinds if isinstance(kinds, dict) else {}
+        return None

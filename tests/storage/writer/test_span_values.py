@@ -121,8 +121,16 @@ def test_a_call_of_a_library_has_an_estimate_if_that_waits_for_no_import(
         {
             "gen_ai.usage.input_token_details": "{'cache_read': 500, 'cache_creation': 300}",
         },
+        {
+            "gen_ai.usage.input_token_details": "{'cache_read': 500, 'cache_creation': 300, "
+            "'audio': None}",
+        },
+        {
+            "gen_ai.usage.input_token_details": '{"cache_read": 500, "cache_creation": 300, '
+            '"Ann\'s": 1}',
+        },
     ],
-    ids=["conventions 1.38", "LangSmith"],
+    ids=["conventions 1.38", "LangSmith", "Python, one unknown", "JSON, an apostrophe"],
 )
 def test_what_a_library_writes_to_the_cache_has_its_price(cached: dict[str, Any]) -> None:
     prices._load()
