@@ -241,7 +241,7 @@ def _add_statistics(command: Callable[..., Options], *, shell: bool) -> None:
             metavar="ZONE",
             help="the time zone of hours and days, such as Europe/Berlin; UTC by default",
         )
-    cost = command("cost", "Show the cost by model and agent; list models without a price.")
+    cost = command("cost", "Show the cost by model and agent; list models without a known cost.")
     cost.add_argument("--compare", action="store_true", help="compare with the period before")
     errors = command("errors", "List failures as issues, by error, agent and kind of message.")
     errors.add_argument(

@@ -73,7 +73,7 @@ class StatsView:
     statistics: Statistics
     before: Statistics | None = None
     note: str = ""
-    """When what is counted begins, if that is earlier; models without a known price."""
+    """When what is counted begins, if that is earlier; models without a known cost."""
     command: str = "stats"
     period: str = ""
     zone: str = "UTC"
