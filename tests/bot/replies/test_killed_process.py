@@ -118,11 +118,11 @@ def test_the_rest_of_a_long_answer_of_a_killed_process_is_posted(
     observability: Observability,
 ) -> None:
     with doomed(LONG):
-        never = sandbox.faults.hold("chat.postMessage", times=1)
+        never = sandbox.faults.hold("chat.postMessage")
         question = sandbox.post(alice, general, f"{sandbox.mention} tell me all")
         eventually(lambda: any("last" in (row.ending or "") for row in left_replies(observability)))
-    (shown,) = sandbox.thread(general, question.ts)[1:]
-    assert "last" not in shown.text
+    # A slow machine may have shown the growing part twice.
+    assert not any("last" in shown.text for shown in sandbox.thread(general, question.ts)[1:])
     tick(start_bot())
     parts = ended(sandbox, general, question, "white_check_mark")
     assert [part.text.split()[0] for part in parts] == ["first", "middle"]
