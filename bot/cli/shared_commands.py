@@ -3,6 +3,7 @@
 Imports are inside of functions, so that a command waits only for what it needs.
 """
 
+import sys
 from typing import TYPE_CHECKING
 
 from bot.cli.exit_codes import DONE, FAILED
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from reports.views.views import View
+    from storage.database.base import Database
+    from storage.model.filters import Filters
 
 
 def read(args: "Namespace") -> int:
@@ -41,12 +44,25 @@ def read(args: "Namespace") -> int:
         return watch(args, found, viewer)
     with closing(open_existing(args)) if changes else reading(found) as database:
         view = answer(args, database=database, viewer=viewer, now=time.time_ns())
+        if hasattr(args, "filters"):
+            _tell_unrecorded(database, args.filters)
     if args.command == "digest" and args.html:
         from bot.cli.html_page import write_page
 
         write_page(view, args.html)
         return DONE
     return _shown(view, args)
+
+
+def _tell_unrecorded(database: "Database", filters: "Filters") -> None:
+    """Tell on stderr which names of the filters nothing is recorded for."""
+    import time
+
+    from reports.commands.unrecorded import unrecorded
+    from reports.formatting import visible
+
+    for sentence in unrecorded(database, filters, now=time.time_ns()):
+        sys.stderr.write(f"tracebot: {visible(sentence)}\n")
 
 
 def _shown(view: "View", args: "Namespace") -> int:
@@ -107,9 +123,11 @@ def budget(args: "Namespace") -> int:
 
 def forget(args: "Namespace") -> int:
     from bot.cli.commands.forget import forget_user
+    from storage.model.filters import Filters
 
     database = open_existing(args)
     try:
+        _tell_unrecorded(database, Filters(user=args.user))
         view = forget_user(args, database)
     finally:
         database.close()

@@ -11,6 +11,7 @@ from reports.commands.viewer import Viewer
 from reports.errors import UsageError
 from reports.formatting import message_link
 from reports.views.messages import MessageView, ambiguous, not_found, removed
+from reports.views.trace_list import FIRST_STEP
 from storage.model.filters import Filters
 from storage.queries.lookups import message_traces, thread_traces, traces_by_id
 from storage.queries.scores import scores_by_trace
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from storage.database.base import Database
 
 NOTHING_YET = "Nothing that you may see is recorded yet. Ask an agent, then show it."
+NOTHING_AT_ALL = f"Nothing is recorded yet. {FIRST_STEP}"
 
 NEWEST = 20
 """Of so many traces the newest that the viewer may see is shown."""
@@ -35,7 +37,8 @@ def show(args: argparse.Namespace, database: Database, viewer: Viewer, now: int)
     found = named(args.id, database, viewer) if args.id else _newest(database, viewer)
     if not found:
         if not args.id:
-            return MessageView(text=NOTHING_YET)
+            in_shell = viewer.audiences is None
+            return MessageView(text=NOTHING_AT_ALL if in_shell else NOTHING_YET)
         return removed_or_unknown(args.id, database, viewer)
     if len(found) > 1:
         return ambiguous(args.id, [trace.trace_id for trace in found])
@@ -93,7 +96,7 @@ def named(name: str, database: Database, viewer: Viewer) -> list[TraceSummary]:
     else:
         raise UsageError(
             f"{name} is not a trace id: give at least 4 of its digits, or a message's link. "
-            "show alone shows the newest.",
+            "show without an id shows the newest.",
             word=name,
         )
     return [trace for trace in found if viewer.may_see(trace)]

@@ -11,7 +11,7 @@ from reports import formatting
 if TYPE_CHECKING:
     from storage.queries.statistics import Group, Statistics
 
-NOTHING = "No agent told of tokens or a cost. Add --since 30d for a longer period."
+NOTHING = "No agent reported tokens or a cost. Add --since 30d for a longer period."
 NO_MODEL, NO_AGENT = "unnamed model", "unnamed agent"
 
 

@@ -103,7 +103,7 @@ def _require(*tokens: GivenToken) -> None:
     missing = [f"{each.name} or {each.option}" for each in tokens if not each.value]
     if missing:
         raise UsageError(
-            f"there is no terminal to ask in, so give {', and '.join(missing)}; see tracebot help "
+            f"There is no terminal to ask in, so give {', and '.join(missing)}; see tracebot help "
             "init."
         )
 

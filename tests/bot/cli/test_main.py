@@ -51,6 +51,14 @@ def recorded(db_path: Path) -> Path:
     return db_path
 
 
+def make_older(recorded: Path) -> None:
+    """Make the traces 40 days older, but not their statistics."""
+    database = connect(recorded)
+    for table in ("traces", "spans"):
+        database.execute_sql(f"UPDATE {table} SET started_at = started_at - 86400000000000 * 40")
+    database.close()
+
+
 def as_json(db_path: Path, *words: str, run: Run = run_here) -> dict[str, Any]:
     result = run(db_path, *words, "--json")
     assert (result.returncode, result.stderr) == (0, "")
@@ -115,6 +123,46 @@ def test_ls_pages_with_a_cursor(recorded: Path) -> None:
 )
 def test_ls_filters(recorded: Path, words: list[str], count: int) -> None:
     assert len(as_json(recorded, "ls", *words)["traces"]) == count
+
+
+@pytest.mark.parametrize("command", ["ls", "slow", "errors", "stats", "ps"])
+@pytest.mark.parametrize(
+    ("filter", "hint"),
+    [
+        ("user:Alice", "tracebot stats --by user"),
+        ("channel:general", "tracebot stats --by channel"),
+        ("agent:cladue", "tracebot stats --by agent"),
+    ],
+)
+def test_a_name_for_which_nothing_is_recorded_is_told(
+    recorded: Path, command: str, filter: str, hint: str
+) -> None:
+    found = run_here(recorded, command, filter)
+    said = filter.replace(":", " ")
+    assert found.stderr.startswith(f"tracebot: Nothing is recorded for {said}.")
+    assert hint in found.stderr
+    assert found.returncode == 0
+
+
+@pytest.mark.parametrize("filter", ["user:U1", "channel:C1", "agent:CLAUDE"])
+def test_a_list_that_is_empty_for_another_reason_blames_no_name(
+    recorded: Path, filter: str
+) -> None:
+    assert run_here(recorded, "ps", filter).stderr == ""
+
+
+def test_a_name_that_only_statistics_still_have_is_recorded(recorded: Path) -> None:
+    make_older(recorded)
+    assert run_here(recorded, "clean", "--older-than", "30d").returncode == 0
+    found = run_here(recorded, "ls", "agent:claude")
+    assert "No traces match" in found.stdout
+    assert found.stderr == ""
+
+
+def test_forget_says_that_it_knows_nobody_of_that_name(recorded: Path) -> None:
+    found = run_here(recorded, "forget", "--user", "Alice", "--yes")
+    assert "Nothing is recorded for user Alice. A shell knows the IDs of people" in found.stderr
+    assert "0 messages" in found.stdout
 
 
 def test_show_as_json_keeps_its_contract(recorded: Path) -> None:
@@ -375,10 +423,7 @@ def test_checkpoint_says_what_blocks_it(recorded: Path) -> None:
 
 
 def test_clean_removes_old_traces_and_keeps_statistics(recorded: Path) -> None:
-    database = connect(recorded)
-    for table in ("traces", "spans"):
-        database.execute_sql(f"UPDATE {table} SET started_at = started_at - 86400000000000 * 40")
-    database.close()
+    make_older(recorded)
     plan = tracebot(recorded, "clean", "--older-than", "30d", "--dry-run").stdout
     assert plan.startswith("3 traces would be removed: 6 spans, about ")
     assert plan.endswith("; 3 slack.\n")

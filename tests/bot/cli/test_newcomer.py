@@ -141,6 +141,7 @@ FIRST_LOOKS = """\
 tracebot ls
 tracebot ls --all
 tracebot ls agent:claude
+tracebot ls --user Ann
 tracebot search deploy
 tracebot thread
 tracebot stats
