@@ -121,15 +121,15 @@ class BoundedConnection(H11Protocol):
         """Set the time limit of what the client does now: headers, a body, or nothing."""
         receiving = self.conn.their_state
         answered = self.cycle is not None and self.cycle.response_complete
-        phase = (receiving, receiving is h11.SEND_BODY and answered)
+        idle = receiving is h11.IDLE and answered and not self.conn.trailing_data[0]
+        phase = (receiving, idle or (receiving is h11.SEND_BODY and answered))
         if phase == self._phase:
             return
         self._phase, self._since = phase, self.loop.time()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if receiving is h11.IDLE:
-            # Between two requests uvicorn's own, shorter limit for idle connections ends first.
+        if receiving is h11.IDLE and not idle:  # uvicorn limits the time between two requests.
             self._timer = self.loop.call_later(HEADERS_S, self.transport.abort)
         elif receiving is h11.SEND_BODY:
             limit = UNREAD_S if answered else BODY_S

@@ -15,8 +15,13 @@ from bot.http.connection import BoundedConnection
 STOP_S = 5.0
 """How long requests may take to end when the server stops; after that they are cancelled."""
 
-KEEP_ALIVE_S = 5
-"""How long a connection may be idle between two requests."""
+KEEP_ALIVE_S = 620
+"""How long a connection may be idle between two requests.
+
+Longer than proxies keep one: they would send a request on a connection that ends at that moment,
+and Slack does not send a command or a click again. Google's balancer keeps one for 600 s, Caddy
+for 120 s, Amazon's and nginx for 60 s. Idle ones make room if there are many.
+"""
 
 
 class WebServer:

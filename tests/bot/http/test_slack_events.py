@@ -9,6 +9,7 @@ import select
 import socket
 import time
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from typing import Any
 
 import httpx
@@ -306,6 +307,21 @@ def test_a_second_request_that_never_ends_is_cut_off(
         assert client.recv(1_000).startswith(b"HTTP/1.1 200")
         client.sendall(HEAD)
         assert closed(client)
+
+
+def test_a_proxy_may_keep_a_connection_idle_between_two_requests(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "HEADERS_S", 0.5)
+    host, _, port = url.removeprefix("http://").partition(":")
+    with contextlib.closing(HTTPConnection(host, int(port), timeout=20)) as kept:
+        kept.auto_open = 0  # Or it would connect again.
+        kept.connect()
+        for _ in range(2):
+            kept.request("GET", "/health")
+            assert kept.getresponse().read() == b'{"ok":true}'
+            with connect(url) as unused:
+                assert closed(unused)
 
 
 def test_a_body_that_never_ends_is_cut_off(
