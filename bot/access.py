@@ -200,7 +200,7 @@ class Access:
         facts = self._directory.channel(channel)
         user = str(facts.get("user") or "")
         own = audience_of(team=team, channel=channel, kind=channel_type(facts), user=user)
-        if self._is_open_to_others(channel, facts):
+        if self.is_shared(channel) is not False:
             return self._sight({own} - hidden, channels=channels, only=channel)
         return self._sight({team, own} - hidden, channels=channels)
 
@@ -214,16 +214,16 @@ class Access:
             return bool(facts.get("user") == user)
         return sight.may_see_in(channel)
 
-    def is_shared(self, channel: str) -> bool:
+    def is_shared(self, channel: str) -> bool | None:
         """Return whether guests or people of other organisations can read the channel.
 
-        True if Slack does not tell.
+        None if Slack does not tell.
         """
         try:
             return self._is_open_to_others(channel, self._directory.channel(channel))
         except SLACK_ERRORS as error:
             logger.warning("Slack did not tell who can read %s: %s", channel, error)
-            return True
+            return None
 
     def forget(self) -> None:
         """Ask Slack anew from now on, because an event tells of a change."""
@@ -311,12 +311,8 @@ class Access:
             return True
         if user := facts.get("user"):  # A direct message lists no members.
             return self.standing(self._team, user) is not Standing.MEMBER
-        try:
-            people = self._directory.people(self._directory.members(channel))
-            return any(_is_outsider(self._team, person) for person in people)
-        except SLACK_ERRORS as error:
-            logger.warning("Slack did not tell who can read %s: %s", channel, error)
-            return True
+        people = self._directory.people(self._directory.members(channel))
+        return any(_is_outsider(self._team, person) for person in people)
 
 
 def _is_outsider(team: str, facts: Facts) -> bool:

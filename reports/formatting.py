@@ -44,6 +44,7 @@ REASONS = {
     "person_not_allowed": "only certain people may ask this agent",
     "channel_not_allowed": "this agent may not be asked in this channel",
     "shared_channel_not_allowed": "guests or people of other organisations can read the channel",
+    "readers_unknown": "Slack did not tell who can read the channel",
     "budget_suspended": "a budget is used up, and nobody has said to ask anyway",
     "budget_spent": "the hard limit of a budget is reached",
 }

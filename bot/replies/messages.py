@@ -261,7 +261,11 @@ def unposted_message(agents: Sequence[str], code: str, *, channel: str, trace_id
 ASK_FOR_ACCESS = "ask the person who runs me to allow it."
 
 REFUSALS: Mapping[str, tuple[str, str]] = {
-    "asker_unknown": ("Slack did not tell me who you are", "Please ask again in a minute."),
+    "asker_unknown": ("Slack did not tell me who you are", "Please try again in a minute."),
+    "readers_unknown": (
+        "Slack did not tell me who can read this channel",
+        "Please try again in a minute.",
+    ),
     "guest_may_not_ask": (
         "guests of this workspace may not ask {agents}",
         f"Let a full member put your question, or {ASK_FOR_ACCESS}",
@@ -286,15 +290,17 @@ REFUSALS: Mapping[str, tuple[str, str]] = {
 }
 """By reason of a decision not to ask an agent: why, and what its author can do next."""
 
+PASSING_REFUSALS = frozenset(("asker_unknown", "readers_unknown"))
+"""The reasons that are gone as soon as Slack is well again."""
+
+ONCE_A_DAY = "I tell you this once a day in each channel."
+
 
 def refusal_message(agents: Sequence[str], reason: str) -> str:
     """Tell a person which agents they may not ask, why, and what to do next."""
     names = escape(" and ".join(agents))
     why, next_step = REFUSALS[reason]
-    return (
-        f"I did not pass your message on to {names}: {why.format(agents=names)}. {next_step} "
-        "I tell you this once a day in each channel."
-    )
+    return f"I did not pass your message on to {names}: {why.format(agents=names)}. {next_step}"
 
 
 def too_many_message(left_out: Sequence[str], *, most: int) -> str:

@@ -42,9 +42,12 @@ class BudgetNotices:
         roster: Roster,
         permission: Permission,
         *,
-        is_shared: Callable[[str], bool],
+        is_shared: Callable[[str], bool | None],
     ) -> None:
-        """`is_shared` says if guests or people of other organisations can read a channel."""
+        """`is_shared` says if guests or people of other organisations can read a channel.
+
+        It returns None if that is not known.
+        """
         self._budgets = budgets
         self._notices = notices
         self._roster = roster
@@ -69,7 +72,7 @@ class BudgetNotices:
             cheaper=cheaper[0] if cheaper else None,
             budget=spending.budget.id,
             raised=raised(spending),
-            amounts=not self._is_shared(message.channel),
+            amounts=self._is_shared(message.channel) is False,
         )
         say(message, text, [section(text), buttons])
 
@@ -114,7 +117,7 @@ class BudgetNotices:
 
     def _used_up(self, spending: Spending, message: IncomingMessage) -> str:
         budget, whose = spending.budget, WHOSE[spending.budget.dimension]
-        if self._is_shared(message.channel):
+        if self._is_shared(message.channel) is not False:
             return f"{whose} for this {budget.period} is used up"
         limit = budget.hard if spending.refuses and budget.hard else budget.soft
         of = f"{formatting.cost(spending.total)} of {formatting.cost(limit)}"

@@ -47,6 +47,7 @@ class Reason(StrEnum):
     PERSON_NOT_ALLOWED = "person_not_allowed"
     CHANNEL_NOT_ALLOWED = "channel_not_allowed"
     SHARED_CHANNEL_NOT_ALLOWED = "shared_channel_not_allowed"
+    READERS_UNKNOWN = "readers_unknown"
 
     BUDGET_SUSPENDED = "budget_suspended"
     BUDGET_SPENT = "budget_spent"

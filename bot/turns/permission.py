@@ -21,7 +21,7 @@ class Standings(Protocol):
 
     def standing(self, team: str, user: str) -> Standing: ...
 
-    def is_shared(self, channel: str) -> bool: ...
+    def is_shared(self, channel: str) -> bool | None: ...
 
 
 class UserGroups(Protocol):
@@ -89,8 +89,11 @@ class Permission:
             return Reason.CHANNEL_NOT_ALLOWED
         if shared is True or (shared is not False and not place.isdisjoint(shared)):
             return None
-        if self._access.is_shared(message.channel):
-            return Reason.SHARED_CHANNEL_NOT_ALLOWED
+        match self._access.is_shared(message.channel):
+            case None:
+                return Reason.READERS_UNKNOWN
+            case True:
+                return Reason.SHARED_CHANNEL_NOT_ALLOWED
         return None
 
 

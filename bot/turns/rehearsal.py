@@ -166,8 +166,9 @@ class _Facts:
         people = (Standing.MEMBER, Standing.GUEST, Standing.STRANGER, Standing.UNKNOWN)
         return Standing(self._value(("standing", ""), people))
 
-    def is_shared(self, channel: str) -> bool:
-        return bool(self._value(("shared", ""), (False, True)))
+    def is_shared(self, channel: str) -> bool | None:
+        shared = self._value(("shared", ""), (False, True, None))
+        return None if shared is None else bool(shared)
 
     def group(self, group: str) -> Sequence[str]:
         """Return the members, as far as they matter: the author, or nobody."""

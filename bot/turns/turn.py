@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -13,8 +14,11 @@ from bot.concurrency.event_dedup import EventDedup
 from bot.concurrency.fence import Fence, TakenOver
 from bot.concurrency.lanes import Lanes
 from bot.concurrency.running_turns import RunningTurn, RunningTurns
+from bot.replies.buttons import Attempt, failure_buttons
 from bot.replies.final_reply import TurnFailure
 from bot.replies.messages import (
+    ONCE_A_DAY,
+    PASSING_REFUSALS,
     REFUSALS,
     broken_message,
     refusal_message,
@@ -37,6 +41,7 @@ from bot.turns.agent_calls import AgentCalls
 from bot.turns.budget_notice import BudgetNotices
 from bot.turns.decider import Decider, Verdict
 from bot.turns.decision import BotIdentity, Reason
+from reports.render.block_kit import section
 from storage import ActiveSpan, Observability
 from storage.coordination.accepted_messages import AcceptedMessage
 from storage.model.erasure import EDITED
@@ -149,7 +154,7 @@ class TurnHandler:
         with CurrentSpan(turn.root):
             try:
                 verdict = self._decider.decide(turn.message, turn.root, claimed=claimed)
-                self._tell_refused(verdict)
+                self._tell_refused(verdict, trace_id=turn.root.trace_id)
                 for refused in verdict.asked.refused:
                     self._budget_notices.tell(verdict.message, refused, trace_id=turn.root.trace_id)
                 ending = self._answer(turn, verdict) if verdict.decision.answer else None
@@ -212,22 +217,28 @@ class TurnHandler:
         self._notices.say(turn.message, stopped_message(SHUTDOWN))
         return STOPPED
 
-    def _tell_refused(self, verdict: Verdict) -> None:
-        """Tell the author which agents they may not ask, and why: once a day in each channel."""
+    def _tell_refused(self, verdict: Verdict, *, trace_id: str) -> None:
+        """Tell the author which agents were not asked, and why.
+
+        A rule is told once a day in each channel; what passes each time, with *Try again*.
+        """
         message = verdict.message
         if message.of_workflow:
             return
         person = f"{message.team}:{message.channel}:{message.user}"
-        refused = [each for each in verdict.asked.refused if each.reason in REFUSALS]
-        new = [
-            reason
-            for reason in dict.fromkeys(each.reason for each in refused)
+        refused: dict[Reason, list[str]] = defaultdict(list)
+        for each in verdict.asked.refused:
+            if each.reason in REFUSALS:
+                refused[each.reason].append(each.agent)
+        for reason, agents in refused.items():
+            if reason in PASSING_REFUSALS:
+                for agent in agents:
+                    text = refusal_message([agent], reason)
+                    again = failure_buttons(Attempt(trace_id, message.ts, agent), ())
+                    self._notices.tell(message, text, [section(text), again])
             # A lease of a day, so that restarts and other processes do not tell it again.
-            if self._dedup.claim(f"refused:{person}:{reason.value}")
-        ]
-        for reason in new:
-            agents = [each.agent for each in refused if each.reason is reason]
-            self._notices.tell(message, refusal_message(agents, reason))
+            elif self._dedup.claim(f"refused:{person}:{reason.value}"):
+                self._notices.tell(message, f"{refusal_message(agents, reason)} {ONCE_A_DAY}")
 
 
 def _running_turn(turn: Turn, verdict: Verdict) -> RunningTurn:

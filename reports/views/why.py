@@ -71,6 +71,7 @@ INSTEAD: Mapping[str, str] = {
     "shared_channel_not_allowed": (
         "Ask in a channel of full members only, or allow it: shared_channels = true."
     ),
+    "readers_unknown": "Ask again: Slack did not say who can read the channel.",
     "budget_suspended": (
         "Press Ask anyway below the bot's note, ask a cheaper agent, or let an admin raise the "
         "budget: budget lists them."

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.agents.config.roster import RosterError, load_roster
+from bot.replies.buttons import TRY_AGAIN
 from bot.sandbox import Channel, Manifest, Message, Sandbox, User
 from storage import Observability
 from storage.queries.lookups import message_traces
@@ -270,16 +271,35 @@ def test_an_agent_that_executes_needs_an_entry_for_a_channel_that_others_can_rea
     assert len(desk.replies(desk.ask(alice, named, "@builder x"))) == 1
 
 
-def test_a_person_whom_slack_does_not_name_is_asked_to_try_again(
-    desk: Desk, start_bot: StartBot, alice: User, general: Channel
+@pytest.mark.parametrize(
+    ("method", "agent", "unknown"),
+    [
+        ("users.info", "echo", "who you are"),
+        ("conversations.info", "builder", "who can read this channel"),
+        ("conversations.members", "builder", "who can read this channel"),
+    ],
+)
+def test_a_message_about_which_slack_tells_too_little_is_asked_again_by_a_button(
+    desk: Desk,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+    method: str,
+    agent: str,
+    unknown: str,
 ) -> None:
     start_bot(AGENTS)
-    desk.sandbox.faults.wrong_content("users.info", times=3, body='{"ok": true}')
-    question = desk.ask(alice, general)
-    assert desk.decision(question) == ("skip", "asker_unknown")
-    (told,) = desk.told(alice, general)
-    assert "Slack did not tell me who you are. Please ask again in a minute." in told
-    assert len(desk.replies(desk.ask(alice, general))) == 1
+    desk.sandbox.faults.error(method, "internal_error", times=90)
+    for _ in range(2):  # Told each time, as the first one asks to try again.
+        question = desk.ask(alice, general, f"@{agent} hello")
+        assert desk.replies(question) == []
+    told = desk.sandbox.ephemerals(alice, general)
+    said = f"I did not pass your message on to {agent}: Slack did not tell me {unknown}."
+    assert [message.text for message in told] == [f"{said} Please try again in a minute."] * 2
+    desk.sandbox.faults.clear()
+    desk.sandbox.click(alice, told[-1], TRY_AGAIN)
+    answer = desk.sandbox.wait_for_reply(general, question.ts, containing="hello")
+    assert answer.user == desk.sandbox.bot_user_id
 
 
 @pytest.mark.parametrize("method", ["users.info", "conversations.info", "conversations.members"])
@@ -289,7 +309,7 @@ def test_nobody_waits_for_a_minute_to_be_told_that_slack_limits_the_rate(
     start_bot(AGENTS)
     desk.sandbox.faults.rate_limit(method, times=90, retry_after=60)
     question = desk.ask(alice, general, "@builder build")
-    reason = "asker_unknown" if method == "users.info" else "shared_channel_not_allowed"
+    reason = "asker_unknown" if method == "users.info" else "readers_unknown"
     assert desk.decision(question) == ("skip", reason)
     assert len(desk.told(alice, general)) == 1
 
