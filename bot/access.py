@@ -9,6 +9,7 @@ is shown.
 
 import logging
 import math
+import random
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
@@ -40,11 +41,18 @@ UNCERTAIN = (
     "Slack did not tell me whether a channel is still public, so its traces are not shown. Please "
     "ask again in a minute."
 )
-
+UNLISTED = (
+    "Slack did not tell me which private conversations you are in, so nothing from them is shown, "
+    "nor which channels are public, so nothing is counted in them. Please ask again in a minute."
+)
 MOVING = (
     "The past of a channel that became private is being moved, so nothing from public channels is "
     "shown for now. Please ask again in a minute."
 )
+LEFT_AT_ONCE = 10
+"""How many of the channels that the bot has left are asked about at once: Slack allows some 50
+calls a minute, which people who ask need, too."""
+
 PATIENCE_S = 2.0
 """How long a question waits for that, in seconds. The event that tells of it waits for the end."""
 
@@ -71,6 +79,12 @@ def audience_of(*, team: str, channel: str, kind: str, user: str) -> str:
     return own_audience(team, user if kind == "im" else channel)
 
 
+def _audience_in(team: str, channel: str, facts: Facts) -> str:
+    """Return the audience of a conversation, as it is now."""
+    user = str(facts.get("user") or "")
+    return audience_of(team=team, channel=channel, kind=channel_type(facts), user=user)
+
+
 class Sight:
     """The traces that a person, or everyone in a channel, may see at this moment."""
 
@@ -80,9 +94,12 @@ class Sight:
         channels: "_Channels",
         *,
         channel: str | None = None,
+        in_doubt: frozenset[str] = frozenset(),
         note: str = "",
     ) -> None:
         self.audiences = audiences
+        self.in_doubt = in_doubt
+        """Those whose statistics may count a channel that is not public any more."""
         self.channel = channel
         """The only channel whose traces may be seen; None if there is no such limit."""
         self._channels = channels
@@ -107,10 +124,7 @@ class Sight:
         facts = self._channels.facts(channel)
         if facts is None or self.channel not in (None, channel):
             return False
-        team = self._channels.team
-        if channel_type(facts) == "channel":
-            return team in self.audiences
-        return own_audience(team, channel) in self.audiences
+        return _audience_in(self._channels.team, channel, facts) in self.audiences
 
     def may_name(self, channel: str) -> bool:
         """Return whether statistics of these audiences may name the channel."""
@@ -119,7 +133,8 @@ class Sight:
     def within(self, person: "Sight") -> "Sight":
         """Return what both this channel and *person* may see."""
         both = self.audiences & person.audiences
-        return Sight(both, self._channels, channel=self.channel, note=person.note)
+        doubt = self.in_doubt | person.in_doubt
+        return Sight(both, self._channels, channel=self.channel, in_doubt=doubt, note=person.note)
 
 
 class _Channels:
@@ -182,7 +197,8 @@ class Access:
         own = {own_audience(team, user), *([team] if moved else [])}
         joined = None if channels is None else self._joined(user)
         if joined is None:
-            return self._sight(own, UNKNOWN_CHANNELS, channels=channels)
+            note = UNLISTED if channels is None else UNKNOWN_CHANNELS
+            return self._sight(own, note, channels=channels)
         own |= {own_audience(team, each) for each in joined}
         return self._sight(own, "" if moved else MOVING, channels=channels)
 
@@ -195,23 +211,20 @@ class Access:
         if team != self._team:
             return self._sight(())
         self._heed_other_processes()
-        channels = self._own_channels()
+        channels = self._directory.own_channels()
         hidden = set() if self._follow_conversions(channels) else {team}
         facts = self._directory.channel(channel)
-        user = str(facts.get("user") or "")
-        own = audience_of(team=team, channel=channel, kind=channel_type(facts), user=user)
+        own = _audience_in(team, channel, facts)
         if self.is_shared(channel) is not False:
             return self._sight({own} - hidden, channels=channels, only=channel)
         return self._sight({team, own} - hidden, channels=channels)
 
-    def is_reader(self, user: str, channel: str, sight: Sight) -> bool:
-        """Return whether *user*, whose *sight* it is, can read a conversation now.
+    def is_reader(self, channel: str, sight: Sight) -> bool:
+        """Return whether the person whose *sight* it is can read a conversation now.
 
         A button may be older than their leaving. Raises `SLACK_ERRORS`.
         """
-        facts = self._directory.channel(channel)
-        if channel_type(facts) == "im":
-            return bool(facts.get("user") == user)
+        self._directory.channel(channel)  # The sight would hide it without telling why.
         return sight.may_see_in(channel)
 
     def is_shared(self, channel: str) -> bool | None:
@@ -243,6 +256,20 @@ class Access:
         except PeeweeException as error:
             logger.error("A change of a channel is followed at the next question: %s", error)
 
+    def follow_left(self) -> None:
+        """Follow the channels that the bot has left: no event tells if they are private by now.
+
+        Raises PeeweeException.
+        """
+        if (own := self._own_channels()) is None:
+            return
+        left = sorted(self._conversions.counted() - own.keys())
+        for channel in random.sample(left, min(len(left), LEFT_AT_ONCE)):
+            known = _Channels(self._directory, self._team, {})
+            # Slack hides a private channel that the bot is not in, and one that was deleted.
+            if known.facts(channel) is None and not known.silent:
+                make_private(self._database, team=self._team, channel=channel)
+
     def _sight(
         self,
         audiences: Iterable[str],
@@ -252,7 +279,8 @@ class Access:
         only: str | None = None,
     ) -> Sight:
         known = _Channels(self._directory, self._team, channels or {})
-        return Sight(frozenset(audiences), known, channel=only, note=note)
+        in_doubt = frozenset((self._team,) if channels is None else ())
+        return Sight(frozenset(audiences), known, channel=only, in_doubt=in_doubt, note=note)
 
     def _heed_other_processes(self) -> None:
         """Forget Slack's answers if another process heard of a change."""

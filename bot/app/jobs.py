@@ -96,6 +96,7 @@ def build_scheduler(
         adopt=shared.observability.adopt,
         take_over=lambda now: take_over.run(now=now),
         end_replies=lambda now: repair.run(now=now),
+        follow_left=shared.access.follow_left,
         run_alerts=lambda now: alerts.run(now=now),
         warn_of_budgets=lambda now: warnings.send_due(now=now),
     )

@@ -59,6 +59,7 @@ class Scheduler:
         adopt: Callable[[], object] = lambda: None,
         take_over: Callable[[int], object] = lambda now: None,
         end_replies: Callable[[int], object] = lambda now: None,
+        follow_left: Callable[[], object] = lambda: None,
         run_alerts: Callable[[int], object] = lambda now: None,
         warn_of_budgets: Callable[[int], object] = lambda now: None,
     ) -> None:
@@ -69,6 +70,7 @@ class Scheduler:
         that may take minutes, in which digests are due and the bot may be stopped.
         `take_over` answers what processes that are gone have left, and
         `end_replies` ends the replies that nobody ended. It gets the time in nanoseconds.
+        `follow_left` follows what became of channels that the bot has left.
         `run_alerts` evaluates the alerts and posts what changed, and `warn_of_budgets` warns of
         budgets that are almost used up, in the same way.
         """
@@ -81,6 +83,7 @@ class Scheduler:
         self._adopt = adopt
         self._take_over = take_over
         self._end_replies = end_replies
+        self._follow_left = follow_left
         self._run_alerts = run_alerts
         self._warn_of_budgets = warn_of_budgets
         # It would tell of each job at INFO, every few seconds.
@@ -123,6 +126,8 @@ class Scheduler:
         """
         self._note(now, stopped=False)
         self._attempt("Ending replies", lambda: self._end_replies(now))
+        # Before anything that tells channels of statistics.
+        self._attempt("Following channels", self._follow_left)
         self._attempt("Sending digests", lambda: self._digests.send_due(now=now))
         self._attempt("The alerts", lambda: self._run_alerts(now))
         self._attempt("Warning of budgets", lambda: self._warn_of_budgets(now))

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from bot.access import Access
+from bot.access import Access, Sight
 from bot.jobs.alerts import Alerts
 from bot.slack.directory import Directory
 from bot.trace_ui.alert_orders import Orderer, added, obey, rule_of
@@ -32,11 +32,11 @@ class AlertOrders:
 
     def check(self, requester: Requester) -> None:
         """Raise `UsageError` if the person may not add an alert in the channel of *requester*."""
-        orderer = self._orderer(requester)
+        sight = self._sight(requester)
         if not requester.channel:
             raise UsageError("Type /trace alerts in the channel that should be told, and add it.")
         # A form may be older than somebody's leaving.
-        if not orderer.may_read(requester.channel):
+        if not self._access.is_reader(requester.channel, sight):
             raise UsageError("Only those who are in a conversation can add an alert to it.")
         # Slack shows public channels to everyone, but lets only members post in them.
         if not self._directory.channel(requester.channel).get("is_member", True):
@@ -82,15 +82,26 @@ class AlertOrders:
         return rule
 
     def _orderer(self, requester: Requester) -> Orderer:
-        sight = self._access.sight(requester.team, requester.user)
-        if not sight.audiences:
-            raise UsageError(sight.note)
+        sight = self._sight(requester)
+
+        def may_read(channel: str) -> bool:
+            if not (is_one := sight.may_see_in(channel)) and sight.note:
+                raise UsageError(sight.note)
+            return is_one
+
         return Orderer(
             user=requester.user,
             team=requester.team,
             channel=requester.channel,
-            may_read=lambda channel: self._access.is_reader(requester.user, channel, sight),
+            may_read=may_read,
         )
+
+    def _sight(self, requester: Requester) -> Sight:
+        """Return what the person may see. Raises `UsageError` if that is nothing."""
+        sight = self._access.sight(requester.team, requester.user)
+        if not sight.audiences:
+            raise UsageError(sight.note)
+        return sight
 
     def _with_ids(self, condition: Condition, requester: Requester) -> Condition:
         """Replace names with ids. Raises `UsageError`, `SLACK_ERRORS`."""

@@ -150,7 +150,7 @@ class Buttons:
             found = traces_by_id(self._database, trace_id, audiences=sight.audiences)
             if len(found) != 1 or not sight.may_see(found[0]):
                 return Answer(not_found(trace_id), sight.note)
-            if not self._access.is_reader(requester.user, requester.channel, sight):
+            if not self._access.is_reader(requester.channel, sight):
                 raise UsageError("Only those who are in a conversation can share a trace in it.")
             if not self._access.sight_in(requester.team, requester.channel).may_see(found[0]):
                 return Answer(MessageView(text=NOT_FOR_EVERYONE))

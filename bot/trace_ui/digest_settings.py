@@ -42,7 +42,7 @@ class DigestSettings:
 
     def _may_change(self, requester: Requester, sight: Sight) -> bool:
         channel = requester.channel
-        return bool(channel) and self._access.is_reader(requester.user, channel, sight)
+        return bool(channel) and self._access.is_reader(channel, sight)
 
     def joined(self, requester: Requester) -> list[Subscription]:
         """Return the digests of the conversations that somebody is in, if they may change them."""

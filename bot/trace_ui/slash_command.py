@@ -95,10 +95,11 @@ class SlashCommand:
     def _viewer(self, requester: Requester, sight: Sight) -> Viewer:
         return Viewer(
             audiences=sight.audiences,
+            in_doubt=sight.in_doubt,
             may_see=sight.may_see,
             may_name=sight.may_name,
             may_see_budget=lambda budget: self._budgets.may_see(budget, sight, requester),
-            may_read=lambda channel: channel == requester.channel or sight.may_see_in(channel),
+            may_read=sight.may_see_in,
             name_of=key_names(self._names_of_ids, self._directory, sight),
             team=requester.team,
             user=requester.user,

@@ -34,7 +34,7 @@ def list_issues(args: argparse.Namespace, database: Database, viewer: Viewer, no
     found, all_of_them = issues(
         database,
         since=since,
-        audiences=viewer.audiences,
+        audiences=viewer.counted,
         filters=args.filters,
         may_see=viewer.may_see,
     )

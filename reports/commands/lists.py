@@ -213,7 +213,7 @@ def _menus(
     from storage.queries.statistics import statistics
 
     found = statistics(
-        database, since=now - RECENTLY_NS, until=now, by="agent", audiences=viewer.audiences
+        database, since=now - RECENTLY_NS, until=now, by="agent", audiences=viewer.counted
     )
     names = dict.fromkeys(name for group in found.groups for name in agents_of(group.key))
     return menus(args, list(names)[:MOST_AGENTS])

@@ -60,7 +60,7 @@ def _count(
         since=since,
         until=until,
         by=by,
-        audiences=() if hidden else viewer.audiences,
+        audiences=() if hidden else viewer.counted,
         only=only,
         time_zone=viewer.time_zone,
     )
@@ -90,7 +90,7 @@ def _figures(
         since=since,
         until=until,
         of=of,
-        audiences=viewer.audiences,
+        audiences=viewer.counted,
         only=only and only[1],
     )
 
@@ -101,7 +101,7 @@ def cost(args: argparse.Namespace, database: Database, viewer: Viewer, now: int)
 
     def view(since: int, until: int, before: CostView | None = None) -> CostView:
         by_model, by_agent = (
-            statistics(database, since=since, until=until, by=by, audiences=viewer.audiences)
+            statistics(database, since=since, until=until, by=by, audiences=viewer.counted)
             for by in ("model", "agent")
         )
         return costs_view(by_model, by_agent, before=before)

@@ -125,6 +125,10 @@ class ChannelConversions:
         self.once_private: frozenset[str] = frozenset()
         """Public channels that have private traces, because they were private before."""
 
+    def counted(self) -> frozenset[str]:
+        """Return the channels that the team's statistics name. Raises PeeweeException."""
+        return _in_statistics(self._database, team=self._team)
+
     def follow(self, public: Mapping[str, bool], *, patience_s: float = math.inf) -> bool:
         """Move what is stored to where it belongs; `public` tells it of each channel.
 
@@ -140,7 +144,7 @@ class ChannelConversions:
             self._lock.release()
 
     def _follow(self, public: Mapping[str, bool], until: float) -> bool:
-        named = _in_statistics(self._database, team=self._team)
+        named = self.counted()
         converted = self._converted()
         for channel, is_public in public.items():
             if is_public:

@@ -1,7 +1,10 @@
 """A channel that became private is private from then on, its past too; and the other way round."""
 
+import time
+
 import pytest
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
 
 from bot.access import Access
 from bot.sandbox import Channel, Sandbox, User
@@ -133,6 +136,73 @@ def test_a_lost_event_is_made_up_for_by_the_next_question(
     sandbox._workspace.channels[plans.id].kind = "group"
     assert tells(sandbox, bob, general, trace) == []
     assert "plans" in ask(sandbox, alice, plans, "stats --by channel")
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_nothing_is_counted_while_slack_does_not_say_which_channels_are_public(
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    bob: User,
+    general: Channel,
+    plans: Channel,
+    monkeypatch: pytest.MonkeyPatch,
+    told: bool,
+) -> None:
+    """Its event came and could not be followed, or nobody was there to hear of it."""
+    monkeypatch.setattr(directory, "CACHE_S", 0.0)
+    start_bot()
+    trace = asked(sandbox, observability, alice, plans, SECRET)
+    assert tells(sandbox, bob, general, trace)
+    sandbox.faults.error("users.conversations", "internal_error", times=1_000)
+    if told:
+        sandbox.convert(plans, private=True)
+        sandbox.settle()
+    else:
+        sandbox._workspace.channels[plans.id].kind = "group"
+    assert tells(sandbox, bob, general, trace) == []
+    assert "nothing is counted" in ask(sandbox, bob, general, "stats --by user")
+    sandbox.faults.clear()
+    assert tells(sandbox, bob, general, trace) == []
+    assert "alice" in ask(sandbox, alice, plans, "stats --by user")
+
+
+def test_what_everyone_in_a_channel_may_see_is_not_told_while_slack_is_silent(
+    sandbox: Sandbox, web: WebClient, observability: Observability, general: Channel
+) -> None:
+    access = Access(Directory(web), observability.database, team=sandbox.team_id)
+    assert access.sight_in(sandbox.team_id, general.id).audiences
+    access.forget()
+    sandbox.faults.error("users.conversations", "internal_error")
+    with pytest.raises(SlackApiError, match="internal_error"):
+        access.sight_in(sandbox.team_id, general.id)
+
+
+def test_the_figures_of_a_channel_that_became_private_after_the_bot_left_are_followed(
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    bob: User,
+    general: Channel,
+    plans: Channel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(directory, "CACHE_S", 0.0)
+    bot = start_bot()
+    trace = asked(sandbox, observability, alice, plans, SECRET)
+    sandbox.leave(sandbox.bot_user_id, plans)
+    sandbox.settle()
+    bot.scheduler.tick(now=time.time_ns())
+    assert "stats --by user" in tells(sandbox, bob, general, trace), "it is public still"
+    sandbox.convert(plans, private=True)
+    sandbox.faults.error("conversations.info", "internal_error", times=5)
+    bot.scheduler.tick(now=time.time_ns())
+    assert "stats --by user" in tells(sandbox, bob, general, trace), "Slack did not tell"
+    sandbox.faults.clear()
+    bot.scheduler.tick(now=time.time_ns())
+    assert tells(sandbox, bob, general, trace) == []
 
 
 def test_a_channel_that_the_bot_left_before_is_hidden_trace_by_trace(
