@@ -1,6 +1,6 @@
 """Add, test, silence and remove alerts, for Slack and for a shell."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reports.alerts.grammar import Condition, condition_text, parse_condition
@@ -17,7 +17,8 @@ from storage.coordination.alert_rules import (
     workspace_of,
 )
 from storage.database.base import Database
-from storage.queries.filters import agent_named
+from storage.model.filters import Filters, agents_of, meant
+from storage.queries.traces import recent_traces
 
 LONGEST_SNOOZE_NS = 366 * 86_400 * 1_000_000_000
 MOST_RULES = 50
@@ -33,10 +34,12 @@ SYNTAX = (
 class Orderer:
     """The person who orders something. They may change the alerts of channels that they may read.
 
-    In a shell, `channel` is None: words say where the alert is posted.
+    In a shell, `channel` is None: words say where the alert is posted. `audiences` are those that
+    the person belongs to; a shell sees everything.
     """
 
     user: str
+    audiences: Collection[str] | None = None
     may_read: Callable[[str], bool] = lambda channel: True
     team: str | None = None
     channel: str | None = None
@@ -68,7 +71,7 @@ def added(database: Database, condition: Condition, orderer: Orderer, *, now: in
     """Store a rule, of which a test message tells its channel. Raises `UsageError`."""
     team, channel = _place(database, condition, orderer)
     if condition.dimension == "agent":
-        condition = replace(condition, key=agent_named(database, condition.key))
+        condition = replace(condition, key=_agent_named(database, condition.key, orderer))
     rule = AlertRule(
         id=new_rule_id(),
         team=team,
@@ -90,6 +93,18 @@ def added(database: Database, condition: Condition, orderer: Orderer, *, now: in
         text=f"Alert {rule.id} is added: {rule.condition}. A test message shows where it speaks.",
         found=True,
     )
+
+
+def _agent_named(database: Database, said: str, orderer: Orderer) -> str:
+    """Return the name of the agent that somebody means, or what was said.
+
+    It is looked for in traces that they may see: an answer must not tell how another one is spelt.
+    """
+    page = recent_traces(
+        database, audiences=orderer.audiences, filters=Filters(agent=said), limit=1
+    )
+    names = [name for trace in page.traces for name in agents_of(trace.agent)]
+    return next(iter(meant("agent", said, names)), said)
 
 
 def _place(database: Database, condition: Condition, orderer: Orderer) -> tuple[str, str]:

@@ -94,6 +94,7 @@ class AlertOrders:
             team=requester.team,
             channel=requester.channel,
             may_read=may_read,
+            audiences=sight.audiences,
         )
 
     def _sight(self, requester: Requester) -> Sight:

@@ -8,19 +8,13 @@ from peewee import fn
 from storage.database.base import Database
 from storage.database.models import NOT_OK, RATED_DOWN, RATED_UP, TraceRow
 from storage.database.statements import Statement
-from storage.model.filters import EQUAL, Filters, agents_of, meant
+from storage.model.filters import EQUAL, Filters, meant
 
 IN_ANY_CASE = ("provider", "model")
 """Names that are compared without their case. Agents are looked up; the others are ids."""
 
 MOST_AGENTS = 2_000
 """So many names of agents are looked through for one; received telemetry may have any number."""
-
-
-def agent_named(database: Database, said: str) -> str:
-    """Return the name of the recorded agent that somebody means, or what was said."""
-    stored = (name for (key,) in AGENTS.fetch(database, ()) for name in agents_of(key))
-    return next(iter(meant("agent", said, stored)), said)
 
 
 def for_each_agent(database: Database, filters: Filters) -> tuple[Filters, ...]:

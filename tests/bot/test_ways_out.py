@@ -99,6 +99,7 @@ WORDS = [
     *("budget add 1/day user:{user}", "budget raise 3f2a1b 5", "budget remove 3f2a1b"),
     *("alerts", f"alerts test {RULE}", f"alerts snooze {RULE} 2h", f"alerts remove {RULE}"),
     *("alerts add count>0 channel:{channel}", "alerts add count>0 user:{user}"),
+    "alerts add count>0 agent:SECRET-AGENT",
     *("forget", "forget {user}", "forget <@{user}>", "forget @alice"),
 ]
 
@@ -437,6 +438,15 @@ def test_the_home_tab_shows_nothing_of_it(
     sandbox.wait_until(lambda: f"home:{mallory.id}" in sandbox._slack.views)
     view = sandbox.home(mallory)
     assert not leaks(json.dumps(view), "", board.id, alice.id)
+
+
+def test_an_alert_of_a_channel_that_the_bot_left_is_not_there(
+    sandbox: Sandbox, mallory: User, general: Channel, board: Channel
+) -> None:
+    """Slack answers about that channel as about one that never was."""
+    sandbox.leave(sandbox.bot_user_id, board)
+    sandbox.settle()
+    assert f"There is no alert {RULE}" in ask(sandbox, mallory, general, f"alerts snooze {RULE}")
 
 
 def test_nobody_stops_a_turn_that_they_may_not_see(
