@@ -42,7 +42,8 @@ def _in_re2(call: Callable[..., Result], *arguments: Any) -> Result:
     _searching.add(thread)  # Before asking: the end asks in the opposite order.
     try:
         if _ended_by is not None and _ended_by != thread:
-            threading.Event().wait()  # Until the process is gone, outside of C++.
+            _searching.discard(thread)  # The end does not wait for it: it stays outside of C++.
+            threading.Event().wait()  # Until the process is gone.
         return call(*arguments)
     finally:
         _searching.discard(thread)
