@@ -34,14 +34,20 @@ class ServerListener:
         self._retry_at = -math.inf
 
     def wait(self, closing: threading.Event, *, seconds: float) -> None:
-        """Wait for an announcement, or for so many seconds. No error is raised."""
+        """Wait for an announcement, or for so many seconds. No error is raised.
+
+        Whoever sets *closing* announces something after that, which ends the wait.
+        """
         # While the server is away, each attempt to connect would take seconds of the caller's time.
         if self._connection is None and time.monotonic() < self._retry_at:
             closing.wait(seconds)
             return
         try:
             with translate_errors:
-                for _ in self._listening().notifies(timeout=seconds, stop_after=1):
+                listening = self._listening()
+                if closing.is_set():  # And announced before anybody listened.
+                    return
+                for _ in listening.notifies(timeout=seconds, stop_after=1):
                     pass
         except PeeweeException:
             # Without waiting: what was announced while the connection was lost is not heard.

@@ -43,7 +43,7 @@ from storage.coordination.issue_states import states
 from storage.model.span import own_audience
 from storage.queries.issues import issues
 from storage.tracing.current import enter, leave
-from tests.support.conversations import StartBot
+from tests.support.conversations import StartBot, eventually
 from tests.support.traces_in_slack import ask, in_modal, press
 
 SECRET = "the-merger-is-on-friday"
@@ -378,7 +378,7 @@ def test_what_has_no_response_url_is_refused_all_the_same(
         forge_on_home(sandbox, mallory, action, value)
         sandbox.press(mallory, action, home=True)
     refused = "A click outside of a message was not answered"
-    sandbox.wait_until(lambda: caplog.text.count(refused) == len(forged_attempts()))
+    eventually(lambda: caplog.text.count(refused) == len(forged_attempts()))
     forge_on_home(sandbox, mallory, ADD, "add")
     in_modal(sandbox, mallory, partial(sandbox.press, mallory, ADD, home=True))
     values = {

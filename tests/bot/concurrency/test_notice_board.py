@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from queue import Empty, Queue
 
@@ -17,7 +17,7 @@ from bot.slack.own_deletions import OwnDeletions
 from bot.slack.threads import ThreadReader
 from storage.coordination.cancel_requests import request_cancel
 from storage.coordination.process_identity import new_writer
-from storage.database import server_listener
+from storage.database import pool, server_listener
 from storage.database.base import Database
 from storage.recovery.opening import open_database
 from tests.support.postgres import Cable
@@ -127,18 +127,27 @@ def test_a_server_wakes_who_listens_and_is_listened_to_again_after_an_outage(
     """Nobody looks by himself within the time of this test."""
     monkeypatch.setattr(notice_board, "POLL_S", 60.0)
     monkeypatch.setattr(server_listener, "RETRY_S", 0.0)
+    monkeypatch.setattr(pool, "FAIL_FAST_S", 0.0)  # The end announces itself, to its own thread.
     looks: Queue[None] = Queue()
     with closing(open_database(cable.url)) as far, closing(open_database(new_postgres_url)) as near:
         there = NoticeBoard(far, team="T1", process=new_writer())
         there.each_second(lambda: looks.put(None))
         there.start()
-        looks.get(timeout=30)
+        until_quiet(looks)
         until_heard(looks, lambda: request_cancel(near, "1", by="U1", now=1))
         cable.cut()
         looks.get(timeout=30)  # What was announced meanwhile is not heard.
         cable.mend()
+        until_quiet(looks)
         until_heard(looks, lambda: request_cancel(near, "2", by="U1", now=1))
         there.close()
+
+
+def until_quiet(looks: "Queue[None]") -> None:
+    """Wait until nobody looks without being told: each attempt to connect is followed by one."""
+    with suppress(Empty):
+        while True:
+            looks.get(timeout=0.3)
 
 
 def until_heard(looks: "Queue[None]", announce: Callable[[], object]) -> None:
