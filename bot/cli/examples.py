@@ -137,7 +137,7 @@ EXAMPLES: Mapping[str, Examples] = {
     "demo": (
         ("tracebot demo", "play a short conversation"),
         ("tracebot demo --keep --open", "talk to the bot yourself, in a web page"),
-        ("tracebot demo --fortnight", "play two weeks of a team in a few seconds"),
+        ("tracebot demo --fortnight", "play two weeks of a team in under a minute"),
     ),
     "query": (
         ('tracebot query "what is new in this folder?"', "ask the default agent"),

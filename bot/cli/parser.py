@@ -129,7 +129,7 @@ def _add_servers(command: Callable[..., Options]) -> None:
         help=f"the port of the page, {DEMO_PORT} by default; 0 is any free port",
     )
     demo.add_argument(
-        "--fortnight", action="store_true", help="play two weeks of a team in a few seconds"
+        "--fortnight", action="store_true", help="play two weeks of a team in under a minute"
     )
 
 
