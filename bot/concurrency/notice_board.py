@@ -74,7 +74,7 @@ class NoticeBoard:
         self._thread.start()
 
     def post(self, topic: str, key: str = "") -> None:
-        """Tell the other processes."""
+        """Post a notice for the other processes. It is not posted if the database fails."""
         try:
             post_notice(
                 self._database,

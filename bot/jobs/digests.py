@@ -120,7 +120,7 @@ class Digests:
         return last_day(self._database, self._scope(sight), now=now, time_zone=time_zone)
 
     def _subscriptions(self) -> list[Subscription]:
-        """Another workspace in this database has a bot of its own, which posts its digests."""
+        """Return those of this workspace: another one has a bot of its own, which posts them."""
         return [each for each in subscriptions(self._database) if each.team == self._team]
 
     def _digest(self, subscription: Subscription, day: date, now: int) -> View | None:

@@ -200,7 +200,7 @@ def _starting_with(action_id: str) -> re.Pattern[str]:
 
 
 def _requester(body: Body, team: str) -> Requester:
-    """Commands say it in words of their own, actions in objects."""
+    """Return who asks, and where. Commands name these in flat fields, actions in objects."""
     user = body.get("user_id") or (body.get("user") or {}).get("id") or ""
     channel = body.get("channel_id") or (body.get("channel") or {}).get("id") or ""
     message = body.get("container") or body.get("message") or {}

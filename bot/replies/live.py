@@ -110,7 +110,7 @@ class LiveUpdates:
         self._thread.join()
 
     def end_session(self) -> None:
-        """Count the reply no longer as one at which an agent works."""
+        """Stop counting the reply as one at which an agent works."""
         if self._has_stop is not None and not self._live.remove(self._place):
             self._unfinished.watch(self._reply)
 
@@ -161,7 +161,7 @@ class LiveUpdates:
     def _show(self, draft: Draft) -> None:
         if self.message is None:
             self.message = self._begin()
-            # From now on whoever takes the reply over knows which message to end.
+            # From now on a process that takes the reply over knows which message to end.
             self._unfinished.shown(self._reply.id, self.message.ts)
         if not self.is_in_thread:
             self._need_thread(self.message)

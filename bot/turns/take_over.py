@@ -52,7 +52,7 @@ class TakeOver:
         self._end_replies = end_replies
 
     def run(self, *, now: int) -> None:
-        """Do so now. Raises `PeeweeException` if the database cannot be asked."""
+        """Take over what processes that are gone have left. Raises `PeeweeException`."""
         self._lanes.free_ended()
         self._lanes.store_late()
         taken = self._others.take_over()

@@ -122,7 +122,7 @@ def begin_message(database: Database, trace_id: str, *, process: str) -> Standin
 
 
 def note_asked(database: Database, trace_id: str) -> None:
-    """Note, in the caller's transaction, that an agent is asked: by nobody else any more."""
+    """Note, in the caller's transaction, that an agent is asked, by this process only."""
     AcceptedMessageRow.update(state=ASKED).where(
         AcceptedMessageRow.trace_id == trace_id, AcceptedMessageRow.state == RUNNING
     ).execute(database)

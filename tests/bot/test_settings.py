@@ -50,7 +50,7 @@ def test_each_variable_of_the_example_has_a_line_on_what_it_does() -> None:
             assert before.startswith("# "), line
 
 
-def test_the_example_holds_the_defaults(tmp_path: Path) -> None:
+def test_the_example_holds_the_defaults() -> None:
     from_example = Settings(_env_file=EXAMPLE)  # type: ignore[call-arg]
     plain = Settings(_env_file=None)  # type: ignore[call-arg]
     left_out = {"agents"}  # An empty path is no path.

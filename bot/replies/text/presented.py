@@ -38,7 +38,7 @@ _MARKS = re.compile(r"([\\`*_~\[\]<>|])")
 
 
 def nobody(user: str) -> str:
-    """Know no user's name."""
+    """Return the id of a user as their name, where no name can be looked up."""
     return user
 
 

@@ -83,7 +83,7 @@ class Presence:
         return self._clock() - self._seen_at < heartbeats.ABSENT_S
 
     def stop(self) -> None:
-        """Tell that this process stops."""
+        """Tell the other processes that this one stops."""
         with self._lock:
             self._tell(self._heartbeat("stopped", ""))
 

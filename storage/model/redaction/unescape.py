@@ -67,7 +67,7 @@ class Reading:
 
     @cached_property
     def _origins(self) -> tuple[Sequence[int], Sequence[int]]:
-        """For each character: where what it stands for begins and ends in the original.
+        """Return where the source of each character begins and ends in the original.
 
         Takes longer than all the rest, and is only needed if there is a secret.
         """

@@ -224,9 +224,7 @@ def test_our_own_metrics_cannot_be_sent(
     assert (found.dropped, found.refused) == (0, {})
 
 
-def test_an_ended_turn_takes_nothing_more(
-    url: str, observability: Observability, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_ended_turn_takes_nothing_more(url: str, observability: Observability) -> None:
     long_ago = time.time_ns() - 3_600 * SECOND
     span = observability.start_span("attempt claude", PLACE, started_at=long_ago)
     span.ended_at = long_ago + SECOND

@@ -262,7 +262,6 @@ def test_a_mark_that_slack_did_not_remove_goes_later(
 
 
 def test_a_reply_is_given_up_after_a_day(
-    monkeypatch: pytest.MonkeyPatch,
     agent: Scripted,
     start_bot: StartBot,
     sandbox: Sandbox,

@@ -68,7 +68,6 @@ def test_an_answer_that_ended_while_the_database_was_locked_is_never_stored_as_u
     ask: Ask,
     general: Channel,
     observability: Observability,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first = ask()
     agent.end("whole")

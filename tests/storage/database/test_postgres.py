@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import peewee
@@ -381,7 +380,7 @@ def test_what_a_session_of_a_pooler_still_hears_is_not_kept(database: Database) 
     assert len(kept) < 5  # The last ones may be on their way still.
 
 
-def test_rows_come_the_same_by_copy_and_one_by_one(database: Database, tmp_path: Path) -> None:
+def test_rows_come_the_same_by_copy_and_one_by_one(database: Database) -> None:
     sql = (
         'INSERT INTO "scores" ("trace_id", "name", "user", "value", "recorded_at", "source") '
         "VALUES (%s, %s, %s, %s, %s, %s) "

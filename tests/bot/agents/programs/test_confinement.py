@@ -294,7 +294,7 @@ for attempt in (connect, send, ring, *(
     assert network or set(told) == {"closed"}
 
 
-def test_unix_sockets_can_be_opened(tmp_path: Path) -> None:
+def test_unix_sockets_can_be_opened() -> None:
     code = "import socket; socket.socket(socket.AF_UNIX); print('open')"
     free = Confinement(unix_sockets=True)
     assert python(code, confinement=free).answer(Request(prompt="x")).text == "open"

@@ -188,7 +188,7 @@ def test_ports_that_cannot_be_opened_are_found(monkeypatch: pytest.MonkeyPatch) 
     assert (findings["PORT"].mark, findings["TRACEBOT_OTLP_PORT"].mark) == (WELL, WELL)
 
 
-def test_a_port_of_a_running_bot_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_of_a_running_bot_is_well() -> None:
     web = Starlette(routes=[Route("/health", lambda request: JSONResponse({"ok": True}))])
     server = WebServer(web, host="127.0.0.1", port=0)
     server.start()

@@ -5,7 +5,6 @@ The output of crewx is written by hand: the program cannot be installed here.
 
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -296,7 +295,7 @@ def test_the_last_words_of_a_known_program_tell_why() -> None:
         assert caught.value.error_type == "authentication"
 
 
-def test_crewx_is_given_its_agent_and_the_question_in_one_argument(tmp_path: Path) -> None:
+def test_crewx_is_given_its_agent_and_the_question_in_one_argument() -> None:
     """Written by hand, from CrewX's documentation and source: `crewx query --raw "@agent …"`."""
     script = "import sys; print(sys.argv[1:], len(sys.stdin.read()))"
     agent = CommandProvider(

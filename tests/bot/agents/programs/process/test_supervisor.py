@@ -228,7 +228,7 @@ def test_other_children_of_the_process_are_left_alone(tmp_path: Path) -> None:
     assert lasting.wait() == -signal.SIGKILL
 
 
-def test_no_zombies_are_left(tmp_path: Path) -> None:
+def test_no_zombies_are_left() -> None:
     def children() -> set[int]:
         found = set()
         for stat in Path("/proc").glob("[0-9]*/stat"):
