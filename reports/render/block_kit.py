@@ -38,6 +38,9 @@ OPTION, OPTION_VALUE = 75, 150
 MENU = 1_050
 """Characters of a menu's options as JSON: three menus fit into a message beside ten lines."""
 
+PARAGRAPHS = 20
+"""More would not fit into a message, whatever they are called."""
+
 NOTE = 600
 KEY = 36
 PART = 240
@@ -67,6 +70,19 @@ def context(text: str) -> Block:
 def note(text: str) -> list[Block]:
     """Return a block with what there is to add, none without text."""
     return [context(clipped(escape(text), NOTE))] if text else []
+
+
+def paragraphs(title: str, lines: Sequence[str], *, empty: str, command: str) -> list[Block]:
+    """Return a paragraph for each line, which a phone shows as well as a desktop.
+
+    `empty` is shown if there is none. `command` lists those that do not fit, in a shell.
+    """
+    if not lines:
+        return [header(title), section(escape(empty))]
+    blocks = [header(title), *map(section, lines[:PARAGRAPHS])]
+    if (hidden := len(lines) - PARAGRAPHS) > 0:
+        blocks.append(context(f"{hidden} more: `tracebot {command}` in a shell lists them."))
+    return blocks
 
 
 def code(rows: Iterable[str]) -> Block:

@@ -8,6 +8,8 @@ from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests.support.http_thread import serving_on_a_thread
+
 ANSWER_S = 3.0
 """How long a replica may take for a request. Slack waits no longer."""
 
@@ -43,14 +45,8 @@ class Balancer:
 
     @contextmanager
     def serving(self) -> Iterator["Balancer"]:
-        thread = threading.Thread(target=self._http.serve_forever, args=(0.02,))
-        thread.start()
-        try:
+        with serving_on_a_thread(self._http):
             yield self
-        finally:
-            self._http.shutdown()
-            thread.join()
-            self._http.server_close()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         balancer = self

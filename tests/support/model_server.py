@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.support.http_thread import serving_on_a_thread
+
 KEY = "sk-secret-0123456789"
 PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
 PATIENCE_S = 20.0
@@ -92,14 +94,8 @@ class ModelServer:
 
     @contextmanager
     def serving(self) -> Iterator["ModelServer"]:
-        thread = threading.Thread(target=self._http.serve_forever, args=(0.02,))
-        thread.start()
-        try:
+        with serving_on_a_thread(self._http):
             yield self
-        finally:
-            self._http.shutdown()
-            thread.join()
-            self._http.server_close()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         server = self

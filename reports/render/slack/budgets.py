@@ -1,6 +1,6 @@
-"""Budgets: one paragraph each, which a phone shows as well as a desktop."""
+"""Budgets: one paragraph each."""
 
-from reports.render.block_kit import KEY, Block, clipped, context, escape, header, section
+from reports.render.block_kit import KEY, Block, clipped, escape, paragraphs
 from reports.views.budgets import BudgetLine, BudgetsView
 
 ICONS = {
@@ -10,17 +10,10 @@ ICONS = {
     "refused": ":no_entry:",
 }
 
-SHOWN = 20
-"""More would not fit into a message, whatever they are called."""
-
 
 def budgets(view: BudgetsView) -> list[Block]:
-    if not view.lines:
-        return [header(view.title), section(escape(view.empty))]
-    blocks = [header(view.title), *(section(_line(line)) for line in view.lines[:SHOWN])]
-    if (hidden := len(view.lines) - SHOWN) > 0:
-        blocks.append(context(f"{hidden} more: `tracebot budget` in a shell lists them."))
-    return blocks
+    lines = [_line(line) for line in view.lines]
+    return paragraphs(view.title, lines, empty=view.empty, command="budget")
 
 
 def _line(line: BudgetLine) -> str:

@@ -1,6 +1,6 @@
-"""The processes of a bot: one paragraph each, which a phone shows as well as a desktop."""
+"""The processes of a bot: one paragraph each."""
 
-from reports.render.block_kit import KEY, Block, clipped, context, escape, header, section
+from reports.render.block_kit import KEY, Block, clipped, escape, paragraphs
 from reports.views.processes import ProcessesView, ProcessLine
 
 ICONS = {
@@ -13,17 +13,10 @@ ICONS = {
 PROBLEM = 200
 """Letters of how Slack reaches a process, or why it does not."""
 
-SHOWN = 20
-"""More would not fit into a message, whatever they are called."""
-
 
 def processes(view: ProcessesView) -> list[Block]:
-    if not view.lines:
-        return [header(view.title), section(escape(view.empty))]
-    blocks = [header(view.title), *(section(_line(line)) for line in view.lines[:SHOWN])]
-    if (hidden := len(view.lines) - SHOWN) > 0:
-        blocks.append(context(f"{hidden} more: `tracebot ps --processes` in a shell lists them."))
-    return blocks
+    lines = [_line(line) for line in view.lines]
+    return paragraphs(view.title, lines, empty=view.empty, command="ps --processes")
 
 
 def _line(line: ProcessLine) -> str:
