@@ -36,7 +36,7 @@ class ServerListener:
     def wait(self, closing: threading.Event, *, seconds: float) -> None:
         """Wait for an announcement, or for so many seconds. No error is raised.
 
-        Whoever sets *closing* announces something after that, which ends the wait.
+        The thread that sets *closing* announces something after that, which ends the wait.
         """
         # While the server is away, each attempt to connect would take seconds of the caller's time.
         if self._connection is None and time.monotonic() < self._retry_at:
