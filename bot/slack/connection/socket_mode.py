@@ -25,8 +25,11 @@ from bot.slack.connection.socket_connection import TIMING, Connection, Timing, o
 from bot.slack.connection.status import ConnectionStatus
 from bot.slack.errors import SlackUnavailable
 
-CONCURRENCY = 10
-"""Envelopes that are handled at once, as in Bolt's own adapters."""
+CONCURRENCY = 40
+"""Envelopes that are handled at once, as many as requests in HTTP mode.
+
+Each message waits a second for a database that is locked, and a command behind them has three.
+"""
 
 logger = logging.getLogger("tracebot.slack")
 

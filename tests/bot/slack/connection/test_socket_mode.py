@@ -145,9 +145,11 @@ def test_a_replaced_connection_that_slack_leaves_open_is_closed(sandbox: Sandbox
         sandbox.wait_until(lambda: len(sandbox._slack.sockets.connections) == 1)
 
 
-def test_a_slow_listener_keeps_no_other_event_waiting(
-    sandbox: Sandbox, alice: User, general: Channel
+@pytest.mark.parametrize("slow", [1, 30])
+def test_slow_listeners_keep_no_other_event_waiting(
+    sandbox: Sandbox, alice: User, general: Channel, slow: int
 ) -> None:
+    """Thirty messages that wait for a locked database, and a command."""
     line, go = line_to(sandbox), threading.Event()
     answer = line.socket._handle
 
@@ -158,14 +160,15 @@ def test_a_slow_listener_keeps_no_other_event_waiting(
 
     line.socket._handle = handle
     with running(line):
-        sandbox.post(alice, general, "slow")
+        for _ in range(slow):
+            sandbox.post(alice, general, "slow")
         sandbox.post(alice, general, "fast")
         eventually(lambda: line.texts == ["fast"])
         sandbox.refresh_sockets()
         sandbox.wait_for_app(opened=2)
         go.set()
         sandbox.settle()
-        assert line.texts == ["fast", "slow"]
+        assert line.texts == ["fast", *["slow"] * slow]
 
 
 def test_an_envelope_whose_listener_fails_comes_again(
