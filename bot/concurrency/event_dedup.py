@@ -88,5 +88,6 @@ class EventDedup:
                 self._database, key, owner=self._owner, now=time.time_ns(), lease_ns=LEASE_NS
             )
         except PeeweeException as error:
-            logger.warning("The database cannot be asked who handles %s: %s", key, error)
+            # Without the key: the same warning is logged once a minute.
+            logger.warning("The database cannot be asked who handles an event: %s", error)
             return True

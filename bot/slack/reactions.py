@@ -3,6 +3,8 @@
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import Executor
+from contextvars import copy_context
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
@@ -13,6 +15,12 @@ from storage import Observability
 
 READ, WAITING = "eyes", "hourglass_flowing_sand"
 DONE, FAILED, STOPPED = "white_check_mark", "x", "octagonal_sign"
+
+SHOW_S = 1.0
+"""How long a turn waits for a reaction before it goes on."""
+
+SETTLE_S = 5.0
+"""How long the end of a turn waits for its reaction. The next one of its thread waits as long."""
 
 logger = logging.getLogger("tracebot.reactions")
 
@@ -58,17 +66,17 @@ class Reactions:
 class StatusReaction:
     """The one reaction by which a message shows how far its turn is.
 
-    Two threads change it: the one that runs the turn, and before that one which shows WAITING.
     Slack may take seconds for a call, and two calls that overtake each other would leave a reaction
-    behind. So only one thread at a time calls Slack; the other merely says what is wanted, and the
-    one that is busy goes on until the message shows it. The lock is never held during a call, so
-    that a slow reaction delays no answer.
+    behind. So only one thread at a time calls Slack; others merely say what is wanted, and the one
+    that is busy goes on until the message shows it. The calls are made on threads of an executor,
+    so that a reaction that Slack does not show soon delays no answer.
     """
 
     def __init__(
         self,
         reactions: Reactions,
         message: IncomingMessage,
+        executor: Executor,
         *,
         on_doubt: Callable[[], object],
         shown: str | None = None,
@@ -79,8 +87,10 @@ class StatusReaction:
         """
         self._reactions = reactions
         self._message = message
+        self._executor = executor
         self._on_doubt = on_doubt
         self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
         self._begun = False
         self._busy = False
         self._wanted: str | None = None
@@ -89,10 +99,24 @@ class StatusReaction:
     def show_waiting(self) -> None:
         """Show WAITING, unless the turn has shown its own state in the meantime."""
         self._want(WAITING, begin=False)
+        self._wait(SHOW_S)
 
     def show(self, name: str | None) -> None:
-        """Show the state *name* in place of the one before; None shows no state."""
+        """Show the state *name* in place of the one before; None shows no state.
+
+        If Slack takes longer than a moment, that goes on in the background.
+        """
         self._want(name, begin=True)
+        self._wait(SHOW_S)
+
+    def settle(self) -> None:
+        """Wait a while longer until the message shows what it should."""
+        if not self._wait(SETTLE_S):
+            self._on_doubt()
+
+    def _wait(self, seconds: float) -> bool:
+        with self._idle:
+            return self._idle.wait_for(lambda: not self._busy, seconds)
 
     def _want(self, name: str | None, *, begin: bool) -> None:
         with self._lock:
@@ -103,6 +127,14 @@ class StatusReaction:
             if self._busy:
                 return
             self._busy = True
+        try:
+            # In this context, so that the spans of the calls are below the turn's.
+            self._executor.submit(copy_context().run, self._work)
+        except RuntimeError:  # A turn outlived the bot's other parts.
+            self._work()
+
+    def _work(self) -> None:
+        """Call Slack until the message shows what is wanted."""
         while self._take_step():
             pass
 
@@ -114,6 +146,7 @@ class StatusReaction:
             # the thread that wants it.
             self._busy = before != wanted
             if before == wanted:
+                self._idle.notify_all()
                 return False
             self._shown = wanted if before is None else None
         is_sure = True

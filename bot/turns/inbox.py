@@ -21,17 +21,13 @@ from bot.slack.errors import SLACK_ERRORS, error_code
 from bot.slack.reactions import FAILED, WAITING
 from bot.slack.types import IncomingMessage, edited_ts, mention_added, parse_message
 from bot.turns.decision import Reason
-from bot.turns.turn import Turn, TurnHandler
+from bot.turns.turn import TURN_THREADS, Turn, TurnHandler
 from storage import ActiveSpan, Observability
 from storage.coordination.accepted_messages import AcceptedMessage, Standing
 from storage.model.erasure import EDITED, HEARD
 from storage.model.semconv import READ_THREAD
 from storage.model.trace_context import Ids
 from storage.queries.lookups import message_traces
-
-TURN_THREADS = 256
-"""Far more than the turns that ask agents at once: a turn that waits for its slot keeps its thread,
-and a message that only needs a decision must not wait for one."""
 
 FLUSH_S = 1.0
 """How long an edit waits, in the background, for what is recorded of its message."""
@@ -197,6 +193,7 @@ class Inbox:
         self._notices.shutdown(wait=True, cancel_futures=True)
         # Does not wait: a turn that ignored its cancellation must not keep the process alive here.
         self._turns.shutdown(wait=False, cancel_futures=True)
+        self._handler.close()
         self._lanes.close()
 
     def _root(self, message: IncomingMessage, body: Mapping[str, Any], **more: str) -> ActiveSpan:

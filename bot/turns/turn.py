@@ -13,6 +13,7 @@ from bot.agents.config.roster import Roster
 from bot.concurrency.event_dedup import EventDedup
 from bot.concurrency.fence import Fence, TakenOver
 from bot.concurrency.lanes import Lanes
+from bot.concurrency.logging_executor import LoggingExecutor
 from bot.concurrency.running_turns import RunningTurn, RunningTurns
 from bot.replies.buttons import Attempt, failure_buttons
 from bot.replies.final_reply import TurnFailure
@@ -47,6 +48,10 @@ from storage.coordination.accepted_messages import AcceptedMessage
 from storage.model.erasure import EDITED
 from storage.model.filters import TOGETHER
 from storage.tracing.current import CurrentSpan
+
+TURN_THREADS = 256
+"""Far more than the turns that ask agents at once: a turn that waits for its slot keeps its thread,
+and a message that only needs a decision must not wait for one."""
 
 TAKEN_OVER_ERROR = "This process stood still, and another one went on."
 
@@ -104,6 +109,7 @@ class TurnHandler:
         self._budget_notices = budget_notices
         self._observability = observability
         self._stopping = threading.Event()
+        self._marks = LoggingExecutor(TURN_THREADS, name="tracebot-mark")
 
     def open(
         self, message: IncomingMessage, root: ActiveSpan, *, position: str, shown: str | None = None
@@ -117,7 +123,9 @@ class TurnHandler:
         accepted = accepted_message(
             message, self._identity, trace_id=root.trace_id, position=position
         )
-        status = StatusReaction(self._reactions, message, on_doubt=look_at_marks, shown=shown)
+        status = StatusReaction(
+            self._reactions, message, self._marks, on_doubt=look_at_marks, shown=shown
+        )
         return Turn(message, root, status, accepted)
 
     def show_waiting(self, turn: Turn) -> None:
@@ -170,6 +178,7 @@ class TurnHandler:
                 if verdict.decision.reason is not Reason.HANDLED_ELSEWHERE:
                     turn.status.show(ending)
             finally:
+                turn.status.settle()
                 self._unfinished.done(unfinished_id(turn.root))
 
     def _tell_broken(self, turn: Turn, verdict: Verdict | None) -> None:
@@ -184,6 +193,10 @@ class TurnHandler:
     def stop(self) -> None:
         """Ask no more agents. What waits is left to the next process."""
         self._stopping.set()
+
+    def close(self) -> None:
+        """Show no more marks but those that are on their way."""
+        self._marks.shutdown(wait=False)
 
     def _answer(self, turn: Turn, verdict: Verdict) -> str | None:
         """Return the reaction that says how the turn ended, if an agent was asked."""

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from bot.sandbox import Channel, Sandbox, User
+from bot.slack import reactions
 from storage import Observability
 from storage.queries.lookups import message_traces
 from storage.queries.traces import TraceSummary, recent_traces, trace_spans
@@ -476,6 +477,29 @@ def test_a_reaction_that_slack_refuses_does_not_stop_the_answer(
     sandbox.faults.error("reactions.add", "too_many_reactions", times=2)
     question = sandbox.post(alice, general, f"{sandbox.mention} anyway")
     sandbox.wait_for_reply(general, question.ts, containing="anyway")
+
+
+def test_no_answer_waits_for_a_reaction(
+    sandbox: Sandbox,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reactions, "SHOW_S", 0.1)
+    monkeypatch.setattr(reactions, "SETTLE_S", 0.1)
+    start_bot()
+    go = sandbox.faults.hold("reactions.add")
+    try:
+        first = sandbox.post(alice, general, f"{sandbox.mention} one")
+        sandbox.wait_for_reply(general, first.ts, containing="one", timeout=15)
+        second = sandbox.post(alice, general, "two", thread_ts=first.ts)
+        sandbox.wait_for_reply(general, first.ts, containing="two", timeout=15)
+    finally:
+        go.set()
+    for question in (first, second):
+        sandbox.wait_for_reaction(general, question.ts, reactions.DONE)
+        assert set(sandbox.reactions(general, question.ts)) == {reactions.DONE}
 
 
 def test_a_rate_limited_reply_is_sent_when_slack_allows_it(
