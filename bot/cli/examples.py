@@ -18,20 +18,23 @@ FIRST: Examples = (
 EXAMPLES: Mapping[str, Examples] = {
     "ls": (
         ("tracebot ls", "list the newest traces"),
-        ("tracebot ls --agent claude --since 24h", "what claude did since yesterday"),
+        ("tracebot ls --agent claude --since 24h", "list what claude did in the last 24 hours"),
         ("tracebot ls agent:claude since:24h", "the same: a filter is an option or a word"),
-        ("tracebot ls -status:ok 'cost>0.5'", "what did not go well, and cost over $0.50"),
-        ("tracebot ls release notes", "traces that contain both words"),
-        ("tracebot ls -n 500 --tsv | cut -f1,3", "500 traces for other programs"),
+        ("tracebot ls -status:ok 'cost>0.5'", "list what did not go well and cost over $0.50"),
+        ("tracebot ls release notes", "list traces that contain both words"),
+        ("tracebot ls -n 500 --tsv | cut -f1,3", "list 500 traces for other programs"),
     ),
     "search": (
-        ("tracebot search release notes", "traces that contain both words"),
-        ("tracebot search deploy user:U0ALICE since:7d", "of one person, in the last week"),
+        ("tracebot search release notes", "list traces that contain both words"),
+        (
+            "tracebot search deploy user:U0ALICE since:7d",
+            "only those of one person, in the last week",
+        ),
     ),
     "show": (
         ("tracebot show", "show the newest trace"),
-        ("tracebot show 01a20b7c", "show one whose id begins so: see tracebot ls"),
-        ("tracebot show 01a20b7c --json | jq .timeline", "what its agent did, for programs"),
+        ("tracebot show 01a20b7c", "show the one whose id begins so: see tracebot ls"),
+        ("tracebot show 01a20b7c --json | jq .timeline", "print what its agent did, for programs"),
     ),
     "why": (
         ("tracebot why 01a20b7c", "say why a message was answered or not"),
@@ -52,18 +55,18 @@ EXAMPLES: Mapping[str, Examples] = {
         ("tracebot stats --compare", "compare with the 7 days before"),
     ),
     "cost": (
-        ("tracebot cost --since 30d", "what the models cost in a month"),
+        ("tracebot cost --since 30d", "show what the models cost in a month"),
         ("tracebot cost --compare", "compare with the 7 days before"),
     ),
     "errors": (
         ("tracebot errors", "list what failed in the last 7 days"),
-        ("tracebot errors agent:claude --since 30d", "only of one agent, in a month"),
-        ("tracebot errors resolve 3f2a1b", "say that it is solved: it is told if it comes back"),
+        ("tracebot errors agent:claude --since 30d", "list what failed of one agent in a month"),
+        ("tracebot errors resolve 3f2a1b", "mark one as solved: if it comes back, you are told"),
     ),
-    "slow": (("tracebot slow agent:claude since:24h", "the slowest of an agent since yesterday"),),
+    "slow": (("tracebot slow agent:claude since:24h", "list the slowest of an agent in a day"),),
     "logs": (
-        ("tracebot logs --level warning", "warnings and errors of the last day"),
-        ("tracebot logs 01a20b7c", "the lines of one trace"),
+        ("tracebot logs --level warning", "list warnings and errors of the last day"),
+        ("tracebot logs 01a20b7c", "list the lines of one trace"),
     ),
     "metrics": (
         ("tracebot metrics", "list the metrics of the last 7 days"),
@@ -77,7 +80,7 @@ EXAMPLES: Mapping[str, Examples] = {
     "cancel": (("tracebot cancel 01a20b7c", "stop a running turn: see tracebot ps"),),
     "digest": (
         ("tracebot digest", "summarise the last 24 hours"),
-        ("tracebot digest --html digest.html", "as a page for a mail or a wiki"),
+        ("tracebot digest --html digest.html", "write it as a page for a mail or a wiki"),
     ),
     "alerts": (
         ("tracebot alerts", "list the alerts"),
@@ -87,15 +90,15 @@ EXAMPLES: Mapping[str, Examples] = {
         ),
         (
             "tracebot alerts add no_data agent:claude over:6h in:C0GENERAL",
-            "tell if claude is asked nothing",
+            "tell it if nobody asks claude",
         ),
-        ("tracebot alerts snooze a3f2 2h", "say nothing of one for two hours"),
+        ("tracebot alerts snooze a3f2 2h", "silence one for two hours"),
     ),
     "budget": (
-        ("tracebot budget", "list budgets and what is spent of them"),
+        ("tracebot budget", "list budgets and how much of each is spent"),
         ("tracebot budget add 20/day agent:claude", "beyond $20 a day, ask before claude answers"),
         ("tracebot budget add 300/month hard:400", "for all agents; beyond $400 nobody answers"),
-        ("tracebot budget add 50/week channel:C0GENERAL", "of a channel; user:ID is of a person"),
+        ("tracebot budget add 50/week channel:C0GENERAL", "for a channel; user:ID is for a person"),
         ("tracebot budget raise 3f2a1b 30", "raise one to $30"),
     ),
     "forget": (("tracebot forget --user U0ALICE --yes", "erase the text that somebody wrote"),),
@@ -147,11 +150,14 @@ EXAMPLES: Mapping[str, Examples] = {
     "agents": (
         ("tracebot agents", "list the agents of TRACEBOT_AGENTS"),
         ("TRACEBOT_AGENTS=new.toml tracebot agents", "check a file before you use it"),
-        ("tracebot agents --json | jq '.agents[] | select(.last_error) | .name'", "which fail"),
+        (
+            "tracebot agents --json | jq '.agents[] | select(.last_error) | .name'",
+            "name those with an error",
+        ),
     ),
     "rehearse": (
         ("tracebot rehearse --agents new.toml", "compare it with the last 30 days"),
-        ("tracebot rehearse --mention-only --since 7d", "what it would silence"),
+        ("tracebot rehearse --mention-only --since 7d", "list what it would silence"),
     ),
     "import": (("tracebot import crewx crewx.yaml --output agents.toml", "write a new file"),),
     "doctor": (

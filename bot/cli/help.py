@@ -97,7 +97,9 @@ def sections(parser: ArgumentParser) -> Iterator[Section]:
     taken = TAKEN.get(parser.prog.split()[-1], ())
     filters = [each for each in options if each.dest.partition("_")[0] in taken]
     yield Section("Arguments", _rows(each for each in shown if not each.option_strings))
-    title = "Filters, each also a word: agent:claude, 'cost>0.5', -status:ok"
+    # Statistics and turns that run have no figures to compare.
+    words = "agent:claude, 'cost>0.5', -status:ok" if "cost" in taken else "agent:claude"
+    title = f"Filters, each also a word: {words}"
     yield Section(title if len(filters) > 1 else "Filters", _rows(filters))
     yield Section("Options", _rows(each for each in options if each not in filters))
 

@@ -130,7 +130,7 @@ def _add_limit(made: Parser, default: int | None, *, shell: bool) -> None:
         type=_limit_to(None if shell else default),
         default=default,
         metavar="N",
-        help=f"at most so many; {default or 'all'} by default",
+        help=f"at most N lines; {default or 'all'} by default",
     )
 
 
@@ -208,7 +208,7 @@ def _add_forget(command: Callable[..., Options], *, shell: bool) -> None:
         return
     forget.add_argument("--user", metavar="ID", required=True, help="their member ID in Slack")
     forget.add_argument("--team", metavar="ID", help="only in this workspace")
-    forget.add_argument("--yes", action="store_true", help="do not ask before")
+    forget.add_argument("--yes", action="store_true", help="do not ask first")
 
 
 def _add_lists(command: Callable[..., Options]) -> None:
@@ -216,7 +216,7 @@ def _add_lists(command: Callable[..., Options]) -> None:
     ls.add_argument("words", nargs="*", metavar="WORD", help="only traces that contain every word")
     ls.add_argument("--all", action="store_true", help="include skipped messages")
     search = command("search", "List traces that contain all words, skipped messages included.")
-    search.add_argument("words", nargs="*", metavar="WORD", help="or how a longer one begins")
+    search.add_argument("words", nargs="*", metavar="WORD", help="a word, or the beginning of one")
     for each in (ls, search):
         each.add_argument("--cursor", metavar="CURSOR", help="continue a list where it ended")
 
@@ -230,7 +230,7 @@ def _add_statistics(command: Callable[..., Options], *, shell: bool) -> None:
         type=_row,
         default=0,
         metavar="ROW",
-        help="leave out so many of the first lines, or of the newest hours or days",
+        help="leave out the first ROW lines, or the newest ROW hours or days",
     )
     stats.add_argument("--compare", action="store_true", help="compare with the period before")
     if shell:
@@ -248,7 +248,7 @@ def _add_statistics(command: Callable[..., Options], *, shell: bool) -> None:
         "change",
         nargs="*",
         metavar="resolve|mute|reopen ID",
-        help="say of an issue that it is solved, that nobody wants to hear of it, or neither",
+        help="mark an issue as solved, silence it, or take either back",
     )
     command("slow", "List the slowest traces.")
 

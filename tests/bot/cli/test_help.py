@@ -46,6 +46,18 @@ def test_the_help_lists_the_commands_in_groups(capsys: pytest.CaptureFixture[str
     assert max(map(len, shown[0].splitlines())) <= 80
 
 
+@pytest.mark.parametrize("command", ["ls", "search", "slow", "errors", "ps", "stats"])
+def test_a_command_takes_the_filters_that_its_help_shows_as_words(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    tracebot([command, "--help"])
+    (words,) = re.findall(r"each also a word: (.*):\n", capsys.readouterr().out)
+    filters = shlex.split(words.replace(",", ""))
+    parse(parser_for([command]), [command, *filters])
+    assert "agent:claude" in filters
+
+
 @pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_each_command_has_help_with_examples(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
