@@ -102,7 +102,7 @@ def _add_init(command: Callable[..., Options]) -> None:
     init.add_argument(
         "--force",
         action="store_true",
-        help="ask anew, and replace tokens of .env and an agents file without asking",
+        help="start over: replace the tokens in .env and an agents file without asking",
     )
 
 

@@ -121,7 +121,7 @@ def _advice(database: Database, cause: str) -> str:
         )
     if cause == DISK_FULL:
         return f"there is no room left for {database.label}. Make room, and {again}"
-    return f"{database.label} cannot be used now ({cause}). When that is mended, {again}"
+    return f"{database.label} cannot be used now ({cause}). When that is fixed, {again}"
 
 
 def _between(table: MovedTable, after: Row | None, upto: Row | None) -> Piece:

@@ -139,7 +139,7 @@ def _look_again(dialogue: Dialogue) -> bool:
         advice = f" → {each.advice}" if each.advice else ""
         dialogue.tell(f"{each.what}: {each.found}{advice}", mark=each.mark)
     if not findings:
-        dialogue.well("tracebot doctor finds nothing to mend.")
+        dialogue.well("tracebot doctor finds no problem.")
     return all(each.mark != WRONG for each in findings)
 
 

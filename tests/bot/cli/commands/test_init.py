@@ -115,7 +115,7 @@ def test_every_mistake_is_named_with_its_way_on(
         assert "with the scope connections:write" in person.answer(AGAIN, "")
         assert "does not accept calls at the moment (status 503)" in person.answer(AGAIN, "")
         shown = person.answer("Start it now? [Y/n] ", "n")
-        assert "tracebot doctor finds nothing to mend" in shown and "/invite @tracebot" in shown
+        assert "tracebot doctor finds no problem" in shown and "/invite @tracebot" in shown
         assert terminal.wait() == 0
         assert bot_token not in terminal.shown and app_token not in terminal.shown
     assert written(folder) == [".env", "agents.toml"]
