@@ -139,7 +139,7 @@ FAILURES: Mapping[str, tuple[str, str]] = {
     "crash": ("it ended with an error", "Ask again, or ask another agent."),
     "quota": ("its quota is used up", "Ask again later, or ask another agent."),
     "authentication": ("it is not signed in, or its key is wrong", ASK_OPERATOR),
-    "refused": ("it refused to", "Put your question differently."),
+    "refused": ("it refused to", "Ask in other words."),
     "empty": ("it ended without an answer", "Ask again."),
 }
 """By error type: what happened, and what to do next. Users never see the text of our exceptions."""
@@ -208,7 +208,7 @@ def usage_message(bot_user: str, agents: Sequence[str]) -> str:
 
 
 UNPOSTED: Mapping[str, tuple[str, str]] = {
-    "thread_not_found": ("your question was deleted", "Put it again if you still want to know."),
+    "thread_not_found": ("your question was deleted", "Ask again if you still want to know."),
     **dict.fromkeys(
         ("is_archived", "is_inactive"),
         ("that channel is archived", "Ask in another channel, or in a direct message."),
@@ -268,15 +268,15 @@ REFUSALS: Mapping[str, tuple[str, str]] = {
     ),
     "guest_may_not_ask": (
         "guests of this workspace may not ask {agents}",
-        f"Let a full member put your question, or {ASK_FOR_ACCESS}",
+        f"Let a full member ask for you, or {ASK_FOR_ACCESS}",
     ),
     "stranger_may_not_ask": (
         "people of other organisations may not ask {agents}",
-        f"Let a member of the workspace that I belong to put your question, or {ASK_FOR_ACCESS}",
+        f"Let a member of the workspace that I belong to ask for you, or {ASK_FOR_ACCESS}",
     ),
     "person_not_allowed": (
         "only certain people may ask {agents}",
-        f"Ask another agent, let one of them put your question, or {ASK_FOR_ACCESS}",
+        f"Ask another agent, let one of them ask for you, or {ASK_FOR_ACCESS}",
     ),
     "channel_not_allowed": (
         "{agents} may not be asked here",

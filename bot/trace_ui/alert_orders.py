@@ -64,7 +64,7 @@ def rule_of(database: Database, rule_id: str, orderer: Orderer) -> AlertRule:
     for rule in found:
         if orderer.may_read(rule.channel):
             return rule
-    raise CommandFailed(f"There is no alert {rule_id}: see their ids with alerts.", word=rule_id)
+    raise CommandFailed(f"There is no alert {rule_id}: alerts lists them.", word=rule_id)
 
 
 def added(database: Database, condition: Condition, orderer: Orderer, *, now: int) -> MessageView:
@@ -119,8 +119,8 @@ def _place(database: Database, condition: Condition, orderer: Orderer) -> tuple[
     team = workspace_of(database, condition.channel)
     if team is None:
         raise CommandFailed(
-            f"Nothing is recorded of {condition.channel} yet: add the alert in Slack, with /trace "
-            "alerts in that channel.",
+            f"Nothing is recorded from {condition.channel} yet: add the alert in Slack, with "
+            "/trace alerts in that channel.",
             word=condition.channel,
         )
     return team, condition.channel
@@ -154,7 +154,8 @@ def _snooze(database: Database, rule: AlertRule, rest: Sequence[str], now: int) 
 def _remove(database: Database, rule: AlertRule, rest: Sequence[str], now: int) -> MessageView:
     if rule.in_file:
         raise CommandFailed(
-            f"Alert {rule.id} is one of the agents file, which would add it again: remove it there."
+            f"Alert {rule.id} comes from the agents file, which would add it again: remove it "
+            "there."
         )
     remove_rule(database, rule.id)
     return MessageView(text=f"Alert {rule.id} is removed: {rule.condition}.", found=True)

@@ -121,7 +121,7 @@ class Buttons:
                 raise UsageError(OUT_OF_DATE)
             if problem := self._ask_again.ask_of(given.view.trace, requester.user):
                 raise UsageError(problem)
-            text = "It is being asked again: the reply comes in the thread of the question."
+            text = "It is being asked again: the reply will be in the thread of the question."
             return Answer(MessageView(text=text, found=True))
 
         self._sender.send("again", requester, view, respond)

@@ -97,7 +97,7 @@ class DigestSettings:
     def _end(self, requester: Requester) -> MessageView:
         ended = unsubscribe(self._database, team=requester.team, channel=requester.channel)
         text = (
-            "The digest is off. /trace digest here at 09:00 begins it again."
+            "The digest is off. /trace digest here at 09:00 starts it again."
             if ended
             else "This channel has no digest."
         )

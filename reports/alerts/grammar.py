@@ -168,7 +168,9 @@ def _refuse_secret(name: str) -> None:
 
 def _window(condition: Condition, value: str, word: str) -> int:
     if not condition.of.window_ns:
-        raise UsageError(f"{condition.measure} is what is now: leave {word} out.", word=word)
+        raise UsageError(
+            f"{condition.measure} looks at this moment only: leave {word} out.", word=word
+        )
     try:
         window = parse_duration(value)
     except ValueError as error:

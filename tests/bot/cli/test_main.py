@@ -307,7 +307,7 @@ def test_health_counts_what_is_there(recorded: Path) -> None:
         (["alerts", "test", "beef"], 1, "There is no alert beef"),
         (["alerts", "snooze", "beef", "2h"], 1, "There is no alert beef"),
         (["alerts", "add", "errors>2", "in:C9"], 2, "is not a measure"),
-        (["alerts", "add", "count>2", "over:1h", "in:C999"], 1, "Nothing is recorded of C999"),
+        (["alerts", "add", "count>2", "over:1h", "in:C999"], 1, "Nothing is recorded from C999"),
         (["budget", "remove", "xyz"], 1, "There is no budget xyz"),
         (["budget", "raise", "beef", "30"], 1, "There is no budget beef"),
         (["digest", "--html", "nowhere/x.html"], 1, "nowhere/x.html cannot be written"),

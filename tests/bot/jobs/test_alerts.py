@@ -332,7 +332,7 @@ def test_the_alerts_of_the_agents_file_are_added_once_and_end_with_it(database: 
     assert len(posts.titles) == 2
     assert {each.condition for each in alert_rules(database)} == {rule for _, rule in rules}
     first = alert_rules(database)[0]
-    with pytest.raises(UsageError, match="one of the agents file"):
+    with pytest.raises(UsageError, match="comes from the agents file"):
         obey(database, ["remove", first.id], Orderer(user=ALICE), now=NOW)
     minutes(alerts(database, posts), 1, since=NOW + 9 * MINUTE)
     assert alert_rules(database) == ()

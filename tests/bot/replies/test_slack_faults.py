@@ -166,7 +166,7 @@ def test_a_part_that_is_too_long_for_slack_is_posted_in_shorter_ones(
         ("authentication", "it is not signed in"),
         ("quota", "quota is used up. Ask again later"),
         ("timeout", "ran out of time"),
-        ("refused", "Put your question differently"),
+        ("refused", "Ask in other words"),
     ],
 )
 def test_an_agents_failure_is_explained_with_the_next_step_and_without_its_output(

@@ -106,7 +106,7 @@ def test_a_guest_is_not_answered_and_is_told_so_once_and_privately(
     (told,) = desk.told(guest, mixed)
     assert told.startswith(
         "I did not pass your message on to echo: guests of this workspace may not ask echo. Let a "
-        "full member put your question, or ask the person who runs me to allow it."
+        "full member ask for you, or ask the person who runs me to allow it."
     )
 
 

@@ -60,7 +60,7 @@ def test_a_name_that_could_not_be_read_again_is_not_stored(word: str) -> None:
         ("cost>5 warn:6", "warn:6", "must be below"),
         ("count<5 warn:5", "warn:5", "must be above"),
         ("no_data warn:5", "warn:5", "has no limit"),
-        ("running>5m over:1h", "over:1h", "what is now"),
+        ("running>5m over:1h", "over:1h", "this moment only"),
         ("database agent:claude", "agent:claude", "does not take"),
         ("agent_check user:U1", "user:U1", "does not take"),
         ("cost>5 agent:a user:U1", "user:U1", "one agent, one channel or one person"),
