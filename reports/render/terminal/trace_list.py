@@ -19,13 +19,19 @@ if TYPE_CHECKING:
     from reports.views.trace_list import TraceLine, TraceListView
 
 
+LONGER = 100
+"""The length of a list that a shorter one suggests, as `-n` takes it."""
+
+
 def trace_list(view: TraceListView) -> Iterator[Part]:
     if not view.lines:
         yield view.empty
         return
     yield traces(view.lines)
     if view.next is not None:
-        yield from note(f"For more, add --cursor {view.next}", "grey")
+        is_short = view.kind != "thread" and len(view.lines) < LONGER
+        longer = f"-n {LONGER}, or " if is_short else ""
+        yield from note(f"For more, add {longer}--cursor {view.next}", "grey")
 
 
 def traces(lines: Iterable[TraceLine]) -> Table:
