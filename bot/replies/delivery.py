@@ -153,12 +153,15 @@ class ReplyDelivery:
             )
             return str(answer["message_ts"])
 
+        def send_directly() -> str:
+            return str(self._client.chat_postMessage(channel=user, text=text)["ts"])
+
         try:
             # Nobody can search for an ephemeral message. One that is shown twice does no harm.
             self._retry(send, find=lambda: None)
         except SlackApiError as error:
             logger.info("A private message is sent directly: %s", error_code(error))
-            self._client.chat_postMessage(channel=user, text=text)
+            self._retry(send_directly, find=lambda: None)
 
     def update(self, place: Place, ts: str, message: Message) -> str:
         """Replace one of our messages and return its `ts`. Raises one of `SLACK_ERRORS`."""

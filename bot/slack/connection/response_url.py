@@ -15,6 +15,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.retry import RetryPolicy, TryAgain, retry_after
 from bot.slack.errors import SLACK_ERRORS, SlackUnwell, error_code, is_refusal
+from bot.slack.errors import retry_after as asked_wait
 from reports.render.slack.plain import plain
 
 POLICY = RetryPolicy(attempts=4, first_wait_s=0.5, longest_wait_s=4.0)
@@ -99,18 +100,33 @@ def post_privately(
 
     Where the bot may not post, as on the Home tab, which has no *channel*, they are told in a
     direct message that there is an answer. Raises one of `SLACK_ERRORS`.
+
+    It may be shown twice if only the answer to a call was lost.
     """
+    message = {"thread_ts": thread_ts, "blocks": blocks, "text": text}
     if channel:
         try:
-            client.chat_postEphemeral(
-                channel=channel, user=user, thread_ts=thread_ts, blocks=blocks, text=text
-            )
+            _answered(client.chat_postEphemeral, channel=channel, user=user, **message)
             return
         except SlackApiError as error:
             if not is_refusal(error):
                 raise
             logger.info("An answer cannot be posted in %s: %s", channel, error_code(error))
-    client.chat_postMessage(channel=user, text=NOT_SHOWN)
+    _answered(client.chat_postMessage, channel=user, text=NOT_SHOWN)
+
+
+def _answered(call: Callable[..., object], **arguments: Any) -> None:
+    """Make a call until Slack answers it. Raises one of `SLACK_ERRORS`."""
+
+    def attempt() -> None:
+        try:
+            call(**arguments)
+        except SLACK_ERRORS as error:
+            if is_refusal(error):
+                raise
+            raise TryAgain(error, wait_s=asked_wait(error)) from error
+
+    POLICY.call(attempt, patience_s=PATIENCE_S)
 
 
 def _not_taken(answer: Any) -> SlackUnwell:

@@ -152,12 +152,14 @@ def test_a_click_whose_url_is_used_up_is_answered_all_the_same(
     assert told.thread_ts == question.ts
 
 
+@pytest.mark.parametrize("unwell", ["", "chat.postEphemeral", "chat.postMessage"])
 def test_where_the_bot_is_not_its_asker_is_told_directly_to_ask_again(
-    sandbox: Sandbox, start_bot: StartBot, alice: User
+    unwell: str, sandbox: Sandbox, start_bot: StartBot, alice: User
 ) -> None:
     elsewhere = sandbox.add_channel("elsewhere", [alice], with_bot=False)
     start_bot()
     sandbox.faults.answer("response_url", '{"ok":false,"error":"expired_url"}', status=404)
+    sandbox.faults.server_error(unwell, times=3)
     sandbox.command(alice, elsewhere, "/trace", "help", responses=0)
     direct = sandbox.open_dm(alice)
     eventually(lambda: bool(sandbox.messages(direct)))

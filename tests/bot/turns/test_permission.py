@@ -302,6 +302,17 @@ def test_a_message_about_which_slack_tells_too_little_is_asked_again_by_a_button
     assert answer.user == desk.sandbox.bot_user_id
 
 
+def test_a_refusal_that_slack_shows_nowhere_else_is_told_directly_once_it_is_well(
+    desk: Desk, start_bot: StartBot, guest: User, mixed: Channel
+) -> None:
+    start_bot(AGENTS)
+    desk.sandbox.faults.error("chat.postEphemeral", "user_not_in_channel")
+    desk.sandbox.faults.server_error("chat.postMessage")
+    desk.trace(desk.ask(guest, mixed))
+    (told,) = desk.sandbox.messages(desk.sandbox.open_dm(guest))
+    assert "guests of this workspace may not ask echo" in told.text
+
+
 @pytest.mark.parametrize("method", ["users.info", "conversations.info", "conversations.members"])
 def test_nobody_waits_for_a_minute_to_be_told_that_slack_limits_the_rate(
     desk: Desk, start_bot: StartBot, alice: User, general: Channel, method: str
