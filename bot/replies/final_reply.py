@@ -28,6 +28,8 @@ class TurnFailure:
     agent: str = ""
     refused: str = ""
     """Slack's error code, if it does not take the reply in any form."""
+    is_late: bool = False
+    """There is an answer, which is posted as soon as Slack is well."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -111,6 +112,8 @@ class ReplyRepair:
                 reply.channel,
                 reply.trace_id,
             )
+            if reply.agent != TURN:
+                self._mark(reply, FAILED)
             self._unfinished.done(reply.id)
             return
         self._deliver(reply)
@@ -155,7 +158,12 @@ class ReplyRepair:
             if reply.ending != () or unwanted:
                 self._record(reply, sorted(final.values()))
             self._set_active(reply)
-        if reply.ending != () and not self._unfinished.works_on_message(reply):
+        if reply.ending == ():
+            return
+        if self._unfinished.works_on_message(reply):
+            # Perhaps its turn is about to show that the answer waits.
+            self._unfinished.watch(replace(reply, agent=TURN))
+        else:
             self._mark(reply, outcome(reply, thread))
 
     def _record(self, reply: UnfinishedReply, posted: Sequence[str]) -> None:

@@ -229,9 +229,10 @@ class Responder:
         if is_gone(code) and (isinstance(error, ThreadGone) or not reply.text.strip()):
             streamer.give_up()  # Later there is no place for it, or no use.
         said = f"Slack did not take the answer: {code}."
-        failure = reply.failure or TurnFailure("slack_api", said)
         # A reply that was not refused is posted later, so there is nothing to tell yet.
-        return replace(failure, refused=code if is_refusal(error) else "")
+        refused = code if is_refusal(error) else ""
+        failure = reply.failure or TurnFailure("slack_api", said, is_late=not refused)
+        return replace(failure, refused=refused)
 
     def _without_secrets(self, agent: Agent, text: str, root: ActiveSpan, span: ActiveSpan) -> str:
         """Return the agent's text without the bot's own secrets, and say so if it had any."""

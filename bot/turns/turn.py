@@ -271,4 +271,6 @@ def _ending(failures: Sequence[TurnFailure]) -> str:
     """Return the reaction for a turn that ended with *failures*."""
     if any(failure.status == "cancelled" for failure in failures):
         return STOPPED
+    if any(failure.is_late for failure in failures):
+        return WAITING  # The repair marks it once its answer is posted.
     return FAILED if failures else DONE

@@ -9,7 +9,7 @@ import pytest
 from bot.replies import delivery, live, repair
 from bot.sandbox import Channel, Message, Sandbox
 from storage import Observability
-from tests.support.conversations import Ask, StartBot, ended, eventually
+from tests.support.conversations import Ask, StartBot, ended, eventually, finished
 from tests.support.fake_agent import Scripted, crashed, roster_of
 from tests.support.replies import all_ended, is_at_work, left_replies, refuse_all, tick
 
@@ -111,6 +111,59 @@ def test_an_answer_that_slack_did_not_take_is_posted_once_by_the_next_process(
     (answer,) = ended(sandbox, general, question, "white_check_mark")
     assert (answer.text, is_at_work(answer)) == ("The whole answer.", False)
     eventually(lambda: all_ended(observability, *others))
+
+
+@pytest.mark.parametrize("end", ["white_check_mark", "x"])
+def test_a_question_whose_answer_has_to_wait_for_slack_shows_that_it_waits(
+    end: str,
+    monkeypatch: pytest.MonkeyPatch,
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    ask: Ask,
+    general: Channel,
+) -> None:
+    monkeypatch.setattr(live, "QUICK_S", 30.0)
+    bot = start_bot(roster_of(agent))
+    question = ask()
+    sandbox.faults.rate_limit("chat.postMessage", times=100, retry_after=3_600)
+    agent.end("whole")
+    sandbox.wait_for_reaction(general, question.ts, "hourglass_flowing_sand")
+    if end == "x":  # It is given up after a day.
+        eventually(lambda: bot.unfinished.abandoned() != [])
+        bot.scheduler.tick(now=time.time_ns() + repair.LONGEST_NS + 1)
+    else:
+        heal(sandbox)
+        eventually(lambda: bot.unfinished.abandoned() != [])
+        tick(bot)
+        (answer,) = ended(sandbox, general, question, end)
+        assert answer.text == "whole"
+    assert set(sandbox.reactions(general, question.ts)) == {end}
+
+
+def test_an_answer_that_is_posted_as_its_turn_ends_leaves_no_sign_that_it_waits(
+    monkeypatch: pytest.MonkeyPatch,
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    ask: Ask,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    monkeypatch.setattr(live, "QUICK_S", 30.0)
+    bot = start_bot(roster_of(agent))
+    question = ask()
+    sandbox.faults.rate_limit("chat.postMessage", times=100, retry_after=3_600)
+    go = sandbox.faults.hold("reactions.remove")
+    agent.end("whole")
+    eventually(lambda: bot.unfinished.abandoned() != [])
+    heal(sandbox)
+    tick(bot)
+    assert sandbox.thread(general, question.ts)[-1].text == "whole"
+    go.set()
+    finished(observability, general, question.ts)
+    tick(bot)
+    eventually(lambda: sandbox.reactions(general, question.ts) == {})
 
 
 def test_the_text_of_an_answer_is_not_stored_where_no_text_may_be(
