@@ -150,6 +150,13 @@ class Settings(BaseSettings):
     otlp_port: OtlpPort = 0
     otlp_token: SecretStr = SecretStr("")
 
+    @field_validator("slack_api_url")
+    @classmethod
+    def _is_address(cls, url: str) -> str:
+        if not re.fullmatch(r"https?://[^\s/]+(/.*)?", url):
+            raise ValueError("it must be an address such as https://slack.com/api/")
+        return url
+
     @field_validator("feedback_down")
     @classmethod
     def _is_not_up(cls, down: frozenset[str], info: ValidationInfo) -> frozenset[str]:

@@ -114,10 +114,8 @@ def _run(arguments: list[str], typed: list[str]) -> int:
     try:
         return _dispatch(arguments)
     except UsageError as error:
-        from storage.model.redaction import redact  # It quotes what was typed: a URL, for instance.
-
         code = FAILED if isinstance(error, CommandFailed) else USAGE
-        return _refuse(redact(str(error)), typed, code=code, word=error.word)
+        return _refuse(str(error), typed, code=code, word=error.word)
     except (StorageError, ConfigurationError) as error:
         return _refuse(str(error), typed, code=FAILED)
     except (BrokenPipeError, OutputError):
@@ -137,6 +135,10 @@ def _run(arguments: list[str], typed: list[str]) -> int:
 
 
 def _refuse(message: str, arguments: list[str], *, code: int, word: str = "") -> int:
+    from storage.model.redaction import redact
+
+    # It quotes what was typed or set: a URL, or a token in the wrong line of a file.
+    message = redact(message)
     if "--json" in arguments:
         from reports.render.json_output import error
 

@@ -1,10 +1,12 @@
-"""Make the standard streams safe to write to: closed, on a full disk, or without Unicode."""
+"""Make the standard streams safe to write to: closed, full, without Unicode, or with a secret."""
 
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from io import TextIOWrapper
-from typing import TextIO, cast
+from typing import TextIO, TypeVar, cast
+
+Stream = TypeVar("Stream", bound=TextIOWrapper)
 
 FOR_PROGRAMS = frozenset(("--json", "--tsv"))
 
@@ -20,7 +22,8 @@ def prepare_streams(arguments: Sequence[str], environ: Mapping[str, str] = os.en
     sys.stdin = sys.stdin or _nowhere("r")
     sys.stdout = sys.stdout or _nowhere("w")
     sys.stderr = sys.stderr or _nowhere("w")
-    sys.stdout = sys.__stdout__ = _checked(sys.stdout)  # type: ignore[misc]
+    sys.stdout = sys.__stdout__ = _made(CheckedOutput, of=sys.stdout)  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = _made(RedactedErrors, of=sys.stderr)  # type: ignore[misc]
     in_ascii = not _shows_unicode(environ)
     for stream in (sys.stdout, sys.stderr):
         if in_ascii and stream.isatty():
@@ -53,18 +56,33 @@ class CheckedOutput(TextIOWrapper):
             raise _output_error(error) from error
 
 
+class RedactedErrors(TextIOWrapper):
+    """A stream that removes secrets from what is written: messages, log lines, and tracebacks.
+
+    A message quotes a setting that is wrong, which may be a token in the wrong line of `.env`, and
+    the traceback of an unexpected error ends with whatever the error says.
+    """
+
+    def write(self, text: str, /) -> int:
+        from storage.model.redaction import redact  # Most commands write nothing here.
+
+        super().write(redact(text))
+        return len(text)
+
+
 def _output_error(error: OSError) -> Exception:
     if isinstance(error, BrokenPipeError):  # `tracebot ls | head` is not a failure.
         return error
     return OutputError(f"The output cannot be written: {error.strerror}.")
 
 
-def _checked(stream: TextIO) -> CheckedOutput:
+def _made(kind: type[Stream], *, of: TextIO) -> Stream:
+    """Return a stream of this kind in place of another one, which cannot be used any more."""
     kept = {
-        name: getattr(stream, name)
+        name: getattr(of, name)
         for name in ("encoding", "errors", "line_buffering", "write_through")
     }
-    return CheckedOutput(stream.detach(), **kept)  # type: ignore[attr-defined]
+    return kind(of.detach(), **kept)  # type: ignore[attr-defined]
 
 
 def is_unicode(stream: TextIO) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from storage.errors import BadDatabaseURL
 
@@ -75,9 +75,9 @@ def passwords(text: str, environ: Mapping[str, str]) -> tuple[str, ...]:
 
     If it has none, libpq takes that of the environment, else one of its file of passwords.
     """
-    if "://" not in text:
+    parts = _parts(text)
+    if parts is None or "://" not in text:
         return ()
-    parts = urlsplit(text)
     given = parse_qs(parts.query)
     own = (unquote(parts.password or ""), *given.get("password", ()))
     if parts.scheme in SCHEMES and not any(own):
@@ -85,10 +85,17 @@ def passwords(text: str, environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(filter(None, (*own, *given.get("sslpassword", ()))))
 
 
+def _parts(text: str) -> SplitResult | None:
+    """Return the parts of a URL; None if it is not valid, which opening the database tells."""
+    with suppress(ValueError):
+        return urlsplit(text)
+    return None
+
+
 def private_files(text: str, environ: Mapping[str, str]) -> tuple[Path, ...]:
     """Return the files from which libpq reads passwords and keys for a URL."""
-    parts = urlsplit(text)
-    if parts.scheme not in SCHEMES:
+    parts = _parts(text)
+    if parts is None or parts.scheme not in SCHEMES:
         return ()
     given = parse_qs(parts.query)
     key = Path("~/.postgresql/postgresql.key").expanduser()

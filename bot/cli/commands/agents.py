@@ -14,6 +14,7 @@ from bot.cli.exit_codes import DONE, FAILED
 from bot.settings import load_settings
 from reports.formatting import utc, visible
 from storage.errors import NoDatabase, StorageError
+from storage.model.redaction import redact, redact_value
 from storage.model.trace_context import short_id
 
 
@@ -23,14 +24,15 @@ def show_agents(*, database: str, as_json: bool) -> int:
     roster = load_agents(settings, database=database)
     states = _statuses(roster, database or settings.database_url, is_named=bool(database))
     if as_json:
-        sys.stdout.write(json.dumps({"agents": [_as_object(each) for each in states]}) + "\n")
+        found = redact_value({"agents": [_as_object(each) for each in states]})
+        sys.stdout.write(json.dumps(found) + "\n")
     else:
         where = (
             settings.agents
             or "No agents file is set, so only echo answers: tracebot init writes one with the "
             "agents on this machine, or set TRACEBOT_AGENTS to yours."
         )
-        sys.stdout.write(visible(f"{where}\n\n" + "\n".join(map(_as_text, states))))
+        sys.stdout.write(visible(redact(f"{where}\n\n" + "\n".join(map(_as_text, states)))))
     return 0 if all(any(p.problem is None for p in each.providers) for each in states) else 1
 
 

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from bot.agents.config.isolation import (
     isolation_gaps,
@@ -33,11 +33,15 @@ from storage.database.read_only import reading
 from storage.database.shared_file import SharedDatabase
 from storage.errors import NoDatabase, StorageError
 from storage.health import health
+from storage.model.redaction import redact
 
 
 def doctor(*, database: str | None, as_json: bool) -> int:
     """Print the findings; 1 if something is wrong."""
-    findings = list(examine(database))
+    findings = [
+        replace(each, found=redact(each.found), advice=redact(each.advice))
+        for each in examine(database)
+    ]
     if as_json:
         sys.stdout.write(json.dumps({"findings": [asdict(each) for each in findings]}) + "\n")
     else:

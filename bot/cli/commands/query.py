@@ -20,6 +20,7 @@ from reports import formatting
 from reports.errors import UsageError
 from reports.formatting import visible, visible_json, without_controls
 from storage import Observability
+from storage.model.redaction import redact
 
 UNKNOWN = re.compile(r"@[\w-]+(?=[\s,:]|$)")
 """A name with which a question begins, although no agent has it."""
@@ -121,7 +122,7 @@ def _said(answer: QueryResult) -> str:
     if answer.reply is not None:
         return without_controls(answer.reply.text).strip()
     assert answer.error is not None
-    return f"No answer ({answer.error.error_type}): {answer.error.message}"
+    return f"No answer ({answer.error.error_type}): {redact(answer.error.message)}"
 
 
 def _as_json(answers: Sequence[QueryResult]) -> str:
@@ -141,5 +142,5 @@ def _as_object(answer: QueryResult) -> dict[str, Any]:
         "output_tokens": reply and reply.output_tokens,
         "cached_tokens": reply and reply.cached_tokens,
         "cost_usd": None if reply is None or reply.cost is None else reply.cost / 1e6,
-        "error": error and {"type": error.error_type, "message": error.message},
+        "error": error and {"type": error.error_type, "message": redact(error.message)},
     }

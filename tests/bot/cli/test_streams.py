@@ -125,3 +125,66 @@ def test_ctrl_c_ends_a_command_without_a_traceback(
     monkeypatch.setattr("bot.cli.main._dispatch", interrupted)
     assert tracebot(["ls"]) == 130
     assert capsys.readouterr() == ("", "")
+
+
+TOKEN = "ghp_" + "16C7e42F292c6912E7710c838347Ae178B4a"
+
+WRONG_AGENTS = (
+    f'[agents.a]\nprovider = "{TOKEN}"\n',
+    f'[agents.a]\nprovider = "command"\ncommand = ["/nowhere/{TOKEN}"]\n',
+    f'[agents.a]\nprovider = "command"\ncommand = ["true"]\nworking_directory = "/{TOKEN}"\n',
+)
+
+
+@pytest.mark.parametrize("name", ["TRACEBOT_RETENTION", "SLACK_API_URL", "TRACEBOT_AGENTS"])
+@pytest.mark.parametrize("command", ["doctor", "doctor --json", "agents --json", "serve"])
+def test_a_token_in_the_wrong_setting_is_not_printed(
+    recorded: Path, name: str, command: str
+) -> None:
+    done = shell(recorded, f"tracebot {command}", **{name: TOKEN})
+    assert done.returncode in (0, 1)
+    assert "Traceback" not in done.stderr
+    assert TOKEN not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("agents", WRONG_AGENTS)
+@pytest.mark.parametrize("command", ["agents", "agents --json", "doctor", "query hello"])
+def test_a_token_in_the_agents_file_is_not_printed(
+    recorded: Path, tmp_path: Path, agents: str, command: str
+) -> None:
+    (tmp_path / "agents.toml").write_text(agents)
+    done = shell(recorded, f"tracebot {command}", TRACEBOT_AGENTS=str(tmp_path / "agents.toml"))
+    assert done.returncode == 1
+    assert "redacted:github_token" in done.stdout + done.stderr
+    assert TOKEN not in done.stdout + done.stderr
+
+
+CRASH = f"""
+import threading
+from bot.cli import main
+
+def fail(*arguments):
+    thread = threading.Thread(target=int, args=("in a thread: {TOKEN}",))
+    thread.start()
+    thread.join()
+    raise ValueError("the last words: {TOKEN}")
+
+main.tracebot = fail
+main.main(["ls"])
+"""
+
+
+def test_the_traceback_of_an_unexpected_error_has_no_secret(recorded: Path) -> None:
+    done = shell(recorded, f"{sys.executable} -c '{CRASH}'")
+    assert done.returncode == 1
+    for words in ("the last words", "in a thread"):
+        assert f"{words}: [redacted:github_token]" in done.stderr
+    assert TOKEN not in done.stderr
+
+
+def test_a_url_that_is_not_one_is_refused_in_a_sentence(recorded: Path) -> None:
+    url = "postgresql://ann:hunter2-5@[::1/db"
+    for command in (f"doctor --database '{url}'", f"query hello --database '{url}'"):
+        done = shell(recorded, f"tracebot {command}")
+        assert "Traceback" not in done.stderr
+        assert "hunter2-5" not in done.stdout + done.stderr
