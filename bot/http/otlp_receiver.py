@@ -65,7 +65,6 @@ class Collector:
         capture: Callable[[str], str | None],
         token: str = "",
         key: str = "",
-        retry_s: int = RETRY_S,
     ) -> None:
         """Take `capture`, which decides what is kept of texts. Without a `token`, loopback only.
 
@@ -78,7 +77,6 @@ class Collector:
         self._token = token
         self._key = key
         self._path = f"/{key}" if key else ""
-        self._retry_s = retry_s
         self._bodies = 0
         self._budget = BodyBudget(MAX_WAITING)
         self._server: WebServer | None = None
@@ -197,7 +195,7 @@ class Collector:
 
     def _refusal(self, error: Refused, encoding: Encoding) -> Response:
         self._store.count_refusal(error.cause)
-        headers = {"Retry-After": str(self._retry_s)} if error.status == 503 else {}
+        headers = {"Retry-After": str(RETRY_S)} if error.status == 503 else {}
         if error.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
         content = refusal(error.message, encoding=encoding)

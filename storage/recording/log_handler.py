@@ -19,7 +19,7 @@ class LogHandler(logging.Handler):
         super().__init__(level)
         self._observability = observability
 
-    @never_raises("A log line", None)
+    @never_raises("A log line")
     def emit(self, record: logging.LogRecord) -> None:
         if record.name.startswith("tracebot.storage"):
             return

@@ -123,14 +123,14 @@ class Observability:
             name, known, kind=kind, parent=parent, ids=ids, started_at=started_at
         )
 
-    @never_raises("The end of a span", None)
+    @never_raises("The end of a span")
     def end_span(self, span: ActiveSpan, status: Status = "ok") -> None:
         """End a span that `start_span` returned. A status set on it earlier stays."""
         if span.status == "running" and is_status(status):
             span.status = status
         span.end()
 
-    @never_raises("A metric", None)
+    @never_raises("A metric")
     def record_metric(
         self, name: str, value: float, labels: Mapping[str, str] | None = None
     ) -> None:
@@ -148,7 +148,7 @@ class Observability:
             )
         )
 
-    @never_raises("A log line", None)
+    @never_raises("A log line")
     def log_structured(
         self, level: str | int, message: str, attributes: Mapping[str, object] | None = None
     ) -> None:
@@ -166,7 +166,7 @@ class Observability:
             )
         )
 
-    @never_raises("A score", None)
+    @never_raises("A score")
     def record_score(
         self,
         trace_id: str,
@@ -197,7 +197,7 @@ class Observability:
             )
         )
 
-    @never_raises("A count", None)
+    @never_raises("A count")
     def count(self, metric: str, cause: str, number: int = 1) -> None:
         """Count one of `storage.writer.dropped.COUNTED`, which is stored once a minute."""
         number = int(number)
@@ -205,7 +205,7 @@ class Observability:
             raise ValueError("A count is from 0 to 2**63 - 1.")
         self._writer.count(_text(metric), _text(cause), number)
 
-    @never_raises("What was received", None)
+    @never_raises("What was received")
     def receive(self, items: Iterable[Span | Metric | Log]) -> None:
         """Store what another process recorded. A span that is already stored is ignored."""
         from storage.writer.writer import KINDS

@@ -24,23 +24,23 @@ class ActiveSpan(RecordingSpan, trace.Span):
     def get_span_context(self) -> SpanContext:
         return SpanContext(int(self.trace_id, 16), int(self.span_id, 16), False, SAMPLED)
 
-    @never_raises("Attributes of a span", None)
+    @never_raises("Attributes of a span")
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         if self.ended_at is None:
             self._update(plain_attributes(attributes))
 
-    @never_raises("Attributes of a span", None)
+    @never_raises("Attributes of a span")
     def set_attribute(self, key: str, value: Any) -> None:
         if self.ended_at is None:
             self._update({text_of(key): plain(value)})
 
-    @never_raises("A link of a span", None)
+    @never_raises("A link of a span")
     def add_link(self, context: SpanContext, attributes: Mapping[str, Any] | None = None) -> None:
         ids = {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
         details = plain_attributes(attributes or {})
         self._append(self.links, "links", {**ids, "attributes": details})
 
-    @never_raises("The status of a span", None)
+    @never_raises("The status of a span")
     def set_status(self, status: ApiStatus | StatusCode, description: str | None = None) -> None:
         if self.status == "ok":  # Which is final, as OpenTelemetry has it.
             return

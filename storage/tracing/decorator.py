@@ -135,7 +135,7 @@ class SpanScope:
             if self._end_on_exit:
                 _end(span)
 
-    @never_raises("An exception", None)
+    @never_raises("An exception")
     def _record(self, span: trace.Span, error: BaseException) -> None:
         if isinstance(span, ActiveSpan):
             span.record_failure(error, event=self._record_exception, status=self._set_status)
@@ -156,6 +156,6 @@ def _current(span: trace.Span) -> Iterator[None]:
         leave(token)
 
 
-@never_raises("The end of a span", None)
+@never_raises("The end of a span")
 def _end(span: trace.Span) -> None:
     span.end()

@@ -29,21 +29,21 @@ def report_failure(what: str) -> None:
 
 
 def never_raises(
-    what: str, default: Result
-) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
-    """Return `default` from a function that fails, and report the failure.
+    what: str,
+) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result | None]]:
+    """Return None from a function that fails, and report the failure.
 
     `KeyboardInterrupt` and its like pass: they are for the caller.
     """
 
-    def decorate(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    def decorate(function: Callable[Parameters, Result]) -> Callable[Parameters, Result | None]:
         @functools.wraps(function)
-        def call(*arguments: Parameters.args, **options: Parameters.kwargs) -> Result:
+        def call(*arguments: Parameters.args, **options: Parameters.kwargs) -> Result | None:
             try:
                 return function(*arguments, **options)
             except Exception:
                 report_failure(what)
-                return default
+                return None
 
         return call
 

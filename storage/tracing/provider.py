@@ -113,7 +113,7 @@ class TracerProvider(trace.TracerProvider):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return getattr(application, name)
 
-    @never_raises("The spans of libraries", None)
+    @never_raises("The spans of libraries")
     def _join(self) -> None:
         """Become the global provider, or record what the present one makes."""
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
@@ -123,7 +123,7 @@ class TracerProvider(trace.TracerProvider):
         if provider is not self:
             self._record_with_us(provider)
 
-    @never_raises("The spans of the application's OpenTelemetry SDK", None)
+    @never_raises("The spans of the application's OpenTelemetry SDK")
     def follow(self, provider: trace.TracerProvider) -> None:
         """Use a global provider that the application has set after ours."""
         if provider is self or not self._record_with_us(provider):

@@ -151,7 +151,7 @@ class RecordingSpan:
         return format_traceparent(self.trace_id, self.span_id)
 
     # Positional-only, here and below, so that attributes may have the same names.
-    @never_raises("Attributes of a span", None)
+    @never_raises("Attributes of a span")
     def set(self, /, **attributes: object) -> None:
         """Set attributes. The names in `storage.model.semconv.FIELDS` fill the span's columns."""
         if self.ended_at is None:
@@ -161,7 +161,7 @@ class RecordingSpan:
         """Add an event that happened now."""
         self.add_event(name, attributes)
 
-    @never_raises("The failure of a span", None)
+    @never_raises("The failure of a span")
     def fail(self, error_type: str, message: str, *, status: Status = "error") -> None:
         """Mark the span as failed. It ends with `status`.
 
@@ -218,7 +218,7 @@ class RecordingSpan:
         if self.state is not _QUEUED:  # Otherwise its start, still queued, brings the end.
             self._sink(self)
 
-    @never_raises("An event of a span", None)
+    @never_raises("An event of a span")
     def add_event(
         self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None
     ) -> None:
@@ -251,7 +251,7 @@ class RecordingSpan:
     def is_recording(self) -> bool:
         return self.ended_at is None
 
-    @never_raises("An exception", None)
+    @never_raises("An exception")
     def record_exception(
         self,
         exception: BaseException,
@@ -269,7 +269,7 @@ class RecordingSpan:
         }
         self.add_event("exception", {**details, **plain_attributes(attributes or {})}, timestamp)
 
-    @never_raises("The failure of a span", None)
+    @never_raises("The failure of a span")
     def record_failure(
         self, exception: BaseException, *, event: bool = True, status: bool = True
     ) -> None:

@@ -150,7 +150,7 @@ class Tracer(trace.Tracer):
         return SpanScope(self.start_span, name, *arguments, **options)
 
 
-@never_raises("The links of a span", None)
+@never_raises("The links of a span")
 def _add_links(span: ActiveSpan, links: Sequence[trace.Link]) -> None:
     for link in links:
         span.add_link(link.context, link.attributes)

@@ -71,11 +71,9 @@ class Outbox:
         manifest: Manifest,
         transport: Transport,
         faults: Faults,
-        *,
-        retry_waits: Sequence[float] = RETRY_WAITS,
     ) -> None:
         self.transport = transport
-        self.retry_waits = retry_waits
+        self.retry_waits: Sequence[float] = RETRY_WAITS
         self.events: list[Json] = []
         """The payload of every event sent to the app, in order."""
         self.lost: list[Json] = []

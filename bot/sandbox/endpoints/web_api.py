@@ -63,8 +63,8 @@ class WebApi:
             response.raw_headers.append((self.scopes_header.encode(), scopes.encode()))
         return response
 
-    def allows(self, token: str | None, *, kind: str = "bot") -> bool:
-        return not self.revoked and self._tokens.get(token or "") == kind
+    def allows(self, token: str | None) -> bool:
+        return not self.revoked and self._tokens.get(token or "") == "bot"
 
     def _answer(self, name: str, token: str | None, values: Mapping[str, Any]) -> Json:
         method = METHODS.get(name)

@@ -93,12 +93,10 @@ def chart(
     kind: Literal["bar", "line", "area"],
     categories: Sequence[str],
     series: Mapping[str, Sequence[float]],
-    *,
-    unit: str = "",
 ) -> Block:
     """Return a chart of the newest categories, whose names have 20 characters at most.
 
-    Each series has a value for every category; `unit` names the vertical axis.
+    Each series has a value for every category.
     """
     labels = _distinct(shortened(each, LABEL) for each in categories[-POINTS:])
     drawn = [
@@ -111,11 +109,10 @@ def chart(
         }
         for name, values in list(series.items())[:SERIES]
     ]
-    axis = {"categories": labels, **({"y_label": unit} if unit else {})}
     return {
         "type": "data_visualization",
         "title": shortened(title, TITLE),
-        "chart": {"type": kind, "series": drawn, "axis_config": axis},
+        "chart": {"type": kind, "series": drawn, "axis_config": {"categories": labels}},
     }
 
 

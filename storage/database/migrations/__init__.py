@@ -35,9 +35,9 @@ def migrate(database: Database, *, folder: Path = HERE, patience: float = 60.0) 
     return applied
 
 
-def missing(database: Database, *, folder: Path = HERE) -> set[str]:
-    """Return the migrations in `folder` that are not applied. Raises `NewerDatabase`."""
-    known = {path.stem for path in folder.glob("[0-9]*.py")}
+def missing(database: Database) -> set[str]:
+    """Return the migrations that are not applied. Raises `NewerDatabase`."""
+    known = {path.stem for path in HERE.glob("[0-9]*.py")}
     return known - _applied(database, known=known)
 
 
