@@ -79,6 +79,7 @@ def _feedback(shared: Shared) -> Feedback:
         bot_id=shared.identity.bot_id,
         observability=shared.observability,
         dedup=shared.dedup,
+        directory=shared.directory,
         reactions={
             **dict.fromkeys(settings.feedback_up, GOOD),
             **dict.fromkeys(settings.feedback_down, BAD),

@@ -12,6 +12,7 @@ from slack_sdk import WebClient
 from bot.concurrency.event_dedup import EventDedup
 from bot.replies.reason_modal import Reason, reason_modal
 from bot.settings import emoji_name
+from bot.slack.directory import Directory
 from bot.slack.errors import SLACK_ERRORS
 from bot.slack.threads import reply_payload
 from storage import Observability
@@ -49,6 +50,7 @@ class Feedback:
         bot_id: str,
         observability: Observability,
         dedup: EventDedup,
+        directory: Directory,
         reactions: Mapping[str, float],
         asked: bool,
     ) -> None:
@@ -58,6 +60,7 @@ class Feedback:
         self._bot_id = bot_id
         self._observability = observability
         self._dedup = dedup
+        self._directory = directory
         self._reactions = reactions
         self._asked = asked
 
@@ -65,7 +68,8 @@ class Feedback:
         """Record a person's reaction to one of our answers, or to a message that we answered."""
         event = body["event"]
         item = event["item"]
-        if item["type"] != "message":  # Bolt drops the bot's own reactions.
+        # Bolt drops the bot's own reactions. Other apps mark messages, too, and rate nothing.
+        if item["type"] != "message" or self._is_app(event["user"]):
             return
         try:
             trace = self._trace_of(item["channel"], item["ts"], body)
@@ -118,6 +122,13 @@ class Feedback:
         at = reason.pressed_at + 1
         user = body["user"]["id"]
         self._record_score(trace, user, BUTTON, value, label="-1", text=reason.text, at=at)
+
+    def _is_app(self, user: str) -> bool:
+        try:
+            return bool(self._directory.user(user).get("is_bot"))
+        except SLACK_ERRORS as error:
+            logger.info("Slack did not tell who reacted, so it counts as a person: %s", error)
+            return False
 
     def _trace(self, trace_id: str) -> TraceSummary | None:
         """Return the trace that a button or a modal of ours names."""

@@ -59,6 +59,23 @@ def test_a_reaction_to_a_message_that_the_bot_did_not_answer_is_not_recorded(
     eventually(lambda: scores(observability) == [0.0])
 
 
+def test_a_reaction_of_another_app_rates_nothing(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    poll = sandbox.add_bot("poll")
+    sandbox.join(poll, general)
+    _, answer = answered(sandbox, alice, general, "good?")
+    sandbox.react(poll, answer, "+1")
+    sandbox.react(alice, answer, "-1")
+    eventually(lambda: scores(observability) != [])
+    assert scores(observability) == [0.0]
+
+
 def scores(observability: Observability) -> list[float | None]:
     return [score.value for score in all_scores(observability)]
 
