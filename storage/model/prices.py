@@ -77,22 +77,24 @@ def take_reported_cost(attributes: MutableMapping[str, Any]) -> int | None:
     found = DOLLARS.intersection(attributes)
     costs = [_micro_dollars(attributes.pop(name)) for name in sorted(found)]
     details = (attributes.get(name) for name in COST_DETAILS)
-    costs += [_micro_dollars(_total(kinds)) for kinds in details if kinds is not None]
+    costs += [_total(kinds) for kinds in details if kinds is not None]
     for names in COST_PARTS:
         if names[0] in attributes or names[1] in attributes:
             costs.append(_sum(attributes.get(name) for name in names))
     return next((cost for cost in costs if cost is not None), None)
 
 
-def _total(details: Any) -> Any:
-    """Return the dollars in a cost by kind of usage, which is JSON."""
+def _total(details: Any) -> int | None:
+    """Return the micro-dollars in a cost by kind of usage, which is JSON."""
     try:
         kinds = json.loads(details) if isinstance(details, str) else details
         if (total := kinds.get("total", kinds.get("total_cost"))) is not None:
-            return total
-        return sum(map(float, kinds.values())) if kinds else None
-    except (ValueError, TypeError, AttributeError):
+            return _micro_dollars(total)
+        parts = [_micro_dollars(dollars) for dollars in kinds.values()]
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return None
+    known = [cost for cost in parts if cost is not None]
+    return sum(known) if known and len(known) == len(parts) else None
 
 
 def _sum(dollars: Iterable[Any]) -> int | None:
@@ -101,6 +103,8 @@ def _sum(dollars: Iterable[Any]) -> int | None:
 
 
 def _micro_dollars(dollars: Any) -> int | None:
+    if isinstance(dollars, bool):  # For Python it is a number.
+        return None
     try:
         cost = round(float(dollars) * 1_000_000)
     except (TypeError, ValueError, OverflowError):

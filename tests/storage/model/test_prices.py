@@ -58,8 +58,12 @@ def test_a_cost_is_taken_under_any_of_its_names(attributes: dict[str, Any]) -> N
         {"langfuse.observation.cost_details": "{}"},
         {"langfuse.observation.cost_details": 5},
         {"langfuse.observation.cost_details": {"input": [1]}},
+        {"langfuse.observation.cost_details": {"input": -90, "output": 100}},
+        {"langfuse.observation.cost_details": {"input": 0.1, "cached": True}},
+        {"gen_ai.usage.cost": True},
+        {"mlflow.llm.cost": "[" * 100_000},
     ],
-    ids=str,
+    ids=lambda attributes: str(attributes)[:60],
 )
 def test_what_is_not_an_amount_is_not_a_cost(attributes: dict[str, Any]) -> None:
     assert take_reported_cost(attributes) is None
