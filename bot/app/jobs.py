@@ -12,7 +12,8 @@ from bot.jobs.poster import Poster
 from bot.jobs.scheduler import Scheduler
 from bot.replies.repair import ReplyRepair
 from bot.slack.connection.client import client_without_retries
-from bot.slack.connection.status import ConnectionStatus, note_connection
+from bot.slack.connection.start_client import client_for_start
+from bot.slack.connection.status import ConnectionStatus, check_token, note_connection
 from bot.slack.errors import SLACK_ERRORS
 from bot.slack.turn_folders import delete_old_files
 from bot.trace_ui.names import key_names
@@ -93,6 +94,7 @@ def build_scheduler(
         folding=settings.folding,
         delete_old_files=lambda before: delete_old_files(files_folder(settings), before=before),
         note_connection=partial(note_connection, database, status, team=shared.team),
+        check_token=partial(check_token, client_for_start(settings), status),
         adopt=shared.observability.adopt,
         take_over=lambda now: take_over.run(now=now),
         end_replies=lambda now: repair.run(now=now),

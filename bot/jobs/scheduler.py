@@ -56,6 +56,7 @@ class Scheduler:
         folding: Folding,
         delete_old_files: Callable[[float], object] = lambda before: None,
         note_connection: Callable[..., object] = lambda *, now, stopped: None,
+        check_token: Callable[[], object] = lambda: None,
         adopt: Callable[[], object] = lambda: None,
         take_over: Callable[[int], object] = lambda now: None,
         end_replies: Callable[[int], object] = lambda now: None,
@@ -65,7 +66,8 @@ class Scheduler:
     ) -> None:
         """`delete_old_files` gets the age limit of retention, in seconds since the epoch.
 
-        `note_connection(now=…, stopped=…)` notes whether Slack is connected, for `health`.
+        `note_connection(now=…, stopped=…)` notes whether Slack is connected, for `health`, and
+        `check_token` if it takes the bot's token.
         `adopt` begins to store what ended processes have left in the spool, and does not wait:
         that may take minutes, in which digests are due and the bot may be stopped.
         `take_over` answers what processes that are gone have left, and
@@ -80,6 +82,7 @@ class Scheduler:
         self._folding = folding
         self._delete_old_files = delete_old_files
         self._note_connection = note_connection
+        self._check_token = check_token
         self._adopt = adopt
         self._take_over = take_over
         self._end_replies = end_replies
@@ -126,6 +129,7 @@ class Scheduler:
         """
         self._note(now, stopped=False)
         self._attempt("Ending replies", lambda: self._end_replies(now))
+        self._attempt("Checking the token", self._check_token)
         # Before anything that tells channels of statistics.
         self._attempt("Following channels", self._follow_left)
         self._attempt("Sending digests", lambda: self._digests.send_due(now=now))

@@ -6,6 +6,11 @@ import threading
 import time
 from collections.abc import Callable
 
+from slack_sdk import WebClient
+
+from bot.settings import SettingsError
+from bot.slack.connection.credentials import identify
+from bot.slack.errors import SlackUnavailable
 from reports.formatting import duration
 from storage.coordination.process_identity import this_process
 from storage.database.base import Database
@@ -32,8 +37,8 @@ class ConnectionStatus:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take `connected`, which is called when the first connection stands."""
-        self.problem: str | None = "it was not connected yet"
-        """The reason for which Slack is not connected, None while it is."""
+        self._absence: str | None = "it was not connected yet"
+        self._refusal: str | None = None
         self.mode = ""
         """How Slack reaches the bot, `socket` or `http`; empty before it is asked to."""
         self._connected: Callable[[], object] | None = connected
@@ -42,28 +47,33 @@ class ConnectionStatus:
         self._told_at = -math.inf
         self._lock = threading.RLock()
 
+    @property
+    def problem(self) -> str | None:
+        """The reason for which the bot hears nothing or may do nothing, None while all is well."""
+        return self._absence or self._refusal
+
     def stands(self) -> None:
         """Note that Slack is connected."""
         with self._lock:
-            if self.problem is None:
+            if self._absence is None:
                 return
             if self._connected is None:
-                logger.info("Slack is connected again after %s: %s.", self._away(), self.problem)
+                logger.info("Slack is connected again after %s: %s.", self._away(), self._absence)
             else:
                 self._connected()
-            self.problem, self._connected, self._told_at = None, None, -math.inf
+            self._absence, self._connected, self._told_at = None, None, -math.inf
 
     def ended(self, why: str) -> None:
         """Note that the connection ended. `stands` or `failed` log it, whichever is next."""
         with self._lock:
-            self.problem, self._since = why, self._now()
+            self._absence, self._since = why, self._now()
 
     def failed(self, why: str) -> None:
         """Note that Slack cannot be connected. `why` is a clause without a full stop."""
         with self._lock:
-            if self.problem is None:
+            if self._absence is None:
                 self._since = self._now()
-            self.problem = why
+            self._absence = why
             if self._now() - self._told_at < TELL_EVERY_S:
                 return
             if self._told_at == -math.inf:
@@ -72,8 +82,32 @@ class ConnectionStatus:
                 logger.warning("Slack is still not connected after %s: %s.", self._away(), why)
             self._told_at = self._now()
 
+    def refused(self, why: str | None) -> None:
+        """Note why Slack refuses the bot's calls, None if it takes them."""
+        with self._lock:
+            if why is not None:
+                logger.error("Slack takes nothing from the bot: %s", why)
+            elif self._refusal is not None:
+                logger.info("Slack takes the bot's calls again.")
+            self._refusal = why
+
     def _away(self) -> str:
         return duration((self._now() - self._since) * 1e9)
+
+
+def check_token(client: WebClient, status: ConnectionStatus) -> None:
+    """Note if Slack refuses the bot's token, as after its app was uninstalled.
+
+    Slack does not say so by itself: it only sends no events any more.
+    """
+    try:
+        identify(client)
+    except SettingsError as error:
+        status.refused(str(error))
+    except SlackUnavailable as error:
+        logger.info("The bot's token is not checked: %s.", error)
+    else:
+        status.refused(None)
 
 
 def note_connection(

@@ -6,12 +6,15 @@ import time
 
 import pytest
 
+from bot.sandbox import Sandbox
 from bot.slack.connection.status import ConnectionStatus, note_connection
 from reports.views.health import health_view
+from storage import Observability
 from storage.coordination.process_identity import this_process
 from storage.database.shared_file import SharedDatabase
 from storage.health import health
 from storage.upkeep.journal import JournalEntry, add_entry, last_entry
+from tests.support.conversations import StartBot
 
 HOUR = 3_600 * 1_000_000_000
 
@@ -63,6 +66,32 @@ def test_health_shows_whether_slack_is_connected(database: SharedDatabase) -> No
     assert shown(database, now) == "⚠ not connected, just now: its name cannot be resolved"
     note_connection(database, status, team="T1", now=now, stopped=True)
     assert shown(database, now) == "the bot was stopped, just now"
+
+
+def test_a_token_that_is_revoked_is_told_by_the_log_and_by_health(
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    observability: Observability,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    bot, database = start_bot(), observability.database
+
+    def slack() -> str:
+        for _ in range(2):  # The second one notes what the first has found out.
+            bot.scheduler.tick(now=time.time_ns())
+        return shown(database, time.time_ns())
+
+    assert slack() == "connected, just now"
+    sandbox.revoke_tokens()
+    why = "Slack does not accept SLACK_BOT_TOKEN (token_revoked). Install the app again on its page"
+    assert slack().startswith(f"⚠ not connected, just now: {why}")
+    assert f"Slack takes nothing from the bot: {why}" in caplog.text
+    sandbox.faults.server_error("auth.test", times=2)
+    assert "token_revoked" in slack(), "nobody has said anything else"
+    sandbox._api.revoked = False
+    assert slack() == "connected, just now"
+    assert "Slack takes the bot's calls again." in caplog.text
 
 
 def test_an_unchanged_state_is_written_once_an_hour(database: SharedDatabase) -> None:
