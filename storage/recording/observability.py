@@ -53,7 +53,10 @@ class Observability:
         """For reading what was recorded. Each thread that reads gets its own connection."""
         self._platform = platform
         self._linger = linger
-        self._remote_parent = parse_traceparent(environ.get("TRACEPARENT"))
+        # A message in Slack belongs to no program, not even to one that started the bot: all
+        # conversations would be one trace, shown to those of the first.
+        caller = None if platform == "slack" else environ.get("TRACEPARENT")
+        self._remote_parent = parse_traceparent(caller)
         self._create_writer()
         PROVIDER.add(self)
         register(self)
@@ -73,8 +76,9 @@ class Observability:
 
         Without one, TRACEBOT_DATABASE_URL is used, and without that the default path. `platform`
         says where the work comes from: `slack`, `cli`, `mcp` or `otlp`. If TRACEPARENT is set, the
-        spans of this process hang under its caller's. A span is held for at most `linger` seconds
-        (0 to 0.2) so that it can be stored in a batch; that is what a SIGKILL can lose.
+        spans of this process hang under its caller's, but for those of `slack`. A span is held for
+        at most `linger` seconds (0 to 0.2) so that it can be stored in a batch; that is what a
+        SIGKILL can lose.
 
         A database that is locked, full or being migrated is not an error: what is recorded waits in
         the spool. Raises `storage.errors.StorageError` for one that cannot be used by waiting.

@@ -148,6 +148,17 @@ def test_traceparent_hangs_a_process_under_its_caller(db_path: Path) -> None:
     assert (summary.name, summary.status) == ("child", "ok")
 
 
+def test_a_message_hangs_under_no_program_that_started_the_bot(db_path: Path) -> None:
+    environ = {"TRACEPARENT": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+    with Observability.open(db_path, platform="slack", environ=environ) as observability:
+        for audience in ("T1", "T1/C2"):
+            with observability.span("slack message", audience=audience):
+                pass
+        observability.flush()
+        traces = recent_traces(observability.database).traces
+    assert {trace.audience for trace in traces} == {"T1", "T1/C2"}
+
+
 @pytest.mark.parametrize("header", ["", "rubbish", "00-" + "0" * 32 + "-" + "0" * 16 + "-01"])
 def test_a_traceparent_that_is_none_begins_a_trace(db_path: Path, header: str) -> None:
     environ = {"TRACEPARENT": header}
