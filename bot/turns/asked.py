@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from bot.agents.config.roster import Roster
@@ -87,6 +87,23 @@ class AgentChoice:
         return Asked(
             named.prompt, tuple(agents), tuple(refused), misses, chosen_by=chosen_by, asker=asker
         )
+
+    def still(self, asked: Asked, message: IncomingMessage) -> Asked:
+        """Return *asked* without the agents that the author may not ask any more.
+
+        `refused` are only these then.
+        """
+        refused = {}
+        for agent in asked.agents:
+            named = self._roster.agents.get(
+                agent.name, agent
+            )  # The file may have been loaded anew.
+            if reason := self._permission.refusal(named, message):
+                refused[agent.name] = Refusal(agent.name, reason)
+        if not refused:
+            return asked
+        agents = tuple(agent for agent in asked.agents if agent.name not in refused)
+        return replace(asked, agents=agents, refused=tuple(refused.values()))
 
     def _means_somebody(self, name: str) -> bool:
         try:

@@ -92,6 +92,11 @@ class Decider:
         self._record(verdict, rule)
         return verdict
 
+    def still(self, verdict: Verdict) -> Verdict:
+        """Return the verdict on a message that had to wait: who may ask may have changed."""
+        asked = self._choice.still(verdict.asked, verdict.message)
+        return verdict if asked is verdict.asked else replace(verdict, asked=asked)
+
     def may_answer(self, message: IncomingMessage) -> bool:
         """Return False if *message* will not be answered, whatever its thread says by then."""
         message = self._with_channel_type(message)

@@ -55,6 +55,8 @@ and a message that only needs a decision must not wait for one."""
 
 TAKEN_OVER_ERROR = "This process stood still, and another one went on."
 
+NOT_ANY_MORE = "While it waited, its author lost the right to ask."
+
 logger = logging.getLogger("tracebot.turn")
 
 
@@ -212,13 +214,25 @@ class TurnHandler:
             return None
         turn.root.set(agent=TOGETHER.join(agent.name for agent in verdict.asked.agents))
         self._unfinished.wait_until_stored(unfinished_id(turn.root))
-        with self._running.running(
-            _running_turn(turn, verdict), on_wait=lambda: turn.status.show(WAITING)
-        ) as cancellation:
+        waited = False
+
+        def on_wait() -> None:
+            nonlocal waited
+            waited = True
+            turn.status.show(WAITING)
+
+        with self._running.running(_running_turn(turn, verdict), on_wait=on_wait) as cancellation:
             # Asked again: the bot may have begun to stop while this turn waited for its slot.
             if self._stopping.is_set():
                 return self._leave(turn)
             self._fence.require(turn.root.trace_id)
+            if waited and (now := self._decider.still(verdict)) is not verdict:
+                verdict = now
+                self._tell_refused(verdict, trace_id=turn.root.trace_id)
+                if not verdict.asked.agents:
+                    reason = verdict.asked.refused[0].reason
+                    turn.root.fail(reason.value, NOT_ANY_MORE, status="cancelled")
+                    return None
             turn.status.show(READ)
             return _ending(self._calls.ask(prompt, verdict, turn.root, cancellation))
 

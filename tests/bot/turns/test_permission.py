@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.agents.config.roster import RosterError, load_roster
+from bot.agents.types import Agent
 from bot.replies.buttons import TRY_AGAIN
 from bot.sandbox import Channel, Manifest, Message, Sandbox, User
 from storage import Observability
@@ -13,6 +14,7 @@ from storage.queries.lookups import message_traces
 from storage.queries.statistics import statistics
 from storage.queries.traces import TraceSummary
 from tests.support.conversations import StartBot, eventually, spans_of
+from tests.support.fake_agent import Scripted, roster_with
 from tests.support.paths import MANIFEST
 from tests.support.running_bot import start_in
 
@@ -269,6 +271,27 @@ def test_an_agent_that_executes_needs_an_entry_for_a_channel_that_others_can_rea
     assert "guests or people of other organisations can read this channel" in told
     assert len(desk.replies(desk.ask(alice, shared, "@echo x"))) == 1
     assert len(desk.replies(desk.ask(alice, named, "@builder x"))) == 1
+
+
+def test_who_loses_the_right_while_a_message_waits_for_a_slot_is_not_answered(
+    desk: Desk, start_bot: StartBot, alice: User, general: Channel, agent: Scripted
+) -> None:
+    builder = Agent(name="builder", providers=(agent,), mode="execute")
+    start_bot(roster_with({"builder": builder}, default="builder"), workers=1)
+    first = desk.ask(alice, general)
+    agent.wait_until_asked()
+    waiting = desk.ask(alice, general, "@builder the other")
+    desk.sandbox.wait_for_reaction(general, waiting.ts, "hourglass_flowing_sand")
+    desk.sandbox.share(general)
+    desk.sandbox.settle()
+    agent.end("done")
+    desk.sandbox.wait_for_reaction(general, first.ts, "white_check_mark")
+    assert desk.trace(waiting).status == "cancelled"
+    assert [request.prompt for request in agent.requests] == ["hello"]
+    (told,) = desk.told(alice, general)
+    assert "guests or people of other organisations can read this channel" in told
+    desk.sandbox.settle()
+    assert not desk.sandbox.messages(general)[1].reactions
 
 
 @pytest.mark.parametrize(
