@@ -109,3 +109,9 @@ def test_each_scope_and_event_of_the_manifest_has_its_reason() -> None:
     ]
     assert rows[0] == manifest["oauth_config"]["scopes"]["bot"]
     assert rows[1] == manifest["settings"]["event_subscriptions"]["bot_events"]
+
+
+def test_examples_of_health_have_the_newest_migration() -> None:
+    names = sorted(path.stem for path in (ROOT / "storage/database/migrations").glob("0*.py"))
+    shown = [line for page in PAGES for line in re.findall(r"Migrations  .*_\w+", page.read_text())]
+    assert shown == [f"Migrations  {len(names)}, up to {names[-1]}"] * 2
