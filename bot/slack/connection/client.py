@@ -1,5 +1,6 @@
 """Clients of Slack's Web API: which calls they repeat, and how patiently."""
 
+import logging
 import time
 from http.client import HTTPException
 
@@ -12,6 +13,9 @@ from bot.slack.connection.checked_client import method_of
 from bot.slack.connection.guarded_client import GuardedClient
 from bot.slack.errors import PASSING, SlackUnwell
 from bot.slack.own_secrets import OwnSecrets
+
+# It would tell of each repetition in two lines. What fails in the end is told by whoever called.
+logging.getLogger("slack_sdk.web").setLevel(logging.WARNING)
 
 PATIENT = RetryPolicy(attempts=4, first_wait_s=0.5, longest_wait_s=4.0)
 PATIENT_S = 60.0

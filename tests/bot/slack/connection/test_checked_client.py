@@ -100,6 +100,20 @@ def test_a_call_is_repeated_after_a_malformed_answer(
     assert [each["text"] for each in answer["messages"]] == ["hello"]
 
 
+def test_a_call_that_is_repeated_is_not_told_with_each_repetition(
+    sandbox: Sandbox,
+    alice: User,
+    settings: Settings,
+    secrets: OwnSecrets,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    sandbox.faults.rate_limit("users.info", times=2, retry_after=0)
+    client_with_retries(settings, secrets).users_info(user=alice.id)
+    assert len(sandbox.calls("users.info")) == 3
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize("method", sorted(CONTENTS))
 def test_no_caller_reads_an_answer_without_its_contents(
     method: str, sandbox: Sandbox, settings: Settings, secrets: OwnSecrets
