@@ -146,13 +146,15 @@ class ReplyRows:
 
     def _store(self, id: str, reply: UnfinishedReply | None) -> None:
         if not self._fence.holds(id.partition(":")[0]):
-            return  # Its row is that of another process now.
+            # Its row is that of another process now, unless it was stored at that very moment.
+            remove_reply(self._database, id, process=self._process)
+            return
         if reply is None:
             remove_reply(self._database, id)
             self.ids.discard(id)
             return
         kept = self._storable(reply)
-        put_reply(self._database, kept, process=self._process)
+        put_reply(self._database, kept, process=self._process, again=id in self.ids)
         self.ids.add(id)
 
     def _storable(self, reply: UnfinishedReply) -> UnfinishedReply:

@@ -46,10 +46,13 @@ class UnfinishedReply:
     ending: tuple[Message, ...] | None = None
 
 
-def put_reply(database: Database, reply: UnfinishedReply, *, process: str) -> None:
+def put_reply(
+    database: Database, reply: UnfinishedReply, *, process: str, again: bool = False
+) -> None:
     """Store a reply of *process*. It replaces what was stored of it before.
 
-    With the first one of an agent, the message is not answered by anybody else any more.
+    With the first one of an agent, the message is not answered by anybody else any more. One that
+    is stored *again* stays as it is if it was taken over in between.
     """
     ending = None if reply.ending is None else json.dumps(reply.ending)
     row = {
@@ -58,6 +61,10 @@ def put_reply(database: Database, reply: UnfinishedReply, *, process: str) -> No
         "process": process,
     }
     with transaction(database, deadline=PATIENCE_S, of=()):
+        if again:
+            own = (UnfinishedReplyRow.id == reply.id, UnfinishedReplyRow.process == process)
+            UnfinishedReplyRow.update(**row).where(*own).execute(database)
+            return
         UnfinishedReplyRow.insert(**row).on_conflict(
             conflict_target=[UnfinishedReplyRow.id], update=row
         ).execute(database)
@@ -65,10 +72,13 @@ def put_reply(database: Database, reply: UnfinishedReply, *, process: str) -> No
             note_asked(database, reply.trace_id)
 
 
-def remove_reply(database: Database, id: str) -> None:
-    """Remove a reply, because it is final."""
+def remove_reply(database: Database, id: str, *, process: str | None = None) -> None:
+    """Remove a reply, because it is final; of a *process* only one that it still has."""
+    which = [UnfinishedReplyRow.id == id]
+    if process is not None:
+        which.append(UnfinishedReplyRow.process == process)
     with transaction(database, deadline=PATIENCE_S, of=()):
-        UnfinishedReplyRow.delete().where(UnfinishedReplyRow.id == id).execute(database)
+        UnfinishedReplyRow.delete().where(*which).execute(database)
 
 
 def replies_of(database: Database, *, process: str) -> frozenset[str]:

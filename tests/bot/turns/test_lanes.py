@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from peewee import OperationalError
+from peewee import Database, OperationalError
 
 from bot.concurrency import lanes
 from bot.concurrency.event_dedup import message_key
 from bot.lifecycle import Bot
+from bot.replies import reply_rows
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.sandbox.state.errors import SandboxError
 from bot.sandbox.state.values import Json
@@ -34,6 +35,7 @@ from storage.coordination import accepted_messages
 from storage.coordination.accepted_messages import WAITING, AcceptedMessage, accept_message
 from storage.coordination.process_identity import NOBODY
 from storage.coordination.take_over import other_owners, take_over
+from storage.coordination.unfinished_replies import TURN, UnfinishedReply
 from storage.database.connect import connect
 from storage.database.models import AcceptedMessageRow, LeaseRow
 from storage.queries.lookups import thread_traces
@@ -507,6 +509,31 @@ def test_of_a_turn_that_was_taken_over_nothing_more_is_shown(
     assert sandbox.reactions(general, question.ts) == before
     assert rows(observability) == 1
     assert {row.process for row in left_replies(observability)} == {NOBODY}
+
+
+def test_a_row_that_is_stored_just_when_its_turn_is_taken_over_does_not_stay(
+    monkeypatch: pytest.MonkeyPatch,
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    store, stored = reply_rows.put_reply, []
+
+    def store_late(database: Database, reply: UnfinishedReply, **more: Any) -> None:
+        if not stored:
+            taken_over_from(bot, observability)
+        store(database, reply, **more)
+        stored.append(reply.agent)
+
+    monkeypatch.setattr(reply_rows, "put_reply", store_late)
+    bot = start_bot(roster_of(agent))
+    question = sandbox.post(alice, general, f"{sandbox.mention} think hard")
+    (trace,) = finished(observability, general, question.ts)
+    assert (trace.status, stored) == ("abandoned", [TURN])
+    eventually(lambda: left_replies(observability) == [])
 
 
 def test_an_answer_that_is_posted_just_when_its_turn_is_taken_over_is_deleted(

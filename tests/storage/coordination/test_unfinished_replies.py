@@ -9,6 +9,7 @@ from storage.coordination.unfinished_replies import (
     abandoned_replies,
     hand_over_replies,
     put_reply,
+    remove_reply,
 )
 from storage.database.base import Database
 
@@ -39,6 +40,18 @@ def test_a_reply_of_a_process_that_is_gone_is_abandoned(database: Database) -> N
     put_reply(database, replace(REPLY, id="2"), process=this_process())
     (owner,) = other_owners(database, team="T1", process=this_process())
     assert take_over(database, owner, team="T1", process=this_process())
+    assert list(abandoned_replies(database, team="T1")) == [REPLY]
+
+
+def test_a_reply_that_was_taken_over_is_left_as_it_is_by_its_former_process(
+    database: Database,
+) -> None:
+    put_reply(database, REPLY, process="a:1:1")
+    (owner,) = other_owners(database, team="T1", process="b:1:1")
+    assert take_over(database, owner, team="T1", process="b:1:1")
+    put_reply(database, replace(REPLY, ts="2.000001"), process="a:1:1", again=True)
+    assert list(abandoned_replies(database, team="T1")) == [REPLY]
+    remove_reply(database, REPLY.id, process="a:1:1")
     assert list(abandoned_replies(database, team="T1")) == [REPLY]
 
 
