@@ -10,6 +10,7 @@ import hmac
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -21,6 +22,7 @@ from bot.http.addresses import LOOPBACK
 from bot.http.requests import BodyBudget, Refused, busy, decompressed, read_body
 from bot.http.server import WebServer
 from bot.http.telemetry_store import TelemetryStore
+from bot.http.turn_address import turn_of
 from bot.settings import Settings, SettingsError
 from storage import Observability
 from storage.otlp.decoder import Encoding, Signal, refusal
@@ -68,9 +70,9 @@ class Collector:
     ) -> None:
         """Take `capture`, which decides what is kept of texts. Without a `token`, loopback only.
 
-        With a `key`, only those who have it may send. It is a part of the path, as every program
-        that takes an address takes one with a path; codex sends it as the token, because its
-        address is an argument, which other users can read.
+        With a `key`, only those who have it may send, or that of a turn (`turn_address`). It is a
+        part of the path, as every program that takes an address takes one with a path; codex sends
+        it as the token, because its address is an argument, which other users can read.
         """
         self._store = TelemetryStore(observability, capture=capture)
         self.counts = self._store.counts
@@ -89,7 +91,7 @@ class Collector:
         names: tuple[Signal, ...] = ("traces", "logs", "metrics")
         routes = [
             Route(f"{path}/v1/{name}{end}", self._endpoint(name), methods=["POST"])
-            for path in {"", self._path}
+            for path in ("", *(["/{key}"] if self._key else []))
             for name in names
             for end in ("", "/")  # Not every exporter follows the redirect of a POST.
         ]
@@ -135,7 +137,7 @@ class Collector:
         return response
 
     async def _take(self, request: Request, signal: Signal, encoding: Encoding | None) -> Response:
-        self._check_sender(request)
+        within = self._turn_of_sender(request)
         if encoding is None:
             raise Refused(415, "encoding", f"Send {' or '.join(ENCODINGS)}.")
         compression = request.headers.get("content-encoding", "identity").lower()
@@ -145,42 +147,46 @@ class Collector:
         if self._bodies >= MAX_BODIES:
             raise busy()
         self._bodies += 1
+        store = partial(self._store.store, signal=signal, encoding=encoding, within=within)
         try:
             with self._budget.body() as received:
                 body = await read_body(request, limit=MAX_BODY, seconds=BODY_S, received=received)
                 told = await asyncio.get_running_loop().run_in_executor(
-                    self._thread, self._stored, body, signal, encoding, compression == "gzip"
+                    self._thread, self._stored, body, compression == "gzip", store
                 )
         finally:
             self._bodies -= 1
         self._wait_for_parents()
         return Response(told, media_type=TYPES[encoding])
 
-    def _check_sender(self, request: Request) -> None:
-        """Refuse web pages: a browser sends an Origin, or uses a host name that is not loopback."""
+    def _turn_of_sender(self, request: Request) -> str | None:
+        """Return the only trace of ours that a sender may add to, None if it may add to any.
+
+        Refuse web pages: a browser sends an Origin, or uses a host name that is not loopback.
+        """
         if "origin" in request.headers:
             raise Refused(403, "origin", "Web pages may not send telemetry here.")
-        given = BEARER.sub("", request.headers.get("authorization", "")).encode()
+        given = BEARER.sub("", request.headers.get("authorization", ""))
         if self._token:
-            if not hmac.compare_digest(given, self._token.encode()):
+            if not hmac.compare_digest(given.encode(), self._token.encode()):
                 raise Refused(
                     401,
                     "token",
                     "The token is missing or wrong. Send it as Authorization: Bearer TOKEN.",
                 )
-        elif _host(request) not in LOOPBACK:
+            return None
+        if _host(request) not in LOOPBACK:
             raise Refused(403, "host", "Without a token, send to 127.0.0.1 and no other host name.")
-        elif not (self._is_addressed(request) or hmac.compare_digest(given, self._key.encode())):
+        sent = request.path_params.get("key", given)
+        if hmac.compare_digest(sent.encode(), self._key.encode()) or not self._key:
+            return None
+        if (trace_id := turn_of(sent, receiver=self._key)) is None:
             raise Refused(404, "path", NOT_FOR_OTHERS)
+        return trace_id
 
-    def _is_addressed(self, request: Request) -> bool:
-        """Return True if the path has the key, or if there is none."""
-        return request.url.path.startswith(f"{self._path}/v1/")
-
-    def _stored(self, body: bytes, signal: Signal, encoding: Encoding, compressed: bool) -> bytes:
+    def _stored(self, body: bytes, compressed: bool, store: Callable[[bytes], bytes]) -> bytes:
         """On the thread: store a request, and return the body of the response."""
-        content = decompressed(body, limit=MAX_BODY) if compressed else body
-        return self._store.store(content, signal, encoding)
+        return store(decompressed(body, limit=MAX_BODY) if compressed else body)
 
     def _wait_for_parents(self) -> None:
         """On the event loop: see to it that spans which wait for their parent are stored."""

@@ -72,10 +72,17 @@ class TelemetryStore:
         if self._observability.room - items < RESERVED:
             raise Refused(503, "queue", "The queue is full. Send it again later.")
 
-    def store(self, content: bytes, signal: Signal, encoding: Encoding) -> bytes:
-        """Store the body of a request, and return that of its response. Raises `Refused`."""
+    def store(
+        self, content: bytes, *, signal: Signal, encoding: Encoding, within: str | None = None
+    ) -> bytes:
+        """Store the body of a request, and return that of its response. Raises `Refused`.
+
+        *within* is the only trace of ours that it may add to; None lets it add to any.
+        """
         try:
-            telemetry = read(content, signal, encoding=encoding, capture=self._capture)
+            telemetry = read(
+                content, signal, encoding=encoding, capture=self._capture, within=within
+            )
             self._queue(telemetry)
             self._count_losses(telemetry.losses)
             self._wait_for_storage(len(content))

@@ -12,6 +12,7 @@ from bot.agents.cancellation import DELETION, Cancellation
 from bot.agents.errors import AgentError
 from bot.agents.invocation import invoke
 from bot.agents.types import Agent, HistoryMessage, Request, ThreadState
+from bot.http.turn_address import turn_address
 from bot.replies.delivery import ReplyDelivery
 from bot.replies.final_reply import FinalReply, ReplyWriter, TurnFailure
 from bot.replies.ladder import Delivered, deliver
@@ -77,7 +78,7 @@ class Responder:
     ) -> None:
         """`live_client` neither retries nor waits long; see `LiveUpdates`.
 
-        `collector` is the base URL to which agents may send their own telemetry.
+        `collector` is the base URL of the receiver for the agents' own telemetry.
         """
         self._bot_user = bot_user
         self._live_client = live_client
@@ -146,7 +147,7 @@ class Responder:
             channel=given.message.channel,
             thread_ts=given.message.root_ts,
             thread=given.thread,
-            collector=self._collector,
+            collector=self._collector and turn_address(self._collector, root.trace_id),
             cancellation=cancellation,
             on_progress=streamer.updates.draft.add,
             captured=self._settings.captured,

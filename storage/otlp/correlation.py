@@ -134,7 +134,8 @@ class TraceCorrelator:
             if parent is None and above:
                 top = above[span.trace_id, span.span_id]
                 parent = started.get(id(top))
-                if parent is None and span.trace_id in ours:
+                may_join = each.resource.within in (None, span.trace_id)
+                if parent is None and span.trace_id in ours and may_join:
                     # It passed on only TRACEPARENT. The id of a trace alone, which people can see,
                     # leads nowhere.
                     awaited = (top.trace_id, top.parent_id) if top.parent_id else None

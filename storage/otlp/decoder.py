@@ -72,8 +72,17 @@ class Telemetry:
     losses: Losses = field(default_factory=Losses)
 
 
-def read(body: bytes, signal: Signal, *, encoding: Encoding, capture: Capture) -> Telemetry:
+def read(
+    body: bytes,
+    signal: Signal,
+    *,
+    encoding: Encoding,
+    capture: Capture,
+    within: str | None = None,
+) -> Telemetry:
     """Decode `body`. `capture` decides what is kept of texts.
+
+    `within` is the only trace of ours that its sender may add to; None lets it add to any.
 
     Raises `BadTelemetry`, and `TooManyItems` before anything is decoded.
     """
@@ -82,6 +91,8 @@ def read(body: bytes, signal: Signal, *, encoding: Encoding, capture: Capture) -
     try:
         for sent, sent_scope, items in _envelopes(body, signal, encoding, request):
             resource = Resource.of(sent)
+            if within is not None:
+                resource = resource.limited(within)
             scope = Scope(resource, sent_scope, capture, request)
             _add(telemetry, signal, resource, scope, items)
     except Malformed as error:

@@ -5,7 +5,7 @@ place of its items, and a `Scope`, with which `storage.otlp.items` reads them.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 from storage.model.redaction import redacted_start
@@ -35,6 +35,13 @@ class Resource:
     service: str
     source: Source
     parent: Ids | None
+    within: str | None = None
+    """The only trace of ours that it may add to; None if it may add to any."""
+
+    def limited(self, trace_id: str) -> Self:
+        """Return the resource of a sender that may add to this trace only."""
+        is_there = self.parent is not None and self.parent[0] == trace_id
+        return replace(self, parent=self.parent if is_there else None, within=trace_id)
 
     @classmethod
     def of(cls, sent: Any) -> Self:

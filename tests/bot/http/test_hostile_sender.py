@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from contextvars import Context
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import httpx
 import pytest
 
 from bot.http.otlp_receiver import Collector
+from bot.http.turn_address import turn_address
 from bot.turns.eraser import forget
 from storage import ActiveSpan, Observability
 from storage.health import health
@@ -343,3 +345,35 @@ def test_a_span_of_ours_is_stored_though_another_came_with_its_ids(
     assert observability.flush()
     (span,) = trace_spans(observability.database, "8" * 32)
     assert (span.name, span.status, span.audience) == ("ours", "ok", "C1")
+
+
+def test_what_is_sent_with_the_key_of_a_turn_joins_no_other_one(
+    observability: Observability, attempt: ActiveSpan
+) -> None:
+    """People can see the ids of a running turn, and tell the agent of another one to use them."""
+    guarded = Collector(observability, capture=str, key="0123456789abcdef")
+    receiver = guarded.listen()
+    base = receiver.rpartition("/")[0]
+    other = Context().run(observability.start_span, "slack message", PLACE)
+    assert observability.flush()
+    address = turn_address(receiver, attempt.trace_id)
+    claims = spending(dollars="90")
+    send(address, other, a_span(attributes=claims))
+    send(address, None, a_span("b", parentSpanId=other.span_id) | {"traceId": other.trace_id})
+    send(address, attempt, a_span("c", attributes=claims))
+    send(address, None, a_span("d", parentSpanId=attempt.span_id) | {"traceId": attempt.trace_id})
+    key, trace_id = address.removeprefix(f"{base}/"), other.trace_id
+    for forged in (f"{trace_id}{key[32:]}", trace_id, key[:-1], f"{key}0"):
+        path = f"{base}/{forged}/v1/traces"
+        assert httpx.post(path, json={}).status_code == 404
+        headers = {"authorization": f"Bearer {forged}"}
+        assert httpx.post(f"{base}/v1/traces", json={}, headers=headers).status_code == 404
+    guarded.stop()
+    assert received(observability, other.trace_id) == []
+    assert {each.span_id[0] for each in received(observability, attempt.trace_id)} == {"c", "d"}
+    other.end()
+    assert summary(observability, other.trace_id).cost is None
+
+
+def test_an_address_without_a_key_is_the_same_for_each_turn() -> None:
+    assert turn_address("http://127.0.0.1:4318", "a" * 32) == "http://127.0.0.1:4318"

@@ -19,6 +19,8 @@ from storage import Observability
 from storage.model.span import Span
 from storage.queries.traces import TraceSummary, recent_traces
 from tests.support.agent_checks import hangs_its_telemetry_under_ours, spans_once
+from tests.support.conversations import StartBot
+from tests.support.fake_agent import Scripted, roster_of
 
 
 @pytest.fixture
@@ -84,3 +86,17 @@ def test_an_agents_own_spans_are_in_the_slack_turn(
     assert (think.channel, think.user, think.agent) == (general.id, alice.id, "thinker")
     summary: TraceSummary = recent_traces(observability.database).traces[0]
     assert summary.audience == think.audience
+
+
+def test_each_turn_is_given_an_address_of_its_own(
+    sandbox: Sandbox, start_bot: StartBot, alice: User, general: Channel, agent: Scripted
+) -> None:
+    start_bot(roster_of(agent), collector="http://127.0.0.1:4318/c0ffee")
+    for text in ("one", "two"):
+        question = sandbox.post(alice, general, f"{sandbox.mention} {text}")
+        agent.wait_until_asked()
+        agent.end("done")
+        sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
+    given = {str(request.collector) for request in agent.requests}
+    assert len(given) == 2
+    assert not any("c0ffee" in each for each in given)
