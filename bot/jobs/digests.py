@@ -21,7 +21,7 @@ from reports.views.views import View
 from storage.coordination.digest_subscriptions import Subscription, subscriptions
 from storage.database.base import Database
 from storage.queries.traces import TraceSummary
-from storage.recovery.replacement import recoveries
+from storage.recovery.replacement import Recovery, recoveries
 
 DIGEST_EVENT = "tracebot_digest"
 """The `event_type` in the metadata of a digest."""
@@ -102,12 +102,15 @@ class Digests:
         )
 
     def send_recoveries(self, *, now: int) -> int:
-        """Tell subscribed channels if a damaged database was replaced. Return how many messages."""
+        """Tell subscribed channels if a damaged database was replaced. Return how many messages.
+
+        Channels that guests or people of other organisations can read are not told.
+        """
         return sum(
             self._poster.post_once(
                 subscription.channel,
                 f"recovery:{recovery.file}:{subscription.team}:{subscription.channel}",
-                partial(recovered, recovery, now=now),
+                partial(self._recovered, recovery, subscription, now),
                 now=now,
             )
             for recovery in recoveries(self._database)
@@ -129,6 +132,11 @@ class Digests:
         scope = self._scope(self._sight_in(subscription.team, subscription.channel))
         view = digest(self._database, scope, period, now=now, subscribed=subscription.channel)
         return view if view.has_news or subscription.quiet == "line" else None
+
+    def _recovered(self, recovery: Recovery, subscription: Subscription, now: int) -> View | None:
+        """Return what a channel is told; None if others read it, who know only of that channel."""
+        sight = self._sight_in(subscription.team, subscription.channel)
+        return recovered(recovery, now=now) if sight.channel is None else None
 
     def _scope(self, sight: Sight) -> Scope:
         return Scope(

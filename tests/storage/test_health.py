@@ -36,6 +36,9 @@ from storage.store.grains import grains_of
 from storage.upkeep.journal import last_entry
 from tests.support.factories import GENERAL, TEAM, FixedSight
 
+SHARED = "C0SHARED"
+"""A channel that people of other organisations can read."""
+
 TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
 HOUR = 3_600 * 1_000_000_000
 PARSER, _ = build_parser(prog="tracebot", shell=True)
@@ -169,7 +172,9 @@ def schedule(
         posted=lambda channel, key: key in posted,
         team=TEAM,
         workspace="https://acme.slack.com/",
-        sight_in=lambda team, channel: FixedSight(frozenset({team})),
+        sight_in=lambda team, channel: FixedSight(
+            frozenset({team}), channel=SHARED if channel == SHARED else None
+        ),
     )
     retention = Retention(older_than_ns=HOUR)
     scheduler = Scheduler(database, digests=digests, retention=retention, folding=Folding())
@@ -189,7 +194,8 @@ def test_channels_with_a_digest_are_told_once_about_a_damaged_database(
     database: SharedDatabase,
 ) -> None:
     now = time.time_ns()
-    subscribe(database, Subscription(TEAM, GENERAL, "09:00", "UTC", "U1", now))
+    for subscribed in (SHARED, GENERAL):
+        subscribe(database, Subscription(TEAM, subscribed, "09:00", "UTC", "U1", now))
     recover(database)
     posts: list[tuple[str, str]] = []
     ticking, digests = schedule(database, posts, set())
