@@ -25,6 +25,10 @@ KINDS: Mapping[str, Sequence[str]] = {
     "webhook": (
         r"(?:https?://)?hooks\.slack(?:-gov)?\.com/[A-Za-z]+/[A-Za-z0-9/+_-]+",
         r"https?://(?:[a-z]+\.)?discord(?:app)?\.com/api/(?:v\d+/)?webhooks/\d+/[\w-]+",
+        # Without their host, as urllib3 logs the path of a request.
+        r"/services/T[A-Z0-9]{6,}/B[A-Z0-9]{6,}/[A-Za-z0-9]{16,}",
+        r"/(?:workflows|triggers)/T[A-Z0-9]{6,}/[A-Z0-9]{6,}/[A-Za-z0-9/]{16,}",
+        r"/api/(?:v\d+/)?webhooks/\d{15,}/[\w-]{40,}",
         r"https?://[\w-]+\.webhook\.office\.com/[^\s\"'<>|]+",
         r"https?://hooks\.zapier\.com/hooks/[A-Za-z0-9/]+",
         r"https?://hook\.[a-z0-9.]+\.make\.com/[A-Za-z0-9]+",

@@ -423,3 +423,25 @@ def test_a_process_may_end_while_its_threads_redact() -> None:
         command = [sys.executable, "-c", END_IN_A_SEARCH]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
         assert (done.returncode, done.stderr) == (0, "")
+
+
+WORD, HEX = "AbCdEfGhIjKlMnOpQrStUvWx", "9f86d081884c7d659a2feaa0c55ad015"
+
+LOGGED = [
+    f'https://hooks.slack.com:443 "POST /services/T01ABCDEF/B01ABCDEF/{WORD} HTTP/1.1" 200 2',
+    f'https://hooks.slack.com:443 "POST /workflows/T01ABCDEF/A01ABCDEF/35/{WORD} HTTP/1.1" 200 2',
+    f'https://discord.com:443 "POST /api/webhooks/123456789012345678/{WORD}{WORD} HTTP/1.1" 204',
+    f"> GET /link/?ticket={HEX}&app_id=4bce HTTP/1.1",
+    f"response_headers.complete return_value=(b'HTTP/1.1', 200, [(b'Set-Cookie', b'sid={HEX}')])",
+    f"send_request_headers.started headers=[(b'Host', b'x'), (b'X-API-Key', b'{WORD}99')]",
+    f"grpc metadata: [('authorization', 'Bearer {HEX}')]",
+    f"Obtained token {{'access_token': '{HEX}', 'expires_in': 3599}}.",
+    f"Starting new HTTPS connection (1): ann:{HEX}@proxy.corp:3128",
+    f"[generated in 0.00021s] {{'name': 'bob', 'password': '{HEX}', 'id': 3}}",
+    f"*cmd* 'PASS {HEX}'",
+]
+
+
+@pytest.mark.parametrize("line", LOGGED)
+def test_what_libraries_log_of_their_requests_has_no_secret(line: str) -> None:
+    assert not re.search(f"{WORD}|{HEX}", redact(line))
