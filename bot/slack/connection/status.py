@@ -14,6 +14,7 @@ from bot.slack.errors import SlackUnavailable
 from reports.formatting import duration
 from storage.coordination.process_identity import this_process
 from storage.database.base import Database
+from storage.model.redaction import redact
 from storage.upkeep.journal import CONNECTION, JournalEntry, add_entry, last_entry
 
 TELL_EVERY_S = 60.0
@@ -66,10 +67,11 @@ class ConnectionStatus:
     def ended(self, why: str) -> None:
         """Note that the connection ended. `stands` or `failed` log it, whichever is next."""
         with self._lock:
-            self._absence, self._since = why, self._now()
+            self._absence, self._since = redact(why), self._now()
 
     def failed(self, why: str) -> None:
         """Note that Slack cannot be connected. `why` is a clause without a full stop."""
+        why = redact(why)  # It may quote an address, and is stored beside the spans.
         with self._lock:
             if self._absence is None:
                 self._since = self._now()

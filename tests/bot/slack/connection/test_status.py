@@ -94,6 +94,19 @@ def test_a_token_that_is_revoked_is_told_by_the_log_and_by_health(
     assert "Slack takes the bot's calls again." in caplog.text
 
 
+def test_what_is_wrong_is_stored_without_the_ticket_of_a_connection(
+    database: SharedDatabase,
+) -> None:
+    status = ConnectionStatus()
+    ticket = "9f86d081884c7d659a2feaa0c55ad015"
+    for note in (status.failed, status.ended):
+        note(f"wss://wss.slack.com/link/?ticket={ticket} isn't a valid URI")
+        note_connection(database, status, team="T1", now=time.time_ns(), stopped=False)
+        entry = last_entry(database, "slack:T1")
+        assert entry is not None
+        assert "isn't a valid URI" in str(entry.details) and ticket not in str(entry.details)
+
+
 def test_an_unchanged_state_is_written_once_an_hour(database: SharedDatabase) -> None:
     status = ConnectionStatus()
     status.stands()
