@@ -6,6 +6,7 @@ See `storage.queries.traces` for `audiences`.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from operator import attrgetter
+from typing import Any
 
 from storage.database.base import Database
 from storage.database.models import SpanRow, TraceRow
@@ -69,10 +70,14 @@ def failed_traces(
     return summaries(database, query.order_by(*NEWEST_FIRST).limit(limit))
 
 
-def failed_spans(database: Database, trace_ids: Collection[str]) -> tuple[FailedSpan, ...]:
-    """Return the failed spans of these traces, newest first."""
+def failed_spans(
+    database: Database, trace_ids: Collection[str], *conditions: Any
+) -> tuple[FailedSpan, ...]:
+    """Return the failed spans of these traces, newest first, that meet further *conditions*."""
     query = SpanRow.select(*(getattr(SpanRow, item.name) for item in fields(FailedSpan))).where(
-        SpanRow.trace_id.in_(list(trace_ids)), SpanRow.status.in_(sorted(FAILED_STATUSES))
+        SpanRow.trace_id.in_(list(trace_ids)),
+        SpanRow.status.in_(sorted(FAILED_STATUSES)),
+        *conditions,
     )
     newest_first = SpanRow.started_at.desc(), SpanRow.trace_id.desc(), SpanRow.span_id
     rows = query.order_by(*newest_first).dicts().execute(database)
@@ -89,7 +94,9 @@ def last_failed_calls(database: Database) -> Mapping[str, FailedSpan]:
     for status in FAILED_STATUSES:
         failed = Filters(status=status)
         traces = failed_traces(database, since=0, filters=failed, limit=LOOKED_UP)
-        spans = failed_spans(database, [trace.trace_id for trace in traces])
+        # Others may use our names.
+        ours = (SpanRow.process.is_null(False), SpanRow.scope.is_null())
+        spans = failed_spans(database, [trace.trace_id for trace in traces], *ours)
         calls += (span for span in spans if span.name == f"invoke_agent {span.agent}")
     calls.sort(key=attrgetter("started_at"))
     return {call.agent: call for call in calls if call.agent}

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from bot.agents.invocation import invoke
 from bot.agents.parallel import AgentQuery, query
 from bot.agents.types import Agent, Provider, Reply, Request
 from storage import Observability
+from storage.model.span import Span
 from tests.support.command_line import run_here
 from tests.support.paths import MEASURED
 
@@ -110,6 +112,31 @@ def fail(folder: Path, name: str, message: str) -> str:
         observability.flush()
         observability.database.close()
     return root.trace_id
+
+
+def test_no_sender_of_telemetry_tells_the_last_error_of_an_agent(folder: Path) -> None:
+    trace_id = fail(folder, "reviewer", "no more paper")
+    now = time.time_ns()
+    theirs = Span(
+        trace_id="9" * 32,
+        span_id="9" * 16,
+        name="invoke_agent reviewer",
+        agent="reviewer",
+        status="error",
+        error_type="error",
+        error_message="call 555-0100",
+        started_at=now,
+        ended_at=now,
+        platform="otlp",
+        received=True,
+    )
+    with Observability.open(folder / "tracebot.db", platform="cli") as observability:
+        observability.receive([theirs])
+        observability.flush()
+        observability.database.close()
+    printed = tracebot(folder, "agents").stdout
+    assert "no more paper" in printed and trace_id[:12] in printed
+    assert "555-0100" not in printed
 
 
 def test_each_agent_is_listed_with_its_status(folder: Path) -> None:
