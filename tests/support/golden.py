@@ -179,8 +179,8 @@ def _cut(event: dict[str, Any]) -> dict[str, Any]:
 
 def _settled(text: str, chance: Mapping[str, str]) -> str:
     """Replace what differs each time the story is played."""
-    for drawn, fixed in chance.items():
-        text = text.replace(drawn, fixed)
+    for drawn, fixed in chance.items():  # As a whole: a colour may have the same digits.
+        text = re.sub(f"(?<![0-9a-f]){drawn}(?![0-9a-f])", fixed, text)
     text = re.sub(r"\b(01a1[0-9a-f]{8})([0-9a-f]+)", lambda id: id[1] + "0" * len(id[2]), text)
     text = re.sub(r'("(?:span_id|parent_id)": ")[0-9a-f]{16}', r"\g<1>0000000000000000", text)
     text = re.sub(r"\b(\d{13})\d{6}-01a1", r"\g<1>000000-01a1", text)
