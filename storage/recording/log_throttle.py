@@ -7,6 +7,7 @@ Thousands of such lines hide the others, and fill the disk and the database.
 import copy
 import logging
 import threading
+from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Self
@@ -14,6 +15,8 @@ from typing import Self
 EVERY_S = 60.0
 MAX_KINDS = 1_000
 """How many different warnings are told apart within a minute."""
+MAX_TEXTS = 20
+"""How many texts of one of our own warnings are, such as about different threads."""
 
 
 @dataclass(slots=True)
@@ -28,7 +31,8 @@ class LogThrottle(logging.Handler):
     """Stand before other handlers. Lines below a warning pass at once, as they are.
 
     Warnings of a library are the same if they come from the same line of its code, whatever they
-    say: their text often holds an id or an address. Ours (`tracebot…`) are the same by their text.
+    say: their text often holds an id or an address. Ours (`tracebot…`) are the same by their text,
+    unless there are many of one.
     """
 
     def __init__(self, *targets: logging.Handler, every_s: float = EVERY_S) -> None:
@@ -36,6 +40,8 @@ class LogThrottle(logging.Handler):
         self.targets = [*targets]
         self._every_s = every_s
         self._repeated: dict[Hashable, Repeated] = {}
+        self._texts: Counter[Hashable] = Counter()
+        """How many texts of each warning were passed on within this minute."""
         self._timer: threading.Timer | None = None
         # Reentrant: a signal handler may log while its own thread does.
         self._lock = threading.RLock()
@@ -57,13 +63,16 @@ class LogThrottle(logging.Handler):
         if record.levelno < logging.WARNING:
             self._pass_on(record)
             return
-        kind = _kind(record)
+        kind, line = _kind(record), (record.name, record.levelno, str(record.msg))
+        if self._texts[line] >= MAX_TEXTS and kind not in self._repeated:
+            kind = line
         if len(self._repeated) >= MAX_KINDS and kind not in self._repeated:
             kind = (record.name, record.levelno)
         if kind in self._repeated:
             self._repeated[kind].count += 1
             return
         self._repeated[kind] = Repeated(_without_exception(record))
+        self._texts[line] += 1
         self._pass_on(record)
         self._wait()
 
@@ -72,6 +81,7 @@ class LogThrottle(logging.Handler):
         with self._lock:
             repeated = {kind: each for kind, each in self._repeated.items() if each.count}
             self._repeated = {kind: Repeated(each.record) for kind, each in repeated.items()}
+            self._texts.clear()
             for each in repeated.values():
                 self._pass_on(_summary(each))
             self._timer = None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from storage.recording.log_throttle import MAX_KINDS, LogThrottle
+from storage.recording.log_throttle import MAX_KINDS, MAX_TEXTS, LogThrottle
 
 
 class Kept(logging.Handler):
@@ -63,6 +63,20 @@ def test_our_own_warnings_are_told_apart_by_their_text(kept: Kept, throttle: Log
     for name in ("claude", "codex", "claude"):
         OURS.warning("%s cannot be started", name)
     assert kept.texts == ["claude cannot be started", "codex cannot be started"]
+
+
+def test_many_texts_of_one_of_our_own_warnings_are_counted_together(
+    kept: Kept, throttle: LogThrottle
+) -> None:
+    for number in range(1_000):
+        OURS.warning("thread %d cannot be read", number)
+    OURS.warning("something else")
+    assert kept.texts[0] == "thread 0 cannot be read"
+    assert kept.texts[-1] == "something else"
+    assert len(kept.texts) == MAX_TEXTS + 2
+    throttle.tell()
+    (told,) = kept.texts[MAX_TEXTS + 2 :]
+    assert told == f"thread {MAX_TEXTS} cannot be read" + MORE.format(1_000 - MAX_TEXTS - 1)
 
 
 def test_each_minute_has_one_line_while_it_goes_on(kept: Kept, throttle: LogThrottle) -> None:
