@@ -127,7 +127,7 @@ class SlashCommand:
 
     def _cancel(self, args: Namespace, requester: Requester) -> Answer:
         sight = self._access.sight(requester.team, requester.user)
-        view = self._canceller.by_id(args.id, sight, user=requester.user)
+        view = self._canceller.by_id(args.id, sight, team=requester.team, user=requester.user)
         return Answer(view, sight.note)
 
     def _ask_to_forget(self, args: Namespace, requester: Requester) -> Answer:

@@ -33,27 +33,30 @@ logger = logging.getLogger("tracebot.cancel")
 
 
 class TurnCanceller:
-    """Cancel turns for people: those who may see a trace may cancel it."""
+    """Cancel turns for people: those who may see a trace may cancel it, and whoever asked.
+
+    Guests see no traces, but may be allowed to ask.
+    """
 
     def __init__(self, *, running: RunningTurns, access: Access, database: Database) -> None:
         self._running = running
         self._access = access
         self._database = database
 
-    def by_id(self, wanted: str, sight: Sight, *, user: str) -> MessageView:
-        """Cancel the turn whose trace id begins with *wanted*, if *user* may see it.
+    def by_id(self, wanted: str, sight: Sight, *, team: str, user: str) -> MessageView:
+        """Cancel the turn whose trace id begins with *wanted*, if *user* may.
 
         Raises `UsageError` if *wanted* cannot be an id.
         """
         prefix = _prefix(wanted)
         matching = [turn for turn in self._turns() if turn.trace_id.startswith(prefix)]
-        visible = list(filter(sight.may_see, matching))
-        if not visible:
+        meant = [turn for turn in matching if _may_cancel(turn, sight, team=team, user=user)]
+        if not meant:
             found = traces_by_id(self._database, prefix, audiences=sight.audiences)
             return _not_running(wanted, list(filter(sight.may_see, found)))
-        if len(visible) > 1:
-            return ambiguous(wanted, [turn.trace_id for turn in visible])
-        self._cancel(visible[0], by=user)
+        if len(meant) > 1:
+            return ambiguous(wanted, [turn.trace_id for turn in meant])
+        self._cancel(meant[0], by=user)
         return MessageView(text="It is being stopped. Its thread will say so.", found=True)
 
     def in_thread(self, channel: str, thread_ts: str, *, team: str, user: str) -> None:
@@ -69,7 +72,7 @@ class TurnCanceller:
         # The traces of messages that still wait are stored as running, too. If the turn is not
         # ours, the oldest trace is its: a thread's messages are answered in order.
         for turn in ours or sorted(stored, key=lambda trace: trace.started_at)[:1]:
-            if self._access.sight(team, user).may_see(turn):
+            if _may_cancel(turn, self._access.sight(team, user), team=team, user=user):
                 self._cancel_patiently(turn, by=user)
 
     def message_deleted(self, channel: str, message_ts: str) -> None:
@@ -140,6 +143,10 @@ def _prefix(wanted: str) -> str:
             f"{wanted!r} is not a trace id. Give at least 4 of its digits; ps lists them."
         )
     return wanted.lower()
+
+
+def _may_cancel(turn: RunningTurn | TraceSummary, sight: Sight, *, team: str, user: str) -> bool:
+    return (turn.team, turn.user) == (team, user) or sight.may_see(turn)
 
 
 def _is_turn(trace: TraceSummary) -> bool:

@@ -11,6 +11,7 @@ import pytest
 
 from bot.access import Access
 from bot.agents.cancellation import DELETION
+from bot.agents.types import AccessRule, Agent
 from bot.concurrency import notice_board
 from bot.concurrency.running_turns import RunningTurns
 from bot.sandbox import Channel, Message, Sandbox, User
@@ -23,7 +24,7 @@ from storage.database.connect import connect
 from storage.queries.lookups import running_traces, thread_traces
 from storage.queries.traces import TraceSummary
 from tests.support.conversations import StartBot, finished, spans_of
-from tests.support.fake_agent import Scripted, roster_of
+from tests.support.fake_agent import Scripted, roster_of, roster_with
 
 
 @pytest.fixture(autouse=True)
@@ -154,6 +155,44 @@ def test_a_user_who_may_not_see_a_turn_cannot_stop_it(
     assert "Nothing found" in str(said.blocks)
     agent.end("done")
     sandbox.wait_for_reaction(secret, question.ts, "white_check_mark")
+
+
+@pytest.mark.parametrize("way", ["button", "command", "Slack's own"])
+def test_a_guest_who_may_ask_can_stop_their_own_turn_and_no_other(
+    way: str,
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+) -> None:
+    if way == "button":
+        sandbox.faults.error("chat.startStream", "unknown_method", times=10)
+    guest = sandbox.add_user("gus", guest=True)
+    mixed = sandbox.add_channel("mixed", [alice, guest])
+    for_guests = Agent(name=agent.name, providers=(agent,), access=AccessRule(guests=True))
+    start_bot(roster_with({agent.name: for_guests}, default=agent.name))
+
+    def stop(asked: Message) -> None:
+        agent.say("The first half")
+        reply = sandbox.wait_for_reply(mixed, asked.ts, containing="The first half")
+        if way == "button":
+            sandbox.click(guest, reply, "trace_stop")
+        elif way == "command":
+            sandbox.command(guest, mixed, "/trace", f"cancel {running_id(observability)}")
+        else:
+            sandbox.stop_agent(guest, mixed, asked.ts)
+
+    others = sandbox.post(alice, mixed, f"{sandbox.mention} think hard")
+    agent.wait_until_asked()
+    stop(others)
+    agent.end("done")
+    sandbox.wait_for_reaction(mixed, others.ts, "white_check_mark")
+    own = sandbox.post(guest, mixed, f"{sandbox.mention} think hard")
+    agent.wait_until_asked()
+    stop(own)
+    _, trace = stopped(sandbox, observability, mixed, own)
+    assert trace.error_message == f"Stopped by {guest.id}."
 
 
 def test_the_next_message_of_the_thread_goes_on_after_a_stop(
