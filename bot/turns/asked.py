@@ -77,13 +77,15 @@ class AgentChoice:
         chosen, chosen_by = self._choose(named.agents, message.channel, speaker)
         if again := message.asked_again:
             chosen, chosen_by = [self._roster.agent(again.agent)], ChosenBy.ASKED_AGAIN
+        asker = None if message.of_workflow else self._permission.standing(message.user)
         for agent in chosen:
-            if reason := self._permission.refusal(agent, message):
+            # Not asked for again and again while Slack does not answer.
+            unknown = Reason.ASKER_UNKNOWN if asker is Standing.UNKNOWN else None
+            if reason := unknown or self._permission.refusal(agent, message):
                 refused.append(Refusal(agent.name, reason))
             else:
                 agents.append(agent)
         misses = tuple(miss for miss in named.misses if not self._means_somebody(miss.said))
-        asker = None if message.of_workflow else self._permission.standing(message.user)
         return Asked(
             named.prompt, tuple(agents), tuple(refused), misses, chosen_by=chosen_by, asker=asker
         )

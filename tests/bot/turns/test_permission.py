@@ -9,6 +9,7 @@ from bot.agents.config.roster import RosterError, load_roster
 from bot.agents.types import Agent
 from bot.replies.buttons import TRY_AGAIN
 from bot.sandbox import Channel, Manifest, Message, Sandbox, User
+from bot.slack.connection.client import BRIEF
 from storage import Observability
 from storage.queries.lookups import message_traces
 from storage.queries.statistics import statistics
@@ -323,6 +324,16 @@ def test_a_message_about_which_slack_tells_too_little_is_asked_again_by_a_button
     desk.sandbox.click(alice, told[-1], TRY_AGAIN)
     answer = desk.sandbox.wait_for_reply(general, question.ts, containing="hello")
     assert answer.user == desk.sandbox.bot_user_id
+
+
+def test_slack_is_asked_once_who_somebody_is_before_they_are_told_that_it_does_not_say(
+    desk: Desk, start_bot: StartBot, alice: User, general: Channel
+) -> None:
+    start_bot(AGENTS)
+    desk.sandbox.faults.error("users.info", "internal_error", times=90)
+    desk.trace(desk.ask(alice, general, "@echo @builder race"))
+    assert len(desk.told(alice, general)) == 2, "a button for each agent"
+    assert len(desk.sandbox.calls("users.info")) == BRIEF.attempts
 
 
 def test_a_refusal_that_slack_shows_nowhere_else_is_told_directly_once_it_is_well(
