@@ -1,6 +1,7 @@
 """A channel that became private is private from then on, its past too; and the other way round."""
 
 import time
+from dataclasses import replace
 
 import pytest
 from slack_sdk import WebClient
@@ -9,6 +10,7 @@ from slack_sdk.errors import SlackApiError
 from bot.access import Access
 from bot.sandbox import Channel, Sandbox, User
 from bot.slack import directory
+from bot.slack.connection import client
 from bot.slack.directory import Directory
 from storage import Observability
 from storage.queries.traces import TraceSummary
@@ -152,6 +154,7 @@ def test_nothing_is_counted_while_slack_does_not_say_which_channels_are_public(
 ) -> None:
     """Its event came and could not be followed, or nobody was there to hear of it."""
     monkeypatch.setattr(directory, "CACHE_S", 0.0)
+    monkeypatch.setattr(client, "BRIEF", replace(client.BRIEF, first_wait_s=0.0))
     start_bot()
     trace = asked(sandbox, observability, alice, plans, SECRET)
     assert tells(sandbox, bob, general, trace)
