@@ -35,19 +35,17 @@ IsBot = Callable[[str], bool]
 class ThreadRead:
     """A thread's messages, oldest first, or None if Slack does not let the bot read them.
 
-    `bot_id` is this bot's: of all bots, only it speaks for our agents. `recorded` is who spoke last
-    according to the record, of a thread that cannot be read.
+    `bot_id` is this bot's: of all bots, only it speaks for our agents.
     """
 
     messages: tuple[Message, ...] | None
     bot_id: str
     cached: bool = False
-    recorded: Speaker | None = None
 
     def thread(self, is_bot: IsBot) -> Thread:
         """Return the part that decisions need."""
         if self.messages is None:
-            return Thread(self.recorded, readable=self.recorded is not None)
+            return Thread(readable=False)
         return Thread(active_speaker(self.messages, bot_id=self.bot_id, is_bot=is_bot))
 
     def earlier(self, *, before: str) -> tuple[Message, ...]:

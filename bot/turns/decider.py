@@ -3,13 +3,11 @@
 import logging
 from dataclasses import dataclass, replace
 
-from peewee import PeeweeException
-
 from bot.access import audience_of
 from bot.slack.directory import Directory, channel_type
 from bot.slack.errors import SLACK_ERRORS
 from bot.slack.threads import ThreadRead, ThreadReader
-from bot.slack.types import IncomingMessage, Speaker
+from bot.slack.types import IncomingMessage
 from bot.turns.asked import AgentChoice, Asked
 from bot.turns.budget_check import BudgetCheck
 from bot.turns.decision import (
@@ -22,9 +20,7 @@ from bot.turns.decision import (
 )
 from storage import ActiveSpan, Observability
 from storage.model.erasure import HEARD
-from storage.model.filters import TOGETHER
 from storage.model.semconv import READ_THREAD
-from storage.queries.lookups import thread_traces
 
 logger = logging.getLogger("tracebot.decider")
 
@@ -159,28 +155,7 @@ class Decider:
             )
             if read.messages is None:
                 span.fail("thread_unreadable", "Slack does not show the thread.")
-                return replace(read, recorded=self._recorded_speaker(message))
         return read
-
-    def _recorded_speaker(self, message: IncomingMessage) -> Speaker | None:
-        """Return this bot and its agent if it spoke last in a thread, as far as the record knows.
-
-        A message that goes on with a conversation must not be lost while Slack is unwell.
-        """
-        try:
-            traces = thread_traces(
-                self._observability.database, channel=message.channel, thread_ts=message.root_ts
-            )
-        except PeeweeException as error:
-            logger.warning("The record does not tell who spoke last in a thread: %s", error)
-            return None
-        for trace in reversed(traces):
-            if trace.decision == "answer" and trace.agent:
-                agent = trace.agent.rpartition(TOGETHER)[2]
-                return Speaker(self._identity.bot_id, agent)
-            if trace.reason in (Reason.OTHER_AGENT_ACTIVE, Reason.OTHER_BOT_MENTIONED):
-                return None
-        return None
 
     def _record(self, verdict: Verdict, rule: Reason) -> None:
         """Record the decision with what `tracebot rehearse` needs to make it again.

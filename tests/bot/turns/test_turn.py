@@ -479,36 +479,6 @@ def test_a_reaction_that_slack_refuses_does_not_stop_the_answer(
     sandbox.wait_for_reply(general, question.ts, containing="anyway")
 
 
-def test_a_conversation_goes_on_although_slack_does_not_show_its_thread(
-    sandbox: Sandbox,
-    observability: Observability,
-    start_bot: StartBot,
-    alice: User,
-    general: Channel,
-) -> None:
-    one, two, codex = Scripted("one"), Scripted("two"), sandbox.add_bot("codex")
-    sandbox.join(codex, general)
-    start_bot(roster_of(one, two))
-    two.end("first")
-    ours = sandbox.post(alice, general, f"{sandbox.mention} @two begin")
-    finished(observability, general, ours.ts)
-    theirs = sandbox.post(alice, general, "a thread without the bot")
-    sandbox.faults.error("conversations.replies", "missing_scope", times=100)
-    sandbox.post(alice, general, "hello?", thread_ts=theirs.ts)
-    (skipped, *_) = reversed(finished(observability, general, theirs.ts, count=2))
-    assert (skipped.decision, skipped.reason) == ("skip", "thread_unreadable")
-    two.end("second")
-    sandbox.post(alice, general, "and now?", thread_ts=ours.ts)
-    sandbox.wait_for_reply(general, ours.ts, containing="second")
-    assert (len(one.requests), len(two.requests)) == (0, 2)
-    assert "Slack did not show them" in two.requests[1].history[0].line
-    sandbox.post(alice, general, f"<@{codex.id}> what do you say?", thread_ts=ours.ts)
-    finished(observability, general, ours.ts, count=3)
-    sandbox.post(alice, general, "well?", thread_ts=ours.ts)
-    (skipped, *_) = reversed(finished(observability, general, ours.ts, count=4))
-    assert (skipped.decision, skipped.reason) == ("skip", "thread_unreadable")
-
-
 def test_no_answer_waits_for_a_reaction(
     sandbox: Sandbox,
     start_bot: StartBot,
