@@ -89,11 +89,10 @@ def settled(
         return Decision(True, Reason.ASKED_AGAIN)
     if identity.user in message.mentions:
         return Decision(True, Reason.MENTIONED)
-    # No other bot reads it, even one that is mentioned.
-    if message.is_direct:
-        return Decision(True, Reason.DIRECT_MESSAGE)
     if other_bots:
         return Decision(False, Reason.OTHER_BOT_MENTIONED)
+    if message.is_direct:
+        return Decision(True, Reason.DIRECT_MESSAGE)
     if not message.in_thread:
         return Decision(False, Reason.NOT_MENTIONED)
     if identity.mention_only:

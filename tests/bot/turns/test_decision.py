@@ -69,12 +69,6 @@ def test_a_direct_message_is_answered() -> None:
     assert decided(channel_type="im") == Decision(True, Reason.DIRECT_MESSAGE)
 
 
-def test_a_direct_message_about_another_bot_is_answered() -> None:
-    """That bot is not in the conversation: nobody else could answer."""
-    decision = decided(channel_type="im", text="why is <@UCODEX> silent?", other_bots=OTHER_BOT)
-    assert decision == Decision(True, Reason.DIRECT_MESSAGE)
-
-
 def test_a_direct_message_that_mentions_us_is_answered() -> None:
     assert decided(channel_type="im", text="<@UBOT> hello").answer
 
