@@ -38,6 +38,7 @@ _ended_by: int | None = None
 
 
 def _in_re2(call: Callable[..., Result], *arguments: Any) -> Result:
+    """Call RE2. The call must not come here again: its end would pass for that of this one."""
     thread = threading.get_ident()
     _searching.add(thread)  # Before asking: the end asks in the opposite order.
     try:
@@ -90,15 +91,12 @@ class Pattern:
     def finditer(self, text: str) -> Iterator[Found]:
         encoded = _encoded(text)
         read, length = 0, 0  # Bytes and characters up to the last match.
-        for start, end in _in_re2(self._spans, encoded):
+        for start, end in _in_re2(_spans, self._without_groups, encoded):
             if len(encoded) != len(text):
                 length += len(encoded[read:start].decode())
                 read, start = start, length
                 end = start + len(encoded[read:end].decode())
             yield self._groups(text, start, end)
-
-    def _spans(self, encoded: bytes) -> list[Range]:
-        return [match.span() for match in self._without_groups.finditer(encoded)]
 
     @cached_property
     def _names(self) -> Sequence[tuple[str, int]]:
@@ -142,6 +140,10 @@ class Patterns:
     def finditer(self, text: str) -> Iterator[Found]:
         for number in self.in_text(text):
             yield from self._each[number].finditer(text)
+
+
+def _spans(compiled: Any, encoded: bytes) -> list[Range]:
+    return [match.span() for match in compiled.finditer(encoded)]
 
 
 def _encoded(text: str) -> bytes:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable
 from itertools import chain
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from storage.model.redaction import (
     REDACTION_FAILED,
     hints,
+    patterns,
     redact,
     redact_arguments,
     redact_name,
@@ -184,10 +186,10 @@ BEGINNINGS = sorted(chain.from_iterable(KINDS.values()))
 HINTS = sorted(chain.from_iterable(place.HINTS for place in hints.PLACES))
 
 
-@pytest.mark.parametrize("patterns", [BEGINNINGS, HINTS], ids=["shapes", "hints"])
+@pytest.mark.parametrize("tried", [BEGINNINGS, HINTS], ids=["shapes", "hints"])
 @given(st.data())
-def test_whatever_may_be_a_secret_is_looked_at(patterns: list[str], data: st.DataObject) -> None:
-    assert suspicious(data.draw(st.sampled_from(patterns).flatmap(_texts)))
+def test_whatever_may_be_a_secret_is_looked_at(tried: list[str], data: st.DataObject) -> None:
+    assert suspicious(data.draw(st.sampled_from(tried).flatmap(_texts)))
 
 
 SAMPLE = 7
@@ -405,22 +407,40 @@ def test_a_value_that_was_named_is_redacted_wherever_it_stands() -> None:
     assert redact_name(value) == redact(value) == value
 
 
+def test_no_call_of_re2_is_within_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of the inner one would tell the end of the process that nobody searches."""
+    within: list[object] = []
+    call_re2 = patterns._in_re2
+
+    def tracked(call: Callable[..., object], *arguments: object) -> object:
+        assert not within
+        within.append(call)
+        try:
+            return call_re2(call, *arguments)
+        finally:
+            within.pop()
+
+    monkeypatch.setattr(patterns, "_in_re2", tracked)
+    fresh = patterns.Patterns(["a(?P<b>b+)", "c+"])
+    assert list(fresh.finditer("abb cc")) == [{"": (0, 3), "b": (1, 3)}, {"": (4, 6)}]
+
+
 END_IN_A_SEARCH = """
-import math, threading, time
+import math, sys, threading, time
 from storage.model.redaction import patterns, redact
 patterns.LAST_SEARCH_S = math.inf
 text = "hello token=abcdef world " * 200
 def search():
     while True: redact(text)
 for _ in range(4): threading.Thread(target=search, daemon=True).start()
-time.sleep(0.1)
+time.sleep(float(sys.argv[1]))
 """
 
 
 def test_a_process_may_end_while_its_threads_redact() -> None:
     """It waits for the searches that are under way, and not for threads that search on and on."""
-    for _ in range(4):
-        command = [sys.executable, "-c", END_IN_A_SEARCH]
+    for delay_s in (0.0, 0.02, 0.05, 0.1):
+        command = [sys.executable, "-c", END_IN_A_SEARCH, str(delay_s)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
         assert (done.returncode, done.stderr) == (0, "")
 
