@@ -97,9 +97,8 @@ class AgentChoice:
         """
         refused = {}
         for agent in asked.agents:
-            named = self._roster.agents.get(
-                agent.name, agent
-            )  # The file may have been loaded anew.
+            # The agents file may have been loaded anew.
+            named = self._roster.agents.get(agent.name, agent)
             if reason := self._permission.refusal(named, message):
                 refused[agent.name] = Refusal(agent.name, reason)
         if not refused:

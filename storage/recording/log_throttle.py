@@ -16,7 +16,7 @@ EVERY_S = 60.0
 MAX_KINDS = 1_000
 """How many different warnings are told apart within a minute."""
 MAX_TEXTS = 20
-"""How many texts of one of our own warnings are, such as about different threads."""
+"""How many texts of one of our own warnings are told apart, such as about several threads."""
 
 
 @dataclass(slots=True)
