@@ -1,9 +1,10 @@
 """A server on loopback that accepts everything, for SDKs that send what they recorded."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.support.http_thread import serving_on_a_thread
 
 PROJECT = b'{"project_name": "bench", "project_url": "http://127.0.0.1"}'
 """The answer to Logfire's check of its token; the other SDKs do not read it."""
@@ -42,7 +43,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def receiver() -> Iterator[Receiver]:
-    with Receiver(("127.0.0.1", 0), _Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = Receiver(("127.0.0.1", 0), _Handler)
+    with serving_on_a_thread(server):
         yield server
-        server.shutdown()

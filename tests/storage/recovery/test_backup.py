@@ -5,7 +5,6 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from storage.queries.traces import recent_traces
 from storage.recovery.backup import backup, restore
 from storage.recovery.known_backups import backup_list, known_backups
 from storage.recovery.opening import open_database
+from tests.support.recorded_names import until
 
 TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
 
@@ -149,8 +149,7 @@ def test_backup_and_restore_while_three_processes_write(db_path: Path, tmp_path:
     ]
     for thread in threads:
         thread.start()
-    while {name[0] for name in set(acknowledged)} != set("abc"):  # Each has stored something.
-        time.sleep(0.01)
+    assert until(lambda: {name[0] for name in set(acknowledged)} == set("abc"))
     database = open_database(db_path)
     copies = []
     for number in range(3):
