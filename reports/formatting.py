@@ -51,6 +51,9 @@ REASONS = {
 """The reasons of decisions, as they complete "answered because …" and "skipped because …"."""
 
 UNKNOWN = "–"
+LONGER_DAYS = (30, 365)
+"""The periods that an empty list advises."""
+
 CHANNEL_ID, TS = re.compile(r"[CDG][A-Z0-9]+"), re.compile(r"\d+\.\d+")
 HIDDEN = re.compile(
     # Control characters but tab and newline (C0, DEL, C1), with which escape sequences begin, and
@@ -155,6 +158,13 @@ def period(since: int, until: int) -> str:
     if hours >= 48:
         return f"last {hours / 24:.0f} days"
     return f"last {hours:.0f} hours" if hours >= 2 else f"last {hours * 60:.0f} minutes"
+
+
+def nothing_in(since: int, until: int, what: str) -> str:
+    """Complete a sentence on an empty period with the advice of a longer one, if there is one."""
+    days = (until - since) / 86_400 / SECOND_NS
+    longer = next((each for each in LONGER_DAYS if days < each), None)
+    return f"{what} Add --since {longer}d to look further back." if longer else what
 
 
 def utc(ns: int) -> str:

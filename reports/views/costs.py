@@ -11,7 +11,7 @@ from reports import formatting
 if TYPE_CHECKING:
     from storage.queries.statistics import Group, Statistics
 
-NOTHING = "No agent reported tokens or a cost. Add --since 30d for a longer period."
+NOTHING = "No agent reported tokens or a cost."
 NO_MODEL, NO_AGENT = "unnamed model", "unnamed agent"
 
 
@@ -76,7 +76,9 @@ def costs_view(
             ("agent", _lines(agents, total, (*before.agents, before.total) if before else None)),
         ),
         before=before,
-        note=_unpriced_note(models) if models or agents else NOTHING,
+        note=_unpriced_note(models)
+        if models or agents
+        else formatting.nothing_in(by_model.since, by_model.until, NOTHING),
         since=by_model.since,
         until=by_model.until,
         total=total,

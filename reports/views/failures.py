@@ -61,7 +61,7 @@ class FailuresView:
     charts: tuple[tuple[int, ...], ...]
     """For each issue in how many traces it occurred, by `bucket_ns` since `since`."""
     failures: tuple[Issue, ...]
-    empty: str = "Nothing failed in this period. Add --since 30d to look further back."
+    empty: str
 
 
 def failures_view(
@@ -101,6 +101,7 @@ def failures_view(
         bucket_ns=bucket_ns,
         charts=charts,
         failures=tuple(found),
+        empty=formatting.nothing_in(since, now, "Nothing failed in this period."),
     )
 
 

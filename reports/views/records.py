@@ -18,9 +18,6 @@ BUCKETS = 20
 """Points in a chart: as many as Slack takes."""
 
 
-LONGER = "Add --since 30d for a longer one."
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
     """One log line as text. `facts` are its attributes on one line."""
@@ -125,7 +122,7 @@ def logs_view(
         again=again,
         empty="No log lines are stored for this trace. logs alone lists those of the last day."
         if trace_id
-        else f"No log lines are stored in this period. {LONGER}",
+        else formatting.nothing_in(since, now, "No log lines are stored in this period."),
     )
 
 
@@ -155,7 +152,7 @@ def metric_list_view(
         until=now,
         again="metrics",
         period=period,
-        empty=f"No metrics are stored in this period. {LONGER}",
+        empty=formatting.nothing_in(since, now, "No metrics are stored in this period."),
     )
 
 
@@ -180,8 +177,12 @@ def metric_view(
     cut = len(values) == limit
     return MetricsView(
         title=f"{formatting.shortened(name, 80)}, {formatting.period(since, now)}",
-        empty=f"No values of {formatting.shortened(name, 80)} are stored in this period. metrics "
-        f"lists the names. {LONGER}",
+        empty=formatting.nothing_in(
+            since,
+            now,
+            f"No values of {formatting.shortened(name, 80)} are stored in this period. metrics "
+            "lists the names.",
+        ),
         name=name,
         lines=tuple(_metric_line(total, now) for total in totals),
         totals=totals,

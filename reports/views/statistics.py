@@ -165,7 +165,7 @@ def _note(
     notes = (
         ""
         if found.total.traces
-        else "Nothing is counted here. Add --since 30d for a longer period.",
+        else formatting.nothing_in(found.since, found.until, "Nothing is counted here."),
         _beginning(found, compared=compared),
         _unnamed(found, only),
         unpriced_note(found) if by == "model" else "",

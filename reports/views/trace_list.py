@@ -169,7 +169,7 @@ def slowest_view(
         title=f"Slowest traces of the {formatting.period(since, now)}",
         lines=tuple(map(line_of, traces)),
         traces=tuple(traces),
-        empty="No trace ended in this period. Add --since 30d for a longer one.",
+        empty=formatting.nothing_in(since, now, "No trace ended in this period."),
         kind="slow",
     )
 

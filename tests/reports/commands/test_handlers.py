@@ -362,6 +362,19 @@ def test_a_period_may_be_longer_than_time(database: Database, command: str) -> N
     assert answer(parse(PARSER, words), database=database, viewer=Viewer(), now=NOW)
 
 
+@pytest.mark.parametrize("command", ["stats", "cost", "errors", "slow", "logs", "metrics"])
+@pytest.mark.parametrize(("since", "advised"), [("24h", "30d"), ("30d", "365d"), ("365d", None)])
+def test_an_empty_period_advises_a_longer_one(
+    database: Database, command: str, since: str, advised: str | None
+) -> None:
+    args = parse(PARSER, [command, "--since", since])
+    view = answer(args, database=database, viewer=Viewer(), now=NOW)
+    empty = str(getattr(view, "empty", "") or getattr(view, "note", ""))
+    assert empty.partition("Add ")[2] == (
+        f"--since {advised} to look further back." if advised else ""
+    )
+
+
 @pytest.mark.parametrize("words", [1, 2, 3, 1_000, 1_900])
 def test_a_search_may_have_as_many_words_as_fit_into_a_command(
     observability: Observability, words: int
