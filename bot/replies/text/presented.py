@@ -28,9 +28,13 @@ _MENTION = re.compile(
 )
 """Text that may notify somebody, and addresses, which a zero-width space would break."""
 
+_LINK = re.compile(r"<((?:https?://|mailto:)[^\s<>|]{1,2000})\|([^<>|\n]{1,500})>")
+"""A link in Slack's own form, which many models write. Markdown takes all of it for an address, and
+a table takes the `|` for the end of a cell."""
+
 _UNSETTLED = re.compile(
     r"(?:\r|\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]{0,2000}\x1b?|[ -/]*)"
-    r"|<\s*(?:[!@][^<>\n]{0,200})?|@\w{0,8})\Z"
+    r"|<\s*(?:[!@][^<>\n]{0,200})?|<[a-z]{1,6}|<(?:https?|mailto):[^<>\n]{0,2500}|@\w{0,8})\Z"
 )
 """The end of a text that more text may turn into something else."""
 
@@ -48,7 +52,7 @@ def presented(text: str, name_of: NameOf = nobody) -> str:
     A mention of a known person becomes their name; any other is broken by a zero-width space, which
     does not show. Code is changed only if it would notify somebody.
     """
-    clean = without_controls(text)
+    clean = _with_markdown_links(without_controls(text))
     readable = prose(clean)
     edits = [*_silenced(clean, readable, name_of), *mended_emphasis(clean, readable)]
     parts, end = [], 0
@@ -62,6 +66,22 @@ def settled(text: str) -> str:
     """Return the beginning of a text that still grows which `presented` will not change later."""
     kept = _UNSETTLED.sub("", text)
     return kept[: unsettled_emphasis(kept)]
+
+
+def _with_markdown_links(text: str) -> str:
+    """Return *text* with links in Slack's own form, outside code, in that of Markdown."""
+    if _LINK.search(text) is None:
+        return text
+    readable = prose(text)
+
+    def link(found: re.Match[str]) -> str:
+        if readable[found.start()] == IN_CODE:
+            return found[0]
+        label = re.sub(r"([][])", r"\\\1", found[2])
+        address = found[1].replace("(", "%28").replace(")", "%29")
+        return f"[{label}]({address})"
+
+    return _LINK.sub(link, text)
 
 
 def _silenced(text: str, readable: str, name_of: NameOf) -> Iterator[Edit]:

@@ -34,7 +34,8 @@ def rendered(text: str) -> str:
         "ann@here.example and @heretic",
         "`@channel` or\n\n```java\n@here\n```",
         "<!date^1392734382^{date}|a day>",
-        "a < b && c > d <https://e.example|e>",
+        "a < b && c > d <https://e.example> <mailto:a@b.example>",
+        "`<https://e.example|e>`\n\n```\n<https://e.example|e>\n```",
         "x ** y * z __init__ a_b_c 2*3*4",
         "`**「重要」**は`",
         "```\n**「重要」**は\n```",
@@ -105,6 +106,26 @@ def test_a_bare_name_in_a_tag_an_address_or_a_fence_notifies_nobody(text: str, s
 def test_a_bare_name_in_code_stays_as_it_is() -> None:
     text = "`@here` and\n```\ngrep @channel\n```\n"
     assert presented(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("- <https://e.example/a_b|the docs>", "- [the docs](https://e.example/a_b)"),
+        ("<mailto:a@b.example|mail>", "[mail](mailto:a@b.example)"),
+        ("<https://e.example/A_(b|[x] y>", r"[\[x\] y](https://e.example/A_%28b)"),
+        ("<https://e.example|@here>", f"[@{SPACE}here](https://e.example)"),
+        ("| a | b |\n|---|---|\n| <https://e.example|x> | y |", "| [x](https://e.example) | y |"),
+    ],
+)
+def test_a_link_in_slacks_own_form_is_one_in_markdown(text: str, shown: str) -> None:
+    assert presented(text).endswith(shown)
+
+
+def test_a_link_in_slacks_own_form_streams_without_a_break() -> None:
+    text = "See <https://e.example/a|the docs>, <div> and <mailto:a@b.example|mail>."
+    for cut in range(len(text) + 1):
+        assert presented(text).startswith(presented(settled(text[:cut])))
 
 
 def test_a_known_person_is_named_outside_code() -> None:
