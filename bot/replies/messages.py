@@ -45,7 +45,7 @@ def reply_messages(
     mrkdwn: why it ends here, or who answered instead. *below* are blocks at the very end.
     """
     said = presented(text, name_of)
-    if not said.strip():
+    if not any(each.isprintable() and not each.isspace() for each in said):
         said = "" if note else EMPTY_ANSWER
     parts = split(said, limit=limit, measure=json_length) or [""]
     messages = [

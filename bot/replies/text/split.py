@@ -96,7 +96,7 @@ class _Cutter:
             if size + closing > self._limit or blocks > MOST_BLOCKS:
                 break
             rank = self._begins(number + 1)
-            if size >= self._limit * FILLED[rank]:
+            if max(size / self._limit, blocks / MOST_BLOCKS) >= FILLED[rank]:
                 ends[rank] = number + 1
         else:
             return len(self._pieces)

@@ -67,6 +67,13 @@ def test_a_part_ends_with_a_paragraph_and_not_after_its_heading() -> None:
     assert all(part.endswith("word") for part in parts)
 
 
+def test_no_part_of_many_short_sections_ends_with_a_heading() -> None:
+    text = "\n".join(f"## Heading {number}\nword" for number in range(100))
+    parts = [said(message) for message in messages(text)]
+    assert len(parts) > 2
+    assert all(part.startswith("## ") and part.endswith("\nword") for part in parts)
+
+
 def test_the_head_of_a_long_table_is_repeated() -> None:
     rows = "\n".join(f"| {number} | {'x' * 40} |" for number in range(600))
     parts = [said(message) for message in messages(f"| number | text |\n|---:|---|\n{rows}")]
@@ -188,6 +195,7 @@ def test_an_empty_answer_says_so() -> None:
     assert said(messages(" \n\t")[0]) == "(The agent gave an empty answer.)"
     assert messages(" ", NOTE)[0]["text"] == NOTE
     assert said(messages("\x1b[0m")[0]) == "(The agent gave an empty answer.)"
+    assert said(messages("\u200b\ufeff \u00a0")[0]) == "(The agent gave an empty answer.)"
 
 
 def test_names_that_look_like_html_stay_in_the_plain_words() -> None:
