@@ -40,7 +40,15 @@ OLDER: Mapping[str, str] = {
     "gen_ai.system": "provider",
     "gen_ai.usage.prompt_tokens": "input_tokens",
     "gen_ai.usage.completion_tokens": "output_tokens",
+    "gen_ai.response.prompt_tokens": "input_tokens",
+    "gen_ai.response.completion_tokens": "output_tokens",
     "gen_ai.usage.cache_read_input_tokens": "cached_tokens",
+    "gen_ai.usage.cache_read_tokens": "cached_tokens",
+    "gen_ai.usage.cached_tokens": "cached_tokens",
+    "gen_ai.usage.cached_input_tokens": "cached_tokens",
+    "gen_ai.usage.input_cached_tokens": "cached_tokens",
+    "gen_ai.usage.input_tokens.cached": "cached_tokens",
+    "gen_ai.usage.input_tokens.cache_read": "cached_tokens",
     "llm.model_name": "model",
     "llm.request.model": "model",
     "llm.request.model_name": "model",
@@ -78,7 +86,9 @@ OLDER: Mapping[str, str] = {
 """Older attribute name → field of `Span`. A conventional name on the same span has precedence.
 
 gen_ai before 1.37, OpenInference and OpenLLMetry (`llm.*`), Vercel's AI SDK (`ai.*`), pydantic-ai
-(`gen_ai.usage.details.*`, and `gen_ai.aggregated_usage.*` of a whole run), MLflow.
+(`gen_ai.usage.details.*`, and `gen_ai.aggregated_usage.*` of a whole run), MLflow, Semantic Kernel
+(`gen_ai.response.prompt_tokens`); for the cache also OpenClaw, Mastra, LiveKit, OpenRouter, Sentry
+and OpenLIT.
 """
 
 FIELDS: Mapping[str, str] = {
@@ -119,6 +129,9 @@ CACHE_WRITES = (
     "gen_ai.usage.cache_creation.input_tokens",
     "gen_ai.usage.cache_creation_input_tokens",
     "gen_ai.usage.cache_write_input_tokens",
+    "gen_ai.usage.cache_write_tokens",
+    "gen_ai.usage.cache_creation_tokens",
+    "gen_ai.usage.input_tokens.cache_write",
     "gen_ai.usage.details.cache_write_tokens",
     "gen_ai.aggregated_usage.cache_creation.input_tokens",
     "llm.token_count.prompt_details.cache_write",
@@ -132,15 +145,22 @@ REASONINGS = (
     "llm.token_count.completion_details.reasoning",
     "llm.usage.reasoning_tokens",
     "gen_ai.usage.reasoning_tokens",
+    "gen_ai.usage.output_tokens.reasoning",
+    "gen_ai.usage.experimental.reasoning_tokens",
     "gen_ai.usage.details.reasoning_tokens",
     "ai.usage.reasoningTokens",
     "ai.usage.outputTokenDetails.reasoningTokens",
 )
 """Names of the tokens of the output that were spent on thinking."""
 
+TOTAL = "gen_ai.usage.total_tokens"
+TOTALS = (TOTAL, "llm.usage.total_tokens", "llm.token_count.total", "ai.usage.totalTokens")
+"""Names of all tokens of a call."""
+
 RENAMED: Mapping[str, str] = {
     **dict.fromkeys(CACHE_WRITES[1:], CACHE_WRITE),
     **dict.fromkeys(REASONINGS[1:], REASONING),
+    **dict.fromkeys(TOTALS[1:], TOTAL),
     "ai.response.id": "gen_ai.response.id",
     "ai.toolCall.name": "gen_ai.tool.name",
     "ai.toolCall.id": "gen_ai.tool.call.id",
@@ -193,6 +213,7 @@ TOKEN_DETAILS: Mapping[str, Mapping[str, str]] = {
         "output_tokens": "output_tokens",
         "cache_read_input_tokens": "cached_tokens",
         "cache_creation_input_tokens": CACHE_WRITE,
+        "total_tokens": TOTAL,
     },
     "gen_ai.usage.input_token_details": {
         "cache_read": "cached_tokens",

@@ -39,19 +39,28 @@ def _whole(text: Any) -> int:
         return -1
 
 
-def whole_input(tokens: int, *, cached: int, written: int, excludes: bool = False) -> int:
-    """Return the tokens of the input with those read from the cache and written to it.
+def whole_usage(
+    input_tokens: int,
+    output_tokens: int | None,
+    *,
+    cached: int,
+    written: int,
+    thoughts: int,
+    total: int | None,
+    excludes_cache: bool = False,
+) -> tuple[int, int | None]:
+    """Return the tokens of the input with those of the cache, and of the output with thoughts.
 
-    Programs that leave them out are known (`excludes`), or show it: the part is larger than the
-    whole.
+    Programs that leave these parts out are known (`excludes_cache`), or show it: a part is larger
+    than the whole, or is what the total holds besides input and output.
     """
-    part = cached + written
-    return tokens + part if excludes or part > tokens else tokens
-
-
-def whole_output(tokens: int, *, thoughts: int) -> int:
-    """Return the tokens of the output with those spent on thinking, in the same way."""
-    return tokens + thoughts if thoughts > tokens else tokens
+    part, output = cached + written, output_tokens or 0
+    besides = 0 if total is None else total - input_tokens - output
+    if excludes_cache or part > input_tokens or besides in (part, part + thoughts):
+        input_tokens += part
+    if thoughts > output or besides in (thoughts, part + thoughts):
+        output += thoughts
+    return input_tokens, None if output_tokens is None else output
 
 
 def detailed_tokens(attributes: Mapping[str, Any]) -> dict[str, int]:
@@ -67,9 +76,10 @@ def detailed_tokens(attributes: Mapping[str, Any]) -> dict[str, int]:
 def _langfuse(details: Any) -> dict[str, int]:
     """Return the tokens of Langfuse's usage by kind.
 
-    Kinds that begin with `input` or `output` exclude each other. Before other names of the cache,
-    as of Anthropic, `input` excludes it, too. OpenAI's usage has its cache and thoughts in mappings
-    of their own, which `input_tokens` and `prompt_tokens` include.
+    Kinds that begin with `input` or `output` exclude each other, unless the total shows that
+    `input` and `output` are the whole. Before other names of the cache, as of Anthropic, `input`
+    excludes it, too. OpenAI's usage has its cache and thoughts in mappings of their own, which
+    `input_tokens` and `prompt_tokens` include.
     """
     kinds = _kinds(details)
     counts = _counts(kinds)
@@ -78,6 +88,8 @@ def _langfuse(details: Any) -> dict[str, int]:
         parts |= _counts(kind)
     cached = {name: tokens for name, tokens in counts.items() if "cache" in name}
     written = sum(tokens for name, tokens in cached.items() if CACHE_WRITTEN.search(name))
+    if counts.get("total") == counts.get("input", 0) + counts.get("output", 0):
+        counts = {name: n for name, n in counts.items() if name in ("input", "output")}
     found = {
         "input_tokens": counts.get("prompt_tokens")
         or sum(n for name, n in counts.items() if name.startswith(("input", "cache"))),

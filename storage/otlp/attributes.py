@@ -32,9 +32,10 @@ from storage.model.semconv import (
     RENAMED,
     RESPONSE_ID,
     TOOL_NAME,
+    TOTAL,
 )
 from storage.model.text import storable
-from storage.model.token_counts import DETAILS, count_of, detailed_tokens, whole_input, whole_output
+from storage.model.token_counts import DETAILS, count_of, detailed_tokens, whole_usage
 from storage.otlp.losses import INVALID_VALUE, NO_NAME, TOO_MANY_ATTRIBUTES
 from storage.otlp.scope import OURS, Capture, Placed, Scope, Target
 from storage.otlp.sources import Source
@@ -186,15 +187,17 @@ def _take_figures(columns: dict[str, Any], rest: dict[str, Any], scope: Scope) -
 
 
 def _complete(columns: dict[str, Any], rest: Mapping[str, Any], source: Source) -> None:
-    columns["input_tokens"] = whole_input(
+    columns["input_tokens"], output_tokens = whole_usage(
         columns["input_tokens"],
+        columns.get("output_tokens"),
         cached=columns.get("cached_tokens") or 0,
         written=count_of(rest.get(CACHE_WRITE)) or 0,
-        excludes=source.input_excludes_cache,
+        thoughts=count_of(rest.get(REASONING)) or 0,
+        total=count_of(rest.get(TOTAL)),
+        excludes_cache=source.input_excludes_cache,
     )
-    if (output := columns.get("output_tokens")) is not None:
-        thoughts = count_of(rest.get(REASONING)) or 0
-        columns["output_tokens"] = whole_output(output, thoughts=thoughts)
+    if output_tokens is not None:
+        columns["output_tokens"] = output_tokens
 
 
 def read_details(pairs: Any, scope: Scope) -> dict[str, Any]:

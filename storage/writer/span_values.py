@@ -24,9 +24,10 @@ from storage.model.semconv import (
     OLDER,
     REASONINGS,
     REQUEST_MODEL,
+    TOTALS,
 )
 from storage.model.span import Span
-from storage.model.token_counts import DETAILS, count_of, detailed_tokens, whole_input, whole_output
+from storage.model.token_counts import DETAILS, count_of, detailed_tokens, whole_usage
 from storage.tracing.recording_span import RecordingSpan
 from storage.tracing.values import text_of
 
@@ -136,15 +137,21 @@ def _add_details(span: Span) -> None:
 def _complete(span: Span, input_tokens: int) -> None:
     """Let the input include the cache and the output thoughts, if its library leaves them out."""
     written = _first_count(span.attributes, CACHE_WRITES)
-    cached = span.cached_tokens or 0
-    span.input_tokens = whole_input(input_tokens, cached=cached, written=written)
-    if span.output_tokens is not None:
-        thoughts = _first_count(span.attributes, REASONINGS)
-        span.output_tokens = whole_output(span.output_tokens, thoughts=thoughts)
+    thoughts = _first_count(span.attributes, REASONINGS)
+    if span.cached_tokens or written or thoughts:
+        span.input_tokens, span.output_tokens = whole_usage(
+            input_tokens,
+            span.output_tokens,
+            cached=span.cached_tokens or 0,
+            written=written,
+            thoughts=thoughts,
+            total=_first_count(span.attributes, TOTALS),
+        )
 
 
 def _first_count(attributes: Mapping[str, Any], names: Sequence[str]) -> int:
-    return next(filter(None, map(count_of, map(attributes.get, names))), 0)
+    found = (count_of(attributes[name]) for name in names if name in attributes)
+    return next(filter(None, found), 0)
 
 
 def _price(span: Span, *, ended: bool) -> None:

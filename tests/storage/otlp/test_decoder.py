@@ -251,12 +251,21 @@ def test_a_failed_span_says_why() -> None:
             {"gen_ai.usage.input_tokens": "10.0", "gen_ai.usage.output_tokens": 3.0},
             (None, None, 10, 3, None),
         ),
+        (
+            {
+                "gen_ai.system": "openai",
+                "gen_ai.request.model": "gpt-5",
+                "gen_ai.response.prompt_tokens": 10,
+                "gen_ai.response.completion_tokens": 3,
+            },
+            ("openai", "gpt-5", 10, 3, None),
+        ),
     ],
     ids=[
         *("conventions", "before 1.37", "OpenInference", "OpenLLMetry", "AI SDK 4", "AI SDK 6"),
         *("AI SDK embeddings", "OpenInference embeddings", "OpenInference rerank", "MLflow JSON"),
         *("MLflow", "LangSmith", "pydantic-ai", "Langfuse of OpenAI", "Langfuse of responses"),
-        *("empty names", "pydantic-ai, a run", "floats and texts"),
+        *("empty names", "pydantic-ai, a run", "floats and texts", "Semantic Kernel 1.16"),
     ],
 )
 def test_every_dialect_fills_the_same_columns(
@@ -265,6 +274,109 @@ def test_every_dialect_fills_the_same_columns(
     span = span_with(facts)
     columns = (span.provider, span.model, span.input_tokens, span.output_tokens, span.cached_tokens)
     assert columns == expected
+
+
+IN, OUT = "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"
+
+
+@pytest.mark.parametrize(
+    ("cached", "written", "thoughts"),
+    [
+        ("cache_read.input_tokens", "cache_creation.input_tokens", "reasoning.output_tokens"),
+        ("cache_read_tokens", "cache_write_tokens", "reasoning_tokens"),
+        ("cache_read_tokens", "cache_creation_tokens", "reasoning_tokens"),
+        ("input_tokens.cached", "input_tokens.cache_write", "output_tokens.reasoning"),
+        ("input_tokens.cache_read", "input_tokens.cache_write", "output_tokens.reasoning"),
+        ("cached_input_tokens", "cache_write_input_tokens", "experimental.reasoning_tokens"),
+        ("cached_tokens", "cache_write_input_tokens", "reasoning_tokens"),
+        ("input_cached_tokens", "cache_write_input_tokens", "reasoning_tokens"),
+    ],
+    ids=[
+        *("conventions", "OpenClaw", "Claude Code plug-ins", "Sentry, OpenRouter", "OpenLIT"),
+        *("Mastra, Google ADK", "others", "LiveKit"),
+    ],
+)
+def test_the_parts_of_a_usage_have_many_names(cached: str, written: str, thoughts: str) -> None:
+    parts = {cached: 500, written: 300, thoughts: 60}
+    facts = {f"gen_ai.usage.{name}": value for name, value in parts.items()}
+    span = span_with({IN: 1_000, OUT: 100, "gen_ai.request.model": "claude-sonnet-4-5", **facts})
+    assert (span.input_tokens, span.output_tokens, span.cached_tokens) == (1_000, 100, 500)
+    assert span.attributes["gen_ai.usage.reasoning.output_tokens"] == 60
+    assert span.cost == 200 * 3 + 150 + 1_125 + 1_500
+
+
+OI = "llm.token_count."
+MLFLOW = {"input_tokens": 50, "output_tokens": 10, "cache_read_input_tokens": 30}
+
+
+@pytest.mark.parametrize(
+    ("facts", "whole"),
+    [
+        (
+            {
+                IN: 4_299,
+                OUT: 631,
+                "gen_ai.usage.total_tokens": 13_291,
+                "gen_ai.usage.cache_read_input_tokens": 3_574,
+                "gen_ai.usage.cache_write_input_tokens": 4_787,
+            },
+            (22_660, 631, 3_574),
+        ),
+        (
+            {
+                f"{OI}prompt": 50,
+                f"{OI}completion": 10,
+                f"{OI}total": 97,
+                f"{OI}prompt_details.cache_read": 30,
+                f"{OI}completion_details.reasoning": 7,
+            },
+            (80, 17, 30),
+        ),
+        (
+            {
+                "ai.usage.inputTokens": 50,
+                "ai.usage.outputTokens": 10,
+                "ai.usage.totalTokens": 67,
+                "ai.usage.reasoningTokens": 7,
+                "ai.usage.cachedInputTokens": 30,
+            },
+            (50, 17, 30),
+        ),
+        (
+            {
+                IN: 50,
+                OUT: 10,
+                "llm.usage.total_tokens": 60,
+                "gen_ai.usage.cache_read.input_tokens": 30,
+                "gen_ai.usage.reasoning.output_tokens": 7,
+            },
+            (50, 10, 30),
+        ),
+        ({"mlflow.chat.tokenUsage": json.dumps({**MLFLOW, "total_tokens": 90})}, (80, 10, 30)),
+        ({"mlflow.chat.tokenUsage": json.dumps({**MLFLOW, "total_tokens": 60})}, (50, 10, 30)),
+        (
+            {IN: 50, "gen_ai.usage.cached_tokens": 30, "gen_ai.usage.total_tokens": 50},
+            (50, None, 30),
+        ),
+    ],
+    ids=[
+        *("Strands on Bedrock", "opencode's plug-in", "AI SDK 5 on Gemini", "nothing left out"),
+        *("MLflow on Anthropic", "MLflow on OpenAI", "no output"),
+    ],
+)
+def test_a_total_shows_which_parts_are_left_out(
+    facts: dict[str, Any], whole: tuple[int | None, ...]
+) -> None:
+    span = span_with(facts)
+    assert (span.input_tokens, span.output_tokens, span.cached_tokens) == whole
+
+
+def test_langfuses_total_shows_that_its_input_is_the_whole() -> None:
+    usage = {"input": 117_231, "cache_read_input_tokens": 115_584, "output": 225}
+    usage |= {"output_reasoning_tokens": 64, "total": 117_456}
+    span = span_with({"langfuse.observation.usage_details": json.dumps(usage)})
+    figures = (span.input_tokens, span.output_tokens, span.cached_tokens)
+    assert figures == (117_231, 225, 115_584)
 
 
 @pytest.mark.parametrize(

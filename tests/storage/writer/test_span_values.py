@@ -186,3 +186,12 @@ def test_the_output_of_a_library_that_leaves_out_thoughts_is_completed() -> None
     call = active({}, facts)
     call.end()
     assert to_span(call, process="p", ended=True).output_tokens == 57
+
+
+def test_a_total_shows_that_a_library_leaves_out_the_cache_and_thoughts() -> None:
+    usage = {"prompt": 50, "completion": 10, "total": 97, "prompt_details.cache_read": 30}
+    usage["completion_details.reasoning"] = 7
+    call = active({}, {f"llm.token_count.{name}": tokens for name, tokens in usage.items()})
+    call.end()
+    value = to_span(call, process="p", ended=True)
+    assert (value.input_tokens, value.output_tokens, value.cached_tokens) == (80, 17, 30)
