@@ -47,7 +47,9 @@ def block_text(block: Any, names: Names, depth: int = 0) -> str:
 
 
 def _any_text(block: Json, names: Names, depth: int) -> str:
-    known = (_value_text(block.get(key), names, depth + 1) for key in TEXT_KEYS)
+    # An option has a text to be seen, and a value for its app.
+    keys = [key for key in TEXT_KEYS if key != "value" or not block.get("text")]
+    known = (_value_text(block.get(key), names, depth + 1) for key in keys)
     # Under another key a string may be anything, such as an id.
     others = (
         block_text(each, names, depth + 1)
@@ -122,16 +124,21 @@ def _rich_text(block: Json, names: Names, depth: int) -> str:
 
 
 def _rich_part(part: Json, names: Names, numbers: dict[int, int]) -> str:
+    text = _rich_content(part, names, numbers)
+    # A quotation with a list or code in it is several parts; those have a border.
+    if part.get("type") == "rich_text_quote" or part.get("border"):
+        return "\n".join(f"> {line}" for line in text.splitlines())
+    return text
+
+
+def _rich_content(part: Json, names: Names, numbers: dict[int, int]) -> str:
     kind, elements = part.get("type"), objects(part, "elements")
     if kind == "rich_text_list":
         return "\n".join(_rich_items(part, elements, names, numbers))
     numbers.clear()
-    text = "".join(_inline(each, names, styled=kind == "rich_text_section") for each in elements)
-    if kind == "rich_text_preformatted":
-        return f"```{_string(part, 'language')}\n{text.strip(chr(10))}\n```"
-    if kind == "rich_text_quote":
-        return "\n".join(f"> {line}" for line in text.strip("\n").splitlines())
-    return text.strip("\n")
+    is_code = kind == "rich_text_preformatted"
+    text = "".join(_inline(each, names, styled=not is_code) for each in elements).strip("\n")
+    return f"```{_string(part, 'language')}\n{text}\n```" if is_code else text
 
 
 def _rich_items(
@@ -152,12 +159,17 @@ def _rich_items(
 
 def _inline(element: Json, names: Names, *, styled: bool = True) -> str:
     write = INLINE.get(str(element.get("type")))
-    if write is None:
-        return _any_text(element, names, 1)
-    text = write(element, names)
+    text = write(element, names) if write else _other_inline(element, names)
     style = element.get("style")
     is_code = styled and isinstance(style, Mapping) and style.get("code")
     return f"`{text}`" if is_code and text else text
+
+
+def _other_inline(element: Json, names: Names) -> str:
+    """Write a canvas, a list's item or another thing that stands in a sentence, on one line."""
+    known = {key: value for key, value in element.items() if key != "url"}
+    label = " ".join(_any_text(known, names, 1).split())
+    return link(_string(element, "url"), label) or f"[{str(element.get('type')).replace('_', ' ')}]"
 
 
 def _date(element: Json) -> str:

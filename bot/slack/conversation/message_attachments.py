@@ -112,10 +112,10 @@ def _card(attachment: Json, names: Names) -> str:
 def _content(attachment: Json, names: Names) -> Iterator[str]:
     title, text = (_text(attachment, key, names) for key in ("title", "text"))
     yield link(_address(attachment, "title_link"), title) if title else ""
-    # The blocks of a forwarded message; mostly its text says the same.
-    yield together(text, "\n".join(_message_blocks(attachment, names)))
+    # The blocks of a forwarded message, or of an app; mostly the text says the same.
+    shown = together(text, "\n".join(_message_blocks(attachment, names)))
+    yield together(shown, blocks_text(objects(attachment, "blocks"), names))
     yield from _fields(attachment, names)
-    yield blocks_text(objects(attachment, "blocks"), names)
     yield from file_notes(objects(attachment, "files"))
     yield from _buttons(attachment, names)
     yield attachments_text(objects(attachment, "attachments"), names)

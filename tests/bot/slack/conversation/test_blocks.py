@@ -153,6 +153,17 @@ CHART = {
             },
             "",
         ),
+        (
+            {
+                "type": "section",
+                "text": mrkdwn("Who?"),
+                "accessory": {
+                    "type": "static_select",
+                    "initial_option": {"text": plain("The web team"), "value": "team:4711"},
+                },
+            },
+            "Who?\nThe web team",
+        ),
         ({"type": "section", "text": None, "fields": "no list"}, "no list"),
     ],
 )
@@ -189,6 +200,45 @@ def test_rich_text_keeps_lists_code_and_quotes_apart() -> None:
         "1. one\n2. two\n    • deeper\n3. three\n"
         "```python\nif a:\n    b\n```\n"
         "> x\n> y"
+    )
+
+
+def test_a_quotation_of_several_parts_is_one() -> None:
+    block = rich(
+        {
+            "type": "rich_text_quote",
+            "elements": [{"type": "text", "text": "app.py:7", "style": {"code": True}}],
+        },
+        items("bullet", "one", "two", border=1),
+        {
+            "type": "rich_text_preformatted",
+            "border": 1,
+            "elements": [{"type": "text", "text": "if a:\n    b"}],
+        },
+        {"type": "rich_text_section", "elements": [{"type": "text", "text": "Why?"}]},
+    )
+    assert blocks_text([block], Ids()) == (
+        "> `app.py:7`\n> • one\n> • two\n> ```\n> if a:\n>     b\n> ```\nWhy?"
+    )
+
+
+def test_what_stands_in_a_sentence_does_not_end_its_line() -> None:
+    sheet = {"type": "list_record", "file_id": "F1", "text": "Roadmap", "url": "https://l.example"}
+    task = {"type": "work_object_mention", "text": "PROJ-1", "url": "https://t.example"}
+    elements = [
+        {"type": "text", "text": "See "},
+        sheet,
+        {"type": "text", "text": ", "},
+        {"type": "canvas", "file_id": "F2", "label": "Plan", "url": "https://c.example"},
+        {"type": "text", "text": ", "},
+        task,
+        {"type": "text", "text": " and "},
+        {"type": "message_mention", "channel_id": "C1", "message_ts": "1700000000.000100"},
+        {"type": "text", "text": "."},
+    ]
+    assert blocks_text([rich({"type": "rich_text_section", "elements": elements})], Ids()) == (
+        "See Roadmap (https://l.example), Plan (https://c.example), "
+        "PROJ-1 (https://t.example) and [message mention]."
     )
 
 

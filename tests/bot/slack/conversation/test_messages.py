@@ -69,6 +69,11 @@ def by_app(**message: Any) -> str:
         ),
         ({"fallback": "only &lt;this&gt;", "color": "#f00"}, "only <this>"),
         ({"blocks": [section("*down*")], "fallback": "[no preview available]"}, "*down*"),
+        (
+            {"text": "*<https://c.example|Standup>* at 10", "blocks": [section("Standup")]},
+            "*Standup (https://c.example)* at 10",
+        ),
+        ({"text": "Standup", "blocks": [section("*Standup* at 10")]}, "*Standup* at 10"),
         ({"fields": "nothing", "actions": [None], "files": [{"name": "a.csv"}]}, "[file: a.csv]"),
     ],
 )
