@@ -314,9 +314,9 @@ MLFLOW = {"input_tokens": 50, "output_tokens": 10, "cache_read_input_tokens": 30
     [
         (
             {
-                IN: 4_299,
+                IN: 14_299,
                 OUT: 631,
-                "gen_ai.usage.total_tokens": 13_291,
+                "gen_ai.usage.total_tokens": 23_291,
                 "gen_ai.usage.cache_read_input_tokens": 3_574,
                 "gen_ai.usage.cache_write_input_tokens": 4_787,
             },
