@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from bot.slack.conversation.message_attachments import file_name
 from bot.slack.download_error import DownloadError
-from bot.slack.file_types import EXTENSIONS, address_of, mime_type_of, require_text
+from bot.slack.file_types import EXTENSIONS, address_of, mime_type_of, page_of, require_text
 from bot.slack.known_files import KnownFiles
 from bot.slack.turn_folders import TurnFolder, safe_id
 from storage import ActiveSpan, Observability
@@ -165,7 +165,7 @@ class FileDownloads:
         if copied is not None:
             span.set(bytes=copied, attempts=0)
             return path
-        done = self._downloader().download(address, path, html=mime_type == "text/html")
+        done = self._downloader().download(address, path, page=page_of(mime_type))
         span.set(bytes=done.size, attempts=done.attempts)
         try:
             require_text(path, mime_type)

@@ -16,6 +16,7 @@ import httpx
 
 from bot.retry import RetryPolicy, TryAgain, retry_after
 from bot.slack.download_error import DownloadError
+from bot.slack.file_types import Page
 
 MAX_HOPS = 5
 STALL_S = 10.0
@@ -51,10 +52,10 @@ class Downloader:
     sleep: Callable[[float], object] = time.sleep
     now: Callable[[], float] = time.monotonic
 
-    def download(self, address: str, path: Path, *, html: bool) -> Downloaded:
+    def download(self, address: str, path: Path, *, page: Page) -> Downloaded:
         """Store the file at `address` as `path`. Raises `DownloadError`.
 
-        An HTML page is Slack's login page and an error, unless the file is `html` itself.
+        More of a web page than `page` allows is Slack's login page, and an error.
         """
         deadline, attempts = self.now() + self.timeout_s, 0
 
@@ -62,7 +63,7 @@ class Downloader:
             nonlocal attempts
             attempts += 1
             left = deadline - self.now()
-            return _run(self._attempt(address, path, left_s=left, html=html))
+            return _run(self._attempt(address, path, left_s=left, page=page))
 
         policy = RetryPolicy(attempts=self.attempts, first_wait_s=1.0, jitter=0.0)
         try:
@@ -73,7 +74,7 @@ class Downloader:
             raise DownloadError("timeout", f"{error}, and no time is left to try again") from error
         return Downloaded(size=size, attempts=attempts)
 
-    async def _attempt(self, address: str, path: Path, *, left_s: float, html: bool) -> int:
+    async def _attempt(self, address: str, path: Path, *, left_s: float, page: Page) -> int:
         # One deadline around everything. Timeouts of httpx hold for each step, so a server that
         # sends a byte of a header now and then, or a name that is slow to resolve, would outlast
         # them.
@@ -83,8 +84,8 @@ class Downloader:
                 _client(address) as http,
                 self._response(http, address) as response,
             ):
-                _check_response(response, html=html, max_bytes=self.max_bytes)
-                return await self._store(response, path, html=html)
+                _check_response(response, page=page, max_bytes=self.max_bytes)
+                return await self._store(response, path, page=page)
         except TimeoutError:
             raise DownloadError("timeout", "it took too long") from None
         except httpx.TimeoutException as error:
@@ -129,13 +130,13 @@ class Downloader:
             raise DownloadError("login_page", LOGIN_PAGE)
         raise DownloadError("origin", "its address is on a host that is not Slack's")
 
-    async def _store(self, response: httpx.Response, path: Path, *, html: bool) -> int:
+    async def _store(self, response: httpx.Response, path: Path, *, page: Page) -> int:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
         try:
             with os.fdopen(descriptor, "wb") as part:
                 size = 0
                 async for chunk in self._chunks(response):
-                    if size == 0 and not html and looks_like_html(chunk):
+                    if size == 0 and page is not Page.WHOLE and looks_like_html(chunk):
                         raise DownloadError("login_page", LOGIN_PAGE)
                     size += part.write(chunk)
             os.replace(name, path)
@@ -190,14 +191,15 @@ def looks_like_html(start: bytes) -> bool:
     return head.startswith((b"<!doctype html", b"<html"))
 
 
-def _check_response(response: httpx.Response, *, html: bool, max_bytes: int) -> None:
+def _check_response(response: httpx.Response, *, page: Page, max_bytes: int) -> None:
     status, headers = response.status_code, response.headers
     if status == 429 or status >= 500:
         wait = retry_after(headers, now=time.time())
         raise TryAgain(Unavailable(f"Slack answered {status}"), wait_s=wait)
     if status != 200:
         raise DownloadError(f"http_{status}", f"Slack answered {status}")
-    if not html and headers.get("content-type", "").lower().startswith("text/html"):
+    is_page = headers.get("content-type", "").lower().startswith("text/html")
+    if is_page and page is Page.NONE:
         raise DownloadError("login_page", LOGIN_PAGE)
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise DownloadError("encoding", "Slack sent it compressed")

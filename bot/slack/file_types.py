@@ -3,6 +3,7 @@
 import codecs
 import re
 from collections.abc import Mapping
+from enum import Enum
 from pathlib import Path
 
 from bot.slack.download_error import DownloadError
@@ -31,8 +32,21 @@ EXTENSIONS: Mapping[str, str] = {
     "image/jpeg": ".jpg",
     "image/gif": ".gif",
     "image/webp": ".webp",
+    "application/vnd.slack-docs": ".html",
 }
 """MIME types that agents can read, and the extension with which such a file is stored."""
+
+CANVAS = "application/vnd.slack-docs"
+"""A canvas, which Slack sends as a fragment of HTML."""
+
+
+class Page(Enum):
+    """How much of a web page a file may be. Any more is Slack's login page in its place."""
+
+    NONE = "none"
+    FRAGMENT = "fragment"
+    WHOLE = "whole"
+
 
 BINARY = re.compile(
     r"(?:audio|font|image|model|video)/.+"
@@ -41,6 +55,17 @@ BINARY = re.compile(
 )
 """MIME types that are never text. A file of any other type is text if its content is: Slack has a
 type for many languages, and none for others."""
+
+UNTOLD = frozenset(("", "application/octet-stream"))
+"""MIME types of a file that Slack does not know, or has not looked at yet: it scans what was
+uploaded, and may send the message before it is done."""
+
+BY_EXTENSION: Mapping[str, str] = {
+    ".jpeg": "image/jpeg",
+    ".pdf": "application/pdf",
+    **{EXTENSIONS[kind]: kind for kind in EXTENSIONS if BINARY.fullmatch(kind) and kind != CANVAS},
+}
+"""The types that the name of such a file can tell. Text is known by its content."""
 
 TEXT = re.compile(r"text/.+|.+\+(?:json|xml|yaml)|video/mp2t")
 """MIME types of text; the last one is what many programs think of TypeScript (`.ts`)."""
@@ -56,7 +81,17 @@ ELSEWHERE: Mapping[str, str] = {
 
 
 def mime_type_of(file: Mapping[str, object]) -> str:
-    return str(file.get("mimetype") or "").partition(";")[0].strip().lower()
+    """Return the MIME type that Slack tells, else what the extension of its name means."""
+    told = str(file.get("mimetype") or "").partition(";")[0].strip().lower()
+    if told not in UNTOLD:
+        return told
+    extension = "." + str(file.get("name") or "").rpartition(".")[2].lower()
+    return BY_EXTENSION.get(extension, told)
+
+
+def page_of(mime_type: str) -> Page:
+    """Return how much of a web page a file of that type may be."""
+    return {"text/html": Page.WHOLE, CANVAS: Page.FRAGMENT}.get(mime_type, Page.NONE)
 
 
 def address_of(file: Mapping[str, object], mime_type: str, *, max_bytes: int) -> str:

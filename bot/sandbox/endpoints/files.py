@@ -34,7 +34,9 @@ class FileHost:
             return HTMLResponse(LOGIN_PAGE)
         if file is None:
             return PlainTextResponse("Not found", status_code=404)
-        return Response(file.content, media_type=file.mimetype)
+        # A canvas is sent as a fragment of HTML, `<div class="quip-canvas-content">…`.
+        is_canvas = file.mimetype == "application/vnd.slack-docs"
+        return Response(file.content, media_type="text/html" if is_canvas else file.mimetype)
 
     async def elsewhere(self, request: Request) -> Response:
         """Answer as another host, the target of a redirect."""

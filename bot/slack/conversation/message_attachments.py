@@ -63,14 +63,31 @@ def file_notes(files: Iterable[Json]) -> list[str]:
     return [
         "[a file that was deleted]"
         if each.get("mode") == "tombstone"
-        else f"[file: {file_name(each)}]"
+        else f"[file: {file_name(each)}{_sender(each)}]"
         for each in files
     ]
 
 
 def file_name(file: Json) -> str:
     """Return the name that people see, on one line."""
-    return plain_name(file.get("name") or file.get("title")) or "unnamed"
+    keys = ("title", "name") if _has_title(file) else ("name", "title")
+    return plain_name(file.get(keys[0]) or file.get(keys[1])) or "unnamed"
+
+
+def _has_title(file: Json) -> bool:
+    """Return True for a canvas, a list or an email, which has a title and no name of a file."""
+    kind = str(file.get("mimetype") or "")
+    return file.get("mode") == "email" or kind.startswith("application/vnd.slack-")
+
+
+def _sender(file: Json) -> str:
+    """Return who sent an email that was forwarded to Slack: its contents are only the body."""
+    people = (
+        link(plain_name(each.get("address")), plain_name(each.get("name")))
+        for each in objects(file, "from")
+    )
+    named = ", ".join(filter(None, people))
+    return named and f", an email from {named}"
 
 
 def _attachment(attachment: Json, names: Names) -> str:

@@ -35,6 +35,12 @@ def test_a_file_is_fetched_with_the_token(sandbox: Sandbox, posted: Message) -> 
     assert response.headers["content-type"].startswith("text/plain")
 
 
+def test_a_canvas_is_sent_as_html(sandbox: Sandbox, alice: User, general: Channel) -> None:
+    canvas = ("Plan", "application/vnd.slack-docs", b"<div>Ship it</div>")
+    response = fetch(sandbox.post(alice, general, files=[canvas]), sandbox.bot_token)
+    assert response.headers["content-type"].startswith("text/html")
+
+
 def test_a_wrong_token_gets_a_login_page_instead_of_an_error(posted: Message) -> None:
     response = fetch(posted, "xoxb-wrong")
     assert response.status_code == 200

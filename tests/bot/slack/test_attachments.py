@@ -148,6 +148,41 @@ def test_what_is_no_text_is_refused_with_its_name(
     assert refused.name == "core"
 
 
+@pytest.mark.parametrize("mime_type", ["", None, "application/octet-stream"])
+@pytest.mark.parametrize(
+    ("name", "ending"), [("Report.PDF", ".pdf"), ("a.b.jpeg", ".jpg"), ("sales.xlsx", ".xlsx")]
+)
+def test_a_file_that_slack_has_not_looked_at_yet_is_known_by_its_name(
+    sandbox: Sandbox,
+    downloads: FileDownloads,
+    alice: User,
+    general: Channel,
+    mime_type: str | None,
+    name: str,
+    ending: str,
+) -> None:
+    file = sandbox.add_file(alice, name, "application/pdf", b"%PDF\0\xff")
+    told = sandbox.post(alice, general, files=[file]).files[0].as_slack()
+    (path,) = fetch(downloads, {**told, "mimetype": mime_type}).paths
+    assert path.suffix == ending
+
+
+def test_a_canvas_is_fetched_each_time_under_its_title(
+    sandbox: Sandbox, downloads: FileDownloads, alice: User, general: Channel
+) -> None:
+    kind, page = "application/vnd.slack-docs", b'<div class="quip-canvas-content"><h1>Plan</h1>'
+    canvas = sandbox.add_file(
+        alice, "Q3_plan", kind, page, mode="quip", filetype="quip", title="Q3/plan"
+    )
+    told = sandbox.post(alice, general, files=[canvas]).files[0].as_slack()
+    for _ in range(2):
+        (file,) = fetch(downloads, told).files
+        assert (file.path.suffix, file.name, file.path.read_bytes()) == (".html", "Q3/plan", page)
+    assert sandbox.downloads == [told["id"]] * 2
+    sandbox.faults.wrong_content("files")
+    assert "missing files:read" in fetch(downloads, told).refused[0].reason
+
+
 def test_files_beyond_the_most_are_refused_without_a_request(
     sandbox: Sandbox, downloads: FileDownloads, told: Told
 ) -> None:

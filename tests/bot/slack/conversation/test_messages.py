@@ -219,8 +219,18 @@ def test_files_are_named_where_they_were_posted() -> None:
     )
 
 
+def test_an_email_and_a_canvas_have_a_title() -> None:
+    sender = [{"name": "John Doe", "address": "j@e.example"}, {"address": "k@e.example"}, {}]
+    email = {"mode": "email", "name": "Plan_B", "title": "Plan B", "from": sender}
+    canvas = {"mimetype": "application/vnd.slack-docs", "name": "Q3_plan", "title": "Q3/plan"}
+    assert message_text({"text": "", "files": [email, canvas]}, Ids(), bot_id=OURS) == (
+        "[file: Plan B, an email from John Doe (j@e.example), k@e.example]\n[file: Q3/plan]"
+    )
+
+
 KINDS = [*WRITERS, *INLINE, "section", "rich_text_list", "rich_text_section", "card", "of_2030"]
 KEYS = [*TEXT_KEYS, "indent", "offset", "style", "chart", "series", "data", "segments", "message"]
+KEYS += ["border", "from", "address", "mode", "mimetype", "title"]
 KEYS += ["attachments", "message_blocks", "is_share", "from_url", "ts", "files", "channel_id"]
 VALUES = st.one_of(
     st.none(), st.integers(-2, 10**18), st.booleans(), st.sampled_from(["", "a", "<@U1>", "Cx"])
