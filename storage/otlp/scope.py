@@ -14,7 +14,7 @@ from storage.model.text import storable
 from storage.model.trace_context import Ids, parse_traceparent
 from storage.otlp.losses import INVALID_VALUE, Malformed
 from storage.otlp.request import Request
-from storage.otlp.sources import Source, source_of
+from storage.otlp.sources import UNKNOWN, Source, source_of, source_of_scope
 
 Capture = Callable[[str], str | None]
 """Return what to keep of a text that a person, model or tool wrote; None keeps nothing."""
@@ -81,6 +81,8 @@ class Scope:
         self.request = request
         self.losses = request.losses
         self.name = storable(redacted_start(sent.scope.name, MAX_SCOPE)) or None
+        if self.source is UNKNOWN and self.name:
+            self.source = source_of_scope(self.name)
         url = redacted_start(sent.schema_url, MAX_SCOPE)
         facts = {"service.name": resource.service, "otel.schema_url": url}
         self.facts = {name: value for name, value in facts.items() if value}

@@ -12,7 +12,7 @@ from storage.model.span import Span
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Source:
-    """One program, recognised by its `service.name`.
+    """One program, recognised by its `service.name`, else by an instrumentation scope of its own.
 
     - `kept`: patterns of the span names to keep, if most are noise. Empty keeps all.
     - `kept_with_tokens`: span names of `kept` that are kept only with a token count.
@@ -78,8 +78,19 @@ SOURCES: Mapping[str, Source] = {
 }
 """Patterns of `service.name`. The first that matches is used."""
 
+SCOPES: Mapping[str, Source] = {"com.anthropic.claude_code*": CLAUDE}
+"""The same of scope names, for programs whose users may choose another `service.name`."""
+
 UNKNOWN = Source()
 
 
 def source_of(service: str) -> Source:
-    return next((s for pattern, s in SOURCES.items() if fnmatchcase(service, pattern)), UNKNOWN)
+    return _first_match(SOURCES, service)
+
+
+def source_of_scope(name: str) -> Source:
+    return _first_match(SCOPES, name)
+
+
+def _first_match(sources: Mapping[str, Source], name: str) -> Source:
+    return next((s for pattern, s in sources.items() if fnmatchcase(name, pattern)), UNKNOWN)

@@ -443,6 +443,15 @@ def test_claudes_input_tokens_are_told_without_the_cached_ones() -> None:
     assert (elsewhere.input_tokens, elsewhere.attributes["input_tokens"]) == (None, 100)
 
 
+def test_claude_is_known_by_its_scope_if_its_service_has_another_name() -> None:
+    facts = {"model": "claude-opus-4-8", "input_tokens": 100, "output_tokens": 7}
+    sent = a_span({**facts, "cache_read_tokens": 50})
+    scope = "com.anthropic.claude_code.tracing"
+    (span,) = spans_of(read_json(request(sent, service="our-team", scope=scope)))
+    assert (span.input_tokens, span.output_tokens, span.cached_tokens) == (150, 7, 50)
+    assert (span.agent, span.attributes["service.name"]) == ("claude", "our-team")
+
+
 @pytest.mark.parametrize("name", ["llm.cost.total", "gen_ai.usage.cost"])
 @pytest.mark.parametrize(
     ("dollars", "cost"), [(0.0125, 12_500), ("0.5", 500_000), (-1.0, None), ("free", None)]
