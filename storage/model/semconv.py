@@ -281,6 +281,7 @@ CONTENT: frozenset[str] = frozenset(
         *("prompt", "user_prompt", "response", "completion", "content", "body"),
         *("request_text", "response_text", "function_args", "arguments", "input", "output"),
         *("tool_input", "tool_output", "tool_parameters", "full_command", "new_context"),
+        *("gen_ai.response.text", "gen_ai.response.tool_calls", "gen_ai.tool.args"),
     )
 )
 CONTENT_PREFIXES = (
@@ -288,6 +289,20 @@ CONTENT_PREFIXES = (
     *("llm.input_messages.", "llm.output_messages.", "llm.prompts.", "llm.completions."),
     *("retrieval.documents.", "reranker.", "embedding.text", "embedding.embeddings."),
     *("ai.prompt.", "llm.tools.", "llm.choices.", "input.documents.", "output.documents."),
-    *("input.images.", "output.images."),
+    *("input.images.", "output.images.", "llm.request.functions.", "lk.pii."),
 )
 """Attributes with text of people, models and tools. TRACEBOT_CAPTURE decides what is stored."""
+
+CONTENT_ENDINGS: frozenset[str] = frozenset(
+    (
+        *("messages", "prompt", "prompts", "completion", "completions", "choices", "candidates"),
+        *("content", "contents", "input", "inputs", "output", "outputs", "arguments"),
+        *("input_data", "output_data", "input_json", "output_json", "instructions", "transcript"),
+        *("stringified_raw_response", "chat_ctx", "user_input", "input_text"),
+    )
+)
+"""Last words of attribute names that mean the same after any others, unless they have a number.
+
+As in `llm.openai.messages` of LiteLLM, `haystack.component.input`, `genkit:output`: each framework
+has such names of its own.
+"""

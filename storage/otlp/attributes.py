@@ -6,6 +6,7 @@ next.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from operator import attrgetter
@@ -18,6 +19,7 @@ from storage.model.redaction import redact, redacted_start
 from storage.model.semconv import (
     CACHE_WRITE,
     CONTENT,
+    CONTENT_ENDINGS,
     CONTENT_PREFIXES,
     DOLLARS,
     DROPPED_ATTRIBUTES,
@@ -37,7 +39,7 @@ from storage.model.semconv import (
 from storage.model.text import storable
 from storage.model.token_counts import DETAILS, count_of, detailed_tokens, whole_usage
 from storage.otlp.losses import INVALID_VALUE, NO_NAME, TOO_MANY_ATTRIBUTES
-from storage.otlp.scope import OURS, Capture, Placed, Scope, Target
+from storage.otlp.scope import OURS, Becomes, Capture, Placed, Scope, Target
 from storage.otlp.sources import Source
 
 T = TypeVar("T")
@@ -50,6 +52,8 @@ MAX_REMEMBERED_BYTES = 256
 """The number of different attributes of a scope that are remembered, and their greatest length."""
 
 MAX_NAME = 1_000
+
+LAST_WORD = re.compile("[.:]")
 
 NOTHING: Placed = ("nothing", "", None)
 
@@ -78,8 +82,9 @@ def _find_target(source: Source, name: str) -> Target:
     conventional = source.renamed.get(name) or RENAMED.get(name, name)
     if conventional in RECEIVED:
         return "older" if conventional in OLDER else "column", RECEIVED[conventional]
-    content = name in CONTENT or name.startswith(CONTENT_PREFIXES)
-    return "content" if content else "rest", conventional
+    if name in CONTENT or name.startswith(CONTENT_PREFIXES):
+        return "content", conventional
+    return "words" if LAST_WORD.split(name)[-1] in CONTENT_ENDINGS else "rest", conventional
 
 
 def read_attributes(sent: Any, scope: Scope) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -111,8 +116,9 @@ def _read_pair(data: bytes, scope: Scope) -> Placed:
     pair = scope.decoded(data, KeyValue)
     becomes, name = _target(scope, pair.key)
     value = None if becomes == "nothing" else scope.value_of(pair.value)
-    if becomes == "content":
-        becomes, value = "rest", _captured(value, scope.capture)
+    if becomes in ("content", "words"):
+        value = _captured(value, scope.capture) if _is_content(becomes, value) else value
+        becomes = "rest"
     elif becomes in ("column", "older"):
         sent = value
         if isinstance(sent, str) and pair.key.startswith("mlflow."):
@@ -210,7 +216,7 @@ def read_details(pairs: Any, scope: Scope) -> dict[str, Any]:
     for pair in pairs:
         becomes, _ = _target(scope, pair.key)
         value = scope.value_of(pair.value)
-        if becomes == "content":
+        if _is_content(becomes, value):
             keep_content(details, pair.key, value, scope)
         elif becomes != "nothing" and value is not None:
             details[pair.key] = value
@@ -220,6 +226,10 @@ def read_details(pairs: Any, scope: Scope) -> dict[str, Any]:
 def keep_content(rest: dict[str, Any], name: str, value: Any, scope: Scope) -> None:
     if (kept := _captured(value, scope.capture)) is not None:
         rest[name] = kept
+
+
+def _is_content(becomes: Becomes, value: Any) -> bool:
+    return becomes == "content" or (becomes == "words" and not isinstance(value, int | float))
 
 
 def _captured(value: Any, capture: Capture) -> str | None:

@@ -55,17 +55,18 @@ class Resource:
         return cls(service, source_of(service), parent)
 
 
-Becomes = Literal["rest", "column", "older", "content", "nothing"]
+Becomes = Literal["rest", "column", "older", "content", "words", "nothing"]
 """The destination of an attribute.
 
-`older` names lose against `column` ones; `content` is kept as far as TRACEBOT_CAPTURE allows.
+`older` names lose against `column` ones; `content` is kept as far as TRACEBOT_CAPTURE allows, and
+so are `words` unless they are a number.
 """
 
 Target = tuple[Becomes, str]
 """The destination of an attribute, and the name of its column or its conventional name."""
 
 Placed = tuple[Becomes, str, Any]
-"""The same with what is kept of its value. `content` has become `rest`."""
+"""The same with what is kept of its value. `content` and `words` have become `rest`."""
 
 
 class Scope:

@@ -539,6 +539,15 @@ CONTENT = {
     "final_result": "said",
     "request_data": "said",
     "gcp.vertex.agent.llm_request": "said",
+    "llm.openai.messages": ["said"],
+    "llm.openai.stringified_raw_response": "said",
+    "llm.request.functions.0.description": "said",
+    "haystack.component.input": {"query": "said"},
+    "haystack.pipeline.output_data": "said",
+    "genkit:output": "said",
+    "lmnr.span.input": "said",
+    "lk.pii.user_transcript": "said",
+    "gen_ai.response.text": "said",
 }
 
 
@@ -554,6 +563,11 @@ def test_what_people_wrote_is_kept_as_far_as_capture_lets() -> None:
     kept = span_with(CONTENT, capture=preview).attributes
     assert set(kept) == {*CONTENT, "service.name"}
     assert "said" not in json.dumps(kept)
+
+
+def test_a_number_that_is_called_like_a_text_is_kept() -> None:
+    span = span_with({"my.tokens.input": 5, "my.cost.output": 0.5}, capture=lambda text: None)
+    assert (span.attributes["my.tokens.input"], span.attributes["my.cost.output"]) == (5, 0.5)
 
 
 def test_a_secret_is_not_cut_in_two() -> None:
