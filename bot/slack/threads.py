@@ -13,7 +13,7 @@ from cachetools import TTLCache
 from slack_sdk import WebClient
 
 from bot.slack.errors import SLACK_ERRORS
-from bot.slack.types import Speaker, Thread, mentions
+from bot.slack.types import Speaker, Thread, mentions_in
 
 PAGE = 200
 MAX_PAGES = 50
@@ -89,7 +89,7 @@ def active_speaker(messages: Sequence[Message], *, bot_id: str, is_bot: IsBot) -
         if app == bot_id and _says_something(message):
             speaker = Speaker(bot_id, reply_payload(message, bot_id=bot_id).get("agent"))
         elif author and not (app and is_bot(author)):
-            mentioned |= mentions(message.get("text") or "")
+            mentioned |= mentions_in(message)
         elif app and author in mentioned and _says_something(message):
             speaker = Speaker(app)
     return speaker

@@ -1,7 +1,7 @@
 """Messages, threads and places in Slack, as values that need no client."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,14 +91,14 @@ class IncomingMessage:
 
     @property
     def has_words(self) -> bool:
-        """Return True if it says something: in its text, in what is attached, or as an app.
+        """Return True if it says something: in its text, its blocks, or what is attached.
 
         A person attaches messages that they forward, and tables that they paste.
         """
         attached = any(each.get("is_share") or each.get("blocks") for each in self.attachments)
-        if self.text.strip() or attached or any(map(is_pasted, self.blocks)):
+        if self.text.strip() or self.blocks or attached:
             return True
-        return self.bot_id is not None and bool(self.blocks or self.attachments)
+        return self.bot_id is not None and bool(self.attachments)
 
     def without_mention(self, user: str) -> str:
         """Return the text without mentions of `user`."""
@@ -106,7 +106,7 @@ class IncomingMessage:
 
     @property
     def mentions(self) -> frozenset[str]:
-        return mentions(self.text)
+        return mentions_in(self.content)
 
 
 def is_pasted(block: Mapping[str, Any]) -> bool:
@@ -117,6 +117,38 @@ def is_pasted(block: Mapping[str, Any]) -> bool:
 def mentions(text: str) -> frozenset[str]:
     """Return the ids of the users that a message's text mentions."""
     return frozenset(MENTION.findall(text))
+
+
+def mentions_in(message: Mapping[str, Any]) -> frozenset[str]:
+    """Return the ids of the users that a message mentions.
+
+    An app may do so in blocks and attachments alone, and Slack tells of it as of any mention. What
+    a person forwards, or what a preview shows, mentions nobody.
+    """
+    text, is_by_app = message.get("text") or "", bool(message.get("bot_id"))
+    blocks = message.get("blocks") if is_by_app or not text.strip() else ()
+    attached = [
+        each
+        for each in (message.get("attachments") or () if is_by_app else ())
+        if not (each.get("is_msg_unfurl") or each.get("is_share") or each.get("from_url"))
+    ]
+    return mentions(text) | frozenset(_mentioned([blocks, attached], DEEPEST))
+
+
+DEEPEST = 40
+"""Lists and objects within one another that are searched for mentions; Slack nests about twelve."""
+
+
+def _mentioned(value: object, depth: int) -> Iterator[str]:
+    if isinstance(value, str):
+        yield from MENTION.findall(value)
+    elif depth and isinstance(value, list | tuple):
+        for each in value:
+            yield from _mentioned(each, depth - 1)
+    elif depth and isinstance(value, Mapping) and value.get("type") != "plain_text":
+        if value.get("type") == "user":
+            yield str(value.get("user_id"))
+        yield from _mentioned(list(value.values()), depth - 1)
 
 
 def without_mention(text: str, user: str) -> str:

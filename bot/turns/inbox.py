@@ -75,7 +75,10 @@ class Inbox:
         if event["type"] == "app_mention" and event.get("edited"):
             return  # An edit, which `accept_edit` is told of as well.
         message = parse_message(body, team=self._team)
-        self._accept(message, message_key(message.team, message.channel, message.ts), body)
+        key = message_key(message.team, message.channel, message.ts)
+        # What an app posts in blocks may come as an empty message first, and then as a mention.
+        is_blank = not message.has_words and not message.files
+        self._accept(message, f"blank {key}" if is_blank else key, body)
 
     def accept_edit(self, body: Mapping[str, Any]) -> None:
         """Take a `message_changed` event, which may add a mention. It asks the database."""

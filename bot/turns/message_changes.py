@@ -77,9 +77,10 @@ class MessageChanges:
 
 def _said(message: Mapping[str, Any]) -> tuple[object, ...]:
     """Return what a person changes with an edit. A pasted table is not in the text."""
-    tables = [each for each in objects(message, "blocks") if is_pasted(each)]
+    text = message.get("text")
+    blocks = [each for each in objects(message, "blocks") if is_pasted(each) or not text]
     attached = [each for each in objects(message, "attachments") if is_pasted_table(each)]
-    return message.get("text"), tables, attached
+    return text, blocks, attached
 
 
 def _files(message: Mapping[str, Any]) -> frozenset[str]:

@@ -1,9 +1,10 @@
 """The events that Slack sends an app, each with the subscription that it needs."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
-from bot.sandbox.state.values import Channel, Json, Message
+from bot.sandbox.state.values import Channel, Json, Message, User
 from bot.sandbox.state.workspace import APP, OTHER_TEAM, Workspace
 
 SUBSCRIPTION = {
@@ -27,8 +28,16 @@ def posted(workspace: Workspace, message: Message) -> Iterator[tuple[str, Json]]
 def _mentions(workspace: Workspace, message: Message, event: Json) -> Iterator[tuple[str, Json]]:
     kind = workspace.channels[message.channel].kind
     own = message.user == workspace.bot.id
-    if kind != "im" and workspace.bot.mention in message.text and not own:
+    if kind != "im" and _is_mentioned(workspace.bot, message) and not own:
         yield "app_mention", event | {"type": "app_mention"}
+
+
+def _is_mentioned(bot: User, message: Message) -> bool:
+    """Return True for a mention in the text, or in what an app says in blocks or attachments."""
+    if bot.mention in message.text:
+        return True
+    said = json.dumps([message.blocks, message.attachments]) if message.bot else ""
+    return bot.mention in said or f'"user_id": "{bot.id}"' in said
 
 
 def _event(workspace: Workspace, message: Message) -> Json:

@@ -1,5 +1,7 @@
 """Posts through a user token, mentions by workflows, and mentions that an edit added."""
 
+from typing import Any
+
 import pytest
 
 from bot.sandbox import Channel, Message, Sandbox, User
@@ -106,6 +108,73 @@ def test_an_agent_says_which_workflows_may_ask_it(
     assert trace.reason == reason
     replies = [message.text for message in sandbox.thread(general, posted.ts)[1:]]
     assert replies == (["You said: write it"] if reason == "mentioned" else [])
+
+
+def rich_text(*elements: dict[str, Any]) -> dict[str, Any]:
+    section = {"type": "rich_text_section", "elements": list(elements)}
+    return {"type": "rich_text", "elements": [section]}
+
+
+@pytest.mark.parametrize("where", ["blocks", "attachments"])
+def test_a_workflow_may_mention_the_bot_in_blocks_alone(
+    where: str,
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    general: Channel,
+) -> None:
+    workflow = sandbox.add_bot("Alerts", legacy=True)
+    sandbox.join(workflow, general)
+    start_bot(f"{ECHO}[agents.echo.access]\nworkflows = true")
+    said = {"type": "mrkdwn", "text": f"CPU high, {sandbox.mention} please look"}
+    blocks = [{"type": "section", "text": said}]
+    posted = sandbox.post(
+        workflow, general, **{where: blocks if where == "blocks" else [{"blocks": blocks}]}
+    )
+    assert trace_of(observability, general, posted).reason == "mentioned"
+    sandbox.wait_for_reply(general, posted.ts, containing="CPU high")
+
+
+def test_a_mention_that_comes_after_its_empty_message_is_answered(
+    sandbox: Sandbox, observability: Observability, start_bot: StartBot, general: Channel
+) -> None:
+    workflow = sandbox.add_bot("Alerts", legacy=True)
+    sandbox.join(workflow, general)
+    start_bot(f"{ECHO}[agents.echo.access]\nworkflows = true")
+    posted = sandbox.post(workflow, general)
+    assert trace_of(observability, general, posted).reason == "bot_message"
+    (told,) = sandbox.events("message")
+    blocks = [rich_text({"type": "user", "user_id": sandbox.bot_user_id}, text(" it broke"))]
+    mention = {**told["event"], "type": "app_mention", "blocks": blocks}
+    sandbox.redeliver({**told, "event_id": "Ev0MENTION", "event": mention})
+    sandbox.wait_for_reply(general, posted.ts, containing="it broke")
+    sandbox.redeliver({**told, "event_id": "Ev0LATE"})
+    sandbox.settle()
+    reasons = [each.reason for each in finished(observability, general, posted.ts, count=2)]
+    assert sorted(filter(None, reasons)) == ["bot_message", "mentioned"]
+
+
+def test_what_an_app_posts_for_a_person_may_be_in_blocks_alone(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    blocks = [{"type": "markdown", "text": f"{sandbox.mention} write the *report*"}]
+    question = sandbox.post(alice, general, blocks=blocks, through=sandbox.add_bot("planner"))
+    sandbox.wait_for_reply(general, question.ts, containing="write the report")
+    dm = sandbox.open_dm(alice)
+    direct = sandbox.post(alice, dm, blocks=[rich_text(text("and in blocks"))])
+    sandbox.wait_for_reply(dm, direct.ts, containing="and in blocks")
+    assert trace_of(observability, general, question).reason == "mentioned"
+    (trace,) = finished(observability, dm, direct.ts)
+    assert trace.text == "and in blocks"
+
+
+def text(said: str) -> dict[str, Any]:
+    return {"type": "text", "text": said}
 
 
 def test_a_workflow_without_a_mention_is_another_bot(

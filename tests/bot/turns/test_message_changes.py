@@ -114,6 +114,28 @@ def test_a_deletion_that_does_not_tell_its_thread_is_followed(
     assert "1234" not in str([each.text for each in agent.requests[-1].history])
 
 
+def test_an_edit_of_a_message_in_blocks_alone_replaces_what_is_stored_of_it(
+    sandbox: Sandbox, observability: Observability, start_bot: StartBot, alice: User
+) -> None:
+    start_bot()
+
+    def said(text: str) -> list[dict[str, object]]:
+        return [{"type": "markdown", "text": text}]
+
+    dm, planner = sandbox.open_dm(alice), sandbox.add_bot("planner")
+    question = sandbox.post(alice, dm, blocks=said("salary 4321"), through=planner)
+    (trace,) = finished(observability, dm, question.ts)
+    assert trace.text == "salary 4321"
+    live = sandbox._slack.workspace.message(dm.id, question.ts)
+    sandbox._slack.activity.edit(live, blocks=said("none"))
+
+    def stored() -> str:
+        observability.flush()
+        return str(spans_of(observability, trace)["slack message"].text)
+
+    eventually(lambda: stored() == "none")
+
+
 def test_an_edit_of_a_pasted_table_replaces_what_is_stored_of_it(
     sandbox: Sandbox,
     observability: Observability,

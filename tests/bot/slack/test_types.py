@@ -1,0 +1,47 @@
+"""Messages as they arrive: whom they mention."""
+
+from typing import Any
+
+import pytest
+
+from bot.slack.types import mentions_in
+
+RICH = {
+    "type": "rich_text",
+    "elements": [
+        {
+            "type": "rich_text_section",
+            "elements": [{"type": "user", "user_id": "U1"}, {"type": "text", "text": " hello"}],
+        }
+    ],
+}
+SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "CC <@U1|tracebot>"}}
+BUTTON = {"type": "button", "text": {"type": "plain_text", "text": "<@U1>"}}
+
+
+@pytest.mark.parametrize(
+    ("message", "found"),
+    [
+        ({"text": "<@U1> and <@W2|ann>"}, {"U1", "W2"}),
+        ({"text": "", "blocks": [RICH]}, {"U1"}),
+        ({"text": "hello", "blocks": [RICH]}, set()),
+        ({"text": "down", "bot_id": "B1", "blocks": [SECTION]}, {"U1"}),
+        ({"bot_id": "B1", "attachments": [{"blocks": [SECTION], "id": 1}]}, {"U1"}),
+        ({"bot_id": "B1", "attachments": [{"text": "for <@U1>"}]}, {"U1"}),
+        ({"bot_id": "B1", "blocks": [BUTTON, None, "x"]}, set()),
+        ({"text": "", "attachments": [{"is_share": True, "text": "<@U1> hi"}]}, set()),
+        (
+            {"bot_id": "B1", "attachments": [{"from_url": "https://e.example", "text": "<@U1>"}]},
+            set(),
+        ),
+    ],
+)
+def test_whom_a_message_mentions(message: dict[str, Any], found: set[str]) -> None:
+    assert mentions_in(message) == found
+
+
+def test_objects_without_end_mention_nobody() -> None:
+    block: dict[str, Any] = {"type": "user", "user_id": "U1"}
+    for _ in range(2_000):
+        block = {"elements": [block]}
+    assert mentions_in({"blocks": [block]}) == frozenset()
