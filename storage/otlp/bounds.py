@@ -141,13 +141,8 @@ class Bounds:
         if not (earliest <= start <= end <= now + SKEW_NS and end - start <= LONGEST_NS):
             self._refused("wrong clock")
             span.attributes = {**span.attributes, CLOCK: start, CLOCK_END: end}
-            if not earliest <= start <= now + SKEW_NS:
-                # Without a parent only its end or arrival is known, within one its turn's start.
-                known = end if earliest <= end <= now else now
-                start = min(known if parent is None else parent.started_at, now)
-            end = max(min(end, now), start)
-            if end - start > LONGEST_NS:
-                start = end
+            first = earliest if parent is None else min(parent.started_at, now)
+            start, end = _likely_times(start, end, earliest, first, now)
             span.started_at = start
             if span.ended_at is not None:
                 span.ended_at, span.duration_ns = end, end - start
@@ -172,6 +167,23 @@ class Bounds:
             self._refused(f"impossible {name}")
         span.attributes = {**span.attributes, REFUSED_FIGURES: refused}
         span.cost_source = span.cost_source if span.cost is not None else None
+
+
+def _likely_times(start: int, end: int, earliest: int, first: int, now: int) -> tuple[int, int]:
+    """Return times for a span that begins not before `first`, whose clock is wrong.
+
+    Such a clock still measures how long a span takes, unless it was set meanwhile.
+    """
+    length = end - start
+    if not 0 <= length <= LONGEST_NS:
+        if earliest <= start <= now + SKEW_NS:
+            end = max(min(end, now), start)
+            return (start if end - start <= LONGEST_NS else end), end
+        length = 0
+    # Of a span that has just come, its end is the better known time.
+    end = end if earliest <= end <= now else now
+    start = max(end - length, first)
+    return start, max(end, start)
 
 
 def _time_of(event: Mapping[str, object]) -> int:

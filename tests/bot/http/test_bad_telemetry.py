@@ -243,6 +243,19 @@ def test_a_clock_that_is_wrong_is_marked_and_bounded(
     assert counted(observability).refused == {"otlp: wrong clock": 1}
 
 
+@pytest.mark.parametrize("ahead", [5 * 60, 3_600, 20 * 365 * 86_400, -20 * 365 * 86_400], ids=str)
+def test_a_span_keeps_its_length_if_only_the_clock_is_wrong(
+    url: str, observability: Observability, ahead: int
+) -> None:
+    end = time.time_ns() + ahead * SECOND
+    times = {"startTimeUnixNano": str(end - 8 * SECOND), "endTimeUnixNano": str(end)}
+    post(url, a_request({**a_span("a"), **times}), "json")
+    span = stored(observability)["a"]
+    assert span.ended_at is not None and span.ended_at <= time.time_ns()
+    assert (span.duration_ns, span.ended_at - span.started_at) == (8 * SECOND, 8 * SECOND)
+    assert span.attributes[bounds.CLOCK] == end - 8 * SECOND
+
+
 def test_events_get_a_time_that_can_be_true(url: str, observability: Observability) -> None:
     events = [{"name": "e", "timeUnixNano": str(at)} for at in (0, 1, 2**63, 2**64 - 1)]
     span = a_span("a", events=[*events, {"name": "e", "timeUnixNano": str(time.time_ns())}])
