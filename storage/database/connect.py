@@ -7,9 +7,11 @@ from storage.database.base import Database
 from storage.database.filesystem import refuse_network_file_system
 from storage.database.postgres_url import (
     INVALID,
+    NO_HOME,
     SCHEMES,
     PostgresURL,
     is_misspelt,
+    own_folder,
     parse_url,
 )
 from storage.database.shared_file import SharedDatabase
@@ -29,10 +31,10 @@ SQLite calls this the WAL-reset bug.
 
 
 def default_path() -> Path:
-    """Return the path of `tracebot.db` in the user's data directory."""
+    """Return the path of `tracebot.db` in the user's data directory. Raises `BadDatabaseURL`."""
     from platformdirs import user_data_path
 
-    return user_data_path("tracebot", appauthor=False) / "tracebot.db"
+    return own_folder(user_data_path) / "tracebot.db"
 
 
 def locate(url: str | Path | None = None, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Database:
@@ -134,8 +136,16 @@ def database_path(url: str | Path | None) -> Path:
 
 
 def _resolved(name: str) -> Path:
+    expanded = os.path.expanduser(name)
+    if expanded.startswith("~/"):
+        raise BadDatabaseURL(NO_HOME)
     try:
         # Not `Path.resolve`, which raises at links that lead in a circle; `stat` says so later.
-        return Path(os.path.realpath(os.path.expanduser(name)))
+        return Path(os.path.realpath(expanded))
     except ValueError:
         raise BadDatabaseURL(f"{name!r} is not the path of a file: it has a NUL in it.") from None
+    except FileNotFoundError:
+        raise BadDatabaseURL(
+            f"The folder you are in was removed, so {name} cannot be found: change to another "
+            "folder, or give the whole path of the database."
+        ) from None

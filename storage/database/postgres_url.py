@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,11 @@ INVALID = (
     "The postgresql:// URL of the database is not valid: it has the form "
     "postgresql://USER:PASSWORD@HOST:5432/DATABASE, and a character such as @, / or % in the "
     "password is written as %40, %2F or %25."
+)
+
+NO_HOME = (
+    "There is no home folder to keep the database in: set HOME to a folder that tracebot can "
+    "write, or TRACEBOT_DATABASE_URL to the whole path of a file."
 )
 
 
@@ -128,5 +133,15 @@ def _place(hosts: str, name: str, options: dict[str, list[str]]) -> Path:
     schema = [*options.get("port", ()), *options.get("options", ())]
     digest = hashlib.sha256("\0".join([hosts, name, *schema]).encode()).hexdigest()[:12]
     known = re.sub(r"[^\w.-]", "_", name)[:40]
-    folder = user_state_path("tracebot", appauthor=False) / f"postgresql-{known}-{digest}"
-    return folder / "database"
+    return own_folder(user_state_path) / f"postgresql-{known}-{digest}" / "database"
+
+
+def own_folder(find: Callable[..., Path]) -> Path:
+    """Return the folder of tracebot that a function of platformdirs finds.
+
+    Raises `BadDatabaseURL` for a user without a home folder, as in a container without a HOME.
+    """
+    try:
+        return find("tracebot", appauthor=False)
+    except RuntimeError:
+        raise BadDatabaseURL(NO_HOME) from None

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,6 +52,10 @@ class Terminal:
         """Press Ctrl-C."""
         self.process.send_signal(signal.SIGINT)
 
+    def press_ctrl_c(self) -> None:
+        """Press Ctrl-C on a terminal of `shell_on_terminal`, which sends it to its foreground."""
+        os.write(self._screen, b"\x03")
+
     def _read(self, timeout: float) -> bool:
         if not select.select([self._screen], [], [], max(timeout, 0))[0]:
             return False
@@ -74,18 +78,50 @@ def on_terminal(
     **environ: str,
 ) -> Iterator[Terminal]:
     """Run `tracebot` with a database on a terminal of this size, and end it with the block."""
+    command = [TRACEBOT, *words]
+    given = {"TRACEBOT_DATABASE_URL": str(db_path), **environ}
+    with _terminal(command, columns, lines, folder, given) as terminal:
+        yield terminal
+
+
+ITS_OWN = (
+    "import fcntl, os, sys, termios\n"
+    "os.setsid()\n"
+    "fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+    "os.execvp('bash', ['bash', '--norc', '-c', sys.argv[1]])\n"
+)
+
+
+@contextmanager
+def shell_on_terminal(script: str, **environ: str) -> Iterator[Terminal]:
+    """Run a script of bash on a terminal of its own, which sends Ctrl-C to its foreground."""
+    command = [sys.executable, "-c", ITS_OWN, script]
+    with _terminal(command, 100, 50, Path("/"), environ, in_session=False) as terminal:
+        yield terminal
+
+
+@contextmanager
+def _terminal(
+    command: Sequence[str],
+    columns: int,
+    lines: int,
+    folder: Path,
+    environ: Mapping[str, str],
+    *,
+    in_session: bool = True,
+) -> Iterator[Terminal]:
     screen, end = pty.openpty()
     fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
     hidden = ("COLUMNS", "LINES", "NO_COLOR")
     own = {name: value for name, value in os.environ.items() if name not in hidden}
     process = subprocess.Popen(
-        [TRACEBOT, *words],
+        command,
         stdin=end,
         stdout=end,
         stderr=end,
         cwd=folder,
-        env={**own, "TRACEBOT_DATABASE_URL": str(db_path), "TERM": "xterm", **environ},
-        start_new_session=True,
+        env={**own, "TERM": "xterm", **environ},
+        start_new_session=in_session,
     )
     os.close(end)
     try:

@@ -4,6 +4,7 @@ The command is started first and everything slow is imported afterwards, so that
 for us.
 """
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -33,6 +34,16 @@ FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
 """A terminal sends these to the command as well as to us."""
 
+PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGTERM)
+"""Signals of which we end as well if one of them ended the command.
+
+A shell leaves its loop only if Ctrl-C ended what it waits for, and systemd takes an end by one of
+these for a stop, but exit code 143 for a failure.
+"""
+
+NOTICE_S = 0.5
+"""How often the main thread looks if a signal has arrived, see `bot.cli.commands.signals`."""
+
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 """The exit codes of a shell for a command that cannot be started."""
 
@@ -52,7 +63,7 @@ def main(arguments: Sequence[str], *, environ: Mapping[str, str] = os.environ) -
     command = rest[1:] if rest[:1] == ["--"] else rest
     if not command:
         return _refuse("The command to run is missing")
-    return run(command, database=database, environ=environ)
+    return _exit_as(run(command, database=database, environ=environ))
 
 
 def _describe() -> int:
@@ -63,39 +74,60 @@ def _describe() -> int:
 
 
 def _refuse(reason: str) -> int:
-    sys.stderr.write(
-        f"tracebot: {reason}: write tracebot run -- COMMAND, or see tracebot help run.\n"
-    )
+    _say(f"{reason}: write tracebot run -- COMMAND, or see tracebot help run.")
     return USAGE
+
+
+def _say(text: str) -> None:
+    if sys.stderr is not None:  # The caller may have closed it.
+        with suppress(OSError):  # A full disk.
+            sys.stderr.write(f"tracebot: {text}\n")
 
 
 def run(
     command: Sequence[str], *, database: str | None, environ: Mapping[str, str] = os.environ
 ) -> int:
-    """Run `command` on our own standard streams and record it. Return its exit code."""
+    """Run `command` on our own standard streams and record it.
+
+    Return its exit code, or the negative number of the signal that ended it.
+    """
     started_at = time.time_ns()
     parent = parse_traceparent(environ.get("TRACEPARENT"))
     ids = (parent[0] if parent else new_trace_id(started_at), new_span_id())
-    child = _start(command, {**environ, **_trace(ids, environ)})
-    with _recording(database, environ) as record:
-        if record is None:
-            return _exit_code(child)
-        from storage.tracing.recording_span import RecordingSpan
+    child = _start(command, {**_as_given(environ), **_trace(ids, environ)})
+    if isinstance(child, OSError):
+        _say(f"{child.filename}: {child.strerror}{_unquoted(child)}")
+    try:
+        with _recording(database, environ) as record:
+            _record(record, command, child, parent=parent, ids=ids, started_at=started_at)
+    except Exception as error:  # Whatever is wrong with us, the command keeps its exit code.
+        _say(f"the command runs, but is not recorded: {error}")
+    return _code(child)
 
-        span = RecordingSpan(
-            f"run {Path(command[0]).name}",
-            record,
-            kind="client",
-            parent=parent,
-            context={"platform": "cli"},
-            attributes=_attributes(command, child),
-            started_at=started_at,
-            ids=ids,
-        )
-        code = _exit_code(child)
-        _conclude(span, code, child)
-        span.end(child.ended_at if isinstance(child, Child) else None)
-    return code
+
+def _record(
+    record: "Sink",
+    command: Sequence[str],
+    child: "Child | OSError",
+    *,
+    parent: Ids | None,
+    ids: Ids,
+    started_at: int,
+) -> None:
+    from storage.tracing.recording_span import RecordingSpan
+
+    span = RecordingSpan(
+        f"run {Path(command[0]).name}",
+        record,
+        kind="client",
+        parent=parent,
+        context={"platform": "cli"},
+        attributes=_attributes(command, child),
+        started_at=started_at,
+        ids=ids,
+    )
+    _conclude(span, child)
+    span.end(child.ended_at if isinstance(child, Child) else None)
 
 
 class Child:
@@ -112,7 +144,11 @@ class Child:
         self.ended_at = time.time_ns()
 
     def wait(self) -> int:
-        self._waiting.join()
+        """Return the exit code, or the negative number of the signal that ended the command."""
+        # The kernel may deliver a signal to any thread, and a wait without a time limit never gets
+        # to the handler.
+        while self._waiting.is_alive():
+            self._waiting.join(NOTICE_S)
         return self.process.returncode
 
 
@@ -128,14 +164,41 @@ def _trace(ids: Ids, environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def _as_given(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the environment without the LC_CTYPE that Python adds to it in the locale C.
+
+    Python gives it to all its children (https://peps.python.org/pep-0538/). Linux only.
+    """
+    with suppress(OSError):
+        if b"\0LC_CTYPE=" not in b"\0" + Path("/proc/self/environ").read_bytes():
+            return {name: value for name, value in environ.items() if name != "LC_CTYPE"}
+    return environ
+
+
 def _start(command: Sequence[str], environ: Mapping[str, str]) -> Child | OSError:
     forwarder = Forwarder()
     try:
-        process = subprocess.Popen(command, env=environ)
+        process = _process(command, environ)
     except OSError as error:
         return error
     forwarder.forward_to(process)
     return Child(process)
+
+
+def _process(command: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start the command; a script whose first line names no interpreter in sh, as shells do."""
+    try:
+        return subprocess.Popen(command, env=environ)
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise
+        import shutil
+
+        file = shutil.which(command[0], path=environ.get("PATH")) or command[0]
+        with open(file, "rb") as started:
+            if b"\0" in started.read(256):  # For another kind of processor, for instance.
+                raise
+        return subprocess.Popen(["/bin/sh", file, *command[1:]], env=environ)
 
 
 class Forwarder:
@@ -145,8 +208,7 @@ class Forwarder:
         self._child: subprocess.Popen[bytes] | None = None
         self._waiting: list[int] = []
         self._handle(FORWARDED, self._forward)
-        # A terminal sends Ctrl-C to the command, too; forwarding it would deliver it twice.
-        self._handle(FROM_TERMINAL, self._leave if _in_terminal() else self._forward)
+        self._handle(FROM_TERMINAL, self._forward_once)
 
     def forward_to(self, child: subprocess.Popen[bytes]) -> None:
         self._child = child
@@ -167,36 +229,39 @@ class Forwarder:
         else:
             self._child.send_signal(number)
 
-    def _leave(self, number: int, frame: FrameType | None) -> None:
-        pass
+    def _forward_once(self, number: int, frame: FrameType | None) -> None:
+        # Asked now and not at the start: either may move to another group, as with `fg`.
+        if self._child is None or not _both_in_foreground(self._child.pid):
+            self._forward(number, frame)
 
 
-def _in_terminal() -> bool:
-    """Return True if we are in the foreground of a terminal, which its Ctrl-C goes to."""
+def _both_in_foreground(pid: int) -> bool:
+    """Return True if a terminal sends its Ctrl-C to us and to another process."""
     try:
-        return os.tcgetpgrp(sys.stderr.fileno()) == os.getpgrp()
+        # Not stderr, which may lead elsewhere.
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
     except OSError:
         return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp() == os.getpgid(pid)
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
 
 
 @contextmanager
-def _recording(database: str | None, environ: Mapping[str, str]) -> Iterator["Sink | None"]:
-    """Open the database and yield what stores a span; None if it cannot be used.
+def _recording(database: str | None, environ: Mapping[str, str]) -> Iterator["Sink"]:
+    """Open the database and yield what stores a span. Raises `storage.errors.StorageError`.
 
     `Observability` would also import OpenTelemetry, for libraries that this process does not have.
     """
     from bot.cli.terminal import guard_warnings
-    from storage.errors import StorageError
     from storage.writer.start import open_to_record
     from storage.writer.writer import writer_for
 
     guard_warnings()
-    try:
-        opened = open_to_record(database or environ.get("TRACEBOT_DATABASE_URL"))
-    except StorageError as error:
-        sys.stderr.write(f"tracebot: the command runs, but is not recorded: {error}\n")
-        yield None
-        return
+    opened = open_to_record(database or environ.get("TRACEBOT_DATABASE_URL"))
     writer = writer_for(opened)
     try:
         yield writer.put
@@ -211,20 +276,18 @@ def _attributes(command: Sequence[str], child: Child | OSError) -> dict[str, obj
     attributes: dict[str, object] = {
         "process.executable.name": Path(command[0]).name,
         "process.command_args": redact_arguments(command),
-        "process.working_directory": os.getcwd(),
     }
+    with suppress(OSError):  # It may have been removed.
+        attributes["process.working_directory"] = os.getcwd()
     if isinstance(child, Child):
         attributes["process.pid"] = child.process.pid
     return attributes
 
 
-def _exit_code(child: Child | OSError) -> int:
-    """Return the command's exit code; 128 + N, as in a shell, if signal N ended it."""
+def _code(child: Child | OSError) -> int:
     if isinstance(child, OSError):
-        sys.stderr.write(f"tracebot: {child.filename}: {child.strerror}{_unquoted(child)}\n")
         return NOT_FOUND if isinstance(child, FileNotFoundError) else NOT_EXECUTABLE
-    code = child.wait()
-    return code if code >= 0 else 128 - code
+    return child.wait()
 
 
 def _unquoted(error: OSError) -> str:
@@ -233,14 +296,35 @@ def _unquoted(error: OSError) -> str:
     return f". Leave out the quotes: tracebot run -- {command}" if " " in command else ""
 
 
-def _conclude(span: "RecordingSpan", code: int, child: Child | OSError) -> None:
+def _conclude(span: "RecordingSpan", child: Child | OSError) -> None:
     if isinstance(child, OSError):
         span.fail(type(child).__qualname__, f"could not be started: {child.strerror}")
         return
-    span.set(**{"process.exit.code": code})
-    if child.process.returncode < 0:
-        name = signal.Signals(-child.process.returncode).name
+    code = child.wait()
+    span.set(**{"process.exit.code": _shell_code(code)})
+    if code < 0:
+        name = _signal_name(-code)
         span.set(**{"process.signal": name})
         span.fail(name, f"ended by {name}")
     elif code:
         span.fail("exit_code", f"exit code {code}")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # Most of the real-time signals have no name in Python.
+        return f"signal {number}"
+
+
+def _shell_code(code: int) -> int:
+    """Return the exit code of a shell: 128 + N if signal N ended the command."""
+    return code if code >= 0 else 128 - code
+
+
+def _exit_as(code: int) -> int:
+    """Return the exit code of the command, or end by the signal that ended it (`PASSED_ON`)."""
+    if -code in PASSED_ON:
+        signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    return _shell_code(code)  # Also of a signal: process 1 of a container does not end by it.

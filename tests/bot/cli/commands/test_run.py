@@ -1,6 +1,8 @@
 """`tracebot run`, as a real process around real commands."""
 
+import ctypes
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -9,8 +11,10 @@ from pathlib import Path
 import pytest
 from peewee import Database
 
+from bot.cli.commands.run import run as run_here
 from storage.model.span import Span
 from storage.queries.traces import TraceSummary, recent_traces, trace_spans
+from tests.support.terminals import shell_on_terminal
 
 TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
 
@@ -86,6 +90,146 @@ def test_signals_are_forwarded(db_path: Path, database: Database, number: signal
         child.send_signal(number)
         assert child.wait(timeout=60) == 42
     assert recorded(database)[1].attributes["process.exit.code"] == 42
+
+
+COUNTING = """
+import signal
+awaited = {signal.SIGINT, signal.SIGUSR1}
+signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
+print("ready", flush=True)
+times = 0
+while signal.sigwait(awaited) == signal.SIGINT:
+    times += 1
+    print("interrupted", flush=True)
+print("times:", times)
+"""
+
+
+@pytest.mark.parametrize("redirection", ["", f"2>{os.devnull}"])
+@pytest.mark.parametrize("own_group", ["", "import os; os.setpgid(0, 0)"])
+def test_ctrl_c_reaches_a_command_once(
+    db_path: Path, tmp_path: Path, redirection: str, own_group: str
+) -> None:
+    (tmp_path / "command.py").write_text(own_group + COUNTING)
+    line = f"exec {TRACEBOT} run -- {sys.executable} {tmp_path}/command.py {redirection}"
+    with shell_on_terminal(line, TRACEBOT_DATABASE_URL=str(db_path)) as terminal:
+        terminal.wait_for("ready")
+        terminal.press_ctrl_c()
+        terminal.wait_for("interrupted")
+        # It is forwarded after Ctrl-C would be.
+        terminal.process.send_signal(signal.SIGUSR1)
+        terminal.wait()
+        assert "times: 1\n" in terminal.shown
+
+
+def test_ctrl_c_ends_the_loop_of_a_shell(db_path: Path) -> None:
+    loop = f"for each in 1 2 3; do {TRACEBOT} run -- sh -c 'echo ready; sleep 60'; done; echo on"
+    with shell_on_terminal(loop, TRACEBOT_DATABASE_URL=str(db_path)) as terminal:
+        terminal.wait_for("ready")
+        terminal.press_ctrl_c()
+        assert terminal.wait() == -signal.SIGINT
+        assert terminal.shown.count("ready") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE])
+def test_run_ends_by_the_signal_that_ended_the_command(
+    db_path: Path, database: Database, number: signal.Signals
+) -> None:
+    assert run(db_path, "sh", "-c", f"kill -{int(number)} $$").returncode == -number
+    _, span = recorded(database)
+    assert span.attributes["process.signal"] == number.name
+    assert span.attributes["process.exit.code"] == 128 + number
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGRTMIN"), reason="no real-time signals")
+def test_a_signal_without_a_name_is_recorded(db_path: Path, database: Database) -> None:
+    number = signal.SIGRTMIN + 6
+    assert run(db_path, "sh", "-c", f"kill -{number} $$").returncode == 128 + number
+    assert recorded(database)[1].error_message == f"ended by signal {number}"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the threads of a process in /proc")
+def test_a_signal_that_arrives_on_another_thread_is_forwarded(db_path: Path) -> None:
+    child = subprocess.Popen(
+        [TRACEBOT, "run", "--", sys.executable, "-c", "print(1, flush=True); input()"],
+        env={**os.environ, "TRACEBOT_DATABASE_URL": str(db_path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"1\n"
+        threads = (int(each.name) for each in Path(f"/proc/{child.pid}/task").iterdir())
+        other = next(thread for thread in threads if thread != child.pid)
+        tgkill = {"x86_64": 234, "aarch64": 131}[platform.machine()]
+        assert ctypes.CDLL(None).syscall(tgkill, child.pid, other, int(signal.SIGTERM)) == 0
+        assert child.wait(timeout=30) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("streams", ["2>&-", "<&- >&- 2>&-", "2>/dev/full"])
+def test_a_command_runs_whatever_its_streams_are(
+    db_path: Path, tmp_path: Path, streams: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    for database in (db_path, tmp_path / "file" / "t.db"):
+        line = f"{TRACEBOT} run --database {database} -- sh -c 'touch {tmp_path}/ran; exit 3'"
+        assert subprocess.run(["sh", "-c", f"{line} {streams}"]).returncode == 3
+        (tmp_path / "ran").unlink()
+    assert subprocess.run(["sh", "-c", f"{TRACEBOT} run 2>&-"]).returncode == 2
+
+
+def test_a_command_runs_in_a_folder_that_was_removed(
+    db_path: Path, tmp_path: Path, database: Database
+) -> None:
+    (tmp_path / "gone").mkdir()
+    gone = f"cd {tmp_path}/gone; rmdir {tmp_path}/gone; {TRACEBOT} run"
+    assert subprocess.run(["sh", "-c", f"{gone} --database {db_path} -- false"]).returncode == 1
+    assert "process.working_directory" not in recorded(database)[1].attributes
+    (tmp_path / "gone").mkdir()
+    relative = ["sh", "-c", f"{gone} --database t.db -- false"]
+    said = subprocess.run(relative, capture_output=True, text=True)
+    assert said.returncode == 1
+    assert said.stderr.endswith(
+        "tracebot: the command runs, but is not recorded: The folder you are in was removed, so "
+        "t.db cannot be found: change to another folder, or give the whole path of the database.\n"
+    )
+
+
+def test_whatever_goes_wrong_a_command_keeps_its_exit_code(
+    db_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(url: object) -> None:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr("storage.writer.start.open_to_record", fail)
+    monkeypatch.setattr("signal.signal", lambda number, handler: None)
+    assert run_here(["sh", "-c", "exit 3"], database=str(db_path)) == 3
+    said = "tracebot: the command runs, but is not recorded: unforeseen\n"
+    assert capsys.readouterr().err == said
+
+
+def test_a_command_gets_the_environment_as_it_is(db_path: Path) -> None:
+    given = {"PATH": os.environ["PATH"], "TRACEBOT_DATABASE_URL": str(db_path), "HOME": "/tmp"}
+    for locale in ({}, {"LC_CTYPE": "C.UTF-8"}, {"LANG": "C"}):
+        shown = subprocess.run(
+            [TRACEBOT, "run", "--", "env"], env={**given, **locale}, capture_output=True, text=True
+        ).stdout.splitlines()
+        got = dict(line.split("=", 1) for line in shown)
+        assert {"TRACEPARENT", "OTEL_RESOURCE_ATTRIBUTES"} <= got.keys()
+        del got["TRACEPARENT"], got["OTEL_RESOURCE_ATTRIBUTES"]
+        assert got == {**given, **locale}
+
+
+def test_a_script_that_names_no_interpreter_runs_in_sh(db_path: Path, tmp_path: Path) -> None:
+    script, binary = tmp_path / "own-script", tmp_path / "binary"
+    script.write_text('echo "ran $1"; exit 3\n')
+    binary.write_bytes(b"\x7fELF\0\0")
+    script.chmod(0o755)
+    binary.chmod(0o755)
+    in_path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    for done in (run(db_path, str(script), "a"), run(db_path, "own-script", "a", environ=in_path)):
+        assert (done.returncode, done.stdout) == (3, "ran a\n")
+    assert run(db_path, str(binary)).returncode == 126
 
 
 def test_a_hangup_that_is_ignored_stays_ignored(db_path: Path) -> None:
