@@ -27,6 +27,8 @@ the last one to close empties SQLite's log. The demo's database is not worth its
 
 NOT_TEXT = "The command line has a character that is not text: write it as UTF-8, or leave it out."
 
+NOWHERE = "The folder you are in was removed: change to another folder."
+
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     gc.set_threshold(YOUNG_OBJECTS)
@@ -55,10 +57,13 @@ def _prepare(given: Sequence[str]) -> None:
         from bot.cli.own_process import protect_own_process
 
         protect_own_process()
-    if given[:1] != ["run"]:  # Its command gets the streams as they are.
+    if given[:1] != ["run"]:  # Its command gets the streams and the environment as they are.
         from bot.cli.streams import prepare_streams
 
         prepare_streams(given)
+        if not os.path.isabs(os.environ.get("HOME", os.path.expanduser("~"))):
+            # A container may run as a user whom it does not know. Docker takes this home, too.
+            os.environ["HOME"] = "/"
 
 
 def _leave(code: int) -> NoReturn:
@@ -125,13 +130,25 @@ def _run(arguments: list[str], typed: list[str]) -> int:
             raise
         return _refuse(NOT_TEXT, typed, code=USAGE)
     except Exception as error:
-        from storage.database.error_causes import KNOWN, cause_of
-
-        cause = cause_of(error)
-        if cause not in KNOWN:
+        explanation = _explained(error)
+        if not explanation:
             raise
+        return _refuse(explanation, typed, code=FAILED)
+
+
+def _explained(error: Exception) -> str:
+    """Say what caused an error that no command expects; nothing if it is a fault of ours."""
+    from storage.database.error_causes import KNOWN, cause_of
+
+    cause = cause_of(error)
+    if cause in KNOWN:
         advice = "run tracebot health, which shows more and replaces a damaged database"
-        return _refuse(f"The database failed ({cause}): {advice}.", typed, code=FAILED)
+        return f"The database failed ({cause}): {advice}."
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return NOWHERE
+    return ""
 
 
 def _refuse(message: str, arguments: list[str], *, code: int, word: str = "") -> int:

@@ -3,6 +3,7 @@
 Imports are inside of functions, so that a command waits only for what it needs.
 """
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -95,17 +96,25 @@ def alerts(args: "Namespace") -> int:
     """List the alerts, or change one: what is to be posted the bot posts within a minute."""
     if not args.order:
         return read(args)
-    import getpass
     import time
 
     from bot.trace_ui.alert_orders import Orderer, obey
 
     database = open_existing(args)
     try:
-        view = obey(database, args.order, Orderer(user=getpass.getuser()), now=time.time_ns())
+        view = obey(database, args.order, Orderer(user=_user_name()), now=time.time_ns())
     finally:
         database.close()
     return _shown(view, args)
+
+
+def _user_name() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # A container may run as a user whom it does not know.
+        return f"user {os.getuid()}"
 
 
 def budget(args: "Namespace") -> int:
