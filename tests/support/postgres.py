@@ -31,6 +31,14 @@ CREATE TRIGGER full_disk BEFORE INSERT ON spans EXECUTE FUNCTION full_disk()
 """
 """Let a server say, as if its disk was full, that no spans can be stored."""
 
+SLOW = """
+CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+PERFORM pg_sleep(5); RETURN NULL;
+END $$;
+CREATE TRIGGER slow BEFORE INSERT ON spans EXECUTE FUNCTION slow()
+"""
+"""Let a server take seconds for each statement that stores spans."""
+
 
 LANGUAGE = "en_US.UTF-8"
 """The locale of most servers in the field. It sorts otherwise than SQLite, and much more slowly."""

@@ -20,7 +20,7 @@ from storage.queries.traces import recent_traces
 from storage.recovery.opening import open_database
 from storage.writer.spool import spool_folder, waiting
 from tests.support.conversations import eventually
-from tests.support.postgres import FULL_DISK, Cable
+from tests.support.postgres import FULL_DISK, SLOW, Cable
 
 RECORD = """
 import sys
@@ -125,14 +125,14 @@ STATES = {
         'cannot be used (relation "spans" does not exist)',
     ),
     "no connection left": (
-        "ALTER ROLE clerk CONNECTION LIMIT 0",
-        "ALTER ROLE clerk CONNECTION LIMIT -1",
-        'has no connection left (too many connections for role "clerk"): raise max_connections',
+        "ALTER DATABASE {0} CONNECTION LIMIT 0",
+        "ALTER DATABASE {0} CONNECTION LIMIT -1",
+        'has no connection left (too many connections for database "{0}"): raise max_connections',
     ),
     "a full disk": (FULL_DISK, "DROP TRIGGER full_disk ON spans", "is full: free space there"),
     "a time limit": (
-        "ALTER ROLE clerk SET statement_timeout = '1ms'",
-        "ALTER ROLE clerk RESET statement_timeout",
+        f"{SLOW}; ALTER DATABASE {{0}} SET statement_timeout = '100ms'",
+        "DROP TRIGGER slow ON spans; ALTER DATABASE {0} RESET statement_timeout",
         "ended a statement (canceling statement due to statement timeout): raise",
     ),
 }
@@ -155,7 +155,7 @@ def test_a_database_that_takes_nothing_for_a_while_loses_nothing_and_says_what_t
         with Observability.open(user, platform="cli") as observability:
             record(observability, 0, 20)
             assert not observability.flush(0.5)
-            eventually(lambda: sentence in caplog.text)
+            eventually(lambda: sentence.format(name) in caplog.text)
             assert "Traceback" not in caplog.text
             assert spooled(observability.database) == 1
             # Its own session may still be read-only.
