@@ -83,6 +83,14 @@ class BoundedConnection(H11Protocol):
         super().on_response_complete()
         self._watch()
 
+    def _should_upgrade(self) -> bool:
+        """Answer in HTTP/1.1, whatever the client offers.
+
+        Java's offers HTTP/2 with its first request, for which uvicorn logs that it needs a library
+        for WebSockets.
+        """
+        return False
+
     def send_400_response(self, msg: str) -> None:
         """Tell the client that this is not HTTP, unless its response has begun already."""
         if self.cycle is not None:

@@ -131,6 +131,8 @@ class Collector:
     async def _refuse_unknown(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         cause = "path" if error.status_code == 404 else "method"
+        if request.method == "PRI":  # HTTP/2 begins with it, which only gRPC does without asking.
+            cause = "gRPC"
         message = NOT_FOR_OTHERS if self._path else POST_TO
         response = self._refusal(Refused(error.status_code, cause, message), "json")
         response.headers.update(error.headers or {})

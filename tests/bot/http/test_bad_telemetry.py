@@ -4,12 +4,14 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -179,6 +181,27 @@ def test_refused_requests_are_logged_and_shown_in_health(
     assert found.refused["otlp: path"] >= 1
     assert {"otlp: method", "otlp: encoding", "otlp: body"} <= set(found.refused)
     assert "otlp: encoding" in caplog.text
+
+
+def test_grpc_is_counted_by_its_name(url: str, observability: Observability) -> None:
+    address = urlsplit(url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as client:
+        client.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        while client.recv(4_096):
+            pass
+    assert counted(observability).refused == {"otlp: gRPC": 1}
+
+
+def test_a_java_client_that_offers_http_2_is_answered_without_a_warning(
+    url: str, observability: Observability, caplog: pytest.LogCaptureFixture
+) -> None:
+    offer = {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2-settings": "AAEA"}
+    with httpx.Client(headers=offer) as client:
+        for name in "ab":
+            answer = client.post(f"{url}/v1/traces", json=a_request(a_span(name)))
+            assert (answer.status_code, answer.json()) == (200, {})
+    assert [*stored(observability)] == ["a", "b"]
+    assert not caplog.records
 
 
 def test_health_shows_what_was_cut_in_every_form(url: str, observability: Observability) -> None:
