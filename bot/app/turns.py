@@ -14,6 +14,7 @@ from bot.turns.asked import AgentChoice
 from bot.turns.budget_notice import BudgetNotices
 from bot.turns.decider import Decider
 from bot.turns.inbox import Inbox
+from bot.turns.late_parts import LateParts
 from bot.turns.turn import TurnHandler
 
 LIVE_TIMEOUT_S = 5
@@ -28,6 +29,7 @@ def build_inbox(shared: Shared, collector: str | None) -> Inbox:
         roster=shared.roster,
         decider=_decider(shared),
         calls=_calls(shared, notices, collector),
+        late_parts=LateParts(shared.client, observability=shared.observability),
         notices=notices,
         reactions=Reactions(shared.client, shared.observability),
         reader=shared.reader,

@@ -72,6 +72,7 @@ class Sandbox(WorkspaceWatcher):
         self.add_file = people.add_file
         self.forward = people.forward
         self.unfurl = people.unfurl
+        self.transcribe = people.transcribe
         self.edit = people.edit
         self.delete = people.delete
         self.react = people.react

@@ -11,6 +11,7 @@ from bot.slack.download_error import DownloadError
 EXTENSIONS: Mapping[str, str] = {
     "text/plain": ".txt",
     "text/markdown": ".md",
+    "text/vtt": ".vtt",
     "text/csv": ".csv",
     "text/tab-separated-values": ".tsv",
     "text/html": ".html",
@@ -81,7 +82,12 @@ ELSEWHERE: Mapping[str, str] = {
 
 
 def mime_type_of(file: Mapping[str, object]) -> str:
-    """Return the MIME type that Slack tells, else what the extension of its name means."""
+    """Return the MIME type that Slack tells, else what the extension of its name means.
+
+    Of a clip that Slack has written down, agents get the transcript.
+    """
+    if file.get("vtt"):
+        return "text/vtt"
     told = str(file.get("mimetype") or "").partition(";")[0].strip().lower()
     if told not in UNTOLD:
         return told
@@ -101,6 +107,8 @@ def address_of(file: Mapping[str, object], mime_type: str, *, max_bytes: int) ->
         raise DownloadError(str(file.get("mode")), elsewhere)
     if not (mime_type in EXTENSIONS or TEXT.fullmatch(mime_type)) and BINARY.fullmatch(mime_type):
         raise _unsupported(mime_type)
+    if isinstance(transcript := file.get("vtt"), str):
+        return transcript
     size = file.get("size")
     if isinstance(size, int) and size > max_bytes:
         raise DownloadError("too_large", f"it is larger than {max_bytes / 1_000_000:.3g} MB")

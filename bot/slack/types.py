@@ -93,10 +93,10 @@ class IncomingMessage:
     def has_words(self) -> bool:
         """Return True if it says something: in its text, its blocks, or what is attached.
 
-        A person attaches messages that they forward, and tables that they paste.
+        A person attaches messages that they forward, and tables that they paste, and may speak.
         """
         attached = any(each.get("is_share") or each.get("blocks") for each in self.attachments)
-        if self.text.strip() or self.blocks or attached:
+        if self.text.strip() or self.blocks or attached or any(map(is_voice_clip, self.files)):
             return True
         return self.bot_id is not None and bool(self.attachments)
 
@@ -112,6 +112,11 @@ class IncomingMessage:
 def is_pasted(block: Mapping[str, Any]) -> bool:
     """Return True for the block of a person's that is not in the text of their message: a table."""
     return block.get("type") == "table"
+
+
+def is_voice_clip(file: Mapping[str, Any]) -> bool:
+    """Return True for what somebody said in place of typing it."""
+    return file.get("subtype") == "slack_audio"
 
 
 def mentions(text: str) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """Decide if the bot answers: pure functions of the message, its thread, and who the bot is.
 
 The first rule that applies decides. A mention of a human silences nobody; a file without text does
-not continue a conversation.
+not continue a conversation, unless it is a voice message.
 """
 
 from dataclasses import dataclass

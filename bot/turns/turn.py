@@ -42,6 +42,7 @@ from bot.turns.agent_calls import AgentCalls
 from bot.turns.budget_notice import BudgetNotices
 from bot.turns.decider import Decider, Verdict
 from bot.turns.decision import BotIdentity, Reason
+from bot.turns.late_parts import LateParts
 from reports.render.block_kit import section
 from storage import ActiveSpan, Observability
 from storage.coordination.accepted_messages import AcceptedMessage
@@ -84,6 +85,7 @@ class TurnHandler:
         roster: Roster,
         decider: Decider,
         calls: AgentCalls,
+        late_parts: LateParts,
         notices: Notices,
         reactions: Reactions,
         reader: ConversationReader,
@@ -100,6 +102,7 @@ class TurnHandler:
         self._roster = roster
         self._decider = decider
         self._calls = calls
+        self._late_parts = late_parts
         self._notices = notices
         self._reactions = reactions
         self._reader = reader
@@ -206,8 +209,7 @@ class TurnHandler:
         if self._stopping.is_set():
             return self._leave(turn)
         # Names are known now to whoever reads the record, as to the agent.
-        if message.is_by_asker:
-            turn.root.set(text=self._reader.stored(message.content))
+        self._record_text(turn, message)
         prompt = self._reader.prompt(verdict.asked.prompt, message)
         if not prompt and not message.files:
             self._notices.say(message, usage_message(self._identity.user, self._roster.names))
@@ -234,7 +236,16 @@ class TurnHandler:
                     turn.root.fail(reason.value, NOT_ANY_MORE, status="cancelled")
                     return None
             turn.status.show(READ)
+            whole = self._late_parts.awaited(message, cancellation)
+            if whole is not message:
+                verdict = replace(verdict, message=whole)
+                self._record_text(turn, whole)
+                prompt = self._reader.prompt(verdict.asked.prompt, whole)
             return _ending(self._calls.ask(prompt, verdict, turn.root, cancellation))
+
+    def _record_text(self, turn: Turn, message: IncomingMessage) -> None:
+        if message.is_by_asker:
+            turn.root.set(text=self._reader.stored(message.content))
 
     def _leave(self, turn: Turn) -> str:
         """Leave a message to the next process, or tell its author to ask again."""

@@ -34,6 +34,9 @@ class FileHost:
             return HTMLResponse(LOGIN_PAGE)
         if file is None:
             return PlainTextResponse("Not found", status_code=404)
+        if file.transcript is not None and request.path_params["name"] == "file.vtt":
+            cue = f"WEBVTT \n\n00:00:00.000 --> 00:00:05.000\n- {file.transcript}\n\n"
+            return PlainTextResponse(cue, media_type="text/vtt")
         # A canvas is sent as a fragment of HTML, `<div class="quip-canvas-content">…`.
         is_canvas = file.mimetype == "application/vnd.slack-docs"
         return Response(file.content, media_type="text/html" if is_canvas else file.mimetype)

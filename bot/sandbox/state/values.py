@@ -154,6 +154,10 @@ class Channel:
         }
 
 
+TRANSCRIPT_PREVIEW = 100
+"""Characters of a transcript in a file's details. Slack does not tell its own number."""
+
+
 @dataclass(slots=True)
 class File:
     """A file and its content; `base` is the address of the host it is downloaded from."""
@@ -169,6 +173,8 @@ class File:
     channels: list[str] = field(default_factory=list)
     overrides: Json = field(default_factory=dict)
     """Fields that a test replaces in the file's JSON, such as `{"mode": "tombstone"}`."""
+    transcript: str | None = None
+    """The words of a voice clip (`subtype="slack_audio"`), once Slack has written them down."""
 
     @property
     def path(self) -> str:
@@ -192,7 +198,18 @@ class File:
             "url_private": f"{self.base}/{self.path}",
             "url_private_download": f"{self.base}/{self.path}?download=1",
             "channels": list(self.channels),
+            **(self._transcription() if self.overrides.get("subtype") == "slack_audio" else {}),
             **self.overrides,
+        }
+
+    def _transcription(self) -> Json:
+        if self.transcript is None:
+            return {"transcription": {"status": "processing"}}
+        cut = self.transcript[:TRANSCRIPT_PREVIEW]
+        preview = {"content": cut, "has_more": cut != self.transcript}
+        return {
+            "transcription": {"status": "complete", "locale": "en-US", "preview": preview},
+            "vtt": f"{self.base}/files-pri/{self.id}/file.vtt",
         }
 
 

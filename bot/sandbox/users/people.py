@@ -1,5 +1,6 @@
 """The actions of people, and of other apps' bots, on messages."""
 
+import re
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from bot.sandbox.state.values import Channel, File, Json, Message, User
 
 Attachment = tuple[str, str, bytes]
 """(name, mimetype, content)"""
+PERMALINK = re.compile(r"/archives/([A-Z0-9]+)/p(\d{10})(\d{6})")
 Who = User | str
 Where = Channel | str
 
@@ -69,7 +71,32 @@ class People:
             )
             _sign(message, writer, through)
             self._slack.activity.post(message)
-            return self._workspace.copies([message])[0]
+            posted = self._workspace.copies([message])[0]
+        if previews := self._linked(posted, writer):
+            self.unfurl(posted, *previews)
+        return posted
+
+    def _linked(self, message: Message, writer: User) -> list[Json]:
+        """Return previews of the messages to which a person links, if they may see them."""
+        if message.bot is not None:
+            return []
+        workspace, previews = self._workspace, []
+        with workspace.reading():
+            for channel, seconds, fraction in PERMALINK.findall(message.text):
+                place = workspace.channels.get(channel)
+                if place is None or (place.is_private and writer.id not in place.members):
+                    continue
+                if (found := workspace.find(channel, f"{seconds}.{fraction}")) is not None:
+                    preview = shared(workspace, found)
+                    del preview["is_share"]
+                    previews.append(preview)
+        return previews
+
+    def transcribe(self, message: Message, words: str) -> None:
+        """Write down what is said in a voice clip, as Slack does a while after it was posted."""
+        with self._workspace.changing():
+            for file in message.files:
+                self._workspace.files[file.id].transcript = words
 
     def forward(
         self,

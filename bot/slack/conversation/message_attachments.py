@@ -68,6 +68,21 @@ def file_notes(files: Iterable[Json]) -> list[str]:
     ]
 
 
+def spoken(files: Iterable[Json]) -> list[str]:
+    """Return what is said in voice and video clips, as far as Slack has written it down."""
+    transcripts = (each.get("transcription") for each in files)
+    complete = [
+        each.get("preview")
+        for each in transcripts
+        if isinstance(each, Mapping) and each.get("status") == "complete"
+    ]
+    return [
+        f"{each.get('content') or ''}{' …' if each.get('has_more') else ''}"
+        for each in complete
+        if isinstance(each, Mapping)
+    ]
+
+
 def file_name(file: Json) -> str:
     """Return the name that people see, on one line."""
     keys = ("title", "name") if _has_title(file) else ("name", "title")
@@ -133,6 +148,7 @@ def _content(attachment: Json, names: Names) -> Iterator[str]:
     shown = together(text, "\n".join(_message_blocks(attachment, names)))
     yield together(shown, blocks_text(objects(attachment, "blocks"), names))
     yield from _fields(attachment, names)
+    yield from spoken(objects(attachment, "files"))
     yield from file_notes(objects(attachment, "files"))
     yield from _buttons(attachment, names)
     yield attachments_text(objects(attachment, "attachments"), names)

@@ -12,6 +12,7 @@ from bot.slack.conversation.message_attachments import (
     is_forwarded,
     is_pasted_table,
     spaced,
+    spoken,
     together,
 )
 from bot.slack.conversation.mrkdwn import readable
@@ -43,7 +44,7 @@ def message_text(message: Message, names: Names, *, bot_id: str) -> str:
 
 
 def words(message: Message, names: Names, *, quoted: bool = True) -> str:
-    """Return the words of somebody else's message, without its files.
+    """Return the words of somebody else's message, typed or said in a clip, without its files.
 
     Slack adds the blocks of what a person typed, and previews of its links; both say nothing new. A
     table that they pasted is in a block of its own, or attached, and in no text. An app may say all
@@ -63,7 +64,8 @@ def words(message: Message, names: Names, *, quoted: bool = True) -> str:
         for each in attachments
         if is_forwarded(each) or is_pasted_table(each)
     ]
-    parts = filter(None, (text, blocks_text(own, names), *attached))
+    said = spoken(objects(message, "files"))
+    parts = filter(None, (text, blocks_text(own, names), *said, *attached))
     return ("\n\n" if quoted else "\n").join(parts)
 
 

@@ -215,6 +215,36 @@ def test_a_forwarded_message_is_an_attachment_with_its_author_text_link_and_file
     assert [file["name"] for file in attachment["files"]] == ["app.log"]
 
 
+def test_a_message_that_somebody_links_to_is_shown_a_moment_later_if_they_may_see_it(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    bob = sandbox.add_user("bob")
+    open_, secret = (sandbox.add_channel(f"ops-{p}", [bob], private=p) for p in (False, True))
+    links = [
+        sandbox._slack.workspace.permalink(sandbox.post(bob, each, "it broke"))
+        for each in (open_, secret)
+    ]
+    sandbox.post(alice, general, " ".join(f"<{link}>" for link in links))
+    posted, changed = told(sandbox)[-2:]
+    assert "attachments" not in posted
+    assert changed["subtype"] == "message_changed"
+    (preview,) = changed["message"]["attachments"]
+    assert (preview["from_url"], preview["text"]) == (links[0], "it broke")
+    assert preview["is_msg_unfurl"] and "is_share" not in preview
+
+
+def test_a_voice_clip_is_written_down_after_it_was_posted(
+    sandbox: Sandbox, alice: User, general: Channel, web: WebClient
+) -> None:
+    clip = sandbox.add_file(alice, "audio_message.m4a", "audio/mp4", b"", subtype="slack_audio")
+    message = sandbox.post(alice, general, files=[clip])
+    assert told(sandbox)[-1]["files"][0]["transcription"] == {"status": "processing"}
+    sandbox.transcribe(message, "Hello")
+    file = web.files_info(file=clip.id)["file"]
+    assert file["transcription"]["preview"] == {"content": "Hello", "has_more": False}
+    assert file["vtt"].startswith(sandbox.base)
+
+
 def test_a_preview_changes_a_message_but_not_its_text(
     sandbox: Sandbox, alice: User, general: Channel
 ) -> None:

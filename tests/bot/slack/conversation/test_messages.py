@@ -228,9 +228,36 @@ def test_an_email_and_a_canvas_have_a_title() -> None:
     )
 
 
+def test_what_is_said_in_a_clip_is_read_as_far_as_it_is_written_down() -> None:
+    def clip(status: str, **preview: object) -> dict[str, Any]:
+        return {"name": "clip.mp4", "transcription": {"status": status, "preview": preview}}
+
+    files = [
+        clip("complete", content="Look here", has_more=True),
+        clip("complete", content="Or there", has_more=False),
+        clip("processing"),
+        {"name": "a.log", "transcription": None},
+    ]
+    said = "Why?\n\nLook here …\n\nOr there"
+    assert words({"text": "Why?", "files": files}, Ids()) == said
+    shared = {"is_share": True, "files": files[1:2]}
+    assert words({"attachments": [shared]}, Ids()).endswith("\n> Or there\n> [file: clip.mp4]")
+
+
 KINDS = [*WRITERS, *INLINE, "section", "rich_text_list", "rich_text_section", "card", "of_2030"]
 KEYS = [*TEXT_KEYS, "indent", "offset", "style", "chart", "series", "data", "segments", "message"]
-KEYS += ["border", "from", "address", "mode", "mimetype", "title"]
+KEYS += [
+    "transcription",
+    "preview",
+    "content",
+    "status",
+    "border",
+    "from",
+    "address",
+    "mode",
+    "mimetype",
+    "title",
+]
 KEYS += ["attachments", "message_blocks", "is_share", "from_url", "ts", "files", "channel_id"]
 VALUES = st.one_of(
     st.none(), st.integers(-2, 10**18), st.booleans(), st.sampled_from(["", "a", "<@U1>", "Cx"])
