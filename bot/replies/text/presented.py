@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 from bot.replies.text.emphasis import ZERO_WIDTH_SPACE, Edit, mended_emphasis, unsettled_emphasis
 from bot.replies.text.markdown import IN_CODE, prose
+from bot.replies.text.tables import OPEN_ROW, with_whole_cells
 from reports.formatting import without_controls
 
 NameOf = Callable[[str], str]
@@ -52,7 +53,7 @@ def presented(text: str, name_of: NameOf = nobody) -> str:
     A mention of a known person becomes their name; any other is broken by a zero-width space, which
     does not show. Code is changed only if it would notify somebody.
     """
-    clean = _with_markdown_links(without_controls(text))
+    clean = with_whole_cells(_with_markdown_links(without_controls(text)))
     readable = prose(clean)
     edits = [*_silenced(clean, readable, name_of), *mended_emphasis(clean, readable)]
     parts, end = [], 0
@@ -64,7 +65,7 @@ def presented(text: str, name_of: NameOf = nobody) -> str:
 
 def settled(text: str) -> str:
     """Return the beginning of a text that still grows which `presented` will not change later."""
-    kept = _UNSETTLED.sub("", text)
+    kept = OPEN_ROW.sub("", _UNSETTLED.sub("", text))
     return kept[: unsettled_emphasis(kept)]
 
 

@@ -128,6 +128,30 @@ def test_a_link_in_slacks_own_form_streams_without_a_break() -> None:
         assert presented(text).startswith(presented(settled(text[:cut])))
 
 
+TABLE = "| how | shell |\n|---|---|\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "shown"),
+    [
+        ("| sort | `du -k | sort -n` |", r"| sort | `du -k \| sort -n` |"),
+        ("| `a|b` | ``x ` | y`` |", r"| `a\|b` | ``x ` \| y`` |"),
+        (r"| one | `a \| b` |", r"| one | `a \| b` |"),
+        ("| ` | ` |", "| ` | ` |"),
+        ("| `a | b` | c | d |", "| `a | b` | c | d |"),
+        ("| `a | b`", "| `a | b`"),
+    ],
+)
+def test_code_in_a_table_ends_no_cell(row: str, shown: str) -> None:
+    assert presented(f"{TABLE}{row}\n\n| x | `y | z` |") == f"{TABLE}{shown}\n\n| x | `y | z` |"
+
+
+def test_a_table_with_code_streams_without_a_break() -> None:
+    text = f"{TABLE}| sort | `du -k | sort -n` |\n| a | `b` |\n\nThat is all, `a | b`."
+    for cut in range(len(text) + 1):
+        assert presented(text).startswith(presented(settled(text[:cut])))
+
+
 def test_a_known_person_is_named_outside_code() -> None:
     text = "<@U0ANN00001> asked <@U0BOB00001|bob> and <@U0NEW00001>: `<@U0ANN00001>`"
     shown = presented(text, name_of)
