@@ -204,6 +204,9 @@ COST_PARTS = (
 )
 """Names of the cost in dollars of a call's input and output."""
 
+LEVEL, LEVEL_MESSAGE = "langfuse.observation.level", "langfuse.observation.status_message"
+"""Names by which Langfuse's SDK for JavaScript tells an error, without the span's status."""
+
 USAGE_DETAILS = "langfuse.observation.usage_details"
 """A call's tokens, by kind, as JSON."""
 

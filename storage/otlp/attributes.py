@@ -27,6 +27,8 @@ from storage.model.semconv import (
     EXECUTE_TOOL,
     INTEGERS,
     INVOKE_AGENT,
+    LEVEL,
+    LEVEL_MESSAGE,
     OLDER,
     OPERATIONS,
     REASONING,
@@ -60,6 +62,12 @@ NOTHING: Placed = ("nothing", "", None)
 OPERATION = "gen_ai.operation.name"
 
 FIGURES = COSTS | DETAILS
+
+FAILED = "failed"
+"""Among the columns of a span that failed without a status that says so."""
+
+NOT_ALONE = FIGURES | {LEVEL}
+"""Attributes that become, or are read with, several others."""
 
 ALWAYS = FIGURES | {*RENAMED.values(), RESPONSE_ID, ENTITY, "gen_ai.conversation.id"}
 """Attributes that are kept however many others come first: they are counted, or looked for."""
@@ -162,8 +170,12 @@ def _fitting(
 def _finish(columns: dict[str, Any], rest: dict[str, Any], scope: Scope) -> None:
     """Add what depends on more than one attribute."""
     source = scope.source
-    if not FIGURES.isdisjoint(rest):
+    if not NOT_ALONE.isdisjoint(rest):
         _take_figures(columns, rest, scope)
+        if rest.get(LEVEL) == "ERROR":
+            columns[FAILED] = True
+            message = _column("error_message", rest.get(LEVEL_MESSAGE))
+            columns |= {"error_type": "error", "error_message": message} | columns
     if columns.get("input_tokens") is not None:
         _complete(columns, rest, source)
     if (operation := rest.get(OPERATION)) is not None:

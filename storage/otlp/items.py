@@ -20,6 +20,7 @@ from storage.model.span import Kind, Span
 from storage.model.text import storable
 from storage.model.token_counts import LAST, count_of
 from storage.otlp.attributes import (
+    FAILED,
     MAX_NAME,
     keep_content,
     read_attributes,
@@ -101,7 +102,7 @@ def read_span(sent: Any, scope: Scope) -> Span:
         started_at,
         parent_id if parent_id != span_id else None,
         KINDS.get(sent.kind) or _unknown_kind(scope),
-        "running" if running else "error" if failed else "ok",
+        "running" if running else "error" if failed or FAILED in columns else "ok",
         None if running else ended_at,
         None if running else max(ended_at - started_at, 0),
         "otlp",

@@ -492,6 +492,18 @@ def test_an_exceptions_message_stands_for_that_of_the_status() -> None:
     assert (span.error_type, span.error_message) == ("ValueError", "no such model")
 
 
+@pytest.mark.parametrize(
+    ("level", "error"),
+    [("ERROR", ("error", "error", "the tool broke")), ("WARNING", ("ok", None, None))],
+)
+def test_langfuses_level_is_an_error_without_a_status(
+    level: str, error: tuple[str, str | None, str | None]
+) -> None:
+    message = {"langfuse.observation.status_message": "the tool broke"}
+    span = span_with({"langfuse.observation.level": level, **message})
+    assert (span.status, span.error_type, span.error_message) == error
+
+
 def test_nothing_a_sender_says_decides_who_sees_it() -> None:
     span = span_with(
         {
