@@ -2,6 +2,7 @@
 
 import threading
 import time
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any
@@ -61,7 +62,7 @@ class Directory:
 
     def users_named(self, name: str) -> frozenset[str]:
         """Return the ids of the users of that handle or name; if there are none, of first name."""
-        wanted = name.casefold()
+        wanted = folded(name)
         names = {user: names_of(facts) for user, facts in self._everyone().items()}
         found = frozenset(user for user, known in names.items() if wanted in known)
         return found or frozenset(
@@ -174,7 +175,15 @@ def names_of(user: Facts) -> set[str]:
     """Return the names of a user in lower case: the handle, the display name, the real name."""
     profile = user.get("profile") or {}
     names = (user.get("name"), profile.get("display_name"), profile.get("real_name"))
-    return {str(name).strip().casefold() for name in names if str(name or "").strip()}
+    return {folded(str(name)) for name in names if str(name or "").strip()}
+
+
+def folded(name: str) -> str:
+    """Return a name as it is compared: whatever its case and its form in Unicode.
+
+    An `é` may be one character or two, which nobody sees.
+    """
+    return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
 def _items(method: Callable[..., SlackResponse], name: str, **arguments: str) -> Iterator[Any]:

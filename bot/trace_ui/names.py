@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bot.access import Sight
 from bot.slack.conversation.names import Names, plain_name
-from bot.slack.directory import Directory
+from bot.slack.directory import Directory, folded
 from bot.slack.errors import SLACK_ERRORS
 from bot.trace_ui.requester import Requester
 from reports.errors import UsageError
@@ -56,7 +56,7 @@ def resolve_key(
 def _channel_named(name: str, sight: Sight, directory: Directory) -> str:
     for channel, facts in directory.own_channels().items():
         # A private channel has no name for those who are not in it.
-        if str(facts.get("name")).casefold() == name.casefold() and sight.may_see_in(channel):
+        if folded(str(facts.get("name"))) == folded(name) and sight.may_see_in(channel):
             return channel
     raise UsageError(
         f"I am in no channel #{name} that you can see. Choose it from the list that Slack shows "

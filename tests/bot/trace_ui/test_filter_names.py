@@ -45,6 +45,19 @@ def test_filters_are_understood_by_name(
         assert [word for word in ("apples", "pears") if word in shown] == [wanted], command
 
 
+def test_a_name_is_understood_in_each_form_of_unicode(
+    sandbox: Sandbox, observability: Observability, start_bot: StartBot, alice: User
+) -> None:
+    zoe = sandbox.add_user("Zoe\u0308")
+    cafe = sandbox.add_channel("cafe\u0301", [alice, zoe])
+    start_bot()
+    asked(sandbox, observability, alice, cafe, "apples")
+    asked(sandbox, observability, zoe, cafe, "pears")
+    shown = ask(sandbox, alice, cafe, "ls user:@Zo\u00eb channel:#caf\u00e9")
+    assert "pears" in shown
+    assert "apples" not in shown
+
+
 def test_unknown_names_are_explained(
     sandbox: Sandbox, start_bot: StartBot, alice: User, general: Channel
 ) -> None:
