@@ -96,7 +96,8 @@ class IncomingMessage:
         A person attaches messages that they forward, and tables that they paste, and may speak.
         """
         attached = any(each.get("is_share") or each.get("blocks") for each in self.attachments)
-        if self.text.strip() or self.blocks or attached or any(map(is_voice_clip, self.files)):
+        typed = self.text.strip() or any(map(_has_content, self.blocks))
+        if typed or attached or any(map(is_voice_clip, self.files)):
             return True
         return self.bot_id is not None and bool(self.attachments)
 
@@ -112,6 +113,14 @@ class IncomingMessage:
 def is_pasted(block: Mapping[str, Any]) -> bool:
     """Return True for the block of a person's that is not in the text of their message: a table."""
     return block.get("type") == "table"
+
+
+def _has_content(block: Mapping[str, Any]) -> bool:
+    """Return False for a text without a word, which may come with a file."""
+    parts = block.get("elements")
+    if block.get("type") != "rich_text" or not isinstance(parts, list):
+        return True
+    return any(isinstance(part, Mapping) and part.get("elements") for part in parts)
 
 
 def is_voice_clip(file: Mapping[str, Any]) -> bool:

@@ -1,10 +1,10 @@
-"""Messages as they arrive: whom they mention."""
+"""Messages as they arrive: whom they mention, and if they say anything."""
 
 from typing import Any
 
 import pytest
 
-from bot.slack.types import mentions_in
+from bot.slack.types import mentions_in, parse_message
 
 RICH = {
     "type": "rich_text",
@@ -45,3 +45,24 @@ def test_objects_without_end_mention_nobody() -> None:
     for _ in range(2_000):
         block = {"elements": [block]}
     assert mentions_in({"blocks": [block]}) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ({"text": " "}, False),
+        ({"text": "", "blocks": [RICH]}, True),
+        ({"blocks": [{"type": "rich_text", "elements": [{"type": "rich_text_section"}]}]}, False),
+        ({"blocks": [{"type": "rich_text", "elements": None}, SECTION]}, True),
+        ({"files": [{"id": "F1"}]}, False),
+        ({"files": [{"id": "F1", "subtype": "slack_audio"}]}, True),
+        ({"attachments": [{"is_share": True}]}, True),
+        ({"attachments": [{"from_url": "https://e.example"}]}, False),
+        ({"attachments": [{"text": "down"}], "bot_id": "B1"}, True),
+    ],
+)
+def test_a_message_says_something_in_text_blocks_or_speech(
+    event: dict[str, Any], said: bool
+) -> None:
+    body = {"event": {"channel": "C1", "ts": "1.0", **event}}
+    assert parse_message(body, team="T1").has_words is said
