@@ -60,3 +60,16 @@ class ActiveSpan(RecordingSpan, trace.Span):
         if exc_val is not None:
             self.record_failure(exc_val)
         self.end()
+
+
+class LeftSpan(ActiveSpan):
+    """A span that one task entered, where it is still current, and that another task has left.
+
+    As of an asynchronous generator that is not taken to its end: the event loop closes it in a task
+    of its own. What the first task starts from then on belongs to `former`.
+    """
+
+    __slots__ = ()
+
+    former: trace.Span
+    """The span that was current before this one."""

@@ -12,7 +12,7 @@ from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.trace import INVALID_SPAN, Span
 from opentelemetry.trace.propagation import get_current_span, set_span_in_context
 
-from storage.tracing.active_span import ActiveSpan
+from storage.tracing.active_span import ActiveSpan, LeftSpan
 from storage.tracing.failures import report_failure
 
 (_KEY,) = set_span_in_context(INVALID_SPAN, Context())
@@ -49,7 +49,9 @@ def current_span(context: Context | None = None) -> Span:
             return span
         if span is None and _shared is not None:
             return INVALID_SPAN
-    foreign = get_current_span(context)
+        if type(span) is LeftSpan:
+            return _not_left(span)
+    foreign = _not_left(get_current_span(context))
     if MIRRORED:
         return MIRRORED.get(foreign.get_span_context().span_id, foreign)
     return foreign
@@ -61,16 +63,32 @@ def enter(span: Span) -> Token[Context]:
     return _context.set(Context({**_context.get(), _KEY: span}))
 
 
-def leave(token: Token[Context]) -> None:
+def leave(token: Token[Context], span: Span) -> None:
     """Make the span current again that was so before `enter`.
 
     In another task than the one that entered, such as the one that closes an asynchronous
-    generator, nothing was changed. OpenTelemetry's `detach` would log that as an error.
+    generator, nothing was changed, and OpenTelemetry's `detach` would log that as an error. In the
+    one that entered, `span` stays the current one, and is marked.
     """
     try:  # Half as long as `suppress`.
         _context.reset(token)
     except ValueError:
-        return
+        if type(span) is ActiveSpan:
+            _mark_left(span, token.old_value)
+
+
+def _mark_left(span: ActiveSpan, before: object) -> None:
+    found = before.get(_KEY) if isinstance(before, Context) else None
+    former = _not_left(found) if isinstance(found, Span) else INVALID_SPAN
+    span.__class__ = LeftSpan
+    assert type(span) is LeftSpan
+    span.former = former
+
+
+def _not_left(span: Span) -> Span:
+    while type(span) is LeftSpan:
+        span = span.former
+    return span
 
 
 class CurrentSpan:
@@ -93,7 +111,7 @@ class CurrentSpan:
         exc_tb: TracebackType | None,
     ) -> None:
         try:
-            leave(self._token)
+            leave(self._token, self._span)
             if exc_val is not None:
                 self._span.record_failure(exc_val)
             self._span.end()

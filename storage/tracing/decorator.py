@@ -153,7 +153,7 @@ def _current(span: trace.Span) -> Iterator[None]:
     try:
         yield
     finally:
-        leave(token)
+        leave(token, span)
 
 
 @never_raises("The end of a span")

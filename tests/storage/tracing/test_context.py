@@ -80,6 +80,41 @@ def test_an_asynchronous_generator_may_be_closed_by_another_task(
     assert caplog.text == ""
 
 
+def test_what_follows_a_generator_that_another_task_has_closed_is_no_part_of_it(
+    observability: Observability,
+) -> None:
+    tracer = trace.get_tracer("library")
+    closed = asyncio.Event()
+
+    async def inner(number: int) -> AsyncIterator[int]:
+        try:
+            with observability.span(f"inner {number}"):
+                yield 1
+        finally:
+            closed.set()
+
+    async def answers(number: int) -> AsyncIterator[int]:
+        with tracer.start_as_current_span(f"answer {number}"):
+            async for each in inner(number):
+                yield each
+
+    async def take_the_first_of_each() -> None:
+        for number in range(3):
+            stream = answers(number)
+            await anext(stream)
+            # As the event loop does with one that is not taken to its end, such as the inner one.
+            await asyncio.create_task(stream.aclose())  # type: ignore[attr-defined]
+            await closed.wait()
+            closed.clear()
+            with observability.span(f"after {number}"):
+                await asyncio.sleep(0)
+
+    asyncio.run(take_the_first_of_each())
+    roots = {f"{name} {number}": None for name in ("answer", "after") for number in range(3)}
+    inner_spans = {f"inner {number}": f"answer {number}" for number in range(3)}
+    assert stored(observability) == {**roots, **inner_spans}
+
+
 def test_a_decorated_generator_is_recorded_to_its_end_and_not_around_its_loop(
     observability: Observability,
 ) -> None:
