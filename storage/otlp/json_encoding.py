@@ -24,6 +24,13 @@ MAX_DEPTH = 320
 MAX_DIGITS = 400
 """A number with more is larger than any double."""
 
+PATHS = {
+    "resource_spans": "/v1/traces",
+    "resource_logs": "/v1/logs",
+    "resource_metrics": "/v1/metrics",
+}
+"""The list of each signal, and where to send it."""
+
 VALUES = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[,{\[]', re.DOTALL)
 NESTING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
 QUOTE = ord('"')
@@ -43,6 +50,11 @@ def read_json(
     resources, scopes, items = parts
     if not isinstance(content, dict) or not isinstance(_list(content, resources), list):
         raise Malformed(f"an object with a list of {_camel(resources)} was expected")
+    if not _list(content, resources):
+        # Fields that are not known are ignored, so that all of it would be lost without a word.
+        for other, path in PATHS.items():
+            if _list(content, other):
+                raise Malformed(f"send {_camel(other)} to {path}")
     found = [
         (sent, [(scope, [*_objects(scope, items, losses)]) for scope in sent_scopes])
         for sent in _objects(content, resources, losses)

@@ -707,6 +707,12 @@ def test_what_cannot_be_read_is_refused(body: bytes, encoding: Encoding) -> None
         read(body, "traces", encoding=encoding, capture=str)
 
 
+@pytest.mark.parametrize("name", ["resourceLogs", "resource_logs"])
+def test_logs_at_the_address_of_spans_are_refused_with_the_right_one(name: str) -> None:
+    with pytest.raises(BadTelemetry, match="send resourceLogs to /v1/logs"):
+        read_json({name: [{"scopeLogs": [{"logRecords": [{}]}]}]})
+
+
 def test_a_refusal_is_a_status_with_a_message() -> None:
     assert json.loads(refusal("too much", encoding="json")) == {"message": "too much"}
     assert refusal("no", encoding="protobuf") == b"\x12\x02no"
