@@ -148,7 +148,7 @@ def read_agents(path: Path | None, environ: Mapping[str, str], files: BotFiles) 
 
 def _read(path: Path) -> TomlSection:
     try:
-        source = path.read_text(encoding="utf-8")
+        source = path.read_text(encoding="utf-8-sig")  # Editors on Windows write a mark first.
         values = tomllib.loads(source)
     except OSError as error:
         raise RosterError(

@@ -41,6 +41,8 @@ A shell leaves its loop only if Ctrl-C ended what it waits for, and systemd take
 these for a stop, but exit code 143 for a failure.
 """
 
+DATABASE_URL = "TRACEBOT_DATABASE_URL"
+
 NOTICE_S = 0.5
 """How often the main thread looks if a signal has arrived, see `bot.cli.commands.signals`."""
 
@@ -261,13 +263,30 @@ def _recording(database: str | None, environ: Mapping[str, str]) -> Iterator["Si
     from storage.writer.writer import writer_for
 
     guard_warnings()
-    opened = open_to_record(database or environ.get("TRACEBOT_DATABASE_URL"))
+    opened = open_to_record(database or _named_database(environ))
     writer = writer_for(opened)
     try:
         yield writer.put
     finally:
         writer.close()
         opened.close()
+
+
+def _named_database(environ: Mapping[str, str]) -> str | None:
+    """Return the database that the environment or `.env` names, as for the commands that read."""
+    named = environ.get(DATABASE_URL)
+    if named or not os.path.exists(".env"):
+        return named
+    # Not all settings: they take longer to load than everything else here.
+    import logging
+
+    from dotenv import dotenv_values
+
+    # It may be the file of another program, in whose lines nothing is wrong for us.
+    logging.getLogger("dotenv.main").disabled = True
+    with suppress(OSError, UnicodeDecodeError):
+        named = dotenv_values(".env").get(DATABASE_URL)
+    return named
 
 
 def _attributes(command: Sequence[str], child: Child | OSError) -> dict[str, object]:

@@ -47,6 +47,11 @@ def test_without_a_file_echo_answers() -> None:
     assert roster.for_channel(None).providers[0].name == "echo"
 
 
+def test_a_file_of_an_editor_on_windows_is_read(agents_file: Path) -> None:
+    agents_file.write_bytes(b"\xef\xbb\xbf[agents.a]\r\nprovider = 'echo'\r\n")
+    assert load_roster(agents_file).names == ("a",)
+
+
 def test_an_agents_keys_apply_to_its_providers_unless_they_have_their_own(
     agents_file: Path,
 ) -> None:

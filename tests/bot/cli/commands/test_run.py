@@ -208,6 +208,30 @@ def test_whatever_goes_wrong_a_command_keeps_its_exit_code(
     assert capsys.readouterr().err == said
 
 
+def test_a_command_is_recorded_where_the_others_read(tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    own = {name: value for name, value in os.environ.items() if name != "TRACEBOT_DATABASE_URL"}
+
+    def here(*words: str) -> str:
+        place = {**own, "HOME": str(tmp_path)}
+        done = subprocess.run(
+            [TRACEBOT, *words], env=place, cwd=folder, capture_output=True, text=True
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    # The second line is for another program, and does not concern a command that is recorded.
+    (folder / ".env").write_text(f"TRACEBOT_DATABASE_URL={folder}/traces.db\nnot understood\n")
+    here("run", "--", "true")
+    (folder / ".env").write_text(f"TRACEBOT_DATABASE_URL={folder}/traces.db\n")
+    assert "run true" in here("ls")
+    (folder / ".env").write_bytes(b"\xff")
+    here("run", "--", "true")
+    (folder / ".env").unlink()
+    assert here("ls").count("run true") == 1
+
+
 def test_a_command_gets_the_environment_as_it_is(db_path: Path) -> None:
     given = {"PATH": os.environ["PATH"], "TRACEBOT_DATABASE_URL": str(db_path), "HOME": "/tmp"}
     for locale in ({}, {"LC_CTYPE": "C.UTF-8"}, {"LANG": "C"}):
