@@ -146,6 +146,7 @@ REASONINGS = (
     "llm.usage.reasoning_tokens",
     "gen_ai.usage.reasoning_tokens",
     "gen_ai.usage.output_tokens.reasoning",
+    "gen_ai.usage.reasoning_output_tokens",
     "gen_ai.usage.experimental.reasoning_tokens",
     "gen_ai.usage.details.reasoning_tokens",
     "ai.usage.reasoningTokens",
@@ -223,8 +224,18 @@ TOKEN_DETAILS: Mapping[str, Mapping[str, str]] = {
         "cache_creation": CACHE_WRITE,
     },
     "gen_ai.usage.output_token_details": {"reasoning": REASONING},
+    "langsmith.usage_metadata": {
+        "input_tokens": "input_tokens",
+        "output_tokens": "output_tokens",
+        "total_tokens": TOTAL,
+        "input_token_details.cache_read": "cached_tokens",
+        "input_token_details.cache_creation": CACHE_WRITE,
+        "output_token_details.reasoning": REASONING,
+    },
 }
 """The same of MLflow and LangSmith: name → each kind → its field of `Span`, or conventional name.
+
+A kind with a dot is within a mapping.
 
 LangSmith writes Python's form of a dict, not JSON.
 """

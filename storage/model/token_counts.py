@@ -67,7 +67,7 @@ def detailed_tokens(attributes: Mapping[str, Any]) -> dict[str, int]:
     """Return what attributes with tokens by kind say, by field of `Span` or conventional name."""
     found = _langfuse(attributes.get(USAGE_DETAILS))
     for name in TOKEN_DETAILS.keys() & attributes.keys():
-        counts = _counts(attributes[name])
+        counts = _counts(_flat(_kinds(attributes[name])))
         kinds = TOKEN_DETAILS[name]
         found |= {kinds[kind]: tokens for kind, tokens in counts.items() if kind in kinds}
     return found
@@ -105,6 +105,17 @@ def _langfuse(details: Any) -> dict[str, int]:
 def _counts(details: Any) -> dict[str, int]:
     """Return the counts in a mapping of tokens by kind."""
     return {name: n for name, sent in _kinds(details).items() if (n := count_of(sent))}
+
+
+def _flat(kinds: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mapping with what its mappings hold, under names with a dot."""
+    within = {
+        f"{name}.{kind}": tokens
+        for name, inner in kinds.items()
+        if isinstance(inner, dict)
+        for kind, tokens in inner.items()
+    }
+    return {**kinds, **within}
 
 
 def _kinds(details: Any) -> Mapping[str, Any]:

@@ -253,6 +253,19 @@ def test_a_failed_span_says_why() -> None:
         ),
         (
             {
+                "langsmith.usage_metadata": json.dumps(
+                    {
+                        "input_tokens": 3,
+                        "output_tokens": 3,
+                        "total_tokens": 10,
+                        "input_token_details": {"cache_read": 4, "ephemeral_5m_input_tokens": 0},
+                    }
+                )
+            },
+            (None, None, 7, 3, 4),
+        ),
+        (
+            {
                 "gen_ai.system": "openai",
                 "gen_ai.request.model": "gpt-5",
                 "gen_ai.response.prompt_tokens": 10,
@@ -265,7 +278,8 @@ def test_a_failed_span_says_why() -> None:
         *("conventions", "before 1.37", "OpenInference", "OpenLLMetry", "AI SDK 4", "AI SDK 6"),
         *("AI SDK embeddings", "OpenInference embeddings", "OpenInference rerank", "MLflow JSON"),
         *("MLflow", "LangSmith", "pydantic-ai", "Langfuse of OpenAI", "Langfuse of responses"),
-        *("empty names", "pydantic-ai, a run", "floats and texts", "Semantic Kernel 1.16"),
+        *("empty names", "pydantic-ai, a run", "floats and texts", "LangSmith's metadata"),
+        "Semantic Kernel 1.16",
     ],
 )
 def test_every_dialect_fills_the_same_columns(
@@ -290,10 +304,11 @@ IN, OUT = "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"
         ("cached_input_tokens", "cache_write_input_tokens", "experimental.reasoning_tokens"),
         ("cached_tokens", "cache_write_input_tokens", "reasoning_tokens"),
         ("input_cached_tokens", "cache_write_input_tokens", "reasoning_tokens"),
+        ("cache_read_input_tokens", "cache_creation_input_tokens", "reasoning_output_tokens"),
     ],
     ids=[
         *("conventions", "OpenClaw", "Claude Code plug-ins", "Sentry, OpenRouter", "OpenLIT"),
-        *("Mastra, Google ADK", "others", "LiveKit"),
+        *("Mastra, Google ADK", "others", "LiveKit", "Laminar"),
     ],
 )
 def test_the_parts_of_a_usage_have_many_names(cached: str, written: str, thoughts: str) -> None:
