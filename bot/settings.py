@@ -46,6 +46,8 @@ KINDS = {
     "xapp-": "this is an app's token, for SLACK_APP_TOKEN",
     "xoxp-": "this is a user's token, which the bot does not need",
     "xoxe": "this is a token that is rotated: switch token rotation off in the app's manifest",
+    '"': "leave out the quotes, which docker run --env-file does not remove",
+    "'": "leave out the quotes, which docker run --env-file does not remove",
 }
 """Kinds of tokens, by how they begin: named if one stands in the wrong place."""
 
@@ -121,9 +123,7 @@ OtlpPort = Annotated[int, Field(ge=0, le=65535)] | Literal["off"]
 class Settings(BaseSettings):
     """Values from the environment or `.env`; `.env.example` says what each is for."""
 
-    model_config = SettingsConfigDict(
-        env_file=".env", env_prefix=PREFIX, extra="ignore", populate_by_name=True
-    )
+    model_config = SettingsConfigDict(env_file=".env", env_prefix=PREFIX, extra="ignore")
 
     slack_bot_token: BotToken = Field(SecretStr(""), validation_alias="SLACK_BOT_TOKEN")
     slack_app_token: AppToken = Field(SecretStr(""), validation_alias="SLACK_APP_TOKEN")
@@ -182,6 +182,8 @@ def load_settings(**overrides: Any) -> Settings:
 
     A child process, such as an agent, then cannot inherit them. Raises `SettingsError`.
     """
+    for name in _service_links(os.environ):
+        del os.environ[name]
     try:
         settings = Settings(**overrides)
     except ValidationError as error:
@@ -235,13 +237,25 @@ def _wipe(name: str) -> None:
     del os.environ[name]
 
 
+def _service_links(environ: Mapping[str, str]) -> set[str]:
+    """Return the variables that Kubernetes sets for Services named tracebot or tracebot-….
+
+    https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables: for
+    tracebot-otlp one of them is TRACEBOT_OTLP_PORT, with a value such as tcp://10.0.0.1:4318.
+    """
+    named = [re.fullmatch(r"(TRACEBOT(?:_\w+)?)_SERVICE_HOST", name) for name in environ]
+    services = "|".join(found[1] for found in named if found)
+    link = re.compile(rf"(?:{services})_(?:SERVICE_(?:HOST|PORT)|PORT_\d|PORT=\w+://)")
+    return {name for name in environ if services and link.match(f"{name}={environ[name]}")}
+
+
 def misspelt_names(environ: Mapping[str, str] = os.environ) -> list[str]:
     """Return a sentence for each name, in `environ` or `.env`, that looks like one of ours.
 
     Call it before `load_settings`, which removes the tokens. Raises `SettingsError` if `.env`
     cannot be read.
     """
-    given = {name.upper() for name in (*environ, *_env_file())}
+    given = {name.upper() for name in (*environ, *_env_file())} - _service_links(environ)
     known = {_name(field) for field in Settings.model_fields}
     sentences = []
     for name in sorted(given - known - GIVEN_TO_AGENTS):

@@ -156,3 +156,51 @@ def test_an_env_file_that_is_not_text_is_named(tmp_path: Path) -> None:
     for read in (load_settings, misspelt_names, lambda: given_token("SLACK_BOT_TOKEN")):
         with pytest.raises(SettingsError, match="env cannot be read .it is not UTF-8.: save it"):
             read()
+
+
+LINKS = {
+    f"{service}_{name}": value
+    for service in ("TRACEBOT", "TRACEBOT_OTLP")
+    for name, value in {
+        "SERVICE_HOST": "10.43.0.1",
+        "SERVICE_PORT": "3000",
+        "SERVICE_PORT_HTTP": "3000",
+        "PORT": "tcp://10.43.0.1:3000",
+        "PORT_3000_TCP": "tcp://10.43.0.1:3000",
+        "PORT_3000_TCP_PROTO": "tcp",
+        "PORT_3000_TCP_PORT": "3000",
+        "PORT_3000_TCP_ADDR": "10.43.0.1",
+    }.items()
+}
+
+
+def test_what_kubernetes_sets_for_a_service_of_our_name_is_no_setting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in LINKS.items():
+        monkeypatch.setenv(name, value)
+    assert misspelt_names() == []
+    settings = load_settings()
+    assert (settings.port, settings.otlp_port) == (3000, 0)
+    monkeypatch.setenv("TRACEBOT_OTLP_SERVICE_HOST", "10.43.0.1")
+    monkeypatch.setenv("TRACEBOT_OTLP_PORT", "4318")
+    monkeypatch.setenv("TRACEBOT_PROT", "3001")
+    assert load_settings().otlp_port == 4318
+    assert len(misspelt_names()) == 1
+
+
+def test_a_setting_has_only_the_name_that_is_documented(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACEBOT_PORT", "4000")
+    monkeypatch.setenv("TRACEBOT_SLACK_BOT_TOKEN", "xoxb-1-a")
+    settings = load_settings()
+    assert settings.port == 3000
+    assert settings.slack_bot_token.get_secret_value() == ""
+    assert len(misspelt_names()) == 2
+
+
+def test_quotes_around_a_token_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SLACK_BOT_TOKEN", '"xoxb-1-a"')
+    with pytest.raises(SettingsError, match=r"SLACK_BOT_TOKEN .*\(leave out the quotes"):
+        load_settings()
