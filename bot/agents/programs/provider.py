@@ -20,6 +20,7 @@ from bot.agents.programs.process import supervisor
 from bot.agents.programs.process.confinement import Confinement, ConfinementError
 from bot.agents.programs.process.environment import child_environment
 from bot.agents.programs.process.supervisor import Limits
+from bot.agents.programs.process.temporary import NoTemporaryFolder
 from bot.agents.programs.prompt import fitting, render
 from bot.agents.programs.telemetry import Telemetry
 from bot.agents.programs.workplace import Workplaces
@@ -103,7 +104,7 @@ class CommandProvider:
                     cancellation=request.cancellation,
                     on_output=on_output,
                 )
-        except ConfinementError as error:
+        except (ConfinementError, NoTemporaryFolder) as error:
             raise AgentError("not_started", f"{self.agent} was not started: {error}.") from error
         except OSError as error:
             raise self._not_started(error) from error

@@ -21,10 +21,20 @@ YOUNGEST_S = 60.0
 """A younger folder may have been made by another bot a moment ago, and not be locked yet."""
 
 
+class NoTemporaryFolder(Exception):
+    """No folder can be made for a turn: the message says why and what to do."""
+
+
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Yield a new folder that only its owner can enter."""
-    folder = Path(os.path.realpath(tempfile.mkdtemp(prefix=PREFIX)))
+    """Yield a new folder that only its owner can enter. Raises `NoTemporaryFolder`."""
+    try:
+        folder = Path(os.path.realpath(tempfile.mkdtemp(prefix=PREFIX)))
+    except OSError as error:  # In a container whose disk can only be read, for instance.
+        raise NoTemporaryFolder(
+            f"a temporary folder cannot be made ({error.strerror}): let the bot write to /tmp, or "
+            "set TMPDIR to a folder to which it can"
+        ) from error
     descriptor = os.open(folder, FOLDER)
     try:
         lock(descriptor)
@@ -36,7 +46,11 @@ def temporary_folder() -> Iterator[Path]:
 
 def remove_left_folders(*, youngest_s: float = YOUNGEST_S) -> None:
     """Remove the folders of turns whose bot was killed. Those of running turns are locked."""
-    for folder in Path(os.path.realpath(tempfile.gettempdir())).glob(f"{PREFIX}*"):
+    try:
+        place = Path(os.path.realpath(tempfile.gettempdir()))
+    except FileNotFoundError:  # There is none that can be written.
+        return
+    for folder in place.glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
             _remove_left(folder, youngest_s)
 

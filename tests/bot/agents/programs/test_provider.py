@@ -3,6 +3,7 @@
 import os
 import resource
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -146,6 +147,14 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     agent = CommandProvider(agent="lost", command=("cat",), working_directory=tmp_path / "none")
     with pytest.raises(AgentNotFound, match="none, which is not a folder: set working_directory"):
         agent.answer(Request(prompt="x"))
+
+
+def test_a_disk_without_a_place_for_temporary_files_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with pytest.raises(AgentError, match="a temporary folder cannot be made .* set TMPDIR"):
+        CommandProvider(agent="cat", command=("cat",)).answer(Request(prompt="x"))
 
 
 @pytest.mark.parametrize("letter", ["x", "é", "다", "🙂"])

@@ -51,6 +51,14 @@ def test_the_folders_of_a_killed_bot_are_removed_and_no_others(
     }
 
 
+def test_a_bot_starts_without_a_place_for_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    remove_left_folders()
+
+
 DEEP = """
 import os
 os.chdir(os.environ["TMPDIR"])
