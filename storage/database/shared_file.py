@@ -276,6 +276,14 @@ class SharedDatabase(SqliteDatabase, Database):
             self._follow()
             super().begin(lock_type)
 
+    def rollback(self) -> None:
+        """End the transaction, unless SQLite has: on a full disk it rolls back by itself.
+
+        Rolling back again would fail, and Peewee, which migrates, would raise that error.
+        """
+        if self.connection().in_transaction:
+            super().rollback()
+
     def _mark(self) -> None:
         """Mark the file as ours for `storage.database.file_check`, in two places.
 

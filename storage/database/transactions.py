@@ -27,8 +27,7 @@ def transaction(
         yield
         database.commit()
     except BaseException:
-        # On a full disk or an I/O error SQLite has rolled back already, and this fails. The first
-        # error is the one to raise; Peewee's `atomic` would raise "cannot rollback" in its place.
+        # This fails if the connection to a server is lost. The first error is the one to raise.
         with suppress(Exception):
             database.rollback()
         raise

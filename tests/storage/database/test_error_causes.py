@@ -1,6 +1,8 @@
 """Classify the errors that the libraries really raise."""
 
 import errno
+import subprocess
+import sys
 from pathlib import Path
 
 import cysqlite
@@ -44,6 +46,24 @@ def test_a_database_that_may_not_grow_is_a_full_disk(database: SharedDatabase) -
     database.execute_sql("PRAGMA max_page_count = 1")
     full = error_of(database, "CREATE TABLE big AS SELECT randomblob(1000000) AS bytes")
     assert cause_of(full) == DISK_FULL
+
+
+FULL = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
+from storage.database.connect import locate
+from storage.recovery.opening import prepare
+prepare(locate(sys.argv[1]))
+"""
+
+
+def test_what_stops_the_first_migration_is_told_and_not_its_rollback(db_path: Path) -> None:
+    # SQLite rolls back by itself if it cannot write, as on a full disk.
+    command = [sys.executable, "-c", FULL, str(db_path)]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert "TemporarilyUnavailable" in ended.stderr.splitlines()[-1]
+    open_database(db_path).close()
 
 
 def test_a_connection_that_only_reads_is_told_so(database: SharedDatabase) -> None:
