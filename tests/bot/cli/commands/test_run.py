@@ -122,8 +122,16 @@ def test_ctrl_c_reaches_a_command_once(
         assert "times: 1\n" in terminal.shown
 
 
-def test_ctrl_c_ends_the_loop_of_a_shell(db_path: Path) -> None:
-    loop = f"for each in 1 2 3; do {TRACEBOT} run -- sh -c 'echo ready; sleep 60'; done; echo on"
+def test_ctrl_c_ends_the_loop_of_a_shell(db_path: Path, tmp_path: Path) -> None:
+    # No script of sh: dash defers a signal that arrives while it starts a command.
+    (tmp_path / "command.py").write_text(
+        "import signal, time\n"
+        "signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    command = f"{TRACEBOT} run -- {sys.executable} {tmp_path}/command.py"
+    loop = f"for each in 1 2 3; do {command}; done; echo on"
     with shell_on_terminal(loop, TRACEBOT_DATABASE_URL=str(db_path)) as terminal:
         terminal.wait_for("ready")
         terminal.press_ctrl_c()
