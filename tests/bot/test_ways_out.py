@@ -156,7 +156,7 @@ def _recorded(
         token = enter(span)  # Not CurrentSpan, which ends it.
         observability.record_metric("secret.metric", 424_242)
         observability.log_structured("error", SECRET, {})
-        leave(token)
+        leave(token, span)
         if kind["status"] == "error":
             span.fail("secret_error", SECRET)
         if kind["status"] != "running":
