@@ -78,15 +78,21 @@ class Ended:
             error_type = self._error_type()
             return error_type, self._with_last_words(ending(outcome.exit_code))
         if not answer.complete:
-            return "crash", f"{self.agent} ended in the middle of its answer."
+            begun = answer.first_output_ns is not None
+            how = "ended in the middle of its answer" if begun else "ended without an answer"
+            return "crash", self._with_last_words(how)
         if not answer.text():
             return "empty", self._with_last_words("ended without an answer")
         return None
 
     def _with_last_words(self, how: str) -> str:
-        words = last_words(self.outcome.stderr)
+        words = last_words(self._complaint())
         said = f": {words}" if words else " and printed nothing to stderr."
         return f"{self.agent} {how}{said}"
+
+    def _complaint(self) -> str:
+        """Return what may say why it failed: stderr, or else the stray lines of its output."""
+        return self.outcome.stderr if self.outcome.stderr.strip() else self.answer.stray
 
     def _lost_session(self, error_type: str) -> bool:
         """Return True if it did nothing, as it could not go on with its session.
@@ -99,10 +105,10 @@ class Ended:
         return silent or self.program.session_gone in self.outcome.stderr
 
     def _error_type(self) -> str:
-        """Return the error type that the exit code or the end of stderr shows.
+        """Return the error type that the exit code or the end of its complaint shows.
 
         The stderr of a command that is not a known agent may be about anything.
         """
         if self.outcome.exit_code in self.program.exit_codes:
             return self.program.exit_codes[self.outcome.exit_code]
-        return "crash" if self.program is COMMAND else error_type_of(self.outcome.stderr[-2_000:])
+        return "crash" if self.program is COMMAND else error_type_of(self._complaint()[-2_000:])

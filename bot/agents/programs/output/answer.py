@@ -46,6 +46,8 @@ class ParsedAnswer:
     failure: Failure | None = None
     hopeless: bool = False
     """The failure will not pass by waiting."""
+    stray: str = ""
+    """Lines that are not events: a program that cannot begin may say there why."""
 
     model: str | None = None
     input_tokens: int | None = None

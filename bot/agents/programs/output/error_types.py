@@ -18,7 +18,8 @@ WORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         (
             "quota",
             r"\b(402|429|529)\b|quota|rate.?limit|usage limit|too many requests|overloaded"
-            r"|out of credits?|credit balance|billing|RESOURCE_EXHAUSTED",
+            r"|out of credits?|credit balance|billing|RESOURCE_EXHAUSTED"
+            r"|(hit|reached) your (\S+ ){0,2}limit|\b(hour|session|weekly) limit",
         ),
         (
             "authentication",

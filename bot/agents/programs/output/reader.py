@@ -68,7 +68,8 @@ class JsonLinesReader:
 
     def close(self) -> None:
         self._end_line()
-        if not self._events and self._stray.strip():
+        self._answer.stray = self.stray
+        if not self._events and self.stray:
             self._answer.say(self.stray)
             self._answer.complete = True
 

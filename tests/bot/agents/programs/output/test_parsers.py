@@ -229,13 +229,63 @@ def test_a_program_that_would_try_again_for_minutes_is_not_waited_for() -> None:
     assert caught.value.error_type == "authentication"
 
 
-def printing(text: str, *, name: str = "claude", code: int = 0) -> CommandProvider:
-    script = f"import sys; sys.stdout.write({text!r}); sys.exit({code})"
+def printing(
+    text: str, *, name: str = "claude", code: int = 0, stderr: str = ""
+) -> CommandProvider:
+    script = (
+        f"import sys; sys.stdout.write({text!r}); sys.stderr.write({stderr!r}); sys.exit({code})"
+    )
     command = (sys.executable, "-S", "-c", script)
     return CommandProvider(agent=name, program=BY_NAME[name], command=command)
 
 
 RESULT = json.dumps({"type": "result", "result": "Yes.", "is_error": False})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "You've hit your limit · resets 3pm (UTC)",
+        "You've hit your session limit · resets 8:30pm (Asia/Tokyo)",
+        "You've reached your Opus 4 limit",
+        "5-hour limit reached ∙ resets 3pm",
+        "Weekly limit reached ∙ resets Oct 7",
+    ],
+)
+def test_the_limits_of_a_subscription_are_a_quota(said: str) -> None:
+    result = json.dumps({"type": "result", "subtype": "success", "is_error": True, "result": said})
+    with pytest.raises(AgentError) as caught:
+        printing(result).answer(Request(prompt="x"))
+    assert caught.value.error_type == "quota"
+
+
+@pytest.mark.parametrize(
+    ("provider", "error_type", "message"),
+    [
+        (
+            printing("Invalid API key · Please run /login\n", code=1),
+            "authentication",
+            "claude ended with exit code 1: Invalid API key · Please run /login",
+        ),
+        (
+            printing("Claude configuration file not found\n", code=1, stderr="out of memory\n"),
+            "crash",
+            "claude ended with exit code 1: out of memory",
+        ),
+        (
+            printing("", name="opencode", stderr="Error: Unexpected error, check log file\n"),
+            "crash",
+            "opencode ended without an answer: Error: Unexpected error, check log file",
+        ),
+        (printing(""), "crash", "claude ended without an answer and printed nothing to stderr."),
+    ],
+)
+def test_a_program_that_cannot_begin_tells_why_wherever_it_says_so(
+    provider: CommandProvider, error_type: str, message: str
+) -> None:
+    with pytest.raises(AgentError) as caught:
+        provider.answer(Request(prompt="x"))
+    assert (caught.value.error_type, caught.value.message) == (error_type, message)
 
 
 def test_lines_that_are_no_events_do_not_disturb() -> None:
