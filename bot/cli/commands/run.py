@@ -41,6 +41,9 @@ A shell leaves its loop only if Ctrl-C ended what it waits for, and systemd take
 these for a stop, but exit code 143 for a failure.
 """
 
+SHELL_SYNTAX = frozenset("|&;<>$`*?(){}=\"'\\")
+"""Characters with which a shell does more than run a command."""
+
 DATABASE_URL = "TRACEBOT_DATABASE_URL"
 
 NOTICE_S = 0.5
@@ -98,7 +101,7 @@ def run(
     ids = (parent[0] if parent else new_trace_id(started_at), new_span_id())
     child = _start(command, {**_as_given(environ), **_trace(ids, environ)})
     if isinstance(child, OSError):
-        _say(f"{child.filename}: {child.strerror}{_unquoted(child)}")
+        _say(f"{child.filename}: {child.strerror}{_advice(child)}")
     try:
         with _recording(database, environ) as record:
             _record(record, command, child, parent=parent, ids=ids, started_at=started_at)
@@ -309,10 +312,18 @@ def _code(child: Child | OSError) -> int:
     return child.wait()
 
 
-def _unquoted(error: OSError) -> str:
-    """Return what to write instead of a whole command line in quotes."""
+def _advice(error: OSError) -> str:
+    """Return what to write instead of a command line in quotes, or of a variable before one."""
     command = str(error.filename)
-    return f". Leave out the quotes: tracebot run -- {command}" if " " in command else ""
+    if SHELL_SYNTAX.intersection(command) and " " in command:
+        import shlex
+
+        return f". For a line of a shell: tracebot run -- sh -c {shlex.quote(command)}"
+    if " " in command:
+        return f". Leave out the quotes: tracebot run -- {command}"
+    if "=" in command:
+        return f". To set a variable: tracebot run -- env {command} …"
+    return ""
 
 
 def _conclude(span: "RecordingSpan", child: Child | OSError) -> None:

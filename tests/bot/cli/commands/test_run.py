@@ -297,9 +297,19 @@ def test_a_missing_command_exits_as_in_a_shell(db_path: Path, database: Database
     assert recorded(database)[1].error_type == "FileNotFoundError"
 
 
-def test_a_command_line_in_quotes_is_shown_without_them(db_path: Path) -> None:
-    said = run(db_path, "echo hi").stderr
-    assert said.endswith("Leave out the quotes: tracebot run -- echo hi\n")
+@pytest.mark.parametrize(
+    ("command", "advice"),
+    [
+        ("echo hi", "Leave out the quotes: tracebot run -- echo hi"),
+        ("echo hi && ls", "For a line of a shell: tracebot run -- sh -c 'echo hi && ls'"),
+        ("FOO=1 make", "For a line of a shell: tracebot run -- sh -c 'FOO=1 make'"),
+        ("FOO=1", "To set a variable: tracebot run -- env FOO=1 …"),
+    ],
+)
+def test_a_command_that_a_shell_would_take_apart_is_shown_in_another_way(
+    db_path: Path, command: str, advice: str
+) -> None:
+    assert run(db_path, command).stderr.endswith(f"{advice}\n")
 
 
 def test_a_database_that_cannot_be_opened_never_stops_the_command(tmp_path: Path) -> None:
