@@ -92,6 +92,12 @@ class ModelCall:
                 f"{self._endpoint.agent} cannot use the proxy that the environment names ({error}):"
                 " set another in HTTPS_PROXY, or except the address with NO_PROXY.",
             ) from error
+        except OSError as error:
+            raise AgentError(
+                "not_started",
+                f"{self._endpoint.agent} cannot use the certificates that the environment names "
+                f"({error.strerror}): set another file in SSL_CERT_FILE, or leave it out.",
+            ) from error
 
     def _body(self) -> dict[str, object]:
         endpoint = self._endpoint

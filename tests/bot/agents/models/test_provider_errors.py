@@ -6,12 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from bot.agents.cancellation import Cancellation
 from bot.agents.errors import AgentCancelled, AgentCrashed, AgentError, AgentNotFound, AgentTimeout
-from bot.agents.models import stream
+from bot.agents.models import call, stream
 from bot.agents.types import Progress, Request
 from tests.support.asked_models import ask, failure, model, raw, stream_of
 from tests.support.asked_models import openai as openai
@@ -148,6 +149,20 @@ def test_a_proxy_that_cannot_be_used_is_named(
     error = failure(openai, base_url="https://api.example.com/v1")
     assert error.error_type == "not_started"
     assert "set another in HTTPS_PROXY" in error.message
+
+
+@pytest.mark.parametrize("text", [None, "no certificate"])
+def test_certificates_that_cannot_be_used_are_named(
+    openai: ModelServer, text: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = tmp_path / "cacert.pem"
+    if text is not None:
+        named.write_text(text)
+    monkeypatch.setenv("SSL_CERT_FILE", str(named))
+    call._tls.cache_clear()
+    error = failure(openai)
+    assert error.error_type == "not_started"
+    assert "set another file in SSL_CERT_FILE" in error.message
 
 
 def test_an_unreachable_proxy_is_not_called_a_broken_answer(
