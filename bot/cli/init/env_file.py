@@ -50,13 +50,18 @@ def refuse_place(path: Path) -> None:
     """Raise `ConfigurationError` if no file can be written there."""
     if path.exists() and not path.is_file():
         raise ConfigurationError(f"{path} is not a file: move it away, and run this again.")
-    folder = path.resolve().parent
+    folder = _target(path).parent
     if not folder.is_dir():
         raise ConfigurationError(f"There is no folder {folder}: make it, and run this again.")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigurationError(
             f"{folder} cannot be written: go to a folder that you can write, and run this again."
         )
+
+
+def _target(path: Path) -> Path:
+    """Return the file to which a link leads, which stays one; itself if it leads in a circle."""
+    return Path(os.path.realpath(path))
 
 
 def permissions_of(path: Path) -> int:
@@ -66,7 +71,7 @@ def permissions_of(path: Path) -> int:
 
 def write_whole(path: Path, text: str, *, permissions: int = PRIVATE) -> None:
     """Write a file, all of it or nothing. Leaves no copy behind. Raises `ConfigurationError`."""
-    target = path.resolve()  # A link stays one.
+    target = _target(path)
     try:
         descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}.")
         try:

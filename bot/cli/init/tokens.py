@@ -45,11 +45,13 @@ def find_token(name: str, option: str, file: str | None, *, anew: bool) -> Given
 
 
 def _read(file: str) -> str:
-    """Return the first line of a file, or the next one of stdin."""
+    """Return the first line of a file that is not blank, or the next line of stdin."""
     if file == "-":
         return sys.stdin.readline()
     try:
-        return next(iter(Path(file).read_text(encoding="utf-8").splitlines()), "")
+        # Editors on Windows begin a file with a mark.
+        lines = Path(file).read_text(encoding="utf-8-sig").splitlines()
+        return next(filter(str.strip, lines), "")
     except (OSError, UnicodeDecodeError) as error:
         problem = getattr(error, "strerror", None) or "it is not text"
         raise ConfigurationError(f"{file} cannot be read ({problem}).") from error

@@ -235,7 +235,8 @@ def test_without_a_terminal_the_tokens_come_from_the_environment(
 def test_the_tokens_come_from_files_or_from_stdin(
     folder: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (folder / "bot.txt").write_text(f"{sandbox.bot_token}\nnote\n")
+    # As an editor on Windows saves it, with a blank line first.
+    (folder / "bot.txt").write_text(f"\ufeff\r\n{sandbox.bot_token}\r\nnote\r\n")
     options = ["--bot-token-file", "bot.txt", "--app-token-file", "-", "--agent", "echo"]
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{sandbox.app_token}\n"))
     assert tracebot(["init", *options]) == 0

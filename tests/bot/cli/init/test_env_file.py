@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from bot.cli.init.env_file import may_be_committed, with_values, write_whole
+from bot.cli.init.env_file import may_be_committed, refuse_place, with_values, write_whole
 from bot.errors import ConfigurationError
 
 TOKENS = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}
@@ -50,6 +50,14 @@ def test_only_the_owner_can_read_it_and_a_link_stays_a_link(tmp_path: Path) -> N
     write_whole(link, "new")
     assert link.is_symlink() and link.read_text() == "new"
     assert stat.S_IMODE(link.stat().st_mode) == 0o600
+
+
+def test_a_link_that_leads_in_a_circle_is_replaced(tmp_path: Path) -> None:
+    link = tmp_path / ".env"
+    link.symlink_to(".env")
+    refuse_place(link)
+    write_whole(link, "new")
+    assert link.read_text() == "new"
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_copy(
