@@ -107,7 +107,10 @@ def _store_spans(database: Database, batch: Batch, rows: Sequence[tuple[Any, ...
         for trace_id, trace in stored.items()
         if trace.span_count <= MAX_SPANS
     }
-    usage = count_usage(database, spans, reporting, resumed=resumed)
+    with_agent = None
+    if spans is not batch.spans:  # Some were received.
+        with_agent = {each for each, trace in stored.items() if trace.agent is not None}
+    usage = count_usage(database, spans, reporting, resumed=resumed, with_agent=with_agent)
     with (
         recounted(database, rated_traces(database, spans)),
         issues.recounted(database, issues.failing(spans, stored), known=stored),
@@ -115,7 +118,7 @@ def _store_spans(database: Database, batch: Batch, rows: Sequence[tuple[Any, ...
         SPANS.execute_many(database, rows, stored=stored)
         summarise(database, usage, stored, resumed=resumed)
     ended = (span for span in usage.spans if span.status != "running")
-    add_facts(database, additions(ended, usage.corrected))
+    add_facts(database, additions(ended, usage.corrected, agents=usage.agents))
 
 
 def store_summaries(database: Database, spans: Sequence[Span]) -> None:

@@ -44,6 +44,7 @@ class Node:
     running: bool
     process: str | None
     """The writer that recorded it; None if another process sent it."""
+    agent: str | None
 
     @property
     def reports(self) -> bool:
@@ -69,6 +70,7 @@ def node_of(span: Span) -> Node:
         span.ended_at or span.started_at,
         span.status == "running",
         span.process,
+        span.agent,
     )
 
 
@@ -90,6 +92,35 @@ def own_figures(nodes: Nodes) -> dict[str, Figures]:
             beside = reported.get(parent)
             reported[parent] = below if beside is None else _sum(beside, below)
     return own
+
+
+def inherited_agents(nodes: Nodes, of: Iterable[str]) -> dict[str, str]:
+    """Return the agents of those of some spans that were sent with figures and without an agent.
+
+    That is the agent of the nearest span above that has one and was sent, too: frameworks name it
+    only in its own span. What is below spans of ours has been given theirs.
+    """
+    wanted = [span_id for span_id in of if _lacks_agent(nodes[span_id])]
+    found: dict[str, str | None] = {}
+    for span_id in wanted:
+        path: dict[str, None] = {}
+        above, agent = span_id, None
+        while agent is None and above not in path and _was_sent(nodes.get(above)):
+            if above in found:
+                agent = found[above]
+                break
+            path[above] = None
+            agent, above = nodes[above].agent, nodes[above].parent_id or ""
+        found |= dict.fromkeys(path, agent)
+    return {span_id: agent for span_id in wanted if (agent := found[span_id]) is not None}
+
+
+def _was_sent(node: Node | None) -> bool:
+    return node is not None and node.process is None
+
+
+def _lacks_agent(node: Node) -> bool:
+    return node.agent is None and node.process is None and node.reports
 
 
 def _own(node: Node, below: Amounts) -> Figures:

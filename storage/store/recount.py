@@ -44,7 +44,7 @@ def recount(
     query = SpanRow.select().where(SpanRow.trace_id.in_(list(trace_ids)))
     usage = own_usage([span_of(row) for row in query.dicts().execute(database)])
     ended = (span for span in usage.spans if span.status != "running")
-    hours = additions(span for span in ended if span.audience in audiences)
+    hours = additions((span for span in ended if span.audience in audiences), agents=usage.agents)
     thumbs, issues = counted(database, trace_ids), counted_issues(database, trace_ids)
     for key, added in chain(thumbs.items(), issues.items()):
         if key[4] in audiences:

@@ -8,6 +8,7 @@ else is observed on a span counts as a figure (`storage.store.figures`).
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -80,18 +81,23 @@ class Addition:
         self.durations += other.durations
 
 
+NO_AGENTS: Mapping[int, str] = {}
+
+
 def additions(
-    spans: Iterable[Span], corrected: Iterable[tuple[Span, Span]] = ()
+    spans: Iterable[Span],
+    corrected: Iterable[tuple[Span, Span]] = (),
+    *,
+    agents: Mapping[int, str] = NO_AGENTS,
 ) -> dict[Key, Addition]:
     """Return what ended spans add, by hour.
 
-    Figures are those that count (`storage.store.counting`). `corrected` are stored spans with the
-    figures that have counted, and with those that count from now.
+    Figures are those that count (`storage.store.counting`). `corrected` are stored spans as they
+    have counted, and as they count from now. `agents` are those to which spans without an agent of
+    their own count what they spend, by `id` of the span.
     """
     hours: defaultdict[Key, Addition] = defaultdict(Addition)
-    for before, after in corrected:
-        _correct(hours, before, -1)
-        _correct(hours, after, 1)
+    _correct(hours, corrected)
     for span in spans:
         # Also if nothing of it is its own: a correction changes no number of calls.
         spends = reports_usage(span)
@@ -109,16 +115,20 @@ def additions(
                 addition.count(span.duration_ns, failed)
             if spent:
                 addition.spend(sums)
+        if agents and (agent := agents.get(id(span))) is not None:
+            hours["hour", hour, "agent", agent, audience, team].spend(sums)
     return hours
 
 
-def _correct(hours: defaultdict[Key, Addition], span: Span, sign: int) -> None:
-    hour = span.started_at - span.started_at % HOUR_NS
-    audience, team = span.audience or "", span.team or ""
-    sums = _spent(span, sign)
-    for dimension, key, _, spent in _contributions(span, counts=False, spends=True):
-        if spent:
-            hours["hour", hour, dimension, key, audience, team].spend(sums)
+def _correct(hours: defaultdict[Key, Addition], corrected: Iterable[tuple[Span, Span]]) -> None:
+    signed = chain.from_iterable(((before, -1), (after, 1)) for before, after in corrected)
+    for span, sign in signed:
+        hour = span.started_at - span.started_at % HOUR_NS
+        audience, team = span.audience or "", span.team or ""
+        sums = _spent(span, sign)
+        for dimension, key, _, spent in _contributions(span, counts=False, spends=True):
+            if spent:
+                hours["hour", hour, dimension, key, audience, team].spend(sums)
 
 
 def _spent(span: Span, sign: int = 1) -> tuple[int, int, int, int, int]:

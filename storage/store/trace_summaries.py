@@ -58,6 +58,7 @@ class StoredTrace:
     span_count: int
     usage_count: int
     error_count: int
+    agent: str | None
 
 
 def stored_traces(database: Database, spans: Iterable[Span]) -> dict[str, StoredTrace]:
@@ -66,8 +67,8 @@ def stored_traces(database: Database, spans: Iterable[Span]) -> dict[str, Stored
     rows = STORED.rows(database, keys)
     # Of a trace that an older tracebot stored, the number is unknown: perhaps there are several.
     return {
-        trace_id: StoredTrace(platform, rooted, spans, 2 if usage is None else usage, errors)
-        for trace_id, platform, rooted, spans, usage, errors in rows
+        trace_id: StoredTrace(platform, rooted, spans, 2 if usage is None else usage, errors, agent)
+        for trace_id, platform, rooted, spans, usage, errors, agent in rows
     }
 
 
@@ -286,7 +287,7 @@ AGENTS = LookUp(
     at_a_time=50,
 )
 STORED = LookUp(
-    "SELECT trace_id, platform, rooted, span_count, usage_count, error_count FROM traces "
+    "SELECT trace_id, platform, rooted, span_count, usage_count, error_count, agent FROM traces "
     "WHERE trace_id {is_one}",
     at_a_time=50,
 )

@@ -10,7 +10,7 @@ that only the spans of the others are read again.
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -26,6 +26,7 @@ from storage.store.counting import (
     Figures,
     Node,
     Nodes,
+    inherited_agents,
     node_of,
     own_figures,
 )
@@ -40,7 +41,10 @@ Reading so many takes a tenth of a second, in which other processes cannot write
 """
 
 Correction = tuple[Span, Span]
-"""A stored span with the figures that have counted for it, and with those that count from now."""
+"""A stored span as it has counted, and as it counts from now: its own figures, and its agent."""
+
+Counted = tuple[Figures, str | None]
+"""The figures that are a span's own, and the agent that it has only from another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,8 @@ class Usage:
     reporting: Mapping[str, int]
     """How many of these spans report usage, by trace."""
     corrected: Sequence[Correction] = ()
+    agents: Mapping[int, str] = field(default_factory=dict)
+    """The agents of these spans that have none of their own, by `id` of the span."""
 
 
 def own_usage(spans: Sequence[Span]) -> Usage:
@@ -59,8 +65,15 @@ def own_usage(spans: Sequence[Span]) -> Usage:
     for span in spans:
         nodes[span.trace_id][span.span_id] = node_of(span)
     own = {trace_id: own_figures(its_nodes) for trace_id, its_nodes in nodes.items()}
+    agents = {trace_id: inherited_agents(each, each) for trace_id, each in nodes.items()}
     counted = [_with(span, own[span.trace_id].get(span.span_id)) for span in spans]
-    return Usage(counted, _reporting(spans))
+    reporting = Counter([span.trace_id for span in spans if reports_usage(span)])
+    inherited = {
+        id(span): agent
+        for span in counted
+        if (agent := agents[span.trace_id].get(span.span_id)) is not None
+    }
+    return Usage(counted, reporting, agents=inherited)
 
 
 def count_usage(
@@ -69,17 +82,21 @@ def count_usage(
     stored: Mapping[str, int],
     *,
     resumed: Collection[str],
+    with_agent: Collection[str] | None,
 ) -> Usage:
     """Return the own figures of `spans`, and the corrections of spans that are stored.
 
     `stored` has the stored traces among those of the spans, with the number of their spans that
-    report usage.
+    report usage. `with_agent` are those that have an agent; None if all spans are our own.
     """
-    reporting = _reporting(spans)
+    reporters = [span for span in spans if reports_usage(span)]
+    reporting = Counter([span.trace_id for span in reporters])
     several = {each for each, number in reporting.items() if number + stored.get(each, 0) > 1}
     if connected := {each for each, number in stored.items() if number > 1} - reporting.keys():
         # A span that reports nothing may still connect others, unless it was stored at its start.
         several |= {s.trace_id for s in spans if s.span_id not in resumed} & connected
+    if with_agent is not None:
+        several |= _inheriting(spans, reporters, stored, with_agent)
     if not several:
         return Usage(spans, reporting)
     members: defaultdict[str, list[Span]] = defaultdict(list)
@@ -87,24 +104,54 @@ def count_usage(
         if span.trace_id in several:
             members[span.trace_id].append(span)
     own: dict[int, Figures] = {}
+    agents: dict[int, str] = {}
     corrected: list[Correction] = []
     for trace_id, its_spans in members.items():
         nodes = _stored_nodes(database, trace_id) if trace_id in stored else {}
-        figures, changes = _changes(nodes, its_spans)
+        figures, its_agents, changes = _changes(nodes, its_spans)
         own |= figures
+        agents |= its_agents
         corrected += _corrections(database, trace_id, changes)
     counted = [_with(span, own.get(id(span))) for span in spans]
-    return Usage(counted, reporting, corrected)
+    inherited = {
+        id(after): agents[id(before)]
+        for before, after in zip(spans, counted, strict=True)
+        if id(before) in agents
+    }
+    return Usage(counted, reporting, corrected, inherited)
 
 
-def _reporting(spans: Iterable[Span]) -> Counter[str]:
-    return Counter([span.trace_id for span in spans if reports_usage(span)])
+def _inheriting(
+    spans: Iterable[Span],
+    reporters: Iterable[Span],
+    stored: Mapping[str, int],
+    with_agent: Collection[str],
+) -> set[str]:
+    """Return the traces in which a new span may bring the agent of another, or lack its own.
+
+    If several spans of a trace report usage, it is read anyway, so only those with one are found.
+    """
+    lacking = {span.trace_id for span in reporters if span.agent is None and span.received}
+    alone = {trace_id for trace_id, number in stored.items() if number == 1}
+    if not (lacking or alone):
+        return set()
+    found = lacking | alone
+    return {
+        span.trace_id
+        for span in spans
+        if (span.agent is not None or span.trace_id in with_agent)
+        and span.received
+        and span.trace_id in found
+    }
 
 
 def _changes(
     stored: Nodes, spans: Iterable[Span]
-) -> tuple[dict[int, Figures], dict[str, tuple[Figures, Figures]]]:
-    """Return the own figures of each span, by `id`, and those that change for stored ones."""
+) -> tuple[dict[int, Figures], dict[int, str], dict[str, tuple[Counted, Counted]]]:
+    """Return the own figures and the agents of each span, by `id`, and what changes of stored ones.
+
+    The agents are those that a span has only from others.
+    """
     new: dict[str, Node] = {}
     sources: dict[str, Span] = {}
     for span in spans:
@@ -113,16 +160,23 @@ def _changes(
         if there is None or there.running or (there.process is None and span.process is not None):
             new[span.span_id], sources[span.span_id] = node_of(span), span
     apart = _are_apart(stored, new)
-    figures = own_figures(new if apart else {**stored, **new})
+    together = {**stored, **new}
+    figures = own_figures(new if apart else together)
+    agents = inherited_agents(together, new if apart else together)
     own = {id(span): NOTHING for span in spans}
     own |= {id(span): figures.get(span_id, NOTHING) for span_id, span in sources.items()}
-    before = {} if apart else own_figures(stored)
-    changes = {
-        span_id: (counted, NOTHING if span_id in new else figures[span_id])
-        for span_id, counted in before.items()
-        if span_id in new or counted != figures[span_id]
+    its_agents = {
+        id(span): agents[span_id] for span_id, span in sources.items() if span_id in agents
     }
-    return own, changes
+    before = {} if apart else own_figures(stored)
+    agents_before = {} if apart else inherited_agents(stored, stored)
+    changes: dict[str, tuple[Counted, Counted]] = {}
+    for span_id, counted in before.items():
+        was = counted, agents_before.get(span_id)
+        now = (NOTHING if span_id in new else figures[span_id]), agents.get(span_id)
+        if span_id in new or was != now:
+            changes[span_id] = was, now
+    return own, its_agents, changes
 
 
 def _are_apart(stored: Nodes, new: Nodes) -> bool:
@@ -146,15 +200,18 @@ def _are_apart(stored: Nodes, new: Nodes) -> bool:
 
 
 def _corrections(
-    database: Database, trace_id: str, changes: Mapping[str, tuple[Figures, Figures]]
+    database: Database, trace_id: str, changes: Mapping[str, tuple[Counted, Counted]]
 ) -> list[Correction]:
     ids, found = list(changes), []
     for start in range(0, len(ids), LOOKED_UP):
         some = ids[start : start + LOOKED_UP]
         query = SpanRow.select().where(SpanRow.trace_id == trace_id, SpanRow.span_id.in_(some))
         for span in map(span_of, query.dicts().execute(database)):
-            before, after = changes[span.span_id]
-            found.append((_with(span, before), _with(span, after)))
+            before, after = (
+                _with(span if agent is None else replace(span, agent=agent), figures)
+                for figures, agent in changes[span.span_id]
+            )
+            found.append((before, after))
     return found
 
 
@@ -174,7 +231,8 @@ def _with(span: Span, figures: Figures | None) -> Span:
 def _stored_nodes(database: Database, trace_id: str) -> dict[str, Node]:
     nodes: dict[str, Node] = {}
     for row in NODES.fetch(database, (trace_id,)):
-        span_id, parent_id, status, process, started_at, ended_at, source, attributes, *own = row
+        span_id, parent_id, status, process, started_at, ended_at, source, agent, *others = row
+        attributes, *own = others
         nodes[span_id] = Node(
             span_id,
             parent_id,
@@ -185,6 +243,7 @@ def _stored_nodes(database: Database, trace_id: str) -> dict[str, Node]:
             ended_at or started_at,
             status == "running",
             process,
+            agent,
         )
     return nodes
 
@@ -202,7 +261,7 @@ def _select_nodes(database: Database) -> str:
         "CASE WHEN input_tokens IS NOT NULL OR output_tokens IS NOT NULL THEN attributes END"
     )
     columns = ("span_id", "parent_id", "status", "process", "started_at", "ended_at", "cost_source")
-    selected = ", ".join((*columns, attributes, *FIGURES))
+    selected = ", ".join((*columns, "agent", attributes, *FIGURES))
     return f"SELECT {selected} FROM spans WHERE trace_id = {database.param}"
 
 

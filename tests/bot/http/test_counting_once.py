@@ -120,6 +120,26 @@ def test_an_agent_span_in_another_request_corrects_what_was_added(
     assert counted(observability)[:2] == BEYOND[:2]
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (2, 0, 1)], ids=str)
+@pytest.mark.parametrize("together", [True, False], ids=["one request", "three"])
+def test_what_calls_spend_counts_for_the_agent_above_that_alone_has_the_name(
+    send: Send, observability: Observability, order: tuple[int, ...], together: bool
+) -> None:
+    named = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "planner"}
+    spans = [
+        a_span("1", attributes=named),
+        a_span("2", "1"),
+        a_span("3", "2", attributes=CALL),
+    ]
+    for request in [order] if together else [(place,) for place in order]:
+        send([spans[place] for place in request])
+        assert observability.flush()
+    now = time.time_ns()
+    (agent,) = statistics(observability.database, since=now, until=now, by="agent").groups
+    assert (agent.key, agent.input_tokens, agent.output_tokens) == ("planner", 1_000, 100)
+    assert (agent.cost, agent.traces) == (PRICE, 1)
+
+
 def test_two_instrumentations_of_one_client_count_once(
     send: Send, observability: Observability
 ) -> None:

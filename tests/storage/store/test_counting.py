@@ -218,6 +218,7 @@ def any_spans(draw: st.DrawFn) -> list[Span]:
                 model=draw(st.sampled_from((None, "small", "large"))),
                 status=draw(st.sampled_from(("ok", "error"))),
                 received=draw(st.booleans()),
+                agent=draw(st.sampled_from((None, None, "one", "two"))),
             )
         )
     return spans
@@ -261,10 +262,10 @@ def stored(
 
 
 def _placed(each: Span, trace_id: str, name: str) -> Span:
-    model = each.model and f"{name} {each.model}"
+    model, agent = (one and f"{name} {one}" for one in (each.model, each.agent))
     process = None if each.received else "counting"
     return replace(
-        each, trace_id=trace_id, model=model, agent=name, audience=name, team=name, process=process
+        each, trace_id=trace_id, model=model, agent=agent, audience=name, team=name, process=process
     )
 
 
