@@ -13,6 +13,7 @@ from bot.agents.config.roster import Roster
 from bot.agents.parallel import AgentQuery, QueryResult, query
 from bot.agents.types import Mode, Request
 from bot.cli.agents_file import load_agents
+from bot.cli.commands.signals import Interrupted, interruptible
 from bot.cli.exit_codes import DONE, FAILED, INTERRUPTED
 from bot.settings import load_settings
 from bot.turns.agent_mentions import addressed, missed_message
@@ -58,7 +59,10 @@ def run_query(options: QueryOptions) -> int:
         if options.timeout_s is not None:
             timer.start()
         try:
-            answers = query(questions, observability=observability)
+            with interruptible():
+                answers = query(questions, observability=observability)
+        except Interrupted as interrupted:
+            return interrupted.exit_code
         except KeyboardInterrupt:
             return INTERRUPTED
         finally:

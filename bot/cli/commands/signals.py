@@ -1,9 +1,11 @@
-"""Wait for SIGTERM or Ctrl-C in a command that runs until it is told to stop."""
+"""End at a signal: a command that runs until it is told to stop, and one that waits for agents."""
 
 import math
 import queue
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 WAKE_S = 0.5
@@ -51,3 +53,35 @@ def stop_signal() -> StopSignal:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, set_stop)
     return stop
+
+
+class Interrupted(KeyboardInterrupt):
+    """SIGTERM or SIGHUP: a time limit, a job that was cancelled, or a terminal that was closed."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP interrupt the block as Ctrl-C does. Call it on the main thread.
+
+    One that we were started to ignore, as under nohup, stays ignored.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    before = {
+        number: handler
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if (handler := signal.getsignal(number)) is not signal.SIG_IGN
+    }
+    for number in before:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

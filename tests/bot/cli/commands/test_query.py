@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -134,6 +137,31 @@ def test_invalid_arguments_are_refused_before_an_agent_is_asked(
 ) -> None:
     assert tracebot(["query", *words]) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_stops_the_agents_and_is_recorded(
+    number: signal.Signals, tmp_path: Path, db_path: Path
+) -> None:
+    (tmp_path / "work").mkdir()
+    os.mkfifo(tmp_path / "work" / "began")
+    (tmp_path / "agents.toml").write_text(
+        '[agents.slow]\ncommand = ["sh", "-c", "echo > began; sleep 60"]\n'
+        'working_directory = "work"\n'
+    )
+    command = [str(Path(sys.executable).with_name("tracebot")), "query", "hello"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as asking:
+        (tmp_path / "work" / "began").read_text()
+        asking.send_signal(number)
+        _, said = asking.communicate(timeout=60)
+    assert (asking.returncode, said) == (128 + number, "")
+    database = open_database(db_path)
+    (trace,) = recent_traces(database).traces
+    assert {span.status for span in trace_spans(database, trace.trace_id)} <= {
+        "cancelled",
+        "error",
+    }
+    database.close()
 
 
 def test_execute_works_if_the_agents_file_allows_it(
