@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from typing import Any, TypeGuard, get_args
 
-from storage.model.semconv import INHERITED
+from storage.model.semconv import PASSED_ON
 from storage.model.span import Kind, Status
 from storage.model.trace_context import (
     Ids,
@@ -27,6 +27,9 @@ from storage.tracing.values import PLAIN, plain_attributes, text_of
 Sink = Callable[["RecordingSpan"], None]
 NO_CONTEXT: Mapping[str, object] = {}
 STATUSES = frozenset(get_args(Status))
+
+_PASSED_ON = frozenset(PASSED_ON)
+"""As a set, which is compared with a dict in two thirds of the time that keys take."""
 
 MAX_EVENTS = 128
 """How many events and how many links a span keeps: the last ones, as OpenTelemetry's SDKs do."""
@@ -136,7 +139,7 @@ class RecordingSpan:
             # Not copied if that is not needed: it takes a thirtieth of what a span takes.
             plain = PLAIN.issuperset(map(type, attributes.values()))
             self.attributes = attributes if plain else plain_attributes(attributes)
-            if not INHERITED.isdisjoint(attributes):
+            if not _PASSED_ON.isdisjoint(attributes):
                 self._inherit(self.attributes)
         self._monotonic = time.perf_counter_ns()
         self.started_at = now
@@ -176,12 +179,12 @@ class RecordingSpan:
         if not PLAIN.issuperset(map(type, attributes.values())):
             attributes = plain_attributes(attributes)
         self.attributes.update(attributes)
-        if not INHERITED.isdisjoint(attributes):
+        if not _PASSED_ON.isdisjoint(attributes):
             self._inherit(attributes)
 
     def _inherit(self, attributes: Mapping[str, Any]) -> None:
         """Let the children of this span have some of its attributes, too."""
-        own = {word: attributes[word] for word in INHERITED.intersection(attributes)}
+        own = {PASSED_ON[name]: attributes[name] for name in _PASSED_ON.intersection(attributes)}
         # A new dict: children that have begun share the old one.
         self.context = {**self.context, **own}
 

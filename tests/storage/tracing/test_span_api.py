@@ -40,6 +40,23 @@ def test_a_library_names_and_links_its_span_and_sets_its_attributes(
     ]
 
 
+def test_the_calls_of_a_frameworks_agent_have_its_name(observability: Observability) -> None:
+    tracer, name = trace.get_tracer("framework"), "gen_ai.agent.name"
+    with tracer.start_as_current_span("run", attributes={name: "planner"}):
+        with tracer.start_as_current_span("chat"):
+            pass
+        with tracer.start_as_current_span("delegate") as delegate:
+            delegate.set_attribute(name, "writer")
+            with tracer.start_as_current_span("write"):
+                pass
+    assert observability.flush()
+    (summary,) = recent_traces(observability.database).traces
+    spans = trace_spans(observability.database, summary.trace_id)
+    agents = {span.name: span.agent for span in spans}
+    planned = dict.fromkeys(("run", "chat"), "planner")
+    assert agents == {**planned, **dict.fromkeys(("delegate", "write"), "writer")}
+
+
 def test_nothing_changes_a_span_after_its_end(observability: Observability) -> None:
     span = observability.start_span("work", {"step": 1})
     span.end()
