@@ -59,7 +59,7 @@ class Interrupted(KeyboardInterrupt):
     """SIGTERM or SIGHUP: a time limit, a job that was cancelled, or a terminal that was closed."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(number)
+        super().__init__(signal.Signals(number).name)
         self.exit_code = 128 + number
 
 
