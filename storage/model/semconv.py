@@ -104,7 +104,7 @@ INHERITED: frozenset[str] = frozenset(
 """Fields that a child span inherits, so that each row can be read without its parents."""
 
 PASSED_ON: Mapping[str, str] = {**{name: name for name in INHERITED}, ATTRIBUTES["agent"]: "agent"}
-"""Names of attributes → the field that the children of a span of our own inherit.
+"""Names of attributes → the field that the children of a span of our own inherit; the last counts.
 
 Frameworks name their agent by convention, and only in the span of its run.
 """

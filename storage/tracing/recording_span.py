@@ -74,6 +74,7 @@ class RecordingSpan:
 
     __slots__ = (
         "_monotonic",
+        "_passes_on",
         "_sink",
         "attributes",
         "context",
@@ -122,7 +123,7 @@ class RecordingSpan:
             self.entry = True
         else:
             self.trace_id, self.parent_id = parent.trace_id, parent.span_id
-            self.context = parent.context
+            self.context = parent._for_children()
         if ids is not None:
             self.trace_id, self.span_id = ids
         self.status: Status = "running"
@@ -135,12 +136,12 @@ class RecordingSpan:
         self.scope = scope
         self._sink = sink
         self.attributes: dict[str, object] = {}
+        self._passes_on = False
         if attributes:
             # Not copied if that is not needed: it takes a thirtieth of what a span takes.
             plain = PLAIN.issuperset(map(type, attributes.values()))
             self.attributes = attributes if plain else plain_attributes(attributes)
-            if not _PASSED_ON.isdisjoint(attributes):
-                self._inherit(self.attributes)
+            self._passes_on = not _PASSED_ON.isdisjoint(attributes)
         self._monotonic = time.perf_counter_ns()
         self.started_at = now
         if started_at is not None and (instant := instant_of(started_at)) is not None:
@@ -180,13 +181,16 @@ class RecordingSpan:
             attributes = plain_attributes(attributes)
         self.attributes.update(attributes)
         if not _PASSED_ON.isdisjoint(attributes):
-            self._inherit(attributes)
+            self._passes_on = True
 
-    def _inherit(self, attributes: Mapping[str, Any]) -> None:
-        """Let the children of this span have some of its attributes, too."""
-        own = {PASSED_ON[name]: attributes[name] for name in _PASSED_ON.intersection(attributes)}
-        # A new dict: children that have begun share the old one.
-        self.context = {**self.context, **own}
+    def _for_children(self) -> Mapping[str, object]:
+        """Return the fields that a child which starts now inherits."""
+        if not self._passes_on:
+            return self.context
+        given = self.attributes
+        # Anew for each child, as most spans have none.
+        own = {field: given[name] for name, field in PASSED_ON.items() if name in given}
+        return {**self.context, **own}
 
     def advance(self, *, accepted: bool) -> SpanState:
         """Move to the next state and return it.
