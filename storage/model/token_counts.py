@@ -56,9 +56,12 @@ def whole_usage(
     """
     part, output = cached + written, output_tokens or 0
     besides = 0 if total is None else total - input_tokens - output
-    if excludes_cache or part > input_tokens or besides in (part, part + thoughts):
+    shown = besides in (part, part + thoughts)
+    if shown or excludes_cache or part > input_tokens:
         input_tokens += part
-    if thoughts > output or besides in (thoughts, part + thoughts):
+    if shown:  # Each token of the total is of one part only.
+        besides -= part
+    if besides == thoughts or thoughts > output:
         output += thoughts
     return input_tokens, None if output_tokens is None else output
 

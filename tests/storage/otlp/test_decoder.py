@@ -370,13 +370,23 @@ MLFLOW = {"input_tokens": 50, "output_tokens": 10, "cache_read_input_tokens": 30
         ({"mlflow.chat.tokenUsage": json.dumps({**MLFLOW, "total_tokens": 90})}, (80, 10, 30)),
         ({"mlflow.chat.tokenUsage": json.dumps({**MLFLOW, "total_tokens": 60})}, (50, 10, 30)),
         (
+            {
+                IN: 50,
+                OUT: 10,
+                "gen_ai.usage.total_tokens": 67,
+                "gen_ai.usage.cached_tokens": 7,
+                "gen_ai.usage.reasoning.output_tokens": 7,
+            },
+            (57, 10, 7),
+        ),
+        (
             {IN: 50, "gen_ai.usage.cached_tokens": 30, "gen_ai.usage.total_tokens": 50},
             (50, None, 30),
         ),
     ],
     ids=[
         *("Strands on Bedrock", "opencode's plug-in", "AI SDK 5 on Gemini", "nothing left out"),
-        *("MLflow on Anthropic", "MLflow on OpenAI", "no output"),
+        *("MLflow on Anthropic", "MLflow on OpenAI", "equal parts", "no output"),
     ],
 )
 def test_a_total_shows_which_parts_are_left_out(
