@@ -54,6 +54,9 @@ UNKNOWN = "–"
 LONGER_DAYS = (30, 365)
 """The periods that an empty list advises."""
 
+PERMALINK = re.compile(r"/archives/([A-Z0-9]+)/p(\d{10})(\d{6})(?:\?[^\s<>|]*?thread_ts=([\d.]+))?")
+"""The link of a message: its channel, the two halves of its time stamp, and its thread's."""
+
 CHANNEL_ID, TS = re.compile(r"[CDG][A-Z0-9]+"), re.compile(r"\d+\.\d+")
 HIDDEN = re.compile(
     # Control characters but tab and newline (C0, DEL, C1), with which escape sequences begin, and

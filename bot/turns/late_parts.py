@@ -6,7 +6,6 @@ the bot, so the message is read again.
 """
 
 import logging
-import re
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -18,6 +17,7 @@ from bot.agents.cancellation import Cancellation
 from bot.slack.errors import SLACK_ERRORS, error_code
 from bot.slack.types import IncomingMessage, is_voice_clip, parse_message
 from bot.turns.accepted import read_message
+from reports.formatting import PERMALINK
 from storage import Observability
 
 WAITS_S = (0.5, 1.0, 2.0, 4.0, 4.0, 4.0, 4.0)
@@ -26,8 +26,6 @@ WAITS_S = (0.5, 1.0, 2.0, 4.0, 4.0, 4.0, 4.0)
 MOST_LOOKS = 3
 """Looks for what may never come: Slack shows no message that its reader must not see. What Slack is
 busy with is waited for until the last one."""
-
-PERMALINK = re.compile(r"/archives/([A-Z0-9]+)/p(\d{16})")
 
 logger = logging.getLogger("tracebot.late_parts")
 
@@ -86,6 +84,8 @@ def _transcription(file: Mapping[str, Any]) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _links(texts: Iterable[str]) -> set[tuple[str, str]]:
+def _links(texts: Iterable[str]) -> set[str]:
     """Return the channels and times of the messages to which texts link."""
-    return {(found[1], found[2]) for text in texts for found in PERMALINK.finditer(text)}
+    return {
+        f"{found[1]} {found[2]}.{found[3]}" for text in texts for found in PERMALINK.finditer(text)
+    }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from reports.commands.filters import filter_words
 from reports.commands.menus import list_again, menus
 from reports.errors import CommandFailed, UsageError
+from reports.formatting import PERMALINK
 from reports.views.messages import not_found
 from reports.views.trace_list import (
     running_view,
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
     from reports.views.trace_list import LineOf, Menu, TraceLine, TraceListView
     from reports.views.views import View
     from storage.database.base import Database
-
-PERMALINK = re.compile(r"/archives/([A-Z0-9]+)/p(\d{10})(\d{6})(?:\?.*?thread_ts=([\d.]+))?")
-"""The link of a message: its channel, the two halves of its time stamp, and its thread's."""
 
 THREAD_PAGE = 10
 """Turns of a thread on one page."""

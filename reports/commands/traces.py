@@ -6,10 +6,10 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reports.commands.lists import PERMALINK, lines_of
+from reports.commands.lists import lines_of
 from reports.commands.viewer import Viewer
 from reports.errors import UsageError
-from reports.formatting import message_link
+from reports.formatting import PERMALINK, message_link
 from reports.views.messages import MessageView, ambiguous, not_found, removed
 from reports.views.trace_list import FIRST_STEP
 from storage.model.filters import Filters

@@ -150,6 +150,7 @@ def test_a_message_is_taken_as_it_is_while_slack_does_not_answer(
 
 
 LINK = "https://x.slack.com/archives/C1/p1764151200000100"
+OTHER = "https://x.slack.com/archives/C1/p1764151200000200"
 SHOWN = {"from_url": f"{LINK}?thread_ts=1.0&cid=C1", "is_msg_unfurl": True}
 CLIP = {"id": "F1", "subtype": "slack_audio"}
 
@@ -160,6 +161,10 @@ CLIP = {"id": "F1", "subtype": "slack_audio"}
         ({"text": "hello <https://e.example|e>"}, 0),
         ({"text": f"<{LINK}>"}, late_parts.MOST_LOOKS),
         ({"text": f"<{LINK}>", "attachments": (SHOWN,)}, 0),
+        (
+            {"text": f"<{LINK}?a=1> <{OTHER}?thread_ts=1.0>", "attachments": (SHOWN,)},
+            late_parts.MOST_LOOKS,
+        ),
         ({"text": f"<{LINK}>", "bot_id": "B1"}, 0),
         ({"files": (CLIP,)}, late_parts.MOST_LOOKS),
         (
