@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from storage.database.base import Database
 
 
+DATABASE_URL = "TRACEBOT_DATABASE_URL"
+
+
 def open_existing(args: "Namespace") -> "Database":
     """Open a database that exists, to write to it."""
     from storage.recovery.opening import prepare_existing
@@ -26,7 +29,7 @@ def located(args: "Namespace", environ: Mapping[str, str] = os.environ) -> "Data
     """Return the database, not opened yet."""
     from storage.database.connect import BUSY_TIMEOUT_MS, locate
 
-    url, busy_timeout_ms = environ.get("TRACEBOT_DATABASE_URL", ""), BUSY_TIMEOUT_MS
+    url, busy_timeout_ms = environ.get(DATABASE_URL, ""), BUSY_TIMEOUT_MS
     if os.path.exists(".env") or "TRACEBOT_BUSY_TIMEOUT_MS" in environ:
         # Only then: loading all settings takes longer than most commands.
         from bot.settings import load_settings
@@ -34,3 +37,20 @@ def located(args: "Namespace", environ: Mapping[str, str] = os.environ) -> "Data
         settings = load_settings()
         url, busy_timeout_ms = settings.database_url, settings.busy_timeout_ms
     return locate(args.database or url, busy_timeout_ms=busy_timeout_ms)
+
+
+def named_url(environ: Mapping[str, str] = os.environ) -> str | None:
+    """Return what the environment or `.env` names, without the time that all settings take."""
+    named = environ.get(DATABASE_URL)
+    if named or not os.path.exists(".env"):
+        return named
+    import logging
+    from contextlib import suppress
+
+    from dotenv import dotenv_values
+
+    # It may be the file of another program, in whose lines nothing is wrong for us.
+    logging.getLogger("dotenv.main").disabled = True
+    with suppress(OSError, UnicodeDecodeError):
+        named = dotenv_values(".env").get(DATABASE_URL)
+    return named

@@ -11,13 +11,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from bot.cli.exit_codes import DONE, USAGE
+from bot.cli.forwarder import Forwarder
 from storage.model.trace_context import (
     Ids,
     format_traceparent,
@@ -30,10 +30,6 @@ from storage.model.trace_context import (
 if TYPE_CHECKING:
     from storage.tracing.recording_span import RecordingSpan, Sink
 
-FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
-"""A terminal sends these to the command as well as to us."""
-
 PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGTERM)
 """Signals of which we end as well if one of them ended the command.
 
@@ -43,8 +39,6 @@ these for a stop, but exit code 143 for a failure.
 
 SHELL_SYNTAX = frozenset("|&;<>$`*?(){}=\"'\\")
 """Characters with which a shell does more than run a command."""
-
-DATABASE_URL = "TRACEBOT_DATABASE_URL"
 
 NOTICE_S = 0.5
 """How often the main thread looks if a signal has arrived, see `bot.cli.commands.signals`."""
@@ -206,90 +200,25 @@ def _process(command: Sequence[str], environ: Mapping[str, str]) -> subprocess.P
         return subprocess.Popen(["/bin/sh", file, *command[1:]], env=environ)
 
 
-class Forwarder:
-    """Passes signals on to the command; those that arrive before it has started are kept for it."""
-
-    def __init__(self) -> None:
-        self._child: subprocess.Popen[bytes] | None = None
-        self._waiting: list[int] = []
-        self._handle(FORWARDED, self._forward)
-        self._handle(FROM_TERMINAL, self._forward_once)
-
-    def forward_to(self, child: subprocess.Popen[bytes]) -> None:
-        self._child = child
-        while self._waiting:
-            child.send_signal(self._waiting.pop(0))
-
-    def _handle(
-        self, numbers: Iterable[int], handler: Callable[[int, FrameType | None], None]
-    ) -> None:
-        for number in numbers:
-            # A signal that we were started to ignore, as under nohup, stays ignored.
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, handler)
-
-    def _forward(self, number: int, frame: FrameType | None) -> None:
-        if self._child is None:
-            self._waiting.append(number)
-        else:
-            self._child.send_signal(number)
-
-    def _forward_once(self, number: int, frame: FrameType | None) -> None:
-        # Asked now and not at the start: either may move to another group, as with `fg`.
-        if self._child is None or not _both_in_foreground(self._child.pid):
-            self._forward(number, frame)
-
-
-def _both_in_foreground(pid: int) -> bool:
-    """Return True if a terminal sends its Ctrl-C to us and to another process."""
-    try:
-        # Not stderr, which may lead elsewhere.
-        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
-    except OSError:
-        return False
-    try:
-        return os.tcgetpgrp(terminal) == os.getpgrp() == os.getpgid(pid)
-    except OSError:
-        return False
-    finally:
-        os.close(terminal)
-
-
 @contextmanager
 def _recording(database: str | None, environ: Mapping[str, str]) -> Iterator["Sink"]:
     """Open the database and yield what stores a span. Raises `storage.errors.StorageError`.
 
     `Observability` would also import OpenTelemetry, for libraries that this process does not have.
     """
+    from bot.cli.named_database import named_url
     from bot.cli.terminal import guard_warnings
     from storage.writer.start import open_to_record
     from storage.writer.writer import writer_for
 
     guard_warnings()
-    opened = open_to_record(database or _named_database(environ))
+    opened = open_to_record(database or named_url(environ))
     writer = writer_for(opened)
     try:
         yield writer.put
     finally:
         writer.close()
         opened.close()
-
-
-def _named_database(environ: Mapping[str, str]) -> str | None:
-    """Return the database that the environment or `.env` names, as for the commands that read."""
-    named = environ.get(DATABASE_URL)
-    if named or not os.path.exists(".env"):
-        return named
-    # Not all settings: they take longer to load than everything else here.
-    import logging
-
-    from dotenv import dotenv_values
-
-    # It may be the file of another program, in whose lines nothing is wrong for us.
-    logging.getLogger("dotenv.main").disabled = True
-    with suppress(OSError, UnicodeDecodeError):
-        named = dotenv_values(".env").get(DATABASE_URL)
-    return named
 
 
 def _attributes(command: Sequence[str], child: Child | OSError) -> dict[str, object]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bot.app import build_bot
+from bot.cli import forwarder
 from bot.cli.commands import run
 from bot.cli.fortnight.clock import SECOND_NS, StoryClock
 from bot.cli.fortnight.programs import Programs
@@ -249,7 +250,7 @@ def move_in(story: Story, sandbox: Sandbox) -> tuple[dict[str, User], dict[str, 
 @contextmanager
 def _signals_kept() -> Iterator[None]:
     """Take back the handlers of signals that `tracebot run` leaves to the end of its process."""
-    numbers = (*run.FORWARDED, *run.FROM_TERMINAL)
+    numbers = (*forwarder.FORWARDED, *forwarder.FROM_TERMINAL)
     handlers = {number: signal.getsignal(number) for number in numbers}
     try:
         yield
