@@ -63,6 +63,9 @@ ANSWER = """# 結果
 | a | b |
 |---|--:|
 | *x* | 1 |
+| `y \\| z` | 2 | left out |
+
+[see \\[1\\]](https://e.example)
 
 <​!channel>
 
@@ -81,6 +84,8 @@ def test_markdown_is_drawn_by_the_rules_of_commonmark(
     assert "<pre>[server]</pre>" in html
     assert "<ul><li>" in html
     assert '<td><i>x</i></td><td class="right">1</td>' in html
+    assert '<td><code>y | z</code></td><td class="right">2</td></tr>' in html
+    assert ">see [1]</a>" in html
     assert "&lt;​!channel&gt;" in html
     assert "<pre>if **「x」**は</pre>" in html
 

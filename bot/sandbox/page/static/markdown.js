@@ -5,7 +5,7 @@ import { bracketed, link } from "./text.js";
 import { view } from "./sandbox.js";
 import { rowsOf, scrolling } from "./tables.js";
 
-const MARKDOWN = /(`+)([^`\n](?:[^\n]*?[^`\n])?)\1(?!`)|(\*\*|__)(?=\S)((?:(?!\3)[^\n])*\S)\3|([*_])(?=\S)((?:(?!\5)[^\n])*\S)\5(?!\5)|~~(?=\S)((?:(?!~~)[^\n])*\S)~~|\[([^\]\n]+)\]\(([^)\s]+)\)|<((?:[@#!]|https?:|mailto:)[^<>\s]+)>|:([a-z0-9_+-]+):|\\([!-/:-@[-`{-~])/g;
+const MARKDOWN = /(`+)([^`\n](?:[^\n]*?[^`\n])?)\1(?!`)|(\*\*|__)(?=\S)((?:(?!\3)[^\n])*\S)\3|([*_])(?=\S)((?:(?!\5)[^\n])*\S)\5(?!\5)|~~(?=\S)((?:(?!~~)[^\n])*\S)~~|\[((?:\\.|[^\]\\\n])+)\]\(([^)\s]+)\)|<((?:[@#!]|https?:|mailto:)[^<>\s]+)>|:([a-z0-9_+-]+):|\\([!-/:-@[-`{-~])/g;
 
 // CommonMark: whether marks open or close emphasis is decided by what is beside them.
 const PUNCTUATION = /[\p{P}\p{S}]/u;
@@ -33,7 +33,7 @@ function inlineMarkdown(text) {
     else if (bold !== undefined) parts.push(el("b", {}, inlineMarkdown(bold)));
     else if (italic !== undefined) parts.push(el("i", {}, inlineMarkdown(italic)));
     else if (struck !== undefined) parts.push(el("s", {}, inlineMarkdown(struck)));
-    else if (url !== undefined) parts.push(link(url, label));
+    else if (url !== undefined) parts.push(link(url, label.replace(/\\(.)/g, "$1")));
     else if (inside !== undefined) parts.push(bracketed(inside));
     else if (escaped !== undefined) parts.push(escaped);
     else parts.push(view.state.emoji[name] || whole);
@@ -108,9 +108,10 @@ function listOf(lines) {
 }
 
 function pipes(lines) {
-  const cells = (line) => line.trim().replace(/^\||\|$/g, "").split("|").map((cell) => cell.trim());
+  // A | behind a backslash ends no cell, also in code, where it is shown without the backslash.
+  const cells = (line) => line.trim().replace(/^\||(?<!\\)\|$/g, "").split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll("\\|", "|"));
   const sides = cells(lines[1]).map((cell) => /^-+:$/.test(cell) ? "right" : /^:-+:$/.test(cell) ? "center" : "");
-  const rows = [lines[0], ...lines.slice(2)].map(cells);
+  const rows = [lines[0], ...lines.slice(2)].map((line) => cells(line).slice(0, sides.length));
   const [head, ...body] = rows.map((row) => row.map((cell, column) => ({ class: sides[column], content: inlineMarkdown(cell) })));
   return scrolling(el("table", {}, rowsOf(head, body)));
 }
