@@ -64,7 +64,11 @@ class Lanes:
 
     def begin(self, trace_id: str) -> Standing | None:
         """Return if the turn of a message may run; None if only this process's queue knows."""
-        return self._standing(trace_id, begins=True)
+        standing = self._standing(trace_id, begins=True)
+        if standing is Standing.WAITS and self._ended:
+            # Perhaps for a turn of this process that could not free its lane: asked again, it may.
+            self._try_to_free_ended()
+        return standing
 
     def is_stored(self, trace_id: str) -> bool:
         """Return True for a message of this process that has a row."""
@@ -133,10 +137,13 @@ class Lanes:
             if trace_id not in self._held:
                 return  # It was left.
             self._ended.add(trace_id)
+        self._try_to_free_ended()
+
+    def _try_to_free_ended(self) -> None:
         try:
             self.free_ended()
         except PeeweeException as error:
-            logger.warning("A thread is not free for other processes yet: %s", error)
+            logger.warning("A thread is not free for its next message yet: %s", error)
 
     def leave(self, trace_id: str) -> bool:
         """Leave a message to the next process; return False if nobody else can answer it."""

@@ -456,6 +456,32 @@ def test_a_message_that_waits_is_stored_once_the_database_takes_it(
     assert answers(sandbox, question) == ["first", "second"]
 
 
+@pytest.mark.usefixtures("impatient")
+def test_a_thread_goes_on_once_a_locked_database_lets_its_last_turn_free_it(
+    db_path: Path,
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    ask: Ask,
+    alice: User,
+    general: Channel,
+    observability: Observability,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    start_bot(roster_of(agent))
+    question = ask()
+    follow_up = sandbox.post(alice, general, "and then?", thread_ts=question.ts)
+    eventually(lambda: rows(observability) == 2)
+    with closing(connect(db_path)) as database:
+        database.begin()
+        agent.end("first")
+        eventually(lambda: "A thread is not free for its next message yet" in caplog.text)
+        database.rollback()
+    agent.end("second")  # No run of the take-over helps it.
+    sandbox.wait_for_reaction(general, follow_up.ts, OK)
+    assert answers(sandbox, question) == ["first", "second"]
+
+
 def test_a_message_that_waits_is_answered_though_its_row_cannot_begin(
     agent: Scripted,
     start_bot: StartBot,
