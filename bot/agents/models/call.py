@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import logging
+import re
 import time
+from collections.abc import Sequence
 from functools import cache
 from itertools import count
 from ssl import SSLContext
@@ -11,7 +14,7 @@ import httpx
 
 from bot.agents.errors import AgentError, AgentTimeout
 from bot.agents.models.api import Endpoint, ModelRequest
-from bot.agents.models.conversation import conversation
+from bot.agents.models.conversation import ChatMessage, conversation
 from bot.agents.models.errors import crash, unreachable
 from bot.agents.models.stream import AnswerStream
 from bot.agents.types import Reply, Request
@@ -21,6 +24,14 @@ MAX_WAIT_S = 60.0
 """The longest wait between two attempts: if a server asks for more, its error is reported."""
 
 CONNECT_S = 10.0
+
+UNSHOWN = re.compile(
+    r"4(?:00|13|15|22)\b|.*\b(?:images?|image_url|vision|multi-?modal|mmproj)\b", re.I | re.DOTALL
+)
+"""Refusals of a request with an image that the model cannot see, or that is too large for it. Each
+server has its own words, and some only say that the request is wrong."""
+
+logger = logging.getLogger("tracebot.models")
 
 
 class ModelCall:
@@ -38,7 +49,7 @@ class ModelCall:
         # sends a byte a minute, or a name that is slow to resolve, would outlast them.
         try:
             async with asyncio.timeout(self._endpoint.timeout_s) as deadline:
-                await self._attempts(until=deadline.when() or 0.0)
+                await self._ask_with_files(until=deadline.when() or 0.0)
         except TimeoutError:
             raise AgentTimeout(
                 f"{self._endpoint.agent} did not answer within {self._endpoint.timeout_s:g} s: "
@@ -51,9 +62,30 @@ class ModelCall:
         """Return what has arrived so far, None if nothing has."""
         return self._stream.partial()
 
-    async def _attempts(self, *, until: float) -> None:
+    async def _ask_with_files(self, *, until: float) -> None:
+        """Ask with the images of the conversation, and without them if they are refused.
+
+        They come with each question in their thread, of which none would be answered.
+        """
+        messages = self._messages()
+        try:
+            await self._attempts(messages, until=until)
+        except AgentError as error:
+            shown = any(each.images for each in messages)
+            if not shown or self._stream.answer.length or not _is_about_images(error):
+                raise
+            logger.warning(
+                "%s is asked without images: %s", self._endpoint.agent, error.said or error
+            )
+            await self._attempts(self._messages(with_images=False), until=until)
+
+    def _messages(self, *, with_images: bool = True) -> tuple[ChatMessage, ...]:
+        agent = self._endpoint.agent
+        return conversation(self._request, agent=agent, with_images=with_images)
+
+    async def _attempts(self, messages: Sequence[ChatMessage], *, until: float) -> None:
         """Ask until an attempt succeeds; `until` is the deadline in the event loop's time."""
-        body = json.dumps(self._body()).encode()
+        body = json.dumps(self._body(messages)).encode()
         async with self._client() as http:
             for attempt in count(1):
                 self._stream = self._new_stream()
@@ -99,11 +131,11 @@ class ModelCall:
                 f"({error.strerror}): set another file in SSL_CERT_FILE, or leave it out.",
             ) from error
 
-    def _body(self) -> dict[str, object]:
+    def _body(self, messages: Sequence[ChatMessage]) -> dict[str, object]:
         endpoint = self._endpoint
         return endpoint.api.body(
             ModelRequest(
-                messages=conversation(self._request, agent=endpoint.agent),
+                messages=tuple(messages),
                 model=endpoint.model,
                 official=endpoint.base_url == endpoint.api.base_url,
                 instructions=self._request.instructions.strip(),
@@ -151,6 +183,10 @@ class ModelCall:
                 "empty", f"{agent} ended without an answer ({reply.stop_reason}).", partial=reply
             )
         return reply
+
+
+def _is_about_images(error: AgentError) -> bool:
+    return error.error_type in ("crash", "not_found") and bool(UNSHOWN.match(error.said))
 
 
 @cache

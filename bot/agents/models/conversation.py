@@ -46,12 +46,14 @@ class ChatMessage:
     images: tuple[Image, ...] = ()
 
 
-def conversation(request: Request, *, agent: str) -> tuple[ChatMessage, ...]:
+def conversation(
+    request: Request, *, agent: str, with_images: bool = True
+) -> tuple[ChatMessage, ...]:
     """Return messages that alternate between user and assistant; the last is the user's question.
 
     What `agent` wrote is the assistant's. Everybody else is the user, with the name before the
     text. APIs require that a user begins, so an agent's message at the very beginning is quoted as
-    a user's.
+    a user's. Unless *with_images*, images are only named.
     """
     messages: list[ChatMessage] = []
     for message in request.history:
@@ -61,7 +63,7 @@ def conversation(request: Request, *, agent: str) -> tuple[ChatMessage, ...]:
             _add(messages, ChatMessage(role="assistant", text=_clean(message.text)))
         else:
             _add(messages, ChatMessage(role="user", text=_clean(message.line)))
-    _add(messages, _question(request))
+    _add(messages, _question(request, most=MAX_IMAGES if with_images else 0))
     return tuple(messages)
 
 
@@ -75,19 +77,21 @@ def _add(messages: list[ChatMessage], message: ChatMessage) -> None:
     messages.append(ChatMessage(role=message.role, text=text, images=message.images))
 
 
-def _question(request: Request) -> ChatMessage:
-    images, others = _images(request.files)
+def _question(request: Request, *, most: int) -> ChatMessage:
+    images, others = _images(request.files, most)
     # In a conversation a name says whose question it is; alone it would only be in the way.
     asked = f"{request.author}: " if request.author and request.history else ""
     text = "\n\n".join(filter(None, (*_texts(others, request), f"{asked}{request.prompt}")))
     return ChatMessage(role="user", text=_clean(text), images=images)
 
 
-def _images(files: Iterable[Path]) -> tuple[tuple[Image, ...], list[Path]]:
-    """Return the images, and the other files; an image that is too large is among the others."""
+def _images(files: Iterable[Path], left: int) -> tuple[tuple[Image, ...], list[Path]]:
+    """Return the images, and the other files.
+
+    An image that is too large, alone or after *left* bytes of others, is among the others.
+    """
     images: list[Image] = []
     others: list[Path] = []
-    left = MAX_IMAGES
     for path in files:
         data = _beginning(path, MAX_IMAGE + 1)
         media_type = _image_type(data)

@@ -121,6 +121,34 @@ def test_a_lasting_error_is_reported_at_once_with_its_type(
     assert len(server.bodies) == 1
 
 
+@pytest.mark.parametrize(
+    ("step", "asked"),
+    [
+        (refuse(400, {"message": "unknown variant `image_url`, expected `text`"}), 2),
+        (refuse(400, {"message": "dimensions exceed max allowed size: 8000 pixels"}), 2),
+        (refuse(413, "Request too large"), 2),
+        (refuse(404, {"message": "No endpoints found that support image input"}), 2),
+        (refuse(500, {"message": "image input is not supported - provide the mmproj"}), 4),
+        (refuse(400, {"code": "content_filter", "message": "no such images"}), 1),
+        (refuse(401, {"type": "authentication_error", "message": "invalid"}), 1),
+        (refuse(404, {"type": "not_found_error", "message": "model: x"}), 1),
+    ],
+)
+def test_a_model_that_takes_no_image_is_asked_without_it(
+    openai: ModelServer, tmp_path: Path, step: Step, asked: int
+) -> None:
+    (tmp_path / "F1.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 40)
+    request = Request(prompt="see?", files=(tmp_path / "F1.png",))
+    openai.will(*[step] * (asked - 1 or 1), say("I cannot see it"))
+    if asked == 1:
+        failure(openai, request)
+    else:
+        assert ask(openai, request).text == "I cannot see it"
+        (question,) = openai.bodies[-1]["messages"]
+        assert question["content"] == "[The file F1.png cannot be read here.]\n\nsee?"
+    assert len(openai.bodies) == asked
+
+
 def test_a_server_that_does_not_run_is_named() -> None:
     server = ModelServer("openai", KEY)
     server._http.server_close()
