@@ -9,6 +9,7 @@ import httpx
 from bot.agents.models.api import Endpoint, ModelAnswer
 from bot.agents.models.errors import crash, error_in_event, error_in_response, reported
 from bot.agents.models.sse import EventStreamReader, EventTooLarge
+from bot.agents.models.thoughts import ThoughtFilter, without_thoughts
 from bot.agents.types import Progress, Reply
 from bot.retry import TryAgain
 from storage.model.redaction import redacted_start
@@ -39,6 +40,7 @@ class AnswerStream:
         self._on_progress = on_progress
         self._started_ns = started_ns
         self._first_output_ns: int | None = None
+        self._thoughts = ThoughtFilter()
         self.answer = ModelAnswer()
 
     async def read(self, response: httpx.Response) -> None:
@@ -63,7 +65,7 @@ class AnswerStream:
     def reply(self) -> Reply:
         """Return what has arrived so far as a reply."""
         answer = self.answer
-        text = "".join(answer.text)
+        text = without_thoughts("".join((*answer.text, self._thoughts.held)))
         if text and answer.stop_reason in self._endpoint.api.cut_reasons:
             text += f"\n{LONGER}"
         return Reply(
@@ -123,7 +125,9 @@ class AnswerStream:
         answer = self.answer
         if self._first_output_ns is None:
             self._first_output_ns = time.monotonic_ns() - self._started_ns
-        piece = piece[: MAX_ANSWER - answer.length]
+        piece = self._thoughts.add(piece)[: MAX_ANSWER - answer.length]
+        if not piece:
+            return
         answer.text.append(piece)
         answer.length += len(piece)
         self._on_progress(Progress(text=piece))

@@ -40,6 +40,13 @@ def test_an_answer_comes_in_pieces_with_its_figures(server: ModelServer) -> None
     assert 0 < reply.first_output_ns < 30e9
 
 
+def test_an_answer_comes_without_the_models_thoughts(openai: ModelServer) -> None:
+    openai.will(say("<think>", "Hm.\n", "</think>\n\n", "Because", "."))
+    pieces: list[str] = []
+    reply = ask(openai, Request(prompt="why?", on_progress=lambda made: pieces.append(made.text)))
+    assert (reply.text, pieces) == ("Because.", ["Because", "."])
+
+
 def test_a_reply_has_the_model_stop_reason_and_id_of_the_answer(server: ModelServer) -> None:
     server.will(say("x"))
     reply = ask(server)
