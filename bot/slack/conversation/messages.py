@@ -7,6 +7,7 @@ from typing import Any
 from bot.slack.conversation.blocks import blocks_text, objects
 from bot.slack.conversation.message_attachments import (
     attachments_text,
+    file_name,
     file_notes,
     forwarding,
     is_forwarded,
@@ -15,7 +16,7 @@ from bot.slack.conversation.message_attachments import (
     spoken,
     together,
 )
-from bot.slack.conversation.mrkdwn import readable
+from bot.slack.conversation.mrkdwn import link, readable
 from bot.slack.conversation.names import Ids, Names
 from bot.slack.threads import reply_payload
 from bot.slack.types import is_pasted
@@ -48,10 +49,11 @@ def words(message: Message, names: Names, *, quoted: bool = True) -> str:
 
     Slack adds the blocks of what a person typed, and previews of its links; both say nothing new. A
     table that they pasted is in a block of its own, or attached, and in no text. An app may say all
-    in blocks or attachments, or the same once more in its text. Without *quoted* a message that a
-    person forwards is only named.
+    in blocks or attachments, or the same once more in its text. Without *quoted* there is nothing
+    that others wrote, such as the title of a list: a message that is forwarded is only named.
     """
     text = readable(str(message.get("text") or ""), names)
+    text = _with_titles(text, message) if quoted else text
     blocks, attachments = objects(message, "blocks"), objects(message, "attachments")
     if is_by_app(message):
         shown = together(text, blocks_text(blocks, names))
@@ -67,6 +69,18 @@ def words(message: Message, names: Names, *, quoted: bool = True) -> str:
     said = spoken(objects(message, "files"))
     parts = filter(None, (text, blocks_text(own, names), *said, *attached))
     return ("\n\n" if quoted else "\n").join(parts)
+
+
+def _with_titles(text: str, message: Message) -> str:
+    """Return *text* with the titles of its lists in place of their ids.
+
+    Of a list that somebody mentions, people see the title, and the text has the bare id.
+    """
+    for file in objects(message, "files"):
+        if (id := str(file.get("id") or "")) in text and id.isalnum():
+            shown = link(str(file.get("permalink") or ""), file_name(file))
+            text = shown.join(re.split(rf"(?<![\w/]){id}(?!\w)", text))
+    return text
 
 
 def is_by_app(message: Message) -> bool:

@@ -228,6 +228,18 @@ def test_an_email_and_a_canvas_have_a_title() -> None:
     )
 
 
+def test_a_list_in_a_sentence_has_its_title() -> None:
+    sheet = {"id": "F0SHEET", "mimetype": "application/vnd.slack-list", "title": "Q3 *plan*"}
+    address = {"permalink": "https://t.example/lists/T1/F0SHEET"}
+    message = {"text": "see F0SHEET, not F0SHEETS", "files": [sheet | address]}
+    titled = "see Q3 *plan* (https://t.example/lists/T1/F0SHEET), not F0SHEETS"
+    assert words(message, Ids()) == titled
+    assert words(message, Ids(), quoted=False) == message["text"]
+    assert words({"text": "F0SHEET?", "files": [{}, sheet]}, Ids()) == "Q3 *plan*?"
+    linked = "https://t.example/lists/T1/F0SHEET"
+    assert words({"text": f"<{linked}>", "files": [sheet]}, Ids()) == linked
+
+
 def test_what_is_said_in_a_clip_is_read_as_far_as_it_is_written_down() -> None:
     def clip(status: str, **preview: object) -> dict[str, Any]:
         return {"name": "clip.mp4", "transcription": {"status": status, "preview": preview}}
