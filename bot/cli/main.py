@@ -148,6 +148,9 @@ def _explained(error: Exception) -> str:
         os.getcwd()
     except FileNotFoundError:
         return NOWHERE
+    if isinstance(error, PermissionError) and error.filename:
+        advice = "run this as its owner, or make this user its owner"
+        return f"{error.filename} cannot be used by this user ({error.strerror}): {advice}."
     return ""
 
 

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from storage.database.private_file import open_private
+
 RETRY_S = 0.02
 """How long to wait between two tries: flock(2) has no timeout."""
 
@@ -25,7 +27,7 @@ def locked(path: Path, *, shared: bool = False, patience: float | None = None) -
     Raises BlockingIOError.
     """
     # A program that is started meanwhile must not inherit the descriptor, and with it the lock.
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    descriptor = open_private(path, os.O_RDWR)
     try:
         lock(descriptor, shared=shared, patience=patience)
         yield

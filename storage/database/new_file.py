@@ -9,6 +9,7 @@ from pathlib import Path
 from storage.database.driver import Connection
 from storage.database.file_check import APPLICATION_ID, address, opening
 from storage.database.lock_files import locked
+from storage.database.private_file import open_private
 
 
 def create_private(path: Path) -> None:
@@ -21,7 +22,7 @@ def create_private(path: Path) -> None:
                 # A write-ahead log that lost its database belongs to another one. SQLite would
                 # replay it into the new file.
                 set_aside(path, word="orphan")
-                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+                os.close(open_private(path, os.O_RDWR))
             if not _has_content(path):
                 _write_header(path)
     found = path.stat()

@@ -20,7 +20,7 @@ import random
 import threading
 import time
 from collections.abc import Collection, Container, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -42,6 +42,7 @@ from storage.database.fork_safety import SqliteDatabase
 from storage.database.lock_files import locked
 from storage.database.migrations import migrate
 from storage.database.new_file import create_private
+from storage.database.private_file import open_private
 from storage.errors import DatabaseUnavailable, TemporarilyUnavailable
 
 STEPS = 10_000
@@ -292,8 +293,8 @@ class SharedDatabase(SqliteDatabase, Database):
         """
         if self.execute_sql("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
             self.execute_sql(f"PRAGMA application_id = {APPLICATION_ID}")
-        with suppress(FileExistsError):
-            os.close(os.open(migrating(self.path), os.O_CREAT | os.O_EXCL, 0o600))
+        if not migrating(self.path).exists():
+            os.close(open_private(migrating(self.path), os.O_RDONLY))
 
     def _lock_opening(self) -> AbstractContextManager[None]:
         return locked(opening(self.path), shared=True)

@@ -21,6 +21,7 @@ from storage.database.lock_files import locked
 from storage.database.migrations import HERE, HISTORY
 from storage.database.models import ProcessRow
 from storage.database.new_file import set_aside
+from storage.database.private_file import give_to_owner
 from storage.database.shared_file import SharedDatabase
 from storage.errors import BackupError, NotOurDatabase
 from storage.recovery.known_backups import note_backup
@@ -163,7 +164,10 @@ def _partial(target: Path) -> Iterator[Path]:
     try:
         # Whoever may write in the folder could put a link in our way.
         partial.unlink(missing_ok=True)
-        os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY, 0o600))
+        flags = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY | os.O_CLOEXEC
+        descriptor = os.open(partial, flags, 0o600)
+        give_to_owner(descriptor, target.parent)
+        os.close(descriptor)
         yield partial
     except OSError as error:
         raise BackupError(

@@ -8,6 +8,8 @@ import json
 import os
 from pathlib import Path
 
+from storage.database.private_file import open_private
+
 MOST = 1_000
 """Lines, after which those of files that are gone are removed."""
 
@@ -38,8 +40,7 @@ def known_backups(database: Path) -> tuple[Path, ...]:
 
 
 def _add(path: Path, lines: str) -> None:
-    flags = os.O_APPEND | os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o600)
+    descriptor = open_private(path, os.O_APPEND | os.O_WRONLY | os.O_NOFOLLOW)
     try:
         os.write(descriptor, lines.encode())
     finally:

@@ -14,6 +14,8 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from storage.database.private_file import open_private
+
 if TYPE_CHECKING:
     from storage.model.erasure import Erasure
 
@@ -31,7 +33,7 @@ def erasure_log(database: Path) -> Path:
 def append(log: Path, erasure: Erasure) -> None:
     """Add an erasure, so that it holds from now on for every process. Raises OSError."""
     line = as_line(erasure)
-    descriptor = os.open(log, os.O_APPEND | os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    descriptor = open_private(log, os.O_APPEND | os.O_WRONLY)
     try:
         # One call: lines of several processes do not mix. The first newline ends a line that a
         # power cut left torn.

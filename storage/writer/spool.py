@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.database.lock_files import lock
+from storage.database.private_file import make_private_folder, open_private
 from storage.model.batch import Batch
 from storage.model.records import Log, Metric, Score
 from storage.model.span import Span
@@ -58,10 +59,9 @@ class SpoolFile:
     @classmethod
     def create(cls, path: Path) -> "SpoolFile":
         """Create a file that is locked before any other process can see it under its name."""
-        path.parent.mkdir(mode=0o700, exist_ok=True)
+        make_private_folder(path.parent)
         unseen = path.with_suffix(".new")
-        flags = os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_RDWR
-        descriptor = os.open(unseen, flags, 0o600)
+        descriptor = open_private(unseen, os.O_TRUNC | os.O_APPEND | os.O_RDWR)
         try:
             lock(descriptor, patience=0)
             unseen.rename(path)

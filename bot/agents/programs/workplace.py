@@ -15,6 +15,7 @@ from bot.agents.programs.process.paths import inside, real
 from bot.agents.programs.process.restrictions import Restrictions
 from bot.agents.programs.process.temporary import temporary_folder
 from bot.agents.types import Mode
+from storage.database.private_file import make_private_folder
 
 GIT_SETTINGS = (
     ".gitconfig",
@@ -103,7 +104,7 @@ class Workplaces:
         if self.workspace is None:
             return temporary
         for folder in (self.workspace.parent, self.workspace):
-            folder.mkdir(mode=0o700, exist_ok=True)
+            make_private_folder(folder)
         return self.workspace
 
     def _opened(self, folder: Path, environment: Mapping[str, str], mode: Mode) -> Iterator[Opened]:

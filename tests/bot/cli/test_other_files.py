@@ -314,6 +314,16 @@ def test_a_database_that_cannot_be_written_is_refused_by_what_writes(
 
 
 @only_root
+def test_a_file_of_another_user_beside_the_database_is_named(recorded: Path) -> None:
+    for file in (recorded.parent, *recorded.parent.iterdir()):
+        os.chown(file, 65534, 65534)
+    recorded.with_name("t.db.backups").touch(mode=0o600)
+    done = tracebot(recorded, "backup copy.db", as_other_user=True)
+    assert_refused(done)
+    assert "t.db.backups cannot be used by this user (Permission denied)" in done.stderr
+
+
+@only_root
 def test_a_damaged_database_is_not_replaced_by_another_user_who_looks_at_it(
     recorded: Path,
 ) -> None:
